@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bootstrap/phases"
+	"bootstrap/phases/bundle"
+	"bootstrap/phases/config"
+	"bootstrap/phases/host"
+)
+
+// initOptions are the flags of init and of init phase.
+type initOptions struct {
+	config     string
+	bundle     string
+	root       string
+	timeout    time.Duration
+	skipPhases []string
+}
+
+func (o *initOptions) addFlags(cmd *cobra.Command) {
+	f := cmd.PersistentFlags()
+	f.StringVar(&o.config, "config", "", "config file with kubeadm's InitConfiguration and ClusterConfiguration (v1beta4); none is needed")
+	f.StringVar(&o.bundle, "bundle", "", "bundle to install from (default: the one inside this executable, beside it, or in /usr/local/share/bootstrap)")
+	f.DurationVar(&o.timeout, "timeout", 0, "how long the control plane may take to become healthy (default 4m)")
+	f.StringVar(&o.root, "root", "/", "directory that stands for this machine's root; only phases that write files work with another")
+}
+
+func newInitCommand() *cobra.Command {
+	var o initOptions
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "Make this machine a Kubernetes control plane",
+		Long: "Make this machine a Kubernetes control plane: run the phases below in this order.\n" +
+			"Run again after anything went wrong, it goes on from there.\n\nPhases:\n" + phaseList(phases.Init()),
+		Example: `  sudo bootstrap init
+  sudo bootstrap init --config cluster.yaml
+  sudo bootstrap init --bundle ./bundle.tar.zst --timeout 2m
+  sudo bootstrap init --skip-phases mark-control-plane
+  sudo bootstrap init phase certs`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			plan, err := phases.Init().Without(o.skipPhases)
+			if err != nil {
+				return usage(err)
+			}
+			return runInit(cmd.Context(), o, plan)
+		},
+	}
+	o.addFlags(cmd)
+	cmd.Flags().StringSliceVar(&o.skipPhases, "skip-phases", nil, "phases to leave out")
+	cmd.AddCommand(newInitPhaseCommand(&o))
+	return cmd
+}
+
+func newInitPhaseCommand(o *initOptions) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "phase NAME",
+		Short: "Run one phase of init",
+		Long:  "Run one phase of init. Phases, in the order of init:\n" + phaseList(phases.Init()),
+		Example: `  sudo bootstrap init phase certs
+  sudo bootstrap init phase etcd --config cluster.yaml`,
+		RunE: needsCommand,
+	}
+	for _, phase := range phases.Init().Phases() {
+		cmd.AddCommand(&cobra.Command{
+			Use:   phase.Name,
+			Short: phase.Short,
+			Args:  noArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return runInit(cmd.Context(), *o, phases.Plan{{phase}})
+			},
+		})
+	}
+	return cmd
+}
+
+func phaseList(plan phases.Plan) string {
+	var b strings.Builder
+	for _, p := range plan.Phases() {
+		fmt.Fprintf(&b, "  %-20s %s\n", p.Name, p.Short)
+	}
+	return b.String()
+}
+
+func runInit(ctx context.Context, o initOptions, plan phases.Plan) error {
+	start := time.Now()
+	env, closeEnv, err := o.env()
+	if err != nil {
+		return usage(err)
+	}
+	defer closeEnv()
+	progress := newProgress(os.Stdout)
+	env.Report = progress.report
+	err = plan.Run(ctx, env)
+	progress.end()
+	if err == nil && len(plan.Names()) > 1 {
+		fmt.Printf("\nThe control plane is ready after %s. Use it:\n\n  export KUBECONFIG=/etc/kubernetes/admin.conf\n  kubectl get nodes\n\nUndo it: bootstrap reset\n",
+			time.Since(start).Round(100*time.Millisecond))
+	}
+	return err
+}
+
+// env opens what phases work with. Nothing is changed by it.
+func (o initOptions) env() (*phases.Env, func(), error) {
+	facts, err := host.ReadFacts(o.root)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := o.readConfig(facts)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := o.openBundle()
+	if err != nil {
+		return nil, nil, err
+	}
+	h, err := host.Open(o.root, host.Systemd{})
+	if err != nil {
+		return nil, nil, err
+	}
+	closeAll := func() {
+		h.Close()
+		if b != nil {
+			b.Close()
+		}
+	}
+	return &phases.Env{Config: c, Host: h, Facts: facts, Bundle: b}, closeAll, nil
+}
+
+func (o initOptions) readConfig(facts host.Facts) (*config.Config, error) {
+	var data []byte
+	if o.config != "" {
+		var err error
+		if data, err = os.ReadFile(o.config); err != nil {
+			return nil, err
+		}
+	}
+	machine := config.Machine{Hostname: facts.Hostname}
+	if len(facts.NodeIPs) > 0 {
+		machine.Address = facts.NodeIPs[0]
+	}
+	c, err := config.Parse(o.config, data, machine)
+	if err != nil {
+		return nil, err
+	}
+	if o.timeout > 0 {
+		c.ControlPlaneTimeout = o.timeout
+	}
+	return c, nil
+}
+
+func (o initOptions) openBundle() (*bundle.Bundle, error) {
+	executable, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	b, err := bundle.Find(o.bundle, executable)
+	if errors.Is(err, bundle.ErrNone) {
+		return nil, nil
+	}
+	return b, err
+}

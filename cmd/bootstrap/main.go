@@ -1,0 +1,127 @@
+// Command bootstrap turns a fresh systemd Linux machine into a Kubernetes
+// control plane, and takes every trace away again. Package main is cobra and
+// nothing else: one file per command; only main prints errors and exits.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"bootstrap/phases"
+	"bootstrap/phases/health"
+)
+
+// Exit codes, as documented in bootstrap --help.
+const (
+	exitFailed      = 1   // a phase failed, the machine may be changed
+	exitUsage       = 2   // usage, config or preflight, nothing was changed
+	exitInterrupted = 130 // SIGINT; SIGTERM is 143
+)
+
+func main() { os.Exit(run()) }
+
+// run is main for tests, which must not exit.
+func run() int {
+	syscall.Umask(0o077)
+	ctx, stop := interruptible()
+	defer stop()
+	root := newRootCommand()
+	root.SetArgs(os.Args[1:])
+	err := root.ExecuteContext(ctx)
+	printError(os.Stderr, err)
+	return exitCode(ctx, err)
+}
+
+// signalError is why a context was cancelled.
+type signalError struct{ syscall.Signal }
+
+func (e signalError) Error() string { return e.Signal.String() }
+
+// interruptible gives a context that the first SIGINT or SIGTERM ends; the
+// second one kills as usual.
+func interruptible() (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		if s, ok := <-signals; ok {
+			signal.Stop(signals)
+			cancel(signalError{s.(syscall.Signal)})
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); cancel(nil) }
+}
+
+func exitCode(ctx context.Context, err error) int {
+	if err == nil {
+		return 0
+	}
+	if s := (signalError{}); errors.As(context.Cause(ctx), &s) {
+		return 128 + int(s.Signal)
+	}
+	var usage *usageError
+	var preflight *phases.PreflightError
+	if errors.As(err, &usage) || errors.As(err, &preflight) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// usageError is an error made before anything was touched.
+type usageError struct{ error }
+
+func (e *usageError) Unwrap() error { return e.error }
+
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &usageError{err}
+}
+
+// printError prints each of several joined errors on its own, with its hint.
+func printError(w io.Writer, err error) {
+	if err == nil {
+		return
+	}
+	if joined := joinedErrors(err); joined != nil {
+		for _, each := range joined {
+			printError(w, each)
+		}
+		return
+	}
+	fmt.Fprintf(w, "bootstrap: error: %v\n", err)
+	if hint := hintOf(err); hint != "" {
+		fmt.Fprintf(w, "bootstrap: hint: %s\n", hint)
+	}
+	if errors.As(err, new(*health.StalledError)) || errors.Is(err, context.Canceled) {
+		fmt.Fprintln(w, "bootstrap: hint: run the same command again to go on, or undo it: bootstrap reset")
+	}
+}
+
+func joinedErrors(err error) []error {
+	var preflight *phases.PreflightError
+	if errors.As(err, &preflight) {
+		return preflight.Findings
+	}
+	if u := (*usageError)(nil); errors.As(err, &u) {
+		err = u.error
+	}
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		return many.Unwrap()
+	}
+	return nil
+}
+
+func hintOf(err error) string {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return hinted.Hint()
+	}
+	return ""
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"bootstrap/phases"
+)
+
+// progress shows events: on a terminal one live line for what runs now, with the
+// time it takes and what it waits for; elsewhere plain lines.
+type progress struct {
+	out  *os.File
+	live bool
+
+	mu      sync.Mutex
+	running []*runningPhase // in the order they started
+	stop    chan struct{}
+}
+
+type runningPhase struct {
+	name    string
+	start   time.Time
+	waiting string
+}
+
+func newProgress(out *os.File) *progress {
+	p := &progress{out: out, live: term.IsTerminal(int(out.Fd())), stop: make(chan struct{})}
+	if p.live {
+		go p.tick()
+	}
+	return p
+}
+
+// end removes the live line. No event may follow.
+func (p *progress) end() {
+	close(p.stop)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+}
+
+func (p *progress) report(e phases.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+	switch e.Kind {
+	case phases.Started:
+		p.running = append(p.running, &runningPhase{name: e.Phase, start: time.Now()})
+	case phases.Waiting:
+		p.wait(e)
+	case phases.Note:
+		fmt.Fprintf(p.out, "%-20s %s\n", e.Phase, e.Message)
+	case phases.Warning:
+		fmt.Fprintf(p.out, "%-20s warning: %s\n", e.Phase, e.Message)
+	case phases.Done:
+		p.remove(e.Phase)
+		fmt.Fprintf(p.out, "%-20s done in %s\n", e.Phase, e.Elapsed.Round(time.Millisecond))
+	case phases.Failed:
+		p.remove(e.Phase) // main prints the error
+	}
+	p.draw()
+}
+
+func (p *progress) wait(e phases.Event) {
+	for _, r := range p.running {
+		if r.name == e.Phase {
+			r.waiting = e.Message
+		}
+	}
+	if !p.live {
+		fmt.Fprintf(p.out, "%-20s waiting: %s\n", e.Phase, e.Message)
+	}
+}
+
+func (p *progress) remove(name string) {
+	for i, r := range p.running {
+		if r.name == name {
+			p.running = append(p.running[:i], p.running[i+1:]...)
+			return
+		}
+	}
+}
+
+// tick keeps the elapsed time on the live line moving.
+func (p *progress) tick() {
+	t := time.NewTicker(200 * time.Millisecond)
+	defer t.Stop()
+	for {
+		select {
+		case <-p.stop:
+			return
+		case <-t.C:
+			p.mu.Lock()
+			p.clear()
+			p.draw()
+			p.mu.Unlock()
+		}
+	}
+}
+
+func (p *progress) clear() {
+	if p.live {
+		io.WriteString(p.out, "\r\x1b[K")
+	}
+}
+
+func (p *progress) draw() {
+	if !p.live || len(p.running) == 0 {
+		return
+	}
+	var parts []string
+	for _, r := range p.running {
+		part := fmt.Sprintf("%s %s", r.name, time.Since(r.start).Round(100*time.Millisecond))
+		if r.waiting != "" {
+			part += ": " + r.waiting
+		}
+		parts = append(parts, part)
+	}
+	line := strings.ReplaceAll(strings.Join(parts, " | "), "\n", " ")
+	if width, _, err := term.GetSize(int(p.out.Fd())); err == nil && len(line) >= width {
+		line = line[:max(width-1, 0)]
+	}
+	io.WriteString(p.out, line)
+}

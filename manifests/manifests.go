@@ -1,0 +1,16 @@
+// Package manifests holds the API objects that bootstrap stores in every
+// cluster, as plain YAML; the few variable fields are set in Go by the caller.
+// They are never static pods: those are rendered from templates/staticpod.
+package manifests
+
+import _ "embed"
+
+// ClusterAdmins gives the group of admin.conf its rights.
+//
+//go:embed cluster-admins.yaml
+var ClusterAdmins []byte
+
+// KubeletAPIAdmin lets the API server reach kubelets, for logs and exec.
+//
+//go:embed kubelet-api-admin.yaml
+var KubeletAPIAdmin []byte

@@ -1,0 +1,233 @@
+package bundle
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Source says what becomes one entry of a bundle.
+type Source struct {
+	Kind    Kind
+	Name    string // kubelet; for an image its full reference
+	Version string
+	File    string // a program, or for an image also an archive, *.tar, taken as it is
+}
+
+// Build writes a bundle of the sources, in their order. The head gives Kubernetes and
+// Arch; the whole index is returned. Programs must be ELF of that architecture, and
+// static for images. Same input, same bytes. Packed members wait in nameless files in
+// the temporary directory, which needs room for the whole bundle.
+func Build(ctx context.Context, w io.Writer, head Index, sources []Source) (Index, error) {
+	head.Schema = Schema
+	if err := checkSources(head, sources); err != nil {
+		return Index{}, err
+	}
+	members := make([]*member, 0, len(sources))
+	defer func() { closeAll(members) }()
+	head.Entries = nil
+	for _, s := range sources {
+		m, err := prepare(s, head.Arch)
+		if err != nil {
+			return Index{}, named(s, err)
+		}
+		members = append(members, m)
+		head.Entries = append(head.Entries, m.entry)
+	}
+	err := parallel(ctx, largestFirst(head.Entries), func(ctx context.Context, i int) error {
+		return named(sources[i], members[i].pack(ctx, head.Arch))
+	})
+	if err != nil {
+		return Index{}, err
+	}
+	for i, m := range members {
+		head.Entries[i] = m.entry
+	}
+	return head, writeAll(ctx, w, head, members)
+}
+
+func named(s Source, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %s: %s: %w", s.Kind, s.Name, s.File, err)
+}
+
+// checkSources finds early what would only come out when all is packed.
+func checkSources(head Index, sources []Source) error {
+	head.Entries = nil
+	for _, s := range sources {
+		path, _ := pathOf(s.Kind, s.Name)
+		head.Entries = append(head.Entries, Entry{
+			Path: path, Kind: s.Kind, Name: s.Name, Version: s.Version,
+			Size: 1, Packed: 1, SHA256: strings.Repeat("0", 64),
+		})
+	}
+	return head.validate()
+}
+
+// member is an entry on its way into a bundle.
+type member struct {
+	from   Source
+	entry  Entry
+	source *os.File
+	image  *image   // if it is made here
+	spool  *os.File // the packed frame
+}
+
+func prepare(s Source, arch string) (*member, error) {
+	f, err := openRegular(s.File)
+	if err != nil {
+		return nil, errors.Unwrap(err) // a PathError, and the caller names the path
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = s.check(f, arch)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	path, _ := pathOf(s.Kind, s.Name)
+	e := Entry{Path: path, Kind: s.Kind, Name: s.Name, Version: s.Version, Size: info.Size()}
+	return &member{from: s, source: f, entry: e}, nil
+}
+
+func (s Source) check(f *os.File, arch string) error {
+	if s.isArchive() {
+		return checkArchive(f)
+	}
+	if s.Kind == Image && !nameRE.MatchString(filepath.Base(s.File)) {
+		return errors.New("the file's name is unusable in an image")
+	}
+	return checkProgram(f, arch, s.Kind == Image)
+}
+
+func (s Source) isArchive() bool {
+	return s.Kind == Image && strings.HasSuffix(s.File, ".tar")
+}
+
+func checkArchive(f *os.File) error {
+	if _, err := tar.NewReader(io.NewSectionReader(f, 0, tarBlock)).Next(); err != nil {
+		return fmt.Errorf("not a tar: %w", err)
+	}
+	return nil
+}
+
+// pack spools the member's frame and completes its entry.
+func (m *member) pack(ctx context.Context, arch string) error {
+	if m.from.Kind == Image && !m.from.isArchive() {
+		image, err := newImage(ctx, m.source, m.from.Name, arch)
+		if err != nil {
+			return err
+		}
+		m.image = image
+		m.entry.Size = image.tarSize()
+	}
+	spool, err := os.CreateTemp("", "bundle-*")
+	if err != nil {
+		return err
+	}
+	m.spool = spool
+	// Without a name, it is gone with this process, however that ends.
+	if err := os.Remove(spool.Name()); err != nil {
+		return err
+	}
+	return m.fill(ctx)
+}
+
+func (m *member) fill(ctx context.Context) error {
+	sum := sha256.New()
+	packed := &counter{w: m.spool}
+	err := writeMember(packed, m.entry, func(w io.Writer) error {
+		return m.writeContent(ctx, io.MultiWriter(w, sum))
+	})
+	m.entry.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	m.entry.Packed = packed.n
+	return err
+}
+
+func (m *member) writeContent(ctx context.Context, w io.Writer) error {
+	if m.image != nil {
+		return m.image.write(ctx, w)
+	}
+	_, err := io.Copy(w, ctxReader{ctx, io.NewSectionReader(m.source, 0, m.entry.Size)})
+	return err
+}
+
+// writeMember writes one frame: header, content, padding. The encoder refuses content
+// that is not of the entry's size.
+func writeMember(w io.Writer, e Entry, content func(io.Writer) error) error {
+	header, err := tarHeader(e.Path, e.Size)
+	if err != nil {
+		return err
+	}
+	enc, err := newEncoder(w, memberSize(e.Size))
+	if err != nil {
+		return err
+	}
+	if _, err := enc.Write(header); err != nil {
+		return err
+	}
+	if err := content(enc); err != nil {
+		return err
+	}
+	if _, err := enc.Write(make([]byte, padding(e.Size))); err != nil {
+		return err
+	}
+	return enc.Close()
+}
+
+func writeAll(ctx context.Context, w io.Writer, index Index, members []*member) error {
+	if err := index.validate(); err != nil {
+		return err
+	}
+	data, err := marshalIndex(index)
+	if err != nil {
+		return err
+	}
+	head := Entry{Path: indexName, Size: int64(len(data))}
+	if err := writeMember(w, head, func(w io.Writer) error { return write(w, data) }); err != nil {
+		return err
+	}
+	for _, m := range members {
+		frame := ctxReader{ctx, io.NewSectionReader(m.spool, 0, m.entry.Packed)}
+		if _, err := io.Copy(w, frame); err != nil {
+			return err
+		}
+	}
+	return writeTrailer(w)
+}
+
+func writeTrailer(w io.Writer) error {
+	enc, err := newEncoder(w, tarTrailer)
+	if err != nil {
+		return err
+	}
+	if err := write(enc, make([]byte, tarTrailer)); err != nil {
+		return err
+	}
+	return enc.Close()
+}
+
+func write(w io.Writer, data []byte) error {
+	_, err := io.Copy(w, bytes.NewReader(data))
+	return err
+}
+
+func closeAll(members []*member) {
+	for _, m := range members {
+		m.source.Close()
+		if m.spool != nil {
+			m.spool.Close()
+		}
+	}
+}

@@ -1,0 +1,36 @@
+package bundle
+
+import (
+	"debug/elf"
+	"fmt"
+	"io"
+)
+
+// checkProgram wants an executable for this GOARCH, and a static one for images, which
+// hold no loader and no libraries.
+func checkProgram(r io.ReaderAt, arch string, static bool) error {
+	f, err := elf.NewFile(r)
+	if err != nil {
+		return fmt.Errorf("not a program: %w", err)
+	}
+	want := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}[arch]
+	if f.Class != elf.ELFCLASS64 || f.Data != elf.ELFDATA2LSB || f.Machine != want {
+		return fmt.Errorf("a program for %s, not for %s", f.Machine, arch)
+	}
+	if f.Type != elf.ET_EXEC && f.Type != elf.ET_DYN {
+		return fmt.Errorf("not a program: %s", f.Type)
+	}
+	if static && interpreted(f) {
+		return fmt.Errorf("not a static program: an image of it would hold no loader")
+	}
+	return nil
+}
+
+func interpreted(f *elf.File) bool {
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,94 @@
+package bundle
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestFindOrder takes the places away one by one.
+func TestFindOrder(t *testing.T) {
+	root := t.TempDir()
+	share := filepath.Join(root, "share")
+	exe := filepath.Join(root, "bin", "bootstrap")
+	beside := filepath.Join(root, "bin", fileName)
+	shared := filepath.Join(share, fileName)
+	plain := tinyProgram("amd64", true)
+	data := newForgery().bytes()
+	put(t, exe, boxBytes(plain, data))
+	put(t, beside, data)
+	put(t, shared, data)
+
+	checkFound(t, exe, share, exe)
+	put(t, exe, plain)
+	checkFound(t, exe, share, beside)
+	os.Remove(beside)
+	checkFound(t, exe, share, shared)
+	checkFound(t, "", share, shared)
+	os.Remove(shared)
+	if _, err := search(exe, share); !errors.Is(err, ErrNone) {
+		t.Error(err)
+	}
+	if _, err := search("", share); !errors.Is(err, ErrNone) {
+		t.Error(err)
+	}
+}
+
+// TestFindDamaged: what is there but damaged is reported, not passed over.
+func TestFindDamaged(t *testing.T) {
+	root := t.TempDir()
+	exe := filepath.Join(root, "bootstrap")
+	data := newForgery().bytes()
+	put(t, filepath.Join(root, "share", fileName), data)
+	box := boxBytes(tinyProgram("amd64", true), data[:len(data)-1])
+	put(t, exe, box)
+	if _, err := search(exe, filepath.Join(root, "share")); err == nil {
+		t.Error("passed over a damaged box")
+	}
+	put(t, exe, tinyProgram("amd64", true))
+	put(t, filepath.Join(root, fileName), []byte("not a bundle"))
+	if _, err := search(exe, filepath.Join(root, "share")); err == nil {
+		t.Error("passed over a damaged bundle beside the executable")
+	}
+}
+
+func TestFindExplicit(t *testing.T) {
+	path := writeFile(t, "mine.zst", newForgery().bytes())
+	b, err := Find(path, "/nonexistent/bootstrap")
+	if err != nil || b.Path() != path {
+		t.Fatal(err)
+	}
+	b.Close()
+	_, err = Find(path+".missing", "/nonexistent/bootstrap")
+	if !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNone) {
+		t.Errorf("missing: %v", err)
+	}
+	_, err = Find(writeFile(t, "program", tinyProgram("amd64", true)), "")
+	if err == nil || errors.Is(err, ErrNone) {
+		t.Errorf("not a bundle: %v", err)
+	}
+}
+
+func checkFound(t *testing.T, exe, share, want string) {
+	t.Helper()
+	b, err := search(exe, share)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if b.Path() != want {
+		t.Errorf("found %s, not %s", b.Path(), want)
+	}
+}
+
+func put(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,208 @@
+package bundle
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Schema is the version of the index that this program writes and reads.
+const Schema = 1
+
+const (
+	indexName  = "index.json"
+	maxIndex   = 1 << 20
+	maxEntries = 1000
+	maxSize    = 4 << 30
+	maxTotal   = 16 << 30
+	// Programs pack 3 or 4 to 1, and a tiny image's tar, nearly all padding, 30 to 1.
+	// zstd itself reaches 20000 to 1: only a bomb needs that.
+	maxRatio = 200
+	maxPath  = 100 // what a plain USTAR header holds
+)
+
+// Kind says what a bundle's entry is for.
+type Kind string
+
+// The kinds of entries: a program of the host, a CNI plugin, an OCI image archive.
+const (
+	Binary Kind = "binary"
+	CNI    Kind = "cni"
+	Image  Kind = "image"
+)
+
+// Index is the table of contents of a bundle, its first member.
+type Index struct {
+	Schema     int     `json:"schema"`
+	Kubernetes string  `json:"kubernetes"` // v1.36.3
+	Arch       string  `json:"arch"`       // amd64 or arm64
+	Entries    []Entry `json:"entries"`    // in the order of the file
+}
+
+// Entry is one file of a bundle.
+type Entry struct {
+	Path    string `json:"path"`    // bin/kubelet, cni/bridge, images/etcd.tar
+	Kind    Kind   `json:"kind"`    // decides the folder of Path
+	Name    string `json:"name"`    // kubelet; an image's full reference
+	Version string `json:"version"` // v1.36.3
+	Size    int64  `json:"size"`    // bytes of the content, unpacked
+	SHA256  string `json:"sha256"`  // hex, of the content
+	Packed  int64  `json:"packed"`  // bytes of the entry's zstd frame
+}
+
+// EntryError says what is wrong with one entry of a bundle.
+type EntryError struct {
+	Entry  string // the path, or what else is known of it
+	Reason string
+}
+
+func (e *EntryError) Error() string { return fmt.Sprintf("entry %q: %s", e.Entry, e.Reason) }
+
+// Check refuses a bundle that is not for machines of this GOARCH.
+func (i Index) Check(arch string) error {
+	if i.Arch != arch {
+		return fmt.Errorf("bundle holds %s programs, this machine is %s", i.Arch, arch)
+	}
+	return nil
+}
+
+var (
+	kubernetesRE = regexp.MustCompile(`^v[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}([-+][0-9A-Za-z.+-]{1,64})?$`)
+	versionRE    = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._+-]{0,63}$`)
+	nameRE       = regexp.MustCompile(`^[a-z0-9]+([._-]+[a-z0-9]+)*$`)
+	imageRE      = regexp.MustCompile(`^[a-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+:[0-9A-Za-z_][0-9A-Za-z_.-]{0,127}$`)
+	sha256RE     = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+// parseIndex accepts one spelling of an index only, the one marshalIndex writes. So
+// duplicate keys, keys in another case, null lists and trailing data can't mean one
+// thing here and another thing to another reader.
+func parseIndex(data []byte) (Index, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	var i Index
+	if err := dec.Decode(&i); err != nil {
+		return Index{}, fmt.Errorf("%s: %w", indexName, err)
+	}
+	if err := i.validate(); err != nil {
+		return Index{}, fmt.Errorf("%s: %w", indexName, err)
+	}
+	canonical, err := marshalIndex(i)
+	if err != nil {
+		return Index{}, err
+	}
+	if !bytes.Equal(data, canonical) {
+		return Index{}, fmt.Errorf("%s: not written as this format demands (keys twice, in another order or case, or data after the end)", indexName)
+	}
+	return i, nil
+}
+
+func marshalIndex(i Index) ([]byte, error) {
+	data, err := json.MarshalIndent(i, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", indexName, err)
+	}
+	return append(data, '\n'), nil
+}
+
+func (i Index) validate() error {
+	if err := i.validateHead(); err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	total := int64(0)
+	for n, e := range i.Entries {
+		if err := e.validate(n); err != nil {
+			return err
+		}
+		// The path follows from kind and name, so this finds those twice as well.
+		if seen[e.Path] {
+			return &EntryError{e.Path, "twice in the index"}
+		}
+		seen[e.Path] = true
+		total += e.Size
+		if total > maxTotal {
+			return &EntryError{e.Path, fmt.Sprintf("makes the bundle larger than %d bytes", int64(maxTotal))}
+		}
+	}
+	return nil
+}
+
+func (i Index) validateHead() error {
+	switch {
+	case i.Schema != Schema:
+		return fmt.Errorf("schema is %d, this program reads %d", i.Schema, Schema)
+	case !kubernetesRE.MatchString(i.Kubernetes):
+		return fmt.Errorf("%q is no Kubernetes version", i.Kubernetes)
+	case i.Arch != "amd64" && i.Arch != "arm64":
+		return fmt.Errorf("unknown architecture %q", i.Arch)
+	case len(i.Entries) == 0:
+		return errors.New("no entries")
+	case len(i.Entries) > maxEntries:
+		return fmt.Errorf("%d entries, more than %d", len(i.Entries), maxEntries)
+	}
+	return nil
+}
+
+func (e Entry) validate(n int) error {
+	reason := e.faultOfName()
+	if reason == "" {
+		reason = e.faultOfContent()
+	}
+	if reason == "" {
+		return nil
+	}
+	label := e.Path
+	if label == "" {
+		label = fmt.Sprintf("number %d, %s", n+1, e.Name)
+	}
+	return &EntryError{label, reason}
+}
+
+func (e Entry) faultOfName() string {
+	path, ok := pathOf(e.Kind, e.Name)
+	switch {
+	case e.Kind != Binary && e.Kind != CNI && e.Kind != Image:
+		return fmt.Sprintf("unknown kind %q", e.Kind)
+	case !ok:
+		return fmt.Sprintf("unusable name %q", e.Name)
+	case len(path) > maxPath:
+		return fmt.Sprintf("path longer than %d bytes", maxPath)
+	case e.Path != path:
+		return fmt.Sprintf("%s %q belongs at %q", e.Kind, e.Name, path)
+	case !versionRE.MatchString(e.Version):
+		return fmt.Sprintf("unusable version %q", e.Version)
+	}
+	return ""
+}
+
+func (e Entry) faultOfContent() string {
+	switch {
+	case e.Size < 1 || e.Size > maxSize:
+		return fmt.Sprintf("size %d is not from 1 to %d", e.Size, int64(maxSize))
+	case !sha256RE.MatchString(e.SHA256):
+		return "sha256 is not 64 digits of lower-case hex"
+	case e.Packed < 1 || e.Packed > 2*maxSize:
+		return fmt.Sprintf("packed size %d is impossible", e.Packed)
+	case e.Size/e.Packed > maxRatio:
+		return fmt.Sprintf("unpacks to more than %d times its size", maxRatio)
+	}
+	return ""
+}
+
+// pathOf is the one path that an entry of this kind and name can have.
+func pathOf(kind Kind, name string) (string, bool) {
+	if kind != Image {
+		folder := map[Kind]string{Binary: "bin/", CNI: "cni/"}[kind]
+		return folder + name, nameRE.MatchString(name) && !strings.Contains(name, "..")
+	}
+	if len(name) > 255 || !imageRE.MatchString(name) {
+		return "", false
+	}
+	base := name[strings.LastIndexByte(name, '/')+1:]
+	base = base[:strings.IndexByte(base, ':')]
+	return "images/" + base + ".tar", !strings.Contains(base, "..")
+}

@@ -1,0 +1,119 @@
+// Package cluster reads and writes API objects. It must not touch this host,
+// and nothing else imports client-go.
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/yaml"
+)
+
+// fieldManager owns every field that bootstrap applies.
+const fieldManager = "bootstrap"
+
+// Cluster talks to one API server.
+type Cluster struct {
+	dynamic dynamic.Interface
+	http    *http.Client
+	server  string
+}
+
+// Connect reads a kubeconfig, but talks to server (https://host:port) whatever it
+// names: init must never depend on a load balancer. Nothing is sent yet.
+func Connect(kubeconfig []byte, server string) (*Cluster, error) {
+	config, err := clientcmd.RESTConfigFromKubeConfig(kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	config.Host = server
+	config.QPS = -1 // a handful of requests to our own server: throttling only costs time
+	config.Timeout = 10 * time.Second
+	config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil } // our own server, never through a proxy
+	httpClient, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, err
+	}
+	d, err := dynamic.NewForConfigAndClient(config, httpClient)
+	if err != nil {
+		return nil, err
+	}
+	return &Cluster{dynamic: d, http: httpClient, server: server}, nil
+}
+
+// Healthy asks a health endpoint such as /livez. The error holds the server's
+// own list of what is not ready.
+func (c *Cluster) Healthy(ctx context.Context, path string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.server+path, nil)
+	if err != nil {
+		return err
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s says %s: %s", path, response.Status, failedChecks(string(body)))
+	}
+	return nil
+}
+
+// Apply makes one object what the manifest says, by server-side apply.
+func (c *Cluster) Apply(ctx context.Context, manifest []byte) error {
+	object := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal(manifest, &object.Object); err != nil {
+		return err
+	}
+	return c.apply(ctx, object)
+}
+
+func (c *Cluster) apply(ctx context.Context, object *unstructured.Unstructured) error {
+	// Kinds of our own manifests: the guess of the plural is right for all of them.
+	resource, _ := meta.UnsafeGuessKindToResource(object.GroupVersionKind())
+	_, err := c.dynamic.Resource(resource).Namespace(object.GetNamespace()).
+		Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
+	if err != nil {
+		return fmt.Errorf("apply %s %s: %w", object.GetKind(), object.GetName(), err)
+	}
+	return nil
+}
+
+// Node reads a Node.
+func (c *Cluster) Node(ctx context.Context, name string) (*corev1.Node, error) {
+	node := &corev1.Node{}
+	return node, c.get(ctx, corev1.SchemeGroupVersion.WithResource("nodes"), objectKey{"", name}, node)
+}
+
+// Pod reads a Pod of kube-system.
+func (c *Cluster) Pod(ctx context.Context, name string) (*corev1.Pod, error) {
+	pod := &corev1.Pod{}
+	return pod, c.get(ctx, corev1.SchemeGroupVersion.WithResource("pods"), objectKey{"kube-system", name}, pod)
+}
+
+type objectKey struct{ namespace, name string }
+
+func (c *Cluster) get(ctx context.Context, resource schema.GroupVersionResource, key objectKey, into any) error {
+	object, err := c.dynamic.Resource(resource).Namespace(key.namespace).Get(ctx, key.name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	return runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, into)
+}

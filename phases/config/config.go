@@ -1,0 +1,135 @@
+// Package config turns a config file and the facts of this machine into one
+// complete, valid Config that is never changed afterwards. It is pure: it reads
+// no file, asks no clock and touches no network.
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// Config is everything that decides what bootstrap makes. Addresses, ports,
+// image names and the DNS address are computed here, once.
+type Config struct {
+	KubernetesVersion    string // with the v: v1.36.3
+	ClusterName          string
+	NodeName             string
+	AdvertiseAddress     netip.Addr
+	BindPort             int
+	ControlPlaneEndpoint string // host:port that kubeconfigs of people use
+	Networking           Networking
+	CertificatesDir      string
+	CertSANs             []string
+	KeyAlgorithm         string // ECDSA-P256, ECDSA-P384, RSA-2048, RSA-3072, RSA-4096
+	CertificateValidity  time.Duration
+	CAValidity           time.Duration
+	CRISocket            string // unix:///...; empty: chosen from what the machine has
+	Taints               []Taint
+	KubeletExtraArgs     []Arg
+	Etcd                 Etcd
+	APIServer            Component
+	ControllerManager    Component
+	Scheduler            Component
+	Images               Images
+	ControlPlaneTimeout  time.Duration // the total deadline of wait-control-plane
+}
+
+// Networking holds the cluster's address ranges; one of each, or one per IP family.
+type Networking struct {
+	ServiceSubnets []netip.Prefix
+	PodSubnets     []netip.Prefix
+	DNSDomain      string
+}
+
+// Etcd configures the stacked etcd member.
+type Etcd struct {
+	DataDir        string
+	ServerCertSANs []string
+	PeerCertSANs   []string
+	ExtraArgs      []Arg
+}
+
+// Component configures one control plane component.
+type Component struct {
+	ExtraArgs []Arg
+}
+
+// Arg is one command line flag without its dashes.
+type Arg struct {
+	Name  string `yaml:"name"`
+	Value string `yaml:"value"`
+}
+
+// Taint is put on the Node: key[=value]:effect.
+type Taint struct {
+	Key    string `yaml:"key"`
+	Value  string `yaml:"value"`
+	Effect string `yaml:"effect"`
+}
+
+// APIServerURL is this node's own API server, whatever the endpoint for others is.
+func (c *Config) APIServerURL() string {
+	return fmt.Sprintf("https://%s", netip.AddrPortFrom(c.AdvertiseAddress, uint16(c.BindPort)))
+}
+
+// EndpointURL is where people reach the API server.
+func (c *Config) EndpointURL() string {
+	if c.ControlPlaneEndpoint == "" {
+		return c.APIServerURL()
+	}
+	return "https://" + c.ControlPlaneEndpoint
+}
+
+// EndpointHost is the host of ControlPlaneEndpoint, empty without one.
+func (c *Config) EndpointHost() string {
+	host, _, err := net.SplitHostPort(c.ControlPlaneEndpoint)
+	if err != nil {
+		return ""
+	}
+	return host
+}
+
+// KubernetesServiceIP is the first address of the first Service range.
+func (c *Config) KubernetesServiceIP() netip.Addr {
+	return nth(c.Networking.ServiceSubnets[0], 1)
+}
+
+// DNSServiceIP is the tenth address of the first Service range, as kubeadm has it.
+func (c *Config) DNSServiceIP() netip.Addr {
+	return nth(c.Networking.ServiceSubnets[0], 10)
+}
+
+// Loopback is the loopback address of the node's IP family.
+func (c *Config) Loopback() netip.Addr {
+	if c.AdvertiseAddress.Is6() {
+		return netip.IPv6Loopback()
+	}
+	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+}
+
+// NodePodSubnets are the pod ranges of the first node: what the controller
+// manager's allocator hands out first from each pod range (a /24, a /64 for IPv6).
+func (c *Config) NodePodSubnets() []netip.Prefix {
+	subnets := make([]netip.Prefix, 0, len(c.Networking.PodSubnets))
+	for _, p := range c.Networking.PodSubnets {
+		subnets = append(subnets, netip.PrefixFrom(p.Addr(), max(p.Bits(), nodeBits(p))))
+	}
+	return subnets
+}
+
+func nodeBits(p netip.Prefix) int {
+	if p.Addr().Is4() {
+		return 24
+	}
+	return 64
+}
+
+func nth(p netip.Prefix, n int) netip.Addr {
+	a := p.Masked().Addr()
+	for range n {
+		a = a.Next()
+	}
+	return a
+}

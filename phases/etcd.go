@@ -1,0 +1,77 @@
+package phases
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"bootstrap/phases/config"
+	"bootstrap/templates"
+)
+
+var etcd = Phase{
+	Name:  "etcd",
+	Short: "write the static pod of etcd",
+	Run:   runEtcd,
+}
+
+func runEtcd(ctx context.Context, env *Env) error {
+	manifest, err := etcdPod(env.Config).Render(env.Config.NodeName)
+	if err != nil {
+		return err
+	}
+	dataDir := env.Config.Etcd.DataDir
+	if _, err := env.Host.MakeDir(dataDir, 0o700); err != nil {
+		return err
+	}
+	if err := env.Host.OwnTree(dataDir); err != nil {
+		return err
+	}
+	if err := env.installTools(ctx, "etcdctl", "etcdutl"); err != nil {
+		return err
+	}
+	return env.writeStaticPod("etcd", manifest)
+}
+
+func etcdPod(c *config.Config) templates.Etcd {
+	client := etcdURL(c.AdvertiseAddress, 2379)
+	peer := etcdURL(c.AdvertiseAddress, 2380)
+	metrics := netip.AddrPortFrom(c.Loopback(), 2381)
+	pki := c.CertificatesDir + "/etcd"
+	return templates.Etcd{
+		Image:               c.Images.Etcd,
+		AdvertiseClientURLs: client,
+		Command: command("etcd", []config.Arg{
+			{Name: "advertise-client-urls", Value: client},
+			{Name: "cert-file", Value: pki + "/server.crt"},
+			{Name: "client-cert-auth", Value: "true"},
+			{Name: "data-dir", Value: c.Etcd.DataDir},
+			{Name: "feature-gates", Value: "InitialCorruptCheck=true"},
+			{Name: "initial-advertise-peer-urls", Value: peer},
+			{Name: "initial-cluster", Value: c.NodeName + "=" + peer},
+			{Name: "key-file", Value: pki + "/server.key"},
+			{Name: "listen-client-urls", Value: etcdURL(c.Loopback(), 2379) + "," + client},
+			{Name: "listen-metrics-urls", Value: "http://" + metrics.String()},
+			{Name: "listen-peer-urls", Value: peer},
+			{Name: "name", Value: c.NodeName},
+			{Name: "peer-cert-file", Value: pki + "/peer.crt"},
+			{Name: "peer-client-cert-auth", Value: "true"},
+			{Name: "peer-key-file", Value: pki + "/peer.key"},
+			{Name: "peer-trusted-ca-file", Value: pki + "/ca.crt"},
+			{Name: "snapshot-count", Value: "10000"},
+			{Name: "trusted-ca-file", Value: pki + "/ca.crt"},
+			{Name: "watch-progress-notify-interval", Value: "5s"},
+		}, c.Etcd.ExtraArgs),
+		DataDir:         c.Etcd.DataDir,
+		CertificatesDir: pki,
+		Probe:           probe(c, c.Loopback(), 2381),
+	}
+}
+
+func etcdURL(a netip.Addr, port uint16) string {
+	return fmt.Sprintf("https://%s", netip.AddrPortFrom(a, port))
+}
+
+func probe(c *config.Config, a netip.Addr, port int) templates.Probe {
+	return templates.Probe{Host: a.String(), Port: port, StartupSeconds: int(c.ControlPlaneTimeout.Seconds())}
+}

@@ -1,0 +1,106 @@
+// Package health waits for conditions and remembers why they do not hold yet.
+// It must not act on what it sees, and knows no component by name.
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Check is one condition. Probe returns nil when it holds, else why it does not yet.
+type Check struct {
+	Name  string
+	Probe func(context.Context) error
+}
+
+// Pending is a check that does not hold, and the last reason.
+type Pending struct {
+	Name   string
+	Reason error
+}
+
+const (
+	interval     = 100 * time.Millisecond
+	probeTimeout = 2 * time.Second
+)
+
+// Wait probes all checks side by side, again and again, until one round finds
+// all of them true. report is called when what is pending, or why, changes. When
+// ctx ends first, the error is a *StalledError.
+func Wait(ctx context.Context, checks []Check, report func([]Pending)) error {
+	start := time.Now()
+	var last []Pending
+	for {
+		pending := round(ctx, checks)
+		if ctx.Err() != nil {
+			// Probes cut off by the end of ctx tell nothing: keep the reasons before.
+			return &StalledError{Pending: last, After: time.Since(start), cause: context.Cause(ctx)}
+		}
+		if len(pending) == 0 {
+			return nil
+		}
+		if describe(pending) != describe(last) {
+			report(pending)
+		}
+		last = pending
+		pause(ctx)
+	}
+}
+
+func round(ctx context.Context, checks []Check) []Pending {
+	reasons := make([]error, len(checks))
+	var all sync.WaitGroup
+	for i, c := range checks {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+			defer cancel()
+			reasons[i] = c.Probe(ctx)
+		})
+	}
+	all.Wait()
+	var pending []Pending
+	for i, c := range checks {
+		if reasons[i] != nil {
+			pending = append(pending, Pending{Name: c.Name, Reason: reasons[i]})
+		}
+	}
+	return pending
+}
+
+func pause(ctx context.Context) {
+	t := time.NewTimer(interval)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// StalledError says what was still missing when a wait ended, and why.
+type StalledError struct {
+	Pending []Pending
+	After   time.Duration
+	cause   error
+}
+
+func (e *StalledError) Error() string {
+	if errors.Is(e.cause, context.Canceled) {
+		return fmt.Sprintf("interrupted after %s, still missing: %s", e.After.Round(time.Second), describe(e.Pending))
+	}
+	return fmt.Sprintf("not healthy within %s, still missing: %s", e.After.Round(time.Second), describe(e.Pending))
+}
+
+// Unwrap gives what ended the wait: context.DeadlineExceeded or context.Canceled.
+func (e *StalledError) Unwrap() error { return e.cause }
+
+func describe(pending []Pending) string {
+	parts := make([]string, len(pending))
+	for i, p := range pending {
+		parts[i] = fmt.Sprintf("%s (%v)", p.Name, p.Reason)
+	}
+	return strings.Join(parts, "; ")
+}

@@ -1,0 +1,19 @@
+package phases
+
+import "fmt"
+
+// hintError is an error with the next thing to do, shown on a line of its own.
+type hintError struct {
+	error
+	hint string
+}
+
+// Hint is what the user can do.
+func (e *hintError) Hint() string { return e.hint }
+
+// Unwrap gives the error without its hint.
+func (e *hintError) Unwrap() error { return e.error }
+
+func withHint(err error, format string, args ...any) error {
+	return &hintError{error: err, hint: fmt.Sprintf(format, args...)}
+}

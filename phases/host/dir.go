@@ -1,0 +1,171 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// MakeDir makes path a directory, and those above it with mode 0755. One that was
+// there before bootstrap came only ever loses permissions that mode doesn't have.
+func (h *Host) MakeDir(path string, mode fs.FileMode) (changed bool, err error) {
+	w, err := h.walkPerm(path, walkMake, mode)
+	if w != nil {
+		defer w.close()
+	}
+	if err != nil {
+		return false, err
+	}
+	if w.made {
+		return true, nil
+	}
+	return h.mendDir(w.top(), w.path(), unixMode(mode))
+}
+
+// makeDir makes one directory, whose parent is there.
+func (h *Host) makeDir(p place, mode fs.FileMode) (*os.File, error) {
+	if isAtOrAbove(p.path) {
+		return h.ledgersDir(p)
+	}
+	want := State{Kind: Dir, Mode: unixMode(mode), UID: os.Geteuid(), GID: os.Getegid()}
+	id, err := h.ledger.begin(effect{key: key{OpDir, p.path}, before: State{Kind: Absent}, after: want})
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Mkdirat(int(p.dir.Fd()), p.name, 0o700)
+	if err != nil && !errors.Is(err, unix.EEXIST) {
+		return nil, err
+	}
+	dir, err := openDir(p.dir, p.name)
+	if err != nil {
+		return nil, err
+	}
+	err = errors.Join(applyOwnerAndMode(dir, want), dir.Sync(), p.dir.Sync())
+	if err == nil {
+		err = h.ledger.done(id)
+	}
+	if err != nil {
+		dir.Close()
+		return nil, err
+	}
+	return dir, nil
+}
+
+// ledgersDir opens a directory that the ledger makes for itself, and so can't hold.
+func (h *Host) ledgersDir(p place) (*os.File, error) {
+	h.ledger.mu.Lock()
+	err := h.ledger.create()
+	h.ledger.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return openDir(p.dir, p.name)
+}
+
+// finishDir gives a directory the mode it was to have, where a run was killed
+// between making it and that.
+func (h *Host) finishDir(dir *os.File, path string) error {
+	r, ok := h.ledger.find(key{OpDir, path})
+	if !ok || r.Done {
+		return nil
+	}
+	if err := applyOwnerAndMode(dir, r.After); err != nil {
+		return err
+	}
+	return h.ledger.done(r.ID)
+}
+
+func (h *Host) mendDir(dir *os.File, path string, mode uint32) (bool, error) {
+	now, err := dirState(dir)
+	if err != nil {
+		return false, err
+	}
+	want := now
+	want.Mode &= mode
+	if r, ok := h.ledger.find(key{OpDir, path}); ok && r.made() {
+		want.Mode, want.UID, want.GID = mode, os.Geteuid(), os.Getegid()
+	}
+	if now == want {
+		return false, nil
+	}
+	id, err := h.ledger.begin(effect{key: key{OpDir, path}, before: now, after: want})
+	if err != nil {
+		return false, err
+	}
+	if err := applyOwnerAndMode(dir, want); err != nil {
+		return false, &fs.PathError{Op: "chmod", Path: path, Err: err}
+	}
+	return true, h.ledger.done(id)
+}
+
+func dirState(dir *os.File) (State, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(dir.Fd()), &st); err != nil {
+		return State{}, fmt.Errorf("stat %s: %w", dir.Name(), err)
+	}
+	return State{Kind: Dir, Mode: st.Mode & 0o7777, UID: int(st.Uid), GID: int(st.Gid)}, nil
+}
+
+// OwnTree records that whatever appears below path is ours to remove. It makes
+// nothing. A path that holds files of others is a *ForeignError.
+func (h *Host) OwnTree(path string) error {
+	w, err := h.walk(path, walkDir)
+	if w != nil {
+		defer w.close()
+	}
+	before := State{Kind: Absent}
+	switch {
+	case err == nil:
+		before, err = h.treeState(w)
+	case errors.Is(err, fs.ErrNotExist):
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	k := key{OpTree, w.path()}
+	if _, ok := h.ledger.find(k); ok {
+		return h.ledger.settle(k)
+	}
+	id, err := h.ledger.begin(effect{key: k, before: before, after: State{Kind: Dir}})
+	if err != nil {
+		return err
+	}
+	return h.ledger.done(id)
+}
+
+func (h *Host) treeState(w *walker) (State, error) {
+	if len(w.names) == 0 {
+		return State{}, errors.New("/ can't be ours")
+	}
+	s, err := dirState(w.top())
+	if err != nil {
+		return State{}, err
+	}
+	if !h.ledger.ours(w.path()) {
+		if found := firstNames(w.top()); len(found) > 0 {
+			return State{}, &ForeignError{Path: w.path(), Found: found}
+		}
+	}
+	id, err := mountOf(w.top(), "")
+	s.Mount = id.root
+	return s, err
+}
+
+// firstNames is up to three names in a directory, quoted where they need it.
+func firstNames(dir *os.File) []string {
+	again, err := openDir(dir, ".")
+	if err != nil {
+		return nil
+	}
+	defer again.Close()
+	names, _ := again.Readdirnames(3) // io.EOF: it is empty
+	for i, name := range names {
+		names[i] = shellQuote(filepath.Base(name))
+	}
+	return names
+}

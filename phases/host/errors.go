@@ -1,0 +1,118 @@
+package host
+
+import (
+	"fmt"
+	"strings"
+)
+
+// LockedError says that another process holds the machine's lock.
+type LockedError struct {
+	PID     int // 0 if the holder has not said yet
+	Command string
+}
+
+func (e *LockedError) Error() string {
+	if e.PID == 0 {
+		return "another bootstrap is at work on this machine"
+	}
+	return fmt.Sprintf("another bootstrap is at work on this machine: pid %d (%s)", e.PID, e.Command)
+}
+
+// Hint is what the user can do.
+func (e *LockedError) Hint() string {
+	return "wait until it ends, or stop it, and run the command again"
+}
+
+// LinkError says that a symbolic link lies where a file or directory should be, and
+// that it could have been planted.
+type LinkError struct{ Path string }
+
+func (e *LinkError) Error() string { return fmt.Sprintf("%q is a symbolic link, not followed", e.Path) }
+
+// Hint is what the user can do.
+func (e *LinkError) Hint() string { return "see who made the link: ls -ld " + shellQuote(e.Path) }
+
+// ForeignError says that a directory can't be taken as ours, since it held files
+// before bootstrap came.
+type ForeignError struct {
+	Path  string
+	Found []string // up to three of them
+}
+
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("%s holds files that bootstrap did not make: %s", e.Path, strings.Join(e.Found, ", "))
+}
+
+// Hint is what the user can do.
+func (e *ForeignError) Hint() string {
+	return "move them away if they are not needed: ls -la " + shellQuote(e.Path)
+}
+
+// ChangedError says that something bootstrap made was changed by someone else, so
+// that it is not removed.
+type ChangedError struct{ Path string }
+
+func (e *ChangedError) Error() string {
+	return e.Path + " was changed since bootstrap wrote it, and stays"
+}
+
+// Hint is what the user can do.
+func (e *ChangedError) Hint() string {
+	return "keep what you need of it, then: rm " + shellQuote(e.Path)
+}
+
+// LeftoverError says that a directory bootstrap made holds files of others, so that
+// it is not removed.
+type LeftoverError struct {
+	Path string
+	Left []string // up to three of them
+}
+
+func (e *LeftoverError) Error() string {
+	return fmt.Sprintf("%s stays: it holds %s", e.Path, strings.Join(e.Left, ", "))
+}
+
+// Hint is what the user can do.
+func (e *LeftoverError) Hint() string { return "ls -la " + shellQuote(e.Path) }
+
+// MountError says that a file system is mounted at a path, and that nothing in it
+// was removed.
+type MountError struct{ Path string }
+
+func (e *MountError) Error() string {
+	return fmt.Sprintf("%q is a mount point, and stays with what is in it", e.Path)
+}
+
+// Hint is what the user can do.
+func (e *MountError) Hint() string { return "umount " + shellQuote(e.Path) }
+
+// ImmutableError says that the immutable or append-only flag keeps a path as it is.
+type ImmutableError struct{ Path string }
+
+func (e *ImmutableError) Error() string { return fmt.Sprintf("%q is marked immutable", e.Path) }
+
+// Hint is what the user can do.
+func (e *ImmutableError) Hint() string { return "chattr -i -a " + shellQuote(e.Path) }
+
+// UnitError says that systemd did not do what it was asked to do with a unit.
+type UnitError struct {
+	Unit   string
+	Verb   string // start, stop, restart
+	Result string // as systemd calls it: failed, timeout, dependency, ...
+}
+
+func (e *UnitError) Error() string { return fmt.Sprintf("%s %s: %s", e.Verb, e.Unit, e.Result) }
+
+// Hint is what the user can do.
+func (e *UnitError) Hint() string { return "journalctl -u " + e.Unit + " -n 50" }
+
+func shellQuote(s string) string {
+	if !strings.ContainsFunc(s, unsafe) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func unsafe(r rune) bool {
+	return !strings.ContainsRune("/._-+:@%", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+}

@@ -1,0 +1,150 @@
+package host
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// Facts is what a machine is, as far as it matters to what is put on it. It is read,
+// never guessed; what can't be told is left zero.
+type Facts struct {
+	Arch     string // as Go names it: amd64, arm64
+	Kernel   string // release, as uname -r
+	Hostname string
+	CPUs     int
+	Memory   uint64 // bytes
+
+	CgroupVersion int  // 1 or 2
+	SysResource   bool // this process has CAP_SYS_RESOURCE
+	Swap          bool // some swap is on
+	Systemd       bool // systemd is PID 1
+
+	ResolvConf   bool // /etc/resolv.conf is there
+	ResolvedConf bool // systemd-resolved's list of real servers is there
+
+	// NodeIPs is at most one IPv4 and one IPv6 address: of the link with the default
+	// route, or, on a machine without, of the first link that is up. IPv4 first.
+	NodeIPs []netip.Addr
+}
+
+// ResolvedConfPath lists the servers systemd-resolved asks, without its own stub,
+// which no pod can reach.
+const ResolvedConfPath = "/run/systemd/resolve/resolv.conf"
+
+// ReadFacts reads the facts of the machine at root, which is "/" or a directory.
+func ReadFacts(root string) (Facts, error) {
+	r := factReader{root: root}
+	f := Facts{
+		Arch:          runtime.GOARCH,
+		Kernel:        r.line("/proc/sys/kernel/osrelease"),
+		Hostname:      r.line("/proc/sys/kernel/hostname"),
+		CPUs:          r.cpus(),
+		Memory:        r.memory(),
+		CgroupVersion: r.cgroupVersion(),
+		SysResource:   r.sysResource(),
+		Swap:          len(r.lines("/proc/swaps")) > 1, // the first line is a heading
+		Systemd:       r.exists("/run/systemd/system"),
+		ResolvConf:    r.exists("/etc/resolv.conf"),
+		ResolvedConf:  r.exists(ResolvedConfPath),
+	}
+	var err error
+	f.NodeIPs, err = r.nodeIPs()
+	return f, errors.Join(r.err, err)
+}
+
+// factReader reads small kernel files, and keeps the first error that isn't a
+// missing file.
+type factReader struct {
+	root string
+	err  error
+}
+
+func (r *factReader) path(p string) string { return filepath.Join(r.root, p) }
+
+func (r *factReader) exists(path string) bool {
+	_, err := os.Stat(r.path(path))
+	return err == nil
+}
+
+func (r *factReader) lines(path string) []string {
+	data, err := os.ReadFile(r.path(path))
+	if err != nil && !errors.Is(err, os.ErrNotExist) && r.err == nil {
+		r.err = err
+	}
+	data = bytes.TrimRight(data, "\n")
+	if len(data) == 0 {
+		return nil
+	}
+	return strings.Split(string(data), "\n")
+}
+
+func (r *factReader) line(path string) string {
+	if lines := r.lines(path); len(lines) > 0 {
+		return strings.TrimSpace(lines[0])
+	}
+	return ""
+}
+
+// value is what follows "name:" in a file of such lines.
+func (r *factReader) value(path, name string) string {
+	for _, line := range r.lines(path) {
+		if rest, ok := strings.CutPrefix(line, name+":"); ok {
+			return strings.TrimSpace(rest)
+		}
+	}
+	return ""
+}
+
+func (r *factReader) cpus() int {
+	n := 0
+	for _, line := range r.lines("/proc/cpuinfo") {
+		if strings.HasPrefix(line, "processor") {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *factReader) memory() uint64 {
+	kib, _, _ := strings.Cut(r.value("/proc/meminfo", "MemTotal"), " ")
+	return 1024 * r.number(kib, 10)
+}
+
+func (r *factReader) sysResource() bool {
+	set := r.number(r.value("/proc/self/status", "CapEff"), 16)
+	return set&(1<<unix.CAP_SYS_RESOURCE) != 0
+}
+
+func (r *factReader) number(text string, base int) uint64 {
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.ParseUint(text, base, 64)
+	if err != nil && r.err == nil {
+		r.err = fmt.Errorf("kernel facts: %w", err)
+	}
+	return n
+}
+
+// cgroupVersion is 2 only if the whole hierarchy is: with the hybrid layout the
+// kubelet uses version 1.
+func (r *factReader) cgroupVersion() int {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(r.path("/sys/fs/cgroup"), &fs); err != nil {
+		return 0
+	}
+	if fs.Type == unix.CGROUP2_SUPER_MAGIC {
+		return 2
+	}
+	return 1
+}

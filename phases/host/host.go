@@ -1,0 +1,106 @@
+// Package host is the one door for effects on this machine: files, directories,
+// units, kernel settings and modules. Every effect is written to the ledger before
+// it is made, with what was there before, so that it can be skipped when it is
+// already so, finished after a kill, and undone.
+//
+// It must not know what it writes: no configuration, no Kubernetes, no order of
+// work. It prints nothing, and it never follows a link that somebody else could
+// have planted.
+package host
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+)
+
+// Host is the machine, or a directory that stands for one. It may be used by
+// several goroutines, as long as no two of them touch the same path or unit.
+type Host struct {
+	root   string
+	dir    *os.File // root, open
+	units  Units
+	lock   *lock
+	ledger *ledger
+}
+
+// Open takes the machine's lock and reads the ledger below root, which is "/" or a
+// directory. A lock held by another process is a *LockedError.
+func Open(root string, units Units) (*Host, error) {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.OpenFile(root, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	h := &Host{root: root, dir: dir, units: units}
+	if err := h.start(); err != nil {
+		dir.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *Host) start() error {
+	lock, err := takeLock(h.Path(lockFile))
+	if err != nil {
+		return err
+	}
+	if h.ledger, err = readLedger(h.root); err != nil {
+		lock.release()
+		return err
+	}
+	h.lock = lock
+	return nil
+}
+
+// Close gives the lock back. The Host can't be used after it.
+func (h *Host) Close() error {
+	err := h.ledger.close()
+	h.lock.release()
+	h.dir.Close()
+	// The lock is a file descriptor: it must not be given back by the collector
+	// while an effect still runs.
+	runtime.KeepAlive(h)
+	return err
+}
+
+// Path is where the absolute path p of the machine lies, seen from this process.
+func (h *Host) Path(p string) string {
+	return filepath.Join(h.root, filepath.Clean("/"+p))
+}
+
+// real tells whether this is the running machine, with its kernel, rather than a
+// directory that stands for one.
+func (h *Host) real() bool { return h.root == "/" }
+
+// Entries is every effect in the ledger, oldest first.
+func (h *Host) Entries() []Record { return h.ledger.entries() }
+
+// ReadFile reads a file of the machine. Links are followed only where nobody but
+// root could have made them.
+func (h *Host) ReadFile(path string) ([]byte, error) {
+	w, err := h.walk(path, walkFile)
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	f, err := openAt(w.top(), w.base, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	return readAll(f, path)
+}

@@ -1,0 +1,149 @@
+// Package hosttest gives tests a host.Host in a directory of its own, with a service
+// manager that records what it is asked. It must not be imported outside of tests.
+package hosttest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"bootstrap/phases/host"
+)
+
+// New gives a Host in an empty temporary directory (h.Path("/")) and its units. Both
+// end with the test.
+func New(t testing.TB) (*host.Host, *Units) {
+	t.Helper()
+	return Open(t, t.TempDir())
+}
+
+// Open is New in a directory that the test has prepared.
+func Open(t testing.TB, root string) (*host.Host, *Units) {
+	t.Helper()
+	units := &Units{Root: root}
+	h, err := host.Open(root, units)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	return h, units
+}
+
+// Units is a service manager that keeps states and does nothing else. A unit exists
+// if its file lies below Root, or if the test has set its state.
+type Units struct {
+	Root string
+	// Fail, if set, is asked before each operation, such as "start kubelet.service".
+	Fail func(op string) error
+
+	mu     sync.Mutex
+	ops    []string
+	states map[string]host.UnitState
+}
+
+var _ host.Units = (*Units)(nil)
+
+// Ops is every operation so far, oldest first: "reload", "enable kubelet.service",
+// "start kubelet.service", ...
+func (u *Units) Ops() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Clone(u.ops)
+}
+
+// Set makes a unit exist in the given state.
+func (u *Units) Set(unit string, state host.UnitState) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.set(unit, state)
+}
+
+func (u *Units) set(unit string, state host.UnitState) {
+	if u.states == nil {
+		u.states = map[string]host.UnitState{}
+	}
+	u.states[unit] = state
+}
+
+func (u *Units) do(op, unit string, change func(*host.UnitState)) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if unit != "" {
+		op += " " + unit
+	}
+	u.ops = append(u.ops, op)
+	if u.Fail != nil {
+		if err := u.Fail(op); err != nil {
+			return err
+		}
+	}
+	if unit == "" {
+		return nil
+	}
+	state := u.state(unit)
+	if state.Load == "not-found" {
+		return fmt.Errorf("%s: unit %s not found", op, unit)
+	}
+	change(&state)
+	u.set(unit, state)
+	return nil
+}
+
+func (u *Units) state(unit string) host.UnitState {
+	if s, ok := u.states[unit]; ok && (s.Fragment == "" || u.exists(s.Fragment)) {
+		return s
+	}
+	for _, dir := range []string{"/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"} {
+		if path := filepath.Join(dir, unit); u.exists(path) {
+			return host.UnitState{Load: "loaded", Active: "inactive", Sub: "dead", Fragment: path, Enabled: "disabled"}
+		}
+	}
+	return host.UnitState{Load: "not-found", Active: "inactive", Sub: "dead"}
+}
+
+func (u *Units) exists(path string) bool {
+	_, err := os.Stat(filepath.Join(u.Root, path))
+	return err == nil
+}
+
+// Reload implements host.Units.
+func (u *Units) Reload(context.Context) error { return u.do("reload", "", nil) }
+
+// Enable implements host.Units.
+func (u *Units) Enable(_ context.Context, unit string) error {
+	return u.do("enable", unit, func(s *host.UnitState) { s.Enabled = "enabled" })
+}
+
+// Disable implements host.Units.
+func (u *Units) Disable(_ context.Context, unit string) error {
+	return u.do("disable", unit, func(s *host.UnitState) { s.Enabled = "disabled" })
+}
+
+func run(s *host.UnitState) { s.Active, s.Sub, s.Result = "active", "running", "success" }
+
+// Start implements host.Units.
+func (u *Units) Start(_ context.Context, unit string) error { return u.do("start", unit, run) }
+
+// Restart implements host.Units.
+func (u *Units) Restart(_ context.Context, unit string) error { return u.do("restart", unit, run) }
+
+// Stop implements host.Units.
+func (u *Units) Stop(_ context.Context, unit string) error {
+	return u.do("stop", unit, func(s *host.UnitState) { s.Active, s.Sub = "inactive", "dead" })
+}
+
+// ResetFailed implements host.Units.
+func (u *Units) ResetFailed(_ context.Context, unit string) error {
+	return u.do("reset-failed", unit, func(s *host.UnitState) { s.Active, s.Sub = "inactive", "dead" })
+}
+
+// State implements host.Units.
+func (u *Units) State(_ context.Context, unit string) (host.UnitState, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.state(unit), nil
+}

@@ -1,0 +1,109 @@
+package host
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+)
+
+// The ledger on disk: a header, then one line per event, each with a checksum over
+// the bytes of its event.
+//
+//	{"sum":"4a17bc0e","event":{"event":"header","format":"bootstrap-ledger","version":1}}
+//	{"sum":"...","event":{"event":"intent","id":1,"op":"file","target":"/etc/x","before":{...},"after":{...}}}
+//	{"sum":"...","event":{"event":"done","id":1}}
+const (
+	ledgerFormat  = "bootstrap-ledger"
+	ledgerVersion = 1
+)
+
+type eventKind string
+
+const (
+	evHeader  eventKind = "header"
+	evIntent  eventKind = "intent"  // a new record: the effect comes next
+	evChange  eventKind = "change"  // another effect on a record's target comes next
+	evDone    eventKind = "done"    // the effect was made
+	evUndone  eventKind = "undone"  // the record's target is as before
+	evReload  eventKind = "reload"  // systemd has read its unit files
+	evStarted eventKind = "started" // a unit runs with the files as they are now
+)
+
+type event struct {
+	Event   eventKind `json:"event"`
+	Format  string    `json:"format,omitempty"`
+	Version int       `json:"version,omitempty"`
+	Made    []string  `json:"made,omitempty"` // directories made for the ledger itself
+	ID      int       `json:"id,omitempty"`
+	Op      Op        `json:"op,omitempty"`
+	Target  string    `json:"target,omitempty"`
+	Before  *State    `json:"before,omitempty"`
+	After   *State    `json:"after,omitempty"`
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func encodeEvent(ev event) ([]byte, error) {
+	body, err := json.Marshal(ev)
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(nil, "{\"sum\":\"%08x\",\"event\":%s}\n", crc32.Checksum(body, castagnoli), body), nil
+}
+
+func decodeEvent(line []byte) (event, error) {
+	var outer struct {
+		Sum   string          `json:"sum"`
+		Event json.RawMessage `json:"event"`
+	}
+	if err := json.Unmarshal(line, &outer); err != nil {
+		return event{}, err
+	}
+	if sum := fmt.Sprintf("%08x", crc32.Checksum(outer.Event, castagnoli)); sum != outer.Sum {
+		return event{}, errors.New("wrong checksum")
+	}
+	var ev event
+	err := json.Unmarshal(outer.Event, &ev)
+	return ev, err
+}
+
+// parseJournal reads events and how many bytes of data they take. Damage at the end
+// is what a crash leaves, and is dropped; damage with good lines after it is not.
+func parseJournal(data []byte) (events []event, valid int, err error) {
+	for valid < len(data) {
+		line, _, whole := bytes.Cut(data[valid:], []byte("\n"))
+		ev, err := decodeEvent(line)
+		if !whole || err != nil {
+			return events, valid, checkTail(data[valid+len(line):], len(events)+1)
+		}
+		if len(events) == 0 {
+			if err := checkHeader(ev); err != nil {
+				return nil, 0, err
+			}
+		}
+		events = append(events, ev)
+		valid += len(line) + 1
+	}
+	return events, valid, nil
+}
+
+func checkTail(tail []byte, lineNumber int) error {
+	for line := range bytes.SplitSeq(tail, []byte("\n")) {
+		if _, err := decodeEvent(line); err == nil {
+			return fmt.Errorf("line %d is damaged", lineNumber)
+		}
+	}
+	return nil
+}
+
+func checkHeader(ev event) error {
+	if ev.Event != evHeader || ev.Format != ledgerFormat {
+		return errors.New("not a ledger of bootstrap")
+	}
+	if ev.Version != ledgerVersion {
+		return fmt.Errorf("format version %d, this bootstrap knows version %d", ev.Version, ledgerVersion)
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"time"
+)
+
+const modprobeTimeout = 10 * time.Second
+
+var (
+	sysctlName = regexp.MustCompile(`^[a-z0-9_-]+([./][A-Za-z0-9_.@:-]+)+$`)
+	moduleName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]*$`)
+)
+
+// Sysctl sets a kernel setting such as "net.ipv4.ip_forward" now; to keep it over a
+// reboot, write a file below /etc/sysctl.d. A name part that has a dot itself, such
+// as a VLAN link, needs slashes: "net/ipv4/conf/eth0.1/forwarding".
+func (h *Host) Sysctl(name, value string) error {
+	if !sysctlName.MatchString(name) || strings.Contains(name, "..") {
+		return fmt.Errorf("%q is not the name of a sysctl", name)
+	}
+	now, err := h.readSysctl(name)
+	if err != nil {
+		return fmt.Errorf("sysctl %s: %w", name, err)
+	}
+	k := key{OpSysctl, name}
+	value = strings.Join(strings.Fields(value), "\t")
+	if now == value {
+		return h.ledger.settle(k)
+	}
+	id, err := h.ledger.begin(effect{key: k, before: State{Value: now}, after: State{Value: value}})
+	if err != nil {
+		return err
+	}
+	if err := h.writeSysctl(name, value); err != nil {
+		return fmt.Errorf("sysctl %s=%s: %w", name, value, err)
+	}
+	return h.ledger.done(id)
+}
+
+func (h *Host) sysctlPath(name string) string {
+	if !strings.Contains(name, "/") {
+		name = strings.ReplaceAll(name, ".", "/")
+	}
+	return h.Path("/proc/sys/" + name)
+}
+
+// readSysctl is the setting as the kernel has it. A directory that stands for a
+// machine has no kernel: there, what the ledger says was set is the value.
+func (h *Host) readSysctl(name string) (string, error) {
+	data, err := os.ReadFile(h.sysctlPath(name))
+	if errors.Is(err, fs.ErrNotExist) && !h.real() {
+		r, _ := h.ledger.find(key{OpSysctl, name})
+		return r.After.Value, nil
+	}
+	return strings.Join(strings.Fields(string(data)), "\t"), err
+}
+
+func (h *Host) writeSysctl(name, value string) error {
+	f, err := os.OpenFile(h.sysctlPath(name), os.O_WRONLY|os.O_TRUNC, 0)
+	if errors.Is(err, fs.ErrNotExist) && !h.real() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(value + "\n")
+	return errors.Join(err, f.Close())
+}
+
+// LoadModule loads a kernel module, unless the kernel has what it brings. To load it
+// at boot, write a file below /etc/modules-load.d. Undo leaves it loaded: others may
+// have come to use it, and unloading can hang or crash them.
+func (h *Host) LoadModule(ctx context.Context, name string) error {
+	if !moduleName.MatchString(name) {
+		return fmt.Errorf("%q is not the name of a kernel module", name)
+	}
+	k := key{OpModule, name}
+	if h.hasModule(name) {
+		return h.ledger.settle(k)
+	}
+	if _, ok := h.ledger.find(k); ok && !h.real() {
+		return nil
+	}
+	id, err := h.ledger.begin(effect{key: k, after: State{Value: "loaded"}})
+	if err != nil {
+		return err
+	}
+	if err := h.modprobe(ctx, name); err != nil {
+		return fmt.Errorf("load kernel module %s: %w", name, err)
+	}
+	return h.ledger.done(id)
+}
+
+// moduleTraces is where a module shows that is built into the kernel, and so may be
+// in none of the lists, in a container or without /lib/modules.
+var moduleTraces = map[string]string{
+	"br_netfilter": "/proc/sys/net/bridge",
+	"nf_conntrack": "/proc/sys/net/netfilter",
+}
+
+func (h *Host) hasModule(name string) bool {
+	name = strings.ReplaceAll(name, "-", "_")
+	paths := []string{"/sys/module/" + name}
+	if trace := moduleTraces[name]; trace != "" {
+		paths = append(paths, trace)
+	}
+	for _, path := range paths {
+		if _, err := os.Stat(h.Path(path)); err == nil {
+			return true
+		}
+	}
+	return h.listed("/proc/modules", name, 0) || h.listed("/proc/filesystems", name, -1)
+}
+
+// listed tells whether a line of the file has name as its first (0) or last (-1)
+// field.
+func (h *Host) listed(file, name string, field int) bool {
+	data, _ := os.ReadFile(h.Path(file)) // no such file: not listed
+	for line := range strings.Lines(string(data)) {
+		words := strings.Fields(line)
+		if len(words) > 0 && words[(field+len(words))%len(words)] == name {
+			return true
+		}
+	}
+	return false
+}
+
+// modprobe does nothing for a directory that stands for a machine: the kernel that
+// runs is not that machine's.
+func (h *Host) modprobe(ctx context.Context, name string) error {
+	if !h.real() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, modprobeTimeout)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "modprobe", name).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("modprobe: %w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}

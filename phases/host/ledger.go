@@ -1,0 +1,300 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+const ledgerDir = "/var/lib/bootstrap"
+
+// key names a target; effects on the same one share a record.
+type key struct {
+	op     Op
+	target string
+}
+
+// ledger is the journal of effects. What it knows it has from the events alone,
+// read or appended, so a run that goes on knows what the run before knew.
+type ledger struct {
+	mu      sync.Mutex
+	root    string
+	file    *os.File // nil until the first event
+	size    int64    // of the good part; 0: there is no header yet
+	records []*Record
+	open    map[key]*Record // not undone
+	made    []string        // directories that were made for the ledger
+	stale   bool            // unit files changed since systemd read them
+	changed map[string]int  // per path, at which event it was last changed
+	started map[string]int  // per unit, at which event it was last started
+	events  int
+}
+
+// LedgerRecords reads the ledger below root without the machine's lock, for those
+// who only look.
+func LedgerRecords(root string) ([]Record, error) {
+	l, err := readLedger(root)
+	if err != nil {
+		return nil, err
+	}
+	return l.entries(), nil
+}
+
+func readLedger(root string) (*ledger, error) {
+	l := &ledger{root: root, open: map[key]*Record{}, changed: map[string]int{}, started: map[string]int{}}
+	data, err := os.ReadFile(l.path("ledger"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return l, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	events, valid, err := parseJournal(data)
+	if err != nil {
+		return nil, fmt.Errorf("ledger %s: %w", l.path("ledger"), err)
+	}
+	l.size = int64(valid)
+	for _, ev := range events {
+		l.apply(ev)
+	}
+	return l, nil
+}
+
+func (l *ledger) path(name string) string { return filepath.Join(l.root, ledgerDir, name) }
+
+// apply is the one place where the ledger's knowledge changes.
+func (l *ledger) apply(ev event) {
+	l.events++
+	switch ev.Event {
+	case evHeader:
+		l.made = ev.Made
+	case evIntent:
+		l.add(ev)
+	case evReload:
+		l.stale = false
+	case evStarted:
+		l.started[ev.Target] = l.events
+	case evChange, evDone, evUndone:
+		if r := l.byID(ev.ID); r != nil {
+			l.update(r, ev)
+		}
+	}
+}
+
+func (l *ledger) add(ev event) {
+	r := &Record{ID: ev.ID, Op: ev.Op, Target: ev.Target, Before: *ev.Before}
+	l.records = append(l.records, r)
+	l.open[key{r.Op, r.Target}] = r
+	l.want(r, *ev.After)
+}
+
+func (l *ledger) want(r *Record, after State) {
+	r.After, r.Done = after, false
+	if r.Op != OpFile {
+		return
+	}
+	l.changed[r.Target] = l.events
+	l.stale = l.stale || isUnitFile(r.Target)
+	if !slices.Contains(r.wrote, after.SHA256) {
+		r.wrote = append(r.wrote, after.SHA256)
+	}
+}
+
+func (l *ledger) update(r *Record, ev event) {
+	switch ev.Event {
+	case evChange:
+		l.want(r, *ev.After)
+	case evDone:
+		r.Done, r.landed = true, true
+	case evUndone:
+		r.Undone = true
+		delete(l.open, key{r.Op, r.Target})
+		l.stale = l.stale || (r.Op == OpFile && isUnitFile(r.Target))
+	}
+}
+
+func (l *ledger) byID(id int) *Record {
+	i := slices.IndexFunc(l.records, func(r *Record) bool { return r.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return l.records[i]
+}
+
+// effect is what is about to happen to a target.
+type effect struct {
+	key
+	before, after State
+	save          func(file string) error // keeps the content that goes; may be nil
+}
+
+// begin records an effect and returns its record's id. When it returns, the record
+// is on the disk.
+func (l *ledger) begin(e effect) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.open[e.key]
+	if r != nil && !r.superseded(e.before) {
+		return r.ID, l.append(event{Event: evChange, ID: r.ID, After: &e.after}, true)
+	}
+	if r != nil {
+		if err := l.append(event{Event: evUndone, ID: r.ID}, true); err != nil {
+			return 0, err
+		}
+	}
+	id := len(l.records) + 1
+	if e.save != nil && e.before.Kind == File {
+		if err := l.save(id, e.save); err != nil {
+			return 0, fmt.Errorf("keep a copy of %s: %w", e.target, err)
+		}
+	}
+	return id, l.append(event{
+		Event: evIntent, ID: id, Op: e.op, Target: e.target, Before: &e.before, After: &e.after,
+	}, true)
+}
+
+func (l *ledger) save(id int, save func(file string) error) error {
+	if err := l.create(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(l.path("saved"), 0o700); err != nil {
+		return err
+	}
+	if err := save(l.saved(id)); err != nil {
+		return err
+	}
+	return syncDir(l.path("saved"))
+}
+
+func (l *ledger) saved(id int) string { return l.path(fmt.Sprintf("saved/%d", id)) }
+
+// done isn't synced: an intent without it only means that the effect is looked at
+// again.
+func (l *ledger) done(id int) error { return l.note(event{Event: evDone, ID: id}, false) }
+
+// undone is synced, so that the saved copy may go after it.
+func (l *ledger) undone(id int) error { return l.note(event{Event: evUndone, ID: id}, true) }
+
+func (l *ledger) note(ev event, sync bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.append(ev, sync)
+}
+
+// settle marks an effect as done that a run before made but did not live to record.
+func (l *ledger) settle(k key) error {
+	r, ok := l.find(k)
+	if !ok || r.Done {
+		return nil
+	}
+	return l.done(r.ID)
+}
+
+// append writes one event. On any error the file is as long as before.
+func (l *ledger) append(ev event, sync bool) error {
+	line, err := encodeEvent(ev)
+	if err == nil {
+		err = l.create()
+	}
+	if err == nil {
+		err = l.write(line, sync)
+	}
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	l.apply(ev)
+	return nil
+}
+
+func (l *ledger) write(line []byte, sync bool) error {
+	_, err := l.file.WriteAt(line, l.size)
+	if err == nil && sync {
+		err = l.file.Sync()
+	}
+	if err != nil {
+		// If truncating fails too, the next event overwrites the rest of this one,
+		// and what sticks out behind it is dropped as a torn tail.
+		return errors.Join(err, l.file.Truncate(l.size))
+	}
+	l.size += int64(len(line))
+	return nil
+}
+
+// create opens the ledger for writing, cuts off a torn tail, and writes the header
+// if there is none.
+func (l *ledger) create() error {
+	if l.file != nil {
+		return nil
+	}
+	made, err := makeDirs(l.root, ledgerDir)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(l.path("ledger"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := l.begins(f, made); err != nil {
+		f.Close()
+		return err
+	}
+	return syncDir(l.path(""))
+}
+
+func (l *ledger) begins(f *os.File, made []string) error {
+	if err := f.Truncate(l.size); err != nil {
+		return err
+	}
+	l.file = f
+	if l.size > 0 {
+		return nil
+	}
+	header := event{Event: evHeader, Format: ledgerFormat, Version: ledgerVersion, Made: made}
+	line, err := encodeEvent(header)
+	if err == nil {
+		err = l.write(line, true)
+	}
+	if err != nil {
+		l.file = nil
+		return err
+	}
+	l.apply(header)
+	return nil
+}
+
+// makeDirs makes a directory for the ledger and those above it, and returns which
+// it made. They can't be in the ledger like others.
+func makeDirs(root, path string) ([]string, error) {
+	var made []string
+	for dir := range above(path) {
+		if _, err := os.Lstat(filepath.Join(root, dir)); err == nil {
+			break
+		}
+		made = append(made, dir)
+	}
+	for _, dir := range slices.Backward(made) {
+		real, mode := filepath.Join(root, dir), os.FileMode(0o755)
+		if dir == ledgerDir {
+			mode = 0o700
+		}
+		if err := errors.Join(os.Mkdir(real, mode), os.Chmod(real, mode), syncDir(filepath.Dir(real))); err != nil {
+			return nil, err
+		}
+	}
+	return made, nil
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}

@@ -1,0 +1,130 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const lockFile = "/run/bootstrap.lock"
+
+// lock is one flock on one file. The kernel gives it back when the holder dies.
+type lock struct {
+	file    *os.File
+	path    string
+	madeDir bool
+}
+
+// takeLock never waits: who holds the lock is worth more to the user than a queue.
+func takeLock(path string) (*lock, error) {
+	l := &lock{path: path}
+	for {
+		held, err := l.try()
+		if err != nil {
+			return nil, err
+		}
+		if held {
+			return l, l.sign()
+		}
+	}
+}
+
+// try is false when the file it locked is no longer the one at the path, because
+// the holder before removed it in between.
+func (l *lock) try() (bool, error) {
+	if os.Mkdir(filepath.Dir(l.path), 0o755) == nil { // else it is there, or open says why not
+		l.madeDir = true
+	}
+	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o644)
+	if l.madeDir && errors.Is(err, os.ErrNotExist) {
+		return false, nil // the holder before took the directory with it
+	}
+	if err != nil {
+		return false, fmt.Errorf("lock: %w", err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		defer f.Close()
+		return false, holder(f)
+	}
+	if err != nil {
+		f.Close()
+		return false, fmt.Errorf("lock %s: %w", l.path, err)
+	}
+	if !samePath(f, l.path) {
+		f.Close()
+		return false, nil
+	}
+	l.file = f
+	return true, nil
+}
+
+func samePath(f *os.File, path string) bool {
+	open, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	now, err := os.Lstat(path)
+	return err == nil && os.SameFile(open, now)
+}
+
+// sign writes who holds the lock into it.
+func (l *lock) sign() error {
+	line := fmt.Sprintf("%d %s\n", os.Getpid(), commandName(os.Args))
+	err := l.file.Truncate(0)
+	if err == nil {
+		_, err = l.file.WriteAt([]byte(line), 0)
+	}
+	if err == nil {
+		err = l.file.Chmod(0o644) // others may ask who it is
+	}
+	if err != nil {
+		l.release()
+		return fmt.Errorf("lock %s: %w", l.path, err)
+	}
+	return nil
+}
+
+// commandName is the program and at most two words after it. What follows may be a
+// secret, such as a token, and the lock file is open to all.
+func commandName(args []string) string {
+	words := []string{filepath.Base(args[0])}
+	for _, arg := range args[1:] {
+		if strings.HasPrefix(arg, "-") || len(words) == 3 {
+			break
+		}
+		words = append(words, arg)
+	}
+	return strings.Join(words, " ")
+}
+
+// holder reads who holds the lock. A holder that has only just taken it may not
+// have signed yet.
+func holder(f *os.File) *LockedError {
+	buf := make([]byte, 512)
+	for range 20 {
+		n, _ := f.ReadAt(buf, 0) // unreadable is the same as unsigned
+		pid, command, _ := strings.Cut(strings.TrimSpace(string(buf[:n])), " ")
+		if id, err := strconv.Atoi(pid); err == nil {
+			return &LockedError{PID: id, Command: command}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return &LockedError{}
+}
+
+// release removes the file while it is still locked, so that nobody can lock a
+// file that is about to go.
+func (l *lock) release() {
+	os.Remove(l.path)
+	if l.madeDir {
+		os.Remove(filepath.Dir(l.path)) // goes only if empty
+	}
+	l.file.Close()
+}

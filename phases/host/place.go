@@ -1,0 +1,148 @@
+package host
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// place is one name in an open directory. It is never reached through a link.
+type place struct {
+	dir  *os.File
+	name string
+	path string // without links, for the ledger and for errors
+}
+
+func (p place) open(flags int, perm uint32) (*os.File, error) {
+	f, err := openAt(p.dir, p.name, flags, perm)
+	return f, p.wrap("open", err)
+}
+
+// state looks at what is there. A link, or anything that is neither a file nor a
+// directory, is an error.
+func (p place) state() (State, error) {
+	var st unix.Stat_t
+	err := unix.Fstatat(int(p.dir.Fd()), p.name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	if errors.Is(err, unix.ENOENT) {
+		return State{Kind: Absent}, nil
+	}
+	if err != nil {
+		return State{}, p.wrap("stat", err)
+	}
+	s := State{Mode: uint32(st.Mode) & 0o7777, UID: int(st.Uid), GID: int(st.Gid)}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		s.Kind = File
+		s.SHA256, err = p.hash()
+	case unix.S_IFDIR:
+		s.Kind = Dir
+	case unix.S_IFLNK:
+		err = &LinkError{Path: p.path}
+	default:
+		err = fmt.Errorf("%s is neither a file nor a directory", p.path)
+	}
+	return s, err
+}
+
+func (p place) hash() (string, error) {
+	// O_NONBLOCK: should a FIFO have taken the file's place, open must not wait.
+	f, err := p.open(unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// setOwnerAndMode mends what is there and leaves its content alone.
+func (p place) setOwnerAndMode(want State) error {
+	f, err := p.open(unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := applyOwnerAndMode(f, want); err != nil {
+		return p.stuck("chmod", err)
+	}
+	return p.wrap("sync", f.Sync())
+}
+
+// applyOwnerAndMode sets the owner first: chown may drop mode bits.
+func applyOwnerAndMode(f *os.File, want State) error {
+	if err := unix.Fchown(int(f.Fd()), want.UID, want.GID); err != nil {
+		return err
+	}
+	return unix.Fchmod(int(f.Fd()), want.Mode)
+}
+
+// unlink removes what is there, a directory with unix.AT_REMOVEDIR. The caller
+// syncs the directory above.
+func (p place) unlink(flags int) error {
+	err := unix.Unlinkat(int(p.dir.Fd()), p.name, flags)
+	switch {
+	case err == nil, errors.Is(err, unix.ENOENT):
+		return nil
+	case errors.Is(err, unix.EBUSY):
+		return &MountError{Path: p.path}
+	}
+	return p.stuck("remove", err)
+}
+
+// remove removes a file for good.
+func (p place) remove() error {
+	if err := p.unlink(0); err != nil {
+		return err
+	}
+	return p.dir.Sync()
+}
+
+// stuck says why something can't be changed, where the kernel's EPERM doesn't.
+func (p place) stuck(op string, err error) error {
+	if errors.Is(err, unix.EPERM) && (p.immutable(p.name) || p.immutable(".")) {
+		return &ImmutableError{Path: p.path}
+	}
+	return p.wrap(op, err)
+}
+
+func (p place) immutable(name string) bool {
+	var st unix.Statx_t
+	err := unix.Statx(int(p.dir.Fd()), name, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_TYPE, &st)
+	return err == nil && st.Attributes&(unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) != 0
+}
+
+func (p place) wrap(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fs.PathError{Op: op, Path: p.path, Err: err}
+}
+
+func openAt(dir *os.File, name string, flags int, perm uint32) (*os.File, error) {
+	fd, err := unix.Openat(int(dir.Fd()), name, flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, perm)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+func openDir(dir *os.File, name string) (*os.File, error) {
+	return openAt(dir, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+}
+
+func readAll(f *os.File, path string) ([]byte, error) {
+	data, err := io.ReadAll(f)
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+	}
+	return data, nil
+}

@@ -1,0 +1,129 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// The questions that effects ask the ledger, and its end.
+
+func (l *ledger) entries() []Record {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := make([]Record, 0, len(l.records))
+	for _, r := range l.records {
+		all = append(all, *r)
+	}
+	return all
+}
+
+func (l *ledger) find(k key) (Record, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r := l.open[k]; r != nil {
+		return *r, true
+	}
+	return Record{}, false
+}
+
+func (l *ledger) isStale() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stale
+}
+
+// ours tells whether path or a directory above it is there because of us.
+func (l *ledger) ours(path string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for p := range above(path) {
+		if r := l.open[key{OpDir, p}]; r != nil && r.made() {
+			return true
+		}
+		if l.open[key{OpTree, p}] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// inTree tells whether path is or lies below a tree that is ours whatever is in it.
+func (l *ledger) inTree(path string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for p := range above(path) {
+		if l.open[key{OpTree, p}] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// outdated tells whether a file changed after the unit was last started.
+func (l *ledger) outdated(unit string, files []string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, file := range files {
+		if l.changed[file] > l.started[unit] {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *ledger) close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		return nil
+	}
+	err := errors.Join(l.file.Sync(), l.file.Close())
+	l.file = nil
+	return err
+}
+
+// forget removes the ledger. The file goes before its directory, and after the
+// saved copies, so that a kill in between leaves nothing that names missing copies.
+func (l *ledger) forget() error {
+	if n := len(l.open); n > 0 {
+		return fmt.Errorf("%d effects in the ledger are not undone", n)
+	}
+	if err := l.close(); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(l.path("saved")); err != nil {
+		return err
+	}
+	for _, path := range []string{l.path("ledger"), l.path("")} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	for _, dir := range l.made {
+		os.Remove(filepath.Join(l.root, dir)) // goes only if nobody else uses it
+	}
+	fresh, err := readLedger(l.root)
+	if err == nil {
+		l.restart(fresh)
+	}
+	return err
+}
+
+// restart makes the ledger know only what fresh knows.
+func (l *ledger) restart(fresh *ledger) {
+	l.size, l.records, l.open, l.made = fresh.size, fresh.records, fresh.open, fresh.made
+	l.stale, l.changed, l.started, l.events = fresh.stale, fresh.changed, fresh.started, fresh.events
+}
+
+// isAtOrAbove tells whether path is a directory that the ledger makes for itself.
+func isAtOrAbove(path string) bool {
+	for dir := range above(ledgerDir) {
+		if dir == path {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,98 @@
+package host
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Op is what kind of effect a Record is about.
+type Op string
+
+// The effects that a Host makes.
+const (
+	OpFile    Op = "file"         // written or removed
+	OpDir     Op = "dir"          // made, or its mode made tighter
+	OpTree    Op = "tree"         // everything that appears below is ours
+	OpEnabled Op = "unit-enabled" // enabled
+	OpActive  Op = "unit-active"  // started or stopped
+	OpSysctl  Op = "sysctl"       // set
+	OpModule  Op = "module"       // loaded
+)
+
+// Kind is what was, or is to be, at a path.
+type Kind string
+
+// The kinds of things a Host makes and finds.
+const (
+	Absent Kind = "absent"
+	File   Kind = "file"
+	Dir    Kind = "dir"
+)
+
+// State is what a target was before the first effect on it, or what the last effect
+// makes it. Paths have a Kind; units, sysctls and modules have a Value.
+type State struct {
+	Kind   Kind   `json:"kind,omitempty"`
+	Mode   uint32 `json:"mode,omitempty"` // permission bits, as in chmod(2)
+	UID    int    `json:"uid,omitempty"`
+	GID    int    `json:"gid,omitempty"`
+	SHA256 string `json:"sha256,omitempty"`
+	Mount  bool   `json:"mount,omitempty"` // a tree that is a mount point
+	Value  string `json:"value,omitempty"`
+}
+
+// Record is all effects on one target, from the first one until it is undone.
+type Record struct {
+	ID     int    `json:"id"`
+	Op     Op     `json:"op"`
+	Target string `json:"target"` // a path without links, a unit, a sysctl, a module
+	Before State  `json:"before"`
+	After  State  `json:"after"`
+	Done   bool   `json:"done"`   // the last effect was seen to end
+	Undone bool   `json:"undone"` // what was there before is there again
+
+	landed bool     // some effect was seen to end
+	wrote  []string // hash of every content we ever meant to write there
+}
+
+// made tells whether the target is there only because of us.
+func (r *Record) made() bool { return r.Before.Kind == Absent }
+
+// isOurs tells whether content with this hash is, or may be, our doing.
+func (r *Record) isOurs(s State) bool {
+	return s.Kind == File && slices.Contains(r.wrote, s.SHA256)
+}
+
+// superseded: the effect was never made, and somebody else has put something there
+// since. What they made is now what was there before.
+func (r *Record) superseded(now State) bool {
+	return r.Op == OpFile && !r.landed && now.Kind == File &&
+		!r.isOurs(now) && now.SHA256 != r.Before.SHA256
+}
+
+// isUnitFile tells whether systemd must read its files again when path changes.
+func isUnitFile(path string) bool {
+	for _, dir := range unitDirs {
+		if strings.HasPrefix(path, dir+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+var unitDirs = []string{
+	"/etc/systemd/system", "/run/systemd/system", "/lib/systemd/system",
+	"/usr/lib/systemd/system", "/usr/local/lib/systemd/system",
+}
+
+// above yields path and every directory above it, save the root.
+func above(path string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for ; path != "/" && path != "."; path = filepath.Dir(path) {
+			if !yield(path) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// mountID tells on which mount something lies.
+type mountID struct {
+	id    uint64
+	major uint32
+	minor uint32
+	root  bool // it is where the mount begins
+	dir   bool
+}
+
+// sameMount compares devices as well as mounts: kernels before 5.8 don't tell
+// mounts, and a btrfs subvolume has a device of its own.
+func (m mountID) sameMount(top mountID) bool {
+	return !m.root && m.id == top.id && m.major == top.major && m.minor == top.minor
+}
+
+// mountOf looks at a name in dir, or at dir itself if name is empty.
+func mountOf(dir *os.File, name string) (mountID, error) {
+	flags := unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT
+	if name == "" {
+		flags |= unix.AT_EMPTY_PATH
+	}
+	var st unix.Statx_t
+	err := unix.Statx(int(dir.Fd()), name, flags, unix.STATX_TYPE|unix.STATX_MNT_ID, &st)
+	return mountID{
+		id: st.Mnt_id, major: st.Dev_major, minor: st.Dev_minor,
+		root: st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0,
+		dir:  st.Mode&unix.S_IFMT == unix.S_IFDIR,
+	}, err
+}
+
+// undoTree removes what is below p, and p itself if it was not there before.
+func undoTree(ctx context.Context, p place, r Record) error {
+	now, err := p.state()
+	if err != nil || now.Kind == Absent {
+		return err
+	}
+	if now.Kind == File {
+		return &ChangedError{Path: p.path}
+	}
+	dir, err := openDir(p.dir, p.name)
+	if err != nil {
+		return p.wrap("open", err)
+	}
+	defer dir.Close()
+	if err := emptyTree(ctx, dir, r); err != nil {
+		return err
+	}
+	if r.Before.Kind == Dir {
+		return errors.Join(applyOwnerAndMode(dir, r.Before), dir.Sync())
+	}
+	return errors.Join(p.unlink(unix.AT_REMOVEDIR), p.dir.Sync())
+}
+
+func emptyTree(ctx context.Context, dir *os.File, r Record) error {
+	top, err := mountOf(dir, "")
+	if err != nil {
+		return err
+	}
+	if top.root && !r.Before.Mount {
+		return &MountError{Path: r.Target}
+	}
+	if !top.root && r.Before.Mount {
+		return fmt.Errorf("%s was a mount point and is none now: what lies there was not ours", r.Target)
+	}
+	s := &sweep{top: top}
+	s.empty(ctx, dir, r.Target)
+	return errors.Join(s.errs...)
+}
+
+// sweep removes all it can of a tree, and keeps what stopped it.
+type sweep struct {
+	top  mountID
+	errs []error
+}
+
+func (s *sweep) add(err error) {
+	if err != nil {
+		s.errs = append(s.errs, err)
+	}
+}
+
+func (s *sweep) empty(ctx context.Context, dir *os.File, path string) {
+	names, err := dir.Readdirnames(-1)
+	s.add(err)
+	for _, name := range names {
+		if ctx.Err() != nil {
+			s.add(context.Cause(ctx))
+			return
+		}
+		s.remove(ctx, place{dir: dir, name: name, path: filepath.Join(path, name)})
+	}
+}
+
+func (s *sweep) remove(ctx context.Context, p place) {
+	id, err := mountOf(p.dir, p.name)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+	case err != nil:
+		s.add(p.wrap("stat", err))
+	case !id.sameMount(s.top):
+		s.add(&MountError{Path: p.path})
+	case id.dir:
+		s.removeDir(ctx, p)
+	default:
+		s.add(p.unlink(0))
+	}
+}
+
+// removeDir asks the open directory for its mount again: one may have come since.
+func (s *sweep) removeDir(ctx context.Context, p place) {
+	dir, err := openDir(p.dir, p.name)
+	if err != nil {
+		s.add(p.wrap("open", err))
+		return
+	}
+	defer dir.Close()
+	if id, err := mountOf(dir, ""); err != nil || !id.sameMount(s.top) {
+		s.add(errors.Join(err, &MountError{Path: p.path}))
+		return
+	}
+	before := len(s.errs)
+	s.empty(ctx, dir, p.path)
+	if len(s.errs) == before {
+		s.add(p.unlink(unix.AT_REMOVEDIR))
+	}
+}

@@ -1,0 +1,172 @@
+package host
+
+import (
+	"context"
+	"fmt"
+)
+
+// Units is the machine's service manager. It is an interface because tests have no
+// systemd; Systemd is the real one. No method records anything.
+type Units interface {
+	Reload(ctx context.Context) error
+	Enable(ctx context.Context, unit string) error
+	Disable(ctx context.Context, unit string) error
+	Start(ctx context.Context, unit string) error
+	Stop(ctx context.Context, unit string) error
+	Restart(ctx context.Context, unit string) error
+	// ResetFailed makes systemd forget that the unit failed.
+	ResetFailed(ctx context.Context, unit string) error
+	State(ctx context.Context, unit string) (UnitState, error)
+}
+
+// UnitState is what systemd says about a unit, in its words.
+type UnitState struct {
+	Load       string // loaded, not-found, masked, ...
+	Active     string // active, inactive, failed, activating, ...
+	Sub        string // running, dead, auto-restart, ...
+	Result     string // success, exit-code, signal, ...; services only
+	ExitStatus int    // of the main process; services only
+	Fragment   string // path of the unit file
+	Enabled    string // enabled, disabled, static, ...; empty if there is no file
+}
+
+// Running tells whether the unit has processes, or is about to have.
+func (s UnitState) Running() bool {
+	return s.Active != "" && s.Active != "inactive" && s.Active != "failed"
+}
+
+const (
+	unitRuns    = "running"
+	unitStopped = "stopped"
+)
+
+func (s UnitState) running() State {
+	if s.Running() {
+		return State{Value: unitRuns}
+	}
+	return State{Value: unitStopped}
+}
+
+// UnitState asks for a unit's state. A unit that does not exist has one too.
+func (h *Host) UnitState(ctx context.Context, name string) (UnitState, error) {
+	s, err := h.units.State(ctx, name)
+	if err != nil {
+		return s, fmt.Errorf("state of %s: %w", name, err)
+	}
+	return s, nil
+}
+
+// Reload makes systemd read its unit files again, if this Host changed one since it
+// last did, also in a run before. Starting a unit does so by itself.
+func (h *Host) Reload(ctx context.Context) error {
+	if !h.ledger.isStale() {
+		return nil
+	}
+	if err := h.units.Reload(ctx); err != nil {
+		return fmt.Errorf("reload systemd: %w", err)
+	}
+	return h.ledger.note(event{Event: evReload}, false)
+}
+
+// EnableUnit makes a unit start at boot. It is false when it does already.
+func (h *Host) EnableUnit(ctx context.Context, name string) (changed bool, err error) {
+	now, err := h.UnitState(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	k := key{OpEnabled, name}
+	switch now.Enabled {
+	case "enabled", "static", "alias", "indirect", "generated":
+		return false, h.ledger.settle(k)
+	}
+	id, err := h.ledger.begin(effect{key: k, before: State{Value: now.Enabled}, after: State{Value: "enabled"}})
+	if err != nil {
+		return false, err
+	}
+	if err := h.units.Enable(ctx, name); err != nil {
+		return false, err
+	}
+	return true, h.ledger.done(id)
+}
+
+// StartUnit starts a unit and waits until it runs. One that runs is left alone,
+// unless one of files, which it reads when it starts, was written since: then it is
+// restarted.
+func (h *Host) StartUnit(ctx context.Context, name string, files ...string) (changed bool, err error) {
+	if err := h.Reload(ctx); err != nil {
+		return false, err
+	}
+	now, err := h.UnitState(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	if now.Active != "active" {
+		return true, h.runUnit(ctx, name, h.units.Start)
+	}
+	if h.ledger.outdated(name, h.resolveAll(files)) {
+		return true, h.runUnit(ctx, name, h.units.Restart)
+	}
+	return false, h.ledger.settle(key{OpActive, name})
+}
+
+// RestartUnit stops a unit if it runs, starts it and waits until it runs.
+func (h *Host) RestartUnit(ctx context.Context, name string) error {
+	if err := h.Reload(ctx); err != nil {
+		return err
+	}
+	return h.runUnit(ctx, name, h.units.Restart)
+}
+
+func (h *Host) runUnit(ctx context.Context, name string, run func(context.Context, string) error) error {
+	now, err := h.UnitState(ctx, name)
+	if err != nil {
+		return err
+	}
+	id, err := h.ledger.begin(effect{key: key{OpActive, name}, before: now.running(), after: State{Value: unitRuns}})
+	if err != nil {
+		return err
+	}
+	if err := run(ctx, name); err != nil {
+		return err
+	}
+	if err := h.ledger.note(event{Event: evStarted, Target: name}, false); err != nil {
+		return err
+	}
+	return h.ledger.done(id)
+}
+
+// StopUnit stops a unit and waits until it has. It is false when it did not run.
+func (h *Host) StopUnit(ctx context.Context, name string) (changed bool, err error) {
+	now, err := h.UnitState(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	if !now.Running() {
+		return false, h.ledger.settle(key{OpActive, name})
+	}
+	id, err := h.ledger.begin(effect{key: key{OpActive, name}, before: now.running(), after: State{Value: unitStopped}})
+	if err != nil {
+		return false, err
+	}
+	if err := h.units.Stop(ctx, name); err != nil {
+		return false, err
+	}
+	return true, h.ledger.done(id)
+}
+
+// resolveAll gives paths the names that the ledger knows them by.
+func (h *Host) resolveAll(paths []string) []string {
+	all := make([]string, 0, len(paths))
+	for _, path := range paths {
+		w, err := h.walk(path, walkFile)
+		if w != nil {
+			path = w.path()
+			w.close()
+		}
+		if err != nil {
+			path = "/" + path // it can't be reached, so it was not written by us
+		}
+		all = append(all, path)
+	}
+	return all
+}

@@ -1,0 +1,108 @@
+package host_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"bootstrap/phases/host"
+	"bootstrap/phases/host/hosttest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const kubelet = "kubelet.service"
+
+func wantOps(t *testing.T, units *hosttest.Units, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, units.Ops()); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func TestUnits(t *testing.T) {
+	h, units := hosttest.New(t)
+	if s, err := h.UnitState(t.Context(), kubelet); err != nil || s.Load != "not-found" {
+		t.Fatalf("state %+v, %v", s, err)
+	}
+	changed(t, true)(h.WriteFile("/etc/systemd/system/kubelet.service", []byte("[Unit]"), 0o600))
+	changed(t, true)(h.EnableUnit(t.Context(), kubelet))
+	changed(t, false)(h.EnableUnit(t.Context(), kubelet))
+	changed(t, true)(h.StartUnit(t.Context(), kubelet))
+	changed(t, false)(h.StartUnit(t.Context(), kubelet))
+	must(t, h.RestartUnit(t.Context(), kubelet))
+	changed(t, true)(h.StopUnit(t.Context(), kubelet))
+	changed(t, false)(h.StopUnit(t.Context(), kubelet))
+	wantOps(t, units, "enable kubelet.service", "reload", "start kubelet.service", "restart kubelet.service", "stop kubelet.service")
+}
+
+// Reload and restart are owed until they are made, also by the next run.
+func TestUnitWorkIsOwed(t *testing.T) {
+	h, units := hosttest.New(t)
+	const dropIn, config = "/etc/systemd/system/kubelet.service.d/10-bootstrap.conf", "/var/lib/kubelet/config.yaml"
+	units.Set(kubelet, host.UnitState{Load: "loaded", Active: "active", Enabled: "enabled"})
+	changed(t, true)(h.WriteFile(dropIn, []byte("[Service]"), 0o600))
+	changed(t, true)(h.WriteFile(config, []byte("kind"), 0o600))
+
+	h, units = reopen(t, h)
+	units.Set(kubelet, host.UnitState{Load: "loaded", Active: "active", Enabled: "enabled"})
+	changed(t, false)(h.WriteFile(dropIn, []byte("[Service]"), 0o600))
+	changed(t, true)(h.StartUnit(t.Context(), kubelet, dropIn, config))
+	changed(t, false)(h.StartUnit(t.Context(), kubelet, dropIn, config, "/etc/none"))
+	changed(t, true)(h.WriteFile(config, []byte("other"), 0o600))
+	changed(t, false)(h.StartUnit(t.Context(), kubelet))
+	changed(t, true)(h.StartUnit(t.Context(), kubelet, config))
+	wantOps(t, units, "reload", "restart kubelet.service", "restart kubelet.service")
+}
+
+func TestUndoGivesUnitsBack(t *testing.T) {
+	h, units := hosttest.New(t)
+	units.Set("runs.service", host.UnitState{Load: "loaded", Active: "active", Enabled: "enabled"})
+	units.Set("stands.service", host.UnitState{Load: "loaded", Active: "inactive", Enabled: "disabled"})
+	changed(t, true)(h.StopUnit(t.Context(), "runs.service"))
+	changed(t, false)(h.EnableUnit(t.Context(), "runs.service"))
+	changed(t, true)(h.StartUnit(t.Context(), "stands.service"))
+	changed(t, true)(h.EnableUnit(t.Context(), "stands.service"))
+	must(t, h.UndoAll(t.Context(), nil))
+	wantOps(t, units, "stop runs.service", "start stands.service", "enable stands.service",
+		"disable stands.service", "stop stands.service", "start runs.service", "reload")
+}
+
+func TestFailedUnitIsForgotten(t *testing.T) {
+	h, units := hosttest.New(t)
+	units.Set(kubelet, host.UnitState{Load: "loaded", Active: "inactive"})
+	units.Fail = func(op string) error {
+		if op == "start kubelet.service" {
+			return &host.UnitError{Unit: kubelet, Verb: "start", Result: "failed"}
+		}
+		return nil
+	}
+	_, err := h.StartUnit(t.Context(), kubelet)
+	failed := wantError[*host.UnitError](t, err)
+	if err.Error() != "start kubelet.service: failed" || failed.Hint() != "journalctl -u kubelet.service -n 50" {
+		t.Fatalf("%v, hint %s", err, failed.Hint())
+	}
+	units.Set(kubelet, host.UnitState{Load: "loaded", Active: "failed"})
+	must(t, h.UndoAll(t.Context(), nil))
+	wantOps(t, units, "start kubelet.service", "reset-failed kubelet.service")
+}
+
+func TestUndoGoesOnAfterAUnitFails(t *testing.T) {
+	h, units := hosttest.New(t)
+	changed(t, true)(h.WriteFile("/etc/systemd/system/kubelet.service", []byte("[Unit]"), 0o600))
+	changed(t, true)(h.StartUnit(t.Context(), kubelet))
+	units.Fail = func(op string) error {
+		if strings.HasPrefix(op, "stop") {
+			return errors.New("no answer")
+		}
+		return nil
+	}
+	err := h.UndoAll(t.Context(), nil)
+	if err == nil || err.Error() != "undo unit-active kubelet.service: no answer" {
+		t.Fatal(err)
+	}
+	wantGone(t, h, "/etc/systemd/system/kubelet.service")
+	units.Fail = nil
+	must(t, h.UndoAll(t.Context(), nil))
+	wantGone(t, h, "/var/lib/bootstrap")
+}

@@ -1,0 +1,199 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+const maxLinks = 40 // as the kernel
+
+// walkMode says where a walk ends and what it does on its way.
+type walkMode int
+
+const (
+	walkFile   walkMode = iota // to a file to be read; its last name may be a link
+	walkWrite                  // to a file to be written; missing directories are made
+	walkRemove                 // to a file to be removed
+	walkDir                    // to a directory
+	walkMake                   // to a directory; it and those above it are made
+	walkUndo                   // to what the ledger names; no links at all
+)
+
+// endsAtName: the walk ends in the directory above, with the last name in base.
+func (m walkMode) endsAtName() bool { return m != walkDir && m != walkMake }
+
+func (m walkMode) makes() bool { return m == walkWrite || m == walkMake }
+
+// walker goes down from the root one open directory at a time, so that no name it
+// has passed can be swapped for a link behind its back.
+type walker struct {
+	h     *Host
+	mode  walkMode
+	perm  fs.FileMode // of the last directory, if it is made
+	dirs  []*os.File  // from the root to here
+	names []string    // of dirs, without the root; none is a link
+	rest  []string    // still to go
+	base  string
+	links int
+	made  bool
+}
+
+// walk goes to path. The walker must be closed, also when the error is
+// fs.ErrNotExist: then it stands above the first name that is missing.
+func (h *Host) walk(path string, mode walkMode) (*walker, error) {
+	return h.walkPerm(path, mode, 0o755)
+}
+
+func (h *Host) walkPerm(path string, mode walkMode, perm fs.FileMode) (*walker, error) {
+	w := &walker{h: h, mode: mode, perm: perm, rest: split(path)}
+	if mode.endsAtName() && len(w.rest) == 0 {
+		return nil, fmt.Errorf("%s is a directory", path)
+	}
+	err := w.run()
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return w, err
+	}
+	w.close()
+	return nil, err
+}
+
+func split(path string) []string {
+	return strings.FieldsFunc(filepath.Clean("/"+path), func(r rune) bool { return r == '/' })
+}
+
+func (w *walker) run() error {
+	for len(w.rest) > 0 {
+		name := w.rest[0]
+		if w.mode.endsAtName() && len(w.rest) == 1 && name != ".." {
+			if w.mode == walkFile && w.isLink(name) {
+				if err := w.follow(name); err != nil {
+					return err
+				}
+				continue
+			}
+			w.base, w.rest = name, nil
+			return nil
+		}
+		if err := w.step(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walker) step(name string) error {
+	if name == ".." {
+		w.up()
+		return nil
+	}
+	dir, err := openDir(w.top(), name)
+	if errors.Is(err, unix.ENOTDIR) && w.isLink(name) {
+		return w.follow(name)
+	}
+	if errors.Is(err, unix.ENOENT) && w.mode.makes() {
+		dir, err = w.make(name)
+	} else if err == nil && w.mode.makes() {
+		err = w.h.finishDir(dir, w.pathOf(name))
+	}
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: w.pathOf(name), Err: err}
+	}
+	w.dirs, w.names, w.rest = append(w.dirs, dir), append(w.names, name), w.rest[1:]
+	return nil
+}
+
+func (w *walker) up() {
+	w.rest = w.rest[1:]
+	if len(w.dirs) == 0 {
+		return
+	}
+	w.top().Close()
+	w.dirs, w.names = w.dirs[:len(w.dirs)-1], w.names[:len(w.names)-1]
+}
+
+func (w *walker) make(name string) (*os.File, error) {
+	w.made = true
+	perm := fs.FileMode(0o755)
+	if w.mode == walkMake && len(w.rest) == 1 {
+		perm = w.perm
+	}
+	return w.h.makeDir(place{dir: w.top(), name: name, path: w.pathOf(name)}, perm)
+}
+
+func (w *walker) isLink(name string) bool {
+	var st unix.Stat_t
+	err := unix.Fstatat(int(w.top().Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK
+}
+
+// follow replaces a link by where it leads.
+func (w *walker) follow(name string) error {
+	if w.links++; w.links > maxLinks || !w.trusted(name) {
+		return &LinkError{Path: w.pathOf(name)}
+	}
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(int(w.top().Fd()), name, buf)
+	if err != nil {
+		return &fs.PathError{Op: "readlink", Path: w.pathOf(name), Err: err}
+	}
+	target := string(buf[:n])
+	if strings.HasPrefix(target, "/") {
+		w.close()
+	}
+	parts := strings.FieldsFunc(target, func(r rune) bool { return r == '/' })
+	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "." })
+	w.rest = append(parts, w.rest[1:]...)
+	return nil
+}
+
+// trusted: a link such as /var/run or /bin, made by root where only root can. We
+// make no links ourselves, so one below a directory of ours is never the system's.
+func (w *walker) trusted(name string) bool {
+	if w.mode == walkUndo || (w.mode != walkFile && w.h.ledger.ours("/"+filepath.Join(w.names...))) {
+		return false
+	}
+	var link, dir unix.Stat_t
+	if unix.Fstatat(int(w.top().Fd()), name, &link, unix.AT_SYMLINK_NOFOLLOW) != nil {
+		return false
+	}
+	if unix.Fstat(int(w.top().Fd()), &dir) != nil {
+		return false
+	}
+	return ownUID(link.Uid) && ownUID(dir.Uid) && dir.Mode&0o022 == 0
+}
+
+func ownUID(uid uint32) bool { return uid == 0 || int(uid) == os.Geteuid() }
+
+// top is the directory the walk stands in.
+func (w *walker) top() *os.File {
+	if len(w.dirs) == 0 {
+		return w.h.dir
+	}
+	return w.dirs[len(w.dirs)-1]
+}
+
+// path is the walk's path without links, with what is still to go.
+func (w *walker) path() string {
+	return "/" + filepath.Join(filepath.Join(w.names...), filepath.Join(w.rest...), w.base)
+}
+
+func (w *walker) pathOf(name string) string {
+	return "/" + filepath.Join(filepath.Join(w.names...), name)
+}
+
+// place is what a walk that ends at a name has found.
+func (w *walker) place() place { return place{dir: w.top(), name: w.base, path: w.path()} }
+
+func (w *walker) close() {
+	for _, dir := range w.dirs {
+		dir.Close()
+	}
+	w.dirs, w.names = nil, nil
+}

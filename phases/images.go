@@ -1,0 +1,93 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"bootstrap/phases/runtime"
+)
+
+var images = Phase{
+	Name:  "images",
+	Short: "import the control plane's images from the bundle, or pull them",
+	Run:   runImages,
+}
+
+func runImages(ctx context.Context, env *Env) error {
+	choice, err := env.chooseRuntime(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := runtime.Dial(choice.Endpoint)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	info, err := c.Info(ctx)
+	if err != nil {
+		return withHint(err, "run first: bootstrap init phase runtime")
+	}
+	fetch := imageFetch{env: env, cri: c}
+	if env.Bundle != nil && info.Name == "containerd" {
+		store, err := runtime.OpenImages(runtime.SocketPath(choice.Endpoint))
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		fetch.store = store
+	}
+	return fetch.all(ctx, env.Config.Images.Required())
+}
+
+// imageFetch brings images into the runtime.
+type imageFetch struct {
+	env   *Env
+	cri   *runtime.CRI
+	store *runtime.Images // nil: only pulling is possible
+}
+
+// all fetches side by side and reports how many are still missing.
+func (f imageFetch) all(ctx context.Context, references []string) error {
+	errs := make([]error, len(references))
+	var done atomic.Int32
+	var wait sync.WaitGroup
+	for i, reference := range references {
+		wait.Go(func() {
+			errs[i] = f.one(ctx, reference)
+			f.env.waiting("%d of %d images", done.Add(1), len(references))
+		})
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
+
+func (f imageFetch) one(ctx context.Context, reference string) error {
+	has, err := f.cri.HasImage(ctx, reference)
+	if err != nil || has {
+		return err
+	}
+	if f.store != nil {
+		if entry, ok := f.env.Bundle.Image(reference); ok {
+			err := f.env.Bundle.Read(ctx, entry, func(r io.Reader) error { return f.store.Import(ctx, r) })
+			if err != nil {
+				return fmt.Errorf("import %s: %w", reference, err)
+			}
+			return nil
+		}
+	}
+	if err := f.cri.Pull(ctx, reference); err != nil {
+		return withHint(err, "give a bundle that holds it (--bundle FILE), set imageRepository, or check the network: getent hosts %s", registryOf(reference))
+	}
+	return nil
+}
+
+func registryOf(reference string) string {
+	name, _, _ := strings.Cut(reference, "/")
+	name, _, _ = strings.Cut(name, ":")
+	return name
+}

@@ -1,0 +1,187 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"bootstrap/phases/bundle"
+	"bootstrap/phases/config"
+	"bootstrap/phases/host"
+	"bootstrap/templates"
+)
+
+var kubelet = Phase{
+	Name:  "kubelet",
+	Short: "install, configure and start the kubelet",
+	Run:   runKubelet,
+}
+
+func runKubelet(ctx context.Context, env *Env) error {
+	runtime, err := env.chooseRuntime(ctx)
+	if err != nil {
+		return err
+	}
+	program, err := env.chooseKubelet(ctx)
+	if err != nil {
+		return err
+	}
+	env.note("kubelet %s: %s", program.path, program.why)
+	if program.install {
+		if err := env.installPrograms(ctx, binDir, "kubelet"); err != nil {
+			return err
+		}
+	}
+	if err := env.installTools(ctx, "kubectl"); err != nil {
+		return err
+	}
+	if err := env.configureKubelet(ctx, program.path, runtime.Endpoint); err != nil {
+		return err
+	}
+	return env.startUnit(ctx, "kubelet.service", kubeletConfig, kubeletUnitFile, kubeletDropIn, kubeletConf)
+}
+
+func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) error {
+	if err := e.ownTrees(kubeletTrees...); err != nil {
+		return err
+	}
+	config, err := e.kubeletConfig(endpoint).Render()
+	if err != nil {
+		return err
+	}
+	if _, err := e.Host.WriteFile(kubeletConfig, config, 0o600); err != nil {
+		return err
+	}
+	if err := e.writeKubeletUnit(ctx, program); err != nil {
+		return err
+	}
+	dropIn, err := templates.KubeletDropIn{Kubelet: program, Args: kubeletArgs(e.Config, e.Facts.Hostname)}.Render()
+	if err != nil {
+		return err
+	}
+	_, err = e.Host.WriteFile(kubeletDropIn, dropIn, 0o600)
+	return err
+}
+
+// writeKubeletUnit writes our unit unless the machine has one: there, the
+// drop-in alone decides what is started.
+func (e *Env) writeKubeletUnit(ctx context.Context, program string) error {
+	state, err := e.Host.UnitState(ctx, "kubelet.service")
+	if err != nil {
+		return err
+	}
+	if state.Load == "loaded" && state.Fragment != kubeletUnitFile {
+		e.note("kubelet.service: %s is there already, and stays as it is", state.Fragment)
+		return nil
+	}
+	unit, err := templates.KubeletService{Kubelet: program}.Render()
+	if err != nil {
+		return err
+	}
+	_, err = e.Host.WriteFile(kubeletUnitFile, unit, 0o600)
+	return err
+}
+
+func (e *Env) kubeletConfig(endpoint string) templates.KubeletConfig {
+	var gates []string
+	if !e.Facts.SysResource {
+		gates = append(gates, "KubeletInUserNamespace")
+	}
+	return templates.KubeletConfig{
+		StaticPodPath:   staticPodDir,
+		RuntimeEndpoint: endpoint,
+		ClusterDNS:      e.Config.DNSServiceIP().String(),
+		ClusterDomain:   e.Config.Networking.DNSDomain,
+		ClientCA:        e.pkiFile("ca", ".crt"),
+		Loopback:        e.Config.Loopback().String(),
+		ResolvConf:      resolvConf(e.Facts),
+		FailSwapOn:      !e.Facts.Swap,
+		FailCgroupV1:    e.Facts.CgroupVersion != 1,
+		FeatureGates:    gates,
+	}
+}
+
+// kubeletArgs are the kubelet's flags: what its config file has no field for.
+func kubeletArgs(c *config.Config, hostname string) []string {
+	args := []config.Arg{
+		{Name: "config", Value: kubeletConfig},
+		{Name: "kubeconfig", Value: kubeletConf},
+		{Name: "node-ip", Value: c.AdvertiseAddress.String()}, // else a kubelet with several links may take another
+	}
+	if c.NodeName != hostname {
+		args = append(args, config.Arg{Name: "hostname-override", Value: c.NodeName})
+	}
+	if len(c.Taints) > 0 {
+		// At registration, so that no pod slips in before the taint.
+		args = append(args, config.Arg{Name: "register-with-taints", Value: formatTaints(c.Taints)})
+	}
+	return command("kubelet", args, c.KubeletExtraArgs)[1:]
+}
+
+func formatTaints(taints []config.Taint) string {
+	parts := make([]string, len(taints))
+	for i, t := range taints {
+		parts[i] = fmt.Sprintf("%s=%s:%s", t.Key, t.Value, t.Effect)
+	}
+	return strings.Join(parts, ",")
+}
+
+// resolvConf is the file that pods' resolvers are made from. A missing one stops
+// every pod, so none is better.
+func resolvConf(f host.Facts) string {
+	switch {
+	case f.ResolvedConf:
+		return host.ResolvedConfPath
+	case f.ResolvConf:
+		return "/etc/resolv.conf"
+	}
+	return ""
+}
+
+// kubeletChoice is the kubelet that runs on this node.
+type kubeletChoice struct {
+	path    string
+	install bool
+	why     string
+}
+
+// foundKubelets is what chooseKubelet decides by.
+type foundKubelets struct {
+	want    string // version, with the v
+	program string // a kubelet that is not ours
+	version string // its version, with the v
+	bundled string // version in the bundle, empty without
+}
+
+func (f foundKubelets) choose() (kubeletChoice, error) {
+	own := kubeletChoice{path: binDir + "/kubelet", install: true, why: "from the bundle"}
+	switch {
+	case f.program != "" && f.version == f.want:
+		return kubeletChoice{path: f.program, why: "it is installed already, in the version wanted"}, nil
+	case f.bundled == "" && f.program == "":
+		return kubeletChoice{}, withHint(errors.New("no kubelet on this machine, and no bundle to install one from"),
+			"use an executable with a bundle inside, give --bundle FILE, or install kubelet %s", f.want)
+	case f.bundled != "" && f.bundled != f.want:
+		return kubeletChoice{}, fmt.Errorf("the bundle's kubelet is %s, want %s", f.bundled, f.want)
+	case f.bundled != "" && f.program != own.path:
+		return own, nil
+	}
+	return kubeletChoice{}, withHint(fmt.Errorf("%s is %s, want %s", f.program, f.version, f.want), "remove it, or set kubernetesVersion: %s", f.version)
+}
+
+func (e *Env) chooseKubelet(ctx context.Context) (kubeletChoice, error) {
+	found := foundKubelets{want: e.Config.KubernetesVersion, program: e.foreignProgram("kubelet")}
+	if e.Bundle != nil {
+		entry, _ := e.Bundle.Entry(bundle.Binary, "kubelet")
+		found.bundled = entry.Version
+	}
+	if found.program != "" {
+		out, err := e.Host.Output(ctx, found.program, "--version")
+		if err != nil {
+			return kubeletChoice{}, err
+		}
+		_, found.version, _ = strings.Cut(strings.TrimSpace(out), " ")
+	}
+	return found.choose()
+}

@@ -1,0 +1,20 @@
+package phases
+
+import "context"
+
+var markControlPlane = Phase{
+	Name:  "mark-control-plane",
+	Short: "label the Node as control plane",
+	Run:   runMarkControlPlane,
+}
+
+func runMarkControlPlane(ctx context.Context, env *Env) error {
+	c, err := env.connect(adminConf)
+	if err != nil {
+		return err
+	}
+	return c.LabelNode(ctx, env.Config.NodeName, map[string]string{
+		"node-role.kubernetes.io/control-plane":                   "",
+		"node.kubernetes.io/exclude-from-external-load-balancers": "",
+	})
+}

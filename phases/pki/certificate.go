@@ -1,0 +1,206 @@
+package pki
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// backdate makes certificates valid a little before now, for machines whose clocks differ.
+const backdate = 5 * time.Minute
+
+// CA is a certificate authority.
+type CA struct {
+	Cert *x509.Certificate
+	Key  crypto.Signer
+}
+
+// Leaf describes a certificate that a CA signs.
+type Leaf struct {
+	CommonName   string
+	Organization string   // at most one
+	Names        []string // SANs, IP addresses and DNS names mixed
+	Server       bool     // may serve TLS
+	Client       bool     // may be a TLS client
+	Validity     time.Duration
+}
+
+// NewCA self-signs a CA certificate. Its only SAN is its common name, as kubeadm has it.
+func NewCA(commonName string, key crypto.Signer, validity time.Duration) (*CA, error) {
+	serial, err := newSerial()
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now().UTC()
+	template := &x509.Certificate{
+		SerialNumber:          serial,
+		Subject:               pkix.Name{CommonName: commonName},
+		DNSNames:              []string{commonName},
+		NotBefore:             now.Add(-backdate),
+		NotAfter:              now.Add(validity),
+		KeyUsage:              x509.KeyUsageKeyEncipherment | x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+	}
+	cert, err := sign(template, template, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	return &CA{Cert: cert, Key: key}, nil
+}
+
+// Issue signs a leaf for the public half of key. It never outlives the CA.
+func (ca *CA) Issue(leaf Leaf, key crypto.Signer) (*x509.Certificate, error) {
+	serial, err := newSerial()
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now().UTC()
+	template := &x509.Certificate{
+		SerialNumber:          serial,
+		Subject:               pkix.Name{CommonName: leaf.CommonName},
+		NotBefore:             now.Add(-backdate),
+		NotAfter:              earlier(now.Add(leaf.Validity), ca.Cert.NotAfter),
+		KeyUsage:              x509.KeyUsageKeyEncipherment | x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           leaf.usages(),
+		BasicConstraintsValid: true,
+	}
+	if leaf.Organization != "" {
+		template.Subject.Organization = []string{leaf.Organization}
+	}
+	template.DNSNames, template.IPAddresses = leaf.sans()
+	return sign(template, ca.Cert, key.Public(), ca.Key)
+}
+
+// Check says why a certificate and its key cannot serve as this leaf, or nil.
+func (ca *CA) Check(leaf Leaf, cert *x509.Certificate, key crypto.Signer) error {
+	now := time.Now()
+	names, addresses := leaf.sans()
+	switch {
+	case !SameKey(cert, key):
+		return errors.New("the key does not belong to the certificate")
+	case cert.CheckSignatureFrom(ca.Cert) != nil:
+		return fmt.Errorf("it is not signed by this cluster's %s", ca.Cert.Subject.CommonName)
+	case now.After(cert.NotAfter):
+		return fmt.Errorf("it expired at %s", cert.NotAfter.Format(time.RFC3339))
+	case now.Before(cert.NotBefore):
+		return fmt.Errorf("it is not valid before %s", cert.NotBefore.Format(time.RFC3339))
+	case cert.Subject.CommonName != leaf.CommonName:
+		return fmt.Errorf("its common name is %q, want %q", cert.Subject.CommonName, leaf.CommonName)
+	case !slices.Equal(cert.Subject.Organization, organization(leaf)):
+		return fmt.Errorf("its organization is %q, want %q", cert.Subject.Organization, organization(leaf))
+	case !sameSet(cert.DNSNames, names) || !sameSet(ipStrings(cert.IPAddresses), ipStrings(addresses)):
+		return errors.New("its names differ from those wanted")
+	case !sameSet(cert.ExtKeyUsage, leaf.usages()):
+		return errors.New("its key usage differs from that wanted")
+	}
+	return nil
+}
+
+// SameKey tells whether the certificate is for this key.
+func SameKey(cert *x509.Certificate, key crypto.Signer) bool {
+	public, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && public.Equal(key.Public())
+}
+
+func (l Leaf) usages() []x509.ExtKeyUsage {
+	var usages []x509.ExtKeyUsage
+	if l.Server {
+		usages = append(usages, x509.ExtKeyUsageServerAuth)
+	}
+	if l.Client {
+		usages = append(usages, x509.ExtKeyUsageClientAuth)
+	}
+	return usages
+}
+
+// sans splits the names by kind, each once, in the order given.
+func (l Leaf) sans() (names []string, addresses []net.IP) {
+	seen := map[string]bool{}
+	for _, n := range l.Names {
+		a, err := netip.ParseAddr(n)
+		if err == nil {
+			n = a.String()
+		}
+		if seen[n] {
+			continue
+		}
+		seen[n] = true
+		if err == nil {
+			addresses = append(addresses, a.AsSlice())
+		} else {
+			names = append(names, n)
+		}
+	}
+	return names, addresses
+}
+
+func sign(template, parent *x509.Certificate, public crypto.PublicKey, key crypto.Signer) (*x509.Certificate, error) {
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, key)
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
+}
+
+// newSerial is 63 random bits, never zero.
+func newSerial() (*big.Int, error) {
+	n, err := rand.Int(rand.Reader, new(big.Int).SetUint64(1<<63-1))
+	if err != nil {
+		return nil, err
+	}
+	return n.Add(n, big.NewInt(1)), nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func organization(l Leaf) []string {
+	if l.Organization == "" {
+		return nil
+	}
+	return []string{l.Organization}
+}
+
+func ipStrings(ips []net.IP) []string {
+	s := make([]string, len(ips))
+	for i, ip := range ips {
+		s[i] = ip.String()
+	}
+	return s
+}
+
+func sameSet[T interface{ ~string | ~int }](a, b []T) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
+}
+
+// CheckSelf says why a CA that was found cannot sign, or nil.
+func (ca *CA) CheckSelf() error {
+	now := time.Now()
+	switch {
+	case !ca.Cert.IsCA:
+		return errors.New("it is no CA certificate")
+	case !SameKey(ca.Cert, ca.Key):
+		return errors.New("the key beside it does not belong to it")
+	case now.After(ca.Cert.NotAfter):
+		return fmt.Errorf("it expired at %s", ca.Cert.NotAfter.Format(time.RFC3339))
+	case now.Before(ca.Cert.NotBefore):
+		return fmt.Errorf("it is not valid before %s", ca.Cert.NotBefore.Format(time.RFC3339))
+	}
+	return nil
+}

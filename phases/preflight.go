@@ -1,0 +1,177 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"bootstrap/phases/config"
+	"bootstrap/phases/host"
+)
+
+var preflight = Phase{
+	Name:  "preflight",
+	Short: "check that this machine can become a control plane, before anything is changed",
+	Run:   runPreflight,
+}
+
+// PreflightError holds every finding that stops init. Nothing was changed.
+type PreflightError struct{ Findings []error }
+
+func (e *PreflightError) Error() string { return errors.Join(e.Findings...).Error() }
+
+// Unwrap gives the findings, for their hints.
+func (e *PreflightError) Unwrap() []error { return e.Findings }
+
+func runPreflight(ctx context.Context, env *Env) error {
+	for _, warning := range machineWarnings(env.Facts) {
+		env.warn("%s", warning)
+	}
+	findings := slices.Concat(
+		checkMachine(env.Facts, os.Geteuid()),
+		env.checkBundle(ctx),
+		env.checkChoices(ctx),
+		env.checkPorts(),
+		env.checkForeignFiles(),
+	)
+	if len(findings) > 0 {
+		return &PreflightError{Findings: findings}
+	}
+	return nil
+}
+
+func checkMachine(f host.Facts, uid int) []error {
+	var findings []error
+	if uid != 0 {
+		findings = append(findings, withHint(errors.New("not root"), "run it with sudo"))
+	}
+	if !f.Systemd {
+		findings = append(findings, errors.New("systemd does not run this machine, and it has to start the kubelet"))
+	}
+	return findings
+}
+
+// machineWarnings tell what was detected and what follows from it.
+func machineWarnings(f host.Facts) []string {
+	var warnings []string
+	add := func(when bool, format string, args ...any) {
+		if when {
+			warnings = append(warnings, fmt.Sprintf(format, args...))
+		}
+	}
+	const mib = 1 << 20
+	add(f.CPUs < 2, "%d CPU: a control plane needs 2 to answer in time", f.CPUs)
+	add(f.Memory < 1700*mib, "%d MiB of memory: a control plane needs 1700", f.Memory/mib)
+	add(f.CgroupVersion == 1, "cgroup version 1: the kubelet is told to accept it (failCgroupV1: false)")
+	add(f.Swap, "swap is on: the kubelet is told to accept it (failSwapOn: false); pods do not use it")
+	add(!f.SysResource, "no CAP_SYS_RESOURCE: OOM scores cannot be lowered here; containerd and kubelet are told so")
+	add(!f.ResolvConf && !f.ResolvedConf, "no /etc/resolv.conf: pods get no resolver from this machine")
+	return warnings
+}
+
+func (e *Env) checkBundle(ctx context.Context) []error {
+	if e.Bundle == nil {
+		return nil
+	}
+	index := e.Bundle.Index()
+	e.note("bundle: Kubernetes %s in %s", index.Kubernetes, e.Bundle.Path())
+	if err := index.Check(e.Facts.Arch); err != nil {
+		return []error{err}
+	}
+	e.waiting("verifying %s", e.Bundle.Path())
+	if err := e.Bundle.Verify(ctx); err != nil {
+		return []error{fmt.Errorf("bundle %s: %w", e.Bundle.Path(), err)}
+	}
+	return e.checkBundleImages()
+}
+
+func (e *Env) checkBundleImages() []error {
+	for _, reference := range e.Config.Images.Required() {
+		if _, ok := e.Bundle.Image(reference); !ok {
+			e.warn("%s is not in the bundle: it is pulled, unless the runtime has it", reference)
+		}
+	}
+	return nil
+}
+
+func (e *Env) checkChoices(ctx context.Context) []error {
+	_, runtimeErr := e.chooseRuntime(ctx)
+	_, kubeletErr := e.chooseKubelet(ctx)
+	return slices.DeleteFunc([]error{runtimeErr, kubeletErr}, func(err error) bool { return err == nil })
+}
+
+// checkPorts tries to bind what the control plane will. On a re-run its own
+// components hold them.
+func (e *Env) checkPorts() []error {
+	if e.made(staticPodDir + "/kube-apiserver.yaml") {
+		return nil
+	}
+	var findings []error
+	for _, p := range ports(e.Config) {
+		listener, err := net.Listen("tcp", p.address.String())
+		if err != nil {
+			findings = append(findings, withHint(fmt.Errorf("port %d, for %s, is taken: %w", p.address.Port(), p.owner, err),
+				"see by whom: ss -ltnp 'sport = :%d'", p.address.Port()))
+			continue
+		}
+		listener.Close()
+	}
+	return findings
+}
+
+type port struct {
+	owner   string
+	address netip.AddrPort
+}
+
+func ports(c *config.Config) []port {
+	any := netip.IPv4Unspecified()
+	if c.AdvertiseAddress.Is6() {
+		any = netip.IPv6Unspecified()
+	}
+	at := func(owner string, a netip.Addr, n int) port { return port{owner, netip.AddrPortFrom(a, uint16(n))} }
+	return []port{
+		at("kube-apiserver", any, c.BindPort),
+		at("etcd clients", c.Loopback(), 2379),
+		at("etcd peers", c.AdvertiseAddress, 2380),
+		at("etcd metrics", c.Loopback(), 2381),
+		at("kubelet health", c.Loopback(), 10248),
+		at("kubelet", any, 10250),
+		at("kube-controller-manager", c.Loopback(), 10257),
+		at("kube-scheduler", c.Loopback(), 10259),
+	}
+}
+
+// checkForeignFiles finds what another tool left where ours will be.
+func (e *Env) checkForeignFiles() []error {
+	var findings []error
+	for _, name := range components {
+		file := staticPodDir + "/" + name + ".yaml"
+		if e.exists(file) && !e.made(file) {
+			findings = append(findings, withHint(fmt.Errorf("%s is there, and bootstrap did not make it", file),
+				"if it is of an old cluster, remove that first: kubeadm reset"))
+		}
+	}
+	dir := e.Config.Etcd.DataDir
+	if left, _ := filepath.Glob(e.Host.Path(dir) + "/*"); len(left) > 0 && !e.ownsTree(dir) {
+		findings = append(findings, withHint(fmt.Errorf("%s holds data that is not of this cluster", dir),
+			"keep it elsewhere: mv %s %s.old", dir, dir))
+	}
+	return findings
+}
+
+func (e *Env) exists(path string) bool {
+	_, err := os.Lstat(e.Host.Path(path))
+	return err == nil
+}
+
+func (e *Env) ownsTree(path string) bool {
+	return slices.ContainsFunc(e.Host.Entries(), func(r host.Record) bool {
+		return r.Op == host.OpTree && r.Target == path && !r.Undone
+	})
+}

@@ -1,0 +1,82 @@
+package phases
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"bootstrap/phases/bundle"
+	"bootstrap/phases/host"
+)
+
+// programDirs are where programs of the machine are looked for.
+var programDirs = []string{binDir, "/usr/local/sbin", "/usr/bin", "/usr/sbin", "/opt/bin"}
+
+// foreignProgram is the path of a program that bootstrap did not install, or "".
+func (e *Env) foreignProgram(name string) string {
+	for _, dir := range programDirs {
+		path := dir + "/" + name
+		info, err := os.Stat(e.Host.Path(path))
+		if err == nil && info.Mode().IsRegular() && !e.made(path) {
+			return path
+		}
+	}
+	return ""
+}
+
+// made tells whether the path is there only because bootstrap made it.
+func (e *Env) made(path string) bool {
+	for _, r := range e.Host.Entries() {
+		if r.Target == path && !r.Undone && r.Before.Kind == host.Absent {
+			return true
+		}
+	}
+	return false
+}
+
+// installPrograms installs programs of the bundle that the cluster cannot do without.
+func (e *Env) installPrograms(ctx context.Context, dir string, names ...string) error {
+	for _, name := range names {
+		entry, ok := e.Bundle.Entry(bundle.Binary, name)
+		if !ok {
+			return fmt.Errorf("%s is not in the bundle %s", name, e.Bundle.Path())
+		}
+		if err := e.installProgram(ctx, entry, dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// installTools installs programs for people, where the bundle has them and the
+// machine does not.
+func (e *Env) installTools(ctx context.Context, names ...string) error {
+	if e.Bundle == nil {
+		return nil
+	}
+	for _, name := range names {
+		entry, ok := e.Bundle.Entry(bundle.Binary, name)
+		if !ok {
+			continue
+		}
+		if path := e.foreignProgram(name); path != "" {
+			e.note("%s: %s is there already, and stays as it is", name, path)
+			continue
+		}
+		if err := e.installProgram(ctx, entry, binDir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Env) installProgram(ctx context.Context, entry bundle.Entry, dir string) error {
+	_, err := e.Host.WriteStream(dir+"/"+entry.Name, 0o755, entry.SHA256, func(w io.Writer) error {
+		return e.Bundle.Read(ctx, entry, func(r io.Reader) error {
+			_, err := io.Copy(w, r)
+			return err
+		})
+	})
+	return err
+}

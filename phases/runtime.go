@@ -1,0 +1,247 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"bootstrap/phases/bundle"
+	"bootstrap/phases/health"
+	"bootstrap/phases/runtime"
+	"bootstrap/templates"
+)
+
+var runtimePhase = Phase{
+	Name:  "runtime",
+	Short: "install and start containerd, or use the container runtime that is there",
+	Run:   runRuntime,
+}
+
+// Kernel settings that pod networking needs, kept over reboots.
+const (
+	modulesFile = "/etc/modules-load.d/bootstrap.conf"
+	modulesText = "# Made by bootstrap; `bootstrap reset` removes it.\noverlay\nbr_netfilter\n"
+	sysctlFile  = "/etc/sysctl.d/99-bootstrap.conf"
+	sysctlText  = "# Made by bootstrap; `bootstrap reset` removes it.\n"
+)
+
+func runRuntime(ctx context.Context, env *Env) error {
+	choice, err := env.chooseRuntime(ctx)
+	if err != nil {
+		return err
+	}
+	env.note("%s: %s", choice.name(), choice.Why)
+	if err := env.prepareKernel(ctx); err != nil {
+		return err
+	}
+	if choice.Install {
+		err = env.installContainerd(ctx)
+	} else {
+		err = env.startRuntime(ctx, choice)
+	}
+	if err != nil {
+		return err
+	}
+	if err := env.installNetwork(ctx); err != nil {
+		return err
+	}
+	return env.waitForRuntime(ctx, choice)
+}
+
+func (e *Env) prepareKernel(ctx context.Context) error {
+	settings := []string{"net.ipv4.ip_forward"}
+	if e.Config.AdvertiseAddress.Is6() || len(e.Config.Networking.PodSubnets) > 1 {
+		settings = append(settings, "net.ipv6.conf.all.forwarding")
+	}
+	text := sysctlText
+	for _, key := range settings {
+		text += key + " = 1\n"
+	}
+	if _, err := e.Host.WriteFile(modulesFile, []byte(modulesText), 0o644); err != nil {
+		return err
+	}
+	if _, err := e.Host.WriteFile(sysctlFile, []byte(text), 0o644); err != nil {
+		return err
+	}
+	for _, module := range []string{"overlay", "br_netfilter"} {
+		if err := e.Host.LoadModule(ctx, module); err != nil {
+			return err
+		}
+	}
+	for _, key := range settings {
+		if err := e.Host.Sysctl(key, "1"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Env) installContainerd(ctx context.Context) error {
+	if err := e.installPrograms(ctx, binDir, "containerd", "containerd-shim-runc-v2", "ctr", "runc"); err != nil {
+		return err
+	}
+	unit, err := templates.ContainerdService{Containerd: binDir + "/containerd", Config: containerdConfig}.Render()
+	if err != nil {
+		return err
+	}
+	config, err := templates.ContainerdConfig{
+		SandboxImage:        e.Config.Images.Pause,
+		RegistryConfig:      filepath.Dir(containerdConfig) + "/certs.d",
+		CNIPlugins:          cniPluginDir,
+		CNIConfig:           cniConfigDir,
+		Runc:                binDir + "/runc",
+		RestrictOOMScoreAdj: !e.Facts.SysResource,
+	}.Render()
+	if err != nil {
+		return err
+	}
+	if err := e.ownTrees(containerdTrees...); err != nil {
+		return err
+	}
+	if _, err := e.Host.WriteFile(containerdConfig, config, 0o600); err != nil {
+		return err
+	}
+	if _, err := e.Host.WriteFile(containerdUnit, unit, 0o600); err != nil {
+		return err
+	}
+	return e.startUnit(ctx, "containerd.service", containerdConfig, containerdUnit)
+}
+
+// startRuntime starts a containerd that is installed but does not run; it
+// changes nothing else of a runtime that is not ours.
+func (e *Env) startRuntime(ctx context.Context, choice Runtime) error {
+	if e.runtimeAnswers(ctx, choice) == nil || runtime.SocketPath(choice.Endpoint) != containerdSocket {
+		return nil
+	}
+	state, err := e.Host.UnitState(ctx, "containerd.service")
+	if err != nil || state.Load != "loaded" {
+		return err
+	}
+	_, err = e.Host.StartUnit(ctx, "containerd.service")
+	return err
+}
+
+func (e *Env) waitForRuntime(ctx context.Context, choice Runtime) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	check := health.Check{Name: choice.name(), Probe: func(ctx context.Context) error { return e.runtimeAnswers(ctx, choice) }}
+	err := health.Wait(ctx, []health.Check{check}, func(p []health.Pending) { e.waiting("%s: %v", p[0].Name, p[0].Reason) })
+	if err != nil {
+		return withHint(err, "journalctl -u containerd -n 50")
+	}
+	return nil
+}
+
+func (e *Env) runtimeAnswers(ctx context.Context, choice Runtime) error {
+	c, err := runtime.Dial(choice.Endpoint)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = c.Info(ctx)
+	return err
+}
+
+// installNetwork gives the node the bridge network, unless it has a network already.
+func (e *Env) installNetwork(ctx context.Context) error {
+	const file = cniConfigDir + "/10-bootstrap.conflist"
+	if foreign := e.foreignNetwork(file); foreign != "" {
+		e.note("pod network: left to %s, which is there already", foreign)
+		return nil
+	}
+	if e.Bundle == nil {
+		e.warn("pod network: none in %s; the node stays NotReady until you install one", cniConfigDir)
+		return nil
+	}
+	for _, plugin := range e.Bundle.Entries(bundle.CNI) {
+		if err := e.installProgram(ctx, plugin, cniPluginDir); err != nil {
+			return err
+		}
+	}
+	var subnets []string
+	for _, s := range e.Config.NodePodSubnets() {
+		subnets = append(subnets, s.String())
+	}
+	data, err := templates.BridgeNetwork{Subnets: subnets}.Render()
+	if err != nil {
+		return err
+	}
+	_, err = e.Host.WriteFile(file, data, 0o600)
+	return err
+}
+
+func (e *Env) foreignNetwork(ours string) string {
+	files, _ := filepath.Glob(e.Host.Path(cniConfigDir) + "/*.conf*")
+	for _, file := range files {
+		if path := cniConfigDir + "/" + filepath.Base(file); path != ours {
+			return path
+		}
+	}
+	return ""
+}
+
+// Runtime is the container runtime that the cluster uses.
+type Runtime struct {
+	Endpoint string // unix:///path
+	Install  bool   // comes from the bundle
+	Why      string // why this one, for people
+}
+
+func (r Runtime) name() string {
+	if r.Install {
+		return "containerd of the bundle"
+	}
+	return "container runtime at " + runtime.SocketPath(r.Endpoint)
+}
+
+// foundRuntimes is what chooseRuntime decides by.
+type foundRuntimes struct {
+	configured string   // nodeRegistration.criSocket
+	ours       bool     // installed by bootstrap earlier
+	sockets    []string // CRI sockets that exist
+	program    string   // a containerd program that is not ours
+	bundled    bool     // the bundle holds containerd
+}
+
+var errNoRuntime = errors.New("no container runtime on this machine, and no bundle to install one from")
+
+func (f foundRuntimes) choose() (Runtime, error) {
+	const own = "unix://" + containerdSocket
+	switch {
+	case f.configured != "" && !(f.ours && f.configured == own):
+		return Runtime{Endpoint: f.configured, Why: "nodeRegistration.criSocket names it"}, nil
+	case f.ours:
+		return Runtime{Endpoint: own, Install: true, Why: "installed by bootstrap"}, nil
+	case len(f.sockets) > 1:
+		return Runtime{}, withHint(fmt.Errorf("several container runtimes: %s", strings.Join(f.sockets, ", ")),
+			"name one in the config file: nodeRegistration.criSocket: unix://%s", f.sockets[0])
+	case len(f.sockets) == 1:
+		return Runtime{Endpoint: "unix://" + f.sockets[0], Why: "it is there already, and stays as it is"}, nil
+	case f.program != "":
+		return Runtime{Endpoint: own, Why: f.program + " is installed already, and stays as it is"}, nil
+	case f.bundled:
+		return Runtime{Endpoint: own, Install: true, Why: "this machine has no container runtime"}, nil
+	}
+	return Runtime{}, withHint(errNoRuntime, "use an executable with a bundle inside, give --bundle FILE, or install containerd 2")
+}
+
+// criSockets are where runtimes listen by default.
+var criSockets = []string{containerdSocket, "/run/crio/crio.sock", "/run/cri-dockerd.sock"}
+
+func (e *Env) chooseRuntime(context.Context) (Runtime, error) {
+	found := foundRuntimes{configured: e.Config.CRISocket, ours: e.made(containerdUnit)}
+	for _, socket := range criSockets {
+		if info, err := os.Stat(e.Host.Path(socket)); err == nil && info.Mode()&os.ModeSocket != 0 {
+			found.sockets = append(found.sockets, socket)
+		}
+	}
+	if e.Bundle != nil {
+		_, found.bundled = e.Bundle.Entry(bundle.Binary, "containerd")
+	}
+	found.program = e.foreignProgram("containerd")
+	return found.choose()
+}

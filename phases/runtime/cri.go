@@ -1,0 +1,173 @@
+// Package runtime talks to the container runtime: the CRI of any, and the image
+// store of containerd. It must not write to this host itself, and nothing else
+// imports cri-api or containerd's client.
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+)
+
+// CRI is a connection to a runtime's CRI socket.
+type CRI struct {
+	conn   *grpc.ClientConn
+	pods   cri.RuntimeServiceClient
+	images cri.ImageServiceClient
+}
+
+// Info is what a runtime says of itself.
+type Info struct {
+	Name         string // containerd, cri-o, ...
+	Version      string
+	CgroupDriver string // systemd or cgroupfs; empty when the runtime does not tell
+}
+
+// Dial prepares a connection to unix:///path; nothing is sent before the first call.
+func Dial(endpoint string) (*CRI, error) {
+	conn, err := grpc.NewClient(endpoint,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(16<<20)))
+	if err != nil {
+		return nil, err
+	}
+	return &CRI{conn: conn, pods: cri.NewRuntimeServiceClient(conn), images: cri.NewImageServiceClient(conn)}, nil
+}
+
+// Close ends the connection.
+func (c *CRI) Close() error { return c.conn.Close() }
+
+// Info asks whether the runtime is ready to run pods, and who it is. That the
+// pod network is not ready is no error: the control plane does not need it.
+func (c *CRI) Info(ctx context.Context) (Info, error) {
+	version, err := c.pods.Version(ctx, &cri.VersionRequest{})
+	if err != nil {
+		return Info{}, plain(err)
+	}
+	state, err := c.pods.Status(ctx, &cri.StatusRequest{})
+	if err != nil {
+		return Info{}, plain(err)
+	}
+	for _, condition := range state.Status.Conditions {
+		if condition.Type == cri.RuntimeReady && !condition.Status {
+			return Info{}, fmt.Errorf("runtime not ready: %s: %s", condition.Reason, condition.Message)
+		}
+	}
+	return Info{Name: version.RuntimeName, Version: version.RuntimeVersion, CgroupDriver: c.cgroupDriver(ctx)}, nil
+}
+
+func (c *CRI) cgroupDriver(ctx context.Context) string {
+	answer, err := c.pods.RuntimeConfig(ctx, &cri.RuntimeConfigRequest{})
+	if err != nil || answer.Linux == nil {
+		return "" // runtimes of before 2024 do not have this call
+	}
+	return strings.ToLower(answer.Linux.CgroupDriver.String())
+}
+
+// HasImage tells whether the runtime holds an image.
+func (c *CRI) HasImage(ctx context.Context, reference string) (bool, error) {
+	answer, err := c.images.ImageStatus(ctx, &cri.ImageStatusRequest{Image: &cri.ImageSpec{Image: reference}})
+	if err != nil {
+		return false, plain(err)
+	}
+	return answer.Image != nil, nil
+}
+
+// Pull fetches an image from its registry.
+func (c *CRI) Pull(ctx context.Context, reference string) error {
+	_, err := c.images.PullImage(ctx, &cri.PullImageRequest{Image: &cri.ImageSpec{Image: reference}})
+	if err != nil {
+		return fmt.Errorf("pull %s: %w", reference, plain(err))
+	}
+	return nil
+}
+
+// Container is the newest try of a pod's container.
+type Container struct {
+	Name     string
+	Pod      string // namespace/name
+	Running  bool
+	Attempt  uint32
+	ExitCode int32
+	Reason   string
+	LogPath  string
+}
+
+// Container finds the newest try of the container of a pod in kube-system; nil when there is none.
+func (c *CRI) Container(ctx context.Context, pod, name string) (*Container, error) {
+	answer, err := c.pods.ListContainers(ctx, &cri.ListContainersRequest{Filter: &cri.ContainerFilter{
+		LabelSelector: map[string]string{
+			"io.kubernetes.pod.namespace": "kube-system", "io.kubernetes.pod.name": pod, "io.kubernetes.container.name": name,
+		},
+	}})
+	if err != nil {
+		return nil, plain(err)
+	}
+	if len(answer.Containers) == 0 {
+		return nil, nil
+	}
+	newest := answer.Containers[0]
+	for _, each := range answer.Containers[1:] {
+		if each.CreatedAt > newest.CreatedAt {
+			newest = each
+		}
+	}
+	return c.inspect(ctx, newest)
+}
+
+func (c *CRI) inspect(ctx context.Context, found *cri.Container) (*Container, error) {
+	answer, err := c.pods.ContainerStatus(ctx, &cri.ContainerStatusRequest{ContainerId: found.Id})
+	if err != nil {
+		return nil, plain(err)
+	}
+	s := answer.Status
+	return &Container{
+		Name:     s.Metadata.Name,
+		Pod:      s.Labels["io.kubernetes.pod.namespace"] + "/" + s.Labels["io.kubernetes.pod.name"],
+		Running:  s.State == cri.ContainerState_CONTAINER_RUNNING,
+		Attempt:  s.Metadata.Attempt,
+		ExitCode: s.ExitCode,
+		Reason:   s.Reason,
+		LogPath:  s.LogPath,
+	}, nil
+}
+
+// RemovePods stops and removes every pod sandbox that Kubernetes made.
+func (c *CRI) RemovePods(ctx context.Context) error {
+	answer, err := c.pods.ListPodSandbox(ctx, &cri.ListPodSandboxRequest{})
+	if err != nil {
+		return plain(err)
+	}
+	errs := make([]error, len(answer.Items))
+	parallel(len(answer.Items), func(i int) { errs[i] = c.removePod(ctx, answer.Items[i]) })
+	return errors.Join(errs...)
+}
+
+func (c *CRI) removePod(ctx context.Context, pod *cri.PodSandbox) error {
+	// Removing a pod whose containers run kills them at once; stopping it gives
+	// the network plugin its turn to take the pod's links and rules away.
+	_, err := c.pods.StopPodSandbox(ctx, &cri.StopPodSandboxRequest{PodSandboxId: pod.Id})
+	if err == nil {
+		_, err = c.pods.RemovePodSandbox(ctx, &cri.RemovePodSandboxRequest{PodSandboxId: pod.Id})
+	}
+	if err != nil && status.Code(err) != codes.NotFound {
+		return fmt.Errorf("remove pod %s/%s: %w", pod.Metadata.Namespace, pod.Metadata.Name, plain(err))
+	}
+	return nil
+}
+
+// plain takes gRPC's wrapping off an error: a user wants the runtime's words.
+func plain(err error) error {
+	s, ok := status.FromError(err)
+	if !ok || s.Code() == codes.Canceled || s.Code() == codes.DeadlineExceeded {
+		return err
+	}
+	return errors.New(s.Message())
+}

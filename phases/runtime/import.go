@@ -1,0 +1,67 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/containerd/containerd/v2/client"
+)
+
+const (
+	criNamespace = "k8s.io"    // where containerd's CRI plugin keeps its images
+	snapshotter  = "overlayfs" // what it unpacks them with
+)
+
+// Images is containerd's image store.
+type Images struct {
+	client *client.Client
+}
+
+// OpenImages connects to containerd at its socket's path.
+func OpenImages(socket string) (*Images, error) {
+	c, err := client.New(socket, client.WithDefaultNamespace(criNamespace))
+	if err != nil {
+		return nil, fmt.Errorf("containerd at %s: %w", socket, err)
+	}
+	return &Images{client: c}, nil
+}
+
+// Close ends the connection.
+func (i *Images) Close() error { return i.client.Close() }
+
+// Import loads and unpacks an OCI archive, and pins its images so that the
+// kubelet's garbage collection never removes what no registry here can give back.
+func (i *Images) Import(ctx context.Context, archive io.Reader) error {
+	// The lease keeps content from containerd's garbage collection until it is unpacked.
+	ctx, done, err := i.client.WithLease(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = done(context.WithoutCancel(ctx)) }() // leases expire by themselves
+	labels := map[string]string{"io.cri-containerd.pinned": "pinned", "io.cri-containerd.image": "managed"}
+	images, err := i.client.Import(ctx, archive, client.WithImageLabels(labels))
+	if err != nil {
+		return err
+	}
+	for _, image := range images {
+		if err := client.NewImage(i.client, image).Unpack(ctx, snapshotter); err != nil {
+			return fmt.Errorf("unpack %s: %w", image.Name, err)
+		}
+	}
+	return nil
+}
+
+// SocketPath is the path in a CRI endpoint such as unix:///run/containerd/containerd.sock.
+func SocketPath(endpoint string) string { return strings.TrimPrefix(endpoint, "unix://") }
+
+// parallel runs f for 0 to n-1 and returns when all have.
+func parallel(n int, f func(i int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { f(i) })
+	}
+	all.Wait()
+}

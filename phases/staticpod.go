@@ -1,0 +1,52 @@
+package phases
+
+import (
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+
+	"bootstrap/phases/config"
+)
+
+// components are the control plane's static pods, in the order they depend on each other.
+var components = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
+
+// command is a program and its flags: the defaults, without those that an extra
+// argument names, then the extra arguments as the user ordered them.
+func command(program string, defaults, extra []config.Arg) []string {
+	line := []string{program}
+	for _, d := range defaults {
+		overridden := slices.ContainsFunc(extra, func(a config.Arg) bool { return a.Name == d.Name })
+		if !overridden {
+			line = append(line, flag(d))
+		}
+	}
+	for _, a := range extra {
+		line = append(line, flag(a))
+	}
+	return line
+}
+
+func flag(a config.Arg) string { return fmt.Sprintf("--%s=%s", a.Name, a.Value) }
+
+func (e *Env) writeStaticPod(name string, manifest []byte) error {
+	if _, err := decodePod(manifest); err != nil {
+		return fmt.Errorf("%s.yaml as rendered is no valid Pod, which is a defect of bootstrap: %w", name, err)
+	}
+	if _, err := e.Host.MakeDir(staticPodDir, 0o700); err != nil {
+		return err
+	}
+	_, err := e.Host.WriteFile(staticPodDir+"/"+name+".yaml", manifest, 0o600)
+	return err
+}
+
+// decodePod reads a Pod strictly: unknown and duplicate fields are errors.
+func decodePod(manifest []byte) (*corev1.Pod, error) {
+	pod := &corev1.Pod{}
+	if err := yaml.UnmarshalStrict(manifest, pod); err != nil {
+		return nil, err
+	}
+	return pod, nil
+}

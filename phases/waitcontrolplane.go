@@ -1,0 +1,235 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"bootstrap/manifests"
+	"bootstrap/phases/cluster"
+	"bootstrap/phases/health"
+	"bootstrap/phases/runtime"
+)
+
+var waitControlPlane = Phase{
+	Name:  "wait-control-plane",
+	Short: "wait until the API server answers and the four mirror pods are ready",
+	Run:   runWaitControlPlane,
+}
+
+// steady is how long a container must have run before it counts as staying up.
+const steady = 3 * time.Second
+
+func runWaitControlPlane(ctx context.Context, env *Env) error {
+	ctx, cancel := context.WithTimeout(ctx, env.Config.ControlPlaneTimeout)
+	defer cancel()
+	w, err := env.newControlPlaneWait(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.cri.Close()
+	env.note("deadline: %s", env.Config.ControlPlaneTimeout)
+	api := []health.Check{
+		{Name: "kubelet", Probe: w.kubelet},
+		{Name: "kube-apiserver /livez", Probe: w.apiServer("/livez")},
+		{Name: "kube-apiserver /readyz", Probe: w.apiServer("/readyz")},
+	}
+	if err := w.wait(ctx, api); err != nil {
+		return err
+	}
+	if err := w.grantAdmin(ctx); err != nil {
+		return err
+	}
+	var pods []health.Check
+	for _, name := range components {
+		pods = append(pods, health.Check{Name: name, Probe: w.mirrorPod(name)})
+	}
+	if err := w.wait(ctx, pods); err != nil {
+		return err
+	}
+	env.note("API server: %s; mirror pods: %s", env.Config.APIServerURL(), strings.Join(components, ", "))
+	return nil
+}
+
+// controlPlaneWait is what the checks of one wait share.
+type controlPlaneWait struct {
+	env     *Env
+	cluster *cluster.Cluster
+	cri     *runtime.CRI
+	hashes  map[string]string // component -> config hash of the manifest on disk
+}
+
+func (e *Env) newControlPlaneWait(ctx context.Context) (*controlPlaneWait, error) {
+	c, err := e.connect(superAdminConf)
+	if err != nil {
+		return nil, err
+	}
+	choice, err := e.chooseRuntime(ctx)
+	if err != nil {
+		return nil, err
+	}
+	hashes, err := e.manifestHashes()
+	if err != nil {
+		return nil, err
+	}
+	cri, err := runtime.Dial(choice.Endpoint)
+	if err != nil {
+		return nil, err
+	}
+	return &controlPlaneWait{env: e, cluster: c, cri: cri, hashes: hashes}, nil
+}
+
+// connect talks to this node's own API server as the kubeconfig's user.
+func (e *Env) connect(kubeconfig string) (*cluster.Cluster, error) {
+	data, err := e.Host.ReadFile(kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	return cluster.Connect(data, e.Config.APIServerURL())
+}
+
+// manifestHashes are the UIDs in the manifests: what the kubelet makes the
+// mirror pods' config hash.
+func (e *Env) manifestHashes() (map[string]string, error) {
+	hashes := map[string]string{}
+	for _, name := range components {
+		file := staticPodDir + "/" + name + ".yaml"
+		data, err := e.Host.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		pod, err := decodePod(data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		hashes[name] = string(pod.UID)
+	}
+	return hashes, nil
+}
+
+func (w *controlPlaneWait) wait(ctx context.Context, checks []health.Check) error {
+	err := health.Wait(ctx, checks, func(pending []health.Pending) {
+		var parts []string
+		for _, p := range pending {
+			parts = append(parts, fmt.Sprintf("%s: %v", p.Name, p.Reason))
+		}
+		w.env.waiting("%s", strings.Join(parts, "; "))
+	})
+	if stalled := (*health.StalledError)(nil); errors.As(err, &stalled) {
+		return withHint(err, "journalctl -u kubelet -n 50; then run the command again: it goes on from here")
+	}
+	return err
+}
+
+// grantAdmin gives admin.conf its rights, which super-admin.conf has by itself.
+func (w *controlPlaneWait) grantAdmin(ctx context.Context) error {
+	for _, manifest := range [][]byte{manifests.ClusterAdmins, manifests.KubeletAPIAdmin} {
+		if err := w.cluster.Apply(ctx, manifest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *controlPlaneWait) kubelet(ctx context.Context) error {
+	state, err := w.env.Host.UnitState(ctx, "kubelet.service")
+	if err != nil {
+		return err
+	}
+	if state.Active != "active" {
+		return fmt.Errorf("its unit is %s (%s, exit status %d)", state.Active, state.Result, state.ExitStatus)
+	}
+	return nil
+}
+
+func (w *controlPlaneWait) apiServer(path string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		err := w.cluster.Healthy(ctx, path)
+		if err == nil {
+			return nil
+		}
+		// The connection alone says little: the first container that is not up says why.
+		for _, name := range []string{"etcd", "kube-apiserver"} {
+			if reason := w.containerDown(ctx, name); reason != nil {
+				return reason
+			}
+		}
+		return err
+	}
+}
+
+// containerDown says what keeps the container of a component from running, nil if it runs.
+func (w *controlPlaneWait) containerDown(ctx context.Context, name string) error {
+	c, err := w.cri.Container(ctx, name+"-"+w.env.Config.NodeName, name)
+	switch {
+	case err != nil:
+		return fmt.Errorf("container of %s: %w", name, err)
+	case c == nil:
+		return fmt.Errorf("no container of %s yet", name)
+	case c.Running:
+		return nil
+	}
+	return fmt.Errorf("container of %s is not running (try %d, exit code %d, %s): %s",
+		name, c.Attempt+1, c.ExitCode, c.Reason, c.LastLine())
+}
+
+// mirrorPod checks one component through the API: that the kubelet runs what the
+// manifest on disk says, and that it is ready and stays up.
+func (w *controlPlaneWait) mirrorPod(name string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		node, err := w.cluster.Node(ctx, w.env.Config.NodeName)
+		if err != nil {
+			return err
+		}
+		pod, err := w.cluster.Pod(ctx, name+"-"+w.env.Config.NodeName)
+		if err == nil {
+			err = checkMirrorPod(pod, node, w.hashes[name], time.Now())
+		}
+		if err == nil {
+			return nil
+		}
+		if down := w.containerDown(ctx, name); down != nil {
+			return down
+		}
+		return err
+	}
+}
+
+// checkMirrorPod says why the pod is not the ready mirror of a manifest, or nil.
+func checkMirrorPod(pod *corev1.Pod, node *corev1.Node, hash string, now time.Time) error {
+	if _, ok := pod.Annotations[corev1.MirrorPodAnnotationKey]; !ok {
+		return errors.New("the pod of that name is no mirror pod")
+	}
+	if got := pod.Annotations["kubernetes.io/config.hash"]; got != hash {
+		return fmt.Errorf("the mirror pod is of another manifest (hash %s, want %s)", got, hash)
+	}
+	if len(pod.OwnerReferences) != 1 || pod.OwnerReferences[0].Kind != "Node" || pod.OwnerReferences[0].UID != node.UID {
+		return errors.New("the mirror pod does not belong to this Node")
+	}
+	if len(pod.Status.ContainerStatuses) != 1 {
+		return fmt.Errorf("the mirror pod is %s", strings.ToLower(string(pod.Status.Phase)))
+	}
+	return checkContainer(pod.Status.ContainerStatuses[0], now)
+}
+
+func checkContainer(s corev1.ContainerStatus, now time.Time) error {
+	switch {
+	case s.State.Waiting != nil:
+		return fmt.Errorf("its container waits: %s %s", s.State.Waiting.Reason, s.State.Waiting.Message)
+	case s.State.Terminated != nil:
+		return fmt.Errorf("its container ended: %s, exit code %d", s.State.Terminated.Reason, s.State.Terminated.ExitCode)
+	case s.State.Running == nil:
+		return errors.New("its container has no state yet")
+	case s.Started == nil || !*s.Started:
+		return errors.New("its startup probe has not succeeded yet")
+	case !s.Ready:
+		return errors.New("its readiness probe has not succeeded yet")
+	case now.Sub(s.State.Running.StartedAt.Time) < steady:
+		return fmt.Errorf("ready, watched until it has run for %s (restarts so far: %d)", steady, s.RestartCount)
+	}
+	return nil
+}

@@ -1,0 +1,27 @@
+// Command pause holds a pod's namespaces open. As their PID 1 it reaps orphans
+// and leaves at the first SIGINT or SIGTERM.
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGCHLD, syscall.SIGINT, syscall.SIGTERM)
+	for s := range signals {
+		if s != syscall.SIGCHLD {
+			return
+		}
+		for {
+			// One SIGCHLD may stand for several children.
+			if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); err == syscall.EINTR {
+				continue
+			} else if pid <= 0 || err != nil {
+				break
+			}
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package templates
+
+import "strings"
+
+// ContainerdService fills containerd.service.
+type ContainerdService struct {
+	Containerd string // path of the program
+	Config     string // path of its config.toml
+}
+
+// Render gives the unit.
+func (s ContainerdService) Render() ([]byte, error) {
+	return render("systemd/containerd.service.tmpl", s)
+}
+
+// KubeletService fills kubelet.service.
+type KubeletService struct {
+	Kubelet string // path of the program
+}
+
+// Render gives the unit.
+func (s KubeletService) Render() ([]byte, error) {
+	return render("systemd/kubelet.service.tmpl", s)
+}
+
+// KubeletDropIn fills kubelet.service.d/10-bootstrap.conf.
+type KubeletDropIn struct {
+	Kubelet string
+	Args    []string // --name=value
+}
+
+// Render gives the drop-in.
+func (d KubeletDropIn) Render() ([]byte, error) {
+	return render("systemd/10-bootstrap.conf.tmpl", d)
+}
+
+// ContainerdConfig fills containerd's config.toml.
+type ContainerdConfig struct {
+	SandboxImage        string
+	RegistryConfig      string // folder
+	CNIPlugins          string // folder
+	CNIConfig           string // folder
+	Runc                string // path of the program
+	RestrictOOMScoreAdj bool   // where the machine does not let anyone lower an OOM score
+}
+
+// Render gives the config.
+func (c ContainerdConfig) Render() ([]byte, error) {
+	return render("containerd-config.toml.tmpl", c)
+}
+
+// KubeletConfig fills the kubelet's config.yaml.
+type KubeletConfig struct {
+	StaticPodPath   string
+	RuntimeEndpoint string // unix:///...
+	ClusterDNS      string
+	ClusterDomain   string
+	ClientCA        string
+	Loopback        string
+	ResolvConf      string // empty: pods get no resolver from the host
+	FailSwapOn      bool
+	FailCgroupV1    bool
+	FeatureGates    []string // switched on, sorted
+}
+
+// Render gives the config.
+func (c KubeletConfig) Render() ([]byte, error) {
+	return render("kubelet-config.yaml.tmpl", c)
+}
+
+// BridgeNetwork fills the CNI configuration of the bridge network.
+type BridgeNetwork struct {
+	Subnets []string // this node's pod ranges, one per IP family
+}
+
+// Render gives the conflist.
+func (n BridgeNetwork) Render() ([]byte, error) {
+	return render("10-bootstrap.conflist.tmpl", n)
+}
+
+// unitquote quotes a word of a systemd command line, where '%' begins a
+// specifier and '$' a variable.
+func unitquote(s string) (string, error) {
+	q, err := quote(s)
+	return strings.NewReplacer("%", "%%", "$", "$$").Replace(q), err
+}
