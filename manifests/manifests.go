@@ -14,3 +14,9 @@ var ClusterAdmins []byte
 //
 //go:embed kubelet-api-admin.yaml
 var KubeletAPIAdmin []byte
+
+// SystemNodeCritical is a class that the API server also makes by itself, but only
+// a second or more after it begins to answer.
+//
+//go:embed system-node-critical.yaml
+var SystemNodeCritical []byte

@@ -13,30 +13,27 @@ import (
 
 var controlPlane = Phase{
 	Name:  "control-plane",
-	Short: "write the static pods of kube-apiserver, kube-controller-manager and kube-scheduler",
+	Short: "write the static pods of kube-apiserver and, once it is ready, of kube-controller-manager and kube-scheduler",
 	Run:   runControlPlane,
 }
 
-func runControlPlane(_ context.Context, env *Env) error {
+// runControlPlane holds the controller manager and the scheduler back until the
+// API server is ready. Started before, they exit, and sit in a back-off of 10 s;
+// and their mirror pods are refused as long as the API server lacks its priority
+// classes, which the kubelet tries again only after a minute.
+func runControlPlane(ctx context.Context, env *Env) error {
 	c := env.Config
 	mounts := caMounts(env.Host.Path)
-	for _, pod := range []struct {
-		name   string
-		render func(node string) ([]byte, error)
-	}{
-		{"kube-apiserver", apiServerPod(c, mounts).Render},
-		{"kube-controller-manager", controllerManagerPod(c, mounts).Render},
-		{"kube-scheduler", schedulerPod(c).Render},
-	} {
-		manifest, err := pod.render(c.NodeName)
-		if err != nil {
-			return err
-		}
-		if err := env.writeStaticPod(pod.name, manifest); err != nil {
-			return err
-		}
+	if err := env.writeStaticPod("kube-apiserver", apiServerPod(c, mounts)); err != nil {
+		return err
 	}
-	return nil
+	if err := env.waitForAPIServer(ctx); err != nil {
+		return err
+	}
+	if err := env.writeStaticPod("kube-controller-manager", controllerManagerPod(c, mounts)); err != nil {
+		return err
+	}
+	return env.writeStaticPod("kube-scheduler", schedulerPod(c))
 }
 
 // caMounts are the folders of trusted CAs that this host has: distributions differ.

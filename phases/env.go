@@ -1,6 +1,9 @@
 package phases
 
 import (
+	"sync"
+	"time"
+
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
@@ -13,11 +16,31 @@ type Env struct {
 	Facts  host.Facts
 	Bundle *bundle.Bundle // nil without one
 	Report func(Event)    // called from several goroutines at once
-	phase  string
+
+	phase     string
+	firstWait *firstWait
+}
+
+// firstWait is when waiting for the control plane began.
+type firstWait struct {
+	once sync.Once
+	at   time.Time
 }
 
 func (e *Env) forPhase(name string) *Env {
+	if e.firstWait == nil {
+		e.firstWait = &firstWait{}
+	}
 	copied := *e
 	copied.phase = name
 	return &copied
+}
+
+// deadline is one for all waits of a run; the first call sets and tells it.
+func (e *Env) deadline() time.Time {
+	e.firstWait.once.Do(func() {
+		e.firstWait.at = time.Now()
+		e.note("the control plane must be healthy within %s (--timeout)", e.Config.ControlPlaneTimeout)
+	})
+	return e.firstWait.at.Add(e.Config.ControlPlaneTimeout)
 }

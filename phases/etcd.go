@@ -16,10 +16,6 @@ var etcd = Phase{
 }
 
 func runEtcd(ctx context.Context, env *Env) error {
-	manifest, err := etcdPod(env.Config).Render(env.Config.NodeName)
-	if err != nil {
-		return err
-	}
 	dataDir := env.Config.Etcd.DataDir
 	if _, err := env.Host.MakeDir(dataDir, 0o700); err != nil {
 		return err
@@ -30,7 +26,7 @@ func runEtcd(ctx context.Context, env *Env) error {
 	if err := env.installTools(ctx, "etcdctl", "etcdutl"); err != nil {
 		return err
 	}
-	return env.writeStaticPod("etcd", manifest)
+	return env.writeStaticPod("etcd", etcdPod(env.Config))
 }
 
 func etcdPod(c *config.Config) templates.Etcd {

@@ -1,14 +1,15 @@
 package phases
 
-// Init is the plan of bootstrap init. The manifests are written before the
-// kubelet starts: it reads the folder at once then, and misses nothing later.
+// Init is the plan of bootstrap init. etcd's manifest is written before the
+// kubelet starts: it watches the folder only if it is there then.
 func Init() Plan {
 	return Plan{
 		{preflight},
 		{runtimePhase, certs},
 		{images, kubeconfigs},
-		{etcd, controlPlane},
+		{etcd},
 		{kubelet},
+		{controlPlane},
 		{waitControlPlane},
 		{markControlPlane},
 	}

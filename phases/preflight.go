@@ -108,7 +108,7 @@ func (e *Env) checkChoices(ctx context.Context) []error {
 // checkPorts tries to bind what the control plane will. On a re-run its own
 // components hold them.
 func (e *Env) checkPorts() []error {
-	if e.made(staticPodDir + "/kube-apiserver.yaml") {
+	if e.made(manifestFile("etcd")) {
 		return nil
 	}
 	var findings []error
@@ -151,7 +151,7 @@ func ports(c *config.Config) []port {
 func (e *Env) checkForeignFiles() []error {
 	var findings []error
 	for _, name := range components {
-		file := staticPodDir + "/" + name + ".yaml"
+		file := manifestFile(name)
 		if e.exists(file) && !e.made(file) {
 			findings = append(findings, withHint(fmt.Errorf("%s is there, and bootstrap did not make it", file),
 				"if it is of an old cluster, remove that first: kubeadm reset"))

@@ -71,7 +71,6 @@ func runUndo(ctx context.Context, env *Env) error {
 	err := env.Host.UndoAll(ctx, func(r host.Record, err error) {
 		if err == nil {
 			count++
-			env.waiting("%d effects undone", count)
 		}
 	})
 	if err != nil {

@@ -38,15 +38,15 @@ func runRuntime(ctx context.Context, env *Env) error {
 	if err := env.prepareKernel(ctx); err != nil {
 		return err
 	}
+	if err := env.installNetwork(ctx); err != nil {
+		return err
+	}
 	if choice.Install {
 		err = env.installContainerd(ctx)
 	} else {
 		err = env.startRuntime(ctx, choice)
 	}
 	if err != nil {
-		return err
-	}
-	if err := env.installNetwork(ctx); err != nil {
 		return err
 	}
 	return env.waitForRuntime(ctx, choice)

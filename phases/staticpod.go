@@ -31,16 +31,27 @@ func command(program string, defaults, extra []config.Arg) []string {
 
 func flag(a config.Arg) string { return fmt.Sprintf("--%s=%s", a.Name, a.Value) }
 
-func (e *Env) writeStaticPod(name string, manifest []byte) error {
+// staticPod is a typed template of templates/staticpod.
+type staticPod interface {
+	Render(node string) ([]byte, error)
+}
+
+func (e *Env) writeStaticPod(name string, pod staticPod) error {
+	manifest, err := pod.Render(e.Config.NodeName)
+	if err != nil {
+		return err
+	}
 	if _, err := decodePod(manifest); err != nil {
 		return fmt.Errorf("%s.yaml as rendered is no valid Pod, which is a defect of bootstrap: %w", name, err)
 	}
 	if _, err := e.Host.MakeDir(staticPodDir, 0o700); err != nil {
 		return err
 	}
-	_, err := e.Host.WriteFile(staticPodDir+"/"+name+".yaml", manifest, 0o600)
+	_, err = e.Host.WriteFile(manifestFile(name), manifest, 0o600)
 	return err
 }
+
+func manifestFile(name string) string { return staticPodDir + "/" + name + ".yaml" }
 
 // decodePod reads a Pod strictly: unknown and duplicate fields are errors.
 func decodePod(manifest []byte) (*corev1.Pod, error) {

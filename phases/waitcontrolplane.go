@@ -24,35 +24,85 @@ var waitControlPlane = Phase{
 // steady is how long a container must have run before it counts as staying up.
 const steady = 3 * time.Second
 
+// mirrorPodPatience is how long a mirror pod may be missing once the API server is
+// ready. A kubelet that is not in its back-off makes it within a second.
+const mirrorPodPatience = 3 * time.Second
+
 func runWaitControlPlane(ctx context.Context, env *Env) error {
-	ctx, cancel := context.WithTimeout(ctx, env.Config.ControlPlaneTimeout)
-	defer cancel()
 	w, err := env.newControlPlaneWait(ctx)
 	if err != nil {
 		return err
 	}
 	defer w.cri.Close()
-	env.note("deadline: %s", env.Config.ControlPlaneTimeout)
-	api := []health.Check{
-		{Name: "kubelet", Probe: w.kubelet},
-		{Name: "kube-apiserver /livez", Probe: w.apiServer("/livez")},
-		{Name: "kube-apiserver /readyz", Probe: w.apiServer("/readyz")},
-	}
-	if err := w.wait(ctx, api); err != nil {
+	if err := w.wait(ctx, w.apiChecks()); err != nil {
 		return err
 	}
 	if err := w.grantAdmin(ctx); err != nil {
+		return err
+	}
+	if err := w.nudgeKubelet(ctx); err != nil {
+		return err
+	}
+	if w.hashes, err = env.manifestHashes(); err != nil {
 		return err
 	}
 	var pods []health.Check
 	for _, name := range components {
 		pods = append(pods, health.Check{Name: name, Probe: w.mirrorPod(name)})
 	}
-	if err := w.wait(ctx, pods); err != nil {
+	return w.wait(ctx, pods)
+}
+
+// waitForAPIServer waits until the API server is ready, if there is a kubelet that starts it.
+func (e *Env) waitForAPIServer(ctx context.Context) error {
+	state, err := e.Host.UnitState(ctx, "kubelet.service")
+	if err != nil || !state.Running() {
 		return err
 	}
-	env.note("API server: %s; mirror pods: %s", env.Config.APIServerURL(), strings.Join(components, ", "))
-	return nil
+	w, err := e.newControlPlaneWait(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.cri.Close()
+	return w.wait(ctx, append(w.apiChecks(), health.Check{Name: "priority class", Probe: w.priorityClass}))
+}
+
+// priorityClass makes the class that mirror pods need, before the kubelet asks
+// for it: a kubelet whose mirror pod is refused tries again only after a minute.
+func (w *controlPlaneWait) priorityClass(ctx context.Context) error {
+	if w.hasClass {
+		return nil
+	}
+	err := w.cluster.Apply(ctx, manifests.SystemNodeCritical)
+	w.hasClass = err == nil
+	return err
+}
+
+// nudgeKubelet restarts a kubelet that was refused the mirror pods of the pods it
+// began with, as it registered before the priority class was there.
+func (w *controlPlaneWait) nudgeKubelet(ctx context.Context) error {
+	var first []health.Check
+	for _, name := range []string{"etcd", "kube-apiserver"} {
+		first = append(first, health.Check{Name: name, Probe: func(ctx context.Context) error {
+			_, err := w.cluster.Pod(ctx, name+"-"+w.env.Config.NodeName)
+			return err
+		}})
+	}
+	soon, cancel := context.WithTimeout(ctx, mirrorPodPatience)
+	defer cancel()
+	err := health.Wait(soon, first, func([]health.Pending) {})
+	if err == nil || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	w.env.note("the kubelet is restarted: it was refused mirror pods before the API server was ready, and would try again only after a minute")
+	return w.env.Host.RestartUnit(ctx, "kubelet.service")
+}
+
+func (w *controlPlaneWait) apiChecks() []health.Check {
+	return []health.Check{
+		{Name: "kubelet", Probe: w.kubelet},
+		{Name: "kube-apiserver", Probe: w.apiServer},
+	}
 }
 
 // controlPlaneWait is what the checks of one wait share.
@@ -61,6 +111,8 @@ type controlPlaneWait struct {
 	cluster *cluster.Cluster
 	cri     *runtime.CRI
 	hashes  map[string]string // component -> config hash of the manifest on disk
+
+	hasClass bool // only priorityClass touches it
 }
 
 func (e *Env) newControlPlaneWait(ctx context.Context) (*controlPlaneWait, error) {
@@ -72,15 +124,11 @@ func (e *Env) newControlPlaneWait(ctx context.Context) (*controlPlaneWait, error
 	if err != nil {
 		return nil, err
 	}
-	hashes, err := e.manifestHashes()
-	if err != nil {
-		return nil, err
-	}
 	cri, err := runtime.Dial(choice.Endpoint)
 	if err != nil {
 		return nil, err
 	}
-	return &controlPlaneWait{env: e, cluster: c, cri: cri, hashes: hashes}, nil
+	return &controlPlaneWait{env: e, cluster: c, cri: cri}, nil
 }
 
 // connect talks to this node's own API server as the kubeconfig's user.
@@ -97,7 +145,7 @@ func (e *Env) connect(kubeconfig string) (*cluster.Cluster, error) {
 func (e *Env) manifestHashes() (map[string]string, error) {
 	hashes := map[string]string{}
 	for _, name := range components {
-		file := staticPodDir + "/" + name + ".yaml"
+		file := manifestFile(name)
 		data, err := e.Host.ReadFile(file)
 		if err != nil {
 			return nil, err
@@ -111,7 +159,10 @@ func (e *Env) manifestHashes() (map[string]string, error) {
 	return hashes, nil
 }
 
+// wait ends at the deadline of the whole control plane, which begins with the first wait.
 func (w *controlPlaneWait) wait(ctx context.Context, checks []health.Check) error {
+	ctx, cancel := context.WithDeadline(ctx, w.env.deadline())
+	defer cancel()
 	err := health.Wait(ctx, checks, func(pending []health.Pending) {
 		var parts []string
 		for _, p := range pending {
@@ -120,7 +171,7 @@ func (w *controlPlaneWait) wait(ctx context.Context, checks []health.Check) erro
 		w.env.waiting("%s", strings.Join(parts, "; "))
 	})
 	if stalled := (*health.StalledError)(nil); errors.As(err, &stalled) {
-		return withHint(err, "journalctl -u kubelet -n 50; then run the command again: it goes on from here")
+		return withHint(err, "journalctl -u kubelet -n 50")
 	}
 	return err
 }
@@ -146,20 +197,22 @@ func (w *controlPlaneWait) kubelet(ctx context.Context) error {
 	return nil
 }
 
-func (w *controlPlaneWait) apiServer(path string) func(context.Context) error {
-	return func(ctx context.Context) error {
-		err := w.cluster.Healthy(ctx, path)
-		if err == nil {
-			return nil
-		}
-		// The connection alone says little: the first container that is not up says why.
-		for _, name := range []string{"etcd", "kube-apiserver"} {
-			if reason := w.containerDown(ctx, name); reason != nil {
-				return reason
-			}
-		}
+// apiServer asks /livez, then /readyz. While nothing answers, the first container
+// that is not up says more than the connection does.
+func (w *controlPlaneWait) apiServer(ctx context.Context) error {
+	err := w.cluster.Healthy(ctx, "/livez")
+	if err == nil {
+		return w.cluster.Healthy(ctx, "/readyz")
+	}
+	if unhealthy := (*cluster.UnhealthyError)(nil); errors.As(err, &unhealthy) {
 		return err
 	}
+	for _, name := range []string{"etcd", "kube-apiserver"} {
+		if down := w.containerDown(ctx, name); down != nil {
+			return down
+		}
+	}
+	return err
 }
 
 // containerDown says what keeps the container of a component from running, nil if it runs.
@@ -167,14 +220,15 @@ func (w *controlPlaneWait) containerDown(ctx context.Context, name string) error
 	c, err := w.cri.Container(ctx, name+"-"+w.env.Config.NodeName, name)
 	switch {
 	case err != nil:
-		return fmt.Errorf("container of %s: %w", name, err)
+		return nil // a runtime too busy to answer says nothing about the container
 	case c == nil:
 		return fmt.Errorf("no container of %s yet", name)
 	case c.Running:
 		return nil
+	case !c.Exited:
+		return fmt.Errorf("container of %s is being started", name)
 	}
-	return fmt.Errorf("container of %s is not running (try %d, exit code %d, %s): %s",
-		name, c.Attempt+1, c.ExitCode, c.Reason, c.LastLine())
+	return fmt.Errorf("container of %s ended (try %d, exit code %d): %s", name, c.Attempt+1, c.ExitCode, c.LastLine())
 }
 
 // mirrorPod checks one component through the API: that the kubelet runs what the

@@ -122,7 +122,7 @@ func (o initOptions) env() (*phases.Env, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	h, err := host.Open(o.root, host.Systemd{})
+	h, err := host.Open(o.root, o.units())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -133,6 +133,13 @@ func (o initOptions) env() (*phases.Env, func(), error) {
 		}
 	}
 	return &phases.Env{Config: c, Host: h, Facts: facts, Bundle: b}, closeAll, nil
+}
+
+func (o initOptions) units() host.Units {
+	if o.root == "/" {
+		return host.Systemd{}
+	}
+	return host.Offline{}
 }
 
 func (o initOptions) readConfig(facts host.Facts) (*config.Config, error) {

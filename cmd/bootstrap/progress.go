@@ -28,6 +28,7 @@ type runningPhase struct {
 	name    string
 	start   time.Time
 	waiting string
+	printed time.Time // when waiting was last printed on a line of its own
 }
 
 func newProgress(out *os.File) *progress {
@@ -68,14 +69,19 @@ func (p *progress) report(e phases.Event) {
 	p.draw()
 }
 
+// quiet is how often plain output says what a phase waits for, at most.
+const quiet = 2 * time.Second
+
 func (p *progress) wait(e phases.Event) {
 	for _, r := range p.running {
-		if r.name == e.Phase {
-			r.waiting = e.Message
+		if r.name != e.Phase {
+			continue
 		}
-	}
-	if !p.live {
-		fmt.Fprintf(p.out, "%-20s waiting: %s\n", e.Phase, e.Message)
+		r.waiting = e.Message
+		if !p.live && time.Since(r.start) > quiet && time.Since(r.printed) > quiet {
+			r.printed = time.Now()
+			fmt.Fprintf(p.out, "%-20s waiting: %s\n", e.Phase, e.Message)
+		}
 	}
 }
 

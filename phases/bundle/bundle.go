@@ -124,7 +124,7 @@ func (b *Bundle) load() error {
 		return err
 	}
 	b.section = part
-	first, err := readFrame(part, 0, part.Size())
+	first, err := readFrame(part, 0, min(part.Size(), maxPacked(memberSize(maxIndex))))
 	if err != nil {
 		return fmt.Errorf("%s: %w", indexName, err)
 	}
@@ -160,7 +160,7 @@ func readIndex(part *io.SectionReader, f frame) (Index, error) {
 
 // readTrailer wants the file to end in one frame with the two zero blocks of a tar.
 func readTrailer(part *io.SectionReader, off int64) error {
-	f, err := readFrame(part, off, part.Size())
+	f, err := readFrame(part, off, min(part.Size(), off+maxPacked(tarTrailer)))
 	switch {
 	case err != nil:
 		return fmt.Errorf("after the last entry: %w", err)

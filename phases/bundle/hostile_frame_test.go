@@ -37,10 +37,10 @@ func frameTricks() []trick {
 		onFrame("says 2^63 bytes", "too many", func(b []byte) []byte {
 			return handFrame(1<<63, 20, rawBlocks(b, true))
 		}),
-		onFrame("holds more than it says", "size", func(b []byte) []byte {
+		onFrame("holds more than it says", "frame size", func(b []byte) []byte {
 			return handFrame(uint64(len(b)), 20, rawBlocks(b, false), zeroBlock(maxBlock, true))
 		}),
-		onFrame("holds one byte more", "size", func(b []byte) []byte {
+		onFrame("holds one byte more", "frame size", func(b []byte) []byte {
 			return handFrame(uint64(len(b)), 20, rawBlocks(b, false), zeroBlock(1, true))
 		}),
 		onFrame("holds less than it says", "size", func(b []byte) []byte {
@@ -49,13 +49,13 @@ func frameTricks() []trick {
 		onFrame("holds nothing", "size", func(b []byte) []byte {
 			return handFrame(uint64(len(b)), 20, blockHead(0, 0, true))
 		}),
-		onFrame("bomb behind the content", "size", func(b []byte) []byte {
-			bomb := bytes.Repeat(zeroBlock(maxBlock, false), 8000) // 1 GB
+		onFrame("bomb behind the content", "frame size", func(b []byte) []byte {
+			bomb := bytes.Repeat(zeroBlock(maxBlock, false), 200) // 26 MB of 800 bytes
 			return handFrame(uint64(len(b)), 20, rawBlocks(b, false), bomb, zeroBlock(1, true))
 		}),
 		onFrame("bomb of an honest size", "unpacks to", func(b []byte) []byte {
-			bomb := bytes.Repeat(zeroBlock(maxBlock, false), 8000)
-			return handFrame(uint64(len(b)+8000*maxBlock), 20, bomb, rawBlocks(b, true))
+			bomb := bytes.Repeat(zeroBlock(maxBlock, false), 200)
+			return handFrame(uint64(len(b)+200*maxBlock), 20, bomb, rawBlocks(b, true))
 		}),
 		onFrame("window of 16 MiB", "wants a window", func(b []byte) []byte {
 			return handFrame(uint64(len(b)), 24, rawBlocks(b, true))
@@ -77,6 +77,9 @@ func frameTricks() []trick {
 		}),
 		onFrame("block over 128 KiB", "block of", func(b []byte) []byte {
 			return handFrame(uint64(len(b)), 20, blockHead(1, maxBlock+1, false), []byte{0}, rawBlocks(b, true))
+		}),
+		onFrame("endless empty blocks", "packed size", func(b []byte) []byte {
+			return handFrame(uint64(len(b)), 20, bytes.Repeat(blockHead(0, 0, false), 2000), rawBlocks(b, true))
 		}),
 		onFrame("no last block", "EOF", func(b []byte) []byte {
 			return handFrame(uint64(len(b)), 20, rawBlocks(b, false))

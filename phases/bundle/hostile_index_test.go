@@ -44,7 +44,9 @@ func indexTricks() []trick {
 		onText("number with an exponent", "cannot unmarshal", `"schema": 1`, `"schema": 1e0`),
 		onText("number as a string", "cannot unmarshal", `"schema": 1`, `"schema": "1"`),
 		onText("number too large", "cannot unmarshal", `"size": 3000`, `"size": 18446744073709551617`),
-		onText("entry is null", "unknown kind", `"entries": [`, `"entries": [null,`),
+		{"entry is null", "number 1, ", "unknown kind", func(f *forgery) {
+			f.json = replace(`"entries": [`, `"entries": [null,`)
+		}},
 		onText("byte order mark", "invalid character", `{`, "\ufeff{"),
 		onText("bad encoding", "no Kubernetes version", `v1.36.3`, "v1.36.3-\xff"),
 		onText("cut short", "unexpected EOF", "\n}\n", ""),
@@ -58,14 +60,7 @@ func indexTricks() []trick {
 		whole("nested deeply", "exceeded max depth", strings.Repeat(`{"entries":[`, 20_000)),
 		whole("over the limit", "larger than", strings.Repeat(" ", maxIndex)+"{}"),
 	}
-	// The entry of "entry is null" has no path to name.
 	for n := range tricks {
-		if tricks[n].name == "entry is null" {
-			tricks[n].entry = "number 1, "
-		}
-		if tricks[n].name == "too many entries" {
-			tricks[n].entry = ""
-		}
 		tricks[n].name = "index: " + tricks[n].name
 	}
 	return tricks
@@ -146,5 +141,8 @@ func entryTricks() []trick {
 		onEntry("packed negative", "packed size", func(e *Entry) { e.Packed = -5 }),
 		onEntry("packed overflows", "packed size", func(e *Entry) { e.Packed = math.MaxInt64 }),
 	}
-	return append(tricks, listTricks()...)
+	noPath := trick{"index entry: path empty", "number 1, kubelet", "belongs at", func(f *forgery) {
+		f.late = func(i *Index) { i.Entries[0].Path = "" }
+	}}
+	return append(append(tricks, noPath), listTricks()...)
 }

@@ -25,7 +25,7 @@ func listTricks() []trick {
 		twice("two images, one path", "twice", Entry{}, func(e *Entry) {
 			e.Kind, e.Name, e.Path = Image, "other.test/etcd:1", "images/etcd.tar"
 		}),
-		{"list: last entry not in the index", "", "more data than", func(f *forgery) {
+		{"list: last entry not in the index", "", "after the last entry", func(f *forgery) {
 			f.late = func(i *Index) { i.Entries = i.Entries[:3] }
 		}},
 		{"list: first entry not in the index", "", "after the last entry", func(f *forgery) {

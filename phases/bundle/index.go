@@ -185,13 +185,17 @@ func (e Entry) faultOfContent() string {
 		return fmt.Sprintf("size %d is not from 1 to %d", e.Size, int64(maxSize))
 	case !sha256RE.MatchString(e.SHA256):
 		return "sha256 is not 64 digits of lower-case hex"
-	case e.Packed < 1 || e.Packed > 2*maxSize:
+	case e.Packed < 1 || e.Packed > maxPacked(memberSize(e.Size)):
 		return fmt.Sprintf("packed size %d is impossible", e.Packed)
 	case e.Size/e.Packed > maxRatio:
 		return fmt.Sprintf("unpacks to more than %d times its size", maxRatio)
 	}
 	return ""
 }
+
+// maxPacked is more than any encoder makes of n bytes: what doesn't pack costs 3 bytes
+// per 128 KiB. It bounds the walk over frames of nothing but empty blocks.
+func maxPacked(n int64) int64 { return n + n/1024 + 1024 }
 
 // pathOf is the one path that an entry of this kind and name can have.
 func pathOf(kind Kind, name string) (string, bool) {

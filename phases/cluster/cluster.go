@@ -55,7 +55,7 @@ func Connect(kubeconfig []byte, server string) (*Cluster, error) {
 }
 
 // Healthy asks a health endpoint such as /livez. The error holds the server's
-// own list of what is not ready.
+// own list of what is not ready, as an *UnhealthyError.
 func (c *Cluster) Healthy(ctx context.Context, path string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.server+path, nil)
 	if err != nil {
@@ -71,7 +71,7 @@ func (c *Cluster) Healthy(ctx context.Context, path string) error {
 		return err
 	}
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s says %s: %s", path, response.Status, failedChecks(string(body)))
+		return &UnhealthyError{Path: path, Failed: failedChecks(string(body))}
 	}
 	return nil
 }

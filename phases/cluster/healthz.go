@@ -2,17 +2,28 @@ package cluster
 
 import "strings"
 
-// failedChecks picks the failed lines, "[-]name failed: reason", out of a
-// verbose health answer; without any, it gives the whole answer on one line.
-func failedChecks(body string) string {
+// UnhealthyError is the API server's own word that it is not healthy.
+type UnhealthyError struct {
+	Path   string
+	Failed []string // the names of its checks that fail
+}
+
+func (e *UnhealthyError) Error() string {
+	return e.Path + " fails: " + strings.Join(e.Failed, ", ")
+}
+
+// failedChecks picks the names out of the failed lines, "[-]name failed: reason
+// withheld", of a health answer; without any, it gives the whole answer.
+func failedChecks(body string) []string {
 	var failed []string
 	for line := range strings.Lines(body) {
-		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "[-]"); ok {
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "[-]"); ok {
+			name, _, _ := strings.Cut(rest, " ")
 			failed = append(failed, name)
 		}
 	}
 	if len(failed) == 0 {
-		return strings.Join(strings.Fields(body), " ")
+		return []string{strings.Join(strings.Fields(body), " ")}
 	}
-	return strings.Join(failed, ", ")
+	return failed
 }

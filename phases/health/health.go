@@ -25,7 +25,7 @@ type Pending struct {
 
 const (
 	interval     = 100 * time.Millisecond
-	probeTimeout = 2 * time.Second
+	probeTimeout = time.Second
 )
 
 // Wait probes all checks side by side, again and again, until one round finds

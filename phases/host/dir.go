@@ -110,26 +110,33 @@ func dirState(dir *os.File) (State, error) {
 	return State{Kind: Dir, Mode: st.Mode & 0o7777, UID: int(st.Uid), GID: int(st.Gid)}, nil
 }
 
-// OwnTree records that whatever appears below path is ours to remove. It makes
-// nothing. A path that holds files of others is a *ForeignError.
+// OwnTree records that whatever appears below path is ours to remove. It makes the
+// directories above path, not path. One that holds files of others is a *ForeignError.
 func (h *Host) OwnTree(path string) error {
+	// Those above must stand before it in the ledger, so that they are undone after it.
+	above, err := h.walk(filepath.Dir(filepath.Clean("/"+path)), walkMake)
+	if above != nil {
+		above.close()
+	}
+	if err != nil {
+		return err
+	}
 	w, err := h.walk(path, walkDir)
 	if w != nil {
 		defer w.close()
 	}
-	before := State{Kind: Absent}
-	switch {
-	case err == nil:
-		before, err = h.treeState(w)
-	case errors.Is(err, fs.ErrNotExist):
-		err = nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	k := key{OpTree, w.path()}
 	if _, ok := h.ledger.find(k); ok {
 		return h.ledger.settle(k)
+	}
+	before := State{Kind: Absent}
+	if err == nil {
+		if before, err = h.treeState(w); err != nil {
+			return err
+		}
 	}
 	id, err := h.ledger.begin(effect{key: k, before: before, after: State{Kind: Dir}})
 	if err != nil {

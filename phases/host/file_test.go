@@ -190,6 +190,7 @@ func TestWriteStream(t *testing.T) {
 	sum := sha256.Sum256([]byte("new"))
 	want := hex.EncodeToString(sum[:])
 	put(t, h, "/usr/local/bin/kubelet", "old", 0o755)
+	must(t, os.MkdirAll(h.Path("/var/lib"), 0o755))
 	before := snapshot(t, h.Path("/"))
 
 	for name, write := range map[string]func(io.Writer) error{

@@ -90,7 +90,7 @@ func (h *Host) ReadFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer w.close()
-	f, err := openAt(w.top(), w.base, os.O_RDONLY, 0)
+	f, err := openAt(w.top(), w.base, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would block
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}

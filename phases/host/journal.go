@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"os"
+	"path/filepath"
+	"slices"
 )
 
 // The ledger on disk: a header, then one line per event, each with a checksum over
@@ -106,4 +109,35 @@ func checkHeader(ev event) error {
 		return fmt.Errorf("format version %d, this bootstrap knows version %d", ev.Version, ledgerVersion)
 	}
 	return nil
+}
+
+// makeDirs makes a directory for the ledger and those above it, and returns which
+// it made. They can't be in the ledger like others.
+func makeDirs(root, path string) ([]string, error) {
+	var made []string
+	for dir := range above(path) {
+		if _, err := os.Lstat(filepath.Join(root, dir)); err == nil {
+			break
+		}
+		made = append(made, dir)
+	}
+	for _, dir := range slices.Backward(made) {
+		real, mode := filepath.Join(root, dir), os.FileMode(0o755)
+		if dir == ledgerDir {
+			mode = 0o700
+		}
+		if err := errors.Join(os.Mkdir(real, mode), os.Chmod(real, mode), syncDir(filepath.Dir(real))); err != nil {
+			return nil, err
+		}
+	}
+	return made, nil
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
 }

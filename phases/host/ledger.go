@@ -96,11 +96,11 @@ func (l *ledger) add(ev event) {
 
 func (l *ledger) want(r *Record, after State) {
 	r.After, r.Done = after, false
+	l.stale = l.stale || r.changesUnits()
 	if r.Op != OpFile {
 		return
 	}
 	l.changed[r.Target] = l.events
-	l.stale = l.stale || isUnitFile(r.Target)
 	if !slices.Contains(r.wrote, after.SHA256) {
 		r.wrote = append(r.wrote, after.SHA256)
 	}
@@ -115,7 +115,7 @@ func (l *ledger) update(r *Record, ev event) {
 	case evUndone:
 		r.Undone = true
 		delete(l.open, key{r.Op, r.Target})
-		l.stale = l.stale || (r.Op == OpFile && isUnitFile(r.Target))
+		l.stale = l.stale || r.changesUnits()
 	}
 }
 
@@ -266,35 +266,4 @@ func (l *ledger) begins(f *os.File, made []string) error {
 	}
 	l.apply(header)
 	return nil
-}
-
-// makeDirs makes a directory for the ledger and those above it, and returns which
-// it made. They can't be in the ledger like others.
-func makeDirs(root, path string) ([]string, error) {
-	var made []string
-	for dir := range above(path) {
-		if _, err := os.Lstat(filepath.Join(root, dir)); err == nil {
-			break
-		}
-		made = append(made, dir)
-	}
-	for _, dir := range slices.Backward(made) {
-		real, mode := filepath.Join(root, dir), os.FileMode(0o755)
-		if dir == ledgerDir {
-			mode = 0o700
-		}
-		if err := errors.Join(os.Mkdir(real, mode), os.Chmod(real, mode), syncDir(filepath.Dir(real))); err != nil {
-			return nil, err
-		}
-	}
-	return made, nil
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }

@@ -71,14 +71,10 @@ func (r *Record) superseded(now State) bool {
 		!r.isOurs(now) && now.SHA256 != r.Before.SHA256
 }
 
-// isUnitFile tells whether systemd must read its files again when path changes.
-func isUnitFile(path string) bool {
-	for _, dir := range unitDirs {
-		if strings.HasPrefix(path, dir+"/") {
-			return true
-		}
-	}
-	return false
+// changesUnits tells whether systemd must read its unit files again.
+func (r *Record) changesUnits() bool {
+	inDir := func(dir string) bool { return strings.HasPrefix(r.Target, dir+"/") }
+	return r.Op == OpEnabled || (r.Op == OpFile && slices.ContainsFunc(unitDirs, inDir))
 }
 
 var unitDirs = []string{

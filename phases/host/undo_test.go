@@ -63,6 +63,7 @@ func TestUndoAll(t *testing.T) {
 
 func TestUndoIsIdempotent(t *testing.T) {
 	h, _ := hosttest.New(t)
+	must(t, os.MkdirAll(h.Path("/var/lib"), 0o755))
 	put(t, h, "/etc/theirs", "theirs", 0o644)
 	before := snapshot(t, h.Path("/"))
 	changed(t, true)(h.WriteFile("/etc/theirs", []byte("ours"), 0o600))

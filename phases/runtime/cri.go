@@ -94,6 +94,7 @@ type Container struct {
 	Name     string
 	Pod      string // namespace/name
 	Running  bool
+	Exited   bool
 	Attempt  uint32
 	ExitCode int32
 	Reason   string
@@ -132,6 +133,7 @@ func (c *CRI) inspect(ctx context.Context, found *cri.Container) (*Container, er
 		Name:     s.Metadata.Name,
 		Pod:      s.Labels["io.kubernetes.pod.namespace"] + "/" + s.Labels["io.kubernetes.pod.name"],
 		Running:  s.State == cri.ContainerState_CONTAINER_RUNNING,
+		Exited:   s.State == cri.ContainerState_CONTAINER_EXITED,
 		Attempt:  s.Metadata.Attempt,
 		ExitCode: s.ExitCode,
 		Reason:   s.Reason,
