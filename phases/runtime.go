@@ -212,7 +212,7 @@ var errNoRuntime = errors.New("no container runtime on this machine, and no bund
 func (f foundRuntimes) choose() (Runtime, error) {
 	const own = "unix://" + containerdSocket
 	switch {
-	case f.configured != "" && !(f.ours && f.configured == own):
+	case f.configured != "" && (!f.ours || f.configured != own):
 		return Runtime{Endpoint: f.configured, Why: "nodeRegistration.criSocket names it"}, nil
 	case f.ours:
 		return Runtime{Endpoint: own, Install: true, Why: "installed by bootstrap"}, nil

@@ -8,8 +8,11 @@ import (
 	"bytes"
 	"embed"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"text/template"
+	"unicode"
+	"unicode/utf8"
 )
 
 //go:embed staticpod systemd *.tmpl
@@ -29,11 +32,25 @@ func render(file string, data any) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// quote gives a JSON string, which is also a YAML and a TOML string.
+// quote gives a JSON string, which is also a YAML, a TOML and a systemd string. What
+// is not printable is escaped: JSON allows it as it is, YAML does not.
 func quote(s string) (string, error) {
+	if !utf8.ValidString(s) {
+		return "", fmt.Errorf("%q is not UTF-8", s)
+	}
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
-	err := e.Encode(s)
-	return strings.TrimSuffix(out.String(), "\n"), err
+	if err := e.Encode(s); err != nil {
+		return "", err
+	}
+	var quoted strings.Builder
+	for _, r := range strings.TrimSuffix(out.String(), "\n") {
+		if unicode.IsPrint(r) || r > 0xFFFF {
+			quoted.WriteRune(r)
+		} else {
+			fmt.Fprintf(&quoted, `\u%04x`, r)
+		}
+	}
+	return quoted.String(), nil
 }

@@ -40,7 +40,7 @@ func run() int {
 // signalError is why a context was cancelled.
 type signalError struct{ syscall.Signal }
 
-func (e signalError) Error() string { return e.Signal.String() }
+func (e signalError) Error() string { return e.String() }
 
 // interruptible gives a context that the first SIGINT or SIGTERM ends; the
 // second one kills as usual.

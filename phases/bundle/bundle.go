@@ -111,7 +111,7 @@ func (b *Bundle) Read(ctx context.Context, e Entry, sink func(io.Reader) error) 
 	}
 	defer c.dec.Close()
 	err = sink(c)
-	if err != nil && (c.err == nil || c.err == io.EOF) {
+	if err != nil && (c.err == nil || errors.Is(c.err, io.EOF)) {
 		return fmt.Errorf("entry %q: %w", e.Path, err)
 	}
 	return c.drain()

@@ -200,7 +200,7 @@ func TestCancelParallel(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	})
-	if err != first {
+	if !errors.Is(err, first) {
 		t.Error(err)
 	}
 }

@@ -121,14 +121,14 @@ func (c *content) Read(p []byte) (int, error) {
 	n, err := c.dec.Read(p[:min(int64(len(p)), c.left)])
 	c.sum.Write(p[:n])
 	c.left -= int64(n)
-	if err != nil && (err != io.EOF || c.left > 0) {
+	if err != nil && (!errors.Is(err, io.EOF) || c.left > 0) {
 		c.err = c.fault(err)
 	}
 	return n, c.err
 }
 
 func (c *content) fault(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	return &EntryError{c.entry.Path, err.Error()}

@@ -23,7 +23,7 @@ func holdLock(root string) {
 		os.Exit(1)
 	}
 	fmt.Println("held")
-	io.Copy(io.Discard, os.Stdin) //nolint:errcheck // an end is an end
+	io.Copy(io.Discard, os.Stdin) // an end is an end
 	_ = h                         // never closed: the kernel gives the lock back
 }
 
@@ -58,7 +58,7 @@ func TestLockOfAnotherProcess(t *testing.T) {
 	}
 
 	in.Close()
-	cmd.Wait() //nolint:errcheck // it ends as a killed one would: without Close
+	cmd.Wait() // it ends as a killed one would: without Close
 	h, err := host.Open(root, &hosttest.Units{})
 	must(t, err)
 	must(t, h.Close())

@@ -13,7 +13,7 @@ import (
 )
 
 func TestUndoAll(t *testing.T) {
-	h, units := hosttest.New(t)
+	h, _ := hosttest.New(t)
 	put(t, h, "/etc/sysctl.conf", "theirs", 0o640)
 	put(t, h, "/etc/cni/net.d/10-theirs.conflist", "theirs", 0o644)
 	put(t, h, "/proc/sys/net/ipv4/ip_forward", "0\n", 0o644)
@@ -37,7 +37,7 @@ func TestUndoAll(t *testing.T) {
 	put(t, h, "/var/lib/kubelet/config.yaml", "changed by the daemon", 0o600)
 	wantFile(t, h, "/proc/sys/net/ipv4/ip_forward", "1\n", 0o644)
 
-	h, units = reopen(t, h)
+	h, units := reopen(t, h)
 	units.Set("kubelet.service", host.UnitState{Load: "loaded", Active: "active", Enabled: "enabled"})
 	var reported []string
 	must(t, h.UndoAll(t.Context(), func(r host.Record, err error) {

@@ -1,0 +1,59 @@
+# Everything that is built lies in bin/ and .cache/; `make clean` removes both.
+VERSION    := $(shell git describe --always --dirty 2>/dev/null || echo devel)
+BUNDLE     := .cache/bundle.tar.zst
+COMPONENTS := $(patsubst scripts/components/%/go.mod,.cache/components/%/KEY,$(wildcard scripts/components/*/go.mod))
+LINT       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: help needs build components bundle box try test test-all test-unit test-e2e fuzz lint update clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+needs: ## Install what building and testing need, from Debian's packages
+	@scripts/needs
+
+build: needs ## Build bin/bootstrap, one static program without a bundle
+	@CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o bin/bootstrap ./cmd/bootstrap
+
+components: needs # Kubernetes, etcd, containerd and the rest, from their Go modules
+	@scripts/components/build
+
+$(COMPONENTS): | components
+
+$(BUNDLE): $(COMPONENTS) phases/contents.go phases/config/images.go $(wildcard phases/bundle/*.go) | build
+	@bin/bootstrap bundle build --from .cache/components --output $@
+
+bundle: $(BUNDLE) ## Build the bundle, .cache/bundle.tar.zst, for machines without a network
+
+box: build bundle ## Build bin/bootstrap-box, one program with the bundle inside
+	@bin/bootstrap bundle box --bundle $(BUNDLE) --output bin/bootstrap-box
+
+try: box ## Boot a throw-away node, run bootstrap init in it, and show how to go on
+	@scripts/try
+
+test: lint test-unit test-e2e ## Run the tests that every change must pass
+
+test-all: test fuzz ## Run everything
+
+test-unit: needs ## Run the tests that need no node
+	@scripts/ci/unit
+
+test-e2e: box ## Run the tests on throw-away nodes
+	@go test -count=1 -timeout 40m -v ./testdata/e2e
+
+fuzz: needs ## Fuzz every parser of outside input for a minute each
+	@scripts/ci/fuzz
+
+lint: needs ## Check format, vet, lint, shell scripts and go.mod
+	@go run $(LINT) run ./... ./testdata/e2e
+	@shellcheck -x scripts/node scripts/nodes/* scripts/needs scripts/try scripts/ci/* scripts/components/build .ci/run
+	@go mod tidy -diff
+
+update: needs ## Mend what lint finds, and write the golden files again
+	@go run $(LINT) fmt ./...
+	@go mod tidy
+	@go test ./phases ./templates -update
+
+clean: ## Remove the nodes and everything that was built
+	@scripts/node down --all
+	@rm -rf bin .cache
