@@ -4,7 +4,7 @@ BUNDLE     := .cache/bundle.tar.zst
 COMPONENTS := $(patsubst scripts/components/%/go.mod,.cache/components/%/KEY,$(wildcard scripts/components/*/go.mod))
 LINT       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: help needs build components bundle box try test test-all test-unit test-e2e fuzz lint update clean
+.PHONY: help needs build components rootfs bundle box try test test-all test-unit test-e2e fuzz lint update clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -23,12 +23,16 @@ $(COMPONENTS): | components
 $(BUNDLE): $(COMPONENTS) phases/contents.go phases/config/images.go $(wildcard phases/bundle/*.go) | build
 	@bin/bootstrap bundle build --from .cache/components --output $@
 
+rootfs: needs # the nodes' root file system, while the components are built
+	@scripts/node rootfs
+
 bundle: $(BUNDLE) ## Build the bundle, .cache/bundle.tar.zst, for machines without a network
 
 box: build bundle ## Build bin/bootstrap-box, one program with the bundle inside
 	@bin/bootstrap bundle box --bundle $(BUNDLE) --output bin/bootstrap-box
 
-try: box ## Boot a throw-away node, run bootstrap init in it, and show how to go on
+try: ## Boot a throw-away node, run bootstrap init in it, and show how to go on
+	@$(MAKE) --no-print-directory -j rootfs box
 	@scripts/try
 
 test: lint test-unit test-e2e ## Run the tests that every change must pass

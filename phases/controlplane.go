@@ -91,7 +91,7 @@ func apiServerPod(c *config.Config, mounts []templates.Mount) templates.KubeAPIS
 		}, c.APIServer.ExtraArgs),
 		CertificatesDir: pki,
 		Mounts:          mounts,
-		Probe:           probe(c, c.AdvertiseAddress, c.BindPort),
+		Probe:           probe(c, netip.AddrPortFrom(c.AdvertiseAddress, uint16(c.BindPort))),
 	}
 }
 
@@ -122,7 +122,7 @@ func controllerManagerPod(c *config.Config, mounts []templates.Mount) templates.
 		CertificatesDir: pki,
 		Kubeconfig:      controllerConf,
 		Mounts:          mounts,
-		Probe:           probe(c, c.Loopback(), 10257),
+		Probe:           probe(c, boundTo(c, c.ControllerManager, 10257)),
 	}
 }
 
@@ -138,8 +138,27 @@ func schedulerPod(c *config.Config) templates.KubeScheduler {
 			{Name: "profiling", Value: "false"},
 		}, c.Scheduler.ExtraArgs),
 		Kubeconfig: schedulerConf,
-		Probe:      probe(c, c.Loopback(), 10259),
+		Probe:      probe(c, boundTo(c, c.Scheduler, 10259)),
 	}
+}
+
+func probe(c *config.Config, at netip.AddrPort) templates.Probe {
+	return templates.Probe{
+		Host: at.Addr().String(), Port: int(at.Port()), StartupSeconds: int(c.ControlPlaneTimeout.Seconds()),
+	}
+}
+
+// boundTo is where a component answers: on loopback, unless an extra argument
+// binds it elsewhere.
+func boundTo(c *config.Config, component config.Component, port uint16) netip.AddrPort {
+	address, err := netip.ParseAddr(argument(component.ExtraArgs, "bind-address"))
+	if err != nil || address.IsUnspecified() {
+		address = c.Loopback()
+	}
+	if n, err := strconv.ParseUint(argument(component.ExtraArgs, "secure-port"), 10, 16); err == nil {
+		port = uint16(n)
+	}
+	return netip.AddrPortFrom(address, port)
 }
 
 func joined(subnets []netip.Prefix) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"bootstrap/phases/config"
 	"bootstrap/templates"
@@ -32,7 +33,6 @@ func runEtcd(ctx context.Context, env *Env) error {
 func etcdPod(c *config.Config) templates.Etcd {
 	client := etcdURL(c.AdvertiseAddress, 2379)
 	peer := etcdURL(c.AdvertiseAddress, 2380)
-	metrics := netip.AddrPortFrom(c.Loopback(), 2381)
 	pki := c.CertificatesDir + "/etcd"
 	return templates.Etcd{
 		Image:               c.Images.Etcd,
@@ -47,7 +47,7 @@ func etcdPod(c *config.Config) templates.Etcd {
 			{Name: "initial-cluster", Value: c.NodeName + "=" + peer},
 			{Name: "key-file", Value: pki + "/server.key"},
 			{Name: "listen-client-urls", Value: etcdURL(c.Loopback(), 2379) + "," + client},
-			{Name: "listen-metrics-urls", Value: "http://" + metrics.String()},
+			{Name: "listen-metrics-urls", Value: "http://" + defaultEtcdMetrics(c).String()},
 			{Name: "listen-peer-urls", Value: peer},
 			{Name: "name", Value: c.NodeName},
 			{Name: "peer-cert-file", Value: pki + "/peer.crt"},
@@ -60,7 +60,7 @@ func etcdPod(c *config.Config) templates.Etcd {
 		}, c.Etcd.ExtraArgs),
 		DataDir:         c.Etcd.DataDir,
 		CertificatesDir: pki,
-		Probe:           probe(c, c.Loopback(), 2381),
+		Probe:           probe(c, etcdMetrics(c)),
 	}
 }
 
@@ -68,6 +68,17 @@ func etcdURL(a netip.Addr, port uint16) string {
 	return fmt.Sprintf("https://%s", netip.AddrPortFrom(a, port))
 }
 
-func probe(c *config.Config, a netip.Addr, port int) templates.Probe {
-	return templates.Probe{Host: a.String(), Port: port, StartupSeconds: int(c.ControlPlaneTimeout.Seconds())}
+func defaultEtcdMetrics(c *config.Config) netip.AddrPort {
+	return netip.AddrPortFrom(c.Loopback(), 2381)
+}
+
+// etcdMetrics is where etcd answers over plain HTTP: the first of the URLs that an
+// extra argument may name instead of ours.
+func etcdMetrics(c *config.Config) netip.AddrPort {
+	first, _, _ := strings.Cut(argument(c.Etcd.ExtraArgs, "listen-metrics-urls"), ",")
+	address, err := netip.ParseAddrPort(strings.TrimPrefix(first, "http://"))
+	if err != nil {
+		return defaultEtcdMetrics(c)
+	}
+	return address
 }

@@ -29,6 +29,17 @@ func command(program string, defaults, extra []config.Arg) []string {
 	return line
 }
 
+// argument is the value of an extra argument, the last one of that name; empty without.
+func argument(extra []config.Arg, name string) string {
+	value := ""
+	for _, a := range extra {
+		if a.Name == name {
+			value = a.Value
+		}
+	}
+	return value
+}
+
 func flag(a config.Arg) string { return fmt.Sprintf("--%s=%s", a.Name, a.Value) }
 
 // staticPod is a typed template of templates/staticpod.

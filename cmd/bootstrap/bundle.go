@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -42,12 +43,16 @@ containerd, runc, cni, coredns, pause), each with its static programs and a file
 VERSION. Images are made from the programs. Same input, same bytes.`,
 		Example: "  bootstrap bundle build --from .cache/components --output bundle.tar.zst",
 		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runBundleBuild(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.from == "" {
+				return usage(&helpError{errors.New("--from is missing"), cmd})
+			}
+			return runBundleBuild(cmd.Context(), o)
+		},
 	}
 	cmd.Flags().StringVar(&o.from, "from", "", "folder of programs")
 	cmd.Flags().StringVar(&o.arch, "arch", runtime.GOARCH, "architecture of the programs, as Go names it")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "bundle.tar.zst", "file to write")
-	_ = cmd.MarkFlagRequired("from") // fails only for a flag that is not defined
 	return cmd
 }
 
@@ -90,7 +95,7 @@ func newBundleBoxCommand() *cobra.Command {
 		Example: "  bootstrap bundle box --bundle bundle.tar.zst --output bootstrap-box",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withBundle(from, func(b *bundle.Bundle) error {
+			return withBundle(cmd, from, func(b *bundle.Bundle) error {
 				executable, err := os.Executable()
 				if err != nil {
 					return err
@@ -111,7 +116,7 @@ func newBundleInspectCommand() *cobra.Command {
 		Example: "  bootstrap bundle inspect bundle.tar.zst",
 		Args:    atMostOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withBundle(first(args), func(b *bundle.Bundle) error { return inspect(cmd.OutOrStdout(), b) })
+			return withBundle(cmd, first(args), func(b *bundle.Bundle) error { return inspect(cmd.OutOrStdout(), b) })
 		},
 	}
 }
@@ -134,7 +139,7 @@ func newBundleVerifyCommand() *cobra.Command {
 		Example: "  bootstrap bundle verify bundle.tar.zst",
 		Args:    atMostOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withBundle(first(args), func(b *bundle.Bundle) error {
+			return withBundle(cmd, first(args), func(b *bundle.Bundle) error {
 				if err := b.Verify(cmd.Context()); err != nil {
 					return fmt.Errorf("%s: %w", b.Path(), err)
 				}
@@ -145,12 +150,15 @@ func newBundleVerifyCommand() *cobra.Command {
 	}
 }
 
-func withBundle(path string, do func(*bundle.Bundle) error) error {
+func withBundle(cmd *cobra.Command, path string, do func(*bundle.Bundle) error) error {
 	executable, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	b, err := bundle.Find(path, executable)
+	if errors.Is(err, bundle.ErrNone) {
+		return usage(&helpError{err, cmd})
+	}
 	if err != nil {
 		return usage(err)
 	}
@@ -159,7 +167,10 @@ func withBundle(path string, do func(*bundle.Bundle) error) error {
 }
 
 func atMostOneArg(cmd *cobra.Command, args []string) error {
-	return usage(cobra.MaximumNArgs(1)(cmd, args))
+	if len(args) <= 1 {
+		return nil
+	}
+	return usage(&helpError{fmt.Errorf("%s takes one argument at most, got %d", cmd.CommandPath(), len(args)), cmd})
 }
 
 func first(args []string) string {

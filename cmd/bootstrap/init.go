@@ -143,6 +143,9 @@ func (o initOptions) units() host.Units {
 }
 
 func (o initOptions) readConfig(facts host.Facts) (*config.Config, error) {
+	if o.timeout != 0 && o.timeout < time.Second {
+		return nil, fmt.Errorf("--timeout %s is under a second", o.timeout)
+	}
 	var data []byte
 	if o.config != "" {
 		var err error

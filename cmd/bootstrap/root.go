@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -24,21 +23,42 @@ Exit codes:
   130  interrupted (SIGINT); 143 for SIGTERM`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs, // else cobra itself refuses them, and that is no usage error
+		RunE:          needsCommand,
 	}
-	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage(fmt.Errorf("%w; see: %s --help", err, c.CommandPath()))
-	})
+	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(&helpError{err, c}) })
 	cmd.AddCommand(newInitCommand(), newResetCommand(), newBundleCommand(), newVersionCommand())
 	return cmd
 }
 
-// noArgs is cobra.NoArgs as a usage error.
-func noArgs(cmd *cobra.Command, args []string) error { return usage(cobra.NoArgs(cmd, args)) }
+// helpError is an error in how a command was called. Its hint is where that is explained.
+type helpError struct {
+	error
+	cmd *cobra.Command
+}
+
+// Hint is what the user can do.
+func (e *helpError) Hint() string { return "see: " + e.cmd.CommandPath() + " --help" }
+
+// Unwrap gives the error without its hint.
+func (e *helpError) Unwrap() error { return e.error }
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usage(&helpError{fmt.Errorf("%s takes no argument, got %q", cmd.CommandPath(), args[0]), cmd})
+}
 
 // needsCommand is what a command does that only holds others.
 func needsCommand(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usage(fmt.Errorf("unknown command %q; see: %s --help", args[0], cmd.CommandPath()))
+	if len(args) == 0 {
+		return cmd.Help()
 	}
-	return errors.Join(cmd.Help())
+	err := fmt.Errorf("unknown command %q for %s", args[0], cmd.CommandPath())
+	cmd.SuggestionsMinimumDistance = 2 // letters; cobra's own default is not set yet
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		err = fmt.Errorf("%w, did you mean %q?", err, near[0])
+	}
+	return usage(&helpError{err, cmd})
 }

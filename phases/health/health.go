@@ -28,6 +28,8 @@ const (
 	probeTimeout = time.Second
 )
 
+var errNoAnswer = fmt.Errorf("no answer within %s", probeTimeout)
+
 // Wait probes all checks side by side, again and again, until one round finds
 // all of them true. report is called when what is pending, or why, changes. When
 // ctx ends first, the error is a *StalledError.
@@ -56,9 +58,7 @@ func round(ctx context.Context, checks []Check) []Pending {
 	var all sync.WaitGroup
 	for i, c := range checks {
 		all.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-			defer cancel()
-			reasons[i] = c.Probe(ctx)
+			reasons[i] = c.probe(ctx)
 		})
 	}
 	all.Wait()
@@ -69,6 +69,16 @@ func round(ctx context.Context, checks []Check) []Pending {
 		}
 	}
 	return pending
+}
+
+func (c Check) probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, probeTimeout, errNoAnswer)
+	defer cancel()
+	err := c.Probe(ctx)
+	if err != nil && errors.Is(context.Cause(ctx), errNoAnswer) {
+		return errNoAnswer
+	}
+	return err
 }
 
 func pause(ctx context.Context) {

@@ -45,7 +45,9 @@ type pod struct {
 			Name, ContainerID, Image string
 			Ready                    bool
 			RestartCount             int
-			State                    struct{ Running *struct{ StartedAt time.Time } }
+			State                    struct {
+				Running *struct{ StartedAt time.Time }
+			}
 		}
 	}
 }

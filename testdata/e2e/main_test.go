@@ -16,12 +16,12 @@ import (
 
 // What the tests need, and how it is built.
 var needed = map[string]string{
-	"bin/bootstrap":                      "make build",
-	"bin/bootstrap-box":                  "make box",
-	".cache/bundle.tar.zst":              "make bundle",
-	".cache/components/containerd/ctr":   "make bundle",
-	".cache/components/runc/runc":        "make bundle",
-	".cache/components/cni/bridge":       "make bundle",
+	"bin/bootstrap":                        "make build",
+	"bin/bootstrap-box":                    "make box",
+	".cache/bundle.tar.zst":                "make bundle",
+	".cache/components/containerd/ctr":     "make bundle",
+	".cache/components/runc/runc":          "make bundle",
+	".cache/components/cni/bridge":         "make bundle",
 	".cache/components/kubernetes/kubectl": "make bundle",
 }
 

@@ -1,6 +1,6 @@
 // Command coredns is CoreDNS with every plugin of its release but five: azure,
 // clouddns, nomad, route53 and trace bring the clients of clouds and vendors
-// along, which make half of the program.
+// along, which make a sixth of the program.
 package main
 
 import (

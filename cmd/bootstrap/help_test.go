@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"bootstrap/phases"
+)
+
+// everyCommand calls f for every command that is ours.
+func everyCommand(f func(*cobra.Command)) {
+	var visit func(*cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		f(cmd)
+		for _, sub := range cmd.Commands() {
+			visit(sub)
+		}
+	}
+	visit(newRootCommand())
+}
+
+func TestEveryCommandIsExplained(t *testing.T) {
+	everyCommand(func(cmd *cobra.Command) {
+		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
+			t.Errorf("%s: short text %q is empty or ends in a full stop", cmd.CommandPath(), cmd.Short)
+		}
+		if cmd.RunE == nil {
+			t.Errorf("%s does nothing", cmd.CommandPath())
+		}
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Usage == "" {
+				t.Errorf("%s: --%s has no text", cmd.CommandPath(), f.Name)
+			}
+		})
+	})
+}
+
+func TestExamples(t *testing.T) {
+	everyCommand(func(cmd *cobra.Command) {
+		self := cmd.Name() == "version" || cmd.Parent() != nil && cmd.Parent().Name() == "phase" // the name says all
+		if !cmd.HasSubCommands() && !self && !strings.Contains(cmd.Example, cmd.CommandPath()) {
+			t.Errorf("%s has no example of its own", cmd.CommandPath())
+		}
+		for line := range strings.Lines(cmd.Example) {
+			checkExample(t, cmd, strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "sudo ")))
+		}
+	})
+}
+
+// checkExample wants the words of an example to be a command and flags that exist.
+func checkExample(t *testing.T, cmd *cobra.Command, words []string) {
+	t.Helper()
+	if len(words) == 0 || words[0] != "bootstrap" {
+		t.Errorf("%s: example %q does not run bootstrap", cmd.CommandPath(), words)
+		return
+	}
+	found, rest, err := newRootCommand().Find(words[1:])
+	if err != nil || !strings.HasPrefix(found.CommandPath(), cmd.CommandPath()) {
+		t.Errorf("%s: example %q is of another command, %v", cmd.CommandPath(), words, err)
+		return
+	}
+	for _, word := range rest {
+		name, isFlag := strings.CutPrefix(word, "--")
+		if isFlag && found.Flags().Lookup(name) == nil && found.InheritedFlags().Lookup(name) == nil {
+			t.Errorf("%s: example %q has an unknown flag --%s", cmd.CommandPath(), words, name)
+		}
+	}
+}
+
+// helpOf is what a command prints for --help.
+func helpOf(t *testing.T, args ...string) string {
+	t.Helper()
+	var out bytes.Buffer
+	root := newRootCommand()
+	root.SetOut(&out)
+	root.SetArgs(append(args, "--help"))
+	if err := root.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestHelpListsPhasesInOrder(t *testing.T) {
+	cases := []struct {
+		args []string
+		plan phases.Plan
+	}{
+		{[]string{"init"}, phases.Init()},
+		{[]string{"init", "phase"}, phases.Init()},
+		{[]string{"reset"}, phases.Reset()},
+	}
+	for _, c := range cases {
+		help := helpOf(t, c.args...)
+		for _, p := range c.plan.Phases() {
+			_, after, found := strings.Cut(help, "\n  "+p.Name+" ")
+			if !found || !strings.Contains(after, p.Short) {
+				t.Errorf("%v --help: no phase %s after the one before it, with its text", c.args, p.Name)
+				break
+			}
+			help = after
+		}
+	}
+}
+
+func TestEveryPhaseIsACommand(t *testing.T) {
+	for _, name := range phases.Init().Names() {
+		cmd, _, err := newRootCommand().Find([]string{"init", "phase", name})
+		if err != nil || cmd.Name() != name {
+			t.Errorf("init phase %s: %v", name, err)
+		}
+	}
+}
+
+func TestHelpTellsExitCodes(t *testing.T) {
+	help := helpOf(t)
+	for _, want := range []string{"\n  0    done", "\n  1    a phase failed", "\n  2    usage, config file or preflight: nothing was changed", "\n  130  interrupted", "143"} {
+		if !strings.Contains(help, want) {
+			t.Errorf("bootstrap --help lacks %q", want)
+		}
+	}
+}

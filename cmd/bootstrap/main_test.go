@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"bootstrap/phases"
+	"bootstrap/phases/health"
+)
+
+type hinted struct{ error }
+
+func (hinted) Hint() string { return "try again" }
+
+func TestExitCode(t *testing.T) {
+	failed := errors.New("phase etcd: no space left")
+	interrupted := func(s syscall.Signal) context.Context {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(signalError{s})
+		return ctx
+	}
+	cases := []struct {
+		name string
+		ctx  context.Context
+		err  error
+		want int
+	}{
+		{"done", context.Background(), nil, 0},
+		{"phase failed", context.Background(), failed, 1},
+		{"usage", context.Background(), usage(failed), 2},
+		{"preflight", context.Background(), fmt.Errorf("phase preflight: %w", &phases.PreflightError{Findings: []error{failed}}), 2},
+		{"SIGINT", interrupted(syscall.SIGINT), failed, 130},
+		{"SIGTERM", interrupted(syscall.SIGTERM), failed, 143},
+		{"done in spite of SIGTERM", interrupted(syscall.SIGTERM), nil, 0},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if got := exitCode(c.ctx, c.err); got != c.want {
+				t.Errorf("%d, want %d", got, c.want)
+			}
+		})
+	}
+}
+
+func TestPrintError(t *testing.T) {
+	one, two := errors.New("one"), hinted{errors.New("two")}
+	const again = "bootstrap: hint: run the same command again to go on, or undo it: bootstrap reset\n"
+	cases := []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"none", nil, ""},
+		{"plain", one, "bootstrap: error: one\n"},
+		{"hint", fmt.Errorf("phase x: %w", two), "bootstrap: error: phase x: two\nbootstrap: hint: try again\n"},
+		{"joined", usage(errors.Join(one, two)), "bootstrap: error: one\nbootstrap: error: two\nbootstrap: hint: try again\n"},
+		{"preflight", fmt.Errorf("phase preflight: %w", &phases.PreflightError{Findings: []error{two, one}}),
+			"bootstrap: error: two\nbootstrap: hint: try again\nbootstrap: error: one\n"},
+		{"interrupted", fmt.Errorf("phase x: %w", context.Canceled), "bootstrap: error: phase x: context canceled\n" + again},
+		{"stalled", hinted{&health.StalledError{Pending: []health.Pending{{Name: "etcd", Reason: one}}}},
+			"bootstrap: error: not healthy within 0s, still missing: etcd (one)\nbootstrap: hint: try again\n" + again},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			var out bytes.Buffer
+			printError(&out, c.err)
+			if diff := cmp.Diff(c.want, out.String()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

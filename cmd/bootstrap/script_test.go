@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets scripts run this binary as bootstrap.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"bootstrap": main})
+}
+
+// TestScripts runs testdata/script. Scripts never run init without --root, and never
+// reset: that would be this machine.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "../../testdata/script",
+		RequireUniqueNames:  true,
+		RequireExplicitExec: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":      exits,
+			"tree":       tree,
+			"components": makeComponents,
+			"flip":       flip,
+		},
+	})
+}
+
+// exits CODE COMMAND... runs a command that must end with that code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND ARG...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		got, err = exit.ExitCode(), nil
+	}
+	ts.Check(err)
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// tree [-id] DIR FILE writes to FILE every path below DIR with its mode and, with
+// -id, its inode, size and time of change: what differs when anything was written.
+func tree(ts *testscript.TestScript, neg bool, args []string) {
+	id := len(args) == 3 && args[0] == "-id"
+	if id {
+		args = args[1:]
+	}
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: tree [-id] DIR FILE")
+	}
+	root := ts.MkAbs(args[0])
+	var out bytes.Buffer
+	ts.Check(filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || path == root {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&out, "%s %s", info.Mode(), strings.TrimPrefix(path, root))
+		if st := info.Sys().(*syscall.Stat_t); id && !d.IsDir() {
+			fmt.Fprintf(&out, " inode %d size %d time %d.%09d", st.Ino, st.Size, st.Ctim.Sec, st.Ctim.Nsec)
+		}
+		out.WriteByte('\n')
+		return nil
+	}))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), out.Bytes(), 0o644))
+}
+
+// makeComponents (components DIR) makes a folder as scripts/components/build does,
+// of programs that nobody could run.
+func makeComponents(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: components DIR")
+	}
+	for component, content := range map[string]struct {
+		version  string
+		programs []string
+	}{
+		"kubernetes": {"v1.36.3", []string{"kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"}},
+		"etcd":       {"v3.6.8", []string{"etcd", "etcdctl", "etcdutl"}},
+		"containerd": {"v2.2.9", []string{"containerd", "containerd-shim-runc-v2", "ctr"}},
+		"runc":       {"v1.4.0", []string{"runc"}},
+		"cni":        {"v1.9.0", []string{"bridge", "host-local", "loopback", "portmap"}},
+		"coredns":    {"v1.14.2", []string{"coredns"}},
+		"pause":      {"v3.10.2", []string{"pause"}},
+	} {
+		dir := filepath.Join(ts.MkAbs(args[0]), component)
+		ts.Check(os.MkdirAll(dir, 0o755))
+		ts.Check(os.WriteFile(filepath.Join(dir, "VERSION"), []byte(content.version+"\n"), 0o644))
+		for _, name := range content.programs {
+			ts.Check(os.WriteFile(filepath.Join(dir, name), tinyProgram(), 0o755))
+		}
+	}
+}
+
+// tinyProgram is a static ELF of one program header.
+func tinyProgram() []byte {
+	h := elf.Header64{
+		Ident: [elf.EI_NIDENT]byte{0x7f, 'E', 'L', 'F', 2, 1, 1},
+		Type:  uint16(elf.ET_EXEC), Machine: uint16(elf.EM_X86_64), Version: 1,
+		Phoff: 64, Ehsize: 64, Phentsize: 56, Phnum: 1, Shentsize: 64,
+	}
+	var buf bytes.Buffer
+	_ = binary.Write(&buf, binary.LittleEndian, h) // a Buffer takes everything
+	_ = binary.Write(&buf, binary.LittleEndian, elf.Prog64{Type: uint32(elf.PT_LOAD), Flags: 5, Align: 1})
+	noise := make([]byte, 2000)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise) // never fails
+	buf.Write(noise)
+	return buf.Bytes()
+}
+
+// flip FILE damages a byte in the last tenth of a file.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: flip FILE")
+	}
+	file := ts.MkAbs(args[0])
+	data, err := os.ReadFile(file)
+	ts.Check(err)
+	data[len(data)*9/10] ^= 1
+	ts.Check(os.WriteFile(file, data, 0o644))
+}
