@@ -67,10 +67,11 @@ func (e *Env) prepareKernel(ctx context.Context) error {
 	if _, err := e.Host.WriteFile(sysctlFile, []byte(text), 0o644); err != nil {
 		return err
 	}
-	for _, module := range []string{"overlay", "br_netfilter"} {
-		if err := e.Host.LoadModule(ctx, module); err != nil {
-			return err
-		}
+	if err := e.Host.LoadModule(ctx, "overlay"); err != nil {
+		return err
+	}
+	if err := e.Host.LoadModule(ctx, "br_netfilter"); err != nil {
+		e.warn("%v: pods may not reach Services on their own node", err)
 	}
 	for _, key := range settings {
 		if err := e.Host.Sysctl(key, "1"); err != nil {
@@ -144,44 +145,6 @@ func (e *Env) runtimeAnswers(ctx context.Context, choice Runtime) error {
 	defer c.Close()
 	_, err = c.Info(ctx)
 	return err
-}
-
-// installNetwork gives the node the bridge network, unless it has a network already.
-func (e *Env) installNetwork(ctx context.Context) error {
-	const file = cniConfigDir + "/10-bootstrap.conflist"
-	if foreign := e.foreignNetwork(file); foreign != "" {
-		e.note("pod network: left to %s, which is there already", foreign)
-		return nil
-	}
-	if e.Bundle == nil {
-		e.warn("pod network: none in %s; the node stays NotReady until you install one", cniConfigDir)
-		return nil
-	}
-	for _, plugin := range e.Bundle.Entries(bundle.CNI) {
-		if err := e.installProgram(ctx, plugin, cniPluginDir); err != nil {
-			return err
-		}
-	}
-	var subnets []string
-	for _, s := range e.Config.NodePodSubnets() {
-		subnets = append(subnets, s.String())
-	}
-	data, err := templates.BridgeNetwork{Subnets: subnets}.Render()
-	if err != nil {
-		return err
-	}
-	_, err = e.Host.WriteFile(file, data, 0o600)
-	return err
-}
-
-func (e *Env) foreignNetwork(ours string) string {
-	files, _ := filepath.Glob(e.Host.Path(cniConfigDir) + "/*.conf*")
-	for _, file := range files {
-		if path := cniConfigDir + "/" + filepath.Base(file); path != ours {
-			return path
-		}
-	}
-	return ""
 }
 
 // Runtime is the container runtime that the cluster uses.

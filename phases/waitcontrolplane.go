@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/health"
@@ -20,9 +18,6 @@ var waitControlPlane = Phase{
 	Short: "wait until the API server answers and the four mirror pods are ready",
 	Run:   runWaitControlPlane,
 }
-
-// steady is how long a container must have run before it counts as staying up.
-const steady = 3 * time.Second
 
 // mirrorPodPatience is how long a mirror pod may be missing once the API server is
 // ready. A kubelet that is not in its back-off makes it within a second.
@@ -251,39 +246,4 @@ func (w *controlPlaneWait) mirrorPod(name string) func(context.Context) error {
 		}
 		return err
 	}
-}
-
-// checkMirrorPod says why the pod is not the ready mirror of a manifest, or nil.
-func checkMirrorPod(pod *corev1.Pod, node *corev1.Node, hash string, now time.Time) error {
-	if _, ok := pod.Annotations[corev1.MirrorPodAnnotationKey]; !ok {
-		return errors.New("the pod of that name is no mirror pod")
-	}
-	if got := pod.Annotations["kubernetes.io/config.hash"]; got != hash {
-		return fmt.Errorf("the mirror pod is of another manifest (hash %s, want %s)", got, hash)
-	}
-	if len(pod.OwnerReferences) != 1 || pod.OwnerReferences[0].Kind != "Node" || pod.OwnerReferences[0].UID != node.UID {
-		return errors.New("the mirror pod does not belong to this Node")
-	}
-	if len(pod.Status.ContainerStatuses) != 1 {
-		return fmt.Errorf("the mirror pod is %s", strings.ToLower(string(pod.Status.Phase)))
-	}
-	return checkContainer(pod.Status.ContainerStatuses[0], now)
-}
-
-func checkContainer(s corev1.ContainerStatus, now time.Time) error {
-	switch {
-	case s.State.Waiting != nil:
-		return fmt.Errorf("its container waits: %s %s", s.State.Waiting.Reason, s.State.Waiting.Message)
-	case s.State.Terminated != nil:
-		return fmt.Errorf("its container ended: %s, exit code %d", s.State.Terminated.Reason, s.State.Terminated.ExitCode)
-	case s.State.Running == nil:
-		return errors.New("its container has no state yet")
-	case s.Started == nil || !*s.Started:
-		return errors.New("its startup probe has not succeeded yet")
-	case !s.Ready:
-		return errors.New("its readiness probe has not succeeded yet")
-	case now.Sub(s.State.Running.StartedAt.Time) < steady:
-		return fmt.Errorf("ready, watched until it has run for %s (restarts so far: %d)", steady, s.RestartCount)
-	}
-	return nil
 }

@@ -4,6 +4,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -63,7 +64,7 @@ func (c *Cluster) Healthy(ctx context.Context, path string) error {
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return err
+		return plain(err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
@@ -91,7 +92,7 @@ func (c *Cluster) apply(ctx context.Context, object *unstructured.Unstructured) 
 	_, err := c.dynamic.Resource(resource).Namespace(object.GetNamespace()).
 		Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
 	if err != nil {
-		return fmt.Errorf("apply %s %s: %w", object.GetKind(), object.GetName(), err)
+		return fmt.Errorf("apply %s %s: %w", object.GetKind(), object.GetName(), plain(err))
 	}
 	return nil
 }
@@ -113,7 +114,16 @@ type objectKey struct{ namespace, name string }
 func (c *Cluster) get(ctx context.Context, resource schema.GroupVersionResource, key objectKey, into any) error {
 	object, err := c.dynamic.Resource(resource).Namespace(key.namespace).Get(ctx, key.name, metav1.GetOptions{})
 	if err != nil {
-		return err
+		return plain(err)
 	}
 	return runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, into)
+}
+
+// plain takes the request's method and URL off an error: what is wrong with the
+// connection follows them.
+func plain(err error) error {
+	if failed := (*url.Error)(nil); errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
 }
