@@ -4,6 +4,9 @@ BUNDLE     := .cache/bundle.tar.zst
 COMPONENTS := $(patsubst scripts/components/%/go.mod,.cache/components/%/KEY,$(wildcard scripts/components/*/go.mod))
 LINT       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
+# A Go that is older than go.mod asks for fetches that version by itself.
+export GOTOOLCHAIN := auto
+
 .PHONY: help needs build components rootfs bundle box try test test-all test-unit test-e2e fuzz lint update clean
 
 help: ## Show this list

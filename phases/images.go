@@ -41,7 +41,41 @@ func runImages(ctx context.Context, env *Env) error {
 		defer store.Close()
 		fetch.store = store
 	}
-	return fetch.all(ctx, env.Config.Images.Required())
+	if err := fetch.all(ctx, env.Config.Images.Required()); err != nil {
+		return err
+	}
+	if choice.Install || info.Name != "containerd" {
+		return nil
+	}
+	return fetch.sandbox(ctx, choice)
+}
+
+// sandbox gives our pause image the name that a containerd which is not ours
+// starts pods with, unless it has an image of that name: it would try to pull it.
+func (f imageFetch) sandbox(ctx context.Context, choice Runtime) error {
+	program := f.env.foreignProgram("containerd")
+	if program == "" {
+		return nil // somewhere else, with a configuration that cannot be asked for
+	}
+	dump, err := f.env.Host.Output(ctx, program, "config", "dump")
+	if err != nil {
+		f.env.warn("which image containerd starts pods with is not known, it is left to pull it: %v", err)
+		return nil
+	}
+	name, pause := runtime.SandboxImage(dump), f.env.Config.Images.Pause
+	if name == "" || name == pause {
+		return nil
+	}
+	if has, err := f.cri.HasImage(ctx, name); err != nil || has {
+		return err
+	}
+	store, err := runtime.OpenImages(runtime.SocketPath(choice.Endpoint))
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	f.env.note("containerd is configured to start pods with %s: %s gets that name too", name, pause)
+	return store.Alias(ctx, pause, name)
 }
 
 // imageFetch brings images into the runtime.

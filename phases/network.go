@@ -8,10 +8,13 @@ import (
 	"bootstrap/templates"
 )
 
+// bridgeName is not cni0: other tools use that, and leave it behind with an address
+// that stops every pod.
+const bridgeName = "bootstrap0"
+
 // installNetwork gives the node the bridge network, unless it has a network already.
 func (e *Env) installNetwork(ctx context.Context) error {
-	const file = cniConfigDir + "/10-bootstrap.conflist"
-	if foreign := e.foreignNetwork(file); foreign != "" {
+	if foreign := e.foreignNetwork(networkFile); foreign != "" {
 		e.note("pod network: left to %s, which is there already", foreign)
 		return nil
 	}
@@ -28,11 +31,11 @@ func (e *Env) installNetwork(ctx context.Context) error {
 	for _, s := range e.Config.NodePodSubnets() {
 		subnets = append(subnets, s.String())
 	}
-	data, err := templates.BridgeNetwork{Subnets: subnets}.Render()
+	data, err := templates.BridgeNetwork{Bridge: bridgeName, Subnets: subnets}.Render()
 	if err != nil {
 		return err
 	}
-	_, err = e.Host.WriteFile(file, data, 0o600)
+	_, err = e.Host.WriteFile(networkFile, data, 0o600)
 	return err
 }
 

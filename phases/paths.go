@@ -17,6 +17,7 @@ const (
 	binDir           = "/usr/local/bin"
 	cniPluginDir     = "/opt/cni/bin"
 	cniConfigDir     = "/etc/cni/net.d"
+	networkFile      = "/etc/cni/net.d/10-bootstrap.conflist"
 	containerdUnit   = "/etc/systemd/system/containerd.service"
 	containerdConfig = "/etc/containerd/config.toml"
 	containerdDir    = "/var/lib/containerd"

@@ -14,6 +14,7 @@ func Reset() Plan {
 	return Plan{
 		{stopKubelet},
 		{removePods},
+		{removeLeftovers},
 		{undoAll},
 	}
 }
@@ -58,6 +59,26 @@ func runRemovePods(ctx context.Context, env *Env) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	return c.RemovePods(ctx)
+}
+
+var removeLeftovers = Phase{
+	Name:  "remove-leftovers",
+	Short: "remove the kubelet's slices and the pods' bridge",
+	Run:   runRemoveLeftovers,
+}
+
+// runRemoveLeftovers removes what daemons of ours made outside of their folders.
+func runRemoveLeftovers(ctx context.Context, env *Env) error {
+	var errs []error
+	if env.made(kubeletDropIn) {
+		_, err := env.Host.StopTransient(ctx, "kubepods.slice")
+		errs = append(errs, err)
+	}
+	if env.made(networkFile) {
+		_, err := env.Host.RemoveLink(bridgeName)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 var undoAll = Phase{

@@ -22,7 +22,7 @@ func (e *Env) startUnit(ctx context.Context, unit string, files ...string) error
 
 // The folders that daemons fill, and that are ours when they were not there before.
 var (
-	containerdTrees = []string{containerdDir, "/run/containerd", "/opt/containerd", "/var/lib/cni", "/run/cni", "/run/netns"}
+	containerdTrees = []string{containerdDir, "/run/containerd", "/run/nri", "/opt/containerd", "/var/lib/cni", "/run/cni", "/run/netns"}
 	kubeletTrees    = []string{kubeletDir, podLogDir, "/var/log/containers", "/usr/libexec/kubernetes", "/run/kubernetes"}
 )
 

@@ -70,6 +70,7 @@ func (c KubeletConfig) Render() ([]byte, error) {
 
 // BridgeNetwork fills the CNI configuration of the bridge network.
 type BridgeNetwork struct {
+	Bridge  string   // name of the link
 	Subnets []string // this node's pod ranges, one per IP family
 }
 

@@ -16,7 +16,7 @@ type initConfiguration struct {
 		KubeletExtraArgs []Arg   `yaml:"kubeletExtraArgs"`
 	} `yaml:"nodeRegistration"`
 	Timeouts struct {
-		ControlPlaneComponentHealthCheck duration `yaml:"controlPlaneComponentHealthCheck"`
+		ControlPlaneComponentHealthCheck *duration `yaml:"controlPlaneComponentHealthCheck"`
 	} `yaml:"timeouts"`
 }
 
@@ -45,10 +45,10 @@ type clusterConfiguration struct {
 		CertSANs  []string `yaml:"certSANs"`
 		ExtraArgs []Arg    `yaml:"extraArgs"`
 	} `yaml:"apiServer"`
-	ControllerManager           argsOnly `yaml:"controllerManager"`
-	Scheduler                   argsOnly `yaml:"scheduler"`
-	CertificateValidityPeriod   duration `yaml:"certificateValidityPeriod"`
-	CACertificateValidityPeriod duration `yaml:"caCertificateValidityPeriod"`
+	ControllerManager           argsOnly  `yaml:"controllerManager"`
+	Scheduler                   argsOnly  `yaml:"scheduler"`
+	CertificateValidityPeriod   *duration `yaml:"certificateValidityPeriod"`
+	CACertificateValidityPeriod *duration `yaml:"caCertificateValidityPeriod"`
 }
 
 type argsOnly struct {
@@ -67,5 +67,5 @@ var notYet = map[string]bool{
 	"ignorePreflightErrors": true, "imagePullPolicy": true, "imagePullSerial": true, "kubeletHealthCheck": true,
 	"kubernetesAPICall": true, "etcdAPICall": true, "tlsBootstrap": true, "discovery": true, "upgradeManifests": true,
 	"external": true, "imageTag": true, "extraEnvs": true, "extraVolumes": true, "dns": true, "proxy": true,
-	"featureGates": true,
+	"featureGates": true, "imageRepository": true, // of etcd.local
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -31,11 +32,8 @@ func Default(m Machine) (*Config, error) { return Parse("", nil, m) }
 // Parse reads a config file; name is for messages, an empty file is fine. It
 // returns all findings at once, joined.
 func Parse(name string, data []byte, m Machine) (*Config, error) {
-	docs, err := read(name, data)
-	if err != nil {
-		return nil, err
-	}
-	b := builder{machine: m}
+	docs, errs := read(name, data)
+	b := builder{machine: m, docs: docs, errs: errs}
 	c := b.build(docs)
 	b.validate(c)
 	if len(b.errs) > 0 {
@@ -47,11 +45,21 @@ func Parse(name string, data []byte, m Machine) (*Config, error) {
 // builder collects findings instead of stopping at the first.
 type builder struct {
 	machine Machine
+	docs    documents
 	errs    []error
 }
 
+// bad adds a finding: with file and line if the field is in the file. What could
+// not be read at all is not complained about twice.
 func (b *builder) bad(field, format string, args ...any) {
-	b.errs = append(b.errs, fmt.Errorf("%s: %s", field, fmt.Sprintf(format, args...)))
+	text := fmt.Sprintf("%s: %s", field, fmt.Sprintf(format, args...))
+	line := b.docs.line(field)
+	switch {
+	case line == 0:
+		b.errs = append(b.errs, errors.New(text))
+	case !slices.ContainsFunc(b.errs, func(err error) bool { return unread(err, line) }):
+		b.errs = append(b.errs, &finding{b.docs.name, line, text})
+	}
 }
 
 func (b *builder) build(d documents) *Config {
@@ -69,9 +77,9 @@ func (b *builder) build(d documents) *Config {
 		CertificatesDir:      cmp.Or(cl.CertificatesDir, "/etc/kubernetes/pki"),
 		CertSANs:             cl.APIServer.CertSANs,
 		KeyAlgorithm:         cmp.Or(cl.EncryptionAlgorithm, keyAlgorithms[0]), // kubeadm: RSA-2048, 25 times slower
-		CertificateValidity:  cmp.Or(time.Duration(cl.CertificateValidityPeriod), year),
-		CAValidity:           cmp.Or(time.Duration(cl.CACertificateValidityPeriod), 10*year),
-		CRISocket:            in.NodeRegistration.CRISocket,
+		CertificateValidity:  deref((*time.Duration)(cl.CertificateValidityPeriod), year),
+		CAValidity:           deref((*time.Duration)(cl.CACertificateValidityPeriod), 10*year),
+		CRISocket:            withScheme(in.NodeRegistration.CRISocket),
 		Taints:               in.NodeRegistration.Taints,
 		KubeletExtraArgs:     in.NodeRegistration.KubeletExtraArgs,
 		Etcd: Etcd{
@@ -84,8 +92,14 @@ func (b *builder) build(d documents) *Config {
 		ControllerManager:   Component{ExtraArgs: cl.ControllerManager.ExtraArgs},
 		Scheduler:           Component{ExtraArgs: cl.Scheduler.ExtraArgs},
 		Images:              NewImages(cmp.Or(cl.ImageRepository, DefaultImageRepository), version),
-		ControlPlaneTimeout: cmp.Or(time.Duration(in.Timeouts.ControlPlaneComponentHealthCheck), defaultTimeout),
+		ControlPlaneTimeout: deref((*time.Duration)(in.Timeouts.ControlPlaneComponentHealthCheck), defaultTimeout),
 	}
+}
+
+// unread tells whether err is about a value at this line that could not be read.
+func unread(err error, line int) bool {
+	var f *readError
+	return errors.As(err, &f) && f.line == line
 }
 
 func (b *builder) address(given string) netip.Addr {
@@ -95,8 +109,9 @@ func (b *builder) address(given string) netip.Addr {
 	a, err := netip.ParseAddr(given)
 	if err != nil {
 		b.bad("localAPIEndpoint.advertiseAddress", "%q is no IP address", given)
+		return b.machine.Address
 	}
-	return a
+	return a.Unmap()
 }
 
 func (b *builder) networking(cl clusterConfiguration, address netip.Addr) Networking {
@@ -115,7 +130,7 @@ func (b *builder) subnets(field, list string) []netip.Prefix {
 	var subnets []netip.Prefix
 	for _, s := range strings.Split(list, ",") {
 		p, err := netip.ParsePrefix(strings.TrimSpace(s))
-		if err != nil || p != p.Masked() {
+		if err != nil || p != p.Masked() || p.Addr().Is4In6() {
 			b.bad(field, "%q is no subnet such as 10.96.0.0/12", s)
 			continue
 		}
@@ -124,11 +139,19 @@ func (b *builder) subnets(field, list string) []netip.Prefix {
 	return subnets
 }
 
-func deref(p *int, otherwise int) int {
+func deref[T any](p *T, otherwise T) T {
 	if p == nil {
 		return otherwise
 	}
 	return *p
+}
+
+// withScheme makes a socket's path the address that gRPC wants.
+func withScheme(socket string) string {
+	if socket == "" || strings.HasPrefix(socket, "unix://") {
+		return socket
+	}
+	return "unix://" + socket
 }
 
 // withPort adds the API server's port to an endpoint that names none.

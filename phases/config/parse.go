@@ -16,8 +16,10 @@ const apiVersion = "kubeadm.k8s.io/v1beta4"
 
 // documents is a config file, read but not yet checked.
 type documents struct {
+	name    string
 	init    initConfiguration
 	cluster clusterConfiguration
+	roots   []*yaml.Node // of the documents, to tell the line of a field
 }
 
 // duration is written as in Go: 4m0s, 8760h.
@@ -26,110 +28,93 @@ type duration time.Duration
 func (d *duration) UnmarshalYAML(n *yaml.Node) error {
 	v, err := time.ParseDuration(n.Value)
 	if err != nil {
-		return fmt.Errorf("line %d: %q is no duration such as 4m0s", n.Line, n.Value)
+		// A TypeError lets the decoder go on to the next field.
+		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %q is no duration such as 4m0s", n.Line, n.Value)}}
 	}
 	*d = duration(v)
 	return nil
 }
 
-// read decodes every document of a file strictly. name is for messages.
-func read(name string, data []byte) (documents, error) {
-	var d documents
+// read decodes every document of a file strictly. What could be read is returned
+// also with an error, so that it can be checked as well. name is for messages.
+func read(name string, data []byte) (documents, []error) {
+	d := documents{name: name}
 	var errs []error
 	seen := map[string]int{}
 	for _, part := range split(data) {
-		var meta typeMeta
-		err := yaml.Unmarshal(part.text, &meta)
-		if err == nil && meta == (typeMeta{}) && len(bytes.TrimSpace(part.text)) == 0 {
+		root, err := part.parse()
+		if err == nil && root == nil {
 			continue
 		}
-		if err == nil && seen[meta.Kind] > 0 {
-			err = fmt.Errorf("line %d: a second %s, the first is at line %d", part.line, meta.Kind, seen[meta.Kind])
+		kind := lookup(root, "kind")
+		if err == nil && seen[kind] > 0 {
+			err = fmt.Errorf("line %d: a second %s, the first is at line %d", root.Line, kind, seen[kind])
 		}
 		if err == nil {
-			seen[meta.Kind] = part.line
-			err = d.decode(meta, part)
+			seen[kind] = root.Line
+			d.roots = append(d.roots, root)
+			err = d.decode(root, part)
 		}
 		errs = append(errs, located(name, err)...)
 	}
-	return d, errors.Join(errs...)
+	return d, errs
 }
 
-func (d *documents) decode(meta typeMeta, part document) error {
-	if meta.APIVersion != apiVersion {
-		return fmt.Errorf("line %d: apiVersion %q is not supported, want %s", part.line, meta.APIVersion, apiVersion)
+// parse gives the document's root, nil if there is nothing but comments.
+func (part document) parse() (*yaml.Node, error) {
+	dec := yaml.NewDecoder(bytes.NewReader(part.text))
+	var doc, more yaml.Node
+	err := dec.Decode(&doc)
+	if errors.Is(err, io.EOF) {
+		return nil, nil
+	}
+	if err == nil {
+		if err = dec.Decode(&more); err == nil {
+			return nil, fmt.Errorf("line %d: another document begins here: put '---' on a line of its own before it", more.Line)
+		}
+	}
+	if !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return doc.Content[0], nil
+}
+
+func (d *documents) decode(root *yaml.Node, part document) error {
+	version, kind := lookup(root, "apiVersion"), lookup(root, "kind")
+	if version != apiVersion {
+		return fmt.Errorf("line %d: apiVersion %q is not supported, want %s", root.Line, version, apiVersion)
 	}
 	var into any
-	switch meta.Kind {
+	switch kind {
 	case "InitConfiguration":
 		into = &d.init
 	case "ClusterConfiguration":
 		into = &d.cluster
 	default:
-		return fmt.Errorf("line %d: kind %q is not supported, want InitConfiguration or ClusterConfiguration", part.line, meta.Kind)
+		return fmt.Errorf("line %d: kind %q is not supported, want InitConfiguration or ClusterConfiguration", root.Line, kind)
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(part.text))
 	dec.KnownFields(true)
-	if err := dec.Decode(into); err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	return nil
+	return dec.Decode(into)
 }
 
 // document is one YAML document. Its text begins with as many empty lines as
 // stand before it in the file, so that line numbers in errors are the file's.
-type document struct {
-	text []byte
-	line int
-}
+type document struct{ text []byte }
+
+var separator = regexp.MustCompile(`^---\s*(\s#.*)?$`)
 
 func split(data []byte) []document {
 	var docs []document
 	start := 0
 	lines := strings.Split(string(data), "\n")
 	for i := 0; i <= len(lines); i++ {
-		if i < len(lines) && strings.TrimRight(lines[i], " \r") != "---" {
+		if i < len(lines) && !separator.MatchString(lines[i]) {
 			continue
 		}
 		text := strings.Repeat("\n", start) + strings.Join(lines[start:i], "\n")
-		docs = append(docs, document{text: []byte(text), line: start + 1})
+		docs = append(docs, document{[]byte(text)})
 		start = i + 1
 	}
 	return docs
-}
-
-var (
-	lineOf       = regexp.MustCompile(`^(?:yaml: )?(?:unmarshal errors:)?\s*line (\d+): (.*)$`)
-	unknownField = regexp.MustCompile(`^field (\S+) not found in type .*$`)
-)
-
-// located turns what the YAML library says into one error per finding, each
-// beginning with file and line.
-func located(name string, err error) []error {
-	if err == nil {
-		return nil
-	}
-	messages := []string{err.Error()}
-	if typed := (*yaml.TypeError)(nil); errors.As(err, &typed) {
-		messages = typed.Errors
-	}
-	var errs []error
-	for _, m := range messages {
-		errs = append(errs, locate(name, m))
-	}
-	return errs
-}
-
-func locate(name, message string) error {
-	m := lineOf.FindStringSubmatch(message)
-	if m == nil {
-		return fmt.Errorf("%s: %s", name, strings.TrimPrefix(message, "yaml: "))
-	}
-	text := m[2]
-	if f := unknownField.FindStringSubmatch(text); f != nil && notYet[f[1]] {
-		text = fmt.Sprintf("field %q of kubeadm's is not supported yet", f[1])
-	} else if f != nil {
-		text = fmt.Sprintf("unknown field %q", f[1])
-	}
-	return fmt.Errorf("%s:%s: %s", name, m[1], text)
 }

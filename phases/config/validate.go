@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"path"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 var (
@@ -16,7 +18,7 @@ var (
 	plainName    = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`)
 	release      = regexp.MustCompile(`^v1\.36\.\d+$`)
 	flagName     = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
-	repository   = regexp.MustCompile(`^[a-z0-9]([-a-z0-9._/:]*[a-z0-9])?$`)
+	repository   = regexp.MustCompile(`^[a-z0-9]+([._-]+[a-z0-9]+)*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$`)
 	safePath     = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
 )
 
@@ -28,8 +30,9 @@ func (b *builder) validate(c *Config) {
 	if !release.MatchString(c.KubernetesVersion) {
 		b.bad("kubernetesVersion", "%q is not supported, want v1.36.x", c.KubernetesVersion)
 	}
-	if len(c.NodeName) > 253 || !dnsSubdomain.MatchString(c.NodeName) {
-		b.bad("nodeRegistration.name", "%q is no DNS name in lower case", c.NodeName)
+	// 63: the Node's label kubernetes.io/hostname holds no more, and the kubelet can't register without.
+	if len(c.NodeName) > 63 || !dnsSubdomain.MatchString(c.NodeName) {
+		b.bad("nodeRegistration.name", "%q is no DNS name in lower case of at most 63 characters", c.NodeName)
 	}
 	if !plainName.MatchString(c.ClusterName) {
 		b.bad("clusterName", "%q may hold only letters, digits, '-', '_' and '.'", c.ClusterName)
@@ -39,6 +42,7 @@ func (b *builder) validate(c *Config) {
 	}
 	b.validateAddresses(c)
 	b.validateNetworking(c.Networking)
+	b.validateNodeFamily(c)
 	b.validateLifetimes(c)
 	b.validatePaths(c)
 	b.validateArgs("etcd.local.extraArgs", c.Etcd.ExtraArgs)
@@ -46,6 +50,7 @@ func (b *builder) validate(c *Config) {
 	b.validateArgs("controllerManager.extraArgs", c.ControllerManager.ExtraArgs)
 	b.validateArgs("scheduler.extraArgs", c.Scheduler.ExtraArgs)
 	b.validateArgs("nodeRegistration.kubeletExtraArgs", c.KubeletExtraArgs)
+	b.validateTaints(c.Taints)
 	b.validateSANs("apiServer.certSANs", c.CertSANs)
 	b.validateSANs("etcd.local.serverCertSANs", c.Etcd.ServerCertSANs)
 	b.validateSANs("etcd.local.peerCertSANs", c.Etcd.PeerCertSANs)
@@ -54,7 +59,7 @@ func (b *builder) validate(c *Config) {
 func (b *builder) validateAddresses(c *Config) {
 	a := c.AdvertiseAddress
 	switch {
-	case !a.IsValid() && len(b.errs) == 0:
+	case !a.IsValid() && b.docs.init.LocalAPIEndpoint.AdvertiseAddress == "":
 		b.bad("localAPIEndpoint.advertiseAddress", "this machine has no default route to choose an address by: set one")
 	case a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a.Zone() != "":
 		b.bad("localAPIEndpoint.advertiseAddress", "%s is no address that other nodes can reach", a)
@@ -76,8 +81,8 @@ func (b *builder) validateEndpoint(endpoint string) {
 	}
 	host, port, err := net.SplitHostPort(endpoint)
 	n, perr := strconv.Atoi(port)
-	_, ipErr := netip.ParseAddr(host)
-	if err != nil || perr != nil || n < 1 || n > 65535 || (ipErr != nil && !dnsSubdomain.MatchString(host)) {
+	ip, ipErr := netip.ParseAddr(host)
+	if ip.Zone() != "" || err != nil || perr != nil || n < 1 || n > 65535 || (ipErr != nil && !dnsSubdomain.MatchString(host)) {
 		b.bad("controlPlaneEndpoint", "%q is no HOST or HOST:PORT", endpoint)
 	}
 }
@@ -105,6 +110,23 @@ func (b *builder) validateNetworking(n Networking) {
 	}
 }
 
+// validateNodeFamily refuses what the API server does: Services whose first family
+// is not the node's; and Services of a family that no pod has.
+func (b *builder) validateNodeFamily(c *Config) {
+	a, services, pods := c.AdvertiseAddress, c.Networking.ServiceSubnets, c.Networking.PodSubnets
+	if !a.IsValid() || len(services) == 0 || len(pods) == 0 {
+		return // said already
+	}
+	if services[0].Addr().Is4() != a.Is4() {
+		b.bad("networking.serviceSubnet", "the first range, %s, must be of the same IP family as the advertise address, %s", services[0], a)
+	}
+	for _, s := range services {
+		if !slices.ContainsFunc(pods, func(p netip.Prefix) bool { return p.Addr().Is4() == s.Addr().Is4() }) {
+			b.bad("networking.podSubnet", "no range has the IP family of the Service range %s", s)
+		}
+	}
+}
+
 func (b *builder) validateFamilies(field string, subnets []netip.Prefix) {
 	if len(subnets) > 2 || (len(subnets) == 2 && subnets[0].Addr().Is4() == subnets[1].Addr().Is4()) {
 		b.bad(field, "give one subnet, or one IPv4 and one IPv6 subnet")
@@ -126,11 +148,16 @@ func (b *builder) validateLifetimes(c *Config) {
 func (b *builder) validatePaths(c *Config) {
 	b.validatePath("certificatesDir", c.CertificatesDir)
 	b.validatePath("etcd.local.dataDir", c.Etcd.DataDir)
+	for _, other := range []string{c.CertificatesDir, "/etc/kubernetes", "/var/lib/kubelet", "/var/lib/bootstrap", "/run", "/dev", "/proc", "/sys"} {
+		if within(c.Etcd.DataDir, other) || within(other, c.Etcd.DataDir) {
+			b.bad("etcd.local.dataDir", "%q must not share a folder with %s: it belongs to etcd alone", c.Etcd.DataDir, other)
+		}
+	}
 	if s := c.CRISocket; s != "" {
 		b.validatePath("nodeRegistration.criSocket", strings.TrimPrefix(s, "unix://"))
 	}
-	if !repository.MatchString(c.Images.Etcd) {
-		b.bad("imageRepository", "%q is no image repository", strings.TrimSuffix(c.Images.Etcd, "/etcd:"+etcdTag))
+	if r := strings.TrimSuffix(c.Images.Etcd, "/etcd:"+etcdTag); !repository.MatchString(r) {
+		b.bad("imageRepository", "%q is no image repository", r)
 	}
 }
 
@@ -142,22 +169,48 @@ func (b *builder) validatePath(field, p string) {
 	}
 }
 
+// within tells whether path is dir or lies below it.
+func within(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
+
 func (b *builder) validateArgs(field string, args []Arg) {
 	for i, a := range args {
 		if !flagName.MatchString(a.Name) {
-			b.bad(field, "[%d].name %q is no flag name (write it without dashes)", i, a.Name)
+			b.bad(at(field, i)+".name", "%q is no flag name (write it without dashes)", a.Name)
 		}
-		if strings.ContainsAny(a.Value, "\x00\n\r") {
-			b.bad(field, "[%d].value of %s holds a line break or NUL", i, a.Name)
+		if strings.ContainsAny(a.Value, "\x00\n\r") || !utf8.ValidString(a.Value) {
+			b.bad(at(field, i)+".value", "that of %s holds a line break, NUL or bytes that are no text", a.Name)
+		}
+	}
+}
+
+func at(field string, i int) string { return fmt.Sprintf("%s[%d]", field, i) }
+
+var (
+	taintKey   = regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`)
+	taintValue = regexp.MustCompile(`^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$`)
+	effects    = []string{"NoSchedule", "PreferNoSchedule", "NoExecute"}
+)
+
+func (b *builder) validateTaints(taints []Taint) {
+	for i, t := range taints {
+		field := at("nodeRegistration.taints", i)
+		if !taintKey.MatchString(t.Key) {
+			b.bad(field+".key", "%q is no label name", t.Key)
+		}
+		if !taintValue.MatchString(t.Value) {
+			b.bad(field+".value", "%q is no label value", t.Value)
+		}
+		if !slices.Contains(effects, t.Effect) {
+			b.bad(field+".effect", "%q is unknown, want one of %v", t.Effect, effects)
 		}
 	}
 }
 
 func (b *builder) validateSANs(field string, sans []string) {
-	for _, san := range sans {
-		_, err := netip.ParseAddr(san)
-		if err != nil && !dnsSubdomain.MatchString(strings.TrimPrefix(san, "*.")) {
-			b.bad(field, "%q is neither an IP address nor a DNS name", san)
+	for i, san := range sans {
+		ip, err := netip.ParseAddr(san)
+		if ip.Zone() != "" || err != nil && !dnsSubdomain.MatchString(strings.TrimPrefix(san, "*.")) {
+			b.bad(at(field, i), "%q is neither an IP address nor a DNS name", san)
 		}
 	}
 }

@@ -15,6 +15,9 @@ const (
 	snapshotter  = "overlayfs" // what it unpacks them with
 )
 
+// pinned keeps the kubelet from removing an image.
+var pinned = map[string]string{"io.cri-containerd.pinned": "pinned", "io.cri-containerd.image": "managed"}
+
 // Images is containerd's image store.
 type Images struct {
 	client *client.Client
@@ -41,8 +44,7 @@ func (i *Images) Import(ctx context.Context, archive io.Reader) error {
 		return err
 	}
 	defer func() { _ = done(context.WithoutCancel(ctx)) }() // leases expire by themselves
-	labels := map[string]string{"io.cri-containerd.pinned": "pinned", "io.cri-containerd.image": "managed"}
-	images, err := i.client.Import(ctx, archive, client.WithImageLabels(labels))
+	images, err := i.client.Import(ctx, archive, client.WithImageLabels(pinned))
 	if err != nil {
 		return err
 	}

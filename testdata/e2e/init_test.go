@@ -376,7 +376,7 @@ type survey struct {
 // facts that are no files, each with how it is asked for.
 var facts = map[string]string{
 	"listening":    `ss -Hltnu | awk '{print $1, $5}' | sort`,
-	"links":        `ls /sys/class/net | sort`,
+	"links":        `ip -o link | awk '{print $2}' | sort`,
 	"routes":       `ip route; ip -6 route | grep -v ' proto kernel ' || true`,
 	"netns":        `ip netns list`,
 	"mounts":       `awk '{print $5}' /proc/self/mountinfo | grep -v -e ^/proc -e ^/sys -e ^/run/credentials -e ^/run/user | sort`,
@@ -414,7 +414,7 @@ var leftovers = []string{
 	"/etc/containerd", "/etc/cni", "/opt/cni", "/opt/containerd", "/var/lib/cni", "/var/log/pods", "/var/log/containers",
 	"/etc/systemd/system/kubelet.service", "/etc/systemd/system/kubelet.service.d", "/etc/systemd/system/containerd.service",
 	"/usr/local/bin/kubelet", "/usr/local/bin/kubectl", "/usr/local/bin/containerd", "/usr/local/bin/runc",
-	"/etc/sysctl.d/99-bootstrap.conf", "/etc/modules-load.d/bootstrap.conf", "/sys/class/net/cni0",
+	"/etc/sysctl.d/99-bootstrap.conf", "/etc/modules-load.d/bootstrap.conf",
 }
 
 func testResetThenInit(n *Node, fresh survey) {
@@ -435,4 +435,3 @@ func testResetThenInit(n *Node, fresh survey) {
 	n.Healthy(30 * time.Second)
 	reset()
 }
-

@@ -27,7 +27,10 @@ type Node struct {
 }
 
 // lastRun is the last run of bootstrap on a node, for the log of a failed test.
-type lastRun struct{ Result }
+type lastRun struct {
+	Result
+	dumped bool
+}
 
 var numbers atomic.Int32
 
@@ -77,14 +80,19 @@ func (n *Node) down() {
 	}
 }
 
+// dump logs what explains a failure, once.
 func (n *Node) dump() {
+	if n.log.dumped {
+		return
+	}
+	n.log.dumped = true
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	last := *n
 	last.ctx = ctx
-	n.t.Logf("last run of bootstrap: %s", n.log)
+	n.t.Logf("last run of bootstrap: %s", n.log.Result)
 	n.t.Logf("pods:\n%s", last.Exec("kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--cache-dir=/tmp/kubectl", "--request-timeout=5s", "get", "pods", "-A", "-o", "wide"))
-	n.t.Logf("journal:\n%s", last.Exec("journalctl", "--no-pager", "-u", "kubelet", "-u", "containerd", "-n", "60").Out)
+	n.t.Logf("journal:\n%s", last.Sh("journalctl --no-pager -o cat -u kubelet -u containerd -n 400 | grep -v -e "not registered yet" -e "epoll wait" | tail -n 60 | cut -c 1-300").Out)
 }
 
 // Result is what a command printed and returned.

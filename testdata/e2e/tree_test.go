@@ -64,3 +64,15 @@ func (n *Node) SameTree(what string, before, after tree) {
 		n.t.Errorf("%s:\n%s", what, strings.Join(lines, "\n"))
 	}
 }
+
+// without leaves out what lies in the folders.
+func (t tree) without(dirs ...string) tree {
+	rest := tree{}
+	for name, facts := range t {
+		in := func(dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") }
+		if !slices.ContainsFunc(dirs, in) {
+			rest[name] = facts
+		}
+	}
+	return rest
+}

@@ -1,0 +1,218 @@
+package config
+
+import (
+	"encoding/json"
+	"flag"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+var update = flag.Bool("update", false, "write the golden files, and the want lines of testdata/config, instead of comparing with them")
+
+const configDir = "../../testdata/config"
+
+var machine = Machine{Hostname: "Node-1", Address: netip.MustParseAddr("192.0.2.10")}
+
+// files are those of testdata/config that match.
+func files(t testing.TB, pattern string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(configDir, pattern))
+	if err != nil || len(found) == 0 {
+		t.Fatalf("no %s, %v", pattern, err)
+	}
+	return found
+}
+
+func readFile(t testing.TB, file string) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// TestValid compares each Config with testdata/golden/config: what is computed and
+// defaulted as well as what is in the file.
+func TestValid(t *testing.T) {
+	for _, file := range files(t, "valid-*.yaml") {
+		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "valid-"), ".yaml")
+		t.Run(name, func(t *testing.T) {
+			c, err := Parse(filepath.Base(file), []byte(readFile(t, file)), machine)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := json.MarshalIndent(computed(c), "", "  ")
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, filepath.Join("../../testdata/golden/config", name+".json"), string(got)+"\n")
+		})
+	}
+}
+
+// computed is a Config with what its methods give.
+func computed(c *Config) any {
+	return struct {
+		*Config
+		APIServerURL, EndpointURL, EndpointHost string
+		KubernetesServiceIP, DNSServiceIP       netip.Addr
+		Loopback                                netip.Addr
+		NodePodSubnets                          []netip.Prefix
+	}{
+		c, c.APIServerURL(), c.EndpointURL(), c.EndpointHost(), c.KubernetesServiceIP(), c.DNSServiceIP(), c.Loopback(), c.NodePodSubnets(),
+	}
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(readFile(t, file), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+// TestInvalid wants of each file exactly the errors of its "# want: " lines. A line
+// "# machine: no address" takes the default route away.
+func TestInvalid(t *testing.T) {
+	for _, file := range files(t, "invalid-*.yaml") {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
+			text := readFile(t, file)
+			if *update {
+				text = withWants(file, text)
+				if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, _ := wants(text)
+			if len(want) == 0 {
+				t.Fatal("no want line")
+			}
+			if diff := cmp.Diff(want, parseErrors(file, text)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func parseErrors(file, text string) []string {
+	m := machine
+	if strings.Contains(text, "# machine: no address\n") {
+		m.Address = netip.Addr{}
+	}
+	c, err := Parse(filepath.Base(file), []byte(text), m)
+	if err == nil {
+		return []string{"accepted"}
+	}
+	if c != nil {
+		return []string{"a Config as well as an error"}
+	}
+	var found []string
+	for _, each := range err.(interface{ Unwrap() []error }).Unwrap() {
+		found = append(found, each.Error())
+	}
+	return found
+}
+
+const wantMark = "# want: "
+
+// wants are the errors that a file names, and the file without them.
+func wants(text string) (want []string, rest string) {
+	for line := range strings.Lines(text) {
+		if message, ok := strings.CutPrefix(line, wantMark); ok {
+			want = append(want, strings.TrimSuffix(message, "\n"))
+			continue
+		}
+		rest += line
+	}
+	return want, rest
+}
+
+// withWants writes the want lines anew. They are part of the file, so they move lines.
+func withWants(file, text string) string {
+	_, rest := wants(text)
+	head := strings.Repeat(wantMark+"\n", len(parseErrors(file, rest)))
+	found := parseErrors(file, head+rest)
+	return wantMark + strings.Join(found, "\n"+wantMark) + "\n" + rest
+}
+
+func TestNoFile(t *testing.T) {
+	c, err := Default(machine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Config{
+		KubernetesVersion: DefaultVersion,
+		ClusterName:       "kubernetes",
+		NodeName:          "node-1", // in lower case
+		AdvertiseAddress:  machine.Address,
+		BindPort:          6443,
+		Networking: Networking{
+			ServiceSubnets: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/12")},
+			PodSubnets:     []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")},
+			DNSDomain:      "cluster.local",
+		},
+		CertificatesDir:     "/etc/kubernetes/pki",
+		KeyAlgorithm:        "ECDSA-P256",
+		CertificateValidity: 8760 * time.Hour,
+		CAValidity:          87600 * time.Hour,
+		Etcd:                Etcd{DataDir: "/var/lib/etcd"},
+		Images:              NewImages(DefaultImageRepository, DefaultVersion),
+		ControlPlaneTimeout: 4 * time.Minute,
+	}
+	if diff := cmp.Diff(want, c, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, empty := range []string{"", "\n", "---\n", "# nothing\n---\n# at all\n"} {
+		got, err := Parse("empty.yaml", []byte(empty), machine)
+		if err != nil {
+			t.Errorf("%q: %v", empty, err)
+		} else if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})); diff != "" {
+			t.Errorf("%q: %s", empty, diff)
+		}
+	}
+}
+
+func TestImages(t *testing.T) {
+	i := NewImages("images.example/k8s", "v1.36.1")
+	want := Images{
+		Etcd:              "images.example/k8s/etcd:" + etcdTag,
+		APIServer:         "images.example/k8s/kube-apiserver:v1.36.1",
+		ControllerManager: "images.example/k8s/kube-controller-manager:v1.36.1",
+		Scheduler:         "images.example/k8s/kube-scheduler:v1.36.1",
+		Pause:             "images.example/k8s/pause:" + pauseTag,
+		Proxy:             "images.example/k8s/kube-proxy:v1.36.1",
+		CoreDNS:           "images.example/k8s/coredns/coredns:" + coreDNSTag,
+	}
+	if diff := cmp.Diff(want, i); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{i.Pause, i.Etcd, i.APIServer, i.ControllerManager, i.Scheduler}, i.Required()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSameInputSameConfig(t *testing.T) {
+	for _, file := range files(t, "valid-*.yaml") {
+		text := []byte(readFile(t, file))
+		one, err := Parse(file, text, machine)
+		two, err2 := Parse(file, text, machine)
+		if err != nil || err2 != nil || !cmp.Equal(one, two, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})) {
+			t.Errorf("%s: differs, %v, %v", file, err, err2)
+		}
+	}
+}
