@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/pki"
@@ -152,7 +153,18 @@ func (e *Env) ensureServiceAccountKey() error {
 	return e.writePKI("sa", ".pub", public)
 }
 
-// readPair reads NAME.crt and NAME.key; what is missing is nil. A file that is
+// closeToOthers mends the mode of a file with a key in it that is open to others.
+func (e *Env) closeToOthers(file string, data []byte) error {
+	info, err := os.Stat(e.Host.Path(file))
+	if err != nil || info.Mode().Perm()&0o077 == 0 {
+		return err
+	}
+	e.warn("%s was open to others (mode %04o): closed", file, info.Mode().Perm())
+	_, err = e.Host.WriteFile(file, data, 0o600)
+	return err
+}
+
+// readPair reads NAME.crt and NAME.key, and closes the key to others; what is missing is nil. A file that is
 // there but can't be read is never overwritten: it may be all that is left of a CA.
 func (e *Env) readPair(file string) (cert *x509.Certificate, key crypto.Signer, err error) {
 	data, err := e.readPKI(file, ".crt")
@@ -167,6 +179,9 @@ func (e *Env) readPair(file string) (cert *x509.Certificate, key crypto.Signer, 
 	if err == nil && data != nil {
 		key, err = pki.ParseKey(data)
 		err = e.damaged(file, ".key", err)
+	}
+	if err == nil && data != nil {
+		err = e.closeToOthers(e.pkiFile(file, ".key"), data)
 	}
 	return cert, key, err
 }
@@ -199,9 +214,9 @@ func (e *Env) writeCert(file string, cert *x509.Certificate) error {
 }
 
 func (e *Env) writePKI(file, suffix string, data []byte) error {
-	mode := fs.FileMode(0o644)
-	if suffix == ".key" {
-		mode = 0o600
+	mode := fs.FileMode(0o600)
+	if suffix == ".crt" {
+		mode = 0o644
 	}
 	_, err := e.Host.WriteFile(e.pkiFile(file, suffix), data, mode)
 	return err

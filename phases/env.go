@@ -21,16 +21,13 @@ type Env struct {
 	firstWait *firstWait
 }
 
-// firstWait is when waiting for the control plane began.
+// firstWait is when waiting for the control plane began: one for a whole run.
 type firstWait struct {
 	once sync.Once
 	at   time.Time
 }
 
 func (e *Env) forPhase(name string) *Env {
-	if e.firstWait == nil {
-		e.firstWait = &firstWait{}
-	}
 	copied := *e
 	copied.phase = name
 	return &copied

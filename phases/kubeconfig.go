@@ -64,7 +64,7 @@ func (e *Env) ensureKubeconfig(ca *pki.CA, id identity) error {
 		e.note("%s is written again: %v", id.path, reason)
 		return e.writeKubeconfig(ca, id)
 	}
-	return nil
+	return e.closeToOthers(id.path, data)
 }
 
 // checkKubeconfig says why the file that is there does not serve, or nil.

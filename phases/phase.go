@@ -66,6 +66,7 @@ func (p Plan) Without(names []string) (Plan, error) {
 // Run runs the plan and stops at the first error. The phases of a step run side
 // by side; when one fails, the others are cancelled and waited for.
 func (p Plan) Run(ctx context.Context, env *Env) error {
+	env.firstWait = &firstWait{}
 	for _, step := range p {
 		if err := step.run(ctx, env); err != nil {
 			return err

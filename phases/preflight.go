@@ -45,10 +45,13 @@ func runPreflight(ctx context.Context, env *Env) error {
 	return nil
 }
 
+// ErrNotRoot is what a user who may not change this machine is told.
+var ErrNotRoot = withHint(errors.New("not root"), "run it with sudo")
+
 func checkMachine(f host.Facts, uid int) []error {
 	var findings []error
 	if uid != 0 {
-		findings = append(findings, withHint(errors.New("not root"), "run it with sudo"))
+		findings = append(findings, ErrNotRoot)
 	}
 	if !f.Systemd {
 		findings = append(findings, errors.New("systemd does not run this machine, and it has to start the kubelet"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -122,7 +123,7 @@ func (o initOptions) env() (*phases.Env, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	h, err := host.Open(o.root, o.units())
+	h, err := openHost(o.root, o.units())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -133,6 +134,15 @@ func (o initOptions) env() (*phases.Env, func(), error) {
 		}
 	}
 	return &phases.Env{Config: c, Host: h, Facts: facts, Bundle: b}, closeAll, nil
+}
+
+// openHost opens the machine, or says in a user's words that it takes root.
+func openHost(root string, units host.Units) (*host.Host, error) {
+	h, err := host.Open(root, units)
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		return nil, phases.ErrNotRoot
+	}
+	return h, err
 }
 
 func (o initOptions) units() host.Units {

@@ -16,6 +16,8 @@ import (
 
 type hinted struct{ error }
 
+func (h hinted) Unwrap() error { return h.error }
+
 func (hinted) Hint() string { return "try again" }
 
 func TestExitCode(t *testing.T) {

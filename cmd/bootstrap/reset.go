@@ -61,7 +61,7 @@ func resetEnv() (*phases.Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := host.Open("/", host.Systemd{})
+	h, err := openHost("/", host.Systemd{})
 	if err != nil {
 		return nil, err
 	}

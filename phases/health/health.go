@@ -40,7 +40,10 @@ func Wait(ctx context.Context, checks []Check, report func([]Pending)) error {
 		pending := round(ctx, checks)
 		if ctx.Err() != nil {
 			// Probes cut off by the end of ctx tell nothing: keep the reasons before.
-			return &StalledError{Pending: last, After: time.Since(start), cause: context.Cause(ctx)}
+			if last == nil {
+				last = pending
+			}
+			return &StalledError{Pending: last, After: time.Since(start), cause: ctx.Err()}
 		}
 		if len(pending) == 0 {
 			return nil

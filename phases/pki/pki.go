@@ -62,23 +62,26 @@ func ParseKey(data []byte) (crypto.Signer, error) {
 	if block == nil {
 		return nil, errors.New("no PEM block in it")
 	}
+	var key any
+	var err error
 	switch block.Type {
 	case "EC PRIVATE KEY":
-		return x509.ParseECPrivateKey(block.Bytes)
+		key, err = x509.ParseECPrivateKey(block.Bytes)
 	case "RSA PRIVATE KEY":
-		return x509.ParsePKCS1PrivateKey(block.Bytes)
+		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
 	case "PRIVATE KEY":
-		key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-		if err != nil {
-			return nil, err
-		}
-		signer, ok := key.(crypto.Signer)
-		if !ok {
-			return nil, fmt.Errorf("a key of type %T cannot sign", key)
-		}
-		return signer, nil
+		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	default:
+		err = fmt.Errorf("a PEM block of type %q is no private key", block.Type)
 	}
-	return nil, fmt.Errorf("a PEM block of type %q is no private key", block.Type)
+	if err != nil {
+		return nil, err
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("a key of type %T cannot sign", key)
+	}
+	return signer, nil
 }
 
 // ParseCert reads the first certificate of a PEM file.

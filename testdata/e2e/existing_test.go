@@ -87,7 +87,11 @@ func TestExistingContainerd(t *testing.T) {
 	if r := n.Exec("ls", "/usr/local/bin/containerd", "/usr/local/bin/runc"); r.Out != "" {
 		t.Errorf("a second runtime is installed: %s", r.Out)
 	}
-	n.MustExec("ctr", "-n", "other", "run", "--rm", "--null-io", "-d", "--rootfs", "/", "theirs", "/usr/bin/sleep", "1000")
+	n.MustSh(`image=` + n.pauseImage() + `
+		ctr -n k8s.io images export /tmp/pause.tar $image
+		ctr -n other images import /tmp/pause.tar
+		ctr -n other run --null-io -d $image theirs
+		rm /tmp/pause.tar`)
 
 	n.MustBootstrap("reset", "--force")
 	untouched("reset")
@@ -97,7 +101,7 @@ func TestExistingContainerd(t *testing.T) {
 	if tasks := n.MustExec("ctr", "-n", "other", "tasks", "ls"); !strings.Contains(tasks, "RUNNING") {
 		t.Errorf("another user's container is gone:\n%s", tasks)
 	}
-	n.MustSh("ctr -n other tasks kill -s KILL theirs; ctr -n other tasks delete theirs || true; ctr -n other containers delete theirs; ctr namespaces remove other || true")
+	n.MustSh("ctr -n other tasks delete -f theirs; ctr -n other containers delete theirs")
 	now := n.survey()
 	// Its store and what it makes at run time are its own.
 	n.SameTree("after reset", fresh.files.without("/var/lib/containerd", "/opt/containerd"), now.files.without("/var/lib/containerd", "/opt/containerd"))

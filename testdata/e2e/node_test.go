@@ -92,7 +92,7 @@ func (n *Node) dump() {
 	last.ctx = ctx
 	n.t.Logf("last run of bootstrap: %s", n.log.Result)
 	n.t.Logf("pods:\n%s", last.Exec("kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--cache-dir=/tmp/kubectl", "--request-timeout=5s", "get", "pods", "-A", "-o", "wide"))
-	n.t.Logf("journal:\n%s", last.Sh("journalctl --no-pager -o cat -u kubelet -u containerd -n 400 | grep -v -e "not registered yet" -e "epoll wait" | tail -n 60 | cut -c 1-300").Out)
+	n.t.Logf("journal:\n%s", last.Sh("journalctl --no-pager -o cat -u kubelet -u containerd -n 400 | grep -v -e 'not registered yet' -e 'epoll wait' | tail -n 60 | cut -c 1-300").Out)
 }
 
 // Result is what a command printed and returned.
@@ -248,4 +248,11 @@ func mustGet[T any](n *Node, args ...string) T {
 		n.t.Fatal(err)
 	}
 	return object
+}
+
+func (r Result) err() error {
+	if r.Code == 0 {
+		return nil
+	}
+	return errors.New(r.String())
 }

@@ -18,12 +18,12 @@ var unwatched = []string{
 // tree is path -> kind, mode, owner, and content of every file of a node.
 type tree map[string]string
 
-// Tree lists the files below dir. Content is a hash, of files under 64 MiB.
+// Tree lists the files below dir. Content is a hash, of files under 128 MiB.
 func (n *Node) Tree(dir string, extra ...string) tree {
 	n.t.Helper()
 	script := "find " + dir + " \\( -path " + strings.Join(slices.Concat(unwatched, extra), " -o -path ") + " \\) -prune -o "
 	listing := n.MustSh(script + `-printf '%p\t%y %m %U:%G %l\n'`)
-	sums := n.MustSh(script + `-type f -size -64M -print0 | xargs -0 -r sha256sum --`)
+	sums := n.MustSh(script + `-type f -size -128M -print0 | xargs -0 -r sha256sum --`)
 	t := tree{}
 	for line := range strings.Lines(listing) {
 		name, facts, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")

@@ -1,0 +1,413 @@
+package phases
+
+import (
+	"crypto/x509"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"bootstrap/phases/pki"
+)
+
+const pkiDir = "/etc/kubernetes/pki"
+
+// certsDone is an Env after its first certs phase.
+func certsDone(t *testing.T, name string) *Env {
+	t.Helper()
+	env := testEnv(t, name)
+	runPhase(t, env, runCerts)
+	return env
+}
+
+func readCert(t *testing.T, env *Env, path string) *x509.Certificate {
+	t.Helper()
+	data, err := env.Host.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := pki.ParseCert(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
+
+// TestCertsFiles wants exactly the files of kubeadm, with kubeadm's modes.
+func TestCertsFiles(t *testing.T) {
+	want := map[string]fs.FileMode{"sa.key": 0o600, "sa.pub": 0o600}
+	for _, name := range []string{
+		"ca", "apiserver", "apiserver-kubelet-client", "front-proxy-ca", "front-proxy-client",
+		"etcd/ca", "etcd/server", "etcd/peer", "etcd/healthcheck-client", "apiserver-etcd-client",
+	} {
+		want[name+".crt"], want[name+".key"] = 0o644, 0o600
+	}
+	for name, dir := range map[string]string{"default": pkiDir, "rsa-dirs": "/srv/k8s/pki"} {
+		got := map[string]fs.FileMode{}
+		for file, state := range files(t, certsDone(t, name), dir) {
+			got[file] = state.mode
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestCertificates holds kubeadm's table (reference/kubeadm.md §2.4), and the names added.
+func TestCertificates(t *testing.T) {
+	const year, decade = 365 * 24 * time.Hour, 10 * 365 * 24 * time.Hour
+	server, client := x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth
+	member := []string{"node-1", "localhost", "192.0.2.10", "127.0.0.1", "::1"}
+	table := []struct {
+		file, commonName, signer string
+		usage                    []x509.ExtKeyUsage
+		names                    []string
+		validity                 time.Duration
+	}{
+		{"ca", "kubernetes", "ca", nil, []string{"kubernetes"}, decade},
+		{"front-proxy-ca", "front-proxy-ca", "front-proxy-ca", nil, []string{"front-proxy-ca"}, decade},
+		{"etcd/ca", "etcd-ca", "etcd/ca", nil, []string{"etcd-ca"}, decade},
+		{"apiserver", "kube-apiserver", "ca", []x509.ExtKeyUsage{server}, []string{
+			"node-1", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
+			"localhost", "10.96.0.1", "192.0.2.10", "127.0.0.1", "::1",
+		}, year},
+		{"apiserver-kubelet-client", "kube-apiserver-kubelet-client", "ca", []x509.ExtKeyUsage{client}, nil, year},
+		{"front-proxy-client", "front-proxy-client", "front-proxy-ca", []x509.ExtKeyUsage{client}, nil, year},
+		{"etcd/server", "node-1", "etcd/ca", []x509.ExtKeyUsage{server, client}, member, year},
+		{"etcd/peer", "node-1", "etcd/ca", []x509.ExtKeyUsage{server, client}, member, year},
+		{"etcd/healthcheck-client", "kube-etcd-healthcheck-client", "etcd/ca", []x509.ExtKeyUsage{client}, nil, year},
+		{"apiserver-etcd-client", "kube-apiserver-etcd-client", "etcd/ca", []x509.ExtKeyUsage{client}, nil, year},
+	}
+	env := certsDone(t, "default")
+	for _, row := range table {
+		t.Run(row.file, func(t *testing.T) {
+			cert := readCert(t, env, pkiDir+"/"+row.file+".crt")
+			signer := readCert(t, env, pkiDir+"/"+row.signer+".crt")
+			if err := cert.CheckSignatureFrom(signer); err != nil {
+				t.Errorf("signed by %s: %v", row.signer, err)
+			}
+			if cert.Subject.String() != "CN="+row.commonName {
+				t.Errorf("subject %s, want CN=%s and no organization", cert.Subject, row.commonName)
+			}
+			if cert.IsCA != (row.usage == nil) || !slices.Equal(cert.ExtKeyUsage, row.usage) {
+				t.Errorf("CA %v, usage %v, want %v", cert.IsCA, cert.ExtKeyUsage, row.usage)
+			}
+			if diff := cmp.Diff(row.names, sansOf(cert)); diff != "" {
+				t.Errorf("SANs (-want +got):\n%s", diff)
+			}
+			// A leaf that is signed later than its CA loses nothing: it ends long before.
+			if got := cert.NotAfter.Sub(cert.NotBefore).Round(time.Minute); got != row.validity+5*time.Minute {
+				t.Errorf("valid for %s, want %s and 5m0s before", got, row.validity)
+			}
+			if cert.PublicKeyAlgorithm != x509.ECDSA {
+				t.Errorf("key is %s", cert.PublicKeyAlgorithm)
+			}
+		})
+	}
+}
+
+func sansOf(cert *x509.Certificate) []string {
+	names := cert.DNSNames
+	for _, ip := range cert.IPAddresses {
+		names = append(names, ip.String())
+	}
+	return names
+}
+
+func TestConfiguredNames(t *testing.T) {
+	cases := []struct {
+		config, file string
+		want         []string
+	}{
+		{"sans", "apiserver", []string{"api.example.org", "*.example.org", "203.0.113.9", "2001:db8::9"}},
+		{"sans", "etcd/server", []string{"etcd.example.org"}},
+		{"sans", "etcd/peer", []string{"10.0.0.9"}},
+		{"custom", "apiserver", []string{"cp-1.example.org", "api.example.org", "172.20.0.1", "198.51.100.7", "kubernetes.default.svc.k8s.example.org"}},
+		{"ipv6", "apiserver", []string{"2001:db8::10", "fd00:10:96::1"}},
+		{"endpoint-ipv6", "apiserver", []string{"2001:db8::1"}},
+	}
+	for _, c := range cases {
+		t.Run(c.config+"/"+c.file, func(t *testing.T) {
+			got := sansOf(readCert(t, certsDone(t, c.config), pkiDir+"/"+c.file+".crt"))
+			for _, want := range c.want {
+				if !slices.Contains(got, want) {
+					t.Errorf("%q is not among %v", want, got)
+				}
+			}
+		})
+	}
+}
+
+func TestConfiguredKeysAndLifetimes(t *testing.T) {
+	env := certsDone(t, "rsa-dirs")
+	for file := range files(t, env, "/srv/k8s/pki") {
+		if strings.HasSuffix(file, ".crt") && readCert(t, env, "/srv/k8s/pki/"+file).PublicKeyAlgorithm != x509.RSA {
+			t.Errorf("%s is not for an RSA key", file)
+		}
+	}
+	env = certsDone(t, "lifetimes")
+	ca, leaf := readCert(t, env, pkiDir+"/ca.crt"), readCert(t, env, pkiDir+"/apiserver.crt")
+	if got := ca.NotAfter.Sub(ca.NotBefore); got != time.Hour+5*time.Minute {
+		t.Errorf("the CA is valid for %s", got)
+	}
+	if leaf.NotAfter.After(ca.NotAfter) {
+		t.Errorf("the leaf ends at %s, its CA at %s", leaf.NotAfter, ca.NotAfter)
+	}
+}
+
+func TestCertsAgainChangesNothing(t *testing.T) {
+	env := certsDone(t, "default")
+	before := files(t, env, pkiDir)
+	if notes := runPhase(t, env, runCerts); len(notes) > 0 {
+		t.Errorf("it has something to say: %q", notes)
+	}
+	if names := changed(before, files(t, env, pkiDir)); len(names) > 0 {
+		t.Errorf("it changed %v", names)
+	}
+}
+
+// TestCertsMends breaks one thing and wants just these files made again.
+func TestCertsMends(t *testing.T) {
+	cases := []struct {
+		name    string
+		spoil   func(*testing.T, *Env)
+		changed []string
+		note    string
+	}{
+		{"a leaf is gone", func(t *testing.T, e *Env) {
+			remove(t, e, pkiDir+"/apiserver.crt")
+			remove(t, e, pkiDir+"/apiserver.key")
+		}, []string{"apiserver.crt", "apiserver.key"}, ""},
+		{"a leaf's key is alone", func(t *testing.T, e *Env) { remove(t, e, pkiDir+"/etcd/peer.crt") }, []string{"etcd/peer.crt"}, ""},
+		{"a leaf's certificate is alone", func(t *testing.T, e *Env) { remove(t, e, pkiDir+"/etcd/peer.key") },
+			[]string{"etcd/peer.crt", "etcd/peer.key"}, ""},
+		{"a CA's key is alone", func(t *testing.T, e *Env) { remove(t, e, pkiDir+"/front-proxy-ca.crt") }, []string{"front-proxy-ca.crt"}, ""},
+		{"sa.pub is gone", func(t *testing.T, e *Env) { remove(t, e, pkiDir+"/sa.pub") }, nil, ""},
+		{"sa.pub is damaged", func(t *testing.T, e *Env) { put(t, e, pkiDir+"/sa.pub", "hello", 0o600) }, nil, ""},
+		{"a name is added", func(t *testing.T, e *Env) { e.Config.CertSANs = []string{"new.example.org"} },
+			[]string{"apiserver.crt"}, "apiserver.crt is signed again: its names differ"},
+		{"the node is renamed", func(t *testing.T, e *Env) { e.Config.NodeName = "node-2" },
+			[]string{"apiserver.crt", "etcd/server.crt", "etcd/peer.crt"}, `its common name is "node-1", want "node-2"`},
+		{"a leaf has expired", expire, []string{"front-proxy-client.crt"}, "front-proxy-client.crt is signed again: it expired at "},
+		{"a leaf of another CA", strange, []string{"apiserver-kubelet-client.crt"}, "it is not signed by this cluster's kubernetes"},
+		{"a key is open to all", func(t *testing.T, e *Env) { chmod(t, e, pkiDir+"/ca.key", 0o644) }, nil, "ca.key was open to others (mode 0644): closed"},
+		{"sa.key is open to a group", func(t *testing.T, e *Env) { chmod(t, e, pkiDir+"/sa.key", 0o640) }, nil, "sa.key was open to others (mode 0640): closed"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			env := certsDone(t, "default")
+			before := files(t, env, pkiDir)
+			c.spoil(t, env)
+			notes := strings.Join(runPhase(t, env, runCerts), "\n")
+			if !strings.Contains(notes, c.note) || c.note == "" && notes != "" {
+				t.Errorf("it says %q, want %q", notes, c.note)
+			}
+			want := map[string]bool{}
+			for _, file := range c.changed {
+				want[file] = true
+			}
+			after := files(t, env, pkiDir)
+			// sa.pub follows from sa.key: made again, it is the same.
+			if diff := cmp.Diff(want, contentChanged(before, after)); diff != "" {
+				t.Errorf("changed (-want +got):\n%s", diff)
+			}
+			for file, state := range after {
+				if state.mode != before[file].mode {
+					t.Errorf("%s has mode %s, want %s", file, state.mode, before[file].mode)
+				}
+			}
+			checkPairs(t, env)
+			if notes := runPhase(t, env, runCerts); len(notes) > 0 {
+				t.Errorf("once more, it still says %q", notes)
+			}
+		})
+	}
+}
+
+func contentChanged(before, after map[string]fileState) map[string]bool {
+	names := changed(before, after)
+	maps.DeleteFunc(names, func(name string, _ bool) bool { return before[name].content == after[name].content })
+	return names
+}
+
+// checkPairs wants every certificate to be of the key beside it.
+func checkPairs(t *testing.T, env *Env) {
+	t.Helper()
+	for _, a := range authorities(env.Config) {
+		for _, file := range append([]string{a.file}, leafFiles(a)...) {
+			cert, key, err := env.readPair(file)
+			if err != nil || cert == nil || key == nil || !pki.SameKey(cert, key) {
+				t.Errorf("%s: certificate and key do not fit, %v", file, err)
+			}
+		}
+	}
+}
+
+func leafFiles(a authority) []string {
+	var names []string
+	for _, l := range a.leaves {
+		names = append(names, l.file)
+	}
+	return names
+}
+
+func chmod(t *testing.T, env *Env, path string, mode fs.FileMode) {
+	t.Helper()
+	if err := os.Chmod(env.Host.Path(path), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// expire puts a certificate for the same key in place, of before now.
+func expire(t *testing.T, env *Env) {
+	ca := readCA(t, env, "front-proxy-ca")
+	_, key, err := env.readPair("front-proxy-client")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := ca.Issue(pki.Leaf{CommonName: "front-proxy-client", Client: true, Validity: -time.Minute}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, env, pkiDir+"/front-proxy-client.crt", string(pki.EncodeCert(cert)), 0o644)
+}
+
+// strange puts a certificate for the same key in place, of another cluster.
+func strange(t *testing.T, env *Env) {
+	_, key, err := env.readPair("apiserver-kubelet-client")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := readCA(t, certsDone(t, "default"), "ca")
+	cert, err := other.Issue(pki.Leaf{CommonName: "kube-apiserver-kubelet-client", Client: true, Validity: time.Hour}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, env, pkiDir+"/apiserver-kubelet-client.crt", string(pki.EncodeCert(cert)), 0o644)
+}
+
+func readCA(t *testing.T, env *Env, file string) *pki.CA {
+	t.Helper()
+	cert, key, err := env.readPair(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &pki.CA{Cert: cert, Key: key}
+}
+
+// TestCertsRefuses wants an error that names the file, and nothing overwritten.
+func TestCertsRefuses(t *testing.T) {
+	restore := "move it away to have a new one made: mv " + pkiDir
+	cases := []struct {
+		name  string
+		spoil func(*testing.T, *Env)
+		want  []string
+	}{
+		{"a CA's key is damaged", func(t *testing.T, e *Env) { put(t, e, pkiDir+"/ca.key", "hello", 0o600) },
+			[]string{pkiDir + "/ca.key: no PEM block in it", restore + "/ca.key " + pkiDir + "/ca.key.old"}},
+		{"a CA's certificate is empty", func(t *testing.T, e *Env) { put(t, e, pkiDir+"/etcd/ca.crt", "", 0o644) },
+			[]string{pkiDir + "/etcd/ca.crt: no PEM certificate in it", restore + "/etcd/ca.crt"}},
+		{"a leaf's key is damaged", func(t *testing.T, e *Env) { put(t, e, pkiDir+"/apiserver.key", "-----BEGIN", 0o600) },
+			[]string{pkiDir + "/apiserver.key: no PEM block in it", restore + "/apiserver.key"}},
+		{"sa.key is damaged", func(t *testing.T, e *Env) { put(t, e, pkiDir+"/sa.key", "x", 0o600) },
+			[]string{pkiDir + "/sa.key: no PEM block in it", restore + "/sa.key"}},
+		{"a CA's certificate is alone", func(t *testing.T, e *Env) { remove(t, e, pkiDir+"/ca.key") },
+			[]string{pkiDir + "/ca.crt has no key beside it: signing by an external CA is not supported yet"}},
+		{"a CA's key is another's", func(t *testing.T, e *Env) { copyFile(t, e, pkiDir+"/etcd/ca.key", pkiDir+"/ca.key") },
+			[]string{pkiDir + "/ca.crt: the key beside it does not belong to it"}},
+		{"a CA is none", func(t *testing.T, e *Env) {
+			copyFile(t, e, pkiDir+"/apiserver.crt", pkiDir+"/ca.crt")
+			copyFile(t, e, pkiDir+"/apiserver.key", pkiDir+"/ca.key")
+		}, []string{pkiDir + "/ca.crt: it is no CA certificate"}},
+		{"a CA has expired", func(t *testing.T, e *Env) {
+			_, key, err := e.readPair("ca")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ca, err := pki.NewCA("kubernetes", key, -time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, e, pkiDir+"/ca.crt", string(pki.EncodeCert(ca.Cert)), 0o644)
+		}, []string{pkiDir + "/ca.crt: it expired at "}},
+		{"a directory is in the way", func(t *testing.T, e *Env) {
+			remove(t, e, pkiDir+"/ca.key")
+			if err := os.Mkdir(e.Host.Path(pkiDir+"/ca.key"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{pkiDir + "/ca.key"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			env := certsDone(t, "default")
+			c.spoil(t, env)
+			before := files(t, env, pkiDir)
+			failPhase(t, env, runCerts, c.want...)
+			if names := changed(before, files(t, env, pkiDir)); len(names) > 0 {
+				t.Errorf("it changed %v", names)
+			}
+		})
+	}
+}
+
+func copyFile(t *testing.T, env *Env, from, to string) {
+	t.Helper()
+	data, err := env.Host.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, env, to, string(data), 0o600)
+}
+
+// TestCertsKeepForeignCA wants leaves of a CA that somebody brought, which stays as it is.
+func TestCertsKeepForeignCA(t *testing.T) {
+	env := testEnv(t, "default")
+	key, err := pki.NewKey("RSA-2048")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := pki.NewCA("My Company", key, 48*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyPEM, err := pki.EncodeKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, env, pkiDir+"/ca.crt", string(pki.EncodeCert(ca.Cert)), 0o644)
+	put(t, env, pkiDir+"/ca.key", string(keyPEM), 0o600)
+	before := files(t, env, pkiDir)
+	runPhase(t, env, runCerts)
+	after := files(t, env, pkiDir)
+	for _, file := range []string{"ca.crt", "ca.key"} {
+		if before[file] != after[file] {
+			t.Errorf("%s was changed", file)
+		}
+	}
+	leaf := readCert(t, env, pkiDir+"/apiserver.crt")
+	if err := leaf.CheckSignatureFrom(ca.Cert); err != nil || leaf.NotAfter.After(ca.Cert.NotAfter) {
+		t.Errorf("the API server's certificate, until %s, is not of that CA: %v", leaf.NotAfter, err)
+	}
+}
+
+func TestServerNamesAreNotTwice(t *testing.T) {
+	c := validConfig(t, "default")
+	c.CertSANs = []string{"localhost", "127.0.0.1", "node-1"}
+	c.ControlPlaneEndpoint = "node-1:6443"
+	env := testEnv(t, "default")
+	env.Config = c
+	runPhase(t, env, runCerts)
+	names := sansOf(readCert(t, env, pkiDir+"/apiserver.crt"))
+	seen := map[string]bool{}
+	for _, name := range names {
+		if seen[name] {
+			t.Errorf("%s is there twice: %v", name, names)
+		}
+		seen[name] = true
+	}
+}

@@ -1,0 +1,400 @@
+package phases
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"bootstrap/phases/bundle"
+	"bootstrap/phases/config"
+	"bootstrap/phases/host"
+	"bootstrap/templates"
+)
+
+func TestChooseRuntime(t *testing.T) {
+	const own = "unix:///run/containerd/containerd.sock"
+	const crio = "/run/crio/crio.sock"
+	cases := []struct {
+		name     string
+		found    foundRuntimes
+		endpoint string
+		install  bool
+		why      string
+		err      []string
+	}{
+		{name: "fresh machine, bundle", found: foundRuntimes{bundled: true},
+			endpoint: own, install: true, why: "this machine has no container runtime"},
+		{name: "fresh machine, no bundle",
+			err: []string{"no container runtime on this machine, and no bundle", "--bundle FILE"}},
+		{name: "again", found: foundRuntimes{ours: true, sockets: []string{containerdSocket}, bundled: true},
+			endpoint: own, install: true, why: "installed by bootstrap"},
+		{name: "again, before containerd ran", found: foundRuntimes{ours: true, bundled: true},
+			endpoint: own, install: true, why: "installed by bootstrap"},
+		{name: "containerd runs", found: foundRuntimes{sockets: []string{containerdSocket}, bundled: true},
+			endpoint: own, why: "it is there already, and stays as it is"},
+		{name: "cri-o runs", found: foundRuntimes{sockets: []string{crio}, bundled: true},
+			endpoint: "unix://" + crio, why: "it is there already, and stays as it is"},
+		{name: "containerd is installed, stopped", found: foundRuntimes{program: "/usr/bin/containerd", bundled: true},
+			endpoint: own, why: "/usr/bin/containerd is installed already, and stays as it is"},
+		{name: "two run", found: foundRuntimes{sockets: []string{containerdSocket, crio}, bundled: true},
+			err: []string{"several container runtimes: " + containerdSocket + ", " + crio, "nodeRegistration.criSocket: unix://" + containerdSocket}},
+		{name: "two run, one is configured", found: foundRuntimes{configured: "unix://" + crio, sockets: []string{containerdSocket, crio}},
+			endpoint: "unix://" + crio, why: "nodeRegistration.criSocket names it"},
+		{name: "configured, not there yet", found: foundRuntimes{configured: "unix:///run/other.sock", bundled: true},
+			endpoint: "unix:///run/other.sock", why: "nodeRegistration.criSocket names it"},
+		{name: "configured, and ours", found: foundRuntimes{configured: own, ours: true, bundled: true},
+			endpoint: own, install: true, why: "installed by bootstrap"},
+		{name: "configured, though ours is another", found: foundRuntimes{configured: "unix://" + crio, ours: true, sockets: []string{containerdSocket, crio}},
+			endpoint: "unix://" + crio, why: "nodeRegistration.criSocket names it"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := c.found.choose()
+			if len(c.err) > 0 {
+				checkError(t, err, c.err...)
+				return
+			}
+			if diff := cmp.Diff(Runtime{Endpoint: c.endpoint, Install: c.install, Why: c.why}, got); err != nil || diff != "" {
+				t.Errorf("%v %s", err, diff)
+			}
+		})
+	}
+}
+
+func TestChooseKubelet(t *testing.T) {
+	const want = "v1.36.3"
+	own := kubeletChoice{path: "/usr/local/bin/kubelet", install: true, why: "from the bundle"}
+	found := func(program, version, bundled string) foundKubelets {
+		return foundKubelets{want: want, program: program, version: version, bundled: bundled}
+	}
+	cases := []struct {
+		name  string
+		found foundKubelets
+		want  kubeletChoice
+		err   []string
+	}{
+		{"fresh machine, bundle", found("", "", want), own, nil},
+		{"fresh machine, no bundle", found("", "", ""), kubeletChoice{},
+			[]string{"no kubelet on this machine, and no bundle", "install kubelet v1.36.3"}},
+		{"right one is there", found("/usr/bin/kubelet", want, want),
+			kubeletChoice{path: "/usr/bin/kubelet", why: "it is installed already, in the version wanted"}, nil},
+		{"right one is there, no bundle", found("/usr/bin/kubelet", want, ""),
+			kubeletChoice{path: "/usr/bin/kubelet", why: "it is installed already, in the version wanted"}, nil},
+		{"wrong one is there, bundle", found("/usr/bin/kubelet", "v1.34.0", want), own, nil},
+		{"wrong one is there, no bundle", found("/usr/bin/kubelet", "v1.34.0", ""), kubeletChoice{},
+			[]string{"/usr/bin/kubelet is v1.34.0, want v1.36.3", "kubernetesVersion: v1.34.0"}},
+		{"wrong one where ours would be", found("/usr/local/bin/kubelet", "v1.34.0", want), kubeletChoice{},
+			[]string{"/usr/local/bin/kubelet is v1.34.0, want v1.36.3", "remove it"}},
+		{"bundle of another version", found("", "", "v1.36.2"), kubeletChoice{}, []string{"the bundle's kubelet is v1.36.2, want v1.36.3"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := c.found.choose()
+			if len(c.err) > 0 {
+				checkError(t, err, c.err...)
+			} else if err != nil {
+				t.Error(err)
+			}
+			if got != c.want {
+				t.Errorf("%+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestKubeletArgs(t *testing.T) {
+	plain := []string{"--config=/var/lib/kubelet/config.yaml", "--kubeconfig=/etc/kubernetes/kubelet.conf", "--node-ip=192.0.2.10"}
+	with := func(more ...string) []string { return append(plain[:3:3], more...) }
+	cases := []struct {
+		name, hostname string
+		change         func(*config.Config)
+		want           []string
+	}{
+		{"default", "node-1", func(*config.Config) {}, plain},
+		{"named otherwise than the host", "other", func(*config.Config) {}, with("--hostname-override=node-1")},
+		{"host in upper case", "Node-1", func(*config.Config) {}, with("--hostname-override=node-1")},
+		{"taints", "node-1", func(c *config.Config) {
+			c.Taints = []config.Taint{{Key: "a/b", Effect: "NoSchedule"}, {Key: "c", Value: "d", Effect: "NoExecute"}}
+		}, with("--register-with-taints=a/b=:NoSchedule,c=d:NoExecute")},
+		{"override", "node-1", func(c *config.Config) {
+			c.KubeletExtraArgs = []config.Arg{{Name: "node-ip", Value: "203.0.113.1"}, {Name: "v", Value: "5"}}
+		}, []string{plain[0], plain[1], "--node-ip=203.0.113.1", "--v=5"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := validConfig(t, "default")
+			c.change(cfg)
+			if diff := cmp.Diff(c.want, kubeletArgs(cfg, c.hostname)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestResolvConf(t *testing.T) {
+	cases := []struct {
+		facts host.Facts
+		want  string
+	}{
+		{host.Facts{}, ""},
+		{host.Facts{ResolvConf: true}, "/etc/resolv.conf"},
+		{host.Facts{ResolvConf: true, ResolvedConf: true}, "/run/systemd/resolve/resolv.conf"},
+		{host.Facts{ResolvedConf: true}, "/run/systemd/resolve/resolv.conf"},
+	}
+	for _, c := range cases {
+		if got := resolvConf(c.facts); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.facts, got, c.want)
+		}
+	}
+}
+
+func TestKubeletConfigFollowsFacts(t *testing.T) {
+	cases := []struct {
+		name   string
+		facts  host.Facts
+		change func(*templates.KubeletConfig)
+	}{
+		{"plain", host.Facts{CgroupVersion: 2, SysResource: true}, func(*templates.KubeletConfig) {}},
+		{"swap", host.Facts{CgroupVersion: 2, SysResource: true, Swap: true}, func(k *templates.KubeletConfig) { k.FailSwapOn = false }},
+		{"cgroup 1", host.Facts{CgroupVersion: 1, SysResource: true}, func(k *templates.KubeletConfig) { k.FailCgroupV1 = false }},
+		{"no CAP_SYS_RESOURCE", host.Facts{CgroupVersion: 2}, func(k *templates.KubeletConfig) { k.FeatureGates = []string{"KubeletInUserNamespace"} }},
+		{"resolver", host.Facts{CgroupVersion: 2, SysResource: true, ResolvConf: true}, func(k *templates.KubeletConfig) { k.ResolvConf = "/etc/resolv.conf" }},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			want := templates.KubeletConfig{
+				StaticPodPath: "/etc/kubernetes/manifests", RuntimeEndpoint: "unix:///x", ClusterDNS: "10.96.0.10", ClusterDomain: "cluster.local",
+				ClientCA: "/etc/kubernetes/pki/ca.crt", Loopback: "127.0.0.1", FailSwapOn: true, FailCgroupV1: true,
+			}
+			c.change(&want)
+			env := &Env{Config: validConfig(t, "default"), Facts: c.facts}
+			if diff := cmp.Diff(want, env.kubeletConfig("unix:///x")); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+	ipv6 := (&Env{Config: validConfig(t, "ipv6")}).kubeletConfig("")
+	if ipv6.ClusterDNS != "fd00:10:96::a" || ipv6.Loopback != "::1" {
+		t.Errorf("DNS at %s, loopback %s", ipv6.ClusterDNS, ipv6.Loopback)
+	}
+}
+
+func TestCheckMachine(t *testing.T) {
+	if found := checkMachine(host.Facts{Systemd: true}, 0); len(found) > 0 {
+		t.Errorf("root with systemd: %v", found)
+	}
+	found := checkMachine(host.Facts{}, 1000)
+	if len(found) != 2 {
+		t.Fatalf("a user without systemd: %v", found)
+	}
+	checkError(t, found[0], "not root", "run it with sudo")
+	checkError(t, found[1], "systemd does not run this machine")
+}
+
+func TestMachineWarnings(t *testing.T) {
+	good := host.Facts{CPUs: 2, Memory: 2 << 30, CgroupVersion: 2, SysResource: true, ResolvConf: true}
+	cases := []struct {
+		name   string
+		change func(*host.Facts)
+		want   []string // beginnings
+	}{
+		{"none", func(*host.Facts) {}, nil},
+		{"one CPU", func(f *host.Facts) { f.CPUs = 1 }, []string{"1 CPU: "}},
+		{"exactly enough memory", func(f *host.Facts) { f.Memory = 1700 << 20 }, nil},
+		{"too little memory", func(f *host.Facts) { f.Memory = 1700<<20 - 1 }, []string{"1699 MiB of memory: "}},
+		{"cgroup 1", func(f *host.Facts) { f.CgroupVersion = 1 }, []string{"cgroup version 1: "}},
+		{"swap", func(f *host.Facts) { f.Swap = true }, []string{"swap is on: "}},
+		{"container", func(f *host.Facts) { f.SysResource = false }, []string{"no CAP_SYS_RESOURCE: "}},
+		{"no resolver", func(f *host.Facts) { f.ResolvConf = false }, []string{"no /etc/resolv.conf: "}},
+		{"resolved only", func(f *host.Facts) { f.ResolvConf, f.ResolvedConf = false, true }, nil},
+		{"two", func(f *host.Facts) { f.CPUs, f.Swap = 1, true }, []string{"1 CPU: ", "swap is on: "}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			facts := good
+			c.change(&facts)
+			got := machineWarnings(facts)
+			if len(got) != len(c.want) {
+				t.Fatalf("%q, want %q", got, c.want)
+			}
+			for i := range got {
+				if !strings.HasPrefix(got[i], c.want[i]) {
+					t.Errorf("%q, want %q", got[i], c.want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestPorts(t *testing.T) {
+	cases := map[string][]string{
+		"default": {
+			"kube-apiserver 0.0.0.0:6443", "etcd clients 127.0.0.1:2379", "etcd peers 192.0.2.10:2380", "etcd metrics 127.0.0.1:2381",
+			"kubelet health 127.0.0.1:10248", "kubelet 0.0.0.0:10250", "kube-controller-manager 127.0.0.1:10257", "kube-scheduler 127.0.0.1:10259",
+		},
+		"endpoint-ipv6": {
+			"kube-apiserver [::]:7443", "etcd clients [::1]:2379", "etcd peers [2001:db8::10]:2380", "etcd metrics [::1]:2381",
+			"kubelet health [::1]:10248", "kubelet [::]:10250", "kube-controller-manager [::1]:10257", "kube-scheduler [::1]:10259",
+		},
+	}
+	for name, want := range cases {
+		var got []string
+		for _, p := range ports(validConfig(t, name)) {
+			got = append(got, p.owner+" "+p.address.String())
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestCAMounts(t *testing.T) {
+	dir := t.TempDir()
+	at := func(p string) string { return filepath.Join(dir, p) }
+	if got := caMounts(at); len(got) > 0 {
+		t.Errorf("on a machine without: %v", got)
+	}
+	for _, p := range []string{"/usr/share/ca-certificates", "/etc/ssl/certs", "/etc/pki"} {
+		if err := os.MkdirAll(at(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(at("/etc/pki/ca-trust"), nil, 0o644); err != nil { // no folder
+		t.Fatal(err)
+	}
+	want := []templates.Mount{{Name: "ca-certs", Path: "/etc/ssl/certs"}, {Name: "usr-share-ca-certificates", Path: "/usr/share/ca-certificates"}}
+	if diff := cmp.Diff(want, caMounts(at)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// componentDir is a folder as BundleSources wants it, of empty programs.
+func componentDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for component, version := range map[string]string{
+		"kubernetes": "v1.36.3", "etcd": "v3.6.8", "containerd": "v2.2.9", "runc": "v1.4.0", "cni": "v1.9.0", "coredns": "v1.14.2", "pause": "3.10.2",
+	} {
+		setVersion(t, dir, component, version)
+	}
+	return dir
+}
+
+func setVersion(t *testing.T, dir, component, version string) {
+	t.Helper()
+	folder := filepath.Join(dir, component)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "VERSION"), []byte(version+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBundleSources(t *testing.T) {
+	dir := componentDir(t)
+	kubernetes, sources, err := BundleSources(dir)
+	if err != nil || kubernetes != "v1.36.3" {
+		t.Fatalf("%s, %v", kubernetes, err)
+	}
+	got := map[string]bundle.Source{}
+	for _, s := range sources {
+		got[string(s.Kind)+" "+filepath.Base(s.File)] = s
+	}
+	images := config.NewImages(config.DefaultImageRepository, "v1.36.3")
+	for key, want := range map[string]bundle.Source{
+		"binary kubelet": {Kind: bundle.Binary, Name: "kubelet", Version: "v1.36.3", File: dir + "/kubernetes/kubelet"},
+		"cni bridge":     {Kind: bundle.CNI, Name: "bridge", Version: "v1.9.0", File: dir + "/cni/bridge"},
+		"image etcd":     {Kind: bundle.Image, Name: images.Etcd, Version: "v3.6.8", File: dir + "/etcd/etcd"},
+		"image pause":    {Kind: bundle.Image, Name: images.Pause, Version: "3.10.2", File: dir + "/pause/pause"},
+	} {
+		if diff := cmp.Diff(want, got[key]); diff != "" {
+			t.Errorf("%s: %s", key, diff)
+		}
+	}
+	for _, reference := range images.Required() {
+		found := false
+		for _, s := range sources {
+			found = found || s.Kind == bundle.Image && s.Name == reference
+		}
+		if !found {
+			t.Errorf("the control plane needs %s, which is not in the bundle", reference)
+		}
+	}
+}
+
+func TestBundleSourcesRefuses(t *testing.T) {
+	cases := []struct{ name, component, version, want string }{
+		{"etcd of another version", "etcd", "v3.5.0", "is built from etcd v3.5.0"},
+		{"CoreDNS of another version", "coredns", "v1.13.0", "is built from coredns v1.13.0"},
+		{"pause of another version", "pause", "3.9", "is built from pause 3.9"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			dir := componentDir(t)
+			setVersion(t, dir, c.component, c.version)
+			_, sources, err := BundleSources(dir)
+			checkError(t, err, c.want)
+			if sources != nil {
+				t.Errorf("%d sources as well", len(sources))
+			}
+		})
+	}
+	_, _, err := BundleSources(t.TempDir())
+	checkError(t, err, "kubernetes/VERSION: no such file or directory")
+}
+
+// TestForeignFiles wants what others left to be found, and what is ours not.
+func TestForeignFiles(t *testing.T) {
+	env := testEnv(t, "default")
+	if found := env.checkForeignFiles(); len(found) > 0 {
+		t.Errorf("on a fresh machine: %v", found)
+	}
+	put(t, env, "/etc/kubernetes/manifests/etcd.yaml", "x", 0o600)
+	put(t, env, "/var/lib/etcd/member/wal", "x", 0o600)
+	found := env.checkForeignFiles()
+	if len(found) != 2 {
+		t.Fatalf("%v", found)
+	}
+	checkError(t, found[0], "/etc/kubernetes/manifests/etcd.yaml is there, and bootstrap did not make it", "kubeadm reset")
+	checkError(t, found[1], "/var/lib/etcd holds data that is not of this cluster", "mv /var/lib/etcd /var/lib/etcd.old")
+
+	ours := testEnv(t, "default")
+	runPhase(t, ours, runEtcd)
+	put(t, ours, "/var/lib/etcd/member/wal", "x", 0o600)
+	if found := ours.checkForeignFiles(); len(found) > 0 {
+		t.Errorf("after our own etcd phase: %v", found)
+	}
+}
+
+func TestForeignPrograms(t *testing.T) {
+	env := testEnv(t, "default")
+	if got := env.foreignProgram("kubelet"); got != "" {
+		t.Errorf("found %s on an empty machine", got)
+	}
+	if _, err := env.Host.WriteFile("/usr/local/bin/kubelet", []byte("ours"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := env.foreignProgram("kubelet"); got != "" {
+		t.Errorf("%s is ours", got)
+	}
+	put(t, env, "/usr/bin/kubelet", "theirs", 0o755)
+	if got := env.foreignProgram("kubelet"); got != "/usr/bin/kubelet" {
+		t.Errorf("found %q, want /usr/bin/kubelet", got)
+	}
+}
+
+func TestForeignNetwork(t *testing.T) {
+	env := testEnv(t, "default")
+	put(t, env, networkFile, "{}", 0o600)
+	if got := env.foreignNetwork(networkFile); got != "" {
+		t.Errorf("%s is ours", got)
+	}
+	put(t, env, "/etc/cni/net.d/05-cilium.conflist", "{}", 0o600)
+	if got := env.foreignNetwork(networkFile); got != "/etc/cni/net.d/05-cilium.conflist" {
+		t.Errorf("found %q", got)
+	}
+}

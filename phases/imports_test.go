@@ -1,0 +1,212 @@
+package phases
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// source is one Go file of the module that is not a test.
+type source struct {
+	file    string // from the module's root
+	pkg     string // folder from the module's root
+	syntax  *ast.File
+	imports []string
+}
+
+// sources are all of them, save the components, which are modules of their own.
+func sources(t *testing.T) []source {
+	t.Helper()
+	var all []source
+	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel := filepath.ToSlash(strings.TrimPrefix(file, "../"))
+		if d.IsDir() && (strings.HasPrefix(rel, ".") && rel != ".." || rel == "scripts" || rel == "testdata") {
+			return fs.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(rel, ".go") || strings.HasSuffix(rel, "_test.go") {
+			return nil
+		}
+		syntax, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		s := source{file: rel, pkg: path.Dir(rel), syntax: syntax}
+		for _, i := range syntax.Imports {
+			name, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			s.imports = append(s.imports, name)
+		}
+		all = append(all, s)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pkg := range []string{"cmd/bootstrap", "phases", "phases/host", "templates"} {
+		if !slices.ContainsFunc(all, func(s source) bool { return s.pkg == pkg }) {
+			t.Fatalf("%s was not found: this test would hold nothing", pkg)
+		}
+	}
+	return all
+}
+
+// below are the packages that phases stands on. They know nothing of each other.
+var below = []string{
+	"phases/config", "phases/host", "phases/pki", "phases/runtime", "phases/cluster",
+	"phases/health", "phases/diagnose", "phases/bundle", "templates", "manifests",
+}
+
+// TestOwnImports holds design.md §3: cmd -> phases -> the rest, never sideways or up.
+func TestOwnImports(t *testing.T) {
+	allowed := map[string][]string{
+		"cmd/bootstrap":        append([]string{"phases"}, below...),
+		"phases":               below,
+		"phases/host/hosttest": {"phases/host"},
+	}
+	for _, s := range sources(t) {
+		if _, ok := allowed[s.pkg]; !ok && !slices.Contains(below, s.pkg) {
+			t.Errorf("%s: package %s is not in design.md §3", s.file, s.pkg)
+		}
+		for _, i := range s.imports {
+			own, ok := strings.CutPrefix(i, "bootstrap/")
+			if ok && !slices.Contains(allowed[s.pkg], own) {
+				t.Errorf("%s imports %s: sideways or up", s.file, own)
+			}
+		}
+	}
+}
+
+// TestForeignImports wants each big dependency behind one package.
+func TestForeignImports(t *testing.T) {
+	cases := []struct {
+		prefix  string
+		allowed []string
+	}{
+		{"k8s.io/client-go", []string{"phases/cluster"}},
+		{"k8s.io/apimachinery", []string{"phases/cluster"}},
+		{"k8s.io/api/", []string{"phases", "phases/cluster"}},
+		{"k8s.io/cri-api", []string{"phases/runtime"}},
+		{"github.com/containerd/", []string{"phases/runtime"}},
+		{"google.golang.org/grpc", []string{"phases/runtime"}},
+		{"github.com/coreos/go-systemd", []string{"phases/host"}},
+		{"github.com/godbus/", []string{"phases/host"}},
+		{"github.com/klauspost/compress", []string{"phases/bundle"}},
+		{"github.com/opencontainers/", []string{"phases/bundle"}},
+		{"github.com/spf13/", []string{"cmd/bootstrap"}},
+		{"golang.org/x/term", []string{"cmd/bootstrap"}},
+		{"text/template", []string{"templates"}},
+		{"html/template", nil},
+		{"os/exec", []string{"phases/host"}},
+		{"testing", []string{"phases/host/hosttest"}},
+	}
+	all := sources(t)
+	for _, c := range cases {
+		for _, s := range all {
+			uses := func(i string) bool { return strings.HasPrefix(i+"/", strings.TrimSuffix(c.prefix, "/")+"/") }
+			if slices.ContainsFunc(s.imports, uses) && !slices.Contains(c.allowed, s.pkg) {
+				t.Errorf("%s imports %s, which only %v may", s.file, c.prefix, c.allowed)
+			}
+		}
+	}
+}
+
+// TestOneDoorForEffects wants nothing of the machine changed but through host.
+// bundle writes bundles, cmd puts a bundle's file into place.
+func TestOneDoorForEffects(t *testing.T) {
+	effects := []string{
+		"os.Chmod", "os.Chown", "os.Chtimes", "os.Create", "os.CreateTemp", "os.Lchown", "os.Link", "os.Mkdir", "os.MkdirAll",
+		"os.MkdirTemp", "os.OpenFile", "os.Remove", "os.RemoveAll", "os.Rename", "os.Symlink", "os.Truncate", "os.WriteFile",
+		"os.StartProcess", "exec.Command", "exec.CommandContext", "ioutil.WriteFile",
+	}
+	allowed := map[string][]string{
+		"cmd/bootstrap": {"os.CreateTemp", "os.Remove", "os.Rename"},
+	}
+	found := 0
+	for _, s := range sources(t) {
+		for _, call := range calls(s.syntax) {
+			if !slices.Contains(effects, call) {
+				continue
+			}
+			found++
+			doors := s.pkg == "phases/host" || s.pkg == "phases/bundle"
+			if !doors && !slices.Contains(allowed[s.pkg], call) {
+				t.Errorf("%s calls %s; use host", s.file, call)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no effect anywhere, not even in host: this test would hold nothing")
+	}
+}
+
+// TestRules holds what is seen by grep: printing, contexts and exits.
+func TestRules(t *testing.T) {
+	cases := []struct {
+		calls   []string
+		allowed []string
+	}{
+		{[]string{"fmt.Print", "fmt.Printf", "fmt.Println", "log.Print", "log.Printf", "log.Fatal", "log.Fatalf", "slog.Info"}, []string{"cmd/bootstrap"}},
+		{[]string{"os.Exit", "context.Background"}, []string{"cmd/bootstrap"}},
+		{[]string{"context.TODO", "panic"}, nil},
+	}
+	all := sources(t)
+	for _, c := range cases {
+		for _, s := range all {
+			for _, call := range calls(s.syntax) {
+				if slices.Contains(c.calls, call) && !slices.Contains(c.allowed, s.pkg) {
+					t.Errorf("%s calls %s", s.file, call)
+				}
+			}
+		}
+	}
+}
+
+// calls are the functions that are called by name: os.Remove, panic.
+func calls(file *ast.File) []string {
+	var names []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		switch f := call.Fun.(type) {
+		case *ast.Ident:
+			names = append(names, f.Name)
+		case *ast.SelectorExpr:
+			if pkg, ok := f.X.(*ast.Ident); ok {
+				names = append(names, pkg.Name+"."+f.Sel.Name)
+			}
+		}
+		return true
+	})
+	return names
+}
+
+// TestModules wants what the components are built from kept out of bootstrap's own module.
+func TestModules(t *testing.T) {
+	data, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(data), "k8s.io/client-go ") {
+		t.Fatal("go.mod does not even name client-go: this test would hold nothing")
+	}
+	for _, module := range []string{"k8s.io/kubernetes", "go.etcd.io/etcd", "github.com/coredns/", "github.com/opencontainers/runc", "github.com/containernetworking/plugins"} {
+		if strings.Contains(string(data), "\t"+module) {
+			t.Errorf("go.mod names %s", module)
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package phases
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"bootstrap/phases/pki"
+)
+
+const confDir = "/etc/kubernetes"
+
+func kubeconfigsDone(t *testing.T, name string) *Env {
+	t.Helper()
+	env := certsDone(t, name)
+	runPhase(t, env, runKubeconfigs)
+	return env
+}
+
+func readKubeconfig(t *testing.T, env *Env, path string) pki.Kubeconfig {
+	t.Helper()
+	data, err := env.Host.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := pki.ParseKubeconfig(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// TestKubeconfigs holds kubeadm's table (reference/kubeadm.md §2.5).
+func TestKubeconfigs(t *testing.T) {
+	table := []struct{ file, commonName, organization, defaultServer, customServer string }{
+		{"admin.conf", "kubernetes-admin", "kubeadm:cluster-admins", "https://192.0.2.10:6443", "https://api.example.org:443"},
+		{"super-admin.conf", "kubernetes-super-admin", "system:masters", "https://192.0.2.10:6443", "https://api.example.org:443"},
+		{"kubelet.conf", "system:node:NODE", "system:nodes", "https://192.0.2.10:6443", "https://198.51.100.7:8443"},
+		{"controller-manager.conf", "system:kube-controller-manager", "", "https://192.0.2.10:6443", "https://198.51.100.7:8443"},
+		{"scheduler.conf", "system:kube-scheduler", "", "https://192.0.2.10:6443", "https://198.51.100.7:8443"},
+	}
+	for _, name := range []string{"default", "custom"} {
+		env := kubeconfigsDone(t, name)
+		ca := readCert(t, env, pkiDir+"/ca.crt")
+		for _, row := range table {
+			t.Run(name+"/"+row.file, func(t *testing.T) {
+				k := readKubeconfig(t, env, confDir+"/"+row.file)
+				cert, err := pki.ParseCert(k.Cert)
+				if err != nil {
+					t.Fatal(err)
+				}
+				commonName := strings.Replace(row.commonName, "NODE", env.Config.NodeName, 1)
+				if cert.Subject.CommonName != commonName || strings.Join(cert.Subject.Organization, ",") != row.organization {
+					t.Errorf("subject %s", cert.Subject)
+				}
+				if err := cert.CheckSignatureFrom(ca); err != nil || string(k.CA) != string(pki.EncodeCert(ca)) {
+					t.Errorf("not of this cluster's CA: %v", err)
+				}
+				key, err := pki.ParseKey(k.Key)
+				if err != nil || !pki.SameKey(cert, key) {
+					t.Errorf("the key is not the certificate's: %v", err)
+				}
+				server := map[string]string{"default": row.defaultServer, "custom": row.customServer}[name]
+				if k.Server != server || k.Cluster != env.Config.ClusterName {
+					t.Errorf("server %s of %s, want %s", k.Server, k.Cluster, server)
+				}
+			})
+		}
+		for file, state := range files(t, env, confDir) {
+			if strings.HasSuffix(file, ".conf") && state.mode != 0o600 {
+				t.Errorf("%s has mode %s", file, state.mode)
+			}
+		}
+	}
+}
+
+func TestKubeconfigsAgainChangeNothing(t *testing.T) {
+	env := kubeconfigsDone(t, "default")
+	before := files(t, env, confDir)
+	if notes := runPhase(t, env, runKubeconfigs); len(notes) > 0 {
+		t.Errorf("it has something to say: %q", notes)
+	}
+	if names := changed(before, files(t, env, confDir)); len(names) > 0 {
+		t.Errorf("it changed %v", names)
+	}
+}
+
+// TestKubeconfigsAreWrittenAgain changes one thing and wants just these files to follow.
+func TestKubeconfigsAreWrittenAgain(t *testing.T) {
+	all := []string{"admin.conf", "super-admin.conf", "kubelet.conf", "controller-manager.conf", "scheduler.conf"}
+	cases := []struct {
+		name   string
+		change func(*testing.T, *Env)
+		want   []string
+		note   string
+	}{
+		{"one is gone", func(t *testing.T, e *Env) { remove(t, e, adminConf) }, []string{"admin.conf"}, ""},
+		{"another endpoint", func(t *testing.T, e *Env) { e.Config.ControlPlaneEndpoint = "api.example.org:443" },
+			all[:2], "admin.conf is written again: its server is https://192.0.2.10:6443, want https://api.example.org:443"},
+		{"another port", func(t *testing.T, e *Env) { e.Config.BindPort = 7443 }, all, "its server is https://192.0.2.10:6443"},
+		{"another node name", func(t *testing.T, e *Env) { e.Config.NodeName = "node-2" },
+			[]string{"kubelet.conf"}, `its common name is "system:node:node-1", want "system:node:node-2"`},
+		{"another CA", newClusterCA, all, "its CA is not this cluster's"},
+		{"damaged", func(t *testing.T, e *Env) { put(t, e, schedulerConf, "hello: [", 0o600) },
+			[]string{"scheduler.conf"}, "scheduler.conf is written again: parse: "},
+		{"open to all", func(t *testing.T, e *Env) { chmod(t, e, adminConf, 0o644) }, nil, "admin.conf was open to others (mode 0644): closed"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			env := kubeconfigsDone(t, "default")
+			before := files(t, env, confDir)
+			c.change(t, env)
+			notes := strings.Join(runPhase(t, env, runKubeconfigs), "\n")
+			if !strings.Contains(notes, c.note) || c.note == "" && notes != "" {
+				t.Errorf("it says %q, want %q", notes, c.note)
+			}
+			want := map[string]bool{}
+			for _, file := range c.want {
+				want[file] = true
+			}
+			after := files(t, env, confDir)
+			got := contentChanged(before, after)
+			delete(got, "pki/ca.crt")
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("changed (-want +got):\n%s", diff)
+			}
+			if mode := after["admin.conf"].mode; mode != 0o600 {
+				t.Errorf("admin.conf has mode %s", mode)
+			}
+		})
+	}
+}
+
+// newClusterCA signs the CA's certificate anew, for the same key.
+func newClusterCA(t *testing.T, env *Env) {
+	ca := readCA(t, env, "ca")
+	again, err := pki.NewCA("kubernetes", ca.Key, env.Config.CAValidity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, env, pkiDir+"/ca.crt", string(pki.EncodeCert(again.Cert)), 0o644)
+}
+
+func TestKubeconfigsNeedCA(t *testing.T) {
+	env := testEnv(t, "default")
+	failPhase(t, env, runKubeconfigs, "no CA in /etc/kubernetes/pki", "run first: bootstrap init phase certs")
+	runPhase(t, env, runCerts)
+	put(t, env, pkiDir+"/ca.key", "hello", 0o600)
+	failPhase(t, env, runKubeconfigs, pkiDir+"/ca.key: no PEM block in it")
+	if _, err := env.Host.ReadFile(adminConf); err == nil {
+		t.Error("admin.conf was written")
+	}
+}

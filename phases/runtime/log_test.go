@@ -1,0 +1,52 @@
+package runtime
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+func TestLastLine(t *testing.T) {
+	const head = "2026-01-02T03:04:05.678Z stderr F "
+	cases := []struct{ name, log, want string }{
+		{"one line", head + "starting\n", "starting"},
+		{"the last of two", head + "starting\n" + head + "bind: address already in use\n", "bind: address already in use"},
+		{"not ended", head + "a\n" + head + "b", "b"},
+		{"empty", "", ""},
+		{"longer than the tail", strings.Repeat(head+"x\n", 10_000) + head + "panic: at last\n", "panic: at last"},
+		{"no such form", "hello", "hello"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "0.log")
+			if err := os.WriteFile(file, []byte(c.log), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if got := (&Container{LogPath: file}).LastLine(); got != c.want {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+	if got := (&Container{LogPath: filepath.Join(t.TempDir(), "none")}).LastLine(); got != "" {
+		t.Errorf("%q of no log", got)
+	}
+}
+
+func TestPlain(t *testing.T) {
+	own := errors.New("own")
+	if got := plain(own); got != own {
+		t.Errorf("%v", got)
+	}
+	if got := plain(status.Error(codes.Unavailable, "no such socket")); got.Error() != "no such socket" {
+		t.Errorf("%v", got)
+	}
+	cut := status.Error(codes.DeadlineExceeded, "late")
+	if got := plain(cut); status.Code(got) != codes.DeadlineExceeded {
+		t.Errorf("%v is no longer known as a deadline", got)
+	}
+}

@@ -1,0 +1,150 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// started is a run of init that goes on beside the test.
+type started struct {
+	n    *Node
+	cmd  *exec.Cmd
+	done chan error
+
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+func (s *started) Write(data []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.Write(data)
+}
+
+func (s *started) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.String()
+}
+
+// StartInit runs init beside the test.
+func (n *Node) StartInit(args ...string) *started {
+	n.t.Helper()
+	s := &started{n: n, done: make(chan error, 1)}
+	line := append([]string{"exec", n.Name, "bash", "-c", `echo $$ >/tmp/init.pid; exec /root/bootstrap init "$@"`, "_"}, args...)
+	s.cmd = exec.CommandContext(n.ctx, path("scripts/node"), line...)
+	s.cmd.Stdout, s.cmd.Stderr = s, s
+	s.cmd.WaitDelay = 5 * time.Second
+	if err := s.cmd.Start(); err != nil {
+		n.t.Fatal(err)
+	}
+	go func() { s.done <- s.cmd.Wait() }()
+	return s
+}
+
+// Kill sends a signal as soon as init has printed the text, and gives its exit code.
+func (s *started) Kill(signal, text string) Result {
+	n := s.n
+	n.t.Helper()
+	n.Eventually(2*time.Minute, fmt.Sprintf("init prints %q", text), func() error {
+		if strings.Contains(s.String(), text) {
+			return nil
+		}
+		return errors.New(s.String())
+	})
+	n.MustSh("kill -" + signal + " $(cat /tmp/init.pid)")
+	var err error
+	select {
+	case err = <-s.done:
+	case <-time.After(30 * time.Second):
+		n.t.Fatalf("init does not end after SIG%s: %s", signal, s)
+	}
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) && !errors.Is(err, context.Canceled) {
+		n.t.Fatalf("%v: %s", err, s)
+	}
+	code := s.cmd.ProcessState.ExitCode()
+	if status, ok := s.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		code = 128 + int(status.Signal()) // scripts/node ends as its command does
+	}
+	n.log.Result = Result{Command: "init, killed by SIG" + signal, Out: s.String(), Code: code}
+	return n.log.Result
+}
+
+// brokenConfig has a value that makes kube-apiserver exit at once.
+const brokenConfig = `apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+apiServer:
+  extraArgs:
+  - name: max-requests-inflight
+    value: plenty
+`
+
+// TestInterrupted ends init at several moments, each run where the one before
+// was stopped, and at last lets it finish.
+func TestInterrupted(t *testing.T) {
+	n := Up(t, 6*time.Minute)
+	n.Copy("bin/bootstrap-box", "/root/bootstrap")
+	n.Write("/root/broken.yaml", brokenConfig)
+	for _, c := range []struct{ name, text string }{
+		{"KilledInImages", "runtime              done"},
+		{"KilledAfterImages", "images               done"},
+		{"KilledInKubelet", "kubelet              kubelet /usr/local/bin/kubelet"},
+		{"KilledInWait", "the control plane must be healthy within"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := n.In(t)
+			if r := n.StartInit().Kill("KILL", c.text); r.Code != 137 || r.Has("The control plane is ready") {
+				t.Fatalf("it was not killed in time: %s", r)
+			}
+		})
+	}
+	t.Run("InitAfterKills", func(t *testing.T) {
+		n := n.In(t)
+		n.MustBootstrap("init")
+		n.Healthy(30 * time.Second)
+	})
+	t.Run("Terminated", func(t *testing.T) {
+		n := n.In(t)
+		r := n.StartInit("--config", "/root/broken.yaml").Kill("TERM", "the control plane must be healthy within")
+		if r.Code != 143 {
+			t.Errorf("exit code is not 143: %s", r)
+		}
+		for _, text := range []string{"interrupted", "run the same command again", "bootstrap reset"} {
+			if !r.Has(text) {
+				t.Errorf("not told: %q in %s", text, r)
+			}
+		}
+	})
+	t.Run("InitAfterTerm", func(t *testing.T) {
+		n := n.In(t)
+		n.MustBootstrap("init")
+		n.Healthy(30 * time.Second)
+	})
+}
+
+// TestStall: a control plane that cannot start ends with the cause.
+func TestStall(t *testing.T) {
+	n := Up(t, 3*time.Minute)
+	n.Copy("bin/bootstrap-box", "/root/bootstrap")
+	n.Write("/root/broken.yaml", brokenConfig)
+	r := n.Bootstrap("init", "--config", "/root/broken.yaml", "--timeout", "25s")
+	if r.Code != 1 {
+		t.Errorf("exit code is not 1: %s", r)
+	}
+	for _, text := range []string{"kube-apiserver", "exit code 1", "max-requests-inflight", "journalctl -u kubelet", "run the same command again"} {
+		if !strings.Contains(r.Err, text) {
+			t.Errorf("not told: %q in %s", text, r)
+		}
+	}
+	t.Log(r.Err)
+	n.MustBootstrap("init")
+	n.Healthy(30 * time.Second)
+}
