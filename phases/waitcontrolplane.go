@@ -59,6 +59,9 @@ func (e *Env) waitForAPIServer(ctx context.Context) error {
 		return err
 	}
 	defer w.cri.Close()
+	if err := w.replaceStalePods(ctx); err != nil {
+		return err
+	}
 	return w.wait(ctx, append(w.apiChecks(), health.Check{Name: "priority class", Probe: w.priorityClass}))
 }
 
@@ -140,18 +143,26 @@ func (e *Env) connect(kubeconfig string) (*cluster.Cluster, error) {
 func (e *Env) manifestHashes() (map[string]string, error) {
 	hashes := map[string]string{}
 	for _, name := range components {
-		file := manifestFile(name)
-		data, err := e.Host.ReadFile(file)
+		uid, err := e.manifestUID(name)
 		if err != nil {
 			return nil, err
 		}
-		pod, err := decodePod(data)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		hashes[name] = string(pod.UID)
+		hashes[name] = uid
 	}
 	return hashes, nil
+}
+
+func (e *Env) manifestUID(name string) (string, error) {
+	file := manifestFile(name)
+	data, err := e.Host.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	pod, err := decodePod(data)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", file, err)
+	}
+	return string(pod.UID), nil
 }
 
 // wait ends at the deadline of the whole control plane, which begins with the first wait.

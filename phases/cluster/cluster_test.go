@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log"
 	"net/http"
@@ -109,7 +110,8 @@ func TestHealthy(t *testing.T) {
 		t.Error(err)
 	}
 	err := c.Healthy(t.Context(), "/readyz")
-	if unhealthy, ok := err.(*UnhealthyError); !ok || err.Error() != "/readyz fails: etcd" || len(unhealthy.Failed) != 1 {
+	unhealthy := &UnhealthyError{}
+	if !errors.As(err, &unhealthy) || err.Error() != "/readyz fails: etcd" || len(unhealthy.Failed) != 1 {
 		t.Errorf("%T %v", err, err)
 	}
 	if len(s.requests) != 2 || s.requests[0].Method != "GET" || s.requests[0].URL != "/livez" {

@@ -101,7 +101,7 @@ type StalledError struct {
 }
 
 func (e *StalledError) Error() string {
-	if errors.Is(e.cause, context.Canceled) {
+	if !errors.Is(e.cause, context.DeadlineExceeded) { // a signal, or plain cancellation
 		return fmt.Sprintf("interrupted after %s, still missing: %s", e.After.Round(time.Second), describe(e.Pending))
 	}
 	return fmt.Sprintf("not healthy within %s, still missing: %s", e.After.Round(time.Second), describe(e.Pending))

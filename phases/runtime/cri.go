@@ -141,26 +141,59 @@ func (c *CRI) inspect(ctx context.Context, found *cri.Container) (*Container, er
 	}, nil
 }
 
+// Pod is a pod sandbox.
+type Pod struct{ id, name string }
+
+// Pods lists the sandboxes in kube-system that match a pod's name and UID.
+func (c *CRI) Pods(ctx context.Context, match func(name, uid string) bool) ([]Pod, error) {
+	answer, err := c.pods.ListPodSandbox(ctx, &cri.ListPodSandboxRequest{Filter: &cri.PodSandboxFilter{
+		LabelSelector: map[string]string{"io.kubernetes.pod.namespace": "kube-system"},
+	}})
+	if err != nil {
+		return nil, plain(err)
+	}
+	var pods []Pod
+	for _, p := range answer.Items {
+		if match(p.Metadata.Name, p.Metadata.Uid) {
+			pods = append(pods, sandbox(p))
+		}
+	}
+	return pods, nil
+}
+
+func sandbox(p *cri.PodSandbox) Pod {
+	return Pod{id: p.Id, name: p.Metadata.Namespace + "/" + p.Metadata.Name}
+}
+
 // RemovePods stops and removes every pod sandbox that Kubernetes made.
 func (c *CRI) RemovePods(ctx context.Context) error {
 	answer, err := c.pods.ListPodSandbox(ctx, &cri.ListPodSandboxRequest{})
 	if err != nil {
 		return plain(err)
 	}
-	errs := make([]error, len(answer.Items))
-	parallel(len(answer.Items), func(i int) { errs[i] = c.removePod(ctx, answer.Items[i]) })
+	pods := make([]Pod, len(answer.Items))
+	for i, p := range answer.Items {
+		pods[i] = sandbox(p)
+	}
+	return c.Remove(ctx, pods)
+}
+
+// Remove stops and removes pod sandboxes, side by side.
+func (c *CRI) Remove(ctx context.Context, pods []Pod) error {
+	errs := make([]error, len(pods))
+	parallel(len(pods), func(i int) { errs[i] = c.removePod(ctx, pods[i]) })
 	return errors.Join(errs...)
 }
 
-func (c *CRI) removePod(ctx context.Context, pod *cri.PodSandbox) error {
+func (c *CRI) removePod(ctx context.Context, pod Pod) error {
 	// Removing a pod whose containers run kills them at once; stopping it gives
 	// the network plugin its turn to take the pod's links and rules away.
-	_, err := c.pods.StopPodSandbox(ctx, &cri.StopPodSandboxRequest{PodSandboxId: pod.Id})
+	_, err := c.pods.StopPodSandbox(ctx, &cri.StopPodSandboxRequest{PodSandboxId: pod.id})
 	if err == nil {
-		_, err = c.pods.RemovePodSandbox(ctx, &cri.RemovePodSandboxRequest{PodSandboxId: pod.Id})
+		_, err = c.pods.RemovePodSandbox(ctx, &cri.RemovePodSandboxRequest{PodSandboxId: pod.id})
 	}
 	if err != nil && status.Code(err) != codes.NotFound {
-		return fmt.Errorf("remove pod %s/%s: %w", pod.Metadata.Namespace, pod.Metadata.Name, plain(err))
+		return fmt.Errorf("remove pod %s: %w", pod.name, plain(err))
 	}
 	return nil
 }

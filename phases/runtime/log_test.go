@@ -39,7 +39,7 @@ func TestLastLine(t *testing.T) {
 
 func TestPlain(t *testing.T) {
 	own := errors.New("own")
-	if got := plain(own); got != own {
+	if got := plain(own); !errors.Is(got, own) {
 		t.Errorf("%v", got)
 	}
 	if got := plain(status.Error(codes.Unavailable, "no such socket")); got.Error() != "no such socket" {

@@ -82,8 +82,8 @@ func (n *Node) checkFileModes() {
 	if len(files) < 25 {
 		n.t.Errorf("only %d files in /etc/kubernetes", len(files))
 	}
-	public := regexp.MustCompile(`^644 0:0 \S+\.(crt|pub)$`)
-	private := regexp.MustCompile(`^600 0:0 \S+\.(key|conf|yaml)$`)
+	public := regexp.MustCompile(`^644 0:0 \S+\.crt$`)
+	private := regexp.MustCompile(`^600 0:0 \S+\.(key|pub|conf|yaml)$`)
 	for _, file := range files {
 		if !public.MatchString(file) && !private.MatchString(file) {
 			n.t.Errorf("mode, owner or name is wrong: %s", file)
@@ -376,7 +376,7 @@ type survey struct {
 // facts that are no files, each with how it is asked for.
 var facts = map[string]string{
 	"listening":    `ss -Hltnu | awk '{print $1, $5}' | sort`,
-	"links":        `ip -o link | awk '{print $2}' | sort`,
+	"links":        `ip -o link | awk '{print $2}' | cut -d@ -f1 | sort`,
 	"routes":       `ip route; ip -6 route | grep -v ' proto kernel ' || true`,
 	"netns":        `ip netns list`,
 	"mounts":       `awk '{print $5}' /proc/self/mountinfo | grep -v -e ^/proc -e ^/sys -e ^/run/credentials -e ^/run/user | sort`,

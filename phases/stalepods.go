@@ -1,0 +1,53 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"time"
+)
+
+// replaceStalePods removes the pods of manifests that were changed since, where
+// the kubelet would not: until it has met its API server once, it removes no pod
+// at all, and no pod takes the place of the one it replaces. So a manifest that
+// kept the API server from starting could never be mended.
+func (w *controlPlaneWait) replaceStalePods(ctx context.Context) error {
+	soon, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if w.cluster.Healthy(soon, "/livez") == nil {
+		return nil
+	}
+	current, err := w.env.manifestUIDs()
+	if err != nil {
+		return err
+	}
+	stale := func(pod, uid string) bool { return current[pod] != "" && current[pod] != uid }
+	found, err := w.cri.Pods(ctx, stale)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	w.env.note("the kubelet is restarted without the pods of manifests that were changed: it would remove none before it has met the API server")
+	const unit = "kubelet.service"
+	if _, err := w.env.Host.StopUnit(ctx, unit); err != nil {
+		return err
+	}
+	err = w.cri.Remove(ctx, found)
+	_, startErr := w.env.Host.StartUnit(ctx, unit)
+	return errors.Join(err, startErr)
+}
+
+// manifestUIDs are the UIDs of the static pods on disk, by the pods' names.
+func (e *Env) manifestUIDs() (map[string]string, error) {
+	uids := map[string]string{}
+	for _, name := range components {
+		uid, err := e.manifestUID(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		uids[name+"-"+e.Config.NodeName] = uid
+	}
+	return uids, nil
+}
