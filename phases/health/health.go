@@ -101,7 +101,8 @@ type StalledError struct {
 }
 
 func (e *StalledError) Error() string {
-	if !errors.Is(e.cause, context.DeadlineExceeded) { // a signal, or plain cancellation
+	// What is no deadline is a signal, or plain cancellation.
+	if e.cause != nil && !errors.Is(e.cause, context.DeadlineExceeded) {
 		return fmt.Sprintf("interrupted after %s, still missing: %s", e.After.Round(time.Second), describe(e.Pending))
 	}
 	return fmt.Sprintf("not healthy within %s, still missing: %s", e.After.Round(time.Second), describe(e.Pending))
