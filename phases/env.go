@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -16,6 +17,9 @@ type Env struct {
 	Facts  host.Facts
 	Bundle *bundle.Bundle // nil without one
 	Report func(Event)    // called from several goroutines at once
+	// Timeout bounds all waits for the control plane together, in place of the
+	// config's. Unlike that, it reaches no manifest: another one restarts nothing.
+	Timeout time.Duration
 
 	phase     string
 	firstWait *firstWait
@@ -35,9 +39,10 @@ func (e *Env) forPhase(name string) *Env {
 
 // deadline is one for all waits of a run; the first call sets and tells it.
 func (e *Env) deadline() time.Time {
+	timeout := cmp.Or(e.Timeout, e.Config.ControlPlaneTimeout)
 	e.firstWait.once.Do(func() {
 		e.firstWait.at = time.Now()
-		e.note("the control plane must be healthy within %s (--timeout)", e.Config.ControlPlaneTimeout)
+		e.note("the control plane must be healthy within %s (--timeout)", timeout)
 	})
-	return e.firstWait.at.Add(e.Config.ControlPlaneTimeout)
+	return e.firstWait.at.Add(timeout)
 }

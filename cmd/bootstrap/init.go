@@ -30,7 +30,7 @@ func (o *initOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
 	f.StringVar(&o.config, "config", "", "config file with kubeadm's InitConfiguration and ClusterConfiguration (v1beta4); none is needed")
 	f.StringVar(&o.bundle, "bundle", "", "bundle to install from (default: the one inside this executable, beside it, or in /usr/local/share/bootstrap)")
-	f.DurationVar(&o.timeout, "timeout", 0, "how long the control plane may take to become healthy (default 4m)")
+	f.DurationVar(&o.timeout, "timeout", 0, "how long the control plane may take to become healthy (default: timeouts.controlPlaneComponentHealthCheck of the config file, 4m without)")
 	f.StringVar(&o.root, "root", "/", "directory that stands for this machine's root; only phases that write files work with another")
 }
 
@@ -91,6 +91,15 @@ func phaseList(plan phases.Plan) string {
 	return b.String()
 }
 
+const ready = `
+The control plane is ready after %s. Use it:
+
+  export KUBECONFIG=/etc/kubernetes/admin.conf
+  kubectl get nodes
+
+Undo it: bootstrap reset
+`
+
 func runInit(ctx context.Context, o initOptions, plan phases.Plan) error {
 	start := time.Now()
 	env, closeEnv, err := o.env()
@@ -102,9 +111,8 @@ func runInit(ctx context.Context, o initOptions, plan phases.Plan) error {
 	env.Report = progress.report
 	err = plan.Run(ctx, env)
 	progress.end()
-	if err == nil && len(plan.Names()) > 1 {
-		fmt.Printf("\nThe control plane is ready after %s. Use it:\n\n  export KUBECONFIG=/etc/kubernetes/admin.conf\n  kubectl get nodes\n\nUndo it: bootstrap reset\n",
-			time.Since(start).Round(100*time.Millisecond))
+	if _, waited := plan.Find("wait-control-plane"); err == nil && waited {
+		fmt.Printf(ready, time.Since(start).Round(100*time.Millisecond))
 	}
 	return err
 }
@@ -133,7 +141,7 @@ func (o initOptions) env() (*phases.Env, func(), error) {
 			b.Close()
 		}
 	}
-	return &phases.Env{Config: c, Host: h, Facts: facts, Bundle: b}, closeAll, nil
+	return &phases.Env{Config: c, Host: h, Facts: facts, Bundle: b, Timeout: o.timeout}, closeAll, nil
 }
 
 // openHost opens the machine, or says in a user's words that it takes root.
@@ -167,14 +175,7 @@ func (o initOptions) readConfig(facts host.Facts) (*config.Config, error) {
 	if len(facts.NodeIPs) > 0 {
 		machine.Address = facts.NodeIPs[0]
 	}
-	c, err := config.Parse(o.config, data, machine)
-	if err != nil {
-		return nil, err
-	}
-	if o.timeout > 0 {
-		c.ControlPlaneTimeout = o.timeout
-	}
-	return c, nil
+	return config.Parse(o.config, data, machine)
 }
 
 func (o initOptions) openBundle() (*bundle.Bundle, error) {

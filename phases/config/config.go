@@ -33,7 +33,7 @@ type Config struct {
 	ControllerManager    Component
 	Scheduler            Component
 	Images               Images
-	ControlPlaneTimeout  time.Duration // the total deadline of wait-control-plane
+	ControlPlaneTimeout  time.Duration // how long the control plane may take to start, in probes and waits
 }
 
 // Networking holds the cluster's address ranges; one of each, or one per IP family.
