@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"reflect"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -95,7 +93,7 @@ func wanted(goType string) string {
 // nearest is the known field that a typo may stand for, or "".
 func nearest(field string) string {
 	best, least := "", 1+min(2, len(field)/3)
-	for _, known := range fieldNames(reflect.TypeFor[documents]()) {
+	for _, known := range fieldNames() {
 		if d := distance(strings.ToLower(field), strings.ToLower(known)); d < least {
 			best, least = known, d
 		}
@@ -103,25 +101,25 @@ func nearest(field string) string {
 	return best
 }
 
-// fieldNames are the names of all fields of a config file, sorted.
-func fieldNames(t reflect.Type) []string {
+// fieldNames are the names of all fields of a config file: one of everything that
+// can stand in it is written out and read as YAML.
+func fieldNames() []string {
 	var names []string
-	switch t.Kind() {
-	case reflect.Slice, reflect.Pointer:
-		return fieldNames(t.Elem())
-	case reflect.Struct:
-		if t == reflect.TypeFor[yaml.Node]() {
-			return nil
-		}
-		for f := range t.Fields() {
-			name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-			if name != "" {
-				names = append(names, name)
-			}
-			names = append(names, fieldNames(f.Type)...)
+	for _, part := range []any{initConfiguration{}, clusterConfiguration{}, Arg{}, Taint{}} {
+		var root yaml.Node
+		if err := root.Encode(part); err == nil { // without names there are no guesses
+			names = append(names, keys(&root)...)
 		}
 	}
-	slices.Sort(names)
+	return names
+}
+
+func keys(n *yaml.Node) []string {
+	var names []string
+	for i := 0; n.Kind == yaml.MappingNode && i < len(n.Content); i += 2 {
+		names = append(names, n.Content[i].Value)
+		names = append(names, keys(n.Content[i+1])...)
+	}
 	return names
 }
 
