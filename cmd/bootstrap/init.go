@@ -40,7 +40,7 @@ func newInitCommand() *cobra.Command {
 		Use:   "init",
 		Short: "Make this machine a Kubernetes control plane",
 		Long: "Make this machine a Kubernetes control plane: run the phases below in this order.\n" +
-			"Run again after anything went wrong, it goes on from there.\n\nPhases:\n" + phaseList(phases.Init()),
+			"Run again after anything went wrong, it goes on from there.\n\nPhases:\n" + phaseList(phases.Init()) + "\n" + exitCodes,
 		Example: `  sudo bootstrap init
   sudo bootstrap init --config cluster.yaml
   sudo bootstrap init --bundle ./bundle.tar.zst --timeout 2m

@@ -26,7 +26,7 @@ func newResetCommand() *cobra.Command {
 		Use:   "reset",
 		Short: "Undo init: stop the control plane and remove everything that bootstrap made",
 		Long: "Undo init. What was made stands in the ledger, /var/lib/bootstrap/ledger; exactly that\n" +
-			"is undone, newest first. All phases run, whatever fails:\n" + phaseList(phases.Reset()),
+			"is undone, newest first. All phases run, whatever fails:\n" + phaseList(phases.Reset()) + "\n" + exitCodes,
 		Example: `  sudo bootstrap reset
   sudo bootstrap reset --force     # without asking`,
 		Args: noArgs,

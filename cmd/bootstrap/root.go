@@ -6,6 +6,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
+const exitCodes = `Exit codes:
+  0    done
+  1    a phase failed, the machine may be changed: run it again, or reset
+  2    usage, config file or preflight: nothing was changed
+  130  interrupted (SIGINT); 143 for SIGTERM`
+
 func newRootCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bootstrap",
@@ -16,11 +22,7 @@ from one file and without a network, and takes every trace of it away again.
   sudo bootstrap init      make the control plane
   sudo bootstrap reset     undo it
 
-Exit codes:
-  0    done
-  1    a phase failed, the machine may be changed: run it again, or reset
-  2    usage, config file or preflight: nothing was changed
-  130  interrupted (SIGINT); 143 for SIGTERM`,
+` + exitCodes,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs, // else cobra itself refuses them, and that is no usage error
