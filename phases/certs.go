@@ -164,8 +164,9 @@ func (e *Env) closeToOthers(file string, data []byte) error {
 	return err
 }
 
-// readPair reads NAME.crt and NAME.key, and closes the key to others; what is missing is nil. A file that is
-// there but can't be read is never overwritten: it may be all that is left of a CA.
+// readPair reads NAME.crt and NAME.key, and closes the key to others; what is
+// missing is nil. A file that is there but can't be read is never overwritten: it
+// may be all that is left of a CA.
 func (e *Env) readPair(file string) (cert *x509.Certificate, key crypto.Signer, err error) {
 	data, err := e.readPKI(file, ".crt")
 	if err == nil && data != nil {

@@ -19,7 +19,7 @@ var images = Phase{
 }
 
 func runImages(ctx context.Context, env *Env) error {
-	choice, err := env.chooseRuntime(ctx)
+	choice, err := env.chooseRuntime()
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func runImages(ctx context.Context, env *Env) error {
 		return withHint(err, "run first: bootstrap init phase runtime")
 	}
 	fetch := imageFetch{env: env, cri: c}
-	if env.Bundle != nil && info.Name == "containerd" {
+	if info.Name == "containerd" {
 		store, err := runtime.OpenImages(runtime.SocketPath(choice.Endpoint))
 		if err != nil {
 			return err
@@ -44,15 +44,15 @@ func runImages(ctx context.Context, env *Env) error {
 	if err := fetch.all(ctx, env.Config.Images.Required()); err != nil {
 		return err
 	}
-	if choice.Install || info.Name != "containerd" {
+	if choice.Install || fetch.store == nil {
 		return nil
 	}
-	return fetch.sandbox(ctx, choice)
+	return fetch.sandbox(ctx)
 }
 
 // sandbox gives our pause image the name that a containerd which is not ours
 // starts pods with, unless it has an image of that name: it would try to pull it.
-func (f imageFetch) sandbox(ctx context.Context, choice Runtime) error {
+func (f imageFetch) sandbox(ctx context.Context) error {
 	program := f.env.foreignProgram("containerd")
 	if program == "" {
 		return nil // somewhere else, with a configuration that cannot be asked for
@@ -69,20 +69,15 @@ func (f imageFetch) sandbox(ctx context.Context, choice Runtime) error {
 	if has, err := f.cri.HasImage(ctx, name); err != nil || has {
 		return err
 	}
-	store, err := runtime.OpenImages(runtime.SocketPath(choice.Endpoint))
-	if err != nil {
-		return err
-	}
-	defer store.Close()
 	f.env.note("containerd is configured to start pods with %s: %s gets that name too", name, pause)
-	return store.Alias(ctx, pause, name)
+	return f.store.Alias(ctx, pause, name)
 }
 
 // imageFetch brings images into the runtime.
 type imageFetch struct {
 	env   *Env
 	cri   *runtime.CRI
-	store *runtime.Images // nil: only pulling is possible
+	store *runtime.Images // nil: not containerd, only pulling is possible
 }
 
 // all fetches side by side and reports how many are still missing.
@@ -105,7 +100,7 @@ func (f imageFetch) one(ctx context.Context, reference string) error {
 	if err != nil || has {
 		return err
 	}
-	if f.store != nil {
+	if f.store != nil && f.env.Bundle != nil {
 		if entry, ok := f.env.Bundle.Image(reference); ok {
 			err := f.env.Bundle.Read(ctx, entry, func(r io.Reader) error { return f.store.Import(ctx, r) })
 			if err != nil {

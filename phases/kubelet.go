@@ -19,7 +19,7 @@ var kubelet = Phase{
 }
 
 func runKubelet(ctx context.Context, env *Env) error {
-	runtime, err := env.chooseRuntime(ctx)
+	runtime, err := env.chooseRuntime()
 	if err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ func (e *Env) checkBundleImages() []error {
 }
 
 func (e *Env) checkChoices(ctx context.Context) []error {
-	_, runtimeErr := e.chooseRuntime(ctx)
+	_, runtimeErr := e.chooseRuntime()
 	_, kubeletErr := e.chooseKubelet(ctx)
 	return slices.DeleteFunc([]error{runtimeErr, kubeletErr}, func(err error) bool { return err == nil })
 }

@@ -44,7 +44,7 @@ var removePods = Phase{
 }
 
 func runRemovePods(ctx context.Context, env *Env) error {
-	choice, err := env.chooseRuntime(ctx)
+	choice, err := env.chooseRuntime()
 	if errors.Is(err, errNoRuntime) {
 		return nil // nothing runs pods here
 	}

@@ -30,7 +30,7 @@ const (
 )
 
 func runRuntime(ctx context.Context, env *Env) error {
-	choice, err := env.chooseRuntime(ctx)
+	choice, err := env.chooseRuntime()
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func (f foundRuntimes) choose() (Runtime, error) {
 // criSockets are where runtimes listen by default.
 var criSockets = []string{containerdSocket, "/run/crio/crio.sock", "/run/cri-dockerd.sock"}
 
-func (e *Env) chooseRuntime(context.Context) (Runtime, error) {
+func (e *Env) chooseRuntime() (Runtime, error) {
 	found := foundRuntimes{configured: e.Config.CRISocket, ours: e.made(containerdUnit)}
 	for _, socket := range criSockets {
 		if info, err := os.Stat(e.Host.Path(socket)); err == nil && info.Mode()&os.ModeSocket != 0 {

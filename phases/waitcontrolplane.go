@@ -24,7 +24,7 @@ var waitControlPlane = Phase{
 const mirrorPodPatience = 3 * time.Second
 
 func runWaitControlPlane(ctx context.Context, env *Env) error {
-	w, err := env.newControlPlaneWait(ctx)
+	w, err := env.newControlPlaneWait()
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (e *Env) waitForAPIServer(ctx context.Context) error {
 	if err != nil || !state.Running() {
 		return err
 	}
-	w, err := e.newControlPlaneWait(ctx)
+	w, err := e.newControlPlaneWait()
 	if err != nil {
 		return err
 	}
@@ -113,12 +113,12 @@ type controlPlaneWait struct {
 	hasClass bool // only priorityClass touches it
 }
 
-func (e *Env) newControlPlaneWait(ctx context.Context) (*controlPlaneWait, error) {
+func (e *Env) newControlPlaneWait() (*controlPlaneWait, error) {
 	c, err := e.connect(superAdminConf)
 	if err != nil {
 		return nil, err
 	}
-	choice, err := e.chooseRuntime(ctx)
+	choice, err := e.chooseRuntime()
 	if err != nil {
 		return nil, err
 	}

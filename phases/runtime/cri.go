@@ -91,13 +91,10 @@ func (c *CRI) Pull(ctx context.Context, reference string) error {
 
 // Container is the newest try of a pod's container.
 type Container struct {
-	Name     string
-	Pod      string // namespace/name
 	Running  bool
 	Exited   bool
 	Attempt  uint32
 	ExitCode int32
-	Reason   string
 	LogPath  string
 }
 
@@ -130,13 +127,10 @@ func (c *CRI) inspect(ctx context.Context, found *cri.Container) (*Container, er
 	}
 	s := answer.Status
 	return &Container{
-		Name:     s.Metadata.Name,
-		Pod:      s.Labels["io.kubernetes.pod.namespace"] + "/" + s.Labels["io.kubernetes.pod.name"],
 		Running:  s.State == cri.ContainerState_CONTAINER_RUNNING,
 		Exited:   s.State == cri.ContainerState_CONTAINER_EXITED,
 		Attempt:  s.Metadata.Attempt,
 		ExitCode: s.ExitCode,
-		Reason:   s.Reason,
 		LogPath:  s.LogPath,
 	}, nil
 }
@@ -146,34 +140,30 @@ type Pod struct{ id, name string }
 
 // Pods lists the sandboxes in kube-system that match a pod's name and UID.
 func (c *CRI) Pods(ctx context.Context, match func(name, uid string) bool) ([]Pod, error) {
-	answer, err := c.pods.ListPodSandbox(ctx, &cri.ListPodSandboxRequest{Filter: &cri.PodSandboxFilter{
-		LabelSelector: map[string]string{"io.kubernetes.pod.namespace": "kube-system"},
-	}})
+	return c.list(ctx, func(p *cri.PodSandboxMetadata) bool {
+		return p.Namespace == "kube-system" && match(p.Name, p.Uid)
+	})
+}
+
+func (c *CRI) list(ctx context.Context, match func(*cri.PodSandboxMetadata) bool) ([]Pod, error) {
+	answer, err := c.pods.ListPodSandbox(ctx, &cri.ListPodSandboxRequest{})
 	if err != nil {
 		return nil, plain(err)
 	}
 	var pods []Pod
 	for _, p := range answer.Items {
-		if match(p.Metadata.Name, p.Metadata.Uid) {
-			pods = append(pods, sandbox(p))
+		if match(p.Metadata) {
+			pods = append(pods, Pod{id: p.Id, name: p.Metadata.Namespace + "/" + p.Metadata.Name})
 		}
 	}
 	return pods, nil
 }
 
-func sandbox(p *cri.PodSandbox) Pod {
-	return Pod{id: p.Id, name: p.Metadata.Namespace + "/" + p.Metadata.Name}
-}
-
 // RemovePods stops and removes every pod sandbox that Kubernetes made.
 func (c *CRI) RemovePods(ctx context.Context) error {
-	answer, err := c.pods.ListPodSandbox(ctx, &cri.ListPodSandboxRequest{})
+	pods, err := c.list(ctx, func(*cri.PodSandboxMetadata) bool { return true })
 	if err != nil {
-		return plain(err)
-	}
-	pods := make([]Pod, len(answer.Items))
-	for i, p := range answer.Items {
-		pods[i] = sandbox(p)
+		return err
 	}
 	return c.Remove(ctx, pods)
 }
