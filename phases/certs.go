@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/pki"
@@ -153,14 +152,19 @@ func (e *Env) ensureServiceAccountKey() error {
 	return e.writePKI("sa", ".pub", public)
 }
 
-// closeToOthers mends the mode of a file with a key in it that is open to others.
+// closeToOthers mends the mode of a file of ours with a key in it. One that was here
+// before bootstrap is refused: who has read it since is not known.
 func (e *Env) closeToOthers(file string, data []byte) error {
-	info, err := os.Stat(e.Host.Path(file))
-	if err != nil || info.Mode().Perm()&0o077 == 0 {
+	mode, err := e.Host.Mode(file)
+	if err != nil || mode&0o077 == 0 {
 		return err
 	}
-	e.warn("%s was open to others (mode %04o): closed", file, info.Mode().Perm())
-	_, err = e.Host.WriteFile(file, data, 0o600)
+	if !e.made(file) {
+		return withHint(fmt.Errorf("%s holds a key, and others may read it (mode %04o)", file, mode),
+			"if nobody has: chmod 600 %s; else make a new one", file)
+	}
+	e.warn("%s was open to others (mode %04o): closed", file, mode)
+	_, err = e.Host.WriteOpaque(file, data, 0o600)
 	return err
 }
 
@@ -219,7 +223,7 @@ func (e *Env) writePKI(file, suffix string, data []byte) error {
 	if suffix == ".crt" {
 		mode = 0o644
 	}
-	_, err := e.Host.WriteFile(e.pkiFile(file, suffix), data, mode)
+	_, err := e.Host.WriteOpaque(e.pkiFile(file, suffix), data, mode)
 	return err
 }
 

@@ -2,12 +2,16 @@ package phases
 
 import (
 	"cmp"
+	"context"
 	"sync"
 	"time"
 
 	"bootstrap/phases/bundle"
+	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
+	"bootstrap/phases/health"
 	"bootstrap/phases/host"
+	"bootstrap/phases/runtime"
 )
 
 // Env is what every phase is given.
@@ -20,6 +24,7 @@ type Env struct {
 	// Timeout bounds all waits for the control plane together, in place of the
 	// config's. Unlike that, it reaches no manifest: another one restarts nothing.
 	Timeout time.Duration
+	Keep    Keep // what reset leaves
 
 	phase     string
 	firstWait *firstWait
@@ -34,7 +39,55 @@ type firstWait struct {
 func (e *Env) forPhase(name string) *Env {
 	copied := *e
 	copied.phase = name
+	copied.Host = e.Host.Under(name, copied.changed)
 	return &copied
+}
+
+// wait waits until all checks pass. A plan looks at each once and goes on: what it
+// would wait for is not there yet.
+func (e *Env) wait(ctx context.Context, checks []health.Check, report func([]health.Pending)) error {
+	if !e.Host.Plans() {
+		return health.Wait(ctx, checks, report)
+	}
+	for _, check := range checks {
+		_ = check.Probe(ctx)
+	}
+	return nil
+}
+
+// dialRuntime connects to a runtime. The one that a plan would install first is nil,
+// and holds nothing.
+func (e *Env) dialRuntime(choice Runtime) (*runtime.CRI, error) {
+	if e.Host.Plans() && !e.exists(runtime.SocketPath(choice.Endpoint)) {
+		return nil, nil
+	}
+	return runtime.Dial(choice.Endpoint)
+}
+
+// connect talks to this node's own API server as the kubeconfig's user.
+func (e *Env) connect(kubeconfig string) (*cluster.Cluster, error) {
+	data, err := e.Host.ReadFile(kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	c, err := cluster.Connect(data, e.Config.APIServerURL())
+	if err == nil && e.Host.Plans() {
+		c = c.Plan()
+	}
+	return c, err
+}
+
+// apply makes an object what the manifest says.
+func (e *Env) apply(ctx context.Context, c *cluster.Cluster, manifest []byte) error {
+	applied, err := c.Apply(ctx, manifest)
+	e.changedObject(applied, err)
+	return err
+}
+
+func (e *Env) changedObject(applied cluster.Applied, err error) {
+	if err == nil && applied.Verb != cluster.Unchanged {
+		e.changed(host.Change{Op: host.OpObject, Verb: host.Verb(applied.Verb), Target: applied.Object})
+	}
 }
 
 // deadline is one for all waits of a run; the first call sets and tells it.

@@ -27,6 +27,9 @@ func runEtcd(ctx context.Context, env *Env) error {
 	if err := env.installTools(ctx, "etcdctl", "etcdutl"); err != nil {
 		return err
 	}
+	if err := env.settle(); err != nil {
+		return err
+	}
 	return env.writeStaticPod("etcd", etcdPod(env.Config))
 }
 

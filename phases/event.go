@@ -3,6 +3,8 @@ package phases
 import (
 	"fmt"
 	"time"
+
+	"bootstrap/phases/host"
 )
 
 // EventKind says what an Event tells.
@@ -14,6 +16,7 @@ const (
 	Note    EventKind = "note"    // a decision or finding that a user should see
 	Warning EventKind = "warning" // a finding that a user should act on
 	Waiting EventKind = "waiting" // what the phase waits for now; replaces the one before
+	Changed EventKind = "change"  // something was changed, or would be by a plan
 	Done    EventKind = "done"
 	Failed  EventKind = "failed"
 )
@@ -23,6 +26,7 @@ type Event struct {
 	Phase   string
 	Kind    EventKind
 	Message string
+	Change  host.Change   // set in Changed
 	Elapsed time.Duration // of the phase; set in Done and Failed
 }
 
@@ -37,6 +41,8 @@ func (e *Env) warn(format string, args ...any) {
 func (e *Env) waiting(format string, args ...any) {
 	e.report(Event{Kind: Waiting, Message: fmt.Sprintf(format, args...)})
 }
+
+func (e *Env) changed(c host.Change) { e.report(Event{Kind: Changed, Change: c}) }
 
 func (e *Env) report(event Event) {
 	event.Phase = e.phase

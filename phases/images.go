@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"bootstrap/phases/host"
 	"bootstrap/phases/runtime"
 )
 
@@ -23,7 +24,7 @@ func runImages(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	c, err := runtime.Dial(choice.Endpoint)
+	c, err := env.dialRuntime(choice)
 	if err != nil {
 		return err
 	}
@@ -33,7 +34,7 @@ func runImages(ctx context.Context, env *Env) error {
 		return withHint(err, "run first: bootstrap init phase runtime")
 	}
 	fetch := imageFetch{env: env, cri: c}
-	if info.Name == "containerd" {
+	if info.Name == "containerd" && !env.Host.Plans() {
 		store, err := runtime.OpenImages(runtime.SocketPath(choice.Endpoint))
 		if err != nil {
 			return err
@@ -44,7 +45,7 @@ func runImages(ctx context.Context, env *Env) error {
 	if err := fetch.all(ctx, env.Config.Images.Required()); err != nil {
 		return err
 	}
-	if choice.Install || fetch.store == nil {
+	if choice.Install || info.Name != "containerd" {
 		return nil
 	}
 	return fetch.sandbox(ctx)
@@ -70,7 +71,7 @@ func (f imageFetch) sandbox(ctx context.Context) error {
 		return err
 	}
 	f.env.note("containerd is configured to start pods with %s: %s gets that name too", name, pause)
-	return f.store.Alias(ctx, pause, name)
+	return f.env.Host.Record(host.OpImage, name, func() error { return f.store.Alias(ctx, pause, name) })
 }
 
 // imageFetch brings images into the runtime.
@@ -100,6 +101,10 @@ func (f imageFetch) one(ctx context.Context, reference string) error {
 	if err != nil || has {
 		return err
 	}
+	return f.env.Host.Record(host.OpImage, reference, func() error { return f.fetch(ctx, reference) })
+}
+
+func (f imageFetch) fetch(ctx context.Context, reference string) error {
 	if f.store != nil && f.env.Bundle != nil {
 		if entry, ok := f.env.Bundle.Image(reference); ok {
 			err := f.env.Bundle.Read(ctx, entry, func(r io.Reader) error { return f.store.Import(ctx, r) })

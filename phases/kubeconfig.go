@@ -110,7 +110,7 @@ func (e *Env) writeKubeconfig(ca *pki.CA, id identity) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.Host.WriteFile(id.path, data, 0o600)
+	_, err = e.Host.WriteOpaque(id.path, data, 0o600)
 	return err
 }
 

@@ -13,8 +13,10 @@ func runMarkControlPlane(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	return c.LabelNode(ctx, env.Config.NodeName, map[string]string{
+	applied, err := c.LabelNode(ctx, env.Config.NodeName, map[string]string{
 		"node-role.kubernetes.io/control-plane":                   "",
 		"node.kubernetes.io/exclude-from-external-load-balancers": "",
 	})
+	env.changedObject(applied, err)
+	return err
 }

@@ -15,6 +15,7 @@ const (
 	kubeletUnitFile  = "/etc/systemd/system/kubelet.service"
 	kubeletDropIn    = "/etc/systemd/system/kubelet.service.d/10-bootstrap.conf"
 	binDir           = "/usr/local/bin"
+	etcdctl          = "/usr/local/bin/etcdctl"
 	cniPluginDir     = "/opt/cni/bin"
 	cniConfigDir     = "/etc/cni/net.d"
 	networkFile      = "/etc/cni/net.d/10-bootstrap.conflist"

@@ -116,7 +116,9 @@ func TestRunStopsAtFirstError(t *testing.T) {
 	broken := errors.New("no space left")
 	r := trace{err: map[string]error{"b": broken}}
 	seen := &events{}
-	err := Plan{{r.phase("a")}, {r.phase("b")}, {r.phase("c")}}.Run(t.Context(), &Env{Report: seen.report})
+	env := testEnv(t, "default")
+	env.Report = seen.report
+	err := Plan{{r.phase("a")}, {r.phase("b")}, {r.phase("c")}}.Run(t.Context(), env)
 	if !errors.Is(err, broken) || err.Error() != "phase b: no space left" {
 		t.Error(err)
 	}
@@ -136,14 +138,14 @@ func TestRunStopsAtFirstError(t *testing.T) {
 func TestRunAllRunsAll(t *testing.T) {
 	one, two := errors.New("one"), errors.New("two")
 	r := trace{err: map[string]error{"a": one, "c": two}}
-	err := Plan{{r.phase("a")}, {r.phase("b"), r.phase("c")}, {r.phase("d")}}.RunAll(t.Context(), &Env{Report: func(Event) {}})
+	err := Plan{{r.phase("a")}, {r.phase("b"), r.phase("c")}, {r.phase("d")}}.RunAll(t.Context(), testEnv(t, "default"))
 	if !errors.Is(err, one) || !errors.Is(err, two) || err.Error() != "phase a: one\nphase c: two" {
 		t.Error(err)
 	}
 	if !slices.Equal(r.ran, []string{"a", "b", "c", "d"}) {
 		t.Errorf("ran %v", r.ran)
 	}
-	if err := (Plan{{r.phase("b")}}).RunAll(t.Context(), &Env{Report: func(Event) {}}); err != nil {
+	if err := (Plan{{r.phase("b")}}).RunAll(t.Context(), testEnv(t, "default")); err != nil {
 		t.Error(err)
 	}
 }
@@ -167,7 +169,7 @@ func TestStepCancelsTheOther(t *testing.T) {
 		err := Plan{{slow, quick}, {Phase{Name: "next", Run: func(context.Context, *Env) error {
 			t.Error("the next step ran")
 			return nil
-		}}}}.Run(t.Context(), &Env{Report: func(Event) {}})
+		}}}}.Run(t.Context(), testEnv(t, "default"))
 		if !errors.Is(err, broken) || errors.Is(err, context.Canceled) {
 			t.Errorf("%v, want the first error alone", err)
 		}
@@ -180,7 +182,7 @@ func TestStepCancelsTheOther(t *testing.T) {
 func TestRunPassesInterruption(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := Plan{{Phase{Name: "a", Run: func(ctx context.Context, _ *Env) error { return ctx.Err() }}}}.Run(ctx, &Env{Report: func(Event) {}})
+	err := Plan{{Phase{Name: "a", Run: func(ctx context.Context, _ *Env) error { return ctx.Err() }}}}.Run(ctx, testEnv(t, "default"))
 	if !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
@@ -190,7 +192,8 @@ func TestRunPassesInterruption(t *testing.T) {
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := &events{}
-		env := &Env{Config: validConfig(t, "custom"), Report: seen.report}
+		env := testEnv(t, "custom")
+		env.Report = seen.report
 		var deadlines []string
 		ask := func(name string) Phase {
 			return Phase{Name: name, Run: func(_ context.Context, env *Env) error {

@@ -29,11 +29,15 @@ func (e *PreflightError) Error() string { return errors.Join(e.Findings...).Erro
 func (e *PreflightError) Unwrap() []error { return e.Findings }
 
 func runPreflight(ctx context.Context, env *Env) error {
+	if r, open := env.Host.Unfinished(); open {
+		env.note("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
+	}
 	for _, warning := range machineWarnings(env.Facts) {
 		env.warn("%s", warning)
 	}
 	findings := slices.Concat(
-		checkMachine(env.Facts, os.Geteuid()),
+		checkMachine(env.Facts),
+		env.checkSettled(),
 		env.checkBundle(ctx),
 		env.checkChoices(ctx),
 		env.checkPorts(),
@@ -48,15 +52,11 @@ func runPreflight(ctx context.Context, env *Env) error {
 // ErrNotRoot is what a user who may not change this machine is told.
 var ErrNotRoot = withHint(errors.New("not root"), "run it with sudo")
 
-func checkMachine(f host.Facts, uid int) []error {
-	var findings []error
-	if uid != 0 {
-		findings = append(findings, ErrNotRoot)
+func checkMachine(f host.Facts) []error {
+	if f.Systemd {
+		return nil
 	}
-	if !f.Systemd {
-		findings = append(findings, errors.New("systemd does not run this machine, and it has to start the kubelet"))
-	}
-	return findings
+	return []error{errors.New("systemd does not run this machine, and it has to start the kubelet")}
 }
 
 // machineWarnings tell what was detected and what follows from it.

@@ -3,17 +3,17 @@ package phases
 import (
 	"context"
 	"errors"
-	"time"
 
 	"bootstrap/phases/host"
-	"bootstrap/phases/runtime"
 )
 
 // Reset is the plan of bootstrap reset. It needs neither API server nor network.
 func Reset() Plan {
 	return Plan{
+		{leaveCluster},
 		{stopKubelet},
 		{removePods},
+		{removeImages},
 		{removeLeftovers},
 		{undoAll},
 	}
@@ -28,6 +28,25 @@ func (p Plan) RunAll(ctx context.Context, env *Env) error {
 	return errors.Join(errs...)
 }
 
+// Keep is what reset leaves where it is, and in the ledger: another init uses it,
+// another reset removes it.
+type Keep struct {
+	Images  bool
+	Runtime bool // with what it needs: programs, configuration, kernel settings, network
+	Etcd    bool // the data
+}
+
+// keeps picks the records of what is kept.
+func (k Keep) keeps(r host.Record) bool {
+	switch {
+	case k.Runtime && (r.By == runtimePhase.Name || r.Op == host.OpImage):
+		return true
+	case k.Images && (r.Op == host.OpImage || r.Target == containerdDir && r.Op == host.OpTree):
+		return true
+	}
+	return k.Etcd && r.By == etcd.Name && r.Op == host.OpTree
+}
+
 var stopKubelet = Phase{
 	Name:  "stop-kubelet",
 	Short: "stop the kubelet, so that it starts nothing again",
@@ -37,66 +56,16 @@ var stopKubelet = Phase{
 	},
 }
 
-var removePods = Phase{
-	Name:  "remove-pods",
-	Short: "stop and remove the pods that Kubernetes made",
-	Run:   runRemovePods,
-}
-
-func runRemovePods(ctx context.Context, env *Env) error {
-	choice, err := env.chooseRuntime()
-	if errors.Is(err, errNoRuntime) {
-		return nil // nothing runs pods here
-	}
-	if err != nil {
-		return err
-	}
-	c, err := runtime.Dial(choice.Endpoint)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	return c.RemovePods(ctx)
-}
-
-var removeLeftovers = Phase{
-	Name:  "remove-leftovers",
-	Short: "remove the kubelet's slices and the pods' bridge",
-	Run:   runRemoveLeftovers,
-}
-
-// runRemoveLeftovers removes what daemons of ours made outside of their folders.
-func runRemoveLeftovers(ctx context.Context, env *Env) error {
-	var errs []error
-	if env.made(kubeletDropIn) {
-		_, err := env.Host.StopTransient(ctx, "kubepods.slice")
-		errs = append(errs, err)
-	}
-	if env.made(networkFile) {
-		_, err := env.Host.RemoveLink(bridgeName)
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
-}
-
 var undoAll = Phase{
 	Name:  "undo",
 	Short: "undo what the ledger holds, newest first",
 	Run:   runUndo,
 }
 
+// runUndo keeps a runtime in which others have containers.
 func runUndo(ctx context.Context, env *Env) error {
-	count := 0
-	err := env.Host.UndoAll(ctx, func(r host.Record, err error) {
-		if err == nil {
-			count++
-		}
-	})
-	if err != nil {
-		return err
-	}
-	env.note("%d effects undone", count)
-	return nil
+	keep := env.Keep
+	foreign := env.foreignContainers(ctx)
+	keep.Runtime = keep.Runtime || foreign != nil
+	return errors.Join(foreign, env.Host.UndoAll(ctx, keep.keeps))
 }

@@ -130,7 +130,7 @@ func (e *Env) waitForRuntime(ctx context.Context, choice Runtime) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	check := health.Check{Name: choice.name(), Probe: func(ctx context.Context) error { return e.runtimeAnswers(ctx, choice) }}
-	err := health.Wait(ctx, []health.Check{check}, func(p []health.Pending) { e.waiting("%s: %v", p[0].Name, p[0].Reason) })
+	err := e.wait(ctx, []health.Check{check}, func(p []health.Pending) { e.waiting("%s: %v", p[0].Name, p[0].Reason) })
 	if err != nil {
 		return withHint(err, "journalctl -u containerd -n 50")
 	}
@@ -138,7 +138,7 @@ func (e *Env) waitForRuntime(ctx context.Context, choice Runtime) error {
 }
 
 func (e *Env) runtimeAnswers(ctx context.Context, choice Runtime) error {
-	c, err := runtime.Dial(choice.Endpoint)
+	c, err := e.dialRuntime(choice)
 	if err != nil {
 		return err
 	}

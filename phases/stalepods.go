@@ -31,7 +31,7 @@ func (w *controlPlaneWait) replaceStalePods(ctx context.Context) error {
 	if _, err := w.env.Host.StopUnit(ctx, unit); err != nil {
 		return err
 	}
-	err = w.cri.Remove(ctx, found)
+	err = w.env.removePods(ctx, w.cri, found)
 	_, startErr := w.env.Host.StartUnit(ctx, unit)
 	return errors.Join(err, startErr)
 }

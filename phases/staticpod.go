@@ -58,8 +58,11 @@ func (e *Env) writeStaticPod(name string, pod staticPod) error {
 	if _, err := e.Host.MakeDir(staticPodDir, 0o700); err != nil {
 		return err
 	}
-	_, err = e.Host.WriteFile(manifestFile(name), manifest, 0o600)
-	return err
+	changed, err := e.Host.WriteFile(manifestFile(name), manifest, 0o600)
+	if err != nil || !changed {
+		return err
+	}
+	return e.Host.Started(name) // the kubelet starts it with its files as they are now
 }
 
 func manifestFile(name string) string { return staticPodDir + "/" + name + ".yaml" }

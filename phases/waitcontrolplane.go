@@ -29,6 +29,9 @@ func runWaitControlPlane(ctx context.Context, env *Env) error {
 		return err
 	}
 	defer w.cri.Close()
+	if err := w.restartOutdated(ctx); err != nil {
+		return err
+	}
 	if err := w.wait(ctx, w.apiChecks()); err != nil {
 		return err
 	}
@@ -71,7 +74,8 @@ func (w *controlPlaneWait) priorityClass(ctx context.Context) error {
 	if w.hasClass {
 		return nil
 	}
-	err := w.cluster.Apply(ctx, manifests.SystemNodeCritical)
+	// No change of ours: the API server would make it too, a second later.
+	_, err := w.cluster.Apply(ctx, manifests.SystemNodeCritical)
 	w.hasClass = err == nil
 	return err
 }
@@ -88,7 +92,7 @@ func (w *controlPlaneWait) nudgeKubelet(ctx context.Context) error {
 	}
 	soon, cancel := context.WithTimeout(ctx, mirrorPodPatience)
 	defer cancel()
-	err := health.Wait(soon, first, func([]health.Pending) {})
+	err := w.env.wait(soon, first, func([]health.Pending) {})
 	if err == nil || ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -122,20 +126,11 @@ func (e *Env) newControlPlaneWait() (*controlPlaneWait, error) {
 	if err != nil {
 		return nil, err
 	}
-	cri, err := runtime.Dial(choice.Endpoint)
+	cri, err := e.dialRuntime(choice)
 	if err != nil {
 		return nil, err
 	}
 	return &controlPlaneWait{env: e, cluster: c, cri: cri}, nil
-}
-
-// connect talks to this node's own API server as the kubeconfig's user.
-func (e *Env) connect(kubeconfig string) (*cluster.Cluster, error) {
-	data, err := e.Host.ReadFile(kubeconfig)
-	if err != nil {
-		return nil, err
-	}
-	return cluster.Connect(data, e.Config.APIServerURL())
 }
 
 // manifestHashes are the UIDs in the manifests: what the kubelet makes the
@@ -169,7 +164,7 @@ func (e *Env) manifestUID(name string) (string, error) {
 func (w *controlPlaneWait) wait(ctx context.Context, checks []health.Check) error {
 	ctx, cancel := context.WithDeadline(ctx, w.env.deadline())
 	defer cancel()
-	err := health.Wait(ctx, checks, func(pending []health.Pending) {
+	err := w.env.wait(ctx, checks, func(pending []health.Pending) {
 		var parts []string
 		for _, p := range pending {
 			parts = append(parts, fmt.Sprintf("%s: %v", p.Name, p.Reason))
@@ -185,7 +180,7 @@ func (w *controlPlaneWait) wait(ctx context.Context, checks []health.Check) erro
 // grantAdmin gives admin.conf its rights, which super-admin.conf has by itself.
 func (w *controlPlaneWait) grantAdmin(ctx context.Context) error {
 	for _, manifest := range [][]byte{manifests.ClusterAdmins, manifests.KubeletAPIAdmin} {
-		if err := w.cluster.Apply(ctx, manifest); err != nil {
+		if err := w.env.apply(ctx, w.cluster, manifest); err != nil {
 			return err
 		}
 	}

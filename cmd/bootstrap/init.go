@@ -24,6 +24,8 @@ type initOptions struct {
 	root       string
 	timeout    time.Duration
 	skipPhases []string
+	dryRun     bool
+	output     string
 }
 
 func (o *initOptions) addFlags(cmd *cobra.Command) {
@@ -31,6 +33,8 @@ func (o *initOptions) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.config, "config", "", "config file with kubeadm's InitConfiguration and ClusterConfiguration (v1beta4); none is needed")
 	f.StringVar(&o.bundle, "bundle", "", "bundle to install from (default: the one inside this executable, beside it, or in /usr/local/share/bootstrap)")
 	f.DurationVar(&o.timeout, "timeout", 0, "how long the control plane may take to become healthy (default: timeouts.controlPlaneComponentHealthCheck of the config file, 4m without)")
+	f.BoolVar(&o.dryRun, "dry-run", false, "only show what would be changed; needs no root where nothing was made yet")
+	addOutputFlag(cmd, &o.output)
 	f.StringVar(&o.root, "root", "/", "directory that stands for this machine's root; only phases that write files work with another")
 }
 
@@ -43,6 +47,8 @@ func newInitCommand() *cobra.Command {
 			"Run again after anything went wrong, it goes on from there.\n\nPhases:\n" + phaseList(phases.Init()) + "\n" + exitCodes,
 		Example: `  sudo bootstrap init
   sudo bootstrap init --config cluster.yaml
+  bootstrap init --dry-run --config cluster.yaml
+  sudo bootstrap init --output json
   sudo bootstrap init --bundle ./bundle.tar.zst --timeout 2m
   sudo bootstrap init --skip-phases mark-control-plane
   sudo bootstrap init phase certs`,
@@ -101,20 +107,22 @@ Undo it: bootstrap reset
 `
 
 func runInit(ctx context.Context, o initOptions, plan phases.Plan) error {
-	start := time.Now()
-	env, closeEnv, err := o.env()
+	out, err := newOutput(o.output, o.dryRun)
 	if err != nil {
 		return usage(err)
 	}
-	defer closeEnv()
-	progress := newProgress(os.Stdout)
-	env.Report = progress.report
-	err = plan.Run(ctx, env)
-	progress.end()
-	if _, waited := plan.Find("wait-control-plane"); err == nil && waited {
-		fmt.Printf(ready, time.Since(start).Round(100*time.Millisecond))
+	env, closeEnv, err := o.env()
+	if err != nil {
+		return out.end(usage(err), result{})
 	}
-	return err
+	defer closeEnv()
+	env.Report = out.report
+	err = plan.Run(ctx, env)
+	if _, whole := plan.Find("wait-control-plane"); err == nil && whole {
+		err = env.Host.End()
+		out.sayDone(fmt.Sprintf(ready, out.elapsed()))
+	}
+	return out.end(err, result{})
 }
 
 // env opens what phases work with. Nothing is changed by it.
@@ -131,7 +139,7 @@ func (o initOptions) env() (*phases.Env, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	h, err := openHost(o.root, o.units())
+	h, err := openHost(o.root, o.dryRun)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -144,17 +152,22 @@ func (o initOptions) env() (*phases.Env, func(), error) {
 	return &phases.Env{Config: c, Host: h, Facts: facts, Bundle: b, Timeout: o.timeout}, closeAll, nil
 }
 
-// openHost opens the machine, or says in a user's words that it takes root.
-func openHost(root string, units host.Units) (*host.Host, error) {
-	h, err := host.Open(root, units)
+// openHost opens the machine, to change it or only to plan, or says in a user's words
+// that it takes root.
+func openHost(root string, dryRun bool) (*host.Host, error) {
+	open := host.Open
+	if dryRun {
+		open = host.OpenPlan
+	}
+	h, err := open(root, unitsOf(root))
 	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
 		return nil, phases.ErrNotRoot
 	}
 	return h, err
 }
 
-func (o initOptions) units() host.Units {
-	if o.root == "/" {
+func unitsOf(root string) host.Units {
+	if root == "/" {
 		return host.Systemd{}
 	}
 	return host.Offline{}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"bootstrap/phases"
+	"bootstrap/phases/host"
 )
 
 // progress shows events: on a terminal one live line for what runs now, with the
@@ -18,6 +19,9 @@ import (
 type progress struct {
 	out  *os.File
 	live bool
+	// listAll shows every change; without it, only new content of files that were
+	// ours already.
+	listAll bool
 
 	mu      sync.Mutex
 	running []*runningPhase // in the order they started
@@ -60,12 +64,33 @@ func (p *progress) report(e phases.Event) {
 		fmt.Fprintf(p.out, "%-20s %s\n", e.Phase, e.Message)
 	case phases.Warning:
 		fmt.Fprintf(p.out, "%-20s warning: %s\n", e.Phase, e.Message)
+	case phases.Changed:
+		p.change(e)
 	case phases.Done:
 		p.remove(e.Phase)
 		fmt.Fprintf(p.out, "%-20s done in %s\n", e.Phase, e.Elapsed.Round(time.Millisecond))
 	case phases.Failed:
 		p.remove(e.Phase) // main prints the error
 	}
+	p.draw()
+}
+
+func (p *progress) change(e phases.Event) {
+	if !p.listAll && (e.Change.Verb != host.Update || e.Change.Diff == "") {
+		return
+	}
+	fmt.Fprintf(p.out, "%-20s %s %s %s\n", e.Phase, e.Change.Verb, e.Change.Op, e.Change.Target)
+	for line := range strings.Lines(e.Change.Diff) {
+		fmt.Fprintf(p.out, "    %s", line)
+	}
+}
+
+// say prints text on lines of its own.
+func (p *progress) say(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+	fmt.Fprint(p.out, text)
 	p.draw()
 }
 

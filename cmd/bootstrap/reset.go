@@ -17,7 +17,12 @@ import (
 )
 
 type resetOptions struct {
-	force bool
+	force  bool
+	dryRun bool
+	output string
+	root   string
+	keep   phases.Keep
+	adopt  bool
 }
 
 func newResetCommand() *cobra.Command {
@@ -26,61 +31,212 @@ func newResetCommand() *cobra.Command {
 		Use:   "reset",
 		Short: "Undo init: stop the control plane and remove everything that bootstrap made",
 		Long: "Undo init. What was made stands in the ledger, /var/lib/bootstrap/ledger; exactly that\n" +
-			"is undone, newest first. All phases run, whatever fails:\n" + phaseList(phases.Reset()) + "\n" + exitCodes,
+			"is undone, newest first. All phases run, whatever fails:\n" + phaseList(phases.Reset()) + `
+It ends with a look at the machine: "clean", or what is left and why.
+
+` + exitCodes,
 		Example: `  sudo bootstrap reset
-  sudo bootstrap reset --force     # without asking`,
+  sudo bootstrap reset --dry-run      # what would be removed
+  sudo bootstrap reset --force        # without asking
+  sudo bootstrap reset --keep-images  # the next init is quicker
+  sudo bootstrap reset --adopt        # of a cluster that kubeadm made`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runReset(cmd.Context(), o) },
 	}
-	cmd.Flags().BoolVarP(&o.force, "force", "f", false, "do not ask")
+	f := cmd.Flags()
+	f.BoolVarP(&o.force, "force", "f", false, "do not ask")
+	f.BoolVar(&o.dryRun, "dry-run", false, "only show what would be removed")
+	f.BoolVar(&o.keep.Images, "keep-images", false, "leave the images in the container runtime")
+	f.BoolVar(&o.keep.Runtime, "keep-runtime", false, "leave the container runtime, with its images and all that phase runtime made")
+	f.BoolVar(&o.keep.Etcd, "keep-etcd", false, "leave etcd's data")
+	f.BoolVar(&o.adopt, "adopt", false, "on a machine without a ledger: remove the cluster that kubeadm made")
+	f.StringVar(&o.root, "root", "/", "directory that stands for this machine's root")
+	addOutputFlag(cmd, &o.output)
 	return cmd
 }
 
 func runReset(ctx context.Context, o resetOptions) error {
-	env, err := resetEnv()
+	out, err := newOutput(o.output, o.dryRun)
 	if err != nil {
 		return usage(err)
+	}
+	env, err := o.env(o.dryRun)
+	if err != nil {
+		return out.end(usage(err), result{})
 	}
 	defer env.Host.Close()
-	if len(env.Host.Entries()) == 0 {
-		fmt.Println("Nothing to undo: bootstrap has made nothing on this machine.")
-		return nil
+	if !somethingToUndo(env.Host.Entries()) && !o.adopt {
+		return out.nothingToUndo(phases.Adoptable(env))
 	}
-	if err := o.confirm(len(env.Host.Entries())); err != nil {
-		return usage(err)
+	if !o.dryRun {
+		if err := o.confirm(ctx); err != nil {
+			return out.end(usage(err), result{})
+		}
 	}
-	progress := newProgress(os.Stdout)
-	env.Report = progress.report
-	err = phases.Reset().RunAll(ctx, env)
-	progress.end()
-	return err
+	env.Report = out.report
+	if err := o.adoptInto(ctx, env); err != nil {
+		return out.end(err, result{})
+	}
+	return o.reset(ctx, env, out)
 }
 
-func resetEnv() (*phases.Env, error) {
-	facts, err := host.ReadFacts("/")
+// adoptInto takes what kubeadm made into the ledger, if that was asked for and
+// bootstrap itself has made nothing.
+func (o resetOptions) adoptInto(ctx context.Context, env *phases.Env) error {
+	if !o.adopt || somethingToUndo(env.Host.Entries()) {
+		return nil
+	}
+	return phases.Adopt(ctx, env)
+}
+
+func somethingToUndo(records []host.Record) bool {
+	for _, r := range records {
+		if !r.Undone {
+			return true
+		}
+	}
+	return false
+}
+
+// nothingToUndo tells also of a cluster that others made.
+func (o *output) nothingToUndo(foreign string) error {
+	if foreign != "" {
+		return o.end(usage(&foreignError{foreign}), result{})
+	}
+	clean := true
+	if !o.json {
+		o.text.say("Nothing to undo: bootstrap has made nothing on this machine.\n")
+		o.text.end()
+		return nil
+	}
+	return o.end(nil, result{Clean: &clean})
+}
+
+func (o resetOptions) env(dryRun bool) (*phases.Env, error) {
+	facts, err := host.ReadFacts(o.root)
 	if err != nil {
 		return nil, err
 	}
-	h, err := openHost("/", host.Systemd{})
+	h, err := openHost(o.root, dryRun)
 	if err != nil {
 		return nil, err
 	}
-	return &phases.Env{Config: &config.Config{}, Host: h, Facts: facts}, nil
+	return &phases.Env{Config: &config.Config{}, Host: h, Facts: facts, Keep: o.keep}, nil
+}
+
+func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) error {
+	if o.dryRun {
+		return out.end(phases.Reset().RunAll(ctx, env), result{})
+	}
+	scan, err := o.env(true) // knows what is there now
+	if err != nil {
+		return out.end(err, result{})
+	}
+	defer scan.Host.Close()
+	failed := phases.Reset().RunAll(ctx, env)
+	if ctx.Err() != nil {
+		return out.end(failed, result{})
+	}
+	return out.verdict(phases.Verdict(ctx, scan, failed), failed)
+}
+
+// foreignError says that the cluster on this machine is not bootstrap's.
+type foreignError struct{ file string }
+
+func (e *foreignError) Error() string {
+	return "there is no ledger: the cluster on this machine was not made by bootstrap (" + e.file + ")"
+}
+
+// Hint is what the user can do.
+func (e *foreignError) Hint() string {
+	return "see what of it would be removed: bootstrap reset --adopt --dry-run"
+}
+
+// leftError says that reset could not remove all.
+type leftError struct{ count int }
+
+func (e *leftError) Error() string {
+	if e.count == 1 {
+		return "one thing is left"
+	}
+	return fmt.Sprintf("%d things are left", e.count)
+}
+
+// Hint is what the user can do.
+func (e *leftError) Hint() string { return "see to what is listed above, then: bootstrap reset" }
+
+func (o *output) verdict(left []phases.Left, failed error) error {
+	clean := len(left) == 0
+	if !o.json {
+		o.text.say(verdictText(left, failed))
+	}
+	if clean {
+		return o.end(nil, result{Clean: &clean})
+	}
+	return o.end(&leftError{len(left)}, result{Clean: &clean, Left: left})
+}
+
+// verdictText names a failure only if nothing is left by which it would be seen.
+func verdictText(left []phases.Left, failed error) string {
+	var b strings.Builder
+	if len(left) == 0 {
+		for _, failure := range phases.Failures(failed) {
+			fmt.Fprintf(&b, "warning: %v\n", failure)
+		}
+		b.WriteString("clean: nothing that bootstrap made is left on this machine\n")
+		return b.String()
+	}
+	b.WriteString("left:\n")
+	for _, l := range left {
+		if l.What == "" || strings.Contains(l.Why, l.What) {
+			fmt.Fprintf(&b, "  %s\n", l.Why)
+		} else {
+			fmt.Fprintf(&b, "  %s: %s\n", l.What, l.Why)
+		}
+		if l.Hint != "" {
+			fmt.Fprintf(&b, "      %s\n", l.Hint)
+		}
+	}
+	return b.String()
 }
 
 var errNotConfirmed = errors.New("not confirmed, nothing was changed")
 
-func (o resetOptions) confirm(effects int) error {
+// confirm shows what would be removed and asks.
+func (o resetOptions) confirm(ctx context.Context) error {
 	if o.force {
 		return nil
 	}
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		return fmt.Errorf("%w: no terminal to ask at; use --force", errNotConfirmed)
 	}
-	fmt.Printf("This undoes %d effects, the cluster's data in etcd among them. Go on? [y/N] ", effects)
+	if err := o.showPlan(ctx); err != nil {
+		return err
+	}
+	fmt.Print("All this goes, the cluster's data in etcd among it. Go on? [y/N] ")
 	answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	if err != nil || !strings.EqualFold(strings.TrimSpace(answer), "y") {
 		return errNotConfirmed
+	}
+	return nil
+}
+
+func (o resetOptions) showPlan(ctx context.Context) error {
+	env, err := o.env(true)
+	if err != nil {
+		return err
+	}
+	defer env.Host.Close()
+	show := newProgress(os.Stdout)
+	show.listAll = true
+	env.Report = show.report
+	err = o.adoptInto(ctx, env)
+	if err == nil {
+		err = phases.Reset().RunAll(ctx, env)
+	}
+	show.end()
+	if err != nil {
+		fmt.Printf("What can't be removed: %v\n", err)
 	}
 	return nil
 }

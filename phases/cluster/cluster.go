@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -31,16 +34,38 @@ type Cluster struct {
 	dynamic dynamic.Interface
 	http    *http.Client
 	server  string
+	plans   bool
+}
+
+// What an Apply did to its object, or in a plan would do.
+const (
+	Created   = "create"
+	Updated   = "update"
+	Unchanged = ""
+)
+
+// Applied is what became of an object.
+type Applied struct {
+	Object string // kind and name
+	Verb   string
+}
+
+// Plan is the same cluster, in which nothing is changed.
+func (c *Cluster) Plan() *Cluster {
+	other := *c
+	other.plans = true
+	return &other
 }
 
 // Connect reads a kubeconfig, but talks to server (https://host:port) whatever it
-// names: init must never depend on a load balancer. Nothing is sent yet.
+// names, unless server is empty: init must never depend on a load balancer. Nothing
+// is sent yet.
 func Connect(kubeconfig []byte, server string) (*Cluster, error) {
 	config, err := clientcmd.RESTConfigFromKubeConfig(kubeconfig)
 	if err != nil {
 		return nil, err
 	}
-	config.Host = server
+	config.Host = cmp.Or(server, config.Host)
 	config.QPS = -1 // a handful of requests to our own server: throttling only costs time
 	config.Timeout = 10 * time.Second
 	config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil } // our own server, never through a proxy
@@ -52,7 +77,7 @@ func Connect(kubeconfig []byte, server string) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Cluster{dynamic: d, http: httpClient, server: server}, nil
+	return &Cluster{dynamic: d, http: httpClient, server: config.Host}, nil
 }
 
 // Healthy asks a health endpoint such as /livez. The error holds the server's
@@ -78,23 +103,53 @@ func (c *Cluster) Healthy(ctx context.Context, path string) error {
 }
 
 // Apply makes one object what the manifest says, by server-side apply.
-func (c *Cluster) Apply(ctx context.Context, manifest []byte) error {
+func (c *Cluster) Apply(ctx context.Context, manifest []byte) (Applied, error) {
 	object := &unstructured.Unstructured{}
 	if err := yaml.Unmarshal(manifest, &object.Object); err != nil {
-		return err
+		return Applied{}, err
 	}
-	return c.apply(ctx, object)
+	return c.apply(ctx, object, Created)
 }
 
-func (c *Cluster) apply(ctx context.Context, object *unstructured.Unstructured) error {
+// apply calls what it does to an object that is not there missing.
+func (c *Cluster) apply(ctx context.Context, object *unstructured.Unstructured, missing string) (Applied, error) {
+	applied := Applied{Object: object.GetKind() + " " + object.GetName(), Verb: missing}
 	// Kinds of our own manifests: the guess of the plural is right for all of them.
 	resource, _ := meta.UnsafeGuessKindToResource(object.GroupVersionKind())
-	_, err := c.dynamic.Resource(resource).Namespace(object.GetNamespace()).
-		Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
-	if err != nil {
-		return fmt.Errorf("apply %s %s: %w", object.GetKind(), object.GetName(), plain(err))
+	client := c.dynamic.Resource(resource).Namespace(object.GetNamespace())
+	before, err := client.Get(ctx, object.GetName(), metav1.GetOptions{})
+	if err != nil && c.plans {
+		return applied, nil // the API server is still to be made, or the object
 	}
-	return nil
+	if err != nil && !apierrors.IsNotFound(err) {
+		return applied, fmt.Errorf("get %s: %w", applied.Object, plain(err))
+	}
+	options := metav1.ApplyOptions{FieldManager: fieldManager, Force: true}
+	if c.plans {
+		options.DryRun = []string{metav1.DryRunAll}
+	}
+	after, err := client.Apply(ctx, object.GetName(), object, options)
+	if err != nil {
+		return applied, fmt.Errorf("apply %s: %w", applied.Object, plain(err))
+	}
+	if before != nil {
+		applied.Verb = verbOf(before, after)
+	}
+	return applied, nil
+}
+
+// verbOf looks past what changes by itself.
+func verbOf(before, after *unstructured.Unstructured) string {
+	for _, object := range []*unstructured.Unstructured{before, after} {
+		object.SetManagedFields(nil)
+		object.SetResourceVersion("")
+		object.SetGeneration(0)
+		unstructured.RemoveNestedField(object.Object, "status")
+	}
+	if equality.Semantic.DeepEqual(before.Object, after.Object) {
+		return Unchanged
+	}
+	return Updated
 }
 
 // Node reads a Node.

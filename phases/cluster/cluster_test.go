@@ -88,8 +88,14 @@ func kubeconfig(t *testing.T, ca []byte) []byte {
 	return data
 }
 
-// echo answers with what was sent, as JSON.
-func echo(w http.ResponseWriter, _ *http.Request, body []byte) {
+// echo has nothing and answers with what was sent, as JSON.
+func echo(w http.ResponseWriter, r *http.Request, body []byte) {
+	if r.Method == http.MethodGet {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}`)
+		return
+	}
 	data, err := yaml.YAMLToJSON(body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -160,13 +166,14 @@ func TestApply(t *testing.T) {
 	for path, manifest := range cases {
 		t.Run(path, func(t *testing.T) {
 			c, s := connect(t, echo)
-			if err := c.Apply(t.Context(), manifest); err != nil {
+			applied, err := c.Apply(t.Context(), manifest)
+			if err != nil {
 				t.Fatal(err)
 			}
-			if len(s.requests) != 1 {
-				t.Fatalf("%d requests", len(s.requests))
+			if len(s.requests) != 2 || s.requests[0].Method != "GET" || applied.Verb != Created {
+				t.Fatalf("%d requests, %v", len(s.requests), applied)
 			}
-			got := s.requests[0]
+			got := s.requests[1]
 			if got.Method != "PATCH" || got.ContentType != "application/apply-patch+yaml" || got.URL != path+query {
 				t.Errorf("%s %s %s", got.Method, got.URL, got.ContentType)
 			}
@@ -192,8 +199,8 @@ func TestApplyError(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 		_ = json.NewEncoder(w).Encode(map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "not allowed", "reason": "Forbidden", "code": 403})
 	})
-	err := c.Apply(t.Context(), manifests.ClusterAdmins)
-	if err == nil || err.Error() != "apply ClusterRoleBinding kubeadm:cluster-admins: not allowed" {
+	_, err := c.Apply(t.Context(), manifests.ClusterAdmins)
+	if err == nil || err.Error() != "get ClusterRoleBinding kubeadm:cluster-admins: not allowed" {
 		t.Error(err)
 	}
 }
@@ -201,18 +208,18 @@ func TestApplyError(t *testing.T) {
 // TestLabelNode wants nothing but the labels in the request: all else stays as it is.
 func TestLabelNode(t *testing.T) {
 	c, s := connect(t, echo)
-	if err := c.LabelNode(t.Context(), "node-1", map[string]string{"a/b": ""}); err != nil {
+	if _, err := c.LabelNode(t.Context(), "node-1", map[string]string{"a/b": ""}); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]any{
 		"apiVersion": "v1", "kind": "Node",
 		"metadata": map[string]any{"name": "node-1", "labels": map[string]any{"a/b": ""}},
 	}
-	if diff := cmp.Diff(want, decoded(t, []byte(s.requests[0].Body))); diff != "" {
+	if diff := cmp.Diff(want, decoded(t, []byte(s.requests[1].Body))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if !strings.HasPrefix(s.requests[0].URL, "/api/v1/nodes/node-1?") {
-		t.Error(s.requests[0].URL)
+	if !strings.HasPrefix(s.requests[1].URL, "/api/v1/nodes/node-1?") {
+		t.Error(s.requests[1].URL)
 	}
 }
 

@@ -20,23 +20,33 @@ func (h *Host) MakeDir(path string, mode fs.FileMode) (changed bool, err error) 
 	if err != nil {
 		return false, err
 	}
-	if w.made {
-		return true, nil
+	if w.made || w.top() == nil {
+		return w.made, nil
 	}
 	return h.mendDir(w.top(), w.path(), unixMode(mode))
 }
 
-// makeDir makes one directory, whose parent is there.
-func (h *Host) makeDir(p place, mode fs.FileMode) (*os.File, error) {
+// makeDir makes one directory, whose parent is there, and opens it; a plan gives nil.
+func (h *Host) makeDir(p place, mode fs.FileMode) (dir *os.File, err error) {
 	if isAtOrAbove(p.path) {
 		return h.ledgersDir(p)
 	}
 	want := State{Kind: Dir, Mode: unixMode(mode), UID: os.Geteuid(), GID: os.Getegid()}
-	id, err := h.ledger.begin(effect{key: key{OpDir, p.path}, before: State{Kind: Absent}, after: want})
-	if err != nil {
+	e := effect{key: key{OpDir, p.path}, verb: Create, before: State{Kind: Absent}, after: want}
+	err = h.make(e, func() error {
+		dir, err = p.mkdir(want)
+		return err
+	})
+	if err != nil && dir != nil {
+		dir.Close()
 		return nil, err
 	}
-	err = unix.Mkdirat(int(p.dir.Fd()), p.name, 0o700)
+	h.plan.put(p.path, want, nil)
+	return dir, err
+}
+
+func (p place) mkdir(want State) (*os.File, error) {
+	err := unix.Mkdirat(int(p.dir.Fd()), p.name, 0o700)
 	if err != nil && !errors.Is(err, unix.EEXIST) {
 		return nil, err
 	}
@@ -44,19 +54,14 @@ func (h *Host) makeDir(p place, mode fs.FileMode) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = errors.Join(applyOwnerAndMode(dir, want), dir.Sync(), p.dir.Sync())
-	if err == nil {
-		err = h.ledger.done(id)
-	}
-	if err != nil {
-		dir.Close()
-		return nil, err
-	}
-	return dir, nil
+	return dir, errors.Join(applyOwnerAndMode(dir, want), dir.Sync(), p.dir.Sync())
 }
 
 // ledgersDir opens a directory that the ledger makes for itself, and so can't hold.
 func (h *Host) ledgersDir(p place) (*os.File, error) {
+	if h.plan != nil {
+		return nil, nil
+	}
 	h.ledger.mu.Lock()
 	err := h.ledger.create()
 	h.ledger.mu.Unlock()
@@ -73,7 +78,7 @@ func (h *Host) finishDir(dir *os.File, path string) error {
 	if !ok || r.Done {
 		return nil
 	}
-	if err := applyOwnerAndMode(dir, r.After); err != nil {
+	if err := h.quietly(func() error { return applyOwnerAndMode(dir, r.After) }); err != nil {
 		return err
 	}
 	return h.ledger.done(r.ID)
@@ -92,14 +97,13 @@ func (h *Host) mendDir(dir *os.File, path string, mode uint32) (bool, error) {
 	if now == want {
 		return false, nil
 	}
-	id, err := h.ledger.begin(effect{key: key{OpDir, path}, before: now, after: want})
-	if err != nil {
-		return false, err
-	}
-	if err := applyOwnerAndMode(dir, want); err != nil {
-		return false, &fs.PathError{Op: "chmod", Path: path, Err: err}
-	}
-	return true, h.ledger.done(id)
+	err = h.make(effect{key: key{OpDir, path}, verb: Chmod, before: now, after: want}, func() error {
+		if err := applyOwnerAndMode(dir, want); err != nil {
+			return &fs.PathError{Op: "chmod", Path: path, Err: err}
+		}
+		return nil
+	})
+	return err == nil, err
 }
 
 func dirState(dir *os.File) (State, error) {
@@ -138,12 +142,11 @@ func (h *Host) OwnTree(path string) error {
 			return err
 		}
 	}
-	id, err := h.ledger.begin(effect{key: k, before: before, after: State{Kind: Dir}})
-	if err != nil {
-		return err
-	}
-	return h.ledger.done(id)
+	return h.make(effect{key: k, verb: Own, before: before, after: State{Kind: Dir}}, nothing)
 }
+
+// nothing is what an effect does that others bring about.
+func nothing() error { return nil }
 
 func (h *Host) treeState(w *walker) (State, error) {
 	if len(w.names) == 0 {

@@ -29,8 +29,27 @@ type LinkError struct{ Path string }
 
 func (e *LinkError) Error() string { return fmt.Sprintf("%q is a symbolic link, not followed", e.Path) }
 
+// Where is what the error is about.
+func (e *LinkError) Where() string { return e.Path }
+
 // Hint is what the user can do.
 func (e *LinkError) Hint() string { return "see who made the link: ls -ld " + shellQuote(e.Path) }
+
+// OwnerError says that a file or directory in the way belongs to somebody else than
+// root, who could change what is put there.
+type OwnerError struct {
+	Path string
+	UID  int
+}
+
+func (e *OwnerError) Error() string {
+	return fmt.Sprintf("%q belongs to user %d, who could change what is put there", e.Path, e.UID)
+}
+
+// Hint is what the user can do.
+func (e *OwnerError) Hint() string {
+	return "if it should be root's: chown root: " + shellQuote(e.Path)
+}
 
 // ForeignError says that a directory can't be taken as ours, since it held files
 // before bootstrap came.
@@ -56,6 +75,9 @@ func (e *ChangedError) Error() string {
 	return e.Path + " was changed since bootstrap wrote it, and stays"
 }
 
+// Where is what the error is about.
+func (e *ChangedError) Where() string { return e.Path }
+
 // Hint is what the user can do.
 func (e *ChangedError) Hint() string {
 	return "keep what you need of it, then: rm " + shellQuote(e.Path)
@@ -72,6 +94,9 @@ func (e *LeftoverError) Error() string {
 	return fmt.Sprintf("%s stays: it holds %s", e.Path, strings.Join(e.Left, ", "))
 }
 
+// Where is what the error is about.
+func (e *LeftoverError) Where() string { return e.Path }
+
 // Hint is what the user can do.
 func (e *LeftoverError) Hint() string { return "ls -la " + shellQuote(e.Path) }
 
@@ -83,6 +108,9 @@ func (e *MountError) Error() string {
 	return fmt.Sprintf("%q is a mount point, and stays with what is in it", e.Path)
 }
 
+// Where is what the error is about.
+func (e *MountError) Where() string { return e.Path }
+
 // Hint is what the user can do.
 func (e *MountError) Hint() string { return "umount " + shellQuote(e.Path) }
 
@@ -90,6 +118,9 @@ func (e *MountError) Hint() string { return "umount " + shellQuote(e.Path) }
 type ImmutableError struct{ Path string }
 
 func (e *ImmutableError) Error() string { return fmt.Sprintf("%q is marked immutable", e.Path) }
+
+// Where is what the error is about.
+func (e *ImmutableError) Where() string { return e.Path }
 
 // Hint is what the user can do.
 func (e *ImmutableError) Hint() string { return "chattr -i -a " + shellQuote(e.Path) }
@@ -102,6 +133,9 @@ type UnitError struct {
 }
 
 func (e *UnitError) Error() string { return fmt.Sprintf("%s %s: %s", e.Verb, e.Unit, e.Result) }
+
+// Where is what the error is about.
+func (e *UnitError) Where() string { return e.Unit }
 
 // Hint is what the user can do.
 func (e *UnitError) Hint() string { return "journalctl -u " + e.Unit + " -n 50" }

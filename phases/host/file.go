@@ -15,16 +15,43 @@ import (
 // WriteFile makes path hold data with this mode, owned by us; missing directories
 // above it are made with mode 0755. It is false when all was so already.
 func (h *Host) WriteFile(path string, data []byte, mode fs.FileMode) (changed bool, err error) {
+	return h.write(path, content{State: fileState(mode, sumOf(data)), data: data, shown: true})
+}
+
+// WriteOpaque is WriteFile for content that is never shown: a secret, or nothing for
+// people to read.
+func (h *Host) WriteOpaque(path string, data []byte, mode fs.FileMode) (changed bool, err error) {
+	return h.write(path, content{State: fileState(mode, sumOf(data)), data: data})
+}
+
+func sumOf(data []byte) string {
 	sum := sha256.Sum256(data)
-	return h.WriteStream(path, mode, hex.EncodeToString(sum[:]), func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
+	return hex.EncodeToString(sum[:])
 }
 
 // WriteStream is WriteFile for content too large to hold, whose SHA-256 is known.
 // write is not called if the content is there already; other content never lands.
 func (h *Host) WriteStream(path string, mode fs.FileMode, sum string, write func(io.Writer) error) (changed bool, err error) {
+	return h.write(path, content{State: fileState(mode, sum), stream: write})
+}
+
+// content is what a file is to be.
+type content struct {
+	State
+	data   []byte                // nil if it is streamed
+	stream func(io.Writer) error // nil if it is data
+	shown  bool                  // to the user
+}
+
+func (c content) write(w io.Writer) error {
+	if c.stream != nil {
+		return c.stream(w)
+	}
+	_, err := w.Write(c.data)
+	return err
+}
+
+func (h *Host) write(path string, c content) (changed bool, err error) {
 	w, err := h.walk(path, walkWrite)
 	if w != nil {
 		defer w.close()
@@ -32,41 +59,89 @@ func (h *Host) WriteStream(path string, mode fs.FileMode, sum string, write func
 	if err != nil {
 		return false, err
 	}
-	return h.writeAt(w.place(), fileState(mode, sum), write)
+	return h.writeAt(w.place(), c)
 }
 
 func fileState(mode fs.FileMode, sum string) State {
 	return State{Kind: File, Mode: unixMode(mode), UID: os.Geteuid(), GID: os.Getegid(), SHA256: sum}
 }
 
-func (h *Host) writeAt(p place, want State, write func(io.Writer) error) (bool, error) {
-	now, err := p.state()
+func (h *Host) writeAt(p place, want content) (bool, error) {
+	now, err := h.state(p)
 	if err != nil {
 		return false, err
 	}
 	if now.Kind == Dir {
 		return false, fmt.Errorf("%s is a directory", p.path)
 	}
-	if now == want {
+	if now == want.State {
 		return false, h.settleFile(p)
 	}
-	id, err := h.ledger.begin(h.fileEffect(p, now, want))
-	if err != nil {
+	if err := h.checkOwner(p.path, now); err != nil {
 		return false, err
 	}
-	if now.SHA256 == want.SHA256 {
-		err = p.setOwnerAndMode(want)
-	} else {
-		err = p.replace(want, write)
+	err = h.makeWith(fileEffect(p, now, want.State), h.diff(p, now, want), func() error {
+		if now.SHA256 == want.SHA256 {
+			return p.setOwnerAndMode(want.State)
+		}
+		return p.replace(want.State, want.write)
+	})
+	if err == nil {
+		h.plan.put(p.path, want.State, want.data)
 	}
-	if err != nil {
-		return false, err
-	}
-	return true, h.ledger.done(id)
+	return err == nil, err
 }
 
-func (h *Host) fileEffect(p place, now, want State) effect {
-	return effect{key: key{OpFile, p.path}, before: now, after: want, save: p.copyTo}
+func fileEffect(p place, now, want State) effect {
+	return effect{key: key{OpFile, p.path}, verb: fileVerb(now, want), before: now, after: want, save: p.copyTo}
+}
+
+func fileVerb(now, want State) Verb {
+	switch {
+	case want.Kind == Absent:
+		return Remove
+	case now.Kind == Absent:
+		return Create
+	case now.SHA256 == want.SHA256:
+		return Chmod
+	}
+	return Update
+}
+
+// diff shows what content replaces, unless that is not ours to show.
+func (h *Host) diff(p place, now State, want content) string {
+	if !want.shown || now.SHA256 == want.SHA256 {
+		return ""
+	}
+	if now.Kind == Absent {
+		return diffOf(p.path, nil, want.data)
+	}
+	r, ok := h.ledger.find(key{OpFile, p.path})
+	if !ok || !r.made() {
+		return ""
+	}
+	if data, ok, err := h.plan.read(p.path); ok && err == nil {
+		return diffOf(p.path, data, want.data)
+	}
+	f, err := p.open(unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	old, err := io.ReadAll(io.LimitReader(f, maxDiff+1))
+	if err != nil {
+		return ""
+	}
+	return diffOf(p.path, old, want.data)
+}
+
+// checkOwner refuses a file that somebody else put there, who could have it open.
+func (h *Host) checkOwner(path string, s State) error {
+	_, ours := h.ledger.find(key{OpFile, path})
+	if s.Kind == Absent || ours || ownUID(uint32(s.UID)) {
+		return nil
+	}
+	return &OwnerError{Path: path, UID: s.UID}
 }
 
 // settleFile ends an effect that needs no more work: a run before may have been
@@ -76,7 +151,7 @@ func (h *Host) settleFile(p place) error {
 	if !ok || r.Done {
 		return nil
 	}
-	if err := p.temp().remove(); err != nil {
+	if err := h.quietly(p.temp().remove); err != nil {
 		return err
 	}
 	return h.ledger.done(r.ID)
@@ -96,7 +171,7 @@ func (h *Host) Remove(path string) (changed bool, err error) {
 		return false, err
 	}
 	p := w.place()
-	now, err := p.state()
+	now, err := h.state(p)
 	if err != nil {
 		return false, err
 	}
@@ -106,14 +181,11 @@ func (h *Host) Remove(path string) (changed bool, err error) {
 	case Absent:
 		return false, h.settleFile(p)
 	}
-	id, err := h.ledger.begin(h.fileEffect(p, now, State{Kind: Absent}))
-	if err != nil {
+	if err := h.make(fileEffect(p, now, State{Kind: Absent}), p.remove); err != nil {
 		return false, err
 	}
-	if err := p.remove(); err != nil {
-		return false, err
-	}
-	return true, h.ledger.done(id)
+	h.plan.put(p.path, State{Kind: Absent}, nil)
+	return true, nil
 }
 
 // temp is where content is gathered before it is renamed to p: in the directory

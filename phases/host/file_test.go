@@ -60,14 +60,34 @@ func TestWriteFileIgnoresUmask(t *testing.T) {
 	}
 }
 
-func TestWriteFileMendsOwner(t *testing.T) {
+// TestForeignOwner: what belongs to others than root is no place for our files.
+func TestForeignOwner(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("NOT RUN: chown needs root")
 	}
 	h, _ := hosttest.New(t)
 	put(t, h, "/etc/x", "one", 0o600)
+	put(t, h, "/etc/dir/x", "one", 0o600)
 	must(t, os.Chown(h.Path("/etc/x"), 1234, 1234))
+	must(t, os.Chown(h.Path("/etc/dir"), 1234, 1234))
 	before := snapshot(t, h.Path("/"))
+	for _, path := range []string{"/etc/x", "/etc/dir/x", "/etc/dir/new", "/etc/dir/sub/new"} {
+		_, err := h.WriteFile(path, []byte("two"), 0o600)
+		wantError[*host.OwnerError](t, err)
+	}
+	if after := snapshot(t, h.Path("/")); after != before {
+		t.Fatalf("before:\n%s\nafter:\n%s", before, after)
+	}
+}
+
+func TestWriteFileMendsOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("NOT RUN: chown needs root")
+	}
+	h, _ := hosttest.New(t)
+	before := snapshot(t, h.Path("/"))
+	changed(t, true)(h.WriteFile("/etc/x", []byte("one"), 0o600))
+	must(t, os.Chown(h.Path("/etc/x"), 1234, 1234))
 	changed(t, true)(h.WriteFile("/etc/x", []byte("one"), 0o600))
 	info, err := os.Stat(h.Path("/etc/x"))
 	must(t, err)

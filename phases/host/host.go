@@ -25,11 +25,26 @@ type Host struct {
 	units  Units
 	lock   *lock
 	ledger *ledger
+	plan   *plan  // nil in a Host that acts
+	by     string // who makes the effects now
+	report func(Change)
 }
 
 // Open takes the machine's lock and reads the ledger below root, which is "/" or a
 // directory. A lock held by another process is a *LockedError.
 func Open(root string, units Units) (*Host, error) {
+	h, err := openRoot(root, units)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.start(); err != nil {
+		h.dir.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+func openRoot(root string, units Units) (*Host, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return nil, err
@@ -38,12 +53,7 @@ func Open(root string, units Units) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{root: root, dir: dir, units: units}
-	if err := h.start(); err != nil {
-		dir.Close()
-		return nil, err
-	}
-	return h, nil
+	return &Host{root: root, dir: dir, units: units}, nil
 }
 
 func (h *Host) start() error {
@@ -62,7 +72,9 @@ func (h *Host) start() error {
 // Close gives the lock back. The Host can't be used after it.
 func (h *Host) Close() error {
 	err := h.ledger.close()
-	h.lock.release()
+	if h.lock != nil {
+		h.lock.release()
+	}
 	h.dir.Close()
 	// The lock is a file descriptor: it must not be given back by the collector
 	// while an effect still runs.
@@ -82,14 +94,32 @@ func (h *Host) real() bool { return h.root == "/" }
 // Entries is every effect in the ledger, oldest first.
 func (h *Host) Entries() []Record { return h.ledger.entries() }
 
+// Mode is the permission bits of a file, as in chmod(2).
+func (h *Host) Mode(path string) (uint32, error) {
+	w, err := h.walk(path, walkFile)
+	if w != nil {
+		defer w.close()
+	}
+	if err != nil && h.plan == nil {
+		return 0, err
+	}
+	s, err := h.state(w.place())
+	return s.Mode, err
+}
+
 // ReadFile reads a file of the machine. Links are followed only where nobody but
 // root could have made them.
 func (h *Host) ReadFile(path string) ([]byte, error) {
 	w, err := h.walk(path, walkFile)
+	if w != nil {
+		defer w.close()
+		if data, ok, err := h.plan.read(w.path()); ok || err != nil {
+			return data, err
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	defer w.close()
 	f, err := openAt(w.top(), w.base, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would block
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}

@@ -15,7 +15,7 @@ import (
 // the bytes of its event.
 //
 //	{"sum":"4a17bc0e","event":{"event":"header","format":"bootstrap-ledger","version":1}}
-//	{"sum":"...","event":{"event":"intent","id":1,"op":"file","target":"/etc/x","before":{...},"after":{...}}}
+//	{"sum":"...","event":{"event":"intent","id":1,"by":"certs","op":"file","target":"/etc/x","before":{...},"after":{...}}}
 //	{"sum":"...","event":{"event":"done","id":1}}
 const (
 	ledgerFormat  = "bootstrap-ledger"
@@ -31,7 +31,9 @@ const (
 	evDone    eventKind = "done"    // the effect was made
 	evUndone  eventKind = "undone"  // the record's target is as before
 	evReload  eventKind = "reload"  // systemd has read its unit files
-	evStarted eventKind = "started" // a unit runs with the files as they are now
+	evStarted eventKind = "started" // a unit or pod runs with the files as they are now
+	evNote    eventKind = "note"    // a value that a later run needs to know
+	evEnd     eventKind = "end"     // the run came to its end
 )
 
 type event struct {
@@ -40,10 +42,13 @@ type event struct {
 	Version int       `json:"version,omitempty"`
 	Made    []string  `json:"made,omitempty"` // directories made for the ledger itself
 	ID      int       `json:"id,omitempty"`
+	By      string    `json:"by,omitempty"`
+	Time    string    `json:"time,omitempty"` // RFC 3339, in UTC
 	Op      Op        `json:"op,omitempty"`
 	Target  string    `json:"target,omitempty"`
 	Before  *State    `json:"before,omitempty"`
 	After   *State    `json:"after,omitempty"`
+	Value   string    `json:"value,omitempty"` // of a note
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -35,14 +35,12 @@ func (h *Host) Sysctl(name, value string) error {
 	if now == value {
 		return h.ledger.settle(k)
 	}
-	id, err := h.ledger.begin(effect{key: k, before: State{Value: now}, after: State{Value: value}})
-	if err != nil {
-		return err
-	}
-	if err := h.writeSysctl(name, value); err != nil {
-		return fmt.Errorf("sysctl %s=%s: %w", name, value, err)
-	}
-	return h.ledger.done(id)
+	return h.make(effect{key: k, verb: Set, before: State{Value: now}, after: State{Value: value}}, func() error {
+		if err := h.writeSysctl(name, value); err != nil {
+			return fmt.Errorf("sysctl %s=%s: %w", name, value, err)
+		}
+		return nil
+	})
 }
 
 func (h *Host) sysctlPath(name string) string {
@@ -89,14 +87,12 @@ func (h *Host) LoadModule(ctx context.Context, name string) error {
 	if _, ok := h.ledger.find(k); ok && !h.real() {
 		return nil
 	}
-	id, err := h.ledger.begin(effect{key: k, after: State{Value: "loaded"}})
-	if err != nil {
-		return err
-	}
-	if err := h.modprobe(ctx, name); err != nil {
-		return fmt.Errorf("load kernel module %s: %w", name, err)
-	}
-	return h.ledger.done(id)
+	return h.make(effect{key: k, verb: Load, after: State{Value: "loaded"}}, func() error {
+		if err := h.modprobe(ctx, name); err != nil {
+			return fmt.Errorf("load kernel module %s: %w", name, err)
+		}
+		return nil
+	})
 }
 
 // moduleTraces is where a module shows that is built into the kernel, and so may be

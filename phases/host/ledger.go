@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,6 +26,7 @@ type key struct {
 type ledger struct {
 	mu      sync.Mutex
 	root    string
+	dry     bool     // knows, and writes nothing
 	file    *os.File // nil until the first event
 	size    int64    // of the good part; 0: there is no header yet
 	records []*Record
@@ -32,7 +34,9 @@ type ledger struct {
 	made    []string        // directories that were made for the ledger
 	stale   bool            // unit files changed since systemd read them
 	changed map[string]int  // per path, at which event it was last changed
-	started map[string]int  // per unit, at which event it was last started
+	started map[string]int  // per unit or pod, at which event it was last started
+	notes   map[string]string
+	last    *Record // the last effect; nil when the run came to its end after it
 	events  int
 }
 
@@ -47,7 +51,7 @@ func LedgerRecords(root string) ([]Record, error) {
 }
 
 func readLedger(root string) (*ledger, error) {
-	l := &ledger{root: root, open: map[key]*Record{}, changed: map[string]int{}, started: map[string]int{}}
+	l := &ledger{root: root, open: map[key]*Record{}, changed: map[string]int{}, started: map[string]int{}, notes: map[string]string{}}
 	data, err := os.ReadFile(l.path("ledger"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
@@ -80,6 +84,10 @@ func (l *ledger) apply(ev event) {
 		l.stale = false
 	case evStarted:
 		l.started[ev.Target] = l.events
+	case evNote:
+		l.notes[ev.Target] = ev.Value
+	case evEnd:
+		l.last = nil
 	case evChange, evDone, evUndone:
 		if r := l.byID(ev.ID); r != nil {
 			l.update(r, ev)
@@ -88,14 +96,14 @@ func (l *ledger) apply(ev event) {
 }
 
 func (l *ledger) add(ev event) {
-	r := &Record{ID: ev.ID, Op: ev.Op, Target: ev.Target, Before: *ev.Before}
+	r := &Record{ID: ev.ID, By: ev.By, Time: ev.Time, Op: ev.Op, Target: ev.Target, Before: *ev.Before}
 	l.records = append(l.records, r)
 	l.open[key{r.Op, r.Target}] = r
 	l.want(r, *ev.After)
 }
 
 func (l *ledger) want(r *Record, after State) {
-	r.After, r.Done = after, false
+	r.After, r.Done, l.last = after, false, r
 	l.stale = l.stale || r.changesUnits()
 	if r.Op != OpFile {
 		return
@@ -113,7 +121,7 @@ func (l *ledger) update(r *Record, ev event) {
 	case evDone:
 		r.Done, r.landed = true, true
 	case evUndone:
-		r.Undone = true
+		r.Undone, l.last = true, r
 		delete(l.open, key{r.Op, r.Target})
 		l.stale = l.stale || r.changesUnits()
 	}
@@ -130,6 +138,8 @@ func (l *ledger) byID(id int) *Record {
 // effect is what is about to happen to a target.
 type effect struct {
 	key
+	by            string
+	verb          Verb
 	before, after State
 	save          func(file string) error // keeps the content that goes; may be nil
 }
@@ -149,13 +159,13 @@ func (l *ledger) begin(e effect) (int, error) {
 		}
 	}
 	id := len(l.records) + 1
-	if e.save != nil && e.before.Kind == File {
+	if e.save != nil && e.before.Kind == File && !l.dry {
 		if err := l.save(id, e.save); err != nil {
 			return 0, fmt.Errorf("keep a copy of %s: %w", e.target, err)
 		}
 	}
 	return id, l.append(event{
-		Event: evIntent, ID: id, Op: e.op, Target: e.target, Before: &e.before, After: &e.after,
+		Event: evIntent, ID: id, By: e.by, Time: now(), Op: e.op, Target: e.target, Before: &e.before, After: &e.after,
 	}, true)
 }
 
@@ -171,6 +181,8 @@ func (l *ledger) save(id int, save func(file string) error) error {
 	}
 	return syncDir(l.path("saved"))
 }
+
+func now() string { return time.Now().UTC().Format(time.RFC3339) }
 
 func (l *ledger) saved(id int) string { return l.path(fmt.Sprintf("saved/%d", id)) }
 
@@ -198,6 +210,16 @@ func (l *ledger) settle(k key) error {
 
 // append writes one event. On any error the file is as long as before.
 func (l *ledger) append(ev event, sync bool) error {
+	if !l.dry {
+		if err := l.put(ev, sync); err != nil {
+			return fmt.Errorf("ledger: %w", err)
+		}
+	}
+	l.apply(ev)
+	return nil
+}
+
+func (l *ledger) put(ev event, sync bool) error {
 	line, err := encodeEvent(ev)
 	if err == nil {
 		err = l.create()
@@ -205,11 +227,7 @@ func (l *ledger) append(ev event, sync bool) error {
 	if err == nil {
 		err = l.write(line, sync)
 	}
-	if err != nil {
-		return fmt.Errorf("ledger: %w", err)
-	}
-	l.apply(ev)
-	return nil
+	return err
 }
 
 func (l *ledger) write(line []byte, sync bool) error {

@@ -91,6 +91,9 @@ func (l *ledger) forget() error {
 	if n := len(l.open); n > 0 {
 		return fmt.Errorf("%d effects in the ledger are not undone", n)
 	}
+	if l.dry {
+		return nil
+	}
 	if err := l.close(); err != nil {
 		return err
 	}
@@ -116,6 +119,7 @@ func (l *ledger) forget() error {
 func (l *ledger) restart(fresh *ledger) {
 	l.size, l.records, l.open, l.made = fresh.size, fresh.records, fresh.open, fresh.made
 	l.stale, l.changed, l.started, l.events = fresh.stale, fresh.changed, fresh.started, fresh.events
+	l.notes, l.last = fresh.notes, fresh.last
 }
 
 // isAtOrAbove tells whether path is a directory that the ledger makes for itself.

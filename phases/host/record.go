@@ -18,6 +18,19 @@ const (
 	OpActive  Op = "unit-active"  // started or stopped
 	OpSysctl  Op = "sysctl"       // set
 	OpModule  Op = "module"       // loaded
+	OpImage   Op = "image"        // brought into a container runtime; see Record
+	OpRules   Op = "rules"        // packet filter chains and tables that appear are ours
+)
+
+// What changes without a record: no state of before is worth keeping.
+const (
+	OpLink    Op = "link"
+	OpMount   Op = "mount"
+	OpCgroup  Op = "cgroup"
+	OpProcess Op = "process"
+	OpPod     Op = "pod"    // in the container runtime
+	OpObject  Op = "object" // in the API server
+	OpMember  Op = "etcd-member"
 )
 
 // Kind is what was, or is to be, at a path.
@@ -45,8 +58,10 @@ type State struct {
 // Record is all effects on one target, from the first one until it is undone.
 type Record struct {
 	ID     int    `json:"id"`
+	By     string `json:"by"`   // who made the first effect: a phase
+	Time   string `json:"time"` // of the first effect; RFC 3339, in UTC
 	Op     Op     `json:"op"`
-	Target string `json:"target"` // a path without links, a unit, a sysctl, a module
+	Target string `json:"target"` // a path without links, a unit, a sysctl, a module, an image
 	Before State  `json:"before"`
 	After  State  `json:"after"`
 	Done   bool   `json:"done"`   // the last effect was seen to end

@@ -41,8 +41,8 @@ func mountOf(dir *os.File, name string) (mountID, error) {
 }
 
 // undoTree removes what is below p, and p itself if it was not there before.
-func undoTree(ctx context.Context, p place, r Record) error {
-	now, err := p.state()
+func (h *Host) undoTree(ctx context.Context, p place, r Record) error {
+	now, err := h.state(p)
 	if err != nil || now.Kind == Absent {
 		return err
 	}
@@ -54,16 +54,41 @@ func undoTree(ctx context.Context, p place, r Record) error {
 		return p.wrap("open", err)
 	}
 	defer dir.Close()
-	if err := emptyTree(ctx, dir, r); err != nil {
+	had, err := h.leftIn(p)
+	if err == nil {
+		err = h.emptyTree(ctx, dir, r)
+	}
+	if err != nil {
 		return err
 	}
-	if r.Before.Kind == Dir {
-		return errors.Join(applyOwnerAndMode(dir, r.Before), dir.Sync())
-	}
-	return errors.Join(p.unlink(unix.AT_REMOVEDIR), p.dir.Sync())
+	return h.endTree(p, dir, treeEnd{before: r.Before, hadNames: len(had) > 0})
 }
 
-func emptyTree(ctx context.Context, dir *os.File, r Record) error {
+// treeEnd is what decides how an emptied tree ends.
+type treeEnd struct {
+	before   State
+	hadNames bool
+}
+
+func (h *Host) endTree(p place, dir *os.File, end treeEnd) error {
+	if end.before.Kind == Absent {
+		err := h.act(Change{Op: OpTree, Verb: Remove, Target: p.path}, func() error {
+			return errors.Join(p.unlink(unix.AT_REMOVEDIR), p.dir.Sync())
+		})
+		if err == nil {
+			h.plan.put(p.path, State{Kind: Absent}, nil)
+		}
+		return err
+	}
+	restore := func() error { return errors.Join(applyOwnerAndMode(dir, end.before), dir.Sync()) }
+	if !end.hadNames {
+		return h.quietly(restore)
+	}
+	h.plan.empty(p.path)
+	return h.act(Change{Op: OpTree, Verb: Empty, Target: p.path}, restore)
+}
+
+func (h *Host) emptyTree(ctx context.Context, dir *os.File, r Record) error {
 	top, err := mountOf(dir, "")
 	if err != nil {
 		return err
@@ -74,13 +99,14 @@ func emptyTree(ctx context.Context, dir *os.File, r Record) error {
 	if !top.root && r.Before.Mount {
 		return fmt.Errorf("%s was a mount point and is none now: what lies there was not ours", r.Target)
 	}
-	s := &sweep{top: top}
+	s := &sweep{h: h, top: top}
 	s.empty(ctx, dir, r.Target)
 	return errors.Join(s.errs...)
 }
 
 // sweep removes all it can of a tree, and keeps what stopped it.
 type sweep struct {
+	h    *Host
 	top  mountID
 	errs []error
 }
@@ -109,13 +135,18 @@ func (s *sweep) remove(ctx context.Context, p place) {
 	case errors.Is(err, unix.ENOENT):
 	case err != nil:
 		s.add(p.wrap("stat", err))
+	case s.h.plan.isUnmounted(p.path):
 	case !id.sameMount(s.top):
 		s.add(&MountError{Path: p.path})
 	case id.dir:
 		s.removeDir(ctx, p)
 	default:
-		s.add(p.unlink(0))
+		s.unlink(p, 0)
 	}
+}
+
+func (s *sweep) unlink(p place, flags int) {
+	s.add(s.h.quietly(func() error { return p.unlink(flags) }))
 }
 
 // removeDir asks the open directory for its mount again: one may have come since.
@@ -133,6 +164,6 @@ func (s *sweep) removeDir(ctx context.Context, p place) {
 	before := len(s.errs)
 	s.empty(ctx, dir, p.path)
 	if len(s.errs) == before {
-		s.add(p.unlink(unix.AT_REMOVEDIR))
+		s.unlink(p, unix.AT_REMOVEDIR)
 	}
 }

@@ -7,7 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,31 +27,46 @@ func (h *Host) Undo(ctx context.Context, r Record) error {
 	if err := h.ledger.undone(r.ID); err != nil {
 		return err
 	}
-	return removeIfThere(h.ledger.saved(r.ID))
+	return h.quietly(func() error { return removeIfThere(h.ledger.saved(r.ID)) })
 }
 
-// UndoAll undoes every record, newest first, and forgets the ledger when all of it
-// is undone. It goes on after errors, and tells report (which may be nil) of each.
-func (h *Host) UndoAll(ctx context.Context, report func(Record, error)) error {
+// UndoAll undoes every record, newest first, save those that keep (which may be nil)
+// picks and the directories above them. It goes on after errors. When nothing is
+// left the ledger is forgotten.
+func (h *Host) UndoAll(ctx context.Context, keep func(Record) bool) error {
 	var errs []error
+	kept := keptRecords(h.Entries(), keep)
 	for _, r := range slices.Backward(h.Entries()) {
-		if r.Undone {
+		if r.Undone || kept[r.ID] {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
-			return errors.Join(append(errs, err)...)
+			return errors.Join(append(errs, context.Cause(ctx))...)
 		}
-		err := h.Undo(ctx, r)
-		if report != nil {
-			report(r, err)
-		}
-		errs = append(errs, err)
+		errs = append(errs, h.Undo(ctx, r))
 	}
 	errs = append(errs, h.Reload(ctx))
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(errs...); err != nil || len(kept) > 0 {
 		return err
 	}
 	return h.Forget()
+}
+
+// keptRecords are the ids of what keep picks, and of the directories above that.
+func keptRecords(all []Record, keep func(Record) bool) map[int]bool {
+	kept, parents := map[int]bool{}, map[string]bool{}
+	for _, r := range slices.Backward(all) {
+		if r.Undone || keep == nil || !(keep(r) || r.Op == OpDir && parents[r.Target]) {
+			continue
+		}
+		kept[r.ID] = true
+		if strings.HasPrefix(r.Target, "/") {
+			for dir := range above(r.Target) {
+				parents[dir] = true
+			}
+		}
+	}
+	return kept
 }
 
 // Forget removes the ledger and its directory. It is an error if a record is not
@@ -68,15 +85,19 @@ func (h *Host) undo(ctx context.Context, r Record) error {
 	case OpDir:
 		return h.undoAt(r, h.undoDir)
 	case OpTree:
-		return h.undoAt(r, func(p place, r Record) error { return undoTree(ctx, p, r) })
+		return h.undoAt(r, func(p place, r Record) error { return h.undoTree(ctx, p, r) })
 	case OpEnabled:
 		return h.undoEnabled(ctx, r)
 	case OpActive:
 		return h.undoActive(ctx, r)
 	case OpSysctl:
 		return h.undoSysctl(r)
+	case OpRules:
+		return h.undoRules(ctx, r)
 	case OpModule:
 		return nil // see LoadModule
+	case OpImage:
+		return errors.New("the container runtime still has it")
 	}
 	return fmt.Errorf("unknown effect %q", r.Op)
 }
@@ -96,24 +117,33 @@ func (h *Host) undoAt(r Record, undo func(place, Record) error) error {
 }
 
 func (h *Host) undoFile(p place, r Record) error {
-	if err := p.temp().remove(); err != nil {
+	if err := h.quietly(p.temp().remove); err != nil {
 		return err
 	}
-	now, err := p.state()
-	if err != nil {
+	now, err := h.state(p)
+	if err != nil || now == r.Before {
 		return err
 	}
+	verb, do := Restore, func() error { return h.restore(p, r) }
 	switch {
-	case now == r.Before:
-		return nil
 	case now.Kind == File && now.SHA256 == r.Before.SHA256:
-		return p.setOwnerAndMode(r.Before)
-	case now.Kind != Absent && !r.isOurs(now) && !h.ledger.inTree(p.path):
+		verb, do = Chmod, func() error { return p.setOwnerAndMode(r.Before) }
+	case now.Kind != Absent && !r.isOurs(now) && !h.mayRemove(p.path, r):
 		return &ChangedError{Path: p.path}
 	case r.made():
-		return p.remove()
+		verb, do = Remove, p.remove
 	}
-	return h.restore(p, r)
+	err = h.act(Change{Op: OpFile, Verb: verb, Target: p.path}, do)
+	if err == nil {
+		h.plan.put(p.path, r.Before, nil)
+	}
+	return err
+}
+
+// mayRemove tells whether a file that was changed since we wrote it goes all the
+// same: it lies where nobody but us was before.
+func (h *Host) mayRemove(path string, r Record) bool {
+	return h.ledger.inTree(path) || (r.made() && h.ledger.ours(filepath.Dir(path)))
 }
 
 func (h *Host) restore(p place, r Record) error {
@@ -129,8 +159,8 @@ func (h *Host) restore(p place, r Record) error {
 }
 
 func (h *Host) undoDir(p place, r Record) error {
-	now, err := p.state()
-	if err != nil {
+	now, err := h.state(p)
+	if err != nil || now == r.Before {
 		return err
 	}
 	switch now.Kind {
@@ -140,25 +170,50 @@ func (h *Host) undoDir(p place, r Record) error {
 		return &ChangedError{Path: p.path}
 	}
 	if r.Before.Kind == Dir {
-		return p.setOwnerAndMode(r.Before)
+		return h.act(Change{Op: OpDir, Verb: Chmod, Target: p.path}, func() error { return p.setOwnerAndMode(r.Before) })
 	}
-	err = p.unlink(unix.AT_REMOVEDIR)
-	if errors.Is(err, unix.ENOTEMPTY) {
-		if h.ledger.inTree(p.path) {
-			return nil // the tree is older, so it goes later, with all that is in it
-		}
-		return p.leftover()
+	left, err := h.leftIn(p)
+	if err != nil {
+		return err
 	}
-	return errors.Join(err, p.dir.Sync())
+	if len(left) == 0 {
+		return h.removeDir(p)
+	}
+	if h.ledger.inTree(p.path) {
+		return nil // the tree is older, so it goes later, with all that is in it
+	}
+	return &LeftoverError{Path: p.path, Left: left[:min(len(left), 3)]}
 }
 
-func (p place) leftover() error {
+func (h *Host) removeDir(p place) error {
+	err := h.act(Change{Op: OpDir, Verb: Remove, Target: p.path}, func() error {
+		return errors.Join(p.unlink(unix.AT_REMOVEDIR), p.dir.Sync())
+	})
+	if err == nil {
+		h.plan.put(p.path, State{Kind: Absent}, nil)
+	}
+	return err
+}
+
+// leftIn is the names in a directory, without those that a plan has removed.
+func (h *Host) leftIn(p place) ([]string, error) {
+	if h.plan.isEmptied(p.path) {
+		return nil, nil
+	}
 	dir, err := openDir(p.dir, p.name)
 	if err != nil {
-		return p.wrap("open", err)
+		return nil, p.wrap("open", err)
 	}
 	defer dir.Close()
-	return &LeftoverError{Path: p.path, Left: firstNames(dir)}
+	names, err := dir.Readdirnames(-1)
+	names = slices.DeleteFunc(names, func(name string) bool {
+		s, ok := h.plan.at(filepath.Join(p.path, name))
+		return ok && s.Kind == Absent
+	})
+	for i, name := range names {
+		names[i] = shellQuote(name)
+	}
+	return names, err
 }
 
 func (h *Host) undoEnabled(ctx context.Context, r Record) error {
@@ -166,13 +221,14 @@ func (h *Host) undoEnabled(ctx context.Context, r Record) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case r.Before.Value == "enabled" && now.Enabled != "enabled":
-		return h.units.Enable(ctx, r.Target)
-	case r.Before.Value != "enabled" && now.Enabled == "enabled":
-		return h.units.Disable(ctx, r.Target)
+	verb, do := Enable, h.units.Enable
+	if r.Before.Value != "enabled" {
+		verb, do = Disable, h.units.Disable
 	}
-	return nil
+	if (now.Enabled == "enabled") == (verb == Enable) {
+		return nil
+	}
+	return h.act(Change{Op: OpEnabled, Verb: verb, Target: r.Target}, func() error { return do(ctx, r.Target) })
 }
 
 func (h *Host) undoActive(ctx context.Context, r Record) error {
@@ -184,20 +240,31 @@ func (h *Host) undoActive(ctx context.Context, r Record) error {
 		if now.Running() {
 			return nil
 		}
-		return h.units.Start(ctx, r.Target)
+		return h.act(Change{Op: OpActive, Verb: Start, Target: r.Target}, func() error { return h.units.Start(ctx, r.Target) })
 	}
 	if now.Running() {
-		if err := h.units.Stop(ctx, r.Target); err != nil {
-			return err
-		}
-		if now, err = h.UnitState(ctx, r.Target); err != nil {
-			return err
-		}
+		return h.act(Change{Op: OpActive, Verb: Stop, Target: r.Target}, func() error { return h.stopForGood(ctx, r.Target) })
 	}
-	if now.Active == "failed" {
-		return h.units.ResetFailed(ctx, r.Target)
+	return h.quietly(func() error { return h.stopForGood(ctx, r.Target) })
+}
+
+// stopForGood stops a unit, ends what it left running, and makes systemd forget that
+// it may have failed.
+func (h *Host) stopForGood(ctx context.Context, unit string) error {
+	now, err := h.UnitState(ctx, unit)
+	if err == nil && now.Running() {
+		err = h.units.Stop(ctx, unit)
 	}
-	return nil
+	if err == nil {
+		err = h.endProcesses(ctx, now)
+	}
+	if err == nil {
+		now, err = h.UnitState(ctx, unit)
+	}
+	if err == nil && now.Active == "failed" {
+		err = h.units.ResetFailed(ctx, unit)
+	}
+	return err
 }
 
 // undoSysctl: a setting that is gone went with its module or its link.
@@ -209,7 +276,7 @@ func (h *Host) undoSysctl(r Record) error {
 	if err != nil {
 		return err
 	}
-	return h.writeSysctl(r.Target, r.Before.Value)
+	return h.act(Change{Op: OpSysctl, Verb: Set, Target: r.Target}, func() error { return h.writeSysctl(r.Target, r.Before.Value) })
 }
 
 func removeIfThere(path string) error {

@@ -40,10 +40,8 @@ func TestUndoAll(t *testing.T) {
 	h, units := reopen(t, h)
 	units.Set("kubelet.service", host.UnitState{Load: "loaded", Active: "active", Enabled: "enabled"})
 	var reported []string
-	must(t, h.UndoAll(t.Context(), func(r host.Record, err error) {
-		must(t, err)
-		reported = append(reported, string(r.Op)+" "+r.Target)
-	}))
+	told := h.Under("reset", func(c host.Change) { reported = append(reported, string(c.Verb)+" "+c.Target) })
+	must(t, told.UndoAll(t.Context(), nil))
 	if after := snapshot(t, h.Path("/")); after != before {
 		t.Fatalf("before:\n%s\nafter:\n%s", before, after)
 	}
@@ -51,7 +49,7 @@ func TestUndoAll(t *testing.T) {
 	if diff := cmp.Diff([]string{"stop kubelet.service", "disable kubelet.service", "reload"}, units.Ops()); diff != "" {
 		t.Fatal(diff)
 	}
-	if len(reported) == 0 || reported[0] != "unit-active kubelet.service" || reported[len(reported)-1] != "dir /etc/cni/net.d" {
+	if len(reported) == 0 || reported[0] != "stop kubelet.service" || reported[len(reported)-1] != "chmod /etc/cni/net.d" {
 		t.Fatalf("order: %v", reported)
 	}
 	must(t, h.UndoAll(t.Context(), nil)) // with nothing to do

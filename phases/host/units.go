@@ -49,6 +49,9 @@ func (s UnitState) running() State {
 
 // UnitState asks for a unit's state. A unit that does not exist has one too.
 func (h *Host) UnitState(ctx context.Context, name string) (UnitState, error) {
+	if s, ok := h.plan.unit(name); ok {
+		return s, nil
+	}
 	s, err := h.units.State(ctx, name)
 	if err != nil {
 		return s, fmt.Errorf("state of %s: %w", name, err)
@@ -62,7 +65,7 @@ func (h *Host) Reload(ctx context.Context) error {
 	if !h.ledger.isStale() {
 		return nil
 	}
-	if err := h.units.Reload(ctx); err != nil {
+	if err := h.quietly(func() error { return h.units.Reload(ctx) }); err != nil {
 		return fmt.Errorf("reload systemd: %w", err)
 	}
 	return h.ledger.note(event{Event: evReload}, false)
@@ -79,14 +82,13 @@ func (h *Host) EnableUnit(ctx context.Context, name string) (changed bool, err e
 	case "enabled", "static", "alias", "indirect", "generated":
 		return false, h.ledger.settle(k)
 	}
-	id, err := h.ledger.begin(effect{key: k, before: State{Value: now.Enabled}, after: State{Value: "enabled"}})
-	if err != nil {
+	e := effect{key: k, verb: Enable, before: State{Value: now.Enabled}, after: State{Value: "enabled"}}
+	if err := h.make(e, func() error { return h.units.Enable(ctx, name) }); err != nil {
 		return false, err
 	}
-	if err := h.units.Enable(ctx, name); err != nil {
-		return false, err
-	}
-	return true, h.ledger.done(id)
+	now.Enabled = "enabled"
+	h.plan.setUnit(name, now)
+	return true, nil
 }
 
 // StartUnit starts a unit and waits until it runs. One that runs is left alone,
@@ -101,12 +103,24 @@ func (h *Host) StartUnit(ctx context.Context, name string, files ...string) (cha
 		return false, err
 	}
 	if now.Active != "active" {
-		return true, h.runUnit(ctx, name, h.units.Start)
+		return true, h.runUnit(ctx, name, Start)
 	}
-	if h.ledger.outdated(name, h.resolveAll(files)) {
-		return true, h.runUnit(ctx, name, h.units.Restart)
+	if h.Outdated(name, files...) {
+		return true, h.runUnit(ctx, name, Restart)
 	}
 	return false, h.ledger.settle(key{OpActive, name})
+}
+
+// Outdated tells whether one of files, which a unit or pod reads when it starts, was
+// written since it was started.
+func (h *Host) Outdated(name string, files ...string) bool {
+	return h.ledger.outdated(name, h.resolveAll(files))
+}
+
+// Started records that a pod, or whatever is no unit, runs with its files as they
+// are now.
+func (h *Host) Started(name string) error {
+	return h.ledger.note(event{Event: evStarted, Target: name}, false)
 }
 
 // RestartUnit stops a unit if it runs, starts it and waits until it runs.
@@ -114,25 +128,31 @@ func (h *Host) RestartUnit(ctx context.Context, name string) error {
 	if err := h.Reload(ctx); err != nil {
 		return err
 	}
-	return h.runUnit(ctx, name, h.units.Restart)
+	return h.runUnit(ctx, name, Restart)
 }
 
-func (h *Host) runUnit(ctx context.Context, name string, run func(context.Context, string) error) error {
+func (h *Host) runUnit(ctx context.Context, name string, verb Verb) error {
 	now, err := h.UnitState(ctx, name)
 	if err != nil {
 		return err
 	}
-	id, err := h.ledger.begin(effect{key: key{OpActive, name}, before: now.running(), after: State{Value: unitRuns}})
+	run := h.units.Start
+	if verb == Restart {
+		run = h.units.Restart
+	}
+	e := effect{key: key{OpActive, name}, verb: verb, before: now.running(), after: State{Value: unitRuns}}
+	err = h.make(e, func() error {
+		if err := run(ctx, name); err != nil {
+			return err
+		}
+		return h.Started(name)
+	})
 	if err != nil {
 		return err
 	}
-	if err := run(ctx, name); err != nil {
-		return err
-	}
-	if err := h.ledger.note(event{Event: evStarted, Target: name}, false); err != nil {
-		return err
-	}
-	return h.ledger.done(id)
+	now.Active, now.Sub = "active", "running"
+	h.plan.setUnit(name, now)
+	return nil
 }
 
 // StopUnit stops a unit and waits until it has. It is false when it did not run.
@@ -144,14 +164,13 @@ func (h *Host) StopUnit(ctx context.Context, name string) (changed bool, err err
 	if !now.Running() {
 		return false, h.ledger.settle(key{OpActive, name})
 	}
-	id, err := h.ledger.begin(effect{key: key{OpActive, name}, before: now.running(), after: State{Value: unitStopped}})
-	if err != nil {
+	e := effect{key: key{OpActive, name}, verb: Stop, before: now.running(), after: State{Value: unitStopped}}
+	if err := h.make(e, func() error { return h.units.Stop(ctx, name) }); err != nil {
 		return false, err
 	}
-	if err := h.units.Stop(ctx, name); err != nil {
-		return false, err
-	}
-	return true, h.ledger.done(id)
+	now.Active, now.Sub = "inactive", "dead"
+	h.plan.setUnit(name, now)
+	return true, nil
 }
 
 // resolveAll gives paths the names that the ledger knows them by.

@@ -93,20 +93,44 @@ func (w *walker) step(name string) error {
 		w.up()
 		return nil
 	}
-	dir, err := openDir(w.top(), name)
+	dir, err := w.open(name)
 	if errors.Is(err, unix.ENOTDIR) && w.isLink(name) {
 		return w.follow(name)
 	}
 	if errors.Is(err, unix.ENOENT) && w.mode.makes() {
 		dir, err = w.make(name)
-	} else if err == nil && w.mode.makes() {
-		err = w.h.finishDir(dir, w.pathOf(name))
 	}
 	if err != nil {
 		return &fs.PathError{Op: "open", Path: w.pathOf(name), Err: err}
 	}
+	if dir != nil && w.mode.makes() {
+		if err := w.enter(dir, name); err != nil {
+			dir.Close()
+			return err
+		}
+	}
 	w.dirs, w.names, w.rest = append(w.dirs, dir), append(w.names, name), w.rest[1:]
 	return nil
+}
+
+// open opens the next directory. One that is only planned is not there.
+func (w *walker) open(name string) (*os.File, error) {
+	if w.top() == nil {
+		return nil, unix.ENOENT
+	}
+	return openDir(w.top(), name)
+}
+
+// enter checks a directory on the way to what is to be written.
+func (w *walker) enter(dir *os.File, name string) error {
+	s, err := dirState(dir)
+	if err != nil {
+		return err
+	}
+	if !ownUID(uint32(s.UID)) {
+		return &OwnerError{Path: w.pathOf(name), UID: s.UID}
+	}
+	return w.h.finishDir(dir, w.pathOf(name))
 }
 
 func (w *walker) up() {
@@ -119,6 +143,9 @@ func (w *walker) up() {
 }
 
 func (w *walker) make(name string) (*os.File, error) {
+	if s, ok := w.h.plan.at(w.pathOf(name)); ok && s.Kind == Dir {
+		return nil, nil
+	}
 	w.made = true
 	perm := fs.FileMode(0o755)
 	if w.mode == walkMake && len(w.rest) == 1 {
@@ -128,6 +155,9 @@ func (w *walker) make(name string) (*os.File, error) {
 }
 
 func (w *walker) isLink(name string) bool {
+	if w.top() == nil {
+		return false
+	}
 	var st unix.Stat_t
 	err := unix.Fstatat(int(w.top().Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
 	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK
@@ -171,7 +201,7 @@ func (w *walker) trusted(name string) bool {
 
 func ownUID(uid uint32) bool { return uid == 0 || int(uid) == os.Geteuid() }
 
-// top is the directory the walk stands in.
+// top is the directory the walk stands in; nil if it is only planned.
 func (w *walker) top() *os.File {
 	if len(w.dirs) == 0 {
 		return w.h.dir

@@ -16,7 +16,8 @@ import (
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
-// CRI is a connection to a runtime's CRI socket.
+// CRI is a connection to a runtime's CRI socket. A nil one is a containerd that is
+// not there yet: it can be asked, and holds nothing.
 type CRI struct {
 	conn   *grpc.ClientConn
 	pods   cri.RuntimeServiceClient
@@ -42,11 +43,19 @@ func Dial(endpoint string) (*CRI, error) {
 }
 
 // Close ends the connection.
-func (c *CRI) Close() error { return c.conn.Close() }
+func (c *CRI) Close() error {
+	if c == nil {
+		return nil
+	}
+	return c.conn.Close()
+}
 
 // Info asks whether the runtime is ready to run pods, and who it is. That the
 // pod network is not ready is no error: the control plane does not need it.
 func (c *CRI) Info(ctx context.Context) (Info, error) {
+	if c == nil {
+		return Info{Name: "containerd"}, nil
+	}
 	version, err := c.pods.Version(ctx, &cri.VersionRequest{})
 	if err != nil {
 		return Info{}, plain(err)
@@ -73,6 +82,9 @@ func (c *CRI) cgroupDriver(ctx context.Context) string {
 
 // HasImage tells whether the runtime holds an image.
 func (c *CRI) HasImage(ctx context.Context, reference string) (bool, error) {
+	if c == nil {
+		return false, nil
+	}
 	answer, err := c.images.ImageStatus(ctx, &cri.ImageStatusRequest{Image: &cri.ImageSpec{Image: reference}})
 	if err != nil {
 		return false, plain(err)
@@ -100,6 +112,9 @@ type Container struct {
 
 // Container finds the newest try of the container of a pod in kube-system; nil when there is none.
 func (c *CRI) Container(ctx context.Context, pod, name string) (*Container, error) {
+	if c == nil {
+		return nil, nil
+	}
 	answer, err := c.pods.ListContainers(ctx, &cri.ListContainersRequest{Filter: &cri.ContainerFilter{
 		LabelSelector: map[string]string{
 			"io.kubernetes.pod.namespace": "kube-system", "io.kubernetes.pod.name": pod, "io.kubernetes.container.name": name,
@@ -136,46 +151,42 @@ func (c *CRI) inspect(ctx context.Context, found *cri.Container) (*Container, er
 }
 
 // Pod is a pod sandbox.
-type Pod struct{ id, name string }
+type Pod struct {
+	Name string // namespace/name
+	id   string
+}
 
 // Pods lists the sandboxes in kube-system that match a pod's name and UID.
 func (c *CRI) Pods(ctx context.Context, match func(name, uid string) bool) ([]Pod, error) {
-	return c.list(ctx, func(p *cri.PodSandboxMetadata) bool {
-		return p.Namespace == "kube-system" && match(p.Name, p.Uid)
+	return c.list(ctx, func(p *cri.PodSandbox) bool {
+		return p.Metadata.Namespace == "kube-system" && match(p.Metadata.Name, p.Metadata.Uid)
 	})
 }
 
-func (c *CRI) list(ctx context.Context, match func(*cri.PodSandboxMetadata) bool) ([]Pod, error) {
+// KubeletPods lists every sandbox that a kubelet made.
+func (c *CRI) KubeletPods(ctx context.Context) ([]Pod, error) {
+	return c.list(ctx, func(p *cri.PodSandbox) bool { return p.Labels["io.kubernetes.pod.uid"] != "" })
+}
+
+func (c *CRI) list(ctx context.Context, match func(*cri.PodSandbox) bool) ([]Pod, error) {
+	if c == nil {
+		return nil, nil
+	}
 	answer, err := c.pods.ListPodSandbox(ctx, &cri.ListPodSandboxRequest{})
 	if err != nil {
 		return nil, plain(err)
 	}
 	var pods []Pod
 	for _, p := range answer.Items {
-		if match(p.Metadata) {
-			pods = append(pods, Pod{id: p.Id, name: p.Metadata.Namespace + "/" + p.Metadata.Name})
+		if match(p) {
+			pods = append(pods, Pod{id: p.Id, Name: p.Metadata.Namespace + "/" + p.Metadata.Name})
 		}
 	}
 	return pods, nil
 }
 
-// RemovePods stops and removes every pod sandbox that Kubernetes made.
-func (c *CRI) RemovePods(ctx context.Context) error {
-	pods, err := c.list(ctx, func(*cri.PodSandboxMetadata) bool { return true })
-	if err != nil {
-		return err
-	}
-	return c.Remove(ctx, pods)
-}
-
-// Remove stops and removes pod sandboxes, side by side.
-func (c *CRI) Remove(ctx context.Context, pods []Pod) error {
-	errs := make([]error, len(pods))
-	parallel(len(pods), func(i int) { errs[i] = c.removePod(ctx, pods[i]) })
-	return errors.Join(errs...)
-}
-
-func (c *CRI) removePod(ctx context.Context, pod Pod) error {
+// Remove stops and removes a pod sandbox; none is fine.
+func (c *CRI) Remove(ctx context.Context, pod Pod) error {
 	// Removing a pod whose containers run kills them at once; stopping it gives
 	// the network plugin its turn to take the pod's links and rules away.
 	_, err := c.pods.StopPodSandbox(ctx, &cri.StopPodSandboxRequest{PodSandboxId: pod.id})
@@ -183,7 +194,7 @@ func (c *CRI) removePod(ctx context.Context, pod Pod) error {
 		_, err = c.pods.RemovePodSandbox(ctx, &cri.RemovePodSandboxRequest{PodSandboxId: pod.id})
 	}
 	if err != nil && status.Code(err) != codes.NotFound {
-		return fmt.Errorf("remove pod %s: %w", pod.name, plain(err))
+		return fmt.Errorf("remove pod %s: %w", pod.Name, plain(err))
 	}
 	return nil
 }

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 
 	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/images"
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containerd/errdefs"
 )
 
 const (
@@ -59,11 +61,33 @@ func (i *Images) Import(ctx context.Context, archive io.Reader) error {
 // SocketPath is the path in a CRI endpoint such as unix:///run/containerd/containerd.sock.
 func SocketPath(endpoint string) string { return strings.TrimPrefix(endpoint, "unix://") }
 
-// parallel runs f for 0 to n-1 and returns when all have.
-func parallel(n int, f func(i int)) {
-	var all sync.WaitGroup
-	for i := range n {
-		all.Go(func() { f(i) })
+// Remove removes an image by its name; none is fine.
+func (i *Images) Remove(ctx context.Context, reference string) error {
+	err := i.client.ImageService().Delete(ctx, reference, images.SynchronousDelete())
+	if errdefs.IsNotFound(err) {
+		return nil
 	}
-	all.Wait()
+	return err
+}
+
+// Foreign lists containers outside of the CRI's namespace, as namespace/id.
+func (i *Images) Foreign(ctx context.Context) ([]string, error) {
+	all, err := i.client.NamespaceService().List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, namespace := range all {
+		if namespace == criNamespace {
+			continue
+		}
+		containers, err := i.client.ContainerService().List(namespaces.WithNamespace(ctx, namespace))
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range containers {
+			found = append(found, namespace+"/"+c.ID)
+		}
+	}
+	return found, nil
 }

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bootstrap/phases"
+	"bootstrap/phases/host"
+)
+
+// outputVersion is the schema of -o json; fields may be added to it.
+const outputVersion = "bootstrap/v1alpha1"
+
+func addOutputFlag(cmd *cobra.Command, output *string) {
+	cmd.PersistentFlags().StringVarP(output, "output", "o", "text", "text, or json: one event per line, and the result at the end")
+}
+
+// output shows what a command does and how it ends.
+type output struct {
+	json   bool
+	dryRun bool
+	start  time.Time
+	text   *progress // nil for JSON
+
+	mu      sync.Mutex
+	changes int
+}
+
+func newOutput(format string, dryRun bool) (*output, error) {
+	asJSON, err := isJSON(format)
+	if err != nil {
+		return nil, err
+	}
+	o := &output{json: asJSON, dryRun: dryRun, start: time.Now()}
+	if !asJSON {
+		o.text = newProgress(os.Stdout)
+		o.text.listAll = dryRun
+	}
+	return o, nil
+}
+
+func isJSON(format string) (bool, error) {
+	switch format {
+	case "json":
+		return true, nil
+	case "text":
+		return false, nil
+	}
+	return false, fmt.Errorf("--output %q: want text or json", format)
+}
+
+// result is the last line of -o json.
+type result struct {
+	Schema  string        `json:"schema"`
+	Event   string        `json:"event"` // result
+	OK      bool          `json:"ok"`
+	DryRun  bool          `json:"dryRun"`
+	Changes int           `json:"changes"`
+	Seconds float64       `json:"seconds"`
+	Errors  []errorLine   `json:"errors,omitempty"`
+	Clean   *bool         `json:"clean,omitempty"` // of reset: nothing is left
+	Left    []phases.Left `json:"left,omitempty"`
+}
+
+type errorLine struct {
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// eventLine is one event of -o json.
+type eventLine struct {
+	Schema  string       `json:"schema"`
+	Event   string       `json:"event"`
+	Phase   string       `json:"phase"`
+	Message string       `json:"message,omitempty"`
+	Change  *host.Change `json:"change,omitempty"`
+	Seconds float64      `json:"seconds,omitempty"`
+}
+
+func (o *output) report(e phases.Event) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if e.Kind == phases.Changed {
+		o.changes++
+	}
+	if !o.json {
+		o.text.report(e)
+		return
+	}
+	line := eventLine{Schema: outputVersion, Event: string(e.Kind), Phase: e.Phase, Message: e.Message, Seconds: e.Elapsed.Seconds()}
+	if e.Kind == phases.Changed {
+		line.Change = &e.Change
+	}
+	printJSON(line)
+}
+
+func printJSON(line any) {
+	data, err := json.Marshal(line)
+	if err == nil {
+		fmt.Printf("%s\n", data)
+	}
+}
+
+func (o *output) elapsed() time.Duration { return time.Since(o.start).Round(100 * time.Millisecond) }
+
+// sayDone ends the text of a command that did what it should.
+func (o *output) sayDone(text string) {
+	if o.json || o.dryRun {
+		return
+	}
+	o.text.say(strings.TrimRight(text, "\n") + "\n")
+}
+
+// end shows the result and gives err on.
+func (o *output) end(err error, r result) error {
+	if o.json {
+		r.Schema, r.Event, r.OK, r.DryRun, r.Changes = outputVersion, "result", err == nil, o.dryRun, o.changes
+		r.Seconds = time.Since(o.start).Seconds()
+		r.Errors = errorLines(err)
+		printJSON(r)
+		return err
+	}
+	if err == nil {
+		o.text.say(o.summary())
+	}
+	o.text.end()
+	return err
+}
+
+func (o *output) summary() string {
+	switch {
+	case o.changes == 0 && o.dryRun:
+		return "Nothing would be changed.\n"
+	case o.changes == 0:
+		return "Nothing to change: all was so already.\n"
+	case o.dryRun:
+		return fmt.Sprintf("%d changes would be made. Nothing was changed.\n", o.changes)
+	}
+	return ""
+}
+
+func errorLines(err error) []errorLine {
+	var lines []errorLine
+	for _, each := range phases.Failures(err) {
+		lines = append(lines, errorLine{Message: each.Error(), Hint: hintOf(each)})
+	}
+	return lines
+}

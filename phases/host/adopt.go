@@ -1,0 +1,59 @@
+package host
+
+import (
+	"errors"
+	"io/fs"
+)
+
+// Adopt puts a file, directory or tree that somebody else made into the ledger as if
+// this Host had made it. It is false when there is none. Nothing on the machine changes.
+func (h *Host) Adopt(op Op, path string) (found bool, err error) {
+	w, err := h.walk(path, walkRemove)
+	if w != nil {
+		defer w.close()
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	p := w.place()
+	now, err := h.state(p)
+	if err != nil || now.Kind == Absent || (op == OpFile) != (now.Kind == File) {
+		return false, err
+	}
+	before := State{Kind: Absent}
+	if op == OpTree {
+		before, err = adoptedTree(p, now)
+	}
+	if err != nil {
+		return false, err
+	}
+	id, err := h.ledger.begin(effect{key: key{op, p.path}, by: "adopt", before: before, after: now})
+	if err != nil {
+		return false, err
+	}
+	return true, h.ledger.done(id)
+}
+
+// adoptedTree keeps a directory that is a mount point: that is the machine's.
+func adoptedTree(p place, now State) (State, error) {
+	id, err := mountOf(p.dir, p.name)
+	if err != nil || !id.root {
+		return State{Kind: Absent}, p.wrap("stat", err)
+	}
+	now.Mount = true
+	return now, nil
+}
+
+// AdoptUnit puts a unit that runs into the ledger as if this Host had started it.
+func (h *Host) AdoptUnit(name string) error {
+	id, err := h.ledger.begin(effect{
+		key: key{OpActive, name}, by: "adopt", before: State{Value: unitStopped}, after: State{Value: unitRuns},
+	})
+	if err != nil {
+		return err
+	}
+	return h.ledger.done(id)
+}

@@ -1,0 +1,114 @@
+package host
+
+import (
+	"cmp"
+	"unicode/utf8"
+
+	"github.com/rogpeppe/go-internal/diff"
+)
+
+// Verb is what a Change does to its target.
+type Verb string
+
+// The verbs of changes.
+const (
+	Create  Verb = "create"
+	Update  Verb = "update" // other content
+	Chmod   Verb = "chmod"  // other mode or owner
+	Remove  Verb = "remove"
+	Restore Verb = "restore" // as it was before the first effect
+	Empty   Verb = "empty"   // all that is in it goes, the directory stays
+	Own     Verb = "own"     // whatever appears in it is removed by reset
+	Enable  Verb = "enable"
+	Disable Verb = "disable"
+	Start   Verb = "start"
+	Stop    Verb = "stop"
+	Restart Verb = "restart"
+	Set     Verb = "set"
+	Load    Verb = "load"
+	Unmount Verb = "unmount"
+)
+
+// Change is one effect that is made, or that a plan would make.
+type Change struct {
+	Op     Op     `json:"op"`
+	Verb   Verb   `json:"verb"`
+	Target string `json:"target"`
+	Diff   string `json:"diff,omitempty"` // unified; only of text that is no secret
+}
+
+// Under is the same Host for one phase: by stands in the ledger beside each effect,
+// and report, which may be nil, is told of each change once it is made or planned.
+func (h *Host) Under(by string, report func(Change)) *Host {
+	other := *h
+	other.by, other.report = by, report
+	return &other
+}
+
+// make records an effect, makes it, and records that it was made.
+func (h *Host) make(e effect, do func() error) error {
+	return h.makeWith(e, "", do)
+}
+
+func (h *Host) makeWith(e effect, diff string, do func() error) error {
+	e.by = cmp.Or(e.by, h.by)
+	id, err := h.ledger.begin(e)
+	if err != nil {
+		return err
+	}
+	if err := h.act(Change{Op: e.op, Verb: e.verb, Target: e.target, Diff: diff}, do); err != nil {
+		return err
+	}
+	return h.ledger.done(id)
+}
+
+// Do makes a change that no record can hold, since what it removes was not ours to
+// make: a pod, an API object. A plan only tells of it.
+func (h *Host) Do(op Op, verb Verb, target string, do func() error) error {
+	return h.act(Change{Op: op, Verb: verb, Target: target}, do)
+}
+
+// act makes a change, which a plan only tells.
+func (h *Host) act(c Change, do func() error) error {
+	if err := h.quietly(do); err != nil {
+		return err
+	}
+	if h.report != nil {
+		h.report(c)
+	}
+	return nil
+}
+
+// quietly does what no user needs to know of, and a plan leaves out.
+func (h *Host) quietly(do func() error) error {
+	if h.plan != nil {
+		return nil
+	}
+	return do()
+}
+
+// Record makes an effect that this package can't make or undo itself, such as an
+// image in a container runtime. The command's reset must undo it by Retract.
+func (h *Host) Record(op Op, target string, do func() error) error {
+	return h.make(effect{key: key{op, target}, verb: Create, after: State{Value: "made"}}, do)
+}
+
+// Retract undoes what Record recorded; do may be nil if it is gone by other means.
+func (h *Host) Retract(r Record, do func() error) error {
+	if do != nil {
+		if err := h.act(Change{Op: r.Op, Verb: Remove, Target: r.Target}, do); err != nil {
+			return err
+		}
+	}
+	return h.ledger.undone(r.ID)
+}
+
+const maxDiff = 64 << 10 // bytes
+
+// diffOf is empty for what is no text or too long to be read.
+func diffOf(path string, old, new []byte) string {
+	if len(old)+len(new) > maxDiff || !utf8.Valid(old) || !utf8.Valid(new) {
+		return ""
+	}
+	return string(diff.Diff(path, old, path, new))
+}

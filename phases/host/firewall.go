@@ -1,0 +1,245 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// firewallNames says what daemons make in the firewall.
+type firewallNames struct {
+	Prefixes []string // of chains in the tables of iptables: "KUBE-"
+	Tables   []string // whole tables of nftables, with their family: "ip kube-proxy"
+}
+
+// ruleTable is a table of the firewall, as far as it matters here.
+type ruleTable struct {
+	Name   string // with its family: "ip nat", or "legacy ip nat" if it is of xtables
+	Uses   int    // how many chains, sets and other objects it holds
+	Chains []ruleChain
+	Hidden bool // there is no program to look into it
+}
+
+type ruleChain struct {
+	Name   string
+	Base   bool // the kernel sends packets into it
+	Accept bool // it can go when it is empty, and nothing changes by that
+	Rules  []chainRule
+}
+
+type chainRule struct {
+	Handle uint64
+	Jumps  []string // chains of the same table
+	Text   string   // as iptables-save prints it; of xtables only
+}
+
+// ruleRemoval is one thing that goes from the firewall.
+type ruleRemoval struct {
+	Table string
+	Chain string // empty: it is the table that goes
+	Rule  chainRule
+}
+
+// String is for people.
+func (r ruleRemoval) String() string {
+	switch {
+	case r.Chain == "":
+		return "table " + r.Table
+	case r.Rule.Handle == 0:
+		return "table " + r.Table + " chain " + r.Chain
+	}
+	return fmt.Sprintf("table %s chain %s: jump to %s", r.Table, r.Chain, strings.Join(r.Rule.Jumps, ", "))
+}
+
+// firewallState is which tables there were, and which of their chains matter here.
+type firewallState map[string][]string
+
+// String is the state as the ledger keeps it.
+func (s firewallState) String() string {
+	data, _ := json.Marshal(s) // maps of strings can always be encoded
+	return string(data)
+}
+
+// parseFirewallState reads what String wrote.
+func parseFirewallState(text string) (firewallState, error) {
+	var s firewallState
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		return nil, fmt.Errorf("state of the firewall: %w", err)
+	}
+	return s, nil
+}
+
+const legacy = "legacy "
+
+var (
+	iptablesTables = []string{"filter", "nat", "mangle", "raw", "security"}
+	builtInChains  = []string{"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"}
+)
+
+// isIptables tells whether the programs of iptables use a table of this name.
+func isIptables(table string) bool {
+	family, name, _ := strings.Cut(strings.TrimPrefix(table, legacy), " ")
+	return (family == "ip" || family == "ip6") && slices.Contains(iptablesTables, name)
+}
+
+func (n firewallNames) concerns(table string) bool {
+	return isIptables(table) || slices.Contains(n.Tables, table)
+}
+
+func (n firewallNames) matches(chain string) bool {
+	return slices.ContainsFunc(n.Prefixes, func(p string) bool { return strings.HasPrefix(chain, p) })
+}
+
+// state is what of the tables plan must know later, to leave it.
+func (n firewallNames) state(tables []ruleTable) firewallState {
+	s := firewallState{}
+	for _, t := range tables {
+		if !n.concerns(t.Name) {
+			continue
+		}
+		s[t.Name] = []string{}
+		for _, c := range t.Chains {
+			if c.Base || n.matches(c.Name) {
+				s[t.Name] = append(s[t.Name], c.Name)
+			}
+		}
+		slices.Sort(s[t.Name])
+	}
+	return s
+}
+
+// plan is what must go from the tables: what matches and was not there before.
+func (n firewallNames) plan(before firewallState, tables []ruleTable) []ruleRemoval {
+	var all []ruleRemoval
+	for _, t := range tables {
+		all = append(all, n.planTable(before, t)...)
+	}
+	return all
+}
+
+func (n firewallNames) planTable(before firewallState, t ruleTable) []ruleRemoval {
+	known, there := before[t.Name]
+	if t.Hidden || slices.Contains(n.Tables, t.Name) {
+		if there {
+			return nil
+		}
+		return []ruleRemoval{{Table: t.Name}}
+	}
+	if !isIptables(t.Name) {
+		return nil
+	}
+	return n.planIptables(t, known, there)
+}
+
+func (n firewallNames) planIptables(t ruleTable, known []string, there bool) []ruleRemoval {
+	doomed := map[string]bool{}
+	for _, c := range t.Chains {
+		doomed[c.Name] = n.matches(c.Name) && !slices.Contains(known, c.Name)
+	}
+	var rules, chains []ruleRemoval
+	for _, c := range t.Chains {
+		jumps := t.jumps(c, doomed)
+		switch {
+		case doomed[c.Name]:
+			chains = append(chains, ruleRemoval{Table: t.Name, Chain: c.Name})
+		case c.Base && c.Accept && len(jumps) == len(c.Rules) && !slices.Contains(known, c.Name):
+			rules = append(rules, jumps...)
+			chains = append(chains, ruleRemoval{Table: t.Name, Chain: c.Name})
+		default:
+			rules = append(rules, jumps...)
+		}
+	}
+	if !there && len(chains) == t.Uses {
+		return []ruleRemoval{{Table: t.Name}}
+	}
+	return append(rules, chains...)
+}
+
+// jumps is the rules of a chain that lead to one that goes.
+func (t ruleTable) jumps(c ruleChain, doomed map[string]bool) []ruleRemoval {
+	var found []ruleRemoval
+	for _, r := range c.Rules {
+		if slices.ContainsFunc(r.Jumps, func(to string) bool { return doomed[to] }) {
+			found = append(found, ruleRemoval{Table: t.Name, Chain: c.Name, Rule: r})
+		}
+	}
+	return found
+}
+
+// read gives the tables that concern these names.
+func (n firewallNames) read(ctx context.Context) ([]ruleTable, error) {
+	var rules ruleset
+	err := retry(ctx, func() (err error) {
+		rules, err = readRuleset(ctx, n.concerns)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	old, err := readLegacy(ctx)
+	return append(rules.tables, old...), err
+}
+
+// remove takes out of the firewall what matches and was not there before, and goes
+// on with the other tables where one can't be changed.
+func (n firewallNames) remove(ctx context.Context, before firewallState) error {
+	tables, err := n.read(ctx)
+	errs := []error{err} // what could be read is cleaned all the same
+	for _, t := range tables {
+		if len(n.planTable(before, t)) == 0 {
+			continue
+		}
+		remove := n.removeFrom
+		if strings.HasPrefix(t.Name, legacy) {
+			remove = n.removeFromLegacy
+		}
+		err := retry(ctx, func() error { return remove(ctx, before, t.Name) })
+		if err != nil {
+			errs = append(errs, fmt.Errorf("clean table %s: %w", t.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (n firewallNames) removeFrom(ctx context.Context, before firewallState, table string) error {
+	rules, err := readRuleset(ctx, func(name string) bool { return name == table })
+	if err != nil {
+		return err
+	}
+	return rules.remove(ctx, n.plan(before, rules.tables))
+}
+
+const (
+	firewallAttempts = 5
+	firewallPause    = 100 * time.Millisecond
+)
+
+// retry tries again when somebody else changed the firewall in between.
+func retry(ctx context.Context, do func() error) error {
+	for attempt := 1; ; attempt++ {
+		err := do()
+		if err == nil || attempt == firewallAttempts || !changedMeanwhile(err) {
+			return err
+		}
+		select {
+		case <-time.After(firewallPause):
+		case <-ctx.Done():
+			return errors.Join(err, context.Cause(ctx))
+		}
+	}
+}
+
+func changedMeanwhile(err error) bool {
+	for _, code := range []unix.Errno{unix.ERESTART, unix.EINTR, unix.EBUSY, unix.EEXIST, unix.ENOENT, unix.EAGAIN} {
+		if errors.Is(err, code) {
+			return true
+		}
+	}
+	return errors.Is(err, errRulesetChanged)
+}

@@ -1,0 +1,155 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/vishvananda/netlink"
+)
+
+// The kubelet, the runtime and the network plugin make things that no ledger names
+// one by one. What they make where, the caller says.
+
+// Firewall says what daemons make in the packet filter.
+type Firewall struct {
+	Chains []string `json:"chains"` // prefixes, in the tables of iptables: "KUBE-"
+	Tables []string `json:"tables"` // whole tables of nftables, with their family: "ip kube-proxy"
+}
+
+func (f Firewall) names() firewallNames { return firewallNames{Prefixes: f.Chains, Tables: f.Tables} }
+
+// OwnRules records that the chains and tables of these names that appear from now on
+// are ours to remove, with all rules that lead to them.
+func (h *Host) OwnRules(ctx context.Context, f Firewall) error {
+	k := key{OpRules, "firewall"}
+	if _, ok := h.ledger.find(k); ok || !h.real() {
+		return h.ledger.settle(k)
+	}
+	after, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	var before firewallState
+	err = h.quietly(func() error { // reading takes root, which a plan need not be
+		tables, err := f.names().read(ctx)
+		before = f.names().state(tables)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("firewall: %w", err)
+	}
+	return h.make(effect{key: k, verb: Own, before: State{Value: before.String()}, after: State{Value: string(after)}}, nothing)
+}
+
+func (h *Host) undoRules(ctx context.Context, r Record) error {
+	var f Firewall
+	if err := json.Unmarshal([]byte(r.After.Value), &f); err != nil {
+		return err
+	}
+	before, err := parseFirewallState(r.Before.Value)
+	if err != nil {
+		return err
+	}
+	tables, err := f.names().read(ctx)
+	if err != nil || len(f.names().plan(before, tables)) == 0 {
+		return err
+	}
+	return h.act(Change{Op: OpRules, Verb: Remove, Target: r.Target}, func() error { return f.names().remove(ctx, before) })
+}
+
+// UnmountLeft takes away the mounts whose paths match one of the patterns (* is one
+// name, ** any number of them), deepest and newest first. It goes on after errors.
+func (h *Host) UnmountLeft(ctx context.Context, patterns []string) error {
+	if !h.real() {
+		return nil
+	}
+	mounts, err := readMounts()
+	if err != nil {
+		return err
+	}
+	gone, held := pickMounts(mounts, patterns, nil)
+	var errs []error
+	for _, m := range gone {
+		h.plan.unmount(m.Path)
+		errs = append(errs, h.quietly(func() error { return unmount(ctx, m.Path) }))
+	}
+	for _, m := range held {
+		errs = append(errs, m)
+	}
+	return errors.Join(errs...)
+}
+
+// RemoveSlice stops a systemd slice that another program made, with all units in it,
+// and removes what is left of its cgroups. It is false when there is none.
+func (h *Host) RemoveSlice(ctx context.Context, name string) (changed bool, err error) {
+	now, err := h.UnitState(ctx, name)
+	if err != nil || !h.real() {
+		return false, err
+	}
+	left, err := leftCgroups("/" + name)
+	if err != nil || !now.Running() && len(left) == 0 {
+		return false, err
+	}
+	err = h.act(Change{Op: OpCgroup, Verb: Remove, Target: name}, func() error { return h.removeSlice(ctx, name, now) })
+	return err == nil, err
+}
+
+func (h *Host) removeSlice(ctx context.Context, name string, now UnitState) error {
+	var errs []error
+	if now.Running() {
+		errs = append(errs, h.units.Stop(ctx, name))
+	}
+	left, err := leftCgroups("/" + name)
+	errs = append(errs, err)
+	for _, cgroup := range left {
+		errs = append(errs, removeCgroup(ctx, cgroup))
+	}
+	return errors.Join(errs...)
+}
+
+func leftCgroups(pattern string) ([]string, error) {
+	mounts, err := readMounts()
+	if err != nil {
+		return nil, err
+	}
+	return findCgroups(cgroupRoots(mounts), []string{pattern})
+}
+
+// endProcesses ends what a unit of ours has left running, as units with
+// KillMode=process do.
+func (h *Host) endProcesses(ctx context.Context, unit UnitState) error {
+	r, ok := h.ledger.find(key{OpFile, unit.Fragment})
+	if !ok || !r.made() || !h.real() {
+		return nil
+	}
+	mounts, err := readMounts()
+	if err != nil {
+		return err
+	}
+	root := unitsRoot(mounts)
+	if root == "" {
+		return nil
+	}
+	return killMembers(ctx, filepath.Join(root, "system.slice", filepath.Base(unit.Fragment)))
+}
+
+// RemoveLink removes a network link. It is false when there is none.
+func (h *Host) RemoveLink(name string) (changed bool, err error) {
+	if !h.real() {
+		return false, nil // another root has no links of its own
+	}
+	link, err := netlink.LinkByName(name)
+	if errors.As(err, new(netlink.LinkNotFoundError)) {
+		return false, nil
+	}
+	if err == nil {
+		err = h.act(Change{Op: OpLink, Verb: Remove, Target: name}, func() error { return netlink.LinkDel(link) })
+	}
+	if err != nil {
+		return false, fmt.Errorf("remove link %s: %w", name, err)
+	}
+	return true, nil
+}

@@ -1,0 +1,37 @@
+package host
+
+// What a run leaves in the ledger for those after it, beside its effects.
+
+// Remember keeps a value with the ledger until that is forgotten.
+func (h *Host) Remember(name, value string) error {
+	if now, ok := h.Recall(name); ok && now == value {
+		return nil
+	}
+	return h.ledger.note(event{Event: evNote, Target: name, Value: value}, true)
+}
+
+// Recall gives what Remember kept.
+func (h *Host) Recall(name string) (value string, ok bool) {
+	h.ledger.mu.Lock()
+	defer h.ledger.mu.Unlock()
+	value, ok = h.ledger.notes[name]
+	return value, ok
+}
+
+// End records that a run came to its end.
+func (h *Host) End() error {
+	if _, open := h.Unfinished(); !open {
+		return nil
+	}
+	return h.ledger.note(event{Event: evEnd}, true)
+}
+
+// Unfinished is the last effect of a run that did not come to its end.
+func (h *Host) Unfinished() (Record, bool) {
+	h.ledger.mu.Lock()
+	defer h.ledger.mu.Unlock()
+	if h.ledger.last == nil {
+		return Record{}, false
+	}
+	return *h.ledger.last, true
+}

@@ -1,0 +1,124 @@
+package phases
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"bootstrap/phases/cluster"
+	"bootstrap/phases/host"
+)
+
+var leaveCluster = Phase{
+	Name:  "leave-cluster",
+	Short: "delete the Node object and etcd's member, where others of the cluster live on and answer",
+	Run: func(ctx context.Context, env *Env) error {
+		ctx, cancel := context.WithTimeout(ctx, leavePatience)
+		defer cancel()
+		return errors.Join(env.deleteNode(ctx), env.leaveEtcd(ctx))
+	},
+}
+
+// leavePatience bounds all that is asked of a cluster that may be half dead.
+const leavePatience = 10 * time.Second
+
+func (e *Env) deleteNode(ctx context.Context) error {
+	c, node := e.clusterToLeave()
+	if c == nil {
+		return nil
+	}
+	soon, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if _, err := c.Node(soon, node); err != nil {
+		return nil // nobody answers, or it is gone
+	}
+	return e.Host.Do(host.OpObject, host.Remove, "Node "+node, func() error { return c.DeleteNode(ctx, node) })
+}
+
+// clusterToLeave is nil if this machine never was in one that could be asked.
+func (e *Env) clusterToLeave() (*cluster.Cluster, string) {
+	before, err := e.settledBefore()
+	node := before["nodeRegistration.name"]
+	if err != nil || node == "" {
+		return nil, ""
+	}
+	data, err := e.Host.ReadFile(adminConf)
+	if err != nil {
+		return nil, ""
+	}
+	c, err := cluster.Connect(data, "")
+	if err != nil {
+		return nil, ""
+	}
+	return c, node
+}
+
+// leaveEtcd removes this node's member while others are there to agree. The last
+// member takes its data along; data that is kept needs its member.
+func (e *Env) leaveEtcd(ctx context.Context) error {
+	client, ok := e.etcdClient()
+	if !ok || e.Keep.Etcd {
+		return nil
+	}
+	members, err := client.members(ctx)
+	if err != nil || len(members) < 2 {
+		return nil // nobody answers, or this is the last one
+	}
+	i := slices.IndexFunc(members, func(m etcdMember) bool { return m.Name == client.name })
+	if i < 0 {
+		return nil
+	}
+	return e.Host.Do(host.OpMember, host.Remove, client.name, func() error { return client.remove(ctx, members[i]) })
+}
+
+// etcdClient asks this node's etcd by etcdctl.
+type etcdClient struct {
+	host *host.Host
+	name string // this node's member
+	args []string
+}
+
+type etcdMember struct {
+	ID   uint64 `json:"ID"`
+	Name string `json:"name"`
+}
+
+func (e *Env) etcdClient() (etcdClient, bool) {
+	before, err := e.settledBefore()
+	dir := before["certificatesDir"]
+	if err != nil || dir == "" || !e.exists(etcdctl) || !e.exists(manifestFile("etcd")) {
+		return etcdClient{}, false
+	}
+	loopback := netip.MustParseAddr("127.0.0.1")
+	if a, err := netip.ParseAddr(before["localAPIEndpoint.advertiseAddress"]); err == nil && a.Is6() {
+		loopback = netip.IPv6Loopback()
+	}
+	return etcdClient{host: e.Host, name: before["nodeRegistration.name"], args: []string{
+		"--endpoints", etcdURL(loopback, 2379), "--cacert", dir + "/etcd/ca.crt",
+		"--cert", dir + "/etcd/healthcheck-client.crt", "--key", dir + "/etcd/healthcheck-client.key",
+		"--dial-timeout", "1s", "--command-timeout", "5s",
+	}}, true
+}
+
+func (c etcdClient) members(ctx context.Context) ([]etcdMember, error) {
+	out, err := c.host.Output(ctx, etcdctl, append(c.args, "member", "list", "--write-out", "json")...)
+	if err != nil {
+		return nil, err
+	}
+	var answer struct{ Members []etcdMember }
+	err = json.Unmarshal([]byte(out), &answer)
+	return answer.Members, err
+}
+
+func (c etcdClient) remove(ctx context.Context, m etcdMember) error {
+	_, err := c.host.Output(ctx, etcdctl, append(c.args, "member", "remove", strconv.FormatUint(m.ID, 16))...)
+	if err != nil {
+		return fmt.Errorf("remove etcd's member %s: %w", m.Name, err)
+	}
+	return nil
+}

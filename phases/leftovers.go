@@ -1,0 +1,54 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"bootstrap/phases/host"
+)
+
+// What the kubelet, containerd and the network plugin make while they run, and where:
+// the one list of what reset removes without a record of each thing.
+var (
+	// daemonRules are made by the kubelet, kube-proxy and the CNI plugins.
+	daemonRules = host.Firewall{
+		Chains: []string{"KUBE-", "CNI-"},
+		Tables: []string{"ip kube-proxy", "ip6 kube-proxy", "inet cni_plugins_masquerade", "ip cni_hostport", "ip6 cni_hostport"},
+	}
+	kubeletMounts = []string{
+		kubeletDir + "/pods/*/volumes/**", kubeletDir + "/pods/*/volume-subpaths/**", kubeletDir + "/plugins/kubernetes.io/**",
+	}
+	containerdMounts = []string{
+		"/run/containerd/io.containerd.runtime.v2.task/k8s.io/*/**", "/run/containerd/io.containerd.grpc.v1.cri/**", containerdDir + "/tmpmounts/*",
+	}
+	networkMounts = []string{"/run/netns/cni-*"}
+	podSlices     = []string{"kubepods.slice"}
+)
+
+var removeLeftovers = Phase{
+	Name:  "remove-leftovers",
+	Short: "remove the processes, mounts, links and cgroups that the kubelet, containerd and the network plugin left",
+	Run:   runRemoveLeftovers,
+}
+
+func runRemoveLeftovers(ctx context.Context, env *Env) error {
+	var errs []error
+	var mounts []string
+	if env.ownsTree(kubeletDir) {
+		for _, slice := range podSlices {
+			_, err := env.Host.RemoveSlice(ctx, slice)
+			errs = append(errs, err)
+		}
+		mounts = append(mounts, kubeletMounts...)
+	}
+	if env.ownsRuntime() {
+		mounts = slices.Concat(mounts, containerdMounts, networkMounts)
+	}
+	errs = append(errs, env.Host.UnmountLeft(ctx, mounts))
+	if env.made(networkFile) {
+		_, err := env.Host.RemoveLink(bridgeName)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,42 @@
+package phases
+
+import (
+	"context"
+
+	"bootstrap/phases/config"
+)
+
+// readAtStart are the files that each component reads only when it starts. All other
+// certificates and keys they read again by themselves.
+func readAtStart(c *config.Config) map[string][]string {
+	pki := c.CertificatesDir
+	return map[string][]string{
+		"etcd":                    {pki + "/etcd/ca.crt"},
+		"kube-apiserver":          {pki + "/etcd/ca.crt", pki + "/sa.key", pki + "/sa.pub"},
+		"kube-controller-manager": {controllerConf, pki + "/ca.crt", pki + "/sa.key"},
+		"kube-scheduler":          {schedulerConf},
+	}
+}
+
+// restartOutdated removes the pods whose files were written since they started: the
+// kubelet makes them anew. A changed manifest it sees by itself.
+func (w *controlPlaneWait) restartOutdated(ctx context.Context) error {
+	files := readAtStart(w.env.Config)
+	for _, name := range components {
+		if !w.env.Host.Outdated(name, files[name]...) {
+			continue
+		}
+		pods, err := w.cri.Pods(ctx, func(pod, _ string) bool { return pod == name+"-"+w.env.Config.NodeName })
+		if err != nil {
+			return err
+		}
+		w.env.note("%s is restarted: files that it reads when it starts were written again", name)
+		if err := w.env.removePods(ctx, w.cri, pods); err != nil {
+			return err
+		}
+		if err := w.env.Host.Started(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"bootstrap/phases/host"
+	"bootstrap/phases/runtime"
+)
+
+// runtimeNote keeps the endpoint of the runtime that the kubelet was given.
+const runtimeNote = "runtime"
+
+// runtimePatience bounds what reset asks of a runtime, which may hang.
+const runtimePatience = 30 * time.Second
+
+var removePods = Phase{
+	Name:  "remove-pods",
+	Short: "stop and remove the pods that the kubelet made",
+	Run:   runRemovePods,
+}
+
+func runRemovePods(ctx context.Context, env *Env) error {
+	socket, ok := env.usedRuntime()
+	if !ok {
+		return nil // no kubelet was given one
+	}
+	if !env.exists(socket) {
+		return env.runtimeIsDown(socket)
+	}
+	c, err := runtime.Dial("unix://" + socket)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(ctx, runtimePatience)
+	defer cancel()
+	pods, err := c.KubeletPods(ctx)
+	if err != nil {
+		return fmt.Errorf("container runtime at %s: %w", socket, err)
+	}
+	return env.removePods(ctx, c, pods)
+}
+
+// removePods removes pods side by side: each may take its grace period.
+func (e *Env) removePods(ctx context.Context, c *runtime.CRI, pods []runtime.Pod) error {
+	errs := make([]error, len(pods))
+	var all sync.WaitGroup
+	for i, pod := range pods {
+		all.Go(func() {
+			errs[i] = e.Host.Do(host.OpPod, host.Remove, pod.Name, func() error { return c.Remove(ctx, pod) })
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// usedRuntime is the socket of the runtime that pods of this cluster run in.
+func (e *Env) usedRuntime() (socket string, ok bool) {
+	endpoint, ok := e.Host.Recall(runtimeNote)
+	return runtime.SocketPath(endpoint), ok
+}
+
+func (e *Env) ownsRuntime() bool { return e.made(containerdUnit) }
+
+// runtimeIsDown: what a runtime of ours has left goes without it; pods in somebody
+// else's can only be removed by that.
+func (e *Env) runtimeIsDown(socket string) error {
+	if e.ownsRuntime() {
+		e.note("containerd does not run: what is left of the pods is removed without it")
+		return nil
+	}
+	return withHint(fmt.Errorf("the pods stay in the container runtime: it does not run (no %s)", socket),
+		"start it, such as by: systemctl start containerd; then: bootstrap reset")
+}
+
+var removeImages = Phase{
+	Name:  "remove-images",
+	Short: "remove the images that were brought into the container runtime",
+	Run:   runRemoveImages,
+}
+
+func runRemoveImages(ctx context.Context, env *Env) error {
+	images := env.imageRecords()
+	if len(images) == 0 || env.Keep.Images || env.Keep.Runtime {
+		return nil
+	}
+	if env.ownsRuntime() {
+		return env.forgetImages(images) // they go with containerd's folder
+	}
+	socket, _ := env.usedRuntime()
+	store, err := runtime.OpenImages(socket)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	ctx, cancel := context.WithTimeout(ctx, runtimePatience)
+	defer cancel()
+	var errs []error
+	for _, r := range images {
+		errs = append(errs, env.Host.Retract(r, func() error { return store.Remove(ctx, r.Target) }))
+	}
+	return errors.Join(errs...)
+}
+
+func (e *Env) imageRecords() []host.Record {
+	var images []host.Record
+	for _, r := range e.Host.Entries() {
+		if r.Op == host.OpImage && !r.Undone {
+			images = append(images, r)
+		}
+	}
+	return images
+}
+
+func (e *Env) forgetImages(images []host.Record) error {
+	var errs []error
+	for _, r := range images {
+		errs = append(errs, e.Host.Retract(r, nil))
+	}
+	return errors.Join(errs...)
+}
+
+// foreignContainers is an error if others use the containerd that is about to go.
+func (e *Env) foreignContainers(ctx context.Context) error {
+	if !e.ownsRuntime() || !e.exists(containerdSocket) {
+		return nil
+	}
+	store, err := runtime.OpenImages(containerdSocket)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	ctx, cancel := context.WithTimeout(ctx, runtimePatience)
+	defer cancel()
+	found, err := store.Foreign(ctx)
+	if err != nil || len(found) == 0 {
+		e.noteHung(err)
+		return nil
+	}
+	namespace, id, _ := strings.Cut(found[0], "/")
+	return withHint(fmt.Errorf("containerd stays: others have containers in it: %s", strings.Join(found, ", ")),
+		"remove them, such as by: ctr -n %s containers rm %s; then: bootstrap reset", namespace, id)
+}
+
+func (e *Env) noteHung(err error) {
+	if err != nil {
+		e.warn("containerd does not tell whether others have containers in it: %v", err)
+	}
+}

@@ -1,0 +1,84 @@
+package phases
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"bootstrap/phases/config"
+)
+
+// Settings that live on in data, certificates and running pods: once etcd has begun,
+// another init can't change them. They are kept with the ledger.
+
+const settledNote = "settled"
+
+// setting is one of them, in the config file's words.
+type setting struct {
+	Field string `json:"field"`
+	Value string `json:"value"`
+	why   string
+}
+
+func settled(c *config.Config) []setting {
+	taints := formatTaints(c.Taints)
+	return []setting{
+		{"kubernetesVersion", c.KubernetesVersion, "another version is an upgrade, which bootstrap does not do yet"},
+		{"certificatesDir", c.CertificatesDir, "the cluster's CAs lie there"},
+		{"etcd.local.dataDir", c.Etcd.DataDir, "the cluster's data lies there"},
+		{"localAPIEndpoint.advertiseAddress", c.AdvertiseAddress.String(), "etcd's member and the Node carry it"},
+		{"networking.dnsDomain", c.Networking.DNSDomain, "service accounts' tokens and running pods carry it"},
+		{"networking.podSubnet", joined(c.Networking.PodSubnets), "pods have addresses of it"},
+		{"networking.serviceSubnet", joined(c.Networking.ServiceSubnets), "Services have addresses of it"},
+		{"nodeRegistration.criSocket", c.CRISocket, "the pods run in it"},
+		{"nodeRegistration.name", c.NodeName, "the Node, etcd's member and their certificates carry it"},
+		{"nodeRegistration.taints", taints, "the kubelet sets them only when the Node registers; use kubectl taint"},
+	}
+}
+
+// settle keeps the settings before the first of them takes hold.
+func (e *Env) settle() error {
+	data, err := json.Marshal(settled(e.Config))
+	if err != nil {
+		return err
+	}
+	return e.Host.Remember(settledNote, string(data))
+}
+
+// settledBefore is what settle kept, nil without.
+func (e *Env) settledBefore() (map[string]string, error) {
+	note, ok := e.Host.Recall(settledNote)
+	if !ok {
+		return nil, nil
+	}
+	var all []setting
+	if err := json.Unmarshal([]byte(note), &all); err != nil {
+		return nil, fmt.Errorf("ledger: note %s: %w", settledNote, err)
+	}
+	values := map[string]string{}
+	for _, s := range all {
+		values[s.Field] = s.Value
+	}
+	return values, nil
+}
+
+// checkSettled finds what the config wants to change and init can't.
+func (e *Env) checkSettled() []error {
+	before, err := e.settledBefore()
+	if err != nil {
+		return []error{err}
+	}
+	var findings []error
+	for _, s := range settled(e.Config) {
+		was, known := before[s.Field]
+		if known && was != s.Value {
+			findings = append(findings, withHint(errors.New(s.differs(was)),
+				"give the value it has, or start anew: bootstrap reset"))
+		}
+	}
+	return findings
+}
+
+func (s setting) differs(was string) string {
+	return fmt.Sprintf("%s is %q in this cluster and %q in the config; it can't be changed: %s", s.Field, was, s.Value, s.why)
+}
