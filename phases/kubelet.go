@@ -36,6 +36,7 @@ func runKubelet(ctx context.Context, env *Env) error {
 	if err := env.installTools(ctx, "kubectl"); err != nil {
 		return err
 	}
+	env.setKubeletSettings()
 	if err := env.Host.OwnRules(ctx, daemonRules); err != nil {
 		return err
 	}
@@ -46,6 +47,26 @@ func runKubelet(ctx context.Context, env *Env) error {
 		return err
 	}
 	return env.startUnit(ctx, "kubelet.service", kubeletConfig, kubeletUnitFile, kubeletDropIn, kubeletConf)
+}
+
+// kubeletSettings are what every kubelet sets when it starts. They are set before, so
+// that the ledger holds what reset gives back.
+var kubeletSettings = []struct{ name, value string }{
+	{"kernel.keys.root_maxbytes", "25000000"},
+	{"kernel.keys.root_maxkeys", "1000000"},
+	{"kernel.panic", "10"},
+	{"kernel.panic_on_oops", "1"},
+	{"vm.overcommit_memory", "1"},
+	{"vm.panic_on_oom", "0"},
+}
+
+// setKubeletSettings leaves it to the kubelet to say what it can't do without.
+func (e *Env) setKubeletSettings() {
+	for _, s := range kubeletSettings {
+		if err := e.Host.Sysctl(s.name, s.value); err != nil {
+			e.warn("%v", err)
+		}
+	}
 }
 
 func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) error {

@@ -267,10 +267,11 @@ func (h *Host) stopForGood(ctx context.Context, unit string) error {
 	return err
 }
 
-// undoSysctl: a setting that is gone went with its module or its link.
+// undoSysctl: a setting that is gone went with its module or its link, and one that
+// others changed since is theirs.
 func (h *Host) undoSysctl(r Record) error {
 	now, err := h.readSysctl(r.Target)
-	if errors.Is(err, fs.ErrNotExist) || (err == nil && now == r.Before.Value) {
+	if errors.Is(err, fs.ErrNotExist) || (err == nil && (now == r.Before.Value || now != r.After.Value)) {
 		return nil
 	}
 	if err != nil {
