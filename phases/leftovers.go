@@ -16,14 +16,16 @@ var (
 		Chains: []string{"KUBE-", "CNI-"},
 		Tables: []string{"ip kube-proxy", "ip6 kube-proxy", "inet cni_plugins_masquerade", "ip cni_hostport", "ip6 cni_hostport"},
 	}
+	// Exact to the last name: what others mount a level higher or lower is theirs.
 	kubeletMounts = []string{
-		kubeletDir + "/pods/*/volumes/**", kubeletDir + "/pods/*/volume-subpaths/**", kubeletDir + "/plugins/kubernetes.io/**",
+		kubeletDir + "/pods/*/volumes/*/*", kubeletDir + "/pods/*/volumes/kubernetes.io~csi/*/mount",
+		kubeletDir + "/pods/*/volume-subpaths/*/*/*", kubeletDir + "/plugins/kubernetes.io/**/globalmount",
 	}
 	containerdMounts = []string{
-		"/run/containerd/io.containerd.runtime.v2.task/k8s.io/*/**", "/run/containerd/io.containerd.grpc.v1.cri/**", containerdDir + "/tmpmounts/*",
+		"/run/containerd/io.containerd.runtime.v2.task/k8s.io/*/rootfs", "/run/containerd/io.containerd.grpc.v1.cri/sandboxes/*/shm",
+		"/run/containerd/io.containerd.grpc.v1.cri/image-volumes/*/*", containerdDir + "/tmpmounts/*",
 	}
 	networkMounts = []string{"/run/netns/cni-*"}
-	podSlices     = []string{"kubepods.slice"}
 )
 
 var removeLeftovers = Phase{
@@ -36,10 +38,8 @@ func runRemoveLeftovers(ctx context.Context, env *Env) error {
 	var errs []error
 	var mounts []string
 	if env.ownsTree(kubeletDir) {
-		for _, slice := range podSlices {
-			_, err := env.Host.RemoveSlice(ctx, slice)
-			errs = append(errs, err)
-		}
+		_, err := env.Host.RemoveSlice(ctx, "kubepods.slice", "cri-containerd-*.scope")
+		errs = append(errs, err)
 		mounts = append(mounts, kubeletMounts...)
 	}
 	if env.ownsRuntime() {

@@ -195,6 +195,7 @@ func TestKillMembers(t *testing.T) {
 // another process now.
 func TestReusedProcessID(t *testing.T) {
 	dir := unitHere(t)
+	startIn(t, dir+"/unit", "echo; exec sleep 60")
 	other := startIn(t, dir+"/other", "trap 'exit 3' TERM; echo; while :; do sleep 0.05; done")
 	if err := signalMember(dir+"/unit", other.Process.Pid, unix.SIGTERM); err != nil {
 		t.Error(err)
@@ -203,7 +204,7 @@ func TestReusedProcessID(t *testing.T) {
 	go func() { ended <- other.Wait() }()
 	select {
 	case <-ended:
-		t.Error("a process of another cgroup was ended")
+		t.Fatal("a process of another cgroup was ended")
 	case <-time.After(300 * time.Millisecond):
 	}
 	// The same call ends a member: the test would see it.

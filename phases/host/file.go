@@ -123,7 +123,7 @@ func (h *Host) diff(p place, now State, want content) string {
 	if data, ok, err := h.plan.read(p.path); ok && err == nil {
 		return diffOf(p.path, data, want.data)
 	}
-	f, err := p.open(unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := p.open()
 	if err != nil {
 		return ""
 	}
@@ -237,7 +237,7 @@ func (p place) fill(want State, write func(io.Writer) error) (err error) {
 
 // copyTo keeps p's content in a file of its own.
 func (p place) copyTo(file string) error {
-	from, err := p.open(unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	from, err := p.open()
 	if err != nil {
 		return err
 	}

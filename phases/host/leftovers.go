@@ -61,7 +61,7 @@ func (h *Host) undoRules(ctx context.Context, r Record) error {
 }
 
 // UnmountLeft takes away the mounts whose paths match one of the patterns (* is one
-// name, ** any number of them), deepest and newest first. It goes on after errors.
+// name, ** one or more), deepest and newest first. It goes on after errors.
 func (h *Host) UnmountLeft(ctx context.Context, patterns []string) error {
 	if !h.real() {
 		return nil
@@ -83,8 +83,9 @@ func (h *Host) UnmountLeft(ctx context.Context, patterns []string) error {
 }
 
 // RemoveSlice stops a systemd slice that another program made, with all units in it,
-// and removes what is left of its cgroups. It is false when there is none.
-func (h *Host) RemoveSlice(ctx context.Context, name string) (changed bool, err error) {
+// and removes what is left of its cgroups. A failed unit that matches scopes would
+// keep it loaded, and is forgotten. It is false when there is none.
+func (h *Host) RemoveSlice(ctx context.Context, name, scopes string) (changed bool, err error) {
 	now, err := h.UnitState(ctx, name)
 	if err != nil || !h.real() {
 		return false, err
@@ -93,17 +94,28 @@ func (h *Host) RemoveSlice(ctx context.Context, name string) (changed bool, err 
 	if err != nil || !now.Running() && len(left) == 0 {
 		return false, err
 	}
-	err = h.act(Change{Op: OpCgroup, Verb: Remove, Target: name}, func() error { return h.removeSlice(ctx, name, now) })
+	err = h.act(Change{Op: OpCgroup, Verb: Remove, Target: name}, func() error {
+		var stopped error
+		if now.Running() {
+			stopped = h.units.Stop(ctx, name)
+		}
+		return errors.Join(stopped, h.forgetFailed(ctx, scopes), removeCgroups(ctx, "/"+name))
+	})
 	return err == nil, err
 }
 
-func (h *Host) removeSlice(ctx context.Context, name string, now UnitState) error {
-	var errs []error
-	if now.Running() {
-		errs = append(errs, h.units.Stop(ctx, name))
+func (h *Host) forgetFailed(ctx context.Context, pattern string) error {
+	failed, err := h.units.Failed(ctx, pattern)
+	errs := []error{err}
+	for _, unit := range failed {
+		errs = append(errs, h.units.ResetFailed(ctx, unit))
 	}
-	left, err := leftCgroups("/" + name)
-	errs = append(errs, err)
+	return errors.Join(errs...)
+}
+
+func removeCgroups(ctx context.Context, pattern string) error {
+	left, err := leftCgroups(pattern)
+	errs := []error{err}
 	for _, cgroup := range left {
 		errs = append(errs, removeCgroup(ctx, cgroup))
 	}

@@ -151,7 +151,7 @@ func (c nftConn) addChains(tables map[string]*ruleTable) error {
 			continue
 		}
 		chain := ruleChain{Name: a.text(unix.NFTA_CHAIN_NAME), Base: a[unix.NFTA_CHAIN_HOOK] != nil}
-		chain.Accept = slices.Contains(builtInChains, chain.Name)
+		chain.Accept = a.uint32(unix.NFTA_CHAIN_POLICY) == nfAccept && slices.Contains(builtInChains, chain.Name)
 		t.Chains = append(t.Chains, chain)
 	}
 	return nil

@@ -31,6 +31,9 @@ func (Offline) Restart(context.Context, string) error { return errOffline }
 // ResetFailed has nothing to forget.
 func (Offline) ResetFailed(context.Context, string) error { return nil }
 
+// Failed are none.
+func (Offline) Failed(context.Context, string) ([]string, error) { return nil, nil }
+
 // State of every unit is that it does not exist.
 func (Offline) State(context.Context, string) (UnitState, error) {
 	return UnitState{Load: "not-found", Active: "inactive"}, nil

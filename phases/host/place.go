@@ -20,8 +20,9 @@ type place struct {
 	path string // without links, for the ledger and for errors
 }
 
-func (p place) open(flags int, perm uint32) (*os.File, error) {
-	f, err := openAt(p.dir, p.name, flags, perm)
+// open opens a file to read it. Should a FIFO have taken its place, it doesn't wait.
+func (p place) open() (*os.File, error) {
+	f, err := openAt(p.dir, p.name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	return f, p.wrap("open", err)
 }
 
@@ -52,8 +53,7 @@ func (p place) state() (State, error) {
 }
 
 func (p place) hash() (string, error) {
-	// O_NONBLOCK: should a FIFO have taken the file's place, open must not wait.
-	f, err := p.open(unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := p.open()
 	if err != nil {
 		return "", err
 	}
@@ -67,7 +67,7 @@ func (p place) hash() (string, error) {
 
 // setOwnerAndMode mends what is there and leaves its content alone.
 func (p place) setOwnerAndMode(want State) error {
-	f, err := p.open(unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := p.open()
 	if err != nil {
 		return err
 	}

@@ -105,6 +105,18 @@ func (s Systemd) ResetFailed(ctx context.Context, unit string) error {
 	return s.with(ctx, func(c *dbus.Conn) error { return c.ResetFailedUnitContext(ctx, unit) })
 }
 
+// Failed implements Units.
+func (s Systemd) Failed(ctx context.Context, pattern string) (names []string, err error) {
+	err = s.with(ctx, func(c *dbus.Conn) error {
+		units, err := c.ListUnitsByPatternsContext(ctx, []string{"failed"}, []string{pattern})
+		for _, u := range units {
+			names = append(names, u.Name)
+		}
+		return err
+	})
+	return names, err
+}
+
 // State implements Units.
 func (s Systemd) State(ctx context.Context, unit string) (state UnitState, err error) {
 	err = s.with(ctx, func(c *dbus.Conn) error {

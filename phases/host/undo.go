@@ -56,7 +56,7 @@ func (h *Host) UndoAll(ctx context.Context, keep func(Record) bool) error {
 func keptRecords(all []Record, keep func(Record) bool) map[int]bool {
 	kept, parents := map[int]bool{}, map[string]bool{}
 	for _, r := range slices.Backward(all) {
-		if r.Undone || keep == nil || !(keep(r) || r.Op == OpDir && parents[r.Target]) {
+		if r.Undone || keep == nil || !keep(r) && (r.Op != OpDir || !parents[r.Target]) {
 			continue
 		}
 		kept[r.ID] = true

@@ -17,6 +17,8 @@ type Units interface {
 	// ResetFailed makes systemd forget that the unit failed.
 	ResetFailed(ctx context.Context, unit string) error
 	State(ctx context.Context, unit string) (UnitState, error)
+	// Failed lists the failed units whose names match the pattern, as a shell would.
+	Failed(ctx context.Context, pattern string) ([]string, error)
 }
 
 // UnitState is what systemd says about a unit, in its words.

@@ -141,6 +141,19 @@ func (u *Units) ResetFailed(_ context.Context, unit string) error {
 	return u.do("reset-failed", unit, func(s *host.UnitState) { s.Active, s.Sub = "inactive", "dead" })
 }
 
+// Failed implements host.Units.
+func (u *Units) Failed(_ context.Context, pattern string) ([]string, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var names []string
+	for name, s := range u.states {
+		if ok, err := filepath.Match(pattern, name); err != nil || ok && s.Active == "failed" {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
 // State implements host.Units.
 func (u *Units) State(_ context.Context, unit string) (host.UnitState, error) {
 	u.mu.Lock()
