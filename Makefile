@@ -7,7 +7,8 @@ LINT       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # A Go that is older than go.mod asks for fetches that version by itself.
 export GOTOOLCHAIN := auto
 
-.PHONY: help needs build components rootfs bundle box try test test-all test-unit test-e2e fuzz lint update clean
+.PHONY: help needs build components rootfs bundle box try test test-all test-unit test-offline test-e2e \
+	all-offline all-kill all-exact all-layouts fuzz lint update clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -38,15 +39,30 @@ try: ## Boot a throw-away node, run bootstrap init in it, and show how to go on
 	@$(MAKE) --no-print-directory -j rootfs box
 	@scripts/try
 
-test: lint test-unit test-e2e ## Run the tests that every change must pass
+test: lint test-unit test-offline test-e2e ## Run the tests that every change must pass
 
-test-all: test fuzz ## Run everything
+test-all: test all-offline all-kill all-exact all-layouts fuzz ## Run everything, in some two hours
 
 test-unit: needs ## Run the tests that need no node
 	@scripts/ci/unit
 
-test-e2e: box ## Run the tests on throw-away nodes
+test-offline: build ## Kill, and fail, the phases that write files, at some of their system calls
+	@go test -count=1 -timeout 20m ./testdata/kill
+
+test-e2e: box ## Run the tests on throw-away nodes, with a selection of each matrix
 	@go test -count=1 -timeout 40m -v ./testdata/e2e
+
+all-offline: build ## Kill, and fail, them at every system call
+	@go test -count=1 -timeout 60m -v ./testdata/kill -all
+
+all-kill: box ## Kill init and reset on a node at 30 moments each
+	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestKill$$' -all -name kill
+
+all-exact: box ## Compare nodes before init and after reset; run init twice at once
+	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestExact|TestKernelSettings|TestKeep|TestTwoInits' -all -name exact
+
+all-layouts: box ## See that reset loses nothing of others
+	@go test -count=1 -timeout 60m -v ./testdata/e2e -run TestLayouts -all -name layouts
 
 fuzz: needs ## Fuzz every parser of outside input for a minute each
 	@scripts/ci/fuzz

@@ -4,8 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"bootstrap/phases/host"
 )
@@ -64,7 +68,11 @@ func Adopt(ctx context.Context, env *Env) error {
 		}
 	}
 	adopt(host.OpDir, kubeadmDirs...)
-	adopt(host.OpTree, append(kubeadmTrees, data...)...)
+	adopt(host.OpTree, kubeadmTrees...)
+	for _, dir := range data {
+		adopt(host.OpDir, dir)
+		adopt(host.OpTree, dir+"/member") // beside it may lie what is not etcd's
+	}
 	adopt(host.OpFile, kubeadmFiles()...)
 	errs = append(errs, env.adoptKubelet(ctx), env.adoptRuntime(), env.adoptNode())
 	return errors.Join(errs...)
@@ -87,7 +95,7 @@ func (e *Env) adoptNode() error {
 	if err != nil {
 		return err
 	}
-	return e.Host.Remember(settledNote, string(note))
+	return e.Host.Remember(e.settledNote(), string(note))
 }
 
 func (e *Env) adoptRuntime() error {
@@ -101,8 +109,8 @@ func (e *Env) adoptRuntime() error {
 	return e.Host.Remember(runtimeNote, choice.Endpoint)
 }
 
-// adoptedData is the folder that the etcd of this machine was told to use. It is
-// never guessed: what lies in etcd's usual folder may be the data of another one.
+// adoptedData is the folder of this machine that its etcd was told to use. It is never
+// guessed: what lies in etcd's usual folder may be the data of another one.
 func (e *Env) adoptedData() ([]string, error) {
 	file := manifestFile("etcd")
 	if !e.exists(file) {
@@ -113,13 +121,39 @@ func (e *Env) adoptedData() ([]string, error) {
 		return nil, err
 	}
 	pod, err := decodePod(data)
-	if err != nil || len(pod.Spec.Containers) == 0 {
-		return nil, errors.Join(err, errors.New(file+" has no container"))
+	if err != nil {
+		return nil, withHint(fmt.Errorf("where etcd's data is: %s: %w", file, err), "mend it, or move it away to keep the data: mv %s /root/", file)
 	}
-	for _, arg := range pod.Spec.Containers[0].Command {
-		if dir, ok := strings.CutPrefix(arg, "--data-dir="); ok {
-			return []string{dir}, nil
+	dir := etcdDataOnHost(pod)
+	if dir == "" {
+		return nil, nil
+	}
+	return []string{dir}, nil
+}
+
+// etcdDataOnHost is empty for an etcd that keeps its data in its container.
+func etcdDataOnHost(pod *corev1.Pod) string {
+	for _, c := range pod.Spec.Containers {
+		dir := ""
+		for _, arg := range slices.Concat(c.Command, c.Args) {
+			if value, ok := strings.CutPrefix(arg, "--data-dir="); ok {
+				dir = value // the last one counts
+			}
+		}
+		for _, m := range c.VolumeMounts {
+			if dir != "" && filepath.Clean(m.MountPath) == filepath.Clean(dir) {
+				return hostPath(pod, m.Name)
+			}
 		}
 	}
-	return nil, nil
+	return ""
+}
+
+func hostPath(pod *corev1.Pod, volume string) string {
+	for _, v := range pod.Spec.Volumes {
+		if v.Name == volume && v.HostPath != nil {
+			return v.HostPath.Path
+		}
+	}
+	return ""
 }

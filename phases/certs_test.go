@@ -2,6 +2,8 @@ package phases
 
 import (
 	"crypto/x509"
+	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -410,4 +412,45 @@ func TestServerNamesAreNotTwice(t *testing.T) {
 		}
 		seen[name] = true
 	}
+}
+
+// TestKeysOpenBefore: a key that others could read before bootstrap came is refused,
+// with the fix, and stays as it is; whether it is a CA's, a leaf's or in a kubeconfig.
+func TestKeysOpenBefore(t *testing.T) {
+	made := kubeconfigsDone(t, "default")
+	for _, file := range []string{pkiDir + "/ca.key", pkiDir + "/etcd/peer.key", pkiDir + "/sa.key", adminConf} {
+		for _, mode := range []fs.FileMode{0o644, 0o640, 0o604, 0o620} {
+			env := testEnv(t, "default")
+			for _, pair := range []string{"ca", "etcd/ca", "etcd/peer"} {
+				for _, suffix := range []string{".crt", ".key"} {
+					copyFrom(t, made, env, pkiDir+"/"+pair+suffix)
+				}
+			}
+			copyFrom(t, made, env, pkiDir+"/sa.key")
+			copyFrom(t, made, env, adminConf)
+			chmod(t, env, file, mode)
+			before := files(t, env, kubernetesDir)[strings.TrimPrefix(file, kubernetesDir+"/")]
+			err := runCerts(t.Context(), env)
+			if err == nil {
+				err = runKubeconfigs(t.Context(), env)
+			}
+			checkError(t, err, fmt.Sprintf("%s holds a key, and others may read it (mode %04o)", file, mode), "if nobody has: chmod 600 "+file)
+			if after := files(t, env, kubernetesDir)[strings.TrimPrefix(file, kubernetesDir+"/")]; after != before {
+				t.Errorf("%s was changed", file)
+			}
+			chmod(t, env, file, 0o600)
+			if err := errors.Join(runCerts(t.Context(), env), runKubeconfigs(t.Context(), env)); err != nil {
+				t.Errorf("with the fix: %v", err)
+			}
+		}
+	}
+}
+
+func copyFrom(t *testing.T, from, to *Env, file string) {
+	t.Helper()
+	data, err := from.Host.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, to, file, string(data), 0o600)
 }

@@ -362,7 +362,9 @@ func TestForeignFiles(t *testing.T) {
 	checkError(t, found[1], "/var/lib/etcd holds data that is not of this cluster", "mv /var/lib/etcd /var/lib/etcd.old")
 
 	ours := testEnv(t, "default")
-	runPhase(t, ours, runEtcd)
+	if err := etcd.run(t.Context(), ours); err != nil {
+		t.Fatal(err)
+	}
 	put(t, ours, "/var/lib/etcd/member/wal", "x", 0o600)
 	if found := ours.checkForeignFiles(); len(found) > 0 {
 		t.Errorf("after our own etcd phase: %v", found)

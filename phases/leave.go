@@ -42,6 +42,9 @@ func (e *Env) deleteNode(ctx context.Context) error {
 
 // clusterToLeave is nil if this machine never was in one that could be asked.
 func (e *Env) clusterToLeave() (*cluster.Cluster, string) {
+	if !e.Host.Real() {
+		return nil, "" // the machine that the directory stands for is not here to leave
+	}
 	before, err := e.settledBefore()
 	node := before["nodeRegistration.name"]
 	if err != nil || node == "" {
@@ -91,7 +94,7 @@ type etcdMember struct {
 func (e *Env) etcdClient() (etcdClient, bool) {
 	before, err := e.settledBefore()
 	dir := before["certificatesDir"]
-	if err != nil || dir == "" || !e.exists(etcdctl) || !e.exists(manifestFile("etcd")) {
+	if err != nil || dir == "" || !e.Host.Real() || !e.exists(etcdctl) || !e.exists(manifestFile("etcd")) {
 		return etcdClient{}, false
 	}
 	loopback := netip.MustParseAddr("127.0.0.1")

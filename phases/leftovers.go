@@ -37,7 +37,7 @@ var removeLeftovers = Phase{
 func runRemoveLeftovers(ctx context.Context, env *Env) error {
 	var errs []error
 	var mounts []string
-	if env.ownsTree(kubeletDir) {
+	if _, used := env.usedRuntime(); used {
 		_, err := env.Host.RemoveSlice(ctx, "kubepods.slice", "cri-containerd-*.scope")
 		errs = append(errs, err)
 		mounts = append(mounts, kubeletMounts...)

@@ -161,7 +161,7 @@ func (e *Env) checkForeignFiles() []error {
 		}
 	}
 	dir := e.Config.Etcd.DataDir
-	if left, _ := filepath.Glob(e.Host.Path(dir) + "/*"); len(left) > 0 && !e.ownsTree(dir) {
+	if left, _ := filepath.Glob(e.Host.Path(dir) + "/*"); len(left) > 0 && !slices.ContainsFunc(e.Host.Entries(), isEtcdData) {
 		findings = append(findings, withHint(fmt.Errorf("%s holds data that is not of this cluster", dir),
 			"keep it elsewhere: mv %s %s.old", dir, dir))
 	}
@@ -171,10 +171,4 @@ func (e *Env) checkForeignFiles() []error {
 func (e *Env) exists(path string) bool {
 	_, err := os.Lstat(e.Host.Path(path))
 	return err == nil
-}
-
-func (e *Env) ownsTree(path string) bool {
-	return slices.ContainsFunc(e.Host.Entries(), func(r host.Record) bool {
-		return r.Op == host.OpTree && r.Target == path && !r.Undone
-	})
 }

@@ -4,14 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"bootstrap/phases/config"
+	"bootstrap/phases/host"
 )
 
 // Settings that live on in data, certificates and running pods: once etcd has begun,
 // another init can't change them. They are kept with the ledger.
-
-const settledNote = "settled"
 
 // setting is one of them, in the config file's words.
 type setting struct {
@@ -36,24 +36,28 @@ func settled(c *config.Config) []setting {
 	}
 }
 
-// settle keeps the settings before the first of them takes hold.
+// settle keeps the settings before the first of them takes hold. It refuses others, for
+// whoever leaves preflight out.
 func (e *Env) settle() error {
+	if err := errors.Join(e.checkSettled()...); err != nil {
+		return err
+	}
 	data, err := json.Marshal(settled(e.Config))
 	if err != nil {
 		return err
 	}
-	return e.Host.Remember(settledNote, string(data))
+	return e.Host.Remember(e.settledNote(), string(data))
 }
 
 // settledBefore is what settle kept, nil without.
 func (e *Env) settledBefore() (map[string]string, error) {
-	note, ok := e.Host.Recall(settledNote)
+	note, ok := e.Host.Recall(e.settledNote())
 	if !ok {
 		return nil, nil
 	}
 	var all []setting
 	if err := json.Unmarshal([]byte(note), &all); err != nil {
-		return nil, fmt.Errorf("ledger: note %s: %w", settledNote, err)
+		return nil, fmt.Errorf("ledger: note %s: %w", e.settledNote(), err)
 	}
 	values := map[string]string{}
 	for _, s := range all {
@@ -71,13 +75,32 @@ func (e *Env) checkSettled() []error {
 	var findings []error
 	for _, s := range settled(e.Config) {
 		was, known := before[s.Field]
-		if known && was != s.Value {
+		if known && was != s.Value && !e.isSo(s) {
 			findings = append(findings, withHint(errors.New(s.differs(was)),
 				"give the value it has, or start anew: bootstrap reset"))
 		}
 	}
 	return findings
 }
+
+// isSo: the config now names the runtime that was found and used without.
+func (e *Env) isSo(s setting) bool {
+	endpoint, _ := e.Host.Recall(runtimeNote)
+	return s.Field == "nodeRegistration.criSocket" && s.Value != "" && s.Value == endpoint
+}
+
+// settledNote is of one etcd: its settings end with its data, while a reset that keeps
+// the runtime keeps the ledger.
+func (e *Env) settledNote() string {
+	all := e.Host.Entries()
+	if i := slices.IndexFunc(all, isEtcdData); i >= 0 {
+		return fmt.Sprintf("settled by %d", all[i].ID)
+	}
+	return "settled without data" // of a cluster that was adopted
+}
+
+// isEtcdData spells out the phase's name, since that refers to this.
+func isEtcdData(r host.Record) bool { return r.By == "etcd" && r.Op == host.OpTree && !r.Undone }
 
 func (s setting) differs(was string) string {
 	return fmt.Sprintf("%s is %q in this cluster and %q in the config; it can't be changed: %s", s.Field, was, s.Value, s.why)

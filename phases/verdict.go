@@ -3,6 +3,7 @@ package phases
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 
@@ -18,8 +19,8 @@ type Left struct {
 
 // Verdict looks at the machine once more after reset: what another reset would still
 // do, or could not do, is left. scan must have been opened, as a plan, before the
-// reset, so that it knows what there was; failed is what the reset returned.
-func Verdict(ctx context.Context, scan *Env, failed error) []Left {
+// reset in env, so that it knows what there was; failed is what that reset returned.
+func Verdict(ctx context.Context, env, scan *Env, failed error) []Left {
 	var mu sync.Mutex
 	var left []Left
 	scan.Report = func(e Event) {
@@ -31,19 +32,56 @@ func Verdict(ctx context.Context, scan *Env, failed error) []Left {
 	}
 	err := Reset().RunAll(ctx, scan)
 	for _, failure := range Failures(err) {
-		left = append(left, Left{What: whereOf(failure), Why: failure.Error(), Hint: hintOf(failure)})
+		left = append(left, leftBy(failure, whereOf(failure)))
+	}
+	if len(left) == 0 && failed != nil {
+		return undoAgain(ctx, env)
 	}
 	return left
 }
 
-// leftOver explains a thing that is there by the failure that names it.
+// undoAgain: what failed has gone all the same, and only the ledger does not know.
+func undoAgain(ctx context.Context, env *Env) []Left {
+	if len(env.Host.Entries()) == 0 {
+		return nil
+	}
+	var left []Left
+	for _, failure := range Failures(env.Host.UndoAll(ctx, env.Keep.keeps)) {
+		left = append(left, leftBy(failure, whereOf(failure)))
+	}
+	return left
+}
+
+func leftBy(failure error, what string) Left {
+	return Left{What: what, Why: whyOf(failure), Hint: hintOf(failure)}
+}
+
+// leftOver explains a thing that is there by the failure that is about it, or else
+// about what is in it.
 func leftOver(c host.Change, failures []error) Left {
-	for _, failure := range failures {
-		if whereOf(failure) == c.Target || strings.Contains(failure.Error(), c.Target) {
-			return Left{What: c.Target, Why: failure.Error(), Hint: hintOf(failure)}
-		}
+	i := slices.IndexFunc(failures, func(failure error) bool { return whereOf(failure) == c.Target })
+	if i < 0 {
+		i = slices.IndexFunc(failures, func(failure error) bool { return names(failure.Error(), c.Target) })
+	}
+	if i >= 0 {
+		return leftBy(failures[i], c.Target)
 	}
 	return Left{What: c.Target, Why: "this " + string(c.Op) + " is still there", Hint: "bootstrap reset"}
+}
+
+// names tells whether a text names the target or a path below it: not /a/bc for /a/b.
+func names(text, target string) bool {
+	for target != "" {
+		_, after, found := strings.Cut(text, target)
+		if !found {
+			return false
+		}
+		if after == "" || strings.ContainsRune(" /:;,)'\"", rune(after[0])) {
+			return true
+		}
+		text = after
+	}
+	return false
 }
 
 // Failures takes joined errors apart.
@@ -64,12 +102,27 @@ func Failures(err error) []error {
 	return []error{err}
 }
 
+// located is an error about one thing on the machine.
+type located interface {
+	error
+	Where() string
+}
+
 func whereOf(err error) string {
-	var located interface{ Where() string }
-	if errors.As(err, &located) {
-		return located.Where()
+	var at located
+	if errors.As(err, &at) {
+		return at.Where()
 	}
 	return ""
+}
+
+// whyOf leaves out what was being done: for one thing that is left, it is plain.
+func whyOf(err error) string {
+	var at located
+	if errors.As(err, &at) {
+		return at.Error()
+	}
+	return err.Error()
 }
 
 func hintOf(err error) string {

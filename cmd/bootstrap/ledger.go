@@ -99,10 +99,12 @@ func beforeOf(r host.Record) string {
 		return fmt.Sprintf("directory %04o", b.Mode)
 	case b.Kind == host.File:
 		return fmt.Sprintf("file %04o", b.Mode)
+	case r.Op == host.OpRules:
+		return "earlier rules" // a page of them
 	case b.Value == "":
 		return "-"
 	}
-	return printable(strings.SplitN(b.Value, "\n", 2)[0])
+	return printable(b.Value)
 }
 
 func stateOf(r host.Record) string {

@@ -109,11 +109,8 @@ func joinedErrors(err error) []error {
 	if errors.As(err, &preflight) {
 		return preflight.Findings
 	}
-	if u := (*usageError)(nil); errors.As(err, &u) {
-		err = u.error
-	}
-	if many, ok := err.(interface{ Unwrap() []error }); ok {
-		return many.Unwrap()
+	if all := phases.Failures(err); len(all) > 1 {
+		return all
 	}
 	return nil
 }

@@ -62,6 +62,7 @@ func TestPrintError(t *testing.T) {
 		{"plain", one, "bootstrap: error: one\n"},
 		{"hint", fmt.Errorf("phase x: %w", two), "bootstrap: error: phase x: two\nbootstrap: hint: try again\n"},
 		{"joined", usage(errors.Join(one, two)), "bootstrap: error: one\nbootstrap: error: two\nbootstrap: hint: try again\n"},
+		{"joined in a phase", fmt.Errorf("phase undo: %w", errors.Join(one, two)), "bootstrap: error: one\nbootstrap: error: two\nbootstrap: hint: try again\n"},
 		{"preflight", fmt.Errorf("phase preflight: %w", &phases.PreflightError{Findings: []error{two, one}}),
 			"bootstrap: error: two\nbootstrap: hint: try again\nbootstrap: error: one\n"},
 		{"interrupted", fmt.Errorf("phase x: %w", context.Canceled), "bootstrap: error: phase x: context canceled\n" + again},

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -97,15 +98,11 @@ func (o *output) report(e phases.Event) {
 	if e.Kind == phases.Changed {
 		line.Change = &e.Change
 	}
-	printJSON(line)
+	_ = printJSON(os.Stdout, line) // who is to be told, if nobody reads?
 }
 
-func printJSON(line any) {
-	data, err := json.Marshal(line)
-	if err == nil {
-		fmt.Printf("%s\n", data)
-	}
-}
+// printJSON writes a value on one line.
+func printJSON(w io.Writer, line any) error { return json.NewEncoder(w).Encode(line) }
 
 func (o *output) elapsed() time.Duration { return time.Since(o.start).Round(100 * time.Millisecond) }
 
@@ -123,10 +120,10 @@ func (o *output) end(err error, r result) error {
 		r.Schema, r.Event, r.OK, r.DryRun, r.Changes = outputVersion, "result", err == nil, o.dryRun, o.changes
 		r.Seconds = time.Since(o.start).Seconds()
 		r.Errors = errorLines(err)
-		printJSON(r)
+		_ = printJSON(os.Stdout, r)
 		return err
 	}
-	if err == nil {
+	if err == nil && r.Clean == nil { // else the verdict has said it
 		o.text.say(o.summary())
 	}
 	o.text.end()
@@ -139,6 +136,8 @@ func (o *output) summary() string {
 		return "Nothing would be changed.\n"
 	case o.changes == 0:
 		return "Nothing to change: all was so already.\n"
+	case o.changes == 1 && o.dryRun:
+		return "1 change would be made. Nothing was changed.\n"
 	case o.dryRun:
 		return fmt.Sprintf("%d changes would be made. Nothing was changed.\n", o.changes)
 	}

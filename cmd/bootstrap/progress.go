@@ -90,7 +90,7 @@ func (p *progress) say(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clear()
-	fmt.Fprint(p.out, text)
+	fmt.Fprintf(p.out, "%s", text)
 	p.draw()
 }
 

@@ -65,8 +65,9 @@ func runReset(ctx context.Context, o resetOptions) error {
 		return out.end(usage(err), result{})
 	}
 	defer env.Host.Close()
-	if !somethingToUndo(env.Host.Entries()) && !o.adopt {
-		return out.nothingToUndo(phases.Adoptable(env))
+	// One in which all is undone still has to go: a reset before it was killed.
+	if foreign := phases.Adoptable(env); !env.Host.HasLedger() && (foreign == "" || !o.adopt) {
+		return out.nothingToUndo(foreign)
 	}
 	if !o.dryRun {
 		if err := o.confirm(ctx); err != nil {
@@ -137,7 +138,7 @@ func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) e
 	if ctx.Err() != nil {
 		return out.end(failed, result{})
 	}
-	return out.verdict(phases.Verdict(ctx, scan, failed), failed)
+	return out.verdict(phases.Verdict(ctx, env, scan, failed), failed)
 }
 
 // foreignError says that the cluster on this machine is not bootstrap's.

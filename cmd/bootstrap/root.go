@@ -20,6 +20,7 @@ func newRootCommand() *cobra.Command {
 from one file and without a network, and takes every trace of it away again.
 
   sudo bootstrap init      make the control plane
+  sudo bootstrap ledger    what it did
   sudo bootstrap reset     undo it
 
 ` + exitCodes,
@@ -29,7 +30,7 @@ from one file and without a network, and takes every trace of it away again.
 		RunE:          needsCommand,
 	}
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(&helpError{err, c}) })
-	cmd.AddCommand(newInitCommand(), newResetCommand(), newBundleCommand(), newVersionCommand())
+	cmd.AddCommand(newInitCommand(), newResetCommand(), newLedgerCommand(), newBundleCommand(), newVersionCommand(), newOutputTopic())
 	return cmd
 }
 

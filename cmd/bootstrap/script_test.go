@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,8 +27,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"bootstrap": main})
 }
 
-// TestScripts runs testdata/script. Scripts never run init without --root, and never
-// reset: that would be this machine.
+// TestScripts runs testdata/script. Scripts never run init or reset without --root:
+// that would be this machine.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "../../testdata/script",
@@ -36,6 +39,10 @@ func TestScripts(t *testing.T) {
 			"tree":       tree,
 			"components": makeComponents,
 			"flip":       flip,
+			"schema":     schema,
+			"changes":    changes,
+			"secrets":    secrets,
+			"chown":      chown,
 		},
 	})
 }
@@ -141,4 +148,54 @@ func flip(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	data[len(data)*9/10] ^= 1
 	ts.Check(os.WriteFile(file, data, 0o644))
+}
+
+// changes JSON FILE writes to FILE each change among the events of -o json, sorted.
+func changes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: changes JSON FILE")
+	}
+	var list []string
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		var event eventLine
+		ts.Check(json.Unmarshal([]byte(line), &event))
+		if event.Change != nil {
+			list = append(list, fmt.Sprintf("%s %s %s\n", event.Change.Op, event.Change.Verb, event.Change.Target))
+		}
+	}
+	slices.Sort(list)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(strings.Join(list, "")), 0o644))
+}
+
+var (
+	// PEM's BEGIN and PRIVATE KEY in base64, at each of its three alignments
+	secretText = regexp.MustCompile("PRIVATE KEY|LS0tLS1CRUdJT|client-key-data|UFJJVkFURSBLRV|BSSVZBVEUgS0VZ|QUklWQVRFIEtFW")
+	base64Text = regexp.MustCompile(`[A-Za-z0-9+/]{60,}`) // a line of a key
+	hashText   = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+// secrets FILE... wants a secret in each of the files; with !, in none.
+func secrets(ts *testscript.TestScript, neg bool, args []string) {
+	for _, name := range args {
+		text := ts.ReadFile(name)
+		found := secretText.FindString(text)
+		for _, line := range base64Text.FindAllString(text, -1) {
+			if !hashText.MatchString(line) {
+				found = line
+			}
+		}
+		if (found == "") != neg {
+			ts.Fatalf("%s: secret: %q", name, found)
+		}
+	}
+}
+
+// chown UID FILE gives a file to a user. It takes root, as all of make test does.
+func chown(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: chown UID FILE")
+	}
+	uid, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	ts.Check(os.Lchown(ts.MkAbs(args[1]), uid, 0))
 }

@@ -87,9 +87,9 @@ func (h *Host) Path(p string) string {
 	return filepath.Join(h.root, filepath.Clean("/"+p))
 }
 
-// real tells whether this is the running machine, with its kernel, rather than a
+// Real tells whether this is the running machine, with its kernel, rather than a
 // directory that stands for one.
-func (h *Host) real() bool { return h.root == "/" }
+func (h *Host) Real() bool { return h.root == "/" }
 
 // Entries is every effect in the ledger, oldest first.
 func (h *Host) Entries() []Record { return h.ledger.entries() }

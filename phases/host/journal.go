@@ -83,6 +83,12 @@ func parseJournal(data []byte) (events []event, valid int, err error) {
 	for valid < len(data) {
 		line, _, whole := bytes.Cut(data[valid:], []byte("\n"))
 		ev, err := decodeEvent(line)
+		if (!whole || err != nil) && len(events) == 0 {
+			if err := checkTail(data[len(line):], 1); err != nil {
+				return nil, 0, err
+			}
+			return nil, 0, checkBeginning(data)
+		}
 		if !whole || err != nil {
 			return events, valid, checkTail(data[valid+len(line):], len(events)+1)
 		}
@@ -96,6 +102,20 @@ func parseJournal(data []byte) (events []event, valid int, err error) {
 	}
 	return events, valid, nil
 }
+
+// checkBeginning: nothing but a header that was torn is the same as no ledger. It is
+// synced before the first effect, so none was made.
+func checkBeginning(data []byte) error {
+	start := []byte(`{"sum":"`)
+	torn := !bytes.Contains(data, []byte("\n")) && bytes.HasPrefix(data, start[:min(len(start), len(data))])
+	zeros := len(data) <= maxTorn && len(bytes.Trim(data, "\x00")) == 0 // a file system that was cut off
+	if torn || zeros {
+		return nil
+	}
+	return errors.New("not a ledger of bootstrap")
+}
+
+const maxTorn = 4096 // bytes
 
 func checkTail(tail []byte, lineNumber int) error {
 	for line := range bytes.SplitSeq(tail, []byte("\n")) {

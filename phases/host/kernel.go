@@ -54,7 +54,7 @@ func (h *Host) sysctlPath(name string) string {
 // machine has no kernel: there, what the ledger says was set is the value.
 func (h *Host) readSysctl(name string) (string, error) {
 	data, err := os.ReadFile(h.sysctlPath(name))
-	if errors.Is(err, fs.ErrNotExist) && !h.real() {
+	if errors.Is(err, fs.ErrNotExist) && !h.Real() {
 		r, _ := h.ledger.find(key{OpSysctl, name})
 		return r.After.Value, nil
 	}
@@ -63,7 +63,7 @@ func (h *Host) readSysctl(name string) (string, error) {
 
 func (h *Host) writeSysctl(name, value string) error {
 	f, err := os.OpenFile(h.sysctlPath(name), os.O_WRONLY|os.O_TRUNC, 0)
-	if errors.Is(err, fs.ErrNotExist) && !h.real() {
+	if errors.Is(err, fs.ErrNotExist) && !h.Real() {
 		return nil
 	}
 	if err != nil {
@@ -84,7 +84,7 @@ func (h *Host) LoadModule(ctx context.Context, name string) error {
 	if h.hasModule(name) {
 		return h.ledger.settle(k)
 	}
-	if _, ok := h.ledger.find(k); ok && !h.real() {
+	if _, ok := h.ledger.find(k); ok && !h.Real() {
 		return nil
 	}
 	return h.make(effect{key: k, verb: Load, after: State{Value: "loaded"}}, func() error {
@@ -132,7 +132,7 @@ func (h *Host) listed(file, name string, field int) bool {
 // modprobe does nothing for a directory that stands for a machine: the kernel that
 // runs is not that machine's.
 func (h *Host) modprobe(ctx context.Context, name string) error {
-	if !h.real() {
+	if !h.Real() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, modprobeTimeout)

@@ -25,7 +25,7 @@ func (f Firewall) names() firewallNames { return firewallNames{Prefixes: f.Chain
 // are ours to remove, with all rules that lead to them.
 func (h *Host) OwnRules(ctx context.Context, f Firewall) error {
 	k := key{OpRules, "firewall"}
-	if _, ok := h.ledger.find(k); ok || !h.real() {
+	if _, ok := h.ledger.find(k); ok || !h.Real() {
 		return h.ledger.settle(k)
 	}
 	after, err := json.Marshal(f)
@@ -63,7 +63,7 @@ func (h *Host) undoRules(ctx context.Context, r Record) error {
 // UnmountLeft takes away the mounts whose paths match one of the patterns (* is one
 // name, ** one or more), deepest and newest first. It goes on after errors.
 func (h *Host) UnmountLeft(ctx context.Context, patterns []string) error {
-	if !h.real() {
+	if !h.Real() {
 		return nil
 	}
 	mounts, err := readMounts()
@@ -87,7 +87,7 @@ func (h *Host) UnmountLeft(ctx context.Context, patterns []string) error {
 // keep it loaded, and is forgotten. It is false when there is none.
 func (h *Host) RemoveSlice(ctx context.Context, name, scopes string) (changed bool, err error) {
 	now, err := h.UnitState(ctx, name)
-	if err != nil || !h.real() {
+	if err != nil || !h.Real() {
 		return false, err
 	}
 	left, err := leftCgroups("/" + name)
@@ -134,7 +134,7 @@ func leftCgroups(pattern string) ([]string, error) {
 // KillMode=process do.
 func (h *Host) endProcesses(ctx context.Context, unit UnitState) error {
 	r, ok := h.ledger.find(key{OpFile, unit.Fragment})
-	if !ok || !r.made() || !h.real() {
+	if !ok || !r.made() || !h.Real() {
 		return nil
 	}
 	mounts, err := readMounts()
@@ -150,7 +150,7 @@ func (h *Host) endProcesses(ctx context.Context, unit UnitState) error {
 
 // RemoveLink removes a network link. It is false when there is none.
 func (h *Host) RemoveLink(name string) (changed bool, err error) {
-	if !h.real() {
+	if !h.Real() {
 		return false, nil // another root has no links of its own
 	}
 	link, err := netlink.LinkByName(name)

@@ -2,6 +2,13 @@ package host
 
 // What a run leaves in the ledger for those after it, beside its effects.
 
+// HasLedger tells whether there is a ledger, even one without a record.
+func (h *Host) HasLedger() bool {
+	h.ledger.mu.Lock()
+	defer h.ledger.mu.Unlock()
+	return h.ledger.size > 0
+}
+
 // Remember keeps a value with the ledger until that is forgotten.
 func (h *Host) Remember(name, value string) error {
 	if now, ok := h.Recall(name); ok && now == value {

@@ -107,7 +107,8 @@ func (h *Host) undoAt(r Record, undo func(place, Record) error) error {
 	if w != nil {
 		defer w.close()
 	}
-	if errors.Is(err, fs.ErrNotExist) && r.made() {
+	// What lay in a directory of ours has gone with it; a file of others is missed.
+	if errors.Is(err, fs.ErrNotExist) && (r.made() || r.Op != OpFile) {
 		return nil
 	}
 	if err != nil {

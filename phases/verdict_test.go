@@ -1,0 +1,178 @@
+package phases
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"bootstrap/phases/config"
+	"bootstrap/phases/host"
+	"bootstrap/phases/host/hosttest"
+)
+
+func TestFailures(t *testing.T) {
+	one, two, three := errors.New("one"), withHint(errors.New("two"), "try"), &host.MountError{Path: "/x"}
+	cases := []struct {
+		name string
+		err  error
+		want []string
+	}{
+		{"none", nil, nil},
+		{"one keeps its wrapping", fmt.Errorf("phase a: %w", one), []string{"phase a: one"}},
+		{"one joined", errors.Join(nil, one), []string{"one"}},
+		{"joined", errors.Join(one, two), []string{"one", "two"}},
+		{"joined, wrapped", fmt.Errorf("phase undo: %w", errors.Join(one, two)), []string{"one", "two"}},
+		{"joined in joined", errors.Join(fmt.Errorf("phase a: %w", errors.Join(one, fmt.Errorf("undo: %w", errors.Join(two, three)))), one),
+			[]string{"one", "two", `"/x" is a mount point, and stays with what is in it`, "one"}},
+		{"all nothing", fmt.Errorf("phase a: %w", errors.Join(one)), []string{"phase a: one"}},
+		{"preflight", fmt.Errorf("phase preflight: %w", &PreflightError{Findings: []error{one, two}}), []string{"one", "two"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			var got []string
+			for _, f := range Failures(c.err) {
+				got = append(got, f.Error())
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+	hinted := Failures(fmt.Errorf("phase undo: %w", errors.Join(one, two, three)))
+	if hintOf(hinted[0]) != "" || hintOf(hinted[1]) != "try" || hintOf(hinted[2]) != "umount /x" {
+		t.Errorf("hints %q, %q, %q", hintOf(hinted[0]), hintOf(hinted[1]), hintOf(hinted[2]))
+	}
+	if whereOf(hinted[0]) != "" || whereOf(fmt.Errorf("undo: %w", hinted[2])) != "/x" {
+		t.Errorf("places %q, %q", whereOf(hinted[0]), whereOf(hinted[2]))
+	}
+}
+
+func TestLeftOver(t *testing.T) {
+	failures := []error{
+		fmt.Errorf("undo tree /var/lib/kubelet: %w", &host.MountError{Path: "/var/lib/kubelet/pods/a/vol"}),
+		fmt.Errorf("undo file /etc/a.conf: %w", &host.ChangedError{Path: "/etc/a.conf"}),
+		withHint(errors.New("pod etcd-node-1: the runtime hangs"), "restart it"),
+		fmt.Errorf("undo dir /srv: %w", &host.LeftoverError{Path: "/srv", Left: []string{"/etc/b"}}),
+		&host.ChangedError{Path: "/etc/b"},
+	}
+	still := func(target string) Left {
+		return Left{What: target, Why: "this file is still there", Hint: "bootstrap reset"}
+	}
+	cases := map[string]Left{
+		"/etc/a.conf": {"/etc/a.conf", "/etc/a.conf was changed since bootstrap wrote it, and stays", "keep what you need of it, then: rm /etc/a.conf"},
+		// the failure about it counts for more than one before that names it
+		"/etc/b": {"/etc/b", "/etc/b was changed since bootstrap wrote it, and stays", "keep what you need of it, then: rm /etc/b"},
+		// a folder is there because of what is in it
+		"/var/lib/kubelet": {"/var/lib/kubelet", `"/var/lib/kubelet/pods/a/vol" is a mount point, and stays with what is in it`, "umount /var/lib/kubelet/pods/a/vol"},
+		"etcd-node-1":      {"etcd-node-1", "pod etcd-node-1: the runtime hangs", "restart it"},
+		// another thing whose name begins the same explains nothing
+		"/etc/a":     still("/etc/a"),
+		"etcd-node":  still("etcd-node"),
+		"/var/lib/k": still("/var/lib/k"),
+		"/nowhere":   still("/nowhere"),
+	}
+	for target, want := range cases {
+		if diff := cmp.Diff(want, leftOver(host.Change{Op: host.OpFile, Target: target}, failures)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", target, diff)
+		}
+	}
+}
+
+// resetEnv is an Env that reset is given, on a root of its own, with a kubelet that
+// runs. Whatever fail answers with an error, systemd does not do.
+func resetEnv(t *testing.T, fail func(op string) error) (env, scan *Env, units *hosttest.Units) {
+	t.Helper()
+	h, units := hosttest.New(t)
+	if err := h.Under(etcd.Name, nil).OwnTree("/var/lib/etcd"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.WriteFile(kubeletUnitFile, []byte("[Unit]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.StartUnit(t.Context(), "kubelet.service"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.WriteFile("/etc/kubernetes/a", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	units.Fail = fail
+	plan, err := host.OpenPlan(h.Path("/"), units)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { plan.Close() })
+	given := func(h *host.Host) *Env {
+		return &Env{Config: &config.Config{}, Host: h, Report: func(Event) {}}
+	}
+	return given(h), given(plan), units
+}
+
+func TestVerdictClean(t *testing.T) {
+	env, scan, _ := resetEnv(t, nil)
+	if err := Reset().RunAll(t.Context(), env); err != nil {
+		t.Fatal(err)
+	}
+	if left := Verdict(t.Context(), env, scan, nil); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// doesNotStop is what systemd answers for a unit that hangs.
+func doesNotStop(op string) error {
+	if strings.HasPrefix(op, "stop ") {
+		return &host.UnitError{Unit: "kubelet.service", Verb: "stop", Result: "timeout"}
+	}
+	return nil
+}
+
+// TestVerdictUnitRuns wants a daemon that would not stop to be named, once, with why.
+func TestVerdictUnitRuns(t *testing.T) {
+	env, scan, units := resetEnv(t, doesNotStop)
+	units.Set("kubelet.service", host.UnitState{Load: "loaded", Active: "active"}) // with its file or without
+	failed := Reset().RunAll(t.Context(), env)
+	want := []Left{{What: "kubelet.service", Why: "stop kubelet.service: timeout", Hint: "journalctl -u kubelet.service -n 50"}}
+	if diff := cmp.Diff(want, Verdict(t.Context(), env, scan, failed)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if _, err := env.Host.ReadFile("/etc/kubernetes/a"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the rest was not undone: %v", err)
+	}
+}
+
+// TestVerdictLedgerGoes: a unit that would not stop and has ended since is not left, and
+// then the ledger is not left either.
+func TestVerdictLedgerGoes(t *testing.T) {
+	env, scan, units := resetEnv(t, doesNotStop)
+	failed := Reset().RunAll(t.Context(), env)
+	if failed == nil {
+		t.Fatal("it did stop")
+	}
+	units.Set("kubelet.service", host.UnitState{Load: "not-found", Active: "inactive"})
+	if left := Verdict(t.Context(), env, scan, failed); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+	if _, err := os.Lstat(env.Host.Path("/var/lib/bootstrap")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the ledger: %v", err)
+	}
+}
+
+// TestVerdictLooks wants what is there to count, not what the reset returned.
+func TestVerdictLooks(t *testing.T) {
+	env, scan, _ := resetEnv(t, nil)
+	left := Verdict(t.Context(), env, scan, nil) // no reset was made
+	var got []string
+	for _, l := range left {
+		got = append(got, l.What)
+	}
+	want := []string{"kubelet.service", "/etc/kubernetes/a", "/etc/kubernetes", kubeletUnitFile, "/etc/systemd/system", "/etc/systemd", "/etc"}
+	for _, what := range want {
+		if !strings.Contains(strings.Join(got, " ")+" ", what+" ") {
+			t.Errorf("%s is not named: %v", what, got)
+		}
+	}
+}
