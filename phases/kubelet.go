@@ -46,6 +46,9 @@ func runKubelet(ctx context.Context, env *Env) error {
 	if err := env.configureKubelet(ctx, program.path, runtime.Endpoint); err != nil {
 		return err
 	}
+	if _, err := env.Host.StartUnit(ctx, networkOnline); err != nil {
+		return err
+	}
 	return env.startUnit(ctx, "kubelet.service", kubeletConfig, kubeletUnitFile, kubeletDropIn, kubeletConf)
 }
 

@@ -42,7 +42,7 @@ func runRemoveLeftovers(ctx context.Context, env *Env) error {
 		errs = append(errs, err)
 		mounts = append(mounts, kubeletMounts...)
 	}
-	if env.ownsRuntime() {
+	if env.ownsRuntime() && !env.Keep.Runtime && env.foreignContainers(ctx) == nil {
 		mounts = slices.Concat(mounts, containerdMounts, networkMounts)
 	}
 	errs = append(errs, env.Host.UnmountLeft(ctx, mounts))

@@ -160,12 +160,32 @@ func (e *Env) checkForeignFiles() []error {
 				"if it is of an old cluster, remove that first: kubeadm reset"))
 		}
 	}
+	if link := e.foreignBridge(); link != nil {
+		findings = append(findings, link)
+	}
 	dir := e.Config.Etcd.DataDir
-	if left, _ := filepath.Glob(e.Host.Path(dir) + "/*"); len(left) > 0 && !slices.ContainsFunc(e.Host.Entries(), isEtcdData) {
+	if left, _ := filepath.Glob(e.Host.Path(dir) + "/*"); len(left) > 0 && !isNewDisk(left) && !slices.ContainsFunc(e.Host.Entries(), isEtcdData) {
 		findings = append(findings, withHint(fmt.Errorf("%s holds data that is not of this cluster", dir),
 			"keep it elsewhere: mv %s %s.old", dir, dir))
 	}
 	return findings
+}
+
+// isNewDisk: a file system of its own begins with this one folder.
+func isNewDisk(files []string) bool {
+	return len(files) == 1 && filepath.Base(files[0]) == "lost+found"
+}
+
+// foreignBridge finds a link of our bridge's name that is not ours.
+func (e *Env) foreignBridge() error {
+	if !e.Host.Real() || e.made(networkFile) || e.foreignNetwork(networkFile) != "" {
+		return nil
+	}
+	if _, err := net.InterfaceByName(bridgeName); err != nil {
+		return nil
+	}
+	return withHint(fmt.Errorf("a network link %s is there, and bootstrap did not make it", bridgeName),
+		"if nobody needs it: ip link delete %s", bridgeName)
 }
 
 func (e *Env) exists(path string) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -65,7 +66,12 @@ func (e *Env) usedRuntime() (socket string, ok bool) {
 	return runtime.SocketPath(endpoint), ok
 }
 
-func (e *Env) ownsRuntime() bool { return e.made(containerdUnit) }
+// ownsRuntime also when it is gone already: a reset before did not come to its end.
+func (e *Env) ownsRuntime() bool {
+	return slices.ContainsFunc(e.Host.Entries(), func(r host.Record) bool {
+		return r.Target == containerdUnit && r.Before.Kind == host.Absent
+	})
+}
 
 // runtimeIsDown: what a runtime of ours has left goes without it; pods in somebody
 // else's can only be removed by that.
@@ -74,8 +80,8 @@ func (e *Env) runtimeIsDown(socket string) error {
 		e.note("containerd does not run: what is left of the pods is removed without it")
 		return nil
 	}
-	return withHint(fmt.Errorf("the pods stay in the container runtime: it does not run (no %s)", socket),
-		"start it, such as by: systemctl start containerd; then: bootstrap reset")
+	err := fmt.Errorf("the pods stay in the container runtime: it does not run (no %s)", socket)
+	return about(socket, withHint(err, "start it, such as by: systemctl start containerd; then: bootstrap reset"))
 }
 
 var removeImages = Phase{
@@ -102,9 +108,20 @@ func runRemoveImages(ctx context.Context, env *Env) error {
 	defer cancel()
 	var errs []error
 	for _, r := range images {
-		errs = append(errs, env.Host.Retract(r, func() error { return store.Remove(ctx, r.Target) }))
+		errs = append(errs, env.removeImage(ctx, store, r))
 	}
 	return errors.Join(errs...)
+}
+
+func (e *Env) removeImage(ctx context.Context, store *runtime.Images, r host.Record) error {
+	has, err := store.Has(ctx, r.Target)
+	if err != nil {
+		return err
+	}
+	if !has {
+		return e.Host.Retract(r, nil)
+	}
+	return e.Host.Retract(r, func() error { return store.Remove(ctx, r.Target) })
 }
 
 func (e *Env) imageRecords() []host.Record {
@@ -143,8 +160,9 @@ func (e *Env) foreignContainers(ctx context.Context) error {
 		return nil
 	}
 	namespace, id, _ := strings.Cut(found[0], "/")
-	return withHint(fmt.Errorf("containerd stays: others have containers in it: %s", strings.Join(found, ", ")),
-		"remove them, such as by: ctr -n %s containers rm %s; then: bootstrap reset", namespace, id)
+	stays := fmt.Errorf("containerd stays, with all that phase runtime made: others have containers in it: %s", strings.Join(found, ", "))
+	return about("containerd.service", withHint(stays,
+		"remove them, such as by: ctr -n %s containers rm %s; then: bootstrap reset", namespace, id))
 }
 
 func (e *Env) noteHung(err error) {

@@ -2,9 +2,6 @@ package phases
 
 import (
 	"context"
-	"errors"
-
-	"bootstrap/phases/host"
 )
 
 // startUnit starts a unit now and at every boot. One that runs is restarted only
@@ -20,21 +17,20 @@ func (e *Env) startUnit(ctx context.Context, unit string, files ...string) error
 	return err
 }
 
-// The folders that daemons fill, and that are ours when they were not there before.
+// networkOnline is what kubelet.service waits for at boot. Started by name, it stands
+// in the ledger, and reset stops it where it did not run before.
+const networkOnline = "network-online.target"
+
+// The folders that daemons fill.
 var (
 	containerdTrees = []string{containerdDir, "/run/containerd", "/run/nri", "/opt/containerd", "/var/lib/cni", "/run/cni", "/run/netns"}
 	kubeletTrees    = []string{kubeletDir, podLogDir, "/var/log/containers", "/usr/libexec/kubernetes", "/run/kubernetes"}
 )
 
-// ownTrees takes folders as ours; one that others have filled stays theirs.
+// ownTrees takes folders as ours, save what is in them already.
 func (e *Env) ownTrees(paths ...string) error {
 	for _, path := range paths {
-		err := e.Host.OwnTree(path)
-		if foreign := (*host.ForeignError)(nil); errors.As(err, &foreign) {
-			e.note("%v; reset will leave it", err)
-			continue
-		}
-		if err != nil {
+		if err := e.Host.OwnTree(path); err != nil {
 			return err
 		}
 	}

@@ -27,7 +27,7 @@ func Verdict(ctx context.Context, env, scan *Env, failed error) []Left {
 		if e.Kind == Changed {
 			mu.Lock()
 			defer mu.Unlock()
-			left = append(left, leftOver(e.Change, Failures(failed)))
+			left = append(left, leftOver(e.Change, Failures(failed))...)
 		}
 	}
 	err := Reset().RunAll(ctx, scan)
@@ -37,7 +37,17 @@ func Verdict(ctx context.Context, env, scan *Env, failed error) []Left {
 	if len(left) == 0 && failed != nil {
 		return undoAgain(ctx, env)
 	}
-	return left
+	return distinct(left)
+}
+
+// distinct leaves out what several records of the ledger say alike.
+func distinct(left []Left) []Left {
+	seen := map[Left]bool{}
+	return slices.DeleteFunc(left, func(l Left) bool {
+		again := seen[l]
+		seen[l] = true
+		return again
+	})
 }
 
 // undoAgain: what failed has gone all the same, and only the ledger does not know.
@@ -56,17 +66,24 @@ func leftBy(failure error, what string) Left {
 	return Left{What: what, Why: whyOf(failure), Hint: hintOf(failure)}
 }
 
-// leftOver explains a thing that is there by the failure that is about it, or else
-// about what is in it.
-func leftOver(c host.Change, failures []error) Left {
-	i := slices.IndexFunc(failures, func(failure error) bool { return whereOf(failure) == c.Target })
-	if i < 0 {
-		i = slices.IndexFunc(failures, func(failure error) bool { return names(failure.Error(), c.Target) })
+// leftOver explains a thing that is there by the failures that are about it or about
+// what is in it, or else by one that names it.
+func leftOver(c host.Change, failures []error) []Left {
+	var left []Left
+	for _, failure := range failures {
+		where := whereOf(failure)
+		if where == c.Target || strings.HasPrefix(where, c.Target+"/") {
+			left = append(left, leftBy(failure, where))
+		}
 	}
+	if len(left) > 0 {
+		return left
+	}
+	i := slices.IndexFunc(failures, func(failure error) bool { return names(failure.Error(), c.Target) })
 	if i >= 0 {
-		return leftBy(failures[i], c.Target)
+		return []Left{leftBy(failures[i], c.Target)}
 	}
-	return Left{What: c.Target, Why: "this " + string(c.Op) + " is still there", Hint: "bootstrap reset"}
+	return []Left{{What: c.Target, Why: "this " + string(c.Op) + " is still there", Hint: "bootstrap reset"}}
 }
 
 // names tells whether a text names the target or a path below it: not /a/bc for /a/b.

@@ -68,7 +68,7 @@ func TestLeftOver(t *testing.T) {
 		// the failure about it counts for more than one before that names it
 		"/etc/b": {"/etc/b", "/etc/b was changed since bootstrap wrote it, and stays", "keep what you need of it, then: rm /etc/b"},
 		// a folder is there because of what is in it
-		"/var/lib/kubelet": {"/var/lib/kubelet", `"/var/lib/kubelet/pods/a/vol" is a mount point, and stays with what is in it`, "umount /var/lib/kubelet/pods/a/vol"},
+		"/var/lib/kubelet": {"/var/lib/kubelet/pods/a/vol", `"/var/lib/kubelet/pods/a/vol" is a mount point, and stays with what is in it`, "umount /var/lib/kubelet/pods/a/vol"},
 		"etcd-node-1":      {"etcd-node-1", "pod etcd-node-1: the runtime hangs", "restart it"},
 		// another thing whose name begins the same explains nothing
 		"/etc/a":     still("/etc/a"),
@@ -77,7 +77,7 @@ func TestLeftOver(t *testing.T) {
 		"/nowhere":   still("/nowhere"),
 	}
 	for target, want := range cases {
-		if diff := cmp.Diff(want, leftOver(host.Change{Op: host.OpFile, Target: target}, failures)); diff != "" {
+		if diff := cmp.Diff([]Left{want}, leftOver(host.Change{Op: host.OpFile, Target: target}, failures)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", target, diff)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,7 +24,7 @@ func (h *Host) MakeDir(path string, mode fs.FileMode) (changed bool, err error) 
 	if w.made || w.top() == nil {
 		return w.made, nil
 	}
-	return h.mendDir(w.top(), w.path(), unixMode(mode))
+	return h.mendDir(w, unixMode(mode))
 }
 
 // makeDir makes one directory, whose parent is there, and opens it; a plan gives nil.
@@ -32,7 +33,7 @@ func (h *Host) makeDir(p place, mode fs.FileMode) (dir *os.File, err error) {
 		return h.ledgersDir(p)
 	}
 	want := State{Kind: Dir, Mode: unixMode(mode), UID: os.Geteuid(), GID: os.Getegid()}
-	e := effect{key: key{OpDir, p.path}, verb: Create, before: State{Kind: Absent}, after: want}
+	e := effect{key: key{OpDir, p.path}, on: p.on, verb: Create, before: State{Kind: Absent}, after: want}
 	err = h.make(e, func() error {
 		dir, err = p.mkdir(want)
 		return err
@@ -84,7 +85,8 @@ func (h *Host) finishDir(dir *os.File, path string) error {
 	return h.ledger.done(r.ID)
 }
 
-func (h *Host) mendDir(dir *os.File, path string, mode uint32) (bool, error) {
+func (h *Host) mendDir(w *walker, mode uint32) (bool, error) {
+	dir, path := w.top(), w.path()
 	now, err := dirState(dir)
 	if err != nil {
 		return false, err
@@ -97,7 +99,7 @@ func (h *Host) mendDir(dir *os.File, path string, mode uint32) (bool, error) {
 	if now == want {
 		return false, nil
 	}
-	err = h.make(effect{key: key{OpDir, path}, verb: Chmod, before: now, after: want}, func() error {
+	err = h.make(effect{key: key{OpDir, path}, on: w.on(len(w.dirs) - 1), verb: Chmod, before: now, after: want}, func() error {
 		if err := applyOwnerAndMode(dir, want); err != nil {
 			return &fs.PathError{Op: "chmod", Path: path, Err: err}
 		}
@@ -115,7 +117,7 @@ func dirState(dir *os.File) (State, error) {
 }
 
 // OwnTree records that whatever appears below path is ours to remove. It makes the
-// directories above path, not path. One that holds files of others is a *ForeignError.
+// directories above path, not path. What is in it already stays.
 func (h *Host) OwnTree(path string) error {
 	// Those above must stand before it in the ledger, so that they are undone after it.
 	above, err := h.walk(filepath.Dir(filepath.Clean("/"+path)), walkMake)
@@ -136,46 +138,43 @@ func (h *Host) OwnTree(path string) error {
 	if _, ok := h.ledger.find(k); ok {
 		return h.ledger.settle(k)
 	}
-	before := State{Kind: Absent}
+	e := effect{key: k, verb: Own, on: w.on(len(w.dirs)), before: State{Kind: Absent}, after: State{Kind: Dir}}
 	if err == nil {
-		if before, err = h.treeState(w); err != nil {
+		e.on = w.on(len(w.dirs) - 1)
+		if e.before, e.keep, err = h.treeState(w); err != nil {
 			return err
 		}
 	}
-	return h.make(effect{key: k, verb: Own, before: before, after: State{Kind: Dir}}, nothing)
+	return h.make(e, nothing)
 }
 
 // nothing is what an effect does that others bring about.
 func nothing() error { return nil }
 
-func (h *Host) treeState(w *walker) (State, error) {
+func (h *Host) treeState(w *walker) (before State, keep []string, err error) {
 	if len(w.names) == 0 {
-		return State{}, errors.New("/ can't be ours")
+		return State{}, nil, errors.New("/ can't be ours")
 	}
-	s, err := dirState(w.top())
+	before, err = dirState(w.top())
 	if err != nil {
-		return State{}, err
+		return State{}, nil, err
 	}
 	if !h.ledger.ours(w.path()) {
-		if found := firstNames(w.top()); len(found) > 0 {
-			return State{}, &ForeignError{Path: w.path(), Found: found}
-		}
+		keep, err = namesIn(w.top())
 	}
-	id, err := mountOf(w.top(), "")
-	s.Mount = id.root
-	return s, err
+	id, statErr := mountOf(w.top(), "")
+	before.Mount = id.root
+	return before, keep, errors.Join(err, statErr)
 }
 
-// firstNames is up to three names in a directory, quoted where they need it.
-func firstNames(dir *os.File) []string {
+// namesIn is the names in a directory, sorted.
+func namesIn(dir *os.File) ([]string, error) {
 	again, err := openDir(dir, ".")
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	defer again.Close()
-	names, _ := again.Readdirnames(3) // io.EOF: it is empty
-	for i, name := range names {
-		names[i] = shellQuote(filepath.Base(name))
-	}
-	return names
+	names, err := again.Readdirnames(-1)
+	slices.Sort(names)
+	return names, err
 }

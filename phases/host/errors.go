@@ -51,22 +51,6 @@ func (e *OwnerError) Hint() string {
 	return "if it should be root's: chown root: " + shellQuote(e.Path)
 }
 
-// ForeignError says that a directory can't be taken as ours, since it held files
-// before bootstrap came.
-type ForeignError struct {
-	Path  string
-	Found []string // up to three of them
-}
-
-func (e *ForeignError) Error() string {
-	return fmt.Sprintf("%s holds files that bootstrap did not make: %s", e.Path, strings.Join(e.Found, ", "))
-}
-
-// Hint is what the user can do.
-func (e *ForeignError) Hint() string {
-	return "move them away if they are not needed: ls -la " + shellQuote(e.Path)
-}
-
 // ChangedError says that something bootstrap made was changed by someone else, so
 // that it is not removed.
 type ChangedError struct{ Path string }
@@ -113,6 +97,38 @@ func (e *MountError) Where() string { return e.Path }
 
 // Hint is what the user can do.
 func (e *MountError) Hint() string { return "umount " + shellQuote(e.Path) }
+
+// OtherMountError says that a path leads to another file system than when bootstrap
+// wrote there, so that nothing is touched.
+type OtherMountError struct {
+	Path    string
+	Was, Is string // mount points; empty for the root's
+}
+
+func (e *OtherMountError) Error() string {
+	if e.Is == "" || len(e.Is) < len(e.Was) {
+		return fmt.Sprintf("%q lies on the file system that was mounted at %q, which is not mounted now", e.Path, e.Was)
+	}
+	return fmt.Sprintf("%q is hidden by what was mounted since at %q, which stays with what is in it", e.Path, e.Is)
+}
+
+// Where is what the error is about.
+func (e *OtherMountError) Where() string { return e.mount() }
+
+func (e *OtherMountError) mount() string {
+	if len(e.Is) < len(e.Was) {
+		return e.Was
+	}
+	return e.Is
+}
+
+// Hint is what the user can do.
+func (e *OtherMountError) Hint() string {
+	if len(e.Is) < len(e.Was) {
+		return "mount it again"
+	}
+	return "umount " + shellQuote(e.Is)
+}
 
 // ImmutableError says that the immutable or append-only flag keeps a path as it is.
 type ImmutableError struct{ Path string }

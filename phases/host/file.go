@@ -93,7 +93,7 @@ func (h *Host) writeAt(p place, want content) (bool, error) {
 }
 
 func fileEffect(p place, now, want State) effect {
-	return effect{key: key{OpFile, p.path}, verb: fileVerb(now, want), before: now, after: want, save: p.copyTo}
+	return effect{key: key{OpFile, p.path}, on: p.on, verb: fileVerb(now, want), before: now, after: want, save: p.copyTo}
 }
 
 func fileVerb(now, want State) Verb {

@@ -48,6 +48,8 @@ type event struct {
 	Target  string    `json:"target,omitempty"`
 	Before  *State    `json:"before,omitempty"`
 	After   *State    `json:"after,omitempty"`
+	On      string    `json:"on,omitempty"`
+	Keep    []string  `json:"keep,omitempty"`
 	Value   string    `json:"value,omitempty"` // of a note
 }
 

@@ -18,6 +18,7 @@ type place struct {
 	dir  *os.File
 	name string
 	path string // without links, for the ledger and for errors
+	on   string // the mount point it lies below
 }
 
 // open opens a file to read it. Should a FIFO have taken its place, it doesn't wait.

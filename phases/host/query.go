@@ -3,7 +3,6 @@ package host
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -51,11 +50,14 @@ func (l *ledger) ours(path string) bool {
 }
 
 // inTree tells whether path is or lies below a tree that is ours whatever is in it.
-func (l *ledger) inTree(path string) bool {
+func (l *ledger) inTree(path string) bool { return l.inOlderTree(path, len(l.records)+1) }
+
+// inOlderTree is inTree for trees that are undone after the record of this id.
+func (l *ledger) inOlderTree(path string, id int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for p := range above(path) {
-		if l.open[key{OpTree, p}] != nil {
+		if r := l.open[key{OpTree, p}]; r != nil && r.ID < id {
 			return true
 		}
 	}
@@ -100,19 +102,30 @@ func (l *ledger) forget() error {
 	if err := os.RemoveAll(l.path("saved")); err != nil {
 		return err
 	}
-	for _, path := range []string{l.path("ledger"), l.path("")} {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	if err := removeIfThere(l.path("ledger")); err != nil {
+		return err
 	}
 	for _, dir := range l.made {
 		os.Remove(filepath.Join(l.root, dir)) // goes only if nobody else uses it
 	}
 	fresh, err := readLedger(l.root)
-	if err == nil {
-		l.restart(fresh)
+	if err != nil {
+		return err
 	}
-	return err
+	made := l.made
+	l.restart(fresh)
+	return leftBehind(l.root, made)
+}
+
+// leftBehind names what somebody put beside the ledger.
+func leftBehind(root string, made []string) error {
+	for _, dir := range made {
+		names, err := os.ReadDir(filepath.Join(root, dir))
+		if err == nil && len(names) > 0 && dir == ledgerDir {
+			return &LeftoverError{Path: dir, Left: []string{shellQuote(names[0].Name())}}
+		}
+	}
+	return nil
 }
 
 // restart makes the ledger know only what fresh knows.

@@ -64,8 +64,12 @@ type Record struct {
 	Target string `json:"target"` // a path without links, a unit, a sysctl, a module, an image
 	Before State  `json:"before"`
 	After  State  `json:"after"`
-	Done   bool   `json:"done"`   // the last effect was seen to end
-	Undone bool   `json:"undone"` // what was there before is there again
+	// On is the mount point that the target lies below, empty for the root's.
+	On string `json:"on,omitempty"`
+	// Keep is the names in a tree that were there before, and stay.
+	Keep   []string `json:"keep,omitempty"`
+	Done   bool     `json:"done"`   // the last effect was seen to end
+	Undone bool     `json:"undone"` // what was there before is there again
 
 	landed bool     // some effect was seen to end
 	wrote  []string // hash of every content we ever meant to write there

@@ -136,8 +136,19 @@ func unitState(props map[string]any) UnitState {
 	status, _ := props["ExecMainStatus"].(int32)
 	return UnitState{
 		Load: text("LoadState"), Active: text("ActiveState"), Sub: text("SubState"),
-		Result: text("Result"), ExitStatus: int(status), Fragment: text("FragmentPath"),
+		Result: text("Result"), ExitStatus: int(status), Fragment: text("FragmentPath"), Dependents: dependents(props),
 	}
+}
+
+func dependents(props map[string]any) string {
+	all := ""
+	for _, name := range []string{"RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf"} {
+		units, _ := props[name].([]string)
+		for _, unit := range units {
+			all += unit + " "
+		}
+	}
+	return all
 }
 
 // enabledState asks for the unit file on disk: the unit's own UnitFileState may be

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -61,6 +62,7 @@ func (h *Host) undoTree(ctx context.Context, p place, r Record) error {
 	if err != nil {
 		return err
 	}
+	had = slices.DeleteFunc(had, func(name string) bool { return slices.Contains(r.Keep, name) })
 	return h.endTree(p, dir, treeEnd{before: r.Before, hadNames: len(had) > 0})
 }
 
@@ -99,7 +101,7 @@ func (h *Host) emptyTree(ctx context.Context, dir *os.File, r Record) error {
 	if !top.root && r.Before.Mount {
 		return fmt.Errorf("%s was a mount point and is none now: what lies there was not ours", r.Target)
 	}
-	s := &sweep{h: h, top: top}
+	s := &sweep{h: h, top: top, tree: r}
 	s.empty(ctx, dir, r.Target)
 	return errors.Join(s.errs...)
 }
@@ -108,6 +110,7 @@ func (h *Host) emptyTree(ctx context.Context, dir *os.File, r Record) error {
 type sweep struct {
 	h    *Host
 	top  mountID
+	tree Record
 	errs []error
 }
 
@@ -124,6 +127,9 @@ func (s *sweep) empty(ctx context.Context, dir *os.File, path string) {
 		if ctx.Err() != nil {
 			s.add(context.Cause(ctx))
 			return
+		}
+		if path == s.tree.Target && slices.Contains(s.tree.Keep, name) {
+			continue
 		}
 		s.remove(ctx, place{dir: dir, name: name, path: filepath.Join(path, name)})
 	}

@@ -13,14 +13,10 @@ import (
 
 func TestOwnTree(t *testing.T) {
 	h, _ := hosttest.New(t)
-	put(t, h, "/var/lib/etcd/member/snap/db", "somebody's data", 0o600)
-	foreign := wantError[*host.ForeignError](t, h.OwnTree("/var/lib/etcd"))
-	if foreign.Path != "/var/lib/etcd" || foreign.Found[0] != "member" {
-		t.Fatalf("foreign: %+v", foreign)
-	}
-	if len(h.Entries()) != 0 {
-		t.Fatal("recorded all the same")
-	}
+	put(t, h, "/var/lib/containers/theirs/db", "somebody's data", 0o600)
+	must(t, h.OwnTree("/var/lib/containers"))
+	put(t, h, "/var/lib/containers/ours/db", "a daemon's data", 0o600)
+	put(t, h, "/var/lib/containers/theirs/new", "theirs too", 0o600)
 
 	must(t, h.OwnTree("/var/lib/none/yet"))
 	must(t, os.MkdirAll(h.Path("/var/lib/empty"), 0o750))
@@ -33,6 +29,9 @@ func TestOwnTree(t *testing.T) {
 		must(t, h.OwnTree(dir)) // again, no longer empty
 	}
 	must(t, h.UndoAll(t.Context(), nil))
+	wantGone(t, h, "/var/lib/containers/ours")
+	wantFile(t, h, "/var/lib/containers/theirs/db", "somebody's data", 0o600)
+	wantFile(t, h, "/var/lib/containers/theirs/new", "theirs too", 0o600)
 	wantGone(t, h, "/var/lib/none/yet")
 	wantGone(t, h, "/var/lib/kubelet")
 	names, err := os.ReadDir(h.Path("/var/lib/empty"))
@@ -40,7 +39,6 @@ func TestOwnTree(t *testing.T) {
 	if len(names) != 0 {
 		t.Fatalf("left: %v", names)
 	}
-	wantFile(t, h, "/var/lib/etcd/member/snap/db", "somebody's data", 0o600)
 }
 
 func TestTreeKeepsOutOfLinks(t *testing.T) {

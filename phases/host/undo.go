@@ -114,7 +114,11 @@ func (h *Host) undoAt(r Record, undo func(place, Record) error) error {
 	if err != nil {
 		return err
 	}
-	return undo(w.place(), r)
+	p := w.place()
+	if p.on != r.On {
+		return &OtherMountError{Path: r.Target, Was: r.On, Is: p.on}
+	}
+	return undo(p, r)
 }
 
 func (h *Host) undoFile(p place, r Record) error {
@@ -180,10 +184,28 @@ func (h *Host) undoDir(p place, r Record) error {
 	if len(left) == 0 {
 		return h.removeDir(p)
 	}
-	if h.ledger.inTree(p.path) {
-		return nil // the tree is older, so it goes later, with all that is in it
+	if h.ledger.inOlderTree(p.path, r.ID) {
+		return nil // it goes later, with all that is in it
 	}
-	return &LeftoverError{Path: p.path, Left: left[:min(len(left), 3)]}
+	return h.leftover(p, left)
+}
+
+// leftover names a mount before anything else: it is what the user has to see to.
+func (h *Host) leftover(p place, left []string) error {
+	dir, err := openDir(p.dir, p.name)
+	if err != nil {
+		return p.wrap("open", err)
+	}
+	defer dir.Close()
+	e := &LeftoverError{Path: p.path}
+	for _, name := range left {
+		if id, err := mountOf(dir, name); err == nil && id.root {
+			return &MountError{Path: filepath.Join(p.path, name)}
+		}
+		e.Left = append(e.Left, shellQuote(name))
+	}
+	e.Left = e.Left[:min(len(e.Left), 3)]
+	return e
 }
 
 func (h *Host) removeDir(p place) error {
@@ -211,9 +233,7 @@ func (h *Host) leftIn(p place) ([]string, error) {
 		s, ok := h.plan.at(filepath.Join(p.path, name))
 		return ok && s.Kind == Absent
 	})
-	for i, name := range names {
-		names[i] = shellQuote(name)
-	}
+	slices.Sort(names)
 	return names, err
 }
 
@@ -242,6 +262,9 @@ func (h *Host) undoActive(ctx context.Context, r Record) error {
 			return nil
 		}
 		return h.act(Change{Op: OpActive, Verb: Start, Target: r.Target}, func() error { return h.units.Start(ctx, r.Target) })
+	}
+	if strings.HasSuffix(r.Target, ".target") && now.Dependents != "" {
+		return nil // others have come to need it
 	}
 	if now.Running() {
 		return h.act(Change{Op: OpActive, Verb: Stop, Target: r.Target}, func() error { return h.stopForGood(ctx, r.Target) })

@@ -30,6 +30,7 @@ type UnitState struct {
 	ExitStatus int    // of the main process; services only
 	Fragment   string // path of the unit file
 	Enabled    string // enabled, disabled, static, ...; empty if there is no file
+	Dependents string // units that would be stopped with it, each followed by a space
 }
 
 // Running tells whether the unit has processes, or is about to have.

@@ -38,6 +38,7 @@ type walker struct {
 	mode  walkMode
 	perm  fs.FileMode // of the last directory, if it is made
 	dirs  []*os.File  // from the root to here
+	roots []bool      // of dirs: a mount begins there
 	names []string    // of dirs, without the root; none is a link
 	rest  []string    // still to go
 	base  string
@@ -109,6 +110,7 @@ func (w *walker) step(name string) error {
 			return err
 		}
 	}
+	w.roots = append(w.roots, isMountRoot(dir))
 	w.dirs, w.names, w.rest = append(w.dirs, dir), append(w.names, name), w.rest[1:]
 	return nil
 }
@@ -139,7 +141,8 @@ func (w *walker) up() {
 		return
 	}
 	w.top().Close()
-	w.dirs, w.names = w.dirs[:len(w.dirs)-1], w.names[:len(w.names)-1]
+	n := len(w.dirs) - 1
+	w.dirs, w.names, w.roots = w.dirs[:n], w.names[:n], w.roots[:n]
 }
 
 func (w *walker) make(name string) (*os.File, error) {
@@ -151,7 +154,7 @@ func (w *walker) make(name string) (*os.File, error) {
 	if w.mode == walkMake && len(w.rest) == 1 {
 		perm = w.perm
 	}
-	return w.h.makeDir(place{dir: w.top(), name: name, path: w.pathOf(name)}, perm)
+	return w.h.makeDir(place{dir: w.top(), name: name, path: w.pathOf(name), on: w.on(len(w.dirs))}, perm)
 }
 
 func (w *walker) isLink(name string) bool {
@@ -219,11 +222,33 @@ func (w *walker) pathOf(name string) string {
 }
 
 // place is what a walk that ends at a name has found.
-func (w *walker) place() place { return place{dir: w.top(), name: w.base, path: w.path()} }
+func (w *walker) place() place {
+	return place{dir: w.top(), name: w.base, path: w.path(), on: w.on(len(w.dirs))}
+}
+
+// on is the deepest mount point among the first n directories, empty if it is the
+// root's.
+func (w *walker) on(n int) string {
+	for i := n - 1; i >= 0; i-- {
+		if w.roots[i] {
+			return "/" + filepath.Join(w.names[:i+1]...)
+		}
+	}
+	return ""
+}
+
+// isMountRoot is false where the kernel does not tell, before Linux 5.8.
+func isMountRoot(dir *os.File) bool {
+	if dir == nil {
+		return false
+	}
+	id, err := mountOf(dir, "")
+	return err == nil && id.root
+}
 
 func (w *walker) close() {
 	for _, dir := range w.dirs {
 		dir.Close()
 	}
-	w.dirs, w.names = nil, nil
+	w.dirs, w.names, w.roots = nil, nil, nil
 }

@@ -165,7 +165,7 @@ func (c *CRI) Pods(ctx context.Context, match func(name, uid string) bool) ([]Po
 
 // KubeletPods lists every sandbox that a kubelet made.
 func (c *CRI) KubeletPods(ctx context.Context) ([]Pod, error) {
-	return c.list(ctx, func(p *cri.PodSandbox) bool { return p.Labels["io.kubernetes.pod.uid"] != "" })
+	return c.list(ctx, func(p *cri.PodSandbox) bool { return p.Labels[podUID] != "" })
 }
 
 func (c *CRI) list(ctx context.Context, match func(*cri.PodSandbox) bool) ([]Pod, error) {

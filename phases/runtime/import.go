@@ -17,6 +17,9 @@ const (
 	snapshotter  = "overlayfs" // what it unpacks them with
 )
 
+// podUID is the label of what a kubelet makes.
+const podUID = "io.kubernetes.pod.uid"
+
 // pinned keeps the kubelet from removing an image.
 var pinned = map[string]string{"io.cri-containerd.pinned": "pinned", "io.cri-containerd.image": "managed"}
 
@@ -70,7 +73,16 @@ func (i *Images) Remove(ctx context.Context, reference string) error {
 	return err
 }
 
-// Foreign lists containers outside of the CRI's namespace, as namespace/id.
+// Has tells whether there is an image of that name.
+func (i *Images) Has(ctx context.Context, reference string) (bool, error) {
+	_, err := i.client.ImageService().Get(ctx, reference)
+	if errdefs.IsNotFound(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Foreign lists the containers that no kubelet made, as namespace/id.
 func (i *Images) Foreign(ctx context.Context) ([]string, error) {
 	all, err := i.client.NamespaceService().List(ctx)
 	if err != nil {
@@ -78,14 +90,14 @@ func (i *Images) Foreign(ctx context.Context) ([]string, error) {
 	}
 	var found []string
 	for _, namespace := range all {
-		if namespace == criNamespace {
-			continue
-		}
 		containers, err := i.client.ContainerService().List(namespaces.WithNamespace(ctx, namespace))
 		if err != nil {
 			return nil, err
 		}
 		for _, c := range containers {
+			if namespace == criNamespace && c.Labels[podUID] != "" {
+				continue
+			}
 			found = append(found, namespace+"/"+c.ID)
 		}
 	}

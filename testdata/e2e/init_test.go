@@ -42,8 +42,9 @@ func TestInitFromBox(t *testing.T) {
 		{"DeleteMirrorPod", testDeleteMirrorPod},
 		{"RemoveManifest", testRemoveManifest},
 		{"KillComponent", testKillComponent},
+		{"ChangedConfig", testChangedConfig},
 		{"Reboot", testReboot},
-		{"ResetThenInit", func(n *Node) { testResetThenInit(n, fresh) }},
+		{"Reset", func(n *Node) { testReset(n, fresh) }},
 	} {
 		ok := t.Run(each.name, func(t *testing.T) { each.run(n.In(t)) })
 		if !ok {
@@ -122,35 +123,6 @@ func (n *Node) containerIDs() []string {
 	ids := strings.Fields(n.MustExec("ctr", "-n", "k8s.io", "containers", "ls", "-q"))
 	slices.Sort(ids)
 	return ids
-}
-
-func testSecondInit(n *Node) {
-	listing := func() string {
-		files := n.MustExec("find", "/etc/kubernetes", "/etc/systemd", "/etc/containerd", "/etc/cni", "/opt/cni", "/usr/local/bin",
-			"/var/lib/kubelet/config.yaml", "-printf", "%p %i %T@ %m %U:%G %s\n")
-		return files + n.MustSh("find /etc/kubernetes /etc/systemd /var/lib/kubelet/config.yaml -type f -exec sha256sum {} +")
-	}
-	files, ids := listing(), n.containerIDs()
-	kubelet, containerd := n.activeSince("kubelet"), n.activeSince("containerd")
-
-	n.MustBootstrap("init")
-	if after := listing(); after != files {
-		n.t.Errorf("files changed:\n%s\nwere:\n%s", after, files)
-	}
-	if after := n.containerIDs(); !slices.Equal(ids, after) {
-		n.t.Errorf("containers changed: %v, were %v", after, ids)
-	}
-	if now := n.activeSince("kubelet"); now != kubelet {
-		n.t.Error("the kubelet was restarted")
-	}
-	if now := n.activeSince("containerd"); now != containerd {
-		n.t.Error("containerd was restarted")
-	}
-	for _, p := range mustGet[podList](n, "pods", "-A").Items {
-		if p.Status.ContainerStatuses[0].RestartCount != 0 {
-			n.t.Errorf("%s was restarted", p.Metadata.Name)
-		}
-	}
 }
 
 func testServerDryRun(n *Node) {
@@ -367,47 +339,6 @@ func testReboot(n *Node) {
 	}
 }
 
-// survey is all that reset must give back.
-type survey struct {
-	files tree
-	facts map[string]string
-}
-
-// facts that are no files, each with how it is asked for.
-var facts = map[string]string{
-	"listening":    `ss -Hltnu | awk '{print $1, $5}' | sort`,
-	"links":        `ip -o link | awk '{print $2}' | cut -d@ -f1 | sort`,
-	"routes":       `ip route; ip -6 route | grep -v ' proto kernel ' || true`,
-	"netns":        `ip netns list`,
-	"mounts":       `awk '{print $5}' /proc/self/mountinfo | grep -v -e ^/proc -e ^/sys -e ^/run/credentials -e ^/run/user | sort`,
-	"processes":    `ps -e -o comm= | grep -E '^(kube|containerd|etcd|pause|runc|coredns)' || true`,
-	"units":        `systemctl list-unit-files --no-legend --no-pager | grep -E '^(kube|containerd)' || true`,
-	"failed units": `systemctl list-units --failed --no-legend --no-pager --plain`,
-	"sysctl":       `cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding`,
-	"/run":         `ls -A /run | sort`,
-}
-
-func (n *Node) survey() survey {
-	n.t.Helper()
-	s := survey{files: n.Tree("/"), facts: map[string]string{}}
-	for name, script := range facts {
-		s.facts[name] = n.MustSh(script)
-	}
-	return s
-}
-
-// SameSurvey fails when the node is not what it was.
-func (n *Node) SameSurvey(what string, before survey) {
-	n.t.Helper()
-	now := n.survey()
-	n.SameTree(what, before.files, now.files)
-	for name, was := range before.facts {
-		if is := now.facts[name]; is != was {
-			n.t.Errorf("%s: %s are\n%swere\n%s", what, name, is, was)
-		}
-	}
-}
-
 // leftovers are also in the survey; here they are named.
 var leftovers = []string{
 	"/etc/kubernetes", "/var/lib/etcd", "/var/lib/kubelet", "/var/lib/containerd", "/run/containerd", "/var/lib/bootstrap",
@@ -417,21 +348,13 @@ var leftovers = []string{
 	"/etc/sysctl.d/99-bootstrap.conf", "/etc/modules-load.d/bootstrap.conf",
 }
 
-func testResetThenInit(n *Node, fresh survey) {
-	reset := func() {
-		n.t.Helper()
-		n.MustBootstrap("reset", "--force")
-		if r := n.Exec(append([]string{"ls", "-d"}, leftovers...)...); r.Out != "" {
-			n.t.Errorf("left over by reset:\n%s", r.Out)
-		}
-		n.SameSurvey("after reset", fresh)
+func testReset(n *Node, fresh survey) {
+	n.MustReset("/root/bootstrap")
+	if r := n.Exec(append([]string{"ls", "-d"}, leftovers...)...); r.Out != "" {
+		n.t.Errorf("left over by reset:\n%s", r.Out)
 	}
-	reset()
-	r := n.MustBootstrap("reset", "--force")
-	if !r.Has("Nothing to undo") {
+	n.SameSurvey("after reset", fresh)
+	if r := n.MustBootstrap("reset", "--force"); !r.Has("Nothing to undo") {
 		n.t.Errorf("second reset: %s", r)
 	}
-	n.MustBootstrap("init")
-	n.Healthy(30 * time.Second)
-	reset()
 }

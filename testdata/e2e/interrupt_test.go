@@ -39,7 +39,7 @@ func (s *started) String() string {
 func (n *Node) StartInit(args ...string) *started {
 	n.t.Helper()
 	s := &started{n: n, done: make(chan error, 1)}
-	line := append([]string{"exec", n.Name, "bash", "-c", `echo $$ >/tmp/init.pid; exec /root/bootstrap init "$@"`, "_"}, args...)
+	line := append([]string{"exec", n.Name, "bash", "-c", `mkdir -p /tmp/e2e; echo $$ >/tmp/e2e/init.pid; exec /root/bootstrap init "$@"`, "_"}, args...)
 	s.cmd = exec.CommandContext(n.ctx, path("scripts/node"), line...)
 	s.cmd.Stdout, s.cmd.Stderr = s, s
 	s.cmd.WaitDelay = 5 * time.Second
@@ -60,7 +60,7 @@ func (s *started) Kill(signal, text string) Result {
 		}
 		return errors.New(s.String())
 	})
-	n.MustSh("kill -" + signal + " $(cat /tmp/init.pid)")
+	n.MustSh("kill -" + signal + " $(cat /tmp/e2e/init.pid)")
 	var err error
 	select {
 	case err = <-s.done:

@@ -5,6 +5,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -33,7 +34,25 @@ var checkout = func() string {
 
 func path(name string) string { return filepath.Join(checkout, name) }
 
+// Without -all a test runs a selection that is fast enough for every change.
+var (
+	runAll     = flag.Bool("all", false, "run everything, not a fast selection")
+	resultName = flag.String("name", "e2e", "what the result is called, in .cache/results too")
+)
+
+// selected gives the fast selection, or with -all everything, and logs which.
+func selected[T any](t *testing.T, everything []T, fast ...T) []T {
+	t.Helper()
+	if *runAll {
+		t.Logf("all %d selected", len(everything))
+		return everything
+	}
+	t.Logf("%d of %d selected (-all runs all): %v", len(fast), len(everything), fast)
+	return fast
+}
+
 func TestMain(m *testing.M) {
+	flag.Parse()
 	missing := false
 	for file, target := range needed {
 		if _, err := os.Stat(path(file)); err != nil {
@@ -46,6 +65,10 @@ func TestMain(m *testing.M) {
 		missing = true
 	}
 	if missing {
+		os.Exit(1)
+	}
+	if err := buildSurvey(); err != nil {
+		fmt.Fprintf(os.Stderr, "e2e: %v\n", err)
 		os.Exit(1)
 	}
 	start := time.Now()
@@ -79,9 +102,9 @@ func count(t *testing.T) {
 }
 
 func (c *counter) write(took time.Duration) error {
-	fmt.Printf("e2e: %d of %d\n", c.passed, c.total)
+	fmt.Printf("%s: %d of %d\n", *resultName, c.passed, c.total)
 	data, err := json.Marshal(map[string]any{
-		"name": "e2e", "passed": c.passed, "total": c.total, "seconds": int(took.Seconds() + 0.5),
+		"name": *resultName, "passed": c.passed, "total": c.total, "seconds": int(took.Seconds() + 0.5),
 	})
 	if err != nil {
 		return err
@@ -89,5 +112,5 @@ func (c *counter) write(took time.Duration) error {
 	if err := os.MkdirAll(path(".cache/results"), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(path(".cache/results/e2e.json"), append(data, '\n'), 0o644)
+	return os.WriteFile(path(".cache/results/"+*resultName+".json"), append(data, '\n'), 0o644)
 }

@@ -49,6 +49,7 @@ func Up(t *testing.T, deadline time.Duration) *Node {
 		t.Fatalf("node does not come up: %s", r)
 	}
 	n.IP = strings.TrimSpace(n.script("ip", n.Name).Out)
+	n.Copy(surveyProgram, "/root/survey")
 	return n
 }
 
