@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -40,12 +41,13 @@ func Verdict(ctx context.Context, env, scan *Env, failed error) []Left {
 	return distinct(left)
 }
 
-// distinct leaves out what several records of the ledger say alike.
+// distinct keeps what is said first of each thing: what follows is a consequence.
 func distinct(left []Left) []Left {
-	seen := map[Left]bool{}
+	seen := map[string]bool{}
 	return slices.DeleteFunc(left, func(l Left) bool {
-		again := seen[l]
-		seen[l] = true
+		about := cmp.Or(l.What, l.Why)
+		again := seen[about]
+		seen[about] = true
 		return again
 	})
 }

@@ -73,13 +73,24 @@ func (h *Host) UnmountLeft(ctx context.Context, patterns []string) error {
 	gone, held := pickMounts(mounts, patterns, nil)
 	var errs []error
 	for _, m := range gone {
-		h.plan.unmount(m.Path)
-		errs = append(errs, h.quietly(func() error { return unmount(ctx, m.Path) }))
+		errs = append(errs, h.unmount(ctx, m.Path))
 	}
 	for _, m := range held {
 		errs = append(errs, m)
 	}
 	return errors.Join(errs...)
+}
+
+// unmount in a plan only looks who is in the way.
+func (h *Host) unmount(ctx context.Context, path string) error {
+	if h.plan == nil {
+		return unmount(ctx, path)
+	}
+	if users := mountUsers(path); len(users) > 0 {
+		return &BusyMountError{Path: path, Users: users}
+	}
+	h.plan.unmount(path)
+	return nil
 }
 
 // RemoveSlice stops a systemd slice that another program made, with all units in it,

@@ -49,6 +49,13 @@ func (l *ledger) ours(path string) bool {
 	return false
 }
 
+// names tells whether path itself is in the ledger.
+func (l *ledger) names(path string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open[key{OpDir, path}] != nil || l.open[key{OpFile, path}] != nil || l.open[key{OpTree, path}] != nil
+}
+
 // inTree tells whether path is or lies below a tree that is ours whatever is in it.
 func (l *ledger) inTree(path string) bool { return l.inOlderTree(path, len(l.records)+1) }
 

@@ -197,15 +197,20 @@ func (h *Host) leftover(p place, left []string) error {
 		return p.wrap("open", err)
 	}
 	defer dir.Close()
-	e := &LeftoverError{Path: p.path}
+	var theirs, ours []string
 	for _, name := range left {
+		path := filepath.Join(p.path, name)
 		if id, err := mountOf(dir, name); err == nil && id.root {
-			return &MountError{Path: filepath.Join(p.path, name)}
+			return &MountError{Path: path}
 		}
-		e.Left = append(e.Left, shellQuote(name))
+		if h.ledger.names(path) {
+			ours = append(ours, shellQuote(name))
+		} else {
+			theirs = append(theirs, shellQuote(name))
+		}
 	}
-	e.Left = e.Left[:min(len(e.Left), 3)]
-	return e
+	all := append(theirs, ours...) // ours has an error of its own
+	return &LeftoverError{Path: p.path, Left: all[:min(len(all), 3)]}
 }
 
 func (h *Host) removeDir(p place) error {

@@ -124,7 +124,7 @@ var refusals = []refusal{
 	},
 	{
 		name:   "BridgeOfOurName",
-		before: "ip link add bootstrap0 type bridge; ip address add 192.0.2.65/28 dev bootstrap0; ip link set bootstrap0 up",
+		before: "ip link add bootstrap0 type bridge; echo 1 >/proc/sys/net/ipv6/conf/bootstrap0/disable_ipv6; ip address add 192.0.2.65/28 dev bootstrap0; ip link set bootstrap0 up",
 		proof:  "link bootstrap0; ip -4 -o address show dev bootstrap0",
 		remove: "ip link del bootstrap0",
 		says:   "Nothing to undo",
