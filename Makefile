@@ -53,22 +53,22 @@ test-e2e: box ## Run the tests on throw-away nodes, with a selection of each mat
 	@go test -count=1 -timeout 40m -v ./testdata/e2e
 
 all-offline: build ## Kill, and fail, them at every system call
-	@go test -count=1 -timeout 60m -v ./testdata/kill -all
+	@go test -count=1 -timeout 60m -v ./testdata/kill -args -all
 
 all-kill: box ## Kill init and reset on a node at 30 moments each
-	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestKill$$' -all -name kill
+	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestKill$$' -args -all -name kill
 
 all-exact: box ## Compare nodes before init and after reset; run init twice at once
-	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestExact|TestKernelSettings|TestKeep|TestTwoInits' -all -name exact
+	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestExact|TestKeep|TestTwoInits' -args -all -name exact
 
 all-layouts: box ## See that reset loses nothing of others
-	@go test -count=1 -timeout 60m -v ./testdata/e2e -run TestLayouts -all -name layouts
+	@go test -count=1 -timeout 60m -v ./testdata/e2e -run TestLayouts -args -all -name layouts
 
 fuzz: needs ## Fuzz every parser of outside input for a minute each
 	@scripts/ci/fuzz
 
 lint: needs ## Check format, vet, lint, shell scripts and go.mod
-	@go run $(LINT) run ./... ./testdata/e2e
+	@go run $(LINT) run ./... ./testdata/e2e/... ./testdata/kill
 	@shellcheck -x scripts/node scripts/nodes/* scripts/needs scripts/try scripts/ci/* scripts/components/build .ci/run
 	@go mod tidy -diff
 

@@ -391,11 +391,11 @@ func TestForeignPrograms(t *testing.T) {
 func TestForeignNetwork(t *testing.T) {
 	env := testEnv(t, "default")
 	put(t, env, networkFile, "{}", 0o600)
-	if got := env.foreignNetwork(networkFile); got != "" {
+	if got := env.foreignNetwork(); got != "" {
 		t.Errorf("%s is ours", got)
 	}
 	put(t, env, "/etc/cni/net.d/05-cilium.conflist", "{}", 0o600)
-	if got := env.foreignNetwork(networkFile); got != "/etc/cni/net.d/05-cilium.conflist" {
+	if got := env.foreignNetwork(); got != "/etc/cni/net.d/05-cilium.conflist" {
 		t.Errorf("found %q", got)
 	}
 }

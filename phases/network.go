@@ -14,7 +14,7 @@ const bridgeName = "bootstrap0"
 
 // installNetwork gives the node the bridge network, unless it has a network already.
 func (e *Env) installNetwork(ctx context.Context) error {
-	if foreign := e.foreignNetwork(networkFile); foreign != "" {
+	if foreign := e.foreignNetwork(); foreign != "" {
 		e.note("pod network: left to %s, which is there already", foreign)
 		return nil
 	}
@@ -39,10 +39,10 @@ func (e *Env) installNetwork(ctx context.Context) error {
 	return err
 }
 
-func (e *Env) foreignNetwork(ours string) string {
+func (e *Env) foreignNetwork() string {
 	files, _ := filepath.Glob(e.Host.Path(cniConfigDir) + "/*.conf*")
 	for _, file := range files {
-		if path := cniConfigDir + "/" + filepath.Base(file); path != ours {
+		if path := cniConfigDir + "/" + filepath.Base(file); path != networkFile {
 			return path
 		}
 	}

@@ -178,7 +178,7 @@ func isNewDisk(files []string) bool {
 
 // foreignBridge finds a link of our bridge's name that is not ours.
 func (e *Env) foreignBridge() error {
-	if !e.Host.Real() || e.made(networkFile) || e.foreignNetwork(networkFile) != "" {
+	if !e.Host.Real() || e.made(networkFile) || e.foreignNetwork() != "" {
 		return nil
 	}
 	if _, err := net.InterfaceByName(bridgeName); err != nil {

@@ -11,7 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
-	cri "k8s.io/cri-api/pkg/apis/runtime/v1" //nolint:depguard // stands for crictl, a client that is not ours
+	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
 func main() {
