@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bootstrap/phases/bundle"
@@ -37,6 +38,9 @@ func runKubelet(ctx context.Context, env *Env) error {
 		return err
 	}
 	env.setKubeletSettings()
+	if err := env.Host.OwnMounts(slices.Concat(kubeletMounts, containerdMounts, networkMounts)); err != nil {
+		return err
+	}
 	if err := env.Host.OwnRules(ctx, daemonRules); err != nil {
 		return err
 	}

@@ -60,8 +60,28 @@ func (h *Host) undoRules(ctx context.Context, r Record) error {
 	return h.act(Change{Op: OpRules, Verb: Remove, Target: r.Target}, func() error { return f.names().remove(ctx, before) })
 }
 
-// UnmountLeft takes away the mounts whose paths match one of the patterns (* is one
-// name, ** one or more), deepest and newest first. It goes on after errors.
+// mountsNote keeps the mounts that OwnMounts found.
+const mountsNote = "mounts"
+
+// OwnMounts records that mounts which appear from now on at paths that match one of
+// the patterns (* is one name, ** one or more) are ours to take away.
+func (h *Host) OwnMounts(patterns []string) error {
+	if _, ok := h.Recall(mountsNote); ok || !h.Real() {
+		return nil
+	}
+	mounts, err := readMounts()
+	if err != nil {
+		return err
+	}
+	before, err := json.Marshal(mountCounts(mounts, patterns))
+	if err != nil {
+		return err
+	}
+	return h.Remember(mountsNote, string(before))
+}
+
+// UnmountLeft takes away the mounts that match one of the patterns and were not there
+// when OwnMounts was called, deepest and newest first. It goes on after errors.
 func (h *Host) UnmountLeft(ctx context.Context, patterns []string) error {
 	if !h.Real() {
 		return nil
@@ -70,7 +90,13 @@ func (h *Host) UnmountLeft(ctx context.Context, patterns []string) error {
 	if err != nil {
 		return err
 	}
-	gone, held := pickMounts(mounts, patterns, nil)
+	before := map[string]int{}
+	if note, ok := h.Recall(mountsNote); ok {
+		if err := json.Unmarshal([]byte(note), &before); err != nil {
+			return fmt.Errorf("ledger: note %s: %w", mountsNote, err)
+		}
+	}
+	gone, held := pickMounts(mounts, patterns, before)
 	var errs []error
 	for _, m := range gone {
 		errs = append(errs, h.unmount(ctx, m.Path))
