@@ -22,7 +22,8 @@ var kubeadmTrees = []string{
 	kubeletDir, podLogDir, "/var/log/containers", kubernetesDir + "/tmp", "/usr/libexec/kubernetes", "/run/kubernetes",
 }
 
-func kubeadmFiles() []string {
+// clusterFiles tell that there is a cluster, or was.
+func clusterFiles() []string {
 	var files []string
 	for _, name := range components {
 		files = append(files, manifestFile(name))
@@ -30,6 +31,11 @@ func kubeadmFiles() []string {
 	for _, name := range []string{"admin", "super-admin", "kubelet", "bootstrap-kubelet", "controller-manager", "scheduler"} {
 		files = append(files, kubernetesDir+"/"+name+".conf")
 	}
+	return files
+}
+
+func kubeadmFiles() []string {
+	files := clusterFiles()
 	for _, name := range []string{
 		"ca", "apiserver", "apiserver-kubelet-client", "apiserver-etcd-client", "front-proxy-ca", "front-proxy-client", "sa",
 		"etcd/ca", "etcd/server", "etcd/peer", "etcd/healthcheck-client",
@@ -44,11 +50,12 @@ func kubeadmFiles() []string {
 // Adoptable is a file that tells of a cluster which bootstrap did not make; empty
 // without.
 func Adoptable(env *Env) string {
-	i := slices.IndexFunc(kubeadmFiles(), func(file string) bool { return env.exists(file) && !env.made(file) })
+	files := clusterFiles() // a CA alone may be the user's own
+	i := slices.IndexFunc(files, func(file string) bool { return env.exists(file) && !env.made(file) })
 	if i < 0 {
 		return ""
 	}
-	return kubeadmFiles()[i]
+	return files[i]
 }
 
 // Adopt puts what kubeadm made on this machine into the ledger, for reset. The

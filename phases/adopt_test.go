@@ -77,7 +77,7 @@ func TestAdoptedData(t *testing.T) {
 
 // TestAdoptable wants a cluster to be found by any file of kubeadm's, and ours not.
 func TestAdoptable(t *testing.T) {
-	for _, file := range kubeadmFiles() {
+	for _, file := range clusterFiles() {
 		env := testEnv(t, "default")
 		put(t, env, file, "x", 0o600)
 		if got := Adoptable(env); got != file {

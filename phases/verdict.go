@@ -54,7 +54,7 @@ func distinct(left []Left) []Left {
 
 // undoAgain: what failed has gone all the same, and only the ledger does not know.
 func undoAgain(ctx context.Context, env *Env) []Left {
-	if len(env.Host.Entries()) == 0 {
+	if !env.Host.HasLedger() {
 		return nil
 	}
 	var left []Left

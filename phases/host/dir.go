@@ -159,6 +159,9 @@ func (h *Host) treeState(w *walker) (before State, keep []string, err error) {
 	if err != nil {
 		return State{}, nil, err
 	}
+	if r, ok := h.ledger.find(key{OpDir, w.path()}); ok && !r.made() {
+		before = r.Before // not as we made it since
+	}
 	if !h.ledger.ours(w.path()) {
 		keep, err = namesIn(w.top())
 	}

@@ -1,12 +1,18 @@
 package host
 
+import (
+	"os"
+	"slices"
+)
+
 // What a run leaves in the ledger for those after it, beside its effects.
 
-// HasLedger tells whether there is a ledger, even one without a record.
+// HasLedger tells whether there is a ledger on the disk, be it one that was begun and
+// has no record, or what is left of one.
 func (h *Host) HasLedger() bool {
-	h.ledger.mu.Lock()
-	defer h.ledger.mu.Unlock()
-	return h.ledger.size > 0
+	entries, err := os.ReadDir(h.ledger.path(""))
+	ours := func(e os.DirEntry) bool { return e.Name() == "ledger" || e.Name() == "saved" }
+	return err == nil && (len(entries) == 0 || slices.ContainsFunc(entries, ours))
 }
 
 // Remember keeps a value with the ledger until that is forgotten.

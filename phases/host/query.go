@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
 )
 
 // The questions that effects ask the ledger, and its end.
@@ -112,8 +115,8 @@ func (l *ledger) forget() error {
 	if err := removeIfThere(l.path("ledger")); err != nil {
 		return err
 	}
-	for _, dir := range l.made {
-		os.Remove(filepath.Join(l.root, dir)) // goes only if nobody else uses it
+	if err := l.removeDirs(); err != nil {
+		return err
 	}
 	fresh, err := readLedger(l.root)
 	if err != nil {
@@ -122,6 +125,22 @@ func (l *ledger) forget() error {
 	made := l.made
 	l.restart(fresh)
 	return leftBehind(l.root, made)
+}
+
+// removeDirs removes the ledger's own directory, whoever made it, and those that were
+// made for it, unless others use them.
+func (l *ledger) removeDirs() error {
+	dirs := l.made
+	if !slices.Contains(dirs, ledgerDir) {
+		dirs = append([]string{ledgerDir}, dirs...)
+	}
+	for _, dir := range dirs {
+		err := unix.Rmdir(filepath.Join(l.root, dir))
+		if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EBUSY) {
+			return &os.PathError{Op: "remove", Path: dir, Err: err}
+		}
+	}
+	return nil
 }
 
 // leftBehind names what somebody put beside the ledger.
