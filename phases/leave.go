@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"bootstrap/phases/cluster"
@@ -24,8 +24,23 @@ var leaveCluster = Phase{
 	},
 }
 
-// leavePatience bounds all that is asked of a cluster that may be half dead.
-const leavePatience = 10 * time.Second
+// leavePatience bounds all that is asked of a cluster that may be half dead. A member
+// that has only just joined counts as unhealthy for 5 s, and none can leave until then.
+const leavePatience = 15 * time.Second
+
+// elsewhereError is about what stays in the cluster: a look at this machine does not
+// find it.
+type elsewhereError struct{ error }
+
+// Unwrap gives the error alone.
+func (e *elsewhereError) Unwrap() error { return e.error }
+
+func elsewhere(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &elsewhereError{about(what, err)}
+}
 
 func (e *Env) deleteNode(ctx context.Context) error {
 	c, node := e.clusterToLeave()
@@ -37,7 +52,8 @@ func (e *Env) deleteNode(ctx context.Context) error {
 	if _, err := c.Node(soon, node); err != nil {
 		return nil // nobody answers, or it is gone
 	}
-	return e.Host.Do(host.OpObject, host.Remove, "Node "+node, func() error { return c.DeleteNode(ctx, node) })
+	err := e.Host.Do(host.OpObject, host.Remove, "Node "+node, func() error { return c.DeleteNode(ctx, node) })
+	return elsewhere("Node "+node, err)
 }
 
 // clusterToLeave is nil if this machine never was in one that could be asked.
@@ -76,7 +92,8 @@ func (e *Env) leaveEtcd(ctx context.Context) error {
 	if i < 0 {
 		return nil
 	}
-	return e.Host.Do(host.OpMember, host.Remove, client.name, func() error { return client.remove(ctx, members[i]) })
+	err = e.Host.Do(host.OpMember, host.Remove, client.name, func() error { return client.remove(ctx, members[i]) })
+	return elsewhere("etcd's member "+client.name, err)
 }
 
 // etcdClient asks this node's etcd by etcdctl.
@@ -118,10 +135,20 @@ func (c etcdClient) members(ctx context.Context) ([]etcdMember, error) {
 	return answer.Members, err
 }
 
+// remove tries again while the others are not yet healthy enough to lose a member.
 func (c etcdClient) remove(ctx context.Context, m etcdMember) error {
-	_, err := c.host.Output(ctx, etcdctl, append(c.args, "member", "remove", strconv.FormatUint(m.ID, 16))...)
-	if err != nil {
-		return fmt.Errorf("remove etcd's member %s: %w", m.Name, err)
+	id := strconv.FormatUint(m.ID, 16)
+	for {
+		_, err := c.host.Output(ctx, etcdctl, append(c.args, "member", "remove", id)...)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil || !strings.Contains(err.Error(), "unhealthy cluster") {
+			return withHint(err, "on another node, as long as most members live: etcdctl member remove %s", id)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(500 * time.Millisecond):
+		}
 	}
-	return nil
 }

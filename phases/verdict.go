@@ -35,6 +35,11 @@ func Verdict(ctx context.Context, env, scan *Env, failed error) []Left {
 	for _, failure := range Failures(err) {
 		left = append(left, leftBy(failure, whereOf(failure)))
 	}
+	for _, failure := range Failures(failed) {
+		if errors.As(failure, new(*elsewhereError)) {
+			left = append(left, leftBy(failure, whereOf(failure)))
+		}
+	}
 	if len(left) == 0 && failed != nil {
 		return undoAgain(ctx, env)
 	}

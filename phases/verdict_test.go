@@ -176,3 +176,14 @@ func TestVerdictLooks(t *testing.T) {
 		}
 	}
 }
+
+// TestVerdictElsewhere: what stays in the cluster is left, though this machine is clean.
+func TestVerdictElsewhere(t *testing.T) {
+	env, scan, _ := resetEnv(t, nil)
+	failed := errors.Join(elsewhere("etcd's member a", withHint(errors.New("unhealthy cluster"), "on another node")),
+		Reset().RunAll(t.Context(), env))
+	want := []Left{{"etcd's member a", "unhealthy cluster", "on another node"}}
+	if diff := cmp.Diff(want, Verdict(t.Context(), env, scan, failed)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

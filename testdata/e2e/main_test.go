@@ -21,6 +21,7 @@ var needed = map[string]string{
 	"bin/bootstrap-box":                    "make box",
 	".cache/bundle.tar.zst":                "make bundle",
 	".cache/components/containerd/ctr":     "make bundle",
+	".cache/components/etcd/etcd":          "make bundle",
 	".cache/components/runc/runc":          "make bundle",
 	".cache/components/cni/bridge":         "make bundle",
 	".cache/components/kubernetes/kubectl": "make bundle",
