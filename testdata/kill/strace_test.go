@@ -61,7 +61,7 @@ func execute(command []string) (outcome, error) {
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = 10 * time.Second // a busy machine reads slowly
 	err := cmd.Run()
 	if ctx.Err() != nil {
 		return outcome{}, fmt.Errorf("%v did not end within %s", command, tooLong)
