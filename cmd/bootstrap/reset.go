@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -194,21 +192,13 @@ func verdictText(left []phases.Left, failed error) string {
 		if l.What == "" || strings.Contains(l.Why, l.What) {
 			fmt.Fprintf(&b, "  %s\n", l.Why)
 		} else {
-			fmt.Fprintf(&b, "  %s: %s\n", plainName(l.What), l.Why)
+			fmt.Fprintf(&b, "  %s: %s\n", printable(l.What), l.Why)
 		}
 		if l.Hint != "" {
 			fmt.Fprintf(&b, "      %s\n", l.Hint)
 		}
 	}
 	return b.String()
-}
-
-// plainName quotes a name that would break the line, or the terminal.
-func plainName(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.Quote(name)
-	}
-	return name
 }
 
 var errNotConfirmed = errors.New("not confirmed, nothing was changed")
