@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -35,6 +36,12 @@ func buildSurvey() error {
 
 func (n *Node) survey() survey {
 	n.t.Helper()
+	n.Eventually(10*time.Second, "addresses that no other node has", func() error {
+		if r := n.Sh("ip -6 address show tentative"); r.Out != "" {
+			return errors.New(r.Out) // the kernel still asks; it adds a route when it is through
+		}
+		return nil
+	})
 	files, facts := n.askSurvey()
 	s := survey{files: files, facts: map[string]string{}}
 	for name, lines := range facts {
