@@ -30,12 +30,12 @@ func (h *Host) Adopt(op Op, path string) (found bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	id, err := h.ledger.begin(effect{key: key{op, p.path}, by: "adopt", before: before, after: now})
-	if err != nil {
-		return false, err
-	}
-	return true, h.ledger.done(id)
+	err = h.adopt(effect{key: key{op, p.path}, on: p.on, before: before, after: now})
+	return err == nil, err
 }
+
+// adopt tells nobody: nothing changes.
+func (h *Host) adopt(e effect) error { return h.Under("adopt", nil).make(e, nothing) }
 
 // adoptedTree keeps a directory that is a mount point: that is the machine's.
 func adoptedTree(p place, now State) (State, error) {
@@ -49,11 +49,5 @@ func adoptedTree(p place, now State) (State, error) {
 
 // AdoptUnit puts a unit that runs into the ledger as if this Host had started it.
 func (h *Host) AdoptUnit(name string) error {
-	id, err := h.ledger.begin(effect{
-		key: key{OpActive, name}, by: "adopt", before: State{Value: unitStopped}, after: State{Value: unitRuns},
-	})
-	if err != nil {
-		return err
-	}
-	return h.ledger.done(id)
+	return h.adopt(effect{key: key{OpActive, name}, before: State{Value: unitStopped}, after: State{Value: unitRuns}})
 }

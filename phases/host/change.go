@@ -1,7 +1,6 @@
 package host
 
 import (
-	"cmp"
 	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/diff"
@@ -26,7 +25,6 @@ const (
 	Restart Verb = "restart"
 	Set     Verb = "set"
 	Load    Verb = "load"
-	Unmount Verb = "unmount"
 )
 
 // Change is one effect that is made, or that a plan would make.
@@ -51,7 +49,7 @@ func (h *Host) make(e effect, do func() error) error {
 }
 
 func (h *Host) makeWith(e effect, diff string, do func() error) error {
-	e.by = cmp.Or(e.by, h.by)
+	e.by = h.by
 	id, err := h.ledger.begin(e)
 	if err != nil {
 		return err
