@@ -24,13 +24,11 @@ const (
 
 // What changes without a record: no state of before is worth keeping.
 const (
-	OpLink    Op = "link"
-	OpMount   Op = "mount"
-	OpCgroup  Op = "cgroup"
-	OpProcess Op = "process"
-	OpPod     Op = "pod"    // in the container runtime
-	OpObject  Op = "object" // in the API server
-	OpMember  Op = "etcd-member"
+	OpLink   Op = "link"
+	OpCgroup Op = "cgroup"
+	OpPod    Op = "pod"    // in the container runtime
+	OpObject Op = "object" // in the API server
+	OpMember Op = "etcd-member"
 )
 
 // Kind is what was, or is to be, at a path.
