@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -190,15 +191,22 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// TestCancelParallel: the first error is the one returned, not what it cancels.
-func TestCancelParallel(t *testing.T) {
-	first := errors.New("first")
-	err := parallel(context.Background(), []int{0, 1, 2, 3}, func(ctx context.Context, i int) error {
-		if i == 0 {
+// TestParallelError: the earliest job's error is the one returned, even if a later job
+// was faster, and nothing begins after one.
+func TestParallelError(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	first, second, failed := errors.New("first"), errors.New("second"), make(chan struct{})
+	err := parallel(context.Background(), []int{0, 1, 2, 3}, func(_ context.Context, i int) error {
+		switch i {
+		case 0:
+			<-failed
 			return first
+		case 1:
+			defer close(failed)
+			return second
 		}
-		<-ctx.Done()
-		return ctx.Err()
+		t.Errorf("job %d has begun", i)
+		return nil
 	})
 	if !errors.Is(err, first) {
 		t.Error(err)

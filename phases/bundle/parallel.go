@@ -9,21 +9,22 @@ import (
 	"sync/atomic"
 )
 
-// parallel does the jobs in this order, as many at a time as Go has processors. The
-// first error ends it and is returned.
+// parallel does the jobs in this order, as many at a time as Go has processors, until
+// one fails. What has begun then ends; the error of the earliest job is returned, which
+// does not depend on who was faster.
 func parallel(ctx context.Context, jobs []int, do func(context.Context, int) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	errs := make([]error, len(jobs))
 	var next atomic.Int64
+	var failed atomic.Bool
 	var wg sync.WaitGroup
 	work := func() {
-		for ctx.Err() == nil {
+		for !failed.Load() {
 			n := int(next.Add(1)) - 1
 			if n >= len(jobs) {
 				return
 			}
-			if err := do(ctx, jobs[n]); err != nil {
-				cancel(err)
+			if errs[n] = do(ctx, jobs[n]); errs[n] != nil {
+				failed.Store(true)
 			}
 		}
 	}
@@ -31,7 +32,7 @@ func parallel(ctx context.Context, jobs []int, do func(context.Context, int) err
 		wg.Go(work)
 	}
 	wg.Wait()
-	return context.Cause(ctx)
+	return cmp.Or(errs...)
 }
 
 // largestFirst orders jobs so that none of the long ones starts last.
