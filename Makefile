@@ -1,17 +1,17 @@
 # Everything that is built lies in bin/ and .cache/; `make clean` removes both.
 VERSION    := $(shell git describe --always --dirty 2>/dev/null || echo devel)
 BUNDLE     := .cache/bundle.tar.zst
-COMPONENTS := $(patsubst scripts/components/%/go.mod,.cache/components/%/KEY,$(wildcard scripts/components/*/go.mod))
+COMPONENTS := $(patsubst scripts/components/%/go.mod,.cache/components/%/KEY,$(wildcard scripts/components/*/go.mod)) .cache/components/netfilter/KEY
 LINT       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 # A Go that is older than go.mod asks for fetches that version by itself.
 export GOTOOLCHAIN := auto
 
 .PHONY: help needs build components rootfs bundle box try test test-all test-unit test-offline test-e2e \
-	all-offline all-kill all-exact all-layouts fuzz lint update clean
+	all-offline all-kill all-exact all-layouts all-join all-networks e2e-1.35 fuzz lint update clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 needs: ## Install what building and testing need, from Debian's packages
 	@scripts/needs
@@ -24,7 +24,7 @@ components: needs # Kubernetes, etcd, containerd and the rest, from their Go mod
 
 $(COMPONENTS): | components
 
-$(BUNDLE): $(COMPONENTS) phases/contents.go phases/config/images.go $(wildcard phases/bundle/*.go) | build
+$(BUNDLE): $(COMPONENTS) phases/contents.go phases/config/images.go phases/config/versions.go $(wildcard phases/bundle/*.go) | build
 	@bin/bootstrap bundle build --from .cache/components --output $@
 
 rootfs: needs # the nodes' root file system, while the components are built
@@ -41,7 +41,7 @@ try: ## Boot a throw-away node, run bootstrap init in it, and show how to go on
 
 test: lint test-unit test-offline test-e2e ## Run the tests that every change must pass
 
-test-all: test all-offline all-kill all-exact all-layouts fuzz ## Run everything, in some two hours
+test-all: test all-offline all-kill all-exact all-layouts all-join all-networks fuzz ## Run everything, in some two hours
 
 test-unit: needs ## Run the tests that need no node
 	@scripts/ci/unit
@@ -50,7 +50,7 @@ test-offline: build ## Kill, and fail, the phases that write files, at some of t
 	@go test -count=1 -timeout 20m ./testdata/kill
 
 test-e2e: box ## Run the tests on throw-away nodes, with a selection of each matrix
-	@go test -count=1 -timeout 40m -v ./testdata/e2e -skip 'TestLeave|TestKeep'
+	@go test -count=1 -timeout 40m -v ./testdata/e2e -skip 'TestLeave|TestKeep|TestJoin|TestNetworks|TestRelease'
 
 all-offline: build ## Kill, and fail, them at every system call
 	@go test -count=1 -timeout 60m -v ./testdata/kill -args -all
@@ -63,6 +63,18 @@ all-exact: box ## Compare nodes before init and after reset; run init twice at o
 
 all-layouts: box ## See that reset loses nothing of others
 	@go test -count=1 -timeout 60m -v ./testdata/e2e -run TestLayouts -args -all -name layouts
+
+all-join: box ## Join a second node by kubeadm, and run Kubernetes' own tests of kubeadm's clusters
+	@go test -count=1 -timeout 20m -v ./testdata/e2e -run 'TestJoin$$' -args -all -name join
+
+all-networks: box ## Try every network that bootstrap can set up, and none
+	@go test -count=1 -timeout 30m -v ./testdata/e2e -run 'TestNetworks$$' -args -all -name networks
+
+e2e-1.35: build components ## Run init, and what people do first, with Kubernetes 1.35
+	@RELEASE=1.35 scripts/components/build
+	@bin/bootstrap bundle build --from .cache/components-1.35 --output .cache/bundle-1.35.tar.zst
+	@bin/bootstrap bundle box --bundle .cache/bundle-1.35.tar.zst --output bin/bootstrap-box-1.35
+	@go test -count=1 -timeout 20m -v ./testdata/e2e -run 'TestRelease$$' -args -release 1.35 -name $@
 
 fuzz: needs ## Fuzz every parser of outside input for a minute each
 	@scripts/ci/fuzz

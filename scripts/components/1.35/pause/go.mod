@@ -1,0 +1,3 @@
+module components/pause
+
+go 1.26

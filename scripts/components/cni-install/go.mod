@@ -1,0 +1,3 @@
+module components/cni-install
+
+go 1.26
