@@ -20,7 +20,13 @@ type Source struct {
 	Name    string // kubelet; for an image its full reference
 	Version string
 	File    string // a program, or for an image also an archive, *.tar, taken as it is
+
+	// Of images only, and not of archives.
+	More []string // further programs
+	Tree string   // a folder whose content lies at the image's root
 }
+
+func (s Source) programs() []string { return append([]string{s.File}, s.More...) }
 
 // Build writes a bundle of the sources, in their order. The head gives Kubernetes and
 // Arch; the whole index is returned. Programs must be ELF of that architecture, and
@@ -102,13 +108,33 @@ func prepare(s Source, arch string) (*member, error) {
 }
 
 func (s Source) check(f *os.File, arch string) error {
-	if s.isArchive() {
+	plain := s.isArchive() || s.Kind != Image
+	switch {
+	case plain && (len(s.More) > 0 || s.Tree != ""):
+		return errors.New("only an image made here can hold more than one file")
+	case s.isArchive():
 		return checkArchive(f)
+	case plain:
+		return checkProgram(f, arch, false)
 	}
-	if s.Kind == Image && !nameRE.MatchString(filepath.Base(s.File)) {
+	for _, program := range s.programs() {
+		if err := checkImageProgram(program, arch); err != nil {
+			return fmt.Errorf("%s: %w", filepath.Base(program), err)
+		}
+	}
+	return nil
+}
+
+func checkImageProgram(file, arch string) error {
+	if !nameRE.MatchString(filepath.Base(file)) {
 		return errors.New("the file's name is unusable in an image")
 	}
-	return checkProgram(f, arch, s.Kind == Image)
+	f, err := openRegular(file)
+	if err != nil {
+		return errors.Unwrap(err)
+	}
+	defer f.Close()
+	return checkProgram(f, arch, true)
 }
 
 func (s Source) isArchive() bool {
@@ -125,7 +151,7 @@ func checkArchive(f *os.File) error {
 // pack spools the member's frame and completes its entry.
 func (m *member) pack(ctx context.Context, arch string) error {
 	if m.from.Kind == Image && !m.from.isArchive() {
-		image, err := newImage(ctx, m.source, m.from.Name, arch)
+		image, err := newImage(ctx, m.from, arch)
 		if err != nil {
 			return err
 		}

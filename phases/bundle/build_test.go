@@ -22,10 +22,10 @@ func testSources(t *testing.T) []Source {
 	put(t, filepath.Join(dir, "pause.tar"), newPart("oci-layout", []byte("{}")).plain())
 	at := func(name string) string { return filepath.Join(dir, name) }
 	return []Source{
-		{Binary, "kubelet", "v1.36.3", at("kubelet")},
-		{CNI, "bridge", "v1.9.0", at("bridge")},
-		{Image, "example.test/etcd:3.6.8-0", "v3.6.8", at("etcd")},
-		{Image, "example.test:5000/a/pause:3.10", "v3.10", at("pause.tar")},
+		{Kind: Binary, Name: "kubelet", Version: "v1.36.3", File: at("kubelet")},
+		{Kind: CNI, Name: "bridge", Version: "v1.9.0", File: at("bridge")},
+		{Kind: Image, Name: "example.test/etcd:3.6.8-0", Version: "v3.6.8", File: at("etcd")},
+		{Kind: Image, Name: "example.test:5000/a/pause:3.10", Version: "v3.10", File: at("pause.tar")},
 	}
 }
 

@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -16,42 +16,35 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-const (
-	programDir = "usr/local/bin"
-	passwd     = "root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n"
-	group      = "root:x:0:\nnobody:x:65534:\n"
-)
-
 // file is one small file of an image layout.
 type file struct {
 	name string
 	data []byte
 }
 
-// image is the OCI layout, as a tar, of an image with one static program in one layer.
+// image is the OCI layout, as a tar, of an image with one layer.
 type image struct {
-	program *os.File
-	size    int64  // of the program
-	base    string // its name
-	layer   v1.Descriptor
-	files   []file // the layout without its layer
+	base  string // name of the program it starts
+	items []item // what the layer holds
+	layer v1.Descriptor
+	files []file // the layout without its layer
 }
 
-func newImage(ctx context.Context, program *os.File, ref, arch string) (*image, error) {
-	info, err := program.Stat()
+func newImage(ctx context.Context, s Source, arch string) (*image, error) {
+	items, err := layerItems(s)
 	if err != nil {
 		return nil, err
 	}
-	m := &image{program: program, size: info.Size(), base: path.Base(program.Name())}
-	// The digest names the layer in the tar, so the program is read twice.
+	m := &image{base: filepath.Base(s.File), items: items}
+	// The digest names the layer in the tar, so all of it is read twice.
 	sum := digest.Canonical.Digester()
 	counted := &counter{w: sum.Hash()}
-	if err := m.writeLayer(ctx, counted); err != nil {
+	if err := writeLayer(ctx, counted, items); err != nil {
 		return nil, err
 	}
 	// A plain layer: the bundle compresses it.
 	m.layer = v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: sum.Digest(), Size: counted.n}
-	return m, m.describe(ref, v1.Platform{Architecture: arch, OS: "linux"})
+	return m, m.describe(s.Name, v1.Platform{Architecture: arch, OS: "linux"})
 }
 
 // describe makes the layout's JSON files, from the config outwards.
@@ -89,7 +82,7 @@ func (m *image) config(p v1.Platform) v1.Image {
 	return v1.Image{
 		Platform: p,
 		Config: v1.ImageConfig{
-			Env:        []string{"PATH=/usr/local/bin:/usr/bin:/bin"},
+			Env:        []string{"PATH=/usr/local/bin:/usr/sbin:/usr/bin:/bin"},
 			Entrypoint: []string{"/" + programDir + "/" + m.base},
 			WorkingDir: "/",
 		},
@@ -131,49 +124,24 @@ func (m *image) write(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	sum := m.layer.Digest.Verifier()
-	if err := m.writeLayer(ctx, io.MultiWriter(tw, sum)); err != nil {
+	if err := writeLayer(ctx, io.MultiWriter(tw, sum), m.items); err != nil {
 		return err
 	}
 	if !sum.Verified() {
-		return errors.New("the program changed while it was read")
-	}
-	return tw.Close()
-}
-
-func (m *image) writeLayer(ctx context.Context, w io.Writer) error {
-	tw := tar.NewWriter(w)
-	dirs := []tar.Header{
-		{Name: "etc/", Mode: 0o755},
-		{Name: "tmp/", Mode: 0o1777},
-		{Name: "usr/", Mode: 0o755},
-		{Name: "usr/local/", Mode: 0o755},
-		{Name: programDir + "/", Mode: 0o755},
-	}
-	for _, h := range dirs {
-		if err := addHeader(tw, h); err != nil {
-			return err
-		}
-	}
-	for _, f := range []file{{"etc/group", []byte(group)}, {"etc/passwd", []byte(passwd)}} {
-		if err := addFile(tw, f); err != nil {
-			return err
-		}
-	}
-	h := tar.Header{Name: programDir + "/" + m.base, Mode: 0o755, Size: m.size}
-	if err := addHeader(tw, h); err != nil {
-		return err
-	}
-	if _, err := io.Copy(tw, ctxReader{ctx, io.NewSectionReader(m.program, 0, m.size)}); err != nil {
-		return err
+		return errors.New("a file changed while it was read")
 	}
 	return tw.Close()
 }
 
 // addHeader fixes what must not vary. A trailing slash in the name makes a directory.
 func addHeader(tw *tar.Writer, h tar.Header) error {
-	h.Typeflag = tar.TypeReg
-	if strings.HasSuffix(h.Name, "/") {
+	switch {
+	case h.Linkname != "":
+		h.Typeflag = tar.TypeSymlink
+	case strings.HasSuffix(h.Name, "/"):
 		h.Typeflag = tar.TypeDir
+	default:
+		h.Typeflag = tar.TypeReg
 	}
 	h.ModTime = time.Unix(0, 0)
 	h.Format = tar.FormatUSTAR

@@ -100,7 +100,7 @@ func TestImage(t *testing.T) {
 	want := v1.Image{
 		Platform: v1.Platform{Architecture: "amd64", OS: "linux"},
 		Config: v1.ImageConfig{
-			Env:        []string{"PATH=/usr/local/bin:/usr/bin:/bin"},
+			Env:        []string{"PATH=/usr/local/bin:/usr/sbin:/usr/bin:/bin"},
 			Entrypoint: []string{"/usr/local/bin/etcd"},
 			WorkingDir: "/",
 		},
