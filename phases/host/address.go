@@ -79,6 +79,28 @@ func (r *factReader) linkAddresses() ([]linkAddr, error) {
 	return all, nil
 }
 
+// mtus are of the links that are up, with their addresses of both families. Below
+// another root there are none.
+func (r *factReader) mtus() (map[netip.Addr]int, error) {
+	if r.root != "/" {
+		return nil, nil
+	}
+	links, err := net.Interfaces()
+	mtus := map[netip.Addr]int{}
+	for _, link := range links {
+		addrs, err := link.Addrs()
+		if err != nil {
+			continue // the link went away while we looked
+		}
+		for _, addr := range addrs {
+			if prefix, err := netip.ParsePrefix(addr.String()); err == nil {
+				mtus[prefix.Addr()] = link.MTU
+			}
+		}
+	}
+	return mtus, err
+}
+
 func ipv4Of(link string, addrs []net.Addr) []linkAddr {
 	var all []linkAddr
 	for _, addr := range addrs {

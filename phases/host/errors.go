@@ -53,7 +53,10 @@ func (e *OwnerError) Hint() string {
 
 // ChangedError says that something bootstrap made was changed by someone else, so
 // that it is not removed.
-type ChangedError struct{ Path string }
+type ChangedError struct {
+	Path   string
+	Shared bool // it lies in a user's home
+}
 
 func (e *ChangedError) Error() string {
 	return e.Path + " was changed since bootstrap wrote it, and stays"
@@ -64,6 +67,9 @@ func (e *ChangedError) Where() string { return e.Path }
 
 // Hint is what the user can do.
 func (e *ChangedError) Hint() string {
+	if e.Shared {
+		return "take out of it what is no longer needed"
+	}
 	return "keep what you need of it, then: rm " + shellQuote(e.Path)
 }
 

@@ -9,9 +9,11 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"net/netip"
 
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,12 +31,18 @@ type Facts struct {
 	Swap          bool // some swap is on
 	Systemd       bool // systemd is PID 1
 
+	// NFTables is whether the kernel has nf_tables in the age that kube-proxy wants,
+	// 5.13. To a user who may not ask for the former only the age is known.
+	NFTables       bool
+	FixedConntrack bool // the limits of connection tracking can't be set here
+
 	ResolvConf   bool // /etc/resolv.conf is there
 	ResolvedConf bool // systemd-resolved's list of real servers is there
 
 	// NodeIPs is at most one IPv4 and one IPv6 address: of the link with the default
 	// route, or, on a machine without, of the first link that is up. IPv4 first.
 	NodeIPs []netip.Addr
+	MTUs    map[netip.Addr]int // of the links, by their addresses
 }
 
 // ResolvedConfPath lists the servers systemd-resolved asks, without its own stub,
@@ -57,9 +65,12 @@ func ReadFacts(root string) (Facts, error) {
 		ResolvConf:    r.exists("/etc/resolv.conf"),
 		ResolvedConf:  r.exists(ResolvedConfPath),
 	}
-	var err error
-	f.NodeIPs, err = r.nodeIPs()
-	return f, errors.Join(r.err, err)
+	f.NFTables = isNewer(f.Kernel, 5, 13) && r.nftables()
+	f.FixedConntrack = r.readOnly("/proc/sys/net/netfilter/nf_conntrack_max")
+	var ipErr, mtuErr error
+	f.NodeIPs, ipErr = r.nodeIPs()
+	f.MTUs, mtuErr = r.mtus()
+	return f, errors.Join(r.err, ipErr, mtuErr)
 }
 
 // factReader reads small kernel files, and keeps the first error that isn't a
@@ -147,4 +158,39 @@ func (r *factReader) cgroupVersion() int {
 		return 2
 	}
 	return 1
+}
+
+// isNewer tells whether a kernel's release is this version or a later one.
+func isNewer(release string, major, minor int) bool {
+	var gotMajor, gotMinor int
+	_, err := fmt.Sscanf(release, "%d.%d", &gotMajor, &gotMinor)
+	return err == nil && (gotMajor > major || gotMajor == major && gotMinor >= minor)
+}
+
+// nftables is true where the kernel does not say no. Below another root it can't be asked.
+func (r *factReader) nftables() bool {
+	if r.root != "/" {
+		return true
+	}
+	dialed, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	if err != nil {
+		return false
+	}
+	conn := nftConn{dialed}
+	defer conn.close()
+	err = conn.SetDeadline(time.Now().Add(nftTimeout))
+	if err == nil {
+		_, err = conn.generation()
+	}
+	return err == nil || errors.Is(err, unix.EPERM)
+}
+
+// readOnly tells whether even root can't write a file: by its mode, as that of a
+// setting that belongs to another network namespace, or by its mount.
+func (r *factReader) readOnly(path string) bool {
+	info, err := os.Stat(r.path(path))
+	if err != nil {
+		return false
+	}
+	return info.Mode()&0o200 == 0 || errors.Is(unix.Access(r.path(path), unix.W_OK), unix.EROFS)
 }

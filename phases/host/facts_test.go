@@ -35,11 +35,13 @@ func TestReadFacts(t *testing.T) {
 	} {
 		put(t, h, path, content, 0o644)
 	}
+	put(t, h, "/proc/sys/net/netfilter/nf_conntrack_max", "262144\n", 0o444)
 	got, err := host.ReadFacts(h.Path("/"))
 	must(t, err)
 	want := host.Facts{
 		Arch: runtime.GOARCH, Kernel: "6.12.0-cloud", Hostname: "node-1", CPUs: 2, Memory: 4030444 * 1024,
 		CgroupVersion: 1, SysResource: true, Swap: true, Systemd: true, ResolvConf: true, ResolvedConf: true,
+		NFTables: true, FixedConntrack: true,
 		NodeIPs: []netip.Addr{netip.MustParseAddr("2001:db8::2")},
 	}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
@@ -62,4 +64,17 @@ func TestReadFactsOfThisMachine(t *testing.T) {
 		t.Fatalf("facts: %+v", got)
 	}
 	t.Logf("%+v", got)
+}
+
+func TestFactsOfOldKernels(t *testing.T) {
+	for release, want := range map[string]bool{"5.13.0": true, "5.12.19": false, "4.18.0-553.el8": false, "10.0-rc1": true, "odd": false} {
+		h, _ := hosttest.New(t)
+		put(t, h, "/proc/sys/kernel/osrelease", release+"\n", 0o644)
+		put(t, h, "/proc/sys/net/netfilter/nf_conntrack_max", "262144\n", 0o644)
+		got, err := host.ReadFacts(h.Path("/"))
+		must(t, err)
+		if got.NFTables != want || got.FixedConntrack {
+			t.Errorf("%s: %+v", release, got)
+		}
+	}
 }

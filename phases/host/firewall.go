@@ -114,6 +114,23 @@ func (n firewallNames) state(tables []ruleTable) firewallState {
 	return s
 }
 
+// found are the tables and chains of these names, as a user looks for them.
+func (n firewallNames) found(tables []ruleTable) []string {
+	var names []string
+	for _, t := range tables {
+		if slices.Contains(n.Tables, t.Name) {
+			names = append(names, "table "+t.Name)
+			continue
+		}
+		for _, c := range t.Chains {
+			if isIptables(t.Name) && n.matches(c.Name) {
+				names = append(names, "chain "+c.Name+" in table "+t.Name)
+			}
+		}
+	}
+	return names
+}
+
 // plan is what must go from the tables: what matches and was not there before.
 func (n firewallNames) plan(before firewallState, tables []ruleTable) []ruleRemoval {
 	var all []ruleRemoval

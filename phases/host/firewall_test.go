@@ -399,3 +399,17 @@ func FuzzJumps(f *testing.F) {
 	f.Add([]byte("\x0c\x00\x01\x00\x08\x00\x01\x00immediate\x00"))
 	f.Fuzz(func(_ *testing.T, expressions []byte) { jumpsOf(expressions) })
 }
+
+// TestFound: only what daemons of these names take for their own is foreign.
+func TestFound(t *testing.T) {
+	names := firewallNames{Prefixes: []string{"KUBE-SERVICES"}, Tables: []string{"ip kube-proxy"}}
+	got := names.found([]ruleTable{
+		{Name: "ip kube-proxy", Chains: []ruleChain{{Name: "KUBE-SERVICES"}}},
+		{Name: "ip nat", Chains: []ruleChain{{Name: "KUBE-FOREIGN"}, {Name: "KUBE-SERVICES"}}},
+		{Name: "inet theirs", Chains: []ruleChain{{Name: "KUBE-SERVICES"}}},
+	})
+	want := []string{"table ip kube-proxy", "chain KUBE-SERVICES in table ip nat"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -50,6 +50,7 @@ type event struct {
 	After   *State    `json:"after,omitempty"`
 	On      string    `json:"on,omitempty"`
 	Keep    []string  `json:"keep,omitempty"`
+	Shared  bool      `json:"shared,omitempty"`
 	Value   string    `json:"value,omitempty"` // of a note
 }
 

@@ -96,7 +96,7 @@ func (l *ledger) apply(ev event) {
 }
 
 func (l *ledger) add(ev event) {
-	r := &Record{ID: ev.ID, By: ev.By, Time: ev.Time, Op: ev.Op, Target: ev.Target, Before: *ev.Before, On: ev.On, Keep: ev.Keep}
+	r := &Record{ID: ev.ID, By: ev.By, Time: ev.Time, Op: ev.Op, Target: ev.Target, Before: *ev.Before, On: ev.On, Keep: ev.Keep, Shared: ev.Shared}
 	l.records = append(l.records, r)
 	l.open[key{r.Op, r.Target}] = r
 	l.want(r, *ev.After)
@@ -142,6 +142,7 @@ type effect struct {
 	verb          Verb
 	on            string   // see Record
 	keep          []string // see Record
+	shared        bool     // see Record
 	before, after State
 	save          func(file string) error // keeps the content that goes; may be nil
 }
@@ -168,7 +169,7 @@ func (l *ledger) begin(e effect) (int, error) {
 	}
 	return id, l.append(event{
 		Event: evIntent, ID: id, By: e.by, Time: now(), Op: e.op, Target: e.target, Before: &e.before, After: &e.after,
-		On: e.on, Keep: e.keep,
+		On: e.on, Keep: e.keep, Shared: e.shared,
 	}, true)
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // The kubelet, the runtime and the network plugin make things that no ledger names
@@ -42,6 +43,22 @@ func (h *Host) OwnRules(ctx context.Context, f Firewall) error {
 		return fmt.Errorf("firewall: %w", err)
 	}
 	return h.make(effect{key: k, verb: Own, before: State{Value: before.String()}, after: State{Value: string(after)}}, nothing)
+}
+
+// ForeignRules names the tables of f and the chains of its prefixes that were there
+// before OwnRules was called. A plan that may not look finds none.
+func (h *Host) ForeignRules(ctx context.Context, f Firewall) ([]string, error) {
+	if _, ok := h.ledger.find(key{OpRules, "firewall"}); ok || !h.Real() {
+		return nil, nil
+	}
+	tables, err := f.names().read(ctx)
+	if h.plan != nil && errors.Is(err, unix.EPERM) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("firewall: %w", err)
+	}
+	return f.names().found(tables), nil
 }
 
 func (h *Host) undoRules(ctx context.Context, r Record) error {

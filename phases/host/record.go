@@ -65,9 +65,12 @@ type Record struct {
 	// On is the mount point that the target lies below, empty for the root's.
 	On string `json:"on,omitempty"`
 	// Keep is the names in a tree that were there before, and stay.
-	Keep   []string `json:"keep,omitempty"`
-	Done   bool     `json:"done"`   // the last effect was seen to end
-	Undone bool     `json:"undone"` // what was there before is there again
+	Keep []string `json:"keep,omitempty"`
+	// Shared is a file or directory in a user's home: what its owner did with it
+	// since stays.
+	Shared bool `json:"shared,omitempty"`
+	Done   bool `json:"done"`   // the last effect was seen to end
+	Undone bool `json:"undone"` // what was there before is there again
 
 	landed bool     // some effect was seen to end
 	wrote  []string // hash of every content we ever meant to write there

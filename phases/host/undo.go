@@ -108,7 +108,7 @@ func (h *Host) undoAt(r Record, undo func(place, Record) error) error {
 		defer w.close()
 	}
 	// What lay in a directory of ours has gone with it; a file of others is missed.
-	if errors.Is(err, fs.ErrNotExist) && (r.made() || r.Op != OpFile) {
+	if errors.Is(err, fs.ErrNotExist) && (r.made() || r.Op != OpFile || r.Shared) {
 		return nil
 	}
 	if err != nil {
@@ -131,10 +131,12 @@ func (h *Host) undoFile(p place, r Record) error {
 	}
 	verb, do := Restore, func() error { return h.restore(p, r) }
 	switch {
+	case r.Shared && (now.Kind == Absent || now.SHA256 == r.Before.SHA256):
+		return nil // its owner wants it so
 	case now.Kind == File && now.SHA256 == r.Before.SHA256:
 		verb, do = Chmod, func() error { return p.setOwnerAndMode(r.Before) }
 	case now.Kind != Absent && !r.isOurs(now) && !h.mayRemove(p.path, r):
-		return &ChangedError{Path: p.path}
+		return &ChangedError{Path: p.path, Shared: r.Shared}
 	case r.made():
 		verb, do = Remove, p.remove
 	}
@@ -148,7 +150,7 @@ func (h *Host) undoFile(p place, r Record) error {
 // mayRemove tells whether a file that was changed since we wrote it goes all the
 // same: it lies where nobody but us was before.
 func (h *Host) mayRemove(path string, r Record) bool {
-	return h.ledger.inTree(path) || (r.made() && h.ledger.ours(filepath.Dir(path)))
+	return !r.Shared && (h.ledger.inTree(path) || (r.made() && h.ledger.ours(filepath.Dir(path))))
 }
 
 func (h *Host) restore(p place, r Record) error {
@@ -186,6 +188,9 @@ func (h *Host) undoDir(p place, r Record) error {
 	}
 	if h.ledger.inOlderTree(p.path, r.ID) {
 		return nil // it goes later, with all that is in it
+	}
+	if r.Shared {
+		return nil // its owner has come to need it
 	}
 	return h.leftover(p, left)
 }
