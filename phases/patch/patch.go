@@ -1,0 +1,133 @@
+// Package patch reads a folder of patches, named as kubeadm names them, and applies
+// them to what init renders. It knows no config and writes nothing.
+package patch
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
+	kubeyaml "k8s.io/apimachinery/pkg/util/yaml"
+	kubeletv1 "k8s.io/kubelet/config/v1beta1"
+	"sigs.k8s.io/yaml"
+)
+
+// Targets besides the four static pods, which go by their own names.
+const (
+	Kubelet = "kubeletconfiguration"
+	CoreDNS = "corednsdeployment"
+)
+
+// Set is the patches of a folder, by target. Without any, objects keep their bytes.
+type Set map[string][]patch
+
+// patch is one document of a file, as JSON.
+type patch struct {
+	file string
+	kind string // strategic, merge or json
+	data []byte
+}
+
+const targets = "etcd|kube-apiserver|kube-controller-manager|kube-scheduler|" + Kubelet + "|" + CoreDNS
+
+var fileName = regexp.MustCompile(`^(` + targets + `)[^+/]*?(?:\+(strategic|merge|json))?\.(?:yaml|json)$`)
+
+// Read reads TARGET[SUFFIX][+strategic|+merge|+json].{yaml,json} of a folder, in the
+// order of their names. A file of another name is an error: it would have no effect.
+func Read(dir string) (Set, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	set := Set{}
+	for _, entry := range entries {
+		file := filepath.Join(dir, entry.Name())
+		name := fileName.FindStringSubmatch(entry.Name())
+		if name == nil {
+			return nil, fmt.Errorf("%s: want a name TARGET[SUFFIX][+strategic|+merge|+json].yaml, TARGET one of %s",
+				file, strings.ReplaceAll(targets, "|", ", "))
+		}
+		patches, err := readFile(file, name[2])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		set[name[1]] = append(set[name[1]], patches...)
+	}
+	return set, nil
+}
+
+func readFile(file, kind string) ([]patch, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var patches []patch
+	for documents := kubeyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(data))); ; {
+		document, err := documents.Read()
+		if errors.Is(err, io.EOF) {
+			return patches, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		asJSON, err := yaml.YAMLToJSONStrict(document)
+		if err != nil {
+			return nil, err
+		}
+		if string(asJSON) != "null" { // nothing but comments
+			patches = append(patches, patch{file, kind, asJSON})
+		}
+	}
+}
+
+// Apply gives the object, YAML, with the target's patches, each over the ones before.
+func (s Set) Apply(target string, object []byte) ([]byte, error) {
+	if len(s[target]) == 0 {
+		return object, nil
+	}
+	patched, err := yaml.YAMLToJSONStrict(object)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range s[target] {
+		if patched, err = p.apply(target, patched); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.file, err)
+		}
+	}
+	return yaml.JSONToYAML(patched)
+}
+
+func (p patch) apply(target string, object []byte) ([]byte, error) {
+	switch p.kind {
+	case "merge":
+		return jsonpatch.MergePatch(object, p.data)
+	case "json":
+		operations, err := jsonpatch.DecodePatch(p.data)
+		if err != nil {
+			return nil, err
+		}
+		return operations.Apply(object)
+	}
+	return strategicpatch.StrategicMergePatch(object, p.data, schemaOf(target))
+}
+
+// schemaOf is the type whose tags say how lists are merged.
+func schemaOf(target string) any {
+	switch target {
+	case Kubelet:
+		return kubeletv1.KubeletConfiguration{}
+	case CoreDNS:
+		return appsv1.Deployment{}
+	}
+	return corev1.Pod{}
+}
