@@ -1,6 +1,7 @@
 // Package manifests holds the API objects that bootstrap stores in every
 // cluster, as plain YAML; the few variable fields are set in Go by the caller.
-// They are never static pods: those are rendered from templates/staticpod.
+// A file holds one object, or several that are applied together. They are never
+// static pods: those are rendered from templates/staticpod.
 package manifests
 
 import _ "embed"
@@ -20,3 +21,18 @@ var KubeletAPIAdmin []byte
 //
 //go:embed system-node-critical.yaml
 var SystemNodeCritical []byte
+
+// UploadConfig lets nodes read kubeadm-config and kubelet-config.
+//
+//go:embed upload-config.yaml
+var UploadConfig []byte
+
+// UploadCerts lets control plane nodes that join read kubeadm-certs.
+//
+//go:embed upload-certs.yaml
+var UploadCerts []byte
+
+// BootstrapToken lets nodes join by bootstrap tokens, and renew their certificates.
+//
+//go:embed bootstrap-token.yaml
+var BootstrapToken []byte

@@ -1,8 +1,12 @@
 package manifests
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,31 +24,91 @@ func decode[T any](t *testing.T, manifest []byte) T {
 	return object
 }
 
-// TestBindings holds kubeadm's names (reference/kubeadm.md §2.6): who is bound to what.
-func TestBindings(t *testing.T) {
+// grant is who may do what: a role, its rules if it is ours, and its subjects.
+type grant struct {
+	binding, namespace string
+	role, roleName     string
+	rule               string // of a role of ours: verbs resources names
+	subjects           string
+}
+
+// TestGrants holds kubeadm's names (reference/kubeadm.md §2.6): who is bound to what.
+func TestGrants(t *testing.T) {
+	const (
+		joining = "Group system:bootstrappers:kubeadm:default-node-token"
+		nodes   = joining + ", Group system:nodes"
+		signing = "system:certificates.k8s.io:certificatesigningrequests:"
+	)
 	cases := []struct {
-		name, role string
-		subject    rbacv1.Subject
-		manifest   []byte
+		file     string
+		manifest []byte
+		want     []grant
 	}{
-		{"kubeadm:cluster-admins", "cluster-admin", rbacv1.Subject{Kind: "Group", Name: "kubeadm:cluster-admins"}, ClusterAdmins},
-		{"kubeadm:apiserver-kubelet-client", "system:kubelet-api-admin", rbacv1.Subject{Kind: "User", Name: "kube-apiserver-kubelet-client"}, KubeletAPIAdmin},
+		{"cluster-admins", ClusterAdmins, []grant{
+			{"kubeadm:cluster-admins", "", "ClusterRole", "cluster-admin", "", "Group kubeadm:cluster-admins"}}},
+		{"kubelet-api-admin", KubeletAPIAdmin, []grant{
+			{"kubeadm:apiserver-kubelet-client", "", "ClusterRole", "system:kubelet-api-admin", "", "User kube-apiserver-kubelet-client"}}},
+		{"upload-config", UploadConfig, []grant{
+			{"kubeadm:nodes-kubeadm-config", "kube-system", "Role", "kubeadm:nodes-kubeadm-config", "[get] [configmaps] [kubeadm-config]", nodes},
+			{"kubeadm:kubelet-config", "kube-system", "Role", "kubeadm:kubelet-config", "[get] [configmaps] [kubelet-config]", nodes}}},
+		{"upload-certs", UploadCerts, []grant{
+			{"kubeadm:kubeadm-certs", "kube-system", "Role", "kubeadm:kubeadm-certs", "[get] [secrets] [kubeadm-certs]", joining}}},
+		{"bootstrap-token", BootstrapToken, []grant{
+			{"kubeadm:bootstrap-signer-clusterinfo", "kube-public", "Role", "kubeadm:bootstrap-signer-clusterinfo", "[get] [configmaps] [cluster-info]", "User system:anonymous"},
+			{"kubeadm:get-nodes", "", "ClusterRole", "kubeadm:get-nodes", "[get] [nodes] []", joining},
+			{"kubeadm:kubelet-bootstrap", "", "ClusterRole", "system:node-bootstrapper", "", joining},
+			{"kubeadm:node-autoapprove-bootstrap", "", "ClusterRole", signing + "nodeclient", "", joining},
+			{"kubeadm:node-autoapprove-certificate-rotation", "", "ClusterRole", signing + "selfnodeclient", "", "Group system:nodes"}}},
 	}
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			got := decode[rbacv1.ClusterRoleBinding](t, c.manifest)
-			c.subject.APIGroup = "rbac.authorization.k8s.io"
-			want := rbacv1.ClusterRoleBinding{
-				RoleRef:  rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "ClusterRole", Name: c.role},
-				Subjects: []rbacv1.Subject{c.subject},
-			}
-			want.APIVersion, want.Kind, want.Name = "rbac.authorization.k8s.io/v1", "ClusterRoleBinding", c.name
-			if diff := cmp.Diff(want, got); diff != "" {
+		t.Run(c.file, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, grantsIn(t, c.manifest), cmp.AllowUnexported(grant{})); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}
 }
+
+// grantsIn reads each document strictly, so that no field of it is ignored.
+func grantsIn(t *testing.T, manifest []byte) []grant {
+	t.Helper()
+	rules := map[string]string{} // kind, namespace and name of a role
+	var grants []grant
+	for _, document := range documents(manifest) {
+		switch kind := decode[map[string]any](t, document)["kind"]; kind {
+		case "Role", "ClusterRole":
+			r := decode[rbacv1.Role](t, document) // a ClusterRole has the same fields, and no namespace
+			if len(r.Rules) != 1 || !slices.Equal(r.Rules[0].APIGroups, []string{""}) {
+				t.Errorf("%s: %+v", r.Name, r.Rules)
+			}
+			rules[r.Kind+r.Namespace+r.Name] = fmt.Sprint(r.Rules[0].Verbs, r.Rules[0].Resources, r.Rules[0].ResourceNames)
+		case "RoleBinding", "ClusterRoleBinding":
+			grants = append(grants, grantOf(t, decode[rbacv1.RoleBinding](t, document), rules))
+		default:
+			t.Errorf("a %v", kind)
+		}
+	}
+	return grants
+}
+
+func grantOf(t *testing.T, b rbacv1.RoleBinding, rules map[string]string) grant {
+	t.Helper()
+	const group = "rbac.authorization.k8s.io"
+	if b.APIVersion != group+"/v1" || b.RoleRef.APIGroup != group || (b.Kind == "RoleBinding") != (b.Namespace != "") {
+		t.Errorf("%+v", b)
+	}
+	var subjects []string
+	for _, s := range b.Subjects {
+		if s.APIGroup != group || s.Namespace != "" {
+			t.Errorf("%s: %+v", b.Name, s)
+		}
+		subjects = append(subjects, s.Kind+" "+s.Name)
+	}
+	rule := rules[b.RoleRef.Kind+b.Namespace+b.RoleRef.Name]
+	return grant{b.Name, b.Namespace, b.RoleRef.Kind, b.RoleRef.Name, rule, strings.Join(subjects, ", ")}
+}
+
+func documents(manifest []byte) [][]byte { return bytes.Split(manifest, []byte("\n---\n")) }
 
 // TestPriorityClass wants what the static pods ask for.
 func TestPriorityClass(t *testing.T) {
@@ -65,9 +129,11 @@ func TestNoStaticPods(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		object := decode[map[string]any](t, data)
-		if object["kind"] == "Pod" || object["kind"] == nil || object["apiVersion"] == nil {
-			t.Errorf("%s is a %v of %v", file, object["kind"], object["apiVersion"])
+		for _, document := range documents(data) {
+			object := decode[map[string]any](t, document)
+			if object["kind"] == "Pod" || object["kind"] == nil || object["apiVersion"] == nil {
+				t.Errorf("%s has a %v of %v", file, object["kind"], object["apiVersion"])
+			}
 		}
 	}
 }

@@ -1,0 +1,196 @@
+package manifests
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+
+	"sigs.k8s.io/yaml"
+)
+
+var (
+	//go:embed coredns.yaml
+	coreDNS []byte
+	//go:embed kube-proxy.yaml
+	kubeProxy []byte
+	//go:embed network.yaml
+	network []byte
+)
+
+// Addon is the objects of one addon. The settings must be there before the workload,
+// which is one Deployment or DaemonSet.
+type Addon struct {
+	Settings [][]byte
+	Workload []byte
+}
+
+// Container says what the kubelet starts an addon from.
+type Container struct {
+	Image      string
+	PullPolicy string
+}
+
+// CoreDNS fills the objects of the cluster's DNS.
+type CoreDNS struct {
+	Container
+	ClusterIP string
+	Corefile  string
+	Replicas  int // 0 leaves their number to the API server and to whoever scales
+}
+
+// Objects gives the objects.
+func (c CoreDNS) Objects() (Addon, error) {
+	o, err := readObjects(coreDNS)
+	if err != nil {
+		return Addon{}, err
+	}
+	o["ConfigMap"]["data"] = map[string]any{"Corefile": c.Corefile}
+	o["Service"].in("spec")["clusterIP"] = c.ClusterIP
+	if c.Replicas > 0 {
+		o["Deployment"].in("spec")["replicas"] = c.Replicas
+	}
+	o["Deployment"].startFrom(c.Container)
+	return o.encode()
+}
+
+// KubeProxy fills the objects of kube-proxy.
+type KubeProxy struct {
+	Container
+	Config string // a KubeProxyConfiguration that names /var/lib/kube-proxy/kubeconfig.conf
+	Server string // URL of the API server
+}
+
+// Objects gives the objects.
+func (p KubeProxy) Objects() (Addon, error) {
+	o, err := readObjects(kubeProxy)
+	if err != nil {
+		return Addon{}, err
+	}
+	kubeconfig, err := serviceAccountKubeconfig(p.Server)
+	if err != nil {
+		return Addon{}, err
+	}
+	o["ConfigMap"]["data"] = map[string]any{"config.conf": p.Config, "kubeconfig.conf": kubeconfig}
+	o["DaemonSet"].startFrom(p.Container)
+	o["DaemonSet"].restartWith(p.Config + kubeconfig)
+	return o.encode()
+}
+
+// Flannel fills the objects of the pod network.
+type Flannel struct {
+	Container
+	NetConf  string   // flannel's own configuration
+	Conflist string   // CNI configuration, with the variables of cni-install
+	Args     []string // of flanneld
+	Host     string   // of the API server, and its port: the network must not depend on kube-proxy
+	Port     string
+}
+
+// Objects gives the objects.
+func (f Flannel) Objects() (Addon, error) {
+	o, err := readObjects(network)
+	if err != nil {
+		return Addon{}, err
+	}
+	o["ConfigMap"]["data"] = map[string]any{"net-conf.json": f.NetConf, "10-bootstrap.conflist": f.Conflist}
+	set := o["DaemonSet"]
+	set.startFrom(f.Container)
+	set.restartWith(f.NetConf + f.Conflist)
+	flanneld := set.containers()[0]
+	flanneld["args"] = f.Args
+	flanneld["env"] = append(flanneld["env"].([]any),
+		map[string]any{"name": "KUBERNETES_SERVICE_HOST", "value": f.Host},
+		map[string]any{"name": "KUBERNETES_SERVICE_PORT", "value": f.Port})
+	return o.encode()
+}
+
+// serviceAccountKubeconfig is a pod's own rights at an API server that is not reached
+// by a Service.
+func serviceAccountKubeconfig(server string) (string, error) {
+	const mounted = "/var/run/secrets/kubernetes.io/serviceaccount/"
+	data, err := yaml.Marshal(map[string]any{
+		"apiVersion":      "v1",
+		"kind":            "Config",
+		"clusters":        []any{map[string]any{"name": "default", "cluster": map[string]any{"server": server, "certificate-authority": mounted + "ca.crt"}}},
+		"users":           []any{map[string]any{"name": "default", "user": map[string]any{"tokenFile": mounted + "token"}}},
+		"contexts":        []any{map[string]any{"name": "default", "context": map[string]any{"cluster": "default", "user": "default", "namespace": "default"}}},
+		"current-context": "default",
+	})
+	return string(data), err
+}
+
+// object is a document of a manifest, or a part of one. The manifests belong to this
+// program: what its methods look for is there, or a test fails.
+type object map[string]any
+
+// in gives the part at a path of names.
+func (o object) in(path ...string) object {
+	for _, name := range path {
+		o = o[name].(map[string]any)
+	}
+	return o
+}
+
+func (o object) containers() []object {
+	var all []object
+	for _, c := range o.in("spec", "template", "spec")["containers"].([]any) {
+		all = append(all, c.(map[string]any))
+	}
+	return all
+}
+
+func (o object) startFrom(c Container) {
+	for _, container := range o.containers() {
+		container["image"] = c.Image
+		container["imagePullPolicy"] = c.PullPolicy
+	}
+}
+
+// restartWith makes the pods new ones when their settings change, which they read only
+// at their start.
+func (o object) restartWith(settings string) {
+	sum := sha256.Sum256([]byte(settings))
+	o.in("spec", "template", "metadata")["annotations"] = map[string]any{SettingsHash: hex.EncodeToString(sum[:])}
+}
+
+// SettingsHash is the annotation of pods that names the settings they were started with.
+const SettingsHash = "bootstrap/settings-sha256"
+
+// objects are the documents of one manifest, by kind.
+type objects map[string]object
+
+func readObjects(manifest []byte) (objects, error) {
+	all := objects{}
+	for document := range bytes.SplitSeq(manifest, []byte("\n---\n")) {
+		var o object
+		if err := yaml.Unmarshal(document, &o); err != nil {
+			return nil, err
+		}
+		kind := fmt.Sprint(o["kind"])
+		if all[kind] != nil {
+			return nil, fmt.Errorf("a second %s in one manifest", kind)
+		}
+		all[kind] = o
+	}
+	return all, nil
+}
+
+func (o objects) encode() (Addon, error) {
+	var a Addon
+	for _, kind := range slices.Sorted(maps.Keys(o)) {
+		data, err := yaml.Marshal(o[kind])
+		if err != nil {
+			return Addon{}, err
+		}
+		if kind == "Deployment" || kind == "DaemonSet" {
+			a.Workload = data
+		} else {
+			a.Settings = append(a.Settings, data)
+		}
+	}
+	return a, nil
+}
