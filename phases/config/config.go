@@ -33,8 +33,54 @@ type Config struct {
 	ControllerManager    Component
 	Scheduler            Component
 	Images               Images
+	ImagePullPolicy      string // Always, IfNotPresent, Never
+	ImagePullSerial      bool
 	ControlPlaneTimeout  time.Duration // how long the control plane may take to start, in probes and waits
+	APICallTimeout       time.Duration // how long a call to the API server is tried again
+	DNSDisabled          bool
+	ProxyDisabled        bool
+	BootstrapTokens      []BootstrapToken
+	CertificateKey       string   // 64 hex digits that encrypt kubeadm-certs; empty without
+	SkipPhases           []string // as given: the plan knows the names
+	IgnorePreflight      []string // as given: preflight knows the names
+	PatchesDir           string
+	Kubelet              map[string]any // the user's KubeletConfiguration, nil without
+	KubeProxy            map[string]any // the user's KubeProxyConfiguration, nil without
+	Box                  Box
 }
+
+// The pod networks of Box.Network.
+const (
+	Flannel   = "flannel"
+	NoNetwork = "none"
+)
+
+// Box is what kubeadm has no word for, from BoxConfiguration.
+type Box struct {
+	SingleNode       bool   // the control plane runs everybody's pods
+	Network          string // the pod network that init brings: flannel or none
+	UploadCerts      bool
+	WriteKubeconfig  bool
+	PrintJoinCommand bool
+}
+
+// BootstrapToken lets nodes join. TTL counts from its making; with neither TTL nor
+// Expires it is for ever.
+type BootstrapToken struct {
+	ID          string
+	Secret      string
+	Description string
+	TTL         time.Duration
+	Expires     time.Time
+	Usages      []string
+	Groups      []string
+}
+
+// String leaves out the secret.
+func (t BootstrapToken) String() string { return t.ID + ".****************" }
+
+// GoString leaves out the secret as well, for %#v.
+func (t BootstrapToken) GoString() string { return t.String() }
 
 // Networking holds the cluster's address ranges; one of each, or one per IP family.
 type Networking struct {
@@ -43,17 +89,31 @@ type Networking struct {
 	DNSDomain      string
 }
 
-// Etcd configures the stacked etcd member.
+// Etcd configures the stacked etcd member, or names the external one.
 type Etcd struct {
 	DataDir        string
 	ServerCertSANs []string
 	PeerCertSANs   []string
 	ExtraArgs      []Arg
+	ExtraEnvs      []EnvVar
+	External       *ExternalEtcd // nil: the member on this node
+}
+
+// ExternalEtcd is a cluster of etcd that others run. HTTPEndpoints serve its version
+// and health where the endpoints speak only gRPC.
+type ExternalEtcd struct {
+	Endpoints     []string
+	HTTPEndpoints []string
+	CAFile        string
+	CertFile      string
+	KeyFile       string
 }
 
 // Component configures one control plane component.
 type Component struct {
-	ExtraArgs []Arg
+	ExtraArgs    []Arg
+	ExtraEnvs    []EnvVar
+	ExtraVolumes []Volume
 }
 
 // Arg is one command line flag without its dashes.
@@ -62,10 +122,26 @@ type Arg struct {
 	Value string `yaml:"value"`
 }
 
+// EnvVar is set in a component's container.
+type EnvVar struct {
+	Name  string
+	Value string
+}
+
+// Volume is a path of the host that a component sees. PathType is as in a Pod's
+// hostPath volume, empty without.
+type Volume struct {
+	Name      string `yaml:"name"`
+	HostPath  string `yaml:"hostPath"`
+	MountPath string `yaml:"mountPath"`
+	ReadOnly  bool   `yaml:"readOnly,omitempty"`
+	PathType  string `yaml:"pathType,omitempty"`
+}
+
 // Taint is put on the Node: key[=value]:effect.
 type Taint struct {
 	Key    string `yaml:"key"`
-	Value  string `yaml:"value"`
+	Value  string `yaml:"value,omitempty"`
 	Effect string `yaml:"effect"`
 }
 

@@ -66,8 +66,10 @@ func computed(c *Config) any {
 		KubernetesServiceIP, DNSServiceIP       netip.Addr
 		Loopback                                netip.Addr
 		NodePodSubnets                          []netip.Prefix
+		Required, Addons                        []string
 	}{
 		c, c.APIServerURL(), c.EndpointURL(), c.EndpointHost(), c.KubernetesServiceIP(), c.DNSServiceIP(), c.Loopback(), c.NodePodSubnets(),
+		c.Images.Required(), c.Addons(),
 	}
 }
 
@@ -172,7 +174,10 @@ func TestNoFile(t *testing.T) {
 		CAValidity:          87600 * time.Hour,
 		Etcd:                Etcd{DataDir: "/var/lib/etcd"},
 		Images:              NewImages(DefaultImageRepository, DefaultVersion),
+		ImagePullPolicy:     "IfNotPresent",
 		ControlPlaneTimeout: 4 * time.Minute,
+		APICallTimeout:      time.Minute,
+		Box:                 Box{SingleNode: true, Network: Flannel},
 	}
 	if diff := cmp.Diff(want, c, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -188,21 +193,26 @@ func TestNoFile(t *testing.T) {
 }
 
 func TestImages(t *testing.T) {
-	i := NewImages("images.example/k8s", "v1.36.1")
+	i := NewImages("images.example/k8s", "v1.35.1")
 	want := Images{
-		Etcd:              "images.example/k8s/etcd:" + etcdTag,
-		APIServer:         "images.example/k8s/kube-apiserver:v1.36.1",
-		ControllerManager: "images.example/k8s/kube-controller-manager:v1.36.1",
-		Scheduler:         "images.example/k8s/kube-scheduler:v1.36.1",
-		Pause:             "images.example/k8s/pause:" + pauseTag,
-		Proxy:             "images.example/k8s/kube-proxy:v1.36.1",
-		CoreDNS:           "images.example/k8s/coredns/coredns:" + coreDNSTag,
+		Repository:        "images.example/k8s",
+		Etcd:              "images.example/k8s/etcd:3.6.6-0",
+		APIServer:         "images.example/k8s/kube-apiserver:v1.35.1",
+		ControllerManager: "images.example/k8s/kube-controller-manager:v1.35.1",
+		Scheduler:         "images.example/k8s/kube-scheduler:v1.35.1",
+		Pause:             "images.example/k8s/pause:3.10.1",
+		Proxy:             "images.example/k8s/kube-proxy:v1.35.1",
+		CoreDNS:           "images.example/k8s/coredns:v1.13.1",
+		Network:           "images.example/k8s/bootstrap-network:" + networkTag,
 	}
 	if diff := cmp.Diff(want, i); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{i.Pause, i.Etcd, i.APIServer, i.ControllerManager, i.Scheduler}, i.Required()); diff != "" {
 		t.Error(diff)
+	}
+	if got := NewImages(DefaultImageRepository, "v1.36.3").CoreDNS; got != DefaultImageRepository+"/coredns/coredns:v1.14.2" {
+		t.Errorf("%s is not where Kubernetes has CoreDNS", got)
 	}
 }
 

@@ -1,71 +1,158 @@
 package config
 
-// The documents of a config file: the part of kubeadm.k8s.io/v1beta4 that is
-// supported, under kubeadm's names. notYet lists the rest.
+import "go.yaml.in/yaml/v3"
+
+// The documents of a config file, under kubeadm's names (v1beta4) and ours. They are
+// also written: what is empty stays out.
+
+const (
+	kubeadmV1beta4   = "kubeadm.k8s.io/v1beta4"
+	kubeadmV1beta3   = "kubeadm.k8s.io/v1beta3"
+	boxVersion       = "bootstrap/v1alpha1"
+	kubeletVersion   = "kubelet.config.k8s.io/v1beta1"
+	kubeProxyVersion = "kubeproxy.config.k8s.io/v1alpha1"
+)
+
+type typeMeta struct {
+	APIVersion string `yaml:"apiVersion,omitempty"`
+	Kind       string `yaml:"kind,omitempty"`
+}
 
 type initConfiguration struct {
 	typeMeta         `yaml:",inline"`
-	LocalAPIEndpoint struct {
-		AdvertiseAddress string `yaml:"advertiseAddress"`
-		BindPort         *int   `yaml:"bindPort"`
-	} `yaml:"localAPIEndpoint"`
-	NodeRegistration struct {
-		Name             string  `yaml:"name"`
-		CRISocket        string  `yaml:"criSocket"`
-		Taints           []Taint `yaml:"taints"`
-		KubeletExtraArgs []Arg   `yaml:"kubeletExtraArgs"`
-	} `yaml:"nodeRegistration"`
-	Timeouts struct {
-		ControlPlaneComponentHealthCheck *duration `yaml:"controlPlaneComponentHealthCheck"`
-	} `yaml:"timeouts"`
+	BootstrapTokens  []bootstrapToken     `yaml:"bootstrapTokens,omitempty"`
+	DryRun           bool                 `yaml:"dryRun,omitempty"`
+	LocalAPIEndpoint apiEndpoint          `yaml:"localAPIEndpoint,omitempty"`
+	NodeRegistration nodeRegistrationFile `yaml:"nodeRegistration,omitempty"`
+	CertificateKey   string               `yaml:"certificateKey,omitempty"`
+	SkipPhases       []string             `yaml:"skipPhases,omitempty"`
+	Patches          patches              `yaml:"patches,omitempty"`
+	Timeouts         timeouts             `yaml:"timeouts,omitempty"`
+}
+
+type bootstrapToken struct {
+	Token       string     `yaml:"token,omitempty"`
+	Description string     `yaml:"description,omitempty"`
+	TTL         *duration  `yaml:"ttl,omitempty"`
+	Expires     *timestamp `yaml:"expires,omitempty"`
+	Usages      []string   `yaml:"usages,omitempty"`
+	Groups      []string   `yaml:"groups,omitempty"`
+}
+
+type apiEndpoint struct {
+	AdvertiseAddress string `yaml:"advertiseAddress,omitempty"`
+	BindPort         *int   `yaml:"bindPort,omitempty"`
+}
+
+type nodeRegistrationFile struct {
+	Name                  string   `yaml:"name,omitempty"`
+	CRISocket             string   `yaml:"criSocket,omitempty"`
+	Taints                *[]Taint `yaml:"taints,omitempty"` // an empty list is not the same as none
+	KubeletExtraArgs      []Arg    `yaml:"kubeletExtraArgs,omitempty"`
+	IgnorePreflightErrors []string `yaml:"ignorePreflightErrors,omitempty"`
+	ImagePullPolicy       string   `yaml:"imagePullPolicy,omitempty"`
+	ImagePullSerial       *bool    `yaml:"imagePullSerial,omitempty"`
+}
+
+type patches struct {
+	Directory string `yaml:"directory,omitempty"`
+}
+
+type timeouts struct {
+	ControlPlaneComponentHealthCheck *duration `yaml:"controlPlaneComponentHealthCheck,omitempty"`
+	KubeletHealthCheck               *duration `yaml:"kubeletHealthCheck,omitempty"`
+	KubernetesAPICall                *duration `yaml:"kubernetesAPICall,omitempty"`
+	EtcdAPICall                      *duration `yaml:"etcdAPICall,omitempty"`
+	TLSBootstrap                     *duration `yaml:"tlsBootstrap,omitempty"`
+	Discovery                        *duration `yaml:"discovery,omitempty"`
+	UpgradeManifests                 *duration `yaml:"upgradeManifests,omitempty"`
 }
 
 type clusterConfiguration struct {
-	typeMeta             `yaml:",inline"`
-	KubernetesVersion    string `yaml:"kubernetesVersion"`
-	ClusterName          string `yaml:"clusterName"`
-	ControlPlaneEndpoint string `yaml:"controlPlaneEndpoint"`
-	CertificatesDir      string `yaml:"certificatesDir"`
-	ImageRepository      string `yaml:"imageRepository"`
-	EncryptionAlgorithm  string `yaml:"encryptionAlgorithm"`
-	Networking           struct {
-		ServiceSubnet string `yaml:"serviceSubnet"`
-		PodSubnet     string `yaml:"podSubnet"`
-		DNSDomain     string `yaml:"dnsDomain"`
-	} `yaml:"networking"`
-	Etcd struct {
-		Local struct {
-			DataDir        string   `yaml:"dataDir"`
-			ExtraArgs      []Arg    `yaml:"extraArgs"`
-			ServerCertSANs []string `yaml:"serverCertSANs"`
-			PeerCertSANs   []string `yaml:"peerCertSANs"`
-		} `yaml:"local"`
-	} `yaml:"etcd"`
-	APIServer struct {
-		CertSANs  []string `yaml:"certSANs"`
-		ExtraArgs []Arg    `yaml:"extraArgs"`
-	} `yaml:"apiServer"`
-	ControllerManager           argsOnly  `yaml:"controllerManager"`
-	Scheduler                   argsOnly  `yaml:"scheduler"`
-	CertificateValidityPeriod   *duration `yaml:"certificateValidityPeriod"`
-	CACertificateValidityPeriod *duration `yaml:"caCertificateValidityPeriod"`
+	typeMeta                    `yaml:",inline"`
+	KubernetesVersion           string          `yaml:"kubernetesVersion,omitempty"`
+	ClusterName                 string          `yaml:"clusterName,omitempty"`
+	ControlPlaneEndpoint        string          `yaml:"controlPlaneEndpoint,omitempty"`
+	CertificatesDir             string          `yaml:"certificatesDir,omitempty"`
+	ImageRepository             string          `yaml:"imageRepository,omitempty"`
+	EncryptionAlgorithm         string          `yaml:"encryptionAlgorithm,omitempty"`
+	CertificateValidityPeriod   *duration       `yaml:"certificateValidityPeriod,omitempty"`
+	CACertificateValidityPeriod *duration       `yaml:"caCertificateValidityPeriod,omitempty"`
+	FeatureGates                map[string]bool `yaml:"featureGates,omitempty"`
+	Networking                  networkingFile  `yaml:"networking"`
+	Etcd                        etcdFile        `yaml:"etcd"`
+	APIServer                   apiServer       `yaml:"apiServer"`
+	ControllerManager           component       `yaml:"controllerManager"`
+	Scheduler                   component       `yaml:"scheduler"`
+	DNS                         dns             `yaml:"dns"`
+	Proxy                       proxy           `yaml:"proxy"`
 }
 
-type argsOnly struct {
-	ExtraArgs []Arg `yaml:"extraArgs"`
+type networkingFile struct {
+	ServiceSubnet string `yaml:"serviceSubnet,omitempty"`
+	PodSubnet     string `yaml:"podSubnet,omitempty"`
+	DNSDomain     string `yaml:"dnsDomain,omitempty"`
 }
 
-type typeMeta struct {
-	APIVersion string `yaml:"apiVersion"`
-	Kind       string `yaml:"kind"`
+type etcdFile struct {
+	Local    *localEtcd    `yaml:"local,omitempty"`
+	External *externalEtcd `yaml:"external,omitempty"`
 }
 
-// notYet are fields that kubeadm has and bootstrap does not support yet: an
-// error says so, instead of calling them unknown.
-var notYet = map[string]bool{
-	"bootstrapTokens": true, "dryRun": true, "certificateKey": true, "skipPhases": true, "patches": true,
-	"ignorePreflightErrors": true, "imagePullPolicy": true, "imagePullSerial": true, "kubeletHealthCheck": true,
-	"kubernetesAPICall": true, "etcdAPICall": true, "tlsBootstrap": true, "discovery": true, "upgradeManifests": true,
-	"external": true, "imageTag": true, "extraEnvs": true, "extraVolumes": true, "dns": true, "proxy": true,
-	"featureGates": true, "imageRepository": true, // of etcd.local
+type localEtcd struct {
+	imageMeta      `yaml:",inline"`
+	DataDir        string   `yaml:"dataDir,omitempty"`
+	ExtraArgs      []Arg    `yaml:"extraArgs,omitempty"`
+	ExtraEnvs      []envVar `yaml:"extraEnvs,omitempty"`
+	ServerCertSANs []string `yaml:"serverCertSANs,omitempty"`
+	PeerCertSANs   []string `yaml:"peerCertSANs,omitempty"`
+}
+
+type externalEtcd struct {
+	Endpoints     []string `yaml:"endpoints,omitempty"`
+	HTTPEndpoints []string `yaml:"httpEndpoints,omitempty"`
+	CAFile        string   `yaml:"caFile"`
+	CertFile      string   `yaml:"certFile"`
+	KeyFile       string   `yaml:"keyFile"`
+}
+
+type imageMeta struct {
+	ImageRepository string `yaml:"imageRepository,omitempty"`
+	ImageTag        string `yaml:"imageTag,omitempty"`
+}
+
+type apiServer struct {
+	component `yaml:",inline"`
+	CertSANs  []string `yaml:"certSANs,omitempty"`
+}
+
+type component struct {
+	ExtraArgs    []Arg    `yaml:"extraArgs,omitempty"`
+	ExtraEnvs    []envVar `yaml:"extraEnvs,omitempty"`
+	ExtraVolumes []Volume `yaml:"extraVolumes,omitempty"`
+}
+
+type envVar struct {
+	Name      string    `yaml:"name"`
+	Value     string    `yaml:"value"`
+	ValueFrom yaml.Node `yaml:"valueFrom,omitempty"` // to say why it is refused
+}
+
+type dns struct {
+	imageMeta `yaml:",inline"`
+	Disabled  bool `yaml:"disabled,omitempty"`
+}
+
+type proxy struct {
+	Disabled bool `yaml:"disabled,omitempty"`
+}
+
+// boxConfiguration is ours: what kubeadm has no word for.
+type boxConfiguration struct {
+	typeMeta         `yaml:",inline"`
+	SingleNode       *bool  `yaml:"singleNode,omitempty"`
+	Network          string `yaml:"network,omitempty"`
+	UploadCerts      *bool  `yaml:"uploadCerts,omitempty"`
+	WriteKubeconfig  bool   `yaml:"writeKubeconfig,omitempty"`
+	PrintJoinCommand bool   `yaml:"printJoinCommand,omitempty"`
 }

@@ -1,41 +1,112 @@
 package config
 
+import (
+	"cmp"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// DefaultImageRepository is the one that Kubernetes is released in.
+const DefaultImageRepository = "registry.k8s.io"
+
 // Images are the full references of what this cluster runs.
 type Images struct {
-	Etcd              string
+	Repository        string // that they come from, save where the file names others
+	Etcd              string // empty with an external etcd
 	APIServer         string
 	ControllerManager string
 	Scheduler         string
 	Pause             string
 	Proxy             string
 	CoreDNS           string
+	Network           string
 }
 
 // Required are the images that the control plane cannot start without.
 func (i Images) Required() []string {
-	return []string{i.Pause, i.Etcd, i.APIServer, i.ControllerManager, i.Scheduler}
+	all := []string{i.Pause, i.Etcd, i.APIServer, i.ControllerManager, i.Scheduler}
+	return slices.DeleteFunc(all, func(image string) bool { return image == "" })
+}
+
+// Addons are the images of what runs in this cluster besides the control plane.
+func (c *Config) Addons() []string {
+	var images []string
+	if !c.DNSDisabled {
+		images = append(images, c.Images.CoreDNS)
+	}
+	if !c.ProxyDisabled {
+		images = append(images, c.Images.Proxy)
+	}
+	if c.Box.Network == Flannel {
+		images = append(images, c.Images.Network)
+	}
+	return images
 }
 
 // NewImages names the images of a Kubernetes version in a repository, as kubeadm does.
 func NewImages(repository, version string) Images {
 	kube := func(name string) string { return repository + "/" + name + ":" + version }
+	m, _ := minorOf(version)
 	return Images{
-		Etcd:              repository + "/etcd:" + etcdTag,
+		Repository:        repository,
+		Etcd:              etcdImage(imageMeta{repository, m.etcdTag}),
 		APIServer:         kube("kube-apiserver"),
 		ControllerManager: kube("kube-controller-manager"),
 		Scheduler:         kube("kube-scheduler"),
-		Pause:             repository + "/pause:" + pauseTag,
+		Pause:             repository + "/pause:" + m.pauseTag,
 		Proxy:             kube("kube-proxy"),
-		CoreDNS:           repository + "/coredns/coredns:" + coreDNSTag,
+		CoreDNS:           coreDNSImage(imageMeta{repository, m.coreDNSTag}),
+		Network:           repository + "/bootstrap-network:" + networkTag,
 	}
 }
 
-// What Kubernetes 1.36 is released and tested with.
-const (
-	DefaultVersion         = "v1.36.3"
-	DefaultImageRepository = "registry.k8s.io"
+func etcdImage(i imageMeta) string { return i.ImageRepository + "/etcd:" + i.ImageTag }
 
-	etcdTag    = "3.6.8-0"
-	coreDNSTag = "v1.14.2"
-	pauseTag   = "3.10.2"
+// coreDNSImage is in a folder of its own in the default repository, and in no other.
+func coreDNSImage(i imageMeta) string {
+	if i.ImageRepository == DefaultImageRepository {
+		i.ImageRepository += "/coredns"
+	}
+	return i.ImageRepository + "/coredns:" + i.ImageTag
+}
+
+// images are those of the version, with what the file replaces.
+func (b *builder) images(cl clusterConfiguration, version string) Images {
+	images := NewImages(cmp.Or(cl.ImageRepository, DefaultImageRepository), version)
+	m, _ := minorOf(version)
+	own := imageMeta{images.Repository, m.coreDNSTag}
+	images.CoreDNS = coreDNSImage(b.replaced("dns", own, cl.DNS.imageMeta))
+	if cl.Etcd.External != nil {
+		images.Etcd = ""
+		return images
+	}
+	own.ImageTag = m.etcdTag
+	images.Etcd = etcdImage(b.replaced("etcd.local", own, deref(cl.Etcd.Local, localEtcd{}).imageMeta))
+	return images
+}
+
+var (
+	repository = regexp.MustCompile(`^[a-z0-9]+([._-]+[a-z0-9]+)*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$`)
+	imageTag   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
 )
+
+func (b *builder) replaced(field string, own, given imageMeta) imageMeta {
+	if r := given.ImageRepository; r != "" && !repository.MatchString(r) {
+		b.bad(field+".imageRepository", "%q is no image repository", r)
+	}
+	if t := given.ImageTag; t != "" && !imageTag.MatchString(t) {
+		b.bad(field+".imageTag", "%q is no image tag", t)
+	}
+	return imageMeta{cmp.Or(given.ImageRepository, own.ImageRepository), cmp.Or(given.ImageTag, own.ImageTag)}
+}
+
+// replacement is what a file would say for this image, nothing where it is the default.
+func replacement(image, byDefault string) imageMeta {
+	if image == byDefault || image == "" {
+		return imageMeta{}
+	}
+	dir, name := path.Split(image)
+	return imageMeta{strings.TrimSuffix(dir, "/"), name[strings.LastIndex(name, ":")+1:]}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,7 +14,9 @@ import (
 
 var (
 	lineOf       = regexp.MustCompile(`(?s)^(?:yaml: )?(?:unmarshal errors:)?\s*line (\d+): (.*)$`)
+	shownValue   = regexp.MustCompile("(?s) `.*`") // of the file: it may be a secret
 	unknownField = regexp.MustCompile(`(?s)^field (.*) not found in type .*$`)
+	numeric      = regexp.MustCompile(`^u?int\d*$|^float\d+$`)
 	wrongType    = regexp.MustCompile(`(?s)^cannot unmarshal (\S+)(?: .*)? into (\S+)`)
 )
 
@@ -47,6 +50,7 @@ func located(name string, err error) []error {
 }
 
 func locate(name, message string) error {
+	message = shownValue.ReplaceAllString(message, "")
 	m := lineOf.FindStringSubmatch(message)
 	if m == nil {
 		return fmt.Errorf("%s: %s", name, strings.TrimPrefix(message, "yaml: "))
@@ -60,17 +64,18 @@ func plain(message string) string {
 	if m := wrongType.FindStringSubmatch(message); m != nil {
 		return fmt.Sprintf("want %s, not %s", wanted(m[2]), cmp.Or(kindNames[m[1]], m[1]))
 	}
-	m := unknownField.FindStringSubmatch(message)
-	switch {
-	case m == nil:
-		return message
-	case notYet[m[1]]:
-		return fmt.Sprintf("field %q of kubeadm's is not supported yet", m[1])
+	if m := unknownField.FindStringSubmatch(message); m != nil {
+		return unknown(m[1], fieldNames())
 	}
-	if near := nearest(m[1]); near != "" {
-		return fmt.Sprintf("unknown field %q, did you mean %q?", m[1], near)
+	return message
+}
+
+// unknown says that a field is not one of those known.
+func unknown(field string, known []string) string {
+	if slices.Contains(known, field) {
+		return fmt.Sprintf("field %q does not belong here", field)
 	}
-	return fmt.Sprintf("unknown field %q", m[1])
+	return fmt.Sprintf("unknown field %q%s", field, didYouMean(field, known))
 }
 
 var kindNames = map[string]string{
@@ -82,45 +87,28 @@ func wanted(goType string) string {
 	switch {
 	case goType == "string":
 		return "text"
-	case goType == "int":
+	case goType == "bool":
+		return "true or false"
+	case numeric.MatchString(goType):
 		return "a number"
-	case strings.HasPrefix(goType, "[]"):
+	case strings.HasPrefix(goType, "[]"), goType == "slice":
 		return "a list"
 	}
 	return "a mapping"
 }
 
-// nearest is the known field that a typo may stand for, or "".
-func nearest(field string) string {
-	best, least := "", 1+min(2, len(field)/3)
-	for _, known := range fieldNames() {
-		if d := distance(strings.ToLower(field), strings.ToLower(known)); d < least {
-			best, least = known, d
+// didYouMean names the known word that a typo may stand for, if any.
+func didYouMean(word string, known []string) string {
+	best, least := "", 1+min(2, len(word)/3)
+	for _, each := range known {
+		if d := distance(strings.ToLower(word), strings.ToLower(each)); d < least {
+			best, least = each, d
 		}
 	}
-	return best
-}
-
-// fieldNames are the names of all fields of a config file: one of everything that
-// can stand in it is written out and read as YAML.
-func fieldNames() []string {
-	var names []string
-	for _, part := range []any{initConfiguration{}, clusterConfiguration{}, Arg{}, Taint{}} {
-		var root yaml.Node
-		if err := root.Encode(part); err == nil { // without names there are no guesses
-			names = append(names, keys(&root)...)
-		}
+	if best == "" {
+		return ""
 	}
-	return names
-}
-
-func keys(n *yaml.Node) []string {
-	var names []string
-	for i := 0; n.Kind == yaml.MappingNode && i < len(n.Content); i += 2 {
-		names = append(names, n.Content[i].Value)
-		names = append(names, keys(n.Content[i+1])...)
-	}
-	return names
+	return fmt.Sprintf(", did you mean %q?", best)
 }
 
 // distance is how many letters must be put in, left out or changed.
@@ -143,20 +131,23 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// line finds a field such as etcd.local.extraArgs[0].name, or what is there of it;
-// 0 when nothing is.
+// line finds a field of kubeadm's documents or ours, such as etcd.local.extraArgs[0].name,
+// or what is there of it; 0 when nothing is.
 func (d *documents) line(field string) int {
-	steps := strings.FieldsFunc(field, func(r rune) bool { return strings.ContainsRune(".[]", r) })
 	line := 0
-	for _, root := range d.roots {
-		line = max(line, lineIn(root, steps))
+	for _, kind := range []string{initKind, clusterKind, boxKind} {
+		line = max(line, lineIn(d.roots[kind], field))
 	}
 	return line
 }
 
-func lineIn(n *yaml.Node, steps []string) int {
+// lineIn is the line of a field in a document, or of what is there of it.
+func lineIn(n *yaml.Node, field string) int {
 	line := 0
-	for _, step := range steps {
+	for _, step := range strings.FieldsFunc(field, func(r rune) bool { return strings.ContainsRune(".[]", r) }) {
+		if n == nil {
+			break
+		}
 		key, value := child(n, step)
 		if key == nil {
 			break
@@ -173,6 +164,8 @@ func child(n *yaml.Node, step string) (key, value *yaml.Node) {
 	}
 	if i, err := strconv.Atoi(step); n.Kind == yaml.SequenceNode && err == nil && i < len(n.Content) {
 		return n.Content[i], n.Content[i]
+	} else if n.Kind == yaml.MappingNode && err == nil {
+		return sortedChild(n, i)
 	}
 	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Value == step {
@@ -180,6 +173,19 @@ func child(n *yaml.Node, step string) (key, value *yaml.Node) {
 		}
 	}
 	return nil, nil
+}
+
+// sortedChild is the entry of v1beta3's flags that argMap makes the one with this index.
+func sortedChild(n *yaml.Node, index int) (key, value *yaml.Node) {
+	var keys []*yaml.Node
+	for i := 0; i < len(n.Content); i += 2 {
+		keys = append(keys, n.Content[i])
+	}
+	slices.SortFunc(keys, func(a, b *yaml.Node) int { return cmp.Compare(a.Value, b.Value) })
+	if index >= len(keys) {
+		return nil, nil
+	}
+	return keys[index], keys[index]
 }
 
 // lookup is the text of a top-level field.

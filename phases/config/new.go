@@ -14,6 +14,16 @@ import (
 type Machine struct {
 	Hostname string
 	Address  netip.Addr // of the interface with the default route; invalid when there is none
+	Bundled  string     // the Kubernetes version in the bundle; empty without one
+	Flags    Flags
+}
+
+// Flags of the command line go before the same fields of BoxConfiguration.
+type Flags struct {
+	SingleNode       *bool
+	UploadCerts      bool
+	WriteKubeconfig  bool
+	PrintJoinCommand bool
 }
 
 // Defaults as kubeadm has them, save where a comment says why not.
@@ -49,11 +59,17 @@ type builder struct {
 	errs    []error
 }
 
-// bad adds a finding: with file and line if the field is in the file. What could
-// not be read at all is not complained about twice.
+// bad adds a finding about a field of kubeadm's documents or ours: with file and line if
+// it is in the file.
 func (b *builder) bad(field, format string, args ...any) {
-	text := fmt.Sprintf("%s: %s", field, fmt.Sprintf(format, args...))
-	line := b.docs.line(field)
+	if field == healthCheckField && b.docs.oldTimeout != nil {
+		field = oldTimeoutField
+	}
+	b.found(b.docs.line(field), field+": "+fmt.Sprintf(format, args...))
+}
+
+// found adds a finding. What could not be read at all is not complained about twice.
+func (b *builder) found(line int, text string) {
 	switch {
 	case line == 0:
 		b.errs = append(b.errs, errors.New(text))
@@ -64,35 +80,82 @@ func (b *builder) bad(field, format string, args ...any) {
 
 func (b *builder) build(d documents) *Config {
 	in, cl := d.init, d.cluster
-	version := cmp.Or(cl.KubernetesVersion, DefaultVersion)
+	cl.KubernetesVersion = withV(cmp.Or(cl.KubernetesVersion, b.machine.Bundled, DefaultVersion))
 	address := b.address(in.LocalAPIEndpoint.AdvertiseAddress)
-	return &Config{
-		KubernetesVersion:    version,
+	port := cmp.Or(deref(in.LocalAPIEndpoint.BindPort, 0), 6443)
+	c := &Config{
+		KubernetesVersion:    cl.KubernetesVersion,
 		ClusterName:          cmp.Or(cl.ClusterName, "kubernetes"),
-		NodeName:             cmp.Or(in.NodeRegistration.Name, strings.ToLower(b.machine.Hostname)),
 		AdvertiseAddress:     address,
-		BindPort:             deref(in.LocalAPIEndpoint.BindPort, 6443),
-		ControlPlaneEndpoint: withPort(cl.ControlPlaneEndpoint, deref(in.LocalAPIEndpoint.BindPort, 6443)),
-		Networking:           b.networking(cl, address),
+		BindPort:             port,
+		ControlPlaneEndpoint: withPort(cl.ControlPlaneEndpoint, port),
+		Networking:           b.networking(cl.Networking, address),
 		CertificatesDir:      cmp.Or(cl.CertificatesDir, "/etc/kubernetes/pki"),
 		CertSANs:             cl.APIServer.CertSANs,
-		KeyAlgorithm:         cmp.Or(cl.EncryptionAlgorithm, keyAlgorithms[0]), // kubeadm: RSA-2048, 25 times slower
+		KeyAlgorithm:         b.keyAlgorithm(cl),
 		CertificateValidity:  deref((*time.Duration)(cl.CertificateValidityPeriod), year),
 		CAValidity:           deref((*time.Duration)(cl.CACertificateValidityPeriod), 10*year),
-		CRISocket:            withScheme(in.NodeRegistration.CRISocket),
-		Taints:               in.NodeRegistration.Taints,
-		KubeletExtraArgs:     in.NodeRegistration.KubeletExtraArgs,
-		Etcd: Etcd{
-			DataDir:        cmp.Or(cl.Etcd.Local.DataDir, "/var/lib/etcd"),
-			ServerCertSANs: cl.Etcd.Local.ServerCertSANs,
-			PeerCertSANs:   cl.Etcd.Local.PeerCertSANs,
-			ExtraArgs:      cl.Etcd.Local.ExtraArgs,
-		},
-		APIServer:           Component{ExtraArgs: cl.APIServer.ExtraArgs},
-		ControllerManager:   Component{ExtraArgs: cl.ControllerManager.ExtraArgs},
-		Scheduler:           Component{ExtraArgs: cl.Scheduler.ExtraArgs},
-		Images:              NewImages(cmp.Or(cl.ImageRepository, DefaultImageRepository), version),
-		ControlPlaneTimeout: deref((*time.Duration)(in.Timeouts.ControlPlaneComponentHealthCheck), defaultTimeout),
+		Etcd:                 b.etcd(cl.Etcd),
+		APIServer:            b.component("apiServer", cl.APIServer.component),
+		ControllerManager:    b.component("controllerManager", cl.ControllerManager),
+		Scheduler:            b.component("scheduler", cl.Scheduler),
+		ControlPlaneTimeout:  deref((*time.Duration)(in.Timeouts.ControlPlaneComponentHealthCheck), defaultTimeout),
+		APICallTimeout:       deref((*time.Duration)(in.Timeouts.KubernetesAPICall), time.Minute),
+		DNSDisabled:          cl.DNS.Disabled,
+		ProxyDisabled:        cl.Proxy.Disabled,
+		BootstrapTokens:      b.bootstrapTokens(in.BootstrapTokens),
+		CertificateKey:       in.CertificateKey,
+		SkipPhases:           in.SkipPhases,
+		PatchesDir:           in.Patches.Directory,
+		Kubelet:              d.kubelet,
+		KubeProxy:            d.kubeProxy,
+	}
+	c.Images = b.images(cl, c.KubernetesVersion)
+	c.Box = boxOf(d.box, b.machine.Flags, c)
+	b.node(c, in.NodeRegistration)
+	b.otherCommands(in)
+	return c
+}
+
+// node fills in what nodeRegistration says.
+func (b *builder) node(c *Config, n nodeRegistrationFile) {
+	c.NodeName = cmp.Or(n.Name, strings.ToLower(b.machine.Hostname))
+	c.CRISocket = withScheme(n.CRISocket)
+	c.KubeletExtraArgs = n.KubeletExtraArgs
+	c.IgnorePreflight = n.IgnorePreflightErrors
+	c.ImagePullPolicy = cmp.Or(n.ImagePullPolicy, pullPolicies[0])
+	c.ImagePullSerial = deref(n.ImagePullSerial, false) // kubeadm: true, which takes the sum of all instead of the longest
+	switch {
+	case n.Taints != nil:
+		c.Taints = *n.Taints
+	case !c.Box.SingleNode:
+		c.Taints = []Taint{{Key: controlPlaneTaint, Effect: "NoSchedule"}}
+	}
+}
+
+const controlPlaneTaint = "node-role.kubernetes.io/control-plane"
+
+// otherCommands refuses what kubeadm lets stand in InitConfiguration and init has no use
+// for, unless it is kubeadm's default: kubeadm prints those.
+func (b *builder) otherCommands(in initConfiguration) {
+	if in.DryRun {
+		b.bad("dryRun", "ask for it on the command line: bootstrap init --dry-run")
+	}
+	for _, t := range []struct {
+		name      string
+		given     *duration
+		byDefault time.Duration
+		why       string
+	}{
+		{"kubeletHealthCheck", in.Timeouts.KubeletHealthCheck, 4 * time.Minute, "the kubelet has as long as the control plane: set controlPlaneComponentHealthCheck"},
+		{"etcdAPICall", in.Timeouts.EtcdAPICall, 2 * time.Minute, "etcd has as long as the control plane: set controlPlaneComponentHealthCheck"},
+		{"tlsBootstrap", in.Timeouts.TLSBootstrap, 5 * time.Minute, "only join waits for that"},
+		{"discovery", in.Timeouts.Discovery, 5 * time.Minute, "only join waits for that"},
+		{"upgradeManifests", in.Timeouts.UpgradeManifests, 5 * time.Minute, "only upgrade waits for that"},
+	} {
+		if t.given != nil && time.Duration(*t.given) != t.byDefault {
+			b.bad("timeouts."+t.name, "%s", t.why)
+		}
 	}
 }
 
@@ -114,15 +177,15 @@ func (b *builder) address(given string) netip.Addr {
 	return a.Unmap()
 }
 
-func (b *builder) networking(cl clusterConfiguration, address netip.Addr) Networking {
+func (b *builder) networking(n networkingFile, address netip.Addr) Networking {
 	services, pods := defaultSubnet4, defaultPodSubnet4
 	if address.Is6() {
 		services, pods = defaultSubnet6, defaultPodSubnet6
 	}
 	return Networking{
-		ServiceSubnets: b.subnets("networking.serviceSubnet", cmp.Or(cl.Networking.ServiceSubnet, services)),
-		PodSubnets:     b.subnets("networking.podSubnet", cmp.Or(cl.Networking.PodSubnet, pods)),
-		DNSDomain:      cmp.Or(cl.Networking.DNSDomain, "cluster.local"),
+		ServiceSubnets: b.subnets("networking.serviceSubnet", cmp.Or(n.ServiceSubnet, services)),
+		PodSubnets:     b.subnets("networking.podSubnet", cmp.Or(n.PodSubnet, pods)),
+		DNSDomain:      cmp.Or(n.DNSDomain, "cluster.local"),
 	}
 }
 

@@ -12,14 +12,26 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-const apiVersion = "kubeadm.k8s.io/v1beta4"
+// The kinds of documents that init reads.
+const (
+	initKind      = "InitConfiguration"
+	clusterKind   = "ClusterConfiguration"
+	boxKind       = "BoxConfiguration"
+	kubeletKind   = "KubeletConfiguration"
+	kubeProxyKind = "KubeProxyConfiguration"
+)
 
 // documents is a config file, read but not yet checked.
 type documents struct {
-	name    string
-	init    initConfiguration
-	cluster clusterConfiguration
-	roots   []*yaml.Node // of the documents, to tell the line of a field
+	name       string
+	init       initConfiguration
+	cluster    clusterConfiguration
+	box        boxConfiguration
+	kubelet    map[string]any // nil without
+	kubeProxy  map[string]any
+	oldTimeout *duration             // of v1beta3
+	roots      map[string]*yaml.Node // by kind, to tell the line of a field
+	order      []string              // kinds, as they stand in the file
 }
 
 // duration is written as in Go: 4m0s, 8760h.
@@ -35,29 +47,38 @@ func (d *duration) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
+func (d duration) MarshalYAML() (any, error) { return time.Duration(d).String(), nil }
+
+// timestamp is a point in time as JSON has it.
+type timestamp time.Time
+
+func (t *timestamp) UnmarshalYAML(n *yaml.Node) error {
+	v, err := time.Parse(time.RFC3339, n.Value)
+	if err != nil {
+		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %q is no time such as 2030-01-31T12:00:00Z", n.Line, n.Value)}}
+	}
+	*t = timestamp(v)
+	return nil
+}
+
+func (t timestamp) MarshalYAML() (any, error) { return time.Time(t).Format(time.RFC3339), nil }
+
 // read decodes every document of a file strictly. What could be read is returned
 // also with an error, so that it can be checked as well. name is for messages.
 func read(name string, data []byte) (documents, []error) {
-	d := documents{name: name}
+	d := documents{name: name, roots: map[string]*yaml.Node{}}
 	var errs []error
-	seen := map[string]int{}
 	for _, part := range split(data) {
 		root, err := part.parse()
 		if err == nil && root == nil {
 			continue
 		}
-		kind := lookup(root, "kind")
-		if err == nil && seen[kind] > 0 {
-			err = fmt.Errorf("line %d: a second %s, the first is at line %d", root.Line, kind, seen[kind])
-		}
 		if err == nil {
-			seen[kind] = root.Line
-			d.roots = append(d.roots, root)
-			err = d.decode(root, part)
+			err = d.add(root, part)
 		}
 		errs = append(errs, located(name, err)...)
 	}
-	return d, errs
+	return d, append(errs, located(name, d.moveTimeout())...)
 }
 
 // parse gives the document's root, nil if there is nothing but comments.
@@ -79,20 +100,62 @@ func (part document) parse() (*yaml.Node, error) {
 	return doc.Content[0], nil
 }
 
-func (d *documents) decode(root *yaml.Node, part document) error {
-	version, kind := lookup(root, "apiVersion"), lookup(root, "kind")
-	if version != apiVersion {
-		return fmt.Errorf("line %d: apiVersion %q is not supported, want %s", root.Line, version, apiVersion)
+func (d *documents) add(root *yaml.Node, part document) error {
+	kind := lookup(root, "kind")
+	if first := d.roots[kind]; first != nil {
+		return fmt.Errorf("line %d: a second %s, the first is at line %d", root.Line, kind, first.Line)
 	}
-	var into any
-	switch kind {
-	case "InitConfiguration":
-		into = &d.init
-	case "ClusterConfiguration":
-		into = &d.cluster
+	d.roots[kind] = root
+	d.order = append(d.order, kind)
+	return d.decode(root, part)
+}
+
+func (d *documents) decode(root *yaml.Node, part document) (err error) {
+	switch version, kind := lookup(root, "apiVersion"), lookup(root, "kind"); [2]string{version, kind} {
+	case [2]string{kubeadmV1beta4, initKind}:
+		return part.strict(&d.init)
+	case [2]string{kubeadmV1beta4, clusterKind}:
+		return part.strict(&d.cluster)
+	case [2]string{kubeadmV1beta3, initKind}:
+		d.init, err = part.initV1beta3()
+		return err
+	case [2]string{kubeadmV1beta3, clusterKind}:
+		d.cluster, d.oldTimeout, err = part.clusterV1beta3()
+		return err
+	case [2]string{boxVersion, boxKind}:
+		return part.strict(&d.box)
+	case [2]string{kubeletVersion, kubeletKind}:
+		d.kubelet, err = part.kubelet(root)
+		return err
+	case [2]string{kubeProxyVersion, kubeProxyKind}:
+		d.kubeProxy, err = part.kubeProxy(root)
+		return err
 	default:
-		return fmt.Errorf("line %d: kind %q is not supported, want InitConfiguration or ClusterConfiguration", root.Line, kind)
+		return fmt.Errorf("line %d: %s", root.Line, unsupported(version, kind))
 	}
+}
+
+// unsupported says what is wrong with a document that init does not read.
+func unsupported(version, kind string) string {
+	command := map[string]string{
+		"JoinConfiguration": "join", "ResetConfiguration": "reset", "UpgradeConfiguration": "upgrade",
+	}
+	versions := map[string]string{
+		initKind: kubeadmV1beta4, clusterKind: kubeadmV1beta4, boxKind: boxVersion, kubeletKind: kubeletVersion, kubeProxyKind: kubeProxyVersion,
+	}
+	switch {
+	case command[kind] != "" && strings.HasPrefix(version, "kubeadm.k8s.io/"):
+		return fmt.Sprintf("kind %q is for the %s command, init does not read it", kind, command[kind])
+	case versions[kind] != "":
+		return fmt.Sprintf("apiVersion %q is not supported for %s, want %s", version, kind, versions[kind])
+	case kind == "":
+		return "this document has no kind, want " + initKind + " or " + clusterKind
+	}
+	return fmt.Sprintf("kind %q is not supported, want %s, %s, %s, %s or %s", kind, initKind, clusterKind, boxKind, kubeletKind, kubeProxyKind)
+}
+
+// strict decodes into a struct of file.go and refuses fields that it does not have.
+func (part document) strict(into any) error {
 	dec := yaml.NewDecoder(bytes.NewReader(part.text))
 	dec.KnownFields(true)
 	return dec.Decode(into)

@@ -10,26 +10,21 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 var (
 	dnsSubdomain = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
 	plainName    = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`)
-	release      = regexp.MustCompile(`^v1\.36\.\d+$`)
-	flagName     = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
-	repository   = regexp.MustCompile(`^[a-z0-9]+([._-]+[a-z0-9]+)*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$`)
 	safePath     = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
-)
+	// step is the name of a phase or of a check of preflight. Which there are is not known here.
+	step = regexp.MustCompile(`^[A-Za-z0-9][-A-Za-z0-9_./]*$`)
 
-// keyAlgorithms are kubeadm's names; the first is the default.
-var keyAlgorithms = []string{"ECDSA-P256", "ECDSA-P384", "RSA-2048", "RSA-3072", "RSA-4096"}
+	pullPolicies = []string{"IfNotPresent", "Always", "Never"} // the first is the default
+)
 
 // validate refuses what could not work, or could do harm, before anything is touched.
 func (b *builder) validate(c *Config) {
-	if !release.MatchString(c.KubernetesVersion) {
-		b.bad("kubernetesVersion", "%q is not supported, want v1.36.x", c.KubernetesVersion)
-	}
+	b.validateVersion(c.KubernetesVersion)
 	// 63: the Node's label kubernetes.io/hostname holds no more, and the kubelet can't register without.
 	if len(c.NodeName) > 63 || !dnsSubdomain.MatchString(c.NodeName) {
 		b.bad("nodeRegistration.name", "%q is no DNS name in lower case of at most 63 characters", c.NodeName)
@@ -40,20 +35,25 @@ func (b *builder) validate(c *Config) {
 	if !slices.Contains(keyAlgorithms, c.KeyAlgorithm) {
 		b.bad("encryptionAlgorithm", "%q is unknown, want one of %v", c.KeyAlgorithm, keyAlgorithms)
 	}
+	if !slices.Contains(pullPolicies, c.ImagePullPolicy) {
+		b.bad("nodeRegistration.imagePullPolicy", "%q is unknown, want one of %v", c.ImagePullPolicy, pullPolicies)
+	}
 	b.validateAddresses(c)
 	b.validateNetworking(c.Networking)
 	b.validateNodeFamily(c)
 	b.validateLifetimes(c)
 	b.validatePaths(c)
-	b.validateArgs("etcd.local.extraArgs", c.Etcd.ExtraArgs)
-	b.validateArgs("apiServer.extraArgs", c.APIServer.ExtraArgs)
-	b.validateArgs("controllerManager.extraArgs", c.ControllerManager.ExtraArgs)
-	b.validateArgs("scheduler.extraArgs", c.Scheduler.ExtraArgs)
-	b.validateArgs("nodeRegistration.kubeletExtraArgs", c.KubeletExtraArgs)
+	b.validateEtcd(c)
+	b.validateComponents(c)
+	b.validateFlags(c)
 	b.validateTaints(c.Taints)
 	b.validateSANs("apiServer.certSANs", c.CertSANs)
-	b.validateSANs("etcd.local.serverCertSANs", c.Etcd.ServerCertSANs)
-	b.validateSANs("etcd.local.peerCertSANs", c.Etcd.PeerCertSANs)
+	b.validateTokens(c)
+	b.validateNames("skipPhases", c.SkipPhases)
+	b.validateNames("nodeRegistration.ignorePreflightErrors", c.IgnorePreflight)
+	b.validateBox(c.Box)
+	b.validateKubelet(c)
+	b.validateKubeProxy(c)
 }
 
 func (b *builder) validateAddresses(c *Config) {
@@ -141,23 +141,23 @@ func (b *builder) validateLifetimes(c *Config) {
 		b.bad("caCertificateValidityPeriod", "%s is shorter than that of the certificates it signs, %s", c.CAValidity, c.CertificateValidity)
 	}
 	if c.ControlPlaneTimeout < time.Second {
-		b.bad("timeouts.controlPlaneComponentHealthCheck", "%s is under a second", c.ControlPlaneTimeout)
+		b.bad(healthCheckField, "%s is under a second", c.ControlPlaneTimeout)
+	}
+	if c.APICallTimeout < time.Second {
+		b.bad("timeouts.kubernetesAPICall", "%s is under a second", c.APICallTimeout)
 	}
 }
 
 func (b *builder) validatePaths(c *Config) {
 	b.validatePath("certificatesDir", c.CertificatesDir)
-	b.validatePath("etcd.local.dataDir", c.Etcd.DataDir)
-	for _, other := range []string{c.CertificatesDir, "/etc/kubernetes", "/var/lib/kubelet", "/var/lib/bootstrap", "/run", "/dev", "/proc", "/sys"} {
-		if within(c.Etcd.DataDir, other) || within(other, c.Etcd.DataDir) {
-			b.bad("etcd.local.dataDir", "%q must not share a folder with %s: it belongs to etcd alone", c.Etcd.DataDir, other)
-		}
-	}
 	if s := c.CRISocket; s != "" {
 		b.validatePath("nodeRegistration.criSocket", strings.TrimPrefix(s, "unix://"))
 	}
-	if r := strings.TrimSuffix(c.Images.Etcd, "/etcd:"+etcdTag); !repository.MatchString(r) {
-		b.bad("imageRepository", "%q is no image repository", r)
+	if !isText(c.PatchesDir) {
+		b.bad("patches.directory", "it holds a line break, NUL or bytes that are no text")
+	}
+	if !repository.MatchString(c.Images.Repository) {
+		b.bad("imageRepository", "%q is no image repository", c.Images.Repository)
 	}
 }
 
@@ -172,13 +172,10 @@ func (b *builder) validatePath(field, p string) {
 // within tells whether path is dir or lies below it.
 func within(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
 
-func (b *builder) validateArgs(field string, args []Arg) {
-	for i, a := range args {
-		if !flagName.MatchString(a.Name) {
-			b.bad(at(field, i)+".name", "%q is no flag name (write it without dashes)", a.Name)
-		}
-		if strings.ContainsAny(a.Value, "\x00\n\r") || !utf8.ValidString(a.Value) {
-			b.bad(at(field, i)+".value", "that of %s holds a line break, NUL or bytes that are no text", a.Name)
+func (b *builder) validateNames(field string, names []string) {
+	for i, name := range names {
+		if !step.MatchString(name) {
+			b.bad(at(field, i), "%q is no name", name)
 		}
 	}
 }

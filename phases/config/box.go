@@ -1,0 +1,23 @@
+package config
+
+import "cmp"
+
+// boxOf fills in what BoxConfiguration leaves out. Whoever asks for a token has more
+// nodes in mind, and then the control plane is kept for itself, as kubeadm does.
+func boxOf(file boxConfiguration, flags Flags, c *Config) Box {
+	join := flags.PrintJoinCommand || file.PrintJoinCommand
+	alone := len(c.BootstrapTokens) == 0 && !join
+	return Box{
+		SingleNode:       deref(flags.SingleNode, deref(file.SingleNode, alone)),
+		Network:          cmp.Or(file.Network, Flannel),
+		UploadCerts:      flags.UploadCerts || deref(file.UploadCerts, c.CertificateKey != ""), // a key has no other use
+		WriteKubeconfig:  flags.WriteKubeconfig || file.WriteKubeconfig,
+		PrintJoinCommand: join,
+	}
+}
+
+func (b *builder) validateBox(box Box) {
+	if box.Network != Flannel && box.Network != NoNetwork {
+		b.bad("network", "%q is unknown, want %s, or %s to bring your own", box.Network, Flannel, NoNetwork)
+	}
+}

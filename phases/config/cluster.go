@@ -1,0 +1,81 @@
+package config
+
+import (
+	"net/netip"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// ClusterConfiguration is what kubeadm-config holds: all that is the cluster's and not
+// this node's, in kubeadm's words, with the defaults filled in. Reading it gives the same.
+func (c *Config) ClusterConfiguration() ([]byte, error) {
+	return yaml.Marshal(clusterConfiguration{
+		typeMeta:                    typeMeta{kubeadmV1beta4, clusterKind},
+		KubernetesVersion:           c.KubernetesVersion,
+		ClusterName:                 c.ClusterName,
+		ControlPlaneEndpoint:        c.ControlPlaneEndpoint,
+		CertificatesDir:             c.CertificatesDir,
+		ImageRepository:             c.Images.Repository,
+		EncryptionAlgorithm:         c.KeyAlgorithm,
+		CertificateValidityPeriod:   (*duration)(&c.CertificateValidity),
+		CACertificateValidityPeriod: (*duration)(&c.CAValidity),
+		Networking: networkingFile{
+			ServiceSubnet: joined(c.Networking.ServiceSubnets),
+			PodSubnet:     joined(c.Networking.PodSubnets),
+			DNSDomain:     c.Networking.DNSDomain,
+		},
+		Etcd:              c.etcdFile(),
+		APIServer:         apiServer{c.APIServer.file(), c.CertSANs},
+		ControllerManager: c.ControllerManager.file(),
+		Scheduler:         c.Scheduler.file(),
+		DNS:               dns{replacement(c.Images.CoreDNS, c.defaultImages().CoreDNS), c.DNSDisabled},
+		Proxy:             proxy{c.ProxyDisabled},
+	})
+}
+
+// BoxConfiguration is our own part of it, without what is meant for one run.
+func (c *Config) BoxConfiguration() ([]byte, error) {
+	return yaml.Marshal(boxConfiguration{
+		typeMeta:   typeMeta{boxVersion, boxKind},
+		SingleNode: &c.Box.SingleNode,
+		Network:    c.Box.Network,
+	})
+}
+
+func (c *Config) defaultImages() Images { return NewImages(c.Images.Repository, c.KubernetesVersion) }
+
+func (c *Config) etcdFile() etcdFile {
+	if c.Etcd.External != nil {
+		external := externalEtcd(*c.Etcd.External)
+		return etcdFile{External: &external}
+	}
+	return etcdFile{Local: &localEtcd{
+		imageMeta:      replacement(c.Images.Etcd, c.defaultImages().Etcd),
+		DataDir:        c.Etcd.DataDir,
+		ExtraArgs:      c.Etcd.ExtraArgs,
+		ExtraEnvs:      envFile(c.Etcd.ExtraEnvs),
+		ServerCertSANs: c.Etcd.ServerCertSANs,
+		PeerCertSANs:   c.Etcd.PeerCertSANs,
+	}}
+}
+
+func (p Component) file() component {
+	return component{p.ExtraArgs, envFile(p.ExtraEnvs), p.ExtraVolumes}
+}
+
+func envFile(envs []EnvVar) []envVar {
+	var file []envVar
+	for _, e := range envs {
+		file = append(file, envVar{Name: e.Name, Value: e.Value})
+	}
+	return file
+}
+
+func joined(subnets []netip.Prefix) string {
+	texts := make([]string, len(subnets))
+	for i, s := range subnets {
+		texts[i] = s.String()
+	}
+	return strings.Join(texts, ",")
+}

@@ -1,0 +1,191 @@
+package config
+
+import (
+	_ "embed" // of the lists of fields
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	proxyv1alpha1 "k8s.io/kube-proxy/config/v1alpha1"
+	kubeletv1beta1 "k8s.io/kubelet/config/v1beta1"
+	kjson "sigs.k8s.io/json"
+	sigsyaml "sigs.k8s.io/yaml"
+)
+
+// KubeletConfiguration and KubeProxyConfiguration are Kubernetes' own: their Go types
+// know JSON only, so these documents are read as JSON, field by field.
+
+// The names of their fields, one a line, kept by TestFieldLists.
+var (
+	//go:embed fields/kubelet.txt
+	kubeletFields string
+	//go:embed fields/kube-proxy.txt
+	kubeProxyFields string
+)
+
+func (part document) kubelet(root *yaml.Node) (map[string]any, error) {
+	return part.fields(root, kubeletFields, func(data []byte) ([]error, error) {
+		return kjson.UnmarshalStrict(data, &kubeletv1beta1.KubeletConfiguration{})
+	})
+}
+
+func (part document) kubeProxy(root *yaml.Node) (map[string]any, error) {
+	return part.fields(root, kubeProxyFields, func(data []byte) ([]error, error) {
+		return kjson.UnmarshalStrict(data, &proxyv1alpha1.KubeProxyConfiguration{})
+	})
+}
+
+// fields reads a document and asks of each of its fields whether its type takes it.
+func (part document) fields(root *yaml.Node, known string, decode func([]byte) ([]error, error)) (map[string]any, error) {
+	var readable map[string]any // the JSON library's reader lets duplicate keys pass
+	if err := yaml.Unmarshal(part.text, &readable); err != nil {
+		return nil, err
+	}
+	data, err := sigsyaml.YAMLToJSON(part.text)
+	if err != nil {
+		return nil, fmt.Errorf("line %d: %w", root.Line, err)
+	}
+	var all map[string]any
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(data, &all); err != nil {
+		return nil, fmt.Errorf("line %d: %w", root.Line, err)
+	}
+	var findings []string
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		alone, err := json.Marshal(map[string]any{name: all[name]})
+		if err != nil {
+			return nil, err
+		}
+		unknownFields, err := decode(alone)
+		for _, each := range append(unknownFields, err) {
+			if each != nil {
+				findings = append(findings, typeFinding(root, name, each, strings.Fields(known)))
+			}
+		}
+	}
+	if len(findings) > 0 {
+		return nil, &yaml.TypeError{Errors: findings}
+	}
+	return all, nil
+}
+
+// typeFinding is what the JSON library says about a top-level field, in the form of the YAML one's.
+func typeFinding(root *yaml.Node, name string, err error, known []string) string {
+	field, isUnknown := strings.CutPrefix(err.Error(), "unknown field ")
+	if isUnknown {
+		field = strings.Trim(field, `"`)
+		return fmt.Sprintf("line %d: %s", lineIn(root, field), unknown(field[strings.LastIndex(field, ".")+1:], known))
+	}
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return fmt.Sprintf("line %d: %s: %v", lineIn(root, name), name, err)
+	}
+	field = name // of a type that reads itself, the library knows no field
+	if strings.HasPrefix(wrong.Field, name) {
+		field = wrong.Field
+	}
+	want := wanted(wrong.Type.Kind().String())
+	got, number, _ := strings.Cut(wrong.Value, " ")
+	if number != "" {
+		return fmt.Sprintf("line %d: %s: %s is no whole number in range", lineIn(root, field), field, number)
+	}
+	got = jsonNames[got]
+	return fmt.Sprintf("line %d: %s: want %s, not %s", lineIn(root, field), field, want, got)
+}
+
+var jsonNames = map[string]string{
+	"string": "text", "number": "a number", "bool": "true or false", "array": "a list", "object": "a mapping",
+}
+
+const staticPodDir = "/etc/kubernetes/manifests"
+
+// decided is a field of a component's document that follows from something else.
+type decided struct {
+	field string
+	value string
+	why   string
+}
+
+func (b *builder) validateKubelet(c *Config) {
+	rules := []decided{
+		{"staticPodPath", staticPodDir, "the control plane's manifests lie there"},
+		{"clusterDomain", c.Networking.DNSDomain, "networking.dnsDomain decides"},
+		{"containerRuntimeEndpoint", c.CRISocket, "nodeRegistration.criSocket decides"},
+		{"authentication.x509.clientCAFile", c.CertificatesDir + "/ca.crt", "the kubelet knows the API server by it"},
+		{"authorization.mode", "Webhook", "otherwise whoever reaches the kubelet's port runs commands in every pod"},
+	}
+	if !c.DNSDisabled && len(c.Networking.ServiceSubnets) > 0 {
+		rules = append(rules, decided{"clusterDNS", c.DNSServiceIP().String(), "CoreDNS has the tenth address of networking.serviceSubnet"})
+	}
+	b.validateDecided(kubeletKind, c.Kubelet, rules)
+	b.validateKubeletFields(c)
+}
+
+func (b *builder) validateKubeletFields(c *Config) {
+	m, _ := minorOf(c.KubernetesVersion)
+	for _, name := range m.lacksField {
+		if _, ok := c.Kubelet[name]; ok {
+			b.badIn(kubeletKind, name, "the kubelet of Kubernetes 1.%d has no such field", m.number)
+		}
+	}
+	if driver := textOf(c.Kubelet, "cgroupDriver"); !slices.Contains([]string{"", "systemd", "cgroupfs"}, driver) {
+		b.badIn(kubeletKind, "cgroupDriver", "%q is unknown, want systemd or cgroupfs", driver)
+	}
+	for _, field := range []string{"port", "readOnlyPort", "healthzPort"} { // 0 is the default, or off
+		if port, ok := c.Kubelet[field].(int64); ok && (port < 0 || port > 65535) {
+			b.badIn(kubeletKind, field, "%d is no port", port)
+		}
+	}
+}
+
+func (b *builder) validateKubeProxy(c *Config) {
+	if c.KubeProxy != nil && c.ProxyDisabled {
+		b.badIn(kubeProxyKind, "kind", "nobody would read this: proxy.disabled leaves kube-proxy out")
+	}
+	b.validateDecided(kubeProxyKind, c.KubeProxy, []decided{
+		{"clusterCIDR", joined(c.Networking.PodSubnets), "networking.podSubnet decides"},
+		{"hostnameOverride", "", "every node reads the same document"},
+		{"clientConnection.kubeconfig", "/var/lib/kube-proxy/kubeconfig.conf", "the API server's address and the pod's own token lie there"},
+	})
+	modes := []string{"", "nftables", "iptables", "ipvs"}
+	if mode := textOf(c.KubeProxy, "mode"); !slices.Contains(modes, mode) {
+		b.badIn(kubeProxyKind, "mode", "%q is unknown, want one of %v", mode, modes[1:])
+	}
+}
+
+func (b *builder) validateDecided(kind string, fields map[string]any, rules []decided) {
+	for _, r := range rules {
+		got, is := textOf(fields, r.field), ""
+		if r.value != "" {
+			is = fmt.Sprintf(", it is %q", r.value)
+		}
+		if got != "" && got != r.value {
+			b.badIn(kind, r.field, "%q can't be set here%s: %s", got, is, r.why)
+		}
+	}
+}
+
+// badIn adds a finding about a field of Kubernetes' own documents.
+func (b *builder) badIn(kind, field, format string, args ...any) {
+	b.found(lineIn(b.docs.roots[kind], field), field+": "+fmt.Sprintf(format, args...))
+}
+
+// textOf is a field such as authorization.mode as text, a list with commas; empty without.
+func textOf(fields map[string]any, field string) string {
+	name, rest, deeper := strings.Cut(field, ".")
+	if deeper {
+		inner, _ := fields[name].(map[string]any) // of that type, or absent: the document was read strictly
+		return textOf(inner, rest)
+	}
+	switch v := fields[name].(type) {
+	case nil:
+		return ""
+	case []any:
+		return strings.Trim(strings.ReplaceAll(fmt.Sprint(v), " ", ","), "[]")
+	default:
+		return fmt.Sprint(v)
+	}
+}

@@ -1,0 +1,63 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Migrate gives the documents of a config file in the versions that init prefers:
+// v1beta3 becomes v1beta4. Comments are lost. name is for messages.
+func Migrate(name string, data []byte) ([]byte, error) {
+	d, errs := read(name, data)
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	d.init.typeMeta = typeMeta{kubeadmV1beta4, initKind}
+	if d.oldTimeout != nil && !slices.Contains(d.order, initKind) {
+		d.order = append([]string{initKind}, d.order...)
+	}
+	return encode(d)
+}
+
+func encode(d documents) ([]byte, error) {
+	if len(d.order) == 0 {
+		return nil, nil
+	}
+	var out bytes.Buffer
+	enc := yaml.NewEncoder(&out)
+	enc.SetIndent(2)
+	for _, kind := range d.order {
+		if err := enc.Encode(d.document(kind)); err != nil {
+			return nil, err
+		}
+	}
+	err := enc.Close()
+	return out.Bytes(), err
+}
+
+// document is one of them as it is written.
+func (d *documents) document(kind string) any {
+	switch kind {
+	case initKind:
+		return d.init
+	case clusterKind:
+		return d.cluster
+	case boxKind:
+		return d.box
+	}
+	spellNulls(d.roots[kind])
+	return d.roots[kind] // the version of these does not change
+}
+
+// spellNulls: yaml writes a null without a word as text without a letter.
+func spellNulls(n *yaml.Node) {
+	if n.Tag == "!!null" && n.Value == "" {
+		n.Value = "null"
+	}
+	for _, child := range n.Content {
+		spellNulls(child)
+	}
+}

@@ -1,0 +1,91 @@
+package config
+
+import (
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+
+	bootstrapapi "k8s.io/cluster-bootstrap/token/api"
+	bootstraputil "k8s.io/cluster-bootstrap/token/util"
+)
+
+const (
+	defaultTokenTTL   = 24 * time.Hour
+	defaultTokenGroup = "system:bootstrappers:kubeadm:default-node-token"
+)
+
+func tokenUsages() []string {
+	known := slices.Clone(bootstrapapi.KnownTokenUsages)
+	slices.Sort(known)
+	return known
+}
+
+// bootstrapTokens reads the tokens; their text is a secret, and stands in no message.
+func (b *builder) bootstrapTokens(file []bootstrapToken) []BootstrapToken {
+	var tokens []BootstrapToken
+	for i, t := range file {
+		field := at("bootstrapTokens", i)
+		if !bootstraputil.IsValidBootstrapToken(t.Token) {
+			b.bad(field+".token", "want 6 and 16 lower case letters and digits, with a dot between them; bootstrap token generate makes one")
+		}
+		if t.TTL != nil && t.Expires != nil {
+			b.bad(field+".expires", "give either this or ttl")
+		}
+		id, secret, _ := strings.Cut(t.Token, ".")
+		token := BootstrapToken{ID: id, Secret: secret, Description: t.Description, Usages: t.Usages, Groups: t.Groups}
+		if t.Expires != nil {
+			token.Expires = time.Time(*t.Expires)
+		} else {
+			token.TTL = deref((*time.Duration)(t.TTL), defaultTokenTTL)
+		}
+		tokens = append(tokens, token.withDefaults())
+	}
+	return tokens
+}
+
+func (t BootstrapToken) withDefaults() BootstrapToken {
+	if len(t.Usages) == 0 {
+		t.Usages = tokenUsages()
+	}
+	if len(t.Groups) == 0 && slices.Contains(t.Usages, "authentication") {
+		t.Groups = []string{defaultTokenGroup}
+	}
+	return t
+}
+
+func (b *builder) validateTokens(c *Config) {
+	for i, t := range c.BootstrapTokens {
+		field := at("bootstrapTokens", i)
+		b.validateToken(field, t)
+		before := c.BootstrapTokens[:i]
+		if slices.ContainsFunc(before, func(other BootstrapToken) bool { return other.ID == t.ID }) {
+			b.bad(field+".token", "another token has the same ID, which is what it is stored under")
+		}
+	}
+	if key, err := hex.DecodeString(c.CertificateKey); err != nil || len(key) != 0 && len(key) != 32 {
+		b.bad("certificateKey", "want 64 hexadecimal digits")
+	}
+}
+
+func (b *builder) validateToken(field string, t BootstrapToken) {
+	if t.TTL < 0 || t.TTL > 0 && t.TTL < time.Second {
+		b.bad(field+".ttl", "%s is under a second; 0s is for ever", t.TTL)
+	}
+	if !isText(t.Description) {
+		b.bad(field+".description", "it holds a line break, NUL or bytes that are no text")
+	}
+	for i, usage := range t.Usages {
+		if !slices.Contains(tokenUsages(), usage) {
+			b.bad(at(field+".usages", i), "%q is unknown, want one of %v", usage, tokenUsages())
+		}
+	}
+	if len(t.Groups) > 0 && !slices.Contains(t.Usages, "authentication") {
+		b.bad(field+".groups", "they need authentication among the usages")
+	}
+	for i, group := range t.Groups {
+		if bootstraputil.ValidateBootstrapGroupName(group) != nil {
+			b.bad(at(field+".groups", i), "%q must begin with %s and hold only lower case letters, digits, ':' and '-'", group, bootstrapapi.BootstrapDefaultGroup+":")
+		}
+	}
+}

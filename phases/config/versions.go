@@ -1,0 +1,113 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+)
+
+// DefaultVersion is the Kubernetes release that init makes when neither the file nor a
+// bundle says which.
+const DefaultVersion = "v1.36.3"
+
+// networkTag is flannel's version.
+const networkTag = "v0.28.10"
+
+// minor is what belongs to one minor release of Kubernetes: what it is released and
+// tested with, and in what it differs from the newest. The flags that the phases set,
+// and the kubelet's fields, are in all of these; scripts/components/flags tells.
+type minor struct {
+	number     int
+	etcdTag    string
+	coreDNSTag string
+	pauseTag   string
+	lacksFlags map[string][]string // by component
+	moreFlags  map[string][]string
+	lacksField []string // of KubeletConfiguration
+	gates      []string // of kubeadm that say what is so in any case
+}
+
+// minors are those that are supported, the newest first. Kubernetes mends these.
+func minors() []minor {
+	const apiServer, controllerManager, scheduler, kubelet = "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"
+	curves, kubeletFields := []string{"tls-curve-preferences"}, []string{"memoryReservationPolicy", "tlsCurvePreferences"}
+	return []minor{
+		{
+			number: 36, etcdTag: "3.6.8-0", coreDNSTag: "v1.14.2", pauseTag: "3.10.2",
+			gates: []string{"NodeLocalCRISocket"},
+		},
+		{
+			number: 35, etcdTag: "3.6.6-0", coreDNSTag: "v1.13.1", pauseTag: "3.10.1",
+			lacksFlags: map[string][]string{
+				apiServer:         curves,
+				controllerManager: append(curves, "concurrent-resourceclaim-syncs"),
+				scheduler:         curves,
+			},
+			lacksField: kubeletFields,
+			gates:      []string{"ControlPlaneKubeletLocalMode", "NodeLocalCRISocket"},
+		},
+		{
+			number: 34, etcdTag: "3.6.5-0", coreDNSTag: "v1.12.1", pauseTag: "3.10.1",
+			lacksFlags: map[string][]string{
+				apiServer: append(curves, "min-compatibility-version"),
+				controllerManager: append(curves, "min-compatibility-version", "concurrent-resourceclaim-syncs",
+					"concurrent-device-taint-eviction-syncs", "controller-shutdown-timeout"),
+				scheduler: append(curves, "min-compatibility-version"),
+			},
+			moreFlags:  map[string][]string{kubelet: {"pod-infra-container-image"}},
+			lacksField: kubeletFields,
+			gates:      []string{"ControlPlaneKubeletLocalMode", "NodeLocalCRISocket", "WaitForAllControlPlaneComponents"},
+		},
+	}
+}
+
+var (
+	release = regexp.MustCompile(`^v1\.([1-9]\d?)\.(0|[1-9]\d{0,3})$`)
+	label   = regexp.MustCompile(`^[a-z]{2}`) // stable-1, ci/latest
+)
+
+// minorOf is that of a version; the newest, for all checks that follow, when there is none.
+func minorOf(version string) (minor, bool) {
+	all := minors()
+	m := release.FindStringSubmatch(version)
+	for _, each := range all {
+		if m != nil && m[1] == strconv.Itoa(each.number) {
+			return each, true
+		}
+	}
+	return all[0], false
+}
+
+// Minor is that of KubernetesVersion: 36 of v1.36.3.
+func (c *Config) Minor() int {
+	m, _ := minorOf(c.KubernetesVersion)
+	return m.number
+}
+
+func (b *builder) validateVersion(version string) {
+	if _, ok := minorOf(version); ok {
+		return
+	}
+	all := minors()
+	oldest, newest := all[len(all)-1].number, all[0].number
+	wanted := fmt.Sprintf("want v1.%d.x to v1.%d.x", oldest, newest)
+	m := release.FindStringSubmatch(version)
+	switch {
+	case label.MatchString(version):
+		b.bad("kubernetesVersion", "%q would have to be looked up on the internet, %s", version, wanted)
+	case m == nil:
+		b.bad("kubernetesVersion", "%q is no release such as %s, %s", version, DefaultVersion, wanted)
+	case len(m[1]) < 2 || m[1] < strconv.Itoa(oldest):
+		b.bad("kubernetesVersion", "%q is not supported, as Kubernetes 1.%s gets no more fixes, %s", version, m[1], wanted)
+	default:
+		b.bad("kubernetesVersion", "%q is not supported, as this bootstrap does not know Kubernetes 1.%s yet, %s", version, m[1], wanted)
+	}
+}
+
+// withV is the version as the components' tags have it; kubeadm takes it without the v as well.
+func withV(version string) string {
+	if version != "" && version[0] >= '0' && version[0] <= '9' {
+		return "v" + version
+	}
+	return version
+}

@@ -1,0 +1,103 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestOwnFlags: what the static pods are started with exists in every minor, so that
+// one set of flags does for all.
+func TestOwnFlags(t *testing.T) {
+	lists := map[string]string{
+		"etcd": etcdFlags, "kube-apiserver": apiServerFlags, "kube-controller-manager": controllerManagerFlags, "kube-scheduler": schedulerFlags,
+	}
+	flag := regexp.MustCompile(`(?m)^ +- "?--([a-z0-9-]+)=`)
+	for component, newest := range lists {
+		manifest, err := os.ReadFile(filepath.Join("../../testdata/golden/staticpod/default", component+".yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		used := flag.FindAllStringSubmatch(string(manifest), -1)
+		if len(used) < 5 {
+			t.Fatalf("%s: %d flags found", component, len(used))
+		}
+		for _, m := range minors() {
+			known := m.flagNames(component, newest)
+			for _, name := range used {
+				if !slices.Contains(known, name[1]) {
+					t.Errorf("%s of 1.%d has no flag %s", component, m.number, name[1])
+				}
+			}
+		}
+	}
+}
+
+// TestBundledVersion: what a bundle holds is what init makes, unless the file says otherwise.
+func TestBundledVersion(t *testing.T) {
+	named := []byte("apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\nkubernetesVersion: v1.34.1\n")
+	for _, c := range []struct {
+		bundled string
+		file    []byte
+		want    string
+	}{
+		{"", nil, DefaultVersion},
+		{"v1.35.4", nil, "v1.35.4"},
+		{"v1.35.4", named, "v1.34.1"},
+	} {
+		m := machine
+		m.Bundled = c.bundled
+		got, err := Parse("config.yaml", c.file, m)
+		if err != nil || got.KubernetesVersion != c.want || got.Images.Etcd != NewImages(DefaultImageRepository, c.want).Etcd {
+			t.Errorf("bundle of %q: %v, %v, want %s", c.bundled, got, err, c.want)
+		}
+	}
+}
+
+// TestFlagLists holds the lists to what validateFlags takes them for, and the table of
+// minors to the lists: a name that is misspelt there would do nothing.
+func TestFlagLists(t *testing.T) {
+	for component, text := range map[string]string{
+		"etcd": etcdFlags, "kube-apiserver": apiServerFlags, "kube-controller-manager": controllerManagerFlags,
+		"kube-scheduler": schedulerFlags, "kubelet": kubeletFlags,
+	} {
+		names := strings.Fields(text)
+		if !slices.IsSorted(names) || len(names) < 50 || len(slices.Compact(slices.Clone(names))) != len(names) {
+			t.Errorf("%s: not sorted, short, or a name twice", component)
+		}
+		if !slices.Contains(names, "feature-gates") || slices.Contains(names, "help") || slices.Contains(names, "version") {
+			t.Errorf("%s: want feature-gates, and not help and version", component)
+		}
+		for _, m := range minors() {
+			for _, name := range m.lacksFlags[component] {
+				if !slices.Contains(names, name) {
+					t.Errorf("%s: 1.%d lacks %s, which the list has not", component, m.number, name)
+				}
+			}
+			for _, name := range m.moreFlags[component] {
+				if slices.Contains(names, name) {
+					t.Errorf("%s: 1.%d has %s besides, and so has the list", component, m.number, name)
+				}
+			}
+		}
+	}
+	for _, m := range minors() {
+		for _, name := range m.lacksField {
+			if !slices.Contains(strings.Fields(kubeletFields), name) {
+				t.Errorf("1.%d lacks the field %s, which nobody has", m.number, name)
+			}
+		}
+	}
+}
+
+func TestMinor(t *testing.T) {
+	if m, ok := minorOf(DefaultVersion); !ok || m.number != minors()[0].number {
+		t.Errorf("the default, %s, is not of the newest minor", DefaultVersion)
+	}
+	if got := (&Config{KubernetesVersion: "v1.34.4"}).Minor(); got != 34 {
+		t.Errorf("%d", got)
+	}
+}

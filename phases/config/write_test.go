@@ -1,0 +1,223 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	proxyv1alpha1 "k8s.io/kube-proxy/config/v1alpha1"
+	kubeletv1beta1 "k8s.io/kubelet/config/v1beta1"
+)
+
+var comparing = cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})
+
+func parseFile(t *testing.T, file string) *Config {
+	t.Helper()
+	c, err := Parse(filepath.Base(file), []byte(readFile(t, file)), machine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestClusterConfiguration: what is stored gives, when read, all that is the cluster's.
+func TestClusterConfiguration(t *testing.T) {
+	for _, file := range files(t, "valid-*.yaml") {
+		c := parseFile(t, file)
+		cluster, err := c.ClusterConfiguration()
+		box, err2 := c.BoxConfiguration()
+		if err != nil || err2 != nil {
+			t.Fatal(err, err2)
+		}
+		again, err := Parse("stored.yaml", slices.Concat(cluster, []byte("---\n"), box), Machine{Hostname: "node-1", Address: c.AdvertiseAddress})
+		if err != nil {
+			t.Errorf("%s: %v\n%s", file, err, cluster)
+			continue
+		}
+		if diff := cmp.Diff(clusterWide(c), clusterWide(again), comparing, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", file, diff)
+		}
+	}
+}
+
+// clusterWide is a Config without what is this node's or for one run.
+func clusterWide(c *Config) Config {
+	w := *c
+	w.NodeName, w.AdvertiseAddress, w.BindPort = "", netip.Addr{}, 0
+	w.CRISocket, w.Taints, w.KubeletExtraArgs, w.ImagePullPolicy, w.ImagePullSerial = "", nil, nil, "", false
+	w.ControlPlaneTimeout, w.APICallTimeout, w.BootstrapTokens, w.CertificateKey = 0, 0, nil, ""
+	w.Box = Box{SingleNode: c.Box.SingleNode, Network: c.Box.Network}
+	w.SkipPhases, w.IgnorePreflight, w.PatchesDir, w.Kubelet, w.KubeProxy = nil, nil, "", nil, nil
+	return w
+}
+
+// TestStored shows the documents as they are stored: kubeadm reads them too.
+func TestStored(t *testing.T) {
+	for _, name := range []string{"cluster", "external-etcd", "images", "dual-stack"} {
+		c := parseFile(t, filepath.Join(configDir, "valid-"+name+".yaml"))
+		cluster, err := c.ClusterConfiguration()
+		box, err2 := c.BoxConfiguration()
+		if err != nil || err2 != nil {
+			t.Fatal(err, err2)
+		}
+		golden(t, "../../testdata/golden/config/stored-"+name+".yaml", string(cluster)+"---\n"+string(box))
+	}
+}
+
+func TestDefaultFile(t *testing.T) {
+	for _, m := range []Machine{machine, {Hostname: "box.example.org", Address: netip.MustParseAddr("2001:db8::7")}, {Hostname: "1e3", Address: machine.Address}} {
+		file, err := DefaultFile(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := Default(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Parse("default.yaml", file, Machine{}) // the file alone says it all
+		if err != nil {
+			t.Fatalf("%v\n%s", err, file)
+		}
+		if diff := cmp.Diff(want, got, comparing); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+	if _, err := DefaultFile(Machine{Hostname: "node"}); err == nil {
+		t.Error("a file for a machine without an address")
+	}
+}
+
+// TestMigrate: a file means the same in v1beta4, and migrating it again changes nothing.
+func TestMigrate(t *testing.T) {
+	for _, file := range files(t, "valid-*.yaml") {
+		migrated, err := Migrate(file, []byte(readFile(t, file)))
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		if bytes.Contains(migrated, []byte(kubeadmV1beta3)) {
+			t.Errorf("%s: v1beta3 is left:\n%s", file, migrated)
+		}
+		again, err := Migrate(file, migrated)
+		if diff := cmp.Diff(string(migrated), string(again)); diff != "" || err != nil {
+			t.Errorf("%s: again: %v %s", file, err, diff)
+		}
+		got, err := Parse(file, migrated, machine)
+		if diff := cmp.Diff(parseFile(t, file), got, comparing, cmpopts.EquateEmpty()); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s\n%s", file, err, diff, migrated)
+		}
+	}
+	if _, err := Migrate("x.yaml", []byte("apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\nfrob: 1\n")); err == nil ||
+		!strings.Contains(err.Error(), `x.yaml:3: unknown field "frob"`) {
+		t.Errorf("an unknown field: %v", err)
+	}
+}
+
+// TestMigrateNull: a field without a value stays one.
+func TestMigrateNull(t *testing.T) {
+	const file = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nconntrack: {maxPerCore: , min: 0}\n"
+	migrated, err := Migrate("x.yaml", []byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Parse("x.yaml", migrated, machine); err != nil {
+		t.Errorf("%v\n%s", err, migrated)
+	}
+}
+
+func TestMigrateV1beta3(t *testing.T) {
+	file := filepath.Join(configDir, "valid-v1beta3.yaml")
+	migrated, err := Migrate(file, []byte(readFile(t, file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "../../testdata/golden/config/migrated-v1beta3.yaml", string(migrated))
+}
+
+// TestFieldLists keeps the names of Kubernetes' own documents, from their Go types.
+func TestFieldLists(t *testing.T) {
+	for file, of := range map[string]reflect.Type{
+		"fields/kubelet.txt":    reflect.TypeFor[kubeletv1beta1.KubeletConfiguration](),
+		"fields/kube-proxy.txt": reflect.TypeFor[proxyv1alpha1.KubeProxyConfiguration](),
+	} {
+		names := map[string]bool{}
+		jsonFields(of, names)
+		golden(t, file, strings.Join(sortedKeys(names), "\n")+"\n")
+	}
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func jsonFields(of reflect.Type, names map[string]bool) {
+	for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice || of.Kind() == reflect.Map {
+		of = of.Elem()
+	}
+	if of.Kind() != reflect.Struct {
+		return
+	}
+	for _, f := range reflect.VisibleFields(of) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name != "" && name != "-" {
+			names[name] = true
+		}
+		jsonFields(f.Type, names)
+	}
+}
+
+// TestNoSecretInErrors: a token or key that is refused is not shown.
+func TestNoSecretInErrors(t *testing.T) {
+	const secret = "0123456789abcdeF"
+	for _, text := range []string{
+		"bootstrapTokens: [{token: abcdef." + secret + "}]", "bootstrapTokens: [abcdef." + secret + "]", "bootstrapTokens: abcdef." + secret,
+		"bootstrapTokens: [{token: [" + secret + "]}]", "bootstrapTokens: [{ttl: 1h, token: !!int " + secret + "}]",
+		"certificateKey: " + secret, "certificateKey: [" + secret + "]",
+		"bootstrapTokens: [{token: abcdef.0123456789abcdef}, {token: abcdef." + strings.ToLower(secret) + "}]",
+	} {
+		_, err := Parse("x.yaml", []byte("apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\n"+text), machine)
+		if err == nil || strings.Contains(strings.ToLower(err.Error()), strings.ToLower(secret)) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestTokenHidesItsSecret(t *testing.T) {
+	token := BootstrapToken{ID: "abcdef", Secret: "0123456789abcdef"}
+	c := Config{BootstrapTokens: []BootstrapToken{token}}
+	for _, shown := range []string{token.String(), fmt.Sprintf("%v", token), fmt.Sprintf("%+v", &token), fmt.Sprintf("%#v", token), fmt.Sprintf("%+v", c)} {
+		if strings.Contains(shown, token.Secret) || !strings.Contains(shown, token.ID) {
+			t.Errorf("%s", shown)
+		}
+	}
+}
+
+// TestFlags: what the command line says goes before the file.
+func TestFlags(t *testing.T) {
+	file := []byte("apiVersion: bootstrap/v1alpha1\nkind: BoxConfiguration\nsingleNode: true\nwriteKubeconfig: true\n")
+	m := machine
+	m.Flags = Flags{SingleNode: new(bool), UploadCerts: true, PrintJoinCommand: true}
+	c, err := Parse("box.yaml", file, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Box{Network: Flannel, UploadCerts: true, WriteKubeconfig: true, PrintJoinCommand: true}
+	if diff := cmp.Diff(want, c.Box); diff != "" {
+		t.Error(diff)
+	}
+	if len(c.Taints) != 1 {
+		t.Errorf("taints %v of a control plane that is kept for itself", c.Taints)
+	}
+}
