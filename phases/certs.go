@@ -44,16 +44,19 @@ func authorities(c *config.Config) []authority {
 	apiServer := leaf{"apiserver", pki.Leaf{
 		CommonName: "kube-apiserver", Names: apiServerNames(c), Server: true, Validity: c.CertificateValidity,
 	}}
-	return []authority{
+	all := []authority{
 		{"ca", "kubernetes", []leaf{apiServer, client("apiserver-kubelet-client", "kube-apiserver-kubelet-client")}},
 		{"front-proxy-ca", "front-proxy-ca", []leaf{client("front-proxy-client", "front-proxy-client")}},
-		{"etcd/ca", "etcd-ca", []leaf{
-			member("etcd/server", c.Etcd.ServerCertSANs),
-			member("etcd/peer", c.Etcd.PeerCertSANs),
-			client("etcd/healthcheck-client", "kube-etcd-healthcheck-client"),
-			client("apiserver-etcd-client", "kube-apiserver-etcd-client"),
-		}},
 	}
+	if c.Etcd.External != nil {
+		return all
+	}
+	return append(all, authority{"etcd/ca", "etcd-ca", []leaf{
+		member("etcd/server", c.Etcd.ServerCertSANs),
+		member("etcd/peer", c.Etcd.PeerCertSANs),
+		client("etcd/healthcheck-client", "kube-etcd-healthcheck-client"),
+		client("apiserver-etcd-client", "kube-apiserver-etcd-client"),
+	}})
 }
 
 func runCerts(ctx context.Context, env *Env) error {

@@ -1,8 +1,10 @@
 package phases
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -231,12 +233,21 @@ func TestMachineWarnings(t *testing.T) {
 func TestPorts(t *testing.T) {
 	cases := map[string][]string{
 		"default": {
-			"kube-apiserver 0.0.0.0:6443", "etcd clients 127.0.0.1:2379", "etcd peers 192.0.2.10:2380", "etcd metrics 127.0.0.1:2381",
+			"kube-apiserver 0.0.0.0:6443",
 			"kubelet health 127.0.0.1:10248", "kubelet 0.0.0.0:10250", "kube-controller-manager 127.0.0.1:10257", "kube-scheduler 127.0.0.1:10259",
+			"kube-proxy metrics 127.0.0.1:10249", "kube-proxy health 0.0.0.0:10256",
+			"etcd clients 127.0.0.1:2379", "etcd peers 192.0.2.10:2380", "etcd metrics 127.0.0.1:2381",
 		},
 		"endpoint-ipv6": {
-			"kube-apiserver [::]:7443", "etcd clients [::1]:2379", "etcd peers [2001:db8::10]:2380", "etcd metrics [::1]:2381",
+			"kube-apiserver [::]:7443",
 			"kubelet health [::1]:10248", "kubelet [::]:10250", "kube-controller-manager [::1]:10257", "kube-scheduler [::1]:10259",
+			"kube-proxy metrics [::1]:10249", "kube-proxy health [::]:10256",
+			"etcd clients [::1]:2379", "etcd peers [2001:db8::10]:2380", "etcd metrics [::1]:2381",
+		},
+		"external-etcd": {
+			"kube-apiserver 0.0.0.0:6443",
+			"kubelet health 127.0.0.1:10248", "kubelet 0.0.0.0:10250", "kube-controller-manager 127.0.0.1:10257", "kube-scheduler 127.0.0.1:10259",
+			"kube-proxy metrics 127.0.0.1:10249", "kube-proxy health 0.0.0.0:10256",
 		},
 	}
 	for name, want := range cases {
@@ -264,7 +275,7 @@ func TestCAMounts(t *testing.T) {
 	if err := os.WriteFile(at("/etc/pki/ca-trust"), nil, 0o644); err != nil { // no folder
 		t.Fatal(err)
 	}
-	want := []templates.Mount{{Name: "ca-certs", Path: "/etc/ssl/certs"}, {Name: "usr-share-ca-certificates", Path: "/usr/share/ca-certificates"}}
+	want := []templates.Mount{hostFolder("ca-certs", "/etc/ssl/certs"), hostFolder("usr-share-ca-certificates", "/usr/share/ca-certificates")}
 	if diff := cmp.Diff(want, caMounts(at)); diff != "" {
 		t.Error(diff)
 	}
@@ -275,7 +286,7 @@ func componentDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for component, version := range map[string]string{
-		"kubernetes": "v1.36.3", "etcd": "v3.6.8", "containerd": "v2.2.9", "runc": "v1.4.0", "cni": "v1.9.0", "coredns": "v1.14.2", "pause": "3.10.2",
+		"kubernetes": "v1.36.3", "etcd": "v3.6.8", "containerd": "v2.2.9", "runc": "v1.4.0", "cni": "v1.9.0", "coredns": "v1.14.2", "pause": "3.10.2", "flannel": "v0.28.10",
 	} {
 		setVersion(t, dir, component, version)
 	}
@@ -305,10 +316,11 @@ func TestBundleSources(t *testing.T) {
 	}
 	images := config.NewImages(config.DefaultImageRepository, "v1.36.3")
 	for key, want := range map[string]bundle.Source{
-		"binary kubelet": {Kind: bundle.Binary, Name: "kubelet", Version: "v1.36.3", File: dir + "/kubernetes/kubelet"},
-		"cni bridge":     {Kind: bundle.CNI, Name: "bridge", Version: "v1.9.0", File: dir + "/cni/bridge"},
-		"image etcd":     {Kind: bundle.Image, Name: images.Etcd, Version: "v3.6.8", File: dir + "/etcd/etcd"},
-		"image pause":    {Kind: bundle.Image, Name: images.Pause, Version: "3.10.2", File: dir + "/pause/pause"},
+		"binary kubelet":   {Kind: bundle.Binary, Name: "kubelet", Version: "v1.36.3", File: dir + "/kubernetes/kubelet"},
+		"cni bridge":       {Kind: bundle.CNI, Name: "bridge", Version: "v1.9.0", File: dir + "/cni/bridge"},
+		"image etcd":       {Kind: bundle.Image, Name: images.Etcd, Version: "v3.6.8", File: dir + "/etcd/etcd"},
+		"image pause":      {Kind: bundle.Image, Name: images.Pause, Version: "3.10.2", File: dir + "/pause/pause"},
+		"image kube-proxy": {Kind: bundle.Image, Name: images.Proxy, Version: "v1.36.3", File: dir + "/kubernetes/kube-proxy", Tree: dir + "/netfilter/root"},
 	} {
 		if diff := cmp.Diff(want, got[key]); diff != "" {
 			t.Errorf("%s: %s", key, diff)
@@ -397,5 +409,58 @@ func TestForeignNetwork(t *testing.T) {
 	put(t, env, "/etc/cni/net.d/05-cilium.conflist", "{}", 0o600)
 	if got := env.foreignNetwork(); got != "/etc/cni/net.d/05-cilium.conflist" {
 		t.Errorf("found %q", got)
+	}
+}
+
+// TestProxySettings: what kube-proxy does not set, nothing of ours sets for it.
+func TestProxySettings(t *testing.T) {
+	v4 := config.Networking{ServiceSubnets: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/12")}}
+	v6 := config.Networking{ServiceSubnets: []netip.Prefix{netip.MustParsePrefix("fd00:10:96::/112")}}
+	proxy := func(fields map[string]any) *config.Config { return &config.Config{Networking: v4, KubeProxy: fields} }
+	for name, c := range map[string]struct {
+		config *config.Config
+		facts  host.Facts
+		want   int
+	}{
+		"iptables by the kernel": {proxy(nil), host.Facts{}, 1},
+		"iptables by choice":     {proxy(map[string]any{"mode": "iptables"}), host.Facts{NFTables: true}, 1},
+		"nftables":               {proxy(nil), host.Facts{NFTables: true}, 0},
+		"no kube-proxy":          {&config.Config{Networking: v4, ProxyDisabled: true}, host.Facts{}, 0},
+		"not at localhost":       {proxy(map[string]any{"iptables": map[string]any{"localhostNodePorts": false}}), host.Facts{}, 0},
+		"other addresses":        {proxy(map[string]any{"nodePortAddresses": []any{"primary"}}), host.Facts{}, 0},
+		"IPv6":                   {&config.Config{Networking: v6}, host.Facts{}, 0},
+	} {
+		if got := proxySettings(c.config, c.facts); len(got) != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// TestTakenRules: what kube-proxy and flannel would take for their own depends on how
+// they write their rules.
+func TestTakenRules(t *testing.T) {
+	nft, iptables := host.Facts{NFTables: true}, host.Facts{}
+	own := &config.Config{KubeProxy: map[string]any{"mode": "iptables"}}
+	for _, c := range []struct {
+		config *config.Config
+		facts  host.Facts
+		want   host.Firewall
+	}{
+		{&config.Config{}, nft, host.Firewall{Tables: proxyTables}},
+		{&config.Config{}, iptables, host.Firewall{Chains: []string{"KUBE-SERVICES", "KUBE-PROXY-"}}},
+		{own, nft, host.Firewall{Chains: []string{"KUBE-SERVICES", "KUBE-PROXY-"}}},
+	} {
+		if got := proxyRules(proxyMode(c.config, c.facts)); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%+v, want %+v", got, c.want)
+		}
+	}
+	for found, want := range map[string]string{
+		"table ip6 kube-proxy":                 "nft delete table ip6 kube-proxy",
+		"chain KUBE-SERVICES in table ip6 nat": "ip6tables-save | grep -v -e KUBE- -e FLANNEL- | ip6tables-restore",
+		"chain FLANNEL-FWD in table ip filter": "iptables-save | grep -v -e KUBE- -e FLANNEL- | iptables-restore",
+	} {
+		if got := removeRules(found); got != want {
+			t.Errorf("%s: %s, want %s", found, got, want)
+		}
 	}
 }

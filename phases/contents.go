@@ -16,30 +16,40 @@ type content struct {
 	component string // folder with its programs and a file VERSION
 	program   string
 	image     string // full reference, of images only
+
+	// Of images only: what lies in them besides, as paths below the components' folder.
+	more []string
+	tree string
 }
+
+// netfilter is nft and iptables, which kube-proxy and flannel call.
+const netfilter = "netfilter/root"
 
 // contents is what a bundle holds. Images come in the order that init needs them.
 func contents(i config.Images) []content {
+	binary, cni, image := bundle.Binary, bundle.CNI, bundle.Image
+	plugins := []string{"cni/bridge", "cni/host-local", "cni/loopback", "cni/portmap", "cni-install/cni-install"}
 	return []content{
-		{bundle.Binary, "containerd", "containerd", ""},
-		{bundle.Binary, "containerd", "containerd-shim-runc-v2", ""},
-		{bundle.Binary, "containerd", "ctr", ""},
-		{bundle.Binary, "runc", "runc", ""},
-		{bundle.CNI, "cni", "bridge", ""},
-		{bundle.CNI, "cni", "host-local", ""},
-		{bundle.CNI, "cni", "loopback", ""},
-		{bundle.CNI, "cni", "portmap", ""},
-		{bundle.Binary, "kubernetes", "kubelet", ""},
-		{bundle.Binary, "kubernetes", "kubectl", ""},
-		{bundle.Binary, "etcd", "etcdctl", ""},
-		{bundle.Binary, "etcd", "etcdutl", ""},
-		{bundle.Image, "pause", "pause", i.Pause},
-		{bundle.Image, "etcd", "etcd", i.Etcd},
-		{bundle.Image, "kubernetes", "kube-apiserver", i.APIServer},
-		{bundle.Image, "kubernetes", "kube-controller-manager", i.ControllerManager},
-		{bundle.Image, "kubernetes", "kube-scheduler", i.Scheduler},
-		{bundle.Image, "kubernetes", "kube-proxy", i.Proxy},
-		{bundle.Image, "coredns", "coredns", i.CoreDNS},
+		{kind: binary, component: "containerd", program: "containerd"},
+		{kind: binary, component: "containerd", program: "containerd-shim-runc-v2"},
+		{kind: binary, component: "containerd", program: "ctr"},
+		{kind: binary, component: "runc", program: "runc"},
+		{kind: cni, component: "cni", program: "bridge"},
+		{kind: cni, component: "cni", program: "host-local"},
+		{kind: cni, component: "cni", program: "loopback"},
+		{kind: cni, component: "cni", program: "portmap"},
+		{kind: binary, component: "kubernetes", program: "kubelet"},
+		{kind: binary, component: "kubernetes", program: "kubectl"},
+		{kind: binary, component: "etcd", program: "etcdctl"},
+		{kind: binary, component: "etcd", program: "etcdutl"},
+		{kind: image, component: "pause", program: "pause", image: i.Pause},
+		{kind: image, component: "etcd", program: "etcd", image: i.Etcd},
+		{kind: image, component: "kubernetes", program: "kube-apiserver", image: i.APIServer},
+		{kind: image, component: "kubernetes", program: "kube-controller-manager", image: i.ControllerManager},
+		{kind: image, component: "kubernetes", program: "kube-scheduler", image: i.Scheduler},
+		{kind: image, component: "flannel", program: "flanneld", image: i.Network, more: plugins, tree: netfilter},
+		{kind: image, component: "kubernetes", program: "kube-proxy", image: i.Proxy, tree: netfilter},
+		{kind: image, component: "coredns", program: "coredns", image: i.CoreDNS},
 	}
 }
 
@@ -71,6 +81,12 @@ func (c content) source(dir string) (bundle.Source, error) {
 		return source, nil
 	}
 	source.Name = c.image
+	for _, program := range c.more {
+		source.More = append(source.More, filepath.Join(dir, program))
+	}
+	if c.tree != "" {
+		source.Tree = filepath.Join(dir, c.tree)
+	}
 	tag := c.image[strings.LastIndex(c.image, ":")+1:]
 	release, _, _ := strings.Cut(strings.TrimPrefix(tag, "v"), "-")
 	if release != strings.TrimPrefix(version, "v") {

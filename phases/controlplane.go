@@ -2,8 +2,11 @@ package phases
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"os"
+	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,10 +27,11 @@ var controlPlane = Phase{
 func runControlPlane(ctx context.Context, env *Env) error {
 	c := env.Config
 	mounts := caMounts(env.Host.Path)
+	met := env.apiServerAnswers(ctx) // asked now: what is written next may take it down
 	if err := env.writeStaticPod("kube-apiserver", apiServerPod(c, mounts)); err != nil {
 		return err
 	}
-	if err := env.waitForAPIServer(ctx); err != nil {
+	if err := env.waitForAPIServer(ctx, met); err != nil {
 		return err
 	}
 	if err := env.writeStaticPod("kube-controller-manager", controllerManagerPod(c, mounts)); err != nil {
@@ -37,109 +41,155 @@ func runControlPlane(ctx context.Context, env *Env) error {
 }
 
 // caMounts are the folders of trusted CAs that this host has: distributions differ.
-func caMounts(path func(string) string) []templates.Mount {
+func caMounts(onHost func(string) string) []templates.Mount {
 	var mounts []templates.Mount
-	for _, m := range []templates.Mount{
-		{Name: "ca-certs", Path: "/etc/ssl/certs"},
-		{Name: "etc-ca-certificates", Path: "/etc/ca-certificates"},
-		{Name: "etc-pki-ca-trust", Path: "/etc/pki/ca-trust"},
-		{Name: "etc-pki-tls-certs", Path: "/etc/pki/tls/certs"},
-		{Name: "usr-local-share-ca-certificates", Path: "/usr/local/share/ca-certificates"},
-		{Name: "usr-share-ca-certificates", Path: "/usr/share/ca-certificates"},
+	for _, m := range []struct{ name, path string }{
+		{"ca-certs", "/etc/ssl/certs"},
+		{"etc-ca-certificates", "/etc/ca-certificates"},
+		{"etc-pki-ca-trust", "/etc/pki/ca-trust"},
+		{"etc-pki-tls-certs", "/etc/pki/tls/certs"},
+		{"usr-local-share-ca-certificates", "/usr/local/share/ca-certificates"},
+		{"usr-share-ca-certificates", "/usr/share/ca-certificates"},
 	} {
-		if info, err := os.Stat(path(m.Path)); err == nil && info.IsDir() {
-			mounts = append(mounts, m)
+		if info, err := os.Stat(onHost(m.path)); err == nil && info.IsDir() {
+			mounts = append(mounts, hostFolder(m.name, m.path))
 		}
 	}
 	return mounts
 }
 
+// hostFolder is a folder of this host, at the same path in the container, to read only.
+func hostFolder(name, path string) templates.Mount {
+	return templates.Mount{Name: name, HostPath: path, MountPath: path, ReadOnly: true, Type: "Directory"}
+}
+
 func apiServerPod(c *config.Config, mounts []templates.Mount) templates.KubeAPIServer {
-	pki := c.CertificatesDir
+	pod := podOf(c, c.Images.APIServer, command("kube-apiserver", apiServerArgs(c), c.APIServer.ExtraArgs), c.APIServer)
+	pod.Mounts = slices.Concat(mounts, externalEtcdMounts(c), pod.Mounts)
+	pod.Probe = probe(c, netip.AddrPortFrom(c.AdvertiseAddress, uint16(c.BindPort)))
 	return templates.KubeAPIServer{
-		Image:             c.Images.APIServer,
+		Pod:               pod,
 		AdvertiseEndpoint: netip.AddrPortFrom(c.AdvertiseAddress, uint16(c.BindPort)).String(),
-		Command: command("kube-apiserver", []config.Arg{
-			{Name: "advertise-address", Value: c.AdvertiseAddress.String()},
-			{Name: "allow-privileged", Value: "true"},
-			{Name: "authorization-mode", Value: "Node,RBAC"},
-			{Name: "client-ca-file", Value: pki + "/ca.crt"},
-			{Name: "enable-admission-plugins", Value: "NodeRestriction"},
-			{Name: "enable-bootstrap-token-auth", Value: "true"},
+		CertificatesDir:   c.CertificatesDir,
+	}
+}
+
+func apiServerArgs(c *config.Config) []config.Arg {
+	pki := c.CertificatesDir
+	args := append(etcdClientArgs(c), []config.Arg{
+		{Name: "advertise-address", Value: c.AdvertiseAddress.String()},
+		{Name: "allow-privileged", Value: "true"},
+		{Name: "authorization-mode", Value: "Node,RBAC"},
+		{Name: "client-ca-file", Value: pki + "/ca.crt"},
+		{Name: "enable-admission-plugins", Value: "NodeRestriction"},
+		{Name: "enable-bootstrap-token-auth", Value: "true"},
+		{Name: "kubelet-client-certificate", Value: pki + "/apiserver-kubelet-client.crt"},
+		{Name: "kubelet-client-key", Value: pki + "/apiserver-kubelet-client.key"},
+		{Name: "kubelet-preferred-address-types", Value: "InternalIP,ExternalIP,Hostname"},
+		{Name: "profiling", Value: "false"},
+		{Name: "proxy-client-cert-file", Value: pki + "/front-proxy-client.crt"},
+		{Name: "proxy-client-key-file", Value: pki + "/front-proxy-client.key"},
+		{Name: "requestheader-allowed-names", Value: "front-proxy-client"},
+		{Name: "requestheader-client-ca-file", Value: pki + "/front-proxy-ca.crt"},
+		{Name: "requestheader-extra-headers-prefix", Value: "X-Remote-Extra-"},
+		{Name: "requestheader-group-headers", Value: "X-Remote-Group"},
+		{Name: "requestheader-username-headers", Value: "X-Remote-User"},
+		{Name: "secure-port", Value: strconv.Itoa(c.BindPort)},
+		{Name: "service-account-issuer", Value: "https://kubernetes.default.svc." + c.Networking.DNSDomain},
+		{Name: "service-account-key-file", Value: pki + "/sa.pub"},
+		{Name: "service-account-signing-key-file", Value: pki + "/sa.key"},
+		{Name: "service-cluster-ip-range", Value: joined(c.Networking.ServiceSubnets)},
+		{Name: "tls-cert-file", Value: pki + "/apiserver.crt"},
+		{Name: "tls-private-key-file", Value: pki + "/apiserver.key"},
+	}...)
+	// Structured authorization takes the place of the modes; with both the server does not start.
+	if argument(c.APIServer.ExtraArgs, "authorization-config") != "" {
+		args = slices.DeleteFunc(args, func(a config.Arg) bool { return a.Name == "authorization-mode" })
+	}
+	slices.SortStableFunc(args, func(a, b config.Arg) int { return strings.Compare(a.Name, b.Name) })
+	return args
+}
+
+// etcdClientArgs tell the API server where etcd is, and who to be there.
+func etcdClientArgs(c *config.Config) []config.Arg {
+	pki := c.CertificatesDir
+	external := c.Etcd.External
+	if external == nil {
+		return []config.Arg{
 			{Name: "etcd-cafile", Value: pki + "/etcd/ca.crt"},
 			{Name: "etcd-certfile", Value: pki + "/apiserver-etcd-client.crt"},
 			{Name: "etcd-keyfile", Value: pki + "/apiserver-etcd-client.key"},
 			{Name: "etcd-servers", Value: etcdURL(c.Loopback(), 2379)},
-			{Name: "kubelet-client-certificate", Value: pki + "/apiserver-kubelet-client.crt"},
-			{Name: "kubelet-client-key", Value: pki + "/apiserver-kubelet-client.key"},
-			{Name: "kubelet-preferred-address-types", Value: "InternalIP,ExternalIP,Hostname"},
-			{Name: "profiling", Value: "false"},
-			{Name: "proxy-client-cert-file", Value: pki + "/front-proxy-client.crt"},
-			{Name: "proxy-client-key-file", Value: pki + "/front-proxy-client.key"},
-			{Name: "requestheader-allowed-names", Value: "front-proxy-client"},
-			{Name: "requestheader-client-ca-file", Value: pki + "/front-proxy-ca.crt"},
-			{Name: "requestheader-extra-headers-prefix", Value: "X-Remote-Extra-"},
-			{Name: "requestheader-group-headers", Value: "X-Remote-Group"},
-			{Name: "requestheader-username-headers", Value: "X-Remote-User"},
-			{Name: "secure-port", Value: strconv.Itoa(c.BindPort)},
-			{Name: "service-account-issuer", Value: "https://kubernetes.default.svc." + c.Networking.DNSDomain},
-			{Name: "service-account-key-file", Value: pki + "/sa.pub"},
-			{Name: "service-account-signing-key-file", Value: pki + "/sa.key"},
-			{Name: "service-cluster-ip-range", Value: joined(c.Networking.ServiceSubnets)},
-			{Name: "tls-cert-file", Value: pki + "/apiserver.crt"},
-			{Name: "tls-private-key-file", Value: pki + "/apiserver.key"},
-		}, c.APIServer.ExtraArgs),
-		CertificatesDir: pki,
-		Mounts:          mounts,
-		Probe:           probe(c, netip.AddrPortFrom(c.AdvertiseAddress, uint16(c.BindPort))),
+		}
 	}
+	args := []config.Arg{
+		{Name: "etcd-cafile", Value: external.CAFile},
+		{Name: "etcd-certfile", Value: external.CertFile},
+		{Name: "etcd-keyfile", Value: external.KeyFile},
+		{Name: "etcd-servers", Value: strings.Join(external.Endpoints, ",")},
+	}
+	return slices.DeleteFunc(args, func(a config.Arg) bool { return a.Value == "" })
+}
+
+// externalEtcdMounts are the folders of the files for an etcd elsewhere, where the
+// certificates folder does not hold them.
+func externalEtcdMounts(c *config.Config) []templates.Mount {
+	if c.Etcd.External == nil {
+		return nil
+	}
+	var dirs []string
+	for _, file := range []string{c.Etcd.External.CAFile, c.Etcd.External.CertFile, c.Etcd.External.KeyFile} {
+		if dir := path.Dir(file); file != "" && !strings.HasPrefix(dir+"/", c.CertificatesDir+"/") && !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	var mounts []templates.Mount
+	for i, dir := range dirs {
+		mounts = append(mounts, hostFolder(fmt.Sprintf("etcd-certs-%d", i), dir))
+	}
+	return mounts
 }
 
 func controllerManagerPod(c *config.Config, mounts []templates.Mount) templates.KubeControllerManager {
 	pki := c.CertificatesDir
-	return templates.KubeControllerManager{
-		Image: c.Images.ControllerManager,
-		Command: command("kube-controller-manager", []config.Arg{
-			{Name: "allocate-node-cidrs", Value: "true"},
-			{Name: "authentication-kubeconfig", Value: controllerConf},
-			{Name: "authorization-kubeconfig", Value: controllerConf},
-			{Name: "bind-address", Value: c.Loopback().String()},
-			{Name: "client-ca-file", Value: pki + "/ca.crt"},
-			{Name: "cluster-cidr", Value: joined(c.Networking.PodSubnets)},
-			{Name: "cluster-name", Value: c.ClusterName},
-			{Name: "cluster-signing-cert-file", Value: pki + "/ca.crt"},
-			{Name: "cluster-signing-key-file", Value: pki + "/ca.key"},
-			{Name: "controllers", Value: "*,bootstrapsigner,tokencleaner"},
-			{Name: "kubeconfig", Value: controllerConf},
-			{Name: "leader-elect", Value: "true"},
-			{Name: "profiling", Value: "false"},
-			{Name: "requestheader-client-ca-file", Value: pki + "/front-proxy-ca.crt"},
-			{Name: "root-ca-file", Value: pki + "/ca.crt"},
-			{Name: "service-account-private-key-file", Value: pki + "/sa.key"},
-			{Name: "service-cluster-ip-range", Value: joined(c.Networking.ServiceSubnets)},
-			{Name: "use-service-account-credentials", Value: "true"},
-		}, c.ControllerManager.ExtraArgs),
-		CertificatesDir: pki,
-		Kubeconfig:      controllerConf,
-		Mounts:          mounts,
-		Probe:           probe(c, boundTo(c, c.ControllerManager, 10257)),
-	}
+	line := command("kube-controller-manager", []config.Arg{
+		{Name: "allocate-node-cidrs", Value: "true"},
+		{Name: "authentication-kubeconfig", Value: controllerConf},
+		{Name: "authorization-kubeconfig", Value: controllerConf},
+		{Name: "bind-address", Value: c.Loopback().String()},
+		{Name: "client-ca-file", Value: pki + "/ca.crt"},
+		{Name: "cluster-cidr", Value: joined(c.Networking.PodSubnets)},
+		{Name: "cluster-name", Value: c.ClusterName},
+		{Name: "cluster-signing-cert-file", Value: pki + "/ca.crt"},
+		{Name: "cluster-signing-key-file", Value: pki + "/ca.key"},
+		{Name: "controllers", Value: "*,bootstrapsigner,tokencleaner"},
+		{Name: "kubeconfig", Value: controllerConf},
+		{Name: "leader-elect", Value: "true"},
+		{Name: "profiling", Value: "false"},
+		{Name: "requestheader-client-ca-file", Value: pki + "/front-proxy-ca.crt"},
+		{Name: "root-ca-file", Value: pki + "/ca.crt"},
+		{Name: "service-account-private-key-file", Value: pki + "/sa.key"},
+		{Name: "service-cluster-ip-range", Value: joined(c.Networking.ServiceSubnets)},
+		{Name: "use-service-account-credentials", Value: "true"},
+	}, c.ControllerManager.ExtraArgs)
+	pod := podOf(c, c.Images.ControllerManager, line, c.ControllerManager)
+	pod.Mounts = slices.Concat(mounts, pod.Mounts)
+	pod.Probe = probe(c, boundTo(c, c.ControllerManager, 10257))
+	return templates.KubeControllerManager{Pod: pod, CertificatesDir: pki, Kubeconfig: controllerConf}
 }
 
 func schedulerPod(c *config.Config) templates.KubeScheduler {
-	return templates.KubeScheduler{
-		Image: c.Images.Scheduler,
-		Command: command("kube-scheduler", []config.Arg{
-			{Name: "authentication-kubeconfig", Value: schedulerConf},
-			{Name: "authorization-kubeconfig", Value: schedulerConf},
-			{Name: "bind-address", Value: c.Loopback().String()},
-			{Name: "kubeconfig", Value: schedulerConf},
-			{Name: "leader-elect", Value: "true"},
-			{Name: "profiling", Value: "false"},
-		}, c.Scheduler.ExtraArgs),
-		Kubeconfig: schedulerConf,
-		Probe:      probe(c, boundTo(c, c.Scheduler, 10259)),
-	}
+	line := command("kube-scheduler", []config.Arg{
+		{Name: "authentication-kubeconfig", Value: schedulerConf},
+		{Name: "authorization-kubeconfig", Value: schedulerConf},
+		{Name: "bind-address", Value: c.Loopback().String()},
+		{Name: "kubeconfig", Value: schedulerConf},
+		{Name: "leader-elect", Value: "true"},
+		{Name: "profiling", Value: "false"},
+	}, c.Scheduler.ExtraArgs)
+	pod := podOf(c, c.Images.Scheduler, line, c.Scheduler)
+	pod.Probe = probe(c, boundTo(c, c.Scheduler, 10259))
+	return templates.KubeScheduler{Pod: pod, Kubeconfig: schedulerConf}
 }
 
 func probe(c *config.Config, at netip.AddrPort) templates.Probe {

@@ -3,6 +3,8 @@ package phases
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -11,16 +13,18 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/health"
 	"bootstrap/phases/host"
+	"bootstrap/phases/patch"
 	"bootstrap/phases/runtime"
 )
 
 // Env is what every phase is given.
 type Env struct {
-	Config *config.Config
-	Host   *host.Host
-	Facts  host.Facts
-	Bundle *bundle.Bundle // nil without one
-	Report func(Event)    // called from several goroutines at once
+	Config  *config.Config
+	Host    *host.Host
+	Facts   host.Facts
+	Bundle  *bundle.Bundle // nil without one
+	Patches patch.Set
+	Report  func(Event) // called from several goroutines at once
 	// Timeout bounds all waits for the control plane together, in place of the
 	// config's. Unlike that, it reaches no manifest: another one restarts nothing.
 	Timeout time.Duration
@@ -53,6 +57,15 @@ func (e *Env) wait(ctx context.Context, checks []health.Check, report func([]hea
 		_ = check.Probe(ctx)
 	}
 	return nil
+}
+
+// pending tells what a wait is for.
+func (e *Env) pending(all []health.Pending) {
+	parts := make([]string, len(all))
+	for i, p := range all {
+		parts[i] = fmt.Sprintf("%s: %v", p.Name, p.Reason)
+	}
+	e.waiting("%s", strings.Join(parts, "; "))
 }
 
 // dialRuntime connects to a runtime. The one that a plan would install first is nil,

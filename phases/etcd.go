@@ -17,6 +17,10 @@ var etcd = Phase{
 }
 
 func runEtcd(ctx context.Context, env *Env) error {
+	if external := env.Config.Etcd.External; external != nil {
+		env.note("etcd is elsewhere: %s", strings.Join(external.Endpoints, ", "))
+		return env.settle()
+	}
 	dataDir := env.Config.Etcd.DataDir
 	if _, err := env.Host.MakeDir(dataDir, 0o700); err != nil {
 		return err
@@ -37,34 +41,30 @@ func etcdPod(c *config.Config) templates.Etcd {
 	client := etcdURL(c.AdvertiseAddress, 2379)
 	peer := etcdURL(c.AdvertiseAddress, 2380)
 	pki := c.CertificatesDir + "/etcd"
-	return templates.Etcd{
-		Image:               c.Images.Etcd,
-		AdvertiseClientURLs: client,
-		Command: command("etcd", []config.Arg{
-			{Name: "advertise-client-urls", Value: client},
-			{Name: "cert-file", Value: pki + "/server.crt"},
-			{Name: "client-cert-auth", Value: "true"},
-			{Name: "data-dir", Value: c.Etcd.DataDir},
-			{Name: "feature-gates", Value: "InitialCorruptCheck=true"},
-			{Name: "initial-advertise-peer-urls", Value: peer},
-			{Name: "initial-cluster", Value: c.NodeName + "=" + peer},
-			{Name: "key-file", Value: pki + "/server.key"},
-			{Name: "listen-client-urls", Value: etcdURL(c.Loopback(), 2379) + "," + client},
-			{Name: "listen-metrics-urls", Value: "http://" + defaultEtcdMetrics(c).String()},
-			{Name: "listen-peer-urls", Value: peer},
-			{Name: "name", Value: c.NodeName},
-			{Name: "peer-cert-file", Value: pki + "/peer.crt"},
-			{Name: "peer-client-cert-auth", Value: "true"},
-			{Name: "peer-key-file", Value: pki + "/peer.key"},
-			{Name: "peer-trusted-ca-file", Value: pki + "/ca.crt"},
-			{Name: "snapshot-count", Value: "10000"},
-			{Name: "trusted-ca-file", Value: pki + "/ca.crt"},
-			{Name: "watch-progress-notify-interval", Value: "5s"},
-		}, c.Etcd.ExtraArgs),
-		DataDir:         c.Etcd.DataDir,
-		CertificatesDir: pki,
-		Probe:           probe(c, etcdMetrics(c)),
-	}
+	line := command("etcd", []config.Arg{
+		{Name: "advertise-client-urls", Value: client},
+		{Name: "cert-file", Value: pki + "/server.crt"},
+		{Name: "client-cert-auth", Value: "true"},
+		{Name: "data-dir", Value: c.Etcd.DataDir},
+		{Name: "feature-gates", Value: "InitialCorruptCheck=true"},
+		{Name: "initial-advertise-peer-urls", Value: peer},
+		{Name: "initial-cluster", Value: c.NodeName + "=" + peer},
+		{Name: "key-file", Value: pki + "/server.key"},
+		{Name: "listen-client-urls", Value: etcdURL(c.Loopback(), 2379) + "," + client},
+		{Name: "listen-metrics-urls", Value: "http://" + defaultEtcdMetrics(c).String()},
+		{Name: "listen-peer-urls", Value: peer},
+		{Name: "name", Value: c.NodeName},
+		{Name: "peer-cert-file", Value: pki + "/peer.crt"},
+		{Name: "peer-client-cert-auth", Value: "true"},
+		{Name: "peer-key-file", Value: pki + "/peer.key"},
+		{Name: "peer-trusted-ca-file", Value: pki + "/ca.crt"},
+		{Name: "snapshot-count", Value: "10000"},
+		{Name: "trusted-ca-file", Value: pki + "/ca.crt"},
+		{Name: "watch-progress-notify-interval", Value: "5s"},
+	}, c.Etcd.ExtraArgs)
+	pod := podOf(c, c.Images.Etcd, line, config.Component{ExtraEnvs: c.Etcd.ExtraEnvs})
+	pod.Probe = probe(c, etcdMetrics(c))
+	return templates.Etcd{Pod: pod, AdvertiseClientURLs: client, DataDir: c.Etcd.DataDir, CertificatesDir: pki}
 }
 
 func etcdURL(a netip.Addr, port uint16) string {

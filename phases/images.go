@@ -20,11 +20,24 @@ var images = Phase{
 }
 
 func runImages(ctx context.Context, env *Env) error {
-	choice, err := env.chooseRuntime()
+	return env.withImages(ctx, func(f imageFetch) error {
+		if err := f.all(ctx, env.Config.Images.Required()); err != nil {
+			return err
+		}
+		if f.ours || f.runtime != "containerd" {
+			return nil
+		}
+		return f.sandbox(ctx)
+	})
+}
+
+// withImages opens the runtime's images for use.
+func (e *Env) withImages(ctx context.Context, use func(imageFetch) error) error {
+	choice, err := e.chooseRuntime()
 	if err != nil {
 		return err
 	}
-	c, err := env.dialRuntime(choice)
+	c, err := e.dialRuntime(choice)
 	if err != nil {
 		return err
 	}
@@ -33,22 +46,17 @@ func runImages(ctx context.Context, env *Env) error {
 	if err != nil {
 		return withHint(err, "run first: bootstrap init phase runtime")
 	}
-	fetch := imageFetch{env: env, cri: c}
-	if info.Name == "containerd" && !env.Host.Plans() {
-		store, err := runtime.OpenImages(runtime.SocketPath(choice.Endpoint))
-		if err != nil {
-			return err
-		}
-		defer store.Close()
-		fetch.store = store
+	fetch := imageFetch{env: e, cri: c, runtime: info.Name, ours: choice.Install}
+	if info.Name != "containerd" || e.Host.Plans() {
+		return use(fetch)
 	}
-	if err := fetch.all(ctx, env.Config.Images.Required()); err != nil {
+	store, err := runtime.OpenImages(runtime.SocketPath(choice.Endpoint))
+	if err != nil {
 		return err
 	}
-	if choice.Install || info.Name != "containerd" {
-		return nil
-	}
-	return fetch.sandbox(ctx)
+	defer store.Close()
+	fetch.store = store
+	return use(fetch)
 }
 
 // sandbox gives our pause image the name that a containerd which is not ours
@@ -76,12 +84,15 @@ func (f imageFetch) sandbox(ctx context.Context) error {
 
 // imageFetch brings images into the runtime.
 type imageFetch struct {
-	env   *Env
-	cri   *runtime.CRI
-	store *runtime.Images // nil: not containerd, only pulling is possible
+	env     *Env
+	cri     *runtime.CRI
+	store   *runtime.Images // nil: not containerd, only pulling is possible
+	runtime string          // its name
+	ours    bool            // the runtime comes out of the bundle
 }
 
-// all fetches side by side and reports how many are still missing.
+// all fetches side by side, unless the config wants one after the other, and reports
+// how many it has.
 func (f imageFetch) all(ctx context.Context, references []string) error {
 	errs := make([]error, len(references))
 	var done atomic.Int32
@@ -91,6 +102,9 @@ func (f imageFetch) all(ctx context.Context, references []string) error {
 			errs[i] = f.one(ctx, reference)
 			f.env.waiting("%d of %d images", done.Add(1), len(references))
 		})
+		if f.env.Config.ImagePullSerial {
+			wait.Wait()
+		}
 	}
 	wait.Wait()
 	return errors.Join(errs...)
@@ -98,7 +112,7 @@ func (f imageFetch) all(ctx context.Context, references []string) error {
 
 func (f imageFetch) one(ctx context.Context, reference string) error {
 	has, err := f.cri.HasImage(ctx, reference)
-	if err != nil || has {
+	if err != nil || has && !f.renews(reference) {
 		return err
 	}
 	return f.env.Host.Record(host.OpImage, reference, func() error { return f.fetch(ctx, reference) })
@@ -114,10 +128,28 @@ func (f imageFetch) fetch(ctx context.Context, reference string) error {
 			return nil
 		}
 	}
+	if f.env.Config.ImagePullPolicy == "Never" {
+		return withHint(fmt.Errorf("%s is not on this machine, and imagePullPolicy is Never", reference), "give a bundle that holds it: --bundle FILE")
+	}
 	if err := f.cri.Pull(ctx, reference); err != nil {
 		return withHint(err, "give a bundle that holds it (--bundle FILE), set imageRepository, or check the network: getent hosts %s", registryOf(reference))
 	}
-	return nil
+	if f.store == nil {
+		return nil // another runtime pins only what it starts pods with
+	}
+	return f.store.Pin(ctx, reference)
+}
+
+// renews: what a registry has may be newer; what is in a bundle stays the same.
+func (f imageFetch) renews(reference string) bool {
+	if f.env.Config.ImagePullPolicy != "Always" || f.env.Host.Plans() {
+		return false
+	}
+	if f.env.Bundle == nil {
+		return true
+	}
+	_, bundled := f.env.Bundle.Image(reference)
+	return !bundled
 }
 
 func registryOf(reference string) string {

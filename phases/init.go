@@ -10,7 +10,9 @@ func Init() Plan {
 		{etcd},
 		{kubelet},
 		{controlPlane},
-		{waitControlPlane},
-		{markControlPlane},
+		{waitControlPlane, addonImages},
+		{markControlPlane, uploadConfig, uploadCerts, addons},
+		{bootstrapToken, writeKubeconfig},
+		{waitAddons},
 	}
 }

@@ -19,37 +19,45 @@ var kubeconfigs = Phase{
 
 // identity is who a kubeconfig is for.
 type identity struct {
-	path         string
-	commonName   string
-	organization string
-	server       string
+	path          string
+	commonName    string
+	organizations []string
+	server        string
 }
 
 func identities(c *config.Config) []identity {
 	return []identity{
-		{adminConf, "kubernetes-admin", "kubeadm:cluster-admins", c.EndpointURL()},
-		{superAdminConf, "kubernetes-super-admin", "system:masters", c.EndpointURL()},
-		{kubeletConf, "system:node:" + c.NodeName, "system:nodes", c.APIServerURL()},
-		{controllerConf, "system:kube-controller-manager", "", c.APIServerURL()},
-		{schedulerConf, "system:kube-scheduler", "", c.APIServerURL()},
+		{adminConf, "kubernetes-admin", []string{"kubeadm:cluster-admins"}, c.EndpointURL()},
+		{superAdminConf, "kubernetes-super-admin", []string{"system:masters"}, c.EndpointURL()},
+		{kubeletConf, "system:node:" + c.NodeName, []string{"system:nodes"}, c.APIServerURL()},
+		{controllerConf, "system:kube-controller-manager", nil, c.APIServerURL()},
+		{schedulerConf, "system:kube-scheduler", nil, c.APIServerURL()},
 	}
 }
 
 func runKubeconfigs(_ context.Context, env *Env) error {
-	cert, key, err := env.readPair("ca")
+	ca, err := env.readCA()
 	if err != nil {
 		return err
 	}
-	if cert == nil || key == nil {
-		return withHint(fmt.Errorf("no CA in %s", env.Config.CertificatesDir), "run first: bootstrap init phase certs")
-	}
-	ca := &pki.CA{Cert: cert, Key: key}
 	for _, id := range identities(env.Config) {
 		if err := env.ensureKubeconfig(ca, id); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// readCA reads the CA that signs clients.
+func (e *Env) readCA() (*pki.CA, error) {
+	cert, key, err := e.readPair("ca")
+	if err != nil {
+		return nil, err
+	}
+	if cert == nil || key == nil {
+		return nil, withHint(fmt.Errorf("no CA in %s", e.Config.CertificatesDir), "run first: bootstrap init phase certs")
+	}
+	return &pki.CA{Cert: cert, Key: key}, nil
 }
 
 func (e *Env) ensureKubeconfig(ca *pki.CA, id identity) error {
@@ -91,22 +99,7 @@ func (e *Env) checkKubeconfig(ca *pki.CA, id identity, data []byte) error {
 }
 
 func (e *Env) writeKubeconfig(ca *pki.CA, id identity) error {
-	key, err := pki.NewKey(e.Config.KeyAlgorithm)
-	if err != nil {
-		return err
-	}
-	cert, err := ca.Issue(e.clientLeaf(id), key)
-	if err != nil {
-		return err
-	}
-	keyPEM, err := pki.EncodeKey(key)
-	if err != nil {
-		return err
-	}
-	data, err := pki.EncodeKubeconfig(pki.Kubeconfig{
-		Server: id.server, Cluster: e.Config.ClusterName, User: id.commonName,
-		CA: pki.EncodeCert(ca.Cert), Cert: pki.EncodeCert(cert), Key: keyPEM,
-	})
+	data, err := e.issueKubeconfig(ca, e.clientLeaf(id), id.server)
 	if err != nil {
 		return err
 	}
@@ -114,8 +107,27 @@ func (e *Env) writeKubeconfig(ca *pki.CA, id identity) error {
 	return err
 }
 
+func (e *Env) issueKubeconfig(ca *pki.CA, leaf pki.Leaf, server string) ([]byte, error) {
+	key, err := pki.NewKey(e.Config.KeyAlgorithm)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := ca.Issue(leaf, key)
+	if err != nil {
+		return nil, err
+	}
+	keyPEM, err := pki.EncodeKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return pki.EncodeKubeconfig(pki.Kubeconfig{
+		Server: server, Cluster: e.Config.ClusterName, User: leaf.CommonName,
+		CA: pki.EncodeCert(ca.Cert), Cert: pki.EncodeCert(cert), Key: keyPEM,
+	})
+}
+
 func (e *Env) clientLeaf(id identity) pki.Leaf {
 	return pki.Leaf{
-		CommonName: id.commonName, Organization: id.organization, Client: true, Validity: e.Config.CertificateValidity,
+		CommonName: id.commonName, Organizations: id.organizations, Client: true, Validity: e.Config.CertificateValidity,
 	}
 }

@@ -37,7 +37,7 @@ func runKubelet(ctx context.Context, env *Env) error {
 	if err := env.installTools(ctx, "kubectl"); err != nil {
 		return err
 	}
-	env.setKubeletSettings()
+	env.setDaemonSettings()
 	if err := env.Host.OwnMounts(slices.Concat(kubeletMounts, containerdMounts, networkMounts)); err != nil {
 		return err
 	}
@@ -56,9 +56,12 @@ func runKubelet(ctx context.Context, env *Env) error {
 	return env.startUnit(ctx, "kubelet.service", kubeletConfig, kubeletUnitFile, kubeletDropIn, kubeletConf)
 }
 
+// kernelSetting is a sysctl and its value.
+type kernelSetting struct{ name, value string }
+
 // kubeletSettings are what every kubelet sets when it starts. They are set before, so
 // that the ledger holds what reset gives back.
-var kubeletSettings = []struct{ name, value string }{
+var kubeletSettings = []kernelSetting{
 	{"kernel.keys.root_maxbytes", "25000000"},
 	{"kernel.keys.root_maxkeys", "1000000"},
 	{"kernel.panic", "10"},
@@ -67,9 +70,10 @@ var kubeletSettings = []struct{ name, value string }{
 	{"vm.panic_on_oom", "0"},
 }
 
-// setKubeletSettings leaves it to the kubelet to say what it can't do without.
-func (e *Env) setKubeletSettings() {
-	for _, s := range kubeletSettings {
+// setDaemonSettings leaves it to the kubelet, and to kube-proxy, to say what they can't
+// do without.
+func (e *Env) setDaemonSettings() {
+	for _, s := range slices.Concat(kubeletSettings, proxySettings(e.Config, e.Facts)) {
 		if err := e.Host.Sysctl(s.name, s.value); err != nil {
 			e.warn("%v", err)
 		}
@@ -80,11 +84,14 @@ func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) er
 	if err := e.ownTrees(kubeletTrees...); err != nil {
 		return err
 	}
-	config, err := e.kubeletConfig(endpoint).Render()
+	config, err := e.renderKubeletConfig(endpoint)
 	if err != nil {
 		return err
 	}
 	if _, err := e.Host.WriteFile(kubeletConfig, config, 0o600); err != nil {
+		return err
+	}
+	if err := e.writeInstanceConfig(endpoint); err != nil {
 		return err
 	}
 	if err := e.writeKubeletUnit(ctx, program); err != nil {
@@ -95,6 +102,17 @@ func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) er
 		return err
 	}
 	_, err = e.Host.WriteFile(kubeletDropIn, dropIn, 0o600)
+	return err
+}
+
+// writeInstanceConfig tells kubeadm this node's runtime, where it looks for it. The
+// kubelet itself does not read it.
+func (e *Env) writeInstanceConfig(endpoint string) error {
+	data, err := templates.InstanceConfig{RuntimeEndpoint: endpoint}.Render()
+	if err != nil {
+		return err
+	}
+	_, err = e.Host.WriteFile(instanceConfig, data, 0o600)
 	return err
 }
 

@@ -11,11 +11,16 @@ import (
 // What the kubelet, containerd and the network plugin make while they run, and where:
 // the one list of what reset removes without a record of each thing.
 var (
-	// daemonRules are made by the kubelet, kube-proxy and the CNI plugins.
+	// daemonRules are made by the kubelet, kube-proxy, flannel and the CNI plugins.
 	daemonRules = host.Firewall{
-		Chains: []string{"KUBE-", "CNI-"},
-		Tables: []string{"ip kube-proxy", "ip6 kube-proxy", "inet cni_plugins_masquerade", "ip cni_hostport", "ip6 cni_hostport"},
+		Chains: []string{"KUBE-", "CNI-", "FLANNEL-"},
+		Tables: slices.Concat(proxyTables, flannelTables, pluginTables),
 	}
+	proxyTables   = []string{"ip kube-proxy", "ip6 kube-proxy"}
+	flannelTables = []string{"ip flannel-ipv4", "ip6 flannel-ipv6"}
+	pluginTables  = []string{"inet cni_plugins_masquerade", "ip cni_hostport", "ip6 cni_hostport"}
+	// networkLinks are made by the bridge plugin and flannel.
+	networkLinks = []string{bridgeName, "flannel.1", "flannel-v6.1"}
 	// Exact to the last name: what others mount a level higher or lower is theirs.
 	kubeletMounts = []string{
 		kubeletDir + "/pods/*/volumes/*/*", kubeletDir + "/pods/*/volumes/kubernetes.io~csi/*/mount",
@@ -47,8 +52,10 @@ func runRemoveLeftovers(ctx context.Context, env *Env) error {
 	}
 	errs = append(errs, env.Host.UnmountLeft(ctx, mounts))
 	if env.made(networkFile) {
-		_, err := env.Host.RemoveLink(bridgeName)
-		errs = append(errs, err)
+		for _, link := range networkLinks {
+			_, err := env.Host.RemoveLink(link)
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }

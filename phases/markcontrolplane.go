@@ -8,8 +8,10 @@ var markControlPlane = Phase{
 	Run:   runMarkControlPlane,
 }
 
+// runMarkControlPlane sets labels only. The kubelet sets the taint when it registers
+// the Node, so that no pod slips in before.
 func runMarkControlPlane(ctx context.Context, env *Env) error {
-	c, err := env.connect(adminConf)
+	c, err := env.api()
 	if err != nil {
 		return err
 	}

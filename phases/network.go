@@ -1,10 +1,16 @@
 package phases
 
 import (
+	"cmp"
 	"context"
+	"net/netip"
 	"path/filepath"
+	"slices"
+	"strconv"
 
 	"bootstrap/phases/bundle"
+	"bootstrap/phases/config"
+	"bootstrap/phases/host"
 	"bootstrap/templates"
 )
 
@@ -12,31 +18,84 @@ import (
 // that stops every pod.
 const bridgeName = "bootstrap0"
 
-// installNetwork gives the node the bridge network, unless it has a network already.
+const (
+	flannelTree   = "/run/flannel"
+	hostLocalTree = "/var/lib/cni/networks/bootstrap" // addresses that are taken in our network
+)
+
+// cniDirs are made when the first pod gets an address. With a runtime that is not ours
+// only the folders go, and only if they are empty.
+var cniDirs = []string{"/run/netns", "/var/lib/cni/networks", "/var/lib/cni/results"}
+
+// Why a node gets no pod network of ours.
+const (
+	networkNotWanted  = "network: none in BoxConfiguration"
+	networkNotBundled = "no bundle holds one"
+)
+
+// installNetwork gives the node the pod network, unless it has one already. Its range
+// is what flannel will find to be this node's: so the Node is Ready at once.
 func (e *Env) installNetwork(ctx context.Context) error {
 	if foreign := e.foreignNetwork(); foreign != "" {
 		e.note("pod network: left to %s, which is there already", foreign)
 		return nil
 	}
-	if e.Bundle == nil {
-		e.warn("pod network: none in %s; the node stays NotReady until you install one", cniConfigDir)
+	if why := e.noNetwork(); why != "" {
+		e.warn("pod network: none (%s); pods stay Pending and the Node NotReady until you install one", why)
 		return nil
 	}
-	for _, plugin := range e.Bundle.Entries(bundle.CNI) {
+	for _, plugin := range e.cniPlugins() {
 		if err := e.installProgram(ctx, plugin, cniPluginDir); err != nil {
 			return err
 		}
 	}
-	var subnets []string
-	for _, s := range e.Config.NodePodSubnets() {
-		subnets = append(subnets, s.String())
+	if err := e.ownNetworkDirs(); err != nil {
+		return err
 	}
-	data, err := templates.BridgeNetwork{Bridge: bridgeName, Subnets: subnets}.Render()
+	data, err := nodeNetwork(e.Config, e.Facts).Render()
 	if err != nil {
 		return err
 	}
 	_, err = e.Host.WriteFile(networkFile, data, 0o600)
 	return err
+}
+
+// ownNetworkDirs: all that our own runtime fills is owned with it.
+func (e *Env) ownNetworkDirs() error {
+	choice, err := e.chooseRuntime()
+	if err != nil {
+		return err
+	}
+	if choice.Install {
+		return e.ownTrees(flannelTree)
+	}
+	for _, dir := range cniDirs {
+		if _, err := e.Host.MakeDir(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	return e.ownTrees(flannelTree, hostLocalTree)
+}
+
+func (e *Env) cniPlugins() []bundle.Entry {
+	if e.Bundle == nil {
+		return nil
+	}
+	return e.Bundle.Entries(bundle.CNI)
+}
+
+// ownNetwork tells whether this cluster's pod network is ours.
+func (e *Env) ownNetwork() bool { return e.foreignNetwork() == "" && e.noNetwork() == "" }
+
+// noNetwork says why this node gets no network of ours, empty if it gets one.
+func (e *Env) noNetwork() string {
+	switch {
+	case e.Config.Box.Network == config.NoNetwork:
+		return networkNotWanted
+	case len(e.cniPlugins()) == 0 && !e.made(networkFile):
+		return networkNotBundled
+	}
+	return ""
 }
 
 func (e *Env) foreignNetwork() string {
@@ -47,4 +106,42 @@ func (e *Env) foreignNetwork() string {
 		}
 	}
 	return ""
+}
+
+// nodeNetwork is the bridge of the first node.
+func nodeNetwork(c *config.Config, f host.Facts) templates.BridgeNetwork {
+	n := templates.BridgeNetwork{Bridge: bridgeName, MTU: strconv.Itoa(podMTU(c, f))}
+	for _, s := range c.NodePodSubnets() {
+		n.Subnets = append(n.Subnets, s.String())
+	}
+	return n
+}
+
+// anyNodeNetwork is the same for every node: cni-install knows the variables.
+func anyNodeNetwork(c *config.Config) templates.BridgeNetwork {
+	n := templates.BridgeNetwork{Bridge: bridgeName, MTU: "${MTU}"}
+	for _, s := range c.Networking.PodSubnets {
+		variable := "${SUBNET}"
+		if s.Addr().Is6() {
+			variable = "${SUBNET6}"
+		}
+		n.Subnets = append(n.Subnets, variable)
+	}
+	return n
+}
+
+// What VXLAN's headers take of each packet: over IPv4, and how much more over IPv6.
+const (
+	vxlanOverhead  = 50
+	vxlanOverhead6 = 20
+	ethernetMTU    = 1500
+)
+
+// podMTU is what flannel and cni-install reckon from the MTU of the node's link.
+func podMTU(c *config.Config, f host.Facts) int {
+	mtu := cmp.Or(f.MTUs[c.AdvertiseAddress], ethernetMTU) - vxlanOverhead
+	if slices.ContainsFunc(c.Networking.PodSubnets, func(s netip.Prefix) bool { return s.Addr().Is6() }) {
+		mtu -= vxlanOverhead6
+	}
+	return mtu
 }

@@ -22,7 +22,7 @@ func readAtStart(c *config.Config) map[string][]string {
 // kubelet makes them anew. A changed manifest it sees by itself.
 func (w *controlPlaneWait) restartOutdated(ctx context.Context) error {
 	files := readAtStart(w.env.Config)
-	for _, name := range components {
+	for _, name := range nodeComponents(w.env.Config) {
 		if !w.env.Host.Outdated(name, files[name]...) {
 			continue
 		}

@@ -12,6 +12,7 @@ const (
 	schedulerConf    = "/etc/kubernetes/scheduler.conf"
 	kubeletDir       = "/var/lib/kubelet"
 	kubeletConfig    = "/var/lib/kubelet/config.yaml"
+	instanceConfig   = "/var/lib/kubelet/instance-config.yaml"
 	kubeletUnitFile  = "/etc/systemd/system/kubelet.service"
 	kubeletDropIn    = "/etc/systemd/system/kubelet.service.d/10-bootstrap.conf"
 	binDir           = "/usr/local/bin"

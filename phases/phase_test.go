@@ -15,7 +15,8 @@ import (
 func TestInitOrder(t *testing.T) {
 	want := [][]string{
 		{"preflight"}, {"runtime", "certs"}, {"images", "kubeconfig"}, {"etcd"}, {"kubelet"},
-		{"control-plane"}, {"wait-control-plane"}, {"mark-control-plane"},
+		{"control-plane"}, {"wait-control-plane", "addon-images"}, {"mark-control-plane", "upload-config", "upload-certs", "addons"},
+		{"bootstrap-token", "write-kubeconfig"}, {"wait-addons"},
 	}
 	if diff := cmp.Diff(want, stepNames(Init())); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -8,7 +8,9 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
@@ -37,11 +39,13 @@ func runPreflight(ctx context.Context, env *Env) error {
 	}
 	findings := slices.Concat(
 		checkMachine(env.Facts),
+		checkIgnored(env.Config.IgnorePreflight),
 		env.checkSettled(),
 		env.checkBundle(ctx),
 		env.checkChoices(ctx),
 		env.checkPorts(),
 		env.checkForeignFiles(),
+		env.checkForeignRules(ctx),
 	)
 	if len(findings) > 0 {
 		return &PreflightError{Findings: findings}
@@ -57,6 +61,21 @@ func checkMachine(f host.Facts) []error {
 		return nil
 	}
 	return []error{errors.New("systemd does not run this machine, and it has to start the kubelet")}
+}
+
+// enforced are kubeadm's names of the checks that init can't go on without; all others
+// are warnings here.
+var enforced = regexp.MustCompile(`(?i)^(all|cri|isprivilegeduser|kubeletversion|port-.*|fileavailable-.*|diravailable-.*)$`)
+
+func checkIgnored(names []string) []error {
+	var findings []error
+	for _, name := range names {
+		if enforced.MatchString(name) {
+			findings = append(findings, withHint(fmt.Errorf("nodeRegistration.ignorePreflightErrors: %s can't be ignored: init does not work past it", name),
+				"leave it out; what is found is said, each with its remedy"))
+		}
+	}
+	return findings
 }
 
 // machineWarnings tell what was detected and what follows from it.
@@ -111,7 +130,7 @@ func (e *Env) checkChoices(ctx context.Context) []error {
 // checkPorts tries to bind what the control plane will. On a re-run its own
 // components hold them.
 func (e *Env) checkPorts() []error {
-	if e.made(manifestFile("etcd")) {
+	if e.made(manifestFile("etcd")) || e.made(manifestFile("kube-apiserver")) {
 		return nil
 	}
 	var findings []error
@@ -138,30 +157,35 @@ func ports(c *config.Config) []port {
 		any = netip.IPv6Unspecified()
 	}
 	at := func(owner string, a netip.Addr, n int) port { return port{owner, netip.AddrPortFrom(a, uint16(n))} }
-	return []port{
+	all := []port{
 		at("kube-apiserver", any, c.BindPort),
-		at("etcd clients", c.Loopback(), 2379),
-		at("etcd peers", c.AdvertiseAddress, 2380),
-		at("etcd metrics", c.Loopback(), 2381),
 		at("kubelet health", c.Loopback(), 10248),
 		at("kubelet", any, 10250),
 		at("kube-controller-manager", c.Loopback(), 10257),
 		at("kube-scheduler", c.Loopback(), 10259),
 	}
+	if !c.ProxyDisabled {
+		all = append(all, at("kube-proxy metrics", c.Loopback(), 10249), at("kube-proxy health", any, 10256))
+	}
+	if c.Etcd.External == nil {
+		all = append(all, at("etcd clients", c.Loopback(), 2379), at("etcd peers", c.AdvertiseAddress, 2380), at("etcd metrics", c.Loopback(), 2381))
+	}
+	return all
 }
 
 // checkForeignFiles finds what another tool left where ours will be.
 func (e *Env) checkForeignFiles() []error {
 	var findings []error
-	for _, name := range components {
+	for _, name := range nodeComponents(e.Config) {
 		file := manifestFile(name)
 		if e.exists(file) && !e.made(file) {
 			findings = append(findings, withHint(fmt.Errorf("%s is there, and bootstrap did not make it", file),
 				"if it is of an old cluster, remove that first: kubeadm reset"))
 		}
 	}
-	if link := e.foreignBridge(); link != nil {
-		findings = append(findings, link)
+	findings = append(findings, e.foreignLinks()...)
+	if e.Config.Etcd.External != nil {
+		return findings
 	}
 	dir := e.Config.Etcd.DataDir
 	if left, _ := filepath.Glob(e.Host.Path(dir) + "/*"); len(left) > 0 && !isNewDisk(left) && !slices.ContainsFunc(e.Host.Entries(), isEtcdData) {
@@ -176,16 +200,58 @@ func isNewDisk(files []string) bool {
 	return len(files) == 1 && filepath.Base(files[0]) == "lost+found"
 }
 
-// foreignBridge finds a link of our bridge's name that is not ours.
-func (e *Env) foreignBridge() error {
-	if !e.Host.Real() || e.made(networkFile) || e.foreignNetwork() != "" {
+// foreignLinks finds links of the names that our network gives its own: kubeadm reset
+// leaves flannel's behind.
+func (e *Env) foreignLinks() []error {
+	if !e.Host.Real() || e.made(networkFile) || !e.ownNetwork() {
 		return nil
 	}
-	if _, err := net.InterfaceByName(bridgeName); err != nil {
-		return nil
+	var findings []error
+	for _, name := range networkLinks {
+		if _, err := net.InterfaceByName(name); err != nil {
+			continue
+		}
+		findings = append(findings, withHint(fmt.Errorf("a network link %s is there, and bootstrap did not make it", name),
+			"if nobody needs it: ip link delete %s", name))
 	}
-	return withHint(fmt.Errorf("a network link %s is there, and bootstrap did not make it", bridgeName),
-		"if nobody needs it: ip link delete %s", bridgeName)
+	return findings
+}
+
+// checkForeignRules finds rules of the names that daemons of ours take for their own:
+// they would empty and fill them, and reset could not tell whose is what. kubeadm reset
+// leaves kube-proxy's behind.
+func (e *Env) checkForeignRules(ctx context.Context) []error {
+	var taken host.Firewall
+	if !e.Config.ProxyDisabled {
+		taken = proxyRules(proxyMode(e.Config, e.Facts))
+	}
+	if e.ownNetwork() {
+		network := flannelRules(e.Facts)
+		taken.Chains = append(taken.Chains, network.Chains...)
+		taken.Tables = slices.Concat(taken.Tables, network.Tables) // a copy: they are shared
+	}
+	found, err := e.Host.ForeignRules(ctx, taken)
+	if err != nil {
+		return []error{err}
+	}
+	var findings []error
+	for _, name := range found {
+		findings = append(findings, withHint(fmt.Errorf("the firewall has a %s, and bootstrap did not make it", name),
+			"if it is of an old cluster: %s", removeRules(name)))
+	}
+	return findings
+}
+
+// removeRules is the command against what ForeignRules names.
+func removeRules(found string) string {
+	if strings.HasPrefix(found, "table ") {
+		return "nft delete " + found
+	}
+	program := "iptables"
+	if strings.Contains(found, " ip6 ") {
+		program = "ip6tables"
+	}
+	return fmt.Sprintf("%[1]s-save | grep -v -e KUBE- -e FLANNEL- | %[1]s-restore", program)
 }
 
 func (e *Env) exists(path string) bool {

@@ -33,7 +33,7 @@ func (p Plan) RunAll(ctx context.Context, env *Env) error {
 type Keep struct {
 	Images  bool
 	Runtime bool // with what it needs: programs, configuration, kernel settings, network
-	Etcd    bool // the data
+	Etcd    bool // the data, and the keys: pods trust the CA that they began with
 }
 
 // keeps picks the records of what is kept.
@@ -44,7 +44,7 @@ func (k Keep) keeps(r host.Record) bool {
 	case k.Images && (r.Op == host.OpImage || r.Target == containerdDir && r.Op == host.OpTree):
 		return true
 	}
-	return k.Etcd && r.By == etcd.Name && r.Op == host.OpTree
+	return k.Etcd && (r.By == certs.Name || r.By == etcd.Name && r.Op == host.OpTree)
 }
 
 var stopKubelet = Phase{

@@ -49,7 +49,10 @@ func runRuntime(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	return env.waitForRuntime(ctx, choice)
+	if err := env.waitForRuntime(ctx, choice); err != nil {
+		return err
+	}
+	return env.checkCgroupDriver(ctx, choice)
 }
 
 func (e *Env) prepareKernel(ctx context.Context) error {
@@ -195,13 +198,18 @@ func (f foundRuntimes) choose() (Runtime, error) {
 // criSockets are where runtimes listen by default.
 var criSockets = []string{containerdSocket, "/run/crio/crio.sock", "/run/cri-dockerd.sock"}
 
-func (e *Env) chooseRuntime() (Runtime, error) {
-	found := foundRuntimes{configured: e.Config.CRISocket, ours: e.made(containerdUnit)}
+func (e *Env) foundSockets() []string {
+	var sockets []string
 	for _, socket := range criSockets {
 		if info, err := os.Stat(e.Host.Path(socket)); err == nil && info.Mode()&os.ModeSocket != 0 {
-			found.sockets = append(found.sockets, socket)
+			sockets = append(sockets, socket)
 		}
 	}
+	return sockets
+}
+
+func (e *Env) chooseRuntime() (Runtime, error) {
+	found := foundRuntimes{configured: e.Config.CRISocket, ours: e.made(containerdUnit), sockets: e.foundSockets()}
 	if e.Bundle != nil {
 		_, found.bundled = e.Bundle.Entry(bundle.Binary, "containerd")
 	}

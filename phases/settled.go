@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
@@ -25,15 +26,24 @@ func settled(c *config.Config) []setting {
 	return []setting{
 		{"kubernetesVersion", c.KubernetesVersion, "another version is an upgrade, which bootstrap does not do yet"},
 		{"certificatesDir", c.CertificatesDir, "the cluster's CAs lie there"},
+		{"etcd.external.endpoints", externalEndpoints(c), "the cluster's data lies there"},
 		{"etcd.local.dataDir", c.Etcd.DataDir, "the cluster's data lies there"},
 		{"localAPIEndpoint.advertiseAddress", c.AdvertiseAddress.String(), "etcd's member and the Node carry it"},
 		{"networking.dnsDomain", c.Networking.DNSDomain, "service accounts' tokens and running pods carry it"},
 		{"networking.podSubnet", joined(c.Networking.PodSubnets), "pods have addresses of it"},
 		{"networking.serviceSubnet", joined(c.Networking.ServiceSubnets), "Services have addresses of it"},
+		{"network", c.Box.Network, "pods have its addresses"},
 		{"nodeRegistration.criSocket", c.CRISocket, "the pods run in it"},
 		{"nodeRegistration.name", c.NodeName, "the Node, etcd's member and their certificates carry it"},
 		{"nodeRegistration.taints", taints, "the kubelet sets them only when the Node registers; use kubectl taint"},
 	}
+}
+
+func externalEndpoints(c *config.Config) string {
+	if c.Etcd.External == nil {
+		return ""
+	}
+	return strings.Join(c.Etcd.External.Endpoints, ",")
 }
 
 // settle keeps the settings before the first of them takes hold. It refuses others, for

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"time"
 )
 
 // replaceStalePods removes the pods of manifests that were changed since, where
@@ -12,11 +11,6 @@ import (
 // at all, and no pod takes the place of the one it replaces. So a manifest that
 // kept the API server from starting could never be mended.
 func (w *controlPlaneWait) replaceStalePods(ctx context.Context) error {
-	soon, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	if w.cluster.Healthy(soon, "/livez") == nil {
-		return nil
-	}
 	current, err := w.env.manifestUIDs()
 	if err != nil {
 		return err
@@ -39,7 +33,7 @@ func (w *controlPlaneWait) replaceStalePods(ctx context.Context) error {
 // manifestUIDs are the UIDs of the static pods on disk, by the pods' names.
 func (e *Env) manifestUIDs() (map[string]string, error) {
 	uids := map[string]string{}
-	for _, name := range components {
+	for _, name := range nodeComponents(e.Config) {
 		uid, err := e.manifestUID(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

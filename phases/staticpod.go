@@ -8,10 +8,19 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"bootstrap/phases/config"
+	"bootstrap/templates"
 )
 
 // components are the control plane's static pods, in the order they depend on each other.
 var components = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
+
+// nodeComponents are those that this node runs: etcd may be elsewhere.
+func nodeComponents(c *config.Config) []string {
+	if c.Etcd.External != nil {
+		return components[1:]
+	}
+	return components
+}
 
 // command is a program and its flags: the defaults, without those that an extra
 // argument names, then the extra arguments as the user ordered them.
@@ -47,6 +56,20 @@ type staticPod interface {
 	Render(node string) ([]byte, error)
 }
 
+// podOf is what all static pods have, with the user's settings for this component.
+func podOf(c *config.Config, image string, command []string, component config.Component) templates.Pod {
+	pod := templates.Pod{Image: image, ImagePullPolicy: c.ImagePullPolicy, Command: command}
+	for _, v := range component.ExtraEnvs {
+		pod.Env = append(pod.Env, templates.EnvVar{Name: v.Name, Value: v.Value})
+	}
+	for _, v := range component.ExtraVolumes {
+		pod.Mounts = append(pod.Mounts, templates.Mount{
+			Name: v.Name, HostPath: v.HostPath, MountPath: v.MountPath, ReadOnly: v.ReadOnly, Type: v.PathType,
+		})
+	}
+	return pod
+}
+
 func (e *Env) writeStaticPod(name string, pod staticPod) error {
 	manifest, err := pod.Render(e.Config.NodeName)
 	if err != nil {
@@ -54,6 +77,9 @@ func (e *Env) writeStaticPod(name string, pod staticPod) error {
 	}
 	if _, err := decodePod(manifest); err != nil {
 		return fmt.Errorf("%s.yaml as rendered is no valid Pod, which is a defect of bootstrap: %w", name, err)
+	}
+	if manifest, err = e.patchPod(name, manifest); err != nil {
+		return err
 	}
 	if _, err := e.Host.MakeDir(staticPodDir, 0o700); err != nil {
 		return err

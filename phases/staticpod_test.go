@@ -18,8 +18,8 @@ var staticPodCases = []string{"default", "custom", "ipv6", "dual-stack", "extra-
 
 // someMounts stand for the CA folders that a host has.
 var someMounts = []templates.Mount{
-	{Name: "ca-certs", Path: "/etc/ssl/certs"},
-	{Name: "usr-share-ca-certificates", Path: "/usr/share/ca-certificates"},
+	hostFolder("ca-certs", "/etc/ssl/certs"),
+	hostFolder("usr-share-ca-certificates", "/usr/share/ca-certificates"),
 }
 
 func renderPods(t *testing.T, c *config.Config) map[string][]byte {
@@ -199,18 +199,18 @@ func TestConfiguredFlags(t *testing.T) {
 func TestExtraArgs(t *testing.T) {
 	hostile := map[string][]string{
 		"etcd": {
-			`quotes=a "double" and a 'single' one`, `template={{ .UID }}{{ quote "x" }}{{/* */}}`, `template-end=}}{{end}}`,
+			`initial-cluster-token=a "double" and a 'single' one`, `discovery={{ .UID }}{{ quote "x" }}{{/* */}}`, `log-outputs=}}{{end}}`,
 		},
 		"kube-apiserver": {
-			`comment=a: b # c`, `backslash=C:\new\table \u0041 \x41 \`,
-			"unicode=gr\u00fc\u00dfe \u4e16\u754c \u2028\u2029 \U0001F600 \u00a0 \ufeff \u007f \u0085 \t",
-			`percent=%n %% %(x)s`, `dollar=$(NODE) $HOME ${HOME} $$`,
+			`audit-log-path=a: b # c`, `egress-selector-config-file=C:\new\table \u0041 \x41 \`,
+			"oidc-groups-prefix=gr\u00fc\u00dfe \u4e16\u754c \u2028\u2029 \U0001F600 \u00a0 \ufeff \u007f \u0085 \t",
+			`oidc-username-prefix=%n %% %(x)s`, `external-hostname=$(NODE) $HOME ${HOME} $$`,
 		},
 		"kube-controller-manager": {
-			`dashes=--profiling=true`, `dash=-`, `separator=---`, `yes=yes`, `no=no`, `tilde=~`, `empty=`, `number=0x1F`,
+			`cloud-config=--profiling=true`, `flex-volume-plugin-dir=-`, `master=---`, `node-eviction-rate=yes`, `leader-elect-resource-name=no`, `leader-elect-resource-namespace=~`, `feature-gates=`, `v=0x1F`,
 		},
 		"kube-scheduler": {
-			`anchor=&a *a !!str`, `block=| >`, `list=[a, b]`, `spaces=  two  `, `html=<a href="x">&amp;</a>`,
+			`logging-format=&a *a !!str`, `tls-cert-file=| >`, `tls-cipher-suites=[a, b]`, `vmodule=  two  `, `config=<a href="x">&amp;</a>`,
 		},
 	}
 	extra := map[string][]string{

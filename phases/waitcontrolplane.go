@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"bootstrap/manifests"
@@ -45,14 +45,30 @@ func runWaitControlPlane(ctx context.Context, env *Env) error {
 		return err
 	}
 	var pods []health.Check
-	for _, name := range components {
+	for _, name := range nodeComponents(env.Config) {
 		pods = append(pods, health.Check{Name: name, Probe: w.mirrorPod(name)})
 	}
 	return w.wait(ctx, pods)
 }
 
-// waitForAPIServer waits until the API server is ready, if there is a kubelet that starts it.
-func (e *Env) waitForAPIServer(ctx context.Context) error {
+// apiServerAnswers tells whether a kubelet runs that has met its API server.
+func (e *Env) apiServerAnswers(ctx context.Context) bool {
+	state, err := e.Host.UnitState(ctx, "kubelet.service")
+	if err != nil || !state.Running() {
+		return false
+	}
+	c, err := e.connect(superAdminConf)
+	if err != nil {
+		return false
+	}
+	soon, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return c.Healthy(soon, "/livez") == nil
+}
+
+// waitForAPIServer waits until the API server is ready, if there is a kubelet that
+// starts it. One that has met it before replaces changed pods by itself.
+func (e *Env) waitForAPIServer(ctx context.Context, met bool) error {
 	state, err := e.Host.UnitState(ctx, "kubelet.service")
 	if err != nil || !state.Running() {
 		return err
@@ -62,7 +78,10 @@ func (e *Env) waitForAPIServer(ctx context.Context) error {
 		return err
 	}
 	defer w.cri.Close()
-	if err := w.replaceStalePods(ctx); err != nil {
+	if !met {
+		err = w.replaceStalePods(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	return w.wait(ctx, append(w.apiChecks(), health.Check{Name: "priority class", Probe: w.priorityClass}))
@@ -84,7 +103,7 @@ func (w *controlPlaneWait) priorityClass(ctx context.Context) error {
 // began with, as it registered before the priority class was there.
 func (w *controlPlaneWait) nudgeKubelet(ctx context.Context) error {
 	var first []health.Check
-	for _, name := range []string{"etcd", "kube-apiserver"} {
+	for _, name := range w.apiComponents() {
 		first = append(first, health.Check{Name: name, Probe: func(ctx context.Context) error {
 			_, err := w.cluster.Pod(ctx, name+"-"+w.env.Config.NodeName)
 			return err
@@ -137,7 +156,7 @@ func (e *Env) newControlPlaneWait() (*controlPlaneWait, error) {
 // mirror pods' config hash.
 func (e *Env) manifestHashes() (map[string]string, error) {
 	hashes := map[string]string{}
-	for _, name := range components {
+	for _, name := range nodeComponents(e.Config) {
 		uid, err := e.manifestUID(name)
 		if err != nil {
 			return nil, err
@@ -164,13 +183,7 @@ func (e *Env) manifestUID(name string) (string, error) {
 func (w *controlPlaneWait) wait(ctx context.Context, checks []health.Check) error {
 	ctx, cancel := context.WithDeadline(ctx, w.env.deadline())
 	defer cancel()
-	err := w.env.wait(ctx, checks, func(pending []health.Pending) {
-		var parts []string
-		for _, p := range pending {
-			parts = append(parts, fmt.Sprintf("%s: %v", p.Name, p.Reason))
-		}
-		w.env.waiting("%s", strings.Join(parts, "; "))
-	})
+	err := w.env.wait(ctx, checks, w.env.pending)
 	if stalled := (*health.StalledError)(nil); errors.As(err, &stalled) {
 		return withHint(err, "journalctl -u kubelet -n 50")
 	}
@@ -208,12 +221,18 @@ func (w *controlPlaneWait) apiServer(ctx context.Context) error {
 	if unhealthy := (*cluster.UnhealthyError)(nil); errors.As(err, &unhealthy) {
 		return err
 	}
-	for _, name := range []string{"etcd", "kube-apiserver"} {
+	for _, name := range w.apiComponents() {
 		if down := w.containerDown(ctx, name); down != nil {
 			return down
 		}
 	}
 	return err
+}
+
+// apiComponents are the pods of this node that the API needs.
+func (w *controlPlaneWait) apiComponents() []string {
+	all := nodeComponents(w.env.Config)
+	return all[:slices.Index(all, "kube-apiserver")+1]
 }
 
 // containerDown says what keeps the container of a component from running, nil if it runs.

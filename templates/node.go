@@ -68,10 +68,23 @@ func (c KubeletConfig) Render() ([]byte, error) {
 	return render("kubelet-config.yaml.tmpl", c)
 }
 
-// BridgeNetwork fills the CNI configuration of the bridge network.
+// InstanceConfig fills instance-config.yaml, the part of a KubeletConfiguration that
+// kubeadm keeps for each node.
+type InstanceConfig struct {
+	RuntimeEndpoint string // unix:///...
+}
+
+// Render gives the config.
+func (c InstanceConfig) Render() ([]byte, error) {
+	return render("instance-config.yaml.tmpl", c)
+}
+
+// BridgeNetwork fills the CNI configuration of the bridge network. Instead of values
+// of this node it can be given variables, for a text that is completed elsewhere.
 type BridgeNetwork struct {
 	Bridge  string   // name of the link
 	Subnets []string // this node's pod ranges, one per IP family
+	MTU     string   // of the pods' links, a number
 }
 
 // Render gives the conflist.

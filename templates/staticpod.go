@@ -5,46 +5,59 @@ import (
 	"encoding/hex"
 )
 
+// Pod is what the four static pods have in common.
+type Pod struct {
+	UID             string // set by Render
+	Image           string
+	ImagePullPolicy string
+	Command         []string
+	Env             []EnvVar
+	Mounts          []Mount // besides those that the template names
+	Probe           Probe
+}
+
 // Etcd fills staticpod/etcd.yaml.
 type Etcd struct {
-	UID                 string // set by WithUID
-	Image               string
+	Pod
 	AdvertiseClientURLs string
-	Command             []string
 	DataDir             string
 	CertificatesDir     string
-	Probe               Probe
 }
 
 // KubeAPIServer fills staticpod/kube-apiserver.yaml.
 type KubeAPIServer struct {
-	UID               string
-	Image             string
+	Pod
 	AdvertiseEndpoint string // address:port
-	Command           []string
 	CertificatesDir   string
-	Mounts            []Mount // CA folders of the host
-	Probe             Probe
 }
 
 // KubeControllerManager fills staticpod/kube-controller-manager.yaml.
 type KubeControllerManager struct {
-	UID             string
-	Image           string
-	Command         []string
+	Pod
 	CertificatesDir string
 	Kubeconfig      string // path
-	Mounts          []Mount
-	Probe           Probe
 }
 
 // KubeScheduler fills staticpod/kube-scheduler.yaml.
 type KubeScheduler struct {
-	UID        string
-	Image      string
-	Command    []string
+	Pod
 	Kubeconfig string
-	Probe      Probe
+}
+
+// EnvVar is one environment variable.
+type EnvVar struct {
+	Name  string
+	Value string
+}
+
+// Mount brings a path of the host into the container. Type is as in the Pod's
+// hostPath: empty means that it is not checked.
+type Mount struct {
+	Name      string
+	HostPath  string
+	MountPath string
+	ReadOnly  bool
+	Type      string
 }
 
 // Probe is where a component answers, and for how many seconds it may start up.
@@ -52,12 +65,6 @@ type Probe struct {
 	Host           string
 	Port           int
 	StartupSeconds int
-}
-
-// Mount is a folder of the host, mounted read-only at the same path.
-type Mount struct {
-	Name string
-	Path string
 }
 
 // Render gives the manifest.
@@ -101,6 +108,11 @@ func withUID(node string, render func(uid string) ([]byte, error)) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(append([]byte(node+"\x00"), anonymous...))
-	return render(hex.EncodeToString(sum[:16]))
+	return render(UID(node, anonymous))
+}
+
+// UID is that of a static pod with this content on this node.
+func UID(node string, manifest []byte) string {
+	sum := sha256.Sum256(append([]byte(node+"\x00"), manifest...))
+	return hex.EncodeToString(sum[:16])
 }

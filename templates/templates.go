@@ -18,9 +18,12 @@ import (
 //go:embed staticpod systemd *.tmpl
 var files embed.FS
 
+// parts is what the templates of static pods include.
+const parts = "staticpod/parts.tmpl"
+
 // render executes the template in FILE. Its output depends on data alone.
 func render(file string, data any) ([]byte, error) {
-	t, err := template.New("").Funcs(template.FuncMap{"quote": quote, "unitquote": unitquote}).Option("missingkey=error").ParseFS(files, file)
+	t, err := template.New("").Funcs(template.FuncMap{"quote": quote, "unitquote": unitquote}).Option("missingkey=error").ParseFS(files, file, parts)
 	if err != nil {
 		return nil, err
 	}

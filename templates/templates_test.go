@@ -236,6 +236,14 @@ func TestKubeletConfig(t *testing.T) {
 	}
 }
 
+func TestInstanceConfig(t *testing.T) {
+	const endpoint = "unix:///run/containerd/containerd.sock"
+	got := decodeYAML(t, render1(t, InstanceConfig{RuntimeEndpoint: endpoint}))
+	if got["kind"] != "KubeletConfiguration" || got["containerRuntimeEndpoint"] != endpoint {
+		t.Errorf("%v", got)
+	}
+}
+
 // decodeYAML refuses duplicate keys.
 func decodeYAML(t *testing.T, data []byte) map[string]any {
 	t.Helper()
@@ -254,12 +262,14 @@ func TestBridgeNetwork(t *testing.T) {
 	}
 	for name, subnets := range cases {
 		t.Run(name, func(t *testing.T) {
-			data := render1(t, BridgeNetwork{Bridge: "bootstrap0", Subnets: subnets})
+			data := render1(t, BridgeNetwork{Bridge: "bootstrap0", Subnets: subnets, MTU: "1450"})
 			golden(t, "10-bootstrap-"+name+".conflist", data)
 			var list struct {
 				CNIVersion, Name string
 				Plugins          []struct {
 					Type, Bridge string
+					MTU          int
+					IPMasq       bool
 					IPAM         struct {
 						Type   string
 						Ranges [][]struct{ Subnet string }
@@ -271,6 +281,9 @@ func TestBridgeNetwork(t *testing.T) {
 			}
 			if list.CNIVersion != "1.0.0" || list.Name == "" || len(list.Plugins) != 2 || list.Plugins[0].Bridge != "bootstrap0" {
 				t.Fatalf("%+v", list)
+			}
+			if bridge := list.Plugins[0]; bridge.MTU != 1450 || bridge.IPMasq {
+				t.Errorf("%+v: VXLAN needs the smaller MTU, and flannel masquerades", bridge)
 			}
 			var got []string
 			for _, r := range list.Plugins[0].IPAM.Ranges {
@@ -306,7 +319,7 @@ func TestEveryTemplateIsRendered(t *testing.T) {
 				t.Fatal(err)
 			}
 			name := filepath.Join(dir, e.Name())
-			if !strings.Contains(string(source)+string(more), `render("`+name+`"`) {
+			if name != parts && !strings.Contains(string(source)+string(more), `render("`+name+`"`) {
 				t.Errorf("nothing renders %s", name)
 			}
 		}

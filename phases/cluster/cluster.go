@@ -6,54 +6,49 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"sigs.k8s.io/yaml"
 )
-
-// fieldManager owns every field that bootstrap applies.
-const fieldManager = "bootstrap"
 
 // Cluster talks to one API server.
 type Cluster struct {
-	dynamic dynamic.Interface
-	http    *http.Client
-	server  string
-	plans   bool
+	dynamic  dynamic.Interface
+	http     *http.Client
+	server   string
+	endpoint endpoint
+	plans    bool
+	patience time.Duration // how long a call is tried again
+	pause    time.Duration // before it is
 }
 
-// What an Apply did to its object, or in a plan would do.
-const (
-	Created   = "create"
-	Updated   = "update"
-	Unchanged = ""
-)
-
-// Applied is what became of an object.
-type Applied struct {
-	Object string // kind and name
-	Verb   string
+// endpoint is the API server as a kubeconfig has it.
+type endpoint struct {
+	server string
+	ca     []byte // PEM
 }
 
 // Plan is the same cluster, in which nothing is changed.
 func (c *Cluster) Plan() *Cluster {
 	other := *c
 	other.plans = true
+	return &other
+}
+
+// Within is the same cluster, which tries a call again for at most this long when it
+// fails by what may pass. Without it, a call is tried once.
+func (c *Cluster) Within(patience time.Duration) *Cluster {
+	other := *c
+	other.patience = patience
 	return &other
 }
 
@@ -65,6 +60,10 @@ func Connect(kubeconfig []byte, server string) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := rest.LoadTLSFiles(config); err != nil {
+		return nil, err
+	}
+	own := endpoint{server: config.Host, ca: config.CAData}
 	config.Host = cmp.Or(server, config.Host)
 	config.QPS = -1 // a handful of requests to our own server: throttling only costs time
 	config.Timeout = 10 * time.Second
@@ -77,7 +76,7 @@ func Connect(kubeconfig []byte, server string) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Cluster{dynamic: d, http: httpClient, server: config.Host}, nil
+	return &Cluster{dynamic: d, http: httpClient, server: config.Host, endpoint: own, pause: 250 * time.Millisecond}, nil
 }
 
 // Healthy asks a health endpoint such as /livez. The error holds the server's
@@ -102,56 +101,6 @@ func (c *Cluster) Healthy(ctx context.Context, path string) error {
 	return nil
 }
 
-// Apply makes one object what the manifest says, by server-side apply.
-func (c *Cluster) Apply(ctx context.Context, manifest []byte) (Applied, error) {
-	object := &unstructured.Unstructured{}
-	if err := yaml.Unmarshal(manifest, &object.Object); err != nil {
-		return Applied{}, err
-	}
-	return c.apply(ctx, object, Created)
-}
-
-// apply calls what it does to an object that is not there missing.
-func (c *Cluster) apply(ctx context.Context, object *unstructured.Unstructured, missing string) (Applied, error) {
-	applied := Applied{Object: object.GetKind() + " " + object.GetName(), Verb: missing}
-	// Kinds of our own manifests: the guess of the plural is right for all of them.
-	resource, _ := meta.UnsafeGuessKindToResource(object.GroupVersionKind())
-	client := c.dynamic.Resource(resource).Namespace(object.GetNamespace())
-	before, err := client.Get(ctx, object.GetName(), metav1.GetOptions{})
-	if err != nil && c.plans {
-		return applied, nil // the API server is still to be made, or the object
-	}
-	if err != nil && !apierrors.IsNotFound(err) {
-		return applied, fmt.Errorf("get %s: %w", applied.Object, plain(err))
-	}
-	options := metav1.ApplyOptions{FieldManager: fieldManager, Force: true}
-	if c.plans {
-		options.DryRun = []string{metav1.DryRunAll}
-	}
-	after, err := client.Apply(ctx, object.GetName(), object, options)
-	if err != nil {
-		return applied, fmt.Errorf("apply %s: %w", applied.Object, plain(err))
-	}
-	if before != nil {
-		applied.Verb = verbOf(before, after)
-	}
-	return applied, nil
-}
-
-// verbOf looks past what changes by itself.
-func verbOf(before, after *unstructured.Unstructured) string {
-	for _, object := range []*unstructured.Unstructured{before, after} {
-		object.SetManagedFields(nil)
-		object.SetResourceVersion("")
-		object.SetGeneration(0)
-		unstructured.RemoveNestedField(object.Object, "status")
-	}
-	if equality.Semantic.DeepEqual(before.Object, after.Object) {
-		return Unchanged
-	}
-	return Updated
-}
-
 // Node reads a Node.
 func (c *Cluster) Node(ctx context.Context, name string) (*corev1.Node, error) {
 	node := &corev1.Node{}
@@ -167,11 +116,13 @@ func (c *Cluster) Pod(ctx context.Context, name string) (*corev1.Pod, error) {
 type objectKey struct{ namespace, name string }
 
 func (c *Cluster) get(ctx context.Context, resource schema.GroupVersionResource, key objectKey, into any) error {
-	object, err := c.dynamic.Resource(resource).Namespace(key.namespace).Get(ctx, key.name, metav1.GetOptions{})
-	if err != nil {
-		return plain(err)
-	}
-	return runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, into)
+	return c.retry(ctx, func(ctx context.Context) error {
+		object, err := c.dynamic.Resource(resource).Namespace(key.namespace).Get(ctx, key.name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		return runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, into)
+	})
 }
 
 // plain takes the request's method and URL off an error: what is wrong with the

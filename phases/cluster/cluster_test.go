@@ -200,14 +200,15 @@ func TestApplyError(t *testing.T) {
 		_ = json.NewEncoder(w).Encode(map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "not allowed", "reason": "Forbidden", "code": 403})
 	})
 	_, err := c.Apply(t.Context(), manifests.ClusterAdmins)
-	if err == nil || err.Error() != "get ClusterRoleBinding kubeadm:cluster-admins: not allowed" {
+	if err == nil || err.Error() != "apply ClusterRoleBinding kubeadm:cluster-admins: not allowed" {
 		t.Error(err)
 	}
 }
 
 // TestLabelNode wants nothing but the labels in the request: all else stays as it is.
 func TestLabelNode(t *testing.T) {
-	c, s := connect(t, echo)
+	c, nodes, s := connectStore(t)
+	nodes.objects["/api/v1/nodes/node-1"] = map[string]any{"apiVersion": "v1", "kind": "Node", "metadata": map[string]any{"name": "node-1"}}
 	if _, err := c.LabelNode(t.Context(), "node-1", map[string]string{"a/b": ""}); err != nil {
 		t.Fatal(err)
 	}

@@ -18,14 +18,17 @@ func (c *Cluster) LabelNode(ctx context.Context, name string, labels map[string]
 	object.SetKind("Node")
 	object.SetName(name)
 	object.SetLabels(labels)
-	return c.apply(ctx, object, Updated)
+	applied, _, err := c.apply(ctx, object, Updated)
+	return applied, err
 }
 
 // DeleteNode deletes a Node; none is fine.
 func (c *Cluster) DeleteNode(ctx context.Context, name string) error {
-	err := c.dynamic.Resource(corev1.SchemeGroupVersion.WithResource("nodes")).Delete(ctx, name, metav1.DeleteOptions{})
+	err := c.retry(ctx, func(ctx context.Context) error {
+		return c.dynamic.Resource(corev1.SchemeGroupVersion.WithResource("nodes")).Delete(ctx, name, metav1.DeleteOptions{})
+	})
 	if err == nil || apierrors.IsNotFound(err) {
 		return nil
 	}
-	return fmt.Errorf("delete Node %s: %w", name, plain(err))
+	return fmt.Errorf("delete Node %s: %w", name, err)
 }

@@ -25,12 +25,12 @@ type CA struct {
 
 // Leaf describes a certificate that a CA signs.
 type Leaf struct {
-	CommonName   string
-	Organization string   // at most one
-	Names        []string // SANs, IP addresses and DNS names mixed
-	Server       bool     // may serve TLS
-	Client       bool     // may be a TLS client
-	Validity     time.Duration
+	CommonName    string
+	Organizations []string // the groups of a client
+	Names         []string // SANs, IP addresses and DNS names mixed
+	Server        bool     // may serve TLS
+	Client        bool     // may be a TLS client
+	Validity      time.Duration
 }
 
 // NewCA self-signs a CA certificate. Its only SAN is its common name, as kubeadm has it.
@@ -66,15 +66,12 @@ func (ca *CA) Issue(leaf Leaf, key crypto.Signer) (*x509.Certificate, error) {
 	now := time.Now().UTC()
 	template := &x509.Certificate{
 		SerialNumber:          serial,
-		Subject:               pkix.Name{CommonName: leaf.CommonName},
+		Subject:               pkix.Name{CommonName: leaf.CommonName, Organization: leaf.Organizations},
 		NotBefore:             now.Add(-backdate),
 		NotAfter:              earlier(now.Add(leaf.Validity), ca.Cert.NotAfter),
 		KeyUsage:              x509.KeyUsageKeyEncipherment | x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           leaf.usages(),
 		BasicConstraintsValid: true,
-	}
-	if leaf.Organization != "" {
-		template.Subject.Organization = []string{leaf.Organization}
 	}
 	template.DNSNames, template.IPAddresses = leaf.sans()
 	return sign(template, ca.Cert, key.Public(), ca.Key)
@@ -95,8 +92,8 @@ func (ca *CA) Check(leaf Leaf, cert *x509.Certificate, key crypto.Signer) error 
 		return fmt.Errorf("it is not valid before %s", cert.NotBefore.Format(time.RFC3339))
 	case cert.Subject.CommonName != leaf.CommonName:
 		return fmt.Errorf("its common name is %q, want %q", cert.Subject.CommonName, leaf.CommonName)
-	case !slices.Equal(cert.Subject.Organization, organization(leaf)):
-		return fmt.Errorf("its organization is %q, want %q", cert.Subject.Organization, organization(leaf))
+	case !sameSet(cert.Subject.Organization, leaf.Organizations): // in DER they are a set, and sorted
+		return fmt.Errorf("its organization is %q, want %q", cert.Subject.Organization, leaf.Organizations)
 	case !sameSet(cert.DNSNames, names) || !sameSet(ipStrings(cert.IPAddresses), ipStrings(addresses)):
 		return errors.New("its names differ from those wanted")
 	case !sameSet(cert.ExtKeyUsage, leaf.usages()):
@@ -165,13 +162,6 @@ func earlier(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-func organization(l Leaf) []string {
-	if l.Organization == "" {
-		return nil
-	}
-	return []string{l.Organization}
 }
 
 func ipStrings(ips []net.IP) []string {

@@ -53,7 +53,7 @@ type namedContext struct {
 
 // EncodeKubeconfig gives the file's bytes.
 func EncodeKubeconfig(k Kubeconfig) ([]byte, error) {
-	name := k.User + "@" + k.Cluster
+	name := k.context()
 	f := kubeconfigFile{APIVersion: "v1", Kind: "Config", CurrentContext: name}
 	f.Clusters = []namedCluster{{Name: k.Cluster}}
 	f.Clusters[0].Cluster.CA = k.CA
@@ -64,6 +64,15 @@ func EncodeKubeconfig(k Kubeconfig) ([]byte, error) {
 	f.Contexts = []namedContext{{Name: name}}
 	f.Contexts[0].Context.Cluster = k.Cluster
 	f.Contexts[0].Context.User = k.User
+	return yaml.Marshal(f)
+}
+
+// EncodeClusterInfo gives a kubeconfig that only says where the API server is and by
+// which CA (PEM) to know it. kubeadm join looks for a cluster without a name.
+func EncodeClusterInfo(server string, ca []byte) ([]byte, error) {
+	f := kubeconfigFile{APIVersion: "v1", Kind: "Config", Clusters: []namedCluster{{}}}
+	f.Clusters[0].Cluster.CA = ca
+	f.Clusters[0].Cluster.Server = server
 	return yaml.Marshal(f)
 }
 

@@ -180,7 +180,7 @@ func TestIssue(t *testing.T) {
 		ips   []string
 		usage []x509.ExtKeyUsage
 	}{
-		{"client", Leaf{CommonName: "admin", Organization: "system:masters", Client: true, Validity: time.Hour},
+		{"client", Leaf{CommonName: "admin", Organizations: []string{"system:masters", "web"}, Client: true, Validity: time.Hour},
 			nil, nil, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}},
 		{"server", Leaf{CommonName: "api", Names: []string{"a.example", "192.0.2.1", "2001:db8::1", "a.example", "2001:DB8:0::1"}, Server: true, Validity: time.Hour},
 			[]string{"a.example"}, []string{"192.0.2.1", "2001:db8::1"}, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}},
@@ -195,7 +195,7 @@ func TestIssue(t *testing.T) {
 			for _, ip := range cert.IPAddresses {
 				ips = append(ips, ip.String())
 			}
-			if cert.Subject.CommonName != c.leaf.CommonName || !slices.Equal(cert.Subject.Organization, organization(c.leaf)) {
+			if cert.Subject.CommonName != c.leaf.CommonName || !sameSet(cert.Subject.Organization, c.leaf.Organizations) {
 				t.Errorf("subject %s", cert.Subject)
 			}
 			if !slices.Equal(cert.DNSNames, c.dns) || !slices.Equal(ips, c.ips) || !slices.Equal(cert.ExtKeyUsage, c.usage) {
@@ -241,15 +241,15 @@ func TestSerialsDiffer(t *testing.T) {
 // TestCheck spoils one thing of a leaf that serves.
 func TestCheck(t *testing.T) {
 	ca, key := newCA(t, time.Hour), newKey(t)
-	want := Leaf{CommonName: "api", Organization: "o", Names: []string{"a.example", "192.0.2.1"}, Server: true, Validity: time.Hour}
+	want := Leaf{CommonName: "api", Organizations: []string{"o"}, Names: []string{"a.example", "192.0.2.1"}, Server: true, Validity: time.Hour}
 	cases := []struct {
 		name  string
 		spoil func(*Leaf)
 		want  string
 	}{
 		{"common name", func(l *Leaf) { l.CommonName = "other" }, `its common name is "other", want "api"`},
-		{"organization", func(l *Leaf) { l.Organization = "system:masters" }, `its organization is ["system:masters"], want ["o"]`},
-		{"no organization", func(l *Leaf) { l.Organization = "" }, `its organization is [], want ["o"]`},
+		{"organization", func(l *Leaf) { l.Organizations = []string{"system:masters"} }, `its organization is ["system:masters"], want ["o"]`},
+		{"no organization", func(l *Leaf) { l.Organizations = nil }, `its organization is [], want ["o"]`},
 		{"a name less", func(l *Leaf) { l.Names = l.Names[1:] }, "its names differ"},
 		{"a name more", func(l *Leaf) { l.Names = append(l.Names, "b.example") }, "its names differ"},
 		{"another address", func(l *Leaf) { l.Names = []string{"a.example", "192.0.2.2"} }, "its names differ"},

@@ -4,10 +4,11 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -26,9 +27,8 @@ type CRI struct {
 
 // Info is what a runtime says of itself.
 type Info struct {
-	Name         string // containerd, cri-o, ...
-	Version      string
-	CgroupDriver string // systemd or cgroupfs; empty when the runtime does not tell
+	Name    string // containerd, cri-o, ...
+	Version string
 }
 
 // Dial prepares a connection to unix:///path; nothing is sent before the first call.
@@ -69,15 +69,7 @@ func (c *CRI) Info(ctx context.Context) (Info, error) {
 			return Info{}, fmt.Errorf("runtime not ready: %s: %s", condition.Reason, condition.Message)
 		}
 	}
-	return Info{Name: version.RuntimeName, Version: version.RuntimeVersion, CgroupDriver: c.cgroupDriver(ctx)}, nil
-}
-
-func (c *CRI) cgroupDriver(ctx context.Context) string {
-	answer, err := c.pods.RuntimeConfig(ctx, &cri.RuntimeConfigRequest{})
-	if err != nil || answer.Linux == nil {
-		return "" // runtimes of before 2024 do not have this call
-	}
-	return strings.ToLower(answer.Linux.CgroupDriver.String())
+	return Info{Name: version.RuntimeName, Version: version.RuntimeVersion}, nil
 }
 
 // HasImage tells whether the runtime holds an image.
@@ -101,8 +93,12 @@ func (c *CRI) Pull(ctx context.Context, reference string) error {
 	return nil
 }
 
-// Container is the newest try of a pod's container.
+// Container is one try of a pod's container.
 type Container struct {
+	ID       string
+	Name     string
+	Image    string // as the pod names it, if the runtime tells
+	Created  time.Time
 	Running  bool
 	Exited   bool
 	Attempt  uint32
@@ -132,16 +128,25 @@ func (c *CRI) Container(ctx context.Context, pod, name string) (*Container, erro
 			newest = each
 		}
 	}
-	return c.inspect(ctx, newest)
-}
-
-func (c *CRI) inspect(ctx context.Context, found *cri.Container) (*Container, error) {
-	answer, err := c.pods.ContainerStatus(ctx, &cri.ContainerStatusRequest{ContainerId: found.Id})
+	container, err := c.inspect(ctx, newest)
 	if err != nil {
 		return nil, plain(err)
 	}
+	return container, nil
+}
+
+// inspect gives gRPC's own error: who lists does not mind one that is gone by now.
+func (c *CRI) inspect(ctx context.Context, found *cri.Container) (*Container, error) {
+	answer, err := c.pods.ContainerStatus(ctx, &cri.ContainerStatusRequest{ContainerId: found.Id})
+	if err != nil {
+		return nil, err
+	}
 	s := answer.Status
 	return &Container{
+		ID:       s.Id,
+		Name:     s.Metadata.Name,
+		Image:    cmp.Or(s.Image.GetUserSpecifiedImage(), s.Image.GetImage()),
+		Created:  time.Unix(0, s.CreatedAt).UTC(),
 		Running:  s.State == cri.ContainerState_CONTAINER_RUNNING,
 		Exited:   s.State == cri.ContainerState_CONTAINER_EXITED,
 		Attempt:  s.Metadata.Attempt,

@@ -10,6 +10,7 @@ import (
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/containerd/errdefs"
+	"github.com/distribution/reference"
 )
 
 const (
@@ -20,8 +21,10 @@ const (
 // podUID is the label of what a kubelet makes.
 const podUID = "io.kubernetes.pod.uid"
 
+const pinnedLabel = "io.cri-containerd.pinned"
+
 // pinned keeps the kubelet from removing an image.
-var pinned = map[string]string{"io.cri-containerd.pinned": "pinned", "io.cri-containerd.image": "managed"}
+var pinned = map[string]string{pinnedLabel: "pinned", "io.cri-containerd.image": "managed"}
 
 // Images is containerd's image store.
 type Images struct {
@@ -59,6 +62,30 @@ func (i *Images) Import(ctx context.Context, archive io.Reader) error {
 		}
 	}
 	return nil
+}
+
+// Pin keeps the kubelet from removing an image that was pulled. The CRI has no word
+// for it, and containerd by itself pins only what it starts pods with.
+func (i *Images) Pin(ctx context.Context, name string) error {
+	full, err := fullName(name)
+	if err != nil {
+		return err
+	}
+	_, err = i.client.ImageService().Update(ctx, images.Image{Name: full, Labels: pinned}, "labels."+pinnedLabel)
+	if err != nil {
+		return fmt.Errorf("pin %s: %w", name, err)
+	}
+	return nil
+}
+
+// fullName is what the CRI calls an image in containerd's store: there no registry
+// is left out.
+func fullName(name string) (string, error) {
+	full, err := reference.ParseDockerRef(name)
+	if err != nil {
+		return "", fmt.Errorf("image %s: %w", name, err)
+	}
+	return full.String(), nil
 }
 
 // SocketPath is the path in a CRI endpoint such as unix:///run/containerd/containerd.sock.

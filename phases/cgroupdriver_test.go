@@ -1,0 +1,51 @@
+package phases
+
+import (
+	"testing"
+
+	"bootstrap/phases/config"
+)
+
+func TestSameCgroupDriver(t *testing.T) {
+	const endpoint = "unix:///run/containerd/containerd.sock"
+	cases := []struct {
+		name, configured, kubelet string
+		err                       []string
+	}{
+		{"both systemd", "systemd", "systemd", nil},
+		{"both cgroupfs", "cgroupfs", "cgroupfs", nil},
+		{"not known", "", "systemd", nil},
+		{"runtime: cgroupfs", "cgroupfs", "systemd",
+			[]string{"/run/containerd/containerd.sock makes cgroups by cgroupfs, the kubelet by systemd", "set SystemdCgroup = true"}},
+		{"kubelet: cgroupfs", "systemd", "cgroupfs", []string{"makes cgroups by systemd, the kubelet by cgroupfs", "set SystemdCgroup = false"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			err := sameCgroupDriver(endpoint, c.configured, c.kubelet)
+			if len(c.err) > 0 {
+				checkError(t, err, c.err...)
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestKubeletCgroupDriver(t *testing.T) {
+	flag := []config.Arg{{Name: "v", Value: "2"}, {Name: "cgroup-driver", Value: "cgroupfs"}}
+	cases := []struct {
+		name   string
+		config config.Config
+		want   string
+	}{
+		{"by default", config.Config{}, "systemd"},
+		{"in its own document", config.Config{Kubelet: map[string]any{"cgroupDriver": "cgroupfs"}}, "cgroupfs"},
+		{"not in its own document", config.Config{Kubelet: map[string]any{"maxPods": 20}}, "systemd"},
+		{"by a flag", config.Config{KubeletExtraArgs: flag}, "cgroupfs"},
+	}
+	for _, c := range cases {
+		if got := kubeletCgroupDriver(&c.config); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package cluster
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+)
+
+// fieldManager owns every field that bootstrap applies.
+const fieldManager = "bootstrap"
+
+// atOnce is how many objects are applied side by side. More gain nothing: the API
+// server has one etcd behind it.
+const atOnce = 8
+
+// What an Apply did to its object, or in a plan would do.
+const (
+	Created   = "create"
+	Updated   = "update"
+	Unchanged = ""
+)
+
+// Applied is what became of an object.
+type Applied struct {
+	Object string // kind and name
+	Verb   string
+}
+
+// Apply makes one object what the manifest says, by server-side apply.
+func (c *Cluster) Apply(ctx context.Context, manifest []byte) (Applied, error) {
+	objects, err := decode(manifest)
+	if err != nil {
+		return Applied{}, err
+	}
+	if len(objects) != 1 {
+		return Applied{}, fmt.Errorf("%d objects in a manifest that should hold one", len(objects))
+	}
+	applied, _, err := c.apply(ctx, objects[0], Created)
+	return applied, err
+}
+
+// ApplyAll makes all objects of all manifests what these say, in no order. It goes on
+// after errors; what was applied is in the order of the manifests.
+func (c *Cluster) ApplyAll(ctx context.Context, manifests ...[]byte) ([]Applied, error) {
+	objects, err := decode(manifests...)
+	if err != nil {
+		return nil, err
+	}
+	applied, errs := make([]Applied, len(objects)), make([]error, len(objects))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, atOnce)
+	for i, object := range objects {
+		slots <- struct{}{}
+		wg.Go(func() {
+			applied[i], _, errs[i] = c.apply(ctx, object, Created)
+			<-slots
+		})
+	}
+	wg.Wait()
+	var succeeded []Applied
+	for i, a := range applied {
+		if errs[i] == nil {
+			succeeded = append(succeeded, a)
+		}
+	}
+	return succeeded, errors.Join(errs...)
+}
+
+// ConfigMap is the manifest of a ConfigMap. Keys that others add to it stay.
+func ConfigMap(namespace, name string, data map[string]string) ([]byte, error) {
+	return json.Marshal(corev1.ConfigMap{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Data:       data,
+	})
+}
+
+// decode reads manifests, each of one document or several.
+func decode(manifests ...[]byte) ([]*unstructured.Unstructured, error) {
+	var objects []*unstructured.Unstructured
+	for _, manifest := range manifests {
+		documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(manifest)))
+		for {
+			document, err := documents.Read()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			object := &unstructured.Unstructured{}
+			if err := yaml.Unmarshal(document, &object.Object); err != nil {
+				return nil, err
+			}
+			if object.Object != nil { // else only comments
+				objects = append(objects, object)
+			}
+		}
+	}
+	return objects, nil
+}
+
+// apply also gives the object as it is then, nil in a plan. It calls what it does to
+// an object that is not there missing; one to be Updated has to be there.
+func (c *Cluster) apply(ctx context.Context, object *unstructured.Unstructured, missing string) (Applied, *unstructured.Unstructured, error) {
+	applied := Applied{Object: object.GetKind() + " " + object.GetName(), Verb: missing}
+	var after *unstructured.Unstructured
+	err := c.retry(ctx, func(ctx context.Context) (err error) {
+		after, applied.Verb, err = c.applyOnce(ctx, object, missing)
+		return err
+	})
+	if err != nil {
+		return applied, nil, fmt.Errorf("apply %s: %w", applied.Object, err)
+	}
+	return applied, after, nil
+}
+
+func (c *Cluster) applyOnce(ctx context.Context, object *unstructured.Unstructured, missing string) (*unstructured.Unstructured, string, error) {
+	// Kinds of our own manifests: the guess of the plural is right for all of them.
+	resource, _ := meta.UnsafeGuessKindToResource(object.GroupVersionKind())
+	client := c.dynamic.Resource(resource).Namespace(object.GetNamespace())
+	before, err := client.Get(ctx, object.GetName(), metav1.GetOptions{})
+	if err != nil && c.plans {
+		return nil, missing, nil // the API server is still to be made, or the object
+	}
+	if err != nil && (missing == Updated || !apierrors.IsNotFound(err)) {
+		return nil, missing, err
+	}
+	options := metav1.ApplyOptions{FieldManager: fieldManager, Force: true}
+	if c.plans {
+		options.DryRun = []string{metav1.DryRunAll}
+	}
+	after, err := client.Apply(ctx, object.GetName(), object, options)
+	if err != nil || before == nil {
+		return after, missing, err
+	}
+	return after, verbOf(before, after), nil
+}
+
+// verbOf looks past what changes by itself.
+func verbOf(before, after *unstructured.Unstructured) string {
+	if equality.Semantic.DeepEqual(lasting(before), lasting(after)) {
+		return Unchanged
+	}
+	return Updated
+}
+
+func lasting(object *unstructured.Unstructured) map[string]any {
+	object = object.DeepCopy()
+	object.SetManagedFields(nil)
+	object.SetResourceVersion("")
+	object.SetGeneration(0)
+	unstructured.RemoveNestedField(object.Object, "status")
+	return object.Object
+}

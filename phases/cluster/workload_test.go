@@ -1,0 +1,35 @@
+package cluster
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func TestWorkload(t *testing.T) {
+	c, s := connect(t, func(w http.ResponseWriter, r *http.Request, _ []byte) {
+		var answer any = map[string]any{"apiVersion": "v1", "kind": "PodList", "items": []any{
+			map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "coredns-1"}},
+		}}
+		if strings.Contains(r.URL.Path, "/deployments/") {
+			answer = map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": "coredns"}, "spec": map[string]any{
+				"replicas": 2,
+				"selector": map[string]any{"matchLabels": map[string]any{"k8s-app": "kube-dns"}},
+				"template": map[string]any{"spec": map[string]any{"containers": []any{map[string]any{"name": "coredns", "image": "x:v1"}}}},
+			}}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(answer) // the client sees an answer cut short
+	})
+	got, err := c.Workload(t.Context(), "deployments", "coredns")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Replicas != 2 || got.Template.Spec.Containers[0].Image != "x:v1" || len(got.Pods) != 1 || got.Pods[0].Name != "coredns-1" {
+		t.Errorf("%+v", got)
+	}
+	if want := "/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dkube-dns"; s.requests[1].URL != want {
+		t.Errorf("%s, want %s", s.requests[1].URL, want)
+	}
+}

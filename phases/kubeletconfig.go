@@ -1,0 +1,61 @@
+package phases
+
+import (
+	"maps"
+
+	"sigs.k8s.io/yaml"
+
+	"bootstrap/phases/patch"
+)
+
+// nodeFields of a KubeletConfiguration follow from what one machine has.
+var nodeFields = []string{"containerRuntimeEndpoint", "failCgroupV1", "failSwapOn", "featureGates", "resolvConf"}
+
+// renderKubeletConfig is this node's: ours, the user's document over it, then patches.
+func (e *Env) renderKubeletConfig(endpoint string) ([]byte, error) {
+	rendered, err := e.kubeletConfig(endpoint).Render()
+	if err != nil {
+		return nil, err
+	}
+	if e.Config.Kubelet != nil {
+		if rendered, err = overlaid(rendered, e.Config.Kubelet); err != nil {
+			return nil, err
+		}
+	}
+	return e.Patches.Apply(patch.Kubelet, rendered)
+}
+
+// clusterKubeletConfig is what other nodes begin with when they join.
+func (e *Env) clusterKubeletConfig() ([]byte, error) {
+	rendered, err := e.kubeletConfig("").Render()
+	if err != nil {
+		return nil, err
+	}
+	return overlaid(rendered, e.Config.Kubelet, nodeFields...)
+}
+
+// overlaid is base without some of its fields, and over on it.
+func overlaid(base []byte, over map[string]any, without ...string) ([]byte, error) {
+	var fields map[string]any
+	if err := yaml.Unmarshal(base, &fields); err != nil {
+		return nil, err
+	}
+	for _, name := range without {
+		delete(fields, name)
+	}
+	return yaml.Marshal(merged(fields, over))
+}
+
+// merged lays over on base: mappings are merged, all else is replaced.
+func merged(base, over map[string]any) map[string]any {
+	result := maps.Clone(base)
+	for name, value := range over {
+		inner, isMap := value.(map[string]any)
+		below, wasMap := base[name].(map[string]any)
+		if isMap && wasMap {
+			value = merged(below, inner)
+		}
+		result[name] = value
+	}
+	return result
+}

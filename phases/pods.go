@@ -1,0 +1,104 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"bootstrap/phases/runtime"
+)
+
+// PodQuery is what Pods lists.
+type PodQuery struct {
+	Endpoint string // of the container runtime; empty: the kubelet's
+	All      bool   // what has ended too
+}
+
+// Pods lists this node's pods as the container runtime has them: it needs neither
+// the API server nor the kubelet.
+func Pods(ctx context.Context, env *Env, q PodQuery) ([]runtime.Sandbox, error) {
+	socket, err := env.podSocket(q.Endpoint)
+	if err != nil {
+		return nil, err
+	}
+	if !env.exists(socket) {
+		return nil, withHint(fmt.Errorf("the container runtime does not run (no %s)", socket),
+			"start it, such as by: systemctl start containerd")
+	}
+	c, err := runtime.Dial("unix://" + env.Host.Path(socket))
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(ctx, runtimePatience)
+	defer cancel()
+	all, err := c.Sandboxes(ctx)
+	if err != nil {
+		return nil, withHint(fmt.Errorf("container runtime at %s: %w", socket, err), "see why: journalctl -u containerd -n 50")
+	}
+	if q.All {
+		return all, nil
+	}
+	return current(all), nil
+}
+
+// podSocket is the one asked for, else what the kubelet was given by us, or by
+// others, else the only one there is.
+func (e *Env) podSocket(endpoint string) (string, error) {
+	if endpoint != "" {
+		return runtime.SocketPath(endpoint), nil
+	}
+	if socket, ok := e.usedRuntime(); ok {
+		return socket, nil
+	}
+	socket, err := e.kubeletSocket()
+	if err != nil || socket != "" {
+		return socket, err
+	}
+	switch found := e.foundSockets(); len(found) {
+	case 0:
+		return "", withHint(errors.New("no container runtime listens where they do by default"), "name its socket: --cri-socket PATH")
+	case 1:
+		return found[0], nil
+	default:
+		return "", withHint(fmt.Errorf("several container runtimes: %s", strings.Join(found, ", ")), "name one: --cri-socket %s", found[0])
+	}
+}
+
+// kubeletSocket is in the kubelet's configuration, which somebody else may have made.
+func (e *Env) kubeletSocket() (string, error) {
+	data, err := e.Host.ReadFile(kubeletConfig)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	var config struct {
+		ContainerRuntimeEndpoint string `json:"containerRuntimeEndpoint"`
+	}
+	if err := yaml.Unmarshal(data, &config); err != nil {
+		return "", fmt.Errorf("%s: %w", kubeletConfig, err)
+	}
+	return runtime.SocketPath(config.ContainerRuntimeEndpoint), nil
+}
+
+// current leaves out what has ended: pods that were stopped, and of each container
+// all tries but the newest, and that too if it did what it was to do.
+func current(all []runtime.Sandbox) []runtime.Sandbox {
+	var live []runtime.Sandbox
+	for _, sandbox := range all {
+		if !sandbox.Ready {
+			continue
+		}
+		newest := slices.CompactFunc(slices.Clone(sandbox.Containers), func(a, b runtime.Container) bool { return a.Name == b.Name })
+		sandbox.Containers = slices.DeleteFunc(newest, func(c runtime.Container) bool { return c.Exited && c.ExitCode == 0 })
+		live = append(live, sandbox)
+	}
+	return live
+}

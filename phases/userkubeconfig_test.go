@@ -1,0 +1,148 @@
+package phases
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"bootstrap/phases/host"
+	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/pki"
+)
+
+const (
+	aliceUID = 1234
+	rootKube = "/root/.kube/config"
+	herKube  = "/home/alice/.kube/config"
+)
+
+// homesEnv is a node with kubeconfigs and two homes; alice runs sudo.
+func homesEnv(t *testing.T) *Env {
+	t.Helper()
+	env := testEnv(t, "default")
+	env.Config.Box.WriteKubeconfig = true
+	put(t, env, "/etc/passwd", "root:x:0:0:root:/root:/bin/bash\nbob:x:123:123::/home/bob:/bin/sh\nalice:x:1234:1235:Alice,,:/home/alice:/bin/bash\n", 0o644)
+	for home, owner := range map[string]host.Owner{"/root": {}, "/home/alice": {UID: aliceUID, GID: 1235}} {
+		if err := os.MkdirAll(env.Host.Path(home), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(env.Host.Path(home), owner.UID, owner.GID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("SUDO_UID", "1234")
+	runPhase(t, env, runCerts)
+	runPhase(t, env, runKubeconfigs)
+	return env
+}
+
+// TestWriteKubeconfig: root and who ran sudo get admin.conf, and reset takes it again.
+func TestWriteKubeconfig(t *testing.T) {
+	env := homesEnv(t)
+	runPhase(t, env, runWriteKubeconfig)
+	admin, err := env.Host.ReadFile(adminConf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, uid := range map[string]int{rootKube: 0, herKube: aliceUID} {
+		data, err := env.Host.ReadOwned(file, host.Owner{UID: uid})
+		if err != nil || string(data) != string(admin) {
+			t.Errorf("%s: %v\n%s", file, err, data)
+		}
+		if mode, err := env.Host.Mode(file); err != nil || mode != 0o600 {
+			t.Errorf("%s has mode %o, %v", file, mode, err)
+		}
+	}
+	before := files(t, env, "/home")
+	if notes := runPhase(t, env, runWriteKubeconfig); len(notes) > 0 || len(changed(before, files(t, env, "/home"))) > 0 {
+		t.Errorf("again: %q", notes)
+	}
+	if err := env.Host.UndoAll(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if left := files(t, env, "/home"); len(left) > 0 || env.exists("/home/alice/.kube") || env.exists("/root/.kube") {
+		t.Errorf("left: %v", left)
+	}
+}
+
+func TestWriteKubeconfigRefusesAnotherCluster(t *testing.T) {
+	env := homesEnv(t)
+	other := kubeconfigsDone(t, "default")
+	theirs, err := other.Host.ReadFile(adminConf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, env, rootKube, string(theirs), 0o600)
+	failPhase(t, env, runWriteKubeconfig, rootKube+`: its entry "kubernetes" of clusters belongs to another cluster`,
+		"kubectl config delete-cluster kubernetes")
+	if data, err := env.Host.ReadFile(rootKube); err != nil || string(data) != string(theirs) {
+		t.Errorf("%v\n%s", err, data)
+	}
+}
+
+func TestWriteKubeconfigWithoutHome(t *testing.T) {
+	env := homesEnv(t)
+	if err := os.RemoveAll(env.Host.Path("/root")); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SUDO_UID", "77")
+	want := []string{"/root does not exist: user 0 gets no ~/.kube/config", "user 77 is not in /etc/passwd, and gets no ~/.kube/config"}
+	if diff := cmp.Diff(want, runPhase(t, env, runWriteKubeconfig)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestKubeconfigUIDs(t *testing.T) {
+	for given, want := range map[string][]int{"": {0}, "0": {0}, "1234": {0, 1234}, "-1": {0}, "alice": {0}} {
+		if diff := cmp.Diff(want, kubeconfigUIDs(given)); diff != "" {
+			t.Errorf("%q: %s", given, diff)
+		}
+	}
+}
+
+// TestWriteKubeconfigPlan tells of the files and shows no key.
+func TestWriteKubeconfigPlan(t *testing.T) {
+	env := homesEnv(t)
+	plan, err := host.OpenPlan(env.Host.Path("/"), &hosttest.Units{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plan.Close()
+	var told []string
+	env.Host = plan.Under("test", func(c host.Change) { told = append(told, c.Target+c.Diff) })
+	runPhase(t, env, runWriteKubeconfig)
+	if diff := cmp.Diff([]string{"/root/.kube", rootKube, "/home/alice/.kube", herKube}, told); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestUserKubeconfig(t *testing.T) {
+	env := certsDone(t, "custom")
+	data, err := env.UserKubeconfig(KubeconfigUser{Name: "alice", Groups: []string{"web", "ops"}, Validity: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := pki.ParseKubeconfig(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := pki.ParseCert(k.Cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups := slices.Sorted(slices.Values(cert.Subject.Organization))
+	if k.Server != "https://api.example.org:443" || k.User != "alice" || cert.Subject.CommonName != "alice" || !slices.Equal(groups, []string{"ops", "web"}) {
+		t.Errorf("%s %s %s", k.Server, k.User, cert.Subject)
+	}
+	if err := cert.CheckSignatureFrom(readCert(t, env, pkiDir+"/ca.crt")); err != nil || time.Until(cert.NotAfter) > time.Hour {
+		t.Errorf("%v, until %s", err, cert.NotAfter)
+	}
+	remove(t, env, pkiDir+"/ca.key")
+	if _, err := env.UserKubeconfig(KubeconfigUser{Name: "alice"}); err == nil || !strings.Contains(err.Error(), "no CA in ") {
+		t.Error(err)
+	}
+}
