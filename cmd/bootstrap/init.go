@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,9 @@ type initOptions struct {
 	skipPhases []string
 	dryRun     bool
 	output     string
+
+	box        config.Flags
+	singleNode bool
 }
 
 func (o *initOptions) addFlags(cmd *cobra.Command) {
@@ -35,6 +39,10 @@ func (o *initOptions) addFlags(cmd *cobra.Command) {
 	f.DurationVar(&o.timeout, "timeout", 0, "how long the control plane may take to become healthy (default: timeouts.controlPlaneComponentHealthCheck of the config file, 4m without)")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only show what would be changed; needs no root where nothing was made yet")
 	addOutputFlag(cmd, &o.output)
+	f.BoolVar(&o.singleNode, "single-node", true, "let pods run on this node (default: unless the config or --print-join-command asks for a token)")
+	f.BoolVar(&o.box.PrintJoinCommand, "print-join-command", false, "make a token, and print the command by which other nodes join")
+	f.BoolVar(&o.box.UploadCerts, "upload-certs", false, "store the CAs in the cluster, encrypted, for other control plane nodes")
+	f.BoolVar(&o.box.WriteKubeconfig, "write-kubeconfig", false, "add admin.conf to ~/.kube/config of root and of the user behind sudo")
 	f.StringVar(&o.root, "root", "/", "directory that stands for this machine's root; only phases that write files work with another")
 }
 
@@ -54,11 +62,10 @@ func newInitCommand() *cobra.Command {
   sudo bootstrap init phase certs`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			plan, err := phases.Init().Without(o.skipPhases)
-			if err != nil {
+			if _, err := phases.Init().Without(o.skipPhases); err != nil {
 				return usage(err)
 			}
-			return runInit(cmd.Context(), o, plan)
+			return runInit(cmd.Context(), o.given(cmd), phases.Init())
 		},
 	}
 	o.addFlags(cmd)
@@ -82,11 +89,19 @@ func newInitPhaseCommand(o *initOptions) *cobra.Command {
 			Short: phase.Short,
 			Args:  noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				return runInit(cmd.Context(), *o, phases.Plan{{phase}})
+				return runInit(cmd.Context(), o.given(cmd), phases.Plan{{phase}})
 			},
 		})
 	}
 	return cmd
+}
+
+// given tells the flags of the command line from their defaults.
+func (o initOptions) given(cmd *cobra.Command) initOptions {
+	if cmd.Flags().Changed("single-node") {
+		o.box.SingleNode = &o.singleNode
+	}
+	return o
 }
 
 func phaseList(plan phases.Plan) string {
@@ -116,6 +131,11 @@ func runInit(ctx context.Context, o initOptions, plan phases.Plan) error {
 		return out.end(usage(err), result{})
 	}
 	defer closeEnv()
+	if len(plan) > 1 { // a phase that was named is meant
+		if plan, err = plan.Without(slices.Concat(o.skipPhases, env.Config.SkipPhases)); err != nil {
+			return out.end(usage(err), result{})
+		}
+	}
 	env.Report = out.report
 	err = plan.Run(ctx, env)
 	if _, whole := plan.Find("wait-control-plane"); err == nil && whole {
@@ -131,11 +151,15 @@ func (o initOptions) env() (*phases.Env, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := o.readConfig(facts)
+	b, err := findBundle(o.bundle)
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := o.openBundle()
+	c, err := o.readConfig(machineOf(facts, b))
+	if err != nil {
+		return nil, nil, err
+	}
+	patches, err := phases.ReadPatches(c.PatchesDir)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -149,7 +173,7 @@ func (o initOptions) env() (*phases.Env, func(), error) {
 			b.Close()
 		}
 	}
-	return &phases.Env{Config: c, Host: h, Facts: facts, Bundle: b, Timeout: o.timeout}, closeAll, nil
+	return &phases.Env{Config: c, Host: h, Facts: facts, Bundle: b, Patches: patches, Timeout: o.timeout}, closeAll, nil
 }
 
 // openHost opens the machine, to change it or only to plan, or says in a user's words
@@ -173,7 +197,7 @@ func unitsOf(root string) host.Units {
 	return host.Offline{}
 }
 
-func (o initOptions) readConfig(facts host.Facts) (*config.Config, error) {
+func (o initOptions) readConfig(machine config.Machine) (*config.Config, error) {
 	if o.timeout != 0 && o.timeout < time.Second {
 		return nil, fmt.Errorf("--timeout %s is under a second", o.timeout)
 	}
@@ -184,19 +208,17 @@ func (o initOptions) readConfig(facts host.Facts) (*config.Config, error) {
 			return nil, err
 		}
 	}
-	machine := config.Machine{Hostname: facts.Hostname}
-	if len(facts.NodeIPs) > 0 {
-		machine.Address = facts.NodeIPs[0]
-	}
+	machine.Flags = o.box
 	return config.Parse(o.config, data, machine)
 }
 
-func (o initOptions) openBundle() (*bundle.Bundle, error) {
+// findBundle gives nil without one.
+func findBundle(path string) (*bundle.Bundle, error) {
 	executable, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	b, err := bundle.Find(o.bundle, executable)
+	b, err := bundle.Find(path, executable)
 	if errors.Is(err, bundle.ErrNone) {
 		return nil, nil
 	}

@@ -48,7 +48,7 @@ It ends with a look at the machine: "clean", or what is left and why.
 	f.BoolVar(&o.dryRun, "dry-run", false, "only show what would be removed")
 	f.BoolVar(&o.keep.Images, "keep-images", false, "leave the images in the container runtime")
 	f.BoolVar(&o.keep.Runtime, "keep-runtime", false, "leave the container runtime, with its images and all that phase runtime made")
-	f.BoolVar(&o.keep.Etcd, "keep-etcd", false, "leave etcd's data")
+	f.BoolVar(&o.keep.Etcd, "keep-etcd", false, "leave etcd's data, and the certificates and keys that belong to it")
 	f.BoolVar(&o.adopt, "adopt", false, "on a machine without a ledger: remove the cluster that kubeadm made")
 	f.StringVar(&o.root, "root", "/", "directory that stands for this machine's root")
 	addOutputFlag(cmd, &o.output)

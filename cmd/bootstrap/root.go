@@ -30,7 +30,10 @@ from one file and without a network, and takes every trace of it away again.
 		RunE:          needsCommand,
 	}
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(&helpError{err, c}) })
-	cmd.AddCommand(newInitCommand(), newResetCommand(), newLedgerCommand(), newBundleCommand(), newVersionCommand(), newOutputTopic())
+	cmd.AddCommand(newInitCommand(), newResetCommand(), newLedgerCommand(), newConfigCommand(), newTokenCommand(), newKubeconfigCommand(),
+		newPodsCommand(), newBundleCommand(), newCompletionCommand(), newVersionCommand(), newOutputTopic())
+	completeFlags(cmd)
+	cmd.CompletionOptions.DisableDefaultCmd = true // ours stands in its place
 	return cmd
 }
 

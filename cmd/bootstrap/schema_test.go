@@ -173,7 +173,10 @@ func TestSchemaHoldsEveryField(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for section, value := range map[string]any{"Event": eventLine{}, "Result": result{}, "Ledger": ledgerObject{}} {
+	for section, value := range map[string]any{
+		"Event": eventLine{}, "Result": result{}, "Ledger": ledgerObject{},
+		"Pods": podsObject{}, "Tokens": tokenList{}, "Images": imagesObject{},
+	} {
 		want := map[string]field{}
 		jsonFields("", reflect.TypeOf(value), want)
 		got := maps.Clone(p.fields[section])

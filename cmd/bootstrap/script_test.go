@@ -105,18 +105,22 @@ func makeComponents(ts *testscript.TestScript, neg bool, args []string) {
 		version  string
 		programs []string
 	}{
-		"kubernetes": {"v1.36.3", []string{"kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"}},
-		"etcd":       {"v3.6.8", []string{"etcd", "etcdctl", "etcdutl"}},
-		"containerd": {"v2.2.9", []string{"containerd", "containerd-shim-runc-v2", "ctr"}},
-		"runc":       {"v1.4.0", []string{"runc"}},
-		"cni":        {"v1.9.0", []string{"bridge", "host-local", "loopback", "portmap"}},
-		"coredns":    {"v1.14.2", []string{"coredns"}},
-		"pause":      {"v3.10.2", []string{"pause"}},
+		"kubernetes":  {"v1.36.3", []string{"kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"}},
+		"etcd":        {"v3.6.8", []string{"etcd", "etcdctl", "etcdutl"}},
+		"containerd":  {"v2.2.9", []string{"containerd", "containerd-shim-runc-v2", "ctr"}},
+		"runc":        {"v1.4.0", []string{"runc"}},
+		"cni":         {"v1.9.0", []string{"bridge", "host-local", "loopback", "portmap"}},
+		"coredns":     {"v1.14.2", []string{"coredns"}},
+		"pause":       {"v3.10.2", []string{"pause"}},
+		"cni-install": {"1", []string{"cni-install"}},
+		"flannel":     {"v0.28.10", []string{"flanneld"}},
+		"netfilter":   {"1.0.6", []string{"root/usr/sbin/nft"}},
 	} {
 		dir := filepath.Join(ts.MkAbs(args[0]), component)
 		ts.Check(os.MkdirAll(dir, 0o755))
 		ts.Check(os.WriteFile(filepath.Join(dir, "VERSION"), []byte(content.version+"\n"), 0o644))
 		for _, name := range content.programs {
+			ts.Check(os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
 			ts.Check(os.WriteFile(filepath.Join(dir, name), tinyProgram(), 0o755))
 		}
 	}

@@ -18,8 +18,17 @@ func newVersionCommand() *cobra.Command {
 		Short: "Print the version of bootstrap and of the Kubernetes that it makes",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "bootstrap %s (Kubernetes %s, %s, %s/%s)\n",
-				version, config.DefaultVersion, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			b, err := findBundle("")
+			if err != nil {
+				return err
+			}
+			kubernetes := config.DefaultVersion
+			if b != nil {
+				defer b.Close()
+				kubernetes = b.Index().Kubernetes
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "bootstrap %s (Kubernetes %s, %s, %s/%s)\n",
+				version, kubernetes, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}

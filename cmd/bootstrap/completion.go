@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"bootstrap/phases"
+)
+
+func newCompletionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "completion bash|zsh|fish",
+		Short: "Print a script by which a shell completes commands, flags and phases",
+		Long: `Print a script by which a shell completes commands, flags and phases.
+
+  bash, which needs the package bash-completion
+    this shell:   source <(bootstrap completion bash)
+    every shell:  bootstrap completion bash | sudo tee /etc/bash_completion.d/bootstrap
+  zsh, after compinit
+    this shell:   source <(bootstrap completion zsh)
+    every shell:  bootstrap completion zsh | sudo tee /usr/local/share/zsh/site-functions/_bootstrap
+  fish
+    this shell:   bootstrap completion fish | source
+    every shell:  bootstrap completion fish >~/.config/fish/completions/bootstrap.fish`,
+		Example:   "  bootstrap completion bash",
+		Args:      cobra.ArbitraryArgs, // runCompletion says what is wrong with them
+		ValidArgs: []string{"bash", "zsh", "fish"},
+		RunE:      runCompletion,
+	}
+}
+
+func runCompletion(cmd *cobra.Command, args []string) error {
+	root, out := cmd.Root(), cmd.OutOrStdout()
+	shell := strings.Join(args, " ")
+	switch shell {
+	case "bash":
+		return root.GenBashCompletionV2(out, true)
+	case "zsh":
+		return root.GenZshCompletion(out)
+	case "fish":
+		return root.GenFishCompletion(out, true)
+	}
+	return usage(&helpError{fmt.Errorf("shell %q: want bash, zsh or fish", shell), cmd})
+}
+
+// completeFlags tells shells what the flags of cmd, and of all commands below it, take.
+func completeFlags(cmd *cobra.Command) {
+	complete := func(f *pflag.Flag) {
+		if values := flagValues(f); values != nil {
+			_ = cmd.RegisterFlagCompletionFunc(f.Name, values) // only fails for a flag that cmd does not have
+		}
+	}
+	cmd.Flags().VisitAll(complete)
+	cmd.PersistentFlags().VisitAll(complete)
+	for _, sub := range cmd.Commands() {
+		completeFlags(sub)
+	}
+}
+
+// flagValues is nil for flags whose values nobody can guess, or are any file.
+func flagValues(f *pflag.Flag) cobra.CompletionFunc {
+	switch {
+	case f.Name == "config":
+		return cobra.FixedCompletions([]string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt)
+	case f.Name == "root" || f.Name == "from":
+		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
+	case f.Name == "output" && f.DefValue == "text":
+		return cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)
+	case f.Name == "skip-phases":
+		return completePhases
+	}
+	return nil
+}
+
+// completePhases completes the last name of a list with commas.
+func completePhases(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	before := typed[:strings.LastIndex(typed, ",")+1]
+	given := strings.Split(before, ",")
+	var found []cobra.Completion
+	for _, p := range phases.Init().Phases() {
+		if !slices.Contains(given, p.Name) {
+			found = append(found, cobra.CompletionWithDesc(before+p.Name, p.Short))
+		}
+	}
+	return found, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"bootstrap/phases/bundle"
+	"bootstrap/phases/config"
+	"bootstrap/phases/host"
+)
+
+const configExitCodes = `Exit codes:
+  0  done
+  2  usage, or what is wrong with the config file`
+
+func newConfigCommand() *cobra.Command {
+	var root string
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "Write, check and convert config files",
+		Long: `Write, check and convert config files. What a file leaves open is taken from this
+machine, as init does. Nothing is changed.
+
+` + configExitCodes,
+		RunE: needsCommand,
+	}
+	cmd.PersistentFlags().StringVar(&root, "root", "/", "directory that stands for this machine's root")
+	cmd.AddCommand(newConfigDefaultCommand(&root), newConfigValidateCommand(&root), newConfigMigrateCommand(),
+		newConfigImagesCommand(&root), newConfigSchemaCommand())
+	return cmd
+}
+
+func newConfigDefaultCommand(root *string) *cobra.Command {
+	return &cobra.Command{
+		Use:     "default",
+		Short:   "Print the config file that says what init does without one",
+		Example: "  bootstrap config default",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			machine, err := machineAt(*root)
+			if err != nil {
+				return usage(err)
+			}
+			file, err := config.DefaultFile(machine)
+			if err == nil {
+				_, err = cmd.OutOrStdout().Write(file)
+			}
+			return usage(err)
+		},
+	}
+}
+
+func newConfigValidateCommand(root *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "validate FILE...",
+		Short: "Check config files, and say all that is wrong with each",
+		Long:  "Check config files as init would, each by itself, and say all that is wrong with it.\n- is standard input.\n\n" + configExitCodes,
+		Example: `  bootstrap config validate cluster.yaml
+  bootstrap config validate -`,
+		Args: someFiles,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			machine, err := machineAt(*root)
+			if err != nil {
+				return usage(err)
+			}
+			return usage(validateAll(cmd, args, machine))
+		},
+	}
+}
+
+func validateAll(cmd *cobra.Command, files []string, machine config.Machine) error {
+	var errs []error
+	for _, file := range files {
+		data, err := readInput(cmd, file)
+		if err == nil {
+			_, err = config.Parse(file, data, machine)
+		}
+		if err == nil {
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: valid\n", file)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func newConfigMigrateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "migrate FILE",
+		Short: "Print a config file in the newest versions: v1beta3 becomes v1beta4",
+		Long: "Print a config file in the newest versions: kubeadm's v1beta3 becomes v1beta4.\n" +
+			"Comments are lost. - is standard input.\n\n" + configExitCodes,
+		Example: "  bootstrap config migrate old.yaml",
+		Args:    oneFile,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			data, err := readInput(cmd, args[0])
+			if err != nil {
+				return usage(err)
+			}
+			file, err := config.Migrate(args[0], data)
+			if err == nil {
+				_, err = cmd.OutOrStdout().Write(file)
+			}
+			return usage(err)
+		},
+	}
+}
+
+func newConfigImagesCommand(root *string) *cobra.Command {
+	var file, output string
+	cmd := &cobra.Command{
+		Use:   "images",
+		Short: "List the images that a cluster of this config runs",
+		Example: `  bootstrap config images
+  bootstrap config images --config cluster.yaml --output json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			images, err := imagesOf(cmd, file, *root)
+			if err != nil {
+				return usage(err)
+			}
+			return usage(printImages(cmd.OutOrStdout(), images, output))
+		},
+	}
+	cmd.Flags().StringVar(&file, "config", "", "config file, - for standard input; none is needed")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text: one image per line; or json: one object with all images")
+	return cmd
+}
+
+func imagesOf(cmd *cobra.Command, file, root string) ([]string, error) {
+	var data []byte
+	if file != "" {
+		var err error
+		if data, err = readInput(cmd, file); err != nil {
+			return nil, err
+		}
+	}
+	machine, err := machineAt(root)
+	if err != nil {
+		return nil, err
+	}
+	c, err := config.Parse(file, data, machine)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(c.Images.Required(), c.Addons()), nil
+}
+
+// imagesObject is all of config images -o json.
+type imagesObject struct {
+	Schema string   `json:"schema"`
+	Images []string `json:"images"`
+}
+
+func printImages(w io.Writer, images []string, output string) error {
+	asJSON, err := isJSON(output)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(w, imagesObject{Schema: outputVersion, Images: images})
+	}
+	_, err = fmt.Fprintln(w, strings.Join(images, "\n"))
+	return err
+}
+
+func newConfigSchemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "schema",
+		Short:   "Print the JSON Schema of config files, for editors",
+		Example: "  bootstrap config schema",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := cmd.OutOrStdout().Write(config.Schema())
+			return err
+		},
+	}
+}
+
+// machineAt is what the machine at root contributes to a config.
+func machineAt(root string) (config.Machine, error) {
+	facts, err := host.ReadFacts(root)
+	if err != nil {
+		return config.Machine{}, err
+	}
+	b, err := findBundle("")
+	if err != nil {
+		return config.Machine{}, err
+	}
+	if b != nil {
+		defer b.Close()
+	}
+	return machineOf(facts, b), nil
+}
+
+// machineOf takes the bundle, or nil.
+func machineOf(facts host.Facts, b *bundle.Bundle) config.Machine {
+	machine := config.Machine{Hostname: facts.Hostname}
+	if b != nil {
+		machine.Bundled = b.Index().Kubernetes
+	}
+	if len(facts.NodeIPs) > 0 {
+		machine.Address = facts.NodeIPs[0]
+	}
+	return machine
+}
+
+// readInput reads a file, or standard input for -.
+func readInput(cmd *cobra.Command, file string) ([]byte, error) {
+	if file == "-" {
+		return io.ReadAll(cmd.InOrStdin())
+	}
+	return os.ReadFile(file)
+}
+
+func someFiles(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return nil
+	}
+	return usage(&helpError{fmt.Errorf("%s takes a config file, or - for standard input", cmd.CommandPath()), cmd})
+}
+
+func oneFile(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 {
+		return nil
+	}
+	return usage(&helpError{fmt.Errorf("%s takes one config file, or - for standard input", cmd.CommandPath()), cmd})
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bootstrap/phases"
+)
+
+func newKubeconfigCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "kubeconfig",
+		Short: "Make kubeconfigs for people",
+		Long:  "Make kubeconfigs for people.",
+		RunE:  needsCommand,
+	}
+	cmd.AddCommand(newKubeconfigUserCommand())
+	return cmd
+}
+
+type kubeconfigUserOptions struct {
+	name         string
+	groups       []string
+	validity     time.Duration
+	config, root string
+}
+
+func newKubeconfigUserCommand() *cobra.Command {
+	var o kubeconfigUserOptions
+	cmd := &cobra.Command{
+		Use:   "user",
+		Short: "Print a new kubeconfig for a user, signed by the cluster's CA",
+		Long: `Print a new kubeconfig for a user, signed by the cluster's CA on this machine. The
+API server need not run, and is told nothing: what the user may do is for roles and
+bindings to say. It can't be taken back before it expires.
+
+The file names the controlPlaneEndpoint of the config file, or else this node.
+
+Exit codes:
+  0  done
+  2  usage, config file, not root, or no CA`,
+		Example: `  sudo bootstrap kubeconfig user --client-name alice
+  sudo bootstrap kubeconfig user --client-name alice --org web --org ops --validity-period 720h
+  sudo bootstrap kubeconfig user --client-name alice --config cluster.yaml`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return usage(&helpError{err, cmd})
+			}
+			return usage(runKubeconfigUser(cmd.OutOrStdout(), o))
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.name, "client-name", "", "name of the user")
+	f.StringSliceVar(&o.groups, "org", nil, "groups of the user")
+	f.DurationVar(&o.validity, "validity-period", 0, "how long it is valid (default: certificateValidityPeriod of the config file, 8760h without)")
+	f.StringVar(&o.config, "config", "", "config file that the cluster was made with")
+	f.StringVar(&o.root, "root", "/", "directory that stands for this machine's root")
+	return cmd
+}
+
+func (o kubeconfigUserOptions) check() error {
+	switch {
+	case o.name == "":
+		return errors.New("--client-name is missing")
+	case o.validity < 0 || o.validity > 0 && o.validity < time.Minute:
+		return fmt.Errorf("--validity-period %s is under a minute", o.validity)
+	}
+	return nil
+}
+
+func runKubeconfigUser(out io.Writer, o kubeconfigUserOptions) error {
+	machine, err := machineAt(o.root)
+	if err != nil {
+		return err
+	}
+	c, err := initOptions{config: o.config}.readConfig(machine)
+	if err != nil {
+		return err
+	}
+	h, err := openHost(o.root, true) // it only reads, and waits for nobody
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	env := &phases.Env{Config: c, Host: h}
+	data, err := env.UserKubeconfig(phases.KubeconfigUser{Name: o.name, Groups: o.groups, Validity: o.validity})
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(data)
+	return err
+}

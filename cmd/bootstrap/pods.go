@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bootstrap/phases"
+	"bootstrap/phases/runtime"
+)
+
+type podsOptions struct {
+	query  phases.PodQuery
+	output string
+	root   string
+}
+
+func newPodsCommand() *cobra.Command {
+	var o podsOptions
+	cmd := &cobra.Command{
+		Use:   "pods",
+		Short: "Show the pods of this node, also when the API server is down",
+		Long: `Show the pods of this node as its container runtime has them, also when the API
+server is down. What has ended is left out, save containers that failed and were not
+started again yet.
+
+The runtime is the one that the kubelet uses, else the only one on this machine.
+
+Exit codes:
+  0  done
+  2  usage, not root, or no container runtime answers`,
+		Example: `  sudo bootstrap pods
+  sudo bootstrap pods --all
+  sudo bootstrap pods --output json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usage(runPods(cmd.Context(), cmd.OutOrStdout(), o))
+		},
+	}
+	cmd.Flags().BoolVarP(&o.query.All, "all", "a", false, "show what has ended too")
+	cmd.Flags().StringVar(&o.query.Endpoint, "cri-socket", "", "socket of the container runtime (default: the one that the kubelet uses)")
+	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "text, or json: one object with all pods")
+	cmd.Flags().StringVar(&o.root, "root", "/", "directory that stands for this machine's root")
+	return cmd
+}
+
+func runPods(ctx context.Context, w io.Writer, o podsOptions) error {
+	asJSON, err := isJSON(o.output)
+	if err != nil {
+		return err
+	}
+	h, err := openHost(o.root, true)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	pods, err := phases.Pods(ctx, &phases.Env{Host: h}, o.query)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(w, podsObject{Schema: outputVersion, Pods: podLines(pods)})
+	}
+	return printPods(w, pods, time.Now())
+}
+
+func printPods(w io.Writer, pods []runtime.Sandbox, now time.Time) error {
+	if len(pods) == 0 {
+		_, err := fmt.Fprintln(w, "No pod runs here; --all shows what has ended.")
+		return err
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "POD\tCONTAINER\tSTATE\tRESTARTS\tAGE\tIMAGE")
+	for _, p := range pods {
+		name := printable(p.Namespace + "/" + p.Name)
+		if len(p.Containers) == 0 {
+			fmt.Fprintf(table, "%s\t-\t%s\t-\t%s\t-\n", name, sandboxState(p), age(now.Sub(p.Created)))
+		}
+		for _, c := range p.Containers {
+			fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\n",
+				name, printable(c.Name), stateWithCode(c), c.Attempt, age(now.Sub(c.Created)), printable(c.Image))
+		}
+	}
+	return table.Flush()
+}
+
+// age is rounded down to one unit, the largest of which there are two.
+func age(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%ds", int(max(d, 0).Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 2*day:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	}
+	return fmt.Sprintf("%dd", d/day)
+}
+
+func stateWithCode(c runtime.Container) string {
+	if c.Exited {
+		return fmt.Sprintf("exited %d", c.ExitCode)
+	}
+	return containerState(c)
+}
+
+func containerState(c runtime.Container) string {
+	switch {
+	case c.Running:
+		return "running"
+	case c.Exited:
+		return "exited"
+	}
+	return "created"
+}
+
+func sandboxState(p runtime.Sandbox) string {
+	if p.Ready {
+		return "ready"
+	}
+	return "stopped"
+}
+
+// podsObject is all of pods -o json.
+type podsObject struct {
+	Schema string    `json:"schema"`
+	Pods   []podLine `json:"pods"`
+}
+
+type podLine struct {
+	Namespace  string          `json:"namespace"`
+	Name       string          `json:"name"`
+	ID         string          `json:"id"`
+	State      string          `json:"state"`   // ready, stopped
+	Created    string          `json:"created"` // RFC 3339, UTC
+	Containers []containerLine `json:"containers"`
+}
+
+type containerLine struct {
+	Name     string `json:"name"`
+	ID       string `json:"id"`
+	State    string `json:"state"`              // running, exited, created
+	ExitCode *int32 `json:"exitCode,omitempty"` // of exited
+	Restarts uint32 `json:"restarts"`
+	Created  string `json:"created"` // RFC 3339, UTC
+	Image    string `json:"image"`
+}
+
+func podLines(pods []runtime.Sandbox) []podLine {
+	lines := make([]podLine, 0, len(pods))
+	for _, p := range pods {
+		line := podLine{
+			Namespace: p.Namespace, Name: p.Name, ID: p.ID, State: sandboxState(p),
+			Created: p.Created.Format(time.RFC3339), Containers: []containerLine{},
+		}
+		for _, c := range p.Containers {
+			line.Containers = append(line.Containers, newContainerLine(c))
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func newContainerLine(c runtime.Container) containerLine {
+	line := containerLine{
+		Name: c.Name, ID: c.ID, State: containerState(c), Restarts: c.Attempt,
+		Created: c.Created.Format(time.RFC3339), Image: c.Image,
+	}
+	if c.Exited {
+		line.ExitCode = &c.ExitCode
+	}
+	return line
+}

@@ -1,0 +1,306 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bootstrap/phases"
+	"bootstrap/phases/cluster"
+)
+
+const tokenExitCodes = `Exit codes:
+  0  done
+  1  the API server can't be reached, or refuses
+  2  usage, or no kubeconfig`
+
+// apiPatience is how long a command at the prompt bears with an API server.
+const apiPatience = 10 * time.Second
+
+func newTokenCommand() *cobra.Command {
+	var kubeconfig string
+	cmd := &cobra.Command{
+		Use:   "token",
+		Short: "Create, list and delete bootstrap tokens, by which nodes join",
+		Long: `Create, list and delete bootstrap tokens. A node joins by one: it proves the cluster
+to the node (usage signing) and the node to the cluster (usage authentication).
+
+` + tokenExitCodes,
+		RunE: needsCommand,
+	}
+	cmd.PersistentFlags().StringVar(&kubeconfig, "kubeconfig", "/etc/kubernetes/admin.conf", "kubeconfig to reach the API server with")
+	cmd.AddCommand(newTokenCreateCommand(&kubeconfig), newTokenListCommand(&kubeconfig), newTokenDeleteCommand(&kubeconfig), newTokenGenerateCommand())
+	return cmd
+}
+
+// connect reads a kubeconfig; nothing is sent yet.
+func connect(kubeconfig string) (*cluster.Cluster, error) {
+	data, err := os.ReadFile(kubeconfig)
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		return nil, usage(phases.ErrNotRoot)
+	}
+	if err != nil {
+		return nil, usage(err)
+	}
+	c, err := cluster.Connect(data, "")
+	if err != nil {
+		return nil, usage(fmt.Errorf("%s: %w", kubeconfig, err))
+	}
+	return c.Within(apiPatience), nil
+}
+
+type tokenCreateOptions struct {
+	ttl              time.Duration
+	description      string
+	usages, groups   []string
+	printJoinCommand bool
+	certificateKey   string
+}
+
+func newTokenCreateCommand(kubeconfig *string) *cobra.Command {
+	var o tokenCreateOptions
+	cmd := &cobra.Command{
+		Use:   "create [TOKEN]",
+		Short: "Create a bootstrap token and print it",
+		Long:  "Create a bootstrap token, a random one if none is given, and print it.\n\n" + tokenExitCodes,
+		Example: `  sudo bootstrap token create
+  sudo bootstrap token create --print-join-command
+  sudo bootstrap token create --ttl 2h --description "rack 7"`,
+		Args: atMostOneArg,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t, err := o.token(first(args), cmd.Flags().Changed("groups"))
+			if err != nil {
+				return usage(&helpError{err, cmd})
+			}
+			return runTokenCreate(cmd, *kubeconfig, t, o)
+		},
+	}
+	f := cmd.Flags()
+	f.DurationVar(&o.ttl, "ttl", 24*time.Hour, "how long it is valid; 0: for ever")
+	f.StringVar(&o.description, "description", "", "what it is for")
+	f.StringSliceVar(&o.usages, "usages", []string{"signing", "authentication"}, "what it may be used for")
+	f.StringSliceVar(&o.groups, "groups", []string{cluster.NodeGroup}, "groups that its bearer belongs to")
+	f.BoolVar(&o.printJoinCommand, "print-join-command", false, "print the whole kubeadm join command")
+	f.StringVar(&o.certificateKey, "certificate-key", "", "with --print-join-command: the key of upload-certs, to join as a control plane")
+	return cmd
+}
+
+// token is what the flags ask for. The default groups only go with authentication.
+func (o tokenCreateOptions) token(value string, groupsGiven bool) (cluster.Token, error) {
+	t, err := givenOrNew(value)
+	if err != nil {
+		return t, err
+	}
+	switch {
+	case o.ttl < 0:
+		return t, fmt.Errorf("--ttl %s is negative", o.ttl)
+	case o.ttl > 0:
+		t.Expires = time.Now().Add(o.ttl)
+	}
+	t.Description, t.Usages, t.Groups = o.description, o.usages, o.groups
+	if !groupsGiven && !slices.Contains(o.usages, "authentication") {
+		t.Groups = nil
+	}
+	if o.certificateKey != "" {
+		_, err = cluster.ParseCertificateKey(o.certificateKey)
+		if !o.printJoinCommand {
+			err = errors.New("--certificate-key is only for --print-join-command")
+		}
+	}
+	return t, errors.Join(err, t.Check())
+}
+
+func givenOrNew(value string) (cluster.Token, error) {
+	if value == "" {
+		return cluster.NewToken()
+	}
+	return cluster.ParseToken(value)
+}
+
+func runTokenCreate(cmd *cobra.Command, kubeconfig string, t cluster.Token, o tokenCreateOptions) error {
+	c, err := connect(kubeconfig)
+	if err != nil {
+		return err
+	}
+	line := t.Value()
+	if o.printJoinCommand {
+		if line, err = c.JoinCommand(t, o.certificateKey); err != nil {
+			return usage(fmt.Errorf("%s: %w", kubeconfig, err))
+		}
+	}
+	if _, err := c.CreateToken(cmd.Context(), t); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), line)
+	return err
+}
+
+func newTokenListCommand(kubeconfig *string) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List bootstrap tokens, with their secrets",
+		Long:  "List bootstrap tokens, with their secrets.\n\n" + tokenExitCodes,
+		Example: `  sudo bootstrap token list
+  sudo bootstrap token list --output json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			asJSON, err := isJSON(output)
+			if err != nil {
+				return usage(err)
+			}
+			c, err := connect(*kubeconfig)
+			if err != nil {
+				return err
+			}
+			return runTokenList(cmd.Context(), cmd.OutOrStdout(), c, asJSON)
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, or json: one object with all tokens")
+	return cmd
+}
+
+// tokenList is all of token list -o json.
+type tokenList struct {
+	Schema string      `json:"schema"`
+	Tokens []tokenItem `json:"tokens"`
+}
+
+type tokenItem struct {
+	Token       string   `json:"token"`
+	Expires     string   `json:"expires,omitempty"` // RFC 3339, in UTC; never without
+	Usages      []string `json:"usages,omitempty"`
+	Description string   `json:"description,omitempty"`
+	Groups      []string `json:"groups,omitempty"`
+}
+
+// runTokenList lists what it can, also when one of them is broken.
+func runTokenList(ctx context.Context, out io.Writer, c *cluster.Cluster, asJSON bool) error {
+	tokens, failed := c.Tokens(ctx)
+	if failed != nil && len(tokens) == 0 {
+		return failed
+	}
+	if asJSON {
+		return errors.Join(failed, printJSON(out, tokenList{Schema: outputVersion, Tokens: itemsOf(tokens)}))
+	}
+	return errors.Join(failed, printTokens(out, tokens))
+}
+
+func itemsOf(tokens []cluster.Token) []tokenItem {
+	items := []tokenItem{}
+	for _, t := range tokens {
+		item := tokenItem{Token: t.Value(), Usages: t.Usages, Description: t.Description, Groups: t.Groups}
+		if !t.Expires.IsZero() {
+			item.Expires = t.Expires.UTC().Format(time.RFC3339)
+		}
+		items = append(items, item)
+	}
+	return items
+}
+
+func printTokens(out io.Writer, tokens []cluster.Token) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "TOKEN\tTTL\tEXPIRES\tUSAGES\tDESCRIPTION\tGROUPS")
+	for i, item := range itemsOf(tokens) {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", item.Token, timeLeft(tokens[i].Expires, time.Now()), orDash(item.Expires),
+			orDash(strings.Join(item.Usages, ",")), orDash(item.Description), orDash(strings.Join(item.Groups, ",")))
+	}
+	return table.Flush()
+}
+
+func timeLeft(expires, now time.Time) string {
+	left := expires.Sub(now)
+	switch {
+	case expires.IsZero():
+		return "forever"
+	case left <= 0:
+		return "expired"
+	case left < time.Hour:
+		return fmt.Sprintf("%dm", int(left.Minutes()))
+	}
+	return fmt.Sprintf("%dh", int(left.Hours()))
+}
+
+// orDash keeps one token on one line.
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	quoted := fmt.Sprintf("%q", s)
+	return quoted[1 : len(quoted)-1]
+}
+
+func newTokenDeleteCommand(kubeconfig *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "delete TOKEN...",
+		Short: "Delete bootstrap tokens, given whole or by their ids",
+		Long:  "Delete bootstrap tokens, given whole or by their ids (what stands before the dot).\n\n" + tokenExitCodes,
+		Example: `  sudo bootstrap token delete abcdef
+  sudo bootstrap token delete abcdef ghijkl`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ids, err := tokenIDs(args)
+			if err != nil {
+				return usage(&helpError{err, cmd})
+			}
+			c, err := connect(*kubeconfig)
+			if err != nil {
+				return err
+			}
+			return runTokenDelete(cmd, c, ids)
+		},
+	}
+}
+
+func tokenIDs(args []string) ([]string, error) {
+	if len(args) == 0 {
+		return nil, errors.New("which token is to be deleted?")
+	}
+	var ids []string
+	for _, arg := range args {
+		id, err := cluster.TokenID(arg)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+func runTokenDelete(cmd *cobra.Command, c *cluster.Cluster, ids []string) error {
+	var errs []error
+	for _, id := range ids {
+		err := c.DeleteToken(cmd.Context(), id)
+		errs = append(errs, err)
+		if err == nil {
+			fmt.Fprintf(cmd.OutOrStdout(), "token %s deleted\n", id)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func newTokenGenerateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "generate",
+		Short:   "Print a random bootstrap token, and create nothing",
+		Long:    "Print a random bootstrap token, for a config file or for token create. Nothing is created.\n\n" + tokenExitCodes,
+		Example: "  bootstrap token generate",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			t, err := cluster.NewToken()
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), t.Value())
+			return err
+		},
+	}
+}
