@@ -12,6 +12,9 @@ import (
 // components are the control plane's static pods.
 var components = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
 
+// addons are the pods that a cluster of one node runs besides.
+var addons = []string{"coredns", "kube-flannel-ds", "kube-proxy"}
+
 type object struct {
 	Metadata struct {
 		Name            string
@@ -27,7 +30,10 @@ type condition struct{ Type, Status, Reason, Message string }
 
 type node struct {
 	object
-	Status struct{ Conditions []condition }
+	Status struct {
+		Conditions []condition
+		NodeInfo   struct{ KubeletVersion string }
+	}
 }
 
 type pod struct {

@@ -84,6 +84,8 @@ func TestExistingContainerd(t *testing.T) {
 	}
 	n.Healthy(30 * time.Second)
 	untouched("init")
+	n.checkPinned()
+	n.checkPods()
 	if r := n.Exec("ls", "/usr/local/bin/containerd", "/usr/local/bin/runc"); r.Out != "" {
 		t.Errorf("a second runtime is installed: %s", r.Out)
 	}

@@ -8,7 +8,7 @@ import (
 
 // gone is what reset removes whatever is kept.
 var gone = []string{
-	"/etc/kubernetes", "/var/lib/kubelet", "/etc/systemd/system/kubelet.service", "/etc/systemd/system/kubelet.service.d",
+	"/etc/kubernetes/manifests", "/etc/kubernetes/admin.conf", "/var/lib/kubelet", "/etc/systemd/system/kubelet.service", "/etc/systemd/system/kubelet.service.d",
 	"/usr/local/bin/kubelet", "/usr/local/bin/kubectl", "/var/log/pods", "/var/log/containers",
 }
 
@@ -24,6 +24,7 @@ type keepCase struct {
 func (c keepCase) String() string { return c.flag }
 
 const (
+	pkiPaths     = "/etc/kubernetes"
 	etcdPaths    = "/var/lib/etcd"
 	imagePaths   = "/var/lib/containerd/io.containerd.content.v1.content"
 	runtimePaths = "/usr/local/bin/containerd /usr/local/bin/runc /etc/containerd /etc/systemd/system/containerd.service"
@@ -32,19 +33,19 @@ const (
 var keepCases = []keepCase{
 	{
 		flag: "--keep-etcd",
-		kept: "test -d /var/lib/etcd/member/wal && stat -c '%n %i %a %U' /var/lib/etcd/member",
+		kept: "test -d /var/lib/etcd/member/wal && stat -c '%n %i %a %U' /var/lib/etcd/member && find /etc/kubernetes/pki -type f -exec sha256sum {} + | sort",
 		same: "kubectl --kubeconfig=/etc/kubernetes/admin.conf --cache-dir=/tmp/kubectl get configmap witness -o jsonpath='{.metadata.uid} {.data}'",
 		gone: strings.Fields(imagePaths + " " + runtimePaths),
 	},
 	{
 		flag: "--keep-images",
 		kept: "cd " + imagePaths + "/blobs/sha256 && ls -i | grep -q . && ls -i",
-		gone: strings.Fields(etcdPaths + " " + runtimePaths),
+		gone: strings.Fields(etcdPaths + " " + pkiPaths + " " + runtimePaths),
 	},
 	{
 		flag: "--keep-runtime",
 		kept: "stat -c '%n %i %a %U' " + runtimePaths + " && systemctl show -P ActiveEnterTimestampMonotonic containerd && systemctl is-active containerd",
-		gone: strings.Fields(etcdPaths),
+		gone: strings.Fields(etcdPaths + " " + pkiPaths),
 	},
 }
 

@@ -123,7 +123,10 @@ func (k *kills) killReset(n *Node, m moment) {
 		n.t.Logf("reset ended before it was killed; again at %s", m)
 		n.MustBootstrap("init")
 	}
-	n.MustReset("/root/bootstrap")
+	// Killed after its last effect, it leaves nothing to undo.
+	if r := n.Bootstrap("reset", "--force"); r.Code != 0 || !strings.Contains(r.Out, "clean: ") && !strings.Contains(r.Out, "Nothing to undo: ") {
+		n.t.Fatalf("not clean: %s", r)
+	}
 	n.SameSurvey("after reset", k.before)
 }
 
@@ -151,8 +154,9 @@ func (n *Node) killed(m moment, whole time.Duration, args ...string) bool {
 	r := n.Exec(append([]string{"bash", "-c", killAt, "_", after, m.text}, args...)...)
 	n.log.Result = r
 	n.t.Logf("the run that was killed:\n%s", r.Out)
-	_, code, _ := strings.Cut(r.Out, "\nkilled: ")
-	switch strings.TrimSpace(strings.TrimPrefix(code, "killed: ")) {
+	_, code, _ := strings.Cut("\n"+r.Out, "\nkilled: ")
+	code, _, _ = strings.Cut(code, "\n") // bash may say so too, later
+	switch code {
 	case "137":
 		return true
 	case "0":
@@ -171,8 +175,9 @@ func (n *Node) converged() {
 	for _, c := range components {
 		n.pid(c) // exactly one
 	}
-	if pauses := strings.Fields(n.MustExec("pgrep", "-x", "pause")); len(pauses) != len(components) {
-		n.t.Errorf("%d sandboxes run, want %d", len(pauses), len(components))
+	want := len(components) + len(addons)
+	if pauses := strings.Fields(n.MustExec("pgrep", "-x", "pause")); len(pauses) != want {
+		n.t.Errorf("%d sandboxes run, want %d", len(pauses), want)
 	}
 	n.noTornFiles()
 	if now := n.runs(); now != before {

@@ -166,13 +166,13 @@ func netBeforeInit() []layout {
 		},
 		{
 			name: "TablesBefore",
-			before: `for table in 'inet canary' 'ip kube-proxy' 'ip6 kube-proxy'; do
+			before: `for table in 'inet canary' 'ip canary' 'ip6 canary'; do
 					nft add table $table
 					nft add set $table addresses "{ type ipv4_addr; elements = { 192.0.2.1 } ; }"
 					nft add chain $table input "{ type filter hook input priority 5; }"
 				done
 				nft add rule inet canary input ip saddr @addresses counter drop`,
-			proof: "for table in 'inet canary' 'ip kube-proxy' 'ip6 kube-proxy'; do nft -s list table $table; done",
+			proof: "for table in 'inet canary' 'ip canary' 'ip6 canary'; do nft -s list table $table; done",
 		},
 		{
 			name: "Links",

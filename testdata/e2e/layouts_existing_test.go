@@ -55,6 +55,8 @@ func existingRuntime() []layout {
 			name:   "Network",
 			before: "true",
 			proof:  "tell /etc/cni/net.d /opt/cni/bin",
+			// What the network of others has made for the cluster's pods, and nothing else.
+			remove: "ip link delete theirs0; rm -r /var/lib/cni/networks/theirs; rmdir /var/lib/cni/{networks,results,} /run/netns",
 		},
 		{
 			name: "Images",
@@ -129,6 +131,13 @@ var refusals = []refusal{
 		remove: "ip link del bootstrap0",
 		says:   "Nothing to undo",
 	},
+	{
+		name:   "TablesOfKubeProxy",
+		before: `for family in ip ip6; do nft add table $family kube-proxy; nft add chain $family kube-proxy canary "{ type filter hook input priority 5; }"; done`,
+		proof:  "nft -s list ruleset | grep -A 4 kube-proxy",
+		remove: "nft delete table ip kube-proxy; nft delete table ip6 kube-proxy",
+		says:   "Nothing to undo",
+	},
 }
 
 func (c refusal) String() string { return c.name }
@@ -138,7 +147,7 @@ func testRefused(t *testing.T) {
 	n := Up(t, 6*time.Minute)
 	n.Copy("bin/bootstrap-box", "/root/bootstrap")
 	n.Write(canaryFile, canaryShell)
-	for _, c := range selected(t, refusals, refusals[1], refusals[3]) {
+	for _, c := range selected(t, refusals, refusals[1], refusals[3], refusals[4]) {
 		t.Run(c.name, func(t *testing.T) { n.In(t).testRefusal(c) })
 	}
 }

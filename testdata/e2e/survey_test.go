@@ -132,12 +132,21 @@ func countLines(text string) map[string]int {
 // SameSurvey fails when the node is not what it was, save below some folders.
 func (n *Node) SameSurvey(what string, before survey, but ...string) {
 	n.t.Helper()
-	now := n.survey()
-	before.files, now.files = before.files.without(but...), now.files.without(but...)
-	if list := before.diff(now); len(list) > 0 {
-		n.t.Errorf("%s, - was, + is:\n%s", what, strings.Join(list, "\n"))
+	before.files = before.files.without(but...)
+	var list []string
+	for range surveyTries {
+		now := n.survey()
+		now.files = now.files.without(but...)
+		if list = before.diff(now); len(list) == 0 {
+			return
+		}
 	}
+	n.t.Errorf("%s, - was, + is:\n%s", what, strings.Join(list, "\n"))
 }
+
+// surveyTries: systemd forgets a mount or a device that is gone only some time later,
+// and each survey takes half a second.
+const surveyTries = 6
 
 // TestSurvey: surveys of a node that is left alone are equal, what is done to it
 // shows, and when that is undone it is as before.

@@ -109,7 +109,7 @@ func (n *Node) startRegistry() {
 	n.Copy(filepath.Join(dir, "registry"), "/root/registry")
 	command := []string{"systemd-run", "-q", "--unit=registry", "/root/registry"}
 	images := bundleImages(n.t)
-	for _, image := range append([]string{"pause"}, components...) {
+	for _, image := range pulled {
 		n.Copy(filepath.Join(images, image+".tar"), "/root/"+image+".tar")
 		command = append(command, "/root/"+image+".tar")
 	}
@@ -119,7 +119,10 @@ func (n *Node) startRegistry() {
 	})
 }
 
-// bundleImages unpacks the images of the bundle that a control plane needs.
+// pulled are the images of a cluster whose pod network is another one.
+var pulled = append([]string{"pause", "coredns", "kube-proxy"}, components...)
+
+// bundleImages unpacks those out of the bundle.
 func bundleImages(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "images")
@@ -145,7 +148,7 @@ func bundleImages(t *testing.T) string {
 			t.Fatal(err)
 		}
 		name := strings.TrimSuffix(filepath.Base(h.Name), ".tar")
-		if filepath.Dir(h.Name) != "images" || name != "pause" && !slices.Contains(components, name) {
+		if filepath.Dir(h.Name) != "images" || !slices.Contains(pulled, name) {
 			continue
 		}
 		if err := save(filepath.Join(dir, name+".tar"), r); err != nil {

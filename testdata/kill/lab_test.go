@@ -41,6 +41,7 @@ func newLab(t *testing.T) *lab {
 	if err != nil {
 		t.Fatalf("%v: run `make build` first", err)
 	}
+	t.Setenv("SUDO_UID", strconv.Itoa(ann)) // she gets a kubeconfig, and so does root
 	l := &lab{dir: memoryDir(t)}
 	l.bootstrap = filepath.Join(l.dir, "bootstrap")
 	if err := os.WriteFile(l.bootstrap, binary, 0o755); err != nil {
@@ -101,7 +102,7 @@ func reset() []string { return []string{"reset", "--force"} }
 // initPhases are the phases that only write files, in the order of init.
 func (l *lab) initPhases(config string) [][]string {
 	var lines [][]string
-	for _, phase := range []string{"certs", "kubeconfig", "etcd", "control-plane"} {
+	for _, phase := range []string{"certs", "kubeconfig", "etcd", "control-plane", "write-kubeconfig"} {
 		lines = append(lines, []string{"init", "phase", phase, "--config", l.config(config)})
 	}
 	return lines
@@ -109,7 +110,11 @@ func (l *lab) initPhases(config string) [][]string {
 
 // configs are of the same cluster: "changed" has other certificates and manifests.
 func configs() map[string]string {
-	const cluster = `apiVersion: kubeadm.k8s.io/v1beta4
+	const cluster = `apiVersion: bootstrap/v1alpha1
+kind: BoxConfiguration
+writeKubeconfig: true
+---
+apiVersion: kubeadm.k8s.io/v1beta4
 kind: InitConfiguration
 localAPIEndpoint:
   advertiseAddress: 192.0.2.10

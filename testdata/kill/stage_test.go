@@ -131,16 +131,31 @@ func dir(mode fs.FileMode) entry { return entry{mode: fs.ModeDir | mode} }
 
 func file(mode fs.FileMode, text string) entry { return entry{mode: mode, data: []byte(text)} }
 
+// ann is a user who has a kubeconfig of another cluster.
+const ann = 1000
+
+const annsKubeconfig = `apiVersion: v1
+kind: Config
+clusters: [{name: other, cluster: {server: "https://192.0.2.1:6443"}}]
+contexts: [{name: other, context: {cluster: other, user: ""}}]
+current-context: other
+`
+
 // freshMachine is as little as a machine has, and files of others.
 func freshMachine() tree {
 	t := tree{}
 	for _, path := range []string{
 		"/", "/etc", "/opt", "/proc", "/proc/sys", "/proc/sys/kernel", "/run", "/srv", "/usr", "/usr/local", "/usr/local/bin",
-		"/var", "/var/lib", "/var/lib/others", "/var/log",
+		"/var", "/var/lib", "/var/lib/others", "/var/log", "/home",
 	} {
 		t[path] = dir(0o755)
 	}
 	t["/etc/fstab"] = file(0o644, "# none\n")
+	t["/etc/passwd"] = file(0o644, fmt.Sprintf("root:x:0:0::/root:/bin/sh\nann:x:%d:%d::/home/ann:/bin/sh\n", ann, ann))
+	t["/root"] = dir(0o700)
+	t["/home/ann"] = entry{mode: fs.ModeDir | 0o750, uid: ann, gid: ann}
+	t["/home/ann/.kube"] = entry{mode: fs.ModeDir | 0o750, uid: ann, gid: ann}
+	t["/home/ann/.kube/config"] = entry{mode: 0o600, uid: ann, gid: ann, data: []byte(annsKubeconfig)}
 	t["/proc/sys/kernel/hostname"] = file(0o644, "node-1\n")
 	t["/var/lib/others/data"] = entry{mode: 0o640, uid: 1000, gid: 1000, data: []byte("theirs")}
 	return t

@@ -25,7 +25,7 @@ func (p point) String() string {
 
 // tries is how often a point is aimed at: goroutines change threads at will, and then
 // strace counts another call.
-const tries = 100
+const tries = 500
 
 // strike runs the stage's command, struck at the point. The root is the caller's to
 // remove.

@@ -33,12 +33,12 @@ func (l *lab) testTorn(t *testing.T, stages []*stage) tally {
 // file was about to get its name, and of one where the ledger was about to be synced.
 func (l *lab) cuts(t *testing.T, stages []*stage) []torn {
 	t.Helper()
-	s := stageNamed(stages, "fresh: init phase control-plane")
+	s := stageNamed(stages, "fresh: init phase write-kubeconfig")
 	rename := slices.IndexFunc(s.calls, func(c call) bool {
-		return strings.HasPrefix(c.name, "renameat") && strings.HasSuffix(c.path, "/kube-apiserver.yaml")
+		return strings.HasPrefix(c.name, "renameat") && strings.HasSuffix(c.path, "/root/.kube/config")
 	})
 	create := slices.IndexFunc(s.calls, func(c call) bool {
-		return c.name == "unlinkat" && strings.HasSuffix(c.path, "/.kube-controller-manager.yaml.bootstrap")
+		return c.name == "unlinkat" && strings.HasSuffix(c.path, "/home/ann/.kube/.config.bootstrap")
 	})
 	var cuts []torn
 	for _, c := range []torn{

@@ -12,6 +12,7 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -85,7 +86,7 @@ func (r *registry) add(archive string) error {
 		if !ok {
 			return fmt.Errorf("an image without a name: %v", m.Annotations)
 		}
-		r.tags[name] = m
+		r.tags[path.Base(name)] = m // only the default repository has folders
 	}
 	return nil
 }

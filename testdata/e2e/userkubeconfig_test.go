@@ -1,0 +1,54 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+)
+
+const otherCluster = `apiVersion: v1
+kind: Config
+# the user's own words
+clusters:
+- name: other
+  cluster: {server: "https://192.0.2.1:6443"}
+users:
+- name: other
+  user: {token: secret}
+contexts:
+- name: other
+  context: {cluster: other, user: other}
+current-context: other
+`
+
+// TestUserKubeconfig: with --write-kubeconfig, root and who ran sudo can use kubectl as
+// they are used to; what they had stays, and reset gives it back.
+func TestUserKubeconfig(t *testing.T) {
+	n := Up(t, 5*time.Minute)
+	n.Copy("bin/bootstrap-box", "/root/bootstrap")
+	n.MustSh("useradd --create-home --shell /bin/bash ann; install -d -o ann -g ann /home/ann/.kube")
+	n.Write("/home/ann/.kube/config", otherCluster)
+	n.MustSh("chown ann: /home/ann/.kube/config; chmod 600 /home/ann/.kube/config")
+	fresh := n.survey()
+
+	uid := n.MustSh("id -u ann | tr -d '\\n'")
+	init := []string{"env", "SUDO_USER=ann", "SUDO_UID=" + uid, "/root/bootstrap", "init", "--write-kubeconfig"}
+	n.MustExec(init...)
+	n.MustExec("runuser", "-l", "root", "-c", "kubectl --cache-dir=/tmp/kubectl get nodes "+n.Name)
+	n.MustExec("runuser", "-l", "ann", "-c", "kubectl --cache-dir=/tmp/kubectl --context kubernetes-admin@kubernetes get nodes "+n.Name)
+	n.MustSh("stat -c '%U %a' /home/ann/.kube/config | grep -x 'ann 600'; grep -q 'own words' /home/ann/.kube/config")
+	n.MustExec("runuser", "-l", "ann", "-c", "kubectl --cache-dir=/tmp/kubectl config view --minify -o jsonpath={..server} | grep -F 192.0.2.1")
+
+	before := n.quiet()
+	n.MustExec(init...)
+	n.stillQuiet("a second init", before)
+
+	n.MustReset("/root/bootstrap")
+	n.SameSurvey("after reset", fresh)
+
+	n.MustExec(init...)
+	n.MustSh("echo '# later' >>/home/ann/.kube/config")
+	if r := n.Bootstrap("reset", "--force"); r.Code != 1 || !r.Has("/home/ann/.kube/config") {
+		t.Errorf("a file that ann has changed since: %s", r)
+	}
+	n.MustSh("grep -x '# later' /home/ann/.kube/config; ! ls /root/.kube")
+}
