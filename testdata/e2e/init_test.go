@@ -126,40 +126,6 @@ func (n *Node) containerIDs() []string {
 	return ids
 }
 
-// testServerDryRun: the server takes every object of ours, manifests too, as strictly
-// as it can.
-func testServerDryRun(n *Node) {
-	managed := n.managed()
-	if len(managed) < 35 {
-		n.t.Errorf("only %d objects: %v", len(managed), managed)
-	}
-	for namespace, names := range byNamespace(managed) {
-		get := "kubectl --kubeconfig=/etc/kubernetes/admin.conf get -o yaml -n '" + namespace + "' " + strings.Join(names, " ")
-		// Without the version, or it is a conflict when a controller writes to one meanwhile.
-		n.MustSh("set -o pipefail; " + get + ` | sed '/^ *resourceVersion: /d' | kubectl --kubeconfig=/etc/kubernetes/admin.conf apply --server-side \
-			--force-conflicts --field-manager=bootstrap --dry-run=server --validate=strict -f -`)
-	}
-	for _, c := range components {
-		n.MustKubectl("apply", "--dry-run=server", "--validate=strict", "-f", "/etc/kubernetes/manifests/"+c+".yaml")
-	}
-	n.MustSh(`sed 's/^  hostNetwork:/  hostNetwrk:/' /etc/kubernetes/manifests/etcd.yaml >/tmp/typo.yaml`)
-	r := n.Kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "/tmp/typo.yaml")
-	if r.Code == 0 || !r.Has(`unknown field "spec.hostNetwrk"`) {
-		n.t.Errorf("a typo is not refused: %s", r)
-	}
-}
-
-// byNamespace gives the names of objects as kubectl takes them.
-func byNamespace(managed map[string]string) map[string][]string {
-	names := map[string][]string{}
-	for object := range managed {
-		kind, key, _ := strings.Cut(object, " ")
-		namespace, name, _ := strings.Cut(key, "/")
-		names[namespace] = append(names[namespace], kind+"/"+name)
-	}
-	return names
-}
-
 func testSystemdVerify(n *Node) {
 	for _, unit := range []string{"kubelet.service", "containerd.service"} {
 		if r := n.Exec("systemd-analyze", "verify", "/etc/systemd/system/"+unit); r.Code != 0 || r.Out+r.Err != "" {

@@ -168,37 +168,6 @@ func testE2EKubeadm(n *Node) {
 	}
 }
 
-type managedList struct {
-	Items []struct {
-		Kind     string
-		Metadata struct {
-			Namespace, Name, ResourceVersion string
-			ManagedFields                    []struct{ Manager, Operation, Time string }
-		}
-	}
-}
-
-// managed gives the resource version of every object that bootstrap applied. The
-// kubelet writes to a Node when it likes: there it is when bootstrap last changed it.
-func (n *Node) managed() map[string]string {
-	n.t.Helper()
-	kinds := strings.Fields(n.MustKubectl("api-resources", "--verbs=list", "-o", "name"))
-	versions := map[string]string{}
-	for _, object := range mustGet[managedList](n, strings.Join(kinds, ","), "-A", "--show-managed-fields").Items {
-		m := object.Metadata
-		for _, f := range m.ManagedFields {
-			switch name := object.Kind + " " + m.Namespace + "/" + m.Name; {
-			case f.Manager != "bootstrap":
-			case object.Kind == "Node":
-				versions[name] = f.Time
-			default:
-				versions[name] = m.ResourceVersion
-			}
-		}
-	}
-	return versions
-}
-
 // testInitAgain: what is applied a second time changes nothing.
 func testInitAgain(n *Node) {
 	before := n.managed()
