@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -55,10 +56,11 @@ func testServerDryRun(n *Node) {
 		n.t.Errorf("objects (-want +got):\n%s", diff)
 	}
 	for namespace, names := range byNamespace(managed) {
-		get := "kubectl --kubeconfig=/etc/kubernetes/admin.conf get -o yaml -n '" + namespace + "' " + strings.Join(names, " ")
+		args := append([]string{"get", "-o", "yaml", "-n", namespace}, names...)
 		// Without the version, or it is a conflict when a controller writes to one meanwhile.
-		n.MustSh("set -o pipefail; " + get + ` | sed '/^ *resourceVersion: /d' | kubectl --kubeconfig=/etc/kubernetes/admin.conf apply --server-side \
-			--force-conflicts --field-manager=bootstrap --dry-run=server --validate=strict -f -`)
+		objects := resourceVersion.ReplaceAllString(n.MustKubectl(args...), "")
+		n.Write("/tmp/e2e/objects.yaml", objects)
+		n.MustKubectl("apply", "--server-side", "--force-conflicts", "--field-manager=bootstrap", "--dry-run=server", "--validate=strict", "-f", "/tmp/e2e/objects.yaml")
 	}
 	for _, c := range components {
 		n.MustKubectl("apply", "--dry-run=server", "--validate=strict", "-f", "/etc/kubernetes/manifests/"+c+".yaml")
@@ -69,6 +71,8 @@ func testServerDryRun(n *Node) {
 		n.t.Errorf("a typo is not refused: %s", r)
 	}
 }
+
+var resourceVersion = regexp.MustCompile(`(?m)^ *resourceVersion: .*\n`)
 
 // byNamespace gives the names of objects as kubectl takes them.
 func byNamespace(managed map[string]string) map[string][]string {
