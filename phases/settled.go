@@ -21,8 +21,9 @@ type setting struct {
 	why   string
 }
 
+const taintsField = "nodeRegistration.taints"
+
 func settled(c *config.Config) []setting {
-	taints := formatTaints(c.Taints)
 	return []setting{
 		{"kubernetesVersion", c.KubernetesVersion, "another version is an upgrade, which bootstrap does not do yet"},
 		{"certificatesDir", c.CertificatesDir, "the cluster's CAs lie there"},
@@ -35,7 +36,7 @@ func settled(c *config.Config) []setting {
 		{"network", c.Box.Network, "pods have its addresses"},
 		{"nodeRegistration.criSocket", c.CRISocket, "the pods run in it"},
 		{"nodeRegistration.name", c.NodeName, "the Node, etcd's member and their certificates carry it"},
-		{"nodeRegistration.taints", taints, "the kubelet sets them only when the Node registers; use kubectl taint"},
+		{taintsField, formatTaints(c.Taints), "the kubelet sets them only when the Node registers; use kubectl taint"},
 	}
 }
 
@@ -74,6 +75,18 @@ func (e *Env) settledBefore() (map[string]string, error) {
 		values[s.Field] = s.Value
 	}
 	return values, nil
+}
+
+// SettledSingleNode is what this machine's cluster was made with: a later run need not
+// say it again. It is nil before there is one, and where its taints were given.
+func SettledSingleNode(h *host.Host) *bool {
+	before, err := (&Env{Host: h}).settledBefore()
+	taints, known := before[taintsField]
+	single := taints == ""
+	if err != nil || !known || !single && taints != formatTaints(config.ControlPlaneTaints()) {
+		return nil // what is wrong with the note, preflight says
+	}
+	return &single
 }
 
 // checkSettled finds what the config wants to change and init can't.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
 )
@@ -267,6 +269,30 @@ func TestKeeps(t *testing.T) {
 		slices.Sort(got)
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: keeps %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// TestSettledSingleNode: what a cluster was made with holds for runs that do not say it.
+func TestSettledSingleNode(t *testing.T) {
+	own := []config.Taint{{Key: "dedicated", Effect: "NoSchedule"}}
+	yes, no := true, false
+	for name, c := range map[string]struct {
+		taints []config.Taint
+		want   *bool
+	}{
+		"single node":       {nil, &yes},
+		"many nodes":        {config.ControlPlaneTaints(), &no},
+		"taints of its own": {own, nil},
+	} {
+		env := testEnv(t, "default")
+		if got := SettledSingleNode(env.Host); got != nil {
+			t.Errorf("%s: %v before there is a cluster", name, *got)
+		}
+		env.Config.Taints = c.taints
+		runPhase(t, env.forPhase(etcd.Name), runEtcd)
+		if diff := cmp.Diff(c.want, SettledSingleNode(env.Host)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
 		}
 	}
 }

@@ -28,8 +28,7 @@ type initOptions struct {
 	dryRun     bool
 	output     string
 
-	box        config.Flags
-	singleNode bool
+	box boxFlags
 }
 
 func (o *initOptions) addFlags(cmd *cobra.Command) {
@@ -39,10 +38,10 @@ func (o *initOptions) addFlags(cmd *cobra.Command) {
 	f.DurationVar(&o.timeout, "timeout", 0, "how long the control plane may take to become healthy (default: timeouts.controlPlaneComponentHealthCheck of the config file, 4m without)")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only show what would be changed; needs no root where nothing was made yet")
 	addOutputFlag(cmd, &o.output)
-	f.BoolVar(&o.singleNode, "single-node", true, "let pods run on this node (default: unless the config or --print-join-command asks for a token)")
-	f.BoolVar(&o.box.PrintJoinCommand, "print-join-command", false, "make a token, and print the command by which other nodes join")
-	f.BoolVar(&o.box.UploadCerts, "upload-certs", false, "store the CAs in the cluster, encrypted, for other control plane nodes")
-	f.BoolVar(&o.box.WriteKubeconfig, "write-kubeconfig", false, "add admin.conf to ~/.kube/config of root and of the user behind sudo")
+	f.BoolVar(&o.box.singleNode, "single-node", true, "let pods run on this node (default: unless the config or --print-join-command asks for a token)")
+	f.BoolVar(&o.box.printJoinCommand, "print-join-command", false, "make a token, and print the command by which other nodes join")
+	f.BoolVar(&o.box.uploadCerts, "upload-certs", false, "store the CAs in the cluster, encrypted, for other control plane nodes")
+	f.BoolVar(&o.box.writeKubeconfig, "write-kubeconfig", false, "add admin.conf to ~/.kube/config of root and of the user behind sudo")
 	f.StringVar(&o.root, "root", "/", "directory that stands for this machine's root; only phases that write files work with another")
 }
 
@@ -96,10 +95,25 @@ func newInitPhaseCommand(o *initOptions) *cobra.Command {
 	return cmd
 }
 
+// boxFlags go before the same fields of BoxConfiguration, if they are given.
+type boxFlags struct {
+	singleNode, uploadCerts, writeKubeconfig, printJoinCommand bool
+	given                                                      config.Flags
+}
+
 // given tells the flags of the command line from their defaults.
 func (o initOptions) given(cmd *cobra.Command) initOptions {
-	if cmd.Flags().Changed("single-node") {
-		o.box.SingleNode = &o.singleNode
+	of := func(name string, value bool) *bool {
+		if !cmd.Flags().Changed(name) {
+			return nil
+		}
+		return &value
+	}
+	o.box.given = config.Flags{
+		SingleNode:       of("single-node", o.box.singleNode),
+		UploadCerts:      of("upload-certs", o.box.uploadCerts),
+		WriteKubeconfig:  of("write-kubeconfig", o.box.writeKubeconfig),
+		PrintJoinCommand: of("print-join-command", o.box.printJoinCommand),
 	}
 	return o
 }
@@ -155,7 +169,8 @@ func (o initOptions) env() (*phases.Env, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := o.readConfig(machineOf(facts, b))
+	machine := machineOf(facts, b)
+	c, err := o.readConfig(machine)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -166,6 +181,12 @@ func (o initOptions) env() (*phases.Env, func(), error) {
 	h, err := openHost(o.root, o.dryRun)
 	if err != nil {
 		return nil, nil, err
+	}
+	if machine.SingleNode = phases.SettledSingleNode(h); machine.SingleNode != nil {
+		if c, err = o.readConfig(machine); err != nil {
+			h.Close()
+			return nil, nil, err
+		}
 	}
 	closeAll := func() {
 		h.Close()
@@ -208,7 +229,7 @@ func (o initOptions) readConfig(machine config.Machine) (*config.Config, error) 
 			return nil, err
 		}
 	}
-	machine.Flags = o.box
+	machine.Flags = o.box.given
 	return config.Parse(o.config, data, machine)
 }
 

@@ -4,14 +4,15 @@ import "cmp"
 
 // boxOf fills in what BoxConfiguration leaves out. Whoever asks for a token has more
 // nodes in mind, and then the control plane is kept for itself, as kubeadm does.
-func boxOf(file boxConfiguration, flags Flags, c *Config) Box {
-	join := flags.PrintJoinCommand || file.PrintJoinCommand
+func boxOf(file boxConfiguration, m Machine, c *Config) Box {
+	flags := m.Flags
+	join := deref(flags.PrintJoinCommand, file.PrintJoinCommand)
 	alone := len(c.BootstrapTokens) == 0 && !join
 	return Box{
-		SingleNode:       deref(flags.SingleNode, deref(file.SingleNode, alone)),
+		SingleNode:       deref(flags.SingleNode, deref(file.SingleNode, deref(m.SingleNode, alone))),
 		Network:          cmp.Or(file.Network, Flannel),
-		UploadCerts:      flags.UploadCerts || deref(file.UploadCerts, c.CertificateKey != ""), // a key has no other use
-		WriteKubeconfig:  flags.WriteKubeconfig || file.WriteKubeconfig,
+		UploadCerts:      deref(flags.UploadCerts, deref(file.UploadCerts, c.CertificateKey != "")), // a key has no other use
+		WriteKubeconfig:  deref(flags.WriteKubeconfig, file.WriteKubeconfig),
 		PrintJoinCommand: join,
 	}
 }

@@ -9,7 +9,11 @@ import (
 )
 
 func (b *builder) component(field string, file component) Component {
-	return Component{ExtraArgs: file.ExtraArgs, ExtraEnvs: b.envs(field, file.ExtraEnvs), ExtraVolumes: file.ExtraVolumes}
+	volumes := slices.Clone(file.ExtraVolumes)
+	for i, v := range volumes {
+		volumes[i].HostPath, volumes[i].MountPath = withoutSlash(v.HostPath), withoutSlash(v.MountPath)
+	}
+	return Component{ExtraArgs: file.ExtraArgs, ExtraEnvs: b.envs(field, file.ExtraEnvs), ExtraVolumes: volumes}
 }
 
 func (b *builder) envs(field string, file []envVar) []EnvVar {
@@ -27,9 +31,14 @@ func (b *builder) validateComponents(c *Config) {
 	for _, part := range []struct {
 		field string
 		Component
-	}{{"apiServer", c.APIServer}, {"controllerManager", c.ControllerManager}, {"scheduler", c.Scheduler}} {
+		mounts []string // that the pod cannot do without
+	}{
+		{"apiServer", c.APIServer, []string{c.CertificatesDir}},
+		{"controllerManager", c.ControllerManager, []string{c.CertificatesDir, "/etc/kubernetes/controller-manager.conf"}},
+		{"scheduler", c.Scheduler, []string{"/etc/kubernetes/scheduler.conf"}},
+	} {
 		b.validateEnvs(part.field, part.ExtraEnvs)
-		b.validateVolumes(part.field+".extraVolumes", part.ExtraVolumes)
+		b.validateVolumes(part.field+".extraVolumes", part.ExtraVolumes, part.mounts)
 	}
 }
 
@@ -60,13 +69,13 @@ var (
 	}
 )
 
-func (b *builder) validateVolumes(field string, volumes []Volume) {
+func (b *builder) validateVolumes(field string, volumes []Volume, mounts []string) {
 	for i, v := range volumes {
 		field := at(field, i)
 		switch {
 		case !dnsLabel.MatchString(v.Name):
 			b.bad(field+".name", "%q is no name of a volume: lower case letters, digits and '-'", v.Name)
-		case slices.Contains(ownVolumes, v.Name):
+		case slices.Contains(ownVolumes, v.Name), strings.HasPrefix(v.Name, "etcd-certs-"):
 			b.bad(field+".name", "%q is a volume that the pod has already", v.Name)
 		}
 		if !isMountable(v.HostPath) {
@@ -74,6 +83,9 @@ func (b *builder) validateVolumes(field string, volumes []Volume) {
 		}
 		if !isMountable(v.MountPath) || v.MountPath == "/" || strings.Contains(v.MountPath, ":") {
 			b.bad(field+".mountPath", "%q must be an absolute path without '..' and ':', and not /", v.MountPath)
+		}
+		if slices.Contains(mounts, v.MountPath) {
+			b.bad(field+".mountPath", "the pod mounts %q already", v.MountPath)
 		}
 		if !slices.Contains(pathTypes, v.PathType) {
 			b.bad(field+".pathType", "%q is unknown, want one of %v", v.PathType, pathTypes[1:])

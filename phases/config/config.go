@@ -122,6 +122,17 @@ type Arg struct {
 	Value string `yaml:"value"`
 }
 
+// Argument is the value of a flag, the last one of that name; empty without.
+func Argument(args []Arg, name string) string {
+	value := ""
+	for _, a := range args {
+		if a.Name == name {
+			value = a.Value
+		}
+	}
+	return value
+}
+
 // EnvVar is set in a component's container.
 type EnvVar struct {
 	Name  string
@@ -186,20 +197,13 @@ func (c *Config) Loopback() netip.Addr {
 }
 
 // NodePodSubnets are the pod ranges of the first node: what the controller
-// manager's allocator hands out first from each pod range (a /24, a /64 for IPv6).
+// manager's allocator hands out first from each pod range.
 func (c *Config) NodePodSubnets() []netip.Prefix {
 	subnets := make([]netip.Prefix, 0, len(c.Networking.PodSubnets))
 	for _, p := range c.Networking.PodSubnets {
-		subnets = append(subnets, netip.PrefixFrom(p.Addr(), max(p.Bits(), nodeBits(p))))
+		subnets = append(subnets, netip.PrefixFrom(p.Addr(), max(p.Bits(), c.nodeBits(p))))
 	}
 	return subnets
-}
-
-func nodeBits(p netip.Prefix) int {
-	if p.Addr().Is4() {
-		return 24
-	}
-	return 64
 }
 
 func nth(p netip.Prefix, n int) netip.Addr {

@@ -203,7 +203,7 @@ func TestImages(t *testing.T) {
 		Pause:             "images.example/k8s/pause:3.10.1",
 		Proxy:             "images.example/k8s/kube-proxy:v1.35.1",
 		CoreDNS:           "images.example/k8s/coredns:v1.13.1",
-		Network:           "images.example/k8s/bootstrap-network:" + networkTag,
+		Network:           "localhost/bootstrap-network:" + networkTag,
 	}
 	if diff := cmp.Diff(want, i); diff != "" {
 		t.Error(diff)

@@ -15,6 +15,7 @@ func (b *builder) etcd(file etcdFile) Etcd {
 			b.bad("etcd.external", "give either this or local")
 		}
 		external := ExternalEtcd(*file.External)
+		external.Endpoints, external.HTTPEndpoints = withoutSlashes(external.Endpoints), withoutSlashes(external.HTTPEndpoints)
 		if len(external.HTTPEndpoints) == 0 {
 			external.HTTPEndpoints = external.Endpoints
 		}
@@ -22,7 +23,7 @@ func (b *builder) etcd(file etcdFile) Etcd {
 	}
 	local := deref(file.Local, localEtcd{})
 	return Etcd{
-		DataDir:        cmp.Or(local.DataDir, "/var/lib/etcd"),
+		DataDir:        withoutSlash(cmp.Or(local.DataDir, "/var/lib/etcd")),
 		ServerCertSANs: local.ServerCertSANs,
 		PeerCertSANs:   local.PeerCertSANs,
 		ExtraArgs:      local.ExtraArgs,
@@ -35,12 +36,7 @@ func (b *builder) validateEtcd(c *Config) {
 		b.validateExternalEtcd(*c.Etcd.External)
 		return
 	}
-	b.validatePath("etcd.local.dataDir", c.Etcd.DataDir)
-	for _, other := range []string{c.CertificatesDir, "/etc/kubernetes", "/var/lib/kubelet", "/var/lib/bootstrap", "/run", "/dev", "/proc", "/sys"} {
-		if within(c.Etcd.DataDir, other) || within(other, c.Etcd.DataDir) {
-			b.bad("etcd.local.dataDir", "%q must not share a folder with %s: it belongs to etcd alone", c.Etcd.DataDir, other)
-		}
-	}
+	b.validateOwnDir("etcd.local.dataDir", c.Etcd.DataDir, c.CertificatesDir, "/etc/kubernetes")
 	b.validateEnvs("etcd.local", c.Etcd.ExtraEnvs)
 	b.validateSANs("etcd.local.serverCertSANs", c.Etcd.ServerCertSANs)
 	b.validateSANs("etcd.local.peerCertSANs", c.Etcd.PeerCertSANs)

@@ -21,7 +21,7 @@ type Images struct {
 	Pause             string
 	Proxy             string
 	CoreDNS           string
-	Network           string
+	Network           string // localhost, as no registry has it: it comes only out of the bundle
 }
 
 // Required are the images that the control plane cannot start without.
@@ -58,7 +58,7 @@ func NewImages(repository, version string) Images {
 		Pause:             repository + "/pause:" + m.pauseTag,
 		Proxy:             kube("kube-proxy"),
 		CoreDNS:           coreDNSImage(imageMeta{repository, m.coreDNSTag}),
-		Network:           repository + "/bootstrap-network:" + networkTag,
+		Network:           "localhost/bootstrap-network:" + networkTag,
 	}
 }
 

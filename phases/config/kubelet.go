@@ -102,29 +102,37 @@ var jsonNames = map[string]string{
 
 const staticPodDir = "/etc/kubernetes/manifests"
 
-// decided is a field of a component's document that follows from something else.
+// decided is a field of a component's document, or a flag, that follows from something else.
 type decided struct {
 	field string
 	value string
 	why   string
 }
 
-func (b *builder) validateKubelet(c *Config) {
-	rules := []decided{
+// refusal says why it can't be got, empty if it can.
+func (d decided) refusal(got string) string {
+	is := ""
+	if d.value != "" {
+		is = fmt.Sprintf(", it is %q", d.value)
+	}
+	if got == d.value || withScheme(got) == d.value {
+		return ""
+	}
+	return fmt.Sprintf("%q can't be set here%s: %s", got, is, d.why)
+}
+
+func (c *Config) kubeletRules() []decided {
+	return []decided{
 		{"staticPodPath", staticPodDir, "the control plane's manifests lie there"},
 		{"clusterDomain", c.Networking.DNSDomain, "networking.dnsDomain decides"},
 		{"containerRuntimeEndpoint", c.CRISocket, "nodeRegistration.criSocket decides"},
 		{"authentication.x509.clientCAFile", c.CertificatesDir + "/ca.crt", "the kubelet knows the API server by it"},
 		{"authorization.mode", "Webhook", "otherwise whoever reaches the kubelet's port runs commands in every pod"},
 	}
-	if !c.DNSDisabled && len(c.Networking.ServiceSubnets) > 0 {
-		rules = append(rules, decided{"clusterDNS", c.DNSServiceIP().String(), "CoreDNS has the tenth address of networking.serviceSubnet"})
-	}
-	b.validateDecided(kubeletKind, c.Kubelet, rules)
-	b.validateKubeletFields(c)
 }
 
-func (b *builder) validateKubeletFields(c *Config) {
+func (b *builder) validateKubelet(c *Config) {
+	b.validateDecided(kubeletKind, c.Kubelet, c.kubeletRules())
 	m, _ := minorOf(c.KubernetesVersion)
 	for _, name := range m.lacksField {
 		if _, ok := c.Kubelet[name]; ok {
@@ -141,31 +149,65 @@ func (b *builder) validateKubeletFields(c *Config) {
 	}
 }
 
-func (b *builder) validateKubeProxy(c *Config) {
-	if c.KubeProxy != nil && c.ProxyDisabled {
-		b.badIn(kubeProxyKind, "kind", "nobody would read this: proxy.disabled leaves kube-proxy out")
-	}
-	b.validateDecided(kubeProxyKind, c.KubeProxy, []decided{
+func (c *Config) kubeProxyRules() []decided {
+	return []decided{
 		{"clusterCIDR", joined(c.Networking.PodSubnets), "networking.podSubnet decides"},
 		{"hostnameOverride", "", "every node reads the same document"},
 		{"clientConnection.kubeconfig", "/var/lib/kube-proxy/kubeconfig.conf", "the API server's address and the pod's own token lie there"},
-	})
-	modes := []string{"", "nftables", "iptables", "ipvs"}
-	if mode := textOf(c.KubeProxy, "mode"); !slices.Contains(modes, mode) {
-		b.badIn(kubeProxyKind, "mode", "%q is unknown, want one of %v", mode, modes[1:])
+	}
+}
+
+func (b *builder) validateKubeProxy(c *Config) {
+	b.validateDecided(kubeProxyKind, c.KubeProxy, c.kubeProxyRules())
+	switch mode := textOf(c.KubeProxy, "mode"); mode {
+	case "", "nftables", "iptables":
+	case "ipvs":
+		b.badIn(kubeProxyKind, "mode", "ipvs is deprecated, and the bundle's kube-proxy has no ipset: use nftables or iptables")
+	default:
+		b.badIn(kubeProxyKind, "mode", "%q is unknown, want nftables or iptables", mode)
 	}
 }
 
 func (b *builder) validateDecided(kind string, fields map[string]any, rules []decided) {
 	for _, r := range rules {
-		got, is := textOf(fields, r.field), ""
-		if r.value != "" {
-			is = fmt.Sprintf(", it is %q", r.value)
-		}
-		if got != "" && got != r.value {
-			b.badIn(kind, r.field, "%q can't be set here%s: %s", got, is, r.why)
+		got := textOf(fields, r.field)
+		if why := r.refusal(got); got != "" && why != "" {
+			b.badIn(kind, r.field, "%s", why)
 		}
 	}
+}
+
+// dropEmpty takes out what says no more than that the default is meant: null anywhere,
+// and these fields where they are empty. kubeadm prints them so.
+func dropEmpty(document map[string]any, rules []decided, more ...string) {
+	dropNulls(document)
+	for _, r := range rules {
+		more = append(more, r.field)
+	}
+	for _, field := range more {
+		if textOf(document, field) == "" {
+			drop(document, field)
+		}
+	}
+}
+
+func dropNulls(fields map[string]any) {
+	maps.DeleteFunc(fields, func(_ string, value any) bool { return value == nil })
+	for _, value := range fields {
+		if inner, deeper := value.(map[string]any); deeper {
+			dropNulls(inner)
+		}
+	}
+}
+
+func drop(fields map[string]any, field string) {
+	name, rest, deeper := strings.Cut(field, ".")
+	if !deeper {
+		delete(fields, name)
+		return
+	}
+	inner, _ := fields[name].(map[string]any) // as in textOf
+	drop(inner, rest)
 }
 
 // badIn adds a finding about a field of Kubernetes' own documents.

@@ -16,14 +16,16 @@ type Machine struct {
 	Address  netip.Addr // of the interface with the default route; invalid when there is none
 	Bundled  string     // the Kubernetes version in the bundle; empty without one
 	Flags    Flags
+	// SingleNode is what this machine's cluster was made with; nil where there is none yet.
+	SingleNode *bool
 }
 
 // Flags of the command line go before the same fields of BoxConfiguration.
 type Flags struct {
 	SingleNode       *bool
-	UploadCerts      bool
-	WriteKubeconfig  bool
-	PrintJoinCommand bool
+	UploadCerts      *bool
+	WriteKubeconfig  *bool
+	PrintJoinCommand *bool
 }
 
 // Defaults as kubeadm has them, save where a comment says why not.
@@ -90,7 +92,7 @@ func (b *builder) build(d documents) *Config {
 		BindPort:             port,
 		ControlPlaneEndpoint: withPort(cl.ControlPlaneEndpoint, port),
 		Networking:           b.networking(cl.Networking, address),
-		CertificatesDir:      cmp.Or(cl.CertificatesDir, "/etc/kubernetes/pki"),
+		CertificatesDir:      withoutSlash(cmp.Or(cl.CertificatesDir, "/etc/kubernetes/pki")),
 		CertSANs:             cl.APIServer.CertSANs,
 		KeyAlgorithm:         b.keyAlgorithm(cl),
 		CertificateValidity:  deref((*time.Duration)(cl.CertificateValidityPeriod), year),
@@ -105,16 +107,35 @@ func (b *builder) build(d documents) *Config {
 		ProxyDisabled:        cl.Proxy.Disabled,
 		BootstrapTokens:      b.bootstrapTokens(in.BootstrapTokens),
 		CertificateKey:       in.CertificateKey,
-		SkipPhases:           in.SkipPhases,
-		PatchesDir:           in.Patches.Directory,
+		PatchesDir:           withoutSlash(in.Patches.Directory),
 		Kubelet:              d.kubelet,
 		KubeProxy:            d.kubeProxy,
 	}
+	c.skip(in.SkipPhases)
 	c.Images = b.images(cl, c.KubernetesVersion)
-	c.Box = boxOf(d.box, b.machine.Flags, c)
+	c.Box = boxOf(d.box, b.machine, c)
 	b.node(c, in.NodeRegistration)
 	b.otherCommands(in)
+	dropEmpty(c.Kubelet, c.kubeletRules(), "cgroupDriver", "clusterDNS", "healthzBindAddress")
+	dropEmpty(c.KubeProxy, c.kubeProxyRules(), "bindAddress", "mode")
 	return c
+}
+
+// skip takes names of phases. Those of addons are kubeadm's way to leave room for
+// others: they are the cluster's, not of one run.
+func (c *Config) skip(names []string) {
+	for _, name := range names {
+		switch name {
+		case "addon":
+			c.DNSDisabled, c.ProxyDisabled = true, true
+		case "addon/coredns":
+			c.DNSDisabled = true
+		case "addon/kube-proxy":
+			c.ProxyDisabled = true
+		default:
+			c.SkipPhases = append(c.SkipPhases, name)
+		}
+	}
 }
 
 // node fills in what nodeRegistration says.
@@ -129,11 +150,14 @@ func (b *builder) node(c *Config, n nodeRegistrationFile) {
 	case n.Taints != nil:
 		c.Taints = *n.Taints
 	case !c.Box.SingleNode:
-		c.Taints = []Taint{{Key: controlPlaneTaint, Effect: "NoSchedule"}}
+		c.Taints = ControlPlaneTaints()
 	}
 }
 
-const controlPlaneTaint = "node-role.kubernetes.io/control-plane"
+// ControlPlaneTaints are those of a control plane that is kept for itself.
+func ControlPlaneTaints() []Taint {
+	return []Taint{{Key: "node-role.kubernetes.io/control-plane", Effect: "NoSchedule"}}
+}
 
 // otherCommands refuses what kubeadm lets stand in InitConfiguration and init has no use
 // for, unless it is kubeadm's default: kubeadm prints those.
@@ -209,12 +233,32 @@ func deref[T any](p *T, otherwise T) T {
 	return *p
 }
 
-// withScheme makes a socket's path the address that gRPC wants.
+// withScheme makes a socket's path the address that gRPC wants. /var/run is a link to /run.
 func withScheme(socket string) string {
-	if socket == "" || strings.HasPrefix(socket, "unix://") {
-		return socket
+	path := strings.TrimPrefix(socket, "unix://")
+	if socket == "" {
+		return ""
 	}
-	return "unix://" + socket
+	if rest, old := strings.CutPrefix(path, "/var/run/"); old {
+		path = "/run/" + rest
+	}
+	return "unix://" + path
+}
+
+// withoutSlash is a path or URL without a slash at its end.
+func withoutSlash(path string) string {
+	if path == "/" {
+		return path
+	}
+	return strings.TrimSuffix(path, "/")
+}
+
+func withoutSlashes(paths []string) []string {
+	trimmed := slices.Clone(paths)
+	for i, p := range trimmed {
+		trimmed[i] = withoutSlash(p)
+	}
+	return trimmed
 }
 
 // withPort adds the API server's port to an endpoint that names none.

@@ -40,16 +40,18 @@ func (b *builder) validate(c *Config) {
 	}
 	b.validateAddresses(c)
 	b.validateNetworking(c.Networking)
-	b.validateNodeFamily(c)
+	b.validateNodeRanges(c)
+	b.validateNodeAddress(c)
 	b.validateLifetimes(c)
 	b.validatePaths(c)
 	b.validateEtcd(c)
 	b.validateComponents(c)
 	b.validateFlags(c)
+	b.validateDecidedFlags(c)
 	b.validateTaints(c.Taints)
 	b.validateSANs("apiServer.certSANs", c.CertSANs)
 	b.validateTokens(c)
-	b.validateNames("skipPhases", c.SkipPhases)
+	b.validateNames("skipPhases", b.docs.init.SkipPhases)
 	b.validateNames("nodeRegistration.ignorePreflightErrors", c.IgnorePreflight)
 	b.validateBox(c.Box)
 	b.validateKubelet(c)
@@ -61,7 +63,7 @@ func (b *builder) validateAddresses(c *Config) {
 	switch {
 	case !a.IsValid() && b.docs.init.LocalAPIEndpoint.AdvertiseAddress == "":
 		b.bad("localAPIEndpoint.advertiseAddress", "this machine has no default route to choose an address by: set one")
-	case a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a.Zone() != "":
+	case a.IsValid() && (!a.IsGlobalUnicast() || a.Zone() != ""):
 		b.bad("localAPIEndpoint.advertiseAddress", "%s is no address that other nodes can reach", a)
 	}
 	if c.BindPort < 1 || c.BindPort > 65535 {
@@ -80,9 +82,9 @@ func (b *builder) validateEndpoint(endpoint string) {
 		return
 	}
 	host, port, err := net.SplitHostPort(endpoint)
-	n, perr := strconv.Atoi(port)
+	n, perr := strconv.ParseUint(port, 10, 16)
 	ip, ipErr := netip.ParseAddr(host)
-	if ip.Zone() != "" || err != nil || perr != nil || n < 1 || n > 65535 || (ipErr != nil && !dnsSubdomain.MatchString(host)) {
+	if ip.Zone() != "" || err != nil || perr != nil || n < 1 || (ipErr != nil && !dnsSubdomain.MatchString(host)) {
 		b.bad("controlPlaneEndpoint", "%q is no HOST or HOST:PORT", endpoint)
 	}
 }
@@ -103,26 +105,32 @@ func (b *builder) validateNetworking(n Networking) {
 			}
 		}
 	}
-	for _, p := range n.PodSubnets {
-		if p.Bits() > nodeBits(p) {
-			b.bad("networking.podSubnet", "%s is too small for one node, which needs a /%d", p, nodeBits(p))
-		}
-	}
 }
 
-// validateNodeFamily refuses what the API server does: Services whose first family
-// is not the node's; and Services of a family that no pod has.
-func (b *builder) validateNodeFamily(c *Config) {
+// validateNodeAddress refuses ranges that would cut the node off, and what the API
+// server refuses: Services whose first family is not the node's; and Services of a
+// family that no pod has.
+func (b *builder) validateNodeAddress(c *Config) {
 	a, services, pods := c.AdvertiseAddress, c.Networking.ServiceSubnets, c.Networking.PodSubnets
 	if !a.IsValid() || len(services) == 0 || len(pods) == 0 {
 		return // said already
 	}
+	b.validateOutside("networking.serviceSubnet", a, services)
+	b.validateOutside("networking.podSubnet", a, pods)
 	if services[0].Addr().Is4() != a.Is4() {
 		b.bad("networking.serviceSubnet", "the first range, %s, must be of the same IP family as the advertise address, %s", services[0], a)
 	}
 	for _, s := range services {
 		if !slices.ContainsFunc(pods, func(p netip.Prefix) bool { return p.Addr().Is4() == s.Addr().Is4() }) {
 			b.bad("networking.podSubnet", "no range has the IP family of the Service range %s", s)
+		}
+	}
+}
+
+func (b *builder) validateOutside(field string, a netip.Addr, subnets []netip.Prefix) {
+	for _, s := range subnets {
+		if s.Contains(a) {
+			b.bad(field, "%s contains the advertise address, %s, which nobody would reach then: take another range", s, a)
 		}
 	}
 }
@@ -149,7 +157,7 @@ func (b *builder) validateLifetimes(c *Config) {
 }
 
 func (b *builder) validatePaths(c *Config) {
-	b.validatePath("certificatesDir", c.CertificatesDir)
+	b.validateOwnDir("certificatesDir", c.CertificatesDir)
 	if s := c.CRISocket; s != "" {
 		b.validatePath("nodeRegistration.criSocket", strings.TrimPrefix(s, "unix://"))
 	}
@@ -166,6 +174,23 @@ func (b *builder) validatePaths(c *Config) {
 func (b *builder) validatePath(field, p string) {
 	if !safePath.MatchString(p) || path.Clean(p) != p || strings.Count(p, "/") < 2 {
 		b.bad(field, "%q must be an absolute path of at least two levels, without '..', links and special characters", p)
+	}
+}
+
+// foreignDirs hold what is not ours, is gone after a start, or is removed with something else.
+var foreignDirs = []string{
+	staticPodDir, "/run", "/var/run", "/dev", "/proc", "/sys", "/tmp", "/var/tmp", "/usr", "/bin", "/sbin", "/lib", "/boot",
+	"/var/lib/kubelet", "/var/lib/bootstrap", "/var/lib/containerd", "/opt/cni", "/etc/cni", "/etc/containerd", "/var/log",
+}
+
+// validateOwnDir wants a folder that nothing else is in: not what is in foreignDirs and more.
+func (b *builder) validateOwnDir(field, dir string, more ...string) {
+	b.validatePath(field, dir)
+	for _, other := range slices.Concat(more, foreignDirs) {
+		if within(dir, other) || within(other, dir) {
+			b.bad(field, "%q must not share a folder with %s: take one that nothing else uses", dir, other)
+			return
+		}
 	}
 }
 
@@ -199,6 +224,9 @@ func (b *builder) validateTaints(taints []Taint) {
 		}
 		if !slices.Contains(effects, t.Effect) {
 			b.bad(field+".effect", "%q is unknown, want one of %v", t.Effect, effects)
+		}
+		if slices.ContainsFunc(taints[:i], func(other Taint) bool { return other.Key == t.Key && other.Effect == t.Effect }) {
+			b.bad(field+".key", "%s is given twice with the effect %s", t.Key, t.Effect)
 		}
 	}
 }

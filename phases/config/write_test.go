@@ -208,16 +208,42 @@ func TestTokenHidesItsSecret(t *testing.T) {
 func TestFlags(t *testing.T) {
 	file := []byte("apiVersion: bootstrap/v1alpha1\nkind: BoxConfiguration\nsingleNode: true\nwriteKubeconfig: true\n")
 	m := machine
-	m.Flags = Flags{SingleNode: new(bool), UploadCerts: true, PrintJoinCommand: true}
+	m.Flags = Flags{SingleNode: new(bool), UploadCerts: new(true), WriteKubeconfig: new(bool), PrintJoinCommand: new(true)}
 	c, err := Parse("box.yaml", file, m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Box{Network: Flannel, UploadCerts: true, WriteKubeconfig: true, PrintJoinCommand: true}
+	want := Box{Network: Flannel, UploadCerts: true, PrintJoinCommand: true}
 	if diff := cmp.Diff(want, c.Box); diff != "" {
 		t.Error(diff)
 	}
 	if len(c.Taints) != 1 {
 		t.Errorf("taints %v of a control plane that is kept for itself", c.Taints)
+	}
+}
+
+// TestSingleNode: a flag goes before the file, that before what the cluster was made
+// with, and only then counts whether a token is asked for.
+func TestSingleNode(t *testing.T) {
+	file := []byte("apiVersion: bootstrap/v1alpha1\nkind: BoxConfiguration\nsingleNode: false\n")
+	for name, c := range map[string]struct {
+		file        []byte
+		made, given *bool
+		join        bool
+		want        bool
+	}{
+		"nothing is said": {want: true},
+		"a token":         {join: true},
+		"made for one":    {join: true, made: new(true), want: true},
+		"made for many":   {made: new(false)},
+		"the file":        {file: file, made: new(true)},
+		"the flag":        {file: file, given: new(true), want: true},
+	} {
+		m := machine
+		m.SingleNode, m.Flags.SingleNode, m.Flags.PrintJoinCommand = c.made, c.given, &c.join
+		got, err := Parse("box.yaml", c.file, m)
+		if err != nil || got.Box.SingleNode != c.want {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
 	}
 }
