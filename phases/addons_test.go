@@ -202,12 +202,17 @@ func TestAddonChecks(t *testing.T) {
 		set  func(*Env)
 		want []string
 	}{
-		"ours":                   {func(*Env) {}, []string{"kube-proxy", "kube-flannel-ds", "coredns", "Node"}},
-		"no network":             {func(e *Env) { e.Config.Box.Network = config.NoNetwork }, []string{"kube-proxy"}},
-		"no network, no proxy":   {func(e *Env) { e.Config.Box.Network, e.Config.ProxyDisabled = config.NoNetwork, true }, nil},
-		"no DNS":                 {func(e *Env) { e.Config.DNSDisabled = true }, []string{"kube-proxy", "kube-flannel-ds", "Node"}},
-		"endpoint that answers":  {func(e *Env) { e.Config.ControlPlaneEndpoint = answers.Listener.Addr().String() }, []string{"kube-proxy", "kube-flannel-ds", "coredns", "Node"}},
-		"endpoint still to come": {func(e *Env) { e.Config.ControlPlaneEndpoint = "127.0.0.1:1" }, nil},
+		"ours":                               {func(*Env) {}, []string{"kube-proxy", "kube-flannel-ds", "coredns", "Node"}},
+		"no network":                         {func(e *Env) { e.Config.Box.Network = config.NoNetwork }, []string{"kube-proxy"}},
+		"no network, no proxy":               {func(e *Env) { e.Config.Box.Network, e.Config.ProxyDisabled = config.NoNetwork, true }, nil},
+		"no DNS":                             {func(e *Env) { e.Config.DNSDisabled = true }, []string{"kube-proxy", "kube-flannel-ds", "Node"}},
+		"a node for the control plane alone": {func(e *Env) { e.Config.Taints = config.ControlPlaneTaints() }, []string{"kube-proxy", "kube-flannel-ds", "coredns", "Node"}},
+		"a taint that keeps CoreDNS off":     {func(e *Env) { e.Config.Taints = []config.Taint{{Key: "dedicated", Effect: "NoSchedule"}} }, []string{"kube-proxy", "kube-flannel-ds", "Node"}},
+		"a taint that does not":              {func(e *Env) { e.Config.Taints = []config.Taint{{Key: "dedicated", Effect: "PreferNoSchedule"}} }, []string{"kube-proxy", "kube-flannel-ds", "coredns", "Node"}},
+		"a cloud controller manager to come": {func(e *Env) { e.Config.KubeletExtraArgs = []config.Arg{{Name: "cloud-provider", Value: "external"}} }, []string{"kube-proxy", "kube-flannel-ds", "Node"}},
+		"taints in the kubelet's document":   {func(e *Env) { e.Config.Kubelet = map[string]any{"registerWithTaints": []any{}} }, []string{"kube-proxy", "kube-flannel-ds", "Node"}},
+		"endpoint that answers":              {func(e *Env) { e.Config.ControlPlaneEndpoint = answers.Listener.Addr().String() }, []string{"kube-proxy", "kube-flannel-ds", "coredns", "Node"}},
+		"endpoint still to come":             {func(e *Env) { e.Config.ControlPlaneEndpoint = "127.0.0.1:1" }, nil},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

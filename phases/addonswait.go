@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
+	"bootstrap/phases/config"
 	"bootstrap/phases/health"
 )
 
@@ -31,7 +33,7 @@ func runWaitAddons(ctx context.Context, env *Env) error {
 	if len(checks) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithDeadline(ctx, env.deadline())
+	ctx, cancel := context.WithTimeout(ctx, env.timeout())
 	defer cancel()
 	err = env.wait(ctx, checks, env.pending)
 	if errors.As(err, new(*health.StalledError)) {
@@ -64,7 +66,7 @@ func (e *Env) addonChecks(c *cluster.Cluster) []health.Check {
 		return checks
 	}
 	add(true, "daemonsets", "kube-flannel-ds")
-	add(!e.Config.DNSDisabled && !e.Config.ProxyDisabled, "deployments", "coredns")
+	add(e.awaitsDNS(), "deployments", "coredns")
 	return append(checks, health.Check{Name: "Node", Probe: func(ctx context.Context) error {
 		node, err := c.Node(ctx, e.Config.NodeName)
 		if err != nil {
@@ -72,6 +74,35 @@ func (e *Env) addonChecks(c *cluster.Cluster) []health.Check {
 		}
 		return checkNode(node)
 	}})
+}
+
+// awaitsDNS: CoreDNS needs the Services, and a node that takes its pods.
+func (e *Env) awaitsDNS() bool {
+	if e.Config.DNSDisabled || e.Config.ProxyDisabled {
+		return false
+	}
+	taint := keepsOff(e.Config)
+	if taint != "" {
+		e.warn("coredns: not waited for, as %s keeps it off this node", taint)
+	}
+	return taint == ""
+}
+
+// keepsOff names what gives the Node a taint that CoreDNS does not tolerate; empty
+// without. Such a taint goes, or other nodes come, only after init.
+func keepsOff(c *config.Config) string {
+	if config.Argument(c.KubeletExtraArgs, "cloud-provider") == "external" {
+		return "the taint that waits for a cloud controller manager"
+	}
+	if _, own := c.Kubelet["registerWithTaints"]; own && len(c.Taints) == 0 {
+		return "registerWithTaints of KubeletConfiguration"
+	}
+	for _, t := range c.Taints {
+		if !slices.Contains(config.ControlPlaneTaints(), t) && t.Effect != "PreferNoSchedule" {
+			return "the taint " + formatTaints([]config.Taint{t})
+		}
+	}
+	return ""
 }
 
 // endpointAnswers tries the endpoint for all nodes, such as a load balancer that may

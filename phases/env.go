@@ -25,8 +25,8 @@ type Env struct {
 	Bundle  *bundle.Bundle // nil without one
 	Patches patch.Set
 	Report  func(Event) // called from several goroutines at once
-	// Timeout bounds all waits for the control plane together, in place of the
-	// config's. Unlike that, it reaches no manifest: another one restarts nothing.
+	// Timeout bounds all waits for the control plane together, and then the one for the
+	// addons, in place of the config's. Unlike that, it reaches no manifest: another one restarts nothing.
 	Timeout time.Duration
 	Keep    Keep // what reset leaves
 
@@ -103,12 +103,13 @@ func (e *Env) changedObject(applied cluster.Applied, err error) {
 	}
 }
 
-// deadline is one for all waits of a run; the first call sets and tells it.
+// deadline is one for all waits for the control plane; the first call sets and tells it.
 func (e *Env) deadline() time.Time {
-	timeout := cmp.Or(e.Timeout, e.Config.ControlPlaneTimeout)
 	e.firstWait.once.Do(func() {
 		e.firstWait.at = time.Now()
-		e.note("the control plane must be healthy within %s (--timeout)", timeout)
+		e.note("the control plane must be healthy within %s (--timeout)", e.timeout())
 	})
-	return e.firstWait.at.Add(timeout)
+	return e.firstWait.at.Add(e.timeout())
 }
+
+func (e *Env) timeout() time.Duration { return cmp.Or(e.Timeout, e.Config.ControlPlaneTimeout) }

@@ -46,12 +46,16 @@ func (p Plan) Find(name string) (Phase, bool) {
 	return Phase{}, false
 }
 
-// Without leaves out phases by name; an unknown name is an error.
+// Without leaves out phases by name, and the wait for what is then not made; an unknown
+// name is an error.
 func (p Plan) Without(names []string) (Plan, error) {
 	for _, name := range names {
 		if _, ok := p.Find(name); !ok {
 			return nil, fmt.Errorf("unknown phase %q, want one of %v", name, p.Names())
 		}
+	}
+	if slices.Contains(names, addons.Name) {
+		names = append(slices.Clone(names), waitAddons.Name)
 	}
 	var rest Plan
 	for _, step := range p {

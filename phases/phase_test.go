@@ -213,3 +213,16 @@ func TestDeadline(t *testing.T) {
 		}
 	})
 }
+
+// TestWithoutAddons: nothing waits for what is not made.
+func TestWithoutAddons(t *testing.T) {
+	plan, err := Init().Without([]string{"addons"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"addons", "wait-addons"} {
+		if _, ok := plan.Find(name); ok {
+			t.Errorf("%s is still there", name)
+		}
+	}
+}

@@ -67,6 +67,15 @@ func checkMachine(f host.Facts) []error {
 // are warnings here.
 var enforced = regexp.MustCompile(`(?i)^(all|cri|isprivilegeduser|kubeletversion|port-.*|fileavailable-.*|diravailable-.*)$`)
 
+// CheckConfig finds in a config what only the plan and its checks know to be wrong.
+func CheckConfig(c *config.Config) error {
+	_, err := Init().Without(c.SkipPhases)
+	if err != nil {
+		err = fmt.Errorf("skipPhases: %w", err)
+	}
+	return errors.Join(append(checkIgnored(c.IgnorePreflight), err)...)
+}
+
 func checkIgnored(names []string) []error {
 	var findings []error
 	for _, name := range names {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bootstrap/phases"
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
@@ -78,8 +79,12 @@ func validateAll(cmd *cobra.Command, files []string, machine config.Machine) err
 	var errs []error
 	for _, file := range files {
 		data, err := readInput(cmd, file)
+		var c *config.Config
 		if err == nil {
-			_, err = config.Parse(file, data, machine)
+			c, err = config.Parse(file, data, machine)
+		}
+		if err == nil {
+			err = phases.CheckConfig(c)
 		}
 		if err == nil {
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: valid\n", file)

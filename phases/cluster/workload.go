@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// Workload is a Deployment or a DaemonSet of kube-system, and its pods.
+// Workload is a Deployment or a DaemonSet of kube-system, and its pods that have not ended.
 type Workload struct {
 	Replicas int // at least so many pods; 0 for a DaemonSet
 	Template corev1.PodTemplateSpec
@@ -34,11 +34,20 @@ func (c *Cluster) Workload(ctx context.Context, resource, name string) (Workload
 	if err != nil {
 		return Workload{}, plain(err)
 	}
-	w := Workload{Replicas: object.Spec.Replicas, Template: object.Spec.Template, Pods: make([]corev1.Pod, len(list.Items))}
-	for i, item := range list.Items {
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(item.Object, &w.Pods[i]); err != nil {
+	w := Workload{Replicas: object.Spec.Replicas, Template: object.Spec.Template}
+	for _, item := range list.Items {
+		var pod corev1.Pod
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(item.Object, &pod); err != nil {
 			return Workload{}, err
+		}
+		if !hasEnded(&pod) {
+			w.Pods = append(w.Pods, pod)
 		}
 	}
 	return w, nil
+}
+
+// hasEnded: pods that a shutdown of the machine ended stay, and others take their place.
+func hasEnded(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }

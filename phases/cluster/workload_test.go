@@ -11,6 +11,8 @@ func TestWorkload(t *testing.T) {
 	c, s := connect(t, func(w http.ResponseWriter, r *http.Request, _ []byte) {
 		var answer any = map[string]any{"apiVersion": "v1", "kind": "PodList", "items": []any{
 			map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "coredns-1"}},
+			map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "coredns-0"}, "status": map[string]any{"phase": "Failed"}},
+			map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "coredns-2", "deletionTimestamp": "2026-01-01T00:00:00Z"}},
 		}}
 		if strings.Contains(r.URL.Path, "/deployments/") {
 			answer = map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": "coredns"}, "spec": map[string]any{
