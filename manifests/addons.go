@@ -25,18 +25,13 @@ var (
 // which is one Deployment or DaemonSet.
 type Addon struct {
 	Settings [][]byte
+	Editable []byte // more of them, that users change in the cluster; nil without
 	Workload []byte
-}
-
-// Container says what the kubelet starts an addon from.
-type Container struct {
-	Image      string
-	PullPolicy string
 }
 
 // CoreDNS fills the objects of the cluster's DNS.
 type CoreDNS struct {
-	Container
+	Image     string
 	ClusterIP string
 	Corefile  string
 	Replicas  int // 0 leaves their number to the API server and to whoever scales
@@ -48,18 +43,25 @@ func (c CoreDNS) Objects() (Addon, error) {
 	if err != nil {
 		return Addon{}, err
 	}
-	o["ConfigMap"]["data"] = map[string]any{"Corefile": c.Corefile}
+	corefile := o["ConfigMap"]
+	corefile["data"] = map[string]any{"Corefile": c.Corefile}
+	delete(o, "ConfigMap")
 	o["Service"].in("spec")["clusterIP"] = c.ClusterIP
 	if c.Replicas > 0 {
 		o["Deployment"].in("spec")["replicas"] = c.Replicas
 	}
-	o["Deployment"].startFrom(c.Container)
-	return o.encode()
+	o["Deployment"].startFrom(c.Image)
+	a, err := o.encode()
+	if err != nil {
+		return Addon{}, err
+	}
+	a.Editable, err = yaml.Marshal(corefile)
+	return a, err
 }
 
 // KubeProxy fills the objects of kube-proxy.
 type KubeProxy struct {
-	Container
+	Image  string
 	Config string // a KubeProxyConfiguration that names /var/lib/kube-proxy/kubeconfig.conf
 	Server string // URL of the API server
 }
@@ -75,14 +77,14 @@ func (p KubeProxy) Objects() (Addon, error) {
 		return Addon{}, err
 	}
 	o["ConfigMap"]["data"] = map[string]any{"config.conf": p.Config, "kubeconfig.conf": kubeconfig}
-	o["DaemonSet"].startFrom(p.Container)
+	o["DaemonSet"].startFrom(p.Image)
 	o["DaemonSet"].restartWith(p.Config + kubeconfig)
 	return o.encode()
 }
 
 // Flannel fills the objects of the pod network.
 type Flannel struct {
-	Container
+	Image    string
 	NetConf  string   // flannel's own configuration
 	Conflist string   // CNI configuration, with the variables of cni-install
 	Args     []string // of flanneld
@@ -98,7 +100,7 @@ func (f Flannel) Objects() (Addon, error) {
 	}
 	o["ConfigMap"]["data"] = map[string]any{"net-conf.json": f.NetConf, "10-bootstrap.conflist": f.Conflist}
 	set := o["DaemonSet"]
-	set.startFrom(f.Container)
+	set.startFrom(f.Image)
 	set.restartWith(f.NetConf + f.Conflist)
 	flanneld := set.containers()[0]
 	flanneld["args"] = f.Args
@@ -143,10 +145,12 @@ func (o object) containers() []object {
 	return all
 }
 
-func (o object) startFrom(c Container) {
+// startFrom leaves an image alone that a node has: what comes out of a bundle can't be
+// pulled.
+func (o object) startFrom(image string) {
 	for _, container := range o.containers() {
-		container["image"] = c.Image
-		container["imagePullPolicy"] = c.PullPolicy
+		container["image"] = image
+		container["imagePullPolicy"] = "IfNotPresent"
 	}
 }
 

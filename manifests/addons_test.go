@@ -11,10 +11,10 @@ import (
 )
 
 var (
-	testContainer = Container{Image: "images.example/x:v1", PullPolicy: "Never"}
-	testDNS       = CoreDNS{Container: testContainer, ClusterIP: "10.96.0.10", Corefile: ".:53 {\n}\n", Replicas: 2}
-	testProxy     = KubeProxy{Container: testContainer, Config: "mode: nftables\n", Server: "https://192.0.2.10:6443"}
-	testFlannel   = Flannel{Container: testContainer, NetConf: "{}\n", Conflist: "{}", Args: []string{"--ip-masq"}, Host: "192.0.2.10", Port: "6443"}
+	testImage   = "images.example/x:v1"
+	testDNS     = CoreDNS{Image: testImage, ClusterIP: "10.96.0.10", Corefile: ".:53 {\n}\n", Replicas: 2}
+	testProxy   = KubeProxy{Image: testImage, Config: "mode: nftables\n", Server: "https://192.0.2.10:6443"}
+	testFlannel = Flannel{Image: testImage, NetConf: "{}\n", Conflist: "{}", Args: []string{"--ip-masq"}, Host: "192.0.2.10", Port: "6443"}
 )
 
 func rendered(t *testing.T, a interface{ Objects() (Addon, error) }) Addon {
@@ -29,7 +29,7 @@ func rendered(t *testing.T, a interface{ Objects() (Addon, error) }) Addon {
 // setting is the object of that kind, read strictly.
 func setting[T any](t *testing.T, a Addon, kind string) T {
 	t.Helper()
-	for _, data := range a.Settings {
+	for _, data := range append(a.Settings, a.Editable) {
 		if decode[map[string]any](t, data)["kind"] == kind {
 			return decode[T](t, data)
 		}
@@ -135,7 +135,7 @@ func checkPods(t *testing.T, template corev1.PodTemplateSpec, account string, se
 		t.Errorf("service account %s", template.Spec.ServiceAccountName)
 	}
 	for _, c := range template.Spec.Containers {
-		if c.Image != testContainer.Image || string(c.ImagePullPolicy) != testContainer.PullPolicy {
+		if c.Image != testImage || c.ImagePullPolicy != "IfNotPresent" {
 			t.Errorf("%s: %s, %s", c.Name, c.Image, c.ImagePullPolicy)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"bootstrap/manifests"
-	"bootstrap/phases/config"
+	"bootstrap/phases/cluster"
 	"bootstrap/phases/patch"
 )
 
@@ -47,7 +47,55 @@ func runAddons(ctx context.Context, env *Env) error {
 	if err := env.applyAll(ctx, c, settings...); err != nil {
 		return err
 	}
-	return env.applyAll(ctx, c, workloads...)
+	if err := env.applyEditable(ctx, c, all); err != nil {
+		return err
+	}
+	if err := env.applyAll(ctx, c, workloads...); err != nil {
+		return err
+	}
+	return env.warnOfDisabled(ctx, c)
+}
+
+// applyEditable leaves what somebody has changed in the cluster as it is.
+func (e *Env) applyEditable(ctx context.Context, c *cluster.Cluster, all []manifests.Addon) error {
+	for _, a := range all {
+		if a.Editable == nil {
+			continue
+		}
+		err := e.apply(ctx, c.Yielding(), a.Editable)
+		if cluster.IsConflict(err) {
+			e.note("left as it is, since somebody has changed it: %v", err)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// warnOfDisabled tells of addons that the config has come to disable: what they made on
+// all nodes, no phase can take back.
+func (e *Env) warnOfDisabled(ctx context.Context, c *cluster.Cluster) error {
+	for _, a := range []struct {
+		disabled       bool
+		resource, name string
+	}{
+		{e.Config.ProxyDisabled, "daemonsets", "kube-proxy"},
+		{e.Config.DNSDisabled, "deployments", "coredns"},
+	} {
+		if !a.disabled || e.Host.Plans() {
+			continue
+		}
+		_, err := c.Workload(ctx, a.resource, a.name)
+		if err != nil && !cluster.IsNotFound(err) {
+			return err
+		}
+		if err == nil {
+			e.warn("%[2]s is disabled in the config, and runs: to remove it: kubectl -n kube-system delete %[1]s %[2]s", a.resource, a.name)
+		}
+	}
+	return nil
 }
 
 // addons are those that this cluster has.
@@ -87,8 +135,4 @@ func (e *Env) patchedDNS() (manifests.Addon, error) {
 	}
 	addon.Workload, err = e.Patches.Apply(patch.CoreDNS, addon.Workload)
 	return addon, err
-}
-
-func addonContainer(c *config.Config, image string) manifests.Container {
-	return manifests.Container{Image: image, PullPolicy: c.ImagePullPolicy}
 }

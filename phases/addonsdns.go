@@ -12,7 +12,7 @@ import (
 // dnsAddon is the cluster's DNS. forward: there is a server outside that pods can ask.
 func dnsAddon(c *config.Config, forward bool) (manifests.Addon, error) {
 	dns := manifests.CoreDNS{
-		Container: addonContainer(c, c.Images.CoreDNS),
+		Image:     c.Images.CoreDNS,
 		ClusterIP: c.DNSServiceIP().String(),
 		Corefile:  corefile(c.Networking.DNSDomain, forward),
 	}

@@ -19,9 +19,9 @@ func proxyAddon(c *config.Config, f host.Facts) (manifests.Addon, error) {
 		return manifests.Addon{}, err
 	}
 	return manifests.KubeProxy{
-		Container: addonContainer(c, c.Images.Proxy),
-		Config:    string(data),
-		Server:    c.EndpointURL(),
+		Image:  c.Images.Proxy,
+		Config: string(data),
+		Server: c.EndpointURL(),
 	}.Objects()
 }
 

@@ -106,8 +106,12 @@ func (e *Env) makeJoinToken(ctx context.Context, c *cluster.Cluster) error {
 // noteJoinCommand shows a secret: that is what was asked for.
 func (e *Env) noteJoinCommand(c *cluster.Cluster, t cluster.Token) error {
 	command, err := c.JoinCommand(t, "")
-	if err == nil {
-		e.note("to join a node until %s: %s", t.Expires.UTC().Format(time.RFC3339), command)
+	if err != nil {
+		return err
 	}
-	return err
+	e.note("to join a node until %s: %s", t.Expires.UTC().Format(time.RFC3339), command)
+	if e.ownNetwork() {
+		e.note("on that node first, as no registry has the pod network's image: bootstrap init phase addon-images")
+	}
+	return nil
 }

@@ -49,6 +49,12 @@ func TestChooseRuntime(t *testing.T) {
 			endpoint: "unix:///run/other.sock", why: "nodeRegistration.criSocket names it"},
 		{name: "configured, and ours", found: foundRuntimes{configured: own, ours: true, bundled: true},
 			endpoint: own, install: true, why: "installed by bootstrap"},
+		{name: "configured, nobody there, bundle", found: foundRuntimes{configured: own, sockets: []string{crio}, bundled: true},
+			endpoint: own, install: true, why: "nodeRegistration.criSocket names it, and nothing listens there"},
+		{name: "configured, nobody there, no bundle", found: foundRuntimes{configured: own},
+			endpoint: own, why: "nodeRegistration.criSocket names it"},
+		{name: "configured, installed, stopped", found: foundRuntimes{configured: own, program: "/usr/bin/containerd", bundled: true},
+			endpoint: own, why: "nodeRegistration.criSocket names it"},
 		{name: "configured, though ours is another", found: foundRuntimes{configured: "unix://" + crio, ours: true, sockets: []string{containerdSocket, crio}},
 			endpoint: "unix://" + crio, why: "nodeRegistration.criSocket names it"},
 	}
@@ -406,6 +412,12 @@ func TestForeignNetwork(t *testing.T) {
 	if got := env.foreignNetwork(); got != "" {
 		t.Errorf("%s is ours", got)
 	}
+	for _, name := range []string{"10-crio-bridge.conflist.disabled", "05-cilium.conf.bak", ".10-bootstrap.conflist", "cilium-kubeconfig"} {
+		put(t, env, "/etc/cni/net.d/"+name, "{}", 0o600)
+		if got := env.foreignNetwork(); got != "" {
+			t.Errorf("no runtime reads %s", got)
+		}
+	}
 	put(t, env, "/etc/cni/net.d/05-cilium.conflist", "{}", 0o600)
 	if got := env.foreignNetwork(); got != "/etc/cni/net.d/05-cilium.conflist" {
 		t.Errorf("found %q", got)
@@ -462,5 +474,32 @@ func TestTakenRules(t *testing.T) {
 		if got := removeRules(found); got != want {
 			t.Errorf("%s: %s, want %s", found, got, want)
 		}
+	}
+}
+
+// TestMountedOver: the user's folder takes the place of ours.
+func TestMountedOver(t *testing.T) {
+	ours := []templates.Mount{hostFolder("ca-certs", "/etc/ssl/certs"), hostFolder("etc-ca-certificates", "/etc/ca-certificates")}
+	users := []templates.Mount{{Name: "own", HostPath: "/srv/certs", MountPath: "/etc/ssl/certs"}, {Name: "audit", HostPath: "/srv/audit", MountPath: "/audit"}}
+	if diff := cmp.Diff([]templates.Mount{ours[1], users[0], users[1]}, mountedOver(ours, users)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestNodeNetworkOnce: once flannel runs, cni-install keeps the file to the Node's range.
+func TestNodeNetworkOnce(t *testing.T) {
+	env := testEnv(t, "default")
+	write := func() {
+		t.Helper()
+		if err := env.writeNodeNetwork(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write()
+	put(t, env, networkFile, "of cni-install", 0o600)
+	put(t, env, flannelTree+"/subnet.env", "", 0o644)
+	write()
+	if got, err := env.Host.ReadFile(networkFile); err != nil || string(got) != "of cni-install" {
+		t.Errorf("%s, %v", got, err)
 	}
 }

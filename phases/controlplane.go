@@ -58,14 +58,22 @@ func caMounts(onHost func(string) string) []templates.Mount {
 	return mounts
 }
 
+// mountedOver adds the user's mounts to ours; where both have one, the user's counts.
+func mountedOver(ours, users []templates.Mount) []templates.Mount {
+	rest := slices.DeleteFunc(slices.Clone(ours), func(m templates.Mount) bool {
+		return slices.ContainsFunc(users, func(u templates.Mount) bool { return u.MountPath == m.MountPath })
+	})
+	return append(rest, users...)
+}
+
 // hostFolder is a folder of this host, at the same path in the container, to read only.
 func hostFolder(name, path string) templates.Mount {
 	return templates.Mount{Name: name, HostPath: path, MountPath: path, ReadOnly: true, Type: "Directory"}
 }
 
 func apiServerPod(c *config.Config, mounts []templates.Mount) templates.KubeAPIServer {
-	pod := podOf(c, c.Images.APIServer, command("kube-apiserver", apiServerArgs(c), c.APIServer.ExtraArgs), c.APIServer)
-	pod.Mounts = slices.Concat(mounts, externalEtcdMounts(c), pod.Mounts)
+	pod := podOf(c.Images.APIServer, command("kube-apiserver", apiServerArgs(c), c.APIServer.ExtraArgs), c.APIServer)
+	pod.Mounts = mountedOver(slices.Concat(mounts, externalEtcdMounts(c)), pod.Mounts)
 	pod.Probe = probe(c, netip.AddrPortFrom(c.AdvertiseAddress, uint16(c.BindPort)))
 	return templates.KubeAPIServer{
 		Pod:               pod,
@@ -103,7 +111,7 @@ func apiServerArgs(c *config.Config) []config.Arg {
 		{Name: "tls-private-key-file", Value: pki + "/apiserver.key"},
 	}...)
 	// Structured authorization takes the place of the modes; with both the server does not start.
-	if argument(c.APIServer.ExtraArgs, "authorization-config") != "" {
+	if config.Argument(c.APIServer.ExtraArgs, "authorization-config") != "" {
 		args = slices.DeleteFunc(args, func(a config.Arg) bool { return a.Name == "authorization-mode" })
 	}
 	slices.SortStableFunc(args, func(a, b config.Arg) int { return strings.Compare(a.Name, b.Name) })
@@ -172,8 +180,8 @@ func controllerManagerPod(c *config.Config, mounts []templates.Mount) templates.
 		{Name: "service-cluster-ip-range", Value: joined(c.Networking.ServiceSubnets)},
 		{Name: "use-service-account-credentials", Value: "true"},
 	}, c.ControllerManager.ExtraArgs)
-	pod := podOf(c, c.Images.ControllerManager, line, c.ControllerManager)
-	pod.Mounts = slices.Concat(mounts, pod.Mounts)
+	pod := podOf(c.Images.ControllerManager, line, c.ControllerManager)
+	pod.Mounts = mountedOver(mounts, pod.Mounts)
 	pod.Probe = probe(c, boundTo(c, c.ControllerManager, 10257))
 	return templates.KubeControllerManager{Pod: pod, CertificatesDir: pki, Kubeconfig: controllerConf}
 }
@@ -187,7 +195,7 @@ func schedulerPod(c *config.Config) templates.KubeScheduler {
 		{Name: "leader-elect", Value: "true"},
 		{Name: "profiling", Value: "false"},
 	}, c.Scheduler.ExtraArgs)
-	pod := podOf(c, c.Images.Scheduler, line, c.Scheduler)
+	pod := podOf(c.Images.Scheduler, line, c.Scheduler)
 	pod.Probe = probe(c, boundTo(c, c.Scheduler, 10259))
 	return templates.KubeScheduler{Pod: pod, Kubeconfig: schedulerConf}
 }
@@ -201,11 +209,11 @@ func probe(c *config.Config, at netip.AddrPort) templates.Probe {
 // boundTo is where a component answers: on loopback, unless an extra argument
 // binds it elsewhere.
 func boundTo(c *config.Config, component config.Component, port uint16) netip.AddrPort {
-	address, err := netip.ParseAddr(argument(component.ExtraArgs, "bind-address"))
+	address, err := netip.ParseAddr(config.Argument(component.ExtraArgs, "bind-address"))
 	if err != nil || address.IsUnspecified() {
 		address = c.Loopback()
 	}
-	if n, err := strconv.ParseUint(argument(component.ExtraArgs, "secure-port"), 10, 16); err == nil {
+	if n, err := strconv.ParseUint(config.Argument(component.ExtraArgs, "secure-port"), 10, 16); err == nil {
 		port = uint16(n)
 	}
 	return netip.AddrPortFrom(address, port)

@@ -62,7 +62,7 @@ func etcdPod(c *config.Config) templates.Etcd {
 		{Name: "trusted-ca-file", Value: pki + "/ca.crt"},
 		{Name: "watch-progress-notify-interval", Value: "5s"},
 	}, c.Etcd.ExtraArgs)
-	pod := podOf(c, c.Images.Etcd, line, config.Component{ExtraEnvs: c.Etcd.ExtraEnvs})
+	pod := podOf(c.Images.Etcd, line, config.Component{ExtraEnvs: c.Etcd.ExtraEnvs})
 	pod.Probe = probe(c, etcdMetrics(c))
 	return templates.Etcd{Pod: pod, AdvertiseClientURLs: client, DataDir: c.Etcd.DataDir, CertificatesDir: pki}
 }
@@ -78,7 +78,7 @@ func defaultEtcdMetrics(c *config.Config) netip.AddrPort {
 // etcdMetrics is where etcd answers over plain HTTP: the first of the URLs that an
 // extra argument may name instead of ours.
 func etcdMetrics(c *config.Config) netip.AddrPort {
-	first, _, _ := strings.Cut(argument(c.Etcd.ExtraArgs, "listen-metrics-urls"), ",")
+	first, _, _ := strings.Cut(config.Argument(c.Etcd.ExtraArgs, "listen-metrics-urls"), ",")
 	address, err := netip.ParseAddrPort(strings.TrimPrefix(first, "http://"))
 	if err != nil {
 		return defaultEtcdMetrics(c)

@@ -128,6 +128,9 @@ func (f imageFetch) fetch(ctx context.Context, reference string) error {
 			return nil
 		}
 	}
+	if reference == f.env.Config.Images.Network {
+		return withHint(fmt.Errorf("%s comes only out of a bundle, into containerd", reference), "bring another pod network: network: none in BoxConfiguration")
+	}
 	if f.env.Config.ImagePullPolicy == "Never" {
 		return withHint(fmt.Errorf("%s is not on this machine, and imagePullPolicy is Never", reference), "give a bundle that holds it: --bundle FILE")
 	}

@@ -52,6 +52,15 @@ func (e *Env) installNetwork(ctx context.Context) error {
 	if err := e.ownNetworkDirs(); err != nil {
 		return err
 	}
+	return e.writeNodeNetwork()
+}
+
+// writeNodeNetwork guesses the range of the first node. Once flannel runs, cni-install
+// keeps the file to the range that the Node has.
+func (e *Env) writeNodeNetwork() error {
+	if e.made(networkFile) && e.exists(flannelTree+"/subnet.env") {
+		return nil
+	}
 	data, err := nodeNetwork(e.Config, e.Facts).Render()
 	if err != nil {
 		return err
@@ -99,13 +108,18 @@ func (e *Env) noNetwork() string {
 }
 
 func (e *Env) foreignNetwork() string {
-	files, _ := filepath.Glob(e.Host.Path(cniConfigDir) + "/*.conf*")
+	files, _ := filepath.Glob(e.Host.Path(cniConfigDir) + "/*")
 	for _, file := range files {
-		if path := cniConfigDir + "/" + filepath.Base(file); path != networkFile {
+		if path := cniConfigDir + "/" + filepath.Base(file); isNetwork(path) && path != networkFile {
 			return path
 		}
 	}
 	return ""
+}
+
+// isNetwork tells what a runtime reads from backups, and from files that are being written.
+func isNetwork(path string) bool {
+	return slices.Contains([]string{".conf", ".conflist", ".json"}, filepath.Ext(path)) && filepath.Base(path)[0] != '.'
 }
 
 // nodeNetwork is the bridge of the first node.

@@ -24,12 +24,12 @@ func flannelAddon(c *config.Config, f host.Facts) (manifests.Addon, error) {
 		return manifests.Addon{}, err
 	}
 	return manifests.Flannel{
-		Container: addonContainer(c, c.Images.Network),
-		NetConf:   netConf,
-		Conflist:  string(conflist),
-		Args:      flannelArgs(c),
-		Host:      server.Hostname(),
-		Port:      server.Port(),
+		Image:    c.Images.Network,
+		NetConf:  netConf,
+		Conflist: string(conflist),
+		Args:     flannelArgs(c),
+		Host:     server.Hostname(),
+		Port:     server.Port(),
 	}.Objects()
 }
 

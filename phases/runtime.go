@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,7 +53,10 @@ func runRuntime(ctx context.Context, env *Env) error {
 	if err := env.waitForRuntime(ctx, choice); err != nil {
 		return err
 	}
-	return env.checkCgroupDriver(ctx, choice)
+	if choice.Install {
+		return nil // our templates agree
+	}
+	return env.checkRuntime(ctx, choice)
 }
 
 func (e *Env) prepareKernel(ctx context.Context) error {
@@ -178,10 +182,12 @@ var errNoRuntime = errors.New("no container runtime on this machine, and no bund
 func (f foundRuntimes) choose() (Runtime, error) {
 	const own = "unix://" + containerdSocket
 	switch {
-	case f.configured != "" && (!f.ours || f.configured != own):
+	case f.configured != "" && (f.configured != own || f.isForeign()):
 		return Runtime{Endpoint: f.configured, Why: "nodeRegistration.criSocket names it"}, nil
 	case f.ours:
 		return Runtime{Endpoint: own, Install: true, Why: "installed by bootstrap"}, nil
+	case f.configured == own:
+		return Runtime{Endpoint: own, Install: true, Why: "nodeRegistration.criSocket names it, and nothing listens there"}, nil
 	case len(f.sockets) > 1:
 		return Runtime{}, withHint(fmt.Errorf("several container runtimes: %s", strings.Join(f.sockets, ", ")),
 			"name one in the config file: nodeRegistration.criSocket: unix://%s", f.sockets[0])
@@ -193,6 +199,11 @@ func (f foundRuntimes) choose() (Runtime, error) {
 		return Runtime{Endpoint: own, Install: true, Why: "this machine has no container runtime"}, nil
 	}
 	return Runtime{}, withHint(errNoRuntime, "use an executable with a bundle inside, give --bundle FILE, or install containerd 2")
+}
+
+// isForeign tells whether containerd is somebody else's to install.
+func (f foundRuntimes) isForeign() bool {
+	return !f.ours && (slices.Contains(f.sockets, containerdSocket) || f.program != "" || !f.bundled)
 }
 
 // criSockets are where runtimes listen by default.

@@ -3,23 +3,36 @@ package phases
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/runtime"
 )
 
-// checkCgroupDriver wants kubelet and runtime to make cgroups in the same way: two
-// managers of one tree fail under load. The kubelet takes the driver over from a
-// runtime that tells it; only for others what is configured must agree.
-func (e *Env) checkCgroupDriver(ctx context.Context, choice Runtime) error {
-	if choice.Install {
-		return nil // our templates agree
-	}
+// checkRuntime wants a runtime that is not ours to agree with the kubelet and the pod
+// network.
+func (e *Env) checkRuntime(ctx context.Context, choice Runtime) error {
 	c, err := e.dialRuntime(choice)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	if err := e.checkCgroupDriver(ctx, c, choice); err != nil || !e.ownNetwork() {
+		return err
+	}
+	dirs, err := c.NetworkDirs(ctx)
+	if err != nil {
+		return err
+	}
+	return sameNetworkDirs(choice.Endpoint, dirs)
+}
+
+// checkCgroupDriver wants kubelet and runtime to make cgroups in the same way: two
+// managers of one tree fail under load. The kubelet takes the driver over from a
+// runtime that tells it; only for others what is configured must agree.
+func (e *Env) checkCgroupDriver(ctx context.Context, c *runtime.CRI, choice Runtime) error {
 	told, err := c.CgroupDriver(ctx)
 	if err != nil || told != "" {
 		return err
@@ -42,6 +55,19 @@ func sameCgroupDriver(endpoint, configured, kubelet string) error {
 	return withHint(fmt.Errorf("container runtime at %s makes cgroups by %s, the kubelet by %s", runtime.SocketPath(endpoint), configured, kubelet),
 		"update containerd to version 2, which tells the kubelet; or set SystemdCgroup = %t in its config.toml and restart it",
 		kubelet == "systemd")
+}
+
+// sameNetworkDirs: Debian's containerd, for one, looks for CNI plugins elsewhere.
+func sameNetworkDirs(endpoint string, d runtime.NetworkDirs) error {
+	const remedy = "set it in the runtime's configuration and restart that; or bring your own network: network: none in BoxConfiguration"
+	at := runtime.SocketPath(endpoint)
+	if len(d.Plugins) > 0 && !slices.Contains(d.Plugins, cniPluginDir) {
+		return withHint(fmt.Errorf("container runtime at %s looks for CNI plugins in %s, not in %s (bin_dir)", at, strings.Join(d.Plugins, ", "), cniPluginDir), remedy)
+	}
+	if d.Config != "" && filepath.Clean(d.Config) != cniConfigDir {
+		return withHint(fmt.Errorf("container runtime at %s looks for CNI configurations in %s, not in %s (conf_dir)", at, d.Config, cniConfigDir), remedy)
+	}
+	return nil
 }
 
 // kubeletCgroupDriver is what the kubelet uses if the runtime does not tell it

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"bootstrap/phases/config"
+	"bootstrap/phases/runtime"
 )
 
 func TestSameCgroupDriver(t *testing.T) {
@@ -47,5 +48,29 @@ func TestKubeletCgroupDriver(t *testing.T) {
 		if got := kubeletCgroupDriver(&c.config); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
+	}
+}
+
+func TestSameNetworkDirs(t *testing.T) {
+	const endpoint = "unix:///run/containerd/containerd.sock"
+	cases := []struct {
+		name string
+		dirs runtime.NetworkDirs
+		err  string
+	}{
+		{"the usual ones", runtime.NetworkDirs{Plugins: []string{"/usr/lib/cni", "/opt/cni/bin"}, Config: "/etc/cni/net.d/"}, ""},
+		{"not told", runtime.NetworkDirs{}, ""},
+		{"Debian's", runtime.NetworkDirs{Plugins: []string{"/usr/lib/cni"}, Config: "/etc/cni/net.d"}, "looks for CNI plugins in /usr/lib/cni, not in /opt/cni/bin (bin_dir)"},
+		{"another folder", runtime.NetworkDirs{Plugins: []string{"/opt/cni/bin"}, Config: "/srv/cni"}, "looks for CNI configurations in /srv/cni, not in /etc/cni/net.d (conf_dir)"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			err := sameNetworkDirs(endpoint, c.dirs)
+			if c.err == "" && err != nil {
+				t.Error(err)
+			} else if c.err != "" {
+				checkError(t, err, "/run/containerd/containerd.sock "+c.err, "network: none")
+			}
+		})
 	}
 }

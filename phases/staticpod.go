@@ -38,17 +38,6 @@ func command(program string, defaults, extra []config.Arg) []string {
 	return line
 }
 
-// argument is the value of an extra argument, the last one of that name; empty without.
-func argument(extra []config.Arg, name string) string {
-	value := ""
-	for _, a := range extra {
-		if a.Name == name {
-			value = a.Value
-		}
-	}
-	return value
-}
-
 func flag(a config.Arg) string { return fmt.Sprintf("--%s=%s", a.Name, a.Value) }
 
 // staticPod is a typed template of templates/staticpod.
@@ -57,8 +46,8 @@ type staticPod interface {
 }
 
 // podOf is what all static pods have, with the user's settings for this component.
-func podOf(c *config.Config, image string, command []string, component config.Component) templates.Pod {
-	pod := templates.Pod{Image: image, ImagePullPolicy: c.ImagePullPolicy, Command: command}
+func podOf(image string, command []string, component config.Component) templates.Pod {
+	pod := templates.Pod{Image: image, Command: command}
 	for _, v := range component.ExtraEnvs {
 		pod.Env = append(pod.Env, templates.EnvVar{Name: v.Name, Value: v.Value})
 	}

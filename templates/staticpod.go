@@ -7,13 +7,12 @@ import (
 
 // Pod is what the four static pods have in common.
 type Pod struct {
-	UID             string // set by Render
-	Image           string
-	ImagePullPolicy string
-	Command         []string
-	Env             []EnvVar
-	Mounts          []Mount // besides those that the template names
-	Probe           Probe
+	UID     string // set by Render
+	Image   string
+	Command []string
+	Env     []EnvVar
+	Mounts  []Mount // besides those that the template names
+	Probe   Probe
 }
 
 // Etcd fills staticpod/etcd.yaml.

@@ -140,7 +140,7 @@ func (c *Cluster) applyOnce(ctx context.Context, object *unstructured.Unstructur
 	if err != nil && (missing == Updated || !apierrors.IsNotFound(err)) {
 		return nil, missing, err
 	}
-	options := metav1.ApplyOptions{FieldManager: fieldManager, Force: true}
+	options := metav1.ApplyOptions{FieldManager: fieldManager, Force: !c.yields}
 	if c.plans {
 		options.DryRun = []string{metav1.DryRunAll}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -27,6 +28,7 @@ type Cluster struct {
 	server   string
 	endpoint endpoint
 	plans    bool
+	yields   bool
 	patience time.Duration // how long a call is tried again
 	pause    time.Duration // before it is
 }
@@ -41,6 +43,14 @@ type endpoint struct {
 func (c *Cluster) Plan() *Cluster {
 	other := *c
 	other.plans = true
+	return &other
+}
+
+// Yielding is the same cluster, where Apply takes no field from somebody who has changed
+// it: then it fails, as IsConflict tells, and nothing was changed.
+func (c *Cluster) Yielding() *Cluster {
+	other := *c
+	other.yields = true
 	return &other
 }
 
@@ -124,6 +134,12 @@ func (c *Cluster) get(ctx context.Context, resource schema.GroupVersionResource,
 		return runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, into)
 	})
 }
+
+// IsConflict tells whether a Yielding cluster has left a change of others.
+func IsConflict(err error) bool { return apierrors.IsConflict(err) }
+
+// IsNotFound tells whether there is no such object.
+func IsNotFound(err error) bool { return apierrors.IsNotFound(err) }
 
 // plain takes the request's method and URL off an error: what is wrong with the
 // connection follows them.

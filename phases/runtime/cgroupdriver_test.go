@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -16,14 +17,15 @@ import (
 // such a one. Its configuration is what containerd 1.7 tells.
 type oldRuntime struct {
 	cri.UnimplementedRuntimeServiceServer
-	config string
+	config  string
+	network string
 }
 
 func (r oldRuntime) Status(_ context.Context, q *cri.StatusRequest) (*cri.StatusResponse, error) {
 	if !q.Verbose {
 		return &cri.StatusResponse{}, nil
 	}
-	return &cri.StatusResponse{Info: map[string]string{"config": r.config}}, nil
+	return &cri.StatusResponse{Info: map[string]string{"config": r.config, "cniconfig": r.network}}, nil
 }
 
 // newRuntime tells it.
@@ -106,5 +108,24 @@ func TestConfiguredCgroupDriver(t *testing.T) {
 				t.Errorf("%q, %v; want %q", got, err, c.want)
 			}
 		})
+	}
+}
+
+func TestNetworkDirs(t *testing.T) {
+	cases := []struct {
+		name, network string
+		want          NetworkDirs
+	}{
+		{"containerd", `{"PluginDirs":["/usr/lib/cni"],"PluginConfDir":"/etc/cni/net.d","Networks":[]}`, NetworkDirs{[]string{"/usr/lib/cni"}, "/etc/cni/net.d"}},
+		{"another runtime", "", NetworkDirs{}},
+	}
+	for _, c := range cases {
+		got, err := dialFake(t, oldRuntime{network: c.network}).NetworkDirs(t.Context())
+		if err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %+v, %v", c.name, got, err)
+		}
+	}
+	if _, err := dialFake(t, oldRuntime{network: "no JSON"}).NetworkDirs(t.Context()); err == nil {
+		t.Error("what is no JSON was read")
 	}
 }

@@ -40,6 +40,7 @@ func TestInitFromBox(t *testing.T) {
 		{"LogsAndExec", testLogs},
 		{"Pod", testPod},
 		{"Network", testNetwork}, // before the API server goes: CoreDNS can take a minute to find it again
+		{"EditedCorefile", testEditedCorefile},
 		{"DeleteMirrorPod", testDeleteMirrorPod},
 		{"RemoveManifest", testRemoveManifest},
 		{"KillComponent", testKillComponent},

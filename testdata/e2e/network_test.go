@@ -248,3 +248,19 @@ func (n *Node) checkKubeletPaths(name string) {
 		n.t.Error(forward)
 	}
 }
+
+// testEditedCorefile: what the user has changed in the cluster stays.
+func testEditedCorefile(n *Node) {
+	const corefile = "-n=kube-system get configmap coredns -o jsonpath={.data.Corefile}"
+	n.MustSh(`kubectl --kubeconfig=/etc/kubernetes/admin.conf --cache-dir=/tmp/kubectl -n kube-system get configmap coredns -o yaml |
+		sed 's/^    \.:53 {/    example.test:53 {\n        erratic\n    }\n&/' >/tmp/e2e/corefile.yaml`)
+	n.MustKubectl("apply", "--server-side", "--force-conflicts", "--field-manager=kubectl-edit", "-f", "/tmp/e2e/corefile.yaml")
+	edited := n.MustKubectl(strings.Fields(corefile)...)
+	r := n.MustBootstrap("init")
+	if now := n.MustKubectl(strings.Fields(corefile)...); now != edited || !strings.Contains(now, "example.test") {
+		n.t.Errorf("the Corefile is now\n%s", now)
+	}
+	if !r.Has("left as it is, since somebody has changed it: apply ConfigMap coredns") || !r.Has("Nothing to change") {
+		n.t.Error(r)
+	}
+}

@@ -1,0 +1,32 @@
+package runtime
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+)
+
+// NetworkDirs are the folders where a runtime looks for CNI plugins and their
+// configurations. Both are empty where it does not tell.
+type NetworkDirs struct {
+	Plugins []string `json:"PluginDirs"`
+	Config  string   `json:"PluginConfDir"`
+}
+
+// NetworkDirs asks the runtime, of which containerd tells them.
+func (c *CRI) NetworkDirs(ctx context.Context) (NetworkDirs, error) {
+	var dirs NetworkDirs
+	if c == nil {
+		return dirs, nil
+	}
+	answer, err := c.pods.Status(ctx, &cri.StatusRequest{Verbose: true})
+	if err != nil {
+		return dirs, fmt.Errorf("configuration: %w", plain(err))
+	}
+	if text := answer.Info["cniconfig"]; text != "" {
+		err = json.Unmarshal([]byte(text), &dirs)
+	}
+	return dirs, err
+}
