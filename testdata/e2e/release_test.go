@@ -35,7 +35,7 @@ func TestRelease(t *testing.T) {
 			t.Errorf("it is %s, want %s", v, *release)
 		}
 	}
+	testSecondInit(n) // before the kubelet has pods to clean up after
 	testNetwork(n)
-	testSecondInit(n)
 	testReset(n, fresh)
 }
