@@ -24,6 +24,14 @@ networking:
   serviceSubnet: 10.96.0.0/16,fd00:10:96::/112
 `
 
+const smallRanges = `apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+networking: {podSubnet: 10.20.0.0/20}
+controllerManager:
+  extraArgs:
+  - {name: node-cidr-mask-size, value: "26"}
+`
+
 const noNetwork = `apiVersion: bootstrap/v1alpha1
 kind: BoxConfiguration
 network: none
@@ -45,6 +53,7 @@ func TestNetworks(t *testing.T) {
 		{"IPTables", kubeProxyOfIPTables, testIPTables, ""},
 		{"IPv6", ipv6Cluster, testIPv6, ""},
 		{"DualStack", dualStack, testDualStack, ""},
+		{"SmallRanges", smallRanges, testSmallRanges, ""},
 		{"None", noNetwork, testNoNetwork, "ls /opt/cni/bin/bridge && rm -r /opt/cni /etc/cni; ip link delete own0"},
 	}
 	for _, w := range all {
@@ -104,6 +113,18 @@ func testDualStack(n *Node) {
 	}
 	n.fromOutside(requests(at(n.IP, 30080), at(n.ipv6(), 30080)))
 	n.MustKubectl("delete", "-f", "/tmp/e2e/web.yaml", "--timeout=20s")
+}
+
+// testSmallRanges: the range that init gives the first node is the one that Kubernetes does.
+func testSmallRanges(n *Node) {
+	n.initWithConfig()
+	if conflist := n.MustExec("cat", "/etc/cni/net.d/10-bootstrap.conflist"); !strings.Contains(conflist, "10.20.0.0/26") {
+		n.t.Error(conflist)
+	}
+	if r := n.initWithConfig(); !r.Has("Nothing to change") {
+		n.t.Error(r)
+	}
+	testNetwork(n)
 }
 
 // ownNetwork is what a user may bring: it takes the range that the Node is given.
