@@ -65,6 +65,7 @@ all-layouts: box ## See that reset loses nothing of others
 	@go test -count=1 -timeout 60m -v ./testdata/e2e -run TestLayouts -args -all -name layouts
 
 all-join: box ## Join a second node by kubeadm, and run Kubernetes' own tests of kubeadm's clusters
+	@scripts/components/build kubeadm
 	@go test -count=1 -timeout 20m -v ./testdata/e2e -run 'TestJoin$$' -args -all -name join
 
 all-networks: box ## Try every network that bootstrap can set up, and none

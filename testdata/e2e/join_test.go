@@ -39,7 +39,7 @@ func TestJoin(t *testing.T) {
 	a, b := Up(t, 9*time.Minute), Up(t, 9*time.Minute)
 	for _, n := range []*Node{a, b} {
 		n.Copy("bin/bootstrap-box", "/root/bootstrap")
-		n.Copy(".cache/components/kubernetes/kubeadm", "/usr/local/bin/kubeadm")
+		n.Copy(".cache/components/kubeadm/kubeadm", "/usr/local/bin/kubeadm")
 	}
 	a.Write("/root/init.yaml", joinConfig)
 	a.MustBootstrap("init", "--config", "/root/init.yaml")
@@ -142,7 +142,7 @@ var skipped = map[string]string{
 
 // testE2EKubeadm runs Kubernetes' own suite for clusters that kubeadm made.
 func testE2EKubeadm(n *Node) {
-	n.Copy(".cache/components/kubernetes/e2e_kubeadm.test", "/root/e2e_kubeadm.test")
+	n.Copy(".cache/components/kubeadm/e2e_kubeadm.test", "/root/e2e_kubeadm.test")
 	r := n.Exec("/root/e2e_kubeadm.test", "--kubeconfig=/etc/kubernetes/admin.conf", "--ginkgo.no-color", "--ginkgo.json-report=/root/report.json")
 	if r.Code != 0 {
 		n.t.Error(r)

@@ -25,10 +25,7 @@ var needed = map[string]string{
 	".cache/components/runc/runc":          "make bundle",
 	".cache/components/cni/bridge":         "make bundle",
 	".cache/components/kubernetes/kubectl": "make bundle",
-
-	".cache/components/kubernetes/e2e_kubeadm.test": "make bundle",
-	".cache/components/kubernetes/kubeadm":          "make bundle",
-	".cache/components/kubernetes/kubelet":          "make bundle",
+	".cache/components/kubernetes/kubelet": "make bundle",
 }
 
 // checkout is the folder of go.mod.
