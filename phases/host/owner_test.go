@@ -98,6 +98,23 @@ func TestUndoOwned(t *testing.T) {
 	}
 }
 
+// TestUndoOwnedAgain: a directory whose file could not go is not forgotten.
+func TestUndoOwnedAgain(t *testing.T) {
+	h := homeOfAlice(t)
+	before := snapshot(t, h.Path("/"))
+	changed(t, true)(h.WriteOwned(kubeFile, []byte("ours"), alice))
+	putHers(t, h, "edited")
+	if err := h.UndoAll(t.Context(), nil); err == nil {
+		t.Fatal("what she has edited went")
+	}
+	must(t, os.Remove(h.Path(kubeFile)))
+	must(t, h.UndoAll(t.Context(), nil))
+	must(t, h.Forget())
+	if after := snapshot(t, h.Path("/")); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+}
+
 // TestOwnedRefuses: nothing of others is read or given to her.
 func TestOwnedRefuses(t *testing.T) {
 	cases := []struct {

@@ -189,7 +189,8 @@ func (h *Host) undoDir(p place, r Record) error {
 	if h.ledger.inOlderTree(p.path, r.ID) {
 		return nil // it goes later, with all that is in it
 	}
-	if r.Shared {
+	isOurs := func(name string) bool { return h.ledger.names(filepath.Join(p.path, name)) }
+	if r.Shared && !slices.ContainsFunc(left, isOurs) {
 		return nil // its owner has come to need it
 	}
 	return h.leftover(p, left)
