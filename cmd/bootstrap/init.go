@@ -35,7 +35,7 @@ func (o *initOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
 	f.StringVar(&o.config, "config", "", "config file with kubeadm's InitConfiguration and ClusterConfiguration (v1beta4); none is needed")
 	f.StringVar(&o.bundle, "bundle", "", "bundle to install from (default: the one inside this executable, beside it, or in /usr/local/share/bootstrap)")
-	f.DurationVar(&o.timeout, "timeout", 0, "how long the control plane may take to become healthy (default: timeouts.controlPlaneComponentHealthCheck of the config file, 4m without)")
+	f.DurationVar(&o.timeout, "timeout", 0, "how long the control plane may take to become healthy, and then the addons (default: timeouts.controlPlaneComponentHealthCheck of the config file, 4m without)")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only show what would be changed; needs no root where nothing was made yet")
 	addOutputFlag(cmd, &o.output)
 	f.BoolVar(&o.box.singleNode, "single-node", true, "let pods run on this node (default: unless the config or --print-join-command asks for a token)")
