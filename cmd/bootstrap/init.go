@@ -169,8 +169,12 @@ func (o initOptions) env() (*phases.Env, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	file, err := o.readConfigFile() // once: it may be a pipe
+	if err != nil {
+		return nil, nil, err
+	}
 	machine := machineOf(facts, b)
-	c, err := o.readConfig(machine)
+	c, err := o.parseConfig(file, machine)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -183,7 +187,7 @@ func (o initOptions) env() (*phases.Env, func(), error) {
 		return nil, nil, err
 	}
 	if machine.SingleNode = phases.SettledSingleNode(h); machine.SingleNode != nil {
-		if c, err = o.readConfig(machine); err != nil {
+		if c, err = o.parseConfig(file, machine); err != nil {
 			h.Close()
 			return nil, nil, err
 		}
@@ -218,19 +222,20 @@ func unitsOf(root string) host.Units {
 	return host.Offline{}
 }
 
-func (o initOptions) readConfig(machine config.Machine) (*config.Config, error) {
+// readConfigFile gives nothing without one.
+func (o initOptions) readConfigFile() ([]byte, error) {
 	if o.timeout != 0 && o.timeout < time.Second {
 		return nil, fmt.Errorf("--timeout %s is under a second", o.timeout)
 	}
-	var data []byte
-	if o.config != "" {
-		var err error
-		if data, err = os.ReadFile(o.config); err != nil {
-			return nil, err
-		}
+	if o.config == "" {
+		return nil, nil
 	}
+	return os.ReadFile(o.config)
+}
+
+func (o initOptions) parseConfig(file []byte, machine config.Machine) (*config.Config, error) {
 	machine.Flags = o.box.given
-	return config.Parse(o.config, data, machine)
+	return config.Parse(o.config, file, machine)
 }
 
 // findBundle gives nil without one.

@@ -78,7 +78,12 @@ func runKubeconfigUser(out io.Writer, o kubeconfigUserOptions) error {
 	if err != nil {
 		return err
 	}
-	c, err := initOptions{config: o.config}.readConfig(machine)
+	init := initOptions{config: o.config}
+	file, err := init.readConfigFile()
+	if err != nil {
+		return err
+	}
+	c, err := init.parseConfig(file, machine)
 	if err != nil {
 		return err
 	}
