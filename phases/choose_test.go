@@ -502,4 +502,11 @@ func TestNodeNetworkOnce(t *testing.T) {
 	if got, err := env.Host.ReadFile(networkFile); err != nil || string(got) != "of cni-install" {
 		t.Errorf("%s, %v", got, err)
 	}
+	if err := os.Remove(env.Host.Path(networkFile)); err != nil {
+		t.Fatal(err)
+	}
+	write()
+	if !env.exists(networkFile) {
+		t.Error("it is gone, and flannel may not run")
+	}
 }

@@ -58,7 +58,7 @@ func (e *Env) installNetwork(ctx context.Context) error {
 // writeNodeNetwork guesses the range of the first node. Once flannel runs, cni-install
 // keeps the file to the range that the Node has.
 func (e *Env) writeNodeNetwork() error {
-	if e.made(networkFile) && e.exists(flannelTree+"/subnet.env") {
+	if e.made(networkFile) && e.exists(networkFile) && e.exists(flannelTree+"/subnet.env") {
 		return nil
 	}
 	data, err := nodeNetwork(e.Config, e.Facts).Render()
