@@ -26,7 +26,8 @@ type Env struct {
 	Patches patch.Set
 	Report  func(Event) // called from several goroutines at once
 	// Timeout bounds all waits for the control plane together, and then the one for the
-	// addons, in place of the config's. Unlike that, it reaches no manifest: another one restarts nothing.
+	// addons, in place of the config's. Unlike that, it reaches no manifest: another one
+	// restarts nothing.
 	Timeout time.Duration
 	Keep    Keep // what reset leaves
 

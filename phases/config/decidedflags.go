@@ -51,7 +51,10 @@ func kubeletFlagRules(c *Config) []decided {
 func (b *builder) validateDecidedArgs(field string, args []Arg, rules []decided) {
 	for i, a := range args {
 		for _, r := range rules {
-			if why := r.refusal(a.Value); r.field == a.Name && why != "" && isText(a.Value) {
+			if r.field != a.Name || !isText(a.Value) {
+				continue
+			}
+			if why := r.refusal(a.Value); why != "" {
 				b.bad(at(field, i)+".value", "%s: %s", a.Name, why)
 			}
 		}

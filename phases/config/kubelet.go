@@ -109,14 +109,14 @@ type decided struct {
 	why   string
 }
 
-// refusal says why it can't be got, empty if it can.
+// refusal says why the value can't be what somebody wants, empty if it is that.
 func (d decided) refusal(got string) string {
+	if got == d.value || withScheme(got) == d.value { // a socket can be spelt in several ways
+		return ""
+	}
 	is := ""
 	if d.value != "" {
 		is = fmt.Sprintf(", it is %q", d.value)
-	}
-	if got == d.value || withScheme(got) == d.value {
-		return ""
 	}
 	return fmt.Sprintf("%q can't be set here%s: %s", got, is, d.why)
 }

@@ -34,11 +34,8 @@ func (c *CRI) CgroupDriver(ctx context.Context) (string, error) {
 // ConfiguredCgroupDriver finds the cgroup driver in the configuration that the runtime
 // tells of itself, as containerd does; empty when it is not there.
 func (c *CRI) ConfiguredCgroupDriver(ctx context.Context) (string, error) {
-	answer, err := c.pods.Status(ctx, &cri.StatusRequest{Verbose: true})
-	if err != nil {
-		return "", fmt.Errorf("configuration: %w", plain(err))
-	}
-	return configuredDriver(answer.Info["config"]), nil
+	told, err := c.configuration(ctx)
+	return configuredDriver(told["config"]), err
 }
 
 // configuredDriver reads containerd's configuration as JSON.

@@ -21,12 +21,18 @@ func (c *CRI) NetworkDirs(ctx context.Context) (NetworkDirs, error) {
 	if c == nil {
 		return dirs, nil
 	}
-	answer, err := c.pods.Status(ctx, &cri.StatusRequest{Verbose: true})
-	if err != nil {
-		return dirs, fmt.Errorf("configuration: %w", plain(err))
-	}
-	if text := answer.Info["cniconfig"]; text != "" {
+	told, err := c.configuration(ctx)
+	if text := told["cniconfig"]; text != "" {
 		err = json.Unmarshal([]byte(text), &dirs)
 	}
 	return dirs, err
+}
+
+// configuration is what the runtime tells of itself, by topics of its own.
+func (c *CRI) configuration(ctx context.Context) (map[string]string, error) {
+	answer, err := c.pods.Status(ctx, &cri.StatusRequest{Verbose: true})
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", plain(err))
+	}
+	return answer.Info, nil
 }
