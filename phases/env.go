@@ -29,7 +29,8 @@ type Env struct {
 	// addons, in place of the config's. Unlike that, it reaches no manifest: another one
 	// restarts nothing.
 	Timeout time.Duration
-	Keep    Keep // what reset leaves
+	Keep    Keep      // what reset leaves
+	Began   time.Time // of this run: what was logged before is of another
 
 	phase     string
 	firstWait *firstWait
@@ -46,18 +47,6 @@ func (e *Env) forPhase(name string) *Env {
 	copied.phase = name
 	copied.Host = e.Host.Under(name, copied.changed)
 	return &copied
-}
-
-// wait waits until all checks pass. A plan looks at each once and goes on: what it
-// would wait for is not there yet.
-func (e *Env) wait(ctx context.Context, checks []health.Check, report func([]health.Pending)) error {
-	if !e.Host.Plans() {
-		return health.Wait(ctx, checks, report)
-	}
-	for _, check := range checks {
-		_ = check.Probe(ctx)
-	}
-	return nil
 }
 
 // pending tells what a wait is for.

@@ -11,10 +11,10 @@ func (e *Env) startUnit(ctx context.Context, unit string, files ...string) error
 		return err
 	}
 	if _, err := e.Host.EnableUnit(ctx, unit); err != nil {
-		return err
+		return e.explained(ctx, err) // such as a unit that is masked
 	}
 	_, err := e.Host.StartUnit(ctx, unit, files...)
-	return err
+	return e.explained(ctx, err)
 }
 
 // networkOnline is what kubelet.service waits for at boot. Started by name, it stands

@@ -111,7 +111,7 @@ func (w *controlPlaneWait) nudgeKubelet(ctx context.Context) error {
 	}
 	soon, cancel := context.WithTimeout(ctx, mirrorPodPatience)
 	defer cancel()
-	err := w.env.wait(soon, first, func([]health.Pending) {})
+	err := w.env.waitPlainly(soon, first, func([]health.Pending) {})
 	if err == nil || ctx.Err() != nil {
 		return ctx.Err()
 	}

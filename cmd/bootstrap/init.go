@@ -198,7 +198,7 @@ func (o initOptions) env() (*phases.Env, func(), error) {
 			b.Close()
 		}
 	}
-	return &phases.Env{Config: c, Host: h, Facts: facts, Bundle: b, Patches: patches, Timeout: o.timeout}, closeAll, nil
+	return &phases.Env{Config: c, Host: h, Facts: facts, Bundle: b, Patches: patches, Timeout: o.timeout, Began: time.Now()}, closeAll, nil
 }
 
 // openHost opens the machine, to change it or only to plan, or says in a user's words

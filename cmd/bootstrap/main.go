@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"bootstrap/phases"
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
 )
 
@@ -96,8 +97,18 @@ func printError(w io.Writer, err error) {
 		return
 	}
 	fmt.Fprintf(w, "bootstrap: error: %v\n", err)
+	cause := causeOf(err)
+	for _, line := range cause.Excerpt {
+		fmt.Fprintf(w, "bootstrap:   | %s\n", line)
+	}
 	if hint := hintOf(err); hint != "" {
 		fmt.Fprintf(w, "bootstrap: hint: %s\n", hint)
+	}
+	if cause.See != "" {
+		fmt.Fprintf(w, "bootstrap: see: %s\n", cause.See)
+	}
+	if cause.ID != "" {
+		fmt.Fprintf(w, "bootstrap: more: bootstrap explain %s\n", cause.ID)
 	}
 	if errors.As(err, new(*health.StalledError)) || errors.Is(err, context.Canceled) {
 		fmt.Fprintln(w, "bootstrap: hint: run the same command again to go on, or undo it: bootstrap reset")
@@ -113,6 +124,14 @@ func joinedErrors(err error) []error {
 		return all
 	}
 	return nil
+}
+
+// causeOf is the entry of the catalogue that an error is of; zero without.
+func causeOf(err error) diagnose.Finding {
+	if cause := (*phases.CauseError)(nil); errors.As(err, &cause) {
+		return cause.Finding
+	}
+	return diagnose.Finding{}
 }
 
 func hintOf(err error) string {

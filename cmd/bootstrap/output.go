@@ -70,8 +70,11 @@ type result struct {
 }
 
 type errorLine struct {
-	Message string `json:"message"`
-	Hint    string `json:"hint,omitempty"`
+	Message string   `json:"message"`
+	Hint    string   `json:"hint,omitempty"`
+	Cause   string   `json:"cause,omitempty"` // ID in the catalogue
+	See     string   `json:"see,omitempty"`
+	Excerpt []string `json:"excerpt,omitempty"`
 }
 
 // eventLine is one event of -o json.
@@ -147,7 +150,8 @@ func (o *output) summary() string {
 func errorLines(err error) []errorLine {
 	var lines []errorLine
 	for _, each := range phases.Failures(err) {
-		lines = append(lines, errorLine{Message: each.Error(), Hint: hintOf(each)})
+		cause := causeOf(each)
+		lines = append(lines, errorLine{Message: each.Error(), Hint: hintOf(each), Cause: cause.ID, See: cause.See, Excerpt: cause.Excerpt})
 	}
 	return lines
 }

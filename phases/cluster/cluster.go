@@ -5,10 +5,13 @@ package cluster
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -92,11 +95,21 @@ func Connect(kubeconfig []byte, server string) (*Cluster, error) {
 // Healthy asks a health endpoint such as /livez. The error holds the server's
 // own list of what is not ready, as an *UnhealthyError.
 func (c *Cluster) Healthy(ctx context.Context, path string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.server+path, nil)
+	return healthy(ctx, c.http, c.server+path)
+}
+
+// PlainHealth asks the health endpoint of a server that is no API server and wants no
+// certificate, such as etcd's metrics port, as Healthy does.
+func PlainHealth(ctx context.Context, url string) error {
+	return healthy(ctx, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, url)
+}
+
+func healthy(ctx context.Context, client *http.Client, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
-	response, err := c.http.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return plain(err)
 	}
@@ -106,7 +119,7 @@ func (c *Cluster) Healthy(ctx context.Context, path string) error {
 		return err
 	}
 	if response.StatusCode != http.StatusOK {
-		return &UnhealthyError{Path: path, Failed: failedChecks(string(body))}
+		return &UnhealthyError{Path: request.URL.Path, Status: response.StatusCode, Failed: failedChecks(string(body))}
 	}
 	return nil
 }
@@ -137,6 +150,12 @@ func (c *Cluster) get(ctx context.Context, resource schema.GroupVersionResource,
 
 // IsConflict tells whether a Yielding cluster has left a change of others.
 func IsConflict(err error) bool { return apierrors.IsConflict(err) }
+
+// IsTLS tells whether a connection failed by a certificate, on either side.
+func IsTLS(err error) bool {
+	return errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, new(tls.AlertError)) ||
+		errors.As(err, new(*net.OpError)) && strings.Contains(err.Error(), "remote error: tls:")
+}
 
 // IsNotFound tells whether there is no such object.
 func IsNotFound(err error) bool { return apierrors.IsNotFound(err) }

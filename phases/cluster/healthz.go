@@ -5,6 +5,7 @@ import "strings"
 // UnhealthyError is the API server's own word that it is not healthy.
 type UnhealthyError struct {
 	Path   string
+	Status int
 	Failed []string // the names of its checks that fail
 }
 

@@ -103,6 +103,10 @@ type Container struct {
 	Exited   bool
 	Attempt  uint32
 	ExitCode int32
+	Reason   string // how it ended, in the runtime's words: Error, OOMKilled, StartError, ...
+	Message  string
+	Started  time.Time // zero if it was not yet
+	Finished time.Time
 	LogPath  string
 }
 
@@ -151,8 +155,20 @@ func (c *CRI) inspect(ctx context.Context, found *cri.Container) (*Container, er
 		Exited:   s.State == cri.ContainerState_CONTAINER_EXITED,
 		Attempt:  s.Metadata.Attempt,
 		ExitCode: s.ExitCode,
+		Reason:   s.Reason,
+		Message:  s.Message,
+		Started:  timeOf(s.StartedAt),
+		Finished: timeOf(s.FinishedAt),
 		LogPath:  s.LogPath,
 	}, nil
+}
+
+// timeOf keeps the runtime's zero, for what has not happened, a zero time.
+func timeOf(nanoseconds int64) time.Time {
+	if nanoseconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, nanoseconds).UTC()
 }
 
 // Pod is a pod sandbox.

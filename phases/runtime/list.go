@@ -15,6 +15,7 @@ import (
 // several, of which one is ready.
 type Sandbox struct {
 	ID         string
+	UID        string // of the pod
 	Namespace  string
 	Name       string
 	Created    time.Time
@@ -40,6 +41,7 @@ func (c *CRI) Sandboxes(ctx context.Context) ([]Sandbox, error) {
 	for _, p := range answer.Items {
 		sandboxes = append(sandboxes, Sandbox{
 			ID:         p.Id,
+			UID:        p.Metadata.Uid,
 			Namespace:  p.Metadata.Namespace,
 			Name:       p.Metadata.Name,
 			Created:    time.Unix(0, p.CreatedAt).UTC(),

@@ -1,0 +1,253 @@
+package diagnose
+
+import (
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Settings are what the config asks of the machine, as far as evidence is judged by it.
+type Settings struct {
+	NodeName         string
+	AdvertiseAddress netip.Addr
+	BindPort         int
+	Endpoint         string // host:port for all nodes; empty without
+	ServiceSubnets   []netip.Prefix
+	PodSubnets       []netip.Prefix
+	EtcdDataDir      string   // empty: etcd is elsewhere
+	ExternalEtcd     []string // URLs
+	CertificatesDir  string
+	StaticPodDir     string
+	RuntimeEndpoint  string // unix:///path
+	PauseImage       string
+	Components       []string // the static pods of this node, in the order they need each other
+	OwnNetwork       bool     // init brings the pod network
+	Proxy            bool     // init brings kube-proxy
+	DNS              bool     // init brings CoreDNS
+}
+
+// Evidence is a machine while a control plane runs on it, or should.
+type Evidence struct {
+	Machine
+
+	Units   map[string]Unit   // containerd.service, kubelet.service
+	Journal map[string][]Line // of those, since the run began; oldest first
+	Kernel  []Line            // the kernel's log since then, as far as it may be read
+
+	RuntimeError string // why the runtime does not answer; empty if it does
+	Pods         []Pod  // by name, then the newest first
+
+	API  Server // the API server, asked as super-admin at its own address
+	Etcd Server // the member on this node, at its metrics port
+
+	Certificates []Certificate // those that this node uses, also in kubeconfigs
+	Files        []File        // those that bootstrap wrote, and that are not as they were written
+	Manifests    []Manifest    // what lies in the static pod directory
+}
+
+// Unit is what systemd says of a unit, in its words.
+type Unit struct {
+	Load       string
+	Active     string
+	Sub        string
+	Result     string
+	ExitStatus int
+}
+
+// Runs tells whether the unit is up, and not between two tries.
+func (u Unit) Runs() bool { return u.Active == "active" }
+
+// Line is one line of a log.
+type Line struct {
+	At   time.Time
+	Text string
+}
+
+// Pod is a pod sandbox as the runtime has it.
+type Pod struct {
+	Namespace  string
+	Name       string
+	UID        string
+	Ready      bool
+	Created    time.Time
+	Containers []Container // by name, then the newest try first
+}
+
+// Container is one try of a pod's container.
+type Container struct {
+	Name     string
+	Image    string
+	Running  bool
+	Exited   bool
+	Attempt  int
+	ExitCode int
+	Reason   string // the runtime's word for how it ended: OOMKilled, StartError, ...
+	Message  string
+	Started  time.Time
+	Finished time.Time
+	Log      []string // the end of what it wrote, oldest first
+}
+
+// Dial is how a TCP connection went.
+type Dial string
+
+// What can come of it.
+const (
+	NotTried Dial = ""
+	Open     Dial = "open"
+	Refused  Dial = "refused"  // nobody listens, or a firewall says no
+	TimedOut Dial = "timeout"  // no answer at all: packets are dropped
+	NoRoute  Dial = "no route" // or the network is down
+)
+
+// Server is how a server of ours answers.
+type Server struct {
+	Address string // host:port
+	Dial    Dial
+	TLS     string   // why the handshake fails; empty if it does not
+	Error   string   // why no answer came after that
+	Status  int      // of /readyz; 0 without an answer
+	Failed  []string // the checks of /livez and /readyz that fail
+}
+
+// Certificate is a certificate file, or one inside a kubeconfig.
+type Certificate struct {
+	Path     string
+	Use      string // what uses it: kube-apiserver, etcd, kubelet, ...
+	Problem  Problem
+	Detail   string // such as when it expired, or the name that it lacks
+	NotAfter time.Time
+}
+
+// Problem is what is wrong with a certificate.
+type Problem string
+
+// The problems.
+const (
+	Fine        Problem = ""
+	Missing     Problem = "missing"
+	Empty       Problem = "empty"
+	Damaged     Problem = "damaged"
+	Expired     Problem = "expired"
+	NotYetValid Problem = "not-yet-valid"
+	WrongCA     Problem = "wrong-ca"
+	WrongName   Problem = "wrong-name"
+	WrongKey    Problem = "wrong-key"
+)
+
+// File is a file of ours that is not as it was written.
+type File struct {
+	Path  string
+	Drift string // gone, changed, mode 0644, ...
+}
+
+// Manifest is a file in the static pod directory.
+type Manifest struct {
+	Path  string
+	Name  string // namespace/name of its Pod; empty if it is none
+	Error string // why it is no valid Pod, with the line where one can be told
+	Ports []int  // on the host
+	Ours  bool
+}
+
+// container gives the newest try of a container of a static pod, nil without.
+func (e *Evidence) container(component string) *Container {
+	tries := e.tries(component)
+	if len(tries) == 0 {
+		return nil
+	}
+	return &tries[0]
+}
+
+// tries are all tries of the container of a static pod that are known, newest first.
+func (e *Evidence) tries(component string) []Container {
+	var all []Container
+	for _, p := range e.Pods {
+		if p.Namespace != "kube-system" || p.Name != component+"-"+e.Settings.NodeName {
+			continue
+		}
+		for _, c := range p.Containers {
+			if c.Name == component {
+				all = append(all, c)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Container) int { return b.Started.Compare(a.Started) })
+	return all
+}
+
+// ended is the newest try that has failed, if the container does not run now or has
+// only just been started again; nil without.
+func (e *Evidence) ended(component string) *Container {
+	for _, c := range e.tries(component) {
+		switch {
+		case c.Exited && c.ExitCode != 0:
+			return &c
+		case c.Running && e.Now.Sub(c.Started) > steady:
+			return nil
+		}
+	}
+	return nil
+}
+
+// steady is how long a container runs before what ended its last try counts as over.
+const steady = 10 * time.Second
+
+// logged gives the last line in which what ended the component's container stands.
+func (e *Evidence) logged(component string, pattern *regexp.Regexp) (line string, match []string) {
+	if c := e.ended(component); c != nil {
+		return lastMatch(c.Log, pattern)
+	}
+	return "", nil
+}
+
+func lastMatch(lines []string, pattern *regexp.Regexp) (line string, match []string) {
+	for _, line := range slices.Backward(lines) {
+		if m := pattern.FindStringSubmatch(line); m != nil {
+			return line, m
+		}
+	}
+	return "", nil
+}
+
+// recent gives the last line of a unit's journal that matches and is no older than
+// age: what was said long ago may be over.
+func (e *Evidence) recent(unit string, age time.Duration, pattern *regexp.Regexp) (line string, match []string) {
+	for _, l := range slices.Backward(e.Journal[unit]) {
+		if e.Now.Sub(l.At) > age {
+			break
+		}
+		if m := pattern.FindStringSubmatch(l.Text); m != nil {
+			return l.Text, m
+		}
+	}
+	return "", nil
+}
+
+// excerpt shortens lines of logs to what a person reads.
+func excerpt(lines ...string) []string {
+	var short []string
+	for _, line := range lines {
+		line = strings.TrimSpace(strings.Map(noControl, strings.ToValidUTF8(line, "?")))
+		if len(line) > maxLine {
+			line = line[:maxLine] + "..."
+		}
+		if line != "" {
+			short = append(short, line)
+		}
+	}
+	return short
+}
+
+// noControl drops what could drive a terminal.
+func noControl(r rune) rune {
+	if unicode.IsControl(r) {
+		return ' '
+	}
+	return r
+}
+
+const maxLine = 400 // bytes

@@ -1,0 +1,202 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"bootstrap/phases/cluster"
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
+	"bootstrap/phases/runtime"
+)
+
+// evidenceTimeout bounds each part of the evidence: what hangs is a finding itself, and
+// must not keep the rest from being looked at.
+const evidenceTimeout = 2 * time.Second
+
+// daemons are the units whose state and journal are evidence.
+var daemons = []string{"containerd.service", "kubelet.service"}
+
+// evidence looks at the machine, without needing the API server, for what units wrote
+// since a moment. It changes nothing.
+func (e *Env) evidence(ctx context.Context, since time.Time) *diagnose.Evidence {
+	found := &diagnose.Evidence{Machine: *e.machine(ctx)}
+	// Each part writes fields of its own.
+	sideBySide(
+		func() { found.Units = e.unitEvidence(ctx) },
+		func() { found.Journal = e.journalEvidence(ctx, since) },
+		func() { found.Pods, found.RuntimeError = e.podEvidence(ctx) },
+		func() { found.API = e.apiServerEvidence(ctx) },
+		func() { found.Etcd = e.etcdEvidence(ctx) },
+	)
+	return found
+}
+
+func sideBySide(parts ...func()) {
+	var all sync.WaitGroup
+	for _, part := range parts {
+		all.Go(part)
+	}
+	all.Wait()
+}
+
+// settings are what evidence is judged by.
+func (e *Env) settings() diagnose.Settings {
+	c := e.Config
+	s := diagnose.Settings{
+		NodeName: c.NodeName, AdvertiseAddress: c.AdvertiseAddress, BindPort: c.BindPort, Endpoint: c.ControlPlaneEndpoint,
+		ServiceSubnets: c.Networking.ServiceSubnets, PodSubnets: c.Networking.PodSubnets,
+		CertificatesDir: c.CertificatesDir, StaticPodDir: staticPodDir, PauseImage: c.Images.Pause,
+		Components: nodeComponents(c), OwnNetwork: e.ownNetwork(), Proxy: !c.ProxyDisabled, DNS: !c.DNSDisabled,
+	}
+	if c.Etcd.External == nil {
+		s.EtcdDataDir = c.Etcd.DataDir
+	} else {
+		s.ExternalEtcd = c.Etcd.External.Endpoints
+	}
+	if choice, err := e.chooseRuntime(); err == nil {
+		s.RuntimeEndpoint = choice.Endpoint
+	}
+	return s
+}
+
+func (e *Env) machine(_ context.Context) *diagnose.Machine {
+	return &diagnose.Machine{Settings: e.settings(), Now: time.Now()}
+}
+
+func (e *Env) unitEvidence(ctx context.Context) map[string]diagnose.Unit {
+	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
+	defer cancel()
+	units := map[string]diagnose.Unit{}
+	for _, name := range daemons {
+		s, err := e.Host.UnitState(ctx, name)
+		if err == nil {
+			units[name] = diagnose.Unit{Load: s.Load, Active: s.Active, Sub: s.Sub, Result: s.Result, ExitStatus: s.ExitStatus}
+		}
+	}
+	return units
+}
+
+func (e *Env) journalEvidence(ctx context.Context, since time.Time) map[string][]diagnose.Line {
+	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
+	defer cancel()
+	lines, err := e.Host.Journal(ctx, since, daemons...)
+	if err != nil {
+		return nil // a machine without a journal: the rest has to do
+	}
+	journal := map[string][]diagnose.Line{}
+	for _, l := range lines {
+		journal[l.Unit] = append(journal[l.Unit], diagnose.Line{At: l.At, Text: l.Text})
+	}
+	return journal
+}
+
+func (e *Env) podEvidence(ctx context.Context) (pods []diagnose.Pod, runtimeError string) {
+	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
+	defer cancel()
+	choice, err := e.chooseRuntime()
+	if err != nil {
+		return nil, err.Error()
+	}
+	c, err := e.dialRuntime(choice)
+	if err != nil {
+		return nil, err.Error()
+	}
+	defer c.Close()
+	if _, err := c.Info(ctx); err != nil {
+		return nil, err.Error()
+	}
+	all, err := c.Sandboxes(ctx)
+	if err != nil {
+		return nil, err.Error()
+	}
+	for _, p := range all {
+		pods = append(pods, podOfSandbox(p))
+	}
+	return pods, ""
+}
+
+func podOfSandbox(p runtime.Sandbox) diagnose.Pod {
+	pod := diagnose.Pod{Namespace: p.Namespace, Name: p.Name, UID: p.UID, Ready: p.Ready, Created: p.Created}
+	for _, c := range p.Containers {
+		pod.Containers = append(pod.Containers, diagnose.Container{
+			Name: c.Name, Image: c.Image, Running: c.Running, Exited: c.Exited, Attempt: int(c.Attempt), ExitCode: int(c.ExitCode),
+			Reason: c.Reason, Message: c.Message, Started: c.Started, Finished: c.Finished, Log: c.LastLines(),
+		})
+	}
+	return pod
+}
+
+// apiServerEvidence asks the API server of this node as super-admin, whose rights need
+// nothing in the cluster.
+func (e *Env) apiServerEvidence(ctx context.Context) diagnose.Server {
+	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
+	defer cancel()
+	s := diagnose.Server{Address: net.JoinHostPort(e.Config.AdvertiseAddress.String(), strconv.Itoa(e.Config.BindPort))}
+	if s.Dial = dial(ctx, s.Address); s.Dial != diagnose.Open {
+		return s
+	}
+	c, err := e.connect(superAdminConf)
+	if err != nil {
+		s.Error = err.Error()
+		return s
+	}
+	for _, path := range []string{"/livez", "/readyz"} {
+		var unhealthy *cluster.UnhealthyError
+		switch err := c.Healthy(ctx, path); {
+		case errors.As(err, &unhealthy):
+			s.Status, s.Failed = unhealthy.Status, unhealthy.Failed
+			return s
+		case cluster.IsTLS(err):
+			s.TLS = err.Error()
+			return s
+		case err != nil:
+			s.Error = err.Error()
+			return s
+		}
+	}
+	s.Status = 200
+	return s
+}
+
+// etcdEvidence asks the member of this node at its metrics port, which needs no certificate.
+func (e *Env) etcdEvidence(ctx context.Context) diagnose.Server {
+	if e.Config.Etcd.External != nil {
+		return diagnose.Server{}
+	}
+	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
+	defer cancel()
+	s := diagnose.Server{Address: net.JoinHostPort(e.Config.Loopback().String(), "2381")}
+	if s.Dial = dial(ctx, s.Address); s.Dial != diagnose.Open {
+		return s
+	}
+	var unhealthy *cluster.UnhealthyError
+	err := cluster.PlainHealth(ctx, "http://"+s.Address+"/readyz?verbose")
+	switch {
+	case errors.As(err, &unhealthy):
+		s.Status, s.Failed = unhealthy.Status, unhealthy.Failed
+	case err != nil:
+		s.Error = err.Error()
+	default:
+		s.Status = 200
+	}
+	return s
+}
+
+// dial tries to connect: what drops packets differs from who says no.
+func dial(ctx context.Context, address string) diagnose.Dial {
+	err := host.Dial(ctx, address)
+	switch {
+	case err == nil:
+		return diagnose.Open
+	case host.IsRefused(err):
+		return diagnose.Refused
+	case host.IsUnreachable(err):
+		return diagnose.NoRoute
+	}
+	return diagnose.TimedOut
+}
