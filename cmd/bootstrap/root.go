@@ -20,6 +20,7 @@ func newRootCommand() *cobra.Command {
 from one file and without a network, and takes every trace of it away again.
 
   sudo bootstrap init      make the control plane
+  sudo bootstrap status    how it is
   sudo bootstrap ledger    what it did
   sudo bootstrap reset     undo it
 
@@ -31,7 +32,7 @@ from one file and without a network, and takes every trace of it away again.
 	}
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(&helpError{err, c}) })
 	cmd.AddCommand(newInitCommand(), newResetCommand(), newLedgerCommand(), newConfigCommand(), newTokenCommand(), newKubeconfigCommand(),
-		newPodsCommand(), newBundleCommand(), newCompletionCommand(), newVersionCommand(), newOutputTopic())
+		newStatusCommand(), newPodsCommand(), newBundleCommand(), newCompletionCommand(), newVersionCommand(), newOutputTopic())
 	completeFlags(cmd)
 	cmd.CompletionOptions.DisableDefaultCmd = true // ours stands in its place
 	return cmd

@@ -175,7 +175,7 @@ func TestSchemaHoldsEveryField(t *testing.T) {
 	}
 	for section, value := range map[string]any{
 		"Event": eventLine{}, "Result": result{}, "Ledger": ledgerObject{},
-		"Pods": podsObject{}, "Tokens": tokenList{}, "Images": imagesObject{},
+		"Pods": podsObject{}, "Status": statusObject{}, "Tokens": tokenList{}, "Images": imagesObject{},
 	} {
 		want := map[string]field{}
 		jsonFields("", reflect.TypeOf(value), want)

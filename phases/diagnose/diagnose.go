@@ -49,12 +49,14 @@ func Catalogue() []Entry {
 		machineEntries(),
 		runtimeEntries(),
 		kubeletEntries(),
+		manifestEntries(),
 		podEntries(),
 		certificateEntries(),
 		etcdEntries(),
 		componentEntries(),
 		apiServerEntries(),
 		networkEntries(),
+		fileEntries(),
 		unexplainedEntries(),
 	)
 }
