@@ -125,7 +125,7 @@ func printStatus(w io.Writer, s phases.Status, now time.Time) error {
 	}
 	table.Flush()
 	if s.Cause != nil {
-		writeCause(&b, *s.Cause)
+		writeCause(&b, *s.Cause, s.Ready)
 	}
 	b.WriteByte('\n')
 	table = tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -161,10 +161,14 @@ func shortened(text string) string {
 	return text
 }
 
-func writeCause(b *strings.Builder, f diagnose.Finding) {
+// writeCause names a cause only where there is something that it could be the cause of.
+func writeCause(b *strings.Builder, f diagnose.Finding, ready bool) {
 	label := "Cause"
-	if f.Level == diagnose.Warning {
+	switch {
+	case ready:
 		label = "Beware"
+	case f.Level == diagnose.Warning:
+		label = "Perhaps"
 	}
 	fmt.Fprintf(b, "\n%s: %s\n", label, f.What)
 	for _, line := range f.Excerpt {

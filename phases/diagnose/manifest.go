@@ -69,6 +69,7 @@ func manifestGone(e *Evidence) []Finding {
 	return found
 }
 
+// portConflict: a copy of a manifest is the same pod twice, and wants its port once.
 func portConflict(e *Evidence) []Finding {
 	var found []Finding
 	first := map[int]Manifest{}
@@ -78,9 +79,14 @@ func portConflict(e *Evidence) []Finding {
 			if !taken {
 				first[port] = m
 			}
-			if taken && other.Path != m.Path {
-				found = append(found, Finding{Level: Error, What: fmt.Sprintf("%s and %s both want port %d of this machine", other.Path, m.Path, port)})
+			if !taken || other.Name == m.Name {
+				continue
 			}
+			f := Finding{Level: Warning, What: fmt.Sprintf("%s and %s both want port %d of this machine", other.Path, m.Path, port)}
+			if other.Ours || m.Ours {
+				f.Level = Error
+			}
+			found = append(found, f)
 		}
 	}
 	return found
