@@ -237,7 +237,7 @@ func (e *Env) supportConfig(g *gathered, r SupportRequest) {
 		g.add("given.yaml", r.Config, false)
 	}
 	if r.NoConfig != nil {
-		g.miss("config", r.NoConfig)
+		g.unread = append(g.unread, "config: "+r.NoConfig.Error())
 	}
 	if settled, err := e.settledBefore(); err != nil {
 		g.miss("settled", err)
@@ -260,7 +260,7 @@ const supportSince = time.Hour
 
 func (e *Env) supportDiagnosis(ctx context.Context, g *gathered, noConfig error) {
 	if e.Config == nil {
-		g.miss("evidence", noConfig)
+		g.unread = append(g.unread, "evidence: there is no config to judge by: "+noConfig.Error())
 		return
 	}
 	evidence := e.evidence(ctx, e.Began.Add(-supportSince))

@@ -66,7 +66,7 @@ func runSupport(ctx context.Context, w io.Writer, o supportOptions) error {
 		o.file = request.Name + ".tar.gz"
 	}
 	var report phases.SupportReport
-	err = writeWhole(o.file, func(archive io.Writer) error {
+	err = writeWhole(o.file, 0o600, func(archive io.Writer) error {
 		report, err = phases.WriteSupport(ctx, env, request, archive)
 		return err
 	})

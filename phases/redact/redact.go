@@ -58,6 +58,9 @@ func Found(text string) []string {
 	var all []string
 	forms(text, func(secret string) string {
 		all = append(all, secret)
+		if i := strings.LastIndexAny(secret, ": "); i >= 0 {
+			all = append(all, secret[i+1:]) // user:password, Bearer token
+		}
 		if text, ok := decoded(secret); ok {
 			all = append(all, text)
 		}

@@ -114,7 +114,8 @@ func TestKeeps(t *testing.T) {
 
 func TestFound(t *testing.T) {
 	got := Found("- name: API_TOKEN\n  value: hunter2-hunter2\n- password: other\n" + "conf: " + b64("token: "+canary+"-which-makes-it-long-enough\n"))
-	for _, want := range []string{"hunter2-hunter2", "other", canary + "-which-makes-it-long-enough"} {
+	got = append(got, Found("http://bob:pass-word@host Authorization: Bearer "+canary)...)
+	for _, want := range []string{"hunter2-hunter2", "other", "pass-word", canary, canary + "-which-makes-it-long-enough"} {
 		if !slices.Contains(got, want) {
 			t.Errorf("%q is not in %q", want, got)
 		}
