@@ -28,7 +28,7 @@ var (
 	bearer     = regexp.MustCompile(`(?i)\bbearer\s+([\w.~+/=-]{16,})`)
 	userInfo   = regexp.MustCompile(`://([^\s/"'@]+)@`)
 	registry   = regexp.MustCompile(`(?i)\bauth\\*["']?\s*[:=]\s*\\*["']([A-Za-z0-9+/=_-]{8,})`)
-	spacedFlag = regexp.MustCompile(`(?i)--[\w-]*(?:token|password|passphrase|secret)\s+([^\s-]\S{3,})`)
+	spacedFlag = regexp.MustCompile(`(?i)--[\w-]*(?:token|password|passphrase|secret)\s+(\\*"[^"]+"|[^\s"'\\-][^\s"'\\]{3,})`)
 	quotedPair = regexp.MustCompile(`(?i)"[\w.-]*` + secretName + `=([^"]+)"`)
 	namedValue = regexp.MustCompile(`(?i)\\*["']?name\\*["']?:\s*\\*["']?[\w.-]*` + secretName + `\\*["']?,\s*\\*["']?value\\*["']?:\s*((?:\\*"[^"]*")|[^\s"',}]+)`)
 	valueNamed = regexp.MustCompile(`(?i)\\*["']?value\\*["']?:\s*((?:\\*"[^"]*")|[^\s"',}]+),\s*\\*["']?name\\*["']?:\s*\\*["']?[\w.-]*` + secretName + `\b`)
@@ -88,10 +88,10 @@ func hideGroup(line string, form *regexp.Regexp, h hide) string {
 		if hidden || isNone(unquoted(trimmed)) {
 			continue
 		}
-		b.WriteString(line[end:m[2]])
+		from := m[2] + strings.Index(trimmed, unquoted(trimmed))
+		b.WriteString(line[end:from])
 		b.WriteString(h(unquoted(trimmed)))
-		b.WriteString(secret[len(trimmed):])
-		end = m[3]
+		end = from + len(unquoted(trimmed))
 	}
 	return b.String() + line[end:]
 }
@@ -120,9 +120,10 @@ func hidePairs(line string, h hide) string {
 		if !isSecretValue(name, unquoted(value)) || prose && !looksRandom(value) {
 			continue
 		}
+		from += strings.Index(value, unquoted(value)) // JSON stays JSON
 		b.WriteString(line[end:from])
 		b.WriteString(h(unquoted(value)))
-		end = to
+		end = from + len(unquoted(value))
 	}
 	return b.String() + line[end:]
 }

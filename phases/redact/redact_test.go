@@ -55,6 +55,7 @@ func TestForms(t *testing.T) {
 		{"log of a container", "2026-11-25T03:43:28Z stdout F password: hunter2", "hunter2", "stdout"},
 		{"prose", "cannot log in, password: " + canary, canary, "cannot"},
 		{"flag", "kubelet --bootstrap-token " + canary + " --v=2", canary, "--v=2"},
+		{"flag with spaces", `run --password "two words" --v=2`, "words", "--v=2"},
 		{"environment", "DB_PASSWORD=hunter2\nHOME=/root", "hunter2", "HOME=/root"},
 		{"AWS", "AWS_SECRET_ACCESS_KEY=hunter2", "hunter2", "AWS"},
 		{"unit", `Environment="API_TOKEN=two words" "B=1"`, "words", `"B=1"`},
@@ -107,6 +108,19 @@ func TestKeeps(t *testing.T) {
 		"\n\n",
 	} {
 		if got := Text(text); got != text {
+			t.Errorf("%s\nbecomes\n%s", text, got)
+		}
+	}
+}
+
+// TestStaysJSON: programs can still read what was JSON.
+func TestStaysJSON(t *testing.T) {
+	for _, text := range []string{
+		`{"password":"hunter2","log":["{\"token\":\"hunter2\",\"a\":1}","x --token hunter2"],"user":"bob"}`,
+		`[{"name":"API_TOKEN","value":"hunter2"}]`,
+		"{\n \"name\": \"API_TOKEN\",\n \"value\": \"hunter2\"\n}",
+	} {
+		if got := Text(text); !json.Valid([]byte(got)) || strings.Contains(got, "hunter2") {
 			t.Errorf("%s\nbecomes\n%s", text, got)
 		}
 	}

@@ -106,9 +106,11 @@ spec:
 		grep -ho 'client-key-data: .*' /etc/kubernetes/*.conf | cut -d' ' -f2 >>/root/secrets
 		cat /var/lib/kubelet/pods/*/volumes/kubernetes.io~projected/*/token | sed 's/$/\n/' | grep . >>/root/secrets
 		for key in $(grep -ho 'client-key-data: .*' /etc/kubernetes/*.conf | cut -d' ' -f2); do base64 -d <<<"$key" | grep -v -e - | grep -E '.{10}' >>/root/secrets; done`)
-	if lines := strings.Fields(n.MustExec("wc", "-l", "/root/secrets"))[0]; len(lines) < 2 {
-		n.t.Fatalf("only %s secrets found", lines)
+	// What is looked for is where it was planted: else finding none of it would prove nothing.
+	for _, source := range []string{"/var/log/pods", "/etc/kubernetes/pki", "/etc/kubernetes/manifests", "/etc/kubernetes/admin.conf", "/etc/systemd/system", "/var/lib/kubelet/pki"} {
+		n.MustExec("grep", "-rqFf", "/root/secrets", source)
 	}
+	n.MustSh("journalctl -u kubelet --no-pager | grep -qFf /root/secrets")
 }
 
 // support runs bootstrap support, wants these files in the archive, and no secret in it
