@@ -47,6 +47,7 @@ type Finding struct {
 func Catalogue() []Entry {
 	return slices.Concat(
 		machineEntries(),
+		preflightEntries(),
 		runtimeEntries(),
 		kubeletEntries(),
 		podEntries(),
