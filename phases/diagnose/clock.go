@@ -7,7 +7,8 @@ import (
 
 // Clock is by what the machine's clock is judged.
 type Clock struct {
-	Marks []Mark // things made at a time that was now
+	Marks []Mark    // things made at a time that was now
+	Built time.Time // when this program's source was; zero if unknown
 }
 
 // Mark is something that tells that a moment is past.
@@ -41,7 +42,7 @@ func clockEntries() []Entry {
 }
 
 func clockBehind(m *Machine) []Finding {
-	for _, mark := range m.Clock.Marks {
+	for _, mark := range append(m.Clock.Marks, Mark{What: "this program", At: m.Clock.Built}) {
 		slack := dateSlack
 		if mark.Firm {
 			slack = clockSlack
@@ -64,14 +65,9 @@ func clockPutBack(e *Evidence) []Finding {
 }
 
 func clockAhead(m *Machine) []Finding {
-	var newest Mark
-	for _, mark := range m.Clock.Marks {
-		if mark.At.After(newest.At) {
-			newest = mark
-		}
-	}
-	return findingIf(!newest.At.IsZero() && m.Now.Sub(newest.At) > clockTooFar, Finding{
-		Level: Warning, What: fmt.Sprintf("the clock says %s, more than 5 years after %s (%s)", moment(m.Now), newest.What, moment(newest.At)),
+	built := m.Clock.Built
+	return findingIf(!built.IsZero() && m.Now.Sub(built) > clockTooFar, Finding{
+		Level: Warning, What: fmt.Sprintf("the clock says %s, more than 5 years after this program was made (%s)", moment(m.Now), moment(built)),
 	})
 }
 

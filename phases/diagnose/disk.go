@@ -17,6 +17,7 @@ type Disk struct {
 	Programs bool // programs are run from the folder
 
 	Size, Free         uint64 // bytes; what is free for root
+	Available          uint64 // bytes that are free for everybody, by which the kubelet goes
 	Inodes, FreeInodes uint64 // zero where there is no such number
 	Needs              uint64 // bytes that init has yet to write there
 
@@ -159,7 +160,7 @@ func diskNearlyFull(m *Machine) []Finding {
 		if d.Free < max(d.Needs, minFree) {
 			return nil // that is disk-full
 		}
-		left := 100 * (d.Free - d.Needs) / d.Size
+		left := 100 * (d.Available - min(d.Needs, d.Available)) / d.Size
 		if left < evictionSpace {
 			return []Finding{{Level: Warning, What: fmt.Sprintf("%s, for %s, will have %d %% of its space free: below %d %% the kubelet sends pods away", d.Path, d.Use, left, evictionSpace)}}
 		}

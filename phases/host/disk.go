@@ -18,6 +18,7 @@ type Disk struct {
 	Type               string // as mount shows it, of those that matter; empty for others
 	ReadOnly, NoExec   bool
 	Size, Free         uint64 // bytes; what is free for root
+	Available          uint64 // bytes that are free for everybody
 	Inodes, FreeInodes uint64 // zero where there is no such number
 }
 
@@ -40,7 +41,7 @@ func (h *Host) Disk(path string) (Disk, error) {
 	return Disk{
 		Device: st.Dev, Type: diskTypes[fs.Type],
 		ReadOnly: fs.Flags&unix.ST_RDONLY != 0, NoExec: fs.Flags&unix.ST_NOEXEC != 0,
-		Size: fs.Blocks * block, Free: fs.Bfree * block, Inodes: fs.Files, FreeInodes: fs.Ffree,
+		Size: fs.Blocks * block, Free: fs.Bfree * block, Available: fs.Bavail * block, Inodes: fs.Files, FreeInodes: fs.Ffree,
 	}, nil
 }
 
@@ -59,7 +60,7 @@ func (h *Host) nearest(path string) (string, error) {
 }
 
 const (
-	walRecord  = 2300     // bytes that etcd writes at once, about
+	walRecord  = 2300 // bytes that etcd writes at once, about
 	walRecords = 22 << 20 / walRecord
 	syncsLeast = 5 // fewer tell nothing
 )
