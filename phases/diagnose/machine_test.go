@@ -114,11 +114,17 @@ var machineCases = []machineCase{
 
 	{"firewall-active", Warning, func(m *Machine) { m.Firewall.Managers = []string{"ufw"} }, "ufw is active"},
 	{"forward-drop", Warning, func(m *Machine) { m.Firewall.Drops = []string{"ip filter FORWARD"} }, "ip filter FORWARD"},
-	{"proxy-for-cluster", Warning, func(m *Machine) { m.Proxy = Proxy{URL: "http://proxy:3128", Through: []string{"192.0.2.10", "10.96.0.0/12"}} }, "would be asked for 192.0.2.10,10.96.0.0/12"},
+	{"proxy-for-cluster", Warning, func(m *Machine) {
+		m.Proxy = Proxy{URL: "http://proxy:3128", Through: []string{"192.0.2.10", "10.96.0.0/12"}}
+	}, "would be asked for 192.0.2.10,10.96.0.0/12"},
 
 	{"other-cluster", Warning, func(m *Machine) { m.Foreign.Clusters = []string{"/var/lib/k0s (k0s)"} }, "/var/lib/k0s (k0s)"},
-	{"foreign-static-pod", Warning, func(m *Machine) { m.Foreign.Manifests = []Manifest{{Path: "/m/x.yaml", Name: "default/x", Ports: []int{80}}} }, "/m/x.yaml is there"},
-	{"foreign-static-pod", Error, func(m *Machine) { m.Foreign.Manifests = []Manifest{{Path: "/m/x.yaml", Name: "default/x", Ports: []int{80, 6443}}} }, "takes port 6443"},
+	{"foreign-static-pod", Warning, func(m *Machine) {
+		m.Foreign.Manifests = []Manifest{{Path: "/m/x.yaml", Name: "default/x", Ports: []int{80}}}
+	}, "/m/x.yaml is there"},
+	{"foreign-static-pod", Error, func(m *Machine) {
+		m.Foreign.Manifests = []Manifest{{Path: "/m/x.yaml", Name: "default/x", Ports: []int{80, 6443}}}
+	}, "takes port 6443"},
 	{"foreign-static-pod", Error, func(m *Machine) {
 		m.Foreign.Manifests = []Manifest{{Path: "/m/kube-apiserver.yaml.bak", Name: "kube-system/kube-apiserver"}}
 	}, "a second pod kube-system/kube-apiserver"},

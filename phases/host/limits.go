@@ -64,6 +64,16 @@ func (h *Host) kernelNumber(name string) int {
 	return n
 }
 
+// Setting is a kernel setting that is a number; zero where a directory that stands for
+// a machine has none.
+func (h *Host) Setting(sysctl string) (int, error) {
+	text, err := h.readSysctl(sysctl)
+	if err != nil || text == "" {
+		return 0, err
+	}
+	return strconv.Atoi(text)
+}
+
 // SettingFixed tells that a kernel setting is off (0) and that not even root can set it.
 func (h *Host) SettingFixed(sysctl string) bool {
 	name := strings.ReplaceAll(sysctl, ".", "/")
