@@ -27,8 +27,8 @@ type Disk struct {
 
 // Latencies of a write that etcd waits for.
 const (
-	etcdSync = 10 * time.Millisecond // what etcd's authors ask for
-	slowSync = 25 * time.Millisecond // where it begins to show
+	etcdSync = 10 * time.Millisecond  // what etcd's authors ask for
+	slowSync = 100 * time.Millisecond // from which on etcd itself complains
 )
 
 // Parts of a disk below which the kubelet sends pods away, in percent.

@@ -73,7 +73,7 @@ var machineCases = []machineCase{
 	{"disk-nearly-full", Warning, func(m *Machine) { allDisks(m, func(d *Disk) { d.FreeInodes = 1 << 15 }) }, "3 % of its inodes"},
 	{"inodes-used-up", Error, func(m *Machine) { m.Disks[0].FreeInodes = 0 }, "0 inodes free"},
 	{"disk-noexec", Error, func(m *Machine) { m.Disks[2].NoExec = true }, "/usr/local/bin, for programs, is mounted with noexec"},
-	{"etcd-disk-slow", Warning, func(m *Machine) { m.Disks[0].SyncP99 = 80 * time.Millisecond }, "of 300 writes such as etcd's, one in 100 took 80ms"},
+	{"etcd-disk-slow", Warning, func(m *Machine) { m.Disks[0].SyncP99 = 180 * time.Millisecond }, "of 300 writes such as etcd's, one in 100 took 180ms"},
 	{"etcd-on-tmpfs", Warning, func(m *Machine) { m.Disks[0].Type = "tmpfs" }, "lies on tmpfs"},
 	{"images-on-overlay", Warning, func(m *Machine) { m.Disks[1].Type = "overlay" }, "/var/lib/containerd lies on an overlay"},
 
