@@ -111,10 +111,7 @@ func builtAt() time.Time {
 }
 
 func (e *Env) lookAtResolver(context.Context) (note, error) {
-	r := diagnose.Resolver{File: resolvConf(e.Facts)}
-	if own, ok := e.Config.Kubelet["resolvConf"].(string); ok {
-		r.File = own
-	}
+	r := diagnose.Resolver{File: e.resolverFile()}
 	if r.File == "" {
 		return func(m *diagnose.Machine) { m.Resolver = r }, nil
 	}
@@ -129,6 +126,14 @@ func (e *Env) lookAtResolver(context.Context) (note, error) {
 	}, ignoring(err, fs.ErrNotExist)
 }
 
+// resolverFile is what the kubelet makes pods' resolv.conf from.
+func (e *Env) resolverFile() string {
+	if own, ok := e.Config.Kubelet["resolvConf"].(string); ok {
+		return own
+	}
+	return resolvConf(e.Facts)
+}
+
 func ignoring(err, kind error) error {
 	if errors.Is(err, kind) {
 		return nil
@@ -139,8 +144,9 @@ func ignoring(err, kind error) error {
 func (e *Env) lookAtKernel(context.Context) (note, error) {
 	f := e.Facts
 	system := diagnose.System{
-		Systemd: f.Systemd, CPUs: f.CPUs, Memory: f.Memory, Swap: f.Swap, OOMScores: f.SysResource,
-		Kernel: f.Kernel, KernelTooOld: f.Kernel != "" && host.OlderKernel(f.Kernel, 5, 4), SELinux: e.Host.Enforcing(),
+		Systemd: f.Systemd, CPUs: f.CPUs, Memory: f.Memory, Swap: f.Swap,
+		OOMScores: f.SysResource || os.Geteuid() != 0, // of another user's rights this tells nothing
+		Kernel:    f.Kernel, KernelTooOld: f.Kernel != "" && host.OlderKernel(f.Kernel, 5, 4), SELinux: e.Host.Enforcing(),
 	}
 	for _, name := range []string{"mount", "umount"} {
 		if e.Host.Real() && !e.hasProgram(name) {
@@ -165,10 +171,11 @@ func (e *Env) lookAtInotify(ask int) func(context.Context) (note, error) {
 		ask = 0 // the kernel that runs is not that machine's
 	}
 	return func(context.Context) (note, error) {
-		i := e.Host.Inotify(ask)
+		i, served := e.Host.Inotify(ask), e.made(kubeletDropIn)
 		return func(m *diagnose.Machine) {
 			m.Limits.InotifyInstances, m.Limits.InotifyWatches = i.MaxInstances, i.MaxWatches
 			m.Limits.InotifyAsked, m.Limits.InotifyLeft, m.Limits.WatchRefused = ask, i.Left, i.WatchRefused
+			m.Limits.KubeletServed = served
 		}, nil
 	}
 }

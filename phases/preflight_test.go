@@ -125,7 +125,7 @@ func TestAddressNote(t *testing.T) {
 		t.Errorf("with one address: %s", got)
 	}
 	m.Network.Addresses = append(m.Network.Addresses, diagnose.LinkAddress{Link: "eth1", Address: other})
-	const want = `address 192.0.2.10 of "eth0", which has the default route; there are 198.51.100.7 (eth1) as well: localAPIEndpoint.advertiseAddress chooses`
+	const want = `address 192.0.2.10 of eth0, which has the default route; there is 198.51.100.7 (eth1) as well: localAPIEndpoint.advertiseAddress chooses`
 	if got := addressNote(m); got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}

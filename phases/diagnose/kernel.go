@@ -2,7 +2,9 @@ package diagnose
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
+	"time"
 )
 
 // Limits are kernel settings and limits that can be in the way.
@@ -11,6 +13,7 @@ type Limits struct {
 	InotifyLeft      int // how many more could be had, up to InotifyAsked
 	InotifyAsked     int // zero: not tried
 	WatchRefused     bool
+	KubeletServed    bool // the kubelet was started before, and has its own
 	InotifyWatches   int // that this user may have
 
 	OpenFiles, MaxOpenFiles uint64 // of the whole machine
@@ -48,7 +51,7 @@ func kernelEntries() []Entry {
 			ID: "inotify-used-up", Title: "no inotify instances or watches are left",
 			Means:  "The kubelet sees by inotify which static pods there are, and ends if it gets none. The limits are for all programs of one user, and in a container shared with the machine and its other containers.",
 			Remedy: "raise the limits: sysctl fs.inotify.max_user_instances=8192 fs.inotify.max_user_watches=524288; or let bootstrap do it: bootstrap preflight --fix",
-			Check:  inotifyUsedUp, Cause: causeToo(inotifyUsedUp),
+			Check:  inotifyUsedUp, Cause: inotifyCause,
 		},
 		{
 			ID: "inotify-low", Title: "few inotify instances or watches are left",
@@ -105,11 +108,31 @@ func kernelEntries() []Entry {
 }
 
 func inotifyUsedUp(m *Machine) []Finding {
-	l := m.Limits
-	if l.InotifyAsked > 0 && l.InotifyLeft == 0 {
-		return []Finding{{Level: Error, What: fmt.Sprintf("no inotify instance is left, of %d (fs.inotify.max_user_instances): the kubelet can't start", l.InotifyInstances)}}
+	l, f := m.Limits, Finding{Level: Error}
+	if l.KubeletServed {
+		f.Level = Warning
 	}
-	return findingIf(l.WatchRefused, Finding{Level: Error, What: fmt.Sprintf("no inotify watch is left, of %d (fs.inotify.max_user_watches): the kubelet can't start", l.InotifyWatches)})
+	if l.InotifyAsked > 0 && l.InotifyLeft == 0 {
+		f.What = fmt.Sprintf("no inotify instance is left, of %d (fs.inotify.max_user_instances): a kubelet can't start", l.InotifyInstances)
+		return []Finding{f}
+	}
+	f.What = fmt.Sprintf("no inotify watch is left, of %d (fs.inotify.max_user_watches): a kubelet can't start", l.InotifyWatches)
+	return findingIf(l.WatchRefused, f)
+}
+
+var inotifyFails = regexp.MustCompile(`inotify|too many open files`)
+
+// inotifyCause is certain if the kubelet says so too: it may have had its own before.
+func inotifyCause(e *Evidence) []Finding {
+	line, _ := e.recent("kubelet.service", time.Minute, inotifyFails)
+	found := inotifyUsedUp(&e.Machine)
+	for i := range found {
+		found[i].Level, found[i].Excerpt = Warning, excerpt(line)
+		if line != "" {
+			found[i].Level = Error
+		}
+	}
+	return found
 }
 
 func inotifyLow(m *Machine) []Finding {
