@@ -14,7 +14,7 @@ type Limits struct {
 	InotifyAsked     int // zero: not tried
 	WatchRefused     bool
 	KubeletServed    bool // the kubelet was started before, and has its own
-	InotifyWatches   int // that this user may have
+	InotifyWatches   int  // that this user may have
 
 	OpenFiles, MaxOpenFiles uint64 // of the whole machine
 
