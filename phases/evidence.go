@@ -28,6 +28,7 @@ func (e *Env) evidence(ctx context.Context, since time.Time) *diagnose.Evidence 
 	// Each part writes fields of its own.
 	sideBySide(
 		func() { found.Units = e.unitEvidence(ctx) },
+		func() { found.StaticPods, _ = e.manifestUIDs() }, // none are known while one can't be read
 		func() { found.Journal = e.journalEvidence(ctx, since) },
 		func() { found.Pods, found.RuntimeError = e.podEvidence(ctx) },
 		func() { found.API = e.apiServerEvidence(ctx) },
@@ -75,7 +76,7 @@ func (e *Env) unitEvidence(ctx context.Context) map[string]diagnose.Unit {
 	for _, name := range daemons {
 		s, err := e.Host.UnitState(ctx, name)
 		if err == nil {
-			units[name] = diagnose.Unit{Load: s.Load, Active: s.Active, Sub: s.Sub, Result: s.Result, ExitStatus: s.ExitStatus}
+			units[name] = diagnose.Unit{Load: s.Load, Active: s.Active, Sub: s.Sub, Result: s.Result, ExitStatus: s.ExitStatus, Started: s.Started}
 		}
 	}
 	return units

@@ -48,7 +48,7 @@ func runRuntime(ctx context.Context, env *Env) error {
 		err = env.startRuntime(ctx, choice)
 	}
 	if err != nil {
-		return err
+		return env.explained(ctx, err) // such as a unit that is masked
 	}
 	if err := env.waitForRuntime(ctx, choice); err != nil {
 		return err

@@ -1,3 +1,260 @@
 package diagnose
 
-func kubeletEntries() []Entry { return nil }
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+)
+
+const (
+	kubeletUnit = "kubelet.service"
+	kubeletLog  = "journalctl -u kubelet -n 50"
+)
+
+// What a kubelet says last, and what of that is in which entry.
+var (
+	kubeletFatal   = regexp.MustCompile(`"(?:command failed|Failed to start ContainerManager|Failed to listen and serve|Failed to start cAdvisor|Failed to start kubelet server)" err="(.+)"\s*$`)
+	kubeletFlag    = regexp.MustCompile(`^failed to (?:parse kubelet flag|set feature gates from initial flags-based config): (.+)`)
+	kubeletSetting = regexp.MustCompile(`^failed to (?:load kubelet config file|validate kubelet configuration|merge kubelet config|set feature gates from initial config)[^:]*(?:, path: \S+)?, error: (.+)|^(?:failed to run Kubelet: )?(?:invalid configuration: |unable to load client CA file|failed to construct kubelet dependencies)(.+)`)
+	kubeletSwap    = regexp.MustCompile(`running with swap on is not supported`)
+	kubeletCgroups = regexp.MustCompile(`[Cc]group subsystem not mounted: \[?([\w, ]+)|missing required cgroups: ([\w, ]+)|(cgroup v1 support is \w+|kubelet is configured to not run on a host using cgroup v1)`)
+	kubeletPort    = regexp.MustCompile(`listen tcp (\S+):(\d+): bind: address already in use`)
+	diskFull       = regexp.MustCompile(`(/var/lib/kubelet[^\s:\\"]*)\\?"?: no space left on device`)
+	diskReadOnly   = regexp.MustCompile(`(/var/lib/kubelet[^\s:\\"]*)\\?"?: read-only file system`)
+	noInotify      = regexp.MustCompile(`inotify\S*: too many open files|(?i:(?:create|new|init)\w* .*(?:inotify|watcher)).*too many open files`)
+	noResolvConf   = regexp.MustCompile(`"Could not open resolv conf file\." err="open ([^:]+): ([^"]+)"`)
+	evicting       = regexp.MustCompile(`"Eviction manager: attempting to reclaim" resourceName="([^"]+)"`)
+)
+
+// kubeletEntries are about the kubelet itself: why it is not up, and what it lacks.
+func kubeletEntries() []Entry {
+	return []Entry{
+		{
+			ID:     "kubelet-masked",
+			Title:  "kubelet.service is masked",
+			Means:  "systemd starts no unit that is masked: somebody has forbidden it by systemctl mask, or a link to /dev/null lies in its place.",
+			Remedy: "systemctl unmask kubelet, then run bootstrap init again",
+			Cause:  kubeletMasked,
+		},
+		{
+			ID:     "inotify-used-up",
+			Title:  "no inotify instances are left",
+			Means:  "The kernel gives each user a number of them (fs.inotify.max_user_instances), and root's are all in use. The kubelet and its pods need them to watch files.",
+			Remedy: "allow more: sysctl -w fs.inotify.max_user_instances=8192, and write it to a file in /etc/sysctl.d",
+			Link:   "https://man7.org/linux/man-pages/man7/inotify.7.html",
+			Cause:  inotifyUsedUp,
+		},
+		{
+			ID:     "kubelet-disk-full",
+			Title:  "the file system of the kubelet's folder is full",
+			Means:  "The kubelet keeps its certificate, its state and the volumes of pods in /var/lib/kubelet.",
+			Remedy: "free space or inodes there (df -h /var/lib/kubelet; df -i /var/lib/kubelet), then run bootstrap init again",
+			Cause:  func(e *Evidence) []Finding { return e.kubeletDisk(diskFull, "is full") },
+		},
+		{
+			ID:     "kubelet-disk-read-only",
+			Title:  "the file system of the kubelet's folder is read-only",
+			Means:  "It was mounted so, or the kernel has made it so after an error of the disk.",
+			Remedy: "see the kernel's log for errors of the disk (dmesg), mount it writable, then run bootstrap init again",
+			Cause:  func(e *Evidence) []Finding { return e.kubeletDisk(diskReadOnly, "is read-only") },
+		},
+		{
+			ID:     "kubelet-flag",
+			Title:  "the kubelet does not know a flag, or refuses its value",
+			Means:  "It ends as soon as it has read its command line, and systemd starts it again and again.",
+			Remedy: "correct it in nodeRegistration.kubeletExtraArgs of the config file, then run bootstrap init again",
+			Cause:  func(e *Evidence) []Finding { return e.kubeletSaid(kubeletFlag, "the kubelet refuses its flags") },
+		},
+		{
+			ID:     "kubelet-config",
+			Title:  "the kubelet refuses its configuration",
+			Means:  "It ends as soon as it has read /var/lib/kubelet/config.yaml, which is made of init's defaults, KubeletConfiguration in the config file, and patches.",
+			Remedy: "correct KubeletConfiguration in the config file, or the patch, then run bootstrap init again: it writes the file anew",
+			Cause: func(e *Evidence) []Finding {
+				return e.kubeletSaid(kubeletSetting, "the kubelet refuses /var/lib/kubelet/config.yaml")
+			},
+		},
+		{
+			ID:     "kubelet-swap",
+			Title:  "swap is on, and the kubelet is told to refuse it",
+			Means:  "By itself, init lets the kubelet run beside swap where it finds some; it was turned on since, or failSwapOn is set.",
+			Remedy: "turn it off (swapoff -a, and take it out of /etc/fstab), or set failSwapOn: false in KubeletConfiguration; then run bootstrap init again",
+			Cause: func(e *Evidence) []Finding {
+				return e.kubeletSaid(kubeletSwap, "the kubelet does not run with swap on")
+			},
+		},
+		{
+			ID:     "kubelet-cgroups",
+			Title:  "the kernel's cgroups lack what the kubelet needs",
+			Means:  "The kubelet limits pods by the controllers cpu, cpuset, memory and pids. One that the kernel has not, or that is not mounted, keeps it from running.",
+			Remedy: "turn it on at the kernel's command line (cgroup_enable=memory), mount it, and boot again",
+			Cause: func(e *Evidence) []Finding {
+				return e.kubeletSaid(kubeletCgroups, "the kubelet lacks a cgroup controller")
+			},
+		},
+		{
+			ID:     "kubelet-port-taken",
+			Title:  "another program listens on a port of the kubelet",
+			Means:  "The kubelet ends when it can't listen. Another kubelet, or a program that began after preflight.",
+			Remedy: "stop the program that holds the port; systemd then starts the kubelet by itself",
+			Cause:  kubeletPortTaken,
+		},
+		{
+			ID:     "kubelet-fails",
+			Title:  "the kubelet ends again and again",
+			Means:  "It says each time what it can't do without, and systemd starts it again.",
+			Remedy: "mend what it names, then run bootstrap init again",
+			Cause:  kubeletFails,
+		},
+		{
+			ID:     "resolv-conf-missing",
+			Title:  "the file with the machine's resolvers is missing",
+			Means:  "The kubelet copies it into every pod, and starts none without it. It is resolvConf in the kubelet's configuration.",
+			Remedy: "create it (nameserver ADDRESS), or set resolvConf in KubeletConfiguration to a file that is there, or to \"\" for none",
+			Cause:  resolvConfMissing,
+		},
+		{
+			ID:     "node-pressure",
+			Title:  "the kubelet evicts pods, as a resource of the machine runs out",
+			Means:  "Below a threshold (evictionHard in KubeletConfiguration) it stops pods and lets none be scheduled, until five minutes after there is enough again.",
+			Remedy: "free what it names, then run bootstrap init again",
+			Link:   "https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/",
+			Cause:  nodePressure,
+		},
+	}
+}
+
+func kubeletMasked(e *Evidence) []Finding {
+	if e.Units[kubeletUnit].Load != "masked" {
+		return nil
+	}
+	return []Finding{{Level: Error, What: "kubelet.service is masked, so systemd does not start it", See: "systemctl status kubelet"}}
+}
+
+// kubeletEnd is what the kubelet's newest process ended with, empty while it goes on:
+// an older one may have had another configuration.
+func (e *Evidence) kubeletEnd() (line, reason string) {
+	unit := e.Units[kubeletUnit]
+	if unit.Started.IsZero() {
+		return "", ""
+	}
+	line, match := e.recent(kubeletUnit, e.Now.Sub(unit.Started), kubeletFatal)
+	if match == nil {
+		return "", ""
+	}
+	return line, unquoted(match[1])
+}
+
+// kubeletSaid: the kubelet has ended, and says why.
+func (e *Evidence) kubeletSaid(pattern *regexp.Regexp, what string) []Finding {
+	line, reason := e.kubeletEnd()
+	match := pattern.FindStringSubmatch(reason)
+	if match == nil {
+		return nil
+	}
+	detail := reason
+	for _, group := range match[1:] {
+		if group != "" {
+			detail = group
+		}
+	}
+	return []Finding{{Level: Error, What: shortened(what + ": " + detail), See: kubeletLog, Excerpt: excerpt(line)}}
+}
+
+func kubeletPortTaken(e *Evidence) []Finding {
+	line, reason := e.kubeletEnd()
+	match := kubeletPort.FindStringSubmatch(reason)
+	if match == nil {
+		return nil
+	}
+	return []Finding{{
+		Level: Error, What: fmt.Sprintf("the kubelet can't listen on %s:%s: another program does", match[1], match[2]),
+		See: fmt.Sprintf("ss -ltnp 'sport = :%s'", match[2]), Excerpt: excerpt(line),
+	}}
+}
+
+// kubeletDisk holds until a pod has come up since it was said.
+func (e *Evidence) kubeletDisk(pattern *regexp.Regexp, what string) []Finding {
+	said, match := e.lastSaid(kubeletUnit, pattern)
+	if match == nil || e.podSince(said.At) {
+		return nil
+	}
+	return []Finding{{
+		Level: Error, What: fmt.Sprintf("the kubelet can't write %s: its file system %s", match[1], what),
+		See: "df -h /var/lib/kubelet; df -i /var/lib/kubelet", Excerpt: excerpt(said.Text),
+	}}
+}
+
+// lastSaid is like recent, for what a unit says each time that it tries again.
+func (e *Evidence) lastSaid(unit string, pattern *regexp.Regexp) (Line, []string) {
+	for _, l := range slices.Backward(e.Journal[unit]) {
+		if e.Now.Sub(l.At) > sayAgain {
+			break
+		}
+		if m := pattern.FindStringSubmatch(l.Text); m != nil {
+			return l, m
+		}
+	}
+	return Line{}, nil
+}
+
+// podSince tells whether any pod was made after a moment.
+func (e *Evidence) podSince(at time.Time) bool {
+	return slices.ContainsFunc(e.Pods, func(p Pod) bool { return p.isUpSince(at, "") })
+}
+
+// kubeletFails wants the same end three times: the first may have been too early. What
+// comes of a runtime that does not answer is that one's.
+func kubeletFails(e *Evidence) []Finding {
+	line, reason := e.kubeletEnd()
+	if reason == "" || e.RuntimeError != "" {
+		return nil
+	}
+	times := 0
+	for _, l := range e.Journal[kubeletUnit] {
+		if m := kubeletFatal.FindStringSubmatch(l.Text); m != nil && unquoted(m[1]) == reason {
+			times++
+		}
+	}
+	if times < 3 {
+		return nil
+	}
+	return []Finding{{Level: Error, What: shortened("the kubelet ends each time it is started: " + reason), See: kubeletLog, Excerpt: excerpt(line)}}
+}
+
+// inotifyUsedUp is certain where the kubelet ends for it; else it may run all the same.
+func inotifyUsedUp(e *Evidence) []Finding {
+	if found := e.kubeletSaid(noInotify, "the kubelet gets no inotify instance"); found != nil {
+		return found
+	}
+	said, match := e.lastSaid(kubeletUnit, noInotify)
+	if match == nil {
+		return nil
+	}
+	return []Finding{{Level: Warning, What: "the kubelet gets no inotify instance, and does not notice when files change", See: kubeletLog, Excerpt: excerpt(said.Text)}}
+}
+
+func resolvConfMissing(e *Evidence) []Finding {
+	said, match := e.lastSaid(kubeletUnit, noResolvConf)
+	if match == nil || e.podSince(said.At) {
+		return nil
+	}
+	return []Finding{{
+		Level: Error, What: fmt.Sprintf("the kubelet starts no pod, as it can't read the resolvers in %s: %s", match[1], match[2]),
+		See: "ls -l " + match[1], Excerpt: excerpt(said.Text),
+	}}
+}
+
+// nodePressure is said every ten seconds as long as it lasts.
+func nodePressure(e *Evidence) []Finding {
+	said, match := e.lastSaid(kubeletUnit, evicting)
+	if match == nil {
+		return nil
+	}
+	see := "df -h /var/lib/kubelet"
+	if match[1] == "memory" {
+		see = "free -m"
+	}
+	return []Finding{{Level: Error, What: fmt.Sprintf("the kubelet evicts pods and takes no new ones: too little %s is left", match[1]), See: see, Excerpt: excerpt(said.Text)}}
+}
