@@ -36,7 +36,7 @@ func runWaitAddons(ctx context.Context, env *Env) error {
 	ctx, cancel := context.WithTimeout(ctx, env.timeout())
 	defer cancel()
 	err = env.wait(ctx, checks, env.pending)
-	if errors.As(err, new(*health.StalledError)) {
+	if unexplained(err) {
 		return withHint(err, "kubectl --kubeconfig %s -n kube-system describe pods", adminConf)
 	}
 	return err

@@ -138,6 +138,12 @@ func (w *watch) explain(err error) error {
 	return &CauseError{Finding: w.probable, err: err}
 }
 
+// unexplained tells that a wait came to nothing, and that its cause is not known: else
+// the remedy is the hint.
+func unexplained(err error) bool {
+	return errors.As(err, new(*health.StalledError)) && !errors.As(err, new(*CauseError))
+}
+
 // explained adds to the failure of a step the certain cause, if there is one.
 func (e *Env) explained(ctx context.Context, err error) error {
 	if err == nil || e.Host.Plans() || !e.Host.Real() || ctx.Err() != nil || errors.As(err, new(*CauseError)) {
