@@ -138,10 +138,7 @@ func (e *Env) waitForRuntime(ctx context.Context, choice Runtime) error {
 	defer cancel()
 	check := health.Check{Name: choice.name(), Probe: func(ctx context.Context) error { return e.runtimeAnswers(ctx, choice) }}
 	err := e.wait(ctx, []health.Check{check}, func(p []health.Pending) { e.waiting("%s: %v", p[0].Name, p[0].Reason) })
-	if unexplained(err) {
-		return withHint(err, "journalctl -u containerd -n 50")
-	}
-	return err
+	return hintAfter(err, "journalctl -u containerd -n 50")
 }
 
 func (e *Env) runtimeAnswers(ctx context.Context, choice Runtime) error {

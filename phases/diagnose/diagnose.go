@@ -52,9 +52,10 @@ func Catalogue() []Entry {
 		podEntries(),
 		certificateEntries(),
 		etcdEntries(),
-		apiServerEntries(),
 		componentEntries(),
+		apiServerEntries(),
 		networkEntries(),
+		unexplainedEntries(),
 	)
 }
 

@@ -1,6 +1,8 @@
 package diagnose
 
 import (
+	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -234,6 +236,39 @@ func (e *Evidence) recent(unit string, age time.Duration, pattern *regexp.Regexp
 	}
 	return "", nil
 }
+
+// Unexplained is the finding for a wait that came to nothing and that no entry explains:
+// the shortest of the evidence that is useful.
+func Unexplained(e *Evidence, what string) Finding {
+	entry, _ := Find("no-known-cause")
+	return entry.Found(Finding{Level: Warning, What: what, See: "bootstrap support", Excerpt: excerpt(e.summary()...)})
+}
+
+// summary says of each unit and container that is not up how it is, and ends with the
+// last error of the kubelet.
+func (e *Evidence) summary() []string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(e.Units)) {
+		if u := e.Units[name]; !u.Runs() {
+			lines = append(lines, fmt.Sprintf("%s is %s (%s)", name, u.Active, u.Result))
+		}
+	}
+	if e.RuntimeError != "" {
+		lines = append(lines, "container runtime: "+e.RuntimeError)
+	}
+	for _, name := range e.Settings.Components {
+		if c := e.ended(name); c != nil {
+			lines = append(lines, fmt.Sprintf("%s ended with exit code %d: %s", name, c.ExitCode, firstOf(lastLines(c.Log, 1))))
+		}
+	}
+	if line, match := e.recent("kubelet.service", time.Minute, kubeletError); match != nil {
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// kubeletError is the form of the kubelet's errors, save those of a start.
+var kubeletError = regexp.MustCompile(`^E\d{4} `)
 
 // excerpt shortens lines of logs to what a person reads.
 func excerpt(lines ...string) []string {

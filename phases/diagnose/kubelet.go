@@ -159,7 +159,7 @@ func (e *Evidence) kubeletSaid(pattern *regexp.Regexp, what string) []Finding {
 			detail = group
 		}
 	}
-	return []Finding{{Level: Error, What: shortened(what + ": " + detail), See: kubeletLog, Excerpt: excerpt(line)}}
+	return []Finding{{Level: Error, What: said(what + ": " + detail), See: kubeletLog, Excerpt: excerpt(line)}}
 }
 
 func kubeletPortTaken(e *Evidence) []Finding {
@@ -176,13 +176,13 @@ func kubeletPortTaken(e *Evidence) []Finding {
 
 // kubeletDisk holds until a pod has come up since it was said.
 func (e *Evidence) kubeletDisk(pattern *regexp.Regexp, what string) []Finding {
-	said, match := e.lastSaid(kubeletUnit, pattern)
-	if match == nil || e.podSince(said.At) {
+	last, match := e.lastSaid(kubeletUnit, pattern)
+	if match == nil || e.podSince(last.At) {
 		return nil
 	}
 	return []Finding{{
 		Level: Error, What: fmt.Sprintf("the kubelet can't write %s: its file system %s", match[1], what),
-		See: "df -h /var/lib/kubelet; df -i /var/lib/kubelet", Excerpt: excerpt(said.Text),
+		See: "df -h /var/lib/kubelet; df -i /var/lib/kubelet", Excerpt: excerpt(last.Text),
 	}}
 }
 
@@ -220,7 +220,7 @@ func kubeletFails(e *Evidence) []Finding {
 	if times < 3 {
 		return nil
 	}
-	return []Finding{{Level: Error, What: shortened("the kubelet ends each time it is started: " + reason), See: kubeletLog, Excerpt: excerpt(line)}}
+	return []Finding{{Level: Error, What: said("the kubelet ends each time it is started: " + reason), See: kubeletLog, Excerpt: excerpt(line)}}
 }
 
 // inotifyUsedUp is certain where the kubelet ends for it; else it may run all the same.
@@ -228,27 +228,27 @@ func inotifyUsedUp(e *Evidence) []Finding {
 	if found := e.kubeletSaid(noInotify, "the kubelet gets no inotify instance"); found != nil {
 		return found
 	}
-	said, match := e.lastSaid(kubeletUnit, noInotify)
+	last, match := e.lastSaid(kubeletUnit, noInotify)
 	if match == nil {
 		return nil
 	}
-	return []Finding{{Level: Warning, What: "the kubelet gets no inotify instance, and does not notice when files change", See: kubeletLog, Excerpt: excerpt(said.Text)}}
+	return []Finding{{Level: Warning, What: "the kubelet gets no inotify instance, and does not notice when files change", See: kubeletLog, Excerpt: excerpt(last.Text)}}
 }
 
 func resolvConfMissing(e *Evidence) []Finding {
-	said, match := e.lastSaid(kubeletUnit, noResolvConf)
-	if match == nil || e.podSince(said.At) {
+	last, match := e.lastSaid(kubeletUnit, noResolvConf)
+	if match == nil || e.podSince(last.At) {
 		return nil
 	}
 	return []Finding{{
 		Level: Error, What: fmt.Sprintf("the kubelet starts no pod, as it can't read the resolvers in %s: %s", match[1], match[2]),
-		See: "ls -l " + match[1], Excerpt: excerpt(said.Text),
+		See: "ls -l " + match[1], Excerpt: excerpt(last.Text),
 	}}
 }
 
 // nodePressure is said every ten seconds as long as it lasts.
 func nodePressure(e *Evidence) []Finding {
-	said, match := e.lastSaid(kubeletUnit, evicting)
+	last, match := e.lastSaid(kubeletUnit, evicting)
 	if match == nil {
 		return nil
 	}
@@ -256,5 +256,5 @@ func nodePressure(e *Evidence) []Finding {
 	if match[1] == "memory" {
 		see = "free -m"
 	}
-	return []Finding{{Level: Error, What: fmt.Sprintf("the kubelet evicts pods and takes no new ones: too little %s is left", match[1]), See: see, Excerpt: excerpt(said.Text)}}
+	return []Finding{{Level: Error, What: fmt.Sprintf("the kubelet evicts pods and takes no new ones: too little %s is left", match[1]), See: see, Excerpt: excerpt(last.Text)}}
 }

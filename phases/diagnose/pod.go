@@ -179,7 +179,7 @@ func (f syncFailure) finding(format string, args ...any) Finding {
 	if f.static {
 		level = Error
 	}
-	return Finding{Level: level, What: shortened(fmt.Sprintf(format, args...)), See: kubeletLog, Excerpt: excerpt(f.message)}
+	return Finding{Level: level, What: said(fmt.Sprintf(format, args...)), See: kubeletLog, Excerpt: excerpt(f.message)}
 }
 
 func ofKind(kinds ...string) func(syncFailure) bool {
@@ -282,7 +282,7 @@ func cniPluginMissing(e *Evidence) []Finding {
 
 func cniConfigInvalid(e *Evidence) []Finding {
 	if line, match := e.recent(containerdUnit, sayAgain, cniInvalid); match != nil && e.Settings.OwnNetwork {
-		return []Finding{{Level: Warning, What: shortened("the runtime can't read the pod network's configuration: " + unquoted(match[0])), See: "ls -l /etc/cni/net.d", Excerpt: excerpt(line)}}
+		return []Finding{{Level: Warning, What: said("the runtime can't read the pod network's configuration: " + unquoted(match[0])), See: "ls -l /etc/cni/net.d", Excerpt: excerpt(line)}}
 	}
 	return nil
 }
@@ -320,11 +320,3 @@ var frame = regexp.MustCompile(`^(?:Failed to (?:create|generate) sandbox(?: con
 
 // withoutFrame leaves out what stands before every reason.
 func withoutFrame(message string) string { return frame.ReplaceAllString(message, "") }
-
-// shortened keeps a text to what a person reads in a line or two.
-func shortened(text string) string {
-	if lines := excerpt(text); len(lines) > 0 {
-		return lines[0]
-	}
-	return ""
-}

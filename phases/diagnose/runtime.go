@@ -117,7 +117,7 @@ func (e *Evidence) containerdEnded(byConfig bool, what string) []Finding {
 	if match == nil || containerdParse.MatchString(line) != byConfig {
 		return nil
 	}
-	return []Finding{{Level: Error, What: shortened(what + ": " + unquoted(match[1]+match[2])), See: containerdLog, Excerpt: excerpt(line)}}
+	return []Finding{{Level: Error, What: said(what + ": " + unquoted(match[1]+match[2])), See: containerdLog, Excerpt: excerpt(line)}}
 }
 
 // containerdStopped goes by a unit that systemd does not mean to start: while it starts
@@ -148,7 +148,7 @@ func runtimeWithoutCRI(e *Evidence) []Finding {
 	}
 	for _, l := range e.Journal[containerdUnit] {
 		if m := criNotLoaded.FindStringSubmatch(l.Text); m != nil {
-			f.What = shortened(fmt.Sprintf("the runtime at %s could not load its CRI plugin: %s", e.socket(), unquoted(m[1])))
+			f.What = said(fmt.Sprintf("the runtime at %s could not load its CRI plugin: %s", e.socket(), unquoted(m[1])))
 			f.Remedy, f.See, f.Excerpt = "correct what it names in /etc/containerd/config.toml, then: systemctl restart containerd", containerdLog, excerpt(l.Text)
 		}
 	}
