@@ -16,7 +16,7 @@ const (
 var (
 	kubeletFatal   = regexp.MustCompile(`"(?:command failed|Failed to start ContainerManager|Failed to listen and serve|Failed to start cAdvisor|Failed to start kubelet server)" err="(.+)"\s*$`)
 	kubeletFlag    = regexp.MustCompile(`^failed to (?:parse kubelet flag|set feature gates from initial flags-based config): (.+)`)
-	kubeletSetting = regexp.MustCompile(`^failed to (?:load kubelet config file|validate kubelet configuration|merge kubelet config|set feature gates from initial config)[^:]*(?:, path: \S+)?, error: (.+)|^(?:failed to run Kubelet: )?(?:invalid configuration: |unable to load client CA file|failed to construct kubelet dependencies)(.+)`)
+	kubeletSetting = regexp.MustCompile(`^failed to (?:load|validate|merge) .*?error: (?:failed to load Kubelet config file \S+, error )?(?:failed to decode: |invalid configuration: )*(.+?)(?:, path: &TypeMeta.*)?$`)
 	kubeletSwap    = regexp.MustCompile(`running with swap on is not supported`)
 	kubeletCgroups = regexp.MustCompile(`[Cc]group subsystem not mounted: \[?([\w, ]+)|missing required cgroups: ([\w, ]+)|(cgroup v1 support is \w+|kubelet is configured to not run on a host using cgroup v1)`)
 	kubeletPort    = regexp.MustCompile(`listen tcp (\S+):(\d+): bind: address already in use`)
@@ -81,7 +81,7 @@ func kubeletEntries() []Entry {
 			Means:  "By itself, init lets the kubelet run beside swap where it finds some; it was turned on since, or failSwapOn is set.",
 			Remedy: "turn it off (swapoff -a, and take it out of /etc/fstab), or set failSwapOn: false in KubeletConfiguration; then run bootstrap init again",
 			Cause: func(e *Evidence) []Finding {
-				return e.kubeletSaid(kubeletSwap, "the kubelet does not run with swap on")
+				return e.kubeletSaid(kubeletSwap, "swap is on, and the kubelet is told not to run beside it (failSwapOn)")
 			},
 		},
 		{
@@ -153,13 +153,10 @@ func (e *Evidence) kubeletSaid(pattern *regexp.Regexp, what string) []Finding {
 	if match == nil {
 		return nil
 	}
-	detail := reason
-	for _, group := range match[1:] {
-		if group != "" {
-			detail = group
-		}
+	if detail := firstOf(match[1:]); detail != "" {
+		what += ": " + detail
 	}
-	return []Finding{{Level: Error, What: said(what + ": " + detail), See: kubeletLog, Excerpt: excerpt(line)}}
+	return []Finding{{Level: Error, What: said(what), See: kubeletLog, Excerpt: excerpt(line)}}
 }
 
 func kubeletPortTaken(e *Evidence) []Finding {
