@@ -65,10 +65,6 @@ func (e *Env) settings() diagnose.Settings {
 	return s
 }
 
-func (e *Env) machine(_ context.Context) *diagnose.Machine {
-	return &diagnose.Machine{Settings: e.settings(), Now: time.Now()}
-}
-
 func (e *Env) unitEvidence(ctx context.Context) map[string]diagnose.Unit {
 	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
 	defer cancel()
