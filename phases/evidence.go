@@ -18,6 +18,10 @@ import (
 // must not keep the rest from being looked at.
 const evidenceTimeout = 2 * time.Second
 
+// answerTimeout is shorter: an API server that waits for etcd takes connections and says
+// nothing, and each look would last as long.
+const answerTimeout = time.Second
+
 // daemons are the units whose state and journal are evidence.
 var daemons = []string{"containerd.service", "kubelet.service"}
 
@@ -131,7 +135,7 @@ func podOfSandbox(p runtime.Sandbox) diagnose.Pod {
 // apiServerEvidence asks the API server of this node as super-admin, whose rights need
 // nothing in the cluster.
 func (e *Env) apiServerEvidence(ctx context.Context) diagnose.Server {
-	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	s := diagnose.Server{Address: net.JoinHostPort(e.Config.AdvertiseAddress.String(), strconv.Itoa(e.Config.BindPort))}
 	if s.Dial = dial(ctx, s.Address); s.Dial != diagnose.Open {

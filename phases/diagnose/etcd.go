@@ -13,7 +13,7 @@ var (
 	readOnly   = regexp.MustCompile(`read-only file system`)
 	noAccess   = regexp.MustCompile(`(?:open|mkdir|access|stat|create|fsync|lock)? ?(/\S+)?:? ?permission denied`)
 	corrupt    = regexp.MustCompile(`crc mismatch|file corrupt|invalid database|checksum error|snap: .*(?:corrupt|empty)|wal: (?:file not found|crc|slice|max entry)|max entry size limit exceeded|unexpected EOF|failed to recover v3 backend|version mismatch`)
-	slowDisk   = regexp.MustCompile(`slow fdatasync|slow fsync|leader failed to send out heartbeat on time`)
+	saysSlow   = regexp.MustCompile(`slow fdatasync|slow fsync|leader failed to send out heartbeat on time`)
 	noLeader   = regexp.MustCompile(`etcdserver: no leader|elected leader.*lost|lost leader|no leader`)
 	refusedTLS = regexp.MustCompile(`rejected connection on client endpoint.*(?:tls: |x509: )`)
 	quotaFull  = regexp.MustCompile(`database space exceeded|alarm.*NOSPACE|NOSPACE`)
@@ -132,7 +132,7 @@ func etcdSlowDisk(e *Evidence) []Finding {
 	if c == nil || !c.Running {
 		return nil
 	}
-	line, match := lastMatch(c.Log, slowDisk)
+	line, match := lastMatch(c.Log, saysSlow)
 	if match == nil {
 		return nil
 	}

@@ -48,7 +48,7 @@ func kernelEntries() []Entry {
 			ID: "inotify-used-up", Title: "no inotify instances or watches are left",
 			Means:  "The kubelet sees by inotify which static pods there are, and ends if it gets none. The limits are for all programs of one user, and in a container shared with the machine and its other containers.",
 			Remedy: "raise the limits: sysctl fs.inotify.max_user_instances=8192 fs.inotify.max_user_watches=524288; or let bootstrap do it: bootstrap preflight --fix",
-			Check:  inotifyUsedUp, Cause: causeToo(inotifyUsedUp),
+			Check:  inotifyUsedUp, Cause: inotifyMissed,
 		},
 		{
 			ID: "inotify-low", Title: "few inotify instances or watches are left",

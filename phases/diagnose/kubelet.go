@@ -14,50 +14,35 @@ const (
 
 // What a kubelet says last, and what of that is in which entry.
 var (
-	kubeletFatal   = regexp.MustCompile(`"(?:command failed|Failed to start ContainerManager|Failed to listen and serve|Failed to start cAdvisor|Failed to start kubelet server)" err="(.+)"\s*$`)
-	kubeletFlag    = regexp.MustCompile(`^failed to (?:parse kubelet flag|set feature gates from initial flags-based config): (.+)`)
-	kubeletSetting = regexp.MustCompile(`^failed to (?:load|validate|merge) .*?error: (?:failed to load Kubelet config file \S+, error )?(?:failed to decode: |invalid configuration: )*(.+?)(?:, path: &TypeMeta.*)?$`)
-	kubeletSwap    = regexp.MustCompile(`running with swap on is not supported`)
-	kubeletCgroups = regexp.MustCompile(`[Cc]group subsystem not mounted: \[?([\w, ]+)|missing required cgroups: ([\w, ]+)|(cgroup v1 support is \w+|kubelet is configured to not run on a host using cgroup v1)`)
-	kubeletPort    = regexp.MustCompile(`listen tcp (\S+):(\d+): bind: address already in use`)
-	diskFull       = regexp.MustCompile(`(/var/lib/kubelet[^\s:\\"]*)\\?"?: no space left on device`)
-	diskReadOnly   = regexp.MustCompile(`(/var/lib/kubelet[^\s:\\"]*)\\?"?: read-only file system`)
-	noInotify      = regexp.MustCompile(`inotify\S*: too many open files|(?i:(?:create|new|init)\w* .*(?:inotify|watcher)).*too many open files`)
-	noResolvConf   = regexp.MustCompile(`"Could not open resolv conf file\." err="open ([^:]+): ([^"]+)"`)
-	evicting       = regexp.MustCompile(`"Eviction manager: attempting to reclaim" resourceName="([^"]+)"`)
+	kubeletFatal    = regexp.MustCompile(`"(?:command failed|Failed to start ContainerManager|Failed to listen and serve|Failed to start cAdvisor|Failed to start kubelet server)" err="(.+)"\s*$`)
+	kubeletFlag     = regexp.MustCompile(`^failed to (?:parse kubelet flag|set feature gates from initial flags-based config): (.+)`)
+	kubeletSetting  = regexp.MustCompile(`^failed to (?:load|validate|merge) .*?error: (?:failed to load Kubelet config file \S+, error )?(?:failed to decode: |invalid configuration: )*(.+?)(?:, path: &TypeMeta.*)?$`)
+	kubeletSwap     = regexp.MustCompile(`running with swap on is not supported`)
+	kubeletCgroups  = regexp.MustCompile(`[Cc]group subsystem not mounted: \[?([\w, ]+)|missing required cgroups: ([\w, ]+)|(cgroup v1 support is \w+|kubelet is configured to not run on a host using cgroup v1)`)
+	kubeletPort     = regexp.MustCompile(`listen tcp (\S+):(\d+): bind: address already in use`)
+	kubeletFull     = regexp.MustCompile(`(/var/lib/kubelet[^\s:\\"]*)\\?"?: no space left on device`)
+	kubeletReadOnly = regexp.MustCompile(`(/var/lib/kubelet[^\s:\\"]*)\\?"?: read-only file system`)
+	noInotify       = regexp.MustCompile(`inotify\S*: too many open files|(?i:(?:create|new|init)\w* .*(?:inotify|watcher)).*too many open files`)
+	noResolvConf    = regexp.MustCompile(`"Could not open resolv conf file\." err="open ([^:]+): ([^"]+)"`)
+	evicting        = regexp.MustCompile(`"Eviction manager: attempting to reclaim" resourceName="([^"]+)"`)
 )
 
 // kubeletEntries are about the kubelet itself: why it is not up, and what it lacks.
 func kubeletEntries() []Entry {
 	return []Entry{
 		{
-			ID:     "kubelet-masked",
-			Title:  "kubelet.service is masked",
-			Means:  "systemd starts no unit that is masked: somebody has forbidden it by systemctl mask, or a link to /dev/null lies in its place.",
-			Remedy: "systemctl unmask kubelet, then run bootstrap init again",
-			Cause:  kubeletMasked,
-		},
-		{
-			ID:     "inotify-used-up",
-			Title:  "no inotify instances are left",
-			Means:  "The kernel gives each user a number of them (fs.inotify.max_user_instances), and root's are all in use. The kubelet and its pods need them to watch files.",
-			Remedy: "allow more: sysctl -w fs.inotify.max_user_instances=8192, and write it to a file in /etc/sysctl.d",
-			Link:   "https://man7.org/linux/man-pages/man7/inotify.7.html",
-			Cause:  inotifyUsedUp,
-		},
-		{
 			ID:     "kubelet-disk-full",
 			Title:  "the file system of the kubelet's folder is full",
 			Means:  "The kubelet keeps its certificate, its state and the volumes of pods in /var/lib/kubelet.",
 			Remedy: "free space or inodes there (df -h /var/lib/kubelet; df -i /var/lib/kubelet), then run bootstrap init again",
-			Cause:  func(e *Evidence) []Finding { return e.kubeletDisk(diskFull, "is full") },
+			Cause:  func(e *Evidence) []Finding { return e.kubeletDisk(kubeletFull, "is full") },
 		},
 		{
 			ID:     "kubelet-disk-read-only",
 			Title:  "the file system of the kubelet's folder is read-only",
 			Means:  "It was mounted so, or the kernel has made it so after an error of the disk.",
 			Remedy: "see the kernel's log for errors of the disk (dmesg), mount it writable, then run bootstrap init again",
-			Cause:  func(e *Evidence) []Finding { return e.kubeletDisk(diskReadOnly, "is read-only") },
+			Cause:  func(e *Evidence) []Finding { return e.kubeletDisk(kubeletReadOnly, "is read-only") },
 		},
 		{
 			ID:     "kubelet-flag",
@@ -108,13 +93,6 @@ func kubeletEntries() []Entry {
 			Cause:  kubeletFails,
 		},
 		{
-			ID:     "resolv-conf-missing",
-			Title:  "the file with the machine's resolvers is missing",
-			Means:  "The kubelet copies it into every pod, and starts none without it. It is resolvConf in the kubelet's configuration.",
-			Remedy: "create it (nameserver ADDRESS), or set resolvConf in KubeletConfiguration to a file that is there, or to \"\" for none",
-			Cause:  resolvConfMissing,
-		},
-		{
 			ID:     "node-pressure",
 			Title:  "the kubelet evicts pods, as a resource of the machine runs out",
 			Means:  "Below a threshold (evictionHard in KubeletConfiguration) it stops pods and lets none be scheduled, until five minutes after there is enough again.",
@@ -123,13 +101,6 @@ func kubeletEntries() []Entry {
 			Cause:  nodePressure,
 		},
 	}
-}
-
-func kubeletMasked(e *Evidence) []Finding {
-	if e.Units[kubeletUnit].Load != "masked" {
-		return nil
-	}
-	return []Finding{{Level: Error, What: "kubelet.service is masked, so systemd does not start it", See: "systemctl status kubelet"}}
 }
 
 // kubeletEnd is what the kubelet's newest process ended with, empty while it goes on:
@@ -220,9 +191,12 @@ func kubeletFails(e *Evidence) []Finding {
 	return []Finding{{Level: Error, What: said("the kubelet ends each time it is started: " + reason), See: kubeletLog, Excerpt: excerpt(line)}}
 }
 
-// inotifyUsedUp is certain where the kubelet ends for it; else it may run all the same.
-func inotifyUsedUp(e *Evidence) []Finding {
+// inotifyMissed is certain where the kubelet ends for it; else it may run all the same.
+func inotifyMissed(e *Evidence) []Finding {
 	if found := e.kubeletSaid(noInotify, "the kubelet gets no inotify instance"); found != nil {
+		return found
+	}
+	if found := inotifyUsedUp(&e.Machine); found != nil {
 		return found
 	}
 	last, match := e.lastSaid(kubeletUnit, noInotify)
@@ -232,7 +206,11 @@ func inotifyUsedUp(e *Evidence) []Finding {
 	return []Finding{{Level: Warning, What: "the kubelet gets no inotify instance, and does not notice when files change", See: kubeletLog, Excerpt: excerpt(last.Text)}}
 }
 
-func resolvConfMissing(e *Evidence) []Finding {
+// resolverMissed goes by what the kubelet says: it may read another file than init meant.
+func resolverMissed(e *Evidence) []Finding {
+	if found := resolverFileMissing(&e.Machine); found != nil {
+		return found
+	}
 	last, match := e.lastSaid(kubeletUnit, noResolvConf)
 	if match == nil || e.podSince(last.At) {
 		return nil

@@ -79,7 +79,7 @@ func TestKubeletCauses(t *testing.T) {
 	masked := kubeletCrashes()
 	masked.Units[kubeletUnit] = Unit{Load: "masked", Active: "inactive"}
 	for _, c := range []causeTest{
-		{"masked", masked, "kubelet-masked", Error, nil},
+		{"masked", masked, "unit-masked", Error, nil},
 		{"flag", kubeletCrashes(saysFlag), "kubelet-flag", Error, []string{`invalid argument "many" for "--max-pods" flag`}},
 		{"range", kubeletCrashes(saysRange), "kubelet-config", Error, []string{"/var/lib/kubelet/config.yaml", "imageGCLowThresholdPercent"}},
 		{"type", kubeletCrashes(saysType), "kubelet-config", Error, []string{"KubeletConfiguration.failSwapOn of type bool"}},
@@ -90,7 +90,7 @@ func TestKubeletCauses(t *testing.T) {
 		{"read-only disk", kubeletCrashes(saysRO), "kubelet-disk-read-only", Error, []string{"/var/lib/kubelet/pod-resources", "read-only"}},
 		{"inotify", kubeletCrashes(saysWatch), "inotify-used-up", Error, []string{"inotify"}},
 		{"inotify of its files only", kubeletCrashes(strings.Replace(saysWatch, "Failed to start cAdvisor", "Failed to watch CA file, will retry later", 1)), "inotify-used-up", Warning, []string{"inotify"}},
-		{"resolver", kubeletCrashes(saysResolv), "resolv-conf-missing", Error, []string{"/etc/resolv.conf.missing", "no such file"}},
+		{"resolver", kubeletCrashes(saysResolv), "resolver-file-missing", Error, []string{"/etc/resolv.conf.missing", "no such file"}},
 		{"pressure", kubeletCrashes(saysEvict), "node-pressure", Error, []string{"ephemeral-storage"}},
 		{"anything, three times", kubeletCrashes(saysOther, saysOther, saysOther), "kubelet-fails", Error, []string{"no such luck"}},
 	} {

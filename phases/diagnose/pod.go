@@ -69,13 +69,6 @@ func podEntries() []Entry {
 			Cause:  hostPathMissing,
 		},
 		{
-			ID:     "cni-plugin-missing",
-			Title:  "a program of the pod network is missing",
-			Means:  "The CNI configuration in /etc/cni/net.d names a plugin that is not where the runtime looks for it. Pods with a network of their own do not start.",
-			Remedy: "run bootstrap init again: it installs the plugins of its own network; install those of another one with it",
-			Cause:  cniPluginMissing,
-		},
-		{
 			ID:     "cni-config-invalid",
 			Title:  "the configuration of the pod network is damaged",
 			Means:  "The runtime can't read the first file in /etc/cni/net.d: the Node stays NotReady, and pods with a network of their own do not start.",

@@ -28,13 +28,6 @@ var (
 func runtimeEntries() []Entry {
 	return []Entry{
 		{
-			ID:     "containerd-masked",
-			Title:  "containerd.service is masked",
-			Means:  "systemd starts no unit that is masked: somebody has forbidden it by systemctl mask, or a link to /dev/null lies in its place.",
-			Remedy: "systemctl unmask containerd, then run bootstrap init again",
-			Cause:  containerdMasked,
-		},
-		{
 			ID:     "containerd-config",
 			Title:  "containerd can't read its configuration",
 			Means:  "It ends as soon as it has read its config.toml, and systemd starts it again and again.",
@@ -56,13 +49,6 @@ func runtimeEntries() []Entry {
 			Cause:  containerdStopped,
 		},
 		{
-			ID:     "runtime-without-cri",
-			Title:  "containerd does not offer the interface that the kubelet needs",
-			Means:  "The CRI is a plugin of containerd. Docker's packages ship it disabled; and it does not load where its configuration is wrong.",
-			Remedy: "take cri out of disabled_plugins in /etc/containerd/config.toml, then: systemctl restart containerd",
-			Cause:  runtimeWithoutCRI,
-		},
-		{
 			ID:     "runtime-not-listening",
 			Title:  "no container runtime listens on its socket",
 			Means:  "The socket is not there, or nobody listens on it: the runtime does not run, or has its socket elsewhere.",
@@ -75,13 +61,6 @@ func runtimeEntries() []Entry {
 			Means:  "It does not speak gRPC, as every runtime with the CRI does. Docker's own socket, for one, is no such socket.",
 			Remedy: "name the runtime's socket: nodeRegistration.criSocket in the config file",
 			Cause:  runtimeNotCRI,
-		},
-		{
-			ID:     "runtime-hangs",
-			Title:  "the container runtime does not answer",
-			Means:  "It takes connections, and says nothing for seconds: it is stopped in a debugger, waits for a disk, or the machine is overloaded.",
-			Remedy: "see what it waits for (top, iostat -x 1, dmesg); if it stays so: systemctl restart containerd, which stops no pod",
-			Cause:  runtimeHangs,
 		},
 		{
 			ID:     "runc-missing",
@@ -100,11 +79,19 @@ func (e *Evidence) isContainerd() bool {
 
 func (e *Evidence) socket() string { return strings.TrimPrefix(e.Settings.RuntimeEndpoint, "unix://") }
 
-func containerdMasked(e *Evidence) []Finding {
-	if e.RuntimeError == "" || !e.isContainerd() || e.Units[containerdUnit].Load != "masked" {
-		return nil
+// unitMasked is about the kubelet's unit, and containerd's if that is in want.
+func unitMasked(e *Evidence) []Finding {
+	var found []Finding
+	for _, name := range []string{containerdUnit, kubeletUnit} {
+		needed := name == kubeletUnit || e.RuntimeError != "" && e.isContainerd()
+		if needed && e.Units[name].Load == "masked" {
+			found = append(found, Finding{
+				Level: Error, What: name + " is masked, so that systemd can't start it",
+				Remedy: "systemctl unmask " + name + ", then run bootstrap init again", See: "systemctl status " + name,
+			})
+		}
 	}
-	return []Finding{{Level: Error, What: "containerd.service is masked, so systemd does not start it", See: "systemctl status containerd"}}
+	return found
 }
 
 // containerdEnded: its newest process has ended, and said why.
