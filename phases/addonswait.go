@@ -36,10 +36,7 @@ func runWaitAddons(ctx context.Context, env *Env) error {
 	ctx, cancel := context.WithTimeout(ctx, env.timeout())
 	defer cancel()
 	err = env.wait(ctx, checks, env.pending)
-	if errors.As(err, new(*health.StalledError)) {
-		return withHint(err, "kubectl --kubeconfig %s -n kube-system describe pods", adminConf)
-	}
-	return err
+	return hintAfter(err, "kubectl --kubeconfig %s -n kube-system describe pods", adminConf)
 }
 
 // addonChecks are of what can become ready: pods need a network, and what runs on the

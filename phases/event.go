@@ -26,6 +26,7 @@ type Event struct {
 	Phase   string
 	Kind    EventKind
 	Message string
+	Cause   string        // ID in the catalogue of what a Warning is about; may be empty
 	Change  host.Change   // set in Changed
 	Elapsed time.Duration // of the phase; set in Done and Failed
 }

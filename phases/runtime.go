@@ -48,7 +48,7 @@ func runRuntime(ctx context.Context, env *Env) error {
 		err = env.startRuntime(ctx, choice)
 	}
 	if err != nil {
-		return err
+		return env.explained(ctx, err) // such as a unit that is masked
 	}
 	if err := env.waitForRuntime(ctx, choice); err != nil {
 		return err
@@ -144,10 +144,7 @@ func (e *Env) waitForRuntime(ctx context.Context, choice Runtime) error {
 	defer cancel()
 	check := health.Check{Name: choice.name(), Probe: func(ctx context.Context) error { return e.runtimeAnswers(ctx, choice) }}
 	err := e.wait(ctx, []health.Check{check}, func(p []health.Pending) { e.waiting("%s: %v", p[0].Name, p[0].Reason) })
-	if err != nil {
-		return withHint(err, "journalctl -u containerd -n 50")
-	}
-	return nil
+	return hintAfter(err, "journalctl -u containerd -n 50")
 }
 
 func (e *Env) runtimeAnswers(ctx context.Context, choice Runtime) error {

@@ -111,15 +111,19 @@ func (e *Env) isSo(s setting) bool {
 	return s.Field == "nodeRegistration.criSocket" && s.Value != "" && s.Value == endpoint
 }
 
-// settledNote is of one etcd: its settings end with its data, while a reset that keeps
-// the runtime keeps the ledger.
+// settledNote is of one etcd, or, where that is elsewhere, of one set of certificates:
+// the settings end with them, while a reset that keeps the runtime keeps the ledger.
 func (e *Env) settledNote() string {
 	all := e.Host.Entries()
-	if i := slices.IndexFunc(all, isEtcdData); i >= 0 {
-		return fmt.Sprintf("settled by %d", all[i].ID)
+	for _, is := range []func(host.Record) bool{isEtcdData, isCertificate} {
+		if i := slices.IndexFunc(all, is); i >= 0 {
+			return fmt.Sprintf("settled by %d", all[i].ID)
+		}
 	}
 	return "settled without data" // of a cluster that was adopted
 }
+
+func isCertificate(r host.Record) bool { return r.By == "certs" && !r.Undone }
 
 // isEtcdData spells out the phase's name, since that refers to this.
 func isEtcdData(r host.Record) bool { return r.By == "etcd" && r.Op == host.OpTree && !r.Undone }

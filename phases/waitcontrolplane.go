@@ -184,10 +184,7 @@ func (w *controlPlaneWait) wait(ctx context.Context, checks []health.Check) erro
 	ctx, cancel := context.WithDeadline(ctx, w.env.deadline())
 	defer cancel()
 	err := w.env.wait(ctx, checks, w.env.pending)
-	if stalled := (*health.StalledError)(nil); errors.As(err, &stalled) {
-		return withHint(err, "journalctl -u kubelet -n 50")
-	}
-	return err
+	return hintAfter(err, "journalctl -u kubelet -n 50")
 }
 
 // grantAdmin gives admin.conf its rights, which super-admin.conf has by itself.

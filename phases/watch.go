@@ -29,6 +29,8 @@ const (
 	// lookAfter is how long a wait goes on before causes are looked for: most end before.
 	lookAfter = time.Second
 	lookEvery = time.Second
+	// confirmAfter is when a certain cause is looked for again: it may have been passing.
+	confirmAfter = 300 * time.Millisecond
 )
 
 // watch looks for causes while a wait goes on. A certain cause that two looks in a row
@@ -36,10 +38,10 @@ const (
 type watch struct {
 	env *Env
 
-	mu       sync.Mutex
-	pending  []health.Pending
+	// What was found is read only after the looking has ended.
 	probable diagnose.Finding // zero without
 	certain  diagnose.Finding
+	last     *diagnose.Evidence // nil before the first look
 }
 
 // wait waits until all checks pass, or it is certain that they can't. A plan looks at
@@ -53,10 +55,7 @@ func (e *Env) wait(ctx context.Context, checks []health.Check, report func([]hea
 	w := &watch{env: e}
 	var looking sync.WaitGroup
 	looking.Go(func() { w.look(waiting, stop) })
-	err := health.Wait(waiting, checks, func(pending []health.Pending) {
-		report(pending)
-		w.waitsFor(pending)
-	})
+	err := health.Wait(waiting, checks, report)
 	stop()
 	looking.Wait()
 	if err == nil || ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
@@ -76,12 +75,6 @@ func (e *Env) waitPlainly(ctx context.Context, checks []health.Check, report fun
 	return nil
 }
 
-func (w *watch) waitsFor(pending []health.Pending) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.pending = pending
-}
-
 // look ends the wait when it has found why it is in vain.
 func (w *watch) look(ctx context.Context, stop func()) {
 	timer := time.NewTimer(lookAfter)
@@ -93,36 +86,37 @@ func (w *watch) look(ctx context.Context, stop func()) {
 			return
 		case <-timer.C:
 		}
-		found, ok := diagnose.First(diagnose.Causes(w.env.evidence(ctx, w.env.Began)))
+		evidence := w.env.evidence(ctx, w.env.Began)
 		if ctx.Err() != nil {
 			return // what was cut off proves nothing
 		}
-		if ok && found.Level == diagnose.Error && found.ID == before {
-			w.mu.Lock()
+		found, _ := diagnose.First(diagnose.Causes(evidence))
+		if found.Level == diagnose.Error && found.ID == before {
 			w.certain = found
-			w.mu.Unlock()
 			stop()
 			return
 		}
+		w.last = evidence
+		w.show(found)
 		before = ""
-		if ok && found.Level == diagnose.Error {
+		if found.Level == diagnose.Error {
 			before = found.ID
 		}
-		w.show(found, ok)
-		timer.Reset(lookEvery)
+		timer.Reset(nextLook(found))
 	}
 }
 
-// show tells a probable cause once, beside what is waited for.
-func (w *watch) show(found diagnose.Finding, ok bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !ok {
-		w.probable = diagnose.Finding{}
-		return
+func nextLook(found diagnose.Finding) time.Duration {
+	if found.Level == diagnose.Error {
+		return confirmAfter
 	}
-	if found.ID != w.probable.ID && found.Level == diagnose.Warning {
-		w.env.warn("this may be why it takes long (%s): %s; %s", found.ID, found.What, found.Remedy)
+	return lookEvery
+}
+
+// show tells a probable cause once, beside what is waited for.
+func (w *watch) show(found diagnose.Finding) {
+	if found.Level == diagnose.Warning && found.ID != w.probable.ID {
+		w.env.report(Event{Kind: Warning, Cause: found.ID, Message: "this may be why it takes long: " + found.What + "; " + found.Remedy})
 	}
 	w.probable = found
 }
@@ -132,10 +126,21 @@ func (w *watch) explain(err error) error {
 	if w.certain.ID != "" {
 		return &CauseError{Finding: w.certain, err: err}
 	}
-	if w.probable.ID == "" {
+	if w.probable.ID != "" {
+		return &CauseError{Finding: w.probable, err: err}
+	}
+	if w.last == nil {
 		return err
 	}
-	return &CauseError{Finding: w.probable, err: err}
+	return &CauseError{Finding: diagnose.Unexplained(w.last, err.Error()), err: err}
+}
+
+// hintAfter adds where to look to a wait that came to nothing, unless its cause says that.
+func hintAfter(err error, format string, args ...any) error {
+	if !errors.As(err, new(*health.StalledError)) || errors.As(err, new(*CauseError)) {
+		return err
+	}
+	return withHint(err, format, args...)
 }
 
 // explained adds to the failure of a step the certain cause, if there is one.

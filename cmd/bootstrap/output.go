@@ -83,6 +83,7 @@ type eventLine struct {
 	Event   string       `json:"event"`
 	Phase   string       `json:"phase"`
 	Message string       `json:"message,omitempty"`
+	Cause   string       `json:"cause,omitempty"` // ID in the catalogue
 	Change  *host.Change `json:"change,omitempty"`
 	Seconds float64      `json:"seconds,omitempty"`
 }
@@ -97,7 +98,7 @@ func (o *output) report(e phases.Event) {
 		o.text.report(e)
 		return
 	}
-	line := eventLine{Schema: outputVersion, Event: string(e.Kind), Phase: e.Phase, Message: e.Message, Seconds: e.Elapsed.Seconds()}
+	line := eventLine{Schema: outputVersion, Event: string(e.Kind), Phase: e.Phase, Message: e.Message, Cause: e.Cause, Seconds: e.Elapsed.Seconds()}
 	if e.Kind == phases.Changed {
 		line.Change = &e.Change
 	}

@@ -1,3 +1,165 @@
 package diagnose
 
-func componentEntries() []Entry { return nil }
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// What programs of the control plane say when they can't be what their manifest wants.
+var (
+	badFlag = regexp.MustCompile(`invalid argument "[^"]*" for "(?:-\w, )?(--[\w-]+)" flag.*|unknown (?:shorthand )?flag: (\S+)|` +
+		`invalid value "[^"]*" for flag (-[\w-]+).*|flag provided but not defined: (-[\w-]+)`)
+	commandFailed = regexp.MustCompile(`"command failed" err="(.+)"\s*$|^Error: (.+)|^error: (.+)`)
+	// passing failures are of what the program needs, which may come; or of its lease.
+	passing   = regexp.MustCompile(`deadline exceeded|connection refused|timed out|timeout|leaderelection lost|lost lease|etcdserver|EOF|connection reset|no route|Unauthorized|address already in use`)
+	portTaken = regexp.MustCompile(`listen \w+ (\S+): bind: address already in use`)
+)
+
+// componentEntries are about any of the control plane's programs.
+func componentEntries() []Entry {
+	return []Entry{
+		{
+			ID:     "component-bad-flag",
+			Title:  "a component does not know a flag, or refuses its value",
+			Means:  "The program ends as soon as it has read its command line, and the kubelet starts it again and again.",
+			Remedy: "correct the flag where it was set: extraArgs in the config file, or a patch; then run bootstrap init again",
+			Cause: func(e *Evidence) []Finding {
+				return e.eachComponent(func(name string) *Finding { return e.flagRefused(name) })
+			},
+		},
+		{
+			ID:     "component-refuses-settings",
+			Title:  "a component refuses its settings or a file that they name",
+			Means:  "The program reads its command line and files, says what is wrong, and ends; the kubelet starts it again and again.",
+			Remedy: "correct what it names: extraArgs and extraVolumes in the config file, a patch, or the file itself; then run bootstrap init again",
+			Cause: func(e *Evidence) []Finding {
+				return e.eachComponent(func(name string) *Finding { return e.settingsRefused(name) })
+			},
+		},
+	}
+}
+
+// unexplainedEntries are for what nothing before explains.
+func unexplainedEntries() []Entry {
+	return []Entry{
+		{
+			ID:     "component-crashes",
+			Title:  "a component ends again and again",
+			Means:  "The program starts, and ends with an error that may pass: what it needs is not there yet, or it is a defect. The kubelet waits longer before each new try.",
+			Remedy: "read the end of its log",
+			Cause: func(e *Evidence) []Finding {
+				return e.eachComponent(func(name string) *Finding { return e.crashes(name) })
+			},
+		},
+		{
+			ID:     "no-known-cause",
+			Title:  "something is not ready, and nothing that is known explains it",
+			Means:  "The evidence was looked at, and fits no entry of this catalogue.",
+			Remedy: "read what is shown; run the same command again to go on, or undo it: bootstrap reset",
+		},
+	}
+}
+
+// eachComponent asks about the static pods in the order they need each other, and takes
+// the first answer: the others may fail for that.
+func (e *Evidence) eachComponent(ask func(name string) *Finding) []Finding {
+	for _, name := range e.Settings.Components {
+		if f := ask(name); f != nil {
+			return []Finding{*f}
+		}
+	}
+	return nil
+}
+
+func (e *Evidence) flagRefused(name string) *Finding {
+	line, match := e.logged(name, badFlag)
+	if match == nil {
+		return nil
+	}
+	return &Finding{
+		Level: Error, What: fmt.Sprintf("%s refuses its flag %s: %s", name, firstOf(match[1:]), said(match[0])),
+		See: e.logCommand(name), Excerpt: excerpt(line),
+	}
+}
+
+// portHeld is certain only if no other try of the same component holds the port: an old
+// one may be on its way out.
+func (e *Evidence) portHeld(name string) *Finding {
+	line, match := e.logged(name, portTaken)
+	if match == nil || slices.ContainsFunc(e.tries(name), func(c Container) bool { return c.Running }) {
+		return nil
+	}
+	port := match[1][strings.LastIndex(match[1], ":")+1:]
+	return &Finding{
+		Level: Error, What: fmt.Sprintf("%s can't listen on %s: another program does", name, match[1]),
+		See: fmt.Sprintf("ss -ltnp 'sport = :%s'", port), Excerpt: excerpt(line),
+	}
+}
+
+func (e *Evidence) settingsRefused(name string) *Finding {
+	c := e.ended(name)
+	if c == nil {
+		return nil
+	}
+	reason := failure(c.Log)
+	if reason == "" || passing.MatchString(reason) {
+		return nil
+	}
+	return &Finding{
+		Level: Error, What: fmt.Sprintf("%s refuses its settings: %s", name, reason),
+		See: e.logCommand(name), Excerpt: excerpt(lastLines(c.Log, 3)...),
+	}
+}
+
+// failure is what a program of Kubernetes ended with: one line, or several between
+// `err=<` and `>`.
+func failure(log []string) string {
+	for i, line := range slices.Backward(log) {
+		if strings.HasSuffix(strings.TrimSpace(line), `"command failed" err=<`) {
+			block, _, _ := strings.Cut(strings.Join(log[i+1:], " "), " >")
+			return said(strings.Join(strings.Fields(block), " "))
+		}
+		if m := commandFailed.FindStringSubmatch(line); m != nil {
+			return said(firstOf(m[1:]))
+		}
+	}
+	return ""
+}
+
+func (e *Evidence) crashes(name string) *Finding {
+	c := e.ended(name)
+	if c == nil || c.Attempt == 0 {
+		return nil // the first may have been too early
+	}
+	return &Finding{
+		Level: Warning, What: fmt.Sprintf("%s has ended %d times, last with exit code %d", name, c.Attempt+1, c.ExitCode),
+		See: e.logCommand(name), Excerpt: excerpt(lastLines(c.Log, 3)...),
+	}
+}
+
+// logCommand shows the logs of a component without the API server.
+func (e *Evidence) logCommand(name string) string {
+	return fmt.Sprintf("tail -n 20 /var/log/pods/kube-system_%s-%s_*/%s/*.log", name, e.Settings.NodeName, name)
+}
+
+func firstOf(texts []string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}
+
+// said is what a program wrote, shortened and without the quoting of its log format.
+func said(text string) string {
+	text = strings.ReplaceAll(text, `\"`, `"`)
+	if lines := excerpt(text); len(lines) > 0 {
+		return lines[0]
+	}
+	return ""
+}
+
+func lastLines(lines []string, n int) []string { return lines[max(len(lines)-n, 0):] }

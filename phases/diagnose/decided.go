@@ -32,6 +32,9 @@ func decidedEntries() []Entry {
 			ID: "port-taken", Title: "a port of the control plane is taken",
 			Means:  "Another program listens there already; the component that needs the port would end and start again for ever.",
 			Remedy: "stop the program, or the cluster that it belongs to",
+			Cause: func(e *Evidence) []Finding {
+				return e.eachComponent(func(name string) *Finding { return e.portHeld(name) })
+			},
 		},
 		{
 			ID: "foreign-manifest", Title: "a manifest of the control plane is there already",

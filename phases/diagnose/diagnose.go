@@ -53,9 +53,10 @@ func Catalogue() []Entry {
 		podEntries(),
 		certificateEntries(),
 		etcdEntries(),
-		apiServerEntries(),
 		componentEntries(),
+		apiServerEntries(),
 		networkEntries(),
+		unexplainedEntries(),
 	)
 }
 

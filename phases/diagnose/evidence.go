@@ -1,6 +1,8 @@
 package diagnose
 
 import (
+	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -37,8 +39,9 @@ type Evidence struct {
 	Journal map[string][]Line // of those, since the run began; oldest first
 	Kernel  []Line            // the kernel's log since then, as far as it may be read
 
-	RuntimeError string // why the runtime does not answer; empty if it does
-	Pods         []Pod  // by name, then the newest first
+	RuntimeError string            // why the runtime does not answer; empty if it does
+	Pods         []Pod             // by name, then the newest first
+	StaticPods   map[string]string // UIDs of the static pods on disk, by the pods' names
 
 	API  Server // the API server, asked as super-admin at its own address
 	Etcd Server // the member on this node, at its metrics port
@@ -55,6 +58,7 @@ type Unit struct {
 	Sub        string
 	Result     string
 	ExitStatus int
+	Started    time.Time // the newest main process, also if it has ended
 }
 
 // Runs tells whether the unit is up, and not between two tries.
@@ -166,7 +170,7 @@ func (e *Evidence) container(component string) *Container {
 func (e *Evidence) tries(component string) []Container {
 	var all []Container
 	for _, p := range e.Pods {
-		if p.Namespace != "kube-system" || p.Name != component+"-"+e.Settings.NodeName {
+		if p.Namespace != "kube-system" || p.Name != component+"-"+e.Settings.NodeName || e.outdated(p) {
 			continue
 		}
 		for _, c := range p.Containers {
@@ -177,6 +181,12 @@ func (e *Evidence) tries(component string) []Container {
 	}
 	slices.SortStableFunc(all, func(a, b Container) int { return b.Started.Compare(a.Started) })
 	return all
+}
+
+// outdated pods are of a manifest that has been replaced: what ailed them may be mended.
+func (e *Evidence) outdated(p Pod) bool {
+	uid := e.StaticPods[p.Name]
+	return uid != "" && p.Namespace == "kube-system" && p.UID != uid
 }
 
 // ended is the newest try that has failed, if the container does not run now or has
@@ -226,6 +236,39 @@ func (e *Evidence) recent(unit string, age time.Duration, pattern *regexp.Regexp
 	}
 	return "", nil
 }
+
+// Unexplained is the finding for a wait that came to nothing and that no entry explains:
+// the shortest of the evidence that is useful.
+func Unexplained(e *Evidence, what string) Finding {
+	entry, _ := Find("no-known-cause")
+	return entry.Found(Finding{Level: Warning, What: what, See: "bootstrap support", Excerpt: excerpt(e.summary()...)})
+}
+
+// summary says of each unit and container that is not up how it is, and ends with the
+// last error of the kubelet.
+func (e *Evidence) summary() []string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(e.Units)) {
+		if u := e.Units[name]; !u.Runs() {
+			lines = append(lines, fmt.Sprintf("%s is %s (%s)", name, u.Active, u.Result))
+		}
+	}
+	if e.RuntimeError != "" {
+		lines = append(lines, "container runtime: "+e.RuntimeError)
+	}
+	for _, name := range e.Settings.Components {
+		if c := e.ended(name); c != nil {
+			lines = append(lines, fmt.Sprintf("%s ended with exit code %d: %s", name, c.ExitCode, firstOf(lastLines(c.Log, 1))))
+		}
+	}
+	if line, match := e.recent("kubelet.service", time.Minute, kubeletError); match != nil {
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// kubeletError is the form of the kubelet's errors, save those of a start.
+var kubeletError = regexp.MustCompile(`^E\d{4} `)
 
 // excerpt shortens lines of logs to what a person reads.
 func excerpt(lines ...string) []string {

@@ -37,6 +37,7 @@ func foreignEntries() []Entry {
 			Check: func(m *Machine) []Finding {
 				return findingIf(len(m.Foreign.Plugins) > 0, Finding{Level: Warning, What: fmt.Sprintf("the pod network is left to a configuration whose plugin is not there: %s", strings.Join(m.Foreign.Plugins, ", "))})
 			},
+			Cause: cniPluginMissing,
 		},
 	}
 }

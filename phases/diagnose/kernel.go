@@ -2,9 +2,7 @@ package diagnose
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
-	"time"
 )
 
 // Limits are kernel settings and limits that can be in the way.
@@ -51,7 +49,7 @@ func kernelEntries() []Entry {
 			ID: "inotify-used-up", Title: "no inotify instances or watches are left",
 			Means:  "The kubelet sees by inotify which static pods there are, and ends if it gets none. The limits are for all programs of one user, and in a container shared with the machine and its other containers.",
 			Remedy: "raise the limits: sysctl fs.inotify.max_user_instances=8192 fs.inotify.max_user_watches=524288; or let bootstrap do it: bootstrap preflight --fix",
-			Check:  inotifyUsedUp, Cause: inotifyCause,
+			Check:  inotifyUsedUp, Cause: inotifyMissed,
 		},
 		{
 			ID: "inotify-low", Title: "few inotify instances or watches are left",
@@ -118,21 +116,6 @@ func inotifyUsedUp(m *Machine) []Finding {
 	}
 	f.What = fmt.Sprintf("no inotify watch is left, of %d (fs.inotify.max_user_watches): a kubelet can't start", l.InotifyWatches)
 	return findingIf(l.WatchRefused, f)
-}
-
-var inotifyFails = regexp.MustCompile(`inotify|too many open files`)
-
-// inotifyCause is certain if the kubelet says so too: it may have had its own before.
-func inotifyCause(e *Evidence) []Finding {
-	line, _ := e.recent("kubelet.service", time.Minute, inotifyFails)
-	found := inotifyUsedUp(&e.Machine)
-	for i := range found {
-		found[i].Level, found[i].Excerpt = Warning, excerpt(line)
-		if line != "" {
-			found[i].Level = Error
-		}
-	}
-	return found
 }
 
 func inotifyLow(m *Machine) []Finding {

@@ -187,7 +187,7 @@ func TestNothingKnown(t *testing.T) {
 
 // TestCausesOfTheMachine: what alone explains a stall ends a wait, and only that.
 func TestCausesOfTheMachine(t *testing.T) {
-	ends := []string{"no-cgroups", "cgroup-controller-missing", "disk-read-only", "inodes-used-up", "address-not-here", "resolver-file-missing"}
+	ends := []string{"no-cgroups", "cgroup-controller-missing", "disk-read-only", "inodes-used-up", "inotify-used-up", "address-not-here", "resolver-file-missing"}
 	for _, c := range machineCases {
 		m := goodMachine()
 		c.change(m)
@@ -202,20 +202,6 @@ func TestCausesOfTheMachine(t *testing.T) {
 	allDisks(full, func(d *Disk) { d.Free = 3 * mib })
 	if f, _ := First(Causes(&Evidence{Machine: *full})); f.ID != "disk-full" || f.Level != Error {
 		t.Errorf("on a full disk: %+v", f)
-	}
-}
-
-// TestInotifyCause: that none is left ends a wait only if the kubelet asked for one.
-func TestInotifyCause(t *testing.T) {
-	m := goodMachine()
-	m.Limits.InotifyLeft = 0
-	e := &Evidence{Machine: *m}
-	if f, _ := First(Causes(e)); f.ID != "inotify-used-up" || f.Level != Warning {
-		t.Errorf("the kubelet says nothing: %+v", f)
-	}
-	e.Journal = map[string][]Line{"kubelet.service": {{At: m.Now, Text: "failed to start cAdvisor: inotify_init: too many open files"}}}
-	if f, _ := First(Causes(e)); f.ID != "inotify-used-up" || f.Level != Error || len(f.Excerpt) != 1 {
-		t.Errorf("the kubelet says so: %+v", f)
 	}
 }
 

@@ -38,6 +38,7 @@ func programEntries() []Entry {
 				}
 				return found
 			},
+			Cause: unitMasked,
 		},
 		{
 			ID: "runtime-without-cri", Title: "the container runtime's CRI is turned off",
@@ -46,6 +47,7 @@ func programEntries() []Entry {
 			Check: func(m *Machine) []Finding {
 				return findingIf(m.CRI.NoCRI, Finding{Level: Error, What: fmt.Sprintf("the container runtime at %s does not speak CRI, which the kubelet needs", m.CRI.Socket)})
 			},
+			Cause: runtimeWithoutCRI,
 		},
 		{
 			ID: "runtime-hangs", Title: "the container runtime does not answer",
@@ -54,6 +56,7 @@ func programEntries() []Entry {
 			Check: func(m *Machine) []Finding {
 				return findingIf(m.CRI.Hangs, Finding{Level: Warning, What: fmt.Sprintf("the container runtime at %s takes connections and does not answer", m.CRI.Socket)})
 			},
+			Cause: runtimeHangs,
 		},
 		{
 			ID: "runtime-disagrees", Title: "the container runtime is configured otherwise than the kubelet",
@@ -77,6 +80,7 @@ func programEntries() []Entry {
 			Means:  "The API server keeps everything there, and does not start before it has an answer.",
 			Remedy: "see that it runs and is reached from here, and that etcd.external's caFile, certFile and keyFile are right",
 			Check:  externalUnreachable,
+			Cause:  externalEtcd,
 		},
 		{
 			ID: "external-etcd-old", Title: "the external etcd is older than 3.5",

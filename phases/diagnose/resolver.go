@@ -20,7 +20,7 @@ func resolverEntries() []Entry {
 			ID: "resolver-file-missing", Title: "the file of name servers is gone",
 			Means:  "The kubelet makes each pod's resolv.conf from it. When it is told a file that is not there, it starts no pod at all, not even the control plane.",
 			Remedy: "put the file back, be it empty: touch FILE",
-			Check:  resolverFileMissing, Cause: causeToo(resolverFileMissing),
+			Check:  resolverFileMissing, Cause: resolverMissed,
 		},
 		{
 			ID: "no-resolver", Title: "there is no /etc/resolv.conf",
