@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -325,9 +324,8 @@ func (e *Env) lookAtForeign(context.Context) (note, error) {
 	}
 	f.HostPorts = e.hostPorts()
 	f.Plugins = e.missingPlugins()
-	var err error
-	f.Manifests, err = e.foreignManifests()
-	return func(m *diagnose.Machine) { m.Foreign = f }, ignoring(err, os.ErrNotExist)
+	f.Manifests = e.foreignManifests()
+	return func(m *diagnose.Machine) { m.Foreign = f }, nil
 }
 
 // askExternalEtcd asks every member for its version, as the API server would reach it.
@@ -375,10 +373,4 @@ func addressNote(m *diagnose.Machine) string {
 		why = ", which has the default route"
 	}
 	return fmt.Sprintf("address %s of %s%s; there is %s as well: localAPIEndpoint.advertiseAddress chooses", ours, at, why, strings.Join(others, ", "))
-}
-
-// isManifest tells what the kubelet reads in the static pod directory.
-func isManifest(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular() && !strings.HasPrefix(filepath.Base(path), ".")
 }

@@ -36,8 +36,8 @@ func (e *Env) quickParts() []part {
 	return parts
 }
 
-// Parts of the kubelet's and containerd's work that lie on disks.
-func (e *Env) disks() []diagnose.Disk {
+// usedDisks are the folders that we and the daemons write to.
+func (e *Env) usedDisks() []diagnose.Disk {
 	all := []diagnose.Disk{
 		{Path: containerdDir, Use: "images", Needs: e.imagesToCome()},
 		{Path: kubeletDir, Use: "pods"},
@@ -62,7 +62,7 @@ func (e *Env) disks() []diagnose.Disk {
 const etcdToCome = 160 << 20
 
 func (e *Env) lookAtDisks(context.Context) (note, error) {
-	disks := e.disks()
+	disks := e.usedDisks()
 	var errs []error
 	for i := range disks {
 		d := &disks[i]

@@ -37,7 +37,7 @@ func (h *Host) Disk(path string) (Disk, error) {
 	if err := errors.Join(unix.Stat(dir, &st), unix.Statfs(dir, &fs)); err != nil {
 		return Disk{}, &os.PathError{Op: "statfs", Path: dir, Err: err}
 	}
-	block := uint64(fs.Bsize) //nolint:gosec // never negative
+	block := uint64(fs.Frsize)
 	return Disk{
 		Device: st.Dev, Type: diskTypes[fs.Type],
 		ReadOnly: fs.Flags&unix.ST_RDONLY != 0, NoExec: fs.Flags&unix.ST_NOEXEC != 0,
