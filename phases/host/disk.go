@@ -77,7 +77,8 @@ func (h *Host) SyncLatency(ctx context.Context, path string) (p99 time.Duration,
 	if err != nil {
 		return 0, 0, &os.PathError{Op: "measure writes in", Path: dir, Err: err}
 	}
-	defer unix.Close(fd)
+	file := os.NewFile(uintptr(fd), "latency")
+	defer file.Close()
 	took, err := syncWrites(ctx, fd)
 	if err != nil || len(took) < syncsLeast {
 		return 0, len(took), err
