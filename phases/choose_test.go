@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -187,52 +186,6 @@ func TestKubeletConfigFollowsFacts(t *testing.T) {
 	ipv6 := (&Env{Config: validConfig(t, "ipv6")}).kubeletConfig("")
 	if ipv6.ClusterDNS != "fd00:10:96::a" || ipv6.Loopback != "::1" {
 		t.Errorf("DNS at %s, loopback %s", ipv6.ClusterDNS, ipv6.Loopback)
-	}
-}
-
-func TestCheckMachine(t *testing.T) {
-	if found := checkMachine(host.Facts{Systemd: true}); len(found) > 0 {
-		t.Errorf("with systemd: %v", found)
-	}
-	found := checkMachine(host.Facts{})
-	if len(found) != 1 {
-		t.Fatalf("without systemd: %v", found)
-	}
-	checkError(t, found[0], "systemd does not run this machine")
-}
-
-func TestMachineWarnings(t *testing.T) {
-	good := host.Facts{CPUs: 2, Memory: 2 << 30, CgroupVersion: 2, SysResource: true, ResolvConf: true}
-	cases := []struct {
-		name   string
-		change func(*host.Facts)
-		want   []string // beginnings
-	}{
-		{"none", func(*host.Facts) {}, nil},
-		{"one CPU", func(f *host.Facts) { f.CPUs = 1 }, []string{"1 CPU: "}},
-		{"exactly enough memory", func(f *host.Facts) { f.Memory = 1700 << 20 }, nil},
-		{"too little memory", func(f *host.Facts) { f.Memory = 1700<<20 - 1 }, []string{"1699 MiB of memory: "}},
-		{"cgroup 1", func(f *host.Facts) { f.CgroupVersion = 1 }, []string{"cgroup version 1: "}},
-		{"swap", func(f *host.Facts) { f.Swap = true }, []string{"swap is on: "}},
-		{"container", func(f *host.Facts) { f.SysResource = false }, []string{"no CAP_SYS_RESOURCE: "}},
-		{"no resolver", func(f *host.Facts) { f.ResolvConf = false }, []string{"no /etc/resolv.conf: "}},
-		{"resolved only", func(f *host.Facts) { f.ResolvConf, f.ResolvedConf = false, true }, nil},
-		{"two", func(f *host.Facts) { f.CPUs, f.Swap = 1, true }, []string{"1 CPU: ", "swap is on: "}},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			facts := good
-			c.change(&facts)
-			got := machineWarnings(facts)
-			if len(got) != len(c.want) {
-				t.Fatalf("%q, want %q", got, c.want)
-			}
-			for i := range got {
-				if !strings.HasPrefix(got[i], c.want[i]) {
-					t.Errorf("%q, want %q", got[i], c.want[i])
-				}
-			}
-		})
 	}
 }
 

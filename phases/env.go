@@ -30,6 +30,7 @@ type Env struct {
 	// restarts nothing.
 	Timeout time.Duration
 	Keep    Keep      // what reset leaves
+	Ignore  []string  // IDs of findings that preflight passes over
 	Began   time.Time // of this run: what was logged before is of another
 
 	phase     string

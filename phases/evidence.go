@@ -18,6 +18,10 @@ import (
 // must not keep the rest from being looked at.
 const evidenceTimeout = 2 * time.Second
 
+// answerTimeout is shorter: an API server that waits for etcd takes connections and says
+// nothing, and each look would last as long.
+const answerTimeout = time.Second
+
 // daemons are the units whose state and journal are evidence.
 var daemons = []string{"containerd.service", "kubelet.service"}
 
@@ -28,6 +32,7 @@ func (e *Env) evidence(ctx context.Context, since time.Time) *diagnose.Evidence 
 	// Each part writes fields of its own.
 	sideBySide(
 		func() { found.Units = e.unitEvidence(ctx) },
+		func() { found.StaticPods, _ = e.manifestUIDs() }, // none are known while one can't be read
 		func() { found.Journal = e.journalEvidence(ctx, since) },
 		func() { found.Pods, found.RuntimeError = e.podEvidence(ctx) },
 		func() { found.API = e.apiServerEvidence(ctx) },
@@ -67,10 +72,6 @@ func (e *Env) settings() diagnose.Settings {
 	return s
 }
 
-func (e *Env) machine(_ context.Context) *diagnose.Machine {
-	return &diagnose.Machine{Settings: e.settings(), Now: time.Now()}
-}
-
 func (e *Env) unitEvidence(ctx context.Context) map[string]diagnose.Unit {
 	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
 	defer cancel()
@@ -78,7 +79,7 @@ func (e *Env) unitEvidence(ctx context.Context) map[string]diagnose.Unit {
 	for _, name := range daemons {
 		s, err := e.Host.UnitState(ctx, name)
 		if err == nil {
-			units[name] = diagnose.Unit{Load: s.Load, Active: s.Active, Sub: s.Sub, Result: s.Result, ExitStatus: s.ExitStatus}
+			units[name] = diagnose.Unit{Load: s.Load, Active: s.Active, Sub: s.Sub, Result: s.Result, ExitStatus: s.ExitStatus, Started: s.Started}
 		}
 	}
 	return units
@@ -140,7 +141,7 @@ func podOfSandbox(p runtime.Sandbox) diagnose.Pod {
 // apiServerEvidence asks the API server of this node as super-admin, whose rights need
 // nothing in the cluster.
 func (e *Env) apiServerEvidence(ctx context.Context) diagnose.Server {
-	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	s := diagnose.Server{Address: net.JoinHostPort(e.Config.AdvertiseAddress.String(), strconv.Itoa(e.Config.BindPort))}
 	if s.Dial = dial(ctx, s.Address); s.Dial != diagnose.Open {

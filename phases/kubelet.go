@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 	"bootstrap/templates"
 )
@@ -48,12 +50,31 @@ func runKubelet(ctx context.Context, env *Env) error {
 		return err
 	}
 	if err := env.configureKubelet(ctx, program.path, runtime.Endpoint); err != nil {
-		return err
+		return env.explained(ctx, kubeletDiskError(err))
 	}
 	if _, err := env.Host.StartUnit(ctx, networkOnline); err != nil {
 		return err
 	}
 	return env.startUnit(ctx, "kubelet.service", kubeletConfig, kubeletUnitFile, kubeletDropIn, kubeletConf)
+}
+
+// kubeletDiskError names the cause if the kubelet's folder can't be written.
+func kubeletDiskError(err error) error {
+	var at *fs.PathError
+	if !errors.As(err, &at) || !strings.HasPrefix(at.Path, kubeletDir) {
+		return err
+	}
+	id := ""
+	switch {
+	case host.IsFull(err):
+		id = "kubelet-disk-full"
+	case host.IsReadOnly(err):
+		id = "kubelet-disk-read-only"
+	default:
+		return err
+	}
+	entry, _ := diagnose.Find(id)
+	return &CauseError{Finding: entry.Found(diagnose.Finding{Level: diagnose.Error, What: err.Error(), See: "df -h " + kubeletDir}), err: err}
 }
 
 // kernelSetting is a sysctl and its value.

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"bootstrap/phases/config"
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 )
 
@@ -34,34 +35,97 @@ func runPreflight(ctx context.Context, env *Env) error {
 	if r, open := env.Host.Unfinished(); open {
 		env.note("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
 	}
-	for _, warning := range machineWarnings(env.Facts) {
-		env.warn("%s", warning)
+	found := env.inspect(ctx).Findings
+	var stops []error
+	for _, f := range found {
+		if f.Level == diagnose.Error {
+			stops = append(stops, &CauseError{Finding: f})
+			continue
+		}
+		env.warn("%s: %s; %s", f.ID, f.What, f.Remedy)
 	}
-	findings := slices.Concat(
-		checkMachine(env.Facts),
-		checkIgnored(env.Config.IgnorePreflight),
-		env.checkSettled(),
-		env.checkBundle(ctx),
-		env.checkChoices(ctx),
-		env.checkPorts(),
-		env.checkForeignFiles(),
-		env.checkForeignRules(ctx),
-	)
-	if len(findings) > 0 {
-		return &PreflightError{Findings: findings}
+	if len(stops) > 0 {
+		return &PreflightError{Findings: stops}
 	}
 	return nil
 }
 
+// Inspection is what preflight has found.
+type Inspection struct {
+	Checks   int // how many things were looked for
+	Findings []diagnose.Finding
+	Unread   []string // what could not be looked at, each with its reason
+}
+
+// Inspect looks at this machine as init does before it changes anything.
+func Inspect(ctx context.Context, env *Env) Inspection {
+	return env.forPhase(preflight.Name).inspect(ctx)
+}
+
+func (e *Env) inspect(ctx context.Context) Inspection {
+	var m *diagnose.Machine
+	var bundled, decided []error
+	sideBySide(
+		func() { m = e.wholeMachine(ctx) },
+		func() { bundled = e.checkBundle(ctx) },
+		func() { decided = e.decide(ctx) },
+	)
+	if text := addressNote(m); text != "" {
+		e.note("%s", text)
+	}
+	found := slices.Concat(diagnose.Preflight(m), findings(bundled), findings(decided))
+	found = slices.DeleteFunc(found, func(f diagnose.Finding) bool { return slices.Contains(e.Ignore, f.ID) })
+	return Inspection{Checks: len(diagnose.Checks()), Findings: diagnose.InOrder(found), Unread: m.Unread}
+}
+
+// decide finds what takes more than facts to tell.
+func (e *Env) decide(ctx context.Context) []error {
+	return slices.Concat(
+		checkIgnored(e.Config.IgnorePreflight),
+		e.checkSettled(),
+		e.checkChoices(ctx),
+		e.checkPorts(),
+		e.checkForeignFiles(),
+		e.checkForeignRules(ctx),
+	)
+}
+
+// findings are errors as preflight tells them. One without an ID is of a look that
+// came to nothing.
+func findings(errs []error) []diagnose.Finding {
+	var all []diagnose.Finding
+	for _, err := range errs {
+		if cause := (*CauseError)(nil); errors.As(err, &cause) {
+			all = append(all, cause.Finding)
+			continue
+		}
+		all = append(all, diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: hintOf(err)})
+	}
+	return all
+}
+
+// found makes an error the finding of an entry, which stops init.
+func found(id string, err error) error {
+	entry, _ := diagnose.Find(id) // a test knows that there is one
+	return &CauseError{Finding: entry.Found(diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: hintOf(err)}), err: err}
+}
+
+// CheckIgnore wants every ID to be one of a check that init can go on without.
+func CheckIgnore(ids []string) error {
+	var errs []error
+	for _, id := range ids {
+		switch entry, known := diagnose.Find(id); {
+		case !known:
+			errs = append(errs, withHint(fmt.Errorf("--ignore %s: there is no such check", id), "see their names: bootstrap explain"))
+		case entry.Check == nil:
+			errs = append(errs, fmt.Errorf("--ignore %s: it can't be ignored: init does not work past it", id))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // ErrNotRoot is what a user who may not change this machine is told.
 var ErrNotRoot = withHint(errors.New("not root"), "run it with sudo")
-
-func checkMachine(f host.Facts) []error {
-	if f.Systemd {
-		return nil
-	}
-	return []error{errors.New("systemd does not run this machine, and it has to start the kubelet")}
-}
 
 // enforced are kubeadm's names of the checks that init can't go on without; all others
 // are warnings here.
@@ -80,29 +144,11 @@ func checkIgnored(names []string) []error {
 	var findings []error
 	for _, name := range names {
 		if enforced.MatchString(name) {
-			findings = append(findings, withHint(fmt.Errorf("nodeRegistration.ignorePreflightErrors: %s can't be ignored: init does not work past it", name),
-				"leave it out; what is found is said, each with its remedy"))
+			findings = append(findings, found("check-not-ignorable",
+				fmt.Errorf("nodeRegistration.ignorePreflightErrors: %s can't be ignored: init does not work past it", name)))
 		}
 	}
 	return findings
-}
-
-// machineWarnings tell what was detected and what follows from it.
-func machineWarnings(f host.Facts) []string {
-	var warnings []string
-	add := func(when bool, format string, args ...any) {
-		if when {
-			warnings = append(warnings, fmt.Sprintf(format, args...))
-		}
-	}
-	const mib = 1 << 20
-	add(f.CPUs < 2, "%d CPU: a control plane needs 2 to answer in time", f.CPUs)
-	add(f.Memory < 1700*mib, "%d MiB of memory: a control plane needs 1700", f.Memory/mib)
-	add(f.CgroupVersion == 1, "cgroup version 1: the kubelet is told to accept it (failCgroupV1: false)")
-	add(f.Swap, "swap is on: the kubelet is told to accept it (failSwapOn: false); pods do not use it")
-	add(!f.SysResource, "no CAP_SYS_RESOURCE: OOM scores cannot be lowered here; containerd and kubelet are told so")
-	add(!f.ResolvConf && !f.ResolvedConf, "no /etc/resolv.conf: pods get no resolver from this machine")
-	return warnings
 }
 
 func (e *Env) checkBundle(ctx context.Context) []error {
@@ -112,11 +158,11 @@ func (e *Env) checkBundle(ctx context.Context) []error {
 	index := e.Bundle.Index()
 	e.note("bundle: Kubernetes %s in %s", index.Kubernetes, e.Bundle.Path())
 	if err := index.Check(e.Facts.Arch); err != nil {
-		return []error{err}
+		return []error{found("bundle-damaged", err)}
 	}
 	e.waiting("verifying %s", e.Bundle.Path())
 	if err := e.Bundle.Verify(ctx); err != nil {
-		return []error{fmt.Errorf("bundle %s: %w", e.Bundle.Path(), err)}
+		return []error{found("bundle-damaged", fmt.Errorf("bundle %s: %w", e.Bundle.Path(), err))}
 	}
 	return e.checkBundleImages()
 }
@@ -131,9 +177,14 @@ func (e *Env) checkBundleImages() []error {
 }
 
 func (e *Env) checkChoices(ctx context.Context) []error {
-	_, runtimeErr := e.chooseRuntime()
-	_, kubeletErr := e.chooseKubelet(ctx)
-	return slices.DeleteFunc([]error{runtimeErr, kubeletErr}, func(err error) bool { return err == nil })
+	var errs []error
+	if _, err := e.chooseRuntime(); err != nil {
+		errs = append(errs, found("no-runtime", err))
+	}
+	if _, err := e.chooseKubelet(ctx); err != nil {
+		errs = append(errs, found("no-kubelet", err))
+	}
+	return errs
 }
 
 // checkPorts tries to bind what the control plane will. On a re-run its own
@@ -142,17 +193,27 @@ func (e *Env) checkPorts() []error {
 	if e.made(manifestFile("etcd")) || e.made(manifestFile("kube-apiserver")) {
 		return nil
 	}
-	var findings []error
+	var taken []error
 	for _, p := range ports(e.Config) {
 		listener, err := net.Listen("tcp", p.address.String())
-		if err != nil {
-			findings = append(findings, withHint(fmt.Errorf("port %d, for %s, is taken: %w", p.address.Port(), p.owner, err),
-				"see by whom: ss -ltnp 'sport = :%d'", p.address.Port()))
+		if err == nil {
+			listener.Close()
 			continue
 		}
-		listener.Close()
+		if !host.IsNotHere(err) { // the address is a finding of its own
+			taken = append(taken, e.portTaken(p, err))
+		}
 	}
-	return findings
+	return taken
+}
+
+func (e *Env) portTaken(p port, err error) error {
+	n := p.address.Port()
+	what := fmt.Errorf("port %d, for %s, is taken: %w", n, p.owner, err)
+	if by := e.Host.Listener(n); by != "" {
+		what = fmt.Errorf("port %d, for %s, is taken by %s: %w", n, p.owner, by, err)
+	}
+	return found("port-taken", withHint(what, "see by whom: ss -ltnp 'sport = :%d'", n))
 }
 
 type port struct {
@@ -188,8 +249,7 @@ func (e *Env) checkForeignFiles() []error {
 	for _, name := range nodeComponents(e.Config) {
 		file := manifestFile(name)
 		if e.exists(file) && !e.made(file) {
-			findings = append(findings, withHint(fmt.Errorf("%s is there, and bootstrap did not make it", file),
-				"if it is of an old cluster, remove that first: kubeadm reset"))
+			findings = append(findings, found("foreign-manifest", fmt.Errorf("%s is there, and bootstrap did not make it", file)))
 		}
 	}
 	findings = append(findings, e.foreignLinks()...)
@@ -198,8 +258,8 @@ func (e *Env) checkForeignFiles() []error {
 	}
 	dir := e.Config.Etcd.DataDir
 	if left, _ := filepath.Glob(e.Host.Path(dir) + "/*"); len(left) > 0 && !isNewDisk(left) && !slices.ContainsFunc(e.Host.Entries(), isEtcdData) {
-		findings = append(findings, withHint(fmt.Errorf("%s holds data that is not of this cluster", dir),
-			"keep it elsewhere: mv %s %s.old", dir, dir))
+		findings = append(findings, found("foreign-etcd-data", withHint(fmt.Errorf("%s holds data that is not of this cluster", dir),
+			"keep it elsewhere: mv %s %s.old", dir, dir)))
 	}
 	return findings
 }
@@ -220,8 +280,8 @@ func (e *Env) foreignLinks() []error {
 		if _, err := net.InterfaceByName(name); err != nil {
 			continue
 		}
-		findings = append(findings, withHint(fmt.Errorf("a network link %s is there, and bootstrap did not make it", name),
-			"if nobody needs it: ip link delete %s", name))
+		findings = append(findings, found("foreign-link", withHint(fmt.Errorf("a network link %s is there, and bootstrap did not make it", name),
+			"if nobody needs it: ip link delete %s", name)))
 	}
 	return findings
 }
@@ -239,14 +299,14 @@ func (e *Env) checkForeignRules(ctx context.Context) []error {
 		taken.Chains = append(taken.Chains, network.Chains...)
 		taken.Tables = slices.Concat(taken.Tables, network.Tables) // a copy: they are shared
 	}
-	found, err := e.Host.ForeignRules(ctx, taken)
+	foreign, err := e.Host.ForeignRules(ctx, taken)
 	if err != nil {
 		return []error{err}
 	}
 	var findings []error
-	for _, name := range found {
-		findings = append(findings, withHint(fmt.Errorf("the firewall has a %s, and bootstrap did not make it", name),
-			"if it is of an old cluster: %s", removeRules(name)))
+	for _, name := range foreign {
+		findings = append(findings, found("foreign-rules", withHint(fmt.Errorf("the firewall has a %s, and bootstrap did not make it", name),
+			"if it is of an old cluster: %s", removeRules(name))))
 	}
 	return findings
 }

@@ -48,7 +48,7 @@ func runRuntime(ctx context.Context, env *Env) error {
 		err = env.startRuntime(ctx, choice)
 	}
 	if err != nil {
-		return err
+		return env.explained(ctx, err) // such as a unit that is masked
 	}
 	if err := env.waitForRuntime(ctx, choice); err != nil {
 		return err
@@ -60,10 +60,7 @@ func runRuntime(ctx context.Context, env *Env) error {
 }
 
 func (e *Env) prepareKernel(ctx context.Context) error {
-	settings := []string{"net.ipv4.ip_forward"}
-	if e.Config.AdvertiseAddress.Is6() || len(e.Config.Networking.PodSubnets) > 1 {
-		settings = append(settings, "net.ipv6.conf.all.forwarding")
-	}
+	settings := e.forwarding()
 	text := sysctlText
 	for _, key := range settings {
 		text += key + " = 1\n"
@@ -86,6 +83,15 @@ func (e *Env) prepareKernel(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// forwarding are the kernel settings by which packets of pods pass.
+func (e *Env) forwarding() []string {
+	settings := []string{"net.ipv4.ip_forward"}
+	if e.Config.AdvertiseAddress.Is6() || len(e.Config.Networking.PodSubnets) > 1 {
+		settings = append(settings, "net.ipv6.conf.all.forwarding")
+	}
+	return settings
 }
 
 func (e *Env) installContainerd(ctx context.Context) error {

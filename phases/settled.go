@@ -102,8 +102,7 @@ func (e *Env) checkSettled() []error {
 	for _, s := range settled(e.Config) {
 		was, known := before[s.Field]
 		if known && was != s.Value && !e.isSo(s) {
-			findings = append(findings, withHint(errors.New(s.differs(was)),
-				"give the value it has, or start anew: bootstrap reset"))
+			findings = append(findings, found("setting-settled", errors.New(s.differs(was))))
 		}
 	}
 	return findings

@@ -198,8 +198,8 @@ func (e *Env) disks() []Disk {
 		if path == "" || !e.exists(path) {
 			continue
 		}
-		if space, err := e.Host.Space(path); err == nil {
-			all = append(all, Disk{Path: path, FreeBytes: space.Free, SizeBytes: space.Size})
+		if disk, err := e.Host.Disk(path); err == nil {
+			all = append(all, Disk{Path: path, FreeBytes: disk.Available, SizeBytes: disk.Size})
 		}
 	}
 	return all

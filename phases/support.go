@@ -77,7 +77,7 @@ func WriteSupport(ctx context.Context, env *Env, r SupportRequest, w io.Writer) 
 	var files []SupportFile
 	var report SupportReport
 	for _, part := range env.supportParts(r) {
-		g := gather(ctx, part)
+		g := collect(ctx, part)
 		if ctx.Err() != nil {
 			return report, context.Cause(ctx)
 		}
@@ -131,9 +131,9 @@ func (g *gathered) miss(name string, err error) {
 	}
 }
 
-// gather runs a part. What does not end in time is given up: a read from a disk that
+// collect runs a part. What does not end in time is given up: a read from a disk that
 // hangs can't be stopped.
-func gather(ctx context.Context, part supportPart) *gathered {
+func collect(ctx context.Context, part supportPart) *gathered {
 	ctx, cancel := context.WithTimeout(ctx, supportPatience)
 	defer cancel()
 	done := make(chan *gathered, 1)

@@ -33,7 +33,7 @@ var kubeconfigPatterns = []string{kubernetesDir + "/*.conf", kubeletDir + "/kube
 // found on this machine, and by their form in the files of the archive that set up the
 // node.
 func (e *Env) knownSecrets(ctx context.Context, files []SupportFile) []string {
-	g := gather(ctx, supportPart{name: "secrets", read: func(ctx context.Context, g *gathered) {
+	g := collect(ctx, supportPart{name: "secrets", read: func(ctx context.Context, g *gathered) {
 		for _, secret := range e.machineSecrets(ctx) {
 			g.add("", []byte(secret), false)
 		}

@@ -25,6 +25,7 @@ type initOptions struct {
 	root       string
 	timeout    time.Duration
 	skipPhases []string
+	ignore     []string
 	dryRun     bool
 	output     string
 
@@ -68,6 +69,7 @@ func newInitCommand() *cobra.Command {
 		},
 	}
 	o.addFlags(cmd)
+	addIgnoreFlag(cmd, &o.ignore)
 	cmd.Flags().StringSliceVar(&o.skipPhases, "skip-phases", nil, "phases to leave out")
 	cmd.AddCommand(newInitPhaseCommand(&o))
 	return cmd
@@ -161,6 +163,9 @@ func runInit(ctx context.Context, o initOptions, plan phases.Plan) error {
 
 // env opens what phases work with. Nothing is changed by it.
 func (o initOptions) env() (*phases.Env, func(), error) {
+	if err := phases.CheckIgnore(o.ignore); err != nil {
+		return nil, nil, err
+	}
 	facts, err := host.ReadFacts(o.root)
 	if err != nil {
 		return nil, nil, err
@@ -198,7 +203,7 @@ func (o initOptions) env() (*phases.Env, func(), error) {
 			b.Close()
 		}
 	}
-	return &phases.Env{Config: c, Host: h, Facts: facts, Bundle: b, Patches: patches, Timeout: o.timeout, Began: time.Now()}, closeAll, nil
+	return &phases.Env{Config: c, Host: h, Facts: facts, Bundle: b, Patches: patches, Timeout: o.timeout, Ignore: o.ignore, Began: time.Now()}, closeAll, nil
 }
 
 // openHost opens the machine, to change it or only to plan, or says in a user's words

@@ -19,10 +19,11 @@ func newRootCommand() *cobra.Command {
 		Long: `bootstrap turns a fresh systemd Linux machine into a Kubernetes control plane,
 from one file and without a network, and takes every trace of it away again.
 
-  sudo bootstrap init      make the control plane
-  sudo bootstrap status    how it is
-  sudo bootstrap ledger    what it did
-  sudo bootstrap reset     undo it
+  sudo bootstrap preflight  check the machine
+  sudo bootstrap init       make the control plane
+  sudo bootstrap status     how it is
+  sudo bootstrap ledger     what it did
+  sudo bootstrap reset      undo it
 
 ` + exitCodes,
 		SilenceErrors: true,
@@ -31,7 +32,7 @@ from one file and without a network, and takes every trace of it away again.
 		RunE:          needsCommand,
 	}
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(&helpError{err, c}) })
-	cmd.AddCommand(newInitCommand(), newResetCommand(), newLedgerCommand(), newConfigCommand(), newTokenCommand(), newKubeconfigCommand(),
+	cmd.AddCommand(newPreflightCommand(), newInitCommand(), newResetCommand(), newLedgerCommand(), newConfigCommand(), newTokenCommand(), newKubeconfigCommand(),
 		newStatusCommand(), newPodsCommand(), newBundleCommand(), newCompletionCommand(), newVersionCommand(),
 		newExplainCommand(), newSupportCommand(), newOutputTopic(), newCausesTopic())
 	completeFlags(cmd)

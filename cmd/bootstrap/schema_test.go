@@ -104,10 +104,10 @@ func (p page) checkValue(section, path string, f field, value any) error {
 	case []any:
 		got = "list"
 		for _, each := range v {
-			if _, word := each.(string); word {
+			object, ok := each.(map[string]any)
+			if _, text := each.(string); text && p.fields[section][path].kind == "list" && !p.hasBelow(section, path) {
 				continue
 			}
-			object, ok := each.(map[string]any)
 			if !ok {
 				return fmt.Errorf("%s: %s holds %v", section, path, each)
 			}
@@ -120,6 +120,16 @@ func (p page) checkValue(section, path string, f field, value any) error {
 		return fmt.Errorf("%s: %s is %v, want %s", section, path, value, f.kind)
 	}
 	return p.checkWord(path, value)
+}
+
+// hasBelow tells whether a list is one of objects.
+func (p page) hasBelow(section, path string) bool {
+	for field := range p.fields[section] {
+		if strings.HasPrefix(field, path+"[].") {
+			return true
+		}
+	}
+	return false
 }
 
 // checkWord wants words of a list to be in the list.
@@ -145,6 +155,9 @@ func (p page) checkLines(output string) error {
 		section := "Event"
 		if i == len(lines)-1 {
 			section = "Result"
+		}
+		if _, ok := object["findings"]; ok && len(lines) == 1 {
+			section = "Preflight"
 		}
 		if _, ok := object["records"]; ok && len(lines) == 1 {
 			section = "Ledger"
@@ -178,7 +191,8 @@ func TestSchemaHoldsEveryField(t *testing.T) {
 	}
 	for section, value := range map[string]any{
 		"Event": eventLine{}, "Result": result{}, "Ledger": ledgerObject{},
-		"Pods": podsObject{}, "Status": statusObject{}, "Tokens": tokenList{}, "Images": imagesObject{}, "Causes": causesObject{},
+		"Preflight": preflightObject{}, "Pods": podsObject{}, "Status": statusObject{}, "Tokens": tokenList{},
+		"Images": imagesObject{}, "Causes": causesObject{},
 	} {
 		want := map[string]field{}
 		jsonFields("", reflect.TypeOf(value), want)

@@ -22,13 +22,6 @@ func apiServerEntries() []Entry {
 			Cause:  firewallDropsAPI,
 		},
 		{
-			ID:     "external-etcd-unreachable",
-			Title:  "an etcd elsewhere does not answer",
-			Means:  "kube-apiserver can't start without etcd, and gives up after 20 s.",
-			Remedy: "see that etcd runs there, that etcd.external.endpoints are right, and that no firewall is between",
-			Cause:  externalEtcd,
-		},
-		{
 			ID:     "etcd-refuses-api",
 			Title:  "etcd and the API server do not trust each other's certificates",
 			Means:  "The connection is made, but one side does not take the certificate of the other.",

@@ -30,15 +30,6 @@ func componentEntries() []Entry {
 			},
 		},
 		{
-			ID:     "port-taken",
-			Title:  "another program listens on a port that a component needs",
-			Means:  "The component ends as soon as it tries to listen. Two control planes on one machine, or a program that began between preflight and now.",
-			Remedy: "stop the program that holds the port; the kubelet then starts the component by itself",
-			Cause: func(e *Evidence) []Finding {
-				return e.eachComponent(func(name string) *Finding { return e.portHeld(name) })
-			},
-		},
-		{
 			ID:     "component-refuses-settings",
 			Title:  "a component refuses its settings or a file that they name",
 			Means:  "The program reads its command line and files, says what is wrong, and ends; the kubelet starts it again and again.",

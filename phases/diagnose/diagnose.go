@@ -47,6 +47,7 @@ type Finding struct {
 func Catalogue() []Entry {
 	return slices.Concat(
 		machineEntries(),
+		preflightEntries(),
 		runtimeEntries(),
 		kubeletEntries(),
 		manifestEntries(),
@@ -79,6 +80,22 @@ func Preflight(m *Machine) []Finding {
 			found = append(found, entry.all(entry.Check(m))...)
 		}
 	}
+	return found
+}
+
+// Checks are the entries that are looked for before init.
+func Checks() []Entry {
+	checks := slices.DeleteFunc(Catalogue(), func(e Entry) bool { return e.Check == nil })
+	return append(checks, decidedEntries()...)
+}
+
+// InOrder sorts findings as the catalogue has them.
+func InOrder(found []Finding) []Finding {
+	place := map[string]int{}
+	for i, entry := range Catalogue() {
+		place[entry.ID] = i
+	}
+	slices.SortStableFunc(found, func(a, b Finding) int { return place[a.ID] - place[b.ID] })
 	return found
 }
 

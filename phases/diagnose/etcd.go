@@ -7,13 +7,13 @@ import (
 
 // What etcd says of its data and its disk.
 var (
-	noSpace    = regexp.MustCompile(`no space left on device|disk quota exceeded`)
-	readOnly   = regexp.MustCompile(`read-only file system`)
-	noAccess   = regexp.MustCompile(`(?:open|mkdir|access|stat|create|fsync|lock)? ?(/\S+)?:? ?permission denied`)
-	corrupt    = regexp.MustCompile(`crc mismatch|file corrupt|invalid database|checksum error|snap: .*(?:corrupt|empty)|wal: (?:file not found|crc|slice|max entry)|max entry size limit exceeded|unexpected EOF|failed to recover v3 backend|version mismatch`)
-	slowDisk   = regexp.MustCompile(`slow fdatasync|slow fsync|leader failed to send out heartbeat on time`)
-	noLeader   = regexp.MustCompile(`no leader|lost leader|is starting a new election|prober detected unhealthy status|failed to reach the peer`)
-	quotaFull  = regexp.MustCompile(`database space exceeded|alarm.*NOSPACE|NOSPACE`)
+	noSpace   = regexp.MustCompile(`no space left on device|disk quota exceeded`)
+	readOnly  = regexp.MustCompile(`read-only file system`)
+	noAccess  = regexp.MustCompile(`(?:open|mkdir|access|stat|create|fsync|lock)? ?(/\S+)?:? ?permission denied`)
+	corrupt   = regexp.MustCompile(`crc mismatch|file corrupt|invalid database|checksum error|snap: .*(?:corrupt|empty)|wal: (?:file not found|crc|slice|max entry)|max entry size limit exceeded|unexpected EOF|failed to recover v3 backend|version mismatch`)
+	saysSlow  = regexp.MustCompile(`slow fdatasync|slow fsync|leader failed to send out heartbeat on time`)
+	noLeader  = regexp.MustCompile(`no leader|lost leader|is starting a new election|prober detected unhealthy status|failed to reach the peer`)
+	quotaFull = regexp.MustCompile(`database space exceeded|alarm.*NOSPACE|NOSPACE`)
 )
 
 func etcdEntries() []Entry {
@@ -129,7 +129,7 @@ func etcdSlowDisk(e *Evidence) []Finding {
 	if c == nil || !c.Running {
 		return nil
 	}
-	line, match := lastMatch(c.Log, slowDisk)
+	line, match := lastMatch(c.Log, saysSlow)
 	if match == nil {
 		return nil
 	}

@@ -39,8 +39,9 @@ type Evidence struct {
 	Journal map[string][]Line // of those, since the run began; oldest first
 	Kernel  []Line            // the kernel's log since then, as far as it may be read
 
-	RuntimeError string // why the runtime does not answer; empty if it does
-	Pods         []Pod  // by name, then the newest first
+	RuntimeError string            // why the runtime does not answer; empty if it does
+	Pods         []Pod             // by name, then the newest first
+	StaticPods   map[string]string // UIDs of the static pods on disk, by the pods' names
 
 	API  Server // the API server, asked as super-admin at its own address
 	Etcd Server // the member on this node, at its metrics port
@@ -57,6 +58,7 @@ type Unit struct {
 	Sub        string
 	Result     string
 	ExitStatus int
+	Started    time.Time // the newest main process, also if it has ended
 }
 
 // Runs tells whether the unit is up, and not between two tries.
@@ -168,7 +170,7 @@ func (e *Evidence) container(component string) *Container {
 func (e *Evidence) tries(component string) []Container {
 	var all []Container
 	for _, p := range e.Pods {
-		if p.Namespace != "kube-system" || p.Name != component+"-"+e.Settings.NodeName {
+		if p.Namespace != "kube-system" || p.Name != component+"-"+e.Settings.NodeName || e.outdated(p) {
 			continue
 		}
 		for _, c := range p.Containers {
@@ -179,6 +181,12 @@ func (e *Evidence) tries(component string) []Container {
 	}
 	slices.SortStableFunc(all, func(a, b Container) int { return b.Started.Compare(a.Started) })
 	return all
+}
+
+// outdated pods are of a manifest that has been replaced: what ailed them may be mended.
+func (e *Evidence) outdated(p Pod) bool {
+	uid := e.StaticPods[p.Name]
+	return uid != "" && p.Namespace == "kube-system" && p.UID != uid
 }
 
 // ended is the newest try that has failed, if the container does not run now or has

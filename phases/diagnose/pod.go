@@ -1,3 +1,315 @@
 package diagnose
 
-func podEntries() []Entry { return nil }
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// sayAgain is within what time the kubelet tries again what fails, and says so.
+const sayAgain = 45 * time.Second
+
+// What the kubelet and the runtime say of pods that do not start.
+var (
+	syncFailed  = regexp.MustCompile(`"Error syncing pod, skipping" err="\[?failed to \\"(\w+)\\" for \\"([^\\"]+)\\" with (\w+): (.+)" pod="([^"]+)" podUID="([^"]+)"`)
+	mountFailed = regexp.MustCompile(`MountVolume\.SetUp failed for volume "([^"]+)".* pod "([^"]+)" \(UID: "([^"]+)"\) : (.+)`)
+	pauseImage  = regexp.MustCompile(`failed to get sandbox image "([^"]+)": (.+)`)
+	anyImage    = regexp.MustCompile(`image "([^"]+)"`)
+	pullFailed  = regexp.MustCompile(`.*failed to (?:do request: \w+ "[^"]+"|resolve (?:reference "[^"]+"|image)|pull and unpack image "[^"]+"): (.+)`)
+	hostPath    = regexp.MustCompile(`hostPath type check failed: (\S+) is not an? (.+)`)
+	cannotRun   = regexp.MustCompile(`exec "?(/[^\s:"]+)"?: (exec format error|permission denied|no such file or directory)|exec: "([^"]+)": ((?:stat [^:]+: )?(?:exec format error|permission denied|no such file or directory|executable file not found in \$PATH|is a directory))`)
+	cniMissing  = regexp.MustCompile(`failed to find plugin "([^"]+)" in path \[([^\]]*)\]`)
+	cniInvalid  = regexp.MustCompile(`(?:cni config load failed|failed to load CNI config(?: list)? file|error parsing configuration).*`)
+	noNetwork   = regexp.MustCompile(`"Container runtime network not ready" networkReady="NetworkReady=false reason:NetworkPluginNotReady message:(.+?)"`)
+	mayPass     = regexp.MustCompile(`(?i)deadline exceeded|is reserved for|timed out|timeout|canceled|cache`)
+)
+
+// podEntries are about pods whose sandbox, image or container does not come up.
+func podEntries() []Entry {
+	return []Entry{
+		{
+			ID:     "pause-image-missing",
+			Title:  "the image that every pod starts with is missing",
+			Means:  "The runtime starts each pod with a small image of its own, pause, which holds the pod's namespaces. It is not on this machine and could not be pulled.",
+			Remedy: "run bootstrap init again: it brings the image; if it is another one, name it in containerd's configuration (pinned_images, sandbox) or see that it can be pulled",
+			Cause:  pauseImageMissing,
+		},
+		{
+			ID:     "image-missing",
+			Title:  "the image of a container is missing and could not be pulled",
+			Means:  "It was removed since it was imported, or never was here, and its registry could not be reached or has no such image.",
+			Remedy: "run bootstrap init again: it imports the images of the bundle; without a bundle, see that the registry can be reached",
+			Cause:  imageMissing,
+		},
+		{
+			ID:     "image-cannot-run",
+			Title:  "the program in a container's image can't be run",
+			Means:  "The image is of another processor, or damaged, or has no such program. The kubelet tries again and again.",
+			Remedy: "remove the image (ctr -n k8s.io images rm IMAGE) and run bootstrap init again; if it is your own, build it for this machine's processor",
+			Cause: func(e *Evidence) []Finding {
+				return e.endedComponents(imageCannotRun)
+			},
+		},
+		{
+			ID:     "container-oom-killed",
+			Title:  "a container was killed for want of memory",
+			Means:  "It took more than its memory limit, or the machine had none left; the kernel then kills its largest process.",
+			Remedy: "raise or take away its limit (a patch sets it); if it has none, the machine needs more memory: 1700 MiB at least",
+			Cause: func(e *Evidence) []Finding {
+				return e.endedComponents(e.oomKilled)
+			},
+		},
+		{
+			ID:     "host-path-missing",
+			Title:  "a path of this machine that a pod mounts is missing",
+			Means:  "The pod's manifest wants a folder or file of the machine, and says of which type. The kubelet starts no container before it is there.",
+			Remedy: "create it; or correct extraVolumes in the config file, or the patch, and run bootstrap init again",
+			Cause:  hostPathMissing,
+		},
+		{
+			ID:     "cni-config-invalid",
+			Title:  "the configuration of the pod network is damaged",
+			Means:  "The runtime can't read the first file in /etc/cni/net.d: the Node stays NotReady, and pods with a network of their own do not start.",
+			Remedy: "if it is bootstrap's, run bootstrap init again: it writes the file anew; correct or remove what others have put there",
+			Cause:  cniConfigInvalid,
+		},
+		{
+			ID:     "container-not-created",
+			Title:  "a container can't be made as its manifest wants it",
+			Means:  "The kubelet or the runtime refuses a setting of the container, or something that it needs on this machine is missing.",
+			Remedy: "correct what it names: extraVolumes and extraEnvs in the config file, or the patch; then run bootstrap init again",
+			Cause:  containerNotCreated,
+		},
+		{
+			ID:     "pod-not-created",
+			Title:  "the runtime can't make a pod",
+			Means:  "Before any container, a pod gets its sandbox: namespaces, cgroups and a network. One of these failed.",
+			Remedy: "mend what it names; the kubelet tries again by itself",
+			Cause:  podNotCreated,
+		},
+	}
+}
+
+// syncFailure is why the kubelet could not bring a pod up when it last tried.
+type syncFailure struct {
+	pod, uid  string // namespace/name
+	container string // empty if it is about all of the pod
+	kind      string // ErrImagePull, CreatePodSandboxError, ...
+	message   string
+	line      string
+	at        time.Time
+	static    bool // of the control plane, by its present manifest
+}
+
+// failedSync gives the last failure that matches and still holds, of the pods that init
+// waits for; those of the control plane go first.
+func (e *Evidence) failedSync(match func(syncFailure) bool) (syncFailure, bool) {
+	var found []syncFailure
+	for _, l := range slices.Backward(e.Journal[kubeletUnit]) {
+		if e.Now.Sub(l.At) > sayAgain {
+			break
+		}
+		if f, ok := parseSyncFailure(l); ok && e.holds(&f) && match(f) {
+			found = append(found, f)
+		}
+	}
+	if i := slices.IndexFunc(found, func(f syncFailure) bool { return f.static }); i >= 0 {
+		return found[i], true
+	}
+	if len(found) == 0 {
+		return syncFailure{}, false
+	}
+	return found[0], true
+}
+
+func parseSyncFailure(l Line) (syncFailure, bool) {
+	if m := syncFailed.FindStringSubmatch(l.Text); m != nil {
+		f := syncFailure{kind: m[3], message: withoutFrame(unquoted(m[4])), pod: m[5], uid: m[6], line: l.Text, at: l.At}
+		if m[1] == "StartContainer" {
+			f.container = m[2]
+		}
+		return f, true
+	}
+	if m := mountFailed.FindStringSubmatch(l.Text); m != nil {
+		return syncFailure{kind: "MountVolume", message: m[4], pod: "kube-system/" + m[2], uid: m[3], line: l.Text, at: l.At}, true
+	}
+	return syncFailure{}, false
+}
+
+// addonPods begin with these names. Their failures are not certain: init may be about
+// to replace them.
+var addonPods = []string{"kube-system/kube-proxy-", "kube-system/kube-flannel-ds-", "kube-system/coredns-"}
+
+// holds tells whether a failure is of a pod that init waits for, in its present form,
+// and nothing of the pod has come up since.
+func (e *Evidence) holds(f *syncFailure) bool {
+	namespace, name, _ := strings.Cut(f.pod, "/")
+	uid := e.StaticPods[name]
+	f.static = namespace == "kube-system" && uid != "" && uid == f.uid
+	addon := slices.ContainsFunc(addonPods, func(prefix string) bool { return strings.HasPrefix(f.pod, prefix) })
+	if !f.static && !addon {
+		return false
+	}
+	return !slices.ContainsFunc(e.Pods, func(p Pod) bool {
+		return p.Namespace == namespace && p.Name == name && p.UID == f.uid && p.isUpSince(f.at, f.container)
+	})
+}
+
+// isUpSince tells whether the container, or the sandbox if it is about that, came up
+// after a moment.
+func (p Pod) isUpSince(at time.Time, container string) bool {
+	if container == "" && p.Ready && p.Created.After(at) {
+		return true
+	}
+	return slices.ContainsFunc(p.Containers, func(c Container) bool { return c.Running && c.Started.After(at) })
+}
+
+// finding is certain for the control plane's own pods.
+func (f syncFailure) finding(format string, args ...any) Finding {
+	level := Warning
+	if f.static {
+		level = Error
+	}
+	return Finding{Level: level, What: said(fmt.Sprintf(format, args...)), See: kubeletLog, Excerpt: excerpt(f.message)}
+}
+
+func ofKind(kinds ...string) func(syncFailure) bool {
+	return func(f syncFailure) bool { return slices.Contains(kinds, f.kind) }
+}
+
+func says(pattern *regexp.Regexp) func(syncFailure) bool {
+	return func(f syncFailure) bool { return pattern.MatchString(f.message) }
+}
+
+func pauseImageMissing(e *Evidence) []Finding {
+	f, ok := e.failedSync(says(pauseImage))
+	if !ok {
+		return nil
+	}
+	match := pauseImage.FindStringSubmatch(f.message)
+	return []Finding{f.finding("%s does not start: the image that pods start with, %s, is not here and can't be pulled: %s", f.pod, match[1], pullReason(match[2]))}
+}
+
+func imageMissing(e *Evidence) []Finding {
+	f, ok := e.failedSync(ofKind("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"))
+	if !ok {
+		return nil
+	}
+	image := "its image"
+	if m := anyImage.FindStringSubmatch(f.message); m != nil {
+		image = m[1]
+	}
+	return []Finding{f.finding("%s does not start: %s is not here and can't be pulled: %s", f.pod, image, pullReason(f.message))}
+}
+
+// pullReason is what stands at the end of what the runtime says of a pull.
+func pullReason(message string) string {
+	if m := pullFailed.FindStringSubmatch(message); m != nil {
+		return m[1]
+	}
+	return message
+}
+
+// endedComponents asks about containers of the control plane that have ended, in the
+// order in which they need each other.
+func (e *Evidence) endedComponents(ask func(name string, c *Container) *Finding) []Finding {
+	for _, name := range e.Settings.Components {
+		if c := e.ended(name); c != nil {
+			if f := ask(name, c); f != nil {
+				f.See = "bootstrap pods -a"
+				return []Finding{*f}
+			}
+		}
+	}
+	return nil
+}
+
+func imageCannotRun(name string, c *Container) *Finding {
+	line, match := lastMatch(append(slices.Clone(c.Log), c.Message), cannotRun)
+	if match == nil || len(c.Log) > 1 { // else it did run
+		return nil
+	}
+	program, reason := match[1]+match[3], match[2]+match[4]
+	what := fmt.Sprintf("%s does not start: %s in the image %s can't be run: %s", name, program, c.Image, reason)
+	if reason == "exec format error" {
+		what += " (it is for another processor, or damaged)"
+	}
+	return &Finding{Level: Error, What: what, Excerpt: excerpt(line)}
+}
+
+// oomKilled is certain the second time: the machine may have been short of memory once.
+func (e *Evidence) oomKilled(name string, c *Container) *Finding {
+	if c.Reason != "OOMKilled" {
+		return nil
+	}
+	f := Finding{Level: Warning, What: fmt.Sprintf("%s was killed for want of memory", name)}
+	if c.Attempt > 0 {
+		f = Finding{Level: Error, What: fmt.Sprintf("%s is killed for want of memory each time it is started (%d times)", name, c.Attempt+1)}
+	}
+	return &f
+}
+
+func hostPathMissing(e *Evidence) []Finding {
+	f, ok := e.failedSync(says(hostPath))
+	if !ok {
+		return nil
+	}
+	match := hostPath.FindStringSubmatch(f.message)
+	found := f.finding("%s does not start: %s, which it mounts, is no %s or is not there", f.pod, match[1], match[2])
+	found.See = "ls -ld " + match[1]
+	return []Finding{found}
+}
+
+func cniPluginMissing(e *Evidence) []Finding {
+	f, ok := e.failedSync(says(cniMissing))
+	if !ok {
+		return nil
+	}
+	match := cniMissing.FindStringSubmatch(f.message)
+	found := f.finding("%s gets no network: the CNI plugin %s is not in %s", f.pod, match[1], match[2])
+	found.See = "ls -l " + match[2]
+	return []Finding{found}
+}
+
+func cniConfigInvalid(e *Evidence) []Finding {
+	if line, match := e.recent(containerdUnit, sayAgain, cniInvalid); match != nil && e.Settings.OwnNetwork {
+		return []Finding{{Level: Warning, What: said("the runtime can't read the pod network's configuration: " + unquoted(match[0])), See: "ls -l /etc/cni/net.d", Excerpt: excerpt(line)}}
+	}
+	return nil
+}
+
+// containerNotCreated is not certain where the runtime was only slow.
+func containerNotCreated(e *Evidence) []Finding {
+	f, ok := e.failedSync(ofKind("CreateContainerError", "CreateContainerConfigError", "RunContainerError"))
+	if !ok {
+		return nil
+	}
+	found := f.finding("the container %s of %s can't be made: %s", f.container, f.pod, f.message)
+	if mayPass.MatchString(f.message) {
+		found.Level = Warning
+	}
+	return []Finding{found}
+}
+
+// podNotCreated is never certain, as it is about what no other entry knows.
+func podNotCreated(e *Evidence) []Finding {
+	f, ok := e.failedSync(ofKind("CreatePodSandboxError"))
+	if !ok {
+		return nil
+	}
+	found := f.finding("%s does not start: %s", f.pod, f.message)
+	found.Level = Warning
+	return []Finding{found}
+}
+
+// unquoted takes off what logs put before quotes that stand inside of quotes.
+func unquoted(text string) string {
+	return strings.Trim(strings.ReplaceAll(text, `\`, ""), `" `)
+}
+
+var frame = regexp.MustCompile(`^(?:Failed to (?:create|generate) sandbox(?: config)? for pod "[^"]+": )?(?:rpc error: code = \w+ desc = )?(?:failed to start sandbox "[^"]+": )?`)
+
+// withoutFrame leaves out what stands before every reason.
+func withoutFrame(message string) string { return frame.ReplaceAllString(message, "") }

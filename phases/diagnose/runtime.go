@@ -1,3 +1,188 @@
 package diagnose
 
-func runtimeEntries() []Entry { return nil }
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+const (
+	containerdUnit   = "containerd.service"
+	containerdSocket = "/run/containerd/containerd.sock"
+	containerdLog    = "journalctl -u containerd -n 50"
+)
+
+// What is said of, or by, a runtime that does not work.
+var (
+	containerdFatal = regexp.MustCompile(`^containerd: (.+)|level=(?:fatal|error) msg="?(containerd: .+?)"?$`)
+	containerdParse = regexp.MustCompile(`failed to (?:load TOML|unmarshal TOML|parse|load config)|toml: |invalid (?:plugin )?config|unknown (?:plugin|key)|unsupported config version`)
+	criNotLoaded    = regexp.MustCompile(`msg="(?:failed to load plugin|skip loading plugin)" error="(.+?)" id=io\.containerd\.(?:grpc\.v1\.cri|cri\.v1\.\w+)`)
+	noService       = regexp.MustCompile(`unknown service runtime\.v1\.`)
+	notListening    = regexp.MustCompile(`connect: (no such file or directory|connection refused)`)
+	noCRI           = regexp.MustCompile(`(error reading server preface|unknown method|not a gRPC|first record does not look like)`)
+	noAnswer        = regexp.MustCompile(`DeadlineExceeded|deadline exceeded`)
+	noRunc          = regexp.MustCompile(`exec: \\*"(\S*runc)\\*": (executable file not found in \$PATH|stat \S+ no such file or directory)|fork/exec (\S*runc): no such file or directory`)
+)
+
+// runtimeEntries are about the container runtime.
+func runtimeEntries() []Entry {
+	return []Entry{
+		{
+			ID:     "containerd-config",
+			Title:  "containerd can't read its configuration",
+			Means:  "It ends as soon as it has read its config.toml, and systemd starts it again and again.",
+			Remedy: "correct it in /etc/containerd/config.toml (containerd config dump shows the same error), then: systemctl restart containerd",
+			Cause:  func(e *Evidence) []Finding { return e.containerdEnded(true, "containerd can't read its configuration") },
+		},
+		{
+			ID:     "containerd-fails",
+			Title:  "containerd ends as soon as it is started",
+			Means:  "It says what it can't do without, and systemd starts it again.",
+			Remedy: "mend what it names, then: systemctl restart containerd",
+			Cause:  func(e *Evidence) []Finding { return e.containerdEnded(false, "containerd does not stay up") },
+		},
+		{
+			ID:     "containerd-stopped",
+			Title:  "containerd was stopped",
+			Means:  "No pod can be started without it; those that run go on.",
+			Remedy: "systemctl start containerd",
+			Cause:  containerdStopped,
+		},
+		{
+			ID:     "runtime-not-listening",
+			Title:  "no container runtime listens on its socket",
+			Means:  "The socket is not there, or nobody listens on it: the runtime does not run, or has its socket elsewhere.",
+			Remedy: "start the runtime, or name its socket: nodeRegistration.criSocket in the config file",
+			Cause:  runtimeNotListening,
+		},
+		{
+			ID:     "runtime-not-cri",
+			Title:  "what listens on the runtime's socket is no container runtime",
+			Means:  "It does not speak gRPC, as every runtime with the CRI does. Docker's own socket, for one, is no such socket.",
+			Remedy: "name the runtime's socket: nodeRegistration.criSocket in the config file",
+			Cause:  runtimeNotCRI,
+		},
+		{
+			ID:     "runc-missing",
+			Title:  "the runtime has no runc to start containers with",
+			Means:  "containerd starts containers by another program, runc, which was not installed with it or was removed.",
+			Remedy: "install runc where the runtime looks for it, or run bootstrap init again if containerd is bootstrap's",
+			Cause:  runcMissing,
+		},
+	}
+}
+
+// isContainerd tells whether containerd's unit is what the kubelet depends on.
+func (e *Evidence) isContainerd() bool {
+	return e.Settings.RuntimeEndpoint == "" || e.socket() == containerdSocket
+}
+
+func (e *Evidence) socket() string { return strings.TrimPrefix(e.Settings.RuntimeEndpoint, "unix://") }
+
+// unitMasked is about the kubelet's unit, and containerd's if that is in want.
+func unitMasked(e *Evidence) []Finding {
+	var found []Finding
+	for _, name := range []string{containerdUnit, kubeletUnit} {
+		needed := name == kubeletUnit || e.RuntimeError != "" && e.isContainerd()
+		if needed && e.Units[name].Load == "masked" {
+			found = append(found, Finding{
+				Level: Error, What: name + " is masked, so that systemd can't start it",
+				Remedy: "systemctl unmask " + name + ", then run bootstrap init again", See: "systemctl status " + name,
+			})
+		}
+	}
+	return found
+}
+
+// containerdEnded: its newest process has ended, and said why.
+func (e *Evidence) containerdEnded(byConfig bool, what string) []Finding {
+	unit := e.Units[containerdUnit]
+	if e.RuntimeError == "" || !e.isContainerd() || unit.Started.IsZero() || unit.Runs() {
+		return nil
+	}
+	line, match := e.recent(containerdUnit, e.Now.Sub(unit.Started), containerdFatal)
+	if match == nil || containerdParse.MatchString(line) != byConfig {
+		return nil
+	}
+	return []Finding{{Level: Error, What: said(what + ": " + unquoted(match[1]+match[2])), See: containerdLog, Excerpt: excerpt(line)}}
+}
+
+// containerdStopped goes by a unit that systemd does not mean to start: while it starts
+// or waits to try again, it is activating.
+func containerdStopped(e *Evidence) []Finding {
+	unit := e.Units[containerdUnit]
+	if e.RuntimeError == "" || !e.isContainerd() || unit.Load != "loaded" {
+		return nil
+	}
+	what := "containerd.service was stopped"
+	switch unit.Active {
+	case "failed":
+		what = fmt.Sprintf("containerd.service has failed (%s, exit status %d), and systemd has given it up", unit.Result, unit.ExitStatus)
+	case "inactive":
+	default:
+		return nil
+	}
+	return []Finding{{Level: Error, What: what, See: containerdLog}}
+}
+
+func runtimeWithoutCRI(e *Evidence) []Finding {
+	if !noService.MatchString(e.RuntimeError) {
+		return nil
+	}
+	f := Finding{
+		Level: Error, What: fmt.Sprintf("the runtime at %s has its CRI plugin disabled", e.socket()),
+		See: "containerd config dump | grep disabled_plugins", Excerpt: excerpt(e.RuntimeError),
+	}
+	for _, l := range e.Journal[containerdUnit] {
+		if m := criNotLoaded.FindStringSubmatch(l.Text); m != nil {
+			f.What = said(fmt.Sprintf("the runtime at %s could not load its CRI plugin: %s", e.socket(), unquoted(m[1])))
+			f.Remedy, f.See, f.Excerpt = "correct what it names in /etc/containerd/config.toml, then: systemctl restart containerd", containerdLog, excerpt(l.Text)
+		}
+	}
+	return []Finding{f}
+}
+
+// runtimeNotListening is not said of a containerd that its unit is about to start.
+func runtimeNotListening(e *Evidence) []Finding {
+	match := notListening.FindStringSubmatch(e.RuntimeError)
+	unit := e.Units[containerdUnit]
+	starts := unit.Load == "loaded" && (!unit.Runs() || e.Now.Sub(unit.Started) < steady)
+	if match == nil || e.isContainerd() && starts {
+		return nil
+	}
+	what := "there is no socket"
+	if match[1] == "connection refused" {
+		what = "nobody listens"
+	}
+	return []Finding{{
+		Level: Error, What: fmt.Sprintf("no container runtime at %s: %s", e.socket(), what),
+		See: "ss -lxp | grep -e containerd -e crio -e docker", Excerpt: excerpt(e.RuntimeError),
+	}}
+}
+
+func runtimeNotCRI(e *Evidence) []Finding {
+	if !noCRI.MatchString(e.RuntimeError) {
+		return nil
+	}
+	return []Finding{{
+		Level: Error, What: fmt.Sprintf("what listens at %s is no container runtime with the CRI", e.socket()),
+		See: "ss -lxp | grep " + e.socket(), Excerpt: excerpt(e.RuntimeError),
+	}}
+}
+
+// runtimeHangs is never certain: it may only be slow.
+func runtimeHangs(e *Evidence) []Finding {
+	if !noAnswer.MatchString(e.RuntimeError) {
+		return nil
+	}
+	return []Finding{{Level: Warning, What: fmt.Sprintf("the container runtime at %s takes connections but does not answer", e.socket()), See: containerdLog}}
+}
+
+func runcMissing(e *Evidence) []Finding {
+	f, ok := e.failedSync(func(f syncFailure) bool { return noRunc.MatchString(f.message) })
+	if !ok {
+		return nil
+	}
+	match := noRunc.FindStringSubmatch(f.message)
+	return []Finding{f.finding("the runtime can't start %s: its program %s is not there", f.pod, match[1]+match[3])}
+}

@@ -29,3 +29,6 @@ func IsRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 func IsUnreachable(err error) bool {
 	return errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH)
 }
+
+// IsNotHere tells that an address to listen at is not of this machine.
+func IsNotHere(err error) bool { return errors.Is(err, syscall.EADDRNOTAVAIL) }

@@ -2,7 +2,6 @@ package host_test
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"slices"
 	"testing"
@@ -50,18 +49,5 @@ func write(t *testing.T, h *host.Host, path string, data []byte) {
 	t.Helper()
 	if _, err := h.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// TestSpace: a directory that is not there yet has the room of the one above.
-func TestSpace(t *testing.T) {
-	h, _ := hosttest.New(t)
-	above, err := h.Space("/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	below, err := h.Space("/var/lib/none/yet")
-	if err != nil || below.Size != above.Size || below.Size == 0 || below.Free > below.Size {
-		t.Error(fmt.Sprint(above, below, err))
 	}
 }

@@ -194,3 +194,9 @@ func (r *factReader) readOnly(path string) bool {
 	}
 	return info.Mode()&0o200 == 0 || errors.Is(unix.Access(r.path(path), unix.W_OK), unix.EROFS)
 }
+
+// OlderKernel tells whether a kernel's release is older than this version; one that
+// can't be read is not.
+func OlderKernel(release string, major, minor int) bool {
+	return isNewer(release, 0, 0) && !isNewer(release, major, minor)
+}

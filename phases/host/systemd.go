@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
 )
@@ -134,10 +135,19 @@ func (s Systemd) State(ctx context.Context, unit string) (state UnitState, err e
 func unitState(props map[string]any) UnitState {
 	text := func(name string) string { s, _ := props[name].(string); return s }
 	status, _ := props["ExecMainStatus"].(int32)
+	started, _ := props["ExecMainStartTimestamp"].(uint64)
 	return UnitState{
 		Load: text("LoadState"), Active: text("ActiveState"), Sub: text("SubState"),
-		Result: text("Result"), ExitStatus: int(status), Fragment: text("FragmentPath"), Dependents: dependents(props),
+		Result: text("Result"), ExitStatus: int(status), Started: micros(started), Fragment: text("FragmentPath"), Dependents: dependents(props),
 	}
+}
+
+// micros keeps systemd's zero, for what has not happened, a zero time.
+func micros(n uint64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(n))
 }
 
 func dependents(props map[string]any) string {

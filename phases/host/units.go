@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // Units is the machine's service manager. It is an interface because tests have no
@@ -23,14 +24,15 @@ type Units interface {
 
 // UnitState is what systemd says about a unit, in its words.
 type UnitState struct {
-	Load       string // loaded, not-found, masked, ...
-	Active     string // active, inactive, failed, activating, ...
-	Sub        string // running, dead, auto-restart, ...
-	Result     string // success, exit-code, signal, ...; services only
-	ExitStatus int    // of the main process; services only
-	Fragment   string // path of the unit file
-	Enabled    string // enabled, disabled, static, ...; empty if there is no file
-	Dependents string // units that would be stopped with it, each followed by a space
+	Load       string    // loaded, not-found, masked, ...
+	Active     string    // active, inactive, failed, activating, ...
+	Sub        string    // running, dead, auto-restart, ...
+	Result     string    // success, exit-code, signal, ...; services only
+	ExitStatus int       // of the main process; services only
+	Started    time.Time // when the main process was, also one that has ended; services only
+	Fragment   string    // path of the unit file
+	Enabled    string    // enabled, disabled, static, ...; empty if there is no file
+	Dependents string    // units that would be stopped with it, each followed by a space
 }
 
 // Running tells whether the unit has processes, or is about to have.

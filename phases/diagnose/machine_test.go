@@ -1,0 +1,217 @@
+package diagnose
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// goodMachine is one on which nothing is found.
+func goodMachine() *Machine {
+	now := time.Date(2026, 11, 25, 4, 0, 0, 0, time.UTC)
+	address := netip.MustParseAddr("192.0.2.10")
+	disk := Disk{Device: 1, Type: "ext4", Size: 40 << 30, Free: 30 << 30, Available: 28 << 30, Inodes: 1 << 20, FreeInodes: 1 << 19, SyncP99: 2 * time.Millisecond, Syncs: 300}
+	etcd, images, programs := disk, disk, disk
+	etcd.Path, etcd.Use, etcd.Needs = "/var/lib/etcd", "etcd's data", 160*mib
+	images.Path, images.Use, images.Needs = "/var/lib/containerd", "images", 900*mib
+	programs.Path, programs.Use, programs.Programs = "/usr/local/bin", "programs", true
+	return &Machine{
+		Now: now,
+		Settings: Settings{
+			NodeName: "node-1", AdvertiseAddress: address, EtcdDataDir: "/var/lib/etcd", Components: []string{"etcd", "kube-apiserver"},
+			ServiceSubnets: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/12")}, PodSubnets: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")},
+			Endpoint: "api.example:6443",
+		},
+		System:  System{Systemd: true, CPUs: 2, Memory: 2 << 30, OOMScores: true, Kernel: "6.12.0"},
+		Cgroups: Cgroups{Version: 2, Controllers: []string{"cpu", "cpuset", "io", "memory", "pids"}},
+		Disks:   []Disk{etcd, images, programs},
+		Clock:   Clock{Built: now.AddDate(-1, 0, 0), Marks: []Mark{{What: "the last record in the ledger", At: now.Add(-time.Hour), Firm: true}}},
+		Limits:  Limits{InotifyInstances: 128, InotifyLeft: 16, InotifyAsked: 16, InotifyWatches: 65536, OpenFiles: 2000, MaxOpenFiles: 100000, StrictLinks: []string{"eth0"}},
+		Modules: []Module{{Name: "overlay", Need: "containerd", Required: true, State: ModuleThere}, {Name: "vxlan", Need: "the pod network"}},
+		Network: Network{
+			Addresses: []LinkAddress{{Link: "eth0", Address: address}, {Link: "docker0", Address: netip.MustParseAddr("172.17.0.1"), Containers: true}},
+			Defaults:  []string{"eth0"}, Routes: []Route{{To: netip.MustParsePrefix("192.0.2.0/24"), Link: "eth0"}},
+		},
+		Resolver: Resolver{File: "/etc/resolv.conf", Servers: []netip.Addr{netip.MustParseAddr("192.0.2.1")}},
+		Name:     Name{Hostname: "node-1", Looked: true, Resolves: []netip.Addr{netip.MustParseAddr("127.0.1.1")}},
+		Endpoint: Endpoint{Looked: true, Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.99")}, Dial: Refused},
+		Foreign:  Foreign{HostPorts: []int{6443}},
+		CRI:      CRI{Socket: "/run/containerd/containerd.sock", Answers: true, Name: "containerd", Version: "2.2.0"},
+		External: []ExternalEtcd{{URL: "https://a:2379", Version: "3.6.8"}, {URL: "https://b:2379", Version: "3.5.0"}},
+	}
+}
+
+// machineCase makes one check find something.
+type machineCase struct {
+	id     string
+	level  Level
+	change func(*Machine)
+	says   string
+}
+
+var machineCases = []machineCase{
+	{"no-systemd", Error, func(m *Machine) { m.System.Systemd = false }, "systemd does not run this machine"},
+	{"few-cpus", Warning, func(m *Machine) { m.System.CPUs = 1 }, "1 CPU: "},
+	{"little-memory", Warning, func(m *Machine) { m.System.Memory = 1700*mib - 1 }, "1699 MiB of memory: "},
+	{"old-kernel", Warning, func(m *Machine) { m.System.Kernel, m.System.KernelTooOld = "4.18.0-553.el8", true }, "4.18.0-553.el8"},
+	{"swap-on", Warning, func(m *Machine) { m.System.Swap = true }, "swap is on: "},
+	{"no-oom-scores", Warning, func(m *Machine) { m.System.OOMScores = false }, "no CAP_SYS_RESOURCE: "},
+	{"selinux-enforcing", Warning, func(m *Machine) { m.System.SELinux = true }, "SELinux is enforcing"},
+	{"program-missing", Error, func(m *Machine) { m.System.Lacks = []string{"mount"} }, "the program mount"},
+
+	{"no-cgroups", Error, func(m *Machine) { m.Cgroups = Cgroups{} }, "/sys/fs/cgroup"},
+	{"cgroup-v1", Warning, func(m *Machine) { m.Cgroups.Version = 1 }, "cgroup version 1: "},
+	{"cgroup-controller-missing", Error, func(m *Machine) { m.Cgroups.Controllers = []string{"cpu", "cpuset", "pids"} }, "no cgroup controller for memory"},
+	{"cgroup-controller-missing", Warning, func(m *Machine) { m.Cgroups.Controllers = []string{"cpu", "memory"} }, "for pids"},
+
+	{"disk-read-only", Error, func(m *Machine) { m.Disks[0].ReadOnly = true }, "/var/lib/etcd, for etcd's data, lies on a file system that is mounted read-only"},
+	{"disk-full", Error, func(m *Machine) { allDisks(m, func(d *Disk) { d.Free = 1059 * mib }) }, "has 1059 MiB free: init needs 1060 MiB"},
+	{"disk-full", Error, func(m *Machine) { m.Disks[1].Device, m.Disks[1].Free = 2, 899*mib }, "/var/lib/containerd, for images, has 899 MiB"},
+	{"disk-nearly-full", Warning, func(m *Machine) { allDisks(m, func(d *Disk) { d.Free, d.Available = 5<<30, 3<<30 }) }, "will have 4 % of its space free"},
+	{"disk-nearly-full", Warning, func(m *Machine) { allDisks(m, func(d *Disk) { d.FreeInodes = 1 << 15 }) }, "3 % of its inodes"},
+	{"inodes-used-up", Error, func(m *Machine) { m.Disks[0].FreeInodes = 0 }, "0 inodes free"},
+	{"disk-noexec", Error, func(m *Machine) { m.Disks[2].NoExec = true }, "/usr/local/bin, for programs, is mounted with noexec"},
+	{"etcd-disk-slow", Warning, func(m *Machine) { m.Disks[0].SyncP99 = 180 * time.Millisecond }, "of 300 writes such as etcd's, one in 100 took 180ms"},
+	{"etcd-on-tmpfs", Warning, func(m *Machine) { m.Disks[0].Type = "tmpfs" }, "lies on tmpfs"},
+	{"images-on-overlay", Warning, func(m *Machine) { m.Disks[1].Type = "overlay" }, "/var/lib/containerd lies on an overlay"},
+
+	{"clock-behind", Warning, func(m *Machine) { m.Now = m.Now.AddDate(-5, 0, 0) }, "the clock says 2021-11-25"},
+	{"clock-behind", Warning, func(m *Machine) { m.Clock.Marks[0].At = m.Now.Add(3 * time.Minute) }, "the last record in the ledger is of 2026-11-25 04:03"},
+	{"clock-ahead", Warning, func(m *Machine) { m.Now = m.Now.AddDate(9, 0, 0) }, "more than 5 years after this program was made"},
+
+	{"inotify-used-up", Error, func(m *Machine) { m.Limits.InotifyLeft = 0 }, "fs.inotify.max_user_instances"},
+	{"inotify-used-up", Error, func(m *Machine) { m.Limits.WatchRefused = true }, "fs.inotify.max_user_watches"},
+	{"inotify-used-up", Warning, func(m *Machine) { m.Limits.InotifyLeft, m.Limits.KubeletServed = 0, true }, "fs.inotify.max_user_instances"},
+	{"inotify-low", Warning, func(m *Machine) { m.Limits.InotifyLeft = 15 }, "only 15 inotify instances are left, of 128"},
+	{"inotify-low", Warning, func(m *Machine) { m.Limits.InotifyWatches = 1000 }, "fs.inotify.max_user_watches is 1000"},
+	{"open-files-used-up", Warning, func(m *Machine) { m.Limits.OpenFiles = 95000 }, "95000 files are open"},
+	{"forwarding-fixed", Error, func(m *Machine) { m.Limits.ForwardingFixed = []string{"net.ipv4.ip_forward"} }, "net.ipv4.ip_forward is 0 and can't be set"},
+	{"forwarding-undone", Warning, func(m *Machine) { m.Limits.ForwardingUndone = []string{"/etc/sysctl.d/99-z.conf sets x = 0"} }, "/etc/sysctl.d/99-z.conf sets x = 0"},
+	{"rp-filter-strict", Warning, func(m *Machine) { m.Limits.StrictLinks = []string{"eth0", "eth1"} }, "strict on [eth0 eth1]"},
+	{"kernel-module-missing", Warning, func(m *Machine) { m.Modules[1].State = ModuleMissing }, "has no vxlan, which the pod network needs"},
+	{"kernel-module-missing", Error, func(m *Machine) { m.Modules[0].State = KernelReplaced }, "the modules on disk are of another kernel than 6.12.0"},
+
+	{"address-not-here", Error, func(m *Machine) { m.Settings.AdvertiseAddress = netip.MustParseAddr("203.0.113.1") }, "203.0.113.1, is not of this machine, which has 192.0.2.10 (eth0)"},
+	{"address-of-containers", Warning, func(m *Machine) { m.Settings.AdvertiseAddress = netip.MustParseAddr("172.17.0.1") }, "of docker0"},
+	{"no-default-route", Warning, func(m *Machine) { m.Network.Defaults = nil }, "no default route"},
+	{"several-default-routes", Warning, func(m *Machine) { m.Network.Defaults = []string{"eth0", "wlan0"} }, "eth0, wlan0; this node's address is 192.0.2.10, of eth0"},
+	{"subnet-overlap", Warning, func(m *Machine) {
+		m.Network.Routes = append(m.Network.Routes, Route{To: netip.MustParsePrefix("10.244.7.0/24"), Link: "tun0"})
+	}, "10.244.0.0/16 of the cluster overlaps 10.244.7.0/24, which this machine reaches by tun0"},
+
+	{"resolver-file-missing", Error, func(m *Machine) { m.Resolver = Resolver{File: "/etc/x.conf", Missing: true} }, "/etc/x.conf is not there"},
+	{"no-resolver", Warning, func(m *Machine) { m.Resolver = Resolver{} }, "no /etc/resolv.conf: "},
+	{"resolver-loops", Warning, func(m *Machine) { m.Resolver.Servers = []netip.Addr{netip.MustParseAddr("127.0.0.53")} }, "names no server that a pod can reach"},
+	{"resolver-silent", Warning, func(m *Machine) { m.Resolver.Silent = m.Resolver.Servers }, "no answer from 192.0.2.1"},
+
+	{"hostname-localhost", Warning, func(m *Machine) { m.Settings.NodeName = "localhost" }, "would be called localhost"},
+	{"hostname-form", Warning, func(m *Machine) { m.Name.Hostname = "Node-1" }, "the machine is called Node-1 and the node node-1"},
+	{"hostname-elsewhere", Warning, func(m *Machine) { m.Name.Resolves = []netip.Addr{netip.MustParseAddr("203.0.113.9")} }, "203.0.113.9"},
+	{"hostname-unresolvable", Warning, func(m *Machine) { m.Name.Resolves = nil }, "own name, node-1, can't be resolved"},
+	{"endpoint-unresolvable", Warning, func(m *Machine) { m.Endpoint.Addresses = nil }, "api.example:6443 can't be resolved"},
+	{"endpoint-elsewhere", Warning, func(m *Machine) { m.Endpoint.Dial = TimedOut }, "does not answer (timeout)"},
+
+	{"firewall-active", Warning, func(m *Machine) { m.Firewall.Managers = []string{"ufw"} }, "ufw is active"},
+	{"forward-drop", Warning, func(m *Machine) { m.Firewall.Drops = []string{"ip filter FORWARD"} }, "ip filter FORWARD"},
+	{"proxy-for-cluster", Warning, func(m *Machine) {
+		m.Proxy = Proxy{URL: "http://proxy:3128", Through: []string{"192.0.2.10", "10.96.0.0/12"}}
+	}, "would be asked for 192.0.2.10,10.96.0.0/12"},
+
+	{"other-cluster", Warning, func(m *Machine) { m.Foreign.Clusters = []string{"/var/lib/k0s (k0s)"} }, "/var/lib/k0s (k0s)"},
+	{"foreign-static-pod", Warning, func(m *Machine) {
+		m.Foreign.Manifests = []Manifest{{Path: "/m/x.yaml", Name: "default/x", Ports: []int{80}}}
+	}, "/m/x.yaml is there"},
+	{"foreign-static-pod", Error, func(m *Machine) {
+		m.Foreign.Manifests = []Manifest{{Path: "/m/x.yaml", Name: "default/x", Ports: []int{80, 6443}}}
+	}, "takes port 6443"},
+	{"foreign-static-pod", Error, func(m *Machine) {
+		m.Foreign.Manifests = []Manifest{{Path: "/m/kube-apiserver.yaml.bak", Name: "kube-system/kube-apiserver"}}
+	}, "a second pod kube-system/kube-apiserver"},
+	{"cni-plugin-missing", Warning, func(m *Machine) { m.Foreign.Plugins = []string{"calico, in /x"} }, "calico, in /x"},
+
+	{"unit-masked", Error, func(m *Machine) { m.Masked = []string{"kubelet.service"} }, "kubelet.service is masked"},
+	{"runtime-without-cri", Error, func(m *Machine) { m.CRI = CRI{Socket: "/run/c.sock", NoCRI: true} }, "/run/c.sock does not speak CRI"},
+	{"runtime-hangs", Warning, func(m *Machine) { m.CRI = CRI{Socket: "/run/c.sock", Hangs: true} }, "/run/c.sock takes connections"},
+	{"runtime-disagrees", Error, func(m *Machine) { m.CRI.Wrong, m.CRI.Mend = "it makes cgroups otherwise", "mend it" }, "it makes cgroups otherwise"},
+	{"runtime-old", Warning, func(m *Machine) { m.CRI.Version = "1.7.24" }, "is 1.7.24"},
+	{"external-etcd-unreachable", Warning, func(m *Machine) { m.External[0].Error = "refused" }, "https://a:2379: refused"},
+	{"external-etcd-unreachable", Error, func(m *Machine) { m.External = []ExternalEtcd{{URL: "https://a:2379", Error: "refused"}} }, "https://a:2379: refused"},
+	{"external-etcd-old", Warning, func(m *Machine) { m.External[1].Version = "3.4.30" }, "https://b:2379 is 3.4.30"},
+}
+
+func allDisks(m *Machine, change func(*Disk)) {
+	for i := range m.Disks {
+		change(&m.Disks[i])
+	}
+}
+
+func TestGoodMachine(t *testing.T) {
+	if found := Preflight(goodMachine()); len(found) > 0 {
+		t.Errorf("found on a good machine: %+v", found)
+	}
+}
+
+// TestMachines: each finds what is wrong, says it, and finds nothing else.
+func TestMachines(t *testing.T) {
+	for _, c := range machineCases {
+		m := goodMachine()
+		c.change(m)
+		found := Preflight(m)
+		if len(found) != 1 || found[0].ID != c.id || found[0].Level != c.level || !strings.Contains(found[0].What, c.says) || found[0].Remedy == "" {
+			t.Errorf("%s: want one %s that says %q, got %+v", c.id, c.level, c.says, found)
+		}
+	}
+}
+
+// TestEveryCheckHasAMachine: no check is without its test.
+func TestEveryCheckHasAMachine(t *testing.T) {
+	for _, entry := range Catalogue() {
+		tested := slices.ContainsFunc(machineCases, func(c machineCase) bool { return c.id == entry.ID })
+		if entry.Check != nil && !tested {
+			t.Errorf("no machine has %s", entry.ID)
+		}
+	}
+}
+
+// TestNothingKnown: what could not be read is no finding that stops init.
+func TestNothingKnown(t *testing.T) {
+	m := &Machine{System: System{Systemd: true}, Cgroups: Cgroups{Version: 2}}
+	for _, f := range Preflight(m) {
+		if f.Level == Error {
+			t.Errorf("found on a machine of which nothing is known: %+v", f)
+		}
+	}
+}
+
+// TestCausesOfTheMachine: what alone explains a stall ends a wait, and only that.
+func TestCausesOfTheMachine(t *testing.T) {
+	ends := []string{"no-cgroups", "cgroup-controller-missing", "disk-read-only", "inodes-used-up", "inotify-used-up", "address-not-here", "resolver-file-missing"}
+	for _, c := range machineCases {
+		m := goodMachine()
+		c.change(m)
+		f, found := First(Causes(&Evidence{Machine: *m}))
+		ended := found && f.Level == Error
+		want := c.level == Error && slices.Contains(ends, c.id)
+		if ended != want {
+			t.Errorf("%s: cause %+v, want an end: %t", c.id, f, want)
+		}
+	}
+	full := goodMachine()
+	allDisks(full, func(d *Disk) { d.Free = 3 * mib })
+	if f, _ := First(Causes(&Evidence{Machine: *full})); f.ID != "disk-full" || f.Level != Error {
+		t.Errorf("on a full disk: %+v", f)
+	}
+}
+
+// TestEveryEntryIsWhole: each has an ID of its own, and what explain shows.
+func TestEveryEntryIsWhole(t *testing.T) {
+	seen := map[string]bool{}
+	for _, e := range Catalogue() {
+		if e.ID == "" || e.Title == "" || e.Means == "" || e.Remedy == "" || seen[e.ID] {
+			t.Errorf("entry %q lacks something, or is there twice", e.ID)
+		}
+		seen[e.ID] = true
+	}
+}

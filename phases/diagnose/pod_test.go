@@ -1,0 +1,106 @@
+package diagnose
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// podsFail is a machine with a kubelet that runs, and has said these lines.
+func podsFail(texts ...string) *Evidence {
+	e := kubeletCrashes(texts...)
+	e.Units[kubeletUnit] = Unit{Load: "loaded", Active: "active", Sub: "running", Started: lookedAt.Add(-10 * time.Second)}
+	return e
+}
+
+// syncError is a line of the kubelet about the pod of etcd, or of an addon.
+func syncError(pod, uid, step, of, kind, message string) string {
+	return `E1125 03:48:48.175559    8382 pod_workers.go:1338] "Error syncing pod, skipping" err="failed to \"` + step + `\" for \"` + of + `\" with ` + kind + `: \"` +
+		strings.ReplaceAll(message, `"`, `\\\"`) + `\"" pod="kube-system/` + pod + `" podUID="` + uid + `"`
+}
+
+func etcdSandbox(reason string) string {
+	return syncError("etcd-n1", "uid-etcd", "CreatePodSandbox", "etcd-n1_kube-system(uid-etcd)", "CreatePodSandboxError",
+		`Failed to create sandbox for pod "etcd-n1_kube-system(uid-etcd)": rpc error: code = Unknown desc = failed to start sandbox "cb5387f2": `+reason)
+}
+
+func etcdContainer(kind, reason string) string {
+	return syncError("etcd-n1", "uid-etcd", "StartContainer", "etcd", kind, reason)
+}
+
+func corednsSandbox(reason string) string {
+	return syncError("coredns-8b4dddfff-f9z9g", "uid-dns", "CreatePodSandbox", "coredns-8b4dddfff-f9z9g_kube-system(uid-dns)", "CreatePodSandboxError",
+		`Failed to create sandbox for pod "coredns-8b4dddfff-f9z9g_kube-system(uid-dns)": rpc error: code = Unknown desc = `+reason)
+}
+
+// What the runtime and the kubelet said in the faults of the same names.
+const (
+	pullRefused = `failed to pull and unpack image "registry.example/x:1": failed to resolve image: failed to do request: Head "https://registry.example/v2/x/manifests/1": dial tcp: lookup registry.example on 10.77.0.1:53: read udp 10.77.0.2:56004->10.77.0.1:53: read: connection refused`
+	pauseGone   = `failed to get sandbox image "registry.example/x:1": failed to pull image "registry.example/x:1": ` + pullRefused
+	runcGone    = `failed to create containerd task: failed to create shim task: OCI runtime create failed: unable to retrieve OCI runtime error (open /run/containerd/io.containerd.runtime.v2.task/k8s.io/2802/log.json: no such file or directory): fork/exec /usr/local/bin/runc: no such file or directory`
+	runcNowhere = `failed to create containerd task: failed to create shim task: OCI runtime create failed: unable to retrieve OCI runtime error (open /run/containerd/io.containerd.runtime.v2.task/k8s.io/2802/log.json: no such file or directory): exec: "runc": executable file not found in $PATH`
+	noSeccomp   = `failed to create containerd container: cannot load seccomp profile "/var/lib/kubelet/seccomp/missing.json": open /var/lib/kubelet/seccomp/missing.json: no such file or directory`
+	notRoot     = `container's runAsUser breaks non-root policy (pod: "etcd-n1_kube-system(uid-etcd)", container: etcd)`
+	noPath      = `E1125 03:50:43.434307   10641 nestedpendingoperations.go:348] Operation for "{volumeName:kubernetes.io/host-path/uid-etcd-own podName:uid-etcd nodeName:}" failed. No retries permitted until 2026-11-25 03:50:47.43427233 +0000 UTC m=+13.871225306 (durationBeforeRetry 4s). Error: MountVolume.SetUp failed for volume "own" (UniqueName: "kubernetes.io/host-path/uid-etcd-own") pod "etcd-n1" (UID: "uid-etcd") : hostPath type check failed: /srv/missing is not a directory`
+	noBridge1   = `plugin type="bridge" name="bootstrap" failed (add): failed to find plugin "bridge" in path [/opt/cni/bin]`
+	startFailed = `failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: exec: "etcd": executable file not found in $PATH`
+)
+
+// etcdEnded is a machine on which the container of etcd has ended for the second time.
+func etcdEnded(c Container) *Evidence {
+	e := podsFail()
+	c.Name, c.Image, c.Exited, c.Attempt = "etcd", "registry.example/etcd:3", true, 1
+	c.Started, c.Finished = lookedAt.Add(-4*time.Second), lookedAt.Add(-3*time.Second)
+	e.Pods = []Pod{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-9 * time.Second), Containers: []Container{c}}}
+	return e
+}
+
+func TestPodCauses(t *testing.T) {
+	for _, c := range []causeTest{
+		{"pause image", podsFail(etcdSandbox(pauseGone)), "pause-image-missing", Error, []string{"kube-system/etcd-n1", "registry.example/x:1", "connection refused"}},
+		{"image", podsFail(etcdContainer("ErrImagePull", pullRefused)), "image-missing", Error, []string{"kube-system/etcd-n1", "registry.example/x:1", "can't be pulled: dial tcp"}},
+		{"image, later", podsFail(etcdContainer("ImagePullBackOff", `Back-off pulling image "registry.example/x:1": ErrImagePull: `+pullRefused)), "image-missing", Error, nil},
+		{"runc", podsFail(etcdSandbox(runcGone)), "runc-missing", Error, []string{"/usr/local/bin/runc"}},
+		{"runc nowhere", podsFail(etcdSandbox(runcNowhere)), "runc-missing", Error, []string{"runc"}},
+		{"path", podsFail(noPath), "host-path-missing", Error, []string{"/srv/missing", "directory", "kube-system/etcd-n1"}},
+		{"seccomp", podsFail(etcdContainer("CreateContainerError", noSeccomp)), "container-not-created", Error, []string{"etcd of kube-system/etcd-n1", "seccomp/missing.json"}},
+		{"user", podsFail(etcdContainer("CreateContainerConfigError", notRoot)), "container-not-created", Error, []string{"non-root"}},
+		{"slow runtime", podsFail(etcdContainer("CreateContainerError", "context deadline exceeded")), "container-not-created", Warning, nil},
+		{"any sandbox", podsFail(etcdSandbox("no such luck")), "pod-not-created", Warning, []string{"no such luck"}},
+		{"CNI plugin", podsFail(corednsSandbox(noBridge1)), "cni-plugin-missing", Warning, []string{"bridge", "/opt/cni/bin"}},
+		{"an addon's image", podsFail(syncError("coredns-1", "uid-dns", "StartContainer", "coredns", "ErrImagePull", pullRefused)), "image-missing", Warning, nil},
+		{"other processor", etcdEnded(Container{ExitCode: 255, Log: []string{"exec /usr/local/bin/etcd: exec format error"}}), "image-cannot-run", Error, []string{"/usr/local/bin/etcd", "another processor"}},
+		{"no program", etcdEnded(Container{ExitCode: 128, Reason: "StartError", Message: startFailed}), "image-cannot-run", Error, []string{"etcd in the image registry.example/etcd:3"}},
+		{"out of memory", etcdEnded(Container{ExitCode: 137, Reason: "OOMKilled"}), "container-oom-killed", Error, []string{"etcd", "2 times"}},
+	} {
+		t.Run(c.name, c.run)
+	}
+}
+
+// TestPodsHaveNoCause is of pods that came up since, were replaced, or are of others.
+func TestPodsHaveNoCause(t *testing.T) {
+	upSince := podsFail(etcdSandbox(pauseGone), noPath)
+	upSince.Pods = []Pod{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-500 * time.Millisecond)}}
+	runsSince := podsFail(etcdContainer("ErrImagePull", pullRefused), etcdContainer("CreateContainerError", noSeccomp))
+	runsSince.Pods = []Pod{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-5 * time.Second),
+		Containers: []Container{{Name: "etcd", Running: true, Started: lookedAt.Add(-500 * time.Millisecond)}}}}
+	replaced := podsFail(etcdSandbox(pauseGone), etcdContainer("ErrImagePull", pullRefused), noPath)
+	replaced.StaticPods["etcd-n1"] = "uid-of-the-manifest-now"
+	replacedContainer := etcdEnded(Container{ExitCode: 255, Log: []string{"exec /usr/local/bin/etcd: exec format error"}})
+	replacedContainer.StaticPods["etcd-n1"] = "uid-of-the-manifest-now"
+	longAgo := podsFail()
+	longAgo.Journal[kubeletUnit] = logged(time.Minute, etcdSandbox(pauseGone), noPath)
+	others := podsFail(strings.ReplaceAll(etcdContainer("ErrImagePull", pullRefused), "kube-system/etcd-n1", "shop/web-1"))
+	ran := etcdEnded(Container{ExitCode: 0})
+	for _, c := range []causeTest{
+		{name: "a sandbox since", evidence: upSince},
+		{name: "a container since", evidence: runsSince},
+		{name: "another manifest", evidence: replaced},
+		{name: "a container of another manifest", evidence: replacedContainer},
+		{name: "long ago", evidence: longAgo},
+		{name: "a user's pod", evidence: others},
+		{name: "ended well", evidence: ran},
+	} {
+		t.Run(c.name, c.run)
+	}
+}

@@ -1,0 +1,50 @@
+package phases
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"bootstrap/phases/diagnose"
+)
+
+// Limits of inotify that are enough for some hundred pods, and cost nothing unused.
+var inotifyLimits = []struct {
+	name string
+	min  int
+}{{"fs.inotify.max_user_instances", 1024}, {"fs.inotify.max_user_watches", 524288}}
+
+// inotifyFile keeps them over reboots.
+const inotifyFile = "/etc/sysctl.d/98-bootstrap-inotify.conf"
+
+// Fix mends what of the findings can be mended without risk, through the ledger, and
+// says what it has done. More of a limit takes nothing from anybody; all else that
+// preflight finds is somebody's decision.
+func Fix(env *Env, found []diagnose.Finding) ([]string, error) {
+	low := slices.ContainsFunc(found, func(f diagnose.Finding) bool { return f.ID == "inotify-low" || f.ID == "inotify-used-up" })
+	if !low {
+		return nil, nil
+	}
+	env = env.forPhase(preflight.Name)
+	var fixed []string
+	text := sysctlText
+	for _, limit := range inotifyLimits {
+		now, err := env.Host.Setting(limit.name)
+		if err != nil {
+			return fixed, err
+		}
+		value := max(limit.min, now)
+		text += fmt.Sprintf("%s = %d\n", limit.name, value)
+		if value == now {
+			continue
+		}
+		if err := env.Host.Sysctl(limit.name, strconv.Itoa(value)); err != nil {
+			return fixed, err
+		}
+		fixed = append(fixed, fmt.Sprintf("%s is %d now, and was %d", limit.name, value, now))
+	}
+	if _, err := env.Host.WriteFile(inotifyFile, []byte(text), 0o644); err != nil {
+		return fixed, err
+	}
+	return append(fixed, inotifyFile+" keeps it over reboots"), env.Host.End()
+}

@@ -1,0 +1,115 @@
+package phases
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"bootstrap/phases/diagnose"
+)
+
+// foreignManifests are what the kubelet would run beside ours. Those of our names are
+// looked at elsewhere.
+func (e *Env) foreignManifests() []diagnose.Manifest {
+	return slices.DeleteFunc(e.manifestEvidence(), func(m diagnose.Manifest) bool {
+		return m.Ours || slices.Contains(e.ownManifests(), m.Path)
+	})
+}
+
+func (e *Env) ownManifests() []string {
+	var files []string
+	for _, name := range nodeComponents(e.Config) {
+		files = append(files, manifestFile(name))
+	}
+	return files
+}
+
+// missingPlugins are what the CNI configuration that is there names, and nobody has.
+func (e *Env) missingPlugins() []string {
+	file := e.foreignNetwork()
+	if file == "" || e.made(networkFile) {
+		return nil
+	}
+	var network struct {
+		Type    string
+		Plugins []struct{ Type string }
+	}
+	data, err := e.Host.ReadFile(file)
+	if err != nil || json.Unmarshal(data, &network) != nil {
+		return nil
+	}
+	if network.Type != "" {
+		network.Plugins = append(network.Plugins, struct{ Type string }{network.Type})
+	}
+	var missing []string
+	for _, plugin := range network.Plugins {
+		if !slices.ContainsFunc(pluginDirs, func(dir string) bool { return e.exists(dir + "/" + plugin.Type) }) {
+			missing = append(missing, fmt.Sprintf("%s, in %s", plugin.Type, file))
+		}
+	}
+	return missing
+}
+
+// pluginDirs are where runtimes of this world look for CNI plugins.
+var pluginDirs = []string{cniPluginDir, "/usr/lib/cni", "/usr/libexec/cni"}
+
+// measured notes a measurement at the disk it was made on.
+func measured(m *diagnose.Machine, path string, p99 time.Duration, count int) {
+	for i := range m.Disks {
+		if m.Disks[i].Path == path {
+			m.Disks[i].SyncP99, m.Disks[i].Syncs = p99, count
+		}
+	}
+}
+
+// externalClient is one as the API server will be to the external etcd.
+func (e *Env) externalClient() (*http.Client, error) {
+	external := e.Config.Etcd.External
+	secure := &tls.Config{MinVersion: tls.VersionTLS12}
+	if external.CAFile != "" {
+		data, err := e.Host.ReadFile(external.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		secure.RootCAs = x509.NewCertPool()
+		secure.RootCAs.AppendCertsFromPEM(data)
+	}
+	if external.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(e.Host.Path(external.CertFile), e.Host.Path(external.KeyFile))
+		if err != nil {
+			return nil, err
+		}
+		secure.Certificates = []tls.Certificate{pair}
+	}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: secure}}, nil
+}
+
+func askEtcd(ctx context.Context, client *http.Client, url string) diagnose.ExternalEtcd {
+	member := diagnose.ExternalEtcd{URL: url}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/version", nil)
+	if err != nil {
+		member.Error = err.Error()
+		return member
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		member.Error = err.Error()
+		return member
+	}
+	defer answer.Body.Close()
+	var version struct {
+		Server string `json:"etcdserver"`
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(nil, answer.Body, 1<<10)).Decode(&version); err != nil {
+		member.Error = "its answer to /version can't be read: " + err.Error()
+	}
+	member.Version = version.Server
+	return member
+}

@@ -1,0 +1,66 @@
+package phases
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"bootstrap/phases/diagnose"
+)
+
+// A part looks at one thing on the machine and gives what to note of it.
+type part struct {
+	what string
+	look func(context.Context) (note, error)
+}
+
+type note func(*diagnose.Machine)
+
+// gatherTimeout bounds all parts together. What hangs, such as a dead network file
+// system, is left behind and named.
+const gatherTimeout = 1800 * time.Millisecond
+
+// seen is what came of a part.
+type seen struct {
+	note note
+	err  error
+}
+
+// gather looks at all parts side by side, and notes what they saw in their order. Only
+// here the machine is written, so that who comes late can do no harm.
+func gather(ctx context.Context, m *diagnose.Machine, parts []part) {
+	ctx, cancel := context.WithTimeout(ctx, gatherTimeout)
+	defer cancel()
+	results := make([]chan seen, len(parts))
+	for i, p := range parts {
+		results[i] = make(chan seen, 1)
+		go func() {
+			note, err := p.look(ctx)
+			results[i] <- seen{note, err}
+		}()
+	}
+	for i, p := range parts {
+		s := inTime(ctx, results[i])
+		if s.note != nil {
+			s.note(m)
+		}
+		if s.err != nil {
+			m.Unread = append(m.Unread, fmt.Sprintf("%s: %v", p.what, s.err))
+		}
+	}
+}
+
+// inTime takes what is there, even if time is up.
+func inTime(ctx context.Context, result <-chan seen) seen {
+	select {
+	case s := <-result:
+		return s
+	case <-ctx.Done():
+	}
+	select {
+	case s := <-result:
+		return s
+	default:
+		return seen{err: fmt.Errorf("not within %s", gatherTimeout)}
+	}
+}

@@ -1,0 +1,376 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"bootstrap/phases/bundle"
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
+	"bootstrap/phases/runtime"
+)
+
+// wholeMachine is machine with what takes time or asks others: only preflight looks so.
+func (e *Env) wholeMachine(ctx context.Context) *diagnose.Machine {
+	m := &diagnose.Machine{Settings: e.settings(), Now: time.Now()}
+	gather(ctx, m, append(e.quickParts(), e.slowParts()...))
+	return m
+}
+
+func (e *Env) slowParts() []part {
+	parts := []part{
+		{"other clusters", e.lookAtForeign},
+		{"units", e.lookAtUnits},
+		{"proxy", e.lookAtProxy},
+		{"kernel modules", e.lookAtModules},
+		{"kernel settings", e.lookAtForwarding},
+	}
+	if !e.Host.Real() {
+		return parts
+	}
+	return append(parts,
+		part{"inotify limits", e.lookAtInotify(inotifyAsked)},
+		part{"name servers", e.askNameServers},
+		part{"hostname", e.lookUpHostname},
+		part{"controlPlaneEndpoint", e.lookUpEndpoint},
+		part{"firewall", e.lookAtFirewall},
+		part{"container runtime", e.askRuntime},
+		part{"external etcd", e.askExternalEtcd},
+		part{"disk latency", e.measureDisk},
+	)
+}
+
+// inotifyAsked is what kubelet, containerd and the components take together.
+const inotifyAsked = 16
+
+// measureTime is short, as other parts wait for it.
+const measureTime = 600 * time.Millisecond
+
+func (e *Env) measureDisk(ctx context.Context) (note, error) {
+	if e.Config.Etcd.External != nil {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, measureTime)
+	defer cancel()
+	p99, count, err := e.Host.SyncLatency(ctx, e.Config.Etcd.DataDir)
+	return func(m *diagnose.Machine) { measured(m, e.Config.Etcd.DataDir, p99, count) }, err
+}
+
+// imagesToCome is what containerd of the bundle has yet to hold: each image twice, as
+// it came and unpacked.
+func (e *Env) imagesToCome() uint64 {
+	choice, err := e.chooseRuntime()
+	if err != nil || !choice.Install || e.Bundle == nil || e.made(containerdUnit) {
+		return 0
+	}
+	var bytes int64
+	for _, entry := range e.Bundle.Entries(bundle.Image) {
+		bytes += 2 * entry.Size
+	}
+	return uint64(max(bytes, 0))
+}
+
+func (e *Env) lookAtUnits(ctx context.Context) (note, error) {
+	var masked, managers []string
+	var errs []error
+	look := func(unit string) host.UnitState {
+		state, err := e.Host.UnitState(ctx, unit)
+		errs = append(errs, err)
+		return state
+	}
+	units := []string{"kubelet.service"}
+	if choice, err := e.chooseRuntime(); err == nil && (choice.Install || runtime.SocketPath(choice.Endpoint) == containerdSocket) {
+		units = append(units, "containerd.service")
+	}
+	for _, unit := range units {
+		if look(unit).Load == "masked" {
+			masked = append(masked, unit)
+		}
+	}
+	if look("firewalld.service").Active == "active" {
+		managers = append(managers, "firewalld")
+	}
+	if e.usesUFW() {
+		managers = append(managers, "ufw")
+	}
+	return func(m *diagnose.Machine) { m.Masked, m.Firewall.Managers = masked, managers }, errors.Join(errs...)
+}
+
+// usesUFW asks ufw's own file: its unit is active also where it is turned off.
+func (e *Env) usesUFW() bool {
+	data, err := os.ReadFile(e.Host.Path("/etc/ufw/ufw.conf"))
+	return err == nil && slices.Contains(strings.Split(string(data), "\n"), "ENABLED=yes")
+}
+
+func (e *Env) lookAtModules(context.Context) (note, error) {
+	var wanted []diagnose.Module
+	if choice, err := e.chooseRuntime(); err == nil && choice.Install {
+		wanted = append(wanted, diagnose.Module{Name: "overlay", Need: "containerd", Required: true})
+	}
+	wanted = append(wanted, diagnose.Module{Name: "br_netfilter", Need: "a pod that asks a Service of its own node"})
+	if e.ownNetwork() {
+		for _, name := range []string{"bridge", "veth", "vxlan"} {
+			wanted = append(wanted, diagnose.Module{Name: name, Need: "the pod network"})
+		}
+	}
+	var names []string
+	for _, w := range wanted {
+		names = append(names, w.Name)
+	}
+	states := e.Host.Modules(e.Facts.Kernel, names...)
+	for i := range wanted {
+		wanted[i].State = diagnose.ModuleState(states[wanted[i].Name])
+	}
+	return func(m *diagnose.Machine) { m.Modules = wanted }, nil
+}
+
+func (e *Env) lookAtForwarding(context.Context) (note, error) {
+	var fixed, undone []string
+	for _, name := range e.forwarding() {
+		if e.Host.SettingFixed(name) {
+			fixed = append(fixed, name)
+		}
+		for file, value := range e.Host.SetLater(sysctlFile, name) {
+			if value == "0" {
+				undone = append(undone, file+" sets "+name+" = 0")
+			}
+		}
+	}
+	slices.Sort(undone)
+	return func(m *diagnose.Machine) {
+		m.Limits.ForwardingFixed, m.Limits.ForwardingUndone = fixed, undone
+		m.Limits.StrictLinks = e.Host.StrictLinks(outerLinks(m.Network))
+	}, nil
+}
+
+// outerLinks are those with an address that is known outside of the machine.
+func outerLinks(n diagnose.Network) []string {
+	var links []string
+	for _, a := range n.Addresses {
+		if a.Address.Is4() && !a.Containers && !isPodLink(a.Link) && !slices.Contains(links, a.Link) {
+			links = append(links, a.Link)
+		}
+	}
+	return links
+}
+
+func (e *Env) askNameServers(ctx context.Context) (note, error) {
+	file := e.resolverFile()
+	if file == "" {
+		return nil, nil
+	}
+	servers, err := e.Host.NameServers(file)
+	if err != nil {
+		return nil, ignoring(err, os.ErrNotExist)
+	}
+	silent := make([]bool, len(servers))
+	var asks []func()
+	for i, server := range servers {
+		asks = append(asks, func() { silent[i] = host.AskNameServer(ctx, server) != nil })
+	}
+	sideBySide(asks...)
+	return func(m *diagnose.Machine) {
+		for i, server := range servers {
+			if silent[i] {
+				m.Resolver.Silent = append(m.Resolver.Silent, server)
+			}
+		}
+	}, nil
+}
+
+// lookUp resolves a name as programs of this machine do; none is no error.
+func lookUp(ctx context.Context, name string) ([]netip.Addr, error) {
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+	var none *net.DNSError
+	if errors.As(err, &none) && !none.IsTimeout {
+		return nil, nil
+	}
+	for i := range found {
+		found[i] = found[i].Unmap()
+	}
+	return found, err
+}
+
+func (e *Env) lookUpHostname(ctx context.Context) (note, error) {
+	name := diagnose.Name{Hostname: e.Facts.Hostname}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	found, err := lookUp(ctx, name.Hostname)
+	// myhostname is part of systemd, and answers only who asks the C library.
+	switches, _ := os.ReadFile(e.Host.Path("/etc/nsswitch.conf"))
+	name.Looked = err == nil && (len(found) > 0 || !strings.Contains(string(switches), "myhostname"))
+	name.Resolves = found
+	return func(m *diagnose.Machine) { m.Name = name }, err
+}
+
+func (e *Env) lookUpEndpoint(ctx context.Context) (note, error) {
+	name, _, err := net.SplitHostPort(e.Config.ControlPlaneEndpoint)
+	if err != nil {
+		return nil, nil // there is none
+	}
+	found, err := lookUp(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	endpoint := diagnose.Endpoint{Looked: true, Addresses: found}
+	here, err := host.Addresses()
+	if err == nil && len(found) > 0 && !slices.ContainsFunc(here, func(a host.LinkAddress) bool { return slices.Contains(found, a.Address) }) {
+		endpoint.Dial = dial(ctx, e.Config.ControlPlaneEndpoint)
+	}
+	return func(m *diagnose.Machine) { m.Endpoint = endpoint }, err
+}
+
+func (e *Env) lookAtFirewall(ctx context.Context) (note, error) {
+	found, err := host.ForwardDrops(ctx)
+	if e.Host.Plans() && errors.Is(err, os.ErrPermission) {
+		err = errors.New("only root may look at its rules")
+	}
+	drops := slices.DeleteFunc(found, func(chain string) bool { return !e.cutsOff(chain) })
+	return func(m *diagnose.Machine) { m.Firewall.Drops = drops }, err
+}
+
+// cutsOff tells whether a chain that drops what is forwarded is in the way of pods. In
+// iptables mode flannel lets its own pods pass in the tables of iptables.
+func (e *Env) cutsOff(chain string) bool {
+	six := strings.Contains(chain, "ip6 ")
+	if six && !slices.ContainsFunc(e.Config.Networking.PodSubnets, func(p netip.Prefix) bool { return p.Addr().Is6() }) {
+		return false
+	}
+	return e.ownNetwork() && (e.Facts.NFTables || !strings.HasSuffix(chain, " filter FORWARD"))
+}
+
+// lookAtProxy asks what Go's programs ask: whether a request would go through a proxy.
+func (e *Env) lookAtProxy(context.Context) (note, error) {
+	var p diagnose.Proxy
+	ask := func(host, name string) {
+		to := &http.Request{URL: &url.URL{Scheme: "https", Host: net.JoinHostPort(host, "443")}}
+		if proxy, err := http.ProxyFromEnvironment(to); err == nil && proxy != nil {
+			p.URL = proxy.Redacted()
+			p.Through = append(p.Through, name)
+		}
+	}
+	c := e.Config
+	ask(c.AdvertiseAddress.String(), c.AdvertiseAddress.String())
+	for _, subnet := range slices.Concat(c.Networking.ServiceSubnets, c.Networking.PodSubnets) {
+		ask(subnet.Addr().Next().String(), subnet.String())
+	}
+	return func(m *diagnose.Machine) { m.Proxy = p }, nil
+}
+
+// askRuntime asks one that is not ours, if it runs.
+func (e *Env) askRuntime(ctx context.Context) (note, error) {
+	choice, err := e.chooseRuntime()
+	if err != nil || choice.Install || !e.exists(runtime.SocketPath(choice.Endpoint)) {
+		return nil, nil
+	}
+	c, err := e.dialRuntime(choice)
+	if err != nil || c == nil {
+		return nil, err
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	answer := diagnose.CRI{Socket: runtime.SocketPath(choice.Endpoint)}
+	info, err := c.Who(ctx)
+	answer.NoCRI, answer.Hangs = errors.Is(err, runtime.ErrNoCRI), errors.Is(err, runtime.ErrHangs)
+	if err == nil {
+		answer.Answers, answer.Name, answer.Version = true, info.Name, strings.TrimPrefix(info.Version, "v")
+		answer.Wrong, answer.Mend = e.disagreement(ctx, choice)
+	}
+	return func(m *diagnose.Machine) { m.CRI = answer }, nil // one that is not up yet is started by init
+}
+
+// disagreement is what the phase runtime will refuse, and the remedy.
+func (e *Env) disagreement(ctx context.Context, choice Runtime) (what, remedy string) {
+	quiet := *e
+	quiet.Report = func(Event) {} // the phase says it
+	if err := quiet.checkRuntime(ctx, choice); err != nil && hintOf(err) != "" {
+		return err.Error(), hintOf(err)
+	}
+	return "", ""
+}
+
+// hostPorts are those that our components take.
+func (e *Env) hostPorts() []int {
+	var all []int
+	for _, p := range ports(e.Config) {
+		all = append(all, int(p.address.Port()))
+	}
+	return all
+}
+
+// clusterTraces are what other programs keep of their clusters.
+var clusterTraces = []struct{ path, of string }{
+	{"/var/lib/rancher/k3s/server", "k3s"}, {"/var/lib/rancher/k3s/agent", "k3s"},
+	{"/var/lib/rancher/rke2", "RKE2"}, {"/var/lib/k0s", "k0s"}, {"/var/snap/microk8s/current", "MicroK8s"},
+	{kubeletConf, "kubeadm"}, {adminConf, "kubeadm"},
+}
+
+func (e *Env) lookAtForeign(context.Context) (note, error) {
+	var f diagnose.Foreign
+	for _, trace := range clusterTraces {
+		if e.exists(trace.path) && !e.made(trace.path) {
+			f.Clusters = append(f.Clusters, trace.path+" ("+trace.of+")")
+		}
+	}
+	f.HostPorts = e.hostPorts()
+	f.Plugins = e.missingPlugins()
+	f.Manifests = e.foreignManifests()
+	return func(m *diagnose.Machine) { m.Foreign = f }, nil
+}
+
+// askExternalEtcd asks every member for its version, as the API server would reach it.
+func (e *Env) askExternalEtcd(ctx context.Context) (note, error) {
+	etcd := e.Config.Etcd.External
+	if etcd == nil {
+		return nil, nil
+	}
+	client, err := e.externalClient()
+	if err != nil {
+		return nil, err
+	}
+	urls := etcd.HTTPEndpoints
+	if len(urls) == 0 {
+		urls = etcd.Endpoints
+	}
+	members := make([]diagnose.ExternalEtcd, len(urls))
+	var asks []func()
+	for i, each := range urls {
+		asks = append(asks, func() { members[i] = askEtcd(ctx, client, each) })
+	}
+	sideBySide(asks...)
+	return func(m *diagnose.Machine) { m.External = members }, nil
+}
+
+// addressNote tells which of several links' addresses was taken, and why.
+func addressNote(m *diagnose.Machine) string {
+	ours := m.Settings.AdvertiseAddress
+	at, why := "", ""
+	for _, a := range m.Network.Addresses {
+		if a.Address == ours {
+			at = a.Link
+		}
+	}
+	var others []string
+	for _, a := range m.Network.Addresses {
+		if a.Link != at && !a.Containers && !isPodLink(a.Link) && a.Address.Is4() == ours.Is4() {
+			others = append(others, a.Address.String()+" ("+a.Link+")")
+		}
+	}
+	if at == "" || len(others) == 0 {
+		return ""
+	}
+	if len(m.Network.Defaults) > 0 && m.Network.Defaults[0] == at {
+		why = ", which has the default route"
+	}
+	return fmt.Sprintf("address %s of %s%s; there is %s as well: localAPIEndpoint.advertiseAddress chooses", ours, at, why, strings.Join(others, ", "))
+}

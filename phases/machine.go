@@ -1,0 +1,216 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/netip"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
+)
+
+// machine is what can be told of this machine at once, also while it is waited for.
+func (e *Env) machine(ctx context.Context) *diagnose.Machine {
+	m := &diagnose.Machine{Settings: e.settings(), Now: time.Now()}
+	gather(ctx, m, e.quickParts())
+	return m
+}
+
+func (e *Env) quickParts() []part {
+	parts := []part{
+		{"disks", e.lookAtDisks},
+		{"clock", e.lookAtClock},
+		{"resolver", e.lookAtResolver},
+		{"kernel", e.lookAtKernel},
+		{"inotify", e.lookAtInotify(1)},
+	}
+	if e.Host.Real() {
+		parts = append(parts, part{"addresses", e.lookAtNetwork})
+	}
+	return parts
+}
+
+// usedDisks are the folders that we and the daemons write to.
+func (e *Env) usedDisks() []diagnose.Disk {
+	all := []diagnose.Disk{
+		{Path: containerdDir, Use: "images", Needs: e.imagesToCome()},
+		{Path: kubeletDir, Use: "pods"},
+		{Path: kubernetesDir, Use: "the cluster's files"},
+		{Path: binDir, Use: "programs", Programs: true},
+		{Path: "/", Use: "everything else"},
+	}
+	if e.ownNetwork() {
+		all = append(all, diagnose.Disk{Path: cniPluginDir, Use: "CNI plugins", Programs: true})
+	}
+	if dir := e.Config.Etcd.DataDir; e.Config.Etcd.External == nil {
+		data := diagnose.Disk{Path: dir, Use: "etcd's data"}
+		if !e.exists(dir + "/member") {
+			data.Needs = etcdToCome
+		}
+		all = append([]diagnose.Disk{data}, all...)
+	}
+	return all
+}
+
+// etcdToCome is two logs of 64 MiB, which etcd takes when it begins, and some data.
+const etcdToCome = 160 << 20
+
+func (e *Env) lookAtDisks(context.Context) (note, error) {
+	disks := e.usedDisks()
+	var errs []error
+	for i := range disks {
+		d := &disks[i]
+		found, err := e.Host.Disk(d.Path)
+		errs = append(errs, err)
+		d.Device, d.Type, d.ReadOnly, d.NoExec = found.Device, found.Type, found.ReadOnly, found.NoExec
+		d.Size, d.Free, d.Available = found.Size, found.Free, found.Available
+		d.Inodes, d.FreeInodes = found.Inodes, found.FreeInodes
+	}
+	return func(m *diagnose.Machine) { m.Disks = disks }, errors.Join(errs...)
+}
+
+// timesyncClock was touched when systemd-timesyncd last knew the time.
+const timesyncClock = "/var/lib/systemd/timesync/clock"
+
+func (e *Env) lookAtClock(context.Context) (note, error) {
+	clock := diagnose.Clock{Built: builtAt()}
+	if info, err := os.Stat(e.Host.Path(timesyncClock)); err == nil {
+		clock.Marks = append(clock.Marks, diagnose.Mark{What: timesyncClock, At: info.ModTime(), Firm: true})
+	}
+	if all := e.Host.Entries(); len(all) > 0 {
+		at, _ := time.Parse(time.RFC3339, all[len(all)-1].Time) // zero tells nothing
+		clock.Marks = append(clock.Marks, diagnose.Mark{What: "the last record in the ledger", At: at, Firm: true})
+	}
+	if program, err := os.Executable(); err == nil {
+		if info, err := os.Stat(program); err == nil {
+			clock.Marks = append(clock.Marks, diagnose.Mark{What: program, At: info.ModTime()})
+		}
+	}
+	return func(m *diagnose.Machine) { m.Clock = clock }, nil
+}
+
+// builtAt is when the source of this program was committed; zero if it does not say.
+func builtAt() time.Time {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return time.Time{}
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.time" {
+			at, _ := time.Parse(time.RFC3339, s.Value) // zero tells nothing
+			return at
+		}
+	}
+	return time.Time{}
+}
+
+func (e *Env) lookAtResolver(context.Context) (note, error) {
+	r := diagnose.Resolver{File: e.resolverFile()}
+	if r.File == "" {
+		return func(m *diagnose.Machine) { m.Resolver = r }, nil
+	}
+	_, err := os.Stat(e.Host.Path(r.File))
+	r.Missing = errors.Is(err, fs.ErrNotExist)
+	if !r.Missing {
+		r.Servers, err = e.Host.NameServers(r.File)
+	}
+	return func(m *diagnose.Machine) {
+		r.Silent = m.Resolver.Silent
+		m.Resolver = r
+	}, ignoring(err, fs.ErrNotExist)
+}
+
+// resolverFile is what the kubelet makes pods' resolv.conf from.
+func (e *Env) resolverFile() string {
+	if own, ok := e.Config.Kubelet["resolvConf"].(string); ok {
+		return own
+	}
+	return resolvConf(e.Facts)
+}
+
+func ignoring(err, kind error) error {
+	if errors.Is(err, kind) {
+		return nil
+	}
+	return err
+}
+
+func (e *Env) lookAtKernel(context.Context) (note, error) {
+	f := e.Facts
+	system := diagnose.System{
+		Systemd: f.Systemd, CPUs: f.CPUs, Memory: f.Memory, Swap: f.Swap,
+		OOMScores: f.SysResource || os.Geteuid() != 0, // of another user's rights this tells nothing
+		Kernel:    f.Kernel, KernelTooOld: f.Kernel != "" && host.OlderKernel(f.Kernel, 5, 4), SELinux: e.Host.Enforcing(),
+	}
+	for _, name := range []string{"mount", "umount"} {
+		if e.Host.Real() && !e.hasProgram(name) {
+			system.Lacks = append(system.Lacks, name)
+		}
+	}
+	controllers := e.Host.CgroupControllers()
+	open, limit := e.Host.OpenFiles()
+	return func(m *diagnose.Machine) {
+		m.System, m.Cgroups = system, diagnose.Cgroups{Version: f.CgroupVersion, Controllers: controllers}
+		m.Limits.OpenFiles, m.Limits.MaxOpenFiles = open, limit
+	}, nil
+}
+
+// hasProgram looks where systemd's units look.
+func (e *Env) hasProgram(name string) bool {
+	return slices.ContainsFunc(append([]string{"/sbin", "/bin"}, programDirs...), func(dir string) bool { return e.exists(dir + "/" + name) })
+}
+
+func (e *Env) lookAtInotify(ask int) func(context.Context) (note, error) {
+	if !e.Host.Real() {
+		ask = 0 // the kernel that runs is not that machine's
+	}
+	return func(context.Context) (note, error) {
+		i, served := e.Host.Inotify(ask), e.made(kubeletDropIn)
+		return func(m *diagnose.Machine) {
+			m.Limits.InotifyInstances, m.Limits.InotifyWatches = i.MaxInstances, i.MaxWatches
+			m.Limits.InotifyAsked, m.Limits.InotifyLeft, m.Limits.WatchRefused = ask, i.Left, i.WatchRefused
+			m.Limits.KubeletServed = served
+		}, nil
+	}
+}
+
+func (e *Env) lookAtNetwork(context.Context) (note, error) {
+	addresses, err := host.Addresses()
+	if err != nil {
+		return nil, err
+	}
+	routes, err := host.Routes()
+	network := networkOf(e.Config.AdvertiseAddress, addresses, routes)
+	return func(m *diagnose.Machine) { m.Network = network }, err
+}
+
+// networkOf leaves out what the pod network makes itself.
+func networkOf(ours netip.Addr, addresses []host.LinkAddress, routes []host.Route) diagnose.Network {
+	var n diagnose.Network
+	for _, a := range addresses {
+		n.Addresses = append(n.Addresses, diagnose.LinkAddress{Link: a.Link, Address: a.Address, Containers: a.Containers})
+	}
+	for _, r := range routes {
+		switch {
+		case isPodLink(r.Link) || r.To.Addr().IsLinkLocalUnicast():
+		case r.To.Bits() > 0:
+			n.Routes = append(n.Routes, diagnose.Route{To: r.To, Link: r.Link})
+		case r.To.Addr().Is4() == ours.Is4() && !slices.Contains(n.Defaults, r.Link):
+			n.Defaults = append(n.Defaults, r.Link)
+		}
+	}
+	return n
+}
+
+// podLinks are the names of links by which pods' addresses are meant to be reached.
+var podLinks = []string{"cni", "flannel", "cali", "cilium", "lxc", "veth", "kube-", "vxlan.calico", "tunl"}
+
+func isPodLink(link string) bool {
+	return slices.Contains(networkLinks, link) || slices.ContainsFunc(podLinks, func(prefix string) bool { return strings.HasPrefix(link, prefix) })
+}
