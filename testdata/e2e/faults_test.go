@@ -27,6 +27,7 @@ type fault struct {
 	Run    string   // the command that must name it: init, preflight, status
 	Config string   // file for --config, empty without
 	Args   []string // more flags for it
+	Env    []string // NAME=VALUE, for it alone
 	Bare   bool     // no runtime and no images may be left by the fault before
 	When   string   // inject when this phase starts, not before the command
 }
@@ -39,7 +40,9 @@ type named struct {
 }
 
 // fastFaults are run with every change.
-var fastFaults = []string{"apiserver-bad-flag", "etcd-foreign-data", "port-6443-taken"}
+var fastFaults = []string{
+	"apiserver-bad-flag", "cert-etcd-expired", "etcd-foreign-data", "kubelet-bad-config", "manifest-invalid-yaml", "port-6443-taken", "runc-removed",
+}
 
 // TestFaults breaks a node in every way that testdata/faults knows, and wants the cause
 // named: that one, and no other as certain.
@@ -164,7 +167,7 @@ func (n *Node) runInto(f fault) named {
 	if f.When == "" {
 		n.MustSh(f.script(n.t, "inject"))
 	}
-	args := append([]string{"exec", n.Name, "/root/bootstrap", f.Run, "-o", "json"}, f.Args...)
+	args := slices.Concat([]string{"exec", n.Name, "env"}, f.Env, []string{"/root/bootstrap", f.Run, "-o", "json"}, f.Args)
 	if f.Run == "init" && !slices.Contains(f.Args, "--timeout") {
 		args = append(args, "--timeout", "60s") // no cause may need so long
 	}
