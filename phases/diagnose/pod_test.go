@@ -92,6 +92,8 @@ func TestPodsHaveNoCause(t *testing.T) {
 	longAgo := podsFail()
 	longAgo.Journal[kubeletUnit] = logged(time.Minute, etcdSandbox(pauseGone), noPath)
 	others := podsFail(strings.ReplaceAll(etcdContainer("ErrImagePull", pullRefused), "kube-system/etcd-n1", "shop/web-1"))
+	notAwaited := podsFail(etcdSandbox(pauseGone))
+	notAwaited.Settings.Components = []string{"kube-apiserver"}
 	ran := etcdEnded(Container{ExitCode: 0})
 	for _, c := range []causeTest{
 		{name: "a sandbox since", evidence: upSince},
@@ -101,6 +103,7 @@ func TestPodsHaveNoCause(t *testing.T) {
 		{name: "long ago", evidence: longAgo},
 		{name: "a user's pod", evidence: others},
 		{name: "ended well", evidence: ran},
+		{name: "a pod that is not waited for", evidence: notAwaited},
 		{name: "no CNI configuration yet", evidence: runtimeFails(containerdSocket, "", Unit{Load: "loaded", Active: "active"}, `time="2026-11-25T04:07:12Z" level=error msg="failed to load cni during init, please check CRI plugin status before setting up network for pods" error="cni config load failed: no network config found in /etc/cni/net.d: cni plugin not initialized: failed to load cni config"`)},
 	} {
 		t.Run(c.name, c.run)

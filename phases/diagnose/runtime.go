@@ -137,6 +137,7 @@ func runtimeWithoutCRI(e *Evidence) []Finding {
 		if m := criNotLoaded.FindStringSubmatch(l.Text); m != nil {
 			f.What = said(fmt.Sprintf("the runtime at %s could not load its CRI plugin: %s", e.socket(), unquoted(m[1])))
 			f.Remedy, f.See, f.Excerpt = "correct what it names in /etc/containerd/config.toml, then: systemctl restart containerd", containerdLog, excerpt(l.Text)
+			break
 		}
 	}
 	return []Finding{f}
