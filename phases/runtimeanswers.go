@@ -4,25 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/runtime"
 )
 
-// whileRuntimeAnswers works with the runtime. Calls to one that hangs would not end.
+// whileRuntimeAnswers works with the runtime, and gives up if that hangs. The work is
+// not waited for then: calls of containerd's client do not all end with their context.
 func (e *Env) whileRuntimeAnswers(ctx context.Context, c *runtime.CRI, work func(context.Context) error) error {
-	working, stop := context.WithCancelCause(ctx)
-	var asking sync.WaitGroup
-	asking.Go(func() { stop(e.silence(working, c)) })
-	err := work(working)
-	stop(nil)
-	asking.Wait()
-	if hung := (*CauseError)(nil); err != nil && errors.As(context.Cause(working), &hung) {
-		return hung
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	done, hung := make(chan error, 1), make(chan error, 1)
+	go func() { done <- work(working) }()
+	go func() { hung <- e.silence(working, c) }()
+	select {
+	case err := <-done:
+		return e.explained(ctx, err)
+	case err := <-hung:
+		if err != nil {
+			return err
+		}
+		return <-done // ctx has ended
 	}
-	return e.explained(ctx, err)
 }
 
 // silence lasts until the work ends, or the runtime has been silent for too long.
