@@ -47,10 +47,7 @@ func corefile(domain string, forward bool) string {
 // forwardsDNS tells whether the file that the kubelet gives pods as their resolver
 // names a server that pods can reach.
 func (e *Env) forwardsDNS() (bool, error) {
-	file := resolvConf(e.Facts)
-	if own, ok := e.Config.Kubelet["resolvConf"].(string); ok {
-		file = own
-	}
+	file := e.resolverFile()
 	if file == "" || !e.exists(file) {
 		return false, nil
 	}

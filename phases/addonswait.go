@@ -105,7 +105,14 @@ func keepsOff(c *config.Config) string {
 // endpointAnswers tries the endpoint for all nodes, such as a load balancer that may
 // be set up only after init.
 func (e *Env) endpointAnswers() error {
-	if e.Config.ControlPlaneEndpoint == "" || e.Host.Plans() {
+	if e.Host.Plans() {
+		return nil
+	}
+	return e.dialEndpoint()
+}
+
+func (e *Env) dialEndpoint() error {
+	if e.Config.ControlPlaneEndpoint == "" {
 		return nil
 	}
 	endpoint, err := url.Parse(e.Config.EndpointURL())

@@ -37,6 +37,9 @@ func (e *Env) evidence(ctx context.Context, since time.Time) *diagnose.Evidence 
 		func() { found.Pods, found.RuntimeError = e.podEvidence(ctx) },
 		func() { found.API = e.apiServerEvidence(ctx) },
 		func() { found.Etcd = e.etcdEvidence(ctx) },
+		func() { found.Certificates = e.certificateEvidence() },
+		func() { found.Files = e.fileEvidence(ctx) },
+		func() { found.Manifests = e.manifestEvidence() },
 	)
 	return found
 }
@@ -112,6 +115,9 @@ func (e *Env) podEvidence(ctx context.Context) (pods []diagnose.Pod, runtimeErro
 		return nil, err.Error()
 	}
 	defer c.Close()
+	if c == nil {
+		return nil, "it does not run (no " + runtime.SocketPath(choice.Endpoint) + ")"
+	}
 	if _, err := c.Info(ctx); err != nil {
 		return nil, err.Error()
 	}

@@ -7,34 +7,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
-
-	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/yaml"
 
 	"bootstrap/phases/diagnose"
 )
 
-// foreignManifests are what the kubelet would run beside ours. Our own names are looked
-// at elsewhere.
-func (e *Env) foreignManifests() ([]diagnose.Manifest, error) {
-	files, err := os.ReadDir(e.Host.Path(staticPodDir))
-	var found []diagnose.Manifest
-	for _, file := range files {
-		path := filepath.Join(staticPodDir, file.Name())
-		if !isManifest(e.Host.Path(path)) || e.made(path) || slices.Contains(e.ownManifests(), path) {
-			continue
-		}
-		data, err := e.Host.ReadFile(path)
-		if err != nil {
-			return found, err
-		}
-		found = append(found, manifestOf(path, data))
-	}
-	return found, err
+// foreignManifests are what the kubelet would run beside ours. Those of our names are
+// looked at elsewhere.
+func (e *Env) foreignManifests() []diagnose.Manifest {
+	return slices.DeleteFunc(e.manifestEvidence(), func(m diagnose.Manifest) bool {
+		return m.Ours || slices.Contains(e.ownManifests(), m.Path)
+	})
 }
 
 func (e *Env) ownManifests() []string {
@@ -43,28 +27,6 @@ func (e *Env) ownManifests() []string {
 		files = append(files, manifestFile(name))
 	}
 	return files
-}
-
-// manifestOf is as much of a manifest as tells whether it is in our way.
-func manifestOf(path string, data []byte) diagnose.Manifest {
-	m := diagnose.Manifest{Path: path}
-	var pod corev1.Pod
-	if err := yaml.Unmarshal(data, &pod); err != nil || pod.Name == "" {
-		m.Error = "it is no Pod"
-		return m
-	}
-	m.Name = pod.Namespace + "/" + pod.Name
-	for _, container := range pod.Spec.Containers {
-		for _, p := range container.Ports {
-			if p.HostPort == 0 && pod.Spec.HostNetwork {
-				p.HostPort = p.ContainerPort
-			}
-			if p.HostPort != 0 {
-				m.Ports = append(m.Ports, int(p.HostPort))
-			}
-		}
-	}
-	return m
 }
 
 // missingPlugins are what the CNI configuration that is there names, and nobody has.

@@ -3,14 +3,13 @@ package phases
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -165,7 +164,11 @@ func outerLinks(n diagnose.Network) []string {
 }
 
 func (e *Env) askNameServers(ctx context.Context) (note, error) {
-	servers, err := e.Host.NameServers(resolvConf(e.Facts))
+	file := e.resolverFile()
+	if file == "" {
+		return nil, nil
+	}
+	servers, err := e.Host.NameServers(file)
 	if err != nil {
 		return nil, ignoring(err, os.ErrNotExist)
 	}
@@ -321,9 +324,8 @@ func (e *Env) lookAtForeign(context.Context) (note, error) {
 	}
 	f.HostPorts = e.hostPorts()
 	f.Plugins = e.missingPlugins()
-	var err error
-	f.Manifests, err = e.foreignManifests()
-	return func(m *diagnose.Machine) { m.Foreign = f }, ignoring(err, os.ErrNotExist)
+	f.Manifests = e.foreignManifests()
+	return func(m *diagnose.Machine) { m.Foreign = f }, nil
 }
 
 // askExternalEtcd asks every member for its version, as the API server would reach it.
@@ -349,31 +351,26 @@ func (e *Env) askExternalEtcd(ctx context.Context) (note, error) {
 	return func(m *diagnose.Machine) { m.External = members }, nil
 }
 
-// addressNote tells which of several addresses was taken, and why.
+// addressNote tells which of several links' addresses was taken, and why.
 func addressNote(m *diagnose.Machine) string {
-	links := outerLinks(m.Network)
-	if len(links) < 2 {
-		return ""
-	}
-	var others []string
+	ours := m.Settings.AdvertiseAddress
 	at, why := "", ""
 	for _, a := range m.Network.Addresses {
-		switch {
-		case a.Address == m.Settings.AdvertiseAddress:
+		if a.Address == ours {
 			at = a.Link
-		case slices.Contains(links, a.Link):
+		}
+	}
+	var others []string
+	for _, a := range m.Network.Addresses {
+		if a.Link != at && !a.Containers && !isPodLink(a.Link) && a.Address.Is4() == ours.Is4() {
 			others = append(others, a.Address.String()+" ("+a.Link+")")
 		}
+	}
+	if at == "" || len(others) == 0 {
+		return ""
 	}
 	if len(m.Network.Defaults) > 0 && m.Network.Defaults[0] == at {
 		why = ", which has the default route"
 	}
-	return "address " + m.Settings.AdvertiseAddress.String() + " of " + strconv.Quote(at) + why + "; there are " +
-		strings.Join(others, ", ") + " as well: localAPIEndpoint.advertiseAddress chooses"
-}
-
-// isManifest tells what the kubelet reads in the static pod directory.
-func isManifest(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular() && !strings.HasPrefix(filepath.Base(path), ".")
+	return fmt.Sprintf("address %s of %s%s; there is %s as well: localAPIEndpoint.advertiseAddress chooses", ours, at, why, strings.Join(others, ", "))
 }

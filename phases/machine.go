@@ -28,18 +28,19 @@ func (e *Env) quickParts() []part {
 		{"clock", e.lookAtClock},
 		{"resolver", e.lookAtResolver},
 		{"kernel", e.lookAtKernel},
+		{"inotify", e.lookAtInotify(1)},
 	}
 	if e.Host.Real() {
-		parts = append(parts, part{"addresses", e.lookAtNetwork}, part{"inotify", e.lookAtInotify(1)})
+		parts = append(parts, part{"addresses", e.lookAtNetwork})
 	}
 	return parts
 }
 
-// Parts of the kubelet's and containerd's work that lie on disks.
-func (e *Env) disks() []diagnose.Disk {
+// usedDisks are the folders that we and the daemons write to.
+func (e *Env) usedDisks() []diagnose.Disk {
 	all := []diagnose.Disk{
 		{Path: containerdDir, Use: "images", Needs: e.imagesToCome()},
-		{Path: kubeletDir, Use: "pods"},
+		{Path: kubeletDir, Use: "the kubelet", Daemon: "kubelet"},
 		{Path: kubernetesDir, Use: "the cluster's files"},
 		{Path: binDir, Use: "programs", Programs: true},
 		{Path: "/", Use: "everything else"},
@@ -48,7 +49,7 @@ func (e *Env) disks() []diagnose.Disk {
 		all = append(all, diagnose.Disk{Path: cniPluginDir, Use: "CNI plugins", Programs: true})
 	}
 	if dir := e.Config.Etcd.DataDir; e.Config.Etcd.External == nil {
-		data := diagnose.Disk{Path: dir, Use: "etcd's data"}
+		data := diagnose.Disk{Path: dir, Use: "etcd's data", Daemon: "etcd"}
 		if !e.exists(dir + "/member") {
 			data.Needs = etcdToCome
 		}
@@ -61,7 +62,7 @@ func (e *Env) disks() []diagnose.Disk {
 const etcdToCome = 160 << 20
 
 func (e *Env) lookAtDisks(context.Context) (note, error) {
-	disks := e.disks()
+	disks := e.usedDisks()
 	var errs []error
 	for i := range disks {
 		d := &disks[i]
@@ -110,10 +111,7 @@ func builtAt() time.Time {
 }
 
 func (e *Env) lookAtResolver(context.Context) (note, error) {
-	r := diagnose.Resolver{File: resolvConf(e.Facts)}
-	if own, ok := e.Config.Kubelet["resolvConf"].(string); ok {
-		r.File = own
-	}
+	r := diagnose.Resolver{File: e.resolverFile()}
 	if r.File == "" {
 		return func(m *diagnose.Machine) { m.Resolver = r }, nil
 	}
@@ -128,6 +126,14 @@ func (e *Env) lookAtResolver(context.Context) (note, error) {
 	}, ignoring(err, fs.ErrNotExist)
 }
 
+// resolverFile is what the kubelet makes pods' resolv.conf from.
+func (e *Env) resolverFile() string {
+	if own, ok := e.Config.Kubelet["resolvConf"].(string); ok {
+		return own
+	}
+	return resolvConf(e.Facts)
+}
+
 func ignoring(err, kind error) error {
 	if errors.Is(err, kind) {
 		return nil
@@ -138,8 +144,9 @@ func ignoring(err, kind error) error {
 func (e *Env) lookAtKernel(context.Context) (note, error) {
 	f := e.Facts
 	system := diagnose.System{
-		Systemd: f.Systemd, CPUs: f.CPUs, Memory: f.Memory, Swap: f.Swap, OOMScores: f.SysResource,
-		Kernel: f.Kernel, KernelTooOld: f.Kernel != "" && host.OlderKernel(f.Kernel, 5, 4), SELinux: e.Host.Enforcing(),
+		Systemd: f.Systemd, CPUs: f.CPUs, Memory: f.Memory, Swap: f.Swap,
+		OOMScores: f.SysResource || os.Geteuid() != 0, // of another user's rights this tells nothing
+		Kernel:    f.Kernel, KernelTooOld: f.Kernel != "" && host.OlderKernel(f.Kernel, 5, 4), SELinux: e.Host.Enforcing(),
 	}
 	for _, name := range []string{"mount", "umount"} {
 		if e.Host.Real() && !e.hasProgram(name) {
@@ -160,11 +167,15 @@ func (e *Env) hasProgram(name string) bool {
 }
 
 func (e *Env) lookAtInotify(ask int) func(context.Context) (note, error) {
+	if !e.Host.Real() {
+		ask = 0 // the kernel that runs is not that machine's
+	}
 	return func(context.Context) (note, error) {
-		i := e.Host.Inotify(ask)
+		i, served := e.Host.Inotify(ask), e.made(kubeletDropIn)
 		return func(m *diagnose.Machine) {
 			m.Limits.InotifyInstances, m.Limits.InotifyWatches = i.MaxInstances, i.MaxWatches
 			m.Limits.InotifyAsked, m.Limits.InotifyLeft, m.Limits.WatchRefused = ask, i.Left, i.WatchRefused
+			m.Limits.KubeletServed = served
 		}, nil
 	}
 }

@@ -57,7 +57,10 @@ func (e *Env) settle() error {
 	if err != nil {
 		return err
 	}
-	return e.Host.Remember(e.settledNote(), string(data))
+	if err := e.Host.Remember(e.settledNote(), string(data)); err != nil {
+		return err
+	}
+	return e.rememberConfig()
 }
 
 // settledBefore is what settle kept, nil without.

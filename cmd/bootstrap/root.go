@@ -19,10 +19,11 @@ func newRootCommand() *cobra.Command {
 		Long: `bootstrap turns a fresh systemd Linux machine into a Kubernetes control plane,
 from one file and without a network, and takes every trace of it away again.
 
-  sudo bootstrap preflight check the machine
-  sudo bootstrap init      make the control plane
-  sudo bootstrap ledger    what it did
-  sudo bootstrap reset     undo it
+  sudo bootstrap preflight  check the machine
+  sudo bootstrap init       make the control plane
+  sudo bootstrap status     how it is
+  sudo bootstrap ledger     what it did
+  sudo bootstrap reset      undo it
 
 ` + exitCodes,
 		SilenceErrors: true,
@@ -32,7 +33,7 @@ from one file and without a network, and takes every trace of it away again.
 	}
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(&helpError{err, c}) })
 	cmd.AddCommand(newPreflightCommand(), newInitCommand(), newResetCommand(), newLedgerCommand(), newConfigCommand(), newTokenCommand(), newKubeconfigCommand(),
-		newPodsCommand(), newBundleCommand(), newCompletionCommand(), newVersionCommand(), newOutputTopic())
+		newStatusCommand(), newPodsCommand(), newBundleCommand(), newCompletionCommand(), newVersionCommand(), newOutputTopic())
 	completeFlags(cmd)
 	cmd.CompletionOptions.DisableDefaultCmd = true // ours stands in its place
 	return cmd

@@ -50,12 +50,14 @@ func Catalogue() []Entry {
 		preflightEntries(),
 		runtimeEntries(),
 		kubeletEntries(),
+		manifestEntries(),
 		podEntries(),
 		certificateEntries(),
 		etcdEntries(),
 		componentEntries(),
 		apiServerEntries(),
 		networkEntries(),
+		fileEntries(),
 		unexplainedEntries(),
 	)
 }

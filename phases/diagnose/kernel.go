@@ -11,7 +11,8 @@ type Limits struct {
 	InotifyLeft      int // how many more could be had, up to InotifyAsked
 	InotifyAsked     int // zero: not tried
 	WatchRefused     bool
-	InotifyWatches   int // that this user may have
+	KubeletServed    bool // the kubelet was started before, and has its own
+	InotifyWatches   int  // that this user may have
 
 	OpenFiles, MaxOpenFiles uint64 // of the whole machine
 
@@ -105,11 +106,16 @@ func kernelEntries() []Entry {
 }
 
 func inotifyUsedUp(m *Machine) []Finding {
-	l := m.Limits
-	if l.InotifyAsked > 0 && l.InotifyLeft == 0 {
-		return []Finding{{Level: Error, What: fmt.Sprintf("no inotify instance is left, of %d (fs.inotify.max_user_instances): the kubelet can't start", l.InotifyInstances)}}
+	l, f := m.Limits, Finding{Level: Error}
+	if l.KubeletServed {
+		f.Level = Warning
 	}
-	return findingIf(l.WatchRefused, Finding{Level: Error, What: fmt.Sprintf("no inotify watch is left, of %d (fs.inotify.max_user_watches): the kubelet can't start", l.InotifyWatches)})
+	if l.InotifyAsked > 0 && l.InotifyLeft == 0 {
+		f.What = fmt.Sprintf("no inotify instance is left, of %d (fs.inotify.max_user_instances): a kubelet can't start", l.InotifyInstances)
+		return []Finding{f}
+	}
+	f.What = fmt.Sprintf("no inotify watch is left, of %d (fs.inotify.max_user_watches): a kubelet can't start", l.InotifyWatches)
+	return findingIf(l.WatchRefused, f)
 }
 
 func inotifyLow(m *Machine) []Finding {

@@ -56,6 +56,9 @@ func Wait(ctx context.Context, checks []Check, report func([]Pending)) error {
 	}
 }
 
+// Look probes all checks once, side by side, and gives those that do not hold.
+func Look(ctx context.Context, checks []Check) []Pending { return round(ctx, checks) }
+
 func round(ctx context.Context, checks []Check) []Pending {
 	reasons := make([]error, len(checks))
 	var all sync.WaitGroup

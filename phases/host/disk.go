@@ -37,7 +37,7 @@ func (h *Host) Disk(path string) (Disk, error) {
 	if err := errors.Join(unix.Stat(dir, &st), unix.Statfs(dir, &fs)); err != nil {
 		return Disk{}, &os.PathError{Op: "statfs", Path: dir, Err: err}
 	}
-	block := uint64(fs.Bsize) //nolint:gosec // never negative
+	block := uint64(fs.Frsize)
 	return Disk{
 		Device: st.Dev, Type: diskTypes[fs.Type],
 		ReadOnly: fs.Flags&unix.ST_RDONLY != 0, NoExec: fs.Flags&unix.ST_NOEXEC != 0,
@@ -77,7 +77,8 @@ func (h *Host) SyncLatency(ctx context.Context, path string) (p99 time.Duration,
 	if err != nil {
 		return 0, 0, &os.PathError{Op: "measure writes in", Path: dir, Err: err}
 	}
-	defer unix.Close(fd)
+	file := os.NewFile(uintptr(fd), "latency")
+	defer file.Close()
 	took, err := syncWrites(ctx, fd)
 	if err != nil || len(took) < syncsLeast {
 		return 0, len(took), err

@@ -26,7 +26,8 @@ func (h *Host) Inotify(ask int) Inotify {
 		if err != nil {
 			return i
 		}
-		defer unix.Close(fd)
+		instance := os.NewFile(uintptr(fd), "inotify")
+		defer instance.Close()
 		if i.Left == 0 {
 			_, err = unix.InotifyAddWatch(fd, "/", unix.IN_DELETE_SELF)
 			i.WatchRefused = errors.Is(err, unix.ENOSPC)

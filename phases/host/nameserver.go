@@ -41,7 +41,7 @@ func AskNameServer(ctx context.Context, server netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // what is asked for has come, or not
 	buf := make([]byte, 512)
 	for range 2 {
 		if _, err = conn.Write([]byte(rootQuery)); err != nil {

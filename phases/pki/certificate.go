@@ -77,29 +77,80 @@ func (ca *CA) Issue(leaf Leaf, key crypto.Signer) (*x509.Certificate, error) {
 	return sign(template, ca.Cert, key.Public(), ca.Key)
 }
 
-// Check says why a certificate and its key cannot serve as this leaf, or nil.
+// Reason is why a certificate does not serve.
+type Reason string
+
+// The reasons.
+const (
+	WrongKey    Reason = "wrong-key"
+	WrongCA     Reason = "wrong-ca"
+	Expired     Reason = "expired"
+	NotYetValid Reason = "not-yet-valid"
+	WrongName   Reason = "wrong-name"  // it is somebody else's
+	OtherNames  Reason = "other-names" // its SANs are not those wanted: see Lacks
+	WrongUsage  Reason = "wrong-usage"
+)
+
+// CheckError says why a certificate can't serve.
+type CheckError struct {
+	Reason Reason
+	Lacks  []string // the SANs that are wanted and not in it
+	text   string
+}
+
+func (e *CheckError) Error() string { return e.text }
+
+func because(reason Reason, format string, args ...any) *CheckError {
+	return &CheckError{Reason: reason, text: fmt.Sprintf(format, args...)}
+}
+
+// Check says why a certificate and its key cannot serve as this leaf, as a *CheckError,
+// or nil.
 func (ca *CA) Check(leaf Leaf, cert *x509.Certificate, key crypto.Signer) error {
-	now := time.Now()
-	names, addresses := leaf.sans()
 	switch {
 	case !SameKey(cert, key):
-		return errors.New("the key does not belong to the certificate")
+		return because(WrongKey, "the key does not belong to the certificate")
 	case cert.CheckSignatureFrom(ca.Cert) != nil:
-		return fmt.Errorf("it is not signed by this cluster's %s", ca.Cert.Subject.CommonName)
+		return because(WrongCA, "it is not signed by this cluster's %s", ca.Cert.Subject.CommonName)
+	}
+	if err := CheckTime(cert); err != nil {
+		return err
+	}
+	return leaf.check(cert)
+}
+
+// CheckTime says why a certificate is not valid now, as a *CheckError, or nil.
+func CheckTime(cert *x509.Certificate) error {
+	now := time.Now()
+	switch {
 	case now.After(cert.NotAfter):
-		return fmt.Errorf("it expired at %s", cert.NotAfter.Format(time.RFC3339))
+		return because(Expired, "it expired at %s", cert.NotAfter.Format(time.RFC3339))
 	case now.Before(cert.NotBefore):
-		return fmt.Errorf("it is not valid before %s", cert.NotBefore.Format(time.RFC3339))
-	case cert.Subject.CommonName != leaf.CommonName:
-		return fmt.Errorf("its common name is %q, want %q", cert.Subject.CommonName, leaf.CommonName)
-	case !sameSet(cert.Subject.Organization, leaf.Organizations): // in DER they are a set, and sorted
-		return fmt.Errorf("its organization is %q, want %q", cert.Subject.Organization, leaf.Organizations)
-	case !sameSet(cert.DNSNames, names) || !sameSet(ipStrings(cert.IPAddresses), ipStrings(addresses)):
-		return errors.New("its names differ from those wanted")
-	case !sameSet(cert.ExtKeyUsage, leaf.usages()):
-		return errors.New("its key usage differs from that wanted")
+		return because(NotYetValid, "it is not valid before %s", cert.NotBefore.Format(time.RFC3339))
 	}
 	return nil
+}
+
+// check compares what is written in a certificate.
+func (l Leaf) check(cert *x509.Certificate) error {
+	names, addresses := l.sans()
+	switch {
+	case cert.Subject.CommonName != l.CommonName:
+		return because(WrongName, "its common name is %q, want %q", cert.Subject.CommonName, l.CommonName)
+	case !sameSet(cert.Subject.Organization, l.Organizations): // in DER they are a set, and sorted
+		return because(WrongName, "its organization is %q, want %q", cert.Subject.Organization, l.Organizations)
+	case !sameSet(cert.DNSNames, names) || !sameSet(ipStrings(cert.IPAddresses), ipStrings(addresses)):
+		err := because(OtherNames, "its names differ from those wanted")
+		err.Lacks = lacking(slices.Concat(names, ipStrings(addresses)), slices.Concat(cert.DNSNames, ipStrings(cert.IPAddresses)))
+		return err
+	case !sameSet(cert.ExtKeyUsage, l.usages()):
+		return because(WrongUsage, "its key usage differs from that wanted")
+	}
+	return nil
+}
+
+func lacking(all, some []string) []string {
+	return slices.DeleteFunc(all, func(s string) bool { return slices.Contains(some, s) })
 }
 
 // SameKey tells whether the certificate is for this key.
@@ -181,16 +232,11 @@ func sameSet[T interface{ ~string | ~int }](a, b []T) bool {
 
 // CheckSelf says why a CA that was found cannot sign, or nil.
 func (ca *CA) CheckSelf() error {
-	now := time.Now()
 	switch {
 	case !ca.Cert.IsCA:
 		return errors.New("it is no CA certificate")
 	case !SameKey(ca.Cert, ca.Key):
-		return errors.New("the key beside it does not belong to it")
-	case now.After(ca.Cert.NotAfter):
-		return fmt.Errorf("it expired at %s", ca.Cert.NotAfter.Format(time.RFC3339))
-	case now.Before(ca.Cert.NotBefore):
-		return fmt.Errorf("it is not valid before %s", ca.Cert.NotBefore.Format(time.RFC3339))
+		return because(WrongKey, "the key beside it does not belong to it")
 	}
-	return nil
+	return CheckTime(ca.Cert)
 }

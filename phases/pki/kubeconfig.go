@@ -76,6 +76,9 @@ func EncodeClusterInfo(server string, ca []byte) ([]byte, error) {
 	return yaml.Marshal(f)
 }
 
+// ErrShape is of a kubeconfig that may be good, and is not of the shape that is made here.
+var ErrShape = errors.New("it does not have exactly one cluster, user and context")
+
 // ParseKubeconfig reads a file of the shape that EncodeKubeconfig writes.
 func ParseKubeconfig(data []byte) (Kubeconfig, error) {
 	var f kubeconfigFile
@@ -83,7 +86,7 @@ func ParseKubeconfig(data []byte) (Kubeconfig, error) {
 		return Kubeconfig{}, fmt.Errorf("parse: %w", err)
 	}
 	if len(f.Clusters) != 1 || len(f.Users) != 1 || len(f.Contexts) != 1 {
-		return Kubeconfig{}, errors.New("it does not have exactly one cluster, user and context")
+		return Kubeconfig{}, ErrShape
 	}
 	return Kubeconfig{
 		Server:  f.Clusters[0].Cluster.Server,

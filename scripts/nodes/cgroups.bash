@@ -46,6 +46,14 @@ join_cgroups() { # NAME PID
 	done
 }
 
+limit_cpu() { # NAME PERCENT
+	(($# == 2)) && [[ $2 =~ ^[0-9]+$ ]] || wrong_usage
+	number "$1" >/dev/null
+	local quota=$(($2 * 1000)) # of a period of 100000 microseconds
+	((quota)) || quota=-1
+	echo "$quota" >"/sys/fs/cgroup/cpu/$prefix-$1/cpu.cfs_quota_us"
+}
+
 # Processes of the node; a process outside our PID namespace shows as 0.
 members() { # NAME
 	node_cgroups "$1"

@@ -121,6 +121,7 @@ func (figures *faultFigures) onCluster(t *testing.T, faults []fault) {
 	}
 	n := Up(t, time.Hour)
 	n.Copy("bin/bootstrap-box", "/root/bootstrap")
+	n.Copy("testdata/faults/bad-certificate", "/root/bad-certificate")
 	n.MustBootstrap("init")
 	for _, f := range faults {
 		ok := t.Run(f.name, func(t *testing.T) {
@@ -143,8 +144,12 @@ func (figures *faultFigures) onCluster(t *testing.T, faults []fault) {
 	}
 }
 
+// script is nothing to do for a fault that is none.
 func (f fault) script(t *testing.T, name string) string {
 	t.Helper()
+	if f.name == "" {
+		return "true"
+	}
 	data, err := os.ReadFile(path(filepath.Join("testdata/faults", f.name, name)))
 	if err != nil {
 		t.Fatal(err)
@@ -156,9 +161,8 @@ func (f fault) script(t *testing.T, name string) string {
 // it, or on its way.
 func (n *Node) runInto(f fault) named {
 	n.t.Helper()
-	inject := f.script(n.t, "inject")
 	if f.When == "" {
-		n.MustSh(inject)
+		n.MustSh(f.script(n.t, "inject"))
 	}
 	args := append([]string{"exec", n.Name, "/root/bootstrap", f.Run, "-o", "json"}, f.Args...)
 	if f.Run == "init" && !slices.Contains(f.Args, "--timeout") {
@@ -186,7 +190,7 @@ func (n *Node) runInto(f fault) named {
 	for lines.Scan() {
 		w.read(lines.Text())
 		if f.When != "" && w.phase == f.When && w.event == "started" {
-			n.MustSh(inject)
+			n.MustSh(f.script(n.t, "inject"))
 			w.symptom = time.Now()
 		}
 	}

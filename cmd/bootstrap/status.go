@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bootstrap/phases"
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
+)
+
+type statusOptions struct {
+	wait    bool
+	timeout time.Duration
+	output  string
+	root    string
+}
+
+func newStatusCommand() *cobra.Command {
+	var o statusOptions
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show what is installed, whether it is healthy, and if not, why",
+		Long: `Show what is installed on this machine, whether each component is healthy, and if
+not, the first cause with its remedy. It is ready when all holds that init waits for.
+
+It needs neither the API server nor the container runtime, waits for nothing that
+hangs, and changes nothing, also while init or reset runs. With --wait it looks again
+until all is ready, or it is certain that it can't become so, or --timeout is over.
+
+Exit codes:
+  0  ready
+  1  not ready
+  2  usage, not root, or nothing is installed here`,
+		Example: `  sudo bootstrap status
+  sudo bootstrap status --wait --timeout 2m
+  sudo bootstrap status --output json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runStatus(cmd.Context(), cmd.OutOrStdout(), o) },
+	}
+	cmd.Flags().BoolVar(&o.wait, "wait", false, "look again until all is ready")
+	cmd.Flags().DurationVar(&o.timeout, "timeout", 4*time.Minute, "how long --wait may take")
+	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "text, or json: one object")
+	cmd.Flags().StringVar(&o.root, "root", "/", "directory that stands for this machine's root")
+	return cmd
+}
+
+func runStatus(ctx context.Context, w io.Writer, o statusOptions) error {
+	asJSON, err := isJSON(o.output)
+	if err != nil {
+		return usage(err)
+	}
+	s, err := o.status(ctx)
+	if err != nil {
+		return usage(err)
+	}
+	if asJSON {
+		err = printJSON(w, statusObject{Schema: outputVersion, Status: s})
+	} else if s.Installed {
+		err = printStatus(w, s, time.Now())
+	}
+	if err != nil {
+		return err
+	}
+	return o.verdict(s)
+}
+
+func (o statusOptions) status(ctx context.Context) (phases.Status, error) {
+	if o.wait {
+		return phases.WaitForStatus(ctx, o.timeout, o.look)
+	}
+	return o.look(ctx)
+}
+
+// look opens the machine each time anew: init may be at work on it.
+func (o statusOptions) look(ctx context.Context) (phases.Status, error) {
+	h, err := openHost(o.root, true)
+	if err != nil {
+		return phases.Status{}, err
+	}
+	defer h.Close()
+	if !h.Real() && len(h.Entries()) > 0 {
+		return phases.Status{}, fmt.Errorf("--root %s only stands for a machine: nothing runs there; bootstrap ledger shows what was made", o.root)
+	}
+	facts, err := host.ReadFacts(o.root)
+	if err != nil {
+		return phases.Status{}, err
+	}
+	return phases.CurrentStatus(ctx, &phases.Env{Host: h, Facts: facts})
+}
+
+// verdict is what the exit code comes from.
+func (o statusOptions) verdict(s phases.Status) error {
+	switch {
+	case !s.Installed:
+		return usage(errors.New("nothing is installed here: bootstrap has made nothing on this machine"))
+	case s.Ready:
+		return nil
+	case len(s.Components) == 0:
+		return errors.New("not ready: " + strings.Join(s.Notes, "; "))
+	}
+	return errors.New("not ready: " + strings.Join(s.NotReady(), ", "))
+}
+
+// statusObject is all of status -o json.
+type statusObject struct {
+	Schema string `json:"schema"`
+	phases.Status
+}
+
+// printStatus is one screen: the components, the cause, and what runs full or out.
+func printStatus(w io.Writer, s phases.Status, now time.Time) error {
+	var b strings.Builder
+	b.WriteString(statusTitle(s, now) + "\n")
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, c := range s.Components {
+		fmt.Fprintln(table, strings.TrimRight(fmt.Sprintf("  %s\t%s\t%s", c.Name, c.State, shortened(c.Reason)), "\t"))
+	}
+	table.Flush()
+	if s.Cause != nil {
+		writeCause(&b, *s.Cause, s.Ready)
+	}
+	b.WriteByte('\n')
+	table = tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, row := range statusRows(s, now) {
+		fmt.Fprintf(table, "%s\t%s\n", row[0], row[1])
+	}
+	table.Flush()
+	_, err := io.WriteString(w, strings.TrimLeft(b.String(), "\n"))
+	return err
+}
+
+func statusTitle(s phases.Status, now time.Time) string {
+	state := "not ready"
+	if s.Ready {
+		state = "ready"
+	}
+	title := "Installed"
+	if s.Kubernetes != "" {
+		title = fmt.Sprintf("Kubernetes %s on %s (%s): %s, installed", s.Kubernetes, s.Node, s.Address, state)
+	}
+	if since, err := time.Parse(time.RFC3339, s.Since); err == nil {
+		title += fmt.Sprintf(" %s ago", age(now.Sub(since)))
+	}
+	return title + "\n"
+}
+
+// shortened keeps a row on a line that can be read; JSON has all of it.
+func shortened(text string) string {
+	const most = 160
+	if r := []rune(text); len(r) > most {
+		return string(r[:most]) + "..."
+	}
+	return text
+}
+
+// writeCause names a cause only where there is something that it could be the cause of.
+func writeCause(b *strings.Builder, f diagnose.Finding, ready bool) {
+	label := "Cause"
+	switch {
+	case ready:
+		label = "Beware"
+	case f.Level == diagnose.Warning:
+		label = "Perhaps"
+	}
+	fmt.Fprintf(b, "\n%s: %s\n", label, f.What)
+	for _, line := range f.Excerpt {
+		fmt.Fprintf(b, "  | %s\n", line)
+	}
+	fmt.Fprintf(b, "  remedy: %s\n", f.Remedy)
+	if f.See != "" {
+		fmt.Fprintf(b, "  see: %s\n", f.See)
+	}
+	fmt.Fprintf(b, "  more: bootstrap explain %s\n", f.ID)
+}
+
+// statusRows are name and value of what is no component.
+func statusRows(s phases.Status, now time.Time) [][2]string {
+	var rows [][2]string
+	add := func(name, value string) { rows = append(rows, [2]string{name, value}) }
+	for _, line := range certificateLines(s.Certificates, now) {
+		add("certificates", line)
+	}
+	if s.Etcd != nil {
+		add("etcd", etcdLine(*s.Etcd))
+	}
+	for _, d := range s.Disks {
+		add("disk", fmt.Sprintf("%s: %s of %s free", d.Path, bytesText(d.FreeBytes), bytesText(d.SizeBytes)))
+	}
+	for _, d := range s.Drift {
+		add("drift", fmt.Sprintf("%s: %s", printable(d.Path), d.What))
+	}
+	if len(s.Components) > 0 && len(s.Drift) == 0 {
+		add("drift", "none: files are as bootstrap wrote them")
+	}
+	for _, note := range s.Notes {
+		add("note", note)
+	}
+	return rows
+}
+
+const expiresSoon = 30 * 24 * time.Hour
+
+// certificateLines are those with a problem or that expire soon, else the first to expire.
+func certificateLines(all []phases.CertificateStatus, now time.Time) []string {
+	var lines []string
+	var first phases.CertificateStatus
+	var firstEnd time.Time
+	for _, c := range all {
+		end, err := time.Parse(time.RFC3339, c.Expires)
+		if err == nil && (firstEnd.IsZero() || end.Before(firstEnd)) {
+			first, firstEnd = c, end
+		}
+		switch {
+		case c.Problem != "":
+			lines = append(lines, fmt.Sprintf("%s, for %s: %s", c.Path, c.Use, c.Detail))
+		case err == nil && end.Sub(now) < expiresSoon:
+			lines = append(lines, fmt.Sprintf("%s, for %s, expires in %s", c.Path, c.Use, age(end.Sub(now))))
+		}
+	}
+	if len(lines) == 0 && first.Path != "" {
+		lines = append(lines, fmt.Sprintf("all %d good; the first to expire is %s in %s", len(all), first.Path, age(firstEnd.Sub(now))))
+	}
+	return lines
+}
+
+func etcdLine(e phases.EtcdStatus) string {
+	if e.Error != "" {
+		return "does not answer: " + shortened(e.Error)
+	}
+	parts := []string{fmt.Sprintf("%s, members: %d, leader: %s", e.Version, e.Members, e.Leader)}
+	parts = append(parts, fmt.Sprintf("%s (%s in use), revision %d", bytesText(uint64(e.SizeBytes)), bytesText(uint64(e.InUseBytes)), e.Revision))
+	if e.FsyncP99Millis > 0 {
+		parts = append(parts, fmt.Sprintf("fsync p99 under %g ms", e.FsyncP99Millis))
+	}
+	if len(e.Alarms) == 0 {
+		return strings.Join(append(parts, "no alarm"), ", ")
+	}
+	return strings.Join(append(parts, "ALARM: "+strings.Join(e.Alarms, " ")), ", ")
+}
+
+// bytesText is a size with one digit after the point.
+func bytesText(n uint64) string {
+	const kib = 1 << 10
+	switch {
+	case n < kib*kib:
+		return fmt.Sprintf("%.1f KiB", float64(n)/kib)
+	case n < kib*kib*kib:
+		return fmt.Sprintf("%.1f MiB", float64(n)/kib/kib)
+	}
+	return fmt.Sprintf("%.1f GiB", float64(n)/kib/kib/kib)
+}

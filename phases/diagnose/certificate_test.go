@@ -1,0 +1,99 @@
+package diagnose
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+var pkiSettings = Settings{
+	AdvertiseAddress: netip.MustParseAddr("192.0.2.10"), CertificatesDir: "/etc/kubernetes/pki", StaticPodDir: "/etc/kubernetes/manifests",
+	Components: []string{"etcd", "kube-apiserver"},
+}
+
+// first is the cause to name for what certificates, files and manifests show.
+func first(t *testing.T, e Evidence) Finding {
+	t.Helper()
+	e.Settings = pkiSettings
+	e.Now = time.Date(2030, 1, 2, 3, 4, 0, 0, time.UTC)
+	f, _ := First(Causes(&e))
+	return f
+}
+
+func checkFinding(t *testing.T, got Finding, id string, level Level, texts ...string) {
+	t.Helper()
+	if got.ID != id || got.Level != level {
+		t.Errorf("got %s %q (%s), want %s %q", got.Level, got.ID, got.What, level, id)
+	}
+	for _, text := range texts {
+		if !strings.Contains(got.What+"\n"+got.Remedy+"\n"+got.See, text) {
+			t.Errorf("%q, %q lacks %q", got.What, got.Remedy, text)
+		}
+	}
+}
+
+// TestCertificateCauses: each problem has its entry, names the file and who needs it, and
+// says what init mends and what it does not.
+func TestCertificateCauses(t *testing.T) {
+	const pki = "/etc/kubernetes/pki/"
+	end := time.Date(2029, 1, 1, 0, 0, 0, 0, time.UTC)
+	good := Certificate{Path: pki + "ca.crt", Use: "kube-apiserver", NotAfter: end.AddDate(9, 0, 0)}
+	cases := []struct {
+		name  string
+		bad   Certificate
+		id    string
+		level Level
+		texts []string
+	}{
+		{"expired", Certificate{Path: pki + "apiserver.crt", Use: "kube-apiserver", Problem: Expired, Detail: "it expired at X", NotAfter: end},
+			"certificate-expired", Error, []string{pki + "apiserver.crt, for kube-apiserver: it expired at X", "bootstrap init: it signs it again", "openssl x509"}},
+		{"expired kubeconfig", Certificate{Path: "/etc/kubernetes/scheduler.conf", Use: "kube-scheduler", Problem: Expired, NotAfter: end},
+			"certificate-expired", Error, []string{"bootstrap init: it writes it again"}},
+		{"expired admin.conf", Certificate{Path: "/etc/kubernetes/admin.conf", Use: "kubectl", Problem: Expired, NotAfter: end},
+			"certificate-expired", Warning, nil},
+		{"expired CA", Certificate{Path: pki + "etcd/ca.crt", Use: "etcd", Problem: Expired, NotAfter: end},
+			"certificate-expired", Error, []string{"bootstrap reset"}},
+		{"missing", Certificate{Path: pki + "etcd/peer.crt", Use: "etcd", Problem: Missing}, "certificate-missing", Error, []string{"makes it again"}},
+		{"missing CA", Certificate{Path: pki + "ca.crt", Use: "kube-apiserver", Problem: Missing}, "certificate-missing", Error, []string{"restore it from a backup"}},
+		{"empty", Certificate{Path: pki + "apiserver.key", Use: "kube-apiserver", Problem: Empty}, "certificate-empty", Error,
+			[]string{"mv " + pki + "apiserver.key " + pki + "apiserver.key.old; bootstrap init"}},
+		{"empty kubeconfig", Certificate{Path: "/etc/kubernetes/kubelet.conf", Use: "kubelet", Problem: Empty}, "certificate-empty", Error,
+			[]string{"run bootstrap init: it writes it again"}},
+		{"the kubelet's own", Certificate{Path: "/var/lib/kubelet/pki/kubelet-client-current.pem", Use: "kubelet", Problem: Damaged}, "certificate-damaged", Error,
+			[]string{"systemctl restart kubelet"}},
+		{"etcd elsewhere", Certificate{Path: "/etc/etcd/client.crt", Use: "kube-apiserver", Problem: WrongKey}, "certificate-wrong-key", Error, []string{"etcd elsewhere"}},
+		{"lacks its address", Certificate{Path: pki + "apiserver.crt", Use: "kube-apiserver", Problem: WrongName, Detail: "it lacks a, 192.0.2.10", NotAfter: end},
+			"certificate-wrong-name", Error, nil},
+		{"lacks somebody's name", Certificate{Path: pki + "apiserver.crt", Use: "kube-apiserver", Problem: WrongName, Detail: "it lacks 192.0.2.100", NotAfter: end},
+			"certificate-wrong-name", Warning, nil},
+		{"is somebody else's", Certificate{Path: pki + "apiserver.crt", Use: "kube-apiserver", Problem: WrongName, Detail: `its common name is "x", want "y"`, NotAfter: end},
+			"certificate-wrong-name", Error, nil},
+		{"wrong CA", Certificate{Path: pki + "apiserver.crt", Use: "kube-apiserver", Problem: WrongCA, NotAfter: end}, "certificate-wrong-ca", Error, nil},
+		{"one not yet valid", Certificate{Path: pki + "apiserver.crt", Use: "kube-apiserver", Problem: NotYetValid, NotAfter: end},
+			"certificate-not-yet-valid", Error, []string{"clock"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			checkFinding(t, first(t, Evidence{Certificates: []Certificate{good, c.bad}}), c.id, c.level, c.texts...)
+		})
+	}
+	if f := first(t, Evidence{Certificates: []Certificate{good}}); f.ID != "" {
+		t.Errorf("all is good, and it finds %+v", f)
+	}
+}
+
+// TestClockWrong: only if no certificate is good.
+func TestClockWrong(t *testing.T) {
+	of := func(problems ...Problem) Evidence {
+		var e Evidence
+		for _, p := range problems {
+			e.Certificates = append(e.Certificates, Certificate{Path: "/x.crt", Use: "etcd", Problem: p, NotAfter: time.Unix(1, 0)})
+		}
+		return e
+	}
+	checkFinding(t, first(t, of(NotYetValid, NotYetValid)), "clock-wrong", Error, "2030-01-02 03:04 UTC", "not valid yet", "timedatectl")
+	checkFinding(t, first(t, of(Expired, Expired, Expired)), "clock-wrong", Error, "has expired")
+	checkFinding(t, first(t, of(Expired, Fine, Expired)), "certificate-expired", Error)
+	checkFinding(t, first(t, of(NotYetValid)), "certificate-not-yet-valid", Error)
+}

@@ -1,0 +1,37 @@
+package diagnose
+
+import "testing"
+
+// TestManifestCauses holds what is said of the static pod folder.
+func TestManifestCauses(t *testing.T) {
+	const dir = "/etc/kubernetes/manifests/"
+	etcd := Manifest{Path: dir + "etcd.yaml", Name: "kube-system/etcd", Ports: []int{2381}, Ours: true}
+	api := Manifest{Path: dir + "kube-apiserver.yaml", Name: "kube-system/kube-apiserver", Ports: []int{6443}, Ours: true}
+	gone := []File{{Path: api.Path, Drift: "gone"}}
+	of := func(more ...Manifest) Evidence { return Evidence{Manifests: append([]Manifest{etcd}, more...)} }
+
+	checkFinding(t, first(t, of(Manifest{Path: api.Path, Error: "yaml: line 7: x", Ours: true})), "manifest-invalid", Error, api.Path, "line 7", "bootstrap init")
+	checkFinding(t, first(t, of(Manifest{Path: dir + "x.yaml", Error: "no"})), "manifest-invalid", Warning)
+	checkFinding(t, first(t, Evidence{Manifests: []Manifest{etcd}, Files: gone}), "manifest-gone", Error, api.Path, "bootstrap init")
+	checkFinding(t, first(t, of(api, Manifest{Path: dir + "x.yaml", Name: "default/x", Ports: []int{1, 6443}})), "manifest-port-conflict", Error, api.Path, dir+"x.yaml", "6443")
+	copied := Manifest{Path: dir + "etcd.yaml.bak", Name: "kube-system/etcd", Ports: etcd.Ports}
+	checkFinding(t, first(t, of(copied)), "manifest-foreign", Warning, copied.Path, etcd.Path, "mv "+copied.Path)
+
+	moved := api
+	moved.Path = dir + "api.yaml"
+	if f := first(t, Evidence{Manifests: []Manifest{etcd, moved}, Files: gone}); f.ID == "manifest-gone" {
+		t.Errorf("it runs under another name: %+v", f)
+	}
+	if f := first(t, of(api, Manifest{Path: dir + "x.yaml", Name: "default/x", Ports: []int{9000}})); f.ID != "" {
+		t.Errorf("anybody's static pod is %+v", f)
+	}
+}
+
+// TestFilesDrifted: it is only a warning, and no longer than a line.
+func TestFilesDrifted(t *testing.T) {
+	var e Evidence
+	for range 7 {
+		e.Files = append(e.Files, File{Path: "/etc/x", Drift: "changed"})
+	}
+	checkFinding(t, first(t, e), "files-drifted", Warning, "/etc/x (changed)", "and 2 more")
+}

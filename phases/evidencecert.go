@@ -1,0 +1,272 @@
+package phases
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/pki"
+)
+
+// beforeCertificates are the phases in which this run may not yet have signed again what
+// is wrong. Their names are spelled out, since the phases refer to this.
+var beforeCertificates = []string{"preflight", "runtime", "certs", "images", "kubeconfig"}
+
+// certificateEvidence judges each certificate that this node uses, by what init would
+// have made it.
+func (e *Env) certificateEvidence() []diagnose.Certificate {
+	if slices.Contains(beforeCertificates, e.phase) {
+		return nil
+	}
+	var all []diagnose.Certificate
+	for _, a := range authorities(e.Config) {
+		ca, found := e.judgeAuthority(a)
+		all = append(all, found...)
+		if a.file == "ca" {
+			all = append(all, e.judgeKubeconfigs(ca)...)
+		}
+	}
+	return append(all, e.judgeExternalEtcd()...)
+}
+
+// judged is a certificate with what it was judged by, as far as that could be read.
+type judged struct {
+	diagnose.Certificate
+	cert *x509.Certificate
+	key  crypto.Signer
+}
+
+func (j *judged) bad(problem diagnose.Problem, detail string) {
+	j.Problem, j.Detail = problem, detail
+}
+
+// by takes over what a check says.
+func (j *judged) by(err error) {
+	reason := (*pki.CheckError)(nil)
+	switch {
+	case err == nil:
+	case !errors.As(err, &reason):
+		j.bad(diagnose.Damaged, err.Error())
+	case reason.Reason == pki.OtherNames && len(reason.Lacks) > 0:
+		j.bad(diagnose.WrongName, "it lacks "+strings.Join(reason.Lacks, ", "))
+	case reason.Reason == pki.OtherNames: // it has more than is wanted
+	case reason.Reason == pki.WrongUsage:
+		j.bad(diagnose.WrongName, err.Error())
+	default:
+		j.bad(diagnose.Problem(reason.Reason), err.Error())
+	}
+}
+
+func (e *Env) judgeAuthority(a authority) (*x509.Certificate, []diagnose.Certificate) {
+	ca := e.readJudged(e.pkiFile(a.file, ".crt"), userOf(a.file))
+	if ca.cert != nil {
+		ca.by(pki.CheckTime(ca.cert))
+	}
+	var all []diagnose.Certificate
+	if ca.cert != nil || ca.Problem != diagnose.Fine {
+		all = append(all, ca.Certificate)
+	}
+	for _, l := range a.leaves {
+		if found, ok := e.judgeLeaf(ca.cert, l); ok {
+			all = append(all, found)
+		}
+	}
+	return ca.cert, all
+}
+
+// judgeLeaf is not ok if there is no such certificate, and bootstrap made none.
+func (e *Env) judgeLeaf(ca *x509.Certificate, l leaf) (diagnose.Certificate, bool) {
+	j := e.readJudged(e.pkiFile(l.file, ".crt"), userOf(l.file))
+	if j.cert != nil {
+		e.readKey(&j, e.pkiFile(l.file, ".key"))
+	}
+	if ca != nil && j.key != nil {
+		j.by((&pki.CA{Cert: ca}).Check(l.Leaf, j.cert, j.key))
+	}
+	return j.Certificate, j.cert != nil || j.Problem != diagnose.Fine
+}
+
+// readJudged reads a file that is a certificate. One that is not there is a problem
+// only if bootstrap made it.
+func (e *Env) readJudged(path, use string) judged {
+	j := judged{Certificate: diagnose.Certificate{Path: path, Use: use}}
+	data := e.content(&j, path)
+	if data == nil {
+		return j
+	}
+	cert, err := pki.ParseCert(data)
+	if err != nil {
+		j.bad(diagnose.Damaged, err.Error())
+		return j
+	}
+	j.cert, j.NotAfter = cert, cert.NotAfter
+	return j
+}
+
+// readKey reads the key that belongs to a certificate: what is wrong with it is said
+// under its own path.
+func (e *Env) readKey(j *judged, path string) {
+	found := judged{Certificate: diagnose.Certificate{Path: path, Use: j.Use, NotAfter: j.NotAfter}}
+	data := e.content(&found, path)
+	if data != nil {
+		key, err := pki.ParseKey(data)
+		if err == nil {
+			j.key = key
+			return
+		}
+		found.bad(diagnose.Damaged, err.Error())
+	}
+	if found.Problem != diagnose.Fine {
+		j.Certificate = found.Certificate
+	}
+}
+
+// content is nil if there is nothing to judge.
+func (e *Env) content(j *judged, path string) []byte {
+	data, err := e.Host.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if e.made(path) {
+			j.bad(diagnose.Missing, "it is not there")
+		}
+	case err != nil:
+		j.bad(diagnose.Damaged, err.Error())
+	case len(bytes.TrimSpace(data)) == 0:
+		j.bad(diagnose.Empty, "it is empty")
+	default:
+		return data
+	}
+	return nil
+}
+
+// userOf is who uses a certificate of the certificates folder.
+func userOf(file string) string {
+	switch file {
+	case "etcd/ca", "etcd/server", "etcd/peer":
+		return "etcd"
+	case "etcd/healthcheck-client":
+		return "etcdctl"
+	}
+	return "kube-apiserver"
+}
+
+func (e *Env) judgeKubeconfigs(ca *x509.Certificate) []diagnose.Certificate {
+	users := map[string]string{
+		adminConf: "kubectl", superAdminConf: "bootstrap", kubeletConf: "kubelet",
+		controllerConf: "kube-controller-manager", schedulerConf: "kube-scheduler",
+	}
+	var all []diagnose.Certificate
+	for _, id := range identities(e.Config) {
+		j := judged{Certificate: diagnose.Certificate{Path: id.path, Use: users[id.path]}}
+		e.judgeKubeconfig(&j, ca, id)
+		if id.path == kubeletConf && j.cert != nil {
+			e.judgeRotated(&j, ca, id)
+		}
+		if j.cert != nil || j.Problem != diagnose.Fine {
+			all = append(all, j.Certificate)
+		}
+	}
+	return all
+}
+
+// judgeKubeconfig leaves alone a file that somebody has given another shape: it may serve.
+func (e *Env) judgeKubeconfig(j *judged, ca *x509.Certificate, id identity) {
+	data := e.content(j, id.path)
+	if data == nil {
+		return
+	}
+	k, err := pki.ParseKubeconfig(data)
+	if errors.Is(err, pki.ErrShape) || err == nil && len(k.Cert) == 0 {
+		return
+	}
+	if err == nil {
+		j.cert, err = pki.ParseCert(k.Cert)
+	}
+	if err == nil {
+		j.NotAfter = j.cert.NotAfter
+		j.key, err = pki.ParseKey(k.Key)
+	}
+	switch {
+	case err != nil:
+		j.bad(diagnose.Damaged, err.Error())
+	case ca == nil:
+	case !bytes.Equal(k.CA, pki.EncodeCert(ca)):
+		j.bad(diagnose.WrongCA, "its CA is not this cluster's")
+	default:
+		j.by((&pki.CA{Cert: ca}).Check(e.clientLeaf(id), j.cert, j.key))
+	}
+}
+
+// rotated is what the kubelet gets in time for the certificate in its kubeconfig, and
+// then uses, as long as it is valid; after that it takes the one in the kubeconfig.
+const rotated = kubeletDir + "/pki/kubelet-client-current.pem"
+
+// judgeRotated puts the certificate that the kubelet got itself in the place of the one
+// in its kubeconfig, unless something else is wrong with that file.
+func (e *Env) judgeRotated(j *judged, ca *x509.Certificate, id identity) {
+	if j.Problem != diagnose.Fine && j.Problem != diagnose.Expired {
+		return
+	}
+	r := e.readJudged(rotated, "kubelet")
+	if r.cert == nil && r.Problem == diagnose.Fine || r.cert != nil && time.Now().After(r.NotAfter) {
+		return
+	}
+	if r.cert != nil && ca != nil {
+		data, _ := e.Host.ReadFile(rotated)
+		key, err := pki.ParseKey(withoutCerts(data))
+		if err == nil {
+			err = (&pki.CA{Cert: ca}).Check(e.clientLeaf(id), r.cert, key)
+		}
+		r.by(err)
+	}
+	*j = r
+}
+
+// withoutCerts is what follows the certificates of a PEM file.
+func withoutCerts(data []byte) []byte {
+	for {
+		block, rest := pem.Decode(data)
+		if block == nil || block.Type != "CERTIFICATE" {
+			return data
+		}
+		data = rest
+	}
+}
+
+// judgeExternalEtcd can't tell by whom the certificate should be signed: there may be
+// other CAs in between.
+func (e *Env) judgeExternalEtcd() []diagnose.Certificate {
+	external := e.Config.Etcd.External
+	if external == nil || external.CertFile == "" {
+		return nil
+	}
+	var all []diagnose.Certificate
+	for _, path := range []string{external.CAFile, external.CertFile} {
+		j := e.readJudged(path, "kube-apiserver")
+		if j.cert == nil && j.Problem == diagnose.Fine {
+			j.bad(diagnose.Missing, "it is not there")
+		}
+		if j.cert != nil {
+			j.by(pki.CheckTime(j.cert))
+		}
+		if j.cert != nil && path == external.CertFile {
+			e.judgeExternalKey(&j, external.KeyFile)
+		}
+		all = append(all, j.Certificate)
+	}
+	return all
+}
+
+func (e *Env) judgeExternalKey(j *judged, path string) {
+	e.readKey(j, path)
+	if j.key != nil && j.Problem == diagnose.Fine && !pki.SameKey(j.cert, j.key) {
+		j.bad(diagnose.WrongKey, "the key does not belong to the certificate")
+	}
+}

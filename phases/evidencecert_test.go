@@ -1,0 +1,219 @@
+package phases
+
+import (
+	"crypto"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/pki"
+)
+
+// pkiDone is an Env with all certificates and kubeconfigs, past the phases that make them.
+func pkiDone(t *testing.T) *Env {
+	t.Helper()
+	env := certsDone(t, "default")
+	runPhase(t, env, runKubeconfigs)
+	return env
+}
+
+// problems are what is wrong, by path.
+func problems(env *Env) map[string]diagnose.Problem {
+	found := map[string]diagnose.Problem{}
+	for _, c := range env.certificateEvidence() {
+		if c.Problem != diagnose.Fine {
+			found[c.Path] = c.Problem
+		}
+	}
+	return found
+}
+
+// signer is the CA of the test's cluster.
+func signer(t *testing.T, env *Env) *pki.CA {
+	t.Helper()
+	ca, err := env.readCA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ca
+}
+
+func newSigner(t *testing.T, validity time.Duration) *pki.CA {
+	t.Helper()
+	key := newKey(t)
+	ca, err := pki.NewCA("kubernetes", key, validity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ca
+}
+
+func newKey(t *testing.T) crypto.Signer {
+	t.Helper()
+	key, err := pki.NewKey("ECDSA-P256")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func writeTo(t *testing.T, env *Env, path string, data []byte) {
+	t.Helper()
+	put(t, env, path, string(data), 0o600)
+}
+
+// apiServerCert is signed by ca with one thing of the leaf spoilt, for the key on disk.
+func apiServerCert(t *testing.T, env *Env, ca *pki.CA, spoil func(*pki.Leaf)) []byte {
+	t.Helper()
+	leaf := authorities(env.Config)[0].leaves[0].Leaf
+	leaf.Names = slices.Clone(leaf.Names)
+	spoil(&leaf)
+	_, key, err := env.readPair("apiserver")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := ca.Issue(leaf, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pki.EncodeCert(cert)
+}
+
+// TestCertificateEvidence spoils one file at a time.
+func TestCertificateEvidence(t *testing.T) {
+	const apiserver = pkiDir + "/apiserver.crt"
+	sameLeaf := func(*pki.Leaf) {}
+	cases := []struct {
+		name  string
+		spoil func(t *testing.T, env *Env)
+		want  map[string]diagnose.Problem
+	}{
+		{"nothing", func(*testing.T, *Env) {}, nil},
+		{"missing", func(t *testing.T, env *Env) { remove(t, env, apiserver) }, map[string]diagnose.Problem{apiserver: diagnose.Missing}},
+		{"no key", func(t *testing.T, env *Env) { remove(t, env, pkiDir+"/apiserver.key") }, map[string]diagnose.Problem{pkiDir + "/apiserver.key": diagnose.Missing}},
+		{"empty", func(t *testing.T, env *Env) { put(t, env, apiserver, "\n", 0o600) }, map[string]diagnose.Problem{apiserver: diagnose.Empty}},
+		{"damaged", func(t *testing.T, env *Env) { put(t, env, apiserver, "-----BEGIN CERT", 0o600) }, map[string]diagnose.Problem{apiserver: diagnose.Damaged}},
+		{"expired", func(t *testing.T, env *Env) {
+			writeTo(t, env, apiserver, apiServerCert(t, env, signer(t, env), func(l *pki.Leaf) { l.Validity = -time.Minute }))
+		}, map[string]diagnose.Problem{apiserver: diagnose.Expired}},
+		{"wrong CA", func(t *testing.T, env *Env) {
+			writeTo(t, env, apiserver, apiServerCert(t, env, newSigner(t, time.Hour), sameLeaf))
+		}, map[string]diagnose.Problem{apiserver: diagnose.WrongCA}},
+		{"wrong common name", func(t *testing.T, env *Env) {
+			writeTo(t, env, apiserver, apiServerCert(t, env, signer(t, env), func(l *pki.Leaf) { l.CommonName = "x" }))
+		}, map[string]diagnose.Problem{apiserver: diagnose.WrongName}},
+		{"a name less", func(t *testing.T, env *Env) {
+			writeTo(t, env, apiserver, apiServerCert(t, env, signer(t, env), func(l *pki.Leaf) { l.Names = l.Names[1:] }))
+		}, map[string]diagnose.Problem{apiserver: diagnose.WrongName}},
+		{"a name more", func(t *testing.T, env *Env) {
+			writeTo(t, env, apiserver, apiServerCert(t, env, signer(t, env), func(l *pki.Leaf) { l.Names = append(l.Names, "more.example") }))
+		}, nil},
+		{"wrong key", func(t *testing.T, env *Env) {
+			key, err := pki.EncodeKey(newKey(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			writeTo(t, env, pkiDir+"/apiserver.key", key)
+		}, map[string]diagnose.Problem{apiserver: diagnose.WrongKey}},
+		{"expired CA", func(t *testing.T, env *Env) {
+			writeTo(t, env, pkiDir+"/front-proxy-ca.crt", pki.EncodeCert(newSigner(t, -time.Minute).Cert))
+		}, map[string]diagnose.Problem{pkiDir + "/front-proxy-ca.crt": diagnose.Expired, pkiDir + "/front-proxy-client.crt": diagnose.WrongCA}},
+		{"kubeconfig is empty", func(t *testing.T, env *Env) { put(t, env, schedulerConf, "", 0o600) }, map[string]diagnose.Problem{schedulerConf: diagnose.Empty}},
+		{"kubeconfig of another cluster", func(t *testing.T, env *Env) {
+			id := identities(env.Config)[3]
+			data, err := env.issueKubeconfig(newSigner(t, time.Hour), env.clientLeaf(id), id.server)
+			if err != nil {
+				t.Fatal(err)
+			}
+			writeTo(t, env, controllerConf, data)
+		}, map[string]diagnose.Problem{controllerConf: diagnose.WrongCA}},
+		{"kubeconfig of another shape", func(t *testing.T, env *Env) { put(t, env, adminConf, "clusters: []\n", 0o600) }, nil},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			env := pkiDone(t)
+			c.spoil(t, env)
+			if got := problems(env); !maps.Equal(got, c.want) {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+// TestCertificateEvidenceBefore: what this run has yet to make or mend is no evidence.
+func TestCertificateEvidenceBefore(t *testing.T) {
+	if got := problems(testEnv(t, "default")); len(got) > 0 {
+		t.Errorf("nothing was made: %v", got)
+	}
+	env := pkiDone(t)
+	put(t, env, schedulerConf, "", 0o600)
+	if got := env.forPhase("runtime").certificateEvidence(); len(got) > 0 {
+		t.Errorf("before it is mended: %v", got)
+	}
+	if got := problems(env.forPhase("control-plane")); len(got) != 1 {
+		t.Errorf("after that: %v", got)
+	}
+}
+
+// TestKubeletCertificate: while the certificate that the kubelet got itself is valid, the
+// one in its kubeconfig does not matter; after that it does.
+func TestKubeletCertificate(t *testing.T) {
+	cases := []struct {
+		name           string
+		embedded, own  time.Duration
+		path           string
+		want           diagnose.Problem
+		damaged, alien bool
+	}{
+		{name: "both good", embedded: time.Hour, own: time.Hour, path: rotated},
+		{name: "embedded expired", embedded: -time.Minute, own: time.Hour, path: rotated},
+		{name: "own expired", embedded: time.Hour, own: -time.Minute, path: kubeletConf},
+		{name: "both expired", embedded: -time.Minute, own: -time.Minute, path: kubeletConf, want: diagnose.Expired},
+		{name: "own damaged", embedded: time.Hour, damaged: true, path: rotated, want: diagnose.Damaged},
+		{name: "own of another CA", embedded: time.Hour, own: time.Hour, alien: true, path: rotated, want: diagnose.WrongCA},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			env := pkiDone(t)
+			id := identities(env.Config)[2]
+			env.Config.CertificateValidity = c.embedded
+			data, err := env.issueKubeconfig(signer(t, env), env.clientLeaf(id), id.server)
+			if err != nil {
+				t.Fatal(err)
+			}
+			writeTo(t, env, kubeletConf, data)
+			env.Config.CertificateValidity = c.own
+			ca := signer(t, env)
+			if c.alien {
+				ca = newSigner(t, time.Hour)
+			}
+			own := ownPEM(t, ca, env.clientLeaf(id))
+			if c.damaged {
+				own = own[:40]
+			}
+			writeTo(t, env, rotated, own)
+			for _, found := range env.certificateEvidence() {
+				if found.Use == "kubelet" && (found.Path != c.path || found.Problem != c.want) {
+					t.Errorf("got %+v", found)
+				}
+			}
+		})
+	}
+}
+
+// ownPEM is a certificate and its key in one file, as the kubelet keeps them.
+func ownPEM(t *testing.T, ca *pki.CA, leaf pki.Leaf) []byte {
+	t.Helper()
+	key := newKey(t)
+	cert, err := ca.Issue(leaf, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := pki.EncodeKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(pki.EncodeCert(cert), data...)
+}

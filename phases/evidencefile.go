@@ -1,0 +1,98 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+
+	"bootstrap/phases/diagnose"
+)
+
+// beforeFiles are the phases in which this run may not yet have written again what is
+// other or gone.
+var beforeFiles = append(slices.Clone(beforeCertificates), "etcd", "kubelet", "control-plane")
+
+func (e *Env) fileEvidence(ctx context.Context) []diagnose.File {
+	if slices.Contains(beforeFiles, e.phase) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
+	defer cancel()
+	var files []diagnose.File
+	for _, d := range e.Host.Drift(ctx) {
+		files = append(files, diagnose.File{Path: d.Path, Drift: d.What})
+	}
+	return files
+}
+
+// manifestEvidence is all that the kubelet reads: each file of the folder, whatever its
+// ending. Those of ours that this run has yet to write are left out.
+func (e *Env) manifestEvidence() []diagnose.Manifest {
+	entries, err := os.ReadDir(e.Host.Path(staticPodDir))
+	if err != nil {
+		return nil
+	}
+	var all []diagnose.Manifest
+	for _, entry := range entries {
+		path := staticPodDir + "/" + entry.Name()
+		ours := e.made(path)
+		if strings.HasPrefix(entry.Name(), ".") || entry.IsDir() || ours && slices.Contains(beforeFiles, e.phase) {
+			continue
+		}
+		m := diagnose.Manifest{Path: path, Ours: ours}
+		data, err := e.Host.ReadFile(path)
+		if err == nil {
+			m.Name, m.Ports, err = readManifest(data)
+		}
+		if err != nil {
+			m.Error = strings.TrimPrefix(err.Error(), "error converting YAML to JSON: ")
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// readManifest reads a Pod as the kubelet does, which passes over unknown fields.
+func readManifest(data []byte) (name string, ports []int, err error) {
+	pod := &corev1.Pod{}
+	if err := yaml.Unmarshal(data, pod); err != nil {
+		return "", nil, err
+	}
+	switch {
+	case len(strings.TrimSpace(string(data))) == 0:
+		return "", nil, errors.New("it is empty")
+	case pod.Kind != "Pod" || pod.APIVersion != "v1":
+		return "", nil, errors.New("it is no Pod of apiVersion v1")
+	case pod.Name == "":
+		return "", nil, errors.New("metadata.name is missing")
+	case len(pod.Spec.Containers) == 0:
+		return "", nil, errors.New("spec.containers is missing")
+	}
+	namespace := pod.Namespace
+	if namespace == "" {
+		namespace = "default"
+	}
+	return namespace + "/" + pod.Name, hostPorts(pod), nil
+}
+
+// hostPorts are those that a pod declares on this machine.
+func hostPorts(pod *corev1.Pod) []int {
+	var ports []int
+	for _, c := range pod.Spec.Containers {
+		for _, p := range c.Ports {
+			port := int(p.HostPort)
+			if pod.Spec.HostNetwork {
+				port = int(p.ContainerPort)
+			}
+			if port != 0 && p.Protocol != corev1.ProtocolUDP {
+				ports = append(ports, port)
+			}
+		}
+	}
+	return ports
+}

@@ -1,0 +1,52 @@
+package phases
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"bootstrap/phases/config"
+)
+
+// The config as it was when etcd began, for commands that are given none. It is kept
+// with the ledger, without secrets and without what only makes manifests.
+
+func (e *Env) configNote() string { return strings.Replace(e.settledNote(), "settled", "config", 1) }
+
+func (e *Env) rememberConfig() error {
+	data, err := json.Marshal(toRemember(*e.Config))
+	if err != nil {
+		return err
+	}
+	return e.Host.Remember(e.configNote(), string(data))
+}
+
+// toRemember leaves out tokens, keys, and environments, which may hold passwords.
+func toRemember(c config.Config) config.Config {
+	c.BootstrapTokens, c.CertificateKey = nil, ""
+	c.APIServer, c.ControllerManager, c.Scheduler = config.Component{}, config.Component{}, config.Component{}
+	c.Etcd.ExtraEnvs, c.KubeProxy = nil, nil
+	c.SkipPhases, c.IgnorePreflight, c.PatchesDir = nil, nil, ""
+	if taints, ok := c.Kubelet["registerWithTaints"]; ok {
+		c.Kubelet = map[string]any{"registerWithTaints": taints}
+	} else {
+		c.Kubelet = nil
+	}
+	return c
+}
+
+// rememberedConfig is nil if init has not got as far as to etcd.
+func (e *Env) rememberedConfig() (*config.Config, error) {
+	note, ok := e.Host.Recall(e.configNote())
+	if !ok {
+		return nil, nil
+	}
+	c := &config.Config{}
+	if err := json.Unmarshal([]byte(note), c); err != nil {
+		return nil, fmt.Errorf("ledger: note %s: %w", e.configNote(), err)
+	}
+	if socket, ok := e.Host.Recall(runtimeNote); ok && c.CRISocket == "" && !e.made(containerdUnit) {
+		c.CRISocket = socket
+	}
+	return c, nil
+}
