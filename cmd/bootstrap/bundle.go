@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -61,15 +62,15 @@ func runBundleBuild(ctx context.Context, o bundleBuildOptions) error {
 	if err != nil {
 		return usage(err)
 	}
-	return writeWhole(o.output, func(w io.Writer) error {
+	return writeWhole(o.output, 0o644, func(w io.Writer) error {
 		_, err := bundle.Build(ctx, w, bundle.Index{Kubernetes: kubernetes, Arch: o.arch}, sources)
 		return err
 	})
 }
 
 // writeWhole writes a file that appears only when all of it is there.
-func writeWhole(path string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".bundle-*")
+func writeWhole(path string, mode fs.FileMode, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".bootstrap-*")
 	if err != nil {
 		return err
 	}
@@ -78,7 +79,7 @@ func writeWhole(path string, write func(io.Writer) error) error {
 	if err := write(f); err != nil {
 		return err
 	}
-	if err := f.Chmod(0o644); err != nil {
+	if err := f.Chmod(mode); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {

@@ -96,12 +96,12 @@ func printError(w io.Writer, err error) {
 		}
 		return
 	}
-	fmt.Fprintf(w, "bootstrap: error: %v\n", err)
+	fmt.Fprintf(w, "bootstrap: error: %s\n", shown(err.Error()))
 	cause := causeOf(err)
-	for _, line := range cause.Excerpt {
+	for _, line := range shownLines(cause.Excerpt) {
 		fmt.Fprintf(w, "bootstrap:   | %s\n", line)
 	}
-	if hint := hintOf(err); hint != "" {
+	if hint := shown(hintOf(err)); hint != "" {
 		fmt.Fprintf(w, "bootstrap: hint: %s\n", hint)
 	}
 	if cause.See != "" {

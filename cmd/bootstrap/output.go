@@ -91,6 +91,7 @@ type eventLine struct {
 func (o *output) report(e phases.Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	e = shownEvent(e)
 	if e.Kind == phases.Changed {
 		o.changes++
 	}
@@ -152,7 +153,7 @@ func errorLines(err error) []errorLine {
 	var lines []errorLine
 	for _, each := range phases.Failures(err) {
 		cause := causeOf(each)
-		lines = append(lines, errorLine{Message: each.Error(), Hint: hintOf(each), Cause: cause.ID, See: cause.See, Excerpt: cause.Excerpt})
+		lines = append(lines, errorLine{Message: shown(each.Error()), Hint: shown(hintOf(each)), Cause: cause.ID, See: cause.See, Excerpt: shownLines(cause.Excerpt)})
 	}
 	return lines
 }

@@ -33,7 +33,8 @@ from one file and without a network, and takes every trace of it away again.
 	}
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(&helpError{err, c}) })
 	cmd.AddCommand(newPreflightCommand(), newInitCommand(), newResetCommand(), newLedgerCommand(), newConfigCommand(), newTokenCommand(), newKubeconfigCommand(),
-		newStatusCommand(), newPodsCommand(), newBundleCommand(), newCompletionCommand(), newVersionCommand(), newOutputTopic())
+		newStatusCommand(), newPodsCommand(), newBundleCommand(), newCompletionCommand(), newVersionCommand(),
+		newExplainCommand(), newSupportCommand(), newOutputTopic(), newCausesTopic())
 	completeFlags(cmd)
 	cmd.CompletionOptions.DisableDefaultCmd = true // ours stands in its place
 	return cmd

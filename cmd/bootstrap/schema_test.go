@@ -191,7 +191,8 @@ func TestSchemaHoldsEveryField(t *testing.T) {
 	}
 	for section, value := range map[string]any{
 		"Event": eventLine{}, "Result": result{}, "Ledger": ledgerObject{},
-		"Preflight": preflightObject{}, "Pods": podsObject{}, "Status": statusObject{}, "Tokens": tokenList{}, "Images": imagesObject{},
+		"Preflight": preflightObject{}, "Pods": podsObject{}, "Status": statusObject{}, "Tokens": tokenList{},
+		"Images": imagesObject{}, "Causes": causesObject{},
 	} {
 		want := map[string]field{}
 		jsonFields("", reflect.TypeOf(value), want)

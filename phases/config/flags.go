@@ -46,7 +46,7 @@ func (b *builder) validateFlags(c *Config) {
 		for i, a := range part.args {
 			b.validateFlag(at(part.field, i), a)
 			if known != nil && flagName.MatchString(a.Name) && !slices.Contains(known, a.Name) {
-				b.bad(at(part.field, i)+".name", "%s of Kubernetes 1.%d has no flag %q%s", part.component, m.number, a.Name, didYouMean(a.Name, known))
+				b.bad(at(part.field, i)+".name", "%s of Kubernetes 1.%d has no flag %q%s", part.component, m.number, a.Name, DidYouMean(a.Name, known))
 			}
 		}
 	}

@@ -75,7 +75,7 @@ func unknown(field string, known []string) string {
 	if slices.Contains(known, field) {
 		return fmt.Sprintf("field %q does not belong here", field)
 	}
-	return fmt.Sprintf("unknown field %q%s", field, didYouMean(field, known))
+	return fmt.Sprintf("unknown field %q%s", field, DidYouMean(field, known))
 }
 
 var kindNames = map[string]string{
@@ -97,8 +97,8 @@ func wanted(goType string) string {
 	return "a mapping"
 }
 
-// didYouMean names the known word that a typo may stand for, if any.
-func didYouMean(word string, known []string) string {
+// DidYouMean ends an error with the known word that a typo may stand for, if any.
+func DidYouMean(word string, known []string) string {
 	best, least := "", 1+min(2, len(word)/3)
 	for _, each := range known {
 		if d := distance(strings.ToLower(word), strings.ToLower(each)); d < least {

@@ -72,14 +72,8 @@ func externalEtcd(e *Evidence) []Finding {
 }
 
 func etcdRefusesAPI(e *Evidence) []Finding {
-	if e.API.Status == 200 {
-		return nil
-	}
 	line, match := lastMatch(e.logOf("kube-apiserver"), handshake)
-	if match == nil {
-		line, match = lastMatch(e.logOf("etcd"), refusedTLS)
-	}
-	if match == nil {
+	if match == nil || e.API.Status == 200 {
 		return nil
 	}
 	return []Finding{{

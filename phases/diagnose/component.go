@@ -54,6 +54,13 @@ func unexplainedEntries() []Entry {
 			},
 		},
 		{
+			ID:     "addon-crashes",
+			Title:  "an addon ends again and again",
+			Means:  "A pod of cluster DNS, kube-proxy or the pod network starts and ends with an error, perhaps because what it needs is not there yet.",
+			Remedy: "read the end of its log",
+			Cause:  addonCrashes,
+		},
+		{
 			ID:     "no-known-cause",
 			Title:  "something is not ready, and nothing that is known explains it",
 			Means:  "The evidence was looked at, and fits no entry of this catalogue.",
@@ -137,6 +144,21 @@ func (e *Evidence) crashes(name string) *Finding {
 		Level: Warning, What: fmt.Sprintf("%s has ended %d times, last with exit code %d", name, c.Attempt+1, c.ExitCode),
 		See: e.logCommand(name), Excerpt: excerpt(lastLines(c.Log, 3)...),
 	}
+}
+
+func addonCrashes(e *Evidence) []Finding {
+	for _, name := range []string{"kube-proxy", "cni-install", "flanneld", "coredns"} {
+		for _, c := range e.addonContainers(name) {
+			if !c.Exited || c.ExitCode == 0 || c.Attempt == 0 {
+				continue
+			}
+			return []Finding{{
+				Level: Warning, What: fmt.Sprintf("%s has ended %d times, last with exit code %d", name, c.Attempt+1, c.ExitCode),
+				See: addonLogCommand(name), Excerpt: excerpt(lastLines(c.Log, 3)...),
+			}}
+		}
+	}
+	return nil
 }
 
 // logCommand shows the logs of a component without the API server.

@@ -3,20 +3,17 @@ package diagnose
 import (
 	"fmt"
 	"regexp"
-	"slices"
-	"strings"
 )
 
 // What etcd says of its data and its disk.
 var (
-	noSpace    = regexp.MustCompile(`no space left on device|disk quota exceeded`)
-	readOnly   = regexp.MustCompile(`read-only file system`)
-	noAccess   = regexp.MustCompile(`(?:open|mkdir|access|stat|create|fsync|lock)? ?(/\S+)?:? ?permission denied`)
-	corrupt    = regexp.MustCompile(`crc mismatch|file corrupt|invalid database|checksum error|snap: .*(?:corrupt|empty)|wal: (?:file not found|crc|slice|max entry)|max entry size limit exceeded|unexpected EOF|failed to recover v3 backend|version mismatch`)
-	saysSlow   = regexp.MustCompile(`slow fdatasync|slow fsync|leader failed to send out heartbeat on time`)
-	noLeader   = regexp.MustCompile(`etcdserver: no leader|elected leader.*lost|lost leader|no leader`)
-	refusedTLS = regexp.MustCompile(`rejected connection on client endpoint.*(?:tls: |x509: )`)
-	quotaFull  = regexp.MustCompile(`database space exceeded|alarm.*NOSPACE|NOSPACE`)
+	noSpace   = regexp.MustCompile(`no space left on device|disk quota exceeded`)
+	readOnly  = regexp.MustCompile(`read-only file system`)
+	noAccess  = regexp.MustCompile(`(?:open|mkdir|access|stat|create|fsync|lock)? ?(/\S+)?:? ?permission denied`)
+	corrupt   = regexp.MustCompile(`crc mismatch|file corrupt|invalid database|checksum error|snap: .*(?:corrupt|empty)|wal: (?:file not found|crc|slice|max entry)|max entry size limit exceeded|unexpected EOF|failed to recover v3 backend|version mismatch`)
+	saysSlow  = regexp.MustCompile(`slow fdatasync|slow fsync|leader failed to send out heartbeat on time`)
+	noLeader  = regexp.MustCompile(`no leader|lost leader|is starting a new election|prober detected unhealthy status|failed to reach the peer`)
+	quotaFull = regexp.MustCompile(`database space exceeded|alarm.*NOSPACE|NOSPACE`)
 )
 
 func etcdEntries() []Entry {
@@ -113,19 +110,19 @@ func etcdQuota(e *Evidence) []Finding {
 	return []Finding{{Level: Warning, What: "etcd refuses writes: its database has reached its quota", See: e.logCommand("etcd"), Excerpt: excerpt(line)}}
 }
 
-// etcdNoQuorum goes by etcd's own answer while it runs: a log may be of before.
+// etcdNoQuorum goes by etcd's own answer while it runs: its log may be of before.
 func etcdNoQuorum(e *Evidence) []Finding {
 	c := e.container("etcd")
 	if c == nil || !c.Running || e.Now.Sub(c.Started) < steady || e.Etcd.Dial != Open || e.Etcd.Status == 200 {
 		return nil
 	}
-	if !slices.ContainsFunc(e.Etcd.Failed, func(check string) bool { return strings.Contains(check, "read") }) {
+	line, match := lastMatch(lastLines(c.Log, 20), noLeader)
+	if match == nil {
 		return nil
 	}
-	line, _ := lastMatch(c.Log, noLeader)
 	return []Finding{{
 		Level: Error, What: "etcd runs but has no leader: members that its data names do not answer",
-		See: e.logCommand("etcd"), Excerpt: excerpt(append([]string{line}, lastLines(c.Log, 2)...)...),
+		See: e.logCommand("etcd"), Excerpt: excerpt(line),
 	}}
 }
 

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"regexp"
+	"slices"
 )
 
 var (
@@ -50,7 +51,7 @@ func networkEntries() []Entry {
 			Means:  "Without it traffic between pods on one node passes by the firewall, and flannel does not start.",
 			Remedy: "modprobe br_netfilter; if there is no such module, install the kernel's extra modules",
 			Cause: func(e *Evidence) []Finding {
-				return e.addonLogged("kube-flannel", noBridge, "flannel misses br_netfilter: %s")
+				return e.addonLogged("flanneld", noBridge, "flannel misses br_netfilter: %s")
 			},
 		},
 		{
@@ -58,14 +59,14 @@ func networkEntries() []Entry {
 			Title:  "flannel finds no network interface to use",
 			Means:  "It takes the one with the Node's address or the default route.",
 			Remedy: "add a default route, or set localAPIEndpoint.advertiseAddress to an address of this machine",
-			Cause:  func(e *Evidence) []Finding { return e.addonLogged("kube-flannel", noInterface, "flannel: %s") },
+			Cause:  func(e *Evidence) []Finding { return e.addonLogged("flanneld", noInterface, "flannel: %s") },
 		},
 		{
 			ID:     "flannel-no-vxlan",
 			Title:  "the kernel has no VXLAN",
 			Means:  "flannel carries traffic between nodes in VXLAN.",
 			Remedy: "modprobe vxlan; or bring another network: network: none in BoxConfiguration",
-			Cause:  func(e *Evidence) []Finding { return e.addonLogged("kube-flannel", noVXLAN, "flannel: %s") },
+			Cause:  func(e *Evidence) []Finding { return e.addonLogged("flanneld", noVXLAN, "flannel: %s") },
 		},
 		{
 			ID:     "coredns-loop",
@@ -87,18 +88,14 @@ func networkEntries() []Entry {
 	}
 }
 
-// addonContainers are the newest tries of a container, in all pods that have one of that
-// name in kube-system.
+// addonContainers are the newest tries of a container, in all pods of kube-system that
+// have one of that name and run.
 func (e *Evidence) addonContainers(name string) []Container {
 	var newest []Container
 	for _, p := range e.Pods {
-		if p.Namespace != "kube-system" || !p.Ready {
-			continue
-		}
-		for _, c := range p.Containers {
-			if c.Name == name {
-				newest = append(newest, c)
-			}
+		tries := slices.DeleteFunc(slices.Clone(p.Containers), func(c Container) bool { return c.Name != name })
+		if p.Namespace == "kube-system" && p.Ready && len(tries) > 0 {
+			newest = append(newest, tries[0])
 		}
 	}
 	return newest
@@ -135,7 +132,7 @@ func kubeProxyRefuses(e *Evidence) []Finding {
 
 // servicesUnreachable is what a slow kube-proxy looks like too, so it is never certain.
 func servicesUnreachable(e *Evidence) []Finding {
-	for _, name := range []string{"coredns", "kube-flannel"} {
+	for _, name := range []string{"coredns", "flanneld"} {
 		for _, c := range e.addonContainers(name) {
 			line, match := lastMatch(lastLines(c.Log, 5), noServices)
 			if match == nil || e.Now.Sub(c.Started) < steady {

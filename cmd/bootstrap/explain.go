@@ -1,0 +1,148 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"bootstrap/phases/config"
+	"bootstrap/phases/diagnose"
+)
+
+func newExplainCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "explain [ID]",
+		Short: "Explain what can be wrong, and what to do about it",
+		Long: `Explain one thing that can be wrong, by the ID under which bootstrap names it: what
+it means, how it is found and what to do. Without an ID all of them are listed; what
+comes first can be the reason for what comes after.
+
+Exit codes:
+  0  done
+  2  usage, or no such ID`,
+		Example: `  bootstrap explain
+  bootstrap explain --output json`,
+		Args: atMostOneArg,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return usage(runExplain(cmd, first(args), output))
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, or json: one object with all entries, or the one asked for")
+	return cmd
+}
+
+func runExplain(cmd *cobra.Command, id, output string) error {
+	asJSON, err := isJSON(output)
+	if err != nil {
+		return err
+	}
+	entries := diagnose.Catalogue()
+	if id != "" {
+		entry, ok := diagnose.Find(id)
+		if !ok {
+			return &helpError{unknownID(id, entries), cmd}
+		}
+		entries = []diagnose.Entry{entry}
+	}
+	w := cmd.OutOrStdout()
+	switch {
+	case asJSON:
+		return printJSON(w, causesObject{Schema: outputVersion, Causes: causeLines(entries)})
+	case id != "":
+		_, err = fmt.Fprintf(w, "%s: %s\n\n%s", id, entries[0].Title, explained(entries[0]))
+		return err
+	}
+	return printCauses(w, entries)
+}
+
+func printCauses(w io.Writer, entries []diagnose.Entry) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ID\tFOUND\tTITLE")
+	for _, e := range entries {
+		fmt.Fprintf(table, "%s\t%s\t%s\n", e.ID, strings.Join(foundIn(e), ", "), e.Title)
+	}
+	return table.Flush()
+}
+
+// explained is all about an entry but its name.
+func explained(e diagnose.Entry) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\nFound: %s.\n\nWhat to do: %s\n", e.Means, howFound(e), e.Remedy)
+	if e.Link != "" {
+		fmt.Fprintf(&b, "\nMore: %s\n", e.Link)
+	}
+	return b.String()
+}
+
+// foundIn says in one word each when an entry is looked for.
+func foundIn(e diagnose.Entry) []string {
+	var when []string
+	if e.Check != nil {
+		when = append(when, "preflight")
+	}
+	if e.Cause != nil {
+		when = append(when, "live")
+	}
+	if when == nil {
+		when = []string{"phase"}
+	}
+	return when
+}
+
+func howFound(e diagnose.Entry) string {
+	switch {
+	case e.Check != nil && e.Cause != nil:
+		return "by preflight, before anything is changed, and while init waits or status looks"
+	case e.Check != nil:
+		return "by preflight, before anything is changed"
+	case e.Cause != nil:
+		return "while init waits or status looks"
+	}
+	return "by the phase that it stops"
+}
+
+func unknownID(id string, entries []diagnose.Entry) error {
+	var known []string
+	for _, e := range entries {
+		known = append(known, e.ID)
+	}
+	return fmt.Errorf("nothing has the ID %q%s", id, config.DidYouMean(id, known))
+}
+
+// causesObject is all of explain -o json.
+type causesObject struct {
+	Schema string      `json:"schema"`
+	Causes []causeLine `json:"causes"`
+}
+
+type causeLine struct {
+	ID     string   `json:"id"`
+	Title  string   `json:"title"`
+	Means  string   `json:"means"`
+	Found  []string `json:"found"` // preflight, live, phase
+	Remedy string   `json:"remedy"`
+	Link   string   `json:"link,omitempty"`
+}
+
+func causeLines(entries []diagnose.Entry) []causeLine {
+	lines := make([]causeLine, 0, len(entries))
+	for _, e := range entries {
+		lines = append(lines, causeLine{ID: e.ID, Title: e.Title, Means: e.Means, Found: foundIn(e), Remedy: e.Remedy, Link: e.Link})
+	}
+	return lines
+}
+
+// causesMarkdown is help/causes.md: the whole catalogue.
+func causesMarkdown(entries []diagnose.Entry) string {
+	var b strings.Builder
+	b.WriteString("# What can be wrong\n\nEverything that bootstrap can tell to be wrong, each under the ID by which messages\n" +
+		"name it and `bootstrap explain ID` shows it. What comes first can be the reason for\nwhat comes after.\n")
+	for _, e := range entries {
+		fmt.Fprintf(&b, "\n## %s\n\n**%s**\n\n%s", e.ID, e.Title, explained(e))
+	}
+	return b.String()
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bootstrap/phases"
+	"bootstrap/phases/host"
+)
+
+type supportOptions struct {
+	file   string
+	config string
+	root   string
+}
+
+func newSupportCommand() *cobra.Command {
+	var o supportOptions
+	cmd := &cobra.Command{
+		Use:   "support",
+		Short: "Write an archive that helps others to see what is wrong, without secrets",
+		Long: `Write one archive of what helps others to see what is wrong with this machine: logs of
+kubelet, containerd and the control plane, states of units and pods, manifests and
+configurations, versions, facts of the machine, and what bootstrap makes of them. It
+works with the API server, the runtime or the kubelet down, and before init.
+
+Keys, kubeconfigs, Secrets and the data of etcd are left out; where a secret that is
+known on this machine, or anything of a secret's form, stands in what is left, it is
+taken out. A file is cut to its last 256 KiB, the output of a program to 2 MiB, the
+archive to 32 MiB before it is packed. Each part has 5 seconds. MANIFEST.json in it
+says what is there, what was cut and what could not be read.
+
+Exit codes:
+  0  done, also if some part could not be read
+  1  the archive can't be written
+  2  usage, or not root`,
+		Example: `  sudo bootstrap support
+  sudo bootstrap support --output-file /tmp/support.tar.gz
+  sudo bootstrap support --config cluster.yaml`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runSupport(cmd.Context(), cmd.OutOrStdout(), o)
+		},
+	}
+	cmd.Flags().StringVar(&o.file, "output-file", "", "file to write (default: bootstrap-support-HOST-TIME.tar.gz in the current directory)")
+	cmd.Flags().StringVar(&o.config, "config", "", "config file that init was given, if any")
+	cmd.Flags().StringVar(&o.root, "root", "/", "directory that stands for this machine's root")
+	return cmd
+}
+
+func runSupport(ctx context.Context, w io.Writer, o supportOptions) error {
+	env, request, closeEnv, err := o.env()
+	if err != nil {
+		return usage(err)
+	}
+	defer closeEnv()
+	env.Report = func(e phases.Event) { fmt.Fprintf(w, "%-20s %s\n", e.Phase, shown(e.Message)) }
+	if o.file == "" {
+		o.file = request.Name + ".tar.gz"
+	}
+	var report phases.SupportReport
+	err = writeWhole(o.file, 0o600, func(archive io.Writer) error {
+		report, err = phases.WriteSupport(ctx, env, request, archive)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return printSupport(w, o.file, report)
+}
+
+// env is that of init. Where there can be none, as without an address, the archive has
+// what needs no config.
+func (o supportOptions) env() (*phases.Env, phases.SupportRequest, func(), error) {
+	request := phases.SupportRequest{Version: version}
+	init := initOptions{config: o.config, root: o.root, dryRun: true}
+	env, closeEnv, err := init.env()
+	if errors.Is(err, phases.ErrNotRoot) {
+		return nil, request, nil, err
+	}
+	if err != nil {
+		h, openErr := openHost(o.root, true)
+		if openErr != nil {
+			return nil, request, nil, openErr
+		}
+		facts, _ := host.ReadFacts(o.root) // what can be told
+		request.NoConfig = err
+		env, closeEnv = &phases.Env{Host: h, Facts: facts, Began: time.Now()}, func() { h.Close() }
+	}
+	if o.config != "" {
+		request.Config, _ = os.ReadFile(o.config) // else NoConfig says why
+	}
+	request.Name = "bootstrap-support-" + fileName(env.Facts.Hostname) + "-" + time.Now().UTC().Format("20060102T150405Z")
+	return env, request, closeEnv, nil
+}
+
+var notInFileNames = regexp.MustCompile(`[^A-Za-z0-9.-]+`)
+
+func fileName(hostname string) string {
+	if name := notInFileNames.ReplaceAllString(hostname, "-"); name != "" {
+		return name
+	}
+	return "unnamed"
+}
+
+func printSupport(w io.Writer, file string, r phases.SupportReport) error {
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	cut := 0
+	for _, f := range r.Files {
+		if f.Cut {
+			cut++
+		}
+	}
+	_, err = fmt.Fprintf(w, `
+%s: %d files, %d kB
+
+Left out: keys, kubeconfigs, Secrets, the data of etcd. In %d places a secret, or what
+looks like one, was taken out. Of %d files there is only the end; %d things could not
+be read: see MANIFEST.json in it.
+
+Look at it before you send it: tar tf %s
+`, file, len(r.Files)+1, (info.Size()+999)/1000, r.Redacted, cut, len(r.Unread), file)
+	return err
+}

@@ -1,0 +1,324 @@
+package redact
+
+import (
+	"encoding/base64"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// hide gives what stands in place of a secret.
+type hide func(secret string) string
+
+// secretName is the end of a name whose value is a secret, in flags, files and
+// environments.
+const secretName = `(?:password|passwd|passphrase|[_-]pass|[_-]pwd|token|secret|credentials?|client-key-data|(?:api|access|private|secret|signing|encryption|shared)[_-]?key(?:[_-]?id)?)`
+
+// The forms within one line. The last group is the secret.
+var (
+	keyOnLine  = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|$)`)
+	keyBegins  = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----`)
+	keyEnds    = regexp.MustCompile(`-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----`)
+	jwt        = regexp.MustCompile(`(eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?)`)
+	joinToken  = regexp.MustCompile(`\b[a-z0-9]{6}\.([a-z0-9]{16})\b`)
+	certKey    = regexp.MustCompile(`(?i)certificate[_-]?key[^\w]{1,6}([0-9a-f]{64})`)
+	authHeader = regexp.MustCompile(`(?i)\b(?:authorization|cookie)\\*["']?\s*[:=]\s*\[?\\*["']?([^"'\\\]{\[]+)`)
+	bearer     = regexp.MustCompile(`(?i)\bbearer\s+([\w.~+/=-]{16,})`)
+	userInfo   = regexp.MustCompile(`://([^\s/"'@]+)@`)
+	registry   = regexp.MustCompile(`(?i)\bauth\\*["']?\s*[:=]\s*\\*["']([A-Za-z0-9+/=_-]{8,})`)
+	spacedFlag = regexp.MustCompile(`(?i)--[\w-]*(?:token|password|passphrase|secret)\s+(\\*"[^"]+"|[^\s"'\\-][^\s"'\\]{3,})`)
+	quotedPair = regexp.MustCompile(`(?i)"[\w.-]*` + secretName + `=([^"]+)"`)
+	namedValue = regexp.MustCompile(`(?i)\\*["']?name\\*["']?:\s*\\*["']?[\w.-]*` + secretName + `\\*["']?,\s*\\*["']?value\\*["']?:\s*((?:\\*"[^"]*")|[^\s"',}]+)`)
+	valueNamed = regexp.MustCompile(`(?i)\\*["']?value\\*["']?:\s*((?:\\*"[^"]*")|[^\s"',}]+),\s*\\*["']?name\\*["']?:\s*\\*["']?[\w.-]*` + secretName + `\b`)
+	secretJSON = regexp.MustCompile(`\\*"(?:data|stringData)\\*":\s*\{([^{}]*)\}`)
+	base64Run  = regexp.MustCompile(`[A-Za-z0-9+/_-]+`)
+
+	pair = regexp.MustCompile(`(?i)([\w.-]*` + secretName + `)(\\*["']?)(\s*[:=]\s*)("(?:[^"\\]|\\.)*"|'[^']*'|\\+"[^"]*"|[^\s"'\\]+)`)
+)
+
+var lineForms = []*regexp.Regexp{keyOnLine, jwt, joinToken, certKey, authHeader, bearer, userInfo, registry, spacedFlag, quotedPair, namedValue, valueNamed}
+
+// triggers are what all forms but joinToken have in lower case: most lines have none.
+var triggers = []string{"pass", "pwd", "token", "secret", "credential", "key", "auth", "cookie", "bearer", "eyj", "://"}
+
+func hasTrigger(line string) bool {
+	line = strings.ToLower(line)
+	return slices.ContainsFunc(triggers, func(t string) bool { return strings.Contains(line, t) })
+}
+
+// forms hides what has a secret's form.
+func forms(text string, h hide) string { return formsWithin(text, h, 2) }
+
+// formsWithin looks into base64 so many times.
+func formsWithin(text string, h hide, depth int) string {
+	lines := strings.SplitAfter(text, "\n")
+	hideDocuments(lines, h)
+	hideKeys(lines, h)
+	for i, line := range lines {
+		if hasTrigger(line) {
+			line = hideOnLine(line, h)
+		} else if strings.Contains(line, ".") {
+			line = hideGroup(line, joinToken, h)
+		}
+		if depth > 0 && hasLongRun(line) {
+			line = hideEncoded(line, h, depth)
+		}
+		lines[i] = line
+	}
+	return strings.Join(lines, "")
+}
+
+func hideOnLine(line string, h hide) string {
+	for _, form := range lineForms {
+		line = hideGroup(line, form, h)
+	}
+	return hidePairs(line, h)
+}
+
+// hideGroup hides the only group of a form.
+func hideGroup(line string, form *regexp.Regexp, h hide) string {
+	var b strings.Builder
+	end := 0
+	for _, m := range form.FindAllStringSubmatchIndex(line, -1) {
+		secret := line[m[2]:m[3]]
+		trimmed := strings.TrimRight(secret, "\r\n ")
+		hidden := strings.HasPrefix(line[max(0, m[2]-1):], Mark)
+		if hidden || isNone(unquoted(trimmed)) {
+			continue
+		}
+		from := m[2] + strings.Index(trimmed, unquoted(trimmed))
+		b.WriteString(line[end:from])
+		b.WriteString(h(unquoted(trimmed)))
+		end = from + len(unquoted(trimmed))
+	}
+	return b.String() + line[end:]
+}
+
+// hidePairs hides the values of names that tell that they are secret.
+func hidePairs(line string, h hide) string {
+	var b strings.Builder
+	end := 0
+	for _, m := range pair.FindAllStringSubmatchIndex(line, -1) {
+		if m[0] < end {
+			continue
+		}
+		from, to := m[8], m[9]
+		before, name, quote, between := line[:m[2]], line[m[2]:m[3]], line[m[4]:m[5]], line[m[6]:m[7]]
+		value := line[from:to]
+		bare := !strings.ContainsAny(value[:1], `"'\`)
+		first := isFirst(before)
+		switch {
+		case bare && quote == "" && first && strings.HasSuffix(between, " "):
+			to = len(strings.TrimRight(line, "\r\n")) // YAML and TOML: to the end of the line
+		case bare:
+			to = from + len(strings.TrimRight(value, ",;)]}>"))
+		}
+		value = line[from:to]
+		prose := bare && quote == "" && !first && strings.HasPrefix(between, ":") && strings.HasSuffix(between, " ")
+		if !isSecretValue(name, unquoted(value)) || prose && !looksRandom(value) {
+			continue
+		}
+		from += strings.Index(value, unquoted(value)) // JSON stays JSON
+		b.WriteString(line[end:from])
+		b.WriteString(h(unquoted(value)))
+		end = from + len(unquoted(value))
+	}
+	return b.String() + line[end:]
+}
+
+// isFirst tells whether nothing stands before, on its line of a file or log, or in a
+// list in braces.
+func isFirst(before string) bool {
+	before = strings.TrimRight(before, " \t")
+	before = strings.TrimSuffix(before, "-")
+	before = strings.TrimRight(before, " \t")
+	return before == "" || strings.HasSuffix(before, "{") || strings.HasSuffix(before, ",") ||
+		logPrefix.MatchString(before)
+}
+
+// logPrefix is what the journal and the container runtime put before a line.
+var logPrefix = regexp.MustCompile(`^(?:\S+ (?:stdout|stderr) [FP]|\S+ \S+ \S+\[\d+\]:)$`)
+
+var (
+	words      = regexp.MustCompile(`(?i)^(?:true|false|null|nil|none|yes|no|~|\*+|<[a-z]+>|\[redacted\].*|<redacted>|[{\[&|>]\S*|\$[({].*)?$`)
+	commonPath = regexp.MustCompile(`^(?:file:/)?/(?:etc|var|run|root|home|usr|tmp|opt|srv|dev|proc)/`)
+	objectName = regexp.MustCompile(`^[a-z0-9.-]+/[a-z0-9.-]+$`)
+)
+
+// isNone tells whether a value is no secret whatever its name.
+func isNone(value string) bool { return words.MatchString(value) }
+
+func isSecretValue(name, value string) bool {
+	namesObject := strings.HasSuffix(strings.ToLower(name), "secret") && objectName.MatchString(value)
+	return !isNone(value) && !commonPath.MatchString(value) && !namesObject
+}
+
+// looksRandom tells a secret from a word of prose.
+func looksRandom(value string) bool {
+	return len(value) >= shortest && strings.ContainsAny(value, "0123456789")
+}
+
+func unquoted(value string) string { return strings.Trim(value, `"'\`) }
+
+// maxKeyLines is how long a private key may be: what follows a beginning without an
+// end is text again.
+const maxKeyLines = 120
+
+// hideKeys hides private keys that have lines of their own.
+func hideKeys(lines []string, h hide) {
+	left := 0
+	for i, line := range lines {
+		frame := strings.Contains(line, " PRIVATE KEY")
+		switch {
+		case frame && left > 0 && keyEnds.MatchString(line):
+			left = 0
+		case left > 0:
+			left--
+			lines[i] = hideLine(line, h)
+		case frame && keyBegins.MatchString(line) && !keyEnds.MatchString(line):
+			left = maxKeyLines
+		}
+	}
+}
+
+func hideLine(line string, h hide) string {
+	content := strings.TrimSpace(line)
+	if content == "" {
+		return line
+	}
+	return strings.Replace(line, content, h(content), 1)
+}
+
+var (
+	isSecret   = regexp.MustCompile(`^\s*(?:- )?"?kind"?:\s*"?Secret"?,?\s*$|"kind":\s*"Secret"|\\"kind\\":\s*\\"Secret\\"`)
+	dataBegins = regexp.MustCompile(`^(\s*)(?:- )?"?(?:data|stringData)"?:\s*\{?\s*$`)
+	scalar     = regexp.MustCompile(`(?i)^(\s*)(?:- )?[\w.-]*` + secretName + `:\s*[|>][-+0-9]*\s*$`)
+	entry      = regexp.MustCompile(`^\s*"?[\w.-]+"?:\s*(.+?),?\s*$`)
+	envName    = regexp.MustCompile(`(?i)^\s*(?:- )?"?name"?:\s*["']?[\w.-]*` + secretName + `["']?,?\s*$`)
+	envValue   = regexp.MustCompile(`^\s*(?:- )?"?value"?:\s*(.+?),?\s*$`)
+)
+
+// hideDocuments hides what is secret by the lines around it, in YAML and JSON.
+func hideDocuments(lines []string, h hide) {
+	start := 0
+	for i, line := range lines {
+		if strings.HasPrefix(line, "---") || i == len(lines)-1 {
+			hideSecretObjects(lines[start:i+1], h)
+			start = i + 1
+		}
+	}
+	hideBlocks(lines, scalar, h)
+	for i, line := range lines {
+		if !strings.Contains(line, "value") {
+			continue
+		}
+		named := i > 0 && !beginsItem(line) && envName.MatchString(lines[i-1])
+		names := i+1 < len(lines) && !beginsItem(lines[i+1]) && envName.MatchString(lines[i+1])
+		if named || names {
+			lines[i] = hideGroup(line, envValue, h)
+		}
+	}
+}
+
+func beginsItem(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "- ") }
+
+// hideSecretObjects hides the data of a document that is, or holds, a Secret.
+func hideSecretObjects(lines []string, h hide) {
+	secret := false
+	for _, line := range lines {
+		secret = secret || strings.Contains(line, "Secret") && isSecret.MatchString(line)
+	}
+	if !secret {
+		return
+	}
+	for i, line := range lines {
+		lines[i] = hideGroup(line, secretJSON, h)
+	}
+	hideBlocks(lines, dataBegins, h)
+}
+
+// hideBlocks hides the lines below one of this form that are indented more.
+func hideBlocks(lines []string, begins *regexp.Regexp, h hide) {
+	indent := -1
+	for i, line := range lines {
+		m := begins.FindStringSubmatch(line)
+		switch {
+		case m != nil:
+			indent = len(m[1])
+		case indent < 0 || strings.TrimSpace(line) == "":
+		case indentOf(line) <= indent:
+			indent = -1
+		default:
+			lines[i] = hideEntry(line, h)
+		}
+	}
+}
+
+func indentOf(line string) int { return len(line) - len(strings.TrimLeft(line, " \t")) }
+
+// hideEntry leaves the name of an entry.
+func hideEntry(line string, h hide) string {
+	if entry.MatchString(line) {
+		return hideGroup(line, entry, h)
+	}
+	return hideLine(line, h)
+}
+
+// minBase64 is how long base64 is that is looked into.
+const minBase64 = 40
+
+// hasLongRun is quick to find lines without base64.
+func hasLongRun(line string) bool {
+	run := 0
+	for i := range len(line) {
+		switch c := line[i]; {
+		case c <= ' ', c == '"', c == '.', c == ':', c == ',', c == '=':
+			run = 0
+		default:
+			run++
+		}
+		if run >= minBase64 {
+			return true
+		}
+	}
+	return false
+}
+
+// hideEncoded hides base64 of text that holds a secret.
+func hideEncoded(line string, h hide, depth int) string {
+	return base64Run.ReplaceAllStringFunc(line, func(run string) string {
+		if len(run) < minBase64 {
+			return run
+		}
+		text, ok := decoded(run)
+		if !ok {
+			return run
+		}
+		found := false
+		formsWithin(text, func(secret string) string {
+			found = true
+			h(secret) // it may stand elsewhere as it is
+			return Mark
+		}, depth-1)
+		if !found {
+			return run
+		}
+		return h(run)
+	})
+}
+
+func decoded(run string) (string, bool) {
+	run = strings.NewReplacer("-", "+", "_", "/").Replace(run)
+	if len(run)%4 == 1 {
+		run = run[:len(run)-1] // it was cut
+	}
+	data, err := base64.RawStdEncoding.DecodeString(run)
+	if err != nil || !utf8.Valid(data) {
+		return "", false
+	}
+	text := string(data)
+	notText := func(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }
+	return text, strings.IndexFunc(text, notText) < 0
+}

@@ -1,0 +1,235 @@
+package phases
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"bootstrap/phases/cluster"
+	"bootstrap/phases/redact"
+)
+
+// secretPatterns are the files that hold nothing but secrets.
+var secretPatterns = []string{
+	kubernetesDir + "/pki/*.key", kubernetesDir + "/pki/*/*.key", kubeletDir + "/pki/*",
+	kubeletDir + "/pods/*/volumes/kubernetes.io~secret/*/..[0-9]*/*", kubeletDir + "/pods/*/volumes/kubernetes.io~projected/*/..[0-9]*/token",
+}
+
+// mixedPatterns are files in which secrets have a form.
+var mixedPatterns = []string{
+	kubernetesDir + "/*.yaml", kubernetesDir + "/*/*.yaml", "/etc/environment", "/etc/systemd/system.conf.d/*",
+	kubeletDir + "/config.json", "/root/.docker/config.json", "/etc/containerd/*.toml",
+}
+
+var kubeconfigPatterns = []string{kubernetesDir + "/*.conf", kubeletDir + "/kubeconfig", "/root/.kube/config", "/home/*/.kube/config"}
+
+// knownSecrets are the values that must stand nowhere in an archive: all that can be
+// found on this machine, and by their form in the files of the archive that set up the
+// node.
+func (e *Env) knownSecrets(ctx context.Context, files []SupportFile) []string {
+	g := collect(ctx, supportPart{name: "secrets", read: func(ctx context.Context, g *gathered) {
+		for _, secret := range e.machineSecrets(ctx) {
+			g.add("", []byte(secret), false)
+		}
+	}})
+	var all []string
+	for _, f := range g.files {
+		all = append(all, string(f.data))
+	}
+	for _, f := range files {
+		if strings.HasPrefix(f.Name, "files/") || strings.HasPrefix(f.Name, "config/") {
+			all = append(all, redact.Found(string(f.data))...)
+		}
+	}
+	return all
+}
+
+func (e *Env) machineSecrets(ctx context.Context) []string {
+	patterns := secretPatterns
+	if e.Config != nil {
+		patterns = append([]string{e.Config.CertificatesDir + "/*.key", e.Config.CertificatesDir + "/*/*.key"}, patterns...)
+	}
+	var all []string
+	for _, path := range e.globs(patterns) {
+		if data, _, err := e.Host.Tail(path, maxSupportFile); err == nil {
+			all = append(all, keysIn(string(data))...)
+		}
+	}
+	for _, path := range e.globs(mixedPatterns) {
+		if data, _, err := e.Host.Tail(path, maxSupportFile); err == nil {
+			all = append(all, redact.Found(string(data))...)
+		}
+	}
+	for _, path := range e.globs(kubeconfigPatterns) {
+		all = append(all, e.readKubeconfig(path).secrets()...)
+	}
+	if e.Config != nil {
+		all = append(all, e.Config.CertificateKey)
+	}
+	return append(all, e.tokenSecrets(ctx)...)
+}
+
+// keysIn are the private keys of a file; of one that is no PEM all of it is secret.
+func keysIn(text string) []string {
+	block, rest := pem.Decode([]byte(text))
+	if block == nil {
+		return []string{text}
+	}
+	var keys []string
+	for ; block != nil; block, rest = pem.Decode(rest) {
+		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
+			keys = append(keys, string(pem.EncodeToMemory(block)))
+		}
+	}
+	return keys
+}
+
+// tokenSecrets asks the API server, which may not answer: the form of a bootstrap token
+// is known as well.
+func (e *Env) tokenSecrets(ctx context.Context) []string {
+	data, err := e.Host.ReadFile(superAdminConf)
+	if err != nil {
+		return nil
+	}
+	c, err := cluster.Connect(data, "")
+	if err != nil {
+		return nil
+	}
+	tokens, _ := c.Within(supportPatience / 2).Tokens(ctx)
+	var all []string
+	for _, t := range tokens {
+		all = append(all, t.Secret)
+	}
+	return all
+}
+
+// kubeconfigFile is what is read of a kubeconfig.
+type kubeconfigFile struct {
+	CurrentContext string `json:"current-context"`
+	Clusters       []struct {
+		Name    string `json:"name"`
+		Cluster struct {
+			Server string `json:"server"`
+		} `json:"cluster"`
+	} `json:"clusters"`
+	Users []kubeconfigUser `json:"users"`
+}
+
+type kubeconfigUser struct {
+	Name string `json:"name"`
+	User struct {
+		Certificate     []byte `json:"client-certificate-data"`
+		CertificateFile string `json:"client-certificate"`
+		Key             []byte `json:"client-key-data"`
+		Token           string `json:"token"`
+		Password        string `json:"password"`
+	} `json:"user"`
+}
+
+// readKubeconfig is empty for one that can't be read: its secrets have forms as well.
+func (e *Env) readKubeconfig(path string) kubeconfigFile {
+	var k kubeconfigFile
+	if data, _, err := e.Host.Tail(path, maxSupportFile); err == nil {
+		_ = yaml.Unmarshal(data, &k)
+	}
+	return k
+}
+
+func (k kubeconfigFile) secrets() []string {
+	var all []string
+	for _, u := range k.Users {
+		all = append(all, string(u.User.Key), u.User.Token, u.User.Password)
+	}
+	return all
+}
+
+// certificateFacts is what may be told of a certificate.
+type certificateFacts struct {
+	Path      string    `json:"path"`
+	Problem   string    `json:"problem,omitempty"`
+	Subject   string    `json:"subject,omitempty"`
+	Issuer    string    `json:"issuer,omitempty"`
+	CA        bool      `json:"ca"`
+	NotBefore time.Time `json:"notBefore"`
+	NotAfter  time.Time `json:"notAfter"`
+	Names     []string  `json:"names,omitempty"`
+	SHA256    string    `json:"sha256,omitempty"`
+}
+
+// kubeconfigFacts is what may be told of a kubeconfig.
+type kubeconfigFacts struct {
+	Path    string             `json:"path"`
+	Current string             `json:"currentContext"`
+	Servers map[string]string  `json:"servers"` // by cluster
+	Users   []string           `json:"users"`
+	Certs   []certificateFacts `json:"certificates"`
+}
+
+func (e *Env) supportCertificates(_ context.Context, g *gathered) {
+	patterns := []string{kubernetesDir + "/pki/*.crt", kubernetesDir + "/pki/*/*.crt", kubeletDir + "/pki/*"}
+	if e.Config != nil && e.Config.CertificatesDir != kubernetesDir+"/pki" {
+		patterns = append(patterns, e.Config.CertificatesDir+"/*.crt", e.Config.CertificatesDir+"/*/*.crt")
+	}
+	certificates := []certificateFacts{}
+	for _, path := range e.globs(patterns) {
+		data, _, err := e.Host.Tail(path, maxSupportFile)
+		if err != nil {
+			g.miss(path, err)
+			continue
+		}
+		certificates = append(certificates, factsOf(path, data))
+	}
+	g.addJSON("certificates.json", certificates)
+	kubeconfigs := []kubeconfigFacts{}
+	for _, path := range e.globs(kubeconfigPatterns) {
+		kubeconfigs = append(kubeconfigs, e.readKubeconfig(path).facts(path))
+	}
+	g.addJSON("kubeconfigs.json", kubeconfigs)
+}
+
+func (k kubeconfigFile) facts(path string) kubeconfigFacts {
+	f := kubeconfigFacts{Path: path, Current: k.CurrentContext, Servers: map[string]string{}}
+	for _, c := range k.Clusters {
+		f.Servers[c.Name] = c.Cluster.Server
+	}
+	for _, u := range k.Users {
+		f.Users = append(f.Users, u.Name)
+		switch {
+		case len(u.User.Certificate) > 0:
+			f.Certs = append(f.Certs, factsOf(u.Name, u.User.Certificate))
+		case u.User.CertificateFile != "":
+			f.Certs = append(f.Certs, certificateFacts{Path: u.User.CertificateFile})
+		}
+	}
+	return f
+}
+
+func factsOf(path string, data []byte) certificateFacts {
+	f := certificateFacts{Path: path}
+	block, rest := pem.Decode(data)
+	for block != nil && block.Type != "CERTIFICATE" {
+		block, rest = pem.Decode(rest)
+	}
+	if block == nil {
+		f.Problem = "no certificate in it"
+		return f
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		f.Problem = err.Error()
+		return f
+	}
+	sum := sha256.Sum256(c.Raw)
+	f.Subject, f.Issuer, f.CA, f.NotBefore, f.NotAfter = c.Subject.String(), c.Issuer.String(), c.IsCA, c.NotBefore, c.NotAfter
+	f.SHA256, f.Names = hex.EncodeToString(sum[:]), c.DNSNames
+	for _, ip := range c.IPAddresses {
+		f.Names = append(f.Names, ip.String())
+	}
+	return f
+}
