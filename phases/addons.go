@@ -26,7 +26,7 @@ func runAddonImages(ctx context.Context, env *Env) error {
 	if !env.ownNetwork() {
 		images = slices.DeleteFunc(images, func(image string) bool { return image == env.Config.Images.Network })
 	}
-	return env.withImages(ctx, func(f imageFetch) error { return f.all(ctx, images) })
+	return env.withImages(ctx, func(ctx context.Context, f imageFetch) error { return f.all(ctx, images) })
 }
 
 func runAddons(ctx context.Context, env *Env) error {

@@ -33,6 +33,7 @@ type Env struct {
 	Ignore  []string  // IDs of findings that preflight passes over
 	Began   time.Time // of this run: what was logged before is of another
 
+	awaited   []string // the static pods that a wait is for; nil for all of this node
 	phase     string
 	firstWait *firstWait
 }

@@ -55,11 +55,15 @@ func sideBySide(parts ...func()) {
 // settings are what evidence is judged by.
 func (e *Env) settings() diagnose.Settings {
 	c := e.Config
+	components := e.awaited
+	if components == nil {
+		components = nodeComponents(c)
+	}
 	s := diagnose.Settings{
 		NodeName: c.NodeName, AdvertiseAddress: c.AdvertiseAddress, BindPort: c.BindPort, Endpoint: c.ControlPlaneEndpoint,
 		ServiceSubnets: c.Networking.ServiceSubnets, PodSubnets: c.Networking.PodSubnets,
 		CertificatesDir: c.CertificatesDir, StaticPodDir: staticPodDir, PauseImage: c.Images.Pause,
-		Components: nodeComponents(c), OwnNetwork: e.ownNetwork(), Proxy: !c.ProxyDisabled, DNS: !c.DNSDisabled,
+		Components: components, OwnNetwork: e.ownNetwork(), Proxy: !c.ProxyDisabled, DNS: !c.DNSDisabled,
 	}
 	if c.Etcd.External == nil {
 		s.EtcdDataDir = c.Etcd.DataDir

@@ -20,7 +20,7 @@ var images = Phase{
 }
 
 func runImages(ctx context.Context, env *Env) error {
-	return env.withImages(ctx, func(f imageFetch) error {
+	return env.withImages(ctx, func(ctx context.Context, f imageFetch) error {
 		if err := f.all(ctx, env.Config.Images.Required()); err != nil {
 			return err
 		}
@@ -32,7 +32,7 @@ func runImages(ctx context.Context, env *Env) error {
 }
 
 // withImages opens the runtime's images for use.
-func (e *Env) withImages(ctx context.Context, use func(imageFetch) error) error {
+func (e *Env) withImages(ctx context.Context, use func(context.Context, imageFetch) error) error {
 	choice, err := e.chooseRuntime()
 	if err != nil {
 		return err
@@ -42,21 +42,33 @@ func (e *Env) withImages(ctx context.Context, use func(imageFetch) error) error 
 		return err
 	}
 	defer c.Close()
+	return e.whileRuntimeAnswers(ctx, c, func(ctx context.Context) error {
+		fetch, err := e.openImages(ctx, c, choice)
+		if err != nil {
+			return err
+		}
+		defer fetch.close()
+		return use(ctx, fetch)
+	})
+}
+
+func (e *Env) openImages(ctx context.Context, c *runtime.CRI, choice Runtime) (imageFetch, error) {
 	info, err := c.Info(ctx)
 	if err != nil {
-		return withHint(err, "run first: bootstrap init phase runtime")
+		return imageFetch{}, withHint(err, "run first: bootstrap init phase runtime")
 	}
 	fetch := imageFetch{env: e, cri: c, runtime: info.Name, ours: choice.Install}
 	if info.Name != "containerd" || e.Host.Plans() {
-		return use(fetch)
+		return fetch, nil
 	}
-	store, err := runtime.OpenImages(runtime.SocketPath(choice.Endpoint))
-	if err != nil {
-		return err
+	fetch.store, err = runtime.OpenImages(runtime.SocketPath(choice.Endpoint))
+	return fetch, err
+}
+
+func (f imageFetch) close() {
+	if f.store != nil {
+		f.store.Close()
 	}
-	defer store.Close()
-	fetch.store = store
-	return use(fetch)
 }
 
 // sandbox gives our pause image the name that a containerd which is not ours

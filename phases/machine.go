@@ -40,7 +40,7 @@ func (e *Env) quickParts() []part {
 func (e *Env) usedDisks() []diagnose.Disk {
 	all := []diagnose.Disk{
 		{Path: containerdDir, Use: "images", Needs: e.imagesToCome()},
-		{Path: kubeletDir, Use: "pods"},
+		{Path: kubeletDir, Use: "the kubelet", Daemon: "kubelet"},
 		{Path: kubernetesDir, Use: "the cluster's files"},
 		{Path: binDir, Use: "programs", Programs: true},
 		{Path: "/", Use: "everything else"},
@@ -49,7 +49,7 @@ func (e *Env) usedDisks() []diagnose.Disk {
 		all = append(all, diagnose.Disk{Path: cniPluginDir, Use: "CNI plugins", Programs: true})
 	}
 	if dir := e.Config.Etcd.DataDir; e.Config.Etcd.External == nil {
-		data := diagnose.Disk{Path: dir, Use: "etcd's data"}
+		data := diagnose.Disk{Path: dir, Use: "etcd's data", Daemon: "etcd"}
 		if !e.exists(dir + "/member") {
 			data.Needs = etcdToCome
 		}

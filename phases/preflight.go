@@ -258,7 +258,7 @@ func (e *Env) checkForeignFiles() []error {
 	}
 	dir := e.Config.Etcd.DataDir
 	if left, _ := filepath.Glob(e.Host.Path(dir) + "/*"); len(left) > 0 && !isNewDisk(left) && !slices.ContainsFunc(e.Host.Entries(), isEtcdData) {
-		findings = append(findings, found("foreign-etcd-data", withHint(fmt.Errorf("%s holds data that is not of this cluster", dir),
+		findings = append(findings, found("etcd-foreign-data", withHint(fmt.Errorf("%s holds data that is not of this cluster", dir),
 			"keep it elsewhere: mv %s %s.old", dir, dir)))
 	}
 	return findings

@@ -84,6 +84,7 @@ func (e *Env) waitForAPIServer(ctx context.Context, met bool) error {
 	if err != nil {
 		return err
 	}
+	w.env = e.awaiting(w.apiComponents())
 	return w.wait(ctx, append(w.apiChecks(), health.Check{Name: "priority class", Probe: w.priorityClass}))
 }
 

@@ -64,6 +64,14 @@ func (e *Env) wait(ctx context.Context, checks []health.Check, report func([]hea
 	return w.explain(err)
 }
 
+// awaiting is for a wait for some of the static pods: the others may still be of a
+// config that this run is about to replace.
+func (e *Env) awaiting(components []string) *Env {
+	copied := *e
+	copied.awaited = components
+	return &copied
+}
+
 // waitPlainly waits without looking for causes.
 func (e *Env) waitPlainly(ctx context.Context, checks []health.Check, report func([]health.Pending)) error {
 	if !e.Host.Plans() {

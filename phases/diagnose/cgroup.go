@@ -32,7 +32,7 @@ func cgroupEntries() []Entry {
 			ID: "cgroup-controller-missing", Title: "a cgroup controller is missing",
 			Means:  "Pods have requests and limits for CPU and memory. Without the controller the kubelet ends when it starts, or no container does. Boards such as the Raspberry Pi have the memory controller off.",
 			Remedy: "turn it on, on the kernel's command line: cgroup_enable=memory",
-			Check:  controllersMissing, Cause: certain(controllersMissing),
+			Check:  controllersMissing, // later the kubelet says it: kubelet-cgroups
 		},
 	}
 }

@@ -42,7 +42,7 @@ func decidedEntries() []Entry {
 			Remedy: "if it is of an old cluster, remove that first: kubeadm reset",
 		},
 		{
-			ID: "foreign-etcd-data", Title: "etcd's folder holds data already",
+			ID: "etcd-foreign-data", Title: "etcd's folder holds data already",
 			Means:  "It is of another cluster. etcd would begin with it, and the certificates would not fit.",
 			Remedy: "keep it elsewhere, then run init again",
 		},

@@ -14,7 +14,8 @@ type Disk struct {
 	Type     string // ext4, xfs, overlay, tmpfs, nfs, ...
 	ReadOnly bool
 	NoExec   bool
-	Programs bool // programs are run from the folder
+	Programs bool   // programs are run from the folder
+	Daemon   string // etcd or kubelet if only that one writes there, else empty
 
 	Size, Free         uint64 // bytes; what is free for root
 	Available          uint64 // bytes that are free for everybody, by which the kubelet goes
@@ -45,13 +46,13 @@ func diskEntries() []Entry {
 			ID: "disk-read-only", Title: "a folder lies on a file system that can't be written",
 			Means:  "Its file system is mounted read-only: so it was set up, or the kernel has done it after an error of the disk.",
 			Remedy: "see why: dmesg | tail; then mount it writable, or put the folder elsewhere",
-			Check:  diskReadOnly, Cause: causeToo(diskReadOnly),
+			Check:  sharedReadOnly, Cause: causeToo(sharedReadOnly),
 		},
 		{
 			ID: "disk-full", Title: "too little space on a disk",
 			Means:  "init writes images, programs and etcd's data. etcd on a full disk takes no more writes, and the cluster stands still.",
 			Remedy: "make room: see what is large: du -xh -d 3 / | sort -h | tail",
-			Check:  diskFull, Cause: diskFullNow,
+			Check:  sharedFull, Cause: sharedFullNow,
 		},
 		{
 			ID: "disk-nearly-full", Title: "the kubelet will send pods away for lack of space",
@@ -115,7 +116,8 @@ func perDisk(m *Machine, check func(Disk) []Finding) []Finding {
 	return found
 }
 
-// perDevice looks at each file system once, with all that init needs there.
+// perDevice looks at each file system once, with all that init needs there. It is a
+// daemon's only if nothing else of ours lies on it.
 func perDevice(m *Machine, check func(Disk) []Finding) []Finding {
 	var found []Finding
 	seen := map[uint64]bool{}
@@ -125,8 +127,12 @@ func perDevice(m *Machine, check func(Disk) []Finding) []Finding {
 		}
 		seen[d.Device], d.Needs = true, 0
 		for _, other := range m.Disks {
-			if other.Device == d.Device {
-				d.Needs += other.Needs
+			if other.Device != d.Device {
+				continue
+			}
+			d.Needs += other.Needs
+			if other.Daemon != d.Daemon {
+				d.Daemon = ""
 			}
 		}
 		found = append(found, check(d)...)
@@ -134,24 +140,30 @@ func perDevice(m *Machine, check func(Disk) []Finding) []Finding {
 	return found
 }
 
-func diskReadOnly(m *Machine) []Finding {
+func sharedReadOnly(m *Machine) []Finding { return diskReadOnly(m, "") }
+
+// diskReadOnly looks at the folders of a daemon, which has entries of its own for what
+// it says when it can't write, or at all others.
+func diskReadOnly(m *Machine, daemon string) []Finding {
 	return perDisk(m, func(d Disk) []Finding {
-		return findingIf(d.ReadOnly, Finding{Level: Error, What: fmt.Sprintf("%s, for %s, lies on a file system that is mounted read-only", d.Path, d.Use)})
+		return findingIf(d.ReadOnly && d.Daemon == daemon, Finding{Level: Error, What: fmt.Sprintf("%s, for %s, lies on a file system that is mounted read-only", d.Path, d.Use)})
 	})
 }
 
-func diskFull(m *Machine) []Finding {
+func sharedFull(m *Machine) []Finding { return diskFull(m, "") }
+
+func diskFull(m *Machine, daemon string) []Finding {
 	return perDevice(m, func(d Disk) []Finding {
-		return findingIf(!d.ReadOnly && d.Free < max(d.Needs, minFree), Finding{
+		return findingIf(!d.ReadOnly && d.Daemon == daemon && d.Free < max(d.Needs, minFree), Finding{
 			Level: Error, What: fmt.Sprintf("%s, for %s, has %d MiB free: init needs %d MiB there", d.Path, d.Use, d.Free/mib, max(d.Needs, minFree)/mib),
 		})
 	})
 }
 
-// diskFullNow is for a machine on which init has written what it needs.
-func diskFullNow(e *Evidence) []Finding {
+// sharedFullNow is for a machine on which init has written what it needs.
+func sharedFullNow(e *Evidence) []Finding {
 	return perDevice(&e.Machine, func(d Disk) []Finding {
-		return findingIf(!d.ReadOnly && d.Free < minFree, Finding{Level: Error, What: fmt.Sprintf("%s, for %s, has %d MiB free", d.Path, d.Use, d.Free/mib)})
+		return findingIf(!d.ReadOnly && d.Daemon == "" && d.Free < minFree, Finding{Level: Error, What: fmt.Sprintf("%s, for %s, has %d MiB free", d.Path, d.Use, d.Free/mib)})
 	})
 }
 

@@ -24,6 +24,7 @@ func etcdEntries() []Entry {
 			Title:  "the file system of etcd's data is full",
 			Means:  "etcd allots 64 MB for each file of its log before it writes anything, and ends if it can't.",
 			Remedy: "free at least 1 GiB there; the kubelet then starts etcd by itself",
+			Check:  func(m *Machine) []Finding { return diskFull(m, "etcd") },
 			Cause:  func(e *Evidence) []Finding { return e.etcdLogged(noSpace, "its file system is full") },
 		},
 		{
@@ -31,6 +32,7 @@ func etcdEntries() []Entry {
 			Title:  "the file system of etcd's data is read-only",
 			Means:  "It was mounted so, or the kernel has made it so after an error of the disk.",
 			Remedy: "see the kernel's log for errors of the disk, then mount it writable: mount -o remount,rw",
+			Check:  func(m *Machine) []Finding { return diskReadOnly(m, "etcd") },
 			Cause:  func(e *Evidence) []Finding { return e.etcdLogged(readOnly, "its file system is read-only") },
 		},
 		{

@@ -35,6 +35,7 @@ func kubeletEntries() []Entry {
 			Title:  "the file system of the kubelet's folder is full",
 			Means:  "The kubelet keeps its certificate, its state and the volumes of pods in /var/lib/kubelet.",
 			Remedy: "free space or inodes there (df -h /var/lib/kubelet; df -i /var/lib/kubelet), then run bootstrap init again",
+			Check:  func(m *Machine) []Finding { return diskFull(m, "kubelet") },
 			Cause:  func(e *Evidence) []Finding { return e.kubeletDisk(kubeletFull, "is full") },
 		},
 		{
@@ -42,6 +43,7 @@ func kubeletEntries() []Entry {
 			Title:  "the file system of the kubelet's folder is read-only",
 			Means:  "It was mounted so, or the kernel has made it so after an error of the disk.",
 			Remedy: "see the kernel's log for errors of the disk (dmesg), mount it writable, then run bootstrap init again",
+			Check:  func(m *Machine) []Finding { return diskReadOnly(m, "kubelet") },
 			Cause:  func(e *Evidence) []Finding { return e.kubeletDisk(kubeletReadOnly, "is read-only") },
 		},
 		{

@@ -51,10 +51,3 @@ func findingIf(found bool, f Finding) []Finding {
 func causeToo(check func(*Machine) []Finding) func(*Evidence) []Finding {
 	return func(e *Evidence) []Finding { return check(&e.Machine) }
 }
-
-// certain leaves out what only may be wrong.
-func certain(check func(*Machine) []Finding) func(*Evidence) []Finding {
-	return func(e *Evidence) []Finding {
-		return slices.DeleteFunc(check(&e.Machine), func(f Finding) bool { return f.Level != Error })
-	}
-}

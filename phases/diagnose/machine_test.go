@@ -13,8 +13,9 @@ func goodMachine() *Machine {
 	now := time.Date(2026, 11, 25, 4, 0, 0, 0, time.UTC)
 	address := netip.MustParseAddr("192.0.2.10")
 	disk := Disk{Device: 1, Type: "ext4", Size: 40 << 30, Free: 30 << 30, Available: 28 << 30, Inodes: 1 << 20, FreeInodes: 1 << 19, SyncP99: 2 * time.Millisecond, Syncs: 300}
-	etcd, images, programs := disk, disk, disk
-	etcd.Path, etcd.Use, etcd.Needs = "/var/lib/etcd", "etcd's data", 160*mib
+	etcd, images, programs, kubelet := disk, disk, disk, disk
+	etcd.Path, etcd.Use, etcd.Daemon, etcd.Needs = "/var/lib/etcd", "etcd's data", "etcd", 160*mib
+	kubelet.Path, kubelet.Use, kubelet.Daemon = "/var/lib/kubelet", "the kubelet", "kubelet"
 	images.Path, images.Use, images.Needs = "/var/lib/containerd", "images", 900*mib
 	programs.Path, programs.Use, programs.Programs = "/usr/local/bin", "programs", true
 	return &Machine{
@@ -26,7 +27,7 @@ func goodMachine() *Machine {
 		},
 		System:  System{Systemd: true, CPUs: 2, Memory: 2 << 30, OOMScores: true, Kernel: "6.12.0"},
 		Cgroups: Cgroups{Version: 2, Controllers: []string{"cpu", "cpuset", "io", "memory", "pids"}},
-		Disks:   []Disk{etcd, images, programs},
+		Disks:   []Disk{etcd, images, programs, kubelet},
 		Clock:   Clock{Built: now.AddDate(-1, 0, 0), Marks: []Mark{{What: "the last record in the ledger", At: now.Add(-time.Hour), Firm: true}}},
 		Limits:  Limits{InotifyInstances: 128, InotifyLeft: 16, InotifyAsked: 16, InotifyWatches: 65536, OpenFiles: 2000, MaxOpenFiles: 100000, StrictLinks: []string{"eth0"}},
 		Modules: []Module{{Name: "overlay", Need: "containerd", Required: true, State: ModuleThere}, {Name: "vxlan", Need: "the pod network"}},
@@ -66,7 +67,11 @@ var machineCases = []machineCase{
 	{"cgroup-controller-missing", Error, func(m *Machine) { m.Cgroups.Controllers = []string{"cpu", "cpuset", "pids"} }, "no cgroup controller for memory"},
 	{"cgroup-controller-missing", Warning, func(m *Machine) { m.Cgroups.Controllers = []string{"cpu", "memory"} }, "for pids"},
 
-	{"disk-read-only", Error, func(m *Machine) { m.Disks[0].ReadOnly = true }, "/var/lib/etcd, for etcd's data, lies on a file system that is mounted read-only"},
+	{"disk-read-only", Error, func(m *Machine) { m.Disks[1].ReadOnly = true }, "/var/lib/containerd, for images, lies on a file system that is mounted read-only"},
+	{"kubelet-disk-read-only", Error, func(m *Machine) { m.Disks[3].ReadOnly = true }, "/var/lib/kubelet, for the kubelet, lies"},
+	{"kubelet-disk-full", Error, func(m *Machine) { m.Disks[3].Device, m.Disks[3].Free = 2, 0 }, "/var/lib/kubelet, for the kubelet, has 0 MiB free"},
+	{"etcd-disk-full", Error, func(m *Machine) { m.Disks[0].Device, m.Disks[0].Free = 2, 100*mib }, "/var/lib/etcd, for etcd's data, has 100 MiB free: init needs 160 MiB"},
+	{"etcd-disk-read-only", Error, func(m *Machine) { m.Disks[0].ReadOnly = true }, "/var/lib/etcd, for etcd's data, lies on a file system that is mounted read-only"},
 	{"disk-full", Error, func(m *Machine) { allDisks(m, func(d *Disk) { d.Free = 1059 * mib }) }, "has 1059 MiB free: init needs 1060 MiB"},
 	{"disk-full", Error, func(m *Machine) { m.Disks[1].Device, m.Disks[1].Free = 2, 899*mib }, "/var/lib/containerd, for images, has 899 MiB"},
 	{"disk-nearly-full", Warning, func(m *Machine) { allDisks(m, func(d *Disk) { d.Free, d.Available = 5<<30, 3<<30 }) }, "will have 4 % of its space free"},
@@ -187,7 +192,7 @@ func TestNothingKnown(t *testing.T) {
 
 // TestCausesOfTheMachine: what alone explains a stall ends a wait, and only that.
 func TestCausesOfTheMachine(t *testing.T) {
-	ends := []string{"no-cgroups", "cgroup-controller-missing", "disk-read-only", "inodes-used-up", "inotify-used-up", "address-not-here", "resolver-file-missing"}
+	ends := []string{"no-cgroups", "disk-read-only", "inodes-used-up", "inotify-used-up", "address-not-here", "resolver-file-missing"}
 	for _, c := range machineCases {
 		m := goodMachine()
 		c.change(m)

@@ -21,7 +21,7 @@ var (
 	hostPath    = regexp.MustCompile(`hostPath type check failed: (\S+) is not an? (.+)`)
 	cannotRun   = regexp.MustCompile(`exec "?(/[^\s:"]+)"?: (exec format error|permission denied|no such file or directory)|exec: "([^"]+)": ((?:stat [^:]+: )?(?:exec format error|permission denied|no such file or directory|executable file not found in \$PATH|is a directory))`)
 	cniMissing  = regexp.MustCompile(`failed to find plugin "([^"]+)" in path \[([^\]]*)\]`)
-	cniInvalid  = regexp.MustCompile(`(?:cni config load failed|failed to load CNI config(?: list)? file|error parsing configuration).*`)
+	cniInvalid  = regexp.MustCompile(`failed to load CNI config(?: list)? file.*`)
 	noNetwork   = regexp.MustCompile(`"Container runtime network not ready" networkReady="NetworkReady=false reason:NetworkPluginNotReady message:(.+?)"`)
 	mayPass     = regexp.MustCompile(`(?i)deadline exceeded|is reserved for|timed out|timeout|canceled|cache`)
 )
@@ -146,8 +146,9 @@ var addonPods = []string{"kube-system/kube-proxy-", "kube-system/kube-flannel-ds
 // and nothing of the pod has come up since.
 func (e *Evidence) holds(f *syncFailure) bool {
 	namespace, name, _ := strings.Cut(f.pod, "/")
+	component := strings.TrimSuffix(name, "-"+e.Settings.NodeName)
 	uid := e.StaticPods[name]
-	f.static = namespace == "kube-system" && uid != "" && uid == f.uid
+	f.static = namespace == "kube-system" && uid != "" && uid == f.uid && slices.Contains(e.Settings.Components, component)
 	addon := slices.ContainsFunc(addonPods, func(prefix string) bool { return strings.HasPrefix(f.pod, prefix) })
 	if !f.static && !addon {
 		return false

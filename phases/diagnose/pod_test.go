@@ -68,6 +68,7 @@ func TestPodCauses(t *testing.T) {
 		{"slow runtime", podsFail(etcdContainer("CreateContainerError", "context deadline exceeded")), "container-not-created", Warning, nil},
 		{"any sandbox", podsFail(etcdSandbox("no such luck")), "pod-not-created", Warning, []string{"no such luck"}},
 		{"CNI plugin", podsFail(corednsSandbox(noBridge1)), "cni-plugin-missing", Warning, []string{"bridge", "/opt/cni/bin"}},
+		{"CNI configuration", runtimeFails(containerdSocket, "", Unit{Load: "loaded", Active: "active"}, `time="2026-11-25T04:13:03.514434376Z" level=error msg="failed to reload cni configuration after receiving fs change event(WRITE         \"/etc/cni/net.d/.10-bootstrap.conflist.new\")" error="cni config load failed: failed to load CNI config list file /etc/cni/net.d/10-bootstrap.conflist: error parsing configuration list: unexpected end of JSON input: invalid cni config: failed to load cni config"`), "cni-config-invalid", Warning, []string{"10-bootstrap.conflist", "unexpected end"}},
 		{"an addon's image", podsFail(syncError("coredns-1", "uid-dns", "StartContainer", "coredns", "ErrImagePull", pullRefused)), "image-missing", Warning, nil},
 		{"other processor", etcdEnded(Container{ExitCode: 255, Log: []string{"exec /usr/local/bin/etcd: exec format error"}}), "image-cannot-run", Error, []string{"/usr/local/bin/etcd", "another processor"}},
 		{"no program", etcdEnded(Container{ExitCode: 128, Reason: "StartError", Message: startFailed}), "image-cannot-run", Error, []string{"etcd in the image registry.example/etcd:3"}},
@@ -91,6 +92,8 @@ func TestPodsHaveNoCause(t *testing.T) {
 	longAgo := podsFail()
 	longAgo.Journal[kubeletUnit] = logged(time.Minute, etcdSandbox(pauseGone), noPath)
 	others := podsFail(strings.ReplaceAll(etcdContainer("ErrImagePull", pullRefused), "kube-system/etcd-n1", "shop/web-1"))
+	notAwaited := podsFail(etcdSandbox(pauseGone))
+	notAwaited.Settings.Components = []string{"kube-apiserver"}
 	ran := etcdEnded(Container{ExitCode: 0})
 	for _, c := range []causeTest{
 		{name: "a sandbox since", evidence: upSince},
@@ -100,6 +103,8 @@ func TestPodsHaveNoCause(t *testing.T) {
 		{name: "long ago", evidence: longAgo},
 		{name: "a user's pod", evidence: others},
 		{name: "ended well", evidence: ran},
+		{name: "a pod that is not waited for", evidence: notAwaited},
+		{name: "no CNI configuration yet", evidence: runtimeFails(containerdSocket, "", Unit{Load: "loaded", Active: "active"}, `time="2026-11-25T04:07:12Z" level=error msg="failed to load cni during init, please check CRI plugin status before setting up network for pods" error="cni config load failed: no network config found in /etc/cni/net.d: cni plugin not initialized: failed to load cni config"`)},
 	} {
 		t.Run(c.name, c.run)
 	}

@@ -137,17 +137,21 @@ func runtimeWithoutCRI(e *Evidence) []Finding {
 		if m := criNotLoaded.FindStringSubmatch(l.Text); m != nil {
 			f.What = said(fmt.Sprintf("the runtime at %s could not load its CRI plugin: %s", e.socket(), unquoted(m[1])))
 			f.Remedy, f.See, f.Excerpt = "correct what it names in /etc/containerd/config.toml, then: systemctl restart containerd", containerdLog, excerpt(l.Text)
+			break
 		}
 	}
 	return []Finding{f}
 }
 
-// runtimeNotListening is not said of a containerd that its unit is about to start.
+// containerdStarts tells whether its unit is about to bring it up: it may answer soon.
+func (e *Evidence) containerdStarts() bool {
+	unit := e.Units[containerdUnit]
+	return e.isContainerd() && unit.Load == "loaded" && (!unit.Runs() || e.Now.Sub(unit.Started) < steady)
+}
+
 func runtimeNotListening(e *Evidence) []Finding {
 	match := notListening.FindStringSubmatch(e.RuntimeError)
-	unit := e.Units[containerdUnit]
-	starts := unit.Load == "loaded" && (!unit.Runs() || e.Now.Sub(unit.Started) < steady)
-	if match == nil || e.isContainerd() && starts {
+	if match == nil || e.containerdStarts() {
 		return nil
 	}
 	what := "there is no socket"
@@ -161,7 +165,7 @@ func runtimeNotListening(e *Evidence) []Finding {
 }
 
 func runtimeNotCRI(e *Evidence) []Finding {
-	if !noCRI.MatchString(e.RuntimeError) {
+	if !noCRI.MatchString(e.RuntimeError) || e.containerdStarts() {
 		return nil
 	}
 	return []Finding{{

@@ -25,7 +25,7 @@ func TestPreflight(t *testing.T) {
 			name:    "PortTaken",
 			prepare: "systemd-run -q --unit=listener socat TCP-LISTEN:6443,fork,reuseaddr /dev/null",
 			clean:   "systemctl stop listener",
-			says:    []string{"port 6443", "kube-apiserver", "is taken", "ss -ltnp 'sport = :6443'"},
+			says:    []string{"port 6443", "kube-apiserver", "is taken by pid", "(socat)", "bootstrap explain port-taken", "ss -ltnp 'sport = :6443'"},
 		},
 		{
 			name:    "ForeignManifest",
@@ -38,6 +38,25 @@ func TestPreflight(t *testing.T) {
 			prepare: "mkdir -p /var/lib/etcd/member/wal && echo old >/var/lib/etcd/member/wal/0.wal",
 			clean:   "rm -r /var/lib/etcd",
 			says:    []string{"/var/lib/etcd holds data that is not of this cluster", "mv /var/lib/etcd /var/lib/etcd.old"},
+		},
+		{
+			name: "CopyOfManifest",
+			prepare: "mkdir -p /etc/kubernetes/manifests && printf '{apiVersion: v1, kind: Pod, metadata: {name: kube-apiserver, namespace: kube-system}, " +
+				"spec: {containers: [{name: x}]}}' >/etc/kubernetes/manifests/kube-apiserver.yaml.bak",
+			clean: "rm -r /etc/kubernetes",
+			says:  []string{"kube-apiserver.yaml.bak", "a second pod kube-system/kube-apiserver", "mv /etc/kubernetes/manifests/kube-apiserver.yaml.bak"},
+		},
+		{
+			name:    "UnitMasked",
+			prepare: "systemctl mask -q kubelet",
+			clean:   "systemctl unmask -q kubelet",
+			says:    []string{"kubelet.service is masked", "systemctl unmask kubelet.service"},
+		},
+		{
+			name:    "ReadOnlyData",
+			prepare: "mkdir /var/lib/etcd; mount -t tmpfs -o ro x /var/lib/etcd",
+			clean:   "umount /var/lib/etcd; rmdir /var/lib/etcd",
+			says:    []string{"/var/lib/etcd, for etcd's data, lies on a file system that is mounted read-only", "bootstrap explain etcd-disk-read-only"},
 		},
 		{
 			name: "NotRoot",
@@ -131,4 +150,30 @@ func fromEnd(t *testing.T, image string) int {
 		t.Fatalf("no %s in %s", image, r)
 	}
 	return distance
+}
+
+// TestPreflightCommand: a fresh node is fit, in time, and looking changes nothing; what
+// is in the way of pods is told, and passed over if that is meant.
+func TestPreflightCommand(t *testing.T) {
+	n := Up(t, 4*time.Minute)
+	n.Copy("bin/bootstrap-box", "/root/bootstrap")
+	before := n.survey()
+	start := time.Now()
+	if r := n.Exec("/root/bootstrap", "preflight"); r.Code != 0 || strings.Contains(r.Out, "not looked at") {
+		t.Errorf("a fresh node: %s", r)
+	}
+	t.Logf("preflight took %s, with every byte of the bundle", time.Since(start).Round(time.Millisecond))
+	n.SameSurvey("after preflight", before)
+
+	n.MustSh("iptables -P FORWARD DROP; ip link add lan0 type bridge; ip address add 10.244.3.1/24 dev lan0; ip link set lan0 up; mv /etc/resolv.conf /etc/was")
+	r := n.Exec("/root/bootstrap", "preflight")
+	for _, id := range []string{"forward-drop", "subnet-overlap", "no-resolver"} {
+		if r.Code != 0 || !strings.Contains(r.Out, "warning  "+id+" ") {
+			t.Errorf("%s is not told: %s", id, r)
+		}
+	}
+	r = n.Exec("/root/bootstrap", "preflight", "--ignore", "forward-drop,subnet-overlap", "--ignore", "no-resolver")
+	if r.Code != 0 || strings.Contains(r.Out, "forward-drop") || strings.Contains(r.Out, "no-resolver") {
+		t.Errorf("passed over, and told all the same: %s", r)
+	}
 }

@@ -1,0 +1,63 @@
+package diagnose
+
+import (
+	"testing"
+	"time"
+)
+
+// runtimeFails is a machine on which the runtime at a socket gives an error.
+func runtimeFails(socket, err string, unit Unit, texts ...string) *Evidence {
+	e := podsFail()
+	e.RuntimeError, e.Settings.RuntimeEndpoint = err, "unix://"+socket
+	e.Units[containerdUnit] = unit
+	e.Journal = map[string][]Line{containerdUnit: logged(time.Second, texts...)}
+	return e
+}
+
+// What gRPC and containerd said in the faults.
+const (
+	noSocket    = `connection error: desc = "transport: Error while dialing: dial unix /run/crio/crio.sock: connect: no such file or directory"`
+	staleSocket = `connection error: desc = "transport: Error while dialing: dial unix /run/crio/crio.sock: connect: connection refused"`
+	otherServer = `connection error: desc = "error reading server preface: read unix @->/run/dbus/system_bus_socket: read: connection reset by peer"`
+	criOff      = `unknown service runtime.v1.RuntimeService`
+	hangs       = `rpc error: code = DeadlineExceeded desc = context deadline exceeded`
+	badTOML     = `containerd: failed to unmarshal TOML at row 2 column 6: toml: expected character =`
+	criFailed   = `time="2026-11-25T04:14:07.367668525Z" level=warning msg="failed to load plugin" error="invalid plugin config: no corresponding runtime configured in ` + "`containerd.runtimes` for `containerd` `default_runtime_name" + ` = \"none\"" id=io.containerd.cri.v1.runtime type=io.containerd.cri.v1`
+	badStart    = `containerd: failed to get listener for main ttrpc endpoint: listen unix /run/containerd/containerd.sock.ttrpc: bind: read-only file system`
+)
+
+func TestRuntimeCauses(t *testing.T) {
+	running := Unit{Load: "loaded", Active: "active", Sub: "running", Started: lookedAt.Add(-time.Minute)}
+	again := Unit{Load: "loaded", Active: "activating", Sub: "auto-restart", Started: lookedAt.Add(-2 * time.Second)}
+	for _, c := range []causeTest{
+		{"masked", runtimeFails(containerdSocket, noSocket, Unit{Load: "masked", Active: "inactive"}), "unit-masked", Error, []string{"containerd.service"}},
+		{"stopped", runtimeFails(containerdSocket, noSocket, Unit{Load: "loaded", Active: "inactive"}), "containerd-stopped", Error, []string{"stopped"}},
+		{"given up", runtimeFails(containerdSocket, noSocket, Unit{Load: "loaded", Active: "failed", Result: "exit-code", ExitStatus: 1}), "containerd-stopped", Error, []string{"exit-code", "1"}},
+		{"configuration", runtimeFails(containerdSocket, noSocket, again, badTOML), "containerd-config", Error, []string{"row 2 column 6"}},
+		{"does not stay up", runtimeFails(containerdSocket, noSocket, again, badStart), "containerd-fails", Error, []string{"read-only"}},
+		{"CRI off", runtimeFails(containerdSocket, criOff, running), "runtime-without-cri", Error, []string{"disabled"}},
+		{"CRI does not load", runtimeFails(containerdSocket, criOff, running, criFailed), "runtime-without-cri", Error, []string{"could not load", "default_runtime_name"}},
+		{"no socket", runtimeFails("/run/crio/crio.sock", noSocket, running), "runtime-not-listening", Error, []string{"/run/crio/crio.sock", "no socket"}},
+		{"nobody there", runtimeFails("/run/crio/crio.sock", staleSocket, running), "runtime-not-listening", Error, []string{"nobody"}},
+		{"another socket than its own", runtimeFails(containerdSocket, noSocket, running), "runtime-not-listening", Error, []string{containerdSocket}},
+		{"no CRI at all", runtimeFails("/run/dbus/system_bus_socket", otherServer, running), "runtime-not-cri", Error, []string{"/run/dbus/system_bus_socket"}},
+		{"hangs", runtimeFails(containerdSocket, hangs, running), "runtime-hangs", Warning, []string{containerdSocket}},
+	} {
+		t.Run(c.name, c.run)
+	}
+}
+
+func TestRuntimeHasNoCause(t *testing.T) {
+	again := Unit{Load: "loaded", Active: "activating", Sub: "auto-restart", Started: lookedAt.Add(-500 * time.Millisecond)}
+	young := Unit{Load: "loaded", Active: "active", Started: lookedAt.Add(-500 * time.Millisecond)}
+	for _, c := range []causeTest{
+		{name: "it starts", evidence: runtimeFails(containerdSocket, noSocket, young)},
+		{name: "it starts and takes no connection yet", evidence: runtimeFails(containerdSocket, staleSocket, young)},
+		{name: "it ends while it is asked", evidence: runtimeFails(containerdSocket, otherServer, young)},
+		{name: "it is started again, since it could not read its configuration", evidence: runtimeFails(containerdSocket, noSocket, again, badTOML)},
+		{name: "it answers, and somebody has masked its unit", evidence: runtimeFails(containerdSocket, "", Unit{Load: "masked", Active: "active"})},
+		{name: "it answers by another unit", evidence: runtimeFails("/run/crio/crio.sock", "", Unit{Load: "loaded", Active: "inactive"})},
+	} {
+		t.Run(c.name, c.run)
+	}
+}

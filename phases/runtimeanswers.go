@@ -1,0 +1,69 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/runtime"
+)
+
+// whileRuntimeAnswers works with the runtime, and gives up if that hangs. The work is
+// not waited for then: calls of containerd's client do not all end with their context.
+func (e *Env) whileRuntimeAnswers(ctx context.Context, c *runtime.CRI, work func(context.Context) error) error {
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	done, hung := make(chan error, 1), make(chan error, 1)
+	go func() { done <- work(working) }()
+	go func() { hung <- e.silence(working, c) }()
+	select {
+	case err := <-done:
+		return e.explained(ctx, err)
+	case err := <-hung:
+		if err != nil {
+			return err
+		}
+		return <-done // ctx has ended
+	}
+}
+
+// silence lasts until the work ends, or the runtime has been silent for too long.
+func (e *Env) silence(ctx context.Context, c *runtime.CRI) error {
+	entry, _ := diagnose.Find("runtime-hangs")
+	answered, told := time.Now(), false
+	for sleep(ctx, lookEvery) {
+		switch silent := time.Since(answered); {
+		case answers(ctx, c):
+			answered = time.Now()
+		case silent > runtimePatience:
+			what := fmt.Sprintf("the container runtime takes connections, but has not answered for %s", silent.Round(time.Second))
+			return &CauseError{Finding: entry.Found(diagnose.Finding{Level: diagnose.Error, What: what, See: "journalctl -u containerd -n 50"})}
+		case !told:
+			told = true
+			e.report(Event{Kind: Warning, Cause: entry.ID, Message: "the container runtime takes connections but does not answer; " + entry.Remedy})
+		}
+	}
+	return nil
+}
+
+// answers tells whether the runtime says anything at all, in time.
+func answers(ctx context.Context, c *runtime.CRI) bool {
+	soon, cancel := context.WithTimeout(ctx, evidenceTimeout)
+	defer cancel()
+	_, err := c.Info(soon)
+	return !errors.Is(soon.Err(), context.DeadlineExceeded) || err == nil
+}
+
+// sleep is false when ctx ends.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
