@@ -119,6 +119,9 @@ type statusObject struct {
 func printStatus(w io.Writer, s phases.Status, now time.Time) error {
 	var b strings.Builder
 	b.WriteString(statusTitle(s, now) + "\n")
+	if len(s.Components) > 0 {
+		b.WriteByte('\n')
+	}
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, c := range s.Components {
 		fmt.Fprintln(table, strings.TrimRight(fmt.Sprintf("  %s\t%s\t%s", c.Name, c.State, shortened(c.Reason)), "\t"))
@@ -133,7 +136,7 @@ func printStatus(w io.Writer, s phases.Status, now time.Time) error {
 		fmt.Fprintf(table, "%s\t%s\n", row[0], row[1])
 	}
 	table.Flush()
-	_, err := io.WriteString(w, strings.TrimLeft(b.String(), "\n"))
+	_, err := io.WriteString(w, b.String())
 	return err
 }
 
@@ -149,7 +152,7 @@ func statusTitle(s phases.Status, now time.Time) string {
 	if since, err := time.Parse(time.RFC3339, s.Since); err == nil {
 		title += fmt.Sprintf(" %s ago", age(now.Sub(since)))
 	}
-	return title + "\n"
+	return title
 }
 
 // shortened keeps a row on a line that can be read; JSON has all of it.
@@ -233,7 +236,7 @@ func certificateLines(all []phases.CertificateStatus, now time.Time) []string {
 
 func etcdLine(e phases.EtcdStatus) string {
 	if e.Error != "" {
-		return "does not answer: " + shortened(e.Error)
+		return "says nothing: " + shortened(e.Error)
 	}
 	parts := []string{fmt.Sprintf("%s, members: %d, leader: %s", e.Version, e.Members, e.Leader)}
 	parts = append(parts, fmt.Sprintf("%s (%s in use), revision %d", bytesText(uint64(e.SizeBytes)), bytesText(uint64(e.InUseBytes)), e.Revision))
