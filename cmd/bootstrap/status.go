@@ -122,22 +122,26 @@ func printStatus(w io.Writer, s phases.Status, now time.Time) error {
 	if len(s.Components) > 0 {
 		b.WriteByte('\n')
 	}
-	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	var rows []string
 	for _, c := range s.Components {
-		fmt.Fprintln(table, strings.TrimRight(fmt.Sprintf("  %s\t%s\t%s", c.Name, c.State, shortened(c.Reason)), "\t"))
+		rows = append(rows, strings.TrimRight(fmt.Sprintf("  %s\t%s\t%s", c.Name, c.State, shortened(c.Reason)), "\t"))
 	}
-	table.Flush()
+	err := writeTable(&b, rows)
 	if s.Cause != nil {
 		writeCause(&b, *s.Cause, s.Ready)
 	}
 	b.WriteByte('\n')
-	table = tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, row := range statusRows(s, now) {
-		fmt.Fprintf(table, "%s\t%s\n", row[0], row[1])
+	err = errors.Join(err, writeTable(&b, statusRows(s, now)))
+	_, writeErr := io.WriteString(w, b.String())
+	return errors.Join(err, writeErr)
+}
+
+func writeTable(w io.Writer, rows []string) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(table, row)
 	}
-	table.Flush()
-	_, err := io.WriteString(w, b.String())
-	return err
+	return table.Flush()
 }
 
 func statusTitle(s phases.Status, now time.Time) string {
@@ -185,9 +189,9 @@ func writeCause(b *strings.Builder, f diagnose.Finding, ready bool) {
 }
 
 // statusRows are name and value of what is no component.
-func statusRows(s phases.Status, now time.Time) [][2]string {
-	var rows [][2]string
-	add := func(name, value string) { rows = append(rows, [2]string{name, value}) }
+func statusRows(s phases.Status, now time.Time) []string {
+	var rows []string
+	add := func(name, value string) { rows = append(rows, name+"\t"+value) }
 	for _, line := range certificateLines(s.Certificates, now) {
 		add("certificates", line)
 	}
