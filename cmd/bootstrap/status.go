@@ -106,7 +106,19 @@ func (o statusOptions) verdict(s phases.Status) error {
 	case len(s.Components) == 0:
 		return errors.New("not ready: " + strings.Join(s.Notes, "; "))
 	}
-	return errors.New("not ready: " + strings.Join(s.NotReady(), ", "))
+	err := errors.New("not ready: " + strings.Join(s.NotReady(), ", "))
+	if s.Cause == nil {
+		return &unexplainedError{err}
+	}
+	return err
+}
+
+// unexplainedError is of a machine that is not ready, where no cause was found.
+type unexplainedError struct{ error }
+
+// Hint is what the user can do.
+func (e *unexplainedError) Hint() string {
+	return "see: bootstrap pods; journalctl -u containerd -u kubelet -n 50"
 }
 
 // statusObject is all of status -o json.
