@@ -36,6 +36,7 @@ type fault struct {
 type named struct {
 	causes []string      // IDs, in the order they were named
 	after  time.Duration // from the symptom to the message
+	said   string        // the message
 	output string
 }
 
@@ -241,6 +242,7 @@ func (w *eventWatch) read(text string) {
 		if cause == "" {
 			continue
 		}
+		w.said = text
 		w.causes = append(w.causes, cause)
 		if cause == w.cause && !w.found {
 			w.found, w.after = true, time.Since(w.symptom)
@@ -265,6 +267,7 @@ func (n *Node) askInto(f fault) named {
 		found.output = r.Out + r.Err
 		if answer.Cause != nil && answer.Cause.ID != "" {
 			found.causes, found.after = append(found.causes, answer.Cause.ID), time.Since(symptom)
+			found.said = answer.Cause.What
 			return found
 		}
 		time.Sleep(250 * time.Millisecond)
@@ -290,6 +293,7 @@ func (figures *faultFigures) judge(t *testing.T, f fault, got named) {
 		t.Errorf("want %s, named were %v: %s\n%s", f.Cause, got.causes, f.What, got.output)
 		return
 	}
+	t.Log(got.said)
 	figures.right++
 	figures.after = append(figures.after, got.after)
 }
