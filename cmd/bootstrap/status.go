@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -61,6 +62,7 @@ func runStatus(ctx context.Context, w io.Writer, o statusOptions) error {
 	if err != nil {
 		return usage(err)
 	}
+	s = shownStatus(s)
 	if asJSON {
 		err = printJSON(w, statusObject{Schema: outputVersion, Status: s})
 	} else if s.Installed {
@@ -94,6 +96,26 @@ func (o statusOptions) look(ctx context.Context) (phases.Status, error) {
 		return phases.Status{}, err
 	}
 	return phases.CurrentStatus(ctx, &phases.Env{Host: h, Facts: facts})
+}
+
+// shownStatus is a status without secrets that it can have from logs and servers.
+func shownStatus(s phases.Status) phases.Status {
+	s.Components = slices.Clone(s.Components)
+	for i := range s.Components {
+		s.Components[i].Reason = shown(s.Components[i].Reason)
+	}
+	if s.Cause != nil {
+		cause := *s.Cause
+		cause.What, cause.Excerpt = shown(cause.What), shownLines(cause.Excerpt)
+		s.Cause = &cause
+	}
+	if s.Etcd != nil {
+		etcd := *s.Etcd
+		etcd.Error = shown(etcd.Error)
+		s.Etcd = &etcd
+	}
+	s.Notes = shownLines(s.Notes)
+	return s
 }
 
 // verdict is what the exit code comes from.

@@ -123,3 +123,23 @@ func TestStatusVerdict(t *testing.T) {
 		}
 	}
 }
+
+// TestStatusHidesSecrets: what logs and servers say may hold a token, and is shown without.
+func TestStatusHidesSecrets(t *testing.T) {
+	const token = "abcdef.0123456789abcdef"
+	s := phases.Status{
+		Installed: true, Components: []phases.ComponentStatus{{Name: "x", State: phases.StateNotReady, Reason: "bad token " + token}},
+		Cause: &diagnose.Finding{What: "refused " + token, Excerpt: []string{"token: " + token}},
+		Etcd:  &phases.EtcdStatus{Error: "no " + token}, Notes: []string{token},
+	}
+	var b strings.Builder
+	if err := printJSON(&b, shownStatus(s)); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.String(), "0123456789abcdef") || !strings.Contains(b.String(), "bad token") {
+		t.Errorf("it shows %s", b.String())
+	}
+	if s.Cause.Excerpt[0] != "token: "+token || !strings.Contains(s.Components[0].Reason, token) {
+		t.Error("what was given has changed")
+	}
+}
