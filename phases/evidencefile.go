@@ -41,7 +41,7 @@ func (e *Env) manifestEvidence() []diagnose.Manifest {
 	for _, entry := range entries {
 		path := staticPodDir + "/" + entry.Name()
 		ours := e.made(path)
-		if strings.HasPrefix(entry.Name(), ".") || entry.IsDir() || ours && slices.Contains(beforeFiles, e.phase) {
+		if strings.HasPrefix(entry.Name(), ".") || entry.IsDir() || ours && !e.hasWritten(path) {
 			continue
 		}
 		m := diagnose.Manifest{Path: path, Ours: ours}
@@ -55,6 +55,14 @@ func (e *Env) manifestEvidence() []diagnose.Manifest {
 		all = append(all, m)
 	}
 	return all
+}
+
+// hasWritten: while control-plane waits for the API server, two manifests are to come.
+func (e *Env) hasWritten(manifest string) bool {
+	if e.phase == "control-plane" {
+		return manifest == manifestFile("etcd") || manifest == manifestFile("kube-apiserver")
+	}
+	return !slices.Contains(beforeFiles, e.phase)
 }
 
 // readManifest reads a Pod as the kubelet does, which passes over unknown fields.

@@ -334,10 +334,7 @@ func (e *Env) askExternalEtcd(ctx context.Context) (note, error) {
 	if etcd == nil {
 		return nil, nil
 	}
-	client, err := e.externalClient()
-	if err != nil {
-		return nil, err
-	}
+	client, clientErr := e.externalClient()
 	urls := etcd.HTTPEndpoints
 	if len(urls) == 0 {
 		urls = etcd.Endpoints
@@ -345,6 +342,10 @@ func (e *Env) askExternalEtcd(ctx context.Context) (note, error) {
 	members := make([]diagnose.ExternalEtcd, len(urls))
 	var asks []func()
 	for i, each := range urls {
+		if clientErr != nil { // the API server could not ask either
+			members[i] = diagnose.ExternalEtcd{URL: each, Error: clientErr.Error()}
+			continue
+		}
 		asks = append(asks, func() { members[i] = askEtcd(ctx, client, each) })
 	}
 	sideBySide(asks...)

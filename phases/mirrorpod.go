@@ -29,6 +29,15 @@ func checkMirrorPod(pod *corev1.Pod, node *corev1.Node, hash string, now time.Ti
 	return checkContainer(pod.Status.ContainerStatuses[0], now)
 }
 
+// checkRestarted says that the API still shows a ready pod as it was before its restart,
+// or nil. The API knows whole seconds.
+func checkRestarted(pod *corev1.Pod, restarted time.Time) error {
+	if pod.Status.ContainerStatuses[0].State.Running.StartedAt.Time.Before(restarted.Truncate(time.Second)) {
+		return errors.New("the mirror pod is of before the restart")
+	}
+	return nil
+}
+
 func checkContainer(s corev1.ContainerStatus, now time.Time) error {
 	switch {
 	case s.State.Waiting != nil:

@@ -106,3 +106,16 @@ func TestManifestHashes(t *testing.T) {
 		t.Errorf("%d hashes, want 4", len(hashes))
 	}
 }
+
+// TestCheckRestarted: the API shows a pod that was removed as ready for another second.
+func TestCheckRestarted(t *testing.T) {
+	pod, _ := mirrorOf("abc")
+	began := someTime.Add(-steady)
+	for restarted, old := range map[time.Time]bool{
+		{}: false, began.Add(-time.Second): false, began.Add(900 * time.Millisecond): false, began.Add(time.Second): true,
+	} {
+		if err := checkRestarted(pod, restarted); (err != nil) != old {
+			t.Errorf("restarted at %s, began at %s: %v", restarted, began, err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package phases
 
 import (
 	"context"
+	"time"
 
 	"bootstrap/phases/config"
 )
@@ -31,6 +32,7 @@ func (w *controlPlaneWait) restartOutdated(ctx context.Context) error {
 			return err
 		}
 		w.env.note("%s is restarted: files that it reads when it starts were written again", name)
+		w.restarted[name] = time.Now()
 		if err := w.env.removePods(ctx, w.cri, pods); err != nil {
 			return err
 		}

@@ -170,6 +170,15 @@ func TestExternalEtcdIsAsked(t *testing.T) {
 	if len(m.External) != 2 || m.External[0].Version != "3.4.30" || m.External[0].Error != "" || !strings.Contains(m.External[1].Error, "refused") {
 		t.Errorf("%+v", m.External)
 	}
+	put(t, env, "/etc/other", "", 0o600)
+	env.Config.Etcd.External.CAFile = "/etc/none.crt"
+	if note, err = env.askExternalEtcd(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	note(&m)
+	if !strings.Contains(m.External[0].Error, "/etc/none.crt") {
+		t.Errorf("without its CA: %+v", m.External)
+	}
 }
 
 func TestCutsOff(t *testing.T) {

@@ -164,7 +164,7 @@ func componentState(name string, found *diagnose.Evidence, r readiness) Componen
 	case name == "etcd" && found.Etcd.Status == 200: // it says so itself
 		reason = nil
 	case name == "etcd" && found.Etcd.Dial == diagnose.Open:
-		return ComponentStatus{name, StateNotReady, "not healthy: " + strings.Join(append(found.Etcd.Failed, found.Etcd.Error), " ")}
+		return ComponentStatus{name, StateNotReady, oneLine("not healthy: " + strings.Join(found.Etcd.Failed, ", ") + " " + found.Etcd.Error)}
 	case found.RuntimeError != "":
 		return ComponentStatus{name, StateUnknown, "neither the API server nor the container runtime answers"}
 	case reason == nil:

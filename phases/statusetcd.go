@@ -3,6 +3,8 @@ package phases
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -46,13 +48,14 @@ func (e *Env) etcdStatus(ctx context.Context) *EtcdStatus {
 			}
 		},
 	)
-	for _, err := range []error{membersErr, toldErr} {
-		if err != nil {
-			s.Error = lastLine(err.Error())
-			return s
-		}
+	switch err := errors.Join(membersErr, toldErr); {
+	case ctx.Err() != nil:
+		s.Error = fmt.Sprintf("no answer within %s", evidenceTimeout)
+	case err != nil:
+		s.Error = lastLine(err.Error())
+	default:
+		told.fill(s, members)
 	}
-	told.fill(s, members)
 	return s
 }
 

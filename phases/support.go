@@ -76,6 +76,9 @@ func (e *Env) supportParts(r SupportRequest) []supportPart {
 func WriteSupport(ctx context.Context, env *Env, r SupportRequest, w io.Writer) (SupportReport, error) {
 	var files []SupportFile
 	var report SupportReport
+	if err := env.judgeByRemembered(r); err != nil {
+		report.Unread = append(report.Unread, err.Error())
+	}
 	for _, part := range env.supportParts(r) {
 		g := collect(ctx, part)
 		if ctx.Err() != nil {
@@ -87,6 +90,18 @@ func WriteSupport(ctx context.Context, env *Env, r SupportRequest, w io.Writer) 
 	}
 	secrets := env.knownSecrets(ctx, files)
 	return report, writeSupport(w, r.Name, files, &report, redact.New(secrets))
+}
+
+// judgeByRemembered takes the config that init kept, unless one was given.
+func (e *Env) judgeByRemembered(r SupportRequest) error {
+	if r.Config != nil {
+		return nil
+	}
+	c, err := e.rememberedConfig()
+	if err == nil && c != nil {
+		e.Config = c
+	}
+	return err
 }
 
 // gathered is what a part has found.

@@ -259,6 +259,7 @@ func (e *Env) supportConfig(g *gathered, r SupportRequest) {
 const supportSince = time.Hour
 
 func (e *Env) supportDiagnosis(ctx context.Context, g *gathered, noConfig error) {
+	e.supportStatus(ctx, g)
 	if e.Config == nil {
 		g.unread = append(g.unread, "evidence: there is no config to judge by: "+noConfig.Error())
 		return
@@ -269,12 +270,17 @@ func (e *Env) supportDiagnosis(ctx context.Context, g *gathered, noConfig error)
 	if !e.made(manifestFile("kube-apiserver")) { // after that a control plane's own traces are all it would find
 		g.addJSON("preflight.json", diagnose.Preflight(&evidence.Machine))
 	}
-	e.statusJSON(g)
 }
 
-// statusJSON adds what `bootstrap status -o json` prints, once there is a status: the
-// evidence and the causes have to do until then.
-func (e *Env) statusJSON(*gathered) {}
+// supportStatus adds what `bootstrap status -o json` prints.
+func (e *Env) supportStatus(ctx context.Context, g *gathered) {
+	status, err := CurrentStatus(ctx, e)
+	if err != nil {
+		g.miss("status.json", err)
+		return
+	}
+	g.addJSON("status.json", status)
+}
 
 // supportLogs takes what containers of kube-system wrote, also before the kubelet began
 // a new file.

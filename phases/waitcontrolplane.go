@@ -134,6 +134,8 @@ type controlPlaneWait struct {
 	cri     *runtime.CRI
 	hashes  map[string]string // component -> config hash of the manifest on disk
 
+	restarted map[string]time.Time // component -> when its pod was removed
+
 	hasClass bool // only priorityClass touches it
 }
 
@@ -150,7 +152,7 @@ func (e *Env) newControlPlaneWait() (*controlPlaneWait, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &controlPlaneWait{env: e, cluster: c, cri: cri}, nil
+	return &controlPlaneWait{env: e, cluster: c, cri: cri, restarted: map[string]time.Time{}}, nil
 }
 
 // manifestHashes are the UIDs in the manifests: what the kubelet makes the
@@ -260,6 +262,9 @@ func (w *controlPlaneWait) mirrorPod(name string) func(context.Context) error {
 		pod, err := w.cluster.Pod(ctx, name+"-"+w.env.Config.NodeName)
 		if err == nil {
 			err = checkMirrorPod(pod, node, w.hashes[name], time.Now())
+		}
+		if err == nil {
+			err = checkRestarted(pod, w.restarted[name])
 		}
 		if err == nil {
 			return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -61,6 +62,7 @@ func runStatus(ctx context.Context, w io.Writer, o statusOptions) error {
 	if err != nil {
 		return usage(err)
 	}
+	s = shownStatus(s)
 	if asJSON {
 		err = printJSON(w, statusObject{Schema: outputVersion, Status: s})
 	} else if s.Installed {
@@ -96,6 +98,26 @@ func (o statusOptions) look(ctx context.Context) (phases.Status, error) {
 	return phases.CurrentStatus(ctx, &phases.Env{Host: h, Facts: facts})
 }
 
+// shownStatus is a status without secrets that it can have from logs and servers.
+func shownStatus(s phases.Status) phases.Status {
+	s.Components = slices.Clone(s.Components)
+	for i := range s.Components {
+		s.Components[i].Reason = shown(s.Components[i].Reason)
+	}
+	if s.Cause != nil {
+		cause := *s.Cause
+		cause.What, cause.Excerpt = shown(cause.What), shownLines(cause.Excerpt)
+		s.Cause = &cause
+	}
+	if s.Etcd != nil {
+		etcd := *s.Etcd
+		etcd.Error = shown(etcd.Error)
+		s.Etcd = &etcd
+	}
+	s.Notes = shownLines(s.Notes)
+	return s
+}
+
 // verdict is what the exit code comes from.
 func (o statusOptions) verdict(s phases.Status) error {
 	switch {
@@ -106,7 +128,19 @@ func (o statusOptions) verdict(s phases.Status) error {
 	case len(s.Components) == 0:
 		return errors.New("not ready: " + strings.Join(s.Notes, "; "))
 	}
-	return errors.New("not ready: " + strings.Join(s.NotReady(), ", "))
+	err := errors.New("not ready: " + strings.Join(s.NotReady(), ", "))
+	if s.Cause == nil {
+		return &unexplainedError{err}
+	}
+	return err
+}
+
+// unexplainedError is of a machine that is not ready, where no cause was found.
+type unexplainedError struct{ error }
+
+// Hint is what the user can do.
+func (e *unexplainedError) Hint() string {
+	return "see: bootstrap pods; journalctl -u containerd -u kubelet -n 50"
 }
 
 // statusObject is all of status -o json.
@@ -119,22 +153,29 @@ type statusObject struct {
 func printStatus(w io.Writer, s phases.Status, now time.Time) error {
 	var b strings.Builder
 	b.WriteString(statusTitle(s, now) + "\n")
-	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, c := range s.Components {
-		fmt.Fprintln(table, strings.TrimRight(fmt.Sprintf("  %s\t%s\t%s", c.Name, c.State, shortened(c.Reason)), "\t"))
+	if len(s.Components) > 0 {
+		b.WriteByte('\n')
 	}
-	table.Flush()
+	var rows []string
+	for _, c := range s.Components {
+		rows = append(rows, strings.TrimRight(fmt.Sprintf("  %s\t%s\t%s", c.Name, c.State, shortened(c.Reason)), "\t"))
+	}
+	err := writeTable(&b, rows)
 	if s.Cause != nil {
 		writeCause(&b, *s.Cause, s.Ready)
 	}
 	b.WriteByte('\n')
-	table = tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, row := range statusRows(s, now) {
-		fmt.Fprintf(table, "%s\t%s\n", row[0], row[1])
+	err = errors.Join(err, writeTable(&b, statusRows(s, now)))
+	_, writeErr := io.WriteString(w, b.String())
+	return errors.Join(err, writeErr)
+}
+
+func writeTable(w io.Writer, rows []string) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(table, row)
 	}
-	table.Flush()
-	_, err := io.WriteString(w, strings.TrimLeft(b.String(), "\n"))
-	return err
+	return table.Flush()
 }
 
 func statusTitle(s phases.Status, now time.Time) string {
@@ -149,7 +190,7 @@ func statusTitle(s phases.Status, now time.Time) string {
 	if since, err := time.Parse(time.RFC3339, s.Since); err == nil {
 		title += fmt.Sprintf(" %s ago", age(now.Sub(since)))
 	}
-	return title + "\n"
+	return title
 }
 
 // shortened keeps a row on a line that can be read; JSON has all of it.
@@ -182,9 +223,9 @@ func writeCause(b *strings.Builder, f diagnose.Finding, ready bool) {
 }
 
 // statusRows are name and value of what is no component.
-func statusRows(s phases.Status, now time.Time) [][2]string {
-	var rows [][2]string
-	add := func(name, value string) { rows = append(rows, [2]string{name, value}) }
+func statusRows(s phases.Status, now time.Time) []string {
+	var rows []string
+	add := func(name, value string) { rows = append(rows, name+"\t"+value) }
 	for _, line := range certificateLines(s.Certificates, now) {
 		add("certificates", line)
 	}
@@ -233,7 +274,7 @@ func certificateLines(all []phases.CertificateStatus, now time.Time) []string {
 
 func etcdLine(e phases.EtcdStatus) string {
 	if e.Error != "" {
-		return "does not answer: " + shortened(e.Error)
+		return "says nothing: " + shortened(e.Error)
 	}
 	parts := []string{fmt.Sprintf("%s, members: %d, leader: %s", e.Version, e.Members, e.Leader)}
 	parts = append(parts, fmt.Sprintf("%s (%s in use), revision %d", bytesText(uint64(e.SizeBytes)), bytesText(uint64(e.InUseBytes)), e.Revision))

@@ -50,7 +50,7 @@ Exit codes:
 		},
 	}
 	cmd.Flags().StringVar(&o.file, "output-file", "", "file to write (default: bootstrap-support-HOST-TIME.tar.gz in the current directory)")
-	cmd.Flags().StringVar(&o.config, "config", "", "config file that init was given, if any")
+	cmd.Flags().StringVar(&o.config, "config", "", "config file to judge by (default: what init kept of the one that it was given)")
 	cmd.Flags().StringVar(&o.root, "root", "/", "directory that stands for this machine's root")
 	return cmd
 }

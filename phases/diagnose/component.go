@@ -95,7 +95,7 @@ func (e *Evidence) flagRefused(name string) *Finding {
 // one may be on its way out.
 func (e *Evidence) portHeld(name string) *Finding {
 	line, match := e.logged(name, portTaken)
-	if match == nil || slices.ContainsFunc(e.tries(name), func(c Container) bool { return c.Running }) {
+	if match == nil || e.runs(name) {
 		return nil
 	}
 	port := match[1][strings.LastIndex(match[1], ":")+1:]
@@ -103,6 +103,16 @@ func (e *Evidence) portHeld(name string) *Finding {
 		Level: Error, What: fmt.Sprintf("%s can't listen on %s: another program does", name, match[1]),
 		See: fmt.Sprintf("ss -ltnp 'sport = :%s'", port), Excerpt: excerpt(line),
 	}
+}
+
+// runs tells whether any try of a component is up, be it of a manifest of before.
+func (e *Evidence) runs(component string) bool {
+	for _, p := range e.Pods {
+		if p.Namespace == "kube-system" && slices.ContainsFunc(p.Containers, func(c Container) bool { return c.Name == component && c.Running }) {
+			return true
+		}
+	}
+	return false
 }
 
 func (e *Evidence) settingsRefused(name string) *Finding {

@@ -47,6 +47,13 @@ func kubeletEntries() []Entry {
 			Cause:  func(e *Evidence) []Finding { return e.kubeletDisk(kubeletReadOnly, "is read-only") },
 		},
 		{
+			ID:     "kubelet-stopped",
+			Title:  "the kubelet was stopped",
+			Means:  "Pods that run go on, but nobody starts them again or tells the API server of them: after 40 s the Node is not ready.",
+			Remedy: "systemctl start kubelet",
+			Cause:  kubeletStopped,
+		},
+		{
 			ID:     "kubelet-flag",
 			Title:  "the kubelet does not know a flag, or refuses its value",
 			Means:  "It ends as soon as it has read its command line, and systemd starts it again and again.",
@@ -234,4 +241,18 @@ func nodePressure(e *Evidence) []Finding {
 		see = "free -m"
 	}
 	return []Finding{{Level: Error, What: fmt.Sprintf("the kubelet evicts pods and takes no new ones: too little %s is left", match[1]), See: see, Excerpt: excerpt(last.Text)}}
+}
+
+// kubeletStopped is certain of a kubelet that has run in this time: init itself may not
+// have started it yet.
+func kubeletStopped(e *Evidence) []Finding {
+	unit := e.Units[kubeletUnit]
+	if unit.Load != "loaded" || unit.Active != "inactive" && unit.Active != "failed" {
+		return nil
+	}
+	level := Warning
+	if len(e.Journal[kubeletUnit]) > 0 {
+		level = Error
+	}
+	return []Finding{{Level: level, What: fmt.Sprintf("kubelet.service does not run (%s, %s)", unit.Active, unit.Result), See: kubeletLog}}
 }

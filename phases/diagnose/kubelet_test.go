@@ -159,3 +159,19 @@ func TestHealthy(t *testing.T) {
 		}
 	}
 }
+
+func TestStoppedKubelet(t *testing.T) {
+	stopped, before := kubeletCrashes("I1125 server.go:1] starting"), kubeletCrashes()
+	starts := kubeletCrashes("I1125 server.go:1] starting")
+	for _, e := range []*Evidence{stopped, before} {
+		e.Units[kubeletUnit] = Unit{Load: "loaded", Active: "inactive", Result: "success"}
+	}
+	starts.Units[kubeletUnit] = Unit{Load: "loaded", Active: "activating", Sub: "start"}
+	for _, c := range []causeTest{
+		{"it ran", stopped, "kubelet-stopped", Error, []string{"inactive"}},
+		{"perhaps not yet started", before, "kubelet-stopped", Warning, nil},
+		{name: "starts", evidence: starts},
+	} {
+		t.Run(c.name, c.run)
+	}
+}

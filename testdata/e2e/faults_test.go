@@ -27,6 +27,7 @@ type fault struct {
 	Run    string   // the command that must name it: init, preflight, status
 	Config string   // file for --config, empty without
 	Args   []string // more flags for it
+	Env    []string // NAME=VALUE, for it alone
 	Bare   bool     // no runtime and no images may be left by the fault before
 	When   string   // inject when this phase starts, not before the command
 }
@@ -35,11 +36,14 @@ type fault struct {
 type named struct {
 	causes []string      // IDs, in the order they were named
 	after  time.Duration // from the symptom to the message
+	said   string        // the message
 	output string
 }
 
 // fastFaults are run with every change.
-var fastFaults = []string{"apiserver-bad-flag", "etcd-foreign-data", "port-6443-taken"}
+var fastFaults = []string{
+	"apiserver-bad-flag", "cert-etcd-expired", "etcd-foreign-data", "kubelet-bad-config", "manifest-invalid-yaml", "port-6443-taken", "runc-removed",
+}
 
 // TestFaults breaks a node in every way that testdata/faults knows, and wants the cause
 // named: that one, and no other as certain.
@@ -164,7 +168,7 @@ func (n *Node) runInto(f fault) named {
 	if f.When == "" {
 		n.MustSh(f.script(n.t, "inject"))
 	}
-	args := append([]string{"exec", n.Name, "/root/bootstrap", f.Run, "-o", "json"}, f.Args...)
+	args := slices.Concat([]string{"exec", n.Name, "env"}, f.Env, []string{"/root/bootstrap", f.Run, "-o", "json"}, f.Args)
 	if f.Run == "init" && !slices.Contains(f.Args, "--timeout") {
 		args = append(args, "--timeout", "60s") // no cause may need so long
 	}
@@ -238,6 +242,7 @@ func (w *eventWatch) read(text string) {
 		if cause == "" {
 			continue
 		}
+		w.said = text
 		w.causes = append(w.causes, cause)
 		if cause == w.cause && !w.found {
 			w.found, w.after = true, time.Since(w.symptom)
@@ -262,6 +267,7 @@ func (n *Node) askInto(f fault) named {
 		found.output = r.Out + r.Err
 		if answer.Cause != nil && answer.Cause.ID != "" {
 			found.causes, found.after = append(found.causes, answer.Cause.ID), time.Since(symptom)
+			found.said = answer.Cause.What
 			return found
 		}
 		time.Sleep(250 * time.Millisecond)
@@ -287,6 +293,7 @@ func (figures *faultFigures) judge(t *testing.T, f fault, got named) {
 		t.Errorf("want %s, named were %v: %s\n%s", f.Cause, got.causes, f.What, got.output)
 		return
 	}
+	t.Log(got.said)
 	figures.right++
 	figures.after = append(figures.after, got.after)
 }

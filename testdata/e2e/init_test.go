@@ -42,6 +42,7 @@ func TestInitFromBox(t *testing.T) {
 		{"Network", testNetwork}, // before the API server goes: CoreDNS can take a minute to find it again
 		{"EditedCorefile", testEditedCorefile},
 		{"DeleteMirrorPod", testDeleteMirrorPod},
+		{"Status", testStatus},
 		{"RemoveManifest", testRemoveManifest},
 		{"KillComponent", testKillComponent},
 		{"ChangedConfig", testChangedConfig},

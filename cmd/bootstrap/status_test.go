@@ -1,0 +1,145 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"bootstrap/phases"
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
+)
+
+var statusNow = time.Date(2030, 1, 11, 0, 0, 0, 0, time.UTC)
+
+// TestPrintStatus holds the whole screen, healthy and not.
+func TestPrintStatus(t *testing.T) {
+	s := phases.Status{
+		Installed: true, Ready: true, Since: "2030-01-01T00:00:00Z", Kubernetes: "v1.36.3", Node: "node-1", Address: "192.0.2.10",
+		Components:   []phases.ComponentStatus{{Name: "containerd", State: phases.StateReady}, {Name: "Node", State: phases.StateReady}},
+		Certificates: []phases.CertificateStatus{{Path: "/a.crt", Use: "etcd", Expires: "2031-01-11T00:00:00Z"}, {Path: "/b.crt", Use: "etcd", Expires: "2030-04-21T00:00:00Z"}},
+		Etcd:         &phases.EtcdStatus{Version: "3.6.8", Members: 1, Leader: "node-1", SizeBytes: 3 << 20, InUseBytes: 1 << 19, Revision: 7, FsyncP99Millis: 8},
+		Disks:        []phases.Disk{{Path: "/var/lib/etcd", FreeBytes: 3 << 30, SizeBytes: 8 << 30}},
+	}
+	checkStatus(t, s, `Kubernetes v1.36.3 on node-1 (192.0.2.10): ready, installed 10d ago
+
+  containerd  ready
+  Node        ready
+
+certificates  all 2 good; the first to expire is /b.crt in 100d
+etcd          3.6.8, members: 1, leader: node-1, 3.0 MiB (512.0 KiB in use), revision 7, fsync p99 under 8 ms, no alarm
+disk          /var/lib/etcd: 3.0 GiB of 8.0 GiB free
+drift         none: files are as bootstrap wrote them
+`)
+
+	s.Ready = false
+	s.Components[0] = phases.ComponentStatus{Name: "containerd", State: phases.StateNotReady, Reason: strings.Repeat("x", 200)}
+	s.Cause = &diagnose.Finding{ID: "some-id", Level: diagnose.Error, What: "it broke", Remedy: "mend it", See: "ls", Excerpt: []string{"line"}}
+	s.Certificates[0].Problem, s.Certificates[0].Detail = "expired", "it expired"
+	s.Certificates[1].Expires = "2030-01-31T00:00:00Z"
+	s.Etcd = &phases.EtcdStatus{Error: "refused"}
+	s.Disks = nil
+	s.Drift = []host.Drift{{Path: "/etc/x", What: "mode 0644"}}
+	s.Notes = []string{"not looked at"}
+	checkStatus(t, s, `Kubernetes v1.36.3 on node-1 (192.0.2.10): not ready, installed 10d ago
+
+  containerd  not-ready  `+strings.Repeat("x", 160)+`...
+  Node        ready
+
+Cause: it broke
+  | line
+  remedy: mend it
+  see: ls
+  more: bootstrap explain some-id
+
+certificates  /a.crt, for etcd: it expired
+certificates  /b.crt, for etcd, expires in 20d
+etcd          says nothing: refused
+drift         /etc/x: mode 0644
+note          not looked at
+`)
+
+	checkStatus(t, phases.Status{Installed: true, Since: "2030-01-01T00:00:00Z", Notes: []string{"run init"}}, "Installed 10d ago\n\nnote  run init\n")
+}
+
+func checkStatus(t *testing.T, s phases.Status, want string) {
+	t.Helper()
+	var b strings.Builder
+	if err := printStatus(&b, s, statusNow); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestStatusLabels: what is named is a cause only if something is wrong, and it is certain.
+func TestStatusLabels(t *testing.T) {
+	for _, c := range []struct {
+		level diagnose.Level
+		ready bool
+		want  string
+	}{
+		{diagnose.Error, false, "\nCause: x\n"}, {diagnose.Warning, false, "\nPerhaps: x\n"},
+		{diagnose.Warning, true, "\nBeware: x\n"}, {diagnose.Error, true, "\nBeware: x\n"},
+	} {
+		var b strings.Builder
+		writeCause(&b, diagnose.Finding{Level: c.level, What: "x"}, c.ready)
+		if !strings.HasPrefix(b.String(), c.want) {
+			t.Errorf("%s, ready %t: %q", c.level, c.ready, b.String())
+		}
+	}
+}
+
+// TestEtcdAlarm: an alarm is not overlooked.
+func TestEtcdAlarm(t *testing.T) {
+	line := etcdLine(phases.EtcdStatus{Version: "3.6.8", Alarms: []string{"memberID:1 alarm:NOSPACE"}})
+	if !strings.Contains(line, "ALARM: memberID:1 alarm:NOSPACE") || strings.Contains(line, "fsync") {
+		t.Error(line)
+	}
+}
+
+// TestStatusVerdict: the exit code says which of three it is.
+func TestStatusVerdict(t *testing.T) {
+	var o statusOptions
+	down := phases.Status{Installed: true, Components: []phases.ComponentStatus{
+		{Name: "etcd", State: phases.StateReady}, {Name: "kubelet", State: phases.StateNotReady}, {Name: "kube-scheduler", State: phases.StateUnknown},
+	}}
+	for _, c := range []struct {
+		s    phases.Status
+		code int
+		text string
+	}{
+		{phases.Status{Installed: true, Ready: true}, 0, ""},
+		{phases.Status{}, 2, "nothing is installed here"},
+		{down, 1, "not ready: kubelet, kube-scheduler"},
+		{phases.Status{Installed: true, Notes: []string{"no control plane"}}, 1, "not ready: no control plane"},
+	} {
+		err := o.verdict(c.s)
+		if got := exitCode(t.Context(), err); got != c.code || err != nil && !strings.Contains(err.Error(), c.text) {
+			t.Errorf("%+v: %d, %v", c.s, got, err)
+		}
+	}
+}
+
+// TestStatusHidesSecrets: what logs and servers say may hold a token, and is shown without.
+func TestStatusHidesSecrets(t *testing.T) {
+	const token = "abcdef.0123456789abcdef"
+	s := phases.Status{
+		Installed: true, Components: []phases.ComponentStatus{{Name: "x", State: phases.StateNotReady, Reason: "bad token " + token}},
+		Cause: &diagnose.Finding{What: "refused " + token, Excerpt: []string{"token: " + token}},
+		Etcd:  &phases.EtcdStatus{Error: "no " + token}, Notes: []string{token},
+	}
+	var b strings.Builder
+	if err := printJSON(&b, shownStatus(s)); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.String(), "0123456789abcdef") || !strings.Contains(b.String(), "bad token") {
+		t.Errorf("it shows %s", b.String())
+	}
+	if s.Cause.Excerpt[0] != "token: "+token || !strings.Contains(s.Components[0].Reason, token) {
+		t.Error("what was given has changed")
+	}
+}

@@ -1,0 +1,141 @@
+package diagnose
+
+import (
+	"testing"
+	"time"
+)
+
+// componentEnded is a machine on which the container of a component has ended for the
+// second time, after it said these lines.
+func componentEnded(name string, log ...string) *Evidence {
+	e := podsFail()
+	e.Settings.EtcdDataDir = "/var/lib/etcd"
+	e.Settings.Components = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
+	e.StaticPods = map[string]string{name + "-n1": "uid"}
+	e.Pods = []Pod{{Namespace: "kube-system", Name: name + "-n1", UID: "uid", Ready: true, Created: lookedAt.Add(-9 * time.Second), Containers: []Container{{
+		Name: name, Exited: true, ExitCode: 1, Attempt: 1, Log: log,
+		Started: lookedAt.Add(-4 * time.Second), Finished: lookedAt.Add(-3 * time.Second),
+	}}}}
+	return e
+}
+
+// componentRuns is the same, started half a minute ago and up.
+func componentRuns(name string, log ...string) *Evidence {
+	e := componentEnded(name, log...)
+	c := &e.Pods[0].Containers[0]
+	c.Exited, c.ExitCode, c.Running, c.Started, c.Finished = false, 0, true, lookedAt.Add(-30*time.Second), time.Time{}
+	return e
+}
+
+// What the programs said in the faults of these names.
+const (
+	apiBadFlag   = `Error: invalid argument "plenty" for "--max-requests-inflight" flag: strconv.ParseInt: parsing "plenty": invalid syntax`
+	apiNoFlag    = `Error: unknown flag: --max-requests`
+	etcdBadFlag  = `invalid value "plenty" for flag -quota-backend-bytes: parse error`
+	apiAdmission = `E1125 03:42:20.113540       1 run.go:72] "command failed" err=<`
+	apiDeadline  = `E1125 03:47:19.056372       1 run.go:72] "command failed" err="error creating storage factory: context deadline exceeded"`
+	apiPort      = `E1125 03:47:19.056372       1 run.go:72] "command failed" err="failed to create listener: failed to listen on 0.0.0.0:6443: listen tcp 0.0.0.0:6443: bind: address already in use"`
+	etcdPort     = `{"level":"fatal","ts":"2026-11-25T03:49:00.1Z","caller":"etcdmain/etcd.go:183","msg":"discovery failed","error":"listen tcp 127.0.0.1:2379: bind: address already in use"}`
+	etcdFull     = `{"level":"fatal","ts":"2026-11-25T03:49:00.1Z","caller":"storage/storage.go:96","msg":"failed to create WAL","error":"write /var/lib/etcd/member/wal.tmp/0.wal: no space left on device"}`
+	etcdReadOnly = `{"level":"fatal","msg":"discovery failed","error":"cannot access data directory: open /var/lib/etcd/.touch: read-only file system"}`
+	etcdDenied   = `{"level":"fatal","msg":"discovery failed","error":"cannot access data directory: open /var/lib/etcd/.touch: permission denied"}`
+	etcdCRC      = `{"level":"panic","msg":"failed to recover v3 backend from snapshot","error":"failed to find database snapshot file (snap: snapshot file doesn't exist)"}`
+	etcdNoVote   = `{"level":"info","ts":"2026-11-25T04:09:24.815683Z","logger":"raft","caller":"v3@v3.6.0/raft.go:988","msg":"a016e5546deb2e30 is starting a new election at term 2"}`
+	etcdSlow     = `{"level":"warn","ts":"2026-11-25T04:01:30.1Z","caller":"wal/wal.go:875","msg":"slow fdatasync","took":"1.503s","expected-duration":"1s"}`
+	apiDials     = `W1125 03:47:16.449299       1 logging.go:55] [core] [Channel #6 SubChannel #8] grpc: addrConn.createTransport failed to connect to {Addr: "127.0.0.1:4001", ServerName: "127.0.0.1:4001", }. Err: connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:4001: connect: connection refused"`
+	apiCancels   = `W1125 03:44:02.599806       1 logging.go:55] [core] [Channel #195 SubChannel #196] grpc: addrConn.createTransport failed to connect to {Addr: "127.0.0.1:2379", ServerName: "127.0.0.1:2379", }. Err: connection error: desc = "transport: authentication handshake failed: context canceled"`
+	apiDistrusts = `W1125 03:44:02.599806       1 logging.go:55] [core] [Channel #1 SubChannel #2] grpc: addrConn.createTransport failed to connect to {Addr: "127.0.0.1:2379", ServerName: "127.0.0.1:2379", }. Err: connection error: desc = "transport: authentication handshake failed: tls: failed to verify certificate: x509: certificate signed by unknown authority"`
+	proxyTracks  = `E1125 04:05:10.1       1 run.go:72] "command failed" err="open /proc/sys/net/netfilter/nf_conntrack_max: permission denied"`
+	dnsLoops     = `[FATAL] plugin/loop: Loop (127.0.0.1:35431 -> :53) detected for zone ".", see https://coredns.io/plugins/loop#troubleshooting. Query: "HINFO 4547991504243258144.3688648895315093531."`
+)
+
+func TestControlPlaneCauses(t *testing.T) {
+	dropped := componentRuns("kube-apiserver")
+	dropped.API = Server{Address: "10.0.0.1:6443", Dial: TimedOut}
+	elsewhere := componentEnded("kube-apiserver", apiDials, apiDeadline)
+	elsewhere.Settings.ExternalEtcd = []string{"http://127.0.0.1:4001"}
+	waits := componentRuns("kube-apiserver", apiDials)
+	waits.Settings.ExternalEtcd = elsewhere.Settings.ExternalEtcd
+	noQuorum := componentRuns("etcd", etcdNoVote)
+	noQuorum.Etcd = Server{Dial: Open, Error: "context deadline exceeded"}
+	for _, c := range []causeTest{
+		{"flag", componentEnded("kube-apiserver", apiBadFlag), "component-bad-flag", Error, []string{"kube-apiserver", "--max-requests-inflight", "plenty"}},
+		{"unknown flag", componentEnded("kube-scheduler", apiNoFlag), "component-bad-flag", Error, []string{"kube-scheduler", "--max-requests"}},
+		{"etcd's flag", componentEnded("etcd", etcdBadFlag), "component-bad-flag", Error, []string{"etcd", "-quota-backend-bytes"}},
+		{"file, on several lines", componentEnded("kube-apiserver", apiAdmission,
+			"\tfailed to apply admission: failed to read plugin config: Object 'apiVersion' is missing in 'kind: Nonsense", "\t'", " >"),
+			"component-refuses-settings", Error, []string{"kube-apiserver refuses its settings: failed to apply admission", "kind: Nonsense '"}},
+		{"port", componentEnded("kube-apiserver", apiPort), "port-taken", Error, []string{"kube-apiserver", "0.0.0.0:6443"}},
+		{"etcd's port", componentEnded("etcd", etcdPort), "port-taken", Error, []string{"127.0.0.1:2379"}},
+		{"disk full", componentEnded("etcd", etcdFull), "etcd-disk-full", Error, []string{"/var/lib/etcd"}},
+		{"disk read-only", componentEnded("etcd", etcdReadOnly), "etcd-disk-read-only", Error, nil},
+		{"owner", componentEnded("etcd", etcdDenied), "etcd-no-permission", Error, nil},
+		{"corrupt", componentEnded("etcd", etcdCRC), "etcd-corrupt", Error, nil},
+		{"quorum", noQuorum, "etcd-no-quorum", Error, nil},
+		{"slow disk", componentRuns("etcd", etcdSlow), "etcd-slow-disk", Warning, []string{"/var/lib/etcd"}},
+		{"firewall", dropped, "firewall-drops-api", Error, []string{"10.0.0.1:6443"}},
+		{"etcd elsewhere, for a while", waits, "external-etcd-unreachable", Warning, []string{"127.0.0.1:4001", "connection refused"}},
+		{"etcd elsewhere, given up", elsewhere, "external-etcd-unreachable", Error, []string{"127.0.0.1:4001"}},
+		{"distrust", componentRuns("kube-apiserver", apiDistrusts), "etcd-refuses-api", Warning, nil},
+		{"crashes", componentEnded("kube-apiserver", apiDeadline), "component-crashes", Warning, []string{"kube-apiserver", "2 times"}},
+	} {
+		t.Run(c.name, c.run)
+	}
+}
+
+func TestControlPlaneHasNoCause(t *testing.T) {
+	replaced := componentEnded("kube-apiserver", apiPort)
+	replaced.Pods = append(replaced.Pods, Pod{Namespace: "kube-system", Name: "kube-apiserver-n1", UID: "of the manifest before", Ready: true,
+		Containers: []Container{{Name: "kube-apiserver", Running: true, Started: lookedAt.Add(-time.Second)}}})
+	replaced.Pods[0].Containers[0].Attempt = 0
+	tooEarly := componentEnded("kube-apiserver", apiDeadline)
+	tooEarly.Pods[0].Containers[0].Attempt = 0
+	sinceUp := componentRuns("kube-apiserver")
+	sinceUp.Pods[0].Containers = append(sinceUp.Pods[0].Containers, componentEnded("kube-apiserver", apiBadFlag).Pods[0].Containers...)
+	sinceUp.Pods[0].Containers[1].Started = lookedAt.Add(-time.Minute)
+	refused := componentRuns("kube-apiserver")
+	refused.API = Server{Address: "10.0.0.1:6443", Dial: Refused}
+	elected := componentRuns("etcd", etcdNoVote)
+	elected.Etcd = Server{Dial: Open, Status: 200}
+	for _, c := range []causeTest{
+		{name: "the port of a try that is on its way out", evidence: replaced},
+		{name: "the first try was before etcd", evidence: tooEarly},
+		{name: "it has run since", evidence: sinceUp},
+		{name: "nobody listens yet", evidence: refused},
+		{name: "a leader was elected", evidence: elected},
+		{name: "etcd is asked again", evidence: componentRuns("kube-apiserver", apiDials)},
+		{name: "a connection that was given up", evidence: componentRuns("kube-apiserver", apiCancels)},
+		{name: "what is no static pod of ours", evidence: componentEnded("somebody", apiBadFlag)},
+	} {
+		t.Run(c.name, c.run)
+	}
+}
+
+// addonEnded is a machine on which the container of an addon has ended.
+func addonEnded(container string, attempt int, log ...string) *Evidence {
+	e := componentEnded("x", log...)
+	e.Pods[0].Name = container + "-abcde"
+	e.Pods[0].Containers[0].Name, e.Pods[0].Containers[0].Attempt = container, attempt
+	return e
+}
+
+func TestAddonCauses(t *testing.T) {
+	unreachable := addonEnded("coredns", 0, `[ERROR] plugin/kubernetes: Failed to list: Get "https://10.96.0.1:443/version": dial tcp 10.96.0.1:443: i/o timeout`)
+	c := &unreachable.Pods[0].Containers[0]
+	c.Exited, c.ExitCode, c.Running, c.Started = false, 0, true, lookedAt.Add(-20*time.Second)
+	stopped := addonEnded("coredns", 3, dnsLoops)
+	stopped.Pods[0].Ready = false
+	for _, c := range []causeTest{
+		{"conntrack", addonEnded("kube-proxy", 0, proxyTracks), "kube-proxy-conntrack", Error, []string{"nf_conntrack_max"}},
+		{"settings", addonEnded("kube-proxy", 0, `E1 run.go:72] "command failed" err="unknown proxy mode \"x\""`), "kube-proxy-refuses-settings", Error, []string{"proxy mode"}},
+		{"br_netfilter", addonEnded("flanneld", 0, "E1125 main.go:278] Failed to check br_netfilter: stat /proc/sys/net/bridge/bridge-nf-call-iptables: no such file or directory"),
+			"flannel-no-br-netfilter", Error, []string{"br_netfilter"}},
+		{"loop", addonEnded("coredns", 0, dnsLoops), "coredns-loop", Error, []string{"127.0.0.1:35431"}},
+		{"Services", unreachable, "services-unreachable", Warning, []string{"coredns", "10.96.0.1:443"}},
+		{"crashes", addonEnded("flanneld", 1, "something else"), "addon-crashes", Warning, []string{"flanneld", "2 times"}},
+		{name: "the first try", evidence: addonEnded("flanneld", 0, "something else")},
+		{name: "a pod that is gone", evidence: stopped},
+	} {
+		t.Run(c.name, c.run)
+	}
+}

@@ -1,0 +1,228 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"bootstrap/phases/config"
+	"bootstrap/phases/diagnose"
+)
+
+// TestStatusBeforeEtcd: what is there without a control plane is said to be so.
+func TestStatusBeforeEtcd(t *testing.T) {
+	env := testEnv(t, "default")
+	s, err := CurrentStatus(t.Context(), env)
+	if err != nil || s.Installed || s.Ready {
+		t.Errorf("nothing was made: %+v, %v", s, err)
+	}
+	runPhase(t, env, runCerts)
+	s, err = CurrentStatus(t.Context(), env)
+	if err != nil || !s.Installed || s.Ready || s.Since == "" || len(s.Components) > 0 || len(s.Notes) != 1 {
+		t.Errorf("only certificates were made: %+v, %v", s, err)
+	}
+}
+
+// TestRememberedConfig: what init was given is known later, and no secret is kept.
+func TestRememberedConfig(t *testing.T) {
+	const secret = "s3cret"
+	env := testEnv(t, "default")
+	given := *env.Config
+	given.BootstrapTokens = []config.BootstrapToken{{ID: "abcdef", Secret: secret}}
+	given.CertificateKey = secret
+	given.Etcd.ExtraEnvs = []config.EnvVar{{Name: "X", Value: secret}}
+	given.APIServer.ExtraEnvs = given.Etcd.ExtraEnvs
+	given.Kubelet = map[string]any{"registerWithTaints": []any{}, "staticPodURLHeader": map[string]any{"X": []any{secret}}}
+	given.CertSANs = []string{"more.example"}
+	env.Config = &given
+	if err := env.settle(); err != nil {
+		t.Fatal(err)
+	}
+	note, _ := env.Host.Recall(env.configNote())
+	if note == "" || strings.Contains(note, secret) {
+		t.Errorf("the ledger has %s", note)
+	}
+	got, err := env.rememberedConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ip := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+	prefix := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+	if diff := cmp.Diff(toRemember(given), *got, ip, prefix); diff != "" {
+		t.Errorf("-given +known:\n%s", diff)
+	}
+	if !slices.Equal(got.CertSANs, given.CertSANs) || keepsOff(got) == "" {
+		t.Errorf("it lacks what is needed: %+v", got)
+	}
+}
+
+// TestComponentStates: each component by the best that is known of it.
+func TestComponentStates(t *testing.T) {
+	c := validConfig(t, "default")
+	no := errors.New("no\nanswer")
+	up := diagnose.Server{Dial: diagnose.Open, Status: 200}
+	cases := []struct {
+		name  string
+		found diagnose.Evidence
+		r     readiness
+		want  string
+	}{
+		{"healthy", diagnose.Evidence{Etcd: up}, readiness{answers: true, addons: []string{"coredns", "Node"}},
+			"containerd+ kubelet+ etcd+ kube-apiserver+ kube-controller-manager+ kube-scheduler+ coredns+ Node+"},
+		{"one pod", diagnose.Evidence{Etcd: up}, readiness{answers: true, addons: []string{"Node"}, pending: map[string]error{"kube-scheduler": no}},
+			"containerd+ kubelet+ etcd+ kube-apiserver+ kube-controller-manager+ kube-scheduler-(no answer) Node+"},
+		{"API server down", diagnose.Evidence{Etcd: up}, readiness{pending: map[string]error{"kube-apiserver": no, "kube-scheduler": no}},
+			"containerd+ kubelet+ etcd+ kube-apiserver-(no answer) kube-controller-manager? kube-scheduler-(no answer)"},
+		{"etcd says no", diagnose.Evidence{Etcd: diagnose.Server{Dial: diagnose.Open, Status: 503, Failed: []string{"read_index"}}},
+			readiness{pending: map[string]error{"kube-apiserver": no}},
+			"containerd+ kubelet+ etcd-(not healthy: read_index) kube-apiserver-(no answer) kube-controller-manager? kube-scheduler?"},
+		{"both down", diagnose.Evidence{RuntimeError: "refused", Etcd: diagnose.Server{Dial: diagnose.Refused}}, readiness{pending: map[string]error{"kubelet": no, "kube-apiserver": no}},
+			"containerd-(refused) kubelet-(no answer) etcd? kube-apiserver-(no answer) kube-controller-manager? kube-scheduler?"},
+		{"unit down", diagnose.Evidence{RuntimeError: "x", Etcd: up, Units: map[string]diagnose.Unit{"containerd.service": {Load: "loaded", Active: "failed", Result: "exit-code", ExitStatus: 2}}},
+			readiness{answers: true},
+			"containerd-(its unit is failed (exit-code, exit status 2)) kubelet+ etcd+ kube-apiserver+ kube-controller-manager+ kube-scheduler+"},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			var got []string
+			for _, s := range componentStates(c, &tc.found, tc.r) {
+				word := s.Name + map[string]string{StateReady: "+", StateNotReady: "-(" + s.Reason + ")", StateUnknown: "?"}[s.State]
+				got = append(got, word)
+			}
+			if diff := cmp.Diff(tc.want, strings.Join(got, " ")); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestWaitForStatus: it ends when all is ready, when waiting is in vain, and in time.
+func TestWaitForStatus(t *testing.T) {
+	of := func(id string, level diagnose.Level) Status {
+		return Status{Installed: true, Cause: &diagnose.Finding{ID: id, Level: level}}
+	}
+	plain, ready := Status{Installed: true}, Status{Installed: true, Ready: true}
+	certain, other := of("a", diagnose.Error), of("b", diagnose.Error)
+	cases := []struct {
+		name    string
+		looks   []Status
+		timeout time.Duration
+		want    int // looks
+	}{
+		{"ready at once", []Status{ready}, time.Minute, 1},
+		{"ready later", []Status{plain, ready}, time.Minute, 2},
+		{"nothing installed", []Status{{}}, time.Minute, 1},
+		{"certain twice", []Status{certain, certain}, time.Minute, 2},
+		{"another cause", []Status{certain, other, ready}, time.Minute, 3},
+		{"only probable", []Status{of("a", diagnose.Warning), of("a", diagnose.Warning), ready}, time.Minute, 3},
+		{"in time", []Status{plain, plain, plain, plain}, 1500 * time.Millisecond, 2},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			n := 0
+			_, err := WaitForStatus(t.Context(), c.timeout, func(context.Context) (Status, error) {
+				n++
+				return c.looks[n-1], nil
+			})
+			if err != nil || n != c.want {
+				t.Errorf("%d looks, want %d; %v", n, c.want, err)
+			}
+		})
+	}
+}
+
+// TestWaitForStatusInterrupted: a signal is no verdict.
+func TestWaitForStatusInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := WaitForStatus(ctx, time.Minute, func(context.Context) (Status, error) { return Status{Installed: true, Ready: true}, nil })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestQuantile reads etcd's own lines.
+func TestQuantile(t *testing.T) {
+	const metrics = `# TYPE etcd_disk_wal_fsync_duration_seconds histogram
+etcd_disk_wal_fsync_duration_seconds_bucket{le="0.001"} 10
+etcd_disk_wal_fsync_duration_seconds_bucket{le="0.002"} 900
+etcd_disk_wal_fsync_duration_seconds_bucket{le="0.004"} 990
+etcd_disk_wal_fsync_duration_seconds_bucket{le="+Inf"} 1000
+etcd_disk_wal_fsync_duration_seconds_sum 1.5
+etcd_disk_wal_fsync_duration_seconds_count 1000
+`
+	const name = "etcd_disk_wal_fsync_duration_seconds"
+	for share, want := range map[float64]float64{0.001: 0.001, 0.5: 0.002, 0.99: 0.004, 0.999: 0} {
+		if got := quantile(metrics, name, share); got != want {
+			t.Errorf("%v: %v, want %v", share, got, want)
+		}
+	}
+	if got := quantile("", name, 0.99) + quantile(strings.ReplaceAll(metrics, "1000", "0"), "other", 0.99); got != 0 {
+		t.Errorf("without samples: %v", got)
+	}
+}
+
+// TestReadManifest reads as the kubelet does.
+func TestReadManifest(t *testing.T) {
+	const pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: x\nspec:\n  hostNetwork: true\n  more: passed over\n  containers:\n" +
+		"  - name: c\n    ports: [{containerPort: 8080}, {containerPort: 53, protocol: UDP}]\n"
+	cases := []struct {
+		name, text, want, wrong string
+		ports                   []int
+	}{
+		{name: "own network", text: strings.Replace(pod, "hostNetwork: true", "hostNetwork: false", 1), want: "default/x"},
+		{name: "of the host", text: pod, want: "default/x", ports: []int{8080}},
+		{name: "namespace", text: strings.Replace(pod, "name: x", "name: x\n  namespace: kube-system", 1), want: "kube-system/x", ports: []int{8080}},
+		{name: "no YAML", text: strings.Replace(pod, "spec:", "spec", 1), wrong: "line 6"},
+		{name: "another type", text: strings.Replace(pod, "8080", "http", 1), wrong: "containerPort"},
+		{name: "empty", text: "\n", wrong: "it is empty"},
+		{name: "no Pod", text: strings.Replace(pod, "kind: Pod", "kind: Deployment", 1), wrong: "it is no Pod"},
+		{name: "no name", text: strings.Replace(pod, "name: x", "labels: {}", 1), wrong: "metadata.name"},
+		{name: "no containers", text: "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n", wrong: "spec.containers"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			name, ports, err := readManifest([]byte(c.text))
+			if name != c.want || !slices.Equal(ports, c.ports) || (err == nil) != (c.wrong == "") {
+				t.Errorf("%q, %v, %v", name, ports, err)
+			}
+			if err != nil && !strings.Contains(err.Error(), c.wrong) {
+				t.Errorf("%v lacks %q", err, c.wrong)
+			}
+		})
+	}
+}
+
+// TestManifestEvidence: all that the kubelet reads, and of ours only what this run has
+// written already.
+func TestManifestEvidence(t *testing.T) {
+	env := testEnv(t, "default")
+	runPhase(t, env, runEtcd)
+	put(t, env, staticPodDir+"/etcd.yaml.bak", "x: [", 0o600)
+	put(t, env, staticPodDir+"/.etcd.yaml.swp", "x", 0o600)
+	got := env.manifestEvidence()
+	if len(got) != 2 || !got[0].Ours || got[0].Name != "kube-system/etcd" || got[1].Ours || got[1].Error == "" {
+		t.Errorf("got %+v", got)
+	}
+	if got := env.forPhase("kubelet").manifestEvidence(); len(got) != 1 || got[0].Ours {
+		t.Errorf("before they are written: %+v", got)
+	}
+	if got := env.forPhase("control-plane").manifestEvidence(); len(got) != 2 {
+		t.Errorf("after that: %+v", got)
+	}
+	remove(t, env, manifestFile("etcd"))
+	want := []diagnose.File{{Path: manifestFile("etcd"), Drift: "gone"}}
+	if got := env.fileEvidence(t.Context()); !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got := env.forPhase("control-plane").fileEvidence(t.Context()); len(got) > 0 {
+		t.Errorf("before they are written: %+v", got)
+	}
+}
