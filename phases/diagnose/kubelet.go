@@ -205,6 +205,12 @@ func inotifyMissed(e *Evidence) []Finding {
 	if found := e.kubeletSaid(noInotify, "the kubelet gets no inotify instance"); found != nil {
 		return found
 	}
+	if line, reason := e.criNotLoaded(); noInotify.MatchString(reason) {
+		return []Finding{{
+			Level: Error, What: "containerd could not load its CRI plugin, as it gets no inotify instance",
+			Remedy: "raise the limits: bootstrap preflight --fix; then: systemctl restart containerd", See: containerdLog, Excerpt: excerpt(line),
+		}}
+	}
 	if found := inotifyUsedUp(&e.Machine); found != nil {
 		return found
 	}
