@@ -29,6 +29,7 @@ var daemons = []string{"containerd.service", "kubelet.service"}
 // since a moment. It changes nothing.
 func (e *Env) evidence(ctx context.Context, since time.Time) *diagnose.Evidence {
 	found := &diagnose.Evidence{Machine: *e.machine(ctx)}
+	found.Since = since
 	// Each part writes fields of its own.
 	sideBySide(
 		func() { found.Units = e.unitEvidence(ctx) },

@@ -35,6 +35,7 @@ type Settings struct {
 type Evidence struct {
 	Machine
 
+	Since   time.Time         // what ended before is of no interest
 	Units   map[string]Unit   // containerd.service, kubelet.service
 	Journal map[string][]Line // of those, since the run began; oldest first
 	Kernel  []Line            // the kernel's log since then, as far as it may be read
@@ -194,6 +195,8 @@ func (e *Evidence) outdated(p Pod) bool {
 func (e *Evidence) ended(component string) *Container {
 	for _, c := range e.tries(component) {
 		switch {
+		case !c.Finished.IsZero() && c.Finished.Before(e.Since):
+			return nil // what ended it may be mended, and the kubelet waits to try again
 		case c.Exited && c.ExitCode != 0:
 			return &c
 		case c.Running && e.Now.Sub(c.Started) > steady:

@@ -153,7 +153,7 @@ func kubeletPortTaken(e *Evidence) []Finding {
 
 // kubeletDisk holds until a pod has come up since it was said.
 func (e *Evidence) kubeletDisk(pattern *regexp.Regexp, what string) []Finding {
-	last, match := e.lastSaid(kubeletUnit, pattern)
+	last, match := e.lastSaid(pattern)
 	if match == nil || e.podSince(last.At) {
 		return nil
 	}
@@ -163,9 +163,9 @@ func (e *Evidence) kubeletDisk(pattern *regexp.Regexp, what string) []Finding {
 	}}
 }
 
-// lastSaid is like recent, for what a unit says each time that it tries again.
-func (e *Evidence) lastSaid(unit string, pattern *regexp.Regexp) (Line, []string) {
-	for _, l := range slices.Backward(e.Journal[unit]) {
+// lastSaid is like recent, for what the kubelet says each time that it tries again.
+func (e *Evidence) lastSaid(pattern *regexp.Regexp) (Line, []string) {
+	for _, l := range slices.Backward(e.Journal[kubeletUnit]) {
 		if e.Now.Sub(l.At) > sayAgain {
 			break
 		}
@@ -205,10 +205,16 @@ func inotifyMissed(e *Evidence) []Finding {
 	if found := e.kubeletSaid(noInotify, "the kubelet gets no inotify instance"); found != nil {
 		return found
 	}
+	if line, reason := e.criNotLoaded(); noInotify.MatchString(reason) {
+		return []Finding{{
+			Level: Error, What: "containerd could not load its CRI plugin, as it gets no inotify instance",
+			Remedy: "raise the limits: bootstrap preflight --fix; then: systemctl restart containerd", See: containerdLog, Excerpt: excerpt(line),
+		}}
+	}
 	if found := inotifyUsedUp(&e.Machine); found != nil {
 		return found
 	}
-	last, match := e.lastSaid(kubeletUnit, noInotify)
+	last, match := e.lastSaid(noInotify)
 	if match == nil {
 		return nil
 	}
@@ -220,7 +226,7 @@ func resolverMissed(e *Evidence) []Finding {
 	if found := resolverFileMissing(&e.Machine); found != nil {
 		return found
 	}
-	last, match := e.lastSaid(kubeletUnit, noResolvConf)
+	last, match := e.lastSaid(noResolvConf)
 	if match == nil || e.podSince(last.At) {
 		return nil
 	}
@@ -232,7 +238,7 @@ func resolverMissed(e *Evidence) []Finding {
 
 // nodePressure is said every ten seconds as long as it lasts.
 func nodePressure(e *Evidence) []Finding {
-	last, match := e.lastSaid(kubeletUnit, evicting)
+	last, match := e.lastSaid(evicting)
 	if match == nil {
 		return nil
 	}

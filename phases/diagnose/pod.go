@@ -22,7 +22,6 @@ var (
 	cannotRun   = regexp.MustCompile(`exec "?(/[^\s:"]+)"?: (exec format error|permission denied|no such file or directory)|exec: "([^"]+)": ((?:stat [^:]+: )?(?:exec format error|permission denied|no such file or directory|executable file not found in \$PATH|is a directory))`)
 	cniMissing  = regexp.MustCompile(`failed to find plugin "([^"]+)" in path \[([^\]]*)\]`)
 	cniInvalid  = regexp.MustCompile(`failed to load CNI config(?: list)? file.*`)
-	noNetwork   = regexp.MustCompile(`"Container runtime network not ready" networkReady="NetworkReady=false reason:NetworkPluginNotReady message:(.+?)"`)
 	mayPass     = regexp.MustCompile(`(?i)deadline exceeded|is reserved for|timed out|timeout|canceled|cache`)
 )
 

@@ -125,22 +125,35 @@ func containerdStopped(e *Evidence) []Finding {
 	return []Finding{{Level: Error, What: what, See: containerdLog}}
 }
 
+// runtimeWithoutCRI knows the reason only if containerd was started in this run.
 func runtimeWithoutCRI(e *Evidence) []Finding {
 	if !noService.MatchString(e.RuntimeError) {
 		return nil
 	}
-	f := Finding{
-		Level: Error, What: fmt.Sprintf("the runtime at %s has its CRI plugin disabled", e.socket()),
-		See: "containerd config dump | grep disabled_plugins", Excerpt: excerpt(e.RuntimeError),
+	if line, reason := e.criNotLoaded(); reason != "" {
+		return []Finding{{
+			Level: Error, What: said(fmt.Sprintf("the runtime at %s could not load its CRI plugin: %s", e.socket(), reason)),
+			Remedy: "correct what it names in /etc/containerd/config.toml, then: systemctl restart containerd", See: containerdLog, Excerpt: excerpt(line),
+		}}
+	}
+	return []Finding{{
+		Level: Error, What: fmt.Sprintf("the runtime at %s does not offer the CRI: its plugin is disabled, or could not be loaded", e.socket()),
+		Remedy: "take cri out of disabled_plugins in /etc/containerd/config.toml if it is there, then: systemctl restart containerd",
+		See:    "journalctl -u containerd | grep 'failed to load plugin'", Excerpt: excerpt(e.RuntimeError),
+	}}
+}
+
+// criNotLoaded gives the first plugin of the CRI that failed, as others fail for that.
+func (e *Evidence) criNotLoaded() (line, reason string) {
+	if !noService.MatchString(e.RuntimeError) {
+		return "", ""
 	}
 	for _, l := range e.Journal[containerdUnit] {
 		if m := criNotLoaded.FindStringSubmatch(l.Text); m != nil {
-			f.What = said(fmt.Sprintf("the runtime at %s could not load its CRI plugin: %s", e.socket(), unquoted(m[1])))
-			f.Remedy, f.See, f.Excerpt = "correct what it names in /etc/containerd/config.toml, then: systemctl restart containerd", containerdLog, excerpt(l.Text)
-			break
+			return l.Text, unquoted(m[1])
 		}
 	}
-	return []Finding{f}
+	return "", ""
 }
 
 // containerdStarts tells whether its unit is about to bring it up: it may answer soon.

@@ -23,6 +23,7 @@ const (
 	hangs       = `rpc error: code = DeadlineExceeded desc = context deadline exceeded`
 	badTOML     = `containerd: failed to unmarshal TOML at row 2 column 6: toml: expected character =`
 	criFailed   = `time="2026-11-25T04:14:07.367668525Z" level=warning msg="failed to load plugin" error="invalid plugin config: no corresponding runtime configured in ` + "`containerd.runtimes` for `containerd` `default_runtime_name" + ` = \"none\"" id=io.containerd.cri.v1.runtime type=io.containerd.cri.v1`
+	criNoWatch  = `time="2026-11-25T04:29:08.481001481Z" level=warning msg="failed to load plugin" error="failed to create CRI service: failed to create cni conf monitor for default: failed to create fsnotify watcher: too many open files" id=io.containerd.grpc.v1.cri type=io.containerd.grpc.v1`
 	badStart    = `containerd: failed to get listener for main ttrpc endpoint: listen unix /run/containerd/containerd.sock.ttrpc: bind: read-only file system`
 )
 
@@ -36,6 +37,7 @@ func TestRuntimeCauses(t *testing.T) {
 		{"configuration", runtimeFails(containerdSocket, noSocket, again, badTOML), "containerd-config", Error, []string{"row 2 column 6"}},
 		{"does not stay up", runtimeFails(containerdSocket, noSocket, again, badStart), "containerd-fails", Error, []string{"read-only"}},
 		{"CRI off", runtimeFails(containerdSocket, criOff, running), "runtime-without-cri", Error, []string{"disabled"}},
+		{"CRI lacks inotify", runtimeFails(containerdSocket, criOff, running, criNoWatch), "inotify-used-up", Error, []string{"containerd", "inotify"}},
 		{"CRI does not load", runtimeFails(containerdSocket, criOff, running, criFailed), "runtime-without-cri", Error, []string{"could not load", "default_runtime_name"}},
 		{"no socket", runtimeFails("/run/crio/crio.sock", noSocket, running), "runtime-not-listening", Error, []string{"/run/crio/crio.sock", "no socket"}},
 		{"nobody there", runtimeFails("/run/crio/crio.sock", staleSocket, running), "runtime-not-listening", Error, []string{"nobody"}},
