@@ -16,10 +16,10 @@ func Dial(ctx context.Context, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
-	if err == nil {
-		conn.Close()
+	if err != nil {
+		return err
 	}
-	return err
+	return conn.Close()
 }
 
 // IsRefused tells that nobody listens, or that a firewall says no.
