@@ -12,6 +12,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"k8s.io/klog/v2"
+
 	"bootstrap/phases"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
@@ -29,6 +31,9 @@ func main() { os.Exit(run()) }
 // run is main for tests, which must not exit.
 func run() int {
 	syscall.Umask(0o077)
+	// client-go tells a log of its own what it also returns as an error.
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
 	ctx, stop := interruptible()
 	defer stop()
 	root := newRootCommand()
