@@ -1,5 +1,6 @@
 # Everything that is built lies in bin/ and .cache/; `make clean` removes both.
 VERSION    := $(shell git describe --always --dirty 2>/dev/null || echo devel)
+BUILT      := $(shell git log -1 --format=%cI 2>/dev/null)
 BUNDLE     := .cache/bundle.tar.zst
 COMPONENTS := $(patsubst scripts/components/%/go.mod,.cache/components/%/KEY,$(wildcard scripts/components/*/go.mod)) .cache/components/netfilter/KEY
 LINT       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -17,7 +18,7 @@ needs: ## Install what building and testing need, from Debian's packages
 	@scripts/needs
 
 build: needs ## Build bin/bootstrap, one static program without a bundle
-	@CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o bin/bootstrap ./cmd/bootstrap
+	@CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION) -X main.built=$(BUILT)' -o bin/bootstrap ./cmd/bootstrap
 
 components: needs # Kubernetes, etcd, containerd and the rest, from their Go modules
 	@scripts/components/build

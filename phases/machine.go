@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -79,7 +78,7 @@ func (e *Env) lookAtDisks(context.Context) (note, error) {
 const timesyncClock = "/var/lib/systemd/timesync/clock"
 
 func (e *Env) lookAtClock(context.Context) (note, error) {
-	clock := diagnose.Clock{Built: builtAt()}
+	clock := diagnose.Clock{Built: e.Built}
 	if info, err := os.Stat(e.Host.Path(timesyncClock)); err == nil {
 		clock.Marks = append(clock.Marks, diagnose.Mark{What: timesyncClock, At: info.ModTime(), Firm: true})
 	}
@@ -93,21 +92,6 @@ func (e *Env) lookAtClock(context.Context) (note, error) {
 		}
 	}
 	return func(m *diagnose.Machine) { m.Clock = clock }, nil
-}
-
-// builtAt is when the source of this program was committed; zero if it does not say.
-func builtAt() time.Time {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return time.Time{}
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.time" {
-			at, _ := time.Parse(time.RFC3339, s.Value) // zero tells nothing
-			return at
-		}
-	}
-	return time.Time{}
 }
 
 func (e *Env) lookAtResolver(context.Context) (note, error) {

@@ -3,14 +3,24 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"bootstrap/phases/config"
 )
 
-// version is set by the Makefile.
-var version = "devel"
+// Set by the Makefile: the version, and when its commit was made, as in RFC 3339.
+var (
+	version = "devel"
+	built   = ""
+)
+
+// builtAt is zero for a program that was built without the Makefile.
+func builtAt() time.Time {
+	at, _ := time.Parse(time.RFC3339, built)
+	return at
+}
 
 func newVersionCommand() *cobra.Command {
 	return &cobra.Command{
