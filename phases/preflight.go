@@ -35,14 +35,17 @@ func runPreflight(ctx context.Context, env *Env) error {
 	if r, open := env.Host.Unfinished(); open {
 		env.note("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
 	}
-	found := env.inspect(ctx).Findings
+	seen := env.inspect(ctx)
+	for _, what := range seen.Unread {
+		env.warn("not looked at: %s", what)
+	}
 	var stops []error
-	for _, f := range found {
+	for _, f := range seen.Findings {
 		if f.Level == diagnose.Error {
 			stops = append(stops, &CauseError{Finding: f})
 			continue
 		}
-		env.warn("%s: %s; %s", f.ID, f.What, f.Remedy)
+		env.report(Event{Kind: Warning, Cause: f.ID, Message: fmt.Sprintf("%s: %s; %s", f.ID, f.What, f.Remedy)})
 	}
 	if len(stops) > 0 {
 		return &PreflightError{Findings: stops}
@@ -73,9 +76,12 @@ func (e *Env) inspect(ctx context.Context) Inspection {
 	if text := addressNote(m); text != "" {
 		e.note("%s", text)
 	}
-	found := slices.Concat(diagnose.Preflight(m), findings(bundled), findings(decided))
-	found = slices.DeleteFunc(found, func(f diagnose.Finding) bool { return slices.Contains(e.Ignore, f.ID) })
+	found := e.unignored(slices.Concat(diagnose.Preflight(m), findings(bundled), findings(decided)))
 	return Inspection{Checks: len(diagnose.Checks()), Findings: diagnose.InOrder(found), Unread: m.Unread}
+}
+
+func (e *Env) unignored(found []diagnose.Finding) []diagnose.Finding {
+	return slices.DeleteFunc(found, func(f diagnose.Finding) bool { return slices.Contains(e.Ignore, f.ID) })
 }
 
 // decide finds what takes more than facts to tell.

@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,10 +15,11 @@ import (
 // CauseError is a wait or a step that came to nothing, and why.
 type CauseError struct {
 	diagnose.Finding
-	err error // what was seen by who waited; nil if the cause was all there was
+	text string // with what was seen besides; empty if the cause says it all
+	err  error  // what was seen by who waited; nil if the cause was all there was
 }
 
-func (e *CauseError) Error() string { return e.What }
+func (e *CauseError) Error() string { return cmp.Or(e.text, e.What) }
 
 // Unwrap gives what was seen without the cause.
 func (e *CauseError) Unwrap() error { return e.err }
@@ -39,7 +41,8 @@ type watch struct {
 	env *Env
 
 	// What was found is read only after the looking has ended.
-	probable diagnose.Finding // zero without
+	probable diagnose.Finding // in the last look; zero without
+	told     string           // the ID of the last probable cause that was shown
 	certain  diagnose.Finding
 	last     *diagnose.Evidence // nil before the first look
 }
@@ -98,7 +101,7 @@ func (w *watch) look(ctx context.Context, stop func()) {
 		if ctx.Err() != nil {
 			return // what was cut off proves nothing
 		}
-		found, _ := diagnose.First(diagnose.Causes(evidence))
+		found, _ := diagnose.First(w.env.causes(evidence))
 		if found.Level == diagnose.Error && found.ID == before {
 			w.certain = found
 			stop()
@@ -123,7 +126,8 @@ func nextLook(found diagnose.Finding) time.Duration {
 
 // show tells a probable cause once, beside what is waited for.
 func (w *watch) show(found diagnose.Finding) {
-	if found.Level == diagnose.Warning && found.ID != w.probable.ID {
+	if found.Level == diagnose.Warning && found.ID != w.told {
+		w.told = found.ID
 		w.env.report(Event{Kind: Warning, Cause: found.ID, Message: "this may be why it takes long: " + found.What + "; " + found.Remedy})
 	}
 	w.probable = found
@@ -135,7 +139,7 @@ func (w *watch) explain(err error) error {
 		return &CauseError{Finding: w.certain, err: err}
 	}
 	if w.probable.ID != "" {
-		return &CauseError{Finding: w.probable, err: err}
+		return &CauseError{Finding: w.probable, text: fmt.Sprintf("%v; perhaps: %s", err, w.probable.What), err: err}
 	}
 	if w.last == nil {
 		return err
@@ -156,9 +160,14 @@ func (e *Env) explained(ctx context.Context, err error) error {
 	if err == nil || e.Host.Plans() || !e.Host.Real() || ctx.Err() != nil || errors.As(err, new(*CauseError)) {
 		return err
 	}
-	found, ok := diagnose.First(diagnose.Causes(e.evidence(ctx, e.Began)))
+	found, ok := diagnose.First(e.causes(e.evidence(ctx, e.Began)))
 	if !ok || found.Level != diagnose.Error {
 		return err
 	}
-	return &CauseError{Finding: found, err: fmt.Errorf("%s: %w", found.ID, err)}
+	return &CauseError{Finding: found, text: fmt.Sprintf("%s (%v)", found.What, err), err: err}
+}
+
+// causes leaves out what the user has said to pass over.
+func (e *Env) causes(evidence *diagnose.Evidence) []diagnose.Finding {
+	return e.unignored(diagnose.Causes(evidence))
 }

@@ -191,11 +191,9 @@ func (o initOptions) env() (*phases.Env, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if machine.SingleNode = phases.SettledSingleNode(h); machine.SingleNode != nil {
-		if c, err = o.parseConfig(file, machine); err != nil {
-			h.Close()
-			return nil, nil, err
-		}
+	if c, err = o.settled(h, c, file, machine); err != nil {
+		h.Close()
+		return nil, nil, err
 	}
 	closeAll := func() {
 		h.Close()
@@ -204,6 +202,15 @@ func (o initOptions) env() (*phases.Env, func(), error) {
 		}
 	}
 	return &phases.Env{Config: c, Host: h, Facts: facts, Bundle: b, Patches: patches, Timeout: o.timeout, Ignore: o.ignore, Began: time.Now(), Built: builtAt()}, closeAll, nil
+}
+
+// settled is the config of a cluster that is there: how many nodes it was made for need
+// not be said again.
+func (o initOptions) settled(h *host.Host, c *config.Config, file []byte, machine config.Machine) (*config.Config, error) {
+	if machine.SingleNode = phases.SettledSingleNode(h); machine.SingleNode == nil {
+		return c, nil
+	}
+	return o.parseConfig(file, machine)
 }
 
 // openHost opens the machine, to change it or only to plan, or says in a user's words

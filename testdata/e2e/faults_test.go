@@ -35,6 +35,7 @@ type fault struct {
 // named is what a command said about a fault.
 type named struct {
 	causes []string      // IDs, in the order they were named
+	errors []string      // those of preflight that stop init
 	after  time.Duration // from the symptom to the message
 	said   string        // the message
 	output string
@@ -231,12 +232,18 @@ func (w *eventWatch) read(text string) {
 	if l.Event != "change" {
 		w.output += text + "\n"
 	}
-	causes := []string{l.Cause}
+	var causes []string
+	if l.Phase != "preflight" { // its warnings are of this kind of node
+		causes = append(causes, l.Cause)
+	}
 	for _, e := range l.Errors {
 		causes = append(causes, e.Cause)
 	}
 	for _, f := range l.Findings {
 		causes = append(causes, f.ID)
+		if f.Level == "error" {
+			w.errors = append(w.errors, f.ID)
+		}
 	}
 	for _, cause := range causes {
 		if cause == "" {
@@ -285,7 +292,9 @@ type faultFigures struct {
 func (figures *faultFigures) judge(t *testing.T, f fault, got named) {
 	t.Helper()
 	right := slices.Contains(got.causes, f.Cause)
-	if f.Run != "preflight" && right {
+	if f.Run == "preflight" {
+		right = right && !slices.ContainsFunc(got.errors, func(id string) bool { return id != f.Cause })
+	} else if right {
 		right = got.causes[len(got.causes)-1] == f.Cause // others may have been probable for a while
 	}
 	figures.lines = append(figures.lines, fmt.Sprintf("%-36s %-32s %-5t %5.1f s", f.name, strings.Join(got.causes, ","), right, got.after.Seconds()))

