@@ -32,6 +32,7 @@ type Env struct {
 	Keep    Keep      // what reset leaves
 	Ignore  []string  // IDs of findings that preflight passes over
 	Began   time.Time // of this run: what was logged before is of another
+	Waits   time.Time // when waiting began: what was seen before may be mended. Zero while nothing waits
 	Built   time.Time // when this program's source was; no clock is before it. Zero if unknown
 
 	awaited   []string // the static pods that a wait is for; nil for all of this node

@@ -29,10 +29,11 @@ var daemons = []string{"containerd.service", "kubelet.service"}
 // since a moment. It changes nothing.
 func (e *Env) evidence(ctx context.Context, since time.Time) *diagnose.Evidence {
 	found := &diagnose.Evidence{Machine: *e.machine(ctx)}
-	found.Since = since
+	found.Since, found.Waits, found.Addons = since, e.Waits, e.phase == "wait-addons" || e.phase == "status"
 	// Each part writes fields of its own.
 	sideBySide(
 		func() { found.Units = e.unitEvidence(ctx) },
+		func() { found.Listening = e.listening() },
 		func() { found.StaticPods, _ = e.manifestUIDs() }, // none are known while one can't be read
 		func() { found.Journal = e.journalEvidence(ctx, since) },
 		func() { found.Pods, found.RuntimeError = e.podEvidence(ctx) },
@@ -75,6 +76,14 @@ func (e *Env) settings() diagnose.Settings {
 		s.RuntimeEndpoint = choice.Endpoint
 	}
 	return s
+}
+
+func (e *Env) listening() []string {
+	var ports []string
+	for _, port := range e.Host.Listening() {
+		ports = append(ports, strconv.Itoa(int(port)))
+	}
+	return ports
 }
 
 func (e *Env) unitEvidence(ctx context.Context) map[string]diagnose.Unit {

@@ -55,7 +55,7 @@ func (e *Env) wait(ctx context.Context, checks []health.Check, report func([]hea
 	}
 	waiting, stop := context.WithCancel(ctx)
 	defer stop()
-	w := &watch{env: e}
+	w := &watch{env: e.waitingSince(time.Now())}
 	var looking sync.WaitGroup
 	looking.Go(func() { w.look(waiting, stop) })
 	err := health.Wait(waiting, checks, report)
@@ -72,6 +72,12 @@ func (e *Env) wait(ctx context.Context, checks []health.Check, report func([]hea
 func (e *Env) awaiting(components []string) *Env {
 	copied := *e
 	copied.awaited = components
+	return &copied
+}
+
+func (e *Env) waitingSince(moment time.Time) *Env {
+	copied := *e
+	copied.Waits = moment
 	return &copied
 }
 
@@ -101,6 +107,7 @@ func (w *watch) look(ctx context.Context, stop func()) {
 		if ctx.Err() != nil {
 			return // what was cut off proves nothing
 		}
+		evidence.Remember(w.last)
 		found, _ := diagnose.First(w.env.causes(evidence))
 		if found.Level == diagnose.Error && found.ID == before {
 			w.certain = found

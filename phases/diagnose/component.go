@@ -86,7 +86,7 @@ func (e *Evidence) flagRefused(name string) *Finding {
 		return nil
 	}
 	return &Finding{
-		Level: Error, What: fmt.Sprintf("%s refuses its flag %s: %s", name, firstOf(match[1:]), said(match[0])),
+		Level: e.certainty(name, logs(badFlag)), What: fmt.Sprintf("%s refuses its flag %s: %s", name, firstOf(match[1:]), said(match[0])),
 		See: e.logCommand(name), Excerpt: excerpt(line),
 	}
 }
@@ -99,6 +99,9 @@ func (e *Evidence) portHeld(name string) *Finding {
 		return nil
 	}
 	port := match[1][strings.LastIndex(match[1], ":")+1:]
+	if !slices.Contains(e.Listening, port) {
+		return nil // whoever held it is gone
+	}
 	return &Finding{
 		Level: Error, What: fmt.Sprintf("%s can't listen on %s: another program does", name, match[1]),
 		See: fmt.Sprintf("ss -ltnp 'sport = :%s'", port), Excerpt: excerpt(line),
@@ -124,8 +127,9 @@ func (e *Evidence) settingsRefused(name string) *Finding {
 	if reason == "" || passing.MatchString(reason) {
 		return nil
 	}
+	same := func(c Container) bool { return failure(c.Log) == reason }
 	return &Finding{
-		Level: Error, What: fmt.Sprintf("%s refuses its settings: %s", name, reason),
+		Level: e.certainty(name, same), What: fmt.Sprintf("%s refuses its settings: %s", name, reason),
 		See: e.logCommand(name), Excerpt: excerpt(lastLines(c.Log, 3)...),
 	}
 }
@@ -159,7 +163,7 @@ func (e *Evidence) crashes(name string) *Finding {
 func addonCrashes(e *Evidence) []Finding {
 	for _, name := range []string{"kube-proxy", "cni-install", "flanneld", "coredns"} {
 		for _, c := range e.addonContainers(name) {
-			if !c.Exited || c.ExitCode == 0 || c.Attempt == 0 {
+			if !c.failed() || c.Attempt == 0 {
 				continue
 			}
 			return []Finding{{

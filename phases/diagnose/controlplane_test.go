@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -12,6 +13,7 @@ func componentEnded(name string, log ...string) *Evidence {
 	e.Settings.EtcdDataDir = "/var/lib/etcd"
 	e.Settings.Components = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
 	e.StaticPods = map[string]string{name + "-n1": "uid"}
+	e.Listening = []string{"6443", "2379"}
 	e.Pods = []Pod{{Namespace: "kube-system", Name: name + "-n1", UID: "uid", Ready: true, Created: lookedAt.Add(-9 * time.Second), Containers: []Container{{
 		Name: name, Exited: true, ExitCode: 1, Attempt: 1, Log: log,
 		Started: lookedAt.Add(-4 * time.Second), Finished: lookedAt.Add(-3 * time.Second),
@@ -93,12 +95,15 @@ func TestControlPlaneHasNoCause(t *testing.T) {
 	sinceUp := componentRuns("kube-apiserver")
 	sinceUp.Pods[0].Containers = append(sinceUp.Pods[0].Containers, componentEnded("kube-apiserver", apiBadFlag).Pods[0].Containers...)
 	sinceUp.Pods[0].Containers[1].Started = lookedAt.Add(-time.Minute)
+	free := componentEnded("kube-apiserver", apiPort)
+	free.Listening, free.Pods[0].Containers[0].Attempt = []string{"2379"}, 0
 	refused := componentRuns("kube-apiserver")
 	refused.API = Server{Address: "10.0.0.1:6443", Dial: Refused}
 	elected := componentRuns("etcd", etcdNoVote)
 	elected.Etcd = Server{Dial: Open, Status: 200}
 	for _, c := range []causeTest{
 		{name: "the port of a try that is on its way out", evidence: replaced},
+		{name: "whoever held the port is gone", evidence: free},
 		{name: "the first try was before etcd", evidence: tooEarly},
 		{name: "it has run since", evidence: sinceUp},
 		{name: "nobody listens yet", evidence: refused},
@@ -111,9 +116,74 @@ func TestControlPlaneHasNoCause(t *testing.T) {
 	}
 }
 
+// componentRunsAgain is a machine on which a component was started again a second ago,
+// after it ended so often.
+func componentRunsAgain(name string, times int, end Container) *Evidence {
+	e := componentEnded(name)
+	again := Container{Name: name, Running: true, Attempt: times, Started: lookedAt.Add(-time.Second)}
+	end.Name, end.Exited, end.ExitCode = name, true, 1
+	tries := []Container{again}
+	for i := range times {
+		end.Attempt = times - 1 - i
+		end.Started, end.Finished = lookedAt.Add(time.Duration(-4-3*i)*time.Second), lookedAt.Add(time.Duration(-2-3*i)*time.Second)
+		tries = append(tries, end)
+	}
+	e.Pods[0].Containers = tries
+	return e
+}
+
+// TestRunsAgain: what ended a component that runs again may be mended, unless it has
+// ended two tries.
+func TestRunsAgain(t *testing.T) {
+	for id, end := range map[string]Container{
+		"component-bad-flag":         {Log: []string{apiBadFlag}},
+		"component-refuses-settings": {Log: []string{`E1 run.go:72] "command failed" err="open /etc/x: no such file or directory"`}},
+		"image-cannot-run":           {Log: []string{"exec /usr/local/bin/kube-apiserver: exec format error"}},
+		"container-oom-killed":       {Reason: "OOMKilled"},
+	} {
+		causeTest{name: id, evidence: componentRunsAgain("kube-apiserver", 1, end), id: id, level: Warning}.run(t)
+		causeTest{name: id, evidence: componentRunsAgain("kube-apiserver", 2, end), id: id, level: Error}.run(t)
+	}
+	full := Container{Log: []string{etcdFull}}
+	causeTest{name: "etcd", evidence: componentRunsAgain("etcd", 1, full), id: "etcd-disk-full", level: Warning}.run(t)
+	causeTest{name: "etcd", evidence: componentRunsAgain("etcd", 2, full), id: "etcd-disk-full", level: Error}.run(t)
+}
+
+// TestOutOfMemory: a try that ended for another reason is no second time.
+func TestOutOfMemory(t *testing.T) {
+	mixed := componentRunsAgain("kube-apiserver", 2, Container{Reason: "OOMKilled"})
+	tries := mixed.Pods[0].Containers[1:] // none runs
+	mixed.Pods[0].Containers = tries
+	causeTest{name: "twice", evidence: mixed, id: "container-oom-killed", level: Error, what: []string{"2 times"}}.run(t)
+	tries[1].Reason = "Error"
+	causeTest{name: "once", evidence: mixed, id: "container-oom-killed", level: Warning}.run(t)
+}
+
+// TestRemember: the kubelet keeps one try that has ended; what a look before saw counts.
+func TestRemember(t *testing.T) {
+	twice := componentRunsAgain("kube-apiserver", 2, Container{Reason: "OOMKilled"})
+	both := twice.Pods[0].Containers
+	now, before := *twice, *twice
+	now.Pods, before.Pods = slices.Clone(twice.Pods), slices.Clone(twice.Pods)
+	now.Pods[0].Containers, before.Pods[0].Containers = slices.Clone(both[1:2]), slices.Clone(both[2:])
+	now.Remember(nil)
+	causeTest{name: "the last only", evidence: &now, id: "container-oom-killed", level: Warning}.run(t)
+	now.Remember(&before)
+	now.Remember(&before)
+	causeTest{name: "both", evidence: &now, id: "container-oom-killed", level: Error, what: []string{"2 times"}}.run(t)
+	other := now
+	other.Pods = slices.Clone(now.Pods)
+	other.Pods[0].UID, other.Pods[0].Containers = "uid-other", slices.Clone(both[1:2])
+	other.Remember(&before)
+	if n := len(other.Pods[0].Containers); n != 1 {
+		t.Errorf("a pod of another manifest has %d tries", n)
+	}
+}
+
 // addonEnded is a machine on which the container of an addon has ended.
 func addonEnded(container string, attempt int, log ...string) *Evidence {
 	e := componentEnded("x", log...)
+	e.Addons = true
 	e.Pods[0].Name = container + "-abcde"
 	e.Pods[0].Containers[0].Name, e.Pods[0].Containers[0].Attempt = container, attempt
 	return e
@@ -123,6 +193,16 @@ func TestAddonCauses(t *testing.T) {
 	unreachable := addonEnded("coredns", 0, `[ERROR] plugin/kubernetes: Failed to list: Get "https://10.96.0.1:443/version": dial tcp 10.96.0.1:443: i/o timeout`)
 	c := &unreachable.Pods[0].Containers[0]
 	c.Exited, c.ExitCode, c.Running, c.Started = false, 0, true, lookedAt.Add(-20*time.Second)
+	refuses := `E1 run.go:72] "command failed" err="unknown proxy mode \"x\""`
+	beforeThisRun, proxyBefore := addonEnded("coredns", 3, dnsLoops), addonEnded("kube-proxy", 3, refuses)
+	beforeThisRun.Since, proxyBefore.Since = lookedAt.Add(-2*time.Second), lookedAt.Add(-2*time.Second)
+	early, proxyEarly := addonEnded("coredns", 3, dnsLoops), addonEnded("kube-proxy", 3, refuses)
+	early.Addons, proxyEarly.Addons = false, false
+	old, again := addonEnded("coredns", 3, dnsLoops), addonEnded("coredns", 3, dnsLoops)
+	for _, e := range []*Evidence{old, again} { // a pod of before this run, which crashes in it
+		e.Since, e.Waits = lookedAt.Add(-7*time.Second), lookedAt.Add(-2*time.Second)
+	}
+	again.Waits = lookedAt.Add(-5 * time.Second)
 	stopped := addonEnded("coredns", 3, dnsLoops)
 	stopped.Pods[0].Ready = false
 	for _, c := range []causeTest{
@@ -133,6 +213,12 @@ func TestAddonCauses(t *testing.T) {
 		{"loop", addonEnded("coredns", 0, dnsLoops), "coredns-loop", Error, []string{"127.0.0.1:35431"}},
 		{"Services", unreachable, "services-unreachable", Warning, []string{"coredns", "10.96.0.1:443"}},
 		{"crashes", addonEnded("flanneld", 1, "something else"), "addon-crashes", Warning, []string{"flanneld", "2 times"}},
+		{name: "ended before this run", evidence: beforeThisRun},
+		{name: "kube-proxy ended before this run", evidence: proxyBefore},
+		{"before addons are waited for", early, "coredns-loop", Warning, nil},
+		{"kube-proxy before addons are waited for", proxyEarly, "kube-proxy-refuses-settings", Warning, nil},
+		{"the pod may have to go", old, "coredns-loop", Warning, nil},
+		{"it ends again while it is waited for", again, "coredns-loop", Error, nil},
 		{name: "the first try", evidence: addonEnded("flanneld", 0, "something else")},
 		{name: "a pod that is gone", evidence: stopped},
 	} {

@@ -84,7 +84,7 @@ func (e *Evidence) etcdLogged(pattern *regexp.Regexp, what string) []Finding {
 		return nil
 	}
 	return []Finding{{
-		Level: Error, What: fmt.Sprintf("etcd can't use its data in %s: %s", e.Settings.EtcdDataDir, what),
+		Level: e.certainty("etcd", logs(pattern)), What: fmt.Sprintf("etcd can't use its data in %s: %s", e.Settings.EtcdDataDir, what),
 		See: e.logCommand("etcd"), Excerpt: excerpt(line),
 	}}
 }

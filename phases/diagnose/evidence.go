@@ -36,6 +36,8 @@ type Evidence struct {
 	Machine
 
 	Since   time.Time         // what ended before is of no interest
+	Waits   time.Time         // when the present wait began; zero without one
+	Addons  bool              // are waited for: they have the form that is wanted
 	Units   map[string]Unit   // containerd.service, kubelet.service
 	Journal map[string][]Line // of those, since the run began; oldest first
 	Kernel  []Line            // the kernel's log since then, as far as it may be read
@@ -43,6 +45,7 @@ type Evidence struct {
 	RuntimeError string            // why the runtime does not answer; empty if it does
 	Pods         []Pod             // by name, then the newest first
 	StaticPods   map[string]string // UIDs of the static pods on disk, by the pods' names
+	Listening    []string          // the TCP ports of this machine at which anybody listens
 
 	API  Server // the API server, asked as super-admin at its own address
 	Etcd Server // the member on this node, at its metrics port
@@ -195,15 +198,86 @@ func (e *Evidence) outdated(p Pod) bool {
 func (e *Evidence) ended(component string) *Container {
 	for _, c := range e.tries(component) {
 		switch {
-		case !c.Finished.IsZero() && c.Finished.Before(e.Since):
+		case e.isOver(c):
 			return nil // what ended it may be mended, and the kubelet waits to try again
-		case c.Exited && c.ExitCode != 0:
+		case c.failed():
 			return &c
 		case c.Running && e.Now.Sub(c.Started) > steady:
 			return nil
 		}
 	}
 	return nil
+}
+
+// isOver: it ended before what is looked at began.
+func (e *Evidence) isOver(c Container) bool {
+	return !c.Finished.IsZero() && c.Finished.Before(e.Since)
+}
+
+func (c Container) failed() bool { return c.Exited && c.ExitCode != 0 }
+
+// certainty of what ended a component: while another try runs, it may be the last that
+// failed, unless two have failed for it.
+func (e *Evidence) certainty(component string, forIt func(Container) bool) Level {
+	times := 0
+	for i, c := range e.tries(component) {
+		if i == 0 && !c.Running {
+			return Error
+		}
+		if !e.isOver(c) && c.failed() && forIt(c) {
+			times++
+		}
+	}
+	if times > 1 {
+		return Error
+	}
+	return Warning
+}
+
+// logs is for certainty: what tries have in common that wrote such a line.
+func logs(pattern *regexp.Regexp) func(Container) bool {
+	return func(c Container) bool {
+		_, match := lastMatch(c.Log, pattern)
+		return match != nil
+	}
+}
+
+// Remember adds the failed tries that an earlier look saw and that are removed since:
+// the kubelet keeps one. nil is no earlier look.
+func (e *Evidence) Remember(earlier *Evidence) {
+	if earlier == nil {
+		return
+	}
+	for i := range e.Pods {
+		p := &e.Pods[i]
+		for _, old := range earlier.Pods {
+			if old.UID == p.UID && old.Created.Equal(p.Created) {
+				p.remember(old.Containers)
+			}
+		}
+	}
+}
+
+func (p *Pod) remember(tries []Container) {
+	for _, c := range tries {
+		known := slices.ContainsFunc(p.Containers, func(k Container) bool { return k.Name == c.Name && k.Started.Equal(c.Started) })
+		if c.failed() && !known {
+			p.Containers = append(p.Containers, c)
+		}
+	}
+}
+
+// After is the evidence without what was logged or ended before a moment.
+func (e *Evidence) After(moment time.Time) *Evidence {
+	later := *e
+	later.Since, later.Journal = moment, map[string][]Line{}
+	for unit, lines := range e.Journal {
+		i := slices.IndexFunc(lines, func(l Line) bool { return !l.At.Before(moment) })
+		if i >= 0 {
+			later.Journal[unit] = lines[i:]
+		}
+	}
+	return &later
 }
 
 // steady is how long a container runs before what ended its last try counts as over.

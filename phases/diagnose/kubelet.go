@@ -142,7 +142,7 @@ func (e *Evidence) kubeletSaid(pattern *regexp.Regexp, what string) []Finding {
 func kubeletPortTaken(e *Evidence) []Finding {
 	line, reason := e.kubeletEnd()
 	match := kubeletPort.FindStringSubmatch(reason)
-	if match == nil {
+	if match == nil || !slices.Contains(e.Listening, match[2]) {
 		return nil
 	}
 	return []Finding{{

@@ -28,6 +28,7 @@ func kubeletCrashes(texts ...string) *Evidence {
 			kubeletUnit:    {Load: "loaded", Active: "activating", Sub: "auto-restart", Result: "exit-code", ExitStatus: 1, Started: lookedAt.Add(-2 * time.Second)},
 		},
 		Journal:    map[string][]Line{kubeletUnit: logged(time.Second, texts...)},
+		Listening:  []string{"10250"},
 		StaticPods: map[string]string{"etcd-n1": "uid-etcd", "kube-apiserver-n1": "uid-api"},
 	}
 }
@@ -119,12 +120,15 @@ func TestKubeletHasNoCause(t *testing.T) {
 	}
 	unknown := kubeletCrashes(saysFlag)
 	unknown.Units = nil // systemd did not answer
+	free := kubeletCrashes(saysPort)
+	free.Listening = nil
 	late := kubeletCrashes(saysCRI, saysCRI, saysCRI)
 	late.RuntimeError = `connection error: desc = "transport: Error while dialing: dial unix /run/containerd/containerd.sock: connect: no such file or directory"`
 	late.Units[containerdUnit] = Unit{Load: "loaded", Active: "activating", Started: lookedAt.Add(-time.Second)}
 	for _, c := range []causeTest{
 		{name: "a process that another took the place of", evidence: startedSince(saysFlag, saysRange, saysType, saysSwap, saysCgroup, saysPort)},
 		{name: "no state of the unit", evidence: unknown},
+		{name: "whoever held the port is gone", evidence: free},
 		{name: "twice is not thrice", evidence: kubeletCrashes(saysOther, saysOther)},
 		{name: "a runtime that starts", evidence: late},
 		{name: "space since", evidence: podSince(saysFull)},

@@ -88,31 +88,46 @@ func networkEntries() []Entry {
 	}
 }
 
+// addonTry is the newest try of a container of an addon.
+type addonTry struct {
+	Container
+	level Level // of what it ended with
+}
+
 // addonContainers are the newest tries of a container, in all pods of kube-system that
 // have one of that name and run.
-func (e *Evidence) addonContainers(name string) []Container {
-	var newest []Container
+func (e *Evidence) addonContainers(name string) []addonTry {
+	var newest []addonTry
 	for _, p := range e.Pods {
 		tries := slices.DeleteFunc(slices.Clone(p.Containers), func(c Container) bool { return c.Name != name })
-		if p.Namespace == "kube-system" && p.Ready && len(tries) > 0 {
-			newest = append(newest, tries[0])
+		if p.Namespace == "kube-system" && p.Ready && len(tries) > 0 && !e.isOver(tries[0]) {
+			newest = append(newest, addonTry{tries[0], e.addonLevel(p, tries[0])})
 		}
 	}
 	return newest
+}
+
+// addonLevel: before addons are waited for, init may be about to replace the pod or what
+// it reads; then a pod of before may still have to go.
+func (e *Evidence) addonLevel(p Pod, newest Container) Level {
+	if e.Addons && (p.Created.After(e.Since) || newest.Started.After(e.Waits)) {
+		return Error
+	}
+	return Warning
 }
 
 // addonLogged: a container of an addon has ended, and says why. what has one verb, for
 // the pattern's first group or all of the match.
 func (e *Evidence) addonLogged(name string, pattern *regexp.Regexp, what string) []Finding {
 	for _, c := range e.addonContainers(name) {
-		if !c.Exited || c.ExitCode == 0 {
+		if !c.failed() {
 			continue
 		}
 		line, match := lastMatch(c.Log, pattern)
 		if match == nil {
 			continue
 		}
-		return []Finding{{Level: Error, What: fmt.Sprintf(what, said(match[len(match)-1])), See: addonLogCommand(name), Excerpt: excerpt(line)}}
+		return []Finding{{Level: c.level, What: fmt.Sprintf(what, said(match[len(match)-1])), See: addonLogCommand(name), Excerpt: excerpt(line)}}
 	}
 	return nil
 }
@@ -124,7 +139,7 @@ func kubeProxyRefuses(e *Evidence) []Finding {
 			continue
 		}
 		return []Finding{{
-			Level: Error, What: "kube-proxy refuses its settings: " + said(firstOf(match[1:])), See: addonLogCommand("kube-proxy"), Excerpt: excerpt(line),
+			Level: c.level, What: "kube-proxy refuses its settings: " + said(firstOf(match[1:])), See: addonLogCommand("kube-proxy"), Excerpt: excerpt(line),
 		}}
 	}
 	return nil

@@ -48,7 +48,7 @@ func podEntries() []Entry {
 			Means:  "The image is of another processor, or damaged, or has no such program. The kubelet tries again and again.",
 			Remedy: "remove the image (ctr -n k8s.io images rm IMAGE) and run bootstrap init again; if it is your own, build it for this machine's processor",
 			Cause: func(e *Evidence) []Finding {
-				return e.endedComponents(imageCannotRun)
+				return e.endedComponents(e.imageCannotRun)
 			},
 		},
 		{
@@ -226,7 +226,7 @@ func (e *Evidence) endedComponents(ask func(name string, c *Container) *Finding)
 	return nil
 }
 
-func imageCannotRun(name string, c *Container) *Finding {
+func (e *Evidence) imageCannotRun(name string, c *Container) *Finding {
 	line, match := lastMatch(append(slices.Clone(c.Log), c.Message), cannotRun)
 	if match == nil || len(c.Log) > 1 { // else it did run
 		return nil
@@ -236,20 +236,28 @@ func imageCannotRun(name string, c *Container) *Finding {
 	if reason == "exec format error" {
 		what += " (it is for another processor, or damaged)"
 	}
-	return &Finding{Level: Error, What: what, Excerpt: excerpt(line)}
+	same := func(c Container) bool { return cannotRun.MatchString(c.Message) || logs(cannotRun)(c) }
+	return &Finding{Level: e.certainty(name, same), What: what, Excerpt: excerpt(line)}
 }
 
 // oomKilled is certain the second time: the machine may have been short of memory once.
 func (e *Evidence) oomKilled(name string, c *Container) *Finding {
-	if c.Reason != "OOMKilled" {
+	if !c.oomKilled() {
 		return nil
 	}
-	f := Finding{Level: Warning, What: fmt.Sprintf("%s was killed for want of memory", name)}
-	if c.Attempt > 0 {
-		f = Finding{Level: Error, What: fmt.Sprintf("%s is killed for want of memory each time it is started (%d times)", name, c.Attempt+1)}
+	times := 0
+	for _, c := range e.tries(name) {
+		if c.oomKilled() && !e.isOver(c) {
+			times++
+		}
 	}
-	return &f
+	if times < 2 {
+		return &Finding{Level: Warning, What: fmt.Sprintf("%s was killed for want of memory", name)}
+	}
+	return &Finding{Level: Error, What: fmt.Sprintf("%s is killed for want of memory each time it is started (%d times)", name, times)}
 }
+
+func (c Container) oomKilled() bool { return c.Reason == "OOMKilled" }
 
 func hostPathMissing(e *Evidence) []Finding {
 	f, ok := e.failedSync(says(hostPath))

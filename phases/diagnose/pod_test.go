@@ -50,8 +50,10 @@ const (
 func etcdEnded(c Container) *Evidence {
 	e := podsFail()
 	c.Name, c.Image, c.Exited, c.Attempt = "etcd", "registry.example/etcd:3", true, 1
+	before := c
+	before.Attempt, before.Started, before.Finished = 0, lookedAt.Add(-7*time.Second), lookedAt.Add(-6*time.Second)
 	c.Started, c.Finished = lookedAt.Add(-4*time.Second), lookedAt.Add(-3*time.Second)
-	e.Pods = []Pod{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-9 * time.Second), Containers: []Container{c}}}
+	e.Pods = []Pod{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-9 * time.Second), Containers: []Container{c, before}}}
 	return e
 }
 

@@ -1,9 +1,9 @@
 package host
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -14,19 +14,49 @@ const tcpListens = "0A" // state LISTEN in /proc/net/tcp
 // can't be told, as to who is not root.
 func (h *Host) Listener(port uint16) string {
 	sockets := map[string]bool{}
-	for _, list := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		data, _ := os.ReadFile(h.Path(list)) // a kernel without IPv6 has no tcp6
-		for line := range strings.Lines(string(data)) {
-			f := strings.Fields(line)
-			if len(f) > 9 && f[3] == tcpListens && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) {
-				sockets["socket:["+f[9]+"]"] = true
-			}
+	for _, l := range h.listeners() {
+		if l.port == port {
+			sockets["socket:["+l.inode+"]"] = true
 		}
 	}
 	if len(sockets) == 0 {
 		return ""
 	}
 	return h.holder(sockets)
+}
+
+// Listening are the TCP ports at which anybody listens, in order.
+func (h *Host) Listening() []uint16 {
+	var ports []uint16
+	for _, l := range h.listeners() {
+		ports = append(ports, l.port)
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
+}
+
+// listener is a listening socket as the kernel lists it.
+type listener struct {
+	port  uint16
+	inode string
+}
+
+func (h *Host) listeners() []listener {
+	var all []listener
+	for _, list := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		data, _ := os.ReadFile(h.Path(list)) // a kernel without IPv6 has no tcp6
+		for line := range strings.Lines(string(data)) {
+			f := strings.Fields(line)
+			if len(f) < 10 || f[3] != tcpListens {
+				continue
+			}
+			port, err := strconv.ParseUint(f[1][strings.LastIndex(f[1], ":")+1:], 16, 16)
+			if err == nil {
+				all = append(all, listener{uint16(port), f[9]})
+			}
+		}
+	}
+	return all
 }
 
 func (h *Host) holder(sockets map[string]bool) string {

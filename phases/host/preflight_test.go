@@ -189,9 +189,12 @@ func TestListener(t *testing.T) {
 	if got := all.Listener(port); !strings.HasPrefix(got, "pid ") || !strings.Contains(got, "host.test") {
 		t.Errorf("listener: %q", got)
 	}
+	if !slices.Contains(all.Listening(), port) {
+		t.Errorf("%d is not in %v", port, all.Listening())
+	}
 	l.Close()
-	if got := all.Listener(port); got != "" {
-		t.Errorf("nobody listens: %q", got)
+	if got := all.Listener(port); got != "" || slices.Contains(all.Listening(), port) {
+		t.Errorf("nobody listens: %q, %v", got, all.Listening())
 	}
 }
 
