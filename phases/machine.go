@@ -41,8 +41,11 @@ func (e *Env) usedDisks() []diagnose.Disk {
 		{Path: containerdDir, Use: "images", Needs: e.imagesToCome()},
 		{Path: kubeletDir, Use: "the kubelet", Daemon: "kubelet"},
 		{Path: kubernetesDir, Use: "the cluster's files"},
-		{Path: binDir, Use: "programs", Programs: true},
-		{Path: "/", Use: "everything else"},
+		{Path: systemdDir, Use: "units"},
+		{Path: podLogDir, Use: "logs of pods"},
+	}
+	if e.Bundle != nil {
+		all = append(all, diagnose.Disk{Path: binDir, Use: "programs", Programs: true})
 	}
 	if e.ownNetwork() {
 		all = append(all, diagnose.Disk{Path: cniPluginDir, Use: "CNI plugins", Programs: true})

@@ -13,6 +13,7 @@ const (
 	kubeletDir       = "/var/lib/kubelet"
 	kubeletConfig    = "/var/lib/kubelet/config.yaml"
 	instanceConfig   = "/var/lib/kubelet/instance-config.yaml"
+	systemdDir       = "/etc/systemd/system"
 	kubeletUnitFile  = "/etc/systemd/system/kubelet.service"
 	kubeletDropIn    = "/etc/systemd/system/kubelet.service.d/10-bootstrap.conf"
 	binDir           = "/usr/local/bin"

@@ -64,14 +64,15 @@ type Disk struct {
 const lookBack = 15 * time.Minute
 
 // CurrentStatus looks at the machine and changes nothing. What does not answer is given
-// up after 2 s. Of env, only the Host and Facts need to be there.
+// up after 2 s. Of env, only the Host and Facts need to be there; Waits says when a wait
+// began that it may end.
 func CurrentStatus(ctx context.Context, env *Env) (Status, error) {
 	since := env.installedSince()
 	if since == "" {
 		return Status{}, nil
 	}
 	var notes noteList
-	e := &Env{Host: env.Host, Facts: env.Facts, Report: notes.add, phase: "status"}
+	e := &Env{Host: env.Host, Facts: env.Facts, Waits: env.Waits, Report: notes.add, phase: "status"}
 	c, err := e.rememberedConfig()
 	if err != nil {
 		return Status{}, err
@@ -99,14 +100,31 @@ func (e *Env) look(ctx context.Context, s *Status) {
 	)
 	s.Ready = r.holds() && found.RuntimeError == ""
 	s.Components = componentStates(e.Config, found, r)
-	if cause, ok := diagnose.First(diagnose.Causes(found)); ok {
-		s.Cause = &cause
-	}
+	s.Cause = presentCause(found)
 	s.Certificates = certificateStates(found.Certificates)
 	for _, f := range found.Files {
 		s.Drift = append(s.Drift, host.Drift{Path: f.Path, What: f.Drift})
 	}
 	s.Disks = e.disks()
+}
+
+// presentCause is certain only by what was seen since a wait began: what was wrong before
+// may have been mended, while the kubelet waits up to five minutes to try again.
+func presentCause(found *diagnose.Evidence) *diagnose.Finding {
+	if !found.Waits.IsZero() {
+		cause, ok := diagnose.First(diagnose.Causes(found.After(found.Waits)))
+		if ok && cause.Level == diagnose.Error {
+			return &cause
+		}
+	}
+	cause, ok := diagnose.First(diagnose.Causes(found))
+	switch {
+	case !ok:
+		return nil
+	case !found.Waits.IsZero():
+		cause.Level = diagnose.Warning
+	}
+	return &cause
 }
 
 // installedSince is when the oldest effect that is still there was made; empty without.

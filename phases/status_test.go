@@ -138,6 +138,54 @@ func TestWaitForStatus(t *testing.T) {
 	}
 }
 
+// TestPresentCause: what ended before a wait may be mended, and must not end it.
+func TestPresentCause(t *testing.T) {
+	now := time.Now()
+	crashes := func(ago time.Duration) *diagnose.Evidence {
+		try := diagnose.Container{Name: "etcd", Exited: true, ExitCode: 1, Started: now.Add(-ago - time.Second), Finished: now.Add(-ago),
+			Log: []string{"Error: unknown flag: --nonsense"}}
+		return &diagnose.Evidence{
+			Machine: diagnose.Machine{Now: now, Settings: diagnose.Settings{NodeName: "n", Components: []string{"etcd"}}},
+			Since:   now.Add(-lookBack),
+			Pods:    []diagnose.Pod{{Namespace: "kube-system", Name: "etcd-n", Ready: true, Containers: []diagnose.Container{try}}},
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		ended time.Duration // before now
+		waits time.Duration // empty: nobody
+		want  diagnose.Level
+	}{
+		{"nobody waits", time.Minute, 0, diagnose.Error},
+		{"before the wait", time.Minute, 10 * time.Second, diagnose.Warning},
+		{"in it", time.Minute, 2 * time.Minute, diagnose.Error},
+	} {
+		found := crashes(c.ended)
+		if c.waits > 0 {
+			found.Waits = now.Add(-c.waits)
+		}
+		got := presentCause(found)
+		if got == nil || got.ID != "component-bad-flag" || got.Level != c.want {
+			t.Errorf("%s: want %s, got %+v", c.name, c.want, got)
+		}
+	}
+	if got := presentCause(&diagnose.Evidence{Machine: diagnose.Machine{System: diagnose.System{Systemd: true}, Cgroups: diagnose.Cgroups{Version: 2}}}); got != nil {
+		t.Errorf("of nothing: %+v", got)
+	}
+}
+
+// TestUsedDisks: the root of an image-based system is read-only, and so may be
+// programs that nobody installs.
+func TestUsedDisks(t *testing.T) {
+	env := testEnv(t, "default")
+	env.Bundle = nil
+	for _, d := range env.usedDisks() {
+		if d.Path == "/" || d.Path == binDir {
+			t.Errorf("init without a bundle does not write to %s", d.Path)
+		}
+	}
+}
+
 // TestWaitForStatusInterrupted: a signal is no verdict.
 func TestWaitForStatusInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

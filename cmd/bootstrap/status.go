@@ -19,6 +19,7 @@ import (
 
 type statusOptions struct {
 	wait    bool
+	waits   time.Time // when --wait began
 	timeout time.Duration
 	output  string
 	root    string
@@ -76,6 +77,7 @@ func runStatus(ctx context.Context, w io.Writer, o statusOptions) error {
 
 func (o statusOptions) status(ctx context.Context) (phases.Status, error) {
 	if o.wait {
+		o.waits = time.Now()
 		return phases.WaitForStatus(ctx, o.timeout, o.look)
 	}
 	return o.look(ctx)
@@ -95,7 +97,7 @@ func (o statusOptions) look(ctx context.Context) (phases.Status, error) {
 	if err != nil {
 		return phases.Status{}, err
 	}
-	return phases.CurrentStatus(ctx, &phases.Env{Host: h, Facts: facts})
+	return phases.CurrentStatus(ctx, &phases.Env{Host: h, Facts: facts, Waits: o.waits})
 }
 
 // shownStatus is a status without secrets that it can have from logs and servers.

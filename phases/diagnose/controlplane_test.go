@@ -43,6 +43,8 @@ const (
 	etcdDenied   = `{"level":"fatal","msg":"discovery failed","error":"cannot access data directory: open /var/lib/etcd/.touch: permission denied"}`
 	etcdCRC      = `{"level":"panic","msg":"failed to recover v3 backend from snapshot","error":"failed to find database snapshot file (snap: snapshot file doesn't exist)"}`
 	etcdNoVote   = `{"level":"info","ts":"2026-11-25T04:09:24.815683Z","logger":"raft","caller":"v3@v3.6.0/raft.go:988","msg":"a016e5546deb2e30 is starting a new election at term 2"}`
+	etcdAsks     = `{"level":"info","ts":"2026-11-25T04:09:24.815700Z","logger":"raft","caller":"v3@v3.6.0/raft.go:1064","msg":"a016e5546deb2e30 [logterm: 2, index: 1207] sent MsgPreVote request to 3cc09e483eec2872 at term 2"}`
+	etcdElected  = `{"level":"info","ts":"2026-11-25T04:09:24.915700Z","logger":"raft","caller":"v3@v3.6.0/node.go:339","msg":"raft.node: a016e5546deb2e30 elected leader a016e5546deb2e30 at term 3"}`
 	etcdSlow     = `{"level":"warn","ts":"2026-11-25T04:01:30.1Z","caller":"wal/wal.go:875","msg":"slow fdatasync","took":"1.503s","expected-duration":"1s"}`
 	apiDials     = `W1125 03:47:16.449299       1 logging.go:55] [core] [Channel #6 SubChannel #8] grpc: addrConn.createTransport failed to connect to {Addr: "127.0.0.1:4001", ServerName: "127.0.0.1:4001", }. Err: connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:4001: connect: connection refused"`
 	apiCancels   = `W1125 03:44:02.599806       1 logging.go:55] [core] [Channel #195 SubChannel #196] grpc: addrConn.createTransport failed to connect to {Addr: "127.0.0.1:2379", ServerName: "127.0.0.1:2379", }. Err: connection error: desc = "transport: authentication handshake failed: context canceled"`
@@ -58,8 +60,11 @@ func TestControlPlaneCauses(t *testing.T) {
 	elsewhere.Settings.ExternalEtcd = []string{"http://127.0.0.1:4001"}
 	waits := componentRuns("kube-apiserver", apiDials)
 	waits.Settings.ExternalEtcd = elsewhere.Settings.ExternalEtcd
-	noQuorum := componentRuns("etcd", etcdNoVote)
-	noQuorum.Etcd = Server{Dial: Open, Error: "context deadline exceeded"}
+	noQuorum, alone := componentRuns("etcd", etcdNoVote, etcdAsks), componentRuns("etcd", etcdNoVote)
+	lostAgain := componentRuns("etcd", etcdElected, etcdNoVote, etcdAsks)
+	for _, e := range []*Evidence{noQuorum, alone, lostAgain} {
+		e.Etcd = Server{Dial: Open, Error: "context deadline exceeded"}
+	}
 	for _, c := range []causeTest{
 		{"flag", componentEnded("kube-apiserver", apiBadFlag), "component-bad-flag", Error, []string{"kube-apiserver", "--max-requests-inflight", "plenty"}},
 		{"unknown flag", componentEnded("kube-scheduler", apiNoFlag), "component-bad-flag", Error, []string{"kube-scheduler", "--max-requests"}},
@@ -74,6 +79,8 @@ func TestControlPlaneCauses(t *testing.T) {
 		{"owner", componentEnded("etcd", etcdDenied), "etcd-no-permission", Error, nil},
 		{"corrupt", componentEnded("etcd", etcdCRC), "etcd-corrupt", Error, nil},
 		{"quorum", noQuorum, "etcd-no-quorum", Error, nil},
+		{"quorum lost after a leader", lostAgain, "etcd-no-quorum", Error, nil},
+		{"nobody else was asked", alone, "etcd-no-quorum", Warning, nil},
 		{"slow disk", componentRuns("etcd", etcdSlow), "etcd-slow-disk", Warning, []string{"/var/lib/etcd"}},
 		{"firewall", dropped, "firewall-drops-api", Error, []string{"10.0.0.1:6443"}},
 		{"etcd elsewhere, for a while", waits, "external-etcd-unreachable", Warning, []string{"127.0.0.1:4001", "connection refused"}},
@@ -99,8 +106,8 @@ func TestControlPlaneHasNoCause(t *testing.T) {
 	free.Listening, free.Pods[0].Containers[0].Attempt = []string{"2379"}, 0
 	refused := componentRuns("kube-apiserver")
 	refused.API = Server{Address: "10.0.0.1:6443", Dial: Refused}
-	elected := componentRuns("etcd", etcdNoVote)
-	elected.Etcd = Server{Dial: Open, Status: 200}
+	elected, slowToAnswer := componentRuns("etcd", etcdNoVote), componentRuns("etcd", etcdNoVote, etcdAsks, etcdElected)
+	elected.Etcd, slowToAnswer.Etcd = Server{Dial: Open, Status: 200}, Server{Dial: Open, Error: "context deadline exceeded"}
 	for _, c := range []causeTest{
 		{name: "the port of a try that is on its way out", evidence: replaced},
 		{name: "whoever held the port is gone", evidence: free},
@@ -108,6 +115,7 @@ func TestControlPlaneHasNoCause(t *testing.T) {
 		{name: "it has run since", evidence: sinceUp},
 		{name: "nobody listens yet", evidence: refused},
 		{name: "a leader was elected", evidence: elected},
+		{name: "a leader was elected, and etcd is slow to answer", evidence: slowToAnswer},
 		{name: "etcd is asked again", evidence: componentRuns("kube-apiserver", apiDials)},
 		{name: "a connection that was given up", evidence: componentRuns("kube-apiserver", apiCancels)},
 		{name: "what is no static pod of ours", evidence: componentEnded("somebody", apiBadFlag)},

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"regexp"
+	"slices"
 )
 
 // What etcd says of its data and its disk.
@@ -12,7 +13,9 @@ var (
 	noAccess  = regexp.MustCompile(`(?:open|mkdir|access|stat|create|fsync|lock)? ?(/\S+)?:? ?permission denied`)
 	corrupt   = regexp.MustCompile(`crc mismatch|file corrupt|invalid database|checksum error|snap: .*(?:corrupt|empty)|wal: (?:file not found|crc|slice|max entry)|max entry size limit exceeded|unexpected EOF|failed to recover v3 backend|version mismatch`)
 	saysSlow  = regexp.MustCompile(`slow fdatasync|slow fsync|leader failed to send out heartbeat on time`)
-	noLeader  = regexp.MustCompile(`no leader|lost leader|is starting a new election|prober detected unhealthy status|failed to reach the peer`)
+	noLeader  = regexp.MustCompile(`no leader|lost leader|is starting a new election|` + peerAsked.String())
+	peerAsked = regexp.MustCompile(`sent Msg(?:Pre)?Vote request to|prober detected unhealthy status|failed to reach the peer`)
+	elected   = regexp.MustCompile(`elected leader|became leader`)
 	quotaFull = regexp.MustCompile(`database space exceeded|alarm.*NOSPACE|NOSPACE`)
 )
 
@@ -110,20 +113,33 @@ func etcdQuota(e *Evidence) []Finding {
 	return []Finding{{Level: Warning, What: "etcd refuses writes: its database has reached its quota", See: e.logCommand("etcd"), Excerpt: excerpt(line)}}
 }
 
-// etcdNoQuorum goes by etcd's own answer while it runs: its log may be of before.
+// etcdNoQuorum goes by etcd's own answer while it runs, as its log may be of before. It
+// is certain where others were asked: every member that starts alone elects itself.
 func etcdNoQuorum(e *Evidence) []Finding {
 	c := e.container("etcd")
 	if c == nil || !c.Running || e.Now.Sub(c.Started) < steady || e.Etcd.Dial != Open || e.Etcd.Status == 200 {
 		return nil
 	}
-	line, match := lastMatch(lastLines(c.Log, 20), noLeader)
+	log := sinceElected(lastLines(c.Log, 20))
+	line, match := lastMatch(log, noLeader)
 	if match == nil {
 		return nil
 	}
-	return []Finding{{
-		Level: Error, What: "etcd runs but has no leader: members that its data names do not answer",
-		See: e.logCommand("etcd"), Excerpt: excerpt(line),
-	}}
+	f := Finding{Level: Warning, What: "etcd runs but has no leader yet", See: e.logCommand("etcd"), Excerpt: excerpt(line)}
+	if line, match := lastMatch(log, peerAsked); match != nil {
+		f.Level, f.What, f.Excerpt = Error, "etcd runs but has no leader: members that its data names do not answer", excerpt(line)
+	}
+	return []Finding{f}
+}
+
+// sinceElected is what was logged after the last leader was found.
+func sinceElected(log []string) []string {
+	for i, line := range slices.Backward(log) {
+		if elected.MatchString(line) {
+			return log[i+1:]
+		}
+	}
+	return log
 }
 
 func etcdSlowDisk(e *Evidence) []Finding {

@@ -280,6 +280,14 @@ func (e *Evidence) After(moment time.Time) *Evidence {
 	return &later
 }
 
+// waited is for how long the present wait goes on.
+func (e *Evidence) waited() time.Duration {
+	if e.Waits.IsZero() {
+		return 0
+	}
+	return e.Now.Sub(e.Waits)
+}
+
 // steady is how long a container runs before what ended its last try counts as over.
 const steady = 10 * time.Second
 

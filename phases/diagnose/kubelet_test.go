@@ -179,3 +179,13 @@ func TestStoppedKubelet(t *testing.T) {
 		t.Run(c.name, c.run)
 	}
 }
+
+// TestAfter: what was logged before a moment is not in the evidence after it.
+func TestAfter(t *testing.T) {
+	e := podsFail()
+	e.Journal[kubeletUnit] = append(logged(20*time.Second, saysOther), logged(time.Second, saysFlag)...)
+	later := e.After(lookedAt.Add(-10 * time.Second))
+	if got := later.Journal[kubeletUnit]; len(got) != 1 || got[0].Text != saysFlag || len(e.Journal[kubeletUnit]) != 2 {
+		t.Errorf("got %+v", got)
+	}
+}

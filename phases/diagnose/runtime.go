@@ -171,8 +171,12 @@ func runtimeNotListening(e *Evidence) []Finding {
 	if match[1] == "connection refused" {
 		what = "nobody listens"
 	}
+	level := Error
+	if !e.isContainerd() && e.waited() < steady {
+		level = Warning // systemd may be starting it
+	}
 	return []Finding{{
-		Level: Error, What: fmt.Sprintf("no container runtime at %s: %s", e.socket(), what),
+		Level: level, What: fmt.Sprintf("no container runtime at %s: %s", e.socket(), what),
 		See: "ss -lxp | grep -e containerd -e crio -e docker", Excerpt: excerpt(e.RuntimeError),
 	}}
 }

@@ -29,6 +29,11 @@ const (
 
 func TestRuntimeCauses(t *testing.T) {
 	running := Unit{Load: "loaded", Active: "active", Sub: "running", Started: lookedAt.Add(-time.Minute)}
+	waitedFor := func(waited time.Duration, err string) *Evidence {
+		e := runtimeFails("/run/crio/crio.sock", err, running)
+		e.Waits = lookedAt.Add(-waited)
+		return e
+	}
 	again := Unit{Load: "loaded", Active: "activating", Sub: "auto-restart", Started: lookedAt.Add(-2 * time.Second)}
 	for _, c := range []causeTest{
 		{"masked", runtimeFails(containerdSocket, noSocket, Unit{Load: "masked", Active: "inactive"}), "unit-masked", Error, []string{"containerd.service"}},
@@ -39,8 +44,10 @@ func TestRuntimeCauses(t *testing.T) {
 		{"CRI off", runtimeFails(containerdSocket, criOff, running), "runtime-without-cri", Error, []string{"disabled"}},
 		{"CRI lacks inotify", runtimeFails(containerdSocket, criOff, running, criNoWatch), "inotify-used-up", Error, []string{"containerd", "inotify"}},
 		{"CRI does not load", runtimeFails(containerdSocket, criOff, running, criFailed), "runtime-without-cri", Error, []string{"could not load", "default_runtime_name"}},
-		{"no socket", runtimeFails("/run/crio/crio.sock", noSocket, running), "runtime-not-listening", Error, []string{"/run/crio/crio.sock", "no socket"}},
-		{"nobody there", runtimeFails("/run/crio/crio.sock", staleSocket, running), "runtime-not-listening", Error, []string{"nobody"}},
+		{"no socket", waitedFor(11*time.Second, noSocket), "runtime-not-listening", Error, []string{"/run/crio/crio.sock", "no socket"}},
+		{"nobody there", waitedFor(11*time.Second, staleSocket), "runtime-not-listening", Error, []string{"nobody"}},
+		{"another runtime may be starting", waitedFor(9*time.Second, noSocket), "runtime-not-listening", Warning, nil},
+		{"nobody has waited for another runtime", runtimeFails("/run/crio/crio.sock", noSocket, running), "runtime-not-listening", Warning, nil},
 		{"another socket than its own", runtimeFails(containerdSocket, noSocket, running), "runtime-not-listening", Error, []string{containerdSocket}},
 		{"no CRI at all", runtimeFails("/run/dbus/system_bus_socket", otherServer, running), "runtime-not-cri", Error, []string{"/run/dbus/system_bus_socket"}},
 		{"hangs", runtimeFails(containerdSocket, hangs, running), "runtime-hangs", Warning, []string{containerdSocket}},
