@@ -38,7 +38,7 @@ func (e *Env) slowParts() []part {
 		return parts
 	}
 	return append(parts,
-		part{"inotify limits", e.lookAtInotify(inotifyAsked)},
+		part{"inotify limits", e.lookAtInotify(diagnose.InotifyNeeded)},
 		part{"name servers", e.askNameServers},
 		part{"hostname", e.lookUpHostname},
 		part{"controlPlaneEndpoint", e.lookUpEndpoint},
@@ -48,9 +48,6 @@ func (e *Env) slowParts() []part {
 		part{"disk latency", e.measureDisk},
 	)
 }
-
-// inotifyAsked is what kubelet, containerd and the components take together.
-const inotifyAsked = 16
 
 // measureTime is short, as other parts wait for it.
 const measureTime = 600 * time.Millisecond

@@ -98,7 +98,8 @@ func (e *Env) lookAtClock(context.Context) (note, error) {
 }
 
 func (e *Env) lookAtResolver(context.Context) (note, error) {
-	r := diagnose.Resolver{File: e.resolverFile()}
+	_, own := e.Config.Kubelet["resolvConf"].(string)
+	r := diagnose.Resolver{Read: true, Own: own, File: e.resolverFile()}
 	if r.File == "" {
 		return func(m *diagnose.Machine) { m.Resolver = r }, nil
 	}
@@ -107,10 +108,12 @@ func (e *Env) lookAtResolver(context.Context) (note, error) {
 	if !r.Missing {
 		r.Servers, err = e.Host.NameServers(r.File)
 	}
+	err = ignoring(err, fs.ErrNotExist)
+	r.Read = err == nil
 	return func(m *diagnose.Machine) {
 		r.Silent = m.Resolver.Silent
 		m.Resolver = r
-	}, ignoring(err, fs.ErrNotExist)
+	}, err
 }
 
 // resolverFile is what the kubelet makes pods' resolv.conf from.
@@ -131,7 +134,7 @@ func ignoring(err, kind error) error {
 func (e *Env) lookAtKernel(context.Context) (note, error) {
 	f := e.Facts
 	system := diagnose.System{
-		Systemd: f.Systemd, CPUs: f.CPUs, Memory: f.Memory, Swap: f.Swap,
+		Read: true, Systemd: f.Systemd, CPUs: f.CPUs, Memory: f.Memory, Swap: f.Swap,
 		OOMScores: f.SysResource || os.Geteuid() != 0, // of another user's rights this tells nothing
 		Kernel:    f.Kernel, KernelTooOld: f.Kernel != "" && host.OlderKernel(f.Kernel, 5, 4), SELinux: e.Host.Enforcing(),
 	}

@@ -38,7 +38,7 @@ func cgroupEntries() []Entry {
 }
 
 func noCgroups(m *Machine) []Finding {
-	return findingIf(m.Cgroups.Version == 0 && m.System.Systemd, Finding{Level: Error, What: "no cgroups are mounted at /sys/fs/cgroup: no pod can run"})
+	return findingIf(m.System.Read && m.Cgroups.Version == 0 && m.System.Systemd, Finding{Level: Error, What: "no cgroups are mounted at /sys/fs/cgroup: no pod can run"})
 }
 
 func controllersMissing(m *Machine) []Finding {

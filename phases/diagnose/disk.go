@@ -77,12 +77,6 @@ func diskEntries() []Entry {
 			},
 		},
 		{
-			ID: "etcd-disk-slow", Title: "the disk is slow for etcd",
-			Means:  "etcd answers a write only when the disk has it for good (fdatasync). Slow disks make the API server slow, and leases run out: components end and start again.",
-			Remedy: "put etcd's data on an SSD: etcd.local.dataDir in the config file",
-			Check:  slowDisk,
-		},
-		{
 			ID: "etcd-on-tmpfs", Title: "etcd's data lies in memory or on a network",
 			Means:  "In memory (tmpfs) the cluster is gone after the next boot. Over a network (NFS) locks and syncs do not hold what etcd relies on.",
 			Remedy: "put etcd's data on a local disk: etcd.local.dataDir in the config file",
@@ -182,6 +176,10 @@ func diskNearlyFull(m *Machine) []Finding {
 }
 
 const minInodes = 100
+
+func (d Disk) isFull() bool {
+	return d.Size > 0 && (d.Free < minFree || d.Inodes > 0 && d.FreeInodes < minInodes)
+}
 
 func inodesUsedUp(m *Machine) []Finding {
 	return perDevice(m, func(d Disk) []Finding {

@@ -71,10 +71,11 @@ func etcdEntries() []Entry {
 		},
 		{
 			ID:     "etcd-slow-disk",
-			Title:  "etcd waits long for its disk",
-			Means:  "Each write must be on the disk before it counts. Above 10 ms (99th percentile) leaders change and the API server times out.",
+			Title:  "the disk is slow for etcd",
+			Means:  "etcd answers a write only when the disk has it for good (fdatasync). Above 10 ms (99th percentile) the API server is slow, and leases run out: components end and start again.",
 			Remedy: "put etcd's data on a disk of its own, an SSD (etcd.local.dataDir), and see what else writes: iostat -x 1",
 			Link:   links + "hardware/",
+			Check:  slowDisk,
 			Cause:  etcdSlowDisk,
 		},
 	}

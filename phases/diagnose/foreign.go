@@ -26,9 +26,9 @@ func foreignEntries() []Entry {
 		},
 		{
 			ID: "foreign-static-pod", Title: "the static pod directory holds files of others",
-			Means:  "The kubelet starts every file in it that does not begin with a dot as a pod, backups too: a copy of a manifest runs beside, or instead of, the manifest.",
+			Means:  "The kubelet starts every file in it that does not begin with a dot as a pod, backups too: a copy of a manifest runs beside, or instead of, the manifest, which may start anew when the copy goes.",
 			Remedy: "move the file to another folder",
-			Check:  foreignStaticPod,
+			Check:  foreignStaticPod, Cause: foreignManifest,
 		},
 		{
 			ID: "cni-plugin-missing", Title: "a CNI configuration names a plugin that nobody has",

@@ -40,8 +40,8 @@ const (
 	KernelReplaced ModuleState = "replaced" // the modules on disk are of another kernel
 )
 
-// roomForInotify is how many instances kubelet, containerd and the components take.
-const roomForInotify = 16
+// InotifyNeeded is how many instances kubelet, containerd and the components take.
+const InotifyNeeded = 16
 
 func kernelEntries() []Entry {
 	return []Entry{
@@ -120,7 +120,7 @@ func inotifyUsedUp(m *Machine) []Finding {
 
 func inotifyLow(m *Machine) []Finding {
 	l := m.Limits
-	few := l.InotifyAsked >= roomForInotify && l.InotifyLeft > 0 && l.InotifyLeft < roomForInotify
+	few := l.InotifyAsked >= InotifyNeeded && l.InotifyLeft > 0 && l.InotifyLeft < InotifyNeeded
 	if few {
 		return []Finding{{Level: Warning, What: fmt.Sprintf("only %d inotify instances are left, of %d (fs.inotify.max_user_instances)", l.InotifyLeft, l.InotifyInstances)}}
 	}

@@ -24,6 +24,7 @@ var (
 	kubeletReadOnly = regexp.MustCompile(`(/var/lib/kubelet[^\s:\\"]*)\\?"?: read-only file system`)
 	noInotify       = regexp.MustCompile(`inotify\S*: too many open files|(?i:(?:create|new|init)\w* .*(?:inotify|watcher)).*too many open files`)
 	noResolvConf    = regexp.MustCompile(`"Could not open resolv conf file\." err="open ([^:]+): ([^"]+)"`)
+	evictedNobody   = regexp.MustCompile(`able to reduce resource pressure without evicting pods`)
 	evicting        = regexp.MustCompile(`"Eviction manager: attempting to reclaim" resourceName="([^"]+)"`)
 )
 
@@ -36,7 +37,7 @@ func kubeletEntries() []Entry {
 			Means:  "The kubelet keeps its certificate, its state and the volumes of pods in /var/lib/kubelet.",
 			Remedy: "free space or inodes there (df -h /var/lib/kubelet; df -i /var/lib/kubelet), then run bootstrap init again",
 			Check:  func(m *Machine) []Finding { return diskFull(m, "kubelet") },
-			Cause:  func(e *Evidence) []Finding { return e.kubeletDisk(kubeletFull, "is full") },
+			Cause:  func(e *Evidence) []Finding { return e.kubeletDisk(kubeletFull, "is full", Disk.isFull) },
 		},
 		{
 			ID:     "kubelet-disk-read-only",
@@ -44,7 +45,9 @@ func kubeletEntries() []Entry {
 			Means:  "It was mounted so, or the kernel has made it so after an error of the disk.",
 			Remedy: "see the kernel's log for errors of the disk (dmesg), mount it writable, then run bootstrap init again",
 			Check:  func(m *Machine) []Finding { return diskReadOnly(m, "kubelet") },
-			Cause:  func(e *Evidence) []Finding { return e.kubeletDisk(kubeletReadOnly, "is read-only") },
+			Cause: func(e *Evidence) []Finding {
+				return e.kubeletDisk(kubeletReadOnly, "is read-only", func(d Disk) bool { return d.ReadOnly })
+			},
 		},
 		{
 			ID:     "kubelet-stopped",
@@ -151,14 +154,19 @@ func kubeletPortTaken(e *Evidence) []Finding {
 	}}
 }
 
-// kubeletDisk holds until a pod has come up since it was said.
-func (e *Evidence) kubeletDisk(pattern *regexp.Regexp, what string) []Finding {
+// kubeletDisk holds until a pod has come up since it was said, and is certain while the
+// file system is so.
+func (e *Evidence) kubeletDisk(pattern *regexp.Regexp, what string, is func(Disk) bool) []Finding {
 	last, match := e.lastSaid(pattern)
 	if match == nil || e.podSince(last.At) {
 		return nil
 	}
+	level := e.again(pattern, last)
+	if slices.ContainsFunc(e.Disks, func(d Disk) bool { return d.Daemon == "kubelet" && is(d) }) {
+		level = Error
+	}
 	return []Finding{{
-		Level: Error, What: fmt.Sprintf("the kubelet can't write %s: its file system %s", match[1], what),
+		Level: level, What: fmt.Sprintf("the kubelet can't write %s: its file system %s", match[1], what),
 		See: "df -h /var/lib/kubelet; df -i /var/lib/kubelet", Excerpt: excerpt(last.Text),
 	}}
 }
@@ -174,6 +182,17 @@ func (e *Evidence) lastSaid(pattern *regexp.Regexp) (Line, []string) {
 		}
 	}
 	return Line{}, nil
+}
+
+// again is certain of what was said before as well: one look after the other finds the
+// same line.
+func (e *Evidence) again(pattern *regexp.Regexp, last Line) Level {
+	for _, l := range e.Journal[kubeletUnit] {
+		if last.At.Sub(l.At) >= time.Second && last.At.Sub(l.At) <= sayAgain && pattern.MatchString(l.Text) {
+			return Error
+		}
+	}
+	return Warning
 }
 
 // podSince tells whether any pod was made after a moment.
@@ -222,6 +241,7 @@ func inotifyMissed(e *Evidence) []Finding {
 }
 
 // resolverMissed goes by what the kubelet says: it may read another file than init meant.
+// One that is there now may have come since.
 func resolverMissed(e *Evidence) []Finding {
 	if found := resolverFileMissing(&e.Machine); found != nil {
 		return found
@@ -230,23 +250,35 @@ func resolverMissed(e *Evidence) []Finding {
 	if match == nil || e.podSince(last.At) {
 		return nil
 	}
+	level := e.again(noResolvConf, last)
+	if e.Resolver.Read && e.Resolver.File == match[1] {
+		level = Warning
+	}
 	return []Finding{{
-		Level: Error, What: fmt.Sprintf("the kubelet starts no pod, as it can't read the resolvers in %s: %s", match[1], match[2]),
+		Level: level, What: fmt.Sprintf("the kubelet starts no pod, as it can't read the resolvers in %s: %s", match[1], match[2]),
 		See: "ls -l " + match[1], Excerpt: excerpt(last.Text),
 	}}
 }
 
-// nodePressure is said every ten seconds as long as it lasts.
+// nodePressure is said every ten seconds as long as it lasts, also where it is enough to
+// remove images. Static pods run all the same: only addons can wait for it in vain.
 func nodePressure(e *Evidence) []Finding {
 	last, match := e.lastSaid(evicting)
 	if match == nil {
 		return nil
 	}
+	if enough, found := e.lastSaid(evictedNobody); found != nil && !enough.At.Before(last.At) {
+		return nil
+	}
+	level := Warning
+	if e.Addons {
+		level = e.again(evicting, last)
+	}
 	see := "df -h /var/lib/kubelet"
 	if match[1] == "memory" {
 		see = "free -m"
 	}
-	return []Finding{{Level: Error, What: fmt.Sprintf("the kubelet evicts pods and takes no new ones: too little %s is left", match[1]), See: see, Excerpt: excerpt(last.Text)}}
+	return []Finding{{Level: level, What: fmt.Sprintf("the kubelet evicts pods and takes no new ones: too little %s is left", match[1]), See: see, Excerpt: excerpt(last.Text)}}
 }
 
 // kubeletStopped is certain of a kubelet that has run in this time: init itself may not

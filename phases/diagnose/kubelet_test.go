@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -73,10 +74,20 @@ const (
 	saysCRI    = `E1125 03:42:52.062857    1618 run.go:72] "command failed" err="failed to run Kubelet: validate service connection: validate CRI v1 runtime API for endpoint \"unix:///run/containerd/containerd.sock\": rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial unix /run/containerd/containerd.sock: connect: no such file or directory\""`
 	saysResolv = `E1125 03:47:50.569535    7369 dns.go:285] "Could not open resolv conf file." err="open /etc/resolv.conf.missing: no such file or directory"`
 	saysEvict  = `I1125 03:48:08.435503    8232 eviction_manager.go:383] "Eviction manager: attempting to reclaim" resourceName="ephemeral-storage"`
+	saysEnough = `I1125 03:48:08.935503    8232 eviction_manager.go:394] "Eviction manager: able to reduce resource pressure without evicting pods." resourceName="ephemeral-storage"`
 	saysOther  = `E1125 03:44:57.962688    3022 run.go:72] "command failed" err="failed to run Kubelet: no such luck"`
 )
 
 func TestKubeletCauses(t *testing.T) {
+	full, readOnly := kubeletCrashes(saysFull), kubeletCrashes(saysRO)
+	full.Disks = []Disk{{Path: "/var/lib/kubelet", Daemon: "kubelet", Size: 10 * mib, Free: 4096}}
+	readOnly.Disks = []Disk{{Path: "/var/lib/kubelet", Daemon: "kubelet", ReadOnly: true}}
+	pressure := saidTwice(saysEvict)
+	pressure.Addons = true
+	static, once := saidTwice(saysEvict), kubeletCrashes(saysEvict)
+	once.Addons = true
+	fileIsThere := saidTwice(saysResolv)
+	fileIsThere.Resolver = Resolver{Read: true, File: "/etc/resolv.conf.missing", Servers: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}
 	masked := kubeletCrashes()
 	masked.Units[kubeletUnit] = Unit{Load: "masked", Active: "inactive"}
 	for _, c := range []causeTest{
@@ -87,16 +98,33 @@ func TestKubeletCauses(t *testing.T) {
 		{"swap", kubeletCrashes(saysSwap), "kubelet-swap", Error, []string{"swap"}},
 		{"cgroup", kubeletCrashes(saysCgroup), "kubelet-cgroups", Error, []string{"memory"}},
 		{"port", kubeletCrashes(saysPort), "kubelet-port-taken", Error, []string{"0.0.0.0:10250"}},
-		{"full disk", kubeletCrashes(saysFull), "kubelet-disk-full", Error, []string{"/var/lib/kubelet/.1899017008", "full"}},
-		{"read-only disk", kubeletCrashes(saysRO), "kubelet-disk-read-only", Error, []string{"/var/lib/kubelet/pod-resources", "read-only"}},
+		{"full disk", full, "kubelet-disk-full", Error, []string{"/var/lib/kubelet/.1899017008", "full"}},
+		{"full disk, said twice", saidTwice(saysFull), "kubelet-disk-full", Error, nil},
+		{"full disk, said once", kubeletCrashes(saysFull), "kubelet-disk-full", Warning, nil},
+		{"read-only disk, said twice", saidTwice(saysRO), "kubelet-disk-read-only", Error, []string{"/var/lib/kubelet/pod-resources", "read-only"}},
+		{"read-only disk, said once", kubeletCrashes(saysRO), "kubelet-disk-read-only", Warning, nil},
 		{"inotify", kubeletCrashes(saysWatch), "inotify-used-up", Error, []string{"inotify"}},
 		{"inotify of its files only", kubeletCrashes(strings.Replace(saysWatch, "Failed to start cAdvisor", "Failed to watch CA file, will retry later", 1)), "inotify-used-up", Warning, []string{"inotify"}},
-		{"resolver", kubeletCrashes(saysResolv), "resolver-file-missing", Error, []string{"/etc/resolv.conf.missing", "no such file"}},
-		{"pressure", kubeletCrashes(saysEvict), "node-pressure", Error, []string{"ephemeral-storage"}},
+		{"resolver", saidTwice(saysResolv), "resolver-file-missing", Error, []string{"/etc/resolv.conf.missing", "no such file"}},
+		{"resolver, said once", kubeletCrashes(saysResolv), "resolver-file-missing", Warning, nil},
+		{"resolver that is there now", fileIsThere, "resolver-file-missing", Warning, nil},
+		{"pressure", pressure, "node-pressure", Error, []string{"ephemeral-storage"}},
+		{"pressure, said once", once, "node-pressure", Warning, nil},
+		{"pressure, while static pods are waited for", static, "node-pressure", Warning, nil},
 		{"anything, three times", kubeletCrashes(saysOther, saysOther, saysOther), "kubelet-fails", Error, []string{"no such luck"}},
 	} {
 		t.Run(c.name, c.run)
 	}
+	if f, _ := First(Causes(readOnly)); f.ID != "kubelet-disk-read-only" || f.Level != Error {
+		t.Errorf("said once, and it is so: %+v", f)
+	}
+}
+
+// saidTwice is a machine on which the kubelet has said a line each ten seconds.
+func saidTwice(text string) *Evidence {
+	e := kubeletCrashes(text)
+	e.Journal[kubeletUnit] = append(logged(11*time.Second, text), e.Journal[kubeletUnit]...)
+	return e
 }
 
 // TestKubeletHasNoCause is of machines that are only slow, or were mended.
@@ -120,6 +148,9 @@ func TestKubeletHasNoCause(t *testing.T) {
 	}
 	unknown := kubeletCrashes(saysFlag)
 	unknown.Units = nil // systemd did not answer
+	enough := saidTwice(saysEvict)
+	enough.Addons = true
+	enough.Journal[kubeletUnit] = append(enough.Journal[kubeletUnit], logged(time.Second, saysEnough)...)
 	free := kubeletCrashes(saysPort)
 	free.Listening = nil
 	late := kubeletCrashes(saysCRI, saysCRI, saysCRI)
@@ -134,6 +165,7 @@ func TestKubeletHasNoCause(t *testing.T) {
 		{name: "space since", evidence: podSince(saysFull)},
 		{name: "writable since", evidence: podSince(saysRO)},
 		{name: "a resolver since", evidence: podSince(saysResolv)},
+		{name: "it was enough to remove images", evidence: enough},
 		{name: "no pressure for a while", evidence: longAgo(saysEvict)},
 		{name: "inotify long ago", evidence: longAgo(saysWatch)},
 	} {

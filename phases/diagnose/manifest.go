@@ -29,14 +29,6 @@ func manifestEntries() []Entry {
 			Remedy: "move one of the files out of the folder",
 			Cause:  portConflict,
 		},
-		{
-			ID:    "manifest-foreign",
-			Title: "a second manifest of a control plane component lies in the static pod folder",
-			Means: "The kubelet runs every file there, whatever its ending: a copy that was kept beside a manifest is a second pod, " +
-				"and may take the place of the first. The kubelet may start the pod anew when the copy goes.",
-			Remedy: "keep copies elsewhere: move the file out of the folder",
-			Cause:  foreignManifest,
-		},
 	}
 }
 

@@ -15,7 +15,7 @@ func TestManifestCauses(t *testing.T) {
 	checkFinding(t, first(t, Evidence{Manifests: []Manifest{etcd}, Files: gone}), "manifest-gone", Error, api.Path, "bootstrap init")
 	checkFinding(t, first(t, of(api, Manifest{Path: dir + "x.yaml", Name: "default/x", Ports: []int{1, 6443}})), "manifest-port-conflict", Error, api.Path, dir+"x.yaml", "6443")
 	copied := Manifest{Path: dir + "etcd.yaml.bak", Name: "kube-system/etcd", Ports: etcd.Ports}
-	checkFinding(t, first(t, of(copied)), "manifest-foreign", Warning, copied.Path, etcd.Path, "mv "+copied.Path)
+	checkFinding(t, first(t, of(copied)), "foreign-static-pod", Warning, copied.Path, etcd.Path, "mv "+copied.Path)
 
 	moved := api
 	moved.Path = dir + "api.yaml"

@@ -22,6 +22,7 @@ var (
 	cannotRun   = regexp.MustCompile(`exec "?(/[^\s:"]+)"?: (exec format error|permission denied|no such file or directory)|exec: "([^"]+)": ((?:stat [^:]+: )?(?:exec format error|permission denied|no such file or directory|executable file not found in \$PATH|is a directory))`)
 	cniMissing  = regexp.MustCompile(`failed to find plugin "([^"]+)" in path \[([^\]]*)\]`)
 	cniInvalid  = regexp.MustCompile(`failed to load CNI config(?: list)? file.*`)
+	pullMayPass = regexp.MustCompile(`(?i)deadline exceeded|time(?:d )?out|429|too ?many ?requests|rate limit|connection reset|temporary|50[234] `)
 	mayPass     = regexp.MustCompile(`(?i)deadline exceeded|is reserved for|timed out|timeout|canceled|cache`)
 )
 
@@ -158,12 +159,12 @@ func (e *Evidence) holds(f *syncFailure) bool {
 }
 
 // isUpSince tells whether the container, or the sandbox if it is about that, came up
-// after a moment.
+// after a moment, be it that it has ended again.
 func (p Pod) isUpSince(at time.Time, container string) bool {
 	if container == "" && p.Ready && p.Created.After(at) {
 		return true
 	}
-	return slices.ContainsFunc(p.Containers, func(c Container) bool { return c.Running && c.Started.After(at) })
+	return slices.ContainsFunc(p.Containers, func(c Container) bool { return c.Started.After(at) })
 }
 
 // finding is certain for the control plane's own pods.
@@ -173,6 +174,15 @@ func (f syncFailure) finding(format string, args ...any) Finding {
 		level = Error
 	}
 	return Finding{Level: level, What: said(fmt.Sprintf(format, args...)), See: kubeletLog, Excerpt: excerpt(f.message)}
+}
+
+// pull is a finding about a registry, which may be busy.
+func (f syncFailure) pull(format string, args ...any) Finding {
+	found := f.finding(format, args...)
+	if pullMayPass.MatchString(f.message) {
+		found.Level = Warning
+	}
+	return found
 }
 
 func ofKind(kinds ...string) func(syncFailure) bool {
@@ -189,7 +199,7 @@ func pauseImageMissing(e *Evidence) []Finding {
 		return nil
 	}
 	match := pauseImage.FindStringSubmatch(f.message)
-	return []Finding{f.finding("%s does not start: the image that pods start with, %s, is not here and can't be pulled: %s", f.pod, match[1], pullReason(match[2]))}
+	return []Finding{f.pull("%s does not start: the image that pods start with, %s, is not here and can't be pulled: %s", f.pod, match[1], pullReason(match[2]))}
 }
 
 func imageMissing(e *Evidence) []Finding {
@@ -201,7 +211,7 @@ func imageMissing(e *Evidence) []Finding {
 	if m := anyImage.FindStringSubmatch(f.message); m != nil {
 		image = m[1]
 	}
-	return []Finding{f.finding("%s does not start: %s is not here and can't be pulled: %s", f.pod, image, pullReason(f.message))}
+	return []Finding{f.pull("%s does not start: %s is not here and can't be pulled: %s", f.pod, image, pullReason(f.message))}
 }
 
 // pullReason is what stands at the end of what the runtime says of a pull.
@@ -259,6 +269,7 @@ func (e *Evidence) oomKilled(name string, c *Container) *Finding {
 
 func (c Container) oomKilled() bool { return c.Reason == "OOMKilled" }
 
+// hostPathMissing is certain the second time, which comes after a second or two.
 func hostPathMissing(e *Evidence) []Finding {
 	f, ok := e.failedSync(says(hostPath))
 	if !ok {
@@ -267,6 +278,9 @@ func hostPathMissing(e *Evidence) []Finding {
 	match := hostPath.FindStringSubmatch(f.message)
 	found := f.finding("%s does not start: %s, which it mounts, is no %s or is not there", f.pod, match[1], match[2])
 	found.See = "ls -ld " + match[1]
+	if f.static {
+		found.Level = e.again(hostPath, Line{At: f.at})
+	}
 	return []Finding{found}
 }
 

@@ -36,6 +36,8 @@ func corednsSandbox(reason string) string {
 // What the runtime and the kubelet said in the faults of the same names.
 const (
 	pullRefused = `failed to pull and unpack image "registry.example/x:1": failed to resolve image: failed to do request: Head "https://registry.example/v2/x/manifests/1": dial tcp: lookup registry.example on 10.77.0.1:53: read udp 10.77.0.2:56004->10.77.0.1:53: read: connection refused`
+	pullSlow    = `failed to pull and unpack image "registry.example/x:1": failed to resolve image: failed to do request: Head "https://registry.example/v2/x/manifests/1": dial tcp 192.0.2.7:443: i/o timeout`
+	pullBusy    = `failed to pull and unpack image "registry.example/x:1": failed to copy: httpReadSeeker: failed open: unexpected status code https://registry.example/v2/x/blobs/sha256:1: 429 Too Many Requests - Server message: toomanyrequests: slow down`
 	pauseGone   = `failed to get sandbox image "registry.example/x:1": failed to pull image "registry.example/x:1": ` + pullRefused
 	runcGone    = `failed to create containerd task: failed to create shim task: OCI runtime create failed: unable to retrieve OCI runtime error (open /run/containerd/io.containerd.runtime.v2.task/k8s.io/2802/log.json: no such file or directory): fork/exec /usr/local/bin/runc: no such file or directory`
 	runcNowhere = `failed to create containerd task: failed to create shim task: OCI runtime create failed: unable to retrieve OCI runtime error (open /run/containerd/io.containerd.runtime.v2.task/k8s.io/2802/log.json: no such file or directory): exec: "runc": executable file not found in $PATH`
@@ -58,13 +60,19 @@ func etcdEnded(c Container) *Evidence {
 }
 
 func TestPodCauses(t *testing.T) {
+	pathTwice := podsFail(noPath)
+	pathTwice.Journal[kubeletUnit] = append(logged(2*time.Second, noPath), pathTwice.Journal[kubeletUnit]...)
 	for _, c := range []causeTest{
 		{"pause image", podsFail(etcdSandbox(pauseGone)), "pause-image-missing", Error, []string{"kube-system/etcd-n1", "registry.example/x:1", "connection refused"}},
 		{"image", podsFail(etcdContainer("ErrImagePull", pullRefused)), "image-missing", Error, []string{"kube-system/etcd-n1", "registry.example/x:1", "can't be pulled: dial tcp"}},
 		{"image, later", podsFail(etcdContainer("ImagePullBackOff", `Back-off pulling image "registry.example/x:1": ErrImagePull: `+pullRefused)), "image-missing", Error, nil},
+		{"image, from a slow registry", podsFail(etcdContainer("ErrImagePull", pullSlow)), "image-missing", Warning, []string{"i/o timeout"}},
+		{"image, from a busy registry", podsFail(etcdContainer("ErrImagePull", pullBusy)), "image-missing", Warning, []string{"429"}},
+		{"pause image, from a slow registry", podsFail(etcdSandbox(`failed to get sandbox image "registry.example/x:1": failed to pull image "registry.example/x:1": ` + pullSlow)), "pause-image-missing", Warning, nil},
 		{"runc", podsFail(etcdSandbox(runcGone)), "runc-missing", Error, []string{"/usr/local/bin/runc"}},
 		{"runc nowhere", podsFail(etcdSandbox(runcNowhere)), "runc-missing", Error, []string{"runc"}},
-		{"path", podsFail(noPath), "host-path-missing", Error, []string{"/srv/missing", "directory", "kube-system/etcd-n1"}},
+		{"path, said once", podsFail(noPath), "host-path-missing", Warning, nil},
+		{"path", pathTwice, "host-path-missing", Error, []string{"/srv/missing", "directory", "kube-system/etcd-n1"}},
 		{"seccomp", podsFail(etcdContainer("CreateContainerError", noSeccomp)), "container-not-created", Error, []string{"etcd of kube-system/etcd-n1", "seccomp/missing.json"}},
 		{"user", podsFail(etcdContainer("CreateContainerConfigError", notRoot)), "container-not-created", Error, []string{"non-root"}},
 		{"slow runtime", podsFail(etcdContainer("CreateContainerError", "context deadline exceeded")), "container-not-created", Warning, nil},
@@ -87,6 +95,9 @@ func TestPodsHaveNoCause(t *testing.T) {
 	runsSince := podsFail(etcdContainer("ErrImagePull", pullRefused), etcdContainer("CreateContainerError", noSeccomp))
 	runsSince.Pods = []Pod{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-5 * time.Second),
 		Containers: []Container{{Name: "etcd", Running: true, Started: lookedAt.Add(-500 * time.Millisecond)}}}}
+	endedSince := podsFail(etcdContainer("ErrImagePull", pullRefused))
+	endedSince.Pods = []Pod{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-5 * time.Second),
+		Containers: []Container{{Name: "etcd", Exited: true, Started: lookedAt.Add(-500 * time.Millisecond)}}}}
 	replaced := podsFail(etcdSandbox(pauseGone), etcdContainer("ErrImagePull", pullRefused), noPath)
 	replaced.StaticPods["etcd-n1"] = "uid-of-the-manifest-now"
 	replacedContainer := etcdEnded(Container{ExitCode: 255, Log: []string{"exec /usr/local/bin/etcd: exec format error"}})
@@ -102,6 +113,7 @@ func TestPodsHaveNoCause(t *testing.T) {
 	for _, c := range []causeTest{
 		{name: "a sandbox since", evidence: upSince},
 		{name: "a container since", evidence: runsSince},
+		{name: "a container since, which has ended", evidence: endedSince},
 		{name: "another manifest", evidence: replaced},
 		{name: "a container of another manifest", evidence: replacedContainer},
 		{name: "long ago", evidence: longAgo},

@@ -4,6 +4,7 @@ import "fmt"
 
 // System is what the machine and its kernel are.
 type System struct {
+	Read         bool // else nothing is known of it, nor of cgroups
 	Systemd      bool // runs this machine
 	CPUs         int
 	Memory       uint64 // bytes
@@ -24,7 +25,7 @@ func systemEntries() []Entry {
 			Means:  "bootstrap gives the kubelet and containerd to systemd, which keeps them running. In a container without systemd, or with another init system, nobody would start them.",
 			Remedy: "use a machine, or a container, that systemd boots",
 			Check: func(m *Machine) []Finding {
-				return findingIf(!m.System.Systemd, Finding{Level: Error, What: "systemd does not run this machine, and it has to start the kubelet"})
+				return findingIf(m.System.Read && !m.System.Systemd, Finding{Level: Error, What: "systemd does not run this machine, and it has to start the kubelet"})
 			},
 		},
 		{
@@ -32,7 +33,7 @@ func systemEntries() []Entry {
 			Means:  "etcd, the API server and the controllers share the CPUs. With one, leases run out under load and components end and start again.",
 			Remedy: "give the machine a second CPU",
 			Check: func(m *Machine) []Finding {
-				return findingIf(m.System.CPUs < 2, Finding{Level: Warning, What: fmt.Sprintf("%d CPU: a control plane needs 2 to answer in time", m.System.CPUs)})
+				return findingIf(m.System.Read && m.System.CPUs < 2, Finding{Level: Warning, What: fmt.Sprintf("%d CPU: a control plane needs 2 to answer in time", m.System.CPUs)})
 			},
 		},
 		{
@@ -40,7 +41,7 @@ func systemEntries() []Entry {
 			Means:  "The control plane takes about 800 MiB when it is idle. With too little, the kernel kills the largest process, which is the API server.",
 			Remedy: "give the machine 2 GiB of memory",
 			Check: func(m *Machine) []Finding {
-				return findingIf(m.System.Memory < 1700*mib, Finding{Level: Warning, What: fmt.Sprintf("%d MiB of memory: a control plane needs 1700", m.System.Memory/mib)})
+				return findingIf(m.System.Read && m.System.Memory < 1700*mib, Finding{Level: Warning, What: fmt.Sprintf("%d MiB of memory: a control plane needs 1700", m.System.Memory/mib)})
 			},
 		},
 		{
@@ -64,7 +65,7 @@ func systemEntries() []Entry {
 			Means:  "Without CAP_SYS_RESOURCE, as in a container, nobody can tell the kernel to spare the control plane when memory runs out. containerd and the kubelet are told so, and work.",
 			Remedy: "nothing, if this is a container; else run bootstrap as root with all capabilities",
 			Check: func(m *Machine) []Finding {
-				return findingIf(!m.System.OOMScores, Finding{Level: Warning, What: "no CAP_SYS_RESOURCE: OOM scores cannot be lowered here; containerd and kubelet are told so"})
+				return findingIf(m.System.Read && !m.System.OOMScores, Finding{Level: Warning, What: "no CAP_SYS_RESOURCE: OOM scores cannot be lowered here; containerd and kubelet are told so"})
 			},
 		},
 		{
