@@ -274,3 +274,25 @@ func TestManifestEvidence(t *testing.T) {
 		t.Errorf("before they are written: %+v", got)
 	}
 }
+
+// TestAddonsAwaited: only where the addons have the form that is wanted, what ails them is certain.
+func TestAddonsAwaited(t *testing.T) {
+	env := testEnv(t, "default")
+	for phase, want := range map[string]bool{controlPlane.Name: false, waitControlPlane.Name: false, addons.Name: false, waitAddons.Name: true, "status": true} {
+		if got := env.forPhase(phase).evidence(t.Context(), time.Now()).Addons; got != want {
+			t.Errorf("in %s: %t", phase, got)
+		}
+	}
+}
+
+// TestOwnResolver: the config can say that there is none.
+func TestOwnResolver(t *testing.T) {
+	env := testEnv(t, "default")
+	given := *env.Config
+	given.Kubelet = map[string]any{"resolvConf": ""}
+	env.Config = &given
+	m := env.machine(t.Context())
+	if !m.Resolver.Read || !m.Resolver.Own || m.Resolver.File != "" || !m.System.Read {
+		t.Errorf("got %+v, system read: %t", m.Resolver, m.System.Read)
+	}
+}
