@@ -29,6 +29,9 @@ const (
 	// lookAfter is how long a wait goes on before causes are looked for: most end before.
 	lookAfter = time.Second
 	lookEvery = time.Second
+	// A look costs what the machine that starts up could use.
+	lookRarelyAfter = 10 * time.Second
+	lookRarely      = 2 * time.Second
 	// confirmAfter is when a certain cause is looked for again: it may have been passing.
 	confirmAfter = 300 * time.Millisecond
 )
@@ -52,7 +55,9 @@ func (e *Env) wait(ctx context.Context, checks []health.Check, report func([]hea
 	}
 	waiting, stop := context.WithCancel(ctx)
 	defer stop()
-	w := &watch{env: e}
+	again := *e
+	again.looks = &looks{open: map[string]bool{}}
+	w := &watch{env: &again}
 	var looking sync.WaitGroup
 	looking.Go(func() { w.look(waiting, stop) })
 	err := health.Wait(waiting, checks, report)
@@ -85,9 +90,9 @@ func (e *Env) waitPlainly(ctx context.Context, checks []health.Check, report fun
 
 // look ends the wait when it has found why it is in vain.
 func (w *watch) look(ctx context.Context, stop func()) {
+	began, before := time.Now(), ""
 	timer := time.NewTimer(lookAfter)
 	defer timer.Stop()
-	before := ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -110,13 +115,16 @@ func (w *watch) look(ctx context.Context, stop func()) {
 		if found.Level == diagnose.Error {
 			before = found.ID
 		}
-		timer.Reset(nextLook(found))
+		timer.Reset(nextLook(found, time.Since(began)))
 	}
 }
 
-func nextLook(found diagnose.Finding) time.Duration {
-	if found.Level == diagnose.Error {
+func nextLook(found diagnose.Finding, waited time.Duration) time.Duration {
+	switch {
+	case found.Level == diagnose.Error:
 		return confirmAfter
+	case waited > lookRarelyAfter:
+		return lookRarely
 	}
 	return lookEvery
 }
