@@ -36,6 +36,7 @@ type Env struct {
 	Built   time.Time // when this program's source was; no clock is before it. Zero if unknown
 
 	awaited   []string // the static pods that a wait is for; nil for all of this node
+	looks     *looks   // of the wait that goes on; nil outside of one
 	phase     string
 	firstWait *firstWait
 }

@@ -14,9 +14,9 @@ import (
 	"bootstrap/phases/runtime"
 )
 
-// evidenceTimeout bounds each part of the evidence: what hangs is a finding itself, and
-// must not keep the rest from being looked at.
-const evidenceTimeout = 2 * time.Second
+// evidenceTimeout bounds each part of the evidence that asks others: what hangs is a
+// finding itself, so it is shorter than gatherTimeout.
+const evidenceTimeout = 1500 * time.Millisecond
 
 // answerTimeout is shorter: an API server that waits for etcd takes connections and says
 // nothing, and each look would last as long.
@@ -26,24 +26,59 @@ const answerTimeout = time.Second
 var daemons = []string{"containerd.service", "kubelet.service"}
 
 // evidence looks at the machine, without needing the API server, for what units wrote
-// since a moment. It changes nothing.
+// since a moment. It changes nothing, and ends also where a disk hangs.
 func (e *Env) evidence(ctx context.Context, since time.Time) *diagnose.Evidence {
-	found := &diagnose.Evidence{Machine: *e.machine(ctx)}
-	found.Since, found.Waits, found.Addons = since, e.Waits, e.phase == "wait-addons" || e.phase == "status"
-	// Each part writes fields of its own.
-	sideBySide(
-		func() { found.Units = e.unitEvidence(ctx) },
-		func() { found.Listening = e.listening() },
-		func() { found.StaticPods, _ = e.manifestUIDs() }, // none are known while one can't be read
-		func() { found.Journal = e.journalEvidence(ctx, since) },
-		func() { found.Pods, found.RuntimeError = e.podEvidence(ctx) },
-		func() { found.API = e.apiServerEvidence(ctx) },
-		func() { found.Etcd = e.etcdEvidence(ctx) },
-		func() { found.Certificates = e.certificateEvidence() },
-		func() { found.Files = e.fileEvidence(ctx) },
-		func() { found.Manifests = e.manifestEvidence() },
-	)
+	found := &diagnose.Evidence{Machine: diagnose.Machine{Settings: e.settings(), Now: time.Now()}, Since: since}
+	found.Waits, found.Addons = e.Waits, e.phase == "wait-addons" || e.phase == "status"
+	found.RuntimeError = "it, or a disk, does not answer"
+	gather(ctx, &found.Machine, e.looks.once(append(e.quickParts(), e.evidenceParts(found)...)))
 	return found
+}
+
+// evidenceParts note what is known only while a control plane runs.
+func (e *Env) evidenceParts(found *diagnose.Evidence) []part {
+	return []part{
+		{"units", func(ctx context.Context) (note, error) {
+			units := e.unitEvidence(ctx)
+			return func(*diagnose.Machine) { found.Units = units }, nil
+		}},
+		{"listening sockets", func(context.Context) (note, error) {
+			listening := e.listening()
+			return func(*diagnose.Machine) { found.Listening = listening }, nil
+		}},
+		{"static pods", func(context.Context) (note, error) {
+			uids, _ := e.manifestUIDs() // none are known while one can't be read
+			return func(*diagnose.Machine) { found.StaticPods = uids }, nil
+		}},
+		{"journal", func(ctx context.Context) (note, error) {
+			journal := e.journalEvidence(ctx, found.Since)
+			return func(*diagnose.Machine) { found.Journal = journal }, nil
+		}},
+		{"pods", func(ctx context.Context) (note, error) {
+			pods, runtimeError := e.podEvidence(ctx)
+			return func(*diagnose.Machine) { found.Pods, found.RuntimeError = pods, runtimeError }, nil
+		}},
+		{"API server", func(ctx context.Context) (note, error) {
+			server := e.apiServerEvidence(ctx)
+			return func(*diagnose.Machine) { found.API = server }, nil
+		}},
+		{"etcd", func(ctx context.Context) (note, error) {
+			server := e.etcdEvidence(ctx)
+			return func(*diagnose.Machine) { found.Etcd = server }, nil
+		}},
+		{"certificates", func(context.Context) (note, error) {
+			certificates := e.certificateEvidence()
+			return func(*diagnose.Machine) { found.Certificates = certificates }, nil
+		}},
+		{"files", func(ctx context.Context) (note, error) {
+			files := e.fileEvidence(ctx)
+			return func(*diagnose.Machine) { found.Files = files }, nil
+		}},
+		{"manifests", func(context.Context) (note, error) {
+			manifests := e.manifestEvidence()
+			return func(*diagnose.Machine) { found.Manifests = manifests }, nil
+		}},
+	}
 }
 
 func sideBySide(parts ...func()) {
@@ -131,7 +166,7 @@ func (e *Env) podEvidence(ctx context.Context) (pods []diagnose.Pod, runtimeErro
 	if _, err := c.Info(ctx); err != nil {
 		return nil, err.Error()
 	}
-	all, err := c.Sandboxes(ctx)
+	all, err := c.Sandboxes(ctx, "kube-system") // what others wrote to their logs is not ours to read
 	if err != nil {
 		return nil, err.Error()
 	}

@@ -2,7 +2,10 @@ package phases
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"bootstrap/phases/diagnose"
@@ -63,4 +66,44 @@ func inTime(ctx context.Context, result <-chan seen) seen {
 	default:
 		return seen{err: fmt.Errorf("not within %s", gatherTimeout)}
 	}
+}
+
+// looks are all those of one wait.
+type looks struct {
+	mu   sync.Mutex
+	open map[string]bool // parts whose last look has not ended
+}
+
+// once leaves out parts whose last look has not ended: another would only hang as well.
+func (l *looks) once(parts []part) []part {
+	if l == nil {
+		return parts
+	}
+	parts = slices.Clone(parts)
+	for i, p := range parts {
+		parts[i].look = func(ctx context.Context) (note, error) {
+			if !l.begin(p.what) {
+				return nil, errors.New("the look before has not ended")
+			}
+			defer l.end(p.what)
+			return p.look(ctx)
+		}
+	}
+	return parts
+}
+
+func (l *looks) begin(what string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open[what] {
+		return false
+	}
+	l.open[what] = true
+	return true
+}
+
+func (l *looks) end(what string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.open, what)
 }

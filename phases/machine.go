@@ -14,13 +14,7 @@ import (
 	"bootstrap/phases/host"
 )
 
-// machine is what can be told of this machine at once, also while it is waited for.
-func (e *Env) machine(ctx context.Context) *diagnose.Machine {
-	m := &diagnose.Machine{Settings: e.settings(), Now: time.Now()}
-	gather(ctx, m, e.quickParts())
-	return m
-}
-
+// quickParts are what can be told of this machine at once, also while it is waited for.
 func (e *Env) quickParts() []part {
 	parts := []part{
 		{"disks", e.lookAtDisks},

@@ -37,7 +37,7 @@ func Pods(ctx context.Context, env *Env, q PodQuery) ([]runtime.Sandbox, error) 
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(ctx, runtimePatience)
 	defer cancel()
-	all, err := c.Sandboxes(ctx)
+	all, err := c.Sandboxes(ctx, "")
 	if err != nil {
 		return nil, withHint(fmt.Errorf("container runtime at %s: %w", socket, err), "see why: journalctl -u containerd -n 50")
 	}

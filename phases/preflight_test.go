@@ -71,6 +71,13 @@ func TestFoundIDs(t *testing.T) {
 	}
 }
 
+// machine is what is also looked at while a wait goes on.
+func (e *Env) machine(ctx context.Context) *diagnose.Machine {
+	m := &diagnose.Machine{Settings: e.settings(), Now: time.Now()}
+	gather(ctx, m, e.quickParts())
+	return m
+}
+
 func TestFactsBecomeAMachine(t *testing.T) {
 	env := testEnv(t, "default")
 	env.Facts = host.Facts{Kernel: "4.18.0", CPUs: 1, Memory: 1 << 30, CgroupVersion: 1, Swap: true, ResolvConf: true}

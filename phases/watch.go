@@ -31,6 +31,9 @@ const (
 	// lookAfter is how long a wait goes on before causes are looked for: most end before.
 	lookAfter = time.Second
 	lookEvery = time.Second
+	// A look costs what the machine that starts up could use.
+	lookRarelyAfter = 10 * time.Second
+	lookRarely      = 2 * time.Second
 	// confirmAfter is when a certain cause is looked for again: it may have been passing.
 	confirmAfter = 300 * time.Millisecond
 )
@@ -77,7 +80,7 @@ func (e *Env) awaiting(components []string) *Env {
 
 func (e *Env) waitingSince(moment time.Time) *Env {
 	copied := *e
-	copied.Waits = moment
+	copied.Waits, copied.looks = moment, &looks{open: map[string]bool{}}
 	return &copied
 }
 
@@ -94,9 +97,9 @@ func (e *Env) waitPlainly(ctx context.Context, checks []health.Check, report fun
 
 // look ends the wait when it has found why it is in vain.
 func (w *watch) look(ctx context.Context, stop func()) {
+	began, before := time.Now(), ""
 	timer := time.NewTimer(lookAfter)
 	defer timer.Stop()
-	before := ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -120,13 +123,16 @@ func (w *watch) look(ctx context.Context, stop func()) {
 		if found.Level == diagnose.Error {
 			before = found.ID
 		}
-		timer.Reset(nextLook(found))
+		timer.Reset(nextLook(found, time.Since(began)))
 	}
 }
 
-func nextLook(found diagnose.Finding) time.Duration {
-	if found.Level == diagnose.Error {
+func nextLook(found diagnose.Finding, waited time.Duration) time.Duration {
+	switch {
+	case found.Level == diagnose.Error:
 		return confirmAfter
+	case waited > lookRarelyAfter:
+		return lookRarely
 	}
 	return lookEvery
 }

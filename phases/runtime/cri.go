@@ -117,7 +117,7 @@ func (c *CRI) Container(ctx context.Context, pod, name string) (*Container, erro
 	}
 	answer, err := c.pods.ListContainers(ctx, &cri.ListContainersRequest{Filter: &cri.ContainerFilter{
 		LabelSelector: map[string]string{
-			"io.kubernetes.pod.namespace": "kube-system", "io.kubernetes.pod.name": pod, "io.kubernetes.container.name": name,
+			podNamespace: "kube-system", "io.kubernetes.pod.name": pod, "io.kubernetes.container.name": name,
 		},
 	}})
 	if err != nil {

@@ -18,8 +18,11 @@ const (
 	snapshotter  = "overlayfs" // what it unpacks them with
 )
 
-// podUID is the label of what a kubelet makes.
-const podUID = "io.kubernetes.pod.uid"
+// Labels of what a kubelet makes.
+const (
+	podUID       = "io.kubernetes.pod.uid"
+	podNamespace = "io.kubernetes.pod.namespace"
+)
 
 const pinnedLabel = "io.cri-containerd.pinned"
 

@@ -23,17 +23,21 @@ type Sandbox struct {
 	Containers []Container
 }
 
-// Sandboxes lists all pods with all tries of their containers: by name, then the
-// newest first.
-func (c *CRI) Sandboxes(ctx context.Context) ([]Sandbox, error) {
+// Sandboxes lists the pods of a namespace, or all if that is empty, with all tries of
+// their containers: by name, then the newest first.
+func (c *CRI) Sandboxes(ctx context.Context, namespace string) ([]Sandbox, error) {
 	if c == nil {
 		return nil, nil
 	}
-	answer, err := c.pods.ListPodSandbox(ctx, &cri.ListPodSandboxRequest{})
+	labels := map[string]string{}
+	if namespace != "" {
+		labels[podNamespace] = namespace
+	}
+	answer, err := c.pods.ListPodSandbox(ctx, &cri.ListPodSandboxRequest{Filter: &cri.PodSandboxFilter{LabelSelector: labels}})
 	if err != nil {
 		return nil, plain(err)
 	}
-	containers, err := c.containers(ctx)
+	containers, err := c.containers(ctx, labels)
 	if err != nil {
 		return nil, plain(err)
 	}
@@ -53,9 +57,9 @@ func (c *CRI) Sandboxes(ctx context.Context) ([]Sandbox, error) {
 	return sandboxes, nil
 }
 
-// containers are all of them by the sandbox they are in.
-func (c *CRI) containers(ctx context.Context) (map[string][]Container, error) {
-	answer, err := c.pods.ListContainers(ctx, &cri.ListContainersRequest{})
+// containers are those with the labels, by the sandbox they are in.
+func (c *CRI) containers(ctx context.Context, labels map[string]string) (map[string][]Container, error) {
+	answer, err := c.pods.ListContainers(ctx, &cri.ListContainersRequest{Filter: &cri.ContainerFilter{LabelSelector: labels}})
 	if err != nil {
 		return nil, err
 	}

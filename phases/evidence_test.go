@@ -1,0 +1,105 @@
+package phases
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
+	"bootstrap/phases/host/hosttest"
+)
+
+// hangingUnits never says how a unit is, as a read from a dead disk never ends.
+type hangingUnits struct {
+	*hosttest.Units
+	release chan bool
+	asked   atomic.Int32
+}
+
+func (u *hangingUnits) State(context.Context, string) (host.UnitState, error) {
+	u.asked.Add(1)
+	<-u.release
+	return host.UnitState{}, nil
+}
+
+// hangingEnv has certificates and kubeconfigs, of which one was emptied, and units that hang.
+func hangingEnv(t *testing.T) (*Env, *hangingUnits) {
+	t.Helper()
+	made := pkiDone(t)
+	put(t, made, schedulerConf, "", 0o600)
+	root := made.Host.Path("/")
+	made.Host.Close()
+	units := &hangingUnits{Units: &hosttest.Units{Root: root}, release: make(chan bool)}
+	t.Cleanup(func() { close(units.release) })
+	h, err := host.Open(root, units)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close() })
+	env := &Env{Config: made.Config, Host: h, Report: func(Event) {}}
+	return env.forPhase("test"), units
+}
+
+func soonEnough(t *testing.T, look func()) {
+	t.Helper()
+	ended := make(chan bool)
+	go func() { look(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(gatherTimeout + 2*time.Second):
+		t.Fatal("it waits for what hangs")
+	}
+}
+
+// TestEvidenceOfHang: what hangs is named, the rest is there, and the next look of the
+// same wait does not hang in it again.
+func TestEvidenceOfHang(t *testing.T) {
+	env, units := hangingEnv(t)
+	env.looks = &looks{open: map[string]bool{}}
+	empty := func(c diagnose.Certificate) bool { return c.Path == schedulerConf && c.Problem == diagnose.Empty }
+	for range 2 {
+		soonEnough(t, func() {
+			found := env.evidence(t.Context(), time.Now())
+			if !slices.ContainsFunc(found.Certificates, empty) {
+				t.Errorf("the rest is not there: %+v", found.Certificates)
+			}
+			if !slices.ContainsFunc(found.Unread, func(s string) bool { return strings.HasPrefix(s, "units: ") }) {
+				t.Errorf("unread: %q", found.Unread)
+			}
+		})
+	}
+	if n := units.asked.Load(); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
+// TestEvidenceInterrupted: Ctrl-C does not wait for what hangs.
+func TestEvidenceInterrupted(t *testing.T) {
+	env, _ := hangingEnv(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	soonEnough(t, func() { env.evidence(ctx, time.Now()) })
+}
+
+// TestNextLook: a long wait is looked at less often.
+func TestNextLook(t *testing.T) {
+	certain := diagnose.Finding{Level: diagnose.Error}
+	for _, c := range []struct {
+		found  diagnose.Finding
+		waited time.Duration
+		want   time.Duration
+	}{
+		{diagnose.Finding{}, 2 * time.Second, lookEvery},
+		{diagnose.Finding{}, time.Minute, lookRarely},
+		{certain, 2 * time.Second, confirmAfter},
+		{certain, time.Minute, confirmAfter},
+	} {
+		if got := nextLook(c.found, c.waited); got != c.want {
+			t.Errorf("%s after %s: %s", c.found.Level, c.waited, got)
+		}
+	}
+}
