@@ -3,7 +3,9 @@ package phases
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 	"time"
@@ -35,6 +37,7 @@ type Env struct {
 	Waits   time.Time // when waiting began: what was seen before may be mended. Zero while nothing waits
 	Built   time.Time // when this program's source was; no clock is before it. Zero if unknown
 
+	measures  bool     // the disk may be written to, although nothing is changed: preflight's purpose
 	awaited   []string // the static pods that a wait is for; nil for all of this node
 	looks     *looks   // of the wait that goes on; nil outside of one
 	phase     string
@@ -81,6 +84,16 @@ func (e *Env) connect(kubeconfig string) (*cluster.Cluster, error) {
 	c, err := cluster.Connect(data, e.Config.APIServerURL())
 	if err == nil && e.Host.Plans() {
 		c = c.Plan()
+	}
+	return c, err
+}
+
+// connectForHealth talks to it as super-admin, whose rights need nothing in the cluster,
+// or as admin where that kubeconfig was taken away.
+func (e *Env) connectForHealth() (*cluster.Cluster, error) {
+	c, err := e.connect(superAdminConf)
+	if errors.Is(err, fs.ErrNotExist) {
+		return e.connect(adminConf)
 	}
 	return c, err
 }

@@ -97,10 +97,10 @@ func (e *Env) settings() diagnose.Settings {
 		components = nodeComponents(c)
 	}
 	s := diagnose.Settings{
-		NodeName: c.NodeName, AdvertiseAddress: c.AdvertiseAddress, BindPort: c.BindPort, Endpoint: c.ControlPlaneEndpoint,
+		NodeName: c.NodeName, AdvertiseAddress: c.AdvertiseAddress, Endpoint: c.ControlPlaneEndpoint,
 		ServiceSubnets: c.Networking.ServiceSubnets, PodSubnets: c.Networking.PodSubnets,
-		CertificatesDir: c.CertificatesDir, StaticPodDir: staticPodDir, PauseImage: c.Images.Pause,
-		Components: components, OwnNetwork: e.ownNetwork(), Proxy: !c.ProxyDisabled, DNS: !c.DNSDisabled,
+		CertificatesDir: c.CertificatesDir, StaticPodDir: staticPodDir,
+		Components: components, OwnNetwork: e.ownNetwork(),
 	}
 	if c.Etcd.External == nil {
 		s.EtcdDataDir = c.Etcd.DataDir
@@ -196,7 +196,7 @@ func (e *Env) apiServerEvidence(ctx context.Context) diagnose.Server {
 	if s.Dial = dial(ctx, s.Address); s.Dial != diagnose.Open {
 		return s
 	}
-	c, err := e.connect(superAdminConf)
+	c, err := e.connectForHealth()
 	if err != nil {
 		s.Error = err.Error()
 		return s
@@ -206,9 +206,6 @@ func (e *Env) apiServerEvidence(ctx context.Context) diagnose.Server {
 		switch err := c.Healthy(ctx, path); {
 		case errors.As(err, &unhealthy):
 			s.Status, s.Failed = unhealthy.Status, unhealthy.Failed
-			return s
-		case cluster.IsTLS(err):
-			s.TLS = err.Error()
 			return s
 		case err != nil:
 			s.Error = err.Error()

@@ -73,12 +73,25 @@ func (e *Env) judgeAuthority(a authority) (*x509.Certificate, []diagnose.Certifi
 	if ca.cert != nil || ca.Problem != diagnose.Fine {
 		all = append(all, ca.Certificate)
 	}
+	if key, ok := e.judgeSigning(ca, a); ok {
+		all = append(all, key)
+	}
 	for _, l := range a.leaves {
 		if found, ok := e.judgeLeaf(ca.cert, l); ok {
 			all = append(all, found)
 		}
 	}
 	return ca.cert, all
+}
+
+// judgeSigning is not ok if there is nothing to say of a CA's key.
+func (e *Env) judgeSigning(ca judged, a authority) (diagnose.Certificate, bool) {
+	if ca.cert == nil || ca.Problem != diagnose.Fine {
+		return diagnose.Certificate{}, false
+	}
+	key := judged{Certificate: diagnose.Certificate{Path: ca.Path, Use: diagnose.Signing, NotAfter: ca.NotAfter}}
+	e.readKey(&key, e.pkiFile(a.file, ".key"))
+	return key.Certificate, key.Problem != diagnose.Fine
 }
 
 // judgeLeaf is not ok if there is no such certificate, and bootstrap made none.

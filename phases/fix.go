@@ -25,6 +25,7 @@ func Fix(env *Env, found []diagnose.Finding) ([]string, error) {
 	if !low {
 		return nil, nil
 	}
+	_, open := env.Host.Unfinished()
 	env = env.forPhase(preflight.Name)
 	var fixed []string
 	text := sysctlText
@@ -46,5 +47,9 @@ func Fix(env *Env, found []diagnose.Finding) ([]string, error) {
 	if _, err := env.Host.WriteFile(inotifyFile, []byte(text), 0o644); err != nil {
 		return fixed, err
 	}
-	return append(fixed, inotifyFile+" keeps it over reboots"), env.Host.End()
+	fixed = append(fixed, inotifyFile+" keeps it over reboots")
+	if open {
+		return fixed, nil // the run that did not end is init's to go on with
+	}
+	return fixed, env.Host.End()
 }

@@ -91,7 +91,7 @@ func (e *Env) externalClient() (*http.Client, error) {
 
 func askEtcd(ctx context.Context, client *http.Client, url string) diagnose.ExternalEtcd {
 	member := diagnose.ExternalEtcd{URL: url}
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/version", nil)
 	if err != nil {
@@ -100,10 +100,14 @@ func askEtcd(ctx context.Context, client *http.Client, url string) diagnose.Exte
 	}
 	answer, err := client.Do(request)
 	if err != nil {
-		member.Error = err.Error()
+		member.Error, member.Slow = err.Error(), ctx.Err() != nil
 		return member
 	}
 	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		member.Error = "it answers /version with " + answer.Status
+		return member
+	}
 	var version struct {
 		Server string `json:"etcdserver"`
 	}

@@ -52,9 +52,15 @@ func (e *Env) slowParts() []part {
 // measureTime is short, as other parts wait for it.
 const measureTime = 600 * time.Millisecond
 
+// leastToMeasure is what must be free: what is measured with is 22 MiB.
+const leastToMeasure = 1 << 30
+
 func (e *Env) measureDisk(ctx context.Context) (note, error) {
-	if e.Config.Etcd.External != nil {
-		return nil, nil
+	if e.Config.Etcd.External != nil || e.made(manifestFile("etcd")) || e.Host.Plans() && !e.measures {
+		return nil, nil // no plan writes, and an etcd that is there must not wait for us
+	}
+	if disk, err := e.Host.Disk(e.Config.Etcd.DataDir); err != nil || disk.Available < leastToMeasure {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, measureTime)
 	defer cancel()
@@ -280,7 +286,7 @@ func (e *Env) askRuntime(ctx context.Context) (note, error) {
 	info, err := c.Who(ctx)
 	answer.NoCRI, answer.Hangs = errors.Is(err, runtime.ErrNoCRI), errors.Is(err, runtime.ErrHangs)
 	if err == nil {
-		answer.Answers, answer.Name, answer.Version = true, info.Name, strings.TrimPrefix(info.Version, "v")
+		answer.Name, answer.Version = info.Name, strings.TrimPrefix(info.Version, "v")
 		answer.Wrong, answer.Mend = e.disagreement(ctx, choice)
 	}
 	return func(m *diagnose.Machine) { m.CRI = answer }, nil // one that is not up yet is started by init

@@ -36,6 +36,9 @@ func runPreflight(ctx context.Context, env *Env) error {
 		env.note("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
 	}
 	seen := env.inspect(ctx)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	for _, what := range seen.Unread {
 		env.warn("not looked at: %s", what)
 	}
@@ -62,7 +65,9 @@ type Inspection struct {
 
 // Inspect looks at this machine as init does before it changes anything.
 func Inspect(ctx context.Context, env *Env) Inspection {
-	return env.forPhase(preflight.Name).inspect(ctx)
+	env = env.forPhase(preflight.Name)
+	env.measures = true
+	return env.inspect(ctx)
 }
 
 func (e *Env) inspect(ctx context.Context) Inspection {
@@ -167,7 +172,7 @@ func (e *Env) checkBundle(ctx context.Context) []error {
 		return []error{found("bundle-damaged", err)}
 	}
 	e.waiting("verifying %s", e.Bundle.Path())
-	if err := e.Bundle.Verify(ctx); err != nil {
+	if err := e.Bundle.Verify(ctx); err != nil && ctx.Err() == nil {
 		return []error{found("bundle-damaged", fmt.Errorf("bundle %s: %w", e.Bundle.Path(), err))}
 	}
 	return e.checkBundleImages()

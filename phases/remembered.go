@@ -27,10 +27,15 @@ func toRemember(c config.Config) config.Config {
 	c.APIServer, c.ControllerManager, c.Scheduler = config.Component{}, config.Component{}, config.Component{}
 	c.Etcd.ExtraEnvs, c.KubeProxy = nil, nil
 	c.SkipPhases, c.IgnorePreflight, c.PatchesDir = nil, nil, ""
-	if taints, ok := c.Kubelet["registerWithTaints"]; ok {
-		c.Kubelet = map[string]any{"registerWithTaints": taints}
-	} else {
-		c.Kubelet = nil
+	kept := map[string]any{}
+	for _, name := range []string{"registerWithTaints", "resolvConf"} {
+		if value, ok := c.Kubelet[name]; ok {
+			kept[name] = value
+		}
+	}
+	c.Kubelet = nil
+	if len(kept) > 0 {
+		c.Kubelet = kept
 	}
 	return c
 }

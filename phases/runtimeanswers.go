@@ -25,7 +25,19 @@ func (e *Env) whileRuntimeAnswers(ctx context.Context, c *runtime.CRI, work func
 		if err != nil {
 			return err
 		}
-		return <-done // ctx has ended
+		return afterEnd(ctx, done)
+	}
+}
+
+// workGrace is how long work may take to end once it is told to.
+const workGrace = 3 * time.Second
+
+func afterEnd(ctx context.Context, done <-chan error) error {
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(workGrace):
+		return context.Cause(ctx)
 	}
 }
 

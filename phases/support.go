@@ -88,7 +88,10 @@ func WriteSupport(ctx context.Context, env *Env, r SupportRequest, w io.Writer) 
 		files = append(files, g.files...)
 		report.Unread = append(report.Unread, g.unread...)
 	}
-	secrets := env.knownSecrets(ctx, files)
+	secrets, err := env.knownSecrets(ctx, files)
+	if err != nil {
+		return report, err
+	}
 	return report, writeSupport(w, r.Name, files, &report, redact.New(secrets))
 }
 

@@ -6,6 +6,9 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
+	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +24,10 @@ var secretPatterns = []string{
 	kubeletDir + "/pods/*/volumes/kubernetes.io~secret/*/..[0-9]*/*", kubeletDir + "/pods/*/volumes/kubernetes.io~projected/*/..[0-9]*/token",
 }
 
+// openNames are those in Secrets that Kubernetes itself, or custom, fills with what is
+// none: the words would be taken out everywhere.
+var openNames = []string{"namespace", "username", "ca.crt", "tls.crt"}
+
 // mixedPatterns are files in which secrets have a form.
 var mixedPatterns = []string{
 	kubernetesDir + "/*.yaml", kubernetesDir + "/*/*.yaml", "/etc/environment", "/etc/systemd/system.conf.d/*",
@@ -32,12 +39,16 @@ var kubeconfigPatterns = []string{kubernetesDir + "/*.conf", kubeletDir + "/kube
 // knownSecrets are the values that must stand nowhere in an archive: all that can be
 // found on this machine, and by their form in the files of the archive that set up the
 // node.
-func (e *Env) knownSecrets(ctx context.Context, files []SupportFile) []string {
+func (e *Env) knownSecrets(ctx context.Context, files []SupportFile) ([]string, error) {
 	g := collect(ctx, supportPart{name: "secrets", read: func(ctx context.Context, g *gathered) {
 		for _, secret := range e.machineSecrets(ctx) {
 			g.add("", []byte(secret), false)
 		}
 	}})
+	if len(g.unread) > 0 {
+		return nil, withHint(fmt.Errorf("nothing is written, as it can't be told what is secret here: %s", g.unread[0]),
+			"see which disk hangs, such as a home on the network: df")
+	}
 	var all []string
 	for _, f := range g.files {
 		all = append(all, string(f.data))
@@ -47,7 +58,7 @@ func (e *Env) knownSecrets(ctx context.Context, files []SupportFile) []string {
 			all = append(all, redact.Found(string(f.data))...)
 		}
 	}
-	return all
+	return all, nil
 }
 
 func (e *Env) machineSecrets(ctx context.Context) []string {
@@ -57,6 +68,9 @@ func (e *Env) machineSecrets(ctx context.Context) []string {
 	}
 	var all []string
 	for _, path := range e.globs(patterns) {
+		if slices.Contains(openNames, filepath.Base(path)) {
+			continue
+		}
 		if data, _, err := e.Host.Tail(path, maxSupportFile); err == nil {
 			all = append(all, keysIn(string(data))...)
 		}

@@ -57,7 +57,7 @@ func (e *Env) apiServerAnswers(ctx context.Context) bool {
 	if err != nil || !state.Running() {
 		return false
 	}
-	c, err := e.connect(superAdminConf)
+	c, err := e.connectForHealth()
 	if err != nil {
 		return false
 	}
@@ -140,7 +140,7 @@ type controlPlaneWait struct {
 }
 
 func (e *Env) newControlPlaneWait() (*controlPlaneWait, error) {
-	c, err := e.connect(superAdminConf)
+	c, err := e.connectForHealth()
 	if err != nil {
 		return nil, err
 	}

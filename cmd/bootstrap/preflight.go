@@ -32,10 +32,12 @@ An error is what init can't work with; a warning is what may be in the way later
 --fix, what can be mended without risk is mended: it raises the limits of inotify where
 they are used up. "bootstrap reset" undoes that.
 
+To see how fast the disk of etcd is, it writes up to 22 MiB to a file without a name there.
 Without root it looks at what it can, and says what it could not look at.
 
 Exit codes:
   0  fine, or warnings only
+  1  --fix could not mend what it should
   2  init would refuse this machine; or usage`,
 		Example: `  sudo bootstrap preflight
   sudo bootstrap preflight --config cluster.yaml --ignore swap-on
@@ -43,7 +45,7 @@ Exit codes:
   sudo bootstrap preflight --fix`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usage(runPreflight(cmd.Context(), cmd.OutOrStdout(), o))
+			return runPreflight(cmd.Context(), cmd.OutOrStdout(), o)
 		},
 	}
 	f := cmd.Flags()
@@ -63,23 +65,25 @@ func addIgnoreFlag(cmd *cobra.Command, ids *[]string) {
 func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
 	asJSON, err := isJSON(o.init.output)
 	if err != nil {
-		return err
+		return usage(err)
 	}
 	o.init.dryRun = !o.fix
 	env, closeEnv, err := o.init.env()
 	if err != nil {
-		return err
+		return usage(err)
 	}
 	defer closeEnv()
 	var report preflightReport
 	env.Report = report.take
 	found := phases.Inspect(ctx, env)
+	var fixErr error
 	if o.fix {
-		if report.Fixed, err = phases.Fix(env, found.Findings); err != nil {
-			return err
-		}
+		report.Fixed, fixErr = phases.Fix(env, found.Findings)
 		report.notes = nil // they come again
 		found = phases.Inspect(ctx, env)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	report.preflightObject = newPreflightObject(found, report.Fixed)
 	if asJSON {
@@ -87,10 +91,18 @@ func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
 	} else {
 		err = report.print(w)
 	}
-	if err == nil && !report.OK {
-		err = errors.New("init would refuse this machine")
+	if err != nil || fixErr != nil {
+		return errors.Join(fixErr, err)
 	}
-	return err
+	return report.verdict()
+}
+
+// verdict is what the exit code comes from.
+func (r *preflightReport) verdict() error {
+	if r.OK {
+		return nil
+	}
+	return usage(errors.New("init would refuse this machine"))
 }
 
 // preflightObject is all of preflight -o json.
@@ -105,10 +117,12 @@ type preflightObject struct {
 
 func newPreflightObject(i phases.Inspection, fixed []string) preflightObject {
 	stops := slices.ContainsFunc(i.Findings, func(f diagnose.Finding) bool { return f.Level == diagnose.Error })
-	return preflightObject{
-		Schema: outputVersion, OK: !stops, Checks: i.Checks, Fixed: fixed, Unread: i.Unread,
-		Findings: append([]diagnose.Finding{}, i.Findings...), // a list, also without any
+	found := []diagnose.Finding{} // a list, also without any
+	for _, f := range i.Findings {
+		f.What, f.Excerpt = shown(f.What), shownLines(f.Excerpt)
+		found = append(found, f)
 	}
+	return preflightObject{Schema: outputVersion, OK: !stops, Checks: i.Checks, Fixed: fixed, Unread: shownLines(i.Unread), Findings: found}
 }
 
 // preflightReport is the object with what was decided meanwhile, for people.
@@ -123,7 +137,7 @@ func (r *preflightReport) take(e phases.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e.Kind == phases.Note || e.Kind == phases.Warning {
-		r.notes = append(r.notes, e.Message)
+		r.notes = append(r.notes, shown(e.Message))
 	}
 }
 

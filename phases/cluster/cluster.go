@@ -5,13 +5,10 @@ package cluster
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -165,12 +162,6 @@ func (c *Cluster) get(ctx context.Context, resource schema.GroupVersionResource,
 
 // IsConflict tells whether a Yielding cluster has left a change of others.
 func IsConflict(err error) bool { return apierrors.IsConflict(err) }
-
-// IsTLS tells whether a connection failed by a certificate, on either side.
-func IsTLS(err error) bool {
-	return errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, new(tls.AlertError)) ||
-		errors.As(err, new(*net.OpError)) && strings.Contains(err.Error(), "remote error: tls:")
-}
 
 // IsNotFound tells whether there is no such object.
 func IsNotFound(err error) bool { return apierrors.IsNotFound(err) }

@@ -69,11 +69,14 @@ func (e *Evidence) certificates(problem Problem) []Finding {
 	return found
 }
 
+// Signing is the use of a CA's key. Some keep it elsewhere.
+const Signing = "signing new certificates"
+
 // levelOf: without what people use, the components still run; a name that only others
 // ask for keeps none of this node's from another.
 func (e *Evidence) levelOf(c Certificate) Level {
 	switch {
-	case c.Use == "kubectl" || c.Use == "etcdctl":
+	case c.Use == "kubectl" || c.Use == "etcdctl" || c.Use == "bootstrap" || c.Use == Signing:
 		return Warning
 	case c.Problem == WrongName && !strings.Contains(c.Detail, "common name") && !strings.Contains(c.Detail, "organization"):
 		lacks := strings.FieldsFunc(c.Detail, func(r rune) bool { return r == ' ' || r == ',' })

@@ -15,7 +15,6 @@ import (
 type Settings struct {
 	NodeName         string
 	AdvertiseAddress netip.Addr
-	BindPort         int
 	Endpoint         string // host:port for all nodes; empty without
 	ServiceSubnets   []netip.Prefix
 	PodSubnets       []netip.Prefix
@@ -23,12 +22,9 @@ type Settings struct {
 	ExternalEtcd     []string // URLs
 	CertificatesDir  string
 	StaticPodDir     string
-	RuntimeEndpoint  string // unix:///path
-	PauseImage       string
+	RuntimeEndpoint  string   // unix:///path
 	Components       []string // the static pods of this node, in the order they need each other
 	OwnNetwork       bool     // init brings the pod network
-	Proxy            bool     // init brings kube-proxy
-	DNS              bool     // init brings CoreDNS
 }
 
 // Evidence is a machine while a control plane runs on it, or should.
@@ -40,7 +36,6 @@ type Evidence struct {
 	Addons  bool              // are waited for: they have the form that is wanted
 	Units   map[string]Unit   // containerd.service, kubelet.service
 	Journal map[string][]Line // of those, since the run began; oldest first
-	Kernel  []Line            // the kernel's log since then, as far as it may be read
 
 	RuntimeError string            // why the runtime does not answer; empty if it does
 	Pods         []Pod             // by name, then the newest first
@@ -115,7 +110,6 @@ const (
 type Server struct {
 	Address string // host:port
 	Dial    Dial
-	TLS     string   // why the handshake fails; empty if it does not
 	Error   string   // why no answer came after that
 	Status  int      // of /readyz; 0 without an answer
 	Failed  []string // the checks of /livez and /readyz that fail

@@ -39,7 +39,7 @@ func goodMachine() *Machine {
 		Name:     Name{Hostname: "node-1", Looked: true, Resolves: []netip.Addr{netip.MustParseAddr("127.0.1.1")}},
 		Endpoint: Endpoint{Looked: true, Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.99")}, Dial: Refused},
 		Foreign:  Foreign{HostPorts: []int{6443}},
-		CRI:      CRI{Socket: "/run/containerd/containerd.sock", Answers: true, Name: "containerd", Version: "2.2.0"},
+		CRI:      CRI{Socket: "/run/containerd/containerd.sock", Name: "containerd", Version: "2.2.0"},
 		External: []ExternalEtcd{{URL: "https://a:2379", Version: "3.6.8"}, {URL: "https://b:2379", Version: "3.5.0"}},
 	}
 }

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -9,7 +10,6 @@ import (
 // installs its own, or none runs yet.
 type CRI struct {
 	Socket  string
-	Answers bool
 	Hangs   bool   // it takes the connection, and says nothing
 	NoCRI   bool   // it is a runtime whose CRI plugin is off
 	Name    string // containerd, cri-o, ...
@@ -22,6 +22,7 @@ type CRI struct {
 type ExternalEtcd struct {
 	URL     string
 	Error   string // why it gave no version
+	Slow    bool   // it may only be that
 	Version string
 }
 
@@ -98,7 +99,8 @@ func externalUnreachable(m *Machine) []Finding {
 			found = append(found, Finding{Level: Warning, What: fmt.Sprintf("etcd at %s: %s", e.URL, e.Error)})
 		}
 	}
-	if len(found) == len(m.External) { // not one answers
+	slow := slices.ContainsFunc(m.External, func(e ExternalEtcd) bool { return e.Slow })
+	if len(found) == len(m.External) && !slow { // not one answers, nor will
 		for i := range found {
 			found[i].Level = Error
 		}
