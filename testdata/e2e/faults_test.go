@@ -42,9 +42,7 @@ type named struct {
 }
 
 // fastFaults are run with every change.
-var fastFaults = []string{
-	"apiserver-bad-flag", "cert-etcd-expired", "etcd-foreign-data", "kubelet-bad-config", "manifest-invalid-yaml", "port-6443-taken", "runc-removed",
-}
+var fastFaults = []string{"apiserver-bad-flag", "etcd-foreign-data", "kubelet-bad-config", "port-6443-taken", "runc-removed"}
 
 // TestFaults breaks a node in every way that testdata/faults knows, and wants the cause
 // named: that one, and no other as certain.

@@ -22,6 +22,9 @@ func TestInitFromBox(t *testing.T) {
 	if !run.Has("containerd of the bundle: this machine has no container runtime") {
 		t.Errorf("init does not say which runtime it chose and why: %s", run)
 	}
+	if run.Has("this may be why") {
+		t.Errorf("a cause is named on a healthy node: %s", run)
+	}
 	n.noNetwork()
 	n.Healthy(30 * time.Second)
 	n.checkNode()
