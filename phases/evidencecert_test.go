@@ -93,6 +93,7 @@ func TestCertificateEvidence(t *testing.T) {
 		{"nothing", func(*testing.T, *Env) {}, nil},
 		{"missing", func(t *testing.T, env *Env) { remove(t, env, apiserver) }, map[string]diagnose.Problem{apiserver: diagnose.Missing}},
 		{"no key", func(t *testing.T, env *Env) { remove(t, env, pkiDir+"/apiserver.key") }, map[string]diagnose.Problem{pkiDir + "/apiserver.key": diagnose.Missing}},
+		{"a CA's key is empty", func(t *testing.T, env *Env) { put(t, env, pkiDir+"/ca.key", "", 0o600) }, map[string]diagnose.Problem{pkiDir + "/ca.key": diagnose.Empty}},
 		{"empty", func(t *testing.T, env *Env) { put(t, env, apiserver, "\n", 0o600) }, map[string]diagnose.Problem{apiserver: diagnose.Empty}},
 		{"damaged", func(t *testing.T, env *Env) { put(t, env, apiserver, "-----BEGIN CERT", 0o600) }, map[string]diagnose.Problem{apiserver: diagnose.Damaged}},
 		{"expired", func(t *testing.T, env *Env) {

@@ -18,6 +18,7 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
+	"bootstrap/phases/host/hosttest"
 )
 
 // TestGather: who hangs is left behind and named, and can't write any more; notes are
@@ -239,6 +240,40 @@ func TestFix(t *testing.T) {
 	}
 	if data, err := env.Host.ReadFile(watches); err != nil || string(data) != "100\n" || env.exists(inotifyFile) {
 		t.Errorf("after reset: %q, %v", data, err)
+	}
+}
+
+// TestFixAfterInterruptedInit: the next init still knows where the one before stopped.
+func TestFixAfterInterruptedInit(t *testing.T) {
+	env := testEnv(t, "default")
+	put(t, env, "/proc/sys/fs/inotify/max_user_instances", "100\n", 0o644)
+	put(t, env, "/proc/sys/fs/inotify/max_user_watches", "100\n", 0o644)
+	if _, err := env.forPhase("certs").Host.MakeDir("/etc/kubernetes", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Fix(env, []diagnose.Finding{{ID: "inotify-low"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, open := env.Host.Unfinished(); !open {
+		t.Error("init would not say that the run before did not end")
+	}
+}
+
+// TestPlanDoesNotMeasure: only preflight itself writes to see how fast the disk is.
+func TestPlanDoesNotMeasure(t *testing.T) {
+	env := testEnv(t, "default")
+	plan, err := host.OpenPlan(env.Host.Path("/"), &hosttest.Units{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plan.Close()
+	env.Host = plan
+	if note, err := env.measureDisk(t.Context()); note != nil || err != nil {
+		t.Errorf("a plan measures: %v", err)
+	}
+	env.measures = true
+	if note, err := env.measureDisk(t.Context()); note == nil {
+		t.Errorf("preflight does not: %v", err)
 	}
 }
 

@@ -38,7 +38,7 @@ func TestRememberedConfig(t *testing.T) {
 	given.CertificateKey = secret
 	given.Etcd.ExtraEnvs = []config.EnvVar{{Name: "X", Value: secret}}
 	given.APIServer.ExtraEnvs = given.Etcd.ExtraEnvs
-	given.Kubelet = map[string]any{"registerWithTaints": []any{}, "staticPodURLHeader": map[string]any{"X": []any{secret}}}
+	given.Kubelet = map[string]any{"registerWithTaints": []any{}, "resolvConf": "/etc/own.conf", "staticPodURLHeader": map[string]any{"X": []any{secret}}}
 	given.CertSANs = []string{"more.example"}
 	env.Config = &given
 	if err := env.settle(); err != nil {
@@ -57,7 +57,7 @@ func TestRememberedConfig(t *testing.T) {
 	if diff := cmp.Diff(toRemember(given), *got, ip, prefix); diff != "" {
 		t.Errorf("-given +known:\n%s", diff)
 	}
-	if !slices.Equal(got.CertSANs, given.CertSANs) || keepsOff(got) == "" {
+	if !slices.Equal(got.CertSANs, given.CertSANs) || keepsOff(got) == "" || got.Kubelet["resolvConf"] != "/etc/own.conf" {
 		t.Errorf("it lacks what is needed: %+v", got)
 	}
 }

@@ -144,6 +144,9 @@ var machineCases = []machineCase{
 	{"runtime-old", Warning, func(m *Machine) { m.CRI.Version = "1.7.24" }, "is 1.7.24"},
 	{"external-etcd-unreachable", Warning, func(m *Machine) { m.External[0].Error = "refused" }, "https://a:2379: refused"},
 	{"external-etcd-unreachable", Error, func(m *Machine) { m.External = []ExternalEtcd{{URL: "https://a:2379", Error: "refused"}} }, "https://a:2379: refused"},
+	{"external-etcd-unreachable", Warning, func(m *Machine) {
+		m.External = []ExternalEtcd{{URL: "https://a:2379", Error: "deadline exceeded", Slow: true}}
+	}, "https://a:2379: deadline exceeded"},
 	{"external-etcd-old", Warning, func(m *Machine) { m.External[1].Version = "3.4.30" }, "https://b:2379 is 3.4.30"},
 }
 

@@ -1,0 +1,20 @@
+package phases
+
+import (
+	"slices"
+	"testing"
+)
+
+// TestSecretsOfVolumes: what Kubernetes writes beside a token is no secret, or its words
+// would be taken out everywhere.
+func TestSecretsOfVolumes(t *testing.T) {
+	env := testEnv(t, "default")
+	const volume = kubeletDir + "/pods/1/volumes/kubernetes.io~secret/v/..2026_11_25/"
+	put(t, env, volume+"namespace", "kube-system", 0o600)
+	put(t, env, volume+"username", "operator", 0o600)
+	put(t, env, volume+"password", "tr0ub4dor-and-more", 0o600)
+	got := env.machineSecrets(t.Context())
+	if !slices.Contains(got, "tr0ub4dor-and-more") || slices.Contains(got, "kube-system") || slices.Contains(got, "operator") {
+		t.Errorf("%q", got)
+	}
+}
