@@ -47,7 +47,7 @@ join_cgroups() { # NAME PID
 }
 
 limit_cpu() { # NAME PERCENT
-	(($# == 2)) && [[ $2 =~ ^[0-9]+$ ]] || wrong_usage
+	[[ $# == 2 && $2 =~ ^[0-9]+$ ]] || wrong_usage
 	number "$1" >/dev/null
 	local quota=$(($2 * 1000)) # of a period of 100000 microseconds
 	((quota)) || quota=-1
