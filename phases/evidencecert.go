@@ -91,6 +91,9 @@ func (e *Env) judgeSigning(ca judged, a authority) (diagnose.Certificate, bool) 
 	}
 	key := judged{Certificate: diagnose.Certificate{Path: ca.Path, Use: diagnose.Signing, NotAfter: ca.NotAfter}}
 	e.readKey(&key, e.pkiFile(a.file, ".key"))
+	if key.key != nil && !pki.SameKey(ca.cert, key.key) {
+		key.bad(diagnose.WrongKey, "its key is another CA's")
+	}
 	return key.Certificate, key.Problem != diagnose.Fine
 }
 

@@ -118,6 +118,10 @@ func TestCertificateEvidence(t *testing.T) {
 			}
 			writeTo(t, env, pkiDir+"/apiserver.key", key)
 		}, map[string]diagnose.Problem{apiserver: diagnose.WrongKey}},
+		{"no CA key", func(t *testing.T, env *Env) { remove(t, env, pkiDir+"/ca.key") }, map[string]diagnose.Problem{pkiDir + "/ca.key": diagnose.Missing}},
+		{"another CA's key", func(t *testing.T, env *Env) {
+			copyFile(t, env, pkiDir+"/etcd/ca.key", pkiDir+"/ca.key")
+		}, map[string]diagnose.Problem{pkiDir + "/ca.crt": diagnose.WrongKey}},
 		{"expired CA", func(t *testing.T, env *Env) {
 			writeTo(t, env, pkiDir+"/front-proxy-ca.crt", pki.EncodeCert(newSigner(t, -time.Minute).Cert))
 		}, map[string]diagnose.Problem{pkiDir + "/front-proxy-ca.crt": diagnose.Expired, pkiDir + "/front-proxy-client.crt": diagnose.WrongCA}},

@@ -111,9 +111,10 @@ func (e *Evidence) remedy(c Certificate) string {
 	return ""
 }
 
+// isCA is of the certificate or the key: init makes neither again for the other.
 func isCA(file string) bool {
-	name := path.Base(file)
-	return name == "ca.crt" || name == "front-proxy-ca.crt"
+	name := strings.TrimSuffix(path.Base(file), path.Ext(file))
+	return name == "ca" || name == "front-proxy-ca"
 }
 
 // seeCertificate shows a certificate that can be read.

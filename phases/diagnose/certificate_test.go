@@ -56,6 +56,8 @@ func TestCertificateCauses(t *testing.T) {
 			"certificate-expired", Error, []string{"bootstrap reset"}},
 		{"missing", Certificate{Path: pki + "etcd/peer.crt", Use: "etcd", Problem: Missing}, "certificate-missing", Error, []string{"makes it again"}},
 		{"missing CA", Certificate{Path: pki + "ca.crt", Use: "kube-apiserver", Problem: Missing}, "certificate-missing", Error, []string{"restore it from a backup"}},
+		{"missing CA key", Certificate{Path: pki + "etcd/ca.key", Use: Signing, Problem: Missing}, "certificate-missing", Warning, []string{"restore it from a backup"}},
+		{"taken off the node", Certificate{Path: "/etc/kubernetes/super-admin.conf", Use: "bootstrap", Problem: Missing}, "certificate-missing", Warning, nil},
 		{"empty", Certificate{Path: pki + "apiserver.key", Use: "kube-apiserver", Problem: Empty}, "certificate-empty", Error,
 			[]string{"mv " + pki + "apiserver.key " + pki + "apiserver.key.old; bootstrap init"}},
 		{"empty kubeconfig", Certificate{Path: "/etc/kubernetes/kubelet.conf", Use: "kubelet", Problem: Empty}, "certificate-empty", Error,
