@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,8 +27,11 @@ var secretPatterns = []string{
 }
 
 // openNames are those in Secrets that Kubernetes itself, or custom, fills with what is
-// none: the words would be taken out everywhere.
-var openNames = []string{"namespace", "username", "ca.crt", "tls.crt"}
+// none: the words would be taken out everywhere. So would openValues, under any name.
+var (
+	openNames  = []string{"namespace", "username"}
+	openValues = []string{"kube-system", "kube-public", "kubernetes", "kubernetes.default.svc"}
+)
 
 // mixedPatterns are files in which secrets have a form.
 var mixedPatterns = []string{
@@ -71,7 +76,8 @@ func (e *Env) machineSecrets(ctx context.Context) []string {
 		if slices.Contains(openNames, filepath.Base(path)) {
 			continue
 		}
-		if data, _, err := e.Host.Tail(path, maxSupportFile); err == nil {
+		data, _, err := e.Host.Tail(path, maxSupportFile)
+		if err == nil && !slices.Contains(openValues, strings.TrimSpace(string(data))) {
 			all = append(all, keysIn(string(data))...)
 		}
 	}
@@ -108,6 +114,9 @@ func keysIn(text string) []string {
 // is known as well.
 func (e *Env) tokenSecrets(ctx context.Context) []string {
 	data, err := e.Host.ReadFile(superAdminConf)
+	if errors.Is(err, fs.ErrNotExist) {
+		data, err = e.Host.ReadFile(adminConf)
+	}
 	if err != nil {
 		return nil
 	}

@@ -12,8 +12,14 @@ func TestSecretsOfVolumes(t *testing.T) {
 	const volume = kubeletDir + "/pods/1/volumes/kubernetes.io~secret/v/..2026_11_25/"
 	put(t, env, volume+"namespace", "kube-system", 0o600)
 	put(t, env, volume+"username", "operator", 0o600)
+	put(t, env, volume+"where", "kube-system\n", 0o600)
+	const key = "-----BEGIN PRIVATE KEY-----\nBBBB\n-----END PRIVATE KEY-----\n"
+	put(t, env, volume+"tls.crt", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"+key, 0o600)
 	put(t, env, volume+"password", "tr0ub4dor-and-more", 0o600)
 	got := env.machineSecrets(t.Context())
+	if !slices.Contains(got, key) || slices.Contains(got, "kube-system\n") {
+		t.Errorf("a key beside a certificate, or a namespace: %q", got)
+	}
 	if !slices.Contains(got, "tr0ub4dor-and-more") || slices.Contains(got, "kube-system") || slices.Contains(got, "operator") {
 		t.Errorf("%q", got)
 	}
