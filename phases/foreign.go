@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
 )
 
 // foreignManifests are what the kubelet would run beside ours. Those of our names are
@@ -100,12 +101,12 @@ func askEtcd(ctx context.Context, client *http.Client, url string) diagnose.Exte
 	}
 	answer, err := client.Do(request)
 	if err != nil {
-		member.Error, member.Slow = err.Error(), ctx.Err() != nil
+		member.Error, member.Slow = err.Error(), ctx.Err() != nil || host.IsUnreachable(err)
 		return member
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		member.Error = "it answers /version with " + answer.Status
+		member.Error, member.Slow = "it answers /version with "+answer.Status, answer.StatusCode >= 500
 		return member
 	}
 	var version struct {

@@ -22,7 +22,7 @@ type CRI struct {
 type ExternalEtcd struct {
 	URL     string
 	Error   string // why it gave no version
-	Slow    bool   // it may only be that
+	Slow    bool   // it may answer later
 	Version string
 }
 
