@@ -32,7 +32,7 @@ func (e *PreflightError) Error() string { return errors.Join(e.Findings...).Erro
 func (e *PreflightError) Unwrap() []error { return e.Findings }
 
 func runPreflight(ctx context.Context, env *Env) error {
-	if r, open := env.Host.Unfinished(); open {
+	if r, open := env.stoppedAt(); open {
 		env.note("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
 	}
 	seen := env.inspect(ctx)
@@ -54,6 +54,22 @@ func runPreflight(ctx context.Context, env *Env) error {
 		return &PreflightError{Findings: stops}
 	}
 	return nil
+}
+
+// stoppedAt is the last that a run before did, if that did not end. What --fix has
+// mended since is no run.
+func (e *Env) stoppedAt() (host.Record, bool) {
+	const fix = "preflight" // spelled out, since that phase refers to this
+	r, open := e.Host.Unfinished()
+	if !open || r.By != fix {
+		return r, open
+	}
+	for _, before := range slices.Backward(e.Host.Entries()) {
+		if before.By != fix {
+			return before, true
+		}
+	}
+	return host.Record{}, false
 }
 
 // Inspection is what preflight has found.

@@ -254,8 +254,8 @@ func TestFixAfterInterruptedInit(t *testing.T) {
 	if _, err := Fix(env, []diagnose.Finding{{ID: "inotify-low"}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, open := env.Host.Unfinished(); !open {
-		t.Error("init would not say that the run before did not end")
+	if r, open := env.stoppedAt(); !open || r.By != "certs" || r.Target != "/etc/kubernetes" {
+		t.Errorf("init would not say where the run before stopped: %+v, %t", r, open)
 	}
 }
 
@@ -274,6 +274,35 @@ func TestPlanDoesNotMeasure(t *testing.T) {
 	env.measures = true
 	if note, err := env.measureDisk(t.Context()); note == nil {
 		t.Errorf("preflight does not: %v", err)
+	}
+}
+
+// TestNoMeasureBesideEtcd: an etcd of ours would have to wait for the disk.
+func TestNoMeasureBesideEtcd(t *testing.T) {
+	env := testEnv(t, "default")
+	if _, err := env.Host.WriteFile(manifestFile("etcd"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if note, err := env.measureDisk(t.Context()); note != nil || err != nil {
+		t.Errorf("it measures: %v", err)
+	}
+}
+
+// TestBusyEtcd: what may pass is told from what does not.
+func TestBusyEtcd(t *testing.T) {
+	for code, slow := range map[int]bool{http.StatusServiceUnavailable: true, http.StatusNotFound: false} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }))
+		defer server.Close()
+		if got := askEtcd(t.Context(), server.Client(), server.URL); got.Slow != slow || got.Error == "" {
+			t.Errorf("%d: %+v", code, got)
+		}
+	}
+	release := make(chan bool)
+	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	defer silent.Close()
+	defer close(release)
+	if got := askEtcd(t.Context(), silent.Client(), silent.URL); !got.Slow || got.Error == "" {
+		t.Errorf("silent: %+v", got)
 	}
 }
 

@@ -77,7 +77,7 @@ func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
 	env.Report = report.take
 	found := phases.Inspect(ctx, env)
 	var fixErr error
-	if o.fix {
+	if o.fix && ctx.Err() == nil {
 		report.Fixed, fixErr = phases.Fix(env, found.Findings)
 		report.notes = nil // they come again
 		found = phases.Inspect(ctx, env)
