@@ -131,6 +131,14 @@ func (n *Node) containerIDs() []string {
 	return ids
 }
 
+// runningIDs leaves out what has ended: the kubelet removes that by itself, each minute.
+func (n *Node) runningIDs() []string {
+	n.t.Helper()
+	ids := strings.Fields(n.MustSh(`ctr -n k8s.io tasks ls | awk '$3 == "RUNNING" {print $1}'`))
+	slices.Sort(ids)
+	return ids
+}
+
 func testSystemdVerify(n *Node) {
 	for _, unit := range []string{"kubelet.service", "containerd.service"} {
 		if r := n.Exec("systemd-analyze", "verify", "/etc/systemd/system/"+unit); r.Code != 0 || r.Out+r.Err != "" {

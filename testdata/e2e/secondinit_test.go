@@ -71,7 +71,7 @@ func (n *Node) quiet() quiet {
 	q := quiet{
 		// Also times and inodes: a file may be written again with the same content.
 		files:      n.MustExec("find", "/etc", "/opt", "/usr/local", "/var/lib/kubelet/config.yaml", "-not", "-name", "hosts", "-printf", "%p %i %T@ %m %U:%G %s\n"),
-		containers: strings.Join(n.containerIDs(), "\n"),
+		containers: strings.Join(n.runningIDs(), "\n"),
 		ledger:     n.MustSh("sha256sum /var/lib/bootstrap/ledger"),
 		since:      map[string]string{},
 	}
