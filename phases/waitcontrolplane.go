@@ -29,7 +29,7 @@ func runWaitControlPlane(ctx context.Context, env *Env) error {
 		return err
 	}
 	defer w.cri.Close()
-	if err := w.restartOutdated(ctx); err != nil {
+	if err := env.whileRuntimeAnswers(ctx, w.cri, w.restartOutdated); err != nil {
 		return err
 	}
 	if err := w.wait(ctx, w.apiChecks()); err != nil {
@@ -79,7 +79,7 @@ func (e *Env) waitForAPIServer(ctx context.Context, met bool) error {
 	}
 	defer w.cri.Close()
 	if !met {
-		err = w.replaceStalePods(ctx)
+		err = e.whileRuntimeAnswers(ctx, w.cri, w.replaceStalePods)
 	}
 	if err != nil {
 		return err
