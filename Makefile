@@ -9,7 +9,7 @@ LINT       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 export GOTOOLCHAIN := auto
 
 .PHONY: help needs build components rootfs bundle box try test test-all test-unit test-offline test-e2e \
-	all-offline all-kill all-exact all-layouts all-join all-networks all-faults all-healthy e2e-1.35 fuzz lint update clean
+	all-offline all-kill all-exact all-layouts all-join all-networks all-faults all-healthy e2e-1.35 bench fuzz lint update clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -83,6 +83,10 @@ e2e-1.35: build components ## Run init, and what people do first, with Kubernete
 	@bin/bootstrap bundle build --from .cache/components-1.35 --output .cache/bundle-1.35.tar.zst
 	@bin/bootstrap bundle box --bundle .cache/bundle-1.35.tar.zst --output bin/bootstrap-box-1.35
 	@go test -count=1 -timeout 20m -v ./testdata/e2e -run 'TestRelease$$' -args -release 1.35 -name $@
+
+bench: box ## Measure init against kubeadm, and against etcd and kube-apiserver as bare processes
+	@scripts/components/build kubeadm
+	@go run ./scripts/bench
 
 fuzz: needs ## Fuzz every parser of outside input for a minute each
 	@scripts/ci/fuzz
