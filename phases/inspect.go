@@ -20,9 +20,9 @@ import (
 )
 
 // wholeMachine is machine with what takes time or asks others: only preflight looks so.
-func (e *Env) wholeMachine(ctx context.Context) *diagnose.Machine {
+func (e *Env) wholeMachine(ctx context.Context, seen []part) *diagnose.Machine {
 	m := &diagnose.Machine{Settings: e.settings(), Now: time.Now()}
-	gather(ctx, m, append(e.quickParts(), e.slowParts()...))
+	gather(ctx, m, slices.Concat(e.quickParts(), e.slowParts(), seen))
 	return m
 }
 
@@ -45,7 +45,6 @@ func (e *Env) slowParts() []part {
 		part{"firewall", e.lookAtFirewall},
 		part{"container runtime", e.askRuntime},
 		part{"external etcd", e.askExternalEtcd},
-		part{"disk latency", e.measureDisk},
 	)
 }
 
@@ -68,8 +67,8 @@ func (e *Env) measureDisk(ctx context.Context) (note, error) {
 	return func(m *diagnose.Machine) { measured(m, e.Config.Etcd.DataDir, p99, count) }, err
 }
 
-// imagesToCome is what containerd of the bundle has yet to hold: each image twice, as
-// it came and unpacked.
+// imagesToCome is what containerd of the bundle has yet to hold: each image as it came,
+// and unpacked to three or four times that.
 func (e *Env) imagesToCome() uint64 {
 	choice, err := e.chooseRuntime()
 	if err != nil || !choice.Install || e.Bundle == nil || e.made(containerdUnit) {
@@ -77,35 +76,41 @@ func (e *Env) imagesToCome() uint64 {
 	}
 	var bytes int64
 	for _, entry := range e.Bundle.Entries(bundle.Image) {
-		bytes += 2 * entry.Size
+		bytes += 5 * entry.Size
 	}
 	return uint64(max(bytes, 0))
 }
 
 func (e *Env) lookAtUnits(ctx context.Context) (note, error) {
-	var masked, managers []string
-	var errs []error
-	look := func(unit string) host.UnitState {
-		state, err := e.Host.UnitState(ctx, unit)
-		errs = append(errs, err)
-		return state
-	}
-	units := []string{"kubelet.service"}
+	units := []string{"firewalld.service", "kubelet.service"}
 	if choice, err := e.chooseRuntime(); err == nil && (choice.Install || runtime.SocketPath(choice.Endpoint) == containerdSocket) {
 		units = append(units, "containerd.service")
 	}
-	for _, unit := range units {
-		if look(unit).Load == "masked" {
+	states, err := e.unitStates(ctx, units)
+	var masked, managers []string
+	for i, unit := range units[1:] {
+		if states[i+1].Load == "masked" {
 			masked = append(masked, unit)
 		}
 	}
-	if look("firewalld.service").Active == "active" {
+	if states[0].Active == "active" {
 		managers = append(managers, "firewalld")
 	}
 	if e.usesUFW() {
 		managers = append(managers, "ufw")
 	}
-	return func(m *diagnose.Machine) { m.Masked, m.Firewall.Managers = masked, managers }, errors.Join(errs...)
+	return func(m *diagnose.Machine) { m.Masked, m.Firewall.Managers = masked, managers }, err
+}
+
+// unitStates asks for all side by side: systemd looks for the files of each.
+func (e *Env) unitStates(ctx context.Context, units []string) ([]host.UnitState, error) {
+	states, errs := make([]host.UnitState, len(units)), make([]error, len(units))
+	var asks []func()
+	for i, unit := range units {
+		asks = append(asks, func() { states[i], errs[i] = e.Host.UnitState(ctx, unit) })
+	}
+	sideBySide(asks...)
+	return states, errors.Join(errs...)
 }
 
 // usesUFW asks ufw's own file: its unit is active also where it is turned off.

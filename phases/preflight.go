@@ -87,10 +87,15 @@ func Inspect(ctx context.Context, env *Env) Inspection {
 }
 
 func (e *Env) inspect(ctx context.Context) Inspection {
+	// Before the rest: beside work that takes all CPUs, any disk seems slow.
+	var seen []part
+	if e.Host.Real() {
+		seen = append(seen, ahead(ctx, part{"disk latency", e.measureDisk}))
+	}
 	var m *diagnose.Machine
 	var bundled, decided []error
 	sideBySide(
-		func() { m = e.wholeMachine(ctx) },
+		func() { m = e.wholeMachine(ctx, seen) },
 		func() { bundled = e.checkBundle(ctx) },
 		func() { decided = e.decide(ctx) },
 	)
@@ -188,7 +193,7 @@ func (e *Env) checkBundle(ctx context.Context) []error {
 		return []error{found("bundle-damaged", err)}
 	}
 	e.waiting("verifying %s", e.Bundle.Path())
-	if err := e.Bundle.Verify(ctx); err != nil && ctx.Err() == nil {
+	if err := e.Bundle.Intact(ctx); err != nil && ctx.Err() == nil {
 		return []error{found("bundle-damaged", fmt.Errorf("bundle %s: %w", e.Bundle.Path(), err))}
 	}
 	return e.checkBundleImages()

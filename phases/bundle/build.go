@@ -70,11 +70,12 @@ func named(s Source, err error) error {
 // checkSources finds early what would only come out when all is packed.
 func checkSources(head Index, sources []Source) error {
 	head.Entries = nil
+	noSum := strings.Repeat("0", 64)
 	for _, s := range sources {
 		path, _ := pathOf(s.Kind, s.Name)
 		head.Entries = append(head.Entries, Entry{
 			Path: path, Kind: s.Kind, Name: s.Name, Version: s.Version,
-			Size: 1, Packed: 1, SHA256: strings.Repeat("0", 64),
+			Size: 1, Packed: 1, SHA256: noSum, PackedSHA256: noSum,
 		})
 	}
 	return head.validate()
@@ -151,33 +152,41 @@ func checkArchive(f *os.File) error {
 // pack spools the member's frame and completes its entry.
 func (m *member) pack(ctx context.Context, arch string) error {
 	if m.from.Kind == Image && !m.from.isArchive() {
-		image, err := newImage(ctx, m.from, arch)
-		if err != nil {
+		var err error
+		if m.image, err = newImage(ctx, m.from, arch); err != nil {
 			return err
 		}
-		m.image = image
-		m.entry.Size = image.tarSize()
+		m.entry.Size = m.image.tarSize()
 	}
-	spool, err := os.CreateTemp("", "bundle-*")
-	if err != nil {
-		return err
-	}
-	m.spool = spool
-	// Without a name, it is gone with this process, however that ends.
-	if err := os.Remove(spool.Name()); err != nil {
+	var err error
+	if m.spool, err = newSpool(); err != nil {
 		return err
 	}
 	return m.fill(ctx)
 }
 
+// newSpool makes a file without a name: it is gone with this process, however that ends.
+func newSpool() (*os.File, error) {
+	spool, err := os.CreateTemp("", "bundle-*")
+	if err != nil {
+		return nil, err
+	}
+	return spool, os.Remove(spool.Name())
+}
+
 func (m *member) fill(ctx context.Context) error {
-	sum := sha256.New()
-	packed := &counter{w: m.spool}
-	err := writeMember(packed, m.entry, func(w io.Writer) error {
+	sum, packedSum := sha256.New(), sha256.New()
+	packed := &counter{w: io.MultiWriter(m.spool, packedSum)}
+	window := window
+	if m.image != nil {
+		window = packedWindow
+	}
+	err := writeMember(packed, m.entry, window, func(w io.Writer) error {
 		return m.writeContent(ctx, io.MultiWriter(w, sum))
 	})
 	m.entry.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	m.entry.Packed = packed.n
+	m.entry.PackedSHA256 = hex.EncodeToString(packedSum.Sum(nil))
 	return err
 }
 
@@ -191,12 +200,12 @@ func (m *member) writeContent(ctx context.Context, w io.Writer) error {
 
 // writeMember writes one frame: header, content, padding. The encoder refuses content
 // that is not of the entry's size.
-func writeMember(w io.Writer, e Entry, content func(io.Writer) error) error {
+func writeMember(w io.Writer, e Entry, window int, content func(io.Writer) error) error {
 	header, err := tarHeader(e.Path, e.Size)
 	if err != nil {
 		return err
 	}
-	enc, err := newEncoder(w, memberSize(e.Size))
+	enc, err := newEncoder(w, memberSize(e.Size), window)
 	if err != nil {
 		return err
 	}
@@ -221,7 +230,7 @@ func writeAll(ctx context.Context, w io.Writer, index Index, members []*member) 
 		return err
 	}
 	head := Entry{Path: indexName, Size: int64(len(data))}
-	if err := writeMember(w, head, func(w io.Writer) error { return write(w, data) }); err != nil {
+	if err := writeMember(w, head, window, func(w io.Writer) error { return write(w, data) }); err != nil {
 		return err
 	}
 	for _, m := range members {
@@ -234,7 +243,7 @@ func writeAll(ctx context.Context, w io.Writer, index Index, members []*member) 
 }
 
 func writeTrailer(w io.Writer) error {
-	enc, err := newEncoder(w, tarTrailer)
+	enc, err := newEncoder(w, tarTrailer, window)
 	if err != nil {
 		return err
 	}
@@ -252,6 +261,9 @@ func write(w io.Writer, data []byte) error {
 func closeAll(members []*member) {
 	for _, m := range members {
 		m.source.Close()
+		if m.image != nil {
+			m.image.spool.Close()
+		}
 		if m.spool != nil {
 			m.spool.Close()
 		}

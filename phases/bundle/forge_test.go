@@ -41,7 +41,7 @@ func newForgery() *forgery { return newForgeryOf(200_000) }
 // newForgeryOf has an image of this size; 200 kB are more than one block of zstd.
 func newForgeryOf(image int) *forgery {
 	f := &forgery{head: packFrame, trailer: packFrame(make([]byte, tarTrailer))}
-	f.index = Index{Schema: 1, Kubernetes: "v1.36.3", Arch: "amd64"}
+	f.index = Index{Schema: Schema, Kubernetes: "v1.36.3", Arch: "amd64"}
 	f.add(Binary, "kubelet", 3000)
 	f.add(Binary, "kubectl", 3000)
 	f.add(CNI, "bridge", 5000)
@@ -53,11 +53,15 @@ func (f *forgery) add(kind Kind, name string, size int) *part {
 	path, _ := pathOf(kind, name)
 	p := newPart(path, randomBytes(len(f.parts), size))
 	f.parts = append(f.parts, p)
-	sum := sha256.Sum256(p.content)
 	f.index.Entries = append(f.index.Entries, Entry{
-		Path: path, Kind: kind, Name: name, Version: "v1", Size: int64(size), SHA256: hex.EncodeToString(sum[:]),
+		Path: path, Kind: kind, Name: name, Version: "v1", Size: int64(size), SHA256: sumOf(p.content),
 	})
 	return p
+}
+
+func sumOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
 func newPart(path string, content []byte) *part {
@@ -80,6 +84,7 @@ func (f *forgery) bytes() []byte {
 		frames[i] = p.bytes()
 		if i < len(f.index.Entries) {
 			f.index.Entries[i].Packed = int64(len(frames[i]))
+			f.index.Entries[i].PackedSHA256 = sumOf(frames[i])
 		}
 	}
 	if f.late != nil {

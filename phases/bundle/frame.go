@@ -10,8 +10,12 @@ import (
 
 const (
 	// The window bounds the memory that one decoder takes: what Build uses, and no more.
-	window      = 8 << 20
-	maxBlock    = 128 << 10
+	window   = 8 << 20
+	maxBlock = 128 << 10
+
+	// What is packed already gains nothing from a wide window.
+	packedWindow = 128 << 10
+
 	blockHeader = 3
 	checksum    = 4
 )
@@ -105,7 +109,10 @@ func newDecoder(r io.Reader) (*zstd.Decoder, error) {
 		zstd.WithDecodeBuffersBelow(0))
 }
 
-func newEncoder(w io.Writer, size int64) (*zstd.Encoder, error) {
+const unknownSize = -1
+
+// newEncoder takes less memory, and leaves less to whoever unpacks it, with a smaller window.
+func newEncoder(w io.Writer, size int64, window int) (*zstd.Encoder, error) {
 	enc, err := zstd.NewWriter(nil,
 		zstd.WithEncoderLevel(zstd.SpeedBetterCompression), // the best level: 6% smaller, four times the work
 		zstd.WithWindowSize(window),

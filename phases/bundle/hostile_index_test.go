@@ -17,7 +17,7 @@ func onText(name, want, old, new string) trick {
 func indexTricks() []trick {
 	const spelling = "not written as"
 	tricks := []trick{
-		onIndex("schema of the future", "schema is 2", func(i *Index) { i.Schema = 2 }),
+		onIndex("schema of the future", "schema is 3", func(i *Index) { i.Schema = 3 }),
 		onIndex("schema zero", "schema is 0", func(i *Index) { i.Schema = 0 }),
 		onIndex("unknown architecture", "architecture", func(i *Index) { i.Arch = "mips" }),
 		onIndex("no architecture", "architecture", func(i *Index) { i.Arch = "" }),
@@ -36,13 +36,13 @@ func indexTricks() []trick {
 		onText("entries twice", spelling, `"entries"`, `"entries": [], "entries"`),
 		onText("key in another case", spelling, `"sha256"`, `"SHA256"`),
 		onText("key twice, in another case", spelling, `"arch"`, `"Arch": "arm64", "arch"`),
-		onText("key missing", "schema is 0", `"schema": 1,`, ``),
+		onText("key missing", "schema is 0", `"schema": 2,`, ``),
 		onText("escaped letter", spelling, `"bin/kubelet"`, `"bin\u002fkubelet"`),
-		onText("other spacing", spelling, `"schema": 1`, `"schema":1`),
-		onText("comment", "invalid character", `"schema": 1`, `/* */ "schema": 1`),
-		onText("number with a fraction", "cannot unmarshal", `"schema": 1`, `"schema": 1.5`),
-		onText("number with an exponent", "cannot unmarshal", `"schema": 1`, `"schema": 1e0`),
-		onText("number as a string", "cannot unmarshal", `"schema": 1`, `"schema": "1"`),
+		onText("other spacing", spelling, `"schema": 2`, `"schema":2`),
+		onText("comment", "invalid character", `"schema": 2`, `/* */ "schema": 2`),
+		onText("number with a fraction", "cannot unmarshal", `"schema": 2`, `"schema": 2.5`),
+		onText("number with an exponent", "cannot unmarshal", `"schema": 2`, `"schema": 2e0`),
+		onText("number as a string", "cannot unmarshal", `"schema": 2`, `"schema": "2"`),
 		onText("number too large", "cannot unmarshal", `"size": 3000`, `"size": 18446744073709551617`),
 		{"entry is null", "number 1, ", "unknown kind", func(f *forgery) {
 			f.json = replace(`"entries": [`, `"entries": [null,`)
@@ -56,7 +56,7 @@ func indexTricks() []trick {
 		whole("empty", "EOF", ""),
 		whole("a list", "cannot unmarshal", "[]"),
 		whole("null", "schema is 0", "null"),
-		whole("not JSON", "invalid character", "schema: 1\n"),
+		whole("not JSON", "invalid character", "schema: 2\n"),
 		whole("nested deeply", "exceeded max depth", strings.Repeat(`{"entries":[`, 20_000)),
 		whole("over the limit", "larger than", strings.Repeat(" ", maxIndex)+"{}"),
 	}
@@ -137,6 +137,7 @@ func entryTricks() []trick {
 		onEntry("hash in capitals", "sha256 is not", func(e *Entry) { e.SHA256 = strings.Repeat("A", 64) }),
 		onEntry("hash is not hex", "sha256 is not", func(e *Entry) { e.SHA256 = strings.Repeat("g", 64) }),
 		onEntry("hash with a prefix", "sha256 is not", func(e *Entry) { e.SHA256 = "sha256:" + e.SHA256 }),
+		onEntry("packed hash empty", "sha256 is not", func(e *Entry) { e.PackedSHA256 = "" }),
 		onEntry("packed zero", "packed size", func(e *Entry) { e.Packed = 0 }),
 		onEntry("packed negative", "packed size", func(e *Entry) { e.Packed = -5 }),
 		onEntry("packed overflows", "packed size", func(e *Entry) { e.Packed = math.MaxInt64 }),

@@ -58,7 +58,7 @@ func listTricks() []trick {
 					name := "p" + string(rune('0'+n))
 					i.Entries = append(i.Entries, Entry{
 						Path: "bin/" + name, Kind: Binary, Name: name, Version: "v1",
-						Size: maxSize, Packed: maxSize, SHA256: strings.Repeat("a", 64),
+						Size: maxSize, Packed: maxSize, SHA256: strings.Repeat("a", 64), PackedSHA256: strings.Repeat("a", 64),
 					})
 				}
 			}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -96,7 +97,7 @@ func TestImage(t *testing.T) {
 		t.Error(diff)
 	}
 	manifest := decode[v1.Manifest](t, l.blob(d))
-	layer := l.blob(manifest.Layers[0])
+	layer := unzstd(t, l.blob(manifest.Layers[0]))
 	want := v1.Image{
 		Platform: v1.Platform{Architecture: "amd64", OS: "linux"},
 		Config: v1.ImageConfig{
@@ -110,6 +111,20 @@ func TestImage(t *testing.T) {
 		t.Error(diff)
 	}
 	checkLayer(t, layer, source.File)
+}
+
+func unzstd(t *testing.T, packed []byte) []byte {
+	t.Helper()
+	dec, err := zstd.NewReader(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dec.Close()
+	data, err := dec.DecodeAll(packed, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 func checkLayer(t *testing.T, layer []byte, program string) {

@@ -39,7 +39,7 @@ func TestImageOfSeveralFiles(t *testing.T) {
 	l := builtImage(t, source)
 	manifest := decode[v1.Manifest](t, l.blob(decode[v1.Index](t, l.files["index.json"].data).Manifests[0]))
 	got := map[string]string{}
-	for name, f := range untar(t, bytes.NewReader(l.blob(manifest.Layers[0]))) {
+	for name, f := range untar(t, bytes.NewReader(unzstd(t, l.blob(manifest.Layers[0])))) {
 		got[name] = fmt.Sprintf("%#o %s", f.header.Mode, f.header.Linkname)
 		if f.header.Uid != 0 || f.header.ModTime.Unix() != 0 {
 			t.Errorf("%s: %+v", name, f.header)

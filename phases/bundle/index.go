@@ -10,7 +10,7 @@ import (
 )
 
 // Schema is the version of the index that this program writes and reads.
-const Schema = 1
+const Schema = 2
 
 const (
 	indexName  = "index.json"
@@ -51,6 +51,8 @@ type Entry struct {
 	Size    int64  `json:"size"`    // bytes of the content, unpacked
 	SHA256  string `json:"sha256"`  // hex, of the content
 	Packed  int64  `json:"packed"`  // bytes of the entry's zstd frame
+
+	PackedSHA256 string `json:"packedSHA256"` // hex, of the frame
 }
 
 // EntryError says what is wrong with one entry of a bundle.
@@ -183,7 +185,7 @@ func (e Entry) faultOfContent() string {
 	switch {
 	case e.Size < 1 || e.Size > maxSize:
 		return fmt.Sprintf("size %d is not from 1 to %d", e.Size, int64(maxSize))
-	case !sha256RE.MatchString(e.SHA256):
+	case !sha256RE.MatchString(e.SHA256), !sha256RE.MatchString(e.PackedSHA256):
 		return "sha256 is not 64 digits of lower-case hex"
 	case e.Packed < 1 || e.Packed > maxPacked(memberSize(e.Size)):
 		return fmt.Sprintf("packed size %d is impossible", e.Packed)
