@@ -27,6 +27,7 @@ type initOptions struct {
 	skipPhases []string
 	ignore     []string
 	dryRun     bool
+	timings    bool
 	output     string
 
 	box boxFlags
@@ -38,6 +39,7 @@ func (o *initOptions) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.bundle, "bundle", "", "bundle to install from (default: the one inside this executable, beside it, or in /usr/local/share/bootstrap)")
 	f.DurationVar(&o.timeout, "timeout", 0, "how long the control plane may take to become healthy, and then the addons (default: timeouts.controlPlaneComponentHealthCheck of the config file, 4m without)")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only show what would be changed; needs no root where nothing was made yet")
+	f.BoolVar(&o.timings, "timings", false, "show at the end when each phase began and how long it took; --output json always does")
 	addOutputFlag(cmd, &o.output)
 	f.BoolVar(&o.box.singleNode, "single-node", true, "let pods run on this node (default: unless the config or --print-join-command asks for a token)")
 	f.BoolVar(&o.box.printJoinCommand, "print-join-command", false, "make a token, and print the command by which other nodes join")
@@ -57,6 +59,7 @@ func newInitCommand() *cobra.Command {
   sudo bootstrap init --config cluster.yaml
   bootstrap init --dry-run --config cluster.yaml
   sudo bootstrap init --output json
+  sudo bootstrap init --timings
   sudo bootstrap init --bundle ./bundle.tar.zst --timeout 2m
   sudo bootstrap init --skip-phases mark-control-plane
   sudo bootstrap init phase certs`,
@@ -142,6 +145,7 @@ func runInit(ctx context.Context, o initOptions, plan phases.Plan) error {
 	if err != nil {
 		return usage(err)
 	}
+	out.timed = o.timings
 	env, closeEnv, err := o.env()
 	if err != nil {
 		return out.end(usage(err), result{})

@@ -26,11 +26,13 @@ func addOutputFlag(cmd *cobra.Command, output *string) {
 type output struct {
 	json   bool
 	dryRun bool
+	timed  bool // the text ends with the time that each phase took
 	start  time.Time
 	text   *progress // nil for JSON
 
 	mu      sync.Mutex
 	changes int
+	timings timings
 }
 
 func newOutput(format string, dryRun bool) (*output, error) {
@@ -64,6 +66,7 @@ type result struct {
 	DryRun  bool          `json:"dryRun"`
 	Changes int           `json:"changes"`
 	Seconds float64       `json:"seconds"`
+	Phases  timings       `json:"phases,omitempty"`
 	Errors  []errorLine   `json:"errors,omitempty"`
 	Clean   *bool         `json:"clean,omitempty"` // of reset: nothing is left
 	Left    []phases.Left `json:"left,omitempty"`
@@ -92,6 +95,7 @@ func (o *output) report(e phases.Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	e = shownEvent(e)
+	o.timings.add(e, time.Since(o.start))
 	if e.Kind == phases.Changed {
 		o.changes++
 	}
@@ -123,13 +127,16 @@ func (o *output) sayDone(text string) {
 func (o *output) end(err error, r result) error {
 	if o.json {
 		r.Schema, r.Event, r.OK, r.DryRun, r.Changes = outputVersion, "result", err == nil, o.dryRun, o.changes
-		r.Seconds = time.Since(o.start).Seconds()
+		r.Seconds, r.Phases = time.Since(o.start).Seconds(), o.timings
 		r.Errors = errorLines(err)
 		_ = printJSON(os.Stdout, r)
 		return err
 	}
 	if err == nil && r.Clean == nil { // else the verdict has said it
 		o.text.say(o.summary())
+	}
+	if o.timed {
+		o.text.say(o.timings.table())
 	}
 	o.text.end()
 	return err
