@@ -22,6 +22,12 @@ var KubeletAPIAdmin []byte
 //go:embed system-node-critical.yaml
 var SystemNodeCritical []byte
 
+// BootstrapPolicy is a part of the rights that the API server also gives by itself, but
+// only a second or two after it begins to answer.
+//
+//go:embed bootstrap-policy.yaml
+var BootstrapPolicy []byte
+
 // UploadConfig lets nodes read kubeadm-config and kubelet-config.
 //
 //go:embed upload-config.yaml

@@ -172,8 +172,7 @@ func checkPod(pod *corev1.Pod, template corev1.PodTemplateSpec) error {
 		return fmt.Errorf("pod %s is %s", pod.Name, strings.ToLower(string(pod.Status.Phase)))
 	}
 	for _, s := range pod.Status.ContainerStatuses {
-		// Not watched for steadiness: a pod that crashes later is not the control plane.
-		if err := checkContainer(s, time.Now().Add(steady)); err != nil {
+		if err := checkContainer(s); err != nil {
 			return fmt.Errorf("pod %s, %s: %w", pod.Name, s.Name, err)
 		}
 	}

@@ -16,14 +16,15 @@ import (
 
 var controlPlane = Phase{
 	Name:  "control-plane",
-	Short: "write the static pods of kube-apiserver and, once it is ready, of kube-controller-manager and kube-scheduler",
+	Short: "write the static pods of kube-apiserver and, once it answers, of kube-controller-manager and kube-scheduler",
 	Run:   runControlPlane,
 }
 
-// runControlPlane holds the controller manager and the scheduler back until the
-// API server is ready. Started before, they exit, and sit in a back-off of 10 s;
-// and their mirror pods are refused as long as the API server lacks its priority
-// classes, which the kubelet tries again only after a minute.
+// runControlPlane holds the controller manager and the scheduler back until the API
+// server takes requests. Started before, they exit, and sit in a back-off of 10 s; and
+// their mirror pods are refused as long as the API server lacks the priority class,
+// which the kubelet tries again only after a minute. Held back until it is ready, they
+// leave a CPU idle: in its second between both they start.
 func runControlPlane(ctx context.Context, env *Env) error {
 	c := env.Config
 	mounts := caMounts(env.Host.Path)
@@ -171,6 +172,9 @@ func controllerManagerPod(c *config.Config, mounts []templates.Mount) templates.
 		{Name: "cluster-signing-cert-file", Value: pki + "/ca.crt"},
 		{Name: "cluster-signing-key-file", Value: pki + "/ca.key"},
 		{Name: "controllers", Value: "*,bootstrapsigner,tokencleaner"},
+		// At its start it asks for some 150 service accounts and tokens at once: by
+		// default (30) it waits 5 s for its own limit. Its rate after that stays the same.
+		{Name: "kube-api-burst", Value: "300"},
 		{Name: "kubeconfig", Value: controllerConf},
 		{Name: "leader-elect", Value: "true"},
 		{Name: "profiling", Value: "false"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"bootstrap/phases/config"
@@ -28,9 +29,6 @@ func runEtcd(ctx context.Context, env *Env) error {
 	if err := env.Host.OwnTree(dataDir); err != nil {
 		return err
 	}
-	if err := env.installTools(ctx, "etcdctl", "etcdutl"); err != nil {
-		return err
-	}
 	if err := env.settle(); err != nil {
 		return err
 	}
@@ -41,7 +39,7 @@ func etcdPod(c *config.Config) templates.Etcd {
 	client := etcdURL(c.AdvertiseAddress, 2379)
 	peer := etcdURL(c.AdvertiseAddress, 2380)
 	pki := c.CertificatesDir + "/etcd"
-	line := command("etcd", []config.Arg{
+	args := []config.Arg{
 		{Name: "advertise-client-urls", Value: client},
 		{Name: "cert-file", Value: pki + "/server.crt"},
 		{Name: "client-cert-auth", Value: "true"},
@@ -61,7 +59,11 @@ func etcdPod(c *config.Config) templates.Etcd {
 		{Name: "snapshot-count", Value: "10000"},
 		{Name: "trusted-ca-file", Value: pki + "/ca.crt"},
 		{Name: "watch-progress-notify-interval", Value: "5s"},
-	}, c.Etcd.ExtraArgs)
+	}
+	if c.Box.SingleNode {
+		args = slices.Insert(args, 4, config.Arg{Name: "election-timeout", Value: "500"}) // ms; alone, it only waits for itself
+	}
+	line := command("etcd", args, c.Etcd.ExtraArgs)
 	pod := podOf(c.Images.Etcd, line, config.Component{ExtraEnvs: c.Etcd.ExtraEnvs})
 	pod.Probe = probe(c, etcdMetrics(c))
 	return templates.Etcd{Pod: pod, AdvertiseClientURLs: client, DataDir: c.Etcd.DataDir, CertificatesDir: pki}

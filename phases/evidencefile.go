@@ -15,7 +15,7 @@ import (
 
 // beforeFiles are the phases in which this run may not yet have written again what is
 // other or gone.
-var beforeFiles = append(slices.Clone(beforeCertificates), "etcd", "kubelet", "control-plane")
+var beforeFiles = append(slices.Clone(beforeCertificates), "etcd", "kubelet", "kubelet-start", "control-plane")
 
 func (e *Env) fileEvidence(ctx context.Context) []diagnose.File {
 	if slices.Contains(beforeFiles, e.phase) {

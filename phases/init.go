@@ -5,14 +5,14 @@ package phases
 func Init() Plan {
 	return Plan{
 		{preflight},
-		{runtimePhase, certs},
+		{runtimePhase, certs, kubelet},
 		{images, kubeconfigs},
 		{etcd},
-		{kubelet},
-		{controlPlane},
-		{waitControlPlane, addonImages},
+		{kubeletStart},
+		{controlPlane, addonImages},
+		{waitControlPlane},
 		{markControlPlane, uploadConfig, uploadCerts, addons},
 		{bootstrapToken, writeKubeconfig},
-		{waitAddons},
+		{waitAddons, watchControlPlane, tools},
 	}
 }

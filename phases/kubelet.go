@@ -17,7 +17,7 @@ import (
 
 var kubelet = Phase{
 	Name:  "kubelet",
-	Short: "install, configure and start the kubelet",
+	Short: "install and configure the kubelet",
 	Run:   runKubelet,
 }
 
@@ -36,9 +36,6 @@ func runKubelet(ctx context.Context, env *Env) error {
 			return err
 		}
 	}
-	if err := env.installTools(ctx, "kubectl"); err != nil {
-		return err
-	}
 	env.setDaemonSettings()
 	if err := env.Host.OwnMounts(slices.Concat(kubeletMounts, containerdMounts, networkMounts)); err != nil {
 		return err
@@ -52,10 +49,11 @@ func runKubelet(ctx context.Context, env *Env) error {
 	if err := env.configureKubelet(ctx, program.path, runtime.Endpoint); err != nil {
 		return env.explained(ctx, kubeletDiskError(err))
 	}
-	if _, err := env.Host.StartUnit(ctx, networkOnline); err != nil {
-		return err
+	if _, err := env.Host.EnableUnit(ctx, "kubelet.service"); err != nil {
+		return env.explained(ctx, err)
 	}
-	return env.startUnit(ctx, "kubelet.service", kubeletConfig, kubeletUnitFile, kubeletDropIn, kubeletConf)
+	_, err = env.Host.StartUnit(ctx, networkOnline)
+	return err
 }
 
 // kubeletDiskError names the cause if the kubelet's folder can't be written.

@@ -13,7 +13,7 @@ import (
 const steady = 3 * time.Second
 
 // checkMirrorPod says why the pod is not the ready mirror of a manifest, or nil.
-func checkMirrorPod(pod *corev1.Pod, node *corev1.Node, hash string, now time.Time) error {
+func checkMirrorPod(pod *corev1.Pod, node *corev1.Node, hash string) error {
 	if _, ok := pod.Annotations[corev1.MirrorPodAnnotationKey]; !ok {
 		return errors.New("the pod of that name is no mirror pod")
 	}
@@ -26,7 +26,7 @@ func checkMirrorPod(pod *corev1.Pod, node *corev1.Node, hash string, now time.Ti
 	if len(pod.Status.ContainerStatuses) != 1 {
 		return fmt.Errorf("the mirror pod is %s", strings.ToLower(string(pod.Status.Phase)))
 	}
-	return checkContainer(pod.Status.ContainerStatuses[0], now)
+	return checkContainer(pod.Status.ContainerStatuses[0])
 }
 
 // checkRestarted says that the API still shows a ready pod as it was before its restart,
@@ -38,7 +38,7 @@ func checkRestarted(pod *corev1.Pod, restarted time.Time) error {
 	return nil
 }
 
-func checkContainer(s corev1.ContainerStatus, now time.Time) error {
+func checkContainer(s corev1.ContainerStatus) error {
 	switch {
 	case s.State.Waiting != nil:
 		return fmt.Errorf("its container waits: %s %s", s.State.Waiting.Reason, s.State.Waiting.Message)
@@ -50,8 +50,15 @@ func checkContainer(s corev1.ContainerStatus, now time.Time) error {
 		return errors.New("its startup probe has not succeeded yet")
 	case !s.Ready:
 		return errors.New("its readiness probe has not succeeded yet")
-	case now.Sub(s.State.Running.StartedAt.Time) < steady:
-		return fmt.Errorf("ready, watched until it has run for %s (restarts so far: %d)", steady, s.RestartCount)
+	}
+	return nil
+}
+
+// checkSteady says that a ready pod has not run for so long yet, or nil.
+func checkSteady(pod *corev1.Pod, long time.Duration, now time.Time) error {
+	s := pod.Status.ContainerStatuses[0]
+	if now.Sub(s.State.Running.StartedAt.Time) < long {
+		return fmt.Errorf("ready, watched until it has run for %s (restarts so far: %d)", long, s.RestartCount)
 	}
 	return nil
 }

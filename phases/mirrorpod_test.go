@@ -56,25 +56,31 @@ func TestCheckMirrorPod(t *testing.T) {
 		{"startup unknown", status(func(c *corev1.ContainerStatus) { c.Started = nil }), "its startup probe has not succeeded yet"},
 		{"starting", status(func(c *corev1.ContainerStatus) { c.Started = &no }), "its startup probe has not succeeded yet"},
 		{"not ready", status(func(c *corev1.ContainerStatus) { c.Ready = false }), "its readiness probe has not succeeded yet"},
-		{"restarted just now", status(func(c *corev1.ContainerStatus) {
-			c.RestartCount = 4
-			c.State.Running.StartedAt = metav1.NewTime(someTime.Add(-steady + time.Millisecond))
-		}), "watched until it has run for 3s (restarts so far: 4)"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			pod, node := mirrorOf("abc")
 			c.spoil(pod)
-			checkError(t, checkMirrorPod(pod, node, "abc", someTime), c.want)
+			checkError(t, checkMirrorPod(pod, node, "abc"), c.want)
 		})
 	}
 	pod, node := mirrorOf("abc")
-	if err := checkMirrorPod(pod, node, "abc", someTime); err != nil {
+	if err := checkMirrorPod(pod, node, "abc"); err != nil {
 		t.Errorf("a mirror pod that is all right: %v", err)
 	}
-	pod.Status.ContainerStatuses[0].RestartCount = 7 // long ago
-	if err := checkMirrorPod(pod, node, "abc", someTime); err != nil {
-		t.Errorf("one that restarted and is steady now: %v", err)
+}
+
+func TestCheckSteady(t *testing.T) {
+	pod, _ := mirrorOf("abc")
+	status := &pod.Status.ContainerStatuses[0]
+	status.RestartCount = 4 // long ago
+	if err := checkSteady(pod, steady, someTime); err != nil {
+		t.Error(err)
+	}
+	status.State.Running.StartedAt = metav1.NewTime(someTime.Add(-steady + time.Millisecond))
+	checkError(t, checkSteady(pod, steady, someTime), "watched until it has run for 3s (restarts so far: 4)")
+	if err := checkSteady(pod, 0, someTime); err != nil {
+		t.Error(err)
 	}
 }
 

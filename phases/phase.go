@@ -54,8 +54,10 @@ func (p Plan) Without(names []string) (Plan, error) {
 			return nil, fmt.Errorf("unknown phase %q, want one of %v", name, p.Names())
 		}
 	}
-	if slices.Contains(names, addons.Name) {
-		names = append(slices.Clone(names), waitAddons.Name)
+	for _, each := range []struct{ left, follows Phase }{{addons, waitAddons}, {waitControlPlane, watchControlPlane}} {
+		if slices.Contains(names, each.left.Name) {
+			names = append(slices.Clone(names), each.follows.Name)
+		}
 	}
 	var rest Plan
 	for _, step := range p {

@@ -14,9 +14,9 @@ import (
 
 func TestInitOrder(t *testing.T) {
 	want := [][]string{
-		{"preflight"}, {"runtime", "certs"}, {"images", "kubeconfig"}, {"etcd"}, {"kubelet"},
-		{"control-plane"}, {"wait-control-plane", "addon-images"}, {"mark-control-plane", "upload-config", "upload-certs", "addons"},
-		{"bootstrap-token", "write-kubeconfig"}, {"wait-addons"},
+		{"preflight"}, {"runtime", "certs", "kubelet"}, {"images", "kubeconfig"}, {"etcd"}, {"kubelet-start"},
+		{"control-plane", "addon-images"}, {"wait-control-plane"}, {"mark-control-plane", "upload-config", "upload-certs", "addons"},
+		{"bootstrap-token", "write-kubeconfig"}, {"wait-addons", "watch-control-plane", "tools"},
 	}
 	if diff := cmp.Diff(want, stepNames(Init())); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -214,15 +214,17 @@ func TestDeadline(t *testing.T) {
 	})
 }
 
-// TestWithoutAddons: nothing waits for what is not made.
-func TestWithoutAddons(t *testing.T) {
-	plan, err := Init().Without([]string{"addons"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"addons", "wait-addons"} {
-		if _, ok := plan.Find(name); ok {
-			t.Errorf("%s is still there", name)
+// TestWithoutWaits: nothing waits for what is not made, or not to be waited for.
+func TestWithoutWaits(t *testing.T) {
+	for name, follows := range map[string]string{"addons": "wait-addons", "wait-control-plane": "watch-control-plane"} {
+		plan, err := Init().Without([]string{name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{name, follows} {
+			if _, ok := plan.Find(name); ok {
+				t.Errorf("%s is still there", name)
+			}
 		}
 	}
 }

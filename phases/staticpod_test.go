@@ -98,13 +98,13 @@ func value(line []string, name string) string {
 	return found
 }
 
-// TestDefaultFlags holds kubeadm's own flags (reference/kubeadm.md §2.2), and the one added.
+// TestDefaultFlags holds kubeadm's own flags (reference/kubeadm.md §2.2), and those added.
 func TestDefaultFlags(t *testing.T) {
 	const pki = "/etc/kubernetes/pki/"
 	want := map[string][]string{
 		"etcd": {
 			"advertise-client-urls=https://192.0.2.10:2379", "cert-file=" + pki + "etcd/server.crt", "client-cert-auth=true",
-			"data-dir=/var/lib/etcd", "feature-gates=InitialCorruptCheck=true",
+			"data-dir=/var/lib/etcd", "election-timeout=500", "feature-gates=InitialCorruptCheck=true",
 			"initial-advertise-peer-urls=https://192.0.2.10:2380", "initial-cluster=node-1=https://192.0.2.10:2380",
 			"key-file=" + pki + "etcd/server.key", "listen-client-urls=https://127.0.0.1:2379,https://192.0.2.10:2379",
 			"listen-metrics-urls=http://127.0.0.1:2381", "listen-peer-urls=https://192.0.2.10:2380", "name=node-1",
@@ -133,7 +133,7 @@ func TestDefaultFlags(t *testing.T) {
 			"authorization-kubeconfig=/etc/kubernetes/controller-manager.conf", "bind-address=127.0.0.1",
 			"client-ca-file=" + pki + "ca.crt", "cluster-cidr=10.244.0.0/16", "cluster-name=kubernetes",
 			"cluster-signing-cert-file=" + pki + "ca.crt", "cluster-signing-key-file=" + pki + "ca.key",
-			"controllers=*,bootstrapsigner,tokencleaner", "kubeconfig=/etc/kubernetes/controller-manager.conf",
+			"controllers=*,bootstrapsigner,tokencleaner", "kube-api-burst=300", "kubeconfig=/etc/kubernetes/controller-manager.conf",
 			"leader-elect=true", "profiling=false", "requestheader-client-ca-file=" + pki + "front-proxy-ca.crt",
 			"root-ca-file=" + pki + "ca.crt", "service-account-private-key-file=" + pki + "sa.key",
 			"service-cluster-ip-range=10.96.0.0/12", "use-service-account-credentials=true",

@@ -63,7 +63,7 @@ func (w *controlPlaneWait) containerChecks() []health.Check {
 
 // podChecks are mirrorPod's, also if some of the manifests can't be read.
 func (w *controlPlaneWait) podChecks() []health.Check {
-	w.hashes = map[string]string{}
+	w.hashes, w.steady = map[string]string{}, steady
 	var checks []health.Check
 	for _, name := range nodeComponents(w.env.Config) {
 		uid, err := w.env.manifestUID(name)

@@ -7,9 +7,7 @@ import (
 // startUnit starts a unit now and at every boot. One that runs is restarted only
 // when a file that it reads was written since it started.
 func (e *Env) startUnit(ctx context.Context, unit string, files ...string) error {
-	if err := e.Host.Reload(ctx); err != nil {
-		return err
-	}
+	// Enabled first, which is done with files: systemd then reads them all at once.
 	if _, err := e.Host.EnableUnit(ctx, unit); err != nil {
 		return e.explained(ctx, err) // such as a unit that is masked
 	}

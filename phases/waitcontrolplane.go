@@ -41,11 +41,15 @@ func runWaitControlPlane(ctx context.Context, env *Env) error {
 	if err := w.nudgeKubelet(ctx); err != nil {
 		return err
 	}
-	if w.hashes, err = env.manifestHashes(); err != nil {
+	return w.waitForPods(ctx)
+}
+
+func (w *controlPlaneWait) waitForPods(ctx context.Context) (err error) {
+	if w.hashes, err = w.env.manifestHashes(); err != nil {
 		return err
 	}
 	var pods []health.Check
-	for _, name := range nodeComponents(env.Config) {
+	for _, name := range nodeComponents(w.env.Config) {
 		pods = append(pods, health.Check{Name: name, Probe: w.mirrorPod(name)})
 	}
 	return w.wait(ctx, pods)
@@ -66,8 +70,9 @@ func (e *Env) apiServerAnswers(ctx context.Context) bool {
 	return c.Healthy(soon, "/livez") == nil
 }
 
-// waitForAPIServer waits until the API server is ready, if there is a kubelet that
-// starts it. One that has met it before replaces changed pods by itself.
+// waitForAPIServer waits until the API server takes requests, if there is a kubelet that
+// starts it. It is not ready then: that takes a second more. A kubelet that has met it
+// before replaces changed pods by itself.
 func (e *Env) waitForAPIServer(ctx context.Context, met bool) error {
 	state, err := e.Host.UnitState(ctx, "kubelet.service")
 	if err != nil || !state.Running() {
@@ -85,18 +90,22 @@ func (e *Env) waitForAPIServer(ctx context.Context, met bool) error {
 		return err
 	}
 	w.env = e.awaiting(w.apiComponents())
-	return w.wait(ctx, append(w.apiChecks(), health.Check{Name: "priority class", Probe: w.priorityClass}))
+	return w.wait(ctx, []health.Check{
+		{Name: "kubelet", Probe: w.kubelet},
+		{Name: "kube-apiserver", Probe: w.apiServerServes},
+		{Name: "first objects", Probe: w.firstObjects},
+	})
 }
 
-// priorityClass makes the class that mirror pods need, before the kubelet asks
-// for it: a kubelet whose mirror pod is refused tries again only after a minute.
-func (w *controlPlaneWait) priorityClass(ctx context.Context) error {
-	if w.hasClass {
+// firstObjects makes what the API server makes too, but too late. Mirror pods need a
+// priority class: a kubelet whose mirror pod is refused tries again only after a minute.
+// The controller manager and the scheduler need rights: refused, they wait seconds.
+func (w *controlPlaneWait) firstObjects(ctx context.Context) error {
+	if w.hasFirst {
 		return nil
 	}
-	// No change of ours: the API server would make it too, a second later.
-	_, err := w.cluster.Apply(ctx, manifests.SystemNodeCritical)
-	w.hasClass = err == nil
+	err := w.cluster.Make(ctx, manifests.SystemNodeCritical, manifests.BootstrapPolicy)
+	w.hasFirst = err == nil
 	return err
 }
 
@@ -133,10 +142,11 @@ type controlPlaneWait struct {
 	cluster *cluster.Cluster
 	cri     *runtime.CRI
 	hashes  map[string]string // component -> config hash of the manifest on disk
+	steady  time.Duration     // how long a pod must have run
 
 	restarted map[string]time.Time // component -> when its pod was removed
 
-	hasClass bool // only priorityClass touches it
+	hasFirst bool // only firstObjects touches it
 }
 
 func (e *Env) newControlPlaneWait() (*controlPlaneWait, error) {
@@ -211,14 +221,28 @@ func (w *controlPlaneWait) kubelet(ctx context.Context) error {
 	return nil
 }
 
-// apiServer asks /livez, then /readyz. While nothing answers, the first container
-// that is not up says more than the connection does.
+// apiServer asks /livez, then /readyz.
 func (w *controlPlaneWait) apiServer(ctx context.Context) error {
 	err := w.cluster.Healthy(ctx, "/livez")
 	if err == nil {
 		return w.cluster.Healthy(ctx, "/readyz")
 	}
+	return w.silent(ctx, err)
+}
+
+// apiServerServes takes any answer, that it is not healthy yet as well.
+func (w *controlPlaneWait) apiServerServes(ctx context.Context) error {
+	err := w.silent(ctx, w.cluster.Healthy(ctx, "/livez"))
 	if unhealthy := (*cluster.UnhealthyError)(nil); errors.As(err, &unhealthy) {
+		return nil
+	}
+	return err
+}
+
+// silent gives a better reason where nothing answers: the first container that is not
+// up says more than the connection does.
+func (w *controlPlaneWait) silent(ctx context.Context, err error) error {
+	if unhealthy := (*cluster.UnhealthyError)(nil); err == nil || errors.As(err, &unhealthy) {
 		return err
 	}
 	for _, name := range w.apiComponents() {
@@ -261,10 +285,13 @@ func (w *controlPlaneWait) mirrorPod(name string) func(context.Context) error {
 		}
 		pod, err := w.cluster.Pod(ctx, name+"-"+w.env.Config.NodeName)
 		if err == nil {
-			err = checkMirrorPod(pod, node, w.hashes[name], time.Now())
+			err = checkMirrorPod(pod, node, w.hashes[name])
 		}
 		if err == nil {
 			err = checkRestarted(pod, w.restarted[name])
+		}
+		if err == nil {
+			err = checkSteady(pod, w.steady, time.Now())
 		}
 		if err == nil {
 			return nil

@@ -29,7 +29,7 @@ func (e *CauseError) Hint() string { return e.Remedy }
 
 const (
 	// lookAfter is how long a wait goes on before causes are looked for: most end before.
-	lookAfter = time.Second
+	lookAfter = 2 * time.Second
 	lookEvery = time.Second
 	// A look costs what the machine that starts up could use.
 	lookRarelyAfter = 10 * time.Second

@@ -38,3 +38,6 @@ func (Offline) Failed(context.Context, string) ([]string, error) { return nil, n
 func (Offline) State(context.Context, string) (UnitState, error) {
 	return UnitState{Load: "not-found", Active: "inactive"}, nil
 }
+
+// Enabled is no unit: there is no file.
+func (Offline) Enabled(context.Context, string) (string, error) { return "", nil }

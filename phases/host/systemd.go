@@ -126,7 +126,19 @@ func (s Systemd) State(ctx context.Context, unit string) (state UnitState, err e
 			return err
 		}
 		state = unitState(props)
-		state.Enabled, err = enabledState(ctx, c, unit)
+		return nil
+	})
+	return state, err
+}
+
+// Enabled implements Units. It asks for the unit file on disk: the unit's own
+// UnitFileState may be from before the last reload.
+func (s Systemd) Enabled(ctx context.Context, unit string) (state string, err error) {
+	err = s.with(ctx, func(c *dbus.Conn) error {
+		files, err := c.ListUnitFilesByPatternsContext(ctx, nil, []string{unit})
+		if len(files) > 0 {
+			state = files[0].Type
+		}
 		return err
 	})
 	return state, err
@@ -159,14 +171,4 @@ func dependents(props map[string]any) string {
 		}
 	}
 	return all
-}
-
-// enabledState asks for the unit file on disk: the unit's own UnitFileState may be
-// from before the last reload.
-func enabledState(ctx context.Context, c *dbus.Conn, unit string) (string, error) {
-	files, err := c.ListUnitFilesByPatternsContext(ctx, nil, []string{unit})
-	if err != nil || len(files) == 0 {
-		return "", err
-	}
-	return files[0].Type, nil
 }

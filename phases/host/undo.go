@@ -249,7 +249,7 @@ func (h *Host) leftIn(p place) ([]string, error) {
 }
 
 func (h *Host) undoEnabled(ctx context.Context, r Record) error {
-	now, err := h.UnitState(ctx, r.Target)
+	now, err := h.unitFile(ctx, r.Target)
 	if err != nil {
 		return err
 	}

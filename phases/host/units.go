@@ -17,7 +17,9 @@ type Units interface {
 	Restart(ctx context.Context, unit string) error
 	// ResetFailed makes systemd forget that the unit failed.
 	ResetFailed(ctx context.Context, unit string) error
+	// State leaves Enabled out: to know that, systemd searches all folders of units.
 	State(ctx context.Context, unit string) (UnitState, error)
+	Enabled(ctx context.Context, unit string) (string, error)
 	// Failed lists the failed units whose names match the pattern, as a shell would.
 	Failed(ctx context.Context, pattern string) ([]string, error)
 }
@@ -31,7 +33,7 @@ type UnitState struct {
 	ExitStatus int       // of the main process; services only
 	Started    time.Time // when the main process was, also one that has ended; services only
 	Fragment   string    // path of the unit file
-	Enabled    string    // enabled, disabled, static, ...; empty if there is no file
+	Enabled    string    // enabled, disabled, static, ...; empty if there is no file, or nobody has asked
 	Dependents string    // units that would be stopped with it, each followed by a space
 }
 
@@ -64,6 +66,18 @@ func (h *Host) UnitState(ctx context.Context, name string) (UnitState, error) {
 	return s, nil
 }
 
+// unitFile is UnitState with Enabled.
+func (h *Host) unitFile(ctx context.Context, name string) (UnitState, error) {
+	s, err := h.UnitState(ctx, name)
+	if err != nil || s.Enabled != "" {
+		return s, err
+	}
+	if s.Enabled, err = h.units.Enabled(ctx, name); err != nil {
+		return s, fmt.Errorf("unit file of %s: %w", name, err)
+	}
+	return s, nil
+}
+
 // Reload makes systemd read its unit files again, if this Host changed one since it
 // last did, also in a run before. Starting a unit does so by itself.
 func (h *Host) Reload(ctx context.Context) error {
@@ -78,7 +92,7 @@ func (h *Host) Reload(ctx context.Context) error {
 
 // EnableUnit makes a unit start at boot. It is false when it does already.
 func (h *Host) EnableUnit(ctx context.Context, name string) (changed bool, err error) {
-	now, err := h.UnitState(ctx, name)
+	now, err := h.unitFile(ctx, name)
 	if err != nil {
 		return false, err
 	}

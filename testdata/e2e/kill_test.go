@@ -38,7 +38,7 @@ func (p point) String() string { return p.init.String() + "/" + p.reset.String()
 // killPoints are the moments of a timed spread, and those at which a phase ends.
 func killPoints() []point {
 	inits := evenly(24)
-	for _, phase := range []string{"preflight", "certs", "runtime", "kubeconfig", "images", "etcd", "kubelet", "control-plane"} {
+	for _, phase := range []string{"preflight", "certs", "runtime", "kubeconfig", "images", "kubelet", "etcd", "kubelet-start", "control-plane"} {
 		inits = append(inits, moment{text: fmt.Sprintf("%-20s done", phase)})
 	}
 	resets := evenly(len(inits))
@@ -56,7 +56,7 @@ func TestKill(t *testing.T) {
 	points := killPoints()
 	k := newKills(t)
 	t.Run("Undisturbed", func(t *testing.T) { k.undisturbed(k.n.In(t)) })
-	for _, p := range selected(t, points, points[14], points[29]) {
+	for _, p := range selected(t, points, points[14], points[30]) {
 		if k.failed {
 			k = k.onFreshNode(t)
 		}

@@ -15,6 +15,9 @@ const applied = `
 ClusterRole /flannel
 ClusterRole /kubeadm:get-nodes
 ClusterRole /system:coredns
+ClusterRole /system:kube-controller-manager
+ClusterRole /system:kube-scheduler
+ClusterRole /system:volume-scheduler
 ClusterRoleBinding /flannel
 ClusterRoleBinding /kubeadm:apiserver-kubelet-client
 ClusterRoleBinding /kubeadm:cluster-admins
@@ -24,6 +27,9 @@ ClusterRoleBinding /kubeadm:node-autoapprove-bootstrap
 ClusterRoleBinding /kubeadm:node-autoapprove-certificate-rotation
 ClusterRoleBinding /kubeadm:node-proxier
 ClusterRoleBinding /system:coredns
+ClusterRoleBinding /system:kube-controller-manager
+ClusterRoleBinding /system:kube-scheduler
+ClusterRoleBinding /system:volume-scheduler
 ConfigMap kube-public/cluster-info
 ConfigMap kube-system/bootstrap-config
 ConfigMap kube-system/coredns

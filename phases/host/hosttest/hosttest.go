@@ -118,6 +118,11 @@ func (u *Units) Enable(_ context.Context, unit string) error {
 	return u.do("enable", unit, func(s *host.UnitState) { s.Enabled = "enabled" })
 }
 
+// Enabled implements host.Units.
+func (u *Units) Enabled(_ context.Context, unit string) (string, error) {
+	return u.state(unit).Enabled, nil
+}
+
 // Disable implements host.Units.
 func (u *Units) Disable(_ context.Context, unit string) error {
 	return u.do("disable", unit, func(s *host.UnitState) { s.Enabled = "disabled" })

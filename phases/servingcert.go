@@ -1,0 +1,47 @@
+package phases
+
+import (
+	"path"
+
+	"bootstrap/phases/pki"
+)
+
+// servingCert is what the kubelet shows to those who connect to it, where it makes one
+// itself if there is none.
+const servingCert = kubeletDir + "/pki/kubelet"
+
+// ensureServingCert saves the kubelet from making two RSA keys before it starts a pod, and
+// is signed by the cluster's CA, where the kubelet can only sign for itself. What is
+// there stays.
+func (e *Env) ensureServingCert() error {
+	if e.exists(servingCert+".crt") && e.exists(servingCert+".key") {
+		return nil
+	}
+	ca, err := e.readCA()
+	if err != nil {
+		return err
+	}
+	key, err := pki.NewKey(e.Config.KeyAlgorithm)
+	if err != nil {
+		return err
+	}
+	cert, err := ca.Issue(pki.Leaf{
+		CommonName: e.Config.NodeName, Names: []string{e.Config.NodeName, e.Config.AdvertiseAddress.String()},
+		Server: true, Validity: e.Config.CertificateValidity,
+	}, key)
+	if err != nil {
+		return err
+	}
+	data, err := pki.EncodeKey(key)
+	if err != nil {
+		return err
+	}
+	if _, err := e.Host.MakeDir(path.Dir(servingCert), 0o755); err != nil {
+		return err
+	}
+	if _, err := e.Host.WriteOpaque(servingCert+".key", data, 0o600); err != nil {
+		return err
+	}
+	_, err = e.Host.WriteOpaque(servingCert+".crt", pki.EncodeCert(cert), 0o644)
+	return err
+}

@@ -1,0 +1,20 @@
+package phases
+
+import "context"
+
+var watchControlPlane = Phase{
+	Name:  "watch-control-plane",
+	Short: "see that the control plane's pods stay up",
+	Run:   runWatchControlPlane,
+}
+
+// runWatchControlPlane is a phase of its own, as others can use the time.
+func runWatchControlPlane(ctx context.Context, env *Env) error {
+	w, err := env.newControlPlaneWait()
+	if err != nil {
+		return err
+	}
+	defer w.cri.Close()
+	w.steady = steady
+	return w.waitForPods(ctx)
+}
