@@ -35,7 +35,9 @@ func runWaitAddons(ctx context.Context, env *Env) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, env.timeout())
 	defer cancel()
-	err = env.wait(ctx, checks, env.pending)
+	unhurried := *env // rounds ask for many objects, of an API server that has much to do
+	unhurried.pause = 250 * time.Millisecond
+	err = unhurried.wait(ctx, checks, env.pending)
 	return hintAfter(err, "kubectl --kubeconfig %s -n kube-system describe pods", adminConf)
 }
 

@@ -40,6 +40,7 @@ type Env struct {
 	measures  bool     // the disk may be written to, although nothing is changed: preflight's purpose
 	awaited   []string // the static pods that a wait is for; nil for all of this node
 	looks     *looks   // of the wait that goes on; nil outside of one
+	pause     time.Duration // between two rounds of a wait; zero for the usual
 	phase     string
 	firstWait *firstWait
 }

@@ -44,10 +44,8 @@ func (e *Env) installNetwork(ctx context.Context) error {
 		e.warn("pod network: none (%s); pods stay Pending and the Node NotReady until you install one", why)
 		return nil
 	}
-	for _, plugin := range e.cniPlugins() {
-		if err := e.installProgram(ctx, plugin, cniPluginDir); err != nil {
-			return err
-		}
+	if err := e.installEntries(ctx, e.cniPlugins(), cniPluginDir); err != nil {
+		return err
 	}
 	if err := e.ownNetworkDirs(); err != nil {
 		return err

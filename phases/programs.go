@@ -2,9 +2,11 @@ package phases
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/host"
@@ -37,16 +39,31 @@ func (e *Env) made(path string) bool {
 
 // installPrograms installs programs of the bundle that the cluster cannot do without.
 func (e *Env) installPrograms(ctx context.Context, dir string, names ...string) error {
+	var entries []bundle.Entry
 	for _, name := range names {
 		entry, ok := e.Bundle.Entry(bundle.Binary, name)
 		if !ok {
 			return fmt.Errorf("%s is not in the bundle %s", name, e.Bundle.Path())
 		}
-		if err := e.installProgram(ctx, entry, dir); err != nil {
-			return err
-		}
+		entries = append(entries, entry)
 	}
-	return nil
+	return e.installEntries(ctx, entries, dir)
+}
+
+// installEntries installs two at a time: more would only take memory.
+func (e *Env) installEntries(ctx context.Context, entries []bundle.Entry, dir string) error {
+	errs := make([]error, len(entries))
+	var all sync.WaitGroup
+	slots := make(chan struct{}, 2)
+	for i, entry := range entries {
+		slots <- struct{}{}
+		all.Go(func() {
+			errs[i] = e.installProgram(ctx, entry, dir)
+			<-slots
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // installTools installs programs for people, where the bundle has them and the
@@ -55,6 +72,7 @@ func (e *Env) installTools(ctx context.Context, names ...string) error {
 	if e.Bundle == nil {
 		return nil
 	}
+	var entries []bundle.Entry
 	for _, name := range names {
 		entry, ok := e.Bundle.Entry(bundle.Binary, name)
 		if !ok {
@@ -64,11 +82,9 @@ func (e *Env) installTools(ctx context.Context, names ...string) error {
 			e.note("%s: %s is there already, and stays as it is", name, path)
 			continue
 		}
-		if err := e.installProgram(ctx, entry, binDir); err != nil {
-			return err
-		}
+		entries = append(entries, entry)
 	}
-	return nil
+	return e.installEntries(ctx, entries, binDir)
 }
 
 func (e *Env) installProgram(ctx context.Context, entry bundle.Entry, dir string) error {

@@ -91,21 +91,29 @@ func (b *Bundle) Entry(kind Kind, name string) (Entry, bool) {
 	return Entry{}, false
 }
 
-// Intact checks that the bundle is to the bit what was built: what a copy damaged or cut
-// off is found before anything is installed. That a frame unpacks to what the index says,
-// Read checks; Verify does for all entries, at many times the work.
-func (b *Bundle) Intact(ctx context.Context) error {
-	return parallel(ctx, largestFirst(b.index.Entries), func(ctx context.Context, i int) error {
-		e, sum := b.index.Entries[i], sha256.New()
-		packed := io.NewSectionReader(b.section, b.offsets[i], e.Packed)
-		if _, err := io.Copy(sum, ctxReader{ctx, packed}); err != nil {
-			return fmt.Errorf("entry %q: %w", e.Path, err)
-		}
-		if got := hex.EncodeToString(sum.Sum(nil)); got != e.PackedSHA256 {
-			return &EntryError{e.Path, "sha256 as packed is " + got + ", not " + e.PackedSHA256}
-		}
-		return nil
+// Intact checks that entries are to the bit what was built: what a copy damaged is found
+// before anything is installed. That an entry unpacks to what the index says, Read checks;
+// Verify does for all, at many times the work.
+func (b *Bundle) Intact(ctx context.Context, entries []Entry) error {
+	return parallel(ctx, largestFirst(entries), func(ctx context.Context, i int) error {
+		return b.intact(ctx, entries[i])
 	})
+}
+
+func (b *Bundle) intact(ctx context.Context, e Entry) error {
+	i := slices.Index(b.index.Entries, e)
+	if i < 0 {
+		return &EntryError{e.Path, "not in " + b.path}
+	}
+	sum := sha256.New()
+	packed := io.NewSectionReader(b.section, b.offsets[i], e.Packed)
+	if _, err := io.Copy(sum, ctxReader{ctx, packed}); err != nil {
+		return fmt.Errorf("entry %q: %w", e.Path, err)
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != e.PackedSHA256 {
+		return &EntryError{e.Path, "sha256 as packed is " + got + ", not " + e.PackedSHA256}
+	}
+	return nil
 }
 
 // Verify checks the whole archive, entries in parallel, and writes nothing.

@@ -95,19 +95,19 @@ func TestPlainTar(t *testing.T) {
 // TestIntact: one byte of any entry that is not what was built is found, and named.
 func TestIntact(t *testing.T) {
 	b := openForgery(t, newForgery())
-	if err := b.Intact(t.Context()); err != nil {
+	if err := b.Intact(t.Context(), b.index.Entries); err != nil {
 		t.Fatal(err)
 	}
 	for i, e := range b.index.Entries {
 		at := b.offsets[i] + e.Packed - 1
 		spoil(t, b, at)
 		var named *EntryError
-		if err := b.Intact(t.Context()); !errors.As(err, &named) || named.Entry != e.Path {
+		if err := b.Intact(t.Context(), b.index.Entries); !errors.As(err, &named) || named.Entry != e.Path {
 			t.Errorf("%s: %v", e.Path, err)
 		}
 		spoil(t, b, at)
 	}
-	if err := b.Intact(t.Context()); err != nil {
+	if err := b.Intact(t.Context(), b.index.Entries); err != nil {
 		t.Errorf("mended: %v", err)
 	}
 }

@@ -34,6 +34,11 @@ var errNoAnswer = fmt.Errorf("no answer within %s", probeTimeout)
 // all of them true. report is called when what is pending, or why, changes. When
 // ctx ends first, the error is a *StalledError.
 func Wait(ctx context.Context, checks []Check, report func([]Pending)) error {
+	return WaitEvery(ctx, interval, checks, report)
+}
+
+// WaitEvery is Wait with another pause between two rounds, where those cost much.
+func WaitEvery(ctx context.Context, pause time.Duration, checks []Check, report func([]Pending)) error {
 	start := time.Now()
 	var last []Pending
 	for {
@@ -52,7 +57,7 @@ func Wait(ctx context.Context, checks []Check, report func([]Pending)) error {
 			report(pending)
 		}
 		last = pending
-		pause(ctx)
+		sleep(ctx, pause)
 	}
 }
 
@@ -87,8 +92,8 @@ func (c Check) probe(ctx context.Context) error {
 	return err
 }
 
-func pause(ctx context.Context) {
-	t := time.NewTimer(interval)
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():

@@ -26,7 +26,7 @@ func contestants() []contestant {
 		{"bootstrap warm", warm, runBootstrap, afterBootstrap},
 		{"floor", prepareFloor, runFloor, nil},
 		{"kubeadm bare", func(ctx context.Context, n node) error { return n.unpackKit(ctx, ".") }, runKubeadm("/root/kit/bare.sh"), nil},
-		{"bootstrap bare", copyBox, runBootstrap, nil},
+		{"bootstrap bare", copyBox, runBootstrap, afterBootstrap},
 	}
 }
 
