@@ -55,7 +55,7 @@ func testSecondInit(n *Node) {
 	}
 	// The same eyes see a write when there is one.
 	n.MustExec("rm", "/usr/local/bin/etcdutl")
-	if bad, _, _ := n.writes("init", "phase", "etcd"); len(bad) == 0 {
+	if bad, _, _ := n.writes("init", "phase", "tools"); len(bad) == 0 {
 		n.t.Error("strace did not see how etcdutl was written")
 	}
 }
