@@ -137,3 +137,39 @@ func TestNoStaticPods(t *testing.T) {
 		}
 	}
 }
+
+// TestBootstrapPolicy: each role is one of the API server's own, which adds to it, and
+// gives its user nothing but to look, and its lease.
+func TestBootstrapPolicy(t *testing.T) {
+	users := map[string]string{
+		"system:kube-controller-manager": "system:kube-controller-manager",
+		"system:kube-scheduler":          "system:kube-scheduler",
+		"system:volume-scheduler":        "system:kube-scheduler",
+	}
+	seen := map[string]int{}
+	for _, document := range documents(BootstrapPolicy) {
+		r := decode[struct {
+			rbacv1.ClusterRole `json:",inline"`
+			RoleRef            rbacv1.RoleRef   `json:"roleRef"`
+			Subjects           []rbacv1.Subject `json:"subjects"`
+		}](t, document)
+		seen[r.Kind+" "+r.Name]++
+		if r.Annotations["rbac.authorization.kubernetes.io/autoupdate"] != "true" || r.Labels["kubernetes.io/bootstrapping"] != "rbac-defaults" {
+			t.Errorf("%s %s: the API server would not take it for its own: %v %v", r.Kind, r.Name, r.Annotations, r.Labels)
+		}
+		for _, rule := range r.Rules {
+			writes := slices.ContainsFunc(rule.Verbs, func(v string) bool { return !slices.Contains([]string{"get", "list", "watch"}, v) })
+			if writes && !slices.Equal(rule.Resources, []string{"leases"}) || slices.Contains(rule.Resources, "*") || slices.Contains(rule.Resources, "secrets") {
+				t.Errorf("%s: %+v", r.Name, rule)
+			}
+		}
+		if r.Kind == "ClusterRoleBinding" && (r.RoleRef.Name != r.Name || len(r.Subjects) != 1 || r.Subjects[0].Kind != "User" || r.Subjects[0].Name != users[r.Name]) {
+			t.Errorf("%s binds %v to %v", r.Name, r.RoleRef, r.Subjects)
+		}
+	}
+	for name := range users {
+		if seen["ClusterRole "+name] != 1 || seen["ClusterRoleBinding "+name] != 1 {
+			t.Errorf("%s: %v", name, seen)
+		}
+	}
+}

@@ -194,20 +194,20 @@ func (e *Env) checkBundle(ctx context.Context) []error {
 		return []error{found("bundle-damaged", err)}
 	}
 	e.waiting("verifying %s", e.Bundle.Path())
-	if err := e.Bundle.Intact(ctx, e.toInstall()); err != nil && ctx.Err() == nil {
+	if err := e.Bundle.Intact(ctx, toInstall(index.Entries, e.Host.Entries())); err != nil && ctx.Err() == nil {
 		return []error{found("bundle-damaged", fmt.Errorf("bundle %s: %w", e.Bundle.Path(), err))}
 	}
 	return e.checkBundleImages()
 }
 
-// toInstall is what of the bundle the ledger does not tell to be here already.
-func (e *Env) toInstall() []bundle.Entry {
+// toInstall is what of a bundle the ledger does not tell to be here already.
+func toInstall(entries []bundle.Entry, ledger []host.Record) []bundle.Entry {
 	type installed struct{ target, sha256 string }
 	here := map[installed]bool{}
-	for _, r := range e.Host.Entries() {
+	for _, r := range ledger {
 		here[installed{r.Target, r.After.SHA256}] = r.Done && !r.Undone
 	}
-	return slices.DeleteFunc(e.Bundle.Index().Entries, func(entry bundle.Entry) bool {
+	return slices.DeleteFunc(slices.Clone(entries), func(entry bundle.Entry) bool {
 		switch entry.Kind {
 		case bundle.Binary:
 			return here[installed{binDir + "/" + entry.Name, entry.SHA256}]

@@ -1,0 +1,63 @@
+package phases
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"bootstrap/phases/pki"
+)
+
+// TestServingCert: the kubelet is given a certificate that the cluster's CA vouches for,
+// and keeps it.
+func TestServingCert(t *testing.T) {
+	env := testEnv(t, "default")
+	if err := env.ensureServingCert(); err == nil {
+		t.Error("without a CA, no error")
+	}
+	if err := runCerts(t.Context(), env); err != nil {
+		t.Fatal(err)
+	}
+	if err := env.ensureServingCert(); err != nil {
+		t.Fatal(err)
+	}
+	made := servingFiles(t, env)
+	cert, err := pki.ParseCert([]byte(made[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := pki.ParseKey([]byte(made[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := env.readCA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{env.Config.NodeName, env.Config.AdvertiseAddress.String()}
+	if err := ca.Check(pki.Leaf{CommonName: env.Config.NodeName, Names: names, Server: true}, cert, key); err != nil {
+		t.Error(err)
+	}
+	if mode, err := env.Host.Mode(servingCert + ".key"); err != nil || mode != 0o600 {
+		t.Errorf("key: mode %o, %v", mode, err)
+	}
+	if err := env.ensureServingCert(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(made, servingFiles(t, env)); diff != "" {
+		t.Errorf("made again:\n%s", diff)
+	}
+}
+
+func servingFiles(t *testing.T, env *Env) []string {
+	t.Helper()
+	var files []string
+	for _, suffix := range []string{".crt", ".key"} {
+		data, err := env.Host.ReadFile(servingCert + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, string(data))
+	}
+	return files
+}
