@@ -43,12 +43,35 @@ type Env struct {
 	pause     time.Duration // between two rounds of a wait; zero for the usual
 	phase     string
 	firstWait *firstWait
+	clients   *clients
 }
 
 // firstWait is when waiting for the control plane began: one for a whole run.
 type firstWait struct {
 	once sync.Once
 	at   time.Time
+}
+
+// clients are those of a whole run, by kubeconfig: each phase would shake hands anew.
+type clients struct {
+	mu  sync.Mutex
+	all map[string]*cluster.Cluster
+}
+
+func (c *clients) connect(kubeconfig []byte, server string) (*cluster.Cluster, error) {
+	if c == nil {
+		return cluster.Connect(kubeconfig, server)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known, ok := c.all[string(kubeconfig)]; ok {
+		return known, nil
+	}
+	made, err := cluster.Connect(kubeconfig, server)
+	if err == nil {
+		c.all[string(kubeconfig)] = made
+	}
+	return made, err
 }
 
 func (e *Env) forPhase(name string) *Env {
@@ -82,7 +105,7 @@ func (e *Env) connect(kubeconfig string) (*cluster.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := cluster.Connect(data, e.Config.APIServerURL())
+	c, err := e.clients.connect(data, e.Config.APIServerURL())
 	if err == nil && e.Host.Plans() {
 		c = c.Plan()
 	}

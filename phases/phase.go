@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"bootstrap/phases/cluster"
 )
 
 // Phase is one named step of a Plan.
@@ -72,7 +74,7 @@ func (p Plan) Without(names []string) (Plan, error) {
 // Run runs the plan and stops at the first error. The phases of a step run side
 // by side; when one fails, the others are cancelled and waited for.
 func (p Plan) Run(ctx context.Context, env *Env) error {
-	env.firstWait = &firstWait{}
+	env.firstWait, env.clients = &firstWait{}, &clients{all: map[string]*cluster.Cluster{}}
 	for _, step := range p {
 		if err := step.run(ctx, env); err != nil {
 			return err

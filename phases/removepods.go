@@ -40,11 +40,24 @@ func runRemovePods(ctx context.Context, env *Env) error {
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(ctx, runtimePatience)
 	defer cancel()
-	pods, err := c.KubeletPods(ctx)
+	pods, err := kubeletPods(ctx, c)
 	if err != nil {
 		return fmt.Errorf("container runtime at %s: %w", socket, err)
 	}
 	return env.removePods(ctx, c, pods)
+}
+
+// restartPatience: a containerd that is not ours ends when the folder of the network's
+// configuration goes, which init has made, and systemd starts it again.
+const restartPatience = 3 * time.Second
+
+func kubeletPods(ctx context.Context, c *runtime.CRI) ([]runtime.Pod, error) {
+	for deadline := time.Now().Add(restartPatience); ; {
+		pods, err := c.KubeletPods(ctx)
+		if err == nil || time.Now().After(deadline) || !sleep(ctx, 100*time.Millisecond) {
+			return pods, err
+		}
+	}
 }
 
 // removePods removes pods side by side: each may take its grace period.
