@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -175,7 +176,9 @@ func (n *Node) runInto(f fault) named {
 		n.Write("/tmp/e2e/fault-config.yaml", f.Config)
 		args = append(args, "--config", "/tmp/e2e/fault-config.yaml")
 	}
-	cmd := exec.CommandContext(n.ctx, path("scripts/node"), args...)
+	ctx, stop := context.WithCancel(n.ctx)
+	defer stop()
+	cmd := exec.CommandContext(ctx, path("scripts/node"), args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.StdoutPipe()
@@ -187,6 +190,10 @@ func (n *Node) runInto(f fault) named {
 	if err := cmd.Start(); err != nil {
 		n.t.Fatal(err)
 	}
+	defer func() { // if the node could not be broken, the next fault must not meet this run
+		stop()
+		_ = cmd.Wait()
+	}()
 	w := eventWatch{cause: f.Cause, symptom: time.Now()}
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 1<<20)
