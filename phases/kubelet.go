@@ -43,9 +43,6 @@ func runKubelet(ctx context.Context, env *Env) error {
 	if err := env.Host.OwnRules(ctx, daemonRules); err != nil {
 		return err
 	}
-	if err := env.Host.Remember(runtimeNote, runtime.Endpoint); err != nil {
-		return err
-	}
 	if err := env.configureKubelet(ctx, program.path, runtime.Endpoint); err != nil {
 		return env.explained(ctx, kubeletDiskError(err))
 	}

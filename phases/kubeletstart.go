@@ -9,6 +9,14 @@ var kubeletStart = Phase{
 }
 
 func runKubeletStart(ctx context.Context, env *Env) error {
+	runtime, err := env.chooseRuntime()
+	if err != nil {
+		return err
+	}
+	// Only now, as reset asks this runtime for pods: before, it may be none at all.
+	if err := env.Host.Remember(runtimeNote, runtime.Endpoint); err != nil {
+		return err
+	}
 	if err := env.ensureServingCert(); err != nil {
 		return env.explained(ctx, kubeletDiskError(err))
 	}
