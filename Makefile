@@ -93,7 +93,7 @@ fuzz: needs ## Fuzz every parser of outside input for a minute each
 
 lint: needs ## Check format, vet, lint, shell scripts and go.mod
 	@go run $(LINT) run ./... ./testdata/e2e/... ./testdata/kill
-	@shellcheck -x scripts/node scripts/nodes/* scripts/needs scripts/try scripts/ci/* scripts/components/build .ci/run
+	@shellcheck -x scripts/node scripts/nodes/* scripts/needs scripts/try scripts/ci/* scripts/components/build scripts/bench/kit/*.sh .ci/run
 	@go mod tidy -diff
 
 update: needs ## Mend what lint finds, and write the golden files again

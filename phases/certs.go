@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/pki"
@@ -230,7 +231,11 @@ func (e *Env) writePKI(file, suffix string, data []byte) error {
 	return err
 }
 
+// pkiFile is where a certificate or key lies: a name in the certificates folder, or a path.
 func (e *Env) pkiFile(file, suffix string) string {
+	if path.IsAbs(file) {
+		return file + suffix
+	}
 	return e.Config.CertificatesDir + "/" + file + suffix
 }
 

@@ -115,8 +115,7 @@ func apiServerArgs(c *config.Config) []config.Arg {
 	if config.Argument(c.APIServer.ExtraArgs, "authorization-config") != "" {
 		args = slices.DeleteFunc(args, func(a config.Arg) bool { return a.Name == "authorization-mode" })
 	}
-	slices.SortStableFunc(args, func(a, b config.Arg) int { return strings.Compare(a.Name, b.Name) })
-	return args
+	return sorted(args)
 }
 
 // etcdClientArgs tell the API server where etcd is, and who to be there.

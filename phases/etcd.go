@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"bootstrap/phases/config"
@@ -61,9 +60,9 @@ func etcdPod(c *config.Config) templates.Etcd {
 		{Name: "watch-progress-notify-interval", Value: "5s"},
 	}
 	if c.Box.SingleNode {
-		args = slices.Insert(args, 4, config.Arg{Name: "election-timeout", Value: "500"}) // ms; alone, it only waits for itself
+		args = append(args, config.Arg{Name: "election-timeout", Value: "500"}) // ms; alone, it only waits for itself
 	}
-	line := command("etcd", args, c.Etcd.ExtraArgs)
+	line := command("etcd", sorted(args), c.Etcd.ExtraArgs)
 	pod := podOf(c.Images.Etcd, line, config.Component{ExtraEnvs: c.Etcd.ExtraEnvs})
 	pod.Probe = probe(c, etcdMetrics(c))
 	return templates.Etcd{Pod: pod, AdvertiseClientURLs: client, DataDir: c.Etcd.DataDir, CertificatesDir: pki}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"strconv"
-	"sync"
 	"time"
 
 	"bootstrap/phases/cluster"
@@ -79,14 +78,6 @@ func (e *Env) evidenceParts(found *diagnose.Evidence) []part {
 			return func(*diagnose.Machine) { found.Manifests = manifests }, nil
 		}},
 	}
-}
-
-func sideBySide(parts ...func()) {
-	var all sync.WaitGroup
-	for _, part := range parts {
-		all.Go(part)
-	}
-	all.Wait()
 }
 
 // settings are what evidence is judged by.

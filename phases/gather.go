@@ -34,13 +34,9 @@ type seen struct {
 func gather(ctx context.Context, m *diagnose.Machine, parts []part) {
 	ctx, cancel := context.WithTimeout(ctx, gatherTimeout)
 	defer cancel()
-	results := make([]chan seen, len(parts))
+	results := make([]<-chan seen, len(parts))
 	for i, p := range parts {
-		results[i] = make(chan seen, 1)
-		go func() {
-			note, err := p.look(ctx)
-			results[i] <- seen{note, err}
-		}()
+		results[i] = p.begin(ctx)
 	}
 	for i, p := range parts {
 		s := inTime(ctx, results[i])
@@ -57,13 +53,18 @@ func gather(ctx context.Context, m *diagnose.Machine, parts []part) {
 func ahead(ctx context.Context, p part) part {
 	ctx, cancel := context.WithTimeout(ctx, gatherTimeout)
 	defer cancel()
+	s := inTime(ctx, p.begin(ctx))
+	return part{p.what, func(context.Context) (note, error) { return s.note, s.err }}
+}
+
+// begin looks at the part and tells what came of it, whether anybody still waits or not.
+func (p part) begin(ctx context.Context) <-chan seen {
 	result := make(chan seen, 1)
 	go func() {
 		note, err := p.look(ctx)
 		result <- seen{note, err}
 	}()
-	s := inTime(ctx, result)
-	return part{p.what, func(context.Context) (note, error) { return s.note, s.err }}
+	return result
 }
 
 // inTime takes what is there, even if time is up.

@@ -2,11 +2,9 @@ package phases
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"bootstrap/phases/host"
@@ -106,20 +104,16 @@ type imageFetch struct {
 // all fetches side by side, unless the config wants one after the other, and reports
 // how many it has.
 func (f imageFetch) all(ctx context.Context, references []string) error {
-	errs := make([]error, len(references))
-	var done atomic.Int32
-	var wait sync.WaitGroup
-	for i, reference := range references {
-		wait.Go(func() {
-			errs[i] = f.one(ctx, reference)
-			f.env.waiting("%d of %d images", done.Add(1), len(references))
-		})
-		if f.env.Config.ImagePullSerial {
-			wait.Wait()
-		}
+	atOnce := len(references)
+	if f.env.Config.ImagePullSerial {
+		atOnce = 1
 	}
-	wait.Wait()
-	return errors.Join(errs...)
+	var done atomic.Int32
+	return each(len(references), atOnce, func(i int) error {
+		err := f.one(ctx, references[i])
+		f.env.waiting("%d of %d images", done.Add(1), len(references))
+		return err
+	})
 }
 
 func (f imageFetch) one(ctx context.Context, reference string) error {

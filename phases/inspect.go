@@ -104,13 +104,12 @@ func (e *Env) lookAtUnits(ctx context.Context) (note, error) {
 
 // unitStates asks for all side by side: systemd looks for the files of each.
 func (e *Env) unitStates(ctx context.Context, units []string) ([]host.UnitState, error) {
-	states, errs := make([]host.UnitState, len(units)), make([]error, len(units))
-	var asks []func()
-	for i, unit := range units {
-		asks = append(asks, func() { states[i], errs[i] = e.Host.UnitState(ctx, unit) })
-	}
-	sideBySide(asks...)
-	return states, errors.Join(errs...)
+	states := make([]host.UnitState, len(units))
+	err := each(len(units), len(units), func(i int) (err error) {
+		states[i], err = e.Host.UnitState(ctx, units[i])
+		return err
+	})
+	return states, err
 }
 
 // usesUFW asks ufw's own file: its unit is active also where it is turned off.

@@ -17,7 +17,7 @@ import (
 
 var kubelet = Phase{
 	Name:  "kubelet",
-	Short: "install and configure the kubelet",
+	Short: "install, configure and enable the kubelet",
 	Run:   runKubelet,
 }
 

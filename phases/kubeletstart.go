@@ -4,7 +4,7 @@ import "context"
 
 var kubeletStart = Phase{
 	Name:  "kubelet-start",
-	Short: "start the kubelet, now and at every boot",
+	Short: "start the kubelet",
 	Run:   runKubeletStart,
 }
 
@@ -20,5 +20,6 @@ func runKubeletStart(ctx context.Context, env *Env) error {
 	if err := env.ensureServingCert(); err != nil {
 		return env.explained(ctx, kubeletDiskError(err))
 	}
-	return env.startUnit(ctx, "kubelet.service", kubeletConfig, kubeletUnitFile, kubeletDropIn, kubeletConf)
+	_, err = env.Host.StartUnit(ctx, "kubelet.service", kubeletConfig, kubeletUnitFile, kubeletDropIn, kubeletConf)
+	return env.explained(ctx, err)
 }

@@ -2,11 +2,9 @@ package phases
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"sync"
 
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/host"
@@ -52,18 +50,7 @@ func (e *Env) installPrograms(ctx context.Context, dir string, names ...string) 
 
 // installEntries installs two at a time: more would only take memory.
 func (e *Env) installEntries(ctx context.Context, entries []bundle.Entry, dir string) error {
-	errs := make([]error, len(entries))
-	var all sync.WaitGroup
-	slots := make(chan struct{}, 2)
-	for i, entry := range entries {
-		slots <- struct{}{}
-		all.Go(func() {
-			errs[i] = e.installProgram(ctx, entry, dir)
-			<-slots
-		})
-	}
-	all.Wait()
-	return errors.Join(errs...)
+	return each(len(entries), 2, func(i int) error { return e.installProgram(ctx, entries[i], dir) })
 }
 
 // installTools installs programs for people, where the bundle has them and the

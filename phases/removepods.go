@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"bootstrap/phases/host"
@@ -40,37 +39,18 @@ func runRemovePods(ctx context.Context, env *Env) error {
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(ctx, runtimePatience)
 	defer cancel()
-	pods, err := kubeletPods(ctx, c)
+	pods, err := c.KubeletPods(ctx)
 	if err != nil {
 		return fmt.Errorf("container runtime at %s: %w", socket, err)
 	}
 	return env.removePods(ctx, c, pods)
 }
 
-// restartPatience: a containerd that is not ours ends when the folder of the network's
-// configuration goes, which init has made, and systemd starts it again.
-const restartPatience = 3 * time.Second
-
-func kubeletPods(ctx context.Context, c *runtime.CRI) ([]runtime.Pod, error) {
-	for deadline := time.Now().Add(restartPatience); ; {
-		pods, err := c.KubeletPods(ctx)
-		if err == nil || time.Now().After(deadline) || !sleep(ctx, 100*time.Millisecond) {
-			return pods, err
-		}
-	}
-}
-
 // removePods removes pods side by side: each may take its grace period.
 func (e *Env) removePods(ctx context.Context, c *runtime.CRI, pods []runtime.Pod) error {
-	errs := make([]error, len(pods))
-	var all sync.WaitGroup
-	for i, pod := range pods {
-		all.Go(func() {
-			errs[i] = e.Host.Do(host.OpPod, host.Remove, pod.Name, func() error { return c.Remove(ctx, pod) })
-		})
-	}
-	all.Wait()
-	return errors.Join(errs...)
+	return each(len(pods), len(pods), func(i int) error {
+		return e.Host.Do(host.OpPod, host.Remove, pods[i].Name, func() error { return c.Remove(ctx, pods[i]) })
+	})
 }
 
 // usedRuntime is the socket of the runtime that pods of this cluster run in.

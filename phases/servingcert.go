@@ -21,27 +21,11 @@ func (e *Env) ensureServingCert() error {
 	if err != nil {
 		return err
 	}
-	key, err := pki.NewKey(e.Config.KeyAlgorithm)
-	if err != nil {
-		return err
-	}
-	cert, err := ca.Issue(pki.Leaf{
-		CommonName: e.Config.NodeName, Names: []string{e.Config.NodeName, e.Config.AdvertiseAddress.String()},
-		Server: true, Validity: e.Config.CertificateValidity,
-	}, key)
-	if err != nil {
-		return err
-	}
-	data, err := pki.EncodeKey(key)
-	if err != nil {
-		return err
-	}
 	if _, err := e.Host.MakeDir(path.Dir(servingCert), 0o755); err != nil {
 		return err
 	}
-	if _, err := e.Host.WriteOpaque(servingCert+".key", data, 0o600); err != nil {
-		return err
-	}
-	_, err = e.Host.WriteOpaque(servingCert+".crt", pki.EncodeCert(cert), 0o644)
-	return err
+	return e.ensureLeaf(ca, leaf{servingCert, pki.Leaf{
+		CommonName: e.Config.NodeName, Names: []string{e.Config.NodeName, e.Config.AdvertiseAddress.String()},
+		Server: true, Validity: e.Config.CertificateValidity,
+	}})
 }

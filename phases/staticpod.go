@@ -3,6 +3,7 @@ package phases
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
@@ -36,6 +37,11 @@ func command(program string, defaults, extra []config.Arg) []string {
 		line = append(line, flag(a))
 	}
 	return line
+}
+
+func sorted(args []config.Arg) []config.Arg {
+	slices.SortStableFunc(args, func(a, b config.Arg) int { return strings.Compare(a.Name, b.Name) })
+	return args
 }
 
 func flag(a config.Arg) string { return fmt.Sprintf("--%s=%s", a.Name, a.Value) }

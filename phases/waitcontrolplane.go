@@ -224,27 +224,29 @@ func (w *controlPlaneWait) kubelet(ctx context.Context) error {
 // apiServer asks /livez, then /readyz.
 func (w *controlPlaneWait) apiServer(ctx context.Context) error {
 	err := w.cluster.Healthy(ctx, "/livez")
-	if err == nil {
+	switch {
+	case err == nil:
 		return w.cluster.Healthy(ctx, "/readyz")
+	case isUnhealthy(err):
+		return err
 	}
 	return w.silent(ctx, err)
 }
 
 // apiServerServes takes any answer, that it is not healthy yet as well.
 func (w *controlPlaneWait) apiServerServes(ctx context.Context) error {
-	err := w.silent(ctx, w.cluster.Healthy(ctx, "/livez"))
-	if unhealthy := (*cluster.UnhealthyError)(nil); errors.As(err, &unhealthy) {
+	err := w.cluster.Healthy(ctx, "/livez")
+	if err == nil || isUnhealthy(err) {
 		return nil
 	}
-	return err
+	return w.silent(ctx, err)
 }
+
+func isUnhealthy(err error) bool { return errors.As(err, new(*cluster.UnhealthyError)) }
 
 // silent gives a better reason where nothing answers: the first container that is not
 // up says more than the connection does.
 func (w *controlPlaneWait) silent(ctx context.Context, err error) error {
-	if unhealthy := (*cluster.UnhealthyError)(nil); err == nil || errors.As(err, &unhealthy) {
-		return err
-	}
 	for _, name := range w.apiComponents() {
 		if down := w.containerDown(ctx, name); down != nil {
 			return down

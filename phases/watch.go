@@ -61,7 +61,7 @@ func (e *Env) wait(ctx context.Context, checks []health.Check, report func([]hea
 	w := &watch{env: e.waitingSince(time.Now())}
 	var looking sync.WaitGroup
 	looking.Go(func() { w.look(waiting, stop) })
-	err := e.waitFor(waiting, checks, report)
+	err := health.Wait(waiting, cmp.Or(e.pause, health.Pause), checks, report)
 	stop()
 	looking.Wait()
 	if err == nil || ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
@@ -87,19 +87,12 @@ func (e *Env) waitingSince(moment time.Time) *Env {
 // waitPlainly waits without looking for causes.
 func (e *Env) waitPlainly(ctx context.Context, checks []health.Check, report func([]health.Pending)) error {
 	if !e.Host.Plans() {
-		return e.waitFor(ctx, checks, report)
+		return health.Wait(ctx, cmp.Or(e.pause, health.Pause), checks, report)
 	}
 	for _, check := range checks {
 		_ = check.Probe(ctx)
 	}
 	return nil
-}
-
-func (e *Env) waitFor(ctx context.Context, checks []health.Check, report func([]health.Pending)) error {
-	if e.pause > 0 {
-		return health.WaitEvery(ctx, e.pause, checks, report)
-	}
-	return health.Wait(ctx, checks, report)
 }
 
 // look ends the wait when it has found why it is in vain.

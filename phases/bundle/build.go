@@ -150,15 +150,13 @@ func checkArchive(f *os.File) error {
 }
 
 // pack spools the member's frame and completes its entry.
-func (m *member) pack(ctx context.Context, arch string) error {
+func (m *member) pack(ctx context.Context, arch string) (err error) {
 	if m.from.Kind == Image && !m.from.isArchive() {
-		var err error
 		if m.image, err = newImage(ctx, m.from, arch); err != nil {
 			return err
 		}
 		m.entry.Size = m.image.tarSize()
 	}
-	var err error
 	if m.spool, err = newSpool(); err != nil {
 		return err
 	}
@@ -177,17 +175,21 @@ func newSpool() (*os.File, error) {
 func (m *member) fill(ctx context.Context) error {
 	sum, packedSum := sha256.New(), sha256.New()
 	packed := &counter{w: io.MultiWriter(m.spool, packedSum)}
-	window := window
-	if m.image != nil {
-		window = packedWindow
-	}
-	err := writeMember(packed, m.entry, window, func(w io.Writer) error {
+	err := writeMember(packed, m.entry, m.window(), func(w io.Writer) error {
 		return m.writeContent(ctx, io.MultiWriter(w, sum))
 	})
 	m.entry.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	m.entry.Packed = packed.n
 	m.entry.PackedSHA256 = hex.EncodeToString(packedSum.Sum(nil))
 	return err
+}
+
+// window is narrow for what is packed already.
+func (m *member) window() int {
+	if m.image != nil {
+		return packedWindow
+	}
+	return window
 }
 
 func (m *member) writeContent(ctx context.Context, w io.Writer) error {

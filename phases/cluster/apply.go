@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/dynamic"
 	"sigs.k8s.io/yaml"
 )
 
@@ -130,9 +131,7 @@ func (c *Cluster) apply(ctx context.Context, object *unstructured.Unstructured, 
 }
 
 func (c *Cluster) applyOnce(ctx context.Context, object *unstructured.Unstructured, missing string) (*unstructured.Unstructured, string, error) {
-	// Kinds of our own manifests: the guess of the plural is right for all of them.
-	resource, _ := meta.UnsafeGuessKindToResource(object.GroupVersionKind())
-	client := c.dynamic.Resource(resource).Namespace(object.GetNamespace())
+	client := c.clientOf(object)
 	before, err := client.Get(ctx, object.GetName(), metav1.GetOptions{})
 	if err != nil && c.plans {
 		return nil, missing, nil // the API server is still to be made, or the object
@@ -149,6 +148,13 @@ func (c *Cluster) applyOnce(ctx context.Context, object *unstructured.Unstructur
 		return after, missing, err
 	}
 	return after, verbOf(before, after), nil
+}
+
+// clientOf is for objects of our own manifests: the guess of the plural is right for all
+// of their kinds.
+func (c *Cluster) clientOf(object *unstructured.Unstructured) dynamic.ResourceInterface {
+	resource, _ := meta.UnsafeGuessKindToResource(object.GroupVersionKind())
+	return c.dynamic.Resource(resource).Namespace(object.GetNamespace())
 }
 
 // verbOf looks past what changes by itself.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -17,9 +16,7 @@ func (c *Cluster) Make(ctx context.Context, manifests ...[]byte) error {
 		return err
 	}
 	for _, object := range objects {
-		resource, _ := meta.UnsafeGuessKindToResource(object.GroupVersionKind())
-		client := c.dynamic.Resource(resource).Namespace(object.GetNamespace())
-		_, err := client.Create(ctx, object, metav1.CreateOptions{FieldManager: fieldManager})
+		_, err := c.clientOf(object).Create(ctx, object, metav1.CreateOptions{FieldManager: fieldManager})
 		if err != nil && !apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("make %s %s: %w", object.GetKind(), object.GetName(), plain(err))
 		}

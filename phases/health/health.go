@@ -23,22 +23,17 @@ type Pending struct {
 	Reason error
 }
 
-const (
-	interval     = 100 * time.Millisecond
-	probeTimeout = time.Second
-)
+// Pause is the usual one between two rounds of a wait.
+const Pause = 100 * time.Millisecond
+
+const probeTimeout = time.Second
 
 var errNoAnswer = fmt.Errorf("no answer within %s", probeTimeout)
 
-// Wait probes all checks side by side, again and again, until one round finds
-// all of them true. report is called when what is pending, or why, changes. When
+// Wait probes all checks side by side, again and again with a pause between, until one
+// round finds all of them true. report is called when what is pending, or why, changes. When
 // ctx ends first, the error is a *StalledError.
-func Wait(ctx context.Context, checks []Check, report func([]Pending)) error {
-	return WaitEvery(ctx, interval, checks, report)
-}
-
-// WaitEvery is Wait with another pause between two rounds, where those cost much.
-func WaitEvery(ctx context.Context, pause time.Duration, checks []Check, report func([]Pending)) error {
+func Wait(ctx context.Context, pause time.Duration, checks []Check, report func([]Pending)) error {
 	start := time.Now()
 	var last []Pending
 	for {

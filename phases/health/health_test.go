@@ -36,7 +36,7 @@ func wait(ctx context.Context, scripts ...*script) (reports []string, err error)
 	for _, s := range scripts {
 		checks = append(checks, s.check())
 	}
-	err = Wait(ctx, checks, func(p []Pending) { reports = append(reports, describe(p)) })
+	err = Wait(ctx, Pause, checks, func(p []Pending) { reports = append(reports, describe(p)) })
 	return reports, err
 }
 
@@ -132,7 +132,7 @@ func TestWaitKeepsReasons(t *testing.T) {
 			<-ctx.Done()
 			return fmt.Errorf("get: %w", ctx.Err())
 		}}
-		err := Wait(ctx, []Check{check}, func([]Pending) {})
+		err := Wait(ctx, Pause, []Check{check}, func([]Pending) {})
 		if err == nil || strings.Contains(err.Error(), "deadline") {
 			t.Errorf("%v tells of our own deadline", err)
 		}
@@ -151,7 +151,7 @@ func TestWaitFirstRoundCutOff(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}}
-		err := Wait(ctx, []Check{check}, func([]Pending) {})
+		err := Wait(ctx, Pause, []Check{check}, func([]Pending) {})
 		if err == nil || !strings.Contains(err.Error(), "still missing: etcd (") {
 			t.Error(err)
 		}
@@ -170,12 +170,12 @@ func TestProbeTimeout(t *testing.T) {
 		}}
 		start := time.Now()
 		var reports []string
-		err := Wait(t.Context(), []Check{check}, func(p []Pending) { reports = append(reports, describe(p)) })
+		err := Wait(t.Context(), Pause, []Check{check}, func(p []Pending) { reports = append(reports, describe(p)) })
 		if diff := cmp.Diff([]string{"etcd (no answer within 1s)"}, reports); err != nil || diff != "" {
 			t.Errorf("%v %s", err, diff)
 		}
-		if took := time.Since(start); took != probeTimeout+interval {
-			t.Errorf("it took %s, want %s", took, probeTimeout+interval)
+		if took := time.Since(start); took != probeTimeout+Pause {
+			t.Errorf("it took %s, want %s", took, probeTimeout+Pause)
 		}
 	})
 }
@@ -191,7 +191,7 @@ func TestProbesRunSideBySide(t *testing.T) {
 			}})
 		}
 		start := time.Now()
-		if err := Wait(t.Context(), checks, nil); err != nil || time.Since(start) != 800*time.Millisecond {
+		if err := Wait(t.Context(), Pause, checks, nil); err != nil || time.Since(start) != 800*time.Millisecond {
 			t.Errorf("%v after %s", err, time.Since(start))
 		}
 	})

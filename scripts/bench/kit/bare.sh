@@ -1,3 +1,4 @@
+#!/bin/sh
 # What kubeadm leaves to its user on a machine with nothing: the same programs and
 # images, from files that need no unpacking, as fast as a script does it.
 set -eu

@@ -1,3 +1,4 @@
+#!/bin/sh
 # Sets a kubelet up as Kubernetes' packages do for kubeadm.
 set -eu
 mkdir -p /usr/lib/systemd/system/kubelet.service.d
