@@ -31,9 +31,7 @@ func main() { os.Exit(run()) }
 // run is main for tests, which must not exit.
 func run() int {
 	syscall.Umask(0o077)
-	// client-go tells a log of its own what it also returns as an error.
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
+	silenceClientGo()
 	ctx, stop := interruptible()
 	defer stop()
 	root := newRootCommand()
@@ -42,6 +40,10 @@ func run() int {
 	printError(os.Stderr, err)
 	return exitCode(ctx, err)
 }
+
+// silenceClientGo: it tells a log of its own what it also returns as an error. Where
+// klog's output goes does not matter to it: errors it prints on standard error as well.
+func silenceClientGo() { klog.SetLogger(klog.Logger{}) }
 
 // signalError is why a context was cancelled.
 type signalError struct{ syscall.Signal }
