@@ -51,7 +51,7 @@ test-offline: build ## Kill, and fail, the phases that write files, at some of t
 	@go test -count=1 -timeout 20m ./testdata/kill
 
 test-e2e: box ## Run the tests on throw-away nodes, with a selection of each matrix
-	@go test -count=1 -timeout 40m -v ./testdata/e2e -skip 'TestLeave|TestKeep|TestJoin|TestNetworks|TestRelease|TestNoFalseAlarm'
+	@go test -count=1 -timeout 40m -v ./testdata/e2e -skip 'TestLeave|TestKeep|TestJoin|TestNetworks|TestRelease|TestNoFalseAlarm|TestVerySlow'
 
 all-offline: build ## Kill, and fail, them at every system call
 	@go test -count=1 -timeout 60m -v ./testdata/kill -args -all
@@ -76,7 +76,7 @@ all-faults: box ## Break nodes in every way of testdata/faults, and want the cau
 	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestFaults$$' -args -all -name faults
 
 all-healthy: box ## Run init on 20 healthy nodes, half of them slow, and want no cause named
-	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestNoFalseAlarm$$' -args -all -name healthy
+	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestNoFalseAlarm$$|TestVerySlow$$' -args -all -name healthy
 
 e2e-1.35: build components ## Run init, and what people do first, with Kubernetes 1.35
 	@RELEASE=1.35 scripts/components/build

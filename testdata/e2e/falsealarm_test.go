@@ -98,3 +98,22 @@ func (n *Node) staysQuiet(r healthyRound) {
 	n.must(n.script("limit", n.Name, "0"))
 	n.MustBootstrap("reset", "--force", "--keep-images", "--keep-runtime")
 }
+
+// TestVerySlow: on a fifth of a CPU the controller manager is not started so early that
+// it gives up on the API server.
+func TestVerySlow(t *testing.T) {
+	n := Up(t, 15*time.Minute)
+	n.Copy("bin/bootstrap-box", "/root/bootstrap")
+	n.must(n.script("limit", n.Name, "20"))
+	r := n.MustBootstrap("init", "--timeout", "8m")
+	n.must(n.script("limit", n.Name, "0"))
+	if r.Err != "" {
+		t.Errorf("on standard error:\n%s", r.Err)
+	}
+	for _, c := range components {
+		p, err := n.mirrorPod(c)
+		if err != nil || p.Status.ContainerStatuses[0].RestartCount > 0 {
+			t.Errorf("%s: %+v, %v", c, p.Status, err)
+		}
+	}
+}
