@@ -23,7 +23,9 @@ var (
 	cniMissing  = regexp.MustCompile(`failed to find plugin "([^"]+)" in path \[([^\]]*)\]`)
 	cniInvalid  = regexp.MustCompile(`failed to load CNI config(?: list)? file.*`)
 	pullMayPass = regexp.MustCompile(`(?i)deadline exceeded|time(?:d )?out|429|too ?many ?requests|rate limit|connection reset|temporary|50[234] `)
-	mayPass     = regexp.MustCompile(`(?i)deadline exceeded|is reserved for|timed out|timeout|canceled|cache`)
+	// After each start, the kubelet makes no container before it has seen the Services.
+	kubeletBegins = regexp.MustCompile(`services have not yet been read at least once`)
+	mayPass       = regexp.MustCompile(`(?i)deadline exceeded|is reserved for|timed out|timeout|canceled|cache`)
 )
 
 // podEntries are about pods whose sandbox, image or container does not come up.
@@ -111,7 +113,7 @@ func (e *Evidence) failedSync(match func(syncFailure) bool) (syncFailure, bool) 
 		if e.Now.Sub(l.At) > sayAgain {
 			break
 		}
-		if f, ok := parseSyncFailure(l); ok && e.holds(&f) && match(f) {
+		if f, ok := parseSyncFailure(l); ok && !kubeletBegins.MatchString(f.message) && e.holds(&f) && match(f) {
 			found = append(found, f)
 		}
 	}

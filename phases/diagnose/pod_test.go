@@ -121,6 +121,7 @@ func TestPodsHaveNoCause(t *testing.T) {
 		{name: "ended well", evidence: ran},
 		{name: "ended before this run, which may have mended it", evidence: beforeThisRun},
 		{name: "a pod that is not waited for", evidence: notAwaited},
+		{name: "the kubelet has just started", evidence: podsFail(syncError("coredns-1", "uid-dns", "StartContainer", "coredns", "CreateContainerConfigError", "services have not yet been read at least once, cannot construct envvars"))},
 		{name: "no CNI configuration yet", evidence: runtimeFails(containerdSocket, "", Unit{Load: "loaded", Active: "active"}, `time="2026-11-25T04:07:12Z" level=error msg="failed to load cni during init, please check CRI plugin status before setting up network for pods" error="cni config load failed: no network config found in /etc/cni/net.d: cni plugin not initialized: failed to load cni config"`)},
 	} {
 		t.Run(c.name, c.run)
