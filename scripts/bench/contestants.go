@@ -25,7 +25,7 @@ func contestants() []contestant {
 		{"kubeadm warm", prepareKubeadm, runKubeadm("/root/kit/init.sh"), afterKubeadm},
 		{"bootstrap warm", warm, runBootstrap, afterBootstrap},
 		{"floor", prepareFloor, runFloor, nil},
-		{"kubeadm bare", func(ctx context.Context, n node) error { return n.unpackKit(ctx, ".") }, runKubeadm("/root/kit/bare.sh"), nil},
+		{"kubeadm bare", func(ctx context.Context, n node) error { return n.unpackKit(ctx, ".") }, runKubeadm("/root/kit/bare.sh"), func(ctx context.Context, n node, f figures) error { return n.takes(ctx, f) }},
 		{"bootstrap bare", copyBox, runBootstrap, afterBootstrap},
 	}
 }
@@ -75,7 +75,7 @@ func runKubeadm(script string) func(context.Context, node) (seen, error) {
 }
 
 func afterKubeadm(ctx context.Context, n node, f figures) error {
-	if err := n.memory(ctx, f); err != nil {
+	if err := n.takes(ctx, f); err != nil {
 		return err
 	}
 	s, err := n.observe(ctx, nil, "kubeadm", "reset", "--force")
@@ -84,12 +84,16 @@ func afterKubeadm(ctx context.Context, n node, f figures) error {
 }
 
 func runBootstrap(ctx context.Context, n node) (seen, error) {
-	return n.observe(ctx, []string{"-until", "cluster"}, "/root/bootstrap", "init")
+	s, err := n.observe(ctx, []string{"-until", "cluster"}, "sh", "-c", "exec /root/bootstrap init -o json >"+initEvents)
+	if err == nil {
+		s.trace, err = n.trace(ctx, s)
+	}
+	return s, err
 }
 
 // afterBootstrap measures what comes next in the life of a cluster.
 func afterBootstrap(ctx context.Context, n node, f figures) error {
-	if err := n.memory(ctx, f); err != nil {
+	if err := n.takes(ctx, f); err != nil {
 		return err
 	}
 	for _, each := range []struct{ figure, command string }{
@@ -106,15 +110,20 @@ func afterBootstrap(ctx context.Context, n node, f figures) error {
 	return nil
 }
 
-// memory is what the cluster takes of the machine: pages that processes share count once.
-func (n node) memory(ctx context.Context, f figures) error {
+// takes measures what the cluster takes of the machine: memory, where pages that
+// processes share count once, and the disk.
+func (n node) takes(ctx context.Context, f figures) error {
 	out, err := n.sh(ctx, `cat $(grep -lE '^(etcd|kube|containerd|flanneld|coredns|pause)' /proc/[0-9]*/comm | sed s/comm/smaps_rollup/) | awk '/^Pss:/ { sum += $2 } END { print sum / 1024 }'`)
 	if err != nil {
 		return err
 	}
-	var mib float64
-	_, err = fmt.Sscan(out, &mib)
-	f["cluster MiB"] = mib
+	disk, err := n.sh(ctx, "du -scxm /usr/local/bin /opt/cni/bin /var/lib/containerd /var/lib/etcd /var/lib/kubelet /etc/kubernetes | tail -n 1")
+	if err != nil {
+		return err
+	}
+	var memory, installed float64
+	_, err = fmt.Sscan(out+disk, &memory, &installed)
+	f["cluster MiB"], f["installed MiB"] = memory, installed
 	return err
 }
 

@@ -52,35 +52,38 @@ func run(ctx context.Context, rounds int, only string) error {
 			if !chosen.MatchString(c.name) {
 				continue
 			}
-			f, err := c.measure(ctx, fmt.Sprintf("bench-%d", round))
+			f, trace, err := c.measure(ctx, fmt.Sprintf("bench-%d", round))
 			if err != nil {
 				return fmt.Errorf("round %d, %s: %w", round+1, c.name, err)
 			}
 			r[c.name] = append(r[c.name], f)
+			if trace != nil {
+				r[traceOf+c.name] = append(r[traceOf+c.name], trace)
+			}
 			fmt.Printf("round %d of %d: %-15s %s\n", round+1, rounds, c.name, f)
 		}
 	}
-	fmt.Print("\n", r.table(), "\n", sizes())
+	fmt.Print("\n", r.table(), "\n", sizes(), "\n", r.traces())
 	return r.write()
 }
 
-func (c contestant) measure(ctx context.Context, name string) (f figures, err error) {
+func (c contestant) measure(ctx context.Context, name string) (f, trace figures, err error) {
 	n, err := up(ctx, name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, n.down()) }()
 	if err := c.prepare(ctx, n); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	syscall.Sync() // what was copied is written before the clock runs
 	s, err := c.run(ctx, n)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	f = s.figures()
 	if c.after != nil {
 		err = c.after(ctx, n, f)
 	}
-	return f, err
+	return f, s.trace, err
 }

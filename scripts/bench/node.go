@@ -63,10 +63,13 @@ func (n node) write(ctx context.Context, dst, content string) error {
 
 // seen is what observe prints: see there.
 type seen struct {
+	Start    time.Time          `json:"start"`
 	Seconds  map[string]float64 `json:"seconds"`
 	CPU      float64            `json:"cpu"`
 	PeakRSS  float64            `json:"peakRSS"`
 	TimedOut bool               `json:"timedOut"`
+
+	trace figures // of bootstrap; nil for others
 }
 
 func (n node) observe(ctx context.Context, flags []string, command ...string) (seen, error) {

@@ -29,6 +29,7 @@ var rows = []struct{ key, title string }{
 	{"CPU", "CPU time of the tool"},
 	{"peak MiB", "peak memory of the tool, MiB"},
 	{"cluster MiB", "memory of the cluster, MiB"},
+	{"installed MiB", "installed, with data and images, MiB"},
 }
 
 func (s seen) figures() figures {

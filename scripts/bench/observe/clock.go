@@ -38,5 +38,5 @@ func (c *clock) has(events ...string) bool {
 func (c *clock) result(timedOut bool) *Seen {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return &Seen{Seconds: maps.Clone(c.seconds), TimedOut: timedOut}
+	return &Seen{Start: c.start, Seconds: maps.Clone(c.seconds), TimedOut: timedOut}
 }

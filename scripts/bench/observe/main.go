@@ -20,6 +20,7 @@ import (
 // Seen is what is printed, as JSON. Times are seconds since the command was started.
 type Seen struct {
 	Exit     int                `json:"exit"`
+	Start    time.Time          `json:"start"`
 	Seconds  map[string]float64 `json:"seconds"`  // event -> when it was first seen
 	CPU      float64            `json:"cpu"`      // seconds of the command and what it ran
 	PeakRSS  int64              `json:"peakRSS"`  // bytes of the largest of its processes
