@@ -167,7 +167,9 @@ func TestKubeletConfigFollowsFacts(t *testing.T) {
 		{"plain", host.Facts{CgroupVersion: 2, SysResource: true}, func(*templates.KubeletConfig) {}},
 		{"swap", host.Facts{CgroupVersion: 2, SysResource: true, Swap: true}, func(k *templates.KubeletConfig) { k.FailSwapOn = false }},
 		{"cgroup 1", host.Facts{CgroupVersion: 1, SysResource: true}, func(k *templates.KubeletConfig) { k.FailCgroupV1 = false }},
-		{"no CAP_SYS_RESOURCE", host.Facts{CgroupVersion: 2}, func(k *templates.KubeletConfig) { k.FeatureGates = []string{"KubeletInUserNamespace"} }},
+		{"no CAP_SYS_RESOURCE", host.Facts{CgroupVersion: 2}, func(k *templates.KubeletConfig) {
+			k.FeatureGates, k.RestrictOOMScoreAdj = []string{"KubeletInUserNamespace"}, true
+		}},
 		{"resolver", host.Facts{CgroupVersion: 2, SysResource: true, ResolvConf: true}, func(k *templates.KubeletConfig) { k.ResolvConf = "/etc/resolv.conf" }},
 	}
 	for _, c := range cases {
@@ -183,7 +185,7 @@ func TestKubeletConfigFollowsFacts(t *testing.T) {
 			}
 		})
 	}
-	ipv6 := (&Env{Config: validConfig(t, "ipv6")}).kubeletConfig("")
+	ipv6 := (&Env{Config: validConfig(t, "ipv6"), Facts: host.Facts{SysResource: true}}).kubeletConfig("")
 	if ipv6.ClusterDNS != "fd00:10:96::a" || ipv6.Loopback != "::1" {
 		t.Errorf("DNS at %s, loopback %s", ipv6.ClusterDNS, ipv6.Loopback)
 	}

@@ -157,16 +157,17 @@ func (e *Env) kubeletConfig(endpoint string) templates.KubeletConfig {
 		gates = append(gates, "KubeletInUserNamespace")
 	}
 	return templates.KubeletConfig{
-		StaticPodPath:   staticPodDir,
-		RuntimeEndpoint: endpoint,
-		ClusterDNS:      e.Config.DNSServiceIP().String(),
-		ClusterDomain:   e.Config.Networking.DNSDomain,
-		ClientCA:        e.pkiFile("ca", ".crt"),
-		Loopback:        e.Config.Loopback().String(),
-		ResolvConf:      resolvConf(e.Facts),
-		FailSwapOn:      !e.Facts.Swap,
-		FailCgroupV1:    e.Facts.CgroupVersion != 1,
-		FeatureGates:    gates,
+		StaticPodPath:       staticPodDir,
+		RuntimeEndpoint:     endpoint,
+		ClusterDNS:          e.Config.DNSServiceIP().String(),
+		ClusterDomain:       e.Config.Networking.DNSDomain,
+		ClientCA:            e.pkiFile("ca", ".crt"),
+		Loopback:            e.Config.Loopback().String(),
+		ResolvConf:          resolvConf(e.Facts),
+		FailSwapOn:          !e.Facts.Swap,
+		FailCgroupV1:        e.Facts.CgroupVersion != 1,
+		RestrictOOMScoreAdj: !e.Facts.SysResource,
+		FeatureGates:        gates,
 	}
 }
 
@@ -245,7 +246,7 @@ func (e *Env) chooseKubelet(ctx context.Context) (kubeletChoice, error) {
 		found.bundled = entry.Version
 	}
 	if found.program != "" {
-		out, err := e.Host.Output(ctx, found.program, "--version")
+		out, err := e.versions.of(found.program, func() (string, error) { return e.Host.Output(ctx, found.program, "--version") })
 		if err != nil {
 			return kubeletChoice{}, err
 		}

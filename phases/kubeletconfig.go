@@ -9,7 +9,7 @@ import (
 )
 
 // nodeFields of a KubeletConfiguration follow from what one machine has.
-var nodeFields = []string{"containerRuntimeEndpoint", "failCgroupV1", "failSwapOn", "featureGates", "resolvConf"}
+var nodeFields = []string{"containerRuntimeEndpoint", "failCgroupV1", "failSwapOn", "featureGates", "oomScoreAdj", "resolvConf"}
 
 // renderKubeletConfig is this node's: ours, the user's document over it, then patches.
 func (e *Env) renderKubeletConfig(endpoint string) ([]byte, error) {

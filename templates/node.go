@@ -60,7 +60,10 @@ type KubeletConfig struct {
 	ResolvConf      string // empty: pods get no resolver from the host
 	FailSwapOn      bool
 	FailCgroupV1    bool
-	FeatureGates    []string // switched on, sorted
+	// Where the machine does not let anyone lower an OOM score, the kubelet would try
+	// three times, for 200 ms, before it goes on.
+	RestrictOOMScoreAdj bool
+	FeatureGates        []string // switched on, sorted
 }
 
 // Render gives the config.

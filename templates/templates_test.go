@@ -209,6 +209,7 @@ func TestKubeletConfig(t *testing.T) {
 	golden(t, "kubelet-config.yaml", render1(t, plain))
 	odd := plain
 	odd.ClusterDNS, odd.Loopback, odd.ResolvConf = "fd00:10:96::a", "::1", ""
+	odd.RestrictOOMScoreAdj = true
 	odd.FailSwapOn, odd.FailCgroupV1, odd.FeatureGates = false, false, []string{"A", "KubeletInUserNamespace"}
 	golden(t, "kubelet-config-odd.yaml", render1(t, odd))
 
