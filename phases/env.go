@@ -44,6 +44,7 @@ type Env struct {
 	phase     string
 	firstWait *firstWait
 	clients   *clients
+	versions  *versions
 }
 
 // firstWait is when waiting for the control plane began: one for a whole run.
@@ -72,6 +73,29 @@ func (c *clients) connect(kubeconfig []byte, server string) (*cluster.Cluster, e
 		c.all[string(kubeconfig)] = made
 	}
 	return made, err
+}
+
+// versions are what programs of others have told in a whole run: starting a kubelet to
+// ask it takes as long as a phase.
+type versions struct {
+	mu  sync.Mutex
+	all map[string]string
+}
+
+func (v *versions) of(program string, ask func() (string, error)) (string, error) {
+	if v == nil {
+		return ask()
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if known, ok := v.all[program]; ok {
+		return known, nil
+	}
+	told, err := ask()
+	if err == nil {
+		v.all[program] = told
+	}
+	return told, err
 }
 
 func (e *Env) forPhase(name string) *Env {

@@ -52,10 +52,11 @@ func runRemoveLeftovers(ctx context.Context, env *Env) error {
 	}
 	errs = append(errs, env.Host.UnmountLeft(ctx, mounts))
 	if env.made(networkFile) {
-		for _, link := range networkLinks {
-			_, err := env.Host.RemoveLink(link)
-			errs = append(errs, err)
-		}
+		// Side by side: the kernel lets a link go only when no CPU looks at it any more.
+		errs = append(errs, each(len(networkLinks), len(networkLinks), func(i int) error {
+			_, err := env.Host.RemoveLink(networkLinks[i])
+			return err
+		}))
 	}
 	return errors.Join(errs...)
 }

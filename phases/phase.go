@@ -75,6 +75,7 @@ func (p Plan) Without(names []string) (Plan, error) {
 // by side; when one fails, the others are cancelled and waited for.
 func (p Plan) Run(ctx context.Context, env *Env) error {
 	env.firstWait, env.clients = &firstWait{}, &clients{all: map[string]*cluster.Cluster{}}
+	env.versions = &versions{all: map[string]string{}}
 	for _, step := range p {
 		if err := step.run(ctx, env); err != nil {
 			return err

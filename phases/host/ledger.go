@@ -194,8 +194,12 @@ func (l *ledger) saved(id int) string { return l.path(fmt.Sprintf("saved/%d", id
 // again.
 func (l *ledger) done(id int) error { return l.note(event{Event: evDone, ID: id}, false) }
 
-// undone is synced, so that the saved copy may go after it.
-func (l *ledger) undone(id int) error { return l.note(event{Event: evUndone, ID: id}, true) }
+// undone is synced where there is a saved copy, so that it may go after it. All else is
+// found to be undone when it is looked at again.
+func (l *ledger) undone(id int) error {
+	_, err := os.Lstat(l.saved(id))
+	return l.note(event{Event: evUndone, ID: id}, err == nil)
+}
 
 func (l *ledger) note(ev event, sync bool) error {
 	l.mu.Lock()
