@@ -148,9 +148,10 @@ func unitState(props map[string]any) UnitState {
 	text := func(name string) string { s, _ := props[name].(string); return s }
 	status, _ := props["ExecMainStatus"].(int32)
 	started, _ := props["ExecMainStartTimestamp"].(uint64)
+	outdated, _ := props["NeedDaemonReload"].(bool)
 	return UnitState{
 		Load: text("LoadState"), Active: text("ActiveState"), Sub: text("SubState"),
-		Result: text("Result"), ExitStatus: int(status), Started: micros(started), Fragment: text("FragmentPath"), Dependents: dependents(props),
+		Result: text("Result"), ExitStatus: int(status), Started: micros(started), Fragment: text("FragmentPath"), Outdated: outdated, Dependents: dependents(props),
 	}
 }
 

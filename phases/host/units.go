@@ -33,6 +33,7 @@ type UnitState struct {
 	ExitStatus int       // of the main process; services only
 	Started    time.Time // when the main process was, also one that has ended; services only
 	Fragment   string    // path of the unit file
+	Outdated   bool      // its files are others by now than systemd has read
 	Enabled    string    // enabled, disabled, static, ...; empty if there is no file, or nobody has asked
 	Dependents string    // units that would be stopped with it, each followed by a space
 }
@@ -79,7 +80,7 @@ func (h *Host) unitFile(ctx context.Context, name string) (UnitState, error) {
 }
 
 // Reload makes systemd read its unit files again, if this Host changed one since it
-// last did, also in a run before. Starting a unit does so by itself.
+// last did, also in a run before.
 func (h *Host) Reload(ctx context.Context) error {
 	if !h.ledger.isStale() {
 		return nil
@@ -114,10 +115,7 @@ func (h *Host) EnableUnit(ctx context.Context, name string) (changed bool, err e
 // unless one of files, which it reads when it starts, was written since: then it is
 // restarted.
 func (h *Host) StartUnit(ctx context.Context, name string, files ...string) (changed bool, err error) {
-	if err := h.Reload(ctx); err != nil {
-		return false, err
-	}
-	now, err := h.UnitState(ctx, name)
+	now, err := h.readUnit(ctx, name)
 	if err != nil {
 		return false, err
 	}
@@ -128,6 +126,19 @@ func (h *Host) StartUnit(ctx context.Context, name string, files ...string) (cha
 		return true, h.runUnit(ctx, name, Restart)
 	}
 	return false, h.ledger.settle(key{OpActive, name})
+}
+
+// readUnit has systemd read the unit's files if it must, and gives its state. To read all
+// units anew takes it 100 ms; one that is new it reads when it is first asked for it.
+func (h *Host) readUnit(ctx context.Context, name string) (UnitState, error) {
+	now, err := h.UnitState(ctx, name)
+	if err != nil || !h.ledger.isStale() || now.Load == "loaded" && !now.Outdated {
+		return now, err
+	}
+	if err := h.Reload(ctx); err != nil {
+		return now, err
+	}
+	return h.UnitState(ctx, name)
 }
 
 // Outdated tells whether one of files, which a unit or pod reads when it starts, was
@@ -144,7 +155,7 @@ func (h *Host) Started(name string) error {
 
 // RestartUnit stops a unit if it runs, starts it and waits until it runs.
 func (h *Host) RestartUnit(ctx context.Context, name string) error {
-	if err := h.Reload(ctx); err != nil {
+	if _, err := h.readUnit(ctx, name); err != nil {
 		return err
 	}
 	return h.runUnit(ctx, name, Restart)

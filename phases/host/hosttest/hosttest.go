@@ -43,6 +43,7 @@ type Units struct {
 	mu     sync.Mutex
 	ops    []string
 	states map[string]host.UnitState
+	read   map[string]string // of each unit that runs, its files when they were last read
 }
 
 var _ host.Units = (*Units)(nil)
@@ -64,9 +65,12 @@ func (u *Units) Set(unit string, state host.UnitState) {
 
 func (u *Units) set(unit string, state host.UnitState) {
 	if u.states == nil {
-		u.states = map[string]host.UnitState{}
+		u.states, u.read = map[string]host.UnitState{}, map[string]string{}
 	}
 	u.states[unit] = state
+	if !state.Outdated {
+		u.read[unit] = u.files(unit)
+	}
 }
 
 func (u *Units) do(op, unit string, change func(*host.UnitState)) error {
@@ -82,6 +86,7 @@ func (u *Units) do(op, unit string, change func(*host.UnitState)) error {
 		}
 	}
 	if unit == "" {
+		u.readAll()
 		return nil
 	}
 	state := u.state(unit)
@@ -95,6 +100,8 @@ func (u *Units) do(op, unit string, change func(*host.UnitState)) error {
 
 func (u *Units) state(unit string) host.UnitState {
 	if s, ok := u.states[unit]; ok && (s.Fragment == "" || u.exists(s.Fragment)) {
+		// Of a unit that does not run systemd keeps nothing.
+		s.Outdated = s.Running() && u.read[unit] != u.files(unit)
 		return s
 	}
 	for _, dir := range []string{"/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"} {
@@ -103,6 +110,25 @@ func (u *Units) state(unit string) host.UnitState {
 		}
 	}
 	return host.UnitState{Load: "not-found", Active: "inactive", Sub: "dead"}
+}
+
+func (u *Units) readAll() {
+	for unit := range u.read {
+		u.read[unit] = u.files(unit)
+	}
+}
+
+// files is the content of a unit's file and drop-ins.
+func (u *Units) files(unit string) string {
+	all := ""
+	for _, pattern := range []string{unit, unit + ".d/*.conf"} {
+		names, _ := filepath.Glob(filepath.Join(u.Root, "/etc/systemd/system", pattern))
+		for _, name := range names {
+			data, _ := os.ReadFile(name)
+			all += name + string(data)
+		}
+	}
+	return all
 }
 
 func (u *Units) exists(path string) bool {
