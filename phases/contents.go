@@ -14,13 +14,16 @@ import (
 type content struct {
 	kind      bundle.Kind
 	component string // folder with its programs and a file VERSION
-	program   string
+	program   string // or file
 	image     string // full reference, of images only
 
 	// Of images only: what lies in them besides, as paths below the components' folder.
 	more []string
 	tree string
 }
+
+// bootstrapPolicy is the roles that this Kubernetes' API server makes when it first starts.
+const bootstrapPolicy = "bootstrap-policy.yaml"
 
 // netfilter is nft and iptables, which kube-proxy and flannel call.
 const netfilter = "netfilter/root"
@@ -40,6 +43,7 @@ func contents(i config.Images) []content {
 		{kind: cni, component: "cni", program: "portmap"},
 		{kind: binary, component: "kubernetes", program: "kubelet"},
 		{kind: binary, component: "kubernetes", program: "kubectl"},
+		{kind: bundle.Objects, component: "kubernetes", program: bootstrapPolicy},
 		{kind: binary, component: "etcd", program: "etcdctl"},
 		{kind: binary, component: "etcd", program: "etcdutl"},
 		{kind: image, component: "pause", program: "pause", image: i.Pause},

@@ -38,7 +38,10 @@ func runControlPlane(ctx context.Context, env *Env) error {
 	if err := env.writeStaticPod("kube-controller-manager", controllerManagerPod(c, mounts)); err != nil {
 		return err
 	}
-	return env.writeStaticPod("kube-scheduler", schedulerPod(c))
+	if err := env.writeStaticPod("kube-scheduler", schedulerPod(c)); err != nil {
+		return err
+	}
+	return env.makePolicy(ctx)
 }
 
 // caMounts are the folders of trusted CAs that this host has: distributions differ.

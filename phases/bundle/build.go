@@ -19,7 +19,7 @@ type Source struct {
 	Kind    Kind
 	Name    string // kubelet; for an image its full reference
 	Version string
-	File    string // a program, or for an image also an archive, *.tar, taken as it is
+	File    string // a program, for an image also an archive, *.tar, taken as it is; or objects
 
 	// Of images only, and not of archives.
 	More []string // further programs
@@ -115,6 +115,8 @@ func (s Source) check(f *os.File, arch string) error {
 		return errors.New("only an image made here can hold more than one file")
 	case s.isArchive():
 		return checkArchive(f)
+	case s.Kind == Objects:
+		return nil
 	case plain:
 		return checkProgram(f, arch, false)
 	}

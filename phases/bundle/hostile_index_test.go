@@ -17,7 +17,7 @@ func onText(name, want, old, new string) trick {
 func indexTricks() []trick {
 	const spelling = "not written as"
 	tricks := []trick{
-		onIndex("schema of the future", "schema is 3", func(i *Index) { i.Schema = 3 }),
+		onIndex("schema of the future", "schema is 4", func(i *Index) { i.Schema = 4 }),
 		onIndex("schema zero", "schema is 0", func(i *Index) { i.Schema = 0 }),
 		onIndex("unknown architecture", "architecture", func(i *Index) { i.Arch = "mips" }),
 		onIndex("no architecture", "architecture", func(i *Index) { i.Arch = "" }),
@@ -36,13 +36,13 @@ func indexTricks() []trick {
 		onText("entries twice", spelling, `"entries"`, `"entries": [], "entries"`),
 		onText("key in another case", spelling, `"sha256"`, `"SHA256"`),
 		onText("key twice, in another case", spelling, `"arch"`, `"Arch": "arm64", "arch"`),
-		onText("key missing", "schema is 0", `"schema": 2,`, ``),
+		onText("key missing", "schema is 0", `"schema": 3,`, ``),
 		onText("escaped letter", spelling, `"bin/kubelet"`, `"bin\u002fkubelet"`),
-		onText("other spacing", spelling, `"schema": 2`, `"schema":2`),
-		onText("comment", "invalid character", `"schema": 2`, `/* */ "schema": 2`),
-		onText("number with a fraction", "cannot unmarshal", `"schema": 2`, `"schema": 2.5`),
-		onText("number with an exponent", "cannot unmarshal", `"schema": 2`, `"schema": 2e0`),
-		onText("number as a string", "cannot unmarshal", `"schema": 2`, `"schema": "2"`),
+		onText("other spacing", spelling, `"schema": 3`, `"schema":3`),
+		onText("comment", "invalid character", `"schema": 3`, `/* */ "schema": 2`),
+		onText("number with a fraction", "cannot unmarshal", `"schema": 3`, `"schema": 2.5`),
+		onText("number with an exponent", "cannot unmarshal", `"schema": 3`, `"schema": 2e0`),
+		onText("number as a string", "cannot unmarshal", `"schema": 3`, `"schema": "2"`),
 		onText("number too large", "cannot unmarshal", `"size": 3000`, `"size": 18446744073709551617`),
 		{"entry is null", "number 1, ", "unknown kind", func(f *forgery) {
 			f.json = replace(`"entries": [`, `"entries": [null,`)

@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
 // Schema is the version of the index that this program writes and reads.
-const Schema = 2
+const Schema = 3
 
 const (
 	indexName  = "index.json"
@@ -27,11 +28,13 @@ const (
 // Kind says what a bundle's entry is for.
 type Kind string
 
-// The kinds of entries: a program of the host, a CNI plugin, an OCI image archive.
+// The kinds of entries: a program of the host, a CNI plugin, an OCI image archive, a
+// file of objects for the API server.
 const (
-	Binary Kind = "binary"
-	CNI    Kind = "cni"
-	Image  Kind = "image"
+	Binary  Kind = "binary"
+	CNI     Kind = "cni"
+	Image   Kind = "image"
+	Objects Kind = "objects"
 )
 
 // Index is the table of contents of a bundle, its first member.
@@ -167,7 +170,7 @@ func (e Entry) validate(n int) error {
 func (e Entry) faultOfName() string {
 	path, ok := pathOf(e.Kind, e.Name)
 	switch {
-	case e.Kind != Binary && e.Kind != CNI && e.Kind != Image:
+	case !slices.Contains([]Kind{Binary, CNI, Image, Objects}, e.Kind):
 		return fmt.Sprintf("unknown kind %q", e.Kind)
 	case !ok:
 		return fmt.Sprintf("unusable name %q", e.Name)
@@ -202,7 +205,7 @@ func maxPacked(n int64) int64 { return n + n/1024 + 1024 }
 // pathOf is the one path that an entry of this kind and name can have.
 func pathOf(kind Kind, name string) (string, bool) {
 	if kind != Image {
-		folder := map[Kind]string{Binary: "bin/", CNI: "cni/"}[kind]
+		folder := map[Kind]string{Binary: "bin/", CNI: "cni/", Objects: "objects/"}[kind]
 		return folder + name, nameRE.MatchString(name) && !strings.Contains(name, "..")
 	}
 	if len(name) > 255 || !imageRE.MatchString(name) {

@@ -24,7 +24,7 @@ import (
 // fieldManager owns every field that bootstrap applies.
 const fieldManager = "bootstrap"
 
-// atOnce is how many objects are applied side by side. More gain nothing: the API
+// atOnce is how many objects are made or applied side by side. More gain nothing: the API
 // server has one etcd behind it.
 const atOnce = 8
 
@@ -61,17 +61,11 @@ func (c *Cluster) ApplyAll(ctx context.Context, manifests ...[]byte) ([]Applied,
 	if err != nil {
 		return nil, err
 	}
-	applied, errs := make([]Applied, len(objects)), make([]error, len(objects))
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, atOnce)
-	for i, object := range objects {
-		slots <- struct{}{}
-		wg.Go(func() {
-			applied[i], _, errs[i] = c.apply(ctx, object, Created)
-			<-slots
-		})
-	}
-	wg.Wait()
+	applied := make([]Applied, len(objects))
+	errs := eachOf(objects, func(i int) (err error) {
+		applied[i], _, err = c.apply(ctx, objects[i], Created)
+		return err
+	})
 	var succeeded []Applied
 	for i, a := range applied {
 		if errs[i] == nil {
@@ -79,6 +73,22 @@ func (c *Cluster) ApplyAll(ctx context.Context, manifests ...[]byte) ([]Applied,
 		}
 	}
 	return succeeded, errors.Join(errs...)
+}
+
+// eachOf does something with each object, some side by side.
+func eachOf(objects []*unstructured.Unstructured, do func(i int) error) []error {
+	errs := make([]error, len(objects))
+	var all sync.WaitGroup
+	slots := make(chan struct{}, atOnce)
+	for i := range objects {
+		slots <- struct{}{}
+		all.Go(func() {
+			errs[i] = do(i)
+			<-slots
+		})
+	}
+	all.Wait()
+	return errs
 }
 
 // ConfigMap is the manifest of a ConfigMap. Keys that others add to it stay.

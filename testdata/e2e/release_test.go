@@ -37,5 +37,6 @@ func TestRelease(t *testing.T) {
 	}
 	testSecondInit(n) // before the kubelet has pods to clean up after
 	testNetwork(n)
+	testBootstrapPolicy(n)
 	testReset(n, fresh)
 }

@@ -1,7 +1,7 @@
 //go:build tools
 
-// Package kubernetes pins what scripts/components/build builds from this project; go.mod is the only place its version is written.
-package kubernetes
+// It also pins what scripts/components/build builds from this project; go.mod is the only place its version is written.
+package main
 
 import (
 	_ "k8s.io/kubernetes/cmd/kube-apiserver"

@@ -1,7 +1,7 @@
 //go:build tools
 
-// Package kubernetes pins the release before the newest: bootstrap still has to make its clusters.
-package kubernetes
+// It also pins the release before the newest: bootstrap still has to make its clusters.
+package main
 
 import (
 	_ "k8s.io/kubernetes/cmd/kube-apiserver"
