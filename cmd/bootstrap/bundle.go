@@ -41,7 +41,8 @@ func newBundleBuildCommand() *cobra.Command {
 		Short: "Build a bundle from a folder of programs",
 		Long: `Build a bundle from a folder that has one folder per component (kubernetes, etcd,
 containerd, runc, cni, coredns, pause), each with its static programs and a file
-VERSION. Images are made from the programs. Same input, same bytes.`,
+VERSION; that of kubernetes also holds bootstrap-policy.yaml, the roles that its API
+server makes. Images are made from the programs. Same input, same bytes.`,
 		Example: "  bootstrap bundle build --from .cache/components --output bundle.tar.zst",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -1,5 +1,5 @@
 // Package bundle reads and writes the air-gap bundle: one file that holds the
-// programs, CNI plugins and images of a node.
+// programs, CNI plugins, images and API objects of a node.
 //
 // A bundle is a row of zstd frames. Each frame holds one member of a tar, the last one
 // the tar's two closing blocks: `zstd -dc FILE | tar t` reads it as a plain archive,
