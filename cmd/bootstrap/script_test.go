@@ -103,9 +103,9 @@ func makeComponents(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	for component, content := range map[string]struct {
 		version  string
-		programs []string
+		files    []string
 	}{
-		"kubernetes":  {"v1.36.3", []string{"kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"}},
+		"kubernetes":  {"v1.36.3", []string{"kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "bootstrap-policy.yaml"}},
 		"etcd":        {"v3.6.8", []string{"etcd", "etcdctl", "etcdutl"}},
 		"containerd":  {"v2.2.9", []string{"containerd", "containerd-shim-runc-v2", "ctr"}},
 		"runc":        {"v1.4.0", []string{"runc"}},
@@ -119,7 +119,7 @@ func makeComponents(ts *testscript.TestScript, neg bool, args []string) {
 		dir := filepath.Join(ts.MkAbs(args[0]), component)
 		ts.Check(os.MkdirAll(dir, 0o755))
 		ts.Check(os.WriteFile(filepath.Join(dir, "VERSION"), []byte(content.version+"\n"), 0o644))
-		for _, name := range content.programs {
+		for _, name := range content.files {
 			ts.Check(os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
 			ts.Check(os.WriteFile(filepath.Join(dir, name), tinyProgram(), 0o755))
 		}
