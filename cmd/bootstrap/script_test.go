@@ -102,8 +102,8 @@ func makeComponents(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: components DIR")
 	}
 	for component, content := range map[string]struct {
-		version  string
-		files    []string
+		version string
+		files   []string
 	}{
 		"kubernetes":  {"v1.36.3", []string{"kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "bootstrap-policy.yaml"}},
 		"etcd":        {"v3.6.8", []string{"etcd", "etcdctl", "etcdutl"}},
