@@ -113,7 +113,10 @@ func (w *controlPlaneWait) firstObjects(ctx context.Context) error {
 	if w.hasFirst {
 		return nil
 	}
-	err := w.cluster.Make(ctx, manifests.SystemNodeCritical, manifests.BootstrapPolicy)
+	policy, err := w.env.firstPolicy(ctx)
+	if err == nil {
+		err = w.cluster.Make(ctx, manifests.SystemNodeCritical, policy)
+	}
 	w.hasFirst = err == nil
 	return err
 }
