@@ -219,7 +219,7 @@ func toInstall(entries []bundle.Entry, ledger []host.Record) []bundle.Entry {
 }
 
 func (e *Env) checkBundleImages() []error {
-	for _, reference := range e.Config.Images.Required() {
+	for _, reference := range e.Config.RequiredImages() {
 		if _, ok := e.Bundle.Image(reference); !ok {
 			e.warn("%s is not in the bundle: it is pulled, unless the runtime has it", reference)
 		}
