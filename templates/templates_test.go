@@ -211,6 +211,9 @@ func TestKubeletConfig(t *testing.T) {
 	odd.ClusterDNS, odd.Loopback, odd.ResolvConf = "fd00:10:96::a", "::1", ""
 	odd.FailSwapOn, odd.FailCgroupV1, odd.FeatureGates = false, false, []string{"A", "KubeletInUserNamespace"}
 	golden(t, "kubelet-config-odd.yaml", render1(t, odd))
+	alone := plain
+	alone.Standalone, alone.ClusterDNS, alone.ClusterDomain, alone.ClientCA = true, "", "", ""
+	golden(t, "kubelet-config-standalone.yaml", render1(t, alone))
 
 	want := map[string]any{
 		"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",

@@ -13,11 +13,11 @@ const layerNote = "layer"
 // Where nothing was made, there is nothing to begin it upon.
 func (h *Host) BeginLayer() { h.ledger.layers = len(h.ledger.records) > 0 }
 
-// HasLayer tells whether a layer was begun and has not ended.
+// HasLayer tells whether a layer was begun and has not ended, or will begin.
 func (h *Host) HasLayer() bool {
 	h.ledger.mu.Lock()
 	defer h.ledger.mu.Unlock()
-	return h.ledger.base > 0
+	return h.ledger.base > 0 || h.ledger.layers
 }
 
 // BelowLayer tells whether a record is of before the layer.

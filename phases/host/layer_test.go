@@ -28,9 +28,10 @@ func TestLayer(t *testing.T) {
 
 	h.BeginLayer()
 	changed(t, false)(h.WriteFile("/etc/theirs", []byte("base"), 0o600))
-	if h.HasLayer() {
+	if h, _ = reopen(t, h); h.HasLayer() {
 		t.Fatal("a layer without an effect")
 	}
+	h.BeginLayer()
 	changed(t, true)(h.WriteFile("/etc/kubelet/config", []byte("first"), 0o600))
 	changed(t, true)(h.WriteFile("/etc/theirs", []byte("layer"), 0o640))
 	h, units = reopen(t, h)
