@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
@@ -103,6 +104,11 @@ func (e *Env) setDaemonSettings() {
 func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) error {
 	if err := e.ownTrees(kubeletTrees...); err != nil {
 		return err
+	}
+	if e.Host.HasLayer() { // what the API server signs for it, a standalone kubelet has no use for
+		if err := e.ownTrees(path.Dir(servingCert)); err != nil {
+			return err
+		}
 	}
 	if err := e.writeKubeletConfig(endpoint); err != nil {
 		return err

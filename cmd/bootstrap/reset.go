@@ -144,11 +144,15 @@ func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) e
 		return out.end(err, result{})
 	}
 	defer scan.Host.Close()
+	clean := "nothing that bootstrap made is left on this machine"
+	if env.Host.HasLayer() {
+		clean = "nothing of the control plane is left on this machine, and the standalone kubelet goes on"
+	}
 	failed := phases.Reset().RunAll(ctx, env)
 	if ctx.Err() != nil {
 		return out.end(failed, result{})
 	}
-	return out.verdict(phases.Verdict(ctx, env, scan, failed), failed)
+	return out.verdict(phases.Verdict(ctx, env, scan, failed), failed, clean)
 }
 
 // foreignError says that the cluster on this machine is not bootstrap's.
@@ -176,10 +180,10 @@ func (e *leftError) Error() string {
 // Hint is what the user can do.
 func (e *leftError) Hint() string { return "see to what is listed above, then: bootstrap reset" }
 
-func (o *output) verdict(left []phases.Left, failed error) error {
+func (o *output) verdict(left []phases.Left, failed error, text string) error {
 	clean := len(left) == 0
 	if !o.json {
-		o.text.say(verdictText(left, failed))
+		o.text.say(verdictText(left, failed, text))
 	}
 	if clean {
 		return o.end(nil, result{Clean: &clean})
@@ -188,14 +192,13 @@ func (o *output) verdict(left []phases.Left, failed error) error {
 }
 
 // verdictText names a failure only if nothing is left by which it would be seen.
-func verdictText(left []phases.Left, failed error) string {
+func verdictText(left []phases.Left, failed error, clean string) string {
 	var b strings.Builder
 	if len(left) == 0 {
 		for _, failure := range phases.Failures(failed) {
 			fmt.Fprintf(&b, "warning: %v\n", failure)
 		}
-		b.WriteString("clean: nothing that bootstrap made is left on this machine\n")
-		return b.String()
+		return b.String() + "clean: " + clean + "\n"
 	}
 	b.WriteString("left:\n")
 	for _, l := range left {
