@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -145,7 +146,7 @@ func runLeaveStaticPods(_ context.Context, env *Env) error {
 		return env.takeFiles(files)
 	}
 	env.note("these stay, and a kubelet that comes will run them: %s", strings.Join(files, ", "))
-	return errors.Join(env.giveDir(staticPodDir), env.giveDir(kubernetesDir, staticPodDir))
+	return env.giveDirs(staticPodDir)
 }
 
 func (e *Env) usersManifests() []string {
@@ -155,9 +156,9 @@ func (e *Env) usersManifests() []string {
 	}
 	var files []string
 	for _, entry := range entries {
-		path := staticPodDir + "/" + entry.Name()
-		if !entry.IsDir() && !strings.HasPrefix(entry.Name(), ".") && !e.recorded(path) {
-			files = append(files, path)
+		file := staticPodDir + "/" + entry.Name()
+		if !entry.IsDir() && !strings.HasPrefix(entry.Name(), ".") && !e.recorded(file) {
+			files = append(files, file)
 		}
 	}
 	return files
@@ -173,26 +174,28 @@ func (e *Env) takeFiles(files []string) error {
 	return errors.Join(errs...)
 }
 
-// giveDir forgets that a folder was made here, if nothing else of others is in it: that
-// would have to be named.
-func (e *Env) giveDir(dir string, theirs ...string) error {
-	entries, err := os.ReadDir(e.Host.Path(dir))
-	if err != nil {
-		return ignoring(err, os.ErrNotExist)
-	}
-	others := func(entry os.DirEntry) bool {
-		path := dir + "/" + entry.Name()
-		return dir != staticPodDir && !slices.Contains(theirs, path) && !e.recorded(path)
-	}
-	if slices.ContainsFunc(entries, others) {
-		return nil
-	}
-	for _, r := range e.Host.Entries() {
-		if r.Op == host.OpDir && r.Target == dir && !r.Undone {
-			return e.Host.Retract(r, nil)
+// giveDirs forgets that a folder, and those above it, were made here; but none in which
+// there is something else of others, which has to be named.
+func (e *Env) giveDirs(dir string) error {
+	var errs []error
+	for below := ""; dir != "/" && !e.holdsOthers(dir, below); dir, below = path.Dir(dir), dir {
+		for _, r := range e.Host.Entries() {
+			if r.Op == host.OpDir && r.Target == dir && !r.Undone {
+				errs = append(errs, e.Host.Retract(r, nil))
+			}
 		}
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// holdsOthers tells whether a folder has more in it than the one below, which is given
+// away, and what is ours. In the lowest all is theirs.
+func (e *Env) holdsOthers(dir, below string) bool {
+	entries, err := os.ReadDir(e.Host.Path(dir))
+	return err != nil || below != "" && slices.ContainsFunc(entries, func(entry os.DirEntry) bool {
+		name := path.Join(dir, entry.Name())
+		return name != below && !e.recorded(name)
+	})
 }
 
 func (e *Env) recorded(path string) bool {

@@ -53,6 +53,9 @@ func (p PodURL) Secrets() []string {
 	}
 	if u, err := url.Parse(p.URL); err == nil {
 		all = append(all, u.RawQuery)
+		for _, values := range u.Query() {
+			all = append(all, values...)
+		}
 	}
 	return all
 }
