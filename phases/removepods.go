@@ -69,7 +69,7 @@ func (e *Env) ownsRuntime() bool {
 // runtimeIsDown: what a runtime of ours has left goes without it; pods in somebody
 // else's can only be removed by that.
 func (e *Env) runtimeIsDown(socket string) error {
-	if e.ownsRuntime() {
+	if e.ownsRuntime() && !e.Host.HasLayer() {
 		e.note("containerd does not run: what is left of the pods is removed without it")
 		return nil
 	}

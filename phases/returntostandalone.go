@@ -17,11 +17,12 @@ import (
 
 var returnToStandalone = Phase{
 	Name:  "return-to-standalone",
-	Short: "where the kubelet was standalone before: wait until it is so again, with its pods",
+	Short: "where the kubelet was standalone before: wait until it is so again",
 	Run:   runReturnToStandalone,
 }
 
-// standalonePatience is how long a kubelet may take whose pods run already.
+// standalonePatience is how long the kubelet may take. Its pods run all the time, or are
+// the user's to see to.
 const standalonePatience = time.Minute
 
 // runReturnToStandalone leaves the layer for another reset to take off, while anything of
@@ -39,7 +40,7 @@ func runReturnToStandalone(ctx context.Context, env *Env) error {
 	}
 	alone := *env
 	alone.Config = c
-	if err := alone.waitForKubelet(ctx, standalonePatience); err != nil {
+	if err := alone.waitForKubelet(ctx, standalonePatience, nil); err != nil {
 		return err
 	}
 	env.note("the kubelet is standalone, as it was before the control plane; to remove it too: bootstrap reset")

@@ -72,7 +72,11 @@ func (e *Env) standaloneConfig() (*config.Config, error) {
 }
 
 func (e *Env) rememberStandalone() error {
-	data, err := json.Marshal(toRemember(*e.Config))
+	kept := toRemember(*e.Config)
+	if source := config.PodURLOf(e.Config.Kubelet); source.URL != "" {
+		kept.Kubelet = merged(map[string]any{podURLFields[0]: source.Shown()}, kept.Kubelet)
+	}
+	data, err := json.Marshal(kept)
 	if err != nil {
 		return err
 	}
@@ -86,6 +90,7 @@ func settledAlone(c *config.Config) []setting {
 		{"network", c.Box.Network, "pods have its addresses"},
 		{"nodeRegistration.criSocket", c.CRISocket, "the pods run in it"},
 		{"nodeRegistration.name", c.NodeName, "the static pods carry it, and would begin anew"},
+		{podURLFields[0], config.PodURLOf(c.Kubelet).Shown(), "a control plane is made beside its pods, and they would end"},
 	}
 }
 
@@ -102,7 +107,8 @@ func (e *Env) checkStandalone() []error {
 	var findings []error
 	was := settledAlone(before)
 	for i, s := range settledAlone(e.Config) {
-		if s.Value != was[i].Value && !e.isSo(s) {
+		mayChange := e.Config.Box.Standalone && s.Field == podURLFields[0]
+		if s.Value != was[i].Value && !e.isSo(s) && !mayChange {
 			findings = append(findings, found("setting-settled", fmt.Errorf("%s is %q with the standalone kubelet and %q in the config; it can't be changed: %s",
 				s.Field, was[i].Value, s.Value, s.why)))
 		}

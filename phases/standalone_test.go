@@ -102,13 +102,23 @@ func TestCheckStandalone(t *testing.T) {
 	if found := env.checkSettled(); len(found) > 0 {
 		t.Errorf("unchanged: %v", found)
 	}
+	url := env.Config.Kubelet["staticPodURL"]
+	delete(env.Config.Kubelet, "staticPodURL")
+	if found := env.checkSettled(); len(found) > 0 {
+		t.Errorf("without its URL: %v", found)
+	}
 	env.Config = validConfig(t, "default")
+	found := env.checkSettled()
+	if len(found) != 1 {
+		t.Fatalf("a control plane upon it, without its URL: %v", found)
+	}
+	checkError(t, found[0], `staticPodURL is "https://pods.example.com/node-1.yaml?..." with the standalone kubelet and "" in the config`)
+	env.Config.Kubelet = map[string]any{"staticPodURL": url}
 	if found := env.checkSettled(); len(found) > 0 {
 		t.Errorf("a control plane upon it: %v", found)
 	}
 	env.Config.NodeName, env.Config.Networking.PodSubnets = "other", prefixes("10.9.0.0/16")
-	found := env.checkSettled()
-	if len(found) != 2 {
+	if found = env.checkSettled(); len(found) != 2 {
 		t.Fatalf("%v", found)
 	}
 	checkError(t, found[0], `networking.podSubnet is "10.244.0.0/16" with the standalone kubelet and "10.9.0.0/16"`)

@@ -28,10 +28,11 @@ func runWaitKubelet(ctx context.Context, env *Env) error {
 		return err
 	}
 	env.note("the kubelet and its pods must run within %s (--timeout)", env.timeout())
-	return env.waitForKubelet(ctx, env.timeout())
+	_, served := env.podURLStatus(ctx)
+	return env.waitForKubelet(ctx, env.timeout(), append(env.userPods(), served...))
 }
 
-func (e *Env) waitForKubelet(ctx context.Context, timeout time.Duration) error {
+func (e *Env) waitForKubelet(ctx context.Context, timeout time.Duration, pods []wantedPod) error {
 	choice, err := e.chooseRuntime()
 	if err != nil {
 		return err
@@ -41,10 +42,9 @@ func (e *Env) waitForKubelet(ctx context.Context, timeout time.Duration) error {
 		return err
 	}
 	defer c.Close()
-	_, served := e.podURLStatus(ctx)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return hintAfter(e.wait(ctx, e.kubeletChecks(c, append(e.userPods(), served...)), e.pending), "journalctl -u kubelet -n 50")
+	return hintAfter(e.wait(ctx, e.kubeletChecks(c, pods), e.pending), "journalctl -u kubelet -n 50")
 }
 
 // kubeletChecks are all that a standalone kubelet is ready by.

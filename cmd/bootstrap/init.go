@@ -198,7 +198,7 @@ func runInit(ctx context.Context, o initOptions, phase string) error {
 		return out.end(usage(err), result{})
 	}
 	env.Report = out.report
-	if err = plan.Run(ctx, env); err != nil || phase != "" {
+	if err = plan.Run(ctx, env); err != nil {
 		return out.end(err, result{})
 	}
 	return out.end(o.endInit(env, plan, out), result{})
