@@ -187,7 +187,7 @@ func (n *Node) madeFiles() string {
 	return n.MustSh(`cd /
 		for dir in etc/kubernetes etc/cni etc/containerd etc/systemd/system usr/local var/lib/etcd run/flannel var/lib/kubelet/pki; do find $dir -type f 2>/dev/null; done | sort | xargs sha256sum
 		sha256sum var/lib/kubelet/config.yaml; ls var/lib/kubelet/pods
-		ctr -n k8s.io containers ls -q | sort; ctr -n k8s.io images ls -q
+		ctr -n k8s.io tasks ls | grep RUNNING | cut -d' ' -f1 | sort; ctr -n k8s.io images ls -q
 		ip -o link | cut -d: -f2 | sort; mount | grep kubelet | cut -d' ' -f3 | sort
 		{ iptables-save; nft list ruleset; } 2>/dev/null | grep -E -e '^(:|table|[[:space:]]*chain)' | grep -e KUBE -e FLANNEL -e kube-proxy -e flannel | sed 's/ \[.*//' | sort -u
 		sysctl -n net.ipv4.conf.all.route_localnet net.ipv4.ip_forward`)
@@ -195,7 +195,7 @@ func (n *Node) madeFiles() string {
 
 // standaloneClosed: nobody is let in at the kubelet's port.
 func (n *Node) standaloneClosed() {
-	for _, page := range []string{"/pods", "/metrics", "/run/default/web-" + n.Name + "/web", "/"} {
+	for _, page := range []string{"/pods", "/metrics", "/run/default/web-" + n.Name + "/web", "/healthz"} {
 		code := n.MustExec("curl", "-sSk", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", "https://"+n.IP+":10250"+page)
 		if code != "401" {
 			n.t.Errorf("%s answers %s", page, code)
