@@ -175,16 +175,24 @@ func (e *Env) takeFiles(files []string) error {
 	return errors.Join(errs...)
 }
 
-// giveDirs forgets that a folder, and those above it, were made here; but none in which
-// there is something else of others, which has to be named.
+// giveDirs forgets that a folder, and those above it, were made here: all of them, or none
+// where one holds something else of others, which has to be named.
 func (e *Env) giveDirs(dir string) error {
-	var errs []error
-	for below := ""; dir != "/" && !e.holdsOthers(dir, below); dir, below = path.Dir(dir), dir {
+	var given []host.Record
+	for below := ""; dir != "/"; dir, below = path.Dir(dir), dir {
 		for _, r := range e.Host.Entries() {
-			if r.Op == host.OpDir && r.Target == dir && !r.Undone {
-				errs = append(errs, e.Host.Retract(r, nil))
+			if r.Op != host.OpDir || r.Target != dir || r.Undone {
+				continue
 			}
+			if e.holdsOthers(dir, below) {
+				return nil
+			}
+			given = append(given, r)
 		}
+	}
+	var errs []error
+	for _, r := range given {
+		errs = append(errs, e.Host.Retract(r, nil))
 	}
 	return errors.Join(errs...)
 }

@@ -305,8 +305,11 @@ func etcdLine(e phases.EtcdStatus) string {
 // podURLLine tells what the URL gives now, and what runs of what it gave last.
 func podURLLine(p phases.PodURLStatus) string {
 	runs := "nothing runs"
-	if len(p.Runs) > 0 {
-		runs = strings.Join(p.Runs, ", ") + " runs"
+	switch n := len(p.Runs); {
+	case n == 1:
+		runs = p.Runs[0] + " runs"
+	case n > 1:
+		runs = strings.Join(p.Runs[:n-1], ", ") + " and " + p.Runs[n-1] + " run"
 	}
 	if p.Error != "" {
 		return fmt.Sprintf("%s gives nothing: %s; of what it served last, %s", p.URL, shortened(p.Error), runs)

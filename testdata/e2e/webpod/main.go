@@ -43,7 +43,7 @@ func serveText(text string) {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		defer c.Close()
+		_ = c.Close()
 		_, _ = io.WriteString(w, "reached")
 	})
 }
