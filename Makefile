@@ -9,7 +9,7 @@ LINT       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 export GOTOOLCHAIN := auto
 
 .PHONY: help needs build components rootfs bundle box try test test-all test-unit test-offline test-e2e \
-	all-offline all-kill all-exact all-layouts all-join all-networks all-faults all-healthy e2e-1.35 bench fuzz lint update clean
+	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-faults all-healthy e2e-1.35 bench fuzz lint update clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -42,7 +42,7 @@ try: ## Boot a throw-away node, run bootstrap init in it, and show how to go on
 
 test: lint test-unit test-offline test-e2e ## Run the tests that every change must pass
 
-test-all: test all-offline all-kill all-exact all-layouts all-join all-networks all-faults all-healthy fuzz ## Run everything, in some three hours
+test-all: test all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-faults all-healthy fuzz ## Run everything, in some three hours
 
 test-unit: needs ## Run the tests that need no node
 	@scripts/ci/unit
@@ -71,6 +71,9 @@ all-join: box ## Join a second node by kubeadm, and run Kubernetes' own tests of
 
 all-networks: box ## Try every network that bootstrap can set up, and none
 	@go test -count=1 -timeout 30m -v ./testdata/e2e -run 'TestNetworks$$' -args -all -name networks
+
+all-standalone: box ## Run static pods without an API server, then beside one, then without again
+	@go test -count=1 -timeout 20m -v ./testdata/e2e -run 'TestStandalone$$' -args -all -name standalone
 
 all-faults: box ## Break nodes in every way of testdata/faults, and want the cause named
 	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestFaults$$' -args -all -name faults

@@ -32,6 +32,7 @@ type Env struct {
 	// restarts nothing.
 	Timeout time.Duration
 	Keep    Keep      // what reset leaves
+	AllPods bool      // reset removes manifests of static pods that init did not make too
 	Ignore  []string  // IDs of findings that preflight passes over
 	Began   time.Time // of this run: what was logged before is of another
 	Waits   time.Time // when waiting began: what was seen before may be mended. Zero while nothing waits

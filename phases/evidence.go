@@ -30,11 +30,15 @@ func (e *Env) evidence(ctx context.Context, since time.Time) *diagnose.Evidence 
 	found := &diagnose.Evidence{Machine: diagnose.Machine{Settings: e.settings(), Now: time.Now()}, Since: since}
 	found.Waits, found.Addons = e.Waits, e.phase == "wait-addons" || e.phase == "status"
 	found.RuntimeError = "it, or a disk, does not answer"
-	gather(ctx, &found.Machine, e.looks.once(append(e.quickParts(), e.evidenceParts(found)...)))
+	parts := e.evidenceParts(found)
+	if !e.Config.Box.Standalone {
+		parts = append(parts, e.clusterParts(found)...)
+	}
+	gather(ctx, &found.Machine, e.looks.once(append(e.quickParts(), parts...)))
 	return found
 }
 
-// evidenceParts note what is known only while a control plane runs.
+// evidenceParts note what is known only while a kubelet runs, or should.
 func (e *Env) evidenceParts(found *diagnose.Evidence) []part {
 	return []part{
 		{"units", func(ctx context.Context) (note, error) {
@@ -45,10 +49,6 @@ func (e *Env) evidenceParts(found *diagnose.Evidence) []part {
 			listening := e.listening()
 			return func(*diagnose.Machine) { found.Listening = listening }, nil
 		}},
-		{"static pods", func(context.Context) (note, error) {
-			uids, _ := e.manifestUIDs() // none are known while one can't be read
-			return func(*diagnose.Machine) { found.StaticPods = uids }, nil
-		}},
 		{"journal", func(ctx context.Context) (note, error) {
 			journal := e.journalEvidence(ctx, found.Since)
 			return func(*diagnose.Machine) { found.Journal = journal }, nil
@@ -56,6 +56,24 @@ func (e *Env) evidenceParts(found *diagnose.Evidence) []part {
 		{"pods", func(ctx context.Context) (note, error) {
 			pods, runtimeError := e.podEvidence(ctx)
 			return func(*diagnose.Machine) { found.Pods, found.RuntimeError = pods, runtimeError }, nil
+		}},
+		{"files", func(ctx context.Context) (note, error) {
+			files := e.fileEvidence(ctx)
+			return func(*diagnose.Machine) { found.Files = files }, nil
+		}},
+		{"manifests", func(context.Context) (note, error) {
+			manifests := e.manifestEvidence()
+			return func(*diagnose.Machine) { found.Manifests = manifests }, nil
+		}},
+	}
+}
+
+// clusterParts note what only a control plane has.
+func (e *Env) clusterParts(found *diagnose.Evidence) []part {
+	return []part{
+		{"static pods", func(context.Context) (note, error) {
+			uids, _ := e.manifestUIDs() // none are known while one can't be read
+			return func(*diagnose.Machine) { found.StaticPods = uids }, nil
 		}},
 		{"API server", func(ctx context.Context) (note, error) {
 			server := e.apiServerEvidence(ctx)
@@ -68,14 +86,6 @@ func (e *Env) evidenceParts(found *diagnose.Evidence) []part {
 		{"certificates", func(context.Context) (note, error) {
 			certificates := e.certificateEvidence()
 			return func(*diagnose.Machine) { found.Certificates = certificates }, nil
-		}},
-		{"files", func(ctx context.Context) (note, error) {
-			files := e.fileEvidence(ctx)
-			return func(*diagnose.Machine) { found.Files = files }, nil
-		}},
-		{"manifests", func(context.Context) (note, error) {
-			manifests := e.manifestEvidence()
-			return func(*diagnose.Machine) { found.Manifests = manifests }, nil
 		}},
 	}
 }
@@ -93,9 +103,15 @@ func (e *Env) settings() diagnose.Settings {
 		CertificatesDir: c.CertificatesDir, StaticPodDir: staticPodDir,
 		Components: components, OwnNetwork: e.ownNetwork(),
 	}
-	if c.Etcd.External == nil {
+	switch {
+	case c.Box.Standalone:
+		s.Standalone, s.Endpoint, s.ServiceSubnets = true, "", nil
+		for _, m := range e.foreignManifests() {
+			s.StaticPods = append(s.StaticPods, e.podName(m.Name))
+		}
+	case c.Etcd.External == nil:
 		s.EtcdDataDir = c.Etcd.DataDir
-	} else {
+	default:
 		s.ExternalEtcd = c.Etcd.External.Endpoints
 	}
 	if choice, err := e.chooseRuntime(); err == nil {
@@ -157,7 +173,11 @@ func (e *Env) podEvidence(ctx context.Context) (pods []diagnose.Pod, runtimeErro
 	if _, err := c.Info(ctx); err != nil {
 		return nil, err.Error()
 	}
-	all, err := c.Sandboxes(ctx, "kube-system") // what others wrote to their logs is not ours to read
+	namespace := "kube-system"
+	if e.Config.Box.Standalone {
+		namespace = "" // nothing else is there
+	}
+	all, err := c.Sandboxes(ctx, namespace)
 	if err != nil {
 		return nil, err.Error()
 	}
@@ -172,8 +192,11 @@ func podOfSandbox(p runtime.Sandbox) diagnose.Pod {
 	for _, c := range p.Containers {
 		pod.Containers = append(pod.Containers, diagnose.Container{
 			Name: c.Name, Image: c.Image, Running: c.Running, Exited: c.Exited, Attempt: int(c.Attempt), ExitCode: int(c.ExitCode),
-			Reason: c.Reason, Message: c.Message, Started: c.Started, Finished: c.Finished, Log: c.LastLines(),
+			Reason: c.Reason, Message: c.Message, Started: c.Started, Finished: c.Finished,
 		})
+		if p.Namespace == "kube-system" { // what others wrote to their logs is not ours to read
+			pod.Containers[len(pod.Containers)-1].Log = c.LastLines()
+		}
 	}
 	return pod
 }

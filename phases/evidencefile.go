@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -67,26 +68,38 @@ func (e *Env) hasWritten(manifest string) bool {
 
 // readManifest reads a Pod as the kubelet does, which passes over unknown fields.
 func readManifest(data []byte) (name string, ports []int, err error) {
+	pod, err := podIn(data)
+	if err != nil {
+		return "", nil, err
+	}
+	return fullName(pod), hostPorts(pod), nil
+}
+
+func podIn(data []byte) (*corev1.Pod, error) {
 	pod := &corev1.Pod{}
 	if err := yaml.Unmarshal(data, pod); err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	switch {
 	case len(strings.TrimSpace(string(data))) == 0:
-		return "", nil, errors.New("it is empty")
+		return nil, errors.New("it is empty")
 	case pod.Kind != "Pod" || pod.APIVersion != "v1":
-		return "", nil, errors.New("it is no Pod of apiVersion v1")
-	case pod.Name == "":
-		return "", nil, errors.New("metadata.name is missing")
-	case len(pod.Spec.Containers) == 0:
-		return "", nil, errors.New("spec.containers is missing")
+		return nil, errors.New("it is no Pod of apiVersion v1")
 	}
-	namespace := pod.Namespace
-	if namespace == "" {
-		namespace = "default"
-	}
-	return namespace + "/" + pod.Name, hostPorts(pod), nil
+	return pod, podLacks(pod)
 }
+
+func podLacks(pod *corev1.Pod) error {
+	switch {
+	case pod.Name == "":
+		return errors.New("metadata.name is missing")
+	case len(pod.Spec.Containers) == 0:
+		return errors.New("spec.containers is missing")
+	}
+	return nil
+}
+
+func fullName(pod *corev1.Pod) string { return cmp.Or(pod.Namespace, "default") + "/" + pod.Name }
 
 // hostPorts are those that a pod declares on this machine.
 func hostPorts(pod *corev1.Pod) []int {

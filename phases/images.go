@@ -19,7 +19,7 @@ var images = Phase{
 
 func runImages(ctx context.Context, env *Env) error {
 	return env.withImages(ctx, func(ctx context.Context, f imageFetch) error {
-		if err := f.all(ctx, env.Config.Images.Required()); err != nil {
+		if err := f.all(ctx, env.Config.RequiredImages()); err != nil {
 			return err
 		}
 		if f.ours || f.runtime != "containerd" {

@@ -33,6 +33,7 @@ func (e *Env) slowParts() []part {
 		{"proxy", e.lookAtProxy},
 		{"kernel modules", e.lookAtModules},
 		{"kernel settings", e.lookAtForwarding},
+		{"staticPodURL", e.askPodURL},
 	}
 	if !e.Host.Real() {
 		return parts
@@ -55,7 +56,7 @@ const measureTime = 600 * time.Millisecond
 const leastToMeasure = 1 << 30
 
 func (e *Env) measureDisk(ctx context.Context) (note, error) {
-	if e.Config.Etcd.External != nil || e.made(manifestFile("etcd")) || e.Host.Plans() && !e.measures {
+	if !e.runsEtcd() || e.made(manifestFile("etcd")) || e.Host.Plans() && !e.measures {
 		return nil, nil // no plan writes, and an etcd that is there must not wait for us
 	}
 	if disk, err := e.Host.Disk(e.Config.Etcd.DataDir); err != nil || disk.Available < leastToMeasure {
@@ -75,8 +76,11 @@ func (e *Env) imagesToCome() uint64 {
 		return 0
 	}
 	var bytes int64
+	needed := slices.Concat(e.Config.RequiredImages(), e.Config.Addons())
 	for _, entry := range e.Bundle.Entries(bundle.Image) {
-		bytes += 5 * entry.Size
+		if slices.Contains(needed, entry.Name) {
+			bytes += 5 * entry.Size
+		}
 	}
 	return uint64(max(bytes, 0))
 }
@@ -123,9 +127,13 @@ func (e *Env) lookAtModules(context.Context) (note, error) {
 	if choice, err := e.chooseRuntime(); err == nil && choice.Install {
 		wanted = append(wanted, diagnose.Module{Name: "overlay", Need: "containerd", Required: true})
 	}
-	wanted = append(wanted, diagnose.Module{Name: "br_netfilter", Need: "a pod that asks a Service of its own node"})
+	links := []string{"bridge", "veth"}
+	if !e.Config.Box.Standalone {
+		wanted = append(wanted, diagnose.Module{Name: "br_netfilter", Need: "a pod that asks a Service of its own node"})
+		links = append(links, "vxlan")
+	}
 	if e.ownNetwork() {
-		for _, name := range []string{"bridge", "veth", "vxlan"} {
+		for _, name := range links {
 			wanted = append(wanted, diagnose.Module{Name: name, Need: "the pod network"})
 		}
 	}
@@ -221,7 +229,7 @@ func (e *Env) lookUpHostname(ctx context.Context) (note, error) {
 
 func (e *Env) lookUpEndpoint(ctx context.Context) (note, error) {
 	name, _, err := net.SplitHostPort(e.Config.ControlPlaneEndpoint)
-	if err != nil {
+	if err != nil || e.Config.Box.Standalone {
 		return nil, nil // there is none
 	}
 	found, err := lookUp(ctx, name)
@@ -266,6 +274,9 @@ func (e *Env) lookAtProxy(context.Context) (note, error) {
 		}
 	}
 	c := e.Config
+	if c.Box.Standalone {
+		return func(m *diagnose.Machine) { m.Proxy = p }, nil
+	}
 	ask(c.AdvertiseAddress.String(), c.AdvertiseAddress.String())
 	for _, subnet := range slices.Concat(c.Networking.ServiceSubnets, c.Networking.PodSubnets) {
 		ask(subnet.Addr().Next().String(), subnet.String())
@@ -331,14 +342,14 @@ func (e *Env) lookAtForeign(context.Context) (note, error) {
 	}
 	f.HostPorts = e.hostPorts()
 	f.Plugins = e.missingPlugins()
-	f.Manifests = e.foreignManifests()
+	f.Manifests, f.Served = e.foreignManifests(), e.made(kubeletDropIn) || e.Config.Box.Standalone
 	return func(m *diagnose.Machine) { m.Foreign = f }, nil
 }
 
 // askExternalEtcd asks every member for its version, as the API server would reach it.
 func (e *Env) askExternalEtcd(ctx context.Context) (note, error) {
 	etcd := e.Config.Etcd.External
-	if etcd == nil {
+	if etcd == nil || e.Config.Box.Standalone {
 		return nil, nil
 	}
 	client, clientErr := e.externalClient()

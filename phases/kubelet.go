@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
@@ -40,7 +41,7 @@ func runKubelet(ctx context.Context, env *Env) error {
 	if err := env.Host.OwnMounts(slices.Concat(kubeletMounts, containerdMounts, networkMounts)); err != nil {
 		return err
 	}
-	if err := env.Host.OwnRules(ctx, daemonRules); err != nil {
+	if err := env.Host.OwnRules(ctx, rulesOf(env.Host)); err != nil {
 		return err
 	}
 	if err := env.configureKubelet(ctx, program.path, runtime.Endpoint); err != nil {
@@ -89,7 +90,11 @@ var kubeletSettings = []kernelSetting{
 // setDaemonSettings leaves it to the kubelet, and to kube-proxy, to say what they can't
 // do without.
 func (e *Env) setDaemonSettings() {
-	for _, s := range slices.Concat(kubeletSettings, proxySettings(e.Config, e.Facts)) {
+	settings := kubeletSettings
+	if !e.Config.Box.Standalone {
+		settings = slices.Concat(settings, proxySettings(e.Config, e.Facts))
+	}
+	for _, s := range settings {
 		if err := e.Host.Sysctl(s.name, s.value); err != nil {
 			e.warn("%v", err)
 		}
@@ -100,11 +105,12 @@ func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) er
 	if err := e.ownTrees(kubeletTrees...); err != nil {
 		return err
 	}
-	config, err := e.renderKubeletConfig(endpoint)
-	if err != nil {
-		return err
+	if e.Host.HasLayer() { // what the API server signs for it, a standalone kubelet has no use for
+		if err := e.ownTrees(path.Dir(servingCert)); err != nil {
+			return err
+		}
 	}
-	if _, err := e.Host.WriteFile(kubeletConfig, config, 0o600); err != nil {
+	if err := e.writeKubeletConfig(endpoint); err != nil {
 		return err
 	}
 	if err := e.writeInstanceConfig(endpoint); err != nil {
@@ -121,9 +127,30 @@ func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) er
 	return err
 }
 
+// writeKubeletConfig: one with headers for a URL is not to be shown.
+func (e *Env) writeKubeletConfig(endpoint string) error {
+	config, err := e.renderKubeletConfig(endpoint)
+	if err != nil {
+		return err
+	}
+	source, err := podURLIn(config)
+	if err != nil {
+		return err
+	}
+	write := e.Host.WriteFile
+	if len(source.Secrets()) > 0 {
+		write = e.Host.WriteOpaque
+	}
+	_, err = write(kubeletConfig, config, 0o600)
+	return err
+}
+
 // writeInstanceConfig tells kubeadm this node's runtime, where it looks for it. The
 // kubelet itself does not read it.
 func (e *Env) writeInstanceConfig(endpoint string) error {
+	if e.Config.Box.Standalone {
+		return nil // kubeadm has no use for such a machine
+	}
 	data, err := templates.InstanceConfig{RuntimeEndpoint: endpoint}.Render()
 	if err != nil {
 		return err
@@ -156,12 +183,10 @@ func (e *Env) kubeletConfig(endpoint string) templates.KubeletConfig {
 	if !e.Facts.SysResource {
 		gates = append(gates, "KubeletInUserNamespace")
 	}
-	return templates.KubeletConfig{
+	c := templates.KubeletConfig{
 		StaticPodPath:       staticPodDir,
 		RuntimeEndpoint:     endpoint,
-		ClusterDNS:          e.Config.DNSServiceIP().String(),
-		ClusterDomain:       e.Config.Networking.DNSDomain,
-		ClientCA:            e.pkiFile("ca", ".crt"),
+		Standalone:          e.Config.Box.Standalone,
 		Loopback:            e.Config.Loopback().String(),
 		ResolvConf:          resolvConf(e.Facts),
 		FailSwapOn:          !e.Facts.Swap,
@@ -169,19 +194,24 @@ func (e *Env) kubeletConfig(endpoint string) templates.KubeletConfig {
 		RestrictOOMScoreAdj: !e.Facts.SysResource,
 		FeatureGates:        gates,
 	}
+	if !c.Standalone {
+		c.ClusterDNS, c.ClusterDomain = e.Config.DNSServiceIP().String(), e.Config.Networking.DNSDomain
+		c.ClientCA = e.pkiFile("ca", ".crt")
+	}
+	return c
 }
 
 // kubeletArgs are the kubelet's flags: what its config file has no field for.
 func kubeletArgs(c *config.Config, hostname string) []string {
-	args := []config.Arg{
-		{Name: "config", Value: kubeletConfig},
-		{Name: "kubeconfig", Value: kubeletConf},
-		{Name: "node-ip", Value: c.AdvertiseAddress.String()}, // else a kubelet with several links may take another
+	args := []config.Arg{{Name: "config", Value: kubeletConfig}}
+	if !c.Box.Standalone {
+		args = append(args, config.Arg{Name: "kubeconfig", Value: kubeletConf})
 	}
+	args = append(args, config.Arg{Name: "node-ip", Value: c.AdvertiseAddress.String()}) // else a kubelet with several links may take another
 	if c.NodeName != hostname {
 		args = append(args, config.Arg{Name: "hostname-override", Value: c.NodeName})
 	}
-	if len(c.Taints) > 0 {
+	if len(c.Taints) > 0 && !c.Box.Standalone {
 		// At registration, so that no pod slips in before the taint.
 		args = append(args, config.Arg{Name: "register-with-taints", Value: formatTaints(c.Taints)})
 	}

@@ -5,11 +5,16 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"bootstrap/phases/config"
 	"bootstrap/phases/patch"
 )
 
 // nodeFields of a KubeletConfiguration follow from what one machine has.
 var nodeFields = []string{"containerRuntimeEndpoint", "failCgroupV1", "failSwapOn", "featureGates", "oomScoreAdj", "resolvConf"}
+
+// podURLFields are this node's: every node that joins would run the same pods, and may
+// read in the cluster what is secret.
+var podURLFields = []string{"staticPodURL", "staticPodURLHeader"}
 
 // renderKubeletConfig is this node's: ours, the user's document over it, then patches.
 func (e *Env) renderKubeletConfig(endpoint string) ([]byte, error) {
@@ -31,7 +36,20 @@ func (e *Env) clusterKubeletConfig() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return overlaid(rendered, e.Config.Kubelet, nodeFields...)
+	over := maps.Clone(e.Config.Kubelet)
+	for _, name := range podURLFields {
+		delete(over, name)
+	}
+	return overlaid(rendered, over, nodeFields...)
+}
+
+// podURLIn is what a kubelet's configuration has it fetch pods from.
+func podURLIn(data []byte) (config.PodURL, error) {
+	var fields map[string]any
+	if err := yaml.Unmarshal(data, &fields); err != nil {
+		return config.PodURL{}, err
+	}
+	return config.PodURLOf(fields), nil
 }
 
 // overlaid is base without some of its fields, and over on it.

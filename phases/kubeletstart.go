@@ -17,9 +17,19 @@ func runKubeletStart(ctx context.Context, env *Env) error {
 	if err := env.Host.Remember(runtimeNote, runtime.Endpoint); err != nil {
 		return err
 	}
-	if err := env.ensureServingCert(); err != nil {
+	if err := env.prepareKubeletStart(); err != nil {
 		return env.explained(ctx, kubeletDiskError(err))
 	}
 	_, err = env.Host.StartUnit(ctx, "kubelet.service", kubeletConfig, kubeletUnitFile, kubeletDropIn, kubeletConf)
 	return env.explained(ctx, err)
+}
+
+// prepareKubeletStart: a standalone kubelet signs for itself, as no CA is there; and it
+// watches the folder of its pods only if that is there when it starts.
+func (e *Env) prepareKubeletStart() error {
+	if !e.Config.Box.Standalone {
+		return e.ensureServingCert()
+	}
+	_, err := e.Host.MakeDir(staticPodDir, 0o700)
+	return err
 }

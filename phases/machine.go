@@ -44,7 +44,7 @@ func (e *Env) usedDisks() []diagnose.Disk {
 	if e.ownNetwork() {
 		all = append(all, diagnose.Disk{Path: cniPluginDir, Use: "CNI plugins", Programs: true})
 	}
-	if dir := e.Config.Etcd.DataDir; e.Config.Etcd.External == nil {
+	if dir := e.Config.Etcd.DataDir; e.runsEtcd() {
 		data := diagnose.Disk{Path: dir, Use: "etcd's data", Daemon: "etcd"}
 		if !e.exists(dir + "/member") {
 			data.Needs = etcdToCome
@@ -53,6 +53,8 @@ func (e *Env) usedDisks() []diagnose.Disk {
 	}
 	return all
 }
+
+func (e *Env) runsEtcd() bool { return e.Config.Etcd.External == nil && !e.Config.Box.Standalone }
 
 // etcdToCome is two logs of 64 MiB, which etcd takes when it begins, and some data.
 const etcdToCome = 160 << 20

@@ -41,7 +41,7 @@ func (e *Env) installNetwork(ctx context.Context) error {
 		return nil
 	}
 	if why := e.noNetwork(); why != "" {
-		e.warn("pod network: none (%s); pods stay Pending and the Node NotReady until you install one", why)
+		e.warn("pod network: none (%s); %s until you install one", why, e.withoutNetwork())
 		return nil
 	}
 	if err := e.installEntries(ctx, e.cniPlugins(), cniPluginDir); err != nil {
@@ -53,10 +53,17 @@ func (e *Env) installNetwork(ctx context.Context) error {
 	return e.writeNodeNetwork()
 }
 
+func (e *Env) withoutNetwork() string {
+	if e.Config.Box.Standalone {
+		return "only pods with hostNetwork start"
+	}
+	return "pods stay Pending and the Node NotReady"
+}
+
 // writeNodeNetwork guesses the range of the first node. Once flannel runs, cni-install
 // keeps the file to the range that the Node has.
 func (e *Env) writeNodeNetwork() error {
-	if e.made(networkFile) && e.exists(networkFile) && e.exists(flannelTree+"/subnet.env") {
+	if !e.Config.Box.Standalone && e.made(networkFile) && e.exists(networkFile) && e.exists(flannelTree+"/subnet.env") {
 		return nil
 	}
 	data, err := nodeNetwork(e.Config, e.Facts).Render()
@@ -73,15 +80,19 @@ func (e *Env) ownNetworkDirs() error {
 	if err != nil {
 		return err
 	}
+	var trees []string
+	if !e.Config.Box.Standalone {
+		trees = append(trees, flannelTree)
+	}
 	if choice.Install {
-		return e.ownTrees(flannelTree)
+		return e.ownTrees(trees...)
 	}
 	for _, dir := range cniDirs {
 		if _, err := e.Host.MakeDir(dir, 0o755); err != nil {
 			return err
 		}
 	}
-	return e.ownTrees(flannelTree, hostLocalTree)
+	return e.ownTrees(append(trees, hostLocalTree)...)
 }
 
 func (e *Env) cniPlugins() []bundle.Entry {
@@ -120,9 +131,10 @@ func isNetwork(path string) bool {
 	return slices.Contains([]string{".conf", ".conflist", ".json"}, filepath.Ext(path)) && filepath.Base(path)[0] != '.'
 }
 
-// nodeNetwork is the bridge of the first node.
+// nodeNetwork is the bridge of the first node. Of a standalone one it is all there is:
+// in a cluster, flannel hides pods' addresses from the world.
 func nodeNetwork(c *config.Config, f host.Facts) templates.BridgeNetwork {
-	n := templates.BridgeNetwork{Bridge: bridgeName, MTU: strconv.Itoa(podMTU(c, f))}
+	n := templates.BridgeNetwork{Bridge: bridgeName, MTU: strconv.Itoa(podMTU(c, f)), Masq: c.Box.Standalone}
 	for _, s := range c.NodePodSubnets() {
 		n.Subnets = append(n.Subnets, s.String())
 	}

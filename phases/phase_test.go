@@ -32,7 +32,7 @@ func stepNames(p Plan) [][]string {
 }
 
 func TestPlansAreWhole(t *testing.T) {
-	for _, plan := range []Plan{Init(), Reset()} {
+	for _, plan := range []Plan{Init(), Standalone(), Reset()} {
 		seen := map[string]bool{}
 		for _, p := range plan.Phases() {
 			if p.Name == "" || p.Short == "" || p.Run == nil || strings.HasSuffix(p.Short, ".") {

@@ -20,7 +20,7 @@ import (
 
 var preflight = Phase{
 	Name:  "preflight",
-	Short: "check that this machine can become a control plane, before anything is changed",
+	Short: "check that this machine can become what the config asks for, before anything is changed",
 	Run:   runPreflight,
 }
 
@@ -113,14 +113,17 @@ func (e *Env) unignored(found []diagnose.Finding) []diagnose.Finding {
 
 // decide finds what takes more than facts to tell.
 func (e *Env) decide(ctx context.Context) []error {
-	return slices.Concat(
+	errs := slices.Concat(
 		checkIgnored(e.Config.IgnorePreflight),
 		e.checkSettled(),
 		e.checkChoices(ctx),
 		e.checkPorts(),
-		e.checkForeignFiles(),
-		e.checkForeignRules(ctx),
+		e.foreignLinks(),
 	)
+	if e.Config.Box.Standalone {
+		return errs
+	}
+	return slices.Concat(errs, e.checkForeignFiles(), e.checkForeignRules(ctx))
 }
 
 // findings are errors as preflight tells them. One without an ID is of a look that
@@ -166,7 +169,7 @@ var enforced = regexp.MustCompile(`(?i)^(all|cri|isprivilegeduser|kubeletversion
 
 // CheckConfig finds in a config what only the plan and its checks know to be wrong.
 func CheckConfig(c *config.Config) error {
-	_, err := Init().Without(c.SkipPhases)
+	_, err := InitPlan(c).Without(c.SkipPhases)
 	if err != nil {
 		err = fmt.Errorf("skipPhases: %w", err)
 	}
@@ -219,7 +222,7 @@ func toInstall(entries []bundle.Entry, ledger []host.Record) []bundle.Entry {
 }
 
 func (e *Env) checkBundleImages() []error {
-	for _, reference := range e.Config.Images.Required() {
+	for _, reference := range e.Config.RequiredImages() {
 		if _, ok := e.Bundle.Image(reference); !ok {
 			e.warn("%s is not in the bundle: it is pulled, unless the runtime has it", reference)
 		}
@@ -246,6 +249,9 @@ func (e *Env) checkPorts() []error {
 	}
 	var taken []error
 	for _, p := range ports(e.Config) {
+		if p.ofKubelet() && e.made(kubeletDropIn) {
+			continue // of before, such as a standalone one
+		}
 		listener, err := net.Listen("tcp", p.address.String())
 		if err == nil {
 			listener.Close()
@@ -272,6 +278,8 @@ type port struct {
 	address netip.AddrPort
 }
 
+func (p port) ofKubelet() bool { return strings.HasPrefix(p.owner, "kubelet") }
+
 func ports(c *config.Config) []port {
 	any := netip.IPv4Unspecified()
 	if c.AdvertiseAddress.Is6() {
@@ -284,6 +292,9 @@ func ports(c *config.Config) []port {
 		at("kubelet", any, 10250),
 		at("kube-controller-manager", c.Loopback(), 10257),
 		at("kube-scheduler", c.Loopback(), 10259),
+	}
+	if c.Box.Standalone {
+		return slices.DeleteFunc(all, func(p port) bool { return !p.ofKubelet() })
 	}
 	if !c.ProxyDisabled {
 		all = append(all, at("kube-proxy metrics", c.Loopback(), 10249), at("kube-proxy health", any, 10256))
@@ -303,7 +314,6 @@ func (e *Env) checkForeignFiles() []error {
 			findings = append(findings, found("foreign-manifest", fmt.Errorf("%s is there, and bootstrap did not make it", file)))
 		}
 	}
-	findings = append(findings, e.foreignLinks()...)
 	if e.Config.Etcd.External != nil {
 		return findings
 	}

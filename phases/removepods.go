@@ -20,7 +20,7 @@ const runtimePatience = 30 * time.Second
 
 var removePods = Phase{
 	Name:  "remove-pods",
-	Short: "stop and remove the pods that the kubelet made",
+	Short: "stop and remove the pods that the kubelet made; static pods of a standalone kubelet go on",
 	Run:   runRemovePods,
 }
 
@@ -43,7 +43,7 @@ func runRemovePods(ctx context.Context, env *Env) error {
 	if err != nil {
 		return fmt.Errorf("container runtime at %s: %w", socket, err)
 	}
-	return env.removePods(ctx, c, pods)
+	return env.removePods(ctx, c, slices.DeleteFunc(pods, func(p runtime.Pod) bool { return env.isStandalone(p.Name, p.Source) }))
 }
 
 // removePods removes pods side by side: each may take its grace period.
@@ -69,7 +69,7 @@ func (e *Env) ownsRuntime() bool {
 // runtimeIsDown: what a runtime of ours has left goes without it; pods in somebody
 // else's can only be removed by that.
 func (e *Env) runtimeIsDown(socket string) error {
-	if e.ownsRuntime() {
+	if e.ownsRuntime() && !e.Host.HasLayer() {
 		e.note("containerd does not run: what is left of the pods is removed without it")
 		return nil
 	}
@@ -88,8 +88,12 @@ func runRemoveImages(ctx context.Context, env *Env) error {
 	if len(images) == 0 || env.Keep.Images || env.Keep.Runtime {
 		return nil
 	}
-	if env.ownsRuntime() {
+	if env.ownsRuntime() && !env.Host.HasLayer() {
 		return env.forgetImages(images) // they go with containerd's folder
+	}
+	images, err := env.unused(ctx, images)
+	if err != nil {
+		return err
 	}
 	socket, _ := env.usedRuntime()
 	store, err := runtime.OpenImages(socket)
@@ -120,7 +124,7 @@ func (e *Env) removeImage(ctx context.Context, store *runtime.Images, r host.Rec
 func (e *Env) imageRecords() []host.Record {
 	var images []host.Record
 	for _, r := range e.Host.Entries() {
-		if r.Op == host.OpImage && !r.Undone {
+		if r.Op == host.OpImage && !r.Undone && !e.Host.BelowLayer(r) {
 			images = append(images, r)
 		}
 	}

@@ -7,7 +7,8 @@ import (
 	"bootstrap/phases/host"
 )
 
-// Reset is the plan of bootstrap reset. It needs neither API server nor network.
+// Reset is the plan of bootstrap reset. It needs neither API server nor network. Where a
+// control plane was made upon a standalone kubelet, that and its pods stay.
 func Reset() Plan {
 	return Plan{
 		{leaveCluster},
@@ -15,7 +16,9 @@ func Reset() Plan {
 		{removePods},
 		{removeImages},
 		{removeLeftovers},
+		{leaveStaticPods},
 		{undoAll},
+		{returnToStandalone},
 	}
 }
 
@@ -65,6 +68,10 @@ var undoAll = Phase{
 // runUndo keeps a runtime in which others have containers.
 func runUndo(ctx context.Context, env *Env) error {
 	keep := env.Keep
+	if env.Host.HasLayer() { // images that are left are used, or were named already
+		stays := func(r host.Record) bool { return env.Host.BelowLayer(r) || keep.keeps(r) || r.Op == host.OpImage }
+		return env.Host.UndoAll(ctx, stays)
+	}
 	foreign := env.foreignContainers(ctx)
 	keep.Runtime = keep.Runtime || foreign != nil
 	return errors.Join(foreign, env.Host.UndoAll(ctx, keep.keeps))

@@ -98,7 +98,7 @@ func (e *Env) checkSettled() []error {
 	if err != nil {
 		return []error{err}
 	}
-	var findings []error
+	findings := e.checkStandalone()
 	for _, s := range settled(e.Config) {
 		was, known := before[s.Field]
 		if known && was != s.Value && !e.isSo(s) {

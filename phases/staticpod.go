@@ -15,8 +15,11 @@ import (
 // components are the control plane's static pods, in the order they depend on each other.
 var components = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
 
-// nodeComponents are those that this node runs: etcd may be elsewhere.
+// nodeComponents are those that this node runs: etcd may be elsewhere, and all of them.
 func nodeComponents(c *config.Config) []string {
+	if c.Box.Standalone {
+		return nil
+	}
 	if c.Etcd.External != nil {
 		return components[1:]
 	}

@@ -17,11 +17,13 @@ import (
 type Status struct {
 	Installed    bool                `json:"installed"`
 	Ready        bool                `json:"ready"` // all that init waits for
+	Standalone   bool                `json:"standalone,omitempty"`
 	Since        string              `json:"since,omitempty"`
 	Kubernetes   string              `json:"kubernetes,omitempty"`
 	Node         string              `json:"node,omitempty"`
 	Address      string              `json:"address,omitempty"`
 	Components   []ComponentStatus   `json:"components,omitempty"`
+	PodURL       *PodURLStatus       `json:"staticPodURL,omitempty"`
 	Cause        *diagnose.Finding   `json:"cause,omitempty"`
 	Certificates []CertificateStatus `json:"certificates,omitempty"`
 	Etcd         *EtcdStatus         `json:"etcd,omitempty"`
@@ -78,13 +80,18 @@ func CurrentStatus(ctx context.Context, env *Env) (Status, error) {
 		return Status{}, err
 	}
 	s := Status{Installed: true, Since: since}
+	look := e.look
+	if c == nil {
+		look = e.lookStandalone
+		c, err = e.standaloneConfig()
+	}
 	if c == nil {
 		s.Notes = []string{"there is no control plane, only what init makes before it: run bootstrap init"}
-		return s, nil
+		return s, err
 	}
 	e.Config = c
 	s.Kubernetes, s.Node, s.Address = c.KubernetesVersion, c.NodeName, c.AdvertiseAddress.String()
-	e.look(ctx, &s)
+	look(ctx, &s)
 	s.Notes = notes.all
 	return s, nil
 }
@@ -97,6 +104,7 @@ func (e *Env) look(ctx context.Context, s *Status) {
 		func() { found = e.evidence(ctx, time.Now().Add(-lookBack)) },
 		func() { r = e.readiness(ctx) },
 		func() { s.Etcd = e.etcdStatus(ctx) },
+		func() { s.PodURL, _ = e.podURLStatus(ctx) },
 	)
 	s.Ready = r.holds() && found.RuntimeError == ""
 	s.Components = componentStates(e.Config, found, r)
@@ -213,7 +221,7 @@ func certificateStates(found []diagnose.Certificate) []CertificateStatus {
 func (e *Env) disks() []Disk {
 	var all []Disk
 	for _, path := range []string{e.Config.Etcd.DataDir, containerdDir} {
-		if path == "" || !e.exists(path) {
+		if path == "" || !e.exists(path) || path == e.Config.Etcd.DataDir && !e.runsEtcd() {
 			continue
 		}
 		if disk, err := e.Host.Disk(path); err == nil {

@@ -101,6 +101,9 @@ func (e *Env) judgeByRemembered(r SupportRequest) error {
 		return nil
 	}
 	c, err := e.rememberedConfig()
+	if err == nil && c == nil {
+		c, err = e.standaloneConfig()
+	}
 	if err == nil && c != nil {
 		e.Config = c
 	}

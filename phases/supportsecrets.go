@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"bootstrap/phases/cluster"
+	"bootstrap/phases/config"
 	"bootstrap/phases/redact"
 )
 
@@ -38,6 +39,10 @@ var mixedPatterns = []string{
 	kubernetesDir + "/*.yaml", kubernetesDir + "/*/*.yaml", "/etc/environment", "/etc/systemd/system.conf.d/*",
 	kubeletDir + "/config.json", "/root/.docker/config.json", "/etc/containerd/*.toml",
 }
+
+// savedFiles are what files were before they were written: one may be a kubelet's
+// configuration, whose headers the journal shows.
+const savedFiles = "/var/lib/bootstrap/saved/*"
 
 var kubeconfigPatterns = []string{kubernetesDir + "/*.conf", kubeletDir + "/kubeconfig", "/root/.kube/config", "/home/*/.kube/config"}
 
@@ -89,8 +94,15 @@ func (e *Env) machineSecrets(ctx context.Context) []string {
 	for _, path := range e.globs(kubeconfigPatterns) {
 		all = append(all, e.readKubeconfig(path).secrets()...)
 	}
+	for _, path := range append([]string{kubeletConfig}, e.globs([]string{savedFiles})...) {
+		if data, _, err := e.Host.Tail(path, maxSupportFile); err == nil {
+			source, _ := podURLIn(data) // none in what is something else
+			all = append(all, source.Secrets()...)
+		}
+	}
 	if e.Config != nil {
 		all = append(all, e.Config.CertificateKey)
+		all = append(all, config.PodURLOf(e.Config.Kubelet).Secrets()...)
 	}
 	return append(all, e.tokenSecrets(ctx)...)
 }

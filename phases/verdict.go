@@ -31,7 +31,7 @@ func Verdict(ctx context.Context, env, scan *Env, failed error) []Left {
 			left = append(left, leftOver(e.Change, Failures(failed))...)
 		}
 	}
-	err := Reset().RunAll(ctx, scan)
+	err := verdictPlan(scan).RunAll(ctx, scan)
 	for _, failure := range Failures(err) {
 		left = append(left, leftBy(failure, whereOf(failure)))
 	}
@@ -44,6 +44,14 @@ func Verdict(ctx context.Context, env, scan *Env, failed error) []Left {
 		return undoAgain(ctx, env)
 	}
 	return distinct(left)
+}
+
+// verdictPlan is what must find nothing to do any more: a standalone kubelet runs again.
+func verdictPlan(scan *Env) Plan {
+	if !scan.Host.HasLayer() {
+		return Reset()
+	}
+	return slices.DeleteFunc(Reset(), func(s Step) bool { return s[0].Name == stopKubelet.Name })
 }
 
 // distinct keeps what is said first of each thing: what follows is a consequence.

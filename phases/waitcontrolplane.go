@@ -222,16 +222,7 @@ func (w *controlPlaneWait) grantAdmin(ctx context.Context) error {
 	return nil
 }
 
-func (w *controlPlaneWait) kubelet(ctx context.Context) error {
-	state, err := w.env.Host.UnitState(ctx, "kubelet.service")
-	if err != nil {
-		return err
-	}
-	if state.Active != "active" {
-		return fmt.Errorf("its unit is %s (%s, exit status %d)", state.Active, state.Result, state.ExitStatus)
-	}
-	return nil
-}
+func (w *controlPlaneWait) kubelet(ctx context.Context) error { return w.env.kubeletDown(ctx) }
 
 // apiServer asks /livez, then /readyz.
 func (w *controlPlaneWait) apiServer(ctx context.Context) error {
@@ -286,7 +277,7 @@ func (w *controlPlaneWait) containerDown(ctx context.Context, name string) error
 	case !c.Exited:
 		return fmt.Errorf("container of %s is being started", name)
 	}
-	return fmt.Errorf("container of %s ended (try %d, exit code %d): %s", name, c.Attempt+1, c.ExitCode, c.LastLine())
+	return endedError(c, name)
 }
 
 // mirrorPod checks one component through the API: that the kubelet runs what the

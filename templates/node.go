@@ -53,6 +53,7 @@ func (c ContainerdConfig) Render() ([]byte, error) {
 type KubeletConfig struct {
 	StaticPodPath   string
 	RuntimeEndpoint string // unix:///...
+	Standalone      bool   // nobody is let in, as there is no API server to ask; the next three are empty
 	ClusterDNS      string
 	ClusterDomain   string
 	ClientCA        string
@@ -88,6 +89,7 @@ type BridgeNetwork struct {
 	Bridge  string   // name of the link
 	Subnets []string // this node's pod ranges, one per IP family
 	MTU     string   // of the pods' links, a number
+	Masq    bool     // what pods send out of the node has the node's address
 }
 
 // Render gives the conflist.

@@ -212,6 +212,9 @@ func TestKubeletConfig(t *testing.T) {
 	odd.RestrictOOMScoreAdj = true
 	odd.FailSwapOn, odd.FailCgroupV1, odd.FeatureGates = false, false, []string{"A", "KubeletInUserNamespace"}
 	golden(t, "kubelet-config-odd.yaml", render1(t, odd))
+	alone := plain
+	alone.Standalone, alone.ClusterDNS, alone.ClusterDomain, alone.ClientCA = true, "", "", ""
+	golden(t, "kubelet-config-standalone.yaml", render1(t, alone))
 
 	want := map[string]any{
 		"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",

@@ -7,8 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"bootstrap/phases"
 )
 
 func newCompletionCommand() *cobra.Command {
@@ -81,7 +79,7 @@ func completePhases(_ *cobra.Command, _ []string, typed string) ([]cobra.Complet
 	before := typed[:strings.LastIndex(typed, ",")+1]
 	given := strings.Split(before, ",")
 	var found []cobra.Completion
-	for _, p := range phases.Init().Phases() {
+	for _, p := range phasesOfInit() {
 		if !slices.Contains(given, p.Name) {
 			found = append(found, cobra.CompletionWithDesc(before+p.Name, p.Short))
 		}

@@ -153,7 +153,7 @@ func imagesOf(cmd *cobra.Command, file, root string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(c.Images.Required(), c.Addons()), nil
+	return slices.Concat(c.RequiredImages(), c.Addons()), nil
 }
 
 // imagesObject is all of config images -o json.

@@ -94,6 +94,7 @@ func TestHelpListsPhasesInOrder(t *testing.T) {
 	}{
 		{[]string{"init"}, phases.Init()},
 		{[]string{"init", "phase"}, phases.Init()},
+		{[]string{"init"}, phases.Standalone()},
 		{[]string{"reset"}, phases.Reset()},
 	}
 	for _, c := range cases {
@@ -110,7 +111,7 @@ func TestHelpListsPhasesInOrder(t *testing.T) {
 }
 
 func TestEveryPhaseIsACommand(t *testing.T) {
-	for _, name := range phases.Init().Names() {
+	for _, name := range append(phases.Init().Names(), phases.Standalone().Names()...) {
 		cmd, _, err := newRootCommand().Find([]string{"init", "phase", name})
 		if err != nil || cmd.Name() != name {
 			t.Errorf("init phase %s: %v", name, err)

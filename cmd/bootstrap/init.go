@@ -41,6 +41,7 @@ func (o *initOptions) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&o.dryRun, "dry-run", false, "only show what would be changed; needs no root where nothing was made yet")
 	f.BoolVar(&o.timings, "timings", false, "show at the end when each phase began and how long it took; --output json always does")
 	addOutputFlag(cmd, &o.output)
+	f.BoolVar(&o.box.standalone, "standalone", false, "no control plane: container runtime and kubelet only, which runs the static pods in /etc/kubernetes/manifests")
 	f.BoolVar(&o.box.singleNode, "single-node", true, "let pods run on this node (default: unless the config or --print-join-command asks for a token)")
 	f.BoolVar(&o.box.printJoinCommand, "print-join-command", false, "make a token, and print the command by which other nodes join")
 	f.BoolVar(&o.box.uploadCerts, "upload-certs", false, "store the CAs in the cluster, encrypted, for other control plane nodes")
@@ -52,9 +53,14 @@ func newInitCommand() *cobra.Command {
 	var o initOptions
 	cmd := &cobra.Command{
 		Use:   "init",
-		Short: "Make this machine a Kubernetes control plane",
+		Short: "Make this machine a Kubernetes control plane, or a standalone kubelet",
 		Long: "Make this machine a Kubernetes control plane: run the phases below in this order.\n" +
-			"Run again after anything went wrong, it goes on from there.\n\nPhases:\n" + phaseList(phases.Init()) + "\n" + exitCodes,
+			"Run again after anything went wrong, it goes on from there.\n\nPhases:\n" + phaseList(phases.Init()) + `
+With --standalone there is no control plane: the kubelet runs the static pods whose
+manifests lie in /etc/kubernetes/manifests, and those of staticPodURL in a
+KubeletConfiguration. Nobody is let in at its port. Without --standalone, init later makes
+a control plane beside these pods, and reset takes that away again. Phases then:
+` + phaseList(phases.Standalone()) + "\n" + exitCodes,
 		Example: `  sudo bootstrap init
   sudo bootstrap init --config cluster.yaml
   bootstrap init --dry-run --config cluster.yaml
@@ -62,13 +68,14 @@ func newInitCommand() *cobra.Command {
   sudo bootstrap init --timings
   sudo bootstrap init --bundle ./bundle.tar.zst --timeout 2m
   sudo bootstrap init --skip-phases mark-control-plane
+  sudo bootstrap init --standalone
   sudo bootstrap init phase certs`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, err := phases.Init().Without(o.skipPhases); err != nil {
+			if err := checkPhaseNames(o.skipPhases); err != nil {
 				return usage(err)
 			}
-			return runInit(cmd.Context(), o.given(cmd), phases.Init())
+			return runInit(cmd.Context(), o.given(cmd), "")
 		},
 	}
 	o.addFlags(cmd)
@@ -82,28 +89,49 @@ func newInitPhaseCommand(o *initOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "phase NAME",
 		Short: "Run one phase of init",
-		Long:  "Run one phase of init. Phases, in the order of init:\n" + phaseList(phases.Init()),
+		Long: "Run one phase of init. Phases, in the order of init:\n" + phaseList(phases.Init()) +
+			"\nand of init --standalone:\n" + phaseList(phases.Standalone()),
 		Example: `  sudo bootstrap init phase certs
   sudo bootstrap init phase etcd --config cluster.yaml`,
 		RunE: needsCommand,
 	}
-	for _, phase := range phases.Init().Phases() {
+	for _, phase := range phasesOfInit() {
 		cmd.AddCommand(&cobra.Command{
 			Use:   phase.Name,
 			Short: phase.Short,
 			Args:  noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				return runInit(cmd.Context(), o.given(cmd), phases.Plan{{phase}})
+				return runInit(cmd.Context(), o.given(cmd), phase.Name)
 			},
 		})
 	}
 	return cmd
 }
 
+// phasesOfInit are those of both its plans.
+func phasesOfInit() []phases.Phase {
+	all := phases.Init().Phases()
+	for _, phase := range phases.Standalone().Phases() {
+		if _, both := phases.Init().Find(phase.Name); !both {
+			all = append(all, phase)
+		}
+	}
+	return all
+}
+
+// checkPhaseNames needs no config: which of the plans it is does not matter yet.
+func checkPhaseNames(names []string) error {
+	_, err := phases.Init().Without(names)
+	if _, alone := phases.Standalone().Without(names); alone == nil {
+		return nil
+	}
+	return err
+}
+
 // boxFlags go before the same fields of BoxConfiguration, if they are given.
 type boxFlags struct {
-	singleNode, uploadCerts, writeKubeconfig, printJoinCommand bool
-	given                                                      config.Flags
+	standalone, singleNode, uploadCerts, writeKubeconfig, printJoinCommand bool
+	given                                                                  config.Flags
 }
 
 // given tells the flags of the command line from their defaults.
@@ -115,6 +143,7 @@ func (o initOptions) given(cmd *cobra.Command) initOptions {
 		return &value
 	}
 	o.box.given = config.Flags{
+		Standalone:       of("standalone", o.box.standalone),
 		SingleNode:       of("single-node", o.box.singleNode),
 		UploadCerts:      of("upload-certs", o.box.uploadCerts),
 		WriteKubeconfig:  of("write-kubeconfig", o.box.writeKubeconfig),
@@ -140,7 +169,17 @@ The control plane is ready after %s. Use it:
 Undo it: bootstrap reset
 `
 
-func runInit(ctx context.Context, o initOptions, plan phases.Plan) error {
+const standaloneReady = `
+The kubelet is ready after %s, and runs what lies in /etc/kubernetes/manifests:
+
+  bootstrap pods
+  bootstrap status
+
+Undo it: bootstrap reset
+`
+
+// runInit runs one phase, or all of the plan that the config asks for.
+func runInit(ctx context.Context, o initOptions, phase string) error {
 	out, err := newOutput(o.output, o.dryRun)
 	if err != nil {
 		return usage(err)
@@ -151,18 +190,46 @@ func runInit(ctx context.Context, o initOptions, plan phases.Plan) error {
 		return out.end(usage(err), result{})
 	}
 	defer closeEnv()
-	if len(plan) > 1 { // a phase that was named is meant
-		if plan, err = plan.Without(slices.Concat(o.skipPhases, env.Config.SkipPhases)); err != nil {
-			return out.end(usage(err), result{})
-		}
+	plan, err := o.plan(env.Config, phase)
+	if err == nil {
+		err = phases.BeginInit(env.Host, env.Config)
+	}
+	if err != nil {
+		return out.end(usage(err), result{})
 	}
 	env.Report = out.report
-	err = plan.Run(ctx, env)
-	if _, whole := plan.Find("wait-control-plane"); err == nil && whole {
-		err = env.Host.End()
-		out.sayDone(fmt.Sprintf(ready, out.elapsed()))
+	if err = plan.Run(ctx, env); err != nil {
+		return out.end(err, result{})
 	}
-	return out.end(err, result{})
+	return out.end(o.endInit(env, plan, out), result{})
+}
+
+// endInit tells that all is there, if it was waited for.
+func (o initOptions) endInit(env *phases.Env, plan phases.Plan, out *output) error {
+	for name, text := range map[string]string{"wait-control-plane": ready, "wait-kubelet": standaloneReady} {
+		if _, waited := plan.Find(name); waited {
+			err := env.Host.End()
+			out.sayDone(fmt.Sprintf(text, out.elapsed()))
+			return err
+		}
+	}
+	return nil
+}
+
+// plan is all phases but those to be left out, or the one that was named.
+func (o initOptions) plan(c *config.Config, name string) (phases.Plan, error) {
+	plan := phases.InitPlan(c)
+	if name == "" {
+		return plan.Without(slices.Concat(o.skipPhases, c.SkipPhases))
+	}
+	phase, ok := plan.Find(name)
+	if !ok && c.Box.Standalone {
+		return nil, fmt.Errorf("phase %s is of a control plane: --standalone has none", name)
+	}
+	if !ok {
+		return nil, fmt.Errorf("phase %s is of a standalone kubelet: give --standalone", name)
+	}
+	return phases.Plan{{phase}}, nil
 }
 
 // env opens what phases work with. Nothing is changed by it.

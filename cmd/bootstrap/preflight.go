@@ -45,6 +45,7 @@ Exit codes:
   sudo bootstrap preflight --fix`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.init = o.init.given(cmd)
 			return runPreflight(cmd.Context(), cmd.OutOrStdout(), o)
 		},
 	}
@@ -52,6 +53,7 @@ Exit codes:
 	f.StringVar(&o.init.config, "config", "", "config file that init will be given")
 	f.StringVar(&o.init.bundle, "bundle", "", "bundle that init will install from (default: as for init)")
 	addIgnoreFlag(cmd, &o.init.ignore)
+	f.BoolVar(&o.init.box.standalone, "standalone", false, "check for init --standalone")
 	f.BoolVar(&o.fix, "fix", false, "mend what can be mended without risk; reset undoes it")
 	f.StringVarP(&o.init.output, "output", "o", "text", "text, or json: one object with all findings")
 	f.StringVar(&o.init.root, "root", "/", "directory that stands for this machine's root")

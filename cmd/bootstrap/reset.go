@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -23,6 +24,8 @@ type resetOptions struct {
 	root   string
 	keep   phases.Keep
 	adopt  bool
+
+	staticPods bool
 }
 
 func newResetCommand() *cobra.Command {
@@ -34,11 +37,17 @@ func newResetCommand() *cobra.Command {
 			"is undone, newest first. All phases run, whatever fails:\n" + phaseList(phases.Reset()) + `
 It ends with a look at the machine: "clean", or what is left and why.
 
+Manifests of static pods that init did not make stay where they are, unless --static-pods
+is given. Where a control plane was made upon a standalone kubelet (init --standalone),
+only the control plane goes: the kubelet is standalone again, and its pods run throughout.
+Another reset then removes the kubelet and the container runtime, which ends the pods.
+
 ` + exitCodes,
 		Example: `  sudo bootstrap reset
   sudo bootstrap reset --dry-run      # what would be removed
   sudo bootstrap reset --force        # without asking
   sudo bootstrap reset --keep-images  # the next init is quicker
+  sudo bootstrap reset --static-pods  # your own static pods' manifests go too
   sudo bootstrap reset --adopt        # of a cluster that kubeadm made`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runReset(cmd.Context(), o) },
@@ -49,6 +58,7 @@ It ends with a look at the machine: "clean", or what is left and why.
 	f.BoolVar(&o.keep.Images, "keep-images", false, "leave the images in the container runtime")
 	f.BoolVar(&o.keep.Runtime, "keep-runtime", false, "leave the container runtime, with its images and all that phase runtime made")
 	f.BoolVar(&o.keep.Etcd, "keep-etcd", false, "leave etcd's data, and the certificates and keys that belong to it")
+	f.BoolVar(&o.staticPods, "static-pods", false, "remove all that lies in /etc/kubernetes/manifests, also what init did not make")
 	f.BoolVar(&o.adopt, "adopt", false, "on a machine without a ledger: remove the cluster that kubeadm made")
 	f.StringVar(&o.root, "root", "/", "directory that stands for this machine's root")
 	addOutputFlag(cmd, &o.output)
@@ -122,7 +132,7 @@ func (o resetOptions) env(dryRun bool) (*phases.Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &phases.Env{Config: &config.Config{}, Host: h, Facts: facts, Keep: o.keep}, nil
+	return &phases.Env{Config: &config.Config{}, Host: h, Facts: facts, Keep: o.keep, AllPods: o.staticPods, Began: time.Now()}, nil
 }
 
 func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) error {
@@ -134,11 +144,15 @@ func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) e
 		return out.end(err, result{})
 	}
 	defer scan.Host.Close()
+	clean := "nothing that bootstrap made is left on this machine"
+	if env.Host.HasLayer() {
+		clean = "nothing of the control plane is left on this machine, and the standalone kubelet goes on"
+	}
 	failed := phases.Reset().RunAll(ctx, env)
 	if ctx.Err() != nil {
 		return out.end(failed, result{})
 	}
-	return out.verdict(phases.Verdict(ctx, env, scan, failed), failed)
+	return out.verdict(phases.Verdict(ctx, env, scan, failed), failed, clean)
 }
 
 // foreignError says that the cluster on this machine is not bootstrap's.
@@ -166,10 +180,10 @@ func (e *leftError) Error() string {
 // Hint is what the user can do.
 func (e *leftError) Hint() string { return "see to what is listed above, then: bootstrap reset" }
 
-func (o *output) verdict(left []phases.Left, failed error) error {
+func (o *output) verdict(left []phases.Left, failed error, text string) error {
 	clean := len(left) == 0
 	if !o.json {
-		o.text.say(verdictText(left, failed))
+		o.text.say(verdictText(left, failed, text))
 	}
 	if clean {
 		return o.end(nil, result{Clean: &clean})
@@ -178,14 +192,13 @@ func (o *output) verdict(left []phases.Left, failed error) error {
 }
 
 // verdictText names a failure only if nothing is left by which it would be seen.
-func verdictText(left []phases.Left, failed error) string {
+func verdictText(left []phases.Left, failed error, clean string) string {
 	var b strings.Builder
 	if len(left) == 0 {
 		for _, failure := range phases.Failures(failed) {
 			fmt.Fprintf(&b, "warning: %v\n", failure)
 		}
-		b.WriteString("clean: nothing that bootstrap made is left on this machine\n")
-		return b.String()
+		return b.String() + "clean: " + clean + "\n"
 	}
 	b.WriteString("left:\n")
 	for _, l := range left {

@@ -17,7 +17,8 @@ func newRootCommand() *cobra.Command {
 		Use:   "bootstrap",
 		Short: "Make this machine a Kubernetes control plane, and undo it",
 		Long: `bootstrap turns a fresh systemd Linux machine into a Kubernetes control plane,
-from one file and without a network, and takes every trace of it away again.
+from one file and without a network, and takes every trace of it away again. With
+--standalone it makes only a kubelet that runs static pods, without an API server.
 
   sudo bootstrap preflight  check the machine
   sudo bootstrap init       make the control plane

@@ -31,7 +31,8 @@ func newStatusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Show what is installed, whether it is healthy, and if not, why",
 		Long: `Show what is installed on this machine, whether each component is healthy, and if
-not, the first cause with its remedy. It is ready when all holds that init waits for.
+not, the first cause with its remedy. It is ready when all holds that init waits for; of a
+standalone kubelet: when the kubelet answers and runs its static pods.
 
 It needs neither the API server nor the container runtime, waits for nothing that
 hangs, and changes nothing, also while init or reset runs. With --wait it looks again
@@ -116,6 +117,11 @@ func shownStatus(s phases.Status) phases.Status {
 		etcd.Error = shown(etcd.Error)
 		s.Etcd = &etcd
 	}
+	if s.PodURL != nil {
+		source := *s.PodURL
+		source.Error = shown(source.Error)
+		s.PodURL = &source
+	}
 	s.Notes = shownLines(s.Notes)
 	return s
 }
@@ -187,7 +193,11 @@ func statusTitle(s phases.Status, now time.Time) string {
 	}
 	title := "Installed"
 	if s.Kubernetes != "" {
-		title = fmt.Sprintf("Kubernetes %s on %s (%s): %s, installed", s.Kubernetes, s.Node, s.Address, state)
+		what := "Kubernetes"
+		if s.Standalone {
+			what = "Standalone kubelet"
+		}
+		title = fmt.Sprintf("%s %s on %s (%s): %s, installed", what, s.Kubernetes, s.Node, s.Address, state)
 	}
 	if since, err := time.Parse(time.RFC3339, s.Since); err == nil {
 		title += fmt.Sprintf(" %s ago", age(now.Sub(since)))
@@ -233,6 +243,9 @@ func statusRows(s phases.Status, now time.Time) []string {
 	}
 	if s.Etcd != nil {
 		add("etcd", etcdLine(*s.Etcd))
+	}
+	if s.PodURL != nil {
+		add("static pods", podURLLine(*s.PodURL))
 	}
 	for _, d := range s.Disks {
 		add("disk", fmt.Sprintf("%s: %s of %s free", d.Path, bytesText(d.FreeBytes), bytesText(d.SizeBytes)))
@@ -287,6 +300,25 @@ func etcdLine(e phases.EtcdStatus) string {
 		return strings.Join(append(parts, "no alarm"), ", ")
 	}
 	return strings.Join(append(parts, "ALARM: "+strings.Join(e.Alarms, " ")), ", ")
+}
+
+// podURLLine tells what the URL gives now, and what runs of what it gave last.
+func podURLLine(p phases.PodURLStatus) string {
+	runs := "nothing runs"
+	switch n := len(p.Runs); {
+	case n == 1:
+		runs = p.Runs[0] + " runs"
+	case n > 1:
+		runs = strings.Join(p.Runs[:n-1], ", ") + " and " + p.Runs[n-1] + " run"
+	}
+	if p.Error != "" {
+		return fmt.Sprintf("%s gives nothing: %s; of what it served last, %s", p.URL, shortened(p.Error), runs)
+	}
+	serves := "no pod"
+	if len(p.Serves) > 0 {
+		serves = strings.Join(p.Serves, ", ")
+	}
+	return fmt.Sprintf("%s serves %s; of what it served last, %s", p.URL, serves, runs)
 }
 
 // bytesText is a size with one digit after the point.

@@ -143,3 +143,29 @@ func TestStatusHidesSecrets(t *testing.T) {
 		t.Error("what was given has changed")
 	}
 }
+
+// TestStatusStandalone: a kubelet without a control plane says so, and what its URL gives.
+func TestStatusStandalone(t *testing.T) {
+	s := phases.Status{
+		Installed: true, Ready: true, Standalone: true, Since: "2030-01-01T00:00:00Z", Kubernetes: "v1.36.3", Node: "node-1", Address: "192.0.2.10",
+		Components: []phases.ComponentStatus{{Name: "default/web-node-1", State: phases.StateReady}},
+		PodURL:     &phases.PodURLStatus{URL: "https://pods.example/", Serves: []string{"default/web-node-1"}, Runs: []string{"default/web-node-1"}},
+	}
+	checkStatus(t, s, `Standalone kubelet v1.36.3 on node-1 (192.0.2.10): ready, installed 10d ago
+
+  default/web-node-1  ready
+
+static pods  https://pods.example/ serves default/web-node-1; of what it served last, default/web-node-1 runs
+drift        none: files are as bootstrap wrote them
+`)
+	for want, p := range map[string]phases.PodURLStatus{
+		"x serves no pod; of what it served last, nothing runs":         {URL: "x"},
+		"x gives nothing: refused; of what it served last, a and b run": {URL: "x", Error: "refused", Runs: []string{"a", "b"}},
+		"x gives nothing: it is empty; of what it served last, a runs":  {URL: "x", Error: "it is empty", Runs: []string{"a"}},
+		"x serves a, b; of what it served last, a runs":                 {URL: "x", Serves: []string{"a", "b"}, Runs: []string{"a"}},
+	} {
+		if got := podURLLine(p); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

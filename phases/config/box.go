@@ -9,6 +9,7 @@ func boxOf(file boxConfiguration, m Machine, c *Config) Box {
 	join := deref(flags.PrintJoinCommand, file.PrintJoinCommand)
 	alone := len(c.BootstrapTokens) == 0 && !join
 	return Box{
+		Standalone:       deref(flags.Standalone, file.Standalone),
 		SingleNode:       deref(flags.SingleNode, deref(file.SingleNode, deref(m.SingleNode, alone))),
 		Network:          cmp.Or(file.Network, Flannel),
 		UploadCerts:      deref(flags.UploadCerts, deref(file.UploadCerts, c.CertificateKey != "")), // a key has no other use
@@ -17,8 +18,22 @@ func boxOf(file boxConfiguration, m Machine, c *Config) Box {
 	}
 }
 
-func (b *builder) validateBox(box Box) {
+func (b *builder) validateBox(c *Config) {
+	box := c.Box
 	if box.Network != Flannel && box.Network != NoNetwork {
 		b.bad("network", "%q is unknown, want %s, or %s to bring your own", box.Network, Flannel, NoNetwork)
+	}
+	for _, of := range []struct {
+		field string
+		given bool
+	}{
+		{"uploadCerts", box.UploadCerts},
+		{"writeKubeconfig", box.WriteKubeconfig},
+		{"printJoinCommand", box.PrintJoinCommand},
+		{"bootstrapTokens", len(c.BootstrapTokens) > 0},
+	} {
+		if box.Standalone && of.given {
+			b.bad(of.field, "it is of a control plane, and a standalone kubelet has none: leave out one of them")
+		}
 	}
 }

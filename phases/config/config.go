@@ -57,6 +57,7 @@ const (
 
 // Box is what kubeadm has no word for, from BoxConfiguration.
 type Box struct {
+	Standalone       bool   // runtime and kubelet only, without an API server
 	SingleNode       bool   // the control plane runs everybody's pods
 	Network          string // the pod network that init brings: flannel or none
 	UploadCerts      bool

@@ -10,6 +10,11 @@ import (
 func (b *builder) validateDecidedFlags(c *Config) {
 	b.validateDecidedArgs("apiServer.extraArgs", c.APIServer.ExtraArgs, apiServerRules(c))
 	b.validateDecidedArgs("nodeRegistration.kubeletExtraArgs", c.KubeletExtraArgs, kubeletFlagRules(c))
+	for i, a := range c.KubeletExtraArgs {
+		if a.Name == "manifest-url-header" { // its value is a secret
+			b.bad(at("nodeRegistration.kubeletExtraArgs", i)+".value", "%s: everybody sees the flags of a program: set staticPodURLHeader of KubeletConfiguration", a.Name)
+		}
+	}
 	b.validateDecidedArgs("etcd.local.extraArgs", c.Etcd.ExtraArgs, []decided{
 		{"data-dir", c.Etcd.DataDir, "etcd.local.dataDir decides"},
 		{"name", c.NodeName, "nodeRegistration.name decides"},
@@ -33,7 +38,10 @@ func apiServerRules(c *Config) []decided {
 }
 
 func kubeletFlagRules(c *Config) []decided {
-	const port = "otherwise whoever reaches the kubelet's port runs commands in every pod"
+	mode, why := "Webhook", openPort
+	if c.Box.Standalone {
+		mode, why = "AlwaysAllow", noServer
+	}
 	return []decided{
 		{"config", "", "bootstrap writes it: give a KubeletConfiguration"},
 		{"kubeconfig", "", "bootstrap writes it"},
@@ -43,8 +51,9 @@ func kubeletFlagRules(c *Config) []decided {
 		{"register-with-taints", "", "nodeRegistration.taints decides"},
 		{"cluster-dns", "", "clusterDNS of KubeletConfiguration decides"},
 		{"cluster-domain", c.Networking.DNSDomain, "networking.dnsDomain decides"},
-		{"authorization-mode", "Webhook", port},
-		{"anonymous-auth", "false", port},
+		{"authorization-mode", mode, why},
+		{"anonymous-auth", "false", openPort},
+		{"manifest-url", "", "staticPodURL of KubeletConfiguration decides"},
 	}
 }
 

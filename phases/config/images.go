@@ -24,6 +24,14 @@ type Images struct {
 	Network           string // localhost, as no registry has it: it comes only out of the bundle
 }
 
+// RequiredImages are those that what init makes cannot start without.
+func (c *Config) RequiredImages() []string {
+	if c.Box.Standalone {
+		return []string{c.Images.Pause}
+	}
+	return c.Images.Required()
+}
+
 // Required are the images that the control plane cannot start without.
 func (i Images) Required() []string {
 	all := []string{i.Pause, i.Etcd, i.APIServer, i.ControllerManager, i.Scheduler}
@@ -32,6 +40,9 @@ func (i Images) Required() []string {
 
 // Addons are the images of what runs in this cluster besides the control plane.
 func (c *Config) Addons() []string {
+	if c.Box.Standalone {
+		return nil
+	}
 	var images []string
 	if !c.DNSDisabled {
 		images = append(images, c.Images.CoreDNS)

@@ -121,18 +121,39 @@ func (d decided) refusal(got string) string {
 	return fmt.Sprintf("%q can't be set here%s: %s", got, is, d.why)
 }
 
+const (
+	openPort = "otherwise whoever reaches the kubelet's port runs commands in every pod"
+	noServer = "a standalone kubelet has no API server to ask"
+)
+
 func (c *Config) kubeletRules() []decided {
+	if c.Box.Standalone {
+		return standaloneRules(c)
+	}
 	return []decided{
 		{"staticPodPath", staticPodDir, "the control plane's manifests lie there"},
 		{"clusterDomain", c.Networking.DNSDomain, "networking.dnsDomain decides"},
 		{"containerRuntimeEndpoint", c.CRISocket, "nodeRegistration.criSocket decides"},
 		{"authentication.x509.clientCAFile", c.CertificatesDir + "/ca.crt", "the kubelet knows the API server by it"},
-		{"authorization.mode", "Webhook", "otherwise whoever reaches the kubelet's port runs commands in every pod"},
+		{"authorization.mode", "Webhook", openPort},
+	}
+}
+
+// standaloneRules: nobody can be asked who may do what. So all are let in whose
+// certificate is of authentication.x509.clientCAFile, and by default nobody is.
+func standaloneRules(c *Config) []decided {
+	return []decided{
+		{"staticPodPath", staticPodDir, "a control plane's manifests would lie there"},
+		{"containerRuntimeEndpoint", c.CRISocket, "nodeRegistration.criSocket decides"},
+		{"authentication.anonymous.enabled", "false", openPort},
+		{"authentication.webhook.enabled", "false", noServer},
+		{"authorization.mode", "AlwaysAllow", noServer},
 	}
 }
 
 func (b *builder) validateKubelet(c *Config) {
 	b.validateDecided(kubeletKind, c.Kubelet, c.kubeletRules())
+	b.validatePodURL(c.Kubelet)
 	m, _ := minorOf(c.KubernetesVersion)
 	for _, name := range m.lacksField {
 		if _, ok := c.Kubelet[name]; ok {

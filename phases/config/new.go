@@ -22,6 +22,7 @@ type Machine struct {
 
 // Flags of the command line go before the same fields of BoxConfiguration.
 type Flags struct {
+	Standalone       *bool
 	SingleNode       *bool
 	UploadCerts      *bool
 	WriteKubeconfig  *bool

@@ -53,7 +53,7 @@ func (b *builder) validate(c *Config) {
 	b.validateTokens(c)
 	b.validateNames("skipPhases", b.docs.init.SkipPhases)
 	b.validateNames("nodeRegistration.ignorePreflightErrors", c.IgnorePreflight)
-	b.validateBox(c.Box)
+	b.validateBox(c)
 	b.validateKubelet(c)
 	b.validateKubeProxy(c)
 }

@@ -25,6 +25,8 @@ type Settings struct {
 	RuntimeEndpoint  string   // unix:///path
 	Components       []string // the static pods of this node, in the order they need each other
 	OwnNetwork       bool     // init brings the pod network
+	Standalone       bool     // there is no control plane, nor is there to be one
+	StaticPods       []string // namespace/name of those that are waited for, beside the components
 }
 
 // Evidence is a machine while a control plane runs on it, or should.

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ type Foreign struct {
 	Clusters  []string   // traces of other clusters: "/var/lib/rancher/k3s (k3s)"
 	Manifests []Manifest // in the static pod directory, none of ours
 	HostPorts []int      // that our components use
+	Served    bool       // a kubelet of ours runs static pods of the user's already, or is to
 	Plugins   []string   // that a foreign CNI configuration names and nobody has: "calico, in FILE"
 }
 
@@ -46,16 +48,27 @@ func foreignStaticPod(m *Machine) []Finding {
 	var found []Finding
 	for _, manifest := range m.Foreign.Manifests {
 		f := Finding{Level: Warning, What: manifest.Path + " is there, and bootstrap did not make it: the kubelet will run it as a pod", Remedy: "move it to another folder: mv " + manifest.Path + " /root/"}
+		f.What = cmp.Or(manifest.invalid(), f.What)
 		taken := slices.IndexFunc(manifest.Ports, func(p int) bool { return slices.Contains(m.Foreign.HostPorts, p) })
 		switch {
 		case taken >= 0:
 			f.Level, f.What = Error, fmt.Sprintf("%s is there, and bootstrap did not make it: its pod takes port %d, which the control plane needs", manifest.Path, manifest.Ports[taken])
 		case m.isOurs(manifest.Name):
 			f.Level, f.What = Error, fmt.Sprintf("%s is there, and bootstrap did not make it: it is a second pod %s", manifest.Path, manifest.Name)
+		case m.Foreign.Served && manifest.Error == "":
+			continue
 		}
 		found = append(found, f)
 	}
 	return found
+}
+
+// invalid says that the kubelet can't run it; empty if it can.
+func (m Manifest) invalid() string {
+	if m.Error == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s is no valid Pod: %s", m.Path, m.Error)
 }
 
 // isOurs tells whether a pod has the name of one of our components.

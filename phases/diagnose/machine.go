@@ -27,6 +27,7 @@ type Machine struct {
 	Foreign  Foreign
 	Masked   []string // units that are masked, of those that are ours to start
 	CRI      CRI
+	PodURL   PodURL
 	External []ExternalEtcd
 }
 
@@ -36,7 +37,7 @@ func machineEntries() []Entry {
 
 // preflightEntries are what is looked at only before init.
 func preflightEntries() []Entry {
-	return slices.Concat(nameEntries(), firewallEntries(), proxyEntries(), foreignEntries(), programEntries(), decidedEntries())
+	return slices.Concat(nameEntries(), firewallEntries(), proxyEntries(), foreignEntries(), podURLEntries(), programEntries(), decidedEntries())
 }
 
 // findingIf is a list of one finding, or none.

@@ -39,6 +39,7 @@ func goodMachine() *Machine {
 		Name:     Name{Hostname: "node-1", Looked: true, Resolves: []netip.Addr{netip.MustParseAddr("127.0.1.1")}},
 		Endpoint: Endpoint{Looked: true, Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.99")}, Dial: Refused},
 		Foreign:  Foreign{HostPorts: []int{6443}},
+		PodURL:   PodURL{URL: "https://pods.example/", Header: true},
 		CRI:      CRI{Socket: "/run/containerd/containerd.sock", Name: "containerd", Version: "2.2.0"},
 		External: []ExternalEtcd{{URL: "https://a:2379", Version: "3.6.8"}, {URL: "https://b:2379", Version: "3.5.0"}},
 	}
@@ -135,6 +136,13 @@ var machineCases = []machineCase{
 	{"foreign-static-pod", Error, func(m *Machine) {
 		m.Foreign.Manifests = []Manifest{{Path: "/m/kube-apiserver.yaml.bak", Name: "kube-system/kube-apiserver"}}
 	}, "a second pod kube-system/kube-apiserver"},
+	{"foreign-static-pod", Warning, func(m *Machine) {
+		m.Foreign.Served, m.Foreign.Manifests = true, []Manifest{{Path: "/m/web.yaml", Name: "default/web"}, {Path: "/m/y.yaml~", Error: "it is empty"}}
+	}, "/m/y.yaml~ is no valid Pod: it is empty"},
+	{"pod-url-unreachable", Error, func(m *Machine) { m.PodURL.Error = "refused" }, "can't be fetched from https://pods.example/: refused"},
+	{"pod-url-unreachable", Warning, func(m *Machine) { m.PodURL.Error, m.PodURL.Given = "refused", true }, "refused"},
+	{"pod-url-no-pod", Error, func(m *Machine) { m.PodURL.Wrong = "it is empty" }, "it is empty"},
+	{"pod-url-plain", Warning, func(m *Machine) { m.PodURL.Plain = true }, "decides what runs here as root"},
 	{"cni-plugin-missing", Warning, func(m *Machine) { m.Foreign.Plugins = []string{"calico, in /x"} }, "calico, in /x"},
 
 	{"unit-masked", Error, func(m *Machine) { m.Masked = []string{"kubelet.service"} }, "kubelet.service is masked"},

@@ -38,7 +38,7 @@ func manifestInvalid(e *Evidence) []Finding {
 		if m.Error == "" {
 			continue
 		}
-		f := Finding{Level: Warning, What: fmt.Sprintf("%s is no valid Pod: %s", m.Path, m.Error), See: "journalctl -u kubelet -n 50"}
+		f := Finding{Level: Warning, What: m.invalid(), See: "journalctl -u kubelet -n 50"}
 		if m.Ours {
 			f.Level = Error
 			f.Remedy = "mend the file, or run bootstrap init: it writes it as the config has it"

@@ -102,7 +102,7 @@ type syncFailure struct {
 	message   string
 	line      string
 	at        time.Time
-	static    bool // of the control plane, by its present manifest
+	static    bool // of the control plane, by its present manifest; or of the user of a standalone kubelet
 }
 
 // failedSync gives the last failure that matches and still holds, of the pods that init
@@ -150,7 +150,8 @@ func (e *Evidence) holds(f *syncFailure) bool {
 	namespace, name, _ := strings.Cut(f.pod, "/")
 	component := strings.TrimSuffix(name, "-"+e.Settings.NodeName)
 	uid := e.StaticPods[name]
-	f.static = namespace == "kube-system" && uid != "" && uid == f.uid && slices.Contains(e.Settings.Components, component)
+	f.static = namespace == "kube-system" && uid != "" && uid == f.uid && slices.Contains(e.Settings.Components, component) ||
+		slices.Contains(e.Settings.StaticPods, f.pod)
 	addon := slices.ContainsFunc(addonPods, func(prefix string) bool { return strings.HasPrefix(f.pod, prefix) })
 	if !f.static && !addon {
 		return false

@@ -33,7 +33,7 @@ func systemEntries() []Entry {
 			Means:  "etcd, the API server and the controllers share the CPUs. With one, leases run out under load and components end and start again.",
 			Remedy: "give the machine a second CPU",
 			Check: func(m *Machine) []Finding {
-				return findingIf(m.System.Read && m.System.CPUs < 2, Finding{Level: Warning, What: fmt.Sprintf("%d CPU: a control plane needs 2 to answer in time", m.System.CPUs)})
+				return findingIf(m.System.Read && !m.Settings.Standalone && m.System.CPUs < 2, Finding{Level: Warning, What: fmt.Sprintf("%d CPU: a control plane needs 2 to answer in time", m.System.CPUs)})
 			},
 		},
 		{
@@ -41,7 +41,7 @@ func systemEntries() []Entry {
 			Means:  "The control plane takes about 800 MiB when it is idle. With too little, the kernel kills the largest process, which is the API server.",
 			Remedy: "give the machine 2 GiB of memory",
 			Check: func(m *Machine) []Finding {
-				return findingIf(m.System.Read && m.System.Memory < 1700*mib, Finding{Level: Warning, What: fmt.Sprintf("%d MiB of memory: a control plane needs 1700", m.System.Memory/mib)})
+				return findingIf(m.System.Read && !m.Settings.Standalone && m.System.Memory < 1700*mib, Finding{Level: Warning, What: fmt.Sprintf("%d MiB of memory: a control plane needs 1700", m.System.Memory/mib)})
 			},
 		},
 		{

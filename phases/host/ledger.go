@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -37,6 +38,8 @@ type ledger struct {
 	started map[string]int  // per unit or pod, at which event it was last started
 	notes   map[string]string
 	last    *Record // the last effect; nil when the run came to its end after it
+	base    int     // id of the newest record below the layer; 0: there is none
+	layers  bool    // the next effect begins a layer, if there is none
 	events  int
 }
 
@@ -86,6 +89,7 @@ func (l *ledger) apply(ev event) {
 		l.started[ev.Target] = l.events
 	case evNote:
 		l.notes[ev.Target] = ev.Value
+		l.base, _ = strconv.Atoi(l.notes[layerNote]) // zero without one
 	case evEnd:
 		l.last = nil
 	case evChange, evDone, evUndone:
@@ -98,7 +102,7 @@ func (l *ledger) apply(ev event) {
 func (l *ledger) add(ev event) {
 	r := &Record{ID: ev.ID, By: ev.By, Time: ev.Time, Op: ev.Op, Target: ev.Target, Before: *ev.Before, On: ev.On, Keep: ev.Keep, Shared: ev.Shared}
 	l.records = append(l.records, r)
-	l.open[key{r.Op, r.Target}] = r
+	l.cover(r)
 	l.want(r, *ev.After)
 }
 
@@ -122,7 +126,7 @@ func (l *ledger) update(r *Record, ev event) {
 		r.Done, r.landed = true, true
 	case evUndone:
 		r.Undone, l.last = true, r
-		delete(l.open, key{r.Op, r.Target})
+		l.uncover(r)
 		l.stale = l.stale || r.changesUnits()
 	}
 }
@@ -152,11 +156,15 @@ type effect struct {
 func (l *ledger) begin(e effect) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := l.beginLayer(); err != nil {
+		return 0, err
+	}
 	r := l.open[e.key]
-	if r != nil && !r.superseded(e.before) {
+	below := r == nil || r.ID <= l.base
+	if !below && !r.superseded(e.before) {
 		return r.ID, l.append(event{Event: evChange, ID: r.ID, After: &e.after}, true)
 	}
-	if r != nil {
+	if !below {
 		if err := l.append(event{Event: evUndone, ID: r.ID}, true); err != nil {
 			return 0, err
 		}

@@ -26,7 +26,7 @@ func (f Firewall) names() firewallNames { return firewallNames{Prefixes: f.Chain
 // are ours to remove, with all rules that lead to them.
 func (h *Host) OwnRules(ctx context.Context, f Firewall) error {
 	k := key{OpRules, "firewall"}
-	if _, ok := h.ledger.find(k); ok || !h.Real() {
+	if h.ledger.has(k) || !h.Real() {
 		return h.ledger.settle(k)
 	}
 	after, err := json.Marshal(f)
@@ -48,7 +48,7 @@ func (h *Host) OwnRules(ctx context.Context, f Firewall) error {
 // ForeignRules names the tables of f and the chains of its prefixes that were there
 // before OwnRules was called. A plan that may not look finds none.
 func (h *Host) ForeignRules(ctx context.Context, f Firewall) ([]string, error) {
-	if _, ok := h.ledger.find(key{OpRules, "firewall"}); ok || !h.Real() {
+	if h.ledger.has(key{OpRules, "firewall"}) || !h.Real() {
 		return nil, nil
 	}
 	tables, err := f.names().read(ctx)

@@ -73,6 +73,8 @@ type Record struct {
 	Undone bool `json:"undone"` // what was there before is there again
 
 	landed bool     // some effect was seen to end
+	below  *Record  // on the same target, of before the layer; nil without
+	above  *Record  // on the same target, in the layer
 	wrote  []string // hash of every content we ever meant to write there
 }
 

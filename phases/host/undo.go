@@ -31,10 +31,12 @@ func (h *Host) Undo(ctx context.Context, r Record) error {
 }
 
 // UndoAll undoes every record, newest first, save those that keep (which may be nil)
-// picks and the directories above them. It goes on after errors. When nothing is
-// left the ledger is forgotten.
+// picks and the directories above them. It goes on after errors. Units that ran before
+// are started last, with their files as they were. When nothing is left the ledger is
+// forgotten.
 func (h *Host) UndoAll(ctx context.Context, keep func(Record) bool) error {
 	var errs []error
+	var stopped []Record
 	kept := keptRecords(h.Entries(), keep)
 	for _, r := range slices.Backward(h.Entries()) {
 		if r.Undone || kept[r.ID] {
@@ -43,9 +45,16 @@ func (h *Host) UndoAll(ctx context.Context, keep func(Record) bool) error {
 		if err := ctx.Err(); err != nil {
 			return errors.Join(append(errs, context.Cause(ctx))...)
 		}
+		if r.Op == OpActive && r.Before.Value == unitRuns {
+			stopped = append(stopped, r)
+			continue
+		}
 		errs = append(errs, h.Undo(ctx, r))
 	}
 	errs = append(errs, h.Reload(ctx))
+	for _, r := range stopped {
+		errs = append(errs, h.Undo(ctx, r))
+	}
 	if err := errors.Join(errs...); err != nil || len(kept) > 0 {
 		return err
 	}
@@ -150,7 +159,7 @@ func (h *Host) undoFile(p place, r Record) error {
 // mayRemove tells whether a file that was changed since we wrote it goes all the
 // same: it lies where nobody but us was before.
 func (h *Host) mayRemove(path string, r Record) bool {
-	return !r.Shared && (h.ledger.inTree(path) || (r.made() && h.ledger.ours(filepath.Dir(path))))
+	return !r.Shared && (h.ledger.inTree(path) || (r.first().made() && h.ledger.ours(filepath.Dir(path))))
 }
 
 func (h *Host) restore(p place, r Record) error {

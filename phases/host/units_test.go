@@ -65,7 +65,7 @@ func TestUndoGivesUnitsBack(t *testing.T) {
 	changed(t, true)(h.EnableUnit(t.Context(), "stands.service"))
 	must(t, h.UndoAll(t.Context(), nil))
 	wantOps(t, units, "stop runs.service", "start stands.service", "enable stands.service",
-		"disable stands.service", "stop stands.service", "start runs.service", "reload")
+		"disable stands.service", "stop stands.service", "reload", "start runs.service")
 }
 
 func TestFailedUnitIsForgotten(t *testing.T) {

@@ -171,10 +171,14 @@ func timeOf(nanoseconds int64) time.Time {
 	return time.Unix(0, nanoseconds).UTC()
 }
 
+// configSource is an annotation of each of the kubelet's pods.
+const configSource = "kubernetes.io/config.source"
+
 // Pod is a pod sandbox.
 type Pod struct {
-	Name string // namespace/name
-	id   string
+	Name   string // namespace/name
+	Source string // as in Sandbox
+	id     string
 }
 
 // Pods lists the sandboxes in kube-system that match a pod's name and UID.
@@ -200,7 +204,7 @@ func (c *CRI) list(ctx context.Context, match func(*cri.PodSandbox) bool) ([]Pod
 	var pods []Pod
 	for _, p := range answer.Items {
 		if match(p) {
-			pods = append(pods, Pod{id: p.Id, Name: p.Metadata.Namespace + "/" + p.Metadata.Name})
+			pods = append(pods, Pod{id: p.Id, Name: p.Metadata.Namespace + "/" + p.Metadata.Name, Source: p.Annotations[configSource]})
 		}
 	}
 	return pods, nil

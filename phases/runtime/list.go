@@ -20,6 +20,7 @@ type Sandbox struct {
 	Name       string
 	Created    time.Time
 	Ready      bool
+	Source     string // where the kubelet has it from: file, http or api; empty of another's
 	Containers []Container
 }
 
@@ -50,6 +51,7 @@ func (c *CRI) Sandboxes(ctx context.Context, namespace string) ([]Sandbox, error
 			Name:       p.Metadata.Name,
 			Created:    time.Unix(0, p.CreatedAt).UTC(),
 			Ready:      p.State == cri.PodSandboxState_SANDBOX_READY,
+			Source:     p.Annotations[configSource],
 			Containers: containers[p.Id],
 		})
 	}

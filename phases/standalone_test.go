@@ -1,0 +1,271 @@
+package phases
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"bootstrap/phases/config"
+	"bootstrap/phases/host"
+	"bootstrap/phases/runtime"
+)
+
+func TestStandaloneOrder(t *testing.T) {
+	want := [][]string{{"preflight"}, {"runtime", "kubelet"}, {"images"}, {"kubelet-start"}, {"wait-kubelet"}}
+	if diff := cmp.Diff(want, stepNames(InitPlan(validConfig(t, "standalone")))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(stepNames(Init()), stepNames(InitPlan(validConfig(t, "default")))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestStandaloneKubelet: it knows no API server, lets nobody in, and the header of its URL
+// is neither shown nor uploaded.
+func TestStandaloneKubelet(t *testing.T) {
+	env := testEnv(t, "standalone")
+	if args := strings.Join(kubeletArgs(env.Config, "node-1"), " "); strings.Contains(args, "kubeconfig") || strings.Contains(args, "taints") {
+		t.Errorf("flags: %s", args)
+	}
+	var told []host.Change
+	env.Host = env.Host.Under("kubelet", func(c host.Change) { told = append(told, c) })
+	if err := env.writeKubeletConfig("unix:///x"); err != nil {
+		t.Fatal(err)
+	}
+	data, err := env.Host.ReadFile(kubeletConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"mode: AlwaysAllow", "staticPodURL: https://pods.example.com/", "Bearer not-a-real-token", "clientCAFile: /etc/ssl/operators.crt"} {
+		if !strings.Contains(string(data), line) {
+			t.Errorf("no %q in:\n%s", line, data)
+		}
+	}
+	if len(told) == 0 || told[len(told)-1].Diff != "" {
+		t.Errorf("shown: %+v", told)
+	}
+	if mode, err := env.Host.Mode(kubeletConfig); err != nil || mode != 0o600 {
+		t.Errorf("mode %o, %v", mode, err)
+	}
+	env.Config.Box.Standalone = false
+	uploaded, err := env.clusterKubeletConfig()
+	if err != nil || strings.Contains(string(uploaded), "staticPodURL") || strings.Contains(string(uploaded), "not-a-real-token") {
+		t.Errorf("for other nodes: %v\n%s", err, uploaded)
+	}
+	if nodeNetwork(env.Config, env.Facts).Masq {
+		t.Error("in a cluster, flannel hides pods' addresses, and only from the world")
+	}
+}
+
+// TestBeginInit: a control plane upon a standalone kubelet can be taken off alone, and the
+// other way round nothing is begun.
+func TestBeginInit(t *testing.T) {
+	env := testEnv(t, "standalone")
+	cluster := validConfig(t, "default")
+	begin := func(c *config.Config) error { return BeginInit(env.Host, c) }
+	if err := begin(cluster); err != nil || env.Host.HasLayer() {
+		t.Errorf("upon nothing: %v", err)
+	}
+	put(t, env, kubeletConfig, "standalone", 0o600)
+	if _, err := env.Host.WriteFile(kubeletConfig, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := env.rememberStandalone(); err != nil {
+		t.Fatal(err)
+	}
+	if note, _ := env.Host.Recall(standaloneNote); strings.Contains(note, "not-a-real-token") {
+		t.Errorf("the ledger keeps %s", note)
+	}
+	if err := begin(env.Config); err != nil || env.Host.HasLayer() {
+		t.Errorf("standalone again: %v", err)
+	}
+	if err := begin(cluster); err != nil || !env.Host.HasLayer() {
+		t.Errorf("a control plane upon it: %v", err)
+	}
+	checkError(t, begin(env.Config), "there is a control plane on this machine", "go back to the standalone kubelet")
+}
+
+// TestCheckStandalone: what its pods live by is not changed.
+func TestCheckStandalone(t *testing.T) {
+	env := testEnv(t, "standalone")
+	if found := env.checkSettled(); len(found) > 0 {
+		t.Errorf("before there is one: %v", found)
+	}
+	if err := env.rememberStandalone(); err != nil {
+		t.Fatal(err)
+	}
+	if found := env.checkSettled(); len(found) > 0 {
+		t.Errorf("unchanged: %v", found)
+	}
+	url := env.Config.Kubelet["staticPodURL"]
+	delete(env.Config.Kubelet, "staticPodURL")
+	if found := env.checkSettled(); len(found) > 0 {
+		t.Errorf("without its URL: %v", found)
+	}
+	env.Config = validConfig(t, "default")
+	found := env.checkSettled()
+	if len(found) != 1 {
+		t.Fatalf("a control plane upon it, without its URL: %v", found)
+	}
+	checkError(t, found[0], `staticPodURL is "https://pods.example.com/node-1.yaml?..." with the standalone kubelet and "" in the config`)
+	env.Config.Kubelet = map[string]any{"staticPodURL": url}
+	if found := env.checkSettled(); len(found) > 0 {
+		t.Errorf("a control plane upon it: %v", found)
+	}
+	env.Config.NodeName, env.Config.Networking.PodSubnets = "other", prefixes("10.9.0.0/16")
+	if found = env.checkSettled(); len(found) != 2 {
+		t.Fatalf("%v", found)
+	}
+	checkError(t, found[0], `networking.podSubnet is "10.244.0.0/16" with the standalone kubelet and "10.9.0.0/16"`)
+	checkError(t, found[1], `nodeRegistration.name is "node-1"`)
+}
+
+// TestIsStandalone tells a user's pods from the control plane's.
+func TestIsStandalone(t *testing.T) {
+	env := testEnv(t, "standalone")
+	if _, err := env.Host.WriteFile("/x", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := env.rememberStandalone(); err != nil {
+		t.Fatal(err)
+	}
+	if env.isStandalone("default/web-node-1", "file") {
+		t.Error("without a control plane, all pods go with the kubelet")
+	}
+	env.Host.BeginLayer()
+	for pod, want := range map[string]bool{
+		"default/web-node-1 file": true, "default/web-node-1 http": true, "kube-system/own-node-1 file": true, "default/etcd-node-1 file": true,
+		"default/web-5d8 api": false, "kube-system/etcd-node-1 file": false, "kube-system/kube-proxy-x api": false, "default/theirs ": false,
+	} {
+		name, source, _ := strings.Cut(pod, " ")
+		if got := env.isStandalone(name, source); got != want {
+			t.Errorf("%s: %t", pod, got)
+		}
+	}
+}
+
+func TestPodsIn(t *testing.T) {
+	const pod = "metadata: {name: web}\nspec: {containers: [{name: web, image: x}]}\n"
+	for _, c := range []struct {
+		text  string
+		names string // or why not
+	}{
+		{"apiVersion: v1\nkind: Pod\n" + pod, "web"},
+		{`{"apiVersion": "v1", "kind": "PodList", "items": [{"metadata": {"name": "a"}, "spec": {"containers": [{"name": "x"}]}}, {"metadata": {"name": "b"}, "spec": {"containers": [{"name": "x"}]}}]}`, "a b"},
+		{"apiVersion: v1\nkind: PodList\nitems: []\n", ""},
+		{"apiVersion: v1\nkind: PodList\nitems: [{metadata: {name: a}}]\n", "items[0]: spec.containers is missing"},
+		{" \n", "it is empty"},
+		{"apiVersion: apps/v1\nkind: Deployment\n" + pod, "it is no Pod of apiVersion v1"},
+		{"<html>", "cannot unmarshal"},
+		{"apiVersion: v1\nkind: Pod\nspec: {containers: [{name: web}]}\n", "metadata.name is missing"},
+	} {
+		pods, err := podsIn([]byte(c.text))
+		var names []string
+		for _, p := range pods {
+			names = append(names, p.Name)
+		}
+		if err == nil && strings.Join(names, " ") != c.names || err != nil && !strings.Contains(err.Error(), c.names) {
+			t.Errorf("%s: %v, %v", c.text, names, err)
+		}
+	}
+}
+
+// TestFetchPods: what the URL gives is fetched as the kubelet does it, and no error has a
+// key in it.
+func TestFetchPods(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Key") != "secret-key" {
+			http.Error(w, "no", http.StatusForbidden)
+			return
+		}
+		_, _ = w.Write([]byte("pods"))
+	}))
+	source := config.PodURL{URL: server.URL + "/?k=secret-key", Header: http.Header{"X-Key": {"secret-key"}}}
+	if data, err := fetchPods(t.Context(), source); err != nil || string(data) != "pods" {
+		t.Errorf("%s, %v", data, err)
+	}
+	_, err := fetchPods(t.Context(), config.PodURL{URL: source.URL})
+	checkError(t, err, "it answers 403 Forbidden")
+	server.Close()
+	_, err = fetchPods(t.Context(), source)
+	checkError(t, err, "connection refused")
+	if strings.Contains(err.Error(), "secret-key") {
+		t.Error(err)
+	}
+	if source.Shown() != server.URL+"/?..." {
+		t.Errorf("shown as %s", source.Shown())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := fetchPods(ctx, source); err == nil {
+		t.Error("cancelled, and no error")
+	}
+}
+
+func TestIsPlain(t *testing.T) {
+	for given, want := range map[string]bool{
+		"http://pods.example/": true, "http://192.0.2.1:80/": true, "https://192.0.2.1/": false, "http://127.0.0.1:9/x": false, "http://[::1]/": false, "http://localhost/": false,
+	} {
+		if isPlain(given) != want {
+			t.Errorf("%s: %t", given, !want)
+		}
+	}
+}
+
+func TestHealthzOf(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "127.0.0.1:10248", "healthzPort: 0": "", "healthzPort: 9": "127.0.0.1:9", "healthzBindAddress: '::1'": "[::1]:10248",
+	} {
+		if got, err := healthzOf([]byte(text)); err != nil || got != want {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
+}
+
+func TestContainerOf(t *testing.T) {
+	pod := runtime.Sandbox{Containers: []runtime.Container{
+		{Name: "runs", Running: true}, {Name: "runs", Exited: true, ExitCode: 1, Attempt: 1}, {Name: "done", Exited: true}, {Name: "new"},
+		{Name: "fails", Exited: true, ExitCode: 3, Attempt: 1},
+	}}
+	for name, want := range map[string]string{
+		"runs": "", "done": "", "new": "is being started", "fails": "container of fails ended (try 2, exit code 3)", "none": "no container of none yet",
+	} {
+		err := containerOf(pod, name)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestStandalonePorts: only the kubelet's have to be free.
+func TestStandalonePorts(t *testing.T) {
+	var owners []string
+	for _, p := range ports(validConfig(t, "standalone")) {
+		owners = append(owners, p.owner)
+	}
+	if diff := cmp.Diff([]string{"kubelet health", "kubelet"}, owners); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestPodURLSecrets: all of a header's values are known to be secret, also those of a
+// configuration that was replaced.
+func TestPodURLSecrets(t *testing.T) {
+	env := testEnv(t, "standalone")
+	put(t, env, kubeletConfig, "staticPodURL: https://x/?now=url-key-now\nstaticPodURLHeader: {Authorization: [Bearer header-now]}\n", 0o600)
+	put(t, env, "/var/lib/bootstrap/saved/7", "staticPodURLHeader: {X: [header-before]}\n", 0o600)
+	known, err := json.Marshal(env.machineSecrets(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{`"header-now"`, `"now=url-key-now"`, `"header-before"`, `"not-a-real-token"`} {
+		if !strings.Contains(string(known), secret) {
+			t.Errorf("%s is not known", secret)
+		}
+	}
+}
