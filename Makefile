@@ -99,7 +99,7 @@ lint: needs ## Check format, vet, lint, shell scripts and go.mod
 update: needs ## Mend what lint finds, and write the golden files again
 	@go run $(LINT) fmt ./...
 	@go mod tidy
-	@go test ./cmd/bootstrap ./phases ./templates -update
+	@go test ./cmd/bootstrap ./phases ./phases/podmanifest ./templates -update
 
 clean: ## Remove the nodes and everything that was built
 	@scripts/node down --all
