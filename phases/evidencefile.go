@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/podmanifest"
 )
 
 // beforeFiles are the phases in which this run may not yet have written again what is
@@ -65,41 +66,39 @@ func (e *Env) hasWritten(manifest string) bool {
 	return !slices.Contains(beforeFiles, e.phase)
 }
 
-// readManifest reads a Pod as the kubelet does, which passes over unknown fields.
 func readManifest(data []byte) (name string, ports []int, err error) {
+	pod, err := readPod(data)
+	if err != nil {
+		return "", nil, err
+	}
+	return namespaceOf(pod) + "/" + pod.Name, tcpPorts(pod), nil
+}
+
+// readPod reads a Pod as the kubelet does, which passes over unknown fields.
+func readPod(data []byte) (*corev1.Pod, error) {
 	pod := &corev1.Pod{}
 	if err := yaml.Unmarshal(data, pod); err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	switch {
 	case len(strings.TrimSpace(string(data))) == 0:
-		return "", nil, errors.New("it is empty")
+		return nil, errors.New("it is empty")
 	case pod.Kind != "Pod" || pod.APIVersion != "v1":
-		return "", nil, errors.New("it is no Pod of apiVersion v1")
+		return nil, errors.New("it is no Pod of apiVersion v1")
 	case pod.Name == "":
-		return "", nil, errors.New("metadata.name is missing")
+		return nil, errors.New("metadata.name is missing")
 	case len(pod.Spec.Containers) == 0:
-		return "", nil, errors.New("spec.containers is missing")
+		return nil, errors.New("spec.containers is missing")
 	}
-	namespace := pod.Namespace
-	if namespace == "" {
-		namespace = "default"
-	}
-	return namespace + "/" + pod.Name, hostPorts(pod), nil
+	return pod, nil
 }
 
-// hostPorts are those that a pod declares on this machine.
-func hostPorts(pod *corev1.Pod) []int {
+// tcpPorts are those that a pod declares on this machine.
+func tcpPorts(pod *corev1.Pod) []int {
 	var ports []int
-	for _, c := range pod.Spec.Containers {
-		for _, p := range c.Ports {
-			port := int(p.HostPort)
-			if pod.Spec.HostNetwork {
-				port = int(p.ContainerPort)
-			}
-			if port != 0 && p.Protocol != corev1.ProtocolUDP {
-				ports = append(ports, port)
-			}
+	for _, p := range podmanifest.HostPorts(pod) {
+		if p.Protocol != corev1.ProtocolUDP {
+			ports = append(ports, p.Port)
 		}
 	}
 	return ports

@@ -148,6 +148,20 @@ func (c *Cluster) Pod(ctx context.Context, name string) (*corev1.Pod, error) {
 	return pod, c.get(ctx, corev1.SchemeGroupVersion.WithResource("pods"), objectKey{"kube-system", name}, pod)
 }
 
+// PodsOfNode lists the pods of all namespaces on a node. A kubelet may ask for its own.
+func (c *Cluster) PodsOfNode(ctx context.Context, node string) ([]corev1.Pod, error) {
+	list := &corev1.PodList{}
+	err := c.retry(ctx, func(ctx context.Context) error {
+		found, err := c.dynamic.Resource(corev1.SchemeGroupVersion.WithResource("pods")).
+			List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + node})
+		if err != nil {
+			return err
+		}
+		return runtime.DefaultUnstructuredConverter.FromUnstructured(found.UnstructuredContent(), list)
+	})
+	return list.Items, err
+}
+
 type objectKey struct{ namespace, name string }
 
 func (c *Cluster) get(ctx context.Context, resource schema.GroupVersionResource, key objectKey, into any) error {

@@ -35,3 +35,19 @@ func TestWorkload(t *testing.T) {
 		t.Errorf("%s, want %s", s.requests[1].URL, want)
 	}
 }
+
+func TestPodsOfNode(t *testing.T) {
+	c, s := connect(t, func(w http.ResponseWriter, _ *http.Request, _ []byte) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]any{"apiVersion": "v1", "kind": "PodList", "items": []any{
+			map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "web-n1", "namespace": "default"}},
+		}})
+	})
+	pods, err := c.PodsOfNode(t.Context(), "n1")
+	if err != nil || len(pods) != 1 || pods[0].Name != "web-n1" {
+		t.Errorf("%+v, %v", pods, err)
+	}
+	if want := "/api/v1/pods?fieldSelector=spec.nodeName%3Dn1"; s.requests[0].URL != want {
+		t.Errorf("%s, want %s", s.requests[0].URL, want)
+	}
+}

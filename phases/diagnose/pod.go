@@ -43,6 +43,7 @@ func podEntries() []Entry {
 			Title:  "the image of a container is missing and could not be pulled",
 			Means:  "It was removed since it was imported, or never was here, and its registry could not be reached or has no such image.",
 			Remedy: "run bootstrap init again: it imports the images of the bundle; without a bundle, see that the registry can be reached",
+			Mend:   "correct the image's name in the manifest, see that its registry can be reached, or import the image: ctr -n k8s.io images import FILE",
 			Cause:  imageMissing,
 		},
 		{
@@ -50,6 +51,7 @@ func podEntries() []Entry {
 			Title:  "the program in a container's image can't be run",
 			Means:  "The image is of another processor, or damaged, or has no such program. The kubelet tries again and again.",
 			Remedy: "remove the image (ctr -n k8s.io images rm IMAGE) and run bootstrap init again; if it is your own, build it for this machine's processor",
+			Mend:   "correct the command in the manifest, or build the image for this machine's processor",
 			Cause: func(e *Evidence) []Finding {
 				return e.endedComponents(e.imageCannotRun)
 			},
@@ -59,6 +61,7 @@ func podEntries() []Entry {
 			Title:  "a container was killed for want of memory",
 			Means:  "It took more than its memory limit, or the machine had none left; the kernel then kills its largest process.",
 			Remedy: "raise or take away its limit (a patch sets it); if it has none, the machine needs more memory: 1700 MiB at least",
+			Mend:   "raise or take away resources.limits.memory in the manifest; if it has none, the machine needs more memory",
 			Cause: func(e *Evidence) []Finding {
 				return e.endedComponents(e.oomKilled)
 			},
@@ -68,6 +71,7 @@ func podEntries() []Entry {
 			Title:  "a path of this machine that a pod mounts is missing",
 			Means:  "The pod's manifest wants a folder or file of the machine, and says of which type. The kubelet starts no container before it is there.",
 			Remedy: "create it; or correct extraVolumes in the config file, or the patch, and run bootstrap init again",
+			Mend:   "create it; or correct hostPath in the manifest, or its type (DirectoryOrCreate makes the folder)",
 			Cause:  hostPathMissing,
 		},
 		{
@@ -82,6 +86,7 @@ func podEntries() []Entry {
 			Title:  "a container can't be made as its manifest wants it",
 			Means:  "The kubelet or the runtime refuses a setting of the container, or something that it needs on this machine is missing.",
 			Remedy: "correct what it names: extraVolumes and extraEnvs in the config file, or the patch; then run bootstrap init again",
+			Mend:   "correct what it names in the manifest, and apply it again",
 			Cause:  containerNotCreated,
 		},
 		{
@@ -135,9 +140,21 @@ func parseSyncFailure(l Line) (syncFailure, bool) {
 		return f, true
 	}
 	if m := mountFailed.FindStringSubmatch(l.Text); m != nil {
-		return syncFailure{kind: "MountVolume", message: m[4], pod: "kube-system/" + m[2], uid: m[3], line: l.Text, at: l.At}, true
+		return syncFailure{kind: "MountVolume", message: m[4], pod: m[2], uid: m[3], line: l.Text, at: l.At}, true
 	}
 	return syncFailure{}, false
+}
+
+// place gives the failure of a volume, in which the kubelet leaves it out, the pod's namespace.
+func (f *syncFailure) place(s Settings) {
+	if strings.Contains(f.pod, "/") {
+		return
+	}
+	namespace := "kube-system"
+	if of, name, ok := strings.Cut(s.Pod, "/"); ok && name == f.pod {
+		namespace = of
+	}
+	f.pod = namespace + "/" + f.pod
 }
 
 // addonPods begin with these names. Their failures are not certain: init may be about
@@ -147,10 +164,14 @@ var addonPods = []string{"kube-system/kube-proxy-", "kube-system/kube-flannel-ds
 // holds tells whether a failure is of a pod that init waits for, in its present form,
 // and nothing of the pod has come up since.
 func (e *Evidence) holds(f *syncFailure) bool {
+	f.place(e.Settings)
 	namespace, name, _ := strings.Cut(f.pod, "/")
 	component := strings.TrimSuffix(name, "-"+e.Settings.NodeName)
 	uid := e.StaticPods[name]
 	f.static = namespace == "kube-system" && uid != "" && uid == f.uid && slices.Contains(e.Settings.Components, component)
+	if f.pod == e.Settings.Pod {
+		f.static = uid == "" || uid == f.uid
+	}
 	addon := slices.ContainsFunc(addonPods, func(prefix string) bool { return strings.HasPrefix(f.pod, prefix) })
 	if !f.static && !addon {
 		return false

@@ -20,6 +20,7 @@ type Sandbox struct {
 	Name       string
 	Created    time.Time
 	Ready      bool
+	Source     string // where the kubelet has the pod from: file, http, api; empty if it was made by another
 	Containers []Container
 }
 
@@ -50,6 +51,7 @@ func (c *CRI) Sandboxes(ctx context.Context, namespace string) ([]Sandbox, error
 			Name:       p.Metadata.Name,
 			Created:    time.Unix(0, p.CreatedAt).UTC(),
 			Ready:      p.State == cri.PodSandboxState_SANDBOX_READY,
+			Source:     p.Annotations["kubernetes.io/config.source"],
 			Containers: containers[p.Id],
 		})
 	}

@@ -1,0 +1,301 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"bootstrap/phases/locate"
+	"bootstrap/phases/podmanifest"
+)
+
+// The commands for static pods of the user's own. Their files are the user's: they are
+// written and removed through Host, but stand in no ledger, so that reset, which undoes
+// what the ledger names, leaves them, and a machine that is not ours gets no ledger.
+
+// PodSource is a manifest as it was given.
+type PodSource struct {
+	File string // its path; empty if it was read from standard input
+	Data []byte
+}
+
+func (s PodSource) name() string {
+	if s.File == "" {
+		return "standard input"
+	}
+	return s.File
+}
+
+// PodWait is how a command waits for a pod.
+type PodWait struct {
+	Timeout time.Duration
+}
+
+// RefusedError is of a command that has changed nothing, and why.
+type RefusedError struct{ error }
+
+// Unwrap gives the reason.
+func (e *RefusedError) Unwrap() error { return e.error }
+
+func refused(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &RefusedError{err}
+}
+
+// ApplyStaticPod puts a manifest where the kubelet looks for static pods, and waits until
+// the pod runs. The same again changes nothing. What could not work is a *RefusedError.
+func ApplyStaticPod(ctx context.Context, env *Env, source PodSource, wait PodWait) error {
+	env = env.forPhase("static-pod")
+	pod, err := podmanifest.Parse(source.name(), source.Data)
+	if err != nil {
+		return refused(err)
+	}
+	k, err := FindKubelet(ctx, env)
+	if err != nil {
+		return refused(err)
+	}
+	seen, err := env.seeStaticPods(ctx, k)
+	if err != nil {
+		return refused(err)
+	}
+	target, err := env.target(k, seen, pod, source)
+	if err != nil {
+		return refused(err)
+	}
+	before := target.before(seen)
+	if _, err := env.Host.WriteUnrecorded(target.file, source.Data, 0o600); err != nil {
+		return err
+	}
+	if !env.Host.Real() {
+		return nil // nothing runs there
+	}
+	for _, warning := range k.Warnings {
+		env.warn("%s", warning)
+	}
+	return env.waitForStaticPod(ctx, target, before, wait)
+}
+
+// target is a static pod of the user's, and where it lies.
+type target struct {
+	kubelet KubeletFound
+	file    string
+	pod     *corev1.Pod
+	old     *corev1.Pod // as the file has it now; nil without
+}
+
+func (t target) name() string { return namespaceOf(t.pod) + "/" + t.pod.Name }
+
+// key is namespace/name of the pod as it runs.
+func (t target) key() string { return namespaceOf(t.pod) + "/" + t.kubelet.podName(t.pod.Name) }
+
+// target finds the file for a pod, or why it can't have one.
+func (e *Env) target(k KubeletFound, seen seenPods, pod *corev1.Pod, source PodSource) (target, error) {
+	dir, err := e.staticPodDir(k)
+	if err != nil {
+		return target{}, err
+	}
+	if e.Host.Real() && !k.Running {
+		return target{}, withHint(errors.New("the kubelet does not run: nobody would start the pod"), "systemctl start kubelet")
+	}
+	t := target{kubelet: k, pod: pod, file: dir + "/" + pod.Name + ".yaml"}
+	if source.File != "" {
+		t.file = dir + "/" + path.Base(source.File)
+	}
+	if strings.HasPrefix(path.Base(t.file), ".") {
+		return target{}, withHint(fmt.Errorf("%s begins with a dot: the kubelet passes over such files", path.Base(t.file)),
+			"give the file another name")
+	}
+	if err := e.chooseFile(&t, seen, source); err != nil {
+		return target{}, err
+	}
+	return t, errors.Join(e.nameTaken(t, seen), e.portsTaken(t, seen))
+}
+
+// chooseFile takes the file that holds the pod already. One of another name is taken only
+// where the source has none: two files of one pod may be a mistake.
+func (e *Env) chooseFile(t *target, seen seenPods, source PodSource) error {
+	var same []podFile
+	for _, f := range seen.files {
+		if f.pod != nil && namespaceOf(f.pod)+"/"+f.pod.Name == t.name() {
+			same = append(same, f)
+		}
+	}
+	switch {
+	case len(same) > 1:
+		return withHint(fmt.Errorf("%s and %s hold the pod %s both: the kubelet runs one of them", same[0].path, same[1].path, t.name()), "remove one of them: rm %s", same[1].path)
+	case len(same) == 1 && same[0].ours:
+		return withHint(fmt.Errorf("the pod %s is of the control plane that bootstrap made, by %s", t.name(), same[0].path), "give the pod another metadata.name, or change the control plane by the config file: bootstrap init --config FILE")
+	case len(same) == 1 && same[0].path != t.file && source.File != "":
+		return withHint(fmt.Errorf("the name %s is taken: %s holds a pod of that name", t.name(), same[0].path),
+			"to change that pod, call your file %s, or give it as standard input (-f -); to run both, give yours another metadata.name", path.Base(same[0].path))
+	case len(same) == 1:
+		t.file, t.old = same[0].path, same[0].pod
+		return nil
+	}
+	i := slices.IndexFunc(seen.files, func(f podFile) bool { return f.path == t.file })
+	if i >= 0 && (seen.files[i].ours || seen.files[i].pod != nil) {
+		return withHint(fmt.Errorf("%s holds another pod, %s", t.file, seen.files[i].pod.Name), "call your file otherwise; or remove that pod first: bootstrap static-pod delete %s", seen.files[i].pod.Name)
+	}
+	return nil
+}
+
+// nameTaken: no other pod may have the name, wherever it is from.
+func (e *Env) nameTaken(t target, seen seenPods) error {
+	if namespaceOf(t.pod) == "kube-system" && slices.Contains(components, t.pod.Name) {
+		return fmt.Errorf("the name %s is the control plane's: give the pod another metadata.name", t.name())
+	}
+	for _, s := range seen.sandboxes {
+		if s.Source == "http" && s.Ready && s.Namespace+"/"+s.Name == t.key() {
+			return fmt.Errorf("the name %s is taken by a static pod that the kubelet has from a URL (staticPodURL): give yours another metadata.name", t.name())
+		}
+	}
+	for i := range seen.mirrors {
+		if p := &seen.mirrors[i]; !isMirror(p) && p.Namespace+"/"+p.Name == t.key() {
+			return fmt.Errorf("the cluster has a pod %s already, which is no static pod: its mirror pod would have that name: give yours another metadata.name", t.key())
+		}
+	}
+	return nil
+}
+
+// portsTaken finds who has a port of the machine that the pod wants. Those that it has
+// already in the file that is there are its own.
+func (e *Env) portsTaken(t target, seen seenPods) error {
+	own := map[int]bool{}
+	if t.old != nil {
+		for _, p := range podmanifest.HostPorts(t.old) {
+			own[p.Port] = true
+		}
+	}
+	var errs []error
+	for _, want := range podmanifest.HostPorts(t.pod) {
+		by := e.portHolder(t, seen, want)
+		if by == "" && !own[want.Port] && want.Protocol == corev1.ProtocolTCP && slices.Contains(e.Host.Listening(), uint16(want.Port)) {
+			by = e.Host.Listener(uint16(want.Port))
+			by = strings.TrimSpace("a program that listens there " + by)
+		}
+		if by != "" {
+			errs = append(errs, withHint(fmt.Errorf("%s: port %s of this machine is taken by %s", want.Field, want, by), "give the pod another port, or stop what has it"))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// portHolder is another pod of this node that has a port; empty without.
+func (e *Env) portHolder(t target, seen seenPods, want podmanifest.HostPort) string {
+	has := func(pod *corev1.Pod) bool {
+		return slices.ContainsFunc(podmanifest.HostPorts(pod), want.Meets)
+	}
+	for _, f := range seen.files {
+		if f.path != t.file && f.pod != nil && has(f.pod) {
+			return fmt.Sprintf("the static pod %s (%s)", f.pod.Name, f.path)
+		}
+	}
+	for i := range seen.mirrors {
+		p := &seen.mirrors[i]
+		over := p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+		if p.Namespace+"/"+p.Name != t.key() && !isMirror(p) && !over && has(p) {
+			return fmt.Sprintf("the pod %s/%s", p.Namespace, p.Name)
+		}
+	}
+	return ""
+}
+
+// DeleteStaticPod removes the file of a static pod, and waits until its containers are
+// gone. name is the pod's, or NAME-NODE; one that is gone already is fine if something of
+// it is left to wait for.
+func DeleteStaticPod(ctx context.Context, env *Env, namespace, name string, wait PodWait) error {
+	env = env.forPhase("static-pod")
+	list, err := StaticPods(ctx, env)
+	if err != nil {
+		return refused(err)
+	}
+	p, err := list.find(namespace, name)
+	switch {
+	case err != nil:
+		return refused(err)
+	case p.Ours || p.Namespace == "kube-system" && slices.Contains(components, p.Name):
+		return refused(withHint(fmt.Errorf("%s/%s is of the control plane: the cluster would end with it", p.Namespace, p.Name), "to remove the control plane: bootstrap reset"))
+	case p.Source == "http":
+		return refused(fmt.Errorf("%s/%s comes from a URL (staticPodURL), not from a file: it goes when the server serves it no more", p.Namespace, p.Name))
+	}
+	if p.File != "" {
+		if _, err := env.Host.RemoveUnrecorded(p.File); err != nil {
+			return err
+		}
+	}
+	if !env.Host.Real() {
+		return nil
+	}
+	return env.waitUntilGone(ctx, list.Kubelet, p, wait)
+}
+
+// WaitForStaticPod waits until a static pod runs, as ApplyStaticPod does.
+func WaitForStaticPod(ctx context.Context, env *Env, namespace, name string, wait PodWait) error {
+	env = env.forPhase("static-pod")
+	list, err := StaticPods(ctx, env)
+	if err != nil {
+		return refused(err)
+	}
+	p, err := list.find(namespace, name)
+	if err == nil && p.manifest == nil && p.Problem != "" {
+		err = fmt.Errorf("%s/%s: %s", p.Namespace, p.Name, p.Problem)
+	}
+	if err != nil {
+		return refused(err)
+	}
+	if !env.Host.Real() {
+		return nil
+	}
+	t := target{kubelet: list.Kubelet, file: p.File, pod: p.podToWaitFor()}
+	return env.waitForStaticPod(ctx, t, stale{}, wait)
+}
+
+// podToWaitFor is the manifest; of a pod from a URL only what the runtime has is known.
+func (p *StaticPod) podToWaitFor() *corev1.Pod {
+	if p.manifest != nil {
+		return p.manifest
+	}
+	pod := &corev1.Pod{}
+	pod.Namespace, pod.Name = p.Namespace, p.Name
+	for _, c := range p.Containers {
+		pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: c.Name})
+	}
+	return pod
+}
+
+// FindStaticPod is the static pod of a name: its own, or NAME-NODE.
+func FindStaticPod(ctx context.Context, env *Env, namespace, name string) (StaticPod, StaticPodList, error) {
+	list, err := StaticPods(ctx, env)
+	if err != nil {
+		return StaticPod{}, list, err
+	}
+	p, err := list.find(namespace, name)
+	return p, list, err
+}
+
+func (l StaticPodList) find(namespace, name string) (StaticPod, error) {
+	var names, elsewhere []string
+	for _, p := range l.Pods {
+		if p.Namespace == namespace && (p.Name == name || p.Pod == name) {
+			return p, nil
+		}
+		if p.Name == name || p.Pod == name {
+			elsewhere = append(elsewhere, p.Namespace)
+		}
+		if p.Namespace == namespace {
+			names = append(names, p.Name)
+		}
+	}
+	if len(elsewhere) > 0 {
+		return StaticPod{}, withHint(fmt.Errorf("there is no static pod %s in namespace %s", name, namespace), "there is one in %s: -n %s", elsewhere[0], elsewhere[0])
+	}
+	return StaticPod{}, withHint(fmt.Errorf("there is no static pod %s in namespace %s%s", name, namespace, locate.DidYouMean(name, names)), "list them: bootstrap static-pod list")
+}

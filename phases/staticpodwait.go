@@ -1,0 +1,259 @@
+package phases
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/health"
+	"bootstrap/phases/runtime"
+)
+
+// relist is how often a kubelet reads its folder, whatever it was told of changes.
+const relist = 20 * time.Second
+
+// stale is what runs of a pod whose file has just been replaced by another content.
+type stale struct {
+	uids  []string
+	after time.Duration // what is up for longer, is of the same content after all
+}
+
+// before is what runs of the pod now, if its file is about to say something else. The
+// kubelet alone knows the hash of a content: it is of the pod with all defaults.
+func (t target) before(seen seenPods) stale {
+	if t.old != nil && reflect.DeepEqual(plainJSON(t.old), plainJSON(t.pod)) {
+		return stale{}
+	}
+	var s stale
+	for _, sandbox := range seen.sandboxes {
+		if sandbox.Namespace+"/"+sandbox.Name == t.key() {
+			s.uids = append(s.uids, sandbox.UID)
+		}
+	}
+	s.after = relist + gracePeriod(t.old) + 5*time.Second
+	return s
+}
+
+func gracePeriod(pod *corev1.Pod) time.Duration {
+	if pod == nil || pod.Spec.TerminationGracePeriodSeconds == nil {
+		return corev1.DefaultTerminationGracePeriodSeconds * time.Second
+	}
+	return time.Duration(*pod.Spec.TerminationGracePeriodSeconds) * time.Second
+}
+
+// staticPodWait is one wait for a static pod.
+type staticPodWait struct {
+	env    *Env
+	target target
+	stale  stale
+	began  time.Time
+
+	uid      atomic.Value // string: of what is waited for, once something runs
+	apiError atomic.Value // error: why the API server could not be asked, the last time
+}
+
+// waitForStaticPod waits until the pod runs, and its mirror pod is ready where there is an
+// API server. One that does not answer holds nobody up: the pod runs without it.
+func (e *Env) waitForStaticPod(ctx context.Context, t target, before stale, wait PodWait) error {
+	w := &staticPodWait{env: e, target: t, stale: before, began: time.Now()}
+	err := w.wait(ctx, wait, health.Check{Name: t.name(), Probe: w.runs})
+	if err != nil {
+		return err
+	}
+	if err, ok := w.apiError.Load().(apiError); ok && err.error != nil {
+		e.warn("%s runs; its mirror pod could not be looked at: %v", t.name(), err.error)
+	}
+	return nil
+}
+
+// apiError is an error, or none, of one type: what atomic.Value wants.
+type apiError struct{ error }
+
+func (e *Env) waitUntilGone(ctx context.Context, k KubeletFound, p StaticPod, wait PodWait) error {
+	t := target{kubelet: k, pod: p.podToWaitFor()}
+	w := &staticPodWait{env: e, target: t, began: time.Now()}
+	return w.wait(ctx, wait, health.Check{Name: t.name(), Probe: w.gone})
+}
+
+func (w *staticPodWait) wait(ctx context.Context, wait PodWait, check health.Check) error {
+	ctx, cancel := context.WithTimeout(ctx, wait.Timeout)
+	defer cancel()
+	env := *w.env
+	env.watched, env.Began = w, cmp.Or(env.Began, w.began)
+	err := env.waitAndLook(ctx, []health.Check{check}, env.pending)
+	return hintAfter(err, "journalctl -u kubelet -n 50")
+}
+
+// runs says why the pod does not run yet, or is not ready.
+func (w *staticPodWait) runs(ctx context.Context) error {
+	all, err := w.env.allSandboxes(ctx, w.target.kubelet)
+	if err != nil {
+		return err
+	}
+	sandbox, err := w.current(all)
+	if err != nil {
+		return err
+	}
+	w.uid.Store(sandbox.UID)
+	if err := w.target.containersRun(sandbox, time.Now()); err != nil {
+		return err
+	}
+	return w.mirrorIsReady(ctx, sandbox.UID)
+}
+
+// current is the sandbox of what the file says now.
+func (w *staticPodWait) current(all []runtime.Sandbox) (*runtime.Sandbox, error) {
+	isStale := func(s runtime.Sandbox) bool { return slices.Contains(w.stale.uids, s.UID) }
+	fresh := newestSandbox(slices.DeleteFunc(slices.Clone(all), isStale), w.target.key())
+	if fresh != nil {
+		return fresh, nil
+	}
+	old := newestSandbox(all, w.target.key())
+	switch {
+	case old == nil:
+		return nil, errors.New("the kubelet has made no pod of it yet")
+	case old.Ready && time.Since(w.began) > w.stale.after:
+		return old, nil // the kubelet sees no difference: what was changed is a default
+	}
+	return nil, errors.New("the pod of before is being stopped")
+}
+
+// containersRun says which container does not run, or has run for less than counts as up.
+func (t target) containersRun(sandbox *runtime.Sandbox, now time.Time) error {
+	if !sandbox.Ready {
+		return errors.New("its sandbox is not ready")
+	}
+	tries := newestTries(sandbox.Containers)
+	for _, want := range t.pod.Spec.InitContainers {
+		if c := tryOf(tries, want.Name); c != nil && c.Exited && c.ExitCode != 0 {
+			return hasEnded(c)
+		}
+	}
+	for _, want := range t.pod.Spec.Containers {
+		c := tryOf(tries, want.Name)
+		switch {
+		case c == nil:
+			return fmt.Errorf("no container %s yet", want.Name)
+		case c.Exited && c.ExitCode == 0 && (t.pod.Spec.RestartPolicy == corev1.RestartPolicyNever || t.pod.Spec.RestartPolicy == corev1.RestartPolicyOnFailure):
+		case c.Exited:
+			return hasEnded(c)
+		case !c.Running:
+			return fmt.Errorf("container %s is being started", want.Name)
+		case now.Sub(c.Started) < steady:
+			return fmt.Errorf("container %s runs, watched until it has for %s (restarts so far: %d)", want.Name, steady, c.Attempt)
+		}
+	}
+	return nil
+}
+
+func tryOf(tries []runtime.Container, name string) *runtime.Container {
+	i := slices.IndexFunc(tries, func(c runtime.Container) bool { return c.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &tries[i]
+}
+
+func hasEnded(c *runtime.Container) error {
+	return fmt.Errorf("container %s ended (try %d, exit code %d): %s", c.Name, c.Attempt+1, c.ExitCode, cmp.Or(c.LastLine(), c.Message, c.Reason))
+}
+
+// mirrorIsReady is nil also where no API server answers.
+func (w *staticPodWait) mirrorIsReady(ctx context.Context, uid string) error {
+	pods, err := w.env.nodePods(ctx, w.target.kubelet)
+	w.apiError.Store(apiError{err})
+	if err != nil || pods == nil {
+		return nil
+	}
+	i := slices.IndexFunc(pods, func(p corev1.Pod) bool { return p.Namespace+"/"+p.Name == w.target.key() })
+	switch {
+	case i < 0:
+		return errors.New("it runs, and has no mirror pod yet")
+	case !isMirror(&pods[i]):
+		return errors.New("the pod of that name is no mirror pod")
+	case pods[i].Annotations[hashAnnotation] != uid:
+		return errors.New("the mirror pod is still of the content before")
+	}
+	return mirrorReady(&pods[i])
+}
+
+// gone says what is left of the pod.
+func (w *staticPodWait) gone(ctx context.Context) error {
+	all, err := w.env.allSandboxes(ctx, w.target.kubelet)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		if s.Namespace+"/"+s.Name == w.target.key() && (s.Ready || anyRuns(s)) {
+			return errors.New("its containers are being stopped")
+		}
+	}
+	pods, err := w.env.nodePods(ctx, w.target.kubelet)
+	w.apiError.Store(apiError{err})
+	if slices.ContainsFunc(pods, func(p corev1.Pod) bool { return isMirror(&p) && p.Namespace+"/"+p.Name == w.target.key() }) {
+		return errors.New("its mirror pod is still there")
+	}
+	return nil
+}
+
+// settings are what evidence about the pod is judged by.
+func (w *staticPodWait) settings() diagnose.Settings {
+	s := diagnose.Settings{
+		NodeName: w.target.kubelet.nodeName, StaticPodDir: w.target.kubelet.StaticPodPath, RuntimeEndpoint: w.target.kubelet.endpoint,
+		Pod: w.target.key(), Manifest: w.target.file,
+	}
+	for _, c := range slices.Concat(w.target.pod.Spec.InitContainers, w.target.pod.Spec.Containers) {
+		s.Components = append(s.Components, c.Name)
+	}
+	return s
+}
+
+// parts are what is looked at for the pod: the machine, the daemons and the pod, none of
+// a control plane, which may be anybody's or nowhere.
+func (w *staticPodWait) parts(found *diagnose.Evidence) []part {
+	return append(w.env.quickParts(),
+		part{"units", func(ctx context.Context) (note, error) {
+			units := w.env.unitEvidence(ctx)
+			return func(*diagnose.Machine) { found.Units = units }, nil
+		}},
+		part{"listening sockets", func(context.Context) (note, error) {
+			listening := w.env.listening()
+			return func(*diagnose.Machine) { found.Listening = listening }, nil
+		}},
+		part{"journal", func(ctx context.Context) (note, error) {
+			journal := w.env.journalEvidence(ctx, found.Since)
+			return func(*diagnose.Machine) { found.Journal = journal }, nil
+		}},
+		part{"pods", func(ctx context.Context) (note, error) {
+			pods, err := w.podEvidence(ctx)
+			return func(*diagnose.Machine) { found.Pods, found.StaticPods, found.RuntimeError = pods, w.uids(), err }, nil
+		}},
+	)
+}
+
+// uids is the UID of the pod as it is now, by its name; none while nothing is known.
+func (w *staticPodWait) uids() map[string]string {
+	uid, _ := w.uid.Load().(string)
+	return map[string]string{w.target.kubelet.podName(w.target.pod.Name): uid}
+}
+
+func (w *staticPodWait) podEvidence(ctx context.Context) (pods []diagnose.Pod, runtimeError string) {
+	all, err := w.env.allSandboxes(ctx, w.target.kubelet)
+	if err != nil {
+		return nil, err.Error()
+	}
+	for _, s := range all {
+		if s.Namespace+"/"+s.Name == w.target.key() && !slices.Contains(w.stale.uids, s.UID) {
+			pods = append(pods, podOfSandbox(s))
+		}
+	}
+	return pods, ""
+}
