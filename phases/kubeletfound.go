@@ -146,11 +146,11 @@ func (e *Env) changedSince(ctx context.Context, k KubeletFound) []string {
 	return warnings
 }
 
-// StaticPodDir is the directory in which this kubelet looks for static pods, or why there
+// staticPodDir is the directory in which this kubelet looks for static pods, or why there
 // is none to put a file in.
 func (e *Env) staticPodDir(k KubeletFound) (string, error) {
-	if k.StaticPodPath == "" {
-		return "", k.noPath()
+	if err := k.CheckPath(); err != nil {
+		return "", err
 	}
 	info, err := os.Stat(e.Host.Path(k.StaticPodPath))
 	switch {
@@ -166,8 +166,12 @@ func (e *Env) staticPodDir(k KubeletFound) (string, error) {
 	return k.StaticPodPath, nil
 }
 
-// noPath says where was looked, and what to do.
-func (k KubeletFound) noPath() error {
+// CheckPath says, of a kubelet that has no directory of static pods, where was looked and
+// what to do.
+func (k KubeletFound) CheckPath() error {
+	if k.StaticPodPath != "" {
+		return nil
+	}
 	looked := "--pod-manifest-path of " + k.What
 	for _, file := range k.Read {
 		looked += ", staticPodPath in " + file

@@ -32,9 +32,21 @@ func (s PodSource) name() string {
 	return s.File
 }
 
-// PodWait is how a command waits for a pod.
-type PodWait struct {
-	Timeout time.Duration
+// Handled is the static pod that a command was about.
+type Handled struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	Pod       string `json:"pod"`  // as it runs: NAME-NODE
+	File      string `json:"file"` // empty: it comes from a URL, or its file is gone
+	Changed   bool   `json:"changed"`
+}
+
+func (p *StaticPod) handled() Handled {
+	return Handled{Namespace: p.Namespace, Name: p.Name, Pod: p.Pod, File: p.File}
+}
+
+func (t target) handled() Handled {
+	return Handled{Namespace: namespaceOf(t.pod), Name: t.pod.Name, Pod: t.kubelet.podName(t.pod.Name), File: t.file}
 }
 
 // RefusedError is of a command that has changed nothing, and why.
@@ -43,44 +55,40 @@ type RefusedError struct{ error }
 // Unwrap gives the reason.
 func (e *RefusedError) Unwrap() error { return e.error }
 
-func refused(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &RefusedError{err}
-}
-
 // ApplyStaticPod puts a manifest where the kubelet looks for static pods, and waits until
 // the pod runs. The same again changes nothing. What could not work is a *RefusedError.
-func ApplyStaticPod(ctx context.Context, env *Env, source PodSource, wait PodWait) error {
+func ApplyStaticPod(ctx context.Context, env *Env, source PodSource, timeout time.Duration) (Handled, error) {
 	env = env.forPhase("static-pod")
-	pod, err := podmanifest.Parse(source.name(), source.Data)
+	t, before, err := env.judge(ctx, source)
 	if err != nil {
-		return refused(err)
+		return Handled{}, &RefusedError{err}
 	}
-	k, err := FindKubelet(ctx, env)
-	if err != nil {
-		return refused(err)
+	done := t.handled()
+	if done.Changed, err = env.Host.WriteUnrecorded(t.file, source.Data, 0o600); err != nil {
+		return done, err
 	}
-	seen, err := env.seeStaticPods(ctx, k)
-	if err != nil {
-		return refused(err)
-	}
-	target, err := env.target(k, seen, pod, source)
-	if err != nil {
-		return refused(err)
-	}
-	before := target.before(seen)
-	if _, err := env.Host.WriteUnrecorded(target.file, source.Data, 0o600); err != nil {
-		return err
-	}
-	if !env.Host.Real() {
-		return nil // nothing runs there
-	}
-	for _, warning := range k.Warnings {
+	for _, warning := range t.kubelet.Warnings {
 		env.warn("%s", warning)
 	}
-	return env.waitForStaticPod(ctx, target, before, wait)
+	return done, env.waitForStaticPod(ctx, t, before, timeout)
+}
+
+// judge says where a manifest goes and what runs of it before, or why it can't go there.
+func (e *Env) judge(ctx context.Context, source PodSource) (target, stale, error) {
+	pod, err := podmanifest.Parse(source.name(), source.Data)
+	if err != nil {
+		return target{}, stale{}, err
+	}
+	k, err := FindKubelet(ctx, e)
+	if err != nil {
+		return target{}, stale{}, err
+	}
+	seen, err := e.seeStaticPods(ctx, k)
+	if err != nil {
+		return target{}, stale{}, err
+	}
+	t, err := e.target(k, seen, pod, source)
+	return t, t.before(seen), err
 }
 
 // target is a static pod of the user's, and where it lies.
@@ -209,53 +217,48 @@ func (e *Env) portHolder(t target, seen seenPods, want podmanifest.HostPort) str
 }
 
 // DeleteStaticPod removes the file of a static pod, and waits until its containers are
-// gone. name is the pod's, or NAME-NODE; one that is gone already is fine if something of
-// it is left to wait for.
-func DeleteStaticPod(ctx context.Context, env *Env, namespace, name string, wait PodWait) error {
+// gone. name is the pod's, or NAME-NODE.
+func DeleteStaticPod(ctx context.Context, env *Env, namespace, name string, timeout time.Duration) (Handled, error) {
 	env = env.forPhase("static-pod")
-	list, err := StaticPods(ctx, env)
+	p, list, err := FindStaticPod(ctx, env, namespace, name)
+	if err == nil {
+		err = p.checkDeletable()
+	}
 	if err != nil {
-		return refused(err)
+		return Handled{}, &RefusedError{err}
 	}
-	p, err := list.find(namespace, name)
-	switch {
-	case err != nil:
-		return refused(err)
-	case p.Ours || p.Namespace == "kube-system" && slices.Contains(components, p.Name):
-		return refused(withHint(fmt.Errorf("%s/%s is of the control plane: the cluster would end with it", p.Namespace, p.Name), "to remove the control plane: bootstrap reset"))
-	case p.Source == "http":
-		return refused(fmt.Errorf("%s/%s comes from a URL (staticPodURL), not from a file: it goes when the server serves it no more", p.Namespace, p.Name))
-	}
+	done := p.handled()
 	if p.File != "" {
-		if _, err := env.Host.RemoveUnrecorded(p.File); err != nil {
-			return err
+		if done.Changed, err = env.Host.RemoveUnrecorded(p.File); err != nil {
+			return done, err
 		}
 	}
-	if !env.Host.Real() {
-		return nil
+	return done, env.waitUntilGone(ctx, target{kubelet: list.Kubelet, pod: p.podToWaitFor()}, timeout)
+}
+
+// checkDeletable is nil also for a pod whose file is gone, of which something is left.
+func (p *StaticPod) checkDeletable() error {
+	switch {
+	case p.Ours || p.Namespace == "kube-system" && slices.Contains(components, p.Name):
+		return withHint(fmt.Errorf("%s/%s is of the control plane: the cluster would end with it", p.Namespace, p.Name), "to remove the control plane: bootstrap reset")
+	case p.Source == "http":
+		return fmt.Errorf("%s/%s comes from a URL (staticPodURL), not from a file: it goes when the server serves it no more", p.Namespace, p.Name)
 	}
-	return env.waitUntilGone(ctx, list.Kubelet, p, wait)
+	return nil
 }
 
 // WaitForStaticPod waits until a static pod runs, as ApplyStaticPod does.
-func WaitForStaticPod(ctx context.Context, env *Env, namespace, name string, wait PodWait) error {
+func WaitForStaticPod(ctx context.Context, env *Env, namespace, name string, timeout time.Duration) (Handled, error) {
 	env = env.forPhase("static-pod")
-	list, err := StaticPods(ctx, env)
-	if err != nil {
-		return refused(err)
-	}
-	p, err := list.find(namespace, name)
+	p, list, err := FindStaticPod(ctx, env, namespace, name)
 	if err == nil && p.manifest == nil && p.Problem != "" {
 		err = fmt.Errorf("%s/%s: %s", p.Namespace, p.Name, p.Problem)
 	}
 	if err != nil {
-		return refused(err)
-	}
-	if !env.Host.Real() {
-		return nil
+		return Handled{}, &RefusedError{err}
 	}
 	t := target{kubelet: list.Kubelet, file: p.File, pod: p.podToWaitFor()}
-	return env.waitForStaticPod(ctx, t, stale{}, wait)
+	return p.handled(), env.waitForStaticPod(ctx, t, stale{}, timeout)
 }
 
 // podToWaitFor is the manifest; of a pod from a URL only what the runtime has is known.

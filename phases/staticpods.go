@@ -13,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"bootstrap/phases/cluster"
+	"bootstrap/phases/config"
+	"bootstrap/phases/host"
 	"bootstrap/phases/podmanifest"
 	"bootstrap/phases/runtime"
 )
@@ -354,4 +356,9 @@ func (s seenPods) withoutFile(k KubeletFound, known map[string]string) []StaticP
 
 func anyRuns(s runtime.Sandbox) bool {
 	return slices.ContainsFunc(s.Containers, func(c runtime.Container) bool { return c.Running })
+}
+
+// NewStaticPodEnv is for the commands about static pods, whose kubelet may be anybody's.
+func NewStaticPodEnv(h *host.Host, facts host.Facts) *Env {
+	return &Env{Config: &config.Config{}, Host: h, Facts: facts, Report: func(Event) {}}
 }

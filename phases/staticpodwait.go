@@ -60,36 +60,52 @@ type staticPodWait struct {
 	apiError atomic.Value // error: why the API server could not be asked, the last time
 }
 
+// StaticPodError is of a static pod that does not run, or goes, as it should. Its file is
+// as it was wanted.
+type StaticPodError struct {
+	Name string // of the pod
+	What string // namespace/name
+	error
+}
+
+func (e *StaticPodError) Error() string { return fmt.Sprintf("static pod %s: %v", e.What, e.error) }
+
+// Unwrap gives the cause.
+func (e *StaticPodError) Unwrap() error { return e.error }
+
 // waitForStaticPod waits until the pod runs, and its mirror pod is ready where there is an
 // API server. One that does not answer holds nobody up: the pod runs without it.
-func (e *Env) waitForStaticPod(ctx context.Context, t target, before stale, wait PodWait) error {
+func (e *Env) waitForStaticPod(ctx context.Context, t target, before stale, timeout time.Duration) error {
 	w := &staticPodWait{env: e, target: t, stale: before, began: time.Now()}
-	err := w.wait(ctx, wait, health.Check{Name: t.name(), Probe: w.runs})
-	if err != nil {
-		return err
+	err := w.wait(ctx, timeout, w.runs)
+	if failed, ok := w.apiError.Load().(apiError); ok && failed.error != nil && err == nil {
+		e.warn("%s runs; its mirror pod could not be looked at: %v", t.name(), failed.error)
 	}
-	if err, ok := w.apiError.Load().(apiError); ok && err.error != nil {
-		e.warn("%s runs; its mirror pod could not be looked at: %v", t.name(), err.error)
-	}
-	return nil
+	return err
 }
 
 // apiError is an error, or none, of one type: what atomic.Value wants.
 type apiError struct{ error }
 
-func (e *Env) waitUntilGone(ctx context.Context, k KubeletFound, p StaticPod, wait PodWait) error {
-	t := target{kubelet: k, pod: p.podToWaitFor()}
+func (e *Env) waitUntilGone(ctx context.Context, t target, timeout time.Duration) error {
 	w := &staticPodWait{env: e, target: t, began: time.Now()}
-	return w.wait(ctx, wait, health.Check{Name: t.name(), Probe: w.gone})
+	return w.wait(ctx, timeout, w.gone)
 }
 
-func (w *staticPodWait) wait(ctx context.Context, wait PodWait, check health.Check) error {
-	ctx, cancel := context.WithTimeout(ctx, wait.Timeout)
+// wait does nothing on a machine that is only stood for: nothing runs there.
+func (w *staticPodWait) wait(ctx context.Context, timeout time.Duration, probe func(context.Context) error) error {
+	if !w.env.Host.Real() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	env := *w.env
-	env.watched, env.Began = w, cmp.Or(env.Began, w.began)
-	err := env.waitAndLook(ctx, []health.Check{check}, env.pending)
-	return hintAfter(err, "journalctl -u kubelet -n 50")
+	env.watched, env.Began = w, w.began
+	err := env.waitAndLook(ctx, []health.Check{{Name: w.target.name(), Probe: probe}}, env.pending)
+	if err == nil {
+		return nil
+	}
+	return &StaticPodError{w.target.pod.Name, w.target.name(), hintAfter(err, "journalctl -u kubelet -n 50")}
 }
 
 // runs says why the pod does not run yet, or is not ready.
