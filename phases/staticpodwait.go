@@ -38,6 +38,11 @@ func (t target) before(seen seenPods) stale {
 			s.uids = append(s.uids, sandbox.UID)
 		}
 	}
+	for i := range seen.mirrors { // of one that never got a sandbox
+		if p := &seen.mirrors[i]; isMirror(p) && p.Namespace+"/"+p.Name == t.key() {
+			s.uids = append(s.uids, p.Annotations[hashAnnotation])
+		}
+	}
 	s.after = relist + gracePeriod(t.old) + 5*time.Second
 	return s
 }
@@ -224,7 +229,7 @@ func (w *staticPodWait) gone(ctx context.Context) error {
 func (w *staticPodWait) settings() diagnose.Settings {
 	s := diagnose.Settings{
 		NodeName: w.target.kubelet.nodeName, StaticPodDir: w.target.kubelet.StaticPodPath, RuntimeEndpoint: w.target.kubelet.endpoint,
-		Pod: w.target.key(), Manifest: w.target.file,
+		Pod: w.target.key(), Manifest: w.target.file, Replaced: w.stale.uids,
 	}
 	for _, c := range slices.Concat(w.target.pod.Spec.InitContainers, w.target.pod.Spec.Containers) {
 		s.Components = append(s.Components, c.Name)

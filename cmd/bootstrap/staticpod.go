@@ -234,8 +234,8 @@ comes first here counts.
 Exit codes:
   0  done
   2  usage, no kubelet, or this kubelet reads no static pods from files`,
-		Example: `  bootstrap static-pod path
-  bootstrap static-pod path --output json`,
+		Example: `  sudo bootstrap static-pod path
+  sudo bootstrap static-pod path --output json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return usage(o.path(cmd)) },
 	}

@@ -81,7 +81,7 @@ func printStaticPods(w io.Writer, list phases.StaticPodList) error {
 		}
 		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s", fileColumn(p), name, orNone(shortHash(p.Hash)), p.State, p.Restarts, mirrorColumn(p.Mirror)))
 		if p.Problem != "" {
-			problems = append(problems, fmt.Sprintf("%s: %s\n", printable(strings.TrimPrefix(fileColumn(p), "-")+" "+name), shown(p.Problem)))
+			problems = append(problems, fmt.Sprintf("%s: %s\n", strings.Trim(fileColumn(p)+" "+name, "- "), shown(p.Problem)))
 		}
 	}
 	if err := writeTable(w, rows); err != nil || len(problems) == 0 {

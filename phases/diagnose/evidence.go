@@ -26,6 +26,7 @@ type Settings struct {
 	Components       []string // the static pods of this node, in the order they need each other
 	Pod              string   // namespace/name of a static pod of the user's, if it is that which is looked at: Components are then its containers
 	Manifest         string   // the file that Pod comes from
+	Replaced         []string // UIDs that Pod had by what stood in the file before
 	OwnNetwork       bool     // init brings the pod network
 }
 

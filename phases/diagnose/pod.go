@@ -170,7 +170,7 @@ func (e *Evidence) holds(f *syncFailure) bool {
 	uid := e.StaticPods[name]
 	f.static = namespace == "kube-system" && uid != "" && uid == f.uid && slices.Contains(e.Settings.Components, component)
 	if f.pod == e.Settings.Pod {
-		f.static = uid == "" || uid == f.uid
+		f.static = (uid == "" || uid == f.uid) && !slices.Contains(e.Settings.Replaced, f.uid)
 	}
 	addon := slices.ContainsFunc(addonPods, func(prefix string) bool { return strings.HasPrefix(f.pod, prefix) })
 	if !f.static && !addon {
