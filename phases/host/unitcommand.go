@@ -79,7 +79,7 @@ func (h *Host) readUnit(s *service, file string) error {
 	if err != nil {
 		return err
 	}
-	options, err := unit.Deserialize(bytes.NewReader(data))
+	options, err := unit.DeserializeOptions(bytes.NewReader(data))
 	if err != nil {
 		return err
 	}
