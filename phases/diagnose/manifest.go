@@ -67,7 +67,7 @@ func manifestRefused(e *Evidence) []Finding {
 	}
 	for _, l := range slices.Backward(e.Journal[kubeletUnit]) {
 		m := manifestRead.FindStringSubmatch(l.Text)
-		if m == nil || l.At.Before(e.Since) || !strings.Contains(unquoted(l.Text), `"`+e.Settings.Manifest+`"`) {
+		if m == nil || l.At.Before(e.Since) || !strings.Contains(strings.ReplaceAll(l.Text, `\`, ""), `"`+e.Settings.Manifest+`"`) {
 			continue
 		}
 		reason := strings.TrimPrefix(unquoted(m[1]), fmt.Sprintf("can't process config file %q: ", e.Settings.Manifest))

@@ -206,7 +206,7 @@ func (n *Node) checkEdits() {
 		}
 	}
 	before := n.mirror().Metadata.UID
-	n.must(patch(`{"metadata":{"annotations":{"kubernetes.io/config.hash":"x"}}}`))
+	n.must(n.Kubectl("patch", "pod", name, "-p", `{"metadata":{"annotations":{"kubernetes.io/config.hash":"x"}},"spec":{"containers":[{"name":"sleeper","image":"example.test/other:1"}]}}`))
 	n.isMirroredAnew(before)
 
 	before = n.mirror().Metadata.UID
