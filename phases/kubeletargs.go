@@ -57,8 +57,11 @@ func (l commandLine) path(name string) (told, bool) {
 }
 
 func absolute(path, dir string) string {
-	if path == "" || filepath.IsAbs(path) {
-		return path
+	switch {
+	case path == "":
+		return ""
+	case filepath.IsAbs(path):
+		return filepath.Clean(path)
 	}
 	return filepath.Join("/", dir, path)
 }

@@ -59,6 +59,9 @@ func FindKubelet(ctx context.Context, env *Env) (KubeletFound, error) {
 		k.Read = append(k.Read, d.file)
 	}
 	k.Warnings = env.changedSince(ctx, k)
+	if all := env.Host.Running("kubelet"); len(all) > 1 {
+		k.Warnings = append(k.Warnings, fmt.Sprintf("%d kubelets run: this is about the one with pid %d", len(all), k.PID))
+	}
 	return k, nil
 }
 

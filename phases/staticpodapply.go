@@ -222,7 +222,7 @@ func DeleteStaticPod(ctx context.Context, env *Env, namespace, name string, time
 	env = env.forPhase("static-pod")
 	p, list, err := FindStaticPod(ctx, env, namespace, name)
 	if err == nil {
-		err = p.checkDeletable()
+		err = errors.Join(p.checkDeletable(), list.checkSingle(p))
 	}
 	if err != nil {
 		return Handled{}, &RefusedError{err}
@@ -243,6 +243,16 @@ func (p *StaticPod) checkDeletable() error {
 		return withHint(fmt.Errorf("%s/%s is of the control plane: the cluster would end with it", p.Namespace, p.Name), "to remove the control plane: bootstrap reset")
 	case p.Source == "http":
 		return fmt.Errorf("%s/%s comes from a URL (staticPodURL), not from a file: it goes when the server serves it no more", p.Namespace, p.Name)
+	}
+	return nil
+}
+
+// checkSingle: with one of two files gone, the kubelet would run the pod of the other.
+func (l StaticPodList) checkSingle(p StaticPod) error {
+	for _, other := range l.Pods {
+		if other.manifest != nil && other.key() == p.key() && other.File != p.File {
+			return withHint(fmt.Errorf("%s and %s hold the pod %s/%s both", p.File, other.File, p.Namespace, p.Name), "remove one of them first: rm %s", other.File)
+		}
 	}
 	return nil
 }

@@ -121,7 +121,7 @@ func (w *staticPodWait) runs(ctx context.Context) error {
 	}
 	sandbox, err := w.current(all)
 	if err != nil {
-		return err
+		return w.orUnmet(ctx, err)
 	}
 	w.uid.Store(sandbox.UID)
 	if err := w.target.containersRun(sandbox, time.Now()); err != nil {
@@ -145,6 +145,17 @@ func (w *staticPodWait) current(all []runtime.Sandbox) (*runtime.Sandbox, error)
 		return old, nil // the kubelet sees no difference: what was changed is a default
 	}
 	return nil, errors.New("the pod of before is being stopped")
+}
+
+// orUnmet adds that the kubelet may never do what is waited for: until it has met its API
+// server once since it was started, it removes no pod, and so replaces none.
+func (w *staticPodWait) orUnmet(ctx context.Context, err error) error {
+	_, failed := w.env.nodePods(ctx, w.target.kubelet)
+	w.apiError.Store(apiError{failed})
+	if failed == nil || time.Since(w.began) < lookRarelyAfter {
+		return err
+	}
+	return fmt.Errorf("%w; a kubelet that has not met its API server since it was started removes no pod, and %w", err, failed)
 }
 
 // containersRun says which container does not run, or has run for less than counts as up.
@@ -214,7 +225,7 @@ func (w *staticPodWait) gone(ctx context.Context) error {
 	}
 	for _, s := range all {
 		if s.Namespace+"/"+s.Name == w.target.key() && (s.Ready || anyRuns(s)) {
-			return errors.New("its containers are being stopped")
+			return w.orUnmet(ctx, errors.New("its containers are being stopped"))
 		}
 	}
 	pods, err := w.env.nodePods(ctx, w.target.kubelet)

@@ -24,6 +24,7 @@ var (
 	cniInvalid  = regexp.MustCompile(`failed to load CNI config(?: list)? file.*`)
 	pullMayPass = regexp.MustCompile(`(?i)deadline exceeded|time(?:d )?out|429|too ?many ?requests|rate limit|connection reset|temporary|50[234] `)
 	// After each start, the kubelet makes no container before it has seen the Services.
+	notAdmitted   = regexp.MustCompile(`"Pod admission denied" podUID="([^"]+)" pod="([^"]+)" reason="([^"]*)" message="(.*?)"(?: operation=|\s*$)`)
 	kubeletBegins = regexp.MustCompile(`services have not yet been read at least once`)
 	mayPass       = regexp.MustCompile(`(?i)deadline exceeded|is reserved for|timed out|timeout|canceled|cache`)
 )
@@ -88,6 +89,13 @@ func podEntries() []Entry {
 			Remedy: "correct what it names: extraVolumes and extraEnvs in the config file, or the patch; then run bootstrap init again",
 			Mend:   "correct what it names in the manifest, and apply it again",
 			Cause:  containerNotCreated,
+		},
+		{
+			ID:     "pod-not-admitted",
+			Title:  "the kubelet does not admit a static pod",
+			Means:  "It holds the pod against what the machine has: processors and memory that are not requested yet, features, the pod's own wishes. One that is not admitted is not looked at again.",
+			Remedy: "change what it names in the manifest: resources.requests, most often; or stop other pods",
+			Cause:  podNotAdmitted,
 		},
 		{
 			ID:     "pod-not-created",
@@ -336,6 +344,18 @@ func containerNotCreated(e *Evidence) []Finding {
 		found.Level = Warning
 	}
 	return []Finding{found}
+}
+
+// podNotAdmitted is certain: the kubelet does not try again.
+func podNotAdmitted(e *Evidence) []Finding {
+	for _, l := range slices.Backward(e.Journal[kubeletUnit]) {
+		m := notAdmitted.FindStringSubmatch(l.Text)
+		if m == nil || m[2] != e.Settings.Pod || slices.Contains(e.Settings.Replaced, m[1]) || l.At.Before(e.Since) {
+			continue
+		}
+		return []Finding{{Level: Error, What: said(fmt.Sprintf("the kubelet does not admit %s: %s: %s", m[2], m[3], m[4])), See: kubeletLog, Excerpt: excerpt(l.Text)}}
+	}
+	return nil
 }
 
 // podNotCreated is never certain, as it is about what no other entry knows.

@@ -29,6 +29,7 @@ func ofWeb(line string) string {
 
 const (
 	refusedByWatch = `E1125 14:02:24.068184     129 file_linux.go:107] "Unable to process watch event" err="can't process config file \"/etc/kubernetes/manifests/web.yaml\": invalid pod: [spec.containers[0].livenessProbe: Required value: must specify a handler type]"`
+	denied         = `I1125 14:02:24.068184     129 allocation_manager.go:619] "Pod admission denied" podUID="uid-web" pod="shop/web-n1" reason="OutOfcpu" message="Node didn't have enough resource: cpu, requested: 1000000, used: 950, capacity: 2000" operation="add"`
 	refusedByList  = `E1125 14:02:24.068184     129 file.go:187] "Could not process manifest file" err="invalid pod: [spec.containers[0].livenessProbe: Required value: must specify a handler type]" path="/etc/kubernetes/manifests/web.yaml"`
 )
 
@@ -52,6 +53,8 @@ func TestUsersPod(t *testing.T) {
 		{"it ends again and again", usersContainer(3, Container{ExitCode: 3, Log: []string{"no luck"}}), "component-crashes", Error, []string{"web has ended 3 times", "exit code 3"}},
 		{"refused at once", usersPod(refusedByWatch), "manifest-refused", Error, []string{"web.yaml: invalid pod: [spec.containers[0].livenessProbe: Required value"}},
 		{"refused later", usersPod(refusedByList), "manifest-refused", Error, []string{"must specify a handler type"}},
+		{"not admitted", usersPod(denied), "pod-not-admitted", Error, []string{"shop/web-n1", "OutOfcpu: Node didn't have enough resource: cpu"}},
+		{"another pod is not admitted", usersPod(strings.ReplaceAll(denied, "shop/web", "shop/other")), "", "", nil},
 		{"another file is refused", other, "", "", nil},
 		{"it was refused before", before, "", "", nil},
 	} {

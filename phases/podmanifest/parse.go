@@ -34,7 +34,7 @@ var podFields string
 // run: all findings at once, each an error that begins with file and line.
 func Parse(file string, data []byte) (*corev1.Pod, error) {
 	if len(data) > MaxSize {
-		return nil, fmt.Errorf("%s: it has %d bytes, and a kubelet takes no more than %d", file, len(data), MaxSize)
+		return nil, fmt.Errorf("%s: it is longer than what a kubelet takes, %d bytes", file, MaxSize)
 	}
 	root, err := parse(data)
 	if err == nil {

@@ -266,6 +266,7 @@ var podFaults = []struct{ name, edit, id string }{
 	{"command", `s#imagePullPolicy#command: [/no/such]\n    imagePullPolicy#`, "image-cannot-run"},
 	{"folder", `s#^spec:#spec:\n  volumes: [{name: x, hostPath: {path: /srv/none, type: Directory}}]#`, "host-path-missing"},
 	{"user", `s#imagePullPolicy#securityContext: {runAsNonRoot: true, runAsUser: 0}\n    imagePullPolicy#`, "container-not-created"},
+	{"processors", `s#imagePullPolicy#resources: {requests: {cpu: 1000}}\n    imagePullPolicy#`, "pod-not-admitted"},
 	{"refused by the kubelet", `s#imagePullPolicy#livenessProbe: {}\n    imagePullPolicy#`, "manifest-refused"},
 }
 
