@@ -59,7 +59,7 @@ func (e *RefusedError) Unwrap() error { return e.error }
 // the pod runs. The same again changes nothing. What could not work is a *RefusedError.
 func ApplyStaticPod(ctx context.Context, env *Env, source PodSource, timeout time.Duration) (Handled, error) {
 	env = env.forPhase("static-pod")
-	t, before, err := env.judge(ctx, source)
+	t, err := env.judge(ctx, source)
 	if err != nil {
 		return Handled{}, &RefusedError{err}
 	}
@@ -70,25 +70,31 @@ func ApplyStaticPod(ctx context.Context, env *Env, source PodSource, timeout tim
 	for _, warning := range t.kubelet.Warnings {
 		env.warn("%s", warning)
 	}
+	before, err := env.replaced(t)
+	if err != nil {
+		return done, err
+	}
+	if done.Changed && t.says(t.old) {
+		before = stale{} // a comment, or the order of fields: the kubelet sees no difference
+	}
 	return done, env.waitForStaticPod(ctx, t, before, timeout)
 }
 
-// judge says where a manifest goes and what runs of it before, or why it can't go there.
-func (e *Env) judge(ctx context.Context, source PodSource) (target, stale, error) {
+// judge says where a manifest goes, or why it can't go there.
+func (e *Env) judge(ctx context.Context, source PodSource) (target, error) {
 	pod, err := podmanifest.Parse(source.name(), source.Data)
 	if err != nil {
-		return target{}, stale{}, err
+		return target{}, err
 	}
 	k, err := FindKubelet(ctx, e)
 	if err != nil {
-		return target{}, stale{}, err
+		return target{}, err
 	}
 	seen, err := e.seeStaticPods(ctx, k)
 	if err != nil {
-		return target{}, stale{}, err
+		return target{}, err
 	}
-	t, err := e.target(k, seen, pod, source)
-	return t, t.before(seen), err
+	return e.target(k, seen, pod, source)
 }
 
 // target is a static pod of the user's, and where it lies.
@@ -96,7 +102,8 @@ type target struct {
 	kubelet KubeletFound
 	file    string
 	pod     *corev1.Pod
-	old     *corev1.Pod // as the file has it now; nil without
+	old     *corev1.Pod // as the file has it before; nil without
+	uids    []string    // of the pod before
 }
 
 func (t target) name() string { return namespaceOf(t.pod) + "/" + t.pod.Name }
@@ -123,6 +130,9 @@ func (e *Env) target(k KubeletFound, seen seenPods, pod *corev1.Pod, source PodS
 	}
 	if err := e.chooseFile(&t, seen, source); err != nil {
 		return target{}, err
+	}
+	if !t.says(t.old) {
+		t.uids = seen.uidsOf(t.key())
 	}
 	return t, errors.Join(e.nameTaken(t, seen), e.portsTaken(t, seen))
 }
@@ -268,7 +278,11 @@ func WaitForStaticPod(ctx context.Context, env *Env, namespace, name string, tim
 		return Handled{}, &RefusedError{err}
 	}
 	t := target{kubelet: list.Kubelet, file: p.File, pod: p.podToWaitFor()}
-	return p.handled(), env.waitForStaticPod(ctx, t, stale{}, timeout)
+	before, err := env.replaced(t)
+	if err != nil {
+		return p.handled(), err
+	}
+	return p.handled(), env.waitForStaticPod(ctx, t, before, timeout)
 }
 
 // podToWaitFor is the manifest; of a pod from a URL only what the runtime has is known.

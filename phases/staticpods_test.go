@@ -163,33 +163,46 @@ func TestContainersRun(t *testing.T) {
 	}
 }
 
-// TestCurrent: after a change, what ran before does not count; unless it goes on long
-// after the kubelet must have seen the change, which then was none to it.
+// TestCurrent: after a change of the file, what was made before does not count; unless it
+// is there long after the kubelet must have seen the change, which then was none to it.
 func TestCurrent(t *testing.T) {
-	t0 := target{kubelet: KubeletFound{nodeName: "n1"}, pod: webPod(), old: webPod(func(p *corev1.Pod) { p.Labels["app"] = "old" })}
-	seen := seenPods{sandboxes: []runtime.Sandbox{webSandbox("h1", true, webRuns)}, mirrors: []corev1.Pod{webMirror(func(p *corev1.Pod) { p.Annotations[hashAnnotation] = "h0" })}}
-	before := t0.before(seen)
-	if diff := cmp.Diff([]string{"h1", "h0"}, before.uids); diff != "" {
-		t.Error(diff)
+	changed := time.Now()
+	made := func(uid string, after time.Duration) runtime.Sandbox {
+		s := webSandbox(uid, true, webRuns)
+		s.Created = changed.Add(after)
+		return s
 	}
-	w := &staticPodWait{target: t0, stale: before, began: time.Now()}
-	if _, err := w.current(seen.sandboxes); err == nil || !strings.Contains(err.Error(), "being stopped") {
-		t.Errorf("the pod before counts: %v", err)
+	w := &staticPodWait{target: target{kubelet: KubeletFound{nodeName: "n1"}, pod: webPod()}, stale: stale{since: changed, until: changed.Add(time.Minute)}}
+	for _, tt := range []struct {
+		name string
+		all  []runtime.Sandbox
+		at   time.Duration
+		want string // a UID, or a part of the reason
+	}{
+		{"nothing", nil, time.Second, "has made no pod of it yet"},
+		{"one before", []runtime.Sandbox{made("h1", -time.Hour)}, time.Second, "being stopped"},
+		{"one since", []runtime.Sandbox{made("h2", time.Second), made("h1", -time.Hour)}, 2 * time.Second, "h2"},
+		{"one before, that stays", []runtime.Sandbox{made("h1", -time.Hour)}, 2 * time.Minute, "h1"},
+	} {
+		s, err := w.current(tt.all, changed.Add(tt.at))
+		if err == nil && s.UID != tt.want || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, %v, want %s", tt.name, s, err, tt.want)
+		}
 	}
-	both := append([]runtime.Sandbox{webSandbox("h2", true)}, seen.sandboxes...)
-	if s, err := w.current(both); err != nil || s.UID != "h2" {
-		t.Errorf("%v, %v", s, err)
+}
+
+// TestSays: a Pod in other words is the same to the kubelet.
+func TestSays(t *testing.T) {
+	read := func(text string) *corev1.Pod {
+		pod, err := readPod([]byte("apiVersion: v1\nkind: Pod\nmetadata: {name: web}\n" + text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pod
 	}
-	w.began = time.Now().Add(-before.after - time.Second)
-	if s, err := w.current(seen.sandboxes); err != nil || s.UID != "h1" {
-		t.Errorf("a change that is none: %v, %v", s, err)
-	}
-	t0.old = webPod()
-	if same := t0.before(seen); len(same.uids) > 0 {
-		t.Errorf("the same content: %v", same)
-	}
-	if _, err := (&staticPodWait{target: t0}).current(nil); err == nil {
-		t.Error("nothing runs, and it counts")
+	one := target{pod: read("spec: {containers: [{name: web, image: x}]} # a comment")}
+	if !one.says(read("spec:\n  containers:\n  - image: x\n    name: web\n")) || one.says(read("spec: {containers: [{name: web, image: y}]}")) || one.says(nil) {
+		t.Error("what is the same is another, or what is another the same")
 	}
 }
 

@@ -20,35 +20,56 @@ import (
 // relist is how often a kubelet reads its folder, whatever it was told of changes.
 const relist = 20 * time.Second
 
-// stale is what runs of a pod whose file has just been replaced by another content.
+// stale tells what runs of a pod whose file has just been replaced. The kubelet alone knows
+// the hash of a content: it is of the pod with all defaults. But a sandbox is of the file
+// as it was when it was made; and one that is still there when the kubelet must have seen
+// the change is of the file as it is, whatever was changed in that.
 type stale struct {
-	uids  []string
-	after time.Duration // what is up for longer, is of the same content after all
+	since time.Time // when the file was changed; zero if there is none, or its Pod is as before
+	until time.Time
+	uids  []string // the pod's before, as far as they are known
 }
 
-// before is what runs of the pod now, if its file is about to say something else. The
-// kubelet alone knows the hash of a content: it is of the pod with all defaults.
-func (t target) before(seen seenPods) stale {
-	if t.old != nil && reflect.DeepEqual(plainJSON(t.old), plainJSON(t.pod)) {
-		return stale{}
+func (s stale) has(sandbox runtime.Sandbox, now time.Time) bool {
+	return sandbox.Created.Before(s.since) && now.Before(s.until)
+}
+
+// replaced is stale by the times of the target's file.
+func (e *Env) replaced(t target) (stale, error) {
+	if t.file == "" || !e.Host.Real() {
+		return stale{}, nil
 	}
-	var s stale
-	for _, sandbox := range seen.sandboxes {
-		if sandbox.Namespace+"/"+sandbox.Name == t.key() {
-			s.uids = append(s.uids, sandbox.UID)
+	since, err := e.Host.Changed(t.file)
+	grace := max(gracePeriod(t.old), gracePeriod(t.pod))
+	return stale{since: since, until: since.Add(relist + grace + 5*time.Second), uids: t.uids}, err
+}
+
+// says tells whether a file holds the same Pod, be it in other words.
+func (t target) says(other *corev1.Pod) bool {
+	return other != nil && reflect.DeepEqual(plainJSON(t.pod), plainJSON(other))
+}
+
+// uidsOf are those of a pod in the runtime and, of one that never got a sandbox, in the API.
+func (s seenPods) uidsOf(key string) []string {
+	var uids []string
+	for _, sandbox := range s.sandboxes {
+		if sandbox.Namespace+"/"+sandbox.Name == key {
+			uids = append(uids, sandbox.UID)
 		}
 	}
-	for i := range seen.mirrors { // of one that never got a sandbox
-		if p := &seen.mirrors[i]; isMirror(p) && p.Namespace+"/"+p.Name == t.key() {
-			s.uids = append(s.uids, p.Annotations[hashAnnotation])
+	for i := range s.mirrors {
+		if p := &s.mirrors[i]; isMirror(p) && p.Namespace+"/"+p.Name == key {
+			uids = append(uids, p.Annotations[hashAnnotation])
 		}
 	}
-	s.after = relist + gracePeriod(t.old) + 5*time.Second
-	return s
+	return uids
 }
 
 func gracePeriod(pod *corev1.Pod) time.Duration {
-	if pod == nil || pod.Spec.TerminationGracePeriodSeconds == nil {
+	switch {
+	case pod == nil:
+		return 0
+	case pod.Spec.TerminationGracePeriodSeconds == nil:
 		return corev1.DefaultTerminationGracePeriodSeconds * time.Second
 	}
 	return time.Duration(*pod.Spec.TerminationGracePeriodSeconds) * time.Second
@@ -119,7 +140,7 @@ func (w *staticPodWait) runs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	sandbox, err := w.current(all)
+	sandbox, err := w.current(all, time.Now())
 	if err != nil {
 		return w.orUnmet(ctx, err)
 	}
@@ -131,18 +152,14 @@ func (w *staticPodWait) runs(ctx context.Context) error {
 }
 
 // current is the sandbox of what the file says now.
-func (w *staticPodWait) current(all []runtime.Sandbox) (*runtime.Sandbox, error) {
-	isStale := func(s runtime.Sandbox) bool { return slices.Contains(w.stale.uids, s.UID) }
+func (w *staticPodWait) current(all []runtime.Sandbox, now time.Time) (*runtime.Sandbox, error) {
+	isStale := func(s runtime.Sandbox) bool { return w.stale.has(s, now) }
 	fresh := newestSandbox(slices.DeleteFunc(slices.Clone(all), isStale), w.target.key())
-	if fresh != nil {
-		return fresh, nil
-	}
-	old := newestSandbox(all, w.target.key())
 	switch {
-	case old == nil:
+	case fresh != nil:
+		return fresh, nil
+	case newestSandbox(all, w.target.key()) == nil:
 		return nil, errors.New("the kubelet has made no pod of it yet")
-	case old.Ready && time.Since(w.began) > w.stale.after:
-		return old, nil // the kubelet sees no difference: what was changed is a default
 	}
 	return nil, errors.New("the pod of before is being stopped")
 }
@@ -283,7 +300,7 @@ func (w *staticPodWait) podEvidence(ctx context.Context) (pods []diagnose.Pod, r
 		return nil, err.Error()
 	}
 	for _, s := range all {
-		if s.Namespace+"/"+s.Name == w.target.key() && !slices.Contains(w.stale.uids, s.UID) {
+		if s.Namespace+"/"+s.Name == w.target.key() && !w.stale.has(s, time.Now()) {
 			pods = append(pods, podOfSandbox(s))
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
@@ -124,6 +125,9 @@ func TestUnrecorded(t *testing.T) {
 		if err != nil || changed != want {
 			t.Fatalf("write %d: changed %v, %v", i, changed, err)
 		}
+	}
+	if at, err := h.Changed(file); err != nil || time.Since(at) > time.Minute {
+		t.Errorf("it was changed at %v, %v", at, err)
 	}
 	if names, _ := os.ReadDir(h.Path("/etc/manifests")); len(names) != 1 {
 		t.Errorf("left beside it: %v", names)

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // WriteUnrecorded is WriteFile for a file that is the user's own, such as the manifest of
@@ -57,4 +60,13 @@ func (h *Host) unrecorded(p place) (State, error) {
 		return State{}, fmt.Errorf("%s is a directory", p.path)
 	}
 	return now, err
+}
+
+// Changed is when a file was written, or came to its name.
+func (h *Host) Changed(path string) (time.Time, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(h.Path(path), &st); err != nil {
+		return time.Time{}, &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return time.Unix(st.Ctim.Unix()), nil
 }

@@ -108,6 +108,12 @@ func testRefusedManifests(n *Node) {
 			n.t.Errorf("%s: want\n%sgot %s", filepath.Base(file), want, r)
 		}
 	}
+	for port, holder := range map[string]string{"10250": "(kubelet)", "6443": "the static pod kube-apiserver"} {
+		n.Write("/root/bad/taken.yaml", fmt.Sprintf(sleeper, "example.test/x:1")+"    ports: [{containerPort: "+port+"}]\n")
+		if r := n.Bootstrap("static-pod", "apply", "-f", "/root/bad/taken.yaml"); r.Code != 2 || !r.Has("port "+port+"/TCP of this machine is taken by ") || !r.Has(holder) {
+			n.t.Errorf("port %s is taken: %s", port, r)
+		}
+	}
 	if now := n.MustSh(listing); now != before {
 		n.t.Errorf("the directory was\n%sand is\n%s", before, now)
 	}
