@@ -159,3 +159,33 @@ func TestUnrecordedIsNotOurs(t *testing.T) {
 		t.Error("a file of ours was removed")
 	}
 }
+
+// FuzzUnitCommand: whatever a unit and its environment file hold, they are read or refused.
+func FuzzUnitCommand(f *testing.F) {
+	f.Add("[Service]\nExecStart=/k $A '${A}' \\\n \"x\n", "A=\"1 2\" \\\n3\n#x\n")
+	f.Add("[Service]\nEnvironment=A=1 \"B=2\"\nExecStart=-/k $A$B $$\n", "=\n")
+	root := f.TempDir()
+	for _, dir := range []string{filepath.Dir(vendorUnit), "/etc"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			f.Fatal(err)
+		}
+	}
+	h, err := host.OpenPlan(root, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer h.Close()
+	f.Fuzz(func(t *testing.T, unit, environment string) {
+		for path, content := range map[string]string{vendorUnit: unit + "\nEnvironmentFile=/etc/env\n", "/etc/env": environment} {
+			if err := os.WriteFile(filepath.Join(root, path), []byte(content), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		words, err := h.UnitCommand("kubelet.service")
+		for _, w := range words {
+			if err == nil && w.From == "" && w.Text != "" {
+				t.Errorf("%q comes from nowhere", w.Text)
+			}
+		}
+	})
+}
