@@ -50,10 +50,12 @@ func (t target) handled() Handled {
 }
 
 // RefusedError is of a command that has changed nothing, and why.
-type RefusedError struct{ error }
+type RefusedError struct{ Err error }
+
+func (e *RefusedError) Error() string { return e.Err.Error() }
 
 // Unwrap gives the reason.
-func (e *RefusedError) Unwrap() error { return e.error }
+func (e *RefusedError) Unwrap() error { return e.Err }
 
 // ApplyStaticPod puts a manifest where the kubelet looks for static pods, and waits until
 // the pod runs. The same again changes nothing. What could not work is a *RefusedError.

@@ -89,15 +89,16 @@ type staticPodWait struct {
 // StaticPodError is of a static pod that does not run, or goes, as it should. Its file is
 // as it was wanted.
 type StaticPodError struct {
-	Name string // of the pod
-	What string // namespace/name
-	error
+	Namespace, Name string
+	Err             error
 }
 
-func (e *StaticPodError) Error() string { return fmt.Sprintf("static pod %s: %v", e.What, e.error) }
+func (e *StaticPodError) Error() string {
+	return fmt.Sprintf("static pod %s/%s: %v", e.Namespace, e.Name, e.Err)
+}
 
 // Unwrap gives the cause.
-func (e *StaticPodError) Unwrap() error { return e.error }
+func (e *StaticPodError) Unwrap() error { return e.Err }
 
 // waitForStaticPod waits until the pod runs, and its mirror pod is ready where there is an
 // API server. One that does not answer holds nobody up: the pod runs without it.
@@ -131,7 +132,7 @@ func (w *staticPodWait) wait(ctx context.Context, timeout time.Duration, probe f
 	if err == nil {
 		return nil
 	}
-	return &StaticPodError{w.target.pod.Name, w.target.name(), hintAfter(err, "journalctl -u kubelet -n 50")}
+	return &StaticPodError{namespaceOf(w.target.pod), w.target.pod.Name, hintAfter(err, "journalctl -u kubelet -n 50")}
 }
 
 // runs says why the pod does not run yet, or is not ready.

@@ -118,7 +118,7 @@ func printError(w io.Writer, err error) {
 		fmt.Fprintf(w, "bootstrap: more: bootstrap explain %s\n", cause.ID)
 	}
 	if pod := (*phases.StaticPodError)(nil); errors.As(err, &pod) {
-		fmt.Fprintf(w, "bootstrap: hint: wait on: bootstrap static-pod wait %[1]s; or take it away: bootstrap static-pod delete %[1]s\n", pod.Name)
+		fmt.Fprintf(w, "bootstrap: hint: wait on: bootstrap static-pod wait %[1]s -n %[2]s; or take it away: bootstrap static-pod delete %[1]s -n %[2]s\n", pod.Name, pod.Namespace)
 		return
 	}
 	if errors.As(err, new(*health.StalledError)) || errors.Is(err, context.Canceled) {
