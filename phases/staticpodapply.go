@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"bootstrap/phases/host"
 	"bootstrap/phases/locate"
 	"bootstrap/phases/podmanifest"
 )
@@ -76,6 +77,11 @@ func ApplyStaticPod(ctx context.Context, env *Env, source PodSource, timeout tim
 	if err != nil {
 		return done, err
 	}
+	if !done.Changed && t.edited != nil {
+		if err := env.undoEdit(ctx, t); err != nil {
+			return done, err
+		}
+	}
 	if done.Changed && t.says(t.old) {
 		before = stale{} // a comment, or the order of fields: the kubelet sees no difference
 	}
@@ -96,7 +102,37 @@ func (e *Env) judge(ctx context.Context, source PodSource) (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	return e.target(k, seen, pod, source)
+	t, err := e.target(k, seen, pod, source)
+	if err == nil {
+		t.edited = seen.editedMirror(t)
+	}
+	return t, err
+}
+
+// editedMirror is a mirror pod that somebody has changed through the API, nil without.
+func (s seenPods) editedMirror(t target) *corev1.Pod {
+	sandbox := newestSandbox(s.sandboxes, t.key())
+	for i := range s.mirrors {
+		p := &s.mirrors[i]
+		if sandbox == nil || !isMirror(p) || p.Namespace+"/"+p.Name != t.key() {
+			continue
+		}
+		if p.Annotations[hashAnnotation] != sandbox.UID || differs(t.pod, p) != "" {
+			return p
+		}
+	}
+	return nil
+}
+
+// undoEdit deletes a mirror pod as its kubelet, which makes it anew: of what is edited in
+// the API, it takes no notice by itself.
+func (e *Env) undoEdit(ctx context.Context, t target) error {
+	c, err := e.connectAs(t.kubelet)
+	if err != nil || c == nil {
+		return err
+	}
+	e.note("the mirror pod is not as the file has it: it is deleted, and the kubelet makes it anew")
+	return e.Host.Do(host.OpObject, host.Remove, "Pod "+t.key(), func() error { return c.DeletePod(ctx, t.edited) })
 }
 
 // target is a static pod of the user's, and where it lies.
@@ -106,6 +142,7 @@ type target struct {
 	pod     *corev1.Pod
 	old     *corev1.Pod // as the file has it before; nil without
 	uids    []string    // of the pod before
+	edited  *corev1.Pod // its mirror pod, if that is not of what the file says; else nil
 }
 
 func (t target) name() string { return namespaceOf(t.pod) + "/" + t.pod.Name }

@@ -57,7 +57,7 @@ func (p *StaticPod) compare(mirror *corev1.Pod) {
 		p.Problem = fmt.Sprintf("the mirror pod is of another content (hash %s)", p.Mirror.Hash)
 	case p.manifest != nil:
 		if field := differs(p.manifest, mirror); field != "" {
-			p.Problem = fmt.Sprintf("the mirror pod differs from the file: %s; once it is deleted, the kubelet makes it anew", field)
+			p.Problem = fmt.Sprintf("the mirror pod differs from the file: %s", field)
 		}
 	}
 }

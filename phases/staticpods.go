@@ -174,6 +174,21 @@ func (e *Env) allSandboxes(ctx context.Context, k KubeletFound) ([]runtime.Sandb
 // nodePods are the pods of this node in the API, asked as its kubelet; none where the
 // kubelet has no API server, or is not yet let in.
 func (e *Env) nodePods(ctx context.Context, k KubeletFound) ([]corev1.Pod, error) {
+	c, err := e.connectAs(k)
+	if err != nil || c == nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	pods, err := c.PodsOfNode(ctx, k.nodeName)
+	if err != nil {
+		return nil, fmt.Errorf("the API server does not tell: %w", err)
+	}
+	return pods, nil
+}
+
+// connectAs talks to the API server as the kubelet does; nil where it has none.
+func (e *Env) connectAs(k KubeletFound) (*cluster.Cluster, error) {
 	if k.kubeconfig == "" || !e.Host.Real() {
 		return nil, nil
 	}
@@ -188,13 +203,7 @@ func (e *Env) nodePods(ctx context.Context, k KubeletFound) ([]corev1.Pod, error
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", k.kubeconfig, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	pods, err := c.PodsOfNode(ctx, k.nodeName)
-	if err != nil {
-		return nil, fmt.Errorf("the API server does not tell: %w", err)
-	}
-	return pods, nil
+	return c, nil
 }
 
 // pods joins the three by the pods' names: first the files in their order, then what

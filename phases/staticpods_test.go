@@ -253,3 +253,24 @@ func TestTakenByAListener(t *testing.T) {
 		t.Errorf("its own port: %v", err)
 	}
 }
+
+// TestEditedMirror: what somebody changed through the API is seen, what is as it should is not.
+func TestEditedMirror(t *testing.T) {
+	runs := []runtime.Sandbox{webSandbox("h1", true, webRuns)}
+	for _, tt := range []struct {
+		name string
+		seen seenPods
+		want bool
+	}{
+		{"as the file has it", seenPods{sandboxes: runs, mirrors: []corev1.Pod{webMirror()}}, false},
+		{"another image", seenPods{sandboxes: runs, mirrors: []corev1.Pod{webMirror(func(p *corev1.Pod) { p.Spec.Containers[0].Image = "x" })}}, true},
+		{"another hash", seenPods{sandboxes: runs, mirrors: []corev1.Pod{webMirror(func(p *corev1.Pod) { p.Annotations[hashAnnotation] = "x" })}}, true},
+		{"nothing runs yet", seenPods{mirrors: []corev1.Pod{webMirror(func(p *corev1.Pod) { p.Labels["app"] = "x" })}}, false},
+		{"no mirror pod", seenPods{sandboxes: runs, mirrors: []corev1.Pod{webMirror(func(p *corev1.Pod) { p.Annotations = nil })}}, false},
+	} {
+		got := tt.seen.editedMirror(target{kubelet: KubeletFound{nodeName: "n1"}, pod: webPod()})
+		if (got != nil) != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}

@@ -70,7 +70,8 @@ containers are up for 3 s and, where the kubelet has an API server, the mirror p
 ready. If it does not come up, the cause is named, as by init.
 
 The file keeps its name; from standard input it is called NAME.yaml. A pod that is there
-by a file of that name is replaced if the content differs. The same again changes nothing.
+by a file of that name is replaced if the content differs. The same again changes nothing,
+save that a mirror pod which was edited through the API is made anew.
 
 Before anything is written, these are refused: what is no Pod, or not a valid one; what a
 static pod may not refer to (ServiceAccount, Secret, ConfigMap, claims); names and host

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -160,6 +161,19 @@ func (c *Cluster) PodsOfNode(ctx context.Context, node string) ([]corev1.Pod, er
 		return runtime.DefaultUnstructuredConverter.FromUnstructured(found.UnstructuredContent(), list)
 	})
 	return list.Items, err
+}
+
+// DeletePod deletes this very pod at once; none, or another of its name, is fine.
+func (c *Cluster) DeletePod(ctx context.Context, pod *corev1.Pod) error {
+	now := int64(0)
+	err := c.retry(ctx, func(ctx context.Context) error {
+		return c.dynamic.Resource(corev1.SchemeGroupVersion.WithResource("pods")).Namespace(pod.Namespace).
+			Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &now, Preconditions: &metav1.Preconditions{UID: &pod.UID}})
+	})
+	if err == nil || IsNotFound(err) || IsConflict(err) {
+		return nil
+	}
+	return fmt.Errorf("delete pod %s/%s: %w", pod.Namespace, pod.Name, err)
 }
 
 type objectKey struct{ namespace, name string }

@@ -5,6 +5,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func TestWorkload(t *testing.T) {
@@ -49,5 +52,29 @@ func TestPodsOfNode(t *testing.T) {
 	}
 	if want := "/api/v1/pods?fieldSelector=spec.nodeName%3Dn1"; s.requests[0].URL != want {
 		t.Errorf("%s, want %s", s.requests[0].URL, want)
+	}
+}
+
+// TestDeletePod deletes the pod that was seen, and no newer one of its name.
+func TestDeletePod(t *testing.T) {
+	code := http.StatusOK
+	c, s := connect(t, func(w http.ResponseWriter, _ *http.Request, _ []byte) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(code)
+		reason := map[int]string{http.StatusNotFound: "NotFound", http.StatusConflict: "Conflict", http.StatusForbidden: "Forbidden"}[code]
+		_ = json.NewEncoder(w).Encode(map[string]any{"apiVersion": "v1", "kind": "Status", "code": code, "reason": reason})
+	})
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-n1", UID: "u1"}}
+	for _, code = range []int{http.StatusOK, http.StatusNotFound, http.StatusConflict} {
+		if err := c.DeletePod(t.Context(), pod); err != nil {
+			t.Errorf("%d: %v", code, err)
+		}
+	}
+	code = http.StatusForbidden
+	if err := c.DeletePod(t.Context(), pod); err == nil || !strings.Contains(err.Error(), "delete pod shop/web-n1") {
+		t.Errorf("forbidden: %v", err)
+	}
+	if r := s.requests[0]; r.URL != "/api/v1/namespaces/shop/pods/web-n1" || !strings.Contains(r.Body, `"preconditions":{"uid":"u1"}`) {
+		t.Errorf("%+v", r)
 	}
 }
