@@ -2,6 +2,7 @@ package phases
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,10 +31,12 @@ func mirrorPodOf(pod *corev1.Pod) *MirrorPod {
 // mirrorReady says why a mirror pod is not ready, nil also for one that has done what it
 // was to do.
 func mirrorReady(pod *corev1.Pod) error {
-	if pod.Status.Phase == corev1.PodSucceeded {
+	switch {
+	case pod.DeletionTimestamp != nil:
+		return errors.New("the mirror pod is being deleted")
+	case pod.Status.Phase == corev1.PodSucceeded:
 		return nil
-	}
-	if pod.Status.Phase == corev1.PodFailed {
+	case pod.Status.Phase == corev1.PodFailed:
 		return fmt.Errorf("the mirror pod is failed: %s %s", pod.Status.Reason, pod.Status.Message)
 	}
 	for _, c := range pod.Status.ContainerStatuses {

@@ -274,3 +274,25 @@ func TestEditedMirror(t *testing.T) {
 		}
 	}
 }
+
+func TestMirrorReady(t *testing.T) {
+	waits := corev1.ContainerStatus{Name: "web", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull", Message: "no route"}}}
+	for _, tt := range []struct {
+		name string
+		edit func(*corev1.Pod)
+		want string // empty: it is ready
+	}{
+		{"it is", func(*corev1.Pod) {}, ""},
+		{"it has done its work", func(p *corev1.Pod) { p.Status = corev1.PodStatus{Phase: corev1.PodSucceeded} }, ""},
+		{"it is about to go", func(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: time.Now()} }, "is being deleted"},
+		{"it was not admitted", func(p *corev1.Pod) { p.Status = corev1.PodStatus{Phase: corev1.PodFailed, Reason: "OutOfcpu"} }, "is failed: OutOfcpu"},
+		{"a container waits", func(p *corev1.Pod) { p.Status.ContainerStatuses = []corev1.ContainerStatus{waits} }, "web: its container waits: ErrImagePull no route"},
+		{"nothing is known of it", func(p *corev1.Pod) { p.Status = corev1.PodStatus{Phase: corev1.PodPending} }, "is pending"},
+	} {
+		mirror := webMirror(tt.edit)
+		err := mirrorReady(&mirror)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}

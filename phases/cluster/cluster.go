@@ -163,12 +163,11 @@ func (c *Cluster) PodsOfNode(ctx context.Context, node string) ([]corev1.Pod, er
 	return list.Items, err
 }
 
-// DeletePod deletes this very pod at once; none, or another of its name, is fine.
+// DeletePod deletes this very pod; none, or another of its name, is fine.
 func (c *Cluster) DeletePod(ctx context.Context, pod *corev1.Pod) error {
-	now := int64(0)
 	err := c.retry(ctx, func(ctx context.Context) error {
 		return c.dynamic.Resource(corev1.SchemeGroupVersion.WithResource("pods")).Namespace(pod.Namespace).
-			Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &now, Preconditions: &metav1.Preconditions{UID: &pod.UID}})
+			Delete(ctx, pod.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}})
 	})
 	if err == nil || IsNotFound(err) || IsConflict(err) {
 		return nil

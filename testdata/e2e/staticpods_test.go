@@ -268,7 +268,7 @@ func testStaticPodDrift(n *Node) {
 var podFaults = []struct{ name, edit, id string }{
 	{"image", `s#image: .*#image: example.test/none:1#; s#Never#IfNotPresent#`, "image-missing"},
 	{"command", `s#imagePullPolicy#command: [/no/such]\n    imagePullPolicy#`, "image-cannot-run"},
-	{"folder", `s#^spec:#spec:\n  volumes: [{name: x, hostPath: {path: /srv/none, type: Directory}}]#`, "host-path-missing"},
+	{"folder", `s#^spec:#spec:\n  volumes: [{name: x, hostPath: {path: /srv/none, type: Directory}}]#; s#imagePullPolicy#volumeMounts: [{name: x, mountPath: /x}]\n    imagePullPolicy#`, "host-path-missing"},
 	{"user", `s#imagePullPolicy#securityContext: {runAsNonRoot: true, runAsUser: 0}\n    imagePullPolicy#`, "container-not-created"},
 	{"processors", `s#imagePullPolicy#resources: {requests: {cpu: 1000}}\n    imagePullPolicy#`, "pod-not-admitted"},
 	{"refused by the kubelet", `s#imagePullPolicy#livenessProbe: {}\n    imagePullPolicy#`, "manifest-refused"},
