@@ -282,7 +282,7 @@ func DeleteStaticPod(ctx context.Context, env *Env, namespace, name string, time
 			return done, err
 		}
 	}
-	return done, env.waitUntilGone(ctx, target{kubelet: list.Kubelet, pod: p.podToWaitFor()}, timeout)
+	return done, env.waitUntilGone(ctx, target{kubelet: list.Kubelet, pod: p.named()}, timeout)
 }
 
 // checkDeletable is nil also for a pod whose file is gone, of which something is left.
@@ -324,13 +324,19 @@ func WaitForStaticPod(ctx context.Context, env *Env, namespace, name string, tim
 	return p.handled(), env.waitForStaticPod(ctx, t, before, timeout)
 }
 
+// named is a Pod that is nothing but its name: how its containers end is of no interest.
+func (p *StaticPod) named() *corev1.Pod {
+	pod := &corev1.Pod{}
+	pod.Namespace, pod.Name = p.Namespace, p.Name
+	return pod
+}
+
 // podToWaitFor is the manifest; of a pod from a URL only what the runtime has is known.
 func (p *StaticPod) podToWaitFor() *corev1.Pod {
 	if p.manifest != nil {
 		return p.manifest
 	}
-	pod := &corev1.Pod{}
-	pod.Namespace, pod.Name = p.Namespace, p.Name
+	pod := p.named()
 	for _, c := range p.Containers {
 		pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: c.Name})
 	}
