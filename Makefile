@@ -9,7 +9,7 @@ LINT       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 export GOTOOLCHAIN := auto
 
 .PHONY: help needs build components rootfs bundle box try test test-all test-unit test-offline test-e2e \
-	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-faults all-healthy e2e-1.35 bench fuzz lint update clean
+	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy e2e-1.35 bench fuzz lint update clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -42,7 +42,7 @@ try: ## Boot a throw-away node, run bootstrap init in it, and show how to go on
 
 test: lint test-unit test-offline test-e2e ## Run the tests that every change must pass
 
-test-all: test all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-faults all-healthy fuzz ## Run everything, in some three hours
+test-all: test all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy fuzz ## Run everything, in some three hours
 
 test-unit: needs ## Run the tests that need no node
 	@scripts/ci/unit
@@ -81,6 +81,9 @@ all-faults: box ## Break nodes in every way of testdata/faults, and want the cau
 all-healthy: box ## Run init on 20 healthy nodes, half of them slow, and want no cause named
 	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestNoFalseAlarm$$|TestVerySlow$$' -args -all -name healthy
 
+all-static-pods: box ## Run users' static pods, on our kubelet and on others set up in every way
+	@go test -count=1 -timeout 30m -v ./testdata/e2e -run 'TestStaticPod' -args -all -name static-pods
+
 e2e-1.35: build components ## Run init, and what people do first, with Kubernetes 1.35
 	@RELEASE=1.35 scripts/components/build
 	@bin/bootstrap bundle build --from .cache/components-1.35 --output .cache/bundle-1.35.tar.zst
@@ -102,7 +105,7 @@ lint: needs ## Check format, vet, lint, shell scripts and go.mod
 update: needs ## Mend what lint finds, and write the golden files again
 	@go run $(LINT) fmt ./...
 	@go mod tidy
-	@go test ./cmd/bootstrap ./phases ./templates -update
+	@go test ./cmd/bootstrap ./phases ./phases/podmanifest ./templates -update
 
 clean: ## Remove the nodes and everything that was built
 	@scripts/node down --all

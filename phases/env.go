@@ -38,10 +38,11 @@ type Env struct {
 	Waits   time.Time // when waiting began: what was seen before may be mended. Zero while nothing waits
 	Built   time.Time // when this program's source was; no clock is before it. Zero if unknown
 
-	measures  bool          // the disk may be written to, although nothing is changed: preflight's purpose
-	awaited   []string      // the static pods that a wait is for; nil for all of this node
-	looks     *looks        // of the wait that goes on; nil outside of one
-	pause     time.Duration // between two rounds of a wait; zero for the usual
+	measures  bool           // the disk may be written to, although nothing is changed: preflight's purpose
+	awaited   []string       // the static pods that a wait is for; nil for all of this node
+	watched   *staticPodWait // the wait for a static pod of the user's; nil where the control plane is meant
+	looks     *looks         // of the wait that goes on; nil outside of one
+	pause     time.Duration  // between two rounds of a wait; zero for the usual
 	phase     string
 	firstWait *firstWait
 	clients   *clients

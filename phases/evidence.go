@@ -28,6 +28,11 @@ var daemons = []string{"containerd.service", "kubelet.service"}
 // since a moment. It changes nothing, and ends also where a disk hangs.
 func (e *Env) evidence(ctx context.Context, since time.Time) *diagnose.Evidence {
 	found := &diagnose.Evidence{Machine: diagnose.Machine{Settings: e.settings(), Now: time.Now()}, Since: since}
+	if e.watched != nil {
+		found.Waits, found.RuntimeError = e.Waits, "it, or a disk, does not answer"
+		gather(ctx, &found.Machine, e.looks.once(e.watched.parts(found)))
+		return found
+	}
 	found.Waits, found.Addons = e.Waits, e.phase == "wait-addons" || e.phase == "status"
 	found.RuntimeError = "it, or a disk, does not answer"
 	parts := e.evidenceParts(found)
@@ -92,6 +97,9 @@ func (e *Env) clusterParts(found *diagnose.Evidence) []part {
 
 // settings are what evidence is judged by.
 func (e *Env) settings() diagnose.Settings {
+	if e.watched != nil {
+		return e.watched.settings()
+	}
 	c := e.Config
 	components := e.awaited
 	if components == nil {

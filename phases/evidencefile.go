@@ -1,7 +1,6 @@
 package phases
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/podmanifest"
 )
 
 // beforeFiles are the phases in which this run may not yet have written again what is
@@ -66,16 +66,16 @@ func (e *Env) hasWritten(manifest string) bool {
 	return !slices.Contains(beforeFiles, e.phase)
 }
 
-// readManifest reads a Pod as the kubelet does, which passes over unknown fields.
 func readManifest(data []byte) (name string, ports []int, err error) {
-	pod, err := podIn(data)
+	pod, err := readPod(data)
 	if err != nil {
 		return "", nil, err
 	}
-	return fullName(pod), hostPorts(pod), nil
+	return fullName(pod), tcpPorts(pod), nil
 }
 
-func podIn(data []byte) (*corev1.Pod, error) {
+// readPod reads a Pod as the kubelet does, which passes over unknown fields.
+func readPod(data []byte) (*corev1.Pod, error) {
 	pod := &corev1.Pod{}
 	if err := yaml.Unmarshal(data, pod); err != nil {
 		return nil, err
@@ -99,20 +99,14 @@ func podLacks(pod *corev1.Pod) error {
 	return nil
 }
 
-func fullName(pod *corev1.Pod) string { return cmp.Or(pod.Namespace, "default") + "/" + pod.Name }
+func fullName(pod *corev1.Pod) string { return namespaceOf(pod) + "/" + pod.Name }
 
-// hostPorts are those that a pod declares on this machine.
-func hostPorts(pod *corev1.Pod) []int {
+// tcpPorts are those that a pod declares on this machine.
+func tcpPorts(pod *corev1.Pod) []int {
 	var ports []int
-	for _, c := range pod.Spec.Containers {
-		for _, p := range c.Ports {
-			port := int(p.HostPort)
-			if pod.Spec.HostNetwork {
-				port = int(p.ContainerPort)
-			}
-			if port != 0 && p.Protocol != corev1.ProtocolUDP {
-				ports = append(ports, port)
-			}
+	for _, p := range podmanifest.HostPorts(pod) {
+		if p.Protocol != corev1.ProtocolUDP {
+			ports = append(ports, p.Port)
 		}
 	}
 	return ports

@@ -44,7 +44,7 @@ func (e *Env) usedDisks() []diagnose.Disk {
 	if e.ownNetwork() {
 		all = append(all, diagnose.Disk{Path: cniPluginDir, Use: "CNI plugins", Programs: true})
 	}
-	if dir := e.Config.Etcd.DataDir; e.runsEtcd() {
+	if dir := e.Config.Etcd.DataDir; e.runsEtcd() && dir != "" {
 		data := diagnose.Disk{Path: dir, Use: "etcd's data", Daemon: "etcd"}
 		if !e.exists(dir + "/member") {
 			data.Needs = etcdToCome

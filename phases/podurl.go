@@ -113,7 +113,7 @@ func podsIn(data []byte) ([]corev1.Pod, error) {
 		}
 		return list.Items, nil
 	}
-	pod, err := podIn(data)
+	pod, err := readPod(data)
 	if err != nil {
 		return nil, err
 	}

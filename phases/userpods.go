@@ -40,7 +40,7 @@ func (e *Env) userPods() []wantedPod {
 		if err != nil {
 			continue
 		}
-		if pod, err := podIn(data); err == nil {
+		if pod, err := readPod(data); err == nil {
 			all = append(all, e.wanted(pod, m.Path))
 		}
 	}

@@ -56,6 +56,11 @@ func (e *Env) wait(ctx context.Context, checks []health.Check, report func([]hea
 	if e.Host.Plans() || !e.Host.Real() {
 		return e.waitPlainly(ctx, checks, report)
 	}
+	return e.waitAndLook(ctx, checks, report)
+}
+
+// waitAndLook waits, and looks for causes meanwhile.
+func (e *Env) waitAndLook(ctx context.Context, checks []health.Check, report func([]health.Pending)) error {
 	waiting, stop := context.WithCancel(ctx)
 	defer stop()
 	w := &watch{env: e.waitingSince(time.Now())}

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/locate"
 )
 
 func newExplainCommand() *cobra.Command {
@@ -110,7 +110,7 @@ func unknownID(id string, entries []diagnose.Entry) error {
 	for _, e := range entries {
 		known = append(known, e.ID)
 	}
-	return fmt.Errorf("nothing has the ID %q%s", id, config.DidYouMean(id, known))
+	return fmt.Errorf("nothing has the ID %q%s", id, locate.DidYouMean(id, known))
 }
 
 // causesObject is all of explain -o json.

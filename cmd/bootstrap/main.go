@@ -74,7 +74,7 @@ func exitCode(ctx context.Context, err error) int {
 	}
 	var usage *usageError
 	var preflight *phases.PreflightError
-	if errors.As(err, &usage) || errors.As(err, &preflight) {
+	if errors.As(err, &usage) || errors.As(err, &preflight) || errors.As(err, new(*phases.RefusedError)) {
 		return exitUsage
 	}
 	return exitFailed
@@ -116,6 +116,10 @@ func printError(w io.Writer, err error) {
 	}
 	if cause.ID != "" {
 		fmt.Fprintf(w, "bootstrap: more: bootstrap explain %s\n", cause.ID)
+	}
+	if pod := (*phases.StaticPodError)(nil); errors.As(err, &pod) {
+		fmt.Fprintf(w, "bootstrap: hint: wait on: bootstrap static-pod wait %[1]s -n %[2]s; or take it away: bootstrap static-pod delete %[1]s -n %[2]s\n", pod.Name, pod.Namespace)
+		return
 	}
 	if errors.As(err, new(*health.StalledError)) || errors.Is(err, context.Canceled) {
 		fmt.Fprintln(w, "bootstrap: hint: run the same command again to go on, or undo it: bootstrap reset")

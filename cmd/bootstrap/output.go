@@ -60,16 +60,17 @@ func isJSON(format string) (bool, error) {
 
 // result is the last line of -o json.
 type result struct {
-	Schema  string        `json:"schema"`
-	Event   string        `json:"event"` // result
-	OK      bool          `json:"ok"`
-	DryRun  bool          `json:"dryRun"`
-	Changes int           `json:"changes"`
-	Seconds float64       `json:"seconds"`
-	Phases  timings       `json:"phases,omitempty"`
-	Errors  []errorLine   `json:"errors,omitempty"`
-	Clean   *bool         `json:"clean,omitempty"` // of reset: nothing is left
-	Left    []phases.Left `json:"left,omitempty"`
+	Schema  string          `json:"schema"`
+	Event   string          `json:"event"` // result
+	OK      bool            `json:"ok"`
+	DryRun  bool            `json:"dryRun"`
+	Changes int             `json:"changes"`
+	Seconds float64         `json:"seconds"`
+	Phases  timings         `json:"phases,omitempty"`
+	Errors  []errorLine     `json:"errors,omitempty"`
+	Clean   *bool           `json:"clean,omitempty"` // of reset: nothing is left
+	Left    []phases.Left   `json:"left,omitempty"`
+	Pod     *phases.Handled `json:"pod,omitempty"` // of static-pod
 }
 
 type errorLine struct {
@@ -132,7 +133,7 @@ func (o *output) end(err error, r result) error {
 		_ = printJSON(os.Stdout, r)
 		return err
 	}
-	if err == nil && r.Clean == nil { // else the verdict has said it
+	if err == nil && r.Clean == nil && r.Pod == nil { // else it has been said
 		o.text.say(o.summary())
 	}
 	if o.timed {

@@ -34,8 +34,8 @@ from one file and without a network, and takes every trace of it away again. Wit
 	}
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(&helpError{err, c}) })
 	cmd.AddCommand(newPreflightCommand(), newInitCommand(), newResetCommand(), newLedgerCommand(), newConfigCommand(), newTokenCommand(), newKubeconfigCommand(),
-		newStatusCommand(), newPodsCommand(), newBundleCommand(), newCompletionCommand(), newVersionCommand(),
-		newExplainCommand(), newSupportCommand(), newOutputTopic(), newCausesTopic())
+		newStatusCommand(), newPodsCommand(), newStaticPodCommand(), newBundleCommand(), newCompletionCommand(), newVersionCommand(),
+		newExplainCommand(), newSupportCommand(), newOutputTopic(), newCausesTopic(), newStaticPodsTopic())
 	completeFlags(cmd)
 	cmd.CompletionOptions.DisableDefaultCmd = true // ours stands in its place
 	return cmd

@@ -193,6 +193,7 @@ func TestSchemaHoldsEveryField(t *testing.T) {
 		"Event": eventLine{}, "Result": result{}, "Ledger": ledgerObject{},
 		"Preflight": preflightObject{}, "Pods": podsObject{}, "Status": statusObject{}, "Tokens": tokenList{},
 		"Images": imagesObject{}, "Causes": causesObject{},
+		"Static pods": staticPodsObject{}, "Static pod": staticPodObject{}, "Static pod path": pathObject{},
 	} {
 		want := map[string]field{}
 		jsonFields("", reflect.TypeOf(value), want)

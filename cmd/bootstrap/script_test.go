@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 			"changes":    changes,
 			"secrets":    secrets,
 			"chown":      chown,
+			"refuses":    refuses,
 		},
 	})
 }
@@ -202,4 +203,28 @@ func chown(ts *testscript.TestScript, neg bool, args []string) {
 	uid, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	ts.Check(os.Lchown(ts.MkAbs(args[1]), uid, 0))
+}
+
+// refuses ROOT applies each bad manifest of testdata/staticpod, which must be refused with
+// exactly the findings in its "# want: " lines.
+func refuses(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: refuses ROOT")
+	}
+	files, err := filepath.Glob("../../testdata/staticpod/bad-*.yaml")
+	ts.Check(err)
+	if len(files) < 25 {
+		ts.Fatalf("only %d bad manifests", len(files))
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		ts.Check(err)
+		_, want, _ := strings.Cut(string(data), "# want: ")
+		want = "bootstrap: error: " + strings.ReplaceAll(want, "# want: ", "bootstrap: error: ")
+		ts.Check(os.WriteFile(ts.MkAbs("pod.yaml"), data, 0o600))
+		exits(ts, false, []string{"2", "bootstrap", "static-pod", "apply", "-f", "pod.yaml", "--root", args[0]})
+		if got := ts.ReadFile("stderr"); got != want {
+			ts.Fatalf("%s: got\n%swant\n%s", filepath.Base(file), got, want)
+		}
+	}
 }

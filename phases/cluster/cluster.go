@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -146,6 +147,32 @@ func (c *Cluster) Node(ctx context.Context, name string) (*corev1.Node, error) {
 func (c *Cluster) Pod(ctx context.Context, name string) (*corev1.Pod, error) {
 	pod := &corev1.Pod{}
 	return pod, c.get(ctx, corev1.SchemeGroupVersion.WithResource("pods"), objectKey{"kube-system", name}, pod)
+}
+
+// PodsOfNode lists the pods of all namespaces on a node. A kubelet may ask for its own.
+func (c *Cluster) PodsOfNode(ctx context.Context, node string) ([]corev1.Pod, error) {
+	list := &corev1.PodList{}
+	err := c.retry(ctx, func(ctx context.Context) error {
+		found, err := c.dynamic.Resource(corev1.SchemeGroupVersion.WithResource("pods")).
+			List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + node})
+		if err != nil {
+			return err
+		}
+		return runtime.DefaultUnstructuredConverter.FromUnstructured(found.UnstructuredContent(), list)
+	})
+	return list.Items, err
+}
+
+// DeletePod deletes this very pod; none, or another of its name, is fine.
+func (c *Cluster) DeletePod(ctx context.Context, pod *corev1.Pod) error {
+	err := c.retry(ctx, func(ctx context.Context) error {
+		return c.dynamic.Resource(corev1.SchemeGroupVersion.WithResource("pods")).Namespace(pod.Namespace).
+			Delete(ctx, pod.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}})
+	})
+	if err == nil || IsNotFound(err) || IsConflict(err) {
+		return nil
+	}
+	return fmt.Errorf("delete pod %s/%s: %w", pod.Namespace, pod.Name, err)
 }
 
 type objectKey struct{ namespace, name string }

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"bootstrap/phases/locate"
 )
 
 // The flags of the newest minor, one a line, made by scripts/components/flags.
@@ -46,7 +48,7 @@ func (b *builder) validateFlags(c *Config) {
 		for i, a := range part.args {
 			b.validateFlag(at(part.field, i), a)
 			if known != nil && flagName.MatchString(a.Name) && !slices.Contains(known, a.Name) {
-				b.bad(at(part.field, i)+".name", "%s of Kubernetes 1.%d has no flag %q%s", part.component, m.number, a.Name, DidYouMean(a.Name, known))
+				b.bad(at(part.field, i)+".name", "%s of Kubernetes 1.%d has no flag %q%s", part.component, m.number, a.Name, locate.DidYouMean(a.Name, known))
 			}
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"bootstrap/phases/locate"
 )
 
 const (
@@ -38,7 +40,7 @@ func (b *builder) validateGates(cl clusterConfiguration) {
 		on, field := cl.FeatureGates[gate], "featureGates."+gate
 		switch {
 		case !slices.Contains(known, gate):
-			b.bad(field, "kubeadm 1.%d has no such feature gate%s", m.number, DidYouMean(gate, known))
+			b.bad(field, "kubeadm 1.%d has no such feature gate%s", m.number, locate.DidYouMean(gate, known))
 		case gate == rootlessGate && on:
 			b.bad(field, "it is alpha, and bootstrap does not do it: the control plane runs as root in its containers")
 		case slices.Contains(m.gates, gate) && !on:

@@ -3,7 +3,6 @@ package config
 import (
 	_ "embed" // of the lists of fields
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,6 +13,8 @@ import (
 	kubeletv1beta1 "k8s.io/kubelet/config/v1beta1"
 	kjson "sigs.k8s.io/json"
 	sigsyaml "sigs.k8s.io/yaml"
+
+	"bootstrap/phases/locate"
 )
 
 // KubeletConfiguration and KubeProxyConfiguration are Kubernetes' own: their Go types
@@ -62,7 +63,7 @@ func (part document) fields(root *yaml.Node, known string, decode func([]byte) (
 		unknownFields, err := decode(alone)
 		for _, each := range append(unknownFields, err) {
 			if each != nil {
-				findings = append(findings, typeFinding(root, name, each, strings.Fields(known)))
+				findings = append(findings, locate.JSON(root, name, each, strings.Fields(known)))
 			}
 		}
 	}
@@ -70,34 +71,6 @@ func (part document) fields(root *yaml.Node, known string, decode func([]byte) (
 		return nil, &yaml.TypeError{Errors: findings}
 	}
 	return all, nil
-}
-
-// typeFinding is what the JSON library says about a top-level field, in the form of the YAML one's.
-func typeFinding(root *yaml.Node, name string, err error, known []string) string {
-	field, isUnknown := strings.CutPrefix(err.Error(), "unknown field ")
-	if isUnknown {
-		field = strings.Trim(field, `"`)
-		return fmt.Sprintf("line %d: %s", lineIn(root, field), unknown(field[strings.LastIndex(field, ".")+1:], known))
-	}
-	var wrong *json.UnmarshalTypeError
-	if !errors.As(err, &wrong) {
-		return fmt.Sprintf("line %d: %s: %v", lineIn(root, name), name, err)
-	}
-	field = name // of a type that reads itself, the library knows no field
-	if strings.HasPrefix(wrong.Field, name) {
-		field = wrong.Field
-	}
-	want := wanted(wrong.Type.Kind().String())
-	got, number, _ := strings.Cut(wrong.Value, " ")
-	if number != "" {
-		return fmt.Sprintf("line %d: %s: %s is no whole number in range", lineIn(root, field), field, number)
-	}
-	got = jsonNames[got]
-	return fmt.Sprintf("line %d: %s: want %s, not %s", lineIn(root, field), field, want, got)
-}
-
-var jsonNames = map[string]string{
-	"string": "text", "number": "a number", "bool": "true or false", "array": "a list", "object": "a mapping",
 }
 
 const staticPodDir = "/etc/kubernetes/manifests"
@@ -233,7 +206,7 @@ func drop(fields map[string]any, field string) {
 
 // badIn adds a finding about a field of Kubernetes' own documents.
 func (b *builder) badIn(kind, field, format string, args ...any) {
-	b.found(lineIn(b.docs.roots[kind], field), field+": "+fmt.Sprintf(format, args...))
+	b.found(locate.Line(b.docs.roots[kind], field), field+": "+fmt.Sprintf(format, args...))
 }
 
 // textOf is a field such as authorization.mode as text, a list with commas; empty without.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"bootstrap/phases/locate"
 )
 
 // Machine is what the host contributes where the file is silent.
@@ -77,7 +79,7 @@ func (b *builder) found(line int, text string) {
 	case line == 0:
 		b.errs = append(b.errs, errors.New(text))
 	case !slices.ContainsFunc(b.errs, func(err error) bool { return unread(err, line) }):
-		b.errs = append(b.errs, &finding{b.docs.name, line, text})
+		b.errs = append(b.errs, &locate.Finding{File: b.docs.name, Line: line, Text: text})
 	}
 }
 
@@ -186,8 +188,8 @@ func (b *builder) otherCommands(in initConfiguration) {
 
 // unread tells whether err is about a value at this line that could not be read.
 func unread(err error, line int) bool {
-	var f *readError
-	return errors.As(err, &f) && f.line == line
+	var f *locate.ReadError
+	return errors.As(err, &f) && f.Line == line
 }
 
 func (b *builder) address(given string) netip.Addr {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"bootstrap/phases/locate"
 )
 
 // The kinds of documents that init reads.
@@ -76,9 +78,9 @@ func read(name string, data []byte) (documents, []error) {
 		if err == nil {
 			err = d.add(root, part)
 		}
-		errs = append(errs, located(name, err)...)
+		errs = append(errs, locate.Errors(name, err, fieldNames())...)
 	}
-	return d, append(errs, located(name, d.moveTimeout())...)
+	return d, append(errs, locate.Errors(name, d.moveTimeout(), fieldNames())...)
 }
 
 // parse gives the document's root, nil if there is nothing but comments.
@@ -101,7 +103,7 @@ func (part document) parse() (*yaml.Node, error) {
 }
 
 func (d *documents) add(root *yaml.Node, part document) error {
-	kind := lookup(root, "kind")
+	kind := locate.Text(root, "kind")
 	if first := d.roots[kind]; first != nil {
 		return fmt.Errorf("line %d: a second %s, the first is at line %d", root.Line, kind, first.Line)
 	}
@@ -111,7 +113,7 @@ func (d *documents) add(root *yaml.Node, part document) error {
 }
 
 func (d *documents) decode(root *yaml.Node, part document) (err error) {
-	switch version, kind := lookup(root, "apiVersion"), lookup(root, "kind"); [2]string{version, kind} {
+	switch version, kind := locate.Text(root, "apiVersion"), locate.Text(root, "kind"); [2]string{version, kind} {
 	case [2]string{kubeadmV1beta4, initKind}:
 		return part.strict(&d.init)
 	case [2]string{kubeadmV1beta4, clusterKind}:
@@ -180,4 +182,14 @@ func split(data []byte) []document {
 		start = i + 1
 	}
 	return docs
+}
+
+// line finds a field of kubeadm's documents or ours, such as etcd.local.extraArgs[0].name,
+// or what is there of it; 0 when nothing is.
+func (d *documents) line(field string) int {
+	line := 0
+	for _, kind := range []string{initKind, clusterKind, boxKind} {
+		line = max(line, locate.Line(d.roots[kind], field))
+	}
+	return line
 }

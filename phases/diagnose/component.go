@@ -25,6 +25,7 @@ func componentEntries() []Entry {
 			Title:  "a component does not know a flag, or refuses its value",
 			Means:  "The program ends as soon as it has read its command line, and the kubelet starts it again and again.",
 			Remedy: "correct the flag where it was set: extraArgs in the config file, or a patch; then run bootstrap init again",
+			Mend:   "correct the flag in the manifest, and apply it again",
 			Cause: func(e *Evidence) []Finding {
 				return e.eachComponent(func(name string) *Finding { return e.flagRefused(name) })
 			},
@@ -34,6 +35,7 @@ func componentEntries() []Entry {
 			Title:  "a component refuses its settings or a file that they name",
 			Means:  "The program reads its command line and files, says what is wrong, and ends; the kubelet starts it again and again.",
 			Remedy: "correct what it names: extraArgs and extraVolumes in the config file, a patch, or the file itself; then run bootstrap init again",
+			Mend:   "correct what it names, in the manifest or in the file itself, and apply the manifest again",
 			Cause: func(e *Evidence) []Finding {
 				return e.eachComponent(func(name string) *Finding { return e.settingsRefused(name) })
 			},
@@ -111,7 +113,7 @@ func (e *Evidence) portHeld(name string) *Finding {
 // runs tells whether any try of a component is up, be it of a manifest of before.
 func (e *Evidence) runs(component string) bool {
 	for _, p := range e.Pods {
-		if p.Namespace == "kube-system" && slices.ContainsFunc(p.Containers, func(c Container) bool { return c.Name == component && c.Running }) {
+		if p.Namespace+"/"+p.Name == e.Settings.podOf(component) && slices.ContainsFunc(p.Containers, func(c Container) bool { return c.Name == component && c.Running }) {
 			return true
 		}
 	}
@@ -154,8 +156,12 @@ func (e *Evidence) crashes(name string) *Finding {
 	if c == nil || c.Attempt == 0 {
 		return nil // the first may have been too early
 	}
+	level := Warning
+	if e.Settings.Pod != "" && c.Attempt > 1 { // nothing of the control plane is about to come, for which it may wait
+		level = Error
+	}
 	return &Finding{
-		Level: Warning, What: fmt.Sprintf("%s has ended %d times, last with exit code %d", name, c.Attempt+1, c.ExitCode),
+		Level: level, What: fmt.Sprintf("%s has ended %d times, last with exit code %d", name, c.Attempt+1, c.ExitCode),
 		See: e.logCommand(name), Excerpt: excerpt(lastLines(c.Log, 3)...),
 	}
 }
@@ -177,7 +183,7 @@ func addonCrashes(e *Evidence) []Finding {
 
 // logCommand shows the logs of a component without the API server.
 func (e *Evidence) logCommand(name string) string {
-	return fmt.Sprintf("tail -n 20 /var/log/pods/kube-system_%s-%s_*/%s/*.log", name, e.Settings.NodeName, name)
+	return fmt.Sprintf("tail -n 20 /var/log/pods/%s_*/%s/*.log", strings.Replace(e.Settings.podOf(name), "/", "_", 1), name)
 }
 
 func firstOf(texts []string) string {

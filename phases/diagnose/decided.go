@@ -32,6 +32,7 @@ func decidedEntries() []Entry {
 			ID: "port-taken", Title: "a port of the control plane is taken",
 			Means:  "Another program listens there already; the component that needs the port would end and start again for ever.",
 			Remedy: "stop the program, or the cluster that it belongs to",
+			Mend:   "stop the program, or have the pod listen at another port",
 			Cause: func(e *Evidence) []Finding {
 				return e.eachComponent(func(name string) *Finding { return e.portHeld(name) })
 			},

@@ -5,6 +5,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"slices"
 )
 
@@ -25,6 +26,7 @@ type Entry struct {
 	Title  string // what it is, in one line
 	Means  string // what follows from it, and how it comes about
 	Remedy string // what to do, in general; a Finding is more precise
+	Mend   string // Remedy where it is a static pod of the user's; empty if that will do
 	Link   string // where more is written, if anywhere
 
 	Check func(*Machine) []Finding
@@ -104,6 +106,9 @@ func Causes(e *Evidence) []Finding {
 	var found []Finding
 	for _, entry := range Catalogue() {
 		if entry.Cause != nil {
+			if e.Settings.Pod != "" {
+				entry.Remedy = cmp.Or(entry.Mend, entry.Remedy)
+			}
 			found = append(found, entry.all(entry.Cause(e))...)
 		}
 	}

@@ -24,6 +24,9 @@ type Settings struct {
 	StaticPodDir     string
 	RuntimeEndpoint  string   // unix:///path
 	Components       []string // the static pods of this node, in the order they need each other
+	Pod              string   // namespace/name of a static pod of the user's, if it is that which is looked at: Components are then its containers
+	Manifest         string   // the file that Pod comes from
+	Replaced         []string // UIDs that Pod had by what stood in the file before
 	OwnNetwork       bool     // init brings the pod network
 	Standalone       bool     // there is no control plane, nor is there to be one
 	StaticPods       []string // namespace/name of those that are waited for, beside the components
@@ -170,7 +173,7 @@ func (e *Evidence) container(component string) *Container {
 func (e *Evidence) tries(component string) []Container {
 	var all []Container
 	for _, p := range e.Pods {
-		if p.Namespace != "kube-system" || p.Name != component+"-"+e.Settings.NodeName || e.outdated(p) {
+		if p.Namespace+"/"+p.Name != e.Settings.podOf(component) || e.outdated(p) {
 			continue
 		}
 		for _, c := range p.Containers {
@@ -186,7 +189,15 @@ func (e *Evidence) tries(component string) []Container {
 // outdated pods are of a manifest that has been replaced: what ailed them may be mended.
 func (e *Evidence) outdated(p Pod) bool {
 	uid := e.StaticPods[p.Name]
-	return uid != "" && p.Namespace == "kube-system" && p.UID != uid
+	return uid != "" && (e.Settings.Pod != "" || p.Namespace == "kube-system") && p.UID != uid
+}
+
+// podOf is namespace/name of the pod that a component's container is in.
+func (s Settings) podOf(component string) string {
+	if s.Pod != "" {
+		return s.Pod
+	}
+	return "kube-system/" + component + "-" + s.NodeName
 }
 
 // ended is the newest try that has failed, if the container does not run now or has

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -14,6 +15,14 @@ func manifestEntries() []Entry {
 			Means:  "The kubelet passes over a file that it can't read, and stops the pod that came from it before.",
 			Remedy: "mend the file; or, if it is one of bootstrap's, run bootstrap init: it writes it as the config has it",
 			Cause:  manifestInvalid,
+		},
+		{
+			ID:     "manifest-refused",
+			Title:  "the kubelet refuses a static pod's manifest",
+			Means:  "It reads the file and finds in it what a static pod can't have. A pod that came from the file before is stopped when the kubelet reads the folder the next time, after 20 s at most.",
+			Remedy: "mend the file",
+			Mend:   "mend what it names, and apply the manifest again",
+			Cause:  manifestRefused,
 		},
 		{
 			ID:     "manifest-gone",
@@ -46,6 +55,25 @@ func manifestInvalid(e *Evidence) []Finding {
 		found = append(found, f)
 	}
 	return found
+}
+
+// manifestRead is what the kubelet says of a file that it has read and does not take.
+var manifestRead = regexp.MustCompile(`"(?:Unable to process watch event|Could not process manifest file)" err="(.+?)"(?: path="([^"]+)")?\s*$`)
+
+// manifestRefused is asked only of the file that is waited for: what it says of it is the last.
+func manifestRefused(e *Evidence) []Finding {
+	if e.Settings.Manifest == "" {
+		return nil
+	}
+	for _, l := range slices.Backward(e.Journal[kubeletUnit]) {
+		m := manifestRead.FindStringSubmatch(l.Text)
+		if m == nil || l.At.Before(e.Since) || !strings.Contains(strings.ReplaceAll(l.Text, `\`, ""), `"`+e.Settings.Manifest+`"`) {
+			continue
+		}
+		reason := strings.TrimPrefix(unquoted(m[1]), fmt.Sprintf("can't process config file %q: ", e.Settings.Manifest))
+		return []Finding{{Level: Error, What: said(fmt.Sprintf("the kubelet refuses %s: %s", e.Settings.Manifest, reason)), See: kubeletLog, Excerpt: excerpt(l.Text)}}
+	}
+	return nil
 }
 
 // manifestGone: moved to another name in the folder, it still runs.

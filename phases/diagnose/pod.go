@@ -24,6 +24,7 @@ var (
 	cniInvalid  = regexp.MustCompile(`failed to load CNI config(?: list)? file.*`)
 	pullMayPass = regexp.MustCompile(`(?i)deadline exceeded|time(?:d )?out|429|too ?many ?requests|rate limit|connection reset|temporary|50[234] `)
 	// After each start, the kubelet makes no container before it has seen the Services.
+	notAdmitted   = regexp.MustCompile(`"Pod admission denied" podUID="([^"]+)" pod="([^"]+)" reason="([^"]*)" message="(.*?)"(?: operation=|\s*$)`)
 	kubeletBegins = regexp.MustCompile(`services have not yet been read at least once`)
 	mayPass       = regexp.MustCompile(`(?i)deadline exceeded|is reserved for|timed out|timeout|canceled|cache`)
 )
@@ -43,6 +44,7 @@ func podEntries() []Entry {
 			Title:  "the image of a container is missing and could not be pulled",
 			Means:  "It was removed since it was imported, or never was here, and its registry could not be reached or has no such image.",
 			Remedy: "run bootstrap init again: it imports the images of the bundle; without a bundle, see that the registry can be reached",
+			Mend:   "correct the image's name in the manifest, see that its registry can be reached, or import the image: ctr -n k8s.io images import FILE",
 			Cause:  imageMissing,
 		},
 		{
@@ -50,6 +52,7 @@ func podEntries() []Entry {
 			Title:  "the program in a container's image can't be run",
 			Means:  "The image is of another processor, or damaged, or has no such program. The kubelet tries again and again.",
 			Remedy: "remove the image (ctr -n k8s.io images rm IMAGE) and run bootstrap init again; if it is your own, build it for this machine's processor",
+			Mend:   "correct the command in the manifest, or build the image for this machine's processor",
 			Cause: func(e *Evidence) []Finding {
 				return e.endedComponents(e.imageCannotRun)
 			},
@@ -59,6 +62,7 @@ func podEntries() []Entry {
 			Title:  "a container was killed for want of memory",
 			Means:  "It took more than its memory limit, or the machine had none left; the kernel then kills its largest process.",
 			Remedy: "raise or take away its limit (a patch sets it); if it has none, the machine needs more memory: 1700 MiB at least",
+			Mend:   "raise or take away resources.limits.memory in the manifest; if it has none, the machine needs more memory",
 			Cause: func(e *Evidence) []Finding {
 				return e.endedComponents(e.oomKilled)
 			},
@@ -68,6 +72,7 @@ func podEntries() []Entry {
 			Title:  "a path of this machine that a pod mounts is missing",
 			Means:  "The pod's manifest wants a folder or file of the machine, and says of which type. The kubelet starts no container before it is there.",
 			Remedy: "create it; or correct extraVolumes in the config file, or the patch, and run bootstrap init again",
+			Mend:   "create it; or correct hostPath in the manifest, or its type (DirectoryOrCreate makes the folder)",
 			Cause:  hostPathMissing,
 		},
 		{
@@ -82,7 +87,15 @@ func podEntries() []Entry {
 			Title:  "a container can't be made as its manifest wants it",
 			Means:  "The kubelet or the runtime refuses a setting of the container, or something that it needs on this machine is missing.",
 			Remedy: "correct what it names: extraVolumes and extraEnvs in the config file, or the patch; then run bootstrap init again",
+			Mend:   "correct what it names in the manifest, and apply it again",
 			Cause:  containerNotCreated,
+		},
+		{
+			ID:     "pod-not-admitted",
+			Title:  "the kubelet does not admit a static pod",
+			Means:  "It holds the pod against what the machine has: processors and memory that are not requested yet, features, the pod's own wishes. One that is not admitted is not looked at again.",
+			Remedy: "change what it names in the manifest: resources.requests, most often; or stop other pods",
+			Cause:  podNotAdmitted,
 		},
 		{
 			ID:     "pod-not-created",
@@ -135,9 +148,21 @@ func parseSyncFailure(l Line) (syncFailure, bool) {
 		return f, true
 	}
 	if m := mountFailed.FindStringSubmatch(l.Text); m != nil {
-		return syncFailure{kind: "MountVolume", message: m[4], pod: "kube-system/" + m[2], uid: m[3], line: l.Text, at: l.At}, true
+		return syncFailure{kind: "MountVolume", message: m[4], pod: m[2], uid: m[3], line: l.Text, at: l.At}, true
 	}
 	return syncFailure{}, false
+}
+
+// place gives the failure of a volume, in which the kubelet leaves it out, the pod's namespace.
+func (f *syncFailure) place(s Settings) {
+	if strings.Contains(f.pod, "/") {
+		return
+	}
+	namespace := "kube-system"
+	if of, name, ok := strings.Cut(s.Pod, "/"); ok && name == f.pod {
+		namespace = of
+	}
+	f.pod = namespace + "/" + f.pod
 }
 
 // addonPods begin with these names. Their failures are not certain: init may be about
@@ -147,11 +172,15 @@ var addonPods = []string{"kube-system/kube-proxy-", "kube-system/kube-flannel-ds
 // holds tells whether a failure is of a pod that init waits for, in its present form,
 // and nothing of the pod has come up since.
 func (e *Evidence) holds(f *syncFailure) bool {
+	f.place(e.Settings)
 	namespace, name, _ := strings.Cut(f.pod, "/")
 	component := strings.TrimSuffix(name, "-"+e.Settings.NodeName)
 	uid := e.StaticPods[name]
 	f.static = namespace == "kube-system" && uid != "" && uid == f.uid && slices.Contains(e.Settings.Components, component) ||
 		slices.Contains(e.Settings.StaticPods, f.pod)
+	if f.pod == e.Settings.Pod {
+		f.static = (uid == "" || uid == f.uid) && !slices.Contains(e.Settings.Replaced, f.uid)
+	}
 	addon := slices.ContainsFunc(addonPods, func(prefix string) bool { return strings.HasPrefix(f.pod, prefix) })
 	if !f.static && !addon {
 		return false
@@ -316,6 +345,18 @@ func containerNotCreated(e *Evidence) []Finding {
 		found.Level = Warning
 	}
 	return []Finding{found}
+}
+
+// podNotAdmitted is certain: the kubelet does not try again.
+func podNotAdmitted(e *Evidence) []Finding {
+	for _, l := range slices.Backward(e.Journal[kubeletUnit]) {
+		m := notAdmitted.FindStringSubmatch(l.Text)
+		if m == nil || m[2] != e.Settings.Pod || slices.Contains(e.Settings.Replaced, m[1]) || l.At.Before(e.Since) {
+			continue
+		}
+		return []Finding{{Level: Error, What: said(fmt.Sprintf("the kubelet does not admit %s: %s: %s", m[2], m[3], m[4])), See: kubeletLog, Excerpt: excerpt(l.Text)}}
+	}
+	return nil
 }
 
 // podNotCreated is never certain, as it is about what no other entry knows.

@@ -99,9 +99,9 @@ func (r *Record) changesUnits() bool {
 	return r.Op == OpEnabled || (r.Op == OpFile && slices.ContainsFunc(unitDirs, inDir))
 }
 
+// unitDirs are where unit files lie: of two with one name, the first counts.
 var unitDirs = []string{
-	"/etc/systemd/system", "/run/systemd/system", "/lib/systemd/system",
-	"/usr/lib/systemd/system", "/usr/local/lib/systemd/system",
+	"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system",
 }
 
 // above yields path and every directory above it, save the root.

@@ -115,7 +115,7 @@ func (h *Host) EnableUnit(ctx context.Context, name string) (changed bool, err e
 // unless one of files, which it reads when it starts, was written since: then it is
 // restarted.
 func (h *Host) StartUnit(ctx context.Context, name string, files ...string) (changed bool, err error) {
-	now, err := h.readUnit(ctx, name)
+	now, err := h.freshUnit(ctx, name)
 	if err != nil {
 		return false, err
 	}
@@ -128,9 +128,9 @@ func (h *Host) StartUnit(ctx context.Context, name string, files ...string) (cha
 	return false, h.ledger.settle(key{OpActive, name})
 }
 
-// readUnit has systemd read the unit's files if it must, and gives its state. To read all
+// freshUnit has systemd read the unit's files if it must, and gives its state. To read all
 // units anew takes it 100 ms; one that is new it reads when it is first asked for it.
-func (h *Host) readUnit(ctx context.Context, name string) (UnitState, error) {
+func (h *Host) freshUnit(ctx context.Context, name string) (UnitState, error) {
 	now, err := h.UnitState(ctx, name)
 	if err != nil || !h.ledger.isStale() || now.Load == "loaded" && !now.Outdated {
 		return now, err
@@ -155,7 +155,7 @@ func (h *Host) Started(name string) error {
 
 // RestartUnit stops a unit if it runs, starts it and waits until it runs.
 func (h *Host) RestartUnit(ctx context.Context, name string) error {
-	if _, err := h.readUnit(ctx, name); err != nil {
+	if _, err := h.freshUnit(ctx, name); err != nil {
 		return err
 	}
 	return h.runUnit(ctx, name, Restart)

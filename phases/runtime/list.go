@@ -20,7 +20,7 @@ type Sandbox struct {
 	Name       string
 	Created    time.Time
 	Ready      bool
-	Source     string // where the kubelet has it from: file, http or api; empty of another's
+	Source     string // where the kubelet has the pod from: file, http, api; empty if it was made by another
 	Containers []Container
 }
 

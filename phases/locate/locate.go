@@ -1,7 +1,10 @@
-package config
+// Package locate says where in a YAML file something is wrong: file, line, field, and
+// the nearest name that is known. It must not know what the file is for.
+package locate
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -20,21 +23,21 @@ var (
 	wrongType    = regexp.MustCompile(`(?s)^cannot unmarshal (\S+)(?: .*)? into (\S+)`)
 )
 
-// finding is one thing that is wrong, and where.
-type finding struct {
-	name string
-	line int
-	text string
+// Finding is one thing that is wrong, and where.
+type Finding struct {
+	File string
+	Line int
+	Text string
 }
 
-func (f *finding) Error() string { return fmt.Sprintf("%s:%d: %s", f.name, f.line, f.text) }
+func (f *Finding) Error() string { return fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Text) }
 
-// readError is a finding of the YAML library: the value could not be read.
-type readError struct{ finding }
+// ReadError is a finding of the YAML library: the value could not be read.
+type ReadError struct{ Finding }
 
-// located turns what the YAML library says into one error per finding, each
-// beginning with file and line.
-func located(name string, err error) []error {
+// Errors turns what the YAML library says into one error per finding, each beginning
+// with file and line. known are the fields that a typo may stand for.
+func Errors(file string, err error, known []string) []error {
 	if err == nil {
 		return nil
 	}
@@ -44,28 +47,28 @@ func located(name string, err error) []error {
 	}
 	var errs []error
 	for _, m := range messages {
-		errs = append(errs, locate(name, m))
+		errs = append(errs, one(file, m, known))
 	}
 	return errs
 }
 
-func locate(name, message string) error {
+func one(file, message string, known []string) error {
 	message = shownValue.ReplaceAllString(message, "")
 	m := lineOf.FindStringSubmatch(message)
 	if m == nil {
-		return fmt.Errorf("%s: %s", name, strings.TrimPrefix(message, "yaml: "))
+		return fmt.Errorf("%s: %s", file, strings.TrimPrefix(message, "yaml: "))
 	}
 	line, _ := strconv.Atoi(m[1]) // digits, by the pattern
-	return &readError{finding{name, line, plain(m[2])}}
+	return &ReadError{Finding{file, line, plain(m[2], known)}}
 }
 
 // plain says in the words of a config file what the library says in those of Go.
-func plain(message string) string {
+func plain(message string, known []string) string {
 	if m := wrongType.FindStringSubmatch(message); m != nil {
 		return fmt.Sprintf("want %s, not %s", wanted(m[2]), cmp.Or(kindNames[m[1]], m[1]))
 	}
 	if m := unknownField.FindStringSubmatch(message); m != nil {
-		return unknown(m[1], fieldNames())
+		return unknown(m[1], known)
 	}
 	return message
 }
@@ -131,20 +134,10 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// line finds a field of kubeadm's documents or ours, such as etcd.local.extraArgs[0].name,
-// or what is there of it; 0 when nothing is.
-func (d *documents) line(field string) int {
+// Line is the line of a field in a document, or of what is there of it.
+func Line(n *yaml.Node, field string) int {
 	line := 0
-	for _, kind := range []string{initKind, clusterKind, boxKind} {
-		line = max(line, lineIn(d.roots[kind], field))
-	}
-	return line
-}
-
-// lineIn is the line of a field in a document, or of what is there of it.
-func lineIn(n *yaml.Node, field string) int {
-	line := 0
-	for _, step := range strings.FieldsFunc(field, func(r rune) bool { return strings.ContainsRune(".[]", r) }) {
+	for _, step := range steps(field) {
 		if n == nil {
 			break
 		}
@@ -155,6 +148,22 @@ func lineIn(n *yaml.Node, field string) int {
 		line, n = key.Line, value
 	}
 	return line
+}
+
+// Node is what stands at a field of a document, nil if nothing does.
+func Node(n *yaml.Node, field string) *yaml.Node {
+	for _, step := range steps(field) {
+		if n == nil {
+			return nil
+		}
+		_, n = child(n, step)
+	}
+	return n
+}
+
+// steps are the names and indices of a field such as spec.containers[0].name.
+func steps(field string) []string {
+	return strings.FieldsFunc(field, func(r rune) bool { return strings.ContainsRune(".[]", r) })
 }
 
 // child is the entry of a mapping or list, and where it is written.
@@ -188,8 +197,8 @@ func sortedChild(n *yaml.Node, index int) (key, value *yaml.Node) {
 	return keys[index], keys[index]
 }
 
-// lookup is the text of a top-level field.
-func lookup(root *yaml.Node, field string) string {
+// Text is the text of a top-level field.
+func Text(root *yaml.Node, field string) string {
 	if root == nil {
 		return ""
 	}
@@ -197,4 +206,33 @@ func lookup(root *yaml.Node, field string) string {
 		return value.Value
 	}
 	return ""
+}
+
+// JSON is what the JSON library says about a field, or of what is below it, in the form
+// of the YAML one's.
+func JSON(root *yaml.Node, name string, err error, known []string) string {
+	field, isUnknown := strings.CutPrefix(err.Error(), "unknown field ")
+	if isUnknown {
+		field = strings.Trim(field, `"`)
+		return fmt.Sprintf("line %d: %s", Line(root, field), unknown(field[strings.LastIndex(field, ".")+1:], known))
+	}
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return fmt.Sprintf("line %d: %s: %v", Line(root, name), name, err)
+	}
+	field = name // of a type that reads itself, the library knows no field
+	if strings.HasPrefix(wrong.Field, name) {
+		field = wrong.Field
+	}
+	want := wanted(wrong.Type.Kind().String())
+	got, number, _ := strings.Cut(wrong.Value, " ")
+	if number != "" {
+		return fmt.Sprintf("line %d: %s: %s is no whole number in range", Line(root, field), field, number)
+	}
+	got = jsonNames[got]
+	return fmt.Sprintf("line %d: %s: want %s, not %s", Line(root, field), field, want, got)
+}
+
+var jsonNames = map[string]string{
+	"string": "text", "number": "a number", "bool": "true or false", "array": "a list", "object": "a mapping",
 }

@@ -1,0 +1,67 @@
+package diagnose
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// usersPod is a machine with a static pod of a user's, whose kubelet has said these lines.
+func usersPod(texts ...string) *Evidence {
+	e := podsFail(texts...)
+	e.Settings.Pod, e.Settings.Manifest, e.Settings.Components = "shop/web-n1", "/etc/kubernetes/manifests/web.yaml", []string{"web"}
+	e.StaticPods = map[string]string{"web-n1": ""} // nothing of it has come up, so its UID is not known
+	return e
+}
+
+// usersContainer is one whose container has ended so many times.
+func usersContainer(times int, c Container) *Evidence {
+	e := usersPod()
+	c.Name, c.Image, c.Exited, c.Attempt = "web", "registry.example/web:1", true, times-1
+	c.Started, c.Finished = lookedAt.Add(-4*time.Second), lookedAt.Add(-3*time.Second)
+	e.Pods = []Pod{{Namespace: "shop", Name: "web-n1", UID: "uid-web", Ready: true, Created: lookedAt.Add(-9 * time.Second), Containers: []Container{c}}}
+	return e
+}
+
+func ofWeb(line string) string {
+	return strings.NewReplacer("kube-system/etcd-n1", "shop/web-n1", "etcd-n1", "web-n1", "uid-etcd", "uid-web", `\"etcd\"`, `\"web\"`).Replace(line)
+}
+
+const (
+	refusedByWatch = `E1125 14:02:24.068184     129 file_linux.go:107] "Unable to process watch event" err="can't process config file \"/etc/kubernetes/manifests/web.yaml\": invalid pod: [spec.containers[0].livenessProbe: Required value: must specify a handler type]"`
+	denied         = `I1125 14:02:24.068184     129 allocation_manager.go:619] "Pod admission denied" podUID="uid-web" pod="shop/web-n1" reason="OutOfcpu" message="Node didn't have enough resource: cpu, requested: 1000000, used: 950, capacity: 2000" operation="add"`
+	refusedByList  = `E1125 14:02:24.068184     129 file.go:187] "Could not process manifest file" err="invalid pod: [spec.containers[0].livenessProbe: Required value: must specify a handler type]" path="/etc/kubernetes/manifests/web.yaml"`
+)
+
+// TestUsersPod: causes are found for a user's static pod as for one of the control plane,
+// with the remedy for a manifest.
+func TestUsersPod(t *testing.T) {
+	pathTwice := usersPod(ofWeb(noPath))
+	pathTwice.Journal[kubeletUnit] = append(logged(2*time.Second, ofWeb(noPath)), pathTwice.Journal[kubeletUnit]...)
+	replaced := usersPod(ofWeb(etcdContainer("ErrImagePull", pullRefused)))
+	replaced.Settings.Replaced = []string{"uid-web"}
+	other := usersPod(strings.ReplaceAll(refusedByWatch, "web.yaml", "other.yaml"))
+	before := usersPod(refusedByWatch)
+	before.Since = lookedAt
+	for _, c := range []causeTest{
+		{"image", usersPod(ofWeb(etcdContainer("ErrImagePull", pullRefused))), "image-missing", Error, []string{"shop/web-n1", "registry.example/x:1"}},
+		{"image, of the content before", replaced, "", "", nil},
+		{"image, of another pod", usersPod(etcdContainer("ErrImagePull", pullRefused)), "", "", nil},
+		{"path", pathTwice, "host-path-missing", Error, []string{"/srv/missing", "shop/web-n1"}},
+		{"a flag", usersContainer(1, Container{ExitCode: 2, Log: []string{"flag provided but not defined: -frob"}}), "component-bad-flag", Error, []string{"web refuses its flag -frob"}},
+		{"it ends, the second time", usersContainer(2, Container{ExitCode: 3, Log: []string{"no luck"}}), "component-crashes", Warning, []string{"web has ended 2 times"}},
+		{"it ends again and again", usersContainer(3, Container{ExitCode: 3, Log: []string{"no luck"}}), "component-crashes", Error, []string{"web has ended 3 times", "exit code 3"}},
+		{"refused at once", usersPod(refusedByWatch), "manifest-refused", Error, []string{"web.yaml: invalid pod: [spec.containers[0].livenessProbe: Required value"}},
+		{"refused later", usersPod(refusedByList), "manifest-refused", Error, []string{"must specify a handler type"}},
+		{"not admitted", usersPod(denied), "pod-not-admitted", Error, []string{"shop/web-n1", "OutOfcpu: Node didn't have enough resource: cpu"}},
+		{"another pod is not admitted", usersPod(strings.ReplaceAll(denied, "shop/web", "shop/other")), "", "", nil},
+		{"another file is refused", other, "", "", nil},
+		{"it was refused before", before, "", "", nil},
+	} {
+		t.Run(c.name, c.run)
+	}
+	found, ok := First(Causes(usersPod(ofWeb(etcdContainer("ErrImagePull", pullRefused)))))
+	if !ok || !strings.Contains(found.Remedy, "in the manifest") {
+		t.Errorf("its remedy: %+v", found)
+	}
+}

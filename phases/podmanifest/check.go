@@ -1,0 +1,226 @@
+package podmanifest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"bootstrap/phases/locate"
+)
+
+// check gathers what is wrong with a Pod. Its rules are those that people run into, of
+// ValidatePodCreate and HasAPIObjectReference in k8s.io/kubernetes, which is no library:
+// what they let pass and the kubelet refuses, its log says.
+type check struct {
+	file string
+	root *yaml.Node
+	errs []*locate.Finding
+}
+
+// err is all findings in the order of the file.
+func (c *check) err() error {
+	slices.SortStableFunc(c.errs, func(a, b *locate.Finding) int {
+		return cmp.Or(a.Line-b.Line, cmp.Compare(a.Text, b.Text))
+	})
+	var all []error
+	for _, each := range c.errs {
+		all = append(all, each)
+	}
+	return errors.Join(all...)
+}
+
+func (c *check) bad(field, format string, args ...any) {
+	text := field + ": " + fmt.Sprintf(format, args...)
+	c.errs = append(c.errs, &locate.Finding{File: c.file, Line: max(c.root.Line, locate.Line(c.root, field)), Text: text})
+}
+
+// refuse is bad where the field is there.
+func (c *check) refuse(there bool, field, why string) {
+	if there {
+		c.bad(field, "%s", why)
+	}
+}
+
+func (c *check) pod(pod *corev1.Pod) {
+	c.metadata(pod)
+	c.scheduling(pod)
+	c.references(pod)
+	c.volumes(pod.Spec.Volumes)
+	c.containers(pod)
+	c.ports(pod)
+	c.oneOf("spec.restartPolicy", string(pod.Spec.RestartPolicy), "Always", "OnFailure", "Never")
+	c.oneOf("spec.dnsPolicy", string(pod.Spec.DNSPolicy), "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+	c.refuse(len(pod.Spec.EphemeralContainers) > 0, "spec.ephemeralContainers", "they are added to a pod that runs, through the API (kubectl debug); no pod begins with them")
+}
+
+func (c *check) metadata(pod *corev1.Pod) {
+	switch {
+	case pod.Name == "" && pod.GenerateName != "":
+		c.bad("metadata.generateName", "only an API server makes up a name: give metadata.name")
+	case pod.Name == "":
+		c.bad("metadata.name", "it is missing")
+	default:
+		c.valid("metadata.name", pod.Name, validation.IsDNS1123Subdomain)
+	}
+	if pod.Namespace != "" {
+		c.valid("metadata.namespace", pod.Namespace, validation.IsDNS1123Label)
+	}
+	c.refuse(pod.UID != "", "metadata.uid", "leave it out: the kubelet tells by it whether the content is another, and makes it of the content itself")
+	c.refuse(len(pod.Finalizers) > 0, "metadata.finalizers", "leave them out: the kubelet could not replace or remove the mirror pod")
+	for key, value := range pod.Labels {
+		c.valid("metadata.labels."+key, key, validation.IsQualifiedName)
+		c.valid("metadata.labels."+key, value, validation.IsValidLabelValue)
+	}
+	for key := range pod.Annotations {
+		c.valid("metadata.annotations."+key, strings.ToLower(key), validation.IsQualifiedName)
+		c.refuse(strings.HasPrefix(key, "kubernetes.io/config."), "metadata.annotations."+key, "the kubelet alone sets it, to tell static pods and mirror pods from others")
+	}
+}
+
+// scheduling: nobody chooses a node for a static pod.
+func (c *check) scheduling(pod *corev1.Pod) {
+	s := pod.Spec
+	for _, f := range []struct {
+		there bool
+		field string
+	}{
+		{s.NodeName != "", "nodeName"},
+		{len(s.NodeSelector) > 0, "nodeSelector"},
+		{s.Affinity != nil, "affinity"},
+		{len(s.TopologySpreadConstraints) > 0, "topologySpreadConstraints"},
+		{len(s.SchedulingGates) > 0, "schedulingGates"},
+	} {
+		c.refuse(f.there, "spec."+f.field, "leave it out: no scheduler places a static pod, it runs on the machine where its file lies")
+	}
+}
+
+// valid takes what a function of the API's own validation says.
+func (c *check) valid(field, value string, judge func(string) []string) {
+	for _, problem := range judge(value) {
+		c.bad(field, "%q is not valid: %s", value, problem)
+	}
+}
+
+// oneOf lets pass what is not set: it has a default.
+func (c *check) oneOf(field, value string, words ...string) {
+	if value != "" && !slices.Contains(words, value) {
+		c.bad(field, "%q is unknown, want %s%s", value, strings.Join(words, ", "), locate.DidYouMean(value, words))
+	}
+}
+
+// container is one of a Pod's, and where it stands.
+type container struct {
+	corev1.Container
+	field string
+}
+
+func containersOf(pod *corev1.Pod) []container {
+	var all []container
+	for i, each := range pod.Spec.InitContainers {
+		all = append(all, container{each, fmt.Sprintf("spec.initContainers[%d]", i)})
+	}
+	for i, each := range pod.Spec.Containers {
+		all = append(all, container{each, fmt.Sprintf("spec.containers[%d]", i)})
+	}
+	return all
+}
+
+func (c *check) containers(pod *corev1.Pod) {
+	c.refuse(len(pod.Spec.Containers) == 0, "spec.containers", "it is missing: a pod has at least one container")
+	volumes, names := map[string]bool{}, map[string]bool{}
+	for _, v := range pod.Spec.Volumes {
+		volumes[v.Name] = true
+	}
+	for _, each := range containersOf(pod) {
+		c.name(each.field+".name", each.Name, names)
+		c.image(each)
+		c.mounts(each, volumes)
+		c.resources(each)
+		for i, env := range each.Env {
+			c.refuse(env.Name == "", fmt.Sprintf("%s.env[%d]", each.field, i), "its name is missing")
+		}
+	}
+}
+
+// name wants a DNS label that no other of its kind has.
+func (c *check) name(field, name string, taken map[string]bool) {
+	switch {
+	case name == "":
+		c.bad(field, "it is missing")
+	case taken[name]:
+		c.bad(field, "%q is taken by another", name)
+	default:
+		c.valid(field, name, validation.IsDNS1123Label)
+	}
+	taken[name] = true
+}
+
+func (c *check) image(each container) {
+	switch {
+	case each.Image == "":
+		c.bad(each.field+".image", "it is missing")
+	case strings.ContainsAny(each.Image, " \t\n"):
+		c.bad(each.field+".image", "%q is no name of an image: it has spaces", each.Image)
+	}
+	c.oneOf(each.field+".imagePullPolicy", string(each.ImagePullPolicy), "Always", "IfNotPresent", "Never")
+}
+
+func (c *check) mounts(each container, volumes map[string]bool) {
+	for i, m := range each.VolumeMounts {
+		field := fmt.Sprintf("%s.volumeMounts[%d]", each.field, i)
+		c.refuse(!volumes[m.Name], field+".name", fmt.Sprintf("spec.volumes has no volume %q", m.Name))
+		c.refuse(m.MountPath == "", field+".mountPath", "it is missing")
+	}
+}
+
+// resources: a quantity as such was looked at before.
+func (c *check) resources(each container) {
+	for name, request := range each.Resources.Requests {
+		limit, limited := each.Resources.Limits[name]
+		if limited && request.Cmp(limit) > 0 {
+			c.bad(each.field+".resources.requests."+string(name), "%s is more than the limit, %s", request.String(), limit.String())
+		}
+	}
+}
+
+// badQuantities finds, and takes out, what is no quantity: the type itself would only say
+// that somewhere there is one.
+func badQuantities(root *yaml.Node, all map[string]any) []string {
+	var found []string
+	spec, _ := all["spec"].(map[string]any)
+	for _, list := range []string{"initContainers", "containers"} {
+		entries, _ := spec[list].([]any)
+		for i, entry := range entries {
+			for _, kind := range []string{"limits", "requests"} {
+				found = append(found, quantitiesIn(root, entry, fmt.Sprintf("spec.%s[%d].resources", list, i), kind)...)
+			}
+		}
+	}
+	return found
+}
+
+func quantitiesIn(root *yaml.Node, entry any, field, kind string) []string {
+	container, _ := entry.(map[string]any)
+	resources, _ := container["resources"].(map[string]any)
+	amounts, _ := resources[kind].(map[string]any)
+	var found []string
+	for name, amount := range amounts {
+		at := field + "." + kind + "." + name
+		quantity, err := resource.ParseQuantity(fmt.Sprint(amount))
+		switch {
+		case err != nil:
+			found = append(found, fmt.Sprintf("line %d: %s: %q is no quantity such as 500m or 64Mi", locate.Line(root, at), at, fmt.Sprint(amount)))
+			delete(amounts, name)
+		case quantity.Sign() < 0:
+			found = append(found, fmt.Sprintf("line %d: %s: %v is less than nothing", locate.Line(root, at), at, amount))
+		}
+	}
+	return found
+}

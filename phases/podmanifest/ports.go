@@ -1,0 +1,73 @@
+package podmanifest
+
+import (
+	"cmp"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// HostPort is a port of the machine that a pod takes.
+type HostPort struct {
+	Port     int
+	Protocol corev1.Protocol
+	IP       string // empty: all addresses
+	Field    string // of the manifest
+}
+
+func (p HostPort) String() string { return fmt.Sprintf("%d/%s", p.Port, p.Protocol) }
+
+// Meets tells whether two pods can't have both: they want the same port at an address
+// that is the same, or all.
+func (p HostPort) Meets(other HostPort) bool {
+	return p.Port == other.Port && p.Protocol == other.Protocol && (p.all() || other.all() || p.IP == other.IP)
+}
+
+func (p HostPort) all() bool { return p.IP == "" || p.IP == "0.0.0.0" || p.IP == "::" }
+
+// HostPorts are those that a pod declares. With hostNetwork each port is one, declared or
+// not; what is not declared, only the program knows.
+func HostPorts(pod *corev1.Pod) []HostPort {
+	var ports []HostPort
+	for _, each := range containersOf(pod) {
+		for i, p := range each.Ports {
+			number := p.HostPort
+			if pod.Spec.HostNetwork {
+				number = p.ContainerPort
+			}
+			if number != 0 {
+				ports = append(ports, HostPort{int(number), cmp.Or(p.Protocol, corev1.ProtocolTCP), p.HostIP, fmt.Sprintf("%s.ports[%d]", each.field, i)})
+			}
+		}
+	}
+	return ports
+}
+
+func (c *check) ports(pod *corev1.Pod) {
+	for _, each := range containersOf(pod) {
+		for i, p := range each.Ports {
+			field := fmt.Sprintf("%s.ports[%d]", each.field, i)
+			c.oneOf(field+".protocol", string(p.Protocol), "TCP", "UDP", "SCTP")
+			c.refuse(p.ContainerPort == 0, field+".containerPort", "it is missing")
+			c.port(field+".containerPort", p.ContainerPort)
+			c.port(field+".hostPort", p.HostPort)
+			if pod.Spec.HostNetwork && p.HostPort != 0 && p.HostPort != p.ContainerPort {
+				c.bad(field+".hostPort", "with hostNetwork: true it is the containerPort, %d, or left out", p.ContainerPort)
+			}
+		}
+	}
+	all := HostPorts(pod)
+	for i, p := range all {
+		for _, before := range all[:i] {
+			if p.Meets(before) {
+				c.bad(p.Field, "port %s of this machine is taken by %s", p, before.Field)
+			}
+		}
+	}
+}
+
+func (c *check) port(field string, number int32) {
+	if number < 0 || number > 65535 {
+		c.bad(field, "%d is no port: want 1 to 65535", number)
+	}
+}
