@@ -327,7 +327,7 @@ func (n *Node) standaloneBroken() {
 		n.t.Errorf("status: %s", r)
 	}
 	n.Write(podFolder+"/gone.yaml", strings.Replace(webPod("gone", "x", 8092), `":8080"`, `"nowhere"`, 1))
-	if r := n.Bootstrap("init", "--standalone", "--timeout", "10s"); r.Code != 1 || !r.Has("exit code 1") || !r.Has("missing port in address") {
+	if r := n.Bootstrap("init", "--standalone", "--timeout", "30s"); r.Code != 1 || !r.Has("exit code 1") || !r.Has("missing port in address") {
 		n.t.Errorf("a server that ends: %s", r)
 	}
 	n.MustExec("rm", podFolder+"/gone.yaml")
