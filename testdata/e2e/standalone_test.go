@@ -368,5 +368,6 @@ func (n *Node) leavesManifests(before survey) {
 	n.MustBootstrap("init", "--standalone") // and with it, the pod
 	n.serves(8088, "one")
 	n.MustReset("/root/bootstrap", "--static-pods")
+	n.MustExec("rmdir", podFolder, "/etc/kubernetes") // the user's since the reset before
 	n.SameSurvey("after reset", before)
 }
