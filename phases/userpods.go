@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -71,12 +72,14 @@ func containerOf(pod runtime.Sandbox, name string) error {
 	if i < 0 {
 		return fmt.Errorf("no container of %s yet", name)
 	}
-	return startedOnce(&pod.Containers[i], name)
+	return staysUp(&pod.Containers[i], name)
 }
 
-// startedOnce: what has done its work has run.
-func startedOnce(c *runtime.Container, name string) error {
+// staysUp: what has done its work is up too. What has only just begun may be about to end.
+func staysUp(c *runtime.Container, name string) error {
 	switch {
+	case c.Running && time.Since(c.Started) < steady:
+		return fmt.Errorf("container of %s runs, watched until it has run for %s", name, steady)
 	case c.Running, c.Exited && c.ExitCode == 0:
 		return nil
 	case !c.Exited:
