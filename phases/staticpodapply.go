@@ -198,7 +198,10 @@ func (e *Env) chooseFile(t *target, seen seenPods, source PodSource) error {
 		return nil
 	}
 	i := slices.IndexFunc(seen.files, func(f podFile) bool { return f.path == t.file })
-	if i >= 0 && (seen.files[i].ours || seen.files[i].pod != nil) {
+	if i >= 0 && seen.files[i].ours {
+		return withHint(fmt.Errorf("%s is of the control plane that bootstrap made", t.file), "call your file otherwise")
+	}
+	if i >= 0 && seen.files[i].pod != nil {
 		return withHint(fmt.Errorf("%s holds another pod, %s", t.file, seen.files[i].pod.Name), "call your file otherwise; or remove that pod first: bootstrap static-pod delete %s", seen.files[i].pod.Name)
 	}
 	return nil
