@@ -257,7 +257,8 @@ type pathObject struct {
 	Warnings   []string `json:"warnings,omitempty"`
 }
 
-func (o staticPodOptions) path(cmd *cobra.Command) error {
+// look opens this machine to read only.
+func (o staticPodOptions) look(do func(env *phases.Env, asJSON bool) error) error {
 	asJSON, err := isJSON(o.output)
 	if err != nil {
 		return err
@@ -267,18 +268,24 @@ func (o staticPodOptions) path(cmd *cobra.Command) error {
 		return err
 	}
 	defer env.Host.Close()
-	k, err := phases.FindKubelet(cmd.Context(), env)
-	if err != nil {
-		return err
-	}
-	if asJSON {
+	return do(env, asJSON)
+}
+
+func (o staticPodOptions) path(cmd *cobra.Command) error {
+	return o.look(func(env *phases.Env, asJSON bool) error {
+		k, err := phases.FindKubelet(cmd.Context(), env)
+		if err != nil {
+			return err
+		}
+		if !asJSON {
+			return errors.Join(printPath(cmd, k), k.CheckPath())
+		}
 		err = printJSON(cmd.OutOrStdout(), pathObject{
 			Schema: outputVersion, Path: k.StaticPodPath, From: k.From, Overridden: k.Overridden,
 			Kubelet: k.What, Running: k.Running, Read: k.Read, Warnings: k.Warnings,
 		})
 		return errors.Join(err, k.CheckPath())
-	}
-	return errors.Join(printPath(cmd, k), k.CheckPath())
+	})
 }
 
 // printPath puts the path alone on standard output, for scripts.

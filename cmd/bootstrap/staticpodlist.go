@@ -44,27 +44,24 @@ type staticPodsObject struct {
 }
 
 func (o staticPodOptions) list(cmd *cobra.Command) error {
-	asJSON, err := isJSON(o.output)
-	if err != nil {
-		return err
+	return o.look(func(env *phases.Env, asJSON bool) error {
+		list, err := phases.StaticPods(cmd.Context(), env)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			pods := append([]phases.StaticPod{}, list.Pods...)
+			return printJSON(cmd.OutOrStdout(), staticPodsObject{outputVersion, list.Kubelet.StaticPodPath, pods, list.Notes})
+		}
+		printNotes(cmd.ErrOrStderr(), list.Notes)
+		return printStaticPods(cmd.OutOrStdout(), list)
+	})
+}
+
+func printNotes(w io.Writer, notes []string) {
+	for _, note := range notes {
+		fmt.Fprintf(w, "note: %s\n", shown(note))
 	}
-	env, err := o.env(true)
-	if err != nil {
-		return err
-	}
-	defer env.Host.Close()
-	list, err := phases.StaticPods(cmd.Context(), env)
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		pods := append([]phases.StaticPod{}, list.Pods...)
-		return printJSON(cmd.OutOrStdout(), staticPodsObject{outputVersion, list.Kubelet.StaticPodPath, pods, list.Notes})
-	}
-	for _, note := range list.Notes {
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", shown(note))
-	}
-	return printStaticPods(cmd.OutOrStdout(), list)
 }
 
 func printStaticPods(w io.Writer, list phases.StaticPodList) error {
@@ -151,26 +148,17 @@ type staticPodObject struct {
 }
 
 func (o staticPodOptions) show(cmd *cobra.Command, name string) error {
-	asJSON, err := isJSON(o.output)
-	if err != nil {
-		return err
-	}
-	env, err := o.env(true)
-	if err != nil {
-		return err
-	}
-	defer env.Host.Close()
-	p, list, err := phases.FindStaticPod(cmd.Context(), env, o.namespace, name)
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		return printJSON(cmd.OutOrStdout(), staticPodObject{outputVersion, p, list.Notes})
-	}
-	for _, note := range list.Notes {
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", shown(note))
-	}
-	return writeTable(cmd.OutOrStdout(), staticPodRows(p))
+	return o.look(func(env *phases.Env, asJSON bool) error {
+		p, list, err := phases.FindStaticPod(cmd.Context(), env, o.namespace, name)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return printJSON(cmd.OutOrStdout(), staticPodObject{outputVersion, p, list.Notes})
+		}
+		printNotes(cmd.ErrOrStderr(), list.Notes)
+		return writeTable(cmd.OutOrStdout(), staticPodRows(p))
+	})
 }
 
 func staticPodRows(p phases.StaticPod) []string {
