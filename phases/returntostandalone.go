@@ -181,7 +181,8 @@ func (e *Env) giveDirs(dir string) error {
 	var given []host.Record
 	for below := ""; dir != "/"; dir, below = path.Dir(dir), dir {
 		for _, r := range e.Host.Entries() {
-			if r.Op != host.OpDir || r.Target != dir || r.Undone {
+			made := r.Op == host.OpDir && r.Before.Kind == host.Absent // else its mode is given back
+			if !made || r.Target != dir || r.Undone {
 				continue
 			}
 			if e.holdsOthers(dir, below) {
