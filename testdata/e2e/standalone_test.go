@@ -14,7 +14,7 @@ const podFolder = "/etc/kubernetes/manifests"
 
 // webPod serves a text at a port of the node, with a program of the node in the one image
 // that every node has.
-func webPod(name, text string, port int) string {
+func (n *Node) webPod(name, text string, port int) string {
 	return fmt.Sprintf(`apiVersion: v1
 kind: Pod
 metadata: {name: %s, labels: {app: web}}
@@ -22,13 +22,13 @@ spec:
   terminationGracePeriodSeconds: 1
   containers:
   - name: web
-    image: registry.k8s.io/pause:3.10.2
+    image: %s
     imagePullPolicy: Never
     command: [/opt/webpod, ":8080", %q]
     ports: [{containerPort: 8080, hostPort: %d}]
     volumeMounts: [{name: program, mountPath: /opt/webpod, readOnly: true}]
   volumes: [{name: program, hostPath: {path: /opt/webpod, type: File}}]
-`, name, text, port)
+`, name, n.pauseImage(), text, port)
 }
 
 // standaloneCases are what holds of a standalone kubelet; each leaves it with the pod web
@@ -57,7 +57,7 @@ func TestStandalone(t *testing.T) {
 	n := standaloneNode(t)
 	before := n.survey()
 	n.MustBootstrap("init", "--standalone")
-	n.Write(podFolder+"/web.yaml", webPod("web", "one", 8088))
+	n.Write(podFolder+"/web.yaml", n.webPod("web", "one", 8088))
 	n.serves(8088, "one")
 	for _, c := range selected(t, standaloneCases, standaloneCases[:2]...) {
 		if ok := t.Run(c.name, func(t *testing.T) { c.run(n.In(t)) }); !ok {
@@ -129,13 +129,13 @@ func (n *Node) standaloneFile() {
 		return nil
 	})
 	n.serves(8088, "one")
-	n.Write(podFolder+"/web.yaml", webPod("web", "two", 8088))
+	n.Write(podFolder+"/web.yaml", n.webPod("web", "two", 8088))
 	n.serves(8088, "two")
 	n.MustExec("mv", podFolder+"/web.yaml", "/root/web.yaml")
 	n.silent(8088)
 	n.MustExec("mv", "/root/web.yaml", podFolder+"/web.yaml")
 	n.serves(8088, "two")
-	n.Write(podFolder+"/web.yaml", webPod("web", "one", 8088))
+	n.Write(podFolder+"/web.yaml", n.webPod("web", "one", 8088))
 	n.serves(8088, "one")
 }
 
@@ -212,7 +212,7 @@ func (n *Node) standaloneNetwork() {
 	n.Copy(".cache/components/coredns/coredns", "/root/coredns")
 	n.Write("/root/Corefile", "answer.test {\n bind "+n.IP+"\n hosts {\n 192.0.2.7 answer.test\n }\n}\n")
 	n.MustSh("cp /etc/resolv.conf /root/resolv.conf; echo nameserver " + n.IP + " >/etc/resolv.conf; systemd-run --unit=names /root/coredns -conf /root/Corefile")
-	host := strings.Replace(webPod("host", "host", 8089), "spec:\n", "spec:\n  hostNetwork: true\n", 1)
+	host := strings.Replace(n.webPod("host", "host", 8089), "spec:\n", "spec:\n  hostNetwork: true\n", 1)
 	n.Write(podFolder+"/host.yaml", strings.ReplaceAll(host, "8080", "8089"))
 	n.MustSh("mv " + podFolder + "/web.yaml /root/") // a pod has the resolver that was there when it began
 	n.silent(8088)
@@ -277,16 +277,16 @@ func (n *Node) standaloneURL() {
 	n.Write("/srv/pods/pods.yaml", "kind: Deployment\n")
 	start()
 	run(2, "pod-url-no-pod", init...)
-	n.Write("/srv/pods/pods.yaml", webPod("fetched", "first", 8091))
+	n.Write("/srv/pods/pods.yaml", n.webPod("fetched", "first", 8091))
 	run(0, "pod-url-plain", init...)
 	n.serves(8091, "first")
 	run(0, "serves default/fetched-"+n.Name, "status", "--wait")
 
-	n.Write("/srv/pods/pods.yaml", webPod("fetched", "second", 8091))
+	n.Write("/srv/pods/pods.yaml", n.webPod("fetched", "second", 8091))
 	n.serves(8091, "second")
 	n.MustExec("systemctl", "stop", "pods")
 	fetched := n.container("fetched")
-	n.Write("/srv/pods/pods.yaml", webPod("fetched", "third", 8091))
+	n.Write("/srv/pods/pods.yaml", n.webPod("fetched", "third", 8091))
 	n.MustExec("systemctl", "restart", "kubelet")
 	run(0, "gives nothing", "status", "--wait")
 	run(0, "fetched-"+n.Name+" runs", "status")
@@ -319,14 +319,14 @@ func (n *Node) standaloneURL() {
 // standaloneBroken: a pod that can't run is named, with the reason, and is no reason to
 // begin anew.
 func (n *Node) standaloneBroken() {
-	n.Write(podFolder+"/gone.yaml", strings.Replace(webPod("gone", "x", 8092), "pause:3.10.2", "nosuch:1", 1))
+	n.Write(podFolder+"/gone.yaml", strings.Replace(n.webPod("gone", "x", 8092), "/pause:", "/nosuch:", 1))
 	if r := n.Bootstrap("init", "--standalone", "--timeout", "1m"); r.Code != 1 || !r.Has("image-missing") || !r.Has("default/gone-"+n.Name) {
 		n.t.Errorf("an image that nobody has: %s", r)
 	}
 	if r := n.Bootstrap("status"); r.Code != 1 || !r.Has("not ready: default/gone-"+n.Name) {
 		n.t.Errorf("status: %s", r)
 	}
-	n.Write(podFolder+"/gone.yaml", strings.Replace(webPod("gone", "x", 8092), `":8080"`, `"nowhere"`, 1))
+	n.Write(podFolder+"/gone.yaml", strings.Replace(n.webPod("gone", "x", 8092), `":8080"`, `"nowhere"`, 1))
 	if r := n.Bootstrap("init", "--standalone", "--timeout", "30s"); r.Code != 1 || !r.Has("exit code 1") || !r.Has("missing port in address") {
 		n.t.Errorf("a server that ends: %s", r)
 	}
@@ -361,7 +361,7 @@ func (n *Node) leavesManifests(before survey) {
 	if r := n.MustReset("/root/bootstrap"); !r.Has(podFolder + "/web.yaml") {
 		n.t.Errorf("it does not say what stays: %s", r)
 	}
-	if left := n.MustSh("cat " + podFolder + "/*"); left != webPod("web", "one", 8088) {
+	if left := n.MustSh("cat " + podFolder + "/*"); left != n.webPod("web", "one", 8088) {
 		n.t.Errorf("the manifest is now: %s", left)
 	}
 	n.silent(8088)
