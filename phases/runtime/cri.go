@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -210,18 +211,34 @@ func (c *CRI) list(ctx context.Context, match func(*cri.PodSandbox) bool) ([]Pod
 	return pods, nil
 }
 
+// While a container of the pod is being started, containerd can't remove it.
+const (
+	startingPatience = 5 * time.Second
+	startingPause    = 100 * time.Millisecond
+)
+
 // Remove stops and removes a pod sandbox; none is fine.
 func (c *CRI) Remove(ctx context.Context, pod Pod) error {
+	for began := time.Now(); ; time.Sleep(startingPause) {
+		err := c.remove(ctx, pod)
+		if err == nil || status.Code(err) == codes.NotFound {
+			return nil
+		}
+		starting := strings.Contains(err.Error(), "in starting state")
+		if !starting || ctx.Err() != nil || time.Since(began) > startingPatience {
+			return fmt.Errorf("remove pod %s: %w", pod.Name, plain(err))
+		}
+	}
+}
+
+func (c *CRI) remove(ctx context.Context, pod Pod) error {
 	// Removing a pod whose containers run kills them at once; stopping it gives
 	// the network plugin its turn to take the pod's links and rules away.
 	_, err := c.pods.StopPodSandbox(ctx, &cri.StopPodSandboxRequest{PodSandboxId: pod.id})
 	if err == nil {
 		_, err = c.pods.RemovePodSandbox(ctx, &cri.RemovePodSandboxRequest{PodSandboxId: pod.id})
 	}
-	if err != nil && status.Code(err) != codes.NotFound {
-		return fmt.Errorf("remove pod %s: %w", pod.Name, plain(err))
-	}
-	return nil
+	return err
 }
 
 // plain takes gRPC's wrapping off an error: a user wants the runtime's words.
