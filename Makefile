@@ -51,7 +51,7 @@ test-offline: build ## Kill, and fail, the phases that write files, at some of t
 	@go test -count=1 -timeout 20m ./testdata/kill
 
 test-e2e: box ## Run the tests on throw-away nodes, with a selection of each matrix
-	@go test -count=1 -timeout 40m -v ./testdata/e2e -skip 'TestLeave|TestKeep|TestJoin|TestNetworks|TestRelease|TestNoFalseAlarm|TestVerySlow'
+	@go test -count=1 -timeout 40m -v ./testdata/e2e -skip 'TestBootstrapPolicy|TestLeave|TestKeep|TestJoin|TestNetworks|TestRelease|TestNoFalseAlarm|TestVerySlow'
 
 all-offline: build ## Kill, and fail, them at every system call
 	@go test -count=1 -timeout 60m -v ./testdata/kill -args -all
@@ -65,9 +65,9 @@ all-exact: box ## Compare nodes before init and after reset; run init twice at o
 all-layouts: box ## See that reset loses nothing of others
 	@go test -count=1 -timeout 60m -v ./testdata/e2e -run TestLayouts -args -all -name layouts
 
-all-join: box ## Join a second node by kubeadm, and run Kubernetes' own tests of kubeadm's clusters
+all-join: box ## Join a second node by kubeadm, run Kubernetes' own tests of kubeadm's clusters, compare the API server's roles
 	@scripts/components/build kubeadm
-	@go test -count=1 -timeout 20m -v ./testdata/e2e -run 'TestJoin$$' -args -all -name join
+	@go test -count=1 -timeout 20m -v ./testdata/e2e -run 'TestJoin$$|TestBootstrapPolicy$$' -args -all -name join
 
 all-networks: box ## Try every network that bootstrap can set up, and none
 	@go test -count=1 -timeout 30m -v ./testdata/e2e -run 'TestNetworks$$' -args -all -name networks

@@ -50,7 +50,6 @@ func TestInitFromBox(t *testing.T) {
 		{"KillComponent", testKillComponent},
 		{"ChangedConfig", testChangedConfig},
 		{"Reboot", testReboot},
-		{"BootstrapPolicy", testBootstrapPolicy},
 		{"Reset", func(n *Node) { testReset(n, fresh) }},
 	} {
 		ok := t.Run(each.name, func(t *testing.T) { each.run(n.In(t)) })

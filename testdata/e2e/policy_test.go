@@ -3,6 +3,7 @@ package e2e
 import (
 	"cmp"
 	"slices"
+	"testing"
 	"time"
 
 	diff "github.com/google/go-cmp/cmp"
@@ -17,6 +18,14 @@ type role struct {
 		ManagedFields       []struct{ Manager string }
 	}
 	AggregationRule, Rules, RoleRef, Subjects any
+}
+
+// TestBootstrapPolicy is of the newest release; TestRelease has the one before.
+func TestBootstrapPolicy(t *testing.T) {
+	n := Up(t, 5*time.Minute)
+	n.Copy("bin/bootstrap-box", "/root/bootstrap")
+	n.MustBootstrap("init")
+	testBootstrapPolicy(n)
 }
 
 // testBootstrapPolicy: the roles that init makes before the API server can are those

@@ -33,7 +33,7 @@ spec:
 
 // standaloneCases are what holds of a standalone kubelet; each leaves it with the pod web
 // that answers "one" at port 8088.
-var standaloneCases = []standaloneCase{
+var standaloneCases = []nodeCase{
 	{"File", (*Node).standaloneFile},
 	{"ControlPlane", (*Node).standaloneControlPlane},
 	{"Closed", (*Node).standaloneClosed},
@@ -43,12 +43,13 @@ var standaloneCases = []standaloneCase{
 	{"KilledReset", (*Node).standaloneKilledReset},
 }
 
-type standaloneCase struct {
+// nodeCase is a subtest that goes on with the node of the ones before.
+type nodeCase struct {
 	name string
 	run  func(*Node)
 }
 
-func (c standaloneCase) String() string { return c.name }
+func (c nodeCase) String() string { return c.name }
 
 // TestStandalone: static pods without an API server, then beside a control plane, then
 // without one again; and after the last reset, the machine is as it was but for the
