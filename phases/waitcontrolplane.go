@@ -89,6 +89,10 @@ func (e *Env) waitForAPIServer(ctx context.Context, met bool) error {
 	if err != nil {
 		return err
 	}
+	// Once, not in each round: it is out of a hundred documents, and the API server needs the CPU.
+	if w.firstPolicy, err = e.firstPolicy(ctx); err != nil {
+		return err
+	}
 	w.env = e.awaiting(w.apiComponents())
 	start := time.Now()
 	err = w.wait(ctx, []health.Check{
@@ -113,10 +117,7 @@ func (w *controlPlaneWait) firstObjects(ctx context.Context) error {
 	if w.hasFirst {
 		return nil
 	}
-	policy, err := w.env.firstPolicy(ctx)
-	if err == nil {
-		err = w.cluster.Make(ctx, manifests.SystemNodeCritical, policy)
-	}
+	err := w.cluster.Make(ctx, manifests.SystemNodeCritical, w.firstPolicy)
 	w.hasFirst = err == nil
 	return err
 }
@@ -158,7 +159,8 @@ type controlPlaneWait struct {
 
 	restarted map[string]time.Time // component -> when its pod was removed
 
-	hasFirst bool // only firstObjects touches it
+	firstPolicy []byte // for firstObjects
+	hasFirst    bool   // only firstObjects touches it
 }
 
 func (e *Env) newControlPlaneWait() (*controlPlaneWait, error) {
