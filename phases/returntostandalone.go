@@ -66,15 +66,7 @@ func (e *Env) isStandalone(pod, source string) bool {
 
 // standalonePods are those that stay, as the runtime has them.
 func (e *Env) standalonePods(ctx context.Context) ([]runtime.Sandbox, error) {
-	socket, _ := e.usedRuntime()
-	c, err := runtime.Dial("unix://" + socket)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	ctx, cancel := context.WithTimeout(ctx, runtimePatience)
-	defer cancel()
-	all, err := c.Sandboxes(ctx, "")
+	all, err := Pods(ctx, e, PodQuery{All: true})
 	return slices.DeleteFunc(all, func(s runtime.Sandbox) bool { return !e.isStandalone(s.Namespace+"/"+s.Name, s.Source) }), err
 }
 

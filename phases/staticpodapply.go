@@ -145,7 +145,7 @@ type target struct {
 	edited  *corev1.Pod // its mirror pod, if that is not of what the file says; else nil
 }
 
-func (t target) name() string { return namespaceOf(t.pod) + "/" + t.pod.Name }
+func (t target) name() string { return fullName(t.pod) }
 
 // key is namespace/name of the pod as it runs.
 func (t target) key() string { return namespaceOf(t.pod) + "/" + t.kubelet.podName(t.pod.Name) }
@@ -181,7 +181,7 @@ func (e *Env) target(k KubeletFound, seen seenPods, pod *corev1.Pod, source PodS
 func (e *Env) chooseFile(t *target, seen seenPods, source PodSource) error {
 	var same []podFile
 	for _, f := range seen.files {
-		if f.pod != nil && namespaceOf(f.pod)+"/"+f.pod.Name == t.name() {
+		if f.pod != nil && fullName(f.pod) == t.name() {
 			same = append(same, f)
 		}
 	}

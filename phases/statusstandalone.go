@@ -7,7 +7,6 @@ import (
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
 	"bootstrap/phases/host"
-	"bootstrap/phases/runtime"
 )
 
 // PodURLStatus is what the URL of the kubelet's static pods gives, and what has come of it.
@@ -90,13 +89,7 @@ func (e *Env) podURLStatus(ctx context.Context) (*PodURLStatus, []wantedPod) {
 func (e *Env) podsOfURL(ctx context.Context) []string {
 	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
 	defer cancel()
-	socket, _ := e.usedRuntime()
-	c, err := runtime.Dial("unix://" + socket)
-	if err != nil {
-		return nil
-	}
-	defer c.Close()
-	all, err := c.Sandboxes(ctx, "")
+	all, err := Pods(ctx, e, PodQuery{All: true})
 	if err != nil {
 		return nil // that it does not answer is said elsewhere
 	}
