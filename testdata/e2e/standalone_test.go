@@ -145,9 +145,13 @@ func (n *Node) standaloneFile() {
 func (n *Node) standaloneControlPlane() {
 	pod, standalone := n.container("web"), n.madeFiles()
 	n.MustBootstrap("init")
-	if mirror := n.MustKubectl("get", "pod", "web-"+n.Name, "-o", "jsonpath={.status.phase}"); mirror != "Running" {
-		n.t.Errorf("the mirror pod is %s", mirror)
-	}
+	// The kubelet may ask before there is a namespace default, and then again after a minute.
+	n.Eventually(2*time.Minute, "the mirror pod to run", func() error {
+		if r := n.Kubectl("get", "pod", "web-"+n.Name, "-o", "jsonpath={.status.phase}"); r.Code != 0 || r.Out != "Running" {
+			return errors.New(r.String())
+		}
+		return nil
+	})
 	if r := n.MustBootstrap("init"); !r.Has("Nothing to change: all was so already.") {
 		n.t.Errorf("again it changes something: %s", r)
 	}
