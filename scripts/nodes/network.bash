@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154,SC2317 # variables and callers are in scripts/node
+# shellcheck disable=SC2154,SC2317 # variables and callers are in scripts/node and scripts/vm
 #
 # Part of scripts/node: the bridge, a node's network and the names of nodes.
+# The bridge and the names are scripts/vm's too.
 
 net=$nodes/.net
 

@@ -86,8 +86,8 @@ func (n *Node) staysQuiet(r healthyRound) {
 		}
 	}
 	if r.slow {
-		n.must(n.script("limit", n.Name, slowNode))
-		defer n.script("limit", n.Name, "0")
+		n.must(n.run("limit", n.Name, slowNode))
+		defer n.run("limit", n.Name, "0")
 	}
 	start := time.Now()
 	got := n.runInto(fault{Run: "init", Config: r.config, Args: []string{"--timeout", "4m"}})
@@ -95,7 +95,7 @@ func (n *Node) staysQuiet(r healthyRound) {
 	if len(got.causes) > 0 || !strings.Contains(got.output, `"event":"result","ok":true`) {
 		n.t.Errorf("named on a healthy node: %v\n%s", got.causes, got.output)
 	}
-	n.must(n.script("limit", n.Name, "0"))
+	n.must(n.run("limit", n.Name, "0"))
 	n.MustBootstrap("reset", "--force", "--keep-images", "--keep-runtime")
 }
 
@@ -104,9 +104,9 @@ func (n *Node) staysQuiet(r healthyRound) {
 func TestVerySlow(t *testing.T) {
 	n := Up(t, 15*time.Minute)
 	n.Copy("bin/bootstrap-box", "/root/bootstrap")
-	n.must(n.script("limit", n.Name, "20"))
+	n.must(n.run("limit", n.Name, "20"))
 	r := n.MustBootstrap("init", "--timeout", "8m")
-	n.must(n.script("limit", n.Name, "0"))
+	n.must(n.run("limit", n.Name, "0"))
 	if r.Err != "" {
 		t.Errorf("on standard error:\n%s", r.Err)
 	}

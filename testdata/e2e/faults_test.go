@@ -178,7 +178,7 @@ func (n *Node) runInto(f fault) named {
 	}
 	ctx, stop := context.WithCancel(n.ctx)
 	defer stop()
-	cmd := exec.CommandContext(ctx, path("scripts/node"), args...)
+	cmd := exec.CommandContext(ctx, path(n.script), args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.StdoutPipe()

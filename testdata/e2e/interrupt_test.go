@@ -40,7 +40,7 @@ func (n *Node) StartInit(args ...string) *started {
 	n.t.Helper()
 	s := &started{n: n, done: make(chan error, 1)}
 	line := append([]string{"exec", n.Name, "bash", "-c", `mkdir -p /tmp/e2e; echo $$ >/tmp/e2e/init.pid; exec /root/bootstrap init "$@"`, "_"}, args...)
-	s.cmd = exec.CommandContext(n.ctx, path("scripts/node"), line...)
+	s.cmd = exec.CommandContext(n.ctx, path(n.script), line...)
 	s.cmd.Stdout, s.cmd.Stderr = s, s
 	s.cmd.WaitDelay = 5 * time.Second
 	if err := s.cmd.Start(); err != nil {

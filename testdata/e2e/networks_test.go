@@ -72,7 +72,7 @@ func TestNetworks(t *testing.T) {
 
 func (n *Node) ipv6() string {
 	n.t.Helper()
-	return strings.TrimSpace(n.must(n.script("ip", "-6", n.Name)))
+	return strings.TrimSpace(n.must(n.run("ip", "-6", n.Name)))
 }
 
 func (n *Node) initWithConfig() Result {

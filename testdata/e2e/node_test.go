@@ -21,6 +21,8 @@ type Node struct {
 	Name string
 	IP   string
 
+	script string // of the checkout, that makes machines of its kind
+
 	t   *testing.T
 	ctx context.Context
 	log *lastRun
@@ -38,17 +40,23 @@ var numbers atomic.Int32
 // must end within the deadline.
 func Up(t *testing.T, deadline time.Duration) *Node {
 	t.Helper()
+	return up(t, deadline, "scripts/node")
+}
+
+// up boots a machine of the script's kind.
+func up(t *testing.T, deadline time.Duration, script string, args ...string) *Node {
+	t.Helper()
 	count(t)
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
-	n := &Node{Name: fmt.Sprintf("e2e-%d-%d", os.Getpid(), numbers.Add(1)), t: t, ctx: ctx, log: &lastRun{}}
+	n := &Node{Name: fmt.Sprintf("e2e-%d-%d", os.Getpid(), numbers.Add(1)), script: script, t: t, ctx: ctx, log: &lastRun{}}
 	t.Cleanup(func() {
 		cancel()
 		n.down()
 	})
-	if r := n.script("up", n.Name); r.Code != 0 {
+	if r := n.run(append([]string{"up", n.Name}, args...)...); r.Code != 0 {
 		t.Fatalf("node does not come up: %s", r)
 	}
-	n.IP = strings.TrimSpace(n.script("ip", n.Name).Out)
+	n.IP = strings.TrimSpace(n.run("ip", n.Name).Out)
 	n.Copy(surveyProgram, "/root/survey")
 	return n
 }
@@ -76,7 +84,7 @@ func (n *Node) down() {
 	if n.t.Failed() {
 		last.dump()
 	}
-	if r := last.script("down", n.Name); r.Code != 0 {
+	if r := last.run("down", n.Name); r.Code != 0 {
 		n.t.Errorf("node is not removed: %s", r)
 	}
 }
@@ -111,11 +119,12 @@ func (r Result) String() string {
 // Has tells whether the output holds the text.
 func (r Result) Has(text string) bool { return strings.Contains(r.Out+r.Err, text) }
 
-func (n *Node) script(args ...string) Result { return n.scriptInput(nil, args...) }
+// run runs the script of the node's kind.
+func (n *Node) run(args ...string) Result { return n.runInput(nil, args...) }
 
-func (n *Node) scriptInput(input []byte, args ...string) Result {
+func (n *Node) runInput(input []byte, args ...string) Result {
 	n.t.Helper()
-	cmd := exec.CommandContext(n.ctx, path("scripts/node"), args...)
+	cmd := exec.CommandContext(n.ctx, path(n.script), args...)
 	cmd.Stdin = bytes.NewReader(input)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
@@ -137,7 +146,7 @@ func finish(t *testing.T, cmd *exec.Cmd, name string) Result {
 // Exec runs a command in the node.
 func (n *Node) Exec(args ...string) Result {
 	n.t.Helper()
-	return n.script(append([]string{"exec", n.Name}, args...)...)
+	return n.run(append([]string{"exec", n.Name}, args...)...)
 }
 
 // Sh runs a shell script in the node.
@@ -172,19 +181,19 @@ func (n *Node) Copy(src, dst string) {
 	if !filepath.IsAbs(src) {
 		src = path(src)
 	}
-	n.must(n.script("cp", src, n.Name+":"+dst))
+	n.must(n.run("cp", src, n.Name+":"+dst))
 }
 
 // Write makes a file in the node.
 func (n *Node) Write(dst, content string) {
 	n.t.Helper()
-	n.must(n.scriptInput([]byte(content), "exec", n.Name, "sh", "-ec", `mkdir -p "$(dirname "$1")"; cat >"$1"`, "_", dst))
+	n.must(n.runInput([]byte(content), "exec", n.Name, "sh", "-ec", `mkdir -p "$(dirname "$1")"; cat >"$1"`, "_", dst))
 }
 
 // Reboot shuts the node down and boots it again.
 func (n *Node) Reboot() {
 	n.t.Helper()
-	n.must(n.script("reboot", n.Name))
+	n.must(n.run("reboot", n.Name))
 }
 
 // Bootstrap runs /root/bootstrap in the node.

@@ -81,10 +81,14 @@ func sorted(name string, args ...string) func() ([]string, error) {
 
 var countersOrDate = regexp.MustCompile(`\[\d+:\d+\]|^# (Generated|Completed) .*|^# Warning: .*`)
 
-// inOrder keeps the order, which matters in rules, and drops counters and dates.
+// inOrder keeps the order, which matters in rules, and drops counters and dates. A
+// plain machine has no iptables; then only the kernel's nftables can hold rules.
 func inOrder(name string, args ...string) func() ([]string, error) {
 	return func() ([]string, error) {
 		list, err := run(name, args...)
+		if errors.Is(err, exec.ErrNotFound) {
+			return []string{"no " + name}, nil
+		}
 		for i, line := range list {
 			list[i] = strings.TrimSpace(countersOrDate.ReplaceAllString(line, ""))
 		}
