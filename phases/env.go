@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"strings"
 	"sync"
@@ -111,7 +110,7 @@ func (e *Env) forPhase(name string) *Env {
 func (e *Env) pending(all []health.Pending) {
 	parts := make([]string, len(all))
 	for i, p := range all {
-		parts[i] = fmt.Sprintf("%s: %v", p.Name, p.Reason)
+		parts[i] = p.Name + ": " + strings.ReplaceAll(p.Reason.Error(), "\n", "; ")
 	}
 	e.waiting("%s", strings.Join(parts, "; "))
 }

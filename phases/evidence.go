@@ -13,13 +13,24 @@ import (
 	"bootstrap/phases/runtime"
 )
 
-// evidenceTimeout bounds each part of the evidence that asks others: what hangs is a
-// finding itself, so it is shorter than gatherTimeout.
-const evidenceTimeout = 1500 * time.Millisecond
+// patience bounds what asks others; on a machine where processes wait for a CPU, what
+// takes long does not hang yet, and gets up to four times as long.
+type patience time.Duration
 
-// answerTimeout is shorter: an API server that waits for etcd takes connections and says
-// nothing, and each look would last as long.
-const answerTimeout = time.Second
+const (
+	// evidenceTimeout bounds each part of the evidence: what hangs is a finding itself, so
+	// it is shorter than gatherTimeout.
+	evidenceTimeout = patience(1500 * time.Millisecond)
+	// answerTimeout is shorter: an API server that waits for etcd takes connections and says
+	// nothing, and each look would last as long.
+	answerTimeout = patience(time.Second)
+)
+
+func (p patience) now() time.Duration { return p.at(host.Crowding()) }
+
+func (p patience) at(crowding float64) time.Duration {
+	return time.Duration(float64(p) * min(crowding, 4))
+}
 
 // daemons are the units whose state and journal are evidence.
 var daemons = []string{"containerd.service", "kubelet.service"}
@@ -137,7 +148,7 @@ func (e *Env) listening() []string {
 }
 
 func (e *Env) unitEvidence(ctx context.Context) map[string]diagnose.Unit {
-	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
+	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout.now())
 	defer cancel()
 	units := map[string]diagnose.Unit{}
 	for _, name := range daemons {
@@ -150,7 +161,7 @@ func (e *Env) unitEvidence(ctx context.Context) map[string]diagnose.Unit {
 }
 
 func (e *Env) journalEvidence(ctx context.Context, since time.Time) map[string][]diagnose.Line {
-	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
+	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout.now())
 	defer cancel()
 	lines, err := e.Host.Journal(ctx, since, daemons...)
 	if err != nil {
@@ -164,7 +175,7 @@ func (e *Env) journalEvidence(ctx context.Context, since time.Time) map[string][
 }
 
 func (e *Env) podEvidence(ctx context.Context) (pods []diagnose.Pod, runtimeError string) {
-	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
+	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout.now())
 	defer cancel()
 	choice, err := e.chooseRuntime()
 	if err != nil {
@@ -212,7 +223,7 @@ func podOfSandbox(p runtime.Sandbox) diagnose.Pod {
 // apiServerEvidence asks the API server of this node as super-admin, whose rights need
 // nothing in the cluster.
 func (e *Env) apiServerEvidence(ctx context.Context) diagnose.Server {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout.now())
 	defer cancel()
 	s := diagnose.Server{Address: net.JoinHostPort(e.Config.AdvertiseAddress.String(), strconv.Itoa(e.Config.BindPort))}
 	if s.Dial = dial(ctx, s.Address); s.Dial != diagnose.Open {
@@ -243,7 +254,7 @@ func (e *Env) etcdEvidence(ctx context.Context) diagnose.Server {
 	if e.Config.Etcd.External != nil {
 		return diagnose.Server{}
 	}
-	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
+	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout.now())
 	defer cancel()
 	s := diagnose.Server{Address: net.JoinHostPort(e.Config.Loopback().String(), "2381")}
 	if s.Dial = dial(ctx, s.Address); s.Dial != diagnose.Open {

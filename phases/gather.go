@@ -21,7 +21,7 @@ type note func(*diagnose.Machine)
 
 // gatherTimeout bounds all parts together. What hangs, such as a dead network file
 // system, is left behind and named.
-const gatherTimeout = 1800 * time.Millisecond
+const gatherTimeout = patience(1800 * time.Millisecond)
 
 // seen is what came of a part.
 type seen struct {
@@ -32,7 +32,7 @@ type seen struct {
 // gather looks at all parts side by side, and notes what they saw in their order. Only
 // here the machine is written, so that who comes late can do no harm.
 func gather(ctx context.Context, m *diagnose.Machine, parts []part) {
-	ctx, cancel := context.WithTimeout(ctx, gatherTimeout)
+	ctx, cancel := context.WithTimeout(ctx, gatherTimeout.now())
 	defer cancel()
 	results := make([]<-chan seen, len(parts))
 	for i, p := range parts {
@@ -51,7 +51,7 @@ func gather(ctx context.Context, m *diagnose.Machine, parts []part) {
 
 // ahead looks at a part before others do, and gives one that only tells what was seen.
 func ahead(ctx context.Context, p part) part {
-	ctx, cancel := context.WithTimeout(ctx, gatherTimeout)
+	ctx, cancel := context.WithTimeout(ctx, gatherTimeout.now())
 	defer cancel()
 	s := inTime(ctx, p.begin(ctx))
 	return part{p.what, func(context.Context) (note, error) { return s.note, s.err }}
@@ -78,7 +78,7 @@ func inTime(ctx context.Context, result <-chan seen) seen {
 	case s := <-result:
 		return s
 	default:
-		return seen{err: fmt.Errorf("not within %s", gatherTimeout)}
+		return seen{err: errors.New("not in time")}
 	}
 }
 

@@ -44,7 +44,7 @@ func TestGather(t *testing.T) {
 	if diff := cmp.Diff([]string{"slow", "quick"}, m.Masked); diff != "" {
 		t.Error(diff)
 	}
-	if len(m.Unread) != 2 || !strings.HasPrefix(m.Unread[0], "hangs: not within") || m.Unread[1] != "fails: closed" {
+	if len(m.Unread) != 2 || !strings.HasPrefix(m.Unread[0], "hangs: not in time") || m.Unread[1] != "fails: closed" {
 		t.Errorf("unread: %q", m.Unread)
 	}
 }

@@ -32,7 +32,8 @@ func (e *Env) etcdStatus(ctx context.Context) *EtcdStatus {
 	if !ok {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout)
+	timeout := evidenceTimeout.now()
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	s := &EtcdStatus{}
 	var members []etcdMember
@@ -50,7 +51,7 @@ func (e *Env) etcdStatus(ctx context.Context) *EtcdStatus {
 	)
 	switch err := errors.Join(membersErr, toldErr); {
 	case ctx.Err() != nil:
-		s.Error = fmt.Sprintf("no answer within %s", evidenceTimeout)
+		s.Error = fmt.Sprintf("no answer within %s", timeout)
 	case err != nil:
 		s.Error = lastLine(err.Error())
 	default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,7 +18,18 @@ func (c *Cluster) Make(ctx context.Context, manifests ...[]byte) error {
 	if err != nil || c.plans {
 		return err
 	}
-	return errors.Join(eachOf(objects, func(i int) error { return c.makeOne(ctx, objects[i]) })...)
+	return told(eachOf(objects, func(i int) error { return c.makeOne(ctx, objects[i]) }))
+}
+
+// told joins errors, save where there was no connection: that is one error for all.
+func told(errs []error) error {
+	var broken *net.OpError
+	for _, err := range errs {
+		if errors.As(err, &broken) {
+			return broken
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (c *Cluster) makeOne(ctx context.Context, object *unstructured.Unstructured) error {

@@ -26,18 +26,36 @@ type Pending struct {
 // Pause is the usual one between two rounds of a wait.
 const Pause = 100 * time.Millisecond
 
-const probeTimeout = time.Second
+// A probe is given up after a second, as another may be answered at once; one that was
+// not answered gets twice as long the next time, as the machine may be that slow.
+const (
+	firstTimeout = time.Second
+	lastTimeout  = 8 * time.Second
+)
 
-var errNoAnswer = fmt.Errorf("no answer within %s", probeTimeout)
+// lookTimeout is for a probe that has no second try.
+const lookTimeout = 5 * time.Second
 
-// Wait probes all checks side by side, again and again with a pause between, until one
-// round finds all of them true. report is called when what is pending, or why, changes. When
-// ctx ends first, the error is a *StalledError.
+// noAnswerError is a probe that was given up.
+type noAnswerError struct{ within time.Duration }
+
+func (e *noAnswerError) Error() string { return fmt.Sprintf("no answer within %s", e.within) }
+
+// Wait probes all checks side by side, again and again, until one round finds all of
+// them true. Between two rounds it pauses, and as long as the round took, up to a second:
+// what is slow has no use for more questions. report is called when what is pending, or
+// why, changes. When ctx ends first, the error is a *StalledError.
 func Wait(ctx context.Context, pause time.Duration, checks []Check, report func([]Pending)) error {
 	start := time.Now()
+	timeouts := make([]time.Duration, len(checks))
+	for i := range timeouts {
+		timeouts[i] = firstTimeout
+	}
 	var last []Pending
 	for {
-		pending := round(ctx, checks)
+		asked := time.Now()
+		reasons := round(ctx, checks, timeouts)
+		pending := pendingOf(checks, reasons)
 		if ctx.Err() != nil {
 			// Probes cut off by the end of ctx tell nothing: keep the reasons before.
 			if last == nil {
@@ -52,22 +70,42 @@ func Wait(ctx context.Context, pause time.Duration, checks []Check, report func(
 			report(pending)
 		}
 		last = pending
-		sleep(ctx, pause)
+		lengthen(timeouts, reasons)
+		sleep(ctx, max(pause, min(time.Since(asked), time.Second)))
+	}
+}
+
+func lengthen(timeouts []time.Duration, reasons []error) {
+	for i, reason := range reasons {
+		if errors.As(reason, new(*noAnswerError)) {
+			timeouts[i] = min(2*timeouts[i], lastTimeout)
+		}
 	}
 }
 
 // Look probes all checks once, side by side, and gives those that do not hold.
-func Look(ctx context.Context, checks []Check) []Pending { return round(ctx, checks) }
+func Look(ctx context.Context, checks []Check) []Pending {
+	timeouts := make([]time.Duration, len(checks))
+	for i := range timeouts {
+		timeouts[i] = lookTimeout
+	}
+	return pendingOf(checks, round(ctx, checks, timeouts))
+}
 
-func round(ctx context.Context, checks []Check) []Pending {
+// round gives for each check why it does not hold.
+func round(ctx context.Context, checks []Check, timeouts []time.Duration) []error {
 	reasons := make([]error, len(checks))
 	var all sync.WaitGroup
 	for i, c := range checks {
 		all.Go(func() {
-			reasons[i] = c.probe(ctx)
+			reasons[i] = c.probe(ctx, timeouts[i])
 		})
 	}
 	all.Wait()
+	return reasons
+}
+
+func pendingOf(checks []Check, reasons []error) []Pending {
 	var pending []Pending
 	for i, c := range checks {
 		if reasons[i] != nil {
@@ -77,12 +115,13 @@ func round(ctx context.Context, checks []Check) []Pending {
 	return pending
 }
 
-func (c Check) probe(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, probeTimeout, errNoAnswer)
+func (c Check) probe(ctx context.Context, timeout time.Duration) error {
+	givenUp := &noAnswerError{timeout}
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, givenUp)
 	defer cancel()
 	err := c.Probe(ctx)
-	if err != nil && errors.Is(context.Cause(ctx), errNoAnswer) {
-		return errNoAnswer
+	if err != nil && context.Cause(ctx) == error(givenUp) {
+		return givenUp
 	}
 	return err
 }
