@@ -41,7 +41,7 @@ func checkRestarted(pod *corev1.Pod, restarted time.Time) error {
 func checkContainer(s corev1.ContainerStatus) error {
 	switch {
 	case s.State.Waiting != nil:
-		return fmt.Errorf("its container waits: %s %s", s.State.Waiting.Reason, s.State.Waiting.Message)
+		return fmt.Errorf("its container waits: %s", strings.TrimSpace(s.State.Waiting.Reason+" "+s.State.Waiting.Message))
 	case s.State.Terminated != nil:
 		return fmt.Errorf("its container ended: %s, exit code %d", s.State.Terminated.Reason, s.State.Terminated.ExitCode)
 	case s.State.Running == nil:

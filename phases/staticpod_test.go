@@ -271,14 +271,20 @@ func TestStaticPodShape(t *testing.T) {
 }
 
 func TestStaticPodAnnotations(t *testing.T) {
-	cases := []struct{ config, component, key, want string }{
-		{"default", "etcd", "kubeadm.kubernetes.io/etcd.advertise-client-urls", "https://192.0.2.10:2379"},
-		{"ipv6", "etcd", "kubeadm.kubernetes.io/etcd.advertise-client-urls", "https://[2001:db8::10]:2379"},
-		{"custom", "kube-apiserver", "kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint", "198.51.100.7:8443"},
+	cases := []struct {
+		config, component string
+		want              map[string]string
+	}{
+		{"default", "etcd", map[string]string{"kubeadm.kubernetes.io/etcd.advertise-client-urls": "https://192.0.2.10:2379"}},
+		{"ipv6", "etcd", map[string]string{"kubeadm.kubernetes.io/etcd.advertise-client-urls": "https://[2001:db8::10]:2379"}},
+		{"custom", "kube-apiserver", map[string]string{
+			"kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint": "198.51.100.7:8443",
+			"org.systemd.property.TimeoutStopUSec":                            "uint64 10000000",
+		}},
 	}
 	for _, c := range cases {
 		pod := decodedPods(t, validConfig(t, c.config))[c.component]
-		if diff := cmp.Diff(map[string]string{c.key: c.want}, pod.Annotations); diff != "" {
+		if diff := cmp.Diff(c.want, pod.Annotations); diff != "" {
 			t.Errorf("%s %s: %s", c.config, c.component, diff)
 		}
 	}

@@ -226,7 +226,7 @@ func TestKubeletConfig(t *testing.T) {
 		},
 		"authorization":      map[string]any{"mode": "Webhook"},
 		"healthzBindAddress": "127.0.0.1", "healthzPort": 10248.0, "readOnlyPort": 0.0, "rotateCertificates": true,
-		"serializeImagePulls": false, "resolvConf": "/etc/resolv.conf", "failSwapOn": true, "failCgroupV1": true,
+		"serializeImagePulls": false, "resolvConf": "/etc/resolv.conf", "failSwapOn": true,
 	}
 	if diff := cmp.Diff(want, decodeYAML(t, render1(t, plain))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

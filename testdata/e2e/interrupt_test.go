@@ -50,16 +50,22 @@ func (n *Node) StartInit(args ...string) *started {
 	return s
 }
 
-// Kill sends a signal as soon as init has printed the text, and gives its exit code.
-func (s *started) Kill(signal, text string) Result {
-	n := s.n
-	n.t.Helper()
-	n.Eventually(2*time.Minute, fmt.Sprintf("init prints %q", text), func() error {
+// await returns as soon as init has printed the text.
+func (s *started) await(text string) {
+	s.n.t.Helper()
+	s.n.Eventually(2*time.Minute, fmt.Sprintf("init prints %q", text), func() error {
 		if strings.Contains(s.String(), text) {
 			return nil
 		}
 		return errors.New(s.String())
 	})
+}
+
+// Kill sends a signal as soon as init has printed the text, and gives its exit code.
+func (s *started) Kill(signal, text string) Result {
+	n := s.n
+	n.t.Helper()
+	s.await(text)
 	n.MustSh("kill -" + signal + " $(cat /tmp/e2e/init.pid)")
 	var err error
 	select {

@@ -21,7 +21,8 @@ type Node struct {
 	Name string
 	IP   string
 
-	script string // of the checkout, that makes machines of its kind
+	script string        // of the checkout, that makes machines of its kind
+	slow   time.Duration // how much longer things may take than on a node of scripts/node
 
 	t   *testing.T
 	ctx context.Context
@@ -48,7 +49,7 @@ func up(t *testing.T, deadline time.Duration, script string, args ...string) *No
 	t.Helper()
 	count(t)
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
-	n := &Node{Name: fmt.Sprintf("e2e-%d-%d", os.Getpid(), numbers.Add(1)), script: script, t: t, ctx: ctx, log: &lastRun{}}
+	n := &Node{Name: fmt.Sprintf("e2e-%d-%d", os.Getpid(), numbers.Add(1)), script: script, slow: 1, t: t, ctx: ctx, log: &lastRun{}}
 	t.Cleanup(func() {
 		cancel()
 		n.down()
@@ -214,6 +215,7 @@ func (n *Node) MustBootstrap(args ...string) Result {
 // Eventually polls until f returns nil, and fails with its last reason.
 func (n *Node) Eventually(deadline time.Duration, what string, f func() error) {
 	n.t.Helper()
+	deadline *= n.slow
 	end := time.Now().Add(deadline)
 	for {
 		err := f()

@@ -17,8 +17,16 @@ import (
 // survey is all that reset must give back: see ./survey, whose unwatched.go lists
 // what is left out and why.
 type survey struct {
-	files tree
-	facts map[string]string
+	files       tree
+	facts       map[string]string
+	modulesStay bool // see butModules
+}
+
+// butModules is the survey for a reset without a reboot after it: loaded modules of the
+// kernel stay, and so do the settings that came with them.
+func (s survey) butModules() survey {
+	s.modulesStay = true
+	return s
 }
 
 const surveyProgram = ".cache/e2e/survey"
@@ -77,12 +85,30 @@ func (n *Node) askSurvey(args ...string) (tree, map[string][]string) {
 func (s survey) diff(now survey) []string {
 	list := first(s.files.diff(now.files))
 	for _, name := range slices.Sorted(maps.Keys(s.facts)) {
-		if was, is := s.facts[name], now.facts[name]; was != is {
+		was, is := s.facts[name], now.facts[name]
+		if s.modulesStay && (name == "modules" || name == "sysctls") {
+			is = onlyLinesOf(was, is)
+		}
+		if was != is {
 			list = append(list, name+":")
 			list = append(list, first(diffLines(was, is))...)
 		}
 	}
 	return list
+}
+
+// onlyLinesOf drops what has no counterpart: a line with the same text, or the same name
+// of a setting before " = ".
+func onlyLinesOf(was, is string) string {
+	known := map[string]bool{}
+	for line := range strings.SplitSeq(was, "\n") {
+		name, _, _ := strings.Cut(line, " = ")
+		known[name] = true
+	}
+	return strings.Join(slices.DeleteFunc(strings.Split(is, "\n"), func(line string) bool {
+		name, _, _ := strings.Cut(line, " = ")
+		return !known[name]
+	}), "\n")
 }
 
 // first is enough to see what went wrong.

@@ -106,6 +106,9 @@ func lines(file string) func() ([]string, error) {
 	}
 }
 
+// mountNumbers are those of the kernel's own file systems that differ from boot to boot.
+var mountNumbers = regexp.MustCompile(`\b(fd|pipe_ino)=\d+,?|^(devtmpfs \S+ rw),size=\d+k,nr_inodes=\d+`)
+
 // mounts leaves out numbers and propagation, which tell how, not what.
 func mounts() ([]string, error) {
 	all, err := lines("/proc/self/mountinfo")()
@@ -120,7 +123,7 @@ func mounts() ([]string, error) {
 			return nil, fmt.Errorf("mountinfo: %q", line)
 		}
 		if !isLeft(unwatchedMounts, f[4]) {
-			list = append(list, strings.Join([]string{f[4], after, f[5], f[3]}, " "))
+			list = append(list, strings.Join([]string{f[4], mountNumbers.ReplaceAllString(after, "$2"), f[5], f[3]}, " "))
 		}
 	}
 	slices.Sort(list)
@@ -224,6 +227,9 @@ func namespaces() ([]string, error) {
 	return append(list, fmt.Sprintf("%d in use", len(seen))), err
 }
 
+// udevWorker comes and goes as devices do.
+const udevWorker = "(udev-worker)\x00"
+
 // processes are without kernel threads, and without this one.
 func processes() ([]string, error) {
 	entries, err := os.ReadDir("/proc")
@@ -234,7 +240,7 @@ func processes() ([]string, error) {
 			continue
 		}
 		command, err := os.ReadFile("/proc/" + entry.Name() + "/cmdline")
-		if err == nil && len(command) > 0 {
+		if err == nil && len(command) > 0 && string(command) != udevWorker {
 			list = append(list, strings.TrimSpace(strings.ReplaceAll(string(command), "\x00", " ")))
 		}
 	}

@@ -23,6 +23,7 @@ var unwatchedFiles = []unwatched{
 	leave(`/run/systemd/(journal/streams|units|propagate/.*|transient)`, "systemd's own state: one entry for each stream and unit that runs; units are a fact"),
 	leave(`/tmp/systemd-private-[^/]*|/var/tmp/systemd-private-[^/]*`, "PrivateTmp of systemd's own services"),
 	leave(`/run/systemd/inaccessible|/run/host`, "made by systemd and nspawn, not readable to anybody"),
+	leave(`/run/udev/data/\+(input|leds):.*|/run/udev/tags/seat/\+(input|leds):.*`, "numbered anew at each boot"),
 	leave(`/tmp/kubectl|/tmp/e2e`, "the test's own: kubectl's cache, files that it hands to the product"),
 	leave(`/root/(survey|bootstrap)`, "this program and the one under test"),
 }
@@ -39,6 +40,7 @@ var unwatchedSysctls = []unwatched{
 	leave(`kernel/(tainted|max_lock_depth)`, "the kernel's own notes"),
 	leave(`net/netfilter/nf_conntrack_count`, "a counter"),
 	leave(`net/netfilter/nf_conntrack_(buckets|max)|net/nf_conntrack_max`, "set by the kernel for the whole machine"),
+	leave(`net/ipv4/(tcp|udp)_mem|vm/user_reserve_kbytes`, "of the memory that was free at boot"),
 	leave(`vm/stat_refresh|net/ipv[46]/route/flush`, "to read or write it is to act"),
 }
 

@@ -1,0 +1,275 @@
+package e2e
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// distributions are those of scripts/vms/distributions, the first in the fast selection.
+var distributions = []string{"debian-13", "debian-12"}
+
+// emulated is how much longer than on a node things may take in a machine whose CPU
+// is emulated.
+const emulated = 12
+
+// folder is where a provisioner puts its files.
+const folder = "/home/admin/cluster"
+
+// vm is a virtual machine and what its tests compare with.
+type vm struct {
+	before, rebooted survey // without anything of bootstrap's; the same after another boot
+	made             tree
+}
+
+// vmSteps go on with one machine, in this order. The fast selection ends with the first
+// reboot.
+var vmSteps = []struct {
+	name string
+	run  func(*vm, *Node)
+}{
+	{"Init", (*vm).init},
+	{"Reboot", (*vm).reboot},
+	{"PowerCut", (*vm).powerCut},
+	{"Reset", (*vm).reset},
+	{"RebootAfterReset", (*vm).rebootAfterReset},
+	{"CutInRuntime", cutAt("runtime              containerd of the bundle")},
+	{"CutInImages", cutAt("images               waiting: 2 of ")},
+	{"CutAtKubeletStart", cutAt("kubelet-start        done")},
+	{"CutInControlPlane", cutAt("control-plane        done")},
+	{"CutInAddons", cutAt("wait-addons          waiting: ")},
+}
+
+// TestVM: on a machine with a kernel of its own, plain Debian and no network, init makes
+// a cluster that survives reboots and power cuts, and reset takes it away.
+func TestVM(t *testing.T) {
+	for _, distribution := range selected(t, distributions, distributions[0]) {
+		t.Run(distribution, func(t *testing.T) {
+			n, m := upVM(t, distribution), &vm{}
+			steps := vmSteps
+			if !*runAll {
+				steps = steps[:2]
+			}
+			m.look(n)
+			for _, step := range steps {
+				if !t.Run(step.name, func(t *testing.T) { step.run(m, n.In(t)) }) {
+					break // the machine is not what the next step expects
+				}
+			}
+		})
+	}
+}
+
+func upVM(t *testing.T, distribution string) *Node {
+	t.Helper()
+	start := time.Now()
+	n := up(t, 2*time.Hour, "scripts/vm", distribution)
+	n.slow = emulated
+	n.Copy("bin/bootstrap-box", "/root/bootstrap")
+	n.MustSh("mkdir " + folder + "; ln /root/bootstrap " + folder + "/bootstrap")
+	n.Copy("scripts/vms/provision", folder+"/provision")
+	n.MustExec("sync")
+	t.Logf("%s is up, with the program in it, after %s", distribution, since(start))
+	t.Logf("%s", n.MustSh("uname -sr; systemctl --version | head -n 1; stat -fc '%T' /sys/fs/cgroup; nproc; free -m | head -n 2"))
+	return n
+}
+
+func since(start time.Time) time.Duration { return time.Since(start).Round(100 * time.Millisecond) }
+
+// look surveys the machine. The first boot does things that no other does, and the first
+// survey loads modules by looking.
+func (m *vm) look(n *Node) {
+	n.t.Helper()
+	n.Reboot()
+	n.survey()
+	m.before = n.survey()
+	n.Reboot()
+	n.survey()
+	m.rebooted = n.survey()
+	n.t.Logf("two boots of a machine that nothing was done to differ in: %s", strings.Join(m.before.diff(m.rebooted), "\n"))
+}
+
+// init makes a control plane in the way of scripts/vms/Vagrantfile.
+func (m *vm) init(n *Node) {
+	free := n.MustSh("free -m | awk '/^Mem:/ {print $3}'")
+	start := time.Now()
+	r := n.Sh(strings.ReplaceAll(peakMemory, "PROVISION", folder+"/provision control-plane "+n.IP))
+	n.log.Result = r
+	n.must(r)
+	n.t.Logf("init took %s; %s; memory in use, MiB: before %s, after %s", since(start), lastLine(r.Out), strings.TrimSpace(free), strings.TrimSpace(n.MustSh("free -m | awk '/^Mem:/ {print $3}'")))
+	if r.Has("this may be why") {
+		n.t.Errorf("a cause is named on a healthy machine: %s", r)
+	}
+	n.noNetwork()
+	m.healthy(n)
+	m.made = n.made()
+	n.kernelAsAsked()
+	n.nothingOfContainers()
+}
+
+// peakMemory runs a command and tells, as the last line, how much memory bootstrap had
+// at most.
+const peakMemory = `
+PROVISION & run=$!
+while kill -0 $run 2>/dev/null; do
+	now=$(cat /proc/$(pgrep -x bootstrap | head -n 1)/status 2>/dev/null | awk '/^VmHWM:/ {print $2}') || true
+	peak=${now:-$peak}
+	sleep 0.5
+done
+wait $run
+echo "peak memory of bootstrap: $((peak / 1024)) MiB"`
+
+func lastLine(text string) string {
+	text = strings.TrimSpace(text)
+	return text[strings.LastIndex(text, "\n")+1:]
+}
+
+// healthy waits until all pods are ready, without a hand on the machine.
+func (m *vm) healthy(n *Node) {
+	n.t.Helper()
+	n.Healthy(time.Minute)
+	n.podsReady("-n", "kube-system")
+}
+
+// again runs init as it was run first.
+func (m *vm) again(n *Node) Result {
+	n.t.Helper()
+	return n.MustBootstrap("init", "--config", folder+"/init.yaml")
+}
+
+// kernelAsAsked: what containers need of the kernel is there.
+func (n *Node) kernelAsAsked() {
+	n.t.Helper()
+	if kind := strings.TrimSpace(n.MustExec("stat", "-fc", "%T", "/sys/fs/cgroup")); kind != "cgroup2fs" {
+		n.t.Errorf("/sys/fs/cgroup is %s", kind)
+	}
+	group := n.MustExec("cat", "/proc/"+n.pid("kube-apiserver")+"/cgroup")
+	if !regexp.MustCompile(`^0::/kubepods\.slice/kubepods-burstable\.slice/kubepods-burstable-pod\w+\.slice/cri-containerd-\w+\.scope\n$`).MatchString(group) {
+		n.t.Errorf("kube-apiserver is not in a cgroup of systemd's making: %s", group)
+	}
+	modules := n.MustExec("cat", "/proc/modules")
+	for _, module := range []string{"overlay", "br_netfilter"} {
+		if !regexp.MustCompile(`(?m)^` + module + ` `).MatchString(modules) {
+			n.t.Errorf("no module %s", module)
+		}
+	}
+	for _, setting := range []string{"net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables"} {
+		if value := strings.TrimSpace(n.MustExec("cat", "/proc/sys/"+setting)); value != "1" {
+			n.t.Errorf("%s is %s", setting, value)
+		}
+	}
+}
+
+// nothingOfContainers: no setting is there that only nodes in containers need.
+func (n *Node) nothingOfContainers() {
+	n.t.Helper()
+	found := n.Sh("grep -rnE 'failCgroupV1|InUserNamespace|restrict_oom_score_adj|oomScoreAdj' /etc/kubernetes /etc/containerd /etc/systemd/system /var/lib/kubelet/config.yaml /etc/sysctl.d")
+	if found.Code != 1 {
+		n.t.Errorf("settings for nodes in containers: %s", found)
+	}
+	proxy := n.MustKubectl("get", "configmap", "kube-proxy", "-n", "kube-system", "-o", "yaml")
+	if regexp.MustCompile(`(maxPerCore|min): 0\b`).MatchString(proxy) {
+		n.t.Errorf("kube-proxy may not count connections: %s", proxy)
+	}
+}
+
+// remember makes an object that must be there later, and returns once etcd has it.
+func (n *Node) remember(name string) {
+	n.t.Helper()
+	n.MustKubectl("create", "configmap", name, "--from-literal=it=is")
+}
+
+// remembers: etcd is whole, and has what was made.
+func (n *Node) remembers(name string) {
+	n.t.Helper()
+	if value := n.MustKubectl("get", "configmap", name, "-o", "jsonpath={.data.it}"); value != "is" {
+		n.t.Errorf("%s is %q", name, value)
+	}
+	n.t.Logf("etcd: %s", n.MustSh(`cd /etc/kubernetes/pki/etcd
+		etcdctl --endpoints https://127.0.0.1:2379 --cacert ca.crt --cert healthcheck-client.crt --key healthcheck-client.key endpoint health
+		etcdctl --endpoints https://127.0.0.1:2379 --cacert ca.crt --cert healthcheck-client.crt --key healthcheck-client.key endpoint hashkv`))
+}
+
+func (m *vm) reboot(n *Node) {
+	n.remember("before-reboot")
+	start := time.Now()
+	n.Reboot()
+	booted := since(start)
+	m.healthy(n)
+	n.t.Logf("booted again after %s, all pods ready after %s", booted, since(start))
+	n.remembers("before-reboot")
+	n.kernelAsAsked()
+	n.SameTree("a reboot changes files", m.made, n.made())
+}
+
+// cut cuts the power and turns the machine on again.
+func (n *Node) cut() {
+	n.t.Helper()
+	n.must(n.run("cut", n.Name))
+	n.must(n.run("up", n.Name))
+}
+
+func (m *vm) powerCut(n *Node) {
+	n.remember("before-cut")
+	start := time.Now()
+	n.cut()
+	m.healthy(n)
+	n.t.Logf("all pods ready %s after the power was cut", since(start))
+	n.noTornFiles()
+	n.remembers("before-cut")
+	n.SameTree("a power cut changes files", m.made, n.made())
+	start = time.Now()
+	again := n.events(n.Bootstrap("init", "--config", folder+"/init.yaml", "-o", "json"))
+	if len(again.changes) > 0 {
+		n.t.Errorf("after a power cut, init changes %v", again.changes)
+	}
+	n.t.Logf("init again took %s, and changed nothing", since(start))
+}
+
+func (m *vm) reset(n *Node) {
+	start := time.Now()
+	r := n.MustReset("/root/bootstrap")
+	n.t.Logf("reset took %s: %s", since(start), lastLine(r.Out))
+	n.SameSurvey("after reset", m.before.butModules(), folder)
+	n.checkKernel()
+}
+
+func (m *vm) rebootAfterReset(n *Node) {
+	n.Reboot()
+	n.survey()
+	n.SameSurvey("after reset and a reboot", m.rebooted, folder)
+}
+
+
+// cutAt cuts the power in the middle of init, as soon as it has printed a text. Run
+// again, init makes what it would have made, and reset takes it away.
+func cutAt(text string) func(*vm, *Node) {
+	return func(m *vm, n *Node) {
+		s := n.StartInit("--config", folder+"/init.yaml")
+		s.await(text)
+		n.cut()
+		<-s.done
+		n.t.Logf("what is there after the cut:\n%s", n.MustSh("/root/bootstrap ledger | tail -n 3; find /etc/kubernetes /var/lib/bootstrap /usr/local/bin -type f -size 0 -printf 'empty: %p\\n'"))
+		start := time.Now()
+		r := m.again(n)
+		n.t.Logf("init again took %s:\n%s", since(start), goesOn(r))
+		m.healthy(n)
+		n.noTornFiles()
+		n.SameTree("init differs from an undisturbed one", m.made, n.made())
+		n.remember("after-cut")
+		n.remembers("after-cut")
+		m.reset(n)
+	}
+}
+
+// goesOn is what a run says of the one before.
+func goesOn(r Result) string {
+	for line := range strings.Lines(r.Out + r.Err) {
+		if strings.Contains(line, "going on") {
+			return line
+		}
+	}
+	return fmt.Sprintf("it does not say that it goes on: %s", r)
+}
