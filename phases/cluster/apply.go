@@ -128,36 +128,54 @@ func decode(manifests ...[]byte) ([]*unstructured.Unstructured, error) {
 // apply also gives the object as it is then, nil in a plan. It calls what it does to
 // an object that is not there missing; one to be Updated has to be there.
 func (c *Cluster) apply(ctx context.Context, object *unstructured.Unstructured, missing string) (Applied, *unstructured.Unstructured, error) {
-	applied := Applied{Object: object.GetKind() + " " + object.GetName(), Verb: missing}
-	var after *unstructured.Unstructured
-	err := c.retry(ctx, func(ctx context.Context) (err error) {
-		after, applied.Verb, err = c.applyOnce(ctx, object, missing)
-		return err
-	})
-	if err != nil {
+	a := application{object: object, missing: missing}
+	applied := Applied{Object: object.GetKind() + " " + object.GetName()}
+	if err := c.retry(ctx, func(ctx context.Context) error { return c.applyOnce(ctx, &a) }); err != nil {
 		return applied, nil, fmt.Errorf("apply %s: %w", applied.Object, err)
 	}
-	return applied, after, nil
+	applied.Verb = a.verb()
+	return applied, a.after, nil
 }
 
-func (c *Cluster) applyOnce(ctx context.Context, object *unstructured.Unstructured, missing string) (*unstructured.Unstructured, string, error) {
-	client := c.clientOf(object)
-	before, err := client.Get(ctx, object.GetName(), metav1.GetOptions{})
-	if err != nil && c.plans {
-		return nil, missing, nil // the API server is still to be made, or the object
+// application is an object that is being applied. What it was like is asked once: a try
+// whose answer was lost may have changed it.
+type application struct {
+	object        *unstructured.Unstructured
+	missing       string // what it does to one that is not there
+	seen          bool
+	before, after *unstructured.Unstructured // nil: none
+}
+
+// verb looks past what changes by itself.
+func (a *application) verb() string {
+	switch {
+	case a.before == nil || a.after == nil:
+		return a.missing
+	case equality.Semantic.DeepEqual(lasting(a.before), lasting(a.after)):
+		return Unchanged
 	}
-	if err != nil && (missing == Updated || !apierrors.IsNotFound(err)) {
-		return nil, missing, err
+	return Updated
+}
+
+func (c *Cluster) applyOnce(ctx context.Context, a *application) error {
+	client, name := c.clientOf(a.object), a.object.GetName()
+	if !a.seen {
+		before, err := client.Get(ctx, name, metav1.GetOptions{})
+		if err != nil && c.plans {
+			return nil // the API server is still to be made, or the object
+		}
+		if err != nil && (a.missing == Updated || !apierrors.IsNotFound(err)) {
+			return err
+		}
+		a.before, a.seen = before, true
 	}
 	options := metav1.ApplyOptions{FieldManager: fieldManager, Force: !c.yields}
 	if c.plans {
 		options.DryRun = []string{metav1.DryRunAll}
 	}
-	after, err := client.Apply(ctx, object.GetName(), object, options)
-	if err != nil || before == nil {
-		return after, missing, err
-	}
-	return after, verbOf(before, after), nil
+	var err error
+	a.after, err = client.Apply(ctx, name, a.object, options)
+	return err
 }
 
 // clientOf is for objects of our own manifests: the guess of the plural is right for all
@@ -165,14 +183,6 @@ func (c *Cluster) applyOnce(ctx context.Context, object *unstructured.Unstructur
 func (c *Cluster) clientOf(object *unstructured.Unstructured) dynamic.ResourceInterface {
 	resource, _ := meta.UnsafeGuessKindToResource(object.GroupVersionKind())
 	return c.dynamic.Resource(resource).Namespace(object.GetNamespace())
-}
-
-// verbOf looks past what changes by itself.
-func verbOf(before, after *unstructured.Unstructured) string {
-	if equality.Semantic.DeepEqual(lasting(before), lasting(after)) {
-		return Unchanged
-	}
-	return Updated
 }
 
 func lasting(object *unstructured.Unstructured) map[string]any {

@@ -154,6 +154,25 @@ func TestApplyAllPlans(t *testing.T) {
 	}
 }
 
+// TestApplyAnswerLost: what was made by a try whose answer was lost is told as made.
+func TestApplyAnswerLost(t *testing.T) {
+	s, lost := newStore(), false
+	c, _ := connect(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
+		if r.Method != http.MethodPatch || lost {
+			s.serve(w, r, body)
+			return
+		}
+		s.put(r.URL.Path, body)
+		lost = true
+		answerStatus(w, http.StatusGatewayTimeout, "the answer comes too late")
+	})
+	c.pause = time.Millisecond
+	applied, err := c.Within(time.Minute).Apply(t.Context(), manifests.ClusterAdmins)
+	if err != nil || applied.Verb != Created || !lost {
+		t.Errorf("%v, %v", applied, err)
+	}
+}
+
 // TestLabelNodeNotThere: a Node is registered by its kubelet, never made here.
 func TestLabelNodeNotThere(t *testing.T) {
 	c, s, _ := connectStore(t)
