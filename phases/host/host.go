@@ -12,19 +12,22 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"syscall"
 )
 
 // Host is the machine, or a directory that stands for one. It may be used by
-// several goroutines, as long as no two of them touch the same path or unit.
+// several goroutines, as long as no two of them touch the same path or unit; the
+// directories above their paths may be the same.
 type Host struct {
 	root   string
 	dir    *os.File // root, open
 	units  Units
 	lock   *lock
 	ledger *ledger
-	plan   *plan  // nil in a Host that acts
-	by     string // who makes the effects now
+	making *sync.Mutex // held while a directory is made
+	plan   *plan       // nil in a Host that acts
+	by     string      // who makes the effects now
 	report func(Change)
 }
 
@@ -51,7 +54,7 @@ func openRoot(root string, units Units) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Host{root: root, dir: dir, units: units}, nil
+	return &Host{root: root, dir: dir, units: units, making: &sync.Mutex{}}, nil
 }
 
 func (h *Host) start() error {

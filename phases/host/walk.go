@@ -145,9 +145,16 @@ func (w *walker) up() {
 	w.dirs, w.names, w.roots = w.dirs[:n], w.names[:n], w.roots[:n]
 }
 
+// make makes one directory, unless another goroutine has since this walk found it missing:
+// else both would tell of it.
 func (w *walker) make(name string) (*os.File, error) {
+	w.h.making.Lock()
+	defer w.h.making.Unlock()
 	if s, ok := w.h.plan.at(w.pathOf(name)); ok && s.Kind == Dir {
 		return nil, nil
+	}
+	if dir, err := w.open(name); !errors.Is(err, unix.ENOENT) {
+		return dir, err
 	}
 	w.made = true
 	perm := fs.FileMode(0o755)
