@@ -9,7 +9,7 @@ LINT       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 export GOTOOLCHAIN := auto
 
 .PHONY: help needs build components rootfs bundle box try test test-all test-unit test-offline test-e2e \
-	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy e2e-1.35 bench fuzz lint update clean
+	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy vm-test vm-smoke e2e-1.35 bench fuzz lint update clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -42,7 +42,7 @@ try: ## Boot a throw-away node, run bootstrap init in it, and show how to go on
 
 test: lint test-unit test-offline test-e2e ## Run the tests that every change must pass
 
-test-all: test all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy fuzz ## Run everything, in some three hours
+test-all: test all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy vm-test fuzz ## Run everything, in some five hours
 
 test-unit: needs ## Run the tests that need no node
 	@scripts/ci/unit
@@ -51,7 +51,7 @@ test-offline: build ## Kill, and fail, the phases that write files, at some of t
 	@go test -count=1 -timeout 20m ./testdata/kill
 
 test-e2e: box ## Run the tests on throw-away nodes, with a selection of each matrix
-	@go test -count=1 -timeout 40m -v ./testdata/e2e -skip 'TestBootstrapPolicy|TestLeave|TestKeep|TestJoin|TestNetworks|TestRelease|TestNoFalseAlarm|TestVerySlow'
+	@go test -count=1 -timeout 40m -v ./testdata/e2e -skip 'TestBootstrapPolicy|TestLeave|TestKeep|TestJoin|TestNetworks|TestRelease|TestNoFalseAlarm|TestVerySlow|TestVM'
 
 all-offline: build ## Kill, and fail, them at every system call
 	@go test -count=1 -timeout 60m -v ./testdata/kill -args -all
@@ -84,6 +84,15 @@ all-healthy: box ## Run init on 20 healthy nodes, half of them slow, and want no
 all-static-pods: box ## Run users' static pods, on our kubelet and on others set up in every way
 	@go test -count=1 -timeout 30m -v ./testdata/e2e -run 'TestStaticPod' -args -all -name static-pods
 
+vm-smoke: box ## Run init on a virtual machine, and reboot it
+	@scripts/needs vm
+	@go test -count=1 -timeout 40m -v ./testdata/e2e -run 'TestVM$$' -args -name $@
+
+vm-test: box ## Reboot virtual machines of each distribution, cut their power, reset them, join them
+	@scripts/needs vm
+	@scripts/components/build kubeadm
+	@go test -count=1 -timeout 200m -v ./testdata/e2e -run 'TestVM' -args -all -name $@
+
 e2e-1.35: build components ## Run init, and what people do first, with Kubernetes 1.35
 	@RELEASE=1.35 scripts/components/build
 	@bin/bootstrap bundle build --from .cache/components-1.35 --output .cache/bundle-1.35.tar.zst
@@ -97,9 +106,11 @@ bench: box ## Measure init against kubeadm, and against etcd and kube-apiserver 
 fuzz: needs ## Fuzz every parser of outside input for a minute each
 	@scripts/ci/fuzz
 
-lint: needs ## Check format, vet, lint, shell scripts and go.mod
+lint: needs ## Check format, vet, lint, shell scripts, the Vagrantfile and go.mod
+	@scripts/needs lint
 	@go run $(LINT) run ./... ./testdata/e2e/... ./testdata/kill
-	@shellcheck -x scripts/node scripts/nodes/* scripts/needs scripts/try scripts/ci/* scripts/components/build scripts/bench/kit/*.sh .ci/run
+	@shellcheck -x scripts/node scripts/nodes/* scripts/vm scripts/vms/*.bash scripts/vms/distributions/* scripts/vms/provision scripts/needs scripts/try scripts/ci/* scripts/components/build scripts/bench/kit/*.sh .ci/run
+	@cd scripts/vms && WORKERS=2 VAGRANT_HOME=$(CURDIR)/.cache/vagrant VAGRANT_DOTFILE_PATH=$(CURDIR)/.cache/vagrant vagrant validate --ignore-provider >/dev/null
 	@go mod tidy -diff
 
 update: needs ## Mend what lint finds, and write the golden files again
@@ -109,4 +120,5 @@ update: needs ## Mend what lint finds, and write the golden files again
 
 clean: ## Remove the nodes and everything that was built
 	@scripts/node down --all
+	@scripts/vm down --all
 	@rm -rf bin .cache

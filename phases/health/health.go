@@ -120,7 +120,7 @@ func (c Check) probe(ctx context.Context, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, givenUp)
 	defer cancel()
 	err := c.Probe(ctx)
-	if err != nil && context.Cause(ctx) == error(givenUp) {
+	if err != nil && errors.Is(context.Cause(ctx), givenUp) {
 		return givenUp
 	}
 	return err

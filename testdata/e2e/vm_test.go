@@ -40,6 +40,7 @@ var vmSteps = []struct {
 	{"CutAtKubeletStart", cutAt("kubelet-start        done")},
 	{"CutInControlPlane", cutAt("control-plane        done")},
 	{"CutInAddons", cutAt("wait-addons          waiting: ")},
+	{"CIJob", (*vm).ciJob},
 }
 
 // TestVM: on a machine with a kernel of its own, plain Debian and no network, init makes
@@ -242,7 +243,6 @@ func (m *vm) rebootAfterReset(n *Node) {
 	n.SameSurvey("after reset and a reboot", m.rebooted, folder)
 }
 
-
 // cutAt cuts the power in the middle of init, as soon as it has printed a text. Run
 // again, init makes what it would have made, and reset takes it away.
 func cutAt(text string) func(*vm, *Node) {
@@ -272,4 +272,28 @@ func goesOn(r Result) string {
 		}
 	}
 	return fmt.Sprintf("it does not say that it goes on: %s", r)
+}
+
+// joinToken is of the form that Vagrantfile makes.
+const joinToken = "abcdef.0123456789abcdef"
+
+// TestVMWorker: two machines become a cluster in the way of scripts/vms/Vagrantfile.
+func TestVMWorker(t *testing.T) {
+	server, worker := upVM(t, distributions[0]), upVM(t, distributions[0])
+	worker.Copy(".cache/components/kubeadm/kubeadm", folder+"/kubeadm")
+	server.MustExec(folder+"/provision", "control-plane", server.IP, joinToken)
+	start := time.Now()
+	worker.MustExec(folder+"/provision", "worker", worker.IP, joinToken, server.IP)
+	server.Eventually(time.Minute, "the worker is ready", func() error {
+		joined, err := get[node](server, "node", worker.Name)
+		if err != nil {
+			return err
+		}
+		return isTrue(joined.Status.Conditions, "Ready")
+	})
+	server.podsReady("-n", "kube-system")
+	t.Logf("the worker was ready %s after its provisioning began", since(start))
+	if r := worker.MustExec(folder+"/provision", "worker", worker.IP, joinToken, server.IP); r != "" {
+		t.Errorf("provisioned again, a worker does %s", r)
+	}
 }

@@ -1,0 +1,77 @@
+package e2e
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/yaml"
+)
+
+// readmeExample is an indented block of the README that begins with a file's name.
+func readmeExample(t *testing.T, file string) []byte {
+	t.Helper()
+	readme, err := os.ReadFile(path("README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile(`(?m)^    # ` + regexp.QuoteMeta(file) + `\n((?:    .*\n)+)`).FindSubmatch(readme)
+	if block == nil {
+		t.Fatalf("the README shows no %s", file)
+	}
+	return regexp.MustCompile(`(?m)^    `).ReplaceAll(block[1], nil)
+}
+
+// githubCommands are those of each step, a failure's too.
+func githubCommands(t *testing.T) []string {
+	var workflow struct {
+		Jobs map[string]struct{ Steps []struct{ Run string } }
+	}
+	if err := yaml.Unmarshal(readmeExample(t, ".github/workflows/cluster.yaml"), &workflow); err != nil {
+		t.Fatal(err)
+	}
+	var commands []string
+	for _, step := range workflow.Jobs["cluster"].Steps {
+		if step.Run != "" {
+			commands = append(commands, step.Run)
+		}
+	}
+	return commands
+}
+
+func gitlabCommands(t *testing.T) []string {
+	var jobs map[string]struct {
+		Script      []string `json:"script"`
+		AfterScript []string `json:"after_script"`
+	}
+	if err := yaml.Unmarshal(readmeExample(t, ".gitlab-ci.yml"), &jobs); err != nil {
+		t.Fatal(err)
+	}
+	return slices.Concat(jobs["cluster"].Script, jobs["cluster"].AfterScript)
+}
+
+// ciJob runs the commands of an example of the README, as a user who may become root,
+// in a folder with the program. The machine is then as it was.
+func (m *vm) ciJob(n *Node) {
+	commands := githubCommands(n.t)
+	if strings.Contains(n.MustExec("cat", "/etc/os-release"), "bookworm") {
+		commands = gitlabCommands(n.t)
+	}
+	if len(commands) < 4 {
+		n.t.Fatalf("only %q", commands)
+	}
+	n.MustSh("install -d -o admin -g admin " + job + "; cp /root/bootstrap " + job + "/bootstrap-box; chown admin: " + job + "/bootstrap-box")
+	for _, command := range commands {
+		start := time.Now()
+		r := n.Exec("runuser", "-u", "admin", "--", "env", "HOME=/home/admin", "bash", "-ec", "cd "+job+"\n"+command)
+		n.log.Result = r
+		n.must(r)
+		n.t.Logf("%s\n(%s)", strings.TrimSpace(command), since(start))
+	}
+	n.SameSurvey("after the job", m.before.butModules(), folder, job)
+}
+
+const job = "/home/admin/job"
