@@ -10,6 +10,7 @@ ssh_exec() { # NAME OPTION... COMMAND
 	shift
 	[[ -e $d/image ]] || die "there is no machine $name"
 	cd "$d" || exit
+	close_files
 	exec nsenter --net="$net/ns" ssh -q -F /dev/null -i "$(<image)/key" \
 		-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes \
 		-o ControlMaster=auto -o ControlPath=ssh -o ControlPersist=yes \

@@ -233,14 +233,14 @@ func (m *vm) reset(n *Node) {
 	start := time.Now()
 	r := n.MustReset("/root/bootstrap")
 	n.t.Logf("reset took %s: %s", since(start), lastLine(r.Out))
-	n.SameSurvey("after reset", m.before.butModules(), folder)
+	n.SameSurvey("after reset", m.before.butModules())
 	n.checkKernel()
 }
 
 func (m *vm) rebootAfterReset(n *Node) {
 	n.Reboot()
 	n.survey()
-	n.SameSurvey("after reset and a reboot", m.rebooted, folder)
+	n.SameSurvey("after reset and a reboot", m.rebooted)
 }
 
 // cutAt cuts the power in the middle of init, as soon as it has printed a text. Run

@@ -71,7 +71,7 @@ func (m *vm) ciJob(n *Node) {
 		n.must(r)
 		n.t.Logf("%s\n(%s)", strings.TrimSpace(command), since(start))
 	}
-	n.SameSurvey("after the job", m.before.butModules(), folder, job)
+	n.SameSurvey("after the job", m.before.butModules())
 }
 
 const job = "/home/admin/job"
