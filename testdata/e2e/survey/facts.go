@@ -106,8 +106,8 @@ func lines(file string) func() ([]string, error) {
 	}
 }
 
-// mountNumbers are those of the kernel's own file systems that differ from boot to boot.
-var mountNumbers = regexp.MustCompile(`\b(fd|pipe_ino)=\d+,?|^(devtmpfs \S+ rw),size=\d+k,nr_inodes=\d+`)
+// mountNumbers differ from boot to boot: sizes are of the memory that was free.
+var mountNumbers = regexp.MustCompile(`\b(fd|pipe_ino)=\d+,?|^((?:dev)?tmpfs \S+ rw)(?:,size=\d+k)?(?:,nr_inodes=\d+)?`)
 
 // mounts leaves out numbers and propagation, which tell how, not what.
 func mounts() ([]string, error) {
