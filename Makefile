@@ -110,7 +110,7 @@ lint: needs ## Check format, vet, lint, shell scripts, the Vagrantfile and go.mo
 	@scripts/needs lint
 	@go run $(LINT) run ./... ./testdata/e2e/... ./testdata/kill
 	@shellcheck -x scripts/node scripts/nodes/* scripts/vm scripts/vms/*.bash scripts/vms/distributions/* scripts/vms/provision scripts/needs scripts/try scripts/ci/* scripts/components/build scripts/bench/kit/*.sh .ci/run
-	@cd scripts/vms && WORKERS=2 VAGRANT_HOME=$(CURDIR)/.cache/vagrant VAGRANT_DOTFILE_PATH=$(CURDIR)/.cache/vagrant vagrant validate --ignore-provider >/dev/null
+	@scripts/ci/vagrant
 	@go mod tidy -diff
 
 update: needs ## Mend what lint finds, and write the golden files again

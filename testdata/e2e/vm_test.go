@@ -94,12 +94,12 @@ func (m *vm) look(n *Node) {
 
 // init makes a control plane in the way of scripts/vms/Vagrantfile.
 func (m *vm) init(n *Node) {
-	free := n.MustSh("free -m | awk '/^Mem:/ {print $3}'")
+	before := n.memory()
 	start := time.Now()
 	r := n.Sh(strings.ReplaceAll(peakMemory, "PROVISION", folder+"/provision control-plane "+n.IP))
 	n.log.Result = r
 	n.must(r)
-	n.t.Logf("init took %s; %s; memory in use, MiB: before %s, after %s", since(start), lastLine(r.Out), strings.TrimSpace(free), strings.TrimSpace(n.MustSh("free -m | awk '/^Mem:/ {print $3}'")))
+	n.t.Logf("init took %s; %s; memory in use: before %s, after %s MiB", since(start), lastLine(r.Out), before, n.memory())
 	if r.Has("this may be why") {
 		n.t.Errorf("a cause is named on a healthy machine: %s", r)
 	}
@@ -110,17 +110,23 @@ func (m *vm) init(n *Node) {
 	n.nothingOfContainers()
 }
 
+// memory is what is in use, in MiB.
+func (n *Node) memory() string {
+	n.t.Helper()
+	return strings.Fields(n.MustExec("free", "-m"))[8]
+}
+
 // peakMemory runs a command and tells, as the last line, how much memory bootstrap had
 // at most.
 const peakMemory = `
 PROVISION & run=$!
 while kill -0 $run 2>/dev/null; do
-	now=$(cat /proc/$(pgrep -x bootstrap | head -n 1)/status 2>/dev/null | awk '/^VmHWM:/ {print $2}') || true
+	now=$(grep -hs ^VmHWM: /proc/$(pgrep -x bootstrap | head -n 1)/status) || true
 	peak=${now:-$peak}
-	sleep 0.5
+	sleep 2
 done
 wait $run
-echo "peak memory of bootstrap: $((peak / 1024)) MiB"`
+echo "peak memory of bootstrap: $peak"`
 
 func lastLine(text string) string {
 	text = strings.TrimSpace(text)
