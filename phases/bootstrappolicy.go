@@ -12,6 +12,7 @@ import (
 	"bootstrap/manifests"
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
+	"bootstrap/phases/health"
 )
 
 // policyPatience: what is not made by then, the API server makes itself.
@@ -19,11 +20,16 @@ const policyPatience = 5 * time.Second
 
 // makePolicy makes what the API server begins with a second after it serves, one object
 // after the other, and is not ready before: its roles, as this release has them. It finds
-// them there, and is ready a second earlier. Without a bundle, or where the config changes
-// what they are, it is left to make them.
+// them there, and is ready a second earlier. Those of the controller manager and the
+// scheduler come first: their containers are being started, and refused, they wait seconds.
+// Without a bundle, or where the config changes what they are, it makes the others itself.
 func (e *Env) makePolicy(ctx context.Context) error {
 	policy, err := e.bundledPolicy(ctx)
-	if policy == nil {
+	if err != nil {
+		return err
+	}
+	first, err := firstPolicy(policy)
+	if err != nil {
 		return err
 	}
 	c, err := e.connectForHealth()
@@ -36,29 +42,43 @@ func (e *Env) makePolicy(ctx context.Context) error {
 	if err := c.Healthy(ctx, "/readyz"); !isUnhealthy(err) {
 		return nil
 	}
-	if err := c.Make(ctx, policy); err != nil {
+	roles := health.Check{Name: "first roles", Probe: func(ctx context.Context) error { return c.Make(ctx, first) }}
+	if err = e.waitPlainly(ctx, []health.Check{roles}, func([]health.Pending) {}); err == nil {
+		err = c.Make(ctx, policy)
+	}
+	if err != nil {
 		e.note("the API server's roles are left to it: %v", err)
 	}
 	return nil
 }
 
 // firstPolicy is of it what the controller manager and the scheduler need to begin with.
-func (e *Env) firstPolicy(ctx context.Context) ([]byte, error) {
-	policy, err := e.bundledPolicy(ctx)
+func firstPolicy(policy []byte) ([]byte, error) {
 	if policy == nil {
-		return manifests.BootstrapPolicy, err
+		return manifests.BootstrapPolicy, nil
 	}
 	var first [][]byte
 	for document := range bytes.SplitSeq(policy, []byte("---\n")) {
-		var object struct{ Metadata struct{ Name string } }
-		if err := yaml.Unmarshal(document, &object); err != nil {
+		named, err := hasName(document, "system:kube-controller-manager", "system:kube-scheduler", "system:volume-scheduler")
+		if err != nil {
 			return nil, err
 		}
-		if slices.Contains([]string{"system:kube-controller-manager", "system:kube-scheduler", "system:volume-scheduler"}, object.Metadata.Name) {
+		if named {
 			first = append(first, document)
 		}
 	}
 	return bytes.Join(first, []byte("---\n")), nil
+}
+
+// hasName decodes only what can have one of the names: a hundred documents take time
+// that the API server needs.
+func hasName(document []byte, names ...string) (bool, error) {
+	if !slices.ContainsFunc(names, func(name string) bool { return bytes.Contains(document, []byte(name)) }) {
+		return false, nil
+	}
+	var object struct{ Metadata struct{ Name string } }
+	err := yaml.Unmarshal(document, &object)
+	return slices.Contains(names, object.Metadata.Name), err
 }
 
 // bundledPolicy is nil without one for the API server that the config wants.

@@ -32,13 +32,14 @@ func runControlPlane(ctx context.Context, env *Env) error {
 	if err := env.writeStaticPod("kube-apiserver", apiServerPod(c, mounts)); err != nil {
 		return err
 	}
-	if err := env.waitForAPIServer(ctx, met); err != nil {
+	began, err := env.waitForAPIServer(ctx, met)
+	if err != nil {
 		return err
 	}
 	if err := env.writeStaticPod("kube-controller-manager", controllerManagerPod(c, mounts)); err != nil {
 		return err
 	}
-	if err := env.writeStaticPod("kube-scheduler", schedulerPod(c)); err != nil {
+	if err := env.writeStaticPod("kube-scheduler", schedulerPod(c)); err != nil || !began {
 		return err
 	}
 	return env.makePolicy(ctx)

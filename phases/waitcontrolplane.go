@@ -21,7 +21,7 @@ var waitControlPlane = Phase{
 
 // mirrorPodPatience is how long a mirror pod may be missing once the API server is
 // ready. A kubelet that is not in its back-off makes it within a second.
-const mirrorPodPatience = 3 * time.Second
+const mirrorPodPatience = patience(3 * time.Second)
 
 func runWaitControlPlane(ctx context.Context, env *Env) error {
 	w, err := env.newControlPlaneWait()
@@ -71,54 +71,49 @@ func (e *Env) apiServerAnswers(ctx context.Context) bool {
 }
 
 // waitForAPIServer waits until the API server takes requests, if there is a kubelet that
-// starts it. On a fast machine it is not ready then: that takes a second more. A kubelet that has met it
-// before replaces changed pods by itself.
-func (e *Env) waitForAPIServer(ctx context.Context, met bool) error {
+// starts it, and tells whether it has just begun to. On a fast machine it is not ready then:
+// that takes a second more. A kubelet that has met it before replaces changed pods by itself.
+func (e *Env) waitForAPIServer(ctx context.Context, met bool) (began bool, err error) {
 	state, err := e.Host.UnitState(ctx, "kubelet.service")
 	if err != nil || !state.Running() {
-		return err
+		return false, err
 	}
 	w, err := e.newControlPlaneWait()
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer w.cri.Close()
 	if !met {
 		err = e.whileRuntimeAnswers(ctx, w.cri, w.replaceStalePods)
 	}
 	if err != nil {
-		return err
-	}
-	// Once, not in each round: it is out of a hundred documents, and the API server needs the CPU.
-	if w.firstPolicy, err = e.firstPolicy(ctx); err != nil {
-		return err
+		return false, err
 	}
 	w.env = e.awaiting(w.apiComponents())
 	start := time.Now()
 	err = w.wait(ctx, []health.Check{
 		{Name: "kubelet", Probe: w.kubelet},
 		{Name: "kube-apiserver", Probe: w.apiServerServes},
-		{Name: "first objects", Probe: w.firstObjects},
+		{Name: "priority class", Probe: w.priorityClass},
 	})
 	if err != nil || time.Since(start) < slowStart {
-		return err
+		return !met, err
 	}
-	return w.wait(ctx, w.apiChecks())
+	return !met, w.wait(ctx, w.apiChecks())
 }
 
 // slowStart is how long the API server may take to answer for the second until it is ready
 // to be one. The controller manager waits 10 s for that, and then it ends.
 const slowStart = 15 * time.Second
 
-// firstObjects makes what the API server makes too, but too late. Mirror pods need a
-// priority class: a kubelet whose mirror pod is refused tries again only after a minute.
-// The controller manager and the scheduler need rights: refused, they wait seconds.
-func (w *controlPlaneWait) firstObjects(ctx context.Context) error {
-	if w.hasFirst {
+// priorityClass makes what the API server makes too, but too late for mirror pods: a
+// kubelet whose mirror pod is refused tries again only after a minute.
+func (w *controlPlaneWait) priorityClass(ctx context.Context) error {
+	if w.hasClass {
 		return nil
 	}
-	err := w.cluster.Make(ctx, manifests.SystemNodeCritical, w.firstPolicy)
-	w.hasFirst = err == nil
+	err := w.cluster.Make(ctx, manifests.SystemNodeCritical)
+	w.hasClass = err == nil
 	return err
 }
 
@@ -132,14 +127,20 @@ func (w *controlPlaneWait) nudgeKubelet(ctx context.Context) error {
 			return err
 		}})
 	}
-	soon, cancel := context.WithTimeout(ctx, mirrorPodPatience)
+	soon, cancel := mirrorPodPatience.bound(ctx)
 	defer cancel()
 	err := w.env.waitPlainly(soon, first, func([]health.Pending) {})
-	if err == nil || ctx.Err() != nil {
+	if ctx.Err() != nil || !missing(err) {
 		return ctx.Err()
 	}
 	w.env.note("the kubelet is restarted: it was refused mirror pods before the API server was ready, and would try again only after a minute")
 	return w.env.Host.RestartUnit(ctx, "kubelet.service")
+}
+
+// missing: a slow API server that gave no answer has not said so.
+func missing(err error) bool {
+	var stalled *health.StalledError
+	return errors.As(err, &stalled) && slices.ContainsFunc(stalled.Pending, func(p health.Pending) bool { return cluster.IsNotFound(p.Reason) })
 }
 
 func (w *controlPlaneWait) apiChecks() []health.Check {
@@ -159,8 +160,7 @@ type controlPlaneWait struct {
 
 	restarted map[string]time.Time // component -> when its pod was removed
 
-	firstPolicy []byte // for firstObjects
-	hasFirst    bool   // only firstObjects touches it
+	hasClass bool // only priorityClass touches it
 }
 
 func (e *Env) newControlPlaneWait() (*controlPlaneWait, error) {
