@@ -28,6 +28,15 @@ const (
 
 func (p patience) now() time.Duration { return p.at(host.Crowding()) }
 
+// bound ends before ctx does: the crowd may have grown since that was bounded.
+func (p patience) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	timeout := p.now()
+	if end, ok := ctx.Deadline(); ok {
+		timeout = min(timeout, time.Until(end)*5/6)
+	}
+	return context.WithTimeout(ctx, timeout)
+}
+
 func (p patience) at(crowding float64) time.Duration {
 	return time.Duration(float64(p) * min(crowding, 4))
 }
@@ -148,7 +157,7 @@ func (e *Env) listening() []string {
 }
 
 func (e *Env) unitEvidence(ctx context.Context) map[string]diagnose.Unit {
-	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout.now())
+	ctx, cancel := evidenceTimeout.bound(ctx)
 	defer cancel()
 	units := map[string]diagnose.Unit{}
 	for _, name := range daemons {
@@ -161,7 +170,7 @@ func (e *Env) unitEvidence(ctx context.Context) map[string]diagnose.Unit {
 }
 
 func (e *Env) journalEvidence(ctx context.Context, since time.Time) map[string][]diagnose.Line {
-	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout.now())
+	ctx, cancel := evidenceTimeout.bound(ctx)
 	defer cancel()
 	lines, err := e.Host.Journal(ctx, since, daemons...)
 	if err != nil {
@@ -175,7 +184,7 @@ func (e *Env) journalEvidence(ctx context.Context, since time.Time) map[string][
 }
 
 func (e *Env) podEvidence(ctx context.Context) (pods []diagnose.Pod, runtimeError string) {
-	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout.now())
+	ctx, cancel := evidenceTimeout.bound(ctx)
 	defer cancel()
 	choice, err := e.chooseRuntime()
 	if err != nil {
@@ -223,7 +232,7 @@ func podOfSandbox(p runtime.Sandbox) diagnose.Pod {
 // apiServerEvidence asks the API server of this node as super-admin, whose rights need
 // nothing in the cluster.
 func (e *Env) apiServerEvidence(ctx context.Context) diagnose.Server {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout.now())
+	ctx, cancel := answerTimeout.bound(ctx)
 	defer cancel()
 	s := diagnose.Server{Address: net.JoinHostPort(e.Config.AdvertiseAddress.String(), strconv.Itoa(e.Config.BindPort))}
 	if s.Dial = dial(ctx, s.Address); s.Dial != diagnose.Open {
@@ -254,7 +263,7 @@ func (e *Env) etcdEvidence(ctx context.Context) diagnose.Server {
 	if e.Config.Etcd.External != nil {
 		return diagnose.Server{}
 	}
-	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout.now())
+	ctx, cancel := evidenceTimeout.bound(ctx)
 	defer cancel()
 	s := diagnose.Server{Address: net.JoinHostPort(e.Config.Loopback().String(), "2381")}
 	if s.Dial = dial(ctx, s.Address); s.Dial != diagnose.Open {

@@ -22,7 +22,7 @@ func (e *Env) fileEvidence(ctx context.Context) []diagnose.File {
 	if slices.Contains(beforeFiles, e.phase) {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout.now())
+	ctx, cancel := evidenceTimeout.bound(ctx)
 	defer cancel()
 	var files []diagnose.File
 	for _, d := range e.Host.Drift(ctx) {

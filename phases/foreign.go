@@ -92,7 +92,7 @@ func (e *Env) externalClient() (*http.Client, error) {
 
 func askEtcd(ctx context.Context, client *http.Client, url string) diagnose.ExternalEtcd {
 	member := diagnose.ExternalEtcd{URL: url}
-	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout.now())
+	ctx, cancel := evidenceTimeout.bound(ctx)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/version", nil)
 	if err != nil {

@@ -32,7 +32,7 @@ type seen struct {
 // gather looks at all parts side by side, and notes what they saw in their order. Only
 // here the machine is written, so that who comes late can do no harm.
 func gather(ctx context.Context, m *diagnose.Machine, parts []part) {
-	ctx, cancel := context.WithTimeout(ctx, gatherTimeout.now())
+	ctx, cancel := gatherTimeout.bound(ctx)
 	defer cancel()
 	results := make([]<-chan seen, len(parts))
 	for i, p := range parts {
@@ -51,7 +51,7 @@ func gather(ctx context.Context, m *diagnose.Machine, parts []part) {
 
 // ahead looks at a part before others do, and gives one that only tells what was seen.
 func ahead(ctx context.Context, p part) part {
-	ctx, cancel := context.WithTimeout(ctx, gatherTimeout.now())
+	ctx, cancel := gatherTimeout.bound(ctx)
 	defer cancel()
 	s := inTime(ctx, p.begin(ctx))
 	return part{p.what, func(context.Context) (note, error) { return s.note, s.err }}

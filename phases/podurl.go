@@ -69,7 +69,7 @@ func isPlain(given string) bool {
 }
 
 func fetchPods(ctx context.Context, source config.PodURL) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout.now())
+	ctx, cancel := evidenceTimeout.bound(ctx)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, source.URL, nil)
 	if err != nil {

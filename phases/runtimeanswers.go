@@ -62,7 +62,7 @@ func (e *Env) silence(ctx context.Context, c *runtime.CRI) error {
 
 // answers tells whether the runtime says anything at all, in time.
 func answers(ctx context.Context, c *runtime.CRI) bool {
-	soon, cancel := context.WithTimeout(ctx, evidenceTimeout.now())
+	soon, cancel := evidenceTimeout.bound(ctx)
 	defer cancel()
 	_, err := c.Info(soon)
 	return !errors.Is(soon.Err(), context.DeadlineExceeded) || err == nil

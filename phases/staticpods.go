@@ -178,7 +178,7 @@ func (e *Env) nodePods(ctx context.Context, k KubeletFound) ([]corev1.Pod, error
 	if err != nil || c == nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout.now())
+	ctx, cancel := answerTimeout.bound(ctx)
 	defer cancel()
 	pods, err := c.PodsOfNode(ctx, k.nodeName)
 	if err != nil {

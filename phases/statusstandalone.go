@@ -87,7 +87,7 @@ func (e *Env) podURLStatus(ctx context.Context) (*PodURLStatus, []wantedPod) {
 
 // podsOfURL are those that the runtime has from the URL.
 func (e *Env) podsOfURL(ctx context.Context) []string {
-	ctx, cancel := context.WithTimeout(ctx, evidenceTimeout.now())
+	ctx, cancel := evidenceTimeout.bound(ctx)
 	defer cancel()
 	all, err := Pods(ctx, e, PodQuery{All: true})
 	if err != nil {

@@ -21,15 +21,18 @@ func (c *Cluster) Make(ctx context.Context, manifests ...[]byte) error {
 	return told(eachOf(objects, func(i int) error { return c.makeOne(ctx, objects[i]) }))
 }
 
-// told joins errors, save where there was no connection: that is one error for all.
+// told joins errors, save where no object had a connection: that is one error for all.
 func told(errs []error) error {
 	var broken *net.OpError
 	for _, err := range errs {
-		if errors.As(err, &broken) {
-			return broken
+		if err != nil && !errors.As(err, &broken) {
+			return errors.Join(errs...)
 		}
 	}
-	return errors.Join(errs...)
+	if broken == nil {
+		return nil
+	}
+	return broken
 }
 
 func (c *Cluster) makeOne(ctx context.Context, object *unstructured.Unstructured) error {

@@ -1,7 +1,10 @@
 package cluster
 
 import (
+	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -52,5 +55,23 @@ func TestMakeLeavesAlone(t *testing.T) {
 	c, s = connect(t, echo)
 	if err := c.Plan().Make(t.Context(), manifests.BootstrapPolicy); err != nil || len(s.requests) > 0 {
 		t.Errorf("a plan sends %d requests, %v", len(s.requests), err)
+	}
+}
+
+// TestTold: only where no object had a connection, one error tells of all.
+func TestTold(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+	forbidden := errors.New("make Role reader: forbidden")
+	for _, c := range []struct {
+		errs []error
+		want string
+	}{
+		{[]error{nil, nil}, "<nil>"},
+		{[]error{nil, fmt.Errorf("make Role a: %w", refused), fmt.Errorf("make Role b: %w", refused)}, "dial: connection refused"},
+		{[]error{refused, forbidden}, "dial: connection refused\nmake Role reader: forbidden"},
+	} {
+		if got := fmt.Sprint(told(c.errs)); got != c.want {
+			t.Errorf("%v is told as %q, not %q", c.errs, got, c.want)
+		}
 	}
 }

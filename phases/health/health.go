@@ -79,6 +79,8 @@ func lengthen(timeouts []time.Duration, reasons []error) {
 	for i, reason := range reasons {
 		if errors.As(reason, new(*noAnswerError)) {
 			timeouts[i] = min(2*timeouts[i], lastTimeout)
+		} else {
+			timeouts[i] = max(timeouts[i]/2, firstTimeout)
 		}
 	}
 }
