@@ -63,10 +63,10 @@ func (m *vm) ciJob(n *Node) {
 	if len(commands) < 4 {
 		n.t.Fatalf("only %q", commands)
 	}
-	n.MustSh("install -d -o admin -g admin " + job + "; cp /root/bootstrap " + job + "/bootstrap-box; chown admin: " + job + "/bootstrap-box")
+	n.MustSh("install -d -o admin -g admin " + job + "/bin; cp /root/bootstrap " + job + "/bin/bootstrap-box; ln " + job + "/bin/bootstrap-box " + job + "; chown -R admin: " + job)
 	for _, command := range commands {
 		start := time.Now()
-		r := n.Exec("runuser", "-u", "admin", "--", "env", "HOME=/home/admin", "bash", "-ec", "cd "+job+"\n"+command)
+		r := n.Exec("runuser", "-u", "admin", "--", "env", "HOME=/home/admin", "USER=admin", "CI_JOB_STATUS=failed", "bash", "-ec", "cd "+job+"\n"+command)
 		n.log.Result = r
 		n.must(r)
 		n.t.Logf("%s\n(%s)", strings.TrimSpace(command), since(start))
