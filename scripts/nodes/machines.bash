@@ -34,7 +34,7 @@ locked() (
 
 check_name() {
 	[[ $1 =~ ^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$ ]] ||
-		die "bad node name '$1': want up to 32 of a-z, 0-9 and -"
+		die "bad name '$1': want up to 32 of a-z, 0-9 and -"
 }
 
 free_number() {
@@ -43,13 +43,13 @@ free_number() {
 	for ((n = 2; n < 255; n++)); do
 		[[ $used == *" $n "* ]] || break
 	done
-	((n < 255)) || die "too many nodes"
+	((n < 255)) || die "too many machines"
 	echo "$n"
 }
 
 number() { # NAME
 	check_name "$1"
-	cat "$nodes/$1/number" 2>/dev/null || die "there is no node $1"
+	cat "$nodes/$1/number" 2>/dev/null || die "there is no $1"
 }
 
 address() { # [-6] NAME

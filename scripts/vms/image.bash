@@ -41,7 +41,7 @@ configure_image() { # ROOT
 	echo '/dev/vda / ext4 defaults 0 1' >"$etc/fstab"
 	echo localhost >"$etc/hostname"
 	printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >"$etc/hosts"
-	# The bridge: nobody listens there, and that is said at once.
+	# The bridge's address: no DNS server is there, so that lookups are refused at once.
 	rm -f "$etc/resolv.conf"
 	echo "nameserver $ipv4.1" >"$etc/resolv.conf"
 	: >"$etc/machine-id"
@@ -78,6 +78,15 @@ make_image() { # DISTRIBUTION DIR
 	rm -rf --one-file-system "$2/root"
 }
 
+# What earlier versions of this script or a killed build left, and no machine's disk needs.
+remove_old_images() { # DISTRIBUTION
+	local dir
+	find "$images" -mindepth 1 -maxdepth 1 -regextype posix-extended -regex ".*/$1-[0-9a-f]{12}([.]tmp)?" |
+		while read -r dir; do
+			grep -qsxF "$dir" "$nodes"/*/image || rm -rf --one-file-system "$dir"
+		done
+}
+
 # Waits for a build that is under way.
 build_image() { # DISTRIBUTION DIR
 	local log=$images/$1.log
@@ -85,8 +94,7 @@ build_image() { # DISTRIBUTION DIR
 	exec 8>"$images/$1.lock"
 	flock 8
 	[[ ! -d $2 ]] || return 0
-	# What earlier versions of this script or a killed build left.
-	find "$images" -mindepth 1 -maxdepth 1 -type d -name "$1-*" -exec rm -rf --one-file-system {} +
+	remove_old_images "$1"
 	echo "vm: making the image of $1 (some two minutes)" >&2
 	make_image "$1" "$2.tmp" >"$log" 2>&1 </dev/null || {
 		tail -20 "$log" >&2

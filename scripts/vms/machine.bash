@@ -57,7 +57,7 @@ choose_accelerator() { # IMAGE
 	fi
 	accelerator=(-accel kvm -cpu host)
 	# Without erms, memory is copied eight bytes at a time: emulated, that is twice as fast.
-	[[ $(<"$found") == yes ]] || accelerator=(-accel "tcg,thread=multi,tb-size=1024" -cpu Haswell-v4,-erms)
+	[[ $(<"$found") == yes ]] || accelerator=(-accel "tcg,thread=multi,tb-size=1024" -cpu "Haswell-v4,-erms")
 }
 
 # What the kernel is told: where its root is, and its address.
@@ -92,8 +92,7 @@ turn_on() { # NAME
 
 mac() { printf '02:00:0a:4e:00:%02x' "$1"; } # NUMBER
 
-# As when the power fails: nothing is written any more, not even what the guest
-# takes for on its way to the disk.
+# As when the power fails: what the guest has not flushed to its disk may be lost.
 cut_power() { # NAME
 	local pid
 	pid=$(qemu_pid "$1") || return 0
