@@ -9,7 +9,7 @@ LINT       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 export GOTOOLCHAIN := auto
 
 .PHONY: help needs build components rootfs bundle box try test test-all test-unit test-offline test-e2e \
-	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy vm-test vm-smoke e2e-1.35 bench fuzz lint update clean
+	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy vm-test vm-debian-13 vm-debian-12 vm-worker vm-smoke e2e-1.35 bench fuzz lint update clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -86,12 +86,18 @@ all-static-pods: box ## Run users' static pods, on our kubelet and on others set
 
 vm-smoke: box ## Run init on a virtual machine, and reboot it
 	@scripts/needs vm
-	@go test -count=1 -timeout 40m -v ./testdata/e2e -run 'TestVM$$' -args -name $@
+	@go test -count=1 -timeout 20m -v ./testdata/e2e -run 'TestVM$$' -args -name $@
 
-vm-test: box ## Reboot virtual machines of each distribution, cut their power, reset them, join them
+vm-test: vm-debian-13 vm-debian-12 vm-worker ## Reboot virtual machines of each distribution, cut their power, reset them, join them
+
+vm-debian-13 vm-debian-12: vm-debian-%: box
+	@scripts/needs vm
+	@go test -count=1 -timeout 90m -v ./testdata/e2e -run 'TestVM$$/debian-$*$$' -args -all -name $@
+
+vm-worker: box
 	@scripts/needs vm
 	@scripts/components/build kubeadm
-	@go test -count=1 -timeout 200m -v ./testdata/e2e -run 'TestVM' -args -all -name $@
+	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestVMWorker$$' -args -name $@
 
 e2e-1.35: build components ## Run init, and what people do first, with Kubernetes 1.35
 	@RELEASE=1.35 scripts/components/build

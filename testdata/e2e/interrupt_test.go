@@ -17,7 +17,8 @@ import (
 type started struct {
 	n    *Node
 	cmd  *exec.Cmd
-	done chan error
+	done chan struct{} // closed when it has ended
+	err  error         // of its end
 
 	mu  sync.Mutex
 	out bytes.Buffer
@@ -38,7 +39,7 @@ func (s *started) String() string {
 // StartInit runs init beside the test.
 func (n *Node) StartInit(args ...string) *started {
 	n.t.Helper()
-	s := &started{n: n, done: make(chan error, 1)}
+	s := &started{n: n, done: make(chan struct{})}
 	line := append([]string{"exec", n.Name, "bash", "-c", `mkdir -p /tmp/e2e; echo $$ >/tmp/e2e/init.pid; exec /root/bootstrap init "$@"`, "_"}, args...)
 	s.cmd = exec.CommandContext(n.ctx, path(n.script), line...)
 	s.cmd.Stdout, s.cmd.Stderr = s, s
@@ -46,7 +47,10 @@ func (n *Node) StartInit(args ...string) *started {
 	if err := s.cmd.Start(); err != nil {
 		n.t.Fatal(err)
 	}
-	go func() { s.done <- s.cmd.Wait() }()
+	go func() {
+		s.err = s.cmd.Wait()
+		close(s.done)
+	}()
 	return s
 }
 
@@ -56,6 +60,11 @@ func (s *started) await(text string) {
 	s.n.Eventually(2*time.Minute, fmt.Sprintf("init prints %q", text), func() error {
 		if strings.Contains(s.String(), text) {
 			return nil
+		}
+		select {
+		case <-s.done:
+			s.n.t.Fatalf("init ended, and did not print %q: %v\n%s", text, s.err, s)
+		default:
 		}
 		return errors.New(s.String())
 	})
@@ -67,14 +76,13 @@ func (s *started) Kill(signal, text string) Result {
 	n.t.Helper()
 	s.await(text)
 	n.MustSh("kill -" + signal + " $(cat /tmp/e2e/init.pid)")
-	var err error
 	select {
-	case err = <-s.done:
+	case <-s.done:
 	case <-time.After(30 * time.Second):
 		n.t.Fatalf("init does not end after SIG%s: %s", signal, s)
 	}
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) && !errors.Is(err, context.Canceled) {
-		n.t.Fatalf("%v: %s", err, s)
+	if exit := (*exec.ExitError)(nil); s.err != nil && !errors.As(s.err, &exit) && !errors.Is(s.err, context.Canceled) {
+		n.t.Fatalf("%v: %s", s.err, s)
 	}
 	code := s.cmd.ProcessState.ExitCode()
 	if status, ok := s.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {

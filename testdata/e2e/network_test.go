@@ -6,6 +6,7 @@ import (
 	"net"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -91,6 +92,12 @@ func (n *Node) deployWeb() {
 // podsReady waits until there are such pods and all are ready.
 func (n *Node) podsReady(which ...string) {
 	n.t.Helper()
+	n.podsReadyAnew(nil, which...)
+}
+
+// podsReadyAnew wants none of the containers of before: ready may be what was true then.
+func (n *Node) podsReadyAnew(before []string, which ...string) {
+	n.t.Helper()
 	n.Eventually(time.Minute, "ready pods", func() error {
 		pods, err := get[podList](n, append([]string{"pods"}, which...)...)
 		if err != nil {
@@ -102,6 +109,9 @@ func (n *Node) podsReady(which ...string) {
 		var errs []error
 		for _, p := range pods.Items {
 			errs = append(errs, p.ready())
+			if slices.Contains(before, p.containerID()) {
+				errs = append(errs, fmt.Errorf("%s: still the container of before", p.Metadata.Name))
+			}
 		}
 		return errors.Join(errs...)
 	})

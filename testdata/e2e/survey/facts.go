@@ -86,7 +86,7 @@ var countersOrDate = regexp.MustCompile(`\[\d+:\d+\]|^# (Generated|Completed) .*
 func inOrder(name string, args ...string) func() ([]string, error) {
 	return func() ([]string, error) {
 		list, err := run(name, args...)
-		if errors.Is(err, exec.ErrNotFound) {
+		if name != "nft" && errors.Is(err, exec.ErrNotFound) {
 			return []string{"no " + name}, nil
 		}
 		for i, line := range list {
