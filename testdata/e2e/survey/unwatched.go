@@ -24,6 +24,7 @@ var unwatchedFiles = []unwatched{
 	leave(`/tmp/systemd-private-[^/]*|/var/tmp/systemd-private-[^/]*`, "PrivateTmp of systemd's own services"),
 	leave(`/run/systemd/inaccessible|/run/host`, "made by systemd and nspawn, not readable to anybody"),
 	leave(`/run/udev/data/\+(input|leds):.*|/run/udev/tags/seat/\+(input|leds):.*`, "numbered anew at each boot"),
+	leave(`/run/udev/watch/.*`, "numbered as devices come, at each boot"),
 	leave(`/tmp/kubectl|/tmp/e2e`, "the test's own: kubectl's cache, files that it hands to the product"),
 	leave(`/root/(survey|bootstrap)|/home/admin/(cluster|job)`, "this program, the one under test, and what runs it"),
 }
