@@ -30,6 +30,14 @@ const (
 	sysctlText  = "# Made by bootstrap; `bootstrap reset` removes it.\n"
 )
 
+// How long systemd waits for a container when the machine goes down: as long as Kubernetes
+// by default. Its own 90 s pass in full, as etcd ends too, and without it kube-apiserver does
+// not. The prefix is that of containerd's scopes.
+const (
+	scopeDropIn = "/etc/systemd/system/cri-containerd-.scope.d/10-bootstrap.conf"
+	scopeText   = "# Made by bootstrap; `bootstrap reset` removes it.\n[Scope]\nTimeoutStopSec=30s\n"
+)
+
 func runRuntime(ctx context.Context, env *Env) error {
 	choice, err := env.chooseRuntime()
 	if err != nil {
@@ -120,6 +128,9 @@ func (e *Env) installContainerd(ctx context.Context) error {
 		return err
 	}
 	if _, err := e.Host.WriteFile(containerdUnit, unit, 0o600); err != nil {
+		return err
+	}
+	if _, err := e.Host.WriteFile(scopeDropIn, []byte(scopeText), 0o644); err != nil {
 		return err
 	}
 	return e.startUnit(ctx, "containerd.service", containerdConfig, containerdUnit)

@@ -277,10 +277,7 @@ func TestStaticPodAnnotations(t *testing.T) {
 	}{
 		{"default", "etcd", map[string]string{"kubeadm.kubernetes.io/etcd.advertise-client-urls": "https://192.0.2.10:2379"}},
 		{"ipv6", "etcd", map[string]string{"kubeadm.kubernetes.io/etcd.advertise-client-urls": "https://[2001:db8::10]:2379"}},
-		{"custom", "kube-apiserver", map[string]string{
-			"kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint": "198.51.100.7:8443",
-			"org.systemd.property.TimeoutStopUSec":                            "uint64 10000000",
-		}},
+		{"custom", "kube-apiserver", map[string]string{"kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint": "198.51.100.7:8443"}},
 	}
 	for _, c := range cases {
 		pod := decodedPods(t, validConfig(t, c.config))[c.component]

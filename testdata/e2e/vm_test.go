@@ -180,6 +180,10 @@ func (n *Node) kernelAsAsked() {
 			n.t.Errorf("no module %s", module)
 		}
 	}
+	waits := n.MustExec("systemctl", "show", "--property", "TimeoutStopUSec", "--value", "cri-containerd-*.scope")
+	if left := strings.ReplaceAll(waits, "30s", ""); waits == "" || strings.TrimSpace(left) != "" {
+		n.t.Errorf("a shutdown waits for containers as long as %q", waits)
+	}
 	for _, setting := range []string{"net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables"} {
 		if value := strings.TrimSpace(n.MustExec("cat", "/proc/sys/"+setting)); value != "1" {
 			n.t.Errorf("%s is %s", setting, value)
