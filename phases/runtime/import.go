@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/diff"
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/containerd/errdefs"
@@ -28,6 +29,10 @@ const pinnedLabel = "io.cri-containerd.pinned"
 
 // pinned keeps the kubelet from removing an image.
 var pinned = map[string]string{pinnedLabel: "pinned", "io.cri-containerd.image": "managed"}
+
+// onDisk: containerd counts a layer as unpacked only once its files are on the disk. By
+// default it does not wait: after a power cut, programs are cut short, and end by SIGBUS.
+var onDisk = client.WithUnpackApplyOpts(diff.WithSyncFs(true))
 
 // Images is containerd's image store.
 type Images struct {
@@ -60,7 +65,7 @@ func (i *Images) Import(ctx context.Context, archive io.Reader) error {
 		return err
 	}
 	for _, image := range images {
-		if err := client.NewImage(i.client, image).Unpack(ctx, snapshotter); err != nil {
+		if err := client.NewImage(i.client, image).Unpack(ctx, snapshotter, onDisk); err != nil {
 			return fmt.Errorf("unpack %s: %w", image.Name, err)
 		}
 	}
