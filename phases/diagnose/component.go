@@ -40,6 +40,15 @@ func componentEntries() []Entry {
 				return e.eachComponent(func(name string) *Finding { return e.settingsRefused(name) })
 			},
 		},
+		{
+			ID:     "component-program-damaged",
+			Title:  "the program of a component is damaged on the disk",
+			Means:  "The program ended by SIGBUS or SIGSEGV before it wrote a word. So does one whose file in the image is cut short, as after a power cut that came before the disk had all of it; the runtime takes the image for whole. What bootstrap imports is on the disk before it counts.",
+			Remedy: "bring the image again: bootstrap reset, and bootstrap init; one that was there before bootstrap is removed with crictl rmi IMAGE",
+			Cause: func(e *Evidence) []Finding {
+				return e.eachComponent(func(name string) *Finding { return e.programDamaged(name) })
+			},
+		},
 	}
 }
 
@@ -135,6 +144,22 @@ func (e *Evidence) settingsRefused(name string) *Finding {
 		See: e.logCommand(name), Excerpt: excerpt(lastLines(c.Log, 3)...),
 	}
 }
+
+func (e *Evidence) programDamaged(name string) *Finding {
+	c := e.ended(name)
+	if c == nil || !damaged(*c) {
+		return nil
+	}
+	return &Finding{
+		Level: e.certainty(name, damaged), What: fmt.Sprintf("the program of %s is damaged on the disk: it ends by %s and writes nothing", name, fatalSignals[c.ExitCode]),
+		See: "bootstrap pods -a",
+	}
+}
+
+// fatalSignals are the exit codes of programs that read a part of themselves that is not there.
+var fatalSignals = map[int]string{128 + 7: "SIGBUS", 128 + 11: "SIGSEGV"}
+
+func damaged(c Container) bool { return fatalSignals[c.ExitCode] != "" && len(c.Log) == 0 }
 
 // failure is what a program of Kubernetes ended with: one line, or several between
 // `err=<` and `>`.

@@ -61,6 +61,8 @@ func TestControlPlaneCauses(t *testing.T) {
 	waits := componentRuns("kube-apiserver", apiDials)
 	waits.Settings.ExternalEtcd = elsewhere.Settings.ExternalEtcd
 	noQuorum, alone := componentRuns("etcd", etcdNoVote, etcdAsks), componentRuns("etcd", etcdNoVote)
+	cutShort := componentEnded("etcd")
+	cutShort.Pods[0].Containers[0].ExitCode = 135
 	lostAgain := componentRuns("etcd", etcdElected, etcdNoVote, etcdAsks)
 	for _, e := range []*Evidence{noQuorum, alone, lostAgain} {
 		e.Etcd = Server{Dial: Open, Error: "context deadline exceeded"}
@@ -86,6 +88,7 @@ func TestControlPlaneCauses(t *testing.T) {
 		{"etcd elsewhere, for a while", waits, "external-etcd-unreachable", Warning, []string{"127.0.0.1:4001", "connection refused"}},
 		{"etcd elsewhere, given up", elsewhere, "external-etcd-unreachable", Error, []string{"127.0.0.1:4001"}},
 		{"distrust", componentRuns("kube-apiserver", apiDistrusts), "etcd-refuses-api", Warning, nil},
+		{"cut short", cutShort, "component-program-damaged", Error, []string{"etcd", "SIGBUS"}},
 		{"crashes", componentEnded("kube-apiserver", apiDeadline), "component-crashes", Warning, []string{"kube-apiserver", "2 times"}},
 	} {
 		t.Run(c.name, c.run)
