@@ -75,12 +75,12 @@ func Wait(ctx context.Context, pause time.Duration, checks []Check, report func(
 	}
 }
 
+// lengthen never shortens: on a machine that is that slow, each second round would be in vain,
+// and in no round all of the checks would hold.
 func lengthen(timeouts []time.Duration, reasons []error) {
 	for i, reason := range reasons {
 		if errors.As(reason, new(*noAnswerError)) {
 			timeouts[i] = min(2*timeouts[i], lastTimeout)
-		} else {
-			timeouts[i] = max(timeouts[i]/2, firstTimeout)
 		}
 	}
 }
