@@ -47,7 +47,7 @@ var daemons = []string{"containerd.service", "kubelet.service"}
 // evidence looks at the machine, without needing the API server, for what units wrote
 // since a moment. It changes nothing, and ends also where a disk hangs.
 func (e *Env) evidence(ctx context.Context, since time.Time) *diagnose.Evidence {
-	found := &diagnose.Evidence{Machine: diagnose.Machine{Settings: e.settings(), Now: time.Now()}, Since: since}
+	found := &diagnose.Evidence{Machine: diagnose.Machine{Settings: e.settings(), Now: time.Now(), Crowding: host.Crowding()}, Since: since}
 	if e.watched != nil {
 		found.Waits, found.RuntimeError = e.Waits, "it, or a disk, does not answer"
 		gather(ctx, &found.Machine, e.looks.once(e.watched.parts(found)))

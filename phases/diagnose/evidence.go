@@ -336,10 +336,16 @@ func Unexplained(e *Evidence, what string) Finding {
 	return entry.Found(Finding{Level: Warning, What: what, See: "bootstrap support", Excerpt: excerpt(e.summary()...)})
 }
 
+// crowded is where processes wait for a CPU longer than they have it.
+const crowded = 2
+
 // summary says of each unit and container that is not up how it is, and ends with the
 // last error of the kubelet.
 func (e *Evidence) summary() []string {
 	var lines []string
+	if e.Crowding > crowded {
+		lines = append(lines, fmt.Sprintf("the machine is busy: %.1f processes for each CPU; a longer --timeout may be enough", e.Crowding))
+	}
 	for _, name := range slices.Sorted(maps.Keys(e.Units)) {
 		if u := e.Units[name]; !u.Runs() {
 			lines = append(lines, fmt.Sprintf("%s is %s (%s)", name, u.Active, u.Result))

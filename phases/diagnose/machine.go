@@ -11,6 +11,7 @@ type Machine struct {
 	Settings Settings
 	Now      time.Time
 	Unread   []string // what could not be looked at, each with its reason
+	Crowding float64  // processes for each CPU
 
 	System   System
 	Cgroups  Cgroups
