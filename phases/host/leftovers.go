@@ -187,8 +187,7 @@ func leftCgroups(pattern string) ([]string, error) {
 // endProcesses ends what a unit of ours has left running, as units with
 // KillMode=process do.
 func (h *Host) endProcesses(ctx context.Context, unit UnitState) error {
-	r, ok := h.ledger.find(key{OpFile, unit.Fragment})
-	if !ok || !r.made() || !h.Real() {
+	if !h.madeUnit(unit) || !h.Real() {
 		return nil
 	}
 	mounts, err := readMounts()

@@ -48,11 +48,19 @@ const (
 	unitStopped = "stopped"
 )
 
-func (s UnitState) running() State {
-	if s.Running() {
+// before is whether a unit ran before bootstrap came. One whose file it made did not, but
+// a boot may have started it since.
+func (h *Host) before(now UnitState) State {
+	if now.Running() && !h.madeUnit(now) {
 		return State{Value: unitRuns}
 	}
 	return State{Value: unitStopped}
+}
+
+// madeUnit tells whether the unit's file is our doing.
+func (h *Host) madeUnit(unit UnitState) bool {
+	r, ok := h.ledger.find(key{OpFile, unit.Fragment})
+	return ok && r.made()
 }
 
 // UnitState asks for a unit's state. A unit that does not exist has one too.
@@ -125,7 +133,11 @@ func (h *Host) StartUnit(ctx context.Context, name string, files ...string) (cha
 	if h.Outdated(name, files...) {
 		return true, h.runUnit(ctx, name, Restart)
 	}
-	return false, h.ledger.settle(key{OpActive, name})
+	k := key{OpActive, name}
+	if _, known := h.ledger.find(k); !known && h.madeUnit(now) {
+		return false, h.AdoptUnit(name) // started by a boot
+	}
+	return false, h.ledger.settle(k)
 }
 
 // freshUnit has systemd read the unit's files if it must, and gives its state. To read all
@@ -170,7 +182,7 @@ func (h *Host) runUnit(ctx context.Context, name string, verb Verb) error {
 	if verb == Restart {
 		run = h.units.Restart
 	}
-	e := effect{key: key{OpActive, name}, verb: verb, before: now.running(), after: State{Value: unitRuns}}
+	e := effect{key: key{OpActive, name}, verb: verb, before: h.before(now), after: State{Value: unitRuns}}
 	err = h.make(e, func() error {
 		if err := run(ctx, name); err != nil {
 			return err
@@ -194,7 +206,7 @@ func (h *Host) StopUnit(ctx context.Context, name string) (changed bool, err err
 	if !now.Running() {
 		return false, h.ledger.settle(key{OpActive, name})
 	}
-	e := effect{key: key{OpActive, name}, verb: Stop, before: now.running(), after: State{Value: unitStopped}}
+	e := effect{key: key{OpActive, name}, verb: Stop, before: h.before(now), after: State{Value: unitStopped}}
 	if err := h.make(e, func() error { return h.units.Stop(ctx, name) }); err != nil {
 		return false, err
 	}

@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,6 +67,28 @@ func TestUndoGivesUnitsBack(t *testing.T) {
 	must(t, h.UndoAll(t.Context(), nil))
 	wantOps(t, units, "stop runs.service", "start stands.service", "enable stands.service",
 		"disable stands.service", "stop stands.service", "reload", "start runs.service")
+}
+
+// A power cut may come between enable and start: the boot starts the unit then, and it
+// may run, or fail and be started again, when the next run starts it.
+func TestUndoStopsWhatABootStarted(t *testing.T) {
+	for _, found := range []host.UnitState{
+		{Load: "loaded", Active: "active", Sub: "running", Enabled: "enabled"},
+		{Load: "loaded", Active: "activating", Sub: "auto-restart", Enabled: "enabled"},
+	} {
+		h, units := hosttest.New(t)
+		changed(t, true)(h.WriteFile("/etc/systemd/system/kubelet.service", []byte("[Unit]"), 0o600))
+		changed(t, true)(h.EnableUnit(t.Context(), kubelet))
+		h, units = reopen(t, h)
+		found.Fragment = "/etc/systemd/system/kubelet.service"
+		units.Set(kubelet, found)
+		_, err := h.StartUnit(t.Context(), kubelet)
+		must(t, err)
+		must(t, h.UndoAll(t.Context(), nil))
+		if ops := units.Ops(); !slices.Contains(ops, "stop kubelet.service") || strings.HasPrefix(ops[len(ops)-1], "start") {
+			t.Errorf("%s: %q", found.Sub, ops)
+		}
+	}
 }
 
 func TestFailedUnitIsForgotten(t *testing.T) {
