@@ -76,10 +76,10 @@ func TestUndoStopsWhatABootStarted(t *testing.T) {
 		{Load: "loaded", Active: "active", Sub: "running", Enabled: "enabled"},
 		{Load: "loaded", Active: "activating", Sub: "auto-restart", Enabled: "enabled"},
 	} {
-		h, units := hosttest.New(t)
-		changed(t, true)(h.WriteFile("/etc/systemd/system/kubelet.service", []byte("[Unit]"), 0o600))
-		changed(t, true)(h.EnableUnit(t.Context(), kubelet))
-		h, units = reopen(t, h)
+		first, _ := hosttest.New(t)
+		changed(t, true)(first.WriteFile("/etc/systemd/system/kubelet.service", []byte("[Unit]"), 0o600))
+		changed(t, true)(first.EnableUnit(t.Context(), kubelet))
+		h, units := reopen(t, first)
 		found.Fragment = "/etc/systemd/system/kubelet.service"
 		units.Set(kubelet, found)
 		_, err := h.StartUnit(t.Context(), kubelet)
