@@ -64,7 +64,7 @@ mkdir -p /root/kit/images
 cd /root/kit
 cp /etc/containerd/config.toml /etc/systemd/system/containerd.service .
 ctr -n k8s.io images ls -q | grep -v sha256 | while read -r image; do
-	ctr -n k8s.io images export "images/$(basename "$image").tar" "$image"
+	ctr -n k8s.io images export --local "images/$(basename "$image").tar" "$image"
 done`
 
 func writeScripts() error {

@@ -90,7 +90,7 @@ func TestExistingContainerd(t *testing.T) {
 		t.Errorf("a second runtime is installed: %s", r.Out)
 	}
 	n.MustSh(`image=` + n.pauseImage() + `
-		ctr -n k8s.io images export /tmp/pause.tar $image
+		ctr -n k8s.io images export --local /tmp/pause.tar $image
 		ctr -n other images import /tmp/pause.tar
 		ctr -n other run --null-io -d $image theirs
 		rm /tmp/pause.tar`)

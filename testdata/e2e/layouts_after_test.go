@@ -210,7 +210,7 @@ func keptRuntime() []layout {
 		{
 			name: "OtherContainerdNamespace",
 			after: `image=$(ctr -n k8s.io images ls -q | grep /pause:)
-				ctr -n k8s.io images export /tmp/e2e/pause.tar $image
+				ctr -n k8s.io images export --local /tmp/e2e/pause.tar $image
 				ctr -n canary images import /tmp/e2e/pause.tar >/dev/null
 				ctr -n canary run --null-io -d $image theirs`,
 			proof: `ctr -n canary tasks ls; ctr -n canary containers ls; ctr -n canary images ls -q; alive containerd
