@@ -48,13 +48,19 @@ const (
 	unitStopped = "stopped"
 )
 
-// before is whether a unit ran before bootstrap came. One whose file it made did not, but
-// a boot may have started it since.
-func (h *Host) before(now UnitState) State {
-	if now.Running() && !h.madeUnit(now) {
+// before is whether a unit runs, and not only as a boot has started it.
+func (h *Host) before(name string, now UnitState) State {
+	if now.Running() && !h.startedByBoot(name, now) {
 		return State{Value: unitRuns}
 	}
 	return State{Value: unitStopped}
+}
+
+// startedByBoot tells of a unit that runs whether only a boot can have started it: its
+// file is our doing, and we did not come to start it.
+func (h *Host) startedByBoot(name string, now UnitState) bool {
+	_, known := h.ledger.find(key{OpActive, name})
+	return !known && h.madeUnit(now)
 }
 
 // madeUnit tells whether the unit's file is our doing.
@@ -133,11 +139,10 @@ func (h *Host) StartUnit(ctx context.Context, name string, files ...string) (cha
 	if h.Outdated(name, files...) {
 		return true, h.runUnit(ctx, name, Restart)
 	}
-	k := key{OpActive, name}
-	if _, known := h.ledger.find(k); !known && h.madeUnit(now) {
-		return false, h.AdoptUnit(name) // started by a boot
+	if h.startedByBoot(name, now) {
+		return false, h.AdoptUnit(name)
 	}
-	return false, h.ledger.settle(k)
+	return false, h.ledger.settle(key{OpActive, name})
 }
 
 // freshUnit has systemd read the unit's files if it must, and gives its state. To read all
@@ -182,7 +187,7 @@ func (h *Host) runUnit(ctx context.Context, name string, verb Verb) error {
 	if verb == Restart {
 		run = h.units.Restart
 	}
-	e := effect{key: key{OpActive, name}, verb: verb, before: h.before(now), after: State{Value: unitRuns}}
+	e := effect{key: key{OpActive, name}, verb: verb, before: h.before(name, now), after: State{Value: unitRuns}}
 	err = h.make(e, func() error {
 		if err := run(ctx, name); err != nil {
 			return err
@@ -206,7 +211,7 @@ func (h *Host) StopUnit(ctx context.Context, name string) (changed bool, err err
 	if !now.Running() {
 		return false, h.ledger.settle(key{OpActive, name})
 	}
-	e := effect{key: key{OpActive, name}, verb: Stop, before: h.before(now), after: State{Value: unitStopped}}
+	e := effect{key: key{OpActive, name}, verb: Stop, before: h.before(name, now), after: State{Value: unitStopped}}
 	if err := h.make(e, func() error { return h.units.Stop(ctx, name) }); err != nil {
 		return false, err
 	}
