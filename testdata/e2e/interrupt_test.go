@@ -142,6 +142,20 @@ func TestInterrupted(t *testing.T) {
 	})
 }
 
+// TestBootInInit: a boot starts what init had enabled and not come to start; reset takes
+// that away too, also the kubelet, which fails then and is started again and again.
+func TestBootInInit(t *testing.T) {
+	n := Up(t, 4*time.Minute)
+	n.Copy("bin/bootstrap-box", "/root/bootstrap")
+	fresh := n.survey()
+	n.MustBootstrap("init", "phase", "runtime")
+	n.MustBootstrap("init", "phase", "kubelet")
+	n.Reboot()
+	n.MustBootstrap("init")
+	n.Healthy(30 * time.Second)
+	testReset(n, fresh)
+}
+
 // TestStall: a control plane that cannot start ends with the cause.
 func TestStall(t *testing.T) {
 	n := Up(t, 3*time.Minute)
