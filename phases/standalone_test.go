@@ -234,7 +234,7 @@ func TestContainerOf(t *testing.T) {
 		{Name: "fails", Exited: true, ExitCode: 3, Attempt: 1},
 	}}
 	for name, want := range map[string]string{
-		"runs": "", "done": "", "began": "watched until it has run for 3s", "new": "is being started", "fails": "container of fails ended (try 2, exit code 3)", "none": "no container of none yet",
+		"runs": "", "done": "", "began": "watched until it has run for 3s", "new": "is being started", "fails": "container fails ended (try 2, exit code 3)", "none": "no container of none yet",
 	} {
 		err := containerOf(pod, name)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {

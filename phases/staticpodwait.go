@@ -1,7 +1,6 @@
 package phases
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -184,7 +183,7 @@ func (t target) containersRun(sandbox *runtime.Sandbox, now time.Time) error {
 	tries := newestTries(sandbox.Containers)
 	for _, want := range t.pod.Spec.InitContainers {
 		if c := tryOf(tries, want.Name); c != nil && c.Exited && c.ExitCode != 0 {
-			return hasEnded(c)
+			return endedError(c)
 		}
 	}
 	for _, want := range t.pod.Spec.Containers {
@@ -194,7 +193,7 @@ func (t target) containersRun(sandbox *runtime.Sandbox, now time.Time) error {
 			return fmt.Errorf("no container %s yet", want.Name)
 		case c.Exited && c.ExitCode == 0 && (t.pod.Spec.RestartPolicy == corev1.RestartPolicyNever || t.pod.Spec.RestartPolicy == corev1.RestartPolicyOnFailure):
 		case c.Exited:
-			return hasEnded(c)
+			return endedError(c)
 		case !c.Running:
 			return fmt.Errorf("container %s is being started", want.Name)
 		case now.Sub(c.Started) < steady:
@@ -210,10 +209,6 @@ func tryOf(tries []runtime.Container, name string) *runtime.Container {
 		return nil
 	}
 	return &tries[i]
-}
-
-func hasEnded(c *runtime.Container) error {
-	return fmt.Errorf("container %s ended (try %d, exit code %d): %s", c.Name, c.Attempt+1, c.ExitCode, cmp.Or(c.LastLine(), c.Message, c.Reason))
 }
 
 // mirrorIsReady is nil also where no API server answers.

@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,9 +86,9 @@ func staysUp(c *runtime.Container, name string) error {
 	case !c.Exited:
 		return fmt.Errorf("container of %s is being started", name)
 	}
-	return endedError(c, name)
+	return endedError(c)
 }
 
-func endedError(c *runtime.Container, name string) error {
-	return fmt.Errorf("container of %s ended (try %d, exit code %d): %s", name, c.Attempt+1, c.ExitCode, c.LastLine())
+func endedError(c *runtime.Container) error {
+	return fmt.Errorf("container %s ended (try %d, exit code %d): %s", c.Name, c.Attempt+1, c.ExitCode, cmp.Or(c.LastLine(), c.Message, c.Reason))
 }

@@ -279,7 +279,7 @@ func (w *controlPlaneWait) containerDown(ctx context.Context, name string) error
 	case !c.Exited:
 		return fmt.Errorf("container of %s is being started", name)
 	}
-	return endedError(c, name)
+	return endedError(c)
 }
 
 // mirrorPod checks one component through the API: that the kubelet runs what the

@@ -1,23 +1,13 @@
 package host
 
-import (
-	"errors"
-	"io/fs"
-)
-
 // Adopt puts a file, directory or tree that somebody else made into the ledger as if
 // this Host had made it. It is false when there is none. Nothing on the machine changes.
 func (h *Host) Adopt(op Op, path string) (found bool, err error) {
-	w, err := h.walk(path, walkRemove)
-	if w != nil {
-		defer w.close()
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
+	w, err := h.find(path)
+	if w == nil {
 		return false, err
 	}
+	defer w.close()
 	p := w.place()
 	now, err := h.state(p)
 	if err != nil || now.Kind == Absent || (op == OpFile) != (now.Kind == File) {

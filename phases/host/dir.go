@@ -15,9 +15,7 @@ import (
 // there before bootstrap came only ever loses permissions that mode doesn't have.
 func (h *Host) MakeDir(path string, mode fs.FileMode) (changed bool, err error) {
 	w, err := h.walkPerm(path, walkMake, mode)
-	if w != nil {
-		defer w.close()
-	}
+	defer w.close()
 	if err != nil {
 		return false, err
 	}
@@ -129,9 +127,7 @@ func (h *Host) OwnTree(path string) error {
 		return err
 	}
 	w, err := h.walk(path, walkDir)
-	if w != nil {
-		defer w.close()
-	}
+	defer w.close()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

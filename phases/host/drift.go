@@ -41,9 +41,7 @@ func (h *Host) Drift(ctx context.Context) []Drift {
 
 func (h *Host) driftOf(r Record) string {
 	w, err := h.walk(r.Target, walkUndo)
-	if w != nil {
-		defer w.close()
-	}
+	defer w.close()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "gone"

@@ -53,9 +53,7 @@ func (c content) write(w io.Writer) error {
 
 func (h *Host) write(path string, c content) (changed bool, err error) {
 	w, err := h.walk(path, walkWrite)
-	if w != nil {
-		defer w.close()
-	}
+	defer w.close()
 	if err != nil {
 		return false, err
 	}
@@ -160,16 +158,11 @@ func (h *Host) settleFile(p place) error {
 // Remove removes a file, and keeps its content for Undo. It is false when there was
 // none.
 func (h *Host) Remove(path string) (changed bool, err error) {
-	w, err := h.walk(path, walkRemove)
-	if w != nil {
-		defer w.close()
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
+	w, err := h.find(path)
+	if w == nil {
 		return false, err
 	}
+	defer w.close()
 	p := w.place()
 	now, err := h.state(p)
 	if err != nil {

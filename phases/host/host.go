@@ -98,9 +98,7 @@ func (h *Host) Entries() []Record { return h.ledger.entries() }
 // Mode is the permission bits of a file, as in chmod(2).
 func (h *Host) Mode(path string) (uint32, error) {
 	w, err := h.walk(path, walkFile)
-	if w != nil {
-		defer w.close()
-	}
+	defer w.close()
 	if err != nil && h.plan == nil {
 		return 0, err
 	}

@@ -33,9 +33,7 @@ func (e *HomeError) Hint() string {
 // could have a file read that is closed to him.
 func (h *Host) ReadOwned(path string, owner Owner) ([]byte, error) {
 	w, err := h.walk(path, walkRemove)
-	if w != nil {
-		defer w.close()
-	}
+	defer w.close()
 	if err != nil {
 		return nil, err
 	}
@@ -65,9 +63,7 @@ func (h *Host) WriteOwned(path string, data []byte, owner Owner) (changed bool, 
 		return false, err
 	}
 	w, err := h.walk(path, walkRemove)
-	if w != nil {
-		defer w.close()
-	}
+	defer w.close()
 	planned := h.plan != nil && errors.Is(err, fs.ErrNotExist) // its directory is only planned
 	if err != nil && !planned {
 		return false, err
@@ -105,9 +101,7 @@ func (h *Host) writeOwned(p place, want content, owner Owner) (bool, error) {
 
 func (h *Host) makeOwnedDir(path string, owner Owner) error {
 	w, err := h.walk(path, walkRemove)
-	if w != nil {
-		defer w.close()
-	}
+	defer w.close()
 	if err != nil {
 		return err
 	}

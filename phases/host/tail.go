@@ -13,9 +13,7 @@ import (
 // is more. Links are followed as ReadFile does.
 func (h *Host) Tail(path string, size int64) (data []byte, cut bool, err error) {
 	w, err := h.walk(path, walkFile)
-	if w != nil {
-		defer w.close()
-	}
+	defer w.close()
 	if err != nil {
 		return nil, false, err
 	}

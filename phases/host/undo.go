@@ -113,9 +113,7 @@ func (h *Host) undo(ctx context.Context, r Record) error {
 
 func (h *Host) undoAt(r Record, undo func(place, Record) error) error {
 	w, err := h.walk(r.Target, walkUndo)
-	if w != nil {
-		defer w.close()
-	}
+	defer w.close()
 	// What lay in a directory of ours has gone with it; a file of others is missed.
 	if errors.Is(err, fs.ErrNotExist) && (r.made() || r.Op != OpFile || r.Shared) {
 		return nil

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"time"
@@ -13,9 +12,7 @@ import (
 // a static pod: no record is made, and so no reset removes it. Its directory must be there.
 func (h *Host) WriteUnrecorded(path string, data []byte, mode fs.FileMode) (changed bool, err error) {
 	w, err := h.walk(path, walkRemove)
-	if w != nil {
-		defer w.close()
-	}
+	defer w.close()
 	if err != nil {
 		return false, err
 	}
@@ -33,16 +30,11 @@ func (h *Host) WriteUnrecorded(path string, data []byte, mode fs.FileMode) (chan
 
 // RemoveUnrecorded removes such a file. It is false when there was none.
 func (h *Host) RemoveUnrecorded(path string) (changed bool, err error) {
-	w, err := h.walk(path, walkRemove)
-	if w != nil {
-		defer w.close()
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
+	w, err := h.find(path)
+	if w == nil {
 		return false, err
 	}
+	defer w.close()
 	now, err := h.unrecorded(w.place())
 	if err != nil || now.Kind == Absent {
 		return false, err

@@ -65,6 +65,16 @@ func (h *Host) walkPerm(path string, mode walkMode, perm fs.FileMode) (*walker, 
 	return nil, err
 }
 
+// find goes to a file that may be removed. Both results are nil without its directory.
+func (h *Host) find(path string) (*walker, error) {
+	w, err := h.walk(path, walkRemove)
+	if err == nil || w == nil {
+		return w, err
+	}
+	w.close()
+	return nil, nil
+}
+
 func split(path string) []string {
 	return strings.FieldsFunc(filepath.Clean("/"+path), func(r rune) bool { return r == '/' })
 }
@@ -253,7 +263,11 @@ func isMountRoot(dir *os.File) bool {
 	return err == nil && id.root
 }
 
+// close may be called of nil, which a walk that failed gives.
 func (w *walker) close() {
+	if w == nil {
+		return
+	}
 	for _, dir := range w.dirs {
 		dir.Close()
 	}
