@@ -26,10 +26,11 @@ type Pending struct {
 // Pause is the usual one between two rounds of a wait.
 const Pause = 100 * time.Millisecond
 
-// A probe is given up after a second, as another may be answered at once; one that was
-// not answered gets twice as long the next time, as the machine may be that slow.
+// A probe is given up in the end, as another may be answered at once; but an API server
+// that starts takes connections a second or two before it answers them. One that was not
+// answered gets twice as long the next time, as the machine may be that slow.
 const (
-	firstTimeout = time.Second
+	firstTimeout = 3 * time.Second
 	lastTimeout  = 8 * time.Second
 )
 
