@@ -99,7 +99,7 @@ func (h *Host) Entries() []Record { return h.ledger.entries() }
 func (h *Host) Mode(path string) (uint32, error) {
 	w, err := h.walk(path, walkFile)
 	defer w.close()
-	if err != nil && h.plan == nil {
+	if w == nil || err != nil && h.plan == nil {
 		return 0, err
 	}
 	s, err := h.state(w.place())

@@ -160,3 +160,14 @@ func TestEnd(t *testing.T) {
 		t.Fatalf("recalled %q", v)
 	}
 }
+
+// TestPlanOfABadPath: a file where a folder should be is an error in a plan too.
+func TestPlanOfABadPath(t *testing.T) {
+	root := prepared(t)
+	h, err := host.OpenPlan(root, &hosttest.Units{Root: root})
+	must(t, err)
+	defer h.Close()
+	if _, err := h.Mode("/etc/theirs/key"); err == nil {
+		t.Error("no error")
+	}
+}
