@@ -73,18 +73,18 @@ func containerOf(pod runtime.Sandbox, name string) error {
 	if i < 0 {
 		return fmt.Errorf("no container of %s yet", name)
 	}
-	return staysUp(&pod.Containers[i], name)
+	return staysUp(&pod.Containers[i])
 }
 
 // staysUp: what has done its work is up too. What has only just begun may be about to end.
-func staysUp(c *runtime.Container, name string) error {
+func staysUp(c *runtime.Container) error {
 	switch {
 	case c.Running && time.Since(c.Started) < steady:
-		return fmt.Errorf("container of %s runs, watched until it has run for %s", name, steady)
+		return fmt.Errorf("container of %s runs, watched until it has run for %s", c.Name, steady)
 	case c.Running, c.Exited && c.ExitCode == 0:
 		return nil
 	case !c.Exited:
-		return fmt.Errorf("container of %s is being started", name)
+		return fmt.Errorf("container of %s is being started", c.Name)
 	}
 	return endedError(c)
 }

@@ -180,27 +180,30 @@ func TestProbeTimeout(t *testing.T) {
 	})
 }
 
-// TestSlowMachine: an answer that takes longer than the first probe waits still comes.
+// TestSlowMachine: an answer that takes longer than the first probes wait still comes.
 func TestSlowMachine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		check := Check{Name: "etcd", Probe: func(ctx context.Context) error {
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(4 * time.Second):
-				return nil
-			}
-		}}
 		var reports []string
-		err := Wait(t.Context(), Pause, []Check{check}, func(p []Pending) { reports = append(reports, describe(p)) })
-		want := []string{"etcd (no answer within 3s)"}
+		err := Wait(t.Context(), Pause, []Check{answersAfter(7 * time.Second)}, func(p []Pending) { reports = append(reports, describe(p)) })
+		want := []string{"etcd (no answer within 3s)", "etcd (no answer within 6s)"}
 		if diff := cmp.Diff(want, reports); err != nil || diff != "" {
 			t.Errorf("%v %s", err, diff)
 		}
-		if pending := Look(t.Context(), []Check{check}); len(pending) > 0 {
+		if pending := Look(t.Context(), []Check{answersAfter(4 * time.Second)}); len(pending) > 0 {
 			t.Errorf("a single look gives up: %s", describe(pending))
 		}
 	})
+}
+
+func answersAfter(d time.Duration) Check {
+	return Check{Name: "etcd", Probe: func(ctx context.Context) error {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(d):
+			return nil
+		}
+	}}
 }
 
 // TestProbesRunSideBySide wants a round to take as long as its slowest probe.
