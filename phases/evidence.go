@@ -55,7 +55,7 @@ func (e *Env) evidence(ctx context.Context, since time.Time) *diagnose.Evidence 
 	}
 	found.Waits, found.Addons = e.Waits, e.phase == "wait-addons" || e.phase == "status"
 	found.RuntimeError = "it, or a disk, does not answer"
-	parts := e.evidenceParts(found)
+	parts := append(e.daemonParts(found), e.evidenceParts(found)...)
 	if !e.Config.Box.Standalone {
 		parts = append(parts, e.clusterParts(found)...)
 	}
@@ -63,12 +63,16 @@ func (e *Env) evidence(ctx context.Context, since time.Time) *diagnose.Evidence 
 	return found
 }
 
-// evidenceParts note what is known only while a kubelet runs, or should.
-func (e *Env) evidenceParts(found *diagnose.Evidence) []part {
+// daemonParts note how the kubelet and the runtime are, and who else may be in their way.
+func (e *Env) daemonParts(found *diagnose.Evidence) []part {
 	return []part{
 		{"units", func(ctx context.Context) (note, error) {
 			units := e.unitEvidence(ctx)
 			return func(*diagnose.Machine) { found.Units = units }, nil
+		}},
+		{"stopped processes", func(context.Context) (note, error) {
+			stopped := e.Host.Stopped()
+			return func(*diagnose.Machine) { found.Stopped = stopped }, nil
 		}},
 		{"listening sockets", func(context.Context) (note, error) {
 			listening := e.listening()
@@ -78,6 +82,12 @@ func (e *Env) evidenceParts(found *diagnose.Evidence) []part {
 			journal := e.journalEvidence(ctx, found.Since)
 			return func(*diagnose.Machine) { found.Journal = journal }, nil
 		}},
+	}
+}
+
+// evidenceParts note what is known only while a kubelet runs, or should.
+func (e *Env) evidenceParts(found *diagnose.Evidence) []part {
+	return []part{
 		{"pods", func(ctx context.Context) (note, error) {
 			pods, runtimeError := e.podEvidence(ctx)
 			return func(*diagnose.Machine) { found.Pods, found.RuntimeError = pods, runtimeError }, nil
@@ -219,7 +229,7 @@ func podOfSandbox(p runtime.Sandbox) diagnose.Pod {
 	pod := diagnose.Pod{Namespace: p.Namespace, Name: p.Name, UID: p.UID, Ready: p.Ready, Created: p.Created}
 	for _, c := range p.Containers {
 		pod.Containers = append(pod.Containers, diagnose.Container{
-			Name: c.Name, Image: c.Image, Running: c.Running, Exited: c.Exited, Attempt: int(c.Attempt), ExitCode: int(c.ExitCode),
+			ID: c.ID, Name: c.Name, Image: c.Image, Running: c.Running, Exited: c.Exited, Attempt: int(c.Attempt), ExitCode: int(c.ExitCode),
 			Reason: c.Reason, Message: c.Message, Started: c.Started, Finished: c.Finished,
 		})
 		if p.Namespace == "kube-system" { // what others wrote to their logs is not ours to read
@@ -235,6 +245,7 @@ func (e *Env) apiServerEvidence(ctx context.Context) diagnose.Server {
 	ctx, cancel := answerTimeout.bound(ctx)
 	defer cancel()
 	s := diagnose.Server{Address: net.JoinHostPort(e.Config.AdvertiseAddress.String(), strconv.Itoa(e.Config.BindPort))}
+	asked := time.Now()
 	if s.Dial = dial(ctx, s.Address); s.Dial != diagnose.Open {
 		return s
 	}
@@ -250,7 +261,7 @@ func (e *Env) apiServerEvidence(ctx context.Context) diagnose.Server {
 			s.Status, s.Failed = unhealthy.Status, unhealthy.Failed
 			return s
 		case err != nil:
-			s.Error = err.Error()
+			s.Error, s.Unanswered = err.Error(), unanswered(err, asked)
 			return s
 		}
 	}
@@ -266,6 +277,7 @@ func (e *Env) etcdEvidence(ctx context.Context) diagnose.Server {
 	ctx, cancel := evidenceTimeout.bound(ctx)
 	defer cancel()
 	s := diagnose.Server{Address: net.JoinHostPort(e.Config.Loopback().String(), "2381")}
+	asked := time.Now()
 	if s.Dial = dial(ctx, s.Address); s.Dial != diagnose.Open {
 		return s
 	}
@@ -275,11 +287,19 @@ func (e *Env) etcdEvidence(ctx context.Context) diagnose.Server {
 	case errors.As(err, &unhealthy):
 		s.Status, s.Failed = unhealthy.Status, unhealthy.Failed
 	case err != nil:
-		s.Error = err.Error()
+		s.Error, s.Unanswered = err.Error(), unanswered(err, asked)
 	default:
 		s.Status = 200
 	}
 	return s
+}
+
+// unanswered is for how long nothing has come, 0 if it was said what is wrong.
+func unanswered(err error, asked time.Time) time.Duration {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return 0
+	}
+	return time.Since(asked)
 }
 
 // dial tries to connect: what drops packets differs from who says no.

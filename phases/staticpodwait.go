@@ -264,24 +264,12 @@ func (w *staticPodWait) settings() diagnose.Settings {
 // parts are what is looked at for the pod: the machine, the daemons and the pod, none of
 // a control plane, which may be anybody's or nowhere.
 func (w *staticPodWait) parts(found *diagnose.Evidence) []part {
-	return append(w.env.quickParts(),
-		part{"units", func(ctx context.Context) (note, error) {
-			units := w.env.unitEvidence(ctx)
-			return func(*diagnose.Machine) { found.Units = units }, nil
-		}},
-		part{"listening sockets", func(context.Context) (note, error) {
-			listening := w.env.listening()
-			return func(*diagnose.Machine) { found.Listening = listening }, nil
-		}},
-		part{"journal", func(ctx context.Context) (note, error) {
-			journal := w.env.journalEvidence(ctx, found.Since)
-			return func(*diagnose.Machine) { found.Journal = journal }, nil
-		}},
-		part{"pods", func(ctx context.Context) (note, error) {
+	return slices.Concat(w.env.quickParts(), w.env.daemonParts(found), []part{
+		{"pods", func(ctx context.Context) (note, error) {
 			pods, err := w.podEvidence(ctx)
 			return func(*diagnose.Machine) { found.Pods, found.StaticPods, found.RuntimeError = pods, w.uids(), err }, nil
 		}},
-	)
+	})
 }
 
 // uids is the UID of the pod as it is now, by its name; none while nothing is known.

@@ -106,6 +106,7 @@ func (e *Env) look(ctx context.Context, s *Status) {
 		func() { s.Etcd = e.etcdStatus(ctx) },
 		func() { s.PodURL, _ = e.podURLStatus(ctx) },
 	)
+	r.confirm(found)
 	s.Ready = r.holds() && found.RuntimeError == ""
 	s.Components = componentStates(e.Config, found, r)
 	s.Cause = presentCause(found)

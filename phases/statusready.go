@@ -2,7 +2,9 @@ package phases
 
 import (
 	"context"
+	"time"
 
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
 )
 
@@ -14,6 +16,19 @@ type readiness struct {
 }
 
 func (r readiness) holds() bool { return r.answers && len(r.pending) == 0 }
+
+// confirm goes by how long probes have waited: longer than who looks for evidence.
+func (r readiness) confirm(found *diagnose.Evidence) {
+	var longest time.Duration
+	for _, reason := range r.pending {
+		longest = max(longest, health.Unanswered(reason))
+	}
+	for _, server := range []*diagnose.Server{&found.API, &found.Etcd} {
+		if server.Unanswered > 0 {
+			server.Unanswered = longest
+		}
+	}
+}
 
 func (r readiness) note(pending []health.Pending) {
 	for _, p := range pending {

@@ -42,7 +42,7 @@ func apiServerEntries() []Entry {
 // one's own address is a firewall's.
 func firewallDropsAPI(e *Evidence) []Finding {
 	c := e.container("kube-apiserver")
-	if c == nil || !c.Running || e.API.Dial != TimedOut {
+	if c == nil || !c.Running || e.API.Dial != TimedOut || e.stopped(c.ID) != 0 {
 		return nil
 	}
 	port := e.API.Address[strings.LastIndex(e.API.Address, ":")+1:]

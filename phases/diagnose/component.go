@@ -56,6 +56,15 @@ func componentEntries() []Entry {
 func unexplainedEntries() []Entry {
 	return []Entry{
 		{
+			ID:     "component-hangs",
+			Title:  "a component runs and does not answer",
+			Means:  "etcd or the API server has been up for over a minute, the kernel takes connections for it, and nothing comes back. The kubelet ends it when its liveness probe has failed for over a minute, and starts it again.",
+			Remedy: "see what it waits for, such as a disk that does not answer: dmesg, and the end of its log; the kubelet starts it again by itself",
+			Cause: func(e *Evidence) []Finding {
+				return e.eachComponent(func(name string) *Finding { return e.silent(name) })
+			},
+		},
+		{
 			ID:     "component-crashes",
 			Title:  "a component ends again and again",
 			Means:  "The program starts, and ends with an error that may pass: what it needs is not there yet, or it is a defect. The kubelet waits longer before each new try.",

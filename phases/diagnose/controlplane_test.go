@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -45,7 +46,7 @@ const (
 	etcdNoVote   = `{"level":"info","ts":"2026-11-25T04:09:24.815683Z","logger":"raft","caller":"v3@v3.6.0/raft.go:988","msg":"a016e5546deb2e30 is starting a new election at term 2"}`
 	etcdAsks     = `{"level":"info","ts":"2026-11-25T04:09:24.815700Z","logger":"raft","caller":"v3@v3.6.0/raft.go:1064","msg":"a016e5546deb2e30 [logterm: 2, index: 1207] sent MsgPreVote request to 3cc09e483eec2872 at term 2"}`
 	etcdElected  = `{"level":"info","ts":"2026-11-25T04:09:24.915700Z","logger":"raft","caller":"v3@v3.6.0/node.go:339","msg":"raft.node: a016e5546deb2e30 elected leader a016e5546deb2e30 at term 3"}`
-	etcdSlow     = `{"level":"warn","ts":"2026-11-25T04:01:30.1Z","caller":"wal/wal.go:875","msg":"slow fdatasync","took":"1.503s","expected-duration":"1s"}`
+	etcdSlow     = `{"level":"warn","ts":"2026-11-25T03:44:30.1Z","caller":"wal/wal.go:875","msg":"slow fdatasync","took":"1.503s","expected-duration":"1s"}`
 	apiDials     = `W1125 03:47:16.449299       1 logging.go:55] [core] [Channel #6 SubChannel #8] grpc: addrConn.createTransport failed to connect to {Addr: "127.0.0.1:4001", ServerName: "127.0.0.1:4001", }. Err: connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:4001: connect: connection refused"`
 	apiCancels   = `W1125 03:44:02.599806       1 logging.go:55] [core] [Channel #195 SubChannel #196] grpc: addrConn.createTransport failed to connect to {Addr: "127.0.0.1:2379", ServerName: "127.0.0.1:2379", }. Err: connection error: desc = "transport: authentication handshake failed: context canceled"`
 	apiDistrusts = `W1125 03:44:02.599806       1 logging.go:55] [core] [Channel #1 SubChannel #2] grpc: addrConn.createTransport failed to connect to {Addr: "127.0.0.1:2379", ServerName: "127.0.0.1:2379", }. Err: connection error: desc = "transport: authentication handshake failed: tls: failed to verify certificate: x509: certificate signed by unknown authority"`
@@ -116,6 +117,7 @@ func TestControlPlaneHasNoCause(t *testing.T) {
 		{name: "whoever held the port is gone", evidence: free},
 		{name: "the first try was before etcd", evidence: tooEarly},
 		{name: "it has run since", evidence: sinceUp},
+		{name: "the disk was slow before", evidence: componentRuns("etcd", strings.Replace(etcdSlow, "03:44", "03:43", 1))},
 		{name: "nobody listens yet", evidence: refused},
 		{name: "a leader was elected", evidence: elected},
 		{name: "a leader was elected, and etcd is slow to answer", evidence: slowToAnswer},

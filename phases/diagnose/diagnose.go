@@ -50,6 +50,7 @@ func Catalogue() []Entry {
 	return slices.Concat(
 		machineEntries(),
 		preflightEntries(),
+		processEntries(),
 		runtimeEntries(),
 		kubeletEntries(),
 		manifestEntries(),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"time"
 )
 
 // What etcd says of its data and its disk.
@@ -149,13 +150,25 @@ func etcdSlowDisk(e *Evidence) []Finding {
 		return nil
 	}
 	line, match := lastMatch(c.Log, saysSlow)
-	if match == nil {
-		return nil
+	if match == nil || e.Now.Sub(loggedAt(line)) > time.Minute {
+		return nil // one that was slow once is not slow
 	}
 	return []Finding{{
 		Level: Warning, What: fmt.Sprintf("the disk of %s is slow: etcd waits for it", e.Settings.EtcdDataDir),
 		See: e.logCommand("etcd"), Excerpt: excerpt(line),
 	}}
+}
+
+var etcdTime = regexp.MustCompile(`"ts":"([^"]+)"`)
+
+// loggedAt is when etcd wrote a line; zero if it does not say.
+func loggedAt(line string) time.Time {
+	_, match := lastMatch([]string{line}, etcdTime)
+	if match == nil {
+		return time.Time{}
+	}
+	at, _ := time.Parse(time.RFC3339, match[1])
+	return at
 }
 
 // logOf is the log of the newest try of a component.

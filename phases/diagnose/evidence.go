@@ -45,6 +45,7 @@ type Evidence struct {
 	RuntimeError string            // why the runtime does not answer; empty if it does
 	Pods         []Pod             // by name, then the newest first
 	StaticPods   map[string]string // UIDs of the static pods on disk, by the pods' names
+	Stopped      map[int]string    // processes that a signal has stopped, with their cgroups as the kernel lists them
 	Listening    []string          // the TCP ports of this machine at which anybody listens
 
 	API  Server // the API server, asked as super-admin at its own address
@@ -86,6 +87,7 @@ type Pod struct {
 
 // Container is one try of a pod's container.
 type Container struct {
+	ID       string // in the name of its cgroup
 	Name     string
 	Image    string
 	Running  bool
@@ -113,11 +115,12 @@ const (
 
 // Server is how a server of ours answers.
 type Server struct {
-	Address string // host:port
-	Dial    Dial
-	Error   string   // why no answer came after that
-	Status  int      // of /readyz; 0 without an answer
-	Failed  []string // the checks of /livez and /readyz that fail
+	Address    string // host:port
+	Dial       Dial
+	Error      string        // why no answer came after that
+	Unanswered time.Duration // for how long it is known to take connections without an answer
+	Status     int           // of /readyz; 0 without an answer
+	Failed     []string      // the checks of /livez and /readyz that fail
 }
 
 // Certificate is a certificate file, or one inside a kubeconfig.
@@ -249,12 +252,15 @@ func logs(pattern *regexp.Regexp) func(Container) bool {
 	}
 }
 
-// Remember adds the failed tries that an earlier look saw and that are removed since:
-// the kubelet keeps one. nil is no earlier look.
+// Remember adds the failed tries that an earlier look saw and that are removed since, as
+// the kubelet keeps one; and for how long a server was silent then. nil is no earlier look.
 func (e *Evidence) Remember(earlier *Evidence) {
 	if earlier == nil {
 		return
 	}
+	between := e.Now.Sub(earlier.Now)
+	e.API.remember(earlier.API, between)
+	e.Etcd.remember(earlier.Etcd, between)
 	for i := range e.Pods {
 		p := &e.Pods[i]
 		for _, old := range earlier.Pods {
@@ -262,6 +268,12 @@ func (e *Evidence) Remember(earlier *Evidence) {
 				p.remember(old.Containers)
 			}
 		}
+	}
+}
+
+func (s *Server) remember(earlier Server, between time.Duration) {
+	if s.Unanswered > 0 && earlier.Unanswered > 0 {
+		s.Unanswered = earlier.Unanswered + between
 	}
 }
 

@@ -1,0 +1,79 @@
+package diagnose
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+const (
+	// startsUp is how long etcd and the API server may take to answer after their start,
+	// on a machine where nobody waits for a CPU.
+	startsUp = time.Minute
+	// silence is longer than a server that is only busy takes to answer.
+	silence = 3 * time.Second
+)
+
+// processEntries are about processes that are there and do nothing.
+func processEntries() []Entry {
+	return []Entry{{
+		ID:     "process-stopped",
+		Title:  "a signal has stopped the kubelet or a component",
+		Means:  "Its process gets no CPU until another signal lets it go on (SIGSTOP, SIGCONT). The kernel takes connections for it, and nothing comes back. The kubelet ends a container whose liveness probe has failed for over a minute, and starts it again.",
+		Remedy: "let it go on: kill -CONT PID",
+		Cause:  processStopped,
+	}}
+}
+
+// processStopped is no reason to give up: who stopped it may let it go on.
+func processStopped(e *Evidence) []Finding {
+	if pid := e.stopped("/" + kubeletUnit + "\n"); pid != 0 {
+		return []Finding{*stoppedFinding("the kubelet", pid)}
+	}
+	return e.eachComponent(func(name string) *Finding {
+		c := e.container(name)
+		if c == nil || !c.Running || e.stopped(c.ID) == 0 {
+			return nil
+		}
+		return stoppedFinding(name, e.stopped(c.ID))
+	})
+}
+
+func stoppedFinding(name string, pid int) *Finding {
+	return &Finding{
+		Level: Warning, What: fmt.Sprintf("%s does nothing: a signal has stopped its process %d", name, pid),
+		Remedy: fmt.Sprintf("let it go on: kill -CONT %d", pid), See: fmt.Sprintf("grep State /proc/%d/status", pid),
+	}
+}
+
+// stopped is the lowest id of a stopped process in such a cgroup, 0 without one.
+func (e *Evidence) stopped(cgroup string) int {
+	lowest := 0
+	for pid, cgroups := range e.Stopped {
+		if strings.Contains(cgroups, cgroup) && (lowest == 0 || pid < lowest) {
+			lowest = pid
+		}
+	}
+	return lowest
+}
+
+// silent is about a server that has long been up; an API server may wait for etcd. It is
+// never certain: the kubelet will end it, and start another.
+func (e *Evidence) silent(name string) *Finding {
+	c := e.container(name)
+	if c == nil || !c.Running {
+		return nil
+	}
+	s, known := map[string]Server{"etcd": e.Etcd, "kube-apiserver": e.API}[name]
+	age := float64(e.Now.Sub(c.Started))
+	switch {
+	case !known, s.Unanswered < silence, age < float64(startsUp)*max(1, e.Crowding):
+		return nil
+	case name == "kube-apiserver" && e.Etcd.Status != 200:
+		return nil
+	}
+	return &Finding{
+		Level: Warning, What: fmt.Sprintf("%s runs and takes connections at %s, but does not answer", name, s.Address),
+		See: e.logCommand(name), Excerpt: excerpt(lastLines(c.Log, 3)...),
+	}
+}
