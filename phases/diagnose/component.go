@@ -69,9 +69,7 @@ func unexplainedEntries() []Entry {
 			Title:  "a component ends again and again",
 			Means:  "The program starts, and ends with an error that may pass: what it needs is not there yet, or it is a defect. The kubelet waits longer before each new try.",
 			Remedy: "read the end of its log",
-			Cause: func(e *Evidence) []Finding {
-				return e.eachComponent(func(name string) *Finding { return e.crashes(name) })
-			},
+			Cause:  componentCrashes,
 		},
 		{
 			ID:     "addon-crashes",
@@ -183,6 +181,19 @@ func failure(log []string) string {
 		}
 	}
 	return ""
+}
+
+// componentCrashes blames none that ended for want of one that does not run.
+func componentCrashes(e *Evidence) []Finding {
+	for _, name := range e.Settings.Components {
+		if f := e.crashes(name); f != nil {
+			return []Finding{*f}
+		}
+		if c := e.container(name); c != nil && !c.Running && e.Settings.Pod == "" {
+			return nil
+		}
+	}
+	return nil
 }
 
 func (e *Evidence) crashes(name string) *Finding {

@@ -103,6 +103,9 @@ func TestControlPlaneHasNoCause(t *testing.T) {
 	replaced.Pods[0].Containers[0].Attempt = 0
 	tooEarly := componentEnded("kube-apiserver", apiDeadline)
 	tooEarly.Pods[0].Containers[0].Attempt = 0
+	behind := componentEnded("kube-scheduler")
+	behind.Pods = append(behind.Pods, componentEnded("etcd").Pods...)
+	behind.Pods[1].Containers[0].ExitCode = 0
 	sinceUp := componentRuns("kube-apiserver")
 	sinceUp.Pods[0].Containers = append(sinceUp.Pods[0].Containers, componentEnded("kube-apiserver", apiBadFlag).Pods[0].Containers...)
 	sinceUp.Pods[0].Containers[1].Started = lookedAt.Add(-time.Minute)
@@ -116,6 +119,7 @@ func TestControlPlaneHasNoCause(t *testing.T) {
 		{name: "the port of a try that is on its way out", evidence: replaced},
 		{name: "whoever held the port is gone", evidence: free},
 		{name: "the first try was before etcd", evidence: tooEarly},
+		{name: "what it needs does not run", evidence: behind},
 		{name: "it has run since", evidence: sinceUp},
 		{name: "the disk was slow before", evidence: componentRuns("etcd", strings.Replace(etcdSlow, "03:44", "03:43", 1))},
 		{name: "nobody listens yet", evidence: refused},
