@@ -183,17 +183,28 @@ func failure(log []string) string {
 	return ""
 }
 
-// componentCrashes blames none that ended for want of one that does not run.
+// componentCrashes blames none that ended for want of one that does not work.
 func componentCrashes(e *Evidence) []Finding {
 	for _, name := range e.Settings.Components {
 		if f := e.crashes(name); f != nil {
 			return []Finding{*f}
 		}
-		if c := e.container(name); c != nil && !c.Running && e.Settings.Pod == "" {
+		if !e.works(name) {
 			return nil
 		}
 	}
 	return nil
+}
+
+// works is true of what nobody has asked, and of containers of the user's, which may have
+// ended for good.
+func (e *Evidence) works(name string) bool {
+	if e.Settings.Pod != "" {
+		return true
+	}
+	s := map[string]Server{"etcd": e.Etcd, "kube-apiserver": e.API}[name]
+	c := e.container(name)
+	return (c == nil || c.Running) && (s.Dial == NotTried || s.Status == 200)
 }
 
 func (e *Evidence) crashes(name string) *Finding {

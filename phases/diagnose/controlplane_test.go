@@ -106,6 +106,8 @@ func TestControlPlaneHasNoCause(t *testing.T) {
 	behind := componentEnded("kube-scheduler")
 	behind.Pods = append(behind.Pods, componentEnded("etcd").Pods...)
 	behind.Pods[1].Containers[0].ExitCode = 0
+	ends := componentEnded("kube-scheduler")
+	ends.Etcd, ends.API = Server{Dial: Open, Status: 200}, Server{Dial: Open, Status: 500, Failed: []string{"etcd"}}
 	sinceUp := componentRuns("kube-apiserver")
 	sinceUp.Pods[0].Containers = append(sinceUp.Pods[0].Containers, componentEnded("kube-apiserver", apiBadFlag).Pods[0].Containers...)
 	sinceUp.Pods[0].Containers[1].Started = lookedAt.Add(-time.Minute)
@@ -120,6 +122,7 @@ func TestControlPlaneHasNoCause(t *testing.T) {
 		{name: "whoever held the port is gone", evidence: free},
 		{name: "the first try was before etcd", evidence: tooEarly},
 		{name: "what it needs does not run", evidence: behind},
+		{name: "the API server is not well", evidence: ends},
 		{name: "it has run since", evidence: sinceUp},
 		{name: "the disk was slow before", evidence: componentRuns("etcd", strings.Replace(etcdSlow, "03:44", "03:43", 1))},
 		{name: "nobody listens yet", evidence: refused},
