@@ -14,6 +14,7 @@ var (
 	commandFailed = regexp.MustCompile(`"command failed" err="(.+)"\s*$|^Error: (.+)|^error: (.+)`)
 	// passing failures are of what the program needs, which may come; or of its lease.
 	passing   = regexp.MustCompile(`deadline exceeded|connection refused|timed out|timeout|leaderelection lost|lost lease|etcdserver|EOF|connection reset|no route|Unauthorized|address already in use`)
+	leaseLost = regexp.MustCompile(`(?i)"leaderelection lost`)
 	portTaken = regexp.MustCompile(`listen \w+ (\S+): bind: address already in use`)
 )
 
@@ -209,8 +210,11 @@ func (e *Evidence) works(name string) bool {
 
 func (e *Evidence) crashes(name string) *Finding {
 	c := e.ended(name)
-	if c == nil || c.Attempt == 0 {
+	switch {
+	case c == nil || c.Attempt == 0:
 		return nil // the first may have been too early
+	case leaseLost.MatchString(strings.Join(c.Log, "\n")) && e.container(name).Running:
+		return nil // the API server was away, as while it is started anew
 	}
 	level := Warning
 	if e.Settings.Pod != "" && c.Attempt > 1 { // nothing of the control plane is about to come, for which it may wait

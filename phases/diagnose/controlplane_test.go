@@ -50,6 +50,7 @@ const (
 	apiDials     = `W1125 03:47:16.449299       1 logging.go:55] [core] [Channel #6 SubChannel #8] grpc: addrConn.createTransport failed to connect to {Addr: "127.0.0.1:4001", ServerName: "127.0.0.1:4001", }. Err: connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:4001: connect: connection refused"`
 	apiCancels   = `W1125 03:44:02.599806       1 logging.go:55] [core] [Channel #195 SubChannel #196] grpc: addrConn.createTransport failed to connect to {Addr: "127.0.0.1:2379", ServerName: "127.0.0.1:2379", }. Err: connection error: desc = "transport: authentication handshake failed: context canceled"`
 	apiDistrusts = `W1125 03:44:02.599806       1 logging.go:55] [core] [Channel #1 SubChannel #2] grpc: addrConn.createTransport failed to connect to {Addr: "127.0.0.1:2379", ServerName: "127.0.0.1:2379", }. Err: connection error: desc = "transport: authentication handshake failed: tls: failed to verify certificate: x509: certificate signed by unknown authority"`
+	schedLost    = `E1129 09:43:15.840031       1 server.go:328] "Leaderelection lost"`
 	proxyTracks  = `E1125 04:05:10.1       1 run.go:72] "command failed" err="open /proc/sys/net/netfilter/nf_conntrack_max: permission denied"`
 	dnsLoops     = `[FATAL] plugin/loop: Loop (127.0.0.1:35431 -> :53) detected for zone ".", see https://coredns.io/plugins/loop#troubleshooting. Query: "HINFO 4547991504243258144.3688648895315093531."`
 )
@@ -111,6 +112,7 @@ func TestControlPlaneHasNoCause(t *testing.T) {
 	sinceUp := componentRuns("kube-apiserver")
 	sinceUp.Pods[0].Containers = append(sinceUp.Pods[0].Containers, componentEnded("kube-apiserver", apiBadFlag).Pods[0].Containers...)
 	sinceUp.Pods[0].Containers[1].Started = lookedAt.Add(-time.Minute)
+	lost := componentRunsAgain("kube-scheduler", 3, Container{Log: []string{schedLost}})
 	free := componentEnded("kube-apiserver", apiPort)
 	free.Listening, free.Pods[0].Containers[0].Attempt = []string{"2379"}, 0
 	refused := componentRuns("kube-apiserver")
@@ -123,6 +125,7 @@ func TestControlPlaneHasNoCause(t *testing.T) {
 		{name: "the first try was before etcd", evidence: tooEarly},
 		{name: "what it needs does not run", evidence: behind},
 		{name: "the API server is not well", evidence: ends},
+		{name: "it was without the API server for a while", evidence: lost},
 		{name: "it has run since", evidence: sinceUp},
 		{name: "the disk was slow before", evidence: componentRuns("etcd", strings.Replace(etcdSlow, "03:44", "03:43", 1))},
 		{name: "nobody listens yet", evidence: refused},
