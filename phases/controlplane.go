@@ -112,6 +112,9 @@ func apiServerArgs(c *config.Config) []config.Arg {
 		{Name: "service-account-key-file", Value: pki + "/sa.pub"},
 		{Name: "service-account-signing-key-file", Value: pki + "/sa.key"},
 		{Name: "service-cluster-ip-range", Value: joined(c.Networking.ServiceSubnets)},
+		// Without it, watches stay open when the server is to end: it waits 60 s for them, and
+		// the kubelet kills it after 30. Below those 30 s, which are for all requests.
+		{Name: "shutdown-watch-termination-grace-period", Value: "20s"},
 		{Name: "tls-cert-file", Value: pki + "/apiserver.crt"},
 		{Name: "tls-private-key-file", Value: pki + "/apiserver.key"},
 	}...)

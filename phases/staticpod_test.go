@@ -126,7 +126,7 @@ func TestDefaultFlags(t *testing.T) {
 			"requestheader-username-headers=X-Remote-User", "secure-port=6443",
 			"service-account-issuer=https://kubernetes.default.svc.cluster.local", "service-account-key-file=" + pki + "sa.pub",
 			"service-account-signing-key-file=" + pki + "sa.key", "service-cluster-ip-range=10.96.0.0/12",
-			"tls-cert-file=" + pki + "apiserver.crt", "tls-private-key-file=" + pki + "apiserver.key",
+			"shutdown-watch-termination-grace-period=20s", "tls-cert-file=" + pki + "apiserver.crt", "tls-private-key-file=" + pki + "apiserver.key",
 		},
 		"kube-controller-manager": {
 			"allocate-node-cidrs=true", "authentication-kubeconfig=/etc/kubernetes/controller-manager.conf",
