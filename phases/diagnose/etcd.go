@@ -149,13 +149,15 @@ func etcdSlowDisk(e *Evidence) []Finding {
 	if c == nil || !c.Running {
 		return nil
 	}
-	line, match := lastMatch(c.Log, saysSlow)
-	if match == nil || e.Now.Sub(loggedAt(line)) > time.Minute {
-		return nil // one that was slow once is not slow
+	slow := slices.DeleteFunc(slices.Clone(c.Log), func(line string) bool {
+		return !saysSlow.MatchString(line) || e.Now.Sub(loggedAt(line)) > time.Minute
+	})
+	if len(slow) < 2 { // any disk is slow once, as while images are imported
+		return nil
 	}
 	return []Finding{{
 		Level: Warning, What: fmt.Sprintf("the disk of %s is slow: etcd waits for it", e.Settings.EtcdDataDir),
-		See: e.logCommand("etcd"), Excerpt: excerpt(line),
+		See: e.logCommand("etcd"), Excerpt: excerpt(lastLines(slow, 2)...),
 	}}
 }
 
