@@ -84,9 +84,14 @@ func etcdRefusesAPI(e *Evidence) []Finding {
 
 var handshake = regexp.MustCompile(`authentication handshake failed: ((?:tls|x509|remote error): .*?)"?$`)
 
-// kubeletNotAuthorized wants the API server to be well: before, it may refuse anybody.
+// kubeletNotAuthorized wants the API server to be well: before, it may refuse anybody, also
+// shortly before the present wait began.
 func kubeletNotAuthorized(e *Evidence) []Finding {
-	line, match := e.recent("kubelet.service", steady, kubeletRefused)
+	age := steady
+	if !e.Waits.IsZero() {
+		age = min(age, e.waited())
+	}
+	line, match := e.recent("kubelet.service", age, kubeletRefused)
 	if match == nil || e.API.Status != 200 {
 		return nil
 	}
