@@ -203,8 +203,7 @@ func (e *Evidence) works(name string) bool {
 	if e.Settings.Pod != "" {
 		return true
 	}
-	s := map[string]Server{"etcd": e.Etcd, "kube-apiserver": e.API}[name]
-	c := e.container(name)
+	s, c := e.server(name), e.container(name)
 	return (c == nil || c.Running) && (s.Dial == NotTried || s.Status == 200)
 }
 
@@ -213,7 +212,7 @@ func (e *Evidence) crashes(name string) *Finding {
 	switch {
 	case c == nil || c.Attempt == 0:
 		return nil // the first may have been too early
-	case leaseLost.MatchString(strings.Join(c.Log, "\n")) && e.container(name).Running:
+	case logs(leaseLost)(*c) && e.container(name).Running:
 		return nil // the API server was away, as while it is started anew
 	}
 	level := Warning

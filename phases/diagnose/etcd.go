@@ -165,7 +165,7 @@ var etcdTime = regexp.MustCompile(`"ts":"([^"]+)"`)
 
 // loggedAt is when etcd wrote a line; zero if it does not say.
 func loggedAt(line string) time.Time {
-	_, match := lastMatch([]string{line}, etcdTime)
+	match := etcdTime.FindStringSubmatch(line)
 	if match == nil {
 		return time.Time{}
 	}

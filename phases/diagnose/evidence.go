@@ -163,6 +163,11 @@ type Manifest struct {
 	Ours  bool
 }
 
+// server is how a component answers; not tried for those that are not asked.
+func (e *Evidence) server(component string) Server {
+	return map[string]Server{"etcd": e.Etcd, "kube-apiserver": e.API}[component]
+}
+
 // container gives the newest try of a container of a static pod, nil without.
 func (e *Evidence) container(component string) *Container {
 	tries := e.tries(component)

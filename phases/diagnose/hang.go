@@ -64,10 +64,10 @@ func (e *Evidence) silent(name string) *Finding {
 	if c == nil || !c.Running {
 		return nil
 	}
-	s, known := map[string]Server{"etcd": e.Etcd, "kube-apiserver": e.API}[name]
+	s := e.server(name)
 	age := float64(e.Now.Sub(c.Started))
 	switch {
-	case !known, s.Unanswered < silence, age < float64(startsUp)*max(1, e.Crowding):
+	case s.Unanswered < silence, age < float64(startsUp)*max(1, e.Crowding):
 		return nil
 	case name == "kube-apiserver" && e.Etcd.Status != 200:
 		return nil
