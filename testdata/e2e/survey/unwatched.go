@@ -41,7 +41,7 @@ var unwatchedSysctls = []unwatched{
 	leave(`kernel/(tainted|max_lock_depth)`, "the kernel's own notes"),
 	leave(`net/netfilter/nf_conntrack_count`, "a counter"),
 	leave(`net/netfilter/nf_conntrack_(buckets|max)|net/nf_conntrack_max`, "set by the kernel for the whole machine"),
-	leave(`net/ipv4/(tcp|udp)_mem|vm/user_reserve_kbytes|fs/epoll/max_user_watches|kernel/threads-max`, "of the memory that was free at boot"),
+	leave(`net/ipv4/(tcp|udp)_mem|vm/user_reserve_kbytes|fs/epoll/max_user_watches`, "of the memory that was free at boot"),
 	leave(`vm/stat_refresh|net/ipv[46]/route/flush`, "to read or write it is to act"),
 }
 
