@@ -7,8 +7,10 @@ import (
 )
 
 var (
-	etcdDialing    = regexp.MustCompile(`Addr: "([^"]+)".*(?:Error while dialing: |authentication handshake failed: )(.*?)"?$`)
-	kubeletRefused = regexp.MustCompile(`Unauthorized|is forbidden: User "system:node:|User "system:anonymous" cannot`)
+	etcdDialing = regexp.MustCompile(`Addr: "([^"]+)".*(?:Error while dialing: |authentication handshake failed: )(.*?)"?$`)
+	// kubeletRefused is of what a kubelet may always do. A pod and what it uses are refused to
+	// every kubelet until the API server has seen where the pod runs.
+	kubeletRefused = regexp.MustCompile(`(?:: |err=")(Unauthorized)|(User \\?"system:(?:anonymous|node:[^"\\]*)\\?" cannot \w+ resource \\?"(?:nodes|leases|csinodes|csidrivers|runtimeclasses|services)\\?")`)
 )
 
 // apiServerEntries are about the API server, and who may not talk to it.
@@ -96,6 +98,6 @@ func kubeletNotAuthorized(e *Evidence) []Finding {
 		return nil
 	}
 	return []Finding{{
-		Level: Warning, What: "the API server refuses the kubelet: " + match[0], See: "journalctl -u kubelet -n 50", Excerpt: excerpt(line),
+		Level: Warning, What: "the API server refuses the kubelet: " + said(match[1]+match[2]), See: "journalctl -u kubelet -n 50", Excerpt: excerpt(line),
 	}}
 }

@@ -5,15 +5,31 @@ import (
 	"time"
 )
 
-// TestKubeletNotAuthorized: what was refused before the wait began was perhaps too early.
+// TestKubeletNotAuthorized: what was refused before the wait began was perhaps too early, and
+// a pod is refused to every kubelet when it is new.
 func TestKubeletNotAuthorized(t *testing.T) {
-	const forbidden = `I1129 11:36:40.1 csi_plugin.go:884] Failed to contact API server: csinodes.storage.k8s.io "n1" is forbidden: User "system:node:n1" cannot get resource "csinodes"`
-	status, waits, early := podsFail(forbidden), podsFail(forbidden), podsFail(forbidden)
-	for _, e := range []*Evidence{status, waits, early} {
+	const (
+		forbidden = `I1129 11:36:40.1 csi_plugin.go:884] Failed to contact API server: csinodes.storage.k8s.io "n1" is forbidden: User "system:node:n1" cannot get resource "csinodes"`
+		anonymous = `E1129 11:36:40.1 controller.go:201] "Failed to ensure lease exists, will retry" err="leases.coordination.k8s.io \"n1\" is forbidden: User \"system:anonymous\" cannot get resource \"leases\" in API group"`
+		unknown   = `E1129 11:36:40.1 kubelet_node_status.go:106] "Unable to register node with API server" err="Unauthorized" node="n1"`
+		newPod    = `E1129 11:36:40.1 projected.go:194] Error preparing data for projected volume kube-api-access-x for pod default/web: failed to fetch token: serviceaccounts "web" is forbidden: User "system:node:n1" cannot create resource "serviceaccounts/token" in API group "" in the namespace "default": no relationship found between node 'n1' and this object`
+		newConfig = `E1129 11:36:40.1 reflector.go:204] "Failed to watch" err="failed to list *v1.ConfigMap: configmaps \"kube-proxy\" is forbidden: User \"system:node:n1\" cannot list resource \"configmaps\" in API group \"\""`
+		image     = `E1129 11:36:40.1 log.go:32] "PullImage from image service failed" err="failed to authorize: unexpected status: 401 Unauthorized"`
+	)
+	refused := func(line string, waits time.Duration) *Evidence {
+		e := podsFail(line)
 		e.API = Server{Dial: Open, Status: 200}
+		if waits > 0 {
+			e.Waits = lookedAt.Add(-waits)
+		}
+		return e
 	}
-	waits.Waits, early.Waits = lookedAt.Add(-5*time.Second), lookedAt.Add(-time.Second/2)
-	causeTest{name: "status", evidence: status, id: "kubelet-not-authorized", level: Warning}.run(t)
-	causeTest{name: "in this wait", evidence: waits, id: "kubelet-not-authorized", level: Warning}.run(t)
-	causeTest{name: "before it", evidence: early}.run(t)
+	for name, line := range map[string]string{"forbidden": forbidden, "anonymous": anonymous, "unknown": unknown} {
+		causeTest{name: name, evidence: refused(line, 0), id: "kubelet-not-authorized", level: Warning}.run(t)
+	}
+	causeTest{name: "in this wait", evidence: refused(forbidden, 5*time.Second), id: "kubelet-not-authorized", level: Warning}.run(t)
+	causeTest{name: "before it", evidence: refused(forbidden, time.Second/2)}.run(t)
+	for name, line := range map[string]string{"new pod": newPod, "its config": newConfig, "image": image} {
+		causeTest{name: name, evidence: refused(line, 0)}.run(t)
+	}
 }
