@@ -67,16 +67,10 @@ func runRuntime(ctx context.Context, env *Env) error {
 	return env.checkRuntime(ctx, choice)
 }
 
+// prepareKernel ends with the file of settings: with the machine turned off earlier, the
+// next boot would set them unrecorded, and reset would leave them.
 func (e *Env) prepareKernel(ctx context.Context) error {
-	settings := e.forwarding()
-	text := sysctlText
-	for _, key := range settings {
-		text += key + " = 1\n"
-	}
 	if _, err := e.Host.WriteFile(modulesFile, []byte(modulesText), 0o644); err != nil {
-		return err
-	}
-	if _, err := e.Host.WriteFile(sysctlFile, []byte(text), 0o644); err != nil {
 		return err
 	}
 	if err := e.Host.LoadModule(ctx, "overlay"); err != nil {
@@ -85,12 +79,15 @@ func (e *Env) prepareKernel(ctx context.Context) error {
 	if err := e.Host.LoadModule(ctx, "br_netfilter"); err != nil {
 		e.warn("%v: pods may not reach Services on their own node", err)
 	}
-	for _, key := range settings {
+	text := sysctlText
+	for _, key := range e.forwarding() {
 		if err := e.Host.Sysctl(key, "1"); err != nil {
 			return err
 		}
+		text += key + " = 1\n"
 	}
-	return nil
+	_, err := e.Host.WriteFile(sysctlFile, []byte(text), 0o644)
+	return err
 }
 
 // forwarding are the kernel settings by which packets of pods pass.
