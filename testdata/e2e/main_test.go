@@ -8,9 +8,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -73,6 +77,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "e2e: %v\n", err)
 		os.Exit(1)
 	}
+	go downWhenInterrupted()
 	start := time.Now()
 	code := m.Run()
 	if err := tally.write(time.Since(start)); err != nil {
@@ -80,6 +85,24 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// downWhenInterrupted takes down the machines of the tests: their cleanups do not run then.
+func downWhenInterrupted() {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	<-signals
+	booting.Lock()
+	names := []string{"down"}
+	for number := range numbers.Load() {
+		names = append(names, nodeName(number+1))
+	}
+	for _, script := range []string{"scripts/node", "scripts/vm"} {
+		if out, err := exec.Command(path(script), names...).CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "e2e: %s: %v: %s\n", script, err, out)
+		}
+	}
+	os.Exit(1)
 }
 
 // tally counts what ran: tests, and subtests on a node that they share.
@@ -115,4 +138,34 @@ func (c *counter) write(took time.Duration) error {
 		return err
 	}
 	return os.WriteFile(path(".cache/results/"+*resultName+".json"), append(data, '\n'), 0o644)
+}
+
+// TestNothingLeft: tests that are ended leave no node behind.
+func TestNothingLeft(t *testing.T) {
+	count(t)
+	tests := exec.Command(os.Args[0], "-test.run=^TestInitFromBox$")
+	if err := tests.Start(); err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("e2e-%d-1", tests.Process.Pid)
+	for !listed(t, name) && t.Context().Err() == nil {
+		time.Sleep(100 * time.Millisecond)
+	}
+	if err := tests.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	_ = tests.Wait() // that they failed is no news
+	if listed(t, name) {
+		t.Errorf("%s is left", name)
+	}
+}
+
+// listed tells whether there is such a node.
+func listed(t *testing.T, name string) bool {
+	t.Helper()
+	out, err := exec.Command(path("scripts/node"), "list").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Contains(string(out), name)
 }

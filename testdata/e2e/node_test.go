@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -35,7 +36,12 @@ type lastRun struct {
 	dumped bool
 }
 
-var numbers atomic.Int32
+var (
+	numbers atomic.Int32
+	booting sync.RWMutex // once the tests are interrupted, none boots any more
+)
+
+func nodeName(number int32) string { return fmt.Sprintf("e2e-%d-%d", os.Getpid(), number) }
 
 // Up boots a fresh node that the end of the test removes. All that is done to it
 // must end within the deadline.
@@ -49,12 +55,15 @@ func up(t *testing.T, deadline time.Duration, script string, args ...string) *No
 	t.Helper()
 	count(t)
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
-	n := &Node{Name: fmt.Sprintf("e2e-%d-%d", os.Getpid(), numbers.Add(1)), script: script, slow: 1, t: t, ctx: ctx, log: &lastRun{}}
+	n := &Node{Name: nodeName(numbers.Add(1)), script: script, slow: 1, t: t, ctx: ctx, log: &lastRun{}}
 	t.Cleanup(func() {
 		cancel()
 		n.down()
 	})
-	if r := n.run(append([]string{"up", n.Name}, args...)...); r.Code != 0 {
+	booting.RLock()
+	r := n.run(append([]string{"up", n.Name}, args...)...)
+	booting.RUnlock()
+	if r.Code != 0 {
 		t.Fatalf("node does not come up: %s", r)
 	}
 	n.IP = strings.TrimSpace(n.run("ip", n.Name).Out)
