@@ -54,7 +54,7 @@ type cutPoint struct {
 
 var cutPoints = []cutPoint{
 	{"runtime              containerd of the bundle", false},
-	{"images               waiting: 2 of ", false},
+	{"images               waiting: ", false},
 	{"kubelet-start        done", false},
 	{"control-plane        done", true},
 	{"wait-addons          waiting: ", true},
