@@ -26,7 +26,8 @@ var (
 	// After each start, the kubelet makes no container before it has seen the Services.
 	notAdmitted   = regexp.MustCompile(`"Pod admission denied" podUID="([^"]+)" pod="([^"]+)" reason="([^"]*)" message="(.*?)"(?: operation=|\s*$)`)
 	kubeletBegins = regexp.MustCompile(`services have not yet been read at least once`)
-	mayPass       = regexp.MustCompile(`(?i)deadline exceeded|is reserved for|timed out|timeout|canceled|cache`)
+	// With its sandbox or container gone, as when a component is started anew, the kubelet makes others.
+	mayPass = regexp.MustCompile(`(?i)deadline exceeded|is reserved for|timed out|timeout|canceled|cache|find (?:shim for )?sandbox|sandbox container \S+ is not running|try to find container`)
 )
 
 // podEntries are about pods whose sandbox, image or container does not come up.
