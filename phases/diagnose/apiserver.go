@@ -32,9 +32,9 @@ func apiServerEntries() []Entry {
 		},
 		{
 			ID:     "kubelet-not-authorized",
-			Title:  "the API server does not take the kubelet's certificate",
+			Title:  "the API server refuses the kubelet",
 			Means:  "Without it the kubelet can neither register its Node nor tell of its pods: no mirror pod will come.",
-			Remedy: "run bootstrap init again: it makes /etc/kubernetes/kubelet.conf anew; then restart the kubelet",
+			Remedy: "see that --authorization-mode of kube-apiserver has Node; then run bootstrap init again: it makes /etc/kubernetes/kubelet.conf anew; and restart the kubelet",
 			Cause:  kubeletNotAuthorized,
 		},
 	}
