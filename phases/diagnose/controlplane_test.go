@@ -212,6 +212,24 @@ func addonEnded(container string, attempt int, log ...string) *Evidence {
 	return e
 }
 
+// TestDNSWithoutAPI: while kube-proxy is young, its rules may be to come.
+func TestDNSWithoutAPI(t *testing.T) {
+	waits := func(dns, proxy time.Duration, status int) *Evidence {
+		e := addonEnded("coredns", 0, `[INFO] plugin/ready: Plugins not ready: "kubernetes"`)
+		e.Pods = append(e.Pods, addonEnded("kube-proxy", 0).Pods...)
+		e.API = Server{Dial: Open, Status: status}
+		for i, age := range []time.Duration{dns, proxy} {
+			c := &e.Pods[i].Containers[0]
+			c.Exited, c.ExitCode, c.Running, c.Started = false, 0, true, lookedAt.Add(-age)
+		}
+		return e
+	}
+	causeTest{name: "long", evidence: waits(40*time.Second, 50*time.Second, 200), id: "services-unreachable", level: Warning}.run(t)
+	causeTest{name: "young DNS", evidence: waits(10*time.Second, 50*time.Second, 200)}.run(t)
+	causeTest{name: "young proxy", evidence: waits(40*time.Second, 10*time.Second, 200)}.run(t)
+	causeTest{name: "API server not well", evidence: waits(40*time.Second, 50*time.Second, 500)}.run(t)
+}
+
 func TestAddonCauses(t *testing.T) {
 	unreachable := addonEnded("coredns", 0, `[ERROR] plugin/kubernetes: Failed to list: Get "https://10.96.0.1:443/version": dial tcp 10.96.0.1:443: i/o timeout`)
 	c := &unreachable.Pods[0].Containers[0]

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"time"
 )
 
 var (
@@ -14,6 +15,7 @@ var (
 	noInterface  = regexp.MustCompile(`[Ff]ailed to find (?:any valid )?(?:interface|default interface).*|[Uu]nable to find default v[46]? ?route.*`)
 	noVXLAN      = regexp.MustCompile(`operation not supported.*vxlan|vxlan.*(?:operation not supported|not supported)|failed to create vxlan`)
 	noServices   = regexp.MustCompile(`dial tcp (\S+:443): (?:i/o timeout|connect: (?:connection refused|no route to host|network is unreachable))`)
+	waitsForAPI  = regexp.MustCompile(`plugin/ready: .*"kubernetes"`)
 	proxyRefused = regexp.MustCompile(`"Error running ProxyServer" err="(.+)"|"command failed" err="(.+)"`)
 )
 
@@ -157,6 +159,27 @@ func servicesUnreachable(e *Evidence) []Finding {
 				Level: Warning, What: fmt.Sprintf("%s can't reach the API server at %s", name, match[1]), See: addonLogCommand(name), Excerpt: excerpt(line),
 			}}
 		}
+	}
+	return dnsWithoutAPI(e)
+}
+
+// dnsWithoutAPI: cluster DNS waits for the API server without a word why, for 30 s in which
+// the Services could be reached.
+func dnsWithoutAPI(e *Evidence) []Finding {
+	const enough = 30 * time.Second
+	old := func(t addonTry) bool { return t.Running && e.Now.Sub(t.Started) > enough }
+	if e.API.Status != 200 || !slices.ContainsFunc(e.addonContainers("kube-proxy"), old) {
+		return nil
+	}
+	for _, c := range e.addonContainers("coredns") {
+		line, match := lastMatch(lastLines(c.Log, 2), waitsForAPI)
+		if match == nil || !old(c) {
+			continue
+		}
+		return []Finding{{
+			Level: Warning, What: "coredns has waited for the API server for over 30 s, and it answers: it can't be reached at its Service address",
+			See: addonLogCommand("coredns"), Excerpt: excerpt(line),
+		}}
 	}
 	return nil
 }
