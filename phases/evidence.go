@@ -3,6 +3,7 @@ package phases
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"strconv"
 	"time"
@@ -30,11 +31,20 @@ func (p patience) now() time.Duration { return p.at(host.Crowding()) }
 
 // bound ends before ctx does: the crowd may have grown since that was bounded.
 func (p patience) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	timeout := p.now()
-	if end, ok := ctx.Deadline(); ok {
-		timeout = min(timeout, time.Until(end)*5/6)
+	return context.WithTimeout(ctx, min(p.now(), left(ctx)))
+}
+
+// rushed tells whether ctx ends so soon that a daemon which is only slow would look like one
+// that does not answer.
+func (p patience) rushed(ctx context.Context) bool { return left(ctx) < p.now() }
+
+// left is how long may be asked before ctx ends.
+func left(ctx context.Context) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return math.MaxInt64
 	}
-	return context.WithTimeout(ctx, timeout)
+	return time.Until(end) * 5 / 6
 }
 
 func (p patience) at(crowding float64) time.Duration {

@@ -111,7 +111,7 @@ func (w *watch) look(ctx context.Context, stop func()) {
 			return
 		case <-timer.C:
 		}
-		if w.last != nil && rushed(ctx) {
+		if w.last != nil && evidenceTimeout.rushed(ctx) {
 			return
 		}
 		evidence := w.env.evidence(ctx, w.env.Began)
@@ -133,13 +133,6 @@ func (w *watch) look(ctx context.Context, stop func()) {
 		}
 		timer.Reset(nextLook(found, time.Since(began)))
 	}
-}
-
-// rushed tells whether the wait ends so soon that a daemon which is only slow would look
-// like one that does not answer.
-func rushed(ctx context.Context) bool {
-	end, ok := ctx.Deadline()
-	return ok && time.Until(end)*5/6 < evidenceTimeout.now()
 }
 
 func nextLook(found diagnose.Finding, waited time.Duration) time.Duration {

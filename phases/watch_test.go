@@ -15,7 +15,7 @@ func TestRushed(t *testing.T) {
 			defer cancel()
 			ctx = bounded
 		}
-		if got := rushed(ctx); got != want {
+		if got := evidenceTimeout.rushed(ctx); got != want {
 			t.Errorf("%s before the end (0: none): %t", left, got)
 		}
 	}

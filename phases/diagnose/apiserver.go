@@ -33,7 +33,7 @@ func apiServerEntries() []Entry {
 		{
 			ID:     "kubelet-not-authorized",
 			Title:  "the API server refuses the kubelet",
-			Means:  "Without it the kubelet can neither register its Node nor tell of its pods: no mirror pod will come.",
+			Means:  "It does not take the kubelet's certificate, or knows no rights of kubelets. So the kubelet can neither register its Node nor tell of its pods: no mirror pod will come.",
 			Remedy: "see that --authorization-mode of kube-apiserver has Node; then run bootstrap init again: it makes /etc/kubernetes/kubelet.conf anew; and restart the kubelet",
 			Cause:  kubeletNotAuthorized,
 		},

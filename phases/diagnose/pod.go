@@ -23,8 +23,8 @@ var (
 	cniMissing  = regexp.MustCompile(`failed to find plugin "([^"]+)" in path \[([^\]]*)\]`)
 	cniInvalid  = regexp.MustCompile(`failed to load CNI config(?: list)? file.*`)
 	pullMayPass = regexp.MustCompile(`(?i)deadline exceeded|time(?:d )?out|429|too ?many ?requests|rate limit|connection reset|temporary|50[234] `)
+	notAdmitted = regexp.MustCompile(`"Pod admission denied" podUID="([^"]+)" pod="([^"]+)" reason="([^"]*)" message="(.*?)"(?: operation=|\s*$)`)
 	// After each start, the kubelet makes no container before it has seen the Services.
-	notAdmitted   = regexp.MustCompile(`"Pod admission denied" podUID="([^"]+)" pod="([^"]+)" reason="([^"]*)" message="(.*?)"(?: operation=|\s*$)`)
 	kubeletBegins = regexp.MustCompile(`services have not yet been read at least once`)
 	// With its sandbox or container gone, as when a component is started anew, the kubelet makes others.
 	mayPass = regexp.MustCompile(`(?i)deadline exceeded|is reserved for|timed out|timeout|canceled|cache|find (?:shim for )?sandbox|sandbox container \S+ is not running|try to find container`)
