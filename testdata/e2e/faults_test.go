@@ -125,7 +125,9 @@ func (figures *faultFigures) onCluster(t *testing.T, faults []fault) {
 	}
 	n := Up(t, time.Hour)
 	n.Copy("bin/bootstrap-box", "/root/bootstrap")
-	n.Copy("testdata/faults/bad-certificate", "/root/bad-certificate")
+	for _, script := range []string{"bad-certificate", "edit-configmap"} {
+		n.Copy("testdata/faults/"+script, "/root/"+script)
+	}
 	n.MustBootstrap("init")
 	for _, f := range faults {
 		ok := t.Run(f.name, func(t *testing.T) {
