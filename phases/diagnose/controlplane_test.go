@@ -227,6 +227,9 @@ func TestDNSWithoutAPI(t *testing.T) {
 	causeTest{name: "long", evidence: waits(40*time.Second, 50*time.Second, 200), id: "services-unreachable", level: Warning}.run(t)
 	causeTest{name: "young DNS", evidence: waits(10*time.Second, 50*time.Second, 200)}.run(t)
 	causeTest{name: "young proxy", evidence: waits(40*time.Second, 10*time.Second, 200)}.run(t)
+	crowded := waits(40*time.Second, 50*time.Second, 200)
+	crowded.Crowding = 3
+	causeTest{name: "machine is slow", evidence: crowded}.run(t)
 	causeTest{name: "API server not well", evidence: waits(40*time.Second, 50*time.Second, 500)}.run(t)
 }
 

@@ -168,6 +168,12 @@ func (e *Evidence) server(component string) Server {
 	return map[string]Server{"etcd": e.Etcd, "kube-apiserver": e.API}[component]
 }
 
+// upFor tells whether a container has run for so long; on a machine where processes wait
+// for a CPU, it must have run longer.
+func (e *Evidence) upFor(c Container, d time.Duration) bool {
+	return c.Running && float64(e.Now.Sub(c.Started)) >= float64(d)*max(1, e.Crowding)
+}
+
 // container gives the newest try of a container of a static pod, nil without.
 func (e *Evidence) container(component string) *Container {
 	tries := e.tries(component)

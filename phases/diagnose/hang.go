@@ -60,14 +60,9 @@ func (e *Evidence) stopped(cgroup string) int {
 // silent is about a server that has long been up; an API server may wait for etcd. It is
 // never certain: the kubelet will end it, and start another.
 func (e *Evidence) silent(name string) *Finding {
-	c := e.container(name)
-	if c == nil || !c.Running {
-		return nil
-	}
-	s := e.server(name)
-	age := float64(e.Now.Sub(c.Started))
+	c, s := e.container(name), e.server(name)
 	switch {
-	case s.Unanswered < silence, age < float64(startsUp)*max(1, e.Crowding):
+	case c == nil, s.Unanswered < silence, !e.upFor(*c, startsUp):
 		return nil
 	case name == "kube-apiserver" && e.Etcd.Status != 200:
 		return nil

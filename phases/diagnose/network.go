@@ -167,7 +167,7 @@ func servicesUnreachable(e *Evidence) []Finding {
 // the Services could be reached.
 func dnsWithoutAPI(e *Evidence) []Finding {
 	const enough = 30 * time.Second
-	old := func(t addonTry) bool { return t.Running && e.Now.Sub(t.Started) > enough }
+	old := func(t addonTry) bool { return e.upFor(t.Container, enough) }
 	if e.API.Status != 200 || !slices.ContainsFunc(e.addonContainers("kube-proxy"), old) {
 		return nil
 	}
