@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -154,30 +153,6 @@ func TestBootInInit(t *testing.T) {
 	n.Reboot()
 	n.MustBootstrap("init")
 	n.Healthy(30 * time.Second)
-	testReset(n, fresh)
-}
-
-// TestPlugPulled: a boot makes the settings of the file that init had just written; reset
-// takes them back all the same.
-func TestPlugPulled(t *testing.T) {
-	n := Up(t, 2*time.Minute)
-	n.Copy("bin/bootstrap-box", "/root/bootstrap")
-	fresh := n.survey()
-	file := strings.TrimSpace(n.must(n.run("root", n.Name))) + "/etc/sysctl.d/99-bootstrap.conf"
-	s := n.StartInit()
-	for start := time.Now(); time.Since(start) < time.Minute; time.Sleep(time.Millisecond) {
-		if _, err := os.Stat(file); err == nil {
-			break
-		}
-	}
-	n.must(n.run("reboot", "--hard", n.Name))
-	if <-s.done; s.err == nil {
-		t.Fatalf("init had ended before: %s", s)
-	}
-	if set := n.MustExec("sysctl", "-n", "net.ipv4.ip_forward"); set != "1\n" {
-		t.Fatalf("the boot did not set it: ip_forward is %s", set)
-	}
-	n.MustBootstrap("init", "phase", "runtime")
 	testReset(n, fresh)
 }
 
