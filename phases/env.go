@@ -127,6 +127,9 @@ func (e *Env) dialRuntime(choice Runtime) (*runtime.CRI, error) {
 // connect talks to this node's own API server as the kubeconfig's user.
 func (e *Env) connect(kubeconfig string) (*cluster.Cluster, error) {
 	data, err := e.Host.ReadFile(kubeconfig)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, withHint(err, "run first: bootstrap init")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bootstrap/phases/cluster"
+	"bootstrap/phases/locate"
 )
 
 // Phase is one named step of a Plan.
@@ -53,7 +54,7 @@ func (p Plan) Find(name string) (Phase, bool) {
 func (p Plan) Without(names []string) (Plan, error) {
 	for _, name := range names {
 		if _, ok := p.Find(name); !ok {
-			return nil, fmt.Errorf("unknown phase %q, want one of %v", name, p.Names())
+			return nil, withHint(fmt.Errorf("unknown phase %q%s", name, locate.DidYouMean(name, p.Names())), "see them all: bootstrap init --help")
 		}
 	}
 	for _, each := range []struct{ left, follows Phase }{{addons, waitAddons}, {waitControlPlane, watchControlPlane}} {

@@ -214,7 +214,7 @@ func (s seenPods) pods(k KubeletFound) []StaticPod {
 	for _, f := range s.files {
 		p := f.staticPod(k)
 		key := p.key()
-		if p.manifest != nil && first[key] != "" {
+		if p.Name != "" && first[key] != "" {
 			p.State, p.Problem = StateRefused, fmt.Sprintf("it is the same pod as %s: the kubelet runs one of both", first[key])
 			all = append(all, p)
 			continue

@@ -40,8 +40,9 @@ func newBundleBuildCommand() *cobra.Command {
 		Use:   "build",
 		Short: "Build a bundle from a folder of programs",
 		Long: `Build a bundle from a folder that has one folder per component (kubernetes, etcd,
-containerd, runc, cni, coredns, pause), each with its static programs and a file
-VERSION; that of kubernetes also holds bootstrap-policy.yaml, the roles that its API
+containerd, runc, cni, cni-install, flannel, coredns, pause), each with its static
+programs and a file VERSION, and netfilter/root with nft and iptables and what these
+need, as a tree of files; that of kubernetes also holds bootstrap-policy.yaml, the roles that its API
 server makes. Images are made from the programs. Same input, same bytes.`,
 		Example: "  bootstrap bundle build --from .cache/components --output bundle.tar.zst",
 		Args:    noArgs,

@@ -35,14 +35,14 @@ type initOptions struct {
 
 func (o *initOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
-	f.StringVar(&o.config, "config", "", "config file with kubeadm's InitConfiguration and ClusterConfiguration (v1beta4); none is needed")
+	f.StringVar(&o.config, "config", "", "config file: kubeadm's kinds (v1beta4, v1beta3), KubeletConfiguration, KubeProxyConfiguration, BoxConfiguration; none is needed")
 	f.StringVar(&o.bundle, "bundle", "", "bundle to install from (default: the one inside this executable, beside it, or in /usr/local/share/bootstrap)")
 	f.DurationVar(&o.timeout, "timeout", 0, "how long the control plane may take to become healthy, and then the addons (default: timeouts.controlPlaneComponentHealthCheck of the config file, 4m without)")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only show what would be changed; needs no root where nothing was made yet")
 	f.BoolVar(&o.timings, "timings", false, "show at the end when each phase began and how long it took; --output json always does")
 	addOutputFlag(cmd, &o.output)
 	f.BoolVar(&o.box.standalone, "standalone", false, "no control plane: container runtime and kubelet only, which runs the static pods in /etc/kubernetes/manifests")
-	f.BoolVar(&o.box.singleNode, "single-node", true, "let pods run on this node (default: unless the config or --print-join-command asks for a token)")
+	f.BoolVar(&o.box.singleNode, "single-node", false, "let pods run on this node (default: yes, unless the config or --print-join-command asks for a token)")
 	f.BoolVar(&o.box.printJoinCommand, "print-join-command", false, "make a token, and print the command by which other nodes join")
 	f.BoolVar(&o.box.uploadCerts, "upload-certs", false, "store the CAs in the cluster, encrypted, for other control plane nodes")
 	f.BoolVar(&o.box.writeKubeconfig, "write-kubeconfig", false, "add admin.conf to ~/.kube/config of root and of the user behind sudo")

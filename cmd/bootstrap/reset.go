@@ -227,7 +227,11 @@ func (o resetOptions) confirm(ctx context.Context) error {
 	if err := o.showPlan(ctx); err != nil {
 		return err
 	}
-	fmt.Print("All this goes, the cluster's data in etcd among it. Go on? [y/N] ")
+	data := ", the cluster's data in etcd among it, if there is any"
+	if o.keep.Etcd {
+		data = ""
+	}
+	fmt.Printf("All this goes%s. Go on? [y/N] ", data)
 	answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	if err != nil || !strings.EqualFold(strings.TrimSpace(answer), "y") {
 		return errNotConfirmed

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -65,8 +66,12 @@ func printNotes(w io.Writer, notes []string) {
 }
 
 func printStaticPods(w io.Writer, list phases.StaticPodList) error {
+	if len(list.Pods) == 0 && list.Kubelet.StaticPodPath == "" {
+		_, err := io.WriteString(w, "No static pod: this kubelet reads none from files. See: bootstrap static-pod path\n")
+		return err
+	}
 	if len(list.Pods) == 0 {
-		_, err := fmt.Fprintf(w, "No static pod in %s.\n", orNone(list.Kubelet.StaticPodPath))
+		_, err := fmt.Fprintf(w, "No static pod in %s.\n", list.Kubelet.StaticPodPath)
 		return err
 	}
 	rows := []string{"FILE\tPOD\tHASH\tSTATE\tRESTARTS\tMIRROR POD"}
@@ -111,12 +116,7 @@ func mirrorColumn(m *phases.MirrorPod) string {
 // shortHash is enough to tell one from the other.
 func shortHash(hash string) string { return hash[:min(8, len(hash))] }
 
-func orNone(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
-}
+func orNone(text string) string { return cmp.Or(text, "-") }
 
 func newStaticPodShowCommand() *cobra.Command {
 	var o staticPodOptions

@@ -31,8 +31,8 @@ func newStatusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Show what is installed, whether it is healthy, and if not, why",
 		Long: `Show what is installed on this machine, whether each component is healthy, and if
-not, the first cause with its remedy. It is ready when all holds that init waits for; of a
-standalone kubelet: when the kubelet answers and runs its static pods.
+not, the first cause with its remedy. Ready means: all holds that init waits for; of a
+standalone kubelet: it answers and runs its static pods.
 
 It needs neither the API server nor the container runtime, waits for nothing that
 hangs, and changes nothing, also while init or reset runs. With --wait it looks again

@@ -128,7 +128,7 @@ Left out: keys, kubeconfigs, Secrets, the data of etcd. In %d places a secret, o
 looks like one, was taken out. Of %d files there is only the end; %d things could not
 be read: see MANIFEST.json in it.
 
-Look at it before you send it: tar tf %s
+Look at it before you send it: tar xzf %s
 `, file, len(r.Files)+1, (info.Size()+999)/1000, r.Redacted, cut, len(r.Unread), file)
 	return err
 }

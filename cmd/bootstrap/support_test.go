@@ -142,7 +142,7 @@ func TestSupportHides(t *testing.T) {
 		}
 	}
 	for _, want := range []string{"kept-cluster", "kept-user", "kept-container", "kept-proxy", "kept-bob", "kept-network", "kernel.kept=1",
-		"kept-line", "kept-older", "kept-oldest", "kept.option=1", "kept-os", "192.0.2.53", "tar tf " + file, "MANIFEST.json"} {
+		"kept-line", "kept-older", "kept-oldest", "kept.option=1", "kept-os", "192.0.2.53", "tar xzf " + file, "MANIFEST.json"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%s is not there", want)
 		}

@@ -48,6 +48,9 @@ func connect(kubeconfig string) (*cluster.Cluster, error) {
 	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
 		return nil, usage(phases.ErrNotRoot)
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, usage(fmt.Errorf("%w: run this on a control plane, or give --kubeconfig FILE", err))
+	}
 	if err != nil {
 		return nil, usage(err)
 	}
