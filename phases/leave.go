@@ -146,9 +146,6 @@ func (c etcdClient) remove(ctx context.Context, m etcdMember) error {
 		if ctx.Err() != nil || !strings.Contains(err.Error(), "unhealthy cluster") {
 			return withHint(err, "on another node, as long as most members live: etcdctl member remove %s", id)
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(500 * time.Millisecond):
-		}
+		sleep(ctx, 500*time.Millisecond)
 	}
 }

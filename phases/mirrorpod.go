@@ -14,10 +14,10 @@ const steady = 3 * time.Second
 
 // checkMirrorPod says why the pod is not the ready mirror of a manifest, or nil.
 func checkMirrorPod(pod *corev1.Pod, node *corev1.Node, hash string) error {
-	if _, ok := pod.Annotations[corev1.MirrorPodAnnotationKey]; !ok {
+	if !isMirror(pod) {
 		return errors.New("the pod of that name is no mirror pod")
 	}
-	if got := pod.Annotations["kubernetes.io/config.hash"]; got != hash {
+	if got := pod.Annotations[hashAnnotation]; got != hash {
 		return fmt.Errorf("the mirror pod is of another manifest (hash %s, want %s)", got, hash)
 	}
 	if len(pod.OwnerReferences) != 1 || pod.OwnerReferences[0].Kind != "Node" || pod.OwnerReferences[0].UID != node.UID {

@@ -27,7 +27,7 @@ func (w *controlPlaneWait) restartOutdated(ctx context.Context) error {
 		if !w.env.Host.Outdated(name, files[name]...) {
 			continue
 		}
-		pods, err := w.cri.Pods(ctx, func(pod, _ string) bool { return pod == name+"-"+w.env.Config.NodeName })
+		pods, err := w.cri.Pods(ctx, func(pod, _ string) bool { return pod == w.env.podName(name) })
 		if err != nil {
 			return err
 		}

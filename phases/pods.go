@@ -96,8 +96,7 @@ func current(all []runtime.Sandbox) []runtime.Sandbox {
 		if !sandbox.Ready {
 			continue
 		}
-		newest := slices.CompactFunc(slices.Clone(sandbox.Containers), func(a, b runtime.Container) bool { return a.Name == b.Name })
-		sandbox.Containers = slices.DeleteFunc(newest, func(c runtime.Container) bool { return c.Exited && c.ExitCode == 0 })
+		sandbox.Containers = slices.DeleteFunc(newestTries(sandbox.Containers), func(c runtime.Container) bool { return c.Exited && c.ExitCode == 0 })
 		live = append(live, sandbox)
 	}
 	return live

@@ -200,7 +200,8 @@ func (e *Env) checkBundle(ctx context.Context) []error {
 	if err := e.Bundle.Intact(ctx, toInstall(index.Entries, e.Host.Entries())); err != nil && ctx.Err() == nil {
 		return []error{found("bundle-damaged", fmt.Errorf("bundle %s: %w", e.Bundle.Path(), err))}
 	}
-	return e.checkBundleImages()
+	e.warnOfPulls()
+	return nil
 }
 
 // toInstall is what of a bundle the ledger does not tell to be here already.
@@ -221,13 +222,12 @@ func toInstall(entries []bundle.Entry, ledger []host.Record) []bundle.Entry {
 	})
 }
 
-func (e *Env) checkBundleImages() []error {
+func (e *Env) warnOfPulls() {
 	for _, reference := range e.Config.RequiredImages() {
 		if _, ok := e.Bundle.Image(reference); !ok {
 			e.warn("%s is not in the bundle: it is pulled, unless the runtime has it", reference)
 		}
 	}
-	return nil
 }
 
 func (e *Env) checkChoices(ctx context.Context) []error {
@@ -281,15 +281,15 @@ type port struct {
 func (p port) ofKubelet() bool { return strings.HasPrefix(p.owner, "kubelet") }
 
 func ports(c *config.Config) []port {
-	any := netip.IPv4Unspecified()
+	unspecified := netip.IPv4Unspecified()
 	if c.AdvertiseAddress.Is6() {
-		any = netip.IPv6Unspecified()
+		unspecified = netip.IPv6Unspecified()
 	}
 	at := func(owner string, a netip.Addr, n int) port { return port{owner, netip.AddrPortFrom(a, uint16(n))} }
 	all := []port{
-		at("kube-apiserver", any, c.BindPort),
+		at("kube-apiserver", unspecified, c.BindPort),
 		at("kubelet health", c.Loopback(), 10248),
-		at("kubelet", any, 10250),
+		at("kubelet", unspecified, 10250),
 		at("kube-controller-manager", c.Loopback(), 10257),
 		at("kube-scheduler", c.Loopback(), 10259),
 	}
@@ -297,7 +297,7 @@ func ports(c *config.Config) []port {
 		return slices.DeleteFunc(all, func(p port) bool { return !p.ofKubelet() })
 	}
 	if !c.ProxyDisabled {
-		all = append(all, at("kube-proxy metrics", c.Loopback(), 10249), at("kube-proxy health", any, 10256))
+		all = append(all, at("kube-proxy metrics", c.Loopback(), 10249), at("kube-proxy health", unspecified, 10256))
 	}
 	if c.Etcd.External == nil {
 		all = append(all, at("etcd clients", c.Loopback(), 2379), at("etcd peers", c.AdvertiseAddress, 2380), at("etcd metrics", c.Loopback(), 2381))

@@ -41,7 +41,7 @@ func (e *Env) manifestUIDs() (map[string]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		uids[name+"-"+e.Config.NodeName] = uid
+		uids[e.podName(name)] = uid
 	}
 	return uids, nil
 }

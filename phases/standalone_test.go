@@ -7,13 +7,11 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
-	"bootstrap/phases/runtime"
 )
 
 func TestStandaloneOrder(t *testing.T) {
@@ -224,21 +222,6 @@ func TestHealthzOf(t *testing.T) {
 	} {
 		if got, err := healthzOf([]byte(text)); err != nil || got != want {
 			t.Errorf("%q: %q, %v", text, got, err)
-		}
-	}
-}
-
-func TestContainerOf(t *testing.T) {
-	pod := runtime.Sandbox{Containers: []runtime.Container{
-		{Name: "runs", Running: true, Started: time.Now().Add(-steady)}, {Name: "began", Running: true, Started: time.Now()}, {Name: "runs", Exited: true, ExitCode: 1, Attempt: 1}, {Name: "done", Exited: true}, {Name: "new"},
-		{Name: "fails", Exited: true, ExitCode: 3, Attempt: 1},
-	}}
-	for name, want := range map[string]string{
-		"runs": "", "done": "", "began": "watched until it has run for 3s", "new": "is being started", "fails": "container fails ended (try 2, exit code 3)", "none": "no container of none yet",
-	} {
-		err := containerOf(pod, name)
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
-			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -153,10 +153,12 @@ func TestContainersRun(t *testing.T) {
 		{"it has failed", webPod(), webSandbox("h", true, webFails), "ended (try 3, exit code 3)"},
 		{"it has ended, and is to run for ever", webPod(), webSandbox("h", true, webDone), "ended (try 1, exit code 0)"},
 		{"it has ended, as it was to", webPod(once), webSandbox("h", true, webDone), ""},
+		{"and its sandbox is stopped", webPod(once), webSandbox("h", false, webDone), ""},
+		{"it was to run once, and has failed", webPod(once), webSandbox("h", false, webFails), "ended (try 3, exit code 3)"},
 		{"no sandbox", webPod(), webSandbox("h", false), "its sandbox is not ready"},
 		{"an init container has failed", webPod(first), webSandbox("h", true, runtime.Container{Name: "first", Exited: true, ExitCode: 1}), "container first ended"},
 	} {
-		err := target{pod: tt.pod}.containersRun(&tt.sandbox, now)
+		err := containersRun(tt.pod, &tt.sandbox, now)
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}

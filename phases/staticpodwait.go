@@ -145,7 +145,7 @@ func (w *staticPodWait) runs(ctx context.Context) error {
 		return w.orUnmet(ctx, err)
 	}
 	w.uid.Store(sandbox.UID)
-	if err := w.target.containersRun(sandbox, time.Now()); err != nil {
+	if err := containersRun(w.target.pod, sandbox, time.Now()); err != nil {
 		return err
 	}
 	return w.mirrorIsReady(ctx, sandbox.UID)
@@ -176,22 +176,24 @@ func (w *staticPodWait) orUnmet(ctx context.Context, err error) error {
 }
 
 // containersRun says which container does not run, or has run for less than counts as up.
-func (t target) containersRun(sandbox *runtime.Sandbox, now time.Time) error {
-	if !sandbox.Ready {
+// What was to run once may be done: then the kubelet stops the sandbox too.
+func containersRun(pod *corev1.Pod, sandbox *runtime.Sandbox, now time.Time) error {
+	once := pod.Spec.RestartPolicy == corev1.RestartPolicyNever || pod.Spec.RestartPolicy == corev1.RestartPolicyOnFailure
+	if !sandbox.Ready && !once {
 		return errors.New("its sandbox is not ready")
 	}
 	tries := newestTries(sandbox.Containers)
-	for _, want := range t.pod.Spec.InitContainers {
+	for _, want := range pod.Spec.InitContainers {
 		if c := tryOf(tries, want.Name); c != nil && c.Exited && c.ExitCode != 0 {
 			return endedError(c)
 		}
 	}
-	for _, want := range t.pod.Spec.Containers {
+	for _, want := range pod.Spec.Containers {
 		c := tryOf(tries, want.Name)
 		switch {
 		case c == nil:
 			return fmt.Errorf("no container %s yet", want.Name)
-		case c.Exited && c.ExitCode == 0 && (t.pod.Spec.RestartPolicy == corev1.RestartPolicyNever || t.pod.Spec.RestartPolicy == corev1.RestartPolicyOnFailure):
+		case once && c.Exited && c.ExitCode == 0:
 		case c.Exited:
 			return endedError(c)
 		case !c.Running:

@@ -246,10 +246,7 @@ func WaitForStatus(ctx context.Context, timeout time.Duration, look func(context
 			return s, err
 		}
 		before = cause
-		select {
-		case <-ctx.Done():
-		case <-time.After(lookEvery):
-		}
+		sleep(ctx, lookEvery)
 	}
 }
 

@@ -79,7 +79,7 @@ func (e *Env) podURLStatus(ctx context.Context) (*PodURLStatus, []wantedPod) {
 	}
 	var pods []wantedPod
 	for _, pod := range served {
-		w := e.wanted(&pod, s.URL)
+		w := e.wanted(&pod)
 		pods, s.Serves = append(pods, w), append(s.Serves, w.name)
 	}
 	return s, pods

@@ -16,34 +16,25 @@ import (
 
 // wantedPod is a static pod of the user's.
 type wantedPod struct {
-	name       string // namespace/name, with the node's, as the kubelet has it
-	source     string // a file, or the URL as it may be shown
-	containers []string
+	name string // namespace/name, with the node's, as the kubelet has it
+	pod  *corev1.Pod
 }
 
-func (e *Env) podName(name string) string {
-	return name + "-" + strings.ToLower(e.Config.NodeName)
-}
+func (e *Env) podName(name string) string { return name + "-" + e.Config.NodeName }
 
-func (e *Env) wanted(pod *corev1.Pod, source string) wantedPod {
-	w := wantedPod{name: e.podName(fullName(pod)), source: source}
-	for _, c := range pod.Spec.Containers {
-		w.containers = append(w.containers, c.Name)
-	}
-	return w
-}
+func (e *Env) wanted(pod *corev1.Pod) wantedPod { return wantedPod{e.podName(fullName(pod)), pod} }
 
 // userPods are those of the folder's files that init has not made. The others that the
 // kubelet can't read are a finding of their own.
 func (e *Env) userPods() []wantedPod {
+	files, err := e.podFiles(staticPodDir)
+	if err != nil {
+		e.warn("%v", err)
+	}
 	var all []wantedPod
-	for _, m := range e.foreignManifests() {
-		data, err := e.Host.ReadFile(m.Path)
-		if err != nil {
-			continue
-		}
-		if pod, err := readPod(data); err == nil {
-			all = append(all, e.wanted(pod, m.Path))
+	for _, f := range files {
+		if f.pod != nil && podLacks(f.pod) == nil && !f.ours && !slices.Contains(e.ownManifests(), f.path) {
+			all = append(all, e.wanted(f.pod))
 		}
 	}
 	return all
@@ -51,42 +42,16 @@ func (e *Env) userPods() []wantedPod {
 
 // down says why a pod does not run, nil if it does.
 func (w wantedPod) down(ctx context.Context, c *runtime.CRI) error {
-	namespace, name, _ := strings.Cut(w.name, "/")
+	namespace, _, _ := strings.Cut(w.name, "/")
 	all, err := c.Sandboxes(ctx, namespace)
 	if err != nil {
 		return fmt.Errorf("the container runtime does not answer: %w", err)
 	}
-	i := slices.IndexFunc(all, func(s runtime.Sandbox) bool { return s.Name == name && s.Ready })
-	if i < 0 {
+	sandbox := newestSandbox(all, w.name)
+	if sandbox == nil {
 		return errors.New("the container runtime has no such pod yet")
 	}
-	for _, container := range w.containers {
-		if err := containerOf(all[i], container); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func containerOf(pod runtime.Sandbox, name string) error {
-	i := slices.IndexFunc(pod.Containers, func(c runtime.Container) bool { return c.Name == name })
-	if i < 0 {
-		return fmt.Errorf("no container of %s yet", name)
-	}
-	return staysUp(&pod.Containers[i])
-}
-
-// staysUp: what has done its work is up too. What has only just begun may be about to end.
-func staysUp(c *runtime.Container) error {
-	switch {
-	case c.Running && time.Since(c.Started) < steady:
-		return fmt.Errorf("container of %s runs, watched until it has run for %s", c.Name, steady)
-	case c.Running, c.Exited && c.ExitCode == 0:
-		return nil
-	case !c.Exited:
-		return fmt.Errorf("container of %s is being started", c.Name)
-	}
-	return endedError(c)
+	return containersRun(w.pod, sandbox, time.Now())
 }
 
 func endedError(c *runtime.Container) error {

@@ -123,7 +123,7 @@ func (w *controlPlaneWait) nudgeKubelet(ctx context.Context) error {
 	var first []health.Check
 	for _, name := range w.apiComponents() {
 		first = append(first, health.Check{Name: name, Probe: func(ctx context.Context) error {
-			_, err := w.cluster.Pod(ctx, name+"-"+w.env.Config.NodeName)
+			_, err := w.cluster.Pod(ctx, w.env.podName(name))
 			return err
 		}})
 	}
@@ -268,7 +268,7 @@ func (w *controlPlaneWait) apiComponents() []string {
 
 // containerDown says what keeps the container of a component from running, nil if it runs.
 func (w *controlPlaneWait) containerDown(ctx context.Context, name string) error {
-	c, err := w.cri.Container(ctx, name+"-"+w.env.Config.NodeName, name)
+	c, err := w.cri.Container(ctx, w.env.podName(name), name)
 	switch {
 	case err != nil:
 		return nil // a runtime too busy to answer says nothing about the container
@@ -290,7 +290,7 @@ func (w *controlPlaneWait) mirrorPod(name string) func(context.Context) error {
 		if err != nil {
 			return err
 		}
-		pod, err := w.cluster.Pod(ctx, name+"-"+w.env.Config.NodeName)
+		pod, err := w.cluster.Pod(ctx, w.env.podName(name))
 		if err == nil {
 			err = checkMirrorPod(pod, node, w.hashes[name])
 		}
