@@ -86,11 +86,11 @@ func Adopt(ctx context.Context, env *Env) error {
 }
 
 func (e *Env) adoptKubelet(ctx context.Context) error {
-	state, err := e.Host.UnitState(ctx, "kubelet.service")
+	state, err := e.Host.UnitState(ctx, kubeletService)
 	if err != nil || !state.Running() {
 		return err
 	}
-	return e.Host.AdoptUnit("kubelet.service")
+	return e.Host.AdoptUnit(kubeletService)
 }
 
 // adoptNode keeps what is needed to leave the cluster.

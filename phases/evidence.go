@@ -52,7 +52,7 @@ func (p patience) at(crowding float64) time.Duration {
 }
 
 // daemons are the units whose state and journal are evidence.
-var daemons = []string{"containerd.service", "kubelet.service"}
+var daemons = []string{"containerd.service", kubeletService}
 
 // evidence looks at the machine, without needing the API server, for what units wrote
 // since a moment. It changes nothing, and ends also where a disk hangs.

@@ -86,7 +86,7 @@ func (e *Env) imagesToCome() uint64 {
 }
 
 func (e *Env) lookAtUnits(ctx context.Context) (note, error) {
-	units := []string{"firewalld.service", "kubelet.service"}
+	units := []string{"firewalld.service", kubeletService}
 	if choice, err := e.chooseRuntime(); err == nil && (choice.Install || runtime.SocketPath(choice.Endpoint) == containerdSocket) {
 		units = append(units, "containerd.service")
 	}

@@ -47,7 +47,7 @@ func runKubelet(ctx context.Context, env *Env) error {
 	if err := env.configureKubelet(ctx, program.path, runtime.Endpoint); err != nil {
 		return env.explained(ctx, kubeletDiskError(err))
 	}
-	if _, err := env.Host.EnableUnit(ctx, "kubelet.service"); err != nil {
+	if _, err := env.Host.EnableUnit(ctx, kubeletService); err != nil {
 		return env.explained(ctx, err)
 	}
 	_, err = env.Host.StartUnit(ctx, networkOnline)
@@ -123,8 +123,23 @@ func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) er
 	if err != nil {
 		return err
 	}
-	_, err = e.Host.WriteFile(kubeletDropIn, dropIn, 0o600)
-	return err
+	if _, err := e.Host.WriteFile(kubeletDropIn, dropIn, 0o600); err != nil {
+		return err
+	}
+	return e.warnOfOtherCommand()
+}
+
+// warnOfOtherCommand: systemd reads drop-ins by name, and the last ExecStart counts.
+func (e *Env) warnOfOtherCommand() error {
+	if e.Host.Plans() {
+		return nil // ours is not there
+	}
+	words, err := e.Host.UnitCommand(kubeletService)
+	if err != nil || len(words) == 0 || words[0].From == kubeletDropIn {
+		return err
+	}
+	e.warn("the kubelet is started by %s, which is read after %s: without what the config asks for", words[0].From, kubeletDropIn)
+	return nil
 }
 
 // writeKubeletConfig: one with headers for a URL is not to be shown.
@@ -162,7 +177,7 @@ func (e *Env) writeInstanceConfig(endpoint string) error {
 // writeKubeletUnit writes our unit unless the machine has one: there, the
 // drop-in alone decides what is started.
 func (e *Env) writeKubeletUnit(ctx context.Context, program string) error {
-	state, err := e.Host.UnitState(ctx, "kubelet.service")
+	state, err := e.Host.UnitState(ctx, kubeletService)
 	if err != nil {
 		return err
 	}

@@ -82,8 +82,6 @@ func (e *Env) kubeletLine() (commandLine, host.Running, error) {
 	return commandLine{words: unit, dir: "/", what: kubeletService + ", which does not run"}, host.Running{}, err
 }
 
-const kubeletService = "kubelet.service"
-
 // kubeletDocuments are the files of --config and --config-dir, in the kubelet's order.
 func (e *Env) kubeletDocuments(line commandLine) ([]kubeletDocument, error) {
 	var all []kubeletDocument

@@ -14,8 +14,9 @@ const (
 	kubeletConfig    = "/var/lib/kubelet/config.yaml"
 	instanceConfig   = "/var/lib/kubelet/instance-config.yaml"
 	systemdDir       = "/etc/systemd/system"
+	kubeletService   = "kubelet.service"
 	kubeletUnitFile  = "/etc/systemd/system/kubelet.service"
-	kubeletDropIn    = "/etc/systemd/system/kubelet.service.d/10-bootstrap.conf"
+	kubeletDropIn    = "/etc/systemd/system/kubelet.service.d/90-bootstrap.conf" // after the packages' 10-kubeadm.conf
 	binDir           = "/usr/local/bin"
 	etcdctl          = "/usr/local/bin/etcdctl"
 	cniPluginDir     = "/opt/cni/bin"

@@ -54,7 +54,7 @@ var stopKubelet = Phase{
 	Name:  "stop-kubelet",
 	Short: "stop the kubelet, so that it starts nothing again",
 	Run: func(ctx context.Context, env *Env) error {
-		_, err := env.Host.StopUnit(ctx, "kubelet.service")
+		_, err := env.Host.StopUnit(ctx, kubeletService)
 		return err
 	},
 }

@@ -21,7 +21,7 @@ func (w *controlPlaneWait) replaceStalePods(ctx context.Context) error {
 		return err
 	}
 	w.env.note("the kubelet is restarted without the pods of manifests that were changed: it would remove none before it has met the API server")
-	const unit = "kubelet.service"
+	const unit = kubeletService
 	if _, err := w.env.Host.StopUnit(ctx, unit); err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func (e *Env) supportUnits(ctx context.Context, g *gathered) {
 	e.supportPrinted(ctx, g, []printed{
 		{"failed.txt", "systemctl", []string{"--no-pager", "--failed"}},
 		{"all.txt", "systemctl", []string{"--no-pager", "list-units", "--all"}},
-		{"kubelet.txt", "systemctl", []string{"--no-pager", "show", "kubelet.service"}},
+		{"kubelet.txt", "systemctl", []string{"--no-pager", "show", kubeletService}},
 		{"containerd.txt", "systemctl", []string{"--no-pager", "show", "containerd.service"}},
 	})
 }
@@ -79,7 +79,7 @@ func (e *Env) supportUnits(ctx context.Context, g *gathered) {
 func (e *Env) supportJournal(ctx context.Context, g *gathered) {
 	lines := []string{"--no-pager", "--quiet", "--output=short-iso-precise", "--lines=5000"}
 	e.supportPrinted(ctx, g, []printed{
-		{"kubelet.log", "journalctl", append(slices.Clone(lines), "-u", "kubelet.service")},
+		{"kubelet.log", "journalctl", append(slices.Clone(lines), "-u", kubeletService)},
 		{"containerd.log", "journalctl", append(slices.Clone(lines), "-u", "containerd.service")},
 		{"kernel.log", "journalctl", append(slices.Clone(lines), "-k")},
 	})

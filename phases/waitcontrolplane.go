@@ -57,7 +57,7 @@ func (w *controlPlaneWait) waitForPods(ctx context.Context) (err error) {
 
 // apiServerAnswers tells whether a kubelet runs that has met its API server.
 func (e *Env) apiServerAnswers(ctx context.Context) bool {
-	state, err := e.Host.UnitState(ctx, "kubelet.service")
+	state, err := e.Host.UnitState(ctx, kubeletService)
 	if err != nil || !state.Running() {
 		return false
 	}
@@ -74,7 +74,7 @@ func (e *Env) apiServerAnswers(ctx context.Context) bool {
 // starts it, and tells whether it has just begun to. On a fast machine it is not ready then:
 // that takes a second more. A kubelet that has met it before replaces changed pods by itself.
 func (e *Env) waitForAPIServer(ctx context.Context, met bool) (began bool, err error) {
-	state, err := e.Host.UnitState(ctx, "kubelet.service")
+	state, err := e.Host.UnitState(ctx, kubeletService)
 	if err != nil || !state.Running() {
 		return false, err
 	}
@@ -134,7 +134,7 @@ func (w *controlPlaneWait) nudgeKubelet(ctx context.Context) error {
 		return ctx.Err()
 	}
 	w.env.note("the kubelet is restarted: it was refused mirror pods before the API server was ready, and would try again only after a minute")
-	return w.env.Host.RestartUnit(ctx, "kubelet.service")
+	return w.env.Host.RestartUnit(ctx, kubeletService)
 }
 
 // missing: a slow API server that gave no answer has not said so.

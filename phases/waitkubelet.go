@@ -73,7 +73,7 @@ func (e *Env) kubeletAnswers(ctx context.Context) error {
 
 // kubeletDown says how the kubelet's unit is, nil if it runs.
 func (e *Env) kubeletDown(ctx context.Context) error {
-	state, err := e.Host.UnitState(ctx, "kubelet.service")
+	state, err := e.Host.UnitState(ctx, kubeletService)
 	if err != nil {
 		return err
 	}

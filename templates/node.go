@@ -23,7 +23,7 @@ func (s KubeletService) Render() ([]byte, error) {
 	return render("systemd/kubelet.service.tmpl", s)
 }
 
-// KubeletDropIn fills kubelet.service.d/10-bootstrap.conf.
+// KubeletDropIn fills kubelet.service.d/90-bootstrap.conf.
 type KubeletDropIn struct {
 	Kubelet string
 	Args    []string // --name=value
@@ -31,7 +31,7 @@ type KubeletDropIn struct {
 
 // Render gives the drop-in.
 func (d KubeletDropIn) Render() ([]byte, error) {
-	return render("systemd/10-bootstrap.conf.tmpl", d)
+	return render("systemd/90-bootstrap.conf.tmpl", d)
 }
 
 // ContainerdConfig fills containerd's config.toml.

@@ -163,7 +163,7 @@ func TestUnits(t *testing.T) {
 
 func TestKubeletDropIn(t *testing.T) {
 	dropIn := KubeletDropIn{Kubelet: "/usr/local/bin/kubelet", Args: []string{"--config=/var/lib/kubelet/config.yaml", "--node-ip=192.0.2.10"}}
-	golden(t, "10-bootstrap.conf", render1(t, dropIn))
+	golden(t, "90-bootstrap.conf", render1(t, dropIn))
 	dropIn.Args = nil
 	for _, value := range hostile {
 		if value != "\u0000" {

@@ -40,7 +40,7 @@ func TestUnits(t *testing.T) {
 // Reload and restart are owed until they are made, also by the next run.
 func TestUnitWorkIsOwed(t *testing.T) {
 	h, units := hosttest.New(t)
-	const dropIn, config = "/etc/systemd/system/kubelet.service.d/10-bootstrap.conf", "/var/lib/kubelet/config.yaml"
+	const dropIn, config = "/etc/systemd/system/kubelet.service.d/90-bootstrap.conf", "/var/lib/kubelet/config.yaml"
 	units.Set(kubelet, host.UnitState{Load: "loaded", Active: "active", Enabled: "enabled"})
 	changed(t, true)(h.WriteFile(dropIn, []byte("[Service]"), 0o600))
 	changed(t, true)(h.WriteFile(config, []byte("kind"), 0o600))

@@ -40,10 +40,13 @@ func existingRuntime() []layout {
 		},
 		{
 			name:   "Kubelet",
-			before: "mkdir -p /etc/systemd/system/kubelet.service.d; printf '[Service]\\nEnvironment=CANARY=1\\n' >/etc/systemd/system/kubelet.service.d/05-canary.conf; systemctl daemon-reload",
-			proof: `tell /usr/bin/kubelet /usr/lib/systemd/system/kubelet.service /etc/systemd/system/kubelet.service.d
+			before: `mkdir -p /etc/systemd/system/kubelet.service.d /usr/lib/systemd/system/kubelet.service.d
+				printf '[Service]\nEnvironment=CANARY=1\n' >/etc/systemd/system/kubelet.service.d/05-canary.conf
+				printf '[Service]\nExecStart=\nExecStart=/usr/bin/kubelet --kubeconfig=/etc/kubernetes/kubelet.conf\n' >/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf
+				systemctl daemon-reload`,
+			proof: `tell /usr/bin/kubelet /usr/lib/systemd/system/kubelet.service{,.d} /etc/systemd/system/kubelet.service.d
 				systemctl show -p UnitFileState,ActiveState,FragmentPath,DropInPaths kubelet`,
-			gone: list("/etc/kubernetes /etc/systemd/system/kubelet.service.d/10-bootstrap.conf"),
+			gone: list("/etc/kubernetes /etc/systemd/system/kubelet.service.d/90-bootstrap.conf"),
 		},
 		{
 			name:   "KubeletData",

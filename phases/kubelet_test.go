@@ -1,0 +1,56 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestKubeletDiskError(t *testing.T) {
+	for _, c := range []struct {
+		path string
+		err  error
+		id   string // empty: no cause
+	}{
+		{kubeletConfig, syscall.EROFS, "kubelet-disk-read-only"},
+		{kubeletConfig, syscall.ENOSPC, "kubelet-disk-full"},
+		{kubeletConfig, syscall.EDQUOT, "kubelet-disk-full"},
+		{kubeletConfig, syscall.EACCES, ""},
+		{kubeletDropIn, syscall.EROFS, ""}, // another folder, perhaps another disk
+	} {
+		err := kubeletDiskError(fmt.Errorf("write: %w", &fs.PathError{Op: "open", Path: c.path, Err: c.err}))
+		var cause *CauseError
+		got := ""
+		if errors.As(err, &cause) {
+			got = cause.ID
+		}
+		if got != c.id || !errors.Is(err, c.err) {
+			t.Errorf("%s, %v: cause %q of %v, want %q", c.path, c.err, got, err, c.id)
+		}
+		if cause != nil && (cause.Remedy == "" || cause.What == "") {
+			t.Errorf("%s: nothing is said, or no remedy", c.id)
+		}
+	}
+}
+
+// TestOtherCommand: drop-ins count in the order of their names, wherever they lie.
+func TestOtherCommand(t *testing.T) {
+	env := testEnv(t, "default")
+	put(t, env, kubeletUnitFile, "[Service]\nExecStart=/usr/local/bin/kubelet\n", 0o600)
+	put(t, env, "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf", "[Service]\nExecStart=\nExecStart=/usr/bin/kubelet\n", 0o644)
+	put(t, env, kubeletDropIn, "[Service]\nExecStart=\nExecStart=/usr/local/bin/kubelet --x\n", 0o600)
+	warned := func() []string {
+		return runPhase(t, env, func(_ context.Context, env *Env) error { return env.warnOfOtherCommand() })
+	}
+	if got := warned(); len(got) > 0 {
+		t.Errorf("ours is the last: %q", got)
+	}
+	put(t, env, "/etc/systemd/system/kubelet.service.d/99-mine.conf", "[Service]\nExecStart=\nExecStart=/opt/kubelet\n", 0o644)
+	if got := warned(); len(got) != 1 || !strings.Contains(got[0], "started by /etc/systemd/system/kubelet.service.d/99-mine.conf") {
+		t.Errorf("%q", got)
+	}
+}
