@@ -222,6 +222,25 @@ func TestPorts(t *testing.T) {
 	}
 }
 
+// TestConfiguredPorts: what has another port, or none, does not need the usual one.
+func TestConfiguredPorts(t *testing.T) {
+	c := validConfig(t, "external-etcd")
+	c.Kubelet = map[string]any{"port": uint64(10350), "healthzPort": 0}
+	c.KubeProxy = map[string]any{"metricsBindAddress": "127.0.0.1:10349", "healthzBindAddress": ""}
+	c.ControllerManager.ExtraArgs = []config.Arg{{Name: "secure-port", Value: "10357"}}
+	var got []string
+	for _, p := range ports(c) {
+		got = append(got, p.owner+" "+p.address.String())
+	}
+	want := []string{
+		"kube-apiserver 0.0.0.0:6443", "kubelet 0.0.0.0:10350", "kube-controller-manager 127.0.0.1:10357", "kube-scheduler 127.0.0.1:10259",
+		"kube-proxy metrics 127.0.0.1:10349", "kube-proxy health 0.0.0.0:10256",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestCAMounts(t *testing.T) {
 	dir := t.TempDir()
 	at := func(p string) string { return filepath.Join(dir, p) }

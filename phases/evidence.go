@@ -286,7 +286,7 @@ func (e *Env) etcdEvidence(ctx context.Context) diagnose.Server {
 	}
 	ctx, cancel := evidenceTimeout.bound(ctx)
 	defer cancel()
-	s := diagnose.Server{Address: net.JoinHostPort(e.Config.Loopback().String(), "2381")}
+	s := diagnose.Server{Address: etcdMetrics(e.Config).String()}
 	asked := time.Now()
 	if s.Dial = dial(ctx, s.Address); s.Dial != diagnose.Open {
 		return s

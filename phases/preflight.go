@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"bootstrap/phases/bundle"
@@ -288,21 +289,34 @@ func ports(c *config.Config) []port {
 	at := func(owner string, a netip.Addr, n int) port { return port{owner, netip.AddrPortFrom(a, uint16(n))} }
 	all := []port{
 		at("kube-apiserver", unspecified, c.BindPort),
-		at("kubelet health", c.Loopback(), 10248),
-		at("kubelet", unspecified, 10250),
-		at("kube-controller-manager", c.Loopback(), 10257),
-		at("kube-scheduler", c.Loopback(), 10259),
-	}
-	if c.Box.Standalone {
-		return slices.DeleteFunc(all, func(p port) bool { return !p.ofKubelet() })
+		at("kubelet health", c.Loopback(), portIn(c.Kubelet, "healthzPort", 10248)),
+		at("kubelet", unspecified, portIn(c.Kubelet, "port", 10250)),
+		{"kube-controller-manager", boundTo(c, c.ControllerManager, 10257)},
+		{"kube-scheduler", boundTo(c, c.Scheduler, 10259)},
 	}
 	if !c.ProxyDisabled {
-		all = append(all, at("kube-proxy metrics", c.Loopback(), 10249), at("kube-proxy health", unspecified, 10256))
+		all = append(all, port{"kube-proxy metrics", addressIn(c.KubeProxy, "metricsBindAddress", netip.AddrPortFrom(c.Loopback(), 10249))},
+			port{"kube-proxy health", addressIn(c.KubeProxy, "healthzBindAddress", netip.AddrPortFrom(unspecified, 10256))})
 	}
 	if c.Etcd.External == nil {
-		all = append(all, at("etcd clients", c.Loopback(), 2379), at("etcd peers", c.AdvertiseAddress, 2380), at("etcd metrics", c.Loopback(), 2381))
+		all = append(all, at("etcd clients", c.Loopback(), 2379), at("etcd peers", c.AdvertiseAddress, 2380), port{"etcd metrics", etcdMetrics(c)})
 	}
-	return all
+	return slices.DeleteFunc(all, func(p port) bool { return p.address.Port() == 0 || c.Box.Standalone && !p.ofKubelet() })
+}
+
+// portIn is a port of the user's configuration, or the default; 0 turns it off.
+func portIn(fields map[string]any, name string, standard int) int {
+	if n, err := strconv.ParseUint(fmt.Sprint(fields[name]), 10, 16); err == nil {
+		return int(n)
+	}
+	return standard
+}
+
+func addressIn(fields map[string]any, name string, standard netip.AddrPort) netip.AddrPort {
+	if address, err := netip.ParseAddrPort(fmt.Sprint(fields[name])); err == nil {
+		return address
+	}
+	return standard
 }
 
 // checkForeignFiles finds what another tool left where ours will be.
