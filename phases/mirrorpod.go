@@ -3,6 +3,7 @@ package phases
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,16 +24,25 @@ func checkMirrorPod(pod *corev1.Pod, node *corev1.Node, hash string) error {
 	if len(pod.OwnerReferences) != 1 || pod.OwnerReferences[0].Kind != "Node" || pod.OwnerReferences[0].UID != node.UID {
 		return errors.New("the mirror pod does not belong to this Node")
 	}
-	if len(pod.Status.ContainerStatuses) != 1 {
+	all := pod.Status.ContainerStatuses
+	if len(all) < max(1, len(pod.Spec.Containers)) { // a patch may have added some
 		return fmt.Errorf("the mirror pod is %s", strings.ToLower(string(pod.Status.Phase)))
 	}
-	return checkContainer(pod.Status.ContainerStatuses[0])
+	for _, s := range all {
+		if err := checkContainer(s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkRestarted says that the API still shows a ready pod as it was before its restart,
 // or nil. The API knows whole seconds.
 func checkRestarted(pod *corev1.Pod, restarted time.Time) error {
-	if pod.Status.ContainerStatuses[0].State.Running.StartedAt.Time.Before(restarted.Truncate(time.Second)) {
+	isOld := func(s corev1.ContainerStatus) bool {
+		return s.State.Running.StartedAt.Time.Before(restarted.Truncate(time.Second))
+	}
+	if slices.ContainsFunc(pod.Status.ContainerStatuses, isOld) {
 		return errors.New("the mirror pod is of before the restart")
 	}
 	return nil
@@ -56,9 +66,10 @@ func checkContainer(s corev1.ContainerStatus) error {
 
 // checkSteady says that a ready pod has not run for so long yet, or nil.
 func checkSteady(pod *corev1.Pod, long time.Duration, now time.Time) error {
-	s := pod.Status.ContainerStatuses[0]
-	if now.Sub(s.State.Running.StartedAt.Time) < long {
-		return fmt.Errorf("ready, watched until it has run for %s (restarts so far: %d)", long, s.RestartCount)
+	for _, s := range pod.Status.ContainerStatuses {
+		if now.Sub(s.State.Running.StartedAt.Time) < long {
+			return fmt.Errorf("ready, watched until it has run for %s (restarts so far: %d)", long, s.RestartCount)
+		}
 	}
 	return nil
 }

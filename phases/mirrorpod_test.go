@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -68,6 +69,22 @@ func TestCheckMirrorPod(t *testing.T) {
 	if err := checkMirrorPod(pod, node, "abc"); err != nil {
 		t.Errorf("a mirror pod that is all right: %v", err)
 	}
+}
+
+// TestSecondContainer: a patch may add one, such as a plugin for encryption.
+func TestSecondContainer(t *testing.T) {
+	pod, node := mirrorOf("abc")
+	pod.Spec.Containers = []corev1.Container{{Name: "kube-apiserver"}, {Name: "kms"}}
+	checkError(t, checkMirrorPod(pod, node, "abc"), "the mirror pod is running")
+	second := *pod.Status.ContainerStatuses[0].DeepCopy()
+	pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, second)
+	if err := errors.Join(checkMirrorPod(pod, node, "abc"), checkRestarted(pod, someTime.Add(-steady)), checkSteady(pod, steady, someTime)); err != nil {
+		t.Error(err)
+	}
+	pod.Status.ContainerStatuses[1].State.Running.StartedAt = metav1.NewTime(someTime.Add(-time.Second))
+	checkError(t, checkSteady(pod, steady, someTime), "watched until it has run for 3s")
+	pod.Status.ContainerStatuses[1].Ready = false
+	checkError(t, checkMirrorPod(pod, node, "abc"), "its readiness probe has not succeeded yet")
 }
 
 func TestCheckSteady(t *testing.T) {
