@@ -122,11 +122,11 @@ func (e *Env) addons() ([]manifests.Addon, error) {
 }
 
 func (e *Env) patchedDNS() (manifests.Addon, error) {
-	forward, err := e.forwardsDNS()
+	forward, err := e.forwardsTo()
 	if err != nil {
 		return manifests.Addon{}, err
 	}
-	if !forward {
+	if forward == "" {
 		e.warn("cluster DNS: this machine has no name server that pods can reach; they resolve names of the cluster only")
 	}
 	addon, err := dnsAddon(e.Config, forward)

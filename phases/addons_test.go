@@ -18,46 +18,47 @@ import (
 )
 
 func TestCorefile(t *testing.T) {
-	golden(t, "addons/Corefile", []byte(corefile("cluster.local", true)))
-	golden(t, "addons/Corefile-alone", []byte(corefile("cluster.local", false)))
+	golden(t, "addons/Corefile", []byte(corefile("cluster.local", "/etc/resolv.conf")))
+	golden(t, "addons/Corefile-alone", []byte(corefile("cluster.local", "")))
 }
 
-func TestHasServer(t *testing.T) {
-	for text, want := range map[string]bool{
-		"":                          false,
-		"# nothing\nsearch x\n":     false,
-		"nameserver 127.0.0.53\n":   false,
-		"nameserver ::1\n":          false,
-		"nameserver\n":              false,
-		"#nameserver 192.0.2.1\n":   false,
-		"nameserver\t192.0.2.1  \n": true,
-		"nameserver 127.0.0.1\nnameserver fd00::1\n": true,
+func TestReachable(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                          "",
+		"# nothing\nsearch x\n":     "",
+		"nameserver 127.0.0.53\n":   "",
+		"nameserver ::1\n":          "",
+		"nameserver\n":              "",
+		"nameserver x\n":            "",
+		"#nameserver 192.0.2.1\n":   "",
+		"nameserver\t192.0.2.1  \n": "/etc/resolv.conf",
+		"nameserver 127.0.0.1\nnameserver fd00::1\nnameserver 192.0.2.1\n": "fd00::1 192.0.2.1",
 	} {
-		if got := hasServer(text); got != want {
-			t.Errorf("%q: %v", text, got)
+		if got := reachable(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
 }
 
-// TestForwardsDNS asks the file that pods' resolvers are made from.
-func TestForwardsDNS(t *testing.T) {
+// TestForwardsTo asks the file that pods' resolvers are made from.
+func TestForwardsTo(t *testing.T) {
 	env := testEnv(t, "default")
 	put(t, env, "/etc/resolv.conf", "nameserver 127.0.0.53\n", 0o644)
 	put(t, env, host.ResolvedConfPath, "nameserver 192.0.2.1\n", 0o644)
 	put(t, env, "/etc/pods.conf", "nameserver 127.0.0.1\n", 0o644)
-	check := func(name string, want bool) {
+	check := func(name string, want string) {
 		t.Helper()
-		if got, err := env.forwardsDNS(); err != nil || got != want {
-			t.Errorf("%s: %v, %v", name, got, err)
+		if got, err := env.forwardsTo(); err != nil || got != want {
+			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
-	check("no resolver", false)
+	check("no resolver", "")
 	env.Facts.ResolvConf = true
-	check("resolved's stub", false)
+	check("resolved's stub", "")
 	env.Facts.ResolvedConf = true
-	check("resolved's servers", true)
+	check("resolved's servers", "/etc/resolv.conf")
 	env.Config.Kubelet = map[string]any{"resolvConf": "/etc/pods.conf"}
-	check("the user's file", false)
+	check("the user's file", "")
 }
 
 func TestProxyConfig(t *testing.T) {
@@ -121,7 +122,7 @@ func TestDNSReplicas(t *testing.T) {
 	c := validConfig(t, "default")
 	for single, want := range map[bool]bool{true: false, false: true} {
 		c.Box.SingleNode = single
-		addon, err := dnsAddon(c, true)
+		addon, err := dnsAddon(c, "/etc/resolv.conf")
 		if err != nil {
 			t.Fatal(err)
 		}

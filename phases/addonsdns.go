@@ -9,8 +9,8 @@ import (
 	"bootstrap/phases/config"
 )
 
-// dnsAddon is the cluster's DNS. forward: there is a server outside that pods can ask.
-func dnsAddon(c *config.Config, forward bool) (manifests.Addon, error) {
+// dnsAddon is the cluster's DNS. forward is what it asks for names of outside, if anything.
+func dnsAddon(c *config.Config, forward string) (manifests.Addon, error) {
 	dns := manifests.CoreDNS{
 		Image:     c.Images.CoreDNS,
 		ClusterIP: c.DNSServiceIP().String(),
@@ -24,7 +24,7 @@ func dnsAddon(c *config.Config, forward bool) (manifests.Addon, error) {
 
 // corefile leaves out forwarding where nobody could answer: CoreDNS would ask itself,
 // find the loop and end.
-func corefile(domain string, forward bool) string {
+func corefile(domain, forward string) string {
 	plugins := []string{
 		"errors",
 		"health {\n        lameduck 5s\n    }",
@@ -32,8 +32,8 @@ func corefile(domain string, forward bool) string {
 		fmt.Sprintf("kubernetes %s in-addr.arpa ip6.arpa {\n        pods insecure\n        fallthrough in-addr.arpa ip6.arpa\n        ttl 30\n    }", domain),
 		"prometheus :9153",
 	}
-	if forward {
-		plugins = append(plugins, "forward . /etc/resolv.conf {\n        max_concurrent 1000\n    }", "loop")
+	if forward != "" {
+		plugins = append(plugins, "forward . "+forward+" {\n        max_concurrent 1000\n    }", "loop")
 	}
 	plugins = append(plugins,
 		// Names of the cluster change: a kept answer would be an old one.
@@ -44,28 +44,38 @@ func corefile(domain string, forward bool) string {
 	return ".:53 {\n    " + strings.Join(plugins, "\n    ") + "\n}\n"
 }
 
-// forwardsDNS tells whether the file that the kubelet gives pods as their resolver
-// names a server that pods can reach.
-func (e *Env) forwardsDNS() (bool, error) {
+// forwardsTo is what CoreDNS asks for names of outside: the servers of the file that the
+// kubelet gives pods as their resolver, empty if pods can reach none.
+func (e *Env) forwardsTo() (string, error) {
 	file := e.resolverFile()
 	if file == "" || !e.exists(file) {
-		return false, nil
+		return "", nil
 	}
 	data, err := e.Host.ReadFile(file)
-	return hasServer(string(data)), err
+	return reachable(string(data)), err
 }
 
-// hasServer looks for a name server that is not the machine's own loopback: in a pod
-// that is the pod's.
-func hasServer(resolvConf string) bool {
+// reachable leaves out the machine's own loopback, which in a pod is the pod's: of a file
+// that names it the other servers are left, else the file counts, as it is at any time.
+func reachable(resolvConf string) string {
+	var servers []string
+	loopback := false
 	for line := range strings.Lines(resolvConf) {
 		f := strings.Fields(line)
 		if len(f) < 2 || f[0] != "nameserver" {
 			continue
 		}
-		if a, err := netip.ParseAddr(f[1]); err == nil && !a.IsLoopback() {
-			return true
+		a, err := netip.ParseAddr(f[1])
+		switch {
+		case err != nil:
+		case a.IsLoopback():
+			loopback = true
+		default:
+			servers = append(servers, a.String())
 		}
 	}
-	return false
+	if len(servers) > 0 && !loopback {
+		return "/etc/resolv.conf"
+	}
+	return strings.Join(servers, " ")
 }
