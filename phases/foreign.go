@@ -56,7 +56,7 @@ func (e *Env) missingPlugins() []string {
 	return missing
 }
 
-// pluginDirs are where runtimes of this world look for CNI plugins.
+// pluginDirs are where distributions put CNI plugins. Our own come first.
 var pluginDirs = []string{cniPluginDir, "/usr/lib/cni", "/usr/libexec/cni"}
 
 // measured notes a measurement at the disk it was made on.

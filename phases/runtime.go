@@ -110,7 +110,7 @@ func (e *Env) installContainerd(ctx context.Context) error {
 	config, err := templates.ContainerdConfig{
 		SandboxImage:        e.Config.Images.Pause,
 		RegistryConfig:      filepath.Dir(containerdConfig) + "/certs.d",
-		CNIPlugins:          cniPluginDir,
+		CNIPlugins:          pluginDirs,
 		CNIConfig:           cniConfigDir,
 		Runc:                binDir + "/runc",
 		RestrictOOMScoreAdj: !e.Facts.SysResource,

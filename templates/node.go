@@ -38,7 +38,7 @@ func (d KubeletDropIn) Render() ([]byte, error) {
 type ContainerdConfig struct {
 	SandboxImage        string
 	RegistryConfig      string // folder
-	CNIPlugins          string // folder
+	CNIPlugins          []string // folders
 	CNIConfig           string // folder
 	Runc                string // path of the program
 	RestrictOOMScoreAdj bool   // where the machine does not let anyone lower an OOM score

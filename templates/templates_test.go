@@ -193,7 +193,7 @@ func execStart(t *testing.T, text string) []string {
 func TestContainerdConfig(t *testing.T) {
 	config := ContainerdConfig{
 		SandboxImage: "images.example/k8s/pause:3.10.2", RegistryConfig: "/etc/containerd/certs.d",
-		CNIPlugins: "/opt/cni/bin", CNIConfig: "/etc/cni/net.d", Runc: "/usr/local/bin/runc",
+		CNIPlugins: []string{"/opt/cni/bin", "/usr/lib/cni"}, CNIConfig: "/etc/cni/net.d", Runc: "/usr/local/bin/runc",
 	}
 	golden(t, "containerd-config.toml", render1(t, config))
 	config.RestrictOOMScoreAdj = true
