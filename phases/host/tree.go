@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,8 +22,7 @@ type mountID struct {
 	dir   bool
 }
 
-// sameMount compares devices as well as mounts: kernels before 5.8 don't tell
-// mounts, and a btrfs subvolume has a device of its own.
+// sameMount compares devices as well as mounts: a btrfs subvolume has a device of its own.
 func (m mountID) sameMount(top mountID) bool {
 	return !m.root && m.id == top.id && m.major == top.major && m.minor == top.minor
 }
@@ -34,11 +35,49 @@ func mountOf(dir *os.File, name string) (mountID, error) {
 	}
 	var st unix.Statx_t
 	err := unix.Statx(int(dir.Fd()), name, flags, unix.STATX_TYPE|unix.STATX_MNT_ID, &st)
-	return mountID{
+	id := mountID{
 		id: st.Mnt_id, major: st.Dev_major, minor: st.Dev_minor,
 		root: st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0,
 		dir:  st.Mode&unix.S_IFMT == unix.S_IFDIR,
-	}, err
+	}
+	if err == nil && st.Mask&unix.STATX_MNT_ID == 0 {
+		err = id.askProc(dir, name)
+	}
+	return id, err
+}
+
+// askProc fills in what kernels before 5.8 tell of open files alone.
+func (m *mountID) askProc(dir *os.File, name string) error {
+	above := "."
+	if name == "" {
+		name, above = ".", ".."
+	}
+	id, err := procMount(dir, name)
+	if err != nil {
+		return err
+	}
+	parent, err := procMount(dir, above)
+	m.id, m.root = id, id != parent
+	return err
+}
+
+func procMount(dir *os.File, name string) (uint64, error) {
+	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(fd)
+	info := fmt.Sprintf("/proc/self/fdinfo/%d", fd)
+	data, err := os.ReadFile(info)
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(data)) {
+		if id, ok := strings.CutPrefix(line, "mnt_id:"); ok {
+			return strconv.ParseUint(strings.TrimSpace(id), 10, 64)
+		}
+	}
+	return 0, fmt.Errorf("%s does not tell the mount", info)
 }
 
 // undoTree removes what is below p, and p itself if it was not there before.

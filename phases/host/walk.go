@@ -254,7 +254,6 @@ func (w *walker) on(n int) string {
 	return ""
 }
 
-// isMountRoot is false where the kernel does not tell, before Linux 5.8.
 func isMountRoot(dir *os.File) bool {
 	if dir == nil {
 		return false
