@@ -190,7 +190,7 @@ func runLegacy(ctx context.Context, prefix, verb, input string, args ...string) 
 // iptables-save that is not the one of nftables.
 func legacyProgram(ctx context.Context, prefix, verb string) (string, error) {
 	for _, name := range []string{prefix + "-legacy-" + verb, prefix + "-" + verb} {
-		for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin"} {
+		for _, dir := range systemDirs {
 			program := filepath.Join(dir, name)
 			out, err := exec.CommandContext(ctx, program, "--version").Output()
 			if err == nil && !strings.Contains(string(out), "nf_tables") {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -137,9 +138,21 @@ func (h *Host) modprobe(ctx context.Context, name string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, modprobeTimeout)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "modprobe", name).CombinedOutput()
+	out, err := exec.CommandContext(ctx, systemProgram("modprobe"), name).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("modprobe: %w: %s", err, strings.TrimSpace(string(out)))
 	}
 	return nil
+}
+
+// systemDirs are where root's programs lie: su leaves some of them out of $PATH.
+var systemDirs = []string{"/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin"}
+
+func systemProgram(name string) string {
+	for _, dir := range systemDirs {
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return path
+		}
+	}
+	return name
 }
