@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -141,29 +143,53 @@ func (e *Env) forgetImages(images []host.Record) error {
 
 // foreignContainers is an error if others use the containerd that is about to go.
 func (e *Env) foreignContainers(ctx context.Context) error {
-	if !e.ownsRuntime() || !e.exists(containerdSocket) {
+	if !e.ownsRuntime() {
 		return nil
 	}
-	store, err := runtime.OpenImages(containerdSocket)
+	found, err := e.askForForeign(ctx)
+	start := ""
 	if err != nil {
-		return err
+		found, start = e.foreignTasks(), "systemctl restart containerd; "
 	}
-	defer store.Close()
-	ctx, cancel := context.WithTimeout(ctx, runtimePatience)
-	defer cancel()
-	found, err := store.Foreign(ctx)
-	if err != nil || len(found) == 0 {
+	if len(found) == 0 {
 		e.noteHung(err)
 		return nil
 	}
 	namespace, id, _ := strings.Cut(found[0], "/")
 	stays := fmt.Errorf("containerd stays, with all that phase runtime made: others have containers in it: %s", strings.Join(found, ", "))
 	return about("containerd.service", withHint(stays,
-		"remove them, such as by: ctr -n %s containers rm %s; then: bootstrap reset", namespace, id))
+		"remove them, such as by: %sctr -n %s containers rm %s; then: bootstrap reset", start, namespace, id))
+}
+
+func (e *Env) askForForeign(ctx context.Context) ([]string, error) {
+	if !e.exists(containerdSocket) {
+		return nil, fs.ErrNotExist
+	}
+	store, err := runtime.OpenImages(containerdSocket)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	ctx, cancel := context.WithTimeout(ctx, runtimePatience)
+	defer cancel()
+	return store.Foreign(ctx)
+}
+
+// foreignTasks are containers of other namespaces that run: without containerd too, each
+// has a folder here.
+func (e *Env) foreignTasks() []string {
+	dirs, _ := filepath.Glob(e.Host.Path("/run/containerd/io.containerd.runtime.v2.task/*/*")) // no such folder: none
+	var found []string
+	for _, dir := range dirs {
+		if namespace := filepath.Base(filepath.Dir(dir)); namespace != runtime.Namespace {
+			found = append(found, namespace+"/"+filepath.Base(dir))
+		}
+	}
+	return found
 }
 
 func (e *Env) noteHung(err error) {
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		e.warn("containerd does not tell whether others have containers in it: %v", err)
 	}
 }

@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	criNamespace = "k8s.io"    // where containerd's CRI plugin keeps its images
-	snapshotter  = "overlayfs" // what it unpacks them with
+	// Namespace is that of Kubernetes in containerd: its images and containers.
+	Namespace   = "k8s.io"
+	snapshotter = "overlayfs" // what it unpacks them with
 )
 
 // Labels of what a kubelet makes.
@@ -41,7 +42,7 @@ type Images struct {
 
 // OpenImages connects to containerd at its socket's path.
 func OpenImages(socket string) (*Images, error) {
-	c, err := client.New(socket, client.WithDefaultNamespace(criNamespace))
+	c, err := client.New(socket, client.WithDefaultNamespace(Namespace))
 	if err != nil {
 		return nil, fmt.Errorf("containerd at %s: %w", socket, err)
 	}
@@ -130,7 +131,7 @@ func (i *Images) Foreign(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 		for _, c := range containers {
-			if namespace == criNamespace && c.Labels[podUID] != "" {
+			if namespace == Namespace && c.Labels[podUID] != "" {
 				continue
 			}
 			found = append(found, namespace+"/"+c.ID)

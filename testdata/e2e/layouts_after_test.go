@@ -207,19 +207,36 @@ func netAfterInit() []layout {
 func keptRuntime() []layout {
 	return []layout{
 		sandboxOf("SandboxInOurRuntime"),
-		{
-			name: "OtherContainerdNamespace",
-			after: `image=$(ctr -n k8s.io images ls -q | grep /pause:)
-				ctr -n k8s.io images export --local /tmp/e2e/pause.tar $image
-				ctr -n canary images import /tmp/e2e/pause.tar >/dev/null
-				ctr -n canary run --null-io -d $image theirs`,
-			proof: `ctr -n canary tasks ls; ctr -n canary containers ls; ctr -n canary images ls -q; alive containerd
-				same_content /usr/local/bin/{containerd,containerd-shim-runc-v2,runc} /etc/containerd/config.toml`,
-			gone:   "pgrep -x 'etcd|kube-apiserver|kubelet' || true",
-			left:   []leftover{{"containerd", "canary"}},
-			remove: "ctr -n canary tasks delete -f theirs; ctr -n canary containers delete theirs; ctr -n canary images rm $(ctr -n canary images ls -q); rmdir /sys/fs/cgroup/*/canary",
-		},
+		otherNamespace(),
 	}
+}
+
+func otherNamespace() layout {
+	return layout{
+		name: "OtherContainerdNamespace",
+		after: `image=$(ctr -n k8s.io images ls -q | grep /pause:)
+			ctr -n k8s.io images export --local /tmp/e2e/pause.tar $image
+			ctr -n canary images import /tmp/e2e/pause.tar >/dev/null
+			ctr -n canary run --null-io -d $image theirs`,
+		proof: `ctr -n canary tasks ls; ctr -n canary containers ls; ctr -n canary images ls -q; alive containerd
+			same_content /usr/local/bin/{containerd,containerd-shim-runc-v2,runc} /etc/containerd/config.toml`,
+		gone:   "pgrep -x 'etcd|kube-apiserver|kubelet' || true",
+		left:   []leftover{{"containerd", "canary"}},
+		remove: "ctr -n canary tasks delete -f theirs; ctr -n canary containers delete theirs; ctr -n canary images rm $(ctr -n canary images ls -q); rmdir /sys/fs/cgroup/*/canary",
+	}
+}
+
+// stoppedRuntime: a user's containers run on without the containerd that made them.
+func stoppedRuntime() []layout {
+	running := otherNamespace()
+	return []layout{{
+		name:   "OtherNamespaceWithoutContainerd",
+		after:  running.after + "; systemctl stop containerd",
+		proof:  "pgrep -f 'containerd-shim-runc-v2 -namespace canary'; same_content /usr/local/bin/{containerd,containerd-shim-runc-v2,runc} /etc/containerd/config.toml",
+		gone:   running.gone,
+		left:   running.left,
+		remove: "systemctl start containerd; " + running.remove,
+	}}
 }
 
 // movedAndCovered are places of ours that a user links or mounts something over.

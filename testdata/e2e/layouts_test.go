@@ -13,6 +13,7 @@ func TestLayouts(t *testing.T) {
 		{name: "NewDisks", layouts: newDisks()},
 		{name: "InOurPlaces", layouts: inOurPlaces()},
 		{name: "KeptRuntime", prepare: (*Node).prepareSandbox, layouts: keptRuntime()},
+		{name: "StoppedRuntime", layouts: stoppedRuntime()},
 		{name: "MovedAndCovered", layouts: movedAndCovered()},
 		{
 			name:    "ExistingRuntime",

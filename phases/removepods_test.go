@@ -1,0 +1,34 @@
+package phases
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestForeignTasks: a containerd that is down is kept as one that answers, if a container
+// of others runs on without it.
+func TestForeignTasks(t *testing.T) {
+	env := testEnv(t, "default")
+	const tasks = "/run/containerd/io.containerd.runtime.v2.task/"
+	put(t, env, tasks+"canary/theirs/init.pid", "1", 0o600)
+	if err := env.foreignContainers(t.Context()); err != nil {
+		t.Errorf("of a containerd that is not ours: %v", err)
+	}
+	if _, err := env.Host.WriteFile(containerdUnit, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := env.foreignContainers(t.Context())
+	checkError(t, err, "others have containers in it: canary/theirs")
+	if hint := hintOf(err); !strings.Contains(hint, "systemctl restart containerd; ctr -n canary containers rm theirs") {
+		t.Error(hint)
+	}
+
+	env = testEnv(t, "default")
+	put(t, env, tasks+"k8s.io/ours/init.pid", "1", 0o600)
+	if _, err := env.Host.WriteFile(containerdUnit, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := env.foreignContainers(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
