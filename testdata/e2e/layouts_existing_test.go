@@ -39,7 +39,7 @@ func existingRuntime() []layout {
 			proof:  "tell /usr/bin/containerd /usr/bin/runc /etc/containerd /etc/systemd/system/containerd.service; alive containerd; systemctl is-enabled containerd",
 		},
 		{
-			name:   "Kubelet",
+			name: "Kubelet",
 			before: `mkdir -p /etc/systemd/system/kubelet.service.d /usr/lib/systemd/system/kubelet.service.d
 				printf '[Service]\nEnvironment=CANARY=1\n' >/etc/systemd/system/kubelet.service.d/05-canary.conf
 				printf '[Service]\nExecStart=\nExecStart=/usr/bin/kubelet --kubeconfig=/etc/kubernetes/kubelet.conf\n' >/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf

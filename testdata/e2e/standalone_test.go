@@ -138,6 +138,26 @@ func (n *Node) standaloneFile() {
 	n.serves(8088, "two")
 	n.Write(podFolder+"/web.yaml", n.webPod("web", "one", 8088))
 	n.serves(8088, "one")
+	n.runsOnce()
+}
+
+// runsOnce: a pod that has done what it was to do is ready, and the kubelet stops its sandbox.
+func (n *Node) runsOnce() {
+	n.t.Helper()
+	n.Write(podFolder+"/once.yaml", strings.Replace(n.webPod("once", "once", 8087), "spec:\n", "spec:\n  restartPolicy: OnFailure\n", 1))
+	n.serves(8087, "once")
+	n.ask(8087, "/done")
+	n.Eventually(time.Minute, "the pod to end", func() error {
+		if r := n.MustBootstrap("pods"); r.Has("once-" + n.Name) {
+			return errors.New(r.String())
+		}
+		return nil
+	})
+	n.MustBootstrap("static-pod", "wait", "once", "--timeout", "20s")
+	if r := n.MustBootstrap("status", "--wait", "--timeout", "20s"); !r.Has("default/once-" + n.Name) {
+		n.t.Errorf("status: %s", r)
+	}
+	n.MustExec("rm", podFolder+"/once.yaml")
 }
 
 // standaloneControlPlane: init makes a control plane beside the pod and reset takes it

@@ -29,6 +29,7 @@ func main() {
 func serveText(text string) {
 	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) })
 	http.HandleFunc("/exit", func(http.ResponseWriter, *http.Request) { os.Exit(1) })
+	http.HandleFunc("/done", func(http.ResponseWriter, *http.Request) { os.Exit(0) })
 	http.HandleFunc("/lookup", func(w http.ResponseWriter, r *http.Request) {
 		found, err := net.DefaultResolver.LookupHost(r.Context(), r.FormValue("name"))
 		if err != nil {
