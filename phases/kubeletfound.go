@@ -30,8 +30,8 @@ type KubeletFound struct {
 	endpoint   string // of the container runtime; empty if it names none
 }
 
-// ErrNoKubelet is of a machine without one.
-var ErrNoKubelet = errors.New("there is no kubelet on this machine: none runs, and there is no kubelet.service")
+// errNoKubelet is of a machine without one.
+var errNoKubelet = errors.New("there is no kubelet on this machine: none runs, and there is no kubelet.service")
 
 // FindKubelet looks for the kubelet that runs, else for the one that kubelet.service would
 // start. Of several, the one that was started first counts.
@@ -77,7 +77,7 @@ func (e *Env) kubeletLine() (commandLine, host.Running, error) {
 		return line.withOrigins(unit), all[0], nil
 	}
 	if err == nil && len(unit) == 0 {
-		err = ErrNoKubelet
+		err = withHint(errNoKubelet, "make this machine one: bootstrap init, or bootstrap init --standalone")
 	}
 	return commandLine{words: unit, dir: "/", what: kubeletService + ", which does not run"}, host.Running{}, err
 }

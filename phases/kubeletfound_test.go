@@ -103,7 +103,7 @@ func TestFindKubelet(t *testing.T) {
 }
 
 func TestFindKubeletFails(t *testing.T) {
-	if _, err := FindKubelet(t.Context(), machineOf(t, nil)); !errors.Is(err, ErrNoKubelet) {
+	if _, err := FindKubelet(t.Context(), machineOf(t, nil)); !errors.Is(err, errNoKubelet) {
 		t.Errorf("without a kubelet: %v", err)
 	}
 	for want, files := range map[string]map[string]string{

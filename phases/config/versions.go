@@ -78,12 +78,6 @@ func minorOf(version string) (minor, bool) {
 	return all[0], false
 }
 
-// Minor is that of KubernetesVersion: 36 of v1.36.3.
-func (c *Config) Minor() int {
-	m, _ := minorOf(c.KubernetesVersion)
-	return m.number
-}
-
 func (b *builder) validateVersion(version string) {
 	if _, ok := minorOf(version); ok {
 		return
