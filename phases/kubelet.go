@@ -126,20 +126,23 @@ func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) er
 	if _, err := e.Host.WriteFile(kubeletDropIn, dropIn, 0o600); err != nil {
 		return err
 	}
-	return e.warnOfOtherCommand()
+	e.warnOfOtherCommand()
+	return nil
 }
 
-// warnOfOtherCommand: systemd reads drop-ins by name, and the last ExecStart counts.
-func (e *Env) warnOfOtherCommand() error {
+// warnOfOtherCommand: systemd reads drop-ins by name, and the last ExecStart counts. It
+// also reads some that this does not.
+func (e *Env) warnOfOtherCommand() {
 	if e.Host.Plans() {
-		return nil // ours is not there
+		return // ours is not there
 	}
 	words, err := e.Host.UnitCommand(kubeletService)
-	if err != nil || len(words) == 0 || words[0].From == kubeletDropIn {
-		return err
+	switch {
+	case err != nil:
+		e.warn("whether %s is the last to say how the kubelet is started can't be told: %v", kubeletDropIn, err)
+	case len(words) > 0 && words[0].From != kubeletDropIn:
+		e.warn("the kubelet is started by %s, which is read after %s: without what the config asks for", words[0].From, kubeletDropIn)
 	}
-	e.warn("the kubelet is started by %s, which is read after %s: without what the config asks for", words[0].From, kubeletDropIn)
-	return nil
 }
 
 // writeKubeletConfig: one with headers for a URL is not to be shown.

@@ -44,13 +44,20 @@ func TestOtherCommand(t *testing.T) {
 	put(t, env, "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf", "[Service]\nExecStart=\nExecStart=/usr/bin/kubelet\n", 0o644)
 	put(t, env, kubeletDropIn, "[Service]\nExecStart=\nExecStart=/usr/local/bin/kubelet --x\n", 0o600)
 	warned := func() []string {
-		return runPhase(t, env, func(_ context.Context, env *Env) error { return env.warnOfOtherCommand() })
+		return runPhase(t, env, func(_ context.Context, env *Env) error {
+			env.warnOfOtherCommand()
+			return nil
+		})
 	}
 	if got := warned(); len(got) > 0 {
 		t.Errorf("ours is the last: %q", got)
 	}
 	put(t, env, "/etc/systemd/system/kubelet.service.d/99-mine.conf", "[Service]\nExecStart=\nExecStart=/opt/kubelet\n", 0o644)
 	if got := warned(); len(got) != 1 || !strings.Contains(got[0], "started by /etc/systemd/system/kubelet.service.d/99-mine.conf") {
+		t.Errorf("%q", got)
+	}
+	put(t, env, "/etc/systemd/system/kubelet.service.d/50-proxy.conf", "[Service]\nEnvironment=NO_PROXY="+strings.Repeat("192.0.2.1,", 300)+"\n", 0o644)
+	if got := warned(); len(got) != 1 || !strings.Contains(got[0], "can't be told") {
 		t.Errorf("%q", got)
 	}
 }

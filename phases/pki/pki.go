@@ -56,9 +56,13 @@ func encode(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-// ParseKey reads a PEM private key in SEC 1, PKCS #1 or PKCS #8 form.
+// ParseKey reads a PEM private key in SEC 1, PKCS #1 or PKCS #8 form. The parameters that
+// openssl ecparam writes before it are passed over.
 func ParseKey(data []byte) (crypto.Signer, error) {
-	block, _ := pem.Decode(data)
+	block, rest := pem.Decode(data)
+	if block != nil && block.Type == "EC PARAMETERS" {
+		block, _ = pem.Decode(rest)
+	}
 	if block == nil {
 		return nil, errors.New("no PEM block in it")
 	}
