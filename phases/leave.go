@@ -84,6 +84,9 @@ func (e *Env) leaveEtcd(ctx context.Context) error {
 	if !ok || e.Keep.Etcd {
 		return nil
 	}
+	if client.program == "" {
+		return client.stays(ctx)
+	}
 	members, err := client.members(ctx)
 	if err != nil || len(members) < 2 {
 		return nil // nobody answers, or this is the last one
@@ -98,9 +101,11 @@ func (e *Env) leaveEtcd(ctx context.Context) error {
 
 // etcdClient asks this node's etcd by etcdctl.
 type etcdClient struct {
-	host *host.Host
-	name string // this node's member
-	args []string
+	host    *host.Host
+	program string // empty where the machine has none
+	metrics string // plain HTTP
+	name    string // this node's member
+	args    []string
 }
 
 type etcdMember struct {
@@ -111,14 +116,14 @@ type etcdMember struct {
 func (e *Env) etcdClient() (etcdClient, bool) {
 	before, err := e.settledBefore()
 	dir := before["certificatesDir"]
-	if err != nil || dir == "" || !e.Host.Real() || !e.exists(etcdctl) || !e.exists(manifestFile("etcd")) {
+	if err != nil || dir == "" || !e.Host.Real() || !e.exists(manifestFile("etcd")) {
 		return etcdClient{}, false
 	}
 	loopback := netip.MustParseAddr("127.0.0.1")
 	if a, err := netip.ParseAddr(before["localAPIEndpoint.advertiseAddress"]); err == nil && a.Is6() {
 		loopback = netip.IPv6Loopback()
 	}
-	return etcdClient{host: e.Host, name: before["nodeRegistration.name"], args: []string{
+	return etcdClient{host: e.Host, program: e.programAt("etcdctl"), metrics: "http://" + netip.AddrPortFrom(loopback, 2381).String() + "/metrics", name: before["nodeRegistration.name"], args: []string{
 		"--endpoints", etcdURL(loopback, 2379), "--cacert", dir + "/etcd/ca.crt",
 		"--cert", dir + "/etcd/healthcheck-client.crt", "--key", dir + "/etcd/healthcheck-client.key",
 		"--dial-timeout", "1s", "--command-timeout", "5s",
@@ -126,7 +131,7 @@ func (e *Env) etcdClient() (etcdClient, bool) {
 }
 
 func (c etcdClient) members(ctx context.Context) ([]etcdMember, error) {
-	out, err := c.host.Output(ctx, etcdctl, append(c.args, "member", "list", "--write-out", "json")...)
+	out, err := c.host.Output(ctx, c.program, append(c.args, "member", "list", "--write-out", "json")...)
 	if err != nil {
 		return nil, err
 	}
@@ -135,11 +140,21 @@ func (c etcdClient) members(ctx context.Context) ([]etcdMember, error) {
 	return answer.Members, err
 }
 
+// stays says that the member is left, where nobody can remove it and etcd tells of others.
+func (c etcdClient) stays(ctx context.Context) error {
+	text, err := cluster.PlainText(ctx, c.metrics)
+	if err != nil || !strings.Contains(text, "\netcd_network_active_peers{") {
+		return nil // nobody answers, or this is the last one
+	}
+	return elsewhere("etcd's member "+c.name, withHint(errors.New("this machine has no etcdctl to remove it"),
+		"on another node, as long as most members live: etcdctl member list; etcdctl member remove ID"))
+}
+
 // remove tries again while the others are not yet healthy enough to lose a member.
 func (c etcdClient) remove(ctx context.Context, m etcdMember) error {
 	id := strconv.FormatUint(m.ID, 16)
 	for {
-		_, err := c.host.Output(ctx, etcdctl, append(c.args, "member", "remove", id)...)
+		_, err := c.host.Output(ctx, c.program, append(c.args, "member", "remove", id)...)
 		if err == nil {
 			return nil
 		}

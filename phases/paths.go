@@ -18,7 +18,6 @@ const (
 	kubeletUnitFile  = "/etc/systemd/system/kubelet.service"
 	kubeletDropIn    = "/etc/systemd/system/kubelet.service.d/90-bootstrap.conf" // after the packages' 10-kubeadm.conf
 	binDir           = "/usr/local/bin"
-	etcdctl          = "/usr/local/bin/etcdctl"
 	cniPluginDir     = "/opt/cni/bin"
 	cniConfigDir     = "/etc/cni/net.d"
 	networkFile      = "/etc/cni/net.d/10-bootstrap.conflist"

@@ -29,7 +29,7 @@ type EtcdStatus struct {
 // etcdStatus is nil if this node runs none.
 func (e *Env) etcdStatus(ctx context.Context) *EtcdStatus {
 	client, ok := e.etcdClient()
-	if !ok {
+	if !ok || client.program == "" {
 		return nil
 	}
 	timeout := evidenceTimeout.now()
@@ -71,7 +71,7 @@ type etcdTold struct {
 }
 
 func (c etcdClient) status(ctx context.Context) (etcdTold, error) {
-	out, err := c.host.Output(ctx, etcdctl, slices.Concat(c.args, []string{"endpoint", "status", "--write-out", "json"})...)
+	out, err := c.host.Output(ctx, c.program, slices.Concat(c.args, []string{"endpoint", "status", "--write-out", "json"})...)
 	if err != nil {
 		return etcdTold{}, err
 	}
