@@ -80,6 +80,10 @@ func TestSharedCerts(t *testing.T) {
 			t.Errorf("%s has %d bytes", name, len(data))
 		}
 	}
+	env.Config.Etcd.External = &config.ExternalEtcd{} // over plain HTTP
+	if files, err := env.sharedCerts(); err != nil || len(files["external-etcd.key"]) > 0 {
+		t.Error(err)
+	}
 	env.Config.Etcd.External = &config.ExternalEtcd{CAFile: "/e/ca", CertFile: "/e/cert", KeyFile: "/e/key"}
 	paths := sharedCertFiles(env.Config)
 	for name, want := range map[string]string{"external-etcd-ca.crt": "/e/ca", "external-etcd.crt": "/e/cert", "external-etcd.key": "/e/key", "etcd-ca.key": ""} {

@@ -70,6 +70,10 @@ func (e *Env) certificateKey(ctx context.Context, c *cluster.Cluster) (key *clus
 func (e *Env) sharedCerts() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for name, file := range sharedCertFiles(e.Config) {
+		if file == "" { // an etcd that asks for none
+			files[name] = nil
+			continue
+		}
 		data, err := e.Host.ReadFile(file)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
