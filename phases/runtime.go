@@ -79,15 +79,35 @@ func (e *Env) prepareKernel(ctx context.Context) error {
 	if err := e.Host.LoadModule(ctx, "br_netfilter"); err != nil {
 		e.warn("%v: pods may not reach Services on their own node", err)
 	}
+	settings := slices.Concat(e.forwarding(), e.bridged())
+	if err := e.turnOn(settings); err != nil {
+		return err
+	}
 	text := sysctlText
-	for _, key := range e.forwarding() {
+	for _, key := range settings {
+		text += key + " = 1\n"
+	}
+	if _, err := e.Host.WriteFile(sysctlFile, []byte(text), 0o644); err != nil {
+		return err
+	}
+	// A module that was just loaded has systemd set, in its own time, what other files say.
+	return e.turnOn(settings)
+}
+
+func (e *Env) turnOn(settings []string) error {
+	for _, key := range settings {
 		if err := e.Host.Sysctl(key, "1"); err != nil {
 			return err
 		}
-		text += key + " = 1\n"
 	}
-	_, err := e.Host.WriteFile(sysctlFile, []byte(text), 0o644)
-	return err
+	return nil
+}
+
+// bridged are the kernel settings by which the answer of a pod to its neighbour, asked by
+// a Service's address, passes kube-proxy's rules again.
+func (e *Env) bridged() []string {
+	all := []string{"net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"}
+	return slices.DeleteFunc(all, func(key string) bool { return !e.exists("/proc/sys/" + strings.ReplaceAll(key, ".", "/")) })
 }
 
 // forwarding are the kernel settings by which packets of pods pass.
@@ -133,15 +153,21 @@ func (e *Env) installContainerd(ctx context.Context) error {
 	return e.startUnit(ctx, "containerd.service", containerdConfig, containerdUnit)
 }
 
-// startRuntime starts a containerd that is installed but does not run; it
-// changes nothing else of a runtime that is not ours.
+// startRuntime enables a containerd that is installed, or no pod would come back after a
+// reboot, and starts it; it changes nothing else of a runtime that is not ours.
 func (e *Env) startRuntime(ctx context.Context, choice Runtime) error {
-	if e.runtimeAnswers(ctx, choice) == nil || runtime.SocketPath(choice.Endpoint) != containerdSocket {
+	if runtime.SocketPath(choice.Endpoint) != containerdSocket {
 		return nil
 	}
 	state, err := e.Host.UnitState(ctx, "containerd.service")
 	if err != nil || state.Load != "loaded" {
 		return err
+	}
+	if _, err := e.Host.EnableUnit(ctx, "containerd.service"); err != nil {
+		return err
+	}
+	if e.runtimeAnswers(ctx, choice) == nil {
+		return nil
 	}
 	_, err = e.Host.StartUnit(ctx, "containerd.service")
 	return err

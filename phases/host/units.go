@@ -113,7 +113,7 @@ func (h *Host) EnableUnit(ctx context.Context, name string) (changed bool, err e
 	}
 	k := key{OpEnabled, name}
 	switch now.Enabled {
-	case "enabled", "static", "alias", "indirect", "generated":
+	case "enabled", "static", "alias", "indirect", "generated", "transient":
 		return false, h.ledger.settle(k)
 	}
 	e := effect{key: k, verb: Enable, before: State{Value: now.Enabled}, after: State{Value: "enabled"}}

@@ -65,6 +65,7 @@ func (n *Node) state(files []string) string {
 func TestExistingContainerd(t *testing.T) {
 	n := Up(t, 4*time.Minute)
 	n.InstallContainerd()
+	n.MustExec("systemctl", "disable", "-q", "containerd") // as Fedora's package leaves it
 	n.Copy("bin/bootstrap-box", "/root/bootstrap")
 	fresh := n.survey()
 	files, since := n.state(theirs), n.activeSince("containerd")
@@ -84,6 +85,7 @@ func TestExistingContainerd(t *testing.T) {
 	}
 	n.Healthy(30 * time.Second)
 	untouched("init")
+	n.MustExec("systemctl", "is-enabled", "containerd")
 	n.checkPinned()
 	n.checkPods()
 	if r := n.Exec("ls", "/usr/local/bin/containerd", "/usr/local/bin/runc"); r.Out != "" {
