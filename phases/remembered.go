@@ -40,8 +40,8 @@ func toRemember(c config.Config) config.Config {
 	return c
 }
 
-// rememberedConfig is nil if init has not got as far as to etcd.
-func (e *Env) rememberedConfig() (*config.Config, error) {
+// RememberedConfig is nil if init has not got as far as to etcd.
+func (e *Env) RememberedConfig() (*config.Config, error) {
 	note, ok := e.Host.Recall(e.configNote())
 	if !ok {
 		return nil, nil

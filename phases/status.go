@@ -75,7 +75,7 @@ func CurrentStatus(ctx context.Context, env *Env) (Status, error) {
 	}
 	var notes noteList
 	e := &Env{Host: env.Host, Facts: env.Facts, Waits: env.Waits, Report: notes.add, phase: "status"}
-	c, err := e.rememberedConfig()
+	c, err := e.RememberedConfig()
 	if err != nil {
 		return Status{}, err
 	}

@@ -48,7 +48,7 @@ func TestRememberedConfig(t *testing.T) {
 	if note == "" || strings.Contains(note, secret) {
 		t.Errorf("the ledger has %s", note)
 	}
-	got, err := env.rememberedConfig()
+	got, err := env.RememberedConfig()
 	if err != nil {
 		t.Fatal(err)
 	}

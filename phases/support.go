@@ -100,7 +100,7 @@ func (e *Env) judgeByRemembered(r SupportRequest) error {
 	if r.Config != nil {
 		return nil
 	}
-	c, err := e.rememberedConfig()
+	c, err := e.RememberedConfig()
 	if err == nil && c == nil {
 		c, err = e.standaloneConfig()
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bootstrap/phases"
+	"bootstrap/phases/config"
 )
 
 func newKubeconfigCommand() *cobra.Command {
@@ -58,7 +59,7 @@ Exit codes:
 	f.StringVar(&o.name, "client-name", "", "name of the user")
 	f.StringSliceVar(&o.groups, "org", nil, "groups of the user")
 	f.DurationVar(&o.validity, "validity-period", 0, "how long it is valid (default: certificateValidityPeriod of the config file, 8760h without)")
-	f.StringVar(&o.config, "config", "", "config file that the cluster was made with")
+	f.StringVar(&o.config, "config", "", "config file (default: what the control plane of this machine was made by)")
 	f.StringVar(&o.root, "root", "/", "directory that stands for this machine's root")
 	return cmd
 }
@@ -73,26 +74,35 @@ func (o kubeconfigUserOptions) check() error {
 	return nil
 }
 
-func runKubeconfigUser(out io.Writer, o kubeconfigUserOptions) error {
+// clusterConfig is what the file says, or else what this machine's control plane was made by.
+func (o kubeconfigUserOptions) clusterConfig(env *phases.Env) (*config.Config, error) {
+	if o.config == "" {
+		if c, err := env.RememberedConfig(); c != nil || err != nil {
+			return c, err
+		}
+	}
 	machine, err := machineAt(o.root)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	init := initOptions{config: o.config}
 	file, err := init.readConfigFile()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c, err := init.parseConfig(file, machine)
-	if err != nil {
-		return err
-	}
+	return init.parseConfig(file, machine)
+}
+
+func runKubeconfigUser(out io.Writer, o kubeconfigUserOptions) error {
 	h, err := openHost(o.root, true) // it only reads, and waits for nobody
 	if err != nil {
 		return err
 	}
 	defer h.Close()
-	env := &phases.Env{Config: c, Host: h}
+	env := &phases.Env{Host: h}
+	if env.Config, err = o.clusterConfig(env); err != nil {
+		return err
+	}
 	data, err := env.UserKubeconfig(phases.KubeconfigUser{Name: o.name, Groups: o.groups, Validity: o.validity})
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"syscall"
@@ -32,11 +33,16 @@ func main() { os.Exit(run()) }
 func run() int {
 	syscall.Umask(0o077)
 	silenceClientGo()
+	// Who reads no further does not end what is being done: a write then is an error.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := interruptible()
 	defer stop()
 	root := newRootCommand()
 	root.SetArgs(os.Args[1:])
 	err := root.ExecuteContext(ctx)
+	if notRead(err) {
+		return 128 + int(syscall.SIGPIPE)
+	}
 	printError(os.Stderr, err)
 	return exitCode(ctx, err)
 }
@@ -45,17 +51,27 @@ func run() int {
 // klog's output goes does not matter to it: errors it prints on standard error as well.
 func silenceClientGo() { klog.SetLogger(klog.Logger{}) }
 
+// notRead tells an error of standard output that was closed by who reads it.
+func notRead(err error) bool {
+	var at *fs.PathError
+	return errors.As(err, &at) && at.Path == os.Stdout.Name() && errors.Is(at.Err, syscall.EPIPE)
+}
+
 // signalError is why a context was cancelled.
 type signalError struct{ syscall.Signal }
 
 func (e signalError) Error() string { return e.String() }
 
-// interruptible gives a context that the first SIGINT or SIGTERM ends; the
-// second one kills as usual.
+// interruptible gives a context that the first SIGINT, SIGTERM or SIGHUP ends; the
+// second one kills as usual. What nohup has ignored stays so.
 func interruptible() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
+	}
 	go func() {
 		if s, ok := <-signals; ok {
 			signal.Stop(signals)
