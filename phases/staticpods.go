@@ -287,7 +287,9 @@ func (p *StaticPod) fromSandbox(s *runtime.Sandbox) {
 	counts := map[string]int{}
 	for _, c := range newestTries(s.Containers) {
 		each := staticContainer(c)
-		counts[each.State]++
+		if each.State == StateFailed || p.isMain(c.Name) {
+			counts[each.State]++
+		}
 		p.Restarts += each.Restarts
 		p.Containers = append(p.Containers, each)
 	}
@@ -296,16 +298,23 @@ func (p *StaticPod) fromSandbox(s *runtime.Sandbox) {
 	}
 }
 
+// isMain is false of init containers, which are done before the pod begins its work.
+func (p *StaticPod) isMain(name string) bool {
+	return p.manifest == nil || slices.ContainsFunc(p.manifest.Spec.Containers, func(c corev1.Container) bool { return c.Name == name })
+}
+
 func podState(s *runtime.Sandbox, counts map[string]int, manifest *corev1.Pod) string {
+	begun := counts[StateRunning] + counts[StateEnded]
+	all := begun > 0 && (manifest == nil || begun >= len(manifest.Spec.Containers))
 	switch {
 	case counts[StateFailed] > 0:
 		return StateFailed
-	case !s.Ready && counts[StateRunning] == 0 && counts[StateEnded] == 0:
+	case !s.Ready && begun == 0:
 		return StateStopped
-	case counts[StateRunning] == 0 && counts[StateEnded] > 0 && counts[StateStarting] == 0:
-		return StateEnded
-	case counts[StateRunning] > 0 && (manifest == nil || counts[StateRunning]+counts[StateEnded] >= len(manifest.Spec.Containers)):
+	case all && counts[StateRunning] > 0:
 		return StateRunning
+	case all && counts[StateStarting] == 0:
+		return StateEnded
 	}
 	return StateStarting
 }

@@ -132,6 +132,11 @@ func TestInterrupted(t *testing.T) {
 			}
 		}
 	})
+	t.Run("HungUp", func(t *testing.T) {
+		if r := n.In(t).StartInit("--config", "/root/broken.yaml").Kill("HUP", waits); r.Code != 129 || !r.Has("run the same command again") {
+			t.Errorf("%s", r)
+		}
+	})
 	killed("KilledInWait", waits)
 	t.Run("InitAtLast", func(t *testing.T) {
 		n := n.In(t)
@@ -139,6 +144,15 @@ func TestInterrupted(t *testing.T) {
 			t.Errorf("it does not say from where it goes on: %s", r)
 		}
 		n.Healthy(30 * time.Second)
+	})
+	t.Run("NobodyReads", func(t *testing.T) {
+		n := n.In(t)
+		if code := n.MustSh(`/root/bootstrap reset --force | true; echo "${PIPESTATUS[0]}"`); strings.TrimSpace(code) != "0" {
+			t.Errorf("reset ends with %s", code)
+		}
+		if r := n.Bootstrap("status"); r.Code != 2 {
+			t.Errorf("after it: %s", r)
+		}
 	})
 }
 
