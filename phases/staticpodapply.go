@@ -228,16 +228,14 @@ func (e *Env) nameTaken(t target, seen seenPods) error {
 // portsTaken finds who has a port of the machine that the pod wants. Those that it has
 // already in the file that is there are its own.
 func (e *Env) portsTaken(t target, seen seenPods) error {
-	own := map[int]bool{}
-	if t.old != nil {
-		for _, p := range podmanifest.HostPorts(t.old) {
-			own[p.Port] = true
-		}
+	listens := e.Host.ListensBeyond
+	if t.pod.Spec.HostNetwork {
+		listens = func(port uint16) bool { return slices.Contains(e.Host.Listening(), port) }
 	}
 	var errs []error
 	for _, want := range podmanifest.HostPorts(t.pod) {
 		by := e.portHolder(t, seen, want)
-		if by == "" && !own[want.Port] && want.Protocol == corev1.ProtocolTCP && slices.Contains(e.Host.Listening(), uint16(want.Port)) {
+		if by == "" && !t.mayListen(want.Port) && want.Protocol == corev1.ProtocolTCP && listens(uint16(want.Port)) {
 			by = e.Host.Listener(uint16(want.Port))
 			by = strings.TrimSpace("a program that listens there " + by)
 		}
@@ -246,6 +244,12 @@ func (e *Env) portsTaken(t target, seen seenPods) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// mayListen tells whether the pod, as it was, may be who listens: with hostNetwork at any port.
+func (t target) mayListen(port int) bool {
+	return t.old != nil && (t.old.Spec.HostNetwork ||
+		slices.ContainsFunc(podmanifest.HostPorts(t.old), func(p podmanifest.HostPort) bool { return p.Port == port }))
 }
 
 // portHolder is another pod of this node that has a port; empty without.

@@ -247,8 +247,9 @@ func TestTakenByTheCluster(t *testing.T) {
 // TestTakenByAListener: a program that listens has the port, the pod itself before does not.
 func TestTakenByAListener(t *testing.T) {
 	env := machineOf(t, map[string]string{
-		"/m/keep":       "",
-		"/proc/net/tcp": "  sl  local_address rem_address   st\n   0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4242 1\n",
+		"/m/keep": "",
+		"/proc/net/tcp": "  sl  local_address rem_address   st\n   0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4242 1\n" +
+			"   1: 3500007F:0035 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4243 1\n",
 	})
 	pod := webPod(func(p *corev1.Pod) {
 		p.Spec.HostNetwork, p.Spec.Containers[0].Ports = true, []corev1.ContainerPort{{ContainerPort: 8080}}
@@ -259,6 +260,16 @@ func TestTakenByAListener(t *testing.T) {
 	}
 	if _, err := env.target(k, seenPods{files: []podFile{{path: "/m/web.yaml", pod: pod}}}, pod, PodSource{}); err != nil {
 		t.Errorf("its own port: %v", err)
+	}
+	undeclared := webPod(func(p *corev1.Pod) { p.Spec.HostNetwork = true })
+	if _, err := env.target(k, seenPods{files: []podFile{{path: "/m/web.yaml", pod: undeclared}}}, pod, PodSource{}); err != nil {
+		t.Errorf("its own port, not declared before: %v", err)
+	}
+	dns := webPod(func(p *corev1.Pod) {
+		p.Spec.Containers[0].Ports = []corev1.ContainerPort{{ContainerPort: 53, HostPort: 53}}
+	})
+	if _, err := env.target(k, seenPods{}, dns, PodSource{}); err != nil {
+		t.Errorf("beside a listener at loopback: %v", err)
 	}
 }
 

@@ -35,10 +35,22 @@ func (h *Host) Listening() []uint16 {
 	return slices.Compact(ports)
 }
 
+// ListensBeyond tells whether anybody listens at a TCP port of this machine that others
+// can reach: loopback is the machine's own.
+func (h *Host) ListensBeyond(port uint16) bool {
+	return slices.ContainsFunc(h.listeners(), func(l listener) bool { return l.port == port && !l.loopback })
+}
+
 // listener is a listening socket as the kernel lists it.
 type listener struct {
-	port  uint16
-	inode string
+	port     uint16
+	loopback bool
+	inode    string
+}
+
+// isLoopback reads an address as the kernel lists it, each four bytes the other way round.
+func isLoopback(address string) bool {
+	return len(address) == 8 && strings.HasSuffix(address, "7F") || address == "00000000000000000000000001000000"
 }
 
 func (h *Host) listeners() []listener {
@@ -50,9 +62,10 @@ func (h *Host) listeners() []listener {
 			if len(f) < 10 || f[3] != tcpListens {
 				continue
 			}
-			port, err := strconv.ParseUint(f[1][strings.LastIndex(f[1], ":")+1:], 16, 16)
+			address, hex, _ := strings.Cut(f[1], ":")
+			port, err := strconv.ParseUint(hex, 16, 16)
 			if err == nil {
-				all = append(all, listener{uint16(port), f[9]})
+				all = append(all, listener{uint16(port), isLoopback(address), f[9]})
 			}
 		}
 	}

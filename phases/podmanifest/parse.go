@@ -63,10 +63,12 @@ func parse(data []byte) (*yaml.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch err := dec.Decode(&more); {
-	case err == nil:
-		return nil, fmt.Errorf("line %d: a second document begins here, and a kubelet reads only the first of a file: put each in a file of its own", more.Line)
-	case !errors.Is(err, io.EOF):
+	for err = dec.Decode(&more); err == nil; err = dec.Decode(&more) {
+		if more.Content[0].Tag != "!!null" { // a --- at the end begins nothing
+			return nil, fmt.Errorf("line %d: a second document begins here, and a kubelet reads only the first of a file: put each in a file of its own", more.Line)
+		}
+	}
+	if !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	if doc.Content[0].Kind != yaml.MappingNode {

@@ -71,6 +71,7 @@ spec:
   - name: first
     image: example/first@sha256:0000
     restartPolicy: Always
+    ports: [{containerPort: 80}]
   containers:
   - name: web
     image: example/web:1
@@ -85,6 +86,9 @@ spec:
   - {name: www, hostPath: {path: /srv/www, type: ""}}
   - {name: pod, projected: {sources: [{downwardAPI: {items: [{path: name, fieldRef: {fieldPath: metadata.name}}]}}]}}
   - {name: tmp, emptyDir: {}}
+  - {name: more}
+  - {name: most, emptyDir: }
+---
 `,
 	} {
 		t.Run(name, func(t *testing.T) {

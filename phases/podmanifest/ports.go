@@ -3,6 +3,7 @@ package podmanifest
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -21,6 +22,19 @@ func (p HostPort) String() string { return fmt.Sprintf("%d/%s", p.Port, p.Protoc
 // that is the same, or all.
 func (p HostPort) Meets(other HostPort) bool {
 	return p.Port == other.Port && p.Protocol == other.Protocol && (p.all() || other.all() || p.IP == other.IP)
+}
+
+// besides is false where one of them is an init container's, which is gone when the next
+// container begins.
+func (p HostPort) besides(other HostPort) bool {
+	of := func(field string) string {
+		if strings.HasPrefix(field, "spec.containers[") {
+			return ""
+		}
+		container, _, _ := strings.Cut(field, ".ports[")
+		return container
+	}
+	return of(p.Field) == of(other.Field)
 }
 
 func (p HostPort) all() bool { return p.IP == "" || p.IP == "0.0.0.0" || p.IP == "::" }
@@ -59,7 +73,7 @@ func (c *check) ports(pod *corev1.Pod) {
 	all := HostPorts(pod)
 	for i, p := range all {
 		for _, before := range all[:i] {
-			if p.Meets(before) {
+			if p.Meets(before) && p.besides(before) {
 				c.bad(p.Field, "port %s of this machine is taken by %s", p, before.Field)
 			}
 		}

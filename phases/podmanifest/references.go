@@ -80,16 +80,14 @@ func (c *check) volumeReferences(field string, v corev1.VolumeSource) {
 	}
 }
 
-// volumes wants of each a name of its own, and one source.
+// volumes wants of each a name of its own, and one source at most: without, the kubelet
+// makes it an emptyDir.
 func (c *check) volumes(all []corev1.Volume) {
 	names := map[string]bool{}
 	for i, v := range all {
 		field := fmt.Sprintf("spec.volumes[%d]", i)
 		c.name(field+".name", v.Name, names)
-		switch n := c.sources(field); {
-		case n == 0:
-			c.bad(field, "it says not what to mount: want hostPath, emptyDir, image, nfs, ...")
-		case n > 1:
+		if n := c.sources(field); n > 1 {
 			c.bad(field, "it has %d sources, want one", n)
 		}
 		if v.HostPath != nil {
