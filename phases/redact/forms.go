@@ -16,6 +16,12 @@ type hide func(secret string) string
 // environments.
 const secretName = `(?:password|passwd|passphrase|[_-]pass|[_-]pwd|token|secret|credentials?|client-key-data|(?:api|access|private|secret|signing|encryption|shared)[_-]?key(?:[_-]?id)?)`
 
+// secretFlag is the end of a flag whose value may be a word of its own.
+const secretFlag = `(?:token|password|passphrase|secret)`
+
+// headerName are names of headers whose value is a secret.
+const headerName = `authorization|cookie`
+
 // The forms within one line. The last group is the secret.
 var (
 	keyOnLine  = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|$)`)
@@ -28,10 +34,10 @@ var (
 	bearer     = regexp.MustCompile(`(?i)\bbearer\s+([\w.~+/=-]{16,})`)
 	userInfo   = regexp.MustCompile(`://([^\s/"'@]+)@`)
 	registry   = regexp.MustCompile(`(?i)\bauth\\*["']?\s*[:=]\s*\\*["']([A-Za-z0-9+/=_-]{8,})`)
-	spacedFlag = regexp.MustCompile(`(?i)--[\w-]*(?:token|password|passphrase|secret)\s+(\\*"[^"]+"|[^\s"'\\-][^\s"'\\]{3,})`)
-	quotedPair = regexp.MustCompile(`(?i)"[\w.-]*` + secretName + `=([^"]+)"`)
-	namedValue = regexp.MustCompile(`(?i)\\*["']?name\\*["']?:\s*\\*["']?[\w.-]*` + secretName + `\\*["']?,\s*\\*["']?value\\*["']?:\s*((?:\\*"[^"]*")|[^\s"',}]+)`)
-	valueNamed = regexp.MustCompile(`(?i)\\*["']?value\\*["']?:\s*((?:\\*"[^"]*")|[^\s"',}]+),\s*\\*["']?name\\*["']?:\s*\\*["']?[\w.-]*` + secretName + `\b`)
+	spacedFlag = regexp.MustCompile(`(?i)--[\w-]*` + secretFlag + `(?:\s+|\\*["'],\s*)(\\*"[^"]+"|'[^']+'|[^\s"'\\-][^\s"'\\]{3,})`)
+	quotedPair = regexp.MustCompile(`(?i)"[\w.-]*` + secretName + `=([^"]+")`)
+	namedValue = regexp.MustCompile(`(?i)\\*["']?name\\*["']?:\s*\\*["']?[\w.-]*(?:` + secretName + `|` + headerName + `)\\*["']?,\s*\\*["']?value\\*["']?:\s*((?:\\*"[^"]*")|'[^']*'|[^\s"',}][^"',}]*)`)
+	valueNamed = regexp.MustCompile(`(?i)\\*["']?value\\*["']?:\s*((?:\\*"[^"]*")|'[^']*'|[^\s"',}][^"',}]*),\s*\\*["']?name\\*["']?:\s*\\*["']?[\w.-]*(?:` + secretName + `|` + headerName + `)\b`)
 	secretJSON = regexp.MustCompile(`\\*"(?:data|stringData)\\*":\s*\{([^{}]*)\}`)
 	base64Run  = regexp.MustCompile(`[A-Za-z0-9+/_-]+`)
 
@@ -85,7 +91,8 @@ func hideGroup(line string, form *regexp.Regexp, h hide) string {
 		secret := line[m[2]:m[3]]
 		trimmed := strings.TrimRight(secret, "\r\n ")
 		hidden := strings.HasPrefix(line[max(0, m[2]-1):], Mark)
-		if hidden || isNone(unquoted(trimmed)) {
+		bare := trimmed == unquoted(trimmed)
+		if hidden || isNone(unquoted(trimmed)) || bare && isSyntax(trimmed) {
 			continue
 		}
 		from := m[2] + strings.Index(trimmed, unquoted(trimmed))
@@ -117,7 +124,8 @@ func hidePairs(line string, h hide) string {
 		}
 		value = line[from:to]
 		prose := bare && quote == "" && !first && strings.HasPrefix(between, ":") && strings.HasSuffix(between, " ")
-		if !isSecretValue(name, unquoted(value)) || prose && !looksRandom(value) {
+		yaml := bare && strings.HasPrefix(strings.TrimLeft(between, " "), ":")
+		if !isSecretValue(name, unquoted(value)) || prose && !looksRandom(value) || yaml && isSyntax(value) {
 			continue
 		}
 		from += strings.Index(value, unquoted(value)) // JSON stays JSON
@@ -142,13 +150,17 @@ func isFirst(before string) bool {
 var logPrefix = regexp.MustCompile(`^(?:\S+ (?:stdout|stderr) [FP]|\S+ \S+ \S+\[\d+\]:)$`)
 
 var (
-	words      = regexp.MustCompile(`(?i)^(?:true|false|null|nil|none|yes|no|~|\*+|<[a-z]+>|\[redacted\].*|<redacted>|[{\[&|>]\S*|\$[({].*)?$`)
+	words      = regexp.MustCompile(`(?i)^(?:true|false|null|nil|none|yes|no|~|\*+|<[a-z]+>|\[redacted.*|<redacted>|\$\(\w+\)|\$\{\w[^}]*\})?$`)
+	syntax     = regexp.MustCompile(`^(?:[{\[&]\S*|[|>][-+0-9]*)$`)
 	commonPath = regexp.MustCompile(`^(?:file:/)?/(?:etc|var|run|root|home|usr|tmp|opt|srv|dev|proc)/`)
 	objectName = regexp.MustCompile(`^[a-z0-9.-]+/[a-z0-9.-]+$`)
 )
 
 // isNone tells whether a value is no secret whatever its name.
 func isNone(value string) bool { return words.MatchString(value) }
+
+// isSyntax tells what begins a list, a mapping, a block or an anchor of YAML from a value.
+func isSyntax(value string) bool { return syntax.MatchString(value) }
 
 func isSecretValue(name, value string) bool {
 	namesObject := strings.HasSuffix(strings.ToLower(name), "secret") && objectName.MatchString(value)
@@ -196,7 +208,9 @@ var (
 	dataBegins = regexp.MustCompile(`^(\s*)(?:- )?"?(?:data|stringData)"?:\s*\{?\s*$`)
 	scalar     = regexp.MustCompile(`(?i)^(\s*)(?:- )?[\w.-]*` + secretName + `:\s*[|>][-+0-9]*\s*$`)
 	entry      = regexp.MustCompile(`^\s*"?[\w.-]+"?:\s*(.+?),?\s*$`)
-	envName    = regexp.MustCompile(`(?i)^\s*(?:- )?"?name"?:\s*["']?[\w.-]*` + secretName + `["']?,?\s*$`)
+	envName    = regexp.MustCompile(`(?i)^\s*(?:- )?"?name"?:\s*["']?[\w.-]*(?:` + secretName + `|` + headerName + `)["']?,?\s*$`)
+	flagItem   = regexp.MustCompile(`(?i)^\s*(?:- )?["']?--[\w-]*` + secretFlag + `["']?,?\s*$`)
+	item       = regexp.MustCompile(`^\s*(?:- )?([^\s-].*?),?\s*$`)
 	envValue   = regexp.MustCompile(`^\s*(?:- )?"?value"?:\s*(.+?),?\s*$`)
 )
 
@@ -211,6 +225,9 @@ func hideDocuments(lines []string, h hide) {
 	}
 	hideBlocks(lines, scalar, h)
 	for i, line := range lines {
+		if i > 0 && flagItem.MatchString(lines[i-1]) {
+			lines[i] = hideGroup(line, item, h)
+		}
 		if !strings.Contains(line, "value") {
 			continue
 		}

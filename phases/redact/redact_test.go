@@ -70,6 +70,16 @@ func TestForms(t *testing.T) {
 		{"Secret as JSON of several lines", "{\n \"kind\": \"Secret\",\n \"data\": {\n  \"user\": \"aHVudGVyMg==\"\n },\n \"type\": \"kept\"\n}", "aHVudGVyMg", "kept"},
 		{"registry", `auth = "Ym9iOmh1bnRlcjI="`, "Ym9iOmh1bnRlcjI", "auth"},
 		{"encryption at rest", "- aescbc:\n    keys:\n    - name: key1\n      secret: aHVudGVyMg==\n", "aHVudGVyMg", "key1"},
+		{"quoted, with a sign of YAML", "DB_PASSWORD=\"&9fK2vQx7Lp\"\nHOME=/root", "9fK2vQx7Lp", "HOME=/root"},
+		{"environment, with a sign of YAML", "DB_PASSWORD=[9fK2vQx7Lp\nHOME=/root", "9fK2vQx7Lp", "HOME=/root"},
+		{"unit, with a sign of YAML", `Environment="API_TOKEN=&9fK2vQx7Lp" "B=1"`, "9fK2vQx7Lp", `"B=1"`},
+		{"env of a pod, with a sign of YAML", "- name: API_TOKEN\n  value: \"&hunter2\"\n- name: B\n  value: kept\n", "hunter2", "kept"},
+		{"words of a list", `args: ["--token", "hunter2", "--v=2"]`, "hunter2", "--v=2"},
+		{"words of a list in JSON", `"command":["web","--db-password","hunter2"],"tty":true`, "hunter2", "tty"},
+		{"words of a list, one a line", "- --password\n- hunter2\n- --v=2\n", "hunter2", "--v=2"},
+		{"words of a list in JSON, one a line", "\"--password\",\n\"hunter2\",\n\"--v=2\"", "hunter2", "--v=2"},
+		{"header of a probe", "httpHeaders:\n- name: Authorization\n  value: Basic dXNlcjpwYXNz\n- name: B\n  value: kept\n", "dXNlcjpwYXNz", "kept"},
+		{"header of a probe in braces", "httpHeaders: [{name: Authorization, value: Basic dXNlcjpwYXNz}, {name: B, value: kept}]", "dXNlcjpwYXNz", "kept"},
 		{"cookie", "Cookie: session=" + canary, canary, "Cookie"},
 	}
 	for _, c := range cases {
@@ -104,6 +114,8 @@ func TestKeeps(t *testing.T) {
 		"tokenFile: /var/run/secrets/kubernetes.io/serviceaccount/token",
 		"token: /var/run/secrets/kubernetes.io/serviceaccount/token",
 		"192.0.2.10:6443: connect: connection refused",
+		"args: [--token, --v=2]\nenv: [{name: API_TOKEN, value: $(OTHER)}]\npassword: &anchor\n",
+		"- --password\n- --v=2\n",
 		"",
 		"\n\n",
 	} {
