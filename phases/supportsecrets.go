@@ -107,10 +107,16 @@ func (e *Env) machineSecrets(ctx context.Context) []string {
 	return append(all, e.tokenSecrets(ctx)...)
 }
 
-// keysIn are the private keys of a file; of one that is no PEM all of it is secret.
+// keysIn are the private keys of a file; of one that is no PEM all of it is secret, save
+// the names of a configuration and the words in it, which stand everywhere.
 func keysIn(text string) []string {
 	block, rest := pem.Decode([]byte(text))
-	if block == nil {
+	var fields map[string]any
+	switch {
+	case block != nil:
+	case strings.Count(strings.TrimSpace(text), "\n") > 0 && yaml.Unmarshal([]byte(text), &fields) == nil && len(fields) > 0:
+		return append(redact.Found(text), unlikeWords(fields)...)
+	default:
 		return []string{text}
 	}
 	var keys []string
@@ -120,6 +126,27 @@ func keysIn(text string) []string {
 		}
 	}
 	return keys
+}
+
+// unlikeWords are the values below a field that no person would write as a word.
+func unlikeWords(value any) []string {
+	var all []string
+	switch v := value.(type) {
+	case map[string]any:
+		for _, each := range v {
+			all = append(all, unlikeWords(each)...)
+		}
+	case []any:
+		for _, each := range v {
+			all = append(all, unlikeWords(each)...)
+		}
+	case string:
+		path := strings.Contains(v, "/") && strings.ToLower(v) == v // or an image, or an apiVersion
+		if strings.ContainsAny(v, "0123456789") && !strings.Contains(v, " ") && !path {
+			return []string{v}
+		}
+	}
+	return all
 }
 
 // tokenSecrets asks the API server, which may not answer: the form of a bootstrap token

@@ -2,6 +2,7 @@ package phases
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -16,7 +17,17 @@ func TestSecretsOfVolumes(t *testing.T) {
 	const key = "-----BEGIN PRIVATE KEY-----\nBBBB\n-----END PRIVATE KEY-----\n"
 	put(t, env, volume+"tls.crt", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"+key, 0o600)
 	put(t, env, volume+"password", "tr0ub4dor-and-more", 0o600)
+	put(t, env, volume+"alertmanager.yaml", "apiVersion: monitoring.example/v1\nmetadata:\n  name: alerts\nsmtp_auth_password: hunter-two\nhook: x9fK2vQx7Lp\n", 0o600)
+	put(t, env, volume+"users", "bob:$apr1$x\nalice:$apr1$y\n", 0o600)
 	got := env.machineSecrets(t.Context())
+	for _, want := range []string{"hunter-two", "x9fK2vQx7Lp", "bob:$apr1$x\nalice:$apr1$y\n"} {
+		if !slices.Contains(got, want) {
+			t.Errorf("%q is not known", want)
+		}
+	}
+	if slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, "metadata") || strings.Contains(s, "monitoring") }) {
+		t.Errorf("words of a configuration: %q", got)
+	}
 	if !slices.Contains(got, key) || slices.Contains(got, "kube-system\n") {
 		t.Errorf("a key beside a certificate, or a namespace: %q", got)
 	}
