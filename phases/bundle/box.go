@@ -3,6 +3,7 @@ package bundle
 import (
 	"bytes"
 	"context"
+	"debug/elf"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,6 +22,8 @@ const (
 
 var errNotBundle = errors.New("not a bundle, nor an executable with one attached")
 
+var errCutShort = errors.New("the bundle in this executable is damaged at its end, as by a copy that was cut short: copy it again")
+
 // locate finds the bundle in a bundle file or a box.
 func locate(f *os.File) (*io.SectionReader, error) {
 	info, err := f.Stat()
@@ -33,6 +36,9 @@ func locate(f *os.File) (*io.SectionReader, error) {
 	}
 	if found {
 		return io.NewSectionReader(f, off, info.Size()-boxTrailer-off), nil
+	}
+	if cutShort(f, info.Size()) {
+		return nil, errCutShort
 	}
 	if !startsWith(f, zstdMagic) {
 		return nil, errNotBundle
@@ -57,6 +63,27 @@ func boxed(f io.ReaderAt, size int64) (off int64, found bool, err error) {
 		return 0, false, fmt.Errorf("attached bundle of %d bytes does not fit into a file of %d", n, size)
 	}
 	return size - boxTrailer - int64(n), true, nil
+}
+
+// maxSectionTable is more than the list of a program's sections takes, which may stand
+// behind the last of them.
+const maxSectionTable = 64 << 10
+
+// cutShort tells an executable behind which a bundle begins, and which has lost its end.
+func cutShort(f io.ReaderAt, size int64) bool {
+	program, err := elf.NewFile(f)
+	if err != nil {
+		return false
+	}
+	var end int64
+	for _, s := range program.Sections {
+		if s.Type != elf.SHT_NOBITS {
+			end = max(end, int64(s.Offset+s.FileSize))
+		}
+	}
+	behind := make([]byte, max(0, min(size-end, maxSectionTable)))
+	n, _ := f.ReadAt(behind, end) // what can't be read is no bundle
+	return bytes.Contains(behind[:n], []byte(zstdMagic))
 }
 
 func startsWith(r io.ReaderAt, magic string) bool {

@@ -54,6 +54,27 @@ func TestFindDamaged(t *testing.T) {
 	}
 }
 
+// TestFindCutShort: a copy that ended early has a program that runs, and half a bundle.
+func TestFindCutShort(t *testing.T) {
+	program, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	exe := filepath.Join(root, "bootstrap")
+	box := boxBytes(program, newForgery().bytes())
+	for _, lost := range []int{1, len(box) - len(program) - 8} {
+		put(t, exe, box[:len(box)-lost])
+		if _, err := search(exe, root); !errors.Is(err, errCutShort) {
+			t.Errorf("without its last %d bytes: %v", lost, err)
+		}
+	}
+	put(t, exe, program)
+	if _, err := search(exe, root); !errors.Is(err, ErrNone) {
+		t.Errorf("the program alone: %v", err)
+	}
+}
+
 func TestFindExplicit(t *testing.T) {
 	path := writeFile(t, "mine.zst", newForgery().bytes())
 	b, err := Find(path, "/nonexistent/bootstrap")

@@ -82,11 +82,11 @@ func boxTricks() []trick {
 		box("length one less", "magic", func(n int) uint64 { return uint64(n - 1) }),
 		box("length one more", "magic", func(n int) uint64 { return uint64(n + 1) }),
 		box("the whole file as the bundle", "magic", func(n int) uint64 { return uint64(n + len(program)) }),
-		onFile("box: magic spoilt", "", "not a bundle", func(d []byte, _ []int) []byte {
+		onFile("box: magic spoilt", "", "is damaged at its end", func(d []byte, _ []int) []byte {
 			whole := append(append(slices.Clone(program), d...), "\x89BOX\n\x1a\n\x00"...)
 			return binary.BigEndian.AppendUint64(whole, uint64(len(d)))
 		}),
-		onFile("box: trailer cut short", "", "not a bundle", func(d []byte, _ []int) []byte {
+		onFile("box: trailer cut short", "", "is damaged at its end", func(d []byte, _ []int) []byte {
 			whole := append(append(slices.Clone(program), d...), boxMagic...)
 			return append(whole, 0, 0, 0, 0)
 		}),
