@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 
 	"bootstrap/phases/config"
@@ -156,6 +157,16 @@ func (e *Env) ensureServiceAccountKey() error {
 	return e.writePKI("sa", ".pub", public)
 }
 
+// readableInPods refuses a key of another user: root in a pod may not read it, as it has no
+// capability to override what files say.
+func (e *Env) readableInPods(file string) error {
+	owner, err := e.Host.Owner(file)
+	if err != nil || owner.UID == os.Geteuid() || e.Host.Plans() { // a plan's files are nobody's
+		return err
+	}
+	return withHint(fmt.Errorf("%s belongs to user %d, and the control plane's pods may not read it", file, owner.UID), "chown root: %s", file)
+}
+
 // closeToOthers mends the mode of a file of ours with a key in it. One that was here
 // before bootstrap is refused: who has read it since is not known.
 func (e *Env) closeToOthers(file string, data []byte) error {
@@ -189,10 +200,13 @@ func (e *Env) readPair(file string) (cert *x509.Certificate, key crypto.Signer, 
 		key, err = pki.ParseKey(data)
 		err = e.damaged(file, ".key", err)
 	}
-	if err == nil && data != nil {
-		err = e.closeToOthers(e.pkiFile(file, ".key"), data)
+	if err != nil || data == nil {
+		return cert, key, err
 	}
-	return cert, key, err
+	if err := e.readableInPods(e.pkiFile(file, ".key")); err != nil {
+		return nil, nil, err
+	}
+	return cert, key, e.closeToOthers(e.pkiFile(file, ".key"), data)
 }
 
 func (e *Env) damaged(file, suffix string, err error) error {

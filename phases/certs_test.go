@@ -454,3 +454,17 @@ func copyFrom(t *testing.T, from, to *Env, file string) {
 	}
 	put(t, to, file, string(data), 0o600)
 }
+
+// TestKeyOfAnotherUser: a key that somebody brought along and root alone may read as root
+// may, without the capabilities that pods don't have.
+func TestKeyOfAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("NOT RUN: chown needs root")
+	}
+	env := certsDone(t, "default")
+	key := pkiDir + "/ca.key"
+	if err := os.Chown(env.Host.Path(key), 1234, 0); err != nil {
+		t.Fatal(err)
+	}
+	failPhase(t, env, runCerts, key+" belongs to user 1234", "chown root: "+key)
+}

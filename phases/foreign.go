@@ -81,6 +81,9 @@ func (e *Env) externalClient() (*http.Client, error) {
 		secure.RootCAs.AppendCertsFromPEM(data)
 	}
 	if external.CertFile != "" {
+		if err := e.readableInPods(external.KeyFile); err != nil {
+			return nil, fmt.Errorf("%w: %s", err, hintOf(err))
+		}
 		pair, err := tls.LoadX509KeyPair(e.Host.Path(external.CertFile), e.Host.Path(external.KeyFile))
 		if err != nil {
 			return nil, err
