@@ -123,11 +123,28 @@ func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) er
 	if err != nil {
 		return err
 	}
+	e.warnOfLostFlags()
 	if _, err := e.Host.WriteFile(kubeletDropIn, dropIn, 0o600); err != nil {
 		return err
 	}
 	e.warnOfOtherCommand()
 	return nil
+}
+
+// warnOfLostFlags: what packages' units add from a variable, ours does not.
+func (e *Env) warnOfLostFlags() {
+	if e.made(kubeletDropIn) {
+		return
+	}
+	words, err := e.Host.UnitCommand(kubeletService)
+	if err != nil {
+		return // it is told of when ours is there
+	}
+	for _, w := range words {
+		if strings.HasPrefix(w.From, "KUBELET_EXTRA_ARGS in ") {
+			e.warn("the kubelet no longer gets %s of %s: say it in nodeRegistration.kubeletExtraArgs of the config file", w.Text, w.From)
+		}
+	}
 }
 
 // warnOfOtherCommand: systemd reads drop-ins by name, and the last ExecStart counts. It

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -59,5 +60,41 @@ func TestOtherCommand(t *testing.T) {
 	put(t, env, "/etc/systemd/system/kubelet.service.d/50-proxy.conf", "[Service]\nEnvironment=NO_PROXY="+strings.Repeat("192.0.2.1,", 300)+"\n", 0o644)
 	if got := warned(); len(got) != 1 || !strings.Contains(got[0], "can't be told") {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestLostFlags: what an operator gave the kubelet of a package is not dropped in silence.
+func TestLostFlags(t *testing.T) {
+	env := testEnv(t, "default")
+	put(t, env, "/etc/default/kubelet", "KUBELET_EXTRA_ARGS=--cloud-provider=external\n", 0o644)
+	put(t, env, "/usr/lib/systemd/system/kubelet.service", "[Service]\nEnvironmentFile=-/etc/default/kubelet\nExecStart=/usr/bin/kubelet --v=1 $KUBELET_EXTRA_ARGS\n", 0o644)
+	warned := func() []string {
+		return runPhase(t, env, func(_ context.Context, env *Env) error {
+			env.warnOfLostFlags()
+			return nil
+		})
+	}
+	if got := warned(); len(got) != 1 || !strings.Contains(got[0], "no longer gets --cloud-provider=external of KUBELET_EXTRA_ARGS in /etc/default/kubelet") {
+		t.Errorf("%q", got)
+	}
+	if _, err := env.Host.WriteFile(kubeletDropIn, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := warned(); len(got) > 0 {
+		t.Errorf("told again: %q", got)
+	}
+}
+
+// TestMadeThroughLink: what init made is its own by any name.
+func TestMadeThroughLink(t *testing.T) {
+	env := testEnv(t, "default")
+	if _, err := env.Host.WriteFile(binDir+"/kubelet", []byte("x"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("bin", env.Host.Path("/usr/local/sbin")); err != nil {
+		t.Fatal(err)
+	}
+	if got := env.foreignProgram("kubelet"); got != "" {
+		t.Errorf("somebody else's: %s", got)
 	}
 }
