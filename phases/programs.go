@@ -35,8 +35,13 @@ func (e *Env) programAt(name string) string {
 	return ""
 }
 
-// made tells whether the path is there only because bootstrap made it.
+// made tells whether the path is there only because bootstrap made it, by whatever name:
+// Fedora's /usr/local/sbin is a link to bin.
 func (e *Env) made(path string) bool {
+	return e.madeAs(path) || e.madeAs(e.Host.Resolve(path))
+}
+
+func (e *Env) madeAs(path string) bool {
 	for _, r := range e.Host.Entries() {
 		if r.Target == path && !r.Undone && r.Before.Kind == host.Absent {
 			return true

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -90,11 +91,28 @@ func (h *Host) OwnMounts(patterns []string) error {
 	if err != nil {
 		return err
 	}
-	before, err := json.Marshal(mountCounts(mounts, patterns))
+	before, err := json.Marshal(mountCounts(mounts, resolvePatterns(patterns)))
 	if err != nil {
 		return err
 	}
 	return h.Remember(mountsNote, string(before))
+}
+
+// resolvePatterns follows links in what stands before the first *: the kernel tells of
+// mounts where they are.
+func resolvePatterns(patterns []string) []string {
+	all := make([]string, len(patterns))
+	for i, pattern := range patterns {
+		fixed, _, _ := strings.Cut(pattern, "*")
+		all[i] = pattern
+		for dir := filepath.Dir(fixed); dir != "/"; dir = filepath.Dir(dir) {
+			if real, err := filepath.EvalSymlinks(dir); err == nil {
+				all[i] = real + strings.TrimPrefix(pattern, dir)
+				break
+			}
+		}
+	}
+	return all
 }
 
 // UnmountLeft takes away the mounts that match one of the patterns and were not there
@@ -113,7 +131,7 @@ func (h *Host) UnmountLeft(ctx context.Context, patterns []string) error {
 			return fmt.Errorf("ledger: note %s: %w", mountsNote, err)
 		}
 	}
-	gone, held := pickMounts(mounts, patterns, before)
+	gone, held := pickMounts(mounts, resolvePatterns(patterns), before)
 	var errs []error
 	for _, m := range gone {
 		errs = append(errs, h.unmount(ctx, m.Path))

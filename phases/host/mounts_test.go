@@ -285,3 +285,15 @@ func TestUnmountOfDeadServer(t *testing.T) {
 		close(answer)
 	})
 }
+
+// TestResolvePatterns: a folder of ours may be a link to another disk.
+func TestResolvePatterns(t *testing.T) {
+	dir := t.TempDir()
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "disk"), 0o755), os.Symlink("disk", filepath.Join(dir, "kubelet"))); err != nil {
+		t.Fatal(err)
+	}
+	got := resolvePatterns([]string{dir + "/kubelet/pods/*/volumes/*", dir + "/disk/x/**/y", "/run/netns/cni-*"})
+	if diff := cmp.Diff([]string{dir + "/disk/pods/*/volumes/*", dir + "/disk/x/**/y", "/run/netns/cni-*"}, got); diff != "" {
+		t.Error(diff)
+	}
+}

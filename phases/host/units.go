@@ -3,6 +3,8 @@ package host
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -218,6 +220,15 @@ func (h *Host) StopUnit(ctx context.Context, name string) (changed bool, err err
 	now.Active, now.Sub = "inactive", "dead"
 	h.plan.setUnit(name, now)
 	return true, nil
+}
+
+// Resolve follows the links in a file's folder: by that name the ledger knows it.
+func (h *Host) Resolve(path string) string {
+	dir := h.resolveAll([]string{filepath.Dir(path)})[0]
+	if strings.HasPrefix(dir, "//") {
+		return path
+	}
+	return filepath.Join(dir, filepath.Base(path))
 }
 
 // resolveAll gives paths the names that the ledger knows them by.
