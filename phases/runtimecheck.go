@@ -22,11 +22,31 @@ func (e *Env) checkRuntime(ctx context.Context, choice Runtime) error {
 	if err := e.checkCgroupDriver(ctx, c, choice); err != nil || !e.ownNetwork() {
 		return err
 	}
+	if err := e.checkNetworkImage(ctx, c, choice); err != nil {
+		return err
+	}
 	dirs, err := c.NetworkDirs(ctx)
 	if err != nil {
 		return err
 	}
 	return sameNetworkDirs(choice.Endpoint, dirs)
+}
+
+// checkNetworkImage: what only a bundle has can be brought into containerd alone.
+func (e *Env) checkNetworkImage(ctx context.Context, c *runtime.CRI, choice Runtime) error {
+	if e.Config.Box.Standalone {
+		return nil
+	}
+	info, err := c.Who(ctx)
+	if err != nil || info.Name == "containerd" {
+		return err
+	}
+	image := e.Config.Images.Network
+	if has, err := c.HasImage(ctx, image); err != nil || has {
+		return err
+	}
+	return withHint(fmt.Errorf("%s is %s, and the image of the pod network, %s, comes out of a bundle into containerd only", choice.name(), info.Name, image),
+		"bring another pod network: network: none in BoxConfiguration")
 }
 
 // checkCgroupDriver wants kubelet and runtime to make cgroups in the same way: two
