@@ -17,6 +17,9 @@ var kubeconfigs = Phase{
 	Run:   runKubeconfigs,
 }
 
+// adminUser is the name of who may do everything, as kubeadm has it.
+const adminUser = "kubernetes-admin"
+
 // identity is who a kubeconfig is for.
 type identity struct {
 	path          string
@@ -27,7 +30,7 @@ type identity struct {
 
 func identities(c *config.Config) []identity {
 	return []identity{
-		{adminConf, "kubernetes-admin", []string{"kubeadm:cluster-admins"}, c.EndpointURL()},
+		{adminConf, adminUser, []string{"kubeadm:cluster-admins"}, c.EndpointURL()},
 		{superAdminConf, "kubernetes-super-admin", []string{"system:masters"}, c.EndpointURL()},
 		{kubeletConf, "system:node:" + c.NodeName, []string{"system:nodes"}, c.APIServerURL()},
 		{controllerConf, "system:kube-controller-manager", nil, c.APIServerURL()},

@@ -58,6 +58,9 @@ func TestWriteKubeconfig(t *testing.T) {
 		}
 	}
 	before := files(t, env, "/home")
+	if found := env.checkUserKubeconfigs(); len(found) > 0 {
+		t.Errorf("its own entries: %v", found)
+	}
 	if notes := runPhase(t, env, runWriteKubeconfig); len(notes) > 0 || len(changed(before, files(t, env, "/home"))) > 0 {
 		t.Errorf("again: %q", notes)
 	}
@@ -76,7 +79,13 @@ func TestWriteKubeconfigRefusesAnotherCluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if found := env.checkUserKubeconfigs(); len(found) > 0 {
+		t.Errorf("before: %v", found)
+	}
 	put(t, env, rootKube, string(theirs), 0o600)
+	if found := env.checkUserKubeconfigs(); len(found) != 1 || !strings.Contains(hintOf(found[0]), "kubectl config delete-cluster kubernetes") {
+		t.Errorf("preflight: %v", found)
+	}
 	failPhase(t, env, runWriteKubeconfig, rootKube+`: its entry "kubernetes" of clusters belongs to another cluster`,
 		"kubectl config delete-cluster kubernetes")
 	if data, err := env.Host.ReadFile(rootKube); err != nil || string(data) != string(theirs) {

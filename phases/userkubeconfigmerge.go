@@ -31,21 +31,66 @@ func runWriteKubeconfig(_ context.Context, env *Env) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", adminConf, err)
 	}
-	passwd, err := env.Host.ReadFile("/etc/passwd")
+	users, err := env.kubeconfigUsers()
 	if err != nil {
 		return err
 	}
-	for _, uid := range kubeconfigUIDs(os.Getenv("SUDO_UID")) {
-		u, ok := findUser(string(passwd), uid)
-		if !ok {
-			env.warn("user %d is not in /etc/passwd, and gets no ~/.kube/config", uid)
-			continue
+	for _, u := range users {
+		merged, err := env.mergedKubeconfig(u, admin)
+		if err != nil {
+			return err
 		}
-		if err := env.mergeKubeconfig(u, admin); err != nil {
+		if _, err := env.Host.WriteOwned(u.kubeconfig(), merged, u.Owner); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// checkUserKubeconfigs finds what would stop write-kubeconfig, when the cluster is up.
+func (e *Env) checkUserKubeconfigs() []error {
+	if !e.Config.Box.WriteKubeconfig {
+		return nil
+	}
+	quiet := *e
+	quiet.Report = func(Event) {} // the phase says who gets none
+	users, err := quiet.kubeconfigUsers()
+	if err != nil {
+		return []error{err}
+	}
+	ca, err := e.Host.ReadFile(e.pkiFile("ca", ".crt"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return []error{err}
+	}
+	var findings []error
+	for _, u := range users {
+		_, err := e.mergedKubeconfig(u, pki.Kubeconfig{Cluster: e.Config.ClusterName, User: adminUser, CA: ca})
+		if err != nil {
+			findings = append(findings, found("kubeconfig-conflict", err))
+		}
+	}
+	return findings
+}
+
+// kubeconfigUsers are those that have a home.
+func (e *Env) kubeconfigUsers() ([]homeUser, error) {
+	passwd, err := e.Host.ReadFile("/etc/passwd")
+	if err != nil {
+		return nil, err
+	}
+	var users []homeUser
+	for _, uid := range kubeconfigUIDs(os.Getenv("SUDO_UID")) {
+		u, ok := findUser(string(passwd), uid)
+		switch {
+		case !ok:
+			e.warn("user %d is not in /etc/passwd, and gets no ~/.kube/config", uid)
+		case !e.exists(u.home):
+			e.warn("%s does not exist: user %d gets no ~/.kube/config", u.home, u.UID)
+		default:
+			users = append(users, u)
+		}
+	}
+	return users, nil
 }
 
 // kubeconfigUIDs are root and who ran sudo.
@@ -75,26 +120,23 @@ func findUser(passwd string, uid int) (homeUser, bool) {
 	return homeUser{}, false
 }
 
-// mergeKubeconfig adds to what is there, and takes over no entry of another cluster.
-func (e *Env) mergeKubeconfig(u homeUser, admin pki.Kubeconfig) error {
-	if !e.exists(u.home) {
-		e.warn("%s does not exist: user %d gets no ~/.kube/config", u.home, u.UID)
-		return nil
-	}
-	file := u.home + "/.kube/config"
+func (u homeUser) kubeconfig() string { return u.home + "/.kube/config" }
+
+// mergedKubeconfig adds to what is there, and takes over no entry of another cluster.
+func (e *Env) mergedKubeconfig(u homeUser, admin pki.Kubeconfig) ([]byte, error) {
+	file := u.kubeconfig()
 	old, err := e.Host.ReadOwned(file, u.Owner)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return nil, err
 	}
 	merged, err := pki.MergeKubeconfig(old, admin)
 	if conflict := (*pki.ConflictError)(nil); errors.As(err, &conflict) {
-		return withHint(fmt.Errorf("%s: %w", file, err), "%s", conflictHint(conflict))
+		return nil, withHint(fmt.Errorf("%s: %w", file, err), "%s", conflictHint(conflict))
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	_, err = e.Host.WriteOwned(file, merged, u.Owner)
-	return err
+	return merged, nil
 }
 
 func conflictHint(c *pki.ConflictError) string {

@@ -43,6 +43,11 @@ func decidedEntries() []Entry {
 			Remedy: "if it is of an old cluster, remove that first: kubeadm reset",
 		},
 		{
+			ID: "kubeconfig-conflict", Title: "a user's kubeconfig can't take the new cluster",
+			Means:  "With --write-kubeconfig the cluster is added to ~/.kube/config, under names that another cluster has there; or the folder is not the user's.",
+			Remedy: "remove the old entries with kubectl config, or run init without --write-kubeconfig",
+		},
+		{
 			ID: "etcd-foreign-data", Title: "etcd's folder holds data already",
 			Means:  "It is of another cluster. etcd would begin with it, and the certificates would not fit.",
 			Remedy: "keep it elsewhere, then run init again",
