@@ -37,11 +37,11 @@ func (d KubeletDropIn) Render() ([]byte, error) {
 // ContainerdConfig fills containerd's config.toml.
 type ContainerdConfig struct {
 	SandboxImage        string
-	RegistryConfig      string // folder
+	RegistryConfig      string   // folder
 	CNIPlugins          []string // folders
-	CNIConfig           string // folder
-	Runc                string // path of the program
-	RestrictOOMScoreAdj bool   // where the machine does not let anyone lower an OOM score
+	CNIConfig           string   // folder
+	Runc                string   // path of the program
+	RestrictOOMScoreAdj bool     // where the machine does not let anyone lower an OOM score
 }
 
 // Render gives the config.

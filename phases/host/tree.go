@@ -66,7 +66,7 @@ func procMount(dir *os.File, name string) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer unix.Close(fd)
+	defer os.NewFile(uintptr(fd), name).Close()
 	info := fmt.Sprintf("/proc/self/fdinfo/%d", fd)
 	data, err := os.ReadFile(info)
 	if err != nil {
