@@ -72,6 +72,10 @@ func TestUndoOwned(t *testing.T) {
 		{"unchanged", "hers", func(*testing.T, *host.Host) {}, "hers", ""},
 		{"edited", "", func(t *testing.T, h *host.Host) { putHers(t, h, "edited") }, "edited", "was changed since bootstrap wrote it, and stays"},
 		{"merged, then edited", "hers", func(t *testing.T, h *host.Host) { putHers(t, h, "edited") }, "edited", "was changed since bootstrap wrote it, and stays"},
+		{"edited, then merged again", "", func(t *testing.T, h *host.Host) {
+			putHers(t, h, "edited")
+			changed(t, true)(h.WriteOwned(kubeFile, []byte("edited and ours"), alice))
+		}, "edited", ""},
 		{"put back", "hers", func(t *testing.T, h *host.Host) { putHers(t, h, "hers") }, "hers", ""},
 		{"removed", "hers", func(t *testing.T, h *host.Host) { must(t, os.Remove(h.Path(kubeFile))) }, "", ""},
 		{"removed with its directory", "hers", func(t *testing.T, h *host.Host) { must(t, os.RemoveAll(h.Path("/home/alice/.kube"))) }, "", ""},

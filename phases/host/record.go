@@ -86,10 +86,10 @@ func (r *Record) isOurs(s State) bool {
 	return s.Kind == File && slices.Contains(r.wrote, s.SHA256)
 }
 
-// superseded: the effect was never made, and somebody else has put something there
-// since. What they made is now what was there before.
+// superseded: somebody else has put something there since, and the effect was never made,
+// or they may, as the file is theirs. What they made is now what was there before.
 func (r *Record) superseded(now State) bool {
-	return r.Op == OpFile && !r.landed && now.Kind == File &&
+	return r.Op == OpFile && (!r.landed || r.Shared) && now.Kind == File &&
 		!r.isOurs(now) && now.SHA256 != r.Before.SHA256
 }
 
