@@ -59,6 +59,9 @@ func TestForwardsTo(t *testing.T) {
 	check("resolved's servers", "/etc/resolv.conf")
 	env.Config.Kubelet = map[string]any{"resolvConf": "/etc/pods.conf"}
 	check("the user's file", "")
+	put(t, env, "/etc/flag.conf", "nameserver 192.0.2.2\n", 0o644)
+	env.Config.KubeletExtraArgs = []config.Arg{{Name: "resolv-conf", Value: "/etc/flag.conf"}}
+	check("the user's flag", "/etc/resolv.conf")
 }
 
 func TestProxyConfig(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 )
@@ -94,7 +95,7 @@ func (e *Env) lookAtClock(context.Context) (note, error) {
 }
 
 func (e *Env) lookAtResolver(context.Context) (note, error) {
-	_, own := e.Config.Kubelet["resolvConf"].(string)
+	_, own := e.ownResolver()
 	r := diagnose.Resolver{Read: true, Own: own, File: e.resolverFile()}
 	if r.File == "" {
 		return func(m *diagnose.Machine) { m.Resolver = r }, nil
@@ -114,10 +115,19 @@ func (e *Env) lookAtResolver(context.Context) (note, error) {
 
 // resolverFile is what the kubelet makes pods' resolv.conf from.
 func (e *Env) resolverFile() string {
-	if own, ok := e.Config.Kubelet["resolvConf"].(string); ok {
+	if own, ok := e.ownResolver(); ok {
 		return own
 	}
 	return resolvConf(e.Facts)
+}
+
+// ownResolver is the user's choice: for the kubelet, a flag goes before its file.
+func (e *Env) ownResolver() (file string, ok bool) {
+	if flag := config.Argument(e.Config.KubeletExtraArgs, "resolv-conf"); flag != "" {
+		return flag, true
+	}
+	file, ok = e.Config.Kubelet["resolvConf"].(string)
+	return file, ok
 }
 
 func ignoring(err, kind error) error {
