@@ -59,7 +59,8 @@ func etcdPod(c *config.Config) templates.Etcd {
 		{Name: "trusted-ca-file", Value: pki + "/ca.crt"},
 		{Name: "watch-progress-notify-interval", Value: "5s"},
 	}
-	if c.Box.SingleNode {
+	// etcd wants it to be five heartbeats, and those may be the user's.
+	if c.Box.SingleNode && config.Argument(c.Etcd.ExtraArgs, "heartbeat-interval") == "" {
 		args = append(args, config.Arg{Name: "election-timeout", Value: "500"}) // ms; alone, it only waits for itself
 	}
 	line := command("etcd", sorted(args), c.Etcd.ExtraArgs)
