@@ -78,7 +78,7 @@ func hostFolder(name, path string) templates.Mount {
 
 func apiServerPod(c *config.Config, mounts []templates.Mount) templates.KubeAPIServer {
 	pod := podOf(c.Images.APIServer, command("kube-apiserver", apiServerArgs(c), c.APIServer.ExtraArgs), c.APIServer)
-	pod.Mounts = mountedOver(slices.Concat(mounts, externalEtcdMounts(c)), pod.Mounts)
+	pod.Mounts = mountedOver(slices.Concat(mounts, externalEtcdMounts(c, mounts)), pod.Mounts)
 	pod.Probe = probe(c, netip.AddrPortFrom(c.AdvertiseAddress, uint16(c.BindPort)))
 	return templates.KubeAPIServer{
 		Pod:               pod,
@@ -147,14 +147,16 @@ func etcdClientArgs(c *config.Config) []config.Arg {
 }
 
 // externalEtcdMounts are the folders of the files for an etcd elsewhere, where the
-// certificates folder does not hold them.
-func externalEtcdMounts(c *config.Config) []templates.Mount {
+// certificates folder does not hold them, nor is any of these mounts above them.
+func externalEtcdMounts(c *config.Config, others []templates.Mount) []templates.Mount {
 	if c.Etcd.External == nil {
 		return nil
 	}
 	var dirs []string
 	for _, file := range []string{c.Etcd.External.CAFile, c.Etcd.External.CertFile, c.Etcd.External.KeyFile} {
-		if dir := path.Dir(file); file != "" && !strings.HasPrefix(dir+"/", c.CertificatesDir+"/") && !slices.Contains(dirs, dir) {
+		dir := path.Dir(file)
+		holds := func(m templates.Mount) bool { return strings.HasPrefix(dir+"/", m.MountPath+"/") }
+		if file != "" && !strings.HasPrefix(dir+"/", c.CertificatesDir+"/") && !slices.Contains(dirs, dir) && !slices.ContainsFunc(others, holds) {
 			dirs = append(dirs, dir)
 		}
 	}
