@@ -67,9 +67,16 @@ func checkContainer(s corev1.ContainerStatus) error {
 // checkSteady says that a ready pod has not run for so long yet, or nil.
 func checkSteady(pod *corev1.Pod, long time.Duration, now time.Time) error {
 	for _, s := range pod.Status.ContainerStatuses {
-		if now.Sub(s.State.Running.StartedAt.Time) < long {
+		if isFresh(s.State.Running.StartedAt.Time, now, long) {
 			return fmt.Errorf("ready, watched until it has run for %s (restarts so far: %d)", long, s.RestartCount)
 		}
 	}
 	return nil
+}
+
+// isFresh tells whether something has run for less than so long. What began in the future
+// did so before the clock was set back.
+func isFresh(started, now time.Time, long time.Duration) bool {
+	age := now.Sub(started)
+	return age < long && age > -long
 }

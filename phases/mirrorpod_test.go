@@ -99,6 +99,10 @@ func TestCheckSteady(t *testing.T) {
 	if err := checkSteady(pod, 0, someTime); err != nil {
 		t.Error(err)
 	}
+	status.State.Running.StartedAt = metav1.NewTime(someTime.Add(time.Minute))
+	if err := checkSteady(pod, steady, someTime); err != nil {
+		t.Errorf("the clock was set back: %v", err)
+	}
 }
 
 // TestManifestHashes wants what the kubelet takes for the hash: the UID in the file.

@@ -198,7 +198,7 @@ func containersRun(pod *corev1.Pod, sandbox *runtime.Sandbox, now time.Time) err
 			return endedError(c)
 		case !c.Running:
 			return fmt.Errorf("container %s is being started", want.Name)
-		case now.Sub(c.Started) < steady:
+		case isFresh(c.Started, now, steady):
 			return fmt.Errorf("container %s runs, watched until it has for %s (restarts so far: %d)", want.Name, steady, c.Attempt)
 		}
 	}
