@@ -121,6 +121,9 @@ func (f imageFetch) one(ctx context.Context, reference string) error {
 	if err != nil || has && !f.renews(reference) {
 		return err
 	}
+	if has { // it is not there because of us
+		return f.fetch(ctx, reference)
+	}
 	return f.env.Host.Record(host.OpImage, reference, func() error { return f.fetch(ctx, reference) })
 }
 
