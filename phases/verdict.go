@@ -46,9 +46,11 @@ func Verdict(ctx context.Context, env, scan *Env, failed error) []Left {
 	return distinct(left)
 }
 
-// verdictPlan is what must find nothing to do any more: a standalone kubelet runs again.
+// verdictPlan is what must find nothing to do any more. A standalone kubelet runs again, and
+// so does one that ran before.
 func verdictPlan(scan *Env) Plan {
-	if !scan.Host.HasLayer() {
+	ran := func(r host.Record) bool { return r.Target == kubeletService && r.RanBefore() }
+	if !scan.Host.HasLayer() && !slices.ContainsFunc(scan.Host.Entries(), ran) {
 		return Reset()
 	}
 	return slices.DeleteFunc(Reset(), func(s Step) bool { return s[0].Name == stopKubelet.Name })

@@ -50,6 +50,11 @@ const (
 	unitStopped = "stopped"
 )
 
+// RanBefore tells a unit that ran before we started it, and that reset lets run.
+func (r Record) RanBefore() bool {
+	return r.Op == OpActive && !r.Undone && r.Before.Value == unitRuns
+}
+
 // before is whether a unit runs, and not only as a boot has started it.
 func (h *Host) before(name string, now UnitState) State {
 	if now.Running() && !h.startedByBoot(name, now) {
