@@ -232,7 +232,7 @@ func stoppedRuntime() []layout {
 	return []layout{{
 		name:   "OtherNamespaceWithoutContainerd",
 		after:  running.after + "; systemctl stop containerd",
-		proof:  "pgrep -f 'containerd-shim-runc-v2 -namespace canary'; same_content /usr/local/bin/{containerd,containerd-shim-runc-v2,runc} /etc/containerd/config.toml",
+		proof:  "pgrep -f '[c]ontainerd-shim-runc-v2 -namespace canary'; same_content /usr/local/bin/{containerd,containerd-shim-runc-v2,runc} /etc/containerd/config.toml",
 		gone:   running.gone,
 		left:   running.left,
 		remove: "systemctl start containerd; " + running.remove,
