@@ -41,6 +41,7 @@ var standaloneCases = []nodeCase{
 	{"URL", (*Node).standaloneURL},
 	{"Broken", (*Node).standaloneBroken},
 	{"KilledReset", (*Node).standaloneKilledReset},
+	{"Once", (*Node).standaloneOnce},
 }
 
 // nodeCase is a subtest that goes on with the node of the ones before.
@@ -138,12 +139,10 @@ func (n *Node) standaloneFile() {
 	n.serves(8088, "two")
 	n.Write(podFolder+"/web.yaml", n.webPod("web", "one", 8088))
 	n.serves(8088, "one")
-	n.runsOnce()
 }
 
-// runsOnce: a pod that has done what it was to do is ready, and the kubelet stops its sandbox.
-func (n *Node) runsOnce() {
-	n.t.Helper()
+// standaloneOnce: a pod that has done what it was to do is ready, and the kubelet stops its sandbox.
+func (n *Node) standaloneOnce() {
 	n.Write(podFolder+"/once.yaml", strings.Replace(n.webPod("once", "once", 8087), "spec:\n", "spec:\n  restartPolicy: OnFailure\n", 1))
 	n.serves(8087, "once")
 	n.ask(8087, "/done")
