@@ -11,10 +11,10 @@ import (
 const servingCert = kubeletDir + "/pki/kubelet"
 
 // ensureServingCert saves the kubelet from making two RSA keys before it starts a pod, and
-// is signed by the cluster's CA, where the kubelet can only sign for itself. What is
-// there stays.
+// is signed by the cluster's CA, where the kubelet can only sign for itself. What the
+// kubelet or others have made stays.
 func (e *Env) ensureServingCert() error {
-	if e.exists(servingCert+".crt") && e.exists(servingCert+".key") {
+	if e.exists(servingCert+".crt") && e.exists(servingCert+".key") && !e.made(servingCert+".crt") {
 		return nil
 	}
 	ca, err := e.readCA()

@@ -2,6 +2,7 @@ package phases
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -46,6 +47,18 @@ func TestServingCert(t *testing.T) {
 	}
 	if diff := cmp.Diff(made, servingFiles(t, env)); diff != "" {
 		t.Errorf("made again:\n%s", diff)
+	}
+	expired, err := ca.Issue(pki.Leaf{CommonName: env.Config.NodeName, Names: names, Server: true, Validity: -time.Minute}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, env, servingCert+".crt", string(pki.EncodeCert(expired)), 0o644)
+	if err := env.ensureServingCert(); err != nil {
+		t.Fatal(err)
+	}
+	cert, err = pki.ParseCert([]byte(servingFiles(t, env)[0]))
+	if err != nil || pki.CheckTime(cert) != nil {
+		t.Errorf("it is not signed again: %v, %v", err, pki.CheckTime(cert))
 	}
 }
 
