@@ -27,7 +27,7 @@ var (
 	// After each start, the kubelet makes no container before it has seen the Services.
 	kubeletBegins = regexp.MustCompile(`services have not yet been read at least once`)
 	// With its sandbox or container gone, as when a component is started anew, the kubelet makes others.
-	mayPass = regexp.MustCompile(`(?i)deadline exceeded|is reserved for|timed out|timeout|canceled|cache|find (?:shim for )?sandbox|sandbox container \S+ is not running|try to find container`)
+	mayPass = regexp.MustCompile(`(?i)deadline exceeded|is reserved for|timed out|timeout|canceled|cache|find (?:shim for )?sandbox|sandbox container \S+ is not running|try to find container|ttrpc: closed|temporarily unavailable|cannot allocate memory`)
 )
 
 // podEntries are about pods whose sandbox, image or container does not come up.

@@ -76,6 +76,7 @@ func TestPodCauses(t *testing.T) {
 		{"seccomp", podsFail(etcdContainer("CreateContainerError", noSeccomp)), "container-not-created", Error, []string{"etcd of kube-system/etcd-n1", "seccomp/missing.json"}},
 		{"user", podsFail(etcdContainer("CreateContainerConfigError", notRoot)), "container-not-created", Error, []string{"non-root"}},
 		{"sandbox gone", podsFail(etcdContainer("RunContainerError", "failed to create containerd task: failed to start shim: can't find shim for sandbox 757674f99702: not found")), "container-not-created", Warning, nil},
+		{"busy machine", podsFail(etcdContainer("RunContainerError", "failed to create containerd task: failed to start shim: fork/exec /usr/local/bin/containerd-shim-runc-v2: resource temporarily unavailable")), "container-not-created", Warning, nil},
 		{"slow runtime", podsFail(etcdContainer("CreateContainerError", "context deadline exceeded")), "container-not-created", Warning, nil},
 		{"any sandbox", podsFail(etcdSandbox("no such luck")), "pod-not-created", Warning, []string{"no such luck"}},
 		{"CNI plugin", podsFail(corednsSandbox(noBridge1)), "cni-plugin-missing", Warning, []string{"bridge", "/opt/cni/bin"}},
