@@ -132,6 +132,9 @@ func (l *ledger) update(r *Record, ev event) {
 }
 
 func (l *ledger) byID(id int) *Record {
+	if id > 0 && id <= len(l.records) && l.records[id-1].ID == id { // as they are written
+		return l.records[id-1]
+	}
 	i := slices.IndexFunc(l.records, func(r *Record) bool { return r.ID == id })
 	if i < 0 {
 		return nil
