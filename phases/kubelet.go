@@ -38,6 +38,9 @@ func runKubelet(ctx context.Context, env *Env) error {
 		}
 	}
 	env.setDaemonSettings()
+	if err := env.keepKubeletSettings(); err != nil {
+		return err
+	}
 	if err := env.Host.OwnMounts(slices.Concat(kubeletMounts, containerdMounts, networkMounts)); err != nil {
 		return err
 	}
@@ -85,6 +88,23 @@ var kubeletSettings = []kernelSetting{
 	{"kernel.panic_on_oops", "1"},
 	{"vm.overcommit_memory", "1"},
 	{"vm.panic_on_oom", "0"},
+}
+
+// kubeletSysctlFile keeps them over a reboot for a kubelet that is to refuse others.
+const kubeletSysctlFile = "/etc/sysctl.d/99-bootstrap-kubelet.conf"
+
+// keepKubeletSettings writes the file after the settings, as prepareKernel does.
+func (e *Env) keepKubeletSettings() error {
+	flag := config.Argument(e.Config.KubeletExtraArgs, "protect-kernel-defaults")
+	if field, _ := e.Config.Kubelet["protectKernelDefaults"].(bool); flag != "true" && (flag != "" || !field) {
+		return nil
+	}
+	text := sysctlText
+	for _, s := range kubeletSettings {
+		text += s.name + " = " + s.value + "\n"
+	}
+	_, err := e.Host.WriteFile(kubeletSysctlFile, []byte(text), 0o644)
+	return err
 }
 
 // setDaemonSettings leaves it to the kubelet, and to kube-proxy, to say what they can't
