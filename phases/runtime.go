@@ -7,11 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/health"
+	"bootstrap/phases/host"
 	"bootstrap/phases/runtime"
 	"bootstrap/templates"
 )
@@ -79,28 +81,66 @@ func (e *Env) prepareKernel(ctx context.Context) error {
 	if err := e.Host.LoadModule(ctx, "br_netfilter"); err != nil {
 		e.warn("%v: pods may not reach Services on their own node", err)
 	}
-	settings := slices.Concat(e.forwarding(), e.bridged())
-	if err := e.turnOn(settings); err != nil {
+	settings := e.routed()
+	for _, key := range slices.Concat(e.forwarding(), e.bridged()) {
+		settings = append(settings, kernelSetting{key, "1"})
+	}
+	if err := e.set(settings); err != nil {
 		return err
 	}
 	text := sysctlText
-	for _, key := range settings {
-		text += key + " = 1\n"
+	for _, s := range settings {
+		text += s.name + " = " + s.value + "\n"
 	}
 	if _, err := e.Host.WriteFile(sysctlFile, []byte(text), 0o644); err != nil {
 		return err
 	}
 	// A module that was just loaded has systemd set, in its own time, what other files say.
-	return e.turnOn(settings)
+	return e.set(settings)
 }
 
-func (e *Env) turnOn(settings []string) error {
-	for _, key := range settings {
-		if err := e.Host.Sysctl(key, "1"); err != nil {
+func (e *Env) set(settings []kernelSetting) error {
+	for _, s := range settings {
+		if err := e.Host.Sysctl(s.name, s.value); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// routed are the kernel settings by which links keep a default route that the kernel has
+// from a router's advertisements: with forwarding it takes these only where asked twice.
+func (e *Env) routed() []kernelSetting {
+	if len(e.forwarding()) < 2 {
+		return nil // IPv6 is not forwarded
+	}
+	routes, _ := os.ReadFile(e.Host.Path("/proc/net/ipv6_route")) // a kernel without IPv6 has none
+	var settings []kernelSetting
+	for _, link := range advertisedLinks(string(routes)) {
+		name := "net/ipv6/conf/" + link + "/accept_ra"
+		now, err := os.ReadFile(e.Host.Path("/proc/sys/" + name))
+		ours := slices.ContainsFunc(e.Host.Entries(), func(r host.Record) bool { return r.Target == name && !r.Undone })
+		if ours || err == nil && strings.TrimSpace(string(now)) == "1" {
+			settings = append(settings, kernelSetting{name, "2"})
+		}
+	}
+	return settings
+}
+
+// advertisedLinks are those of default routes that an advertisement has made.
+func advertisedLinks(routes string) []string {
+	const fromAdvertisement = 0x40000 // RTF_ADDRCONF
+	var links []string
+	for line := range strings.Lines(routes) {
+		f := strings.Fields(line) // destination, its length, source, its length, next hop, metric, two counts, flags, link
+		if len(f) != 10 || strings.Trim(f[0]+f[1], "0") != "" || slices.Contains(links, f[9]) {
+			continue
+		}
+		if flags, err := strconv.ParseUint(f[8], 16, 32); err == nil && flags&fromAdvertisement != 0 {
+			links = append(links, f[9])
+		}
+	}
+	return links
 }
 
 // bridged are the kernel settings by which the answer of a pod to its neighbour, asked by

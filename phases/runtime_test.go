@@ -2,6 +2,7 @@ package phases
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"bootstrap/phases/host"
@@ -23,5 +24,36 @@ func TestSettingsBeforeTheirFile(t *testing.T) {
 		if set, kept := at(key), at(sysctlFile); set < 0 || set > kept {
 			t.Errorf("%s is entry %d, its file entry %d", key, set, kept)
 		}
+	}
+}
+
+// TestAdvertisedRoute: forwarding would take the default route away that the kernel has from
+// a router's advertisement.
+func TestAdvertisedRoute(t *testing.T) {
+	env := testEnv(t, "ipv6")
+	zeros := strings.Repeat("0", 32)
+	route := func(flags, link string) string {
+		return zeros + " 00 " + zeros + " 00 fe800000000000000000000000000001 00000400 00000001 00000000 " + flags + " " + link + "\n"
+	}
+	put(t, env, "/proc/net/ipv6_route", route("00450003", "eth0")+route("00000003", "eth1")+route("00450003", "eth2"), 0o444)
+	for link, value := range map[string]string{"eth0": "1", "eth1": "1", "eth2": "0"} {
+		put(t, env, "/proc/sys/net/ipv6/conf/"+link+"/accept_ra", value+"\n", 0o600)
+	}
+	for _, key := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
+		put(t, env, "/proc/sys/net/"+key, "0\n", 0o600)
+	}
+	var first []byte
+	for range 2 { // the second time it is as it should be
+		if err := env.prepareKernel(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		data, err := env.Host.ReadFile(sysctlFile)
+		if err != nil || strings.Count(string(data), "accept_ra") != 1 || !strings.Contains(string(data), "net/ipv6/conf/eth0/accept_ra = 2\n") || first != nil && string(first) != string(data) {
+			t.Errorf("%v\n%s", err, data)
+		}
+		first = data
+	}
+	if set := env.Host.Entries(); set[slices.IndexFunc(set, func(r host.Record) bool { return r.Op == host.OpSysctl })].Target != "net/ipv6/conf/eth0/accept_ra" {
+		t.Error("forwarding is set first")
 	}
 }
