@@ -130,9 +130,12 @@ func mounts() ([]string, error) {
 	return list, nil
 }
 
+// units leaves out what systemd has, some time later, of the mounts that are a fact of their own.
 func units() ([]string, error) {
 	list, err := sorted("systemctl", "list-units", "--all", "--plain", "--no-legend", "--no-pager", "--full")()
-	return slices.DeleteFunc(list, func(line string) bool { return isLeft(unwatchedUnits, line) }), err
+	return slices.DeleteFunc(list, func(line string) bool {
+		return isLeft(unwatchedUnits, line) || strings.Contains(line, ".mount loaded active mounted ")
+	}), err
 }
 
 func unitsToReload() ([]string, error) {
