@@ -1,10 +1,12 @@
 package phases
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -238,6 +240,31 @@ func TestConfiguredPorts(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestEtcdElsewhereOnNode: the API server follows where the user has etcd listen, and etcd's
+// times fit each other.
+func TestEtcdElsewhereOnNode(t *testing.T) {
+	c := validConfig(t, "default")
+	c.Box.SingleNode = true
+	c.Etcd.ExtraArgs = []config.Arg{{Name: "advertise-client-urls", Value: "https://192.0.2.10:2379"}, {Name: "heartbeat-interval", Value: "200"}}
+	if got := config.Argument(etcdClientArgs(c), "etcd-servers"); got != "https://192.0.2.10:2379" {
+		t.Errorf("etcd-servers %s", got)
+	}
+	if line := fmt.Sprint(etcdPod(c).Pod); strings.Contains(line, "election-timeout") {
+		t.Errorf("an election after less than five heartbeats: %s", line)
+	}
+}
+
+// TestExternalFilesInCAFolder: what is mounted already is not mounted twice, which the
+// kubelet would refuse.
+func TestExternalFilesInCAFolder(t *testing.T) {
+	c := validConfig(t, "default")
+	c.Etcd.External = &config.ExternalEtcd{CAFile: "/etc/ssl/certs/ca.crt", CertFile: "/srv/etcd/client.crt", KeyFile: "/srv/etcd/client.key"}
+	got := externalEtcdMounts(c, []templates.Mount{hostFolder("ca-certs", "/etc/ssl/certs")})
+	if len(got) != 1 || got[0].MountPath != "/srv/etcd" {
+		t.Errorf("%+v", got)
 	}
 }
 

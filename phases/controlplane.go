@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -134,7 +135,7 @@ func etcdClientArgs(c *config.Config) []config.Arg {
 			{Name: "etcd-cafile", Value: pki + "/etcd/ca.crt"},
 			{Name: "etcd-certfile", Value: pki + "/apiserver-etcd-client.crt"},
 			{Name: "etcd-keyfile", Value: pki + "/apiserver-etcd-client.key"},
-			{Name: "etcd-servers", Value: etcdURL(c.Loopback(), 2379)},
+			{Name: "etcd-servers", Value: cmp.Or(config.Argument(c.Etcd.ExtraArgs, "advertise-client-urls"), etcdURL(c.Loopback(), 2379))},
 		}
 	}
 	args := []config.Arg{
