@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"bootstrap/phases/bundle"
+	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 	"bootstrap/phases/runtime"
@@ -342,8 +343,25 @@ func (e *Env) lookAtForeign(context.Context) (note, error) {
 	}
 	f.HostPorts = e.hostPorts()
 	f.Plugins = e.missingPlugins()
+	f.Closed = e.closedVolumes()
 	f.Manifests, f.Served = e.foreignManifests(), e.made(kubeletDropIn) || e.Config.Box.Standalone
 	return func(m *diagnose.Machine) { m.Foreign = f }, nil
+}
+
+// closedVolumes are the extraVolumes that are there, and that root in a pod may not read.
+func (e *Env) closedVolumes() []string {
+	var closed []string
+	for name, component := range map[string]config.Component{
+		"kube-apiserver": e.Config.APIServer, "kube-controller-manager": e.Config.ControllerManager, "kube-scheduler": e.Config.Scheduler,
+	} {
+		for _, v := range component.ExtraVolumes {
+			if by := e.Host.ClosedToRoot(v.HostPath); by != "" {
+				closed = append(closed, fmt.Sprintf("%s of %s, for %s", v.HostPath, by, name))
+			}
+		}
+	}
+	slices.Sort(closed)
+	return closed
 }
 
 // askExternalEtcd asks every member for its version, as the API server would reach it.

@@ -14,6 +14,7 @@ type Foreign struct {
 	HostPorts []int      // that our components use
 	Served    bool       // a kubelet of ours runs static pods of the user's already, or is to
 	Plugins   []string   // that a foreign CNI configuration names and nobody has: "calico, in FILE"
+	Closed    []string   // extraVolumes that root in a pod may not read: "FILE of user 1000 (mode 0600), for kube-apiserver"
 }
 
 func foreignEntries() []Entry {
@@ -31,6 +32,14 @@ func foreignEntries() []Entry {
 			Means:  "The kubelet starts every file in it that does not begin with a dot as a pod, backups too: a copy of a manifest runs beside, or instead of, the manifest, which may start anew when the copy goes.",
 			Remedy: "move the file to another folder",
 			Check:  foreignStaticPod, Cause: foreignManifest,
+		},
+		{
+			ID: "volume-closed", Title: "a volume of the control plane can't be read in its pod",
+			Means:  "The control plane's containers run as root without the capability to pass over a file's owner and mode. What belongs to another user and is closed to the rest, root can read on the machine, and not there.",
+			Remedy: "chown root: FILE",
+			Check: func(m *Machine) []Finding {
+				return findingIf(len(m.Foreign.Closed) > 0, Finding{Level: Error, What: "root in a pod may not read " + strings.Join(m.Foreign.Closed, ", ")})
+			},
 		},
 		{
 			ID: "cni-plugin-missing", Title: "a CNI configuration names a plugin that nobody has",

@@ -127,6 +127,7 @@ var machineCases = []machineCase{
 	}, "would be asked for 192.0.2.10,10.96.0.0/12"},
 
 	{"other-cluster", Warning, func(m *Machine) { m.Foreign.Clusters = []string{"/var/lib/k0s (k0s)"} }, "/var/lib/k0s (k0s)"},
+	{"volume-closed", Error, func(m *Machine) { m.Foreign.Closed = []string{"/srv/x of user 1000 (mode 0600), for kube-apiserver"} }, "may not read /srv/x of user 1000"},
 	{"foreign-static-pod", Warning, func(m *Machine) {
 		m.Foreign.Manifests = []Manifest{{Path: "/m/x.yaml", Name: "default/x", Ports: []int{80}}}
 	}, "/m/x.yaml is there"},

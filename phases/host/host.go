@@ -106,17 +106,6 @@ func (h *Host) Mode(path string) (uint32, error) {
 	return s.Mode, err
 }
 
-// Owner is whose a file is.
-func (h *Host) Owner(path string) (Owner, error) {
-	w, err := h.walk(path, walkFile)
-	defer w.close()
-	if w == nil || err != nil && h.plan == nil {
-		return Owner{}, err
-	}
-	s, err := h.state(w.place())
-	return Owner{UID: s.UID, GID: s.GID}, err
-}
-
 // ReadFile reads a file of the machine. Links are followed only where nobody but
 // root could have made them.
 func (h *Host) ReadFile(path string) ([]byte, error) {
