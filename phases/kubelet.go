@@ -76,9 +76,6 @@ func kubeletDiskError(err error) error {
 	return &CauseError{Finding: entry.Found(diagnose.Finding{Level: diagnose.Error, What: err.Error(), See: "df -h " + kubeletDir}), err: err}
 }
 
-// kernelSetting is a sysctl and its value.
-type kernelSetting struct{ name, value string }
-
 // kubeletSettings are what every kubelet sets when it starts. They are set before, so
 // that the ledger holds what reset gives back.
 var kubeletSettings = []kernelSetting{

@@ -24,7 +24,7 @@ import (
 const (
 	exitFailed      = 1   // a phase failed, the machine may be changed
 	exitUsage       = 2   // usage, config or preflight, nothing was changed
-	exitInterrupted = 130 // SIGINT; SIGTERM is 143
+	exitInterrupted = 130 // SIGINT; SIGTERM is 143, SIGHUP 129
 )
 
 func main() { os.Exit(run()) }

@@ -10,7 +10,7 @@ const exitCodes = `Exit codes:
   0    done
   1    a phase failed, the machine may be changed: run it again, or reset
   2    usage, config file or preflight: nothing was changed
-  130  interrupted (SIGINT); 143 for SIGTERM`
+  130  interrupted (SIGINT); 143 for SIGTERM, 129 for SIGHUP`
 
 func newRootCommand() *cobra.Command {
 	cmd := &cobra.Command{

@@ -20,7 +20,7 @@ const staticPodExitCodes = `Exit codes:
   0    done
   1    the pod does not run, or does not go: its file is as it was wanted
   2    usage, not root, or refused: nothing was changed
-  130  interrupted (SIGINT); 143 for SIGTERM`
+  130  interrupted (SIGINT); 143 for SIGTERM, 129 for SIGHUP`
 
 // staticPodOptions are those that the commands share.
 type staticPodOptions struct {

@@ -1,0 +1,116 @@
+package phases
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"bootstrap/phases/host"
+)
+
+// Kernel settings that pod networking needs, kept over reboots.
+const (
+	modulesFile = "/etc/modules-load.d/bootstrap.conf"
+	modulesText = "# Made by bootstrap; `bootstrap reset` removes it.\noverlay\nbr_netfilter\n"
+	sysctlFile  = "/etc/sysctl.d/99-bootstrap.conf"
+	sysctlText  = "# Made by bootstrap; `bootstrap reset` removes it.\n"
+)
+
+// kernelSetting is a sysctl and its value.
+type kernelSetting struct{ name, value string }
+
+// prepareKernel ends with the file of settings: with the machine turned off earlier, the
+// next boot would set them unrecorded, and reset would leave them.
+func (e *Env) prepareKernel(ctx context.Context) error {
+	if _, err := e.Host.WriteFile(modulesFile, []byte(modulesText), 0o644); err != nil {
+		return err
+	}
+	if err := e.Host.LoadModule(ctx, "overlay"); err != nil {
+		return err
+	}
+	if err := e.Host.LoadModule(ctx, "br_netfilter"); err != nil {
+		e.warn("%v: pods may not reach Services on their own node", err)
+	}
+	settings := e.routed()
+	for _, key := range slices.Concat(e.forwarding(), e.bridged()) {
+		settings = append(settings, kernelSetting{key, "1"})
+	}
+	if err := e.set(settings); err != nil {
+		return err
+	}
+	text := sysctlText
+	for _, s := range settings {
+		text += s.name + " = " + s.value + "\n"
+	}
+	if _, err := e.Host.WriteFile(sysctlFile, []byte(text), 0o644); err != nil {
+		return err
+	}
+	// A module that was just loaded has systemd set, in its own time, what other files say.
+	return e.set(settings)
+}
+
+func (e *Env) set(settings []kernelSetting) error {
+	for _, s := range settings {
+		if err := e.Host.Sysctl(s.name, s.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// routed are the kernel settings by which links keep a default route that the kernel has
+// from a router's advertisements: with forwarding it takes these only where asked twice.
+func (e *Env) routed() []kernelSetting {
+	if len(e.forwarding()) < 2 {
+		return nil // IPv6 is not forwarded
+	}
+	routes, _ := os.ReadFile(e.Host.Path("/proc/net/ipv6_route")) // a kernel without IPv6 has none
+	var settings []kernelSetting
+	for _, r := range e.Host.Entries() { // of a run before, whatever the routes are now
+		if r.Op == host.OpSysctl && !r.Undone && strings.HasSuffix(r.Target, "/accept_ra") {
+			settings = append(settings, kernelSetting{r.Target, "2"})
+		}
+	}
+	for _, link := range advertisedLinks(string(routes)) {
+		name := "net/ipv6/conf/" + link + "/accept_ra"
+		now, err := os.ReadFile(e.Host.Path("/proc/sys/" + name))
+		if err == nil && strings.TrimSpace(string(now)) == "1" {
+			settings = append(settings, kernelSetting{name, "2"})
+		}
+	}
+	return settings
+}
+
+// advertisedLinks are those of default routes that an advertisement has made.
+func advertisedLinks(routes string) []string {
+	const fromAdvertisement = 0x40000 // RTF_ADDRCONF
+	var links []string
+	for line := range strings.Lines(routes) {
+		f := strings.Fields(line) // destination, its length, source, its length, next hop, metric, two counts, flags, link
+		if len(f) != 10 || strings.Trim(f[0]+f[1], "0") != "" || slices.Contains(links, f[9]) {
+			continue
+		}
+		if flags, err := strconv.ParseUint(f[8], 16, 32); err == nil && flags&fromAdvertisement != 0 {
+			links = append(links, f[9])
+		}
+	}
+	return links
+}
+
+// bridged are the kernel settings by which the answer of a pod to its neighbour, asked by
+// a Service's address, passes kube-proxy's rules again.
+func (e *Env) bridged() []string {
+	all := []string{"net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"}
+	return slices.DeleteFunc(all, func(key string) bool { return !e.exists("/proc/sys/" + strings.ReplaceAll(key, ".", "/")) })
+}
+
+// forwarding are the kernel settings by which packets of pods pass.
+func (e *Env) forwarding() []string {
+	settings := []string{"net.ipv4.ip_forward"}
+	if e.Config.AdvertiseAddress.Is6() || len(e.Config.Networking.PodSubnets) > 1 {
+		settings = append(settings, "net.ipv6.conf.all.forwarding")
+	}
+	return settings
+}
