@@ -133,7 +133,7 @@ func TestInterrupted(t *testing.T) {
 		}
 	})
 	t.Run("HungUp", func(t *testing.T) {
-		if r := n.In(t).StartInit("--config", "/root/broken.yaml").Kill("HUP", waits); r.Code != 129 || !r.Has("run the same command again") {
+		if r := n.In(t).StartInit().Kill("HUP", waits); r.Code != 129 || !r.Has("run the same command again") {
 			t.Errorf("%s", r)
 		}
 	})
