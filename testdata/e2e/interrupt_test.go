@@ -36,11 +36,11 @@ func (s *started) String() string {
 	return s.out.String()
 }
 
-// StartInit runs init beside the test.
+// StartInit runs init beside the test, with no signal ignored, even if the test runs under nohup.
 func (n *Node) StartInit(args ...string) *started {
 	n.t.Helper()
 	s := &started{n: n, done: make(chan struct{})}
-	line := append([]string{"exec", n.Name, "bash", "-c", `mkdir -p /tmp/e2e; echo $$ >/tmp/e2e/init.pid; exec /root/bootstrap init "$@"`, "_"}, args...)
+	line := append([]string{"exec", n.Name, "bash", "-c", `mkdir -p /tmp/e2e; echo $$ >/tmp/e2e/init.pid; exec env --default-signal=HUP /root/bootstrap init "$@"`, "_"}, args...)
 	s.cmd = exec.CommandContext(n.ctx, path(n.script), line...)
 	s.cmd.Stdout, s.cmd.Stderr = s, s
 	s.cmd.WaitDelay = 5 * time.Second
