@@ -53,7 +53,7 @@ func kubeletFlagRules(c *Config) []decided {
 		{"cluster-domain", c.Networking.DNSDomain, "networking.dnsDomain decides"},
 		{"authorization-mode", mode, why},
 		{"anonymous-auth", "false", openPort},
-		{"root-dir", "/var/lib/kubelet", "reset and the rest of bootstrap know no other folder: mount your disk there, or make that a link"},
+		{"root-dir", "/var/lib/kubelet", onlyThere + ": mount your disk there, or make that a link"},
 		{"manifest-url", "", "staticPodURL of KubeletConfiguration decides"},
 	}
 }

@@ -97,31 +97,39 @@ func (d decided) refusal(got string) string {
 const (
 	openPort = "otherwise whoever reaches the kubelet's port runs commands in every pod"
 	noServer = "a standalone kubelet has no API server to ask"
+
+	onlyThere = "bootstrap looks nowhere else, also when it cleans up"
 )
 
 func (c *Config) kubeletRules() []decided {
 	if c.Box.Standalone {
 		return standaloneRules(c)
 	}
-	return []decided{
+	return append([]decided{
 		{"staticPodPath", staticPodDir, "the control plane's manifests lie there"},
 		{"clusterDomain", c.Networking.DNSDomain, "networking.dnsDomain decides"},
 		{"containerRuntimeEndpoint", c.CRISocket, "nodeRegistration.criSocket decides"},
 		{"authentication.x509.clientCAFile", c.CertificatesDir + "/ca.crt", "the kubelet knows the API server by it"},
 		{"authorization.mode", "Webhook", openPort},
-	}
+	}, foldersKnown...)
+}
+
+// foldersKnown are where reset and the search for causes look, and nowhere else.
+var foldersKnown = []decided{
+	{"podLogsDir", "/var/log/pods", onlyThere},
+	{"cgroupRoot", "/", onlyThere},
 }
 
 // standaloneRules: nobody can be asked who may do what. So all are let in whose
 // certificate is of authentication.x509.clientCAFile, and by default nobody is.
 func standaloneRules(c *Config) []decided {
-	return []decided{
+	return append([]decided{
 		{"staticPodPath", staticPodDir, "a control plane's manifests would lie there"},
 		{"containerRuntimeEndpoint", c.CRISocket, "nodeRegistration.criSocket decides"},
 		{"authentication.anonymous.enabled", "false", openPort},
 		{"authentication.webhook.enabled", "false", noServer},
 		{"authorization.mode", "AlwaysAllow", noServer},
-	}
+	}, foldersKnown...)
 }
 
 func (b *builder) validateKubelet(c *Config) {
