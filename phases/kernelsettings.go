@@ -72,7 +72,7 @@ func (e *Env) routed() []kernelSetting {
 	routes, _ := os.ReadFile(e.Host.Path("/proc/net/ipv6_route")) // a kernel without IPv6 has none
 	var settings []kernelSetting
 	for _, r := range e.Host.Entries() { // of a run before, whatever the routes are now
-		if r.Op == host.OpSysctl && !r.Undone && strings.HasSuffix(r.Target, "/accept_ra") {
+		if r.Op == host.OpSysctl && !r.Undone && strings.HasSuffix(r.Target, "/accept_ra") && e.exists("/proc/sys/"+r.Target) {
 			settings = append(settings, kernelSetting{r.Target, "2"})
 		}
 	}
