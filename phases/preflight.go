@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -290,7 +291,7 @@ func ports(c *config.Config) []port {
 	all := []port{
 		at("kube-apiserver", unspecified, c.BindPort),
 		at("kubelet health", c.Loopback(), portIn(c.Kubelet, "healthzPort", 10248)),
-		at("kubelet", unspecified, portIn(c.Kubelet, "port", 10250)),
+		at("kubelet", unspecified, cmp.Or(portIn(c.Kubelet, "port", 10250), 10250)),
 		{"kube-controller-manager", boundTo(c, c.ControllerManager, 10257)},
 		{"kube-scheduler", boundTo(c, c.Scheduler, 10259)},
 	}
