@@ -14,12 +14,16 @@ const servingCert = kubeletDir + "/pki/kubelet"
 // is signed by the cluster's CA, where the kubelet can only sign for itself. What the
 // kubelet or others have made stays.
 func (e *Env) ensureServingCert() error {
-	if e.exists(servingCert+".crt") && e.exists(servingCert+".key") && !e.made(servingCert+".crt") {
+	there := e.exists(servingCert+".crt") && e.exists(servingCert+".key")
+	if there && !e.made(servingCert+".crt") {
 		return nil
 	}
 	ca, err := e.readCA()
 	if err != nil {
 		return err
+	}
+	if there && !e.signedBy(ca, servingCert+".crt") {
+		return nil
 	}
 	if _, err := e.Host.MakeDir(path.Dir(servingCert), 0o755); err != nil {
 		return err
@@ -28,4 +32,14 @@ func (e *Env) ensureServingCert() error {
 		CommonName: e.Config.NodeName, Names: []string{e.Config.NodeName, e.Config.AdvertiseAddress.String()},
 		Server: true, Validity: e.Config.CertificateValidity,
 	}})
+}
+
+// signedBy is false of what somebody else has put in the place of ours.
+func (e *Env) signedBy(ca *pki.CA, file string) bool {
+	data, err := e.Host.ReadFile(file)
+	if err != nil {
+		return false
+	}
+	cert, err := pki.ParseCert(data)
+	return err == nil && cert.CheckSignatureFrom(ca.Cert) == nil
 }

@@ -60,6 +60,21 @@ func TestServingCert(t *testing.T) {
 	if err != nil || pki.CheckTime(cert) != nil {
 		t.Errorf("it is not signed again: %v, %v", err, pki.CheckTime(cert))
 	}
+	theirs := servingFiles(t, certsWithServing(t))
+	put(t, env, servingCert+".crt", theirs[0], 0o644)
+	put(t, env, servingCert+".key", theirs[1], 0o600)
+	if err := env.ensureServingCert(); err != nil || cmp.Diff(theirs, servingFiles(t, env)) != "" {
+		t.Errorf("somebody else's does not stay: %v", err)
+	}
+}
+
+func certsWithServing(t *testing.T) *Env {
+	t.Helper()
+	env := certsDone(t, "default")
+	if err := env.ensureServingCert(); err != nil {
+		t.Fatal(err)
+	}
+	return env
 }
 
 func servingFiles(t *testing.T, env *Env) []string {
