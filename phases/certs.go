@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/pki"
@@ -156,6 +157,9 @@ func (e *Env) ensureServiceAccountKey() error {
 	return e.writePKI("sa", ".pub", public)
 }
 
+// readHereAlone are keys that no pod has a use for.
+var readHereAlone = []string{"etcd/ca", "front-proxy-ca", servingCert}
+
 // readableInPods refuses a key of another user: root in a pod may not read it, as it has no
 // capability to override what files say.
 func (e *Env) readableInPods(file string) error {
@@ -202,7 +206,10 @@ func (e *Env) readPair(file string) (cert *x509.Certificate, key crypto.Signer, 
 	if err != nil || data == nil {
 		return cert, key, err
 	}
-	if err := e.readableInPods(e.pkiFile(file, ".key")); err != nil {
+	if !slices.Contains(readHereAlone, file) {
+		err = e.readableInPods(e.pkiFile(file, ".key"))
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	return cert, key, e.closeToOthers(e.pkiFile(file, ".key"), data)

@@ -467,4 +467,8 @@ func TestKeyOfAnotherUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	failPhase(t, env, runCerts, key+" belongs to user 1234", "chown root: "+key)
+	if err := errors.Join(os.Chown(env.Host.Path(key), 0, 0), os.Chown(env.Host.Path(pkiDir+"/etcd/ca.key"), 1234, 0)); err != nil {
+		t.Fatal(err)
+	}
+	runPhase(t, env, runCerts) // no pod reads that one
 }
