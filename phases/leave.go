@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -140,10 +141,13 @@ func (c etcdClient) members(ctx context.Context) ([]etcdMember, error) {
 	return answer.Members, err
 }
 
+// activePeer is of a member that is there: of one that was, the count stays, at 0.
+var activePeer = regexp.MustCompile(`(?m)^etcd_network_active_peers\{.*\} [1-9]`)
+
 // stays says that the member is left, where nobody can remove it and etcd tells of others.
 func (c etcdClient) stays(ctx context.Context) error {
 	text, err := cluster.PlainText(ctx, c.metrics)
-	if err != nil || !strings.Contains(text, "\netcd_network_active_peers{") {
+	if err != nil || !activePeer.MatchString(text) {
 		return nil // nobody answers, or this is the last one
 	}
 	return elsewhere("etcd's member "+c.name, withHint(errors.New("this machine has no etcdctl to remove it"),
