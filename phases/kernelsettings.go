@@ -2,6 +2,7 @@ package phases
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"strconv"
@@ -21,6 +22,9 @@ const (
 // kernelSetting is a sysctl and its value.
 type kernelSetting struct{ name, value string }
 
+// noNeighbours is what is wrong where packets of a bridge don't pass the firewall's rules.
+const noNeighbours = "%v: pods may not reach Services on their own node"
+
 // prepareKernel ends with the file of settings: with the machine turned off earlier, the
 // next boot would set them unrecorded, and reset would leave them.
 func (e *Env) prepareKernel(ctx context.Context) error {
@@ -31,27 +35,40 @@ func (e *Env) prepareKernel(ctx context.Context) error {
 		return err
 	}
 	if err := e.Host.LoadModule(ctx, "br_netfilter"); err != nil {
-		e.warn("%v: pods may not reach Services on their own node", err)
+		e.warn(noNeighbours, err)
 	}
-	settings := e.routed()
-	for _, key := range slices.Concat(e.forwarding(), e.bridged()) {
-		settings = append(settings, kernelSetting{key, "1"})
-	}
+	settings, bridged := slices.Concat(e.routed(), e.forwarded()), e.bridged()
 	if err := e.set(settings); err != nil {
 		return err
 	}
+	err := e.trySet(bridged)
+	if _, err := e.Host.WriteFile(sysctlFile, settingsText(slices.Concat(settings, bridged)), 0o644); err != nil {
+		return err
+	}
+	if !e.Host.Plans() { // a module that was just loaded has systemd set, in its own time, what other files say
+		err = e.trySet(bridged)
+	}
+	if err != nil {
+		e.warn(noNeighbours, err)
+	}
+	return nil
+}
+
+func settingsText(settings []kernelSetting) []byte {
 	text := sysctlText
 	for _, s := range settings {
 		text += s.name + " = " + s.value + "\n"
 	}
-	if _, err := e.Host.WriteFile(sysctlFile, []byte(text), 0o644); err != nil {
-		return err
+	return []byte(text)
+}
+
+// trySet goes on after errors.
+func (e *Env) trySet(settings []kernelSetting) error {
+	var errs []error
+	for _, s := range settings {
+		errs = append(errs, e.Host.Sysctl(s.name, s.value))
 	}
-	if e.Host.Plans() {
-		return nil
-	}
-	// A module that was just loaded has systemd set, in its own time, what other files say.
-	return e.set(settings)
+	return errors.Join(errs...)
 }
 
 func (e *Env) set(settings []kernelSetting) error {
@@ -104,9 +121,17 @@ func advertisedLinks(routes string) []string {
 
 // bridged are the kernel settings by which the answer of a pod to its neighbour, asked by
 // a Service's address, passes kube-proxy's rules again.
-func (e *Env) bridged() []string {
-	all := []string{"net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"}
-	return slices.DeleteFunc(all, func(key string) bool { return !e.exists("/proc/sys/" + strings.ReplaceAll(key, ".", "/")) })
+func (e *Env) bridged() []kernelSetting {
+	all := []kernelSetting{{"net.bridge.bridge-nf-call-iptables", "1"}, {"net.bridge.bridge-nf-call-ip6tables", "1"}}
+	return slices.DeleteFunc(all, func(s kernelSetting) bool { return !e.exists("/proc/sys/" + strings.ReplaceAll(s.name, ".", "/")) })
+}
+
+func (e *Env) forwarded() []kernelSetting {
+	var settings []kernelSetting
+	for _, key := range e.forwarding() {
+		settings = append(settings, kernelSetting{key, "1"})
+	}
+	return settings
 }
 
 // forwarding are the kernel settings by which packets of pods pass.

@@ -1,6 +1,8 @@
 package phases
 
 import (
+	"context"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -55,5 +57,22 @@ func TestAdvertisedRoute(t *testing.T) {
 	}
 	if set := env.Host.Entries(); set[slices.IndexFunc(set, func(r host.Record) bool { return r.Op == host.OpSysctl })].Target != "net/ipv6/conf/eth0/accept_ra" {
 		t.Error("forwarding is set first")
+	}
+}
+
+// TestBridgedFixed: where a container's /proc can't be written, init warns and goes on.
+func TestBridgedFixed(t *testing.T) {
+	env := testEnv(t, "default")
+	put(t, env, "/proc/sys/net/ipv4/ip_forward", "1\n", 0o600)
+	put(t, env, "/proc/sys/net/bridge/bridge-nf-call-ip6tables", "0\n", 0o600)
+	if err := os.Mkdir(env.Host.Path("/proc/sys/net/bridge/bridge-nf-call-iptables"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	notes := runPhase(t, env, func(ctx context.Context, env *Env) error { return env.prepareKernel(ctx) })
+	if len(notes) != 1 || !strings.Contains(notes[0], "bridge-nf-call-iptables") || !strings.Contains(notes[0], "pods may not reach Services") {
+		t.Errorf("%q", notes)
+	}
+	if data, err := env.Host.ReadFile("/proc/sys/net/bridge/bridge-nf-call-ip6tables"); err != nil || strings.TrimSpace(string(data)) != "1" {
+		t.Errorf("the other one: %q, %v", data, err)
 	}
 }

@@ -96,11 +96,7 @@ func (e *Env) keepKubeletSettings() error {
 	if field, _ := e.Config.Kubelet["protectKernelDefaults"].(bool); flag != "true" && (flag != "" || !field) {
 		return nil
 	}
-	text := sysctlText
-	for _, s := range kubeletSettings {
-		text += s.name + " = " + s.value + "\n"
-	}
-	_, err := e.Host.WriteFile(kubeletSysctlFile, []byte(text), 0o644)
+	_, err := e.Host.WriteFile(kubeletSysctlFile, settingsText(kubeletSettings), 0o644)
 	return err
 }
 
