@@ -23,6 +23,8 @@ func TestCorefile(t *testing.T) {
 }
 
 func TestReachable(t *testing.T) {
+	env := testEnv(t, "default")
+	env.Facts.ResolvConf = true
 	for text, want := range map[string]string{
 		"":                          "",
 		"# nothing\nsearch x\n":     "",
@@ -34,8 +36,9 @@ func TestReachable(t *testing.T) {
 		"nameserver\t192.0.2.1  \n": "/etc/resolv.conf",
 		"nameserver 127.0.0.1\nnameserver fd00::1\nnameserver 192.0.2.1\n": "fd00::1 192.0.2.1",
 	} {
-		if got := reachable(text); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
+		put(t, env, "/etc/resolv.conf", text, 0o644)
+		if got, err := env.forwardsTo(); err != nil || got != want {
+			t.Errorf("%q: %q, %v, want %q", text, got, err, want)
 		}
 	}
 }

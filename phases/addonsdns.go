@@ -51,31 +51,21 @@ func (e *Env) forwardsTo() (string, error) {
 	if file == "" || !e.exists(file) {
 		return "", nil
 	}
-	data, err := e.Host.ReadFile(file)
-	return reachable(string(data)), err
+	servers, err := e.Host.NameServers(file)
+	return reachable(servers), err
 }
 
 // reachable leaves out the machine's own loopback, which in a pod is the pod's: of a file
 // that names it the other servers are left, else the file counts, as it is at any time.
-func reachable(resolvConf string) string {
-	var servers []string
-	loopback := false
-	for line := range strings.Lines(resolvConf) {
-		f := strings.Fields(line)
-		if len(f) < 2 || f[0] != "nameserver" {
-			continue
-		}
-		a, err := netip.ParseAddr(f[1])
-		switch {
-		case err != nil:
-		case a.IsLoopback():
-			loopback = true
-		default:
-			servers = append(servers, a.String())
+func reachable(servers []netip.Addr) string {
+	var outside []string
+	for _, s := range servers {
+		if !s.IsLoopback() {
+			outside = append(outside, s.String())
 		}
 	}
-	if len(servers) > 0 && !loopback {
+	if len(outside) > 0 && len(outside) == len(servers) {
 		return "/etc/resolv.conf"
 	}
-	return strings.Join(servers, " ")
+	return strings.Join(outside, " ")
 }
