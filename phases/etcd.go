@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
 	"bootstrap/templates"
 )
@@ -86,4 +87,9 @@ func etcdMetrics(c *config.Config) netip.AddrPort {
 		return defaultEtcdMetrics(c)
 	}
 	return address
+}
+
+// etcdMetricsText is all that etcd counts, in Prometheus' format.
+func etcdMetricsText(ctx context.Context, c *config.Config) (string, error) {
+	return cluster.PlainText(ctx, "http://"+etcdMetrics(c).String()+"/metrics")
 }

@@ -86,7 +86,7 @@ func (e *Env) leaveEtcd(ctx context.Context) error {
 		return nil
 	}
 	if client.program == "" {
-		return client.stays(ctx)
+		return e.memberStays(ctx, client.name)
 	}
 	members, err := client.members(ctx)
 	if err != nil || len(members) < 2 {
@@ -104,7 +104,6 @@ func (e *Env) leaveEtcd(ctx context.Context) error {
 type etcdClient struct {
 	host    *host.Host
 	program string // empty where the machine has none
-	metrics string // plain HTTP
 	name    string // this node's member
 	args    []string
 }
@@ -124,7 +123,7 @@ func (e *Env) etcdClient() (etcdClient, bool) {
 	if a, err := netip.ParseAddr(before["localAPIEndpoint.advertiseAddress"]); err == nil && a.Is6() {
 		loopback = netip.IPv6Loopback()
 	}
-	return etcdClient{host: e.Host, program: e.programAt("etcdctl"), metrics: "http://" + netip.AddrPortFrom(loopback, 2381).String() + "/metrics", name: before["nodeRegistration.name"], args: []string{
+	return etcdClient{host: e.Host, program: e.programAt("etcdctl"), name: before["nodeRegistration.name"], args: []string{
 		"--endpoints", etcdURL(loopback, 2379), "--cacert", dir + "/etcd/ca.crt",
 		"--cert", dir + "/etcd/healthcheck-client.crt", "--key", dir + "/etcd/healthcheck-client.key",
 		"--dial-timeout", "1s", "--command-timeout", "5s",
@@ -144,13 +143,17 @@ func (c etcdClient) members(ctx context.Context) ([]etcdMember, error) {
 // activePeer is of a member that is there: of one that was, the count stays, at 0.
 var activePeer = regexp.MustCompile(`(?m)^etcd_network_active_peers\{.*\} [1-9]`)
 
-// stays says that the member is left, where nobody can remove it and etcd tells of others.
-func (c etcdClient) stays(ctx context.Context) error {
-	text, err := cluster.PlainText(ctx, c.metrics)
+// memberStays says that the member is left, where nobody can remove it and etcd tells of others.
+func (e *Env) memberStays(ctx context.Context, name string) error {
+	c, err := e.RememberedConfig()
+	if err != nil || c == nil {
+		return err
+	}
+	text, err := etcdMetricsText(ctx, c)
 	if err != nil || !activePeer.MatchString(text) {
 		return nil // nobody answers, or this is the last one
 	}
-	return elsewhere("etcd's member "+c.name, withHint(errors.New("this machine has no etcdctl to remove it"),
+	return elsewhere("etcd's member "+name, withHint(errors.New("this machine has no etcdctl to remove it"),
 		"on another node, as long as most members live: etcdctl member list; etcdctl member remove ID"))
 }
 

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"bootstrap/phases/cluster"
 )
 
 // EtcdStatus is what this node's etcd says of itself.
@@ -43,7 +41,7 @@ func (e *Env) etcdStatus(ctx context.Context) *EtcdStatus {
 		func() { members, membersErr = client.members(ctx) },
 		func() { told, toldErr = client.status(ctx) },
 		func() {
-			text, err := cluster.PlainText(ctx, "http://"+etcdMetrics(e.Config).String()+"/metrics")
+			text, err := etcdMetricsText(ctx, e.Config)
 			if err == nil {
 				s.FsyncP99Millis = quantile(text, "etcd_disk_wal_fsync_duration_seconds", 0.99) * 1000
 			}
