@@ -38,7 +38,11 @@ func (e *Env) programAt(name string) string {
 // made tells whether the path is there only because bootstrap made it, by whatever name:
 // Fedora's /usr/local/sbin is a link to bin.
 func (e *Env) made(path string) bool {
-	return e.madeAs(path) || e.madeAs(e.Host.Resolve(path))
+	if e.madeAs(path) {
+		return true
+	}
+	resolved := e.Host.Resolve(path)
+	return resolved != path && e.madeAs(resolved)
 }
 
 func (e *Env) madeAs(path string) bool {
