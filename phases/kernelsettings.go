@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"bootstrap/phases/config"
 	"bootstrap/phases/host"
 )
 
@@ -141,4 +142,42 @@ func (e *Env) forwarding() []string {
 		settings = append(settings, "net.ipv6.conf.all.forwarding")
 	}
 	return settings
+}
+
+// kubeletSettings are what every kubelet sets when it starts. They are set before, so
+// that the ledger holds what reset gives back.
+var kubeletSettings = []kernelSetting{
+	{"kernel.keys.root_maxbytes", "25000000"},
+	{"kernel.keys.root_maxkeys", "1000000"},
+	{"kernel.panic", "10"},
+	{"kernel.panic_on_oops", "1"},
+	{"vm.overcommit_memory", "1"},
+	{"vm.panic_on_oom", "0"},
+}
+
+// kubeletSysctlFile keeps them over a reboot for a kubelet that is to refuse others.
+const kubeletSysctlFile = "/etc/sysctl.d/99-bootstrap-kubelet.conf"
+
+// keepKubeletSettings writes the file after the settings, as prepareKernel does.
+func (e *Env) keepKubeletSettings() error {
+	flag := config.Argument(e.Config.KubeletExtraArgs, "protect-kernel-defaults")
+	if field, _ := e.Config.Kubelet["protectKernelDefaults"].(bool); flag != "true" && (flag != "" || !field) {
+		return nil
+	}
+	_, err := e.Host.WriteFile(kubeletSysctlFile, settingsText(kubeletSettings), 0o644)
+	return err
+}
+
+// setDaemonSettings leaves it to the kubelet, and to kube-proxy, to say what they can't
+// do without.
+func (e *Env) setDaemonSettings() {
+	settings := kubeletSettings
+	if !e.Config.Box.Standalone {
+		settings = slices.Concat(settings, proxySettings(e.Config, e.Facts))
+	}
+	for _, s := range settings {
+		if err := e.Host.Sysctl(s.name, s.value); err != nil {
+			e.warn("%v", err)
+		}
+	}
 }

@@ -76,3 +76,21 @@ func TestBridgedFixed(t *testing.T) {
 		t.Errorf("the other one: %q, %v", data, err)
 	}
 }
+
+// TestKeptSettings: a kubelet that is to refuse other settings finds them after a boot too.
+func TestKeptSettings(t *testing.T) {
+	env := testEnv(t, "default")
+	keep := func() bool {
+		if err := env.keepKubeletSettings(); err != nil {
+			t.Fatal(err)
+		}
+		return env.exists(kubeletSysctlFile)
+	}
+	if keep() {
+		t.Error("nobody asked for it")
+	}
+	env.Config.Kubelet = map[string]any{"protectKernelDefaults": true}
+	if !keep() {
+		t.Error("not kept")
+	}
+}

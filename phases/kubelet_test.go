@@ -98,21 +98,3 @@ func TestMadeThroughLink(t *testing.T) {
 		t.Errorf("somebody else's: %s", got)
 	}
 }
-
-// TestKeptSettings: a kubelet that is to refuse other settings finds them after a boot too.
-func TestKeptSettings(t *testing.T) {
-	env := testEnv(t, "default")
-	keep := func() bool {
-		if err := env.keepKubeletSettings(); err != nil {
-			t.Fatal(err)
-		}
-		return env.exists(kubeletSysctlFile)
-	}
-	if keep() {
-		t.Error("nobody asked for it")
-	}
-	env.Config.Kubelet = map[string]any{"protectKernelDefaults": true}
-	if !keep() {
-		t.Error("not kept")
-	}
-}
