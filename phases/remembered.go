@@ -55,3 +55,18 @@ func (e *Env) RememberedConfig() (*config.Config, error) {
 	}
 	return c, nil
 }
+
+// checkFileGiven refuses to take a cluster back to the defaults because somebody runs
+// init again, as a remedy may say, and leaves out its config file.
+func (e *Env) checkFileGiven() error {
+	remembered := e.RememberedConfig
+	if e.Config.Box.Standalone {
+		remembered = e.standaloneConfig
+	}
+	before, err := remembered()
+	if err != nil || before == nil || before.File == "" || e.Config.File != "" {
+		return err
+	}
+	return withHint(fmt.Errorf("what is on this machine was made with a config file, %s, and would lose what that says", before.File),
+		"give it again: --config %s; if you want the defaults, give them: bootstrap config default", before.File)
+}

@@ -3,6 +3,7 @@ package phases
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -87,6 +88,30 @@ func TestBeginInit(t *testing.T) {
 		t.Errorf("a control plane upon it: %v", err)
 	}
 	checkError(t, begin(env.Config), "there is a control plane on this machine", "go back to the standalone kubelet")
+}
+
+// TestFileLeftOut: who runs init again without the config file does not take what is there
+// back to the defaults.
+func TestFileLeftOut(t *testing.T) {
+	for name, remember := range map[string]func(*Env) error{"default": (*Env).settle, "standalone": (*Env).rememberStandalone} {
+		env := testEnv(t, name)
+		with, without := *env.Config, *env.Config
+		with.File = "/root/cluster.yaml"
+		begin := func(c config.Config) error { return BeginInit(env.Host, &c) }
+		made := func(c config.Config) {
+			t.Helper()
+			env.Config = &c
+			if err := errors.Join(begin(c), remember(env)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		made(without)
+		made(with)
+		checkError(t, begin(without), "was made with a config file, /root/cluster.yaml", "give it again: --config /root/cluster.yaml;")
+		with.File = "/dev/stdin"
+		made(with)
+		checkError(t, begin(without), "was made with a config file, /dev/stdin")
+	}
 }
 
 // TestCheckStandalone: what its pods live by is not changed.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -318,7 +319,11 @@ func (o initOptions) readConfigFile() ([]byte, error) {
 
 func (o initOptions) parseConfig(file []byte, machine config.Machine) (*config.Config, error) {
 	machine.Flags = o.box.given
-	return config.Parse(o.config, file, machine)
+	c, err := config.Parse(o.config, file, machine)
+	if err == nil && o.config != "" {
+		c.File, err = filepath.Abs(o.config)
+	}
+	return c, err
 }
 
 // findBundle gives nil without one.
