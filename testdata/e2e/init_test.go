@@ -284,7 +284,7 @@ func testRemoveManifest(n *Node) {
 		return nil
 	})
 	n.MustExec("mv", "/root/kube-scheduler.yaml", file)
-	n.Healthy(90 * time.Second)
+	n.Healthy(3 * time.Minute) // a kubelet whose mirror pod is refused once tries again after up to 90 s
 	after, err := n.mirrorPod("kube-scheduler")
 	if err != nil || after.containerID() == before.containerID() {
 		n.t.Errorf("the container is the old one (%v)", err)
