@@ -55,6 +55,9 @@ func (e *Env) openImages(ctx context.Context, c *runtime.CRI, choice Runtime) (i
 	if err != nil {
 		return imageFetch{}, withHint(err, "run first: bootstrap init phase runtime")
 	}
+	if err := e.Host.Remember(imagesNote, choice.Endpoint); err != nil {
+		return imageFetch{}, err
+	}
 	fetch := imageFetch{env: e, cri: c, runtime: info.Name, ours: choice.Install}
 	if info.Name != "containerd" || e.Host.Plans() {
 		return fetch, nil

@@ -97,30 +97,42 @@ func runRemoveImages(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	socket, _ := env.usedRuntime()
-	store, err := runtime.OpenImages(socket)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
 	ctx, cancel := context.WithTimeout(ctx, runtimePatience)
 	defer cancel()
+	socket := env.imagesSocket()
+	from, err := runtime.OpenRemover(ctx, socket)
+	if err != nil {
+		return withHint(fmt.Errorf("container runtime at %s: %w", socket, err), "start it, such as by: systemctl start containerd; then: bootstrap reset")
+	}
+	defer from.Close()
 	var errs []error
 	for _, r := range images {
-		errs = append(errs, env.removeImage(ctx, store, r))
+		errs = append(errs, env.removeImage(ctx, from, r))
 	}
 	return errors.Join(errs...)
 }
 
-func (e *Env) removeImage(ctx context.Context, store *runtime.Images, r host.Record) error {
-	has, err := store.Has(ctx, r.Target)
+func (e *Env) removeImage(ctx context.Context, from runtime.Remover, r host.Record) error {
+	has, err := from.Has(ctx, r.Target)
 	if err != nil {
 		return err
 	}
 	if !has {
 		return e.Host.Retract(r, nil)
 	}
-	return e.Host.Retract(r, func() error { return store.Remove(ctx, r.Target) })
+	return e.Host.Retract(r, func() error { return from.Remove(ctx, r.Target) })
+}
+
+// imagesNote keeps the endpoint of the runtime that images were brought into: init may
+// have ended before a kubelet was given one.
+const imagesNote = "images"
+
+func (e *Env) imagesSocket() string {
+	if endpoint, ok := e.Host.Recall(imagesNote); ok {
+		return runtime.SocketPath(endpoint)
+	}
+	socket, _ := e.usedRuntime() // of a ledger from before there was this note
+	return socket
 }
 
 func (e *Env) imageRecords() []host.Record {

@@ -75,14 +75,20 @@ func (c *CRI) Info(ctx context.Context) (Info, error) {
 
 // HasImage tells whether the runtime holds an image.
 func (c *CRI) HasImage(ctx context.Context, reference string) (bool, error) {
+	image, err := c.image(ctx, reference)
+	return image != nil, err
+}
+
+// image is nil without.
+func (c *CRI) image(ctx context.Context, reference string) (*cri.Image, error) {
 	if c == nil {
-		return false, nil
+		return nil, nil
 	}
 	answer, err := c.images.ImageStatus(ctx, &cri.ImageStatusRequest{Image: &cri.ImageSpec{Image: reference}})
 	if err != nil {
-		return false, plain(err)
+		return nil, plain(err)
 	}
-	return answer.Image != nil, nil
+	return answer.Image, nil
 }
 
 // Pull fetches an image from its registry.
@@ -90,6 +96,16 @@ func (c *CRI) Pull(ctx context.Context, reference string) error {
 	_, err := c.images.PullImage(ctx, &cri.PullImageRequest{Image: &cri.ImageSpec{Image: reference}})
 	if err != nil {
 		return fmt.Errorf("pull %s: %w", reference, plain(err))
+	}
+	return nil
+}
+
+// removeImage removes an image by its name; none is fine. containerd takes all other
+// names of it away as well.
+func (c *CRI) removeImage(ctx context.Context, reference string) error {
+	_, err := c.images.RemoveImage(ctx, &cri.RemoveImageRequest{Image: &cri.ImageSpec{Image: reference}})
+	if err != nil {
+		return fmt.Errorf("remove image %s: %w", reference, plain(err))
 	}
 	return nil
 }

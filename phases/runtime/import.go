@@ -10,7 +10,6 @@ import (
 	"github.com/containerd/containerd/v2/core/diff"
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
-	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
 )
 
@@ -99,24 +98,6 @@ func fullName(name string) (string, error) {
 
 // SocketPath is the path in a CRI endpoint such as unix:///run/containerd/containerd.sock.
 func SocketPath(endpoint string) string { return strings.TrimPrefix(endpoint, "unix://") }
-
-// Remove removes an image by its name; none is fine.
-func (i *Images) Remove(ctx context.Context, reference string) error {
-	err := i.client.ImageService().Delete(ctx, reference, images.SynchronousDelete())
-	if errdefs.IsNotFound(err) {
-		return nil
-	}
-	return err
-}
-
-// Has tells whether there is an image of that name.
-func (i *Images) Has(ctx context.Context, reference string) (bool, error) {
-	_, err := i.client.ImageService().Get(ctx, reference)
-	if errdefs.IsNotFound(err) {
-		return false, nil
-	}
-	return err == nil, err
-}
 
 // Foreign lists the containers that no kubelet made, as namespace/id.
 func (i *Images) Foreign(ctx context.Context) ([]string, error) {

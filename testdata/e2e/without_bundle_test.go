@@ -73,6 +73,9 @@ func TestWithoutBundle(t *testing.T) {
 		t.Errorf("images pulled side by side: %s", answer)
 	}
 	n.MustBootstrap("reset", "--force")
+	if left := n.MustExec("ctr", "-n", "k8s.io", "images", "ls", "-q") + n.MustExec("ctr", "-n", "k8s.io", "content", "ls", "-q"); left != "" {
+		t.Errorf("of images that were pulled, reset leaves:\n%s", left)
+	}
 	if now := n.state(watched); now != files {
 		t.Errorf("the machine's own files are\n%swere\n%s", now, files)
 	}
