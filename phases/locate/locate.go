@@ -137,33 +137,37 @@ func distance(a, b string) int {
 // Line is the line of a field in a document, or of what is there of it.
 func Line(n *yaml.Node, field string) int {
 	line := 0
-	for _, step := range steps(field) {
-		if n == nil {
-			break
+	for n != nil && field != "" {
+		var key *yaml.Node
+		if key, n, field = entry(n, field); key != nil {
+			line = key.Line
 		}
-		key, value := child(n, step)
-		if key == nil {
-			break
-		}
-		line, n = key.Line, value
 	}
 	return line
 }
 
 // Node is what stands at a field of a document, nil if nothing does.
 func Node(n *yaml.Node, field string) *yaml.Node {
-	for _, step := range steps(field) {
-		if n == nil {
-			return nil
-		}
-		_, n = child(n, step)
+	for n != nil && field != "" {
+		_, n, field = entry(n, field)
 	}
 	return n
 }
 
-// steps are the names and indices of a field such as spec.containers[0].name.
-func steps(field string) []string {
-	return strings.FieldsFunc(field, func(r rune) bool { return strings.ContainsRune(".[]", r) })
+// entry is what a field such as spec.containers[0].name begins with, and the rest of the
+// field. The last key may have dots itself.
+func entry(n *yaml.Node, field string) (key, value *yaml.Node, rest string) {
+	const marks = ".[]"
+	field = strings.Trim(field, marks)
+	if key, value = child(n, field); key != nil {
+		return key, value, ""
+	}
+	end := strings.IndexAny(field, marks)
+	if end < 0 {
+		return nil, nil, ""
+	}
+	key, value = child(n, field[:end])
+	return key, value, field[end:]
 }
 
 // child is the entry of a mapping or list, and where it is written.
@@ -171,15 +175,16 @@ func child(n *yaml.Node, step string) (key, value *yaml.Node) {
 	if n.Alias != nil {
 		n = n.Alias
 	}
-	if i, err := strconv.Atoi(step); n.Kind == yaml.SequenceNode && err == nil && i < len(n.Content) {
+	if i, err := strconv.Atoi(step); n.Kind == yaml.SequenceNode && err == nil && i >= 0 && i < len(n.Content) {
 		return n.Content[i], n.Content[i]
-	} else if n.Kind == yaml.MappingNode && err == nil {
-		return sortedChild(n, i)
 	}
 	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Value == step {
 			return n.Content[i], n.Content[i+1]
 		}
+	}
+	if i, err := strconv.Atoi(step); n.Kind == yaml.MappingNode && err == nil && i >= 0 {
+		return sortedChild(n, i)
 	}
 	return nil, nil
 }
