@@ -243,7 +243,10 @@ func podOfSandbox(p runtime.Sandbox) diagnose.Pod {
 			Reason: c.Reason, Message: c.Message, Started: c.Started, Finished: c.Finished,
 		})
 		if p.Namespace == "kube-system" { // what others wrote to their logs is not ours to read
-			pod.Containers[len(pod.Containers)-1].Log = c.LastLines()
+			last := &pod.Containers[len(pod.Containers)-1]
+			for _, line := range c.LastLines() {
+				last.Log, last.LogTimes = append(last.Log, line.Text), append(last.LogTimes, line.At)
+			}
 		}
 	}
 	return pod

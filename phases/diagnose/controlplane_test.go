@@ -234,9 +234,13 @@ func TestDNSWithoutAPI(t *testing.T) {
 }
 
 func TestAddonCauses(t *testing.T) {
-	unreachable := addonEnded("coredns", 0, `[ERROR] plugin/kubernetes: Failed to list: Get "https://10.96.0.1:443/version": dial tcp 10.96.0.1:443: i/o timeout`)
-	c := &unreachable.Pods[0].Containers[0]
-	c.Exited, c.ExitCode, c.Running, c.Started = false, 0, true, lookedAt.Add(-20*time.Second)
+	noService := func(age time.Duration) *Evidence {
+		e := addonEnded("coredns", 0, `[ERROR] plugin/kubernetes: Failed to list: Get "https://10.96.0.1:443/version": dial tcp 10.96.0.1:443: i/o timeout`)
+		c := &e.Pods[0].Containers[0]
+		c.Exited, c.ExitCode, c.Running, c.Started = false, 0, true, lookedAt.Add(-20*time.Minute)
+		c.LogTimes = []time.Time{lookedAt.Add(-age)}
+		return e
+	}
 	refuses := `E1 run.go:72] "command failed" err="unknown proxy mode \"x\""`
 	beforeThisRun, proxyBefore := addonEnded("coredns", 3, dnsLoops), addonEnded("kube-proxy", 3, refuses)
 	beforeThisRun.Since, proxyBefore.Since = lookedAt.Add(-2*time.Second), lookedAt.Add(-2*time.Second)
@@ -255,7 +259,8 @@ func TestAddonCauses(t *testing.T) {
 		{"br_netfilter", addonEnded("flanneld", 0, "E1125 main.go:278] Failed to check br_netfilter: stat /proc/sys/net/bridge/bridge-nf-call-iptables: no such file or directory"),
 			"flannel-no-br-netfilter", Error, []string{"br_netfilter"}},
 		{"loop", addonEnded("coredns", 0, dnsLoops), "coredns-loop", Error, []string{"127.0.0.1:35431"}},
-		{"Services", unreachable, "services-unreachable", Warning, []string{"coredns", "10.96.0.1:443"}},
+		{"Services that could not be reached once", noService(10 * time.Minute), "", "", nil},
+		{"Services", noService(time.Minute), "services-unreachable", Warning, []string{"coredns", "10.96.0.1:443"}},
 		{"crashes", addonEnded("flanneld", 1, "something else"), "addon-crashes", Warning, []string{"flanneld", "2 times"}},
 		{name: "ended before this run", evidence: beforeThisRun},
 		{name: "kube-proxy ended before this run", evidence: proxyBefore},

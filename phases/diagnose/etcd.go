@@ -105,14 +105,16 @@ func etcdNoPermission(e *Evidence) []Finding {
 }
 
 func etcdQuota(e *Evidence) []Finding {
-	line, match := lastMatch(e.logOf("etcd"), quotaFull)
-	if match == nil {
-		line, match = lastMatch(e.logOf("kube-apiserver"), quotaFull)
+	for _, name := range []string{"etcd", "kube-apiserver"} {
+		c := e.container(name)
+		if c == nil {
+			continue
+		}
+		if line, match := lastMatch(c.logSince(e.Now.Add(-stale)), quotaFull); match != nil {
+			return []Finding{{Level: Warning, What: "etcd refuses writes: its database has reached its quota", See: e.logCommand("etcd"), Excerpt: excerpt(line)}}
+		}
 	}
-	if match == nil {
-		return nil
-	}
-	return []Finding{{Level: Warning, What: "etcd refuses writes: its database has reached its quota", See: e.logCommand("etcd"), Excerpt: excerpt(line)}}
+	return nil
 }
 
 // etcdNoQuorum goes by etcd's own answer while it runs, as its log may be of before. It

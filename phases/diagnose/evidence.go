@@ -98,7 +98,19 @@ type Container struct {
 	Message  string
 	Started  time.Time
 	Finished time.Time
-	Log      []string // the end of what it wrote, oldest first
+	Log      []string    // the end of what it wrote, oldest first
+	LogTimes []time.Time // of each line; zero, or fewer, where the log does not tell
+}
+
+// logSince is what it wrote no earlier than that: of what still runs, older lines may tell
+// of what is over.
+func (c Container) logSince(earliest time.Time) []string {
+	for i, at := range slices.Backward(c.LogTimes) {
+		if !at.IsZero() && at.Before(earliest) {
+			return c.Log[i+1:]
+		}
+	}
+	return c.Log
 }
 
 // Dial is how a TCP connection went.

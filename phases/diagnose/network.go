@@ -147,11 +147,14 @@ func kubeProxyRefuses(e *Evidence) []Finding {
 	return nil
 }
 
+// stale is when a line that a client writes at each try tells of what is over.
+const stale = 2 * time.Minute
+
 // servicesUnreachable is what a slow kube-proxy looks like too, so it is never certain.
 func servicesUnreachable(e *Evidence) []Finding {
 	for _, name := range []string{"coredns", "flanneld"} {
 		for _, c := range e.addonContainers(name) {
-			line, match := lastMatch(lastLines(c.Log, 5), noServices)
+			line, match := lastMatch(lastLines(c.logSince(e.Now.Add(-stale)), 5), noServices)
 			if match == nil || e.Now.Sub(c.Started) < steady {
 				continue
 			}
@@ -166,13 +169,13 @@ func servicesUnreachable(e *Evidence) []Finding {
 // dnsWithoutAPI: cluster DNS waits for the API server without a word why, for 30 s in which
 // the Services could be reached.
 func dnsWithoutAPI(e *Evidence) []Finding {
-	const enough = 30 * time.Second
+	const enough, quiet = 30 * time.Second, 15 * time.Second // it says that it waits each second
 	old := func(t addonTry) bool { return e.upFor(t.Container, enough) }
 	if e.API.Status != 200 || !slices.ContainsFunc(e.addonContainers("kube-proxy"), old) {
 		return nil
 	}
 	for _, c := range e.addonContainers("coredns") {
-		line, match := lastMatch(lastLines(c.Log, 2), waitsForAPI)
+		line, match := lastMatch(lastLines(c.logSince(e.Now.Add(-quiet)), 2), waitsForAPI)
 		if match == nil || !old(c) {
 			continue
 		}

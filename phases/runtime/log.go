@@ -4,23 +4,33 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"slices"
 	"strings"
+	"time"
 )
 
 // tailSize is how much of the end of a log is read: a log may have gigabytes.
 const tailSize = 16 << 10
 
-// LastLine is the last line that the container logged, empty when there is none.
+// LogLine is what a container wrote, and when.
+type LogLine struct {
+	At   time.Time // zero where the log has another form
+	Text string
+}
+
+// LastLine is the last line that the container logged and that says something, empty when
+// there is none.
 func (c *Container) LastLine() string {
-	lines := c.LastLines()
-	if len(lines) == 0 {
-		return ""
+	for _, line := range slices.Backward(c.LastLines()) {
+		if strings.TrimSpace(line.Text) != "" {
+			return line.Text
+		}
 	}
-	return lines[len(lines)-1]
+	return ""
 }
 
 // LastLines is the end of what the container logged, oldest line first.
-func (c *Container) LastLines() []string {
+func (c *Container) LastLines() []LogLine {
 	f, err := os.Open(c.LogPath)
 	if err != nil {
 		return nil
@@ -33,11 +43,19 @@ func (c *Container) LastLines() []string {
 	if err != nil || len(bytes.TrimSpace(data)) == 0 {
 		return nil
 	}
-	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
-	for i, line := range lines {
-		// Time, stream and a mark for partial lines stand before what the container said.
-		fields := strings.SplitN(line, " ", 4)
-		lines[i] = fields[len(fields)-1]
+	var lines []LogLine
+	for line := range strings.Lines(string(data)) {
+		lines = append(lines, parseLogLine(strings.TrimSuffix(line, "\n")))
 	}
 	return lines
+}
+
+// parseLogLine: time, stream and a mark for partial lines stand before what the container said.
+func parseLogLine(line string) LogLine {
+	fields := strings.SplitN(line, " ", 4)
+	at, err := time.Parse(time.RFC3339Nano, fields[0])
+	if err != nil || len(fields) < 4 {
+		return LogLine{Text: fields[len(fields)-1]}
+	}
+	return LogLine{At: at, Text: fields[3]}
 }

@@ -16,6 +16,7 @@ func TestLastLine(t *testing.T) {
 	cases := []struct{ name, log, want string }{
 		{"one line", head + "starting\n", "starting"},
 		{"the last of two", head + "starting\n" + head + "bind: address already in use\n", "bind: address already in use"},
+		{"then an empty one", head + "usage: web\n" + head + "\n", "usage: web"},
 		{"not ended", head + "a\n" + head + "b", "b"},
 		{"empty", "", ""},
 		{"longer than the tail", strings.Repeat(head+"x\n", 10_000) + head + "panic: at last\n", "panic: at last"},
