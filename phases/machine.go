@@ -30,8 +30,16 @@ func (e *Env) quickParts() []part {
 	return parts
 }
 
-// usedDisks are the folders that we and the daemons write to.
+// usedDisks are the folders that we and the daemons write to. Where a pod of the user's is
+// waited for, the daemons may be anybody's, and all of ours may be read-only.
 func (e *Env) usedDisks() []diagnose.Disk {
+	if e.watched != nil {
+		return []diagnose.Disk{
+			{Path: containerdDir, Use: "images"},
+			{Path: kubeletDir, Use: "the kubelet", Daemon: "kubelet"},
+			{Path: podLogDir, Use: "logs of pods"},
+		}
+	}
 	all := []diagnose.Disk{
 		{Path: containerdDir, Use: "images", Needs: e.imagesToCome()},
 		{Path: kubeletDir, Use: "the kubelet", Daemon: "kubelet"},

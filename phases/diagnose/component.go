@@ -153,9 +153,11 @@ func (e *Evidence) settingsRefused(name string) *Finding {
 	}
 }
 
+// programDamaged is of the control plane's programs: those of users end by these signals
+// for reasons of their own, and their logs are not read.
 func (e *Evidence) programDamaged(name string) *Finding {
 	c := e.ended(name)
-	if c == nil || !damaged(*c) {
+	if c == nil || !damaged(*c) || e.Settings.Pod != "" {
 		return nil
 	}
 	return &Finding{

@@ -50,6 +50,7 @@ func TestUsersPod(t *testing.T) {
 		{"path", pathTwice, "host-path-missing", Error, []string{"/srv/missing", "shop/web-n1"}},
 		{"a flag", usersContainer(1, Container{ExitCode: 2, Log: []string{"flag provided but not defined: -frob"}}), "component-bad-flag", Error, []string{"web refuses its flag -frob"}},
 		{"it ends, the second time", usersContainer(2, Container{ExitCode: 3, Log: []string{"no luck"}}), "component-crashes", Warning, []string{"web has ended 2 times"}},
+		{"it ends by a signal", usersContainer(3, Container{ExitCode: 139}), "component-crashes", Error, []string{"web has ended 3 times", "exit code 139"}},
 		{"it ends again and again", usersContainer(3, Container{ExitCode: 3, Log: []string{"no luck"}}), "component-crashes", Error, []string{"web has ended 3 times", "exit code 3"}},
 		{"refused at once", usersPod(refusedByWatch), "manifest-refused", Error, []string{"web.yaml: invalid pod: [spec.containers[0].livenessProbe: Required value"}},
 		{"refused later", usersPod(refusedByList), "manifest-refused", Error, []string{"must specify a handler type"}},
