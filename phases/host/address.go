@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,10 +50,13 @@ func pick(addrs []linkAddr, link string) (netip.Addr, bool) {
 
 // containerLinks are the names that container networks give their links. Their
 // addresses mean nothing outside of the machine.
-var containerLinks = []string{"docker", "br-", "cni", "veth", "flannel", "cilium", "lxc", "cali", "kube-", "virbr", "podman", "nerdctl"}
+var containerLinks = []string{"docker", "cni", "veth", "flannel", "cilium", "lxc", "cali", "kube-", "virbr", "podman", "nerdctl"}
+
+// dockerBridge is of a network that a user of Docker made; other bridges are called br- too.
+var dockerBridge = regexp.MustCompile(`^br-[0-9a-f]{12}$`)
 
 func isContainerLink(link string) bool {
-	return slices.ContainsFunc(containerLinks, func(prefix string) bool { return strings.HasPrefix(link, prefix) })
+	return dockerBridge.MatchString(link) || slices.ContainsFunc(containerLinks, func(prefix string) bool { return strings.HasPrefix(link, prefix) })
 }
 
 // linkAddresses is the IPv4 addresses of this machine's links. The kernel has no

@@ -49,8 +49,11 @@ type listener struct {
 }
 
 // isLoopback reads an address as the kernel lists it, each four bytes the other way round.
+// A program for both families listens at IPv4's by a mapped address.
 func isLoopback(address string) bool {
-	return len(address) == 8 && strings.HasSuffix(address, "7F") || address == "00000000000000000000000001000000"
+	const mapped, loopback6 = "0000000000000000FFFF0000", "00000000000000000000000001000000"
+	v4 := strings.TrimPrefix(address, mapped)
+	return len(v4) == 8 && strings.HasSuffix(v4, "7F") || address == loopback6
 }
 
 func (h *Host) listeners() []listener {

@@ -23,8 +23,10 @@ type mountID struct {
 }
 
 // sameMount compares devices as well as mounts: a btrfs subvolume has a device of its own.
+// A file on an overlay may have that of the layer that it lies in.
 func (m mountID) sameMount(top mountID) bool {
-	return !m.root && m.id == top.id && m.major == top.major && m.minor == top.minor
+	sameDevice := m.major == top.major && m.minor == top.minor
+	return !m.root && m.id == top.id && (!m.dir || sameDevice)
 }
 
 // mountOf looks at a name in dir, or at dir itself if name is empty.
