@@ -1,9 +1,14 @@
 package phases
 
 import (
+	"cmp"
+	"fmt"
 	"net/netip"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/yaml"
 
@@ -53,6 +58,52 @@ func proxySettings(c *config.Config, f host.Facts) []kernelSetting {
 		return nil
 	}
 	return []kernelSetting{{"net.ipv4.conf.all.route_localnet", "1"}}
+}
+
+// conntrackSettings are what kube-proxy makes of its configuration when it starts.
+func conntrackSettings(c *config.Config, f host.Facts) []kernelSetting {
+	if c.ProxyDisabled || f.FixedConntrack {
+		return nil
+	}
+	given, _ := c.KubeProxy["conntrack"].(map[string]any)
+	var settings []kernelSetting
+	if n := conntrackMax(given, runtime.NumCPU()); n > 0 {
+		settings = append(settings, kernelSetting{"net.netfilter.nf_conntrack_max", strconv.Itoa(n)})
+	}
+	for _, s := range []struct{ field, name, standard string }{
+		{"tcpEstablishedTimeout", "nf_conntrack_tcp_timeout_established", "24h"},
+		{"tcpCloseWaitTimeout", "nf_conntrack_tcp_timeout_close_wait", "1h"},
+		{"udpTimeout", "nf_conntrack_udp_timeout", "0s"},
+		{"udpStreamTimeout", "nf_conntrack_udp_timeout_stream", "0s"},
+	} {
+		text, _ := given[s.field].(string)
+		if d, err := time.ParseDuration(cmp.Or(text, s.standard)); err == nil && d > 0 {
+			settings = append(settings, kernelSetting{"net.netfilter." + s.name, strconv.Itoa(int(d / time.Second))})
+		}
+	}
+	if liberal, _ := given["tcpBeLiberal"].(bool); liberal {
+		settings = append(settings, kernelSetting{"net.netfilter.nf_conntrack_tcp_be_liberal", "1"})
+	}
+	return settings
+}
+
+// conntrackMax is 0 where kube-proxy leaves it as it is.
+func conntrackMax(given map[string]any, cpus int) int {
+	number := func(field string, standard int) int {
+		if n, err := strconv.Atoi(fmt.Sprint(given[field])); err == nil {
+			return n
+		}
+		return standard
+	}
+	perCore := number("maxPerCore", 32768)
+	if perCore <= 0 {
+		return 0
+	}
+	const most = 1 << 20
+	if scaled := perCore * cpus; scaled > most {
+		return most
+	}
+	return max(perCore*cpus, number("min", 131072))
 }
 
 // proxyConfig is the KubeProxyConfiguration without the user's own.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,6 +38,9 @@ func (e *Env) prepareKernel(ctx context.Context) error {
 	}
 	if err := e.Host.LoadModule(ctx, "br_netfilter"); err != nil {
 		e.warn(noNeighbours, err)
+	}
+	if err := e.keepWhatForwardingSets(); err != nil {
+		return err
 	}
 	settings, bridged := slices.Concat(e.routed(), e.forwarded()), e.bridged()
 	if err := e.set(settings); err != nil {
@@ -96,8 +100,7 @@ func (e *Env) routed() []kernelSetting {
 	}
 	for _, link := range advertisedLinks(string(routes)) {
 		name := "net/ipv6/conf/" + link + "/accept_ra"
-		now, err := os.ReadFile(e.Host.Path("/proc/sys/" + name))
-		if err == nil && strings.TrimSpace(string(now)) == "1" {
+		if e.kernelSays(name) == "1" {
 			settings = append(settings, kernelSetting{name, "2"})
 		}
 	}
@@ -120,11 +123,45 @@ func advertisedLinks(routes string) []string {
 	return links
 }
 
+// keepWhatForwardingSets: with each change of ip_forward the kernel sets that of every link,
+// and when it is turned off, it accepts redirects again, also where they were refused.
+func (e *Env) keepWhatForwardingSets() error {
+	links, err := filepath.Glob(e.Host.Path("/proc/sys/net/ipv4/conf/*/forwarding"))
+	if err != nil || e.kernelSays("net/ipv4/ip_forward") != "0" {
+		return err
+	}
+	var kept []string
+	for _, link := range links {
+		if name := "net/ipv4/conf/" + filepath.Base(filepath.Dir(link)) + "/forwarding"; e.kernelSays(name) == "1" {
+			kept = append(kept, name)
+		}
+	}
+	if redirects := "net/ipv4/conf/all/accept_redirects"; e.kernelSays(redirects) == "0" {
+		kept = append(kept, redirects)
+	}
+	var errs []error
+	for _, name := range kept {
+		errs = append(errs, e.Host.KeepSysctl(name))
+	}
+	return errors.Join(errs...)
+}
+
+// kernelSays is a setting's value, empty without one.
+func (e *Env) kernelSays(name string) string {
+	now, _ := os.ReadFile(e.Host.Path("/proc/sys/" + name))
+	return strings.TrimSpace(string(now))
+}
+
 // bridged are the kernel settings by which the answer of a pod to its neighbour, asked by
 // a Service's address, passes kube-proxy's rules again.
 func (e *Env) bridged() []kernelSetting {
 	all := []kernelSetting{{"net.bridge.bridge-nf-call-iptables", "1"}, {"net.bridge.bridge-nf-call-ip6tables", "1"}}
-	return slices.DeleteFunc(all, func(s kernelSetting) bool { return !e.exists("/proc/sys/" + strings.ReplaceAll(s.name, ".", "/")) })
+	return e.there(all)
+}
+
+// there leaves out settings of modules that are not loaded.
+func (e *Env) there(settings []kernelSetting) []kernelSetting {
+	return slices.DeleteFunc(settings, func(s kernelSetting) bool { return !e.exists("/proc/sys/" + strings.ReplaceAll(s.name, ".", "/")) })
 }
 
 func (e *Env) forwarded() []kernelSetting {
@@ -173,7 +210,7 @@ func (e *Env) keepKubeletSettings() error {
 func (e *Env) setDaemonSettings() {
 	settings := kubeletSettings
 	if !e.Config.Box.Standalone {
-		settings = slices.Concat(settings, proxySettings(e.Config, e.Facts))
+		settings = slices.Concat(settings, proxySettings(e.Config, e.Facts), e.there(conntrackSettings(e.Config, e.Facts)))
 	}
 	for _, s := range settings {
 		if err := e.Host.Sysctl(s.name, s.value); err != nil {

@@ -44,6 +44,25 @@ func (h *Host) Sysctl(name, value string) error {
 	})
 }
 
+// KeepSysctl records a kernel setting that the kernel itself changes when others are set
+// and undone. Undo gives it the value of now, whatever it is then, so it is to be recorded
+// before those.
+func (h *Host) KeepSysctl(name string) error {
+	now, err := h.readSysctl(name)
+	if err != nil {
+		return fmt.Errorf("sysctl %s: %w", name, err)
+	}
+	k := key{OpSysctl, name}
+	if _, recorded := h.ledger.find(k); recorded {
+		return nil
+	}
+	id, err := h.ledger.begin(effect{key: k, by: h.by, before: State{Value: now}, after: State{Value: now}})
+	if err != nil {
+		return err
+	}
+	return h.ledger.done(id)
+}
+
 func (h *Host) sysctlPath(name string) string {
 	if !strings.Contains(name, "/") {
 		name = strings.ReplaceAll(name, ".", "/")

@@ -32,6 +32,22 @@ func TestSysctl(t *testing.T) {
 	}
 }
 
+// TestKeepSysctl: what the kernel changes along with another setting is as before in the end.
+func TestKeepSysctl(t *testing.T) {
+	h, _ := hosttest.New(t)
+	const redirects = "/proc/sys/net/ipv4/conf/all/accept_redirects"
+	put(t, h, redirects, "0\n", 0o644)
+	for range 2 {
+		must(t, h.KeepSysctl("net.ipv4.conf.all.accept_redirects"))
+	}
+	if n := len(h.Entries()); n != 1 {
+		t.Fatalf("%d records, want 1", n)
+	}
+	put(t, h, redirects, "1\n", 0o644)
+	must(t, h.UndoAll(t.Context(), nil))
+	wantFile(t, h, redirects, "0\n", 0o644)
+}
+
 func TestLoadModule(t *testing.T) {
 	h, _ := hosttest.New(t)
 	put(t, h, "/proc/filesystems", "nodev\tsysfs\nnodev\toverlay\n\text4\n", 0o444)

@@ -313,11 +313,15 @@ func (h *Host) stopForGood(ctx context.Context, unit string) error {
 // others changed since is theirs.
 func (h *Host) undoSysctl(r Record) error {
 	now, err := h.readSysctl(r.Target)
-	if errors.Is(err, fs.ErrNotExist) || (err == nil && (now == r.Before.Value || now != r.After.Value)) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
+	}
+	kept := r.After == r.Before // see KeepSysctl
+	if now == r.Before.Value || now != r.After.Value && !kept {
+		return nil
 	}
 	return h.act(Change{Op: OpSysctl, Verb: Set, Target: r.Target}, func() error { return h.writeSysctl(r.Target, r.Before.Value) })
 }

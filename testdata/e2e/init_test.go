@@ -16,6 +16,7 @@ import (
 func TestInitFromBox(t *testing.T) {
 	n := Up(t, 9*time.Minute)
 	n.Copy("bin/bootstrap-box", "/root/bootstrap")
+	n.MustSh("cd /proc/sys/net/ipv4; echo 0 >ip_forward; echo 0 >conf/all/accept_redirects") // as hardening guides want it
 	fresh := n.survey()
 
 	run := n.MustBootstrap("init")
