@@ -64,6 +64,7 @@ var settingChanges = map[string]struct {
 	"PatchesDir":           {func(c *config.Config) { c.PatchesDir = "/srv/patches" }, ""},
 	"Kubelet":              {func(c *config.Config) { c.Kubelet = map[string]any{"maxPods": 50} }, ""},
 	"KubeProxy":            {func(c *config.Config) { c.KubeProxy = map[string]any{"mode": "iptables"} }, ""},
+	"File":                 {func(c *config.Config) { c.File = "/root/cluster.yaml" }, ""},
 	"Box.Standalone":       {func(c *config.Config) { c.Box.Standalone = true }, ""},
 	"Box.SingleNode":       {func(c *config.Config) { c.Box.SingleNode = !c.Box.SingleNode }, ""},
 	"Box.Network":          {func(c *config.Config) { c.Box.Network = "none" }, "network"},

@@ -61,10 +61,11 @@ func (e *Env) checkNoControlPlane() error {
 }
 
 // standaloneConfig is what a standalone kubelet on this machine was made with, be it that
-// a control plane was made upon it; nil without.
+// a control plane was made upon it; nil without. The note outlives a kubelet whose reset
+// kept the runtime.
 func (e *Env) standaloneConfig() (*config.Config, error) {
 	note, ok := e.Host.Recall(standaloneNote)
-	if !ok {
+	if !ok || !e.made(kubeletDropIn) {
 		return nil, nil
 	}
 	c := &config.Config{}

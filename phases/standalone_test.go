@@ -62,6 +62,17 @@ func TestStandaloneKubelet(t *testing.T) {
 	}
 }
 
+// makeStandalone is what init --standalone leaves, as far as the ledger tells.
+func makeStandalone(t *testing.T, env *Env) {
+	t.Helper()
+	if _, err := env.Host.WriteFile(kubeletDropIn, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := env.rememberStandalone(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestBeginInit: a control plane upon a standalone kubelet can be taken off alone, and the
 // other way round nothing is begun.
 func TestBeginInit(t *testing.T) {
@@ -75,9 +86,7 @@ func TestBeginInit(t *testing.T) {
 	if _, err := env.Host.WriteFile(kubeletConfig, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := env.rememberStandalone(); err != nil {
-		t.Fatal(err)
-	}
+	makeStandalone(t, env)
 	if note, _ := env.Host.Recall(standaloneNote); strings.Contains(note, "not-a-real-token") {
 		t.Errorf("the ledger keeps %s", note)
 	}
@@ -90,11 +99,33 @@ func TestBeginInit(t *testing.T) {
 	checkError(t, begin(env.Config), "there is a control plane on this machine", "go back to the standalone kubelet")
 }
 
+// TestStandaloneGone: a reset that keeps the runtime keeps the ledger, but no kubelet upon
+// which another init could build.
+func TestStandaloneGone(t *testing.T) {
+	env := testEnv(t, "standalone")
+	if _, err := env.Host.WriteFile(containerdUnit, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	makeStandalone(t, env)
+	if err := env.Host.UndoAll(t.Context(), func(r host.Record) bool { return r.Target == containerdUnit }); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := env.standaloneConfig(); c != nil || err != nil {
+		t.Errorf("%v, %v", c, err)
+	}
+	if err := BeginInit(env.Host, validConfig(t, "default")); err != nil || env.Host.HasLayer() {
+		t.Errorf("a control plane upon nothing: %v", err)
+	}
+}
+
 // TestFileLeftOut: who runs init again without the config file does not take what is there
 // back to the defaults.
 func TestFileLeftOut(t *testing.T) {
 	for name, remember := range map[string]func(*Env) error{"default": (*Env).settle, "standalone": (*Env).rememberStandalone} {
 		env := testEnv(t, name)
+		if name == "standalone" {
+			makeStandalone(t, env)
+		}
 		with, without := *env.Config, *env.Config
 		with.File = "/root/cluster.yaml"
 		begin := func(c config.Config) error { return BeginInit(env.Host, &c) }
@@ -120,9 +151,7 @@ func TestCheckStandalone(t *testing.T) {
 	if found := env.checkSettled(); len(found) > 0 {
 		t.Errorf("before there is one: %v", found)
 	}
-	if err := env.rememberStandalone(); err != nil {
-		t.Fatal(err)
-	}
+	makeStandalone(t, env)
 	if found := env.checkSettled(); len(found) > 0 {
 		t.Errorf("unchanged: %v", found)
 	}
@@ -155,9 +184,7 @@ func TestIsStandalone(t *testing.T) {
 	if _, err := env.Host.WriteFile("/x", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := env.rememberStandalone(); err != nil {
-		t.Fatal(err)
-	}
+	makeStandalone(t, env)
 	if env.isStandalone("default/web-node-1", "file") {
 		t.Error("without a control plane, all pods go with the kubelet")
 	}

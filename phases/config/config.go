@@ -13,7 +13,7 @@ import (
 // Config is everything that decides what bootstrap makes. Addresses, ports,
 // image names and the DNS address are computed here, once.
 type Config struct {
-	File                 string // its absolute path; empty without one
+	File                 string `json:",omitempty"` // its absolute path; empty without one
 	KubernetesVersion    string // with the v: v1.36.3
 	ClusterName          string
 	NodeName             string
