@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -62,8 +63,11 @@ func Adoptable(env *Env) string {
 // container runtime, the kubelet's program and unit and the network plugin were
 // installed by others before, and are not in it.
 func Adopt(ctx context.Context, env *Env) error {
-	env = env.forPhase("adopt")
+	env = env.forPhase(adoptName)
 	data, err := env.adoptedData()
+	if err == nil {
+		err = env.adoptNotes(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -81,9 +85,13 @@ func Adopt(ctx context.Context, env *Env) error {
 		adopt(host.OpTree, dir+"/member") // beside it may lie what is not etcd's
 	}
 	adopt(host.OpFile, kubeadmFiles()...)
-	errs = append(errs, env.adoptKubelet(ctx), env.adoptRuntime(), env.adoptNode())
-	return errors.Join(errs...)
+	return errors.Join(append(errs, env.adoptKubelet(ctx))...)
 }
+
+const adoptName = "adopt"
+
+// IsAdopted tells a record of what kubeadm made.
+func IsAdopted(r host.Record) bool { return r.By == adoptName }
 
 func (e *Env) adoptKubelet(ctx context.Context) error {
 	state, err := e.Host.UnitState(ctx, kubeletService)
@@ -93,10 +101,21 @@ func (e *Env) adoptKubelet(ctx context.Context) error {
 	return e.Host.AdoptUnit(kubeletService)
 }
 
-// adoptNode keeps what is needed to leave the cluster.
-func (e *Env) adoptNode() error {
+// adoptNotes keeps what is needed to remove the pods and to leave the cluster, before
+// anything that tells it is gone. What a run before has kept stays.
+func (e *Env) adoptNotes(ctx context.Context) error {
+	if _, ok := e.Host.Recall(e.settledNote()); ok {
+		return nil
+	}
+	k, err := FindKubelet(ctx, e)
+	if err != nil && !errors.Is(err, errNoKubelet) {
+		e.warn("the name of this node and its container runtime are guessed: %v", err)
+	}
+	if err := e.adoptRuntime(k.endpoint); err != nil {
+		return err
+	}
 	note, err := json.Marshal([]setting{
-		{Field: "nodeRegistration.name", Value: strings.ToLower(e.Facts.Hostname)},
+		{Field: "nodeRegistration.name", Value: cmp.Or(k.nodeName, strings.ToLower(e.Facts.Hostname))},
 		{Field: "certificatesDir", Value: kubernetesDir + "/pki"},
 	})
 	if err != nil {
@@ -105,7 +124,15 @@ func (e *Env) adoptNode() error {
 	return e.Host.Remember(e.settledNote(), string(note))
 }
 
-func (e *Env) adoptRuntime() error {
+// adoptRuntime takes the runtime that the kubelet was told, else the only one there is.
+func (e *Env) adoptRuntime(endpoint string) error {
+	if endpoint != "" {
+		return e.Host.Remember(runtimeNote, endpoint)
+	}
+	if sockets := e.foundSockets(); len(sockets) > 1 {
+		return withHint(fmt.Errorf("which container runtime has the cluster's pods is not known, as the kubelet does not tell: %s", strings.Join(sockets, ", ")),
+			"stop those that are not the cluster's, then run this again")
+	}
 	choice, err := e.chooseRuntime()
 	if errors.Is(err, errNoRuntime) {
 		return nil

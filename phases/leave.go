@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"bootstrap/phases/cluster"
+	"bootstrap/phases/config"
 	"bootstrap/phases/host"
 )
 
@@ -146,8 +147,11 @@ var activePeer = regexp.MustCompile(`(?m)^etcd_network_active_peers\{.*\} [1-9]`
 // memberStays says that the member is left, where nobody can remove it and etcd tells of others.
 func (e *Env) memberStays(ctx context.Context, name string) error {
 	c, err := e.RememberedConfig()
-	if err != nil || c == nil {
+	if err != nil {
 		return err
+	}
+	if c == nil {
+		c = &config.Config{} // of a cluster that was adopted
 	}
 	text, err := etcdMetricsText(ctx, c)
 	if err != nil || !activePeer.MatchString(text) {

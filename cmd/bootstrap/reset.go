@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,21 +93,14 @@ func runReset(ctx context.Context, o resetOptions) error {
 }
 
 // adoptInto takes what kubeadm made into the ledger, if that was asked for and
-// bootstrap itself has made nothing.
+// bootstrap itself has made nothing. What a run before took is taken again: it may have
+// been killed in between.
 func (o resetOptions) adoptInto(ctx context.Context, env *phases.Env) error {
-	if !o.adopt || somethingToUndo(env.Host.Entries()) {
+	isOurs := func(r host.Record) bool { return !r.Undone && !phases.IsAdopted(r) }
+	if !o.adopt || slices.ContainsFunc(env.Host.Entries(), isOurs) {
 		return nil
 	}
 	return phases.Adopt(ctx, env)
-}
-
-func somethingToUndo(records []host.Record) bool {
-	for _, r := range records {
-		if !r.Undone {
-			return true
-		}
-	}
-	return false
 }
 
 // nothingToUndo tells also of a cluster that others made.
@@ -232,11 +226,29 @@ func (o resetOptions) confirm(ctx context.Context) error {
 		data = ""
 	}
 	fmt.Printf("All this goes%s. Go on? [y/N] ", data)
-	answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
-	if err != nil || !strings.EqualFold(strings.TrimSpace(answer), "y") {
-		return errNotConfirmed
+	answer, err := readLine(ctx)
+	if err == nil && !strings.EqualFold(answer, "y") {
+		err = errNotConfirmed
 	}
-	return nil
+	return err
+}
+
+// readLine reads a line of standard input; one that is cut short is empty. A signal ends it.
+func readLine(ctx context.Context) (string, error) {
+	lines := make(chan string, 1)
+	go func() { // ends with the program, if nobody writes
+		line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+		if err != nil {
+			line = ""
+		}
+		lines <- strings.TrimSpace(line)
+	}()
+	select {
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	case line := <-lines:
+		return line, nil
+	}
 }
 
 func (o resetOptions) showPlan(ctx context.Context) error {
