@@ -92,6 +92,7 @@ func WriteSupport(ctx context.Context, env *Env, r SupportRequest, w io.Writer) 
 	if err != nil {
 		return report, err
 	}
+	secrets = append(secrets, givenSecrets(r.Config)...)
 	return report, writeSupport(w, r.Name, files, &report, redact.New(secrets))
 }
 

@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -105,6 +106,17 @@ func (e *Env) machineSecrets(ctx context.Context) []string {
 		all = append(all, config.PodURLOf(e.Config.Kubelet).Secrets()...)
 	}
 	return append(all, e.tokenSecrets(ctx)...)
+}
+
+// givenSecrets are those of a config file that redact has no form for, be the file accepted
+// or not.
+func givenSecrets(file []byte) []string {
+	var all []string
+	for _, document := range bytes.Split(file, []byte("\n---")) {
+		source, _ := podURLIn(document) // one that can't be read is left out, see supportConfig
+		all = append(all, source.Secrets()...)
+	}
+	return all
 }
 
 // keysIn are the private keys of a file; of one that is no PEM all of it is secret, save

@@ -208,10 +208,11 @@ var (
 	dataBegins = regexp.MustCompile(`^(\s*)(?:- )?"?(?:data|stringData)"?:\s*\{?\s*$`)
 	scalar     = regexp.MustCompile(`(?i)^(\s*)(?:- )?[\w.-]*` + secretName + `:\s*[|>][-+0-9]*\s*$`)
 	entry      = regexp.MustCompile(`^\s*"?[\w.-]+"?:\s*(.+?),?\s*$`)
-	envName    = regexp.MustCompile(`(?i)^\s*(?:- )?"?name"?:\s*["']?[\w.-]*(?:` + secretName + `|` + headerName + `)["']?,?\s*$`)
+	envName    = regexp.MustCompile(`(?i)^\s*(?:-\s+)?"?name"?:\s*["']?[\w.-]*(?:` + secretName + `|` + headerName + `)["']?,?\s*(?:#.*)?\s*$`)
 	flagItem   = regexp.MustCompile(`(?i)^\s*(?:- )?["']?--[\w-]*` + secretFlag + `["']?,?\s*$`)
 	item       = regexp.MustCompile(`^\s*(?:- )?([^\s-].*?),?\s*$`)
-	envValue   = regexp.MustCompile(`^\s*(?:- )?"?value"?:\s*(.+?),?\s*$`)
+	envValue   = regexp.MustCompile(`^\s*(?:-\s+)?"?value"?:\s*(.+?),?\s*$`)
+	envBlock   = regexp.MustCompile(`^\s*(?:-\s+)?"?value"?:\s*[|>][-+0-9]*\s*$`)
 )
 
 // hideDocuments hides what is secret by the lines around it, in YAML and JSON.
@@ -231,11 +232,39 @@ func hideDocuments(lines []string, h hide) {
 		if !strings.Contains(line, "value") {
 			continue
 		}
-		named := i > 0 && !beginsItem(line) && envName.MatchString(lines[i-1])
-		names := i+1 < len(lines) && !beginsItem(lines[i+1]) && envName.MatchString(lines[i+1])
-		if named || names {
+		named := !beginsItem(line) && envName.MatchString(neighbour(lines, i, -1))
+		next := neighbour(lines, i, 1)
+		names := !beginsItem(next) && envName.MatchString(next)
+		switch {
+		case !named && !names:
+		case envBlock.MatchString(line):
+			hideDeeper(lines[i+1:], indentOf(line), h)
+		default:
 			lines[i] = hideGroup(line, envValue, h)
 		}
+	}
+}
+
+// neighbour is the line before or after, past empty ones and comments; empty without.
+func neighbour(lines []string, i, step int) string {
+	for i += step; i >= 0 && i < len(lines); i += step {
+		if text := strings.TrimSpace(lines[i]); text != "" && !strings.HasPrefix(text, "#") {
+			return lines[i]
+		}
+	}
+	return ""
+}
+
+// hideDeeper hides a block of lines that are indented more.
+func hideDeeper(lines []string, indent int, h hide) {
+	for i, line := range lines {
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		if indentOf(line) <= indent {
+			return
+		}
+		lines[i] = hideLine(line, h)
 	}
 }
 
