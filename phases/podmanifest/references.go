@@ -3,6 +3,7 @@ package podmanifest
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -115,7 +116,7 @@ func (c *check) hostPath(field string, v *corev1.HostPathVolumeSource) {
 	switch {
 	case v.Path == "":
 		c.bad(field+".path", "it is missing")
-	case !path.IsAbs(v.Path) || strings.Contains(v.Path, ".."):
+	case !path.IsAbs(v.Path) || slices.Contains(strings.Split(v.Path, "/"), ".."):
 		c.bad(field+".path", "%q must be a path from the root, without ..", v.Path)
 	}
 	if v.Type != nil {
