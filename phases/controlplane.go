@@ -49,16 +49,13 @@ func runControlPlane(ctx context.Context, env *Env) error {
 // caMounts are the folders of trusted CAs that this host has: distributions differ.
 func caMounts(onHost func(string) string) []templates.Mount {
 	var mounts []templates.Mount
-	for _, m := range []struct{ name, path string }{
-		{"ca-certs", "/etc/ssl/certs"},
-		{"etc-ca-certificates", "/etc/ca-certificates"},
-		{"etc-pki-ca-trust", "/etc/pki/ca-trust"},
-		{"etc-pki-tls-certs", "/etc/pki/tls/certs"},
-		{"usr-local-share-ca-certificates", "/usr/local/share/ca-certificates"},
-		{"usr-share-ca-certificates", "/usr/share/ca-certificates"},
-	} {
-		if info, err := os.Stat(onHost(m.path)); err == nil && info.IsDir() {
-			mounts = append(mounts, hostFolder(m.name, m.path))
+	for _, dir := range config.TrustedCAs {
+		name := strings.ReplaceAll(strings.Trim(dir, "/"), "/", "-")
+		if dir == "/etc/ssl/certs" {
+			name = "ca-certs" // kubeadm's name
+		}
+		if info, err := os.Stat(onHost(dir)); err == nil && info.IsDir() {
+			mounts = append(mounts, hostFolder(name, dir))
 		}
 	}
 	return mounts

@@ -49,7 +49,7 @@ func etcdPod(c *config.Config) templates.Etcd {
 		{Name: "initial-cluster", Value: c.NodeName + "=" + peer},
 		{Name: "key-file", Value: pki + "/server.key"},
 		{Name: "listen-client-urls", Value: etcdURL(c.Loopback(), 2379) + "," + client},
-		{Name: "listen-metrics-urls", Value: "http://" + defaultEtcdMetrics(c).String()},
+		{Name: "listen-metrics-urls", Value: "http://" + c.EtcdMetrics().String()},
 		{Name: "listen-peer-urls", Value: peer},
 		{Name: "name", Value: c.NodeName},
 		{Name: "peer-cert-file", Value: pki + "/peer.crt"},
@@ -66,7 +66,7 @@ func etcdPod(c *config.Config) templates.Etcd {
 	}
 	line := command("etcd", sorted(args), c.Etcd.ExtraArgs)
 	pod := podOf(c.Images.Etcd, line, config.Component{ExtraEnvs: c.Etcd.ExtraEnvs})
-	pod.Probe = probe(c, etcdMetrics(c))
+	pod.Probe = probe(c, c.EtcdMetrics())
 	return templates.Etcd{Pod: pod, AdvertiseClientURLs: client, DataDir: c.Etcd.DataDir, CertificatesDir: pki}
 }
 
@@ -74,22 +74,7 @@ func etcdURL(a netip.Addr, port uint16) string {
 	return fmt.Sprintf("https://%s", netip.AddrPortFrom(a, port))
 }
 
-func defaultEtcdMetrics(c *config.Config) netip.AddrPort {
-	return netip.AddrPortFrom(c.Loopback(), 2381)
-}
-
-// etcdMetrics is where etcd answers over plain HTTP: the first of the URLs that an
-// extra argument may name instead of ours.
-func etcdMetrics(c *config.Config) netip.AddrPort {
-	first, _, _ := strings.Cut(config.Argument(c.Etcd.ExtraArgs, "listen-metrics-urls"), ",")
-	address, err := netip.ParseAddrPort(strings.TrimPrefix(first, "http://"))
-	if err != nil {
-		return defaultEtcdMetrics(c)
-	}
-	return address
-}
-
 // etcdMetricsText is all that etcd counts, in Prometheus' format.
 func etcdMetricsText(ctx context.Context, c *config.Config) (string, error) {
-	return cluster.PlainText(ctx, "http://"+etcdMetrics(c).String()+"/metrics")
+	return cluster.PlainText(ctx, "http://"+c.EtcdMetrics().String()+"/metrics")
 }

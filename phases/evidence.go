@@ -289,7 +289,7 @@ func (e *Env) etcdEvidence(ctx context.Context) diagnose.Server {
 	}
 	ctx, cancel := evidenceTimeout.bound(ctx)
 	defer cancel()
-	s := diagnose.Server{Address: etcdMetrics(e.Config).String()}
+	s := diagnose.Server{Address: e.Config.EtcdMetrics().String()}
 	asked := time.Now()
 	if s.Dial = dial(ctx, s.Address); s.Dial != diagnose.Open {
 		return s

@@ -300,7 +300,7 @@ func ports(c *config.Config) []port {
 			port{"kube-proxy health", addressIn(c.KubeProxy, "healthzBindAddress", netip.AddrPortFrom(unspecified, 10256))})
 	}
 	if c.Etcd.External == nil {
-		all = append(all, at("etcd clients", c.Loopback(), 2379), at("etcd peers", c.AdvertiseAddress, 2380), port{"etcd metrics", etcdMetrics(c)})
+		all = append(all, at("etcd clients", c.Loopback(), 2379), at("etcd peers", c.AdvertiseAddress, 2380), port{"etcd metrics", c.EtcdMetrics()})
 	}
 	return slices.DeleteFunc(all, func(p port) bool { return p.address.Port() == 0 || c.Box.Standalone && !p.ofKubelet() })
 }

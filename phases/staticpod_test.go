@@ -217,7 +217,7 @@ func TestExtraArgs(t *testing.T) {
 		"etcd": {"snapshot-count=5000", "quota-backend-bytes=4294967296"},
 		"kube-apiserver": {
 			"service-account-issuer=https://new.example.org", "service-account-issuer=https://old.example.org",
-			"v=4", "authorization-mode=RBAC",
+			"v=4", "authorization-mode=Node,RBAC,Webhook",
 		},
 		"kube-controller-manager": {"node-cidr-mask-size=25", "leader-elect=false"},
 		"kube-scheduler":          {"leader-elect=false", "bind-address=0.0.0.0"},

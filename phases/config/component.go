@@ -20,7 +20,7 @@ func (b *builder) envs(field string, file []envVar) []EnvVar {
 	var envs []EnvVar
 	for i, e := range file {
 		if !e.ValueFrom.IsZero() {
-			b.bad(at(field+".extraEnvs", i)+".valueFrom", "a static pod may not refer to other objects: write the value")
+			b.bad(at(field+".extraEnvs", i)+".valueFrom", "only values can be given, as a static pod may not refer to other objects: write the value")
 		}
 		envs = append(envs, EnvVar{e.Name, e.Value})
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net"
 	"cmp"
 	"net/netip"
 	"net/url"
@@ -84,4 +85,27 @@ func (b *builder) validateEtcdURL(field, text string, tls bool) {
 func isHost(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.Zone() == "" || dnsSubdomain.MatchString(host)
+}
+
+// EtcdMetrics is where this node's etcd answers over plain HTTP: the first of the URLs that
+// an extra argument may name instead of ours.
+func (c *Config) EtcdMetrics() netip.AddrPort {
+	address, err := c.metricsAddress(Argument(c.Etcd.ExtraArgs, "listen-metrics-urls"))
+	if err != nil {
+		return netip.AddrPortFrom(c.Loopback(), 2381)
+	}
+	return address
+}
+
+func (c *Config) metricsAddress(urls string) (netip.AddrPort, error) {
+	first, _, _ := strings.Cut(urls, ",")
+	u, err := url.Parse(first)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	host := u.Hostname()
+	if host == "localhost" { // the one name that etcd takes here
+		host = c.Loopback().String()
+	}
+	return netip.ParseAddrPort(net.JoinHostPort(host, u.Port()))
 }

@@ -157,7 +157,7 @@ func (b *builder) validateLifetimes(c *Config) {
 }
 
 func (b *builder) validatePaths(c *Config) {
-	b.validateOwnDir("certificatesDir", c.CertificatesDir)
+	b.validateOwnDir("certificatesDir", c.CertificatesDir, TrustedCAs...)
 	if s := c.CRISocket; s != "" {
 		b.validatePath("nodeRegistration.criSocket", strings.TrimPrefix(s, "unix://"))
 	}
@@ -181,6 +181,11 @@ func (b *builder) validatePath(field, p string) {
 var foreignDirs = []string{
 	staticPodDir, "/run", "/var/run", "/dev", "/proc", "/sys", "/tmp", "/var/tmp", "/usr", "/bin", "/sbin", "/lib", "/boot",
 	"/var/lib/kubelet", "/var/lib/bootstrap", "/var/lib/containerd", "/opt/cni", "/etc/cni", "/etc/containerd", "/var/log",
+}
+
+// TrustedCAs are the folders in which distributions keep the CAs that they trust.
+var TrustedCAs = []string{
+	"/etc/ssl/certs", "/etc/ca-certificates", "/etc/pki/ca-trust", "/etc/pki/tls/certs", "/usr/local/share/ca-certificates", "/usr/share/ca-certificates",
 }
 
 // validateOwnDir wants a folder that nothing else is in: not what is in foreignDirs and more.
