@@ -12,7 +12,7 @@ export GOTOOLCHAIN := auto
 	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy vm-test vm-debian-13 vm-debian-12 vm-worker vm-smoke e2e-1.35 bench fuzz lint update clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 needs: ## Install what building and testing need, from Debian's packages
 	@scripts/needs
@@ -23,7 +23,8 @@ build: needs ## Build bin/bootstrap, one static program without a bundle
 components: needs # Kubernetes, etcd, containerd and the rest, from their Go modules
 	@scripts/components/build
 
-$(COMPONENTS): | components
+# Not order-only, and with an empty recipe: else make does not see that one was built anew.
+$(COMPONENTS): components ;
 
 $(BUNDLE): $(COMPONENTS) phases/contents.go phases/config/images.go phases/config/versions.go $(wildcard phases/bundle/*.go) | build
 	@bin/bootstrap bundle build --from .cache/components --output $@
@@ -42,18 +43,18 @@ try: ## Boot a throw-away node, run bootstrap init in it, and show how to go on
 
 test: lint test-unit test-offline test-e2e ## Run the tests that every change must pass
 
-test-all: test all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy vm-test fuzz ## Run everything, in some five hours
+test-all: test all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy vm-test e2e-1.35 fuzz ## Run everything, in some five hours
 
 test-unit: needs ## Run the tests that need no node
 	@scripts/ci/unit
 
-test-offline: build ## Kill, and fail, the phases that write files, at some of their system calls
+test-offline: build ## Kill the phases that write files, or make them fail, at some of their system calls
 	@go test -count=1 -timeout 20m ./testdata/kill
 
-test-e2e: box ## Run the tests on throw-away nodes, with a selection of each matrix
+test-e2e: rootfs box ## Run the tests on throw-away nodes, with a selection of each matrix
 	@go test -count=1 -timeout 40m -v ./testdata/e2e -skip 'TestBootstrapPolicy|TestLeave|TestKeep|TestJoin|TestNetworks|TestRelease|TestNoFalseAlarm|TestVerySlow|TestVM'
 
-all-offline: build ## Kill, and fail, them at every system call
+all-offline: build ## As test-offline, at every system call
 	@go test -count=1 -timeout 60m -v ./testdata/kill -args -all
 
 all-kill: box ## Kill init and reset on a node at 30 moments each
@@ -88,7 +89,7 @@ vm-smoke: box ## Run init on a virtual machine, and reboot it
 	@scripts/needs vm
 	@go test -count=1 -timeout 20m -v ./testdata/e2e -run 'TestVM$$' -args -name $@
 
-vm-test: vm-debian-13 vm-debian-12 vm-worker ## Reboot virtual machines of each distribution, cut their power, reset them, join them
+vm-test: vm-debian-13 vm-debian-12 vm-worker ## Reboot virtual machines of each distribution, cut their power, reset them, join them (parts: vm-debian-13, vm-debian-12, vm-worker)
 
 vm-debian-13 vm-debian-12: vm-debian-%: box
 	@scripts/needs vm
@@ -99,7 +100,7 @@ vm-worker: box
 	@scripts/components/build kubeadm
 	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestVMWorker$$' -args -name $@
 
-e2e-1.35: build components ## Run init, and what people do first, with Kubernetes 1.35
+e2e-1.35: box ## Run init, and what people do first, with Kubernetes 1.35
 	@RELEASE=1.35 scripts/components/build
 	@bin/bootstrap bundle build --from .cache/components-1.35 --output .cache/bundle-1.35.tar.zst
 	@bin/bootstrap bundle box --bundle .cache/bundle-1.35.tar.zst --output bin/bootstrap-box-1.35
@@ -115,7 +116,7 @@ fuzz: needs ## Fuzz every parser of outside input for a minute each
 lint: needs ## Check format, vet, lint, shell scripts, the Vagrantfile and go.mod
 	@scripts/needs lint
 	@go run $(LINT) run ./... ./testdata/e2e/... ./testdata/kill
-	@shellcheck -x scripts/node scripts/nodes/* scripts/vm scripts/vms/*.bash scripts/vms/distributions/* scripts/vms/provision scripts/needs scripts/try scripts/ci/* scripts/components/build scripts/bench/kit/*.sh .ci/run
+	@shellcheck -x scripts/node scripts/nodes/* scripts/vm scripts/vms/*.bash scripts/vms/distributions/* scripts/vms/provision scripts/needs scripts/try scripts/ci/* scripts/components/build scripts/components/flags testdata/faults/bad-certificate testdata/faults/edit-configmap scripts/bench/kit/*.sh .ci/run
 	@scripts/ci/vagrant
 	@go mod tidy -diff
 

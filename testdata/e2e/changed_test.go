@@ -65,7 +65,8 @@ func testChangedConfig(n *Node) {
 // is slow to start, exits by itself.
 func (n *Node) lostLease(component string) bool {
 	n.t.Helper()
-	return n.Kubectl("logs", "--previous", "-n", "kube-system", component+"-"+n.Name).Has("leaderelection lost")
+	r := n.Kubectl("logs", "--previous", "-n", "kube-system", component+"-"+n.Name)
+	return strings.Contains(strings.ToLower(r.Out+r.Err), "leaderelection lost") // the scheduler's has a capital
 }
 
 // refusesChange: exit code 2, what and why is told, and nothing is changed.

@@ -43,7 +43,7 @@ type named struct {
 }
 
 // fastFaults are run with every change.
-var fastFaults = []string{"apiserver-bad-flag", "etcd-foreign-data", "kubelet-bad-config", "port-6443-taken", "runc-removed"}
+var fastFaults = []string{"apiserver-bad-flag", "etcd-foreign-data", "kubelet-bad-config", "kubelet-stopped", "port-6443-taken", "runc-removed"}
 
 // TestFaults breaks a node in every way that testdata/faults knows, and wants the cause
 // named: that one, and no other as certain.
@@ -55,6 +55,9 @@ func TestFaults(t *testing.T) {
 	}
 	chosen := selected(t, names, fastFaults...)
 	all = slices.DeleteFunc(all, func(f fault) bool { return !slices.Contains(chosen, f.name) })
+	if len(all) != len(chosen) {
+		t.Fatalf("%v are to be run, and of these there are %d", chosen, len(all))
+	}
 	var figures faultFigures
 	t.Run("fresh", func(t *testing.T) { figures.onFreshNode(t, pick(all, "fresh")) })
 	t.Run("cluster", func(t *testing.T) { figures.onCluster(t, pick(all, "cluster")) })
@@ -136,6 +139,7 @@ func (figures *faultFigures) onCluster(t *testing.T, faults []fault) {
 				n.MustSh(f.script(t, "undo"))
 				n.MustBootstrap("init", "--timeout", "90s")
 				n.Healthy(time.Minute)
+				n.namesNothing(90 * time.Second)
 			}()
 			if f.Run == "status" {
 				figures.judge(t, f, n.askInto(f))
@@ -262,6 +266,20 @@ func (w *eventWatch) read(text string) {
 			w.found, w.after = true, time.Since(w.symptom)
 		}
 	}
+}
+
+// namesNothing waits until what was is no cause any more: that a container ended counts
+// until the next one has run for a while.
+func (n *Node) namesNothing(patience time.Duration) {
+	n.t.Helper()
+	n.Eventually(patience, "no cause is named any more", func() error {
+		r := n.Bootstrap("status", "-o", "json")
+		var s status
+		if err := json.Unmarshal([]byte(r.Out), &s); err != nil || s.Cause.ID != "" {
+			return fmt.Errorf("%v: %s", err, r)
+		}
+		return nil
+	})
 }
 
 // askInto breaks a cluster and asks for its status until a cause is named.

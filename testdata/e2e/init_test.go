@@ -237,6 +237,10 @@ func (n *Node) task(id string) string {
 	return "none"
 }
 
+// retried is how long a mirror pod may take that the API server refuses once: a kubelet
+// tries again after up to 90 s.
+const retried = 2 * time.Minute
+
 func testDeleteMirrorPod(n *Node) {
 	before, err := n.mirrorPod("etcd")
 	if err != nil {
@@ -246,7 +250,7 @@ func testDeleteMirrorPod(n *Node) {
 	n.MustKubectl("delete", "pod", "-n", "kube-system", "etcd-"+n.Name)
 	owner, manifest := mustGet[node](n, "node", n.Name), n.manifest("etcd")
 	var after pod
-	n.Eventually(90*time.Second, "mirror pod is back", func() error {
+	n.Eventually(retried, "mirror pod is back", func() error {
 		if after, err = n.mirrorPod("etcd"); err != nil {
 			return err
 		}
@@ -285,7 +289,7 @@ func testRemoveManifest(n *Node) {
 		return nil
 	})
 	n.MustExec("mv", "/root/kube-scheduler.yaml", file)
-	n.Healthy(3 * time.Minute) // a kubelet whose mirror pod is refused once tries again after up to 90 s
+	n.Healthy(retried)
 	after, err := n.mirrorPod("kube-scheduler")
 	if err != nil || after.containerID() == before.containerID() {
 		n.t.Errorf("the container is the old one (%v)", err)

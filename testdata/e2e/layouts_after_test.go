@@ -96,7 +96,7 @@ func filesInOurPlaces() []layout {
 			name:   "HardLinkInTree",
 			after:  "plant /srv/hard; ln /srv/hard/data /var/lib/kubelet/hard; ln /srv/hard/data /var/log/pods/hard",
 			proof:  "same_content /srv/hard/data",
-			gone:   list("/var/lib/kubelet/canary /var/log/pods/hard"),
+			gone:   list("/var/lib/kubelet/hard /var/log/pods/hard"),
 			remove: "rm -r /srv/hard",
 		},
 		{

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -77,6 +78,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "e2e: %v\n", err)
 		os.Exit(1)
 	}
+	if err := downLeftOver(); err != nil {
+		fmt.Fprintf(os.Stderr, "e2e: %v\n", err)
+		os.Exit(1)
+	}
 	go downWhenInterrupted()
 	start := time.Now()
 	code := m.Run()
@@ -103,6 +108,29 @@ func downWhenInterrupted() {
 		}
 	}
 	os.Exit(1)
+}
+
+// ofTests is a machine's name, with the process of its tests.
+var ofTests = regexp.MustCompile(`(?m)^e2e-(\d+)-\d+`)
+
+// downLeftOver takes down the machines of tests that were killed or timed out: no cleanup
+// ran then, and they would run beside these.
+func downLeftOver() error {
+	for _, script := range []string{"scripts/node", "scripts/vm"} {
+		list, err := exec.Command(path(script), "list").Output()
+		if err != nil {
+			return fmt.Errorf("%s list: %w", script, err)
+		}
+		for _, m := range ofTests.FindAllStringSubmatch(string(list), -1) {
+			if _, err := os.Stat("/proc/" + m[1]); err == nil {
+				continue
+			}
+			if out, err := exec.Command(path(script), "down", m[0]).CombinedOutput(); err != nil {
+				return fmt.Errorf("%s down %s: %w: %s", script, m[0], err, out)
+			}
+		}
+	}
+	return nil
 }
 
 // tally counts what ran: tests, and subtests on a node that they share.

@@ -188,7 +188,7 @@ func testMirrorPod(n *Node) {
 // isMirroredAnew waits for a mirror pod with another UID.
 func (n *Node) isMirroredAnew(before string) {
 	n.t.Helper()
-	n.Eventually(30*time.Second, "another mirror pod", func() error {
+	n.Eventually(retried, "another mirror pod", func() error {
 		p, err := get[pod](n, "pod", "sleeper-"+n.Name)
 		if err == nil && p.Metadata.UID == before {
 			err = errors.New("it is still the one before")

@@ -37,6 +37,8 @@ func TestSupport(t *testing.T) {
 	n := Up(t, 8*time.Minute)
 	n.Copy("bin/bootstrap-box", "/root/bootstrap")
 	n.Write("/root/cluster.yaml", supportConfig)
+	_, tokenSecret, _ := strings.Cut(canaryToken, ".")
+	n.Write("/root/secrets", tokenSecret+"\n"+canaryEnv+"\n") // those of the config
 	n.Run("Fresh", t, func(n *Node) {
 		n.support("fresh", "machine/etc/os-release", "versions/bootstrap.txt", "diagnosis/evidence.json")
 	})
