@@ -97,6 +97,12 @@ func TestChooseKubelet(t *testing.T) {
 			[]string{"/usr/bin/kubelet is v1.34.0, want v1.36.3", "kubernetesVersion: v1.34.0"}},
 		{"wrong one where ours would be", found("/usr/local/bin/kubelet", "v1.34.0", want), kubeletChoice{},
 			[]string{"/usr/local/bin/kubelet is v1.34.0, want v1.36.3", "remove it"}},
+		{"installed by a run with a bundle", foundKubelets{want: want, installed: want},
+			kubeletChoice{path: "/usr/local/bin/kubelet", install: true, why: "installed by bootstrap"}, nil},
+		{"installed, beside a wrong one", foundKubelets{want: want, program: "/usr/bin/kubelet", version: "v1.34.0", installed: want},
+			kubeletChoice{path: "/usr/local/bin/kubelet", install: true, why: "installed by bootstrap"}, nil},
+		{"another is installed", foundKubelets{want: want, installed: "v1.36.2"}, kubeletChoice{},
+			[]string{"no kubelet", "install kubelet v1.36.3"}},
 		{"bundle of another version", found("", "", "v1.36.2"), kubeletChoice{}, []string{"the bundle's kubelet is v1.36.2, want v1.36.3"}},
 	}
 	for _, c := range cases {

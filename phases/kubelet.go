@@ -257,10 +257,11 @@ type kubeletChoice struct {
 
 // foundKubelets is what chooseKubelet decides by.
 type foundKubelets struct {
-	want    string // version, with the v
-	program string // a kubelet that is not ours
-	version string // its version, with the v
-	bundled string // version in the bundle, empty without
+	want      string // version, with the v
+	program   string // a kubelet that is not ours
+	version   string // its version, with the v
+	bundled   string // version in the bundle, empty without
+	installed string // version of ours, where there is no bundle; empty without
 }
 
 func (f foundKubelets) choose() (kubeletChoice, error) {
@@ -268,6 +269,8 @@ func (f foundKubelets) choose() (kubeletChoice, error) {
 	switch {
 	case f.program != "" && f.version == f.want:
 		return kubeletChoice{path: f.program, why: "it is installed already, in the version wanted"}, nil
+	case f.installed == f.want:
+		return kubeletChoice{path: own.path, install: true, why: "installed by bootstrap"}, nil
 	case f.bundled == "" && f.program == "":
 		return kubeletChoice{}, withHint(errors.New("no kubelet on this machine, and no bundle to install one from"),
 			"use an executable with a bundle inside, give --bundle FILE, or install kubelet %s", f.want)
@@ -285,12 +288,21 @@ func (e *Env) chooseKubelet(ctx context.Context) (kubeletChoice, error) {
 		entry, _ := e.Bundle.Entry(bundle.Binary, "kubelet")
 		found.bundled = entry.Version
 	}
+	var err error
 	if found.program != "" {
-		out, err := e.versions.of(found.program, func() (string, error) { return e.Host.Output(ctx, found.program, "--version") })
-		if err != nil {
-			return kubeletChoice{}, err
-		}
-		_, found.version, _ = strings.Cut(strings.TrimSpace(out), " ")
+		found.version, err = e.kubeletVersion(ctx, found.program)
+	}
+	if ours := binDir + "/kubelet"; err == nil && e.Bundle == nil && e.made(ours) && e.exists(ours) {
+		found.installed, err = e.kubeletVersion(ctx, ours)
+	}
+	if err != nil {
+		return kubeletChoice{}, err
 	}
 	return found.choose()
+}
+
+func (e *Env) kubeletVersion(ctx context.Context, program string) (string, error) {
+	out, err := e.versions.of(program, func() (string, error) { return e.Host.Output(ctx, program, "--version") })
+	_, version, _ := strings.Cut(strings.TrimSpace(out), " ")
+	return version, err
 }

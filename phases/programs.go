@@ -56,6 +56,9 @@ func (e *Env) madeAs(path string) bool {
 
 // installPrograms installs programs of the bundle that the cluster cannot do without.
 func (e *Env) installPrograms(ctx context.Context, dir string, names ...string) error {
+	if e.Bundle == nil {
+		return e.keepPrograms(dir, names)
+	}
 	var entries []bundle.Entry
 	for _, name := range names {
 		entry, ok := e.Bundle.Entry(bundle.Binary, name)
@@ -65,6 +68,17 @@ func (e *Env) installPrograms(ctx context.Context, dir string, names ...string) 
 		entries = append(entries, entry)
 	}
 	return e.installEntries(ctx, entries, dir)
+}
+
+// keepPrograms is enough for a run without a bundle where one before had it.
+func (e *Env) keepPrograms(dir string, names []string) error {
+	for _, name := range names {
+		if path := dir + "/" + name; !e.made(path) || !e.exists(path) {
+			return withHint(fmt.Errorf("%s is not there, and there is no bundle to install it from", path),
+				"use an executable with a bundle inside, or give --bundle FILE")
+		}
+	}
+	return nil
 }
 
 // installEntries installs two at a time: more would only take memory.

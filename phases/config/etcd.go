@@ -1,8 +1,8 @@
 package config
 
 import (
-	"net"
 	"cmp"
+	"net"
 	"net/netip"
 	"net/url"
 	"slices"

@@ -49,6 +49,16 @@ func (s Systemd) job(ctx context.Context, verb, unit string, pick func(*dbus.Con
 		if _, err := pick(conn)(ctx, unit, "replace", done); err != nil {
 			return fmt.Errorf("%s %s: %w", verb, unit, err)
 		}
+		return s.ended(ctx, conn, done, verb, unit)
+	})
+}
+
+// ended waits for the result of a job. Of a connection that is lost nothing comes, as when
+// an upgrade has systemd execute itself again: then the unit is asked.
+func (s Systemd) ended(ctx context.Context, conn *dbus.Conn, done <-chan string, verb, unit string) error {
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
 		select {
 		case result := <-done:
 			if result != "done" {
@@ -57,8 +67,33 @@ func (s Systemd) job(ctx context.Context, verb, unit string, pick func(*dbus.Con
 			return nil
 		case <-ctx.Done():
 			return fmt.Errorf("%s %s: %w", verb, unit, context.Cause(ctx))
+		case <-look.C:
+			if conn.Connected() {
+				continue
+			}
+			if failed, pending := s.outcome(ctx, unit); failed && verb != "stop" {
+				return &UnitError{Unit: unit, Verb: verb, Result: "failed"}
+			} else if !pending {
+				return nil
+			}
 		}
+	}
+}
+
+// outcome tells how a job ended that nobody could tell of, or that it has not yet.
+func (s Systemd) outcome(ctx context.Context, unit string) (failed, pending bool) {
+	pending = true // as long as systemd does not answer
+	_ = s.with(ctx, func(c *dbus.Conn) error {
+		props, err := c.GetAllPropertiesContext(ctx, unit)
+		if err != nil {
+			return err
+		}
+		job, _ := props["Job"].([]any) // number and path; number 0 without one
+		pending = len(job) == 0 || job[0] != uint32(0)
+		failed = !pending && unitState(props).Active == "failed"
+		return nil
 	})
+	return failed, pending
 }
 
 // Start implements Units.
