@@ -335,7 +335,7 @@ func (e *Env) checkForeignFiles() []error {
 	dir := e.Config.Etcd.DataDir
 	if left, _ := filepath.Glob(e.Host.Path(dir) + "/*"); len(left) > 0 && !isNewDisk(left) && !slices.ContainsFunc(e.Host.Entries(), isEtcdData) {
 		findings = append(findings, found("etcd-foreign-data", withHint(fmt.Errorf("%s holds data that is not of this cluster", dir),
-			"keep it elsewhere: mv %s %s.old", dir, dir)))
+			"move it away: mv %s %s.old", dir, dir)))
 	}
 	return findings
 }

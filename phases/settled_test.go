@@ -133,7 +133,7 @@ func TestSettled(t *testing.T) {
 			continue
 		}
 		refused[c.refused] = true
-		checkError(t, found[0], "in this cluster and \"", "can't be changed: ", "hint: give the value it has, or start anew: bootstrap reset")
+		checkError(t, found[0], "in this cluster and \"", "can't be changed: ", "hint: put the old value back in the config file; or start over: bootstrap reset")
 	}
 	for _, s := range settled(env.Config) {
 		if !refused[s.Field] {

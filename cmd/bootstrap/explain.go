@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -19,12 +20,14 @@ func newExplainCommand() *cobra.Command {
 		Short: "Explain what can be wrong, and what to do about it",
 		Long: `Explain one thing that can be wrong, by the ID under which bootstrap names it: what
 it means, how it is found and what to do. Without an ID all of them are listed; what
-comes first can be the reason for what comes after.
+comes first can be the reason for what comes after. FOUND says when it is looked for:
+preflight, before init changes anything; live, while init waits, and in status.
 
 Exit codes:
   0  done
   2  usage, or no such ID`,
-		Example: `  bootstrap explain
+		Example: `  bootstrap explain etcd-disk-full
+  bootstrap explain
   bootstrap explain --output json`,
 		Args: atMostOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -81,28 +84,23 @@ func explained(e diagnose.Entry) string {
 // foundIn says in one word each when an entry is looked for.
 func foundIn(e diagnose.Entry) []string {
 	var when []string
-	if e.Check != nil {
+	if slices.ContainsFunc(diagnose.Checks(), func(check diagnose.Entry) bool { return check.ID == e.ID }) {
 		when = append(when, "preflight")
 	}
-	if e.Cause != nil {
+	if e.Cause != nil || when == nil { // without a Cause, it is what a wait ends with
 		when = append(when, "live")
-	}
-	if when == nil {
-		when = []string{"phase"}
 	}
 	return when
 }
 
 func howFound(e diagnose.Entry) string {
-	switch {
-	case e.Check != nil && e.Cause != nil:
+	switch when := foundIn(e); {
+	case len(when) == 2:
 		return "by preflight, before anything is changed, and while init waits or status looks"
-	case e.Check != nil:
+	case when[0] == "preflight":
 		return "by preflight, before anything is changed"
-	case e.Cause != nil:
-		return "while init waits or status looks"
 	}
-	return "by the phase that it stops"
+	return "while init waits or status looks"
 }
 
 func unknownID(id string, entries []diagnose.Entry) error {
@@ -123,7 +121,7 @@ type causeLine struct {
 	ID     string   `json:"id"`
 	Title  string   `json:"title"`
 	Means  string   `json:"means"`
-	Found  []string `json:"found"` // preflight, live, phase
+	Found  []string `json:"found"` // preflight, live
 	Remedy string   `json:"remedy"`
 	Link   string   `json:"link,omitempty"`
 }

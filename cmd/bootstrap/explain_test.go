@@ -31,7 +31,7 @@ func TestCausesPage(t *testing.T) {
 }
 
 var ailing = diagnose.Entry{
-	ID: "disk-full", Title: "a disk is full", Means: "etcd stops.", Remedy: "make room", Link: "https://example.org/disk",
+	ID: "port-taken", Title: "a port is taken", Means: "etcd stops.", Remedy: "make room", Link: "https://example.org/disk",
 	Check: func(*diagnose.Machine) []diagnose.Finding { return nil },
 	Cause: func(*diagnose.Evidence) []diagnose.Finding { return nil },
 }
@@ -41,7 +41,7 @@ func TestExplained(t *testing.T) {
 	for want, e := range map[string]diagnose.Entry{
 		"etcd stops.\n\nFound: by preflight, before anything is changed, and while init waits or status looks.\n\n" +
 			"What to do: make room\n\nMore: https://example.org/disk\n": ailing,
-		"m\n\nFound: by the phase that it stops.\n\nWhat to do: r\n": found,
+		"m\n\nFound: while init waits or status looks.\n\nWhat to do: r\n": found,
 	} {
 		if got := explained(e); got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -51,10 +51,10 @@ func TestExplained(t *testing.T) {
 	if err := printCauses(&table, []diagnose.Entry{ailing, found}); err != nil {
 		t.Fatal(err)
 	}
-	if want := "ID         FOUND            TITLE\ndisk-full  preflight, live  a disk is full\nx          phase            \n"; table.String() != want {
+	if want := "ID          FOUND            TITLE\nport-taken  preflight, live  a port is taken\nx           live             \n"; table.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", table.String(), want)
 	}
-	if err := unknownID("disk-ful", []diagnose.Entry{ailing}); err.Error() != `nothing has the ID "disk-ful", did you mean "disk-full"?` {
+	if err := unknownID("port-takn", []diagnose.Entry{ailing}); err.Error() != `nothing has the ID "port-takn", did you mean "port-taken"?` {
 		t.Error(err)
 	}
 }

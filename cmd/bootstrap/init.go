@@ -56,7 +56,8 @@ func newInitCommand() *cobra.Command {
 		Use:   "init",
 		Short: "Make this machine a Kubernetes control plane, or a standalone kubelet",
 		Long: "Make this machine a Kubernetes control plane: run the phases below in this order.\n" +
-			"Run again after anything went wrong, it goes on from there.\n\nPhases:\n" + phaseList(phases.Init()) + `
+			"Run it again after a failure: it goes on from there. Give the same --config and flags,\n" +
+			"as what is left out goes back to the default.\n\nPhases:\n" + phaseList(phases.Init()) + `
 With --standalone there is no control plane: the kubelet runs the static pods whose
 manifests lie in /etc/kubernetes/manifests, and those of staticPodURL in a
 KubeletConfiguration. Nobody is let in at its port. Without --standalone, init later makes
@@ -162,7 +163,7 @@ func phaseList(plan phases.Plan) string {
 }
 
 const ready = `
-The control plane is ready after %s. Use it:
+The control plane is ready after %s. Use it, as root:
 
   export KUBECONFIG=/etc/kubernetes/admin.conf
   kubectl get nodes

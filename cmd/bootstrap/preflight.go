@@ -30,7 +30,7 @@ anything, and say what was found, what follows from it and what to do.
 
 An error is what init can't work with; a warning is what may be in the way later. With
 --fix, what can be mended without risk is mended: it raises the limits of inotify where
-they are used up. "bootstrap reset" undoes that.
+few or none are left. "bootstrap reset" undoes that.
 
 To see how fast the disk of etcd is, it writes up to 22 MiB to a file without a name there.
 Without root it looks at what it can, and says what it could not look at.

@@ -28,12 +28,12 @@ type page struct {
 }
 
 type field struct {
-	kind     string // text, number, yes or no, object, list
+	kind     string // text, number, true or false, object, list
 	optional bool
 }
 
 var (
-	fieldRow = regexp.MustCompile("^\\| `([^`]+)` \\| (text|number|yes or no|object|list)(, may be missing)? \\| .+ \\|$")
+	fieldRow = regexp.MustCompile("^\\| `([^`]+)` \\| (text|number|true or false|object|list)(, may be missing)? \\| .+ \\|$")
 	wordRow  = regexp.MustCompile("^\\| `([^`]+)` \\| [^|]+ \\|$")
 )
 
@@ -95,7 +95,7 @@ func (p page) checkValue(section, path string, f field, value any) error {
 	case float64:
 		got = "number"
 	case bool:
-		got = "yes or no"
+		got = "true or false"
 	case map[string]any:
 		got = "object"
 		if err := p.check(section, path+".", v); err != nil {
@@ -236,7 +236,7 @@ func kindOf(typ reflect.Type) string {
 	case reflect.String:
 		return "text"
 	case reflect.Bool:
-		return "yes or no"
+		return "true or false"
 	case reflect.Struct:
 		return "object"
 	case reflect.Slice:

@@ -18,7 +18,7 @@ import (
 
 const staticPodExitCodes = `Exit codes:
   0    done
-  1    the pod does not run, or does not go: its file is as it was wanted
+  1    the pod does not run, or is not gone yet; its file was written, or removed, as asked
   2    usage, not root, or refused: nothing was changed
   130  interrupted (SIGINT); 143 for SIGTERM, 129 for SIGHUP`
 

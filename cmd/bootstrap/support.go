@@ -31,9 +31,8 @@ kubelet, containerd and the control plane, states of units and pods, manifests a
 configurations, versions, facts of the machine, and what bootstrap makes of them. It
 works with the API server, the runtime or the kubelet down, and before init.
 
-Keys, kubeconfigs, Secrets and the data of etcd are left out; where a secret that is
-known on this machine, or anything of a secret's form, stands in what is left, it is
-taken out. A file is cut to its last 256 KiB, the output of a program to 2 MiB, the
+Keys, kubeconfigs, Secrets and the data of etcd are left out. From everything else, the
+secrets that are known on this machine are removed, and what looks like one. A file is cut to its last 256 KiB, the output of a program to 2 MiB, the
 archive to 32 MiB before it is packed. Each part has 5 seconds. MANIFEST.json in it
 says what is there, what was cut and what could not be read.
 

@@ -11,7 +11,7 @@ func decidedEntries() []Entry {
 		{
 			ID: "setting-settled", Title: "a setting can't be changed in a cluster that is there",
 			Means:  "Addresses, ranges and names live on in etcd's data, in certificates and in running pods.",
-			Remedy: "give the value it has, or start anew: bootstrap reset",
+			Remedy: "put the old value back in the config file; or start over: bootstrap reset",
 		},
 		{
 			ID: "bundle-damaged", Title: "the bundle is damaged, or not for this machine",
@@ -50,15 +50,15 @@ func decidedEntries() []Entry {
 		{
 			ID: "etcd-foreign-data", Title: "etcd's folder holds data already",
 			Means:  "It is of another cluster. etcd would begin with it, and the certificates would not fit.",
-			Remedy: "keep it elsewhere, then run init again",
+			Remedy: "move it away, then run init again",
 		},
 		{
-			ID: "foreign-link", Title: "a network link has the name that ours will have",
+			ID: "foreign-link", Title: "a network link has the name that flannel or the CNI plugin will use",
 			Means:  "It is of another network, or was left by kubeadm reset. With another address it stops every pod.",
 			Remedy: "if nobody needs it: ip link delete NAME",
 		},
 		{
-			ID: "foreign-rules", Title: "the firewall holds rules of the names that ours will have",
+			ID: "foreign-rules", Title: "the firewall has rules with the names that kube-proxy or flannel will use",
 			Means:  "kube-proxy and flannel take chains and tables of their names for their own, and reset could not tell whose is what. kubeadm reset leaves them behind.",
 			Remedy: "if they are of an old cluster, remove them; a reboot does",
 		},

@@ -19,8 +19,8 @@ const (
 )
 
 // Entry is one thing that can be wrong, under an ID that stays. Before init it is
-// found by Check, later by Cause; an entry may have both. An entry with neither is
-// found by a phase, which says so with Entry.Found.
+// found by Check, later by Cause; an entry may have both. One of decidedEntries is found
+// by preflight too, which decides by more than facts, and says so with Entry.Found.
 type Entry struct {
 	ID     string // kebab-case, as in "bootstrap explain ID"
 	Title  string // what it is, in one line

@@ -16,7 +16,7 @@ func firewallEntries() []Entry {
 		{
 			ID: "firewall-active", Title: "a firewall is active",
 			Means:  "firewalld and ufw let in only what they are told. Pods may not reach the API server, and other nodes not this one.",
-			Remedy: "let pass TCP 6443, 2379-2380 and 10250, UDP 8472, and all from the pod and Service ranges; or turn it off: systemctl disable --now firewalld, or ufw disable",
+			Remedy: "open TCP 6443 and 10250, UDP 8472 to other nodes, TCP 2379-2380 to other control plane nodes alone, and let all from the pod and Service ranges pass; or turn it off: systemctl disable --now firewalld, or ufw disable",
 			Check: func(m *Machine) []Finding {
 				return findingIf(len(m.Firewall.Managers) > 0, Finding{Level: Warning, What: fmt.Sprintf("%s is active, and may keep pods from the API server", strings.Join(m.Firewall.Managers, " and "))})
 			},

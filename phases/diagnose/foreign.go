@@ -29,7 +29,7 @@ func foreignEntries() []Entry {
 		},
 		{
 			ID: "foreign-static-pod", Title: "the static pod directory holds files of others",
-			Means:  "The kubelet starts every file in it that does not begin with a dot as a pod, backups too: a copy of a manifest runs beside, or instead of, the manifest, which may start anew when the copy goes.",
+			Means:  "The kubelet starts every file in it that does not begin with a dot as a pod, backups too: a copy of a manifest runs beside the original, or in its place; when the copy is removed, the original may restart.",
 			Remedy: "move the file to another folder",
 			Check:  foreignStaticPod, Cause: foreignManifest,
 		},

@@ -25,7 +25,7 @@ func nameEntries() []Entry {
 	return []Entry{
 		{
 			ID: "hostname-localhost", Title: "the machine is called localhost",
-			Means:  "The node takes the machine's name. Every machine that was given none is called so, and two nodes of one name put each other out.",
+			Means:  "The node takes the machine's name. Every machine that was given none is called so, and two nodes with one name overwrite each other.",
 			Remedy: "name it: hostnamectl set-hostname NAME; or set nodeRegistration.name in the config file",
 			Check: func(m *Machine) []Finding {
 				local := strings.HasPrefix(m.Settings.NodeName, "localhost")
@@ -70,7 +70,7 @@ func nameEntries() []Entry {
 		},
 		{
 			ID: "endpoint-elsewhere", Title: "controlPlaneEndpoint leads elsewhere, and nobody is there",
-			Means:  "kube-proxy, other nodes and kubeconfigs of people reach the API server by that name. It may be a load balancer's that lets packets pass once the API server answers; or it is wrong.",
+			Means:  "kube-proxy, other nodes and kubeconfigs of people reach the API server by that name. If it is a load balancer that waits for the API server, this is fine; else the name is wrong.",
 			Remedy: "see that its load balancer passes TCP on to this machine, or mend the name's address",
 			Check: func(m *Machine) []Finding {
 				lost := m.Endpoint.Dial == TimedOut || m.Endpoint.Dial == NoRoute
