@@ -14,7 +14,9 @@ import (
 func (e *Env) configNote() string { return strings.Replace(e.settledNote(), "settled", "config", 1) }
 
 func (e *Env) rememberConfig() error {
-	data, err := json.Marshal(toRemember(*e.Config))
+	kept := toRemember(*e.Config)
+	kept.File = "" // see RememberFile
+	data, err := json.Marshal(kept)
 	if err != nil {
 		return err
 	}
@@ -56,17 +58,31 @@ func (e *Env) RememberedConfig() (*config.Config, error) {
 	return c, nil
 }
 
-// checkFileGiven refuses to take a cluster back to the defaults because somebody runs
+// RememberFile keeps which config file a control plane was made with, once it is there: of
+// a standalone kubelet, what it was made with says it.
+func (e *Env) RememberFile() error {
+	if e.Config.Box.Standalone {
+		return nil
+	}
+	return e.Host.Remember(e.fileNote(), e.Config.File)
+}
+
+func (e *Env) fileNote() string { return strings.Replace(e.settledNote(), "settled", "file", 1) }
+
+// checkFileGiven refuses to take what is there back to the defaults because somebody runs
 // init again, as a remedy may say, and leaves out its config file.
 func (e *Env) checkFileGiven() error {
-	remembered := e.RememberedConfig
+	file, _ := e.Host.Recall(e.fileNote())
 	if e.Config.Box.Standalone {
-		remembered = e.standaloneConfig
+		before, err := e.standaloneConfig()
+		if before == nil || err != nil {
+			return err
+		}
+		file = before.File
 	}
-	before, err := remembered()
-	if err != nil || before == nil || before.File == "" || e.Config.File != "" {
-		return err
+	if file == "" || e.Config.File != "" {
+		return nil
 	}
-	return withHint(fmt.Errorf("what is on this machine was made with a config file, %s, and would lose what that says", before.File),
-		"give it again: --config %s; if you want the defaults, give them: bootstrap config default", before.File)
+	return withHint(fmt.Errorf("what is on this machine was made with a config file, %s, and would lose what that says", file),
+		"give it again: --config %s; if you want the defaults, give them: bootstrap config default", file)
 }

@@ -121,7 +121,7 @@ func TestStandaloneGone(t *testing.T) {
 // TestFileLeftOut: who runs init again without the config file does not take what is there
 // back to the defaults.
 func TestFileLeftOut(t *testing.T) {
-	for name, remember := range map[string]func(*Env) error{"default": (*Env).settle, "standalone": (*Env).rememberStandalone} {
+	for name, remember := range map[string]func(*Env) error{"default": (*Env).RememberFile, "standalone": (*Env).rememberStandalone} {
 		env := testEnv(t, name)
 		if name == "standalone" {
 			makeStandalone(t, env)

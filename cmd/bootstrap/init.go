@@ -210,7 +210,7 @@ func runInit(ctx context.Context, o initOptions, phase string) error {
 func (o initOptions) endInit(env *phases.Env, plan phases.Plan, out *output) error {
 	for name, text := range map[string]string{"wait-control-plane": ready, "wait-kubelet": standaloneReady} {
 		if _, waited := plan.Find(name); waited {
-			err := env.Host.End()
+			err := errors.Join(env.RememberFile(), env.Host.End())
 			out.sayDone(fmt.Sprintf(text, out.elapsed()))
 			return err
 		}
