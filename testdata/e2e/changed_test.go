@@ -56,6 +56,9 @@ func testChangedConfig(n *Node) {
 	}
 	n.MustExec("curl", "-sSf", "--cacert", "/etc/kubernetes/pki/ca.crt",
 		"--resolve", fmt.Sprintf("extra.example:6443:%s", n.IP), "https://extra.example:6443/livez")
+	if r := n.Bootstrap("init"); r.Code != 2 || !r.Has("give it again: --config /tmp/e2e/config.yaml") {
+		n.t.Errorf("without its config file: %s", r)
+	}
 	for _, c := range fixed {
 		n.t.Run(c.name, func(t *testing.T) { n.In(t).refusesChange(c.config, c.name, c.says) })
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -275,8 +276,11 @@ func (n *Node) namesNothing(patience time.Duration) {
 	n.Eventually(patience, "no cause is named any more", func() error {
 		r := n.Bootstrap("status", "-o", "json")
 		var s status
-		if err := json.Unmarshal([]byte(r.Out), &s); err != nil || s.Cause.ID != "" {
-			return fmt.Errorf("%v: %s", err, r)
+		if err := json.Unmarshal([]byte(r.Out), &s); err != nil {
+			return fmt.Errorf("%w: %s", err, r)
+		}
+		if s.Cause.ID != "" {
+			return errors.New(r.String())
 		}
 		return nil
 	})
