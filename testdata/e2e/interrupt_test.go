@@ -154,6 +154,29 @@ func TestInterrupted(t *testing.T) {
 			t.Errorf("after it: %s", r)
 		}
 	})
+	t.Run("SystemdExecutesItself", func(t *testing.T) { n.In(t).systemdExecutesItself() })
+}
+
+// systemdExecutesItself, as an upgrade of it or of libc has it do, while init waits for a
+// unit to start.
+func (n *Node) systemdExecutesItself() {
+	n.Write("/etc/systemd/system/containerd.service.d/slow.conf", "[Service]\nExecStartPre=/bin/sleep 10\n")
+	s := n.StartInit("phase", "runtime")
+	n.Eventually(time.Minute, "containerd is being started", func() error {
+		if r := n.Exec("systemctl", "is-active", "containerd"); !r.Has("activating") {
+			return errors.New(r.String())
+		}
+		return nil
+	})
+	n.MustExec("systemctl", "daemon-reexec")
+	select {
+	case <-s.done:
+	case <-time.After(time.Minute):
+		n.t.Fatalf("init hangs: %s", s)
+	}
+	if s.err != nil {
+		n.t.Errorf("%v: %s", s.err, s)
+	}
 }
 
 // TestBootInInit: a boot starts what init had enabled and not come to start; reset takes
