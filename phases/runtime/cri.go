@@ -75,20 +75,14 @@ func (c *CRI) Info(ctx context.Context) (Info, error) {
 
 // HasImage tells whether the runtime holds an image.
 func (c *CRI) HasImage(ctx context.Context, reference string) (bool, error) {
-	image, err := c.image(ctx, reference)
-	return image != nil, err
-}
-
-// image is nil without.
-func (c *CRI) image(ctx context.Context, reference string) (*cri.Image, error) {
 	if c == nil {
-		return nil, nil
+		return false, nil
 	}
 	answer, err := c.images.ImageStatus(ctx, &cri.ImageStatusRequest{Image: &cri.ImageSpec{Image: reference}})
 	if err != nil {
-		return nil, plain(err)
+		return false, plain(err)
 	}
-	return answer.Image, nil
+	return answer.Image != nil, nil
 }
 
 // Pull fetches an image from its registry.
@@ -100,8 +94,7 @@ func (c *CRI) Pull(ctx context.Context, reference string) error {
 	return nil
 }
 
-// removeImage removes an image by its name; none is fine. containerd takes all other
-// names of it away as well.
+// removeImage removes an image by its name; none is fine.
 func (c *CRI) removeImage(ctx context.Context, reference string) error {
 	_, err := c.images.RemoveImage(ctx, &cri.RemoveImageRequest{Image: &cri.ImageSpec{Image: reference}})
 	if err != nil {

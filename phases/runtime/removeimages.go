@@ -3,6 +3,8 @@ package runtime
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/errdefs"
@@ -39,48 +41,63 @@ func (r Remover) Close() error {
 	return errors.Join(r.store.Close(), r.cri.Close())
 }
 
-// Has tells whether there is an image of that name, be it one that was cut short.
+// Has tells whether there is an image of that name.
 func (r Remover) Has(ctx context.Context, name string) (bool, error) {
-	if has, err := r.cri.HasImage(ctx, name); has || err != nil || r.store == nil {
-		return has, err
+	if r.store == nil {
+		return r.cri.HasImage(ctx, name)
 	}
-	return r.store.has(ctx, name)
+	image, err := r.store.image(ctx, name)
+	return image != nil, err
 }
 
-// Remove removes an image by its name; none is fine. With its last tag go the names that
-// a pull gave it, its digest and its ID, which keep it on the disk. An image that others
-// have tagged loses no more than this tag.
+// Remove removes an image by its name; none is fine. Names that others gave it stay.
 func (r Remover) Remove(ctx context.Context, name string) error {
-	image, err := r.cri.image(ctx, name)
+	if r.store == nil {
+		return r.cri.removeImage(ctx, name)
+	}
+	image, err := r.store.image(ctx, name)
+	if err != nil || image == nil {
+		return err
+	}
+	names, err := r.store.ofPull(ctx, *image)
 	if err != nil {
 		return err
 	}
-	if r.store != nil && len(image.GetRepoTags()) != 1 {
-		return r.store.untag(ctx, name) // the CRI has no word for it
+	for _, each := range append(names, image.Name) { // the last one wakes the garbage collection
+		err := r.store.client.ImageService().Delete(ctx, each, images.SynchronousDelete())
+		if err != nil && !errdefs.IsNotFound(err) {
+			return fmt.Errorf("remove image %s: %w", each, err)
+		}
 	}
-	return r.cri.removeImage(ctx, name)
+	return nil
 }
 
-func (i *Images) has(ctx context.Context, name string) (bool, error) {
+// image is nil without.
+func (i *Images) image(ctx context.Context, name string) (*images.Image, error) {
 	full, err := fullName(name)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	_, err = i.client.ImageService().Get(ctx, full)
+	image, err := i.client.ImageService().Get(ctx, full)
 	if errdefs.IsNotFound(err) {
-		return false, nil
+		return nil, nil
 	}
-	return err == nil, err
+	return &image, err
 }
 
-func (i *Images) untag(ctx context.Context, name string) error {
-	full, err := fullName(name)
+// ofPull are the names by its ID and by its digest that the CRI gives an image with its tag
+// when it pulls it, and that keep it on the disk. Older ones are of a pull by somebody else.
+func (i *Images) ofPull(ctx context.Context, tagged images.Image) ([]string, error) {
+	same, err := i.client.ImageService().List(ctx, "target.digest=="+tagged.Target.Digest.String())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	err = i.client.ImageService().Delete(ctx, full, images.SynchronousDelete())
-	if errdefs.IsNotFound(err) {
-		return nil
+	var names []string
+	for _, image := range same {
+		byDigest := strings.HasPrefix(image.Name, "sha256:") || strings.Contains(image.Name, "@sha256:")
+		if byDigest && !image.CreatedAt.Before(tagged.CreatedAt) {
+			names = append(names, image.Name)
+		}
 	}
-	return err
+	return names, nil
 }
