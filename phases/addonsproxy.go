@@ -1,14 +1,10 @@
 package phases
 
 import (
-	"cmp"
-	"fmt"
+	"errors"
 	"net/netip"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"sigs.k8s.io/yaml"
 
@@ -60,50 +56,18 @@ func proxySettings(c *config.Config, f host.Facts) []kernelSetting {
 	return []kernelSetting{{"net.ipv4.conf.all.route_localnet", "1"}}
 }
 
-// conntrackSettings are what kube-proxy makes of its configuration when it starts.
-func conntrackSettings(c *config.Config, f host.Facts) []kernelSetting {
-	if c.ProxyDisabled || f.FixedConntrack {
+// keepConntrack records what kube-proxy sets when it starts: reset gives it back.
+func (e *Env) keepConntrack() error {
+	if e.Config.ProxyDisabled || e.Facts.FixedConntrack {
 		return nil
 	}
-	given, _ := c.KubeProxy["conntrack"].(map[string]any)
-	var settings []kernelSetting
-	if n := conntrackMax(given, runtime.NumCPU()); n > 0 {
-		settings = append(settings, kernelSetting{"net.netfilter.nf_conntrack_max", strconv.Itoa(n)})
-	}
-	for _, s := range []struct{ field, name, standard string }{
-		{"tcpEstablishedTimeout", "nf_conntrack_tcp_timeout_established", "24h"},
-		{"tcpCloseWaitTimeout", "nf_conntrack_tcp_timeout_close_wait", "1h"},
-		{"udpTimeout", "nf_conntrack_udp_timeout", "0s"},
-		{"udpStreamTimeout", "nf_conntrack_udp_timeout_stream", "0s"},
-	} {
-		text, _ := given[s.field].(string)
-		if d, err := time.ParseDuration(cmp.Or(text, s.standard)); err == nil && d > 0 {
-			settings = append(settings, kernelSetting{"net.netfilter." + s.name, strconv.Itoa(int(d / time.Second))})
+	var errs []error
+	for _, name := range []string{"max", "tcp_timeout_established", "tcp_timeout_close_wait"} {
+		if name = "net/netfilter/nf_conntrack_" + name; e.kernelSays(name) != "" { // else the module comes later, and has its own
+			errs = append(errs, e.Host.KeepSysctl(name))
 		}
 	}
-	if liberal, _ := given["tcpBeLiberal"].(bool); liberal {
-		settings = append(settings, kernelSetting{"net.netfilter.nf_conntrack_tcp_be_liberal", "1"})
-	}
-	return settings
-}
-
-// conntrackMax is 0 where kube-proxy leaves it as it is.
-func conntrackMax(given map[string]any, cpus int) int {
-	number := func(field string, standard int) int {
-		if n, err := strconv.Atoi(fmt.Sprint(given[field])); err == nil {
-			return n
-		}
-		return standard
-	}
-	perCore := number("maxPerCore", 32768)
-	if perCore <= 0 {
-		return 0
-	}
-	const most = 1 << 20
-	if scaled := perCore * cpus; scaled > most {
-		return most
-	}
-	return max(perCore*cpus, number("min", 131072))
+	return errors.Join(errs...)
 }
 
 // proxyConfig is the KubeProxyConfiguration without the user's own.

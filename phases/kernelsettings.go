@@ -156,12 +156,7 @@ func (e *Env) kernelSays(name string) string {
 // a Service's address, passes kube-proxy's rules again.
 func (e *Env) bridged() []kernelSetting {
 	all := []kernelSetting{{"net.bridge.bridge-nf-call-iptables", "1"}, {"net.bridge.bridge-nf-call-ip6tables", "1"}}
-	return e.there(all)
-}
-
-// there leaves out settings of modules that are not loaded.
-func (e *Env) there(settings []kernelSetting) []kernelSetting {
-	return slices.DeleteFunc(settings, func(s kernelSetting) bool { return !e.exists("/proc/sys/" + strings.ReplaceAll(s.name, ".", "/")) })
+	return slices.DeleteFunc(all, func(s kernelSetting) bool { return !e.exists("/proc/sys/" + strings.ReplaceAll(s.name, ".", "/")) })
 }
 
 func (e *Env) forwarded() []kernelSetting {
@@ -210,7 +205,10 @@ func (e *Env) keepKubeletSettings() error {
 func (e *Env) setDaemonSettings() {
 	settings := kubeletSettings
 	if !e.Config.Box.Standalone {
-		settings = slices.Concat(settings, proxySettings(e.Config, e.Facts), e.there(conntrackSettings(e.Config, e.Facts)))
+		settings = slices.Concat(settings, proxySettings(e.Config, e.Facts))
+		if err := e.keepConntrack(); err != nil {
+			e.warn("%v", err)
+		}
 	}
 	for _, s := range settings {
 		if err := e.Host.Sysctl(s.name, s.value); err != nil {

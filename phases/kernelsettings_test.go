@@ -52,33 +52,6 @@ func TestForwardingKeeps(t *testing.T) {
 	}
 }
 
-// TestConntrackSettings: as kube-proxy makes them of its configuration.
-func TestConntrackSettings(t *testing.T) {
-	c := validConfig(t, "default")
-	if got := conntrackSettings(c, host.Facts{}); len(got) != 3 || got[1] != (kernelSetting{"net.netfilter.nf_conntrack_tcp_timeout_established", "86400"}) {
-		t.Errorf("by default: %v", got)
-	}
-	if got := conntrackSettings(c, host.Facts{FixedConntrack: true}); len(got) > 0 {
-		t.Errorf("where they can't be set: %v", got)
-	}
-	c.KubeProxy = map[string]any{"conntrack": map[string]any{
-		"maxPerCore": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "90s", "udpTimeout": "1m", "tcpBeLiberal": true,
-	}}
-	want := []kernelSetting{
-		{"net.netfilter.nf_conntrack_tcp_timeout_close_wait", "90"},
-		{"net.netfilter.nf_conntrack_udp_timeout", "60"},
-		{"net.netfilter.nf_conntrack_tcp_be_liberal", "1"},
-	}
-	if got := conntrackSettings(c, host.Facts{}); !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
-	}
-	for cpus, want := range map[int]int{1: 131072, 8: 262144, 64: 1 << 20} {
-		if got := conntrackMax(nil, cpus); got != want {
-			t.Errorf("%d CPUs: %d, want %d", cpus, got, want)
-		}
-	}
-}
-
 // TestAdvertisedRoute: forwarding would take the default route away that the kernel has from
 // a router's advertisement.
 func TestAdvertisedRoute(t *testing.T) {

@@ -44,9 +44,8 @@ func (h *Host) Sysctl(name, value string) error {
 	})
 }
 
-// KeepSysctl records a kernel setting that the kernel itself changes when others are set
-// and undone. Undo gives it the value of now, whatever it is then, so it is to be recorded
-// before those.
+// KeepSysctl records a kernel setting that the kernel, or a daemon, will change: undo gives
+// it the value of now, whatever it is then, after all other settings.
 func (h *Host) KeepSysctl(name string) error {
 	now, err := h.readSysctl(name)
 	if err != nil {
@@ -56,7 +55,7 @@ func (h *Host) KeepSysctl(name string) error {
 	if _, recorded := h.ledger.find(k); recorded {
 		return nil
 	}
-	id, err := h.ledger.begin(effect{key: k, by: h.by, before: State{Value: now}, after: State{Value: now}})
+	id, err := h.ledger.begin(effect{key: k, by: h.by, before: State{Value: now}}) // see isKept
 	if err != nil {
 		return err
 	}

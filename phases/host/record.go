@@ -81,6 +81,9 @@ type Record struct {
 // made tells whether the target is there only because of us.
 func (r *Record) made() bool { return r.Before.Kind == Absent }
 
+// isKept tells a setting that was only recorded: nothing was to come of it.
+func (r *Record) isKept() bool { return r.Op == OpSysctl && r.After == State{} }
+
 // isOurs tells whether content with this hash is, or may be, our doing.
 func (r *Record) isOurs(s State) bool {
 	return s.Kind == File && slices.Contains(r.wrote, s.SHA256)

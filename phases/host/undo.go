@@ -36,7 +36,7 @@ func (h *Host) Undo(ctx context.Context, r Record) error {
 // forgotten.
 func (h *Host) UndoAll(ctx context.Context, keep func(Record) bool) error {
 	var errs []error
-	var stopped []Record
+	var last []Record // units that ran, and settings that change along with others
 	kept := keptRecords(h.Entries(), keep)
 	for _, r := range slices.Backward(h.Entries()) {
 		if r.Undone || kept[r.ID] {
@@ -45,14 +45,14 @@ func (h *Host) UndoAll(ctx context.Context, keep func(Record) bool) error {
 		if err := ctx.Err(); err != nil {
 			return errors.Join(append(errs, context.Cause(ctx))...)
 		}
-		if r.Op == OpActive && r.Before.Value == unitRuns {
-			stopped = append(stopped, r)
+		if r.isKept() || r.Op == OpActive && r.Before.Value == unitRuns {
+			last = append(last, r)
 			continue
 		}
 		errs = append(errs, h.Undo(ctx, r))
 	}
 	errs = append(errs, h.Reload(ctx))
-	for _, r := range stopped {
+	for _, r := range last {
 		errs = append(errs, h.Undo(ctx, r))
 	}
 	if err := errors.Join(errs...); err != nil || len(kept) > 0 {
@@ -319,11 +319,16 @@ func (h *Host) undoSysctl(r Record) error {
 	if err != nil {
 		return err
 	}
-	kept := r.After == r.Before // see KeepSysctl
-	if now == r.Before.Value || now != r.After.Value && !kept {
+	write := func() error { return h.writeSysctl(r.Target, r.Before.Value) }
+	switch {
+	case now == r.Before.Value:
+		return nil
+	case r.isKept():
+		return h.quietly(write) // a plan can't tell whether the kernel will have changed it
+	case now != r.After.Value:
 		return nil
 	}
-	return h.act(Change{Op: OpSysctl, Verb: Set, Target: r.Target}, func() error { return h.writeSysctl(r.Target, r.Before.Value) })
+	return h.act(Change{Op: OpSysctl, Verb: Set, Target: r.Target}, write)
 }
 
 func removeIfThere(path string) error {
