@@ -14,9 +14,7 @@ import (
 func (e *Env) configNote() string { return strings.Replace(e.settledNote(), "settled", "config", 1) }
 
 func (e *Env) rememberConfig() error {
-	kept := toRemember(*e.Config)
-	kept.File = "" // see RememberFile
-	data, err := json.Marshal(kept)
+	data, err := json.Marshal(toRemember(*e.Config))
 	if err != nil {
 		return err
 	}
@@ -29,6 +27,7 @@ func toRemember(c config.Config) config.Config {
 	c.APIServer, c.ControllerManager, c.Scheduler = config.Component{}, config.Component{}, config.Component{}
 	c.Etcd.ExtraEnvs, c.KubeProxy = nil, nil
 	c.SkipPhases, c.IgnorePreflight, c.PatchesDir = nil, nil, ""
+	c.File = "" // see RememberFile
 	kept := map[string]any{}
 	for _, name := range []string{"registerWithTaints", "resolvConf"} {
 		if value, ok := c.Kubelet[name]; ok {
@@ -58,31 +57,23 @@ func (e *Env) RememberedConfig() (*config.Config, error) {
 	return c, nil
 }
 
-// RememberFile keeps which config file a control plane was made with, once it is there: of
-// a standalone kubelet, what it was made with says it.
-func (e *Env) RememberFile() error {
+// RememberFile keeps which config file it was that led to what is there now.
+func (e *Env) RememberFile() error { return e.Host.Remember(e.fileNote(), e.Config.File) }
+
+func (e *Env) fileNote() string {
 	if e.Config.Box.Standalone {
-		return nil
+		return "file of " + standaloneNote
 	}
-	return e.Host.Remember(e.fileNote(), e.Config.File)
+	return strings.Replace(e.settledNote(), "settled", "file", 1)
 }
 
-func (e *Env) fileNote() string { return strings.Replace(e.settledNote(), "settled", "file", 1) }
-
-// checkFileGiven refuses to take what is there back to the defaults because somebody runs
+// CheckFileLeftOut refuses to take what is there back to the defaults because somebody runs
 // init again, as a remedy may say, and leaves out its config file.
-func (e *Env) checkFileGiven() error {
+func (e *Env) CheckFileLeftOut() error {
 	file, _ := e.Host.Recall(e.fileNote())
-	if e.Config.Box.Standalone {
-		before, err := e.standaloneConfig()
-		if before == nil || err != nil {
-			return err
-		}
-		file = before.File
-	}
-	if file == "" || e.Config.File != "" {
+	if file == "" || e.Config.Box.Standalone && !e.made(kubeletDropIn) { // gone, by a reset that kept the runtime
 		return nil
 	}
 	return withHint(fmt.Errorf("what is on this machine was made with a config file, %s, and would lose what that says", file),
-		"give it again: --config %s; if you want the defaults, give them: bootstrap config default", file)
+		"give it again: --config %s; or, if you want the defaults: --config ''", file)
 }

@@ -35,10 +35,7 @@ const standaloneNote = "standalone"
 
 // BeginInit tells the ledger of the machine what is to be made upon what is there.
 func BeginInit(h *host.Host, c *config.Config) error {
-	env := &Env{Host: h, Config: c}
-	if err := env.checkFileGiven(); err != nil {
-		return err
-	}
+	env := &Env{Host: h}
 	if c.Box.Standalone {
 		return env.checkNoControlPlane()
 	}

@@ -3,7 +3,6 @@ package phases
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -121,27 +120,31 @@ func TestStandaloneGone(t *testing.T) {
 // TestFileLeftOut: who runs init again without the config file does not take what is there
 // back to the defaults.
 func TestFileLeftOut(t *testing.T) {
-	for name, remember := range map[string]func(*Env) error{"default": (*Env).RememberFile, "standalone": (*Env).rememberStandalone} {
+	for _, name := range []string{"default", "standalone"} {
 		env := testEnv(t, name)
 		if name == "standalone" {
 			makeStandalone(t, env)
 		}
-		with, without := *env.Config, *env.Config
-		with.File = "/root/cluster.yaml"
-		begin := func(c config.Config) error { return BeginInit(env.Host, &c) }
-		made := func(c config.Config) {
-			t.Helper()
-			env.Config = &c
-			if err := errors.Join(begin(c), remember(env)); err != nil {
-				t.Errorf("%s: %v", name, err)
+		for _, file := range []string{"", "/root/cluster.yaml", "/dev/stdin"} {
+			env.Config.File = file
+			if err := env.RememberFile(); err != nil {
+				t.Fatal(err)
 			}
+			err := env.CheckFileLeftOut()
+			if file == "" && err == nil {
+				continue
+			}
+			checkError(t, err, "was made with a config file, "+file+",", "give it again: --config "+file+";")
 		}
-		made(without)
-		made(with)
-		checkError(t, begin(without), "was made with a config file, /root/cluster.yaml", "give it again: --config /root/cluster.yaml;")
-		with.File = "/dev/stdin"
-		made(with)
-		checkError(t, begin(without), "was made with a config file, /dev/stdin")
+	}
+	env := testEnv(t, "default")
+	env.Config.File = "/root/cluster.yaml"
+	if err := env.RememberFile(); err != nil {
+		t.Fatal(err)
+	}
+	env.Config = validConfig(t, "standalone")
+	if err := env.CheckFileLeftOut(); err != nil {
+		t.Errorf("of something else: %v", err)
 	}
 }
 

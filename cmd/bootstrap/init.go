@@ -21,15 +21,17 @@ import (
 
 // initOptions are the flags of init and of init phase.
 type initOptions struct {
-	config     string
-	bundle     string
-	root       string
-	timeout    time.Duration
-	skipPhases []string
-	ignore     []string
-	dryRun     bool
-	timings    bool
-	output     string
+	config string
+	// configGiven also where it is empty: then the defaults are what is wanted.
+	configGiven bool
+	bundle      string
+	root        string
+	timeout     time.Duration
+	skipPhases  []string
+	ignore      []string
+	dryRun      bool
+	timings     bool
+	output      string
 
 	box boxFlags
 }
@@ -144,6 +146,7 @@ func (o initOptions) given(cmd *cobra.Command) initOptions {
 		}
 		return &value
 	}
+	o.configGiven = cmd.Flags().Changed("config")
 	o.box.given = config.Flags{
 		Standalone:       of("standalone", o.box.standalone),
 		SingleNode:       of("single-node", o.box.singleNode),
@@ -195,6 +198,9 @@ func runInit(ctx context.Context, o initOptions, phase string) error {
 	plan, err := o.plan(env.Config, phase)
 	if err == nil {
 		err = phases.BeginInit(env.Host, env.Config)
+	}
+	if err == nil && !o.configGiven {
+		err = env.CheckFileLeftOut()
 	}
 	if err != nil {
 		return out.end(usage(err), result{})

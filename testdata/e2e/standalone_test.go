@@ -335,7 +335,10 @@ func (n *Node) standaloneURL() {
 	if r := n.Sh("journalctl -u kubelet | grep -q " + podsKey); r.Code != 0 {
 		n.t.Errorf("the kubelet does not log it any more: %s", r) // else this proves nothing
 	}
-	n.MustBootstrap("init", "--standalone")
+	if r := n.Bootstrap("init", "--standalone"); r.Code != 2 || !r.Has("--config /root/url.yaml") {
+		n.t.Errorf("without its config file: %s", r)
+	}
+	n.MustBootstrap("init", "--standalone", "--config", "")
 	n.silent(8091)
 	n.MustSh("systemctl stop pods; rm -r /srv/pods /root/url.yaml /tmp/support.tar.gz")
 }
