@@ -92,8 +92,8 @@ func WriteSupport(ctx context.Context, env *Env, r SupportRequest, w io.Writer) 
 	if err != nil {
 		return report, err
 	}
-	secrets = append(secrets, givenSecrets(r.Config)...)
-	return report, writeSupport(w, r.Name, files, &report, redact.New(secrets))
+	given, _ := givenSecrets(r.Config)
+	return report, writeSupport(w, r.Name, files, &report, redact.New(append(secrets, given...)))
 }
 
 // judgeByRemembered takes the config that init kept, unless one was given.

@@ -233,7 +233,7 @@ func (e *Env) supportLedger(_ context.Context, g *gathered) {
 }
 
 func (e *Env) supportConfig(g *gathered, r SupportRequest) {
-	if r.Config != nil && isYAML(r.Config) {
+	if _, ok := givenSecrets(r.Config); ok {
 		g.add("given.yaml", r.Config, false)
 	} else if r.Config != nil {
 		g.unread = append(g.unread, "given.yaml is left out: what is secret in it can't be told, as it is no YAML")
@@ -255,15 +255,6 @@ func (e *Env) supportConfig(g *gathered, r SupportRequest) {
 	if data, err := e.Config.BoxConfiguration(); err == nil {
 		g.add("box.yaml", data, false)
 	}
-}
-
-func isYAML(file []byte) bool {
-	for _, document := range bytes.Split(file, []byte("\n---")) {
-		if _, err := podURLIn(document); err != nil {
-			return false
-		}
-	}
-	return true
 }
 
 // supportSince is how far back the evidence looks at what units wrote.

@@ -109,14 +109,16 @@ func (e *Env) machineSecrets(ctx context.Context) []string {
 }
 
 // givenSecrets are those of a config file that redact has no form for, be the file accepted
-// or not.
-func givenSecrets(file []byte) []string {
-	var all []string
+// or not. ok is false where there is none, or it can't be read.
+func givenSecrets(file []byte) (secrets []string, ok bool) {
 	for _, document := range bytes.Split(file, []byte("\n---")) {
-		source, _ := podURLIn(document) // one that can't be read is left out, see supportConfig
-		all = append(all, source.Secrets()...)
+		source, err := podURLIn(document)
+		if err != nil {
+			return nil, false
+		}
+		secrets = append(secrets, source.Secrets()...)
 	}
-	return all
+	return secrets, file != nil
 }
 
 // keysIn are the private keys of a file; of one that is no PEM all of it is secret, save

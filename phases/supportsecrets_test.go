@@ -35,3 +35,19 @@ func TestSecretsOfVolumes(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestGivenSecrets: of a config file that was not accepted, what redact has no form for.
+func TestGivenSecrets(t *testing.T) {
+	got, ok := givenSecrets([]byte("kind: InitConfiguration\n---\nkind: KubeletConfiguration\nstaticPodURL: https://pods.example/?key=s3cretkey\nstaticPodURLHeader: {X-Key: [an0thersecret]}\n"))
+	if !ok || !slices.Contains(got, "an0thersecret") || !slices.Contains(got, "s3cretkey") {
+		t.Errorf("%q, %t", got, ok)
+	}
+	for _, file := range []string{"a: [", "a: b\n---\n\tc: d\n"} {
+		if _, ok := givenSecrets([]byte(file)); ok {
+			t.Errorf("%q can be read", file)
+		}
+	}
+	if _, ok := givenSecrets(nil); ok {
+		t.Error("there is none")
+	}
+}
