@@ -56,9 +56,10 @@ func proxySettings(c *config.Config, f host.Facts) []kernelSetting {
 	return []kernelSetting{{"net.ipv4.conf.all.route_localnet", "1"}}
 }
 
-// keepConntrack records what kube-proxy sets when it starts: reset gives it back.
+// keepConntrack records what kube-proxy sets when it starts, before there is one: reset gives
+// it back.
 func (e *Env) keepConntrack() error {
-	if e.Config.ProxyDisabled || e.Facts.FixedConntrack {
+	if e.Config.ProxyDisabled || e.Facts.FixedConntrack || e.made(kubeletConf) {
 		return nil
 	}
 	var errs []error

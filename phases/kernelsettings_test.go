@@ -52,6 +52,36 @@ func TestForwardingKeeps(t *testing.T) {
 	}
 }
 
+// TestKeepConntrack: as it was before there was a kube-proxy, where that will change it.
+func TestKeepConntrack(t *testing.T) {
+	const name = "net/netfilter/nf_conntrack_max"
+	kept := func(change func(*Env)) bool {
+		env := testEnv(t, "default")
+		put(t, env, "/proc/sys/"+name, "65536\n", 0o600)
+		change(env)
+		if err := env.keepConntrack(); err != nil {
+			t.Error(err)
+		}
+		return slices.ContainsFunc(env.Host.Entries(), func(r host.Record) bool { return r.Target == name && r.Before.Value == "65536" })
+	}
+	if !kept(func(*Env) {}) {
+		t.Error("it is not")
+	}
+	for why, change := range map[string]func(*Env){
+		"it can't be set": func(env *Env) { env.Facts.FixedConntrack = true },
+		"no kube-proxy":   func(env *Env) { env.Config.ProxyDisabled = true },
+		"there is a cluster": func(env *Env) {
+			if _, err := env.Host.WriteFile(kubeletConf, []byte("x"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		if kept(change) {
+			t.Errorf("%s, and yet", why)
+		}
+	}
+}
+
 // TestAdvertisedRoute: forwarding would take the default route away that the kernel has from
 // a router's advertisement.
 func TestAdvertisedRoute(t *testing.T) {
