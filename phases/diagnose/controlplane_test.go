@@ -155,6 +155,18 @@ func componentRunsAgain(name string, times int, end Container) *Evidence {
 	return e
 }
 
+// TestQuota: etcd's quota ends the API server, whose next try has not written yet; what it
+// said long ago is over.
+func TestQuota(t *testing.T) {
+	full := Container{Log: []string{`E1129 20:10:58.767050       1 status.go:71] "Unhandled Error" err="etcdserver: mvcc: database space exceeded"`}}
+	full.LogTimes = []time.Time{lookedAt.Add(-30 * time.Second)}
+	again := componentRunsAgain("kube-apiserver", 2, full)
+	causeTest{name: "now", evidence: again, id: "etcd-space-quota", level: Warning}.run(t)
+	past := componentRuns("kube-apiserver", full.Log...)
+	past.Pods[0].Containers[0].LogTimes = []time.Time{lookedAt.Add(-10 * time.Minute)}
+	causeTest{name: "then", evidence: past}.run(t)
+}
+
 // TestRunsAgain: what ended a component that runs again may be mended, unless it has
 // ended two tries.
 func TestRunsAgain(t *testing.T) {

@@ -105,11 +105,8 @@ func etcdNoPermission(e *Evidence) []Finding {
 }
 
 func etcdQuota(e *Evidence) []Finding {
-	for _, name := range []string{"etcd", "kube-apiserver"} {
-		c := e.container(name)
-		if c == nil {
-			continue
-		}
+	// Tries before too: the API server ends by it, and the next one has not written yet.
+	for _, c := range slices.Concat(e.tries("etcd"), e.tries("kube-apiserver")) {
 		if line, match := lastMatch(c.logSince(e.Now.Add(-stale)), quotaFull); match != nil {
 			return []Finding{{Level: Warning, What: "etcd refuses writes: its database has reached its quota", See: e.logCommand("etcd"), Excerpt: excerpt(line)}}
 		}
