@@ -148,8 +148,8 @@ func (e *Env) keepWhatForwardingSets() error {
 
 // kernelSays is a setting's value, empty without one.
 func (e *Env) kernelSays(name string) string {
-	now, _ := os.ReadFile(e.Host.Path("/proc/sys/" + name))
-	return strings.TrimSpace(string(now))
+	now, _ := e.Host.SysctlValue(name)
+	return now
 }
 
 // bridged are the kernel settings by which the answer of a pod to its neighbour, asked by

@@ -11,7 +11,12 @@ import (
 // The config as it was when etcd began, for commands that are given none. It is kept
 // with the ledger, without secrets and without what only makes manifests.
 
-func (e *Env) configNote() string { return strings.Replace(e.settledNote(), "settled", "config", 1) }
+func (e *Env) configNote() string { return e.besideSettled("config") }
+
+// besideSettled is the name of a note that ends with the settings.
+func (e *Env) besideSettled(what string) string {
+	return strings.Replace(e.settledNote(), "settled", what, 1)
+}
 
 func (e *Env) rememberConfig() error {
 	data, err := json.Marshal(toRemember(*e.Config))
@@ -64,7 +69,7 @@ func (e *Env) fileNote() string {
 	if e.Config.Box.Standalone {
 		return "file of " + standaloneNote
 	}
-	return strings.Replace(e.settledNote(), "settled", "file", 1)
+	return e.besideSettled("file")
 }
 
 // CheckFileLeftOut refuses to take what is there back to the defaults because somebody runs

@@ -1,7 +1,6 @@
 package phases
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -111,7 +110,7 @@ func (e *Env) machineSecrets(ctx context.Context) []string {
 // givenSecrets are those of a config file that redact has no form for, be the file accepted
 // or not. ok is false where there is none, or it can't be read.
 func givenSecrets(file []byte) (secrets []string, ok bool) {
-	for _, document := range bytes.Split(file, []byte("\n---")) {
+	for _, document := range config.Documents(file) {
 		source, err := podURLIn(document)
 		if err != nil {
 			return nil, false

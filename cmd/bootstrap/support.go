@@ -32,9 +32,10 @@ configurations, versions, facts of the machine, and what bootstrap makes of them
 works with the API server, the runtime or the kubelet down, and before init.
 
 Keys, kubeconfigs, Secrets and the data of etcd are left out. From everything else, the
-secrets that are known on this machine are removed, and what looks like one. A file is cut to its last 256 KiB, the output of a program to 2 MiB, the
-archive to 32 MiB before it is packed. Each part has 5 seconds. MANIFEST.json in it
-says what is there, what was cut and what could not be read.
+secrets that are known on this machine are removed, and what looks like one. A file is
+cut to its last 256 KiB, the output of a program to 2 MiB, the archive to 32 MiB before
+it is packed. Each part has 5 seconds. MANIFEST.json in it says what is there, what was
+cut and what could not be read.
 
 Exit codes:
   0  done, also if some part could not be read

@@ -70,7 +70,8 @@ func (t timestamp) MarshalYAML() (any, error) { return time.Time(t).Format(time.
 func read(name string, data []byte) (documents, []error) {
 	d := documents{name: name, roots: map[string]*yaml.Node{}}
 	var errs []error
-	for _, part := range split(data) {
+	for _, text := range Documents(data) {
+		part := document{text}
 		root, err := part.parse()
 		if err == nil && root == nil {
 			continue
@@ -169,8 +170,10 @@ type document struct{ text []byte }
 
 var separator = regexp.MustCompile(`^---\s*(\s#.*)?$`)
 
-func split(data []byte) []document {
-	var docs []document
+// Documents cuts a config file at its separators. Before each there are as many empty lines
+// as the file has, so that a line of it is one of the file.
+func Documents(data []byte) [][]byte {
+	var docs [][]byte
 	start := 0
 	lines := strings.Split(string(data), "\n")
 	for i := 0; i <= len(lines); i++ {
@@ -178,7 +181,7 @@ func split(data []byte) []document {
 			continue
 		}
 		text := strings.Repeat("\n", start) + strings.Join(lines[start:i], "\n")
-		docs = append(docs, document{[]byte(text)})
+		docs = append(docs, []byte(text))
 		start = i + 1
 	}
 	return docs

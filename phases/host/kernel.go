@@ -27,7 +27,7 @@ func (h *Host) Sysctl(name, value string) error {
 	if !sysctlName.MatchString(name) || strings.Contains(name, "..") {
 		return fmt.Errorf("%q is not the name of a sysctl", name)
 	}
-	now, err := h.readSysctl(name)
+	now, err := h.SysctlValue(name)
 	if err != nil {
 		return fmt.Errorf("sysctl %s: %w", name, err)
 	}
@@ -47,7 +47,7 @@ func (h *Host) Sysctl(name, value string) error {
 // KeepSysctl records a kernel setting that the kernel, or a daemon, will change: undo gives
 // it the value of now, whatever it is then, after all other settings.
 func (h *Host) KeepSysctl(name string) error {
-	now, err := h.readSysctl(name)
+	now, err := h.SysctlValue(name)
 	if err != nil {
 		return fmt.Errorf("sysctl %s: %w", name, err)
 	}
@@ -69,9 +69,9 @@ func (h *Host) sysctlPath(name string) string {
 	return h.Path("/proc/sys/" + name)
 }
 
-// readSysctl is the setting as the kernel has it. A directory that stands for a
-// machine has no kernel: there, what the ledger says was set is the value.
-func (h *Host) readSysctl(name string) (string, error) {
+// SysctlValue is a setting as the kernel has it, with one tab between its words. A directory
+// that stands for a machine has no kernel: there, what the ledger says was set is the value.
+func (h *Host) SysctlValue(name string) (string, error) {
 	data, err := os.ReadFile(h.sysctlPath(name))
 	if errors.Is(err, fs.ErrNotExist) && !h.Real() {
 		r, _ := h.ledger.find(key{OpSysctl, name})

@@ -68,7 +68,7 @@ func (h *Host) kernelNumber(name string) int {
 // Setting is a kernel setting that is a number; zero where a directory that stands for
 // a machine has none.
 func (h *Host) Setting(sysctl string) (int, error) {
-	text, err := h.readSysctl(sysctl)
+	text, err := h.SysctlValue(sysctl)
 	if err != nil || text == "" {
 		return 0, err
 	}

@@ -312,7 +312,7 @@ func (h *Host) stopForGood(ctx context.Context, unit string) error {
 // undoSysctl: a setting that is gone went with its module or its link, and one that
 // others changed since is theirs.
 func (h *Host) undoSysctl(r Record) error {
-	now, err := h.readSysctl(r.Target)
+	now, err := h.SysctlValue(r.Target)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
