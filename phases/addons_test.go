@@ -228,6 +228,7 @@ func TestAddonChecks(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.set(env)
+			env = reopen(env)
 			var got []string
 			for _, check := range env.addonChecks(nil) {
 				got = append(got, check.Name)

@@ -61,13 +61,13 @@ func TestChooseRuntime(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := c.found.choose()
+			got := c.found.choose()
 			if len(c.err) > 0 {
-				checkError(t, err, c.err...)
+				checkError(t, got.None, c.err...)
 				return
 			}
-			if diff := cmp.Diff(Runtime{Endpoint: c.endpoint, Install: c.install, Why: c.why}, got); err != nil || diff != "" {
-				t.Errorf("%v %s", err, diff)
+			if diff := cmp.Diff(Runtime{Endpoint: c.endpoint, Install: c.install, Why: c.why}, got); got.None != nil || diff != "" {
+				t.Errorf("%v %s", got.None, diff)
 			}
 		})
 	}
@@ -75,43 +75,42 @@ func TestChooseRuntime(t *testing.T) {
 
 func TestChooseKubelet(t *testing.T) {
 	const want = "v1.36.3"
-	own := kubeletChoice{path: "/usr/local/bin/kubelet", install: true, why: "from the bundle"}
+	own := Kubelet{Path: "/usr/local/bin/kubelet", Install: true, Why: "from the bundle"}
 	found := func(program, version, bundled string) foundKubelets {
 		return foundKubelets{want: want, program: program, version: version, bundled: bundled}
 	}
 	cases := []struct {
 		name  string
 		found foundKubelets
-		want  kubeletChoice
+		want  Kubelet
 		err   []string
 	}{
 		{"fresh machine, bundle", found("", "", want), own, nil},
-		{"fresh machine, no bundle", found("", "", ""), kubeletChoice{},
+		{"fresh machine, no bundle", found("", "", ""), Kubelet{},
 			[]string{"no kubelet on this machine, and no bundle", "install kubelet v1.36.3"}},
 		{"right one is there", found("/usr/bin/kubelet", want, want),
-			kubeletChoice{path: "/usr/bin/kubelet", why: "it is installed already, in the version wanted"}, nil},
+			Kubelet{Path: "/usr/bin/kubelet", Why: "it is installed already, in the version wanted"}, nil},
 		{"right one is there, no bundle", found("/usr/bin/kubelet", want, ""),
-			kubeletChoice{path: "/usr/bin/kubelet", why: "it is installed already, in the version wanted"}, nil},
+			Kubelet{Path: "/usr/bin/kubelet", Why: "it is installed already, in the version wanted"}, nil},
 		{"wrong one is there, bundle", found("/usr/bin/kubelet", "v1.34.0", want), own, nil},
-		{"wrong one is there, no bundle", found("/usr/bin/kubelet", "v1.34.0", ""), kubeletChoice{},
+		{"wrong one is there, no bundle", found("/usr/bin/kubelet", "v1.34.0", ""), Kubelet{},
 			[]string{"/usr/bin/kubelet is v1.34.0, want v1.36.3", "kubernetesVersion: v1.34.0"}},
-		{"wrong one where ours would be", found("/usr/local/bin/kubelet", "v1.34.0", want), kubeletChoice{},
+		{"wrong one where ours would be", found("/usr/local/bin/kubelet", "v1.34.0", want), Kubelet{},
 			[]string{"/usr/local/bin/kubelet is v1.34.0, want v1.36.3", "remove it"}},
 		{"installed by a run with a bundle", foundKubelets{want: want, installed: want},
-			kubeletChoice{path: "/usr/local/bin/kubelet", install: true, why: "installed by bootstrap"}, nil},
+			Kubelet{Path: "/usr/local/bin/kubelet", Install: true, Why: "installed by bootstrap"}, nil},
 		{"installed, beside a wrong one", foundKubelets{want: want, program: "/usr/bin/kubelet", version: "v1.34.0", installed: want},
-			kubeletChoice{path: "/usr/local/bin/kubelet", install: true, why: "installed by bootstrap"}, nil},
-		{"another is installed", foundKubelets{want: want, installed: "v1.36.2"}, kubeletChoice{},
+			Kubelet{Path: "/usr/local/bin/kubelet", Install: true, Why: "installed by bootstrap"}, nil},
+		{"another is installed", foundKubelets{want: want, installed: "v1.36.2"}, Kubelet{},
 			[]string{"no kubelet", "install kubelet v1.36.3"}},
-		{"bundle of another version", found("", "", "v1.36.2"), kubeletChoice{}, []string{"the bundle's kubelet is v1.36.2, want v1.36.3"}},
+		{"bundle of another version", found("", "", "v1.36.2"), Kubelet{}, []string{"the bundle's kubelet is v1.36.2, want v1.36.3"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := c.found.choose()
+			got := c.found.choose()
 			if len(c.err) > 0 {
-				checkError(t, err, c.err...)
-			} else if err != nil {
-				t.Error(err)
+				checkError(t, got.None, c.err...)
+				got.None = nil
 			}
 			if got != c.want {
 				t.Errorf("%+v, want %+v", got, c.want)
@@ -387,7 +386,7 @@ func TestForeignFiles(t *testing.T) {
 	checkError(t, found[1], "/var/lib/etcd holds data that is not of this cluster", "mv /var/lib/etcd /var/lib/etcd.old")
 
 	ours := testEnv(t, "default")
-	if err := etcd.run(t.Context(), ours); err != nil {
+	if err := (Plan{{etcd}}).Run(t.Context(), ours); err != nil {
 		t.Fatal(err)
 	}
 	put(t, ours, "/var/lib/etcd/member/wal", "x", 0o600)

@@ -140,18 +140,20 @@ func TestFlannelArgs(t *testing.T) {
 func TestNoNetwork(t *testing.T) {
 	env := testEnv(t, "default")
 	notes := strings.Join(runPhase(t, env, func(ctx context.Context, env *Env) error { return env.installNetwork(ctx) }), "\n")
-	if !strings.Contains(notes, "no bundle holds one") || !strings.Contains(notes, "NotReady until you install one") || env.ownNetwork() {
+	if !strings.Contains(notes, "no bundle holds one") || !strings.Contains(notes, "NotReady until you install one") || env.Choices.Network.Own() {
 		t.Error(notes)
 	}
 	env.Config.Box.Network = config.NoNetwork
+	env = reopen(env)
 	notes = strings.Join(runPhase(t, env, func(ctx context.Context, env *Env) error { return env.installNetwork(ctx) }), "\n")
-	if !strings.Contains(notes, "network: none") || env.ownNetwork() {
+	if !strings.Contains(notes, "network: none") || env.Choices.Network.Own() {
 		t.Error(notes)
 	}
 	env.Config.Box.Network = config.Flannel
 	put(t, env, "/etc/cni/net.d/05-cilium.conflist", "{}", 0o600)
+	env = reopen(env)
 	notes = strings.Join(runPhase(t, env, func(ctx context.Context, env *Env) error { return env.installNetwork(ctx) }), "\n")
-	if !strings.Contains(notes, "left to /etc/cni/net.d/05-cilium.conflist") || env.ownNetwork() {
+	if !strings.Contains(notes, "left to /etc/cni/net.d/05-cilium.conflist") || env.Choices.Network.Own() {
 		t.Error(notes)
 	}
 }

@@ -18,7 +18,6 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
-	"bootstrap/phases/host/hosttest"
 )
 
 // TestGather: who hangs is left behind and named, and can't write any more; notes are
@@ -74,8 +73,8 @@ func TestFoundIDs(t *testing.T) {
 
 // machine is what is also looked at while a wait goes on.
 func (e *Env) machine(ctx context.Context) *diagnose.Machine {
-	m := &diagnose.Machine{Settings: e.settings(), Now: time.Now()}
-	gather(ctx, m, e.quickParts())
+	m := &diagnose.Machine{Settings: e.settings(Begun), Now: time.Now()}
+	gather(ctx, m, e.quickParts(e.usedDisks))
 	return m
 }
 
@@ -154,7 +153,7 @@ func TestForeignOnDisk(t *testing.T) {
 	}
 	put(t, env, "/etc/cni/net.d/10-calico.conflist", `{"plugins": [{"type": "calico"}, {"type": "portmap"}]}`, 0o600)
 	put(t, env, "/opt/cni/bin/portmap", "x", 0o755)
-	if got := env.missingPlugins(); len(got) != 1 || got[0] != "calico, in /etc/cni/net.d/10-calico.conflist" {
+	if got := reopen(env).missingPlugins(); len(got) != 1 || got[0] != "calico, in /etc/cni/net.d/10-calico.conflist" {
 		t.Errorf("missing plugins: %q", got)
 	}
 }
@@ -208,7 +207,7 @@ func TestCutsOff(t *testing.T) {
 		if _, err := env.Host.WriteFile(networkFile, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got := env.cutsOff(c.chain); got != c.want {
+		if got := reopen(env).cutsOff(c.chain); got != c.want {
 			t.Errorf("%+v: %t", c, got)
 		}
 	}
@@ -256,24 +255,6 @@ func TestFixAfterInterruptedInit(t *testing.T) {
 	}
 	if r, open := env.stoppedAt(); !open || r.By != "certs" || r.Target != "/etc/kubernetes" {
 		t.Errorf("init would not say where the run before stopped: %+v, %t", r, open)
-	}
-}
-
-// TestPlanDoesNotMeasure: only preflight itself writes to see how fast the disk is.
-func TestPlanDoesNotMeasure(t *testing.T) {
-	env := testEnv(t, "default")
-	plan, err := host.OpenPlan(env.Host.Path("/"), &hosttest.Units{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer plan.Close()
-	env.Host = plan
-	if note, err := env.measureDisk(t.Context()); note != nil || err != nil {
-		t.Errorf("a plan measures: %v", err)
-	}
-	env.measures = true
-	if note, err := env.measureDisk(t.Context()); note == nil {
-		t.Errorf("preflight does not: %v", err)
 	}
 }
 

@@ -378,5 +378,5 @@ func anyRuns(s runtime.Sandbox) bool {
 
 // NewStaticPodEnv is for the commands about static pods, whose kubelet may be anybody's.
 func NewStaticPodEnv(h *host.Host, facts host.Facts) *Env {
-	return &Env{Config: &config.Config{}, Host: h, Facts: facts, Report: func(Event) {}}
+	return Open(Env{Config: &config.Config{}, Host: h, Facts: facts})
 }

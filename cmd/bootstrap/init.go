@@ -190,7 +190,7 @@ func runInit(ctx context.Context, o initOptions, phase string) error {
 		return usage(err)
 	}
 	out.timed = o.timings
-	env, closeEnv, err := o.env()
+	env, closeEnv, err := o.env(ctx)
 	if err != nil {
 		return out.end(usage(err), result{})
 	}
@@ -205,7 +205,7 @@ func runInit(ctx context.Context, o initOptions, phase string) error {
 	if err != nil {
 		return out.end(usage(err), result{})
 	}
-	env.Report = out.report
+	env.Tell.To = out.report
 	if err = plan.Run(ctx, env); err != nil {
 		return out.end(err, result{})
 	}
@@ -241,7 +241,7 @@ func (o initOptions) plan(c *config.Config, name string) (phases.Plan, error) {
 }
 
 // env opens what phases work with. Nothing is changed by it.
-func (o initOptions) env() (*phases.Env, func(), error) {
+func (o initOptions) env(ctx context.Context) (*phases.Env, func(), error) {
 	if err := phases.CheckIgnore(o.ignore); err != nil {
 		return nil, nil, err
 	}
@@ -280,7 +280,9 @@ func (o initOptions) env() (*phases.Env, func(), error) {
 			b.Close()
 		}
 	}
-	return &phases.Env{Config: c, Host: h, Facts: facts, Bundle: b, Patches: patches, Timeout: o.timeout, Ignore: o.ignore, Began: time.Now(), Built: builtAt()}, closeAll, nil
+	return phases.OpenInit(ctx, phases.Env{
+		Config: c, Host: h, Facts: facts, Bundle: b, Patches: patches, Timeout: o.timeout, Ignore: o.ignore, Began: time.Now(), Built: builtAt(),
+	}), closeAll, nil
 }
 
 // settled is the config of a cluster that is there: how many nodes it was made for need

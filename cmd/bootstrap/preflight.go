@@ -70,13 +70,13 @@ func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
 		return usage(err)
 	}
 	o.init.dryRun = !o.fix
-	env, closeEnv, err := o.init.env()
+	env, closeEnv, err := o.init.env(ctx)
 	if err != nil {
 		return usage(err)
 	}
 	defer closeEnv()
 	var report preflightReport
-	env.Report = report.take
+	env.Tell.To = report.take
 	found := phases.Inspect(ctx, env)
 	var fixErr error
 	if o.fix && ctx.Err() == nil {

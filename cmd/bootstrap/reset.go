@@ -85,7 +85,7 @@ func runReset(ctx context.Context, o resetOptions) error {
 			return out.end(usage(err), result{})
 		}
 	}
-	env.Report = out.report
+	env.Tell.To = out.report
 	if err := o.adoptInto(ctx, env); err != nil {
 		return out.end(err, result{})
 	}
@@ -126,7 +126,7 @@ func (o resetOptions) env(dryRun bool) (*phases.Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &phases.Env{Config: &config.Config{}, Host: h, Facts: facts, Keep: o.keep, AllPods: o.staticPods, Began: time.Now()}, nil
+	return phases.Open(phases.Env{Config: &config.Config{}, Host: h, Facts: facts, Keep: o.keep, AllPods: o.staticPods, Began: time.Now()}), nil
 }
 
 func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) error {
@@ -259,7 +259,7 @@ func (o resetOptions) showPlan(ctx context.Context) error {
 	defer env.Host.Close()
 	show := newProgress(os.Stdout)
 	show.listAll = true
-	env.Report = show.report
+	env.Tell.To = show.report
 	err = o.adoptInto(ctx, env)
 	if err == nil {
 		err = phases.Reset().RunAll(ctx, env)

@@ -252,7 +252,7 @@ func TestSchemaHoldsEveryWord(t *testing.T) {
 		t.Fatal(err)
 	}
 	for list, want := range map[string][]string{
-		"Events": append(constants(t, "../../phases/*.go", "EventKind"), "result"),
+		"Events": append(constants(t, "../../phases/plan/*.go", "EventKind"), "result"),
 		"Ops":    constants(t, "../../phases/host/*.go", "Op"),
 		"Verbs":  constants(t, "../../phases/host/*.go", "Verb"),
 	} {

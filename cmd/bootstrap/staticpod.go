@@ -136,7 +136,7 @@ func (o staticPodOptions) handle(ctx context.Context, looks bool, do func(contex
 		return out.end(usage(err), result{})
 	}
 	defer env.Host.Close()
-	env.Report = out.report
+	env.Tell.To = out.report
 	done, text, err := do(ctx, env)
 	if err != nil {
 		return out.end(err, result{})

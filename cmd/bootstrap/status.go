@@ -98,7 +98,7 @@ func (o statusOptions) look(ctx context.Context) (phases.Status, error) {
 	if err != nil {
 		return phases.Status{}, err
 	}
-	return phases.CurrentStatus(ctx, &phases.Env{Host: h, Facts: facts, Waits: o.waits})
+	return phases.CurrentStatus(ctx, &phases.Env{Host: h, Facts: facts}, o.waits)
 }
 
 // shownStatus is a status without secrets that it can have from logs and servers.

@@ -56,12 +56,12 @@ Exit codes:
 }
 
 func runSupport(ctx context.Context, w io.Writer, o supportOptions) error {
-	env, request, closeEnv, err := o.env()
+	env, request, closeEnv, err := o.env(ctx)
 	if err != nil {
 		return usage(err)
 	}
 	defer closeEnv()
-	env.Report = func(e phases.Event) { fmt.Fprintf(w, "%-20s %s\n", e.Phase, shown(e.Message)) }
+	env.Tell.To = func(e phases.Event) { fmt.Fprintf(w, "%-20s %s\n", e.Phase, shown(e.Message)) }
 	if o.file == "" {
 		o.file = request.Name + ".tar.gz"
 	}
@@ -78,10 +78,10 @@ func runSupport(ctx context.Context, w io.Writer, o supportOptions) error {
 
 // env is that of init. Where there can be none, as without an address, the archive has
 // what needs no config.
-func (o supportOptions) env() (*phases.Env, phases.SupportRequest, func(), error) {
+func (o supportOptions) env(ctx context.Context) (*phases.Env, phases.SupportRequest, func(), error) {
 	request := phases.SupportRequest{Version: version}
 	init := initOptions{config: o.config, root: o.root, dryRun: true}
-	env, closeEnv, err := init.env()
+	env, closeEnv, err := init.env(ctx)
 	if errors.Is(err, phases.ErrNotRoot) {
 		return nil, request, nil, err
 	}

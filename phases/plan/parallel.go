@@ -1,12 +1,12 @@
-package phases
+package plan
 
 import (
 	"errors"
 	"sync"
 )
 
-// sideBySide runs all parts and waits for them.
-func sideBySide(parts ...func()) {
+// SideBySide runs all parts and waits for them.
+func SideBySide(parts ...func()) {
 	var all sync.WaitGroup
 	for _, part := range parts {
 		all.Go(part)
@@ -14,8 +14,8 @@ func sideBySide(parts ...func()) {
 	all.Wait()
 }
 
-// each does n things, at most so many at once, and joins their errors in their order.
-func each(n, atOnce int, do func(i int) error) error {
+// Each does n things, at most so many at once, and joins their errors in their order.
+func Each(n, atOnce int, do func(i int) error) error {
 	errs := make([]error, n)
 	slots := make(chan struct{}, max(1, atOnce))
 	var all sync.WaitGroup
