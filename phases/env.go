@@ -14,6 +14,7 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/health"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/patch"
 	"bootstrap/phases/runtime"
 )
@@ -22,7 +23,7 @@ import (
 type Env struct {
 	Config  *config.Config
 	Host    *host.Host
-	Facts   host.Facts
+	Facts   machine.Facts
 	Bundle  *bundle.Bundle // nil without one
 	Patches patch.Set
 	Report  func(Event) // called from several goroutines at once

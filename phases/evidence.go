@@ -10,7 +10,7 @@ import (
 
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/runtime"
 )
 
@@ -27,7 +27,7 @@ const (
 	answerTimeout = patience(time.Second)
 )
 
-func (p patience) now() time.Duration { return p.at(host.Crowding()) }
+func (p patience) now() time.Duration { return p.at(machine.Crowding()) }
 
 // bound ends before ctx does: the crowd may have grown since that was bounded.
 func (p patience) bound(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -57,7 +57,7 @@ var daemons = []string{"containerd.service", kubeletService}
 // evidence looks at the machine, without needing the API server, for what units wrote
 // since a moment. It changes nothing, and ends also where a disk hangs.
 func (e *Env) evidence(ctx context.Context, since time.Time) *diagnose.Evidence {
-	found := &diagnose.Evidence{Machine: diagnose.Machine{Settings: e.settings(), Now: time.Now(), Crowding: host.Crowding()}, Since: since}
+	found := &diagnose.Evidence{Machine: diagnose.Machine{Settings: e.settings(), Now: time.Now(), Crowding: machine.Crowding()}, Since: since}
 	if e.watched != nil {
 		found.Waits, found.RuntimeError = e.Waits, "it, or a disk, does not answer"
 		gather(ctx, &found.Machine, e.looks.once(e.watched.parts(found)))
@@ -317,13 +317,13 @@ func unanswered(err error, asked time.Time) time.Duration {
 
 // dial tries to connect: what drops packets differs from who says no.
 func dial(ctx context.Context, address string) diagnose.Dial {
-	err := host.Dial(ctx, address)
+	err := machine.Dial(ctx, address)
 	switch {
 	case err == nil:
 		return diagnose.Open
-	case host.IsRefused(err):
+	case machine.IsRefused(err):
 		return diagnose.Refused
-	case host.IsUnreachable(err):
+	case machine.IsUnreachable(err):
 		return diagnose.NoRoute
 	}
 	return diagnose.TimedOut

@@ -1,0 +1,216 @@
+package machine
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/coreos/go-systemd/v22/unit"
+)
+
+// Word is one word of a command line, and what it comes from.
+type Word struct {
+	Text string
+	From string // a file, or a variable of one; empty if it is not known
+}
+
+// UnitCommand is the command line that a service would be started with, by its file,
+// drop-ins and environment files as they are now; none if there is no such service.
+func (m Machine) UnitCommand(name string) ([]Word, error) {
+	var s service
+	for _, file := range m.unitFiles(name) {
+		if err := m.readUnit(&s, file); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	variables := s.variables
+	for _, file := range s.files {
+		given, err := m.environmentFile(file)
+		if err != nil {
+			return nil, err
+		}
+		variables = append(variables, given...)
+	}
+	return expand(s.command, variables), nil
+}
+
+// UnitDirs are where unit files lie: of two with one name, the first counts.
+var UnitDirs = []string{
+	"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system",
+}
+
+// unitFiles are those that make up a unit, in the order in which systemd reads them.
+func (m Machine) unitFiles(name string) []string {
+	var files []string
+	dropIns := map[string]string{}
+	for _, dir := range UnitDirs {
+		file := dir + "/" + name
+		if _, err := os.Stat(m.Path(file)); err == nil && len(files) == 0 {
+			files = append(files, file)
+		}
+		found, _ := filepath.Glob(m.Path(file) + ".d/*.conf") // no such folder: no files
+		for _, path := range found {
+			base := filepath.Base(path)
+			if dropIns[base] == "" {
+				dropIns[base] = file + ".d/" + base
+			}
+		}
+	}
+	for _, base := range slices.Sorted(maps.Keys(dropIns)) {
+		files = append(files, dropIns[base])
+	}
+	return files
+}
+
+// service is what counts of a service's files for its command line.
+type service struct {
+	command   Word // all of it
+	variables []variable
+	files     []string // with variables; one that begins with - may be missing
+}
+
+type variable struct{ name, value, from string }
+
+func (m Machine) readUnit(s *service, file string) error {
+	data, err := os.ReadFile(m.Path(file))
+	if err != nil {
+		return err
+	}
+	options, err := unit.DeserializeOptions(bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	for _, o := range options {
+		if o.Section == "Service" {
+			s.set(o.Name, strings.ReplaceAll(o.Value, "\\\n", " "), file)
+		}
+	}
+	return nil
+}
+
+// set takes an option. An empty one drops what was set before.
+func (s *service) set(name, value, file string) {
+	switch name {
+	case "ExecStart":
+		s.command = Word{value, file}
+	case "Environment":
+		if value == "" {
+			s.variables = nil
+		}
+		for _, word := range words(value) {
+			if name, value, ok := strings.Cut(word, "="); ok {
+				s.variables = append(s.variables, variable{name, value, name + " in " + file})
+			}
+		}
+	case "EnvironmentFile":
+		s.files = append(s.files, value)
+		if value == "" {
+			s.files = nil
+		}
+	}
+}
+
+func (m Machine) environmentFile(name string) ([]variable, error) {
+	file, optional := strings.CutPrefix(name, "-")
+	data, err := os.ReadFile(m.Path(file))
+	if optional && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all []variable
+	for line := range strings.Lines(strings.ReplaceAll(string(data), "\\\n", " ")) {
+		line = strings.TrimSpace(line)
+		name, value, ok := strings.Cut(line, "=")
+		if !ok || strings.ContainsAny(line[:1], "#;") {
+			continue
+		}
+		all = append(all, variable{name, strings.Join(words(value), " "), name + " in " + file})
+	}
+	return all, nil
+}
+
+// expand splits a command line and fills in variables as systemd does: $NAME as a word of
+// its own becomes as many as its value has, ${NAME} stays within its word.
+func expand(command Word, variables []variable) []Word {
+	var all []Word
+	for i, word := range words(command.Text) {
+		if i == 0 {
+			word = strings.TrimLeft(word, "@-:+!")
+		}
+		if name, ok := strings.CutPrefix(word, "$"); ok && !strings.HasPrefix(name, "{") && !strings.HasPrefix(name, "$") {
+			value := lastOf(variables, name)
+			for _, part := range words(value.value) {
+				all = append(all, Word{part, value.from})
+			}
+			continue
+		}
+		all = append(all, filled(Word{word, command.From}, variables))
+	}
+	return all
+}
+
+var inWord = regexp.MustCompile(`\$\$|\$\{\w+\}`)
+
+func filled(word Word, variables []variable) Word {
+	word.Text = inWord.ReplaceAllStringFunc(word.Text, func(match string) string {
+		if match == "$$" {
+			return "$"
+		}
+		value := lastOf(variables, strings.Trim(match, "${}"))
+		word.From = cmp.Or(value.from, word.From)
+		return value.value
+	})
+	return word
+}
+
+// lastOf is the variable of that name which was set last; empty without.
+func lastOf(variables []variable, name string) variable {
+	for _, v := range slices.Backward(variables) {
+		if v.name == name {
+			return v
+		}
+	}
+	return variable{}
+}
+
+// words splits text at spaces that stand in no quotes, and takes the quotes off.
+func words(text string) []string {
+	var all []string
+	var word strings.Builder
+	quote, begun, escaped := rune(0), false, false
+	for _, r := range text {
+		space := strings.ContainsRune(" \t\n", r)
+		switch {
+		case escaped:
+			word.WriteRune(r)
+			escaped = false
+		case r == '\\':
+			escaped, begun = true, true
+		case quote != 0 && r == quote:
+			quote = 0
+		case quote == 0 && (r == '"' || r == '\''):
+			quote, begun = r, true
+		case quote == 0 && space && begun:
+			all = append(all, word.String())
+			word.Reset()
+			begun = false
+		case quote != 0 || !space:
+			word.WriteRune(r)
+			begun = true
+		}
+	}
+	if begun {
+		all = append(all, word.String())
+	}
+	return all
+}
