@@ -240,7 +240,7 @@ func (e *Env) lookUpEndpoint(ctx context.Context) (note, error) {
 		return nil, err
 	}
 	endpoint := diagnose.Endpoint{Looked: true, Addresses: found}
-	here, err := machine.Addresses()
+	here, err := e.Host.Addresses()
 	if err == nil && len(found) > 0 && !slices.ContainsFunc(here, func(a machine.LinkAddress) bool { return slices.Contains(found, a.Address) }) {
 		endpoint.Dial = dial(ctx, e.Config.ControlPlaneEndpoint)
 	}

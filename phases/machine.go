@@ -185,11 +185,11 @@ func (e *Env) lookAtInotify(ask int) func(context.Context) (note, error) {
 }
 
 func (e *Env) lookAtNetwork(context.Context) (note, error) {
-	addresses, err := machine.Addresses()
+	addresses, err := e.Host.Addresses()
 	if err != nil {
 		return nil, err
 	}
-	routes, err := machine.Routes()
+	routes, err := e.Host.Routes()
 	network := networkOf(e.Config.AdvertiseAddress, addresses, routes)
 	return func(m *diagnose.Machine) { m.Network = network }, err
 }

@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -10,11 +9,7 @@ import (
 // Crowding tells how many processes share a CPU, now or on average of the last minute,
 // whichever is more; 1 where none has to wait, or where the kernel does not tell.
 func Crowding() float64 {
-	data, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return 1
-	}
-	return crowding(string(data), runtime.NumCPU())
+	return crowding(At("/").read("/proc/loadavg"), runtime.NumCPU())
 }
 
 // crowding reads lines like "0.20 0.18 0.12 1/80 11206": the first is the average, and

@@ -65,11 +65,11 @@ func (m Machine) Facts() (Facts, error) {
 		ResolvedConf:  r.exists(ResolvedConfPath),
 	}
 	f.NFTables = isNewer(f.Kernel, 5, 13) && r.nftables()
-	f.FixedConntrack = r.readOnly("/proc/sys/net/netfilter/nf_conntrack_max")
-	var ipErr, mtuErr error
-	f.NodeIPs, ipErr = r.nodeIPs()
-	f.MTUs, mtuErr = r.mtus()
-	return f, errors.Join(r.err, ipErr, mtuErr)
+	f.FixedConntrack = readOnly(m.Path("/proc/sys/net/netfilter/nf_conntrack_max"))
+	addresses, addressErr := m.Addresses()
+	routes, routeErr := m.Routes()
+	f.NodeIPs, f.MTUs = nodeIPs(addresses, routes), mtus(addresses)
+	return f, errors.Join(r.err, addressErr, routeErr)
 }
 
 // factReader reads small kernel files, and keeps the first error that isn't a
@@ -77,11 +77,6 @@ func (m Machine) Facts() (Facts, error) {
 type factReader struct {
 	Machine
 	err error
-}
-
-func (r *factReader) exists(path string) bool {
-	_, err := os.Stat(r.Path(path))
-	return err == nil
 }
 
 func (r *factReader) lines(path string) []string {
@@ -189,12 +184,12 @@ func (r *factReader) nftables() bool {
 
 // readOnly tells whether even root can't write a file: by its mode, as that of a
 // setting that belongs to another network namespace, or by its mount.
-func (m Machine) readOnly(path string) bool {
-	info, err := os.Stat(m.Path(path))
+func readOnly(path string) bool {
+	info, err := os.Stat(path)
 	if err != nil {
 		return false
 	}
-	return info.Mode()&0o200 == 0 || errors.Is(unix.Access(m.Path(path), unix.W_OK), unix.EROFS)
+	return info.Mode()&0o200 == 0 || errors.Is(unix.Access(path, unix.W_OK), unix.EROFS)
 }
 
 // OlderKernel tells whether a kernel's release is older than this version; one that

@@ -2,6 +2,8 @@ package machine
 
 import (
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -10,6 +12,18 @@ import (
 func (m Machine) SysctlValue(name string) (string, error) {
 	data, err := os.ReadFile(m.SysctlPath(name))
 	return strings.Join(strings.Fields(string(data)), "\t"), err
+}
+
+// sysctl is SysctlValue where it does not matter why there is none.
+func (m Machine) sysctl(name string) string {
+	value, _ := m.SysctlValue(name)
+	return value
+}
+
+// sysctlNumber is zero where there is no such setting, or no number in it.
+func (m Machine) sysctlNumber(name string) int {
+	n, _ := strconv.Atoi(m.sysctl(name))
+	return n
 }
 
 // SysctlPath is the file of a kernel setting. A name part that has a dot itself, such as
@@ -21,38 +35,54 @@ func (m Machine) SysctlPath(name string) string {
 	return m.Path("/proc/sys/" + name)
 }
 
-// moduleTraces is where a module shows that is built into the kernel, and so may be
-// in none of the lists, in a container or without /lib/modules.
-var moduleTraces = map[string]string{
-	"br_netfilter": "/proc/sys/net/bridge",
-	"nf_conntrack": "/proc/sys/net/netfilter",
+// SettingFixed tells that a kernel setting is off (0) and that not even root can set it.
+func (m Machine) SettingFixed(sysctl string) bool {
+	return m.sysctl(sysctl) == "0" && readOnly(m.SysctlPath(sysctl))
 }
 
-// HasModule tells whether the kernel that runs has what a module brings, loaded or
-// built in.
-func (m Machine) HasModule(name string) bool {
-	name = strings.ReplaceAll(name, "-", "_")
-	paths := []string{"/sys/module/" + name}
-	if trace := moduleTraces[name]; trace != "" {
-		paths = append(paths, trace)
-	}
-	for _, path := range paths {
-		if _, err := os.Stat(m.Path(path)); err == nil {
-			return true
+// StrictLinks are those of links that drop what they would not answer by (rp_filter 1).
+func (m Machine) StrictLinks(links []string) []string {
+	var strict []string
+	for _, link := range links {
+		all, own := m.sysctlNumber("net/ipv4/conf/all/rp_filter"), m.sysctlNumber("net/ipv4/conf/"+link+"/rp_filter")
+		if max(all, own) == 1 { // the higher of both holds
+			strict = append(strict, link)
 		}
 	}
-	return m.listed("/proc/modules", name, 0) || m.listed("/proc/filesystems", name, -1)
+	return strict
 }
 
-// listed tells whether a line of the file has name as its first (0) or last (-1)
-// field.
-func (m Machine) listed(file, name string, field int) bool {
-	data, _ := os.ReadFile(m.Path(file)) // no such file: not listed
-	for line := range strings.Lines(string(data)) {
-		words := strings.Fields(line)
-		if len(words) > 0 && words[(field+len(words))%len(words)] == name {
-			return true
+// sysctlDirs are where files of kernel settings lie: of two with one name, the first counts.
+var sysctlDirs = []string{"/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d"}
+
+// SetLater finds files that set a sysctl at boot, and come after the file of that name,
+// with the value that the last line of each gives.
+func (m Machine) SetLater(file, sysctl string) map[string]string {
+	found, seen := map[string]string{}, map[string]bool{}
+	for _, dir := range sysctlDirs {
+		names, _ := filepath.Glob(m.Path(dir) + "/*.conf") // no such folder: no files
+		for _, path := range names {
+			name := filepath.Base(path)
+			if name <= filepath.Base(file) || seen[name] {
+				continue
+			}
+			seen[name] = true
+			if value := m.sysctlIn(dir+"/"+name, sysctl); value != "" {
+				found[dir+"/"+name] = value
+			}
 		}
 	}
-	return false
+	return found
+}
+
+// sysctlIn is the value that a file gives to a setting, empty without.
+func (m Machine) sysctlIn(file, sysctl string) string {
+	last := ""
+	for line := range strings.Lines(m.read(file)) { // one that can't be read does not count at boot either
+		name, value, found := strings.Cut(strings.TrimLeft(strings.TrimSpace(line), "-"), "=")
+		if found && strings.ReplaceAll(strings.TrimSpace(name), "/", ".") == sysctl {
+			last = strings.TrimSpace(value)
+		}
+	}
+	return last
 }

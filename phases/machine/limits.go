@@ -3,7 +3,6 @@ package machine
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +20,7 @@ type Inotify struct {
 
 // Inotify tries to have so many instances, and a watch, and gives them back.
 func (m Machine) Inotify(ask int) Inotify {
-	i := Inotify{MaxInstances: m.kernelNumber("fs/inotify/max_user_instances"), MaxWatches: m.kernelNumber("fs/inotify/max_user_watches")}
+	i := Inotify{MaxInstances: m.sysctlNumber("fs/inotify/max_user_instances"), MaxWatches: m.sysctlNumber("fs/inotify/max_user_watches")}
 	for range ask {
 		fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
 		if err != nil {
@@ -40,7 +39,7 @@ func (m Machine) Inotify(ask int) Inotify {
 
 // OpenFiles is how many files are open on the machine, and how many can be.
 func (m Machine) OpenFiles() (open, limit uint64) {
-	f := strings.Fields(m.kernelText("fs/file-nr"))
+	f := strings.Fields(m.sysctl("fs/file-nr"))
 	if len(f) != 3 {
 		return 0, 0
 	}
@@ -49,81 +48,10 @@ func (m Machine) OpenFiles() (open, limit uint64) {
 	return open, limit
 }
 
-// kernelText is a setting below /proc/sys, empty if it can't be read.
-func (m Machine) kernelText(name string) string {
-	data, err := os.ReadFile(m.Path("/proc/sys/" + name))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(data))
-}
-
-func (m Machine) kernelNumber(name string) int {
-	n, err := strconv.Atoi(m.kernelText(name))
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-// SettingFixed tells that a kernel setting is off (0) and that not even root can set it.
-func (m Machine) SettingFixed(sysctl string) bool {
-	name := strings.ReplaceAll(sysctl, ".", "/")
-	return m.kernelText(name) == "0" && m.readOnly("/proc/sys/"+name)
-}
-
-// StrictLinks are those of links that drop what they would not answer by (rp_filter 1).
-func (m Machine) StrictLinks(links []string) []string {
-	var strict []string
-	for _, link := range links {
-		all, own := m.kernelNumber("net/ipv4/conf/all/rp_filter"), m.kernelNumber("net/ipv4/conf/"+link+"/rp_filter")
-		if max(all, own) == 1 { // the higher of both holds
-			strict = append(strict, link)
-		}
-	}
-	return strict
-}
-
-// sysctlDirs are where files of kernel settings lie: of two with one name, the first counts.
-var sysctlDirs = []string{"/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d"}
-
-// SetLater finds files that set a sysctl at boot, and come after the file of that name,
-// with the value that the last line of each gives.
-func (m Machine) SetLater(file, sysctl string) map[string]string {
-	found, seen := map[string]string{}, map[string]bool{}
-	for _, dir := range sysctlDirs {
-		names, _ := filepath.Glob(m.Path(dir) + "/*.conf") // no such folder: no files
-		for _, path := range names {
-			name := filepath.Base(path)
-			if name <= filepath.Base(file) || seen[name] {
-				continue
-			}
-			seen[name] = true
-			if value := sysctlIn(path, sysctl); value != "" {
-				found[dir+"/"+name] = value
-			}
-		}
-	}
-	return found
-}
-
-// sysctlIn is the value that a file gives to a setting, empty without.
-func sysctlIn(path, sysctl string) string {
-	data, _ := os.ReadFile(path) // one that can't be read does not count at boot either
-	last := ""
-	for line := range strings.Lines(string(data)) {
-		name, value, found := strings.Cut(strings.TrimLeft(strings.TrimSpace(line), "-"), "=")
-		if found && strings.ReplaceAll(strings.TrimSpace(name), "/", ".") == sysctl {
-			last = strings.TrimSpace(value)
-		}
-	}
-	return last
-}
-
 // CgroupControllers are those that processes can be limited by; nil if it can't be told.
 func (m Machine) CgroupControllers() []string {
-	if data, err := os.ReadFile(m.Path("/sys/fs/cgroup/cgroup.controllers")); err == nil {
-		return strings.Fields(string(data))
+	if own := "/sys/fs/cgroup/cgroup.controllers"; m.exists(own) {
+		return strings.Fields(m.read(own))
 	}
 	list, err := os.Open(m.Path("/proc/self/mountinfo"))
 	if err != nil {
@@ -142,7 +70,4 @@ func (m Machine) CgroupControllers() []string {
 }
 
 // Enforcing tells whether SELinux is.
-func (m Machine) Enforcing() bool {
-	data, err := os.ReadFile(m.Path("/sys/fs/selinux/enforce"))
-	return err == nil && strings.TrimSpace(string(data)) == "1"
-}
+func (m Machine) Enforcing() bool { return m.value("/sys/fs/selinux/enforce") == "1" }

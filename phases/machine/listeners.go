@@ -58,16 +58,11 @@ func isLoopback(address string) bool {
 
 func (m Machine) listeners() []listener {
 	var all []listener
-	for _, list := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		data, _ := os.ReadFile(m.Path(list)) // a kernel without IPv6 has no tcp6
-		for line := range strings.Lines(string(data)) {
-			f := strings.Fields(line)
-			if len(f) < 10 || f[3] != tcpListens {
-				continue
-			}
+	for _, list := range []string{"/proc/net/tcp", "/proc/net/tcp6"} { // a kernel without IPv6 has no tcp6
+		for _, f := range m.table(list, 10) {
 			address, hex, _ := strings.Cut(f[1], ":")
 			port, err := strconv.ParseUint(hex, 16, 16)
-			if err == nil {
+			if err == nil && f[3] == tcpListens {
 				all = append(all, listener{uint16(port), isLoopback(address), f[9]})
 			}
 		}
@@ -75,13 +70,15 @@ func (m Machine) listeners() []listener {
 	return all
 }
 
+// holder is the first process that has one of the sockets open.
 func (m Machine) holder(sockets map[string]bool) string {
-	files, _ := filepath.Glob(m.Path("/proc") + "/[0-9]*/fd/*")
-	for _, file := range files {
-		if to, err := os.Readlink(file); err != nil || !sockets[to] {
-			continue
+	for _, pid := range m.pids() {
+		files, _ := filepath.Glob(m.Path(procDir(pid)) + "/fd/*") // none of a process that has gone
+		for _, file := range files {
+			if to, err := os.Readlink(file); err == nil && sockets[to] {
+				return m.process(pid).String()
+			}
 		}
-		return m.process(filepath.Base(filepath.Dir(filepath.Dir(file)))).String()
 	}
 	return ""
 }

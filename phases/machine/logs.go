@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -44,15 +43,13 @@ func (m Machine) Journal(ctx context.Context, since time.Time, units ...string) 
 // parseJournalLines leaves out what is no text: journald writes such messages as numbers.
 func parseJournalLines(out []byte) []LogLine {
 	var lines []LogLine
-	scanner := bufio.NewScanner(bytes.NewReader(out))
-	scanner.Buffer(nil, 1<<20)
-	for scanner.Scan() {
+	for line := range bytes.Lines(out) {
 		var entry struct {
 			Message any    `json:"MESSAGE"`
 			Unit    string `json:"_SYSTEMD_UNIT"`
 			Micros  string `json:"__REALTIME_TIMESTAMP"`
 		}
-		if json.Unmarshal(scanner.Bytes(), &entry) != nil {
+		if json.Unmarshal(line, &entry) != nil {
 			continue
 		}
 		text, ok := entry.Message.(string)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -40,10 +41,52 @@ func (p Process) String() string { return fmt.Sprintf("pid %d (%s)", p.PID, p.Co
 
 // ReadProcess reads a process of this machine at once: it may be gone when its name is
 // wanted.
-func ReadProcess(pid string) Process { return At("/").process(pid) }
-
-func (m Machine) process(pid string) Process {
+func ReadProcess(pid string) Process {
 	n, _ := strconv.Atoi(pid) // from the kernel
-	name, _ := os.ReadFile(m.Path("/proc/" + pid + "/comm"))
-	return Process{PID: n, Command: strings.TrimSpace(string(name))}
+	return At("/").process(n)
+}
+
+func (m Machine) process(pid int) Process {
+	return Process{PID: pid, Command: m.value(procDir(pid) + "/comm")}
+}
+
+// pids are those of all processes, the oldest first, mostly.
+func (m Machine) pids() []int {
+	entries, _ := os.ReadDir(m.Path("/proc")) // a directory that stands for a machine may have none
+	var pids []int
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	slices.Sort(pids)
+	return pids
+}
+
+// procDir is where the kernel shows a process.
+func procDir(pid int) string { return "/proc/" + strconv.Itoa(pid) }
+
+// read gives a small file, empty if it can't be read: what it tells is then not known.
+func (m Machine) read(path string) string {
+	data, _ := os.ReadFile(m.Path(path))
+	return string(data)
+}
+
+// value is read for a file that holds one.
+func (m Machine) value(path string) string { return strings.TrimSpace(m.read(path)) }
+
+// table is the words of each line of a file that has so many of them, or more.
+func (m Machine) table(path string, least int) [][]string {
+	var rows [][]string
+	for line := range strings.Lines(m.read(path)) {
+		if words := strings.Fields(line); len(words) >= least {
+			rows = append(rows, words)
+		}
+	}
+	return rows
+}
+
+func (m Machine) exists(path string) bool {
+	_, err := os.Stat(m.Path(path))
+	return err == nil
 }

@@ -1,8 +1,8 @@
 package machine
 
 import (
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -17,13 +17,31 @@ const (
 	KernelReplaced ModuleState = "replaced" // the modules on disk are of other kernels
 )
 
+// moduleTraces is where a module shows that is built into the kernel, and so may be
+// in none of the lists, in a container or without /lib/modules.
+var moduleTraces = map[string]string{
+	"br_netfilter": "/proc/sys/net/bridge",
+	"nf_conntrack": "/proc/sys/net/netfilter",
+}
+
+// HasModule tells whether the kernel that runs has what a module brings, loaded or
+// built in.
+func (m Machine) HasModule(name string) bool {
+	name = strings.ReplaceAll(name, "-", "_")
+	if trace := moduleTraces[name]; trace != "" && m.exists(trace) || m.exists("/sys/module/"+name) {
+		return true
+	}
+	loaded := func(row []string) bool { return row[0] == name }
+	fileSystem := func(row []string) bool { return row[len(row)-1] == name }
+	return slices.ContainsFunc(m.table("/proc/modules", 1), loaded) || slices.ContainsFunc(m.table("/proc/filesystems", 1), fileSystem)
+}
+
 // Modules tells for each name whether the kernel that runs, of that release, has it.
 func (m Machine) Modules(release string, names ...string) map[string]ModuleState {
 	dir := "/lib/modules/" + release
 	lists := ""
 	for _, file := range []string{"modules.builtin", "modules.dep"} {
-		data, _ := os.ReadFile(m.Path(dir + "/" + file)) // none: the list says so below
-		lists += "/" + strings.ReplaceAll(string(data), "-", "_") + "\n"
+		lists += "/" + strings.ReplaceAll(m.read(dir+"/"+file), "-", "_") + "\n"
 	}
 	others, _ := filepath.Glob(m.Path("/lib/modules") + "/*/modules.dep")
 	states := map[string]ModuleState{}

@@ -141,14 +141,14 @@ func TestModules(t *testing.T) {
 
 // TestAddressesAndRoutes looks at this machine, whatever it has.
 func TestAddressesAndRoutes(t *testing.T) {
-	addresses, err := machine.Addresses()
+	addresses, err := machine.At("/").Addresses()
 	must(t, err)
 	for _, a := range addresses {
 		if a.Link == "lo" || a.Link == "" || a.Address.IsLoopback() {
 			t.Errorf("%+v", a)
 		}
 	}
-	routes, err := machine.Routes()
+	routes, err := machine.At("/").Routes()
 	must(t, err)
 	specific := false
 	for _, r := range routes {

@@ -3,8 +3,6 @@ package machine
 import (
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -19,28 +17,41 @@ type Running struct {
 // which see another root, are not of this machine.
 func (m Machine) Running(program string) []Running {
 	var all []Running
-	files, _ := filepath.Glob(m.Path("/proc") + "/[0-9]*/cmdline")
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		args := strings.Split(strings.TrimRight(string(data), "\x00"), "\x00")
-		if err != nil || filepath.Base(args[0]) != program || !m.isRootOf(filepath.Dir(file)) {
+	for _, pid := range m.pids() {
+		args := strings.Split(strings.TrimRight(m.read(procDir(pid)+"/cmdline"), "\x00"), "\x00")
+		if filepath.Base(args[0]) != program || !m.isRootOf(pid) {
 			continue
 		}
-		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file))) // the pattern says so
-		dir, _ := os.Readlink(filepath.Dir(file) + "/cwd")
+		dir, _ := os.Readlink(m.Path(procDir(pid) + "/cwd"))
 		all = append(all, Running{PID: pid, Args: args, Dir: dir})
 	}
-	slices.SortFunc(all, func(a, b Running) int { return a.PID - b.PID })
 	return all
 }
 
 // isRootOf goes by the root's file, not by namespaces: a service with PrivateTmp= has one
 // of its own.
-func (m Machine) isRootOf(process string) bool {
-	theirs, err := os.Stat(process + "/root")
+func (m Machine) isRootOf(pid int) bool {
+	theirs, err := os.Stat(m.Path(procDir(pid) + "/root"))
 	if err != nil {
 		return true // it can't be told
 	}
 	ours, err := os.Stat(m.Path("/"))
 	return err != nil || os.SameFile(ours, theirs)
+}
+
+// Stopped are the processes that a signal has stopped, as SIGSTOP does: by their ids, the
+// cgroups that they are in, as the kernel lists them. Those that a debugger holds are none.
+func (m Machine) Stopped() map[int]string {
+	all := map[int]string{}
+	for _, pid := range m.pids() {
+		if isStopped(m.read(procDir(pid) + "/stat")) {
+			all[pid] = m.read(procDir(pid) + "/cgroup")
+		}
+	}
+	return all
+}
+
+// isStopped reads lines like "256 (kube-apiserver) T 149 ...": a name may hold what follows it.
+func isStopped(stat string) bool {
+	return strings.HasPrefix(stat[strings.LastIndex(stat, ")")+1:], " T ")
 }

@@ -53,7 +53,7 @@ func (m Machine) unitFiles(name string) []string {
 	dropIns := map[string]string{}
 	for _, dir := range UnitDirs {
 		file := dir + "/" + name
-		if _, err := os.Stat(m.Path(file)); err == nil && len(files) == 0 {
+		if len(files) == 0 && m.exists(file) {
 			files = append(files, file)
 		}
 		found, _ := filepath.Glob(m.Path(file) + ".d/*.conf") // no such folder: no files
