@@ -36,7 +36,9 @@ type ruleChain struct {
 	Name   string
 	Base   bool // the kernel sends packets into it
 	Accept bool // it can go when it is empty, and nothing changes by that
-	Rules  []chainRule
+
+	DropsForwarded bool // what is forwarded, and no rule of the chain accepts
+	Rules          []chainRule
 }
 
 type chainRule struct {
@@ -50,17 +52,6 @@ type ruleRemoval struct {
 	Table string
 	Chain string // empty: it is the table that goes
 	Rule  chainRule
-}
-
-// String is for people.
-func (r ruleRemoval) String() string {
-	switch {
-	case r.Chain == "":
-		return "table " + r.Table
-	case r.Rule.Handle == 0:
-		return "table " + r.Table + " chain " + r.Chain
-	}
-	return fmt.Sprintf("table %s chain %s: jump to %s", r.Table, r.Chain, strings.Join(r.Rule.Jumps, ", "))
 }
 
 // State is which tables there are, and which of their chains matter later: those that

@@ -39,8 +39,8 @@ func TestLegacyDrops(t *testing.T) {
 		"*filter\n:INPUT DROP [0:0]\n:FORWARD ACCEPT [0:0]\nCOMMIT\n":    false,
 		"*mangle\n:FORWARD DROP [0:0]\n*filter\n:FORWARD ACCEPT [0:0]\n": false,
 	} {
-		if got := legacyDrops(save); got != want {
-			t.Errorf("%q: %t", save, got)
+		if got := forwardDrops(parseLegacy("ip", save)); slices.Equal(got, []string{"legacy ip filter FORWARD"}) != want || !want && got != nil {
+			t.Errorf("%q: %v", save, got)
 		}
 	}
 }

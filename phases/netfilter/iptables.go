@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -24,32 +25,26 @@ const (
 
 var errNoLegacyProgram = errors.New("the kernel has this table, but there is no iptables-legacy-save to look into it")
 
-// legacyFamilies: for each, the kernel's list of tables that are in use.
-var legacyFamilies = []struct{ name, list, prefix string }{
-	{"ip", "/proc/net/ip_tables_names", "iptables"},
-	{"ip6", "/proc/net/ip6_tables_names", "ip6tables"},
-}
-
 // readLegacy reads the tables of xtables, if the kernel has any in use.
 func readLegacy(ctx context.Context) ([]ruleTable, error) {
 	var all []ruleTable
 	var errs []error
-	for _, family := range legacyFamilies {
-		names, err := os.ReadFile(family.list)
+	for _, family := range []string{"ip", "ip6"} {
+		names, err := os.ReadFile("/proc/net/" + family + "_tables_names") // of tables that are in use
 		if errors.Is(err, fs.ErrNotExist) || (err == nil && len(bytes.TrimSpace(names)) == 0) {
 			continue
 		}
 		var save string
 		if err == nil {
-			save, err = runLegacy(ctx, family.prefix, "save", "")
+			save, err = runLegacy(ctx, family, "save", "")
 		}
 		switch {
 		case errors.Is(err, errNoLegacyProgram):
-			all = append(all, hiddenTables(family.name, string(names))...)
+			all = append(all, hiddenTables(family, string(names))...)
 		case err != nil:
 			errs = append(errs, fmt.Errorf("legacy iptables: %w", err))
 		default:
-			all = append(all, parseLegacy(family.name, save)...)
+			all = append(all, parseLegacy(family, save)...)
 		}
 	}
 	return all, errors.Join(errs...)
@@ -74,11 +69,7 @@ func (n Names) removeFromLegacy(ctx context.Context, before State, table string)
 		return errNoLegacyProgram
 	}
 	family, _, _ := strings.Cut(strings.TrimPrefix(table, legacy), " ")
-	for _, f := range legacyFamilies {
-		if f.name == family {
-			_, err = runLegacy(ctx, f.prefix, "restore", legacyScript(plan), "--noflush", "--wait", legacyLockWait)
-		}
-	}
+	_, err = runLegacy(ctx, family, "restore", legacyScript(plan), "--noflush", "--wait", legacyLockWait)
 	return err
 }
 
@@ -86,31 +77,32 @@ func (n Names) removeFromLegacy(ctx context.Context, before State, table string)
 // can't be removed: none of the chains counts as Accept, and something uses each table.
 func parseLegacy(family, save string) []ruleTable {
 	var tables []ruleTable
-	chain := func(name string) *ruleChain {
-		t := &tables[len(tables)-1]
-		i := slices.IndexFunc(t.Chains, func(c ruleChain) bool { return c.Name == name })
-		if i < 0 {
-			return &ruleChain{}
-		}
-		return &t.Chains[i]
-	}
 	for line := range strings.Lines(save) {
 		line = strings.TrimSuffix(line, "\n")
-		words := splitRule(line)
+		words := ruleWord.FindAllString(line, -1)
 		switch {
 		case strings.HasPrefix(line, "*"):
 			tables = append(tables, ruleTable{Name: legacy + family + " " + line[1:], Uses: 1})
-		case len(tables) == 0 || len(words) < 2:
-		case strings.HasPrefix(line, ":"):
-			t := &tables[len(tables)-1]
-			t.Chains = append(t.Chains, ruleChain{Name: words[0][1:], Base: words[1] != "-"})
-			t.Uses++
-		case words[0] == "-A":
-			c := chain(words[1])
-			c.Rules = append(c.Rules, chainRule{Handle: uint64(len(c.Rules) + 1), Jumps: legacyJumps(words), Text: line})
+		case len(tables) > 0 && len(words) > 1:
+			tables[len(tables)-1].addLegacy(line, words)
 		}
 	}
 	return tables
+}
+
+// addLegacy adds the chain or the rule that a line is about.
+func (t *ruleTable) addLegacy(line string, words []string) {
+	if name, ok := strings.CutPrefix(words[0], ":"); ok {
+		drops := name == "FORWARD" && words[1] == "DROP" && strings.HasSuffix(t.Name, " filter")
+		t.Chains = append(t.Chains, ruleChain{Name: name, Base: words[1] != "-", DropsForwarded: drops})
+		t.Uses++
+	}
+	at := slices.IndexFunc(t.Chains, func(c ruleChain) bool { return c.Name == words[1] })
+	if words[0] != "-A" || at < 0 {
+		return
+	}
+	c := &t.Chains[at]
+	c.Rules = append(c.Rules, chainRule{Handle: uint64(len(c.Rules) + 1), Jumps: legacyJumps(words), Text: line})
 }
 
 func legacyJumps(words []string) []string {
@@ -123,34 +115,10 @@ func legacyJumps(words []string) []string {
 	return jumps
 }
 
-// splitRule splits a rule into its words. One that has spaces stands in double
-// quotes, in which a backslash protects the next character; the quotes stay, so that
-// a comment is never taken for an option.
-func splitRule(line string) []string {
-	var words []string
-	word, quoted, escaped := "", false, false
-	for _, r := range line {
-		switch {
-		case escaped:
-			escaped = false
-		case quoted && r == '\\':
-			escaped = true
-		case r == '"':
-			quoted = !quoted
-		case r == ' ' && !quoted:
-			if word != "" {
-				words = append(words, word)
-			}
-			word = ""
-			continue
-		}
-		word += string(r)
-	}
-	if word != "" {
-		words = append(words, word)
-	}
-	return words
-}
+// ruleWord is a word of a rule. One that has spaces stands in double quotes, in which a
+// backslash protects the next character; the quotes stay, so that a comment is never taken
+// for an option.
+var ruleWord = regexp.MustCompile(`(?:[^ "]|"(?:[^"\\]|\\.)*")+`)
 
 // legacyScript is what iptables-restore --noflush must read to do the plan, which is
 // of one table.
@@ -172,8 +140,8 @@ func legacyScript(plan []ruleRemoval) string {
 var programDirs = []string{"/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin"}
 
 // runLegacy runs iptables-legacy-save or its kin with input, and gives its output.
-func runLegacy(ctx context.Context, prefix, verb, input string, args ...string) (string, error) {
-	program, err := legacyProgram(ctx, prefix, verb)
+func runLegacy(ctx context.Context, family, verb, input string, args ...string) (string, error) {
+	program, err := legacyProgram(ctx, family, verb)
 	if err != nil {
 		return "", err
 	}
@@ -191,8 +159,8 @@ func runLegacy(ctx context.Context, prefix, verb, input string, args ...string) 
 
 // legacyProgram finds the program of that kind: iptables-legacy-save, or an
 // iptables-save that is not the one of nftables.
-func legacyProgram(ctx context.Context, prefix, verb string) (string, error) {
-	for _, name := range []string{prefix + "-legacy-" + verb, prefix + "-" + verb} {
+func legacyProgram(ctx context.Context, family, verb string) (string, error) {
+	for _, name := range []string{family + "tables-legacy-" + verb, family + "tables-" + verb} {
 		for _, dir := range programDirs {
 			program := filepath.Join(dir, name)
 			out, err := exec.CommandContext(ctx, program, "--version").Output()

@@ -24,7 +24,12 @@ type ruleset struct {
 	tables     []ruleTable
 }
 
-const nfAccept = 1 // NF_ACCEPT
+// From linux/netfilter.h.
+const (
+	nfDrop        = 0 // NF_DROP
+	nfAccept      = 1 // NF_ACCEPT
+	nfInetForward = 2 // NF_INET_FORWARD
+)
 
 var errRulesetChanged = errors.New("the firewall changed while it was read")
 
@@ -39,14 +44,13 @@ var nftFamilies = map[string]byte{
 	"arp": unix.NFPROTO_ARP, "netdev": unix.NFPROTO_NETDEV, "bridge": unix.NFPROTO_BRIDGE,
 }
 
-func nftFamilyName(number byte) string {
-	for name, n := range nftFamilies {
-		if n == number {
-			return name
-		}
-	}
-	return fmt.Sprint(number)
+func splitTable(table string) (family byte, name string) {
+	f, name, _ := strings.Cut(table, " ")
+	return nftFamilies[f], name
 }
+
+// inetFamilies are those in which a packet is forwarded as pods' are.
+var inetFamilies = []byte{unix.NFPROTO_INET, unix.NFPROTO_IPV4, unix.NFPROTO_IPV6}
 
 type nftConn struct{ *netlink.Conn }
 
@@ -69,97 +73,86 @@ func dialNFT(ctx context.Context) (nftConn, error) {
 // close can't lose anything: what was asked for was answered.
 func (c nftConn) close() { _ = c.Close() }
 
-// readRuleset reads the tables that want is true for. A kernel without nftables has
-// none.
+// readRuleset reads the tables that want is true for, with the jumps of their rules. A
+// kernel without nftables has none.
 func readRuleset(ctx context.Context, want func(table string) bool) (ruleset, error) {
+	var r ruleset
+	err := readNFT(ctx, func(c nftConn, generation uint32) (err error) {
+		r.generation = generation
+		if r.tables, err = c.tables(want); err != nil {
+			return err
+		}
+		for i := range r.tables {
+			if err := c.addRules(&r.tables[i]); err != nil {
+				return err
+			}
+		}
+		if now, err := c.generation(); err != nil || now != generation {
+			return errors.Join(err, errRulesetChanged)
+		}
+		return nil
+	})
+	return r, err
+}
+
+// readNFT has do read the rules of a generation. There is nothing to read from a kernel
+// that has no nftables.
+func readNFT(ctx context.Context, do func(c nftConn, generation uint32) error) error {
 	conn, err := dialNFT(ctx)
 	if errors.Is(err, unix.EPROTONOSUPPORT) {
-		return ruleset{}, nil
+		return nil
 	}
 	if err != nil {
-		return ruleset{}, fmt.Errorf("nftables: %w", err)
+		return fmt.Errorf("nftables: %w", err)
 	}
 	defer conn.close()
 	generation, err := conn.generation()
 	if errors.Is(err, unix.EINVAL) { // nfnetlink knows no nftables
-		return ruleset{}, nil
+		return nil
+	}
+	if err == nil {
+		err = do(conn, generation)
 	}
 	if err != nil {
-		return ruleset{}, fmt.Errorf("nftables: %w", err)
-	}
-	tables, err := conn.read(want)
-	if err != nil {
-		return ruleset{}, fmt.Errorf("nftables: %w", err)
-	}
-	if now, err := conn.generation(); err != nil || now != generation {
-		return ruleset{}, errors.Join(err, errRulesetChanged)
-	}
-	return ruleset{generation: generation, tables: tables}, nil
-}
-
-func (c nftConn) read(want func(string) bool) ([]ruleTable, error) {
-	tables, err := c.tables(want)
-	if err != nil {
-		return nil, err
-	}
-	byName := map[string]*ruleTable{}
-	for i := range tables {
-		byName[tables[i].Name] = &tables[i]
-	}
-	if err := c.addChains(byName); err != nil {
-		return nil, err
-	}
-	for i := range tables {
-		if err := c.addRules(&tables[i]); err != nil {
-			return nil, err
-		}
-	}
-	return tables, nil
-}
-
-func (c nftConn) tables(want func(string) bool) ([]ruleTable, error) {
-	messages, err := c.dump(unix.NFT_MSG_GETTABLE, unix.NFPROTO_UNSPEC, nil)
-	if err != nil {
-		return nil, err
-	}
-	var tables []ruleTable
-	for _, m := range messages {
-		a, err := attributes(m.Data)
-		if err != nil {
-			return nil, err
-		}
-		name := nftFamilyName(m.Data[0]) + " " + a.text(unix.NFTA_TABLE_NAME)
-		if want(name) {
-			tables = append(tables, ruleTable{Name: name, Uses: int(a.uint32(unix.NFTA_TABLE_USE))})
-		}
-	}
-	return tables, nil
-}
-
-func (c nftConn) addChains(tables map[string]*ruleTable) error {
-	messages, err := c.dump(unix.NFT_MSG_GETCHAIN, unix.NFPROTO_UNSPEC, nil)
-	if err != nil {
-		return err
-	}
-	for _, m := range messages {
-		a, err := attributes(m.Data)
-		if err != nil {
-			return err
-		}
-		t := tables[nftFamilyName(m.Data[0])+" "+a.text(unix.NFTA_CHAIN_TABLE)]
-		if t == nil {
-			continue
-		}
-		chain := ruleChain{Name: a.text(unix.NFTA_CHAIN_NAME), Base: a[unix.NFTA_CHAIN_HOOK] != nil}
-		chain.Accept = a.uint32(unix.NFTA_CHAIN_POLICY) == nfAccept && slices.Contains(builtInChains, chain.Name)
-		t.Chains = append(t.Chains, chain)
+		return fmt.Errorf("nftables: %w", err)
 	}
 	return nil
 }
 
+// tables are those that want is true for, with their chains.
+func (c nftConn) tables(want func(string) bool) ([]ruleTable, error) {
+	tables, err := c.ask(unix.NFT_MSG_GETTABLE, netlink.Dump, "")
+	if err != nil {
+		return nil, err
+	}
+	chains, err := c.ask(unix.NFT_MSG_GETCHAIN, netlink.Dump, "")
+	if err != nil {
+		return nil, err
+	}
+	var all []ruleTable
+	for _, o := range tables {
+		t := ruleTable{Name: o.table(unix.NFTA_TABLE_NAME), Uses: int(o.number(unix.NFTA_TABLE_USE))}
+		if !want(t.Name) {
+			continue
+		}
+		for _, o := range chains {
+			if o.table(unix.NFTA_CHAIN_TABLE) != t.Name {
+				continue
+			}
+			chain, err := o.chain()
+			if err != nil {
+				return nil, err
+			}
+			t.Chains = append(t.Chains, chain)
+		}
+		all = append(all, t)
+	}
+	return all, nil
+}
+
 func (c nftConn) addRules(t *ruleTable) error {
-	family, name := splitTable(t.Name)
-	messages, err := c.dump(unix.NFT_MSG_GETRULE, family, []netlink.Attribute{textAttribute(unix.NFTA_RULE_TABLE, name)})
+	_, name := splitTable(t.Name)
+	rules, err := c.ask(unix.NFT_MSG_GETRULE, netlink.Dump, t.Name, text(unix.NFTA_RULE_TABLE, name))
 	if err != nil {
 		return err
 	}
@@ -167,21 +160,16 @@ func (c nftConn) addRules(t *ruleTable) error {
 	for i := range t.Chains {
 		chains[t.Chains[i].Name] = &t.Chains[i]
 	}
-	for _, m := range messages {
-		a, err := attributes(m.Data)
-		if err != nil {
-			return err
-		}
-		chain := chains[a.text(unix.NFTA_RULE_CHAIN)]
-		if chain == nil || a.text(unix.NFTA_RULE_TABLE) != name {
+	for _, o := range rules {
+		chain := chains[o.text(unix.NFTA_RULE_CHAIN)]
+		if chain == nil || o.text(unix.NFTA_RULE_TABLE) != name {
 			continue
 		}
-		rule := chainRule{Handle: a.uint64(unix.NFTA_RULE_HANDLE)}
-		rule.Jumps, err = jumpsOf(a[unix.NFTA_RULE_EXPRESSIONS])
+		jumps, err := jumpsOf(o.attributes[unix.NFTA_RULE_EXPRESSIONS])
 		if err != nil {
 			return err
 		}
-		chain.Rules = append(chain.Rules, rule)
+		chain.Rules = append(chain.Rules, chainRule{Handle: o.number(unix.NFTA_RULE_HANDLE), Jumps: jumps})
 	}
 	return nil
 }
@@ -206,12 +194,12 @@ func jumpsOf(expressions []byte) ([]string, error) {
 }
 
 func jumpOf(expression []byte) (string, error) {
-	e, err := nested(expression)
+	e, err := parseAttributes(expression)
 	if err != nil || e.text(unix.NFTA_EXPR_NAME) != "immediate" {
 		return "", err
 	}
 	for _, kind := range []uint16{unix.NFTA_EXPR_DATA, unix.NFTA_IMMEDIATE_DATA, unix.NFTA_DATA_VERDICT} {
-		if e, err = nested(e[kind]); err != nil {
+		if e, err = parseAttributes(e[kind]); err != nil {
 			return "", err
 		}
 	}
@@ -239,24 +227,21 @@ func (r ruleset) remove(ctx context.Context, plan []ruleRemoval) error {
 func nftChanges(plan []ruleRemoval) ([]netlink.Message, error) {
 	var flush, remove []netlink.Message
 	var errs []error
-	add := func(to *[]netlink.Message, kind uint16, table string, attrs ...netlink.Attribute) {
-		m, err := nftMessage(kind, table, attrs)
+	add := func(to *[]netlink.Message, kind uint16, r ruleRemoval, attrs ...netlink.Attribute) {
+		m, err := nftMessage(kind, r.Table, attrs...)
 		*to, errs = append(*to, m), append(errs, err)
 	}
 	for _, r := range plan {
-		_, name := splitTable(r.Table)
+		_, table := splitTable(r.Table)
 		switch {
 		case r.Chain == "":
-			add(&remove, unix.NFT_MSG_DELTABLE, r.Table, textAttribute(unix.NFTA_TABLE_NAME, name))
+			add(&remove, unix.NFT_MSG_DELTABLE, r, text(unix.NFTA_TABLE_NAME, table))
 		case r.Rule.Handle != 0:
-			add(&flush, unix.NFT_MSG_DELRULE, r.Table, textAttribute(unix.NFTA_RULE_TABLE, name),
-				textAttribute(unix.NFTA_RULE_CHAIN, r.Chain),
+			add(&flush, unix.NFT_MSG_DELRULE, r, text(unix.NFTA_RULE_TABLE, table), text(unix.NFTA_RULE_CHAIN, r.Chain),
 				netlink.Attribute{Type: unix.NFTA_RULE_HANDLE, Data: binary.BigEndian.AppendUint64(nil, r.Rule.Handle)})
 		default:
-			add(&flush, unix.NFT_MSG_DELRULE, r.Table, textAttribute(unix.NFTA_RULE_TABLE, name),
-				textAttribute(unix.NFTA_RULE_CHAIN, r.Chain))
-			add(&remove, unix.NFT_MSG_DELCHAIN, r.Table, textAttribute(unix.NFTA_CHAIN_TABLE, name),
-				textAttribute(unix.NFTA_CHAIN_NAME, r.Chain))
+			add(&flush, unix.NFT_MSG_DELRULE, r, text(unix.NFTA_RULE_TABLE, table), text(unix.NFTA_RULE_CHAIN, r.Chain))
+			add(&remove, unix.NFT_MSG_DELCHAIN, r, text(unix.NFTA_CHAIN_TABLE, table), text(unix.NFTA_CHAIN_NAME, r.Chain))
 		}
 	}
 	return append(flush, remove...), errors.Join(errs...)
@@ -289,103 +274,109 @@ func batchMark(kind netlink.HeaderType, attrs []byte) netlink.Message {
 	}
 }
 
-func nftMessage(kind uint16, table string, attrs []netlink.Attribute) (netlink.Message, error) {
+// nftMessage is about a table, or, where that is empty, all of them.
+func nftMessage(kind uint16, table string, attrs ...netlink.Attribute) (netlink.Message, error) {
 	data, err := netlink.MarshalAttributes(attrs)
 	family, _ := splitTable(table)
 	return netlink.Message{
-		Header: netlink.Header{Type: nftType(kind), Flags: netlink.Request},
+		Header: netlink.Header{Type: netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | kind), Flags: netlink.Request},
 		Data:   append([]byte{family, 0, 0, 0}, data...),
 	}, err
 }
 
-func nftType(kind uint16) netlink.HeaderType {
-	return netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | kind)
+func text(kind uint16, value string) netlink.Attribute {
+	return netlink.Attribute{Type: kind, Data: append([]byte(value), 0)}
 }
 
 func (c nftConn) generation() (uint32, error) {
-	messages, err := c.ask(unix.NFT_MSG_GETGEN, unix.NFPROTO_UNSPEC, 0, nil)
+	found, err := c.ask(unix.NFT_MSG_GETGEN, 0, "")
 	if err != nil {
 		return 0, err
 	}
-	for _, m := range messages {
-		a, err := attributes(m.Data)
-		if err != nil {
-			return 0, err
-		}
-		if id := a[unix.NFTA_GEN_ID]; len(id) == 4 {
-			return binary.BigEndian.Uint32(id), nil
-		}
+	if len(found) == 0 || found[0].attributes[unix.NFTA_GEN_ID] == nil {
+		return 0, errors.New("the kernel tells no generation")
 	}
-	return 0, errors.New("the kernel tells no generation")
+	return uint32(found[0].number(unix.NFTA_GEN_ID)), nil
 }
 
-func (c nftConn) dump(kind uint16, family byte, attrs []netlink.Attribute) ([]netlink.Message, error) {
-	return c.ask(kind, family, netlink.Dump, attrs)
-}
-
-func (c nftConn) ask(kind uint16, family byte, flags netlink.HeaderFlags, attrs []netlink.Attribute) ([]netlink.Message, error) {
-	data, err := netlink.MarshalAttributes(attrs)
+func (c nftConn) ask(kind uint16, flags netlink.HeaderFlags, table string, attrs ...netlink.Attribute) ([]nftObject, error) {
+	question, err := nftMessage(kind, table, attrs...)
 	if err != nil {
 		return nil, err
 	}
-	messages, err := c.Execute(netlink.Message{
-		Header: netlink.Header{Type: nftType(kind), Flags: netlink.Request | flags},
-		Data:   append([]byte{family, 0, 0, 0}, data...),
-	})
+	question.Header.Flags |= flags
+	messages, err := c.Execute(question)
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range messages {
+	found := make([]nftObject, len(messages))
+	for i, m := range messages {
 		if m.Header.Flags&netlink.DumpInterrupted != 0 {
 			return nil, errRulesetChanged
 		}
 		if len(m.Data) < 4 {
 			return nil, fmt.Errorf("short message %v", m.Header.Type)
 		}
+		found[i].family = m.Data[0]
+		if found[i].attributes, err = parseAttributes(m.Data[4:]); err != nil {
+			return nil, err
+		}
 	}
-	return messages, nil
+	return found, nil
 }
 
-func splitTable(table string) (family byte, name string) {
-	f, name, _ := strings.Cut(table, " ")
-	return nftFamilies[f], name
+// nftObject is a table, a chain or a rule as the kernel tells of it.
+type nftObject struct {
+	family byte
+	attributes
 }
 
-func textAttribute(kind uint16, text string) netlink.Attribute {
-	return netlink.Attribute{Type: kind, Data: append([]byte(text), 0)}
+// table is the name of the table that an attribute gives, with its family.
+func (o nftObject) table(kind uint16) string {
+	for family, number := range nftFamilies {
+		if number == o.family {
+			return family + " " + o.text(kind)
+		}
+	}
+	return fmt.Sprint(o.family, " ", o.text(kind))
 }
 
-// nftAttributes is the attributes of one message, by type.
-type nftAttributes map[uint16][]byte
+func (o nftObject) chain() (ruleChain, error) {
+	c := ruleChain{Name: o.text(unix.NFTA_CHAIN_NAME), Base: o.attributes[unix.NFTA_CHAIN_HOOK] != nil}
+	hook, err := parseAttributes(o.attributes[unix.NFTA_CHAIN_HOOK])
+	if err != nil || o.attributes[unix.NFTA_CHAIN_POLICY] == nil {
+		return c, err
+	}
+	policy := o.number(unix.NFTA_CHAIN_POLICY)
+	c.Accept = policy == nfAccept && slices.Contains(builtInChains, c.Name)
+	c.DropsForwarded = policy == nfDrop && hook.number(unix.NFTA_HOOK_HOOKNUM) == nfInetForward && slices.Contains(inetFamilies, o.family)
+	return c, nil
+}
 
-// attributes reads what follows the nfgenmsg.
-func attributes(data []byte) (nftAttributes, error) { return nested(data[4:]) }
+// attributes are those of one object, by type.
+type attributes map[uint16][]byte
 
-func nested(data []byte) (nftAttributes, error) {
+func parseAttributes(data []byte) (attributes, error) {
 	list, err := netlink.UnmarshalAttributes(data)
 	if err != nil {
 		return nil, err
 	}
-	all := nftAttributes{}
+	all := attributes{}
 	for _, a := range list {
 		all[a.Type&^(unix.NLA_F_NESTED|unix.NLA_F_NET_BYTEORDER)] = a.Data
 	}
 	return all, nil
 }
 
-func (a nftAttributes) text(kind uint16) string { return strings.TrimRight(string(a[kind]), "\x00") }
+func (a attributes) text(kind uint16) string { return strings.TrimRight(string(a[kind]), "\x00") }
 
-// uint32 is 0 for an attribute that is not there.
-func (a nftAttributes) uint32(kind uint16) uint32 {
-	if len(a[kind]) != 4 {
-		return 0
+// number is 0 for an attribute that is not there.
+func (a attributes) number(kind uint16) uint64 {
+	switch len(a[kind]) {
+	case 4:
+		return uint64(binary.BigEndian.Uint32(a[kind]))
+	case 8:
+		return binary.BigEndian.Uint64(a[kind])
 	}
-	return binary.BigEndian.Uint32(a[kind])
-}
-
-func (a nftAttributes) uint64(kind uint16) uint64 {
-	if len(a[kind]) != 8 {
-		return 0
-	}
-	return binary.BigEndian.Uint64(a[kind])
+	return 0
 }
