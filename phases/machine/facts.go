@@ -1,16 +1,14 @@
 package machine
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net/netip"
 	"os"
 	"runtime"
 	"strconv"
-	"strings"
 	"time"
-
-	"net/netip"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -48,102 +46,72 @@ type Facts struct {
 // which no pod can reach.
 const ResolvedConfPath = "/run/systemd/resolve/resolv.conf"
 
-// Facts reads the facts of the machine.
+// factFiles are the kernel's files that facts are read from.
+var factFiles = []string{"/proc/sys/kernel/osrelease", "/proc/sys/kernel/hostname", "/proc/cpuinfo", "/proc/meminfo", "/proc/self/status", "/proc/swaps"}
+
+// Facts reads the facts of the machine. One of its files that is there and can't be read
+// is an error.
 func (m Machine) Facts() (Facts, error) {
-	r := factReader{Machine: m}
 	f := Facts{
-		Arch:          runtime.GOARCH,
-		Kernel:        r.line("/proc/sys/kernel/osrelease"),
-		Hostname:      r.line("/proc/sys/kernel/hostname"),
-		CPUs:          r.cpus(),
-		Memory:        r.memory(),
-		CgroupVersion: r.cgroupVersion(),
-		SysResource:   r.sysResource(),
-		Swap:          len(r.lines("/proc/swaps")) > 1, // the first line is a heading
-		Systemd:       r.exists("/run/systemd/system"),
-		ResolvConf:    r.exists("/etc/resolv.conf"),
-		ResolvedConf:  r.exists(ResolvedConfPath),
+		Arch:           runtime.GOARCH,
+		Kernel:         m.value("/proc/sys/kernel/osrelease"),
+		Hostname:       m.value("/proc/sys/kernel/hostname"),
+		CPUs:           m.cpus(),
+		Memory:         1024 * number(m.field("/proc/meminfo", "MemTotal:"), 10),
+		CgroupVersion:  m.cgroupVersion(),
+		SysResource:    number(m.field("/proc/self/status", "CapEff:"), 16)&(1<<unix.CAP_SYS_RESOURCE) != 0,
+		Swap:           len(m.table("/proc/swaps", 1)) > 1, // the first line is a heading
+		Systemd:        m.exists("/run/systemd/system"),
+		ResolvConf:     m.exists("/etc/resolv.conf"),
+		ResolvedConf:   m.exists(ResolvedConfPath),
+		FixedConntrack: readOnly(m.Path("/proc/sys/net/netfilter/nf_conntrack_max")),
 	}
-	f.NFTables = isNewer(f.Kernel, 5, 13) && r.nftables()
-	f.FixedConntrack = readOnly(m.Path("/proc/sys/net/netfilter/nf_conntrack_max"))
-	addresses, addressErr := m.Addresses()
-	routes, routeErr := m.Routes()
-	f.NodeIPs, f.MTUs = nodeIPs(addresses, routes), mtus(addresses)
-	return f, errors.Join(r.err, addressErr, routeErr)
-}
-
-// factReader reads small kernel files, and keeps the first error that isn't a
-// missing file.
-type factReader struct {
-	Machine
-	err error
-}
-
-func (r *factReader) lines(path string) []string {
-	data, err := os.ReadFile(r.Path(path))
-	if err != nil && !errors.Is(err, os.ErrNotExist) && r.err == nil {
-		r.err = err
-	}
-	data = bytes.TrimRight(data, "\n")
-	if len(data) == 0 {
-		return nil
-	}
-	return strings.Split(string(data), "\n")
-}
-
-func (r *factReader) line(path string) string {
-	if lines := r.lines(path); len(lines) > 0 {
-		return strings.TrimSpace(lines[0])
-	}
-	return ""
-}
-
-// value is what follows "name:" in a file of such lines.
-func (r *factReader) value(path, name string) string {
-	for _, line := range r.lines(path) {
-		if rest, ok := strings.CutPrefix(line, name+":"); ok {
-			return strings.TrimSpace(rest)
+	f.NFTables = isNewer(f.Kernel, 5, 13) && m.nftables()
+	var errs []error
+	for _, file := range factFiles {
+		if _, err := os.ReadFile(m.Path(file)); !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
 		}
 	}
-	return ""
+	addresses, err := m.Addresses()
+	errs = append(errs, err)
+	routes, err := m.Routes()
+	errs = append(errs, err)
+	f.NodeIPs, f.MTUs = nodeIPs(addresses, routes), mtus(addresses)
+	return f, errors.Join(errs...)
 }
 
-func (r *factReader) cpus() int {
+func (m Machine) cpus() int {
 	n := 0
-	for _, line := range r.lines("/proc/cpuinfo") {
-		if strings.HasPrefix(line, "processor") {
+	for _, row := range m.table("/proc/cpuinfo", 1) {
+		if row[0] == "processor" {
 			n++
 		}
 	}
 	return n
 }
 
-func (r *factReader) memory() uint64 {
-	kib, _, _ := strings.Cut(r.value("/proc/meminfo", "MemTotal"), " ")
-	return 1024 * r.number(kib, 10)
+// field is the word that follows name in a line of the file.
+func (m Machine) field(file, name string) string {
+	for _, row := range m.table(file, 2) {
+		if row[0] == name {
+			return row[1]
+		}
+	}
+	return ""
 }
 
-func (r *factReader) sysResource() bool {
-	set := r.number(r.value("/proc/self/status", "CapEff"), 16)
-	return set&(1<<unix.CAP_SYS_RESOURCE) != 0
-}
-
-func (r *factReader) number(text string, base int) uint64 {
-	if text == "" {
-		return 0
-	}
-	n, err := strconv.ParseUint(text, base, 64)
-	if err != nil && r.err == nil {
-		r.err = fmt.Errorf("kernel facts: %w", err)
-	}
+// number is zero for what is none: the kernel writes no such thing.
+func number(text string, base int) uint64 {
+	n, _ := strconv.ParseUint(text, base, 64)
 	return n
 }
 
 // cgroupVersion is 2 only if the whole hierarchy is: with the hybrid layout the
 // kubelet uses version 1.
-func (r *factReader) cgroupVersion() int {
+func (m Machine) cgroupVersion() int {
 	var fs unix.Statfs_t
-	if err := unix.Statfs(r.Path("/sys/fs/cgroup"), &fs); err != nil {
+	if err := unix.Statfs(m.Path("/sys/fs/cgroup"), &fs); err != nil {
 		return 0
 	}
 	if fs.Type == unix.CGROUP2_SUPER_MAGIC {
@@ -163,8 +131,8 @@ func isNewer(release string, major, minor int) bool {
 const nftTimeout = 10 * time.Second
 
 // nftables is true where the kernel does not say no. Below another root it can't be asked.
-func (r *factReader) nftables() bool {
-	if !r.Real() {
+func (m Machine) nftables() bool {
+	if !m.Real() {
 		return true
 	}
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)

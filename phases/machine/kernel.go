@@ -3,7 +3,6 @@ package machine
 import (
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 )
 
@@ -22,8 +21,7 @@ func (m Machine) sysctl(name string) string {
 
 // sysctlNumber is zero where there is no such setting, or no number in it.
 func (m Machine) sysctlNumber(name string) int {
-	n, _ := strconv.Atoi(m.sysctl(name))
-	return n
+	return int(number(m.sysctl(name), 10))
 }
 
 // SysctlPath is the file of a kernel setting. A name part that has a dot itself, such as
@@ -52,24 +50,19 @@ func (m Machine) StrictLinks(links []string) []string {
 	return strict
 }
 
-// sysctlDirs are where files of kernel settings lie: of two with one name, the first counts.
+// sysctlDirs are where files of kernel settings lie.
 var sysctlDirs = []string{"/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d"}
 
 // SetLater finds files that set a sysctl at boot, and come after the file of that name,
 // with the value that the last line of each gives.
 func (m Machine) SetLater(file, sysctl string) map[string]string {
-	found, seen := map[string]string{}, map[string]bool{}
-	for _, dir := range sysctlDirs {
-		names, _ := filepath.Glob(m.Path(dir) + "/*.conf") // no such folder: no files
-		for _, path := range names {
-			name := filepath.Base(path)
-			if name <= filepath.Base(file) || seen[name] {
-				continue
-			}
-			seen[name] = true
-			if value := m.sysctlIn(dir+"/"+name, sysctl); value != "" {
-				found[dir+"/"+name] = value
-			}
+	found := map[string]string{}
+	for _, other := range m.confFiles(sysctlDirs) {
+		if filepath.Base(other) <= filepath.Base(file) {
+			continue
+		}
+		if value := m.sysctlIn(other, sysctl); value != "" {
+			found[other] = value
 		}
 	}
 	return found

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/moby/sys/mountinfo"
@@ -43,9 +42,7 @@ func (m Machine) OpenFiles() (open, limit uint64) {
 	if len(f) != 3 {
 		return 0, 0
 	}
-	open, _ = strconv.ParseUint(f[0], 10, 64) // what is no number is unknown
-	limit, _ = strconv.ParseUint(f[2], 10, 64)
-	return open, limit
+	return number(f[0], 10), number(f[2], 10)
 }
 
 // CgroupControllers are those that processes can be limited by; nil if it can't be told.

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -162,7 +161,7 @@ func whole[T any](list func() ([]T, error)) ([]T, error) {
 func (m Machine) listedAddresses() []LinkAddress {
 	var all []LinkAddress
 	for _, f := range m.table("/proc/net/if_inet6", 6) {
-		ip, flags := address6(f[0]), hexNumber(f[4])
+		ip, flags := address6(f[0]), int(number(f[4], 16))
 		if f[5] != "lo" && ip.IsGlobalUnicast() {
 			all = append(all, newAddress(ip, f[5], flags))
 		}
@@ -181,10 +180,10 @@ const (
 func (m Machine) listedRoutes() []Route {
 	var all []Route
 	for _, f := range m.table("/proc/net/ipv6_route", 10) {
-		flags := hexNumber(f[8])
+		flags := number(f[8], 16)
 		if f[9] != "lo" && flags&(routeUp|routeReject) == routeUp {
-			to := netip.PrefixFrom(address6(f[0]), hexNumber(f[1]))
-			all = append(all, Route{To: to, Link: f[9], Metric: hexNumber(f[5]), Advertised: flags&routeAdvertised != 0})
+			to := netip.PrefixFrom(address6(f[0]), int(number(f[1], 16)))
+			all = append(all, Route{To: to, Link: f[9], Metric: int(number(f[5], 16)), Advertised: flags&routeAdvertised != 0})
 		}
 	}
 	return all
@@ -194,11 +193,6 @@ func address6(text string) netip.Addr {
 	bytes, _ := hex.DecodeString(text) // what is none gives no address
 	ip, _ := netip.AddrFromSlice(bytes)
 	return ip
-}
-
-func hexNumber(text string) int {
-	n, _ := strconv.ParseInt(text, 16, 64) // the kernel writes no other
-	return int(n)
 }
 
 // nodeIPs looks at IPv4 and IPv6 apart: a machine may have both, by different links.

@@ -49,23 +49,32 @@ var UnitDirs = []string{
 
 // unitFiles are those that make up a unit, in the order in which systemd reads them.
 func (m Machine) unitFiles(name string) []string {
-	var files []string
-	dropIns := map[string]string{}
+	var files, dropIns []string
 	for _, dir := range UnitDirs {
 		file := dir + "/" + name
 		if len(files) == 0 && m.exists(file) {
 			files = append(files, file)
 		}
-		found, _ := filepath.Glob(m.Path(file) + ".d/*.conf") // no such folder: no files
+		dropIns = append(dropIns, file+".d")
+	}
+	return append(files, m.confFiles(dropIns)...)
+}
+
+// confFiles are the files *.conf in several folders, by their names: of two with one name,
+// the first counts.
+func (m Machine) confFiles(dirs []string) []string {
+	byName := map[string]string{}
+	for _, dir := range dirs {
+		found, _ := filepath.Glob(m.Path(dir) + "/*.conf") // no such folder: no files
 		for _, path := range found {
-			base := filepath.Base(path)
-			if dropIns[base] == "" {
-				dropIns[base] = file + ".d/" + base
+			if name := filepath.Base(path); byName[name] == "" {
+				byName[name] = dir + "/" + name
 			}
 		}
 	}
-	for _, base := range slices.Sorted(maps.Keys(dropIns)) {
-		files = append(files, dropIns[base])
+	var files []string
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		files = append(files, byName[name])
 	}
 	return files
 }
