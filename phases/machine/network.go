@@ -137,11 +137,11 @@ func (m Machine) unsortedRoutes() ([]Route, error) {
 }
 
 // links are all of this machine's, by their numbers.
-func links() (map[int]*netlink.LinkAttrs, error) {
-	found, err := whole(netlink.LinkList)
-	all := map[int]*netlink.LinkAttrs{}
+func links() (map[int]net.Interface, error) {
+	found, err := net.Interfaces()
+	all := map[int]net.Interface{}
 	for _, link := range found {
-		all[link.Attrs().Index] = link.Attrs()
+		all[link.Index] = link
 	}
 	return all, err
 }
