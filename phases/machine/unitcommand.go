@@ -25,21 +25,18 @@ type Word struct {
 // UnitCommand is the command line that a service would be started with, by its file,
 // drop-ins and environment files as they are now; none if there is no such service.
 func (m Machine) UnitCommand(name string) ([]Word, error) {
-	var s service
+	s := service{variables: map[string]Word{}}
 	for _, file := range m.unitFiles(name) {
 		if err := m.readUnit(&s, file); err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
 	}
-	variables := s.variables
 	for _, file := range s.files {
-		given, err := m.environmentFile(file)
-		if err != nil {
+		if err := m.readEnvironment(&s, file); err != nil {
 			return nil, err
 		}
-		variables = append(variables, given...)
 	}
-	return expand(s.command, variables), nil
+	return s.expand(), nil
 }
 
 // UnitDirs are where unit files lie: of two with one name, the first counts.
@@ -81,12 +78,10 @@ func (m Machine) confFiles(dirs []string) []string {
 
 // service is what counts of a service's files for its command line.
 type service struct {
-	command   Word // all of it
-	variables []variable
-	files     []string // with variables; one that begins with - may be missing
+	command   Word            // all of it
+	variables map[string]Word // by their names
+	files     []string        // with variables; one that begins with - may be missing
 }
-
-type variable struct{ name, value, from string }
 
 func (m Machine) readUnit(s *service, file string) error {
 	data, err := os.ReadFile(m.Path(file))
@@ -112,11 +107,11 @@ func (s *service) set(name, value, file string) {
 		s.command = Word{value, file}
 	case "Environment":
 		if value == "" {
-			s.variables = nil
+			clear(s.variables)
 		}
 		for _, word := range words(value) {
 			if name, value, ok := strings.Cut(word, "="); ok {
-				s.variables = append(s.variables, variable{name, value, name + " in " + file})
+				s.variables[name] = Word{value, name + " in " + file}
 			}
 		}
 	case "EnvironmentFile":
@@ -127,69 +122,59 @@ func (s *service) set(name, value, file string) {
 	}
 }
 
-func (m Machine) environmentFile(name string) ([]variable, error) {
+func (m Machine) readEnvironment(s *service, name string) error {
 	file, optional := strings.CutPrefix(name, "-")
 	data, err := os.ReadFile(m.Path(file))
 	if optional && errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var all []variable
 	for line := range strings.Lines(strings.ReplaceAll(string(data), "\\\n", " ")) {
 		line = strings.TrimSpace(line)
 		name, value, ok := strings.Cut(line, "=")
 		if !ok || strings.ContainsAny(line[:1], "#;") {
 			continue
 		}
-		all = append(all, variable{name, strings.Join(words(value), " "), name + " in " + file})
+		s.variables[name] = Word{strings.Join(words(value), " "), name + " in " + file}
 	}
-	return all, nil
+	return nil
 }
 
-// expand splits a command line and fills in variables as systemd does: $NAME as a word of
+// expand splits the command line and fills in variables as systemd does: $NAME as a word of
 // its own becomes as many as its value has, ${NAME} stays within its word.
-func expand(command Word, variables []variable) []Word {
+func (s *service) expand() []Word {
 	var all []Word
-	for i, word := range words(command.Text) {
+	for i, word := range words(s.command.Text) {
 		if i == 0 {
 			word = strings.TrimLeft(word, "@-:+!")
 		}
 		if name, ok := strings.CutPrefix(word, "$"); ok && !strings.HasPrefix(name, "{") && !strings.HasPrefix(name, "$") {
-			value := lastOf(variables, name)
-			for _, part := range words(value.value) {
-				all = append(all, Word{part, value.from})
+			value := s.variables[name]
+			for _, part := range words(value.Text) {
+				all = append(all, Word{part, value.From})
 			}
 			continue
 		}
-		all = append(all, filled(Word{word, command.From}, variables))
+		all = append(all, s.fill(word))
 	}
 	return all
 }
 
 var inWord = regexp.MustCompile(`\$\$|\$\{\w+\}`)
 
-func filled(word Word, variables []variable) Word {
-	word.Text = inWord.ReplaceAllStringFunc(word.Text, func(match string) string {
+func (s *service) fill(text string) Word {
+	word := Word{From: s.command.From}
+	word.Text = inWord.ReplaceAllStringFunc(text, func(match string) string {
 		if match == "$$" {
 			return "$"
 		}
-		value := lastOf(variables, strings.Trim(match, "${}"))
-		word.From = cmp.Or(value.from, word.From)
-		return value.value
+		value := s.variables[strings.Trim(match, "${}")]
+		word.From = cmp.Or(value.From, word.From)
+		return value.Text
 	})
 	return word
-}
-
-// lastOf is the variable of that name which was set last; empty without.
-func lastOf(variables []variable, name string) variable {
-	for _, v := range slices.Backward(variables) {
-		if v.name == name {
-			return v
-		}
-	}
-	return variable{}
 }
 
 // words splits text at spaces that stand in no quotes, and takes the quotes off.
