@@ -13,7 +13,8 @@ import (
 
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
+	"bootstrap/phases/netfilter"
 	"bootstrap/templates"
 )
 
@@ -150,13 +151,13 @@ func TestKubeletArgs(t *testing.T) {
 
 func TestResolvConf(t *testing.T) {
 	cases := []struct {
-		facts host.Facts
+		facts machine.Facts
 		want  string
 	}{
-		{host.Facts{}, ""},
-		{host.Facts{ResolvConf: true}, "/etc/resolv.conf"},
-		{host.Facts{ResolvConf: true, ResolvedConf: true}, "/run/systemd/resolve/resolv.conf"},
-		{host.Facts{ResolvedConf: true}, "/run/systemd/resolve/resolv.conf"},
+		{machine.Facts{}, ""},
+		{machine.Facts{ResolvConf: true}, "/etc/resolv.conf"},
+		{machine.Facts{ResolvConf: true, ResolvedConf: true}, "/run/systemd/resolve/resolv.conf"},
+		{machine.Facts{ResolvedConf: true}, "/run/systemd/resolve/resolv.conf"},
 	}
 	for _, c := range cases {
 		if got := resolvConf(c.facts); got != c.want {
@@ -168,16 +169,16 @@ func TestResolvConf(t *testing.T) {
 func TestKubeletConfigFollowsFacts(t *testing.T) {
 	cases := []struct {
 		name   string
-		facts  host.Facts
+		facts  machine.Facts
 		change func(*templates.KubeletConfig)
 	}{
-		{"plain", host.Facts{CgroupVersion: 2, SysResource: true}, func(*templates.KubeletConfig) {}},
-		{"swap", host.Facts{CgroupVersion: 2, SysResource: true, Swap: true}, func(k *templates.KubeletConfig) { k.FailSwapOn = false }},
-		{"cgroup 1", host.Facts{CgroupVersion: 1, SysResource: true}, func(k *templates.KubeletConfig) { k.FailCgroupV1 = false }},
-		{"no CAP_SYS_RESOURCE", host.Facts{CgroupVersion: 2}, func(k *templates.KubeletConfig) {
+		{"plain", machine.Facts{CgroupVersion: 2, SysResource: true}, func(*templates.KubeletConfig) {}},
+		{"swap", machine.Facts{CgroupVersion: 2, SysResource: true, Swap: true}, func(k *templates.KubeletConfig) { k.FailSwapOn = false }},
+		{"cgroup 1", machine.Facts{CgroupVersion: 1, SysResource: true}, func(k *templates.KubeletConfig) { k.FailCgroupV1 = false }},
+		{"no CAP_SYS_RESOURCE", machine.Facts{CgroupVersion: 2}, func(k *templates.KubeletConfig) {
 			k.FeatureGates, k.RestrictOOMScoreAdj = []string{"KubeletInUserNamespace"}, true
 		}},
-		{"resolver", host.Facts{CgroupVersion: 2, SysResource: true, ResolvConf: true}, func(k *templates.KubeletConfig) { k.ResolvConf = "/etc/resolv.conf" }},
+		{"resolver", machine.Facts{CgroupVersion: 2, SysResource: true, ResolvConf: true}, func(k *templates.KubeletConfig) { k.ResolvConf = "/etc/resolv.conf" }},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -192,7 +193,7 @@ func TestKubeletConfigFollowsFacts(t *testing.T) {
 			}
 		})
 	}
-	ipv6 := (&Env{Config: validConfig(t, "ipv6"), Facts: host.Facts{SysResource: true}}).kubeletConfig("")
+	ipv6 := (&Env{Config: validConfig(t, "ipv6"), Facts: machine.Facts{SysResource: true}}).kubeletConfig("")
 	if ipv6.ClusterDNS != "fd00:10:96::a" || ipv6.Loopback != "::1" {
 		t.Errorf("DNS at %s, loopback %s", ipv6.ClusterDNS, ipv6.Loopback)
 	}
@@ -437,16 +438,16 @@ func TestProxySettings(t *testing.T) {
 	proxy := func(fields map[string]any) *config.Config { return &config.Config{Networking: v4, KubeProxy: fields} }
 	for name, c := range map[string]struct {
 		config *config.Config
-		facts  host.Facts
+		facts  machine.Facts
 		want   int
 	}{
-		"iptables by the kernel": {proxy(nil), host.Facts{}, 1},
-		"iptables by choice":     {proxy(map[string]any{"mode": "iptables"}), host.Facts{NFTables: true}, 1},
-		"nftables":               {proxy(nil), host.Facts{NFTables: true}, 0},
-		"no kube-proxy":          {&config.Config{Networking: v4, ProxyDisabled: true}, host.Facts{}, 0},
-		"not at localhost":       {proxy(map[string]any{"iptables": map[string]any{"localhostNodePorts": false}}), host.Facts{}, 0},
-		"other addresses":        {proxy(map[string]any{"nodePortAddresses": []any{"primary"}}), host.Facts{}, 0},
-		"IPv6":                   {&config.Config{Networking: v6}, host.Facts{}, 0},
+		"iptables by the kernel": {proxy(nil), machine.Facts{}, 1},
+		"iptables by choice":     {proxy(map[string]any{"mode": "iptables"}), machine.Facts{NFTables: true}, 1},
+		"nftables":               {proxy(nil), machine.Facts{NFTables: true}, 0},
+		"no kube-proxy":          {&config.Config{Networking: v4, ProxyDisabled: true}, machine.Facts{}, 0},
+		"not at localhost":       {proxy(map[string]any{"iptables": map[string]any{"localhostNodePorts": false}}), machine.Facts{}, 0},
+		"other addresses":        {proxy(map[string]any{"nodePortAddresses": []any{"primary"}}), machine.Facts{}, 0},
+		"IPv6":                   {&config.Config{Networking: v6}, machine.Facts{}, 0},
 	} {
 		if got := proxySettings(c.config, c.facts); len(got) != c.want {
 			t.Errorf("%s: %v", name, got)
@@ -457,16 +458,16 @@ func TestProxySettings(t *testing.T) {
 // TestTakenRules: what kube-proxy and flannel would take for their own depends on how
 // they write their rules.
 func TestTakenRules(t *testing.T) {
-	nft, iptables := host.Facts{NFTables: true}, host.Facts{}
+	nft, iptables := machine.Facts{NFTables: true}, machine.Facts{}
 	own := &config.Config{KubeProxy: map[string]any{"mode": "iptables"}}
 	for _, c := range []struct {
 		config *config.Config
-		facts  host.Facts
-		want   host.Firewall
+		facts  machine.Facts
+		want   netfilter.Names
 	}{
-		{&config.Config{}, nft, host.Firewall{Tables: proxyTables}},
-		{&config.Config{}, iptables, host.Firewall{Chains: []string{"KUBE-SERVICES", "KUBE-PROXY-"}}},
-		{own, nft, host.Firewall{Chains: []string{"KUBE-SERVICES", "KUBE-PROXY-"}}},
+		{&config.Config{}, nft, netfilter.Names{Tables: proxyTables}},
+		{&config.Config{}, iptables, netfilter.Names{Chains: []string{"KUBE-SERVICES", "KUBE-PROXY-"}}},
+		{own, nft, netfilter.Names{Chains: []string{"KUBE-SERVICES", "KUBE-PROXY-"}}},
 	} {
 		if got := proxyRules(proxyMode(c.config, c.facts)); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%+v, want %+v", got, c.want)

@@ -14,6 +14,7 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/health"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/patch"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/runtime"
@@ -25,7 +26,7 @@ type Env struct {
 	Config  *config.Config
 	Choices Choices
 	Host    *host.Host
-	Facts   host.Facts
+	Facts   machine.Facts
 	Bundle  *bundle.Bundle // nil without one
 	Patches patch.Set
 	Tell    plan.Teller

@@ -11,7 +11,7 @@ import (
 
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/runtime"
 )
 
@@ -28,7 +28,7 @@ const (
 	answerTimeout = patience(time.Second)
 )
 
-func (p patience) now() time.Duration { return p.at(host.Crowding()) }
+func (p patience) now() time.Duration { return p.at(machine.Crowding()) }
 
 // bound ends before ctx does: the crowd may have grown since that was bounded.
 func (p patience) bound(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -91,7 +91,7 @@ func (e *Env) evidence(ctx context.Context, q Query) *diagnose.Evidence {
 // newEvidence is evidence before anything was looked at.
 func newEvidence(q Query, s diagnose.Settings) *diagnose.Evidence {
 	return &diagnose.Evidence{
-		Machine: diagnose.Machine{Settings: s, Now: time.Now(), Crowding: host.Crowding()},
+		Machine: diagnose.Machine{Settings: s, Now: time.Now(), Crowding: machine.Crowding()},
 		Since:   q.Since, Waits: q.Waits, RuntimeError: "it, or a disk, does not answer",
 	}
 }
@@ -330,13 +330,13 @@ func unanswered(err error, asked time.Time) time.Duration {
 
 // dial tries to connect: what drops packets differs from who says no.
 func dial(ctx context.Context, address string) diagnose.Dial {
-	err := host.Dial(ctx, address)
+	err := machine.Dial(ctx, address)
 	switch {
 	case err == nil:
 		return diagnose.Open
-	case host.IsRefused(err):
+	case machine.IsRefused(err):
 		return diagnose.Refused
-	case host.IsUnreachable(err):
+	case machine.IsUnreachable(err):
 		return diagnose.NoRoute
 	}
 	return diagnose.TimedOut

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 )
 
 // foreignManifests are what the kubelet would run beside ours. Those of our names are
@@ -104,7 +104,7 @@ func askEtcd(ctx context.Context, client *http.Client, url string) diagnose.Exte
 	}
 	answer, err := client.Do(request)
 	if err != nil {
-		member.Error, member.Slow = err.Error(), ctx.Err() != nil || host.IsUnreachable(err)
+		member.Error, member.Slow = err.Error(), ctx.Err() != nil || machine.IsUnreachable(err)
 		return member
 	}
 	defer answer.Body.Close()

@@ -17,6 +17,8 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
+	"bootstrap/phases/netfilter"
 	"bootstrap/phases/runtime"
 )
 
@@ -192,7 +194,7 @@ func (e *Env) askNameServers(ctx context.Context) (note, error) {
 	silent := make([]bool, len(servers))
 	var asks []func()
 	for i, server := range servers {
-		asks = append(asks, func() { silent[i] = host.AskNameServer(ctx, server) != nil })
+		asks = append(asks, func() { silent[i] = machine.AskNameServer(ctx, server) != nil })
 	}
 	sideBySide(asks...)
 	return func(m *diagnose.Machine) {
@@ -239,15 +241,15 @@ func (e *Env) lookUpEndpoint(ctx context.Context) (note, error) {
 		return nil, err
 	}
 	endpoint := diagnose.Endpoint{Looked: true, Addresses: found}
-	here, err := host.Addresses()
-	if err == nil && len(found) > 0 && !slices.ContainsFunc(here, func(a host.LinkAddress) bool { return slices.Contains(found, a.Address) }) {
+	here, err := e.Host.Addresses()
+	if err == nil && len(found) > 0 && !slices.ContainsFunc(here, func(a machine.LinkAddress) bool { return slices.Contains(found, a.Address) }) {
 		endpoint.Dial = dial(ctx, e.Config.ControlPlaneEndpoint)
 	}
 	return func(m *diagnose.Machine) { m.Endpoint = endpoint }, err
 }
 
 func (e *Env) lookAtFirewall(ctx context.Context) (note, error) {
-	found, err := host.ForwardDrops(ctx)
+	found, err := netfilter.ForwardDrops(ctx)
 	if e.Host.Plans() && errors.Is(err, os.ErrPermission) {
 		err = errors.New("only root may look at its rules")
 	}

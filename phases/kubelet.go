@@ -12,6 +12,7 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 	"bootstrap/templates"
 )
 
@@ -233,10 +234,10 @@ func formatTaints(taints []config.Taint) string {
 
 // resolvConf is the file that pods' resolvers are made from. A missing one stops
 // every pod, so none is better.
-func resolvConf(f host.Facts) string {
+func resolvConf(f machine.Facts) string {
 	switch {
 	case f.ResolvedConf:
-		return host.ResolvedConfPath
+		return machine.ResolvedConfPath
 	case f.ResolvConf:
 		return "/etc/resolv.conf"
 	}

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 )
 
 // KubeletFound is a kubelet of this machine, whoever set it up, as far as static pods are
@@ -66,20 +66,20 @@ func FindKubelet(ctx context.Context, env *Env) (KubeletFound, error) {
 }
 
 // kubeletLine is the command line of the kubelet that runs, else that of its unit.
-func (e *Env) kubeletLine() (commandLine, host.Running, error) {
+func (e *Env) kubeletLine() (commandLine, machine.Running, error) {
 	unit, err := e.Host.UnitCommand(kubeletService)
 	all := e.Host.Running("kubelet")
 	if len(all) > 0 { // then the unit only tells where its words come from
 		line := commandLine{dir: all[0].Dir, what: fmt.Sprintf("the kubelet that runs (pid %d)", all[0].PID)}
 		for _, arg := range all[0].Args {
-			line.words = append(line.words, host.Word{Text: arg})
+			line.words = append(line.words, machine.Word{Text: arg})
 		}
 		return line.withOrigins(unit), all[0], nil
 	}
 	if err == nil && len(unit) == 0 {
 		err = withHint(errNoKubelet, "make this machine one: bootstrap init, or bootstrap init --standalone")
 	}
-	return commandLine{words: unit, dir: "/", what: kubeletService + ", which does not run"}, host.Running{}, err
+	return commandLine{words: unit, dir: "/", what: kubeletService + ", which does not run"}, machine.Running{}, err
 }
 
 // kubeletDocuments are the files of --config and --config-dir, in the kubelet's order.

@@ -12,7 +12,7 @@ import (
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 )
 
 // quickParts are what can be told of this machine at once, also while it is waited for.
@@ -147,7 +147,7 @@ func (e *Env) lookAtKernel(context.Context) (note, error) {
 	system := diagnose.System{
 		Read: true, Systemd: f.Systemd, CPUs: f.CPUs, Memory: f.Memory, Swap: f.Swap,
 		OOMScores: f.SysResource || os.Geteuid() != 0, // of another user's rights this tells nothing
-		Kernel:    f.Kernel, KernelTooOld: f.Kernel != "" && host.OlderKernel(f.Kernel, 5, 4), SELinux: e.Host.Enforcing(),
+		Kernel:    f.Kernel, KernelTooOld: f.Kernel != "" && machine.OlderKernel(f.Kernel, 5, 4), SELinux: e.Host.Enforcing(),
 	}
 	for _, name := range []string{"mount", "umount"} {
 		if e.Host.Real() && !e.hasProgram(name) {
@@ -182,17 +182,17 @@ func (e *Env) lookAtInotify(ask int) func(context.Context) (note, error) {
 }
 
 func (e *Env) lookAtNetwork(context.Context) (note, error) {
-	addresses, err := host.Addresses()
+	addresses, err := e.Host.Addresses()
 	if err != nil {
 		return nil, err
 	}
-	routes, err := host.Routes()
+	routes, err := e.Host.Routes()
 	network := networkOf(e.Config.AdvertiseAddress, addresses, routes)
 	return func(m *diagnose.Machine) { m.Network = network }, err
 }
 
 // networkOf leaves out what the pod network makes itself.
-func networkOf(ours netip.Addr, addresses []host.LinkAddress, routes []host.Route) diagnose.Network {
+func networkOf(ours netip.Addr, addresses []machine.LinkAddress, routes []machine.Route) diagnose.Network {
 	var n diagnose.Network
 	for _, a := range addresses {
 		n.Addresses = append(n.Addresses, diagnose.LinkAddress{Link: a.Link, Address: a.Address, Containers: a.Containers})

@@ -9,7 +9,7 @@ import (
 	"strconv"
 
 	"bootstrap/phases/config"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 	"bootstrap/templates"
 )
 
@@ -97,7 +97,7 @@ func isNetwork(path string) bool {
 
 // nodeNetwork is the bridge of the first node. Of a standalone one it is all there is:
 // in a cluster, flannel hides pods' addresses from the world.
-func nodeNetwork(c *config.Config, f host.Facts) templates.BridgeNetwork {
+func nodeNetwork(c *config.Config, f machine.Facts) templates.BridgeNetwork {
 	n := templates.BridgeNetwork{Bridge: bridgeName, MTU: strconv.Itoa(podMTU(c, f)), Masq: c.Box.Standalone}
 	for _, s := range c.NodePodSubnets() {
 		n.Subnets = append(n.Subnets, s.String())
@@ -126,7 +126,7 @@ const (
 )
 
 // podMTU is what flannel and cni-install reckon from the MTU of the node's link.
-func podMTU(c *config.Config, f host.Facts) int {
+func podMTU(c *config.Config, f machine.Facts) int {
 	mtu := cmp.Or(f.MTUs[c.AdvertiseAddress], ethernetMTU) - vxlanOverhead
 	if slices.ContainsFunc(c.Networking.PodSubnets, func(s netip.Prefix) bool { return s.Addr().Is6() }) {
 		mtu -= vxlanOverhead6

@@ -18,6 +18,8 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
+	"bootstrap/phases/netfilter"
 )
 
 var preflight = Phase{
@@ -258,7 +260,7 @@ func (e *Env) checkPorts() []error {
 			listener.Close()
 			continue
 		}
-		if !host.IsNotHere(err) { // the address is a finding of its own
+		if !machine.IsNotHere(err) { // the address is a finding of its own
 			taken = append(taken, e.portTaken(p, err))
 		}
 	}
@@ -365,7 +367,7 @@ func (e *Env) foreignLinks() []error {
 // they would empty and fill them, and reset could not tell whose is what. kubeadm reset
 // leaves kube-proxy's behind.
 func (e *Env) checkForeignRules(ctx context.Context) []error {
-	var taken host.Firewall
+	var taken netfilter.Names
 	if !e.Config.ProxyDisabled {
 		taken = proxyRules(proxyMode(e.Config, e.Facts))
 	}

@@ -17,7 +17,7 @@ import (
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 )
 
 // TestGather: who hangs is left behind and named, and can't write any more; notes are
@@ -80,7 +80,7 @@ func (e *Env) machine(ctx context.Context) *diagnose.Machine {
 
 func TestFactsBecomeAMachine(t *testing.T) {
 	env := testEnv(t, "default")
-	env.Facts = host.Facts{Kernel: "4.18.0", CPUs: 1, Memory: 1 << 30, CgroupVersion: 1, Swap: true, ResolvConf: true}
+	env.Facts = machine.Facts{Kernel: "4.18.0", CPUs: 1, Memory: 1 << 30, CgroupVersion: 1, Swap: true, ResolvConf: true}
 	put(t, env, "/etc/resolv.conf", "nameserver 127.0.0.53\n", 0o644)
 	put(t, env, "/proc/sys/fs/inotify/max_user_watches", "100\n", 0o644)
 	var ids []string
@@ -106,7 +106,7 @@ func TestMissingResolverFile(t *testing.T) {
 
 func TestNetworkOf(t *testing.T) {
 	prefix, ours := netip.MustParsePrefix, netip.MustParseAddr("192.0.2.10")
-	got := networkOf(ours, []host.LinkAddress{{Link: "eth0", Address: ours}}, []host.Route{
+	got := networkOf(ours, []machine.LinkAddress{{Link: "eth0", Address: ours}}, []machine.Route{
 		{To: prefix("0.0.0.0/0"), Link: "eth0"}, {To: prefix("0.0.0.0/0"), Link: "eth0", Metric: 9},
 		{To: prefix("0.0.0.0/0"), Link: "wlan0", Metric: 600}, {To: prefix("::/0"), Link: "tun0"},
 		{To: prefix("10.244.0.0/24"), Link: bridgeName}, {To: prefix("10.244.1.0/24"), Link: "flannel.1"},

@@ -15,6 +15,7 @@ import (
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/runtime"
 )
 
@@ -40,7 +41,7 @@ var machinePrograms = []printed{
 }
 
 var machineFiles = []string{
-	"/etc/os-release", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", host.ResolvedConfPath,
+	"/etc/os-release", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", machine.ResolvedConfPath,
 	"/proc/version", "/proc/cmdline", "/proc/cpuinfo", "/proc/meminfo", "/proc/loadavg", "/proc/uptime", "/proc/swaps",
 	"/proc/modules", "/proc/filesystems", "/proc/cgroups", "/proc/1/mountinfo",
 	"/proc/pressure/cpu", "/proc/pressure/io", "/proc/pressure/memory",

@@ -13,7 +13,7 @@ import (
 	"bootstrap/phases"
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 )
 
 const configExitCodes = `Exit codes:
@@ -189,7 +189,7 @@ func newConfigSchemaCommand() *cobra.Command {
 
 // machineAt is what the machine at root contributes to a config.
 func machineAt(root string) (config.Machine, error) {
-	facts, err := host.ReadFacts(root)
+	facts, err := machine.At(root).Facts()
 	if err != nil {
 		return config.Machine{}, err
 	}
@@ -204,7 +204,7 @@ func machineAt(root string) (config.Machine, error) {
 }
 
 // machineOf takes the bundle, or nil.
-func machineOf(facts host.Facts, b *bundle.Bundle) config.Machine {
+func machineOf(facts machine.Facts, b *bundle.Bundle) config.Machine {
 	machine := config.Machine{Hostname: facts.Hostname}
 	if b != nil {
 		machine.Bundled = b.Index().Kubernetes

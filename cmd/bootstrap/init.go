@@ -17,6 +17,7 @@ import (
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 )
 
 // initOptions are the flags of init and of init phase.
@@ -245,7 +246,7 @@ func (o initOptions) env(ctx context.Context) (*phases.Env, func(), error) {
 	if err := phases.CheckIgnore(o.ignore); err != nil {
 		return nil, nil, err
 	}
-	facts, err := host.ReadFacts(o.root)
+	facts, err := machine.At(o.root).Facts()
 	if err != nil {
 		return nil, nil, err
 	}

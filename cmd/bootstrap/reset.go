@@ -16,6 +16,7 @@ import (
 	"bootstrap/phases"
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 )
 
 type resetOptions struct {
@@ -118,7 +119,7 @@ func (o *output) nothingToUndo(foreign string) error {
 }
 
 func (o resetOptions) env(dryRun bool) (*phases.Env, error) {
-	facts, err := host.ReadFacts(o.root)
+	facts, err := machine.At(o.root).Facts()
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bootstrap/phases"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/podmanifest"
 )
 
@@ -147,7 +147,7 @@ func (o staticPodOptions) handle(ctx context.Context, looks bool, do func(contex
 
 // env is of a machine whose kubelet may be anybody's: no config of ours counts.
 func (o staticPodOptions) env(looks bool) (*phases.Env, error) {
-	facts, err := host.ReadFacts(o.root)
+	facts, err := machine.At(o.root).Facts()
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 
 	"bootstrap/phases"
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 )
 
 type statusOptions struct {
@@ -94,7 +94,7 @@ func (o statusOptions) look(ctx context.Context) (phases.Status, error) {
 	if !h.Real() && len(h.Entries()) > 0 {
 		return phases.Status{}, fmt.Errorf("--root %s only stands for a machine: nothing runs there; bootstrap ledger shows what was made", o.root)
 	}
-	facts, err := host.ReadFacts(o.root)
+	facts, err := machine.At(o.root).Facts()
 	if err != nil {
 		return phases.Status{}, err
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bootstrap/phases"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 )
 
 type supportOptions struct {
@@ -90,7 +90,7 @@ func (o supportOptions) env(ctx context.Context) (*phases.Env, phases.SupportReq
 		if openErr != nil {
 			return nil, request, nil, openErr
 		}
-		facts, _ := host.ReadFacts(o.root) // what can be told
+		facts, _ := machine.At(o.root).Facts() // what can be told
 		request.NoConfig = err
 		env, closeEnv = &phases.Env{Host: h, Facts: facts, Began: time.Now()}, func() { h.Close() }
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"bootstrap/phases/machine"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -125,15 +127,15 @@ func busyCgroup(path string, cause error) error {
 
 // cgroupMembers is the processes in a cgroup and all below it. One that is gone has
 // none.
-func cgroupMembers(path string) ([]process, error) {
-	var all []process
+func cgroupMembers(path string) ([]machine.Process, error) {
+	var all []machine.Process
 	err := filepath.WalkDir(path, func(dir string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return goneIsFine(err)
 		}
 		data, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
 		for pid := range strings.FieldsSeq(string(data)) {
-			all = append(all, readProcess(pid))
+			all = append(all, machine.ReadProcess(pid))
 		}
 		return goneIsFine(err)
 	})
