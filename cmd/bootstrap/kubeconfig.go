@@ -16,7 +16,6 @@ func newKubeconfigCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "kubeconfig",
 		Short: "Make kubeconfigs for people",
-		Long:  "Make kubeconfigs for people.",
 		RunE:  needsCommand,
 	}
 	cmd.AddCommand(newKubeconfigUserCommand())
@@ -35,22 +34,10 @@ func newKubeconfigUserCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "user",
 		Short: "Print a new kubeconfig for a user, signed by the cluster's CA",
-		Long: `Print a new kubeconfig for a user, signed by the cluster's CA on this machine. The
-API server need not run, and is told nothing: what the user may do is for roles and
-bindings to say. It can't be taken back before it expires.
-
-The file names the controlPlaneEndpoint of the config file, or else this node.
-
-Exit codes:
-  0  done
-  2  usage, config file, not root, or no CA`,
-		Example: `  sudo bootstrap kubeconfig user --client-name alice
-  sudo bootstrap kubeconfig user --client-name alice --org web --org ops --validity-period 720h
-  sudo bootstrap kubeconfig user --client-name alice --config cluster.yaml`,
-		Args: noArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(); err != nil {
-				return usage(&helpError{err, cmd})
+				return wrongCall(cmd, err)
 			}
 			return usage(runKubeconfigUser(cmd.OutOrStdout(), o))
 		},
@@ -60,7 +47,7 @@ Exit codes:
 	f.StringSliceVar(&o.groups, "org", nil, "groups of the user")
 	f.DurationVar(&o.validity, "validity-period", 0, "how long it is valid (default: certificateValidityPeriod of the config file, 8760h without)")
 	f.StringVar(&o.config, "config", "", "config file (default: what the control plane of this machine was made by)")
-	f.StringVar(&o.root, "root", "/", "directory that stands for this machine's root")
+	addRootFlag(f, &o.root)
 	return cmd
 }
 

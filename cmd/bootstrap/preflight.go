@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"sync"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -25,27 +24,8 @@ func newPreflightCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "preflight",
 		Short: "Check whether init would work on this machine",
-		Long: `Check whether init would work on this machine, as init does before it changes
-anything, and say what was found, what follows from it and what to do.
-
-An error is what init can't work with; a warning is what may be in the way later. With
---fix, what can be mended without risk is mended: it raises the limits of inotify where
-few or none are left. "bootstrap reset" undoes that.
-
-To see how fast the disk of etcd is, it writes up to 22 MiB to a file without a name there.
-Without root it looks at what it can, and says what it could not look at.
-
-Exit codes:
-  0  fine, or warnings only
-  1  --fix could not mend what it should
-  2  init would refuse this machine; or usage`,
-		Example: `  sudo bootstrap preflight
-  sudo bootstrap preflight --config cluster.yaml --ignore swap-on
-  sudo bootstrap preflight --output json
-  sudo bootstrap preflight --fix`,
-		Args: noArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.init = o.init.given(cmd)
 			return runPreflight(cmd.Context(), cmd.OutOrStdout(), o)
 		},
 	}
@@ -53,10 +33,10 @@ Exit codes:
 	f.StringVar(&o.init.config, "config", "", "config file that init will be given")
 	f.StringVar(&o.init.bundle, "bundle", "", "bundle that init will install from (default: as for init)")
 	addIgnoreFlag(cmd, &o.init.ignore)
-	f.BoolVar(&o.init.box.standalone, "standalone", false, "check for init --standalone")
+	boolFlag(f, &o.init.box.Standalone, "standalone", "check for init --standalone")
 	f.BoolVar(&o.fix, "fix", false, "mend what can be mended without risk; reset undoes it")
-	f.StringVarP(&o.init.output, "output", "o", "text", "text, or json: one object with all findings")
-	f.StringVar(&o.init.root, "root", "/", "directory that stands for this machine's root")
+	addOutputFlag(cmd, &o.init.json, "text, or json: one object with all findings")
+	addRootFlag(f, &o.init.root)
 	return cmd
 }
 
@@ -65,10 +45,6 @@ func addIgnoreFlag(cmd *cobra.Command, ids *[]string) {
 }
 
 func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
-	asJSON, err := isJSON(o.init.output)
-	if err != nil {
-		return usage(err)
-	}
 	o.init.dryRun = !o.fix
 	env, closeEnv, err := o.init.env()
 	if err != nil {
@@ -88,7 +64,7 @@ func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
 		return context.Cause(ctx)
 	}
 	report.preflightObject = newPreflightObject(found, report.Fixed)
-	if asJSON {
+	if o.init.json {
 		err = printJSON(w, report.preflightObject)
 	} else {
 		err = report.print(w)
@@ -150,7 +126,7 @@ func (r *preflightReport) print(w io.Writer) error {
 	for _, fixed := range r.Fixed {
 		fmt.Fprintf(w, "fixed: %s\n", fixed)
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	table := newTable(w)
 	if len(r.Findings) > 0 {
 		fmt.Fprintln(table, "LEVEL\tID\tFINDING, AND WHAT TO DO")
 	}

@@ -21,7 +21,7 @@ import (
 type resetOptions struct {
 	force  bool
 	dryRun bool
-	output string
+	json   bool
 	root   string
 	keep   phases.Keep
 	adopt  bool
@@ -34,24 +34,8 @@ func newResetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reset",
 		Short: "Undo init: stop the control plane and remove everything that bootstrap made",
-		Long: "Undo init. What was made stands in the ledger, /var/lib/bootstrap/ledger; exactly that\n" +
-			"is undone, newest first. All phases run, whatever fails:\n" + phaseList(phases.Reset()) + `
-It ends with a look at the machine: "clean", or what is left and why.
-
-Manifests of static pods that init did not make stay where they are, unless --static-pods
-is given. Where a control plane was made upon a standalone kubelet (init --standalone),
-only the control plane goes: the kubelet is standalone again, and its pods run throughout.
-Another reset then removes the kubelet and the container runtime, which ends the pods.
-
-` + exitCodes,
-		Example: `  sudo bootstrap reset
-  sudo bootstrap reset --dry-run      # what would be removed
-  sudo bootstrap reset --force        # without asking
-  sudo bootstrap reset --keep-images  # the next init is quicker
-  sudo bootstrap reset --static-pods  # your own static pods' manifests go too
-  sudo bootstrap reset --adopt        # of a cluster that kubeadm made`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runReset(cmd.Context(), o) },
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return runReset(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&o.force, "force", "f", false, "do not ask")
@@ -61,16 +45,13 @@ Another reset then removes the kubelet and the container runtime, which ends the
 	f.BoolVar(&o.keep.Etcd, "keep-etcd", false, "leave etcd's data, and the certificates and keys that belong to it")
 	f.BoolVar(&o.staticPods, "static-pods", false, "remove all that lies in /etc/kubernetes/manifests, also what init did not make")
 	f.BoolVar(&o.adopt, "adopt", false, "on a machine without a ledger: remove the cluster that kubeadm made")
-	f.StringVar(&o.root, "root", "/", "directory that stands for this machine's root")
-	addOutputFlag(cmd, &o.output)
+	addRootFlag(f, &o.root)
+	addOutputFlag(cmd, &o.json, eventsAsJSON)
 	return cmd
 }
 
 func runReset(ctx context.Context, o resetOptions) error {
-	out, err := newOutput(o.output, o.dryRun)
-	if err != nil {
-		return usage(err)
-	}
+	out := newOutput(o.json, o.dryRun)
 	env, err := o.env(o.dryRun)
 	if err != nil {
 		return out.end(usage(err), result{})
@@ -118,11 +99,7 @@ func (o *output) nothingToUndo(foreign string) error {
 }
 
 func (o resetOptions) env(dryRun bool) (*phases.Env, error) {
-	facts, err := host.ReadFacts(o.root)
-	if err != nil {
-		return nil, err
-	}
-	h, err := openHost(o.root, dryRun)
+	h, facts, err := openMachine(o.root, dryRun)
 	if err != nil {
 		return nil, err
 	}
@@ -257,8 +234,7 @@ func (o resetOptions) showPlan(ctx context.Context) error {
 		return err
 	}
 	defer env.Host.Close()
-	show := newProgress(os.Stdout)
-	show.listAll = true
+	show := newProgress(os.Stdout, true)
 	env.Report = show.report
 	err = o.adoptInto(ctx, env)
 	if err == nil {

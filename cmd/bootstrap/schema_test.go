@@ -40,7 +40,7 @@ var (
 func readPage() (page, error) {
 	p := page{map[string]map[string]field{}, map[string][]string{}}
 	section, n := "", 0
-	for line := range strings.Lines(outputPage) {
+	for line := range strings.Lines(topicPage("output")) {
 		n++
 		line = strings.TrimSuffix(line, "\n")
 		if name, ok := strings.CutPrefix(line, "## "); ok {

@@ -26,32 +26,14 @@ func newSupportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "support",
 		Short: "Write an archive that helps others to see what is wrong, without secrets",
-		Long: `Write one archive of what helps others to see what is wrong with this machine: logs of
-kubelet, containerd and the control plane, states of units and pods, manifests and
-configurations, versions, facts of the machine, and what bootstrap makes of them. It
-works with the API server, the runtime or the kubelet down, and before init.
-
-Keys, kubeconfigs, Secrets and the data of etcd are left out. From everything else, the
-secrets that are known on this machine are removed, and what looks like one. A file is
-cut to its last 256 KiB, the output of a program to 2 MiB, the archive to 32 MiB before
-it is packed. Each part has 5 seconds. MANIFEST.json in it says what is there, what was
-cut and what could not be read.
-
-Exit codes:
-  0  done, also if some part could not be read
-  1  the archive can't be written
-  2  usage, or not root`,
-		Example: `  sudo bootstrap support
-  sudo bootstrap support --output-file /tmp/support.tar.gz
-  sudo bootstrap support --config cluster.yaml`,
-		Args: noArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runSupport(cmd.Context(), cmd.OutOrStdout(), o)
 		},
 	}
 	cmd.Flags().StringVar(&o.file, "output-file", "", "file to write (default: bootstrap-support-HOST-TIME.tar.gz in the current directory)")
 	cmd.Flags().StringVar(&o.config, "config", "", "config file to judge by (default: what init kept of the one that it was given)")
-	cmd.Flags().StringVar(&o.root, "root", "/", "directory that stands for this machine's root")
+	addRootFlag(cmd.Flags(), &o.root)
 	return cmd
 }
 

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"embed"
+	"fmt"
+	"strings"
+	"text/template"
+
+	"github.com/spf13/cobra"
+
+	"bootstrap/phases"
+)
+
+// helpFiles are the pages of help, and in commands the texts of --help.
+//
+//go:embed help
+var helpFiles embed.FS
+
+// newTopics are the pages of help: bootstrap help NAME.
+func newTopics() []*cobra.Command {
+	return []*cobra.Command{
+		newTopic("causes", "What can be wrong, and what to do about it"),
+		newTopic("output", "What --output json prints"),
+		newTopic("static-pods", "Pods that a kubelet runs from files, with a cluster or without"),
+	}
+}
+
+func newTopic(name, short string) *cobra.Command {
+	return &cobra.Command{Use: name, Short: short, Long: topicPage(name)}
+}
+
+// topicPage panics where there is no such file: the program was built wrong.
+func topicPage(name string) string {
+	text, err := helpFiles.ReadFile("help/" + name + ".md")
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+func commandTexts() *template.Template {
+	return template.Must(template.ParseFS(helpFiles, "help/commands/*.txt"))
+}
+
+// describe gives cmd, and all commands below it, the text and the examples in the file that
+// is named by the words of the command.
+func describe(cmd *cobra.Command, texts *template.Template) {
+	words := strings.Fields(strings.TrimPrefix(cmd.CommandPath(), "bootstrap "))
+	if text := texts.Lookup(strings.Join(words, "-") + ".txt"); text != nil {
+		cmd.Long, cmd.Example = longAndExample(text)
+	}
+	for _, sub := range cmd.Commands() {
+		describe(sub, texts)
+	}
+}
+
+func longAndExample(text *template.Template) (long, example string) {
+	var b strings.Builder
+	lists := map[string]string{
+		"Init": phaseList(phases.Init()), "Standalone": phaseList(phases.Standalone()), "Reset": phaseList(phases.Reset()),
+	}
+	if err := text.Execute(&b, lists); err != nil {
+		panic(err) // a Builder takes everything, so the text is wrong
+	}
+	long, example, _ = strings.Cut(b.String(), "Examples:\n")
+	return strings.TrimSpace(long), strings.TrimRight(example, "\n")
+}
+
+func phaseList(plan phases.Plan) string {
+	var b strings.Builder
+	for _, p := range plan.Phases() {
+		fmt.Fprintf(&b, "  %-20s %s\n", p.Name, p.Short)
+	}
+	return b.String()
+}
