@@ -140,16 +140,12 @@ func newBundleVerifyCommand() *cobra.Command {
 }
 
 func withBundle(cmd *cobra.Command, path string, do func(*bundle.Bundle) error) error {
-	executable, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	b, err := bundle.Find(path, executable)
-	if errors.Is(err, bundle.ErrNone) {
-		return wrongCall(cmd, err)
-	}
+	b, err := findBundle(path)
 	if err != nil {
 		return usage(err)
+	}
+	if b == nil {
+		return wrongCall(cmd, bundle.ErrNone)
 	}
 	defer b.Close()
 	return do(b)

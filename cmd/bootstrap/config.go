@@ -40,10 +40,7 @@ func newConfigDefaultCommand(root *string) *cobra.Command {
 				return usage(err)
 			}
 			file, err := config.DefaultFile(machine)
-			if err == nil {
-				_, err = cmd.OutOrStdout().Write(file)
-			}
-			return usage(err)
+			return usage(printFile(cmd.OutOrStdout(), file, err))
 		},
 	}
 }
@@ -93,10 +90,7 @@ func newConfigMigrateCommand() *cobra.Command {
 				return usage(err)
 			}
 			file, err := config.Migrate(args[0], data)
-			if err == nil {
-				_, err = cmd.OutOrStdout().Write(file)
-			}
-			return usage(err)
+			return usage(printFile(cmd.OutOrStdout(), file, err))
 		},
 	}
 }
@@ -109,35 +103,17 @@ func newConfigImagesCommand(root *string) *cobra.Command {
 		Short: "List the images that a cluster of this config runs",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			images, err := imagesOf(cmd, file, *root)
+			c, err := configOf(cmd, file, *root)
 			if err != nil {
 				return usage(err)
 			}
+			images := slices.Concat(c.RequiredImages(), c.Addons())
 			return usage(printImages(cmd.OutOrStdout(), images, asJSON))
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", "", "config file, - for standard input; none is needed")
 	addOutputFlag(cmd, &asJSON, "text: one image per line; or json: one object with all images")
 	return cmd
-}
-
-func imagesOf(cmd *cobra.Command, file, root string) ([]string, error) {
-	var data []byte
-	if file != "" {
-		var err error
-		if data, err = readInput(cmd, file); err != nil {
-			return nil, err
-		}
-	}
-	machine, err := machineAt(root)
-	if err != nil {
-		return nil, err
-	}
-	c, err := config.Parse(file, data, machine)
-	if err != nil {
-		return nil, err
-	}
-	return slices.Concat(c.RequiredImages(), c.Addons()), nil
 }
 
 // imagesObject is all of config images -o json.
@@ -160,8 +136,7 @@ func newConfigSchemaCommand() *cobra.Command {
 		Short: "Print the JSON Schema of config files, for editors",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := cmd.OutOrStdout().Write(config.Schema())
-			return err
+			return printFile(cmd.OutOrStdout(), config.Schema(), nil)
 		},
 	}
 }
@@ -182,6 +157,22 @@ func machineAt(root string) (config.Machine, error) {
 	return machineOf(facts, b), nil
 }
 
+// configOf is what a file says, or the defaults without one, on the machine at root.
+func configOf(cmd *cobra.Command, file, root string) (*config.Config, error) {
+	var data []byte
+	if file != "" {
+		var err error
+		if data, err = readInput(cmd, file); err != nil {
+			return nil, err
+		}
+	}
+	machine, err := machineAt(root)
+	if err != nil {
+		return nil, err
+	}
+	return config.Parse(file, data, machine)
+}
+
 // machineOf takes the bundle, or nil.
 func machineOf(facts host.Facts, b *bundle.Bundle) config.Machine {
 	machine := config.Machine{Hostname: facts.Hostname}
@@ -192,6 +183,14 @@ func machineOf(facts host.Facts, b *bundle.Bundle) config.Machine {
 		machine.Address = facts.NodeIPs[0]
 	}
 	return machine
+}
+
+// printFile prints what was made, if it could be.
+func printFile(w io.Writer, file []byte, err error) error {
+	if err == nil {
+		_, err = w.Write(file)
+	}
+	return err
 }
 
 // readInput reads a file, or standard input for -.

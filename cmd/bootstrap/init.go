@@ -145,11 +145,11 @@ Undo it: bootstrap reset
 func runInit(ctx context.Context, o initOptions, phase string) error {
 	out := newOutput(o.json, o.dryRun)
 	out.timed = o.timings
-	env, closeEnv, err := o.env()
+	env, err := o.env()
 	if err != nil {
 		return out.end(usage(err), result{})
 	}
-	defer closeEnv()
+	defer closeEnv(env)
 	plan, err := o.plan(env.Config, phase)
 	if err == nil {
 		err = phases.BeginInit(env.Host, env.Config)
@@ -196,46 +196,47 @@ func (o initOptions) plan(c *config.Config, name string) (phases.Plan, error) {
 }
 
 // env opens what phases work with. Nothing is changed by it.
-func (o initOptions) env() (*phases.Env, func(), error) {
+func (o initOptions) env() (*phases.Env, error) {
 	if err := phases.CheckIgnore(o.ignore); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	facts, err := host.ReadFacts(o.root)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	b, err := findBundle(o.bundle)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	file, err := o.readConfigFile() // once: it may be a pipe
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	machine := machineOf(facts, b)
 	c, err := o.parseConfig(file, machine)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	patches, err := phases.ReadPatches(c.PatchesDir)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	h, err := openHost(o.root, o.dryRun)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if c, err = o.settled(h, c, file, machine); err != nil {
 		h.Close()
-		return nil, nil, err
+		return nil, err
 	}
-	closeAll := func() {
-		h.Close()
-		if b != nil {
-			b.Close()
-		}
+	return &phases.Env{Config: c, Host: h, Facts: facts, Bundle: b, Patches: patches, Timeout: o.timeout, Ignore: o.ignore, Began: time.Now(), Built: builtAt()}, nil
+}
+
+func closeEnv(env *phases.Env) {
+	env.Host.Close()
+	if env.Bundle != nil {
+		env.Bundle.Close()
 	}
-	return &phases.Env{Config: c, Host: h, Facts: facts, Bundle: b, Patches: patches, Timeout: o.timeout, Ignore: o.ignore, Began: time.Now(), Built: builtAt()}, closeAll, nil
 }
 
 // settled is the config of a cluster that is there: how many nodes it was made for need

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,7 +38,7 @@ func newKubeconfigUserCommand() *cobra.Command {
 			if err := o.check(); err != nil {
 				return wrongCall(cmd, err)
 			}
-			return usage(runKubeconfigUser(cmd.OutOrStdout(), o))
+			return usage(runKubeconfigUser(cmd, o))
 		},
 	}
 	f := cmd.Flags()
@@ -62,38 +61,25 @@ func (o kubeconfigUserOptions) check() error {
 }
 
 // clusterConfig is what the file says, or else what this machine's control plane was made by.
-func (o kubeconfigUserOptions) clusterConfig(env *phases.Env) (*config.Config, error) {
+func (o kubeconfigUserOptions) clusterConfig(cmd *cobra.Command, env *phases.Env) (*config.Config, error) {
 	if o.config == "" {
 		if c, err := env.RememberedConfig(); c != nil || err != nil {
 			return c, err
 		}
 	}
-	machine, err := machineAt(o.root)
-	if err != nil {
-		return nil, err
-	}
-	init := initOptions{config: o.config}
-	file, err := init.readConfigFile()
-	if err != nil {
-		return nil, err
-	}
-	return init.parseConfig(file, machine)
+	return configOf(cmd, o.config, o.root)
 }
 
-func runKubeconfigUser(out io.Writer, o kubeconfigUserOptions) error {
+func runKubeconfigUser(cmd *cobra.Command, o kubeconfigUserOptions) error {
 	h, err := openHost(o.root, true) // it only reads, and waits for nobody
 	if err != nil {
 		return err
 	}
 	defer h.Close()
 	env := &phases.Env{Host: h}
-	if env.Config, err = o.clusterConfig(env); err != nil {
+	if env.Config, err = o.clusterConfig(cmd, env); err != nil {
 		return err
 	}
 	data, err := env.UserKubeconfig(phases.KubeconfigUser{Name: o.name, Groups: o.groups, Validity: o.validity})
-	if err != nil {
-		return err
-	}
-	_, err = out.Write(data)
-	return err
+	return printFile(cmd.OutOrStdout(), data, err)
 }

@@ -87,7 +87,7 @@ func (o resetOptions) adoptInto(ctx context.Context, env *phases.Env) error {
 // nothingToUndo tells also of a cluster that others made.
 func (o *output) nothingToUndo(foreign string) error {
 	if foreign != "" {
-		return o.end(usage(&foreignError{foreign}), result{})
+		return o.end(usage(foreignError(foreign)), result{})
 	}
 	clean := true
 	if !o.json {
@@ -126,30 +126,21 @@ func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) e
 	return out.verdict(phases.Verdict(ctx, env, scan, failed), failed, clean)
 }
 
-// foreignError says that the cluster on this machine is not bootstrap's.
-type foreignError struct{ file string }
-
-func (e *foreignError) Error() string {
-	return "there is no ledger: the cluster on this machine was not made by bootstrap (" + e.file + ")"
-}
-
-// Hint is what the user can do.
-func (e *foreignError) Hint() string {
-	return "see what of it would be removed: bootstrap reset --adopt --dry-run"
+// foreignError says that the cluster on this machine, of which there is that file, is not
+// bootstrap's.
+func foreignError(file string) error {
+	err := fmt.Errorf("there is no ledger: the cluster on this machine was not made by bootstrap (%s)", file)
+	return &hintedError{err, "see what of it would be removed: bootstrap reset --adopt --dry-run"}
 }
 
 // leftError says that reset could not remove all.
-type leftError struct{ count int }
-
-func (e *leftError) Error() string {
-	if e.count == 1 {
-		return "one thing is left"
+func leftError(count int) error {
+	err := fmt.Errorf("%d things are left", count)
+	if count == 1 {
+		err = errors.New("one thing is left")
 	}
-	return fmt.Sprintf("%d things are left", e.count)
+	return &hintedError{err, "see to what is listed above, then: bootstrap reset"}
 }
-
-// Hint is what the user can do.
-func (e *leftError) Hint() string { return "see to what is listed above, then: bootstrap reset" }
 
 func (o *output) verdict(left []phases.Left, failed error, text string) error {
 	clean := len(left) == 0
@@ -159,7 +150,7 @@ func (o *output) verdict(left []phases.Left, failed error, text string) error {
 	if clean {
 		return o.end(nil, result{Clean: &clean})
 	}
-	return o.end(&leftError{len(left)}, result{Clean: &clean, Left: left})
+	return o.end(leftError(len(left)), result{Clean: &clean, Left: left})
 }
 
 // verdictText names a failure only if nothing is left by which it would be seen.

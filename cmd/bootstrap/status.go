@@ -13,7 +13,6 @@ import (
 
 	"bootstrap/phases"
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
 )
 
 type statusOptions struct {
@@ -66,17 +65,13 @@ func (o statusOptions) status(ctx context.Context) (phases.Status, error) {
 
 // look opens the machine each time anew: init may be at work on it.
 func (o statusOptions) look(ctx context.Context) (phases.Status, error) {
-	h, err := openHost(o.root, true)
+	h, facts, err := openMachine(o.root, true)
 	if err != nil {
 		return phases.Status{}, err
 	}
 	defer h.Close()
 	if !h.Real() && len(h.Entries()) > 0 {
 		return phases.Status{}, fmt.Errorf("--root %s only stands for a machine: nothing runs there; bootstrap ledger shows what was made", o.root)
-	}
-	facts, err := host.ReadFacts(o.root)
-	if err != nil {
-		return phases.Status{}, err
 	}
 	return phases.CurrentStatus(ctx, &phases.Env{Host: h, Facts: facts, Waits: o.waits})
 }
@@ -118,17 +113,9 @@ func (o statusOptions) verdict(s phases.Status) error {
 	}
 	err := errors.New("not ready: " + strings.Join(s.NotReady(), ", "))
 	if s.Cause == nil {
-		return &unexplainedError{err}
+		return &hintedError{err, "see: bootstrap pods; journalctl -u containerd -u kubelet -n 50"}
 	}
 	return err
-}
-
-// unexplainedError is of a machine that is not ready, where no cause was found.
-type unexplainedError struct{ error }
-
-// Hint is what the user can do.
-func (e *unexplainedError) Hint() string {
-	return "see: bootstrap pods; journalctl -u containerd -u kubelet -n 50"
 }
 
 // statusObject is all of status -o json.

@@ -38,11 +38,11 @@ func newSupportCommand() *cobra.Command {
 }
 
 func runSupport(ctx context.Context, w io.Writer, o supportOptions) error {
-	env, request, closeEnv, err := o.env()
+	env, request, err := o.env()
 	if err != nil {
 		return usage(err)
 	}
-	defer closeEnv()
+	defer closeEnv(env)
 	env.Report = func(e phases.Event) { fmt.Fprintf(w, "%-20s %s\n", e.Phase, shown(e.Message)) }
 	if o.file == "" {
 		o.file = request.Name + ".tar.gz"
@@ -60,27 +60,27 @@ func runSupport(ctx context.Context, w io.Writer, o supportOptions) error {
 
 // env is that of init. Where there can be none, as without an address, the archive has
 // what needs no config.
-func (o supportOptions) env() (*phases.Env, phases.SupportRequest, func(), error) {
+func (o supportOptions) env() (*phases.Env, phases.SupportRequest, error) {
 	request := phases.SupportRequest{Version: version}
 	init := initOptions{config: o.config, root: o.root, dryRun: true}
-	env, closeEnv, err := init.env()
+	env, err := init.env()
 	if errors.Is(err, phases.ErrNotRoot) {
-		return nil, request, nil, err
+		return nil, request, err
 	}
 	if err != nil {
 		h, openErr := openHost(o.root, true)
 		if openErr != nil {
-			return nil, request, nil, openErr
+			return nil, request, openErr
 		}
 		facts, _ := host.ReadFacts(o.root) // what can be told
 		request.NoConfig = err
-		env, closeEnv = &phases.Env{Host: h, Facts: facts, Began: time.Now()}, func() { h.Close() }
+		env = &phases.Env{Host: h, Facts: facts, Began: time.Now()}
 	}
 	if o.config != "" {
 		request.Config, _ = os.ReadFile(o.config) // else NoConfig says why
 	}
 	request.Name = "bootstrap-support-" + fileName(env.Facts.Hostname) + "-" + time.Now().UTC().Format("20060102T150405Z")
-	return env, request, closeEnv, nil
+	return env, request, nil
 }
 
 var notInFileNames = regexp.MustCompile(`[^A-Za-z0-9.-]+`)
