@@ -20,8 +20,18 @@ var helpFiles embed.FS
 func newTopics() []*cobra.Command {
 	return []*cobra.Command{
 		newTopic("causes", "What can be wrong, and what to do about it"),
+		newTopic("ci", "A cluster for a CI job, on GitHub and GitLab"),
+		newTopic("config-file", "kubeadm's kinds, and what bootstrap adds to them"),
+		newTopic("machine", "What a machine needs, what is used of it, and how more nodes join"),
+		newTopic("network", "Ports, proxies, registries, and the pod network"),
 		newTopic("output", "What --output json prints"),
+		newTopic("phases", "What init makes on the machine, and how long it takes"),
+		newTopic("rerun", "init again: other configs, certificates, other versions"),
+		newTopic("standalone", "A kubelet with static pods, without an API server"),
 		newTopic("static-pods", "Pods that a kubelet runs from files, with a cluster or without"),
+		newTopic("trouble", "What to look at when something is wrong"),
+		newTopic("undo", "What reset removes, and what stays"),
+		newTopic("virtual-machines", "A cluster under Vagrant, or a machine under QEMU"),
 	}
 }
 
