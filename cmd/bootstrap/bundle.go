@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 
 	"github.com/spf13/cobra"
@@ -54,30 +52,10 @@ func runBundleBuild(ctx context.Context, o bundleBuildOptions) error {
 	if err != nil {
 		return usage(err)
 	}
-	return writeWhole(o.output, 0o644, func(w io.Writer) error {
+	return bundle.WriteWhole(o.output, 0o644, func(w io.Writer) error {
 		_, err := bundle.Build(ctx, w, bundle.Index{Kubernetes: kubernetes, Arch: o.arch}, sources)
 		return err
 	})
-}
-
-// writeWhole writes a file that appears only when all of it is there.
-func writeWhole(path string, mode fs.FileMode, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".bootstrap-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // gone already when all went well
-	defer f.Close()
-	if err := write(f); err != nil {
-		return err
-	}
-	if err := f.Chmod(mode); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 func newBundleBoxCommand() *cobra.Command {

@@ -23,7 +23,7 @@ import (
 // initOptions are the flags of init and of init phase.
 type initOptions struct {
 	config string
-	// configGiven also where it is empty: then the defaults are what is wanted.
+	// configGiven tells --config '', which asks for the defaults, from no --config.
 	configGiven bool
 	bundle      string
 	root        string
@@ -114,7 +114,8 @@ func checkPhaseNames(names []string) error {
 	return err
 }
 
-// boolFlag is nil unless it is given: then it goes before the config file.
+// boolFlag sets given only if the flag is there: what was not asked for is left to the
+// config file.
 func boolFlag(f *pflag.FlagSet, given **bool, name, text string) {
 	f.BoolFunc(name, text, func(value string) error {
 		is, err := strconv.ParseBool(value)
@@ -172,7 +173,9 @@ func (o initOptions) endInit(env *phases.Env, plan phases.Plan, out *output) err
 	for name, text := range map[string]string{"wait-control-plane": ready, "wait-kubelet": standaloneReady} {
 		if _, waited := plan.Find(name); waited {
 			err := errors.Join(env.RememberFile(), env.Host.End())
-			out.sayDone(fmt.Sprintf(text, out.elapsed()))
+			if !o.dryRun {
+				out.say(fmt.Sprintf(text, out.elapsed()))
+			}
 			return err
 		}
 	}
@@ -195,7 +198,7 @@ func (o initOptions) plan(c *config.Config, name string) (phases.Plan, error) {
 	return phases.Plan{{phase}}, nil
 }
 
-// env opens what phases work with. Nothing is changed by it.
+// env opens what the phases work with, and changes nothing.
 func (o initOptions) env() (*phases.Env, error) {
 	if err := phases.CheckIgnore(o.ignore); err != nil {
 		return nil, err
@@ -239,8 +242,8 @@ func closeEnv(env *phases.Env) {
 	}
 }
 
-// settled is the config of a cluster that is there: how many nodes it was made for need
-// not be said again.
+// settled is the config with what an earlier init has decided: whether pods run on this node
+// need not be said again.
 func (o initOptions) settled(h *host.Host, c *config.Config, file []byte, machine config.Machine) (*config.Config, error) {
 	if machine.SingleNode = phases.SettledSingleNode(h); machine.SingleNode == nil {
 		return c, nil

@@ -21,9 +21,9 @@ import (
 
 // Exit codes, as documented in bootstrap --help.
 const (
-	exitFailed      = 1   // a phase failed, the machine may be changed
-	exitUsage       = 2   // usage, config or preflight, nothing was changed
-	exitInterrupted = 130 // SIGINT; SIGTERM is 143, SIGHUP 129
+	exitFailed = 1   // a phase failed, the machine may be changed
+	exitUsage  = 2   // usage, config or preflight, nothing was changed
+	exitSignal = 128 // and the number of the signal: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP
 )
 
 func main() { os.Exit(run()) }
@@ -32,7 +32,8 @@ func main() { os.Exit(run()) }
 func run() int {
 	syscall.Umask(0o077)
 	silenceClientGo()
-	// Who reads no further does not end what is being done: a write then is an error.
+	// Where nobody reads standard output any more, init and reset go on: a write is an error
+	// then, and no signal that kills.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := interruptible()
 	defer stop()
@@ -40,17 +41,17 @@ func run() int {
 	root.SetArgs(os.Args[1:])
 	err := root.ExecuteContext(ctx)
 	if notRead(err) {
-		return 128 + int(syscall.SIGPIPE)
+		return exitSignal + int(syscall.SIGPIPE)
 	}
 	printError(os.Stderr, err)
 	return exitCode(ctx, err)
 }
 
-// silenceClientGo: it tells a log of its own what it also returns as an error. Where
-// klog's output goes does not matter to it: errors it prints on standard error as well.
+// silenceClientGo keeps client-go from logging what it also returns as an error. Nothing less
+// than another logger does: with any output of its own, klog prints errors on standard error too.
 func silenceClientGo() { klog.SetLogger(klog.Logger{}) }
 
-// notRead tells an error of standard output that was closed by who reads it.
+// notRead tells whether a write failed as the reader has closed standard output.
 func notRead(err error) bool {
 	var at *fs.PathError
 	return errors.As(err, &at) && at.Path == os.Stdout.Name() && errors.Is(at.Err, syscall.EPIPE)
@@ -85,7 +86,7 @@ func exitCode(ctx context.Context, err error) int {
 		return 0
 	}
 	if s := (signalError{}); errors.As(context.Cause(ctx), &s) {
-		return 128 + int(s.Signal)
+		return exitSignal + int(s.Signal)
 	}
 	var usage *usageError
 	var preflight *phases.PreflightError

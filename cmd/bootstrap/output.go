@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
@@ -22,7 +21,8 @@ const outputVersion = "bootstrap/v1alpha1"
 
 const eventsAsJSON = "text, or json: one event per line, and the result at the end"
 
-// addOutputFlag has cmd, and what is below it, refuse other formats before it does anything.
+// addOutputFlag adds --output. Other formats than text and JSON are refused before the command,
+// or one below it, does anything.
 func addOutputFlag(cmd *cobra.Command, asJSON *bool, text string) {
 	format := cmd.PersistentFlags().StringP("output", "o", "text", text)
 	cmd.PersistentPreRunE = func(*cobra.Command, []string) error {
@@ -105,7 +105,7 @@ func (o *output) report(e phases.Event) {
 	if e.Kind == phases.Changed {
 		line.Change = &e.Change
 	}
-	_ = printJSON(os.Stdout, line) // who is to be told, if nobody reads?
+	_ = printJSON(os.Stdout, line) // the command goes on where nobody reads
 }
 
 // printJSON writes a value on one line.
@@ -123,15 +123,14 @@ func newTable(w io.Writer, rows ...string) *tabwriter.Writer {
 
 func (o *output) elapsed() time.Duration { return time.Since(o.start).Round(100 * time.Millisecond) }
 
-// sayDone ends the text of a command that did what it should.
-func (o *output) sayDone(text string) {
-	if o.json || o.dryRun {
-		return
+// say prints text for people. JSON has the same in its result.
+func (o *output) say(text string) {
+	if !o.json {
+		o.text.say(text)
 	}
-	o.text.say(strings.TrimRight(text, "\n") + "\n")
 }
 
-// end shows the result and gives err on.
+// end shows the result, and returns err.
 func (o *output) end(err error, r result) error {
 	if o.json {
 		r.Schema, r.Event, r.OK, r.DryRun, r.Changes = outputVersion, "result", err == nil, o.dryRun, o.changes
@@ -140,7 +139,7 @@ func (o *output) end(err error, r result) error {
 		_ = printJSON(os.Stdout, r)
 		return err
 	}
-	if err == nil && r.Clean == nil && r.Pod == nil { // else it has been said
+	if err == nil && r.Clean == nil && r.Pod == nil { // else say has shown it
 		o.text.say(o.summary())
 	}
 	if o.timed {

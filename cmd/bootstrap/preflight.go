@@ -57,7 +57,7 @@ func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
 	var fixErr error
 	if o.fix && ctx.Err() == nil {
 		fixed, fixErr = phases.Fix(env, found.Findings)
-		notes.all = nil // they come again
+		notes.all = nil // the second look has them too
 		found = phases.Inspect(ctx, env)
 	}
 	if ctx.Err() != nil {

@@ -57,7 +57,7 @@ func runReset(ctx context.Context, o resetOptions) error {
 		return out.end(usage(err), result{})
 	}
 	defer env.Host.Close()
-	// One in which all is undone still has to go: a reset before it was killed.
+	// A ledger in which all is undone is left by a reset that was killed: it still has to go.
 	if foreign := phases.Adoptable(env); !env.Host.HasLedger() && (foreign == "" || !o.adopt) {
 		return out.nothingToUndo(foreign)
 	}
@@ -84,17 +84,13 @@ func (o resetOptions) adoptInto(ctx context.Context, env *phases.Env) error {
 	return phases.Adopt(ctx, env)
 }
 
-// nothingToUndo tells also of a cluster that others made.
+// nothingToUndo ends a reset without a ledger: with an error if kubeadm made a cluster here.
 func (o *output) nothingToUndo(foreign string) error {
 	if foreign != "" {
 		return o.end(usage(foreignError(foreign)), result{})
 	}
 	clean := true
-	if !o.json {
-		o.text.say("Nothing to undo: bootstrap has made nothing on this machine.\n")
-		o.text.end()
-		return nil
-	}
+	o.say("Nothing to undo: bootstrap has made nothing on this machine.\n")
 	return o.end(nil, result{Clean: &clean})
 }
 
@@ -110,7 +106,7 @@ func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) e
 	if o.dryRun {
 		return out.end(phases.Reset().RunAll(ctx, env), result{})
 	}
-	scan, err := o.env(true) // knows what is there now
+	scan, err := o.env(true) // opened before anything is removed, so that it knows what there was
 	if err != nil {
 		return out.end(err, result{})
 	}
@@ -144,16 +140,15 @@ func leftError(count int) error {
 
 func (o *output) verdict(left []phases.Left, failed error, text string) error {
 	clean := len(left) == 0
-	if !o.json {
-		o.text.say(verdictText(left, failed, text))
-	}
+	o.say(verdictText(left, failed, text))
 	if clean {
 		return o.end(nil, result{Clean: &clean})
 	}
 	return o.end(leftError(len(left)), result{Clean: &clean, Left: left})
 }
 
-// verdictText names a failure only if nothing is left by which it would be seen.
+// verdictText is what reset ends with. A failure is named only where nothing is left: else
+// what is left shows it.
 func verdictText(left []phases.Left, failed error, clean string) string {
 	var b strings.Builder
 	if len(left) == 0 {

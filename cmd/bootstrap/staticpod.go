@@ -106,7 +106,7 @@ func (o staticPodOptions) handle(ctx context.Context, looks bool, do func(contex
 	if err != nil {
 		return out.end(err, result{})
 	}
-	out.sayDone(fmt.Sprintf("%s/%s %s", done.Namespace, done.Name, text))
+	out.say(fmt.Sprintf("%s/%s %s\n", done.Namespace, done.Name, text))
 	return out.end(nil, result{Pod: &done})
 }
 

@@ -193,7 +193,7 @@ func writeCause(b *strings.Builder, f diagnose.Finding, ready bool) {
 	fmt.Fprintf(b, "  more: bootstrap explain %s\n", f.ID)
 }
 
-// statusRows are name and value of what is no component.
+// statusRows are the rows below the components, each a name and a value.
 func statusRows(s phases.Status, now time.Time) []string {
 	var rows []string
 	add := func(name, value string) { rows = append(rows, name+"\t"+value) }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bootstrap/phases"
+	"bootstrap/phases/bundle"
 	"bootstrap/phases/host"
 )
 
@@ -48,7 +49,7 @@ func runSupport(ctx context.Context, w io.Writer, o supportOptions) error {
 		o.file = request.Name + ".tar.gz"
 	}
 	var report phases.SupportReport
-	err = writeWhole(o.file, 0o600, func(archive io.Writer) error {
+	err = bundle.WriteWhole(o.file, 0o600, func(archive io.Writer) error {
 		report, err = phases.WriteSupport(ctx, env, request, archive)
 		return err
 	})
@@ -72,7 +73,7 @@ func (o supportOptions) env() (*phases.Env, phases.SupportRequest, error) {
 		if openErr != nil {
 			return nil, request, openErr
 		}
-		facts, _ := host.ReadFacts(o.root) // what can be told
+		facts, _ := host.ReadFacts(o.root) // the archive then has fewer of them
 		request.NoConfig = err
 		env = &phases.Env{Host: h, Facts: facts, Began: time.Now()}
 	}

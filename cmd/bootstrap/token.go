@@ -17,7 +17,7 @@ import (
 	"bootstrap/phases/cluster"
 )
 
-// apiPatience is how long a command at the prompt bears with an API server.
+// apiPatience is how long these commands wait for an answer of the API server.
 const apiPatience = 10 * time.Second
 
 func newTokenCommand() *cobra.Command {
@@ -159,7 +159,7 @@ type tokenList struct {
 
 type tokenItem struct {
 	Token       string   `json:"token"`
-	Expires     string   `json:"expires,omitempty"` // RFC 3339, in UTC; never without
+	Expires     string   `json:"expires,omitempty"` // RFC 3339, in UTC; missing: it never expires
 	Usages      []string `json:"usages,omitempty"`
 	Description string   `json:"description,omitempty"`
 	Groups      []string `json:"groups,omitempty"`
