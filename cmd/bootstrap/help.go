@@ -31,7 +31,7 @@ func newTopics() []*cobra.Command {
 		newTopic("static-pods", "Pods that a kubelet runs from files, with a cluster or without"),
 		newTopic("trouble", "What to look at when something is wrong"),
 		newTopic("undo", "What reset removes, and what stays"),
-		newTopic("virtual-machines", "A cluster under Vagrant, or a machine under QEMU"),
+		newTopic("vms", "A cluster under Vagrant, or a machine under QEMU"),
 	}
 }
 
@@ -52,16 +52,19 @@ func commandTexts() *template.Template {
 	return template.Must(template.ParseFS(helpFiles, "help/commands/*.txt"))
 }
 
-// describe gives cmd, and all commands below it, the text and the examples in the file that
-// is named by the words of the command.
+// describe gives cmd, and all commands below it, the text and the examples in their files.
 func describe(cmd *cobra.Command, texts *template.Template) {
-	words := strings.Fields(strings.TrimPrefix(cmd.CommandPath(), "bootstrap "))
-	if text := texts.Lookup(strings.Join(words, "-") + ".txt"); text != nil {
+	if text := texts.Lookup(textFile(cmd)); text != nil {
 		cmd.Long, cmd.Example = longAndExample(text)
 	}
 	for _, sub := range cmd.Commands() {
 		describe(sub, texts)
 	}
+}
+
+// textFile is named by the words of the command: that of static-pod apply is static-pod-apply.txt.
+func textFile(cmd *cobra.Command) string {
+	return strings.ReplaceAll(strings.TrimPrefix(cmd.CommandPath(), "bootstrap "), " ", "-") + ".txt"
 }
 
 func longAndExample(text *template.Template) (long, example string) {

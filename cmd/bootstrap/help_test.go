@@ -69,6 +69,23 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// TestTextsAreOfCommands: each file in help/commands is of a command, or part of others.
+func TestTextsAreOfCommands(t *testing.T) {
+	known := map[string]bool{}
+	everyCommand(func(cmd *cobra.Command) {
+		known[textFile(cmd)] = true
+	})
+	files, err := filepath.Glob("help/commands/*.txt")
+	if err != nil || len(files) < 30 {
+		t.Fatalf("%d texts, %v", len(files), err)
+	}
+	for _, file := range files {
+		if name := filepath.Base(file); !known[name] && !strings.HasPrefix(name, "exit-codes") {
+			t.Errorf("%s is of no command", file)
+		}
+	}
+}
+
 func TestExamples(t *testing.T) {
 	everyCommand(func(cmd *cobra.Command) {
 		self := isPage(cmd) || cmd.Name() == "version" || cmd.Parent() != nil && cmd.Parent().Name() == "phase" // the name says all
