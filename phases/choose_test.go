@@ -387,7 +387,7 @@ func TestForeignFiles(t *testing.T) {
 	checkError(t, found[1], "/var/lib/etcd holds data that is not of this cluster", "mv /var/lib/etcd /var/lib/etcd.old")
 
 	ours := testEnv(t, "default")
-	if err := (Plan{{etcd}}).Run(t.Context(), ours); err != nil {
+	if err := (Plan{{etcdPhase}}).Run(t.Context(), ours); err != nil {
 		t.Fatal(err)
 	}
 	put(t, ours, "/var/lib/etcd/member/wal", "x", 0o600)

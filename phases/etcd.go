@@ -6,12 +6,11 @@ import (
 	"net/netip"
 	"strings"
 
-	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
 	"bootstrap/templates"
 )
 
-var etcd = Phase{
+var etcdPhase = Phase{
 	Name:  "etcd",
 	Short: "write the static pod of etcd",
 	Run:   runEtcd,
@@ -72,9 +71,4 @@ func etcdPod(c *config.Config) templates.Etcd {
 
 func etcdURL(a netip.Addr, port uint16) string {
 	return fmt.Sprintf("https://%s", netip.AddrPortFrom(a, port))
-}
-
-// etcdMetricsText is all that etcd counts, in Prometheus' format.
-func etcdMetricsText(ctx context.Context, c *config.Config) (string, error) {
-	return cluster.PlainText(ctx, "http://"+c.EtcdMetrics().String()+"/metrics")
 }
