@@ -258,7 +258,7 @@ func TestEtcdElsewhereOnNode(t *testing.T) {
 	if got := config.Argument(etcdClientArgs(c), "etcd-servers"); got != "https://192.0.2.10:2379" {
 		t.Errorf("etcd-servers %s", got)
 	}
-	if line := fmt.Sprint(etcdPod(c).Pod); strings.Contains(line, "election-timeout") {
+	if line := fmt.Sprint(etcdPod(c, onlyMember(c)).Pod); strings.Contains(line, "election-timeout") {
 		t.Errorf("an election after less than five heartbeats: %s", line)
 	}
 }
