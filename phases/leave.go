@@ -77,8 +77,11 @@ func (e *Env) clusterToLeave() (*cluster.Cluster, string) {
 // leaveEtcd removes this node's member while others are there to agree. The last
 // member takes its data along; data that is kept needs its member.
 func (e *Env) leaveEtcd(ctx context.Context) error {
+	if e.Keep.Etcd {
+		return nil
+	}
 	client, err := e.etcdClient()
-	if err != nil || client == nil || e.Keep.Etcd {
+	if err != nil || client == nil {
 		return nil // without certificates there is nobody to be
 	}
 	defer client.Close()
