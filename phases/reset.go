@@ -38,7 +38,7 @@ func (k Keep) keeps(r host.Record) bool {
 	case k.Images && (r.Op == host.OpImage || r.Target == containerdDir && r.Op == host.OpTree):
 		return true
 	}
-	return k.Etcd && (r.By == certs.Name || r.By == etcd.Name && r.Op == host.OpTree)
+	return k.Etcd && (r.By == certs.Name || r.By == etcdPhase.Name && r.Op == host.OpTree)
 }
 
 var stopKubelet = Phase{
