@@ -77,7 +77,9 @@ func TestOwnImports(t *testing.T) {
 		"cmd/bootstrap":        append([]string{"phases"}, below...),
 		"phases":               below,
 		"phases/host":          {"phases/machine", "phases/netfilter"},
-		"phases/host/hosttest": {"phases/host"},
+		"phases/host/hosttest":     {"phases/host"},
+		"phases/config/configtest": {"phases/config"},
+		"phases/plan/plantest":     {"phases/plan"},
 		"phases/diagnose":      {"phases/machine"}, // its facts
 		"phases/config":        {"phases/locate"},  // both tell where in a user's file something is wrong
 		"phases/podmanifest":   {"phases/locate"},
@@ -125,7 +127,7 @@ func TestForeignImports(t *testing.T) {
 		{"github.com/vishvananda/netlink", []string{"phases/host", "phases/machine"}},
 		{"github.com/mdlayher/netlink", []string{"phases/machine", "phases/netfilter"}},
 		{"github.com/moby/sys", []string{"phases/host", "phases/machine"}},
-		{"testing", []string{"phases/host/hosttest"}},
+		{"testing", []string{"phases/host/hosttest", "phases/config/configtest", "phases/plan/plantest"}},
 	}
 	all := sources(t)
 	for _, c := range cases {

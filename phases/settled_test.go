@@ -10,7 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bootstrap/phases/config"
+	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/host"
+	"bootstrap/phases/plan/plantest"
 )
 
 // settledEnv is an Env whose cluster was made with the default config.
@@ -119,9 +121,9 @@ func TestSettled(t *testing.T) {
 			continue
 		}
 		changed := *env
-		changed.Config = validConfig(t, "default")
+		changed.Config = configtest.Valid(t, "default")
 		c.change(changed.Config)
-		if reflect.DeepEqual(changed.Config, validConfig(t, "default")) {
+		if reflect.DeepEqual(changed.Config, configtest.Valid(t, "default")) {
 			t.Errorf("%s: nothing was changed", name)
 		}
 		found := changed.checkSettled()
@@ -133,7 +135,7 @@ func TestSettled(t *testing.T) {
 			continue
 		}
 		refused[c.refused] = true
-		checkError(t, found[0], "in this cluster and \"", "can't be changed: ", "hint: put the old value back in the config file; or start over: bootstrap reset")
+		plantest.CheckError(t, found[0], "in this cluster and \"", "can't be changed: ", "hint: put the old value back in the config file; or start over: bootstrap reset")
 	}
 	for _, s := range settled(env.Config) {
 		if !refused[s.Field] {
@@ -145,7 +147,7 @@ func TestSettled(t *testing.T) {
 // TestSettledAllAtOnce wants every finding in one go, and in preflight's error.
 func TestSettledAllAtOnce(t *testing.T) {
 	env := settledEnv(t)
-	env.Config = validConfig(t, "default")
+	env.Config = configtest.Valid(t, "default")
 	for _, c := range settingChanges {
 		c.change(env.Config)
 	}
@@ -154,7 +156,7 @@ func TestSettledAllAtOnce(t *testing.T) {
 	}
 	env.Facts.Systemd = true
 	err := runPreflight(t.Context(), env)
-	checkError(t, err, "networking.podSubnet is", "etcd.local.dataDir is")
+	plantest.CheckError(t, err, "networking.podSubnet is", "etcd.local.dataDir is")
 	if _, ok := err.(*PreflightError); !ok { //nolint:errorlint // nobody wraps it here
 		t.Errorf("%T is not refused before anything is changed", err)
 	}
@@ -163,10 +165,10 @@ func TestSettledAllAtOnce(t *testing.T) {
 // TestSettledOnce: a phase that is run alone does not replace what was kept.
 func TestSettledOnce(t *testing.T) {
 	env := settledEnv(t)
-	env.Config = validConfig(t, "default")
+	env.Config = configtest.Valid(t, "default")
 	env.Config.Networking.DNSDomain = "other.example"
 	failPhase(t, env, runEtcd, `networking.dnsDomain is "cluster.local" in this cluster and "other.example" in the config`)
-	env.Config = validConfig(t, "default")
+	env.Config = configtest.Valid(t, "default")
 	if found := env.checkSettled(); len(found) > 0 {
 		t.Errorf("what was kept has changed: %v", found)
 	}
@@ -191,12 +193,12 @@ func TestSettledEndsWithTheData(t *testing.T) {
 		t.Errorf("of a cluster that is gone: %v", found)
 	}
 	runPhase(t, env.forPhase(etcdPhase.Name), runEtcd)
-	env.Config = validConfig(t, "default")
+	env.Config = configtest.Valid(t, "default")
 	found := env.checkSettled()
 	if len(found) != 1 {
 		t.Fatalf("of the new cluster: %v", found)
 	}
-	checkError(t, found[0], `networking.podSubnet is "10.66.0.0/16" in this cluster`)
+	plantest.CheckError(t, found[0], `networking.podSubnet is "10.66.0.0/16" in this cluster`)
 }
 
 // TestSettledRuntime: naming the runtime that was found by itself changes nothing.
