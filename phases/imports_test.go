@@ -74,15 +74,15 @@ var below = []string{
 // TestOwnImports holds design.md §3: cmd -> phases -> the rest, never sideways or up.
 func TestOwnImports(t *testing.T) {
 	allowed := map[string][]string{
-		"cmd/bootstrap":        append([]string{"phases"}, below...),
-		"phases":               below,
-		"phases/host":          {"phases/machine", "phases/netfilter"},
+		"cmd/bootstrap":            append([]string{"phases"}, below...),
+		"phases":                   below,
+		"phases/host":              {"phases/machine", "phases/netfilter"},
 		"phases/host/hosttest":     {"phases/host"},
 		"phases/config/configtest": {"phases/config"},
 		"phases/plan/plantest":     {"phases/plan"},
-		"phases/diagnose":      {"phases/machine"}, // its facts
-		"phases/config":        {"phases/locate"},  // both tell where in a user's file something is wrong
-		"phases/podmanifest":   {"phases/locate"},
+		"phases/diagnose":          {"phases/machine"}, // its facts
+		"phases/config":            {"phases/locate"},  // both tell where in a user's file something is wrong
+		"phases/podmanifest":       {"phases/locate"},
 	}
 	for _, s := range sources(t) {
 		if _, ok := allowed[s.pkg]; !ok && !slices.Contains(below, s.pkg) {
