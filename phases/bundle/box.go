@@ -41,7 +41,7 @@ func locate(f *os.File) (*io.SectionReader, error) {
 	if cutShort(f, info.Size()) {
 		return nil, errCutShort
 	}
-	if !startsWith(f, zstdMagic) {
+	if !hasAt(f, 0, zstdMagic) {
 		return nil, errNotBundle
 	}
 	return io.NewSectionReader(f, 0, info.Size()), nil
@@ -87,10 +87,11 @@ func cutShort(f io.ReaderAt, size int64) bool {
 	return bytes.Contains(behind[:n], []byte(zstdMagic))
 }
 
-func startsWith(r io.ReaderAt, magic string) bool {
-	buf := make([]byte, len(magic))
-	n, _ := r.ReadAt(buf, 0) // what can't be read is not the magic
-	return string(buf[:n]) == magic
+// hasAt tells whether this text stands there. What can't be read is another.
+func hasAt(r io.ReaderAt, off int64, text string) bool {
+	buf := make([]byte, len(text))
+	n, _ := r.ReadAt(buf, off)
+	return string(buf[:n]) == text
 }
 
 // Attach writes a copy of an executable with the bundle, verified first, at its end. A
@@ -130,7 +131,7 @@ func bareProgram(f *os.File) (io.Reader, error) {
 	if !found {
 		end = info.Size()
 	}
-	if !startsWith(f, elfMagic) {
+	if !hasAt(f, 0, elfMagic) {
 		return nil, errors.New("not an executable")
 	}
 	return io.NewSectionReader(f, 0, end), nil

@@ -2,7 +2,6 @@ package bundle
 
 import (
 	"archive/tar"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -177,7 +176,7 @@ func newSpool() (*os.File, error) {
 func (m *member) fill(ctx context.Context) error {
 	sum, packedSum := sha256.New(), sha256.New()
 	packed := &counter{w: io.MultiWriter(m.spool, packedSum)}
-	err := writeMember(packed, m.entry, m.window(), func(w io.Writer) error {
+	err := packMember(packed, m.entry, m.window(), func(w io.Writer) error {
 		return m.writeContent(ctx, io.MultiWriter(w, sum))
 	})
 	m.entry.SHA256 = hex.EncodeToString(sum.Sum(nil))
@@ -202,24 +201,13 @@ func (m *member) writeContent(ctx context.Context, w io.Writer) error {
 	return err
 }
 
-// writeMember writes one frame: header, content, padding. The encoder refuses content
-// that is not of the entry's size.
-func writeMember(w io.Writer, e Entry, window int, content func(io.Writer) error) error {
-	header, err := tarHeader(e.Path, e.Size)
-	if err != nil {
-		return err
-	}
+// packMember writes one frame. The encoder refuses content that is not of the entry's size.
+func packMember(w io.Writer, e Entry, window int, content func(io.Writer) error) error {
 	enc, err := newEncoder(w, memberSize(e.Size), window)
 	if err != nil {
 		return err
 	}
-	if _, err := enc.Write(header); err != nil {
-		return err
-	}
-	if err := content(enc); err != nil {
-		return err
-	}
-	if _, err := enc.Write(make([]byte, padding(e.Size))); err != nil {
+	if err := writeMember(enc, e, content); err != nil {
 		return err
 	}
 	return enc.Close()
@@ -233,8 +221,8 @@ func writeAll(ctx context.Context, w io.Writer, index Index, members []*member) 
 	if err != nil {
 		return err
 	}
-	head := Entry{Path: indexName, Size: int64(len(data))}
-	if err := writeMember(w, head, window, func(w io.Writer) error { return write(w, data) }); err != nil {
+	err = packMember(w, indexEntry(data), window, func(w io.Writer) error { return write(w, data) })
+	if err != nil {
 		return err
 	}
 	for _, m := range members {
@@ -243,22 +231,11 @@ func writeAll(ctx context.Context, w io.Writer, index Index, members []*member) 
 			return err
 		}
 	}
-	return writeTrailer(w)
-}
-
-func writeTrailer(w io.Writer) error {
-	enc, err := newEncoder(w, tarTrailer, window)
-	if err != nil {
-		return err
-	}
-	if err := write(enc, make([]byte, tarTrailer)); err != nil {
-		return err
-	}
-	return enc.Close()
+	return write(w, []byte(tarEnd))
 }
 
 func write(w io.Writer, data []byte) error {
-	_, err := io.Copy(w, bytes.NewReader(data))
+	_, err := w.Write(data)
 	return err
 }
 
