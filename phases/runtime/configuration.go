@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -60,4 +61,64 @@ func configuredDriver(config string) string {
 		return "systemd"
 	}
 	return "cgroupfs"
+}
+
+// NetworkDirs are the folders where a runtime looks for CNI plugins and their
+// configurations. Both are empty where it does not tell.
+type NetworkDirs struct {
+	Plugins []string `json:"PluginDirs"`
+	Config  string   `json:"PluginConfDir"`
+}
+
+// NetworkDirs asks the runtime, of which containerd tells them.
+func (c *CRI) NetworkDirs(ctx context.Context) (NetworkDirs, error) {
+	var dirs NetworkDirs
+	if c == nil {
+		return dirs, nil
+	}
+	told, err := c.configuration(ctx)
+	if text := told["cniconfig"]; text != "" {
+		err = json.Unmarshal([]byte(text), &dirs)
+	}
+	return dirs, err
+}
+
+// configuration is what the runtime tells of itself, by topics of its own.
+func (c *CRI) configuration(ctx context.Context) (map[string]string, error) {
+	answer, err := c.pods.Status(ctx, &cri.StatusRequest{Verbose: true})
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", plain(err))
+	}
+	return answer.Info, nil
+}
+
+// SandboxImage finds the image that containerd starts every pod with in what
+// `containerd config dump` prints; empty when it is not there. The CRI has no
+// word for it.
+func SandboxImage(dump string) string {
+	inPinned := false
+	for line := range strings.Lines(dump) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "[") {
+			inPinned = strings.HasSuffix(line, ".pinned_images]")
+			continue
+		}
+		key, value, _ := strings.Cut(line, "=")
+		if inPinned && strings.TrimSpace(key) == "sandbox" {
+			return tomlString(strings.TrimSpace(value))
+		}
+	}
+	return ""
+}
+
+// tomlString takes the quotes off a string of one line.
+func tomlString(s string) string {
+	if len(s) > 1 && s[0] == '\'' && s[len(s)-1] == '\'' {
+		return s[1 : len(s)-1]
+	}
+	plain, err := strconv.Unquote(s)
+	if err != nil {
+		return ""
+	}
+	return plain
 }
