@@ -83,57 +83,65 @@ func hideOnLine(line string, h hide) string {
 	return hidePairs(line, h)
 }
 
-// hideGroup hides the only group of a form.
-func hideGroup(line string, form *regexp.Regexp, h hide) string {
+// span is where in a line a secret stands; an empty one is none.
+type span struct{ from, to int }
+
+// hideMatches hides what secretIn finds in each match of a form.
+func hideMatches(line string, form *regexp.Regexp, h hide, secretIn func(line string, match []int) span) string {
 	var b strings.Builder
 	end := 0
-	for _, m := range form.FindAllStringSubmatchIndex(line, -1) {
-		secret := line[m[2]:m[3]]
-		trimmed := strings.TrimRight(secret, "\r\n ")
-		hidden := strings.HasPrefix(line[max(0, m[2]-1):], Mark)
-		bare := trimmed == unquoted(trimmed)
-		if hidden || isNone(unquoted(trimmed)) || bare && isSyntax(trimmed) {
+	for _, match := range form.FindAllStringSubmatchIndex(line, -1) {
+		s := secretIn(line, match)
+		if s.from < end || s.from == s.to {
 			continue
 		}
-		from := m[2] + strings.Index(trimmed, unquoted(trimmed))
-		b.WriteString(line[end:from])
-		b.WriteString(h(unquoted(trimmed)))
-		end = from + len(unquoted(trimmed))
+		b.WriteString(line[end:s.from])
+		b.WriteString(h(line[s.from:s.to]))
+		end = s.to
 	}
 	return b.String() + line[end:]
 }
 
+// hideGroup hides the only group of a form.
+func hideGroup(line string, form *regexp.Regexp, h hide) string {
+	return hideMatches(line, form, h, func(line string, m []int) span {
+		value := strings.TrimRight(line[m[2]:m[3]], "\r\n ")
+		hidden := strings.HasPrefix(line[max(0, m[2]-1):], Mark)
+		if hidden || isNone(unquoted(value)) || value == unquoted(value) && isSyntax(value) {
+			return span{}
+		}
+		return within(value, m[2])
+	})
+}
+
 // hidePairs hides the values of names that tell that they are secret.
-func hidePairs(line string, h hide) string {
-	var b strings.Builder
-	end := 0
-	for _, m := range pair.FindAllStringSubmatchIndex(line, -1) {
-		if m[0] < end {
-			continue
-		}
-		from, to := m[8], m[9]
-		before, name, quote, between := line[:m[2]], line[m[2]:m[3]], line[m[4]:m[5]], line[m[6]:m[7]]
-		value := line[from:to]
-		bare := !strings.ContainsAny(value[:1], `"'\`)
-		first := isFirst(before)
-		switch {
-		case bare && quote == "" && first && strings.HasSuffix(between, " "):
-			to = len(strings.TrimRight(line, "\r\n")) // YAML and TOML: to the end of the line
-		case bare:
-			to = from + len(strings.TrimRight(value, ",;)]}>"))
-		}
-		value = line[from:to]
-		prose := bare && quote == "" && !first && strings.HasPrefix(between, ":") && strings.HasSuffix(between, " ")
-		yaml := bare && strings.HasPrefix(strings.TrimLeft(between, " "), ":")
-		if !isSecretValue(name, unquoted(value)) || prose && !looksRandom(value) || yaml && isSyntax(value) {
-			continue
-		}
-		from += strings.Index(value, unquoted(value)) // JSON stays JSON
-		b.WriteString(line[end:from])
-		b.WriteString(h(unquoted(value)))
-		end = from + len(unquoted(value))
+func hidePairs(line string, h hide) string { return hideMatches(line, pair, h, valueOfPair) }
+
+// valueOfPair tells what is a value from what only follows such a name in a sentence.
+func valueOfPair(line string, m []int) span {
+	from, to := m[8], m[9]
+	before, name, quote, between := line[:m[2]], line[m[2]:m[3]], line[m[4]:m[5]], line[m[6]:m[7]]
+	bare := !strings.ContainsAny(line[from:from+1], `"'\`)
+	first := isFirst(before)
+	switch {
+	case bare && quote == "" && first && strings.HasSuffix(between, " "):
+		to = len(strings.TrimRight(line, "\r\n")) // YAML and TOML: to the end of the line
+	case bare:
+		to = from + len(strings.TrimRight(line[from:to], ",;)]}>"))
 	}
-	return b.String() + line[end:]
+	value := line[from:to]
+	prose := bare && quote == "" && !first && strings.HasPrefix(between, ":") && strings.HasSuffix(between, " ")
+	yaml := bare && strings.HasPrefix(strings.TrimLeft(between, " "), ":")
+	if !isSecretValue(name, unquoted(value)) || prose && !looksRandom(value) || yaml && isSyntax(value) {
+		return span{}
+	}
+	return within(value, from)
+}
+
+// within is a value without its quotes, which stay: so JSON stays JSON.
+func within(value string, at int) span {
+	from := at + strings.Index(value, unquoted(value))
+	return span{from, from + len(unquoted(value))}
 }
 
 // isFirst tells whether nothing stands before, on its line of a file or log, or in a
@@ -238,7 +246,7 @@ func hideDocuments(lines []string, h hide) {
 		switch {
 		case !named && !names:
 		case envBlock.MatchString(line):
-			hideDeeper(lines[i+1:], indentOf(line), h)
+			hideDeeper(lines[i+1:], indentOf(line), func(line string) string { return hideLine(line, h) })
 		default:
 			lines[i] = hideGroup(line, envValue, h)
 		}
@@ -255,8 +263,8 @@ func neighbour(lines []string, i, step int) string {
 	return ""
 }
 
-// hideDeeper hides a block of lines that are indented more.
-func hideDeeper(lines []string, indent int, h hide) {
+// hideDeeper hides the lines at the beginning that are indented more.
+func hideDeeper(lines []string, indent int, hideOne func(line string) string) {
 	for i, line := range lines {
 		if strings.TrimSpace(line) == "" {
 			continue
@@ -264,7 +272,7 @@ func hideDeeper(lines []string, indent int, h hide) {
 		if indentOf(line) <= indent {
 			return
 		}
-		lines[i] = hideLine(line, h)
+		lines[i] = hideOne(line)
 	}
 }
 
@@ -285,19 +293,11 @@ func hideSecretObjects(lines []string, h hide) {
 	hideBlocks(lines, dataBegins, h)
 }
 
-// hideBlocks hides the lines below one of this form that are indented more.
+// hideBlocks hides the values in the lines below one of this form that are indented more.
 func hideBlocks(lines []string, begins *regexp.Regexp, h hide) {
-	indent := -1
 	for i, line := range lines {
-		m := begins.FindStringSubmatch(line)
-		switch {
-		case m != nil:
-			indent = len(m[1])
-		case indent < 0 || strings.TrimSpace(line) == "":
-		case indentOf(line) <= indent:
-			indent = -1
-		default:
-			lines[i] = hideEntry(line, h)
+		if m := begins.FindStringSubmatch(line); m != nil {
+			hideDeeper(lines[i+1:], len(m[1]), func(line string) string { return hideEntry(line, h) })
 		}
 	}
 }
