@@ -43,10 +43,14 @@ func newImage(ctx context.Context, s Source, arch string) (*image, error) {
 		return nil, err
 	}
 	m := &image{base: filepath.Base(s.File), spool: spool}
-	if err := m.pack(ctx, items); err != nil {
-		return m, err
+	err = m.pack(ctx, items)
+	if err == nil {
+		err = m.describe(s.Name, v1.Platform{Architecture: arch, OS: "linux"})
 	}
-	return m, m.describe(s.Name, v1.Platform{Architecture: arch, OS: "linux"})
+	if err != nil {
+		spool.Close()
+	}
+	return m, err
 }
 
 func (m *image) pack(ctx context.Context, items []item) error {
