@@ -15,7 +15,7 @@ import (
 
 // A box is [executable][bundle][magic][length of the bundle, big endian].
 const (
-	boxMagic   = "\x89BOX\r\n\x1a\n" // spoilt by any transfer that mends text
+	boxMagic   = "\x89BOX\r\n\x1a\n" // as PNG's: a transfer that converts line ends spoils it
 	boxTrailer = int64(len(boxMagic) + 8)
 	zstdMagic  = "\x28\xb5\x2f\xfd"
 	elfMagic   = "\x7fELF"
@@ -66,11 +66,12 @@ func boxed(f io.ReaderAt, size int64) (off int64, found bool, err error) {
 	return size - boxTrailer - int64(n), true, nil
 }
 
-// maxSectionTable is more than the list of a program's sections takes, which may stand
-// behind the last of them.
+// maxSectionTable bounds where cutShort looks for a bundle: the table of an executable's
+// sections may stand behind its last section, and is smaller than this.
 const maxSectionTable = 64 << 10
 
-// cutShort tells an executable behind which a bundle begins, and which has lost its end.
+// cutShort recognises a box that has lost its end: an executable behind which a bundle
+// begins, without the trailer of a box.
 func cutShort(f io.ReaderAt, size int64) bool {
 	program, err := elf.NewFile(f)
 	if err != nil {
@@ -87,7 +88,7 @@ func cutShort(f io.ReaderAt, size int64) bool {
 	return bytes.Contains(behind[:n], []byte(zstdMagic))
 }
 
-// hasAt tells whether this text stands there. What can't be read is another.
+// hasAt tells whether this text stands at an offset; it does not where nothing can be read.
 func hasAt(r io.ReaderAt, off int64, text string) bool {
 	buf := make([]byte, len(text))
 	n, _ := r.ReadAt(buf, off)

@@ -18,7 +18,7 @@ type Source struct {
 	Kind    Kind
 	Name    string // kubelet; for an image its full reference
 	Version string
-	File    string // a program, for an image also an archive, *.tar, taken as it is; or objects
+	File    string // a program or objects; for an image also an archive, *.tar, taken as it is
 
 	// Of images only, and not of archives.
 	More []string // further programs
@@ -67,9 +67,10 @@ func (s Source) named(err error) error {
 	return fmt.Errorf("%s %s: %s: %w", s.Kind, s.Name, s.File, err)
 }
 
-// entry has lawful values where the content is still to tell the right ones.
+// entry is what is known before the content is packed. Sizes and hashes are placeholders
+// that an index may have.
 func (s Source) entry() Entry {
-	path, _ := pathOf(s.Kind, s.Name) // what has none is found by the entry's validate
+	path, _ := pathOf(s.Kind, s.Name) // a name without a path is refused by validate
 	noSum := strings.Repeat("0", 64)
 	return Entry{
 		Path: path, Kind: s.Kind, Name: s.Name, Version: s.Version,

@@ -7,8 +7,8 @@
 // fixes all that follows to the byte. A bundle may also lie at the end of an
 // executable, see Attach.
 //
-// A bundle is outside input: it is refused as a whole unless its members are exactly what its
-// index says. The package must not write to the machine (callers install through
+// A bundle is outside input: it is refused as a whole unless its members are exactly what
+// its index says. The package must not write to the machine (callers install through
 // host), must not know the container runtime, and must not use a network.
 package bundle
 
@@ -93,9 +93,9 @@ func (b *Bundle) Entry(kind Kind, name string) (Entry, bool) {
 	return Entry{}, false
 }
 
-// Intact checks that entries are to the bit what was built: what a copy damaged is found
-// before anything is installed. That an entry unpacks to what the index says, Read checks;
-// Verify does for all, at many times the work.
+// Intact compares the packed bytes of entries with their hashes: so what a copy damaged is
+// found before anything is installed. It does not unpack them. That the content is what the
+// index says, Read checks, and Verify for all entries, which takes many times as long.
 func (b *Bundle) Intact(ctx context.Context, entries []Entry) error {
 	return parallel(ctx, largestFirst(entries), func(ctx context.Context, i int) error {
 		return b.intact(ctx, entries[i])
@@ -168,7 +168,8 @@ func (b *Bundle) load() error {
 	return b.checkHead(end)
 }
 
-// readIndex reads the first member. Where its frame ends, the index itself has to tell.
+// readIndex reads the first member. Where its frame ends is not known yet: that follows
+// from the lengths in the index.
 func readIndex(part *io.SectionReader) (Index, error) {
 	dec, err := newDecoder(io.NewSectionReader(part, 0, part.Size()))
 	if err != nil {
@@ -190,8 +191,8 @@ func readIndex(part *io.SectionReader) (Index, error) {
 	return parseIndex(data)
 }
 
-// checkHead wants the index, and nothing else, before the first entry: so the lengths in
-// the index are those of the file.
+// checkHead compares what stands before the first entry with the index, written again: so
+// nothing else is there, and the lengths in the index are those of the file.
 func (b *Bundle) checkHead(end int64) error {
 	data, err := marshalIndex(b.index)
 	if err != nil {

@@ -7,10 +7,11 @@ import (
 )
 
 const (
-	// The window bounds the memory that one decoder takes: what Build uses, and no more.
+	// window is how far back zstd may refer. It is what Build uses, and the most that a
+	// bundle may ask for: it bounds the memory that one decoder takes.
 	window = 8 << 20
 
-	// What is packed already gains nothing from a wide window.
+	// packedWindow is for what is compressed already, and gains nothing from a wide window.
 	packedWindow = 128 << 10
 )
 
@@ -30,7 +31,8 @@ func newDecoder(r io.Reader) (*zstd.Decoder, error) {
 
 const unknownSize = -1
 
-// newEncoder takes less memory, and leaves less to whoever unpacks it, with a smaller window.
+// newEncoder is for content of this size, or of unknownSize. A smaller window takes less
+// memory, here and where the frame is unpacked.
 func newEncoder(w io.Writer, size int64, window int) (*zstd.Encoder, error) {
 	enc, err := zstd.NewWriter(nil,
 		zstd.WithEncoderLevel(zstd.SpeedBetterCompression), // the best level: 6% smaller, four times the work

@@ -31,8 +31,8 @@ type image struct {
 	files  []file        // the layout without its layer
 }
 
-// newImage packs the layer itself: a runtime keeps it as it comes, so that a node writes
-// and hashes a third of what a plain one takes.
+// newImage packs the layer inside the image, and does not leave that to the bundle's frame:
+// a runtime keeps the layer as it comes, so that a node writes and hashes a third as much.
 func newImage(ctx context.Context, s Source, arch string) (*image, error) {
 	items, err := layerItems(s)
 	if err != nil {

@@ -58,7 +58,7 @@ func writeMember(w io.Writer, e Entry, content func(io.Writer) error) error {
 }
 
 // content yields one entry's bytes and checks all that belongs to its member as it
-// passes. The first error stays.
+// passes. After an error, each Read gives that error again.
 type content struct {
 	ctx   context.Context
 	entry Entry

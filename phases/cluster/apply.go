@@ -125,8 +125,8 @@ func decode(manifests ...[]byte) ([]*unstructured.Unstructured, error) {
 	return objects, nil
 }
 
-// apply also gives the object as it is then, nil in a plan. It calls what it does to
-// an object that is not there missing; one to be Updated has to be there.
+// apply also gives the object as it is then, nil if a plan can't know. missing is the verb
+// for an object that is not there yet; with Updated, the object has to be there.
 func (c *Cluster) apply(ctx context.Context, object *unstructured.Unstructured, missing string) (Applied, *unstructured.Unstructured, error) {
 	a := application{object: object, missing: missing}
 	applied := Applied{Object: object.GetKind() + " " + object.GetName()}
@@ -141,12 +141,12 @@ func (c *Cluster) apply(ctx context.Context, object *unstructured.Unstructured, 
 // whose answer was lost may have changed it.
 type application struct {
 	object        *unstructured.Unstructured
-	missing       string // what it does to one that is not there
+	missing       string // the verb if there was no such object
 	seen          bool
 	before, after *unstructured.Unstructured // nil: none
 }
 
-// verb looks past what changes by itself.
+// verb compares what lasts of an object: its status and version change by themselves.
 func (a *application) verb() string {
 	switch {
 	case a.before == nil || a.after == nil:
@@ -178,8 +178,8 @@ func (c *Cluster) applyOnce(ctx context.Context, a *application) error {
 	return err
 }
 
-// clientOf is for objects of our own manifests: the guess of the plural is right for all
-// of their kinds.
+// clientOf guesses the plural of the object's kind: that is right for all kinds in our own
+// manifests.
 func (c *Cluster) clientOf(object *unstructured.Unstructured) dynamic.ResourceInterface {
 	resource, _ := meta.UnsafeGuessKindToResource(object.GroupVersionKind())
 	return c.dynamic.Resource(resource).Namespace(object.GetNamespace())

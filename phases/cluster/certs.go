@@ -48,7 +48,7 @@ func (k CertificateKey) Hex() string { return hex.EncodeToString(k[:]) }
 // String hides the key.
 func (CertificateKey) String() string { return "(certificate key)" }
 
-// cipher seals as kubeadm reads it: a random nonce, then the text with its tag.
+// cipher has kubeadm's form: a random nonce, then the encrypted text with its tag.
 func (k CertificateKey) cipher() (cipher.AEAD, error) {
 	block, err := aes.NewCipher(k[:])
 	if err != nil {

@@ -30,7 +30,7 @@ type Cluster struct {
 	plans    bool
 	yields   bool
 	patience time.Duration // how long a call is tried again
-	pause    time.Duration // before it is
+	pause    time.Duration // between two tries
 }
 
 type endpoint struct {
@@ -149,7 +149,8 @@ func (c *Cluster) DeletePod(ctx context.Context, pod *corev1.Pod) error {
 	return fmt.Errorf("delete pod %s/%s: %w", pod.Namespace, pod.Name, err)
 }
 
-// core are objects of the core API; resource is nodes, pods or secrets.
+// core gives access to objects of the core API: resource is nodes, pods or secrets. The
+// namespace is empty for all, and for what has none.
 func (c *Cluster) core(resource, namespace string) dynamic.ResourceInterface {
 	return c.dynamic.Resource(corev1.SchemeGroupVersion.WithResource(resource)).Namespace(namespace)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // retry calls do until it succeeds, fails for good, or patience is over; then the
-// last error counts. In a plan it calls it once: nothing is on its way.
+// last error counts. In a plan it calls do once: nothing that is missing will come.
 func (c *Cluster) retry(ctx context.Context, do func(context.Context) error) error {
 	deadline := time.Now().Add(c.patience)
 	for {

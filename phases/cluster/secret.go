@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// newSecret is one of kube-system.
+// newSecret is a Secret of kube-system, as it is to be applied.
 func newSecret(name string, data map[string][]byte) *corev1.Secret {
 	return &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
@@ -20,7 +20,8 @@ func newSecret(name string, data map[string][]byte) *corev1.Secret {
 	}
 }
 
-// secret reads one of kube-system. In a plan whose API server is still to be made there is none.
+// secret reads a Secret of kube-system. In a plan whose API server is still to be made
+// there is none.
 func (c *Cluster) secret(ctx context.Context, name string) (*corev1.Secret, bool, error) {
 	secret := &corev1.Secret{}
 	err := c.get(ctx, c.core("secrets", metav1.NamespaceSystem), name, secret)

@@ -155,7 +155,7 @@ func (c *Cluster) CreateToken(ctx context.Context, t Token) (Applied, error) {
 	return applied, err
 }
 
-// token is one by its id. In a plan whose API server is still to be made there is none.
+// token finds a token by its id. In a plan whose API server is still to be made there is none.
 func (c *Cluster) token(ctx context.Context, id string) (Token, bool, error) {
 	secret, found, err := c.secret(ctx, tokens.BootstrapTokenSecretName(id))
 	if err != nil || !found {
@@ -165,8 +165,8 @@ func (c *Cluster) token(ctx context.Context, id string) (Token, bool, error) {
 	return t, err == nil, err
 }
 
-// Tokens lists all bootstrap tokens, by id. Secrets of that type that are none are
-// left out and make the error; the others count all the same.
+// Tokens lists all bootstrap tokens, by id. Secrets of their type that hold no valid token
+// are told in the error; the list is good all the same.
 func (c *Cluster) Tokens(ctx context.Context) ([]Token, error) {
 	var all corev1.SecretList
 	ofTokens := metav1.ListOptions{FieldSelector: "type=" + string(api.SecretTypeBootstrapToken)}

@@ -15,16 +15,16 @@ import (
 	"bootstrap/phases/locate"
 )
 
-// check gathers what is wrong with a Pod. Its rules are those that people run into, of
-// ValidatePodCreate and HasAPIObjectReference in k8s.io/kubernetes, which is no library:
-// what they let pass and the kubelet refuses, its log says.
+// check gathers what is wrong with a Pod. All rules of the kubelet are ValidatePodCreate and
+// HasAPIObjectReference in k8s.io/kubernetes, which is no library. These here are the ones
+// that people run into; what else the kubelet refuses, its log says.
 type check struct {
 	file string
 	root *yaml.Node
 	errs []*locate.Finding
 }
 
-// err is all findings in the order of the file.
+// err joins all findings, in the order of the file.
 func (c *check) err() error {
 	slices.SortStableFunc(c.errs, func(a, b *locate.Finding) int {
 		return cmp.Or(a.Line-b.Line, cmp.Compare(a.Text, b.Text))
@@ -41,7 +41,7 @@ func (c *check) bad(field, format string, args ...any) {
 	c.errs = append(c.errs, &locate.Finding{File: c.file, Line: max(c.root.Line, locate.Line(c.root, field)), Text: text})
 }
 
-// refuse is bad where the field is there.
+// refuse reports a field, if it is there.
 func (c *check) refuse(there bool, field, why string) {
 	if there {
 		c.bad(field, "%s", why)
@@ -160,7 +160,8 @@ func (c *check) mounts(each container, volumes map[string]bool) {
 	}
 }
 
-// resources: a quantity as such was looked at before.
+// resources compares requests with limits. That each is a quantity, badQuantities has
+// seen to.
 func (c *check) resources(each container) {
 	for name, request := range each.Resources.Requests {
 		limit, limited := each.Resources.Limits[name]
@@ -170,8 +171,8 @@ func (c *check) resources(each container) {
 	}
 }
 
-// badQuantities finds, and takes out, what is no quantity: the type itself would only say
-// that somewhere there is one.
+// badQuantities finds values that are no quantity, and takes them out: the type itself would
+// only say that there is one somewhere.
 func badQuantities(root *yaml.Node, all map[string]any) []string {
 	var found []string
 	walk("spec", all["spec"], func(field string, value any) {

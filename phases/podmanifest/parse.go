@@ -79,7 +79,7 @@ func parse(data []byte) (*yaml.Node, error) {
 
 // decode reads a Pod strictly, piece by piece, so that each finding has its line: the JSON
 // library ends at the first wrong type, and does not say in which entry of a list it is.
-// It also gives all that is written, as it is.
+// It also gives all that is written, by the names of its fields.
 func decode(root *yaml.Node, data []byte) (*corev1.Pod, map[string]any, error) {
 	var readable map[string]any // the JSON library's reader lets duplicate keys pass
 	if err := yaml.Unmarshal(data, &readable); err != nil {
@@ -150,7 +150,7 @@ func emptyEntries(n int) []any {
 	return empty
 }
 
-// findings are what its types do not take of a piece.
+// findings are what of a piece is unknown, or of a wrong type.
 func (p piece) findings(root *yaml.Node) []string {
 	data, err := json.Marshal(p.document)
 	if err != nil {

@@ -20,8 +20,8 @@ const (
 	noScheduler = "leave it out: no scheduler places a static pod, it runs on the machine where its file lies"
 )
 
-// forbidden are fields that a static pod may not have, and why.
-var forbidden = map[string]string{
+// forbiddenFields are what a static pod may not have, and why.
+var forbiddenFields = map[string]string{
 	"metadata.uid":                   "leave it out: the kubelet tells by it whether the content is another, and makes it of the content itself",
 	"metadata.finalizers":            "leave them out: the kubelet could not replace or remove the mirror pod",
 	"spec.nodeName":                  noScheduler,
@@ -36,9 +36,9 @@ var forbidden = map[string]string{
 	"spec.resourceClaims":            noObject + "devices are claimed through a cluster only",
 }
 
-// references are fields of containers and volumes that name an object of the API. They are
-// those that the kubelet refuses by its feature PreventStaticPodAPIReferences; one before
-// 1.34 starts some of these pods, without what they refer to.
+// references are fields of containers and volumes that name an object of the API. The
+// kubelet refuses them by its feature PreventStaticPodAPIReferences; one before 1.34 starts
+// some of these pods, without what they refer to.
 var references = map[string]string{
 	"secret":                noSecret,
 	"secretRef":             noSecret,
@@ -75,7 +75,7 @@ func (c *check) forbidden(field string, value any) {
 	if value == nil || value == "" || isList && len(list) == 0 || isObject && len(object) == 0 {
 		return
 	}
-	if why := forbidden[field]; why != "" {
+	if why := forbiddenFields[field]; why != "" {
 		c.bad(field, "%s", why)
 	}
 }

@@ -9,20 +9,21 @@ import (
 	"unicode/utf8"
 )
 
-// hide gives what stands in place of a secret.
+// hide is told a secret, and gives what is to stand in its place.
 type hide func(secret string) string
 
-// secretName is the end of a name whose value is a secret, in flags, files and
-// environments.
+// secretName matches the end of a name (of a flag, a field, a variable) whose value is a
+// secret.
 const secretName = `(?:password|passwd|passphrase|[_-]pass|[_-]pwd|token|secret|credentials?|client-key-data|(?:api|access|private|secret|signing|encryption|shared)[_-]?key(?:[_-]?id)?)`
 
-// secretFlag is the end of a flag whose value may be a word of its own.
+// secretFlag matches the end of a flag whose value may follow as a word of its own, as in
+// --token abc.
 const secretFlag = `(?:token|password|passphrase|secret)`
 
-// headerName are names of headers whose value is a secret.
+// headerName matches the headers of HTTP whose value is a secret.
 const headerName = `authorization|cookie`
 
-// The forms within one line. The last group is the secret.
+// The forms that a secret has within one line. The last group of each is the secret.
 var (
 	keyOnLine  = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|$)`)
 	keyBegins  = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----`)
@@ -46,7 +47,8 @@ var (
 
 var lineForms = []*regexp.Regexp{keyOnLine, jwt, joinToken, certKey, authHeader, bearer, userInfo, registry, spacedFlag, quotedPair, namedValue, valueNamed}
 
-// triggers are what all forms but joinToken have in lower case: most lines have none.
+// triggers are words of which every form but joinToken has one, in lower case. Most lines
+// have none, and need not be compared with the forms.
 var triggers = []string{"pass", "pwd", "token", "secret", "credential", "key", "auth", "cookie", "bearer", "eyj", "://"}
 
 func hasTrigger(line string) bool {
@@ -57,7 +59,8 @@ func hasTrigger(line string) bool {
 // forms hides what has a secret's form.
 func forms(text string, h hide) string { return formsWithin(text, h, 2) }
 
-// formsWithin looks into base64 so many times.
+// formsWithin looks into base64 too, and in what it finds there into base64 again, so many
+// levels deep.
 func formsWithin(text string, h hide, depth int) string {
 	lines := strings.SplitAfter(text, "\n")
 	hideDocuments(lines, h)
@@ -182,8 +185,8 @@ func looksRandom(value string) bool {
 
 func unquoted(value string) string { return strings.Trim(value, `"'\`) }
 
-// maxKeyLines is how long a private key may be: what follows a beginning without an
-// end is text again.
+// maxKeyLines bounds how many lines are hidden after the beginning of a private key: if
+// its end is missing, what follows is text again.
 const maxKeyLines = 120
 
 // hideKeys hides private keys that have lines of their own.
@@ -253,7 +256,8 @@ func hideDocuments(lines []string, h hide) {
 	}
 }
 
-// neighbour is the line before or after, past empty ones and comments; empty without.
+// neighbour is the next line before (step -1) or after (step 1) that is neither empty nor a
+// comment; empty if there is none.
 func neighbour(lines []string, i, step int) string {
 	for i += step; i >= 0 && i < len(lines); i += step {
 		if text := strings.TrimSpace(lines[i]); text != "" && !strings.HasPrefix(text, "#") {
@@ -263,7 +267,7 @@ func neighbour(lines []string, i, step int) string {
 	return ""
 }
 
-// hideDeeper hides the lines at the beginning that are indented more.
+// hideDeeper hides lines up to the first that is not indented more.
 func hideDeeper(lines []string, indent int, hideOne func(line string) string) {
 	for i, line := range lines {
 		if strings.TrimSpace(line) == "" {
@@ -293,7 +297,8 @@ func hideSecretObjects(lines []string, h hide) {
 	hideBlocks(lines, dataBegins, h)
 }
 
-// hideBlocks hides the values in the lines below one of this form that are indented more.
+// hideBlocks hides the values in a block: the lines that follow one of this form, and are
+// indented more.
 func hideBlocks(lines []string, begins *regexp.Regexp, h hide) {
 	for i, line := range lines {
 		if m := begins.FindStringSubmatch(line); m != nil {
@@ -304,7 +309,8 @@ func hideBlocks(lines []string, begins *regexp.Regexp, h hide) {
 
 func indentOf(line string) int { return len(line) - len(strings.TrimLeft(line, " \t")) }
 
-// hideEntry leaves the name of an entry.
+// hideEntry hides the value of an entry and leaves its name. A line of another form it
+// hides as a whole.
 func hideEntry(line string, h hide) string {
 	if entry.MatchString(line) {
 		return hideGroup(line, entry, h)
@@ -312,10 +318,10 @@ func hideEntry(line string, h hide) string {
 	return hideLine(line, h)
 }
 
-// minBase64 is how long base64 is that is looked into.
+// minBase64 is the length from which base64 is looked into.
 const minBase64 = 40
 
-// hasLongRun is quick to find lines without base64.
+// hasLongRun tells quickly whether a line may have base64 of that length.
 func hasLongRun(line string) bool {
 	run := 0
 	for i := range len(line) {
@@ -345,7 +351,7 @@ func hideEncoded(line string, h hide, depth int) string {
 		found := false
 		formsWithin(text, func(secret string) string {
 			found = true
-			h(secret) // it may stand elsewhere as it is
+			h(secret) // it may stand elsewhere, not encoded
 			return Mark
 		}, depth-1)
 		if !found {

@@ -17,7 +17,7 @@ import (
 // that call: there, both must have been configured alike.
 func (c *CRI) CgroupDriver(ctx context.Context) (string, error) {
 	if c == nil {
-		return "systemd", nil // as the containerd will be that is installed
+		return "systemd", nil // the containerd that init installs is configured so
 	}
 	answer, err := c.pods.RuntimeConfig(ctx, &cri.RuntimeConfigRequest{})
 	if status.Code(err) == codes.Unimplemented {
@@ -51,7 +51,7 @@ func configuredDriver(config string) string {
 		}
 	}
 	if json.Unmarshal([]byte(config), &c) != nil {
-		return "" // some other runtime's
+		return "" // this is another runtime's configuration
 	}
 	r := c.Containerd.Runtimes[c.Containerd.DefaultRuntimeName]
 	switch {
@@ -83,7 +83,8 @@ func (c *CRI) NetworkDirs(ctx context.Context) (NetworkDirs, error) {
 	return dirs, err
 }
 
-// configuration is what the runtime tells of itself, by topics of its own.
+// configuration is what a runtime tells of itself: texts by topic, and each runtime has
+// topics of its own.
 func (c *CRI) configuration(ctx context.Context) (map[string]string, error) {
 	answer, err := c.pods.Status(ctx, &cri.StatusRequest{Verbose: true})
 	if err != nil {

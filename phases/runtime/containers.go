@@ -48,8 +48,8 @@ func (c *CRI) Container(ctx context.Context, pod, name string) (*Container, erro
 	return newest, nil
 }
 
-// containers are those with the labels, by the sandbox they are in: by name, then the
-// newest first.
+// containers lists those with the labels, by the ID of the sandbox that they are in. Of a
+// sandbox, they are sorted by name, and then the newest first.
 func (c *CRI) containers(ctx context.Context, labels map[string]string) (map[string][]Container, error) {
 	answer, err := c.pods.ListContainers(ctx, &cri.ListContainersRequest{Filter: &cri.ContainerFilter{LabelSelector: labels}})
 	if err != nil {
@@ -90,7 +90,7 @@ func containerOf(s *cri.ContainerStatus) Container {
 	}
 }
 
-// timeOf keeps the runtime's zero, for what has not happened, a zero time.
+// timeOf gives a zero time for the runtime's zero, which says: it has not happened yet.
 func timeOf(nanoseconds int64) time.Time {
 	if nanoseconds == 0 {
 		return time.Time{}

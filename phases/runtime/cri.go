@@ -15,8 +15,8 @@ import (
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
-// CRI is a connection to a runtime's CRI socket. A nil one is a containerd that is
-// not there yet: it can be asked, and holds nothing.
+// CRI is a connection to a runtime's CRI socket. A nil one stands for a containerd that is
+// still to be installed, as in a plan: asked, it holds nothing.
 type CRI struct {
 	conn   *grpc.ClientConn
 	pods   cri.RuntimeServiceClient

@@ -29,11 +29,12 @@ const (
 
 const pinnedLabel = "io.cri-containerd.pinned"
 
-// pinned keeps the kubelet from removing an image.
+// pinned are labels that keep the kubelet from removing an image.
 var pinned = map[string]string{pinnedLabel: "pinned", "io.cri-containerd.image": "managed"}
 
-// onDisk: containerd counts a layer as unpacked only once its files are on the disk. By
-// default it does not wait: after a power cut, programs are cut short, and end by SIGBUS.
+// onDisk makes containerd wait until a layer's files are on the disk before it counts the
+// layer as unpacked. By default it does not: then, after a power cut, programs may be cut
+// short, and end by SIGBUS.
 var onDisk = client.WithUnpackApplyOpts(diff.WithSyncFs(true))
 
 // Images is containerd's image store.
@@ -196,7 +197,7 @@ func (r Remover) Remove(ctx context.Context, name string) error {
 	return nil
 }
 
-// image is nil without.
+// image finds an image by its name; nil if there is none.
 func (i *Images) image(ctx context.Context, name string) (*images.Image, error) {
 	full, err := fullName(name)
 	if err != nil {
@@ -209,8 +210,9 @@ func (i *Images) image(ctx context.Context, name string) (*images.Image, error) 
 	return &image, err
 }
 
-// ofPull are the names by its ID and by its digest that the CRI gives an image with its tag
-// when it pulls it, and that keep it on the disk. Older ones are of a pull by somebody else.
+// ofPull lists the names, by ID and by digest, that the CRI gave an image beside its tag
+// when it pulled it: they would keep the image on the disk. A name that is older than the
+// tag comes from a pull by somebody else, and is not listed.
 func (i *Images) ofPull(ctx context.Context, tagged images.Image) ([]string, error) {
 	same, err := i.client.ImageService().List(ctx, "target.digest=="+tagged.Target.Digest.String())
 	if err != nil {

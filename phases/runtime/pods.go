@@ -23,7 +23,7 @@ type Sandbox struct {
 	Created    time.Time
 	Ready      bool
 	Source     string      // where the kubelet has the pod from: file, http, api; empty if it was made by another
-	Containers []Container // as Sandboxes gives them
+	Containers []Container // only Sandboxes reads them
 }
 
 // FullName is namespace/name.
