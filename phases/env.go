@@ -2,7 +2,6 @@ package phases
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"io/fs"
 	"strings"
@@ -124,13 +123,6 @@ func (e *Env) connectForHealth() (*cluster.Cluster, error) {
 		return e.connect(adminConf)
 	}
 	return c, err
-}
-
-// apply makes an object what the manifest says.
-func (e *Env) apply(ctx context.Context, c *cluster.Cluster, manifest []byte) error {
-	applied, err := c.Apply(ctx, manifest)
-	e.changedObject(applied, err)
-	return err
 }
 
 func (e *Env) changedObject(applied cluster.Applied, err error) {

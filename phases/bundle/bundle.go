@@ -103,12 +103,11 @@ func (b *Bundle) Intact(ctx context.Context, entries []Entry) error {
 }
 
 func (b *Bundle) intact(ctx context.Context, e Entry) error {
-	i := slices.Index(b.index.Entries, e)
-	if i < 0 {
-		return &EntryError{e.Path, "not in " + b.path}
+	packed, err := b.packed(e)
+	if err != nil {
+		return err
 	}
 	sum := sha256.New()
-	packed := io.NewSectionReader(b.section, b.offsets[i], e.Packed)
 	if _, err := io.Copy(sum, ctxReader{ctx, packed}); err != nil {
 		return fmt.Errorf("entry %q: %w", e.Path, err)
 	}
@@ -116,6 +115,15 @@ func (b *Bundle) intact(ctx context.Context, e Entry) error {
 		return &EntryError{e.Path, "sha256 as packed is " + got + ", not " + e.PackedSHA256}
 	}
 	return nil
+}
+
+// packed is an entry's frame.
+func (b *Bundle) packed(e Entry) (io.Reader, error) {
+	i := slices.Index(b.index.Entries, e)
+	if i < 0 {
+		return nil, &EntryError{e.Path, "not in " + b.path}
+	}
+	return io.NewSectionReader(b.section, b.offsets[i], e.Packed), nil
 }
 
 // Verify checks the whole archive, entries in parallel, and writes nothing.
@@ -129,11 +137,11 @@ func (b *Bundle) Verify(ctx context.Context) error {
 // changed since Verify. Until Read has returned nil, what sink got is not to be
 // trusted: it must not be put to use. Its reader ends in io.EOF only if all was well.
 func (b *Bundle) Read(ctx context.Context, e Entry, sink func(io.Reader) error) error {
-	i := slices.Index(b.index.Entries, e)
-	if i < 0 {
-		return &EntryError{e.Path, "not in " + b.path}
+	packed, err := b.packed(e)
+	if err != nil {
+		return err
 	}
-	c, err := newContent(ctx, e, io.NewSectionReader(b.section, b.offsets[i], e.Packed))
+	c, err := newContent(ctx, e, packed)
 	if err != nil {
 		return err
 	}

@@ -41,21 +41,8 @@ type Applied struct {
 	Verb   string
 }
 
-// Apply makes one object what the manifest says, by server-side apply.
-func (c *Cluster) Apply(ctx context.Context, manifest []byte) (Applied, error) {
-	objects, err := decode(manifest)
-	if err != nil {
-		return Applied{}, err
-	}
-	if len(objects) != 1 {
-		return Applied{}, fmt.Errorf("%d objects in a manifest that should hold one", len(objects))
-	}
-	applied, _, err := c.apply(ctx, objects[0], Created)
-	return applied, err
-}
-
-// ApplyAll makes all objects of all manifests what these say, in no order. It goes on
-// after errors; what was applied is in the order of the manifests.
+// ApplyAll makes all objects of all manifests what these say, by server-side apply and in
+// no order. It goes on after errors; what was applied is in the order of the manifests.
 func (c *Cluster) ApplyAll(ctx context.Context, manifests ...[]byte) ([]Applied, error) {
 	objects, err := decode(manifests...)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -58,10 +59,7 @@ func Unanswered(reason error) time.Duration {
 // why, changes. When ctx ends first, the error is a *StalledError.
 func Wait(ctx context.Context, pause time.Duration, checks []Check, report func([]Pending)) error {
 	start := time.Now()
-	timeouts := make([]time.Duration, len(checks))
-	for i := range timeouts {
-		timeouts[i] = firstTimeout
-	}
+	timeouts := slices.Repeat([]time.Duration{firstTimeout}, len(checks))
 	var last []Pending
 	for {
 		asked := time.Now()
@@ -98,10 +96,7 @@ func lengthen(timeouts []time.Duration, reasons []error) {
 
 // Look probes all checks once, side by side, and gives those that do not hold.
 func Look(ctx context.Context, checks []Check) []Pending {
-	timeouts := make([]time.Duration, len(checks))
-	for i := range timeouts {
-		timeouts[i] = lookTimeout
-	}
+	timeouts := slices.Repeat([]time.Duration{lookTimeout}, len(checks))
 	return pendingOf(checks, round(ctx, checks, timeouts))
 }
 

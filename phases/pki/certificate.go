@@ -57,7 +57,7 @@ func (ca *CA) Issue(leaf Leaf, key crypto.Signer) (*x509.Certificate, error) {
 	template := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: leaf.CommonName, Organization: leaf.Organizations},
 		NotBefore:             now.Add(-backdate),
-		NotAfter:              earlier(now.Add(leaf.Validity), ca.Cert.NotAfter),
+		NotAfter:              slices.MinFunc([]time.Time{now.Add(leaf.Validity), ca.Cert.NotAfter}, time.Time.Compare),
 		KeyUsage:              x509.KeyUsageKeyEncipherment | x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           leaf.usages(),
 		BasicConstraintsValid: true,
@@ -187,13 +187,6 @@ func sign(template, parent *x509.Certificate, public crypto.PublicKey, key crypt
 		return nil, err
 	}
 	return x509.ParseCertificate(der)
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }
 
 func ipStrings(ips []net.IP) []string {

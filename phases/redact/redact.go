@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -33,14 +34,10 @@ func New(secrets []string) *Redactor {
 			addSpellings(spellings, part)
 		}
 	}
-	sorted := make([]string, 0, len(spellings))
-	for s := range spellings {
-		sorted = append(sorted, s)
-	}
 	// Of two that begin at the same place the longer one is taken.
-	slices.SortFunc(sorted, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
-	pairs := make([]string, 0, 2*len(sorted))
-	for _, s := range sorted {
+	longestFirst := func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) }
+	var pairs []string
+	for _, s := range slices.SortedFunc(maps.Keys(spellings), longestFirst) {
 		pairs = append(pairs, s, Mark)
 	}
 	return &Redactor{known: strings.NewReplacer(pairs...)}
