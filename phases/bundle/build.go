@@ -1,7 +1,6 @@
 package bundle
 
 import (
-	"archive/tar"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -18,9 +17,9 @@ type Source struct {
 	Kind    Kind
 	Name    string // kubelet; for an image its full reference
 	Version string
-	File    string // a program or objects; for an image also an archive, *.tar, taken as it is
+	File    string // a program, or objects; for an image the program that it starts
 
-	// Of images only, and not of archives.
+	// Of images only.
 	More []string // further programs
 	Tree string   // a folder whose content lies at the image's root
 }
@@ -93,15 +92,12 @@ func (s Source) check(arch string) (int64, error) {
 }
 
 func (s Source) checkContent(f *os.File, arch string) error {
-	plain := s.isArchive() || s.Kind != Image
 	switch {
-	case plain && (len(s.More) > 0 || s.Tree != ""):
-		return errors.New("only an image made here can hold more than one file")
-	case s.isArchive():
-		return checkArchive(f)
+	case s.Kind != Image && (len(s.More) > 0 || s.Tree != ""):
+		return errors.New("only an image can hold more than one file")
 	case s.Kind == Objects:
 		return nil
-	case plain:
+	case s.Kind != Image:
 		return checkProgram(f, arch, false)
 	}
 	for _, program := range s.programs() {
@@ -124,20 +120,9 @@ func checkImageProgram(file, arch string) error {
 	return checkProgram(f, arch, true)
 }
 
-func (s Source) isArchive() bool {
-	return s.Kind == Image && strings.HasSuffix(s.File, ".tar")
-}
-
-func checkArchive(f *os.File) error {
-	if _, err := tar.NewReader(io.NewSectionReader(f, 0, tarBlock)).Next(); err != nil {
-		return fmt.Errorf("not a tar: %w", err)
-	}
-	return nil
-}
-
 // pack writes the frame of the source's content, and completes its entry.
 func (s Source) pack(ctx context.Context, spool io.Writer, e *Entry, arch string) error {
-	if s.Kind == Image && !s.isArchive() {
+	if s.Kind == Image {
 		made, err := newImage(ctx, s, arch)
 		if err != nil {
 			return err
