@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"context"
 	"cmp"
 	"errors"
 	"io/fs"
