@@ -1,8 +1,8 @@
 package phases
 
 import (
-	"context"
 	"cmp"
+	"context"
 	"errors"
 	"io/fs"
 	"strings"
