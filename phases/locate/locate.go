@@ -203,13 +203,10 @@ func sortedChild(n *yaml.Node, index int) (key, value *yaml.Node) {
 	return keys[index], keys[index]
 }
 
-// Text is the text of a top-level field.
+// Text is the text of a field, empty if there is none.
 func Text(root *yaml.Node, field string) string {
-	if root == nil {
-		return ""
-	}
-	if _, value := child(root, field); value != nil {
-		return value.Value
+	if n := Node(root, field); n != nil {
+		return n.Value
 	}
 	return ""
 }
