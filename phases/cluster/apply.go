@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -18,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/dynamic"
-	"sigs.k8s.io/yaml"
 )
 
 // fieldManager owns every field that bootstrap applies.
@@ -91,17 +89,14 @@ func ConfigMap(namespace, name string, data map[string]string) ([]byte, error) {
 func decode(manifests ...[]byte) ([]*unstructured.Unstructured, error) {
 	var objects []*unstructured.Unstructured
 	for _, manifest := range manifests {
-		documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(manifest)))
+		documents := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifest), 4<<10)
 		for {
-			document, err := documents.Read()
+			object := &unstructured.Unstructured{}
+			err := documents.Decode(&object.Object)
 			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {
-				return nil, err
-			}
-			object := &unstructured.Unstructured{}
-			if err := yaml.Unmarshal(document, &object.Object); err != nil {
 				return nil, err
 			}
 			if object.Object != nil { // else only comments

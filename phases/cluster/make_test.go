@@ -58,8 +58,8 @@ func TestMakeLeavesAlone(t *testing.T) {
 	}
 }
 
-// TestTold: only where no object had a connection, one error tells of all.
-func TestTold(t *testing.T) {
+// TestJoined: only where no object had a connection, one error tells of all.
+func TestJoined(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 	forbidden := errors.New("make Role reader: forbidden")
 	for _, c := range []struct {

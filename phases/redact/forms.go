@@ -284,11 +284,8 @@ func beginsItem(line string) bool { return strings.HasPrefix(strings.TrimSpace(l
 
 // hideSecretObjects hides the data of a document that is, or holds, a Secret.
 func hideSecretObjects(lines []string, h hide) {
-	secret := false
-	for _, line := range lines {
-		secret = secret || strings.Contains(line, "Secret") && isSecret.MatchString(line)
-	}
-	if !secret {
+	tellsSecret := func(line string) bool { return strings.Contains(line, "Secret") && isSecret.MatchString(line) }
+	if !slices.ContainsFunc(lines, tellsSecret) {
 		return
 	}
 	for i, line := range lines {
