@@ -314,13 +314,13 @@ func TestCertsRefuses(t *testing.T) {
 		want  []string
 	}{
 		{"a CA's key is damaged", func(t *testing.T, e *Env) { hosttest.Put(t, e.Host, pkiDir+"/ca.key", "hello", 0o600) },
-			[]string{pkiDir + "/ca.key: no PEM block in it", restore + "/ca.key " + pkiDir + "/ca.key.old"}},
+			[]string{pkiDir + "/ca.key: no PEM block with a readable private key in it", restore + "/ca.key " + pkiDir + "/ca.key.old"}},
 		{"a CA's certificate is empty", func(t *testing.T, e *Env) { hosttest.Put(t, e.Host, pkiDir+"/etcd/ca.crt", "", 0o644) },
 			[]string{pkiDir + "/etcd/ca.crt: no PEM certificate in it", restore + "/etcd/ca.crt"}},
 		{"a leaf's key is damaged", func(t *testing.T, e *Env) { hosttest.Put(t, e.Host, pkiDir+"/apiserver.key", "-----BEGIN", 0o600) },
-			[]string{pkiDir + "/apiserver.key: no PEM block in it", restore + "/apiserver.key"}},
+			[]string{pkiDir + "/apiserver.key: no PEM block with a readable private key in it", restore + "/apiserver.key"}},
 		{"sa.key is damaged", func(t *testing.T, e *Env) { hosttest.Put(t, e.Host, pkiDir+"/sa.key", "x", 0o600) },
-			[]string{pkiDir + "/sa.key: no PEM block in it", restore + "/sa.key"}},
+			[]string{pkiDir + "/sa.key: no PEM block with a readable private key in it", restore + "/sa.key"}},
 		{"a CA's certificate is alone", func(t *testing.T, e *Env) { hosttest.Remove(t, e.Host, pkiDir+"/ca.key") },
 			[]string{pkiDir + "/ca.crt has no key beside it: signing by an external CA is not supported yet"}},
 		{"a CA's key is another's", func(t *testing.T, e *Env) { copyFile(t, e, pkiDir+"/etcd/ca.key", pkiDir+"/ca.key") },

@@ -126,13 +126,6 @@ func (e *Env) connectForHealth() (*cluster.Cluster, error) {
 	return c, err
 }
 
-// apply makes an object what the manifest says.
-func (e *Env) apply(ctx context.Context, c *cluster.Cluster, manifest []byte) error {
-	applied, err := c.Apply(ctx, manifest)
-	e.changedObject(applied, err)
-	return err
-}
-
 func (e *Env) changedObject(applied cluster.Applied, err error) {
 	if err == nil && applied.Verb != cluster.Unchanged {
 		e.changed(host.Change{Op: host.OpObject, Verb: host.Verb(applied.Verb), Target: applied.Object})

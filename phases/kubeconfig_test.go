@@ -148,7 +148,7 @@ func TestKubeconfigsNeedCA(t *testing.T) {
 	failPhase(t, env, runKubeconfigs, "no CA in /etc/kubernetes/pki", "run first: bootstrap init phase certs")
 	runPhase(t, env, runCerts)
 	hosttest.Put(t, env.Host, pkiDir+"/ca.key", "hello", 0o600)
-	failPhase(t, env, runKubeconfigs, pkiDir+"/ca.key: no PEM block in it")
+	failPhase(t, env, runKubeconfigs, pkiDir+"/ca.key: no PEM block with a readable private key in it")
 	if _, err := env.Host.ReadFile(adminConf); err == nil {
 		t.Error("admin.conf was written")
 	}

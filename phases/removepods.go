@@ -45,13 +45,13 @@ func runRemovePods(ctx context.Context, env *Env) error {
 	if err != nil {
 		return fmt.Errorf("container runtime at %s: %w", socket, err)
 	}
-	return env.removePods(ctx, c, slices.DeleteFunc(pods, func(p runtime.Pod) bool { return env.isStandalone(p.Name, p.Source) }))
+	return env.removePods(ctx, c, slices.DeleteFunc(pods, func(p runtime.Sandbox) bool { return env.isStandalone(p.FullName(), p.Source) }))
 }
 
 // removePods removes pods side by side: each may take its grace period.
-func (e *Env) removePods(ctx context.Context, c *runtime.CRI, pods []runtime.Pod) error {
+func (e *Env) removePods(ctx context.Context, c *runtime.CRI, pods []runtime.Sandbox) error {
 	return each(len(pods), len(pods), func(i int) error {
-		return e.Host.Do(host.OpPod, host.Remove, pods[i].Name, func() error { return c.Remove(ctx, pods[i]) })
+		return e.Host.Do(host.OpPod, host.Remove, pods[i].FullName(), func() error { return c.Remove(ctx, pods[i]) })
 	})
 }
 

@@ -215,7 +215,7 @@ func (w *controlPlaneWait) wait(ctx context.Context, checks []health.Check) erro
 // grantAdmin gives admin.conf its rights, which super-admin.conf has by itself.
 func (w *controlPlaneWait) grantAdmin(ctx context.Context) error {
 	for _, manifest := range [][]byte{manifests.ClusterAdmins, manifests.KubeletAPIAdmin} {
-		if err := w.env.apply(ctx, w.cluster, manifest); err != nil {
+		if err := w.env.applyAll(ctx, w.cluster, manifest); err != nil {
 			return err
 		}
 	}
