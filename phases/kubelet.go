@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
@@ -65,9 +66,9 @@ func kubeletDiskError(err error) error {
 	}
 	id := ""
 	switch {
-	case host.IsFull(err):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		id = "kubelet-disk-full"
-	case host.IsReadOnly(err):
+	case errors.Is(err, syscall.EROFS):
 		id = "kubelet-disk-read-only"
 	default:
 		return err

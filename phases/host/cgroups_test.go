@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -111,7 +112,7 @@ func TestRemoveCgroupWithProcess(t *testing.T) {
 	roots, name := cgroupsHere(t, "/pod")
 	dir := roots[slices.IndexFunc(roots, func(r string) bool { return !strings.Contains(r, "cpuset") })] + name + "/pod"
 	cmd := startIn(t, dir, "echo; exec sleep 60")
-	busy := (*BusyCgroupError)(nil)
+	busy := (*ObstacleError)(nil)
 	err := removeCgroup(t.Context(), dir)
 	if !errors.As(err, &busy) || !strings.Contains(err.Error(), fmt.Sprintf("pid %d (", cmd.Process.Pid)) {
 		t.Errorf("error is %v", err)
@@ -124,23 +125,23 @@ func TestRemoveCgroupWithProcess(t *testing.T) {
 }
 
 func TestCgroupRoots(t *testing.T) {
-	hybrid := []mountPoint{
-		{Path: "/sys/fs/cgroup", Type: "tmpfs"},
-		{Path: "/sys/fs/cgroup/unified", Type: "cgroup2", Super: "rw"},
-		{Path: "/sys/fs/cgroup/pids", Type: "cgroup", Super: "rw,pids"},
-		{Path: "/sys/fs/cgroup/systemd", Type: "cgroup", Super: "rw,xattr,name=systemd"},
-		{Path: "/sys/fs/cgroup/pids", Type: "cgroup", Super: "rw,pids"},
+	hybrid := []*mountinfo.Info{
+		{Mountpoint: "/sys/fs/cgroup", FSType: "tmpfs"},
+		{Mountpoint: "/sys/fs/cgroup/unified", FSType: "cgroup2", VFSOptions: "rw"},
+		{Mountpoint: "/sys/fs/cgroup/pids", FSType: "cgroup", VFSOptions: "rw,pids"},
+		{Mountpoint: "/sys/fs/cgroup/systemd", FSType: "cgroup", VFSOptions: "rw,xattr,name=systemd"},
+		{Mountpoint: "/sys/fs/cgroup/pids", FSType: "cgroup", VFSOptions: "rw,pids"},
 	}
 	want := []string{"/sys/fs/cgroup/unified", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/systemd"}
 	if diff := cmp.Diff(want, cgroupRoots(hybrid)); diff != "" {
 		t.Error(diff)
 	}
 	for _, c := range []struct {
-		mounts []mountPoint
+		mounts []*mountinfo.Info
 		want   string
 	}{
 		{hybrid, "/sys/fs/cgroup/systemd"},
-		{[]mountPoint{{Path: "/sys/fs/cgroup", Type: "cgroup2"}}, "/sys/fs/cgroup"},
+		{[]*mountinfo.Info{{Mountpoint: "/sys/fs/cgroup", FSType: "cgroup2"}}, "/sys/fs/cgroup"},
 		{nil, ""},
 	} {
 		if got := unitsRoot(c.mounts); got != c.want {

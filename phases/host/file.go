@@ -139,7 +139,7 @@ func (h *Host) checkOwner(path string, s State) error {
 	if s.Kind == Absent || ours || ownUID(uint32(s.UID)) {
 		return nil
 	}
-	return &OwnerError{Path: path, UID: s.UID}
+	return ownedByOther(path, s.UID)
 }
 
 // settleFile ends an effect that needs no more work: a run before may have been

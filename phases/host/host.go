@@ -32,7 +32,7 @@ type Host struct {
 }
 
 // Open takes the machine's lock and reads the ledger below root, which is "/" or a
-// directory. A lock held by another process is a *LockedError.
+// directory. A lock that another process holds is an *ObstacleError.
 func Open(root string, units Units) (*Host, error) {
 	h, err := openRoot(root, units)
 	if err != nil {

@@ -134,12 +134,9 @@ func (h *Host) UnmountLeft(ctx context.Context, patterns []string) error {
 	gone, held := pickMounts(mounts, resolvePatterns(patterns), before)
 	var errs []error
 	for _, m := range gone {
-		errs = append(errs, h.unmount(ctx, m.Path))
+		errs = append(errs, h.unmount(ctx, m.Mountpoint))
 	}
-	for _, m := range held {
-		errs = append(errs, m)
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, held...)...)
 }
 
 // unmount in a plan only looks who is in the way.
@@ -148,7 +145,7 @@ func (h *Host) unmount(ctx context.Context, path string) error {
 		return unmount(ctx, path)
 	}
 	if users := mountUsers(path); len(users) > 0 {
-		return &BusyMountError{Path: path, Users: users}
+		return mountInUse(path, users)
 	}
 	h.plan.unmount(path)
 	return nil

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -135,18 +136,19 @@ func (h *Host) CgroupControllers() []string {
 	if data, err := os.ReadFile(h.Path("/sys/fs/cgroup/cgroup.controllers")); err == nil {
 		return strings.Fields(string(data))
 	}
-	data, err := os.ReadFile(h.Path(mountList))
+	list, err := os.Open(h.Path("/proc/self/mountinfo"))
 	if err != nil {
 		return nil
 	}
-	mounts, err := parseMounts(string(data))
+	defer list.Close()
+	mounts, err := mountinfo.GetMountsFromReader(list, nil)
 	if err != nil {
 		return nil
 	}
 	var all []string
 	for _, m := range mounts {
-		if m.Type == "cgroup" {
-			all = append(all, strings.Split(m.Super, ",")...)
+		if m.FSType == "cgroup" {
+			all = append(all, strings.Split(m.VFSOptions, ",")...)
 		}
 	}
 	return slices.Compact(slices.Sorted(slices.Values(all)))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -106,17 +105,18 @@ func commandName(args []string) string {
 
 // holder reads who holds the lock. A holder that has only just taken it may not
 // have signed yet.
-func holder(f *os.File) *LockedError {
+func holder(f *os.File) error {
+	what := "another bootstrap is at work on this machine"
 	buf := make([]byte, 512)
 	for range 20 {
 		n, _ := f.ReadAt(buf, 0) // unreadable is the same as unsigned
-		pid, command, _ := strings.Cut(strings.TrimSpace(string(buf[:n])), " ")
-		if id, err := strconv.Atoi(pid); err == nil {
-			return &LockedError{PID: id, Command: command}
+		if pid, command, signed := strings.Cut(strings.TrimSpace(string(buf[:n])), " "); signed {
+			what += fmt.Sprintf(": pid %s (%s)", pid, command)
+			break
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	return &LockedError{}
+	return &ObstacleError{What: what, Fix: "wait until it ends, or stop it, and run the command again"}
 }
 
 // release removes the file while it is still locked, so that nobody can lock a

@@ -13,22 +13,6 @@ import (
 // Owner is a user of this machine in whose home bootstrap writes.
 type Owner struct{ UID, GID int }
 
-// HomeError says that something in a user's home is not that user's.
-type HomeError struct {
-	Path string
-	UID  int
-	Want Owner
-}
-
-func (e *HomeError) Error() string {
-	return fmt.Sprintf("%q belongs to user %d, and lies in the home of user %d", e.Path, e.UID, e.Want.UID)
-}
-
-// Hint is what the user can do.
-func (e *HomeError) Hint() string {
-	return fmt.Sprintf("chown %d:%d %s", e.Want.UID, e.Want.GID, shellQuote(e.Path))
-}
-
 // ReadOwned reads a file in a user's home. It must be that user's, or else anybody
 // could have a file read that is closed to him.
 func (h *Host) ReadOwned(path string, owner Owner) ([]byte, error) {
@@ -50,7 +34,7 @@ func (h *Host) ReadOwned(path string, owner Owner) ([]byte, error) {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return nil, fmt.Errorf("%s is not a regular file", path)
 	case int(st.Uid) != owner.UID:
-		return nil, &HomeError{Path: path, UID: int(st.Uid), Want: owner}
+		return nil, notTheUsers(path, int(st.Uid), owner)
 	}
 	return readAll(f, path)
 }
@@ -88,7 +72,7 @@ func (h *Host) writeOwned(p place, want content, owner Owner) (bool, error) {
 	case now.Kind == Dir:
 		return false, fmt.Errorf("%s is a directory", p.path)
 	case now.Kind == File && now.UID != owner.UID:
-		return false, &HomeError{Path: p.path, UID: now.UID, Want: owner}
+		return false, notTheUsers(p.path, now.UID, owner)
 	}
 	e := fileEffect(p, now, want.State)
 	e.shared = true
@@ -118,7 +102,7 @@ func (h *Host) makeOwnedDir(path string, owner Owner) error {
 	case now.Kind == Dir && now.UID == owner.UID:
 		return h.ledger.settle(key{OpDir, p.path})
 	case now.Kind == Dir && !begun:
-		return &HomeError{Path: path, UID: now.UID, Want: owner}
+		return notTheUsers(path, now.UID, owner)
 	}
 	want := State{Kind: Dir, Mode: 0o700, UID: owner.UID, GID: owner.GID}
 	e := effect{key: key{OpDir, p.path}, on: p.on, verb: Create, before: State{Kind: Absent}, after: want, shared: true}

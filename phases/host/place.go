@@ -46,7 +46,7 @@ func (p place) state() (State, error) {
 	case unix.S_IFDIR:
 		s.Kind = Dir
 	case unix.S_IFLNK:
-		err = &LinkError{Path: p.path}
+		err = linkInTheWay(p.path)
 	default:
 		err = fmt.Errorf("%s is neither a file nor a directory", p.path)
 	}
@@ -95,7 +95,7 @@ func (p place) unlink(flags int) error {
 	case err == nil, errors.Is(err, unix.ENOENT):
 		return nil
 	case errors.Is(err, unix.EBUSY):
-		return &MountError{Path: p.path}
+		return mountInTheWay(p.path)
 	}
 	return p.stuck("remove", err)
 }
@@ -111,7 +111,7 @@ func (p place) remove() error {
 // stuck says why something can't be changed, where the kernel's EPERM doesn't.
 func (p place) stuck(op string, err error) error {
 	if errors.Is(err, unix.EPERM) && (p.immutable(p.name) || p.immutable(".")) {
-		return &ImmutableError{Path: p.path}
+		return &ObstacleError{p.path, fmt.Sprintf("%q is marked immutable", p.path), "chattr -i -a " + shellQuote(p.path)}
 	}
 	return p.wrap(op, err)
 }

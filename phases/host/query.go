@@ -148,7 +148,7 @@ func leftBehind(root string, made []string) error {
 	for _, dir := range made {
 		names, err := os.ReadDir(filepath.Join(root, dir))
 		if err == nil && len(names) > 0 && dir == ledgerDir {
-			return &LeftoverError{Path: dir, Left: []string{shellQuote(names[0].Name())}}
+			return notEmpty(dir, []string{shellQuote(names[0].Name())})
 		}
 	}
 	return nil

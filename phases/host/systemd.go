@@ -62,7 +62,7 @@ func (s Systemd) ended(ctx context.Context, conn *dbus.Conn, done <-chan string,
 		select {
 		case result := <-done:
 			if result != "done" {
-				return &UnitError{Unit: unit, Verb: verb, Result: result}
+				return unitFailed(verb, unit, result)
 			}
 			return nil
 		case <-ctx.Done():
@@ -72,7 +72,7 @@ func (s Systemd) ended(ctx context.Context, conn *dbus.Conn, done <-chan string,
 				continue
 			}
 			if failed, pending := s.outcome(ctx, unit); failed && verb != "stop" {
-				return &UnitError{Unit: unit, Verb: verb, Result: "failed"}
+				return unitFailed(verb, unit, "failed")
 			} else if !pending {
 				return nil
 			}

@@ -89,7 +89,7 @@ func (h *Host) undoTree(ctx context.Context, p place, r Record) error {
 		return err
 	}
 	if now.Kind == File {
-		return &ChangedError{Path: p.path}
+		return changedByOther(r)
 	}
 	dir, err := openDir(p.dir, p.name)
 	if err != nil {
@@ -137,7 +137,7 @@ func (h *Host) emptyTree(ctx context.Context, dir *os.File, r Record) error {
 		return err
 	}
 	if top.root && !r.Before.Mount {
-		return &MountError{Path: r.Target}
+		return mountInTheWay(r.Target)
 	}
 	if !top.root && r.Before.Mount {
 		return fmt.Errorf("%s was a mount point and is none now: what lies there was not ours", r.Target)
@@ -184,7 +184,7 @@ func (s *sweep) remove(ctx context.Context, p place) {
 		s.add(p.wrap("stat", err))
 	case s.h.plan.isUnmounted(p.path):
 	case !id.sameMount(s.top):
-		s.add(&MountError{Path: p.path})
+		s.add(mountInTheWay(p.path))
 	case id.dir:
 		s.removeDir(ctx, p)
 	default:
@@ -205,7 +205,7 @@ func (s *sweep) removeDir(ctx context.Context, p place) {
 	}
 	defer dir.Close()
 	if id, err := mountOf(dir, ""); err != nil || !id.sameMount(s.top) {
-		s.add(errors.Join(err, &MountError{Path: p.path}))
+		s.add(errors.Join(err, mountInTheWay(p.path)))
 		return
 	}
 	before := len(s.errs)

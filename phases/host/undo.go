@@ -123,7 +123,7 @@ func (h *Host) undoAt(r Record, undo func(place, Record) error) error {
 	}
 	p := w.place()
 	if p.on != r.On {
-		return &OtherMountError{Path: r.Target, Was: r.On, Is: p.on}
+		return otherMount(r.Target, r.On, p.on)
 	}
 	return undo(p, r)
 }
@@ -143,7 +143,7 @@ func (h *Host) undoFile(p place, r Record) error {
 	case now.Kind == File && now.SHA256 == r.Before.SHA256:
 		verb, do = Chmod, func() error { return p.setOwnerAndMode(r.Before) }
 	case now.Kind != Absent && !r.isOurs(now) && !h.mayRemove(p.path, r):
-		return &ChangedError{Path: p.path, Shared: r.Shared}
+		return changedByOther(r)
 	case r.made():
 		verb, do = Remove, p.remove
 	}
@@ -181,7 +181,7 @@ func (h *Host) undoDir(p place, r Record) error {
 	case Absent:
 		return nil
 	case File:
-		return &ChangedError{Path: p.path}
+		return changedByOther(r)
 	}
 	if r.Before.Kind == Dir {
 		return h.act(Change{Op: OpDir, Verb: Chmod, Target: p.path}, func() error { return p.setOwnerAndMode(r.Before) })
@@ -214,7 +214,7 @@ func (h *Host) leftover(p place, left []string) error {
 	for _, name := range left {
 		path := filepath.Join(p.path, name)
 		if id, err := mountOf(dir, name); err == nil && id.root {
-			return &MountError{Path: path}
+			return mountInTheWay(path)
 		}
 		if h.ledger.names(path) {
 			ours = append(ours, shellQuote(name))
@@ -223,7 +223,7 @@ func (h *Host) leftover(p place, left []string) error {
 		}
 	}
 	all := append(theirs, ours...) // ours has an error of its own
-	return &LeftoverError{Path: p.path, Left: all[:min(len(all), 3)]}
+	return notEmpty(p.path, all[:min(len(all), 3)])
 }
 
 func (h *Host) removeDir(p place) error {

@@ -140,7 +140,7 @@ func (w *walker) enter(dir *os.File, name string) error {
 		return err
 	}
 	if !ownUID(uint32(s.UID)) {
-		return &OwnerError{Path: w.pathOf(name), UID: s.UID}
+		return ownedByOther(w.pathOf(name), s.UID)
 	}
 	return w.h.finishDir(dir, w.pathOf(name))
 }
@@ -186,7 +186,7 @@ func (w *walker) isLink(name string) bool {
 // follow replaces a link by where it leads.
 func (w *walker) follow(name string) error {
 	if w.links++; w.links > maxLinks || !w.trusted(name) {
-		return &LinkError{Path: w.pathOf(name)}
+		return linkInTheWay(w.pathOf(name))
 	}
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Readlinkat(int(w.top().Fd()), name, buf)
