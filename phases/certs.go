@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"bootstrap/phases/config"
+	"bootstrap/phases/host"
 	"bootstrap/phases/pki"
 )
 
@@ -18,6 +19,8 @@ var certs = Phase{
 	Name:  "certs",
 	Short: "make the CAs, certificates and the service account key; keep those that are there and right",
 	Run:   runCerts,
+
+	Purpose: host.Certificates,
 }
 
 // authority is a CA and what it signs. Files lie in the certificates folder, as

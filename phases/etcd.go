@@ -8,6 +8,7 @@ import (
 
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
+	"bootstrap/phases/host"
 	"bootstrap/templates"
 )
 
@@ -15,6 +16,8 @@ var etcd = Phase{
 	Name:  "etcd",
 	Short: "write the static pod of etcd",
 	Run:   runEtcd,
+
+	Purpose: host.EtcdData,
 }
 
 func runEtcd(ctx context.Context, env *Env) error {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
 )
 
 // Limits of inotify that are enough for some hundred pods, and cost nothing unused.
@@ -27,6 +28,7 @@ func Fix(env *Env, found []diagnose.Finding) ([]string, error) {
 	}
 	_, open := env.Host.Unfinished()
 	env = env.forPhase(preflight.Name)
+	env.Host = env.Host.For(host.Mended)
 	var fixed []string
 	text := sysctlText
 	for _, limit := range inotifyLimits {

@@ -8,7 +8,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"syscall"
 
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
@@ -66,9 +65,9 @@ func kubeletDiskError(err error) error {
 	}
 	id := ""
 	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case host.IsFull(err):
 		id = "kubelet-disk-full"
-	case errors.Is(err, syscall.EROFS):
+	case host.IsReadOnly(err):
 		id = "kubelet-disk-read-only"
 	default:
 		return err

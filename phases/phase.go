@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bootstrap/phases/cluster"
+	"bootstrap/phases/host"
 	"bootstrap/phases/locate"
 )
 
@@ -19,6 +20,8 @@ type Phase struct {
 	Name  string // typed after "init phase" and --skip-phases
 	Short string // one line, for help
 	Run   func(context.Context, *Env) error
+
+	Purpose host.Purpose // of its effects, if a later run must know it
 }
 
 // Step is phases that run side by side.
@@ -105,6 +108,7 @@ func (s Step) run(ctx context.Context, env *Env) error {
 func (f Phase) run(ctx context.Context, env *Env) error {
 	start := time.Now()
 	env = env.forPhase(f.Name)
+	env.Host = env.Host.For(f.Purpose)
 	env.report(Event{Kind: Started, Message: f.Short})
 	if err := f.Run(ctx, env); err != nil {
 		err = fmt.Errorf("phase %s: %w", f.Name, err)

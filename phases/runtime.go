@@ -12,6 +12,7 @@ import (
 
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/health"
+	"bootstrap/phases/host"
 	"bootstrap/phases/runtime"
 	"bootstrap/templates"
 )
@@ -20,6 +21,8 @@ var runtimePhase = Phase{
 	Name:  "runtime",
 	Short: "install and start containerd, or use the container runtime that is there",
 	Run:   runRuntime,
+
+	Purpose: host.Runtime,
 }
 
 // How long systemd waits for a container when the machine goes down: as long as Kubernetes

@@ -25,7 +25,7 @@ func (h *Host) Adopt(op Op, path string) (found bool, err error) {
 }
 
 // adopt tells nobody: nothing changes.
-func (h *Host) adopt(e effect) error { return h.Under("adopt", nil).make(e, nothing) }
+func (h *Host) adopt(e effect) error { return h.Under("adopt", nil).For(Adopted).make(e, nothing) }
 
 // adoptedTree keeps a directory that is a mount point: that is the machine's.
 func adoptedTree(p place, now State) (State, error) {

@@ -39,7 +39,14 @@ type Change struct {
 // and report, which may be nil, is told of each change once it is made or planned.
 func (h *Host) Under(by string, report func(Change)) *Host {
 	other := *h
-	other.by, other.report = by, report
+	other.by, other.aim, other.report = by, Other, report
+	return &other
+}
+
+// For is the same Host for effects of one purpose.
+func (h *Host) For(p Purpose) *Host {
+	other := *h
+	other.aim = p
 	return &other
 }
 
@@ -49,7 +56,7 @@ func (h *Host) make(e effect, do func() error) error {
 }
 
 func (h *Host) makeWith(e effect, diff string, do func() error) error {
-	e.by = h.by
+	e.by, e.purpose = h.by, h.aim
 	id, err := h.ledger.begin(e)
 	if err != nil {
 		return err

@@ -1,8 +1,10 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 )
 
 // ObstacleError says what on the machine is in the way of an effect, so that it was
@@ -85,3 +87,11 @@ func shellQuote(s string) string {
 func unsafe(r rune) bool {
 	return !strings.ContainsRune("/._-+:@%", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 }
+
+// IsFull tells that a file system has no space or inode left.
+func IsFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// IsReadOnly tells that a file system can't be written.
+func IsReadOnly(err error) bool { return errors.Is(err, syscall.EROFS) }

@@ -28,6 +28,7 @@ type Host struct {
 	making *sync.Mutex // held while a directory is made
 	plan   *plan       // nil in a Host that acts
 	by     string      // who makes the effects now
+	aim    Purpose     // of the effects now
 	report func(Change)
 }
 

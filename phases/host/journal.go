@@ -15,7 +15,7 @@ import (
 // the bytes of its event.
 //
 //	{"sum":"4a17bc0e","event":{"event":"header","format":"bootstrap-ledger","version":1}}
-//	{"sum":"...","event":{"event":"intent","id":1,"by":"certs","op":"file","target":"/etc/x","before":{...},"after":{...}}}
+//	{"sum":"...","event":{"event":"intent","id":1,"by":"certs","purpose":"certificates","op":"file","target":"/etc/x","before":{...},"after":{...}}}
 //	{"sum":"...","event":{"event":"done","id":1}}
 const (
 	ledgerFormat  = "bootstrap-ledger"
@@ -43,7 +43,8 @@ type event struct {
 	Made    []string  `json:"made,omitempty"` // directories made for the ledger itself
 	ID      int       `json:"id,omitempty"`
 	By      string    `json:"by,omitempty"`
-	Time    string    `json:"time,omitempty"` // RFC 3339, in UTC
+	Purpose Purpose   `json:"purpose,omitempty"` // missing in ledgers of an earlier bootstrap
+	Time    string    `json:"time,omitempty"`    // RFC 3339, in UTC
 	Op      Op        `json:"op,omitempty"`
 	Target  string    `json:"target,omitempty"`
 	Before  *State    `json:"before,omitempty"`

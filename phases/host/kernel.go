@@ -55,7 +55,7 @@ func (h *Host) KeepSysctl(name string) error {
 	if _, recorded := h.ledger.find(k); recorded {
 		return nil
 	}
-	id, err := h.ledger.begin(effect{key: k, by: h.by, before: State{Value: now}}) // see isKept
+	id, err := h.ledger.begin(effect{key: k, by: h.by, purpose: h.aim, before: State{Value: now}}) // see isKept
 	if err != nil {
 		return err
 	}

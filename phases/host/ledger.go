@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -100,7 +101,10 @@ func (l *ledger) apply(ev event) {
 }
 
 func (l *ledger) add(ev event) {
-	r := &Record{ID: ev.ID, By: ev.By, Time: ev.Time, Op: ev.Op, Target: ev.Target, Before: *ev.Before, On: ev.On, Keep: ev.Keep, Shared: ev.Shared}
+	r := &Record{
+		ID: ev.ID, By: ev.By, Purpose: cmp.Or(ev.Purpose, purposeBefore(ev.By)), Time: ev.Time, Op: ev.Op, Target: ev.Target,
+		Before: *ev.Before, On: ev.On, Keep: ev.Keep, Shared: ev.Shared,
+	}
 	l.records = append(l.records, r)
 	l.cover(r)
 	l.want(r, *ev.After)
@@ -146,6 +150,7 @@ func (l *ledger) byID(id int) *Record {
 type effect struct {
 	key
 	by            string
+	purpose       Purpose
 	verb          Verb
 	on            string   // see Record
 	keep          []string // see Record
@@ -179,7 +184,7 @@ func (l *ledger) begin(e effect) (int, error) {
 		}
 	}
 	return id, l.append(event{
-		Event: evIntent, ID: id, By: e.by, Time: now(), Op: e.op, Target: e.target, Before: &e.before, After: &e.after,
+		Event: evIntent, ID: id, By: e.by, Purpose: cmp.Or(e.purpose, Other), Time: now(), Op: e.op, Target: e.target, Before: &e.before, After: &e.after,
 		On: e.on, Keep: e.keep, Shared: e.shared,
 	}, true)
 }

@@ -53,10 +53,42 @@ type State struct {
 	Value  string `json:"value,omitempty"`
 }
 
+// Purpose is what an effect is for, where a later run must know it: what a phase is
+// called may change.
+type Purpose string
+
+// The purposes that later runs ask for.
+const (
+	Certificates Purpose = "certificates"
+	EtcdData     Purpose = "etcd"
+	Runtime      Purpose = "runtime"
+	Adopted      Purpose = "adopted" // made by others, and taken over with Adopt
+	Mended       Purpose = "mended"  // by preflight's --fix, which is no run of init
+	Other        Purpose = "other"
+)
+
+// purposeBefore is the purpose of a record in a ledger of an earlier bootstrap, which
+// wrote none: its phases' names told them.
+func purposeBefore(by string) Purpose {
+	switch by {
+	case "certs":
+		return Certificates
+	case "etcd":
+		return EtcdData
+	case "runtime":
+		return Runtime
+	case "adopt":
+		return Adopted
+	case "preflight":
+		return Mended
+	}
+	return Other
+}
+
 // Record is all effects on one target, from the first one until it is undone.
 type Record struct {
 	ID     int    `json:"id"`
-	By     string `json:"by"`   // who made the first effect: a phase
+	By     string `json:"by"`   // who made the first effect: a phase; only to be shown
 	Time   string `json:"time"` // of the first effect; RFC 3339, in UTC
 	Op     Op     `json:"op"`
 	Target string `json:"target"` // a path without links, a unit, a sysctl, a module, an image
@@ -71,6 +103,8 @@ type Record struct {
 	Shared bool `json:"shared,omitempty"`
 	Done   bool `json:"done"`   // the last effect was seen to end
 	Undone bool `json:"undone"` // what was there before is there again
+
+	Purpose Purpose `json:"-"` // of the first effect
 
 	landed bool     // some effect was seen to end
 	below  *Record  // on the same target, of before the layer; nil without
