@@ -17,7 +17,7 @@ var etcd = Phase{
 	Short: "write the static pod of etcd",
 	Run:   runEtcd,
 
-	Purpose: host.EtcdData,
+	Purpose: host.Etcd,
 }
 
 func runEtcd(ctx context.Context, env *Env) error {

@@ -47,7 +47,7 @@ func (k Keep) keeps(r host.Record) bool {
 	case k.Images && (r.Op == host.OpImage || r.Target == containerdDir && r.Op == host.OpTree):
 		return true
 	}
-	return k.Etcd && (r.Purpose == host.Certificates || r.Purpose == host.EtcdData && r.Op == host.OpTree)
+	return k.Etcd && (r.Purpose == host.Certificates || r.Purpose == host.Etcd && r.Op == host.OpTree)
 }
 
 var stopKubelet = Phase{

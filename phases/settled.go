@@ -129,7 +129,7 @@ func (e *Env) settledNote() string {
 func isCertificate(r host.Record) bool { return r.Purpose == host.Certificates && !r.Undone }
 
 func isEtcdData(r host.Record) bool {
-	return r.Purpose == host.EtcdData && r.Op == host.OpTree && !r.Undone
+	return r.Purpose == host.Etcd && r.Op == host.OpTree && !r.Undone
 }
 
 func (s setting) differs(was string) string {

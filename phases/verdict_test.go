@@ -88,7 +88,7 @@ func TestLeftOver(t *testing.T) {
 func resetEnv(t *testing.T, fail func(op string) error) (env, scan *Env, units *hosttest.Units) {
 	t.Helper()
 	h, units := hosttest.New(t)
-	if err := h.For(host.EtcdData).OwnTree("/var/lib/etcd"); err != nil {
+	if err := h.For(host.Etcd).OwnTree("/var/lib/etcd"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := h.WriteFile(kubeletUnitFile, []byte("[Unit]\n"), 0o600); err != nil {

@@ -195,7 +195,7 @@ func TestPurposeOfOldRecords(t *testing.T) {
 	must(t, h.Close())
 	const old = `{"event":"intent","id":%d,"by":%q,"op":"file","target":"/x/%d","before":{"kind":"absent"},"after":{"kind":"file"}}`
 	text := line(`{"event":"header","format":"bootstrap-ledger","version":1}`)
-	want := []host.Purpose{host.Certificates, host.EtcdData, host.Runtime, host.Adopted, host.Mended, host.Other}
+	want := []host.Purpose{host.Certificates, host.Etcd, host.Runtime, host.Adopted, host.Mended, host.Other}
 	for i, by := range []string{"certs", "etcd", "runtime", "adopt", "preflight", "kubelet"} {
 		text += line(fmt.Sprintf(old, i+1, by, i))
 	}

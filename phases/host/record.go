@@ -60,7 +60,7 @@ type Purpose string
 // The purposes that later runs ask for.
 const (
 	Certificates Purpose = "certificates"
-	EtcdData     Purpose = "etcd"
+	Etcd         Purpose = "etcd"
 	Runtime      Purpose = "runtime"
 	Adopted      Purpose = "adopted" // made by others, and taken over with Adopt
 	Mended       Purpose = "mended"  // by preflight's --fix, which is no run of init
@@ -74,7 +74,7 @@ func purposeBefore(by string) Purpose {
 	case "certs":
 		return Certificates
 	case "etcd":
-		return EtcdData
+		return Etcd
 	case "runtime":
 		return Runtime
 	case "adopt":
