@@ -23,8 +23,12 @@ const (
 	Start   Verb = "start"
 	Stop    Verb = "stop"
 	Restart Verb = "restart"
-	Set     Verb = "set"
-	Load    Verb = "load"
+
+	Reload      Verb = "reload"
+	ResetFailed Verb = "reset-failed"
+
+	Set  Verb = "set"
+	Load Verb = "load"
 )
 
 // Change is one effect that is made, or that a plan would make.

@@ -40,7 +40,7 @@ func (h *Host) makeDir(p place, mode fs.FileMode) (dir *os.File, err error) {
 		dir.Close()
 		return nil, err
 	}
-	h.plan.put(p.path, want, nil)
+	h.plan.put(p.path, planned{State: want})
 	return dir, err
 }
 

@@ -73,7 +73,7 @@ func otherMount(path, was, is string) error {
 
 // unitFailed is about a unit with which systemd did not do what it was asked to;
 // result is systemd's word for it: failed, timeout, dependency, ...
-func unitFailed(verb, unit, result string) error {
+func unitFailed(verb Verb, unit, result string) error {
 	return &ObstacleError{unit, fmt.Sprintf("%s %s: %s", verb, unit, result), "journalctl -u " + unit + " -n 50"}
 }
 

@@ -85,7 +85,7 @@ func (h *Host) writeAt(p place, want content) (bool, error) {
 		return p.replace(want.State, want.write)
 	})
 	if err == nil {
-		h.plan.put(p.path, want.State, want.data)
+		h.plan.put(p.path, planned{State: want.State, data: want.data})
 	}
 	return err == nil, err
 }
@@ -177,7 +177,7 @@ func (h *Host) Remove(path string) (changed bool, err error) {
 	if err := h.make(fileEffect(p, now, State{Kind: Absent}), p.remove); err != nil {
 		return false, err
 	}
-	h.plan.put(p.path, State{Kind: Absent}, nil)
+	h.plan.put(p.path, planned{State: State{Kind: Absent}})
 	return true, nil
 }
 

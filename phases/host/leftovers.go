@@ -147,7 +147,7 @@ func (h *Host) unmount(ctx context.Context, path string) error {
 	if users := mountUsers(path); len(users) > 0 {
 		return mountInUse(path, users)
 	}
-	h.plan.unmount(path)
+	h.plan.put(path, planned{unmounted: true})
 	return nil
 }
 
@@ -166,7 +166,7 @@ func (h *Host) RemoveSlice(ctx context.Context, name, scopes string) (changed bo
 	err = h.act(Change{Op: OpCgroup, Verb: Remove, Target: name}, func() error {
 		var stopped error
 		if now.Running() {
-			stopped = h.units.Stop(ctx, name)
+			stopped = h.units.Do(ctx, Stop, name)
 		}
 		return errors.Join(stopped, h.forgetFailed(ctx, scopes), removeCgroups(ctx, "/"+name))
 	})
@@ -177,7 +177,7 @@ func (h *Host) forgetFailed(ctx context.Context, pattern string) error {
 	failed, err := h.units.Failed(ctx, pattern)
 	errs := []error{err}
 	for _, unit := range failed {
-		errs = append(errs, h.units.ResetFailed(ctx, unit))
+		errs = append(errs, h.units.Do(ctx, ResetFailed, unit))
 	}
 	return errors.Join(errs...)
 }

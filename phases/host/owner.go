@@ -79,7 +79,7 @@ func (h *Host) writeOwned(p place, want content, owner Owner) (bool, error) {
 	if err := h.make(e, func() error { return p.replace(want.State, want.write) }); err != nil {
 		return false, err
 	}
-	h.plan.put(p.path, want.State, want.data)
+	h.plan.put(p.path, planned{State: want.State, data: want.data})
 	return true, nil
 }
 
@@ -108,7 +108,7 @@ func (h *Host) makeOwnedDir(path string, owner Owner) error {
 	e := effect{key: key{OpDir, p.path}, on: p.on, verb: Create, before: State{Kind: Absent}, after: want, shared: true}
 	err = h.make(e, func() error { return p.mkdirFor(want) })
 	if err == nil {
-		h.plan.put(p.path, want, nil)
+		h.plan.put(p.path, planned{State: want})
 	}
 	return err
 }

@@ -119,7 +119,7 @@ func (h *Host) endTree(p place, dir *os.File, end treeEnd) error {
 			return errors.Join(p.unlink(unix.AT_REMOVEDIR), p.dir.Sync())
 		})
 		if err == nil {
-			h.plan.put(p.path, State{Kind: Absent}, nil)
+			h.plan.put(p.path, planned{State: State{Kind: Absent}})
 		}
 		return err
 	}
@@ -127,7 +127,7 @@ func (h *Host) endTree(p place, dir *os.File, end treeEnd) error {
 	if !end.hadNames {
 		return h.quietly(restore)
 	}
-	h.plan.empty(p.path)
+	h.plan.put(p.path, planned{emptied: true})
 	return h.act(Change{Op: OpTree, Verb: Empty, Target: p.path}, restore)
 }
 
@@ -182,7 +182,7 @@ func (s *sweep) remove(ctx context.Context, p place) {
 	case errors.Is(err, unix.ENOENT):
 	case err != nil:
 		s.add(p.wrap("stat", err))
-	case s.h.plan.isUnmounted(p.path):
+	case s.h.plan.at(p.path).unmounted:
 	case !id.sameMount(s.top):
 		s.add(mountInTheWay(p.path))
 	case id.dir:

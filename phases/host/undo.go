@@ -149,7 +149,7 @@ func (h *Host) undoFile(p place, r Record) error {
 	}
 	err = h.act(Change{Op: OpFile, Verb: verb, Target: p.path}, do)
 	if err == nil {
-		h.plan.put(p.path, r.Before, nil)
+		h.plan.put(p.path, planned{State: r.Before})
 	}
 	return err
 }
@@ -231,14 +231,14 @@ func (h *Host) removeDir(p place) error {
 		return errors.Join(p.unlink(unix.AT_REMOVEDIR), p.dir.Sync())
 	})
 	if err == nil {
-		h.plan.put(p.path, State{Kind: Absent}, nil)
+		h.plan.put(p.path, planned{State: State{Kind: Absent}})
 	}
 	return err
 }
 
 // leftIn is the names in a directory, without those that a plan has removed.
 func (h *Host) leftIn(p place) ([]string, error) {
-	if h.plan.isEmptied(p.path) {
+	if h.plan.at(p.path).emptied {
 		return nil, nil
 	}
 	dir, err := openDir(p.dir, p.name)
@@ -248,8 +248,7 @@ func (h *Host) leftIn(p place) ([]string, error) {
 	defer dir.Close()
 	names, err := dir.Readdirnames(-1)
 	names = slices.DeleteFunc(names, func(name string) bool {
-		s, ok := h.plan.at(filepath.Join(p.path, name))
-		return ok && s.Kind == Absent
+		return h.plan.at(filepath.Join(p.path, name)).Kind == Absent
 	})
 	slices.Sort(names)
 	return names, err
@@ -260,14 +259,14 @@ func (h *Host) undoEnabled(ctx context.Context, r Record) error {
 	if err != nil {
 		return err
 	}
-	verb, do := Enable, h.units.Enable
-	if r.Before.Value != "enabled" {
-		verb, do = Disable, h.units.Disable
+	verb := Disable
+	if r.Before.Value == "enabled" {
+		verb = Enable
 	}
 	if (now.Enabled == "enabled") == (verb == Enable) {
 		return nil
 	}
-	return h.act(Change{Op: OpEnabled, Verb: verb, Target: r.Target}, func() error { return do(ctx, r.Target) })
+	return h.act(Change{Op: OpEnabled, Verb: verb, Target: r.Target}, func() error { return h.units.Do(ctx, verb, r.Target) })
 }
 
 func (h *Host) undoActive(ctx context.Context, r Record) error {
@@ -279,7 +278,7 @@ func (h *Host) undoActive(ctx context.Context, r Record) error {
 		if now.Running() {
 			return nil
 		}
-		return h.act(Change{Op: OpActive, Verb: Start, Target: r.Target}, func() error { return h.units.Start(ctx, r.Target) })
+		return h.act(Change{Op: OpActive, Verb: Start, Target: r.Target}, func() error { return h.units.Do(ctx, Start, r.Target) })
 	}
 	if strings.HasSuffix(r.Target, ".target") && now.Dependents != "" {
 		return nil // others have come to need it
@@ -295,7 +294,7 @@ func (h *Host) undoActive(ctx context.Context, r Record) error {
 func (h *Host) stopForGood(ctx context.Context, unit string) error {
 	now, err := h.UnitState(ctx, unit)
 	if err == nil && now.Running() {
-		err = h.units.Stop(ctx, unit)
+		err = h.units.Do(ctx, Stop, unit)
 	}
 	if err == nil {
 		err = h.endProcesses(ctx, now)
@@ -304,7 +303,7 @@ func (h *Host) stopForGood(ctx context.Context, unit string) error {
 		now, err = h.UnitState(ctx, unit)
 	}
 	if err == nil && now.Active == "failed" {
-		err = h.units.ResetFailed(ctx, unit)
+		err = h.units.Do(ctx, ResetFailed, unit)
 	}
 	return err
 }

@@ -11,14 +11,9 @@ import (
 // Units is the machine's service manager. It is an interface because tests have no
 // systemd; Systemd is the real one. No method records anything.
 type Units interface {
-	Reload(ctx context.Context) error
-	Enable(ctx context.Context, unit string) error
-	Disable(ctx context.Context, unit string) error
-	Start(ctx context.Context, unit string) error
-	Stop(ctx context.Context, unit string) error
-	Restart(ctx context.Context, unit string) error
-	// ResetFailed makes systemd forget that the unit failed.
-	ResetFailed(ctx context.Context, unit string) error
+	// Do does with a unit what the verb says, and waits until it is done. Reload makes
+	// systemd read the files of all units again, ResetFailed makes it forget a failure.
+	Do(ctx context.Context, verb Verb, unit string) error
 	// State leaves Enabled out: to know that, systemd searches all folders of units.
 	State(ctx context.Context, unit string) (UnitState, error)
 	Enabled(ctx context.Context, unit string) (string, error)
@@ -106,7 +101,7 @@ func (h *Host) Reload(ctx context.Context) error {
 	if !h.ledger.isStale() {
 		return nil
 	}
-	if err := h.quietly(func() error { return h.units.Reload(ctx) }); err != nil {
+	if err := h.quietly(func() error { return h.units.Do(ctx, Reload, "") }); err != nil {
 		return fmt.Errorf("reload systemd: %w", err)
 	}
 	return h.ledger.note(event{Event: evReload}, false)
@@ -124,12 +119,9 @@ func (h *Host) EnableUnit(ctx context.Context, name string) (changed bool, err e
 		return false, h.ledger.settle(k)
 	}
 	e := effect{key: k, verb: Enable, before: State{Value: now.Enabled}, after: State{Value: "enabled"}}
-	if err := h.make(e, func() error { return h.units.Enable(ctx, name) }); err != nil {
-		return false, err
-	}
 	now.Enabled = "enabled"
-	h.plan.setUnit(name, now)
-	return true, nil
+	err = h.changeUnit(ctx, e, now)
+	return err == nil, err
 }
 
 // StartUnit starts a unit and waits until it runs. One that runs is left alone,
@@ -190,23 +182,25 @@ func (h *Host) runUnit(ctx context.Context, name string, verb Verb) error {
 	if err != nil {
 		return err
 	}
-	run := h.units.Start
-	if verb == Restart {
-		run = h.units.Restart
-	}
 	e := effect{key: key{OpActive, name}, verb: verb, before: h.before(name, now), after: State{Value: unitRuns}}
-	err = h.make(e, func() error {
-		if err := run(ctx, name); err != nil {
+	now.Active, now.Sub = "active", "running"
+	return h.changeUnit(ctx, e, now)
+}
+
+// changeUnit has systemd do with a unit what the effect's verb says; then is its state
+// after that, for a plan.
+func (h *Host) changeUnit(ctx context.Context, e effect, then UnitState) error {
+	err := h.make(e, func() error {
+		err := h.units.Do(ctx, e.verb, e.target)
+		if err != nil || e.after.Value != unitRuns {
 			return err
 		}
-		return h.Started(name)
+		return h.Started(e.target)
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		h.plan.putUnit(e.target, then)
 	}
-	now.Active, now.Sub = "active", "running"
-	h.plan.setUnit(name, now)
-	return nil
+	return err
 }
 
 // StopUnit stops a unit and waits until it has. It is false when it did not run.
@@ -219,12 +213,9 @@ func (h *Host) StopUnit(ctx context.Context, name string) (changed bool, err err
 		return false, h.ledger.settle(key{OpActive, name})
 	}
 	e := effect{key: key{OpActive, name}, verb: Stop, before: h.before(name, now), after: State{Value: unitStopped}}
-	if err := h.make(e, func() error { return h.units.Stop(ctx, name) }); err != nil {
-		return false, err
-	}
 	now.Active, now.Sub = "inactive", "dead"
-	h.plan.setUnit(name, now)
-	return true, nil
+	err = h.changeUnit(ctx, e, now)
+	return err == nil, err
 }
 
 // Resolve follows the links in a file's folder: by that name the ledger knows it.

@@ -160,7 +160,7 @@ func (w *walker) up() {
 func (w *walker) make(name string) (*os.File, error) {
 	w.h.making.Lock()
 	defer w.h.making.Unlock()
-	if s, ok := w.h.plan.at(w.pathOf(name)); ok && s.Kind == Dir {
+	if w.h.plan.at(w.pathOf(name)).Kind == Dir {
 		return nil, nil
 	}
 	if dir, err := w.open(name); !errors.Is(err, unix.ENOENT) {

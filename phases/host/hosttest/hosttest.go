@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -73,19 +74,18 @@ func (u *Units) set(unit string, state host.UnitState) {
 	}
 }
 
-func (u *Units) do(op, unit string, change func(*host.UnitState)) error {
+// Do implements host.Units.
+func (u *Units) Do(_ context.Context, verb host.Verb, unit string) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if unit != "" {
-		op += " " + unit
-	}
+	op := strings.TrimSpace(string(verb) + " " + unit)
 	u.ops = append(u.ops, op)
 	if u.Fail != nil {
 		if err := u.Fail(op); err != nil {
 			return err
 		}
 	}
-	if unit == "" {
+	if verb == host.Reload {
 		u.readAll()
 		return nil
 	}
@@ -93,7 +93,16 @@ func (u *Units) do(op, unit string, change func(*host.UnitState)) error {
 	if state.Load == "not-found" {
 		return fmt.Errorf("%s: unit %s not found", op, unit)
 	}
-	change(&state)
+	switch verb {
+	case host.Enable:
+		state.Enabled = "enabled"
+	case host.Disable:
+		state.Enabled = "disabled"
+	case host.Start, host.Restart:
+		state.Active, state.Sub, state.Result = "active", "running", "success"
+	default:
+		state.Active, state.Sub = "inactive", "dead"
+	}
 	u.set(unit, state)
 	return nil
 }
@@ -136,40 +145,9 @@ func (u *Units) exists(path string) bool {
 	return err == nil
 }
 
-// Reload implements host.Units.
-func (u *Units) Reload(context.Context) error { return u.do("reload", "", nil) }
-
-// Enable implements host.Units.
-func (u *Units) Enable(_ context.Context, unit string) error {
-	return u.do("enable", unit, func(s *host.UnitState) { s.Enabled = "enabled" })
-}
-
 // Enabled implements host.Units.
 func (u *Units) Enabled(_ context.Context, unit string) (string, error) {
 	return u.state(unit).Enabled, nil
-}
-
-// Disable implements host.Units.
-func (u *Units) Disable(_ context.Context, unit string) error {
-	return u.do("disable", unit, func(s *host.UnitState) { s.Enabled = "disabled" })
-}
-
-func run(s *host.UnitState) { s.Active, s.Sub, s.Result = "active", "running", "success" }
-
-// Start implements host.Units.
-func (u *Units) Start(_ context.Context, unit string) error { return u.do("start", unit, run) }
-
-// Restart implements host.Units.
-func (u *Units) Restart(_ context.Context, unit string) error { return u.do("restart", unit, run) }
-
-// Stop implements host.Units.
-func (u *Units) Stop(_ context.Context, unit string) error {
-	return u.do("stop", unit, func(s *host.UnitState) { s.Active, s.Sub = "inactive", "dead" })
-}
-
-// ResetFailed implements host.Units.
-func (u *Units) ResetFailed(_ context.Context, unit string) error {
-	return u.do("reset-failed", unit, func(s *host.UnitState) { s.Active, s.Sub = "inactive", "dead" })
 }
 
 // Failed implements host.Units.
