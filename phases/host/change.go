@@ -56,19 +56,22 @@ func (h *Host) For(p Purpose) *Host {
 
 // make records an effect, makes it, and records that it was made.
 func (h *Host) make(e effect, do func() error) error {
-	return h.makeWith(e, "", do)
-}
-
-func (h *Host) makeWith(e effect, diff string, do func() error) error {
 	e.by, e.purpose = h.by, h.aim
 	id, err := h.ledger.begin(e)
 	if err != nil {
 		return err
 	}
-	if err := h.act(Change{Op: e.op, Verb: e.verb, Target: e.target, Diff: diff}, do); err != nil {
+	if err := h.act(Change{Op: e.op, Verb: e.verb, Target: e.target, Diff: e.diff}, do); err != nil {
 		return err
 	}
 	return h.ledger.done(id)
+}
+
+// silent is the same Host, which tells nobody of what it makes.
+func (h *Host) silent() *Host {
+	other := *h
+	other.report = nil
+	return &other
 }
 
 // Do makes a change that no record can hold, since what it removes was not ours to

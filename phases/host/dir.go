@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -22,28 +23,29 @@ func (h *Host) MakeDir(path string, mode fs.FileMode) (changed bool, err error) 
 	if w.made || w.top() == nil {
 		return w.made, nil
 	}
-	return h.mendDir(w, unixMode(mode))
+	return h.mendDir(w, uint32(mode.Perm()))
 }
 
 // makeDir makes one directory, whose parent is there, and opens it; a plan gives nil.
 func (h *Host) makeDir(p place, mode fs.FileMode) (dir *os.File, err error) {
-	if isAtOrAbove(p.path) {
+	if isAtOrBelow(ledgerDir, p.path) {
 		return h.ledgersDir(p)
 	}
-	want := State{Kind: Dir, Mode: unixMode(mode), UID: os.Geteuid(), GID: os.Getegid()}
+	want := State{Kind: Dir, Mode: uint32(mode.Perm()), UID: os.Geteuid(), GID: os.Getegid()}
 	e := effect{key: key{OpDir, p.path}, on: p.on, verb: Create, before: State{Kind: Absent}, after: want}
 	err = h.make(e, func() error {
 		dir, err = p.mkdir(want)
 		return err
 	})
-	if err != nil && dir != nil {
-		dir.Close()
+	if err != nil {
+		dir.Close() // nil has an error for it
 		return nil, err
 	}
 	h.plan.put(p.path, planned{State: want})
 	return dir, err
 }
 
+// mkdir makes a directory, or takes one that is there, and opens it.
 func (p place) mkdir(want State) (*os.File, error) {
 	err := unix.Mkdirat(int(p.dir.Fd()), p.name, 0o700)
 	if err != nil && !errors.Is(err, unix.EEXIST) {
@@ -53,7 +55,27 @@ func (p place) mkdir(want State) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return dir, errors.Join(applyOwnerAndMode(dir, want), dir.Sync(), p.dir.Sync())
+	err = p.giveAway(dir, want)
+	if err == nil {
+		err = errors.Join(dir.Sync(), p.dir.Sync())
+	}
+	if err != nil {
+		dir.Close()
+		return nil, err
+	}
+	return dir, nil
+}
+
+// giveAway gives a directory that was just made its owner and mode. A user in whose
+// home it lies could have put another directory of root's under that name since: one
+// with something in it is never given to others.
+func (p place) giveAway(dir *os.File, want State) error {
+	if !ownUID(uint32(want.UID)) {
+		if _, err := dir.Readdirnames(1); !errors.Is(err, io.EOF) {
+			return errors.Join(err, fmt.Errorf("%s is not empty, and was made just now", p.path))
+		}
+	}
+	return applyOwnerAndMode(dir, want)
 }
 
 // ledgersDir opens a directory that the ledger makes for itself, and so can't hold.

@@ -41,6 +41,7 @@ type content struct {
 	data   []byte                // nil if it is streamed
 	stream func(io.Writer) error // nil if it is data
 	shown  bool                  // to the user
+	shared bool                  // see Record
 }
 
 func (c content) write(w io.Writer) error {
@@ -61,7 +62,7 @@ func (h *Host) write(path string, c content) (changed bool, err error) {
 }
 
 func fileState(mode fs.FileMode, sum string) State {
-	return State{Kind: File, Mode: unixMode(mode), UID: os.Geteuid(), GID: os.Getegid(), SHA256: sum}
+	return State{Kind: File, Mode: uint32(mode.Perm()), UID: os.Geteuid(), GID: os.Getegid(), SHA256: sum}
 }
 
 func (h *Host) writeAt(p place, want content) (bool, error) {
@@ -75,11 +76,15 @@ func (h *Host) writeAt(p place, want content) (bool, error) {
 	if now == want.State {
 		return false, h.settleFile(p)
 	}
-	if err := h.checkOwner(p.path, now); err != nil {
+	if err := h.checkOwner(p.path, now, want); err != nil {
 		return false, err
 	}
-	err = h.makeWith(fileEffect(p, now, want.State), h.diff(p, now, want), func() error {
-		if now.SHA256 == want.SHA256 {
+	e := fileEffect(p, now, want.State)
+	e.shared, e.diff = want.shared, h.diff(p, now, want)
+	err = h.make(e, func() error {
+		// What lies in a user's home is never changed in place: the user could put
+		// another file of root's under that name meanwhile.
+		if now.SHA256 == want.SHA256 && !want.shared {
 			return p.setOwnerAndMode(want.State)
 		}
 		return p.replace(want.State, want.write)
@@ -134,12 +139,17 @@ func (h *Host) diff(p place, now State, want content) string {
 }
 
 // checkOwner refuses a file that somebody else put there, who could have it open.
-func (h *Host) checkOwner(path string, s State) error {
+func (h *Host) checkOwner(path string, now State, want content) error {
 	_, ours := h.ledger.find(key{OpFile, path})
-	if s.Kind == Absent || ours || ownUID(uint32(s.UID)) {
+	switch {
+	case now.Kind == Absent:
+		return nil
+	case want.shared && now.UID != want.UID:
+		return notTheUsers(path, now.UID, Owner{want.UID, want.GID})
+	case want.shared || ours || ownUID(uint32(now.UID)):
 		return nil
 	}
-	return ownedByOther(path, s.UID)
+	return ownedByOther(path, now.UID)
 }
 
 // settleFile ends an effect that needs no more work: a run before may have been
@@ -241,19 +251,4 @@ func (p place) copyTo(file string) error {
 	}
 	_, err = io.Copy(to, from)
 	return errors.Join(err, to.Sync(), to.Close())
-}
-
-// unixMode is chmod(2)'s view of a mode.
-func unixMode(mode fs.FileMode) uint32 {
-	m := uint32(mode.Perm())
-	if mode&fs.ModeSetuid != 0 {
-		m |= unix.S_ISUID
-	}
-	if mode&fs.ModeSetgid != 0 {
-		m |= unix.S_ISGID
-	}
-	if mode&fs.ModeSticky != 0 {
-		m |= unix.S_ISVTX
-	}
-	return m
 }

@@ -9,6 +9,7 @@
 package host
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -120,10 +121,10 @@ func (h *Host) ReadFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := w.openRegular(path)
+	f, err := w.place().openRegular()
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return readAll(f, path)
+	return io.ReadAll(f)
 }

@@ -55,11 +55,7 @@ func (h *Host) KeepSysctl(name string) error {
 	if _, recorded := h.ledger.find(k); recorded {
 		return nil
 	}
-	id, err := h.ledger.begin(effect{key: k, by: h.by, purpose: h.aim, before: State{Value: now}}) // see isKept
-	if err != nil {
-		return err
-	}
-	return h.ledger.done(id)
+	return h.silent().make(effect{key: k, before: State{Value: now}}, nothing) // see isKept
 }
 
 func (h *Host) sysctlPath(name string) string {

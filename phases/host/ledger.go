@@ -23,14 +23,20 @@ type key struct {
 	target string
 }
 
-// ledger is the journal of effects. What it knows it has from the events alone,
-// read or appended, so a run that goes on knows what the run before knew.
+// ledger is the journal of effects.
 type ledger struct {
-	mu      sync.Mutex
-	root    string
-	dry     bool     // knows, and writes nothing
-	file    *os.File // nil until the first event
-	size    int64    // of the good part; 0: there is no header yet
+	mu   sync.Mutex
+	root string
+	dry  bool     // knows, and writes nothing
+	file *os.File // nil until the first event
+	size int64    // of the good part; 0: there is no header yet
+	knowledge
+	layers bool // the next effect begins a layer, if there is none
+}
+
+// knowledge is from the events alone, read or appended, so a run that goes on knows
+// what the run before knew.
+type knowledge struct {
 	records []*Record
 	open    map[key]*Record // not undone
 	made    []string        // directories that were made for the ledger
@@ -40,8 +46,11 @@ type ledger struct {
 	notes   map[string]string
 	last    *Record // the last effect; nil when the run came to its end after it
 	base    int     // id of the newest record below the layer; 0: there is none
-	layers  bool    // the next effect begins a layer, if there is none
 	events  int
+}
+
+func newKnowledge() knowledge {
+	return knowledge{open: map[key]*Record{}, changed: map[string]int{}, started: map[string]int{}, notes: map[string]string{}}
 }
 
 // LedgerRecords reads the ledger below root without the machine's lock, for those
@@ -55,7 +64,7 @@ func LedgerRecords(root string) ([]Record, error) {
 }
 
 func readLedger(root string) (*ledger, error) {
-	l := &ledger{root: root, open: map[key]*Record{}, changed: map[string]int{}, started: map[string]int{}, notes: map[string]string{}}
+	l := &ledger{root: root, knowledge: newKnowledge()}
 	data, err := os.ReadFile(l.path("ledger"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
@@ -152,6 +161,7 @@ type effect struct {
 	by            string
 	purpose       Purpose
 	verb          Verb
+	diff          string   // see Change
 	on            string   // see Record
 	keep          []string // see Record
 	shared        bool     // see Record
@@ -235,7 +245,11 @@ func (l *ledger) settle(k key) error {
 // append writes one event. On any error the file is as long as before.
 func (l *ledger) append(ev event, sync bool) error {
 	if !l.dry {
-		if err := l.put(ev, sync); err != nil {
+		err := l.create()
+		if err == nil {
+			err = l.write(ev, sync)
+		}
+		if err != nil {
 			return fmt.Errorf("ledger: %w", err)
 		}
 	}
@@ -243,19 +257,12 @@ func (l *ledger) append(ev event, sync bool) error {
 	return nil
 }
 
-func (l *ledger) put(ev event, sync bool) error {
+func (l *ledger) write(ev event, sync bool) error {
 	line, err := encodeEvent(ev)
-	if err == nil {
-		err = l.create()
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = l.write(line, sync)
-	}
-	return err
-}
-
-func (l *ledger) write(line []byte, sync bool) error {
-	_, err := l.file.WriteAt(line, l.size)
+	_, err = l.file.WriteAt(line, l.size)
 	if err == nil && sync {
 		err = l.file.Sync()
 	}
@@ -298,11 +305,7 @@ func (l *ledger) begins(f *os.File, made []string) error {
 		return nil
 	}
 	header := event{Event: evHeader, Format: ledgerFormat, Version: ledgerVersion, Made: made}
-	line, err := encodeEvent(header)
-	if err == nil {
-		err = l.write(line, true)
-	}
-	if err != nil {
+	if err := l.write(header, true); err != nil {
 		l.file = nil
 		return err
 	}

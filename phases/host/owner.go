@@ -21,7 +21,7 @@ func (h *Host) ReadOwned(path string, owner Owner) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := w.place().open()
+	f, err := w.place().openRegular()
 	if err != nil {
 		return nil, err
 	}
@@ -30,13 +30,10 @@ func (h *Host) ReadOwned(path string, owner Owner) ([]byte, error) {
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		return nil, err
 	}
-	switch {
-	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	case int(st.Uid) != owner.UID:
+	if int(st.Uid) != owner.UID {
 		return nil, notTheUsers(path, int(st.Uid), owner)
 	}
-	return readAll(f, path)
+	return io.ReadAll(f)
 }
 
 // WriteOwned makes a file in a user's home hold data, for that user alone to read. The
@@ -52,35 +49,8 @@ func (h *Host) WriteOwned(path string, data []byte, owner Owner) (changed bool, 
 	if err != nil && !planned {
 		return false, err
 	}
-	p := w.place()
-	if planned {
-		p = place{path: filepath.Clean(path)}
-	}
 	want := State{Kind: File, Mode: 0o600, UID: owner.UID, GID: owner.GID, SHA256: sumOf(data)}
-	return h.writeOwned(p, content{State: want, data: data}, owner)
-}
-
-// writeOwned never changes a file in place: its user could put another one of root's
-// under that name meanwhile.
-func (h *Host) writeOwned(p place, want content, owner Owner) (bool, error) {
-	now, err := h.state(p)
-	switch {
-	case err != nil:
-		return false, err
-	case now == want.State:
-		return false, h.settleFile(p)
-	case now.Kind == Dir:
-		return false, fmt.Errorf("%s is a directory", p.path)
-	case now.Kind == File && now.UID != owner.UID:
-		return false, notTheUsers(p.path, now.UID, owner)
-	}
-	e := fileEffect(p, now, want.State)
-	e.shared = true
-	if err := h.make(e, func() error { return p.replace(want.State, want.write) }); err != nil {
-		return false, err
-	}
-	h.plan.put(p.path, planned{State: want.State, data: want.data})
-	return true, nil
+	return h.writeAt(w.place(), content{State: want, data: data, shared: true})
 }
 
 func (h *Host) makeOwnedDir(path string, owner Owner) error {
@@ -106,27 +76,15 @@ func (h *Host) makeOwnedDir(path string, owner Owner) error {
 	}
 	want := State{Kind: Dir, Mode: 0o700, UID: owner.UID, GID: owner.GID}
 	e := effect{key: key{OpDir, p.path}, on: p.on, verb: Create, before: State{Kind: Absent}, after: want, shared: true}
-	err = h.make(e, func() error { return p.mkdirFor(want) })
+	err = h.make(e, func() error {
+		dir, err := p.mkdir(want)
+		if err != nil {
+			return p.wrap("mkdir", err)
+		}
+		return dir.Close()
+	})
 	if err == nil {
 		h.plan.put(p.path, planned{State: want})
 	}
 	return err
-}
-
-// mkdirFor gives nothing away that is not empty: a user could put another directory of
-// root's under that name before it is opened.
-func (p place) mkdirFor(want State) error {
-	err := unix.Mkdirat(int(p.dir.Fd()), p.name, 0o700)
-	if err != nil && !errors.Is(err, unix.EEXIST) {
-		return p.wrap("mkdir", err)
-	}
-	dir, err := openDir(p.dir, p.name)
-	if err != nil {
-		return p.wrap("open", err)
-	}
-	defer dir.Close()
-	if _, err := dir.Readdirnames(1); !errors.Is(err, io.EOF) {
-		return errors.Join(err, fmt.Errorf("%s is not empty, and was made just now", p.path))
-	}
-	return errors.Join(applyOwnerAndMode(dir, want), dir.Sync(), p.dir.Sync())
 }

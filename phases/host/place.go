@@ -27,6 +27,23 @@ func (p place) open() (*os.File, error) {
 	return f, p.wrap("open", err)
 }
 
+// openRegular is open for nothing but a regular file.
+func (p place) openRegular() (*os.File, error) {
+	f, err := p.open()
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", p.path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
 // state looks at what is there. A link, or anything that is neither a file nor a
 // directory, is an error.
 func (p place) state() (State, error) {
@@ -139,12 +156,4 @@ func openAt(dir *os.File, name string, flags int, perm uint32) (*os.File, error)
 
 func openDir(dir *os.File, name string) (*os.File, error) {
 	return openAt(dir, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
-}
-
-func readAll(f *os.File, path string) ([]byte, error) {
-	data, err := io.ReadAll(f)
-	if err != nil {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
-	}
-	return data, nil
 }

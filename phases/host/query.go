@@ -74,16 +74,11 @@ func (l *ledger) inOlderTree(path string, id int) bool {
 	return false
 }
 
-// outdated tells whether a file changed after the unit was last started.
-func (l *ledger) outdated(unit string, files []string) bool {
+// changedSince tells whether a file changed after the unit was last started.
+func (l *ledger) changedSince(unit, file string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, file := range files {
-		if l.changed[file] > l.started[unit] {
-			return true
-		}
-	}
-	return false
+	return l.changed[file] > l.started[unit]
 }
 
 func (l *ledger) close() error {
@@ -115,58 +110,26 @@ func (l *ledger) forget() error {
 	if err := removeIfThere(l.path("ledger")); err != nil {
 		return err
 	}
-	if err := l.removeDirs(); err != nil {
-		return err
-	}
-	fresh, err := readLedger(l.root)
-	if err != nil {
-		return err
-	}
 	made := l.made
-	l.restart(fresh)
-	return leftBehind(l.root, made)
+	l.knowledge, l.size = newKnowledge(), 0
+	return l.removeDirs(made)
 }
 
 // removeDirs removes the ledger's own directory, whoever made it, and those that were
-// made for it, unless others use them.
-func (l *ledger) removeDirs() error {
-	dirs := l.made
-	if !slices.Contains(dirs, ledgerDir) {
-		dirs = append([]string{ledgerDir}, dirs...)
+// made for it, unless others use them. What somebody put beside the ledger is an error.
+func (l *ledger) removeDirs(made []string) error {
+	own := slices.Contains(made, ledgerDir)
+	if !own {
+		made = append([]string{ledgerDir}, made...)
 	}
-	for _, dir := range dirs {
+	for _, dir := range made {
 		err := unix.Rmdir(filepath.Join(l.root, dir))
 		if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EBUSY) {
 			return &os.PathError{Op: "remove", Path: dir, Err: err}
 		}
 	}
-	return nil
-}
-
-// leftBehind names what somebody put beside the ledger.
-func leftBehind(root string, made []string) error {
-	for _, dir := range made {
-		names, err := os.ReadDir(filepath.Join(root, dir))
-		if err == nil && len(names) > 0 && dir == ledgerDir {
-			return notEmpty(dir, []string{shellQuote(names[0].Name())})
-		}
+	if left, err := os.ReadDir(l.path("")); err == nil && len(left) > 0 && own {
+		return notEmpty(ledgerDir, []string{shellQuote(left[0].Name())})
 	}
 	return nil
-}
-
-// restart makes the ledger know only what fresh knows.
-func (l *ledger) restart(fresh *ledger) {
-	l.size, l.records, l.open, l.made = fresh.size, fresh.records, fresh.open, fresh.made
-	l.stale, l.changed, l.started, l.events = fresh.stale, fresh.changed, fresh.started, fresh.events
-	l.notes, l.last, l.base = fresh.notes, fresh.last, fresh.base
-}
-
-// isAtOrAbove tells whether path is a directory that the ledger makes for itself.
-func isAtOrAbove(path string) bool {
-	for dir := range above(ledgerDir) {
-		if dir == path {
-			return true
-		}
-	}
-	return false
 }

@@ -96,35 +96,18 @@ func (h *Host) undoTree(ctx context.Context, p place, r Record) error {
 		return p.wrap("open", err)
 	}
 	defer dir.Close()
-	had, err := h.leftIn(p)
+	had, err := h.leftIn(p.path, dir)
 	if err == nil {
 		err = h.emptyTree(ctx, dir, r)
 	}
 	if err != nil {
 		return err
 	}
-	had = slices.DeleteFunc(had, func(name string) bool { return slices.Contains(r.Keep, name) })
-	return h.endTree(p, dir, treeEnd{before: r.Before, hadNames: len(had) > 0})
-}
-
-// treeEnd is what decides how an emptied tree ends.
-type treeEnd struct {
-	before   State
-	hadNames bool
-}
-
-func (h *Host) endTree(p place, dir *os.File, end treeEnd) error {
-	if end.before.Kind == Absent {
-		err := h.act(Change{Op: OpTree, Verb: Remove, Target: p.path}, func() error {
-			return errors.Join(p.unlink(unix.AT_REMOVEDIR), p.dir.Sync())
-		})
-		if err == nil {
-			h.plan.put(p.path, planned{State: State{Kind: Absent}})
-		}
-		return err
+	if r.made() {
+		return h.removeDir(p, OpTree)
 	}
-	restore := func() error { return errors.Join(applyOwnerAndMode(dir, end.before), dir.Sync()) }
-	if !end.hadNames {
+	restore := func() error { return errors.Join(applyOwnerAndMode(dir, r.Before), dir.Sync()) }
+	if !slices.ContainsFunc(had, func(name string) bool { return !slices.Contains(r.Keep, name) }) {
 		return h.quietly(restore)
 	}
 	h.plan.put(p.path, planned{emptied: true})

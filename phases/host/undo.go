@@ -186,12 +186,17 @@ func (h *Host) undoDir(p place, r Record) error {
 	if r.Before.Kind == Dir {
 		return h.act(Change{Op: OpDir, Verb: Chmod, Target: p.path}, func() error { return p.setOwnerAndMode(r.Before) })
 	}
-	left, err := h.leftIn(p)
+	dir, err := openDir(p.dir, p.name)
+	if err != nil {
+		return p.wrap("open", err)
+	}
+	defer dir.Close()
+	left, err := h.leftIn(p.path, dir)
 	if err != nil {
 		return err
 	}
 	if len(left) == 0 {
-		return h.removeDir(p)
+		return h.removeDir(p, OpDir)
 	}
 	if h.ledger.inOlderTree(p.path, r.ID) {
 		return nil // it goes later, with all that is in it
@@ -200,19 +205,14 @@ func (h *Host) undoDir(p place, r Record) error {
 	if r.Shared && !slices.ContainsFunc(left, isOurs) {
 		return nil // its owner has come to need it
 	}
-	return h.leftover(p, left)
+	return h.leftover(p.path, dir, left)
 }
 
 // leftover names a mount before anything else: it is what the user has to see to.
-func (h *Host) leftover(p place, left []string) error {
-	dir, err := openDir(p.dir, p.name)
-	if err != nil {
-		return p.wrap("open", err)
-	}
-	defer dir.Close()
+func (h *Host) leftover(dirPath string, dir *os.File, left []string) error {
 	var theirs, ours []string
 	for _, name := range left {
-		path := filepath.Join(p.path, name)
+		path := filepath.Join(dirPath, name)
 		if id, err := mountOf(dir, name); err == nil && id.root {
 			return mountInTheWay(path)
 		}
@@ -223,11 +223,12 @@ func (h *Host) leftover(p place, left []string) error {
 		}
 	}
 	all := append(theirs, ours...) // ours has an error of its own
-	return notEmpty(p.path, all[:min(len(all), 3)])
+	return notEmpty(dirPath, all[:min(len(all), 3)])
 }
 
-func (h *Host) removeDir(p place) error {
-	err := h.act(Change{Op: OpDir, Verb: Remove, Target: p.path}, func() error {
+// removeDir removes an empty directory.
+func (h *Host) removeDir(p place, op Op) error {
+	err := h.act(Change{Op: op, Verb: Remove, Target: p.path}, func() error {
 		return errors.Join(p.unlink(unix.AT_REMOVEDIR), p.dir.Sync())
 	})
 	if err == nil {
@@ -237,21 +238,14 @@ func (h *Host) removeDir(p place) error {
 }
 
 // leftIn is the names in a directory, without those that a plan has removed.
-func (h *Host) leftIn(p place) ([]string, error) {
-	if h.plan.at(p.path).emptied {
+func (h *Host) leftIn(path string, dir *os.File) ([]string, error) {
+	if h.plan.at(path).emptied {
 		return nil, nil
 	}
-	dir, err := openDir(p.dir, p.name)
-	if err != nil {
-		return nil, p.wrap("open", err)
-	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	names = slices.DeleteFunc(names, func(name string) bool {
-		return h.plan.at(filepath.Join(p.path, name)).Kind == Absent
-	})
-	slices.Sort(names)
-	return names, err
+	names, err := namesIn(dir)
+	return slices.DeleteFunc(names, func(name string) bool {
+		return h.plan.at(filepath.Join(path, name)).Kind == Absent
+	}), err
 }
 
 func (h *Host) undoEnabled(ctx context.Context, r Record) error {

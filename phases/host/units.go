@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 )
 
@@ -160,7 +160,10 @@ func (h *Host) freshUnit(ctx context.Context, name string) (UnitState, error) {
 // Outdated tells whether one of files, which a unit or pod reads when it starts, was
 // written since it was started.
 func (h *Host) Outdated(name string, files ...string) bool {
-	return h.ledger.outdated(name, h.resolveAll(files))
+	return slices.ContainsFunc(files, func(file string) bool {
+		path, err := h.resolve(file) // what can't be reached was not written by us
+		return err == nil && h.ledger.changedSince(name, path)
+	})
 }
 
 // Started records that a pod, or whatever is no unit, runs with its files as they
@@ -220,26 +223,18 @@ func (h *Host) StopUnit(ctx context.Context, name string) (changed bool, err err
 
 // Resolve follows the links in a file's folder: by that name the ledger knows it.
 func (h *Host) Resolve(path string) string {
-	dir := h.resolveAll([]string{filepath.Dir(path)})[0]
-	if strings.HasPrefix(dir, "//") {
+	dir, err := h.resolve(filepath.Dir(path))
+	if err != nil {
 		return path
 	}
 	return filepath.Join(dir, filepath.Base(path))
 }
 
-// resolveAll gives paths the names that the ledger knows them by.
-func (h *Host) resolveAll(paths []string) []string {
-	all := make([]string, 0, len(paths))
-	for _, path := range paths {
-		w, err := h.walk(path, walkFile)
-		if w != nil {
-			path = w.path()
-			w.close()
-		}
-		if err != nil {
-			path = "/" + path // it can't be reached, so it was not written by us
-		}
-		all = append(all, path)
+func (h *Host) resolve(path string) (string, error) {
+	w, err := h.walk(path, walkFile)
+	defer w.close()
+	if err != nil {
+		return "", err
 	}
-	return all
+	return w.path(), nil
 }

@@ -21,7 +21,7 @@ func (h *Host) WriteUnrecorded(path string, data []byte, mode fs.FileMode) (chan
 	if err != nil || now == want.State {
 		return false, err
 	}
-	if err := h.checkOwner(p.path, now); err != nil {
+	if err := h.checkOwner(p.path, now, want); err != nil {
 		return false, err
 	}
 	change := Change{Op: OpFile, Verb: fileVerb(now, want.State), Target: p.path, Diff: h.diff(p, now, want)}
