@@ -61,7 +61,7 @@ func (h *Host) make(e effect, do func() error) error {
 	if err != nil {
 		return err
 	}
-	if err := h.act(Change{Op: e.op, Verb: e.verb, Target: e.target, Diff: e.diff}, do); err != nil {
+	if err := h.act(e.change(), do); err != nil {
 		return err
 	}
 	return h.ledger.done(id)

@@ -37,11 +37,12 @@ func (h *Host) WriteStream(path string, mode fs.FileMode, sum string, write func
 
 // content is what a file is to be.
 type content struct {
-	State
+	State                        // Absent: it is to go
 	data   []byte                // nil if it is streamed
 	stream func(io.Writer) error // nil if it is data
 	shown  bool                  // to the user
 	shared bool                  // see Record
+	theirs bool                  // the user's own: no record is made
 }
 
 func (c content) write(w io.Writer) error {
@@ -81,18 +82,28 @@ func (h *Host) writeAt(p place, want content) (bool, error) {
 	}
 	e := fileEffect(p, now, want.State)
 	e.shared, e.diff = want.shared, h.diff(p, now, want)
-	err = h.make(e, func() error {
-		// What lies in a user's home is never changed in place: the user could put
-		// another file of root's under that name meanwhile.
-		if now.SHA256 == want.SHA256 && !want.shared {
-			return p.setOwnerAndMode(want.State)
-		}
-		return p.replace(want.State, want.write)
-	})
+	do := func() error { return p.become(now, want) }
+	if want.theirs {
+		err = h.act(e.change(), do)
+	} else {
+		err = h.make(e, do)
+	}
 	if err == nil {
 		h.plan.put(p.path, planned{State: want.State, data: want.data})
 	}
 	return err == nil, err
+}
+
+// become never changes in place what lies in a user's home: the user could put another
+// file of root's under that name meanwhile.
+func (p place) become(now State, want content) error {
+	switch {
+	case want.Kind == Absent:
+		return p.remove()
+	case now.SHA256 == want.SHA256 && !want.shared && !want.theirs:
+		return p.setOwnerAndMode(want.State)
+	}
+	return p.replace(want.State, want.write)
 }
 
 func fileEffect(p place, now, want State) effect {
@@ -142,7 +153,7 @@ func (h *Host) diff(p place, now State, want content) string {
 func (h *Host) checkOwner(path string, now State, want content) error {
 	_, ours := h.ledger.find(key{OpFile, path})
 	switch {
-	case now.Kind == Absent:
+	case now.Kind == Absent || want.Kind == Absent:
 		return nil
 	case want.shared && now.UID != want.UID:
 		return notTheUsers(path, now.UID, Owner{want.UID, want.GID})
@@ -173,22 +184,7 @@ func (h *Host) Remove(path string) (changed bool, err error) {
 		return false, err
 	}
 	defer w.close()
-	p := w.place()
-	now, err := h.state(p)
-	if err != nil {
-		return false, err
-	}
-	switch now.Kind {
-	case Dir:
-		return false, fmt.Errorf("%s is a directory", path)
-	case Absent:
-		return false, h.settleFile(p)
-	}
-	if err := h.make(fileEffect(p, now, State{Kind: Absent}), p.remove); err != nil {
-		return false, err
-	}
-	h.plan.put(p.path, planned{State: State{Kind: Absent}})
-	return true, nil
+	return h.writeAt(w.place(), content{State: State{Kind: Absent}})
 }
 
 // temp is where content is gathered before it is renamed to p: in the directory

@@ -85,16 +85,14 @@ func decodeEvent(line []byte) (event, error) {
 // is what a crash leaves, and is dropped; damage with good lines after it is not.
 func parseJournal(data []byte) (events []event, valid int, err error) {
 	for valid < len(data) {
-		line, _, whole := bytes.Cut(data[valid:], []byte("\n"))
+		line, rest, whole := bytes.Cut(data[valid:], []byte("\n"))
 		ev, err := decodeEvent(line)
-		if (!whole || err != nil) && len(events) == 0 {
-			if err := checkTail(data[len(line):], 1); err != nil {
-				return nil, 0, err
-			}
-			return nil, 0, checkBeginning(data)
-		}
 		if !whole || err != nil {
-			return events, valid, checkTail(data[valid+len(line):], len(events)+1)
+			err = checkTail(rest, len(events)+1)
+			if err == nil && len(events) == 0 {
+				err = checkBeginning(data)
+			}
+			return events, valid, err
 		}
 		if len(events) == 0 {
 			if err := checkHeader(ev); err != nil {

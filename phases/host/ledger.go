@@ -169,6 +169,10 @@ type effect struct {
 	save          func(file string) error // keeps the content that goes; may be nil
 }
 
+func (e effect) change() Change {
+	return Change{Op: e.op, Verb: e.verb, Target: e.target, Diff: e.diff}
+}
+
 // begin records an effect and returns its record's id. When it returns, the record
 // is on the disk.
 func (l *ledger) begin(e effect) (int, error) {
