@@ -108,7 +108,7 @@ func (h *Host) Record(op Op, target string, do func() error) error {
 // Retract undoes what Record recorded; do may be nil if it is gone by other means.
 func (h *Host) Retract(r Record, do func() error) error {
 	if do != nil {
-		if err := h.act(Change{Op: r.Op, Verb: Remove, Target: r.Target}, do); err != nil {
+		if err := h.Do(r.Op, Remove, r.Target, do); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -214,6 +215,16 @@ func (l *ledger) save(id int, save func(file string) error) error {
 		return err
 	}
 	return syncDir(l.path("saved"))
+}
+
+func (l *ledger) copySaved(id int, w io.Writer) error {
+	saved, err := os.Open(l.saved(id))
+	if err != nil {
+		return fmt.Errorf("saved copy: %w", err)
+	}
+	defer saved.Close()
+	_, err = io.Copy(w, saved)
+	return err
 }
 
 func now() string { return time.Now().UTC().Format(time.RFC3339) }

@@ -75,7 +75,7 @@ func (h *Host) undoRules(ctx context.Context, r Record) error {
 	if err != nil || len(f.names().plan(before, tables)) == 0 {
 		return err
 	}
-	return h.act(Change{Op: OpRules, Verb: Remove, Target: r.Target}, func() error { return f.names().remove(ctx, before) })
+	return h.Do(OpRules, Remove, r.Target, func() error { return f.names().remove(ctx, before) })
 }
 
 // mountsNote keeps the mounts that OwnMounts found.
@@ -163,7 +163,7 @@ func (h *Host) RemoveSlice(ctx context.Context, name, scopes string) (changed bo
 	if err != nil || !now.Running() && len(left) == 0 {
 		return false, err
 	}
-	err = h.act(Change{Op: OpCgroup, Verb: Remove, Target: name}, func() error {
+	err = h.Do(OpCgroup, Remove, name, func() error {
 		var stopped error
 		if now.Running() {
 			stopped = h.units.Do(ctx, Stop, name)
@@ -226,7 +226,7 @@ func (h *Host) RemoveLink(name string) (changed bool, err error) {
 		return false, nil
 	}
 	if err == nil {
-		err = h.act(Change{Op: OpLink, Verb: Remove, Target: name}, func() error { return netlink.LinkDel(link) })
+		err = h.Do(OpLink, Remove, name, func() error { return netlink.LinkDel(link) })
 	}
 	if err != nil {
 		return false, fmt.Errorf("remove link %s: %w", name, err)

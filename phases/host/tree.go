@@ -111,7 +111,7 @@ func (h *Host) undoTree(ctx context.Context, p place, r Record) error {
 		return h.quietly(restore)
 	}
 	h.plan.put(p.path, planned{emptied: true})
-	return h.act(Change{Op: OpTree, Verb: Empty, Target: p.path}, restore)
+	return h.Do(OpTree, Empty, p.path, restore)
 }
 
 func (h *Host) emptyTree(ctx context.Context, dir *os.File, r Record) error {

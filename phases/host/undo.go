@@ -136,18 +136,19 @@ func (h *Host) undoFile(p place, r Record) error {
 	if err != nil || now == r.Before {
 		return err
 	}
-	verb, do := Restore, func() error { return h.restore(p, r) }
+	unchanged := now.Kind == File && now.SHA256 == r.Before.SHA256
 	switch {
 	case r.Shared && (now.Kind == Absent || now.SHA256 == r.Before.SHA256):
 		return nil // its owner wants it so
-	case now.Kind == File && now.SHA256 == r.Before.SHA256:
-		verb, do = Chmod, func() error { return p.setOwnerAndMode(r.Before) }
-	case now.Kind != Absent && !r.isOurs(now) && !h.mayRemove(p.path, r):
+	case now.Kind != Absent && !unchanged && !r.isOurs(now) && !h.mayRemove(p.path, r):
 		return changedByOther(r)
-	case r.made():
-		verb, do = Remove, p.remove
 	}
-	err = h.act(Change{Op: OpFile, Verb: verb, Target: p.path}, do)
+	verb := fileVerb(now, r.Before)
+	if verb == Create || verb == Update {
+		verb = Restore
+	}
+	before := content{State: r.Before, stream: func(w io.Writer) error { return h.ledger.copySaved(r.ID, w) }}
+	err = h.Do(OpFile, verb, p.path, func() error { return p.become(now, before) })
 	if err == nil {
 		h.plan.put(p.path, planned{State: r.Before})
 	}
@@ -158,18 +159,6 @@ func (h *Host) undoFile(p place, r Record) error {
 // same: it lies where nobody but us was before.
 func (h *Host) mayRemove(path string, r Record) bool {
 	return !r.Shared && (h.ledger.inTree(path) || (r.first().made() && h.ledger.ours(filepath.Dir(path))))
-}
-
-func (h *Host) restore(p place, r Record) error {
-	saved, err := os.Open(h.ledger.saved(r.ID))
-	if err != nil {
-		return fmt.Errorf("saved copy: %w", err)
-	}
-	defer saved.Close()
-	return p.replace(r.Before, func(w io.Writer) error {
-		_, err := io.Copy(w, saved)
-		return err
-	})
 }
 
 func (h *Host) undoDir(p place, r Record) error {
@@ -184,7 +173,7 @@ func (h *Host) undoDir(p place, r Record) error {
 		return changedByOther(r)
 	}
 	if r.Before.Kind == Dir {
-		return h.act(Change{Op: OpDir, Verb: Chmod, Target: p.path}, func() error { return p.setOwnerAndMode(r.Before) })
+		return h.Do(OpDir, Chmod, p.path, func() error { return p.setOwnerAndMode(r.Before) })
 	}
 	dir, err := openDir(p.dir, p.name)
 	if err != nil {
@@ -228,7 +217,7 @@ func (h *Host) leftover(dirPath string, dir *os.File, left []string) error {
 
 // removeDir removes an empty directory.
 func (h *Host) removeDir(p place, op Op) error {
-	err := h.act(Change{Op: op, Verb: Remove, Target: p.path}, func() error {
+	err := h.Do(op, Remove, p.path, func() error {
 		return errors.Join(p.unlink(unix.AT_REMOVEDIR), p.dir.Sync())
 	})
 	if err == nil {
@@ -260,7 +249,7 @@ func (h *Host) undoEnabled(ctx context.Context, r Record) error {
 	if (now.Enabled == "enabled") == (verb == Enable) {
 		return nil
 	}
-	return h.act(Change{Op: OpEnabled, Verb: verb, Target: r.Target}, func() error { return h.units.Do(ctx, verb, r.Target) })
+	return h.Do(OpEnabled, verb, r.Target, func() error { return h.units.Do(ctx, verb, r.Target) })
 }
 
 func (h *Host) undoActive(ctx context.Context, r Record) error {
@@ -272,13 +261,13 @@ func (h *Host) undoActive(ctx context.Context, r Record) error {
 		if now.Running() {
 			return nil
 		}
-		return h.act(Change{Op: OpActive, Verb: Start, Target: r.Target}, func() error { return h.units.Do(ctx, Start, r.Target) })
+		return h.Do(OpActive, Start, r.Target, func() error { return h.units.Do(ctx, Start, r.Target) })
 	}
 	if strings.HasSuffix(r.Target, ".target") && now.Dependents != "" {
 		return nil // others have come to need it
 	}
 	if now.Running() {
-		return h.act(Change{Op: OpActive, Verb: Stop, Target: r.Target}, func() error { return h.stopForGood(ctx, r.Target) })
+		return h.Do(OpActive, Stop, r.Target, func() error { return h.stopForGood(ctx, r.Target) })
 	}
 	return h.quietly(func() error { return h.stopForGood(ctx, r.Target) })
 }
@@ -321,7 +310,7 @@ func (h *Host) undoSysctl(r Record) error {
 	case now != r.After.Value:
 		return nil
 	}
-	return h.act(Change{Op: OpSysctl, Verb: Set, Target: r.Target}, write)
+	return h.Do(OpSysctl, Set, r.Target, write)
 }
 
 func removeIfThere(path string) error {
