@@ -125,75 +125,59 @@ func (h *Host) emptyTree(ctx context.Context, dir *os.File, r Record) error {
 	if !top.root && r.Before.Mount {
 		return fmt.Errorf("%s was a mount point and is none now: what lies there was not ours", r.Target)
 	}
-	s := &sweep{h: h, top: top, tree: r}
-	s.empty(ctx, dir, r.Target)
-	return errors.Join(s.errs...)
+	return sweep{h: h, top: top, tree: r}.empty(ctx, dir, r.Target)
 }
 
-// sweep removes all it can of a tree, and keeps what stopped it.
+// sweep removes all it can of a tree, and joins the errors about what stopped it.
 type sweep struct {
 	h    *Host
 	top  mountID
 	tree Record
-	errs []error
 }
 
-func (s *sweep) add(err error) {
-	if err != nil {
-		s.errs = append(s.errs, err)
-	}
-}
-
-func (s *sweep) empty(ctx context.Context, dir *os.File, path string) {
+func (s sweep) empty(ctx context.Context, dir *os.File, path string) error {
 	names, err := dir.Readdirnames(-1)
-	s.add(err)
+	errs := []error{err}
 	for _, name := range names {
 		if ctx.Err() != nil {
-			s.add(context.Cause(ctx))
-			return
+			errs = append(errs, context.Cause(ctx))
+			break
 		}
 		if path == s.tree.Target && slices.Contains(s.tree.Keep, name) {
 			continue
 		}
-		s.remove(ctx, place{dir: dir, name: name, path: filepath.Join(path, name)})
+		errs = append(errs, s.remove(ctx, place{dir: dir, name: name, path: filepath.Join(path, name)}))
 	}
+	return errors.Join(errs...)
 }
 
-func (s *sweep) remove(ctx context.Context, p place) {
+func (s sweep) remove(ctx context.Context, p place) error {
 	id, err := mountOf(p.dir, p.name)
 	switch {
-	case errors.Is(err, unix.ENOENT):
+	case errors.Is(err, unix.ENOENT), s.h.plan.at(p.path).unmounted:
+		return nil
 	case err != nil:
-		s.add(p.wrap("stat", err))
-	case s.h.plan.at(p.path).unmounted:
+		return p.wrap("stat", err)
 	case !id.sameMount(s.top):
-		s.add(mountInTheWay(p.path))
+		return mountInTheWay(p.path)
 	case id.dir:
-		s.removeDir(ctx, p)
-	default:
-		s.unlink(p, 0)
+		return s.removeDir(ctx, p)
 	}
-}
-
-func (s *sweep) unlink(p place, flags int) {
-	s.add(s.h.quietly(func() error { return p.unlink(flags) }))
+	return s.h.quietly(func() error { return p.unlink(0) })
 }
 
 // removeDir asks the open directory for its mount again: one may have come since.
-func (s *sweep) removeDir(ctx context.Context, p place) {
+func (s sweep) removeDir(ctx context.Context, p place) error {
 	dir, err := openDir(p.dir, p.name)
 	if err != nil {
-		s.add(p.wrap("open", err))
-		return
+		return p.wrap("open", err)
 	}
 	defer dir.Close()
 	if id, err := mountOf(dir, ""); err != nil || !id.sameMount(s.top) {
-		s.add(errors.Join(err, mountInTheWay(p.path)))
-		return
+		return errors.Join(err, mountInTheWay(p.path))
 	}
-	before := len(s.errs)
-	s.empty(ctx, dir, p.path)
-	if len(s.errs) == before {
-		s.unlink(p, unix.AT_REMOVEDIR)
+	if err := s.empty(ctx, dir, p.path); err != nil {
+		return err
 	}
+	return s.h.quietly(func() error { return p.unlink(unix.AT_REMOVEDIR) })
 }
