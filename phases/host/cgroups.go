@@ -50,7 +50,7 @@ func findCgroups(roots, patterns []string) ([]string, error) {
 	for _, root := range roots {
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) {
-				return nil // it went meanwhile
+				return nil // the cgroup was removed while we looked
 			}
 			if err == nil && d.IsDir() && isOrIsBelowMatch(patterns, strings.TrimPrefix(path, root)) {
 				found = append(found, path)
@@ -98,8 +98,8 @@ func busyCgroup(path string, cause error) error {
 	return &ObstacleError{path, what, "see what these processes are: cat " + shellQuote(path) + "/cgroup.procs"}
 }
 
-// cgroupMembers is the processes in a cgroup and all below it. One that is gone has
-// none.
+// cgroupMembers is the processes in a cgroup and in all below it. A cgroup that is
+// gone has none.
 func cgroupMembers(path string) ([]process, error) {
 	var all []process
 	err := filepath.WalkDir(path, func(dir string, d fs.DirEntry, err error) error {
@@ -115,7 +115,8 @@ func cgroupMembers(path string) ([]process, error) {
 	return all, err
 }
 
-// goneIsFine: a cgroup may go at any time; reading one that just went is ENODEV.
+// goneIsFine drops the errors of a cgroup that was removed while it was read: the
+// kernel may also answer ENODEV then.
 func goneIsFine(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
 		return nil

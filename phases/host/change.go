@@ -47,7 +47,7 @@ func (h *Host) Under(by string, report func(Change)) *Host {
 	return &other
 }
 
-// For is the same Host for effects of one purpose.
+// For is the same Host, whose effects stand in the ledger with this purpose.
 func (h *Host) For(p Purpose) *Host {
 	other := *h
 	other.aim = p
@@ -67,7 +67,7 @@ func (h *Host) make(e effect, do func() error) error {
 	return h.ledger.done(id)
 }
 
-// silent is the same Host, which tells nobody of what it makes.
+// silent is the same Host, which reports no changes.
 func (h *Host) silent() *Host {
 	other := *h
 	other.report = nil
@@ -80,7 +80,7 @@ func (h *Host) Do(op Op, verb Verb, target string, do func() error) error {
 	return h.act(Change{Op: op, Verb: verb, Target: target}, do)
 }
 
-// act makes a change, which a plan only tells.
+// act makes a change and reports it. A plan only reports it.
 func (h *Host) act(c Change, do func() error) error {
 	if err := h.quietly(do); err != nil {
 		return err
@@ -91,7 +91,8 @@ func (h *Host) act(c Change, do func() error) error {
 	return nil
 }
 
-// quietly does what no user needs to know of, and a plan leaves out.
+// quietly makes a change that is not worth a report, such as the removal of a temporary
+// file. A plan leaves it out.
 func (h *Host) quietly(do func() error) error {
 	if h.plan != nil {
 		return nil
@@ -117,7 +118,7 @@ func (h *Host) Retract(r Record, do func() error) error {
 
 const maxDiff = 64 << 10 // bytes
 
-// diffOf is empty for what is no text or too long to be read.
+// diffOf is empty for what is no text, and for what is too long for people to read.
 func diffOf(path string, old, new []byte) string {
 	if len(old)+len(new) > maxDiff || !utf8.Valid(old) || !utf8.Valid(new) {
 		return ""

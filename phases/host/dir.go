@@ -12,8 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MakeDir makes path a directory, and those above it with mode 0755. One that was
-// there before bootstrap came only ever loses permissions that mode doesn't have.
+// MakeDir makes path a directory, and those above it with mode 0755. A directory that
+// was there before bootstrap only loses the permissions that mode doesn't have; it gets
+// none that it did not have.
 func (h *Host) MakeDir(path string, mode fs.FileMode) (changed bool, err error) {
 	w, err := h.walkPerm(path, walkMake, mode)
 	defer w.close()
@@ -26,7 +27,8 @@ func (h *Host) MakeDir(path string, mode fs.FileMode) (changed bool, err error) 
 	return h.mendDir(w, uint32(mode.Perm()))
 }
 
-// makeDir makes one directory, whose parent is there, and opens it; a plan gives nil.
+// makeDir makes one directory, whose parent is there, and opens it. In a plan there is
+// nothing to open, and dir is nil.
 func (h *Host) makeDir(p place, mode fs.FileMode) (dir *os.File, err error) {
 	if isAtOrBelow(ledgerDir, p.path) {
 		return h.ledgersDir(p)
@@ -38,14 +40,15 @@ func (h *Host) makeDir(p place, mode fs.FileMode) (dir *os.File, err error) {
 		return err
 	})
 	if err != nil {
-		dir.Close() // nil has an error for it
+		dir.Close() // a nil dir only gives an error
 		return nil, err
 	}
 	h.plan.put(p.path, planned{State: want})
 	return dir, err
 }
 
-// mkdir makes a directory, or takes one that is there, and opens it.
+// mkdir makes a directory with the owner and mode of want, and opens it. One that a run
+// before made, and did not live to finish, is taken as it is.
 func (p place) mkdir(want State) (*os.File, error) {
 	err := unix.Mkdirat(int(p.dir.Fd()), p.name, 0o700)
 	if err != nil && !errors.Is(err, unix.EEXIST) {
@@ -78,7 +81,8 @@ func (p place) giveAway(dir *os.File, want State) error {
 	return applyOwnerAndMode(dir, want)
 }
 
-// ledgersDir opens a directory that the ledger makes for itself, and so can't hold.
+// ledgersDir makes and opens a directory in which the ledger lies. The ledger makes that
+// by itself, as it can't hold a record of it before it is there.
 func (h *Host) ledgersDir(p place) (*os.File, error) {
 	if h.plan != nil {
 		return nil, nil
@@ -92,8 +96,8 @@ func (h *Host) ledgersDir(p place) (*os.File, error) {
 	return openDir(p.dir, p.name)
 }
 
-// finishDir gives a directory the mode it was to have, where a run was killed
-// between making it and that.
+// finishDir gives a directory its owner and mode if a run was killed after it made the
+// directory and before it came to that.
 func (h *Host) finishDir(dir *os.File, path string) error {
 	r, ok := h.ledger.find(key{OpDir, path})
 	if !ok || r.Done {
@@ -167,7 +171,7 @@ func (h *Host) OwnTree(path string) error {
 	return h.make(e, nothing)
 }
 
-// nothing is what an effect does that others bring about.
+// nothing is what is done for an effect that others bring about later.
 func nothing() error { return nil }
 
 func (h *Host) treeState(w *walker) (before State, keep []string, err error) {
@@ -179,7 +183,7 @@ func (h *Host) treeState(w *walker) (before State, keep []string, err error) {
 		return State{}, nil, err
 	}
 	if r, ok := h.ledger.find(key{OpDir, w.path()}); ok && !r.made() {
-		before = r.Before // not as we made it since
+		before = r.Before // as it was before we changed its mode
 	}
 	if !h.ledger.ours(w.path()) || h.HasLayer() {
 		keep, err = namesIn(w.top())

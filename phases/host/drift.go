@@ -10,19 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Drift is a file that is not as it was written.
+// Drift is a file that is no longer as bootstrap wrote it.
 type Drift struct {
 	Path string `json:"path"`
 	What string `json:"what"` // gone, changed, mode 0644, owner 1000:1000
 }
 
-// maxHashed is the size up to which content is read: programs are larger, and reading
-// them all takes a second. Of those, only that they are there, their mode and owner
-// are looked at.
+// maxHashed is the size up to which a file's content is compared. Programs are larger,
+// and reading them all would take a second: of those only the mode and owner are.
 const maxHashed = 1 << 20 // bytes
 
-// Drift looks which files are no longer as the ledger says they were written. Those in
-// a user's home are that user's to change.
+// Drift finds the files that are no longer as the ledger says they were written. Those
+// in a user's home are left out, as the user may change them.
 func (h *Host) Drift(ctx context.Context) []Drift {
 	var drifted []Drift
 	for _, r := range h.Entries() {

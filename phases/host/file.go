@@ -12,14 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WriteFile makes path hold data with this mode, owned by us; missing directories
-// above it are made with mode 0755. It is false when all was so already.
+// WriteFile makes path hold data with this mode, owned by the user who runs bootstrap;
+// missing directories above it are made with mode 0755. changed is false when all was
+// so already.
 func (h *Host) WriteFile(path string, data []byte, mode fs.FileMode) (changed bool, err error) {
 	return h.write(path, content{State: fileState(mode, sumOf(data)), data: data, shown: true})
 }
 
-// WriteOpaque is WriteFile for content that is never shown: a secret, or nothing for
-// people to read.
+// WriteOpaque is WriteFile for content that is never shown in a diff: a secret, or
+// something that people can't read.
 func (h *Host) WriteOpaque(path string, data []byte, mode fs.FileMode) (changed bool, err error) {
 	return h.write(path, content{State: fileState(mode, sumOf(data)), data: data})
 }
@@ -30,7 +31,8 @@ func sumOf(data []byte) string {
 }
 
 // WriteStream is WriteFile for content too large to hold, whose SHA-256 is known.
-// write is not called if the content is there already; other content never lands.
+// write is not called if the content is there already. Content with another hash is an
+// error, and never comes to that path.
 func (h *Host) WriteStream(path string, mode fs.FileMode, sum string, write func(io.Writer) error) (changed bool, err error) {
 	return h.write(path, content{State: fileState(mode, sum), stream: write})
 }
@@ -40,7 +42,7 @@ type content struct {
 	State                        // Absent: it is to go
 	data   []byte                // nil if it is streamed
 	stream func(io.Writer) error // nil if it is data
-	shown  bool                  // to the user
+	shown  bool                  // in a diff, to the user
 	shared bool                  // see Record
 	theirs bool                  // the user's own: no record is made
 }
@@ -122,7 +124,8 @@ func fileVerb(now, want State) Verb {
 	return Update
 }
 
-// diff shows what content replaces, unless that is not ours to show.
+// diff is empty if the new content must not be shown, or if what it replaces was not
+// written by bootstrap and could be a secret.
 func (h *Host) diff(p place, now State, want content) string {
 	if !want.shown || now.SHA256 == want.SHA256 {
 		return ""
@@ -163,8 +166,8 @@ func (h *Host) checkOwner(path string, now State, want content) error {
 	return ownedByOther(path, now.UID)
 }
 
-// settleFile ends an effect that needs no more work: a run before may have been
-// killed with content gathered that is no longer wanted.
+// settleFile records that a file is as it should be, if a run before did not live to
+// record that. A run that was killed may have left its temporary file, too.
 func (h *Host) settleFile(p place) error {
 	r, ok := h.ledger.find(key{OpFile, p.path})
 	if !ok || r.Done {
@@ -176,8 +179,8 @@ func (h *Host) settleFile(p place) error {
 	return h.ledger.done(r.ID)
 }
 
-// Remove removes a file, and keeps its content for Undo. It is false when there was
-// none.
+// Remove removes a file, and keeps its content for Undo. changed is false when there was
+// no file.
 func (h *Host) Remove(path string) (changed bool, err error) {
 	w, err := h.find(path)
 	if w == nil {
@@ -196,7 +199,7 @@ func (p place) temp() place {
 	return p
 }
 
-// replace puts content at p, all of it or nothing.
+// replace puts content at p by a rename, so that nobody ever sees a part of it.
 func (p place) replace(want State, write func(io.Writer) error) error {
 	t := p.temp()
 	if err := t.unlink(0); err != nil {
@@ -234,7 +237,7 @@ func (p place) fill(want State, write func(io.Writer) error) (err error) {
 	return p.wrap("sync", f.Sync())
 }
 
-// copyTo keeps p's content in a file of its own.
+// copyTo copies the content at p to a file, from which it can be restored.
 func (p place) copyTo(file string) error {
 	from, err := p.open()
 	if err != nil {

@@ -28,8 +28,8 @@ type Host struct {
 	ledger *ledger
 	making *sync.Mutex // held while a directory is made
 	plan   *plan       // nil in a Host that acts
-	by     string      // who makes the effects now
-	aim    Purpose     // of the effects now
+	by     string      // who makes the effects from now on: a phase
+	aim    Purpose     // what the effects from now on are for
 	report func(Change)
 }
 
@@ -79,13 +79,14 @@ func (h *Host) Close() error {
 		h.lock.release()
 	}
 	h.dir.Close()
-	// The lock is a file descriptor: it must not be given back by the collector
-	// while an effect still runs.
+	// The lock is held as long as its file is open. Without this, the garbage collector
+	// could close that as soon as nobody uses h any more, while an effect still runs.
 	runtime.KeepAlive(h)
 	return err
 }
 
-// Path is where the absolute path p of the machine lies, seen from this process.
+// Path is where the absolute path p of the machine lies as this process sees it: below
+// the directory that stands for the machine.
 func (h *Host) Path(p string) string {
 	return filepath.Join(h.root, filepath.Clean("/"+p))
 }

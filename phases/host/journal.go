@@ -105,12 +105,12 @@ func parseJournal(data []byte) (events []event, valid int, err error) {
 	return events, valid, nil
 }
 
-// checkBeginning: nothing but a header that was torn is the same as no ledger. It is
-// synced before the first effect, so none was made.
+// checkBeginning accepts a file that has nothing but a part of the header: that is the
+// same as no ledger, as the whole header is synced before the first effect is made.
 func checkBeginning(data []byte) error {
 	start := []byte(`{"sum":"`)
 	torn := !bytes.Contains(data, []byte("\n")) && bytes.HasPrefix(data, start[:min(len(start), len(data))])
-	zeros := len(data) <= maxTorn && len(bytes.Trim(data, "\x00")) == 0 // a file system that was cut off
+	zeros := len(data) <= maxTorn && len(bytes.Trim(data, "\x00")) == 0 // as some file systems leave it after a power cut
 	if torn || zeros {
 		return nil
 	}
@@ -139,7 +139,8 @@ func checkHeader(ev event) error {
 }
 
 // makeDirs makes a directory for the ledger and those above it, and returns which
-// it made. They can't be in the ledger like others.
+// it made. They stand in the header, as the ledger can't hold records of them before it
+// is there.
 func makeDirs(root, path string) ([]string, error) {
 	var made []string
 	for dir := range above(path) {

@@ -44,8 +44,8 @@ func (h *Host) Sysctl(name, value string) error {
 	})
 }
 
-// KeepSysctl records a kernel setting that the kernel, or a daemon, will change: undo gives
-// it the value of now, whatever it is then, after all other settings.
+// KeepSysctl records a kernel setting that the kernel or a daemon will change. Undo gives
+// it the value that it has now, whatever it is by then, after all other settings.
 func (h *Host) KeepSysctl(name string) error {
 	now, err := h.SysctlValue(name)
 	if err != nil {
@@ -55,7 +55,7 @@ func (h *Host) KeepSysctl(name string) error {
 	if _, recorded := h.ledger.find(k); recorded {
 		return nil
 	}
-	return h.silent().make(effect{key: k, before: State{Value: now}}, nothing) // see isKept
+	return h.silent().make(effect{key: k, before: State{Value: now}}, nothing)
 }
 
 func (h *Host) sysctlPath(name string) string {

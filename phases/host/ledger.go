@@ -28,20 +28,20 @@ type key struct {
 type ledger struct {
 	mu   sync.Mutex
 	root string
-	dry  bool     // knows, and writes nothing
+	dry  bool     // a plan's: nothing is written to the disk
 	file *os.File // nil until the first event
-	size int64    // of the good part; 0: there is no header yet
+	size int64    // of the part without damage; 0: there is no header yet
 	knowledge
 	layers bool // the next effect begins a layer, if there is none
 }
 
-// knowledge is from the events alone, read or appended, so a run that goes on knows
-// what the run before knew.
+// knowledge is what the events tell, be they read or written. So a run that goes on
+// where another one was killed knows all that that one knew.
 type knowledge struct {
 	records []*Record
 	open    map[key]*Record // not undone
 	made    []string        // directories that were made for the ledger
-	stale   bool            // unit files changed since systemd read them
+	reload  bool            // unit files changed since systemd read them
 	changed map[string]int  // per path, at which event it was last changed
 	started map[string]int  // per unit or pod, at which event it was last started
 	notes   map[string]string
@@ -95,7 +95,7 @@ func (l *ledger) apply(ev event) {
 	case evIntent:
 		l.add(ev)
 	case evReload:
-		l.stale = false
+		l.reload = false
 	case evStarted:
 		l.started[ev.Target] = l.events
 	case evNote:
@@ -122,7 +122,7 @@ func (l *ledger) add(ev event) {
 
 func (l *ledger) want(r *Record, after State) {
 	r.After, r.Done, l.last = after, false, r
-	l.stale = l.stale || r.changesUnits()
+	l.reload = l.reload || r.changesUnits()
 	if r.Op != OpFile {
 		return
 	}
@@ -141,12 +141,12 @@ func (l *ledger) update(r *Record, ev event) {
 	case evUndone:
 		r.Undone, l.last = true, r
 		l.uncover(r)
-		l.stale = l.stale || r.changesUnits()
+		l.reload = l.reload || r.changesUnits()
 	}
 }
 
 func (l *ledger) byID(id int) *Record {
-	if id > 0 && id <= len(l.records) && l.records[id-1].ID == id { // as they are written
+	if id > 0 && id <= len(l.records) && l.records[id-1].ID == id { // ids count from 1
 		return l.records[id-1]
 	}
 	i := slices.IndexFunc(l.records, func(r *Record) bool { return r.ID == id })
@@ -185,10 +185,10 @@ func (l *ledger) begin(e effect) (int, error) {
 	r := l.open[e.key]
 	below := r == nil || r.ID <= l.base
 	if !below && !r.superseded(e.before) {
-		return r.ID, l.append(event{Event: evChange, ID: r.ID, After: &e.after}, true)
+		return r.ID, l.logLocked(event{Event: evChange, ID: r.ID, After: &e.after}, true)
 	}
 	if !below {
-		if err := l.append(event{Event: evUndone, ID: r.ID}, true); err != nil {
+		if err := l.logLocked(event{Event: evUndone, ID: r.ID}, true); err != nil {
 			return 0, err
 		}
 	}
@@ -198,7 +198,7 @@ func (l *ledger) begin(e effect) (int, error) {
 			return 0, fmt.Errorf("keep a copy of %s: %w", e.target, err)
 		}
 	}
-	return id, l.append(event{
+	return id, l.logLocked(event{
 		Event: evIntent, ID: id, By: e.by, Purpose: cmp.Or(e.purpose, Other), Time: now(), Op: e.op, Target: e.target, Before: &e.before, After: &e.after,
 		On: e.on, Keep: e.keep, Shared: e.shared,
 	}, true)
@@ -231,24 +231,25 @@ func now() string { return time.Now().UTC().Format(time.RFC3339) }
 
 func (l *ledger) saved(id int) string { return l.path(fmt.Sprintf("saved/%d", id)) }
 
-// done isn't synced: an intent without it only means that the effect is looked at
-// again.
-func (l *ledger) done(id int) error { return l.note(event{Event: evDone, ID: id}, false) }
+// done records that an effect was made. It isn't synced: should it be lost in a power
+// cut, the next run only looks at the effect again.
+func (l *ledger) done(id int) error { return l.log(event{Event: evDone, ID: id}, false) }
 
-// undone is synced where there is a saved copy, so that it may go after it. All else is
-// found to be undone when it is looked at again.
+// undone records that an effect was undone. It is synced only where there is a saved
+// copy, which is removed next. All else the next run finds to be undone already.
 func (l *ledger) undone(id int) error {
 	_, err := os.Lstat(l.saved(id))
-	return l.note(event{Event: evUndone, ID: id}, err == nil)
+	return l.log(event{Event: evUndone, ID: id}, err == nil)
 }
 
-func (l *ledger) note(ev event, sync bool) error {
+func (l *ledger) log(ev event, sync bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.append(ev, sync)
+	return l.logLocked(ev, sync)
 }
 
-// settle marks an effect as done that a run before made but did not live to record.
+// settle records an effect as made if a run before made it and did not live to record
+// that.
 func (l *ledger) settle(k key) error {
 	r, ok := l.find(k)
 	if !ok || r.Done {
@@ -257,8 +258,9 @@ func (l *ledger) settle(k key) error {
 	return l.done(r.ID)
 }
 
-// append writes one event. On any error the file is as long as before.
-func (l *ledger) append(ev event, sync bool) error {
+// logLocked writes one event, and takes it into the ledger's knowledge. After an error the
+// file is as long as before.
+func (l *ledger) logLocked(ev event, sync bool) error {
 	if !l.dry {
 		err := l.create()
 		if err == nil {

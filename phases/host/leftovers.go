@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The kubelet, the runtime and the network plugin make things that no ledger names
-// one by one. What they make where, the caller says.
+// The kubelet, the container runtime and the network plugin make things of which there are
+// no records. The caller says what of that is to be removed.
 
 // Firewall says what daemons make in the packet filter.
 type Firewall struct {
@@ -98,8 +98,8 @@ func (h *Host) OwnMounts(patterns []string) error {
 	return h.Remember(mountsNote, string(before))
 }
 
-// resolvePatterns follows links in what stands before the first *: the kernel tells of
-// mounts where they are.
+// resolvePatterns follows links in what stands before the first *, as the kernel lists
+// mounts by their paths without links.
 func resolvePatterns(patterns []string) []string {
 	all := make([]string, len(patterns))
 	for i, pattern := range patterns {
@@ -139,7 +139,7 @@ func (h *Host) UnmountLeft(ctx context.Context, patterns []string) error {
 	return errors.Join(append(errs, held...)...)
 }
 
-// unmount in a plan only looks who is in the way.
+// unmount takes one mount away. In a plan it only tells if processes are in the way.
 func (h *Host) unmount(ctx context.Context, path string) error {
 	if h.plan == nil {
 		return unmount(ctx, path)
@@ -153,7 +153,7 @@ func (h *Host) unmount(ctx context.Context, path string) error {
 
 // RemoveSlice stops a systemd slice that another program made, with all units in it,
 // and removes what is left of its cgroups. A failed unit that matches scopes would
-// keep it loaded, and is forgotten. It is false when there is none.
+// keep the slice loaded, and is forgotten. changed is false when there is no such slice.
 func (h *Host) RemoveSlice(ctx context.Context, name, scopes string) (changed bool, err error) {
 	now, err := h.UnitState(ctx, name)
 	if err != nil || !h.Real() {
@@ -216,7 +216,7 @@ func (h *Host) endProcesses(ctx context.Context, unit UnitState) error {
 	return killMembers(ctx, filepath.Join(root, "system.slice", filepath.Base(unit.Fragment)))
 }
 
-// RemoveLink removes a network link. It is false when there is none.
+// RemoveLink removes a network link. changed is false when there is no such link.
 func (h *Host) RemoveLink(name string) (changed bool, err error) {
 	if !h.Real() {
 		return false, nil // another root has no links of its own

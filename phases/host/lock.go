@@ -13,14 +13,16 @@ import (
 
 const lockFile = "/run/bootstrap.lock"
 
-// lock is one flock on one file. The kernel gives it back when the holder dies.
+// lock is a file locked by flock(2). When the process that holds it ends, the kernel
+// unlocks it.
 type lock struct {
 	file    *os.File
 	path    string
 	madeDir bool
 }
 
-// takeLock never waits: who holds the lock is worth more to the user than a queue.
+// takeLock never waits. If another process holds the lock, the error tells which: that
+// helps the user more than to wait.
 func takeLock(path string) (*lock, error) {
 	l := &lock{path: path}
 	for {
@@ -37,7 +39,7 @@ func takeLock(path string) (*lock, error) {
 // try is false when the file it locked is no longer the one at the path, because
 // the holder before removed it in between.
 func (l *lock) try() (bool, error) {
-	if os.Mkdir(filepath.Dir(l.path), 0o755) == nil { // else it is there, or open says why not
+	if os.Mkdir(filepath.Dir(l.path), 0o755) == nil { // else it is there already, or to open the file fails too
 		l.madeDir = true
 	}
 	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o644)

@@ -39,8 +39,9 @@ func matchAny(patterns []string, path string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return matchPath(p, path) })
 }
 
-// mountCounts is how many mounts there are at each path that matches. Taken before
-// daemons come, it says which are not theirs: mount ids don't outlive a reboot.
+// mountCounts is how many mounts there are at each path that matches. Counted before the
+// daemons start, it tells later which mounts are not theirs. The ids of mounts can't tell
+// that, as they change when the machine boots.
 func mountCounts(mounts []*mountinfo.Info, patterns []string) map[string]int {
 	counts := map[string]int{}
 	for _, m := range mounts {
@@ -61,7 +62,7 @@ func pickMounts(mounts []*mountinfo.Info, patterns []string, before map[string]i
 		if m := left[i]; ours[m] && mountOnIt(m, left) == nil && mountOver(m, left) == nil {
 			gone = append(gone, m)
 			left = slices.Delete(left, i, i+1)
-			i = len(left) // it may have held one that was passed by
+			i = len(left) // now others may go that this one held
 		}
 	}
 	holders := map[*mountinfo.Info]string{}
@@ -73,7 +74,8 @@ func pickMounts(mounts []*mountinfo.Info, patterns []string, before map[string]i
 	return gone, held
 }
 
-// ownMounts leaves out as many of the oldest mounts at each path as there were before.
+// ownMounts are the mounts that match. Of those at one path, the oldest are left out, as
+// many as there were before.
 func ownMounts(mounts []*mountinfo.Info, patterns []string, before map[string]int) map[*mountinfo.Info]bool {
 	ours, seen := map[*mountinfo.Info]bool{}, map[string]int{}
 	for _, m := range mounts {
@@ -97,7 +99,7 @@ func mountOnIt(m *mountinfo.Info, all []*mountinfo.Info) *mountinfo.Info {
 // else: one beside m, or beside a mount that m is on.
 func mountOver(m *mountinfo.Info, all []*mountinfo.Info) *mountinfo.Info {
 	path := m.Mountpoint
-	for range all { // each is passed once at most
+	for range all { // at most as many steps up as there are mounts
 		for _, other := range all {
 			if other.Parent == m.Parent && other != m && isAtOrBelow(path, other.Mountpoint) {
 				return other
@@ -112,9 +114,9 @@ func mountOver(m *mountinfo.Info, all []*mountinfo.Info) *mountinfo.Info {
 	return nil
 }
 
-// heldMount is the error about a mount of the daemons that must stay. holders has, for
-// each one it was asked about, the mount of others that is to blame: a mount that is
-// held holds those it is on.
+// heldMount is the error about a mount of the daemons that must stay because of another
+// one. That may itself be one of the daemons' that must stay: holders has the mount of
+// others that is to blame for each of them.
 func heldMount(m *mountinfo.Info, all []*mountinfo.Info, holders map[*mountinfo.Info]string) error {
 	what, by := "something else is mounted below, at", ""
 	if on := mountOnIt(m, all); on != nil {
@@ -178,8 +180,8 @@ func unmountBusy(ctx context.Context, path string, call func(string, int) error)
 	return nil
 }
 
-// whileBusy does again what the kernel refuses as long as something is in use: a
-// process that was just killed holds its mounts and cgroups for a moment.
+// whileBusy does something again a few times as long as the kernel says that it is in
+// use: a process that was just killed holds its mounts and cgroups for a moment.
 func whileBusy(ctx context.Context, do func() error) error {
 	err := do()
 	for attempt := 1; errors.Is(err, unix.EBUSY) && attempt < busyAttempts; attempt++ {
@@ -193,8 +195,8 @@ func whileBusy(ctx context.Context, do func() error) error {
 	return err
 }
 
-// stillMounted: the kernel says that there is no mount; if it lists one, that is an
-// error.
+// stillMounted looks whether there really is no mount at a path, as the kernel says when
+// asked to unmount it. If the kernel lists one, cause is an error.
 func stillMounted(path string, cause error) error {
 	mounts, err := readMounts()
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 // Owner is a user of this machine in whose home bootstrap writes.
 type Owner struct{ UID, GID int }
 
-// ReadOwned reads a file in a user's home. It must be that user's, or else anybody
-// could have a file read that is closed to him.
+// ReadOwned reads a file in a user's home. The file must be that user's: by a link, say,
+// users could have bootstrap read files that they may not read themselves.
 func (h *Host) ReadOwned(path string, owner Owner) ([]byte, error) {
 	w, err := h.walk(path, walkRemove)
 	defer w.close()
@@ -65,7 +65,7 @@ func (h *Host) makeOwnedDir(path string, owner Owner) error {
 		return err
 	}
 	r, ours := h.ledger.find(key{OpDir, p.path})
-	begun := ours && !r.Done // and a run was killed in between
+	begun := ours && !r.Done // by a run that was killed before it gave it to the user
 	switch {
 	case now.Kind == File:
 		return fmt.Errorf("%s is not a directory", path)

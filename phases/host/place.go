@@ -21,13 +21,13 @@ type place struct {
 	on   string // the mount point it lies below
 }
 
-// open opens a file to read it. Should a FIFO have taken its place, it doesn't wait.
+// open opens a file to read it. It does not wait for a writer if it is a FIFO.
 func (p place) open() (*os.File, error) {
 	f, err := openAt(p.dir, p.name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	return f, p.wrap("open", err)
 }
 
-// openRegular is open for nothing but a regular file.
+// openRegular is open, and an error for what is no regular file.
 func (p place) openRegular() (*os.File, error) {
 	f, err := p.open()
 	if err != nil {
@@ -83,7 +83,7 @@ func (p place) hash() (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// setOwnerAndMode mends what is there and leaves its content alone.
+// setOwnerAndMode leaves the content as it is.
 func (p place) setOwnerAndMode(want State) error {
 	f, err := p.open()
 	if err != nil {
@@ -117,7 +117,7 @@ func (p place) unlink(flags int) error {
 	return p.stuck("remove", err)
 }
 
-// remove removes a file for good.
+// remove removes a file, and returns once that is on the disk.
 func (p place) remove() error {
 	if err := p.unlink(0); err != nil {
 		return err
@@ -125,7 +125,8 @@ func (p place) remove() error {
 	return p.dir.Sync()
 }
 
-// stuck says why something can't be changed, where the kernel's EPERM doesn't.
+// stuck names the immutable or append-only flag, if that is why the kernel refuses a
+// change: its EPERM alone says nothing.
 func (p place) stuck(op string, err error) error {
 	if errors.Is(err, unix.EPERM) && (p.immutable(p.name) || p.immutable(".")) {
 		return &ObstacleError{p.path, fmt.Sprintf("%q is marked immutable", p.path), "chattr -i -a " + shellQuote(p.path)}

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The questions that effects ask the ledger, and its end.
+// What effects ask the ledger, and how it is removed in the end.
 
 func (l *ledger) entries() []Record {
 	l.mu.Lock()
@@ -31,13 +31,14 @@ func (l *ledger) find(k key) (Record, bool) {
 	return Record{}, false
 }
 
-func (l *ledger) isStale() bool {
+func (l *ledger) wantsReload() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.stale
+	return l.reload
 }
 
-// ours tells whether path or a directory above it is there because of us.
+// ours tells whether path, or a directory above it, was made by bootstrap or is a tree
+// of its.
 func (l *ledger) ours(path string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,10 +60,11 @@ func (l *ledger) names(path string) bool {
 	return l.open[key{OpDir, path}] != nil || l.open[key{OpFile, path}] != nil || l.open[key{OpTree, path}] != nil
 }
 
-// inTree tells whether path is or lies below a tree that is ours whatever is in it.
+// inTree tells whether path is, or lies below, a tree: whatever is in it goes with it.
 func (l *ledger) inTree(path string) bool { return l.inOlderTree(path, len(l.records)+1) }
 
-// inOlderTree is inTree for trees that are undone after the record of this id.
+// inOlderTree looks only at trees with an older record than that of this id: those are
+// undone after it.
 func (l *ledger) inOlderTree(path string, id int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

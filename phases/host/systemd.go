@@ -11,7 +11,7 @@ import (
 )
 
 // Systemd is the systemd of this machine, over D-Bus. Each call has a connection of
-// its own, so that nothing is left to go stale when systemd restarts itself.
+// its own: one that was kept would be broken once systemd executes itself again.
 type Systemd struct{}
 
 var _ Units = Systemd{}
@@ -86,8 +86,8 @@ func (r request) send(ctx context.Context) (err error) {
 	return err
 }
 
-// wait gives the result of a job. Of a connection that is lost nothing comes, as when
-// an upgrade has systemd execute itself again: then the unit is asked.
+// wait gives the result of a job. A connection is lost when an upgrade has systemd
+// execute itself again, and the result with it: then the unit is asked instead.
 func (r request) wait(ctx context.Context) error {
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
@@ -115,7 +115,7 @@ func (r request) wait(ctx context.Context) error {
 	}
 }
 
-// outcome tells how a job ended that nobody could tell of, or that it has not yet.
+// outcome asks a unit how its job ended, or whether it is still pending.
 func (s Systemd) outcome(ctx context.Context, unit string) (failed, pending bool) {
 	pending = true // as long as systemd does not answer
 	_ = s.with(ctx, func(c *dbus.Conn) error {
@@ -180,7 +180,7 @@ func unitState(props map[string]any) UnitState {
 	}
 }
 
-// micros keeps systemd's zero, for what has not happened, a zero time.
+// micros makes systemd's zero, which stands for never, the zero Time.
 func micros(n uint64) time.Time {
 	if n == 0 {
 		return time.Time{}

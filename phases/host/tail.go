@@ -26,7 +26,7 @@ func (h *Host) Tail(path string, size int64) (data []byte, cut bool, err error) 
 		_, err = f.Seek(-size, io.SeekEnd)
 	}
 	if err == nil {
-		data, err = io.ReadAll(io.LimitReader(f, size)) // the kernel's own files have no size
+		data, err = io.ReadAll(io.LimitReader(f, size)) // a size of 0 is no limit: files in /proc have none
 	}
 	if cut {
 		data = WholeLines(data)

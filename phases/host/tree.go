@@ -22,8 +22,9 @@ type mountID struct {
 	dir   bool
 }
 
-// sameMount compares devices as well as mounts: a btrfs subvolume has a device of its own.
-// A file on an overlay may have that of the layer that it lies in.
+// sameMount tells whether something lies on the same mount as the top of a tree. It
+// compares the devices of directories too: a btrfs subvolume is no mount, and has a device
+// of its own. A file does not count, as on an overlay it has the device of its layer.
 func (m mountID) sameMount(top mountID) bool {
 	sameDevice := m.major == top.major && m.minor == top.minor
 	return !m.root && m.id == top.id && (!m.dir || sameDevice)
@@ -166,7 +167,8 @@ func (s sweep) remove(ctx context.Context, p place) error {
 	return s.h.quietly(func() error { return p.unlink(0) })
 }
 
-// removeDir asks the open directory for its mount again: one may have come since.
+// removeDir asks for the mount again once the directory is open: something may have been
+// mounted there since.
 func (s sweep) removeDir(ctx context.Context, p place) error {
 	dir, err := openDir(p.dir, p.name)
 	if err != nil {

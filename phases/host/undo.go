@@ -45,7 +45,7 @@ func (h *Host) UndoAll(ctx context.Context, keep func(Record) bool) error {
 		if err := ctx.Err(); err != nil {
 			return errors.Join(append(errs, context.Cause(ctx))...)
 		}
-		if r.isKept() || r.Op == OpActive && r.Before.Value == unitRuns {
+		if r.isRestored() || r.Op == OpActive && r.Before.Value == unitRuns {
 			last = append(last, r)
 			continue
 		}
@@ -61,7 +61,8 @@ func (h *Host) UndoAll(ctx context.Context, keep func(Record) bool) error {
 	return h.Forget()
 }
 
-// keptRecords are the ids of what keep picks, and of the directories above that.
+// keptRecords are the ids of the records that keep picks, and of the directories above
+// their targets.
 func keptRecords(all []Record, keep func(Record) bool) map[int]bool {
 	kept, parents := map[int]bool{}, map[string]bool{}
 	for _, r := range slices.Backward(all) {
@@ -114,7 +115,8 @@ func (h *Host) undo(ctx context.Context, r Record) error {
 func (h *Host) undoAt(r Record, undo func(place, Record) error) error {
 	w, err := h.walk(r.Target, walkUndo)
 	defer w.close()
-	// What lay in a directory of ours has gone with it; a file of others is missed.
+	// A directory above is gone, and with it what bootstrap had made there. That a file
+	// of others can't be restored is an error.
 	if errors.Is(err, fs.ErrNotExist) && (r.made() || r.Op != OpFile || r.Shared) {
 		return nil
 	}
@@ -139,7 +141,7 @@ func (h *Host) undoFile(p place, r Record) error {
 	unchanged := now.Kind == File && now.SHA256 == r.Before.SHA256
 	switch {
 	case r.Shared && (now.Kind == Absent || now.SHA256 == r.Before.SHA256):
-		return nil // its owner wants it so
+		return nil // the user has removed it, or put back what was there before
 	case now.Kind != Absent && !unchanged && !r.isOurs(now) && !h.mayRemove(p.path, r):
 		return changedByOther(r)
 	}
@@ -155,8 +157,8 @@ func (h *Host) undoFile(p place, r Record) error {
 	return err
 }
 
-// mayRemove tells whether a file that was changed since we wrote it goes all the
-// same: it lies where nobody but us was before.
+// mayRemove tells whether a file is removed although others changed it: it lies in a tree
+// or a directory that bootstrap made, where nothing else was before.
 func (h *Host) mayRemove(path string, r Record) bool {
 	return !r.Shared && (h.ledger.inTree(path) || (r.first().made() && h.ledger.ours(filepath.Dir(path))))
 }
@@ -188,11 +190,11 @@ func (h *Host) undoDir(p place, r Record) error {
 		return h.removeDir(p, OpDir)
 	}
 	if h.ledger.inOlderTree(p.path, r.ID) {
-		return nil // it goes later, with all that is in it
+		return nil // it is removed later, with all of the tree that it lies in
 	}
 	isOurs := func(name string) bool { return h.ledger.names(filepath.Join(p.path, name)) }
 	if r.Shared && !slices.ContainsFunc(left, isOurs) {
-		return nil // its owner has come to need it
+		return nil // the user keeps other things in it by now
 	}
 	return h.leftover(p.path, dir, left)
 }
@@ -211,7 +213,7 @@ func (h *Host) leftover(dirPath string, dir *os.File, left []string) error {
 			theirs = append(theirs, shellQuote(name))
 		}
 	}
-	all := append(theirs, ours...) // ours has an error of its own
+	all := append(theirs, ours...) // of ours there is an error already
 	return notEmpty(dirPath, all[:min(len(all), 3)])
 }
 
@@ -264,7 +266,7 @@ func (h *Host) undoActive(ctx context.Context, r Record) error {
 		return h.Do(OpActive, Start, r.Target, func() error { return h.units.Do(ctx, Start, r.Target) })
 	}
 	if strings.HasSuffix(r.Target, ".target") && now.Dependents != "" {
-		return nil // others have come to need it
+		return nil // units of others need it by now
 	}
 	if now.Running() {
 		return h.Do(OpActive, Stop, r.Target, func() error { return h.stopForGood(ctx, r.Target) })
@@ -291,8 +293,8 @@ func (h *Host) stopForGood(ctx context.Context, unit string) error {
 	return err
 }
 
-// undoSysctl: a setting that is gone went with its module or its link, and one that
-// others changed since is theirs.
+// undoSysctl leaves alone a setting that others have changed since. One that is gone
+// belonged to a kernel module or network link that is gone.
 func (h *Host) undoSysctl(r Record) error {
 	now, err := h.SysctlValue(r.Target)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -305,8 +307,8 @@ func (h *Host) undoSysctl(r Record) error {
 	switch {
 	case now == r.Before.Value:
 		return nil
-	case r.isKept():
-		return h.quietly(write) // a plan can't tell whether the kernel will have changed it
+	case r.isRestored():
+		return h.quietly(write) // reported by no plan: it can't know what the kernel will do
 	case now != r.After.Value:
 		return nil
 	}

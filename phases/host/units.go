@@ -45,12 +45,14 @@ const (
 	unitStopped = "stopped"
 )
 
-// RanBefore tells a unit that ran before we started it, and that reset lets run.
+// RanBefore tells whether the record is of a unit that ran before bootstrap started it,
+// and so runs on after reset.
 func (r Record) RanBefore() bool {
 	return r.Op == OpActive && !r.Undone && r.Before.Value == unitRuns
 }
 
-// before is whether a unit runs, and not only as a boot has started it.
+// before is what undo brings a unit back to. One that runs only since the machine has
+// booted with a unit file of ours is to be stopped.
 func (h *Host) before(name string, now UnitState) State {
 	if now.Running() && !h.startedByBoot(name, now) {
 		return State{Value: unitRuns}
@@ -58,20 +60,21 @@ func (h *Host) before(name string, now UnitState) State {
 	return State{Value: unitStopped}
 }
 
-// startedByBoot tells of a unit that runs whether only a boot can have started it: its
-// file is our doing, and we did not come to start it.
+// startedByBoot tells whether a unit that runs can only have been started by a boot of
+// the machine: its file was made by bootstrap, which did not come to start it.
 func (h *Host) startedByBoot(name string, now UnitState) bool {
 	_, known := h.ledger.find(key{OpActive, name})
 	return !known && h.madeUnit(now)
 }
 
-// madeUnit tells whether the unit's file is our doing.
+// madeUnit tells whether bootstrap made the unit's file.
 func (h *Host) madeUnit(unit UnitState) bool {
 	r, ok := h.ledger.find(key{OpFile, unit.Fragment})
 	return ok && r.made()
 }
 
-// UnitState asks for a unit's state. A unit that does not exist has one too.
+// UnitState asks systemd for a unit's state, or tells what a plan has made of it. A unit
+// that does not exist has a state too.
 func (h *Host) UnitState(ctx context.Context, name string) (UnitState, error) {
 	if s, ok := h.plan.unit(name); ok {
 		return s, nil
@@ -83,7 +86,7 @@ func (h *Host) UnitState(ctx context.Context, name string) (UnitState, error) {
 	return s, nil
 }
 
-// unitFile is UnitState with Enabled.
+// unitFile is UnitState with the field Enabled.
 func (h *Host) unitFile(ctx context.Context, name string) (UnitState, error) {
 	s, err := h.UnitState(ctx, name)
 	if err != nil || s.Enabled != "" {
@@ -98,13 +101,13 @@ func (h *Host) unitFile(ctx context.Context, name string) (UnitState, error) {
 // Reload makes systemd read its unit files again, if this Host changed one since it
 // last did, also in a run before.
 func (h *Host) Reload(ctx context.Context) error {
-	if !h.ledger.isStale() {
+	if !h.ledger.wantsReload() {
 		return nil
 	}
 	if err := h.quietly(func() error { return h.units.Do(ctx, Reload, "") }); err != nil {
 		return fmt.Errorf("reload systemd: %w", err)
 	}
-	return h.ledger.note(event{Event: evReload}, false)
+	return h.ledger.log(event{Event: evReload}, false)
 }
 
 // EnableUnit makes a unit start at boot. It is false when it does already.
@@ -144,11 +147,12 @@ func (h *Host) StartUnit(ctx context.Context, name string, files ...string) (cha
 	return false, h.ledger.settle(key{OpActive, name})
 }
 
-// freshUnit has systemd read the unit's files if it must, and gives its state. To read all
-// units anew takes it 100 ms; one that is new it reads when it is first asked for it.
+// freshUnit gives a unit's state, after systemd has read its files as they are now. To
+// read the files of all units takes systemd 100 ms: it is asked to only if it knows this
+// unit, and by other files. A new unit it reads by itself when it is first asked for it.
 func (h *Host) freshUnit(ctx context.Context, name string) (UnitState, error) {
 	now, err := h.UnitState(ctx, name)
-	if err != nil || !h.ledger.isStale() || now.Load == "loaded" && !now.Outdated {
+	if err != nil || !h.ledger.wantsReload() || now.Load == "loaded" && !now.Outdated {
 		return now, err
 	}
 	if err := h.Reload(ctx); err != nil {
@@ -161,7 +165,7 @@ func (h *Host) freshUnit(ctx context.Context, name string) (UnitState, error) {
 // written since it was started.
 func (h *Host) Outdated(name string, files ...string) bool {
 	return slices.ContainsFunc(files, func(file string) bool {
-		path, err := h.resolve(file) // what can't be reached was not written by us
+		path, err := h.resolve(file) // what can't be reached bootstrap did not write
 		return err == nil && h.ledger.changedSince(name, path)
 	})
 }
@@ -169,7 +173,7 @@ func (h *Host) Outdated(name string, files ...string) bool {
 // Started records that a pod, or whatever is no unit, runs with its files as they
 // are now.
 func (h *Host) Started(name string) error {
-	return h.ledger.note(event{Event: evStarted, Target: name}, false)
+	return h.ledger.log(event{Event: evStarted, Target: name}, false)
 }
 
 // RestartUnit stops a unit if it runs, starts it and waits until it runs.
@@ -190,8 +194,8 @@ func (h *Host) runUnit(ctx context.Context, name string, verb Verb) error {
 	return h.changeUnit(ctx, e, now)
 }
 
-// changeUnit has systemd do with a unit what the effect's verb says; then is its state
-// after that, for a plan.
+// changeUnit has systemd do with a unit what the effect's verb says. then is the state
+// that a plan goes on with.
 func (h *Host) changeUnit(ctx context.Context, e effect, then UnitState) error {
 	err := h.make(e, func() error {
 		err := h.units.Do(ctx, e.verb, e.target)
@@ -221,7 +225,8 @@ func (h *Host) StopUnit(ctx context.Context, name string) (changed bool, err err
 	return err == nil, err
 }
 
-// Resolve follows the links in a file's folder: by that name the ledger knows it.
+// Resolve follows the links in the path of a file's folder. The result is the name by
+// which the ledger knows the file.
 func (h *Host) Resolve(path string) string {
 	dir, err := h.resolve(filepath.Dir(path))
 	if err != nil {

@@ -36,7 +36,7 @@ func (h *Host) writeTheirs(p place, want content) (changed bool, err error) {
 	return h.writeAt(p, want)
 }
 
-// Changed is when a file was written, or came to its name.
+// Changed is when a file was written, renamed, or changed its mode or owner (ctime).
 func (h *Host) Changed(path string) (time.Time, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(h.Path(path), &st); err != nil {

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const maxLinks = 40 // as the kernel
+const maxLinks = 40 // as many as the kernel follows
 
 // walkMode says where a walk ends and what it does on its way.
 type walkMode int
@@ -26,7 +26,8 @@ const (
 	walkUndo                   // to what the ledger names; no links at all
 )
 
-// endsAtName: the walk ends in the directory above, with the last name in base.
+// endsAtName tells whether the walk ends in the directory above, with the last name of
+// the path in base.
 func (m walkMode) endsAtName() bool { return m != walkDir && m != walkMake }
 
 func (m walkMode) makes() bool { return m == walkWrite || m == walkMake }
@@ -65,7 +66,8 @@ func (h *Host) walkPerm(path string, mode walkMode, perm fs.FileMode) (*walker, 
 	return nil, err
 }
 
-// find goes to a file that may be removed. Both results are nil without its directory.
+// find goes to a file that may be removed. Both results are nil if its directory is not
+// there.
 func (h *Host) find(path string) (*walker, error) {
 	w, err := h.walk(path, walkRemove)
 	if err == nil || w == nil {
@@ -125,7 +127,7 @@ func (w *walker) step(name string) error {
 	return nil
 }
 
-// open opens the next directory. One that is only planned is not there.
+// open opens the next directory. One that a plan would make can't be opened.
 func (w *walker) open(name string) (*os.File, error) {
 	if w.top() == nil {
 		return nil, unix.ENOENT
@@ -155,8 +157,8 @@ func (w *walker) up() {
 	w.dirs, w.names, w.roots = w.dirs[:n], w.names[:n], w.roots[:n]
 }
 
-// make makes one directory, unless another goroutine has since this walk found it missing:
-// else both would tell of it.
+// make makes one directory, unless another goroutine has made it since this walk found
+// it missing: two would record and report it.
 func (w *walker) make(name string) (*os.File, error) {
 	w.h.making.Lock()
 	defer w.h.making.Unlock()
@@ -203,8 +205,9 @@ func (w *walker) follow(name string) error {
 	return nil
 }
 
-// trusted: a link such as /var/run or /bin, made by root where only root can. We
-// make no links ourselves, so one below a directory of ours is never the system's.
+// trusted tells whether a link, such as /var/run or /bin, was made by root where only
+// root can make one. Bootstrap makes no links, so one below a directory that bootstrap
+// made is never followed to write or remove something.
 func (w *walker) trusted(name string) bool {
 	if w.mode == walkUndo || (w.mode != walkFile && w.h.ledger.ours("/"+filepath.Join(w.names...))) {
 		return false
@@ -221,7 +224,7 @@ func (w *walker) trusted(name string) bool {
 
 func ownUID(uid uint32) bool { return uid == 0 || int(uid) == os.Geteuid() }
 
-// top is the directory the walk stands in; nil if it is only planned.
+// top is the directory the walk stands in; nil if only a plan has made it.
 func (w *walker) top() *os.File {
 	if len(w.dirs) == 0 {
 		return w.h.dir
@@ -238,7 +241,7 @@ func (w *walker) pathOf(name string) string {
 	return "/" + filepath.Join(filepath.Join(w.names...), name)
 }
 
-// place is what a walk that ends at a name has found.
+// place is where a walk has ended that ends at a name.
 func (w *walker) place() place {
 	return place{dir: w.top(), name: w.base, path: w.path(), on: w.on(len(w.dirs))}
 }
@@ -262,7 +265,7 @@ func isMountRoot(dir *os.File) bool {
 	return err == nil && id.root
 }
 
-// close may be called of nil, which a walk that failed gives.
+// close does nothing to a nil walker, which a walk that failed gives.
 func (w *walker) close() {
 	if w == nil {
 		return
