@@ -41,35 +41,22 @@ func unitsRoot(mounts []*mountinfo.Info) string {
 	return root
 }
 
-// findCgroups gives every cgroup that one of the patterns names, in every hierarchy,
-// with all below it, deepest first. Patterns are as matchPath has them, below the
-// root of a hierarchy: "/kubepods.slice".
-func findCgroups(roots, patterns []string) ([]string, error) {
+// findCgroups gives the cgroup of this name in every hierarchy, with all cgroups below it,
+// deepest first.
+func findCgroups(roots []string, name string) ([]string, error) {
 	var found []string
 	var errs []error
 	for _, root := range roots {
-		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil // the cgroup was removed while we looked
-			}
-			if err == nil && d.IsDir() && isOrIsBelowMatch(patterns, strings.TrimPrefix(path, root)) {
+		err := filepath.WalkDir(filepath.Join(root, name), func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
 				found = append(found, path)
 			}
-			return err
+			return goneIsFine(err)
 		})
 		errs = append(errs, err)
 	}
 	slices.Reverse(found) // WalkDir goes to a directory before what is in it
 	return found, errors.Join(errs...)
-}
-
-func isOrIsBelowMatch(patterns []string, path string) bool {
-	for p := range above(path) {
-		if matchAny(patterns, p) {
-			return true
-		}
-	}
-	return false
 }
 
 // removeCgroup removes one empty cgroup. It is no error if there is none.

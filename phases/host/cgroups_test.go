@@ -87,7 +87,10 @@ func existing(paths []string) []string {
 
 func TestRemoveCgroups(t *testing.T) {
 	roots, name := cgroupsHere(t, "/kubepods.slice/burstable/pod1", "/kubepods.slice/besteffort", "/other.slice/kubepods.slice")
-	found, err := findCgroups(roots, []string{name + "/kubepods.slice", name + "/none"})
+	found, err := findCgroups(roots, name+"/kubepods.slice")
+	if none, err := findCgroups(roots, name+"/none"); err != nil || len(none) > 0 {
+		t.Errorf("found %q, %v", none, err)
+	}
 	if err != nil || len(found) != 4*len(roots) {
 		t.Fatalf("found %q in %d hierarchies, %v", found, len(roots), err)
 	}

@@ -73,7 +73,7 @@ func (p place) mkdir(want State) (*os.File, error) {
 // home it lies could have put another directory of root's under that name since: one
 // with something in it is never given to others.
 func (p place) giveAway(dir *os.File, want State) error {
-	if !ownUID(uint32(want.UID)) {
+	if !ownUID(want.UID) {
 		if _, err := dir.Readdirnames(1); !errors.Is(err, io.EOF) {
 			return errors.Join(err, fmt.Errorf("%s is not empty, and was made just now", p.path))
 		}
@@ -111,7 +111,7 @@ func (h *Host) finishDir(dir *os.File, path string) error {
 
 func (h *Host) mendDir(w *walker, mode uint32) (bool, error) {
 	dir, path := w.top(), w.path()
-	now, err := dirState(dir)
+	now, err := openState(dir)
 	if err != nil {
 		return false, err
 	}
@@ -130,14 +130,6 @@ func (h *Host) mendDir(w *walker, mode uint32) (bool, error) {
 		return nil
 	})
 	return err == nil, err
-}
-
-func dirState(dir *os.File) (State, error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(dir.Fd()), &st); err != nil {
-		return State{}, fmt.Errorf("stat %s: %w", dir.Name(), err)
-	}
-	return State{Kind: Dir, Mode: st.Mode & 0o7777, UID: int(st.Uid), GID: int(st.Gid)}, nil
 }
 
 // OwnTree records that whatever appears below path is ours to remove. It makes the
@@ -178,7 +170,7 @@ func (h *Host) treeState(w *walker) (before State, keep []string, err error) {
 	if len(w.names) == 0 {
 		return State{}, nil, errors.New("/ can't be ours")
 	}
-	before, err = dirState(w.top())
+	before, err = openState(w.top())
 	if err != nil {
 		return State{}, nil, err
 	}

@@ -51,14 +51,14 @@ func (h *Host) driftOf(r Record) string {
 }
 
 func (p place) drift(want State) string {
-	var st unix.Stat_t
-	err := unix.Fstatat(int(p.dir.Fd()), p.name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	st, err := lstat(p.dir, p.name)
+	now := stateOf(st)
 	switch {
 	case errors.Is(err, unix.ENOENT):
 		return "gone"
 	case err != nil:
 		return err.Error()
-	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+	case now.Kind != File:
 		return "no regular file any more"
 	}
 	var what []string
@@ -67,11 +67,11 @@ func (p place) drift(want State) string {
 			what = append(what, "changed")
 		}
 	}
-	if mode := uint32(st.Mode) & 0o7777; mode != want.Mode {
-		what = append(what, fmt.Sprintf("mode %04o", mode))
+	if now.Mode != want.Mode {
+		what = append(what, fmt.Sprintf("mode %04o", now.Mode))
 	}
-	if int(st.Uid) != want.UID || int(st.Gid) != want.GID {
-		what = append(what, fmt.Sprintf("owner %d:%d", st.Uid, st.Gid))
+	if now.UID != want.UID || now.GID != want.GID {
+		what = append(what, fmt.Sprintf("owner %d:%d", now.UID, now.GID))
 	}
 	return strings.Join(what, ", ")
 }

@@ -160,7 +160,7 @@ func (h *Host) checkOwner(path string, now State, want content) error {
 		return nil
 	case want.shared && now.UID != want.UID:
 		return notTheUsers(path, now.UID, Owner{want.UID, want.GID})
-	case want.shared || ours || ownUID(uint32(now.UID)):
+	case want.shared || ours || ownUID(now.UID):
 		return nil
 	}
 	return ownedByOther(path, now.UID)

@@ -159,7 +159,7 @@ func (h *Host) RemoveSlice(ctx context.Context, name, scopes string) (changed bo
 	if err != nil || !h.Real() {
 		return false, err
 	}
-	left, err := leftCgroups("/" + name)
+	left, err := leftCgroups(name)
 	if err != nil || !now.Running() && len(left) == 0 {
 		return false, err
 	}
@@ -168,7 +168,7 @@ func (h *Host) RemoveSlice(ctx context.Context, name, scopes string) (changed bo
 		if now.Running() {
 			stopped = h.units.Do(ctx, Stop, name)
 		}
-		return errors.Join(stopped, h.forgetFailed(ctx, scopes), removeCgroups(ctx, "/"+name))
+		return errors.Join(stopped, h.forgetFailed(ctx, scopes), removeCgroups(ctx, name))
 	})
 	return err == nil, err
 }
@@ -182,8 +182,8 @@ func (h *Host) forgetFailed(ctx context.Context, pattern string) error {
 	return errors.Join(errs...)
 }
 
-func removeCgroups(ctx context.Context, pattern string) error {
-	left, err := leftCgroups(pattern)
+func removeCgroups(ctx context.Context, name string) error {
+	left, err := leftCgroups(name)
 	errs := []error{err}
 	for _, cgroup := range left {
 		errs = append(errs, removeCgroup(ctx, cgroup))
@@ -191,12 +191,12 @@ func removeCgroups(ctx context.Context, pattern string) error {
 	return errors.Join(errs...)
 }
 
-func leftCgroups(pattern string) ([]string, error) {
+func leftCgroups(name string) ([]string, error) {
 	mounts, err := readMounts()
 	if err != nil {
 		return nil, err
 	}
-	return findCgroups(cgroupRoots(mounts), []string{pattern})
+	return findCgroups(cgroupRoots(mounts), name)
 }
 
 // endProcesses ends what a unit of ours has left running, as units with

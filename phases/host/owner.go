@@ -6,8 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
 
 // Owner is a user of this machine in whose home bootstrap writes.
@@ -26,12 +24,12 @@ func (h *Host) ReadOwned(path string, owner Owner) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+	now, err := openState(f)
+	if err != nil {
 		return nil, err
 	}
-	if int(st.Uid) != owner.UID {
-		return nil, notTheUsers(path, int(st.Uid), owner)
+	if now.UID != owner.UID {
+		return nil, notTheUsers(path, now.UID, owner)
 	}
 	return io.ReadAll(f)
 }

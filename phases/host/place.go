@@ -33,8 +33,8 @@ func (p place) openRegular() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
+	now, err := openState(f)
+	if err == nil && now.Kind != File {
 		err = fmt.Errorf("%s is not a regular file", p.path)
 	}
 	if err != nil {
@@ -47,27 +47,52 @@ func (p place) openRegular() (*os.File, error) {
 // state looks at what is there. A link, or anything that is neither a file nor a
 // directory, is an error.
 func (p place) state() (State, error) {
-	var st unix.Stat_t
-	err := unix.Fstatat(int(p.dir.Fd()), p.name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	st, err := lstat(p.dir, p.name)
 	if errors.Is(err, unix.ENOENT) {
 		return State{Kind: Absent}, nil
 	}
 	if err != nil {
 		return State{}, p.wrap("stat", err)
 	}
-	s := State{Mode: uint32(st.Mode) & 0o7777, UID: int(st.Uid), GID: int(st.Gid)}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFREG:
-		s.Kind = File
+	s := stateOf(st)
+	switch {
+	case s.Kind == File:
 		s.SHA256, err = p.hash()
-	case unix.S_IFDIR:
-		s.Kind = Dir
-	case unix.S_IFLNK:
+	case isLink(st):
 		err = linkInTheWay(p.path)
-	default:
+	case s.Kind != Dir:
 		err = fmt.Errorf("%s is neither a file nor a directory", p.path)
 	}
 	return s, err
+}
+
+func lstat(dir *os.File, name string) (st unix.Stat_t, err error) {
+	err = unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	return st, err
+}
+
+func isLink(st unix.Stat_t) bool { return st.Mode&unix.S_IFMT == unix.S_IFLNK }
+
+// stateOf leaves out the hash of a file, and the kind of what is neither a file nor a
+// directory.
+func stateOf(st unix.Stat_t) State {
+	s := State{Mode: st.Mode & 0o7777, UID: int(st.Uid), GID: int(st.Gid)}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		s.Kind = File
+	case unix.S_IFDIR:
+		s.Kind = Dir
+	}
+	return s
+}
+
+// openState is stateOf an open file or directory.
+func openState(f *os.File) (State, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return State{}, fmt.Errorf("stat %s: %w", f.Name(), err)
+	}
+	return stateOf(st), nil
 }
 
 func (p place) hash() (string, error) {

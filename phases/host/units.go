@@ -136,10 +136,10 @@ func (h *Host) StartUnit(ctx context.Context, name string, files ...string) (cha
 		return false, err
 	}
 	if now.Active != "active" {
-		return true, h.runUnit(ctx, name, Start)
+		return true, h.runUnit(ctx, name, Start, now)
 	}
 	if h.Outdated(name, files...) {
-		return true, h.runUnit(ctx, name, Restart)
+		return true, h.runUnit(ctx, name, Restart, now)
 	}
 	if h.startedByBoot(name, now) {
 		return false, h.AdoptUnit(name)
@@ -178,17 +178,14 @@ func (h *Host) Started(name string) error {
 
 // RestartUnit stops a unit if it runs, starts it and waits until it runs.
 func (h *Host) RestartUnit(ctx context.Context, name string) error {
-	if _, err := h.freshUnit(ctx, name); err != nil {
-		return err
-	}
-	return h.runUnit(ctx, name, Restart)
-}
-
-func (h *Host) runUnit(ctx context.Context, name string, verb Verb) error {
-	now, err := h.UnitState(ctx, name)
+	now, err := h.freshUnit(ctx, name)
 	if err != nil {
 		return err
 	}
+	return h.runUnit(ctx, name, Restart, now)
+}
+
+func (h *Host) runUnit(ctx context.Context, name string, verb Verb, now UnitState) error {
 	e := effect{key: key{OpActive, name}, verb: verb, before: h.before(name, now), after: State{Value: unitRuns}}
 	now.Active, now.Sub = "active", "running"
 	return h.changeUnit(ctx, e, now)

@@ -137,11 +137,11 @@ func (w *walker) open(name string) (*os.File, error) {
 
 // enter checks a directory on the way to what is to be written.
 func (w *walker) enter(dir *os.File, name string) error {
-	s, err := dirState(dir)
+	s, err := openState(dir)
 	if err != nil {
 		return err
 	}
-	if !ownUID(uint32(s.UID)) {
+	if !ownUID(s.UID) {
 		return ownedByOther(w.pathOf(name), s.UID)
 	}
 	return w.h.finishDir(dir, w.pathOf(name))
@@ -180,9 +180,8 @@ func (w *walker) isLink(name string) bool {
 	if w.top() == nil {
 		return false
 	}
-	var st unix.Stat_t
-	err := unix.Fstatat(int(w.top().Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
-	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK
+	st, err := lstat(w.top(), name)
+	return err == nil && isLink(st)
 }
 
 // follow replaces a link by where it leads.
@@ -212,17 +211,15 @@ func (w *walker) trusted(name string) bool {
 	if w.mode == walkUndo || (w.mode != walkFile && w.h.ledger.ours("/"+filepath.Join(w.names...))) {
 		return false
 	}
-	var link, dir unix.Stat_t
-	if unix.Fstatat(int(w.top().Fd()), name, &link, unix.AT_SYMLINK_NOFOLLOW) != nil {
+	link, err := lstat(w.top(), name)
+	if err != nil {
 		return false
 	}
-	if unix.Fstat(int(w.top().Fd()), &dir) != nil {
-		return false
-	}
-	return ownUID(link.Uid) && ownUID(dir.Uid) && dir.Mode&0o022 == 0
+	dir, err := openState(w.top())
+	return err == nil && ownUID(int(link.Uid)) && ownUID(dir.UID) && dir.Mode&0o022 == 0
 }
 
-func ownUID(uid uint32) bool { return uid == 0 || int(uid) == os.Geteuid() }
+func ownUID(uid int) bool { return uid == 0 || uid == os.Geteuid() }
 
 // top is the directory the walk stands in; nil if only a plan has made it.
 func (w *walker) top() *os.File {
