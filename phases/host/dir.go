@@ -29,18 +29,19 @@ func (h *Host) MakeDir(path string, mode fs.FileMode) (changed bool, err error) 
 
 // makeDir makes one directory, whose parent is there, and opens it. In a plan there is
 // nothing to open, and dir is nil.
-func (h *Host) makeDir(p place, mode fs.FileMode) (dir *os.File, err error) {
+func (h *Host) makeDir(p place, want State, shared bool) (dir *os.File, err error) {
 	if isAtOrBelow(ledgerDir, p.path) {
 		return h.ledgersDir(p)
 	}
-	want := State{Kind: Dir, Mode: uint32(mode.Perm()), UID: os.Geteuid(), GID: os.Getegid()}
-	e := effect{key: key{OpDir, p.path}, on: p.on, verb: Create, before: State{Kind: Absent}, after: want}
+	e := effect{key: key{OpDir, p.path}, on: p.on, verb: Create, before: State{Kind: Absent}, after: want, shared: shared}
 	err = h.make(e, func() error {
 		dir, err = p.mkdir(want)
 		return err
 	})
 	if err != nil {
-		dir.Close() // a nil dir only gives an error
+		if dir != nil {
+			dir.Close()
+		}
 		return nil, err
 	}
 	h.plan.put(p.path, planned{State: want})

@@ -73,16 +73,9 @@ func (h *Host) makeOwnedDir(path string, owner Owner) error {
 		return notTheUsers(path, now.UID, owner)
 	}
 	want := State{Kind: Dir, Mode: 0o700, UID: owner.UID, GID: owner.GID}
-	e := effect{key: key{OpDir, p.path}, on: p.on, verb: Create, before: State{Kind: Absent}, after: want, shared: true}
-	err = h.make(e, func() error {
-		dir, err := p.mkdir(want)
-		if err != nil {
-			return p.wrap("mkdir", err)
-		}
-		return dir.Close()
-	})
-	if err == nil {
-		h.plan.put(p.path, planned{State: want})
+	dir, err := h.makeDir(p, want, true)
+	if dir != nil {
+		dir.Close()
 	}
-	return err
+	return p.wrap("mkdir", err)
 }

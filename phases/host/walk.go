@@ -173,7 +173,8 @@ func (w *walker) make(name string) (*os.File, error) {
 	if w.mode == walkMake && len(w.rest) == 1 {
 		perm = w.perm
 	}
-	return w.h.makeDir(place{dir: w.top(), name: name, path: w.pathOf(name), on: w.on(len(w.dirs))}, perm)
+	p := place{dir: w.top(), name: name, path: w.pathOf(name), on: w.on(len(w.dirs))}
+	return w.h.makeDir(p, State{Kind: Dir, Mode: uint32(perm.Perm()), UID: os.Geteuid(), GID: os.Getegid()}, false)
 }
 
 func (w *walker) isLink(name string) bool {
