@@ -23,12 +23,8 @@ const (
 	Start   Verb = "start"
 	Stop    Verb = "stop"
 	Restart Verb = "restart"
-
-	Reload      Verb = "reload"
-	ResetFailed Verb = "reset-failed"
-
-	Set  Verb = "set"
-	Load Verb = "load"
+	Set     Verb = "set"
+	Load    Verb = "load"
 )
 
 // Change is one effect that is made, or that a plan would make.

@@ -8,11 +8,14 @@ import (
 // Offline is the Units of a directory that stands for a machine: there are none.
 type Offline struct{}
 
-// Do has nothing to read again or to forget; all else can't be done.
-func (Offline) Do(_ context.Context, verb Verb, _ string) error {
-	if verb == Reload || verb == ResetFailed {
-		return nil
-	}
+// Reload has nothing to read again.
+func (Offline) Reload(context.Context) error { return nil }
+
+// ResetFailed has nothing to forget.
+func (Offline) ResetFailed(context.Context, string) error { return nil }
+
+// Do can't do anything.
+func (Offline) Do(context.Context, Verb, string) error {
 	return errors.New("no systemd runs in a directory that stands for a machine")
 }
 

@@ -45,12 +45,11 @@ func (s Systemd) Do(ctx context.Context, verb Verb, unit string) error {
 	return s.with(ctx, func(conn *dbus.Conn) error {
 		// With a buffer: go-systemd's dispatcher blocks on a channel nobody reads.
 		r := request{conn: conn, verb: verb, unit: unit, done: make(chan string, 1)}
-		err := r.send(ctx)
-		if err != nil && verb != Reload {
-			err = fmt.Errorf("%s %s: %w", verb, unit, err)
+		if err := r.send(ctx); err != nil {
+			return fmt.Errorf("%s %s: %w", verb, unit, err)
 		}
-		if err != nil || verb != Start && verb != Stop && verb != Restart {
-			return err
+		if verb == Enable || verb == Disable {
+			return nil
 		}
 		return r.wait(ctx)
 	})
@@ -76,10 +75,6 @@ func (r request) send(ctx context.Context) (err error) {
 		_, _, err = r.conn.EnableUnitFilesContext(ctx, []string{r.unit}, false, true)
 	case Disable:
 		_, err = r.conn.DisableUnitFilesContext(ctx, []string{r.unit}, false)
-	case ResetFailed:
-		err = r.conn.ResetFailedUnitContext(ctx, r.unit)
-	case Reload:
-		err = r.conn.ReloadContext(ctx)
 	default:
 		err = errors.New("no such thing can be done with a unit")
 	}
@@ -129,6 +124,16 @@ func (s Systemd) outcome(ctx context.Context, unit string) (failed, pending bool
 		return nil
 	})
 	return failed, pending
+}
+
+// Reload implements Units.
+func (s Systemd) Reload(ctx context.Context) error {
+	return s.with(ctx, func(c *dbus.Conn) error { return c.ReloadContext(ctx) })
+}
+
+// ResetFailed implements Units.
+func (s Systemd) ResetFailed(ctx context.Context, unit string) error {
+	return s.with(ctx, func(c *dbus.Conn) error { return c.ResetFailedUnitContext(ctx, unit) })
 }
 
 // Failed implements Units.

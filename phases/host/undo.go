@@ -288,7 +288,7 @@ func (h *Host) stopForGood(ctx context.Context, unit string) error {
 		now, err = h.UnitState(ctx, unit)
 	}
 	if err == nil && now.Active == "failed" {
-		err = h.units.Do(ctx, ResetFailed, unit)
+		err = h.units.ResetFailed(ctx, unit)
 	}
 	return err
 }

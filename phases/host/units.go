@@ -11,9 +11,13 @@ import (
 // Units is the machine's service manager. It is an interface because tests have no
 // systemd; Systemd is the real one. No method records anything.
 type Units interface {
-	// Do does with a unit what the verb says, and waits until it is done. Reload makes
-	// systemd read the files of all units again, ResetFailed makes it forget a failure.
+	// Do does with a unit what the verb says, and waits until it is done: Enable, Disable,
+	// Start, Stop or Restart.
 	Do(ctx context.Context, verb Verb, unit string) error
+	// Reload makes systemd read the files of all units again.
+	Reload(ctx context.Context) error
+	// ResetFailed makes systemd forget that the unit failed.
+	ResetFailed(ctx context.Context, unit string) error
 	// State leaves Enabled out: to know that, systemd searches all folders of units.
 	State(ctx context.Context, unit string) (UnitState, error)
 	Enabled(ctx context.Context, unit string) (string, error)
@@ -104,7 +108,7 @@ func (h *Host) Reload(ctx context.Context) error {
 	if !h.ledger.wantsReload() {
 		return nil
 	}
-	if err := h.quietly(func() error { return h.units.Do(ctx, Reload, "") }); err != nil {
+	if err := h.quietly(func() error { return h.units.Reload(ctx) }); err != nil {
 		return fmt.Errorf("reload systemd: %w", err)
 	}
 	return h.ledger.log(event{Event: evReload}, false)

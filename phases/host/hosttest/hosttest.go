@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
@@ -74,20 +73,38 @@ func (u *Units) set(unit string, state host.UnitState) {
 	}
 }
 
+// begin keeps an operation, and lets it fail if the test wants so.
+func (u *Units) begin(op string) error {
+	u.ops = append(u.ops, op)
+	if u.Fail == nil {
+		return nil
+	}
+	return u.Fail(op)
+}
+
+// Reload implements host.Units.
+func (u *Units) Reload(context.Context) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err := u.begin("reload"); err != nil {
+		return err
+	}
+	u.readAll()
+	return nil
+}
+
+// ResetFailed implements host.Units.
+func (u *Units) ResetFailed(ctx context.Context, unit string) error {
+	return u.Do(ctx, "reset-failed", unit)
+}
+
 // Do implements host.Units.
 func (u *Units) Do(_ context.Context, verb host.Verb, unit string) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	op := strings.TrimSpace(string(verb) + " " + unit)
-	u.ops = append(u.ops, op)
-	if u.Fail != nil {
-		if err := u.Fail(op); err != nil {
-			return err
-		}
-	}
-	if verb == host.Reload {
-		u.readAll()
-		return nil
+	op := string(verb) + " " + unit
+	if err := u.begin(op); err != nil {
+		return err
 	}
 	state := u.state(unit)
 	if state.Load == "not-found" {
