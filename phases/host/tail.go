@@ -26,7 +26,7 @@ func (h *Host) Tail(path string, size int64) (data []byte, cut bool, err error) 
 		_, err = f.Seek(-size, io.SeekEnd)
 	}
 	if err == nil {
-		data, err = io.ReadAll(io.LimitReader(f, size)) // a size of 0 is no limit: files in /proc have none
+		data, err = io.ReadAll(io.LimitReader(f, size)) // not as many bytes as the size says: files in /proc have none
 	}
 	if cut {
 		data = WholeLines(data)
