@@ -23,10 +23,10 @@ var addons = Phase{
 
 func runAddonImages(ctx context.Context, env *Env) error {
 	images := env.Config.Addons()
-	if !env.ownNetwork() {
+	if !env.Choices.Network.Own() {
 		images = slices.DeleteFunc(images, func(image string) bool { return image == env.Config.Images.Network })
 	}
-	return env.withImages(ctx, func(ctx context.Context, f imageFetch) error { return f.all(ctx, images) })
+	return env.withImages(ctx, Certified, func(ctx context.Context, f imageFetch) error { return f.all(ctx, images) })
 }
 
 func runAddons(ctx context.Context, env *Env) error {
@@ -105,7 +105,7 @@ func (e *Env) addons() ([]manifests.Addon, error) {
 		wanted bool
 		make   func() (manifests.Addon, error)
 	}{
-		{e.ownNetwork(), func() (manifests.Addon, error) { return flannelAddon(e.Config, e.Facts) }},
+		{e.Choices.Network.Own(), func() (manifests.Addon, error) { return flannelAddon(e.Config, e.Facts) }},
 		{!e.Config.ProxyDisabled, func() (manifests.Addon, error) { return proxyAddon(e.Config, e.Facts) }},
 		{!e.Config.DNSDisabled, e.patchedDNS},
 	} {

@@ -14,7 +14,7 @@ import (
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 )
 
 func TestCorefile(t *testing.T) {
@@ -47,7 +47,7 @@ func TestReachable(t *testing.T) {
 func TestForwardsTo(t *testing.T) {
 	env := testEnv(t, "default")
 	put(t, env, "/etc/resolv.conf", "nameserver 127.0.0.53\n", 0o644)
-	put(t, env, host.ResolvedConfPath, "nameserver 192.0.2.1\n", 0o644)
+	put(t, env, machine.ResolvedConfPath, "nameserver 192.0.2.1\n", 0o644)
 	put(t, env, "/etc/pods.conf", "nameserver 127.0.0.1\n", 0o644)
 	check := func(name string, want string) {
 		t.Helper()
@@ -74,17 +74,17 @@ func TestProxyConfig(t *testing.T) {
 		"bindAddress": "0.0.0.0", "clientConnection": map[string]any{"kubeconfig": "/var/lib/kube-proxy/kubeconfig.conf"},
 		"clusterCIDR": "10.244.0.0/16", "mode": "nftables",
 	}
-	if diff := cmp.Diff(want, proxyConfig(c, host.Facts{NFTables: true})); diff != "" {
+	if diff := cmp.Diff(want, proxyConfig(c, machine.Facts{NFTables: true})); diff != "" {
 		t.Error(diff)
 	}
-	got := proxyConfig(validConfig(t, "dual-stack"), host.Facts{FixedConntrack: true})
+	got := proxyConfig(validConfig(t, "dual-stack"), machine.Facts{FixedConntrack: true})
 	if got["mode"] != "iptables" || got["clusterCIDR"] != "10.244.0.0/16,fd00:10:244::/56" {
 		t.Errorf("%v", got)
 	}
 	if _, ok := got["conntrack"]; !ok {
 		t.Error("kube-proxy would end: it can't set conntrack's limits")
 	}
-	if got := proxyConfig(validConfig(t, "ipv6"), host.Facts{}); got["bindAddress"] != "::" {
+	if got := proxyConfig(validConfig(t, "ipv6"), machine.Facts{}); got["bindAddress"] != "::" {
 		t.Errorf("%v", got)
 	}
 }
@@ -93,7 +93,7 @@ func TestProxyConfig(t *testing.T) {
 func TestProxyConfigOfUser(t *testing.T) {
 	c := validConfig(t, "default")
 	c.KubeProxy = map[string]any{"mode": "iptables", "clientConnection": map[string]any{"qps": 7}}
-	addon, err := proxyAddon(c, host.Facts{NFTables: true})
+	addon, err := proxyAddon(c, machine.Facts{NFTables: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,6 +228,7 @@ func TestAddonChecks(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.set(env)
+			env = reopen(env)
 			var got []string
 			for _, check := range env.addonChecks(nil) {
 				got = append(got, check.Name)

@@ -10,11 +10,12 @@ import (
 
 	"bootstrap/manifests"
 	"bootstrap/phases/config"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
+	"bootstrap/phases/netfilter"
 )
 
 // proxyAddon is kube-proxy.
-func proxyAddon(c *config.Config, f host.Facts) (manifests.Addon, error) {
+func proxyAddon(c *config.Config, f machine.Facts) (manifests.Addon, error) {
 	data, err := yaml.Marshal(merged(proxyConfig(c, f), c.KubeProxy))
 	if err != nil {
 		return manifests.Addon{}, err
@@ -27,22 +28,22 @@ func proxyAddon(c *config.Config, f host.Facts) (manifests.Addon, error) {
 }
 
 // proxyMode is how kube-proxy will write its rules.
-func proxyMode(c *config.Config, f host.Facts) string {
+func proxyMode(c *config.Config, f machine.Facts) string {
 	mode, _ := merged(proxyConfig(c, f), c.KubeProxy)["mode"].(string)
 	return mode
 }
 
 // proxyRules are what kube-proxy takes for its own, whoever made them.
-func proxyRules(mode string) host.Firewall {
+func proxyRules(mode string) netfilter.Names {
 	if mode == "nftables" {
-		return host.Firewall{Tables: proxyTables}
+		return netfilter.Names{Tables: proxyTables}
 	}
-	return host.Firewall{Chains: []string{"KUBE-SERVICES", "KUBE-PROXY-"}}
+	return netfilter.Names{Chains: []string{"KUBE-SERVICES", "KUBE-PROXY-"}}
 }
 
 // proxySettings are what kube-proxy sets when it starts: a node port can be reached at
 // 127.0.0.1 in iptables mode, unless the user has put an end to that.
-func proxySettings(c *config.Config, f host.Facts) []kernelSetting {
+func proxySettings(c *config.Config, f machine.Facts) []kernelSetting {
 	iptables, _ := c.KubeProxy["iptables"].(map[string]any)
 	localhost, chosen := iptables["localhostNodePorts"].(bool)
 	_, elsewhere := c.KubeProxy["nodePortAddresses"]
@@ -72,7 +73,7 @@ func (e *Env) keepConntrack() error {
 }
 
 // proxyConfig is the KubeProxyConfiguration without the user's own.
-func proxyConfig(c *config.Config, f host.Facts) map[string]any {
+func proxyConfig(c *config.Config, f machine.Facts) map[string]any {
 	mode := "iptables"
 	if f.NFTables {
 		mode = "nftables"

@@ -19,9 +19,10 @@ import (
 )
 
 var waitAddons = Phase{
-	Name:  "wait-addons",
-	Short: "wait until the Node, cluster DNS, kube-proxy and the pod network are ready",
-	Run:   runWaitAddons,
+	Name:    "wait-addons",
+	Short:   "wait until the Node, cluster DNS, kube-proxy and the pod network are ready",
+	Follows: addons.Name,
+	Run:     runWaitAddons,
 }
 
 func runWaitAddons(ctx context.Context, env *Env) error {
@@ -35,9 +36,8 @@ func runWaitAddons(ctx context.Context, env *Env) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, env.timeout())
 	defer cancel()
-	unhurried := *env // rounds ask for many objects, of an API server that has much to do
-	unhurried.pause = 250 * time.Millisecond
-	err = unhurried.wait(ctx, checks, env.pending)
+	// Rounds ask for many objects, of an API server that has much to do.
+	err = env.wait(ctx, Wait{Stage: Complete, Checks: checks, Pause: 250 * time.Millisecond})
 	return hintAfter(err, "kubectl --kubeconfig %s -n kube-system describe pods", adminConf)
 }
 
@@ -61,7 +61,7 @@ func (e *Env) addonChecks(c *cluster.Cluster) []health.Check {
 		}
 	}
 	add(!e.Config.ProxyDisabled, "daemonsets", "kube-proxy")
-	if !e.ownNetwork() {
+	if !e.Choices.Network.Own() {
 		return checks
 	}
 	add(true, "daemonsets", "kube-flannel-ds")

@@ -133,12 +133,12 @@ func (e *Env) adoptRuntime(endpoint string) error {
 		return withHint(fmt.Errorf("which container runtime has the cluster's pods is not known, as the kubelet does not tell: %s", strings.Join(sockets, ", ")),
 			"stop those that are not the cluster's, then run this again")
 	}
-	choice, err := e.chooseRuntime()
-	if errors.Is(err, errNoRuntime) {
+	choice := e.Choices.Runtime
+	switch {
+	case errors.Is(choice.None, errNoRuntime):
 		return nil
-	}
-	if err != nil {
-		return err
+	case choice.None != nil:
+		return choice.None
 	}
 	return e.Host.Remember(runtimeNote, choice.Endpoint)
 }

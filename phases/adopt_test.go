@@ -97,7 +97,7 @@ func TestAdoptable(t *testing.T) {
 func TestAdoptUndoes(t *testing.T) {
 	h, units := hosttest.New(t)
 	units.Set("kubelet.service", host.UnitState{Load: "loaded", Active: "active", Sub: "running", Enabled: "enabled"})
-	env := &Env{Config: validConfig(t, "default"), Host: h, Report: func(Event) {}}
+	env := Open(Env{Config: validConfig(t, "default"), Host: h})
 	go1 := append(kubeadmFiles(), "/var/lib/kubelet/config.yaml", "/var/lib/kubelet/pods/a/b", "/var/log/pods/x/0.log", "/srv/etcd/member/wal")
 	for _, file := range go1 {
 		put(t, env, file, "x", 0o600)

@@ -110,7 +110,7 @@ func (e *Env) noteJoinCommand(c *cluster.Cluster, t cluster.Token) error {
 		return err
 	}
 	e.note("to join a node until %s: %s", t.Expires.UTC().Format(time.RFC3339), command)
-	if e.ownNetwork() {
+	if e.Choices.Network.Own() {
 		e.note("on that node first, as no registry has the pod network's image: bootstrap init phase addon-images")
 	}
 	return nil

@@ -19,8 +19,6 @@ var certs = Phase{
 	Name:  "certs",
 	Short: "make the CAs, certificates and the service account key; keep those that are there and right",
 	Run:   runCerts,
-
-	Purpose: host.Certificates,
 }
 
 // authority is a CA and what it signs. Files lie in the certificates folder, as
@@ -65,6 +63,7 @@ func authorities(c *config.Config) []authority {
 }
 
 func runCerts(ctx context.Context, env *Env) error {
+	env = env.forPurpose(host.Certificates)
 	for _, a := range authorities(env.Config) {
 		ca, err := env.ensureCA(a)
 		if err != nil {

@@ -13,7 +13,8 @@ import (
 
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
+	"bootstrap/phases/netfilter"
 	"bootstrap/templates"
 )
 
@@ -61,13 +62,13 @@ func TestChooseRuntime(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := c.found.choose()
+			got := c.found.choose()
 			if len(c.err) > 0 {
-				checkError(t, err, c.err...)
+				checkError(t, got.None, c.err...)
 				return
 			}
-			if diff := cmp.Diff(Runtime{Endpoint: c.endpoint, Install: c.install, Why: c.why}, got); err != nil || diff != "" {
-				t.Errorf("%v %s", err, diff)
+			if diff := cmp.Diff(Runtime{Endpoint: c.endpoint, Install: c.install, Why: c.why}, got); got.None != nil || diff != "" {
+				t.Errorf("%v %s", got.None, diff)
 			}
 		})
 	}
@@ -75,43 +76,42 @@ func TestChooseRuntime(t *testing.T) {
 
 func TestChooseKubelet(t *testing.T) {
 	const want = "v1.36.3"
-	own := kubeletChoice{path: "/usr/local/bin/kubelet", install: true, why: "from the bundle"}
+	own := Kubelet{Path: "/usr/local/bin/kubelet", Install: true, Why: "from the bundle"}
 	found := func(program, version, bundled string) foundKubelets {
 		return foundKubelets{want: want, program: program, version: version, bundled: bundled}
 	}
 	cases := []struct {
 		name  string
 		found foundKubelets
-		want  kubeletChoice
+		want  Kubelet
 		err   []string
 	}{
 		{"fresh machine, bundle", found("", "", want), own, nil},
-		{"fresh machine, no bundle", found("", "", ""), kubeletChoice{},
+		{"fresh machine, no bundle", found("", "", ""), Kubelet{},
 			[]string{"no kubelet on this machine, and no bundle", "install kubelet v1.36.3"}},
 		{"right one is there", found("/usr/bin/kubelet", want, want),
-			kubeletChoice{path: "/usr/bin/kubelet", why: "it is installed already, in the version wanted"}, nil},
+			Kubelet{Path: "/usr/bin/kubelet", Why: "it is installed already, in the version wanted"}, nil},
 		{"right one is there, no bundle", found("/usr/bin/kubelet", want, ""),
-			kubeletChoice{path: "/usr/bin/kubelet", why: "it is installed already, in the version wanted"}, nil},
+			Kubelet{Path: "/usr/bin/kubelet", Why: "it is installed already, in the version wanted"}, nil},
 		{"wrong one is there, bundle", found("/usr/bin/kubelet", "v1.34.0", want), own, nil},
-		{"wrong one is there, no bundle", found("/usr/bin/kubelet", "v1.34.0", ""), kubeletChoice{},
+		{"wrong one is there, no bundle", found("/usr/bin/kubelet", "v1.34.0", ""), Kubelet{},
 			[]string{"/usr/bin/kubelet is v1.34.0, want v1.36.3", "kubernetesVersion: v1.34.0"}},
-		{"wrong one where ours would be", found("/usr/local/bin/kubelet", "v1.34.0", want), kubeletChoice{},
+		{"wrong one where ours would be", found("/usr/local/bin/kubelet", "v1.34.0", want), Kubelet{},
 			[]string{"/usr/local/bin/kubelet is v1.34.0, want v1.36.3", "remove it"}},
 		{"installed by a run with a bundle", foundKubelets{want: want, installed: want},
-			kubeletChoice{path: "/usr/local/bin/kubelet", install: true, why: "installed by bootstrap"}, nil},
+			Kubelet{Path: "/usr/local/bin/kubelet", Install: true, Why: "installed by bootstrap"}, nil},
 		{"installed, beside a wrong one", foundKubelets{want: want, program: "/usr/bin/kubelet", version: "v1.34.0", installed: want},
-			kubeletChoice{path: "/usr/local/bin/kubelet", install: true, why: "installed by bootstrap"}, nil},
-		{"another is installed", foundKubelets{want: want, installed: "v1.36.2"}, kubeletChoice{},
+			Kubelet{Path: "/usr/local/bin/kubelet", Install: true, Why: "installed by bootstrap"}, nil},
+		{"another is installed", foundKubelets{want: want, installed: "v1.36.2"}, Kubelet{},
 			[]string{"no kubelet", "install kubelet v1.36.3"}},
-		{"bundle of another version", found("", "", "v1.36.2"), kubeletChoice{}, []string{"the bundle's kubelet is v1.36.2, want v1.36.3"}},
+		{"bundle of another version", found("", "", "v1.36.2"), Kubelet{}, []string{"the bundle's kubelet is v1.36.2, want v1.36.3"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := c.found.choose()
+			got := c.found.choose()
 			if len(c.err) > 0 {
-				checkError(t, err, c.err...)
-			} else if err != nil {
-				t.Error(err)
+				checkError(t, got.None, c.err...)
+				got.None = nil
 			}
 			if got != c.want {
 				t.Errorf("%+v, want %+v", got, c.want)
@@ -151,13 +151,13 @@ func TestKubeletArgs(t *testing.T) {
 
 func TestResolvConf(t *testing.T) {
 	cases := []struct {
-		facts host.Facts
+		facts machine.Facts
 		want  string
 	}{
-		{host.Facts{}, ""},
-		{host.Facts{ResolvConf: true}, "/etc/resolv.conf"},
-		{host.Facts{ResolvConf: true, ResolvedConf: true}, "/run/systemd/resolve/resolv.conf"},
-		{host.Facts{ResolvedConf: true}, "/run/systemd/resolve/resolv.conf"},
+		{machine.Facts{}, ""},
+		{machine.Facts{ResolvConf: true}, "/etc/resolv.conf"},
+		{machine.Facts{ResolvConf: true, ResolvedConf: true}, "/run/systemd/resolve/resolv.conf"},
+		{machine.Facts{ResolvedConf: true}, "/run/systemd/resolve/resolv.conf"},
 	}
 	for _, c := range cases {
 		if got := resolvConf(c.facts); got != c.want {
@@ -169,16 +169,16 @@ func TestResolvConf(t *testing.T) {
 func TestKubeletConfigFollowsFacts(t *testing.T) {
 	cases := []struct {
 		name   string
-		facts  host.Facts
+		facts  machine.Facts
 		change func(*templates.KubeletConfig)
 	}{
-		{"plain", host.Facts{CgroupVersion: 2, SysResource: true}, func(*templates.KubeletConfig) {}},
-		{"swap", host.Facts{CgroupVersion: 2, SysResource: true, Swap: true}, func(k *templates.KubeletConfig) { k.FailSwapOn = false }},
-		{"cgroup 1", host.Facts{CgroupVersion: 1, SysResource: true}, func(k *templates.KubeletConfig) { k.FailCgroupV1 = false }},
-		{"no CAP_SYS_RESOURCE", host.Facts{CgroupVersion: 2}, func(k *templates.KubeletConfig) {
+		{"plain", machine.Facts{CgroupVersion: 2, SysResource: true}, func(*templates.KubeletConfig) {}},
+		{"swap", machine.Facts{CgroupVersion: 2, SysResource: true, Swap: true}, func(k *templates.KubeletConfig) { k.FailSwapOn = false }},
+		{"cgroup 1", machine.Facts{CgroupVersion: 1, SysResource: true}, func(k *templates.KubeletConfig) { k.FailCgroupV1 = false }},
+		{"no CAP_SYS_RESOURCE", machine.Facts{CgroupVersion: 2}, func(k *templates.KubeletConfig) {
 			k.FeatureGates, k.RestrictOOMScoreAdj = []string{"KubeletInUserNamespace"}, true
 		}},
-		{"resolver", host.Facts{CgroupVersion: 2, SysResource: true, ResolvConf: true}, func(k *templates.KubeletConfig) { k.ResolvConf = "/etc/resolv.conf" }},
+		{"resolver", machine.Facts{CgroupVersion: 2, SysResource: true, ResolvConf: true}, func(k *templates.KubeletConfig) { k.ResolvConf = "/etc/resolv.conf" }},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -193,7 +193,7 @@ func TestKubeletConfigFollowsFacts(t *testing.T) {
 			}
 		})
 	}
-	ipv6 := (&Env{Config: validConfig(t, "ipv6"), Facts: host.Facts{SysResource: true}}).kubeletConfig("")
+	ipv6 := (&Env{Config: validConfig(t, "ipv6"), Facts: machine.Facts{SysResource: true}}).kubeletConfig("")
 	if ipv6.ClusterDNS != "fd00:10:96::a" || ipv6.Loopback != "::1" {
 		t.Errorf("DNS at %s, loopback %s", ipv6.ClusterDNS, ipv6.Loopback)
 	}
@@ -387,7 +387,7 @@ func TestForeignFiles(t *testing.T) {
 	checkError(t, found[1], "/var/lib/etcd holds data that is not of this cluster", "mv /var/lib/etcd /var/lib/etcd.old")
 
 	ours := testEnv(t, "default")
-	if err := etcd.run(t.Context(), ours); err != nil {
+	if err := (Plan{{etcd}}).Run(t.Context(), ours); err != nil {
 		t.Fatal(err)
 	}
 	put(t, ours, "/var/lib/etcd/member/wal", "x", 0o600)
@@ -438,16 +438,16 @@ func TestProxySettings(t *testing.T) {
 	proxy := func(fields map[string]any) *config.Config { return &config.Config{Networking: v4, KubeProxy: fields} }
 	for name, c := range map[string]struct {
 		config *config.Config
-		facts  host.Facts
+		facts  machine.Facts
 		want   int
 	}{
-		"iptables by the kernel": {proxy(nil), host.Facts{}, 1},
-		"iptables by choice":     {proxy(map[string]any{"mode": "iptables"}), host.Facts{NFTables: true}, 1},
-		"nftables":               {proxy(nil), host.Facts{NFTables: true}, 0},
-		"no kube-proxy":          {&config.Config{Networking: v4, ProxyDisabled: true}, host.Facts{}, 0},
-		"not at localhost":       {proxy(map[string]any{"iptables": map[string]any{"localhostNodePorts": false}}), host.Facts{}, 0},
-		"other addresses":        {proxy(map[string]any{"nodePortAddresses": []any{"primary"}}), host.Facts{}, 0},
-		"IPv6":                   {&config.Config{Networking: v6}, host.Facts{}, 0},
+		"iptables by the kernel": {proxy(nil), machine.Facts{}, 1},
+		"iptables by choice":     {proxy(map[string]any{"mode": "iptables"}), machine.Facts{NFTables: true}, 1},
+		"nftables":               {proxy(nil), machine.Facts{NFTables: true}, 0},
+		"no kube-proxy":          {&config.Config{Networking: v4, ProxyDisabled: true}, machine.Facts{}, 0},
+		"not at localhost":       {proxy(map[string]any{"iptables": map[string]any{"localhostNodePorts": false}}), machine.Facts{}, 0},
+		"other addresses":        {proxy(map[string]any{"nodePortAddresses": []any{"primary"}}), machine.Facts{}, 0},
+		"IPv6":                   {&config.Config{Networking: v6}, machine.Facts{}, 0},
 	} {
 		if got := proxySettings(c.config, c.facts); len(got) != c.want {
 			t.Errorf("%s: %v", name, got)
@@ -458,16 +458,16 @@ func TestProxySettings(t *testing.T) {
 // TestTakenRules: what kube-proxy and flannel would take for their own depends on how
 // they write their rules.
 func TestTakenRules(t *testing.T) {
-	nft, iptables := host.Facts{NFTables: true}, host.Facts{}
+	nft, iptables := machine.Facts{NFTables: true}, machine.Facts{}
 	own := &config.Config{KubeProxy: map[string]any{"mode": "iptables"}}
 	for _, c := range []struct {
 		config *config.Config
-		facts  host.Facts
-		want   host.Firewall
+		facts  machine.Facts
+		want   netfilter.Names
 	}{
-		{&config.Config{}, nft, host.Firewall{Tables: proxyTables}},
-		{&config.Config{}, iptables, host.Firewall{Chains: []string{"KUBE-SERVICES", "KUBE-PROXY-"}}},
-		{own, nft, host.Firewall{Chains: []string{"KUBE-SERVICES", "KUBE-PROXY-"}}},
+		{&config.Config{}, nft, netfilter.Names{Tables: proxyTables}},
+		{&config.Config{}, iptables, netfilter.Names{Chains: []string{"KUBE-SERVICES", "KUBE-PROXY-"}}},
+		{own, nft, netfilter.Names{Chains: []string{"KUBE-SERVICES", "KUBE-PROXY-"}}},
 	} {
 		if got := proxyRules(proxyMode(c.config, c.facts)); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%+v, want %+v", got, c.want)

@@ -25,8 +25,8 @@ type content struct {
 // bootstrapPolicy is the roles that this Kubernetes' API server makes when it first starts.
 const bootstrapPolicy = "bootstrap-policy.yaml"
 
-// netfilter is nft and iptables, which kube-proxy and flannel call.
-const netfilter = "netfilter/root"
+// netfilterTree is nft and iptables, which kube-proxy and flannel call.
+const netfilterTree = "netfilter/root"
 
 // contents is what a bundle holds. Images come in the order that init needs them.
 func contents(i config.Images) []content {
@@ -51,8 +51,8 @@ func contents(i config.Images) []content {
 		{kind: image, component: "kubernetes", program: "kube-apiserver", image: i.APIServer},
 		{kind: image, component: "kubernetes", program: "kube-controller-manager", image: i.ControllerManager},
 		{kind: image, component: "kubernetes", program: "kube-scheduler", image: i.Scheduler},
-		{kind: image, component: "flannel", program: "flanneld", image: i.Network, more: plugins, tree: netfilter},
-		{kind: image, component: "kubernetes", program: "kube-proxy", image: i.Proxy, tree: netfilter},
+		{kind: image, component: "flannel", program: "flanneld", image: i.Network, more: plugins, tree: netfilterTree},
+		{kind: image, component: "kubernetes", program: "kube-proxy", image: i.Proxy, tree: netfilterTree},
 		{kind: image, component: "coredns", program: "coredns", image: i.CoreDNS},
 	}
 }

@@ -14,95 +14,74 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/health"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/patch"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/runtime"
 )
 
-// Env is what every phase is given.
+// Env is what every phase is given. All of it is set when it is opened, and never
+// changed after that.
 type Env struct {
 	Config  *config.Config
+	Choices Choices
 	Host    *host.Host
-	Facts   host.Facts
+	Facts   machine.Facts
 	Bundle  *bundle.Bundle // nil without one
 	Patches patch.Set
-	Report  func(Event) // called from several goroutines at once
+	Tell    plan.Teller
+	API     *cluster.Pool // clients of this node's API server
 	// Timeout bounds all waits for the control plane together, and then the one for the
 	// addons, in place of the config's. Unlike that, it reaches no manifest: another one
 	// restarts nothing.
-	Timeout time.Duration
-	Keep    Keep      // what reset leaves
-	AllPods bool      // reset removes manifests of static pods that init did not make too
-	Ignore  []string  // IDs of findings that preflight passes over
-	Began   time.Time // of this run: what was logged before is of another
-	Waits   time.Time // when waiting began: what was seen before may be mended. Zero while nothing waits
-	Built   time.Time // when this program's source was; no clock is before it. Zero if unknown
-
-	measures  bool           // the disk may be written to, although nothing is changed: preflight's purpose
-	awaited   []string       // the static pods that a wait is for; nil for all of this node
-	watched   *staticPodWait // the wait for a static pod of the user's; nil where the control plane is meant
-	looks     *looks         // of the wait that goes on; nil outside of one
-	pause     time.Duration  // between two rounds of a wait; zero for the usual
-	phase     string
-	firstWait *firstWait
-	clients   *clients
-	versions  *versions
+	Timeout  time.Duration
+	Deadline *Deadline // of all waits for the control plane
+	Keep     Keep      // what reset leaves
+	AllPods  bool      // reset removes manifests of static pods that init did not make too
+	Ignore   []string  // IDs of findings that preflight passes over
+	Began    time.Time // of this run: what was logged before is of another
+	Built    time.Time // when this program's source was; no clock is before it. Zero if unknown
 }
 
-// firstWait is when waiting for the control plane began: one for a whole run.
-type firstWait struct {
+// Open completes what a command knows by what is decided once, when it begins.
+func Open(e Env) *Env {
+	e.API, e.Deadline = &cluster.Pool{}, &Deadline{}
+	if e.Config != nil {
+		e.Choices = e.choose()
+	}
+	return &e
+}
+
+// OpenInit also chooses the kubelet, and asks one that others installed for its version.
+func OpenInit(ctx context.Context, e Env) *Env {
+	opened := Open(e)
+	opened.Choices.Kubelet = opened.chooseKubelet(ctx)
+	return opened
+}
+
+// Deadline is one for all waits for the control plane: it runs from the first.
+type Deadline struct {
 	once sync.Once
 	at   time.Time
 }
 
-// clients are those of a whole run, by kubeconfig: each phase would shake hands anew.
-type clients struct {
-	mu  sync.Mutex
-	all map[string]*cluster.Cluster
-}
-
-func (c *clients) connect(kubeconfig []byte, server string) (*cluster.Cluster, error) {
-	if c == nil {
-		return cluster.Connect(kubeconfig, server)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if known, ok := c.all[string(kubeconfig)]; ok {
-		return known, nil
-	}
-	made, err := cluster.Connect(kubeconfig, server)
-	if err == nil {
-		c.all[string(kubeconfig)] = made
-	}
-	return made, err
-}
-
-// versions are what programs of others have told in a whole run: starting a kubelet to
-// ask it takes as long as a phase.
-type versions struct {
-	mu  sync.Mutex
-	all map[string]string
-}
-
-func (v *versions) of(program string, ask func() (string, error)) (string, error) {
-	if v == nil {
-		return ask()
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if known, ok := v.all[program]; ok {
-		return known, nil
-	}
-	told, err := ask()
-	if err == nil {
-		v.all[program] = told
-	}
-	return told, err
+// For is env for one phase, which the ledger and all that is told will name.
+func (e *Env) For(phase string) (*Env, plan.Teller) {
+	copied := *e
+	copied.Tell = e.Tell.For(phase)
+	copied.Host = e.Host.Under(phase, copied.Tell.Changed)
+	return &copied, copied.Tell
 }
 
 func (e *Env) forPhase(name string) *Env {
+	env, _ := e.For(name)
+	return env
+}
+
+// forPurpose is env for effects of which a later run must know what they are for.
+func (e *Env) forPurpose(p host.Purpose) *Env {
 	copied := *e
-	copied.phase = name
-	copied.Host = e.Host.Under(name, copied.changed)
+	copied.Host = e.Host.For(p)
 	return &copied
 }
 
@@ -115,10 +94,14 @@ func (e *Env) pending(all []health.Pending) {
 	e.waiting("%s", strings.Join(parts, "; "))
 }
 
-// dialRuntime connects to a runtime. The one that a plan would install first is nil,
+// dialRuntime connects to this node's runtime. One that a plan would install first is nil,
 // and holds nothing.
-func (e *Env) dialRuntime(choice Runtime) (*runtime.CRI, error) {
-	if e.Host.Plans() && !e.exists(runtime.SocketPath(choice.Endpoint)) {
+func (e *Env) dialRuntime() (*runtime.CRI, error) {
+	choice := e.Choices.Runtime
+	switch {
+	case choice.None != nil:
+		return nil, choice.None
+	case e.Host.Plans() && !e.exists(runtime.SocketPath(choice.Endpoint)):
 		return nil, nil
 	}
 	return runtime.Dial(choice.Endpoint)
@@ -133,7 +116,7 @@ func (e *Env) connect(kubeconfig string) (*cluster.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := e.clients.connect(data, e.Config.APIServerURL())
+	c, err := e.API.Connect(data, e.Config.APIServerURL())
 	if err == nil && e.Host.Plans() {
 		c = c.Plan()
 	}
@@ -163,13 +146,13 @@ func (e *Env) changedObject(applied cluster.Applied, err error) {
 	}
 }
 
-// deadline is one for all waits for the control plane; the first call sets and tells it.
+// deadline is when the control plane must be healthy; the first call sets and tells it.
 func (e *Env) deadline() time.Time {
-	e.firstWait.once.Do(func() {
-		e.firstWait.at = time.Now()
+	e.Deadline.once.Do(func() {
+		e.Deadline.at = time.Now().Add(e.timeout())
 		e.note("the control plane must be healthy within %s (--timeout)", e.timeout())
 	})
-	return e.firstWait.at.Add(e.timeout())
+	return e.Deadline.at
 }
 
 func (e *Env) timeout() time.Duration { return cmp.Or(e.Timeout, e.Config.ControlPlaneTimeout) }

@@ -17,8 +17,15 @@ import (
 func testEnv(t *testing.T, name string) *Env {
 	t.Helper()
 	h, _ := hosttest.New(t)
-	env := &Env{Config: validConfig(t, name), Host: h, Report: func(Event) {}}
+	env := Open(Env{Config: validConfig(t, name), Host: h})
 	return env.forPhase("test")
+}
+
+// reopen is env, opened again: what is decided once may have changed.
+func reopen(env *Env) *Env {
+	opened := Open(*env)
+	opened.Choices.Kubelet = env.Choices.Kubelet
+	return opened
 }
 
 // events collects what phases report.
@@ -48,7 +55,7 @@ func (e *events) texts(kind EventKind) []string {
 func runPhase(t *testing.T, env *Env, run func(context.Context, *Env) error) []string {
 	t.Helper()
 	seen := &events{}
-	env.Report = seen.report
+	env.Tell.To = seen.report
 	if err := run(t.Context(), env); err != nil {
 		t.Fatal(err)
 	}

@@ -16,11 +16,10 @@ var etcd = Phase{
 	Name:  "etcd",
 	Short: "write the static pod of etcd",
 	Run:   runEtcd,
-
-	Purpose: host.Etcd,
 }
 
 func runEtcd(ctx context.Context, env *Env) error {
+	env = env.forPurpose(host.Etcd)
 	if external := env.Config.Etcd.External; external != nil {
 		env.note("etcd is elsewhere: %s", strings.Join(external.Endpoints, ", "))
 		return env.settle()

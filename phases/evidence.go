@@ -5,12 +5,13 @@ import (
 	"errors"
 	"math"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/runtime"
 )
 
@@ -27,7 +28,7 @@ const (
 	answerTimeout = patience(time.Second)
 )
 
-func (p patience) now() time.Duration { return p.at(host.Crowding()) }
+func (p patience) now() time.Duration { return p.at(machine.Crowding()) }
 
 // bound ends before ctx does: the crowd may have grown since that was bounded.
 func (p patience) bound(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -54,23 +55,45 @@ func (p patience) at(crowding float64) time.Duration {
 // daemons are the units whose state and journal are evidence.
 var daemons = []string{"containerd.service", kubeletService}
 
-// evidence looks at the machine, without needing the API server, for what units wrote
-// since a moment. It changes nothing, and ends also where a disk hangs.
-func (e *Env) evidence(ctx context.Context, since time.Time) *diagnose.Evidence {
-	found := &diagnose.Evidence{Machine: diagnose.Machine{Settings: e.settings(), Now: time.Now(), Crowding: host.Crowding()}, Since: since}
-	if e.watched != nil {
-		found.Waits, found.RuntimeError = e.Waits, "it, or a disk, does not answer"
-		gather(ctx, &found.Machine, e.looks.once(e.watched.parts(found)))
-		return found
-	}
-	found.Waits, found.Addons = e.Waits, e.phase == "wait-addons" || e.phase == "status"
-	found.RuntimeError = "it, or a disk, does not answer"
-	parts := append(e.daemonParts(found), e.evidenceParts(found)...)
+// Stage is how far this run is: what a later phase writes anew is no evidence yet.
+type Stage int
+
+// The stages of init. All that is not told apart here is Written.
+const (
+	Begun     Stage = iota // nothing need be as the config asks for
+	Certified              // certificates and kubeconfigs are
+	Serving                // so are the manifests of etcd and kube-apiserver, and only these run
+	Written                // so are all files
+	Complete               // so are the addons
+)
+
+// Query says what evidence is wanted for.
+type Query struct {
+	Stage Stage
+	Since time.Time // what was logged before is of another run
+	Waits time.Time // when a wait began: what was seen before may be mended. Zero outside of one
+	Looks *Looks    // of that wait
+}
+
+// evidence looks at the machine, without needing the API server. It changes nothing, and
+// ends also where a disk hangs.
+func (e *Env) evidence(ctx context.Context, q Query) *diagnose.Evidence {
+	found := newEvidence(q, e.settings(q.Stage))
+	found.Addons = q.Stage == Complete
+	parts := slices.Concat(e.quickParts(e.usedDisks), e.daemonParts(found), e.evidenceParts(found, q.Stage))
 	if !e.Config.Box.Standalone {
-		parts = append(parts, e.clusterParts(found)...)
+		parts = append(parts, e.clusterParts(found, q.Stage)...)
 	}
-	gather(ctx, &found.Machine, e.looks.once(append(e.quickParts(), parts...)))
+	gather(ctx, &found.Machine, q.Looks.once(parts))
 	return found
+}
+
+// newEvidence is evidence before anything was looked at.
+func newEvidence(q Query, s diagnose.Settings) *diagnose.Evidence {
+	return &diagnose.Evidence{
+		Machine: diagnose.Machine{Settings: s, Now: time.Now(), Crowding: machine.Crowding()},
+		Since:   q.Since, Waits: q.Waits, RuntimeError: "it, or a disk, does not answer",
+	}
 }
 
 // daemonParts note how the kubelet and the runtime are, and who else may be in their way.
@@ -96,25 +119,25 @@ func (e *Env) daemonParts(found *diagnose.Evidence) []part {
 }
 
 // evidenceParts note what is known only while a kubelet runs, or should.
-func (e *Env) evidenceParts(found *diagnose.Evidence) []part {
+func (e *Env) evidenceParts(found *diagnose.Evidence, stage Stage) []part {
 	return []part{
 		{"pods", func(ctx context.Context) (note, error) {
 			pods, runtimeError := e.podEvidence(ctx)
 			return func(*diagnose.Machine) { found.Pods, found.RuntimeError = pods, runtimeError }, nil
 		}},
 		{"files", func(ctx context.Context) (note, error) {
-			files := e.fileEvidence(ctx)
+			files := e.fileEvidence(ctx, stage)
 			return func(*diagnose.Machine) { found.Files = files }, nil
 		}},
 		{"manifests", func(context.Context) (note, error) {
-			manifests := e.manifestEvidence()
+			manifests := e.manifestEvidence(stage)
 			return func(*diagnose.Machine) { found.Manifests = manifests }, nil
 		}},
 	}
 }
 
 // clusterParts note what only a control plane has.
-func (e *Env) clusterParts(found *diagnose.Evidence) []part {
+func (e *Env) clusterParts(found *diagnose.Evidence, stage Stage) []part {
 	return []part{
 		{"static pods", func(context.Context) (note, error) {
 			uids, _ := e.manifestUIDs() // none are known while one can't be read
@@ -129,27 +152,24 @@ func (e *Env) clusterParts(found *diagnose.Evidence) []part {
 			return func(*diagnose.Machine) { found.Etcd = server }, nil
 		}},
 		{"certificates", func(context.Context) (note, error) {
-			certificates := e.certificateEvidence()
+			certificates := e.certificateEvidence(stage)
 			return func(*diagnose.Machine) { found.Certificates = certificates }, nil
 		}},
 	}
 }
 
 // settings are what evidence is judged by.
-func (e *Env) settings() diagnose.Settings {
-	if e.watched != nil {
-		return e.watched.settings()
-	}
+func (e *Env) settings(stage Stage) diagnose.Settings {
 	c := e.Config
-	components := e.awaited
-	if components == nil {
-		components = nodeComponents(c)
+	components := nodeComponents(c)
+	if stage == Serving { // the others may still be of a config that this run is about to replace
+		components = apiComponents(c)
 	}
 	s := diagnose.Settings{
 		NodeName: c.NodeName, AdvertiseAddress: c.AdvertiseAddress, Endpoint: c.ControlPlaneEndpoint,
 		ServiceSubnets: c.Networking.ServiceSubnets, PodSubnets: c.Networking.PodSubnets,
-		CertificatesDir: c.CertificatesDir, StaticPodDir: staticPodDir,
-		Components: components, OwnNetwork: e.ownNetwork(),
+		CertificatesDir: c.CertificatesDir, StaticPodDir: staticPodDir, RuntimeEndpoint: e.Choices.Runtime.Endpoint,
+		Components: components, OwnNetwork: e.Choices.Network.Own(),
 	}
 	switch {
 	case c.Box.Standalone:
@@ -161,9 +181,6 @@ func (e *Env) settings() diagnose.Settings {
 		s.EtcdDataDir = c.Etcd.DataDir
 	default:
 		s.ExternalEtcd = c.Etcd.External.Endpoints
-	}
-	if choice, err := e.chooseRuntime(); err == nil {
-		s.RuntimeEndpoint = choice.Endpoint
 	}
 	return s
 }
@@ -206,17 +223,13 @@ func (e *Env) journalEvidence(ctx context.Context, since time.Time) map[string][
 func (e *Env) podEvidence(ctx context.Context) (pods []diagnose.Pod, runtimeError string) {
 	ctx, cancel := evidenceTimeout.bound(ctx)
 	defer cancel()
-	choice, err := e.chooseRuntime()
-	if err != nil {
-		return nil, err.Error()
-	}
-	c, err := e.dialRuntime(choice)
+	c, err := e.dialRuntime()
 	if err != nil {
 		return nil, err.Error()
 	}
 	defer c.Close()
 	if c == nil {
-		return nil, "it does not run (no " + runtime.SocketPath(choice.Endpoint) + ")"
+		return nil, "it does not run (no " + runtime.SocketPath(e.Choices.Runtime.Endpoint) + ")"
 	}
 	if _, err := c.Info(ctx); err != nil {
 		return nil, err.Error()
@@ -317,13 +330,13 @@ func unanswered(err error, asked time.Time) time.Duration {
 
 // dial tries to connect: what drops packets differs from who says no.
 func dial(ctx context.Context, address string) diagnose.Dial {
-	err := host.Dial(ctx, address)
+	err := machine.Dial(ctx, address)
 	switch {
 	case err == nil:
 		return diagnose.Open
-	case host.IsRefused(err):
+	case machine.IsRefused(err):
 		return diagnose.Refused
-	case host.IsUnreachable(err):
+	case machine.IsUnreachable(err):
 		return diagnose.NoRoute
 	}
 	return diagnose.TimedOut

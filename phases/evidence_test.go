@@ -40,7 +40,7 @@ func hangingEnv(t *testing.T) (*Env, *hangingUnits) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.Close() })
-	env := &Env{Config: made.Config, Host: h, Report: func(Event) {}}
+	env := Open(Env{Config: made.Config, Host: h})
 	return env.forPhase("test"), units
 }
 
@@ -59,11 +59,11 @@ func soonEnough(t *testing.T, look func()) {
 // same wait does not hang in it again.
 func TestEvidenceOfHang(t *testing.T) {
 	env, units := hangingEnv(t)
-	env.looks = &looks{open: map[string]bool{}}
+	looks := &Looks{}
 	empty := func(c diagnose.Certificate) bool { return c.Path == schedulerConf && c.Problem == diagnose.Empty }
 	for range 2 {
 		soonEnough(t, func() {
-			found := env.evidence(t.Context(), time.Now())
+			found := env.evidence(t.Context(), Query{Stage: Written, Since: time.Now(), Looks: looks})
 			if !slices.ContainsFunc(found.Certificates, empty) {
 				t.Errorf("the rest is not there: %+v", found.Certificates)
 			}
@@ -82,7 +82,7 @@ func TestEvidenceInterrupted(t *testing.T) {
 	env, _ := hangingEnv(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
-	soonEnough(t, func() { env.evidence(ctx, time.Now()) })
+	soonEnough(t, func() { env.evidence(ctx, Query{Stage: Written, Since: time.Now()}) })
 }
 
 // TestNextLook: a long wait is looked at less often.

@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"io/fs"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,14 +14,10 @@ import (
 	"bootstrap/phases/pki"
 )
 
-// beforeCertificates are the phases in which this run may not yet have signed again what
-// is wrong. Their names are spelled out, since the phases refer to this.
-var beforeCertificates = []string{"preflight", "runtime", "certs", "images", "kubeconfig"}
-
 // certificateEvidence judges each certificate that this node uses, by what init would
 // have made it.
-func (e *Env) certificateEvidence() []diagnose.Certificate {
-	if slices.Contains(beforeCertificates, e.phase) {
+func (e *Env) certificateEvidence(stage Stage) []diagnose.Certificate {
+	if stage < Certified {
 		return nil
 	}
 	var all []diagnose.Certificate

@@ -22,7 +22,7 @@ func pkiDone(t *testing.T) *Env {
 // problems are what is wrong, by path.
 func problems(env *Env) map[string]diagnose.Problem {
 	found := map[string]diagnose.Problem{}
-	for _, c := range env.certificateEvidence() {
+	for _, c := range env.certificateEvidence(Written) {
 		if c.Problem != diagnose.Fine {
 			found[c.Path] = c.Problem
 		}
@@ -154,10 +154,10 @@ func TestCertificateEvidenceBefore(t *testing.T) {
 	}
 	env := pkiDone(t)
 	put(t, env, schedulerConf, "", 0o600)
-	if got := env.forPhase("runtime").certificateEvidence(); len(got) > 0 {
+	if got := env.certificateEvidence(Begun); len(got) > 0 {
 		t.Errorf("before it is mended: %v", got)
 	}
-	if got := problems(env.forPhase("control-plane")); len(got) != 1 {
+	if got := problems(env); len(got) != 1 {
 		t.Errorf("after that: %v", got)
 	}
 }
@@ -199,7 +199,7 @@ func TestKubeletCertificate(t *testing.T) {
 				own = own[:40]
 			}
 			writeTo(t, env, rotated, own)
-			for _, found := range env.certificateEvidence() {
+			for _, found := range env.certificateEvidence(Written) {
 				if found.Use == "kubelet" && (found.Path != c.path || found.Problem != c.want) {
 					t.Errorf("got %+v", found)
 				}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,12 +13,8 @@ import (
 	"bootstrap/phases/podmanifest"
 )
 
-// beforeFiles are the phases in which this run may not yet have written again what is
-// other or gone.
-var beforeFiles = append(slices.Clone(beforeCertificates), "etcd", "kubelet", "kubelet-start", "control-plane")
-
-func (e *Env) fileEvidence(ctx context.Context) []diagnose.File {
-	if slices.Contains(beforeFiles, e.phase) {
+func (e *Env) fileEvidence(ctx context.Context, stage Stage) []diagnose.File {
+	if stage < Written {
 		return nil
 	}
 	ctx, cancel := evidenceTimeout.bound(ctx)
@@ -33,7 +28,7 @@ func (e *Env) fileEvidence(ctx context.Context) []diagnose.File {
 
 // manifestEvidence is all that the kubelet reads: each file of the folder, whatever its
 // ending. Those of ours that this run has yet to write are left out.
-func (e *Env) manifestEvidence() []diagnose.Manifest {
+func (e *Env) manifestEvidence(stage Stage) []diagnose.Manifest {
 	entries, err := os.ReadDir(e.Host.Path(staticPodDir))
 	if err != nil {
 		return nil
@@ -42,7 +37,7 @@ func (e *Env) manifestEvidence() []diagnose.Manifest {
 	for _, entry := range entries {
 		path := staticPodDir + "/" + entry.Name()
 		ours := e.made(path)
-		if strings.HasPrefix(entry.Name(), ".") || entry.IsDir() || ours && !e.hasWritten(path) {
+		if strings.HasPrefix(entry.Name(), ".") || entry.IsDir() || ours && !stage.hasWritten(path) {
 			continue
 		}
 		m := diagnose.Manifest{Path: path, Ours: ours}
@@ -58,12 +53,9 @@ func (e *Env) manifestEvidence() []diagnose.Manifest {
 	return all
 }
 
-// hasWritten: while control-plane waits for the API server, two manifests are to come.
-func (e *Env) hasWritten(manifest string) bool {
-	if e.phase == "control-plane" {
-		return manifest == manifestFile("etcd") || manifest == manifestFile("kube-apiserver")
-	}
-	return !slices.Contains(beforeFiles, e.phase)
+// hasWritten tells whether a manifest of ours is as this run wants it.
+func (s Stage) hasWritten(manifest string) bool {
+	return s >= Written || s == Serving && (manifest == manifestFile("etcd") || manifest == manifestFile("kube-apiserver"))
 }
 
 func readManifest(data []byte) (name string, ports []int, err error) {

@@ -27,8 +27,7 @@ func Fix(env *Env, found []diagnose.Finding) ([]string, error) {
 		return nil, nil
 	}
 	_, open := env.Host.Unfinished()
-	env = env.forPhase(preflight.Name)
-	env.Host = env.Host.For(host.Mended)
+	env = env.forPhase(preflight.Name).forPurpose(host.Mended)
 	var fixed []string
 	text := sysctlText
 	for _, limit := range inotifyLimits {

@@ -11,13 +11,13 @@ import (
 	"time"
 
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 )
 
 // foreignManifests are what the kubelet would run beside ours. Those of our names are
 // looked at elsewhere.
 func (e *Env) foreignManifests() []diagnose.Manifest {
-	return slices.DeleteFunc(e.manifestEvidence(), func(m diagnose.Manifest) bool {
+	return slices.DeleteFunc(e.manifestEvidence(Begun), func(m diagnose.Manifest) bool {
 		return m.Ours || slices.Contains(e.ownManifests(), m.Path)
 	})
 }
@@ -32,7 +32,7 @@ func (e *Env) ownManifests() []string {
 
 // missingPlugins are what the CNI configuration that is there names, and nobody has.
 func (e *Env) missingPlugins() []string {
-	file := e.foreignNetwork()
+	file := e.Choices.Network.Foreign
 	if file == "" || e.made(networkFile) {
 		return nil
 	}
@@ -104,7 +104,7 @@ func askEtcd(ctx context.Context, client *http.Client, url string) diagnose.Exte
 	}
 	answer, err := client.Do(request)
 	if err != nil {
-		member.Error, member.Slow = err.Error(), ctx.Err() != nil || host.IsUnreachable(err)
+		member.Error, member.Slow = err.Error(), ctx.Err() != nil || machine.IsUnreachable(err)
 		return member
 	}
 	defer answer.Body.Close()

@@ -82,14 +82,14 @@ func inTime(ctx context.Context, result <-chan seen) seen {
 	}
 }
 
-// looks are all those of one wait.
-type looks struct {
+// Looks are all those of one wait. The zero value is ready for use.
+type Looks struct {
 	mu   sync.Mutex
 	open map[string]bool // parts whose last look has not ended
 }
 
 // once leaves out parts whose last look has not ended: another would only hang as well.
-func (l *looks) once(parts []part) []part {
+func (l *Looks) once(parts []part) []part {
 	if l == nil {
 		return parts
 	}
@@ -106,17 +106,20 @@ func (l *looks) once(parts []part) []part {
 	return parts
 }
 
-func (l *looks) begin(what string) bool {
+func (l *Looks) begin(what string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.open[what] {
 		return false
 	}
+	if l.open == nil {
+		l.open = map[string]bool{}
+	}
 	l.open[what] = true
 	return true
 }
 
-func (l *looks) end(what string) {
+func (l *Looks) end(what string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.open, what)

@@ -37,7 +37,7 @@ func golden(t *testing.T, name string, got []byte) {
 }
 
 // machine is where configs are read in tests.
-var machine = config.Machine{Hostname: "node-1", Address: netip.MustParseAddr("192.0.2.10")}
+var goldenMachine = config.Machine{Hostname: "node-1", Address: netip.MustParseAddr("192.0.2.10")}
 
 // validConfig parses testdata/config/valid-NAME.yaml.
 func validConfig(t *testing.T, name string) *config.Config {
@@ -52,7 +52,7 @@ func validConfig(t *testing.T, name string) *config.Config {
 
 func parsed(t *testing.T, file string, data []byte) *config.Config {
 	t.Helper()
-	c, err := config.Parse(file, data, machine)
+	c, err := config.Parse(file, data, goldenMachine)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ var images = Phase{
 }
 
 func runImages(ctx context.Context, env *Env) error {
-	return env.withImages(ctx, func(ctx context.Context, f imageFetch) error {
+	return env.withImages(ctx, Begun, func(ctx context.Context, f imageFetch) error {
 		if err := f.all(ctx, env.Config.RequiredImages()); err != nil {
 			return err
 		}
@@ -30,18 +30,14 @@ func runImages(ctx context.Context, env *Env) error {
 }
 
 // withImages opens the runtime's images for use.
-func (e *Env) withImages(ctx context.Context, use func(context.Context, imageFetch) error) error {
-	choice, err := e.chooseRuntime()
-	if err != nil {
-		return err
-	}
-	c, err := e.dialRuntime(choice)
+func (e *Env) withImages(ctx context.Context, stage Stage, use func(context.Context, imageFetch) error) error {
+	c, err := e.dialRuntime()
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	return e.whileRuntimeAnswers(ctx, c, func(ctx context.Context) error {
-		fetch, err := e.openImages(ctx, c, choice)
+	return e.whileRuntimeAnswers(ctx, stage, c, func(ctx context.Context) error {
+		fetch, err := e.openImages(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -50,7 +46,8 @@ func (e *Env) withImages(ctx context.Context, use func(context.Context, imageFet
 	})
 }
 
-func (e *Env) openImages(ctx context.Context, c *runtime.CRI, choice Runtime) (imageFetch, error) {
+func (e *Env) openImages(ctx context.Context, c *runtime.CRI) (imageFetch, error) {
+	choice := e.Choices.Runtime
 	info, err := c.Info(ctx)
 	if err != nil {
 		return imageFetch{}, withHint(err, "run first: bootstrap init phase runtime")

@@ -17,13 +17,15 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
+	"bootstrap/phases/netfilter"
 	"bootstrap/phases/runtime"
 )
 
 // wholeMachine is machine with what takes time or asks others: only preflight looks so.
 func (e *Env) wholeMachine(ctx context.Context, seen []part) *diagnose.Machine {
-	m := &diagnose.Machine{Settings: e.settings(), Now: time.Now()}
-	gather(ctx, m, slices.Concat(e.quickParts(), e.slowParts(), seen))
+	m := &diagnose.Machine{Settings: e.settings(Begun), Now: time.Now()}
+	gather(ctx, m, slices.Concat(e.quickParts(e.usedDisks), e.slowParts(), seen))
 	return m
 }
 
@@ -56,9 +58,11 @@ const measureTime = 600 * time.Millisecond
 // leastToMeasure is what must be free: what is measured with is 22 MiB.
 const leastToMeasure = 1 << 30
 
+// measureDisk measures only where a disk may be written to, and an etcd that is there
+// does not wait for it.
 func (e *Env) measureDisk(ctx context.Context) (note, error) {
-	if !e.runsEtcd() || e.made(manifestFile("etcd")) || e.Host.Plans() && !e.measures {
-		return nil, nil // no plan writes, and an etcd that is there must not wait for us
+	if !e.runsEtcd() || e.made(manifestFile("etcd")) {
+		return nil, nil
 	}
 	if disk, err := e.Host.Disk(e.Config.Etcd.DataDir); err != nil || disk.Available < leastToMeasure {
 		return nil, err
@@ -72,8 +76,7 @@ func (e *Env) measureDisk(ctx context.Context) (note, error) {
 // imagesToCome is what containerd of the bundle has yet to hold: each image as it came,
 // and unpacked to three or four times that.
 func (e *Env) imagesToCome() uint64 {
-	choice, err := e.chooseRuntime()
-	if err != nil || !choice.Install || e.Bundle == nil || e.made(containerdUnit) {
+	if !e.Choices.Runtime.Install || e.Bundle == nil || e.made(containerdUnit) {
 		return 0
 	}
 	var bytes int64
@@ -88,7 +91,7 @@ func (e *Env) imagesToCome() uint64 {
 
 func (e *Env) lookAtUnits(ctx context.Context) (note, error) {
 	units := []string{"firewalld.service", kubeletService}
-	if choice, err := e.chooseRuntime(); err == nil && (choice.Install || runtime.SocketPath(choice.Endpoint) == containerdSocket) {
+	if choice := e.Choices.Runtime; choice.None == nil && (choice.Install || runtime.SocketPath(choice.Endpoint) == containerdSocket) {
 		units = append(units, "containerd.service")
 	}
 	states, err := e.unitStates(ctx, units)
@@ -125,7 +128,7 @@ func (e *Env) usesUFW() bool {
 
 func (e *Env) lookAtModules(context.Context) (note, error) {
 	var wanted []diagnose.Module
-	if choice, err := e.chooseRuntime(); err == nil && choice.Install {
+	if e.Choices.Runtime.Install {
 		wanted = append(wanted, diagnose.Module{Name: "overlay", Need: "containerd", Required: true})
 	}
 	links := []string{"bridge", "veth"}
@@ -133,7 +136,7 @@ func (e *Env) lookAtModules(context.Context) (note, error) {
 		wanted = append(wanted, diagnose.Module{Name: "br_netfilter", Need: "a pod that asks a Service of its own node"})
 		links = append(links, "vxlan")
 	}
-	if e.ownNetwork() {
+	if e.Choices.Network.Own() {
 		for _, name := range links {
 			wanted = append(wanted, diagnose.Module{Name: name, Need: "the pod network"})
 		}
@@ -191,7 +194,7 @@ func (e *Env) askNameServers(ctx context.Context) (note, error) {
 	silent := make([]bool, len(servers))
 	var asks []func()
 	for i, server := range servers {
-		asks = append(asks, func() { silent[i] = host.AskNameServer(ctx, server) != nil })
+		asks = append(asks, func() { silent[i] = machine.AskNameServer(ctx, server) != nil })
 	}
 	sideBySide(asks...)
 	return func(m *diagnose.Machine) {
@@ -238,15 +241,15 @@ func (e *Env) lookUpEndpoint(ctx context.Context) (note, error) {
 		return nil, err
 	}
 	endpoint := diagnose.Endpoint{Looked: true, Addresses: found}
-	here, err := host.Addresses()
-	if err == nil && len(found) > 0 && !slices.ContainsFunc(here, func(a host.LinkAddress) bool { return slices.Contains(found, a.Address) }) {
+	here, err := e.Host.Addresses()
+	if err == nil && len(found) > 0 && !slices.ContainsFunc(here, func(a machine.LinkAddress) bool { return slices.Contains(found, a.Address) }) {
 		endpoint.Dial = dial(ctx, e.Config.ControlPlaneEndpoint)
 	}
 	return func(m *diagnose.Machine) { m.Endpoint = endpoint }, err
 }
 
 func (e *Env) lookAtFirewall(ctx context.Context) (note, error) {
-	found, err := host.ForwardDrops(ctx)
+	found, err := netfilter.ForwardDrops(ctx)
 	if e.Host.Plans() && errors.Is(err, os.ErrPermission) {
 		err = errors.New("only root may look at its rules")
 	}
@@ -261,7 +264,7 @@ func (e *Env) cutsOff(chain string) bool {
 	if six && !slices.ContainsFunc(e.Config.Networking.PodSubnets, func(p netip.Prefix) bool { return p.Addr().Is6() }) {
 		return false
 	}
-	return e.ownNetwork() && (e.Facts.NFTables || !strings.HasSuffix(chain, " filter FORWARD"))
+	return e.Choices.Network.Own() && (e.Facts.NFTables || !strings.HasSuffix(chain, " filter FORWARD"))
 }
 
 // lookAtProxy asks what Go's programs ask: whether a request would go through a proxy.
@@ -287,11 +290,11 @@ func (e *Env) lookAtProxy(context.Context) (note, error) {
 
 // askRuntime asks one that is not ours, if it runs.
 func (e *Env) askRuntime(ctx context.Context) (note, error) {
-	choice, err := e.chooseRuntime()
-	if err != nil || choice.Install || !e.exists(runtime.SocketPath(choice.Endpoint)) {
+	choice := e.Choices.Runtime
+	if choice.None != nil || choice.Install || !e.exists(runtime.SocketPath(choice.Endpoint)) {
 		return nil, nil
 	}
-	c, err := e.dialRuntime(choice)
+	c, err := e.dialRuntime()
 	if err != nil || c == nil {
 		return nil, err
 	}
@@ -303,16 +306,14 @@ func (e *Env) askRuntime(ctx context.Context) (note, error) {
 	answer.NoCRI, answer.Hangs = errors.Is(err, runtime.ErrNoCRI), errors.Is(err, runtime.ErrHangs)
 	if err == nil {
 		answer.Name, answer.Version = info.Name, strings.TrimPrefix(info.Version, "v")
-		answer.Wrong, answer.Mend = e.disagreement(ctx, choice)
+		answer.Wrong, answer.Mend = e.disagreement(ctx)
 	}
 	return func(m *diagnose.Machine) { m.CRI = answer }, nil // one that is not up yet is started by init
 }
 
 // disagreement is what the phase runtime will refuse, and the remedy.
-func (e *Env) disagreement(ctx context.Context, choice Runtime) (what, remedy string) {
-	quiet := *e
-	quiet.Report = func(Event) {} // the phase says it
-	if err := quiet.checkRuntime(ctx, choice); err != nil && hintOf(err) != "" {
+func (e *Env) disagreement(ctx context.Context) (what, remedy string) {
+	if _, err := e.checkRuntime(ctx); err != nil && hintOf(err) != "" { // the phase warns
 		return err.Error(), hintOf(err)
 	}
 	return "", ""

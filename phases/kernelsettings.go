@@ -3,10 +3,8 @@ package phases
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"bootstrap/phases/config"
@@ -91,36 +89,20 @@ func (e *Env) routed() []kernelSetting {
 	if len(e.forwarding()) < 2 {
 		return nil // IPv6 is not forwarded
 	}
-	routes, _ := os.ReadFile(e.Host.Path("/proc/net/ipv6_route")) // a kernel without IPv6 has none
+	routes, _ := e.Host.Routes() // where they can't be told, none is kept
 	var settings []kernelSetting
 	for _, r := range e.Host.Entries() { // of a run before, whatever the routes are now
 		if r.Op == host.OpSysctl && !r.Undone && strings.HasSuffix(r.Target, "/accept_ra") && e.exists("/proc/sys/"+r.Target) {
 			settings = append(settings, kernelSetting{r.Target, "2"})
 		}
 	}
-	for _, link := range advertisedLinks(string(routes)) {
-		name := "net/ipv6/conf/" + link + "/accept_ra"
-		if e.kernelSays(name) == "1" {
-			settings = append(settings, kernelSetting{name, "2"})
+	for _, route := range routes {
+		s := kernelSetting{"net/ipv6/conf/" + route.Link + "/accept_ra", "2"}
+		if route.Advertised && route.To.Bits() == 0 && e.kernelSays(s.name) == "1" && !slices.Contains(settings, s) {
+			settings = append(settings, s)
 		}
 	}
 	return settings
-}
-
-// advertisedLinks are those of default routes that an advertisement has made.
-func advertisedLinks(routes string) []string {
-	const fromAdvertisement = 0x40000 // RTF_ADDRCONF
-	var links []string
-	for line := range strings.Lines(routes) {
-		f := strings.Fields(line) // destination, its length, source, its length, next hop, metric, two counts, flags, link
-		if len(f) != 10 || strings.Trim(f[0]+f[1], "0") != "" || slices.Contains(links, f[9]) {
-			continue
-		}
-		if flags, err := strconv.ParseUint(f[8], 16, 32); err == nil && flags&fromAdvertisement != 0 {
-			links = append(links, f[9])
-		}
-	}
-	return links
 }
 
 // keepWhatForwardingSets: with each change of ip_forward the kernel sets that of every link,

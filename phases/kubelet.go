@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 
-	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 	"bootstrap/templates"
 )
 
@@ -23,16 +23,12 @@ var kubelet = Phase{
 }
 
 func runKubelet(ctx context.Context, env *Env) error {
-	runtime, err := env.chooseRuntime()
-	if err != nil {
+	runtime, program := env.Choices.Runtime, env.Choices.Kubelet
+	if err := errors.Join(runtime.None, program.None); err != nil {
 		return err
 	}
-	program, err := env.chooseKubelet(ctx)
-	if err != nil {
-		return err
-	}
-	env.note("kubelet %s: %s", program.path, program.why)
-	if program.install {
+	env.note("kubelet %s: %s", program.Path, program.Why)
+	if program.Install {
 		if err := env.installPrograms(ctx, binDir, "kubelet"); err != nil {
 			return err
 		}
@@ -47,13 +43,13 @@ func runKubelet(ctx context.Context, env *Env) error {
 	if err := env.Host.OwnRules(ctx, rulesOf(env.Host)); err != nil {
 		return err
 	}
-	if err := env.configureKubelet(ctx, program.path, runtime.Endpoint); err != nil {
-		return env.explained(ctx, kubeletDiskError(err))
+	if err := env.configureKubelet(ctx, program.Path, runtime.Endpoint); err != nil {
+		return env.explained(ctx, Begun, kubeletDiskError(err))
 	}
 	if _, err := env.Host.EnableUnit(ctx, kubeletService); err != nil {
-		return env.explained(ctx, err)
+		return env.explained(ctx, Begun, err)
 	}
-	_, err = env.Host.StartUnit(ctx, networkOnline)
+	_, err := env.Host.StartUnit(ctx, networkOnline)
 	return err
 }
 
@@ -73,7 +69,7 @@ func kubeletDiskError(err error) error {
 		return err
 	}
 	entry, _ := diagnose.Find(id)
-	return &CauseError{Finding: entry.Found(diagnose.Finding{Level: diagnose.Error, What: err.Error(), See: "df -h " + kubeletDir}), err: err}
+	return &CauseError{Finding: entry.Found(diagnose.Finding{Level: diagnose.Error, What: err.Error(), See: "df -h " + kubeletDir}), Err: err}
 }
 
 func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) error {
@@ -238,24 +234,25 @@ func formatTaints(taints []config.Taint) string {
 
 // resolvConf is the file that pods' resolvers are made from. A missing one stops
 // every pod, so none is better.
-func resolvConf(f host.Facts) string {
+func resolvConf(f machine.Facts) string {
 	switch {
 	case f.ResolvedConf:
-		return host.ResolvedConfPath
+		return machine.ResolvedConfPath
 	case f.ResolvConf:
 		return "/etc/resolv.conf"
 	}
 	return ""
 }
 
-// kubeletChoice is the kubelet that runs on this node.
-type kubeletChoice struct {
-	path    string
-	install bool
-	why     string
+// Kubelet is the kubelet that runs on this node.
+type Kubelet struct {
+	Path    string
+	Install bool   // comes from the bundle
+	Why     string // why this one, for people
+	None    error  // why there is none to run
 }
 
-// foundKubelets is what chooseKubelet decides by.
+// foundKubelets is what the choice of a kubelet is decided by.
 type foundKubelets struct {
 	want      string // version, with the v
 	program   string // a kubelet that is not ours
@@ -264,45 +261,20 @@ type foundKubelets struct {
 	installed string // version of ours, where there is no bundle; empty without
 }
 
-func (f foundKubelets) choose() (kubeletChoice, error) {
-	own := kubeletChoice{path: binDir + "/kubelet", install: true, why: "from the bundle"}
+func (f foundKubelets) choose() Kubelet {
+	own := Kubelet{Path: binDir + "/kubelet", Install: true, Why: "from the bundle"}
 	switch {
 	case f.program != "" && f.version == f.want:
-		return kubeletChoice{path: f.program, why: "it is installed already, in the version wanted"}, nil
+		return Kubelet{Path: f.program, Why: "it is installed already, in the version wanted"}
 	case f.installed == f.want:
-		return kubeletChoice{path: own.path, install: true, why: "installed by bootstrap"}, nil
+		return Kubelet{Path: own.Path, Install: true, Why: "installed by bootstrap"}
 	case f.bundled == "" && f.program == "":
-		return kubeletChoice{}, withHint(errors.New("no kubelet on this machine, and no bundle to install one from"),
-			"use an executable with a bundle inside, give --bundle FILE, or install kubelet %s", f.want)
+		return Kubelet{None: withHint(errors.New("no kubelet on this machine, and no bundle to install one from"),
+			"use an executable with a bundle inside, give --bundle FILE, or install kubelet %s", f.want)}
 	case f.bundled != "" && f.bundled != f.want:
-		return kubeletChoice{}, fmt.Errorf("the bundle's kubelet is %s, want %s", f.bundled, f.want)
-	case f.bundled != "" && f.program != own.path:
-		return own, nil
+		return Kubelet{None: fmt.Errorf("the bundle's kubelet is %s, want %s", f.bundled, f.want)}
+	case f.bundled != "" && f.program != own.Path:
+		return own
 	}
-	return kubeletChoice{}, withHint(fmt.Errorf("%s is %s, want %s", f.program, f.version, f.want), "remove it, or set kubernetesVersion: %s", f.version)
-}
-
-func (e *Env) chooseKubelet(ctx context.Context) (kubeletChoice, error) {
-	found := foundKubelets{want: e.Config.KubernetesVersion, program: e.foreignProgram("kubelet")}
-	if e.Bundle != nil {
-		entry, _ := e.Bundle.Entry(bundle.Binary, "kubelet")
-		found.bundled = entry.Version
-	}
-	var err error
-	if found.program != "" {
-		found.version, err = e.kubeletVersion(ctx, found.program)
-	}
-	if ours := binDir + "/kubelet"; err == nil && e.Bundle == nil && e.made(ours) && e.exists(ours) {
-		found.installed, err = e.kubeletVersion(ctx, ours)
-	}
-	if err != nil {
-		return kubeletChoice{}, err
-	}
-	return found.choose()
-}
-
-func (e *Env) kubeletVersion(ctx context.Context, program string) (string, error) {
-	out, err := e.versions.of(program, func() (string, error) { return e.Host.Output(ctx, program, "--version") })
-	_, version, _ := strings.Cut(strings.TrimSpace(out), " ")
-	return version, err
+	return Kubelet{None: withHint(fmt.Errorf("%s is %s, want %s", f.program, f.version, f.want), "remove it, or set kubernetesVersion: %s", f.version)}
 }

@@ -8,8 +8,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"bootstrap/phases/host"
 	"bootstrap/phases/locate"
+	"bootstrap/phases/machine"
 )
 
 // What a kubelet was told, by the order in which it reads that itself: its --config, over
@@ -18,7 +18,7 @@ import (
 
 // commandLine is how a kubelet was started, or would be.
 type commandLine struct {
-	words []host.Word
+	words []machine.Word
 	dir   string // that relative paths begin at
 	what  string // for people: the kubelet that runs (pid 42)
 }
@@ -67,12 +67,12 @@ func absolute(path, dir string) string {
 }
 
 // withOrigins tells of the words of a kubelet that runs from where its unit has them.
-func (l commandLine) withOrigins(unit []host.Word) commandLine {
+func (l commandLine) withOrigins(unit []machine.Word) commandLine {
 	origins := map[string]string{}
 	for _, word := range unit {
 		origins[word.Text] = word.From
 	}
-	var words []host.Word
+	var words []machine.Word
 	for _, word := range l.words {
 		word.From = cmp.Or(word.From, origins[word.Text])
 		words = append(words, word)

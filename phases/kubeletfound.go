@@ -10,20 +10,19 @@ import (
 	"path/filepath"
 	"strings"
 
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 )
 
 // KubeletFound is a kubelet of this machine, whoever set it up, as far as static pods are
 // concerned. It is found as an operator would find it: nothing is asked, all is read.
 type KubeletFound struct {
-	Running       bool
-	PID           int
-	What          string // for people
-	StaticPodPath string // empty: it reads none
-	From          string // what says so
-	Overridden    []string
-	Read          []string // the files that were read for it
-	Warnings      []string
+	StaticPodPath string   `json:"path"`           // empty: it reads none
+	From          string   `json:"from,omitempty"` // what says so
+	Overridden    []string `json:"overridden,omitempty"`
+	What          string   `json:"kubelet"` // for people
+	Running       bool     `json:"running"`
+	Read          []string `json:"read,omitempty"` // the files that were read for it
+	Warnings      []string `json:"warnings,omitempty"`
 
 	nodeName   string
 	kubeconfig string // empty: it is standalone
@@ -49,7 +48,7 @@ func FindKubelet(ctx context.Context, env *Env) (KubeletFound, error) {
 	kubeconfig, _ := line.path("kubeconfig")
 	name, _ := line.flag("hostname-override")
 	k := KubeletFound{
-		Running: running.PID != 0, PID: running.PID, What: line.what, StaticPodPath: path.value, From: path.where,
+		Running: running.PID != 0, What: line.what, StaticPodPath: path.value, From: path.where,
 		nodeName: strings.ToLower(strings.TrimSpace(cmp.Or(name.value, env.Facts.Hostname))), kubeconfig: kubeconfig.value, endpoint: endpoint.value,
 	}
 	for _, t := range overridden {
@@ -60,26 +59,26 @@ func FindKubelet(ctx context.Context, env *Env) (KubeletFound, error) {
 	}
 	k.Warnings = env.changedSince(ctx, k)
 	if all := env.Host.Running("kubelet"); len(all) > 1 {
-		k.Warnings = append(k.Warnings, fmt.Sprintf("%d kubelets run: this is about the one with pid %d", len(all), k.PID))
+		k.Warnings = append(k.Warnings, fmt.Sprintf("%d kubelets run: this is about the one with pid %d", len(all), running.PID))
 	}
 	return k, nil
 }
 
 // kubeletLine is the command line of the kubelet that runs, else that of its unit.
-func (e *Env) kubeletLine() (commandLine, host.Running, error) {
+func (e *Env) kubeletLine() (commandLine, machine.Running, error) {
 	unit, err := e.Host.UnitCommand(kubeletService)
 	all := e.Host.Running("kubelet")
 	if len(all) > 0 { // then the unit only tells where its words come from
 		line := commandLine{dir: all[0].Dir, what: fmt.Sprintf("the kubelet that runs (pid %d)", all[0].PID)}
 		for _, arg := range all[0].Args {
-			line.words = append(line.words, host.Word{Text: arg})
+			line.words = append(line.words, machine.Word{Text: arg})
 		}
 		return line.withOrigins(unit), all[0], nil
 	}
 	if err == nil && len(unit) == 0 {
 		err = withHint(errNoKubelet, "make this machine one: bootstrap init, or bootstrap init --standalone")
 	}
-	return commandLine{words: unit, dir: "/", what: kubeletService + ", which does not run"}, host.Running{}, err
+	return commandLine{words: unit, dir: "/", what: kubeletService + ", which does not run"}, machine.Running{}, err
 }
 
 // kubeletDocuments are the files of --config and --config-dir, in the kubelet's order.

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"bootstrap/phases/config"
-	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/machine"
 )
 
 // machineOf is an Env whose machine has these files; /proc among them.
@@ -26,7 +26,7 @@ func machineOf(t *testing.T, files map[string]string) *Env {
 		}
 	}
 	h, _ := hosttest.Open(t, root)
-	return &Env{Config: &config.Config{}, Host: h, Facts: host.Facts{Hostname: "Node-1"}, Report: func(Event) {}}
+	return Open(Env{Config: &config.Config{}, Host: h, Facts: machine.Facts{Hostname: "Node-1"}})
 }
 
 func process(args ...string) string { return strings.Join(args, "\x00") + "\x00" }

@@ -9,19 +9,19 @@ var kubeletStart = Phase{
 }
 
 func runKubeletStart(ctx context.Context, env *Env) error {
-	runtime, err := env.chooseRuntime()
-	if err != nil {
-		return err
+	runtime := env.Choices.Runtime
+	if runtime.None != nil {
+		return runtime.None
 	}
 	// Only now, as reset asks this runtime for pods: before, it may be none at all.
 	if err := env.Host.Remember(runtimeNote, runtime.Endpoint); err != nil {
 		return err
 	}
 	if err := env.prepareKubeletStart(); err != nil {
-		return env.explained(ctx, kubeletDiskError(err))
+		return env.explained(ctx, Certified, kubeletDiskError(err))
 	}
-	_, err = env.Host.StartUnit(ctx, kubeletService, kubeletConfig, kubeletUnitFile, kubeletDropIn, kubeletConf, servingCert+".crt")
-	return env.explained(ctx, err)
+	_, err := env.Host.StartUnit(ctx, kubeletService, kubeletConfig, kubeletUnitFile, kubeletDropIn, kubeletConf, servingCert+".crt")
+	return env.explained(ctx, Certified, err)
 }
 
 // prepareKubeletStart: a standalone kubelet signs for itself, as no CA is there; and it

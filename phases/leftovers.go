@@ -6,19 +6,20 @@ import (
 	"slices"
 
 	"bootstrap/phases/host"
+	"bootstrap/phases/netfilter"
 )
 
 // What the kubelet, containerd and the network plugin make while they run, and where:
 // the one list of what reset removes without a record of each thing.
 var (
 	// daemonRules are made by the kubelet, kube-proxy, flannel and the CNI plugins.
-	daemonRules = host.Firewall{
+	daemonRules = netfilter.Names{
 		Chains: []string{"KUBE-", "CNI-", "FLANNEL-"},
 		Tables: slices.Concat(proxyTables, flannelTables, pluginTables),
 	}
 	// clusterRules are those that only a control plane brings. Chains that were there with a
 	// standalone kubelet are its own.
-	clusterRules  = host.Firewall{Chains: []string{"KUBE-", "FLANNEL-"}, Tables: slices.Concat(proxyTables, flannelTables)}
+	clusterRules  = netfilter.Names{Chains: []string{"KUBE-", "FLANNEL-"}, Tables: slices.Concat(proxyTables, flannelTables)}
 	proxyTables   = []string{"ip kube-proxy", "ip6 kube-proxy"}
 	flannelTables = []string{"ip flannel-ipv4", "ip6 flannel-ipv6"}
 	pluginTables  = []string{"inet cni_plugins_masquerade", "ip cni_hostport", "ip6 cni_hostport"}
@@ -36,7 +37,7 @@ var (
 	networkMounts = []string{"/run/netns/cni-*"}
 )
 
-func rulesOf(h *host.Host) host.Firewall {
+func rulesOf(h *host.Host) netfilter.Names {
 	if h.HasLayer() {
 		return clusterRules
 	}

@@ -12,13 +12,13 @@ import (
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 )
 
 // quickParts are what can be told of this machine at once, also while it is waited for.
-func (e *Env) quickParts() []part {
+func (e *Env) quickParts(disks func() []diagnose.Disk) []part {
 	parts := []part{
-		{"disks", e.lookAtDisks},
+		{"disks", e.lookAtDisks(disks)},
 		{"clock", e.lookAtClock},
 		{"resolver", e.lookAtResolver},
 		{"kernel", e.lookAtKernel},
@@ -30,16 +30,8 @@ func (e *Env) quickParts() []part {
 	return parts
 }
 
-// usedDisks are the folders that we and the daemons write to. Where a pod of the user's is
-// waited for, the daemons may be anybody's, and all of ours may be read-only.
+// usedDisks are the folders that we and the daemons write to.
 func (e *Env) usedDisks() []diagnose.Disk {
-	if e.watched != nil {
-		return []diagnose.Disk{
-			{Path: containerdDir, Use: "images"},
-			{Path: kubeletDir, Use: "the kubelet", Daemon: "kubelet"},
-			{Path: podLogDir, Use: "logs of pods"},
-		}
-	}
 	all := []diagnose.Disk{
 		{Path: containerdDir, Use: "images", Needs: e.imagesToCome()},
 		{Path: kubeletDir, Use: "the kubelet", Daemon: "kubelet"},
@@ -50,7 +42,7 @@ func (e *Env) usedDisks() []diagnose.Disk {
 	if e.Bundle != nil {
 		all = append(all, diagnose.Disk{Path: binDir, Use: "programs", Programs: true})
 	}
-	if e.ownNetwork() {
+	if e.Choices.Network.Own() {
 		all = append(all, diagnose.Disk{Path: cniPluginDir, Use: "CNI plugins", Programs: true})
 	}
 	if dir := e.Config.Etcd.DataDir; e.runsEtcd() && dir != "" {
@@ -68,18 +60,23 @@ func (e *Env) runsEtcd() bool { return e.Config.Etcd.External == nil && !e.Confi
 // etcdToCome is two logs of 64 MiB, which etcd takes when it begins, and some data.
 const etcdToCome = 160 << 20
 
-func (e *Env) lookAtDisks(context.Context) (note, error) {
-	disks := e.usedDisks()
-	var errs []error
-	for i := range disks {
-		d := &disks[i]
-		found, err := e.Host.Disk(d.Path)
-		errs = append(errs, err)
-		d.Device, d.Type, d.ReadOnly, d.NoExec = found.Device, found.Type, found.ReadOnly, found.NoExec
-		d.Size, d.Free, d.Available = found.Size, found.Free, found.Available
-		d.Inodes, d.FreeInodes = found.Inodes, found.FreeInodes
+func (e *Env) lookAtDisks(used func() []diagnose.Disk) func(context.Context) (note, error) {
+	return func(context.Context) (note, error) {
+		disks := used()
+		var errs []error
+		for i := range disks {
+			errs = append(errs, e.lookAtDisk(&disks[i]))
+		}
+		return func(m *diagnose.Machine) { m.Disks = disks }, errors.Join(errs...)
 	}
-	return func(m *diagnose.Machine) { m.Disks = disks }, errors.Join(errs...)
+}
+
+func (e *Env) lookAtDisk(d *diagnose.Disk) error {
+	found, err := e.Host.Disk(d.Path)
+	d.Device, d.Type, d.ReadOnly, d.NoExec = found.Device, found.Type, found.ReadOnly, found.NoExec
+	d.Size, d.Free, d.Available = found.Size, found.Free, found.Available
+	d.Inodes, d.FreeInodes = found.Inodes, found.FreeInodes
+	return err
 }
 
 // timesyncClock was touched when systemd-timesyncd last knew the time.
@@ -150,7 +147,7 @@ func (e *Env) lookAtKernel(context.Context) (note, error) {
 	system := diagnose.System{
 		Read: true, Systemd: f.Systemd, CPUs: f.CPUs, Memory: f.Memory, Swap: f.Swap,
 		OOMScores: f.SysResource || os.Geteuid() != 0, // of another user's rights this tells nothing
-		Kernel:    f.Kernel, KernelTooOld: f.Kernel != "" && host.OlderKernel(f.Kernel, 5, 4), SELinux: e.Host.Enforcing(),
+		Kernel:    f.Kernel, KernelTooOld: f.Kernel != "" && machine.OlderKernel(f.Kernel, 5, 4), SELinux: e.Host.Enforcing(),
 	}
 	for _, name := range []string{"mount", "umount"} {
 		if e.Host.Real() && !e.hasProgram(name) {
@@ -185,17 +182,17 @@ func (e *Env) lookAtInotify(ask int) func(context.Context) (note, error) {
 }
 
 func (e *Env) lookAtNetwork(context.Context) (note, error) {
-	addresses, err := host.Addresses()
+	addresses, err := e.Host.Addresses()
 	if err != nil {
 		return nil, err
 	}
-	routes, err := host.Routes()
+	routes, err := e.Host.Routes()
 	network := networkOf(e.Config.AdvertiseAddress, addresses, routes)
 	return func(m *diagnose.Machine) { m.Network = network }, err
 }
 
 // networkOf leaves out what the pod network makes itself.
-func networkOf(ours netip.Addr, addresses []host.LinkAddress, routes []host.Route) diagnose.Network {
+func networkOf(ours netip.Addr, addresses []machine.LinkAddress, routes []machine.Route) diagnose.Network {
 	var n diagnose.Network
 	for _, a := range addresses {
 		n.Addresses = append(n.Addresses, diagnose.LinkAddress{Link: a.Link, Address: a.Address, Containers: a.Containers})

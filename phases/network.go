@@ -8,9 +8,8 @@ import (
 	"slices"
 	"strconv"
 
-	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 	"bootstrap/templates"
 )
 
@@ -36,12 +35,12 @@ const (
 // installNetwork gives the node the pod network, unless it has one already. Its range
 // is what flannel will find to be this node's: so the Node is Ready at once.
 func (e *Env) installNetwork(ctx context.Context) error {
-	if foreign := e.foreignNetwork(); foreign != "" {
-		e.note("pod network: left to %s, which is there already", foreign)
+	switch n := e.Choices.Network; {
+	case n.Foreign != "":
+		e.note("pod network: left to %s, which is there already", n.Foreign)
 		return nil
-	}
-	if why := e.noNetwork(); why != "" {
-		e.warn("pod network: none (%s); %s until you install one", why, e.withoutNetwork())
+	case n.None != "":
+		e.warn("pod network: none (%s); %s until you install one", n.None, e.withoutNetwork())
 		return nil
 	}
 	if err := e.installEntries(ctx, e.cniPlugins(), cniPluginDir); err != nil {
@@ -76,15 +75,11 @@ func (e *Env) writeNodeNetwork() error {
 
 // ownNetworkDirs: all that our own runtime fills is owned with it.
 func (e *Env) ownNetworkDirs() error {
-	choice, err := e.chooseRuntime()
-	if err != nil {
-		return err
-	}
 	var trees []string
 	if !e.Config.Box.Standalone {
 		trees = append(trees, flannelTree)
 	}
-	if choice.Install {
+	if e.Choices.Runtime.Install {
 		return e.ownTrees(trees...)
 	}
 	for _, dir := range cniDirs {
@@ -95,37 +90,6 @@ func (e *Env) ownNetworkDirs() error {
 	return e.ownTrees(append(trees, hostLocalTree)...)
 }
 
-func (e *Env) cniPlugins() []bundle.Entry {
-	if e.Bundle == nil {
-		return nil
-	}
-	return e.Bundle.Entries(bundle.CNI)
-}
-
-// ownNetwork tells whether this cluster's pod network is ours.
-func (e *Env) ownNetwork() bool { return e.foreignNetwork() == "" && e.noNetwork() == "" }
-
-// noNetwork says why this node gets no network of ours, empty if it gets one.
-func (e *Env) noNetwork() string {
-	switch {
-	case e.Config.Box.Network == config.NoNetwork:
-		return networkNotWanted
-	case len(e.cniPlugins()) == 0 && !e.made(networkFile):
-		return networkNotBundled
-	}
-	return ""
-}
-
-func (e *Env) foreignNetwork() string {
-	files, _ := filepath.Glob(e.Host.Path(cniConfigDir) + "/*")
-	for _, file := range files {
-		if path := cniConfigDir + "/" + filepath.Base(file); isNetwork(path) && path != networkFile {
-			return path
-		}
-	}
-	return ""
-}
-
 // isNetwork tells what a runtime reads from backups, and from files that are being written.
 func isNetwork(path string) bool {
 	return slices.Contains([]string{".conf", ".conflist", ".json"}, filepath.Ext(path)) && filepath.Base(path)[0] != '.'
@@ -133,7 +97,7 @@ func isNetwork(path string) bool {
 
 // nodeNetwork is the bridge of the first node. Of a standalone one it is all there is:
 // in a cluster, flannel hides pods' addresses from the world.
-func nodeNetwork(c *config.Config, f host.Facts) templates.BridgeNetwork {
+func nodeNetwork(c *config.Config, f machine.Facts) templates.BridgeNetwork {
 	n := templates.BridgeNetwork{Bridge: bridgeName, MTU: strconv.Itoa(podMTU(c, f)), Masq: c.Box.Standalone}
 	for _, s := range c.NodePodSubnets() {
 		n.Subnets = append(n.Subnets, s.String())
@@ -162,7 +126,7 @@ const (
 )
 
 // podMTU is what flannel and cni-install reckon from the MTU of the node's link.
-func podMTU(c *config.Config, f host.Facts) int {
+func podMTU(c *config.Config, f machine.Facts) int {
 	mtu := cmp.Or(f.MTUs[c.AdvertiseAddress], ethernetMTU) - vxlanOverhead
 	if slices.ContainsFunc(c.Networking.PodSubnets, func(s netip.Prefix) bool { return s.Addr().Is6() }) {
 		mtu -= vxlanOverhead6

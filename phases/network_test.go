@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bootstrap/phases/config"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 )
 
 // TestOneConflist has cni-install, which runs on nodes that init never sees, make the
@@ -35,7 +35,7 @@ func TestOneConflist(t *testing.T) {
 	for name, env := range cases {
 		t.Run(name, func(t *testing.T) {
 			c := validConfig(t, name)
-			want, err := nodeNetwork(c, host.Facts{MTUs: map[netip.Addr]int{c.AdvertiseAddress: 1400}}).Render()
+			want, err := nodeNetwork(c, machine.Facts{MTUs: map[netip.Addr]int{c.AdvertiseAddress: 1400}}).Render()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,8 +91,8 @@ func installed(t *testing.T, program string, c *config.Config, env string) strin
 }
 
 func TestPodMTU(t *testing.T) {
-	at := func(c *config.Config, mtu int) host.Facts {
-		return host.Facts{MTUs: map[netip.Addr]int{c.AdvertiseAddress: mtu, netip.MustParseAddr("203.0.113.1"): 9000}}
+	at := func(c *config.Config, mtu int) machine.Facts {
+		return machine.Facts{MTUs: map[netip.Addr]int{c.AdvertiseAddress: mtu, netip.MustParseAddr("203.0.113.1"): 9000}}
 	}
 	for name, want := range map[string]int{"default": 1350, "ipv6": 1330, "dual-stack": 1330} {
 		c := validConfig(t, name)
@@ -100,7 +100,7 @@ func TestPodMTU(t *testing.T) {
 			t.Errorf("%s: %d, want %d", name, got, want)
 		}
 	}
-	if got := podMTU(validConfig(t, "default"), host.Facts{}); got != 1450 {
+	if got := podMTU(validConfig(t, "default"), machine.Facts{}); got != 1450 {
 		t.Errorf("of an unknown link: %d", got)
 	}
 }
@@ -112,7 +112,7 @@ func TestFlannelConfig(t *testing.T) {
 		"dual-stack": {"EnableIPv4": true, "Network": "10.244.0.0/16", "IPv6Network": "fd00:10:244::/56", "EnableIPv6": true},
 	}
 	for name, want := range cases {
-		text, err := flannelConfig(validConfig(t, name), host.Facts{NFTables: true})
+		text, err := flannelConfig(validConfig(t, name), machine.Facts{NFTables: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,18 +140,20 @@ func TestFlannelArgs(t *testing.T) {
 func TestNoNetwork(t *testing.T) {
 	env := testEnv(t, "default")
 	notes := strings.Join(runPhase(t, env, func(ctx context.Context, env *Env) error { return env.installNetwork(ctx) }), "\n")
-	if !strings.Contains(notes, "no bundle holds one") || !strings.Contains(notes, "NotReady until you install one") || env.ownNetwork() {
+	if !strings.Contains(notes, "no bundle holds one") || !strings.Contains(notes, "NotReady until you install one") || env.Choices.Network.Own() {
 		t.Error(notes)
 	}
 	env.Config.Box.Network = config.NoNetwork
+	env = reopen(env)
 	notes = strings.Join(runPhase(t, env, func(ctx context.Context, env *Env) error { return env.installNetwork(ctx) }), "\n")
-	if !strings.Contains(notes, "network: none") || env.ownNetwork() {
+	if !strings.Contains(notes, "network: none") || env.Choices.Network.Own() {
 		t.Error(notes)
 	}
 	env.Config.Box.Network = config.Flannel
 	put(t, env, "/etc/cni/net.d/05-cilium.conflist", "{}", 0o600)
+	env = reopen(env)
 	notes = strings.Join(runPhase(t, env, func(ctx context.Context, env *Env) error { return env.installNetwork(ctx) }), "\n")
-	if !strings.Contains(notes, "left to /etc/cni/net.d/05-cilium.conflist") || env.ownNetwork() {
+	if !strings.Contains(notes, "left to /etc/cni/net.d/05-cilium.conflist") || env.Choices.Network.Own() {
 		t.Error(notes)
 	}
 }

@@ -6,11 +6,12 @@ import (
 
 	"bootstrap/manifests"
 	"bootstrap/phases/config"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
+	"bootstrap/phases/netfilter"
 )
 
 // flannelAddon is the pod network's agent on all nodes.
-func flannelAddon(c *config.Config, f host.Facts) (manifests.Addon, error) {
+func flannelAddon(c *config.Config, f machine.Facts) (manifests.Addon, error) {
 	netConf, err := flannelConfig(c, f)
 	if err != nil {
 		return manifests.Addon{}, err
@@ -44,15 +45,15 @@ func flannelArgs(c *config.Config) []string {
 }
 
 // flannelRules are what flannel takes for its own, whoever made them.
-func flannelRules(f host.Facts) host.Firewall {
+func flannelRules(f machine.Facts) netfilter.Names {
 	if f.NFTables {
-		return host.Firewall{Tables: flannelTables}
+		return netfilter.Names{Tables: flannelTables}
 	}
-	return host.Firewall{Chains: []string{"FLANNEL-"}}
+	return netfilter.Names{Chains: []string{"FLANNEL-"}}
 }
 
 // flannelConfig is flannel's net-conf.json.
-func flannelConfig(c *config.Config, f host.Facts) (string, error) {
+func flannelConfig(c *config.Config, f machine.Facts) (string, error) {
 	conf := struct {
 		EnableIPv4     bool
 		Network        string `json:",omitempty"`

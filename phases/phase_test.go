@@ -118,7 +118,7 @@ func TestRunStopsAtFirstError(t *testing.T) {
 	r := trace{err: map[string]error{"b": broken}}
 	seen := &events{}
 	env := testEnv(t, "default")
-	env.Report = seen.report
+	env.Tell.To = seen.report
 	err := Plan{{r.phase("a")}, {r.phase("b")}, {r.phase("c")}}.Run(t.Context(), env)
 	if !errors.Is(err, broken) || err.Error() != "phase b: no space left" {
 		t.Error(err)
@@ -194,7 +194,7 @@ func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := &events{}
 		env := testEnv(t, "custom")
-		env.Report = seen.report
+		env.Tell.To = seen.report
 		var deadlines []string
 		ask := func(name string) Phase {
 			return Phase{Name: name, Run: func(_ context.Context, env *Env) error {

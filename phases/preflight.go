@@ -18,6 +18,8 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
+	"bootstrap/phases/netfilter"
 )
 
 var preflight = Phase{
@@ -38,7 +40,7 @@ func runPreflight(ctx context.Context, env *Env) error {
 	if r, open := env.stoppedAt(); open {
 		env.note("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
 	}
-	seen := env.inspect(ctx)
+	seen := env.inspect(ctx, !env.Host.Plans())
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -83,15 +85,14 @@ type Inspection struct {
 
 // Inspect looks at this machine as init does before it changes anything.
 func Inspect(ctx context.Context, env *Env) Inspection {
-	env = env.forPhase(preflight.Name)
-	env.measures = true
-	return env.inspect(ctx)
+	return env.forPhase(preflight.Name).inspect(ctx, true)
 }
 
-func (e *Env) inspect(ctx context.Context) Inspection {
+// inspect measures the disk of etcd's data only where it may be written to.
+func (e *Env) inspect(ctx context.Context, measures bool) Inspection {
 	// Before the rest: beside work that takes all CPUs, any disk seems slow.
 	var seen []part
-	if e.Host.Real() {
+	if e.Host.Real() && measures {
 		seen = append(seen, ahead(ctx, part{"disk latency", e.measureDisk}))
 	}
 	var m *diagnose.Machine
@@ -117,7 +118,7 @@ func (e *Env) decide(ctx context.Context) []error {
 	errs := slices.Concat(
 		checkIgnored(e.Config.IgnorePreflight),
 		e.checkSettled(),
-		e.checkChoices(ctx),
+		e.checkChoices(),
 		e.checkPorts(),
 		e.foreignLinks(),
 	)
@@ -144,7 +145,7 @@ func findings(errs []error) []diagnose.Finding {
 // found makes an error the finding of an entry, which stops init.
 func found(id string, err error) error {
 	entry, _ := diagnose.Find(id) // a test knows that there is one
-	return &CauseError{Finding: entry.Found(diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: hintOf(err)}), err: err}
+	return &CauseError{Finding: entry.Found(diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: hintOf(err)}), Err: err}
 }
 
 // CheckIgnore wants every ID to be one of a check that init can go on without.
@@ -231,12 +232,12 @@ func (e *Env) warnOfPulls() {
 	}
 }
 
-func (e *Env) checkChoices(ctx context.Context) []error {
+func (e *Env) checkChoices() []error {
 	var errs []error
-	if _, err := e.chooseRuntime(); err != nil {
+	if err := e.Choices.Runtime.None; err != nil {
 		errs = append(errs, found("no-runtime", err))
 	}
-	if _, err := e.chooseKubelet(ctx); err != nil {
+	if err := e.Choices.Kubelet.None; err != nil {
 		errs = append(errs, found("no-kubelet", err))
 	}
 	return errs
@@ -258,7 +259,7 @@ func (e *Env) checkPorts() []error {
 			listener.Close()
 			continue
 		}
-		if !host.IsNotHere(err) { // the address is a finding of its own
+		if !machine.IsNotHere(err) { // the address is a finding of its own
 			taken = append(taken, e.portTaken(p, err))
 		}
 	}
@@ -347,7 +348,7 @@ func isNewDisk(files []string) bool {
 // foreignLinks finds links of the names that our network gives its own: kubeadm reset
 // leaves flannel's behind.
 func (e *Env) foreignLinks() []error {
-	if !e.Host.Real() || e.made(networkFile) || !e.ownNetwork() {
+	if !e.Host.Real() || e.made(networkFile) || !e.Choices.Network.Own() {
 		return nil
 	}
 	var findings []error
@@ -365,11 +366,11 @@ func (e *Env) foreignLinks() []error {
 // they would empty and fill them, and reset could not tell whose is what. kubeadm reset
 // leaves kube-proxy's behind.
 func (e *Env) checkForeignRules(ctx context.Context) []error {
-	var taken host.Firewall
+	var taken netfilter.Names
 	if !e.Config.ProxyDisabled {
 		taken = proxyRules(proxyMode(e.Config, e.Facts))
 	}
-	if e.ownNetwork() {
+	if e.Choices.Network.Own() {
 		network := flannelRules(e.Facts)
 		taken.Chains = append(taken.Chains, network.Chains...)
 		taken.Tables = slices.Concat(taken.Tables, network.Tables) // a copy: they are shared

@@ -17,8 +17,7 @@ import (
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
-	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/machine"
 )
 
 // TestGather: who hangs is left behind and named, and can't write any more; notes are
@@ -74,14 +73,14 @@ func TestFoundIDs(t *testing.T) {
 
 // machine is what is also looked at while a wait goes on.
 func (e *Env) machine(ctx context.Context) *diagnose.Machine {
-	m := &diagnose.Machine{Settings: e.settings(), Now: time.Now()}
-	gather(ctx, m, e.quickParts())
+	m := &diagnose.Machine{Settings: e.settings(Begun), Now: time.Now()}
+	gather(ctx, m, e.quickParts(e.usedDisks))
 	return m
 }
 
 func TestFactsBecomeAMachine(t *testing.T) {
 	env := testEnv(t, "default")
-	env.Facts = host.Facts{Kernel: "4.18.0", CPUs: 1, Memory: 1 << 30, CgroupVersion: 1, Swap: true, ResolvConf: true}
+	env.Facts = machine.Facts{Kernel: "4.18.0", CPUs: 1, Memory: 1 << 30, CgroupVersion: 1, Swap: true, ResolvConf: true}
 	put(t, env, "/etc/resolv.conf", "nameserver 127.0.0.53\n", 0o644)
 	put(t, env, "/proc/sys/fs/inotify/max_user_watches", "100\n", 0o644)
 	var ids []string
@@ -107,7 +106,7 @@ func TestMissingResolverFile(t *testing.T) {
 
 func TestNetworkOf(t *testing.T) {
 	prefix, ours := netip.MustParsePrefix, netip.MustParseAddr("192.0.2.10")
-	got := networkOf(ours, []host.LinkAddress{{Link: "eth0", Address: ours}}, []host.Route{
+	got := networkOf(ours, []machine.LinkAddress{{Link: "eth0", Address: ours}}, []machine.Route{
 		{To: prefix("0.0.0.0/0"), Link: "eth0"}, {To: prefix("0.0.0.0/0"), Link: "eth0", Metric: 9},
 		{To: prefix("0.0.0.0/0"), Link: "wlan0", Metric: 600}, {To: prefix("::/0"), Link: "tun0"},
 		{To: prefix("10.244.0.0/24"), Link: bridgeName}, {To: prefix("10.244.1.0/24"), Link: "flannel.1"},
@@ -154,7 +153,7 @@ func TestForeignOnDisk(t *testing.T) {
 	}
 	put(t, env, "/etc/cni/net.d/10-calico.conflist", `{"plugins": [{"type": "calico"}, {"type": "portmap"}]}`, 0o600)
 	put(t, env, "/opt/cni/bin/portmap", "x", 0o755)
-	if got := env.missingPlugins(); len(got) != 1 || got[0] != "calico, in /etc/cni/net.d/10-calico.conflist" {
+	if got := reopen(env).missingPlugins(); len(got) != 1 || got[0] != "calico, in /etc/cni/net.d/10-calico.conflist" {
 		t.Errorf("missing plugins: %q", got)
 	}
 }
@@ -208,7 +207,7 @@ func TestCutsOff(t *testing.T) {
 		if _, err := env.Host.WriteFile(networkFile, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got := env.cutsOff(c.chain); got != c.want {
+		if got := reopen(env).cutsOff(c.chain); got != c.want {
 			t.Errorf("%+v: %t", c, got)
 		}
 	}
@@ -256,24 +255,6 @@ func TestFixAfterInterruptedInit(t *testing.T) {
 	}
 	if r, open := env.stoppedAt(); !open || r.By != "certs" || r.Target != "/etc/kubernetes" {
 		t.Errorf("init would not say where the run before stopped: %+v, %t", r, open)
-	}
-}
-
-// TestPlanDoesNotMeasure: only preflight itself writes to see how fast the disk is.
-func TestPlanDoesNotMeasure(t *testing.T) {
-	env := testEnv(t, "default")
-	plan, err := host.OpenPlan(env.Host.Path("/"), &hosttest.Units{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer plan.Close()
-	env.Host = plan
-	if note, err := env.measureDisk(t.Context()); note != nil || err != nil {
-		t.Errorf("a plan measures: %v", err)
-	}
-	env.measures = true
-	if note, err := env.measureDisk(t.Context()); note == nil {
-		t.Errorf("preflight does not: %v", err)
 	}
 }
 

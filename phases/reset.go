@@ -22,15 +22,6 @@ func Reset() Plan {
 	}
 }
 
-// RunAll runs every phase, whatever fails, and joins the errors.
-func (p Plan) RunAll(ctx context.Context, env *Env) error {
-	var errs []error
-	for _, phase := range p.Phases() {
-		errs = append(errs, phase.run(ctx, env))
-	}
-	return errors.Join(errs...)
-}
-
 // Keep is what reset leaves where it is, and in the ledger: another init uses it,
 // another reset removes it.
 type Keep struct {

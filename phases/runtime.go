@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"bootstrap/phases/bundle"
 	"bootstrap/phases/health"
 	"bootstrap/phases/host"
 	"bootstrap/phases/runtime"
@@ -21,8 +20,6 @@ var runtimePhase = Phase{
 	Name:  "runtime",
 	Short: "install and start containerd, or use the container runtime that is there",
 	Run:   runRuntime,
-
-	Purpose: host.Runtime,
 }
 
 // How long systemd waits for a container when the machine goes down: as long as Kubernetes
@@ -34,9 +31,10 @@ const (
 )
 
 func runRuntime(ctx context.Context, env *Env) error {
-	choice, err := env.chooseRuntime()
-	if err != nil {
-		return err
+	env = env.forPurpose(host.Runtime)
+	choice := env.Choices.Runtime
+	if choice.None != nil {
+		return choice.None
 	}
 	env.note("%s: %s", choice.name(), choice.Why)
 	if err := env.prepareKernel(ctx); err != nil {
@@ -45,21 +43,24 @@ func runRuntime(ctx context.Context, env *Env) error {
 	if err := env.installNetwork(ctx); err != nil {
 		return err
 	}
+	start := env.startRuntime
 	if choice.Install {
-		err = env.installContainerd(ctx)
-	} else {
-		err = env.startRuntime(ctx, choice)
+		start = env.installContainerd
 	}
-	if err != nil {
-		return env.explained(ctx, err) // such as a unit that is masked
+	if err := start(ctx); err != nil {
+		return env.explained(ctx, Begun, err) // such as a unit that is masked
 	}
-	if err := env.waitForRuntime(ctx, choice); err != nil {
+	if err := env.waitForRuntime(ctx); err != nil {
 		return err
 	}
 	if choice.Install {
 		return nil // our templates agree
 	}
-	return env.checkRuntime(ctx, choice)
+	warning, err := env.checkRuntime(ctx)
+	if warning != "" {
+		env.warn("%s", warning)
+	}
+	return err
 }
 
 func (e *Env) installContainerd(ctx context.Context) error {
@@ -98,8 +99,8 @@ func (e *Env) installContainerd(ctx context.Context) error {
 
 // startRuntime enables a containerd that is installed, or no pod would come back after a
 // reboot, and starts it; it changes nothing else of a runtime that is not ours.
-func (e *Env) startRuntime(ctx context.Context, choice Runtime) error {
-	if runtime.SocketPath(choice.Endpoint) != containerdSocket {
+func (e *Env) startRuntime(ctx context.Context) error {
+	if runtime.SocketPath(e.Choices.Runtime.Endpoint) != containerdSocket {
 		return nil
 	}
 	state, err := e.Host.UnitState(ctx, "containerd.service")
@@ -109,23 +110,23 @@ func (e *Env) startRuntime(ctx context.Context, choice Runtime) error {
 	if _, err := e.Host.EnableUnit(ctx, "containerd.service"); err != nil {
 		return err
 	}
-	if e.runtimeAnswers(ctx, choice) == nil {
+	if e.runtimeAnswers(ctx) == nil {
 		return nil
 	}
 	_, err = e.Host.StartUnit(ctx, "containerd.service")
 	return err
 }
 
-func (e *Env) waitForRuntime(ctx context.Context, choice Runtime) error {
+func (e *Env) waitForRuntime(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	check := health.Check{Name: choice.name(), Probe: func(ctx context.Context) error { return e.runtimeAnswers(ctx, choice) }}
-	err := e.wait(ctx, []health.Check{check}, func(p []health.Pending) { e.waiting("%s: %v", p[0].Name, p[0].Reason) })
+	check := health.Check{Name: e.Choices.Runtime.name(), Probe: e.runtimeAnswers}
+	err := e.wait(ctx, Wait{Stage: Begun, Checks: []health.Check{check}})
 	return hintAfter(err, "journalctl -u containerd -n 50")
 }
 
-func (e *Env) runtimeAnswers(ctx context.Context, choice Runtime) error {
-	c, err := e.dialRuntime(choice)
+func (e *Env) runtimeAnswers(ctx context.Context) error {
+	c, err := e.dialRuntime()
 	if err != nil {
 		return err
 	}
@@ -139,6 +140,7 @@ type Runtime struct {
 	Endpoint string // unix:///path
 	Install  bool   // comes from the bundle
 	Why      string // why this one, for people
+	None     error  // why there is none to use
 }
 
 func (r Runtime) name() string {
@@ -148,7 +150,7 @@ func (r Runtime) name() string {
 	return "container runtime at " + runtime.SocketPath(r.Endpoint)
 }
 
-// foundRuntimes is what chooseRuntime decides by.
+// foundRuntimes is what the choice of a runtime is decided by.
 type foundRuntimes struct {
 	configured string   // nodeRegistration.criSocket
 	ours       bool     // installed by bootstrap earlier
@@ -159,26 +161,26 @@ type foundRuntimes struct {
 
 var errNoRuntime = errors.New("no container runtime on this machine, and no bundle to install one from")
 
-func (f foundRuntimes) choose() (Runtime, error) {
+func (f foundRuntimes) choose() Runtime {
 	const own = "unix://" + containerdSocket
 	switch {
 	case f.configured != "" && (f.configured != own || f.isForeign()):
-		return Runtime{Endpoint: f.configured, Why: "nodeRegistration.criSocket names it"}, nil
+		return Runtime{Endpoint: f.configured, Why: "nodeRegistration.criSocket names it"}
 	case f.ours:
-		return Runtime{Endpoint: own, Install: true, Why: "installed by bootstrap"}, nil
+		return Runtime{Endpoint: own, Install: true, Why: "installed by bootstrap"}
 	case f.configured == own:
-		return Runtime{Endpoint: own, Install: true, Why: "nodeRegistration.criSocket names it, and nothing listens there"}, nil
+		return Runtime{Endpoint: own, Install: true, Why: "nodeRegistration.criSocket names it, and nothing listens there"}
 	case len(f.sockets) > 1:
-		return Runtime{}, withHint(fmt.Errorf("several container runtimes: %s", strings.Join(f.sockets, ", ")),
-			"name one in the config file: nodeRegistration.criSocket: unix://%s", f.sockets[0])
+		return Runtime{None: withHint(fmt.Errorf("several container runtimes: %s", strings.Join(f.sockets, ", ")),
+			"name one in the config file: nodeRegistration.criSocket: unix://%s", f.sockets[0])}
 	case len(f.sockets) == 1:
-		return Runtime{Endpoint: "unix://" + f.sockets[0], Why: "it is there already, and stays as it is"}, nil
+		return Runtime{Endpoint: "unix://" + f.sockets[0], Why: "it is there already, and stays as it is"}
 	case f.program != "":
-		return Runtime{Endpoint: own, Why: f.program + " is installed already, and stays as it is"}, nil
+		return Runtime{Endpoint: own, Why: f.program + " is installed already, and stays as it is"}
 	case f.bundled:
-		return Runtime{Endpoint: own, Install: true, Why: "this machine has no container runtime"}, nil
+		return Runtime{Endpoint: own, Install: true, Why: "this machine has no container runtime"}
 	}
-	return Runtime{}, withHint(errNoRuntime, "use an executable with a bundle inside, give --bundle FILE, or install containerd 2")
+	return Runtime{None: withHint(errNoRuntime, "use an executable with a bundle inside, give --bundle FILE, or install containerd 2")}
 }
 
 // isForeign tells whether containerd is somebody else's to install.
@@ -197,13 +199,4 @@ func (e *Env) foundSockets() []string {
 		}
 	}
 	return sockets
-}
-
-func (e *Env) chooseRuntime() (Runtime, error) {
-	found := foundRuntimes{configured: e.Config.CRISocket, ours: e.made(containerdUnit), sockets: e.foundSockets()}
-	if e.Bundle != nil {
-		_, found.bundled = e.Bundle.Entry(bundle.Binary, "containerd")
-	}
-	found.program = e.foreignProgram("containerd")
-	return found.choose()
 }

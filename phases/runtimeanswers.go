@@ -12,7 +12,7 @@ import (
 
 // whileRuntimeAnswers works with the runtime, and gives up if that hangs. The work is
 // not waited for then: calls of containerd's client do not all end with their context.
-func (e *Env) whileRuntimeAnswers(ctx context.Context, c *runtime.CRI, work func(context.Context) error) error {
+func (e *Env) whileRuntimeAnswers(ctx context.Context, stage Stage, c *runtime.CRI, work func(context.Context) error) error {
 	working, stop := context.WithCancel(ctx)
 	defer stop()
 	done, hung := make(chan error, 1), make(chan error, 1)
@@ -20,7 +20,7 @@ func (e *Env) whileRuntimeAnswers(ctx context.Context, c *runtime.CRI, work func
 	go func() { hung <- e.silence(working, c) }()
 	select {
 	case err := <-done:
-		return e.explained(ctx, err)
+		return e.explained(ctx, stage, err)
 	case err := <-hung:
 		if err != nil {
 			return err

@@ -25,7 +25,7 @@ func TestInterruptedWork(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(50*time.Millisecond, cancel)
 			result := make(chan error, 1)
-			go func() { result <- testEnv(t, "default").whileRuntimeAnswers(ctx, nil, c.work) }()
+			go func() { result <- testEnv(t, "default").whileRuntimeAnswers(ctx, Begun, nil, c.work) }()
 			select {
 			case err := <-result:
 				if !errors.Is(err, c.want) {

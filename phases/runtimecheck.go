@@ -12,24 +12,26 @@ import (
 )
 
 // checkRuntime wants a runtime that is not ours to agree with the kubelet and the pod
-// network.
-func (e *Env) checkRuntime(ctx context.Context, choice Runtime) error {
-	c, err := e.dialRuntime(choice)
+// network. What can't be told is a warning; empty without.
+func (e *Env) checkRuntime(ctx context.Context) (warning string, err error) {
+	choice := e.Choices.Runtime
+	c, err := e.dialRuntime()
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer c.Close()
-	if err := e.checkCgroupDriver(ctx, c, choice); err != nil || !e.ownNetwork() {
-		return err
+	warning, err = e.checkCgroupDriver(ctx, c, choice)
+	if err != nil || !e.Choices.Network.Own() {
+		return warning, err
 	}
 	if err := e.checkNetworkImage(ctx, c, choice); err != nil {
-		return err
+		return warning, err
 	}
 	dirs, err := c.NetworkDirs(ctx)
 	if err != nil {
-		return err
+		return warning, err
 	}
-	return sameNetworkDirs(choice.Endpoint, dirs)
+	return warning, sameNetworkDirs(choice.Endpoint, dirs)
 }
 
 // checkNetworkImage: what only a bundle has can be brought into containerd alone.
@@ -52,20 +54,20 @@ func (e *Env) checkNetworkImage(ctx context.Context, c *runtime.CRI, choice Runt
 // checkCgroupDriver wants kubelet and runtime to make cgroups in the same way: two
 // managers of one tree fail under load. The kubelet takes the driver over from a
 // runtime that tells it; only for others what is configured must agree.
-func (e *Env) checkCgroupDriver(ctx context.Context, c *runtime.CRI, choice Runtime) error {
+func (e *Env) checkCgroupDriver(ctx context.Context, c *runtime.CRI, choice Runtime) (warning string, err error) {
 	told, err := c.CgroupDriver(ctx)
 	if err != nil || told != "" {
-		return err
+		return "", err
 	}
 	configured, err := c.ConfiguredCgroupDriver(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	driver := kubeletCgroupDriver(e.Config)
 	if configured == "" {
-		e.warn("%s does not tell its cgroup driver: see that it is %s, as the kubelet's", choice.name(), driver)
+		return fmt.Sprintf("%s does not tell its cgroup driver: see that it is %s, as the kubelet's", choice.name(), driver), nil
 	}
-	return sameCgroupDriver(choice.Endpoint, configured, driver)
+	return "", sameCgroupDriver(choice.Endpoint, configured, driver)
 }
 
 func sameCgroupDriver(endpoint, configured, kubelet string) error {

@@ -17,7 +17,7 @@ import (
 func settledEnv(t *testing.T) *Env {
 	t.Helper()
 	env := testEnv(t, "default")
-	runPhase(t, env, etcd.run)
+	runPhase(t, env, runEtcd)
 	return env
 }
 
@@ -190,7 +190,7 @@ func TestSettledEndsWithTheData(t *testing.T) {
 	if found := env.checkSettled(); len(found) > 0 {
 		t.Errorf("of a cluster that is gone: %v", found)
 	}
-	runPhase(t, env, etcd.run)
+	runPhase(t, env, runEtcd)
 	env.Config = validConfig(t, "default")
 	found := env.checkSettled()
 	if len(found) != 1 {
@@ -292,7 +292,7 @@ func TestSettledSingleNode(t *testing.T) {
 			t.Errorf("%s: %v before there is a cluster", name, *got)
 		}
 		env.Config.Taints = c.taints
-		runPhase(t, env, etcd.run)
+		runPhase(t, env, runEtcd)
 		if diff := cmp.Diff(c.want, SettledSingleNode(env.Host)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}

@@ -15,6 +15,7 @@ import (
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/podmanifest"
 	"bootstrap/phases/runtime"
 )
@@ -377,6 +378,6 @@ func anyRuns(s runtime.Sandbox) bool {
 }
 
 // NewStaticPodEnv is for the commands about static pods, whose kubelet may be anybody's.
-func NewStaticPodEnv(h *host.Host, facts host.Facts) *Env {
-	return &Env{Config: &config.Config{}, Host: h, Facts: facts, Report: func(Event) {}}
+func NewStaticPodEnv(h *host.Host, facts machine.Facts) *Env {
+	return Open(Env{Config: &config.Config{}, Host: h, Facts: facts})
 }

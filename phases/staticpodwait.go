@@ -125,9 +125,7 @@ func (w *staticPodWait) wait(ctx context.Context, timeout time.Duration, probe f
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	env := *w.env
-	env.watched, env.Began = w, w.began
-	err := env.waitAndLook(ctx, []health.Check{{Name: w.target.name(), Probe: probe}}, env.pending)
+	err := w.env.wait(ctx, Wait{Checks: []health.Check{{Name: w.target.name(), Probe: probe}}, Look: w.evidence})
 	if err == nil {
 		return nil
 	}
@@ -263,15 +261,28 @@ func (w *staticPodWait) settings() diagnose.Settings {
 	return s
 }
 
-// parts are what is looked at for the pod: the machine, the daemons and the pod, none of
-// a control plane, which may be anybody's or nowhere.
-func (w *staticPodWait) parts(found *diagnose.Evidence) []part {
-	return slices.Concat(w.env.quickParts(), w.env.daemonParts(found), []part{
+// evidence is looked for at the machine, the daemons and the pod, not at a control plane,
+// which may be anybody's or nowhere.
+func (w *staticPodWait) evidence(ctx context.Context, q Query) *diagnose.Evidence {
+	q.Since = w.began
+	found := newEvidence(q, w.settings())
+	parts := slices.Concat(w.env.quickParts(daemonDisks), w.env.daemonParts(found), []part{
 		{"pods", func(ctx context.Context) (note, error) {
 			pods, err := w.podEvidence(ctx)
 			return func(*diagnose.Machine) { found.Pods, found.StaticPods, found.RuntimeError = pods, w.uids(), err }, nil
 		}},
 	})
+	gather(ctx, &found.Machine, q.Looks.once(parts))
+	return found
+}
+
+// daemonDisks are where daemons write, which may be anybody's; all of ours may be read-only.
+func daemonDisks() []diagnose.Disk {
+	return []diagnose.Disk{
+		{Path: containerdDir, Use: "images"},
+		{Path: kubeletDir, Use: "the kubelet", Daemon: "kubelet"},
+		{Path: podLogDir, Use: "logs of pods"},
+	}
 }
 
 // uids is the UID of the pod as it is now, by its name; none while nothing is known.

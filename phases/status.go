@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"bootstrap/phases/plan"
+
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
@@ -66,42 +68,44 @@ type Disk struct {
 const lookBack = 15 * time.Minute
 
 // CurrentStatus looks at the machine and changes nothing. What does not answer is given
-// up after 2 s. Of env, only the Host and Facts need to be there; Waits says when a wait
-// began that it may end.
-func CurrentStatus(ctx context.Context, env *Env) (Status, error) {
+// up after 2 s. waits is when a wait began that it may end; zero without.
+func CurrentStatus(ctx context.Context, env *Env, waits time.Time) (Status, error) {
 	since := env.installedSince()
 	if since == "" {
 		return Status{}, nil
 	}
-	var notes noteList
-	e := &Env{Host: env.Host, Facts: env.Facts, Waits: env.Waits, Report: notes.add, phase: "status"}
-	c, err := e.RememberedConfig()
+	c, err := env.RememberedConfig()
 	if err != nil {
 		return Status{}, err
 	}
 	s := Status{Installed: true, Since: since}
-	look := e.look
-	if c == nil {
-		look = e.lookStandalone
-		c, err = e.standaloneConfig()
+	alone := c == nil
+	if alone {
+		c, err = env.standaloneConfig()
 	}
 	if c == nil {
 		s.Notes = []string{"there is no control plane, only what init makes before it: run bootstrap init"}
 		return s, err
 	}
-	e.Config = c
+	var notes noteList
+	e := Open(Env{Config: c, Host: env.Host, Facts: env.Facts, Tell: plan.Teller{Phase: "status", To: notes.add}})
 	s.Kubernetes, s.Node, s.Address = c.KubernetesVersion, c.NodeName, c.AdvertiseAddress.String()
-	look(ctx, &s)
+	query := Query{Stage: Complete, Since: time.Now().Add(-lookBack), Waits: waits}
+	if alone {
+		e.lookStandalone(ctx, query, &s)
+	} else {
+		e.look(ctx, query, &s)
+	}
 	s.Notes = notes.all
 	return s, nil
 }
 
 // look fills in what is not in the ledger.
-func (e *Env) look(ctx context.Context, s *Status) {
+func (e *Env) look(ctx context.Context, q Query, s *Status) {
 	var found *diagnose.Evidence
 	var r readiness
 	sideBySide(
-		func() { found = e.evidence(ctx, time.Now().Add(-lookBack)) },
+		func() { found = e.evidence(ctx, q) },
 		func() { r = e.readiness(ctx) },
 		func() { s.Etcd = e.etcdStatus(ctx) },
 		func() { s.PodURL, _ = e.podURLStatus(ctx) },

@@ -18,12 +18,12 @@ import (
 // TestStatusBeforeEtcd: what is there without a control plane is said to be so.
 func TestStatusBeforeEtcd(t *testing.T) {
 	env := testEnv(t, "default")
-	s, err := CurrentStatus(t.Context(), env)
+	s, err := CurrentStatus(t.Context(), env, time.Time{})
 	if err != nil || s.Installed || s.Ready {
 		t.Errorf("nothing was made: %+v, %v", s, err)
 	}
 	runPhase(t, env, runCerts)
-	s, err = CurrentStatus(t.Context(), env)
+	s, err = CurrentStatus(t.Context(), env, time.Time{})
 	if err != nil || !s.Installed || s.Ready || s.Since == "" || len(s.Components) > 0 || len(s.Notes) != 1 {
 		t.Errorf("only certificates were made: %+v, %v", s, err)
 	}
@@ -255,22 +255,22 @@ func TestManifestEvidence(t *testing.T) {
 	runPhase(t, env, runEtcd)
 	put(t, env, staticPodDir+"/etcd.yaml.bak", "x: [", 0o600)
 	put(t, env, staticPodDir+"/.etcd.yaml.swp", "x", 0o600)
-	got := env.manifestEvidence()
+	got := env.manifestEvidence(Written)
 	if len(got) != 2 || !got[0].Ours || got[0].Name != "kube-system/etcd" || got[1].Ours || got[1].Error == "" {
 		t.Errorf("got %+v", got)
 	}
-	if got := env.forPhase("kubelet").manifestEvidence(); len(got) != 1 || got[0].Ours {
+	if got := env.manifestEvidence(Begun); len(got) != 1 || got[0].Ours {
 		t.Errorf("before they are written: %+v", got)
 	}
-	if got := env.forPhase("control-plane").manifestEvidence(); len(got) != 2 {
+	if got := env.manifestEvidence(Serving); len(got) != 2 {
 		t.Errorf("after that: %+v", got)
 	}
 	remove(t, env, manifestFile("etcd"))
 	want := []diagnose.File{{Path: manifestFile("etcd"), Drift: "gone"}}
-	if got := env.fileEvidence(t.Context()); !slices.Equal(got, want) {
+	if got := env.fileEvidence(t.Context(), Written); !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if got := env.forPhase("control-plane").fileEvidence(t.Context()); len(got) > 0 {
+	if got := env.fileEvidence(t.Context(), Serving); len(got) > 0 {
 		t.Errorf("before they are written: %+v", got)
 	}
 }
@@ -278,9 +278,9 @@ func TestManifestEvidence(t *testing.T) {
 // TestAddonsAwaited: only where the addons have the form that is wanted, what ails them is certain.
 func TestAddonsAwaited(t *testing.T) {
 	env := testEnv(t, "default")
-	for phase, want := range map[string]bool{controlPlane.Name: false, waitControlPlane.Name: false, addons.Name: false, waitAddons.Name: true, "status": true} {
-		if got := env.forPhase(phase).evidence(t.Context(), time.Now()).Addons; got != want {
-			t.Errorf("in %s: %t", phase, got)
+	for stage, want := range map[Stage]bool{Begun: false, Serving: false, Written: false, Complete: true} {
+		if got := env.evidence(t.Context(), Query{Stage: stage, Since: time.Now()}).Addons; got != want {
+			t.Errorf("at stage %d: %t", stage, got)
 		}
 	}
 }

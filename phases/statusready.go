@@ -39,7 +39,7 @@ func (r readiness) note(pending []health.Pending) {
 // readiness probes once what wait-control-plane and wait-addons wait for.
 func (e *Env) readiness(ctx context.Context) readiness {
 	r := readiness{pending: map[string]error{}}
-	w, err := e.newControlPlaneWait()
+	w, err := e.newControlPlaneWait(Complete)
 	if err != nil {
 		r.pending["kube-apiserver"] = err
 		w = &controlPlaneWait{env: e}

@@ -2,7 +2,6 @@ package phases
 
 import (
 	"context"
-	"time"
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
@@ -18,12 +17,12 @@ type PodURLStatus struct {
 }
 
 // lookStandalone fills in what is not in the ledger, of a kubelet without a control plane.
-func (e *Env) lookStandalone(ctx context.Context, s *Status) {
+func (e *Env) lookStandalone(ctx context.Context, q Query, s *Status) {
 	var found *diagnose.Evidence
 	r := readiness{pending: map[string]error{}}
 	pods := e.userPods()
 	sideBySide(
-		func() { found = e.evidence(ctx, time.Now().Add(-lookBack)) },
+		func() { found = e.evidence(ctx, q) },
 		func() {
 			var served []wantedPod
 			s.PodURL, served = e.podURLStatus(ctx)
@@ -48,11 +47,7 @@ func (e *Env) lookStandalone(ctx context.Context, s *Status) {
 }
 
 func (e *Env) lookAtPods(ctx context.Context, pods []wantedPod) []health.Pending {
-	choice, err := e.chooseRuntime()
-	if err != nil {
-		return []health.Pending{{Name: "kubelet", Reason: err}}
-	}
-	c, err := e.dialRuntime(choice)
+	c, err := e.dialRuntime()
 	if err != nil {
 		return []health.Pending{{Name: "kubelet", Reason: err}}
 	}

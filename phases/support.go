@@ -76,7 +76,8 @@ func (e *Env) supportParts(r SupportRequest) []supportPart {
 func WriteSupport(ctx context.Context, env *Env, r SupportRequest, w io.Writer) (SupportReport, error) {
 	var files []SupportFile
 	var report SupportReport
-	if err := env.judgeByRemembered(r); err != nil {
+	env, err := env.judgedBy(r)
+	if err != nil {
 		report.Unread = append(report.Unread, err.Error())
 	}
 	for _, part := range env.supportParts(r) {
@@ -96,19 +97,21 @@ func WriteSupport(ctx context.Context, env *Env, r SupportRequest, w io.Writer) 
 	return report, writeSupport(w, r.Name, files, &report, redact.New(append(secrets, given...)))
 }
 
-// judgeByRemembered takes the config that init kept, unless one was given.
-func (e *Env) judgeByRemembered(r SupportRequest) error {
+// judgedBy opens env with the config that init kept, unless one was given.
+func (e *Env) judgedBy(r SupportRequest) (*Env, error) {
 	if r.Config != nil {
-		return nil
+		return e, nil
 	}
 	c, err := e.RememberedConfig()
 	if err == nil && c == nil {
 		c, err = e.standaloneConfig()
 	}
-	if err == nil && c != nil {
-		e.Config = c
+	if err != nil || c == nil {
+		return e, err
 	}
-	return err
+	kept := *e
+	kept.Config = c
+	return Open(kept), nil
 }
 
 // gathered is what a part has found.

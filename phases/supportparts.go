@@ -15,6 +15,8 @@ import (
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
+	"bootstrap/phases/runtime"
 )
 
 // printed is what a program is asked for, and the file that keeps it.
@@ -39,7 +41,7 @@ var machinePrograms = []printed{
 }
 
 var machineFiles = []string{
-	"/etc/os-release", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", host.ResolvedConfPath,
+	"/etc/os-release", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", machine.ResolvedConfPath,
 	"/proc/version", "/proc/cmdline", "/proc/cpuinfo", "/proc/meminfo", "/proc/loadavg", "/proc/uptime", "/proc/swaps",
 	"/proc/modules", "/proc/filesystems", "/proc/cgroups", "/proc/1/mountinfo",
 	"/proc/pressure/cpu", "/proc/pressure/io", "/proc/pressure/memory",
@@ -211,7 +213,7 @@ func (e *Env) supportRuntime(ctx context.Context, g *gathered) {
 		g.miss("images", err)
 		return
 	}
-	c, err := e.dialRuntime(Runtime{Endpoint: "unix://" + socket})
+	c, err := runtime.Dial("unix://" + socket)
 	if err != nil {
 		g.miss("images", err)
 		return
@@ -266,7 +268,7 @@ func (e *Env) supportDiagnosis(ctx context.Context, g *gathered, noConfig error)
 		g.unread = append(g.unread, "evidence: there is no config to judge by: "+noConfig.Error())
 		return
 	}
-	evidence := e.evidence(ctx, e.Began.Add(-supportSince))
+	evidence := e.evidence(ctx, Query{Stage: Written, Since: e.Began.Add(-supportSince)})
 	g.addJSON("evidence.json", evidence)
 	g.addJSON("causes.json", diagnose.Causes(evidence))
 	if !e.made(manifestFile("kube-apiserver")) { // after that a control plane's own traces are all it would find
@@ -276,7 +278,7 @@ func (e *Env) supportDiagnosis(ctx context.Context, g *gathered, noConfig error)
 
 // supportStatus adds what `bootstrap status -o json` prints.
 func (e *Env) supportStatus(ctx context.Context, g *gathered) {
-	status, err := CurrentStatus(ctx, e)
+	status, err := CurrentStatus(ctx, e, time.Time{})
 	if err != nil {
 		g.miss("status.json", err)
 		return

@@ -9,10 +9,10 @@ import (
 func (e *Env) startUnit(ctx context.Context, unit string, files ...string) error {
 	// Enabled first, which is done with files: systemd then reads them all at once.
 	if _, err := e.Host.EnableUnit(ctx, unit); err != nil {
-		return e.explained(ctx, err) // such as a unit that is masked
+		return e.explained(ctx, Begun, err) // such as a unit that is masked
 	}
 	_, err := e.Host.StartUnit(ctx, unit, files...)
-	return e.explained(ctx, err)
+	return e.explained(ctx, Begun, err)
 }
 
 // networkOnline is what kubelet.service waits for at boot. Started by name, it stands

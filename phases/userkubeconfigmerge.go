@@ -53,7 +53,7 @@ func (e *Env) checkUserKubeconfigs() []error {
 		return nil
 	}
 	quiet := *e
-	quiet.Report = func(Event) {} // the phase says who gets none
+	quiet.Tell.To = nil // the phase says who gets none
 	users, err := quiet.kubeconfigUsers()
 	if err != nil {
 		return []error{err}

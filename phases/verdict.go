@@ -24,7 +24,7 @@ type Left struct {
 func Verdict(ctx context.Context, env, scan *Env, failed error) []Left {
 	var mu sync.Mutex
 	var left []Left
-	scan.Report = func(e Event) {
+	scan.Tell.To = func(e Event) {
 		if e.Kind == Changed {
 			mu.Lock()
 			defer mu.Unlock()
@@ -116,53 +116,4 @@ func names(text, target string) bool {
 		text = after
 	}
 	return false
-}
-
-// Failures takes joined errors apart.
-func Failures(err error) []error {
-	if err == nil {
-		return nil
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var all []error
-		for _, each := range joined.Unwrap() {
-			all = append(all, Failures(each)...)
-		}
-		return all
-	}
-	if inner := errors.Unwrap(err); inner != nil && len(Failures(inner)) > 1 {
-		return Failures(inner)
-	}
-	return []error{err}
-}
-
-// located is an error about one thing on the machine.
-type located interface {
-	error
-	Where() string
-}
-
-func whereOf(err error) string {
-	var at located
-	if errors.As(err, &at) {
-		return at.Where()
-	}
-	return ""
-}
-
-// whyOf leaves out what was being done: for one thing that is left, it is plain.
-func whyOf(err error) string {
-	var at located
-	if errors.As(err, &at) {
-		return at.Error()
-	}
-	return err.Error()
-}
-
-func hintOf(err error) string {
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) {
-		return hinted.Hint()
-	}
-	return ""
 }

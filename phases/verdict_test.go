@@ -107,7 +107,7 @@ func resetEnv(t *testing.T, fail func(op string) error) (env, scan *Env, units *
 	}
 	t.Cleanup(func() { plan.Close() })
 	given := func(h *host.Host) *Env {
-		return &Env{Config: &config.Config{}, Host: h, Report: func(Event) {}}
+		return Open(Env{Config: &config.Config{}, Host: h})
 	}
 	return given(h), given(plan), units
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"bootstrap/phases/config"
+
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/health"
@@ -24,12 +26,12 @@ var waitControlPlane = Phase{
 const mirrorPodPatience = patience(3 * time.Second)
 
 func runWaitControlPlane(ctx context.Context, env *Env) error {
-	w, err := env.newControlPlaneWait()
+	w, err := env.newControlPlaneWait(Written)
 	if err != nil {
 		return err
 	}
 	defer w.cri.Close()
-	if err := env.whileRuntimeAnswers(ctx, w.cri, w.restartOutdated); err != nil {
+	if err := env.whileRuntimeAnswers(ctx, w.stage, w.cri, w.restartOutdated); err != nil {
 		return err
 	}
 	if err := w.wait(ctx, w.apiChecks()); err != nil {
@@ -78,18 +80,17 @@ func (e *Env) waitForAPIServer(ctx context.Context, met bool) (began bool, err e
 	if err != nil || !state.Running() {
 		return false, err
 	}
-	w, err := e.newControlPlaneWait()
+	w, err := e.newControlPlaneWait(Serving)
 	if err != nil {
 		return false, err
 	}
 	defer w.cri.Close()
 	if !met {
-		err = e.whileRuntimeAnswers(ctx, w.cri, w.replaceStalePods)
+		err = e.whileRuntimeAnswers(ctx, w.stage, w.cri, w.replaceStalePods)
 	}
 	if err != nil {
 		return false, err
 	}
-	w.env = e.awaiting(w.apiComponents())
 	start := time.Now()
 	err = w.wait(ctx, []health.Check{
 		{Name: "kubelet", Probe: w.kubelet},
@@ -121,7 +122,7 @@ func (w *controlPlaneWait) priorityClass(ctx context.Context) error {
 // began with, as it registered before the priority class was there.
 func (w *controlPlaneWait) nudgeKubelet(ctx context.Context) error {
 	var first []health.Check
-	for _, name := range w.apiComponents() {
+	for _, name := range apiComponents(w.env.Config) {
 		first = append(first, health.Check{Name: name, Probe: func(ctx context.Context) error {
 			_, err := w.cluster.Pod(ctx, w.env.podName(name))
 			return err
@@ -153,6 +154,7 @@ func (w *controlPlaneWait) apiChecks() []health.Check {
 // controlPlaneWait is what the checks of one wait share.
 type controlPlaneWait struct {
 	env     *Env
+	stage   Stage
 	cluster *cluster.Cluster
 	cri     *runtime.CRI
 	hashes  map[string]string // component -> config hash of the manifest on disk
@@ -163,20 +165,16 @@ type controlPlaneWait struct {
 	hasClass bool // only priorityClass touches it
 }
 
-func (e *Env) newControlPlaneWait() (*controlPlaneWait, error) {
+func (e *Env) newControlPlaneWait(stage Stage) (*controlPlaneWait, error) {
 	c, err := e.connectForHealth()
 	if err != nil {
 		return nil, err
 	}
-	choice, err := e.chooseRuntime()
+	cri, err := e.dialRuntime()
 	if err != nil {
 		return nil, err
 	}
-	cri, err := e.dialRuntime(choice)
-	if err != nil {
-		return nil, err
-	}
-	return &controlPlaneWait{env: e, cluster: c, cri: cri, restarted: map[string]time.Time{}}, nil
+	return &controlPlaneWait{env: e, stage: stage, cluster: c, cri: cri, restarted: map[string]time.Time{}}, nil
 }
 
 // manifestHashes are the UIDs in the manifests: what the kubelet makes the
@@ -210,7 +208,7 @@ func (e *Env) manifestUID(name string) (string, error) {
 func (w *controlPlaneWait) wait(ctx context.Context, checks []health.Check) error {
 	ctx, cancel := context.WithDeadline(ctx, w.env.deadline())
 	defer cancel()
-	err := w.env.wait(ctx, checks, w.env.pending)
+	err := w.env.wait(ctx, Wait{Stage: w.stage, Checks: checks})
 	return hintAfter(err, "journalctl -u kubelet -n 50")
 }
 
@@ -252,7 +250,7 @@ func isUnhealthy(err error) bool { return errors.As(err, new(*cluster.UnhealthyE
 // silent gives a better reason where nothing answers: the first container that is not
 // up says more than the connection does.
 func (w *controlPlaneWait) silent(ctx context.Context, err error) error {
-	for _, name := range w.apiComponents() {
+	for _, name := range apiComponents(w.env.Config) {
 		if down := w.containerDown(ctx, name); down != nil {
 			return down
 		}
@@ -261,8 +259,8 @@ func (w *controlPlaneWait) silent(ctx context.Context, err error) error {
 }
 
 // apiComponents are the pods of this node that the API needs.
-func (w *controlPlaneWait) apiComponents() []string {
-	all := nodeComponents(w.env.Config)
+func apiComponents(c *config.Config) []string {
+	all := nodeComponents(c)
 	return all[:slices.Index(all, "kube-apiserver")+1]
 }
 

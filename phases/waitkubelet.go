@@ -33,18 +33,14 @@ func runWaitKubelet(ctx context.Context, env *Env) error {
 }
 
 func (e *Env) waitForKubelet(ctx context.Context, timeout time.Duration, pods []wantedPod) error {
-	choice, err := e.chooseRuntime()
-	if err != nil {
-		return err
-	}
-	c, err := e.dialRuntime(choice)
+	c, err := e.dialRuntime()
 	if err != nil {
 		return err
 	}
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return hintAfter(e.wait(ctx, e.kubeletChecks(c, pods), e.pending), "journalctl -u kubelet -n 50")
+	return hintAfter(e.wait(ctx, Wait{Stage: Written, Checks: e.kubeletChecks(c, pods)}), "journalctl -u kubelet -n 50")
 }
 
 // kubeletChecks are all that a standalone kubelet is ready by.

@@ -12,21 +12,6 @@ import (
 	"bootstrap/phases/health"
 )
 
-// CauseError is a wait or a step that came to nothing, and why.
-type CauseError struct {
-	diagnose.Finding
-	text string // with what was seen besides; empty if the cause says it all
-	err  error  // what was seen by who waited; nil if the cause was all there was
-}
-
-func (e *CauseError) Error() string { return cmp.Or(e.text, e.What) }
-
-// Unwrap gives what was seen without the cause.
-func (e *CauseError) Unwrap() error { return e.err }
-
-// Hint is the remedy.
-func (e *CauseError) Hint() string { return e.Remedy }
-
 const (
 	// lookAfter is how long a wait goes on before causes are looked for: most end before.
 	lookAfter = 2 * time.Second
@@ -38,61 +23,56 @@ const (
 	confirmAfter = 300 * time.Millisecond
 )
 
+// Wait is what is waited for, and how.
+type Wait struct {
+	Checks []health.Check
+	Stage  Stage
+	Pause  time.Duration // between two rounds; zero for the usual
+	// Look gathers what causes are looked for in; nil for the evidence of this node.
+	Look func(context.Context, Query) *diagnose.Evidence
+}
+
 // watch looks for causes while a wait goes on. A certain cause that two looks in a row
 // have found ends the wait; a probable one is shown.
 type watch struct {
-	env *Env
+	env   *Env
+	look  func(context.Context, Query) *diagnose.Evidence
+	query Query
 
 	// What was found is read only after the looking has ended.
 	probable diagnose.Finding // in the last look; zero without
-	told     string           // the ID of the last probable cause that was shown
+	shown    string           // the ID of the last probable cause that was shown
 	certain  diagnose.Finding
 	last     *diagnose.Evidence // nil before the first look
 }
 
 // wait waits until all checks pass, or it is certain that they can't. A plan looks at
 // each once and goes on: what it would wait for is not there yet.
-func (e *Env) wait(ctx context.Context, checks []health.Check, report func([]health.Pending)) error {
+func (e *Env) wait(ctx context.Context, w Wait) error {
 	if e.Host.Plans() || !e.Host.Real() {
-		return e.waitPlainly(ctx, checks, report)
+		return e.waitPlainly(ctx, w.Checks, e.pending)
 	}
-	return e.waitAndLook(ctx, checks, report)
-}
-
-// waitAndLook waits, and looks for causes meanwhile.
-func (e *Env) waitAndLook(ctx context.Context, checks []health.Check, report func([]health.Pending)) error {
 	waiting, stop := context.WithCancel(ctx)
 	defer stop()
-	w := &watch{env: e.waitingSince(time.Now())}
+	seen := &watch{env: e, look: w.Look, query: Query{Stage: w.Stage, Since: e.Began, Waits: time.Now(), Looks: &Looks{}}}
+	if seen.look == nil {
+		seen.look = e.evidence
+	}
 	var looking sync.WaitGroup
-	looking.Go(func() { w.look(waiting, stop) })
-	err := health.Wait(waiting, cmp.Or(e.pause, health.Pause), checks, report)
+	looking.Go(func() { seen.watch(waiting, stop) })
+	err := health.Wait(waiting, cmp.Or(w.Pause, health.Pause), w.Checks, e.pending)
 	stop()
 	looking.Wait()
 	if err == nil || ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
 		return err
 	}
-	return w.explain(err)
-}
-
-// awaiting is for a wait for some of the static pods: the others may still be of a
-// config that this run is about to replace.
-func (e *Env) awaiting(components []string) *Env {
-	copied := *e
-	copied.awaited = components
-	return &copied
-}
-
-func (e *Env) waitingSince(moment time.Time) *Env {
-	copied := *e
-	copied.Waits, copied.looks = moment, &looks{open: map[string]bool{}}
-	return &copied
+	return seen.explain(err)
 }
 
 // waitPlainly waits without looking for causes.
 func (e *Env) waitPlainly(ctx context.Context, checks []health.Check, report func([]health.Pending)) error {
 	if !e.Host.Plans() {
-		return health.Wait(ctx, cmp.Or(e.pause, health.Pause), checks, report)
+		return health.Wait(ctx, health.Pause, checks, report)
 	}
 	for _, check := range checks {
 		_ = check.Probe(ctx)
@@ -100,8 +80,8 @@ func (e *Env) waitPlainly(ctx context.Context, checks []health.Check, report fun
 	return nil
 }
 
-// look ends the wait when it has found why it is in vain.
-func (w *watch) look(ctx context.Context, stop func()) {
+// watch ends the wait when it has found why it is in vain.
+func (w *watch) watch(ctx context.Context, stop func()) {
 	began, before := time.Now(), ""
 	timer := time.NewTimer(lookAfter)
 	defer timer.Stop()
@@ -114,7 +94,7 @@ func (w *watch) look(ctx context.Context, stop func()) {
 		if w.last != nil && evidenceTimeout.rushed(ctx) {
 			return
 		}
-		evidence := w.env.evidence(ctx, w.env.Began)
+		evidence := w.look(ctx, w.query)
 		if ctx.Err() != nil {
 			return // what was cut off proves nothing
 		}
@@ -147,8 +127,8 @@ func nextLook(found diagnose.Finding, waited time.Duration) time.Duration {
 
 // show tells a probable cause once, beside what is waited for.
 func (w *watch) show(found diagnose.Finding) {
-	if found.Level == diagnose.Warning && found.ID != w.told {
-		w.told = found.ID
+	if found.Level == diagnose.Warning && found.ID != w.shown {
+		w.shown = found.ID
 		w.env.report(Event{Kind: Warning, Cause: found.ID, Message: "this may be why it takes long: " + found.What + "; " + found.Remedy})
 	}
 	w.probable = found
@@ -157,15 +137,15 @@ func (w *watch) show(found diagnose.Finding) {
 // explain gives the cause of a wait that came to nothing, as far as it is known.
 func (w *watch) explain(err error) error {
 	if w.certain.ID != "" {
-		return &CauseError{Finding: w.certain, err: err}
+		return &CauseError{Finding: w.certain, Err: err}
 	}
 	if w.probable.ID != "" {
-		return &CauseError{Finding: w.probable, text: fmt.Sprintf("%v; perhaps: %s", err, w.probable.What), err: err}
+		return &CauseError{Finding: w.probable, Text: fmt.Sprintf("%v; perhaps: %s", err, w.probable.What), Err: err}
 	}
 	if w.last == nil {
 		return err
 	}
-	return &CauseError{Finding: diagnose.Unexplained(w.last, err.Error()), err: err}
+	return &CauseError{Finding: diagnose.Unexplained(w.last, err.Error()), Err: err}
 }
 
 // hintAfter adds where to look to a wait that came to nothing, unless its cause says that.
@@ -177,15 +157,15 @@ func hintAfter(err error, format string, args ...any) error {
 }
 
 // explained adds to the failure of a step the certain cause, if there is one.
-func (e *Env) explained(ctx context.Context, err error) error {
+func (e *Env) explained(ctx context.Context, stage Stage, err error) error {
 	if err == nil || e.Host.Plans() || !e.Host.Real() || ctx.Err() != nil || errors.As(err, new(*CauseError)) {
 		return err
 	}
-	found, ok := diagnose.First(e.causes(e.evidence(ctx, e.Began)))
+	found, ok := diagnose.First(e.causes(e.evidence(ctx, Query{Stage: stage, Since: e.Began})))
 	if !ok || found.Level != diagnose.Error {
 		return err
 	}
-	return &CauseError{Finding: found, text: fmt.Sprintf("%s (%v)", found.What, err), err: err}
+	return &CauseError{Finding: found, Text: fmt.Sprintf("%s (%v)", found.What, err), Err: err}
 }
 
 // causes leaves out what the user has said to pass over.

@@ -3,14 +3,15 @@ package phases
 import "context"
 
 var watchControlPlane = Phase{
-	Name:  "watch-control-plane",
-	Short: "see that the control plane's pods stay up",
-	Run:   runWatchControlPlane,
+	Name:    "watch-control-plane",
+	Short:   "see that the control plane's pods stay up",
+	Follows: waitControlPlane.Name,
+	Run:     runWatchControlPlane,
 }
 
 // runWatchControlPlane is a phase of its own, as others can use the time.
 func runWatchControlPlane(ctx context.Context, env *Env) error {
-	w, err := env.newControlPlaneWait()
+	w, err := env.newControlPlaneWait(Written)
 	if err != nil {
 		return err
 	}

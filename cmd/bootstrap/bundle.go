@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -21,10 +18,7 @@ func newBundleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bundle",
 		Short: "Build, inspect and verify bundles for machines without a network",
-		Long: `Build, inspect and verify bundles: one tar.zst with all programs, CNI plugins and
-images of a control plane. init looks for a bundle at --bundle, inside its own
-executable, beside it as bundle.tar.zst, and in /usr/local/share/bootstrap.`,
-		RunE: needsCommand,
+		RunE:  needsCommand,
 	}
 	cmd.AddCommand(newBundleBuildCommand(), newBundleBoxCommand(), newBundleInspectCommand(), newBundleVerifyCommand())
 	return cmd
@@ -39,16 +33,10 @@ func newBundleBuildCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "build",
 		Short: "Build a bundle from a folder of programs",
-		Long: `Build a bundle from a folder that has one folder per component (kubernetes, etcd,
-containerd, runc, cni, cni-install, flannel, coredns, pause), each with its static
-programs and a file VERSION, and netfilter/root with nft and iptables and what these
-need, as a tree of files; that of kubernetes also holds bootstrap-policy.yaml, the roles that its API
-server makes. Images are made from the programs. Same input, same bytes.`,
-		Example: "  bootstrap bundle build --from .cache/components --output bundle.tar.zst",
-		Args:    noArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.from == "" {
-				return usage(&helpError{errors.New("--from is missing"), cmd})
+				return wrongCall(cmd, errors.New("--from is missing"))
 			}
 			return runBundleBuild(cmd.Context(), o)
 		},
@@ -64,39 +52,18 @@ func runBundleBuild(ctx context.Context, o bundleBuildOptions) error {
 	if err != nil {
 		return usage(err)
 	}
-	return writeWhole(o.output, 0o644, func(w io.Writer) error {
+	return bundle.WriteWhole(o.output, 0o644, func(w io.Writer) error {
 		_, err := bundle.Build(ctx, w, bundle.Index{Kubernetes: kubernetes, Arch: o.arch}, sources)
 		return err
 	})
 }
 
-// writeWhole writes a file that appears only when all of it is there.
-func writeWhole(path string, mode fs.FileMode, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".bootstrap-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // gone already when all went well
-	defer f.Close()
-	if err := write(f); err != nil {
-		return err
-	}
-	if err := f.Chmod(mode); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}
-
 func newBundleBoxCommand() *cobra.Command {
 	var from, output string
 	cmd := &cobra.Command{
-		Use:     "box",
-		Short:   "Write a copy of this executable with a bundle inside",
-		Example: "  bootstrap bundle box --bundle bundle.tar.zst --output bootstrap-box",
-		Args:    noArgs,
+		Use:   "box",
+		Short: "Write a copy of this executable with a bundle inside",
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withBundle(cmd, from, func(b *bundle.Bundle) error {
 				executable, err := os.Executable()
@@ -114,10 +81,9 @@ func newBundleBoxCommand() *cobra.Command {
 
 func newBundleInspectCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "inspect [FILE]",
-		Short:   "List what a bundle holds, with versions, sizes and hashes",
-		Example: "  bootstrap bundle inspect bundle.tar.zst",
-		Args:    atMostOneArg,
+		Use:   "inspect [FILE]",
+		Short: "List what a bundle holds, with versions, sizes and hashes",
+		Args:  atMostOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withBundle(cmd, first(args), func(b *bundle.Bundle) error { return inspect(cmd.OutOrStdout(), b) })
 		},
@@ -127,8 +93,7 @@ func newBundleInspectCommand() *cobra.Command {
 func inspect(out io.Writer, b *bundle.Bundle) error {
 	index := b.Index()
 	fmt.Fprintf(out, "%s: Kubernetes %s for %s, %d entries\n\n", b.Path(), index.Kubernetes, index.Arch, len(index.Entries))
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "KIND\tNAME\tVERSION\tSIZE\tPACKED\tSHA256")
+	w := newTable(out, "KIND\tNAME\tVERSION\tSIZE\tPACKED\tSHA256")
 	for _, e := range index.Entries {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\n", e.Kind, e.Name, e.Version, e.Size, e.Packed, e.SHA256)
 	}
@@ -137,10 +102,9 @@ func inspect(out io.Writer, b *bundle.Bundle) error {
 
 func newBundleVerifyCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "verify [FILE]",
-		Short:   "Check every byte of a bundle against its index; nothing is written",
-		Example: "  bootstrap bundle verify bundle.tar.zst",
-		Args:    atMostOneArg,
+		Use:   "verify [FILE]",
+		Short: "Check every byte of a bundle against its index; nothing is written",
+		Args:  atMostOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withBundle(cmd, first(args), func(b *bundle.Bundle) error {
 				if err := b.Verify(cmd.Context()); err != nil {
@@ -154,16 +118,12 @@ func newBundleVerifyCommand() *cobra.Command {
 }
 
 func withBundle(cmd *cobra.Command, path string, do func(*bundle.Bundle) error) error {
-	executable, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	b, err := bundle.Find(path, executable)
-	if errors.Is(err, bundle.ErrNone) {
-		return usage(&helpError{err, cmd})
-	}
+	b, err := findBundle(path)
 	if err != nil {
 		return usage(err)
+	}
+	if b == nil {
+		return wrongCall(cmd, bundle.ErrNone)
 	}
 	defer b.Close()
 	return do(b)
@@ -173,7 +133,7 @@ func atMostOneArg(cmd *cobra.Command, args []string) error {
 	if len(args) <= 1 {
 		return nil
 	}
-	return usage(&helpError{fmt.Errorf("%s takes one argument at most, got %d", cmd.CommandPath(), len(args)), cmd})
+	return wrongCall(cmd, fmt.Errorf("%s takes one argument at most, got %d", cmd.CommandPath(), len(args)))
 }
 
 func first(args []string) string {

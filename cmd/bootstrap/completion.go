@@ -11,20 +11,8 @@ import (
 
 func newCompletionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "completion bash|zsh|fish",
-		Short: "Print a script by which a shell completes commands, flags and phases",
-		Long: `Print a script by which a shell completes commands, flags and phases.
-
-  bash, which needs the package bash-completion
-    this shell:   source <(bootstrap completion bash)
-    every shell:  bootstrap completion bash | sudo tee /etc/bash_completion.d/bootstrap
-  zsh, after compinit
-    this shell:   source <(bootstrap completion zsh)
-    every shell:  bootstrap completion zsh | sudo tee /usr/local/share/zsh/site-functions/_bootstrap
-  fish
-    this shell:   bootstrap completion fish | source
-    every shell:  bootstrap completion fish >~/.config/fish/completions/bootstrap.fish`,
-		Example:   "  bootstrap completion bash",
+		Use:       "completion bash|zsh|fish",
+		Short:     "Print a script by which a shell completes commands, flags and phases",
 		Args:      cobra.ArbitraryArgs, // runCompletion says what is wrong with them
 		ValidArgs: []string{"bash", "zsh", "fish"},
 		RunE:      runCompletion,
@@ -42,7 +30,7 @@ func runCompletion(cmd *cobra.Command, args []string) error {
 	case "fish":
 		return root.GenFishCompletion(out, true)
 	}
-	return usage(&helpError{fmt.Errorf("shell %q: want bash, zsh or fish", shell), cmd})
+	return wrongCall(cmd, fmt.Errorf("shell %q: want bash, zsh or fish", shell))
 }
 
 // completeFlags tells shells what the flags of cmd, and of all commands below it, take.

@@ -13,25 +13,17 @@ import (
 	"bootstrap/phases"
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 )
-
-const configExitCodes = `Exit codes:
-  0  done
-  2  usage, or what is wrong with the config file`
 
 func newConfigCommand() *cobra.Command {
 	var root string
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Write, check and convert config files",
-		Long: `Write, check and convert config files. What a file leaves open is taken from this
-machine, as init does. Nothing is changed.
-
-` + configExitCodes,
-		RunE: needsCommand,
+		RunE:  needsCommand,
 	}
-	cmd.PersistentFlags().StringVar(&root, "root", "/", "directory that stands for this machine's root")
+	addRootFlag(cmd.PersistentFlags(), &root)
 	cmd.AddCommand(newConfigDefaultCommand(&root), newConfigValidateCommand(&root), newConfigMigrateCommand(),
 		newConfigImagesCommand(&root), newConfigSchemaCommand())
 	return cmd
@@ -39,20 +31,16 @@ machine, as init does. Nothing is changed.
 
 func newConfigDefaultCommand(root *string) *cobra.Command {
 	return &cobra.Command{
-		Use:     "default",
-		Short:   "Print the config file that says what init does without one",
-		Example: "  bootstrap config default",
-		Args:    noArgs,
+		Use:   "default",
+		Short: "Print the config file that says what init does without one",
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			machine, err := machineAt(*root)
 			if err != nil {
 				return usage(err)
 			}
 			file, err := config.DefaultFile(machine)
-			if err == nil {
-				_, err = cmd.OutOrStdout().Write(file)
-			}
-			return usage(err)
+			return usage(printFile(cmd.OutOrStdout(), file, err))
 		},
 	}
 }
@@ -61,10 +49,7 @@ func newConfigValidateCommand(root *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate FILE...",
 		Short: "Check config files, and say all that is wrong with each",
-		Long:  "Check config files as init would, each by itself, and say all that is wrong with it.\n- is standard input.\n\n" + configExitCodes,
-		Example: `  bootstrap config validate cluster.yaml
-  bootstrap config validate -`,
-		Args: someFiles,
+		Args:  someFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			machine, err := machineAt(*root)
 			if err != nil {
@@ -98,62 +83,37 @@ func newConfigMigrateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "migrate FILE",
 		Short: "Print a config file in the newest versions: v1beta3 becomes v1beta4",
-		Long: "Print a config file in the newest versions: kubeadm's v1beta3 becomes v1beta4.\n" +
-			"Comments are lost. - is standard input.\n\n" + configExitCodes,
-		Example: "  bootstrap config migrate old.yaml",
-		Args:    oneFile,
+		Args:  oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			data, err := readInput(cmd, args[0])
 			if err != nil {
 				return usage(err)
 			}
 			file, err := config.Migrate(args[0], data)
-			if err == nil {
-				_, err = cmd.OutOrStdout().Write(file)
-			}
-			return usage(err)
+			return usage(printFile(cmd.OutOrStdout(), file, err))
 		},
 	}
 }
 
 func newConfigImagesCommand(root *string) *cobra.Command {
-	var file, output string
+	var file string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "images",
 		Short: "List the images that a cluster of this config runs",
-		Example: `  bootstrap config images
-  bootstrap config images --config cluster.yaml --output json`,
-		Args: noArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			images, err := imagesOf(cmd, file, *root)
+			c, err := configOf(cmd, file, *root)
 			if err != nil {
 				return usage(err)
 			}
-			return usage(printImages(cmd.OutOrStdout(), images, output))
+			images := slices.Concat(c.RequiredImages(), c.Addons())
+			return usage(printImages(cmd.OutOrStdout(), images, asJSON))
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", "", "config file, - for standard input; none is needed")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text: one image per line; or json: one object with all images")
+	addOutputFlag(cmd, &asJSON, "text: one image per line; or json: one object with all images")
 	return cmd
-}
-
-func imagesOf(cmd *cobra.Command, file, root string) ([]string, error) {
-	var data []byte
-	if file != "" {
-		var err error
-		if data, err = readInput(cmd, file); err != nil {
-			return nil, err
-		}
-	}
-	machine, err := machineAt(root)
-	if err != nil {
-		return nil, err
-	}
-	c, err := config.Parse(file, data, machine)
-	if err != nil {
-		return nil, err
-	}
-	return slices.Concat(c.RequiredImages(), c.Addons()), nil
 }
 
 // imagesObject is all of config images -o json.
@@ -162,34 +122,28 @@ type imagesObject struct {
 	Images []string `json:"images"`
 }
 
-func printImages(w io.Writer, images []string, output string) error {
-	asJSON, err := isJSON(output)
-	if err != nil {
-		return err
-	}
+func printImages(w io.Writer, images []string, asJSON bool) error {
 	if asJSON {
 		return printJSON(w, imagesObject{Schema: outputVersion, Images: images})
 	}
-	_, err = fmt.Fprintln(w, strings.Join(images, "\n"))
+	_, err := fmt.Fprintln(w, strings.Join(images, "\n"))
 	return err
 }
 
 func newConfigSchemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "schema",
-		Short:   "Print the JSON Schema of config files, for editors",
-		Example: "  bootstrap config schema",
-		Args:    noArgs,
+		Use:   "schema",
+		Short: "Print the JSON Schema of config files, for editors",
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := cmd.OutOrStdout().Write(config.Schema())
-			return err
+			return printFile(cmd.OutOrStdout(), config.Schema(), nil)
 		},
 	}
 }
 
 // machineAt is what the machine at root contributes to a config.
 func machineAt(root string) (config.Machine, error) {
-	facts, err := host.ReadFacts(root)
+	facts, err := machine.At(root).Facts()
 	if err != nil {
 		return config.Machine{}, err
 	}
@@ -203,8 +157,24 @@ func machineAt(root string) (config.Machine, error) {
 	return machineOf(facts, b), nil
 }
 
+// configOf is what a file says, or the defaults without one, on the machine at root.
+func configOf(cmd *cobra.Command, file, root string) (*config.Config, error) {
+	var data []byte
+	if file != "" {
+		var err error
+		if data, err = readInput(cmd, file); err != nil {
+			return nil, err
+		}
+	}
+	machine, err := machineAt(root)
+	if err != nil {
+		return nil, err
+	}
+	return config.Parse(file, data, machine)
+}
+
 // machineOf takes the bundle, or nil.
-func machineOf(facts host.Facts, b *bundle.Bundle) config.Machine {
+func machineOf(facts machine.Facts, b *bundle.Bundle) config.Machine {
 	machine := config.Machine{Hostname: facts.Hostname}
 	if b != nil {
 		machine.Bundled = b.Index().Kubernetes
@@ -213,6 +183,14 @@ func machineOf(facts host.Facts, b *bundle.Bundle) config.Machine {
 		machine.Address = facts.NodeIPs[0]
 	}
 	return machine
+}
+
+// printFile prints what was made, if it could be.
+func printFile(w io.Writer, file []byte, err error) error {
+	if err == nil {
+		_, err = w.Write(file)
+	}
+	return err
 }
 
 // readInput reads a file, or standard input for -.
@@ -227,12 +205,12 @@ func someFiles(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return nil
 	}
-	return usage(&helpError{fmt.Errorf("%s takes a config file, or - for standard input", cmd.CommandPath()), cmd})
+	return wrongCall(cmd, fmt.Errorf("%s takes a config file, or - for standard input", cmd.CommandPath()))
 }
 
 func oneFile(cmd *cobra.Command, args []string) error {
 	if len(args) == 1 {
 		return nil
 	}
-	return usage(&helpError{fmt.Errorf("%s takes one config file, or - for standard input", cmd.CommandPath()), cmd})
+	return wrongCall(cmd, fmt.Errorf("%s takes one config file, or - for standard input", cmd.CommandPath()))
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -14,40 +13,25 @@ import (
 )
 
 func newExplainCommand() *cobra.Command {
-	var output string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "explain [ID]",
 		Short: "Explain what can be wrong, and what to do about it",
-		Long: `Explain one thing that can be wrong, by the ID under which bootstrap names it: what
-it means, how it is found and what to do. Without an ID all of them are listed; what
-comes first can be the reason for what comes after. FOUND says when it is looked for:
-preflight, before init changes anything; live, while init waits, and in status.
-
-Exit codes:
-  0  done
-  2  usage, or no such ID`,
-		Example: `  bootstrap explain etcd-disk-full
-  bootstrap explain
-  bootstrap explain --output json`,
-		Args: atMostOneArg,
+		Args:  atMostOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return usage(runExplain(cmd, first(args), output))
+			return usage(runExplain(cmd, first(args), asJSON))
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, or json: one object with all entries, or the one asked for")
+	addOutputFlag(cmd, &asJSON, "text, or json: one object with all entries, or the one asked for")
 	return cmd
 }
 
-func runExplain(cmd *cobra.Command, id, output string) error {
-	asJSON, err := isJSON(output)
-	if err != nil {
-		return err
-	}
+func runExplain(cmd *cobra.Command, id string, asJSON bool) error {
 	entries := diagnose.Catalogue()
 	if id != "" {
 		entry, ok := diagnose.Find(id)
 		if !ok {
-			return &helpError{unknownID(id, entries), cmd}
+			return wrongCall(cmd, unknownID(id, entries))
 		}
 		entries = []diagnose.Entry{entry}
 	}
@@ -56,15 +40,14 @@ func runExplain(cmd *cobra.Command, id, output string) error {
 	case asJSON:
 		return printJSON(w, causesObject{Schema: outputVersion, Causes: causeLines(entries)})
 	case id != "":
-		_, err = fmt.Fprintf(w, "%s: %s\n\n%s", id, entries[0].Title, explained(entries[0]))
+		_, err := fmt.Fprintf(w, "%s: %s\n\n%s", id, entries[0].Title, explained(entries[0]))
 		return err
 	}
 	return printCauses(w, entries)
 }
 
 func printCauses(w io.Writer, entries []diagnose.Entry) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tFOUND\tTITLE")
+	table := newTable(w, "ID\tFOUND\tTITLE")
 	for _, e := range entries {
 		fmt.Fprintf(table, "%s\t%s\t%s\n", e.ID, strings.Join(foundIn(e), ", "), e.Title)
 	}

@@ -25,7 +25,7 @@ func TestCausesPage(t *testing.T) {
 		}
 		return
 	}
-	if diff := cmp.Diff(want, causesPage); diff != "" {
+	if diff := cmp.Diff(want, topicPage("causes")); diff != "" {
 		t.Errorf("help/causes.md is old: go test ./cmd/bootstrap -update writes it (-want +got):\n%s", diff)
 	}
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -41,6 +43,48 @@ func TestEveryCommandIsExplained(t *testing.T) {
 
 // isPage: it is only there to be read.
 func isPage(cmd *cobra.Command) bool { return cmd.IsAdditionalHelpTopicCommand() && cmd.Long != "" }
+
+// TestPages: each page of help can be read by a command, and is linked to in the README.
+func TestPages(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("help/*.md")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d pages, %v", len(files), err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(file), ".md")
+		if got := helpOf(t, name); !strings.HasPrefix(got, strings.TrimSpace(string(text))) {
+			t.Errorf("bootstrap help %s prints\n%.200s", name, got)
+		}
+		if !strings.Contains(string(readme), "["+name+"](cmd/bootstrap/"+file+")") {
+			t.Errorf("the README has no link to %s", file)
+		}
+	}
+}
+
+// TestTextsAreOfCommands: each file in help/commands is of a command, or part of others.
+func TestTextsAreOfCommands(t *testing.T) {
+	known := map[string]bool{}
+	everyCommand(func(cmd *cobra.Command) {
+		known[textFile(cmd)] = true
+	})
+	files, err := filepath.Glob("help/commands/*.txt")
+	if err != nil || len(files) < 30 {
+		t.Fatalf("%d texts, %v", len(files), err)
+	}
+	for _, file := range files {
+		if name := filepath.Base(file); !known[name] && !strings.HasPrefix(name, "exit-codes") {
+			t.Errorf("%s is of no command", file)
+		}
+	}
+}
 
 func TestExamples(t *testing.T) {
 	everyCommand(func(cmd *cobra.Command) {

@@ -8,21 +8,23 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"bootstrap/phases"
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 )
 
 // initOptions are the flags of init and of init phase.
 type initOptions struct {
 	config string
-	// configGiven also where it is empty: then the defaults are what is wanted.
+	// configGiven tells --config '', which asks for the defaults, from no --config.
 	configGiven bool
 	bundle      string
 	root        string
@@ -31,9 +33,9 @@ type initOptions struct {
 	ignore      []string
 	dryRun      bool
 	timings     bool
-	output      string
+	json        bool
 
-	box boxFlags
+	box config.Flags
 }
 
 func (o *initOptions) addFlags(cmd *cobra.Command) {
@@ -43,12 +45,12 @@ func (o *initOptions) addFlags(cmd *cobra.Command) {
 	f.DurationVar(&o.timeout, "timeout", 0, "how long the control plane may take to become healthy, and then the addons (default: timeouts.controlPlaneComponentHealthCheck of the config file, 4m without)")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only show what would be changed; needs no root where nothing was made yet")
 	f.BoolVar(&o.timings, "timings", false, "show at the end when each phase began and how long it took; --output json always does")
-	addOutputFlag(cmd, &o.output)
-	f.BoolVar(&o.box.standalone, "standalone", false, "no control plane: container runtime and kubelet only, which runs the static pods in /etc/kubernetes/manifests")
-	f.BoolVar(&o.box.singleNode, "single-node", false, "let pods run on this node (default: yes, unless the config or --print-join-command asks for a token)")
-	f.BoolVar(&o.box.printJoinCommand, "print-join-command", false, "make a token, and print the command by which other nodes join")
-	f.BoolVar(&o.box.uploadCerts, "upload-certs", false, "store the CAs in the cluster, encrypted, for other control plane nodes")
-	f.BoolVar(&o.box.writeKubeconfig, "write-kubeconfig", false, "add admin.conf to ~/.kube/config of root and of the user behind sudo")
+	addOutputFlag(cmd, &o.json, eventsAsJSON)
+	boolFlag(f, &o.box.Standalone, "standalone", "no control plane: container runtime and kubelet only, which runs the static pods in /etc/kubernetes/manifests")
+	boolFlag(f, &o.box.SingleNode, "single-node", "let pods run on this node (default: yes, unless the config or --print-join-command asks for a token)")
+	boolFlag(f, &o.box.PrintJoinCommand, "print-join-command", "make a token, and print the command by which other nodes join")
+	boolFlag(f, &o.box.UploadCerts, "upload-certs", "store the CAs in the cluster, encrypted, for other control plane nodes")
+	boolFlag(f, &o.box.WriteKubeconfig, "write-kubeconfig", "add admin.conf to ~/.kube/config of root and of the user behind sudo")
 	f.StringVar(&o.root, "root", "/", "directory that stands for this machine's root; only phases that write files work with another")
 }
 
@@ -57,29 +59,13 @@ func newInitCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Make this machine a Kubernetes control plane, or a standalone kubelet",
-		Long: "Make this machine a Kubernetes control plane: run the phases below in this order.\n" +
-			"Run it again after a failure: it goes on from there. Give the same --config and flags,\n" +
-			"as what is left out goes back to the default.\n\nPhases:\n" + phaseList(phases.Init()) + `
-With --standalone there is no control plane: the kubelet runs the static pods whose
-manifests lie in /etc/kubernetes/manifests, and those of staticPodURL in a
-KubeletConfiguration. Nobody is let in at its port. Without --standalone, init later makes
-a control plane beside these pods, and reset takes that away again. Phases then:
-` + phaseList(phases.Standalone()) + "\n" + exitCodes,
-		Example: `  sudo bootstrap init
-  sudo bootstrap init --config cluster.yaml
-  bootstrap init --dry-run --config cluster.yaml
-  sudo bootstrap init --output json
-  sudo bootstrap init --timings
-  sudo bootstrap init --bundle ./bundle.tar.zst --timeout 2m
-  sudo bootstrap init --skip-phases mark-control-plane
-  sudo bootstrap init --standalone
-  sudo bootstrap init phase certs`,
-		Args: noArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkPhaseNames(o.skipPhases); err != nil {
 				return usage(err)
 			}
-			return runInit(cmd.Context(), o.given(cmd), "")
+			o.configGiven = cmd.Flags().Changed("config")
+			return runInit(cmd.Context(), o, "")
 		},
 	}
 	o.addFlags(cmd)
@@ -93,11 +79,7 @@ func newInitPhaseCommand(o *initOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "phase NAME",
 		Short: "Run one phase of init",
-		Long: "Run one phase of init. Phases, in the order of init:\n" + phaseList(phases.Init()) +
-			"\nand of init --standalone:\n" + phaseList(phases.Standalone()),
-		Example: `  sudo bootstrap init phase certs
-  sudo bootstrap init phase etcd --config cluster.yaml`,
-		RunE: needsCommand,
+		RunE:  needsCommand,
 	}
 	for _, phase := range phasesOfInit() {
 		cmd.AddCommand(&cobra.Command{
@@ -105,7 +87,8 @@ func newInitPhaseCommand(o *initOptions) *cobra.Command {
 			Short: phase.Short,
 			Args:  noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				return runInit(cmd.Context(), o.given(cmd), phase.Name)
+				o.configGiven = cmd.Flags().Changed("config")
+				return runInit(cmd.Context(), *o, phase.Name)
 			},
 		})
 	}
@@ -132,37 +115,14 @@ func checkPhaseNames(names []string) error {
 	return err
 }
 
-// boxFlags go before the same fields of BoxConfiguration, if they are given.
-type boxFlags struct {
-	standalone, singleNode, uploadCerts, writeKubeconfig, printJoinCommand bool
-	given                                                                  config.Flags
-}
-
-// given tells the flags of the command line from their defaults.
-func (o initOptions) given(cmd *cobra.Command) initOptions {
-	of := func(name string, value bool) *bool {
-		if !cmd.Flags().Changed(name) {
-			return nil
-		}
-		return &value
-	}
-	o.configGiven = cmd.Flags().Changed("config")
-	o.box.given = config.Flags{
-		Standalone:       of("standalone", o.box.standalone),
-		SingleNode:       of("single-node", o.box.singleNode),
-		UploadCerts:      of("upload-certs", o.box.uploadCerts),
-		WriteKubeconfig:  of("write-kubeconfig", o.box.writeKubeconfig),
-		PrintJoinCommand: of("print-join-command", o.box.printJoinCommand),
-	}
-	return o
-}
-
-func phaseList(plan phases.Plan) string {
-	var b strings.Builder
-	for _, p := range plan.Phases() {
-		fmt.Fprintf(&b, "  %-20s %s\n", p.Name, p.Short)
-	}
-	return b.String()
+// boolFlag sets given only if the flag is there: what was not asked for is left to the
+// config file.
+func boolFlag(f *pflag.FlagSet, given **bool, name, text string) {
+	f.BoolFunc(name, text, func(value string) error {
+		is, err := strconv.ParseBool(value)
+		*given = &is
+		return err
+	})
 }
 
 const ready = `
@@ -185,16 +145,13 @@ Undo it: bootstrap reset
 
 // runInit runs one phase, or all of the plan that the config asks for.
 func runInit(ctx context.Context, o initOptions, phase string) error {
-	out, err := newOutput(o.output, o.dryRun)
-	if err != nil {
-		return usage(err)
-	}
+	out := newOutput(o.json, o.dryRun)
 	out.timed = o.timings
-	env, closeEnv, err := o.env()
+	env, err := o.env(ctx)
 	if err != nil {
 		return out.end(usage(err), result{})
 	}
-	defer closeEnv()
+	defer closeEnv(env)
 	plan, err := o.plan(env.Config, phase)
 	if err == nil {
 		err = phases.BeginInit(env.Host, env.Config)
@@ -205,7 +162,7 @@ func runInit(ctx context.Context, o initOptions, phase string) error {
 	if err != nil {
 		return out.end(usage(err), result{})
 	}
-	env.Report = out.report
+	env.Tell.To = out.report
 	if err = plan.Run(ctx, env); err != nil {
 		return out.end(err, result{})
 	}
@@ -217,7 +174,9 @@ func (o initOptions) endInit(env *phases.Env, plan phases.Plan, out *output) err
 	for name, text := range map[string]string{"wait-control-plane": ready, "wait-kubelet": standaloneReady} {
 		if _, waited := plan.Find(name); waited {
 			err := errors.Join(env.RememberFile(), env.Host.End())
-			out.sayDone(fmt.Sprintf(text, out.elapsed()))
+			if !o.dryRun {
+				out.say(fmt.Sprintf(text, out.elapsed()))
+			}
 			return err
 		}
 	}
@@ -240,51 +199,54 @@ func (o initOptions) plan(c *config.Config, name string) (phases.Plan, error) {
 	return phases.Plan{{phase}}, nil
 }
 
-// env opens what phases work with. Nothing is changed by it.
-func (o initOptions) env() (*phases.Env, func(), error) {
+// env opens what the phases work with, and changes nothing.
+func (o initOptions) env(ctx context.Context) (*phases.Env, error) {
 	if err := phases.CheckIgnore(o.ignore); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	facts, err := host.ReadFacts(o.root)
+	facts, err := machine.At(o.root).Facts()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	b, err := findBundle(o.bundle)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	file, err := o.readConfigFile() // once: it may be a pipe
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	machine := machineOf(facts, b)
 	c, err := o.parseConfig(file, machine)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	patches, err := phases.ReadPatches(c.PatchesDir)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	h, err := openHost(o.root, o.dryRun)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if c, err = o.settled(h, c, file, machine); err != nil {
 		h.Close()
-		return nil, nil, err
+		return nil, err
 	}
-	closeAll := func() {
-		h.Close()
-		if b != nil {
-			b.Close()
-		}
-	}
-	return &phases.Env{Config: c, Host: h, Facts: facts, Bundle: b, Patches: patches, Timeout: o.timeout, Ignore: o.ignore, Began: time.Now(), Built: builtAt()}, closeAll, nil
+	return phases.OpenInit(ctx, phases.Env{
+		Config: c, Host: h, Facts: facts, Bundle: b, Patches: patches, Timeout: o.timeout, Ignore: o.ignore, Began: time.Now(), Built: builtAt(),
+	}), nil
 }
 
-// settled is the config of a cluster that is there: how many nodes it was made for need
-// not be said again.
+func closeEnv(env *phases.Env) {
+	env.Host.Close()
+	if env.Bundle != nil {
+		env.Bundle.Close()
+	}
+}
+
+// settled is the config with what an earlier init has decided: whether pods run on this node
+// need not be said again.
 func (o initOptions) settled(h *host.Host, c *config.Config, file []byte, machine config.Machine) (*config.Config, error) {
 	if machine.SingleNode = phases.SettledSingleNode(h); machine.SingleNode == nil {
 		return c, nil
@@ -306,6 +268,16 @@ func openHost(root string, dryRun bool) (*host.Host, error) {
 	return h, err
 }
 
+// openMachine is openHost for commands that also need what the machine tells of itself.
+func openMachine(root string, dryRun bool) (*host.Host, machine.Facts, error) {
+	facts, err := machine.At(root).Facts()
+	if err != nil {
+		return nil, facts, err
+	}
+	h, err := openHost(root, dryRun)
+	return h, facts, err
+}
+
 func unitsOf(root string) host.Units {
 	if root == "/" {
 		return host.Systemd{}
@@ -325,7 +297,7 @@ func (o initOptions) readConfigFile() ([]byte, error) {
 }
 
 func (o initOptions) parseConfig(file []byte, machine config.Machine) (*config.Config, error) {
-	machine.Flags = o.box.given
+	machine.Flags = o.box
 	c, err := config.Parse(o.config, file, machine)
 	if err == nil && o.config != "" {
 		c.File, err = filepath.Abs(o.config)

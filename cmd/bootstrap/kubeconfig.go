@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +15,6 @@ func newKubeconfigCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "kubeconfig",
 		Short: "Make kubeconfigs for people",
-		Long:  "Make kubeconfigs for people.",
 		RunE:  needsCommand,
 	}
 	cmd.AddCommand(newKubeconfigUserCommand())
@@ -35,24 +33,12 @@ func newKubeconfigUserCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "user",
 		Short: "Print a new kubeconfig for a user, signed by the cluster's CA",
-		Long: `Print a new kubeconfig for a user, signed by the cluster's CA on this machine. The
-API server need not run, and is told nothing: what the user may do is for roles and
-bindings to say. It can't be taken back before it expires.
-
-The file names the controlPlaneEndpoint of the config file, or else this node.
-
-Exit codes:
-  0  done
-  2  usage, config file, not root, or no CA`,
-		Example: `  sudo bootstrap kubeconfig user --client-name alice
-  sudo bootstrap kubeconfig user --client-name alice --org web --org ops --validity-period 720h
-  sudo bootstrap kubeconfig user --client-name alice --config cluster.yaml`,
-		Args: noArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(); err != nil {
-				return usage(&helpError{err, cmd})
+				return wrongCall(cmd, err)
 			}
-			return usage(runKubeconfigUser(cmd.OutOrStdout(), o))
+			return usage(runKubeconfigUser(cmd, o))
 		},
 	}
 	f := cmd.Flags()
@@ -60,7 +46,7 @@ Exit codes:
 	f.StringSliceVar(&o.groups, "org", nil, "groups of the user")
 	f.DurationVar(&o.validity, "validity-period", 0, "how long it is valid (default: certificateValidityPeriod of the config file, 8760h without)")
 	f.StringVar(&o.config, "config", "", "config file (default: what the control plane of this machine was made by)")
-	f.StringVar(&o.root, "root", "/", "directory that stands for this machine's root")
+	addRootFlag(f, &o.root)
 	return cmd
 }
 
@@ -75,38 +61,25 @@ func (o kubeconfigUserOptions) check() error {
 }
 
 // clusterConfig is what the file says, or else what this machine's control plane was made by.
-func (o kubeconfigUserOptions) clusterConfig(env *phases.Env) (*config.Config, error) {
+func (o kubeconfigUserOptions) clusterConfig(cmd *cobra.Command, env *phases.Env) (*config.Config, error) {
 	if o.config == "" {
 		if c, err := env.RememberedConfig(); c != nil || err != nil {
 			return c, err
 		}
 	}
-	machine, err := machineAt(o.root)
-	if err != nil {
-		return nil, err
-	}
-	init := initOptions{config: o.config}
-	file, err := init.readConfigFile()
-	if err != nil {
-		return nil, err
-	}
-	return init.parseConfig(file, machine)
+	return configOf(cmd, o.config, o.root)
 }
 
-func runKubeconfigUser(out io.Writer, o kubeconfigUserOptions) error {
+func runKubeconfigUser(cmd *cobra.Command, o kubeconfigUserOptions) error {
 	h, err := openHost(o.root, true) // it only reads, and waits for nobody
 	if err != nil {
 		return err
 	}
 	defer h.Close()
 	env := &phases.Env{Host: h}
-	if env.Config, err = o.clusterConfig(env); err != nil {
+	if env.Config, err = o.clusterConfig(cmd, env); err != nil {
 		return err
 	}
 	data, err := env.UserKubeconfig(phases.KubeconfigUser{Name: o.name, Groups: o.groups, Validity: o.validity})
-	if err != nil {
-		return err
-	}
-	_, err = out.Write(data)
-	return err
+	return printFile(cmd.OutOrStdout(), data, err)
 }

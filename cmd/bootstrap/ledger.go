@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -16,8 +15,8 @@ import (
 )
 
 type ledgerOptions struct {
-	output string
-	root   string
+	json bool
+	root string
 }
 
 func newLedgerCommand() *cobra.Command {
@@ -25,33 +24,15 @@ func newLedgerCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ledger",
 		Short: "Show what bootstrap has done on this machine",
-		Long: `Show what bootstrap has done on this machine, oldest first: when and by which
-phase, what was there before, and how far it is.
-
-  done    it was made
-  begun   it may have been made: the run ended before it could say so
-  undone  what was there before is there again
-
-It reads /var/lib/bootstrap/ledger and changes nothing, also while init or reset runs.
-
-Exit codes:
-  0  done
-  2  usage, not root, or the ledger can't be read`,
-		Example: `  sudo bootstrap ledger
-  sudo bootstrap ledger --output json`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return usage(runLedger(cmd.OutOrStdout(), o)) },
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return usage(runLedger(cmd.OutOrStdout(), o)) },
 	}
-	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "text, or json: one object with all records")
-	cmd.Flags().StringVar(&o.root, "root", "/", "directory that stands for this machine's root")
+	addOutputFlag(cmd, &o.json, "text, or json: one object with all records")
+	addRootFlag(cmd.Flags(), &o.root)
 	return cmd
 }
 
 func runLedger(w io.Writer, o ledgerOptions) error {
-	asJSON, err := isJSON(o.output)
-	if err != nil {
-		return err
-	}
 	if _, err := os.Stat(o.root); err != nil {
 		return err
 	}
@@ -62,7 +43,7 @@ func runLedger(w io.Writer, o ledgerOptions) error {
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	if o.json {
 		return printJSON(w, ledgerObject{Schema: outputVersion, Records: records})
 	}
 	return printRecords(w, records)
@@ -79,8 +60,7 @@ func printRecords(w io.Writer, records []host.Record) error {
 		_, err := fmt.Fprintln(w, "Nothing: bootstrap has made nothing on this machine.")
 		return err
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "TIME\tPHASE\tEFFECT\tTARGET\tBEFORE\tSTATE")
+	table := newTable(w, "TIME\tPHASE\tEFFECT\tTARGET\tBEFORE\tSTATE")
 	for _, r := range records {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Time, r.By, r.Op, printable(r.Target), beforeOf(r), stateOf(r))
 	}

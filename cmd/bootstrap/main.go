@@ -16,15 +16,14 @@ import (
 	"k8s.io/klog/v2"
 
 	"bootstrap/phases"
-	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
 )
 
 // Exit codes, as documented in bootstrap --help.
 const (
-	exitFailed      = 1   // a phase failed, the machine may be changed
-	exitUsage       = 2   // usage, config or preflight, nothing was changed
-	exitInterrupted = 130 // SIGINT; SIGTERM is 143, SIGHUP 129
+	exitFailed = 1   // a phase failed, the machine may be changed
+	exitUsage  = 2   // usage, config or preflight, nothing was changed
+	exitSignal = 128 // and the number of the signal: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP
 )
 
 func main() { os.Exit(run()) }
@@ -33,7 +32,8 @@ func main() { os.Exit(run()) }
 func run() int {
 	syscall.Umask(0o077)
 	silenceClientGo()
-	// Who reads no further does not end what is being done: a write then is an error.
+	// Where nobody reads standard output any more, init and reset go on: a write is an error
+	// then, and no signal that kills.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := interruptible()
 	defer stop()
@@ -41,17 +41,17 @@ func run() int {
 	root.SetArgs(os.Args[1:])
 	err := root.ExecuteContext(ctx)
 	if notRead(err) {
-		return 128 + int(syscall.SIGPIPE)
+		return exitSignal + int(syscall.SIGPIPE)
 	}
 	printError(os.Stderr, err)
 	return exitCode(ctx, err)
 }
 
-// silenceClientGo: it tells a log of its own what it also returns as an error. Where
-// klog's output goes does not matter to it: errors it prints on standard error as well.
+// silenceClientGo keeps client-go from logging what it also returns as an error. Nothing less
+// than another logger does: with any output of its own, klog prints errors on standard error too.
 func silenceClientGo() { klog.SetLogger(klog.Logger{}) }
 
-// notRead tells an error of standard output that was closed by who reads it.
+// notRead tells whether a write failed as the reader has closed standard output.
 func notRead(err error) bool {
 	var at *fs.PathError
 	return errors.As(err, &at) && at.Path == os.Stdout.Name() && errors.Is(at.Err, syscall.EPIPE)
@@ -86,7 +86,7 @@ func exitCode(ctx context.Context, err error) int {
 		return 0
 	}
 	if s := (signalError{}); errors.As(context.Cause(ctx), &s) {
-		return 128 + int(s.Signal)
+		return exitSignal + int(s.Signal)
 	}
 	var usage *usageError
 	var preflight *phases.PreflightError
@@ -108,30 +108,42 @@ func usage(err error) error {
 	return &usageError{err}
 }
 
+// hintedError is an error with the next thing to do.
+type hintedError struct {
+	error
+	hint string
+}
+
+// Hint is what the user can do.
+func (e *hintedError) Hint() string { return e.hint }
+
+// Unwrap gives the error without its hint.
+func (e *hintedError) Unwrap() error { return e.error }
+
 // printError prints each of several joined errors on its own, with its hint.
 func printError(w io.Writer, err error) {
-	if err == nil {
-		return
+	if preflight := (*phases.PreflightError)(nil); errors.As(err, &preflight) {
+		err = preflight // without the name of the phase
 	}
-	if joined := joinedErrors(err); joined != nil {
-		for _, each := range joined {
-			printError(w, each)
-		}
-		return
+	for _, each := range phases.Failures(err) {
+		printFailure(w, each)
 	}
-	fmt.Fprintf(w, "bootstrap: error: %s\n", shown(err.Error()))
-	cause := causeOf(err)
-	for _, line := range shownLines(cause.Excerpt) {
-		fmt.Fprintf(w, "bootstrap:   | %s\n", line)
+}
+
+func printFailure(w io.Writer, err error) {
+	line := newErrorLine(err)
+	fmt.Fprintf(w, "bootstrap: error: %s\n", line.Message)
+	for _, excerpt := range line.Excerpt {
+		fmt.Fprintf(w, "bootstrap:   | %s\n", excerpt)
 	}
-	if hint := shown(hintOf(err)); hint != "" {
-		fmt.Fprintf(w, "bootstrap: hint: %s\n", hint)
+	if line.Hint != "" {
+		fmt.Fprintf(w, "bootstrap: hint: %s\n", line.Hint)
 	}
-	if cause.See != "" {
-		fmt.Fprintf(w, "bootstrap: see: %s\n", cause.See)
+	if line.See != "" {
+		fmt.Fprintf(w, "bootstrap: see: %s\n", line.See)
 	}
-	if cause.ID != "" {
-		fmt.Fprintf(w, "bootstrap: more: bootstrap explain %s\n", cause.ID)
+	if line.Cause != "" {
+		fmt.Fprintf(w, "bootstrap: more: bootstrap explain %s\n", line.Cause)
 	}
 	if pod := (*phases.StaticPodError)(nil); errors.As(err, &pod) {
 		fmt.Fprintf(w, "bootstrap: hint: wait on: bootstrap static-pod wait %[1]s -n %[2]s; or take it away: bootstrap static-pod delete %[1]s -n %[2]s\n", pod.Name, pod.Namespace)
@@ -140,31 +152,4 @@ func printError(w io.Writer, err error) {
 	if errors.As(err, new(*health.StalledError)) || errors.Is(err, context.Canceled) {
 		fmt.Fprintln(w, "bootstrap: hint: run the same command again to go on, or undo it: bootstrap reset")
 	}
-}
-
-func joinedErrors(err error) []error {
-	var preflight *phases.PreflightError
-	if errors.As(err, &preflight) {
-		return preflight.Findings
-	}
-	if all := phases.Failures(err); len(all) > 1 {
-		return all
-	}
-	return nil
-}
-
-// causeOf is the entry of the catalogue that an error is of; zero without.
-func causeOf(err error) diagnose.Finding {
-	if cause := (*phases.CauseError)(nil); errors.As(err, &cause) {
-		return cause.Finding
-	}
-	return diagnose.Finding{}
-}
-
-func hintOf(err error) string {
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) {
-		return hinted.Hint()
-	}
-	return ""
 }

@@ -2,11 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,8 +19,19 @@ import (
 // outputVersion is the schema of -o json; fields may be added to it.
 const outputVersion = "bootstrap/v1alpha1"
 
-func addOutputFlag(cmd *cobra.Command, output *string) {
-	cmd.PersistentFlags().StringVarP(output, "output", "o", "text", "text, or json: one event per line, and the result at the end")
+const eventsAsJSON = "text, or json: one event per line, and the result at the end"
+
+// addOutputFlag adds --output. Other formats than text and JSON are refused before the command,
+// or one below it, does anything.
+func addOutputFlag(cmd *cobra.Command, asJSON *bool, text string) {
+	format := cmd.PersistentFlags().StringP("output", "o", "text", text)
+	cmd.PersistentPreRunE = func(*cobra.Command, []string) error {
+		*asJSON = *format == "json"
+		if !*asJSON && *format != "text" {
+			return usage(fmt.Errorf("--output %q: want text or json", *format))
+		}
+		return nil
+	}
 }
 
 // output shows what a command does and how it ends.
@@ -35,27 +47,12 @@ type output struct {
 	timings timings
 }
 
-func newOutput(format string, dryRun bool) (*output, error) {
-	asJSON, err := isJSON(format)
-	if err != nil {
-		return nil, err
-	}
+func newOutput(asJSON, dryRun bool) *output {
 	o := &output{json: asJSON, dryRun: dryRun, start: time.Now()}
 	if !asJSON {
-		o.text = newProgress(os.Stdout)
-		o.text.listAll = dryRun
+		o.text = newProgress(os.Stdout, dryRun)
 	}
-	return o, nil
-}
-
-func isJSON(format string) (bool, error) {
-	switch format {
-	case "json":
-		return true, nil
-	case "text":
-		return false, nil
-	}
-	return false, fmt.Errorf("--output %q: want text or json", format)
+	return o
 }
 
 // result is the last line of -o json.
@@ -108,23 +105,32 @@ func (o *output) report(e phases.Event) {
 	if e.Kind == phases.Changed {
 		line.Change = &e.Change
 	}
-	_ = printJSON(os.Stdout, line) // who is to be told, if nobody reads?
+	_ = printJSON(os.Stdout, line) // the command goes on where nobody reads
 }
 
 // printJSON writes a value on one line.
 func printJSON(w io.Writer, line any) error { return json.NewEncoder(w).Encode(line) }
 
-func (o *output) elapsed() time.Duration { return time.Since(o.start).Round(100 * time.Millisecond) }
-
-// sayDone ends the text of a command that did what it should.
-func (o *output) sayDone(text string) {
-	if o.json || o.dryRun {
-		return
+// newTable has rows whose columns are parted by tabs. More are written to it, until Flush
+// prints them.
+func newTable(w io.Writer, rows ...string) *tabwriter.Writer {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(table, row)
 	}
-	o.text.say(strings.TrimRight(text, "\n") + "\n")
+	return table
 }
 
-// end shows the result and gives err on.
+func (o *output) elapsed() time.Duration { return time.Since(o.start).Round(100 * time.Millisecond) }
+
+// say prints text for people. JSON has the same in its result.
+func (o *output) say(text string) {
+	if !o.json {
+		o.text.say(text)
+	}
+}
+
+// end shows the result, and returns err.
 func (o *output) end(err error, r result) error {
 	if o.json {
 		r.Schema, r.Event, r.OK, r.DryRun, r.Changes = outputVersion, "result", err == nil, o.dryRun, o.changes
@@ -133,7 +139,7 @@ func (o *output) end(err error, r result) error {
 		_ = printJSON(os.Stdout, r)
 		return err
 	}
-	if err == nil && r.Clean == nil && r.Pod == nil { // else it has been said
+	if err == nil && r.Clean == nil && r.Pod == nil { // else say has shown it
 		o.text.say(o.summary())
 	}
 	if o.timed {
@@ -160,8 +166,19 @@ func (o *output) summary() string {
 func errorLines(err error) []errorLine {
 	var lines []errorLine
 	for _, each := range phases.Failures(err) {
-		cause := causeOf(each)
-		lines = append(lines, errorLine{Message: shown(each.Error()), Hint: shown(hintOf(each)), Cause: cause.ID, See: cause.See, Excerpt: shownLines(cause.Excerpt)})
+		lines = append(lines, newErrorLine(each))
 	}
 	return lines
+}
+
+// newErrorLine is what can be shown of one error, without secrets.
+func newErrorLine(err error) errorLine {
+	line := errorLine{Message: shown(err.Error())}
+	if hinted := (interface{ Hint() string })(nil); errors.As(err, &hinted) {
+		line.Hint = shown(hinted.Hint())
+	}
+	if cause := (*phases.CauseError)(nil); errors.As(err, &cause) {
+		line.Cause, line.See, line.Excerpt = cause.ID, cause.See, shownLines(cause.Excerpt)
+	}
+	return line
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,9 +13,9 @@ import (
 )
 
 type podsOptions struct {
-	query  phases.PodQuery
-	output string
-	root   string
+	query phases.PodQuery
+	json  bool
+	root  string
 }
 
 func newPodsCommand() *cobra.Command {
@@ -24,35 +23,19 @@ func newPodsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pods",
 		Short: "Show the pods of this node, also when the API server is down",
-		Long: `Show the pods of this node as its container runtime has them, also when the API
-server is down. What has ended is left out, save containers that failed and were not
-started again yet.
-
-The runtime is the one that the kubelet uses, else the only one on this machine.
-
-Exit codes:
-  0  done
-  2  usage, not root, or no container runtime answers`,
-		Example: `  sudo bootstrap pods
-  sudo bootstrap pods --all
-  sudo bootstrap pods --output json`,
-		Args: noArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usage(runPods(cmd.Context(), cmd.OutOrStdout(), o))
 		},
 	}
 	cmd.Flags().BoolVarP(&o.query.All, "all", "a", false, "show what has ended too")
 	cmd.Flags().StringVar(&o.query.Endpoint, "cri-socket", "", "socket of the container runtime (default: the one that the kubelet uses)")
-	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "text, or json: one object with all pods")
-	cmd.Flags().StringVar(&o.root, "root", "/", "directory that stands for this machine's root")
+	addOutputFlag(cmd, &o.json, "text, or json: one object with all pods")
+	addRootFlag(cmd.Flags(), &o.root)
 	return cmd
 }
 
 func runPods(ctx context.Context, w io.Writer, o podsOptions) error {
-	asJSON, err := isJSON(o.output)
-	if err != nil {
-		return err
-	}
 	h, err := openHost(o.root, true)
 	if err != nil {
 		return err
@@ -62,7 +45,7 @@ func runPods(ctx context.Context, w io.Writer, o podsOptions) error {
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	if o.json {
 		return printJSON(w, podsObject{Schema: outputVersion, Pods: podLines(pods)})
 	}
 	return printPods(w, pods, time.Now())
@@ -73,8 +56,7 @@ func printPods(w io.Writer, pods []runtime.Sandbox, now time.Time) error {
 		_, err := fmt.Fprintln(w, "No pod runs here; --all shows what has ended.")
 		return err
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "POD\tCONTAINER\tSTATE\tRESTARTS\tAGE\tIMAGE")
+	table := newTable(w, "POD\tCONTAINER\tSTATE\tRESTARTS\tAGE\tIMAGE")
 	for _, p := range pods {
 		name := printable(p.Namespace + "/" + p.Name)
 		if len(p.Containers) == 0 {

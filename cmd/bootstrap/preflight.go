@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"sync"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -25,27 +23,8 @@ func newPreflightCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "preflight",
 		Short: "Check whether init would work on this machine",
-		Long: `Check whether init would work on this machine, as init does before it changes
-anything, and say what was found, what follows from it and what to do.
-
-An error is what init can't work with; a warning is what may be in the way later. With
---fix, what can be mended without risk is mended: it raises the limits of inotify where
-few or none are left. "bootstrap reset" undoes that.
-
-To see how fast the disk of etcd is, it writes up to 22 MiB to a file without a name there.
-Without root it looks at what it can, and says what it could not look at.
-
-Exit codes:
-  0  fine, or warnings only
-  1  --fix could not mend what it should
-  2  init would refuse this machine; or usage`,
-		Example: `  sudo bootstrap preflight
-  sudo bootstrap preflight --config cluster.yaml --ignore swap-on
-  sudo bootstrap preflight --output json
-  sudo bootstrap preflight --fix`,
-		Args: noArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.init = o.init.given(cmd)
 			return runPreflight(cmd.Context(), cmd.OutOrStdout(), o)
 		},
 	}
@@ -53,10 +32,10 @@ Exit codes:
 	f.StringVar(&o.init.config, "config", "", "config file that init will be given")
 	f.StringVar(&o.init.bundle, "bundle", "", "bundle that init will install from (default: as for init)")
 	addIgnoreFlag(cmd, &o.init.ignore)
-	f.BoolVar(&o.init.box.standalone, "standalone", false, "check for init --standalone")
+	boolFlag(f, &o.init.box.Standalone, "standalone", "check for init --standalone")
 	f.BoolVar(&o.fix, "fix", false, "mend what can be mended without risk; reset undoes it")
-	f.StringVarP(&o.init.output, "output", "o", "text", "text, or json: one object with all findings")
-	f.StringVar(&o.init.root, "root", "/", "directory that stands for this machine's root")
+	addOutputFlag(cmd, &o.init.json, "text, or json: one object with all findings")
+	addRootFlag(f, &o.init.root)
 	return cmd
 }
 
@@ -65,46 +44,35 @@ func addIgnoreFlag(cmd *cobra.Command, ids *[]string) {
 }
 
 func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
-	asJSON, err := isJSON(o.init.output)
-	if err != nil {
-		return usage(err)
-	}
 	o.init.dryRun = !o.fix
-	env, closeEnv, err := o.init.env()
+	env, err := o.init.env(ctx)
 	if err != nil {
 		return usage(err)
 	}
-	defer closeEnv()
-	var report preflightReport
-	env.Report = report.take
+	defer closeEnv(env)
+	var notes preflightNotes
+	env.Tell.To = notes.take
 	found := phases.Inspect(ctx, env)
+	var fixed []string
 	var fixErr error
 	if o.fix && ctx.Err() == nil {
-		report.Fixed, fixErr = phases.Fix(env, found.Findings)
-		report.notes = nil // they come again
+		fixed, fixErr = phases.Fix(env, found.Findings)
+		notes.all = nil // the second look has them too
 		found = phases.Inspect(ctx, env)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	report.preflightObject = newPreflightObject(found, report.Fixed)
-	if asJSON {
-		err = printJSON(w, report.preflightObject)
+	report := newPreflightObject(found, fixed)
+	if o.init.json {
+		err = printJSON(w, report)
 	} else {
-		err = report.print(w)
+		err = report.print(w, notes.all)
 	}
-	if err != nil || fixErr != nil {
-		return errors.Join(fixErr, err)
+	if err == nil && fixErr == nil && !report.OK {
+		return usage(errors.New("init would refuse this machine"))
 	}
-	return report.verdict()
-}
-
-// verdict is what the exit code comes from.
-func (r *preflightReport) verdict() error {
-	if r.OK {
-		return nil
-	}
-	return usage(errors.New("init would refuse this machine"))
+	return errors.Join(fixErr, err)
 }
 
 // preflightObject is all of preflight -o json.
@@ -118,69 +86,74 @@ type preflightObject struct {
 }
 
 func newPreflightObject(i phases.Inspection, fixed []string) preflightObject {
-	stops := slices.ContainsFunc(i.Findings, func(f diagnose.Finding) bool { return f.Level == diagnose.Error })
-	found := []diagnose.Finding{} // a list, also without any
+	p := preflightObject{Schema: outputVersion, Checks: i.Checks, Fixed: fixed, Unread: shownLines(i.Unread)}
+	p.Findings = []diagnose.Finding{} // a list, also without any
 	for _, f := range i.Findings {
 		f.What, f.Excerpt = shown(f.What), shownLines(f.Excerpt)
-		found = append(found, f)
+		p.Findings = append(p.Findings, f)
 	}
-	return preflightObject{Schema: outputVersion, OK: !stops, Checks: i.Checks, Fixed: fixed, Unread: shownLines(i.Unread), Findings: found}
+	p.OK = p.errors() == 0
+	return p
 }
 
-// preflightReport is the object with what was decided meanwhile, for people.
-type preflightReport struct {
-	preflightObject
-	mu    sync.Mutex
-	notes []string
+// errors is how many findings stop init.
+func (p preflightObject) errors() int {
+	n := 0
+	for _, f := range p.Findings {
+		if f.Level == diagnose.Error {
+			n++
+		}
+	}
+	return n
+}
+
+// preflightNotes are what was decided meanwhile, for people.
+type preflightNotes struct {
+	mu  sync.Mutex
+	all []string
 }
 
 // take keeps notes and warnings: nothing else is of interest here.
-func (r *preflightReport) take(e phases.Event) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (n *preflightNotes) take(e phases.Event) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if e.Kind == phases.Note || e.Kind == phases.Warning {
-		r.notes = append(r.notes, shown(e.Message))
+		n.all = append(n.all, shown(e.Message))
 	}
 }
 
-func (r *preflightReport) print(w io.Writer) error {
-	for _, note := range r.notes {
+func (p preflightObject) print(w io.Writer, notes []string) error {
+	for _, note := range notes {
 		fmt.Fprintln(w, note)
 	}
-	for _, fixed := range r.Fixed {
+	for _, fixed := range p.Fixed {
 		fmt.Fprintf(w, "fixed: %s\n", fixed)
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if len(r.Findings) > 0 {
-		fmt.Fprintln(table, "LEVEL\tID\tFINDING, AND WHAT TO DO")
+	var rows []string
+	if len(p.Findings) > 0 {
+		rows = []string{"LEVEL\tID\tFINDING, AND WHAT TO DO"}
 	}
-	for _, f := range r.Findings {
-		fmt.Fprintf(table, "%s\t%s\t%s\n\t\t%s\n", f.Level, f.ID, f.What, f.Remedy)
+	for _, f := range p.Findings {
+		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\n\t\t%s", f.Level, f.ID, f.What, f.Remedy))
 	}
-	if err := table.Flush(); err != nil {
+	if err := newTable(w, rows...).Flush(); err != nil {
 		return err
 	}
-	for _, unread := range r.Unread {
+	for _, unread := range p.Unread {
 		fmt.Fprintf(w, "not looked at: %s\n", unread)
 	}
-	_, err := fmt.Fprintln(w, r.summary())
+	_, err := fmt.Fprintln(w, p.summary())
 	return err
 }
 
-func (r *preflightReport) summary() string {
-	stops := 0
-	for _, f := range r.Findings {
-		if f.Level == diagnose.Error {
-			stops++
-		}
-	}
+func (p preflightObject) summary() string {
 	switch {
-	case len(r.Findings) == 0 && len(r.Unread) == 0:
-		return fmt.Sprintf("%d checks, all fine.", r.Checks)
-	case len(r.Findings) == 0:
-		return fmt.Sprintf("%d checks, nothing found.", r.Checks)
+	case len(p.Findings) == 0 && len(p.Unread) == 0:
+		return fmt.Sprintf("%d checks, all fine.", p.Checks)
+	case len(p.Findings) == 0:
+		return fmt.Sprintf("%d checks, nothing found.", p.Checks)
 	}
-	return fmt.Sprintf("%d checks: %s, %s. More: bootstrap explain ID", r.Checks, count(stops, "error"), count(len(r.Findings)-stops, "warning"))
+	return fmt.Sprintf("%d checks: %s, %s. More: bootstrap explain ID", p.Checks, count(p.errors(), "error"), count(len(p.Findings)-p.errors(), "warning"))
 }
 
 func count(n int, what string) string {

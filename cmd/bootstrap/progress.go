@@ -35,8 +35,8 @@ type runningPhase struct {
 	printed time.Time // when waiting was last printed on a line of its own
 }
 
-func newProgress(out *os.File) *progress {
-	p := &progress{out: out, live: term.IsTerminal(int(out.Fd())), stop: make(chan struct{})}
+func newProgress(out *os.File, listAll bool) *progress {
+	p := &progress{out: out, live: term.IsTerminal(int(out.Fd())), listAll: listAll, stop: make(chan struct{})}
 	if p.live {
 		go p.tick()
 	}

@@ -21,7 +21,7 @@ import (
 type resetOptions struct {
 	force  bool
 	dryRun bool
-	output string
+	json   bool
 	root   string
 	keep   phases.Keep
 	adopt  bool
@@ -34,24 +34,8 @@ func newResetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reset",
 		Short: "Undo init: stop the control plane and remove everything that bootstrap made",
-		Long: "Undo init. What was made stands in the ledger, /var/lib/bootstrap/ledger; exactly that\n" +
-			"is undone, newest first. All phases run, whatever fails:\n" + phaseList(phases.Reset()) + `
-It ends with a look at the machine: "clean", or what is left and why.
-
-Manifests of static pods that init did not make stay where they are, unless --static-pods
-is given. Where a control plane was made upon a standalone kubelet (init --standalone),
-only the control plane goes: the kubelet is standalone again, and its pods run throughout.
-Another reset then removes the kubelet and the container runtime, which ends the pods.
-
-` + exitCodes,
-		Example: `  sudo bootstrap reset
-  sudo bootstrap reset --dry-run      # what would be removed
-  sudo bootstrap reset --force        # without asking
-  sudo bootstrap reset --keep-images  # the next init is quicker
-  sudo bootstrap reset --static-pods  # your own static pods' manifests go too
-  sudo bootstrap reset --adopt        # of a cluster that kubeadm made`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runReset(cmd.Context(), o) },
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return runReset(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&o.force, "force", "f", false, "do not ask")
@@ -61,22 +45,19 @@ Another reset then removes the kubelet and the container runtime, which ends the
 	f.BoolVar(&o.keep.Etcd, "keep-etcd", false, "leave etcd's data, and the certificates and keys that belong to it")
 	f.BoolVar(&o.staticPods, "static-pods", false, "remove all that lies in /etc/kubernetes/manifests, also what init did not make")
 	f.BoolVar(&o.adopt, "adopt", false, "on a machine without a ledger: remove the cluster that kubeadm made")
-	f.StringVar(&o.root, "root", "/", "directory that stands for this machine's root")
-	addOutputFlag(cmd, &o.output)
+	addRootFlag(f, &o.root)
+	addOutputFlag(cmd, &o.json, eventsAsJSON)
 	return cmd
 }
 
 func runReset(ctx context.Context, o resetOptions) error {
-	out, err := newOutput(o.output, o.dryRun)
-	if err != nil {
-		return usage(err)
-	}
+	out := newOutput(o.json, o.dryRun)
 	env, err := o.env(o.dryRun)
 	if err != nil {
 		return out.end(usage(err), result{})
 	}
 	defer env.Host.Close()
-	// One in which all is undone still has to go: a reset before it was killed.
+	// A ledger in which all is undone is left by a reset that was killed: it still has to go.
 	if foreign := phases.Adoptable(env); !env.Host.HasLedger() && (foreign == "" || !o.adopt) {
 		return out.nothingToUndo(foreign)
 	}
@@ -85,7 +66,7 @@ func runReset(ctx context.Context, o resetOptions) error {
 			return out.end(usage(err), result{})
 		}
 	}
-	env.Report = out.report
+	env.Tell.To = out.report
 	if err := o.adoptInto(ctx, env); err != nil {
 		return out.end(err, result{})
 	}
@@ -103,37 +84,29 @@ func (o resetOptions) adoptInto(ctx context.Context, env *phases.Env) error {
 	return phases.Adopt(ctx, env)
 }
 
-// nothingToUndo tells also of a cluster that others made.
+// nothingToUndo ends a reset without a ledger: with an error if kubeadm made a cluster here.
 func (o *output) nothingToUndo(foreign string) error {
 	if foreign != "" {
-		return o.end(usage(&foreignError{foreign}), result{})
+		return o.end(usage(foreignError(foreign)), result{})
 	}
 	clean := true
-	if !o.json {
-		o.text.say("Nothing to undo: bootstrap has made nothing on this machine.\n")
-		o.text.end()
-		return nil
-	}
+	o.say("Nothing to undo: bootstrap has made nothing on this machine.\n")
 	return o.end(nil, result{Clean: &clean})
 }
 
 func (o resetOptions) env(dryRun bool) (*phases.Env, error) {
-	facts, err := host.ReadFacts(o.root)
+	h, facts, err := openMachine(o.root, dryRun)
 	if err != nil {
 		return nil, err
 	}
-	h, err := openHost(o.root, dryRun)
-	if err != nil {
-		return nil, err
-	}
-	return &phases.Env{Config: &config.Config{}, Host: h, Facts: facts, Keep: o.keep, AllPods: o.staticPods, Began: time.Now()}, nil
+	return phases.Open(phases.Env{Config: &config.Config{}, Host: h, Facts: facts, Keep: o.keep, AllPods: o.staticPods, Began: time.Now()}), nil
 }
 
 func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) error {
 	if o.dryRun {
 		return out.end(phases.Reset().RunAll(ctx, env), result{})
 	}
-	scan, err := o.env(true) // knows what is there now
+	scan, err := o.env(true) // opened before anything is removed, so that it knows what there was
 	if err != nil {
 		return out.end(err, result{})
 	}
@@ -149,43 +122,33 @@ func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) e
 	return out.verdict(phases.Verdict(ctx, env, scan, failed), failed, clean)
 }
 
-// foreignError says that the cluster on this machine is not bootstrap's.
-type foreignError struct{ file string }
-
-func (e *foreignError) Error() string {
-	return "there is no ledger: the cluster on this machine was not made by bootstrap (" + e.file + ")"
-}
-
-// Hint is what the user can do.
-func (e *foreignError) Hint() string {
-	return "see what of it would be removed: bootstrap reset --adopt --dry-run"
+// foreignError says that the cluster on this machine, of which there is that file, is not
+// bootstrap's.
+func foreignError(file string) error {
+	err := fmt.Errorf("there is no ledger: the cluster on this machine was not made by bootstrap (%s)", file)
+	return &hintedError{err, "see what of it would be removed: bootstrap reset --adopt --dry-run"}
 }
 
 // leftError says that reset could not remove all.
-type leftError struct{ count int }
-
-func (e *leftError) Error() string {
-	if e.count == 1 {
-		return "one thing is left"
+func leftError(count int) error {
+	err := fmt.Errorf("%d things are left", count)
+	if count == 1 {
+		err = errors.New("one thing is left")
 	}
-	return fmt.Sprintf("%d things are left", e.count)
+	return &hintedError{err, "see to what is listed above, then: bootstrap reset"}
 }
-
-// Hint is what the user can do.
-func (e *leftError) Hint() string { return "see to what is listed above, then: bootstrap reset" }
 
 func (o *output) verdict(left []phases.Left, failed error, text string) error {
 	clean := len(left) == 0
-	if !o.json {
-		o.text.say(verdictText(left, failed, text))
-	}
+	o.say(verdictText(left, failed, text))
 	if clean {
 		return o.end(nil, result{Clean: &clean})
 	}
-	return o.end(&leftError{len(left)}, result{Clean: &clean, Left: left})
+	return o.end(leftError(len(left)), result{Clean: &clean, Left: left})
 }
 
-// verdictText names a failure only if nothing is left by which it would be seen.
+// verdictText is what reset ends with. A failure is named only where nothing is left: else
+// what is left shows it.
 func verdictText(left []phases.Left, failed error, clean string) string {
 	var b strings.Builder
 	if len(left) == 0 {
@@ -257,9 +220,8 @@ func (o resetOptions) showPlan(ctx context.Context) error {
 		return err
 	}
 	defer env.Host.Close()
-	show := newProgress(os.Stdout)
-	show.listAll = true
-	env.Report = show.report
+	show := newProgress(os.Stdout, true)
+	env.Tell.To = show.report
 	err = o.adoptInto(ctx, env)
 	if err == nil {
 		err = phases.Reset().RunAll(ctx, env)

@@ -17,8 +17,8 @@ func shownLines(lines []string) []string {
 	return all
 }
 
-// shownEvent is an event without secrets that it can have from others. A note is left as
-// it is: some tell a new token, to whom asked for it.
+// shownEvent is an event without the secrets that warnings and waits can quote from others. A
+// note is left as it is, as one can hold a token that the user has asked for.
 func shownEvent(e phases.Event) phases.Event {
 	if e.Kind == phases.Warning || e.Kind == phases.Waiting {
 		e.Message = shown(e.Message)

@@ -16,23 +16,11 @@ func newStaticPodListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List static pods: file, hash, state, restarts and mirror pod",
-		Long: `List the static pods of this machine's kubelet, with what the container runtime and the
-API server have of each. Files that the kubelet can't take, mirror pods whose file is gone
-or differs, and pods from a URL are shown too. Neither an API server nor a runtime that
-answers is needed.
-
-The hash is the kubelet's: with another content, a pod has another.
-
-Exit codes:
-  0  done
-  2  usage, not root, or no kubelet`,
-		Example: `  sudo bootstrap static-pod list
-  sudo bootstrap static-pod list --output json`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return usage(o.list(cmd)) },
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return usage(o.list(cmd)) },
 	}
-	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "text, or json: one object with all static pods")
-	o.addRootFlag(cmd)
+	addOutputFlag(cmd, &o.json, "text, or json: one object with all static pods")
+	addRootFlag(cmd.Flags(), &o.root)
 	return cmd
 }
 
@@ -45,12 +33,12 @@ type staticPodsObject struct {
 }
 
 func (o staticPodOptions) list(cmd *cobra.Command) error {
-	return o.look(func(env *phases.Env, asJSON bool) error {
+	return o.look(func(env *phases.Env) error {
 		list, err := phases.StaticPods(cmd.Context(), env)
 		if err != nil {
 			return err
 		}
-		if asJSON {
+		if o.json {
 			pods := append([]phases.StaticPod{}, list.Pods...)
 			return printJSON(cmd.OutOrStdout(), staticPodsObject{outputVersion, list.Kubelet.StaticPodPath, pods, list.Notes})
 		}
@@ -86,7 +74,7 @@ func printStaticPods(w io.Writer, list phases.StaticPodList) error {
 			problems = append(problems, fmt.Sprintf("%s: %s\n", strings.Trim(fileColumn(p)+" "+name, "- "), shown(p.Problem)))
 		}
 	}
-	if err := writeTable(w, rows); err != nil || len(problems) == 0 {
+	if err := newTable(w, rows...).Flush(); err != nil || len(problems) == 0 {
 		return err
 	}
 	_, err := io.WriteString(w, "\n"+strings.Join(problems, ""))
@@ -123,20 +111,12 @@ func newStaticPodShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show NAME",
 		Short: "Show one static pod: its file, containers and mirror pod",
-		Long: `Show a static pod: its file, hash and state, each container, and its mirror pod. NAME is
-the pod's, or as it runs, NAME-NODE.
-
-Exit codes:
-  0  done
-  2  usage, not root, or no such pod`,
-		Example: `  sudo bootstrap static-pod show web
-  sudo bootstrap static-pod show web -n shop --output json`,
-		Args: oneName,
-		RunE: func(cmd *cobra.Command, args []string) error { return usage(o.show(cmd, args[0])) },
+		Args:  oneName,
+		RunE:  func(cmd *cobra.Command, args []string) error { return usage(o.show(cmd, args[0])) },
 	}
-	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "text, or json: one object")
+	addOutputFlag(cmd, &o.json, "text, or json: one object")
 	o.addNamespaceFlag(cmd)
-	o.addRootFlag(cmd)
+	addRootFlag(cmd.Flags(), &o.root)
 	return cmd
 }
 
@@ -148,16 +128,16 @@ type staticPodObject struct {
 }
 
 func (o staticPodOptions) show(cmd *cobra.Command, name string) error {
-	return o.look(func(env *phases.Env, asJSON bool) error {
+	return o.look(func(env *phases.Env) error {
 		p, list, err := phases.FindStaticPod(cmd.Context(), env, o.namespace, name)
 		if err != nil {
 			return err
 		}
-		if asJSON {
+		if o.json {
 			return printJSON(cmd.OutOrStdout(), staticPodObject{outputVersion, p, list.Notes})
 		}
 		printNotes(cmd.ErrOrStderr(), list.Notes)
-		return writeTable(cmd.OutOrStdout(), staticPodRows(p))
+		return newTable(cmd.OutOrStdout(), staticPodRows(p)...).Flush()
 	})
 }
 

@@ -7,21 +7,19 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"bootstrap/phases"
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
 )
 
 type statusOptions struct {
 	wait    bool
 	waits   time.Time // when --wait began
 	timeout time.Duration
-	output  string
+	json    bool
 	root    string
 }
 
@@ -30,42 +28,23 @@ func newStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show what is installed, whether it is healthy, and if not, why",
-		Long: `Show what is installed on this machine, whether each component is healthy, and if
-not, the first cause with its remedy. Ready means: all holds that init waits for; of a
-standalone kubelet: it answers and runs its static pods.
-
-It needs neither the API server nor the container runtime, waits for nothing that
-hangs, and changes nothing, also while init or reset runs. With --wait it looks again
-until all is ready, or it is certain that it can't become so, or --timeout is over.
-
-Exit codes:
-  0  ready
-  1  not ready
-  2  usage, not root, or nothing is installed here`,
-		Example: `  sudo bootstrap status
-  sudo bootstrap status --wait --timeout 2m
-  sudo bootstrap status --output json`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runStatus(cmd.Context(), cmd.OutOrStdout(), o) },
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return runStatus(cmd.Context(), cmd.OutOrStdout(), o) },
 	}
 	cmd.Flags().BoolVar(&o.wait, "wait", false, "look again until all is ready")
 	cmd.Flags().DurationVar(&o.timeout, "timeout", 4*time.Minute, "how long --wait may take")
-	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "text, or json: one object")
-	cmd.Flags().StringVar(&o.root, "root", "/", "directory that stands for this machine's root")
+	addOutputFlag(cmd, &o.json, "text, or json: one object")
+	addRootFlag(cmd.Flags(), &o.root)
 	return cmd
 }
 
 func runStatus(ctx context.Context, w io.Writer, o statusOptions) error {
-	asJSON, err := isJSON(o.output)
-	if err != nil {
-		return usage(err)
-	}
 	s, err := o.status(ctx)
 	if err != nil {
 		return usage(err)
 	}
 	s = shownStatus(s)
-	if asJSON {
+	if o.json {
 		err = printJSON(w, statusObject{Schema: outputVersion, Status: s})
 	} else if s.Installed {
 		err = printStatus(w, s, time.Now())
@@ -86,7 +65,7 @@ func (o statusOptions) status(ctx context.Context) (phases.Status, error) {
 
 // look opens the machine each time anew: init may be at work on it.
 func (o statusOptions) look(ctx context.Context) (phases.Status, error) {
-	h, err := openHost(o.root, true)
+	h, facts, err := openMachine(o.root, true)
 	if err != nil {
 		return phases.Status{}, err
 	}
@@ -94,11 +73,7 @@ func (o statusOptions) look(ctx context.Context) (phases.Status, error) {
 	if !h.Real() && len(h.Entries()) > 0 {
 		return phases.Status{}, fmt.Errorf("--root %s only stands for a machine: nothing runs there; bootstrap ledger shows what was made", o.root)
 	}
-	facts, err := host.ReadFacts(o.root)
-	if err != nil {
-		return phases.Status{}, err
-	}
-	return phases.CurrentStatus(ctx, &phases.Env{Host: h, Facts: facts, Waits: o.waits})
+	return phases.CurrentStatus(ctx, &phases.Env{Host: h, Facts: facts}, o.waits)
 }
 
 // shownStatus is a status without secrets that it can have from logs and servers.
@@ -138,17 +113,9 @@ func (o statusOptions) verdict(s phases.Status) error {
 	}
 	err := errors.New("not ready: " + strings.Join(s.NotReady(), ", "))
 	if s.Cause == nil {
-		return &unexplainedError{err}
+		return &hintedError{err, "see: bootstrap pods; journalctl -u containerd -u kubelet -n 50"}
 	}
 	return err
-}
-
-// unexplainedError is of a machine that is not ready, where no cause was found.
-type unexplainedError struct{ error }
-
-// Hint is what the user can do.
-func (e *unexplainedError) Hint() string {
-	return "see: bootstrap pods; journalctl -u containerd -u kubelet -n 50"
 }
 
 // statusObject is all of status -o json.
@@ -168,22 +135,14 @@ func printStatus(w io.Writer, s phases.Status, now time.Time) error {
 	for _, c := range s.Components {
 		rows = append(rows, strings.TrimRight(fmt.Sprintf("  %s\t%s\t%s", c.Name, c.State, shortened(c.Reason)), "\t"))
 	}
-	err := writeTable(&b, rows)
+	err := newTable(&b, rows...).Flush()
 	if s.Cause != nil {
 		writeCause(&b, *s.Cause, s.Ready)
 	}
 	b.WriteByte('\n')
-	err = errors.Join(err, writeTable(&b, statusRows(s, now)))
+	err = errors.Join(err, newTable(&b, statusRows(s, now)...).Flush())
 	_, writeErr := io.WriteString(w, b.String())
 	return errors.Join(err, writeErr)
-}
-
-func writeTable(w io.Writer, rows []string) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		fmt.Fprintln(table, row)
-	}
-	return table.Flush()
 }
 
 func statusTitle(s phases.Status, now time.Time) string {
@@ -234,7 +193,7 @@ func writeCause(b *strings.Builder, f diagnose.Finding, ready bool) {
 	fmt.Fprintf(b, "  more: bootstrap explain %s\n", f.ID)
 }
 
-// statusRows are name and value of what is no component.
+// statusRows are the rows below the components, each a name and a value.
 func statusRows(s phases.Status, now time.Time) []string {
 	var rows []string
 	add := func(name, value string) { rows = append(rows, name+"\t"+value) }

@@ -12,7 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"bootstrap/phases"
-	"bootstrap/phases/host"
+	"bootstrap/phases/bundle"
+	"bootstrap/phases/machine"
 )
 
 type supportOptions struct {
@@ -26,47 +27,29 @@ func newSupportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "support",
 		Short: "Write an archive that helps others to see what is wrong, without secrets",
-		Long: `Write one archive of what helps others to see what is wrong with this machine: logs of
-kubelet, containerd and the control plane, states of units and pods, manifests and
-configurations, versions, facts of the machine, and what bootstrap makes of them. It
-works with the API server, the runtime or the kubelet down, and before init.
-
-Keys, kubeconfigs, Secrets and the data of etcd are left out. From everything else, the
-secrets that are known on this machine are removed, and what looks like one. A file is
-cut to its last 256 KiB, the output of a program to 2 MiB, the archive to 32 MiB before
-it is packed. Each part has 5 seconds. MANIFEST.json in it says what is there, what was
-cut and what could not be read.
-
-Exit codes:
-  0  done, also if some part could not be read
-  1  the archive can't be written
-  2  usage, or not root`,
-		Example: `  sudo bootstrap support
-  sudo bootstrap support --output-file /tmp/support.tar.gz
-  sudo bootstrap support --config cluster.yaml`,
-		Args: noArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runSupport(cmd.Context(), cmd.OutOrStdout(), o)
 		},
 	}
 	cmd.Flags().StringVar(&o.file, "output-file", "", "file to write (default: bootstrap-support-HOST-TIME.tar.gz in the current directory)")
 	cmd.Flags().StringVar(&o.config, "config", "", "config file to judge by (default: what init kept of the one that it was given)")
-	cmd.Flags().StringVar(&o.root, "root", "/", "directory that stands for this machine's root")
+	addRootFlag(cmd.Flags(), &o.root)
 	return cmd
 }
 
 func runSupport(ctx context.Context, w io.Writer, o supportOptions) error {
-	env, request, closeEnv, err := o.env()
+	env, request, err := o.env(ctx)
 	if err != nil {
 		return usage(err)
 	}
-	defer closeEnv()
-	env.Report = func(e phases.Event) { fmt.Fprintf(w, "%-20s %s\n", e.Phase, shown(e.Message)) }
+	defer closeEnv(env)
+	env.Tell.To = func(e phases.Event) { fmt.Fprintf(w, "%-20s %s\n", e.Phase, shown(e.Message)) }
 	if o.file == "" {
 		o.file = request.Name + ".tar.gz"
 	}
 	var report phases.SupportReport
-	err = writeWhole(o.file, 0o600, func(archive io.Writer) error {
+	err = bundle.WriteWhole(o.file, 0o600, func(archive io.Writer) error {
 		report, err = phases.WriteSupport(ctx, env, request, archive)
 		return err
 	})
@@ -78,27 +61,27 @@ func runSupport(ctx context.Context, w io.Writer, o supportOptions) error {
 
 // env is that of init. Where there can be none, as without an address, the archive has
 // what needs no config.
-func (o supportOptions) env() (*phases.Env, phases.SupportRequest, func(), error) {
+func (o supportOptions) env(ctx context.Context) (*phases.Env, phases.SupportRequest, error) {
 	request := phases.SupportRequest{Version: version}
 	init := initOptions{config: o.config, root: o.root, dryRun: true}
-	env, closeEnv, err := init.env()
+	env, err := init.env(ctx)
 	if errors.Is(err, phases.ErrNotRoot) {
-		return nil, request, nil, err
+		return nil, request, err
 	}
 	if err != nil {
 		h, openErr := openHost(o.root, true)
 		if openErr != nil {
-			return nil, request, nil, openErr
+			return nil, request, openErr
 		}
-		facts, _ := host.ReadFacts(o.root) // what can be told
+		facts, _ := machine.At(o.root).Facts() // the archive then has fewer of them
 		request.NoConfig = err
-		env, closeEnv = &phases.Env{Host: h, Facts: facts, Began: time.Now()}, func() { h.Close() }
+		env = phases.Open(phases.Env{Host: h, Facts: facts, Began: time.Now()})
 	}
 	if o.config != "" {
 		request.Config, _ = os.ReadFile(o.config) // else NoConfig says why
 	}
 	request.Name = "bootstrap-support-" + fileName(env.Facts.Hostname) + "-" + time.Now().UTC().Format("20060102T150405Z")
-	return env, request, closeEnv, nil
+	return env, request, nil
 }
 
 var notInFileNames = regexp.MustCompile(`[^A-Za-z0-9.-]+`)

@@ -19,7 +19,7 @@ type phaseTiming struct {
 // timings are those of phases that have ended, in the order they did.
 type timings []phaseTiming
 
-// add takes an event that came so long after the command began.
+// add keeps the time of a phase that has ended; after is the time since the command began.
 func (t *timings) add(e phases.Event, after time.Duration) {
 	if e.Kind != phases.Done && e.Kind != phases.Failed {
 		return
@@ -27,7 +27,7 @@ func (t *timings) add(e phases.Event, after time.Duration) {
 	*t = append(*t, phaseTiming{Phase: e.Phase, Began: milliseconds(after - e.Elapsed), Seconds: milliseconds(e.Elapsed)})
 }
 
-// milliseconds are seconds without what nobody can measure.
+// milliseconds are seconds, rounded to what can be measured.
 func milliseconds(d time.Duration) float64 { return math.Round(d.Seconds()*1000) / 1000 }
 
 func (t timings) table() string {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,12 +17,7 @@ import (
 	"bootstrap/phases/cluster"
 )
 
-const tokenExitCodes = `Exit codes:
-  0  done
-  1  the API server can't be reached, or refuses
-  2  usage, or no kubeconfig`
-
-// apiPatience is how long a command at the prompt bears with an API server.
+// apiPatience is how long these commands wait for an answer of the API server.
 const apiPatience = 10 * time.Second
 
 func newTokenCommand() *cobra.Command {
@@ -31,11 +25,7 @@ func newTokenCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Create, list and delete bootstrap tokens, by which nodes join",
-		Long: `Create, list and delete bootstrap tokens. A node joins by one: it proves the cluster
-to the node (usage signing) and the node to the cluster (usage authentication).
-
-` + tokenExitCodes,
-		RunE: needsCommand,
+		RunE:  needsCommand,
 	}
 	cmd.PersistentFlags().StringVar(&kubeconfig, "kubeconfig", "/etc/kubernetes/admin.conf", "kubeconfig to reach the API server with")
 	cmd.AddCommand(newTokenCreateCommand(&kubeconfig), newTokenListCommand(&kubeconfig), newTokenDeleteCommand(&kubeconfig), newTokenGenerateCommand())
@@ -74,15 +64,11 @@ func newTokenCreateCommand(kubeconfig *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create [TOKEN]",
 		Short: "Create a bootstrap token and print it",
-		Long:  "Create a bootstrap token, a random one if none is given, and print it.\n\n" + tokenExitCodes,
-		Example: `  sudo bootstrap token create
-  sudo bootstrap token create --print-join-command
-  sudo bootstrap token create --ttl 2h --description "rack 7"`,
-		Args: atMostOneArg,
+		Args:  atMostOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := o.token(first(args), cmd.Flags().Changed("groups"))
 			if err != nil {
-				return usage(&helpError{err, cmd})
+				return wrongCall(cmd, err)
 			}
 			return runTokenCreate(cmd, *kubeconfig, t, o)
 		},
@@ -148,19 +134,12 @@ func runTokenCreate(cmd *cobra.Command, kubeconfig string, t cluster.Token, o to
 }
 
 func newTokenListCommand(kubeconfig *string) *cobra.Command {
-	var output string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List bootstrap tokens, with their secrets",
-		Long:  "List bootstrap tokens, with their secrets.\n\n" + tokenExitCodes,
-		Example: `  sudo bootstrap token list
-  sudo bootstrap token list --output json`,
-		Args: noArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			asJSON, err := isJSON(output)
-			if err != nil {
-				return usage(err)
-			}
 			c, err := connect(*kubeconfig)
 			if err != nil {
 				return err
@@ -168,7 +147,7 @@ func newTokenListCommand(kubeconfig *string) *cobra.Command {
 			return runTokenList(cmd.Context(), cmd.OutOrStdout(), c, asJSON)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, or json: one object with all tokens")
+	addOutputFlag(cmd, &asJSON, "text, or json: one object with all tokens")
 	return cmd
 }
 
@@ -180,7 +159,7 @@ type tokenList struct {
 
 type tokenItem struct {
 	Token       string   `json:"token"`
-	Expires     string   `json:"expires,omitempty"` // RFC 3339, in UTC; never without
+	Expires     string   `json:"expires,omitempty"` // RFC 3339, in UTC; missing: it never expires
 	Usages      []string `json:"usages,omitempty"`
 	Description string   `json:"description,omitempty"`
 	Groups      []string `json:"groups,omitempty"`
@@ -211,8 +190,7 @@ func itemsOf(tokens []cluster.Token) []tokenItem {
 }
 
 func printTokens(out io.Writer, tokens []cluster.Token) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "TOKEN\tTTL\tEXPIRES\tUSAGES\tDESCRIPTION\tGROUPS")
+	table := newTable(out, "TOKEN\tTTL\tEXPIRES\tUSAGES\tDESCRIPTION\tGROUPS")
 	for i, item := range itemsOf(tokens) {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", item.Token, timeLeft(tokens[i].Expires, time.Now()), orDash(item.Expires),
 			orDash(strings.Join(item.Usages, ",")), orDash(item.Description), orDash(strings.Join(item.Groups, ",")))
@@ -246,13 +224,10 @@ func newTokenDeleteCommand(kubeconfig *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "delete TOKEN...",
 		Short: "Delete bootstrap tokens, given whole or by their ids",
-		Long:  "Delete bootstrap tokens, given whole or by their ids (what stands before the dot).\n\n" + tokenExitCodes,
-		Example: `  sudo bootstrap token delete abcdef
-  sudo bootstrap token delete abcdef ghijkl`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ids, err := tokenIDs(args)
 			if err != nil {
-				return usage(&helpError{err, cmd})
+				return wrongCall(cmd, err)
 			}
 			c, err := connect(*kubeconfig)
 			if err != nil {
@@ -292,11 +267,9 @@ func runTokenDelete(cmd *cobra.Command, c *cluster.Cluster, ids []string) error 
 
 func newTokenGenerateCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "generate",
-		Short:   "Print a random bootstrap token, and create nothing",
-		Long:    "Print a random bootstrap token, for a config file or for token create. Nothing is created.\n\n" + tokenExitCodes,
-		Example: "  bootstrap token generate",
-		Args:    noArgs,
+		Use:   "generate",
+		Short: "Print a random bootstrap token, and create nothing",
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t, err := cluster.NewToken()
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -110,7 +111,10 @@ func Attach(ctx context.Context, executable string, b *Bundle, out string) error
 	}
 	tail := binary.BigEndian.AppendUint64([]byte(boxMagic), uint64(b.section.Size()))
 	whole := io.MultiReader(program, io.NewSectionReader(b.section, 0, b.section.Size()), bytes.NewReader(tail))
-	return writeWhole(out, ctxReader{ctx, whole})
+	return WriteWhole(out, 0o755, func(w io.Writer) error {
+		_, err := io.Copy(w, ctxReader{ctx, whole})
+		return err
+	})
 }
 
 // bareProgram is an executable without the bundle that it may carry.
@@ -132,17 +136,19 @@ func bareProgram(f *os.File) (io.Reader, error) {
 	return io.NewSectionReader(f, 0, end), nil
 }
 
-func writeWhole(path string, r io.Reader) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+// WriteWhole makes a file of what write gives. It appears whole or not at all, also where
+// the power fails, and takes the place of one that is there.
+func WriteWhole(path string, mode fs.FileMode, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".bootstrap-*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name()) // does nothing after the rename
 	defer f.Close()
-	if err := f.Chmod(0o755); err != nil {
+	if err := write(f); err != nil {
 		return err
 	}
-	if _, err := io.Copy(f, r); err != nil {
+	if err := f.Chmod(mode); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {

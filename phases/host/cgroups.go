@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"bootstrap/phases/machine"
+
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
@@ -87,15 +89,15 @@ func busyCgroup(path string, cause error) error {
 
 // cgroupMembers is the processes in a cgroup and in all below it. A cgroup that is
 // gone has none.
-func cgroupMembers(path string) ([]process, error) {
-	var all []process
+func cgroupMembers(path string) ([]machine.Process, error) {
+	var all []machine.Process
 	err := filepath.WalkDir(path, func(dir string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return goneIsFine(err)
 		}
 		data, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
 		for pid := range strings.FieldsSeq(string(data)) {
-			all = append(all, readProcess(pid))
+			all = append(all, machine.ReadProcess(pid))
 		}
 		return goneIsFine(err)
 	})

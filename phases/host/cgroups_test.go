@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"bootstrap/phases/machine"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
@@ -174,7 +176,7 @@ func TestKillMembers(t *testing.T) {
 		go func() { cmd.Wait(); done <- cmd.ProcessState.String() }()
 	}
 	members, err := cgroupMembers(dir + "/unit")
-	if err != nil || !slices.Contains(members, process{PID: gentle.Process.Pid, Command: "sh"}) {
+	if err != nil || !slices.Contains(members, machine.Process{PID: gentle.Process.Pid, Command: "sh"}) {
 		t.Errorf("members are %v, %v", members, err)
 	}
 	for range 2 {

@@ -3,6 +3,9 @@
 // it is made, with what was there before, so that it can be skipped when it is
 // already so, finished after a kill, and undone.
 //
+// What it only asks the machine stands in package machine, and what the packet filter
+// is made of in package netfilter.
+//
 // It must not know what it writes: no configuration, no Kubernetes, no order of
 // work. It prints nothing, and it never follows a link that somebody else could
 // have planted.
@@ -15,14 +18,16 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+
+	"bootstrap/phases/machine"
 )
 
-// Host is the machine, or a directory that stands for one. It may be used by
+// Host is the machine, or a directory that stands for one, with its ledger. It may be used by
 // several goroutines, as long as no two of them touch the same path or unit; the
 // directories above their paths may be the same.
 type Host struct {
-	root   string
-	dir    *os.File // root, open
+	machine.Machine
+	dir    *os.File // the root, open
 	units  Units
 	lock   *lock
 	ledger *ledger
@@ -56,7 +61,7 @@ func openRoot(root string, units Units) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Host{root: root, dir: dir, units: units, making: &sync.Mutex{}}, nil
+	return &Host{Machine: machine.At(root), dir: dir, units: units, making: &sync.Mutex{}}, nil
 }
 
 func (h *Host) start() error {
@@ -64,7 +69,7 @@ func (h *Host) start() error {
 	if err != nil {
 		return err
 	}
-	if h.ledger, err = readLedger(h.root); err != nil {
+	if h.ledger, err = readLedger(h.Path("/")); err != nil {
 		lock.release()
 		return err
 	}
@@ -84,16 +89,6 @@ func (h *Host) Close() error {
 	runtime.KeepAlive(h)
 	return err
 }
-
-// Path is where the absolute path p of the machine lies as this process sees it: below
-// the directory that stands for the machine.
-func (h *Host) Path(p string) string {
-	return filepath.Join(h.root, filepath.Clean("/"+p))
-}
-
-// Real tells whether this is the running machine, with its kernel, rather than a
-// directory that stands for one.
-func (h *Host) Real() bool { return h.root == "/" }
 
 // Entries is every effect in the ledger, oldest first.
 func (h *Host) Entries() []Record { return h.ledger.entries() }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -58,26 +59,29 @@ func (h *Host) KeepSysctl(name string) error {
 	return h.silent().make(effect{key: k, before: State{Value: now}}, nothing)
 }
 
-func (h *Host) sysctlPath(name string) string {
-	if !strings.Contains(name, "/") {
-		name = strings.ReplaceAll(name, ".", "/")
-	}
-	return h.Path("/proc/sys/" + name)
-}
-
 // SysctlValue is a setting as the kernel has it, with one tab between its words. A directory
 // that stands for a machine has no kernel: there, what the ledger says was set is the value.
 func (h *Host) SysctlValue(name string) (string, error) {
-	data, err := os.ReadFile(h.sysctlPath(name))
+	value, err := h.Machine.SysctlValue(name)
 	if errors.Is(err, fs.ErrNotExist) && !h.Real() {
 		r, _ := h.ledger.find(key{OpSysctl, name})
 		return r.After.Value, nil
 	}
-	return strings.Join(strings.Fields(string(data)), "\t"), err
+	return value, err
+}
+
+// Setting is a kernel setting that is a number; zero where a directory that stands for
+// a machine has none.
+func (h *Host) Setting(sysctl string) (int, error) {
+	text, err := h.SysctlValue(sysctl)
+	if err != nil || text == "" {
+		return 0, err
+	}
+	return strconv.Atoi(text)
 }
 
 func (h *Host) writeSysctl(name, value string) error {
-	f, err := os.OpenFile(h.sysctlPath(name), os.O_WRONLY|os.O_TRUNC, 0)
+	f, err := os.OpenFile(h.SysctlPath(name), os.O_WRONLY|os.O_TRUNC, 0)
 	if errors.Is(err, fs.ErrNotExist) && !h.Real() {
 		return nil
 	}
@@ -96,7 +100,7 @@ func (h *Host) LoadModule(ctx context.Context, name string) error {
 		return fmt.Errorf("%q is not the name of a kernel module", name)
 	}
 	k := key{OpModule, name}
-	if h.hasModule(name) {
+	if h.HasModule(name) {
 		return h.ledger.settle(k)
 	}
 	if _, ok := h.ledger.find(k); ok && !h.Real() {
@@ -108,40 +112,6 @@ func (h *Host) LoadModule(ctx context.Context, name string) error {
 		}
 		return nil
 	})
-}
-
-// moduleTraces is where a module shows that is built into the kernel, and so may be
-// in none of the lists, in a container or without /lib/modules.
-var moduleTraces = map[string]string{
-	"br_netfilter": "/proc/sys/net/bridge",
-	"nf_conntrack": "/proc/sys/net/netfilter",
-}
-
-func (h *Host) hasModule(name string) bool {
-	name = strings.ReplaceAll(name, "-", "_")
-	paths := []string{"/sys/module/" + name}
-	if trace := moduleTraces[name]; trace != "" {
-		paths = append(paths, trace)
-	}
-	for _, path := range paths {
-		if _, err := os.Stat(h.Path(path)); err == nil {
-			return true
-		}
-	}
-	return h.listed("/proc/modules", name, 0) || h.listed("/proc/filesystems", name, -1)
-}
-
-// listed tells whether a line of the file has name as its first (0) or last (-1)
-// field.
-func (h *Host) listed(file, name string, field int) bool {
-	data, _ := os.ReadFile(h.Path(file)) // no such file: not listed
-	for line := range strings.Lines(string(data)) {
-		words := strings.Fields(line)
-		if len(words) > 0 && words[(field+len(words))%len(words)] == name {
-			return true
-		}
-	}
-	return false
 }
 
 // modprobe does nothing for a directory that stands for a machine: the kernel that

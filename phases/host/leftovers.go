@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"bootstrap/phases/netfilter"
+
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -15,67 +17,62 @@ import (
 // The kubelet, the container runtime and the network plugin make things of which there are
 // no records. The caller says what of that is to be removed.
 
-// Firewall says what daemons make in the packet filter.
-type Firewall struct {
-	Chains []string `json:"chains"` // prefixes, in the tables of iptables: "KUBE-"
-	Tables []string `json:"tables"` // whole tables of nftables, with their family: "ip kube-proxy"
-}
-
-func (f Firewall) names() firewallNames { return firewallNames{Prefixes: f.Chains, Tables: f.Tables} }
-
 // OwnRules records that the chains and tables of these names that appear from now on
 // are ours to remove, with all rules that lead to them.
-func (h *Host) OwnRules(ctx context.Context, f Firewall) error {
+func (h *Host) OwnRules(ctx context.Context, names netfilter.Names) error {
 	k := key{OpRules, "firewall"}
 	if h.ledger.has(k) || !h.Real() {
 		return h.ledger.settle(k)
 	}
-	after, err := json.Marshal(f)
-	if err != nil {
-		return err
-	}
-	var before firewallState
-	err = h.quietly(func() error { // reading takes root, which a plan need not be
-		tables, err := f.names().read(ctx)
-		before = f.names().state(tables)
+	var before netfilter.State
+	err := h.quietly(func() (err error) { // reading takes root, which a plan need not be
+		before, err = names.State(ctx)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("firewall: %w", err)
 	}
-	return h.make(effect{key: k, verb: Own, before: State{Value: before.String()}, after: State{Value: string(after)}}, nothing)
+	was, err := json.Marshal(before)
+	if err != nil {
+		return err
+	}
+	owned, err := json.Marshal(names)
+	if err != nil {
+		return err
+	}
+	return h.make(effect{key: k, verb: Own, before: State{Value: string(was)}, after: State{Value: string(owned)}}, nothing)
 }
 
-// ForeignRules names the tables of f and the chains of its prefixes that were there
+// ForeignRules names the tables of these names and the chains of its prefixes that were there
 // before OwnRules was called. A plan that may not look finds none.
-func (h *Host) ForeignRules(ctx context.Context, f Firewall) ([]string, error) {
+func (h *Host) ForeignRules(ctx context.Context, names netfilter.Names) ([]string, error) {
 	if h.ledger.has(key{OpRules, "firewall"}) || !h.Real() {
 		return nil, nil
 	}
-	tables, err := f.names().read(ctx)
+	found, err := names.Find(ctx)
 	if h.plan != nil && errors.Is(err, unix.EPERM) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("firewall: %w", err)
 	}
-	return f.names().found(tables), nil
+	return found, nil
 }
 
 func (h *Host) undoRules(ctx context.Context, r Record) error {
-	var f Firewall
-	if err := json.Unmarshal([]byte(r.After.Value), &f); err != nil {
+	var names netfilter.Names
+	if err := json.Unmarshal([]byte(r.After.Value), &names); err != nil {
 		return err
 	}
-	before, err := parseFirewallState(r.Before.Value)
-	if err != nil {
+	var before netfilter.State
+	if err := json.Unmarshal([]byte(r.Before.Value), &before); err != nil {
+		return fmt.Errorf("state of the firewall: %w", err)
+	}
+	left, err := names.CameSince(ctx, before)
+	if err != nil || !left {
 		return err
 	}
-	tables, err := f.names().read(ctx)
-	if err != nil || len(f.names().plan(before, tables)) == 0 {
-		return err
-	}
-	return h.Do(OpRules, Remove, r.Target, func() error { return f.names().remove(ctx, before) })
+	return h.Do(OpRules, Remove, r.Target, func() error { return names.Remove(ctx, before) })
 }
 
 // mountsNote keeps the mounts that OwnMounts found.

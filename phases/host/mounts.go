@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"bootstrap/phases/machine"
+
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
@@ -217,7 +219,7 @@ func mountUsers(path string) []string {
 			break
 		}
 		if standsIn(dir, path) {
-			users = append(users, readProcess(filepath.Base(dir)).String())
+			users = append(users, machine.ReadProcess(filepath.Base(dir)).String())
 		}
 	}
 	return users

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"testing"
 )
@@ -29,16 +28,4 @@ func inNamespace(t *testing.T, flags uintptr) bool {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return false
-}
-
-// sh runs a shell script that must work, and gives its output.
-func sh(t *testing.T, script string) string {
-	t.Helper()
-	cmd := exec.Command("sh", "-ec", script)
-	var out, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &stderr
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%s: %v\n%s", strings.TrimSpace(script), err, stderr.String())
-	}
-	return out.String()
 }

@@ -28,7 +28,7 @@ func OpenPlan(root string, units Units) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.ledger, err = readLedger(h.root); err != nil {
+	if h.ledger, err = readLedger(h.Path("/")); err != nil {
 		h.dir.Close()
 		return nil, err
 	}

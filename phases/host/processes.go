@@ -6,27 +6,12 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
+
+	"bootstrap/phases/machine"
 
 	"golang.org/x/sys/unix"
 )
-
-// process is a process as people know it.
-type process struct {
-	PID     int
-	Command string // the program's name; empty if it could not be read
-}
-
-func (p process) String() string { return fmt.Sprintf("pid %d (%s)", p.PID, p.Command) }
-
-// readProcess reads the name at once: the process may be gone when it is wanted.
-func readProcess(pid string) process {
-	n, _ := strconv.Atoi(pid) // from the kernel
-	name, _ := os.ReadFile("/proc/" + pid + "/comm")
-	return process{PID: n, Command: strings.TrimSpace(string(name))}
-}
 
 const (
 	termTimeout = 2 * time.Second // for a process that was asked to end
@@ -41,7 +26,7 @@ func killMembers(ctx context.Context, cgroup string) error {
 	if err != nil || len(members) == 0 {
 		return err
 	}
-	if slices.ContainsFunc(members, func(p process) bool { return p.PID == os.Getpid() }) {
+	if slices.ContainsFunc(members, func(p machine.Process) bool { return p.PID == os.Getpid() }) {
 		return fmt.Errorf("this command runs in %s itself, and does not end itself", cgroup)
 	}
 	for _, step := range []struct {
@@ -62,7 +47,7 @@ func killMembers(ctx context.Context, cgroup string) error {
 
 // signalMembers sends each process the signal once, also those that start meanwhile,
 // and gives those that are left when time is up.
-func signalMembers(ctx context.Context, cgroup string, signal unix.Signal, timeout time.Duration) ([]process, error) {
+func signalMembers(ctx context.Context, cgroup string, signal unix.Signal, timeout time.Duration) ([]machine.Process, error) {
 	deadline := time.After(timeout)
 	told := map[int]bool{}
 	for {
@@ -102,7 +87,7 @@ func signalMember(cgroup string, pid int, signal unix.Signal) error {
 	held := os.NewFile(uintptr(fd), "pidfd")
 	defer held.Close()
 	members, err := cgroupMembers(cgroup)
-	if err != nil || !slices.ContainsFunc(members, func(p process) bool { return p.PID == pid }) {
+	if err != nil || !slices.ContainsFunc(members, func(p machine.Process) bool { return p.PID == pid }) {
 		return err
 	}
 	err = unix.PidfdSendSignal(fd, signal, nil, 0)

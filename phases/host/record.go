@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"bootstrap/phases/machine"
 )
 
 // Op is what kind of effect a Record is about.
@@ -135,12 +137,7 @@ func (r *Record) superseded(now State) bool {
 // changesUnits tells whether systemd must read its unit files again.
 func (r *Record) changesUnits() bool {
 	inDir := func(dir string) bool { return strings.HasPrefix(r.Target, dir+"/") }
-	return r.Op == OpEnabled || (r.Op == OpFile && slices.ContainsFunc(unitDirs, inDir))
-}
-
-// unitDirs are where unit files lie: of two with one name, the first counts.
-var unitDirs = []string{
-	"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system",
+	return r.Op == OpEnabled || (r.Op == OpFile && slices.ContainsFunc(machine.UnitDirs, inDir))
 }
 
 // above yields path and every directory above it, save the root.

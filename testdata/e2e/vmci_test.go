@@ -11,16 +11,16 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// readmeExample is an indented block of the README that begins with a file's name.
-func readmeExample(t *testing.T, file string) []byte {
+// ciExample is an indented block of the page of help that begins with a file's name.
+func ciExample(t *testing.T, file string) []byte {
 	t.Helper()
-	readme, err := os.ReadFile(path("README.md"))
+	page, err := os.ReadFile(path("cmd/bootstrap/help/ci.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := regexp.MustCompile(`(?m)^    # ` + regexp.QuoteMeta(file) + `\n((?:    .*\n)+)`).FindSubmatch(readme)
+	block := regexp.MustCompile(`(?m)^    # ` + regexp.QuoteMeta(file) + `\n((?:    .*\n)+)`).FindSubmatch(page)
 	if block == nil {
-		t.Fatalf("the README shows no %s", file)
+		t.Fatalf("the page shows no %s", file)
 	}
 	return regexp.MustCompile(`(?m)^    `).ReplaceAll(block[1], nil)
 }
@@ -30,7 +30,7 @@ func githubCommands(t *testing.T) []string {
 	var workflow struct {
 		Jobs map[string]struct{ Steps []struct{ Run string } }
 	}
-	if err := yaml.Unmarshal(readmeExample(t, ".github/workflows/cluster.yaml"), &workflow); err != nil {
+	if err := yaml.Unmarshal(ciExample(t, ".github/workflows/cluster.yaml"), &workflow); err != nil {
 		t.Fatal(err)
 	}
 	var commands []string
@@ -47,13 +47,13 @@ func gitlabCommands(t *testing.T) []string {
 		Script      []string `json:"script"`
 		AfterScript []string `json:"after_script"`
 	}
-	if err := yaml.Unmarshal(readmeExample(t, ".gitlab-ci.yml"), &jobs); err != nil {
+	if err := yaml.Unmarshal(ciExample(t, ".gitlab-ci.yml"), &jobs); err != nil {
 		t.Fatal(err)
 	}
 	return slices.Concat(jobs["cluster"].Script, jobs["cluster"].AfterScript)
 }
 
-// ciJob runs the commands of an example of the README, as a user who may become root,
+// ciJob runs the commands of an example of the page ci, as a user who may become root,
 // in a folder with the program. The machine is then as it was, but for what kubectl keeps
 // for itself: with that gone, its folder is empty.
 func (m *vm) ciJob(n *Node) {

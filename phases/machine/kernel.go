@@ -1,0 +1,81 @@
+package machine
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// SysctlValue is a kernel setting such as "net.ipv4.ip_forward", with one tab between its
+// words.
+func (m Machine) SysctlValue(name string) (string, error) {
+	data, err := os.ReadFile(m.SysctlPath(name))
+	return strings.Join(strings.Fields(string(data)), "\t"), err
+}
+
+// sysctl is SysctlValue where it does not matter why there is none.
+func (m Machine) sysctl(name string) string {
+	value, _ := m.SysctlValue(name)
+	return value
+}
+
+// sysctlNumber is zero where there is no such setting, or no number in it.
+func (m Machine) sysctlNumber(name string) int {
+	return int(number(m.sysctl(name), 10))
+}
+
+// SysctlPath is the file of a kernel setting. A name part that has a dot itself, such as
+// a VLAN link, needs slashes: "net/ipv4/conf/eth0.1/forwarding".
+func (m Machine) SysctlPath(name string) string {
+	if !strings.Contains(name, "/") {
+		name = strings.ReplaceAll(name, ".", "/")
+	}
+	return m.Path("/proc/sys/" + name)
+}
+
+// SettingFixed tells that a kernel setting is off (0) and that not even root can set it.
+func (m Machine) SettingFixed(sysctl string) bool {
+	return m.sysctl(sysctl) == "0" && readOnly(m.SysctlPath(sysctl))
+}
+
+// StrictLinks are those of links that drop what they would not answer by (rp_filter 1).
+func (m Machine) StrictLinks(links []string) []string {
+	var strict []string
+	for _, link := range links {
+		all, own := m.sysctlNumber("net/ipv4/conf/all/rp_filter"), m.sysctlNumber("net/ipv4/conf/"+link+"/rp_filter")
+		if max(all, own) == 1 { // the higher of both holds
+			strict = append(strict, link)
+		}
+	}
+	return strict
+}
+
+// sysctlDirs are where files of kernel settings lie.
+var sysctlDirs = []string{"/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d"}
+
+// SetLater finds files that set a sysctl at boot, and come after the file of that name,
+// with the value that the last line of each gives.
+func (m Machine) SetLater(file, sysctl string) map[string]string {
+	found := map[string]string{}
+	for _, other := range m.confFiles(sysctlDirs) {
+		if filepath.Base(other) <= filepath.Base(file) {
+			continue
+		}
+		if value := m.sysctlIn(other, sysctl); value != "" {
+			found[other] = value
+		}
+	}
+	return found
+}
+
+// sysctlIn is the value that a file gives to a setting, empty without.
+func (m Machine) sysctlIn(file, sysctl string) string {
+	last := ""
+	for line := range strings.Lines(m.read(file)) { // one that can't be read does not count at boot either
+		name, value, found := strings.Cut(strings.TrimLeft(strings.TrimSpace(line), "-"), "=")
+		if found && strings.ReplaceAll(strings.TrimSpace(name), "/", ".") == sysctl {
+			last = strings.TrimSpace(value)
+		}
+	}
+	return last
+}

@@ -1,0 +1,70 @@
+package machine
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+)
+
+// Inotify is what this user may still have of it.
+type Inotify struct {
+	MaxInstances, MaxWatches int  // zero if unknown
+	Left                     int  // instances that could be had just now, up to those that were asked for
+	WatchRefused             bool // an instance was to be had, and no watch
+}
+
+// Inotify tries to have so many instances, and a watch, and gives them back.
+func (m Machine) Inotify(ask int) Inotify {
+	i := Inotify{MaxInstances: m.sysctlNumber("fs/inotify/max_user_instances"), MaxWatches: m.sysctlNumber("fs/inotify/max_user_watches")}
+	for range ask {
+		fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
+		if err != nil {
+			return i
+		}
+		instance := os.NewFile(uintptr(fd), "inotify")
+		defer instance.Close()
+		if i.Left == 0 {
+			_, err = unix.InotifyAddWatch(fd, "/", unix.IN_DELETE_SELF)
+			i.WatchRefused = errors.Is(err, unix.ENOSPC)
+		}
+		i.Left++
+	}
+	return i
+}
+
+// OpenFiles is how many files are open on the machine, and how many can be.
+func (m Machine) OpenFiles() (open, limit uint64) {
+	f := strings.Fields(m.sysctl("fs/file-nr"))
+	if len(f) != 3 {
+		return 0, 0
+	}
+	return number(f[0], 10), number(f[2], 10)
+}
+
+// CgroupControllers are those that processes can be limited by; nil if it can't be told.
+func (m Machine) CgroupControllers() []string {
+	if own := "/sys/fs/cgroup/cgroup.controllers"; m.exists(own) {
+		return strings.Fields(m.read(own))
+	}
+	list, err := os.Open(m.Path("/proc/self/mountinfo"))
+	if err != nil {
+		return nil
+	}
+	defer list.Close()
+	mounts, err := mountinfo.GetMountsFromReader(list, mountinfo.FSTypeFilter("cgroup"))
+	if err != nil {
+		return nil
+	}
+	var all []string
+	for _, mount := range mounts {
+		all = append(all, strings.Split(mount.VFSOptions, ",")...)
+	}
+	return slices.Compact(slices.Sorted(slices.Values(all)))
+}
+
+// Enforcing tells whether SELinux is.
+func (m Machine) Enforcing() bool { return m.value("/sys/fs/selinux/enforce") == "1" }

@@ -1,0 +1,68 @@
+package plan
+
+import (
+	"fmt"
+	"time"
+
+	"bootstrap/phases/host"
+)
+
+// EventKind says what an Event tells.
+type EventKind string
+
+// The kinds of events, in the order a phase sends them.
+const (
+	Started EventKind = "started"
+	Note    EventKind = "note"    // a decision or finding that a user should see
+	Warning EventKind = "warning" // a finding that a user should act on
+	Waiting EventKind = "waiting" // what the phase waits for now; replaces the one before
+	Changed EventKind = "change"  // something was changed, or would be by a dry run
+	Done    EventKind = "done"
+	Failed  EventKind = "failed"
+)
+
+// Event is one thing that happened in a phase.
+type Event struct {
+	Phase   string
+	Kind    EventKind
+	Message string
+	Cause   string        // ID in the catalogue of what a Warning is about; may be empty
+	Change  host.Change   // set in Changed
+	Elapsed time.Duration // of the phase; set in Done and Failed
+}
+
+// Teller sends the events of one phase. The zero value tells nobody.
+type Teller struct {
+	Phase string
+	To    func(Event) // called from several goroutines at once; may be nil
+}
+
+// For is the same for another phase.
+func (t Teller) For(phase string) Teller { return Teller{Phase: phase, To: t.To} }
+
+// Note tells a decision or finding that a user should see.
+func (t Teller) Note(format string, args ...any) {
+	t.Send(Event{Kind: Note, Message: fmt.Sprintf(format, args...)})
+}
+
+// Warn tells a finding that a user should act on.
+func (t Teller) Warn(format string, args ...any) {
+	t.Send(Event{Kind: Warning, Message: fmt.Sprintf(format, args...)})
+}
+
+// Waiting tells what is waited for now.
+func (t Teller) Waiting(format string, args ...any) {
+	t.Send(Event{Kind: Waiting, Message: fmt.Sprintf(format, args...)})
+}
+
+// Changed tells of a change to the machine or the cluster.
+func (t Teller) Changed(c host.Change) { t.Send(Event{Kind: Changed, Change: c}) }
+
+// Send sends an event as one of this phase.
+func (t Teller) Send(event Event) {
+	if t.To == nil {
+		return
+	}
+	event.Phase = t.Phase
+	t.To(event)
+}
