@@ -13,6 +13,7 @@ import (
 
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
+	"bootstrap/phases/health"
 	"bootstrap/phases/host"
 )
 
@@ -172,6 +173,6 @@ func (c etcdClient) remove(ctx context.Context, m etcdMember) error {
 		if ctx.Err() != nil || !strings.Contains(err.Error(), "unhealthy cluster") {
 			return withHint(err, "on another node, as long as most members live: etcdctl member remove %s", id)
 		}
-		sleep(ctx, 500*time.Millisecond)
+		health.Sleep(ctx, 500*time.Millisecond)
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // programDirs are where programs of the machine are looked for.
-var programDirs = []string{binDir, "/usr/local/sbin", "/usr/bin", "/usr/sbin", "/opt/bin"}
+var programDirs = []string{"/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin", "/opt/bin"}
 
 // foreignProgram is the path of a program that bootstrap did not install, or "".
 func (e *Env) foreignProgram(name string) string {

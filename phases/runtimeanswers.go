@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/health"
 	"bootstrap/phases/runtime"
 )
 
@@ -45,7 +46,7 @@ func afterEnd(ctx context.Context, done <-chan error) error {
 func (e *Env) silence(ctx context.Context, c *runtime.CRI) error {
 	entry, _ := diagnose.Find("runtime-hangs")
 	answered, told := time.Now(), false
-	for sleep(ctx, lookEvery) {
+	for health.Sleep(ctx, lookEvery) {
 		switch silent := time.Since(answered); {
 		case answers(ctx, c):
 			answered = time.Now()
@@ -66,16 +67,4 @@ func answers(ctx context.Context, c *runtime.CRI) bool {
 	defer cancel()
 	_, err := c.Info(soon)
 	return !errors.Is(soon.Err(), context.DeadlineExceeded) || err == nil
-}
-
-// sleep is false when ctx ends.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

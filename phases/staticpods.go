@@ -213,7 +213,7 @@ func (s seenPods) pods(k KubeletFound) []StaticPod {
 	var all []StaticPod
 	first := map[string]string{}
 	for _, f := range s.files {
-		p := f.staticPod(k)
+		p := staticPodOf(f, k)
 		key := p.key()
 		if p.Name != "" && first[key] != "" {
 			p.State, p.Problem = StateRefused, fmt.Sprintf("it is the same pod as %s: the kubelet runs one of both", first[key])
@@ -229,7 +229,7 @@ func (s seenPods) pods(k KubeletFound) []StaticPod {
 	return append(all, s.withoutFile(k, first)...)
 }
 
-func (f podFile) staticPod(k KubeletFound) StaticPod {
+func staticPodOf(f podFile, k KubeletFound) StaticPod {
 	p := StaticPod{File: f.path, Source: "file", Ours: f.ours, State: StateStopped, manifest: f.pod}
 	if f.err != nil {
 		p.State, p.Problem = StateRefused, f.err.Error()

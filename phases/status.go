@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"bootstrap/phases/health"
 	"bootstrap/phases/plan"
 
 	"bootstrap/phases/config"
@@ -250,7 +251,7 @@ func WaitForStatus(ctx context.Context, timeout time.Duration, look func(context
 			return s, err
 		}
 		before = cause
-		sleep(ctx, lookEvery)
+		health.Sleep(ctx, lookEvery)
 	}
 }
 

@@ -85,7 +85,7 @@ func WriteSupport(ctx context.Context, env *Env, r SupportRequest, w io.Writer) 
 		if ctx.Err() != nil {
 			return report, context.Cause(ctx)
 		}
-		env.forPhase(part.name).note("%s", g)
+		env.Tell.For(part.name).Note("%s", g)
 		files = append(files, g.files...)
 		report.Unread = append(report.Unread, g.unread...)
 	}

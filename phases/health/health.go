@@ -81,7 +81,7 @@ func Wait(ctx context.Context, pause time.Duration, checks []Check, report func(
 		}
 		last = pending
 		lengthen(timeouts, reasons)
-		sleep(ctx, max(pause, min(time.Since(asked), time.Second)))
+		Sleep(ctx, max(pause, min(time.Since(asked), time.Second)))
 	}
 }
 
@@ -138,12 +138,15 @@ func (c Check) probe(ctx context.Context, timeout time.Duration) error {
 	return err
 }
 
-func sleep(ctx context.Context, d time.Duration) {
+// Sleep waits for so long, and is false when ctx ends before.
+func Sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
+		return false
 	case <-t.C:
+		return true
 	}
 }
 
