@@ -258,7 +258,7 @@ func TestEtcdElsewhereOnNode(t *testing.T) {
 	if got := config.Argument(etcdClientArgs(c), "etcd-servers"); got != "https://192.0.2.10:2379" {
 		t.Errorf("etcd-servers %s", got)
 	}
-	if line := fmt.Sprint(etcdPod(c).Pod); strings.Contains(line, "election-timeout") {
+	if line := fmt.Sprint(etcdPod(c, onlyMember(c)).Pod); strings.Contains(line, "election-timeout") {
 		t.Errorf("an election after less than five heartbeats: %s", line)
 	}
 }
@@ -387,7 +387,7 @@ func TestForeignFiles(t *testing.T) {
 	checkError(t, found[1], "/var/lib/etcd holds data that is not of this cluster", "mv /var/lib/etcd /var/lib/etcd.old")
 
 	ours := testEnv(t, "default")
-	if err := (Plan{{etcd}}).Run(t.Context(), ours); err != nil {
+	if err := (Plan{{etcdPhase}}).Run(t.Context(), ours); err != nil {
 		t.Fatal(err)
 	}
 	put(t, ours, "/var/lib/etcd/member/wal", "x", 0o600)

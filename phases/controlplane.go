@@ -37,6 +37,9 @@ func runControlPlane(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
+	if err := env.keepEtcdCluster(); err != nil {
+		return err
+	}
 	if err := env.writeStaticPod("kube-controller-manager", controllerManagerPod(c, mounts)); err != nil {
 		return err
 	}
@@ -116,6 +119,9 @@ func apiServerArgs(c *config.Config) []config.Arg {
 		{Name: "tls-cert-file", Value: pki + "/apiserver.crt"},
 		{Name: "tls-private-key-file", Value: pki + "/apiserver.key"},
 	}...)
+	if c.ProxiesToPeers() {
+		args = append(args, config.Arg{Name: "peer-ca-file", Value: pki + "/ca.crt"})
+	}
 	// Structured authorization takes the place of the modes; with both the server does not start.
 	if config.Argument(c.APIServer.ExtraArgs, "authorization-config") != "" {
 		args = slices.DeleteFunc(args, func(a config.Arg) bool { return a.Name == "authorization-mode" })

@@ -68,7 +68,7 @@ func sources(t *testing.T) []source {
 var below = []string{
 	"phases/config", "phases/host", "phases/machine", "phases/netfilter", "phases/pki", "phases/runtime", "phases/cluster",
 	"phases/health", "phases/diagnose", "phases/bundle", "phases/patch", "phases/redact",
-	"phases/podmanifest", "phases/locate", "templates", "manifests",
+	"phases/podmanifest", "phases/locate", "phases/etcd", "templates", "manifests",
 }
 
 // TestOwnImports holds design.md §3: cmd -> phases -> the rest, never sideways or up.
@@ -107,6 +107,8 @@ func TestForeignImports(t *testing.T) {
 		{"k8s.io/cri-api", []string{"phases/runtime"}},
 		{"github.com/containerd/", []string{"phases/runtime"}},
 		{"google.golang.org/grpc", []string{"phases/runtime"}},
+		{"go.etcd.io/", []string{"phases/etcd"}},
+		{"go.uber.org/zap", []string{"phases/etcd"}}, // to keep etcd's client quiet
 		{"github.com/coreos/go-systemd/v22/dbus", []string{"phases/host"}},
 		{"github.com/coreos/go-systemd", []string{"phases/host", "phases/machine"}},
 		{"github.com/godbus/", []string{"phases/host"}},
@@ -220,7 +222,7 @@ func TestModules(t *testing.T) {
 	if !strings.Contains(string(data), "k8s.io/client-go ") {
 		t.Fatal("go.mod does not even name client-go: this test would hold nothing")
 	}
-	for _, module := range []string{"k8s.io/kubernetes", "go.etcd.io/etcd", "github.com/coredns/", "github.com/opencontainers/runc", "github.com/containernetworking/plugins"} {
+	for _, module := range []string{"k8s.io/kubernetes", "go.etcd.io/etcd/server", "go.etcd.io/etcd/etcdctl", "go.etcd.io/etcd/etcdutl", "github.com/coredns/", "github.com/opencontainers/runc", "github.com/containernetworking/plugins"} {
 		if strings.Contains(string(data), "\t"+module) {
 			t.Errorf("go.mod names %s", module)
 		}

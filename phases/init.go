@@ -7,7 +7,7 @@ func Init() Plan {
 		{preflight},
 		{runtimePhase, certs, kubelet},
 		{images, kubeconfigs},
-		{etcd},
+		{etcdPhase},
 		{kubeletStart},
 		{controlPlane, addonImages},
 		{waitControlPlane},

@@ -90,7 +90,9 @@ func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) er
 	if err := e.writeKubeletUnit(ctx, program); err != nil {
 		return err
 	}
-	dropIn, err := templates.KubeletDropIn{Kubelet: program, Args: kubeletArgs(e.Config, e.Facts.Hostname)}.Render()
+	dropIn, err := templates.KubeletDropIn{
+		Kubelet: program, Args: kubeletArgs(e.Config, e.Facts.Hostname), EtcdData: e.etcdFolder(),
+	}.Render()
 	if err != nil {
 		return err
 	}

@@ -2,18 +2,12 @@ package phases
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/netip"
-	"regexp"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"bootstrap/phases/cluster"
-	"bootstrap/phases/config"
-	"bootstrap/phases/health"
+	"bootstrap/phases/etcd"
 	"bootstrap/phases/host"
 )
 
@@ -83,96 +77,47 @@ func (e *Env) clusterToLeave() (*cluster.Cluster, string) {
 // leaveEtcd removes this node's member while others are there to agree. The last
 // member takes its data along; data that is kept needs its member.
 func (e *Env) leaveEtcd(ctx context.Context) error {
-	client, ok := e.etcdClient()
-	if !ok || e.Keep.Etcd {
+	if e.Keep.Etcd {
 		return nil
 	}
-	if client.program == "" {
-		return e.memberStays(ctx, client.name)
+	client, err := e.etcdClient()
+	if err != nil || client == nil {
+		return nil // without certificates there is nobody to be
 	}
-	members, err := client.members(ctx)
+	defer client.Close()
+	members, err := client.Members(ctx)
 	if err != nil || len(members) < 2 {
 		return nil // nobody answers, or this is the last one
 	}
-	i := slices.IndexFunc(members, func(m etcdMember) bool { return m.Name == client.name })
-	if i < 0 {
+	own, ok := client.Own(members)
+	if !ok {
 		return nil
 	}
-	err = e.Host.Do(host.OpMember, host.Remove, client.name, func() error { return client.remove(ctx, members[i]) })
-	return elsewhere("etcd's member "+client.name, err)
+	err = e.Host.Do(host.OpMember, host.Remove, own.Name, func() error {
+		if err := client.Remove(ctx, own.ID); err != nil {
+			return withHint(err, "on another node, as long as most members live: etcdctl member remove %x", own.ID)
+		}
+		return nil
+	})
+	return elsewhere("etcd's member "+own.Name, err)
 }
 
-// etcdClient asks this node's etcd by etcdctl.
-type etcdClient struct {
-	host    *host.Host
-	program string // empty where the machine has none
-	name    string // this node's member
-	args    []string
-}
-
-type etcdMember struct {
-	ID   uint64 `json:"ID"`
-	Name string `json:"name"`
-}
-
-func (e *Env) etcdClient() (etcdClient, bool) {
+// etcdClient asks this node's etcd; nil if it runs none.
+func (e *Env) etcdClient() (*etcd.Client, error) {
 	before, err := e.settledBefore()
 	dir := before["certificatesDir"]
 	if err != nil || dir == "" || !e.Host.Real() || !e.exists(manifestFile("etcd")) {
-		return etcdClient{}, false
+		return nil, nil
 	}
 	loopback := netip.MustParseAddr("127.0.0.1")
 	if a, err := netip.ParseAddr(before["localAPIEndpoint.advertiseAddress"]); err == nil && a.Is6() {
 		loopback = netip.IPv6Loopback()
 	}
-	return etcdClient{host: e.Host, program: e.programAt("etcdctl"), name: before["nodeRegistration.name"], args: []string{
-		"--endpoints", etcdURL(loopback, 2379), "--cacert", dir + "/etcd/ca.crt",
-		"--cert", dir + "/etcd/healthcheck-client.crt", "--key", dir + "/etcd/healthcheck-client.key",
-		"--dial-timeout", "1s", "--command-timeout", "5s",
-	}}, true
-}
-
-func (c etcdClient) members(ctx context.Context) ([]etcdMember, error) {
-	out, err := c.host.Output(ctx, c.program, append(c.args, "member", "list", "--write-out", "json")...)
-	if err != nil {
-		return nil, err
-	}
-	var answer struct{ Members []etcdMember }
-	err = json.Unmarshal([]byte(out), &answer)
-	return answer.Members, err
-}
-
-// activePeer is of a member that is there: of one that was, the count stays, at 0.
-var activePeer = regexp.MustCompile(`(?m)^etcd_network_active_peers\{.*\} [1-9]`)
-
-// memberStays says that the member is left, where nobody can remove it and etcd tells of others.
-func (e *Env) memberStays(ctx context.Context, name string) error {
-	c, err := e.RememberedConfig()
-	if err != nil {
-		return err
-	}
-	if c == nil {
-		c = &config.Config{} // of a cluster that was adopted
-	}
-	text, err := etcdMetricsText(ctx, c)
-	if err != nil || !activePeer.MatchString(text) {
-		return nil // nobody answers, or this is the last one
-	}
-	return elsewhere("etcd's member "+name, withHint(errors.New("this machine has no etcdctl to remove it"),
-		"on another node, as long as most members live: etcdctl member list; etcdctl member remove ID"))
-}
-
-// remove tries again while the others are not yet healthy enough to lose a member.
-func (c etcdClient) remove(ctx context.Context, m etcdMember) error {
-	id := strconv.FormatUint(m.ID, 16)
-	for {
-		_, err := c.host.Output(ctx, c.program, append(c.args, "member", "remove", id)...)
-		if err == nil {
-			return nil
+	var files etcd.TLS
+	for name, content := range map[string]*[]byte{"ca.crt": &files.CA, "healthcheck-client.crt": &files.Cert, "healthcheck-client.key": &files.Key} {
+		if *content, err = e.Host.ReadFile(dir + "/etcd/" + name); err != nil {
+			return nil, err
 		}
-		if ctx.Err() != nil || !strings.Contains(err.Error(), "unhealthy cluster") {
-			return withHint(err, "on another node, as long as most members live: etcdctl member remove %s", id)
-		}
-		health.Sleep(ctx, 500*time.Millisecond)
 	}
+	return etcd.Dial(etcdURL(loopback, 2379), files, before["nodeRegistration.name"])
 }

@@ -125,7 +125,7 @@ func (e *Env) decide(ctx context.Context) []error {
 	if e.Config.Box.Standalone {
 		return errs
 	}
-	return slices.Concat(errs, e.checkForeignFiles(), e.checkUserKubeconfigs(), e.checkForeignRules(ctx))
+	return slices.Concat(errs, e.checkForeignFiles(), e.checkEtcdData(), e.checkUserKubeconfigs(), e.checkForeignRules(ctx))
 }
 
 // findings are errors as preflight tells them. One without an ID is of a look that

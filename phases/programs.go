@@ -25,16 +25,6 @@ func (e *Env) foreignProgram(name string) string {
 	return ""
 }
 
-// programAt is the path of a program of this machine, or "".
-func (e *Env) programAt(name string) string {
-	for _, dir := range programDirs {
-		if e.exists(dir + "/" + name) {
-			return dir + "/" + name
-		}
-	}
-	return ""
-}
-
 // made tells whether the path is there only because bootstrap made it, by whatever name:
 // Fedora's /usr/local/sbin is a link to bin.
 func (e *Env) made(path string) bool {

@@ -69,24 +69,41 @@ func podOf(image string, command []string, component config.Component) templates
 }
 
 func (e *Env) writeStaticPod(name string, pod staticPod) error {
-	manifest, err := pod.Render(e.Config.NodeName)
+	manifest, err := e.renderStaticPod(name, pod)
 	if err != nil {
 		return err
 	}
-	if _, err := decodePod(manifest); err != nil {
-		return fmt.Errorf("%s.yaml as rendered is no valid Pod, which is a defect of bootstrap: %w", name, err)
+	return e.placeStaticPod(name, manifest)
+}
+
+// renderStaticPod gives the manifest with the user's patches.
+func (e *Env) renderStaticPod(name string, pod staticPod) ([]byte, error) {
+	manifest, err := pod.Render(e.Config.NodeName)
+	if err != nil {
+		return nil, err
 	}
-	if manifest, err = e.patchPod(name, manifest); err != nil {
+	if _, err := decodePod(manifest); err != nil {
+		return nil, fmt.Errorf("%s.yaml as rendered is no valid Pod, which is a defect of bootstrap: %w", name, err)
+	}
+	return e.patchPod(name, manifest)
+}
+
+// placeStaticPod puts a manifest where the kubelet looks. If the UID is another, the kubelet
+// starts the pod anew, with its files as they are now.
+func (e *Env) placeStaticPod(name string, manifest []byte) error {
+	pod, err := decodePod(manifest)
+	if err != nil {
 		return err
 	}
 	if _, err := e.Host.MakeDir(staticPodDir, 0o700); err != nil {
 		return err
 	}
+	before, _ := e.manifestUID(name) // empty where there is none that could be started
 	changed, err := e.Host.WriteFile(manifestFile(name), manifest, 0o600)
-	if err != nil || !changed {
+	if err != nil || !changed || before == string(pod.UID) {
 		return err
 	}
-	return e.Host.Started(name) // the kubelet starts it with its files as they are now
+	return e.Host.Started(name)
 }
 
 func manifestFile(name string) string { return staticPodDir + "/" + name + ".yaml" }

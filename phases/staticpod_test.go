@@ -26,7 +26,7 @@ func renderPods(t *testing.T, c *config.Config) map[string][]byte {
 	t.Helper()
 	manifests := map[string][]byte{}
 	for name, pod := range map[string]staticPod{
-		"etcd":                    etcdPod(c),
+		"etcd":                    etcdPod(c, onlyMember(c)),
 		"kube-apiserver":          apiServerPod(c, someMounts),
 		"kube-controller-manager": controllerManagerPod(c, someMounts),
 		"kube-scheduler":          schedulerPod(c),
@@ -105,7 +105,7 @@ func TestDefaultFlags(t *testing.T) {
 		"etcd": {
 			"advertise-client-urls=https://192.0.2.10:2379", "cert-file=" + pki + "etcd/server.crt", "client-cert-auth=true",
 			"data-dir=/var/lib/etcd", "election-timeout=500", "feature-gates=InitialCorruptCheck=true",
-			"initial-advertise-peer-urls=https://192.0.2.10:2380", "initial-cluster=node-1=https://192.0.2.10:2380",
+			"initial-advertise-peer-urls=https://192.0.2.10:2380", "initial-cluster=node-1=https://192.0.2.10:2380", "initial-cluster-state=new",
 			"key-file=" + pki + "etcd/server.key", "listen-client-urls=https://127.0.0.1:2379,https://192.0.2.10:2379",
 			"listen-metrics-urls=http://127.0.0.1:2381", "listen-peer-urls=https://192.0.2.10:2380", "name=node-1",
 			"peer-cert-file=" + pki + "etcd/peer.crt", "peer-client-cert-auth=true", "peer-key-file=" + pki + "etcd/peer.key",
@@ -119,7 +119,7 @@ func TestDefaultFlags(t *testing.T) {
 			"etcd-keyfile=" + pki + "apiserver-etcd-client.key", "etcd-servers=https://127.0.0.1:2379",
 			"kubelet-client-certificate=" + pki + "apiserver-kubelet-client.crt",
 			"kubelet-client-key=" + pki + "apiserver-kubelet-client.key",
-			"kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname", "profiling=false",
+			"kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname", "peer-ca-file=" + pki + "ca.crt", "profiling=false",
 			"proxy-client-cert-file=" + pki + "front-proxy-client.crt", "proxy-client-key-file=" + pki + "front-proxy-client.key",
 			"requestheader-allowed-names=front-proxy-client", "requestheader-client-ca-file=" + pki + "front-proxy-ca.crt",
 			"requestheader-extra-headers-prefix=X-Remote-Extra-", "requestheader-group-headers=X-Remote-Group",

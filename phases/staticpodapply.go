@@ -61,7 +61,6 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 // ApplyStaticPod puts a manifest where the kubelet looks for static pods, and waits until
 // the pod runs. The same again changes nothing. What could not work is a *RefusedError.
 func ApplyStaticPod(ctx context.Context, env *Env, source PodSource, timeout time.Duration) (Handled, error) {
-	env = env.forPhase("static-pod")
 	t, err := env.judge(ctx, source)
 	if err != nil {
 		return Handled{}, &RefusedError{err}
@@ -275,7 +274,6 @@ func (e *Env) portHolder(t target, seen seenPods, want podmanifest.HostPort) str
 // DeleteStaticPod removes the file of a static pod, and waits until its containers are
 // gone. name is the pod's, or NAME-NODE.
 func DeleteStaticPod(ctx context.Context, env *Env, namespace, name string, timeout time.Duration) (Handled, error) {
-	env = env.forPhase("static-pod")
 	p, list, err := FindStaticPod(ctx, env, namespace, name)
 	if err == nil {
 		err = errors.Join(p.checkDeletable(), list.checkSingle(p))
@@ -315,7 +313,6 @@ func (l StaticPodList) checkSingle(p StaticPod) error {
 
 // WaitForStaticPod waits until a static pod runs, as ApplyStaticPod does.
 func WaitForStaticPod(ctx context.Context, env *Env, namespace, name string, timeout time.Duration) (Handled, error) {
-	env = env.forPhase("static-pod")
 	p, list, err := FindStaticPod(ctx, env, namespace, name)
 	if err == nil && p.manifest == nil && p.Problem != "" {
 		err = fmt.Errorf("%s/%s: %s", p.Namespace, p.Name, p.Problem)

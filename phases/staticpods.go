@@ -16,6 +16,7 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
 	"bootstrap/phases/machine"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/podmanifest"
 	"bootstrap/phases/runtime"
 )
@@ -378,6 +379,6 @@ func anyRuns(s runtime.Sandbox) bool {
 }
 
 // NewStaticPodEnv is for the commands about static pods, whose kubelet may be anybody's.
-func NewStaticPodEnv(h *host.Host, facts machine.Facts) *Env {
-	return Open(Env{Config: &config.Config{}, Host: h, Facts: facts})
+func NewStaticPodEnv(h *host.Host, facts machine.Facts, to func(Event)) *Env {
+	return Open(Env{Config: &config.Config{}, Host: h, Facts: facts, Tell: plan.Teller{To: to}}).forPhase("static-pod")
 }

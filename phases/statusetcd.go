@@ -2,13 +2,12 @@ package phases
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
-	"slices"
-	"strconv"
 	"strings"
+	"time"
+
+	"bootstrap/phases/etcd"
 )
 
 // EtcdStatus is what this node's etcd says of itself.
@@ -26,101 +25,46 @@ type EtcdStatus struct {
 
 // etcdStatus is nil if this node runs none.
 func (e *Env) etcdStatus(ctx context.Context) *EtcdStatus {
-	client, ok := e.etcdClient()
-	if !ok || client.program == "" {
+	client, err := e.etcdClient()
+	switch {
+	case err != nil:
+		return &EtcdStatus{Error: err.Error()}
+	case client == nil:
 		return nil
 	}
+	defer client.Close()
 	timeout := evidenceTimeout.now()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	s := &EtcdStatus{}
-	var members []etcdMember
-	var told etcdTold
+	var members []etcd.Member
+	var told etcd.Status
 	var membersErr, toldErr error
+	var fsync time.Duration
 	sideBySide(
-		func() { members, membersErr = client.members(ctx) },
-		func() { told, toldErr = client.status(ctx) },
-		func() {
-			text, err := etcdMetricsText(ctx, e.Config)
-			if err == nil {
-				s.FsyncP99Millis = quantile(text, "etcd_disk_wal_fsync_duration_seconds", 0.99) * 1000
-			}
-		},
+		func() { members, membersErr = client.Members(ctx) },
+		func() { told, toldErr = client.Status(ctx) },
+		func() { fsync, _ = etcd.FsyncP99(ctx, e.Config.EtcdMetrics().String()) }, // the rest is worth telling without
 	)
 	switch err := errors.Join(membersErr, toldErr); {
 	case ctx.Err() != nil:
-		s.Error = fmt.Sprintf("no answer within %s", timeout)
+		return &EtcdStatus{Error: fmt.Sprintf("no answer within %s", timeout)}
 	case err != nil:
-		s.Error = lastLine(err.Error())
-	default:
-		told.fill(s, members)
+		return &EtcdStatus{Error: strings.ReplaceAll(err.Error(), "\n", "; ")}
 	}
+	s := etcdStatusOf(told, members)
+	s.FsyncP99Millis = float64(fsync) / float64(time.Millisecond)
 	return s
 }
 
-// etcdTold is what etcdctl endpoint status prints.
-type etcdTold struct {
-	Header      struct{ Revision int64 }
-	Version     string
-	DBSize      int64
-	DBSizeInUse int64
-	Leader      uint64
-	Errors      []string
-}
-
-func (c etcdClient) status(ctx context.Context) (etcdTold, error) {
-	out, err := c.host.Output(ctx, c.program, slices.Concat(c.args, []string{"endpoint", "status", "--write-out", "json"})...)
-	if err != nil {
-		return etcdTold{}, err
+func etcdStatusOf(told etcd.Status, members []etcd.Member) *EtcdStatus {
+	s := &EtcdStatus{
+		Version: told.Version, Members: len(members), Revision: told.Revision,
+		SizeBytes: told.SizeBytes, InUseBytes: told.InUseBytes, Alarms: told.Alarms,
 	}
-	var answers []struct{ Status etcdTold }
-	if err := json.Unmarshal([]byte(out), &answers); err != nil || len(answers) == 0 {
-		return etcdTold{}, err
-	}
-	return answers[0].Status, nil
-}
-
-func (t etcdTold) fill(s *EtcdStatus, members []etcdMember) {
-	s.Version, s.Members, s.Revision, s.Alarms = t.Version, len(members), t.Header.Revision, t.Errors
-	s.SizeBytes, s.InUseBytes = t.DBSize, t.DBSizeInUse
 	for _, m := range members {
-		if m.ID == t.Leader {
+		if m.ID == told.Leader {
 			s.Leader = m.Name
 		}
 	}
-}
-
-// quantile is the upper bound of the bucket of a Prometheus histogram that a share of
-// all samples lies below; 0 without samples.
-func quantile(metrics, name string, share float64) float64 {
-	total, _ := strconv.ParseFloat(metric(metrics, name+"_count "), 64)
-	for line := range strings.Lines(metrics) {
-		rest, ok := strings.CutPrefix(line, name+`_bucket{le="`)
-		bound, count, cut := strings.Cut(strings.TrimSpace(rest), `"} `)
-		if !ok || !cut {
-			continue
-		}
-		n, err := strconv.ParseFloat(count, 64)
-		le, boundErr := strconv.ParseFloat(bound, 64)
-		if err == nil && boundErr == nil && total > 0 && n >= share*total && !math.IsInf(le, 1) {
-			return le
-		}
-	}
-	return 0
-}
-
-// metric is the rest of the line that begins so.
-func metric(metrics, prefix string) string {
-	for line := range strings.Lines(metrics) {
-		if value, ok := strings.CutPrefix(line, prefix); ok {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
-}
-
-// lastLine is what a program says at the end, which is why it failed.
-func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return lines[len(lines)-1]
+	return s
 }

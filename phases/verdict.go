@@ -18,20 +18,31 @@ type Left struct {
 	Hint string `json:"hint,omitempty"`
 }
 
-// Verdict looks at the machine once more after reset: what another reset would still
-// do, or could not do, is left. scan must have been opened, as a plan, before the
-// reset in env, so that it knows what there was; failed is what that reset returned.
-func Verdict(ctx context.Context, env, scan *Env, failed error) []Left {
-	var mu sync.Mutex
-	var left []Left
-	scan.Tell.To = func(e Event) {
-		if e.Kind == Changed {
-			mu.Lock()
-			defer mu.Unlock()
-			left = append(left, leftOver(e.Change, Failures(failed))...)
-		}
+// Scan looks at the machine once more after reset. The zero value is ready for use.
+type Scan struct {
+	mu      sync.Mutex
+	changes []host.Change
+}
+
+// Take is told what the look would still change.
+func (s *Scan) Take(e Event) {
+	if e.Kind != Changed {
+		return
 	}
-	err := verdictPlan(scan).RunAll(ctx, scan)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changes = append(s.changes, e.Change)
+}
+
+// Verdict is what another reset would still do, or could not do. looking must have been
+// opened, as a plan that tells Take, before the reset in env, so that it knows what there
+// was; failed is what that reset returned.
+func (s *Scan) Verdict(ctx context.Context, env, looking *Env, failed error) []Left {
+	err := verdictPlan(looking).RunAll(ctx, looking)
+	var left []Left
+	for _, change := range s.changes {
+		left = append(left, leftOver(change, Failures(failed))...)
+	}
 	for _, failure := range Failures(err) {
 		left = append(left, leftBy(failure, whereOf(failure)))
 	}

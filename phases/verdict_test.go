@@ -13,6 +13,7 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/plan"
 )
 
 func TestFailures(t *testing.T) {
@@ -85,7 +86,7 @@ func TestLeftOver(t *testing.T) {
 
 // resetEnv is an Env that reset is given, on a root of its own, with a kubelet that
 // runs. Whatever fail answers with an error, systemd does not do.
-func resetEnv(t *testing.T, fail func(op string) error) (env, scan *Env, units *hosttest.Units) {
+func resetEnv(t *testing.T, fail func(op string) error) (env *Env, scan func(error) []Left, units *hosttest.Units) {
 	t.Helper()
 	h, units := hosttest.New(t)
 	if err := h.For(host.Etcd).OwnTree("/var/lib/etcd"); err != nil {
@@ -101,15 +102,16 @@ func resetEnv(t *testing.T, fail func(op string) error) (env, scan *Env, units *
 		t.Fatal(err)
 	}
 	units.Fail = fail
-	plan, err := host.OpenPlan(h.Path("/"), units)
+	dry, err := host.OpenPlan(h.Path("/"), units)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { plan.Close() })
-	given := func(h *host.Host) *Env {
-		return Open(Env{Config: &config.Config{}, Host: h})
-	}
-	return given(h), given(plan), units
+	t.Cleanup(func() { dry.Close() })
+	var seen Scan
+	env = Open(Env{Config: &config.Config{}, Host: h})
+	looking := Open(Env{Config: &config.Config{}, Host: dry, Tell: plan.Teller{To: seen.Take}})
+	scan = func(failed error) []Left { return seen.Verdict(t.Context(), env, looking, failed) }
+	return env, scan, units
 }
 
 func TestVerdictClean(t *testing.T) {
@@ -117,7 +119,7 @@ func TestVerdictClean(t *testing.T) {
 	if err := Reset().RunAll(t.Context(), env); err != nil {
 		t.Fatal(err)
 	}
-	if left := Verdict(t.Context(), env, scan, nil); len(left) > 0 {
+	if left := scan(nil); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
 }
@@ -136,7 +138,7 @@ func TestVerdictUnitRuns(t *testing.T) {
 	units.Set("kubelet.service", host.UnitState{Load: "loaded", Active: "active"}) // with its file or without
 	failed := Reset().RunAll(t.Context(), env)
 	want := []Left{{What: "kubelet.service", Why: "stop kubelet.service: timeout", Hint: "journalctl -u kubelet.service -n 50"}}
-	if diff := cmp.Diff(want, Verdict(t.Context(), env, scan, failed)); diff != "" {
+	if diff := cmp.Diff(want, scan(failed)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if _, err := env.Host.ReadFile("/etc/kubernetes/a"); !errors.Is(err, fs.ErrNotExist) {
@@ -153,7 +155,7 @@ func TestVerdictLedgerGoes(t *testing.T) {
 		t.Fatal("it did stop")
 	}
 	units.Set("kubelet.service", host.UnitState{Load: "not-found", Active: "inactive"})
-	if left := Verdict(t.Context(), env, scan, failed); len(left) > 0 {
+	if left := scan(failed); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
 	if _, err := os.Lstat(env.Host.Path("/var/lib/bootstrap")); !errors.Is(err, fs.ErrNotExist) {
@@ -163,8 +165,8 @@ func TestVerdictLedgerGoes(t *testing.T) {
 
 // TestVerdictLooks wants what is there to count, not what the reset returned.
 func TestVerdictLooks(t *testing.T) {
-	env, scan, _ := resetEnv(t, nil)
-	left := Verdict(t.Context(), env, scan, nil) // no reset was made
+	_, scan, _ := resetEnv(t, nil)
+	left := scan(nil) // no reset was made
 	var got []string
 	for _, l := range left {
 		got = append(got, l.What)
@@ -183,7 +185,7 @@ func TestVerdictElsewhere(t *testing.T) {
 	failed := errors.Join(elsewhere("etcd's member a", withHint(errors.New("unhealthy cluster"), "on another node")),
 		Reset().RunAll(t.Context(), env))
 	want := []Left{{"etcd's member a", "unhealthy cluster", "on another node"}}
-	if diff := cmp.Diff(want, Verdict(t.Context(), env, scan, failed)); diff != "" {
+	if diff := cmp.Diff(want, scan(failed)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

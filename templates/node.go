@@ -25,8 +25,9 @@ func (s KubeletService) Render() ([]byte, error) {
 
 // KubeletDropIn fills kubelet.service.d/90-bootstrap.conf.
 type KubeletDropIn struct {
-	Kubelet string
-	Args    []string // --name=value
+	Kubelet  string
+	Args     []string // --name=value
+	EtcdData string   // folder; empty where the node runs no etcd
 }
 
 // Render gives the drop-in.

@@ -163,6 +163,8 @@ func TestUnits(t *testing.T) {
 
 func TestKubeletDropIn(t *testing.T) {
 	dropIn := KubeletDropIn{Kubelet: "/usr/local/bin/kubelet", Args: []string{"--config=/var/lib/kubelet/config.yaml", "--node-ip=192.0.2.10"}}
+	golden(t, "90-bootstrap-without-etcd.conf", render1(t, dropIn))
+	dropIn.EtcdData = "/var/lib/etcd"
 	golden(t, "90-bootstrap.conf", render1(t, dropIn))
 	dropIn.Args = nil
 	for _, value := range hostile {

@@ -19,6 +19,7 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
 	"bootstrap/phases/machine"
+	"bootstrap/phases/plan"
 )
 
 // initOptions are the flags of init and of init phase.
@@ -147,7 +148,7 @@ Undo it: bootstrap reset
 func runInit(ctx context.Context, o initOptions, phase string) error {
 	out := newOutput(o.json, o.dryRun)
 	out.timed = o.timings
-	env, err := o.env(ctx)
+	env, err := o.env(ctx, out.report)
 	if err != nil {
 		return out.end(usage(err), result{})
 	}
@@ -162,7 +163,6 @@ func runInit(ctx context.Context, o initOptions, phase string) error {
 	if err != nil {
 		return out.end(usage(err), result{})
 	}
-	env.Tell.To = out.report
 	if err = plan.Run(ctx, env); err != nil {
 		return out.end(err, result{})
 	}
@@ -200,7 +200,7 @@ func (o initOptions) plan(c *config.Config, name string) (phases.Plan, error) {
 }
 
 // env opens what the phases work with, and changes nothing.
-func (o initOptions) env(ctx context.Context) (*phases.Env, error) {
+func (o initOptions) env(ctx context.Context, to func(plan.Event)) (*phases.Env, error) {
 	if err := phases.CheckIgnore(o.ignore); err != nil {
 		return nil, err
 	}
@@ -234,7 +234,7 @@ func (o initOptions) env(ctx context.Context) (*phases.Env, error) {
 		return nil, err
 	}
 	return phases.OpenInit(ctx, phases.Env{
-		Config: c, Host: h, Facts: facts, Bundle: b, Patches: patches, Timeout: o.timeout, Ignore: o.ignore, Began: time.Now(), Built: builtAt(),
+		Config: c, Host: h, Facts: facts, Tell: plan.Teller{To: to}, Bundle: b, Patches: patches, Timeout: o.timeout, Ignore: o.ignore, Began: time.Now(), Built: builtAt(),
 	}), nil
 }
 

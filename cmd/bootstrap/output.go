@@ -14,6 +14,7 @@ import (
 
 	"bootstrap/phases"
 	"bootstrap/phases/host"
+	"bootstrap/phases/plan"
 )
 
 // outputVersion is the schema of -o json; fields may be added to it.
@@ -89,7 +90,7 @@ type eventLine struct {
 	Seconds float64      `json:"seconds,omitempty"`
 }
 
-func (o *output) report(e phases.Event) {
+func (o *output) report(e plan.Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	e = shownEvent(e)

@@ -11,6 +11,7 @@ import (
 
 	"bootstrap/phases"
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/plan"
 )
 
 type preflightOptions struct {
@@ -45,13 +46,12 @@ func addIgnoreFlag(cmd *cobra.Command, ids *[]string) {
 
 func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
 	o.init.dryRun = !o.fix
-	env, err := o.init.env(ctx)
+	var notes preflightNotes
+	env, err := o.init.env(ctx, notes.take)
 	if err != nil {
 		return usage(err)
 	}
 	defer closeEnv(env)
-	var notes preflightNotes
-	env.Tell.To = notes.take
 	found := phases.Inspect(ctx, env)
 	var fixed []string
 	var fixErr error
@@ -114,7 +114,7 @@ type preflightNotes struct {
 }
 
 // take keeps notes and warnings: nothing else is of interest here.
-func (n *preflightNotes) take(e phases.Event) {
+func (n *preflightNotes) take(e plan.Event) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if e.Kind == phases.Note || e.Kind == phases.Warning {

@@ -12,6 +12,7 @@ import (
 
 	"bootstrap/phases"
 	"bootstrap/phases/host"
+	"bootstrap/phases/plan"
 )
 
 // progress shows events: on a terminal one live line for what runs now, with the
@@ -51,7 +52,7 @@ func (p *progress) end() {
 	p.clear()
 }
 
-func (p *progress) report(e phases.Event) {
+func (p *progress) report(e plan.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clear()
@@ -75,7 +76,7 @@ func (p *progress) report(e phases.Event) {
 	p.draw()
 }
 
-func (p *progress) change(e phases.Event) {
+func (p *progress) change(e plan.Event) {
 	if !p.listAll && (e.Change.Verb != host.Update || e.Change.Diff == "") {
 		return
 	}
@@ -97,7 +98,7 @@ func (p *progress) say(text string) {
 // quiet is how often plain output says what a phase waits for, at most.
 const quiet = 2 * time.Second
 
-func (p *progress) wait(e phases.Event) {
+func (p *progress) wait(e plan.Event) {
 	for _, r := range p.running {
 		if r.name != e.Phase {
 			continue

@@ -16,6 +16,7 @@ import (
 	"bootstrap/phases"
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
+	"bootstrap/phases/plan"
 )
 
 type resetOptions struct {
@@ -52,7 +53,7 @@ func newResetCommand() *cobra.Command {
 
 func runReset(ctx context.Context, o resetOptions) error {
 	out := newOutput(o.json, o.dryRun)
-	env, err := o.env(o.dryRun)
+	env, err := o.env(o.dryRun, out.report)
 	if err != nil {
 		return out.end(usage(err), result{})
 	}
@@ -66,7 +67,6 @@ func runReset(ctx context.Context, o resetOptions) error {
 			return out.end(usage(err), result{})
 		}
 	}
-	env.Tell.To = out.report
 	if err := o.adoptInto(ctx, env); err != nil {
 		return out.end(err, result{})
 	}
@@ -94,23 +94,25 @@ func (o *output) nothingToUndo(foreign string) error {
 	return o.end(nil, result{Clean: &clean})
 }
 
-func (o resetOptions) env(dryRun bool) (*phases.Env, error) {
+func (o resetOptions) env(dryRun bool, to func(plan.Event)) (*phases.Env, error) {
 	h, facts, err := openMachine(o.root, dryRun)
 	if err != nil {
 		return nil, err
 	}
-	return phases.Open(phases.Env{Config: &config.Config{}, Host: h, Facts: facts, Keep: o.keep, AllPods: o.staticPods, Began: time.Now()}), nil
+	return phases.Open(phases.Env{Config: &config.Config{}, Host: h, Facts: facts, Tell: plan.Teller{To: to}, Keep: o.keep, AllPods: o.staticPods, Began: time.Now()}), nil
 }
 
 func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) error {
 	if o.dryRun {
 		return out.end(phases.Reset().RunAll(ctx, env), result{})
 	}
-	scan, err := o.env(true) // opened before anything is removed, so that it knows what there was
+	// Opened before anything is removed, so that it knows what there was.
+	var scan phases.Scan
+	looking, err := o.env(true, scan.Take)
 	if err != nil {
 		return out.end(err, result{})
 	}
-	defer scan.Host.Close()
+	defer looking.Host.Close()
 	clean := "nothing that bootstrap made is left on this machine"
 	if env.Host.HasLayer() {
 		clean = "nothing of the control plane is left on this machine, and the standalone kubelet goes on"
@@ -119,7 +121,7 @@ func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) e
 	if ctx.Err() != nil {
 		return out.end(failed, result{})
 	}
-	return out.verdict(phases.Verdict(ctx, env, scan, failed), failed, clean)
+	return out.verdict(scan.Verdict(ctx, env, looking, failed), failed, clean)
 }
 
 // foreignError says that the cluster on this machine, of which there is that file, is not
@@ -215,13 +217,12 @@ func readLine(ctx context.Context) (string, error) {
 }
 
 func (o resetOptions) showPlan(ctx context.Context) error {
-	env, err := o.env(true)
+	show := newProgress(os.Stdout, true)
+	env, err := o.env(true, show.report)
 	if err != nil {
 		return err
 	}
 	defer env.Host.Close()
-	show := newProgress(os.Stdout, true)
-	env.Tell.To = show.report
 	err = o.adoptInto(ctx, env)
 	if err == nil {
 		err = phases.Reset().RunAll(ctx, env)

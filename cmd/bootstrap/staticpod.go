@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bootstrap/phases"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/podmanifest"
 )
 
@@ -96,12 +97,11 @@ func (o staticPodOptions) apply(cmd *cobra.Command) error {
 // handle runs a command that is about one pod, and shows how it goes.
 func (o staticPodOptions) handle(ctx context.Context, looks bool, do func(context.Context, *phases.Env) (phases.Handled, string, error)) error {
 	out := newOutput(o.json, false)
-	env, err := o.env(looks)
+	env, err := o.env(looks, out.report)
 	if err != nil {
 		return out.end(usage(err), result{})
 	}
 	defer env.Host.Close()
-	env.Tell.To = out.report
 	done, text, err := do(ctx, env)
 	if err != nil {
 		return out.end(err, result{})
@@ -111,12 +111,12 @@ func (o staticPodOptions) handle(ctx context.Context, looks bool, do func(contex
 }
 
 // env is of a machine whose kubelet may be anybody's: no config of ours counts.
-func (o staticPodOptions) env(looks bool) (*phases.Env, error) {
+func (o staticPodOptions) env(looks bool, to func(plan.Event)) (*phases.Env, error) {
 	h, facts, err := openMachine(o.root, looks)
 	if err != nil {
 		return nil, err
 	}
-	return phases.NewStaticPodEnv(h, facts), nil
+	return phases.NewStaticPodEnv(h, facts, to), nil
 }
 
 func newStaticPodDeleteCommand() *cobra.Command {
@@ -186,7 +186,7 @@ type pathObject struct {
 
 // look opens this machine to read only.
 func (o staticPodOptions) look(do func(*phases.Env) error) error {
-	env, err := o.env(true)
+	env, err := o.env(true, nil)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"bootstrap/phases"
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/machine"
+	"bootstrap/phases/plan"
 )
 
 type supportOptions struct {
@@ -39,12 +40,11 @@ func newSupportCommand() *cobra.Command {
 }
 
 func runSupport(ctx context.Context, w io.Writer, o supportOptions) error {
-	env, request, err := o.env(ctx)
+	env, request, err := o.env(ctx, func(e plan.Event) { fmt.Fprintf(w, "%-20s %s\n", e.Phase, shown(e.Message)) })
 	if err != nil {
 		return usage(err)
 	}
 	defer closeEnv(env)
-	env.Tell.To = func(e phases.Event) { fmt.Fprintf(w, "%-20s %s\n", e.Phase, shown(e.Message)) }
 	if o.file == "" {
 		o.file = request.Name + ".tar.gz"
 	}
@@ -61,10 +61,10 @@ func runSupport(ctx context.Context, w io.Writer, o supportOptions) error {
 
 // env is that of init. Where there can be none, as without an address, the archive has
 // what needs no config.
-func (o supportOptions) env(ctx context.Context) (*phases.Env, phases.SupportRequest, error) {
+func (o supportOptions) env(ctx context.Context, to func(plan.Event)) (*phases.Env, phases.SupportRequest, error) {
 	request := phases.SupportRequest{Version: version}
 	init := initOptions{config: o.config, root: o.root, dryRun: true}
-	env, err := init.env(ctx)
+	env, err := init.env(ctx, to)
 	if errors.Is(err, phases.ErrNotRoot) {
 		return nil, request, err
 	}
@@ -75,7 +75,7 @@ func (o supportOptions) env(ctx context.Context) (*phases.Env, phases.SupportReq
 		}
 		facts, _ := machine.At(o.root).Facts() // the archive then has fewer of them
 		request.NoConfig = err
-		env = phases.Open(phases.Env{Host: h, Facts: facts, Began: time.Now()})
+		env = phases.Open(phases.Env{Host: h, Facts: facts, Tell: plan.Teller{To: to}, Began: time.Now()})
 	}
 	if o.config != "" {
 		request.Config, _ = os.ReadFile(o.config) // else NoConfig says why

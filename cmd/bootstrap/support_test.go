@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"bootstrap/phases"
+	"bootstrap/phases/plan"
 )
 
 // planted are files of a machine; CANARY in them becomes another secret in each.
@@ -216,11 +217,11 @@ func TestSupportAnywhere(t *testing.T) {
 func TestShown(t *testing.T) {
 	const secret = "cannot join: --token abcdef.0123456789abcdef"
 	for _, kind := range []phases.EventKind{phases.Warning, phases.Waiting} {
-		if e := shownEvent(phases.Event{Kind: kind, Message: secret}); strings.Contains(e.Message, "0123456789abcdef") {
+		if e := shownEvent(plan.Event{Kind: kind, Message: secret}); strings.Contains(e.Message, "0123456789abcdef") {
 			t.Errorf("%s: %s", kind, e.Message)
 		}
 	}
-	if e := shownEvent(phases.Event{Kind: phases.Note, Message: secret}); e.Message != secret {
+	if e := shownEvent(plan.Event{Kind: phases.Note, Message: secret}); e.Message != secret {
 		t.Errorf("a note that was asked for: %s", e.Message)
 	}
 	var printed strings.Builder

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bootstrap/phases"
+	"bootstrap/phases/plan"
 )
 
 // phaseTiming is when a phase began, since the command did, and how long it took.
@@ -20,7 +21,7 @@ type phaseTiming struct {
 type timings []phaseTiming
 
 // add keeps the time of a phase that has ended; after is the time since the command began.
-func (t *timings) add(e phases.Event, after time.Duration) {
+func (t *timings) add(e plan.Event, after time.Duration) {
 	if e.Kind != phases.Done && e.Kind != phases.Failed {
 		return
 	}

@@ -102,21 +102,6 @@ func PlainHealth(ctx context.Context, url string) error {
 	return healthy(ctx, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, url)
 }
 
-// PlainText gets a page of such a server, such as its metrics.
-func PlainText(ctx context.Context, url string) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return "", err
-	}
-	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
-	if err != nil {
-		return "", plain(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-	return string(body), err
-}
-
 func healthy(ctx context.Context, client *http.Client, url string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -98,3 +98,29 @@ func TestMinor(t *testing.T) {
 		t.Errorf("the default, %s, is not of the newest minor", DefaultVersion)
 	}
 }
+
+func TestProxiesToPeers(t *testing.T) {
+	const gate = "UnknownVersionInteroperabilityProxy"
+	for _, c := range []struct {
+		version string
+		args    []Arg
+		want    bool
+	}{
+		{"v1.36.3", nil, true},
+		{"v1.35.4", nil, false},
+		{"v1.34.1", nil, false},
+		{"v1.36.3", []Arg{{"feature-gates", gate + "=false"}}, false},
+		{"v1.35.4", []Arg{{"feature-gates", "Other=true,kube:" + gate + "=true"}}, true},
+		{"v1.36.3", []Arg{{"feature-gates", "Other=true"}, {"feature-gates", "AllBeta=false"}}, false},
+		{"v1.36.3", []Arg{{"feature-gates", "AllBeta=false," + gate + "=true"}}, true},
+		{"v1.36.3", []Arg{{"feature-gates", "AllBeta=true"}}, true},
+		{"v1.36.3", []Arg{{"emulated-version", "kube=1.35"}}, false},
+		{"v1.36.3", []Arg{{"emulated-version", "1.36"}}, true},
+	} {
+		cfg := &Config{KubernetesVersion: c.version}
+		cfg.APIServer.ExtraArgs = c.args
+		if got := cfg.ProxiesToPeers(); got != c.want {
+			t.Errorf("%s with %v: %v", c.version, c.args, got)
+		}
+	}
+}

@@ -42,6 +42,7 @@ const (
 	etcdFull     = `{"level":"fatal","ts":"2026-11-25T03:49:00.1Z","caller":"storage/storage.go:96","msg":"failed to create WAL","error":"write /var/lib/etcd/member/wal.tmp/0.wal: no space left on device"}`
 	etcdReadOnly = `{"level":"fatal","msg":"discovery failed","error":"cannot access data directory: open /var/lib/etcd/.touch: read-only file system"}`
 	etcdDenied   = `{"level":"fatal","msg":"discovery failed","error":"cannot access data directory: open /var/lib/etcd/.touch: permission denied"}`
+	etcdNoData   = `{"level":"fatal","ts":"2026-11-25T03:49:00.1Z","caller":"etcdmain/etcd.go:183","msg":"discovery failed","error":"cannot fetch cluster info from peer urls: could not retrieve cluster information from the given URLs"}`
 	etcdCRC      = `{"level":"panic","msg":"failed to recover v3 backend from snapshot","error":"failed to find database snapshot file (snap: snapshot file doesn't exist)"}`
 	etcdNoVote   = `{"level":"info","ts":"2026-11-25T04:09:24.815683Z","logger":"raft","caller":"v3@v3.6.0/raft.go:988","msg":"a016e5546deb2e30 is starting a new election at term 2"}`
 	etcdAsks     = `{"level":"info","ts":"2026-11-25T04:09:24.815700Z","logger":"raft","caller":"v3@v3.6.0/raft.go:1064","msg":"a016e5546deb2e30 [logterm: 2, index: 1207] sent MsgPreVote request to 3cc09e483eec2872 at term 2"}`
@@ -81,6 +82,7 @@ func TestControlPlaneCauses(t *testing.T) {
 		{"disk full", componentEnded("etcd", etcdFull), "etcd-disk-full", Error, []string{"/var/lib/etcd"}},
 		{"disk read-only", componentEnded("etcd", etcdReadOnly), "etcd-disk-read-only", Error, nil},
 		{"owner", componentEnded("etcd", etcdDenied), "etcd-no-permission", Error, nil},
+		{"data gone", componentEnded("etcd", etcdNoData), "etcd-data-gone", Error, []string{"/var/lib/etcd"}},
 		{"corrupt", componentEnded("etcd", etcdCRC), "etcd-corrupt", Error, nil},
 		{"quorum", noQuorum, "etcd-no-quorum", Error, nil},
 		{"quorum lost after a leader", lostAgain, "etcd-no-quorum", Error, nil},

@@ -53,6 +53,12 @@ func decidedEntries() []Entry {
 			Remedy: "move it away, then run init again",
 		},
 		{
+			ID: "etcd-data-gone", Title: "etcd's data was there and is gone",
+			Means:  "An etcd that begins again with an empty folder serves an empty cluster. The data may lie on a disk that is not mounted.",
+			Remedy: "mount its disk, or put a snapshot there (etcdutl snapshot restore), then run init again; if it is lost for good: bootstrap reset",
+			Cause:  func(e *Evidence) []Finding { return e.etcdLogged(beginsAgain, "it is gone") },
+		},
+		{
 			ID: "foreign-link", Title: "a network link has the name that flannel or the CNI plugin will use",
 			Means:  "It is of another network, or was left by kubeadm reset. With another address it stops every pod.",
 			Remedy: "if nobody needs it: ip link delete NAME",

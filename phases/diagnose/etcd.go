@@ -17,7 +17,9 @@ var (
 	noLeader  = regexp.MustCompile(`no leader|lost leader|is starting a new election|` + peerAsked.String())
 	peerAsked = regexp.MustCompile(`sent Msg(?:Pre)?Vote request to|prober detected unhealthy status|failed to reach the peer`)
 	elected   = regexp.MustCompile(`elected leader|became leader`)
-	quotaFull = regexp.MustCompile(`database space exceeded|alarm.*NOSPACE|NOSPACE`)
+	// As a member of a cluster that exists, without data and with nobody else to ask.
+	beginsAgain = regexp.MustCompile(`cannot fetch cluster info from peer urls`)
+	quotaFull   = regexp.MustCompile(`database space exceeded|alarm.*NOSPACE|NOSPACE`)
 )
 
 func etcdEntries() []Entry {

@@ -48,6 +48,9 @@ func testSecondInit(n *Node) {
 		n.t.Errorf("it does not say that nothing was changed: %s", r)
 	}
 	n.stillQuiet("a second init", before)
+	if !n.Sh("cat /etc/kubernetes/manifests/etcd.yaml").Has("--initial-cluster-state=existing") {
+		n.t.Error("etcd would make a new cluster if its data were gone")
+	}
 	for _, p := range mustGet[podList](n, "pods", "-A").Items {
 		if p.Status.ContainerStatuses[0].RestartCount != 0 {
 			n.t.Errorf("%s was restarted", p.Metadata.Name)

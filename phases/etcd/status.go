@@ -1,0 +1,94 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Status is what a member says of itself.
+type Status struct {
+	Version    string
+	Leader     uint64 // ID of a member
+	Revision   int64
+	SizeBytes  int64
+	InUseBytes int64
+	Alarms     []string
+}
+
+// Status asks the member. It answers also without a leader.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	answer, err := c.etcd.Status(ctx, c.endpoint)
+	if err != nil {
+		return Status{}, err
+	}
+	return Status{
+		Version: answer.Version, Leader: answer.Leader, Revision: answer.Header.GetRevision(),
+		SizeBytes: answer.DbSize, InUseBytes: answer.DbSizeInUse, Alarms: answer.Errors,
+	}, nil
+}
+
+// FsyncP99 is how long 99 of 100 writes to the log took at most until the disk had them,
+// since etcd began; zero if there were none. It asks where etcd tells its metrics: an
+// address and a port, over plain HTTP.
+func FsyncP99(ctx context.Context, metrics string) (time.Duration, error) {
+	text, err := get(ctx, "http://"+metrics+"/metrics")
+	if err != nil {
+		return 0, err
+	}
+	seconds := quantile(text, "etcd_disk_wal_fsync_duration_seconds", 0.99)
+	return time.Duration(seconds * float64(time.Second)), nil
+}
+
+func get(ctx context.Context, url string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s: %s", url, response.Status)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	return string(body), err
+}
+
+// quantile is the upper bound of the bucket of a Prometheus histogram that a share of
+// all samples lies below; 0 without samples.
+func quantile(metrics, name string, share float64) float64 {
+	total, _ := strconv.ParseFloat(metric(metrics, name+"_count "), 64)
+	for line := range strings.Lines(metrics) {
+		rest, ok := strings.CutPrefix(line, name+`_bucket{le="`)
+		bound, count, cut := strings.Cut(strings.TrimSpace(rest), `"} `)
+		if !ok || !cut {
+			continue
+		}
+		n, err := strconv.ParseFloat(count, 64)
+		le, boundErr := strconv.ParseFloat(bound, 64)
+		if err == nil && boundErr == nil && total > 0 && n >= share*total && !math.IsInf(le, 1) {
+			return le
+		}
+	}
+	return 0
+}
+
+// metric is the rest of the line that begins so.
+func metric(metrics, prefix string) string {
+	for line := range strings.Lines(metrics) {
+		if value, ok := strings.CutPrefix(line, prefix); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,220 @@
+package phases
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"bootstrap/phases/config"
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
+)
+
+const etcdLog = "/var/lib/etcd/member/wal/0000000000000000-0000000000000000.wal"
+
+func writtenEtcd(t *testing.T, env *Env) string {
+	t.Helper()
+	data, err := env.Host.ReadFile(manifestFile("etcd"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// stateIn is what a manifest says of etcd's cluster.
+func stateIn(t *testing.T, manifest string) string {
+	t.Helper()
+	pod, err := decodePod([]byte(manifest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value(pod.Spec.Containers[0].Command, "initial-cluster-state")
+}
+
+// TestEtcdCluster: once etcd has begun it never makes a new cluster again, and nothing
+// restarts it for that.
+func TestEtcdCluster(t *testing.T) {
+	env := testEnv(t, "default").forPhase(etcdPhase.Name)
+	runPhase(t, env, runEtcd)
+	before := writtenEtcd(t, env)
+	if got := stateIn(t, before); got != "new" {
+		t.Errorf("with nothing there it is %q", got)
+	}
+	if err := env.keepEtcdCluster(); err != nil || writtenEtcd(t, env) != before {
+		t.Errorf("etcd has not begun: %v", err)
+	}
+	if _, err := env.Host.WriteFile("/etc/kubernetes/pki/etcd/ca.crt", []byte("another"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	put(t, env, etcdLog, "x", 0o600)
+	seen := &events{}
+	env.Tell.To = seen.report
+	if err := env.forPhase("control-plane").keepEtcdCluster(); err != nil || len(seen.all) > 0 {
+		t.Fatalf("%v, and it tells of %v", err, seen.all)
+	}
+	after := writtenEtcd(t, env)
+	if got := stateIn(t, after); got != "existing" {
+		t.Errorf("etcd has begun, and it is %q", got)
+	}
+	if diff := strings.Replace(before, "state=new", "state=existing", 1); after != diff {
+		t.Errorf("more than that has changed:\n%s", cmp.Diff(diff, after))
+	}
+	if !env.Host.Outdated("etcd", "/etc/kubernetes/pki/etcd/ca.crt") {
+		t.Error("etcd counts as restarted")
+	}
+
+	again := env.forPhase(etcdPhase.Name)
+	if err := runEtcd(t.Context(), again); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.keepEtcdCluster(); err != nil {
+		t.Fatal(err)
+	}
+	if changed := seen.texts(Changed); len(changed) > 0 || writtenEtcd(t, env) != after {
+		t.Errorf("init again changes %v", changed)
+	}
+}
+
+// TestEtcdOfBefore: the manifest of a program that said nothing of the cluster is mended.
+func TestEtcdOfBefore(t *testing.T) {
+	env := testEnv(t, "default").forPhase(etcdPhase.Name)
+	runPhase(t, env, runEtcd)
+	old := strings.Replace(writtenEtcd(t, env), "    - \"--initial-cluster-state=new\"\n", "", 1)
+	if _, err := env.Host.WriteFile(manifestFile("etcd"), []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	put(t, env, etcdLog, "x", 0o600)
+	runPhase(t, env, runEtcd)
+	if got := stateIn(t, writtenEtcd(t, env)); got != "existing" {
+		t.Errorf("it is %q", got)
+	}
+}
+
+// TestEtcdClusterOfUser: neither an extra argument nor a patch brings back the new cluster.
+func TestEtcdClusterOfUser(t *testing.T) {
+	dir := t.TempDir()
+	patch := "metadata: {annotations: {mine: \"true\"}}\n"
+	if err := os.WriteFile(filepath.Join(dir, "etcd.yaml"), []byte(patch), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	patches, err := ReadPatches(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := testEnv(t, "default").forPhase(etcdPhase.Name)
+	env.Patches = patches
+	env.Config.Etcd.ExtraArgs = []config.Arg{{Name: "initial-cluster-state", Value: "new"}}
+	runPhase(t, env, runEtcd)
+	uid, err := env.manifestUID("etcd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, env, etcdLog, "x", 0o600)
+	for range 2 {
+		if err := env.keepEtcdCluster(); err != nil {
+			t.Fatal(err)
+		}
+		manifest := writtenEtcd(t, env)
+		if got := stateIn(t, manifest); got != "existing" || !strings.Contains(manifest, "mine:") || !strings.Contains(manifest, uid) {
+			t.Errorf("it is %q, or is restarted for it:\n%s", got, manifest)
+		}
+		runPhase(t, env, runEtcd)
+	}
+}
+
+// TestEtcdDataGone: an empty folder is refused by preflight, and by the phase alone.
+func TestEtcdDataGone(t *testing.T) {
+	env := testEnv(t, "default").forPhase(etcdPhase.Name)
+	runPhase(t, env, runEtcd)
+	if errs := env.checkEtcdData(); len(errs) > 0 {
+		t.Errorf("etcd has not begun yet: %v", errs)
+	}
+	put(t, env, etcdLog, "x", 0o600)
+	if err := env.keepEtcdCluster(); err != nil {
+		t.Fatal(err)
+	}
+	if errs := env.checkEtcdData(); len(errs) > 0 {
+		t.Errorf("it is there: %v", errs)
+	}
+	before := writtenEtcd(t, env)
+	if err := os.RemoveAll(env.Host.Path("/var/lib/etcd/member")); err != nil {
+		t.Fatal(err)
+	}
+	put(t, env, "/var/lib/etcd/member/snap/db", "what an etcd leaves that found nothing", 0o600)
+	found := findings(env.checkEtcdData())
+	if len(found) != 1 || found[0].ID != "etcd-data-gone" || found[0].Level != diagnose.Error || !strings.Contains(found[0].What, "/var/lib/etcd holds no data") {
+		t.Errorf("got %+v", found)
+	}
+	failPhase(t, env, runEtcd, "/var/lib/etcd holds no data")
+	if writtenEtcd(t, env) != before {
+		t.Error("the manifest was written")
+	}
+
+	put(t, env, etcdLog, "restored", 0o600)
+	runPhase(t, env, runEtcd)
+}
+
+// TestEtcdDataAfterReset: with the cluster the memory of its data ends.
+func TestEtcdDataAfterReset(t *testing.T) {
+	env := testEnv(t, "default").forPhase(etcdPhase.Name)
+	runPhase(t, env, runEtcd)
+	put(t, env, etcdLog, "x", 0o600)
+	if err := env.keepEtcdCluster(); err != nil {
+		t.Fatal(err)
+	}
+	if err := env.Host.UndoAll(t.Context(), func(host.Record) bool { return false }); err != nil {
+		t.Fatal(err)
+	}
+	runPhase(t, env, runEtcd)
+	if got := stateIn(t, writtenEtcd(t, env)); got != "new" {
+		t.Errorf("it is %q", got)
+	}
+}
+
+func TestMountOfRecord(t *testing.T) {
+	for _, c := range []struct {
+		r    host.Record
+		want string
+	}{
+		{host.Record{Target: "/srv/etcd"}, ""},
+		{host.Record{Target: "/srv/etcd", On: "/srv"}, "/srv"},
+		{host.Record{Target: "/srv/etcd", On: "/srv", Before: host.State{Mount: true}}, "/srv/etcd"},
+	} {
+		if got := mountOfRecord(c.r); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.r, got, c.want)
+		}
+	}
+}
+
+// TestEtcdMembers: all are named, and the short election ends with the second.
+func TestEtcdMembers(t *testing.T) {
+	one := etcdMember{"a", "https://192.0.2.10:2380"}
+	three := []etcdMember{one, {"b", "https://192.0.2.11:2380"}, {"c", "https://[2001:db8::12]:2380"}}
+	for _, c := range []struct {
+		name     string
+		members  []etcdMember
+		change   func(*config.Config)
+		cluster  string
+		election string
+	}{
+		{"alone", three[:1], func(*config.Config) {}, "a=https://192.0.2.10:2380", "500"},
+		{"others are to come", three[:1], func(c *config.Config) { c.Box.SingleNode = false }, "a=https://192.0.2.10:2380", ""},
+		{"others are there", three, func(*config.Config) {}, "a=https://192.0.2.10:2380,b=https://192.0.2.11:2380,c=https://[2001:db8::12]:2380", ""},
+		{"own heartbeat", three[:1], func(c *config.Config) { c.Etcd.ExtraArgs = []config.Arg{{Name: "heartbeat-interval", Value: "200"}} }, "a=https://192.0.2.10:2380", ""},
+		{"own election", three[:1], func(c *config.Config) { c.Etcd.ExtraArgs = []config.Arg{{Name: "election-timeout", Value: "2000"}} }, "a=https://192.0.2.10:2380", "2000"},
+	} {
+		cfg := *validConfig(t, "default")
+		c.change(&cfg)
+		line := etcdPod(&cfg, c.members).Command
+		if got := value(line, "initial-cluster"); got != c.cluster {
+			t.Errorf("%s: initial-cluster=%s", c.name, got)
+		}
+		if got := value(line, "election-timeout"); got != c.election {
+			t.Errorf("%s: election-timeout=%q, want %q", c.name, got, c.election)
+		}
+	}
+}
