@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"bootstrap/phases/config"
+	"bootstrap/phases/host"
 	"bootstrap/phases/pki"
 )
 
@@ -62,6 +63,7 @@ func authorities(c *config.Config) []authority {
 }
 
 func runCerts(ctx context.Context, env *Env) error {
+	env = env.forPurpose(host.Certificates)
 	for _, a := range authorities(env.Config) {
 		ca, err := env.ensureCA(a)
 		if err != nil {

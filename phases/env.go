@@ -78,6 +78,13 @@ func (e *Env) forPhase(name string) *Env {
 	return env
 }
 
+// forPurpose is env for effects of which a later run must know what they are for.
+func (e *Env) forPurpose(p host.Purpose) *Env {
+	copied := *e
+	copied.Host = e.Host.For(p)
+	return &copied
+}
+
 // pending tells what a wait is for.
 func (e *Env) pending(all []health.Pending) {
 	parts := make([]string, len(all))

@@ -19,7 +19,7 @@ import (
 func settledEnv(t *testing.T) *Env {
 	t.Helper()
 	env := testEnv(t, "default")
-	runPhase(t, env.forPhase(etcdPhase.Name), runEtcd)
+	runPhase(t, env, runEtcd)
 	return env
 }
 
@@ -178,7 +178,7 @@ func TestSettledOnce(t *testing.T) {
 // next cluster is another one.
 func TestSettledEndsWithTheData(t *testing.T) {
 	env := settledEnv(t)
-	byRuntime := env.Host.Under(runtimePhase.Name, nil)
+	byRuntime := env.Host.For(host.Runtime)
 	if _, err := byRuntime.WriteFile("/etc/containerd/config.toml", []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func TestSettledEndsWithTheData(t *testing.T) {
 	if found := env.checkSettled(); len(found) > 0 {
 		t.Errorf("of a cluster that is gone: %v", found)
 	}
-	runPhase(t, env.forPhase(etcdPhase.Name), runEtcd)
+	runPhase(t, env, runEtcd)
 	env.Config = configtest.Valid(t, "default")
 	found := env.checkSettled()
 	if len(found) != 1 {
@@ -240,17 +240,17 @@ func TestSettledOnNewMachine(t *testing.T) {
 // TestKeeps: what each flag of reset leaves, of records as init makes them.
 func TestKeeps(t *testing.T) {
 	records := map[string]host.Record{
-		"runtime's file": {By: "runtime", Op: host.OpFile, Target: "/etc/containerd/config.toml"},
-		"runtime's unit": {By: "runtime", Op: host.OpActive, Target: "containerd.service"},
-		"sysctl":         {By: "runtime", Op: host.OpSysctl, Target: "net.ipv4.ip_forward"},
-		"image store":    {By: "runtime", Op: host.OpTree, Target: containerdDir},
+		"runtime's file": {Purpose: host.Runtime, Op: host.OpFile, Target: "/etc/containerd/config.toml"},
+		"runtime's unit": {Purpose: host.Runtime, Op: host.OpActive, Target: "containerd.service"},
+		"sysctl":         {Purpose: host.Runtime, Op: host.OpSysctl, Target: "net.ipv4.ip_forward"},
+		"image store":    {Purpose: host.Runtime, Op: host.OpTree, Target: containerdDir},
 		"image":          {By: "images", Op: host.OpImage, Target: "etcd:3"},
-		"etcd's data":    {By: "etcd", Op: host.OpTree, Target: "/srv/etcd"},
-		"etcd's pod":     {By: "etcd", Op: host.OpFile, Target: manifestFile("etcd")},
-		"certificate":    {By: "certs", Op: host.OpFile, Target: pkiDir + "/ca.crt"},
-		"etcd's CA":      {By: "certs", Op: host.OpFile, Target: pkiDir + "/etcd/ca.key"},
+		"etcd's data":    {Purpose: host.Etcd, Op: host.OpTree, Target: "/srv/etcd"},
+		"etcd's pod":     {Purpose: host.Etcd, Op: host.OpFile, Target: manifestFile("etcd")},
+		"certificate":    {Purpose: host.Certificates, Op: host.OpFile, Target: pkiDir + "/ca.crt"},
+		"etcd's CA":      {Purpose: host.Certificates, Op: host.OpFile, Target: pkiDir + "/etcd/ca.key"},
 		"kubelet's tree": {By: "kubelet", Op: host.OpTree, Target: kubeletDir},
-		"adopted file":   {By: "adopt", Op: host.OpFile, Target: adminConf},
+		"adopted file":   {Purpose: host.Adopted, Op: host.OpFile, Target: adminConf},
 	}
 	cases := []struct {
 		name string
@@ -294,7 +294,7 @@ func TestSettledSingleNode(t *testing.T) {
 			t.Errorf("%s: %v before there is a cluster", name, *got)
 		}
 		env.Config.Taints = c.taints
-		runPhase(t, env.forPhase(etcdPhase.Name), runEtcd)
+		runPhase(t, env, runEtcd)
 		if diff := cmp.Diff(c.want, SettledSingleNode(env.Host)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}

@@ -35,7 +35,7 @@ func (l *ledger) beginLayer() error {
 	if !l.layers || l.base > 0 {
 		return nil
 	}
-	return l.append(event{Event: evNote, Target: layerNote, Value: strconv.Itoa(len(l.records))}, true)
+	return l.logLocked(event{Event: evNote, Target: layerNote, Value: strconv.Itoa(len(l.records))}, true)
 }
 
 // has tells whether an effect is recorded, in the layer if there is or will be one.
