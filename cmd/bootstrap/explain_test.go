@@ -31,13 +31,15 @@ func TestCausesPage(t *testing.T) {
 }
 
 var ailing = diagnose.Entry{
-	ID: "port-taken", Title: "a port is taken", Means: "etcd stops.", Remedy: "make room", Link: "https://example.org/disk",
-	Check: func(*diagnose.Machine) []diagnose.Finding { return nil },
-	Cause: func(*diagnose.Evidence) []diagnose.Finding { return nil },
+	Text: diagnose.Text{ID: "port-taken", Title: "a port is taken", Means: "etcd stops.", Remedy: "make room", Link: "https://example.org/disk"},
+	Rule: diagnose.Rule{
+		Check: func(*diagnose.Machine) []diagnose.Finding { return nil },
+		Cause: func(*diagnose.Evidence) []diagnose.Finding { return nil },
+	},
 }
 
 func TestExplained(t *testing.T) {
-	found := diagnose.Entry{ID: "x", Means: "m", Remedy: "r"}
+	found := diagnose.Entry{Text: diagnose.Text{ID: "x", Means: "m", Remedy: "r"}}
 	for want, e := range map[string]diagnose.Entry{
 		"etcd stops.\n\nFound: by preflight, before anything is changed, and while init waits or status looks.\n\n" +
 			"What to do: make room\n\nMore: https://example.org/disk\n": ailing,

@@ -18,113 +18,47 @@ var (
 	portTaken = regexp.MustCompile(`listen \w+ (\S+): bind: address already in use`)
 )
 
-// componentEntries are about any of the control plane's programs.
-func componentEntries() []Entry {
-	return []Entry{
-		{
-			ID:     "component-bad-flag",
-			Title:  "a component does not know a flag, or refuses its value",
-			Means:  "The program ends as soon as it has read its command line, and the kubelet starts it again and again.",
-			Remedy: "correct the flag where it was set: extraArgs in the config file, or a patch; then run bootstrap init again",
-			Mend:   "correct the flag in the manifest, and apply it again",
-			Cause: func(e *Evidence) []Finding {
-				return e.eachComponent(func(name string) *Finding { return e.flagRefused(name) })
-			},
-		},
-		{
-			ID:     "component-refuses-settings",
-			Title:  "a component refuses its settings or a file that they name",
-			Means:  "The program reads its command line and files, says what is wrong, and ends; the kubelet starts it again and again.",
-			Remedy: "correct what it names: extraArgs and extraVolumes in the config file, a patch, or the file itself; then run bootstrap init again",
-			Mend:   "correct what it names, in the manifest or in the file itself, and apply the manifest again",
-			Cause: func(e *Evidence) []Finding {
-				return e.eachComponent(func(name string) *Finding { return e.settingsRefused(name) })
-			},
-		},
-		{
-			ID:     "component-program-damaged",
-			Title:  "the program of a component is damaged on the disk",
-			Means:  "The program ended by SIGBUS or SIGSEGV before it wrote a word. So does one whose file in the image is cut short, as after a power cut that came before the disk had all of it; the runtime takes the image for whole. What bootstrap imports is on the disk before it counts.",
-			Remedy: "bring the image again: bootstrap reset, and bootstrap init; one that was there before bootstrap is removed with crictl rmi IMAGE",
-			Cause: func(e *Evidence) []Finding {
-				return e.eachComponent(func(name string) *Finding { return e.programDamaged(name) })
-			},
-		},
+// componentRules are about any of the control plane's programs.
+func componentRules() map[string]Rule {
+	return map[string]Rule{
+		"component-bad-flag":         {Cause: ofFirstComponent((*Evidence).flagRefused)},
+		"component-refuses-settings": {Cause: ofFirstComponent((*Evidence).settingsRefused)},
+		"component-program-damaged":  {Cause: ofFirstComponent((*Evidence).programDamaged)},
 	}
 }
 
-// unexplainedEntries are for what nothing before explains.
-func unexplainedEntries() []Entry {
-	return []Entry{
-		{
-			ID:     "component-hangs",
-			Title:  "a component runs and does not answer",
-			Means:  "etcd or the API server has been up for over a minute, the kernel takes connections for it, and nothing comes back. The kubelet ends it when its liveness probe has failed for over a minute, and starts it again.",
-			Remedy: "see what it waits for, such as a disk that does not answer: dmesg, and the end of its log; the kubelet starts it again by itself",
-			Cause: func(e *Evidence) []Finding {
-				return e.eachComponent(func(name string) *Finding { return e.silent(name) })
-			},
-		},
-		{
-			ID:     "component-crashes",
-			Title:  "a component ends again and again",
-			Means:  "The program starts, and ends with an error that may pass: what it needs is not there yet, or it is a defect. The kubelet waits longer before each new try.",
-			Remedy: "read the end of its log",
-			Cause:  componentCrashes,
-		},
-		{
-			ID:     "addon-crashes",
-			Title:  "an addon ends again and again",
-			Means:  "A pod of cluster DNS, kube-proxy or the pod network starts and ends with an error, perhaps because what it needs is not there yet.",
-			Remedy: "read the end of its log",
-			Cause:  addonCrashes,
-		},
-		{
-			ID:     "no-known-cause",
-			Title:  "something is not ready, and nothing that is known explains it",
-			Means:  "The evidence was looked at, and fits no entry of this catalogue.",
-			Remedy: "read what is shown; run the same command again to go on, or undo it: bootstrap reset",
-		},
+// unexplainedRules are for what nothing before explains.
+func unexplainedRules() map[string]Rule {
+	return map[string]Rule{
+		"component-hangs":   {Cause: ofFirstComponent((*Evidence).silent)},
+		"component-crashes": {Cause: componentCrashes},
+		"addon-crashes":     {Cause: addonCrashes},
+		"no-known-cause":    {}, // see Unexplained
 	}
 }
 
-// eachComponent asks about the static pods in the order they need each other, and takes
-// the first answer: the others may fail for that.
-func (e *Evidence) eachComponent(ask func(name string) *Finding) []Finding {
-	for _, name := range e.Settings.Components {
-		if f := ask(name); f != nil {
-			return []Finding{*f}
-		}
-	}
-	return nil
-}
-
-func (e *Evidence) flagRefused(name string) *Finding {
+func (e *Evidence) flagRefused(name string) []Finding {
 	line, match := e.logged(name, badFlag)
 	if match == nil {
 		return nil
 	}
-	return &Finding{
-		Level: e.certainty(name, logs(badFlag)), What: fmt.Sprintf("%s refuses its flag %s: %s", name, firstOf(match[1:]), said(match[0])),
-		See: e.logCommand(name), Excerpt: excerpt(line),
-	}
+	what := fmt.Sprintf("%s refuses its flag %s: %s", name, firstOf(match[1:]), said(match[0]))
+	return e.logFinding(e.certainty(name, logs(badFlag)), name, what, line)
 }
 
 // portHeld is certain only if no other try of the same component holds the port: an old
 // one may be on its way out.
-func (e *Evidence) portHeld(name string) *Finding {
+func (e *Evidence) portHeld(name string) []Finding {
 	line, match := e.logged(name, portTaken)
 	if match == nil || e.runs(name) {
 		return nil
 	}
 	port := match[1][strings.LastIndex(match[1], ":")+1:]
-	if !slices.Contains(e.Listening, port) {
-		return nil // whoever held it is gone
-	}
-	return &Finding{
+	held := slices.Contains(e.Listening, port) // else whoever held it is gone
+	return findingIf(held, Finding{
 		Level: Error, What: fmt.Sprintf("%s can't listen on %s: another program does", name, match[1]),
 		See: fmt.Sprintf("ss -ltnp 'sport = :%s'", port), Excerpt: excerpt(line),
-	}
+	})
 }
 
 // runs tells whether any try of a component is up, be it of a manifest of before.
@@ -137,7 +71,7 @@ func (e *Evidence) runs(component string) bool {
 	return false
 }
 
-func (e *Evidence) settingsRefused(name string) *Finding {
+func (e *Evidence) settingsRefused(name string) []Finding {
 	c := e.ended(name)
 	if c == nil {
 		return nil
@@ -147,23 +81,19 @@ func (e *Evidence) settingsRefused(name string) *Finding {
 		return nil
 	}
 	same := func(c Container) bool { return failure(c.Log) == reason }
-	return &Finding{
-		Level: e.certainty(name, same), What: fmt.Sprintf("%s refuses its settings: %s", name, reason),
-		See: e.logCommand(name), Excerpt: excerpt(lastLines(c.Log, 3)...),
-	}
+	what := fmt.Sprintf("%s refuses its settings: %s", name, reason)
+	return e.logFinding(e.certainty(name, same), name, what, lastLines(c.Log, 3)...)
 }
 
 // programDamaged is of the control plane's programs: those of users end by these signals
 // for reasons of their own, and their logs are not read.
-func (e *Evidence) programDamaged(name string) *Finding {
+func (e *Evidence) programDamaged(name string) []Finding {
 	c := e.ended(name)
 	if c == nil || !damaged(*c) || e.Settings.Pod != "" {
 		return nil
 	}
-	return &Finding{
-		Level: e.certainty(name, damaged), What: fmt.Sprintf("the program of %s is damaged on the disk: it ends by %s and writes nothing", name, fatalSignals[c.ExitCode]),
-		See: "bootstrap pods -a",
-	}
+	what := fmt.Sprintf("the program of %s is damaged on the disk: it ends by %s and writes nothing", name, fatalSignals[c.ExitCode])
+	return []Finding{{Level: e.certainty(name, damaged), What: what, See: seePods}}
 }
 
 // fatalSignals are the exit codes of programs that read a part of themselves that is not there.
@@ -189,11 +119,8 @@ func failure(log []string) string {
 // componentCrashes blames none that ended for want of one that does not work.
 func componentCrashes(e *Evidence) []Finding {
 	for _, name := range e.Settings.Components {
-		if f := e.crashes(name); f != nil {
-			return []Finding{*f}
-		}
-		if !e.works(name) {
-			return nil
+		if found := e.crashes(name); found != nil || !e.works(name) {
+			return found
 		}
 	}
 	return nil
@@ -209,7 +136,7 @@ func (e *Evidence) works(name string) bool {
 	return (c == nil || c.Running) && (s.Dial == NotTried || s.Status == 200)
 }
 
-func (e *Evidence) crashes(name string) *Finding {
+func (e *Evidence) crashes(name string) []Finding {
 	c := e.ended(name)
 	switch {
 	case c == nil || c.Attempt == 0:
@@ -221,22 +148,19 @@ func (e *Evidence) crashes(name string) *Finding {
 	if e.Settings.Pod != "" && c.Attempt > 1 { // nothing of the control plane is about to come, for which it may wait
 		level = Error
 	}
-	return &Finding{
-		Level: level, What: fmt.Sprintf("%s has ended %d times, last with exit code %d", name, c.Attempt+1, c.ExitCode),
-		See: e.logCommand(name), Excerpt: excerpt(lastLines(c.Log, 3)...),
-	}
+	return e.logFinding(level, name, hasEnded(name, *c), lastLines(c.Log, 3)...)
+}
+
+func hasEnded(name string, c Container) string {
+	return fmt.Sprintf("%s has ended %d times, last with exit code %d", name, c.Attempt+1, c.ExitCode)
 }
 
 func addonCrashes(e *Evidence) []Finding {
 	for _, name := range []string{"kube-proxy", "cni-install", "flanneld", "coredns"} {
 		for _, c := range e.addonContainers(name) {
-			if !c.failed() || c.Attempt == 0 {
-				continue
+			if c.failed() && c.Attempt > 0 {
+				return addonFinding(Warning, name, hasEnded(name, c.Container), lastLines(c.Log, 3)...)
 			}
-			return []Finding{{
-				Level: Warning, What: fmt.Sprintf("%s has ended %d times, last with exit code %d", name, c.Attempt+1, c.ExitCode),
-				See: addonLogCommand(name), Excerpt: excerpt(lastLines(c.Log, 3)...),
-			}}
 		}
 	}
 	return nil

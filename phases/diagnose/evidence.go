@@ -353,15 +353,20 @@ func lastMatch(lines []string, pattern *regexp.Regexp) (line string, match []str
 // recent gives the last line of a unit's journal that matches and is no older than
 // age: what was said long ago may be over.
 func (e *Evidence) recent(unit string, age time.Duration, pattern *regexp.Regexp) (line string, match []string) {
+	last, match := e.lastLine(unit, age, pattern)
+	return last.Text, match
+}
+
+func (e *Evidence) lastLine(unit string, age time.Duration, pattern *regexp.Regexp) (Line, []string) {
 	for _, l := range slices.Backward(e.Journal[unit]) {
 		if e.Now.Sub(l.At) > age {
 			break
 		}
 		if m := pattern.FindStringSubmatch(l.Text); m != nil {
-			return l.Text, m
+			return l, m
 		}
 	}
-	return "", nil
+	return Line{}, nil
 }
 
 // Unexplained is the finding for a wait that came to nothing and that no entry explains:

@@ -24,51 +24,18 @@ var (
 	noRunc          = regexp.MustCompile(`exec: \\*"(\S*runc)\\*": (executable file not found in \$PATH|stat \S+ no such file or directory)|fork/exec (\S*runc): no such file or directory`)
 )
 
-// runtimeEntries are about the container runtime.
-func runtimeEntries() []Entry {
-	return []Entry{
-		{
-			ID:     "containerd-config",
-			Title:  "containerd can't read its configuration",
-			Means:  "It ends as soon as it has read its config.toml, and systemd starts it again and again.",
-			Remedy: "correct it in /etc/containerd/config.toml (containerd config dump shows the same error), then: systemctl restart containerd",
-			Cause:  func(e *Evidence) []Finding { return e.containerdEnded(true, "containerd can't read its configuration") },
-		},
-		{
-			ID:     "containerd-fails",
-			Title:  "containerd ends as soon as it is started",
-			Means:  "It says what it can't do without, and systemd starts it again.",
-			Remedy: "mend what it names, then: systemctl restart containerd",
-			Cause:  func(e *Evidence) []Finding { return e.containerdEnded(false, "containerd does not stay up") },
-		},
-		{
-			ID:     "containerd-stopped",
-			Title:  "containerd was stopped",
-			Means:  "No pod can be started without it; those that run go on.",
-			Remedy: "systemctl start containerd",
-			Cause:  containerdStopped,
-		},
-		{
-			ID:     "runtime-not-listening",
-			Title:  "no container runtime listens on its socket",
-			Means:  "The socket is not there, or nobody listens on it: the runtime does not run, or has its socket elsewhere.",
-			Remedy: "start the runtime, or name its socket: nodeRegistration.criSocket in the config file",
-			Cause:  runtimeNotListening,
-		},
-		{
-			ID:     "runtime-not-cri",
-			Title:  "what listens on the runtime's socket is no container runtime",
-			Means:  "It does not speak gRPC, as every runtime with the CRI does. Docker's own socket, for one, is no such socket.",
-			Remedy: "name the runtime's socket: nodeRegistration.criSocket in the config file",
-			Cause:  runtimeNotCRI,
-		},
-		{
-			ID:     "runc-missing",
-			Title:  "the runtime has no runc to start containers with",
-			Means:  "containerd starts containers by another program, runc, which was not installed with it or was removed.",
-			Remedy: "install runc where the runtime looks for it, or run bootstrap init again if containerd is bootstrap's",
-			Cause:  runcMissing,
-		},
+// runtimeRules are about the container runtime.
+func runtimeRules() map[string]Rule {
+	return map[string]Rule{
+		"containerd-config":     {Cause: containerdEnded(true, "containerd can't read its configuration")},
+		"containerd-fails":      {Cause: containerdEnded(false, "containerd does not stay up")},
+		"containerd-stopped":    {Cause: containerdStopped},
+		"runtime-not-listening": {Cause: runtimeNotListening},
+		"runtime-not-cri":       {Cause: runtimeNotCRI},
+		"runc-missing": {Cause: syncCause(says(noRunc), func(_ *Evidence, f syncFailure) Finding {
+			match := noRunc.FindStringSubmatch(f.message)
+			return f.finding("the runtime can't start %s: its program %s is not there", f.pod, match[1]+match[3])
+		})},
 	}
 }
 
@@ -94,17 +61,20 @@ func unitMasked(e *Evidence) []Finding {
 	return found
 }
 
-// containerdEnded: its newest process has ended, and said why.
-func (e *Evidence) containerdEnded(byConfig bool, what string) []Finding {
-	unit := e.Units[containerdUnit]
-	if e.RuntimeError == "" || !e.isContainerd() || unit.Started.IsZero() || unit.Runs() {
-		return nil
+// containerdEnded is of its newest process, which says what it ended for: its
+// configuration, or anything else.
+func containerdEnded(byConfig bool, what string) func(*Evidence) []Finding {
+	return func(e *Evidence) []Finding {
+		unit := e.Units[containerdUnit]
+		if e.RuntimeError == "" || !e.isContainerd() || unit.Started.IsZero() || unit.Runs() {
+			return nil
+		}
+		line, match := e.recent(containerdUnit, e.Now.Sub(unit.Started), containerdFatal)
+		if match == nil || containerdParse.MatchString(line) != byConfig {
+			return nil
+		}
+		return []Finding{{Level: Error, What: said(what + ": " + unquoted(match[1]+match[2])), See: containerdLog, Excerpt: excerpt(line)}}
 	}
-	line, match := e.recent(containerdUnit, e.Now.Sub(unit.Started), containerdFatal)
-	if match == nil || containerdParse.MatchString(line) != byConfig {
-		return nil
-	}
-	return []Finding{{Level: Error, What: said(what + ": " + unquoted(match[1]+match[2])), See: containerdLog, Excerpt: excerpt(line)}}
 }
 
 // containerdStopped goes by a unit that systemd does not mean to start: while it starts
@@ -197,13 +167,4 @@ func runtimeHangs(e *Evidence) []Finding {
 		return nil
 	}
 	return []Finding{{Level: Warning, What: fmt.Sprintf("the container runtime at %s takes connections but does not answer", e.socket()), See: containerdLog}}
-}
-
-func runcMissing(e *Evidence) []Finding {
-	f, ok := e.failedSync(func(f syncFailure) bool { return noRunc.MatchString(f.message) })
-	if !ok {
-		return nil
-	}
-	match := noRunc.FindStringSubmatch(f.message)
-	return []Finding{f.finding("the runtime can't start %s: its program %s is not there", f.pod, match[1]+match[3])}
 }

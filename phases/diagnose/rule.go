@@ -1,0 +1,58 @@
+package diagnose
+
+import "fmt"
+
+// The shapes that rules have in common.
+
+func warnIf(is bool, format string, args ...any) []Finding {
+	return findingIf(is, Finding{Level: Warning, What: fmt.Sprintf(format, args...)})
+}
+
+func errorIf(is bool, format string, args ...any) []Finding {
+	return findingIf(is, Finding{Level: Error, What: fmt.Sprintf(format, args...)})
+}
+
+// findingIf is a list of one finding, or none.
+func findingIf(is bool, f Finding) []Finding {
+	if !is {
+		return nil
+	}
+	return []Finding{f}
+}
+
+// forEach is what is found in each of several things.
+func forEach[T any](all []T, find func(T) []Finding) []Finding {
+	var found []Finding
+	for _, one := range all {
+		found = append(found, find(one)...)
+	}
+	return found
+}
+
+// causeToo makes a check of the machine the cause of a wait that comes to nothing.
+func causeToo(check func(*Machine) []Finding) func(*Evidence) []Finding {
+	return func(e *Evidence) []Finding { return check(&e.Machine) }
+}
+
+// ofFirstComponent asks about the static pods in the order they need each other, and
+// takes the first answer: the others may fail for that.
+func ofFirstComponent(ask func(e *Evidence, name string) []Finding) func(*Evidence) []Finding {
+	return func(e *Evidence) []Finding {
+		for _, name := range e.Settings.Components {
+			if found := ask(e, name); found != nil {
+				return found
+			}
+		}
+		return nil
+	}
+}
+
+// logFinding is proved by lines that a component wrote.
+func (e *Evidence) logFinding(level Level, component, what string, lines ...string) []Finding {
+	return []Finding{{Level: level, What: what, See: e.logCommand(component), Excerpt: excerpt(lines...)}}
+}
+
+// kubeletFinding is proved by a line that the kubelet wrote.
+func kubeletFinding(level Level, what, line string) []Finding {
+	return []Finding{{Level: level, What: said(what), See: kubeletLog, Excerpt: excerpt(line)}}
+}
