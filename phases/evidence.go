@@ -206,21 +206,21 @@ func (e *Env) unitEvidence(ctx context.Context) map[string]diagnose.Unit {
 	return units
 }
 
-func (e *Env) journalEvidence(ctx context.Context, since time.Time) map[string][]diagnose.Line {
+func (e *Env) journalEvidence(ctx context.Context, since time.Time) map[string][]runtime.LogLine {
 	ctx, cancel := evidenceTimeout.bound(ctx)
 	defer cancel()
 	lines, err := e.Host.Journal(ctx, since, daemons...)
 	if err != nil {
 		return nil // a machine without a journal: the rest has to do
 	}
-	journal := map[string][]diagnose.Line{}
+	journal := map[string][]runtime.LogLine{}
 	for _, l := range lines {
-		journal[l.Unit] = append(journal[l.Unit], diagnose.Line{At: l.At, Text: l.Text})
+		journal[l.Unit] = append(journal[l.Unit], runtime.LogLine{At: l.At, Text: l.Text})
 	}
 	return journal
 }
 
-func (e *Env) podEvidence(ctx context.Context) (pods []diagnose.Pod, runtimeError string) {
+func (e *Env) podEvidence(ctx context.Context) (pods []runtime.Sandbox, runtimeError string) {
 	ctx, cancel := evidenceTimeout.bound(ctx)
 	defer cancel()
 	c, err := e.dialRuntime()
@@ -238,31 +238,24 @@ func (e *Env) podEvidence(ctx context.Context) (pods []diagnose.Pod, runtimeErro
 	if e.Config.Box.Standalone {
 		namespace = "" // nothing else is there
 	}
-	all, err := c.Sandboxes(ctx, namespace)
+	pods, err = c.Sandboxes(ctx, namespace)
 	if err != nil {
 		return nil, err.Error()
 	}
-	for _, p := range all {
-		pods = append(pods, podOfSandbox(p))
+	for _, p := range pods {
+		readLogs(p)
 	}
 	return pods, ""
 }
 
-func podOfSandbox(p runtime.Sandbox) diagnose.Pod {
-	pod := diagnose.Pod{Namespace: p.Namespace, Name: p.Name, UID: p.UID, Ready: p.Ready, Created: p.Created}
-	for _, c := range p.Containers {
-		pod.Containers = append(pod.Containers, diagnose.Container{
-			ID: c.ID, Name: c.Name, Image: c.Image, Running: c.Running, Exited: c.Exited, Attempt: int(c.Attempt), ExitCode: int(c.ExitCode),
-			Reason: c.Reason, Message: c.Message, Started: c.Started, Finished: c.Finished,
-		})
-		if p.Namespace == "kube-system" { // what others wrote to their logs is not ours to read
-			last := &pod.Containers[len(pod.Containers)-1]
-			for _, line := range c.LastLines() {
-				last.Log, last.LogTimes = append(last.Log, line.Text), append(last.LogTimes, line.At)
-			}
-		}
+// readLogs leaves alone what containers of others wrote: that is not ours to read.
+func readLogs(p runtime.Sandbox) {
+	if p.Namespace != "kube-system" {
+		return
 	}
-	return pod
+	for i := range p.Containers {
+		p.Containers[i].Log = p.Containers[i].LastLines()
+	}
 }
 
 // apiServerEvidence asks the API server of this node as super-admin, whose rights need

@@ -13,6 +13,7 @@ import (
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/runtime"
 )
 
 // TestStatusBeforeEtcd: what is there without a control plane is said to be so.
@@ -142,12 +143,12 @@ func TestWaitForStatus(t *testing.T) {
 func TestPresentCause(t *testing.T) {
 	now := time.Now()
 	crashes := func(ago time.Duration) *diagnose.Evidence {
-		try := diagnose.Container{Name: "etcd", Exited: true, ExitCode: 1, Started: now.Add(-ago - time.Second), Finished: now.Add(-ago),
-			Log: []string{"Error: unknown flag: --nonsense"}}
+		try := runtime.Container{Name: "etcd", Exited: true, ExitCode: 1, Started: now.Add(-ago - time.Second), Finished: now.Add(-ago),
+			Log: []runtime.LogLine{{Text: "Error: unknown flag: --nonsense"}}}
 		return &diagnose.Evidence{
 			Machine: diagnose.Machine{Now: now, Settings: diagnose.Settings{NodeName: "n", Components: []string{"etcd"}}},
 			Since:   now.Add(-lookBack),
-			Pods:    []diagnose.Pod{{Namespace: "kube-system", Name: "etcd-n", Ready: true, Containers: []diagnose.Container{try}}},
+			Pods:    []runtime.Sandbox{{Namespace: "kube-system", Name: "etcd-n", Ready: true, Containers: []runtime.Container{try}}},
 		}
 	}
 	for _, c := range []struct {

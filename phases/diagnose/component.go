@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"bootstrap/phases/runtime"
 )
 
 // What programs of the control plane say when they can't be what their manifest wants.
@@ -64,7 +66,7 @@ func (e *Evidence) portHeld(name string) []Finding {
 // runs tells whether any try of a component is up, be it of a manifest of before.
 func (e *Evidence) runs(component string) bool {
 	for _, p := range e.Pods {
-		if p.Namespace+"/"+p.Name == e.Settings.podOf(component) && slices.ContainsFunc(p.Containers, func(c Container) bool { return c.Name == component && c.Running }) {
+		if p.Namespace+"/"+p.Name == e.Settings.podOf(component) && slices.ContainsFunc(p.Containers, func(c runtime.Container) bool { return c.Name == component && c.Running }) {
 			return true
 		}
 	}
@@ -76,13 +78,13 @@ func (e *Evidence) settingsRefused(name string) []Finding {
 	if c == nil {
 		return nil
 	}
-	reason := failure(c.Log)
+	reason := failure(texts(c.Log))
 	if reason == "" || passing.MatchString(reason) {
 		return nil
 	}
-	same := func(c Container) bool { return failure(c.Log) == reason }
+	same := func(c runtime.Container) bool { return failure(texts(c.Log)) == reason }
 	what := fmt.Sprintf("%s refuses its settings: %s", name, reason)
-	return e.logFinding(e.certainty(name, same), name, what, lastLines(c.Log, 3)...)
+	return e.logFinding(e.certainty(name, same), name, what, lastLines(texts(c.Log), 3)...)
 }
 
 // programDamaged is of the control plane's programs: those of users end by these signals
@@ -97,9 +99,9 @@ func (e *Evidence) programDamaged(name string) []Finding {
 }
 
 // fatalSignals are the exit codes of programs that read a part of themselves that is not there.
-var fatalSignals = map[int]string{128 + 7: "SIGBUS", 128 + 11: "SIGSEGV"}
+var fatalSignals = map[int32]string{128 + 7: "SIGBUS", 128 + 11: "SIGSEGV"}
 
-func damaged(c Container) bool { return fatalSignals[c.ExitCode] != "" && len(c.Log) == 0 }
+func damaged(c runtime.Container) bool { return fatalSignals[c.ExitCode] != "" && len(c.Log) == 0 }
 
 // failure is what a program of Kubernetes ended with: one line, or several between
 // `err=<` and `>`.
@@ -148,18 +150,18 @@ func (e *Evidence) crashes(name string) []Finding {
 	if e.Settings.Pod != "" && c.Attempt > 1 { // nothing of the control plane is about to come, for which it may wait
 		level = Error
 	}
-	return e.logFinding(level, name, hasEnded(name, *c), lastLines(c.Log, 3)...)
+	return e.logFinding(level, name, hasEnded(name, *c), lastLines(texts(c.Log), 3)...)
 }
 
-func hasEnded(name string, c Container) string {
+func hasEnded(name string, c runtime.Container) string {
 	return fmt.Sprintf("%s has ended %d times, last with exit code %d", name, c.Attempt+1, c.ExitCode)
 }
 
 func addonCrashes(e *Evidence) []Finding {
 	for _, name := range []string{"kube-proxy", "cni-install", "flanneld", "coredns"} {
 		for _, c := range e.addonContainers(name) {
-			if c.failed() && c.Attempt > 0 {
-				return addonFinding(Warning, name, hasEnded(name, c.Container), lastLines(c.Log, 3)...)
+			if failed(c.Container) && c.Attempt > 0 {
+				return addonFinding(Warning, name, hasEnded(name, c.Container), lastLines(texts(c.Log), 3)...)
 			}
 		}
 	}

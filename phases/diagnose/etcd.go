@@ -59,7 +59,7 @@ func etcdNoPermission(e *Evidence) []Finding {
 func etcdQuota(e *Evidence) []Finding {
 	// Tries before too: the API server ends by it, and the next one has not written yet.
 	for _, c := range slices.Concat(e.tries("etcd"), e.tries("kube-apiserver")) {
-		if line, match := lastMatch(c.logSince(e.Now.Add(-stale)), quotaFull); match != nil {
+		if line, match := lastMatch(logSince(c, e.Now.Add(-stale)), quotaFull); match != nil {
 			return e.logFinding(Warning, "etcd", "etcd refuses writes: its database has reached its quota", line)
 		}
 	}
@@ -73,7 +73,7 @@ func etcdNoQuorum(e *Evidence) []Finding {
 	if c == nil || !c.Running || e.Now.Sub(c.Started) < steady || e.Etcd.Dial != Open || e.Etcd.Status == 200 {
 		return nil
 	}
-	log := sinceElected(lastLines(c.Log, 20))
+	log := sinceElected(lastLines(texts(c.Log), 20))
 	if line, match := lastMatch(log, peerAsked); match != nil {
 		return e.logFinding(Error, "etcd", "etcd runs but has no leader: members that its data names do not answer", line)
 	}
@@ -98,7 +98,7 @@ func etcdSlowDisk(e *Evidence) []Finding {
 	if c == nil || !c.Running {
 		return nil
 	}
-	slow := slices.DeleteFunc(slices.Clone(c.Log), func(line string) bool {
+	slow := slices.DeleteFunc(texts(c.Log), func(line string) bool {
 		return !saysSlow.MatchString(line) || e.Now.Sub(loggedAt(line)) > time.Minute
 	})
 	if len(slow) < 2 { // any disk is slow once, as while images are imported
@@ -122,7 +122,7 @@ func loggedAt(line string) time.Time {
 // logOf is the log of the newest try of a component.
 func (e *Evidence) logOf(component string) []string {
 	if c := e.container(component); c != nil {
-		return c.Log
+		return texts(c.Log)
 	}
 	return nil
 }

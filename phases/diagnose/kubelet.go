@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"time"
+
+	"bootstrap/phases/runtime"
 )
 
 const (
@@ -106,13 +108,13 @@ func kubeletDisk(pattern *regexp.Regexp, what string, is func(Disk) bool) func(*
 
 // lastSaid is the last line of the kubelet's that matches and is not over: it says so each
 // time that it tries again.
-func (e *Evidence) lastSaid(pattern *regexp.Regexp) (Line, []string) {
+func (e *Evidence) lastSaid(pattern *regexp.Regexp) (runtime.LogLine, []string) {
 	return e.lastLine(kubeletUnit, sayAgain, pattern)
 }
 
 // again is certain of what was said before as well: one look after the other finds the
 // same line.
-func (e *Evidence) again(pattern *regexp.Regexp, last Line) Level {
+func (e *Evidence) again(pattern *regexp.Regexp, last runtime.LogLine) Level {
 	for _, l := range e.Journal[kubeletUnit] {
 		if last.At.Sub(l.At) >= time.Second && last.At.Sub(l.At) <= sayAgain && pattern.MatchString(l.Text) {
 			return Error
@@ -123,7 +125,7 @@ func (e *Evidence) again(pattern *regexp.Regexp, last Line) Level {
 
 // podSince tells whether any pod was made after a moment.
 func (e *Evidence) podSince(at time.Time) bool {
-	return slices.ContainsFunc(e.Pods, func(p Pod) bool { return p.isUpSince(at, "") })
+	return slices.ContainsFunc(e.Pods, func(p runtime.Sandbox) bool { return isUpSince(p, at, "") })
 }
 
 // kubeletFails wants the same end three times: the first may have been too early. What

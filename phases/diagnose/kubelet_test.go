@@ -6,15 +6,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"bootstrap/phases/runtime"
 )
 
 var lookedAt = time.Date(2026, 11, 25, 3, 45, 0, 0, time.UTC)
 
 // logged is what a unit wrote some time before it is looked at.
-func logged(before time.Duration, texts ...string) []Line {
-	var lines []Line
+func logged(before time.Duration, texts ...string) []runtime.LogLine {
+	var lines []runtime.LogLine
 	for _, text := range texts {
-		lines = append(lines, Line{At: lookedAt.Add(-before), Text: text})
+		lines = append(lines, runtime.LogLine{At: lookedAt.Add(-before), Text: text})
 	}
 	return lines
 }
@@ -28,7 +30,7 @@ func kubeletCrashes(texts ...string) *Evidence {
 			containerdUnit: {Load: "loaded", Active: "active", Sub: "running", Started: lookedAt.Add(-time.Minute)},
 			kubeletUnit:    {Load: "loaded", Active: "activating", Sub: "auto-restart", Result: "exit-code", ExitStatus: 1, Started: lookedAt.Add(-2 * time.Second)},
 		},
-		Journal:    map[string][]Line{kubeletUnit: logged(time.Second, texts...)},
+		Journal:    map[string][]runtime.LogLine{kubeletUnit: logged(time.Second, texts...)},
 		Listening:  []string{"10250"},
 		StaticPods: map[string]string{"etcd-n1": "uid-etcd", "kube-apiserver-n1": "uid-api"},
 	}
@@ -138,7 +140,7 @@ func TestKubeletHasNoCause(t *testing.T) {
 	}
 	podSince := func(text string) *Evidence {
 		e := startedSince(text)
-		e.Pods = []Pod{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-100 * time.Millisecond)}}
+		e.Pods = []runtime.Sandbox{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-100 * time.Millisecond)}}
 		return e
 	}
 	longAgo := func(text string) *Evidence {
@@ -188,7 +190,7 @@ func TestHealthy(t *testing.T) {
 			t.Fatalf("%s has only %d lines", file, len(lines))
 		}
 		for _, line := range lines {
-			e.Journal = map[string][]Line{unit: logged(time.Second, line)}
+			e.Journal = map[string][]runtime.LogLine{unit: logged(time.Second, line)}
 			if found, ok := First(Causes(e)); ok {
 				t.Errorf("%s %s: %s\n%s", found.Level, found.ID, found.What, line)
 			}

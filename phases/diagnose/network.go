@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"time"
+
+	"bootstrap/phases/runtime"
 )
 
 var (
@@ -35,7 +37,7 @@ func networkRules() map[string]Rule {
 
 // addonTry is the newest try of a container of an addon.
 type addonTry struct {
-	Container
+	runtime.Container
 	level Level // of what it ended with
 }
 
@@ -44,7 +46,7 @@ type addonTry struct {
 func (e *Evidence) addonContainers(name string) []addonTry {
 	var newest []addonTry
 	for _, p := range e.Pods {
-		tries := slices.DeleteFunc(slices.Clone(p.Containers), func(c Container) bool { return c.Name != name })
+		tries := slices.DeleteFunc(slices.Clone(p.Containers), func(c runtime.Container) bool { return c.Name != name })
 		if p.Namespace == "kube-system" && p.Ready && len(tries) > 0 && !e.isOver(tries[0]) {
 			newest = append(newest, addonTry{tries[0], e.addonLevel(p, tries[0])})
 		}
@@ -54,7 +56,7 @@ func (e *Evidence) addonContainers(name string) []addonTry {
 
 // addonLevel: before addons are waited for, init may be about to replace the pod or what
 // it reads; then a pod of before may still have to go.
-func (e *Evidence) addonLevel(p Pod, newest Container) Level {
+func (e *Evidence) addonLevel(p runtime.Sandbox, newest runtime.Container) Level {
 	if e.Addons && (p.Created.After(e.Since) || newest.Started.After(e.Waits)) {
 		return Error
 	}
@@ -66,8 +68,8 @@ func (e *Evidence) addonLevel(p Pod, newest Container) Level {
 func addonLogged(name string, pattern *regexp.Regexp, what string) func(*Evidence) []Finding {
 	return func(e *Evidence) []Finding {
 		for _, c := range e.addonContainers(name) {
-			line, match := lastMatch(c.Log, pattern)
-			if c.failed() && match != nil {
+			line, match := lastMatch(texts(c.Log), pattern)
+			if failed(c.Container) && match != nil {
 				return addonFinding(c.level, name, fmt.Sprintf(what, said(match[len(match)-1])), line)
 			}
 		}
@@ -83,7 +85,7 @@ func addonFinding(level Level, container, what string, lines ...string) []Findin
 
 func kubeProxyRefuses(e *Evidence) []Finding {
 	for _, c := range e.addonContainers("kube-proxy") {
-		line, match := lastMatch(c.Log, proxyRefused)
+		line, match := lastMatch(texts(c.Log), proxyRefused)
 		if c.Exited && match != nil && !passing.MatchString(line) {
 			return addonFinding(c.level, "kube-proxy", "kube-proxy refuses its settings: "+said(firstOf(match[1:])), line)
 		}
@@ -98,7 +100,7 @@ const stale = 2 * time.Minute
 func servicesUnreachable(e *Evidence) []Finding {
 	for _, name := range []string{"coredns", "flanneld"} {
 		for _, c := range e.addonContainers(name) {
-			line, match := lastMatch(lastLines(c.logSince(e.Now.Add(-stale)), 5), noServices)
+			line, match := lastMatch(lastLines(logSince(c.Container, e.Now.Add(-stale)), 5), noServices)
 			if match != nil && e.Now.Sub(c.Started) >= steady {
 				return addonFinding(Warning, name, fmt.Sprintf("%s can't reach the API server at %s", name, match[1]), line)
 			}
@@ -116,7 +118,7 @@ func dnsWithoutAPI(e *Evidence) []Finding {
 		return nil
 	}
 	for _, c := range e.addonContainers("coredns") {
-		line, match := lastMatch(lastLines(c.logSince(e.Now.Add(-quiet)), 2), waitsForAPI)
+		line, match := lastMatch(lastLines(logSince(c.Container, e.Now.Add(-quiet)), 2), waitsForAPI)
 		if match != nil && old(c) {
 			what := "coredns has waited for the API server for over 30 s, and it answers: it can't be reached at its Service address"
 			return addonFinding(Warning, "coredns", what, line)

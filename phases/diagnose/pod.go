@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"bootstrap/phases/runtime"
 )
 
 // sayAgain is within what time the kubelet tries again what fails, and says so.
@@ -77,7 +79,7 @@ func (e *Evidence) failedSync(match func(syncFailure) bool) (syncFailure, bool) 
 	return found[0], true
 }
 
-func parseSyncFailure(l Line) (syncFailure, bool) {
+func parseSyncFailure(l runtime.LogLine) (syncFailure, bool) {
 	if m := syncFailed.FindStringSubmatch(l.Text); m != nil {
 		f := syncFailure{kind: m[3], message: withoutFrame(unquoted(m[4])), pod: m[5], uid: m[6], line: l.Text, at: l.At}
 		if m[1] == "StartContainer" {
@@ -123,18 +125,18 @@ func (e *Evidence) holds(f *syncFailure) bool {
 	if !f.static && !addon {
 		return false
 	}
-	return !slices.ContainsFunc(e.Pods, func(p Pod) bool {
-		return p.Namespace == namespace && p.Name == name && p.UID == f.uid && p.isUpSince(f.at, f.container)
+	return !slices.ContainsFunc(e.Pods, func(p runtime.Sandbox) bool {
+		return p.Namespace == namespace && p.Name == name && p.UID == f.uid && isUpSince(p, f.at, f.container)
 	})
 }
 
 // isUpSince tells whether the container, or the sandbox if it is about that, came up
 // after a moment, be it that it has ended again.
-func (p Pod) isUpSince(at time.Time, container string) bool {
+func isUpSince(p runtime.Sandbox, at time.Time, container string) bool {
 	if container == "" && p.Ready && p.Created.After(at) {
 		return true
 	}
-	return slices.ContainsFunc(p.Containers, func(c Container) bool { return c.Started.After(at) })
+	return slices.ContainsFunc(p.Containers, func(c runtime.Container) bool { return c.Started.After(at) })
 }
 
 // finding is certain for the control plane's own pods.
@@ -200,7 +202,7 @@ func (e *Evidence) imageCannotRun(name string) []Finding {
 	if c == nil || len(c.Log) > 1 { // it did run
 		return nil
 	}
-	line, match := lastMatch(append(slices.Clone(c.Log), c.Message), cannotRun)
+	line, match := lastMatch(append(texts(c.Log), c.Message), cannotRun)
 	if match == nil {
 		return nil
 	}
@@ -209,7 +211,7 @@ func (e *Evidence) imageCannotRun(name string) []Finding {
 	if reason == "exec format error" {
 		what += " (it is for another processor, or damaged)"
 	}
-	same := func(c Container) bool { return cannotRun.MatchString(c.Message) || logs(cannotRun)(c) }
+	same := func(c runtime.Container) bool { return cannotRun.MatchString(c.Message) || logs(cannotRun)(c) }
 	return []Finding{{Level: e.certainty(name, same), What: what, See: seePods, Excerpt: excerpt(line)}}
 }
 
@@ -217,12 +219,12 @@ const seePods = "bootstrap pods -a"
 
 // oomKilled is certain the second time: the machine may have been short of memory once.
 func (e *Evidence) oomKilled(name string) []Finding {
-	if c := e.ended(name); c == nil || !c.oomKilled() {
+	if c := e.ended(name); c == nil || !oomKilled(*c) {
 		return nil
 	}
 	times := 0
 	for _, c := range e.tries(name) {
-		if c.oomKilled() && !e.isOver(c) {
+		if oomKilled(c) && !e.isOver(c) {
 			times++
 		}
 	}
@@ -232,7 +234,7 @@ func (e *Evidence) oomKilled(name string) []Finding {
 	return []Finding{{Level: Error, What: fmt.Sprintf("%s is killed for want of memory each time it is started (%d times)", name, times), See: seePods}}
 }
 
-func (c Container) oomKilled() bool { return c.Reason == "OOMKilled" }
+func oomKilled(c runtime.Container) bool { return c.Reason == "OOMKilled" }
 
 // hostPathMissing is certain the second time, which comes after a second or two.
 func hostPathMissing(e *Evidence, f syncFailure) Finding {
@@ -240,7 +242,7 @@ func hostPathMissing(e *Evidence, f syncFailure) Finding {
 	found := f.finding("%s does not start: %s, which it mounts, is no %s or is not there", f.pod, match[1], match[2])
 	found.See = "ls -ld " + match[1]
 	if f.static {
-		found.Level = e.again(hostPath, Line{At: f.at})
+		found.Level = e.again(hostPath, runtime.LogLine{At: f.at})
 	}
 	return found
 }
