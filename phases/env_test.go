@@ -10,14 +10,26 @@ import (
 	"syscall"
 	"testing"
 
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host/hosttest"
 )
+
+var readOnce = sync.OnceValues(diagnose.ReadCatalogue) // it takes milliseconds
+
+func catalogue(t *testing.T) diagnose.Catalogue {
+	t.Helper()
+	all, err := readOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
 
 // testEnv is an Env on a Host of its own, with the config valid-NAME.yaml.
 func testEnv(t *testing.T, name string) *Env {
 	t.Helper()
 	h, _ := hosttest.New(t)
-	env := Open(Env{Config: validConfig(t, name), Host: h})
+	env := Open(Env{Config: validConfig(t, name), Host: h, Catalogue: catalogue(t)})
 	return env.forPhase("test")
 }
 

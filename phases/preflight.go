@@ -106,8 +106,8 @@ func (e *Env) inspect(ctx context.Context, measures bool) Inspection {
 	if text := addressNote(m); text != "" {
 		e.note("%s", text)
 	}
-	found := e.unignored(slices.Concat(diagnose.Preflight(m), findings(bundled), findings(decided)))
-	return Inspection{Checks: len(diagnose.Checks()), Findings: diagnose.InOrder(found), Unread: m.Unread}
+	found := e.unignored(slices.Concat(e.Catalogue.Preflight(m), findings(bundled), findings(decided)))
+	return Inspection{Checks: len(e.Catalogue.Checks()), Findings: e.Catalogue.InOrder(found), Unread: m.Unread}
 }
 
 func (e *Env) unignored(found []diagnose.Finding) []diagnose.Finding {
@@ -117,7 +117,7 @@ func (e *Env) unignored(found []diagnose.Finding) []diagnose.Finding {
 // decide finds what takes more than facts to tell.
 func (e *Env) decide(ctx context.Context) []error {
 	errs := slices.Concat(
-		checkIgnored(e.Config.IgnorePreflight),
+		checkIgnored(e.Catalogue, e.Config.IgnorePreflight),
 		e.checkSettled(),
 		e.checkChoices(),
 		e.checkPorts(),
@@ -144,16 +144,15 @@ func findings(errs []error) []diagnose.Finding {
 }
 
 // found makes an error the finding of an entry, which stops init.
-func found(id string, err error) error {
-	entry, _ := diagnose.Find(id) // a test knows that there is one
-	return &CauseError{Finding: entry.Found(diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: hintOf(err)}), Err: err}
+func found(all diagnose.Catalogue, id string, err error) error {
+	return &CauseError{Finding: all.Found(id, diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: hintOf(err)}), Err: err}
 }
 
 // CheckIgnore wants every ID to be one of a check that init can go on without.
-func CheckIgnore(ids []string) error {
+func CheckIgnore(all diagnose.Catalogue, ids []string) error {
 	var errs []error
 	for _, id := range ids {
-		switch entry, known := diagnose.Find(id); {
+		switch entry, known := all.Find(id); {
 		case !known:
 			errs = append(errs, withHint(fmt.Errorf("--ignore %s: there is no such check", id), "see their names: bootstrap explain"))
 		case entry.Check == nil:
@@ -171,19 +170,19 @@ var ErrNotRoot = withHint(errors.New("not root"), "run it with sudo")
 var enforced = regexp.MustCompile(`(?i)^(all|cri|isprivilegeduser|kubeletversion|port-.*|fileavailable-.*|diravailable-.*)$`)
 
 // CheckConfig finds in a config what only the plan and its checks know to be wrong.
-func CheckConfig(c *config.Config) error {
+func CheckConfig(all diagnose.Catalogue, c *config.Config) error {
 	_, err := InitPlan(c).Without(c.SkipPhases)
 	if err != nil {
 		err = fmt.Errorf("skipPhases: %w", err)
 	}
-	return errors.Join(append(checkIgnored(c.IgnorePreflight), err)...)
+	return errors.Join(append(checkIgnored(all, c.IgnorePreflight), err)...)
 }
 
-func checkIgnored(names []string) []error {
+func checkIgnored(all diagnose.Catalogue, names []string) []error {
 	var findings []error
 	for _, name := range names {
 		if enforced.MatchString(name) {
-			findings = append(findings, found("check-not-ignorable",
+			findings = append(findings, found(all, "check-not-ignorable",
 				fmt.Errorf("nodeRegistration.ignorePreflightErrors: %s can't be ignored: init does not work past it", name)))
 		}
 	}
@@ -197,11 +196,11 @@ func (e *Env) checkBundle(ctx context.Context) []error {
 	index := e.Bundle.Index()
 	e.note("bundle: Kubernetes %s in %s", index.Kubernetes, e.Bundle.Path())
 	if err := index.Check(e.Facts.Arch); err != nil {
-		return []error{found("bundle-damaged", err)}
+		return []error{found(e.Catalogue, "bundle-damaged", err)}
 	}
 	e.waiting("verifying %s", e.Bundle.Path())
 	if err := e.Bundle.Intact(ctx, toInstall(index.Entries, e.Host.Entries())); err != nil && ctx.Err() == nil {
-		return []error{found("bundle-damaged", fmt.Errorf("bundle %s: %w", e.Bundle.Path(), err))}
+		return []error{found(e.Catalogue, "bundle-damaged", fmt.Errorf("bundle %s: %w", e.Bundle.Path(), err))}
 	}
 	e.warnOfPulls()
 	return nil
@@ -236,10 +235,10 @@ func (e *Env) warnOfPulls() {
 func (e *Env) checkChoices() []error {
 	var errs []error
 	if err := e.Choices.Runtime.None; err != nil {
-		errs = append(errs, found("no-runtime", err))
+		errs = append(errs, found(e.Catalogue, "no-runtime", err))
 	}
 	if err := e.Choices.Kubelet.None; err != nil {
-		errs = append(errs, found("no-kubelet", err))
+		errs = append(errs, found(e.Catalogue, "no-kubelet", err))
 	}
 	return errs
 }
@@ -273,7 +272,7 @@ func (e *Env) portTaken(p port, err error) error {
 	if by := e.Host.Listener(n); by != "" {
 		what = fmt.Errorf("port %d, for %s, is taken by %s: %w", n, p.owner, by, err)
 	}
-	return found("port-taken", withHint(what, "see by whom: ss -ltnp 'sport = :%d'", n))
+	return found(e.Catalogue, "port-taken", withHint(what, "see by whom: ss -ltnp 'sport = :%d'", n))
 }
 
 type port struct {
@@ -327,7 +326,7 @@ func (e *Env) checkForeignFiles() []error {
 	for _, name := range nodeComponents(e.Config) {
 		file := manifestFile(name)
 		if e.exists(file) && !e.made(file) {
-			findings = append(findings, found("foreign-manifest", fmt.Errorf("%s is there, and bootstrap did not make it", file)))
+			findings = append(findings, found(e.Catalogue, "foreign-manifest", fmt.Errorf("%s is there, and bootstrap did not make it", file)))
 		}
 	}
 	if e.Config.Etcd.External != nil {
@@ -335,7 +334,7 @@ func (e *Env) checkForeignFiles() []error {
 	}
 	dir := e.Config.Etcd.DataDir
 	if left, _ := filepath.Glob(e.Host.Path(dir) + "/*"); len(left) > 0 && !isNewDisk(left) && !slices.ContainsFunc(e.Host.Entries(), isEtcdData) {
-		findings = append(findings, found("etcd-foreign-data", withHint(fmt.Errorf("%s holds data that is not of this cluster", dir),
+		findings = append(findings, found(e.Catalogue, "etcd-foreign-data", withHint(fmt.Errorf("%s holds data that is not of this cluster", dir),
 			"move it away: mv %s %s.old", dir, dir)))
 	}
 	return findings
@@ -357,7 +356,7 @@ func (e *Env) foreignLinks() []error {
 		if _, err := net.InterfaceByName(name); err != nil {
 			continue
 		}
-		findings = append(findings, found("foreign-link", withHint(fmt.Errorf("a network link %s is there, and bootstrap did not make it", name),
+		findings = append(findings, found(e.Catalogue, "foreign-link", withHint(fmt.Errorf("a network link %s is there, and bootstrap did not make it", name),
 			"if nobody needs it: ip link delete %s", name)))
 	}
 	return findings
@@ -382,7 +381,7 @@ func (e *Env) checkForeignRules(ctx context.Context) []error {
 	}
 	var findings []error
 	for _, name := range foreign {
-		findings = append(findings, found("foreign-rules", withHint(fmt.Errorf("the firewall has a %s, and bootstrap did not make it", name),
+		findings = append(findings, found(e.Catalogue, "foreign-rules", withHint(fmt.Errorf("the firewall has a %s, and bootstrap did not make it", name),
 			"if it is of an old cluster: %s", removeRules(name))))
 	}
 	return findings

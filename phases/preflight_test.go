@@ -50,7 +50,7 @@ func TestGather(t *testing.T) {
 
 // TestFoundIDs: whatever phases find has an entry.
 func TestFoundIDs(t *testing.T) {
-	call := regexp.MustCompile(`found\("([^"]+)"`)
+	call := regexp.MustCompile(`found\((?:all|e\.Catalogue), "([^"]+)"`)
 	used := map[string]bool{}
 	for _, file := range sources(t) {
 		if file.pkg == "phases" {
@@ -60,11 +60,11 @@ func TestFoundIDs(t *testing.T) {
 		}
 	}
 	for id := range used {
-		if _, known := diagnose.Find(id); !known {
+		if _, known := catalogue(t).Find(id); !known {
 			t.Errorf("found %q, which is in no catalogue", id)
 		}
 	}
-	for _, entry := range diagnose.Checks() {
+	for _, entry := range catalogue(t).Checks() {
 		if entry.Check == nil && !used[entry.ID] {
 			t.Errorf("nobody finds %s", entry.ID)
 		}
@@ -84,7 +84,7 @@ func TestFactsBecomeAMachine(t *testing.T) {
 	put(t, env, "/etc/resolv.conf", "nameserver 127.0.0.53\n", 0o644)
 	put(t, env, "/proc/sys/fs/inotify/max_user_watches", "100\n", 0o644)
 	var ids []string
-	for _, f := range diagnose.Preflight(env.machine(t.Context())) {
+	for _, f := range catalogue(t).Preflight(env.machine(t.Context())) {
 		ids = append(ids, f.ID)
 	}
 	for _, want := range []string{"no-systemd", "few-cpus", "little-memory", "old-kernel", "swap-on", "no-oom-scores", "cgroup-v1", "inotify-low", "resolver-loops"} {
@@ -98,7 +98,7 @@ func TestFactsBecomeAMachine(t *testing.T) {
 func TestMissingResolverFile(t *testing.T) {
 	env := testEnv(t, "default")
 	env.Facts.ResolvConf = true
-	found, ok := diagnose.First(diagnose.Causes(&diagnose.Evidence{Machine: *env.machine(t.Context())}))
+	found, ok := diagnose.First(catalogue(t).Causes(&diagnose.Evidence{Machine: *env.machine(t.Context())}))
 	if !ok || found.ID != "resolver-file-missing" || !strings.Contains(found.What, "/etc/resolv.conf is not there") {
 		t.Errorf("%+v", found)
 	}

@@ -165,12 +165,12 @@ func TestPresentCause(t *testing.T) {
 		if c.waits > 0 {
 			found.Waits = now.Add(-c.waits)
 		}
-		got := presentCause(found)
+		got := presentCause(catalogue(t), found)
 		if got == nil || got.ID != "component-bad-flag" || got.Level != c.want {
 			t.Errorf("%s: want %s, got %+v", c.name, c.want, got)
 		}
 	}
-	if got := presentCause(&diagnose.Evidence{Machine: diagnose.Machine{System: diagnose.System{Systemd: true}, Cgroups: diagnose.Cgroups{Version: 2}}}); got != nil {
+	if got := presentCause(catalogue(t), &diagnose.Evidence{Machine: diagnose.Machine{System: diagnose.System{Systemd: true}, Cgroups: diagnose.Cgroups{Version: 2}}}); got != nil {
 		t.Errorf("of nothing: %+v", got)
 	}
 }

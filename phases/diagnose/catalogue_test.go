@@ -3,8 +3,20 @@ package diagnose
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 )
+
+var readOnce = sync.OnceValues(ReadCatalogue) // it takes milliseconds
+
+func catalogue(t *testing.T) Catalogue {
+	t.Helper()
+	all, err := readOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
 
 // TestEveryRuleHasItsText: and every text its rule, and each of both is there once.
 func TestEveryRuleHasItsText(t *testing.T) {
@@ -42,7 +54,7 @@ var left = regexp.MustCompile(`\{\{|\}\}|<no value>|%![a-zA-Z(]|%[+#]?[sdvq]`)
 
 // TestEveryPlaceholderIsFilled: texts have none, and those of findings are all filled.
 func TestEveryPlaceholderIsFilled(t *testing.T) {
-	for _, e := range Catalogue() {
+	for _, e := range catalogue(t) {
 		if text := strings.Join([]string{e.Title, e.Means, e.Remedy, e.Mend, e.Link}, "\n"); left.MatchString(text) {
 			t.Errorf("%s: %q", e.ID, left.FindString(text))
 		}
@@ -50,7 +62,7 @@ func TestEveryPlaceholderIsFilled(t *testing.T) {
 	for _, c := range machineCases {
 		m := goodMachine()
 		c.change(m)
-		for _, f := range Preflight(m) {
+		for _, f := range catalogue(t).Preflight(m) {
 			if text := f.What + f.Remedy + f.See; left.MatchString(text) || f.Remedy == "" {
 				t.Errorf("%s: %q", f.ID, text)
 			}

@@ -17,7 +17,7 @@ func first(t *testing.T, e Evidence) Finding {
 	t.Helper()
 	e.Settings = pkiSettings
 	e.Now = time.Date(2030, 1, 2, 3, 4, 0, 0, time.UTC)
-	f, _ := First(Causes(&e))
+	f, _ := First(catalogue(t).Causes(&e))
 	return f
 }
 

@@ -11,9 +11,9 @@ package diagnose
 import (
 	"cmp"
 	_ "embed" // the texts
+	"fmt"
 	"maps"
 	"slices"
-	"sync"
 
 	"sigs.k8s.io/yaml"
 )
@@ -49,7 +49,7 @@ type Rule struct {
 	Cause func(*Evidence) []Finding
 
 	// Decided entries are found by preflight itself, which decides by more than facts and
-	// says so with Entry.Found. init does not work past them.
+	// says so with Catalogue.Found. init does not work past them.
 	Decided bool
 }
 
@@ -67,22 +67,27 @@ type Finding struct {
 //go:embed catalogue.yaml
 var catalogueYAML []byte
 
-// catalogue is made once and changed by nobody. That it can be made, a test knows.
-var catalogue = sync.OnceValue(func() []Entry {
+// Catalogue is every entry, in causal order: what comes first can be the reason for what
+// comes after.
+type Catalogue []Entry
+
+// ReadCatalogue joins the texts with their rules. A test reads the same, so that it can
+// fail only while somebody writes it.
+func ReadCatalogue() (Catalogue, error) {
 	texts, err := readTexts(catalogueYAML)
 	if err != nil {
-		panic(err)
+		return nil, fmt.Errorf("catalogue.yaml: %w", err)
 	}
 	rules := map[string]Rule{}
 	for _, topic := range topics() {
 		maps.Copy(rules, topic)
 	}
-	all := make([]Entry, 0, len(texts))
+	all := make(Catalogue, 0, len(texts))
 	for _, t := range texts {
 		all = append(all, Entry{Text: t, Rule: rules[t.ID]})
 	}
-	return all
-})
+	return all, nil
+}
 
 func readTexts(data []byte) (texts []Text, err error) {
 	err = yaml.UnmarshalStrict(data, &texts)
@@ -99,58 +104,65 @@ func topics() []map[string]Rule {
 	}
 }
 
-// Catalogue is every entry, in causal order: what comes first can be the reason for
-// what comes after.
-func Catalogue() []Entry { return slices.Clone(catalogue()) }
-
 // Find gives the entry of an ID.
-func Find(id string) (Entry, bool) {
-	i := slices.IndexFunc(catalogue(), func(e Entry) bool { return e.ID == id })
+func (c Catalogue) Find(id string) (Entry, bool) {
+	i := slices.IndexFunc(c, func(e Entry) bool { return e.ID == id })
 	if i < 0 {
 		return Entry{}, false
 	}
-	return catalogue()[i], true
+	return c[i], true
 }
 
-// Preflight is what is wrong with a machine before init, in the catalogue's order.
-func Preflight(m *Machine) []Finding {
-	var found []Finding
-	for _, entry := range catalogue() {
-		if entry.Check != nil {
-			found = append(found, entry.all(entry.Check(m))...)
+// Preflight is what is wrong with a machine before init, in causal order.
+func (c Catalogue) Preflight(m *Machine) []Finding {
+	return forEach(c, func(e Entry) []Finding {
+		if e.Check == nil {
+			return nil
 		}
-	}
-	return found
+		return e.all(e.Check(m))
+	})
 }
 
 // Checks are the entries that are looked for before init.
-func Checks() []Entry {
-	return slices.DeleteFunc(Catalogue(), func(e Entry) bool { return e.Check == nil && !e.Decided })
+func (c Catalogue) Checks() []Entry {
+	return slices.DeleteFunc(slices.Clone(c), func(e Entry) bool { return e.Check == nil && !e.Decided })
 }
 
 // InOrder sorts findings as the catalogue has them.
-func InOrder(found []Finding) []Finding {
+func (c Catalogue) InOrder(found []Finding) []Finding {
 	place := map[string]int{}
-	for i, entry := range catalogue() {
+	for i, entry := range c {
 		place[entry.ID] = i
 	}
 	slices.SortStableFunc(found, func(a, b Finding) int { return place[a.ID] - place[b.ID] })
 	return found
 }
 
-// Causes are what the evidence proves, or makes probable, in the catalogue's order.
-func Causes(e *Evidence) []Finding {
-	var found []Finding
-	for _, entry := range catalogue() {
+// Causes are what the evidence proves, or makes probable, in causal order.
+func (c Catalogue) Causes(e *Evidence) []Finding {
+	return forEach(c, func(entry Entry) []Finding {
 		if entry.Cause == nil {
-			continue
+			return nil
 		}
 		if e.Settings.Pod != "" {
 			entry.Remedy = cmp.Or(entry.Mend, entry.Remedy)
 		}
-		found = append(found, entry.all(entry.Cause(e))...)
-	}
-	return found
+		return entry.all(entry.Cause(e))
+	})
+}
+
+// Found makes what somebody else has found the finding of an entry.
+func (c Catalogue) Found(id string, f Finding) Finding {
+	entry, _ := c.Find(id)
+	f.ID = id
+	f.Remedy = cmp.Or(f.Remedy, entry.Remedy)
+	return f
+}
+
+// Unexplained is the finding for a wait that came to nothing and that no entry explains:
+// the shortest of the evidence that is useful.
+func (c Catalogue) Unexplained(e *Evidence, what string) Finding {
+	return c.Found("no-known-cause", Finding{Level: Warning, What: what, See: "bootstrap support", Excerpt: excerpt(e.summary()...)})
 }
 
 // First is the finding to name: the first that is certain, else the first that is
@@ -166,16 +178,10 @@ func First(found []Finding) (Finding, bool) {
 	return Finding{}, false
 }
 
-// Found completes a finding by what its entry says.
-func (e Entry) Found(f Finding) Finding {
-	f.ID = e.ID
-	f.Remedy = cmp.Or(f.Remedy, e.Remedy)
-	return f
-}
-
 func (e Entry) all(found []Finding) []Finding {
 	for i := range found {
-		found[i] = e.Found(found[i])
+		found[i].ID = e.ID
+		found[i].Remedy = cmp.Or(found[i].Remedy, e.Remedy)
 	}
 	return found
 }

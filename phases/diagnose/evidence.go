@@ -347,13 +347,6 @@ func (e *Evidence) lastLine(unit string, age time.Duration, pattern *regexp.Rege
 	return runtime.LogLine{}, nil
 }
 
-// Unexplained is the finding for a wait that came to nothing and that no entry explains:
-// the shortest of the evidence that is useful.
-func Unexplained(e *Evidence, what string) Finding {
-	entry, _ := Find("no-known-cause")
-	return entry.Found(Finding{Level: Warning, What: what, See: "bootstrap support", Excerpt: excerpt(e.summary()...)})
-}
-
 // crowded is where processes wait for a CPU longer than they have it.
 const crowded = 2
 

@@ -46,7 +46,7 @@ type causeTest struct {
 }
 
 func (c causeTest) run(t *testing.T) {
-	found, ok := First(Causes(c.evidence))
+	found, ok := First(catalogue(t).Causes(c.evidence))
 	switch {
 	case !ok && c.id == "":
 		return
@@ -117,7 +117,7 @@ func TestKubeletCauses(t *testing.T) {
 	} {
 		t.Run(c.name, c.run)
 	}
-	if f, _ := First(Causes(readOnly)); f.ID != "kubelet-disk-read-only" || f.Level != Error {
+	if f, _ := First(catalogue(t).Causes(readOnly)); f.ID != "kubelet-disk-read-only" || f.Level != Error {
 		t.Errorf("said once, and it is so: %+v", f)
 	}
 }
@@ -191,7 +191,7 @@ func TestHealthy(t *testing.T) {
 		}
 		for _, line := range lines {
 			e.Journal = map[string][]runtime.LogLine{unit: logged(time.Second, line)}
-			if found, ok := First(Causes(e)); ok {
+			if found, ok := First(catalogue(t).Causes(e)); ok {
 				t.Errorf("%s %s: %s\n%s", found.Level, found.ID, found.What, line)
 			}
 		}

@@ -166,7 +166,7 @@ func allDisks(m *Machine, change func(*Disk)) {
 }
 
 func TestGoodMachine(t *testing.T) {
-	if found := Preflight(goodMachine()); len(found) > 0 {
+	if found := catalogue(t).Preflight(goodMachine()); len(found) > 0 {
 		t.Errorf("found on a good machine: %+v", found)
 	}
 }
@@ -176,7 +176,7 @@ func TestMachines(t *testing.T) {
 	for _, c := range machineCases {
 		m := goodMachine()
 		c.change(m)
-		found := Preflight(m)
+		found := catalogue(t).Preflight(m)
 		if len(found) != 1 || found[0].ID != c.id || found[0].Level != c.level || !strings.Contains(found[0].What, c.says) || found[0].Remedy == "" {
 			t.Errorf("%s: want one %s that says %q, got %+v", c.id, c.level, c.says, found)
 		}
@@ -185,7 +185,7 @@ func TestMachines(t *testing.T) {
 
 // TestEveryCheckHasAMachine: no check is without its test.
 func TestEveryCheckHasAMachine(t *testing.T) {
-	for _, entry := range Catalogue() {
+	for _, entry := range catalogue(t) {
 		tested := slices.ContainsFunc(machineCases, func(c machineCase) bool { return c.id == entry.ID })
 		if entry.Check != nil && !tested {
 			t.Errorf("no machine has %s", entry.ID)
@@ -195,7 +195,7 @@ func TestEveryCheckHasAMachine(t *testing.T) {
 
 // TestNothingKnown: what could not be read is no finding.
 func TestNothingKnown(t *testing.T) {
-	if found := Preflight(&Machine{Now: lookedAt}); len(found) > 0 {
+	if found := catalogue(t).Preflight(&Machine{Now: lookedAt}); len(found) > 0 {
 		t.Errorf("found on a machine of which nothing is known: %+v", found)
 	}
 }
@@ -206,7 +206,7 @@ func TestCausesOfTheMachine(t *testing.T) {
 	for _, c := range machineCases {
 		m := goodMachine()
 		c.change(m)
-		f, found := First(Causes(&Evidence{Machine: *m}))
+		f, found := First(catalogue(t).Causes(&Evidence{Machine: *m}))
 		ended := found && f.Level == Error
 		want := c.level == Error && slices.Contains(ends, c.id)
 		if ended != want {
@@ -215,7 +215,7 @@ func TestCausesOfTheMachine(t *testing.T) {
 	}
 	full := goodMachine()
 	allDisks(full, func(d *Disk) { d.Free = 3 * mib })
-	if f, _ := First(Causes(&Evidence{Machine: *full})); f.ID != "disk-full" || f.Level != Error {
+	if f, _ := First(catalogue(t).Causes(&Evidence{Machine: *full})); f.ID != "disk-full" || f.Level != Error {
 		t.Errorf("on a full disk: %+v", f)
 	}
 }
@@ -223,7 +223,7 @@ func TestCausesOfTheMachine(t *testing.T) {
 // TestEveryEntryIsWhole: each has an ID of its own, and what explain shows.
 func TestEveryEntryIsWhole(t *testing.T) {
 	seen := map[string]bool{}
-	for _, e := range Catalogue() {
+	for _, e := range catalogue(t) {
 		if e.ID == "" || e.Title == "" || e.Means == "" || e.Remedy == "" || seen[e.ID] {
 			t.Errorf("entry %q lacks something, or is there twice", e.ID)
 		}

@@ -63,7 +63,7 @@ func TestUsersPod(t *testing.T) {
 	} {
 		t.Run(c.name, c.run)
 	}
-	found, ok := First(Causes(usersPod(ofWeb(etcdContainer("ErrImagePull", pullRefused)))))
+	found, ok := First(catalogue(t).Causes(usersPod(ofWeb(etcdContainer("ErrImagePull", pullRefused)))))
 	if !ok || !strings.Contains(found.Remedy, "in the manifest") {
 		t.Errorf("its remedy: %+v", found)
 	}
