@@ -206,16 +206,16 @@ func (e *Env) unitEvidence(ctx context.Context) map[string]diagnose.Unit {
 	return units
 }
 
-func (e *Env) journalEvidence(ctx context.Context, since time.Time) map[string][]runtime.LogLine {
+func (e *Env) journalEvidence(ctx context.Context, since time.Time) map[string][]machine.LogLine {
 	ctx, cancel := evidenceTimeout.bound(ctx)
 	defer cancel()
 	lines, err := e.Host.Journal(ctx, since, daemons...)
 	if err != nil {
 		return nil // a machine without a journal: the rest has to do
 	}
-	journal := map[string][]runtime.LogLine{}
+	journal := map[string][]machine.LogLine{}
 	for _, l := range lines {
-		journal[l.Unit] = append(journal[l.Unit], runtime.LogLine{At: l.At, Text: l.Text})
+		journal[l.Unit] = append(journal[l.Unit], l)
 	}
 	return journal
 }

@@ -113,10 +113,10 @@ func TestNetworkOf(t *testing.T) {
 		{To: prefix("fe80::/64"), Link: "eth0"}, {To: prefix("192.0.2.0/24"), Link: "eth0"},
 	})
 	want := diagnose.Network{
-		Addresses: []diagnose.LinkAddress{{Link: "eth0", Address: ours}}, Defaults: []string{"eth0", "wlan0"},
-		Routes: []diagnose.Route{{To: prefix("192.0.2.0/24"), Link: "eth0"}},
+		Addresses: []machine.LinkAddress{{Link: "eth0", Address: ours}}, Defaults: []string{"eth0", "wlan0"},
+		Routes: []machine.Route{{To: prefix("192.0.2.0/24"), Link: "eth0"}},
 	}
-	equal := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+	equal := cmp.Comparer(func(a, b machine.LinkAddress) bool { return a == b })
 	if diff := cmp.Diff(want, got, equal, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Error(diff)
 	}
@@ -125,13 +125,13 @@ func TestNetworkOf(t *testing.T) {
 func TestAddressNote(t *testing.T) {
 	ours, other := netip.MustParseAddr("192.0.2.10"), netip.MustParseAddr("198.51.100.7")
 	m := &diagnose.Machine{Settings: diagnose.Settings{AdvertiseAddress: ours}, Network: diagnose.Network{
-		Addresses: []diagnose.LinkAddress{{Link: "eth0", Address: ours}, {Link: "docker0", Address: netip.MustParseAddr("172.17.0.1"), Containers: true}},
+		Addresses: []machine.LinkAddress{{Link: "eth0", Address: ours}, {Link: "docker0", Address: netip.MustParseAddr("172.17.0.1"), Containers: true}},
 		Defaults:  []string{"eth0"},
 	}}
 	if got := addressNote(m); got != "" {
 		t.Errorf("with one address: %s", got)
 	}
-	m.Network.Addresses = append(m.Network.Addresses, diagnose.LinkAddress{Link: "eth1", Address: other})
+	m.Network.Addresses = append(m.Network.Addresses, machine.LinkAddress{Link: "eth1", Address: other})
 	const want = `address 192.0.2.10 of eth0, which has the default route; there is 198.51.100.7 (eth1) as well: localAPIEndpoint.advertiseAddress chooses`
 	if got := addressNote(m); got != want {
 		t.Errorf("%s\nwant %s", got, want)

@@ -13,6 +13,7 @@ import (
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/runtime"
 )
 
@@ -170,7 +171,7 @@ func TestPresentCause(t *testing.T) {
 			t.Errorf("%s: want %s, got %+v", c.name, c.want, got)
 		}
 	}
-	if got := presentCause(catalogue(t), &diagnose.Evidence{Machine: diagnose.Machine{System: diagnose.System{Systemd: true}, Cgroups: diagnose.Cgroups{Version: 2}}}); got != nil {
+	if got := presentCause(catalogue(t), &diagnose.Evidence{Machine: diagnose.Machine{System: diagnose.System{Facts: machine.Facts{Systemd: true, CgroupVersion: 2}}}}); got != nil {
 		t.Errorf("of nothing: %+v", got)
 	}
 }

@@ -5,26 +5,15 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"bootstrap/phases/machine"
 )
 
 // Network is how this machine is joined to others.
 type Network struct {
-	Addresses []LinkAddress // of links that are up, loopback left out; nil if unknown
-	Defaults  []string      // the links of default routes in the address's family, the preferred first
-	Routes    []Route       // to single networks
-}
-
-// LinkAddress is an address of this machine.
-type LinkAddress struct {
-	Link       string
-	Address    netip.Addr
-	Containers bool // the link is of a container network: nobody outside knows the address
-}
-
-// Route is a network that this machine reaches by a link.
-type Route struct {
-	To   netip.Prefix
-	Link string
+	Addresses []machine.LinkAddress // of links that are up, loopback left out; nil if unknown
+	Defaults  []string              // the links of default routes in the address's family, the preferred first
+	Routes    []machine.Route       // to single networks
 }
 
 func addressRules() map[string]Rule {
@@ -40,10 +29,10 @@ func addressRules() map[string]Rule {
 	}
 }
 
-func (m *Machine) linkOf(a netip.Addr) (LinkAddress, bool) {
-	i := slices.IndexFunc(m.Network.Addresses, func(l LinkAddress) bool { return l.Address == a })
+func (m *Machine) linkOf(a netip.Addr) (machine.LinkAddress, bool) {
+	i := slices.IndexFunc(m.Network.Addresses, func(l machine.LinkAddress) bool { return l.Address == a })
 	if i < 0 {
-		return LinkAddress{}, false
+		return machine.LinkAddress{}, false
 	}
 	return m.Network.Addresses[i], true
 }
@@ -62,7 +51,7 @@ func addressNotHere(m *Machine) []Finding {
 
 func noDefaultRoute(m *Machine) []Finding {
 	n := m.Network
-	toServices := slices.ContainsFunc(n.Routes, func(r Route) bool { return m.services(r.To) })
+	toServices := slices.ContainsFunc(n.Routes, func(r machine.Route) bool { return m.services(r.To) })
 	return warnIf(len(n.Addresses) > 0 && len(n.Defaults) == 0 && !toServices, "no default route: programs on this machine itself can't reach Services")
 }
 
@@ -79,7 +68,7 @@ func severalDefaultRoutes(m *Machine) []Finding {
 
 func subnetOverlap(m *Machine) []Finding {
 	return forEach(slices.Concat(m.Settings.PodSubnets, m.Settings.ServiceSubnets), func(subnet netip.Prefix) []Finding {
-		i := slices.IndexFunc(m.Network.Routes, func(r Route) bool { return r.To.Overlaps(subnet) && !m.services(r.To) })
+		i := slices.IndexFunc(m.Network.Routes, func(r machine.Route) bool { return r.To.Overlaps(subnet) && !m.services(r.To) })
 		if i < 0 {
 			return nil
 		}

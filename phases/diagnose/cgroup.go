@@ -6,35 +6,29 @@ import (
 	"strings"
 )
 
-// Cgroups is how the kernel limits processes here.
-type Cgroups struct {
-	Version     int      // 0: not mounted
-	Controllers []string // that can be used; nil if it could not be read
-}
-
 func cgroupRules() map[string]Rule {
 	return map[string]Rule{
 		"no-cgroups": {Check: noCgroups, Cause: causeToo(noCgroups)},
 		"cgroup-v1": {Check: func(m *Machine) []Finding {
-			return warnIf(m.Cgroups.Version == 1, "cgroup version 1: the kubelet is told to accept it (failCgroupV1: false)")
+			return warnIf(m.System.CgroupVersion == 1, "cgroup version 1: the kubelet is told to accept it (failCgroupV1: false)")
 		}},
 		"cgroup-controller-missing": {Check: controllersMissing}, // later the kubelet says it: kubelet-cgroups
 	}
 }
 
 func noCgroups(m *Machine) []Finding {
-	return errorIf(m.System.Read && m.System.Systemd && m.Cgroups.Version == 0, "no cgroups are mounted at /sys/fs/cgroup: no pod can run")
+	return errorIf(m.System.Read && m.System.Systemd && m.System.CgroupVersion == 0, "no cgroups are mounted at /sys/fs/cgroup: no pod can run")
 }
 
 func controllersMissing(m *Machine) []Finding {
-	if m.Cgroups.Controllers == nil {
+	if m.System.Controllers == nil {
 		return nil
 	}
 	needed := []string{"cpu", "memory"}
-	if m.Cgroups.Version == 1 {
+	if m.System.CgroupVersion == 1 {
 		needed = append(needed, "cpuset") // the kubelet asks for it by name
 	}
-	lacks := func(name string) bool { return !slices.Contains(m.Cgroups.Controllers, name) }
+	lacks := func(name string) bool { return !slices.Contains(m.System.Controllers, name) }
 	missing := slices.DeleteFunc(needed, func(name string) bool { return !lacks(name) })
 	if len(missing) > 0 {
 		return []Finding{{

@@ -4,23 +4,18 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"bootstrap/phases/machine"
 )
 
 // Disk is a file system that a folder of ours lies on, or will.
 type Disk struct {
+	machine.Disk
 	Path     string // the folder
 	Use      string // what for: "etcd's data"
-	Device   uint64 // the same for folders of one file system
-	Type     string // ext4, xfs, overlay, tmpfs, nfs, ...
-	ReadOnly bool
-	NoExec   bool
 	Programs bool   // programs are run from the folder
 	Daemon   string // etcd or kubelet if only that one writes there, else empty
-
-	Size, Free         uint64 // bytes; what is free for root
-	Available          uint64 // bytes that are free for everybody, by which the kubelet goes
-	Inodes, FreeInodes uint64 // zero where there is no such number
-	Needs              uint64 // bytes that init has yet to write there
+	Needs    uint64 // bytes that init has yet to write there
 
 	SyncP99 time.Duration // of etcd's kind of writes; zero if it was not measured
 	Syncs   int           // how many were measured

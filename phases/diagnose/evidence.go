@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"bootstrap/phases/machine"
 	"bootstrap/phases/runtime"
 )
 
@@ -42,7 +43,7 @@ type Evidence struct {
 	Waits   time.Time                    // when the present wait began; zero without one
 	Addons  bool                         // are waited for: they have the form that is wanted
 	Units   map[string]Unit              // containerd.service, kubelet.service
-	Journal map[string][]runtime.LogLine // of those, since the run began; oldest first
+	Journal map[string][]machine.LogLine // of those, since the run began; oldest first
 
 	RuntimeError string            // why the runtime does not answer; empty if it does
 	Pods         []runtime.Sandbox // by name, then the newest first
@@ -290,9 +291,9 @@ func remember(p *runtime.Sandbox, tries []runtime.Container) {
 // After is the evidence without what was logged or ended before a moment.
 func (e *Evidence) After(moment time.Time) *Evidence {
 	later := *e
-	later.Since, later.Journal = moment, map[string][]runtime.LogLine{}
+	later.Since, later.Journal = moment, map[string][]machine.LogLine{}
 	for unit, lines := range e.Journal {
-		i := slices.IndexFunc(lines, func(l runtime.LogLine) bool { return !l.At.Before(moment) })
+		i := slices.IndexFunc(lines, func(l machine.LogLine) bool { return !l.At.Before(moment) })
 		if i >= 0 {
 			later.Journal[unit] = lines[i:]
 		}
@@ -335,7 +336,7 @@ func (e *Evidence) recent(unit string, age time.Duration, pattern *regexp.Regexp
 	return last.Text, match
 }
 
-func (e *Evidence) lastLine(unit string, age time.Duration, pattern *regexp.Regexp) (runtime.LogLine, []string) {
+func (e *Evidence) lastLine(unit string, age time.Duration, pattern *regexp.Regexp) (machine.LogLine, []string) {
 	for _, l := range slices.Backward(e.Journal[unit]) {
 		if e.Now.Sub(l.At) > age {
 			break
@@ -344,7 +345,7 @@ func (e *Evidence) lastLine(unit string, age time.Duration, pattern *regexp.Rege
 			return l, m
 		}
 	}
-	return runtime.LogLine{}, nil
+	return machine.LogLine{}, nil
 }
 
 // crowded is where processes wait for a CPU longer than they have it.

@@ -1,15 +1,16 @@
 package diagnose
 
-import "fmt"
+import (
+	"fmt"
+
+	"bootstrap/phases/machine"
+)
 
 // Limits are kernel settings and limits that can be in the way.
 type Limits struct {
-	InotifyInstances int // that this user may have; zero if unknown
-	InotifyLeft      int // how many more could be had, up to InotifyAsked
-	InotifyAsked     int // zero: not tried
-	WatchRefused     bool
-	KubeletServed    bool // the kubelet was started before, and has its own
-	InotifyWatches   int  // that this user may have
+	Inotify       machine.Inotify
+	InotifyAsked  int  // how many instances were asked for; zero: not tried
+	KubeletServed bool // the kubelet was started before, and has its own
 
 	OpenFiles, MaxOpenFiles uint64 // of the whole machine
 
@@ -23,19 +24,8 @@ type Module struct {
 	Name     string
 	Need     string // who needs it
 	Required bool   // init can't come to an end without it
-	State    ModuleState
+	State    machine.ModuleState
 }
-
-// ModuleState is whether the kernel has a module.
-type ModuleState string
-
-// The states. Unknown is zero: a container without the machine's modules, for one.
-const (
-	ModuleUnknown  ModuleState = ""
-	ModuleThere    ModuleState = "there"    // loaded, built in or to be loaded
-	ModuleMissing  ModuleState = "missing"  // this kernel comes without it
-	KernelReplaced ModuleState = "replaced" // the modules on disk are of another kernel
-)
 
 // InotifyNeeded is how many instances kubelet, containerd and the components take.
 const InotifyNeeded = 16
@@ -68,22 +58,22 @@ func inotifyUsedUp(m *Machine) []Finding {
 	if l.KubeletServed {
 		f.Level = Warning
 	}
-	if l.InotifyAsked > 0 && l.InotifyLeft == 0 {
-		f.What = fmt.Sprintf("no inotify instance is left, of %d (fs.inotify.max_user_instances): a kubelet can't start", l.InotifyInstances)
+	if l.InotifyAsked > 0 && l.Inotify.Left == 0 {
+		f.What = fmt.Sprintf("no inotify instance is left, of %d (fs.inotify.max_user_instances): a kubelet can't start", l.Inotify.MaxInstances)
 		return []Finding{f}
 	}
-	f.What = fmt.Sprintf("no inotify watch is left, of %d (fs.inotify.max_user_watches): a kubelet can't start", l.InotifyWatches)
-	return findingIf(l.WatchRefused, f)
+	f.What = fmt.Sprintf("no inotify watch is left, of %d (fs.inotify.max_user_watches): a kubelet can't start", l.Inotify.MaxWatches)
+	return findingIf(l.Inotify.WatchRefused, f)
 }
 
 func inotifyLow(m *Machine) []Finding {
 	l := m.Limits
-	few := l.InotifyAsked >= InotifyNeeded && l.InotifyLeft > 0 && l.InotifyLeft < InotifyNeeded
+	few := l.InotifyAsked >= InotifyNeeded && l.Inotify.Left > 0 && l.Inotify.Left < InotifyNeeded
 	if few {
-		return warnIf(true, "only %d inotify instances are left, of %d (fs.inotify.max_user_instances)", l.InotifyLeft, l.InotifyInstances)
+		return warnIf(true, "only %d inotify instances are left, of %d (fs.inotify.max_user_instances)", l.Inotify.Left, l.Inotify.MaxInstances)
 	}
-	few = l.InotifyWatches > 0 && l.InotifyWatches < 4096 && !l.WatchRefused
-	return warnIf(few, "fs.inotify.max_user_watches is %d: a few dozen pods use that up", l.InotifyWatches)
+	few = l.Inotify.MaxWatches > 0 && l.Inotify.MaxWatches < 4096 && !l.Inotify.WatchRefused
+	return warnIf(few, "fs.inotify.max_user_watches is %d: a few dozen pods use that up", l.Inotify.MaxWatches)
 }
 
 func openFilesUsedUp(m *Machine) []Finding {
@@ -95,13 +85,13 @@ func openFilesUsedUp(m *Machine) []Finding {
 func moduleMissing(m *Machine) []Finding {
 	return forEach(m.Modules, func(module Module) []Finding {
 		f := Finding{Level: Warning, What: fmt.Sprintf("this kernel, %s, has no %s, which %s needs", m.System.Kernel, module.Name, module.Need)}
-		if module.State == KernelReplaced {
+		if module.State == machine.KernelReplaced {
 			f.What = fmt.Sprintf("%s, which %s needs, can't be loaded: the modules on disk are of another kernel than %s", module.Name, module.Need, m.System.Kernel)
 			f.Remedy = "reboot into the kernel that is installed"
 		}
 		if module.Required {
 			f.Level = Error
 		}
-		return findingIf(module.State == ModuleMissing || module.State == KernelReplaced, f)
+		return findingIf(module.State == machine.ModuleMissing || module.State == machine.KernelReplaced, f)
 	})
 }

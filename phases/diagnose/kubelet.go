@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"bootstrap/phases/machine"
 	"bootstrap/phases/runtime"
 )
 
@@ -108,13 +109,13 @@ func kubeletDisk(pattern *regexp.Regexp, what string, is func(Disk) bool) func(*
 
 // lastSaid is the last line of the kubelet's that matches and is not over: it says so each
 // time that it tries again.
-func (e *Evidence) lastSaid(pattern *regexp.Regexp) (runtime.LogLine, []string) {
+func (e *Evidence) lastSaid(pattern *regexp.Regexp) (machine.LogLine, []string) {
 	return e.lastLine(kubeletUnit, sayAgain, pattern)
 }
 
 // again is certain of what was said before as well: one look after the other finds the
 // same line.
-func (e *Evidence) again(pattern *regexp.Regexp, last runtime.LogLine) Level {
+func (e *Evidence) again(pattern *regexp.Regexp, last machine.LogLine) Level {
 	for _, l := range e.Journal[kubeletUnit] {
 		if last.At.Sub(l.At) >= time.Second && last.At.Sub(l.At) <= sayAgain && pattern.MatchString(l.Text) {
 			return Error

@@ -7,16 +7,17 @@ import (
 	"testing"
 	"time"
 
+	"bootstrap/phases/machine"
 	"bootstrap/phases/runtime"
 )
 
 var lookedAt = time.Date(2026, 11, 25, 3, 45, 0, 0, time.UTC)
 
 // logged is what a unit wrote some time before it is looked at.
-func logged(before time.Duration, texts ...string) []runtime.LogLine {
-	var lines []runtime.LogLine
+func logged(before time.Duration, texts ...string) []machine.LogLine {
+	var lines []machine.LogLine
 	for _, text := range texts {
-		lines = append(lines, runtime.LogLine{At: lookedAt.Add(-before), Text: text})
+		lines = append(lines, machine.LogLine{At: lookedAt.Add(-before), Text: text})
 	}
 	return lines
 }
@@ -30,7 +31,7 @@ func kubeletCrashes(texts ...string) *Evidence {
 			containerdUnit: {Load: "loaded", Active: "active", Sub: "running", Started: lookedAt.Add(-time.Minute)},
 			kubeletUnit:    {Load: "loaded", Active: "activating", Sub: "auto-restart", Result: "exit-code", ExitStatus: 1, Started: lookedAt.Add(-2 * time.Second)},
 		},
-		Journal:    map[string][]runtime.LogLine{kubeletUnit: logged(time.Second, texts...)},
+		Journal:    map[string][]machine.LogLine{kubeletUnit: logged(time.Second, texts...)},
 		Listening:  []string{"10250"},
 		StaticPods: map[string]string{"etcd-n1": "uid-etcd", "kube-apiserver-n1": "uid-api"},
 	}
@@ -82,8 +83,8 @@ const (
 
 func TestKubeletCauses(t *testing.T) {
 	full, readOnly := kubeletCrashes(saysFull), kubeletCrashes(saysRO)
-	full.Disks = []Disk{{Path: "/var/lib/kubelet", Daemon: "kubelet", Size: 10 * mib, Free: 4096}}
-	readOnly.Disks = []Disk{{Path: "/var/lib/kubelet", Daemon: "kubelet", ReadOnly: true}}
+	full.Disks = []Disk{{Path: "/var/lib/kubelet", Daemon: "kubelet", Disk: machine.Disk{Size: 10 * mib, Free: 4096}}}
+	readOnly.Disks = []Disk{{Path: "/var/lib/kubelet", Daemon: "kubelet", Disk: machine.Disk{ReadOnly: true}}}
 	pressure := saidTwice(saysEvict)
 	pressure.Addons = true
 	static, once := saidTwice(saysEvict), kubeletCrashes(saysEvict)
@@ -190,7 +191,7 @@ func TestHealthy(t *testing.T) {
 			t.Fatalf("%s has only %d lines", file, len(lines))
 		}
 		for _, line := range lines {
-			e.Journal = map[string][]runtime.LogLine{unit: logged(time.Second, line)}
+			e.Journal = map[string][]machine.LogLine{unit: logged(time.Second, line)}
 			if found, ok := First(catalogue(t).Causes(e)); ok {
 				t.Errorf("%s %s: %s\n%s", found.Level, found.ID, found.What, line)
 			}

@@ -11,7 +11,6 @@ type Machine struct {
 	Crowding float64  // processes for each CPU
 
 	System   System
-	Cgroups  Cgroups
 	Disks    []Disk
 	Clock    Clock
 	Limits   Limits

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"bootstrap/phases/machine"
 	"bootstrap/phases/runtime"
 )
 
@@ -79,7 +80,7 @@ func (e *Evidence) failedSync(match func(syncFailure) bool) (syncFailure, bool) 
 	return found[0], true
 }
 
-func parseSyncFailure(l runtime.LogLine) (syncFailure, bool) {
+func parseSyncFailure(l machine.LogLine) (syncFailure, bool) {
 	if m := syncFailed.FindStringSubmatch(l.Text); m != nil {
 		f := syncFailure{kind: m[3], message: withoutFrame(unquoted(m[4])), pod: m[5], uid: m[6], line: l.Text, at: l.At}
 		if m[1] == "StartContainer" {
@@ -242,7 +243,7 @@ func hostPathMissing(e *Evidence, f syncFailure) Finding {
 	found := f.finding("%s does not start: %s, which it mounts, is no %s or is not there", f.pod, match[1], match[2])
 	found.See = "ls -ld " + match[1]
 	if f.static {
-		found.Level = e.again(hostPath, runtime.LogLine{At: f.at})
+		found.Level = e.again(hostPath, machine.LogLine{At: f.at})
 	}
 	return found
 }

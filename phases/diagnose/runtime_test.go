@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"bootstrap/phases/runtime"
+	"bootstrap/phases/machine"
 )
 
 // runtimeFails is a machine on which the runtime at a socket gives an error.
@@ -12,7 +12,7 @@ func runtimeFails(socket, err string, unit Unit, texts ...string) *Evidence {
 	e := podsFail()
 	e.RuntimeError, e.Settings.RuntimeEndpoint = err, "unix://"+socket
 	e.Units[containerdUnit] = unit
-	e.Journal = map[string][]runtime.LogLine{containerdUnit: logged(time.Second, texts...)}
+	e.Journal = map[string][]machine.LogLine{containerdUnit: logged(time.Second, texts...)}
 	return e
 }
 

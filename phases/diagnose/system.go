@@ -1,17 +1,15 @@
 package diagnose
 
+import "bootstrap/phases/machine"
+
 // System is what the machine and its kernel are.
 type System struct {
-	Read         bool // else nothing is known of it, nor of cgroups
-	Systemd      bool // runs this machine
-	CPUs         int
-	Memory       uint64 // bytes
-	Swap         bool
-	OOMScores    bool   // this program may lower them
-	Kernel       string // release
-	KernelTooOld bool
-	SELinux      bool     // enforcing
-	Lacks        []string // programs that the kubelet can't do without
+	machine.Facts
+	Read        bool     // else nothing is known of it
+	OOMScores   bool     // this program may lower them
+	SELinux     bool     // enforcing
+	Controllers []string // of cgroups, that can be used; nil if it could not be read
+	Lacks       []string // programs that the kubelet can't do without
 }
 
 const mib = 1 << 20
@@ -29,7 +27,8 @@ func systemRules() map[string]Rule {
 			return warnIf(little, "%d MiB of memory: a control plane needs 1700", m.System.Memory/mib)
 		}},
 		"old-kernel": {Check: func(m *Machine) []Finding {
-			return warnIf(m.System.KernelTooOld, "the kernel is %s: Kubernetes is tested from 5.4 on", m.System.Kernel)
+			old := m.System.Kernel != "" && machine.OlderKernel(m.System.Kernel, 5, 4)
+			return warnIf(old, "the kernel is %s: Kubernetes is tested from 5.4 on", m.System.Kernel)
 		}},
 		"swap-on": {Check: func(m *Machine) []Finding {
 			return warnIf(m.System.Swap, "swap is on: the kubelet is told to accept it (failSwapOn: false); pods do not use it")
