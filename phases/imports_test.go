@@ -78,8 +78,8 @@ func TestOwnImports(t *testing.T) {
 		"phases":               below,
 		"phases/host":          {"phases/machine", "phases/netfilter"},
 		"phases/host/hosttest": {"phases/host"},
-		"phases/diagnose":      {"phases/machine", "phases/runtime"}, // their facts
-		"phases/config":        {"phases/locate"},                    // both tell where in a user's file something is wrong
+		"phases/diagnose":      {"phases/machine", "phases/pki", "phases/runtime"}, // their facts
+		"phases/config":        {"phases/locate"},                                  // both tell where in a user's file something is wrong
 		"phases/podmanifest":   {"phases/locate"},
 	}
 	for _, s := range sources(t) {

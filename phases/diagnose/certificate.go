@@ -5,17 +5,19 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"bootstrap/phases/pki"
 )
 
 func certificateRules() map[string]Rule {
 	rules := map[string]Rule{"clock-wrong": {Cause: clockWrong}}
-	for _, p := range []Problem{Missing, Empty, Damaged, WrongKey, WrongCA, Expired, NotYetValid, WrongName} {
+	for _, p := range []pki.Reason{pki.Missing, pki.Empty, pki.Damaged, pki.WrongKey, pki.WrongCA, pki.Expired, pki.NotYetValid, pki.WrongName} {
 		rules["certificate-"+string(p)] = Rule{Cause: certificates(p)}
 	}
 	return rules
 }
 
-func certificates(problem Problem) func(*Evidence) []Finding {
+func certificates(problem pki.Reason) func(*Evidence) []Finding {
 	return func(e *Evidence) []Finding {
 		return forEach(e.Certificates, func(c Certificate) []Finding {
 			return findingIf(c.Problem == problem, Finding{
@@ -35,7 +37,7 @@ func (e *Evidence) levelOf(c Certificate) Level {
 	switch {
 	case c.Use == "kubectl" || c.Use == "etcdctl" || c.Use == "bootstrap" || c.Use == Signing:
 		return Warning
-	case c.Problem == WrongName && !strings.Contains(c.Detail, "common name") && !strings.Contains(c.Detail, "organization"):
+	case c.Problem == pki.WrongName && !strings.Contains(c.Detail, "common name") && !strings.Contains(c.Detail, "organization"):
 		lacks := strings.FieldsFunc(c.Detail, func(r rune) bool { return r == ' ' || r == ',' })
 		own := []string{e.Settings.AdvertiseAddress.String(), "127.0.0.1", "::1"}
 		if !slices.ContainsFunc(own, func(a string) bool { return slices.Contains(lacks, a) }) {
@@ -54,15 +56,15 @@ func (e *Evidence) remedy(c Certificate) string {
 		return fmt.Sprintf("the kubelet goes on with the certificate in its kubeconfig: mv %[1]s %[1]s.old; bootstrap init; systemctl restart kubelet", c.Path)
 	case !kubeconfig && !inFolder:
 		return "it is of an etcd elsewhere: put the file there that belongs to it"
-	case c.Problem == Missing && isCA(c.Path):
+	case c.Problem == pki.Missing && isCA(c.Path):
 		return "restore it from a backup: what was signed by the CA is worth nothing with another one"
-	case isCA(c.Path) && c.Problem != NotYetValid:
+	case isCA(c.Path) && c.Problem != pki.NotYetValid:
 		return "restore it from a backup; without one, the cluster needs new certificates everywhere: bootstrap reset, then bootstrap init"
-	case !kubeconfig && (c.Problem == Empty || c.Problem == Damaged):
+	case !kubeconfig && (c.Problem == pki.Empty || c.Problem == pki.Damaged):
 		return fmt.Sprintf("restore it from a backup, or have a new one made: mv %[1]s %[1]s.old; bootstrap init", c.Path)
-	case kubeconfig && c.Problem == NotYetValid:
+	case kubeconfig && c.Problem == pki.NotYetValid:
 		return "set the clock of this machine; if it is right: bootstrap init writes it again"
-	case kubeconfig && c.Problem != Missing:
+	case kubeconfig && c.Problem != pki.Missing:
 		return "run bootstrap init: it writes it again"
 	}
 	return ""
@@ -84,14 +86,14 @@ func seeCertificate(c Certificate) string {
 
 // clockWrong: one certificate may be old or have come from elsewhere, but not all.
 func clockWrong(e *Evidence) []Finding {
-	dated, off := 0, map[Problem]int{}
+	dated, off := 0, map[pki.Reason]int{}
 	for _, c := range e.Certificates {
 		if !c.NotAfter.IsZero() {
 			dated++
 			off[c.Problem]++
 		}
 	}
-	for problem, how := range map[Problem]string{Expired: "has expired", NotYetValid: "is not valid yet"} {
+	for problem, how := range map[pki.Reason]string{pki.Expired: "has expired", pki.NotYetValid: "is not valid yet"} {
 		if dated > 1 && off[problem] == dated {
 			return []Finding{{
 				Level: Error, See: "timedatectl",

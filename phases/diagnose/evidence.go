@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"bootstrap/phases/machine"
+	"bootstrap/phases/pki"
 	"bootstrap/phases/runtime"
 )
 
@@ -117,27 +118,11 @@ type Server struct {
 // Certificate is a certificate file, or one inside a kubeconfig.
 type Certificate struct {
 	Path     string
-	Use      string // what uses it: kube-apiserver, etcd, kubelet, ...
-	Problem  Problem
-	Detail   string // such as when it expired, or the name that it lacks
+	Use      string     // what uses it: kube-apiserver, etcd, kubelet, ...
+	Problem  pki.Reason // empty if it serves
+	Detail   string     // such as when it expired, or the name that it lacks
 	NotAfter time.Time
 }
-
-// Problem is what is wrong with a certificate.
-type Problem string
-
-// The problems.
-const (
-	Fine        Problem = ""
-	Missing     Problem = "missing"
-	Empty       Problem = "empty"
-	Damaged     Problem = "damaged"
-	Expired     Problem = "expired"
-	NotYetValid Problem = "not-yet-valid"
-	WrongCA     Problem = "wrong-ca"
-	WrongName   Problem = "wrong-name"
-	WrongKey    Problem = "wrong-key"
-)
 
 // File is a file of ours that is not as it was written.
 type File struct {
