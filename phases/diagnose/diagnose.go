@@ -49,8 +49,9 @@ type Rule struct {
 	Cause func(*Evidence) []Finding
 
 	// Decided entries are found by preflight itself, which decides by more than facts and
-	// says so with Catalogue.Found. init does not work past them.
-	Decided bool
+	// says so with Catalogue.Found. init does not work past them, nor past what is Enforced:
+	// they can't be ignored.
+	Decided, Enforced bool
 }
 
 // Finding is an entry that was found. Check and Cause leave ID and, where the entry's
@@ -98,7 +99,7 @@ func readTexts(data []byte) (texts []Text, err error) {
 func topics() []map[string]Rule {
 	return []map[string]Rule{
 		systemRules(), cgroupRules(), diskRules(), clockRules(), kernelRules(), addressRules(), resolverRules(),
-		nameRules(), firewallRules(), proxyRules(), foreignRules(), podURLRules(), programRules(), decidedRules(),
+		nameRules(), firewallRules(), proxyRules(), foreignRules(), podURLRules(), programRules(), takenRules(),
 		processRules(), runtimeRules(), kubeletRules(), manifestRules(), podRules(), certificateRules(),
 		etcdRules(), componentRules(), apiServerRules(), networkRules(), unexplainedRules(),
 	}

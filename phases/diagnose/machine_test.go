@@ -117,6 +117,15 @@ var machineCases = []machineCase{
 	{"resolver-loops", Warning, func(m *Machine) { m.Resolver.Servers = []netip.Addr{netip.MustParseAddr("127.0.0.53")} }, "names no server that a pod can reach"},
 	{"resolver-silent", Warning, func(m *Machine) { m.Resolver.Silent = m.Resolver.Servers }, "no answer from 192.0.2.1"},
 
+	{"port-taken", Error, func(m *Machine) {
+		m.Taken.Ports = []TakenPort{{Number: 2379, For: "etcd clients", By: "pid 7 (nc)", Error: "listen tcp: in use"}}
+	}, "port 2379, for etcd clients, is taken by pid 7 (nc): listen tcp: in use"},
+	{"port-taken", Error, func(m *Machine) { m.Taken.Ports = []TakenPort{{Number: 2379, For: "etcd clients", Error: "x"}} }, "port 2379, for etcd clients, is taken: x"},
+	{"foreign-manifest", Error, func(m *Machine) { m.Taken.Manifests = []string{"/etc/kubernetes/manifests/etcd.yaml"} }, "/etc/kubernetes/manifests/etcd.yaml is there, and bootstrap did not make it"},
+	{"etcd-foreign-data", Error, func(m *Machine) { m.Taken.EtcdData = "/var/lib/etcd" }, "/var/lib/etcd holds data that is not of this cluster"},
+	{"foreign-link", Error, func(m *Machine) { m.Taken.Links = []string{"cni0"} }, "a network link cni0 is there"},
+	{"foreign-rules", Error, func(m *Machine) { m.Taken.Rules = []string{"table ip6 kube-proxy"} }, "the firewall has a table ip6 kube-proxy"},
+
 	{"hostname-localhost", Warning, func(m *Machine) { m.Settings.NodeName = "localhost" }, "would be called localhost"},
 	{"hostname-form", Warning, func(m *Machine) { m.Name.Hostname = "Node-1" }, "the machine is called Node-1 and the node node-1"},
 	{"hostname-elsewhere", Warning, func(m *Machine) { m.Name.Resolves = []netip.Addr{netip.MustParseAddr("203.0.113.9")} }, "203.0.113.9"},
