@@ -263,29 +263,17 @@ func readLogs(p runtime.Sandbox) {
 func (e *Env) apiServerEvidence(ctx context.Context) diagnose.Server {
 	ctx, cancel := answerTimeout.bound(ctx)
 	defer cancel()
-	s := diagnose.Server{Address: net.JoinHostPort(e.Config.AdvertiseAddress.String(), strconv.Itoa(e.Config.BindPort))}
-	asked := time.Now()
-	if s.Dial = dial(ctx, s.Address); s.Dial != diagnose.Open {
-		return s
-	}
-	c, err := e.connectForHealth()
-	if err != nil {
-		s.Error = err.Error()
-		return s
-	}
-	for _, path := range []string{"/livez", "/readyz"} {
-		var unhealthy *cluster.UnhealthyError
-		switch err := c.Healthy(ctx, path); {
-		case errors.As(err, &unhealthy):
-			s.Status, s.Failed = unhealthy.Status, unhealthy.Failed
-			return s
-		case err != nil:
-			s.Error, s.Unanswered = err.Error(), unanswered(err, asked)
-			return s
+	address := net.JoinHostPort(e.Config.AdvertiseAddress.String(), strconv.Itoa(e.Config.BindPort))
+	return serverEvidence(ctx, address, func() error {
+		c, err := e.connectForHealth()
+		if err != nil {
+			return err
 		}
-	}
-	s.Status = 200
-	return s
+		if err := c.Healthy(ctx, "/livez"); err != nil {
+			return err
+		}
+		return c.Healthy(ctx, "/readyz")
+	})
 }
 
 // etcdEvidence asks the member of this node at its metrics port, which needs no certificate.
@@ -295,14 +283,20 @@ func (e *Env) etcdEvidence(ctx context.Context) diagnose.Server {
 	}
 	ctx, cancel := evidenceTimeout.bound(ctx)
 	defer cancel()
-	s := diagnose.Server{Address: e.Config.EtcdMetrics().String()}
-	asked := time.Now()
+	address := e.Config.EtcdMetrics().String()
+	return serverEvidence(ctx, address, func() error {
+		return cluster.PlainHealth(ctx, "http://"+address+"/readyz?verbose")
+	})
+}
+
+// serverEvidence asks only a server that takes connections.
+func serverEvidence(ctx context.Context, address string, health func() error) diagnose.Server {
+	s, asked := diagnose.Server{Address: address}, time.Now()
 	if s.Dial = dial(ctx, s.Address); s.Dial != diagnose.Open {
 		return s
 	}
 	var unhealthy *cluster.UnhealthyError
-	err := cluster.PlainHealth(ctx, "http://"+s.Address+"/readyz?verbose")
-	switch {
+	switch err := health(); {
 	case errors.As(err, &unhealthy):
 		s.Status, s.Failed = unhealthy.Status, unhealthy.Failed
 	case err != nil:

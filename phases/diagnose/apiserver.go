@@ -50,7 +50,7 @@ func externalEtcd(e *Evidence) []Finding {
 		level = Error
 	}
 	what := fmt.Sprintf("etcd at %s does not answer kube-apiserver: %s", match[1], said(match[2]))
-	return e.logFinding(level, "kube-apiserver", what, line)
+	return e.provedByLog(level, "kube-apiserver", what, line)
 }
 
 func etcdRefusesAPI(e *Evidence) []Finding {
@@ -58,7 +58,7 @@ func etcdRefusesAPI(e *Evidence) []Finding {
 	if match == nil || e.API.Status == 200 {
 		return nil
 	}
-	return e.logFinding(Warning, "etcd", "etcd and kube-apiserver refuse each other's certificates", line)
+	return e.provedByLog(Warning, "etcd", "etcd and kube-apiserver refuse each other's certificates", line)
 }
 
 var handshake = regexp.MustCompile(`authentication handshake failed: ((?:tls|x509|remote error): .*?)"?$`)
@@ -74,5 +74,5 @@ func kubeletNotAuthorized(e *Evidence) []Finding {
 	if match == nil || e.API.Status != 200 {
 		return nil
 	}
-	return kubeletFinding(Warning, "the API server refuses the kubelet: "+match[1]+match[2], line)
+	return provedByKubelet(Warning, "the API server refuses the kubelet: "+match[1]+match[2], line.Text)
 }

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -45,7 +46,7 @@ func (e *Evidence) flagRefused(name string) []Finding {
 		return nil
 	}
 	what := fmt.Sprintf("%s refuses its flag %s: %s", name, firstOf(match[1:]), said(match[0]))
-	return e.logFinding(e.certainty(name, logs(badFlag)), name, what, line)
+	return e.provedByLog(e.certainty(name, logs(badFlag)), name, what, line)
 }
 
 // portHeld is certain only if no other try of the same component holds the port: an old
@@ -56,11 +57,10 @@ func (e *Evidence) portHeld(name string) []Finding {
 		return nil
 	}
 	port := match[1][strings.LastIndex(match[1], ":")+1:]
-	held := slices.Contains(e.Listening, port) // else whoever held it is gone
-	return findingIf(held, Finding{
-		Level: Error, What: fmt.Sprintf("%s can't listen on %s: another program does", name, match[1]),
-		See: fmt.Sprintf("ss -ltnp 'sport = :%s'", port), Excerpt: excerpt(line),
-	})
+	if !slices.Contains(e.Listening, port) {
+		return nil // whoever held it is gone
+	}
+	return proved(Error, fmt.Sprintf("%s can't listen on %s: another program does", name, match[1]), listeners(port), line)
 }
 
 // runs tells whether any try of a component is up, be it of a manifest of before.
@@ -84,7 +84,7 @@ func (e *Evidence) settingsRefused(name string) []Finding {
 	}
 	same := func(c runtime.Container) bool { return failure(texts(c.Log)) == reason }
 	what := fmt.Sprintf("%s refuses its settings: %s", name, reason)
-	return e.logFinding(e.certainty(name, same), name, what, lastLines(texts(c.Log), 3)...)
+	return e.provedByLog(e.certainty(name, same), name, what, lastLines(texts(c.Log), 3)...)
 }
 
 // programDamaged is of the control plane's programs: those of users end by these signals
@@ -95,7 +95,7 @@ func (e *Evidence) programDamaged(name string) []Finding {
 		return nil
 	}
 	what := fmt.Sprintf("the program of %s is damaged on the disk: it ends by %s and writes nothing", name, fatalSignals[c.ExitCode])
-	return []Finding{{Level: e.certainty(name, damaged), What: what, See: seePods}}
+	return proved(e.certainty(name, damaged), what, seePods)
 }
 
 // fatalSignals are the exit codes of programs that read a part of themselves that is not there.
@@ -150,7 +150,7 @@ func (e *Evidence) crashes(name string) []Finding {
 	if e.Settings.Pod != "" && c.Attempt > 1 { // nothing of the control plane is about to come, for which it may wait
 		level = Error
 	}
-	return e.logFinding(level, name, hasEnded(name, *c), lastLines(texts(c.Log), 3)...)
+	return e.provedByLog(level, name, hasEnded(name, *c), lastLines(texts(c.Log), 3)...)
 }
 
 func hasEnded(name string, c runtime.Container) string {
@@ -161,7 +161,7 @@ func addonCrashes(e *Evidence) []Finding {
 	for _, name := range []string{"kube-proxy", "cni-install", "flanneld", "coredns"} {
 		for _, c := range e.addonContainers(name) {
 			if failed(c.Container) && c.Attempt > 0 {
-				return addonFinding(Warning, name, hasEnded(name, c.Container), lastLines(texts(c.Log), 3)...)
+				return provedByAddon(Warning, name, hasEnded(name, c.Container), lastLines(texts(c.Log), 3)...)
 			}
 		}
 	}
@@ -173,14 +173,10 @@ func (e *Evidence) logCommand(name string) string {
 	return fmt.Sprintf("tail -n 20 /var/log/pods/%s_*/%s/*.log", strings.Replace(e.Settings.podOf(name), "/", "_", 1), name)
 }
 
-func firstOf(texts []string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
-}
+// listeners is the command that shows who listens at a port.
+func listeners(port string) string { return fmt.Sprintf("ss -ltnp 'sport = :%s'", port) }
+
+func firstOf(texts []string) string { return cmp.Or(texts...) }
 
 // said is what a program wrote, shortened and without the quoting of its log format.
 func said(text string) string {

@@ -42,7 +42,7 @@ func etcdLogged(pattern *regexp.Regexp, what string) func(*Evidence) []Finding {
 			return nil
 		}
 		what := fmt.Sprintf("etcd can't use its data in %s: %s", e.Settings.EtcdDataDir, what)
-		return e.logFinding(e.certainty("etcd", logs(pattern)), "etcd", what, line)
+		return e.provedByLog(e.certainty("etcd", logs(pattern)), "etcd", what, line)
 	}
 }
 
@@ -60,7 +60,7 @@ func etcdQuota(e *Evidence) []Finding {
 	// Tries before too: the API server ends by it, and the next one has not written yet.
 	for _, c := range slices.Concat(e.tries("etcd"), e.tries("kube-apiserver")) {
 		if line, match := lastMatch(logSince(c, e.Now.Add(-stale)), quotaFull); match != nil {
-			return e.logFinding(Warning, "etcd", "etcd refuses writes: its database has reached its quota", line)
+			return e.provedByLog(Warning, "etcd", "etcd refuses writes: its database has reached its quota", line)
 		}
 	}
 	return nil
@@ -75,10 +75,10 @@ func etcdNoQuorum(e *Evidence) []Finding {
 	}
 	log := sinceElected(lastLines(texts(c.Log), 20))
 	if line, match := lastMatch(log, peerAsked); match != nil {
-		return e.logFinding(Error, "etcd", "etcd runs but has no leader: members that its data names do not answer", line)
+		return e.provedByLog(Error, "etcd", "etcd runs but has no leader: members that its data names do not answer", line)
 	}
 	if line, match := lastMatch(log, noLeader); match != nil {
-		return e.logFinding(Warning, "etcd", "etcd runs but has no leader yet", line)
+		return e.provedByLog(Warning, "etcd", "etcd runs but has no leader yet", line)
 	}
 	return nil
 }
@@ -104,7 +104,7 @@ func etcdSlowDisk(e *Evidence) []Finding {
 	if len(slow) < 2 { // any disk is slow once, as while images are imported
 		return nil
 	}
-	return e.logFinding(Warning, "etcd", fmt.Sprintf("the disk of %s is slow: etcd waits for it", e.Settings.EtcdDataDir), lastLines(slow, 2)...)
+	return e.provedByLog(Warning, "etcd", fmt.Sprintf("the disk of %s is slow: etcd waits for it", e.Settings.EtcdDataDir), lastLines(slow, 2)...)
 }
 
 var etcdTime = regexp.MustCompile(`"ts":"([^"]+)"`)

@@ -316,12 +316,7 @@ func lastMatch(lines []string, pattern *regexp.Regexp) (line string, match []str
 
 // recent gives the last line of a unit's journal that matches and is no older than
 // age: what was said long ago may be over.
-func (e *Evidence) recent(unit string, age time.Duration, pattern *regexp.Regexp) (line string, match []string) {
-	last, match := e.lastLine(unit, age, pattern)
-	return last.Text, match
-}
-
-func (e *Evidence) lastLine(unit string, age time.Duration, pattern *regexp.Regexp) (machine.LogLine, []string) {
+func (e *Evidence) recent(unit string, age time.Duration, pattern *regexp.Regexp) (machine.LogLine, []string) {
 	for _, l := range slices.Backward(e.Journal[unit]) {
 		if e.Now.Sub(l.At) > age {
 			break
@@ -357,7 +352,7 @@ func (e *Evidence) summary() []string {
 		}
 	}
 	if line, match := e.recent("kubelet.service", time.Minute, kubeletError); match != nil {
-		lines = append(lines, line)
+		lines = append(lines, line.Text)
 	}
 	return lines
 }

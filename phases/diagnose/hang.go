@@ -62,5 +62,5 @@ func (e *Evidence) silent(name string) []Finding {
 		return nil
 	}
 	what := fmt.Sprintf("%s runs and takes connections at %s, but does not answer", name, s.Address)
-	return e.logFinding(Warning, name, what, lastLines(texts(c.Log), 3)...)
+	return e.provedByLog(Warning, name, what, lastLines(texts(c.Log), 3)...)
 }

@@ -54,11 +54,11 @@ func (e *Evidence) kubeletEnd() (line, reason string) {
 	if unit.Started.IsZero() {
 		return "", ""
 	}
-	line, match := e.recent(kubeletUnit, e.Now.Sub(unit.Started), kubeletFatal)
+	last, match := e.recent(kubeletUnit, e.Now.Sub(unit.Started), kubeletFatal)
 	if match == nil {
 		return "", ""
 	}
-	return line, unquoted(match[1])
+	return last.Text, unquoted(match[1])
 }
 
 // kubeletSaid: the kubelet has ended, and says why.
@@ -70,9 +70,9 @@ func kubeletSaid(pattern *regexp.Regexp, what string) func(*Evidence) []Finding 
 			return nil
 		}
 		if detail := firstOf(match[1:]); detail != "" {
-			return kubeletFinding(Error, what+": "+detail, line)
+			return provedByKubelet(Error, what+": "+detail, line)
 		}
-		return kubeletFinding(Error, what, line)
+		return provedByKubelet(Error, what, line)
 	}
 }
 
@@ -82,10 +82,8 @@ func kubeletPortTaken(e *Evidence) []Finding {
 	if match == nil || !slices.Contains(e.Listening, match[2]) {
 		return nil
 	}
-	return []Finding{{
-		Level: Error, What: fmt.Sprintf("the kubelet can't listen on %s:%s: another program does", match[1], match[2]),
-		See: fmt.Sprintf("ss -ltnp 'sport = :%s'", match[2]), Excerpt: excerpt(line),
-	}}
+	what := fmt.Sprintf("the kubelet can't listen on %s:%s: another program does", match[1], match[2])
+	return proved(Error, what, listeners(match[2]), line)
 }
 
 // kubeletDisk holds until a pod has come up since it was said, and is certain while the
@@ -100,17 +98,15 @@ func kubeletDisk(pattern *regexp.Regexp, what string, is func(Disk) bool) func(*
 		if slices.ContainsFunc(e.Disks, func(d Disk) bool { return d.Daemon == "kubelet" && is(d) }) {
 			level = Error
 		}
-		return []Finding{{
-			Level: level, What: fmt.Sprintf("the kubelet can't write %s: its file system %s", match[1], what),
-			See: "df -h /var/lib/kubelet; df -i /var/lib/kubelet", Excerpt: excerpt(last.Text),
-		}}
+		what := fmt.Sprintf("the kubelet can't write %s: its file system %s", match[1], what)
+		return proved(level, what, "df -h /var/lib/kubelet; df -i /var/lib/kubelet", last.Text)
 	}
 }
 
 // lastSaid is the last line of the kubelet's that matches and is not over: it says so each
 // time that it tries again.
 func (e *Evidence) lastSaid(pattern *regexp.Regexp) (machine.LogLine, []string) {
-	return e.lastLine(kubeletUnit, sayAgain, pattern)
+	return e.recent(kubeletUnit, sayAgain, pattern)
 }
 
 // again is certain of what was said before as well: one look after the other finds the
@@ -145,7 +141,7 @@ func kubeletFails(e *Evidence) []Finding {
 	if times < 3 {
 		return nil
 	}
-	return kubeletFinding(Error, "the kubelet ends each time it is started: "+reason, line)
+	return provedByKubelet(Error, "the kubelet ends each time it is started: "+reason, line)
 }
 
 // inotifyMissed is certain where the kubelet ends for it; else it may run all the same.
@@ -166,7 +162,7 @@ func inotifyMissed(e *Evidence) []Finding {
 	if match == nil {
 		return nil
 	}
-	return kubeletFinding(Warning, "the kubelet gets no inotify instance, and does not notice when files change", last.Text)
+	return provedByKubelet(Warning, "the kubelet gets no inotify instance, and does not notice when files change", last.Text)
 }
 
 // resolverMissed goes by what the kubelet says: it may read another file than init meant.
@@ -183,10 +179,8 @@ func resolverMissed(e *Evidence) []Finding {
 	if e.Resolver.Read && e.Resolver.File == match[1] {
 		level = Warning
 	}
-	return []Finding{{
-		Level: level, What: fmt.Sprintf("the kubelet starts no pod, as it can't read the resolvers in %s: %s", match[1], match[2]),
-		See: "ls -l " + match[1], Excerpt: excerpt(last.Text),
-	}}
+	what := fmt.Sprintf("the kubelet starts no pod, as it can't read the resolvers in %s: %s", match[1], match[2])
+	return proved(level, what, "ls -l "+match[1], last.Text)
 }
 
 // nodePressure is said every ten seconds as long as it lasts, also where it is enough to
@@ -207,7 +201,7 @@ func nodePressure(e *Evidence) []Finding {
 	if match[1] == "memory" {
 		see = "free -m"
 	}
-	return []Finding{{Level: level, What: fmt.Sprintf("the kubelet evicts pods and takes no new ones: too little %s is left", match[1]), See: see, Excerpt: excerpt(last.Text)}}
+	return proved(level, fmt.Sprintf("the kubelet evicts pods and takes no new ones: too little %s is left", match[1]), see, last.Text)
 }
 
 // kubeletStopped is certain of a kubelet that has run in this time: init itself may not
@@ -221,5 +215,5 @@ func kubeletStopped(e *Evidence) []Finding {
 	if len(e.Journal[kubeletUnit]) > 0 {
 		level = Error
 	}
-	return []Finding{{Level: level, What: fmt.Sprintf("kubelet.service does not run (%s, %s)", unit.Active, unit.Result), See: kubeletLog}}
+	return proved(level, fmt.Sprintf("kubelet.service does not run (%s, %s)", unit.Active, unit.Result), kubeletLog)
 }

@@ -41,7 +41,7 @@ func manifestRefused(e *Evidence) []Finding {
 			continue
 		}
 		reason := strings.TrimPrefix(unquoted(m[1]), fmt.Sprintf("can't process config file %q: ", e.Settings.Manifest))
-		return kubeletFinding(Error, fmt.Sprintf("the kubelet refuses %s: %s", e.Settings.Manifest, reason), l.Text)
+		return provedByKubelet(Error, fmt.Sprintf("the kubelet refuses %s: %s", e.Settings.Manifest, reason), l.Text)
 	}
 	return nil
 }

@@ -70,24 +70,24 @@ func addonLogged(name string, pattern *regexp.Regexp, what string) func(*Evidenc
 		for _, c := range e.addonContainers(name) {
 			line, match := lastMatch(texts(c.Log), pattern)
 			if failed(c.Container) && match != nil {
-				return addonFinding(c.level, name, fmt.Sprintf(what, said(match[len(match)-1])), line)
+				return provedByAddon(c.level, name, fmt.Sprintf(what, said(match[len(match)-1])), line)
 			}
 		}
 		return nil
 	}
 }
 
-// addonFinding is proved by lines that a container of an addon wrote.
-func addonFinding(level Level, container, what string, lines ...string) []Finding {
+// provedByAddon is for lines that a container of an addon wrote.
+func provedByAddon(level Level, container, what string, lines ...string) []Finding {
 	see := fmt.Sprintf("tail -n 20 /var/log/pods/kube-system_*/%s/*.log", container)
-	return []Finding{{Level: level, What: what, See: see, Excerpt: excerpt(lines...)}}
+	return proved(level, what, see, lines...)
 }
 
 func kubeProxyRefuses(e *Evidence) []Finding {
 	for _, c := range e.addonContainers("kube-proxy") {
 		line, match := lastMatch(texts(c.Log), proxyRefused)
 		if c.Exited && match != nil && !passing.MatchString(line) {
-			return addonFinding(c.level, "kube-proxy", "kube-proxy refuses its settings: "+said(firstOf(match[1:])), line)
+			return provedByAddon(c.level, "kube-proxy", "kube-proxy refuses its settings: "+said(firstOf(match[1:])), line)
 		}
 	}
 	return nil
@@ -102,7 +102,7 @@ func servicesUnreachable(e *Evidence) []Finding {
 		for _, c := range e.addonContainers(name) {
 			line, match := lastMatch(lastLines(logSince(c.Container, e.Now.Add(-stale)), 5), noServices)
 			if match != nil && e.Now.Sub(c.Started) >= steady {
-				return addonFinding(Warning, name, fmt.Sprintf("%s can't reach the API server at %s", name, match[1]), line)
+				return provedByAddon(Warning, name, fmt.Sprintf("%s can't reach the API server at %s", name, match[1]), line)
 			}
 		}
 	}
@@ -121,7 +121,7 @@ func dnsWithoutAPI(e *Evidence) []Finding {
 		line, match := lastMatch(lastLines(logSince(c.Container, e.Now.Add(-quiet)), 2), waitsForAPI)
 		if match != nil && old(c) {
 			what := "coredns has waited for the API server for over 30 s, and it answers: it can't be reached at its Service address"
-			return addonFinding(Warning, "coredns", what, line)
+			return provedByAddon(Warning, "coredns", what, line)
 		}
 	}
 	return nil

@@ -54,7 +54,6 @@ type syncFailure struct {
 	container string // empty if it is about all of the pod
 	kind      string // ErrImagePull, CreatePodSandboxError, ...
 	message   string
-	line      string
 	at        time.Time
 	static    bool // of the control plane, by its present manifest; or of the user of a standalone kubelet
 }
@@ -82,14 +81,14 @@ func (e *Evidence) failedSync(match func(syncFailure) bool) (syncFailure, bool) 
 
 func parseSyncFailure(l machine.LogLine) (syncFailure, bool) {
 	if m := syncFailed.FindStringSubmatch(l.Text); m != nil {
-		f := syncFailure{kind: m[3], message: withoutFrame(unquoted(m[4])), pod: m[5], uid: m[6], line: l.Text, at: l.At}
+		f := syncFailure{kind: m[3], message: withoutFrame(unquoted(m[4])), pod: m[5], uid: m[6], at: l.At}
 		if m[1] == "StartContainer" {
 			f.container = m[2]
 		}
 		return f, true
 	}
 	if m := mountFailed.FindStringSubmatch(l.Text); m != nil {
-		return syncFailure{kind: "MountVolume", message: m[4], pod: m[2], uid: m[3], line: l.Text, at: l.At}, true
+		return syncFailure{kind: "MountVolume", message: m[4], pod: m[2], uid: m[3], at: l.At}, true
 	}
 	return syncFailure{}, false
 }
@@ -213,7 +212,7 @@ func (e *Evidence) imageCannotRun(name string) []Finding {
 		what += " (it is for another processor, or damaged)"
 	}
 	same := func(c runtime.Container) bool { return cannotRun.MatchString(c.Message) || logs(cannotRun)(c) }
-	return []Finding{{Level: e.certainty(name, same), What: what, See: seePods, Excerpt: excerpt(line)}}
+	return proved(e.certainty(name, same), what, seePods, line)
 }
 
 const seePods = "bootstrap pods -a"
@@ -230,9 +229,9 @@ func (e *Evidence) oomKilled(name string) []Finding {
 		}
 	}
 	if times < 2 {
-		return []Finding{{Level: Warning, What: name + " was killed for want of memory", See: seePods}}
+		return proved(Warning, name+" was killed for want of memory", seePods)
 	}
-	return []Finding{{Level: Error, What: fmt.Sprintf("%s is killed for want of memory each time it is started (%d times)", name, times), See: seePods}}
+	return proved(Error, fmt.Sprintf("%s is killed for want of memory each time it is started (%d times)", name, times), seePods)
 }
 
 func oomKilled(c runtime.Container) bool { return c.Reason == "OOMKilled" }
@@ -257,7 +256,7 @@ func cniPluginMissing(_ *Evidence, f syncFailure) Finding {
 
 func cniConfigInvalid(e *Evidence) []Finding {
 	if line, match := e.recent(containerdUnit, sayAgain, cniInvalid); match != nil && e.Settings.OwnNetwork {
-		return []Finding{{Level: Warning, What: said("the runtime can't read the pod network's configuration: " + unquoted(match[0])), See: "ls -l /etc/cni/net.d", Excerpt: excerpt(line)}}
+		return proved(Warning, said("the runtime can't read the pod network's configuration: "+unquoted(match[0])), "ls -l /etc/cni/net.d", line.Text)
 	}
 	return nil
 }
@@ -278,7 +277,7 @@ func podNotAdmitted(e *Evidence) []Finding {
 		if m == nil || m[2] != e.Settings.Pod || slices.Contains(e.Settings.Replaced, m[1]) || l.At.Before(e.Since) {
 			continue
 		}
-		return kubeletFinding(Error, fmt.Sprintf("the kubelet does not admit %s: %s: %s", m[2], m[3], m[4]), l.Text)
+		return provedByKubelet(Error, fmt.Sprintf("the kubelet does not admit %s: %s: %s", m[2], m[3], m[4]), l.Text)
 	}
 	return nil
 }

@@ -47,12 +47,17 @@ func ofFirstComponent(ask func(e *Evidence, name string) []Finding) func(*Eviden
 	}
 }
 
-// logFinding is proved by lines that a component wrote.
-func (e *Evidence) logFinding(level Level, component, what string, lines ...string) []Finding {
-	return []Finding{{Level: level, What: what, See: e.logCommand(component), Excerpt: excerpt(lines...)}}
+// proved is one finding with the lines that prove it. see is a command that shows more.
+func proved(level Level, what, see string, lines ...string) []Finding {
+	return []Finding{{Level: level, What: what, See: see, Excerpt: excerpt(lines...)}}
 }
 
-// kubeletFinding is proved by a line that the kubelet wrote.
-func kubeletFinding(level Level, what, line string) []Finding {
-	return []Finding{{Level: level, What: said(what), See: kubeletLog, Excerpt: excerpt(line)}}
+// provedByLog is for lines that a component wrote.
+func (e *Evidence) provedByLog(level Level, component, what string, lines ...string) []Finding {
+	return proved(level, what, e.logCommand(component), lines...)
+}
+
+// provedByKubelet is for a line that the kubelet wrote, which may be quoted in what.
+func provedByKubelet(level Level, what, line string) []Finding {
+	return proved(level, said(what), kubeletLog, line)
 }

@@ -48,17 +48,13 @@ func (e *Evidence) socket() string { return strings.TrimPrefix(e.Settings.Runtim
 
 // unitMasked is about the kubelet's unit, and containerd's if that is in want.
 func unitMasked(e *Evidence) []Finding {
-	var found []Finding
-	for _, name := range []string{containerdUnit, kubeletUnit} {
+	return forEach([]string{containerdUnit, kubeletUnit}, func(name string) []Finding {
 		needed := name == kubeletUnit || e.RuntimeError != "" && e.isContainerd()
-		if needed && e.Units[name].Load == "masked" {
-			found = append(found, Finding{
-				Level: Error, What: name + " is masked, so that systemd can't start it",
-				Remedy: "systemctl unmask " + name + ", then run bootstrap init again", See: "systemctl status " + name,
-			})
-		}
-	}
-	return found
+		return findingIf(needed && e.Units[name].Load == "masked", Finding{
+			Level: Error, What: name + " is masked, so that systemd can't start it",
+			Remedy: "systemctl unmask " + name + ", then run bootstrap init again", See: "systemctl status " + name,
+		})
+	})
 }
 
 // containerdEnded is of its newest process, which says what it ended for: its
@@ -70,10 +66,10 @@ func containerdEnded(byConfig bool, what string) func(*Evidence) []Finding {
 			return nil
 		}
 		line, match := e.recent(containerdUnit, e.Now.Sub(unit.Started), containerdFatal)
-		if match == nil || containerdParse.MatchString(line) != byConfig {
+		if match == nil || containerdParse.MatchString(line.Text) != byConfig {
 			return nil
 		}
-		return []Finding{{Level: Error, What: said(what + ": " + unquoted(match[1]+match[2])), See: containerdLog, Excerpt: excerpt(line)}}
+		return proved(Error, said(what+": "+unquoted(match[1]+match[2])), containerdLog, line.Text)
 	}
 }
 
@@ -84,15 +80,14 @@ func containerdStopped(e *Evidence) []Finding {
 	if e.RuntimeError == "" || !e.isContainerd() || unit.Load != "loaded" {
 		return nil
 	}
-	what := "containerd.service was stopped"
 	switch unit.Active {
 	case "failed":
-		what = fmt.Sprintf("containerd.service has failed (%s, exit status %d), and systemd has given it up", unit.Result, unit.ExitStatus)
+		what := fmt.Sprintf("containerd.service has failed (%s, exit status %d), and systemd has given it up", unit.Result, unit.ExitStatus)
+		return proved(Error, what, containerdLog)
 	case "inactive":
-	default:
-		return nil
+		return proved(Error, "containerd.service was stopped", containerdLog)
 	}
-	return []Finding{{Level: Error, What: what, See: containerdLog}}
+	return nil
 }
 
 // runtimeWithoutCRI knows the reason only if containerd was started in this run.
@@ -145,26 +140,21 @@ func runtimeNotListening(e *Evidence) []Finding {
 	if !e.isContainerd() && e.waited() < steady {
 		level = Warning // systemd may be starting it
 	}
-	return []Finding{{
-		Level: level, What: fmt.Sprintf("no container runtime at %s: %s", e.socket(), what),
-		See: "ss -lxp | grep -e containerd -e crio -e docker", Excerpt: excerpt(e.RuntimeError),
-	}}
+	what = fmt.Sprintf("no container runtime at %s: %s", e.socket(), what)
+	return proved(level, what, "ss -lxp | grep -e containerd -e crio -e docker", e.RuntimeError)
 }
 
 func runtimeNotCRI(e *Evidence) []Finding {
 	if !noCRI.MatchString(e.RuntimeError) || e.containerdStarts() {
 		return nil
 	}
-	return []Finding{{
-		Level: Error, What: fmt.Sprintf("what listens at %s is no container runtime with the CRI", e.socket()),
-		See: "ss -lxp | grep " + e.socket(), Excerpt: excerpt(e.RuntimeError),
-	}}
+	what := fmt.Sprintf("what listens at %s is no container runtime with the CRI", e.socket())
+	return proved(Error, what, "ss -lxp | grep "+e.socket(), e.RuntimeError)
 }
 
 // runtimeHangs is never certain: it may only be slow.
 func runtimeHangs(e *Evidence) []Finding {
-	if !noAnswer.MatchString(e.RuntimeError) {
-		return nil
-	}
-	return []Finding{{Level: Warning, What: fmt.Sprintf("the container runtime at %s takes connections but does not answer", e.socket()), See: containerdLog}}
+	return findingIf(noAnswer.MatchString(e.RuntimeError), Finding{
+		Level: Warning, What: fmt.Sprintf("the container runtime at %s takes connections but does not answer", e.socket()), See: containerdLog,
+	})
 }

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -68,7 +69,7 @@ func portTakenBy(p TakenPort) []Finding {
 	}
 	return []Finding{{
 		Level: Error, What: fmt.Sprintf("port %d, for %s, is taken%s: %s", p.Number, p.For, by, p.Error),
-		Remedy: fmt.Sprintf("see by whom: ss -ltnp 'sport = :%d'", p.Number),
+		Remedy: "see by whom: " + listeners(strconv.Itoa(int(p.Number))),
 	}}
 }
 
