@@ -73,6 +73,6 @@ func subnetOverlap(m *Machine) []Finding {
 			return nil
 		}
 		r := m.Network.Routes[i]
-		return warnIf(true, "the range %s of the cluster overlaps %s, which this machine reaches by %s", subnet, r.To, r.Link)
+		return warningFound("the range %s of the cluster overlaps %s, which this machine reaches by %s", subnet, r.To, r.Link)
 	})
 }

@@ -35,7 +35,7 @@ func clockBehind(m *Machine) []Finding {
 			slack = clockSlack
 		}
 		if mark.At.Sub(m.Now) > slack {
-			return warnIf(true, "the clock says %s, and %s is of %s", moment(m.Now), mark.What, moment(mark.At))
+			return warningFound("the clock says %s, and %s is of %s", moment(m.Now), mark.What, moment(mark.At))
 		}
 	}
 	return nil
@@ -45,7 +45,7 @@ func clockBehind(m *Machine) []Finding {
 func clockPutBack(e *Evidence) []Finding {
 	for _, mark := range e.Clock.Marks {
 		if mark.Firm && mark.At.Sub(e.Now) > clockSlack {
-			return warnIf(true, "the clock was put back: it says %s, and %s is of %s", moment(e.Now), mark.What, moment(mark.At))
+			return warningFound("the clock was put back: it says %s, and %s is of %s", moment(e.Now), mark.What, moment(mark.At))
 		}
 	}
 	return nil

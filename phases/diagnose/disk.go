@@ -113,7 +113,7 @@ func nearlyFull(d Disk) []Finding {
 	}
 	left := 100 * (d.Available - min(d.Needs, d.Available)) / d.Size
 	if left < evictionSpace {
-		return warnIf(true, "%s, for %s, will have %d %% of its space free: below %d %% the kubelet sends pods away", d.Path, d.Use, left, evictionSpace)
+		return warningFound("%s, for %s, will have %d %% of its space free: below %d %% the kubelet sends pods away", d.Path, d.Use, left, evictionSpace)
 	}
 	left = 100 * d.FreeInodes / max(d.Inodes, 1)
 	few := d.Inodes > 0 && left < evictionInodes && d.FreeInodes >= minInodes

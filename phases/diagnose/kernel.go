@@ -37,12 +37,12 @@ func kernelRules() map[string]Rule {
 		"open-files-used-up": {Check: openFilesUsedUp, Cause: causeToo(openFilesUsedUp)},
 		"forwarding-fixed": {Check: func(m *Machine) []Finding {
 			return forEach(m.Limits.ForwardingFixed, func(name string) []Finding {
-				return errorIf(true, "%s is 0 and can't be set here: pods would reach nothing", name)
+				return errorFound("%s is 0 and can't be set here: pods would reach nothing", name)
 			})
 		}},
 		"forwarding-undone": {Check: func(m *Machine) []Finding {
 			return forEach(m.Limits.ForwardingUndone, func(file string) []Finding {
-				return warnIf(true, "%s: at the next boot pods are cut off, as it is read after /etc/sysctl.d/99-bootstrap.conf", file)
+				return warningFound("%s: at the next boot pods are cut off, as it is read after /etc/sysctl.d/99-bootstrap.conf", file)
 			})
 		}},
 		"rp-filter-strict": {Check: func(m *Machine) []Finding {
@@ -70,7 +70,7 @@ func inotifyLow(m *Machine) []Finding {
 	l := m.Limits
 	few := l.InotifyAsked >= InotifyNeeded && l.Inotify.Left > 0 && l.Inotify.Left < InotifyNeeded
 	if few {
-		return warnIf(true, "only %d inotify instances are left, of %d (fs.inotify.max_user_instances)", l.Inotify.Left, l.Inotify.MaxInstances)
+		return warningFound("only %d inotify instances are left, of %d (fs.inotify.max_user_instances)", l.Inotify.Left, l.Inotify.MaxInstances)
 	}
 	few = l.Inotify.MaxWatches > 0 && l.Inotify.MaxWatches < 4096 && !l.Inotify.WatchRefused
 	return warnIf(few, "fs.inotify.max_user_watches is %d: a few dozen pods use that up", l.Inotify.MaxWatches)

@@ -4,12 +4,26 @@ import "fmt"
 
 // The shapes that rules have in common.
 
-func warnIf(is bool, format string, args ...any) []Finding {
-	return findingIf(is, Finding{Level: Warning, What: fmt.Sprintf(format, args...)})
+func errorFound(format string, args ...any) []Finding {
+	return []Finding{{Level: Error, What: fmt.Sprintf(format, args...)}}
+}
+
+func warningFound(format string, args ...any) []Finding {
+	return []Finding{{Level: Warning, What: fmt.Sprintf(format, args...)}}
 }
 
 func errorIf(is bool, format string, args ...any) []Finding {
-	return findingIf(is, Finding{Level: Error, What: fmt.Sprintf(format, args...)})
+	if !is {
+		return nil
+	}
+	return errorFound(format, args...)
+}
+
+func warnIf(is bool, format string, args ...any) []Finding {
+	if !is {
+		return nil
+	}
+	return warningFound(format, args...)
 }
 
 // findingIf is a list of one finding, or none.

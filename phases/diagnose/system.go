@@ -41,7 +41,7 @@ func systemRules() map[string]Rule {
 		}},
 		"program-missing": {Check: func(m *Machine) []Finding {
 			return forEach(m.System.Lacks, func(program string) []Finding {
-				return errorIf(true, "the kubelet needs the program %s, and it is not on this machine", program)
+				return errorFound("the kubelet needs the program %s, and it is not on this machine", program)
 			})
 		}},
 	}

@@ -38,7 +38,7 @@ func takenRules() map[string]Rule {
 		}},
 		"foreign-manifest": {Enforced: true, Check: func(m *Machine) []Finding {
 			return forEach(m.Taken.Manifests, func(file string) []Finding {
-				return errorIf(true, "%s is there, and bootstrap did not make it", file)
+				return errorFound("%s is there, and bootstrap did not make it", file)
 			})
 		}},
 		"etcd-foreign-data": {Enforced: true, Check: func(m *Machine) []Finding {
