@@ -68,7 +68,7 @@ func (e *Env) checkUserKubeconfigs() []error {
 	for _, u := range users {
 		_, err := e.mergedKubeconfig(u, pki.Kubeconfig{Cluster: e.Config.ClusterName, User: adminUser, CA: ca})
 		if err != nil {
-			findings = append(findings, found("kubeconfig-conflict", err))
+			findings = append(findings, found(e.Catalogue, "kubeconfig-conflict", err))
 		}
 	}
 	return findings
