@@ -40,7 +40,7 @@ func runPreflight(ctx context.Context, env *Env) error {
 	if r, open := env.stoppedAt(); open {
 		env.note("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
 	}
-	seen := env.inspect(ctx, !env.Host.Plans())
+	seen := env.inspect(ctx, !env.Host.Plans(), env.checkUserKubeconfigs()...)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -85,11 +85,13 @@ type Inspection struct {
 
 // Inspect looks at this machine as init does before it changes anything.
 func Inspect(ctx context.Context, env *Env) Inspection {
-	return env.forPhase(preflight.Name).inspect(ctx, true)
+	env = env.forPhase(preflight.Name)
+	return env.inspect(ctx, true, env.checkUserKubeconfigs()...)
 }
 
-// inspect measures the disk of etcd's data only where it may be written to.
-func (e *Env) inspect(ctx context.Context, measures bool) Inspection {
+// inspect measures the disk of etcd's data only where it may be written to. more is what
+// phases have found that are not looked at here.
+func (e *Env) inspect(ctx context.Context, measures bool, more ...error) Inspection {
 	// Before the rest: beside work that takes all CPUs, any disk seems slow.
 	var seen []part
 	if e.Host.Real() && measures {
@@ -112,7 +114,7 @@ func (e *Env) inspect(ctx context.Context, measures bool) Inspection {
 	if text := addressNote(m); text != "" {
 		e.note("%s", text)
 	}
-	found := e.unignored(slices.Concat(e.Catalogue.Preflight(m), findings(bundled), findings(decided)))
+	found := e.unignored(slices.Concat(e.Catalogue.Preflight(m), findings(bundled), findings(decided), findings(more)))
 	return Inspection{Checks: len(e.Catalogue.Checks()), Findings: e.Catalogue.InOrder(found), Unread: m.Unread}
 }
 
@@ -126,7 +128,7 @@ func (e *Env) decide() []error {
 	if e.Config.Box.Standalone {
 		return errs
 	}
-	return slices.Concat(errs, e.checkEtcdData(), e.checkUserKubeconfigs())
+	return append(errs, e.checkEtcdData()...)
 }
 
 // taken is looked at without a limit of time, as init does not work past what is found.
