@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 
@@ -40,7 +39,7 @@ func runKubelet(ctx context.Context, env *Env) error {
 	if err := env.Host.OwnMounts(slices.Concat(kubeletMounts, containerdMounts, networkMounts)); err != nil {
 		return err
 	}
-	if err := env.Host.OwnRules(ctx, rulesOf(env.Host)); err != nil {
+	if err := env.Host.OwnRules(ctx, daemonRules); err != nil {
 		return err
 	}
 	if err := env.configureKubelet(ctx, program.Path, runtime.Endpoint); err != nil {
@@ -75,11 +74,6 @@ func kubeletDiskError(err error) error {
 func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) error {
 	if err := e.ownTrees(kubeletTrees...); err != nil {
 		return err
-	}
-	if e.Host.HasLayer() { // what the API server signs for it, a standalone kubelet has no use for
-		if err := e.ownTrees(path.Dir(servingCert)); err != nil {
-			return err
-		}
 	}
 	if err := e.writeKubeletConfig(endpoint); err != nil {
 		return err

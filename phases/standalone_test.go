@@ -72,34 +72,31 @@ func makeStandalone(t *testing.T, env *Env) {
 	}
 }
 
-// TestBeginInit: a control plane upon a standalone kubelet can be taken off alone, and the
-// other way round nothing is begun.
-func TestBeginInit(t *testing.T) {
+// TestControlPlaneBeside: a control plane may be made beside a standalone kubelet's pods, and
+// the other way round it is refused.
+func TestControlPlaneBeside(t *testing.T) {
 	env := testEnv(t, "standalone")
-	cluster := validConfig(t, "default")
-	begin := func(c *config.Config) error { return BeginInit(env.Host, c) }
-	if err := begin(cluster); err != nil || env.Host.HasLayer() {
-		t.Errorf("upon nothing: %v", err)
-	}
-	put(t, env, kubeletConfig, "standalone", 0o600)
-	if _, err := env.Host.WriteFile(kubeletConfig, []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	makeStandalone(t, env)
 	if note, _ := env.Host.Recall(standaloneNote); strings.Contains(note, "not-a-real-token") {
 		t.Errorf("the ledger keeps %s", note)
 	}
-	if err := begin(env.Config); err != nil || env.Host.HasLayer() {
+	if err := env.CheckStandaloneAlone(); err != nil || env.WasStandalone() {
 		t.Errorf("standalone again: %v", err)
 	}
-	if err := begin(cluster); err != nil || !env.Host.HasLayer() {
-		t.Errorf("a control plane upon it: %v", err)
+	if _, err := env.Host.WriteFile(kubeletConf, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	checkError(t, begin(env.Config), "there is a control plane on this machine", "go back to the standalone kubelet")
+	checkError(t, env.CheckStandaloneAlone(), "there is a control plane on this machine", "remove it, and run this again: bootstrap reset")
+	if !env.WasStandalone() {
+		t.Error("reset does not know that it removes a standalone kubelet too")
+	}
+	env.Config = validConfig(t, "default")
+	if err := env.CheckStandaloneAlone(); err != nil {
+		t.Errorf("a control plane: %v", err)
+	}
 }
 
-// TestStandaloneGone: a reset that keeps the runtime keeps the ledger, but no kubelet upon
-// which another init could build.
+// TestStandaloneGone: a reset that keeps the runtime keeps the ledger, but no kubelet.
 func TestStandaloneGone(t *testing.T) {
 	env := testEnv(t, "standalone")
 	if _, err := env.Host.WriteFile(containerdUnit, []byte("x"), 0o600); err != nil {
@@ -111,9 +108,6 @@ func TestStandaloneGone(t *testing.T) {
 	}
 	if c, err := env.standaloneConfig(); c != nil || err != nil {
 		t.Errorf("%v, %v", c, err)
-	}
-	if err := BeginInit(env.Host, validConfig(t, "default")); err != nil || env.Host.HasLayer() {
-		t.Errorf("a control plane upon nothing: %v", err)
 	}
 }
 
@@ -179,28 +173,6 @@ func TestCheckStandalone(t *testing.T) {
 	}
 	checkError(t, found[0], `networking.podSubnet is "10.244.0.0/16" with the standalone kubelet and "10.9.0.0/16"`)
 	checkError(t, found[1], `nodeRegistration.name is "node-1"`)
-}
-
-// TestIsStandalone tells a user's pods from the control plane's.
-func TestIsStandalone(t *testing.T) {
-	env := testEnv(t, "standalone")
-	if _, err := env.Host.WriteFile("/x", nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	makeStandalone(t, env)
-	if env.isStandalone("default/web-node-1", "file") {
-		t.Error("without a control plane, all pods go with the kubelet")
-	}
-	env.Host.BeginLayer()
-	for pod, want := range map[string]bool{
-		"default/web-node-1 file": true, "default/web-node-1 http": true, "kube-system/own-node-1 file": true, "default/etcd-node-1 file": true,
-		"default/web-5d8 api": false, "kube-system/etcd-node-1 file": false, "kube-system/kube-proxy-x api": false, "default/theirs ": false,
-	} {
-		name, source, _ := strings.Cut(pod, " ")
-		if got := env.isStandalone(name, source); got != want {
-			t.Errorf("%s: %t", pod, got)
-		}
-	}
 }
 
 func TestPodsIn(t *testing.T) {

@@ -158,7 +158,7 @@ func leftBehind(root string, made []string) error {
 func (l *ledger) restart(fresh *ledger) {
 	l.size, l.records, l.open, l.made = fresh.size, fresh.records, fresh.open, fresh.made
 	l.stale, l.changed, l.started, l.events = fresh.stale, fresh.changed, fresh.started, fresh.events
-	l.notes, l.last, l.base = fresh.notes, fresh.last, fresh.base
+	l.notes, l.last = fresh.notes, fresh.last
 }
 
 // isAtOrAbove tells whether path is a directory that the ledger makes for itself.

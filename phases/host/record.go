@@ -75,9 +75,8 @@ type Record struct {
 	Undone bool `json:"undone"` // what was there before is there again
 
 	landed bool     // some effect was seen to end
-	below  *Record  // on the same target, of before the layer; nil without
-	above  *Record  // on the same target, in the layer
 	wrote  []string // hash of every content we ever meant to write there
+	first  *Record  // of the same target, if this one is the second; see wantFirst
 }
 
 // made tells whether the target is there only because of us.

@@ -157,7 +157,7 @@ func (h *Host) undoFile(p place, r Record) error {
 // mayRemove tells whether a file that was changed since we wrote it goes all the
 // same: it lies where nobody but us was before.
 func (h *Host) mayRemove(path string, r Record) bool {
-	return !r.Shared && (h.ledger.inTree(path) || (r.first().made() && h.ledger.ours(filepath.Dir(path))))
+	return !r.Shared && (h.ledger.inTree(path) || (r.made() && h.ledger.ours(filepath.Dir(path))))
 }
 
 func (h *Host) restore(p place, r Record) error {
