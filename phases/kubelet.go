@@ -85,7 +85,7 @@ func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) er
 		return err
 	}
 	dropIn, err := templates.KubeletDropIn{
-		Kubelet: program, Args: kubeletArgs(e.Config, e.Facts.Hostname), EtcdData: e.etcdFolder(),
+		Kubelet: program, Args: kubeletArgs(e.Config), EtcdData: e.etcdFolder(),
 	}.Render()
 	if err != nil {
 		return err
@@ -203,16 +203,17 @@ func (e *Env) kubeletConfig(endpoint string) templates.KubeletConfig {
 	return c
 }
 
-// kubeletArgs are the kubelet's flags: what its config file has no field for.
-func kubeletArgs(c *config.Config, hostname string) []string {
+// kubeletArgs are the kubelet's flags: what its config file has no field for. The node's name
+// is always among them: a machine that gets another hostname stays the same node.
+func kubeletArgs(c *config.Config) []string {
 	args := []config.Arg{{Name: "config", Value: kubeletConfig}}
 	if !c.Box.Standalone {
 		args = append(args, config.Arg{Name: "kubeconfig", Value: kubeletConf})
 	}
-	args = append(args, config.Arg{Name: "node-ip", Value: c.AdvertiseAddress.String()}) // else a kubelet with several links may take another
-	if c.NodeName != hostname {
-		args = append(args, config.Arg{Name: "hostname-override", Value: c.NodeName})
-	}
+	args = append(args,
+		config.Arg{Name: "node-ip", Value: c.AdvertiseAddress.String()}, // else a kubelet with several links may take another
+		config.Arg{Name: "hostname-override", Value: c.NodeName},
+	)
 	if len(c.Taints) > 0 && !c.Box.Standalone {
 		// At registration, so that no pod slips in before the taint.
 		args = append(args, config.Arg{Name: "register-with-taints", Value: formatTaints(c.Taints)})

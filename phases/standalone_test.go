@@ -28,7 +28,7 @@ func TestStandaloneOrder(t *testing.T) {
 // is neither shown nor uploaded.
 func TestStandaloneKubelet(t *testing.T) {
 	env := testEnv(t, "standalone")
-	if args := strings.Join(kubeletArgs(env.Config, "node-1"), " "); strings.Contains(args, "kubeconfig") || strings.Contains(args, "taints") {
+	if args := strings.Join(kubeletArgs(env.Config), " "); strings.Contains(args, "kubeconfig") || strings.Contains(args, "taints") {
 		t.Errorf("flags: %s", args)
 	}
 	var told []host.Change

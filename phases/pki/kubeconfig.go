@@ -12,6 +12,7 @@ type Kubeconfig struct {
 	Server  string // https://host:port
 	Cluster string
 	User    string
+	CAFile  string // either this, or CA
 	CA      []byte // PEM, as are the next two
 	Cert    []byte
 	Key     []byte
@@ -30,7 +31,8 @@ type kubeconfigFile struct {
 type namedCluster struct {
 	Name    string `json:"name"`
 	Cluster struct {
-		CA     []byte `json:"certificate-authority-data"`
+		CA     []byte `json:"certificate-authority-data,omitempty"`
+		CAFile string `json:"certificate-authority,omitempty"`
 		Server string `json:"server"`
 	} `json:"cluster"`
 }
@@ -56,7 +58,7 @@ func EncodeKubeconfig(k Kubeconfig) ([]byte, error) {
 	name := k.context()
 	f := kubeconfigFile{APIVersion: "v1", Kind: "Config", CurrentContext: name}
 	f.Clusters = []namedCluster{{Name: k.Cluster}}
-	f.Clusters[0].Cluster.CA = k.CA
+	f.Clusters[0].Cluster.CA, f.Clusters[0].Cluster.CAFile = k.CA, k.CAFile
 	f.Clusters[0].Cluster.Server = k.Server
 	f.Users = []namedUser{{Name: k.User}}
 	f.Users[0].User.Cert = k.Cert
@@ -93,6 +95,7 @@ func ParseKubeconfig(data []byte) (Kubeconfig, error) {
 		Cluster: f.Clusters[0].Name,
 		User:    f.Users[0].Name,
 		CA:      f.Clusters[0].Cluster.CA,
+		CAFile:  f.Clusters[0].Cluster.CAFile,
 		Cert:    f.Users[0].User.Cert,
 		Key:     f.Users[0].User.Key,
 	}, nil
