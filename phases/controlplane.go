@@ -33,7 +33,7 @@ func runControlPlane(ctx context.Context, env *Env) error {
 	if err := env.writeStaticPod("kube-apiserver", apiServerPod(c, mounts)); err != nil {
 		return err
 	}
-	began, err := env.waitForAPIServer(ctx, met)
+	began, err := env.startAPIServer(ctx, met)
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func Wait(ctx context.Context, pause time.Duration, checks []Check, report func(
 			if last == nil {
 				last = pending
 			}
-			return &StalledError{Pending: last, After: time.Since(start), cause: ctx.Err()}
+			return &StalledError{Pending: last, After: time.Since(start), Cause: ctx.Err()}
 		}
 		if len(pending) == 0 {
 			return nil
@@ -154,19 +154,19 @@ func Sleep(ctx context.Context, d time.Duration) bool {
 type StalledError struct {
 	Pending []Pending
 	After   time.Duration
-	cause   error
+	Cause   error // what ended the wait: context.DeadlineExceeded or context.Canceled
 }
 
 func (e *StalledError) Error() string {
 	// What is no deadline is a signal, or plain cancellation.
-	if e.cause != nil && !errors.Is(e.cause, context.DeadlineExceeded) {
+	if e.Cause != nil && !errors.Is(e.Cause, context.DeadlineExceeded) {
 		return fmt.Sprintf("interrupted after %s, still missing: %s", e.After.Round(time.Second), describe(e.Pending))
 	}
 	return fmt.Sprintf("not healthy within %s, still missing: %s", e.After.Round(time.Second), describe(e.Pending))
 }
 
-// Unwrap gives what ended the wait: context.DeadlineExceeded or context.Canceled.
-func (e *StalledError) Unwrap() error { return e.cause }
+// Unwrap gives the Cause.
+func (e *StalledError) Unwrap() error { return e.Cause }
 
 func describe(pending []Pending) string {
 	parts := make([]string, len(pending))
