@@ -146,10 +146,15 @@ func withCAData(path string, ours bool) func(*testing.T, *Env) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !ours {
+		if ours {
+			_, err = e.Host.WriteOpaque(path, data, 0o600)
+		} else {
 			forget(t, e, path)
+			put(t, e, path, string(data), 0o600)
 		}
-		put(t, e, path, string(data), 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -173,6 +178,33 @@ func TestKubeconfigOfOthers(t *testing.T) {
 	runPhase(t, env, runKubeconfigs)
 	if names := changed(before, files(t, env, confDir)); len(names) > 0 {
 		t.Errorf("it changed %v", names)
+	}
+}
+
+// TestClusterOfBefore: what the program before made converges, a second run changes nothing,
+// and all of it can be undone.
+func TestClusterOfBefore(t *testing.T) {
+	env := kubeconfigsDone(t, "default")
+	withCAData(kubeletConf, true)(t, env)
+	forget(t, env, pkiDir+"/ca-signing.crt")
+	remove(t, env, pkiDir+"/ca-signing.crt")
+	converge := func() map[string]bool {
+		before := files(t, env, confDir)
+		runPhase(t, env, runCerts)
+		runPhase(t, env, runKubeconfigs)
+		return changed(before, files(t, env, confDir))
+	}
+	if diff := cmp.Diff(map[string]bool{"pki/ca-signing.crt": true, "kubelet.conf": true}, converge()); diff != "" {
+		t.Errorf("changed (-want +got):\n%s", diff)
+	}
+	if again := converge(); len(again) > 0 {
+		t.Errorf("again it changes %v", again)
+	}
+	if err := env.Host.UndoAll(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+	if env.exists(confDir) {
+		t.Errorf("left: %v", files(t, env, confDir))
 	}
 }
 
