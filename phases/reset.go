@@ -65,5 +65,5 @@ func runUndo(ctx context.Context, env *Env) error {
 	keep := env.Keep
 	foreign := env.foreignContainers(ctx)
 	keep.Runtime = keep.Runtime || foreign != nil
-	return errors.Join(foreign, env.Host.UndoAll(ctx, keep.keeps))
+	return errors.Join(foreign, env.forgetStandalone(), env.Host.UndoAll(ctx, keep.keeps))
 }

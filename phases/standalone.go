@@ -48,18 +48,12 @@ func (e *Env) WasStandalone() bool {
 }
 
 // standaloneConfig is what a standalone kubelet on this machine was made with, be it that
-// a control plane was made upon it; nil without. The note outlives a kubelet whose reset
-// kept the runtime.
+// a control plane was made beside its pods; nil without.
 func (e *Env) standaloneConfig() (*config.Config, error) {
-	note, ok := e.Host.Recall(standaloneNote)
-	if !ok || !e.made(kubeletDropIn) {
+	if !e.made(kubeletDropIn) {
 		return nil, nil
 	}
-	c := &config.Config{}
-	if err := json.Unmarshal([]byte(note), c); err != nil {
-		return nil, fmt.Errorf("ledger: note %s: %w", standaloneNote, err)
-	}
-	return c, nil
+	return e.recallConfig(standaloneNote)
 }
 
 func (e *Env) rememberStandalone() error {
@@ -72,6 +66,14 @@ func (e *Env) rememberStandalone() error {
 		return err
 	}
 	return e.Host.Remember(standaloneNote, string(data))
+}
+
+// forgetStandalone is for a reset that keeps the ledger: another kubelet may come.
+func (e *Env) forgetStandalone() error {
+	if note, _ := e.Host.Recall(standaloneNote); note == "" {
+		return nil
+	}
+	return e.Host.Remember(standaloneNote, "")
 }
 
 // settledAlone are the settings that pods of a standalone kubelet live by.

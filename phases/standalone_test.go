@@ -96,17 +96,25 @@ func TestControlPlaneBeside(t *testing.T) {
 	}
 }
 
-// TestStandaloneGone: a reset that keeps the runtime keeps the ledger, but no kubelet.
+// TestStandaloneGone: a reset that keeps the runtime keeps the ledger, and no standalone
+// kubelet: the next one may be a control plane's alone.
 func TestStandaloneGone(t *testing.T) {
 	env := testEnv(t, "standalone")
-	if _, err := env.Host.WriteFile(containerdUnit, []byte("x"), 0o600); err != nil {
+	if _, err := env.forPhase(runtimePhase.Name).Host.WriteFile(containerdUnit, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	makeStandalone(t, env)
-	if err := env.Host.UndoAll(t.Context(), func(r host.Record) bool { return r.Target == containerdUnit }); err != nil {
-		t.Fatal(err)
+	env.Keep.Runtime = true
+	runPhase(t, env, runUndo)
+	if !env.made(containerdUnit) {
+		t.Fatal("the runtime is not kept")
 	}
-	if c, err := env.standaloneConfig(); c != nil || err != nil {
+	for _, file := range []string{kubeletDropIn, kubeletConf} {
+		if _, err := env.Host.WriteFile(file, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c, err := env.standaloneConfig(); c != nil || err != nil || env.WasStandalone() {
 		t.Errorf("%v, %v", c, err)
 	}
 }

@@ -241,9 +241,9 @@ func checkRuns(name string, c *runtime.Container) error {
 func (w *controlPlaneWait) mirrorPod(name string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		shown, err := w.readyPod(ctx, name)
-		c, silent := w.cri.Container(ctx, w.env.podName(name), name)
-		if silent != nil {
-			return err
+		c, unknown := w.cri.Container(ctx, w.env.podName(name), name)
+		if unknown != nil {
+			return err // a runtime too busy to answer says nothing about the container
 		}
 		if down := checkRuns(name, c); down != nil {
 			return down
