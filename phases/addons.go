@@ -62,7 +62,7 @@ func (e *Env) applyEditable(ctx context.Context, c *cluster.Cluster, all []manif
 		if a.Editable == nil {
 			continue
 		}
-		err := e.apply(ctx, c.Yielding(), a.Editable)
+		err := e.applyAll(ctx, c.Yielding(), a.Editable)
 		if cluster.IsConflict(err) {
 			e.note("left as it is, since somebody has changed it: %v", err)
 			continue

@@ -14,7 +14,10 @@ import (
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
+	"bootstrap/phases/config/configtest"
+	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/machine"
+	"bootstrap/phases/plan/plantest"
 )
 
 func TestCorefile(t *testing.T) {
@@ -36,7 +39,7 @@ func TestReachable(t *testing.T) {
 		"nameserver\t192.0.2.1  \n": "/etc/resolv.conf",
 		"nameserver 127.0.0.1\nnameserver fd00::1\nnameserver 192.0.2.1\n": "fd00::1 192.0.2.1",
 	} {
-		put(t, env, "/etc/resolv.conf", text, 0o644)
+		hosttest.Put(t, env.Host, "/etc/resolv.conf", text, 0o644)
 		if got, err := env.forwardsTo(); err != nil || got != want {
 			t.Errorf("%q: %q, %v, want %q", text, got, err, want)
 		}
@@ -46,9 +49,9 @@ func TestReachable(t *testing.T) {
 // TestForwardsTo asks the file that pods' resolvers are made from.
 func TestForwardsTo(t *testing.T) {
 	env := testEnv(t, "default")
-	put(t, env, "/etc/resolv.conf", "nameserver 127.0.0.53\n", 0o644)
-	put(t, env, machine.ResolvedConfPath, "nameserver 192.0.2.1\n", 0o644)
-	put(t, env, "/etc/pods.conf", "nameserver 127.0.0.1\n", 0o644)
+	hosttest.Put(t, env.Host, "/etc/resolv.conf", "nameserver 127.0.0.53\n", 0o644)
+	hosttest.Put(t, env.Host, machine.ResolvedConfPath, "nameserver 192.0.2.1\n", 0o644)
+	hosttest.Put(t, env.Host, "/etc/pods.conf", "nameserver 127.0.0.1\n", 0o644)
 	check := func(name string, want string) {
 		t.Helper()
 		if got, err := env.forwardsTo(); err != nil || got != want {
@@ -62,13 +65,13 @@ func TestForwardsTo(t *testing.T) {
 	check("resolved's servers", "/etc/resolv.conf")
 	env.Config.Kubelet = map[string]any{"resolvConf": "/etc/pods.conf"}
 	check("the user's file", "")
-	put(t, env, "/etc/flag.conf", "nameserver 192.0.2.2\n", 0o644)
+	hosttest.Put(t, env.Host, "/etc/flag.conf", "nameserver 192.0.2.2\n", 0o644)
 	env.Config.KubeletExtraArgs = []config.Arg{{Name: "resolv-conf", Value: "/etc/flag.conf"}}
 	check("the user's flag", "/etc/resolv.conf")
 }
 
 func TestProxyConfig(t *testing.T) {
-	c := validConfig(t, "default")
+	c := configtest.Valid(t, "default")
 	want := map[string]any{
 		"apiVersion": "kubeproxy.config.k8s.io/v1alpha1", "kind": "KubeProxyConfiguration",
 		"bindAddress": "0.0.0.0", "clientConnection": map[string]any{"kubeconfig": "/var/lib/kube-proxy/kubeconfig.conf"},
@@ -77,21 +80,21 @@ func TestProxyConfig(t *testing.T) {
 	if diff := cmp.Diff(want, proxyConfig(c, machine.Facts{NFTables: true})); diff != "" {
 		t.Error(diff)
 	}
-	got := proxyConfig(validConfig(t, "dual-stack"), machine.Facts{FixedConntrack: true})
+	got := proxyConfig(configtest.Valid(t, "dual-stack"), machine.Facts{FixedConntrack: true})
 	if got["mode"] != "iptables" || got["clusterCIDR"] != "10.244.0.0/16,fd00:10:244::/56" {
 		t.Errorf("%v", got)
 	}
 	if _, ok := got["conntrack"]; !ok {
 		t.Error("kube-proxy would end: it can't set conntrack's limits")
 	}
-	if got := proxyConfig(validConfig(t, "ipv6"), machine.Facts{}); got["bindAddress"] != "::" {
+	if got := proxyConfig(configtest.Valid(t, "ipv6"), machine.Facts{}); got["bindAddress"] != "::" {
 		t.Errorf("%v", got)
 	}
 }
 
 // TestProxyConfigOfUser wants the user's fields, and ours beside them.
 func TestProxyConfigOfUser(t *testing.T) {
-	c := validConfig(t, "default")
+	c := configtest.Valid(t, "default")
 	c.KubeProxy = map[string]any{"mode": "iptables", "clientConnection": map[string]any{"qps": 7}}
 	addon, err := proxyAddon(c, machine.Facts{NFTables: true})
 	if err != nil {
@@ -125,7 +128,7 @@ func TestAddons(t *testing.T) {
 }
 
 func TestDNSReplicas(t *testing.T) {
-	c := validConfig(t, "default")
+	c := configtest.Valid(t, "default")
 	for single, want := range map[bool]bool{true: false, false: true} {
 		c.Box.SingleNode = single
 		addon, err := dnsAddon(c, "/etc/resolv.conf")
@@ -188,13 +191,13 @@ func TestCheckWorkload(t *testing.T) {
 		})
 	}
 	few := cluster.Workload{Replicas: 2, Template: template, Pods: []corev1.Pod{readyPod("node-1")}}
-	checkError(t, checkWorkload(few, "node-1"), "1 of 2 pods")
+	plantest.CheckError(t, checkWorkload(few, "node-1"), "1 of 2 pods")
 }
 
 func TestCheckNode(t *testing.T) {
 	node := &corev1.Node{}
 	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionFalse, Reason: "KubeletNotReady", Message: "cni plugin not initialized"}}
-	checkError(t, checkNode(node), "KubeletNotReady: cni plugin not initialized")
+	plantest.CheckError(t, checkNode(node), "KubeletNotReady: cni plugin not initialized")
 	node.Status.Conditions[0].Status = corev1.ConditionTrue
 	if err := checkNode(node); err != nil {
 		t.Error(err)

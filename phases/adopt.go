@@ -91,7 +91,7 @@ func Adopt(ctx context.Context, env *Env) error {
 const adoptName = "adopt"
 
 // IsAdopted tells a record of what kubeadm made.
-func IsAdopted(r host.Record) bool { return r.By == adoptName }
+func IsAdopted(r host.Record) bool { return r.Purpose == host.Adopted }
 
 func (e *Env) adoptKubelet(ctx context.Context) error {
 	state, err := e.Host.UnitState(ctx, kubeletService)

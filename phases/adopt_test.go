@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
 )
@@ -56,9 +57,9 @@ func TestAdoptedData(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			env := testEnv(t, "default")
-			put(t, env, "/var/lib/etcd/member/wal", "x", 0o600)
+			hosttest.Put(t, env.Host, "/var/lib/etcd/member/wal", "x", 0o600)
 			if c.manifest != "" {
-				put(t, env, manifestFile("etcd"), c.manifest, 0o600)
+				hosttest.Put(t, env.Host, manifestFile("etcd"), c.manifest, 0o600)
 			}
 			got, err := env.adoptedData()
 			if err != nil || !slices.Equal(got, c.want) {
@@ -67,7 +68,7 @@ func TestAdoptedData(t *testing.T) {
 		})
 	}
 	env := testEnv(t, "default")
-	put(t, env, manifestFile("etcd"), "kind: [", 0o600)
+	hosttest.Put(t, env.Host, manifestFile("etcd"), "kind: [", 0o600)
 	failPhase(t, env, func(ctx context.Context, env *Env) error { return Adopt(ctx, env) },
 		"where etcd's data is: /etc/kubernetes/manifests/etcd.yaml: ", "mend it, or move it away to keep the data")
 	if all := env.Host.Entries(); len(all) > 0 {
@@ -79,14 +80,14 @@ func TestAdoptedData(t *testing.T) {
 func TestAdoptable(t *testing.T) {
 	for _, file := range clusterFiles() {
 		env := testEnv(t, "default")
-		put(t, env, file, "x", 0o600)
+		hosttest.Put(t, env.Host, file, "x", 0o600)
 		if got := Adoptable(env); got != file {
 			t.Errorf("%s: found %q", file, got)
 		}
 	}
 	env := certsDone(t, "default")
-	put(t, env, "/var/lib/kubelet/x", "x", 0o600)
-	put(t, env, "/etc/kubernetes/own.conf", "x", 0o600)
+	hosttest.Put(t, env.Host, "/var/lib/kubelet/x", "x", 0o600)
+	hosttest.Put(t, env.Host, "/etc/kubernetes/own.conf", "x", 0o600)
 	if got := Adoptable(env); got != "" {
 		t.Errorf("%s is nothing of kubeadm's", got)
 	}
@@ -97,16 +98,16 @@ func TestAdoptable(t *testing.T) {
 func TestAdoptUndoes(t *testing.T) {
 	h, units := hosttest.New(t)
 	units.Set("kubelet.service", host.UnitState{Load: "loaded", Active: "active", Sub: "running", Enabled: "enabled"})
-	env := Open(Env{Config: validConfig(t, "default"), Host: h})
+	env := Open(Env{Config: configtest.Valid(t, "default"), Host: h})
 	go1 := append(kubeadmFiles(), "/var/lib/kubelet/config.yaml", "/var/lib/kubelet/pods/a/b", "/var/log/pods/x/0.log", "/srv/etcd/member/wal")
 	for _, file := range go1 {
-		put(t, env, file, "x", 0o600)
+		hosttest.Put(t, env.Host, file, "x", 0o600)
 	}
-	put(t, env, manifestFile("etcd"), etcdManifest("--data-dir=/srv/etcd", "/srv/etcd", "/srv/etcd"), 0o600)
+	hosttest.Put(t, env.Host, manifestFile("etcd"), etcdManifest("--data-dir=/srv/etcd", "/srv/etcd", "/srv/etcd"), 0o600)
 	stay := []string{"/usr/bin/kubelet", "/usr/lib/systemd/system/kubelet.service", "/etc/cni/net.d/05-cilium.conflist",
 		"/etc/containerd/config.toml", "/var/lib/containerd/x", "/var/lib/etcd/member/wal", "/root/.kube/config"}
 	for _, file := range stay {
-		put(t, env, file, "theirs", 0o644)
+		hosttest.Put(t, env.Host, file, "theirs", 0o644)
 	}
 	if err := Adopt(t.Context(), env); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"bootstrap/phases/config"
+	"bootstrap/phases/host"
 	"bootstrap/phases/pki"
 )
 
@@ -67,6 +68,7 @@ func authorities(c *config.Config) []authority {
 const signingCert = "ca-signing"
 
 func runCerts(ctx context.Context, env *Env) error {
+	env = env.forPurpose(host.Certificates)
 	for _, a := range authorities(env.Config) {
 		ca, err := env.ensureCA(a)
 		if err != nil {

@@ -14,7 +14,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bootstrap/phases/config/configtest"
+	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/pki"
+	"bootstrap/phases/plan/plantest"
 )
 
 const pkiDir = "/etc/kubernetes/pki"
@@ -183,15 +186,15 @@ func TestCertsMends(t *testing.T) {
 		note    string
 	}{
 		{"a leaf is gone", func(t *testing.T, e *Env) {
-			remove(t, e, pkiDir+"/apiserver.crt")
-			remove(t, e, pkiDir+"/apiserver.key")
+			hosttest.Remove(t, e.Host, pkiDir+"/apiserver.crt")
+			hosttest.Remove(t, e.Host, pkiDir+"/apiserver.key")
 		}, []string{"apiserver.crt", "apiserver.key"}, ""},
-		{"a leaf's key is alone", func(t *testing.T, e *Env) { remove(t, e, pkiDir+"/etcd/peer.crt") }, []string{"etcd/peer.crt"}, ""},
-		{"a leaf's certificate is alone", func(t *testing.T, e *Env) { remove(t, e, pkiDir+"/etcd/peer.key") },
+		{"a leaf's key is alone", func(t *testing.T, e *Env) { hosttest.Remove(t, e.Host, pkiDir+"/etcd/peer.crt") }, []string{"etcd/peer.crt"}, ""},
+		{"a leaf's certificate is alone", func(t *testing.T, e *Env) { hosttest.Remove(t, e.Host, pkiDir+"/etcd/peer.key") },
 			[]string{"etcd/peer.crt", "etcd/peer.key"}, ""},
-		{"a CA's key is alone", func(t *testing.T, e *Env) { remove(t, e, pkiDir+"/front-proxy-ca.crt") }, []string{"front-proxy-ca.crt"}, ""},
-		{"sa.pub is gone", func(t *testing.T, e *Env) { remove(t, e, pkiDir+"/sa.pub") }, nil, ""},
-		{"sa.pub is damaged", func(t *testing.T, e *Env) { put(t, e, pkiDir+"/sa.pub", "hello", 0o600) }, nil, ""},
+		{"a CA's key is alone", func(t *testing.T, e *Env) { hosttest.Remove(t, e.Host, pkiDir+"/front-proxy-ca.crt") }, []string{"front-proxy-ca.crt"}, ""},
+		{"sa.pub is gone", func(t *testing.T, e *Env) { hosttest.Remove(t, e.Host, pkiDir+"/sa.pub") }, nil, ""},
+		{"sa.pub is damaged", func(t *testing.T, e *Env) { hosttest.Put(t, e.Host, pkiDir+"/sa.pub", "hello", 0o600) }, nil, ""},
 		{"a name is added", func(t *testing.T, e *Env) { e.Config.CertSANs = []string{"new.example.org"} },
 			[]string{"apiserver.crt"}, "apiserver.crt is signed again: its names differ"},
 		{"the node is renamed", func(t *testing.T, e *Env) { e.Config.NodeName = "node-2" },
@@ -277,7 +280,7 @@ func expire(t *testing.T, env *Env) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, env, pkiDir+"/front-proxy-client.crt", string(pki.EncodeCert(cert)), 0o644)
+	hosttest.Put(t, env.Host, pkiDir+"/front-proxy-client.crt", string(pki.EncodeCert(cert)), 0o644)
 }
 
 // strange puts a certificate for the same key in place, of another cluster.
@@ -291,7 +294,7 @@ func strange(t *testing.T, env *Env) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, env, pkiDir+"/apiserver-kubelet-client.crt", string(pki.EncodeCert(cert)), 0o644)
+	hosttest.Put(t, env.Host, pkiDir+"/apiserver-kubelet-client.crt", string(pki.EncodeCert(cert)), 0o644)
 }
 
 func readCA(t *testing.T, env *Env, file string) *pki.CA {
@@ -311,15 +314,15 @@ func TestCertsRefuses(t *testing.T) {
 		spoil func(*testing.T, *Env)
 		want  []string
 	}{
-		{"a CA's key is damaged", func(t *testing.T, e *Env) { put(t, e, pkiDir+"/ca.key", "hello", 0o600) },
-			[]string{pkiDir + "/ca.key: no PEM block in it", restore + "/ca.key " + pkiDir + "/ca.key.old"}},
-		{"a CA's certificate is empty", func(t *testing.T, e *Env) { put(t, e, pkiDir+"/etcd/ca.crt", "", 0o644) },
+		{"a CA's key is damaged", func(t *testing.T, e *Env) { hosttest.Put(t, e.Host, pkiDir+"/ca.key", "hello", 0o600) },
+			[]string{pkiDir + "/ca.key: no PEM block with a readable private key in it", restore + "/ca.key " + pkiDir + "/ca.key.old"}},
+		{"a CA's certificate is empty", func(t *testing.T, e *Env) { hosttest.Put(t, e.Host, pkiDir+"/etcd/ca.crt", "", 0o644) },
 			[]string{pkiDir + "/etcd/ca.crt: no PEM certificate in it", restore + "/etcd/ca.crt"}},
-		{"a leaf's key is damaged", func(t *testing.T, e *Env) { put(t, e, pkiDir+"/apiserver.key", "-----BEGIN", 0o600) },
-			[]string{pkiDir + "/apiserver.key: no PEM block in it", restore + "/apiserver.key"}},
-		{"sa.key is damaged", func(t *testing.T, e *Env) { put(t, e, pkiDir+"/sa.key", "x", 0o600) },
-			[]string{pkiDir + "/sa.key: no PEM block in it", restore + "/sa.key"}},
-		{"a CA's certificate is alone", func(t *testing.T, e *Env) { remove(t, e, pkiDir+"/ca.key") },
+		{"a leaf's key is damaged", func(t *testing.T, e *Env) { hosttest.Put(t, e.Host, pkiDir+"/apiserver.key", "-----BEGIN", 0o600) },
+			[]string{pkiDir + "/apiserver.key: no PEM block with a readable private key in it", restore + "/apiserver.key"}},
+		{"sa.key is damaged", func(t *testing.T, e *Env) { hosttest.Put(t, e.Host, pkiDir+"/sa.key", "x", 0o600) },
+			[]string{pkiDir + "/sa.key: no PEM block with a readable private key in it", restore + "/sa.key"}},
+		{"a CA's certificate is alone", func(t *testing.T, e *Env) { hosttest.Remove(t, e.Host, pkiDir+"/ca.key") },
 			[]string{pkiDir + "/ca.crt has no key beside it: signing by an external CA is not supported yet"}},
 		{"a CA's key is another's", func(t *testing.T, e *Env) { copyFile(t, e, pkiDir+"/etcd/ca.key", pkiDir+"/ca.key") },
 			[]string{pkiDir + "/ca.crt: the key beside it does not belong to it"}},
@@ -336,10 +339,10 @@ func TestCertsRefuses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			put(t, e, pkiDir+"/ca.crt", string(pki.EncodeCert(ca.Cert)), 0o644)
+			hosttest.Put(t, e.Host, pkiDir+"/ca.crt", string(pki.EncodeCert(ca.Cert)), 0o644)
 		}, []string{pkiDir + "/ca.crt: it expired at "}},
 		{"a directory is in the way", func(t *testing.T, e *Env) {
-			remove(t, e, pkiDir+"/ca.key")
+			hosttest.Remove(t, e.Host, pkiDir+"/ca.key")
 			if err := os.Mkdir(e.Host.Path(pkiDir+"/ca.key"), 0o700); err != nil {
 				t.Fatal(err)
 			}
@@ -364,7 +367,7 @@ func copyFile(t *testing.T, env *Env, from, to string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, env, to, string(data), 0o600)
+	hosttest.Put(t, env.Host, to, string(data), 0o600)
 }
 
 // TestCertsKeepForeignCA wants leaves of a CA that somebody brought, which stays as it is.
@@ -382,8 +385,8 @@ func TestCertsKeepForeignCA(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, env, pkiDir+"/ca.crt", string(pki.EncodeCert(ca.Cert)), 0o644)
-	put(t, env, pkiDir+"/ca.key", string(keyPEM), 0o600)
+	hosttest.Put(t, env.Host, pkiDir+"/ca.crt", string(pki.EncodeCert(ca.Cert)), 0o644)
+	hosttest.Put(t, env.Host, pkiDir+"/ca.key", string(keyPEM), 0o600)
 	before := files(t, env, pkiDir)
 	runPhase(t, env, runCerts)
 	after := files(t, env, pkiDir)
@@ -399,7 +402,7 @@ func TestCertsKeepForeignCA(t *testing.T) {
 }
 
 func TestServerNamesAreNotTwice(t *testing.T) {
-	c := validConfig(t, "default")
+	c := configtest.Valid(t, "default")
 	c.CertSANs = []string{"localhost", "127.0.0.1", "node-1"}
 	c.ControlPlaneEndpoint = "node-1:6443"
 	env := testEnv(t, "default")
@@ -435,7 +438,7 @@ func TestKeysOpenBefore(t *testing.T) {
 			if err == nil {
 				err = runKubeconfigs(t.Context(), env)
 			}
-			checkError(t, err, fmt.Sprintf("%s holds a key, and others may read it (mode %04o)", file, mode), "if nobody has: chmod 600 "+file)
+			plantest.CheckError(t, err, fmt.Sprintf("%s holds a key, and others may read it (mode %04o)", file, mode), "if nobody has: chmod 600 "+file)
 			if after := files(t, env, kubernetesDir)[strings.TrimPrefix(file, kubernetesDir+"/")]; after != before {
 				t.Errorf("%s was changed", file)
 			}
@@ -453,7 +456,7 @@ func copyFrom(t *testing.T, from, to *Env, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, to, file, string(data), 0o600)
+	hosttest.Put(t, to.Host, file, string(data), 0o600)
 }
 
 // TestKeyOfAnotherUser: a key that somebody brought along and root alone may read as root

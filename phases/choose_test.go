@@ -13,8 +13,11 @@ import (
 
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
+	"bootstrap/phases/config/configtest"
+	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/netfilter"
+	"bootstrap/phases/plan/plantest"
 	"bootstrap/templates"
 )
 
@@ -64,7 +67,7 @@ func TestChooseRuntime(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			got := c.found.choose()
 			if len(c.err) > 0 {
-				checkError(t, got.None, c.err...)
+				plantest.CheckError(t, got.None, c.err...)
 				return
 			}
 			if diff := cmp.Diff(Runtime{Endpoint: c.endpoint, Install: c.install, Why: c.why}, got); got.None != nil || diff != "" {
@@ -110,7 +113,7 @@ func TestChooseKubelet(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			got := c.found.choose()
 			if len(c.err) > 0 {
-				checkError(t, got.None, c.err...)
+				plantest.CheckError(t, got.None, c.err...)
 				got.None = nil
 			}
 			if got != c.want {
@@ -138,7 +141,7 @@ func TestKubeletArgs(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			cfg := validConfig(t, "default")
+			cfg := configtest.Valid(t, "default")
 			c.change(cfg)
 			if diff := cmp.Diff(c.want, kubeletArgs(cfg)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -185,13 +188,13 @@ func TestKubeletConfigFollowsFacts(t *testing.T) {
 				ClientCA: "/etc/kubernetes/pki/ca.crt", Loopback: "127.0.0.1", FailSwapOn: true, FailCgroupV1: true,
 			}
 			c.change(&want)
-			env := &Env{Config: validConfig(t, "default"), Facts: c.facts}
+			env := &Env{Config: configtest.Valid(t, "default"), Facts: c.facts}
 			if diff := cmp.Diff(want, env.kubeletConfig("unix:///x")); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}
-	ipv6 := (&Env{Config: validConfig(t, "ipv6"), Facts: machine.Facts{SysResource: true}}).kubeletConfig("")
+	ipv6 := (&Env{Config: configtest.Valid(t, "ipv6"), Facts: machine.Facts{SysResource: true}}).kubeletConfig("")
 	if ipv6.ClusterDNS != "fd00:10:96::a" || ipv6.Loopback != "::1" {
 		t.Errorf("DNS at %s, loopback %s", ipv6.ClusterDNS, ipv6.Loopback)
 	}
@@ -219,7 +222,7 @@ func TestPorts(t *testing.T) {
 	}
 	for name, want := range cases {
 		var got []string
-		for _, p := range ports(validConfig(t, name)) {
+		for _, p := range ports(configtest.Valid(t, name)) {
 			got = append(got, p.owner+" "+p.address.String())
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -230,7 +233,7 @@ func TestPorts(t *testing.T) {
 
 // TestConfiguredPorts: what has another port, or none, does not need the usual one.
 func TestConfiguredPorts(t *testing.T) {
-	c := validConfig(t, "external-etcd")
+	c := configtest.Valid(t, "external-etcd")
 	c.Kubelet = map[string]any{"port": uint64(10350), "healthzPort": 0}
 	c.KubeProxy = map[string]any{"metricsBindAddress": "127.0.0.1:10349", "healthzBindAddress": ""}
 	c.ControllerManager.ExtraArgs = []config.Arg{{Name: "secure-port", Value: "10357"}}
@@ -250,7 +253,7 @@ func TestConfiguredPorts(t *testing.T) {
 // TestEtcdElsewhereOnNode: the API server follows where the user has etcd listen, and etcd's
 // times fit each other.
 func TestEtcdElsewhereOnNode(t *testing.T) {
-	c := validConfig(t, "default")
+	c := configtest.Valid(t, "default")
 	c.Box.SingleNode = true
 	c.Etcd.ExtraArgs = []config.Arg{{Name: "advertise-client-urls", Value: "https://192.0.2.10:2379"}, {Name: "heartbeat-interval", Value: "200"}}
 	if got := config.Argument(etcdClientArgs(c), "etcd-servers"); got != "https://192.0.2.10:2379" {
@@ -264,7 +267,7 @@ func TestEtcdElsewhereOnNode(t *testing.T) {
 // TestExternalFilesInCAFolder: what is mounted already is not mounted twice, which the
 // kubelet would refuse.
 func TestExternalFilesInCAFolder(t *testing.T) {
-	c := validConfig(t, "default")
+	c := configtest.Valid(t, "default")
 	c.Etcd.External = &config.ExternalEtcd{CAFile: "/etc/ssl/certs/ca.crt", CertFile: "/srv/etcd/client.crt", KeyFile: "/srv/etcd/client.key"}
 	got := externalEtcdMounts(c, []templates.Mount{hostFolder("ca-certs", "/etc/ssl/certs")})
 	if len(got) != 1 || got[0].MountPath != "/srv/etcd" {
@@ -359,14 +362,14 @@ func TestBundleSourcesRefuses(t *testing.T) {
 			dir := componentDir(t)
 			setVersion(t, dir, c.component, c.version)
 			_, sources, err := BundleSources(dir)
-			checkError(t, err, c.want)
+			plantest.CheckError(t, err, c.want)
 			if sources != nil {
 				t.Errorf("%d sources as well", len(sources))
 			}
 		})
 	}
 	_, _, err := BundleSources(t.TempDir())
-	checkError(t, err, "kubernetes/VERSION: no such file or directory")
+	plantest.CheckError(t, err, "kubernetes/VERSION: no such file or directory")
 }
 
 // TestForeignFiles wants what others left to be found, and what is ours not.
@@ -375,20 +378,20 @@ func TestForeignFiles(t *testing.T) {
 	if found := env.checkForeignFiles(); len(found) > 0 {
 		t.Errorf("on a fresh machine: %v", found)
 	}
-	put(t, env, "/etc/kubernetes/manifests/etcd.yaml", "x", 0o600)
-	put(t, env, "/var/lib/etcd/member/wal", "x", 0o600)
+	hosttest.Put(t, env.Host, "/etc/kubernetes/manifests/etcd.yaml", "x", 0o600)
+	hosttest.Put(t, env.Host, "/var/lib/etcd/member/wal", "x", 0o600)
 	found := env.checkForeignFiles()
 	if len(found) != 2 {
 		t.Fatalf("%v", found)
 	}
-	checkError(t, found[0], "/etc/kubernetes/manifests/etcd.yaml is there, and bootstrap did not make it", "kubeadm reset")
-	checkError(t, found[1], "/var/lib/etcd holds data that is not of this cluster", "mv /var/lib/etcd /var/lib/etcd.old")
+	plantest.CheckError(t, found[0], "/etc/kubernetes/manifests/etcd.yaml is there, and bootstrap did not make it", "kubeadm reset")
+	plantest.CheckError(t, found[1], "/var/lib/etcd holds data that is not of this cluster", "mv /var/lib/etcd /var/lib/etcd.old")
 
 	ours := testEnv(t, "default")
 	if err := (Plan{{etcdPhase}}).Run(t.Context(), ours); err != nil {
 		t.Fatal(err)
 	}
-	put(t, ours, "/var/lib/etcd/member/wal", "x", 0o600)
+	hosttest.Put(t, ours.Host, "/var/lib/etcd/member/wal", "x", 0o600)
 	if found := ours.checkForeignFiles(); len(found) > 0 {
 		t.Errorf("after our own etcd phase: %v", found)
 	}
@@ -405,7 +408,7 @@ func TestForeignPrograms(t *testing.T) {
 	if got := env.foreignProgram("kubelet"); got != "" {
 		t.Errorf("%s is ours", got)
 	}
-	put(t, env, "/usr/bin/kubelet", "theirs", 0o755)
+	hosttest.Put(t, env.Host, "/usr/bin/kubelet", "theirs", 0o755)
 	if got := env.foreignProgram("kubelet"); got != "/usr/bin/kubelet" {
 		t.Errorf("found %q, want /usr/bin/kubelet", got)
 	}
@@ -413,17 +416,17 @@ func TestForeignPrograms(t *testing.T) {
 
 func TestForeignNetwork(t *testing.T) {
 	env := testEnv(t, "default")
-	put(t, env, networkFile, "{}", 0o600)
+	hosttest.Put(t, env.Host, networkFile, "{}", 0o600)
 	if got := env.foreignNetwork(); got != "" {
 		t.Errorf("%s is ours", got)
 	}
 	for _, name := range []string{"10-crio-bridge.conflist.disabled", "05-cilium.conf.bak", ".10-bootstrap.conflist", "cilium-kubeconfig"} {
-		put(t, env, "/etc/cni/net.d/"+name, "{}", 0o600)
+		hosttest.Put(t, env.Host, "/etc/cni/net.d/"+name, "{}", 0o600)
 		if got := env.foreignNetwork(); got != "" {
 			t.Errorf("no runtime reads %s", got)
 		}
 	}
-	put(t, env, "/etc/cni/net.d/05-cilium.conflist", "{}", 0o600)
+	hosttest.Put(t, env.Host, "/etc/cni/net.d/05-cilium.conflist", "{}", 0o600)
 	if got := env.foreignNetwork(); got != "/etc/cni/net.d/05-cilium.conflist" {
 		t.Errorf("found %q", got)
 	}
@@ -501,8 +504,8 @@ func TestNodeNetworkOnce(t *testing.T) {
 		}
 	}
 	write()
-	put(t, env, networkFile, "of cni-install", 0o600)
-	put(t, env, flannelTree+"/subnet.env", "", 0o644)
+	hosttest.Put(t, env.Host, networkFile, "of cni-install", 0o600)
+	hosttest.Put(t, env.Host, flannelTree+"/subnet.env", "", 0o644)
 	write()
 	if got, err := env.Host.ReadFile(networkFile); err != nil || string(got) != "of cni-install" {
 		t.Errorf("%s, %v", got, err)

@@ -13,6 +13,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"bootstrap/phases/config"
+	"bootstrap/phases/config/configtest"
+	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/pki"
 )
 
@@ -27,7 +29,7 @@ func decodeConfigMap(t *testing.T, data []byte) corev1.ConfigMap {
 
 // TestConfigObjects holds the names and keys that kubeadm join and upgrade look for.
 func TestConfigObjects(t *testing.T) {
-	objects, err := configObjects(validConfig(t, "default"), []byte("the kubelet's"))
+	objects, err := configObjects(configtest.Valid(t, "default"), []byte("the kubelet's"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +68,7 @@ func TestClusterInfo(t *testing.T) {
 
 func TestSharedCerts(t *testing.T) {
 	env := certsDone(t, "default")
-	remove(t, env, pkiDir+"/ca.key") // an external CA
+	hosttest.Remove(t, env.Host, pkiDir+"/ca.key") // an external CA
 	files, err := env.sharedCerts()
 	if err != nil {
 		t.Fatal(err)

@@ -78,6 +78,13 @@ func (e *Env) forPhase(name string) *Env {
 	return env
 }
 
+// forPurpose is env for effects of which a later run must know what they are for.
+func (e *Env) forPurpose(p host.Purpose) *Env {
+	copied := *e
+	copied.Host = e.Host.For(p)
+	return &copied
+}
+
 // pending tells what a wait is for.
 func (e *Env) pending(all []health.Pending) {
 	parts := make([]string, len(all))
@@ -124,13 +131,6 @@ func (e *Env) connectForHealth() (*cluster.Cluster, error) {
 		return e.connect(adminConf)
 	}
 	return c, err
-}
-
-// apply makes an object what the manifest says.
-func (e *Env) apply(ctx context.Context, c *cluster.Cluster, manifest []byte) error {
-	applied, err := c.Apply(ctx, manifest)
-	e.changedObject(applied, err)
-	return err
 }
 
 func (e *Env) changedObject(applied cluster.Applied, err error) {

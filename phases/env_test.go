@@ -6,18 +6,19 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
+	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/plan/plantest"
 )
 
 // testEnv is an Env on a Host of its own, with the config valid-NAME.yaml.
 func testEnv(t *testing.T, name string) *Env {
 	t.Helper()
 	h, _ := hosttest.New(t)
-	env := Open(Env{Config: validConfig(t, name), Host: h})
+	env := Open(Env{Config: configtest.Valid(t, name), Host: h})
 	return env.forPhase("test")
 }
 
@@ -28,60 +29,21 @@ func reopen(env *Env) *Env {
 	return opened
 }
 
-// events collects what phases report.
-type events struct {
-	mu  sync.Mutex
-	all []Event
-}
-
-func (e *events) report(event Event) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.all = append(e.all, event)
-}
-
-// texts are the messages of one kind, in order.
-func (e *events) texts(kind EventKind) []string {
-	var texts []string
-	for _, event := range e.all {
-		if event.Kind == kind {
-			texts = append(texts, event.Message)
-		}
-	}
-	return texts
-}
-
 // runPhase runs a phase that must succeed, and gives what it noted and warned of.
 func runPhase(t *testing.T, env *Env, run func(context.Context, *Env) error) []string {
 	t.Helper()
-	seen := &events{}
-	env.Tell.To = seen.report
+	seen := &plantest.Events{}
+	env.Tell.To = seen.Take
 	if err := run(t.Context(), env); err != nil {
 		t.Fatal(err)
 	}
-	return append(seen.texts(Note), seen.texts(Warning)...)
+	return append(seen.Texts(Note), seen.Texts(Warning)...)
 }
 
 // failPhase runs a phase whose error must contain each of the texts, its hint as well.
 func failPhase(t *testing.T, env *Env, run func(context.Context, *Env) error, want ...string) {
 	t.Helper()
-	checkError(t, run(t.Context(), env), want...)
-}
-
-func checkError(t *testing.T, err error, want ...string) {
-	t.Helper()
-	if err == nil {
-		t.Fatal("no error")
-	}
-	message := err.Error()
-	if h, ok := err.(interface{ Hint() string }); ok {
-		message += "; hint: " + h.Hint()
-	}
-	for _, text := range want {
-		if !strings.Contains(message, text) {
-			t.Errorf("%q lacks %q", message, text)
-		}
-	}
+	plantest.CheckError(t, run(t.Context(), env), want...)
 }
 
 // files is every file below a directory of the Host: its mode, inode and content.
@@ -128,25 +90,4 @@ func changed(before, after map[string]fileState) map[string]bool {
 		}
 	}
 	return names
-}
-
-func put(t *testing.T, env *Env, path, content string, mode fs.FileMode) {
-	t.Helper()
-	file := env.Host.Path(path)
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(content), mode); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(file, mode); err != nil { // whatever the umask is
-		t.Fatal(err)
-	}
-}
-
-func remove(t *testing.T, env *Env, path string) {
-	t.Helper()
-	if err := os.Remove(env.Host.Path(path)); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -25,6 +25,7 @@ var etcdPhase = Phase{
 }
 
 func runEtcd(ctx context.Context, env *Env) error {
+	env = env.forPurpose(host.Etcd)
 	if external := env.Config.Etcd.External; external != nil {
 		env.note("etcd is elsewhere: %s", strings.Join(external.Endpoints, ", "))
 		return env.settle()

@@ -9,8 +9,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bootstrap/phases/config"
+	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
+	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/plan/plantest"
 )
 
 const etcdLog = "/var/lib/etcd/member/wal/0000000000000000-0000000000000000.wal"
@@ -50,11 +53,11 @@ func TestEtcdCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	put(t, env, etcdLog, "x", 0o600)
-	seen := &events{}
-	env.Tell.To = seen.report
-	if err := env.forPhase("control-plane").keepEtcdCluster(); err != nil || len(seen.all) > 0 {
-		t.Fatalf("%v, and it tells of %v", err, seen.all)
+	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
+	seen := &plantest.Events{}
+	env.Tell.To = seen.Take
+	if err := env.forPhase("control-plane").keepEtcdCluster(); err != nil || len(seen.All) > 0 {
+		t.Fatalf("%v, and it tells of %v", err, seen.All)
 	}
 	after := writtenEtcd(t, env)
 	if got := stateIn(t, after); got != "existing" {
@@ -74,7 +77,7 @@ func TestEtcdCluster(t *testing.T) {
 	if err := again.keepEtcdCluster(); err != nil {
 		t.Fatal(err)
 	}
-	if changed := seen.texts(Changed); len(changed) > 0 || writtenEtcd(t, env) != after {
+	if changed := seen.Texts(Changed); len(changed) > 0 || writtenEtcd(t, env) != after {
 		t.Errorf("init again changes %v", changed)
 	}
 }
@@ -87,7 +90,7 @@ func TestEtcdOfBefore(t *testing.T) {
 	if _, err := env.Host.WriteFile(manifestFile("etcd"), []byte(old), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	put(t, env, etcdLog, "x", 0o600)
+	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
 	runPhase(t, env, runEtcd)
 	if got := stateIn(t, writtenEtcd(t, env)); got != "existing" {
 		t.Errorf("it is %q", got)
@@ -113,7 +116,7 @@ func TestEtcdClusterOfUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, env, etcdLog, "x", 0o600)
+	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
 	for range 2 {
 		if err := env.keepEtcdCluster(); err != nil {
 			t.Fatal(err)
@@ -133,7 +136,7 @@ func TestEtcdDataGone(t *testing.T) {
 	if errs := env.checkEtcdData(); len(errs) > 0 {
 		t.Errorf("etcd has not begun yet: %v", errs)
 	}
-	put(t, env, etcdLog, "x", 0o600)
+	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
 	if err := env.keepEtcdCluster(); err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +147,7 @@ func TestEtcdDataGone(t *testing.T) {
 	if err := os.RemoveAll(env.Host.Path("/var/lib/etcd/member")); err != nil {
 		t.Fatal(err)
 	}
-	put(t, env, "/var/lib/etcd/member/snap/db", "what an etcd leaves that found nothing", 0o600)
+	hosttest.Put(t, env.Host, "/var/lib/etcd/member/snap/db", "what an etcd leaves that found nothing", 0o600)
 	found := findings(env.checkEtcdData())
 	if len(found) != 1 || found[0].ID != "etcd-data-gone" || found[0].Level != diagnose.Error || !strings.Contains(found[0].What, "/var/lib/etcd holds no data") {
 		t.Errorf("got %+v", found)
@@ -154,7 +157,7 @@ func TestEtcdDataGone(t *testing.T) {
 		t.Error("the manifest was written")
 	}
 
-	put(t, env, etcdLog, "restored", 0o600)
+	hosttest.Put(t, env.Host, etcdLog, "restored", 0o600)
 	runPhase(t, env, runEtcd)
 }
 
@@ -162,7 +165,7 @@ func TestEtcdDataGone(t *testing.T) {
 func TestEtcdDataAfterReset(t *testing.T) {
 	env := testEnv(t, "default").forPhase(etcdPhase.Name)
 	runPhase(t, env, runEtcd)
-	put(t, env, etcdLog, "x", 0o600)
+	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
 	if err := env.keepEtcdCluster(); err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +210,7 @@ func TestEtcdMembers(t *testing.T) {
 		{"own heartbeat", three[:1], func(c *config.Config) { c.Etcd.ExtraArgs = []config.Arg{{Name: "heartbeat-interval", Value: "200"}} }, "a=https://192.0.2.10:2380", ""},
 		{"own election", three[:1], func(c *config.Config) { c.Etcd.ExtraArgs = []config.Arg{{Name: "election-timeout", Value: "2000"}} }, "a=https://192.0.2.10:2380", "2000"},
 	} {
-		cfg := *validConfig(t, "default")
+		cfg := *configtest.Valid(t, "default")
 		c.change(&cfg)
 		line := etcdPod(&cfg, c.members).Command
 		if got := value(line, "initial-cluster"); got != c.cluster {

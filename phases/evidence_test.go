@@ -30,7 +30,7 @@ func (u *hangingUnits) State(context.Context, string) (host.UnitState, error) {
 func hangingEnv(t *testing.T) (*Env, *hangingUnits) {
 	t.Helper()
 	made := pkiDone(t)
-	put(t, made, schedulerConf, "", 0o600)
+	hosttest.Put(t, made.Host, schedulerConf, "", 0o600)
 	root := made.Host.Path("/")
 	made.Host.Close()
 	units := &hangingUnits{Units: &hosttest.Units{Root: root}, release: make(chan bool)}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"io/fs"
 	"strings"
@@ -245,24 +244,13 @@ func (e *Env) judgeRotated(j *judged, ca *x509.Certificate, id identity) {
 	}
 	if r.cert != nil && ca != nil {
 		data, _ := e.Host.ReadFile(rotated)
-		key, err := pki.ParseKey(withoutCerts(data))
+		key, err := pki.ParseKey(data)
 		if err == nil {
 			err = (&pki.CA{Cert: ca}).Check(e.clientLeaf(id), r.cert, key)
 		}
 		r.by(err)
 	}
 	*j = r
-}
-
-// withoutCerts is what follows the certificates of a PEM file.
-func withoutCerts(data []byte) []byte {
-	for {
-		block, rest := pem.Decode(data)
-		if block == nil || block.Type != "CERTIFICATE" {
-			return data
-		}
-		data = rest
-	}
 }
 
 // judgeExternalEtcd can't tell by whom the certificate should be signed: there may be

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/pki"
 )
 
@@ -61,7 +62,7 @@ func newKey(t *testing.T) crypto.Signer {
 
 func writeTo(t *testing.T, env *Env, path string, data []byte) {
 	t.Helper()
-	put(t, env, path, string(data), 0o600)
+	hosttest.Put(t, env.Host, path, string(data), 0o600)
 }
 
 // apiServerCert is signed by ca with one thing of the leaf spoilt, for the key on disk.
@@ -91,11 +92,11 @@ func TestCertificateEvidence(t *testing.T) {
 		want  map[string]diagnose.Problem
 	}{
 		{"nothing", func(*testing.T, *Env) {}, nil},
-		{"missing", func(t *testing.T, env *Env) { remove(t, env, apiserver) }, map[string]diagnose.Problem{apiserver: diagnose.Missing}},
-		{"no key", func(t *testing.T, env *Env) { remove(t, env, pkiDir+"/apiserver.key") }, map[string]diagnose.Problem{pkiDir + "/apiserver.key": diagnose.Missing}},
-		{"a CA's key is empty", func(t *testing.T, env *Env) { put(t, env, pkiDir+"/ca.key", "", 0o600) }, map[string]diagnose.Problem{pkiDir + "/ca.key": diagnose.Empty}},
-		{"empty", func(t *testing.T, env *Env) { put(t, env, apiserver, "\n", 0o600) }, map[string]diagnose.Problem{apiserver: diagnose.Empty}},
-		{"damaged", func(t *testing.T, env *Env) { put(t, env, apiserver, "-----BEGIN CERT", 0o600) }, map[string]diagnose.Problem{apiserver: diagnose.Damaged}},
+		{"missing", func(t *testing.T, env *Env) { hosttest.Remove(t, env.Host, apiserver) }, map[string]diagnose.Problem{apiserver: diagnose.Missing}},
+		{"no key", func(t *testing.T, env *Env) { hosttest.Remove(t, env.Host, pkiDir+"/apiserver.key") }, map[string]diagnose.Problem{pkiDir + "/apiserver.key": diagnose.Missing}},
+		{"a CA's key is empty", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, pkiDir+"/ca.key", "", 0o600) }, map[string]diagnose.Problem{pkiDir + "/ca.key": diagnose.Empty}},
+		{"empty", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, apiserver, "\n", 0o600) }, map[string]diagnose.Problem{apiserver: diagnose.Empty}},
+		{"damaged", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, apiserver, "-----BEGIN CERT", 0o600) }, map[string]diagnose.Problem{apiserver: diagnose.Damaged}},
 		{"expired", func(t *testing.T, env *Env) {
 			writeTo(t, env, apiserver, apiServerCert(t, env, signer(t, env), func(l *pki.Leaf) { l.Validity = -time.Minute }))
 		}, map[string]diagnose.Problem{apiserver: diagnose.Expired}},
@@ -118,14 +119,14 @@ func TestCertificateEvidence(t *testing.T) {
 			}
 			writeTo(t, env, pkiDir+"/apiserver.key", key)
 		}, map[string]diagnose.Problem{apiserver: diagnose.WrongKey}},
-		{"no CA key", func(t *testing.T, env *Env) { remove(t, env, pkiDir+"/ca.key") }, map[string]diagnose.Problem{pkiDir + "/ca.key": diagnose.Missing}},
+		{"no CA key", func(t *testing.T, env *Env) { hosttest.Remove(t, env.Host, pkiDir+"/ca.key") }, map[string]diagnose.Problem{pkiDir + "/ca.key": diagnose.Missing}},
 		{"another CA's key", func(t *testing.T, env *Env) {
 			copyFile(t, env, pkiDir+"/etcd/ca.key", pkiDir+"/ca.key")
 		}, map[string]diagnose.Problem{pkiDir + "/ca.crt": diagnose.WrongKey}},
 		{"expired CA", func(t *testing.T, env *Env) {
 			writeTo(t, env, pkiDir+"/front-proxy-ca.crt", pki.EncodeCert(newSigner(t, -time.Minute).Cert))
 		}, map[string]diagnose.Problem{pkiDir + "/front-proxy-ca.crt": diagnose.Expired, pkiDir + "/front-proxy-client.crt": diagnose.WrongCA}},
-		{"kubeconfig is empty", func(t *testing.T, env *Env) { put(t, env, schedulerConf, "", 0o600) }, map[string]diagnose.Problem{schedulerConf: diagnose.Empty}},
+		{"kubeconfig is empty", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, schedulerConf, "", 0o600) }, map[string]diagnose.Problem{schedulerConf: diagnose.Empty}},
 		{"kubeconfig of another cluster", func(t *testing.T, env *Env) {
 			id := identities(env.Config)[3]
 			data, err := env.issueKubeconfig(newSigner(t, time.Hour), env.clientLeaf(id), id)
@@ -134,7 +135,7 @@ func TestCertificateEvidence(t *testing.T) {
 			}
 			writeTo(t, env, controllerConf, data)
 		}, map[string]diagnose.Problem{controllerConf: diagnose.WrongCA}},
-		{"nothing to sign with", func(t *testing.T, env *Env) { remove(t, env, pkiDir+"/ca-signing.crt") }, map[string]diagnose.Problem{pkiDir + "/ca-signing.crt": diagnose.Missing}},
+		{"nothing to sign with", func(t *testing.T, env *Env) { hosttest.Remove(t, env.Host, pkiDir+"/ca-signing.crt") }, map[string]diagnose.Problem{pkiDir + "/ca-signing.crt": diagnose.Missing}},
 		{"another CA to sign with", func(t *testing.T, env *Env) {
 			writeTo(t, env, pkiDir+"/ca-signing.crt", pki.EncodeCert(newSigner(t, time.Hour).Cert))
 		}, map[string]diagnose.Problem{pkiDir + "/ca-signing.crt": diagnose.WrongCA}},
@@ -148,7 +149,7 @@ func TestCertificateEvidence(t *testing.T) {
 			}
 			writeTo(t, env, kubeletConf, data)
 		}, map[string]diagnose.Problem{kubeletConf: diagnose.WrongCA}},
-		{"kubeconfig of another shape", func(t *testing.T, env *Env) { put(t, env, adminConf, "clusters: []\n", 0o600) }, nil},
+		{"kubeconfig of another shape", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, adminConf, "clusters: []\n", 0o600) }, nil},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -167,7 +168,7 @@ func TestCertificateEvidenceBefore(t *testing.T) {
 		t.Errorf("nothing was made: %v", got)
 	}
 	env := pkiDone(t)
-	put(t, env, schedulerConf, "", 0o600)
+	hosttest.Put(t, env.Host, schedulerConf, "", 0o600)
 	if got := env.certificateEvidence(Begun); len(got) > 0 {
 		t.Errorf("before it is mended: %v", got)
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
 )
 
 // Limits of inotify that are enough for some hundred pods, and cost nothing unused.
@@ -26,7 +27,7 @@ func Fix(env *Env, found []diagnose.Finding) ([]string, error) {
 		return nil, nil
 	}
 	_, open := env.Host.Unfinished()
-	env = env.forPhase(preflight.Name)
+	env = env.forPhase(preflight.Name).forPurpose(host.Mended)
 	var fixed []string
 	text := sysctlText
 	for _, limit := range inotifyLimits {

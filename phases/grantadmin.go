@@ -23,7 +23,7 @@ func runGrantAdmin(ctx context.Context, env *Env) error {
 		return err
 	}
 	for _, manifest := range [][]byte{manifests.ClusterAdmins, manifests.KubeletAPIAdmin} {
-		if err := env.apply(ctx, w.cluster, manifest); err != nil {
+		if err := env.applyAll(ctx, w.cluster, manifest); err != nil {
 			return err
 		}
 	}

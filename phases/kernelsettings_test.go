@@ -8,14 +8,15 @@ import (
 	"testing"
 
 	"bootstrap/phases/host"
+	"bootstrap/phases/host/hosttest"
 )
 
 // TestSettingsBeforeTheirFile: what the next boot would set is in the ledger before the
 // file is there by which it does.
 func TestSettingsBeforeTheirFile(t *testing.T) {
 	env := testEnv(t, "default")
-	put(t, env, "/proc/sys/net/ipv4/ip_forward", "0\n", 0o600)
-	put(t, env, "/proc/sys/net/bridge/bridge-nf-call-iptables", "0\n", 0o600)
+	hosttest.Put(t, env.Host, "/proc/sys/net/ipv4/ip_forward", "0\n", 0o600)
+	hosttest.Put(t, env.Host, "/proc/sys/net/bridge/bridge-nf-call-iptables", "0\n", 0o600)
 	if err := env.prepareKernel(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +34,7 @@ func TestSettingsBeforeTheirFile(t *testing.T) {
 func TestForwardingKeeps(t *testing.T) {
 	env := testEnv(t, "default")
 	for name, value := range map[string]string{"ip_forward": "0", "conf/all/accept_redirects": "0", "conf/eth0/forwarding": "1", "conf/eth1/forwarding": "0"} {
-		put(t, env, "/proc/sys/net/ipv4/"+name, value+"\n", 0o600)
+		hosttest.Put(t, env.Host, "/proc/sys/net/ipv4/"+name, value+"\n", 0o600)
 	}
 	for range 2 {
 		if err := env.prepareKernel(t.Context()); err != nil {
@@ -57,7 +58,7 @@ func TestKeepConntrack(t *testing.T) {
 	const name = "net/netfilter/nf_conntrack_max"
 	kept := func(change func(*Env)) bool {
 		env := testEnv(t, "default")
-		put(t, env, "/proc/sys/"+name, "65536\n", 0o600)
+		hosttest.Put(t, env.Host, "/proc/sys/"+name, "65536\n", 0o600)
 		change(env)
 		if err := env.keepConntrack(); err != nil {
 			t.Error(err)
@@ -90,12 +91,12 @@ func TestAdvertisedRoute(t *testing.T) {
 	route := func(flags, link string) string {
 		return zeros + " 00 " + zeros + " 00 fe800000000000000000000000000001 00000400 00000001 00000000 " + flags + " " + link + "\n"
 	}
-	put(t, env, "/proc/net/ipv6_route", route("00450003", "eth0")+route("00000003", "eth1")+route("00450003", "eth2"), 0o444)
+	hosttest.Put(t, env.Host, "/proc/net/ipv6_route", route("00450003", "eth0")+route("00000003", "eth1")+route("00450003", "eth2"), 0o444)
 	for link, value := range map[string]string{"eth0": "1", "eth1": "1", "eth2": "0"} {
-		put(t, env, "/proc/sys/net/ipv6/conf/"+link+"/accept_ra", value+"\n", 0o600)
+		hosttest.Put(t, env.Host, "/proc/sys/net/ipv6/conf/"+link+"/accept_ra", value+"\n", 0o600)
 	}
 	for _, key := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
-		put(t, env, "/proc/sys/net/"+key, "0\n", 0o600)
+		hosttest.Put(t, env.Host, "/proc/sys/net/"+key, "0\n", 0o600)
 	}
 	var first []byte
 	for range 2 { // the second time it is as it should be
@@ -116,8 +117,8 @@ func TestAdvertisedRoute(t *testing.T) {
 // TestBridgedFixed: where a container's /proc can't be written, init warns and goes on.
 func TestBridgedFixed(t *testing.T) {
 	env := testEnv(t, "default")
-	put(t, env, "/proc/sys/net/ipv4/ip_forward", "1\n", 0o600)
-	put(t, env, "/proc/sys/net/bridge/bridge-nf-call-ip6tables", "0\n", 0o600)
+	hosttest.Put(t, env.Host, "/proc/sys/net/ipv4/ip_forward", "1\n", 0o600)
+	hosttest.Put(t, env.Host, "/proc/sys/net/bridge/bridge-nf-call-ip6tables", "0\n", 0o600)
 	if err := os.Mkdir(env.Host.Path("/proc/sys/net/bridge/bridge-nf-call-iptables"), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/pki"
 )
 
@@ -99,7 +100,7 @@ func TestKubeconfigsAreWrittenAgain(t *testing.T) {
 		want   []string
 		note   string
 	}{
-		{"one is gone", func(t *testing.T, e *Env) { remove(t, e, adminConf) }, []string{"admin.conf"}, ""},
+		{"one is gone", func(t *testing.T, e *Env) { hosttest.Remove(t, e.Host, adminConf) }, []string{"admin.conf"}, ""},
 		{"another endpoint", func(t *testing.T, e *Env) { e.Config.ControlPlaneEndpoint = "api.example.org:443" },
 			all[:2], "admin.conf is written again: its server is https://192.0.2.10:6443, want https://api.example.org:443"},
 		{"another port", func(t *testing.T, e *Env) { e.Config.BindPort = 7443 }, all, "its server is https://192.0.2.10:6443"},
@@ -107,7 +108,7 @@ func TestKubeconfigsAreWrittenAgain(t *testing.T) {
 			[]string{"kubelet.conf"}, `its common name is "system:node:node-1", want "system:node:node-2"`},
 		{"another CA", newClusterCA, []string{"admin.conf", "super-admin.conf", "controller-manager.conf", "scheduler.conf"}, "its CA is not this cluster's"},
 		{"made by the program before", withCAData(kubeletConf, true), []string{"kubelet.conf"}, "kubelet.conf is written again: the CA is in it, in place of the name of its file, " + pkiDir + "/ca.crt"},
-		{"damaged", func(t *testing.T, e *Env) { put(t, e, schedulerConf, "hello: [", 0o600) },
+		{"damaged", func(t *testing.T, e *Env) { hosttest.Put(t, e.Host, schedulerConf, "hello: [", 0o600) },
 			[]string{"scheduler.conf"}, "scheduler.conf is written again: parse: "},
 		{"open to all", func(t *testing.T, e *Env) { chmod(t, e, adminConf, 0o644) }, nil, "admin.conf was open to others (mode 0644): closed"},
 	}
@@ -150,7 +151,7 @@ func withCAData(path string, ours bool) func(*testing.T, *Env) {
 			_, err = e.Host.WriteOpaque(path, data, 0o600)
 		} else {
 			forget(t, e, path)
-			put(t, e, path, string(data), 0o600)
+			hosttest.Put(t, e.Host, path, string(data), 0o600)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -187,7 +188,7 @@ func TestClusterOfBefore(t *testing.T) {
 	env := kubeconfigsDone(t, "default")
 	withCAData(kubeletConf, true)(t, env)
 	forget(t, env, pkiDir+"/ca-signing.crt")
-	remove(t, env, pkiDir+"/ca-signing.crt")
+	hosttest.Remove(t, env.Host, pkiDir+"/ca-signing.crt")
 	converge := func() map[string]bool {
 		before := files(t, env, confDir)
 		runPhase(t, env, runCerts)
@@ -215,15 +216,15 @@ func newClusterCA(t *testing.T, env *Env) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, env, pkiDir+"/ca.crt", string(pki.EncodeCert(again.Cert)), 0o644)
+	hosttest.Put(t, env.Host, pkiDir+"/ca.crt", string(pki.EncodeCert(again.Cert)), 0o644)
 }
 
 func TestKubeconfigsNeedCA(t *testing.T) {
 	env := testEnv(t, "default")
 	failPhase(t, env, runKubeconfigs, "no CA in /etc/kubernetes/pki", "run first: bootstrap init phase certs")
 	runPhase(t, env, runCerts)
-	put(t, env, pkiDir+"/ca.key", "hello", 0o600)
-	failPhase(t, env, runKubeconfigs, pkiDir+"/ca.key: no PEM block in it")
+	hosttest.Put(t, env.Host, pkiDir+"/ca.key", "hello", 0o600)
+	failPhase(t, env, runKubeconfigs, pkiDir+"/ca.key: no PEM block with a readable private key in it")
 	if _, err := env.Host.ReadFile(adminConf); err == nil {
 		t.Error("admin.conf was written")
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"bootstrap/phases/host/hosttest"
 )
 
 func TestKubeletDiskError(t *testing.T) {
@@ -41,9 +43,9 @@ func TestKubeletDiskError(t *testing.T) {
 // TestOtherCommand: drop-ins count in the order of their names, wherever they lie.
 func TestOtherCommand(t *testing.T) {
 	env := testEnv(t, "default")
-	put(t, env, kubeletUnitFile, "[Service]\nExecStart=/usr/local/bin/kubelet\n", 0o600)
-	put(t, env, "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf", "[Service]\nExecStart=\nExecStart=/usr/bin/kubelet\n", 0o644)
-	put(t, env, kubeletDropIn, "[Service]\nExecStart=\nExecStart=/usr/local/bin/kubelet --x\n", 0o600)
+	hosttest.Put(t, env.Host, kubeletUnitFile, "[Service]\nExecStart=/usr/local/bin/kubelet\n", 0o600)
+	hosttest.Put(t, env.Host, "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf", "[Service]\nExecStart=\nExecStart=/usr/bin/kubelet\n", 0o644)
+	hosttest.Put(t, env.Host, kubeletDropIn, "[Service]\nExecStart=\nExecStart=/usr/local/bin/kubelet --x\n", 0o600)
 	warned := func() []string {
 		return runPhase(t, env, func(_ context.Context, env *Env) error {
 			env.warnOfOtherCommand()
@@ -53,11 +55,11 @@ func TestOtherCommand(t *testing.T) {
 	if got := warned(); len(got) > 0 {
 		t.Errorf("ours is the last: %q", got)
 	}
-	put(t, env, "/etc/systemd/system/kubelet.service.d/99-mine.conf", "[Service]\nExecStart=\nExecStart=/opt/kubelet\n", 0o644)
+	hosttest.Put(t, env.Host, "/etc/systemd/system/kubelet.service.d/99-mine.conf", "[Service]\nExecStart=\nExecStart=/opt/kubelet\n", 0o644)
 	if got := warned(); len(got) != 1 || !strings.Contains(got[0], "started by /etc/systemd/system/kubelet.service.d/99-mine.conf") {
 		t.Errorf("%q", got)
 	}
-	put(t, env, "/etc/systemd/system/kubelet.service.d/50-proxy.conf", "[Service]\nEnvironment=NO_PROXY="+strings.Repeat("192.0.2.1,", 300)+"\n", 0o644)
+	hosttest.Put(t, env.Host, "/etc/systemd/system/kubelet.service.d/50-proxy.conf", "[Service]\nEnvironment=NO_PROXY="+strings.Repeat("192.0.2.1,", 300)+"\n", 0o644)
 	if got := warned(); len(got) != 1 || !strings.Contains(got[0], "can't be told") {
 		t.Errorf("%q", got)
 	}
@@ -66,8 +68,8 @@ func TestOtherCommand(t *testing.T) {
 // TestLostFlags: what an operator gave the kubelet of a package is not dropped in silence.
 func TestLostFlags(t *testing.T) {
 	env := testEnv(t, "default")
-	put(t, env, "/etc/default/kubelet", "KUBELET_EXTRA_ARGS=--cloud-provider=external\n", 0o644)
-	put(t, env, "/usr/lib/systemd/system/kubelet.service", "[Service]\nEnvironmentFile=-/etc/default/kubelet\nExecStart=/usr/bin/kubelet --v=1 $KUBELET_EXTRA_ARGS\n", 0o644)
+	hosttest.Put(t, env.Host, "/etc/default/kubelet", "KUBELET_EXTRA_ARGS=--cloud-provider=external\n", 0o644)
+	hosttest.Put(t, env.Host, "/usr/lib/systemd/system/kubelet.service", "[Service]\nEnvironmentFile=-/etc/default/kubelet\nExecStart=/usr/bin/kubelet --v=1 $KUBELET_EXTRA_ARGS\n", 0o644)
 	warned := func() []string {
 		return runPhase(t, env, func(_ context.Context, env *Env) error {
 			env.warnOfLostFlags()

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"bootstrap/phases/plan/plantest"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -62,7 +64,7 @@ func TestCheckMirrorPod(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			pod, node := mirrorOf("abc")
 			c.spoil(pod)
-			checkError(t, checkMirrorPod(pod, node, "abc"), c.want)
+			plantest.CheckError(t, checkMirrorPod(pod, node, "abc"), c.want)
 		})
 	}
 	pod, node := mirrorOf("abc")
@@ -75,16 +77,16 @@ func TestCheckMirrorPod(t *testing.T) {
 func TestSecondContainer(t *testing.T) {
 	pod, node := mirrorOf("abc")
 	pod.Spec.Containers = []corev1.Container{{Name: "kube-apiserver"}, {Name: "kms"}}
-	checkError(t, checkMirrorPod(pod, node, "abc"), "the mirror pod is running")
+	plantest.CheckError(t, checkMirrorPod(pod, node, "abc"), "the mirror pod is running")
 	second := *pod.Status.ContainerStatuses[0].DeepCopy()
 	pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, second)
 	if err := errors.Join(checkMirrorPod(pod, node, "abc"), checkSteady(pod, steady, someTime)); err != nil {
 		t.Error(err)
 	}
 	pod.Status.ContainerStatuses[1].State.Running.StartedAt = metav1.NewTime(someTime.Add(-time.Second))
-	checkError(t, checkSteady(pod, steady, someTime), "watched until it has run for 3s")
+	plantest.CheckError(t, checkSteady(pod, steady, someTime), "watched until it has run for 3s")
 	pod.Status.ContainerStatuses[1].Ready = false
-	checkError(t, checkMirrorPod(pod, node, "abc"), "its readiness probe has not succeeded yet")
+	plantest.CheckError(t, checkMirrorPod(pod, node, "abc"), "its readiness probe has not succeeded yet")
 }
 
 func TestCheckSteady(t *testing.T) {
@@ -95,7 +97,7 @@ func TestCheckSteady(t *testing.T) {
 		t.Error(err)
 	}
 	status.State.Running.StartedAt = metav1.NewTime(someTime.Add(-steady + time.Millisecond))
-	checkError(t, checkSteady(pod, steady, someTime), "watched until it has run for 3s (restarts so far: 4)")
+	plantest.CheckError(t, checkSteady(pod, steady, someTime), "watched until it has run for 3s (restarts so far: 4)")
 	if err := checkSteady(pod, 0, someTime); err != nil {
 		t.Error(err)
 	}
@@ -142,7 +144,7 @@ func TestCheckShown(t *testing.T) {
 	if err := checkShown(pod, "etcd", "old"); err != nil {
 		t.Error(err)
 	}
-	checkError(t, checkShown(pod, "etcd", "new"), "of before the restart")
+	plantest.CheckError(t, checkShown(pod, "etcd", "new"), "of before the restart")
 	if err := checkShown(pod, "other", "new"); err != nil {
 		t.Errorf("a container that a patch has added: %v", err)
 	}

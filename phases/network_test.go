@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bootstrap/phases/config"
+	"bootstrap/phases/config/configtest"
+	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/machine"
 )
 
@@ -34,7 +36,7 @@ func TestOneConflist(t *testing.T) {
 	}
 	for name, env := range cases {
 		t.Run(name, func(t *testing.T) {
-			c := validConfig(t, name)
+			c := configtest.Valid(t, name)
 			want, err := nodeNetwork(c, machine.Facts{MTUs: map[netip.Addr]int{c.AdvertiseAddress: 1400}}).Render()
 			if err != nil {
 				t.Fatal(err)
@@ -95,12 +97,12 @@ func TestPodMTU(t *testing.T) {
 		return machine.Facts{MTUs: map[netip.Addr]int{c.AdvertiseAddress: mtu, netip.MustParseAddr("203.0.113.1"): 9000}}
 	}
 	for name, want := range map[string]int{"default": 1350, "ipv6": 1330, "dual-stack": 1330} {
-		c := validConfig(t, name)
+		c := configtest.Valid(t, name)
 		if got := podMTU(c, at(c, 1400)); got != want {
 			t.Errorf("%s: %d, want %d", name, got, want)
 		}
 	}
-	if got := podMTU(validConfig(t, "default"), machine.Facts{}); got != 1450 {
+	if got := podMTU(configtest.Valid(t, "default"), machine.Facts{}); got != 1450 {
 		t.Errorf("of an unknown link: %d", got)
 	}
 }
@@ -112,7 +114,7 @@ func TestFlannelConfig(t *testing.T) {
 		"dual-stack": {"EnableIPv4": true, "Network": "10.244.0.0/16", "IPv6Network": "fd00:10:244::/56", "EnableIPv6": true},
 	}
 	for name, want := range cases {
-		text, err := flannelConfig(validConfig(t, name), machine.Facts{NFTables: true})
+		text, err := flannelConfig(configtest.Valid(t, name), machine.Facts{NFTables: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,10 +130,10 @@ func TestFlannelConfig(t *testing.T) {
 }
 
 func TestFlannelArgs(t *testing.T) {
-	if got := strings.Join(flannelArgs(validConfig(t, "default")), " "); got != "--kube-subnet-mgr --ip-masq --iface=$(NODE_IP)" {
+	if got := strings.Join(flannelArgs(configtest.Valid(t, "default")), " "); got != "--kube-subnet-mgr --ip-masq --iface=$(NODE_IP)" {
 		t.Error(got)
 	}
-	if got := strings.Join(flannelArgs(validConfig(t, "ipv6")), " "); !strings.HasSuffix(got, " --public-ipv6=$(NODE_IP)") {
+	if got := strings.Join(flannelArgs(configtest.Valid(t, "ipv6")), " "); !strings.HasSuffix(got, " --public-ipv6=$(NODE_IP)") {
 		t.Error(got)
 	}
 }
@@ -150,7 +152,7 @@ func TestNoNetwork(t *testing.T) {
 		t.Error(notes)
 	}
 	env.Config.Box.Network = config.Flannel
-	put(t, env, "/etc/cni/net.d/05-cilium.conflist", "{}", 0o600)
+	hosttest.Put(t, env.Host, "/etc/cni/net.d/05-cilium.conflist", "{}", 0o600)
 	env = reopen(env)
 	notes = strings.Join(runPhase(t, env, func(ctx context.Context, env *Env) error { return env.installNetwork(ctx) }), "\n")
 	if !strings.Contains(notes, "left to /etc/cni/net.d/05-cilium.conflist") || env.Choices.Network.Own() {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"bootstrap/phases/config/configtest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -25,7 +27,7 @@ var readAgain = map[string][]string{
 // the list of those that make us restart it, and there are no others in the list.
 func TestReadAtStart(t *testing.T) {
 	for _, name := range []string{"default", "rsa-dirs"} {
-		c := validConfig(t, name)
+		c := configtest.Valid(t, name)
 		for component, pod := range decodedPods(t, c) {
 			var want []string
 			for _, flag := range flags(t, pod) {

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"bootstrap/phases/plan/plantest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -85,7 +87,7 @@ func TestWithout(t *testing.T) {
 		t.Errorf("the plan itself was changed: %s", diff)
 	}
 	_, err := plan.Without([]string{"a", "x"})
-	checkError(t, err, `unknown phase "x"`)
+	plantest.CheckError(t, err, `unknown phase "x"`)
 }
 
 func TestFind(t *testing.T) {
@@ -117,9 +119,9 @@ func (r *trace) phase(name string) Phase {
 func TestRunStopsAtFirstError(t *testing.T) {
 	broken := errors.New("no space left")
 	r := trace{err: map[string]error{"b": broken}}
-	seen := &events{}
+	seen := &plantest.Events{}
 	env := testEnv(t, "default")
-	env.Tell.To = seen.report
+	env.Tell.To = seen.Take
 	err := Plan{{r.phase("a")}, {r.phase("b")}, {r.phase("c")}}.Run(t.Context(), env)
 	if !errors.Is(err, broken) || err.Error() != "phase b: no space left" {
 		t.Error(err)
@@ -128,7 +130,7 @@ func TestRunStopsAtFirstError(t *testing.T) {
 		t.Errorf("ran %v", r.ran)
 	}
 	var got []string
-	for _, e := range seen.all {
+	for _, e := range seen.All {
 		got = append(got, e.Phase+" "+string(e.Kind)+" "+e.Message)
 	}
 	want := []string{"a started do a", "a done ", "b started do b", "b failed phase b: no space left"}
@@ -193,9 +195,9 @@ func TestRunPassesInterruption(t *testing.T) {
 // TestDeadline wants one deadline for a whole run, told once.
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		seen := &events{}
+		seen := &plantest.Events{}
 		env := testEnv(t, "custom")
-		env.Tell.To = seen.report
+		env.Tell.To = seen.Take
 		var deadlines []string
 		ask := func(name string) Phase {
 			return Phase{Name: name, Run: func(_ context.Context, env *Env) error {
@@ -209,7 +211,7 @@ func TestDeadline(t *testing.T) {
 		if len(deadlines) != 2 || deadlines[0] != deadlines[1] {
 			t.Errorf("deadlines %v", deadlines)
 		}
-		if notes := seen.texts(Note); len(notes) != 1 || !strings.Contains(notes[0], "within 1m30s (--timeout)") {
+		if notes := seen.Texts(Note); len(notes) != 1 || !strings.Contains(notes[0], "within 1m30s (--timeout)") {
 			t.Errorf("it says %q", notes)
 		}
 	})

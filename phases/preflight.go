@@ -64,13 +64,12 @@ func runPreflight(ctx context.Context, env *Env) error {
 // stoppedAt is the last that a run before did, if that did not end. What --fix has
 // mended since is no run.
 func (e *Env) stoppedAt() (host.Record, bool) {
-	const fix = "preflight" // spelled out, since that phase refers to this
 	r, open := e.Host.Unfinished()
-	if !open || r.By != fix {
+	if !open || r.Purpose != host.Mended {
 		return r, open
 	}
 	for _, before := range slices.Backward(e.Host.Entries()) {
-		if before.By != fix {
+		if before.Purpose != host.Mended {
 			return before, true
 		}
 	}

@@ -17,6 +17,7 @@ import (
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/machine"
 )
 
@@ -81,8 +82,8 @@ func (e *Env) machine(ctx context.Context) *diagnose.Machine {
 func TestFactsBecomeAMachine(t *testing.T) {
 	env := testEnv(t, "default")
 	env.Facts = machine.Facts{Kernel: "4.18.0", CPUs: 1, Memory: 1 << 30, CgroupVersion: 1, Swap: true, ResolvConf: true}
-	put(t, env, "/etc/resolv.conf", "nameserver 127.0.0.53\n", 0o644)
-	put(t, env, "/proc/sys/fs/inotify/max_user_watches", "100\n", 0o644)
+	hosttest.Put(t, env.Host, "/etc/resolv.conf", "nameserver 127.0.0.53\n", 0o644)
+	hosttest.Put(t, env.Host, "/proc/sys/fs/inotify/max_user_watches", "100\n", 0o644)
 	var ids []string
 	for _, f := range diagnose.Preflight(env.machine(t.Context())) {
 		ids = append(ids, f.ID)
@@ -140,10 +141,10 @@ func TestAddressNote(t *testing.T) {
 
 func TestForeignOnDisk(t *testing.T) {
 	env := testEnv(t, "default")
-	put(t, env, "/etc/kubernetes/manifests/web", "{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {hostNetwork: true, containers: [{ports: [{containerPort: 80}]}]}}", 0o600)
-	put(t, env, "/etc/kubernetes/manifests/notes.txt", "to do: [", 0o600)
-	put(t, env, "/etc/kubernetes/manifests/.swp", "x", 0o600)
-	put(t, env, "/etc/kubernetes/manifests/etcd.yaml", "x", 0o600) // an error of its own
+	hosttest.Put(t, env.Host, "/etc/kubernetes/manifests/web", "{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {hostNetwork: true, containers: [{ports: [{containerPort: 80}]}]}}", 0o600)
+	hosttest.Put(t, env.Host, "/etc/kubernetes/manifests/notes.txt", "to do: [", 0o600)
+	hosttest.Put(t, env.Host, "/etc/kubernetes/manifests/.swp", "x", 0o600)
+	hosttest.Put(t, env.Host, "/etc/kubernetes/manifests/etcd.yaml", "x", 0o600) // an error of its own
 	manifests := env.foreignManifests()
 	if len(manifests) != 2 || manifests[0].Path != "/etc/kubernetes/manifests/notes.txt" || manifests[0].Error == "" {
 		t.Fatalf("%+v", manifests)
@@ -151,8 +152,8 @@ func TestForeignOnDisk(t *testing.T) {
 	if diff := cmp.Diff(diagnose.Manifest{Path: "/etc/kubernetes/manifests/web", Name: "default/web", Ports: []int{80}}, manifests[1]); diff != "" {
 		t.Error(diff)
 	}
-	put(t, env, "/etc/cni/net.d/10-calico.conflist", `{"plugins": [{"type": "calico"}, {"type": "portmap"}]}`, 0o600)
-	put(t, env, "/opt/cni/bin/portmap", "x", 0o755)
+	hosttest.Put(t, env.Host, "/etc/cni/net.d/10-calico.conflist", `{"plugins": [{"type": "calico"}, {"type": "portmap"}]}`, 0o600)
+	hosttest.Put(t, env.Host, "/opt/cni/bin/portmap", "x", 0o755)
 	if got := reopen(env).missingPlugins(); len(got) != 1 || got[0] != "calico, in /etc/cni/net.d/10-calico.conflist" {
 		t.Errorf("missing plugins: %q", got)
 	}
@@ -177,7 +178,7 @@ func TestExternalEtcdIsAsked(t *testing.T) {
 	if len(m.External) != 2 || m.External[0].Version != "3.4.30" || m.External[0].Error != "" || !strings.Contains(m.External[1].Error, "refused") {
 		t.Errorf("%+v", m.External)
 	}
-	put(t, env, "/etc/other", "", 0o600)
+	hosttest.Put(t, env.Host, "/etc/other", "", 0o600)
 	env.Config.Etcd.External.CAFile = "/etc/none.crt"
 	if note, err = env.askExternalEtcd(t.Context()); err != nil {
 		t.Fatal(err)
@@ -217,8 +218,8 @@ func TestCutsOff(t *testing.T) {
 func TestFix(t *testing.T) {
 	env := testEnv(t, "default")
 	const instances, watches = "/proc/sys/fs/inotify/max_user_instances", "/proc/sys/fs/inotify/max_user_watches"
-	put(t, env, instances, "8192\n", 0o644)
-	put(t, env, watches, "100\n", 0o644)
+	hosttest.Put(t, env.Host, instances, "8192\n", 0o644)
+	hosttest.Put(t, env.Host, watches, "100\n", 0o644)
 	if fixed, err := Fix(env, []diagnose.Finding{{ID: "swap-on"}}); err != nil || fixed != nil || len(env.Host.Entries()) > 0 {
 		t.Fatalf("fixed %q for nothing: %v", fixed, err)
 	}
@@ -245,8 +246,8 @@ func TestFix(t *testing.T) {
 // TestFixAfterInterruptedInit: the next init still knows where the one before stopped.
 func TestFixAfterInterruptedInit(t *testing.T) {
 	env := testEnv(t, "default")
-	put(t, env, "/proc/sys/fs/inotify/max_user_instances", "100\n", 0o644)
-	put(t, env, "/proc/sys/fs/inotify/max_user_watches", "100\n", 0o644)
+	hosttest.Put(t, env.Host, "/proc/sys/fs/inotify/max_user_instances", "100\n", 0o644)
+	hosttest.Put(t, env.Host, "/proc/sys/fs/inotify/max_user_watches", "100\n", 0o644)
 	if _, err := env.forPhase("certs").Host.MakeDir("/etc/kubernetes", 0o700); err != nil {
 		t.Fatal(err)
 	}

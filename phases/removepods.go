@@ -49,9 +49,9 @@ func runRemovePods(ctx context.Context, env *Env) error {
 }
 
 // removePods removes pods side by side: each may take its grace period.
-func (e *Env) removePods(ctx context.Context, c *runtime.CRI, pods []runtime.Pod) error {
+func (e *Env) removePods(ctx context.Context, c *runtime.CRI, pods []runtime.Sandbox) error {
 	return each(len(pods), len(pods), func(i int) error {
-		return e.Host.Do(host.OpPod, host.Remove, pods[i].Name, func() error { return c.Remove(ctx, pods[i]) })
+		return e.Host.Do(host.OpPod, host.Remove, pods[i].FullName(), func() error { return c.Remove(ctx, pods[i]) })
 	})
 }
 

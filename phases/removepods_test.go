@@ -3,6 +3,9 @@ package phases
 import (
 	"strings"
 	"testing"
+
+	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/plan/plantest"
 )
 
 // TestForeignTasks: a containerd that is down is kept as one that answers, if a container
@@ -10,7 +13,7 @@ import (
 func TestForeignTasks(t *testing.T) {
 	env := testEnv(t, "default")
 	const tasks = "/run/containerd/io.containerd.runtime.v2.task/"
-	put(t, env, tasks+"canary/theirs/init.pid", "1", 0o600)
+	hosttest.Put(t, env.Host, tasks+"canary/theirs/init.pid", "1", 0o600)
 	if err := env.foreignContainers(t.Context()); err != nil {
 		t.Errorf("of a containerd that is not ours: %v", err)
 	}
@@ -18,13 +21,13 @@ func TestForeignTasks(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := env.foreignContainers(t.Context())
-	checkError(t, err, "others have containers in it: canary/theirs")
+	plantest.CheckError(t, err, "others have containers in it: canary/theirs")
 	if hint := hintOf(err); !strings.Contains(hint, "systemctl restart containerd; ctr -n canary containers rm theirs") {
 		t.Error(hint)
 	}
 
 	env = testEnv(t, "default")
-	put(t, env, tasks+"k8s.io/ours/init.pid", "1", 0o600)
+	hosttest.Put(t, env.Host, tasks+"k8s.io/ours/init.pid", "1", 0o600)
 	if _, err := env.Host.WriteFile(containerdUnit, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}

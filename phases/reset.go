@@ -32,12 +32,12 @@ type Keep struct {
 // keeps picks the records of what is kept.
 func (k Keep) keeps(r host.Record) bool {
 	switch {
-	case k.Runtime && (r.By == runtimePhase.Name || r.Op == host.OpImage):
+	case k.Runtime && (r.Purpose == host.Runtime || r.Op == host.OpImage):
 		return true
 	case k.Images && (r.Op == host.OpImage || r.Target == containerdDir && r.Op == host.OpTree):
 		return true
 	}
-	return k.Etcd && (r.By == certs.Name || r.By == etcdPhase.Name && r.Op == host.OpTree)
+	return k.Etcd && (r.Purpose == host.Certificates || r.Purpose == host.Etcd && r.Op == host.OpTree)
 }
 
 var stopKubelet = Phase{

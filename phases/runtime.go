@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bootstrap/phases/health"
+	"bootstrap/phases/host"
 	"bootstrap/phases/runtime"
 	"bootstrap/templates"
 )
@@ -30,6 +31,7 @@ const (
 )
 
 func runRuntime(ctx context.Context, env *Env) error {
+	env = env.forPurpose(host.Runtime)
 	choice := env.Choices.Runtime
 	if choice.None != nil {
 		return choice.None

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"bootstrap/phases/config"
+	"bootstrap/phases/plan/plantest"
 	"bootstrap/phases/runtime"
 )
 
@@ -24,7 +25,7 @@ func TestSameCgroupDriver(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			err := sameCgroupDriver(endpoint, c.configured, c.kubelet)
 			if len(c.err) > 0 {
-				checkError(t, err, c.err...)
+				plantest.CheckError(t, err, c.err...)
 			} else if err != nil {
 				t.Error(err)
 			}
@@ -69,7 +70,7 @@ func TestSameNetworkDirs(t *testing.T) {
 			if c.err == "" && err != nil {
 				t.Error(err)
 			} else if c.err != "" {
-				checkError(t, err, "/run/containerd/containerd.sock "+c.err, "network: none")
+				plantest.CheckError(t, err, "/run/containerd/containerd.sock "+c.err, "network: none")
 			}
 		})
 	}

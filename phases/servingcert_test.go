@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/pki"
 )
 
@@ -52,7 +53,7 @@ func TestServingCert(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, env, servingCert+".crt", string(pki.EncodeCert(expired)), 0o644)
+	hosttest.Put(t, env.Host, servingCert+".crt", string(pki.EncodeCert(expired)), 0o644)
 	if err := env.ensureServingCert(); err != nil {
 		t.Fatal(err)
 	}
@@ -61,8 +62,8 @@ func TestServingCert(t *testing.T) {
 		t.Errorf("it is not signed again: %v, %v", err, pki.CheckTime(cert))
 	}
 	theirs := servingFiles(t, certsWithServing(t))
-	put(t, env, servingCert+".crt", theirs[0], 0o644)
-	put(t, env, servingCert+".key", theirs[1], 0o600)
+	hosttest.Put(t, env.Host, servingCert+".crt", theirs[0], 0o644)
+	hosttest.Put(t, env.Host, servingCert+".key", theirs[1], 0o600)
 	if err := env.ensureServingCert(); err != nil || cmp.Diff(theirs, servingFiles(t, env)) != "" {
 		t.Errorf("somebody else's does not stay: %v", err)
 	}

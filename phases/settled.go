@@ -126,10 +126,11 @@ func (e *Env) settledNote() string {
 	return "settled without data" // of a cluster that was adopted
 }
 
-func isCertificate(r host.Record) bool { return r.By == "certs" && !r.Undone }
+func isCertificate(r host.Record) bool { return r.Purpose == host.Certificates && !r.Undone }
 
-// isEtcdData spells out the phase's name, since that refers to this.
-func isEtcdData(r host.Record) bool { return r.By == "etcd" && r.Op == host.OpTree && !r.Undone }
+func isEtcdData(r host.Record) bool {
+	return r.Purpose == host.Etcd && r.Op == host.OpTree && !r.Undone
+}
 
 func (s setting) differs(was string) string {
 	return fmt.Sprintf("%s is %q in this cluster and %q in the config; it can't be changed: %s", s.Field, was, s.Value, s.why)

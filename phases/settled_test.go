@@ -10,14 +10,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bootstrap/phases/config"
+	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/host"
+	"bootstrap/phases/plan/plantest"
 )
 
 // settledEnv is an Env whose cluster was made with the default config.
 func settledEnv(t *testing.T) *Env {
 	t.Helper()
 	env := testEnv(t, "default")
-	runPhase(t, env.forPhase(etcdPhase.Name), runEtcd)
+	runPhase(t, env, runEtcd)
 	return env
 }
 
@@ -119,9 +121,9 @@ func TestSettled(t *testing.T) {
 			continue
 		}
 		changed := *env
-		changed.Config = validConfig(t, "default")
+		changed.Config = configtest.Valid(t, "default")
 		c.change(changed.Config)
-		if reflect.DeepEqual(changed.Config, validConfig(t, "default")) {
+		if reflect.DeepEqual(changed.Config, configtest.Valid(t, "default")) {
 			t.Errorf("%s: nothing was changed", name)
 		}
 		found := changed.checkSettled()
@@ -133,7 +135,7 @@ func TestSettled(t *testing.T) {
 			continue
 		}
 		refused[c.refused] = true
-		checkError(t, found[0], "in this cluster and \"", "can't be changed: ", "hint: put the old value back in the config file; or start over: bootstrap reset")
+		plantest.CheckError(t, found[0], "in this cluster and \"", "can't be changed: ", "hint: put the old value back in the config file; or start over: bootstrap reset")
 	}
 	for _, s := range settled(env.Config) {
 		if !refused[s.Field] {
@@ -145,7 +147,7 @@ func TestSettled(t *testing.T) {
 // TestSettledAllAtOnce wants every finding in one go, and in preflight's error.
 func TestSettledAllAtOnce(t *testing.T) {
 	env := settledEnv(t)
-	env.Config = validConfig(t, "default")
+	env.Config = configtest.Valid(t, "default")
 	for _, c := range settingChanges {
 		c.change(env.Config)
 	}
@@ -154,7 +156,7 @@ func TestSettledAllAtOnce(t *testing.T) {
 	}
 	env.Facts.Systemd = true
 	err := runPreflight(t.Context(), env)
-	checkError(t, err, "networking.podSubnet is", "etcd.local.dataDir is")
+	plantest.CheckError(t, err, "networking.podSubnet is", "etcd.local.dataDir is")
 	if _, ok := err.(*PreflightError); !ok { //nolint:errorlint // nobody wraps it here
 		t.Errorf("%T is not refused before anything is changed", err)
 	}
@@ -163,10 +165,10 @@ func TestSettledAllAtOnce(t *testing.T) {
 // TestSettledOnce: a phase that is run alone does not replace what was kept.
 func TestSettledOnce(t *testing.T) {
 	env := settledEnv(t)
-	env.Config = validConfig(t, "default")
+	env.Config = configtest.Valid(t, "default")
 	env.Config.Networking.DNSDomain = "other.example"
 	failPhase(t, env, runEtcd, `networking.dnsDomain is "cluster.local" in this cluster and "other.example" in the config`)
-	env.Config = validConfig(t, "default")
+	env.Config = configtest.Valid(t, "default")
 	if found := env.checkSettled(); len(found) > 0 {
 		t.Errorf("what was kept has changed: %v", found)
 	}
@@ -176,7 +178,7 @@ func TestSettledOnce(t *testing.T) {
 // next cluster is another one.
 func TestSettledEndsWithTheData(t *testing.T) {
 	env := settledEnv(t)
-	byRuntime := env.Host.Under(runtimePhase.Name, nil)
+	byRuntime := env.Host.For(host.Runtime)
 	if _, err := byRuntime.WriteFile("/etc/containerd/config.toml", []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -190,13 +192,13 @@ func TestSettledEndsWithTheData(t *testing.T) {
 	if found := env.checkSettled(); len(found) > 0 {
 		t.Errorf("of a cluster that is gone: %v", found)
 	}
-	runPhase(t, env.forPhase(etcdPhase.Name), runEtcd)
-	env.Config = validConfig(t, "default")
+	runPhase(t, env, runEtcd)
+	env.Config = configtest.Valid(t, "default")
 	found := env.checkSettled()
 	if len(found) != 1 {
 		t.Fatalf("of the new cluster: %v", found)
 	}
-	checkError(t, found[0], `networking.podSubnet is "10.66.0.0/16" in this cluster`)
+	plantest.CheckError(t, found[0], `networking.podSubnet is "10.66.0.0/16" in this cluster`)
 }
 
 // TestSettledRuntime: naming the runtime that was found by itself changes nothing.
@@ -238,17 +240,17 @@ func TestSettledOnNewMachine(t *testing.T) {
 // TestKeeps: what each flag of reset leaves, of records as init makes them.
 func TestKeeps(t *testing.T) {
 	records := map[string]host.Record{
-		"runtime's file": {By: "runtime", Op: host.OpFile, Target: "/etc/containerd/config.toml"},
-		"runtime's unit": {By: "runtime", Op: host.OpActive, Target: "containerd.service"},
-		"sysctl":         {By: "runtime", Op: host.OpSysctl, Target: "net.ipv4.ip_forward"},
-		"image store":    {By: "runtime", Op: host.OpTree, Target: containerdDir},
+		"runtime's file": {Purpose: host.Runtime, Op: host.OpFile, Target: "/etc/containerd/config.toml"},
+		"runtime's unit": {Purpose: host.Runtime, Op: host.OpActive, Target: "containerd.service"},
+		"sysctl":         {Purpose: host.Runtime, Op: host.OpSysctl, Target: "net.ipv4.ip_forward"},
+		"image store":    {Purpose: host.Runtime, Op: host.OpTree, Target: containerdDir},
 		"image":          {By: "images", Op: host.OpImage, Target: "etcd:3"},
-		"etcd's data":    {By: "etcd", Op: host.OpTree, Target: "/srv/etcd"},
-		"etcd's pod":     {By: "etcd", Op: host.OpFile, Target: manifestFile("etcd")},
-		"certificate":    {By: "certs", Op: host.OpFile, Target: pkiDir + "/ca.crt"},
-		"etcd's CA":      {By: "certs", Op: host.OpFile, Target: pkiDir + "/etcd/ca.key"},
+		"etcd's data":    {Purpose: host.Etcd, Op: host.OpTree, Target: "/srv/etcd"},
+		"etcd's pod":     {Purpose: host.Etcd, Op: host.OpFile, Target: manifestFile("etcd")},
+		"certificate":    {Purpose: host.Certificates, Op: host.OpFile, Target: pkiDir + "/ca.crt"},
+		"etcd's CA":      {Purpose: host.Certificates, Op: host.OpFile, Target: pkiDir + "/etcd/ca.key"},
 		"kubelet's tree": {By: "kubelet", Op: host.OpTree, Target: kubeletDir},
-		"adopted file":   {By: "adopt", Op: host.OpFile, Target: adminConf},
+		"adopted file":   {Purpose: host.Adopted, Op: host.OpFile, Target: adminConf},
 	}
 	cases := []struct {
 		name string
@@ -292,7 +294,7 @@ func TestSettledSingleNode(t *testing.T) {
 			t.Errorf("%s: %v before there is a cluster", name, *got)
 		}
 		env.Config.Taints = c.taints
-		runPhase(t, env.forPhase(etcdPhase.Name), runEtcd)
+		runPhase(t, env, runEtcd)
 		if diff := cmp.Diff(c.want, SettledSingleNode(env.Host)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}

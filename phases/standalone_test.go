@@ -11,15 +11,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bootstrap/phases/config"
+	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/host"
+	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/plan/plantest"
 )
 
 func TestStandaloneOrder(t *testing.T) {
 	want := [][]string{{"preflight"}, {"runtime", "kubelet"}, {"images"}, {"kubelet-start"}, {"wait-kubelet"}}
-	if diff := cmp.Diff(want, stepNames(InitPlan(validConfig(t, "standalone")))); diff != "" {
+	if diff := cmp.Diff(want, stepNames(InitPlan(configtest.Valid(t, "standalone")))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(stepNames(Init()), stepNames(InitPlan(validConfig(t, "default")))); diff != "" {
+	if diff := cmp.Diff(stepNames(Init()), stepNames(InitPlan(configtest.Valid(t, "default")))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -86,11 +89,11 @@ func TestControlPlaneBeside(t *testing.T) {
 	if _, err := env.Host.WriteFile(kubeletConf, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	checkError(t, env.CheckStandaloneAlone(), "there is a control plane on this machine", "remove it, and run this again: bootstrap reset")
+	plantest.CheckError(t, env.CheckStandaloneAlone(), "there is a control plane on this machine", "remove it, and run this again: bootstrap reset")
 	if !env.WasStandalone() {
 		t.Error("reset does not know that it removes a standalone kubelet too")
 	}
-	env.Config = validConfig(t, "default")
+	env.Config = configtest.Valid(t, "default")
 	if err := env.CheckStandaloneAlone(); err != nil {
 		t.Errorf("a control plane: %v", err)
 	}
@@ -136,7 +139,7 @@ func TestFileLeftOut(t *testing.T) {
 			if file == "" && err == nil {
 				continue
 			}
-			checkError(t, err, "was made with a config file, "+file+",", "give it again: --config "+file+";")
+			plantest.CheckError(t, err, "was made with a config file, "+file+",", "give it again: --config "+file+";")
 		}
 	}
 	env := testEnv(t, "default")
@@ -144,7 +147,7 @@ func TestFileLeftOut(t *testing.T) {
 	if err := env.RememberFile(); err != nil {
 		t.Fatal(err)
 	}
-	env.Config = validConfig(t, "standalone")
+	env.Config = configtest.Valid(t, "standalone")
 	if err := env.CheckFileLeftOut(); err != nil {
 		t.Errorf("of something else: %v", err)
 	}
@@ -165,12 +168,12 @@ func TestCheckStandalone(t *testing.T) {
 	if found := env.checkSettled(); len(found) > 0 {
 		t.Errorf("without its URL: %v", found)
 	}
-	env.Config = validConfig(t, "default")
+	env.Config = configtest.Valid(t, "default")
 	found := env.checkSettled()
 	if len(found) != 1 {
 		t.Fatalf("a control plane upon it, without its URL: %v", found)
 	}
-	checkError(t, found[0], `staticPodURL is "https://pods.example.com/node-1.yaml?..." with the standalone kubelet and "" in the config`)
+	plantest.CheckError(t, found[0], `staticPodURL is "https://pods.example.com/node-1.yaml?..." with the standalone kubelet and "" in the config`)
 	env.Config.Kubelet = map[string]any{"staticPodURL": url}
 	if found := env.checkSettled(); len(found) > 0 {
 		t.Errorf("a control plane upon it: %v", found)
@@ -179,8 +182,8 @@ func TestCheckStandalone(t *testing.T) {
 	if found = env.checkSettled(); len(found) != 2 {
 		t.Fatalf("%v", found)
 	}
-	checkError(t, found[0], `networking.podSubnet is "10.244.0.0/16" with the standalone kubelet and "10.9.0.0/16"`)
-	checkError(t, found[1], `nodeRegistration.name is "node-1"`)
+	plantest.CheckError(t, found[0], `networking.podSubnet is "10.244.0.0/16" with the standalone kubelet and "10.9.0.0/16"`)
+	plantest.CheckError(t, found[1], `nodeRegistration.name is "node-1"`)
 }
 
 func TestPodsIn(t *testing.T) {
@@ -224,10 +227,10 @@ func TestFetchPods(t *testing.T) {
 		t.Errorf("%s, %v", data, err)
 	}
 	_, err := fetchPods(t.Context(), config.PodURL{URL: source.URL})
-	checkError(t, err, "it answers 403 Forbidden")
+	plantest.CheckError(t, err, "it answers 403 Forbidden")
 	server.Close()
 	_, err = fetchPods(t.Context(), source)
-	checkError(t, err, "connection refused")
+	plantest.CheckError(t, err, "connection refused")
 	if strings.Contains(err.Error(), "secret-key") {
 		t.Error(err)
 	}
@@ -264,7 +267,7 @@ func TestHealthzOf(t *testing.T) {
 // TestStandalonePorts: only the kubelet's have to be free.
 func TestStandalonePorts(t *testing.T) {
 	var owners []string
-	for _, p := range ports(validConfig(t, "standalone")) {
+	for _, p := range ports(configtest.Valid(t, "standalone")) {
 		owners = append(owners, p.owner)
 	}
 	if diff := cmp.Diff([]string{"kubelet health", "kubelet"}, owners); diff != "" {
@@ -276,8 +279,8 @@ func TestStandalonePorts(t *testing.T) {
 // configuration that was replaced.
 func TestPodURLSecrets(t *testing.T) {
 	env := testEnv(t, "standalone")
-	put(t, env, kubeletConfig, "staticPodURL: https://x/?now=url-key-now\nstaticPodURLHeader: {Authorization: [Bearer header-now]}\n", 0o600)
-	put(t, env, "/var/lib/bootstrap/saved/7", "staticPodURLHeader: {X: [header-before]}\n", 0o600)
+	hosttest.Put(t, env.Host, kubeletConfig, "staticPodURL: https://x/?now=url-key-now\nstaticPodURLHeader: {Authorization: [Bearer header-now]}\n", 0o600)
+	hosttest.Put(t, env.Host, "/var/lib/bootstrap/saved/7", "staticPodURLHeader: {X: [header-before]}\n", 0o600)
 	known, err := json.Marshal(env.machineSecrets(t.Context()))
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"bootstrap/phases/config"
+	"bootstrap/phases/config/configtest"
 	"bootstrap/templates"
 )
 
@@ -56,7 +57,7 @@ func decodedPods(t *testing.T, c *config.Config) map[string]*corev1.Pod {
 // forEachPod runs check on the four decoded pods of every case.
 func forEachPod(t *testing.T, check func(*testing.T, *config.Config, *corev1.Pod)) {
 	for _, name := range staticPodCases {
-		c := validConfig(t, name)
+		c := configtest.Valid(t, name)
 		for _, component := range components {
 			pod := decodedPods(t, c)[component]
 			t.Run(name+"/"+component, func(t *testing.T) { check(t, c, pod) })
@@ -67,7 +68,7 @@ func forEachPod(t *testing.T, check func(*testing.T, *config.Config, *corev1.Pod
 func TestStaticPodGoldens(t *testing.T) {
 	for _, name := range staticPodCases {
 		t.Run(name, func(t *testing.T) {
-			for component, manifest := range renderPods(t, validConfig(t, name)) {
+			for component, manifest := range renderPods(t, configtest.Valid(t, name)) {
 				golden(t, "staticpod/"+name+"/"+component+".yaml", manifest)
 			}
 		})
@@ -143,7 +144,7 @@ func TestDefaultFlags(t *testing.T) {
 			"bind-address=127.0.0.1", "kubeconfig=/etc/kubernetes/scheduler.conf", "leader-elect=true", "profiling=false",
 		},
 	}
-	for component, pod := range decodedPods(t, validConfig(t, "default")) {
+	for component, pod := range decodedPods(t, configtest.Valid(t, "default")) {
 		if diff := cmp.Diff(dashed(want[component]), flags(t, pod)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", component, diff)
 		}
@@ -186,7 +187,7 @@ func TestConfiguredFlags(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.config+"/"+c.component+"/"+c.flag, func(t *testing.T) {
-			line := flags(t, decodedPods(t, validConfig(t, c.config))[c.component])
+			line := flags(t, decodedPods(t, configtest.Valid(t, c.config))[c.component])
 			if got := value(line, c.flag); got != c.want {
 				t.Errorf("--%s=%s, want %s", c.flag, got, c.want)
 			}
@@ -223,8 +224,8 @@ func TestExtraArgs(t *testing.T) {
 		"kube-scheduler":          {"leader-elect=false", "bind-address=0.0.0.0"},
 	}
 	for name, wanted := range map[string]map[string][]string{"hostile": hostile, "extra-args": extra} {
-		defaults := decodedPods(t, validConfig(t, "default"))
-		for component, pod := range decodedPods(t, validConfig(t, name)) {
+		defaults := decodedPods(t, configtest.Valid(t, "default"))
+		for component, pod := range decodedPods(t, configtest.Valid(t, name)) {
 			t.Run(name+"/"+component, func(t *testing.T) {
 				want := append(without(flags(t, defaults[component]), wanted[component]), dashed(wanted[component])...)
 				if diff := cmp.Diff(want, flags(t, pod)); diff != "" {
@@ -280,7 +281,7 @@ func TestStaticPodAnnotations(t *testing.T) {
 		{"custom", "kube-apiserver", map[string]string{"kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint": "198.51.100.7:8443"}},
 	}
 	for _, c := range cases {
-		pod := decodedPods(t, validConfig(t, c.config))[c.component]
+		pod := decodedPods(t, configtest.Valid(t, c.config))[c.component]
 		if diff := cmp.Diff(c.want, pod.Annotations); diff != "" {
 			t.Errorf("%s %s: %s", c.config, c.component, diff)
 		}
@@ -404,12 +405,12 @@ func TestMounts(t *testing.T) {
 
 // TestUID wants a UID that anyone can take for the manifest's hash.
 func TestUID(t *testing.T) {
-	base := decodedPods(t, validConfig(t, "default"))
-	same := decodedPods(t, validConfig(t, "default"))
-	renamed := validConfig(t, "default")
+	base := decodedPods(t, configtest.Valid(t, "default"))
+	same := decodedPods(t, configtest.Valid(t, "default"))
+	renamed := configtest.Valid(t, "default")
 	renamed.NodeName = "node-2"
 	other := decodedPods(t, renamed)
-	flagged := validConfig(t, "default")
+	flagged := configtest.Valid(t, "default")
 	arg := []config.Arg{{Name: "v", Value: "2"}}
 	flagged.Etcd.ExtraArgs, flagged.APIServer.ExtraArgs = arg, arg
 	flagged.ControllerManager.ExtraArgs, flagged.Scheduler.ExtraArgs = arg, arg
@@ -440,7 +441,7 @@ func TestUID(t *testing.T) {
 
 // TestUIDOfEachField changes one thing that is in the manifest but not in a flag.
 func TestUIDOfEachField(t *testing.T) {
-	pod := schedulerPod(validConfig(t, "default"))
+	pod := schedulerPod(configtest.Valid(t, "default"))
 	uid := func(p templates.KubeScheduler) string {
 		manifest, err := p.Render("node-1")
 		if err != nil {

@@ -12,7 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bootstrap/phases/config"
+	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host/hosttest"
 )
 
 // TestStatusBeforeEtcd: what is there without a control plane is said to be so.
@@ -64,7 +66,7 @@ func TestRememberedConfig(t *testing.T) {
 
 // TestComponentStates: each component by the best that is known of it.
 func TestComponentStates(t *testing.T) {
-	c := validConfig(t, "default")
+	c := configtest.Valid(t, "default")
 	no := errors.New("no\nanswer")
 	up := diagnose.Server{Dial: diagnose.Open, Status: 200}
 	cases := []struct {
@@ -232,8 +234,8 @@ func TestReadManifest(t *testing.T) {
 func TestManifestEvidence(t *testing.T) {
 	env := testEnv(t, "default")
 	runPhase(t, env, runEtcd)
-	put(t, env, staticPodDir+"/etcd.yaml.bak", "x: [", 0o600)
-	put(t, env, staticPodDir+"/.etcd.yaml.swp", "x", 0o600)
+	hosttest.Put(t, env.Host, staticPodDir+"/etcd.yaml.bak", "x: [", 0o600)
+	hosttest.Put(t, env.Host, staticPodDir+"/.etcd.yaml.swp", "x", 0o600)
 	got := env.manifestEvidence(Written)
 	if len(got) != 2 || !got[0].Ours || got[0].Name != "kube-system/etcd" || got[1].Ours || got[1].Error == "" {
 		t.Errorf("got %+v", got)
@@ -244,7 +246,7 @@ func TestManifestEvidence(t *testing.T) {
 	if got := env.manifestEvidence(Serving); len(got) != 2 {
 		t.Errorf("after that: %+v", got)
 	}
-	remove(t, env, manifestFile("etcd"))
+	hosttest.Remove(t, env.Host, manifestFile("etcd"))
 	want := []diagnose.File{{Path: manifestFile("etcd"), Drift: "gone"}}
 	if got := env.fileEvidence(t.Context(), Written); !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"bootstrap/phases/host/hosttest"
 )
 
 // TestSecretsOfVolumes: what Kubernetes writes beside a token is no secret, or its words
@@ -11,14 +13,14 @@ import (
 func TestSecretsOfVolumes(t *testing.T) {
 	env := testEnv(t, "default")
 	const volume = kubeletDir + "/pods/1/volumes/kubernetes.io~secret/v/..2026_11_25/"
-	put(t, env, volume+"namespace", "kube-system", 0o600)
-	put(t, env, volume+"username", "operator", 0o600)
-	put(t, env, volume+"where", "kube-system\n", 0o600)
+	hosttest.Put(t, env.Host, volume+"namespace", "kube-system", 0o600)
+	hosttest.Put(t, env.Host, volume+"username", "operator", 0o600)
+	hosttest.Put(t, env.Host, volume+"where", "kube-system\n", 0o600)
 	const key = "-----BEGIN PRIVATE KEY-----\nBBBB\n-----END PRIVATE KEY-----\n"
-	put(t, env, volume+"tls.crt", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"+key, 0o600)
-	put(t, env, volume+"password", "tr0ub4dor-and-more", 0o600)
-	put(t, env, volume+"alertmanager.yaml", "apiVersion: monitoring.example/v1\nmetadata:\n  name: alerts\nsmtp_auth_password: hunter-two\nhook: x9fK2vQx7Lp\n", 0o600)
-	put(t, env, volume+"users", "bob:$apr1$x\nalice:$apr1$y\n", 0o600)
+	hosttest.Put(t, env.Host, volume+"tls.crt", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"+key, 0o600)
+	hosttest.Put(t, env.Host, volume+"password", "tr0ub4dor-and-more", 0o600)
+	hosttest.Put(t, env.Host, volume+"alertmanager.yaml", "apiVersion: monitoring.example/v1\nmetadata:\n  name: alerts\nsmtp_auth_password: hunter-two\nhook: x9fK2vQx7Lp\n", 0o600)
+	hosttest.Put(t, env.Host, volume+"users", "bob:$apr1$x\nalice:$apr1$y\n", 0o600)
 	got := env.machineSecrets(t.Context())
 	for _, want := range []string{"hunter-two", "x9fK2vQx7Lp", "bob:$apr1$x\nalice:$apr1$y\n"} {
 		if !slices.Contains(got, want) {

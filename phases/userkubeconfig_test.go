@@ -25,7 +25,7 @@ func homesEnv(t *testing.T) *Env {
 	t.Helper()
 	env := testEnv(t, "default")
 	env.Config.Box.WriteKubeconfig = true
-	put(t, env, "/etc/passwd", "root:x:0:0:root:/root:/bin/bash\nbob:x:123:123::/home/bob:/bin/sh\nalice:x:1234:1235:Alice,,:/home/alice:/bin/bash\n", 0o644)
+	hosttest.Put(t, env.Host, "/etc/passwd", "root:x:0:0:root:/root:/bin/bash\nbob:x:123:123::/home/bob:/bin/sh\nalice:x:1234:1235:Alice,,:/home/alice:/bin/bash\n", 0o644)
 	for home, owner := range map[string]host.Owner{"/root": {}, "/home/alice": {UID: aliceUID, GID: 1235}} {
 		if err := os.MkdirAll(env.Host.Path(home), 0o755); err != nil {
 			t.Fatal(err)
@@ -82,7 +82,7 @@ func TestWriteKubeconfigRefusesAnotherCluster(t *testing.T) {
 	if found := env.checkUserKubeconfigs(); len(found) > 0 {
 		t.Errorf("before: %v", found)
 	}
-	put(t, env, rootKube, string(theirs), 0o600)
+	hosttest.Put(t, env.Host, rootKube, string(theirs), 0o600)
 	if found := env.checkUserKubeconfigs(); len(found) != 1 || !strings.Contains(hintOf(found[0]), "kubectl config delete-cluster kubernetes") {
 		t.Errorf("preflight: %v", found)
 	}
@@ -150,7 +150,7 @@ func TestUserKubeconfig(t *testing.T) {
 	if err := cert.CheckSignatureFrom(readCert(t, env, pkiDir+"/ca.crt")); err != nil || time.Until(cert.NotAfter) > time.Hour {
 		t.Errorf("%v, until %s", err, cert.NotAfter)
 	}
-	remove(t, env, pkiDir+"/ca.key")
+	hosttest.Remove(t, env.Host, pkiDir+"/ca.key")
 	if _, err := env.UserKubeconfig(KubeconfigUser{Name: "alice"}); err == nil || !strings.Contains(err.Error(), "no CA in ") {
 		t.Error(err)
 	}

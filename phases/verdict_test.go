@@ -17,7 +17,7 @@ import (
 )
 
 func TestFailures(t *testing.T) {
-	one, two, three := errors.New("one"), withHint(errors.New("two"), "try"), &host.MountError{Path: "/x"}
+	one, two, three := errors.New("one"), withHint(errors.New("two"), "try"), &host.ObstacleError{Path: "/x", What: "/x is mounted", Fix: "umount /x"}
 	cases := []struct {
 		name string
 		err  error
@@ -29,7 +29,7 @@ func TestFailures(t *testing.T) {
 		{"joined", errors.Join(one, two), []string{"one", "two"}},
 		{"joined, wrapped", fmt.Errorf("phase undo: %w", errors.Join(one, two)), []string{"one", "two"}},
 		{"joined in joined", errors.Join(fmt.Errorf("phase a: %w", errors.Join(one, fmt.Errorf("undo: %w", errors.Join(two, three)))), one),
-			[]string{"one", "two", `"/x" is a mount point, and stays with what is in it`, "one"}},
+			[]string{"one", "two", "/x is mounted", "one"}},
 		{"all nothing", fmt.Errorf("phase a: %w", errors.Join(one)), []string{"phase a: one"}},
 		{"preflight", fmt.Errorf("phase preflight: %w", &PreflightError{Findings: []error{one, two}}), []string{"one", "two"}},
 	}
@@ -55,21 +55,21 @@ func TestFailures(t *testing.T) {
 
 func TestLeftOver(t *testing.T) {
 	failures := []error{
-		fmt.Errorf("undo tree /var/lib/kubelet: %w", &host.MountError{Path: "/var/lib/kubelet/pods/a/vol"}),
-		fmt.Errorf("undo file /etc/a.conf: %w", &host.ChangedError{Path: "/etc/a.conf"}),
+		fmt.Errorf("undo tree /var/lib/kubelet: %w", &host.ObstacleError{Path: "/var/lib/kubelet/pods/a/vol", What: "vol is mounted", Fix: "umount vol"}),
+		fmt.Errorf("undo file /etc/a.conf: %w", &host.ObstacleError{Path: "/etc/a.conf", What: "/etc/a.conf was changed", Fix: "rm a"}),
 		withHint(errors.New("pod etcd-node-1: the runtime hangs"), "restart it"),
-		fmt.Errorf("undo dir /srv: %w", &host.LeftoverError{Path: "/srv", Left: []string{"/etc/b"}}),
-		&host.ChangedError{Path: "/etc/b"},
+		fmt.Errorf("undo dir /srv: %w", &host.ObstacleError{Path: "/srv", What: "/srv holds /etc/b", Fix: "ls"}),
+		&host.ObstacleError{Path: "/etc/b", What: "/etc/b was changed", Fix: "rm b"},
 	}
 	still := func(target string) Left {
 		return Left{What: target, Why: "this file is still there", Hint: "bootstrap reset"}
 	}
 	cases := map[string]Left{
-		"/etc/a.conf": {"/etc/a.conf", "/etc/a.conf was changed since bootstrap wrote it, and stays", "keep what you need of it, then: rm /etc/a.conf"},
+		"/etc/a.conf": {"/etc/a.conf", "/etc/a.conf was changed", "rm a"},
 		// the failure about it counts for more than one before that names it
-		"/etc/b": {"/etc/b", "/etc/b was changed since bootstrap wrote it, and stays", "keep what you need of it, then: rm /etc/b"},
+		"/etc/b": {"/etc/b", "/etc/b was changed", "rm b"},
 		// a folder is there because of what is in it
-		"/var/lib/kubelet": {"/var/lib/kubelet/pods/a/vol", `"/var/lib/kubelet/pods/a/vol" is a mount point, and stays with what is in it`, "umount /var/lib/kubelet/pods/a/vol"},
+		"/var/lib/kubelet": {"/var/lib/kubelet/pods/a/vol", "vol is mounted", "umount vol"},
 		"etcd-node-1":      {"etcd-node-1", "pod etcd-node-1: the runtime hangs", "restart it"},
 		// another thing whose name begins the same explains nothing
 		"/etc/a":     still("/etc/a"),
@@ -89,7 +89,7 @@ func TestLeftOver(t *testing.T) {
 func resetEnv(t *testing.T, fail func(op string) error) (env *Env, scan func(error) []Left, units *hosttest.Units) {
 	t.Helper()
 	h, units := hosttest.New(t)
-	if err := h.Under(etcdPhase.Name, nil).OwnTree("/var/lib/etcd"); err != nil {
+	if err := h.For(host.Etcd).OwnTree("/var/lib/etcd"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := h.WriteFile(kubeletUnitFile, []byte("[Unit]\n"), 0o600); err != nil {
@@ -127,7 +127,7 @@ func TestVerdictClean(t *testing.T) {
 // doesNotStop is what systemd answers for a unit that hangs.
 func doesNotStop(op string) error {
 	if strings.HasPrefix(op, "stop ") {
-		return &host.UnitError{Unit: "kubelet.service", Verb: "stop", Result: "timeout"}
+		return &host.ObstacleError{Path: "kubelet.service", What: "stop kubelet.service: timeout", Fix: "journalctl -u kubelet.service -n 50"}
 	}
 	return nil
 }

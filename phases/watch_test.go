@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bootstrap/phases/health"
+	"bootstrap/phases/plan/plantest"
 )
 
 // TestRushed: near its end a wait looks no more, and one without an end always may.
@@ -49,7 +50,7 @@ func TestRetry(t *testing.T) {
 			}
 			return errors.New("refused")
 		}, report)
-		checkError(t, err, "not healthy within 1m", "class (refused)")
+		plantest.CheckError(t, err, "not healthy within 1m", "class (refused)")
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}

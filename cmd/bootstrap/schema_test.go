@@ -212,7 +212,7 @@ func TestSchemaHoldsEveryField(t *testing.T) {
 func jsonFields(prefix string, typ reflect.Type, all map[string]field) {
 	for _, f := range reflect.VisibleFields(typ) {
 		name, options, tagged := strings.Cut(f.Tag.Get("json"), ",")
-		if !f.IsExported() || name == "" && !tagged {
+		if !f.IsExported() || name == "" && !tagged || name == "-" {
 			continue
 		}
 		kind, inner := f.Type, f.Type

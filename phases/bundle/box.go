@@ -15,7 +15,7 @@ import (
 
 // A box is [executable][bundle][magic][length of the bundle, big endian].
 const (
-	boxMagic   = "\x89BOX\r\n\x1a\n" // spoilt by any transfer that mends text
+	boxMagic   = "\x89BOX\r\n\x1a\n" // as PNG's: a transfer that converts line ends spoils it
 	boxTrailer = int64(len(boxMagic) + 8)
 	zstdMagic  = "\x28\xb5\x2f\xfd"
 	elfMagic   = "\x7fELF"
@@ -27,51 +27,52 @@ var errCutShort = errors.New("the bundle in this executable is damaged at its en
 
 // locate finds the bundle in a bundle file or a box.
 func locate(f *os.File) (*io.SectionReader, error) {
-	info, err := f.Stat()
-	if err != nil {
+	program, part, err := split(f)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	off, found, err := boxed(f, info.Size())
-	if err != nil {
-		return nil, err
-	}
-	if found {
-		return io.NewSectionReader(f, off, info.Size()-boxTrailer-off), nil
-	}
-	if cutShort(f, info.Size()) {
+	case part != nil:
+		return part, nil
+	case cutShort(program):
 		return nil, errCutShort
 	}
-	if !startsWith(f, zstdMagic) {
-		return nil, errNotBundle
-	}
-	return io.NewSectionReader(f, 0, info.Size()), nil
+	return nil, errNotBundle
 }
 
-// boxed says where the bundle of a box begins.
-func boxed(f io.ReaderAt, size int64) (off int64, found bool, err error) {
-	if size < boxTrailer {
-		return 0, false, nil
+// split gives the two parts of a box. A bundle file has no program, and every other file is
+// taken for a program without a bundle.
+func split(f *os.File) (program, part *io.SectionReader, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
 	}
-	buf := make([]byte, boxTrailer)
-	if _, err := f.ReadAt(buf, size-boxTrailer); err != nil {
-		return 0, false, err
+	end := info.Size() - boxTrailer
+	if !hasAt(f, end, boxMagic) {
+		whole := io.NewSectionReader(f, 0, info.Size())
+		if hasAt(f, 0, zstdMagic) {
+			return nil, whole, nil
+		}
+		return whole, nil, nil
 	}
-	if !bytes.HasPrefix(buf, []byte(boxMagic)) {
-		return 0, false, nil
+	length := make([]byte, 8)
+	if _, err := f.ReadAt(length, end+int64(len(boxMagic))); err != nil {
+		return nil, nil, err
 	}
-	n := binary.BigEndian.Uint64(buf[len(boxMagic):])
-	if n == 0 || n > uint64(size-boxTrailer) {
-		return 0, false, fmt.Errorf("attached bundle of %d bytes does not fit into a file of %d", n, size)
+	n := binary.BigEndian.Uint64(length)
+	if n == 0 || n > uint64(end) {
+		return nil, nil, fmt.Errorf("attached bundle of %d bytes does not fit into a file of %d", n, info.Size())
 	}
-	return size - boxTrailer - int64(n), true, nil
+	begin := end - int64(n)
+	return io.NewSectionReader(f, 0, begin), io.NewSectionReader(f, begin, int64(n)), nil
 }
 
-// maxSectionTable is more than the list of a program's sections takes, which may stand
-// behind the last of them.
+// maxSectionTable bounds where cutShort looks for a bundle: the table of an executable's
+// sections may stand behind its last section, and is smaller than this.
 const maxSectionTable = 64 << 10
 
-// cutShort tells an executable behind which a bundle begins, and which has lost its end.
-func cutShort(f io.ReaderAt, size int64) bool {
+// cutShort recognises a box that has lost its end: an executable behind which a bundle
+// begins, without the trailer of a box.
+func cutShort(f *io.SectionReader) bool {
 	program, err := elf.NewFile(f)
 	if err != nil {
 		return false
@@ -82,15 +83,16 @@ func cutShort(f io.ReaderAt, size int64) bool {
 			end = max(end, int64(s.Offset+s.FileSize))
 		}
 	}
-	behind := make([]byte, max(0, min(size-end, maxSectionTable)))
+	behind := make([]byte, max(0, min(f.Size()-end, maxSectionTable)))
 	n, _ := f.ReadAt(behind, end) // what can't be read is no bundle
 	return bytes.Contains(behind[:n], []byte(zstdMagic))
 }
 
-func startsWith(r io.ReaderAt, magic string) bool {
-	buf := make([]byte, len(magic))
-	n, _ := r.ReadAt(buf, 0) // what can't be read is not the magic
-	return string(buf[:n]) == magic
+// hasAt tells whether this text stands at an offset; it does not where nothing can be read.
+func hasAt(r io.ReaderAt, off int64, text string) bool {
+	buf := make([]byte, len(text))
+	n, _ := r.ReadAt(buf, off)
+	return string(buf[:n]) == text
 }
 
 // Attach writes a copy of an executable with the bundle, verified first, at its end. A
@@ -105,9 +107,12 @@ func Attach(ctx context.Context, executable string, b *Bundle, out string) error
 		return err
 	}
 	defer f.Close()
-	program, err := bareProgram(f)
+	program, _, err := split(f)
 	if err != nil {
 		return fmt.Errorf("%s: %w", executable, err)
+	}
+	if program == nil || !hasAt(program, 0, elfMagic) {
+		return fmt.Errorf("%s: not an executable", executable)
 	}
 	tail := binary.BigEndian.AppendUint64([]byte(boxMagic), uint64(b.section.Size()))
 	whole := io.MultiReader(program, io.NewSectionReader(b.section, 0, b.section.Size()), bytes.NewReader(tail))
@@ -115,25 +120,6 @@ func Attach(ctx context.Context, executable string, b *Bundle, out string) error
 		_, err := io.Copy(w, ctxReader{ctx, whole})
 		return err
 	})
-}
-
-// bareProgram is an executable without the bundle that it may carry.
-func bareProgram(f *os.File) (io.Reader, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	end, found, err := boxed(f, info.Size())
-	if err != nil {
-		return nil, err
-	}
-	if !found {
-		end = info.Size()
-	}
-	if !startsWith(f, elfMagic) {
-		return nil, errors.New("not an executable")
-	}
-	return io.NewSectionReader(f, 0, end), nil
 }
 
 // WriteWhole makes a file of what write gives. It appears whole or not at all, also where

@@ -1,8 +1,6 @@
 package bundle
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -19,9 +17,9 @@ type Source struct {
 	Kind    Kind
 	Name    string // kubelet; for an image its full reference
 	Version string
-	File    string // a program, for an image also an archive, *.tar, taken as it is; or objects
+	File    string // a program, or objects; for an image the program that it starts
 
-	// Of images only, and not of archives.
+	// Of images only.
 	More []string // further programs
 	Tree string   // a folder whose content lies at the image's root
 }
@@ -33,91 +31,73 @@ func (s Source) programs() []string { return append([]string{s.File}, s.More...)
 // static for images. Same input, same bytes. Packed members wait in nameless files in
 // the temporary directory, which needs room for the whole bundle.
 func Build(ctx context.Context, w io.Writer, head Index, sources []Source) (Index, error) {
-	head.Schema = Schema
-	if err := checkSources(head, sources); err != nil {
+	head.Schema, head.Entries = Schema, nil
+	for _, s := range sources {
+		head.Entries = append(head.Entries, s.entry())
+	}
+	if err := head.validate(); err != nil { // early: packing takes long
 		return Index{}, err
 	}
-	members := make([]*member, 0, len(sources))
-	defer func() { closeAll(members) }()
-	head.Entries = nil
-	for _, s := range sources {
-		m, err := prepare(s, head.Arch)
+	for i, s := range sources {
+		size, err := s.check(head.Arch)
 		if err != nil {
-			return Index{}, named(s, err)
+			return Index{}, s.named(err)
 		}
-		members = append(members, m)
-		head.Entries = append(head.Entries, m.entry)
+		head.Entries[i].Size = size
 	}
-	err := parallel(ctx, largestFirst(head.Entries), func(ctx context.Context, i int) error {
-		return named(sources[i], members[i].pack(ctx, head.Arch))
+	spools := make([]*os.File, len(sources)) // of the packed frames
+	defer func() { closeAll(spools) }()
+	err := parallel(ctx, largestFirst(head.Entries), func(ctx context.Context, i int) (err error) {
+		if spools[i], err = newSpool(); err == nil {
+			err = sources[i].pack(ctx, spools[i], &head.Entries[i], head.Arch)
+		}
+		return sources[i].named(err)
 	})
 	if err != nil {
 		return Index{}, err
 	}
-	for i, m := range members {
-		head.Entries[i] = m.entry
-	}
-	return head, writeAll(ctx, w, head, members)
+	return head, writeAll(ctx, w, head, spools)
 }
 
-func named(s Source, err error) error {
+func (s Source) named(err error) error {
 	if err == nil {
 		return nil
 	}
 	return fmt.Errorf("%s %s: %s: %w", s.Kind, s.Name, s.File, err)
 }
 
-// checkSources finds early what would only come out when all is packed.
-func checkSources(head Index, sources []Source) error {
-	head.Entries = nil
+// entry is what is known before the content is packed. Sizes and hashes are placeholders
+// that an index may have.
+func (s Source) entry() Entry {
+	path, _ := pathOf(s.Kind, s.Name) // a name without a path is refused by validate
 	noSum := strings.Repeat("0", 64)
-	for _, s := range sources {
-		path, _ := pathOf(s.Kind, s.Name)
-		head.Entries = append(head.Entries, Entry{
-			Path: path, Kind: s.Kind, Name: s.Name, Version: s.Version,
-			Size: 1, Packed: 1, SHA256: noSum, PackedSHA256: noSum,
-		})
+	return Entry{
+		Path: path, Kind: s.Kind, Name: s.Name, Version: s.Version,
+		Size: 1, Packed: 1, SHA256: noSum, PackedSHA256: noSum,
 	}
-	return head.validate()
 }
 
-// member is an entry on its way into a bundle.
-type member struct {
-	from   Source
-	entry  Entry
-	source *os.File
-	image  *image   // if it is made here
-	spool  *os.File // the packed frame
-}
-
-func prepare(s Source, arch string) (*member, error) {
+// check also gives the size of the file.
+func (s Source) check(arch string) (int64, error) {
 	f, err := openRegular(s.File)
 	if err != nil {
-		return nil, errors.Unwrap(err) // a PathError, and the caller names the path
+		return 0, errors.Unwrap(err) // a PathError, and the caller names the path
 	}
+	defer f.Close()
 	info, err := f.Stat()
-	if err == nil {
-		err = s.check(f, arch)
-	}
 	if err != nil {
-		f.Close()
-		return nil, err
+		return 0, err
 	}
-	path, _ := pathOf(s.Kind, s.Name)
-	e := Entry{Path: path, Kind: s.Kind, Name: s.Name, Version: s.Version, Size: info.Size()}
-	return &member{from: s, source: f, entry: e}, nil
+	return info.Size(), s.checkContent(f, arch)
 }
 
-func (s Source) check(f *os.File, arch string) error {
-	plain := s.isArchive() || s.Kind != Image
+func (s Source) checkContent(f *os.File, arch string) error {
 	switch {
-	case plain && (len(s.More) > 0 || s.Tree != ""):
-		return errors.New("only an image made here can hold more than one file")
-	case s.isArchive():
-		return checkArchive(f)
+	case s.Kind != Image && (len(s.More) > 0 || s.Tree != ""):
+		return errors.New("only an image can hold more than one file")
 	case s.Kind == Objects:
 		return nil
-	case plain:
+	case s.Kind != Image:
 		return checkProgram(f, arch, false)
 	}
 	for _, program := range s.programs() {
@@ -140,29 +120,26 @@ func checkImageProgram(file, arch string) error {
 	return checkProgram(f, arch, true)
 }
 
-func (s Source) isArchive() bool {
-	return s.Kind == Image && strings.HasSuffix(s.File, ".tar")
-}
-
-func checkArchive(f *os.File) error {
-	if _, err := tar.NewReader(io.NewSectionReader(f, 0, tarBlock)).Next(); err != nil {
-		return fmt.Errorf("not a tar: %w", err)
-	}
-	return nil
-}
-
-// pack spools the member's frame and completes its entry.
-func (m *member) pack(ctx context.Context, arch string) (err error) {
-	if m.from.Kind == Image && !m.from.isArchive() {
-		if m.image, err = newImage(ctx, m.from, arch); err != nil {
+// pack writes the frame of the source's content, and completes its entry.
+func (s Source) pack(ctx context.Context, spool io.Writer, e *Entry, arch string) error {
+	if s.Kind == Image {
+		made, err := newImage(ctx, s, arch)
+		if err != nil {
 			return err
 		}
-		m.entry.Size = m.image.tarSize()
+		defer made.spool.Close()
+		e.Size = made.tarSize()
+		return packEntry(spool, e, packedWindow, func(w io.Writer) error { return made.write(ctx, w) })
 	}
-	if m.spool, err = newSpool(); err != nil {
+	f, err := openRegular(s.File)
+	if err != nil {
+		return errors.Unwrap(err)
+	}
+	defer f.Close()
+	return packEntry(spool, e, window, func(w io.Writer) error {
+		_, err := io.Copy(w, ctxReader{ctx, io.NewSectionReader(f, 0, e.Size)})
 		return err
-	}
-	return m.fill(ctx)
+	})
 }
 
 // newSpool makes a file without a name: it is gone with this process, however that ends.
@@ -174,58 +151,29 @@ func newSpool() (*os.File, error) {
 	return spool, os.Remove(spool.Name())
 }
 
-func (m *member) fill(ctx context.Context) error {
+func packEntry(spool io.Writer, e *Entry, window int, content func(io.Writer) error) error {
 	sum, packedSum := sha256.New(), sha256.New()
-	packed := &counter{w: io.MultiWriter(m.spool, packedSum)}
-	err := writeMember(packed, m.entry, m.window(), func(w io.Writer) error {
-		return m.writeContent(ctx, io.MultiWriter(w, sum))
-	})
-	m.entry.SHA256 = hex.EncodeToString(sum.Sum(nil))
-	m.entry.Packed = packed.n
-	m.entry.PackedSHA256 = hex.EncodeToString(packedSum.Sum(nil))
+	packed := &counter{w: io.MultiWriter(spool, packedSum)}
+	err := packMember(packed, *e, window, func(w io.Writer) error { return content(io.MultiWriter(w, sum)) })
+	e.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	e.Packed = packed.n
+	e.PackedSHA256 = hex.EncodeToString(packedSum.Sum(nil))
 	return err
 }
 
-// window is narrow for what is packed already.
-func (m *member) window() int {
-	if m.image != nil {
-		return packedWindow
-	}
-	return window
-}
-
-func (m *member) writeContent(ctx context.Context, w io.Writer) error {
-	if m.image != nil {
-		return m.image.write(ctx, w)
-	}
-	_, err := io.Copy(w, ctxReader{ctx, io.NewSectionReader(m.source, 0, m.entry.Size)})
-	return err
-}
-
-// writeMember writes one frame: header, content, padding. The encoder refuses content
-// that is not of the entry's size.
-func writeMember(w io.Writer, e Entry, window int, content func(io.Writer) error) error {
-	header, err := tarHeader(e.Path, e.Size)
-	if err != nil {
-		return err
-	}
+// packMember writes one frame. The encoder refuses content that is not of the entry's size.
+func packMember(w io.Writer, e Entry, window int, content func(io.Writer) error) error {
 	enc, err := newEncoder(w, memberSize(e.Size), window)
 	if err != nil {
 		return err
 	}
-	if _, err := enc.Write(header); err != nil {
-		return err
-	}
-	if err := content(enc); err != nil {
-		return err
-	}
-	if _, err := enc.Write(make([]byte, padding(e.Size))); err != nil {
+	if err := writeMember(enc, e, content); err != nil {
 		return err
 	}
 	return enc.Close()
 }
 
-func writeAll(ctx context.Context, w io.Writer, index Index, members []*member) error {
+func writeAll(ctx context.Context, w io.Writer, index Index, spools []*os.File) error {
 	if err := index.validate(); err != nil {
 		return err
 	}
@@ -233,43 +181,28 @@ func writeAll(ctx context.Context, w io.Writer, index Index, members []*member) 
 	if err != nil {
 		return err
 	}
-	head := Entry{Path: indexName, Size: int64(len(data))}
-	if err := writeMember(w, head, window, func(w io.Writer) error { return write(w, data) }); err != nil {
+	err = packMember(w, indexEntry(data), window, func(w io.Writer) error { return write(w, data) })
+	if err != nil {
 		return err
 	}
-	for _, m := range members {
-		frame := ctxReader{ctx, io.NewSectionReader(m.spool, 0, m.entry.Packed)}
+	for i, spool := range spools {
+		frame := ctxReader{ctx, io.NewSectionReader(spool, 0, index.Entries[i].Packed)}
 		if _, err := io.Copy(w, frame); err != nil {
 			return err
 		}
 	}
-	return writeTrailer(w)
-}
-
-func writeTrailer(w io.Writer) error {
-	enc, err := newEncoder(w, tarTrailer, window)
-	if err != nil {
-		return err
-	}
-	if err := write(enc, make([]byte, tarTrailer)); err != nil {
-		return err
-	}
-	return enc.Close()
+	return write(w, []byte(tarEnd))
 }
 
 func write(w io.Writer, data []byte) error {
-	_, err := io.Copy(w, bytes.NewReader(data))
+	_, err := w.Write(data)
 	return err
 }
 
-func closeAll(members []*member) {
-	for _, m := range members {
-		m.source.Close()
-		if m.image != nil {
-			m.image.spool.Close()
-		}
-		if m.spool != nil {
-			m.spool.Close()
+func closeAll(spools []*os.File) {
+	for _, spool := range spools {
+		if spool != nil { // else there was an error before
+			spool.Close()
 		}
 	}
 }

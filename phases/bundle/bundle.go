@@ -7,12 +7,14 @@
 // fixes all that follows to the byte. A bundle may also lie at the end of an
 // executable, see Attach.
 //
-// A bundle is outside input: it is refused as a whole unless it is exactly what its
-// index says. The package must not write to the machine (callers install through
+// A bundle is outside input: it is refused as a whole unless its members are exactly what
+// its index says. The package must not write to the machine (callers install through
 // host), must not know the container runtime, and must not use a network.
 package bundle
 
 import (
+	"archive/tar"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -91,9 +93,9 @@ func (b *Bundle) Entry(kind Kind, name string) (Entry, bool) {
 	return Entry{}, false
 }
 
-// Intact checks that entries are to the bit what was built: what a copy damaged is found
-// before anything is installed. That an entry unpacks to what the index says, Read checks;
-// Verify does for all, at many times the work.
+// Intact compares the packed bytes of entries with their hashes: so what a copy damaged is
+// found before anything is installed. It does not unpack them. That the content is what the
+// index says, Read checks, and Verify for all entries, which takes many times as long.
 func (b *Bundle) Intact(ctx context.Context, entries []Entry) error {
 	return parallel(ctx, largestFirst(entries), func(ctx context.Context, i int) error {
 		return b.intact(ctx, entries[i])
@@ -101,12 +103,11 @@ func (b *Bundle) Intact(ctx context.Context, entries []Entry) error {
 }
 
 func (b *Bundle) intact(ctx context.Context, e Entry) error {
-	i := slices.Index(b.index.Entries, e)
-	if i < 0 {
-		return &EntryError{e.Path, "not in " + b.path}
+	packed, err := b.packed(e)
+	if err != nil {
+		return err
 	}
 	sum := sha256.New()
-	packed := io.NewSectionReader(b.section, b.offsets[i], e.Packed)
 	if _, err := io.Copy(sum, ctxReader{ctx, packed}); err != nil {
 		return fmt.Errorf("entry %q: %w", e.Path, err)
 	}
@@ -114,6 +115,15 @@ func (b *Bundle) intact(ctx context.Context, e Entry) error {
 		return &EntryError{e.Path, "sha256 as packed is " + got + ", not " + e.PackedSHA256}
 	}
 	return nil
+}
+
+// packed is an entry's frame.
+func (b *Bundle) packed(e Entry) (io.Reader, error) {
+	i := slices.Index(b.index.Entries, e)
+	if i < 0 {
+		return nil, &EntryError{e.Path, "not in " + b.path}
+	}
+	return io.NewSectionReader(b.section, b.offsets[i], e.Packed), nil
 }
 
 // Verify checks the whole archive, entries in parallel, and writes nothing.
@@ -127,11 +137,11 @@ func (b *Bundle) Verify(ctx context.Context) error {
 // changed since Verify. Until Read has returned nil, what sink got is not to be
 // trusted: it must not be put to use. Its reader ends in io.EOF only if all was well.
 func (b *Bundle) Read(ctx context.Context, e Entry, sink func(io.Reader) error) error {
-	i := slices.Index(b.index.Entries, e)
-	if i < 0 {
-		return &EntryError{e.Path, "not in " + b.path}
+	packed, err := b.packed(e)
+	if err != nil {
+		return err
 	}
-	c, err := newContent(ctx, e, io.NewSectionReader(b.section, b.offsets[i], e.Packed))
+	c, err := newContent(ctx, e, packed)
 	if err != nil {
 		return err
 	}
@@ -149,58 +159,66 @@ func (b *Bundle) load() error {
 	if err != nil {
 		return err
 	}
-	b.section = part
-	first, err := readFrame(part, 0, min(part.Size(), maxPacked(memberSize(maxIndex))))
+	end := part.Size() - int64(len(tarEnd))
+	if !hasAt(part, end, tarEnd) {
+		return errors.New("it does not end as a bundle does: it was cut short, or something was written behind it: copy it again")
+	}
+	b.index, err = readIndex(part)
 	if err != nil {
 		return fmt.Errorf("%s: %w", indexName, err)
 	}
-	b.index, err = readIndex(part, first)
+	b.offsets = make([]int64, len(b.index.Entries))
+	for i, e := range slices.Backward(b.index.Entries) {
+		end -= e.Packed
+		b.offsets[i] = end
+	}
+	b.section = part
+	return b.checkHead(end)
+}
+
+// readIndex reads the first member. Where its frame ends is not known yet: that follows
+// from the lengths in the index.
+func readIndex(part *io.SectionReader) (Index, error) {
+	dec, err := newDecoder(io.NewSectionReader(part, 0, part.Size()))
+	if err != nil {
+		return Index{}, err
+	}
+	defer dec.Close()
+	archive := tar.NewReader(dec)
+	h, err := archive.Next()
+	if err != nil {
+		return Index{}, err
+	}
+	if h.Size > maxIndex {
+		return Index{}, fmt.Errorf("larger than %d bytes", maxIndex)
+	}
+	data, err := io.ReadAll(archive)
+	if err != nil {
+		return Index{}, err
+	}
+	return parseIndex(data)
+}
+
+// checkHead compares what stands before the first entry with the index, written again: so
+// nothing else is there, and the lengths in the index are those of the file.
+func (b *Bundle) checkHead(end int64) error {
+	data, err := marshalIndex(b.index)
 	if err != nil {
 		return err
 	}
-	end := first.packed
-	for _, e := range b.index.Entries {
-		b.offsets = append(b.offsets, end)
-		end += e.Packed
-		if end > part.Size() {
-			return &EntryError{e.Path, "ends behind the end of the file"}
-		}
-	}
-	return readTrailer(part, end)
-}
-
-func readIndex(part *io.SectionReader, f frame) (Index, error) {
-	if f.content > memberSize(maxIndex) {
-		return Index{}, fmt.Errorf("%s: larger than %d bytes", indexName, maxIndex)
-	}
-	data, err := unpack(io.NewSectionReader(part, 0, f.packed), f)
+	var want bytes.Buffer
+	err = writeMember(&want, indexEntry(data), func(w io.Writer) error { return write(w, data) })
 	if err != nil {
-		return Index{}, fmt.Errorf("%s: %w", indexName, err)
+		return err
 	}
-	body, err := onlyMember(data)
+	dec, err := newDecoder(io.NewSectionReader(b.section, 0, max(0, end)))
 	if err != nil {
-		return Index{}, fmt.Errorf("%s: %w", indexName, err)
+		return err
 	}
-	return parseIndex(body)
-}
-
-// readTrailer wants the file to end in one frame with the two zero blocks of a tar.
-func readTrailer(part *io.SectionReader, off int64) error {
-	f, err := readFrame(part, off, min(part.Size(), off+maxPacked(tarTrailer)))
-	switch {
-	case err != nil:
-		return fmt.Errorf("after the last entry: %w", err)
-	case off+f.packed != part.Size():
-		return errors.New("more data than the index accounts for")
-	case f.content != tarTrailer:
-		return errors.New("not the end of a tar after the last entry")
-	}
-	data, err := unpack(io.NewSectionReader(part, off, f.packed), f)
-	if err != nil {
-		return fmt.Errorf("after the last entry: %w", err)
-	}
-	if !allZero(data) {
-		return errors.New("not the end of a tar after the last entry")
+	defer dec.Close()
+	got, err := io.ReadAll(io.LimitReader(dec, int64(want.Len())+1))
+	if err != nil || !bytes.Equal(got, want.Bytes()) {
+		return fmt.Errorf("%s: it does not fit what is in the file: something is missing, or there is more than it lists", indexName)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // checkProgram wants an executable for this GOARCH, and a static one for images, which
@@ -20,17 +21,9 @@ func checkProgram(r io.ReaderAt, arch string, static bool) error {
 	if f.Type != elf.ET_EXEC && f.Type != elf.ET_DYN {
 		return fmt.Errorf("not a program: %s", f.Type)
 	}
-	if static && interpreted(f) {
+	isInterpreter := func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }
+	if static && slices.ContainsFunc(f.Progs, isInterpreter) {
 		return fmt.Errorf("not a static program: an image of it would hold no loader")
 	}
 	return nil
-}
-
-func interpreted(f *elf.File) bool {
-	for _, p := range f.Progs {
-		if p.Type == elf.PT_INTERP {
-			return true
-		}
-	}
-	return false
 }

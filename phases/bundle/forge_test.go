@@ -40,7 +40,7 @@ func newForgery() *forgery { return newForgeryOf(200_000) }
 
 // newForgeryOf has an image of this size; 200 kB are more than one block of zstd.
 func newForgeryOf(image int) *forgery {
-	f := &forgery{head: packFrame, trailer: packFrame(make([]byte, tarTrailer))}
+	f := &forgery{head: packFrame, trailer: []byte(tarEnd)}
 	f.index = Index{Schema: Schema, Kubernetes: "v1.36.3", Arch: "amd64"}
 	f.add(Binary, "kubelet", 3000)
 	f.add(Binary, "kubectl", 3000)
@@ -71,7 +71,7 @@ func newPart(path string, content []byte) *part {
 			Mode: 0o644, ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR,
 		},
 		content: content,
-		padding: make([]byte, padding(int64(len(content)))),
+		padding: padding(int64(len(content))),
 		block:   func(b []byte) []byte { return b },
 		frame:   packFrame,
 	}
@@ -159,6 +159,8 @@ func handFrame(size uint64, log byte, blocks ...[]byte) []byte {
 	f = binary.LittleEndian.AppendUint64(f, size)
 	return append(f, bytes.Join(blocks, nil)...)
 }
+
+const maxBlock = 128 << 10 // of zstd
 
 func rawBlocks(data []byte, last bool) []byte {
 	var out []byte

@@ -10,15 +10,20 @@ func onFile(name, entry, want string, do func(data []byte, at []int) []byte) tri
 	return trick{"file: " + name, entry, want, func(f *forgery) { f.file = do }}
 }
 
+// Why a file is refused as a whole.
+const (
+	noEnd  = "it does not end as a bundle does"
+	misfit = "does not fit what is in the file"
+)
+
 func onTrailer(name, want string, trailer []byte) trick {
 	return trick{"trailer: " + name, "", want, func(f *forgery) { f.trailer = trailer }}
 }
 
 // fileTricks cut and paste the whole file. Frames 1 to 4 are the entries, 5 the trailer.
 func fileTricks() []trick {
-	const after, more = "after the last entry", "more data than"
 	end := make([]byte, tarTrailer)
-	image, bridge := "images/etcd.tar", "cni/bridge"
+	bridge := "cni/bridge"
 	cut := func(name, entry, want string, where func(at []int) int) trick {
 		return onFile("cut "+name, entry, want, func(d []byte, at []int) []byte { return d[:where(at)] })
 	}
@@ -28,38 +33,38 @@ func fileTricks() []trick {
 	return []trick{
 		cut("to nothing", "", "not a bundle", func([]int) int { return 0 }),
 		cut("to a few bytes", "", "not a bundle", func([]int) int { return 3 }),
-		cut("in the first header", "", "EOF", func([]int) int { return 6 }),
-		cut("in the index", "", "EOF", func(at []int) int { return at[1] / 2 }),
-		cut("after the index", kubelet, "ends behind", func(at []int) int { return at[1] }),
-		cut("in an entry", "bin/kubectl", "ends behind", func(at []int) int { return at[3] - 1 }),
-		cut("between entries", image, "ends behind", func(at []int) int { return at[4] }),
-		cut("before the trailer", "", after, func(at []int) int { return at[5] }),
-		cut("in the trailer's header", "", after, func(at []int) int { return at[5] + 5 }),
-		cut("by one byte", "", after, func(at []int) int { return at[6] - 1 }),
-		paste("byte behind the end", "", more, 6, []byte{0}),
-		paste("zeros behind the end", "", more, 6, end),
-		paste("trailer twice", "", more, 6, packFrame(end)),
-		paste("skippable frame at the end", "", more, 6, skippable(10)),
-		paste("second bundle at the end", "", more, 6, newForgery().bytes()),
-		paste("member behind the trailer", "", more, 6, packFrame(newPart("etc-passwd", []byte("x")).plain())),
-		paste("member before the trailer", "", more, 5, packFrame(newPart("etc-passwd", []byte("x")).plain())),
-		paste("skippable frame before the trailer", "", "skippable", 5, skippable(10)),
-		paste("byte between entries", "", "after the last", 2, []byte{0}),
+		cut("in the first header", "", noEnd, func([]int) int { return 6 }),
+		cut("in the index", "", noEnd, func(at []int) int { return at[1] / 2 }),
+		cut("after the index", "", noEnd, func(at []int) int { return at[1] }),
+		cut("in an entry", "", noEnd, func(at []int) int { return at[3] - 1 }),
+		cut("between entries", "", noEnd, func(at []int) int { return at[4] }),
+		cut("before the trailer", "", noEnd, func(at []int) int { return at[5] }),
+		cut("in the trailer's header", "", noEnd, func(at []int) int { return at[5] + 5 }),
+		cut("by one byte", "", noEnd, func(at []int) int { return at[6] - 1 }),
+		paste("byte behind the end", "", noEnd, 6, []byte{0}),
+		paste("zeros behind the end", "", noEnd, 6, end),
+		paste("trailer twice", "", misfit, 6, packFrame(end)),
+		paste("skippable frame at the end", "", noEnd, 6, skippable(10)),
+		paste("second bundle at the end", "", misfit, 6, newForgery().bytes()),
+		paste("member behind the trailer", "", noEnd, 6, packFrame(newPart("etc-passwd", []byte("x")).plain())),
+		paste("member before the trailer", "", misfit, 5, packFrame(newPart("etc-passwd", []byte("x")).plain())),
+		paste("skippable frame before the trailer", "", misfit, 5, skippable(10)),
+		paste("byte between entries", "", misfit, 2, []byte{0}),
 		paste("skippable frame before the index", "", "not a bundle", 0, skippable(10)),
 		paste("text before the index", "", "not a bundle", 0, []byte("#!/bin/sh\n")),
 		paste("program before the index", "", "not a bundle", 0, []byte(elfMagic)),
-		onFile("index gone", "", "tar header", func(d []byte, at []int) []byte { return d[at[1]:] }),
-		onFile("index at the end", "", "tar header", func(d []byte, at []int) []byte { return append(d[at[1]:], d[:at[1]]...) }),
+		onFile("index gone", "", "invalid character", func(d []byte, at []int) []byte { return d[at[1]:] }),
+		onFile("index at the end", "", noEnd, func(d []byte, at []int) []byte { return append(d[at[1]:], d[:at[1]]...) }),
 		onFile("an entry's place filled with zeros", bridge, "magic", func(d []byte, at []int) []byte { clear(d[at[3]:at[4]]); return d }),
 		onFile("bit flipped in the index", "", "index.json", func(d []byte, at []int) []byte { d[at[1]/2] ^= 1; return d }),
-		onFile("bit flipped in the trailer", "", after, func(d []byte, at []int) []byte { d[at[6]-1] ^= 1; return d }),
-		onTrailer("missing", after, nil),
-		onTrailer("one block", "not the end of a tar", packFrame(end[:tarBlock])),
-		onTrailer("three blocks", "not the end of a tar", packFrame(append(end, end[:tarBlock]...))),
-		onTrailer("a member instead", "not the end of a tar", packFrame(newPart("x", randomBytes(1, 512)).plain())),
-		onTrailer("not zeros", "not the end of a tar", packFrame(randomBytes(1, tarTrailer))),
-		onTrailer("not packed", after, end),
-		onTrailer("bomb", "size", handFrame(tarTrailer, 20, zeroBlock(tarTrailer, false), zeroBlock(maxBlock, true))),
+		onFile("bit flipped in the trailer", "", noEnd, func(d []byte, at []int) []byte { d[at[6]-1] ^= 1; return d }),
+		onTrailer("missing", noEnd, nil),
+		onTrailer("one block", noEnd, packFrame(end[:tarBlock])),
+		onTrailer("three blocks", noEnd, packFrame(append(end, end[:tarBlock]...))),
+		onTrailer("a member instead", noEnd, packFrame(newPart("x", randomBytes(1, 512)).plain())),
+		onTrailer("not zeros", noEnd, packFrame(randomBytes(1, tarTrailer))),
+		onTrailer("not packed", noEnd, end),
+		onTrailer("bomb", noEnd, handFrame(tarTrailer, 20, zeroBlock(tarTrailer, false), zeroBlock(maxBlock, true))),
 	}
 }
 
@@ -90,7 +95,7 @@ func boxTricks() []trick {
 			whole := append(append(slices.Clone(program), d...), boxMagic...)
 			return append(whole, 0, 0, 0, 0)
 		}),
-		onFile("box: bundle cut short", "", "after the last entry", func(d []byte, _ []int) []byte {
+		onFile("box: bundle cut short", "", noEnd, func(d []byte, _ []int) []byte {
 			d = d[:len(d)-9]
 			whole := append(append(slices.Clone(program), d...), boxMagic...)
 			return binary.BigEndian.AppendUint64(whole, uint64(len(d)))

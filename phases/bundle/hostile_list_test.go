@@ -25,26 +25,26 @@ func listTricks() []trick {
 		twice("two images, one path", "twice", Entry{}, func(e *Entry) {
 			e.Kind, e.Name, e.Path = Image, "other.test/etcd:1", "images/etcd.tar"
 		}),
-		{"list: last entry not in the index", "", "after the last entry", func(f *forgery) {
+		{"list: last entry not in the index", "", misfit, func(f *forgery) {
 			f.late = func(i *Index) { i.Entries = i.Entries[:3] }
 		}},
-		{"list: first entry not in the index", "", "after the last entry", func(f *forgery) {
+		{"list: first entry not in the index", "", misfit, func(f *forgery) {
 			f.late = func(i *Index) { i.Entries = i.Entries[1:] }
 		}},
-		{"list: entry not in the file", "bin/other", "ends behind", func(f *forgery) {
+		{"list: entry not in the file", "", misfit, func(f *forgery) {
 			f.late = func(i *Index) {
 				extra := i.Entries[3]
 				extra.Kind, extra.Name, extra.Path = Binary, "other", "bin/other"
 				i.Entries = append(i.Entries, extra)
 			}
 		}},
-		{"list: an entry less in the file", "images/etcd.tar", "ends behind", func(f *forgery) {
+		{"list: an entry less in the file", "", misfit, func(f *forgery) {
 			f.file = func(data []byte, at []int) []byte { return slices.Delete(data, at[1], at[2]) }
 		}},
-		{"list: order changed in the index", "cni/bridge", "frame is", func(f *forgery) {
+		{"list: order changed in the index", "cni/bridge", badHeader, func(f *forgery) {
 			f.late = func(i *Index) { i.Entries[2], i.Entries[0] = i.Entries[0], i.Entries[2] }
 		}},
-		{"list: order changed in the file", kubelet, "in its place", func(f *forgery) {
+		{"list: order changed in the file", kubelet, badHeader, func(f *forgery) {
 			f.parts[0].frame, f.parts[1].frame = raw, raw // frames of one length
 			f.parts[0], f.parts[1] = f.parts[1], f.parts[0]
 		}},
@@ -66,10 +66,10 @@ func listTricks() []trick {
 		{"list: boundary moved back", kubelet, "EOF", func(f *forgery) {
 			f.late = func(i *Index) { i.Entries[0].Packed--; i.Entries[1].Packed++ }
 		}},
-		{"list: boundary moved on", kubelet, "frame is", func(f *forgery) {
+		{"list: boundary moved on", kubelet, "unexpected EOF", func(f *forgery) {
 			f.late = func(i *Index) { i.Entries[0].Packed++; i.Entries[1].Packed-- }
 		}},
-		{"list: one entry over two frames", kubelet, "frame is", func(f *forgery) {
+		{"list: one entry over two frames", kubelet, badRest, func(f *forgery) {
 			f.late = func(i *Index) {
 				i.Entries[0].Packed += i.Entries[1].Packed
 				i.Entries = slices.Delete(i.Entries, 1, 2)

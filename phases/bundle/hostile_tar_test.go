@@ -9,6 +9,12 @@ import (
 
 const kubelet = "bin/kubelet"
 
+// Why a member is refused.
+const (
+	badHeader = "its tar header is not the one"
+	badRest   = "up to the next block"
+)
+
 // Where the fields of a tar header lie.
 const (
 	offName, offMode, offUID, offGID, offSize, offMtime    = 0, 100, 108, 116, 124, 136
@@ -24,27 +30,27 @@ func onKubelet(name, want string, do func(*part)) trick {
 func headerTricks() []trick {
 	tricks := slices.Concat(typeTricks(), recordTricks(), fieldTricks())
 	return append(tricks,
-		onKubelet("header checksum is wrong", "tar header", func(p *part) {
+		onKubelet("header checksum is wrong", badHeader, func(p *part) {
 			p.block = func(b []byte) []byte { b[offSum] ^= 1; return b }
 		}),
-		onKubelet("header is all zeros, the end of a tar", "tar type", func(p *part) {
+		onKubelet("header is all zeros, the end of a tar", badHeader, func(p *part) {
 			p.block = func(b []byte) []byte { clear(b); return b }
 		}),
-		onKubelet("no header, content only", "unpacks to", func(p *part) {
+		onKubelet("no header, content only", badHeader, func(p *part) {
 			p.block = func([]byte) []byte { return nil }
 		}),
-		onKubelet("data in the padding", "data in the padding", func(p *part) {
+		onKubelet("data in the padding", badRest, func(p *part) {
 			p.padding[len(p.padding)-1] = 1
 		}),
-		onKubelet("padding missing", "unpacks to", func(p *part) { p.padding = nil }),
-		onKubelet("a block of padding too many", "unpacks to", func(p *part) {
+		onKubelet("padding missing", badRest, func(p *part) { p.padding = nil }),
+		onKubelet("a block of padding too many", badRest, func(p *part) {
 			p.padding = append(p.padding, make([]byte, tarBlock)...)
 		}),
-		onKubelet("a second member hidden behind the first", "unpacks to", func(p *part) {
+		onKubelet("a second member hidden behind the first", badRest, func(p *part) {
 			extra := newPart("etc-passwd", []byte("x"))
 			p.frame = func(b []byte) []byte { return packFrame(append(b, extra.plain()...)) }
 		}),
-		onKubelet("a second member hidden before the first", "unpacks to", func(p *part) {
+		onKubelet("a second member hidden before the first", badHeader, func(p *part) {
 			extra := newPart("etc-passwd", []byte("x"))
 			p.frame = func(b []byte) []byte { return packFrame(append(extra.plain(), b...)) }
 		}),
@@ -61,7 +67,7 @@ func typeTricks() []trick {
 	}
 	var tricks []trick
 	for name, flag := range kinds {
-		tricks = append(tricks, onKubelet("tar type "+name, "not a regular file", func(p *part) {
+		tricks = append(tricks, onKubelet("tar type "+name, badHeader, func(p *part) {
 			p.block = func(b []byte) []byte {
 				return setField(offLink, "/etc/shadow")(setField(offType, flag)(b))
 			}
@@ -84,7 +90,7 @@ func recordTricks() []trick {
 	}
 	var tricks []trick
 	for name, blocks := range records {
-		tricks = append(tricks, onKubelet("record before the header: "+name, "unpacks to", func(p *part) {
+		tricks = append(tricks, onKubelet("record before the header: "+name, badHeader, func(p *part) {
 			p.block = func(b []byte) []byte { return append(blocks, b...) }
 		}))
 	}
@@ -104,35 +110,35 @@ func pax(key, value string) string {
 
 func fieldTricks() []trick {
 	fields := []struct {
-		name, want string
-		off        int
-		value      string
+		name  string
+		off   int
+		value string
 	}{
-		{"setuid", "mode is", offMode, "0004755\x00"},
-		{"sticky", "mode is", offMode, "0001644\x00"},
-		{"writable by all", "mode is", offMode, "0000666\x00"},
-		{"file type bits in the mode", "mode is", offMode, "0120644\x00"},
-		{"mode spelt otherwise", "differs", offMode, " 000644\x00"},
-		{"owner", "differs", offUID, "0001750\x00"},
-		{"group", "differs", offGID, "0001750\x00"},
-		{"owner's name", "differs", offUname, "daemon"},
-		{"group's name", "differs", offGname, "daemon"},
-		{"time", "differs", offMtime, fmt.Sprintf("%011o", time.Now().Unix())},
-		{"device number on a file", "differs", offMajor, "0000001\x00"},
-		{"link target on a file", "differs", offLink, "/etc/shadow"},
-		{"GNU magic", "differs", offMagic, "ustar  \x00"},
-		{"no magic", "differs", offMagic, "\x00\x00\x00\x00\x00\x00\x00\x00"},
-		{"data in the spare bytes", "differs", offSpare, "hello"},
-		{"size too small", "tar says 2999 bytes", offSize, fmt.Sprintf("%011o", 2999)},
-		{"size too large", "tar says 3001 bytes", offSize, fmt.Sprintf("%011o", 3001)},
-		{"size zero", "tar says 0 bytes", offSize, "00000000000"},
-		{"size in base 256", "differs", offSize, "\x80\x00\x00\x00\x00\x00\x00\x00\x00\x00\x0b\xb8"},
-		{"size negative", "tar header", offSize, strings.Repeat("\xff", 12)},
-		{"size not a number", "tar header", offSize, "hello-world\x00"},
+		{"setuid", offMode, "0004755\x00"},
+		{"sticky", offMode, "0001644\x00"},
+		{"writable by all", offMode, "0000666\x00"},
+		{"file type bits in the mode", offMode, "0120644\x00"},
+		{"mode spelt otherwise", offMode, " 000644\x00"},
+		{"owner", offUID, "0001750\x00"},
+		{"group", offGID, "0001750\x00"},
+		{"owner's name", offUname, "daemon"},
+		{"group's name", offGname, "daemon"},
+		{"time", offMtime, fmt.Sprintf("%011o", time.Now().Unix())},
+		{"device number on a file", offMajor, "0000001\x00"},
+		{"link target on a file", offLink, "/etc/shadow"},
+		{"GNU magic", offMagic, "ustar  \x00"},
+		{"no magic", offMagic, "\x00\x00\x00\x00\x00\x00\x00\x00"},
+		{"data in the spare bytes", offSpare, "hello"},
+		{"size too small", offSize, fmt.Sprintf("%011o", 2999)},
+		{"size too large", offSize, fmt.Sprintf("%011o", 3001)},
+		{"size zero", offSize, "00000000000"},
+		{"size in base 256", offSize, "\x80\x00\x00\x00\x00\x00\x00\x00\x00\x00\x0b\xb8"},
+		{"size negative", offSize, strings.Repeat("\xff", 12)},
+		{"size not a number", offSize, "hello-world\x00"},
 	}
 	var tricks []trick
 	for _, f := range fields {
-		tricks = append(tricks, onKubelet("tar header: "+f.name, f.want, func(p *part) {
+		tricks = append(tricks, onKubelet("tar header: "+f.name, badHeader, func(p *part) {
 			p.block = setField(f.off, f.value)
 		}))
 	}
@@ -151,21 +157,17 @@ func nameTricks() []trick {
 	}
 	var tricks []trick
 	for name, value := range names {
-		want := "in its place"
-		if name == "text after the NUL" {
-			want = "differs"
-		}
-		tricks = append(tricks, onKubelet("name in the tar: "+name, want, func(p *part) {
+		tricks = append(tricks, onKubelet("name in the tar: "+name, badHeader, func(p *part) {
 			p.block = func(b []byte) []byte {
 				clear(b[offName:offMode])
 				return setField(offName, value)(b)
 			}
 		}))
 	}
-	prefix := onKubelet("name in the tar: prefix field", "in its place", func(p *part) {
+	prefix := onKubelet("name in the tar: prefix field", badHeader, func(p *part) {
 		p.block = setField(offPrefix, "../../etc")
 	})
-	overlong := onKubelet("name in the tar: fills its field", "in its place", func(p *part) {
+	overlong := onKubelet("name in the tar: fills its field", badHeader, func(p *part) {
 		p.block = setField(offName, strings.Repeat("a", maxPath))
 	})
 	return append(tricks, prefix, overlong)

@@ -31,8 +31,8 @@ type image struct {
 	files  []file        // the layout without its layer
 }
 
-// newImage packs the layer itself: a runtime keeps it as it comes, so that a node writes
-// and hashes a third of what a plain one takes.
+// newImage packs the layer inside the image, and does not leave that to the bundle's frame:
+// a runtime keeps the layer as it comes, so that a node writes and hashes a third as much.
 func newImage(ctx context.Context, s Source, arch string) (*image, error) {
 	items, err := layerItems(s)
 	if err != nil {
@@ -43,10 +43,14 @@ func newImage(ctx context.Context, s Source, arch string) (*image, error) {
 		return nil, err
 	}
 	m := &image{base: filepath.Base(s.File), spool: spool}
-	if err := m.pack(ctx, items); err != nil {
-		return m, err
+	err = m.pack(ctx, items)
+	if err == nil {
+		err = m.describe(s.Name, v1.Platform{Architecture: arch, OS: "linux"})
 	}
-	return m, m.describe(s.Name, v1.Platform{Architecture: arch, OS: "linux"})
+	if err != nil {
+		spool.Close()
+	}
+	return m, err
 }
 
 func (m *image) pack(ctx context.Context, items []item) error {

@@ -90,28 +90,28 @@ func parseIndex(data []byte) (Index, error) {
 	dec.DisallowUnknownFields()
 	var i Index
 	if err := dec.Decode(&i); err != nil {
-		return Index{}, fmt.Errorf("%s: %w", indexName, err)
+		return Index{}, err
 	}
 	if err := i.validate(); err != nil {
-		return Index{}, fmt.Errorf("%s: %w", indexName, err)
+		return Index{}, err
 	}
 	canonical, err := marshalIndex(i)
 	if err != nil {
 		return Index{}, err
 	}
 	if !bytes.Equal(data, canonical) {
-		return Index{}, fmt.Errorf("%s: not written as this format demands (keys twice, in another order or case, or data after the end)", indexName)
+		return Index{}, errors.New("not written as this format demands (keys twice, in another order or case, or data after the end)")
 	}
 	return i, nil
 }
 
 func marshalIndex(i Index) ([]byte, error) {
 	data, err := json.MarshalIndent(i, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", indexName, err)
-	}
-	return append(data, '\n'), nil
+	return append(data, '\n'), err
 }
+
+// indexEntry is the index as a member of the bundle.
+func indexEntry(data []byte) Entry { return Entry{Path: indexName, Size: int64(len(data))} }
 
 func (i Index) validate() error {
 	if err := i.validateHead(); err != nil {
@@ -199,7 +199,7 @@ func (e Entry) faultOfContent() string {
 }
 
 // maxPacked is more than any encoder makes of n bytes: what doesn't pack costs 3 bytes
-// per 128 KiB. It bounds the walk over frames of nothing but empty blocks.
+// per 128 KiB. It bounds the time that frames of nothing but empty blocks take.
 func maxPacked(n int64) int64 { return n + n/1024 + 1024 }
 
 // pathOf is the one path that an entry of this kind and name can have.

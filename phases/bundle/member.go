@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"hash"
 	"io"
 	"time"
@@ -36,37 +35,46 @@ func tarHeader(name string, size int64) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
-func padding(size int64) int64 { return -size & (tarBlock - 1) }
+// padding is the zeros that fill up the last block of a member.
+func padding(size int64) []byte { return make([]byte, -size&(tarBlock-1)) }
 
 // memberSize is what a member of this content takes in the tar.
-func memberSize(size int64) int64 { return tarBlock + size + padding(size) }
+func memberSize(size int64) int64 { return tarBlock + size + int64(len(padding(size))) }
+
+// writeMember writes header, content and padding.
+func writeMember(w io.Writer, e Entry, content func(io.Writer) error) error {
+	header, err := tarHeader(e.Path, e.Size)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(header); err != nil {
+		return err
+	}
+	if err := content(w); err != nil {
+		return err
+	}
+	_, err = w.Write(padding(e.Size))
+	return err
+}
 
 // content yields one entry's bytes and checks all that belongs to its member as it
-// passes. The first error stays.
+// passes. After an error, each Read gives that error again.
 type content struct {
 	ctx   context.Context
 	entry Entry
 	dec   *zstd.Decoder
-	sum   hash.Hash
-	left  int64
+	body  io.Reader // of dec, as many bytes as the entry has
+	sum   hash.Hash // of what was read of body
 	err   error
 }
 
-func newContent(ctx context.Context, e Entry, packed *io.SectionReader) (*content, error) {
-	f, err := readFrame(packed, 0, packed.Size())
-	switch {
-	case err != nil:
-		return nil, &EntryError{e.Path, err.Error()}
-	case f.packed != e.Packed:
-		return nil, &EntryError{e.Path, fmt.Sprintf("frame is %d bytes, not %d", f.packed, e.Packed)}
-	case f.content != memberSize(e.Size):
-		return nil, &EntryError{e.Path, fmt.Sprintf("frame unpacks to %d bytes, not %d", f.content, memberSize(e.Size))}
-	}
+func newContent(ctx context.Context, e Entry, packed io.Reader) (*content, error) {
 	dec, err := newDecoder(packed)
 	if err != nil {
 		return nil, err
 	}
-	c := &content{ctx: ctx, entry: e, dec: dec, sum: sha256.New(), left: e.Size}
+	c := &content{ctx: ctx, entry: e, dec: dec, sum: sha256.New()}
+	c.body = io.TeeReader(io.LimitReader(dec, e.Size), c.sum)
 	if err := c.readHeader(); err != nil {
 		dec.Close()
 		return nil, err
@@ -81,73 +89,44 @@ func (c *content) readHeader() error {
 	}
 	got := make([]byte, tarBlock)
 	if _, err := io.ReadFull(c.dec, got); err != nil {
-		return &EntryError{c.entry.Path, err.Error()}
+		return c.fault("unpack: " + err.Error())
 	}
 	if !bytes.Equal(got, want) {
-		return &EntryError{c.entry.Path, headerFault(got, c.entry)}
+		return c.fault("its tar header is not the one that its name and size have in a bundle")
 	}
 	return nil
 }
 
-// headerFault puts into words why a header is not the expected one.
-func headerFault(block []byte, e Entry) string {
-	if kind := block[156]; kind != tar.TypeReg {
-		return fmt.Sprintf("tar type is %q, not a regular file", kind)
-	}
-	h, err := tar.NewReader(bytes.NewReader(block)).Next()
-	switch {
-	case err != nil:
-		return "tar header: " + err.Error()
-	case h.Name != e.Path:
-		return fmt.Sprintf("tar has %q in its place", h.Name)
-	case h.Size != e.Size:
-		return fmt.Sprintf("tar says %d bytes, not %d", h.Size, e.Size)
-	case h.Mode != 0o644:
-		return fmt.Sprintf("mode is %#o, not 0644", h.Mode)
-	}
-	return "tar header differs from the only one allowed"
-}
+func (c *content) fault(reason string) error { return &EntryError{c.entry.Path, reason} }
 
 func (c *content) Read(p []byte) (int, error) {
 	if c.err == nil {
 		c.err = c.ctx.Err()
 	}
-	if c.err == nil && c.left == 0 {
-		c.err = c.finish()
-	}
 	if c.err != nil {
 		return 0, c.err
 	}
-	n, err := c.dec.Read(p[:min(int64(len(p)), c.left)])
-	c.sum.Write(p[:n])
-	c.left -= int64(n)
-	if err != nil && (!errors.Is(err, io.EOF) || c.left > 0) {
-		c.err = c.fault(err)
+	n, err := c.body.Read(p)
+	switch {
+	case errors.Is(err, io.EOF):
+		c.err = c.finish()
+	case err != nil:
+		c.err = c.fault("unpack: " + err.Error())
 	}
 	return n, c.err
 }
 
-func (c *content) fault(err error) error {
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return &EntryError{c.entry.Path, err.Error()}
-}
-
-// finish checks what follows the content, then the hash. It returns io.EOF if all is well.
+// finish checks the hash, and what follows the content. It returns io.EOF if all is well.
 func (c *content) finish() error {
-	pad := make([]byte, padding(c.entry.Size))
-	if _, err := io.ReadFull(c.dec, pad); err != nil {
-		return c.fault(err)
-	}
-	if !allZero(pad) {
-		return &EntryError{c.entry.Path, "data in the padding"}
-	}
-	if err := readEnd(c.dec); err != nil {
-		return c.fault(err)
+	rest, err := io.ReadAll(io.LimitReader(c.dec, tarBlock)) // more than any padding
+	if err != nil {
+		return c.fault("unpack: " + err.Error())
 	}
 	if got := hex.EncodeToString(c.sum.Sum(nil)); got != c.entry.SHA256 {
-		return &EntryError{c.entry.Path, "sha256 is " + got + ", not " + c.entry.SHA256}
+		return c.fault("sha256 is " + got + ", not " + c.entry.SHA256)
+	}
+	if !bytes.Equal(rest, padding(c.entry.Size)) {
+		return c.fault("something else than zeros up to the next block follows its content")
 	}
 	return io.EOF
 }
@@ -156,28 +135,4 @@ func (c *content) finish() error {
 func (c *content) drain() error {
 	_, err := io.Copy(io.Discard, c)
 	return err
-}
-
-func allZero(b []byte) bool {
-	return len(bytes.TrimLeft(b, "\x00")) == 0
-}
-
-// onlyMember is the content of an index member that data holds whole.
-func onlyMember(data []byte) ([]byte, error) {
-	if len(data) < tarBlock {
-		return nil, io.ErrUnexpectedEOF
-	}
-	h, err := tar.NewReader(bytes.NewReader(data)).Next()
-	if err != nil {
-		return nil, err
-	}
-	want, err := tarHeader(indexName, h.Size)
-	if err != nil {
-		return nil, err
-	}
-	end := tarBlock + h.Size
-	if !bytes.Equal(data[:tarBlock], want) || int64(len(data)) != memberSize(h.Size) || !allZero(data[end:]) {
-		return nil, errors.New("tar header differs from the only one allowed")
-	}
-	return data[tarBlock:end], nil
 }

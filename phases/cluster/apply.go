@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -18,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/dynamic"
-	"sigs.k8s.io/yaml"
 )
 
 // fieldManager owns every field that bootstrap applies.
@@ -41,21 +39,8 @@ type Applied struct {
 	Verb   string
 }
 
-// Apply makes one object what the manifest says, by server-side apply.
-func (c *Cluster) Apply(ctx context.Context, manifest []byte) (Applied, error) {
-	objects, err := decode(manifest)
-	if err != nil {
-		return Applied{}, err
-	}
-	if len(objects) != 1 {
-		return Applied{}, fmt.Errorf("%d objects in a manifest that should hold one", len(objects))
-	}
-	applied, _, err := c.apply(ctx, objects[0], Created)
-	return applied, err
-}
-
-// ApplyAll makes all objects of all manifests what these say, in no order. It goes on
-// after errors; what was applied is in the order of the manifests.
+// ApplyAll makes all objects of all manifests what these say, by server-side apply and in
+// no order. It goes on after errors; what was applied is in the order of the manifests.
 func (c *Cluster) ApplyAll(ctx context.Context, manifests ...[]byte) ([]Applied, error) {
 	objects, err := decode(manifests...)
 	if err != nil {
@@ -104,17 +89,14 @@ func ConfigMap(namespace, name string, data map[string]string) ([]byte, error) {
 func decode(manifests ...[]byte) ([]*unstructured.Unstructured, error) {
 	var objects []*unstructured.Unstructured
 	for _, manifest := range manifests {
-		documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(manifest)))
+		documents := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifest), 4<<10)
 		for {
-			document, err := documents.Read()
+			object := &unstructured.Unstructured{}
+			err := documents.Decode(&object.Object)
 			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {
-				return nil, err
-			}
-			object := &unstructured.Unstructured{}
-			if err := yaml.Unmarshal(document, &object.Object); err != nil {
 				return nil, err
 			}
 			if object.Object != nil { // else only comments
@@ -125,8 +107,8 @@ func decode(manifests ...[]byte) ([]*unstructured.Unstructured, error) {
 	return objects, nil
 }
 
-// apply also gives the object as it is then, nil in a plan. It calls what it does to
-// an object that is not there missing; one to be Updated has to be there.
+// apply also gives the object as it is then, nil if a plan can't know. missing is the verb
+// for an object that is not there yet; with Updated, the object has to be there.
 func (c *Cluster) apply(ctx context.Context, object *unstructured.Unstructured, missing string) (Applied, *unstructured.Unstructured, error) {
 	a := application{object: object, missing: missing}
 	applied := Applied{Object: object.GetKind() + " " + object.GetName()}
@@ -141,12 +123,12 @@ func (c *Cluster) apply(ctx context.Context, object *unstructured.Unstructured, 
 // whose answer was lost may have changed it.
 type application struct {
 	object        *unstructured.Unstructured
-	missing       string // what it does to one that is not there
+	missing       string // the verb if there was no such object
 	seen          bool
 	before, after *unstructured.Unstructured // nil: none
 }
 
-// verb looks past what changes by itself.
+// verb compares what lasts of an object: its status and version change by themselves.
 func (a *application) verb() string {
 	switch {
 	case a.before == nil || a.after == nil:
@@ -178,8 +160,8 @@ func (c *Cluster) applyOnce(ctx context.Context, a *application) error {
 	return err
 }
 
-// clientOf is for objects of our own manifests: the guess of the plural is right for all
-// of their kinds.
+// clientOf guesses the plural of the object's kind: that is right for all kinds in our own
+// manifests.
 func (c *Cluster) clientOf(object *unstructured.Unstructured) dynamic.ResourceInterface {
 	resource, _ := meta.UnsafeGuessKindToResource(object.GroupVersionKind())
 	return c.dynamic.Resource(resource).Namespace(object.GetNamespace())

@@ -167,8 +167,8 @@ func TestApplyAnswerLost(t *testing.T) {
 		answerStatus(w, http.StatusGatewayTimeout, "the answer comes too late")
 	})
 	c.pause = time.Millisecond
-	applied, err := c.Within(time.Minute).Apply(t.Context(), manifests.ClusterAdmins)
-	if err != nil || applied.Verb != Created || !lost {
+	applied, err := c.Within(time.Minute).ApplyAll(t.Context(), manifests.ClusterAdmins)
+	if err != nil || len(applied) != 1 || applied[0].Verb != Created || !lost {
 		t.Errorf("%v, %v", applied, err)
 	}
 }
@@ -216,7 +216,7 @@ func TestRetry(t *testing.T) {
 				_, _ = io.WriteString(w, c.answer)
 			})
 			cluster.pause = time.Millisecond
-			_, err := cluster.Within(time.Minute).Apply(t.Context(), manifests.ClusterAdmins)
+			_, err := cluster.Within(time.Minute).ApplyAll(t.Context(), manifests.ClusterAdmins)
 			if tries != c.tries || (err == nil) != (c.tries == 3) {
 				t.Errorf("%d tries, want %d: %v", tries, c.tries, err)
 			}
@@ -230,7 +230,7 @@ func TestRetryEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	nobody.pause = time.Millisecond
-	if _, err := nobody.Within(20*time.Millisecond).Apply(t.Context(), manifests.ClusterAdmins); err == nil || !strings.Contains(err.Error(), "connection refused") {
+	if _, err := nobody.Within(20*time.Millisecond).ApplyAll(t.Context(), manifests.ClusterAdmins); err == nil || !strings.Contains(err.Error(), "connection refused") {
 		t.Error(err)
 	}
 	// A server of another CA is no server that is still to come.
@@ -241,7 +241,7 @@ func TestRetryEnds(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	_, err = other.Within(time.Hour).Apply(ctx, manifests.ClusterAdmins)
+	_, err = other.Within(time.Hour).ApplyAll(ctx, manifests.ClusterAdmins)
 	if err == nil || !strings.Contains(err.Error(), "certificate") || ctx.Err() != nil {
 		t.Errorf("%v, %v, %d requests", err, ctx.Err(), len(asked.requests))
 	}

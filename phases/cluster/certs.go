@@ -7,13 +7,10 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -51,17 +48,13 @@ func (k CertificateKey) Hex() string { return hex.EncodeToString(k[:]) }
 // String hides the key.
 func (CertificateKey) String() string { return "(certificate key)" }
 
-// seal encrypts as kubeadm reads it: the nonce, then the text with its tag.
-func (k CertificateKey) seal(text []byte) ([]byte, error) {
-	gcm, err := k.cipher()
+// cipher has kubeadm's form: a random nonce, then the encrypted text with its tag.
+func (k CertificateKey) cipher() (cipher.AEAD, error) {
+	block, err := aes.NewCipher(k[:])
 	if err != nil {
 		return nil, err
 	}
-	nonce := make([]byte, gcm.NonceSize())
-	if _, err := rand.Read(nonce); err != nil {
-		return nil, err
-	}
-	return gcm.Seal(nonce, nonce, text, nil), nil
+	return cipher.NewGCMWithRandomNonce(block)
 }
 
 func (k CertificateKey) open(sealed []byte) ([]byte, error) {
@@ -69,31 +62,20 @@ func (k CertificateKey) open(sealed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(sealed) < gcm.NonceSize() {
-		return nil, errors.New("too short for what is encrypted")
-	}
-	return gcm.Open(nil, sealed[:gcm.NonceSize()], sealed[gcm.NonceSize():], nil)
-}
-
-func (k CertificateKey) cipher() (cipher.AEAD, error) {
-	block, err := aes.NewCipher(k[:])
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(block)
+	return gcm.Open(nil, nil, sealed, nil)
 }
 
 // sealAll leaves an empty file empty: kubeadm wants its name, and skips it.
 func (k CertificateKey) sealAll(files map[string][]byte) (map[string][]byte, error) {
+	gcm, err := k.cipher()
+	if err != nil {
+		return nil, err
+	}
 	sealed := map[string][]byte{}
 	for name, text := range files {
 		sealed[name] = []byte{}
-		if len(text) == 0 {
-			continue
-		}
-		var err error
-		if sealed[name], err = k.seal(text); err != nil {
-			return nil, fmt.Errorf("encrypt %s: %w", name, err)
+		if len(text) > 0 {
+			sealed[name] = gcm.Seal(nil, nil, text, nil)
 		}
 	}
 	return sealed, nil
@@ -134,30 +116,25 @@ func (c *Cluster) UploadCerts(ctx context.Context, files map[string][]byte, key 
 	// No usages and no groups: all it can do is expire, and take the Secret with it.
 	owner.Usages, owner.Groups = nil, nil
 	owner.Description, owner.Expires = "its end removes the Secret kubeadm-certs", time.Now().Add(certsTTL)
-	token, uid, err := c.applyToken(ctx, owner)
+	token, uid, err := c.applySecret(ctx, owner.object())
 	if err != nil {
 		return nil, err
 	}
-	manifest, err := certsManifest(sealed, owner, uid)
+	secret := newSecret(certsSecret, sealed)
+	if uid != "" { // in a plan the token has none yet
+		secret.OwnerReferences = []metav1.OwnerReference{ownedBy(owner, uid)}
+	}
+	certs, _, err := c.applySecret(ctx, secret)
 	if err != nil {
 		return []Applied{token}, err
 	}
-	certs, err := c.ApplyAll(ctx, manifest)
-	return append([]Applied{token}, certs...), err
+	return []Applied{token, certs}, nil
 }
 
-// certsManifest has no owner in a plan, where the token has no UID yet.
-func certsManifest(sealed map[string][]byte, owner Token, uid types.UID) ([]byte, error) {
-	secret := corev1.Secret{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: certsSecret},
-		Data:       sealed,
+func ownedBy(owner Token, uid types.UID) metav1.OwnerReference {
+	yes := true
+	return metav1.OwnerReference{
+		APIVersion: "v1", Kind: "Secret", Name: owner.object().Name, UID: uid,
+		Controller: &yes, BlockOwnerDeletion: &yes,
 	}
-	if uid != "" {
-		yes := true
-		secret.OwnerReferences = []metav1.OwnerReference{{
-			APIVersion: "v1", Kind: "Secret", Name: "bootstrap-token-" + owner.ID, UID: uid, Controller: &yes, BlockOwnerDeletion: &yes,
-		}}
-	}
-	return json.Marshal(secret)
 }

@@ -16,7 +16,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -27,14 +26,13 @@ type Cluster struct {
 	dynamic  dynamic.Interface
 	http     *http.Client
 	server   string
-	endpoint endpoint
+	endpoint endpoint // as the kubeconfig has it
 	plans    bool
 	yields   bool
 	patience time.Duration // how long a call is tried again
-	pause    time.Duration // before it is
+	pause    time.Duration // between two tries
 }
 
-// endpoint is the API server as a kubeconfig has it.
 type endpoint struct {
 	server string
 	ca     []byte // PEM
@@ -125,51 +123,60 @@ func healthy(ctx context.Context, client *http.Client, url string) error {
 // Node reads a Node.
 func (c *Cluster) Node(ctx context.Context, name string) (*corev1.Node, error) {
 	node := &corev1.Node{}
-	return node, c.get(ctx, corev1.SchemeGroupVersion.WithResource("nodes"), objectKey{"", name}, node)
+	return node, c.get(ctx, c.core("nodes", ""), name, node)
 }
 
 // Pod reads a Pod of kube-system.
 func (c *Cluster) Pod(ctx context.Context, name string) (*corev1.Pod, error) {
 	pod := &corev1.Pod{}
-	return pod, c.get(ctx, corev1.SchemeGroupVersion.WithResource("pods"), objectKey{"kube-system", name}, pod)
+	return pod, c.get(ctx, c.core("pods", metav1.NamespaceSystem), name, pod)
 }
 
 // PodsOfNode lists the pods of all namespaces on a node. A kubelet may ask for its own.
 func (c *Cluster) PodsOfNode(ctx context.Context, node string) ([]corev1.Pod, error) {
-	list := &corev1.PodList{}
-	err := c.retry(ctx, func(ctx context.Context) error {
-		found, err := c.dynamic.Resource(corev1.SchemeGroupVersion.WithResource("pods")).
-			List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + node})
-		if err != nil {
-			return err
-		}
-		return runtime.DefaultUnstructuredConverter.FromUnstructured(found.UnstructuredContent(), list)
-	})
-	return list.Items, err
+	var pods corev1.PodList
+	err := c.list(ctx, c.core("pods", ""), metav1.ListOptions{FieldSelector: "spec.nodeName=" + node}, &pods)
+	return pods.Items, err
 }
 
 // DeletePod deletes this very pod; none, or another of its name, is fine.
 func (c *Cluster) DeletePod(ctx context.Context, pod *corev1.Pod) error {
-	err := c.retry(ctx, func(ctx context.Context) error {
-		return c.dynamic.Resource(corev1.SchemeGroupVersion.WithResource("pods")).Namespace(pod.Namespace).
-			Delete(ctx, pod.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}})
-	})
+	thisOne := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}}
+	err := c.delete(ctx, c.core("pods", pod.Namespace), pod.Name, thisOne)
 	if err == nil || IsNotFound(err) || IsConflict(err) {
 		return nil
 	}
 	return fmt.Errorf("delete pod %s/%s: %w", pod.Namespace, pod.Name, err)
 }
 
-type objectKey struct{ namespace, name string }
+// core gives access to objects of the core API: resource is nodes, pods or secrets. The
+// namespace is empty for all, and for what has none.
+func (c *Cluster) core(resource, namespace string) dynamic.ResourceInterface {
+	return c.dynamic.Resource(corev1.SchemeGroupVersion.WithResource(resource)).Namespace(namespace)
+}
 
-func (c *Cluster) get(ctx context.Context, resource schema.GroupVersionResource, key objectKey, into any) error {
+func (c *Cluster) get(ctx context.Context, of dynamic.ResourceInterface, name string, into any) error {
 	return c.retry(ctx, func(ctx context.Context) error {
-		object, err := c.dynamic.Resource(resource).Namespace(key.namespace).Get(ctx, key.name, metav1.GetOptions{})
+		found, err := of.Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
-		return runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, into)
+		return runtime.DefaultUnstructuredConverter.FromUnstructured(found.Object, into)
 	})
+}
+
+func (c *Cluster) list(ctx context.Context, of dynamic.ResourceInterface, options metav1.ListOptions, into any) error {
+	return c.retry(ctx, func(ctx context.Context) error {
+		found, err := of.List(ctx, options)
+		if err != nil {
+			return err
+		}
+		return runtime.DefaultUnstructuredConverter.FromUnstructured(found.UnstructuredContent(), into)
+	})
+}
+
+func (c *Cluster) delete(ctx context.Context, of dynamic.ResourceInterface, name string, options metav1.DeleteOptions) error {
+	return c.retry(ctx, func(ctx context.Context) error { return of.Delete(ctx, name, options) })
 }
 
 // IsConflict tells whether a Yielding cluster has left a change of others.

@@ -166,11 +166,11 @@ func TestApply(t *testing.T) {
 	for path, manifest := range cases {
 		t.Run(path, func(t *testing.T) {
 			c, s := connect(t, echo)
-			applied, err := c.Apply(t.Context(), manifest)
+			applied, err := c.ApplyAll(t.Context(), manifest)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(s.requests) != 2 || s.requests[0].Method != "GET" || applied.Verb != Created {
+			if len(s.requests) != 2 || s.requests[0].Method != "GET" || len(applied) != 1 || applied[0].Verb != Created {
 				t.Fatalf("%d requests, %v", len(s.requests), applied)
 			}
 			got := s.requests[1]
@@ -199,7 +199,7 @@ func TestApplyError(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 		_ = json.NewEncoder(w).Encode(map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "not allowed", "reason": "Forbidden", "code": 403})
 	})
-	_, err := c.Apply(t.Context(), manifests.ClusterAdmins)
+	_, err := c.ApplyAll(t.Context(), manifests.ClusterAdmins)
 	if err == nil || err.Error() != "apply ClusterRoleBinding kubeadm:cluster-admins: not allowed" {
 		t.Error(err)
 	}

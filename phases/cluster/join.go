@@ -2,12 +2,12 @@ package cluster
 
 import (
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
-	"encoding/pem"
 	"errors"
 	"net/url"
 	"strings"
+
+	certutil "k8s.io/client-go/util/cert"
 )
 
 // JoinCommand is how another machine joins this cluster by kubeadm, as a worker; with
@@ -34,17 +34,14 @@ func (c *Cluster) JoinCommand(t Token, certificateKey string) (string, error) {
 // publicKeyHashes are what kubeadm join holds the cluster's CA against: the key alone,
 // so that they outlive a renewed certificate.
 func publicKeyHashes(ca []byte) ([]string, error) {
+	certs, err := certutil.ParseCertsPEM(ca)
+	if err != nil {
+		return nil, errors.New("the kubeconfig has no CA certificate")
+	}
 	var hashes []string
-	for block, rest := pem.Decode(ca); block != nil; block, rest = pem.Decode(rest) {
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, err
-		}
+	for _, cert := range certs {
 		sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
 		hashes = append(hashes, "sha256:"+hex.EncodeToString(sum[:]))
-	}
-	if len(hashes) == 0 {
-		return nil, errors.New("the kubeconfig has no CA certificate")
 	}
 	return hashes, nil
 }

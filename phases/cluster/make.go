@@ -18,11 +18,12 @@ func (c *Cluster) Make(ctx context.Context, manifests ...[]byte) error {
 	if err != nil || c.plans {
 		return err
 	}
-	return told(eachOf(objects, func(i int) error { return c.makeOne(ctx, objects[i]) }))
+	return joined(eachOf(objects, func(i int) error { return c.makeOne(ctx, objects[i]) }))
 }
 
-// told joins errors, save where no object had a connection: that is one error for all.
-func told(errs []error) error {
+// joined is all errors, or a single one where the server could not be reached: then each
+// object has failed for the same reason.
+func joined(errs []error) error {
 	var broken *net.OpError
 	for _, err := range errs {
 		if err != nil && !errors.As(err, &broken) {

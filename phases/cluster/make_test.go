@@ -58,8 +58,8 @@ func TestMakeLeavesAlone(t *testing.T) {
 	}
 }
 
-// TestTold: only where no object had a connection, one error tells of all.
-func TestTold(t *testing.T) {
+// TestJoined: only where no object had a connection, one error tells of all.
+func TestJoined(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 	forbidden := errors.New("make Role reader: forbidden")
 	for _, c := range []struct {
@@ -70,7 +70,7 @@ func TestTold(t *testing.T) {
 		{[]error{nil, fmt.Errorf("make Role a: %w", refused), fmt.Errorf("make Role b: %w", refused)}, "dial: connection refused"},
 		{[]error{refused, forbidden}, "dial: connection refused\nmake Role reader: forbidden"},
 	} {
-		if got := fmt.Sprint(told(c.errs)); got != c.want {
+		if got := fmt.Sprint(joined(c.errs)); got != c.want {
 			t.Errorf("%v is told as %q, not %q", c.errs, got, c.want)
 		}
 	}

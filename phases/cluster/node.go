@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -24,10 +22,8 @@ func (c *Cluster) LabelNode(ctx context.Context, name string, labels map[string]
 
 // DeleteNode deletes a Node; none is fine.
 func (c *Cluster) DeleteNode(ctx context.Context, name string) error {
-	err := c.retry(ctx, func(ctx context.Context) error {
-		return c.dynamic.Resource(corev1.SchemeGroupVersion.WithResource("nodes")).Delete(ctx, name, metav1.DeleteOptions{})
-	})
-	if err == nil || apierrors.IsNotFound(err) {
+	err := c.delete(ctx, c.core("nodes", ""), name, metav1.DeleteOptions{})
+	if err == nil || IsNotFound(err) {
 		return nil
 	}
 	return fmt.Errorf("delete Node %s: %w", name, err)

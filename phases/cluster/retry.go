@@ -6,26 +6,20 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // retry calls do until it succeeds, fails for good, or patience is over; then the
-// last error counts. In a plan it calls it once: nothing is on its way.
+// last error counts. In a plan it calls do once: nothing that is missing will come.
 func (c *Cluster) retry(ctx context.Context, do func(context.Context) error) error {
-	deadline := time.Now().Add(c.patience)
-	for {
-		err := do(ctx)
-		if err == nil || c.plans || !passing(err) || !time.Now().Add(c.pause).Before(deadline) {
-			return plain(err)
-		}
-		select {
-		case <-ctx.Done():
-			return plain(err)
-		case <-time.After(c.pause):
-		}
-	}
+	var err error
+	_ = wait.PollUntilContextTimeout(ctx, c.pause, c.patience, true, func(context.Context) (bool, error) {
+		err = do(ctx)
+		return err == nil || c.plans || !passing(err), nil
+	})
+	return plain(err)
 }
 
 // passing tells whether the same call may succeed soon.

@@ -3,7 +3,6 @@ package cluster
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,10 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cluster-bootstrap/token/api"
 	tokens "k8s.io/cluster-bootstrap/token/util"
 )
@@ -83,7 +79,7 @@ func (t Token) Check() error {
 	return errors.Join(errs...)
 }
 
-func (t Token) manifest() ([]byte, error) {
+func (t Token) object() *corev1.Secret {
 	data := map[string][]byte{
 		api.BootstrapTokenIDKey:     []byte(t.ID),
 		api.BootstrapTokenSecretKey: []byte(t.Secret),
@@ -100,12 +96,9 @@ func (t Token) manifest() ([]byte, error) {
 	if len(t.Groups) > 0 {
 		data[api.BootstrapTokenExtraGroupsKey] = []byte(strings.Join(t.Groups, ","))
 	}
-	return json.Marshal(corev1.Secret{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: tokens.BootstrapTokenSecretName(t.ID)},
-		Type:       api.SecretTypeBootstrapToken,
-		Data:       data,
-	})
+	secret := newSecret(tokens.BootstrapTokenSecretName(t.ID), data)
+	secret.Type = api.SecretTypeBootstrapToken
+	return secret
 }
 
 func tokenOf(secret *corev1.Secret) (Token, error) {
@@ -145,7 +138,7 @@ func (c *Cluster) ApplyToken(ctx context.Context, t Token) (Applied, error) {
 	if found && now.Secret == t.Secret {
 		t.Expires = now.Expires
 	}
-	applied, _, err := c.applyToken(ctx, t)
+	applied, _, err := c.applySecret(ctx, t.object())
 	return applied, err
 }
 
@@ -158,27 +151,11 @@ func (c *Cluster) CreateToken(ctx context.Context, t Token) (Applied, error) {
 	if found {
 		return Applied{}, fmt.Errorf("there is a token with the id %s already", t.ID)
 	}
-	applied, _, err := c.applyToken(ctx, t)
+	applied, _, err := c.applySecret(ctx, t.object())
 	return applied, err
 }
 
-func (c *Cluster) applyToken(ctx context.Context, t Token) (Applied, types.UID, error) {
-	manifest, err := t.manifest()
-	if err != nil {
-		return Applied{}, "", err
-	}
-	objects, err := decode(manifest)
-	if err != nil {
-		return Applied{}, "", err
-	}
-	applied, after, err := c.apply(ctx, objects[0], Created)
-	if after == nil {
-		return applied, "", err
-	}
-	return applied, after.GetUID(), err
-}
-
-// token is one by its id. In a plan whose API server is still to be made there is none.
+// token finds a token by its id. In a plan whose API server is still to be made there is none.
 func (c *Cluster) token(ctx context.Context, id string) (Token, bool, error) {
 	secret, found, err := c.secret(ctx, tokens.BootstrapTokenSecretName(id))
 	if err != nil || !found {
@@ -188,30 +165,12 @@ func (c *Cluster) token(ctx context.Context, id string) (Token, bool, error) {
 	return t, err == nil, err
 }
 
-func (c *Cluster) secret(ctx context.Context, name string) (*corev1.Secret, bool, error) {
-	secret := &corev1.Secret{}
-	err := c.get(ctx, corev1.SchemeGroupVersion.WithResource("secrets"), objectKey{metav1.NamespaceSystem, name}, secret)
-	if apierrors.IsNotFound(err) || err != nil && c.plans {
-		return nil, false, nil
-	}
-	if err != nil {
-		return nil, false, fmt.Errorf("get Secret %s: %w", name, err)
-	}
-	return secret, true, nil
-}
-
-// Tokens lists all bootstrap tokens, by id. Secrets of that type that are none are
-// left out and make the error; the others count all the same.
+// Tokens lists all bootstrap tokens, by id. Secrets of their type that hold no valid token
+// are told in the error; the list is good all the same.
 func (c *Cluster) Tokens(ctx context.Context) ([]Token, error) {
 	var all corev1.SecretList
-	err := c.retry(ctx, func(ctx context.Context) error {
-		list, err := c.dynamic.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(metav1.NamespaceSystem).
-			List(ctx, metav1.ListOptions{FieldSelector: "type=" + string(api.SecretTypeBootstrapToken)})
-		if err != nil {
-			return err
-		}
-		return runtime.DefaultUnstructuredConverter.FromUnstructured(list.UnstructuredContent(), &all)
-	})
+	ofTokens := metav1.ListOptions{FieldSelector: "type=" + string(api.SecretTypeBootstrapToken)}
+	err := c.list(ctx, c.core("secrets", metav1.NamespaceSystem), ofTokens, &all)
 	if err != nil && c.plans {
 		return nil, nil
 	}
@@ -234,11 +193,8 @@ func (c *Cluster) Tokens(ctx context.Context) ([]Token, error) {
 
 // DeleteToken deletes a token by its id.
 func (c *Cluster) DeleteToken(ctx context.Context, id string) error {
-	err := c.retry(ctx, func(ctx context.Context) error {
-		return c.dynamic.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(metav1.NamespaceSystem).
-			Delete(ctx, tokens.BootstrapTokenSecretName(id), metav1.DeleteOptions{})
-	})
-	if apierrors.IsNotFound(err) {
+	err := c.delete(ctx, c.core("secrets", metav1.NamespaceSystem), tokens.BootstrapTokenSecretName(id), metav1.DeleteOptions{})
+	if IsNotFound(err) {
 		return fmt.Errorf("there is no token with the id %s", id)
 	}
 	if err != nil {

@@ -2,11 +2,11 @@ package cluster
 
 import (
 	"context"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // Workload is a Deployment or a DaemonSet of kube-system, and its pods that have not ended.
@@ -25,29 +25,21 @@ func (c *Cluster) Workload(ctx context.Context, resource, name string) (Workload
 			Template corev1.PodTemplateSpec `json:"template"`
 		} `json:"spec"`
 	}
-	if err := c.get(ctx, appsv1.SchemeGroupVersion.WithResource(resource), objectKey{"kube-system", name}, &object); err != nil {
+	workloads := c.dynamic.Resource(appsv1.SchemeGroupVersion.WithResource(resource)).Namespace(metav1.NamespaceSystem)
+	if err := c.get(ctx, workloads, name, &object); err != nil {
 		return Workload{}, err
 	}
-	selector := metav1.FormatLabelSelector(&object.Spec.Selector)
-	list, err := c.dynamic.Resource(corev1.SchemeGroupVersion.WithResource("pods")).Namespace("kube-system").
-		List(ctx, metav1.ListOptions{LabelSelector: selector})
-	if err != nil {
-		return Workload{}, plain(err)
+	var pods corev1.PodList
+	selected := metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(&object.Spec.Selector)}
+	if err := c.list(ctx, c.core("pods", metav1.NamespaceSystem), selected, &pods); err != nil {
+		return Workload{}, err
 	}
-	w := Workload{Replicas: object.Spec.Replicas, Template: object.Spec.Template}
-	for _, item := range list.Items {
-		var pod corev1.Pod
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(item.Object, &pod); err != nil {
-			return Workload{}, err
-		}
-		if !hasEnded(&pod) {
-			w.Pods = append(w.Pods, pod)
-		}
-	}
-	return w, nil
+	running := slices.DeleteFunc(pods.Items, hasEnded)
+	return Workload{Replicas: object.Spec.Replicas, Template: object.Spec.Template, Pods: running}, nil
 }
 
-// hasEnded: pods that a shutdown of the machine ended stay, and others take their place.
-func hasEnded(pod *corev1.Pod) bool {
+// hasEnded is of pods that are no longer the workload's: those that a shutdown of the
+// machine ended stay in the API, and others take their place.
+func hasEnded(pod corev1.Pod) bool {
 	return pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,12 +24,13 @@ type Pending struct {
 	Reason error
 }
 
-// Pause is the usual one between two rounds of a wait.
+// Pause is the usual pause between two rounds of Wait.
 const Pause = 100 * time.Millisecond
 
-// A probe is given up in the end, as another may be answered at once; but an API server
-// that starts takes connections a second or two before it answers them. One that was not
-// answered gets twice as long the next time, as the machine may be that slow.
+// A probe without an answer is given up after firstTimeout, as the next one may be answered
+// at once. But an API server that starts takes connections a second or two before it answers
+// them, and a slow machine takes longer: so the next probe gets twice the time, up to
+// lastTimeout.
 const (
 	firstTimeout = 3 * time.Second
 	lastTimeout  = 8 * time.Second
@@ -57,10 +59,7 @@ func Unanswered(reason error) time.Duration {
 // why, changes. When ctx ends first, the error is a *StalledError.
 func Wait(ctx context.Context, pause time.Duration, checks []Check, report func([]Pending)) error {
 	start := time.Now()
-	timeouts := make([]time.Duration, len(checks))
-	for i := range timeouts {
-		timeouts[i] = firstTimeout
-	}
+	timeouts := slices.Repeat([]time.Duration{firstTimeout}, len(checks))
 	var last []Pending
 	for {
 		asked := time.Now()
@@ -85,8 +84,8 @@ func Wait(ctx context.Context, pause time.Duration, checks []Check, report func(
 	}
 }
 
-// lengthen never shortens: on a machine that is that slow, each second round would be in vain,
-// and in no round all of the checks would hold.
+// lengthen gives probes without an answer more time. It never takes time back: on a slow
+// machine every second round would be in vain then, and no round would find all checks true.
 func lengthen(timeouts []time.Duration, reasons []error) {
 	for i, reason := range reasons {
 		if errors.As(reason, new(*noAnswerError)) {
@@ -97,10 +96,7 @@ func lengthen(timeouts []time.Duration, reasons []error) {
 
 // Look probes all checks once, side by side, and gives those that do not hold.
 func Look(ctx context.Context, checks []Check) []Pending {
-	timeouts := make([]time.Duration, len(checks))
-	for i := range timeouts {
-		timeouts[i] = lookTimeout
-	}
+	timeouts := slices.Repeat([]time.Duration{lookTimeout}, len(checks))
 	return pendingOf(checks, round(ctx, checks, timeouts))
 }
 
@@ -158,7 +154,7 @@ type StalledError struct {
 }
 
 func (e *StalledError) Error() string {
-	// What is no deadline is a signal, or plain cancellation.
+	// A wait that ends otherwise than by its deadline was interrupted, such as by a signal.
 	if e.Cause != nil && !errors.Is(e.Cause, context.DeadlineExceeded) {
 		return fmt.Sprintf("interrupted after %s, still missing: %s", e.After.Round(time.Second), describe(e.Pending))
 	}

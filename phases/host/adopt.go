@@ -1,7 +1,8 @@
 package host
 
 // Adopt puts a file, directory or tree that somebody else made into the ledger as if
-// this Host had made it. It is false when there is none. Nothing on the machine changes.
+// this Host had made it, so that reset removes it. It is false when there is no such
+// thing. Nothing on the machine changes.
 func (h *Host) Adopt(op Op, path string) (found bool, err error) {
 	w, err := h.find(path)
 	if w == nil {
@@ -24,10 +25,11 @@ func (h *Host) Adopt(op Op, path string) (found bool, err error) {
 	return err == nil, err
 }
 
-// adopt tells nobody: nothing changes.
-func (h *Host) adopt(e effect) error { return h.Under("adopt", nil).make(e, nothing) }
+// adopt reports no Change, as nothing on the machine changes.
+func (h *Host) adopt(e effect) error { return h.Under("adopt", nil).For(Adopted).make(e, nothing) }
 
-// adoptedTree keeps a directory that is a mount point: that is the machine's.
+// adoptedTree is what undo makes of an adopted tree: it is gone, unless it is a mount
+// point. That belongs to the machine, and is only emptied.
 func adoptedTree(p place, now State) (State, error) {
 	id, err := mountOf(p.dir, p.name)
 	if err != nil || !id.root {
@@ -37,7 +39,8 @@ func adoptedTree(p place, now State) (State, error) {
 	return now, nil
 }
 
-// AdoptUnit puts a unit that runs into the ledger as if this Host had started it.
+// AdoptUnit puts a unit that runs into the ledger as if this Host had started it, so
+// that reset stops it.
 func (h *Host) AdoptUnit(name string) error {
 	return h.adopt(effect{key: key{OpActive, name}, before: State{Value: unitStopped}, after: State{Value: unitRuns}})
 }

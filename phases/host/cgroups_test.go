@@ -14,6 +14,7 @@ import (
 	"bootstrap/phases/machine"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -88,7 +89,10 @@ func existing(paths []string) []string {
 
 func TestRemoveCgroups(t *testing.T) {
 	roots, name := cgroupsHere(t, "/kubepods.slice/burstable/pod1", "/kubepods.slice/besteffort", "/other.slice/kubepods.slice")
-	found, err := findCgroups(roots, []string{name + "/kubepods.slice", name + "/none"})
+	found, err := findCgroups(roots, name+"/kubepods.slice")
+	if none, err := findCgroups(roots, name+"/none"); err != nil || len(none) > 0 {
+		t.Errorf("found %q, %v", none, err)
+	}
 	if err != nil || len(found) != 4*len(roots) {
 		t.Fatalf("found %q in %d hierarchies, %v", found, len(roots), err)
 	}
@@ -113,7 +117,7 @@ func TestRemoveCgroupWithProcess(t *testing.T) {
 	roots, name := cgroupsHere(t, "/pod")
 	dir := roots[slices.IndexFunc(roots, func(r string) bool { return !strings.Contains(r, "cpuset") })] + name + "/pod"
 	cmd := startIn(t, dir, "echo; exec sleep 60")
-	busy := (*BusyCgroupError)(nil)
+	busy := (*ObstacleError)(nil)
 	err := removeCgroup(t.Context(), dir)
 	if !errors.As(err, &busy) || !strings.Contains(err.Error(), fmt.Sprintf("pid %d (", cmd.Process.Pid)) {
 		t.Errorf("error is %v", err)
@@ -126,23 +130,23 @@ func TestRemoveCgroupWithProcess(t *testing.T) {
 }
 
 func TestCgroupRoots(t *testing.T) {
-	hybrid := []mountPoint{
-		{Path: "/sys/fs/cgroup", Type: "tmpfs"},
-		{Path: "/sys/fs/cgroup/unified", Type: "cgroup2", Super: "rw"},
-		{Path: "/sys/fs/cgroup/pids", Type: "cgroup", Super: "rw,pids"},
-		{Path: "/sys/fs/cgroup/systemd", Type: "cgroup", Super: "rw,xattr,name=systemd"},
-		{Path: "/sys/fs/cgroup/pids", Type: "cgroup", Super: "rw,pids"},
+	hybrid := []*mountinfo.Info{
+		{Mountpoint: "/sys/fs/cgroup", FSType: "tmpfs"},
+		{Mountpoint: "/sys/fs/cgroup/unified", FSType: "cgroup2", VFSOptions: "rw"},
+		{Mountpoint: "/sys/fs/cgroup/pids", FSType: "cgroup", VFSOptions: "rw,pids"},
+		{Mountpoint: "/sys/fs/cgroup/systemd", FSType: "cgroup", VFSOptions: "rw,xattr,name=systemd"},
+		{Mountpoint: "/sys/fs/cgroup/pids", FSType: "cgroup", VFSOptions: "rw,pids"},
 	}
 	want := []string{"/sys/fs/cgroup/unified", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/systemd"}
 	if diff := cmp.Diff(want, cgroupRoots(hybrid)); diff != "" {
 		t.Error(diff)
 	}
 	for _, c := range []struct {
-		mounts []mountPoint
+		mounts []*mountinfo.Info
 		want   string
 	}{
 		{hybrid, "/sys/fs/cgroup/systemd"},
-		{[]mountPoint{{Path: "/sys/fs/cgroup", Type: "cgroup2"}}, "/sys/fs/cgroup"},
+		{[]*mountinfo.Info{{Mountpoint: "/sys/fs/cgroup", FSType: "cgroup2"}}, "/sys/fs/cgroup"},
 		{nil, ""},
 	} {
 		if got := unitsRoot(c.mounts); got != c.want {

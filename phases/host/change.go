@@ -39,25 +39,35 @@ type Change struct {
 // and report, which may be nil, is told of each change once it is made or planned.
 func (h *Host) Under(by string, report func(Change)) *Host {
 	other := *h
-	other.by, other.report = by, report
+	other.by, other.aim, other.report = by, Other, report
+	return &other
+}
+
+// For is the same Host, whose effects stand in the ledger with this purpose.
+func (h *Host) For(p Purpose) *Host {
+	other := *h
+	other.aim = p
 	return &other
 }
 
 // make records an effect, makes it, and records that it was made.
 func (h *Host) make(e effect, do func() error) error {
-	return h.makeWith(e, "", do)
-}
-
-func (h *Host) makeWith(e effect, diff string, do func() error) error {
-	e.by = h.by
+	e.by, e.purpose = h.by, h.aim
 	id, err := h.ledger.begin(e)
 	if err != nil {
 		return err
 	}
-	if err := h.act(Change{Op: e.op, Verb: e.verb, Target: e.target, Diff: diff}, do); err != nil {
+	if err := h.act(e.change(), do); err != nil {
 		return err
 	}
 	return h.ledger.done(id)
+}
+
+// silent is the same Host, which reports no changes.
+func (h *Host) silent() *Host {
+	other := *h
+	other.report = nil
+	return &other
 }
 
 // Do makes a change that no record can hold, since what it removes was not ours to
@@ -66,7 +76,7 @@ func (h *Host) Do(op Op, verb Verb, target string, do func() error) error {
 	return h.act(Change{Op: op, Verb: verb, Target: target}, do)
 }
 
-// act makes a change, which a plan only tells.
+// act makes a change and reports it. A plan only reports it.
 func (h *Host) act(c Change, do func() error) error {
 	if err := h.quietly(do); err != nil {
 		return err
@@ -77,7 +87,8 @@ func (h *Host) act(c Change, do func() error) error {
 	return nil
 }
 
-// quietly does what no user needs to know of, and a plan leaves out.
+// quietly makes a change that is not worth a report, such as the removal of a temporary
+// file. A plan leaves it out.
 func (h *Host) quietly(do func() error) error {
 	if h.plan != nil {
 		return nil
@@ -94,7 +105,7 @@ func (h *Host) Record(op Op, target string, do func() error) error {
 // Retract undoes what Record recorded; do may be nil if it is gone by other means.
 func (h *Host) Retract(r Record, do func() error) error {
 	if do != nil {
-		if err := h.act(Change{Op: r.Op, Verb: Remove, Target: r.Target}, do); err != nil {
+		if err := h.Do(r.Op, Remove, r.Target, do); err != nil {
 			return err
 		}
 	}
@@ -103,7 +114,7 @@ func (h *Host) Retract(r Record, do func() error) error {
 
 const maxDiff = 64 << 10 // bytes
 
-// diffOf is empty for what is no text or too long to be read.
+// diffOf is empty for what is no text, and for what is too long for people to read.
 func diffOf(path string, old, new []byte) string {
 	if len(old)+len(new) > maxDiff || !utf8.Valid(old) || !utf8.Valid(new) {
 		return ""

@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,8 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MakeDir makes path a directory, and those above it with mode 0755. One that was
-// there before bootstrap came only ever loses permissions that mode doesn't have.
+// MakeDir makes path a directory, and those above it with mode 0755. A directory that
+// was there before bootstrap only loses the permissions that mode doesn't have; it gets
+// none that it did not have.
 func (h *Host) MakeDir(path string, mode fs.FileMode) (changed bool, err error) {
 	w, err := h.walkPerm(path, walkMake, mode)
 	defer w.close()
@@ -22,28 +24,32 @@ func (h *Host) MakeDir(path string, mode fs.FileMode) (changed bool, err error) 
 	if w.made || w.top() == nil {
 		return w.made, nil
 	}
-	return h.mendDir(w, unixMode(mode))
+	return h.mendDir(w, uint32(mode.Perm()))
 }
 
-// makeDir makes one directory, whose parent is there, and opens it; a plan gives nil.
-func (h *Host) makeDir(p place, mode fs.FileMode) (dir *os.File, err error) {
-	if isAtOrAbove(p.path) {
+// makeDir makes one directory, whose parent is there, and opens it. In a plan there is
+// nothing to open, and dir is nil.
+func (h *Host) makeDir(p place, want State, shared bool) (dir *os.File, err error) {
+	if isAtOrBelow(ledgerDir, p.path) {
 		return h.ledgersDir(p)
 	}
-	want := State{Kind: Dir, Mode: unixMode(mode), UID: os.Geteuid(), GID: os.Getegid()}
-	e := effect{key: key{OpDir, p.path}, on: p.on, verb: Create, before: State{Kind: Absent}, after: want}
+	e := effect{key: key{OpDir, p.path}, on: p.on, verb: Create, before: State{Kind: Absent}, after: want, shared: shared}
 	err = h.make(e, func() error {
 		dir, err = p.mkdir(want)
 		return err
 	})
-	if err != nil && dir != nil {
-		dir.Close()
+	if err != nil {
+		if dir != nil {
+			dir.Close()
+		}
 		return nil, err
 	}
-	h.plan.put(p.path, want, nil)
+	h.plan.put(p.path, planned{State: want})
 	return dir, err
 }
 
+// mkdir makes a directory with the owner and mode of want, and opens it. One that a run
+// before made, and did not live to finish, is taken as it is.
 func (p place) mkdir(want State) (*os.File, error) {
 	err := unix.Mkdirat(int(p.dir.Fd()), p.name, 0o700)
 	if err != nil && !errors.Is(err, unix.EEXIST) {
@@ -53,10 +59,31 @@ func (p place) mkdir(want State) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return dir, errors.Join(applyOwnerAndMode(dir, want), dir.Sync(), p.dir.Sync())
+	err = p.giveAway(dir, want)
+	if err == nil {
+		err = errors.Join(dir.Sync(), p.dir.Sync())
+	}
+	if err != nil {
+		dir.Close()
+		return nil, err
+	}
+	return dir, nil
 }
 
-// ledgersDir opens a directory that the ledger makes for itself, and so can't hold.
+// giveAway gives a directory that was just made its owner and mode. A user in whose
+// home it lies could have put another directory of root's under that name since: one
+// with something in it is never given to others.
+func (p place) giveAway(dir *os.File, want State) error {
+	if !ownUID(want.UID) {
+		if _, err := dir.Readdirnames(1); !errors.Is(err, io.EOF) {
+			return errors.Join(err, fmt.Errorf("%s is not empty, and was made just now", p.path))
+		}
+	}
+	return applyOwnerAndMode(dir, want)
+}
+
+// ledgersDir makes and opens a directory in which the ledger lies. The ledger makes that
+// by itself, as it can't hold a record of it before it is there.
 func (h *Host) ledgersDir(p place) (*os.File, error) {
 	if h.plan != nil {
 		return nil, nil
@@ -70,8 +97,8 @@ func (h *Host) ledgersDir(p place) (*os.File, error) {
 	return openDir(p.dir, p.name)
 }
 
-// finishDir gives a directory the mode it was to have, where a run was killed
-// between making it and that.
+// finishDir gives a directory its owner and mode if a run was killed after it made the
+// directory and before it came to that.
 func (h *Host) finishDir(dir *os.File, path string) error {
 	r, ok := h.ledger.find(key{OpDir, path})
 	if !ok || r.Done {
@@ -85,7 +112,7 @@ func (h *Host) finishDir(dir *os.File, path string) error {
 
 func (h *Host) mendDir(w *walker, mode uint32) (bool, error) {
 	dir, path := w.top(), w.path()
-	now, err := dirState(dir)
+	now, err := openState(dir)
 	if err != nil {
 		return false, err
 	}
@@ -104,14 +131,6 @@ func (h *Host) mendDir(w *walker, mode uint32) (bool, error) {
 		return nil
 	})
 	return err == nil, err
-}
-
-func dirState(dir *os.File) (State, error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(dir.Fd()), &st); err != nil {
-		return State{}, fmt.Errorf("stat %s: %w", dir.Name(), err)
-	}
-	return State{Kind: Dir, Mode: st.Mode & 0o7777, UID: int(st.Uid), GID: int(st.Gid)}, nil
 }
 
 // OwnTree records that whatever appears below path is ours to remove. It makes the
@@ -145,19 +164,19 @@ func (h *Host) OwnTree(path string) error {
 	return h.make(e, nothing)
 }
 
-// nothing is what an effect does that others bring about.
+// nothing is what is done for an effect that others bring about later.
 func nothing() error { return nil }
 
 func (h *Host) treeState(w *walker) (before State, keep []string, err error) {
 	if len(w.names) == 0 {
 		return State{}, nil, errors.New("/ can't be ours")
 	}
-	before, err = dirState(w.top())
+	before, err = openState(w.top())
 	if err != nil {
 		return State{}, nil, err
 	}
 	if r, ok := h.ledger.find(key{OpDir, w.path()}); ok && !r.made() {
-		before = r.Before // not as we made it since
+		before = r.Before // as it was before we changed its mode
 	}
 	if !h.ledger.ours(w.path()) {
 		keep, err = namesIn(w.top())

@@ -10,19 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Drift is a file that is not as it was written.
+// Drift is a file that is no longer as bootstrap wrote it.
 type Drift struct {
 	Path string `json:"path"`
 	What string `json:"what"` // gone, changed, mode 0644, owner 1000:1000
 }
 
-// maxHashed is the size up to which content is read: programs are larger, and reading
-// them all takes a second. Of those, only that they are there, their mode and owner
-// are looked at.
+// maxHashed is the size up to which a file's content is compared. Programs are larger,
+// and reading them all would take a second: of those only the mode and owner are.
 const maxHashed = 1 << 20 // bytes
 
-// Drift looks which files are no longer as the ledger says they were written. Those in
-// a user's home are that user's to change.
+// Drift finds the files that are no longer as the ledger says they were written. Those
+// in a user's home are left out, as the user may change them.
 func (h *Host) Drift(ctx context.Context) []Drift {
 	var drifted []Drift
 	for _, r := range h.Entries() {
@@ -52,14 +51,14 @@ func (h *Host) driftOf(r Record) string {
 }
 
 func (p place) drift(want State) string {
-	var st unix.Stat_t
-	err := unix.Fstatat(int(p.dir.Fd()), p.name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	st, err := lstat(p.dir, p.name)
+	now := stateOf(st)
 	switch {
 	case errors.Is(err, unix.ENOENT):
 		return "gone"
 	case err != nil:
 		return err.Error()
-	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+	case now.Kind != File:
 		return "no regular file any more"
 	}
 	var what []string
@@ -68,11 +67,11 @@ func (p place) drift(want State) string {
 			what = append(what, "changed")
 		}
 	}
-	if mode := uint32(st.Mode) & 0o7777; mode != want.Mode {
-		what = append(what, fmt.Sprintf("mode %04o", mode))
+	if now.Mode != want.Mode {
+		what = append(what, fmt.Sprintf("mode %04o", now.Mode))
 	}
-	if int(st.Uid) != want.UID || int(st.Gid) != want.GID {
-		what = append(what, fmt.Sprintf("owner %d:%d", st.Uid, st.Gid))
+	if now.UID != want.UID || now.GID != want.GID {
+		what = append(what, fmt.Sprintf("owner %d:%d", now.UID, now.GID))
 	}
 	return strings.Join(what, ", ")
 }

@@ -7,162 +7,75 @@ import (
 	"syscall"
 )
 
-// LockedError says that another process holds the machine's lock.
-type LockedError struct {
-	PID     int // 0 if the holder has not said yet
-	Command string
+// ObstacleError says what on the machine is in the way of an effect, so that it was
+// not made.
+type ObstacleError struct {
+	Path string // a path or a unit; empty for the machine's lock
+	What string
+	Fix  string // what the user can do
 }
 
-func (e *LockedError) Error() string {
-	if e.PID == 0 {
-		return "another bootstrap is at work on this machine"
+func (e *ObstacleError) Error() string { return e.What }
+
+// Where is what the error is about.
+func (e *ObstacleError) Where() string { return e.Path }
+
+// Hint is what the user can do.
+func (e *ObstacleError) Hint() string { return e.Fix }
+
+// linkInTheWay is about a symbolic link, which somebody could have planted.
+func linkInTheWay(path string) error {
+	return &ObstacleError{path, fmt.Sprintf("%q is a symbolic link, not followed", path), "see who made the link: ls -ld " + shellQuote(path)}
+}
+
+// ownedByOther is about what belongs to somebody else than root, who could have it
+// open, or replace what is put there.
+func ownedByOther(path string, uid int) error {
+	what := fmt.Sprintf("%q belongs to user %d, who could change what is put there", path, uid)
+	return &ObstacleError{path, what, "if it should be root's: chown root: " + shellQuote(path)}
+}
+
+// notTheUsers is about what lies in a user's home and belongs to somebody else.
+func notTheUsers(path string, uid int, user Owner) error {
+	what := fmt.Sprintf("%q belongs to user %d, and lies in the home of user %d", path, uid, user.UID)
+	return &ObstacleError{path, what, fmt.Sprintf("chown %d:%d %s", user.UID, user.GID, shellQuote(path))}
+}
+
+// changedByOther is about what bootstrap made and somebody else has changed.
+func changedByOther(r Record) error {
+	fix := "keep what you need of it, then: rm " + shellQuote(r.Target)
+	if r.Shared {
+		fix = "take out of it what is no longer needed"
 	}
-	return fmt.Sprintf("another bootstrap is at work on this machine: pid %d (%s)", e.PID, e.Command)
+	return &ObstacleError{r.Target, r.Target + " was changed since bootstrap wrote it, and stays", fix}
 }
 
-// Hint is what the user can do.
-func (e *LockedError) Hint() string {
-	return "wait until it ends, or stop it, and run the command again"
+// notEmpty is about a directory that bootstrap made, and what others have put there.
+func notEmpty(path string, names []string) error {
+	what := fmt.Sprintf("%s stays: it holds %s", path, strings.Join(names, ", "))
+	return &ObstacleError{path, what, "ls -la " + shellQuote(path)}
 }
 
-// LinkError says that a symbolic link lies where a file or directory should be, and
-// that it could have been planted.
-type LinkError struct{ Path string }
-
-func (e *LinkError) Error() string { return fmt.Sprintf("%q is a symbolic link, not followed", e.Path) }
-
-// Where is what the error is about.
-func (e *LinkError) Where() string { return e.Path }
-
-// Hint is what the user can do.
-func (e *LinkError) Hint() string { return "see who made the link: ls -ld " + shellQuote(e.Path) }
-
-// OwnerError says that a file or directory in the way belongs to somebody else than
-// root, who could change what is put there.
-type OwnerError struct {
-	Path string
-	UID  int
+func mountInTheWay(path string) error {
+	return &ObstacleError{path, fmt.Sprintf("%q is a mount point, and stays with what is in it", path), "umount " + shellQuote(path)}
 }
 
-func (e *OwnerError) Error() string {
-	return fmt.Sprintf("%q belongs to user %d, who could change what is put there", e.Path, e.UID)
-}
-
-// Hint is what the user can do.
-func (e *OwnerError) Hint() string {
-	return "if it should be root's: chown root: " + shellQuote(e.Path)
-}
-
-// ChangedError says that something bootstrap made was changed by someone else, so
-// that it is not removed.
-type ChangedError struct {
-	Path   string
-	Shared bool // it lies in a user's home
-}
-
-func (e *ChangedError) Error() string {
-	return e.Path + " was changed since bootstrap wrote it, and stays"
-}
-
-// Where is what the error is about.
-func (e *ChangedError) Where() string { return e.Path }
-
-// Hint is what the user can do.
-func (e *ChangedError) Hint() string {
-	if e.Shared {
-		return "take out of it what is no longer needed"
+// otherMount is about a path that leads to another file system than when bootstrap
+// wrote there: was and is are where those are mounted, empty for the root's.
+func otherMount(path, was, is string) error {
+	if len(is) < len(was) {
+		what := fmt.Sprintf("%q lies on the file system that was mounted at %q, which is not mounted now", path, was)
+		return &ObstacleError{was, what, "mount it again"}
 	}
-	return "keep what you need of it, then: rm " + shellQuote(e.Path)
+	what := fmt.Sprintf("%q is hidden by what was mounted since at %q, which stays with what is in it", path, is)
+	return &ObstacleError{is, what, "umount " + shellQuote(is)}
 }
 
-// LeftoverError says that a directory bootstrap made holds files of others, so that
-// it is not removed.
-type LeftoverError struct {
-	Path string
-	Left []string // up to three of them
+// unitFailed is about a unit with which systemd did not do what it was asked to;
+// result is systemd's word for it: failed, timeout, dependency, ...
+func unitFailed(verb Verb, unit, result string) error {
+	return &ObstacleError{unit, fmt.Sprintf("%s %s: %s", verb, unit, result), "journalctl -u " + unit + " -n 50"}
 }
-
-func (e *LeftoverError) Error() string {
-	return fmt.Sprintf("%s stays: it holds %s", e.Path, strings.Join(e.Left, ", "))
-}
-
-// Where is what the error is about.
-func (e *LeftoverError) Where() string { return e.Path }
-
-// Hint is what the user can do.
-func (e *LeftoverError) Hint() string { return "ls -la " + shellQuote(e.Path) }
-
-// MountError says that a file system is mounted at a path, and that nothing in it
-// was removed.
-type MountError struct{ Path string }
-
-func (e *MountError) Error() string {
-	return fmt.Sprintf("%q is a mount point, and stays with what is in it", e.Path)
-}
-
-// Where is what the error is about.
-func (e *MountError) Where() string { return e.Path }
-
-// Hint is what the user can do.
-func (e *MountError) Hint() string { return "umount " + shellQuote(e.Path) }
-
-// OtherMountError says that a path leads to another file system than when bootstrap
-// wrote there, so that nothing is touched.
-type OtherMountError struct {
-	Path    string
-	Was, Is string // mount points; empty for the root's
-}
-
-func (e *OtherMountError) Error() string {
-	if e.Is == "" || len(e.Is) < len(e.Was) {
-		return fmt.Sprintf("%q lies on the file system that was mounted at %q, which is not mounted now", e.Path, e.Was)
-	}
-	return fmt.Sprintf("%q is hidden by what was mounted since at %q, which stays with what is in it", e.Path, e.Is)
-}
-
-// Where is what the error is about.
-func (e *OtherMountError) Where() string { return e.mount() }
-
-func (e *OtherMountError) mount() string {
-	if len(e.Is) < len(e.Was) {
-		return e.Was
-	}
-	return e.Is
-}
-
-// Hint is what the user can do.
-func (e *OtherMountError) Hint() string {
-	if len(e.Is) < len(e.Was) {
-		return "mount it again"
-	}
-	return "umount " + shellQuote(e.Is)
-}
-
-// ImmutableError says that the immutable or append-only flag keeps a path as it is.
-type ImmutableError struct{ Path string }
-
-func (e *ImmutableError) Error() string { return fmt.Sprintf("%q is marked immutable", e.Path) }
-
-// Where is what the error is about.
-func (e *ImmutableError) Where() string { return e.Path }
-
-// Hint is what the user can do.
-func (e *ImmutableError) Hint() string { return "chattr -i -a " + shellQuote(e.Path) }
-
-// UnitError says that systemd did not do what it was asked to do with a unit.
-type UnitError struct {
-	Unit   string
-	Verb   string // start, stop, restart
-	Result string // as systemd calls it: failed, timeout, dependency, ...
-}
-
-func (e *UnitError) Error() string { return fmt.Sprintf("%s %s: %s", e.Verb, e.Unit, e.Result) }
-
-// Where is what the error is about.
-func (e *UnitError) Where() string { return e.Unit }
-
-// Hint is what the user can do.
-func (e *UnitError) Hint() string { return "journalctl -u " + e.Unit + " -n 50" }
 
 func shellQuote(s string) string {
 	if !strings.ContainsFunc(s, unsafe) {

@@ -12,14 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WriteFile makes path hold data with this mode, owned by us; missing directories
-// above it are made with mode 0755. It is false when all was so already.
+// WriteFile makes path hold data with this mode, owned by the user who runs bootstrap;
+// missing directories above it are made with mode 0755. changed is false when all was
+// so already.
 func (h *Host) WriteFile(path string, data []byte, mode fs.FileMode) (changed bool, err error) {
 	return h.write(path, content{State: fileState(mode, sumOf(data)), data: data, shown: true})
 }
 
-// WriteOpaque is WriteFile for content that is never shown: a secret, or nothing for
-// people to read.
+// WriteOpaque is WriteFile for content that is never shown in a diff: a secret, or
+// something that people can't read.
 func (h *Host) WriteOpaque(path string, data []byte, mode fs.FileMode) (changed bool, err error) {
 	return h.write(path, content{State: fileState(mode, sumOf(data)), data: data})
 }
@@ -30,17 +31,20 @@ func sumOf(data []byte) string {
 }
 
 // WriteStream is WriteFile for content too large to hold, whose SHA-256 is known.
-// write is not called if the content is there already; other content never lands.
+// write is not called if the content is there already. Content with another hash is an
+// error, and never comes to that path.
 func (h *Host) WriteStream(path string, mode fs.FileMode, sum string, write func(io.Writer) error) (changed bool, err error) {
 	return h.write(path, content{State: fileState(mode, sum), stream: write})
 }
 
 // content is what a file is to be.
 type content struct {
-	State
+	State                        // Absent: it is to go
 	data   []byte                // nil if it is streamed
 	stream func(io.Writer) error // nil if it is data
-	shown  bool                  // to the user
+	shown  bool                  // in a diff, to the user
+	shared bool                  // see Record
+	theirs bool                  // the user's own: no record is made
 }
 
 func (c content) write(w io.Writer) error {
@@ -61,7 +65,7 @@ func (h *Host) write(path string, c content) (changed bool, err error) {
 }
 
 func fileState(mode fs.FileMode, sum string) State {
-	return State{Kind: File, Mode: unixMode(mode), UID: os.Geteuid(), GID: os.Getegid(), SHA256: sum}
+	return State{Kind: File, Mode: uint32(mode.Perm()), UID: os.Geteuid(), GID: os.Getegid(), SHA256: sum}
 }
 
 func (h *Host) writeAt(p place, want content) (bool, error) {
@@ -75,19 +79,33 @@ func (h *Host) writeAt(p place, want content) (bool, error) {
 	if now == want.State {
 		return false, h.settleFile(p)
 	}
-	if err := h.checkOwner(p.path, now); err != nil {
+	if err := h.checkOwner(p.path, now, want); err != nil {
 		return false, err
 	}
-	err = h.makeWith(fileEffect(p, now, want.State), h.diff(p, now, want), func() error {
-		if now.SHA256 == want.SHA256 {
-			return p.setOwnerAndMode(want.State)
-		}
-		return p.replace(want.State, want.write)
-	})
+	e := fileEffect(p, now, want.State)
+	e.shared, e.diff = want.shared, h.diff(p, now, want)
+	do := func() error { return p.become(now, want) }
+	if want.theirs {
+		err = h.act(e.change(), do)
+	} else {
+		err = h.make(e, do)
+	}
 	if err == nil {
-		h.plan.put(p.path, want.State, want.data)
+		h.plan.put(p.path, planned{State: want.State, data: want.data})
 	}
 	return err == nil, err
+}
+
+// become never changes in place what lies in a user's home: the user could put another
+// file of root's under that name meanwhile.
+func (p place) become(now State, want content) error {
+	switch {
+	case want.Kind == Absent:
+		return p.remove()
+	case now.SHA256 == want.SHA256 && !want.shared && !want.theirs:
+		return p.setOwnerAndMode(want.State)
+	}
+	return p.replace(want.State, want.write)
 }
 
 func fileEffect(p place, now, want State) effect {
@@ -106,7 +124,8 @@ func fileVerb(now, want State) Verb {
 	return Update
 }
 
-// diff shows what content replaces, unless that is not ours to show.
+// diff is empty if the new content must not be shown, or if what it replaces was not
+// written by bootstrap and could be a secret.
 func (h *Host) diff(p place, now State, want content) string {
 	if !want.shown || now.SHA256 == want.SHA256 {
 		return ""
@@ -134,16 +153,21 @@ func (h *Host) diff(p place, now State, want content) string {
 }
 
 // checkOwner refuses a file that somebody else put there, who could have it open.
-func (h *Host) checkOwner(path string, s State) error {
+func (h *Host) checkOwner(path string, now State, want content) error {
 	_, ours := h.ledger.find(key{OpFile, path})
-	if s.Kind == Absent || ours || ownUID(uint32(s.UID)) {
+	switch {
+	case now.Kind == Absent || want.Kind == Absent:
+		return nil
+	case want.shared && now.UID != want.UID:
+		return notTheUsers(path, now.UID, Owner{want.UID, want.GID})
+	case want.shared || ours || ownUID(now.UID):
 		return nil
 	}
-	return &OwnerError{Path: path, UID: s.UID}
+	return ownedByOther(path, now.UID)
 }
 
-// settleFile ends an effect that needs no more work: a run before may have been
-// killed with content gathered that is no longer wanted.
+// settleFile records that a file is as it should be, if a run before did not live to
+// record that. A run that was killed may have left its temporary file, too.
 func (h *Host) settleFile(p place) error {
 	r, ok := h.ledger.find(key{OpFile, p.path})
 	if !ok || r.Done {
@@ -155,30 +179,15 @@ func (h *Host) settleFile(p place) error {
 	return h.ledger.done(r.ID)
 }
 
-// Remove removes a file, and keeps its content for Undo. It is false when there was
-// none.
+// Remove removes a file, and keeps its content for Undo. changed is false when there was
+// no file.
 func (h *Host) Remove(path string) (changed bool, err error) {
 	w, err := h.find(path)
 	if w == nil {
 		return false, err
 	}
 	defer w.close()
-	p := w.place()
-	now, err := h.state(p)
-	if err != nil {
-		return false, err
-	}
-	switch now.Kind {
-	case Dir:
-		return false, fmt.Errorf("%s is a directory", path)
-	case Absent:
-		return false, h.settleFile(p)
-	}
-	if err := h.make(fileEffect(p, now, State{Kind: Absent}), p.remove); err != nil {
-		return false, err
-	}
-	h.plan.put(p.path, State{Kind: Absent}, nil)
-	return true, nil
+	return h.writeAt(w.place(), content{State: State{Kind: Absent}})
 }
 
 // temp is where content is gathered before it is renamed to p: in the directory
@@ -190,7 +199,7 @@ func (p place) temp() place {
 	return p
 }
 
-// replace puts content at p, all of it or nothing.
+// replace puts content at p by a rename, so that nobody ever sees a part of it.
 func (p place) replace(want State, write func(io.Writer) error) error {
 	t := p.temp()
 	if err := t.unlink(0); err != nil {
@@ -228,7 +237,7 @@ func (p place) fill(want State, write func(io.Writer) error) (err error) {
 	return p.wrap("sync", f.Sync())
 }
 
-// copyTo keeps p's content in a file of its own.
+// copyTo copies the content at p to a file, from which it can be restored.
 func (p place) copyTo(file string) error {
 	from, err := p.open()
 	if err != nil {
@@ -241,19 +250,4 @@ func (p place) copyTo(file string) error {
 	}
 	_, err = io.Copy(to, from)
 	return errors.Join(err, to.Sync(), to.Close())
-}
-
-// unixMode is chmod(2)'s view of a mode.
-func unixMode(mode fs.FileMode) uint32 {
-	m := uint32(mode.Perm())
-	if mode&fs.ModeSetuid != 0 {
-		m |= unix.S_ISUID
-	}
-	if mode&fs.ModeSetgid != 0 {
-		m |= unix.S_ISGID
-	}
-	if mode&fs.ModeSticky != 0 {
-		m |= unix.S_ISVTX
-	}
-	return m
 }

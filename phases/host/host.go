@@ -12,6 +12,7 @@
 package host
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -32,12 +33,13 @@ type Host struct {
 	ledger *ledger
 	making *sync.Mutex // held while a directory is made
 	plan   *plan       // nil in a Host that acts
-	by     string      // who makes the effects now
+	by     string      // who makes the effects from now on: a phase
+	aim    Purpose     // what the effects from now on are for
 	report func(Change)
 }
 
 // Open takes the machine's lock and reads the ledger below root, which is "/" or a
-// directory. A lock held by another process is a *LockedError.
+// directory. A lock that another process holds is an *ObstacleError.
 func Open(root string, units Units) (*Host, error) {
 	h, err := openRoot(root, units)
 	if err != nil {
@@ -82,8 +84,8 @@ func (h *Host) Close() error {
 		h.lock.release()
 	}
 	h.dir.Close()
-	// The lock is a file descriptor: it must not be given back by the collector
-	// while an effect still runs.
+	// The lock is held as long as its file is open. Without this, the garbage collector
+	// could close that as soon as nobody uses h any more, while an effect still runs.
 	runtime.KeepAlive(h)
 	return err
 }
@@ -115,10 +117,10 @@ func (h *Host) ReadFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := w.openRegular(path)
+	f, err := w.place().openRegular()
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return readAll(f, path)
+	return io.ReadAll(f)
 }

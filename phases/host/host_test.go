@@ -112,13 +112,14 @@ func changed(t *testing.T, want bool) func(bool, error) {
 	}
 }
 
-func wantError[E error](t *testing.T, err error) E {
+// wantObstacle checks that err tells of an obstacle in these words.
+func wantObstacle(t *testing.T, err error, words string) *host.ObstacleError {
 	t.Helper()
-	var want E
-	if !errors.As(err, &want) {
-		t.Fatalf("error is %v (%T), want a %T", err, err, want)
+	var obstacle *host.ObstacleError
+	if !errors.As(err, &obstacle) || !strings.Contains(err.Error(), words) {
+		t.Fatalf("error is %v (%T), want an obstacle: %s", err, err, words)
 	}
-	return want
+	return obstacle
 }
 
 // put makes a file of somebody else's.

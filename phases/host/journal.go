@@ -15,7 +15,7 @@ import (
 // the bytes of its event.
 //
 //	{"sum":"4a17bc0e","event":{"event":"header","format":"bootstrap-ledger","version":1}}
-//	{"sum":"...","event":{"event":"intent","id":1,"by":"certs","op":"file","target":"/etc/x","before":{...},"after":{...}}}
+//	{"sum":"...","event":{"event":"intent","id":1,"by":"certs","purpose":"certificates","op":"file","target":"/etc/x","before":{...},"after":{...}}}
 //	{"sum":"...","event":{"event":"done","id":1}}
 const (
 	ledgerFormat  = "bootstrap-ledger"
@@ -43,7 +43,8 @@ type event struct {
 	Made    []string  `json:"made,omitempty"` // directories made for the ledger itself
 	ID      int       `json:"id,omitempty"`
 	By      string    `json:"by,omitempty"`
-	Time    string    `json:"time,omitempty"` // RFC 3339, in UTC
+	Purpose Purpose   `json:"purpose,omitempty"` // missing in ledgers of an earlier bootstrap
+	Time    string    `json:"time,omitempty"`    // RFC 3339, in UTC
 	Op      Op        `json:"op,omitempty"`
 	Target  string    `json:"target,omitempty"`
 	Before  *State    `json:"before,omitempty"`
@@ -84,16 +85,14 @@ func decodeEvent(line []byte) (event, error) {
 // is what a crash leaves, and is dropped; damage with good lines after it is not.
 func parseJournal(data []byte) (events []event, valid int, err error) {
 	for valid < len(data) {
-		line, _, whole := bytes.Cut(data[valid:], []byte("\n"))
+		line, rest, whole := bytes.Cut(data[valid:], []byte("\n"))
 		ev, err := decodeEvent(line)
-		if (!whole || err != nil) && len(events) == 0 {
-			if err := checkTail(data[len(line):], 1); err != nil {
-				return nil, 0, err
-			}
-			return nil, 0, checkBeginning(data)
-		}
 		if !whole || err != nil {
-			return events, valid, checkTail(data[valid+len(line):], len(events)+1)
+			err = checkTail(rest, len(events)+1)
+			if err == nil && len(events) == 0 {
+				err = checkBeginning(data)
+			}
+			return events, valid, err
 		}
 		if len(events) == 0 {
 			if err := checkHeader(ev); err != nil {
@@ -106,12 +105,12 @@ func parseJournal(data []byte) (events []event, valid int, err error) {
 	return events, valid, nil
 }
 
-// checkBeginning: nothing but a header that was torn is the same as no ledger. It is
-// synced before the first effect, so none was made.
+// checkBeginning accepts a file that has nothing but a part of the header: that is the
+// same as no ledger, as the whole header is synced before the first effect is made.
 func checkBeginning(data []byte) error {
 	start := []byte(`{"sum":"`)
 	torn := !bytes.Contains(data, []byte("\n")) && bytes.HasPrefix(data, start[:min(len(start), len(data))])
-	zeros := len(data) <= maxTorn && len(bytes.Trim(data, "\x00")) == 0 // a file system that was cut off
+	zeros := len(data) <= maxTorn && len(bytes.Trim(data, "\x00")) == 0 // as some file systems leave it after a power cut
 	if torn || zeros {
 		return nil
 	}
@@ -140,7 +139,8 @@ func checkHeader(ev event) error {
 }
 
 // makeDirs makes a directory for the ledger and those above it, and returns which
-// it made. They can't be in the ledger like others.
+// it made. They stand in the header, as the ledger can't hold records of them before it
+// is there.
 func makeDirs(root, path string) ([]string, error) {
 	var made []string
 	for dir := range above(path) {

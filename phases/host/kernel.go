@@ -45,8 +45,8 @@ func (h *Host) Sysctl(name, value string) error {
 	})
 }
 
-// KeepSysctl records a kernel setting that the kernel, or a daemon, will change: undo gives
-// it the value of now, whatever it is then, after all other settings.
+// KeepSysctl records a kernel setting that the kernel or a daemon will change. Undo gives
+// it the value that it has now, whatever it is by then, after all other settings.
 func (h *Host) KeepSysctl(name string) error {
 	now, err := h.SysctlValue(name)
 	if err != nil {
@@ -56,11 +56,7 @@ func (h *Host) KeepSysctl(name string) error {
 	if _, recorded := h.ledger.find(k); recorded {
 		return nil
 	}
-	id, err := h.ledger.begin(effect{key: k, by: h.by, before: State{Value: now}}) // see isKept
-	if err != nil {
-		return err
-	}
-	return h.ledger.done(id)
+	return h.silent().make(effect{key: k, before: State{Value: now}}, nothing)
 }
 
 // SysctlValue is a setting as the kernel has it, with one tab between its words. A directory

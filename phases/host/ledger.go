@@ -1,8 +1,10 @@
 package host
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,23 +23,32 @@ type key struct {
 	target string
 }
 
-// ledger is the journal of effects. What it knows it has from the events alone,
-// read or appended, so a run that goes on knows what the run before knew.
+// ledger is the journal of effects.
 type ledger struct {
-	mu      sync.Mutex
-	root    string
-	dry     bool     // knows, and writes nothing
-	file    *os.File // nil until the first event
-	size    int64    // of the good part; 0: there is no header yet
+	mu   sync.Mutex
+	root string
+	dry  bool     // a plan's: nothing is written to the disk
+	file *os.File // nil until the first event
+	size int64    // of the part without damage; 0: there is no header yet
+	knowledge
+}
+
+// knowledge is what the events tell, be they read or written. So a run that goes on
+// where another one was killed knows all that that one knew.
+type knowledge struct {
 	records []*Record
 	open    map[key]*Record // not undone
 	made    []string        // directories that were made for the ledger
-	stale   bool            // unit files changed since systemd read them
+	reload  bool            // unit files changed since systemd read them
 	changed map[string]int  // per path, at which event it was last changed
 	started map[string]int  // per unit or pod, at which event it was last started
 	notes   map[string]string
 	last    *Record // the last effect; nil when the run came to its end after it
 	events  int
+}
+
+func newKnowledge() knowledge {
+	return knowledge{open: map[key]*Record{}, changed: map[string]int{}, started: map[string]int{}, notes: map[string]string{}}
 }
 
 // LedgerRecords reads the ledger below root without the machine's lock, for those
@@ -51,7 +62,7 @@ func LedgerRecords(root string) ([]Record, error) {
 }
 
 func readLedger(root string) (*ledger, error) {
-	l := &ledger{root: root, open: map[key]*Record{}, changed: map[string]int{}, started: map[string]int{}, notes: map[string]string{}}
+	l := &ledger{root: root, knowledge: newKnowledge()}
 	data, err := os.ReadFile(l.path("ledger"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
@@ -81,7 +92,7 @@ func (l *ledger) apply(ev event) {
 	case evIntent:
 		l.add(ev)
 	case evReload:
-		l.stale = false
+		l.reload = false
 	case evStarted:
 		l.started[ev.Target] = l.events
 	case evNote:
@@ -96,7 +107,10 @@ func (l *ledger) apply(ev event) {
 }
 
 func (l *ledger) add(ev event) {
-	r := &Record{ID: ev.ID, By: ev.By, Time: ev.Time, Op: ev.Op, Target: ev.Target, Before: *ev.Before, On: ev.On, Keep: ev.Keep, Shared: ev.Shared}
+	r := &Record{
+		ID: ev.ID, By: ev.By, Purpose: cmp.Or(ev.Purpose, purposeBefore(ev.By)), Time: ev.Time, Op: ev.Op, Target: ev.Target,
+		Before: *ev.Before, On: ev.On, Keep: ev.Keep, Shared: ev.Shared,
+	}
 	l.records = append(l.records, r)
 	k := key{r.Op, r.Target}
 	if first := l.open[k]; first != nil {
@@ -119,7 +133,7 @@ func (l *ledger) wantFirst(second *Record, after State) {
 
 func (l *ledger) want(r *Record, after State) {
 	r.After, r.Done, l.last = after, false, r
-	l.stale = l.stale || r.changesUnits()
+	l.reload = l.reload || r.changesUnits()
 	if r.Op != OpFile {
 		return
 	}
@@ -142,7 +156,7 @@ func (l *ledger) update(r *Record, ev event) {
 	case evUndone:
 		r.Undone, l.last = true, r
 		delete(l.open, key{r.Op, r.Target})
-		l.stale = l.stale || r.changesUnits()
+		l.reload = l.reload || r.changesUnits()
 	}
 }
 
@@ -158,7 +172,7 @@ func (l *ledger) updateFirst(second *Record, ev event) {
 }
 
 func (l *ledger) byID(id int) *Record {
-	if id > 0 && id <= len(l.records) && l.records[id-1].ID == id { // as they are written
+	if id > 0 && id <= len(l.records) && l.records[id-1].ID == id { // ids count from 1
 		return l.records[id-1]
 	}
 	i := slices.IndexFunc(l.records, func(r *Record) bool { return r.ID == id })
@@ -172,12 +186,18 @@ func (l *ledger) byID(id int) *Record {
 type effect struct {
 	key
 	by            string
+	purpose       Purpose
 	verb          Verb
+	diff          string   // see Change
 	on            string   // see Record
 	keep          []string // see Record
 	shared        bool     // see Record
 	before, after State
 	save          func(file string) error // keeps the content that goes; may be nil
+}
+
+func (e effect) change() Change {
+	return Change{Op: e.op, Verb: e.verb, Target: e.target, Diff: e.diff}
 }
 
 // begin records an effect and returns its record's id. When it returns, the record
@@ -187,10 +207,10 @@ func (l *ledger) begin(e effect) (int, error) {
 	defer l.mu.Unlock()
 	r := l.open[e.key]
 	if r != nil && !r.superseded(e.before) {
-		return r.ID, l.append(event{Event: evChange, ID: r.ID, After: &e.after}, true)
+		return r.ID, l.logLocked(event{Event: evChange, ID: r.ID, After: &e.after}, true)
 	}
 	if r != nil {
-		if err := l.append(event{Event: evUndone, ID: r.ID}, true); err != nil {
+		if err := l.logLocked(event{Event: evUndone, ID: r.ID}, true); err != nil {
 			return 0, err
 		}
 	}
@@ -200,8 +220,8 @@ func (l *ledger) begin(e effect) (int, error) {
 			return 0, fmt.Errorf("keep a copy of %s: %w", e.target, err)
 		}
 	}
-	return id, l.append(event{
-		Event: evIntent, ID: id, By: e.by, Time: now(), Op: e.op, Target: e.target, Before: &e.before, After: &e.after,
+	return id, l.logLocked(event{
+		Event: evIntent, ID: id, By: e.by, Purpose: cmp.Or(e.purpose, Other), Time: now(), Op: e.op, Target: e.target, Before: &e.before, After: &e.after,
 		On: e.on, Keep: e.keep, Shared: e.shared,
 	}, true)
 }
@@ -219,28 +239,39 @@ func (l *ledger) save(id int, save func(file string) error) error {
 	return syncDir(l.path("saved"))
 }
 
+func (l *ledger) copySaved(id int, w io.Writer) error {
+	saved, err := os.Open(l.saved(id))
+	if err != nil {
+		return fmt.Errorf("saved copy: %w", err)
+	}
+	defer saved.Close()
+	_, err = io.Copy(w, saved)
+	return err
+}
+
 func now() string { return time.Now().UTC().Format(time.RFC3339) }
 
 func (l *ledger) saved(id int) string { return l.path(fmt.Sprintf("saved/%d", id)) }
 
-// done isn't synced: an intent without it only means that the effect is looked at
-// again.
-func (l *ledger) done(id int) error { return l.note(event{Event: evDone, ID: id}, false) }
+// done records that an effect was made. It isn't synced: should it be lost in a power
+// cut, the next run only looks at the effect again.
+func (l *ledger) done(id int) error { return l.log(event{Event: evDone, ID: id}, false) }
 
-// undone is synced where there is a saved copy, so that it may go after it. All else is
-// found to be undone when it is looked at again.
+// undone records that an effect was undone. It is synced only where there is a saved
+// copy, which is removed next. All else the next run finds to be undone already.
 func (l *ledger) undone(id int) error {
 	_, err := os.Lstat(l.saved(id))
-	return l.note(event{Event: evUndone, ID: id}, err == nil)
+	return l.log(event{Event: evUndone, ID: id}, err == nil)
 }
 
-func (l *ledger) note(ev event, sync bool) error {
+func (l *ledger) log(ev event, sync bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.append(ev, sync)
+	return l.logLocked(ev, sync)
 }
 
-// settle marks an effect as done that a run before made but did not live to record.
+// settle records an effect as made if a run before made it and did not live to record
+// that.
 func (l *ledger) settle(k key) error {
 	r, ok := l.find(k)
 	if !ok || r.Done {
@@ -249,10 +280,15 @@ func (l *ledger) settle(k key) error {
 	return l.done(r.ID)
 }
 
-// append writes one event. On any error the file is as long as before.
-func (l *ledger) append(ev event, sync bool) error {
+// logLocked writes one event, and takes it into the ledger's knowledge. After an error the
+// file is as long as before.
+func (l *ledger) logLocked(ev event, sync bool) error {
 	if !l.dry {
-		if err := l.put(ev, sync); err != nil {
+		err := l.create()
+		if err == nil {
+			err = l.write(ev, sync)
+		}
+		if err != nil {
 			return fmt.Errorf("ledger: %w", err)
 		}
 	}
@@ -260,19 +296,12 @@ func (l *ledger) append(ev event, sync bool) error {
 	return nil
 }
 
-func (l *ledger) put(ev event, sync bool) error {
+func (l *ledger) write(ev event, sync bool) error {
 	line, err := encodeEvent(ev)
-	if err == nil {
-		err = l.create()
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = l.write(line, sync)
-	}
-	return err
-}
-
-func (l *ledger) write(line []byte, sync bool) error {
-	_, err := l.file.WriteAt(line, l.size)
+	_, err = l.file.WriteAt(line, l.size)
 	if err == nil && sync {
 		err = l.file.Sync()
 	}
@@ -315,11 +344,7 @@ func (l *ledger) begins(f *os.File, made []string) error {
 		return nil
 	}
 	header := event{Event: evHeader, Format: ledgerFormat, Version: ledgerVersion, Made: made}
-	line, err := encodeEvent(header)
-	if err == nil {
-		err = l.write(line, true)
-	}
-	if err != nil {
+	if err := l.write(header, true); err != nil {
 		l.file = nil
 		return err
 	}

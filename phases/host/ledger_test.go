@@ -1,6 +1,8 @@
 package host_test
 
 import (
+	"fmt"
+	"hash/crc32"
 	"os"
 	"strings"
 	"testing"
@@ -174,4 +176,43 @@ func TestIntentWithoutEffectIsNotOurs(t *testing.T) {
 	changed(t, true)(h.WriteFile("/etc/x", []byte("ours"), 0o600))
 	must(t, h.UndoAll(t.Context(), nil))
 	wantFile(t, h, "/etc/x", "theirs", 0o644)
+}
+
+// TestPurposeOfOldRecords: ledgers of an earlier bootstrap tell a purpose by the name of
+// the phase alone.
+func TestPurposeOfOldRecords(t *testing.T) {
+	h, _ := hosttest.New(t)
+	changed(t, true)(h.Under("certs", nil).For(host.Certificates).WriteFile("/a", nil, 0o600))
+	changed(t, true)(h.Under("certs", nil).WriteFile("/b", nil, 0o600))
+	h, _ = reopen(t, h)
+	purposes := map[string]host.Purpose{}
+	for _, r := range h.Entries() {
+		purposes[r.Target] = r.Purpose
+	}
+	if diff := cmp.Diff(map[string]host.Purpose{"/a": host.Certificates, "/b": host.Other}, purposes); diff != "" {
+		t.Error(diff)
+	}
+	must(t, h.Close())
+	const old = `{"event":"intent","id":%d,"by":%q,"op":"file","target":"/x/%d","before":{"kind":"absent"},"after":{"kind":"file"}}`
+	text := line(`{"event":"header","format":"bootstrap-ledger","version":1}`)
+	want := []host.Purpose{host.Certificates, host.Etcd, host.Runtime, host.Adopted, host.Mended, host.Other}
+	for i, by := range []string{"certs", "etcd", "runtime", "adopt", "preflight", "kubelet"} {
+		text += line(fmt.Sprintf(old, i+1, by, i))
+	}
+	must(t, os.WriteFile(h.Path(ledgerFile), []byte(text), 0o600))
+	records, err := host.LedgerRecords(h.Path("/"))
+	must(t, err)
+	var got []host.Purpose
+	for _, r := range records {
+		got = append(got, r.Purpose)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// line is an event as the ledger has it on disk.
+func line(event string) string {
+	sum := crc32.Checksum([]byte(event), crc32.MakeTable(crc32.Castagnoli))
+	return fmt.Sprintf("{\"sum\":\"%08x\",\"event\":%s}\n", sum, event)
 }

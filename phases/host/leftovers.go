@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The kubelet, the runtime and the network plugin make things that no ledger names
-// one by one. What they make where, the caller says.
+// The kubelet, the container runtime and the network plugin make things of which there are
+// no records. The caller says what of that is to be removed.
 
 // OwnRules records that the chains and tables of these names that appear from now on
 // are ours to remove, with all rules that lead to them.
@@ -72,7 +72,7 @@ func (h *Host) undoRules(ctx context.Context, r Record) error {
 	if err != nil || !left {
 		return err
 	}
-	return h.act(Change{Op: OpRules, Verb: Remove, Target: r.Target}, func() error { return names.Remove(ctx, before) })
+	return h.Do(OpRules, Remove, r.Target, func() error { return names.Remove(ctx, before) })
 }
 
 // mountsNote keeps the mounts that OwnMounts found.
@@ -95,8 +95,8 @@ func (h *Host) OwnMounts(patterns []string) error {
 	return h.Remember(mountsNote, string(before))
 }
 
-// resolvePatterns follows links in what stands before the first *: the kernel tells of
-// mounts where they are.
+// resolvePatterns follows links in what stands before the first *, as the kernel lists
+// mounts by their paths without links.
 func resolvePatterns(patterns []string) []string {
 	all := make([]string, len(patterns))
 	for i, pattern := range patterns {
@@ -131,44 +131,41 @@ func (h *Host) UnmountLeft(ctx context.Context, patterns []string) error {
 	gone, held := pickMounts(mounts, resolvePatterns(patterns), before)
 	var errs []error
 	for _, m := range gone {
-		errs = append(errs, h.unmount(ctx, m.Path))
+		errs = append(errs, h.unmount(ctx, m.Mountpoint))
 	}
-	for _, m := range held {
-		errs = append(errs, m)
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, held...)...)
 }
 
-// unmount in a plan only looks who is in the way.
+// unmount takes one mount away. In a plan it only tells if processes are in the way.
 func (h *Host) unmount(ctx context.Context, path string) error {
 	if h.plan == nil {
 		return unmount(ctx, path)
 	}
 	if users := mountUsers(path); len(users) > 0 {
-		return &BusyMountError{Path: path, Users: users}
+		return mountInUse(path, users)
 	}
-	h.plan.unmount(path)
+	h.plan.put(path, planned{unmounted: true})
 	return nil
 }
 
 // RemoveSlice stops a systemd slice that another program made, with all units in it,
 // and removes what is left of its cgroups. A failed unit that matches scopes would
-// keep it loaded, and is forgotten. It is false when there is none.
+// keep the slice loaded, and is forgotten. changed is false when there is no such slice.
 func (h *Host) RemoveSlice(ctx context.Context, name, scopes string) (changed bool, err error) {
 	now, err := h.UnitState(ctx, name)
 	if err != nil || !h.Real() {
 		return false, err
 	}
-	left, err := leftCgroups("/" + name)
+	left, err := leftCgroups(name)
 	if err != nil || !now.Running() && len(left) == 0 {
 		return false, err
 	}
-	err = h.act(Change{Op: OpCgroup, Verb: Remove, Target: name}, func() error {
+	err = h.Do(OpCgroup, Remove, name, func() error {
 		var stopped error
 		if now.Running() {
-			stopped = h.units.Stop(ctx, name)
+			stopped = h.units.Do(ctx, Stop, name)
 		}
-		return errors.Join(stopped, h.forgetFailed(ctx, scopes), removeCgroups(ctx, "/"+name))
+		return errors.Join(stopped, h.forgetFailed(ctx, scopes), removeCgroups(ctx, name))
 	})
 	return err == nil, err
 }
@@ -182,8 +179,8 @@ func (h *Host) forgetFailed(ctx context.Context, pattern string) error {
 	return errors.Join(errs...)
 }
 
-func removeCgroups(ctx context.Context, pattern string) error {
-	left, err := leftCgroups(pattern)
+func removeCgroups(ctx context.Context, name string) error {
+	left, err := leftCgroups(name)
 	errs := []error{err}
 	for _, cgroup := range left {
 		errs = append(errs, removeCgroup(ctx, cgroup))
@@ -191,12 +188,12 @@ func removeCgroups(ctx context.Context, pattern string) error {
 	return errors.Join(errs...)
 }
 
-func leftCgroups(pattern string) ([]string, error) {
+func leftCgroups(name string) ([]string, error) {
 	mounts, err := readMounts()
 	if err != nil {
 		return nil, err
 	}
-	return findCgroups(cgroupRoots(mounts), []string{pattern})
+	return findCgroups(cgroupRoots(mounts), name)
 }
 
 // endProcesses ends what a unit of ours has left running, as units with
@@ -216,7 +213,7 @@ func (h *Host) endProcesses(ctx context.Context, unit UnitState) error {
 	return killMembers(ctx, filepath.Join(root, "system.slice", filepath.Base(unit.Fragment)))
 }
 
-// RemoveLink removes a network link. It is false when there is none.
+// RemoveLink removes a network link. changed is false when there is no such link.
 func (h *Host) RemoveLink(name string) (changed bool, err error) {
 	if !h.Real() {
 		return false, nil // another root has no links of its own
@@ -226,7 +223,7 @@ func (h *Host) RemoveLink(name string) (changed bool, err error) {
 		return false, nil
 	}
 	if err == nil {
-		err = h.act(Change{Op: OpLink, Verb: Remove, Target: name}, func() error { return netlink.LinkDel(link) })
+		err = h.Do(OpLink, Remove, name, func() error { return netlink.LinkDel(link) })
 	}
 	if err != nil {
 		return false, fmt.Errorf("remove link %s: %w", name, err)

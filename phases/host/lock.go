@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,14 +13,16 @@ import (
 
 const lockFile = "/run/bootstrap.lock"
 
-// lock is one flock on one file. The kernel gives it back when the holder dies.
+// lock is a file locked by flock(2). When the process that holds it ends, the kernel
+// unlocks it.
 type lock struct {
 	file    *os.File
 	path    string
 	madeDir bool
 }
 
-// takeLock never waits: who holds the lock is worth more to the user than a queue.
+// takeLock never waits. If another process holds the lock, the error tells which: that
+// helps the user more than to wait.
 func takeLock(path string) (*lock, error) {
 	l := &lock{path: path}
 	for {
@@ -38,7 +39,7 @@ func takeLock(path string) (*lock, error) {
 // try is false when the file it locked is no longer the one at the path, because
 // the holder before removed it in between.
 func (l *lock) try() (bool, error) {
-	if os.Mkdir(filepath.Dir(l.path), 0o755) == nil { // else it is there, or open says why not
+	if os.Mkdir(filepath.Dir(l.path), 0o755) == nil { // else it is there already, or to open the file fails too
 		l.madeDir = true
 	}
 	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o644)
@@ -106,17 +107,18 @@ func commandName(args []string) string {
 
 // holder reads who holds the lock. A holder that has only just taken it may not
 // have signed yet.
-func holder(f *os.File) *LockedError {
+func holder(f *os.File) error {
+	what := "another bootstrap is at work on this machine"
 	buf := make([]byte, 512)
 	for range 20 {
 		n, _ := f.ReadAt(buf, 0) // unreadable is the same as unsigned
-		pid, command, _ := strings.Cut(strings.TrimSpace(string(buf[:n])), " ")
-		if id, err := strconv.Atoi(pid); err == nil {
-			return &LockedError{PID: id, Command: command}
+		if pid, command, signed := strings.Cut(strings.TrimSpace(string(buf[:n])), " "); signed {
+			what += fmt.Sprintf(": pid %s (%s)", pid, command)
+			break
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	return &LockedError{}
+	return &ObstacleError{What: what, Fix: "wait until it ends, or stop it, and run the command again"}
 }
 
 // release removes the file while it is still locked, so that nobody can lock a

@@ -1,90 +1,24 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"bootstrap/phases/machine"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
-// mountPoint is one mount of this process's view.
-type mountPoint struct {
-	ID     int
-	Parent int
-	Path   string
-	Type   string
-	Super  string // options of the file system
-}
-
-const mountList = "/proc/self/mountinfo"
-
-// readMounts gives all mounts, as the kernel lists them.
-func readMounts() ([]mountPoint, error) {
-	data, err := os.ReadFile(mountList)
-	if err != nil {
-		return nil, err
-	}
-	return parseMounts(string(data))
-}
-
-// parseMounts reads the format of proc_pid_mountinfo(5).
-func parseMounts(text string) ([]mountPoint, error) {
-	var all []mountPoint
-	ids := map[int]bool{}
-	for line := range strings.Lines(text) {
-		m, err := parseMount(strings.TrimSuffix(line, "\n"))
-		if err == nil && ids[m.ID] {
-			err = errors.New("an id twice") // the mounts would be no tree
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: line %q: %w", mountList, line, err)
-		}
-		all, ids[m.ID] = append(all, m), true
-	}
-	return all, nil
-}
-
-func parseMount(line string) (mountPoint, error) {
-	fields := strings.Split(line, " ")
-	end := slices.Index(fields, "-") // before it: any number of optional fields
-	if end < 6 || len(fields) < end+4 {
-		return mountPoint{}, errors.New("too few fields")
-	}
-	id, err := strconv.Atoi(fields[0])
-	if err != nil {
-		return mountPoint{}, err
-	}
-	parent, err := strconv.Atoi(fields[1])
-	return mountPoint{
-		ID: id, Parent: parent, Path: unescapeOctal(fields[4]),
-		Type: unescapeOctal(fields[end+1]), Super: fields[end+3],
-	}, err
-}
-
-// unescapeOctal undoes the kernel's \040 for space, \012 for newline and the like.
-func unescapeOctal(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+4 <= len(s) {
-			if c, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(c))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
+// readMounts gives all mounts of this process's view, as the kernel lists them.
+func readMounts() ([]*mountinfo.Info, error) { return mountinfo.GetMounts(nil) }
 
 // matchPath tells whether an absolute path matches a pattern: in each element * and ?
 // are as in a shell; ** is one element or more.
@@ -107,135 +41,111 @@ func matchAny(patterns []string, path string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return matchPath(p, path) })
 }
 
-// mountCounts is how many mounts there are at each path that matches. Taken before
-// daemons come, it says which are not theirs: mount ids don't outlive a reboot.
-func mountCounts(mounts []mountPoint, patterns []string) map[string]int {
+// mountCounts is how many mounts there are at each path that matches. Counted before the
+// daemons start, it tells later which mounts are not theirs. The ids of mounts can't tell
+// that, as they change when the machine boots.
+func mountCounts(mounts []*mountinfo.Info, patterns []string) map[string]int {
 	counts := map[string]int{}
 	for _, m := range mounts {
-		if matchAny(patterns, m.Path) {
-			counts[m.Path]++
+		if matchAny(patterns, m.Mountpoint) {
+			counts[m.Mountpoint]++
 		}
 	}
 	return counts
 }
 
-// heldMount is a mount of the daemons that must stay, because of one of others.
-type heldMount struct {
-	Path string
-	By   string // path of the other mount
-	Over bool   // the other one covers it; else it lies below
-}
-
-func (h *heldMount) Error() string {
-	if h.Over {
-		return fmt.Sprintf("%q stays mounted: it is covered by the mount at %q", h.Path, h.By)
+// pickMounts gives the mounts that must go, in this order, and an error for each that
+// can't. A mount must go if it matches one of the patterns and is not among those of
+// before.
+func pickMounts(mounts []*mountinfo.Info, patterns []string, before map[string]int) (gone []*mountinfo.Info, held []error) {
+	ours := ownMounts(mounts, patterns, before)
+	left := slices.Clone(mounts)
+	for i := len(left) - 1; i >= 0; i-- {
+		if m := left[i]; ours[m] && mountOnIt(m, left) == nil && mountOver(m, left) == nil {
+			gone = append(gone, m)
+			left = slices.Delete(left, i, i+1)
+			i = len(left) // now others may go that this one held
+		}
 	}
-	return fmt.Sprintf("%q stays mounted: something else is mounted below, at %q", h.Path, h.By)
+	holders := map[*mountinfo.Info]string{}
+	for _, m := range slices.Backward(left) {
+		if ours[m] {
+			held = append(held, heldMount(m, left, holders))
+		}
+	}
+	return gone, held
 }
 
-// Where is what the error is about.
-func (h *heldMount) Where() string { return h.Path }
-
-// Hint is what the user can do.
-func (h *heldMount) Hint() string { return "umount " + shellQuote(h.By) }
-
-// pickMounts gives the mounts that must go, in this order, and those that can't. A
-// mount matches one of the patterns and is not among those of before.
-func pickMounts(mounts []mountPoint, patterns []string, before map[string]int) ([]mountPoint, []*heldMount) {
-	p := picker{below: map[int][]mountPoint{}, byID: map[int]mountPoint{}, ours: map[int]bool{}, picked: map[int]bool{}}
-	seen := map[string]int{}
+// ownMounts are the mounts that match. Of those at one path, the oldest are left out, as
+// many as there were before.
+func ownMounts(mounts []*mountinfo.Info, patterns []string, before map[string]int) map[*mountinfo.Info]bool {
+	ours, seen := map[*mountinfo.Info]bool{}, map[string]int{}
 	for _, m := range mounts {
-		p.byID[m.ID] = m
-		if m.ID != m.Parent {
-			p.below[m.Parent] = append(p.below[m.Parent], m)
-		}
-		seen[m.Path]++
-		p.ours[m.ID] = matchAny(patterns, m.Path) && seen[m.Path] > before[m.Path]
+		seen[m.Mountpoint]++
+		ours[m] = seen[m.Mountpoint] > before[m.Mountpoint] && matchAny(patterns, m.Mountpoint)
 	}
-	for _, m := range mounts {
-		if _, there := p.byID[m.Parent]; !there || m.ID == m.Parent {
-			p.visit(m)
-		}
-	}
-	return p.gone, p.held
+	return ours
 }
 
-// picker walks the tree of mounts. One mounted over another is below it in the tree.
-type picker struct {
-	byID   map[int]mountPoint
-	below  map[int][]mountPoint // oldest first
-	ours   map[int]bool
-	picked map[int]bool
-	gone   []mountPoint
-	held   []*heldMount
-}
-
-// visit picks what is below m, newest first, and then m. It gives the path of a mount
-// that stays, if there is one.
-func (p *picker) visit(m mountPoint) (stays string) {
-	for _, child := range slices.Backward(p.below[m.ID]) {
-		if left := p.visit(child); left != "" && stays == "" {
-			stays = left
+// mountOnIt finds a mount that is mounted on m: below it, or over it.
+func mountOnIt(m *mountinfo.Info, all []*mountinfo.Info) *mountinfo.Info {
+	for _, other := range all {
+		if other.Parent == m.ID && other != m {
+			return other
 		}
 	}
-	if !p.ours[m.ID] {
-		return m.Path
-	}
-	over, covered := p.cover(m)
-	switch {
-	case stays != "":
-		p.held = append(p.held, &heldMount{Path: m.Path, By: stays})
-	case covered:
-		p.held = append(p.held, &heldMount{Path: m.Path, By: over, Over: true})
-		stays = m.Path
-	default:
-		p.gone, p.picked[m.ID] = append(p.gone, m), true
-	}
-	return stays
+	return nil
 }
 
-// cover finds a mount that hides m, so that m's path leads somewhere else.
-func (p *picker) cover(m mountPoint) (path string, covered bool) {
-	for {
-		parent, ok := p.byID[m.Parent]
-		if !ok || parent.ID == m.ID {
-			return "", false
-		}
-		for _, other := range p.below[parent.ID] {
-			if other.ID != m.ID && !p.picked[other.ID] && isAtOrBelow(m.Path, other.Path) {
-				return other.Path, true
+// mountOver finds a mount over a directory above m, so that m's path leads somewhere
+// else: one beside m, or beside a mount that m is on.
+func mountOver(m *mountinfo.Info, all []*mountinfo.Info) *mountinfo.Info {
+	path := m.Mountpoint
+	for range all { // at most as many steps up as there are mounts
+		for _, other := range all {
+			if other.Parent == m.Parent && other != m && isAtOrBelow(path, other.Mountpoint) {
+				return other
 			}
 		}
-		m = parent
+		i := slices.IndexFunc(all, func(above *mountinfo.Info) bool { return above.ID == m.Parent })
+		if i < 0 || all[i] == m {
+			return nil
+		}
+		m = all[i]
 	}
+	return nil
+}
+
+// heldMount is the error about a mount of the daemons that must stay because of another
+// one. That may itself be one of the daemons' that must stay: holders has the mount of
+// others that is to blame for each of them.
+func heldMount(m *mountinfo.Info, all []*mountinfo.Info, holders map[*mountinfo.Info]string) error {
+	what, by := "something else is mounted below, at", ""
+	if on := mountOnIt(m, all); on != nil {
+		by = cmp.Or(holders[on], on.Mountpoint)
+		holders[m] = by
+	} else {
+		what, by = "it is covered by the mount at", mountOver(m, all).Mountpoint
+	}
+	return &ObstacleError{m.Mountpoint, fmt.Sprintf("%q stays mounted: %s %q", m.Mountpoint, what, by), "umount " + shellQuote(by)}
 }
 
 func isAtOrBelow(path, dir string) bool {
 	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }
 
-// BusyMountError says that a mount is in use.
-type BusyMountError struct {
-	Path  string
-	Users []string // processes that stand in it; may be empty
-}
-
-func (e *BusyMountError) Error() string {
-	if len(e.Users) == 0 {
-		return fmt.Sprintf("%q stays mounted: it is in use", e.Path)
+// mountInUse is about a mount in which processes stand.
+func mountInUse(path string, users []string) error {
+	what := fmt.Sprintf("%q stays mounted: it is in use", path)
+	if len(users) > 0 {
+		what += " by " + strings.Join(users, ", ")
 	}
-	return fmt.Sprintf("%q stays mounted: it is in use by %s", e.Path, strings.Join(e.Users, ", "))
+	return &ObstacleError{path, what, "fuser -vm " + shellQuote(path)}
 }
-
-// Where is what the error is about.
-func (e *BusyMountError) Where() string { return e.Path }
-
-// Hint is what the user can do.
-func (e *BusyMountError) Hint() string { return "fuser -vm " + shellQuote(e.Path) }
 
 const (
 	unmountTimeout = 5 * time.Second
-	busyAttempts   = 10 // a process that was just killed holds its mounts for a moment
+	busyAttempts   = 10
 	busyPause      = 100 * time.Millisecond
 )
 
@@ -260,35 +170,41 @@ func unmountWithin(ctx context.Context, path string, call func(string, int) erro
 }
 
 func unmountBusy(ctx context.Context, path string, call func(string, int) error) error {
-	for attempt := 1; ; attempt++ {
-		err := call(path, unix.UMOUNT_NOFOLLOW)
-		switch {
-		case errors.Is(err, unix.EBUSY) && attempt < busyAttempts:
-			select {
-			case <-time.After(busyPause):
-				continue
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		case errors.Is(err, unix.EBUSY):
-			return &BusyMountError{Path: path, Users: mountUsers(path)}
-		case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT):
-			return stillMounted(path, err)
-		case err != nil:
-			return fmt.Errorf("unmount %q: %w", path, err)
-		}
-		return nil
+	err := whileBusy(ctx, func() error { return call(path, unix.UMOUNT_NOFOLLOW) })
+	switch {
+	case errors.Is(err, unix.EBUSY):
+		return mountInUse(path, mountUsers(path))
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT):
+		return stillMounted(path, err)
+	case err != nil:
+		return fmt.Errorf("unmount %q: %w", path, err)
 	}
+	return nil
 }
 
-// stillMounted: the kernel says that there is no mount; if it lists one, that is an
-// error.
+// whileBusy does something again a few times as long as the kernel says that it is in
+// use: a process that was just killed holds its mounts and cgroups for a moment.
+func whileBusy(ctx context.Context, do func() error) error {
+	err := do()
+	for attempt := 1; errors.Is(err, unix.EBUSY) && attempt < busyAttempts; attempt++ {
+		select {
+		case <-time.After(busyPause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		err = do()
+	}
+	return err
+}
+
+// stillMounted looks whether there really is no mount at a path, as the kernel says when
+// asked to unmount it. If the kernel lists one, cause is an error.
 func stillMounted(path string, cause error) error {
 	mounts, err := readMounts()
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(mounts, func(m mountPoint) bool { return m.Path == path }) {
+	if slices.ContainsFunc(mounts, func(m *mountinfo.Info) bool { return m.Mountpoint == path }) {
 		return fmt.Errorf("unmount %q: %w", path, cause)
 	}
 	return nil

@@ -23,9 +23,10 @@ func (u *oneUnit) State(context.Context, string) (UnitState, error) {
 	return UnitState{Load: "loaded", Active: "inactive"}, nil
 }
 
-func (u *oneUnit) Start(context.Context, string) error { u.runs = true; return nil }
-
-func (u *oneUnit) Stop(context.Context, string) error { u.runs = false; return nil }
+func (u *oneUnit) Do(_ context.Context, verb Verb, _ string) error {
+	u.runs = verb == Start
+	return nil
+}
 
 func (u *oneUnit) Reload(context.Context) error { return nil }
 
@@ -106,7 +107,7 @@ func wantUndone(t *testing.T, root string, events []event) {
 	t.Helper()
 	l, err := readLedger(root)
 	for _, ev := range events {
-		err = errors.Join(err, l.append(ev, false))
+		err = errors.Join(err, l.log(ev, false))
 	}
 	if err = errors.Join(err, l.close()); err != nil {
 		t.Fatal(err)

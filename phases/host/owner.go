@@ -6,53 +6,32 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
 
 // Owner is a user of this machine in whose home bootstrap writes.
 type Owner struct{ UID, GID int }
 
-// HomeError says that something in a user's home is not that user's.
-type HomeError struct {
-	Path string
-	UID  int
-	Want Owner
-}
-
-func (e *HomeError) Error() string {
-	return fmt.Sprintf("%q belongs to user %d, and lies in the home of user %d", e.Path, e.UID, e.Want.UID)
-}
-
-// Hint is what the user can do.
-func (e *HomeError) Hint() string {
-	return fmt.Sprintf("chown %d:%d %s", e.Want.UID, e.Want.GID, shellQuote(e.Path))
-}
-
-// ReadOwned reads a file in a user's home. It must be that user's, or else anybody
-// could have a file read that is closed to him.
+// ReadOwned reads a file in a user's home. The file must be that user's: by a link, say,
+// users could have bootstrap read files that they may not read themselves.
 func (h *Host) ReadOwned(path string, owner Owner) ([]byte, error) {
 	w, err := h.walk(path, walkRemove)
 	defer w.close()
 	if err != nil {
 		return nil, err
 	}
-	f, err := w.place().open()
+	f, err := w.place().openRegular()
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+	now, err := openState(f)
+	if err != nil {
 		return nil, err
 	}
-	switch {
-	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	case int(st.Uid) != owner.UID:
-		return nil, &HomeError{Path: path, UID: int(st.Uid), Want: owner}
+	if now.UID != owner.UID {
+		return nil, notTheUsers(path, now.UID, owner)
 	}
-	return readAll(f, path)
+	return io.ReadAll(f)
 }
 
 // WriteOwned makes a file in a user's home hold data, for that user alone to read. The
@@ -68,35 +47,8 @@ func (h *Host) WriteOwned(path string, data []byte, owner Owner) (changed bool, 
 	if err != nil && !planned {
 		return false, err
 	}
-	p := w.place()
-	if planned {
-		p = place{path: filepath.Clean(path)}
-	}
 	want := State{Kind: File, Mode: 0o600, UID: owner.UID, GID: owner.GID, SHA256: sumOf(data)}
-	return h.writeOwned(p, content{State: want, data: data}, owner)
-}
-
-// writeOwned never changes a file in place: its user could put another one of root's
-// under that name meanwhile.
-func (h *Host) writeOwned(p place, want content, owner Owner) (bool, error) {
-	now, err := h.state(p)
-	switch {
-	case err != nil:
-		return false, err
-	case now == want.State:
-		return false, h.settleFile(p)
-	case now.Kind == Dir:
-		return false, fmt.Errorf("%s is a directory", p.path)
-	case now.Kind == File && now.UID != owner.UID:
-		return false, &HomeError{Path: p.path, UID: now.UID, Want: owner}
-	}
-	e := fileEffect(p, now, want.State)
-	e.shared = true
-	if err := h.make(e, func() error { return p.replace(want.State, want.write) }); err != nil {
-		return false, err
-	}
-	h.plan.put(p.path, want.State, want.data)
-	return true, nil
+	return h.writeAt(w.place(), content{State: want, data: data, shared: true})
 }
 
 func (h *Host) makeOwnedDir(path string, owner Owner) error {
@@ -111,38 +63,19 @@ func (h *Host) makeOwnedDir(path string, owner Owner) error {
 		return err
 	}
 	r, ours := h.ledger.find(key{OpDir, p.path})
-	begun := ours && !r.Done // and a run was killed in between
+	begun := ours && !r.Done // by a run that was killed before it gave it to the user
 	switch {
 	case now.Kind == File:
 		return fmt.Errorf("%s is not a directory", path)
 	case now.Kind == Dir && now.UID == owner.UID:
 		return h.ledger.settle(key{OpDir, p.path})
 	case now.Kind == Dir && !begun:
-		return &HomeError{Path: path, UID: now.UID, Want: owner}
+		return notTheUsers(path, now.UID, owner)
 	}
 	want := State{Kind: Dir, Mode: 0o700, UID: owner.UID, GID: owner.GID}
-	e := effect{key: key{OpDir, p.path}, on: p.on, verb: Create, before: State{Kind: Absent}, after: want, shared: true}
-	err = h.make(e, func() error { return p.mkdirFor(want) })
-	if err == nil {
-		h.plan.put(p.path, want, nil)
+	dir, err := h.makeDir(p, want, true)
+	if dir != nil {
+		dir.Close()
 	}
-	return err
-}
-
-// mkdirFor gives nothing away that is not empty: a user could put another directory of
-// root's under that name before it is opened.
-func (p place) mkdirFor(want State) error {
-	err := unix.Mkdirat(int(p.dir.Fd()), p.name, 0o700)
-	if err != nil && !errors.Is(err, unix.EEXIST) {
-		return p.wrap("mkdir", err)
-	}
-	dir, err := openDir(p.dir, p.name)
-	if err != nil {
-		return p.wrap("open", err)
-	}
-	defer dir.Close()
-	if _, err := dir.Readdirnames(1); !errors.Is(err, io.EOF) {
-		return errors.Join(err, fmt.Errorf("%s is not empty, and was made just now", p.path))
-	}
-	return errors.Join(applyOwnerAndMode(dir, want), dir.Sync(), p.dir.Sync())
+	return p.wrap("mkdir", err)
 }

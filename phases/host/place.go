@@ -21,36 +21,78 @@ type place struct {
 	on   string // the mount point it lies below
 }
 
-// open opens a file to read it. Should a FIFO have taken its place, it doesn't wait.
+// open opens a file to read it. It does not wait for a writer if it is a FIFO.
 func (p place) open() (*os.File, error) {
 	f, err := openAt(p.dir, p.name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	return f, p.wrap("open", err)
 }
 
+// openRegular is open, and an error for what is no regular file.
+func (p place) openRegular() (*os.File, error) {
+	f, err := p.open()
+	if err != nil {
+		return nil, err
+	}
+	now, err := openState(f)
+	if err == nil && now.Kind != File {
+		err = fmt.Errorf("%s is not a regular file", p.path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
 // state looks at what is there. A link, or anything that is neither a file nor a
 // directory, is an error.
 func (p place) state() (State, error) {
-	var st unix.Stat_t
-	err := unix.Fstatat(int(p.dir.Fd()), p.name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	st, err := lstat(p.dir, p.name)
 	if errors.Is(err, unix.ENOENT) {
 		return State{Kind: Absent}, nil
 	}
 	if err != nil {
 		return State{}, p.wrap("stat", err)
 	}
-	s := State{Mode: uint32(st.Mode) & 0o7777, UID: int(st.Uid), GID: int(st.Gid)}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFREG:
-		s.Kind = File
+	s := stateOf(st)
+	switch {
+	case s.Kind == File:
 		s.SHA256, err = p.hash()
-	case unix.S_IFDIR:
-		s.Kind = Dir
-	case unix.S_IFLNK:
-		err = &LinkError{Path: p.path}
-	default:
+	case isLink(st):
+		err = linkInTheWay(p.path)
+	case s.Kind != Dir:
 		err = fmt.Errorf("%s is neither a file nor a directory", p.path)
 	}
 	return s, err
+}
+
+func lstat(dir *os.File, name string) (st unix.Stat_t, err error) {
+	err = unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	return st, err
+}
+
+func isLink(st unix.Stat_t) bool { return st.Mode&unix.S_IFMT == unix.S_IFLNK }
+
+// stateOf leaves out the hash of a file, and the kind of what is neither a file nor a
+// directory.
+func stateOf(st unix.Stat_t) State {
+	s := State{Mode: st.Mode & 0o7777, UID: int(st.Uid), GID: int(st.Gid)}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		s.Kind = File
+	case unix.S_IFDIR:
+		s.Kind = Dir
+	}
+	return s
+}
+
+// openState is stateOf an open file or directory.
+func openState(f *os.File) (State, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return State{}, fmt.Errorf("stat %s: %w", f.Name(), err)
+	}
+	return stateOf(st), nil
 }
 
 func (p place) hash() (string, error) {
@@ -66,7 +108,7 @@ func (p place) hash() (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// setOwnerAndMode mends what is there and leaves its content alone.
+// setOwnerAndMode leaves the content as it is.
 func (p place) setOwnerAndMode(want State) error {
 	f, err := p.open()
 	if err != nil {
@@ -95,12 +137,12 @@ func (p place) unlink(flags int) error {
 	case err == nil, errors.Is(err, unix.ENOENT):
 		return nil
 	case errors.Is(err, unix.EBUSY):
-		return &MountError{Path: p.path}
+		return mountInTheWay(p.path)
 	}
 	return p.stuck("remove", err)
 }
 
-// remove removes a file for good.
+// remove removes a file, and returns once that is on the disk.
 func (p place) remove() error {
 	if err := p.unlink(0); err != nil {
 		return err
@@ -108,10 +150,11 @@ func (p place) remove() error {
 	return p.dir.Sync()
 }
 
-// stuck says why something can't be changed, where the kernel's EPERM doesn't.
+// stuck names the immutable or append-only flag, if that is why the kernel refuses a
+// change: its EPERM alone says nothing.
 func (p place) stuck(op string, err error) error {
 	if errors.Is(err, unix.EPERM) && (p.immutable(p.name) || p.immutable(".")) {
-		return &ImmutableError{Path: p.path}
+		return &ObstacleError{p.path, fmt.Sprintf("%q is marked immutable", p.path), "chattr -i -a " + shellQuote(p.path)}
 	}
 	return p.wrap(op, err)
 }
@@ -139,12 +182,4 @@ func openAt(dir *os.File, name string, flags int, perm uint32) (*os.File, error)
 
 func openDir(dir *os.File, name string) (*os.File, error) {
 	return openAt(dir, name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
-}
-
-func readAll(f *os.File, path string) ([]byte, error) {
-	data, err := io.ReadAll(f)
-	if err != nil {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
-	}
-	return data, nil
 }

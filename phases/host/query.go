@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The questions that effects ask the ledger, and its end.
+// What effects ask the ledger, and how it is removed in the end.
 
 func (l *ledger) entries() []Record {
 	l.mu.Lock()
@@ -31,13 +31,14 @@ func (l *ledger) find(k key) (Record, bool) {
 	return Record{}, false
 }
 
-func (l *ledger) isStale() bool {
+func (l *ledger) wantsReload() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.stale
+	return l.reload
 }
 
-// ours tells whether path or a directory above it is there because of us.
+// ours tells whether path, or a directory above it, was made by bootstrap or is a tree
+// of its.
 func (l *ledger) ours(path string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,10 +60,11 @@ func (l *ledger) names(path string) bool {
 	return l.open[key{OpDir, path}] != nil || l.open[key{OpFile, path}] != nil || l.open[key{OpTree, path}] != nil
 }
 
-// inTree tells whether path is or lies below a tree that is ours whatever is in it.
+// inTree tells whether path is, or lies below, a tree: whatever is in it goes with it.
 func (l *ledger) inTree(path string) bool { return l.inOlderTree(path, len(l.records)+1) }
 
-// inOlderTree is inTree for trees that are undone after the record of this id.
+// inOlderTree looks only at trees with an older record than that of this id: those are
+// undone after it.
 func (l *ledger) inOlderTree(path string, id int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,16 +76,11 @@ func (l *ledger) inOlderTree(path string, id int) bool {
 	return false
 }
 
-// outdated tells whether a file changed after the unit was last started.
-func (l *ledger) outdated(unit string, files []string) bool {
+// changedSince tells whether a file changed after the unit was last started.
+func (l *ledger) changedSince(unit, file string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, file := range files {
-		if l.changed[file] > l.started[unit] {
-			return true
-		}
-	}
-	return false
+	return l.changed[file] > l.started[unit]
 }
 
 func (l *ledger) close() error {
@@ -115,58 +112,26 @@ func (l *ledger) forget() error {
 	if err := removeIfThere(l.path("ledger")); err != nil {
 		return err
 	}
-	if err := l.removeDirs(); err != nil {
-		return err
-	}
-	fresh, err := readLedger(l.root)
-	if err != nil {
-		return err
-	}
 	made := l.made
-	l.restart(fresh)
-	return leftBehind(l.root, made)
+	l.knowledge, l.size = newKnowledge(), 0
+	return l.removeDirs(made)
 }
 
 // removeDirs removes the ledger's own directory, whoever made it, and those that were
-// made for it, unless others use them.
-func (l *ledger) removeDirs() error {
-	dirs := l.made
-	if !slices.Contains(dirs, ledgerDir) {
-		dirs = append([]string{ledgerDir}, dirs...)
+// made for it, unless others use them. What somebody put beside the ledger is an error.
+func (l *ledger) removeDirs(made []string) error {
+	own := slices.Contains(made, ledgerDir)
+	if !own {
+		made = append([]string{ledgerDir}, made...)
 	}
-	for _, dir := range dirs {
+	for _, dir := range made {
 		err := unix.Rmdir(filepath.Join(l.root, dir))
 		if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EBUSY) {
 			return &os.PathError{Op: "remove", Path: dir, Err: err}
 		}
 	}
-	return nil
-}
-
-// leftBehind names what somebody put beside the ledger.
-func leftBehind(root string, made []string) error {
-	for _, dir := range made {
-		names, err := os.ReadDir(filepath.Join(root, dir))
-		if err == nil && len(names) > 0 && dir == ledgerDir {
-			return &LeftoverError{Path: dir, Left: []string{shellQuote(names[0].Name())}}
-		}
+	if left, err := os.ReadDir(l.path("")); err == nil && len(left) > 0 && own {
+		return notEmpty(ledgerDir, []string{shellQuote(left[0].Name())})
 	}
 	return nil
-}
-
-// restart makes the ledger know only what fresh knows.
-func (l *ledger) restart(fresh *ledger) {
-	l.size, l.records, l.open, l.made = fresh.size, fresh.records, fresh.open, fresh.made
-	l.stale, l.changed, l.started, l.events = fresh.stale, fresh.changed, fresh.started, fresh.events
-	l.notes, l.last = fresh.notes, fresh.last
-}
-
-// isAtOrAbove tells whether path is a directory that the ledger makes for itself.
-func isAtOrAbove(path string) bool {
-	for dir := range above(ledgerDir) {
-		if dir == path {
-			return true
-		}
-	}
-	return false
 }

@@ -24,7 +24,7 @@ const (
 	OpRules   Op = "rules"        // packet filter chains and tables that appear are ours
 )
 
-// What changes without a record: no state of before is worth keeping.
+// Things that are removed without a record, as there is no state to bring back.
 const (
 	OpLink   Op = "link"
 	OpCgroup Op = "cgroup"
@@ -55,10 +55,42 @@ type State struct {
 	Value  string `json:"value,omitempty"`
 }
 
+// Purpose is what an effect is for, where a later run must know that. It does not go by
+// the name of the phase, which may change.
+type Purpose string
+
+// The purposes that later runs ask for.
+const (
+	Certificates Purpose = "certificates"
+	Etcd         Purpose = "etcd"
+	Runtime      Purpose = "runtime"
+	Adopted      Purpose = "adopted" // made by others, and taken over with Adopt
+	Mended       Purpose = "mended"  // by preflight's --fix, which is no run of init
+	Other        Purpose = "other"
+)
+
+// purposeBefore is the purpose of a record in a ledger of an earlier bootstrap, which
+// wrote none: its phases' names told them.
+func purposeBefore(by string) Purpose {
+	switch by {
+	case "certs":
+		return Certificates
+	case "etcd":
+		return Etcd
+	case "runtime":
+		return Runtime
+	case "adopt":
+		return Adopted
+	case "preflight":
+		return Mended
+	}
+	return Other
+}
+
 // Record is all effects on one target, from the first one until it is undone.
 type Record struct {
 	ID     int    `json:"id"`
-	By     string `json:"by"`   // who made the first effect: a phase
+	By     string `json:"by"`   // who made the first effect: a phase; only to be shown
 	Time   string `json:"time"` // of the first effect; RFC 3339, in UTC
 	Op     Op     `json:"op"`
 	Target string `json:"target"` // a path without links, a unit, a sysctl, a module, an image
@@ -74,24 +106,28 @@ type Record struct {
 	Done   bool `json:"done"`   // the last effect was seen to end
 	Undone bool `json:"undone"` // what was there before is there again
 
-	landed bool     // some effect was seen to end
+	Purpose Purpose `json:"-"` // of the first effect
+
+	landed bool     // one of its effects was seen to end
 	wrote  []string // hash of every content we ever meant to write there
 	first  *Record  // of the same target, if this one is the second; see wantFirst
 }
 
-// made tells whether the target is there only because of us.
+// made tells whether there was nothing at the path before bootstrap.
 func (r *Record) made() bool { return r.Before.Kind == Absent }
 
-// isKept tells a setting that was only recorded: nothing was to come of it.
-func (r *Record) isKept() bool { return r.Op == OpSysctl && r.After == State{} }
+// isRestored tells whether the record is of KeepSysctl: of a setting that bootstrap does
+// not change, and that undo gives the value of before.
+func (r *Record) isRestored() bool { return r.Op == OpSysctl && r.After == State{} }
 
-// isOurs tells whether content with this hash is, or may be, our doing.
+// isOurs tells whether a file has content that bootstrap wrote, or was about to write.
 func (r *Record) isOurs(s State) bool {
 	return s.Kind == File && slices.Contains(r.wrote, s.SHA256)
 }
 
-// superseded: somebody else has put something there since, and the effect was never made,
-// or they may, as the file is theirs. What they made is now what was there before.
+// superseded tells whether a new record must begin, since a file has content of others
+// that undo has to restore: they put it there before bootstrap came to write its own, or
+// after that in their own home.
 func (r *Record) superseded(now State) bool {
 	return r.Op == OpFile && (!r.landed || r.Shared) && now.Kind == File &&
 		!r.isOurs(now) && now.SHA256 != r.Before.SHA256

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -10,7 +11,7 @@ import (
 )
 
 // Systemd is the systemd of this machine, over D-Bus. Each call has a connection of
-// its own, so that nothing is left to go stale when systemd restarts itself.
+// its own: one that was kept would be broken once systemd executes itself again.
 type Systemd struct{}
 
 var _ Units = Systemd{}
@@ -39,48 +40,77 @@ func (s Systemd) with(ctx context.Context, do func(*dbus.Conn) error) error {
 	return do(conn)
 }
 
-type startJob func(ctx context.Context, unit, mode string, done chan<- string) (int, error)
-
-// job queues a job and waits for its result.
-func (s Systemd) job(ctx context.Context, verb, unit string, pick func(*dbus.Conn) startJob) error {
+// Do implements Units.
+func (s Systemd) Do(ctx context.Context, verb Verb, unit string) error {
 	return s.with(ctx, func(conn *dbus.Conn) error {
 		// With a buffer: go-systemd's dispatcher blocks on a channel nobody reads.
-		done := make(chan string, 1)
-		if _, err := pick(conn)(ctx, unit, "replace", done); err != nil {
+		r := request{conn: conn, verb: verb, unit: unit, done: make(chan string, 1)}
+		if err := r.send(ctx); err != nil {
 			return fmt.Errorf("%s %s: %w", verb, unit, err)
 		}
-		return s.ended(ctx, conn, done, verb, unit)
+		if verb == Enable || verb == Disable {
+			return nil
+		}
+		return r.wait(ctx)
 	})
 }
 
-// ended waits for the result of a job. Of a connection that is lost nothing comes, as when
-// an upgrade has systemd execute itself again: then the unit is asked.
-func (s Systemd) ended(ctx context.Context, conn *dbus.Conn, done <-chan string, verb, unit string) error {
+// request is something that systemd is asked to do with a unit.
+type request struct {
+	conn *dbus.Conn
+	verb Verb
+	unit string
+	done chan string // the result of a job: to start, stop or restart
+}
+
+func (r request) send(ctx context.Context) (err error) {
+	switch r.verb {
+	case Start:
+		_, err = r.conn.StartUnitContext(ctx, r.unit, "replace", r.done)
+	case Stop:
+		_, err = r.conn.StopUnitContext(ctx, r.unit, "replace", r.done)
+	case Restart:
+		_, err = r.conn.RestartUnitContext(ctx, r.unit, "replace", r.done)
+	case Enable:
+		_, _, err = r.conn.EnableUnitFilesContext(ctx, []string{r.unit}, false, true)
+	case Disable:
+		_, err = r.conn.DisableUnitFilesContext(ctx, []string{r.unit}, false)
+	default:
+		err = errors.New("no such thing can be done with a unit")
+	}
+	return err
+}
+
+// wait gives the result of a job. A connection is lost when an upgrade has systemd
+// execute itself again, and the result with it: then the unit is asked instead.
+func (r request) wait(ctx context.Context) error {
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
 	for {
 		select {
-		case result := <-done:
+		case result := <-r.done:
 			if result != "done" {
-				return &UnitError{Unit: unit, Verb: verb, Result: result}
+				return unitFailed(r.verb, r.unit, result)
 			}
 			return nil
 		case <-ctx.Done():
-			return fmt.Errorf("%s %s: %w", verb, unit, context.Cause(ctx))
+			return fmt.Errorf("%s %s: %w", r.verb, r.unit, context.Cause(ctx))
 		case <-look.C:
-			if conn.Connected() {
+			if r.conn.Connected() {
 				continue
 			}
-			if failed, pending := s.outcome(ctx, unit); failed && verb != "stop" {
-				return &UnitError{Unit: unit, Verb: verb, Result: "failed"}
-			} else if !pending {
+			failed, pending := Systemd{}.outcome(ctx, r.unit)
+			if failed && r.verb != Stop {
+				return unitFailed(r.verb, r.unit, "failed")
+			}
+			if !pending {
 				return nil
 			}
 		}
 	}
 }
 
-// outcome tells how a job ended that nobody could tell of, or that it has not yet.
+// outcome asks a unit how its job ended, or whether it is still pending.
 func (s Systemd) outcome(ctx context.Context, unit string) (failed, pending bool) {
 	pending = true // as long as systemd does not answer
 	_ = s.with(ctx, func(c *dbus.Conn) error {
@@ -96,44 +126,9 @@ func (s Systemd) outcome(ctx context.Context, unit string) (failed, pending bool
 	return failed, pending
 }
 
-// Start implements Units.
-func (s Systemd) Start(ctx context.Context, unit string) error {
-	return s.job(ctx, "start", unit, func(c *dbus.Conn) startJob { return c.StartUnitContext })
-}
-
-// Stop implements Units.
-func (s Systemd) Stop(ctx context.Context, unit string) error {
-	return s.job(ctx, "stop", unit, func(c *dbus.Conn) startJob { return c.StopUnitContext })
-}
-
-// Restart implements Units.
-func (s Systemd) Restart(ctx context.Context, unit string) error {
-	return s.job(ctx, "restart", unit, func(c *dbus.Conn) startJob { return c.RestartUnitContext })
-}
-
 // Reload implements Units.
 func (s Systemd) Reload(ctx context.Context) error {
 	return s.with(ctx, func(c *dbus.Conn) error { return c.ReloadContext(ctx) })
-}
-
-// Enable implements Units.
-func (s Systemd) Enable(ctx context.Context, unit string) error {
-	return s.with(ctx, func(c *dbus.Conn) error {
-		if _, _, err := c.EnableUnitFilesContext(ctx, []string{unit}, false, true); err != nil {
-			return fmt.Errorf("enable %s: %w", unit, err)
-		}
-		return nil
-	})
-}
-
-// Disable implements Units.
-func (s Systemd) Disable(ctx context.Context, unit string) error {
-	return s.with(ctx, func(c *dbus.Conn) error {
-		if _, err := c.DisableUnitFilesContext(ctx, []string{unit}, false); err != nil {
-			return fmt.Errorf("disable %s: %w", unit, err)
-		}
-		return nil
-	})
 }
 
 // ResetFailed implements Units.
@@ -190,7 +185,7 @@ func unitState(props map[string]any) UnitState {
 	}
 }
 
-// micros keeps systemd's zero, for what has not happened, a zero time.
+// micros makes systemd's zero, which stands for never, the zero Time.
 func micros(n uint64) time.Time {
 	if n == 0 {
 		return time.Time{}

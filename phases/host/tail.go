@@ -2,11 +2,7 @@ package host
 
 import (
 	"bytes"
-	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"syscall"
 )
 
 // Tail reads the end of a file, whole lines of at most size bytes; cut tells that there
@@ -17,7 +13,7 @@ func (h *Host) Tail(path string, size int64) (data []byte, cut bool, err error) 
 	if err != nil {
 		return nil, false, err
 	}
-	f, err := w.openRegular(path)
+	f, err := w.place().openRegular()
 	if err != nil {
 		return nil, false, err
 	}
@@ -30,7 +26,7 @@ func (h *Host) Tail(path string, size int64) (data []byte, cut bool, err error) 
 		_, err = f.Seek(-size, io.SeekEnd)
 	}
 	if err == nil {
-		data, err = io.ReadAll(io.LimitReader(f, size)) // the kernel's own files have no size
+		data, err = io.ReadAll(io.LimitReader(f, size)) // not as many bytes as the size says: files in /proc have none
 	}
 	if cut {
 		data = WholeLines(data)
@@ -44,21 +40,4 @@ func WholeLines(data []byte) []byte {
 		return after
 	}
 	return nil
-}
-
-// openRegular opens the file that the walk ended at.
-func (w *walker) openRegular(path string) (*os.File, error) {
-	f, err := openAt(w.top(), w.base, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would block
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", path)
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
 }

@@ -22,8 +22,9 @@ type mountID struct {
 	dir   bool
 }
 
-// sameMount compares devices as well as mounts: a btrfs subvolume has a device of its own.
-// A file on an overlay may have that of the layer that it lies in.
+// sameMount tells whether something lies on the same mount as the top of a tree. It
+// compares the devices of directories too: a btrfs subvolume is no mount, and has a device
+// of its own. A file does not count, as on an overlay it has the device of its layer.
 func (m mountID) sameMount(top mountID) bool {
 	sameDevice := m.major == top.major && m.minor == top.minor
 	return !m.root && m.id == top.id && (!m.dir || sameDevice)
@@ -89,46 +90,29 @@ func (h *Host) undoTree(ctx context.Context, p place, r Record) error {
 		return err
 	}
 	if now.Kind == File {
-		return &ChangedError{Path: p.path}
+		return changedByOther(r)
 	}
 	dir, err := openDir(p.dir, p.name)
 	if err != nil {
 		return p.wrap("open", err)
 	}
 	defer dir.Close()
-	had, err := h.leftIn(p)
+	had, err := h.leftIn(p.path, dir)
 	if err == nil {
 		err = h.emptyTree(ctx, dir, r)
 	}
 	if err != nil {
 		return err
 	}
-	had = slices.DeleteFunc(had, func(name string) bool { return slices.Contains(r.Keep, name) })
-	return h.endTree(p, dir, treeEnd{before: r.Before, hadNames: len(had) > 0})
-}
-
-// treeEnd is what decides how an emptied tree ends.
-type treeEnd struct {
-	before   State
-	hadNames bool
-}
-
-func (h *Host) endTree(p place, dir *os.File, end treeEnd) error {
-	if end.before.Kind == Absent {
-		err := h.act(Change{Op: OpTree, Verb: Remove, Target: p.path}, func() error {
-			return errors.Join(p.unlink(unix.AT_REMOVEDIR), p.dir.Sync())
-		})
-		if err == nil {
-			h.plan.put(p.path, State{Kind: Absent}, nil)
-		}
-		return err
+	if r.made() {
+		return h.removeDir(p, OpTree)
 	}
-	restore := func() error { return errors.Join(applyOwnerAndMode(dir, end.before), dir.Sync()) }
-	if !end.hadNames {
+	restore := func() error { return errors.Join(applyOwnerAndMode(dir, r.Before), dir.Sync()) }
+	if !slices.ContainsFunc(had, func(name string) bool { return !slices.Contains(r.Keep, name) }) {
 		return h.quietly(restore)
 	}
-	h.plan.empty(p.path)
-	return h.act(Change{Op: OpTree, Verb: Empty, Target: p.path}, restore)
+	h.plan.put(p.path, planned{emptied: true})
+	return h.Do(OpTree, Empty, p.path, restore)
 }
 
 func (h *Host) emptyTree(ctx context.Context, dir *os.File, r Record) error {
@@ -137,80 +121,65 @@ func (h *Host) emptyTree(ctx context.Context, dir *os.File, r Record) error {
 		return err
 	}
 	if top.root && !r.Before.Mount {
-		return &MountError{Path: r.Target}
+		return mountInTheWay(r.Target)
 	}
 	if !top.root && r.Before.Mount {
 		return fmt.Errorf("%s was a mount point and is none now: what lies there was not ours", r.Target)
 	}
-	s := &sweep{h: h, top: top, tree: r}
-	s.empty(ctx, dir, r.Target)
-	return errors.Join(s.errs...)
+	return sweep{h: h, top: top, tree: r}.empty(ctx, dir, r.Target)
 }
 
-// sweep removes all it can of a tree, and keeps what stopped it.
+// sweep removes all it can of a tree, and joins the errors about what stopped it.
 type sweep struct {
 	h    *Host
 	top  mountID
 	tree Record
-	errs []error
 }
 
-func (s *sweep) add(err error) {
-	if err != nil {
-		s.errs = append(s.errs, err)
-	}
-}
-
-func (s *sweep) empty(ctx context.Context, dir *os.File, path string) {
+func (s sweep) empty(ctx context.Context, dir *os.File, path string) error {
 	names, err := dir.Readdirnames(-1)
-	s.add(err)
+	errs := []error{err}
 	for _, name := range names {
 		if ctx.Err() != nil {
-			s.add(context.Cause(ctx))
-			return
+			errs = append(errs, context.Cause(ctx))
+			break
 		}
 		if path == s.tree.Target && slices.Contains(s.tree.Keep, name) {
 			continue
 		}
-		s.remove(ctx, place{dir: dir, name: name, path: filepath.Join(path, name)})
+		errs = append(errs, s.remove(ctx, place{dir: dir, name: name, path: filepath.Join(path, name)}))
 	}
+	return errors.Join(errs...)
 }
 
-func (s *sweep) remove(ctx context.Context, p place) {
+func (s sweep) remove(ctx context.Context, p place) error {
 	id, err := mountOf(p.dir, p.name)
 	switch {
-	case errors.Is(err, unix.ENOENT):
+	case errors.Is(err, unix.ENOENT), s.h.plan.at(p.path).unmounted:
+		return nil
 	case err != nil:
-		s.add(p.wrap("stat", err))
-	case s.h.plan.isUnmounted(p.path):
+		return p.wrap("stat", err)
 	case !id.sameMount(s.top):
-		s.add(&MountError{Path: p.path})
+		return mountInTheWay(p.path)
 	case id.dir:
-		s.removeDir(ctx, p)
-	default:
-		s.unlink(p, 0)
+		return s.removeDir(ctx, p)
 	}
+	return s.h.quietly(func() error { return p.unlink(0) })
 }
 
-func (s *sweep) unlink(p place, flags int) {
-	s.add(s.h.quietly(func() error { return p.unlink(flags) }))
-}
-
-// removeDir asks the open directory for its mount again: one may have come since.
-func (s *sweep) removeDir(ctx context.Context, p place) {
+// removeDir asks for the mount again once the directory is open: something may have been
+// mounted there since.
+func (s sweep) removeDir(ctx context.Context, p place) error {
 	dir, err := openDir(p.dir, p.name)
 	if err != nil {
-		s.add(p.wrap("open", err))
-		return
+		return p.wrap("open", err)
 	}
 	defer dir.Close()
 	if id, err := mountOf(dir, ""); err != nil || !id.sameMount(s.top) {
-		s.add(errors.Join(err, &MountError{Path: p.path}))
-		return
+		return errors.Join(err, mountInTheWay(p.path))
 	}
-	before := len(s.errs)
-	s.empty(ctx, dir, p.path)
-	if len(s.errs) == before {
-		s.unlink(p, unix.AT_REMOVEDIR)
+	if err := s.empty(ctx, dir, p.path); err != nil {
+		return err
 	}
+	return s.h.quietly(func() error { return p.unlink(unix.AT_REMOVEDIR) })
 }

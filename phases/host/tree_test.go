@@ -7,7 +7,6 @@ import (
 	"syscall"
 	"testing"
 
-	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
 )
 
@@ -108,7 +107,7 @@ func TestTreeThatIsAMount(t *testing.T) {
 	put(t, h, "/srv/before/file", "ours", 0o600)
 	put(t, h, "/srv/after/file", "canary", 0o600)
 
-	got := wantError[*host.MountError](t, h.UndoAll(t.Context(), nil))
+	got := wantObstacle(t, h.UndoAll(t.Context(), nil), "is a mount point")
 	if got.Path != "/srv/after" {
 		t.Fatalf("reported: %v", got)
 	}
@@ -126,7 +125,7 @@ func TestImmutableFileIsReported(t *testing.T) {
 	}
 	clear := func() { _ = exec.Command("chattr", "-i", h.Path("/srv/tree/file")).Run() }
 	t.Cleanup(clear)
-	wantError[*host.ImmutableError](t, h.UndoAll(t.Context(), nil))
+	wantObstacle(t, h.UndoAll(t.Context(), nil), "is marked immutable")
 	wantGone(t, h, "/srv/tree/sibling")
 	clear()
 	must(t, h.UndoAll(t.Context(), nil))

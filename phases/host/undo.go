@@ -45,7 +45,7 @@ func (h *Host) UndoAll(ctx context.Context, keep func(Record) bool) error {
 		if err := ctx.Err(); err != nil {
 			return errors.Join(append(errs, context.Cause(ctx))...)
 		}
-		if r.isKept() || r.Op == OpActive && r.Before.Value == unitRuns {
+		if r.isRestored() || r.Op == OpActive && r.Before.Value == unitRuns {
 			last = append(last, r)
 			continue
 		}
@@ -61,7 +61,8 @@ func (h *Host) UndoAll(ctx context.Context, keep func(Record) bool) error {
 	return h.Forget()
 }
 
-// keptRecords are the ids of what keep picks, and of the directories above that.
+// keptRecords are the ids of the records that keep picks, and of the directories above
+// their targets.
 func keptRecords(all []Record, keep func(Record) bool) map[int]bool {
 	kept, parents := map[int]bool{}, map[string]bool{}
 	for _, r := range slices.Backward(all) {
@@ -114,7 +115,8 @@ func (h *Host) undo(ctx context.Context, r Record) error {
 func (h *Host) undoAt(r Record, undo func(place, Record) error) error {
 	w, err := h.walk(r.Target, walkUndo)
 	defer w.close()
-	// What lay in a directory of ours has gone with it; a file of others is missed.
+	// A directory above is gone, and with it what bootstrap had made there. That a file
+	// of others can't be restored is an error.
 	if errors.Is(err, fs.ErrNotExist) && (r.made() || r.Op != OpFile || r.Shared) {
 		return nil
 	}
@@ -123,7 +125,7 @@ func (h *Host) undoAt(r Record, undo func(place, Record) error) error {
 	}
 	p := w.place()
 	if p.on != r.On {
-		return &OtherMountError{Path: r.Target, Was: r.On, Is: p.on}
+		return otherMount(r.Target, r.On, p.on)
 	}
 	return undo(p, r)
 }
@@ -136,40 +138,29 @@ func (h *Host) undoFile(p place, r Record) error {
 	if err != nil || now == r.Before {
 		return err
 	}
-	verb, do := Restore, func() error { return h.restore(p, r) }
+	unchanged := now.Kind == File && now.SHA256 == r.Before.SHA256
 	switch {
 	case r.Shared && (now.Kind == Absent || now.SHA256 == r.Before.SHA256):
-		return nil // its owner wants it so
-	case now.Kind == File && now.SHA256 == r.Before.SHA256:
-		verb, do = Chmod, func() error { return p.setOwnerAndMode(r.Before) }
-	case now.Kind != Absent && !r.isOurs(now) && !h.mayRemove(p.path, r):
-		return &ChangedError{Path: p.path, Shared: r.Shared}
-	case r.made():
-		verb, do = Remove, p.remove
+		return nil // the user has removed it, or put back what was there before
+	case now.Kind != Absent && !unchanged && !r.isOurs(now) && !h.mayRemove(p.path, r):
+		return changedByOther(r)
 	}
-	err = h.act(Change{Op: OpFile, Verb: verb, Target: p.path}, do)
+	verb := fileVerb(now, r.Before)
+	if verb == Create || verb == Update {
+		verb = Restore
+	}
+	before := content{State: r.Before, stream: func(w io.Writer) error { return h.ledger.copySaved(r.ID, w) }}
+	err = h.Do(OpFile, verb, p.path, func() error { return p.become(now, before) })
 	if err == nil {
-		h.plan.put(p.path, r.Before, nil)
+		h.plan.put(p.path, planned{State: r.Before})
 	}
 	return err
 }
 
-// mayRemove tells whether a file that was changed since we wrote it goes all the
-// same: it lies where nobody but us was before.
+// mayRemove tells whether a file is removed although others changed it: it lies in a tree
+// or a directory that bootstrap made, where nothing else was before.
 func (h *Host) mayRemove(path string, r Record) bool {
 	return !r.Shared && (h.ledger.inTree(path) || (r.made() && h.ledger.ours(filepath.Dir(path))))
-}
-
-func (h *Host) restore(p place, r Record) error {
-	saved, err := os.Open(h.ledger.saved(r.ID))
-	if err != nil {
-		return fmt.Errorf("saved copy: %w", err)
-	}
-	defer saved.Close()
-	return p.replace(r.Before, func(w io.Writer) error {
-		_, err := io.Copy(w, saved)
-		return err
-	})
 }
 
 func (h *Host) undoDir(p place, r Record) error {
@@ -181,40 +172,40 @@ func (h *Host) undoDir(p place, r Record) error {
 	case Absent:
 		return nil
 	case File:
-		return &ChangedError{Path: p.path}
+		return changedByOther(r)
 	}
 	if r.Before.Kind == Dir {
-		return h.act(Change{Op: OpDir, Verb: Chmod, Target: p.path}, func() error { return p.setOwnerAndMode(r.Before) })
+		return h.Do(OpDir, Chmod, p.path, func() error { return p.setOwnerAndMode(r.Before) })
 	}
-	left, err := h.leftIn(p)
-	if err != nil {
-		return err
-	}
-	if len(left) == 0 {
-		return h.removeDir(p)
-	}
-	if h.ledger.inOlderTree(p.path, r.ID) {
-		return nil // it goes later, with all that is in it
-	}
-	isOurs := func(name string) bool { return h.ledger.names(filepath.Join(p.path, name)) }
-	if r.Shared && !slices.ContainsFunc(left, isOurs) {
-		return nil // its owner has come to need it
-	}
-	return h.leftover(p, left)
-}
-
-// leftover names a mount before anything else: it is what the user has to see to.
-func (h *Host) leftover(p place, left []string) error {
 	dir, err := openDir(p.dir, p.name)
 	if err != nil {
 		return p.wrap("open", err)
 	}
 	defer dir.Close()
+	left, err := h.leftIn(p.path, dir)
+	if err != nil {
+		return err
+	}
+	if len(left) == 0 {
+		return h.removeDir(p, OpDir)
+	}
+	if h.ledger.inOlderTree(p.path, r.ID) {
+		return nil // it is removed later, with all of the tree that it lies in
+	}
+	isOurs := func(name string) bool { return h.ledger.names(filepath.Join(p.path, name)) }
+	if r.Shared && !slices.ContainsFunc(left, isOurs) {
+		return nil // the user keeps other things in it by now
+	}
+	return h.leftover(p.path, dir, left)
+}
+
+// leftover names a mount before anything else: it is what the user has to see to.
+func (h *Host) leftover(dirPath string, dir *os.File, left []string) error {
 	var theirs, ours []string
 	for _, name := range left {
-		path := filepath.Join(p.path, name)
+		path := filepath.Join(dirPath, name)
 		if id, err := mountOf(dir, name); err == nil && id.root {
-			return &MountError{Path: path}
+			return mountInTheWay(path)
 		}
 		if h.ledger.names(path) {
 			ours = append(ours, shellQuote(name))
@@ -222,37 +213,30 @@ func (h *Host) leftover(p place, left []string) error {
 			theirs = append(theirs, shellQuote(name))
 		}
 	}
-	all := append(theirs, ours...) // ours has an error of its own
-	return &LeftoverError{Path: p.path, Left: all[:min(len(all), 3)]}
+	all := append(theirs, ours...) // of ours there is an error already
+	return notEmpty(dirPath, all[:min(len(all), 3)])
 }
 
-func (h *Host) removeDir(p place) error {
-	err := h.act(Change{Op: OpDir, Verb: Remove, Target: p.path}, func() error {
+// removeDir removes an empty directory.
+func (h *Host) removeDir(p place, op Op) error {
+	err := h.Do(op, Remove, p.path, func() error {
 		return errors.Join(p.unlink(unix.AT_REMOVEDIR), p.dir.Sync())
 	})
 	if err == nil {
-		h.plan.put(p.path, State{Kind: Absent}, nil)
+		h.plan.put(p.path, planned{State: State{Kind: Absent}})
 	}
 	return err
 }
 
 // leftIn is the names in a directory, without those that a plan has removed.
-func (h *Host) leftIn(p place) ([]string, error) {
-	if h.plan.isEmptied(p.path) {
+func (h *Host) leftIn(path string, dir *os.File) ([]string, error) {
+	if h.plan.at(path).emptied {
 		return nil, nil
 	}
-	dir, err := openDir(p.dir, p.name)
-	if err != nil {
-		return nil, p.wrap("open", err)
-	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	names = slices.DeleteFunc(names, func(name string) bool {
-		s, ok := h.plan.at(filepath.Join(p.path, name))
-		return ok && s.Kind == Absent
-	})
-	slices.Sort(names)
-	return names, err
+	names, err := namesIn(dir)
+	return slices.DeleteFunc(names, func(name string) bool {
+		return h.plan.at(filepath.Join(path, name)).Kind == Absent
+	}), err
 }
 
 func (h *Host) undoEnabled(ctx context.Context, r Record) error {
@@ -260,14 +244,14 @@ func (h *Host) undoEnabled(ctx context.Context, r Record) error {
 	if err != nil {
 		return err
 	}
-	verb, do := Enable, h.units.Enable
-	if r.Before.Value != "enabled" {
-		verb, do = Disable, h.units.Disable
+	verb := Disable
+	if r.Before.Value == "enabled" {
+		verb = Enable
 	}
 	if (now.Enabled == "enabled") == (verb == Enable) {
 		return nil
 	}
-	return h.act(Change{Op: OpEnabled, Verb: verb, Target: r.Target}, func() error { return do(ctx, r.Target) })
+	return h.Do(OpEnabled, verb, r.Target, func() error { return h.units.Do(ctx, verb, r.Target) })
 }
 
 func (h *Host) undoActive(ctx context.Context, r Record) error {
@@ -279,13 +263,13 @@ func (h *Host) undoActive(ctx context.Context, r Record) error {
 		if now.Running() {
 			return nil
 		}
-		return h.act(Change{Op: OpActive, Verb: Start, Target: r.Target}, func() error { return h.units.Start(ctx, r.Target) })
+		return h.Do(OpActive, Start, r.Target, func() error { return h.units.Do(ctx, Start, r.Target) })
 	}
 	if strings.HasSuffix(r.Target, ".target") && now.Dependents != "" {
-		return nil // others have come to need it
+		return nil // units of others need it by now
 	}
 	if now.Running() {
-		return h.act(Change{Op: OpActive, Verb: Stop, Target: r.Target}, func() error { return h.stopForGood(ctx, r.Target) })
+		return h.Do(OpActive, Stop, r.Target, func() error { return h.stopForGood(ctx, r.Target) })
 	}
 	return h.quietly(func() error { return h.stopForGood(ctx, r.Target) })
 }
@@ -295,7 +279,7 @@ func (h *Host) undoActive(ctx context.Context, r Record) error {
 func (h *Host) stopForGood(ctx context.Context, unit string) error {
 	now, err := h.UnitState(ctx, unit)
 	if err == nil && now.Running() {
-		err = h.units.Stop(ctx, unit)
+		err = h.units.Do(ctx, Stop, unit)
 	}
 	if err == nil {
 		err = h.endProcesses(ctx, now)
@@ -309,8 +293,8 @@ func (h *Host) stopForGood(ctx context.Context, unit string) error {
 	return err
 }
 
-// undoSysctl: a setting that is gone went with its module or its link, and one that
-// others changed since is theirs.
+// undoSysctl leaves alone a setting that others have changed since. One that is gone
+// belonged to a kernel module or network link that is gone.
 func (h *Host) undoSysctl(r Record) error {
 	now, err := h.SysctlValue(r.Target)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -323,12 +307,12 @@ func (h *Host) undoSysctl(r Record) error {
 	switch {
 	case now == r.Before.Value:
 		return nil
-	case r.isKept():
-		return h.quietly(write) // a plan can't tell whether the kernel will have changed it
+	case r.isRestored():
+		return h.quietly(write) // reported by no plan: it can't know what the kernel will do
 	case now != r.After.Value:
 		return nil
 	}
-	return h.act(Change{Op: OpSysctl, Verb: Set, Target: r.Target}, write)
+	return h.Do(OpSysctl, Set, r.Target, write)
 }
 
 func removeIfThere(path string) error {

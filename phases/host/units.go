@@ -4,19 +4,18 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 )
 
 // Units is the machine's service manager. It is an interface because tests have no
 // systemd; Systemd is the real one. No method records anything.
 type Units interface {
+	// Do does with a unit what the verb says, and waits until it is done: Enable, Disable,
+	// Start, Stop or Restart.
+	Do(ctx context.Context, verb Verb, unit string) error
+	// Reload makes systemd read the files of all units again.
 	Reload(ctx context.Context) error
-	Enable(ctx context.Context, unit string) error
-	Disable(ctx context.Context, unit string) error
-	Start(ctx context.Context, unit string) error
-	Stop(ctx context.Context, unit string) error
-	Restart(ctx context.Context, unit string) error
 	// ResetFailed makes systemd forget that the unit failed.
 	ResetFailed(ctx context.Context, unit string) error
 	// State leaves Enabled out: to know that, systemd searches all folders of units.
@@ -50,12 +49,14 @@ const (
 	unitStopped = "stopped"
 )
 
-// RanBefore tells a unit that ran before we started it, and that reset lets run.
+// RanBefore tells whether the record is of a unit that ran before bootstrap started it,
+// and so runs on after reset.
 func (r Record) RanBefore() bool {
 	return r.Op == OpActive && !r.Undone && r.Before.Value == unitRuns
 }
 
-// before is whether a unit runs, and not only as a boot has started it.
+// before is what undo brings a unit back to. One that runs only since the machine has
+// booted with a unit file of ours is to be stopped.
 func (h *Host) before(name string, now UnitState) State {
 	if now.Running() && !h.startedByBoot(name, now) {
 		return State{Value: unitRuns}
@@ -63,20 +64,21 @@ func (h *Host) before(name string, now UnitState) State {
 	return State{Value: unitStopped}
 }
 
-// startedByBoot tells of a unit that runs whether only a boot can have started it: its
-// file is our doing, and we did not come to start it.
+// startedByBoot tells whether a unit that runs can only have been started by a boot of
+// the machine: its file was made by bootstrap, which did not come to start it.
 func (h *Host) startedByBoot(name string, now UnitState) bool {
 	_, known := h.ledger.find(key{OpActive, name})
 	return !known && h.madeUnit(now)
 }
 
-// madeUnit tells whether the unit's file is our doing.
+// madeUnit tells whether bootstrap made the unit's file.
 func (h *Host) madeUnit(unit UnitState) bool {
 	r, ok := h.ledger.find(key{OpFile, unit.Fragment})
 	return ok && r.made()
 }
 
-// UnitState asks for a unit's state. A unit that does not exist has one too.
+// UnitState asks systemd for a unit's state, or tells what a plan has made of it. A unit
+// that does not exist has a state too.
 func (h *Host) UnitState(ctx context.Context, name string) (UnitState, error) {
 	if s, ok := h.plan.unit(name); ok {
 		return s, nil
@@ -88,7 +90,7 @@ func (h *Host) UnitState(ctx context.Context, name string) (UnitState, error) {
 	return s, nil
 }
 
-// unitFile is UnitState with Enabled.
+// unitFile is UnitState with the field Enabled.
 func (h *Host) unitFile(ctx context.Context, name string) (UnitState, error) {
 	s, err := h.UnitState(ctx, name)
 	if err != nil || s.Enabled != "" {
@@ -103,13 +105,13 @@ func (h *Host) unitFile(ctx context.Context, name string) (UnitState, error) {
 // Reload makes systemd read its unit files again, if this Host changed one since it
 // last did, also in a run before.
 func (h *Host) Reload(ctx context.Context) error {
-	if !h.ledger.isStale() {
+	if !h.ledger.wantsReload() {
 		return nil
 	}
 	if err := h.quietly(func() error { return h.units.Reload(ctx) }); err != nil {
 		return fmt.Errorf("reload systemd: %w", err)
 	}
-	return h.ledger.note(event{Event: evReload}, false)
+	return h.ledger.log(event{Event: evReload}, false)
 }
 
 // EnableUnit makes a unit start at boot. It is false when it does already.
@@ -124,12 +126,9 @@ func (h *Host) EnableUnit(ctx context.Context, name string) (changed bool, err e
 		return false, h.ledger.settle(k)
 	}
 	e := effect{key: k, verb: Enable, before: State{Value: now.Enabled}, after: State{Value: "enabled"}}
-	if err := h.make(e, func() error { return h.units.Enable(ctx, name) }); err != nil {
-		return false, err
-	}
 	now.Enabled = "enabled"
-	h.plan.setUnit(name, now)
-	return true, nil
+	err = h.changeUnit(ctx, e, now)
+	return err == nil, err
 }
 
 // StartUnit starts a unit and waits until it runs. One that runs is left alone,
@@ -141,10 +140,10 @@ func (h *Host) StartUnit(ctx context.Context, name string, files ...string) (cha
 		return false, err
 	}
 	if now.Active != "active" {
-		return true, h.runUnit(ctx, name, Start)
+		return true, h.runUnit(ctx, name, Start, now)
 	}
 	if h.Outdated(name, files...) {
-		return true, h.runUnit(ctx, name, Restart)
+		return true, h.runUnit(ctx, name, Restart, now)
 	}
 	if h.startedByBoot(name, now) {
 		return false, h.AdoptUnit(name)
@@ -152,11 +151,12 @@ func (h *Host) StartUnit(ctx context.Context, name string, files ...string) (cha
 	return false, h.ledger.settle(key{OpActive, name})
 }
 
-// freshUnit has systemd read the unit's files if it must, and gives its state. To read all
-// units anew takes it 100 ms; one that is new it reads when it is first asked for it.
+// freshUnit gives a unit's state, after systemd has read its files as they are now. To
+// read the files of all units takes systemd 100 ms: it is asked to only if it knows this
+// unit, and by other files. A new unit it reads by itself when it is first asked for it.
 func (h *Host) freshUnit(ctx context.Context, name string) (UnitState, error) {
 	now, err := h.UnitState(ctx, name)
-	if err != nil || !h.ledger.isStale() || now.Load == "loaded" && !now.Outdated {
+	if err != nil || !h.ledger.wantsReload() || now.Load == "loaded" && !now.Outdated {
 		return now, err
 	}
 	if err := h.Reload(ctx); err != nil {
@@ -168,45 +168,47 @@ func (h *Host) freshUnit(ctx context.Context, name string) (UnitState, error) {
 // Outdated tells whether one of files, which a unit or pod reads when it starts, was
 // written since it was started.
 func (h *Host) Outdated(name string, files ...string) bool {
-	return h.ledger.outdated(name, h.resolveAll(files))
+	return slices.ContainsFunc(files, func(file string) bool {
+		path, err := h.resolve(file) // what can't be reached bootstrap did not write
+		return err == nil && h.ledger.changedSince(name, path)
+	})
 }
 
 // Started records that a pod, or whatever is no unit, runs with its files as they
 // are now.
 func (h *Host) Started(name string) error {
-	return h.ledger.note(event{Event: evStarted, Target: name}, false)
+	return h.ledger.log(event{Event: evStarted, Target: name}, false)
 }
 
 // RestartUnit stops a unit if it runs, starts it and waits until it runs.
 func (h *Host) RestartUnit(ctx context.Context, name string) error {
-	if _, err := h.freshUnit(ctx, name); err != nil {
+	now, err := h.freshUnit(ctx, name)
+	if err != nil {
 		return err
 	}
-	return h.runUnit(ctx, name, Restart)
+	return h.runUnit(ctx, name, Restart, now)
 }
 
-func (h *Host) runUnit(ctx context.Context, name string, verb Verb) error {
-	now, err := h.UnitState(ctx, name)
-	if err != nil {
-		return err
-	}
-	run := h.units.Start
-	if verb == Restart {
-		run = h.units.Restart
-	}
+func (h *Host) runUnit(ctx context.Context, name string, verb Verb, now UnitState) error {
 	e := effect{key: key{OpActive, name}, verb: verb, before: h.before(name, now), after: State{Value: unitRuns}}
-	err = h.make(e, func() error {
-		if err := run(ctx, name); err != nil {
+	now.Active, now.Sub = "active", "running"
+	return h.changeUnit(ctx, e, now)
+}
+
+// changeUnit has systemd do with a unit what the effect's verb says. then is the state
+// that a plan goes on with.
+func (h *Host) changeUnit(ctx context.Context, e effect, then UnitState) error {
+	err := h.make(e, func() error {
+		err := h.units.Do(ctx, e.verb, e.target)
+		if err != nil || e.after.Value != unitRuns {
 			return err
 		}
-		return h.Started(name)
+		return h.Started(e.target)
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		h.plan.putUnit(e.target, then)
 	}
-	now.Active, now.Sub = "active", "running"
-	h.plan.setUnit(name, now)
-	return nil
+	return err
 }
 
 // StopUnit stops a unit and waits until it has. It is false when it did not run.
@@ -219,36 +221,26 @@ func (h *Host) StopUnit(ctx context.Context, name string) (changed bool, err err
 		return false, h.ledger.settle(key{OpActive, name})
 	}
 	e := effect{key: key{OpActive, name}, verb: Stop, before: h.before(name, now), after: State{Value: unitStopped}}
-	if err := h.make(e, func() error { return h.units.Stop(ctx, name) }); err != nil {
-		return false, err
-	}
 	now.Active, now.Sub = "inactive", "dead"
-	h.plan.setUnit(name, now)
-	return true, nil
+	err = h.changeUnit(ctx, e, now)
+	return err == nil, err
 }
 
-// Resolve follows the links in a file's folder: by that name the ledger knows it.
+// Resolve follows the links in the path of a file's folder. The result is the name by
+// which the ledger knows the file.
 func (h *Host) Resolve(path string) string {
-	dir := h.resolveAll([]string{filepath.Dir(path)})[0]
-	if strings.HasPrefix(dir, "//") {
+	dir, err := h.resolve(filepath.Dir(path))
+	if err != nil {
 		return path
 	}
 	return filepath.Join(dir, filepath.Base(path))
 }
 
-// resolveAll gives paths the names that the ledger knows them by.
-func (h *Host) resolveAll(paths []string) []string {
-	all := make([]string, 0, len(paths))
-	for _, path := range paths {
-		w, err := h.walk(path, walkFile)
-		if w != nil {
-			path = w.path()
-			w.close()
-		}
-		if err != nil {
-			path = "/" + path // it can't be reached, so it was not written by us
-		}
-		all = append(all, path)
+func (h *Host) resolve(path string) (string, error) {
+	w, err := h.walk(path, walkFile)
+	defer w.close()
+	if err != nil {
+		return "", err
 	}
-	return all
+	return w.path(), nil
 }

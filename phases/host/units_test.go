@@ -96,15 +96,12 @@ func TestFailedUnitIsForgotten(t *testing.T) {
 	units.Set(kubelet, host.UnitState{Load: "loaded", Active: "inactive"})
 	units.Fail = func(op string) error {
 		if op == "start kubelet.service" {
-			return &host.UnitError{Unit: kubelet, Verb: "start", Result: "failed"}
+			return &host.ObstacleError{Path: kubelet, What: "start kubelet.service: failed", Fix: "look"}
 		}
 		return nil
 	}
 	_, err := h.StartUnit(t.Context(), kubelet)
-	failed := wantError[*host.UnitError](t, err)
-	if err.Error() != "start kubelet.service: failed" || failed.Hint() != "journalctl -u kubelet.service -n 50" {
-		t.Fatalf("%v, hint %s", err, failed.Hint())
-	}
+	wantObstacle(t, err, "start kubelet.service: failed")
 	units.Set(kubelet, host.UnitState{Load: "loaded", Active: "failed"})
 	must(t, h.UndoAll(t.Context(), nil))
 	wantOps(t, units, "start kubelet.service", "reset-failed kubelet.service")

@@ -16,16 +16,7 @@ func (h *Host) WriteUnrecorded(path string, data []byte, mode fs.FileMode) (chan
 	if err != nil {
 		return false, err
 	}
-	p, want := w.place(), content{State: fileState(mode, sumOf(data)), data: data, shown: true}
-	now, err := h.unrecorded(p)
-	if err != nil || now == want.State {
-		return false, err
-	}
-	if err := h.checkOwner(p.path, now); err != nil {
-		return false, err
-	}
-	change := Change{Op: OpFile, Verb: fileVerb(now, want.State), Target: p.path, Diff: h.diff(p, now, want)}
-	return true, h.act(change, func() error { return p.replace(want.State, want.write) })
+	return h.writeTheirs(w.place(), content{State: fileState(mode, sumOf(data)), data: data, shown: true, theirs: true})
 }
 
 // RemoveUnrecorded removes such a file. It is false when there was none.
@@ -35,26 +26,17 @@ func (h *Host) RemoveUnrecorded(path string) (changed bool, err error) {
 		return false, err
 	}
 	defer w.close()
-	now, err := h.unrecorded(w.place())
-	if err != nil || now.Kind == Absent {
-		return false, err
-	}
-	return true, h.act(Change{Op: OpFile, Verb: Remove, Target: w.path()}, w.place().remove)
+	return h.writeTheirs(w.place(), content{State: State{Kind: Absent}, theirs: true})
 }
 
-// unrecorded is what is at a place that must not be one of ours.
-func (h *Host) unrecorded(p place) (State, error) {
+func (h *Host) writeTheirs(p place, want content) (changed bool, err error) {
 	if h.ledger.names(p.path) {
-		return State{}, fmt.Errorf("%s is in the ledger: it is bootstrap's, not the user's", p.path)
+		return false, fmt.Errorf("%s is in the ledger: it is bootstrap's, not the user's", p.path)
 	}
-	now, err := h.state(p)
-	if err == nil && now.Kind == Dir {
-		return State{}, fmt.Errorf("%s is a directory", p.path)
-	}
-	return now, err
+	return h.writeAt(p, want)
 }
 
-// Changed is when a file was written, or came to its name.
+// Changed is when a file was written, renamed, or changed its mode or owner (ctime).
 func (h *Host) Changed(path string) (time.Time, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(h.Path(path), &st); err != nil {

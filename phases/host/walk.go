@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const maxLinks = 40 // as the kernel
+const maxLinks = 40 // as many as the kernel follows
 
 // walkMode says where a walk ends and what it does on its way.
 type walkMode int
@@ -26,7 +26,8 @@ const (
 	walkUndo                   // to what the ledger names; no links at all
 )
 
-// endsAtName: the walk ends in the directory above, with the last name in base.
+// endsAtName tells whether the walk ends in the directory above, with the last name of
+// the path in base.
 func (m walkMode) endsAtName() bool { return m != walkDir && m != walkMake }
 
 func (m walkMode) makes() bool { return m == walkWrite || m == walkMake }
@@ -65,7 +66,8 @@ func (h *Host) walkPerm(path string, mode walkMode, perm fs.FileMode) (*walker, 
 	return nil, err
 }
 
-// find goes to a file that may be removed. Both results are nil without its directory.
+// find goes to a file that may be removed. Both results are nil if its directory is not
+// there.
 func (h *Host) find(path string) (*walker, error) {
 	w, err := h.walk(path, walkRemove)
 	if err == nil || w == nil {
@@ -125,7 +127,7 @@ func (w *walker) step(name string) error {
 	return nil
 }
 
-// open opens the next directory. One that is only planned is not there.
+// open opens the next directory. One that a plan would make can't be opened.
 func (w *walker) open(name string) (*os.File, error) {
 	if w.top() == nil {
 		return nil, unix.ENOENT
@@ -135,12 +137,12 @@ func (w *walker) open(name string) (*os.File, error) {
 
 // enter checks a directory on the way to what is to be written.
 func (w *walker) enter(dir *os.File, name string) error {
-	s, err := dirState(dir)
+	s, err := openState(dir)
 	if err != nil {
 		return err
 	}
-	if !ownUID(uint32(s.UID)) {
-		return &OwnerError{Path: w.pathOf(name), UID: s.UID}
+	if !ownUID(s.UID) {
+		return ownedByOther(w.pathOf(name), s.UID)
 	}
 	return w.h.finishDir(dir, w.pathOf(name))
 }
@@ -155,12 +157,12 @@ func (w *walker) up() {
 	w.dirs, w.names, w.roots = w.dirs[:n], w.names[:n], w.roots[:n]
 }
 
-// make makes one directory, unless another goroutine has since this walk found it missing:
-// else both would tell of it.
+// make makes one directory, unless another goroutine has made it since this walk found
+// it missing: two would record and report it.
 func (w *walker) make(name string) (*os.File, error) {
 	w.h.making.Lock()
 	defer w.h.making.Unlock()
-	if s, ok := w.h.plan.at(w.pathOf(name)); ok && s.Kind == Dir {
+	if w.h.plan.at(w.pathOf(name)).Kind == Dir {
 		return nil, nil
 	}
 	if dir, err := w.open(name); !errors.Is(err, unix.ENOENT) {
@@ -171,22 +173,22 @@ func (w *walker) make(name string) (*os.File, error) {
 	if w.mode == walkMake && len(w.rest) == 1 {
 		perm = w.perm
 	}
-	return w.h.makeDir(place{dir: w.top(), name: name, path: w.pathOf(name), on: w.on(len(w.dirs))}, perm)
+	p := place{dir: w.top(), name: name, path: w.pathOf(name), on: w.on(len(w.dirs))}
+	return w.h.makeDir(p, State{Kind: Dir, Mode: uint32(perm.Perm()), UID: os.Geteuid(), GID: os.Getegid()}, false)
 }
 
 func (w *walker) isLink(name string) bool {
 	if w.top() == nil {
 		return false
 	}
-	var st unix.Stat_t
-	err := unix.Fstatat(int(w.top().Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
-	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK
+	st, err := lstat(w.top(), name)
+	return err == nil && isLink(st)
 }
 
 // follow replaces a link by where it leads.
 func (w *walker) follow(name string) error {
 	if w.links++; w.links > maxLinks || !w.trusted(name) {
-		return &LinkError{Path: w.pathOf(name)}
+		return linkInTheWay(w.pathOf(name))
 	}
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Readlinkat(int(w.top().Fd()), name, buf)
@@ -203,25 +205,24 @@ func (w *walker) follow(name string) error {
 	return nil
 }
 
-// trusted: a link such as /var/run or /bin, made by root where only root can. We
-// make no links ourselves, so one below a directory of ours is never the system's.
+// trusted tells whether a link, such as /var/run or /bin, was made by root where only
+// root can make one. Bootstrap makes no links, so one below a directory that bootstrap
+// made is never followed to write or remove something.
 func (w *walker) trusted(name string) bool {
 	if w.mode == walkUndo || (w.mode != walkFile && w.h.ledger.ours("/"+filepath.Join(w.names...))) {
 		return false
 	}
-	var link, dir unix.Stat_t
-	if unix.Fstatat(int(w.top().Fd()), name, &link, unix.AT_SYMLINK_NOFOLLOW) != nil {
+	link, err := lstat(w.top(), name)
+	if err != nil {
 		return false
 	}
-	if unix.Fstat(int(w.top().Fd()), &dir) != nil {
-		return false
-	}
-	return ownUID(link.Uid) && ownUID(dir.Uid) && dir.Mode&0o022 == 0
+	dir, err := openState(w.top())
+	return err == nil && ownUID(int(link.Uid)) && ownUID(dir.UID) && dir.Mode&0o022 == 0
 }
 
-func ownUID(uid uint32) bool { return uid == 0 || int(uid) == os.Geteuid() }
+func ownUID(uid int) bool { return uid == 0 || uid == os.Geteuid() }
 
-// top is the directory the walk stands in; nil if it is only planned.
+// top is the directory the walk stands in; nil if only a plan has made it.
 func (w *walker) top() *os.File {
 	if len(w.dirs) == 0 {
 		return w.h.dir
@@ -238,7 +239,7 @@ func (w *walker) pathOf(name string) string {
 	return "/" + filepath.Join(filepath.Join(w.names...), name)
 }
 
-// place is what a walk that ends at a name has found.
+// place is where a walk has ended that ends at a name.
 func (w *walker) place() place {
 	return place{dir: w.top(), name: w.base, path: w.path(), on: w.on(len(w.dirs))}
 }
@@ -262,7 +263,7 @@ func isMountRoot(dir *os.File) bool {
 	return err == nil && id.root
 }
 
-// close may be called of nil, which a walk that failed gives.
+// close does nothing to a nil walker, which a walk that failed gives.
 func (w *walker) close() {
 	if w == nil {
 		return

@@ -58,7 +58,7 @@ func one(file, message string, known []string) error {
 	if m == nil {
 		return fmt.Errorf("%s: %s", file, strings.TrimPrefix(message, "yaml: "))
 	}
-	line, _ := strconv.Atoi(m[1]) // digits, by the pattern
+	line, _ := strconv.Atoi(m[1]) // the pattern wants digits
 	return &ReadError{Finding{file, line, plain(m[2], known)}}
 }
 
@@ -134,7 +134,7 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// Line is the line of a field in a document, or of what is there of it.
+// Line is the line of a field in a document; if it is not there, of the nearest field above.
 func Line(n *yaml.Node, field string) int {
 	line := 0
 	for n != nil && field != "" {
@@ -154,8 +154,8 @@ func Node(n *yaml.Node, field string) *yaml.Node {
 	return n
 }
 
-// entry is what a field such as spec.containers[0].name begins with, and the rest of the
-// field. The last key may have dots itself.
+// entry takes the first step of a field such as spec.containers[0].name: it gives that
+// step's key and value, and the rest of the field. The last key may have dots itself.
 func entry(n *yaml.Node, field string) (key, value *yaml.Node, rest string) {
 	const marks = ".[]"
 	field = strings.Trim(field, marks)
@@ -189,7 +189,8 @@ func child(n *yaml.Node, step string) (key, value *yaml.Node) {
 	return nil, nil
 }
 
-// sortedChild is the entry of v1beta3's flags that argMap makes the one with this index.
+// sortedChild is the entry of a mapping with this index among its sorted keys. So config
+// numbers the flags of v1beta3, which are a mapping there.
 func sortedChild(n *yaml.Node, index int) (key, value *yaml.Node) {
 	var keys []*yaml.Node
 	for i := 0; i < len(n.Content); i += 2 {
@@ -202,13 +203,10 @@ func sortedChild(n *yaml.Node, index int) (key, value *yaml.Node) {
 	return keys[index], keys[index]
 }
 
-// Text is the text of a top-level field.
+// Text is the text of a field, empty if there is none.
 func Text(root *yaml.Node, field string) string {
-	if root == nil {
-		return ""
-	}
-	if _, value := child(root, field); value != nil {
-		return value.Value
+	if n := Node(root, field); n != nil {
+		return n.Value
 	}
 	return ""
 }
@@ -225,7 +223,7 @@ func JSON(root *yaml.Node, name string, err error, known []string) string {
 	if !errors.As(err, &wrong) {
 		return fmt.Sprintf("line %d: %s: %v", Line(root, name), name, err)
 	}
-	field = name // of a type that reads itself, the library knows no field
+	field = name // all that is known if the type has its own UnmarshalJSON
 	if strings.HasPrefix(wrong.Field, name) {
 		field = wrong.Field
 	}

@@ -7,7 +7,6 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"net/netip"
 	"slices"
@@ -35,13 +34,8 @@ type Leaf struct {
 
 // NewCA self-signs a CA certificate. Its only SAN is its common name, as kubeadm has it.
 func NewCA(commonName string, key crypto.Signer, validity time.Duration) (*CA, error) {
-	serial, err := newSerial()
-	if err != nil {
-		return nil, err
-	}
 	now := time.Now().UTC()
 	template := &x509.Certificate{
-		SerialNumber:          serial,
 		Subject:               pkix.Name{CommonName: commonName},
 		DNSNames:              []string{commonName},
 		NotBefore:             now.Add(-backdate),
@@ -59,16 +53,11 @@ func NewCA(commonName string, key crypto.Signer, validity time.Duration) (*CA, e
 
 // Issue signs a leaf for the public half of key. It never outlives the CA.
 func (ca *CA) Issue(leaf Leaf, key crypto.Signer) (*x509.Certificate, error) {
-	serial, err := newSerial()
-	if err != nil {
-		return nil, err
-	}
 	now := time.Now().UTC()
 	template := &x509.Certificate{
-		SerialNumber:          serial,
 		Subject:               pkix.Name{CommonName: leaf.CommonName, Organization: leaf.Organizations},
 		NotBefore:             now.Add(-backdate),
-		NotAfter:              earlier(now.Add(leaf.Validity), ca.Cert.NotAfter),
+		NotAfter:              slices.MinFunc([]time.Time{now.Add(leaf.Validity), ca.Cert.NotAfter}, time.Time.Compare),
 		KeyUsage:              x509.KeyUsageKeyEncipherment | x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           leaf.usages(),
 		BasicConstraintsValid: true,
@@ -191,28 +180,13 @@ func (l Leaf) sans() (names []string, addresses []net.IP) {
 	return names, addresses
 }
 
+// sign leaves the serial number to the library: it is a random one.
 func sign(template, parent *x509.Certificate, public crypto.PublicKey, key crypto.Signer) (*x509.Certificate, error) {
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, key)
 	if err != nil {
 		return nil, err
 	}
 	return x509.ParseCertificate(der)
-}
-
-// newSerial is 63 random bits, never zero.
-func newSerial() (*big.Int, error) {
-	n, err := rand.Int(rand.Reader, new(big.Int).SetUint64(1<<63-1))
-	if err != nil {
-		return nil, err
-	}
-	return n.Add(n, big.NewInt(1)), nil
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }
 
 func ipStrings(ips []net.IP) []string {

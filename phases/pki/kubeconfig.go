@@ -1,10 +1,13 @@
 package pki
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 
-	"sigs.k8s.io/yaml"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
 // Kubeconfig is a kubeconfig with one cluster, one user and one context.
@@ -18,64 +21,17 @@ type Kubeconfig struct {
 	Key     []byte
 }
 
-// The file's own shape; only the fields that are written here.
-type kubeconfigFile struct {
-	APIVersion     string         `json:"apiVersion"`
-	Kind           string         `json:"kind"`
-	Clusters       []namedCluster `json:"clusters"`
-	Users          []namedUser    `json:"users"`
-	Contexts       []namedContext `json:"contexts"`
-	CurrentContext string         `json:"current-context"`
-}
-
-type namedCluster struct {
-	Name    string `json:"name"`
-	Cluster struct {
-		CA     []byte `json:"certificate-authority-data,omitempty"`
-		CAFile string `json:"certificate-authority,omitempty"`
-		Server string `json:"server"`
-	} `json:"cluster"`
-}
-
-type namedUser struct {
-	Name string `json:"name"`
-	User struct {
-		Cert []byte `json:"client-certificate-data"`
-		Key  []byte `json:"client-key-data"`
-	} `json:"user"`
-}
-
-type namedContext struct {
-	Name    string `json:"name"`
-	Context struct {
-		Cluster string `json:"cluster"`
-		User    string `json:"user"`
-	} `json:"context"`
-}
+func (k Kubeconfig) context() string { return k.User + "@" + k.Cluster }
 
 // EncodeKubeconfig gives the file's bytes.
-func EncodeKubeconfig(k Kubeconfig) ([]byte, error) {
-	name := k.context()
-	f := kubeconfigFile{APIVersion: "v1", Kind: "Config", CurrentContext: name}
-	f.Clusters = []namedCluster{{Name: k.Cluster}}
-	f.Clusters[0].Cluster.CA, f.Clusters[0].Cluster.CAFile = k.CA, k.CAFile
-	f.Clusters[0].Cluster.Server = k.Server
-	f.Users = []namedUser{{Name: k.User}}
-	f.Users[0].User.Cert = k.Cert
-	f.Users[0].User.Key = k.Key
-	f.Contexts = []namedContext{{Name: name}}
-	f.Contexts[0].Context.Cluster = k.Cluster
-	f.Contexts[0].Context.User = k.User
-	return yaml.Marshal(f)
-}
+func EncodeKubeconfig(k Kubeconfig) ([]byte, error) { return MergeKubeconfig(nil, k) }
 
 // EncodeClusterInfo gives a kubeconfig that only says where the API server is and by
 // which CA (PEM) to know it. kubeadm join looks for a cluster without a name.
 func EncodeClusterInfo(server string, ca []byte) ([]byte, error) {
-	f := kubeconfigFile{APIVersion: "v1", Kind: "Config", Clusters: []namedCluster{{}}}
-	f.Clusters[0].Cluster.CA = ca
-	f.Clusters[0].Cluster.Server = server
-	return yaml.Marshal(f)
+	return clientcmd.Write(clientcmdapi.Config{
+		Clusters: map[string]*clientcmdapi.Cluster{"": {Server: server, CertificateAuthorityData: ca}},
+	})
 }
 
 // ErrShape is of a kubeconfig that may be good, and is not of the shape that is made here.
@@ -83,20 +39,95 @@ var ErrShape = errors.New("it does not have exactly one cluster, user and contex
 
 // ParseKubeconfig reads a file of the shape that EncodeKubeconfig writes.
 func ParseKubeconfig(data []byte) (Kubeconfig, error) {
-	var f kubeconfigFile
-	if err := yaml.Unmarshal(data, &f); err != nil {
+	file, err := clientcmd.Load(data)
+	if err != nil {
 		return Kubeconfig{}, fmt.Errorf("parse: %w", err)
 	}
-	if len(f.Clusters) != 1 || len(f.Users) != 1 || len(f.Contexts) != 1 {
+	if len(file.Clusters) != 1 || len(file.AuthInfos) != 1 || len(file.Contexts) != 1 {
 		return Kubeconfig{}, ErrShape
 	}
-	return Kubeconfig{
-		Server:  f.Clusters[0].Cluster.Server,
-		Cluster: f.Clusters[0].Name,
-		User:    f.Users[0].Name,
-		CA:      f.Clusters[0].Cluster.CA,
-		CAFile:  f.Clusters[0].Cluster.CAFile,
-		Cert:    f.Users[0].User.Cert,
-		Key:     f.Users[0].User.Key,
-	}, nil
+	var k Kubeconfig
+	for name, cluster := range file.Clusters {
+		k.Cluster, k.Server = name, cluster.Server
+		k.CAFile, k.CA = cluster.CertificateAuthority, cluster.CertificateAuthorityData
+	}
+	for name, user := range file.AuthInfos {
+		k.User, k.Cert, k.Key = name, user.ClientCertificateData, user.ClientKeyData
+	}
+	return k, nil
+}
+
+// ConflictError says that a kubeconfig has an entry of that name which belongs to
+// another cluster.
+type ConflictError struct {
+	List string // clusters, users, contexts
+	Name string
+}
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("its entry %q of %s belongs to another cluster", e.Name, e.List)
+}
+
+// MergeKubeconfig adds k to a kubeconfig, or brings up to date what the file has of k. All
+// other entries stay, and the current context if there is one. The file is written anew,
+// without its comments, only if something must change, else its bytes are returned. An
+// entry of that name which belongs to another cluster is a *ConflictError.
+func MergeKubeconfig(old []byte, k Kubeconfig) ([]byte, error) {
+	file, err := clientcmd.Load(old)
+	if err != nil {
+		return nil, fmt.Errorf("parse: %w", err)
+	}
+	if err := k.conflict(file); err != nil {
+		return nil, err
+	}
+	before, err := clientcmd.Write(*file)
+	if err != nil {
+		return nil, err
+	}
+	k.mergeInto(file)
+	merged, err := clientcmd.Write(*file)
+	if bytes.Equal(merged, before) {
+		return old, err
+	}
+	return merged, err
+}
+
+func (k Kubeconfig) conflict(file *clientcmdapi.Config) error {
+	if cluster, found := file.Clusters[k.Cluster]; found && !bytes.Equal(cluster.CertificateAuthorityData, k.CA) {
+		return &ConflictError{List: "clusters", Name: k.Cluster}
+	}
+	if user, found := file.AuthInfos[k.User]; found && !k.signed(user.ClientCertificateData) {
+		return &ConflictError{List: "users", Name: k.User}
+	}
+	if context, found := file.Contexts[k.context()]; found && (context.Cluster != k.Cluster || context.AuthInfo != k.User) {
+		return &ConflictError{List: "contexts", Name: k.context()}
+	}
+	return nil
+}
+
+// mergeInto keeps what users add to the three entries, such as a namespace.
+func (k Kubeconfig) mergeInto(file *clientcmdapi.Config) {
+	cluster := cmp.Or(file.Clusters[k.Cluster], &clientcmdapi.Cluster{})
+	cluster.Server, cluster.CertificateAuthority, cluster.CertificateAuthorityData = k.Server, k.CAFile, k.CA
+	file.Clusters[k.Cluster] = cluster
+
+	user := cmp.Or(file.AuthInfos[k.User], &clientcmdapi.AuthInfo{})
+	user.ClientCertificateData, user.ClientKeyData = k.Cert, k.Key
+	file.AuthInfos[k.User] = user
+
+	context := cmp.Or(file.Contexts[k.context()], &clientcmdapi.Context{})
+	context.Cluster, context.AuthInfo = k.Cluster, k.User
+	file.Contexts[k.context()] = context
+
+	file.CurrentContext = cmp.Or(file.CurrentContext, k.context())
+}
+
+// signed tells whether the certificate, PEM, is of this cluster's CA.
+func (k Kubeconfig) signed(certificate []byte) bool {
+	cert, err := ParseCert(certificate)
+	if err != nil {
+		return false
+	}
+	ca, err := ParseCert(k.CA)
+	return err == nil && cert.CheckSignatureFrom(ca) == nil
 }

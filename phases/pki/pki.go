@@ -12,6 +12,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+
+	"k8s.io/client-go/util/keyutil"
 )
 
 // NewKey makes a private key: ECDSA-P256, ECDSA-P384, RSA-2048, RSA-3072 or RSA-4096.
@@ -32,16 +34,7 @@ func NewKey(algorithm string) (crypto.Signer, error) {
 }
 
 // EncodeKey gives the PEM form that kubeadm writes: SEC 1 for ECDSA, PKCS #1 for RSA.
-func EncodeKey(key crypto.Signer) ([]byte, error) {
-	switch k := key.(type) {
-	case *ecdsa.PrivateKey:
-		der, err := x509.MarshalECPrivateKey(k)
-		return encode("EC PRIVATE KEY", der), err
-	case *rsa.PrivateKey:
-		return encode("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(k)), nil
-	}
-	return nil, fmt.Errorf("key of type %T", key)
-}
+func EncodeKey(key crypto.Signer) ([]byte, error) { return keyutil.MarshalPrivateKeyToPEM(key) }
 
 // EncodePublicKey gives the PKIX PEM form of the key's public half.
 func EncodePublicKey(key crypto.Signer) ([]byte, error) {
@@ -56,30 +49,12 @@ func encode(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-// ParseKey reads a PEM private key in SEC 1, PKCS #1 or PKCS #8 form. The parameters that
-// openssl ecparam writes before it are passed over.
+// ParseKey reads the first private key of a PEM file, in SEC 1, PKCS #1 or PKCS #8 form.
+// Certificates and parameters that stand before it are passed over.
 func ParseKey(data []byte) (crypto.Signer, error) {
-	block, rest := pem.Decode(data)
-	if block != nil && block.Type == "EC PARAMETERS" {
-		block, _ = pem.Decode(rest)
-	}
-	if block == nil {
-		return nil, errors.New("no PEM block in it")
-	}
-	var key any
-	var err error
-	switch block.Type {
-	case "EC PRIVATE KEY":
-		key, err = x509.ParseECPrivateKey(block.Bytes)
-	case "RSA PRIVATE KEY":
-		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
-	case "PRIVATE KEY":
-		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
-	default:
-		err = fmt.Errorf("a PEM block of type %q is no private key", block.Type)
-	}
+	key, err := keyutil.ParsePrivateKeyPEM(data)
 	if err != nil {
-		return nil, err
+		return nil, errors.New("no PEM block with a readable private key in it")
 	}
 	signer, ok := key.(crypto.Signer)
 	if !ok {

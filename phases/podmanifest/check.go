@@ -15,16 +15,16 @@ import (
 	"bootstrap/phases/locate"
 )
 
-// check gathers what is wrong with a Pod. Its rules are those that people run into, of
-// ValidatePodCreate and HasAPIObjectReference in k8s.io/kubernetes, which is no library:
-// what they let pass and the kubelet refuses, its log says.
+// check gathers what is wrong with a Pod. All rules of the kubelet are ValidatePodCreate and
+// HasAPIObjectReference in k8s.io/kubernetes, which is no library. These here are the ones
+// that people run into; what else the kubelet refuses, its log says.
 type check struct {
 	file string
 	root *yaml.Node
 	errs []*locate.Finding
 }
 
-// err is all findings in the order of the file.
+// err joins all findings, in the order of the file.
 func (c *check) err() error {
 	slices.SortStableFunc(c.errs, func(a, b *locate.Finding) int {
 		return cmp.Or(a.Line-b.Line, cmp.Compare(a.Text, b.Text))
@@ -41,23 +41,22 @@ func (c *check) bad(field, format string, args ...any) {
 	c.errs = append(c.errs, &locate.Finding{File: c.file, Line: max(c.root.Line, locate.Line(c.root, field)), Text: text})
 }
 
-// refuse is bad where the field is there.
+// refuse reports a field, if it is there.
 func (c *check) refuse(there bool, field, why string) {
 	if there {
 		c.bad(field, "%s", why)
 	}
 }
 
-func (c *check) pod(pod *corev1.Pod) {
+// pod takes a Pod, and all that is written of it.
+func (c *check) pod(pod *corev1.Pod, all map[string]any) {
 	c.metadata(pod)
-	c.scheduling(pod)
-	c.references(pod)
-	c.volumes(pod.Spec.Volumes)
+	c.fields(all)
+	c.volumes(pod.Spec.Volumes, all)
 	c.containers(pod)
 	c.ports(pod)
 	c.oneOf("spec.restartPolicy", string(pod.Spec.RestartPolicy), "Always", "OnFailure", "Never")
 	c.oneOf("spec.dnsPolicy", string(pod.Spec.DNSPolicy), "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
-	c.refuse(len(pod.Spec.EphemeralContainers) > 0, "spec.ephemeralContainers", "they are added to a pod that runs, through the API (kubectl debug); no pod begins with them")
 }
 
 func (c *check) metadata(pod *corev1.Pod) {
@@ -72,8 +71,6 @@ func (c *check) metadata(pod *corev1.Pod) {
 	if pod.Namespace != "" {
 		c.valid("metadata.namespace", pod.Namespace, validation.IsDNS1123Label)
 	}
-	c.refuse(pod.UID != "", "metadata.uid", "leave it out: the kubelet tells by it whether the content is another, and makes it of the content itself")
-	c.refuse(len(pod.Finalizers) > 0, "metadata.finalizers", "leave them out: the kubelet could not replace or remove the mirror pod")
 	for key, value := range pod.Labels {
 		c.valid("metadata.labels."+key, key, validation.IsQualifiedName)
 		c.valid("metadata.labels."+key, value, validation.IsValidLabelValue)
@@ -81,23 +78,6 @@ func (c *check) metadata(pod *corev1.Pod) {
 	for key := range pod.Annotations {
 		c.valid("metadata.annotations."+key, strings.ToLower(key), validation.IsQualifiedName)
 		c.refuse(strings.HasPrefix(key, "kubernetes.io/config."), "metadata.annotations."+key, "the kubelet alone sets it, to tell static pods and mirror pods from others")
-	}
-}
-
-// scheduling: nobody chooses a node for a static pod.
-func (c *check) scheduling(pod *corev1.Pod) {
-	s := pod.Spec
-	for _, f := range []struct {
-		there bool
-		field string
-	}{
-		{s.NodeName != "", "nodeName"},
-		{len(s.NodeSelector) > 0, "nodeSelector"},
-		{s.Affinity != nil, "affinity"},
-		{len(s.TopologySpreadConstraints) > 0, "topologySpreadConstraints"},
-		{len(s.SchedulingGates) > 0, "schedulingGates"},
-	} {
-		c.refuse(f.there, "spec."+f.field, "leave it out: no scheduler places a static pod, it runs on the machine where its file lies")
 	}
 }
 
@@ -180,7 +160,8 @@ func (c *check) mounts(each container, volumes map[string]bool) {
 	}
 }
 
-// resources: a quantity as such was looked at before.
+// resources compares requests with limits. That each is a quantity, badQuantities has
+// seen to.
 func (c *check) resources(each container) {
 	for name, request := range each.Resources.Requests {
 		limit, limited := each.Resources.Limits[name]
@@ -190,37 +171,26 @@ func (c *check) resources(each container) {
 	}
 }
 
-// badQuantities finds, and takes out, what is no quantity: the type itself would only say
-// that somewhere there is one.
+// badQuantities finds values that are no quantity, and takes them out: the type itself would
+// only say that there is one somewhere.
 func badQuantities(root *yaml.Node, all map[string]any) []string {
 	var found []string
-	spec, _ := all["spec"].(map[string]any)
-	for _, list := range []string{"initContainers", "containers"} {
-		entries, _ := spec[list].([]any)
-		for i, entry := range entries {
-			for _, kind := range []string{"limits", "requests"} {
-				found = append(found, quantitiesIn(root, entry, fmt.Sprintf("spec.%s[%d].resources", list, i), kind)...)
+	walk("spec", all["spec"], func(field string, value any) {
+		amounts, _ := value.(map[string]any)
+		if !strings.HasSuffix(field, ".resources.limits") && !strings.HasSuffix(field, ".resources.requests") {
+			return
+		}
+		for name, amount := range amounts {
+			at, text := field+"."+name, fmt.Sprint(amount)
+			quantity, err := resource.ParseQuantity(text)
+			switch {
+			case err != nil:
+				found = append(found, fmt.Sprintf("line %d: %s: %q is no quantity such as 500m or 64Mi", locate.Line(root, at), at, text))
+				delete(amounts, name)
+			case quantity.Sign() < 0:
+				found = append(found, fmt.Sprintf("line %d: %s: %s is less than nothing", locate.Line(root, at), at, text))
 			}
 		}
-	}
-	return found
-}
-
-func quantitiesIn(root *yaml.Node, entry any, field, kind string) []string {
-	container, _ := entry.(map[string]any)
-	resources, _ := container["resources"].(map[string]any)
-	amounts, _ := resources[kind].(map[string]any)
-	var found []string
-	for name, amount := range amounts {
-		at := field + "." + kind + "." + name
-		quantity, err := resource.ParseQuantity(fmt.Sprint(amount))
-		switch {
-		case err != nil:
-			found = append(found, fmt.Sprintf("line %d: %s: %q is no quantity such as 500m or 64Mi", locate.Line(root, at), at, fmt.Sprint(amount)))
-			delete(amounts, name)
-		case quantity.Sign() < 0:
-			found = append(found, fmt.Sprintf("line %d: %s: %v is less than nothing", locate.Line(root, at), at, amount))
-		}
-	}
+	})
 	return found
 }

@@ -43,12 +43,12 @@ func Parse(file string, data []byte) (*corev1.Pod, error) {
 	if err != nil {
 		return nil, errors.Join(locate.Errors(file, err, nil)...)
 	}
-	pod, err := decode(root, data)
+	pod, all, err := decode(root, data)
 	if err != nil {
 		return nil, errors.Join(locate.Errors(file, err, strings.Fields(podFields))...)
 	}
 	c := &check{file: file, root: root}
-	c.pod(pod)
+	c.pod(pod, all)
 	return pod, c.err()
 }
 
@@ -79,28 +79,29 @@ func parse(data []byte) (*yaml.Node, error) {
 
 // decode reads a Pod strictly, piece by piece, so that each finding has its line: the JSON
 // library ends at the first wrong type, and does not say in which entry of a list it is.
-func decode(root *yaml.Node, data []byte) (*corev1.Pod, error) {
+// It also gives all that is written, by the names of its fields.
+func decode(root *yaml.Node, data []byte) (*corev1.Pod, map[string]any, error) {
 	var readable map[string]any // the JSON library's reader lets duplicate keys pass
 	if err := yaml.Unmarshal(data, &readable); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	text, err := sigsyaml.YAMLToJSON(data)
 	if err != nil {
-		return nil, fmt.Errorf("line %d: %w", root.Line, err)
+		return nil, nil, fmt.Errorf("line %d: %w", root.Line, err)
 	}
 	var all map[string]any
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(text, &all); err != nil {
-		return nil, fmt.Errorf("line %d: %w", root.Line, err)
+		return nil, nil, fmt.Errorf("line %d: %w", root.Line, err)
 	}
 	findings := badQuantities(root, all)
 	for _, p := range pieces(all) {
 		findings = append(findings, p.findings(root)...)
 	}
 	if len(findings) > 0 {
-		return nil, &yaml.TypeError{Errors: findings}
+		return nil, nil, &yaml.TypeError{Errors: findings}
 	}
 	pod := &corev1.Pod{}
-	return pod, kjson.UnmarshalCaseSensitivePreserveInts(text, pod)
+	return pod, all, kjson.UnmarshalCaseSensitivePreserveInts(text, pod)
 }
 
 // piece is a part of a Pod, in a document that has nothing else.
@@ -149,7 +150,7 @@ func emptyEntries(n int) []any {
 	return empty
 }
 
-// findings are what its types do not take of a piece.
+// findings are what of a piece is unknown, or of a wrong type.
 func (p piece) findings(root *yaml.Node) []string {
 	data, err := json.Marshal(p.document)
 	if err != nil {

@@ -24,9 +24,9 @@ func (p HostPort) Meets(other HostPort) bool {
 	return p.Port == other.Port && p.Protocol == other.Protocol && (p.all() || other.all() || p.IP == other.IP)
 }
 
-// besides is false where one of them is an init container's, which is gone when the next
-// container begins.
-func (p HostPort) besides(other HostPort) bool {
+// atOnce tells whether both ports of a pod are in use at the same time: an init container
+// has ended when the next container begins.
+func (p HostPort) atOnce(other HostPort) bool {
 	of := func(field string) string {
 		if strings.HasPrefix(field, "spec.containers[") {
 			return ""
@@ -73,7 +73,7 @@ func (c *check) ports(pod *corev1.Pod) {
 	all := HostPorts(pod)
 	for i, p := range all {
 		for _, before := range all[:i] {
-			if p.Meets(before) && p.besides(before) {
+			if p.Meets(before) && p.atOnce(before) {
 				c.bad(p.Field, "port %s of this machine is taken by %s", p, before.Field)
 			}
 		}

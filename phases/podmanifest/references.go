@@ -6,10 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
 	corev1 "k8s.io/api/core/v1"
-
-	"bootstrap/phases/locate"
 )
 
 // Why a static pod may not refer to what an API server keeps, and what to do instead.
@@ -19,93 +16,112 @@ const (
 	noServiceAccount = noObject + "a program that needs the API gets a kubeconfig in a hostPath volume"
 	noPullSecret     = noObject + "give the container runtime the registry's credentials, or import the image"
 	noClaim          = noObject + "mount a folder of this machine with a hostPath volume"
+
+	noScheduler = "leave it out: no scheduler places a static pod, it runs on the machine where its file lies"
 )
 
-// references are refused as the kubelet does, by its feature PreventStaticPodAPIReferences;
-// one before 1.34 starts some of them, without what they refer to.
-func (c *check) references(pod *corev1.Pod) {
-	s := pod.Spec
-	c.refuse(s.ServiceAccountName != "", "spec.serviceAccountName", noServiceAccount)
-	c.refuse(s.DeprecatedServiceAccount != "" && s.ServiceAccountName == "", "spec.serviceAccount", noServiceAccount)
-	c.refuse(len(s.ImagePullSecrets) > 0, "spec.imagePullSecrets", noPullSecret)
-	c.refuse(len(s.ResourceClaims) > 0, "spec.resourceClaims", noObject+"devices are claimed through a cluster only")
-	for _, each := range containersOf(pod) {
-		c.environment(each)
-	}
-	for i := range s.Volumes {
-		c.volumeReferences(fmt.Sprintf("spec.volumes[%d]", i), s.Volumes[i].VolumeSource)
-	}
+// forbiddenFields are what a static pod may not have, and why.
+var forbiddenFields = map[string]string{
+	"metadata.uid":                   "leave it out: the kubelet tells by it whether the content is another, and makes it of the content itself",
+	"metadata.finalizers":            "leave them out: the kubelet could not replace or remove the mirror pod",
+	"spec.nodeName":                  noScheduler,
+	"spec.nodeSelector":              noScheduler,
+	"spec.affinity":                  noScheduler,
+	"spec.topologySpreadConstraints": noScheduler,
+	"spec.schedulingGates":           noScheduler,
+	"spec.ephemeralContainers":       "they are added to a pod that runs, through the API (kubectl debug); no pod begins with them",
+	"spec.serviceAccountName":        noServiceAccount,
+	"spec.serviceAccount":            noServiceAccount,
+	"spec.imagePullSecrets":          noPullSecret,
+	"spec.resourceClaims":            noObject + "devices are claimed through a cluster only",
 }
 
-func (c *check) environment(each container) {
-	for i, from := range each.EnvFrom {
-		field := fmt.Sprintf("%s.envFrom[%d]", each.field, i)
-		c.refuse(from.SecretRef != nil, field+".secretRef", noSecret)
-		c.refuse(from.ConfigMapRef != nil, field+".configMapRef", noSecret)
-	}
-	for i, env := range each.Env {
-		if env.ValueFrom == nil {
-			continue
+// references are fields of containers and volumes that name an object of the API. The
+// kubelet refuses them by its feature PreventStaticPodAPIReferences; one before 1.34 starts
+// some of these pods, without what they refer to.
+var references = map[string]string{
+	"secret":                noSecret,
+	"secretRef":             noSecret,
+	"secretKeyRef":          noSecret,
+	"configMap":             noSecret,
+	"configMapRef":          noSecret,
+	"configMapKeyRef":       noSecret,
+	"azureFile":             noSecret,
+	"persistentVolumeClaim": noClaim,
+	"ephemeral":             noClaim,
+	"csi":                   noObject + "its driver stands in a CSIDriver object; mount it on this machine, and that with a hostPath volume",
+	"glusterfs":             noObject + "its servers stand in an Endpoints object",
+	"serviceAccountToken":   noServiceAccount,
+	"clusterTrustBundle":    noObject + "mount a file of certificates with a hostPath volume",
+	"podCertificate":        noObject + "mount a certificate with a hostPath volume",
+}
+
+// fields refuses what is forbidden or a reference.
+func (c *check) fields(all map[string]any) {
+	walk("metadata", all["metadata"], c.forbidden)
+	walk("spec", all["spec"], func(field string, value any) {
+		_, isObject := value.(map[string]any)
+		if why := references[field[strings.LastIndex(field, ".")+1:]]; isObject && why != "" {
+			c.bad(field, "%s", why)
 		}
-		field := fmt.Sprintf("%s.env[%d].valueFrom", each.field, i)
-		c.refuse(env.ValueFrom.SecretKeyRef != nil, field+".secretKeyRef", noSecret)
-		c.refuse(env.ValueFrom.ConfigMapKeyRef != nil, field+".configMapKeyRef", noSecret)
-	}
+		c.forbidden(field, value)
+	})
 }
 
-func (c *check) volumeReferences(field string, v corev1.VolumeSource) {
-	c.refuse(v.Secret != nil, field+".secret", noSecret)
-	c.refuse(v.ConfigMap != nil, field+".configMap", noSecret)
-	c.refuse(v.PersistentVolumeClaim != nil, field+".persistentVolumeClaim", noClaim)
-	c.refuse(v.Ephemeral != nil, field+".ephemeral", noClaim)
-	c.refuse(v.CSI != nil, field+".csi", noObject+"its driver stands in a CSIDriver object; mount it on this machine, and that with a hostPath volume")
-	c.refuse(v.Glusterfs != nil, field+".glusterfs", noObject+"its servers stand in an Endpoints object")
-	c.refuse(v.AzureFile != nil, field+".azureFile", noSecret)
-	c.refuse(v.CephFS != nil && v.CephFS.SecretRef != nil, field+".cephfs.secretRef", noSecret)
-	c.refuse(v.Cinder != nil && v.Cinder.SecretRef != nil, field+".cinder.secretRef", noSecret)
-	c.refuse(v.FlexVolume != nil && v.FlexVolume.SecretRef != nil, field+".flexVolume.secretRef", noSecret)
-	c.refuse(v.RBD != nil && v.RBD.SecretRef != nil, field+".rbd.secretRef", noSecret)
-	c.refuse(v.ScaleIO != nil && v.ScaleIO.SecretRef != nil, field+".scaleIO.secretRef", noSecret)
-	c.refuse(v.ISCSI != nil && v.ISCSI.SecretRef != nil, field+".iscsi.secretRef", noSecret)
-	c.refuse(v.StorageOS != nil && v.StorageOS.SecretRef != nil, field+".storageos.secretRef", noSecret)
-	if v.Projected == nil {
+// forbidden lets pass what is empty: it is as good as left out.
+func (c *check) forbidden(field string, value any) {
+	list, isList := value.([]any)
+	object, isObject := value.(map[string]any)
+	if value == nil || value == "" || isList && len(list) == 0 || isObject && len(object) == 0 {
 		return
 	}
-	for i, s := range v.Projected.Sources {
-		source := fmt.Sprintf("%s.projected.sources[%d]", field, i)
-		c.refuse(s.Secret != nil, source+".secret", noSecret)
-		c.refuse(s.ConfigMap != nil, source+".configMap", noSecret)
-		c.refuse(s.ServiceAccountToken != nil, source+".serviceAccountToken", noServiceAccount)
-		c.refuse(s.ClusterTrustBundle != nil, source+".clusterTrustBundle", noObject+"mount a file of certificates with a hostPath volume")
-		c.refuse(s.PodCertificate != nil, source+".podCertificate", noObject+"mount a certificate with a hostPath volume")
+	if why := forbiddenFields[field]; why != "" {
+		c.bad(field, "%s", why)
+	}
+}
+
+// walk visits a value and all that is below it, each with its field, such as
+// spec.containers[0].name.
+func walk(field string, value any, visit func(field string, value any)) {
+	visit(field, value)
+	switch value := value.(type) {
+	case []any:
+		for i, each := range value {
+			walk(fmt.Sprintf("%s[%d]", field, i), each, visit)
+		}
+	case map[string]any:
+		for name, each := range value {
+			walk(field+"."+name, each, visit)
+		}
 	}
 }
 
 // volumes wants of each a name of its own, and one source at most: without, the kubelet
 // makes it an emptyDir.
-func (c *check) volumes(all []corev1.Volume) {
+func (c *check) volumes(volumes []corev1.Volume, all map[string]any) {
 	names := map[string]bool{}
-	for i, v := range all {
+	for i, v := range volumes {
 		field := fmt.Sprintf("spec.volumes[%d]", i)
 		c.name(field+".name", v.Name, names)
-		if n := c.sources(field); n > 1 {
-			c.bad(field, "it has %d sources, want one", n)
-		}
 		if v.HostPath != nil {
 			c.hostPath(field+".hostPath", v.HostPath)
 		}
 	}
+	spec, _ := all["spec"].(map[string]any)
+	written, _ := spec["volumes"].([]any)
+	for i, v := range written {
+		if n := sources(v); n > 1 {
+			c.bad(fmt.Sprintf("spec.volumes[%d]", i), "it has %d sources, want one", n)
+		}
+	}
 }
 
-// sources counts those in the file: each field but the name is one.
-func (c *check) sources(field string) int {
-	n := locate.Node(c.root, field)
-	if n == nil || n.Kind != yaml.MappingNode {
-		return 0
-	}
+// sources counts those of a volume: each field but the name is one.
+func sources(volume any) int {
 	count := 0
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value != "name" && n.Content[i+1].Tag != "!!null" {
+	fields, _ := volume.(map[string]any)
+	for name, value := range fields {
+		if name != "name" && value != nil {
 			count++
 		}
 	}

@@ -9,20 +9,21 @@ import (
 	"unicode/utf8"
 )
 
-// hide gives what stands in place of a secret.
+// hide is told a secret, and gives what is to stand in its place.
 type hide func(secret string) string
 
-// secretName is the end of a name whose value is a secret, in flags, files and
-// environments.
+// secretName matches the end of a name (of a flag, a field, a variable) whose value is a
+// secret.
 const secretName = `(?:password|passwd|passphrase|[_-]pass|[_-]pwd|token|secret|credentials?|client-key-data|(?:api|access|private|secret|signing|encryption|shared)[_-]?key(?:[_-]?id)?)`
 
-// secretFlag is the end of a flag whose value may be a word of its own.
+// secretFlag matches the end of a flag whose value may follow as a word of its own, as in
+// --token abc.
 const secretFlag = `(?:token|password|passphrase|secret)`
 
-// headerName are names of headers whose value is a secret.
+// headerName matches the headers of HTTP whose value is a secret.
 const headerName = `authorization|cookie`
 
-// The forms within one line. The last group is the secret.
+// The forms that a secret has within one line. The last group of each is the secret.
 var (
 	keyOnLine  = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|$)`)
 	keyBegins  = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----`)
@@ -46,7 +47,8 @@ var (
 
 var lineForms = []*regexp.Regexp{keyOnLine, jwt, joinToken, certKey, authHeader, bearer, userInfo, registry, spacedFlag, quotedPair, namedValue, valueNamed}
 
-// triggers are what all forms but joinToken have in lower case: most lines have none.
+// triggers are words of which every form but joinToken has one, in lower case. Most lines
+// have none, and need not be compared with the forms.
 var triggers = []string{"pass", "pwd", "token", "secret", "credential", "key", "auth", "cookie", "bearer", "eyj", "://"}
 
 func hasTrigger(line string) bool {
@@ -57,7 +59,8 @@ func hasTrigger(line string) bool {
 // forms hides what has a secret's form.
 func forms(text string, h hide) string { return formsWithin(text, h, 2) }
 
-// formsWithin looks into base64 so many times.
+// formsWithin looks into base64 too, and in what it finds there into base64 again, so many
+// levels deep.
 func formsWithin(text string, h hide, depth int) string {
 	lines := strings.SplitAfter(text, "\n")
 	hideDocuments(lines, h)
@@ -83,57 +86,65 @@ func hideOnLine(line string, h hide) string {
 	return hidePairs(line, h)
 }
 
-// hideGroup hides the only group of a form.
-func hideGroup(line string, form *regexp.Regexp, h hide) string {
+// span is where in a line a secret stands; an empty one is none.
+type span struct{ from, to int }
+
+// hideMatches hides what secretIn finds in each match of a form.
+func hideMatches(line string, form *regexp.Regexp, h hide, secretIn func(line string, match []int) span) string {
 	var b strings.Builder
 	end := 0
-	for _, m := range form.FindAllStringSubmatchIndex(line, -1) {
-		secret := line[m[2]:m[3]]
-		trimmed := strings.TrimRight(secret, "\r\n ")
-		hidden := strings.HasPrefix(line[max(0, m[2]-1):], Mark)
-		bare := trimmed == unquoted(trimmed)
-		if hidden || isNone(unquoted(trimmed)) || bare && isSyntax(trimmed) {
+	for _, match := range form.FindAllStringSubmatchIndex(line, -1) {
+		s := secretIn(line, match)
+		if s.from < end || s.from == s.to {
 			continue
 		}
-		from := m[2] + strings.Index(trimmed, unquoted(trimmed))
-		b.WriteString(line[end:from])
-		b.WriteString(h(unquoted(trimmed)))
-		end = from + len(unquoted(trimmed))
+		b.WriteString(line[end:s.from])
+		b.WriteString(h(line[s.from:s.to]))
+		end = s.to
 	}
 	return b.String() + line[end:]
 }
 
+// hideGroup hides the only group of a form.
+func hideGroup(line string, form *regexp.Regexp, h hide) string {
+	return hideMatches(line, form, h, func(line string, m []int) span {
+		value := strings.TrimRight(line[m[2]:m[3]], "\r\n ")
+		hidden := strings.HasPrefix(line[max(0, m[2]-1):], Mark)
+		if hidden || isNone(unquoted(value)) || value == unquoted(value) && isSyntax(value) {
+			return span{}
+		}
+		return within(value, m[2])
+	})
+}
+
 // hidePairs hides the values of names that tell that they are secret.
-func hidePairs(line string, h hide) string {
-	var b strings.Builder
-	end := 0
-	for _, m := range pair.FindAllStringSubmatchIndex(line, -1) {
-		if m[0] < end {
-			continue
-		}
-		from, to := m[8], m[9]
-		before, name, quote, between := line[:m[2]], line[m[2]:m[3]], line[m[4]:m[5]], line[m[6]:m[7]]
-		value := line[from:to]
-		bare := !strings.ContainsAny(value[:1], `"'\`)
-		first := isFirst(before)
-		switch {
-		case bare && quote == "" && first && strings.HasSuffix(between, " "):
-			to = len(strings.TrimRight(line, "\r\n")) // YAML and TOML: to the end of the line
-		case bare:
-			to = from + len(strings.TrimRight(value, ",;)]}>"))
-		}
-		value = line[from:to]
-		prose := bare && quote == "" && !first && strings.HasPrefix(between, ":") && strings.HasSuffix(between, " ")
-		yaml := bare && strings.HasPrefix(strings.TrimLeft(between, " "), ":")
-		if !isSecretValue(name, unquoted(value)) || prose && !looksRandom(value) || yaml && isSyntax(value) {
-			continue
-		}
-		from += strings.Index(value, unquoted(value)) // JSON stays JSON
-		b.WriteString(line[end:from])
-		b.WriteString(h(unquoted(value)))
-		end = from + len(unquoted(value))
+func hidePairs(line string, h hide) string { return hideMatches(line, pair, h, valueOfPair) }
+
+// valueOfPair tells what is a value from what only follows such a name in a sentence.
+func valueOfPair(line string, m []int) span {
+	from, to := m[8], m[9]
+	before, name, quote, between := line[:m[2]], line[m[2]:m[3]], line[m[4]:m[5]], line[m[6]:m[7]]
+	bare := !strings.ContainsAny(line[from:from+1], `"'\`)
+	first := isFirst(before)
+	switch {
+	case bare && quote == "" && first && strings.HasSuffix(between, " "):
+		to = len(strings.TrimRight(line, "\r\n")) // YAML and TOML: to the end of the line
+	case bare:
+		to = from + len(strings.TrimRight(line[from:to], ",;)]}>"))
 	}
-	return b.String() + line[end:]
+	value := line[from:to]
+	prose := bare && quote == "" && !first && strings.HasPrefix(between, ":") && strings.HasSuffix(between, " ")
+	yaml := bare && strings.HasPrefix(strings.TrimLeft(between, " "), ":")
+	if !isSecretValue(name, unquoted(value)) || prose && !looksRandom(value) || yaml && isSyntax(value) {
+		return span{}
+	}
+	return within(value, from)
+}
+
+// within is a value without its quotes, which stay: so JSON stays JSON.
+func within(value string, at int) span {
+	from := at + strings.Index(value, unquoted(value))
+	return span{from, from + len(unquoted(value))}
 }
 
 // isFirst tells whether nothing stands before, on its line of a file or log, or in a
@@ -174,8 +185,8 @@ func looksRandom(value string) bool {
 
 func unquoted(value string) string { return strings.Trim(value, `"'\`) }
 
-// maxKeyLines is how long a private key may be: what follows a beginning without an
-// end is text again.
+// maxKeyLines bounds how many lines are hidden after the beginning of a private key: if
+// its end is missing, what follows is text again.
 const maxKeyLines = 120
 
 // hideKeys hides private keys that have lines of their own.
@@ -238,14 +249,15 @@ func hideDocuments(lines []string, h hide) {
 		switch {
 		case !named && !names:
 		case envBlock.MatchString(line):
-			hideDeeper(lines[i+1:], indentOf(line), h)
+			hideDeeper(lines[i+1:], indentOf(line), func(line string) string { return hideLine(line, h) })
 		default:
 			lines[i] = hideGroup(line, envValue, h)
 		}
 	}
 }
 
-// neighbour is the line before or after, past empty ones and comments; empty without.
+// neighbour is the next line before (step -1) or after (step 1) that is neither empty nor a
+// comment; empty if there is none.
 func neighbour(lines []string, i, step int) string {
 	for i += step; i >= 0 && i < len(lines); i += step {
 		if text := strings.TrimSpace(lines[i]); text != "" && !strings.HasPrefix(text, "#") {
@@ -255,8 +267,8 @@ func neighbour(lines []string, i, step int) string {
 	return ""
 }
 
-// hideDeeper hides a block of lines that are indented more.
-func hideDeeper(lines []string, indent int, h hide) {
+// hideDeeper hides lines up to the first that is not indented more.
+func hideDeeper(lines []string, indent int, hideOne func(line string) string) {
 	for i, line := range lines {
 		if strings.TrimSpace(line) == "" {
 			continue
@@ -264,7 +276,7 @@ func hideDeeper(lines []string, indent int, h hide) {
 		if indentOf(line) <= indent {
 			return
 		}
-		lines[i] = hideLine(line, h)
+		lines[i] = hideOne(line)
 	}
 }
 
@@ -272,11 +284,8 @@ func beginsItem(line string) bool { return strings.HasPrefix(strings.TrimSpace(l
 
 // hideSecretObjects hides the data of a document that is, or holds, a Secret.
 func hideSecretObjects(lines []string, h hide) {
-	secret := false
-	for _, line := range lines {
-		secret = secret || strings.Contains(line, "Secret") && isSecret.MatchString(line)
-	}
-	if !secret {
+	tellsSecret := func(line string) bool { return strings.Contains(line, "Secret") && isSecret.MatchString(line) }
+	if !slices.ContainsFunc(lines, tellsSecret) {
 		return
 	}
 	for i, line := range lines {
@@ -285,26 +294,20 @@ func hideSecretObjects(lines []string, h hide) {
 	hideBlocks(lines, dataBegins, h)
 }
 
-// hideBlocks hides the lines below one of this form that are indented more.
+// hideBlocks hides the values in a block: the lines that follow one of this form, and are
+// indented more.
 func hideBlocks(lines []string, begins *regexp.Regexp, h hide) {
-	indent := -1
 	for i, line := range lines {
-		m := begins.FindStringSubmatch(line)
-		switch {
-		case m != nil:
-			indent = len(m[1])
-		case indent < 0 || strings.TrimSpace(line) == "":
-		case indentOf(line) <= indent:
-			indent = -1
-		default:
-			lines[i] = hideEntry(line, h)
+		if m := begins.FindStringSubmatch(line); m != nil {
+			hideDeeper(lines[i+1:], len(m[1]), func(line string) string { return hideEntry(line, h) })
 		}
 	}
 }
 
 func indentOf(line string) int { return len(line) - len(strings.TrimLeft(line, " \t")) }
 
-// hideEntry leaves the name of an entry.
+// hideEntry hides the value of an entry and leaves its name. A line of another form it
+// hides as a whole.
 func hideEntry(line string, h hide) string {
 	if entry.MatchString(line) {
 		return hideGroup(line, entry, h)
@@ -312,10 +315,10 @@ func hideEntry(line string, h hide) string {
 	return hideLine(line, h)
 }
 
-// minBase64 is how long base64 is that is looked into.
+// minBase64 is the length from which base64 is looked into.
 const minBase64 = 40
 
-// hasLongRun is quick to find lines without base64.
+// hasLongRun tells quickly whether a line may have base64 of that length.
 func hasLongRun(line string) bool {
 	run := 0
 	for i := range len(line) {
@@ -345,7 +348,7 @@ func hideEncoded(line string, h hide, depth int) string {
 		found := false
 		formsWithin(text, func(secret string) string {
 			found = true
-			h(secret) // it may stand elsewhere as it is
+			h(secret) // it may stand elsewhere, not encoded
 			return Mark
 		}, depth-1)
 		if !found {

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -17,14 +18,15 @@ import (
 // Mark stands where a secret was.
 const Mark = "[REDACTED]"
 
-// shortest is how long a value is that is looked for: words of fewer bytes stand
+// shortest is the length from which a value is looked for: words of fewer bytes stand
 // everywhere.
 const shortest = 8
 
 // Redactor takes out secrets of any known form, and certain values.
 type Redactor struct{ known *strings.Replacer }
 
-// New knows the values of secrets. Of those with several lines each line is one.
+// New makes a Redactor that also takes out these values. Of a value with several lines,
+// each line counts as one.
 func New(secrets []string) *Redactor {
 	spellings := map[string]bool{}
 	for _, secret := range secrets {
@@ -32,14 +34,10 @@ func New(secrets []string) *Redactor {
 			addSpellings(spellings, part)
 		}
 	}
-	sorted := make([]string, 0, len(spellings))
-	for s := range spellings {
-		sorted = append(sorted, s)
-	}
 	// Of two that begin at the same place the longer one is taken.
-	slices.SortFunc(sorted, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
-	pairs := make([]string, 0, 2*len(sorted))
-	for _, s := range sorted {
+	longestFirst := func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) }
+	var pairs []string
+	for _, s := range slices.SortedFunc(maps.Keys(spellings), longestFirst) {
 		pairs = append(pairs, s, Mark)
 	}
 	return &Redactor{known: strings.NewReplacer(pairs...)}
@@ -94,7 +92,7 @@ func addSpellings(all map[string]bool, secret string) {
 		return
 	}
 	inHex := hex.EncodeToString([]byte(secret))
-	inJSON, _ := json.Marshal(secret) // text can always be
+	inJSON, _ := json.Marshal(secret) // a string can always be encoded
 	for _, s := range []string{
 		secret, inHex, strings.ToUpper(inHex),
 		strings.Trim(string(inJSON), `"`), strings.Trim(strconv.Quote(secret), `"`),
@@ -109,8 +107,8 @@ func addSpellings(all map[string]bool, secret string) {
 	}
 }
 
-// base64At is what of the base64 of a longer text depends on the secret alone, which
-// begins at a byte of that offset from a multiple of three.
+// base64At is the part of a longer text's base64 that depends on the secret alone, if the
+// secret begins this many bytes after a multiple of three: base64 takes three bytes at once.
 func base64At(secret string, offset int) string {
 	whole := base64.RawStdEncoding.EncodeToString([]byte("\x00\x00\x00"[:offset] + secret))
 	from := (offset*8 + 5) / 6

@@ -50,7 +50,8 @@ func (c *Container) LastLines() []LogLine {
 	return lines
 }
 
-// parseLogLine: time, stream and a mark for partial lines stand before what the container said.
+// parseLogLine takes off what the runtime writes before each line: the time, the stream and
+// a mark for partial lines.
 func parseLogLine(line string) LogLine {
 	fields := strings.SplitN(line, " ", 4)
 	at, err := time.Parse(time.RFC3339Nano, fields[0])

@@ -73,27 +73,53 @@ func (u *Units) set(unit string, state host.UnitState) {
 	}
 }
 
-func (u *Units) do(op, unit string, change func(*host.UnitState)) error {
+// begin keeps an operation, and lets it fail if the test wants so.
+func (u *Units) begin(op string) error {
+	u.ops = append(u.ops, op)
+	if u.Fail == nil {
+		return nil
+	}
+	return u.Fail(op)
+}
+
+// Reload implements host.Units.
+func (u *Units) Reload(context.Context) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if unit != "" {
-		op += " " + unit
+	if err := u.begin("reload"); err != nil {
+		return err
 	}
-	u.ops = append(u.ops, op)
-	if u.Fail != nil {
-		if err := u.Fail(op); err != nil {
-			return err
-		}
-	}
-	if unit == "" {
-		u.readAll()
-		return nil
+	u.readAll()
+	return nil
+}
+
+// ResetFailed implements host.Units.
+func (u *Units) ResetFailed(ctx context.Context, unit string) error {
+	return u.Do(ctx, "reset-failed", unit)
+}
+
+// Do implements host.Units.
+func (u *Units) Do(_ context.Context, verb host.Verb, unit string) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	op := string(verb) + " " + unit
+	if err := u.begin(op); err != nil {
+		return err
 	}
 	state := u.state(unit)
 	if state.Load == "not-found" {
 		return fmt.Errorf("%s: unit %s not found", op, unit)
 	}
-	change(&state)
+	switch verb {
+	case host.Enable:
+		state.Enabled = "enabled"
+	case host.Disable:
+		state.Enabled = "disabled"
+	case host.Start, host.Restart:
+		state.Active, state.Sub, state.Result = "active", "running", "success"
+	default:
+		state.Active, state.Sub = "inactive", "dead"
+	}
 	u.set(unit, state)
 	return nil
 }
@@ -136,40 +162,9 @@ func (u *Units) exists(path string) bool {
 	return err == nil
 }
 
-// Reload implements host.Units.
-func (u *Units) Reload(context.Context) error { return u.do("reload", "", nil) }
-
-// Enable implements host.Units.
-func (u *Units) Enable(_ context.Context, unit string) error {
-	return u.do("enable", unit, func(s *host.UnitState) { s.Enabled = "enabled" })
-}
-
 // Enabled implements host.Units.
 func (u *Units) Enabled(_ context.Context, unit string) (string, error) {
 	return u.state(unit).Enabled, nil
-}
-
-// Disable implements host.Units.
-func (u *Units) Disable(_ context.Context, unit string) error {
-	return u.do("disable", unit, func(s *host.UnitState) { s.Enabled = "disabled" })
-}
-
-func run(s *host.UnitState) { s.Active, s.Sub, s.Result = "active", "running", "success" }
-
-// Start implements host.Units.
-func (u *Units) Start(_ context.Context, unit string) error { return u.do("start", unit, run) }
-
-// Restart implements host.Units.
-func (u *Units) Restart(_ context.Context, unit string) error { return u.do("restart", unit, run) }
-
-// Stop implements host.Units.
-func (u *Units) Stop(_ context.Context, unit string) error {
-	return u.do("stop", unit, func(s *host.UnitState) { s.Active, s.Sub = "inactive", "dead" })
-}
-
-// ResetFailed implements host.Units.
-func (u *Units) ResetFailed(_ context.Context, unit string) error {
-	return u.do("reset-failed", unit, func(s *host.UnitState) { s.Active, s.Sub = "inactive", "dead" })
 }
 
 // Failed implements host.Units.

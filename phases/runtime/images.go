@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/containerd/containerd/v2/core/diff"
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
 )
 
@@ -27,11 +29,12 @@ const (
 
 const pinnedLabel = "io.cri-containerd.pinned"
 
-// pinned keeps the kubelet from removing an image.
+// pinned are labels that keep the kubelet from removing an image.
 var pinned = map[string]string{pinnedLabel: "pinned", "io.cri-containerd.image": "managed"}
 
-// onDisk: containerd counts a layer as unpacked only once its files are on the disk. By
-// default it does not wait: after a power cut, programs are cut short, and end by SIGBUS.
+// onDisk makes containerd wait until a layer's files are on the disk before it counts the
+// layer as unpacked. By default it does not: then, after a power cut, programs may be cut
+// short, and end by SIGBUS.
 var onDisk = client.WithUnpackApplyOpts(diff.WithSyncFs(true))
 
 // Images is containerd's image store.
@@ -96,6 +99,17 @@ func fullName(name string) (string, error) {
 	return full.String(), nil
 }
 
+// Alias gives an image a second name, under which it is pinned too.
+func (i *Images) Alias(ctx context.Context, reference, alias string) error {
+	image, err := i.client.ImageService().Get(ctx, reference)
+	if err != nil {
+		return err
+	}
+	image.Name, image.Labels = alias, pinned
+	_, err = i.client.ImageService().Create(ctx, image)
+	return err
+}
+
 // SocketPath is the path in a CRI endpoint such as unix:///run/containerd/containerd.sock.
 func SocketPath(endpoint string) string { return strings.TrimPrefix(endpoint, "unix://") }
 
@@ -119,4 +133,97 @@ func (i *Images) Foreign(ctx context.Context) ([]string, error) {
 		}
 	}
 	return found, nil
+}
+
+// Remover takes images out of a runtime again.
+type Remover struct {
+	cri   *CRI
+	store *Images // nil: not containerd
+}
+
+// OpenRemover connects to the runtime at its socket's path.
+func OpenRemover(ctx context.Context, socket string) (Remover, error) {
+	c, err := Dial("unix://" + socket)
+	if err != nil {
+		return Remover{}, err
+	}
+	info, err := c.Info(ctx)
+	if err != nil {
+		return Remover{}, errors.Join(err, c.Close())
+	}
+	r := Remover{cri: c}
+	if info.Name == "containerd" {
+		r.store, err = OpenImages(socket)
+	}
+	return r, err
+}
+
+// Close ends the connections.
+func (r Remover) Close() error {
+	if r.store == nil {
+		return r.cri.Close()
+	}
+	return errors.Join(r.store.Close(), r.cri.Close())
+}
+
+// Has tells whether there is an image of that name.
+func (r Remover) Has(ctx context.Context, name string) (bool, error) {
+	if r.store == nil {
+		return r.cri.HasImage(ctx, name)
+	}
+	image, err := r.store.image(ctx, name)
+	return image != nil, err
+}
+
+// Remove removes an image by its name; none is fine. Names that others gave it stay.
+func (r Remover) Remove(ctx context.Context, name string) error {
+	if r.store == nil {
+		return r.cri.removeImage(ctx, name)
+	}
+	image, err := r.store.image(ctx, name)
+	if err != nil || image == nil {
+		return err
+	}
+	names, err := r.store.ofPull(ctx, *image)
+	if err != nil {
+		return err
+	}
+	for _, each := range append(names, image.Name) { // the last one wakes the garbage collection
+		err := r.store.client.ImageService().Delete(ctx, each, images.SynchronousDelete())
+		if err != nil && !errdefs.IsNotFound(err) {
+			return fmt.Errorf("remove image %s: %w", each, err)
+		}
+	}
+	return nil
+}
+
+// image finds an image by its name; nil if there is none.
+func (i *Images) image(ctx context.Context, name string) (*images.Image, error) {
+	full, err := fullName(name)
+	if err != nil {
+		return nil, err
+	}
+	image, err := i.client.ImageService().Get(ctx, full)
+	if errdefs.IsNotFound(err) {
+		return nil, nil
+	}
+	return &image, err
+}
+
+// ofPull lists the names, by ID and by digest, that the CRI gave an image beside its tag
+// when it pulled it: they would keep the image on the disk. A name that is older than the
+// tag comes from a pull by somebody else, and is not listed.
+func (i *Images) ofPull(ctx context.Context, tagged images.Image) ([]string, error) {
+	same, err := i.client.ImageService().List(ctx, "target.digest=="+tagged.Target.Digest.String())
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, image := range same {
+		byDigest := strings.HasPrefix(image.Name, "sha256:") || strings.Contains(image.Name, "@sha256:")
+		if byDigest && !image.CreatedAt.Before(tagged.CreatedAt) {
+			names = append(names, image.Name)
+		}
+	}
+	return names, nil
 }

@@ -1,0 +1,48 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// newSecret is a Secret of kube-system, as it is to be applied.
+func newSecret(name string, data map[string][]byte) *corev1.Secret {
+	return &corev1.Secret{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceSystem, Name: name},
+		Data:       data,
+	}
+}
+
+// secret reads a Secret of kube-system. In a plan whose API server is still to be made
+// there is none.
+func (c *Cluster) secret(ctx context.Context, name string) (*corev1.Secret, bool, error) {
+	secret := &corev1.Secret{}
+	err := c.get(ctx, c.core("secrets", metav1.NamespaceSystem), name, secret)
+	if IsNotFound(err) || err != nil && c.plans {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("get Secret %s: %w", name, err)
+	}
+	return secret, true, nil
+}
+
+// applySecret also gives its UID, which is empty in a plan.
+func (c *Cluster) applySecret(ctx context.Context, secret *corev1.Secret) (Applied, types.UID, error) {
+	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(secret)
+	if err != nil {
+		return Applied{}, "", err
+	}
+	applied, after, err := c.apply(ctx, &unstructured.Unstructured{Object: object}, Created)
+	if after == nil {
+		return applied, "", err
+	}
+	return applied, after.GetUID(), err
+}
