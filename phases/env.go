@@ -12,6 +12,7 @@ import (
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
 	"bootstrap/phases/host"
 	"bootstrap/phases/machine"
@@ -23,14 +24,15 @@ import (
 // Env is what every phase is given. All of it is set when it is opened, and never
 // changed after that.
 type Env struct {
-	Config  *config.Config
-	Choices Choices
-	Host    *host.Host
-	Facts   machine.Facts
-	Bundle  *bundle.Bundle // nil without one
-	Patches patch.Set
-	Tell    plan.Teller
-	API     *cluster.Pool // clients of this node's API server
+	Config    *config.Config
+	Choices   Choices
+	Host      *host.Host
+	Facts     machine.Facts
+	Bundle    *bundle.Bundle // nil without one
+	Patches   patch.Set
+	Catalogue diagnose.Catalogue // of what can be wrong
+	Tell      plan.Teller
+	API       *cluster.Pool // clients of this node's API server
 	// Timeout bounds all waits for the control plane together, and then the one for the
 	// addons, in place of the config's. Unlike that, it reaches no manifest: another one
 	// restarts nothing.

@@ -6,19 +6,32 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
 	"bootstrap/phases/config/configtest"
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/plan/plantest"
 )
+
+var readOnce = sync.OnceValues(diagnose.ReadCatalogue) // it takes milliseconds
+
+func catalogue(t *testing.T) diagnose.Catalogue {
+	t.Helper()
+	all, err := readOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
 
 // testEnv is an Env on a Host of its own, with the config valid-NAME.yaml.
 func testEnv(t *testing.T, name string) *Env {
 	t.Helper()
 	h, _ := hosttest.New(t)
-	env := Open(Env{Config: configtest.Valid(t, name), Host: h})
+	env := Open(Env{Config: configtest.Valid(t, name), Host: h, Catalogue: catalogue(t)})
 	return env.forPhase("test")
 }
 

@@ -118,7 +118,7 @@ func (e *Env) checkEtcdData() []error {
 	if i := slices.IndexFunc(all, isEtcdData); i >= 0 && mountOfRecord(all[i]) != "" {
 		err = withHint(fmt.Errorf("%w, on the disk that was mounted at %s", err, mountOfRecord(all[i])), "mount it there again, or put a snapshot there (etcdutl snapshot restore), then run init again")
 	}
-	return []error{found("etcd-data-gone", err)}
+	return []error{found(e.Catalogue, "etcd-data-gone", err)}
 }
 
 // mountOfRecord is where the file system was mounted that a tree lies on; empty for the root's.

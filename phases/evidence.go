@@ -206,21 +206,21 @@ func (e *Env) unitEvidence(ctx context.Context) map[string]diagnose.Unit {
 	return units
 }
 
-func (e *Env) journalEvidence(ctx context.Context, since time.Time) map[string][]diagnose.Line {
+func (e *Env) journalEvidence(ctx context.Context, since time.Time) map[string][]machine.LogLine {
 	ctx, cancel := evidenceTimeout.bound(ctx)
 	defer cancel()
 	lines, err := e.Host.Journal(ctx, since, daemons...)
 	if err != nil {
 		return nil // a machine without a journal: the rest has to do
 	}
-	journal := map[string][]diagnose.Line{}
+	journal := map[string][]machine.LogLine{}
 	for _, l := range lines {
-		journal[l.Unit] = append(journal[l.Unit], diagnose.Line{At: l.At, Text: l.Text})
+		journal[l.Unit] = append(journal[l.Unit], l)
 	}
 	return journal
 }
 
-func (e *Env) podEvidence(ctx context.Context) (pods []diagnose.Pod, runtimeError string) {
+func (e *Env) podEvidence(ctx context.Context) (pods []runtime.Sandbox, runtimeError string) {
 	ctx, cancel := evidenceTimeout.bound(ctx)
 	defer cancel()
 	c, err := e.dialRuntime()
@@ -238,31 +238,24 @@ func (e *Env) podEvidence(ctx context.Context) (pods []diagnose.Pod, runtimeErro
 	if e.Config.Box.Standalone {
 		namespace = "" // nothing else is there
 	}
-	all, err := c.Sandboxes(ctx, namespace)
+	pods, err = c.Sandboxes(ctx, namespace)
 	if err != nil {
 		return nil, err.Error()
 	}
-	for _, p := range all {
-		pods = append(pods, podOfSandbox(p))
+	for _, p := range pods {
+		readLogs(p)
 	}
 	return pods, ""
 }
 
-func podOfSandbox(p runtime.Sandbox) diagnose.Pod {
-	pod := diagnose.Pod{Namespace: p.Namespace, Name: p.Name, UID: p.UID, Ready: p.Ready, Created: p.Created}
-	for _, c := range p.Containers {
-		pod.Containers = append(pod.Containers, diagnose.Container{
-			ID: c.ID, Name: c.Name, Image: c.Image, Running: c.Running, Exited: c.Exited, Attempt: int(c.Attempt), ExitCode: int(c.ExitCode),
-			Reason: c.Reason, Message: c.Message, Started: c.Started, Finished: c.Finished,
-		})
-		if p.Namespace == "kube-system" { // what others wrote to their logs is not ours to read
-			last := &pod.Containers[len(pod.Containers)-1]
-			for _, line := range c.LastLines() {
-				last.Log, last.LogTimes = append(last.Log, line.Text), append(last.LogTimes, line.At)
-			}
-		}
+// readLogs leaves alone what containers of others wrote: that is not ours to read.
+func readLogs(p runtime.Sandbox) {
+	if p.Namespace != "kube-system" {
+		return
 	}
-	return pod
+	for i := range p.Containers {
+		p.Containers[i].Log = p.Containers[i].LastLines()
+	}
 }
 
 // apiServerEvidence asks the API server of this node as super-admin, whose rights need
@@ -270,29 +263,17 @@ func podOfSandbox(p runtime.Sandbox) diagnose.Pod {
 func (e *Env) apiServerEvidence(ctx context.Context) diagnose.Server {
 	ctx, cancel := answerTimeout.bound(ctx)
 	defer cancel()
-	s := diagnose.Server{Address: net.JoinHostPort(e.Config.AdvertiseAddress.String(), strconv.Itoa(e.Config.BindPort))}
-	asked := time.Now()
-	if s.Dial = dial(ctx, s.Address); s.Dial != diagnose.Open {
-		return s
-	}
-	c, err := e.connectForHealth()
-	if err != nil {
-		s.Error = err.Error()
-		return s
-	}
-	for _, path := range []string{"/livez", "/readyz"} {
-		var unhealthy *cluster.UnhealthyError
-		switch err := c.Healthy(ctx, path); {
-		case errors.As(err, &unhealthy):
-			s.Status, s.Failed = unhealthy.Status, unhealthy.Failed
-			return s
-		case err != nil:
-			s.Error, s.Unanswered = err.Error(), unanswered(err, asked)
-			return s
+	address := net.JoinHostPort(e.Config.AdvertiseAddress.String(), strconv.Itoa(e.Config.BindPort))
+	return serverEvidence(ctx, address, func() error {
+		c, err := e.connectForHealth()
+		if err != nil {
+			return err
 		}
-	}
-	s.Status = 200
-	return s
+		if err := c.Healthy(ctx, "/livez"); err != nil {
+			return err
+		}
+		return c.Healthy(ctx, "/readyz")
+	})
 }
 
 // etcdEvidence asks the member of this node at its metrics port, which needs no certificate.
@@ -302,14 +283,20 @@ func (e *Env) etcdEvidence(ctx context.Context) diagnose.Server {
 	}
 	ctx, cancel := evidenceTimeout.bound(ctx)
 	defer cancel()
-	s := diagnose.Server{Address: e.Config.EtcdMetrics().String()}
-	asked := time.Now()
+	address := e.Config.EtcdMetrics().String()
+	return serverEvidence(ctx, address, func() error {
+		return cluster.PlainHealth(ctx, "http://"+address+"/readyz?verbose")
+	})
+}
+
+// serverEvidence asks only a server that takes connections.
+func serverEvidence(ctx context.Context, address string, health func() error) diagnose.Server {
+	s, asked := diagnose.Server{Address: address}, time.Now()
 	if s.Dial = dial(ctx, s.Address); s.Dial != diagnose.Open {
 		return s
 	}
 	var unhealthy *cluster.UnhealthyError
-	err := cluster.PlainHealth(ctx, "http://"+s.Address+"/readyz?verbose")
-	switch {
+	switch err := health(); {
 	case errors.As(err, &unhealthy):
 		s.Status, s.Failed = unhealthy.Status, unhealthy.Failed
 	case err != nil:

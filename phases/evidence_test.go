@@ -11,6 +11,7 @@ import (
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/pki"
 )
 
 // hangingUnits never says how a unit is, as a read from a dead disk never ends.
@@ -60,7 +61,7 @@ func soonEnough(t *testing.T, look func()) {
 func TestEvidenceOfHang(t *testing.T) {
 	env, units := hangingEnv(t)
 	looks := &Looks{}
-	empty := func(c diagnose.Certificate) bool { return c.Path == schedulerConf && c.Problem == diagnose.Empty }
+	empty := func(c diagnose.Certificate) bool { return c.Path == schedulerConf && c.Problem == pki.Empty }
 	for range 2 {
 		soonEnough(t, func() {
 			found := env.evidence(t.Context(), Query{Stage: Written, Since: time.Now(), Looks: looks})

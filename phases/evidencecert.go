@@ -38,7 +38,7 @@ type judged struct {
 	key  crypto.Signer
 }
 
-func (j *judged) bad(problem diagnose.Problem, detail string) {
+func (j *judged) bad(problem pki.Reason, detail string) {
 	j.Problem, j.Detail = problem, detail
 }
 
@@ -48,14 +48,14 @@ func (j *judged) by(err error) {
 	switch {
 	case err == nil:
 	case !errors.As(err, &reason):
-		j.bad(diagnose.Damaged, err.Error())
+		j.bad(pki.Damaged, err.Error())
 	case reason.Reason == pki.OtherNames && len(reason.Lacks) > 0:
-		j.bad(diagnose.WrongName, "it lacks "+strings.Join(reason.Lacks, ", "))
+		j.bad(pki.WrongName, "it lacks "+strings.Join(reason.Lacks, ", "))
 	case reason.Reason == pki.OtherNames: // it has more than is wanted
 	case reason.Reason == pki.WrongUsage:
-		j.bad(diagnose.WrongName, err.Error())
+		j.bad(pki.WrongName, err.Error())
 	default:
-		j.bad(diagnose.Problem(reason.Reason), err.Error())
+		j.bad(reason.Reason, err.Error())
 	}
 }
 
@@ -65,7 +65,7 @@ func (e *Env) judgeAuthority(a authority) (*x509.Certificate, []diagnose.Certifi
 		ca.by(pki.CheckTime(ca.cert))
 	}
 	var all []diagnose.Certificate
-	if ca.cert != nil || ca.Problem != diagnose.Fine {
+	if ca.cert != nil || ca.Problem != "" {
 		all = append(all, ca.Certificate)
 	}
 	if key, ok := e.judgeSigning(ca, a); ok {
@@ -81,15 +81,15 @@ func (e *Env) judgeAuthority(a authority) (*x509.Certificate, []diagnose.Certifi
 
 // judgeSigning is not ok if there is nothing to say of a CA's key.
 func (e *Env) judgeSigning(ca judged, a authority) (diagnose.Certificate, bool) {
-	if ca.cert == nil || ca.Problem != diagnose.Fine {
+	if ca.cert == nil || ca.Problem != "" {
 		return diagnose.Certificate{}, false
 	}
 	key := judged{Certificate: diagnose.Certificate{Path: ca.Path, Use: diagnose.Signing, NotAfter: ca.NotAfter}}
 	e.readKey(&key, e.pkiFile(a.file, ".key"))
 	if key.key != nil && !pki.SameKey(ca.cert, key.key) {
-		key.bad(diagnose.WrongKey, "its key is another CA's")
+		key.bad(pki.WrongKey, "its key is another CA's")
 	}
-	return key.Certificate, key.Problem != diagnose.Fine
+	return key.Certificate, key.Problem != ""
 }
 
 // judgeSigningCert says nothing of a file that is as it should be: it has all in common with
@@ -97,9 +97,9 @@ func (e *Env) judgeSigning(ca judged, a authority) (diagnose.Certificate, bool) 
 func (e *Env) judgeSigningCert(ca *x509.Certificate) []diagnose.Certificate {
 	j := e.readJudged(e.pkiFile(signingCert, ".crt"), "kube-controller-manager")
 	if j.cert != nil && ca != nil && !j.cert.Equal(ca) {
-		j.bad(diagnose.WrongCA, "it is not this cluster's CA")
+		j.bad(pki.WrongCA, "it is not this cluster's CA")
 	}
-	if j.Problem == diagnose.Fine {
+	if j.Problem == "" {
 		return nil
 	}
 	return []diagnose.Certificate{j.Certificate}
@@ -114,7 +114,7 @@ func (e *Env) judgeLeaf(ca *x509.Certificate, l leaf) (diagnose.Certificate, boo
 	if ca != nil && j.key != nil {
 		j.by((&pki.CA{Cert: ca}).Check(l.Leaf, j.cert, j.key))
 	}
-	return j.Certificate, j.cert != nil || j.Problem != diagnose.Fine
+	return j.Certificate, j.cert != nil || j.Problem != ""
 }
 
 // readJudged reads a file that is a certificate. One that is not there is a problem
@@ -127,7 +127,7 @@ func (e *Env) readJudged(path, use string) judged {
 	}
 	cert, err := pki.ParseCert(data)
 	if err != nil {
-		j.bad(diagnose.Damaged, err.Error())
+		j.bad(pki.Damaged, err.Error())
 		return j
 	}
 	j.cert, j.NotAfter = cert, cert.NotAfter
@@ -145,9 +145,9 @@ func (e *Env) readKey(j *judged, path string) {
 			j.key = key
 			return
 		}
-		found.bad(diagnose.Damaged, err.Error())
+		found.bad(pki.Damaged, err.Error())
 	}
-	if found.Problem != diagnose.Fine {
+	if found.Problem != "" {
 		j.Certificate = found.Certificate
 	}
 }
@@ -158,12 +158,12 @@ func (e *Env) content(j *judged, path string) []byte {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if e.made(path) {
-			j.bad(diagnose.Missing, "it is not there")
+			j.bad(pki.Missing, "it is not there")
 		}
 	case err != nil:
-		j.bad(diagnose.Damaged, err.Error())
+		j.bad(pki.Damaged, err.Error())
 	case len(bytes.TrimSpace(data)) == 0:
-		j.bad(diagnose.Empty, "it is empty")
+		j.bad(pki.Empty, "it is empty")
 	default:
 		return data
 	}
@@ -193,7 +193,7 @@ func (e *Env) judgeKubeconfigs(ca *x509.Certificate) []diagnose.Certificate {
 		if id.path == kubeletConf && j.cert != nil {
 			e.judgeRotated(&j, ca, id)
 		}
-		if j.cert != nil || j.Problem != diagnose.Fine {
+		if j.cert != nil || j.Problem != "" {
 			all = append(all, j.Certificate)
 		}
 	}
@@ -219,10 +219,10 @@ func (e *Env) judgeKubeconfig(j *judged, ca *x509.Certificate, id identity) {
 	}
 	switch {
 	case err != nil:
-		j.bad(diagnose.Damaged, err.Error())
+		j.bad(pki.Damaged, err.Error())
 	case ca == nil:
 	case k.CAFile != e.pkiFile("ca", ".crt") && !bytes.Equal(k.CA, pki.EncodeCert(ca)):
-		j.bad(diagnose.WrongCA, "its CA is not this cluster's")
+		j.bad(pki.WrongCA, "its CA is not this cluster's")
 	default:
 		j.by((&pki.CA{Cert: ca}).Check(e.clientLeaf(id), j.cert, j.key))
 	}
@@ -235,11 +235,11 @@ const rotated = kubeletDir + "/pki/kubelet-client-current.pem"
 // judgeRotated puts the certificate that the kubelet got itself in the place of the one
 // in its kubeconfig, unless something else is wrong with that file.
 func (e *Env) judgeRotated(j *judged, ca *x509.Certificate, id identity) {
-	if j.Problem != diagnose.Fine && j.Problem != diagnose.Expired {
+	if j.Problem != "" && j.Problem != pki.Expired {
 		return
 	}
 	r := e.readJudged(rotated, "kubelet")
-	if r.cert == nil && r.Problem == diagnose.Fine || r.cert != nil && time.Now().After(r.NotAfter) {
+	if r.cert == nil && r.Problem == "" || r.cert != nil && time.Now().After(r.NotAfter) {
 		return
 	}
 	if r.cert != nil && ca != nil {
@@ -263,8 +263,8 @@ func (e *Env) judgeExternalEtcd() []diagnose.Certificate {
 	var all []diagnose.Certificate
 	for _, path := range []string{external.CAFile, external.CertFile} {
 		j := e.readJudged(path, "kube-apiserver")
-		if j.cert == nil && j.Problem == diagnose.Fine {
-			j.bad(diagnose.Missing, "it is not there")
+		if j.cert == nil && j.Problem == "" {
+			j.bad(pki.Missing, "it is not there")
 		}
 		if j.cert != nil {
 			j.by(pki.CheckTime(j.cert))
@@ -279,7 +279,7 @@ func (e *Env) judgeExternalEtcd() []diagnose.Certificate {
 
 func (e *Env) judgeExternalKey(j *judged, path string) {
 	e.readKey(j, path)
-	if j.key != nil && j.Problem == diagnose.Fine && !pki.SameKey(j.cert, j.key) {
-		j.bad(diagnose.WrongKey, "the key does not belong to the certificate")
+	if j.key != nil && j.Problem == "" && !pki.SameKey(j.cert, j.key) {
+		j.bad(pki.WrongKey, "the key does not belong to the certificate")
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/pki"
 )
@@ -21,10 +20,10 @@ func pkiDone(t *testing.T) *Env {
 }
 
 // problems are what is wrong, by path.
-func problems(env *Env) map[string]diagnose.Problem {
-	found := map[string]diagnose.Problem{}
+func problems(env *Env) map[string]pki.Reason {
+	found := map[string]pki.Reason{}
 	for _, c := range env.certificateEvidence(Written) {
-		if c.Problem != diagnose.Fine {
+		if c.Problem != "" {
 			found[c.Path] = c.Problem
 		}
 	}
@@ -89,26 +88,26 @@ func TestCertificateEvidence(t *testing.T) {
 	cases := []struct {
 		name  string
 		spoil func(t *testing.T, env *Env)
-		want  map[string]diagnose.Problem
+		want  map[string]pki.Reason
 	}{
 		{"nothing", func(*testing.T, *Env) {}, nil},
-		{"missing", func(t *testing.T, env *Env) { hosttest.Remove(t, env.Host, apiserver) }, map[string]diagnose.Problem{apiserver: diagnose.Missing}},
-		{"no key", func(t *testing.T, env *Env) { hosttest.Remove(t, env.Host, pkiDir+"/apiserver.key") }, map[string]diagnose.Problem{pkiDir + "/apiserver.key": diagnose.Missing}},
-		{"a CA's key is empty", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, pkiDir+"/ca.key", "", 0o600) }, map[string]diagnose.Problem{pkiDir + "/ca.key": diagnose.Empty}},
-		{"empty", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, apiserver, "\n", 0o600) }, map[string]diagnose.Problem{apiserver: diagnose.Empty}},
-		{"damaged", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, apiserver, "-----BEGIN CERT", 0o600) }, map[string]diagnose.Problem{apiserver: diagnose.Damaged}},
+		{"missing", func(t *testing.T, env *Env) { hosttest.Remove(t, env.Host, apiserver) }, map[string]pki.Reason{apiserver: pki.Missing}},
+		{"no key", func(t *testing.T, env *Env) { hosttest.Remove(t, env.Host, pkiDir+"/apiserver.key") }, map[string]pki.Reason{pkiDir + "/apiserver.key": pki.Missing}},
+		{"a CA's key is empty", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, pkiDir+"/ca.key", "", 0o600) }, map[string]pki.Reason{pkiDir + "/ca.key": pki.Empty}},
+		{"empty", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, apiserver, "\n", 0o600) }, map[string]pki.Reason{apiserver: pki.Empty}},
+		{"damaged", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, apiserver, "-----BEGIN CERT", 0o600) }, map[string]pki.Reason{apiserver: pki.Damaged}},
 		{"expired", func(t *testing.T, env *Env) {
 			writeTo(t, env, apiserver, apiServerCert(t, env, signer(t, env), func(l *pki.Leaf) { l.Validity = -time.Minute }))
-		}, map[string]diagnose.Problem{apiserver: diagnose.Expired}},
+		}, map[string]pki.Reason{apiserver: pki.Expired}},
 		{"wrong CA", func(t *testing.T, env *Env) {
 			writeTo(t, env, apiserver, apiServerCert(t, env, newSigner(t, time.Hour), sameLeaf))
-		}, map[string]diagnose.Problem{apiserver: diagnose.WrongCA}},
+		}, map[string]pki.Reason{apiserver: pki.WrongCA}},
 		{"wrong common name", func(t *testing.T, env *Env) {
 			writeTo(t, env, apiserver, apiServerCert(t, env, signer(t, env), func(l *pki.Leaf) { l.CommonName = "x" }))
-		}, map[string]diagnose.Problem{apiserver: diagnose.WrongName}},
+		}, map[string]pki.Reason{apiserver: pki.WrongName}},
 		{"a name less", func(t *testing.T, env *Env) {
 			writeTo(t, env, apiserver, apiServerCert(t, env, signer(t, env), func(l *pki.Leaf) { l.Names = l.Names[1:] }))
-		}, map[string]diagnose.Problem{apiserver: diagnose.WrongName}},
+		}, map[string]pki.Reason{apiserver: pki.WrongName}},
 		{"a name more", func(t *testing.T, env *Env) {
 			writeTo(t, env, apiserver, apiServerCert(t, env, signer(t, env), func(l *pki.Leaf) { l.Names = append(l.Names, "more.example") }))
 		}, nil},
@@ -118,15 +117,15 @@ func TestCertificateEvidence(t *testing.T) {
 				t.Fatal(err)
 			}
 			writeTo(t, env, pkiDir+"/apiserver.key", key)
-		}, map[string]diagnose.Problem{apiserver: diagnose.WrongKey}},
-		{"no CA key", func(t *testing.T, env *Env) { hosttest.Remove(t, env.Host, pkiDir+"/ca.key") }, map[string]diagnose.Problem{pkiDir + "/ca.key": diagnose.Missing}},
+		}, map[string]pki.Reason{apiserver: pki.WrongKey}},
+		{"no CA key", func(t *testing.T, env *Env) { hosttest.Remove(t, env.Host, pkiDir+"/ca.key") }, map[string]pki.Reason{pkiDir + "/ca.key": pki.Missing}},
 		{"another CA's key", func(t *testing.T, env *Env) {
 			copyFile(t, env, pkiDir+"/etcd/ca.key", pkiDir+"/ca.key")
-		}, map[string]diagnose.Problem{pkiDir + "/ca.crt": diagnose.WrongKey}},
+		}, map[string]pki.Reason{pkiDir + "/ca.crt": pki.WrongKey}},
 		{"expired CA", func(t *testing.T, env *Env) {
 			writeTo(t, env, pkiDir+"/front-proxy-ca.crt", pki.EncodeCert(newSigner(t, -time.Minute).Cert))
-		}, map[string]diagnose.Problem{pkiDir + "/front-proxy-ca.crt": diagnose.Expired, pkiDir + "/front-proxy-client.crt": diagnose.WrongCA}},
-		{"kubeconfig is empty", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, schedulerConf, "", 0o600) }, map[string]diagnose.Problem{schedulerConf: diagnose.Empty}},
+		}, map[string]pki.Reason{pkiDir + "/front-proxy-ca.crt": pki.Expired, pkiDir + "/front-proxy-client.crt": pki.WrongCA}},
+		{"kubeconfig is empty", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, schedulerConf, "", 0o600) }, map[string]pki.Reason{schedulerConf: pki.Empty}},
 		{"kubeconfig of another cluster", func(t *testing.T, env *Env) {
 			id := identities(env.Config)[3]
 			data, err := env.issueKubeconfig(newSigner(t, time.Hour), env.clientLeaf(id), id)
@@ -134,11 +133,11 @@ func TestCertificateEvidence(t *testing.T) {
 				t.Fatal(err)
 			}
 			writeTo(t, env, controllerConf, data)
-		}, map[string]diagnose.Problem{controllerConf: diagnose.WrongCA}},
-		{"nothing to sign with", func(t *testing.T, env *Env) { hosttest.Remove(t, env.Host, pkiDir+"/ca-signing.crt") }, map[string]diagnose.Problem{pkiDir + "/ca-signing.crt": diagnose.Missing}},
+		}, map[string]pki.Reason{controllerConf: pki.WrongCA}},
+		{"nothing to sign with", func(t *testing.T, env *Env) { hosttest.Remove(t, env.Host, pkiDir+"/ca-signing.crt") }, map[string]pki.Reason{pkiDir + "/ca-signing.crt": pki.Missing}},
 		{"another CA to sign with", func(t *testing.T, env *Env) {
 			writeTo(t, env, pkiDir+"/ca-signing.crt", pki.EncodeCert(newSigner(t, time.Hour).Cert))
-		}, map[string]diagnose.Problem{pkiDir + "/ca-signing.crt": diagnose.WrongCA}},
+		}, map[string]pki.Reason{pkiDir + "/ca-signing.crt": pki.WrongCA}},
 		{"the CA in the kubelet's kubeconfig", withCAData(kubeletConf, true), nil},
 		{"another CA in the kubelet's kubeconfig", func(t *testing.T, env *Env) {
 			k := readKubeconfig(t, env, kubeletConf)
@@ -148,7 +147,7 @@ func TestCertificateEvidence(t *testing.T) {
 				t.Fatal(err)
 			}
 			writeTo(t, env, kubeletConf, data)
-		}, map[string]diagnose.Problem{kubeletConf: diagnose.WrongCA}},
+		}, map[string]pki.Reason{kubeletConf: pki.WrongCA}},
 		{"kubeconfig of another shape", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, adminConf, "clusters: []\n", 0o600) }, nil},
 	}
 	for _, c := range cases {
@@ -184,15 +183,15 @@ func TestKubeletCertificate(t *testing.T) {
 		name           string
 		embedded, own  time.Duration
 		path           string
-		want           diagnose.Problem
+		want           pki.Reason
 		damaged, alien bool
 	}{
 		{name: "both good", embedded: time.Hour, own: time.Hour, path: rotated},
 		{name: "embedded expired", embedded: -time.Minute, own: time.Hour, path: rotated},
 		{name: "own expired", embedded: time.Hour, own: -time.Minute, path: kubeletConf},
-		{name: "both expired", embedded: -time.Minute, own: -time.Minute, path: kubeletConf, want: diagnose.Expired},
-		{name: "own damaged", embedded: time.Hour, damaged: true, path: rotated, want: diagnose.Damaged},
-		{name: "own of another CA", embedded: time.Hour, own: time.Hour, alien: true, path: rotated, want: diagnose.WrongCA},
+		{name: "both expired", embedded: -time.Minute, own: -time.Minute, path: kubeletConf, want: pki.Expired},
+		{name: "own damaged", embedded: time.Hour, damaged: true, path: rotated, want: pki.Damaged},
+		{name: "own of another CA", embedded: time.Hour, own: time.Hour, alien: true, path: rotated, want: pki.WrongCA},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -80,8 +80,8 @@ func TestOwnImports(t *testing.T) {
 		"phases/host/hosttest":     {"phases/host"},
 		"phases/config/configtest": {"phases/config"},
 		"phases/plan/plantest":     {"phases/plan"},
-		"phases/diagnose":          {"phases/machine"}, // its facts
-		"phases/config":            {"phases/locate"},  // both tell where in a user's file something is wrong
+		"phases/diagnose":          {"phases/machine", "phases/pki", "phases/runtime"}, // their facts
+		"phases/config":            {"phases/locate"},                                  // both tell where in a user's file something is wrong
 		"phases/podmanifest":       {"phases/locate"},
 	}
 	for _, s := range sources(t) {

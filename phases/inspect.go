@@ -147,7 +147,7 @@ func (e *Env) lookAtModules(context.Context) (note, error) {
 	}
 	states := e.Host.Modules(e.Facts.Kernel, names...)
 	for i := range wanted {
-		wanted[i].State = diagnose.ModuleState(states[wanted[i].Name])
+		wanted[i].State = states[wanted[i].Name]
 	}
 	return func(m *diagnose.Machine) { m.Modules = wanted }, nil
 }

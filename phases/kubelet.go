@@ -43,7 +43,7 @@ func runKubelet(ctx context.Context, env *Env) error {
 		return err
 	}
 	if err := env.configureKubelet(ctx, program.Path, runtime.Endpoint); err != nil {
-		return env.explained(ctx, Begun, kubeletDiskError(err))
+		return env.explained(ctx, Begun, env.kubeletDiskError(err))
 	}
 	if _, err := env.Host.EnableUnit(ctx, kubeletService); err != nil {
 		return env.explained(ctx, Begun, err)
@@ -53,7 +53,7 @@ func runKubelet(ctx context.Context, env *Env) error {
 }
 
 // kubeletDiskError names the cause if the kubelet's folder can't be written.
-func kubeletDiskError(err error) error {
+func (e *Env) kubeletDiskError(err error) error {
 	var at *fs.PathError
 	if !errors.As(err, &at) || !strings.HasPrefix(at.Path, kubeletDir) {
 		return err
@@ -67,8 +67,7 @@ func kubeletDiskError(err error) error {
 	default:
 		return err
 	}
-	entry, _ := diagnose.Find(id)
-	return &CauseError{Finding: entry.Found(diagnose.Finding{Level: diagnose.Error, What: err.Error(), See: "df -h " + kubeletDir}), Err: err}
+	return &CauseError{Finding: e.Catalogue.Found(id, diagnose.Finding{Level: diagnose.Error, What: err.Error(), See: "df -h " + kubeletDir}), Err: err}
 }
 
 func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) error {

@@ -25,7 +25,7 @@ func TestKubeletDiskError(t *testing.T) {
 		{kubeletConfig, syscall.EACCES, ""},
 		{kubeletDropIn, syscall.EROFS, ""}, // another folder, perhaps another disk
 	} {
-		err := kubeletDiskError(fmt.Errorf("write: %w", &fs.PathError{Op: "open", Path: c.path, Err: c.err}))
+		err := (&Env{Catalogue: catalogue(t)}).kubeletDiskError(fmt.Errorf("write: %w", &fs.PathError{Op: "open", Path: c.path, Err: c.err}))
 		var cause *CauseError
 		got := ""
 		if errors.As(err, &cause) {

@@ -72,10 +72,8 @@ func (e *Env) lookAtDisks(used func() []diagnose.Disk) func(context.Context) (no
 }
 
 func (e *Env) lookAtDisk(d *diagnose.Disk) error {
-	found, err := e.Host.Disk(d.Path)
-	d.Device, d.Type, d.ReadOnly, d.NoExec = found.Device, found.Type, found.ReadOnly, found.NoExec
-	d.Size, d.Free, d.Available = found.Size, found.Free, found.Available
-	d.Inodes, d.FreeInodes = found.Inodes, found.FreeInodes
+	var err error
+	d.Disk, err = e.Host.Disk(d.Path)
 	return err
 }
 
@@ -143,21 +141,18 @@ func ignoring(err, kind error) error {
 }
 
 func (e *Env) lookAtKernel(context.Context) (note, error) {
-	f := e.Facts
 	system := diagnose.System{
-		Read: true, Systemd: f.Systemd, CPUs: f.CPUs, Memory: f.Memory, Swap: f.Swap,
-		OOMScores: f.SysResource || os.Geteuid() != 0, // of another user's rights this tells nothing
-		Kernel:    f.Kernel, KernelTooOld: f.Kernel != "" && machine.OlderKernel(f.Kernel, 5, 4), SELinux: e.Host.Enforcing(),
+		Facts: e.Facts, Read: true, SELinux: e.Host.Enforcing(), Controllers: e.Host.CgroupControllers(),
+		OOMScores: e.Facts.SysResource || os.Geteuid() != 0, // of another user's rights this tells nothing
 	}
 	for _, name := range []string{"mount", "umount"} {
 		if e.Host.Real() && !e.hasProgram(name) {
 			system.Lacks = append(system.Lacks, name)
 		}
 	}
-	controllers := e.Host.CgroupControllers()
 	open, limit := e.Host.OpenFiles()
 	return func(m *diagnose.Machine) {
-		m.System, m.Cgroups = system, diagnose.Cgroups{Version: f.CgroupVersion, Controllers: controllers}
+		m.System = system
 		m.Limits.OpenFiles, m.Limits.MaxOpenFiles = open, limit
 	}, nil
 }
@@ -174,9 +169,7 @@ func (e *Env) lookAtInotify(ask int) func(context.Context) (note, error) {
 	return func(context.Context) (note, error) {
 		i, served := e.Host.Inotify(ask), e.made(kubeletDropIn)
 		return func(m *diagnose.Machine) {
-			m.Limits.InotifyInstances, m.Limits.InotifyWatches = i.MaxInstances, i.MaxWatches
-			m.Limits.InotifyAsked, m.Limits.InotifyLeft, m.Limits.WatchRefused = ask, i.Left, i.WatchRefused
-			m.Limits.KubeletServed = served
+			m.Limits.Inotify, m.Limits.InotifyAsked, m.Limits.KubeletServed = i, ask, served
 		}, nil
 	}
 }
@@ -193,15 +186,12 @@ func (e *Env) lookAtNetwork(context.Context) (note, error) {
 
 // networkOf leaves out what the pod network makes itself.
 func networkOf(ours netip.Addr, addresses []machine.LinkAddress, routes []machine.Route) diagnose.Network {
-	var n diagnose.Network
-	for _, a := range addresses {
-		n.Addresses = append(n.Addresses, diagnose.LinkAddress{Link: a.Link, Address: a.Address, Containers: a.Containers})
-	}
+	n := diagnose.Network{Addresses: addresses}
 	for _, r := range routes {
 		switch {
 		case isPodLink(r.Link) || r.To.Addr().IsLinkLocalUnicast():
 		case r.To.Bits() > 0:
-			n.Routes = append(n.Routes, diagnose.Route{To: r.To, Link: r.Link})
+			n.Routes = append(n.Routes, r)
 		case r.To.Addr().Is4() == ours.Is4() && !slices.Contains(n.Defaults, r.Link):
 			n.Defaults = append(n.Defaults, r.Link)
 		}

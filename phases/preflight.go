@@ -40,7 +40,7 @@ func runPreflight(ctx context.Context, env *Env) error {
 	if r, open := env.stoppedAt(); open {
 		env.note("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
 	}
-	seen := env.inspect(ctx, !env.Host.Plans())
+	seen := env.inspect(ctx, !env.Host.Plans(), env.checkUserKubeconfigs()...)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -85,11 +85,13 @@ type Inspection struct {
 
 // Inspect looks at this machine as init does before it changes anything.
 func Inspect(ctx context.Context, env *Env) Inspection {
-	return env.forPhase(preflight.Name).inspect(ctx, true)
+	env = env.forPhase(preflight.Name)
+	return env.inspect(ctx, true, env.checkUserKubeconfigs()...)
 }
 
-// inspect measures the disk of etcd's data only where it may be written to.
-func (e *Env) inspect(ctx context.Context, measures bool) Inspection {
+// inspect measures the disk of etcd's data only where it may be written to. more is what
+// phases have found that are not looked at here.
+func (e *Env) inspect(ctx context.Context, measures bool, more ...error) Inspection {
 	// Before the rest: beside work that takes all CPUs, any disk seems slow.
 	var seen []part
 	if e.Host.Real() && measures {
@@ -97,16 +99,23 @@ func (e *Env) inspect(ctx context.Context, measures bool) Inspection {
 	}
 	var m *diagnose.Machine
 	var bundled, decided []error
+	var taken diagnose.Taken
+	var takenErr error
 	sideBySide(
 		func() { m = e.wholeMachine(ctx, seen) },
 		func() { bundled = e.checkBundle(ctx) },
-		func() { decided = e.decide(ctx) },
+		func() { decided = e.decide() },
+		func() { taken, takenErr = e.taken(ctx) },
 	)
+	m.Taken = taken
+	if takenErr != nil {
+		decided = append(decided, takenErr)
+	}
 	if text := addressNote(m); text != "" {
 		e.note("%s", text)
 	}
-	found := e.unignored(slices.Concat(diagnose.Preflight(m), findings(bundled), findings(decided)))
-	return Inspection{Checks: len(diagnose.Checks()), Findings: diagnose.InOrder(found), Unread: m.Unread}
+	found := e.unignored(slices.Concat(e.Catalogue.Preflight(m), findings(bundled), findings(decided), findings(more)))
+	return Inspection{Checks: len(e.Catalogue.Checks()), Findings: e.Catalogue.InOrder(found), Unread: m.Unread}
 }
 
 func (e *Env) unignored(found []diagnose.Finding) []diagnose.Finding {
@@ -114,18 +123,23 @@ func (e *Env) unignored(found []diagnose.Finding) []diagnose.Finding {
 }
 
 // decide finds what takes more than facts to tell.
-func (e *Env) decide(ctx context.Context) []error {
-	errs := slices.Concat(
-		checkIgnored(e.Config.IgnorePreflight),
-		e.checkSettled(),
-		e.checkChoices(),
-		e.checkPorts(),
-		e.foreignLinks(),
-	)
+func (e *Env) decide() []error {
+	errs := slices.Concat(checkIgnored(e.Catalogue, e.Config.IgnorePreflight), e.checkSettled(), e.checkChoices())
 	if e.Config.Box.Standalone {
 		return errs
 	}
-	return slices.Concat(errs, e.checkForeignFiles(), e.checkEtcdData(), e.checkUserKubeconfigs(), e.checkForeignRules(ctx))
+	return append(errs, e.checkEtcdData()...)
+}
+
+// taken is looked at without a limit of time, as init does not work past what is found.
+func (e *Env) taken(ctx context.Context) (t diagnose.Taken, err error) {
+	t.Ports, t.Links = e.takenPorts(), e.foreignLinks()
+	if e.Config.Box.Standalone {
+		return t, nil
+	}
+	t.Manifests, t.EtcdData = e.takenManifests(), e.foreignEtcdData()
+	t.Rules, err = e.foreignRules(ctx)
+	return t, err
 }
 
 // findings are errors as preflight tells them. One without an ID is of a look that
@@ -143,19 +157,18 @@ func findings(errs []error) []diagnose.Finding {
 }
 
 // found makes an error the finding of an entry, which stops init.
-func found(id string, err error) error {
-	entry, _ := diagnose.Find(id) // a test knows that there is one
-	return &CauseError{Finding: entry.Found(diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: hintOf(err)}), Err: err}
+func found(all diagnose.Catalogue, id string, err error) error {
+	return &CauseError{Finding: all.Found(id, diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: hintOf(err)}), Err: err}
 }
 
 // CheckIgnore wants every ID to be one of a check that init can go on without.
-func CheckIgnore(ids []string) error {
+func CheckIgnore(all diagnose.Catalogue, ids []string) error {
 	var errs []error
 	for _, id := range ids {
-		switch entry, known := diagnose.Find(id); {
+		switch entry, known := all.Find(id); {
 		case !known:
 			errs = append(errs, withHint(fmt.Errorf("--ignore %s: there is no such check", id), "see their names: bootstrap explain"))
-		case entry.Check == nil:
+		case entry.Check == nil || entry.Enforced:
 			errs = append(errs, fmt.Errorf("--ignore %s: it can't be ignored: init does not work past it", id))
 		}
 	}
@@ -170,19 +183,19 @@ var ErrNotRoot = withHint(errors.New("not root"), "run it with sudo")
 var enforced = regexp.MustCompile(`(?i)^(all|cri|isprivilegeduser|kubeletversion|port-.*|fileavailable-.*|diravailable-.*)$`)
 
 // CheckConfig finds in a config what only the plan and its checks know to be wrong.
-func CheckConfig(c *config.Config) error {
+func CheckConfig(all diagnose.Catalogue, c *config.Config) error {
 	_, err := InitPlan(c).Without(c.SkipPhases)
 	if err != nil {
 		err = fmt.Errorf("skipPhases: %w", err)
 	}
-	return errors.Join(append(checkIgnored(c.IgnorePreflight), err)...)
+	return errors.Join(append(checkIgnored(all, c.IgnorePreflight), err)...)
 }
 
-func checkIgnored(names []string) []error {
+func checkIgnored(all diagnose.Catalogue, names []string) []error {
 	var findings []error
 	for _, name := range names {
 		if enforced.MatchString(name) {
-			findings = append(findings, found("check-not-ignorable",
+			findings = append(findings, found(all, "check-not-ignorable",
 				fmt.Errorf("nodeRegistration.ignorePreflightErrors: %s can't be ignored: init does not work past it", name)))
 		}
 	}
@@ -196,11 +209,11 @@ func (e *Env) checkBundle(ctx context.Context) []error {
 	index := e.Bundle.Index()
 	e.note("bundle: Kubernetes %s in %s", index.Kubernetes, e.Bundle.Path())
 	if err := index.Check(e.Facts.Arch); err != nil {
-		return []error{found("bundle-damaged", err)}
+		return []error{found(e.Catalogue, "bundle-damaged", err)}
 	}
 	e.waiting("verifying %s", e.Bundle.Path())
 	if err := e.Bundle.Intact(ctx, toInstall(index.Entries, e.Host.Entries())); err != nil && ctx.Err() == nil {
-		return []error{found("bundle-damaged", fmt.Errorf("bundle %s: %w", e.Bundle.Path(), err))}
+		return []error{found(e.Catalogue, "bundle-damaged", fmt.Errorf("bundle %s: %w", e.Bundle.Path(), err))}
 	}
 	e.warnOfPulls()
 	return nil
@@ -235,21 +248,21 @@ func (e *Env) warnOfPulls() {
 func (e *Env) checkChoices() []error {
 	var errs []error
 	if err := e.Choices.Runtime.None; err != nil {
-		errs = append(errs, found("no-runtime", err))
+		errs = append(errs, found(e.Catalogue, "no-runtime", err))
 	}
 	if err := e.Choices.Kubelet.None; err != nil {
-		errs = append(errs, found("no-kubelet", err))
+		errs = append(errs, found(e.Catalogue, "no-kubelet", err))
 	}
 	return errs
 }
 
-// checkPorts tries to bind what the control plane will. On a re-run its own
+// takenPorts tries to bind what the control plane will. On a re-run its own
 // components hold them.
-func (e *Env) checkPorts() []error {
+func (e *Env) takenPorts() []diagnose.TakenPort {
 	if e.made(manifestFile("etcd")) || e.made(manifestFile("kube-apiserver")) {
 		return nil
 	}
-	var taken []error
+	var taken []diagnose.TakenPort
 	for _, p := range ports(e.Config) {
 		if p.ofKubelet() && e.made(kubeletDropIn) {
 			continue // of before, such as a standalone one
@@ -260,19 +273,11 @@ func (e *Env) checkPorts() []error {
 			continue
 		}
 		if !machine.IsNotHere(err) { // the address is a finding of its own
-			taken = append(taken, e.portTaken(p, err))
+			n := p.address.Port()
+			taken = append(taken, diagnose.TakenPort{Number: n, For: p.owner, By: e.Host.Listener(n), Error: err.Error()})
 		}
 	}
 	return taken
-}
-
-func (e *Env) portTaken(p port, err error) error {
-	n := p.address.Port()
-	what := fmt.Errorf("port %d, for %s, is taken: %w", n, p.owner, err)
-	if by := e.Host.Listener(n); by != "" {
-		what = fmt.Errorf("port %d, for %s, is taken by %s: %w", n, p.owner, by, err)
-	}
-	return found("port-taken", withHint(what, "see by whom: ss -ltnp 'sport = :%d'", n))
 }
 
 type port struct {
@@ -320,24 +325,28 @@ func addressIn(fields map[string]any, name string, standard netip.AddrPort) neti
 	return standard
 }
 
-// checkForeignFiles finds what another tool left where ours will be.
-func (e *Env) checkForeignFiles() []error {
-	var findings []error
+// takenManifests are another tool's, where ours will be.
+func (e *Env) takenManifests() []string {
+	var taken []string
 	for _, name := range nodeComponents(e.Config) {
-		file := manifestFile(name)
-		if e.exists(file) && !e.made(file) {
-			findings = append(findings, found("foreign-manifest", fmt.Errorf("%s is there, and bootstrap did not make it", file)))
+		if file := manifestFile(name); e.exists(file) && !e.made(file) {
+			taken = append(taken, file)
 		}
 	}
+	return taken
+}
+
+// foreignEtcdData is etcd's folder if it holds another cluster's data.
+func (e *Env) foreignEtcdData() string {
 	if e.Config.Etcd.External != nil {
-		return findings
+		return ""
 	}
 	dir := e.Config.Etcd.DataDir
-	if left, _ := filepath.Glob(e.Host.Path(dir) + "/*"); len(left) > 0 && !isNewDisk(left) && !slices.ContainsFunc(e.Host.Entries(), isEtcdData) {
-		findings = append(findings, found("etcd-foreign-data", withHint(fmt.Errorf("%s holds data that is not of this cluster", dir),
-			"move it away: mv %s %s.old", dir, dir)))
+	left, _ := filepath.Glob(e.Host.Path(dir) + "/*")
+	if len(left) == 0 || isNewDisk(left) || slices.ContainsFunc(e.Host.Entries(), isEtcdData) {
+		return ""
 	}
-	return findings
+	return dir
 }
 
 // isNewDisk: a file system of its own begins with this one folder.
@@ -345,27 +354,22 @@ func isNewDisk(files []string) bool {
 	return len(files) == 1 && filepath.Base(files[0]) == "lost+found"
 }
 
-// foreignLinks finds links of the names that our network gives its own: kubeadm reset
-// leaves flannel's behind.
-func (e *Env) foreignLinks() []error {
+// foreignLinks are of the names that our network gives its own: kubeadm reset leaves
+// flannel's behind.
+func (e *Env) foreignLinks() []string {
 	if !e.Host.Real() || e.made(networkFile) || !e.Choices.Network.Own() {
 		return nil
 	}
-	var findings []error
-	for _, name := range networkLinks {
-		if _, err := net.InterfaceByName(name); err != nil {
-			continue
-		}
-		findings = append(findings, found("foreign-link", withHint(fmt.Errorf("a network link %s is there, and bootstrap did not make it", name),
-			"if nobody needs it: ip link delete %s", name)))
-	}
-	return findings
+	return slices.DeleteFunc(slices.Clone(networkLinks), func(name string) bool {
+		_, err := net.InterfaceByName(name)
+		return err != nil
+	})
 }
 
-// checkForeignRules finds rules of the names that daemons of ours take for their own:
-// they would empty and fill them, and reset could not tell whose is what. kubeadm reset
-// leaves kube-proxy's behind.
-func (e *Env) checkForeignRules(ctx context.Context) []error {
+// foreignRules are of the names that daemons of ours take for their own: they would empty
+// and fill them, and reset could not tell whose is what. kubeadm reset leaves kube-proxy's
+// behind.
+func (e *Env) foreignRules(ctx context.Context) ([]string, error) {
 	var taken netfilter.Names
 	if !e.Config.ProxyDisabled {
 		taken = proxyRules(proxyMode(e.Config, e.Facts))
@@ -375,28 +379,7 @@ func (e *Env) checkForeignRules(ctx context.Context) []error {
 		taken.Chains = append(taken.Chains, network.Chains...)
 		taken.Tables = slices.Concat(taken.Tables, network.Tables) // a copy: they are shared
 	}
-	foreign, err := e.Host.ForeignRules(ctx, taken)
-	if err != nil {
-		return []error{err}
-	}
-	var findings []error
-	for _, name := range foreign {
-		findings = append(findings, found("foreign-rules", withHint(fmt.Errorf("the firewall has a %s, and bootstrap did not make it", name),
-			"if it is of an old cluster: %s", removeRules(name))))
-	}
-	return findings
-}
-
-// removeRules is the command against what ForeignRules names.
-func removeRules(found string) string {
-	if strings.HasPrefix(found, "table ") {
-		return "nft delete " + found
-	}
-	program := "iptables"
-	if strings.Contains(found, " ip6 ") {
-		program = "ip6tables"
-	}
-	return fmt.Sprintf("%[1]s-save | grep -v -e KUBE- -e FLANNEL- | %[1]s-restore", program)
+	return e.Host.ForeignRules(ctx, taken)
 }
 
 func (e *Env) exists(path string) bool {

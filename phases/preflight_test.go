@@ -51,7 +51,7 @@ func TestGather(t *testing.T) {
 
 // TestFoundIDs: whatever phases find has an entry.
 func TestFoundIDs(t *testing.T) {
-	call := regexp.MustCompile(`found\("([^"]+)"`)
+	call := regexp.MustCompile(`found\((?:all|e\.Catalogue), "([^"]+)"`)
 	used := map[string]bool{}
 	for _, file := range sources(t) {
 		if file.pkg == "phases" {
@@ -61,11 +61,11 @@ func TestFoundIDs(t *testing.T) {
 		}
 	}
 	for id := range used {
-		if _, known := diagnose.Find(id); !known {
+		if _, known := catalogue(t).Find(id); !known {
 			t.Errorf("found %q, which is in no catalogue", id)
 		}
 	}
-	for _, entry := range diagnose.Checks() {
+	for _, entry := range catalogue(t).Checks() {
 		if entry.Check == nil && !used[entry.ID] {
 			t.Errorf("nobody finds %s", entry.ID)
 		}
@@ -85,7 +85,7 @@ func TestFactsBecomeAMachine(t *testing.T) {
 	hosttest.Put(t, env.Host, "/etc/resolv.conf", "nameserver 127.0.0.53\n", 0o644)
 	hosttest.Put(t, env.Host, "/proc/sys/fs/inotify/max_user_watches", "100\n", 0o644)
 	var ids []string
-	for _, f := range diagnose.Preflight(env.machine(t.Context())) {
+	for _, f := range catalogue(t).Preflight(env.machine(t.Context())) {
 		ids = append(ids, f.ID)
 	}
 	for _, want := range []string{"no-systemd", "few-cpus", "little-memory", "old-kernel", "swap-on", "no-oom-scores", "cgroup-v1", "inotify-low", "resolver-loops"} {
@@ -99,7 +99,7 @@ func TestFactsBecomeAMachine(t *testing.T) {
 func TestMissingResolverFile(t *testing.T) {
 	env := testEnv(t, "default")
 	env.Facts.ResolvConf = true
-	found, ok := diagnose.First(diagnose.Causes(&diagnose.Evidence{Machine: *env.machine(t.Context())}))
+	found, ok := diagnose.First(catalogue(t).Causes(&diagnose.Evidence{Machine: *env.machine(t.Context())}))
 	if !ok || found.ID != "resolver-file-missing" || !strings.Contains(found.What, "/etc/resolv.conf is not there") {
 		t.Errorf("%+v", found)
 	}
@@ -114,10 +114,10 @@ func TestNetworkOf(t *testing.T) {
 		{To: prefix("fe80::/64"), Link: "eth0"}, {To: prefix("192.0.2.0/24"), Link: "eth0"},
 	})
 	want := diagnose.Network{
-		Addresses: []diagnose.LinkAddress{{Link: "eth0", Address: ours}}, Defaults: []string{"eth0", "wlan0"},
-		Routes: []diagnose.Route{{To: prefix("192.0.2.0/24"), Link: "eth0"}},
+		Addresses: []machine.LinkAddress{{Link: "eth0", Address: ours}}, Defaults: []string{"eth0", "wlan0"},
+		Routes: []machine.Route{{To: prefix("192.0.2.0/24"), Link: "eth0"}},
 	}
-	equal := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+	equal := cmp.Comparer(func(a, b machine.LinkAddress) bool { return a == b })
 	if diff := cmp.Diff(want, got, equal, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Error(diff)
 	}
@@ -126,13 +126,13 @@ func TestNetworkOf(t *testing.T) {
 func TestAddressNote(t *testing.T) {
 	ours, other := netip.MustParseAddr("192.0.2.10"), netip.MustParseAddr("198.51.100.7")
 	m := &diagnose.Machine{Settings: diagnose.Settings{AdvertiseAddress: ours}, Network: diagnose.Network{
-		Addresses: []diagnose.LinkAddress{{Link: "eth0", Address: ours}, {Link: "docker0", Address: netip.MustParseAddr("172.17.0.1"), Containers: true}},
+		Addresses: []machine.LinkAddress{{Link: "eth0", Address: ours}, {Link: "docker0", Address: netip.MustParseAddr("172.17.0.1"), Containers: true}},
 		Defaults:  []string{"eth0"},
 	}}
 	if got := addressNote(m); got != "" {
 		t.Errorf("with one address: %s", got)
 	}
-	m.Network.Addresses = append(m.Network.Addresses, diagnose.LinkAddress{Link: "eth1", Address: other})
+	m.Network.Addresses = append(m.Network.Addresses, machine.LinkAddress{Link: "eth1", Address: other})
 	const want = `address 192.0.2.10 of eth0, which has the default route; there is 198.51.100.7 (eth1) as well: localAPIEndpoint.advertiseAddress chooses`
 	if got := addressNote(m); got != want {
 		t.Errorf("%s\nwant %s", got, want)

@@ -44,7 +44,7 @@ func afterEnd(ctx context.Context, done <-chan error) error {
 
 // silence lasts until the work ends, or the runtime has been silent for too long.
 func (e *Env) silence(ctx context.Context, c *runtime.CRI) error {
-	entry, _ := diagnose.Find("runtime-hangs")
+	const hangs = "runtime-hangs"
 	answered, told := time.Now(), false
 	for health.Sleep(ctx, lookEvery) {
 		switch silent := time.Since(answered); {
@@ -52,10 +52,11 @@ func (e *Env) silence(ctx context.Context, c *runtime.CRI) error {
 			answered = time.Now()
 		case silent > runtimePatience:
 			what := fmt.Sprintf("the container runtime takes connections, but has not answered for %s", silent.Round(time.Second))
-			return &CauseError{Finding: entry.Found(diagnose.Finding{Level: diagnose.Error, What: what, See: "journalctl -u containerd -n 50"})}
+			return &CauseError{Finding: e.Catalogue.Found(hangs, diagnose.Finding{Level: diagnose.Error, What: what, See: "journalctl -u containerd -n 50"})}
 		case !told:
 			told = true
-			e.report(Event{Kind: Warning, Cause: entry.ID, Message: "the container runtime takes connections but does not answer; " + entry.Remedy})
+			entry, _ := e.Catalogue.Find(hangs)
+			e.report(Event{Kind: Warning, Cause: hangs, Message: "the container runtime takes connections but does not answer; " + entry.Remedy})
 		}
 	}
 	return nil

@@ -102,7 +102,7 @@ func (e *Env) checkSettled() []error {
 	for _, s := range settled(e.Config) {
 		was, known := before[s.Field]
 		if known && was != s.Value && !e.isSo(s) {
-			findings = append(findings, found("setting-settled", errors.New(s.differs(was))))
+			findings = append(findings, found(e.Catalogue, "setting-settled", errors.New(s.differs(was))))
 		}
 	}
 	return findings

@@ -102,7 +102,7 @@ func (e *Env) checkStandalone() []error {
 	for i, s := range settledAlone(e.Config) {
 		mayChange := e.Config.Box.Standalone && s.Field == podURLFields[0]
 		if s.Value != was[i].Value && !e.isSo(s) && !mayChange {
-			findings = append(findings, found("setting-settled", fmt.Errorf("%s is %q with the standalone kubelet and %q in the config; it can't be changed: %s",
+			findings = append(findings, found(e.Catalogue, "setting-settled", fmt.Errorf("%s is %q with the standalone kubelet and %q in the config; it can't be changed: %s",
 				s.Field, was[i].Value, s.Value, s.why)))
 		}
 	}

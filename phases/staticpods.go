@@ -14,9 +14,6 @@ import (
 
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
-	"bootstrap/phases/host"
-	"bootstrap/phases/machine"
-	"bootstrap/phases/plan"
 	"bootstrap/phases/podmanifest"
 	"bootstrap/phases/runtime"
 )
@@ -379,6 +376,7 @@ func anyRuns(s runtime.Sandbox) bool {
 }
 
 // NewStaticPodEnv is for the commands about static pods, whose kubelet may be anybody's.
-func NewStaticPodEnv(h *host.Host, facts machine.Facts, to func(Event)) *Env {
-	return Open(Env{Config: &config.Config{}, Host: h, Facts: facts, Tell: plan.Teller{To: to}}).forPhase("static-pod")
+func NewStaticPodEnv(e Env) *Env {
+	e.Config = &config.Config{}
+	return Open(e).forPhase("static-pod")
 }

@@ -291,14 +291,15 @@ func (w *staticPodWait) uids() map[string]string {
 	return map[string]string{w.target.kubelet.podName(w.target.pod.Name): uid}
 }
 
-func (w *staticPodWait) podEvidence(ctx context.Context) (pods []diagnose.Pod, runtimeError string) {
+func (w *staticPodWait) podEvidence(ctx context.Context) (pods []runtime.Sandbox, runtimeError string) {
 	all, err := w.env.allSandboxes(ctx, w.target.kubelet)
 	if err != nil {
 		return nil, err.Error()
 	}
 	for _, s := range all {
 		if s.Namespace+"/"+s.Name == w.target.key() && !w.stale.has(s, time.Now()) {
-			pods = append(pods, podOfSandbox(s))
+			readLogs(s)
+			pods = append(pods, s)
 		}
 	}
 	return pods, ""

@@ -89,7 +89,7 @@ func CurrentStatus(ctx context.Context, env *Env, waits time.Time) (Status, erro
 		return s, err
 	}
 	var notes noteList
-	e := Open(Env{Config: c, Host: env.Host, Facts: env.Facts, Tell: plan.Teller{Phase: "status", To: notes.add}})
+	e := Open(Env{Config: c, Host: env.Host, Facts: env.Facts, Catalogue: env.Catalogue, Tell: plan.Teller{Phase: "status", To: notes.add}})
 	s.Kubernetes, s.Node, s.Address = c.KubernetesVersion, c.NodeName, c.AdvertiseAddress.String()
 	query := Query{Stage: Complete, Since: time.Now().Add(-lookBack), Waits: waits}
 	if alone {
@@ -114,7 +114,7 @@ func (e *Env) look(ctx context.Context, q Query, s *Status) {
 	r.confirm(found)
 	s.Ready = r.holds() && found.RuntimeError == ""
 	s.Components = componentStates(e.Config, found, r)
-	s.Cause = presentCause(found)
+	s.Cause = presentCause(e.Catalogue, found)
 	s.Certificates = certificateStates(found.Certificates)
 	for _, f := range found.Files {
 		s.Drift = append(s.Drift, host.Drift{Path: f.Path, What: f.Drift})
@@ -124,14 +124,14 @@ func (e *Env) look(ctx context.Context, q Query, s *Status) {
 
 // presentCause is certain only by what was seen since a wait began: what was wrong before
 // may have been mended, while the kubelet waits up to five minutes to try again.
-func presentCause(found *diagnose.Evidence) *diagnose.Finding {
+func presentCause(all diagnose.Catalogue, found *diagnose.Evidence) *diagnose.Finding {
 	if !found.Waits.IsZero() {
-		cause, ok := diagnose.First(diagnose.Causes(found.After(found.Waits)))
+		cause, ok := diagnose.First(all.Causes(found.After(found.Waits)))
 		if ok && cause.Level == diagnose.Error {
 			return &cause
 		}
 	}
-	cause, ok := diagnose.First(diagnose.Causes(found))
+	cause, ok := diagnose.First(all.Causes(found))
 	switch {
 	case !ok:
 		return nil

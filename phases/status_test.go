@@ -15,6 +15,8 @@ import (
 	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/machine"
+	"bootstrap/phases/runtime"
 )
 
 // TestStatusBeforeEtcd: what is there without a control plane is said to be so.
@@ -144,12 +146,12 @@ func TestWaitForStatus(t *testing.T) {
 func TestPresentCause(t *testing.T) {
 	now := time.Now()
 	crashes := func(ago time.Duration) *diagnose.Evidence {
-		try := diagnose.Container{Name: "etcd", Exited: true, ExitCode: 1, Started: now.Add(-ago - time.Second), Finished: now.Add(-ago),
-			Log: []string{"Error: unknown flag: --nonsense"}}
+		try := runtime.Container{Name: "etcd", Exited: true, ExitCode: 1, Started: now.Add(-ago - time.Second), Finished: now.Add(-ago),
+			Log: []runtime.LogLine{{Text: "Error: unknown flag: --nonsense"}}}
 		return &diagnose.Evidence{
 			Machine: diagnose.Machine{Now: now, Settings: diagnose.Settings{NodeName: "n", Components: []string{"etcd"}}},
 			Since:   now.Add(-lookBack),
-			Pods:    []diagnose.Pod{{Namespace: "kube-system", Name: "etcd-n", Ready: true, Containers: []diagnose.Container{try}}},
+			Pods:    []runtime.Sandbox{{Namespace: "kube-system", Name: "etcd-n", Ready: true, Containers: []runtime.Container{try}}},
 		}
 	}
 	for _, c := range []struct {
@@ -166,12 +168,12 @@ func TestPresentCause(t *testing.T) {
 		if c.waits > 0 {
 			found.Waits = now.Add(-c.waits)
 		}
-		got := presentCause(found)
+		got := presentCause(catalogue(t), found)
 		if got == nil || got.ID != "component-bad-flag" || got.Level != c.want {
 			t.Errorf("%s: want %s, got %+v", c.name, c.want, got)
 		}
 	}
-	if got := presentCause(&diagnose.Evidence{Machine: diagnose.Machine{System: diagnose.System{Systemd: true}, Cgroups: diagnose.Cgroups{Version: 2}}}); got != nil {
+	if got := presentCause(catalogue(t), &diagnose.Evidence{Machine: diagnose.Machine{System: diagnose.System{Facts: machine.Facts{Systemd: true, CgroupVersion: 2}}}}); got != nil {
 		t.Errorf("of nothing: %+v", got)
 	}
 }

@@ -36,7 +36,7 @@ func (e *Env) lookStandalone(ctx context.Context, q Query, s *Status) {
 	for _, pod := range pods {
 		s.Components = append(s.Components, componentState(pod.name, found, r))
 	}
-	s.Cause = presentCause(found)
+	s.Cause = presentCause(e.Catalogue, found)
 	for _, f := range found.Files {
 		s.Drift = append(s.Drift, host.Drift{Path: f.Path, What: f.Drift})
 	}

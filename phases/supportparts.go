@@ -13,7 +13,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/runtime"
@@ -270,9 +269,9 @@ func (e *Env) supportDiagnosis(ctx context.Context, g *gathered, noConfig error)
 	}
 	evidence := e.evidence(ctx, Query{Stage: Written, Since: e.Began.Add(-supportSince)})
 	g.addJSON("evidence.json", evidence)
-	g.addJSON("causes.json", diagnose.Causes(evidence))
+	g.addJSON("causes.json", e.Catalogue.Causes(evidence))
 	if !e.made(manifestFile("kube-apiserver")) { // after that a control plane's own traces are all it would find
-		g.addJSON("preflight.json", diagnose.Preflight(&evidence.Machine))
+		g.addJSON("preflight.json", e.Catalogue.Preflight(&evidence.Machine))
 	}
 }
 

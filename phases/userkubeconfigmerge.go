@@ -31,9 +31,12 @@ func runWriteKubeconfig(_ context.Context, env *Env) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", adminConf, err)
 	}
-	users, err := env.kubeconfigUsers()
+	users, without, err := env.kubeconfigUsers()
 	if err != nil {
 		return err
+	}
+	for _, reason := range without {
+		env.warn("%s", reason)
 	}
 	for _, u := range users {
 		merged, err := env.mergedKubeconfig(u, admin)
@@ -49,12 +52,10 @@ func runWriteKubeconfig(_ context.Context, env *Env) error {
 
 // checkUserKubeconfigs finds what would stop write-kubeconfig, when the cluster is up.
 func (e *Env) checkUserKubeconfigs() []error {
-	if !e.Config.Box.WriteKubeconfig {
+	if !e.Config.Box.WriteKubeconfig || e.Config.Box.Standalone {
 		return nil
 	}
-	quiet := *e
-	quiet.Tell.To = nil // the phase says who gets none
-	users, err := quiet.kubeconfigUsers()
+	users, _, err := e.kubeconfigUsers() // who gets none is told by the phase
 	if err != nil {
 		return []error{err}
 	}
@@ -68,31 +69,30 @@ func (e *Env) checkUserKubeconfigs() []error {
 	for _, u := range users {
 		_, err := e.mergedKubeconfig(u, pki.Kubeconfig{Cluster: e.Config.ClusterName, User: adminUser, CA: ca})
 		if err != nil {
-			findings = append(findings, found("kubeconfig-conflict", err))
+			findings = append(findings, found(e.Catalogue, "kubeconfig-conflict", err))
 		}
 	}
 	return findings
 }
 
-// kubeconfigUsers are those that have a home.
-func (e *Env) kubeconfigUsers() ([]homeUser, error) {
+// kubeconfigUsers are those that have a home, and why others get no kubeconfig.
+func (e *Env) kubeconfigUsers() (users []homeUser, without []string, err error) {
 	passwd, err := e.Host.ReadFile("/etc/passwd")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var users []homeUser
 	for _, uid := range kubeconfigUIDs(os.Getenv("SUDO_UID")) {
 		u, ok := findUser(string(passwd), uid)
 		switch {
 		case !ok:
-			e.warn("user %d is not in /etc/passwd, and gets no ~/.kube/config", uid)
+			without = append(without, fmt.Sprintf("user %d is not in /etc/passwd, and gets no ~/.kube/config", uid))
 		case !e.exists(u.home):
-			e.warn("%s does not exist: user %d gets no ~/.kube/config", u.home, u.UID)
+			without = append(without, fmt.Sprintf("%s does not exist: user %d gets no ~/.kube/config", u.home, u.UID))
 		default:
 			users = append(users, u)
 		}
 	}
-	return users, nil
+	return users, without, nil
 }
 
 // kubeconfigUIDs are root and who ran sudo.

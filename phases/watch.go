@@ -181,7 +181,7 @@ func (w *watch) explain(err error) error {
 	if w.last == nil {
 		return err
 	}
-	return &CauseError{Finding: diagnose.Unexplained(w.last, err.Error()), Err: err}
+	return &CauseError{Finding: w.env.Catalogue.Unexplained(w.last, err.Error()), Err: err}
 }
 
 // hintAfter adds where to look to a wait that came to nothing, unless its cause says that.
@@ -206,5 +206,5 @@ func (e *Env) explained(ctx context.Context, stage Stage, err error) error {
 
 // causes leaves out what the user has said to pass over.
 func (e *Env) causes(evidence *diagnose.Evidence) []diagnose.Finding {
-	return e.unignored(diagnose.Causes(evidence))
+	return e.unignored(e.Catalogue.Causes(evidence))
 }

@@ -13,6 +13,7 @@ import (
 	"bootstrap/phases"
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/machine"
 )
 
@@ -61,6 +62,10 @@ func newConfigValidateCommand(root *string) *cobra.Command {
 }
 
 func validateAll(cmd *cobra.Command, files []string, machine config.Machine) error {
+	catalogue, err := diagnose.ReadCatalogue()
+	if err != nil {
+		return err
+	}
 	var errs []error
 	for _, file := range files {
 		data, err := readInput(cmd, file)
@@ -69,7 +74,7 @@ func validateAll(cmd *cobra.Command, files []string, machine config.Machine) err
 			c, err = config.Parse(file, data, machine)
 		}
 		if err == nil {
-			err = phases.CheckConfig(c)
+			err = phases.CheckConfig(catalogue, c)
 		}
 		if err == nil {
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: valid\n", file)

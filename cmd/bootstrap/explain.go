@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,13 +26,16 @@ func newExplainCommand() *cobra.Command {
 }
 
 func runExplain(cmd *cobra.Command, id string, asJSON bool) error {
-	entries := diagnose.Catalogue()
+	entries, err := diagnose.ReadCatalogue()
+	if err != nil {
+		return err
+	}
 	if id != "" {
-		entry, ok := diagnose.Find(id)
+		entry, ok := entries.Find(id)
 		if !ok {
 			return wrongCall(cmd, unknownID(id, entries))
 		}
-		entries = []diagnose.Entry{entry}
+		entries = diagnose.Catalogue{entry}
 	}
 	w := cmd.OutOrStdout()
 	switch {
@@ -46,7 +48,7 @@ func runExplain(cmd *cobra.Command, id string, asJSON bool) error {
 	return printCauses(w, entries)
 }
 
-func printCauses(w io.Writer, entries []diagnose.Entry) error {
+func printCauses(w io.Writer, entries diagnose.Catalogue) error {
 	table := newTable(w, "ID\tFOUND\tTITLE")
 	for _, e := range entries {
 		fmt.Fprintf(table, "%s\t%s\t%s\n", e.ID, strings.Join(foundIn(e), ", "), e.Title)
@@ -67,7 +69,7 @@ func explained(e diagnose.Entry) string {
 // foundIn says in one word each when an entry is looked for.
 func foundIn(e diagnose.Entry) []string {
 	var when []string
-	if slices.ContainsFunc(diagnose.Checks(), func(check diagnose.Entry) bool { return check.ID == e.ID }) {
+	if e.Check != nil || e.Decided {
 		when = append(when, "preflight")
 	}
 	if e.Cause != nil || when == nil { // without a Cause, it is what a wait ends with
@@ -86,7 +88,7 @@ func howFound(e diagnose.Entry) string {
 	return "while init waits or status looks"
 }
 
-func unknownID(id string, entries []diagnose.Entry) error {
+func unknownID(id string, entries diagnose.Catalogue) error {
 	var known []string
 	for _, e := range entries {
 		known = append(known, e.ID)
@@ -109,7 +111,7 @@ type causeLine struct {
 	Link   string   `json:"link,omitempty"`
 }
 
-func causeLines(entries []diagnose.Entry) []causeLine {
+func causeLines(entries diagnose.Catalogue) []causeLine {
 	lines := make([]causeLine, 0, len(entries))
 	for _, e := range entries {
 		lines = append(lines, causeLine{ID: e.ID, Title: e.Title, Means: e.Means, Found: foundIn(e), Remedy: e.Remedy, Link: e.Link})
@@ -118,7 +120,7 @@ func causeLines(entries []diagnose.Entry) []causeLine {
 }
 
 // causesMarkdown is help/causes.md: the whole catalogue.
-func causesMarkdown(entries []diagnose.Entry) string {
+func causesMarkdown(entries diagnose.Catalogue) string {
 	var b strings.Builder
 	b.WriteString("# What can be wrong\n\nEverything that bootstrap can tell to be wrong, each under the ID by which messages\n" +
 		"name it and `bootstrap explain ID` shows it. What comes first can be the reason for\nwhat comes after.\n")

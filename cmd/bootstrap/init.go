@@ -17,6 +17,7 @@ import (
 	"bootstrap/phases"
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/plan"
@@ -201,7 +202,11 @@ func (o initOptions) plan(c *config.Config, name string) (phases.Plan, error) {
 
 // env opens what the phases work with, and changes nothing.
 func (o initOptions) env(ctx context.Context, to func(plan.Event)) (*phases.Env, error) {
-	if err := phases.CheckIgnore(o.ignore); err != nil {
+	catalogue, err := diagnose.ReadCatalogue()
+	if err != nil {
+		return nil, err
+	}
+	if err := phases.CheckIgnore(catalogue, o.ignore); err != nil {
 		return nil, err
 	}
 	facts, err := machine.At(o.root).Facts()
@@ -234,7 +239,7 @@ func (o initOptions) env(ctx context.Context, to func(plan.Event)) (*phases.Env,
 		return nil, err
 	}
 	return phases.OpenInit(ctx, phases.Env{
-		Config: c, Host: h, Facts: facts, Tell: plan.Teller{To: to}, Bundle: b, Patches: patches, Timeout: o.timeout, Ignore: o.ignore, Began: time.Now(), Built: builtAt(),
+		Config: c, Host: h, Facts: facts, Tell: plan.Teller{To: to}, Bundle: b, Patches: patches, Catalogue: catalogue, Timeout: o.timeout, Ignore: o.ignore, Began: time.Now(), Built: builtAt(),
 	}), nil
 }
 

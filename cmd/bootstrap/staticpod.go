@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bootstrap/phases"
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/podmanifest"
 )
@@ -112,11 +113,15 @@ func (o staticPodOptions) handle(ctx context.Context, looks bool, do func(contex
 
 // env is of a machine whose kubelet may be anybody's: no config of ours counts.
 func (o staticPodOptions) env(looks bool, to func(plan.Event)) (*phases.Env, error) {
+	catalogue, err := diagnose.ReadCatalogue()
+	if err != nil {
+		return nil, err
+	}
 	h, facts, err := openMachine(o.root, looks)
 	if err != nil {
 		return nil, err
 	}
-	return phases.NewStaticPodEnv(h, facts, to), nil
+	return phases.NewStaticPodEnv(phases.Env{Host: h, Facts: facts, Catalogue: catalogue, Tell: plan.Teller{To: to}}), nil
 }
 
 func newStaticPodDeleteCommand() *cobra.Command {

@@ -73,7 +73,11 @@ func (o statusOptions) look(ctx context.Context) (phases.Status, error) {
 	if !h.Real() && len(h.Entries()) > 0 {
 		return phases.Status{}, fmt.Errorf("--root %s only stands for a machine: nothing runs there; bootstrap ledger shows what was made", o.root)
 	}
-	return phases.CurrentStatus(ctx, &phases.Env{Host: h, Facts: facts}, o.waits)
+	catalogue, err := diagnose.ReadCatalogue()
+	if err != nil {
+		return phases.Status{}, err
+	}
+	return phases.CurrentStatus(ctx, &phases.Env{Host: h, Facts: facts, Catalogue: catalogue}, o.waits)
 }
 
 // shownStatus is a status without secrets that it can have from logs and servers.

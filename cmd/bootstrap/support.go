@@ -13,6 +13,7 @@ import (
 
 	"bootstrap/phases"
 	"bootstrap/phases/bundle"
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/plan"
 )
@@ -73,9 +74,10 @@ func (o supportOptions) env(ctx context.Context, to func(plan.Event)) (*phases.E
 		if openErr != nil {
 			return nil, request, openErr
 		}
-		facts, _ := machine.At(o.root).Facts() // the archive then has fewer of them
+		facts, _ := machine.At(o.root).Facts()   // the archive then has fewer of them
+		catalogue, _ := diagnose.ReadCatalogue() // NoConfig says why not
 		request.NoConfig = err
-		env = phases.Open(phases.Env{Host: h, Facts: facts, Tell: plan.Teller{To: to}, Began: time.Now()})
+		env = phases.Open(phases.Env{Host: h, Facts: facts, Catalogue: catalogue, Tell: plan.Teller{To: to}, Began: time.Now()})
 	}
 	if o.config != "" {
 		request.Config, _ = os.ReadFile(o.config) // else NoConfig says why

@@ -13,30 +13,12 @@ var (
 	kubeletRefused = regexp.MustCompile(`(?:: |err=")(Unauthorized)|(User \\?"system:(?:anonymous|node:[^"\\]*)\\?" cannot \w+ resource \\?"(?:nodes|leases|csinodes|csidrivers|runtimeclasses|services)\\?")`)
 )
 
-// apiServerEntries are about the API server, and who may not talk to it.
-func apiServerEntries() []Entry {
-	return []Entry{
-		{
-			ID:     "firewall-drops-api",
-			Title:  "packets to the API server are dropped",
-			Means:  "kube-apiserver runs and listens, but a connection to it from its own node gets no answer at all: a firewall drops it.",
-			Remedy: "let TCP to the port pass, also from this machine to itself",
-			Cause:  firewallDropsAPI,
-		},
-		{
-			ID:     "etcd-refuses-api",
-			Title:  "etcd and the API server do not trust each other's certificates",
-			Means:  "The connection is made, but one side does not take the certificate of the other.",
-			Remedy: "see that the certificate for etcd clients is signed by the CA that etcd trusts; bootstrap init makes new ones if they are bootstrap's",
-			Cause:  etcdRefusesAPI,
-		},
-		{
-			ID:     "kubelet-not-authorized",
-			Title:  "the API server refuses the kubelet",
-			Means:  "It does not take the kubelet's certificate, or knows no rights of kubelets. So the kubelet can neither register its Node nor tell of its pods: no mirror pod will come.",
-			Remedy: "see that --authorization-mode of kube-apiserver has Node; then run bootstrap init again: it makes /etc/kubernetes/kubelet.conf anew; and restart the kubelet",
-			Cause:  kubeletNotAuthorized,
-		},
+// apiServerRules are about the API server, and who may not talk to it.
+func apiServerRules() map[string]Rule {
+	return map[string]Rule{
+		"firewall-drops-api":     {Cause: firewallDropsAPI},
+		"etcd-refuses-api":       {Cause: etcdRefusesAPI},
+		"kubelet-not-authorized": {Cause: kubeletNotAuthorized},
 	}
 }
 
@@ -67,10 +49,8 @@ func externalEtcd(e *Evidence) []Finding {
 	if e.ended("kube-apiserver") != nil { // it has waited for 20 s
 		level = Error
 	}
-	return []Finding{{
-		Level: level, What: fmt.Sprintf("etcd at %s does not answer kube-apiserver: %s", match[1], said(match[2])),
-		See: e.logCommand("kube-apiserver"), Excerpt: excerpt(line),
-	}}
+	what := fmt.Sprintf("etcd at %s does not answer kube-apiserver: %s", match[1], said(match[2]))
+	return e.provedByLog(level, "kube-apiserver", what, line)
 }
 
 func etcdRefusesAPI(e *Evidence) []Finding {
@@ -78,10 +58,7 @@ func etcdRefusesAPI(e *Evidence) []Finding {
 	if match == nil || e.API.Status == 200 {
 		return nil
 	}
-	return []Finding{{
-		Level: Warning, What: "etcd and kube-apiserver refuse each other's certificates",
-		See: e.logCommand("etcd"), Excerpt: excerpt(line),
-	}}
+	return e.provedByLog(Warning, "etcd", "etcd and kube-apiserver refuse each other's certificates", line)
 }
 
 var handshake = regexp.MustCompile(`authentication handshake failed: ((?:tls|x509|remote error): .*?)"?$`)
@@ -97,7 +74,5 @@ func kubeletNotAuthorized(e *Evidence) []Finding {
 	if match == nil || e.API.Status != 200 {
 		return nil
 	}
-	return []Finding{{
-		Level: Warning, What: "the API server refuses the kubelet: " + said(match[1]+match[2]), See: "journalctl -u kubelet -n 50", Excerpt: excerpt(line),
-	}}
+	return provedByKubelet(Warning, "the API server refuses the kubelet: "+match[1]+match[2], line.Text)
 }

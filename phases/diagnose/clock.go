@@ -1,9 +1,6 @@
 package diagnose
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // Clock is by what the machine's clock is judged.
 type Clock struct {
@@ -24,20 +21,10 @@ const (
 	clockTooFar = 5 * 365 * 24 * time.Hour // no release is used that long
 )
 
-func clockEntries() []Entry {
-	return []Entry{
-		{
-			ID: "clock-behind", Title: "the clock is behind",
-			Means:  "Certificates are valid from the moment they were made. With a clock that was put back since, they are not valid yet, and nobody trusts anybody. Tokens and leases go wrong as well.",
-			Remedy: "set the clock: timedatectl set-ntp true; chronyc makestep; or date -s",
-			Check:  clockBehind, Cause: clockPutBack,
-		},
-		{
-			ID: "clock-ahead", Title: "the clock is far ahead",
-			Means:  "Certificates that are made now are not valid once the clock is set right, until the time comes that it shows now.",
-			Remedy: "set the clock: timedatectl set-ntp true; chronyc makestep; or date -s",
-			Check:  clockAhead,
-		},
+func clockRules() map[string]Rule {
+	return map[string]Rule{
+		"clock-behind": {Check: clockBehind, Cause: clockPutBack},
+		"clock-ahead":  {Check: clockAhead},
 	}
 }
 
@@ -48,7 +35,7 @@ func clockBehind(m *Machine) []Finding {
 			slack = clockSlack
 		}
 		if mark.At.Sub(m.Now) > slack {
-			return []Finding{{Level: Warning, What: fmt.Sprintf("the clock says %s, and %s is of %s", moment(m.Now), mark.What, moment(mark.At))}}
+			return warningFound("the clock says %s, and %s is of %s", moment(m.Now), mark.What, moment(mark.At))
 		}
 	}
 	return nil
@@ -58,7 +45,7 @@ func clockBehind(m *Machine) []Finding {
 func clockPutBack(e *Evidence) []Finding {
 	for _, mark := range e.Clock.Marks {
 		if mark.Firm && mark.At.Sub(e.Now) > clockSlack {
-			return []Finding{{Level: Warning, What: fmt.Sprintf("the clock was put back: it says %s, and %s is of %s", moment(e.Now), mark.What, moment(mark.At))}}
+			return warningFound("the clock was put back: it says %s, and %s is of %s", moment(e.Now), mark.What, moment(mark.At))
 		}
 	}
 	return nil
@@ -66,9 +53,8 @@ func clockPutBack(e *Evidence) []Finding {
 
 func clockAhead(m *Machine) []Finding {
 	built := m.Clock.Built
-	return findingIf(!built.IsZero() && m.Now.Sub(built) > clockTooFar, Finding{
-		Level: Warning, What: fmt.Sprintf("the clock says %s, more than 5 years after this program was made (%s)", moment(m.Now), moment(built)),
-	})
+	ahead := !built.IsZero() && m.Now.Sub(built) > clockTooFar
+	return warnIf(ahead, "the clock says %s, more than 5 years after this program was made (%s)", moment(m.Now), moment(built))
 }
 
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

@@ -5,7 +5,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"bootstrap/phases/runtime"
 )
+
+// wrote is a log without times.
+func wrote(lines ...string) []runtime.LogLine {
+	var log []runtime.LogLine
+	for _, line := range lines {
+		log = append(log, runtime.LogLine{Text: line})
+	}
+	return log
+}
 
 // componentEnded is a machine on which the container of a component has ended for the
 // second time, after it said these lines.
@@ -15,8 +26,8 @@ func componentEnded(name string, log ...string) *Evidence {
 	e.Settings.Components = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
 	e.StaticPods = map[string]string{name + "-n1": "uid"}
 	e.Listening = []string{"6443", "2379"}
-	e.Pods = []Pod{{Namespace: "kube-system", Name: name + "-n1", UID: "uid", Ready: true, Created: lookedAt.Add(-9 * time.Second), Containers: []Container{{
-		Name: name, Exited: true, ExitCode: 1, Attempt: 1, Log: log,
+	e.Pods = []runtime.Sandbox{{Namespace: "kube-system", Name: name + "-n1", UID: "uid", Ready: true, Created: lookedAt.Add(-9 * time.Second), Containers: []runtime.Container{{
+		Name: name, Exited: true, ExitCode: 1, Attempt: 1, Log: wrote(log...),
 		Started: lookedAt.Add(-4 * time.Second), Finished: lookedAt.Add(-3 * time.Second),
 	}}}}
 	return e
@@ -101,8 +112,8 @@ func TestControlPlaneCauses(t *testing.T) {
 
 func TestControlPlaneHasNoCause(t *testing.T) {
 	replaced := componentEnded("kube-apiserver", apiPort)
-	replaced.Pods = append(replaced.Pods, Pod{Namespace: "kube-system", Name: "kube-apiserver-n1", UID: "of the manifest before", Ready: true,
-		Containers: []Container{{Name: "kube-apiserver", Running: true, Started: lookedAt.Add(-time.Second)}}})
+	replaced.Pods = append(replaced.Pods, runtime.Sandbox{Namespace: "kube-system", Name: "kube-apiserver-n1", UID: "of the manifest before", Ready: true,
+		Containers: []runtime.Container{{Name: "kube-apiserver", Running: true, Started: lookedAt.Add(-time.Second)}}})
 	replaced.Pods[0].Containers[0].Attempt = 0
 	tooEarly := componentEnded("kube-apiserver", apiDeadline)
 	tooEarly.Pods[0].Containers[0].Attempt = 0
@@ -114,7 +125,7 @@ func TestControlPlaneHasNoCause(t *testing.T) {
 	sinceUp := componentRuns("kube-apiserver")
 	sinceUp.Pods[0].Containers = append(sinceUp.Pods[0].Containers, componentEnded("kube-apiserver", apiBadFlag).Pods[0].Containers...)
 	sinceUp.Pods[0].Containers[1].Started = lookedAt.Add(-time.Minute)
-	lost := componentRunsAgain("kube-scheduler", 3, Container{Log: []string{schedLost}})
+	lost := componentRunsAgain("kube-scheduler", 3, runtime.Container{Log: wrote(schedLost)})
 	free := componentEnded("kube-apiserver", apiPort)
 	free.Listening, free.Pods[0].Containers[0].Attempt = []string{"2379"}, 0
 	refused := componentRuns("kube-apiserver")
@@ -143,13 +154,13 @@ func TestControlPlaneHasNoCause(t *testing.T) {
 
 // componentRunsAgain is a machine on which a component was started again a second ago,
 // after it ended so often.
-func componentRunsAgain(name string, times int, end Container) *Evidence {
+func componentRunsAgain(name string, times int, end runtime.Container) *Evidence {
 	e := componentEnded(name)
-	again := Container{Name: name, Running: true, Attempt: times, Started: lookedAt.Add(-time.Second)}
+	again := runtime.Container{Name: name, Running: true, Attempt: uint32(times), Started: lookedAt.Add(-time.Second)}
 	end.Name, end.Exited, end.ExitCode = name, true, 1
-	tries := []Container{again}
+	tries := []runtime.Container{again}
 	for i := range times {
-		end.Attempt = times - 1 - i
+		end.Attempt = uint32(times - 1 - i)
 		end.Started, end.Finished = lookedAt.Add(time.Duration(-4-3*i)*time.Second), lookedAt.Add(time.Duration(-2-3*i)*time.Second)
 		tries = append(tries, end)
 	}
@@ -160,35 +171,35 @@ func componentRunsAgain(name string, times int, end Container) *Evidence {
 // TestQuota: etcd's quota ends the API server, whose next try has not written yet; what it
 // said long ago is over.
 func TestQuota(t *testing.T) {
-	full := Container{Log: []string{`E1129 20:10:58.767050       1 status.go:71] "Unhandled Error" err="etcdserver: mvcc: database space exceeded"`}}
-	full.LogTimes = []time.Time{lookedAt.Add(-30 * time.Second)}
+	full := runtime.Container{Log: wrote(`E1129 20:10:58.767050       1 status.go:71] "Unhandled Error" err="etcdserver: mvcc: database space exceeded"`)}
+	full.Log[0].At = lookedAt.Add(-30 * time.Second)
 	again := componentRunsAgain("kube-apiserver", 2, full)
 	causeTest{name: "now", evidence: again, id: "etcd-space-quota", level: Warning}.run(t)
-	past := componentRuns("kube-apiserver", full.Log...)
-	past.Pods[0].Containers[0].LogTimes = []time.Time{lookedAt.Add(-10 * time.Minute)}
+	past := componentRuns("kube-apiserver", full.Log[0].Text)
+	past.Pods[0].Containers[0].Log[0].At = lookedAt.Add(-10 * time.Minute)
 	causeTest{name: "then", evidence: past}.run(t)
 }
 
 // TestRunsAgain: what ended a component that runs again may be mended, unless it has
 // ended two tries.
 func TestRunsAgain(t *testing.T) {
-	for id, end := range map[string]Container{
-		"component-bad-flag":         {Log: []string{apiBadFlag}},
-		"component-refuses-settings": {Log: []string{`E1 run.go:72] "command failed" err="open /etc/x: no such file or directory"`}},
-		"image-cannot-run":           {Log: []string{"exec /usr/local/bin/kube-apiserver: exec format error"}},
+	for id, end := range map[string]runtime.Container{
+		"component-bad-flag":         {Log: wrote(apiBadFlag)},
+		"component-refuses-settings": {Log: wrote(`E1 run.go:72] "command failed" err="open /etc/x: no such file or directory"`)},
+		"image-cannot-run":           {Log: wrote("exec /usr/local/bin/kube-apiserver: exec format error")},
 		"container-oom-killed":       {Reason: "OOMKilled"},
 	} {
 		causeTest{name: id, evidence: componentRunsAgain("kube-apiserver", 1, end), id: id, level: Warning}.run(t)
 		causeTest{name: id, evidence: componentRunsAgain("kube-apiserver", 2, end), id: id, level: Error}.run(t)
 	}
-	full := Container{Log: []string{etcdFull}}
+	full := runtime.Container{Log: wrote(etcdFull)}
 	causeTest{name: "etcd", evidence: componentRunsAgain("etcd", 1, full), id: "etcd-disk-full", level: Warning}.run(t)
 	causeTest{name: "etcd", evidence: componentRunsAgain("etcd", 2, full), id: "etcd-disk-full", level: Error}.run(t)
 }
 
 // TestOutOfMemory: a try that ended for another reason is no second time.
 func TestOutOfMemory(t *testing.T) {
-	mixed := componentRunsAgain("kube-apiserver", 2, Container{Reason: "OOMKilled"})
+	mixed := componentRunsAgain("kube-apiserver", 2, runtime.Container{Reason: "OOMKilled"})
 	tries := mixed.Pods[0].Containers[1:] // none runs
 	mixed.Pods[0].Containers = tries
 	causeTest{name: "twice", evidence: mixed, id: "container-oom-killed", level: Error, what: []string{"2 times"}}.run(t)
@@ -198,7 +209,7 @@ func TestOutOfMemory(t *testing.T) {
 
 // TestRemember: the kubelet keeps one try that has ended; what a look before saw counts.
 func TestRemember(t *testing.T) {
-	twice := componentRunsAgain("kube-apiserver", 2, Container{Reason: "OOMKilled"})
+	twice := componentRunsAgain("kube-apiserver", 2, runtime.Container{Reason: "OOMKilled"})
 	both := twice.Pods[0].Containers
 	now, before := *twice, *twice
 	now.Pods, before.Pods = slices.Clone(twice.Pods), slices.Clone(twice.Pods)
@@ -222,7 +233,7 @@ func addonEnded(container string, attempt int, log ...string) *Evidence {
 	e := componentEnded("x", log...)
 	e.Addons = true
 	e.Pods[0].Name = container + "-abcde"
-	e.Pods[0].Containers[0].Name, e.Pods[0].Containers[0].Attempt = container, attempt
+	e.Pods[0].Containers[0].Name, e.Pods[0].Containers[0].Attempt = container, uint32(attempt)
 	return e
 }
 
@@ -252,7 +263,7 @@ func TestAddonCauses(t *testing.T) {
 		e := addonEnded("coredns", 0, `[ERROR] plugin/kubernetes: Failed to list: Get "https://10.96.0.1:443/version": dial tcp 10.96.0.1:443: i/o timeout`)
 		c := &e.Pods[0].Containers[0]
 		c.Exited, c.ExitCode, c.Running, c.Started = false, 0, true, lookedAt.Add(-20*time.Minute)
-		c.LogTimes = []time.Time{lookedAt.Add(-age)}
+		c.Log[0].At = lookedAt.Add(-age)
 		return e
 	}
 	refuses := `E1 run.go:72] "command failed" err="unknown proxy mode \"x\""`

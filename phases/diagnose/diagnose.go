@@ -1,12 +1,21 @@
 // Package diagnose holds the catalogue of what can be wrong with a machine that is, or
-// is to become, a control plane: each entry with the evidence that proves it and the
-// remedy. It decides only, by evidence that others gathered: it must not change the
-// machine, and knows neither config file nor ledger.
+// is to become, a control plane. It decides only, by evidence that others gathered: it
+// must not change the machine, and knows neither config file nor ledger.
+//
+// Whoever adds an entry writes its text into catalogue.yaml, at its place in the causal
+// order, and its rule into the table at the head of the file about that topic, under the
+// same ID: a Check finds it in a Machine before init, a Cause in Evidence while a control
+// plane runs, or should. What a finding says of this machine stands in the rule.
 package diagnose
 
 import (
 	"cmp"
+	_ "embed" // the texts
+	"fmt"
+	"maps"
 	"slices"
+
+	"sigs.k8s.io/yaml"
 )
 
 // Level says what follows from a finding.
@@ -18,19 +27,31 @@ const (
 	Warning Level = "warning" // it may be why: shown, and work goes on
 )
 
-// Entry is one thing that can be wrong, under an ID that stays. Before init it is
-// found by Check, later by Cause; an entry may have both. One of decidedEntries is found
-// by preflight too, which decides by more than facts, and says so with Entry.Found.
+// Entry is one thing that can be wrong, under an ID that stays.
 type Entry struct {
-	ID     string // kebab-case, as in "bootstrap explain ID"
-	Title  string // what it is, in one line
-	Means  string // what follows from it, and how it comes about
-	Remedy string // what to do, in general; a Finding is more precise
-	Mend   string // Remedy where it is a static pod of the user's; empty if that will do
-	Link   string // where more is written, if anywhere
+	Text
+	Rule
+}
 
+// Text is what catalogue.yaml says of an entry.
+type Text struct {
+	ID     string `json:"id"`     // kebab-case, as in "bootstrap explain ID"
+	Title  string `json:"title"`  // what it is, in one line
+	Means  string `json:"means"`  // what follows from it, and how it comes about
+	Remedy string `json:"remedy"` // what to do, in general; a Finding is more precise
+	Mend   string `json:"mend"`   // Remedy where it is a static pod of the user's; empty if that will do
+	Link   string `json:"link"`   // where more is written, if anywhere
+}
+
+// Rule is how an entry is found: before init by Check, later by Cause; it may have both.
+type Rule struct {
 	Check func(*Machine) []Finding
 	Cause func(*Evidence) []Finding
+
+	// Decided entries are found by preflight itself, which decides by more than facts and
+	// says so with Catalogue.Found. init does not work past them, nor past what is Enforced:
+	// they can't be ignored.
+	Decided, Enforced bool
 }
 
 // Finding is an entry that was found. Check and Cause leave ID and, where the entry's
@@ -44,76 +65,105 @@ type Finding struct {
 	Excerpt []string `json:"excerpt,omitempty"` // the lines of logs that prove it
 }
 
-// Catalogue is every entry, in causal order: what comes first can be the reason for
-// what comes after.
-func Catalogue() []Entry {
-	return slices.Concat(
-		machineEntries(),
-		preflightEntries(),
-		processEntries(),
-		runtimeEntries(),
-		kubeletEntries(),
-		manifestEntries(),
-		podEntries(),
-		certificateEntries(),
-		etcdEntries(),
-		componentEntries(),
-		apiServerEntries(),
-		networkEntries(),
-		fileEntries(),
-		unexplainedEntries(),
-	)
+//go:embed catalogue.yaml
+var catalogueYAML []byte
+
+// Catalogue is every entry, in causal order: what comes first can be the reason for what
+// comes after.
+type Catalogue []Entry
+
+// ReadCatalogue joins the texts with their rules. A test reads the same, so that it can
+// fail only while somebody writes it.
+func ReadCatalogue() (Catalogue, error) {
+	texts, err := readTexts(catalogueYAML)
+	if err != nil {
+		return nil, fmt.Errorf("catalogue.yaml: %w", err)
+	}
+	rules := map[string]Rule{}
+	for _, topic := range topics() {
+		maps.Copy(rules, topic)
+	}
+	all := make(Catalogue, 0, len(texts))
+	for _, t := range texts {
+		all = append(all, Entry{Text: t, Rule: rules[t.ID]})
+	}
+	return all, nil
+}
+
+func readTexts(data []byte) (texts []Text, err error) {
+	err = yaml.UnmarshalStrict(data, &texts)
+	return texts, err
+}
+
+// topics are the rules of all entries, by ID.
+func topics() []map[string]Rule {
+	return []map[string]Rule{
+		systemRules(), cgroupRules(), diskRules(), clockRules(), kernelRules(), addressRules(), resolverRules(),
+		nameRules(), firewallRules(), proxyRules(), foreignRules(), podURLRules(), programRules(), takenRules(),
+		processRules(), runtimeRules(), kubeletRules(), manifestRules(), podRules(), certificateRules(),
+		etcdRules(), componentRules(), apiServerRules(), networkRules(), unexplainedRules(),
+	}
 }
 
 // Find gives the entry of an ID.
-func Find(id string) (Entry, bool) {
-	all := Catalogue()
-	i := slices.IndexFunc(all, func(e Entry) bool { return e.ID == id })
+func (c Catalogue) Find(id string) (Entry, bool) {
+	i := slices.IndexFunc(c, func(e Entry) bool { return e.ID == id })
 	if i < 0 {
 		return Entry{}, false
 	}
-	return all[i], true
+	return c[i], true
 }
 
-// Preflight is what is wrong with a machine before init, in the catalogue's order.
-func Preflight(m *Machine) []Finding {
-	var found []Finding
-	for _, entry := range Catalogue() {
-		if entry.Check != nil {
-			found = append(found, entry.all(entry.Check(m))...)
+// Preflight is what is wrong with a machine before init, in causal order.
+func (c Catalogue) Preflight(m *Machine) []Finding {
+	return forEach(c, func(e Entry) []Finding {
+		if e.Check == nil {
+			return nil
 		}
-	}
-	return found
+		return e.all(e.Check(m))
+	})
 }
 
 // Checks are the entries that are looked for before init.
-func Checks() []Entry {
-	checks := slices.DeleteFunc(Catalogue(), func(e Entry) bool { return e.Check == nil })
-	return append(checks, decidedEntries()...)
+func (c Catalogue) Checks() []Entry {
+	return slices.DeleteFunc(slices.Clone(c), func(e Entry) bool { return e.Check == nil && !e.Decided })
 }
 
 // InOrder sorts findings as the catalogue has them.
-func InOrder(found []Finding) []Finding {
+func (c Catalogue) InOrder(found []Finding) []Finding {
 	place := map[string]int{}
-	for i, entry := range Catalogue() {
+	for i, entry := range c {
 		place[entry.ID] = i
 	}
 	slices.SortStableFunc(found, func(a, b Finding) int { return place[a.ID] - place[b.ID] })
 	return found
 }
 
-// Causes are what the evidence proves, or makes probable, in the catalogue's order.
-func Causes(e *Evidence) []Finding {
-	var found []Finding
-	for _, entry := range Catalogue() {
-		if entry.Cause != nil {
-			if e.Settings.Pod != "" {
-				entry.Remedy = cmp.Or(entry.Mend, entry.Remedy)
-			}
-			found = append(found, entry.all(entry.Cause(e))...)
+// Causes are what the evidence proves, or makes probable, in causal order.
+func (c Catalogue) Causes(e *Evidence) []Finding {
+	return forEach(c, func(entry Entry) []Finding {
+		if entry.Cause == nil {
+			return nil
 		}
-	}
-	return found
+		if e.Settings.Pod != "" {
+			entry.Remedy = cmp.Or(entry.Mend, entry.Remedy)
+		}
+		return entry.all(entry.Cause(e))
+	})
+}
+
+// Found makes what somebody else has found the finding of an entry.
+func (c Catalogue) Found(id string, f Finding) Finding {
+	entry, _ := c.Find(id)
+	f.ID = id
+	f.Remedy = cmp.Or(f.Remedy, entry.Remedy)
+	return f
+}
+
+// Unexplained is the finding for a wait that came to nothing and that no entry explains:
+// the shortest of the evidence that is useful.
+func (c Catalogue) Unexplained(e *Evidence, what string) Finding {
+	return c.Found("no-known-cause", Finding{Level: Warning, What: what, See: "bootstrap support", Excerpt: excerpt(e.summary()...)})
 }
 
 // First is the finding to name: the first that is certain, else the first that is
@@ -129,18 +179,10 @@ func First(found []Finding) (Finding, bool) {
 	return Finding{}, false
 }
 
-// Found completes a finding by what its entry says.
-func (e Entry) Found(f Finding) Finding {
-	f.ID = e.ID
-	if f.Remedy == "" {
-		f.Remedy = e.Remedy
-	}
-	return f
-}
-
 func (e Entry) all(found []Finding) []Finding {
 	for i := range found {
-		found[i] = e.Found(found[i])
+		found[i].ID = e.ID
+		found[i].Remedy = cmp.Or(found[i].Remedy, e.Remedy)
 	}
 	return found
 }

@@ -9,6 +9,10 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"bootstrap/phases/machine"
+	"bootstrap/phases/pki"
+	"bootstrap/phases/runtime"
 )
 
 // Settings are what the config asks of the machine, as far as evidence is judged by it.
@@ -36,14 +40,14 @@ type Settings struct {
 type Evidence struct {
 	Machine
 
-	Since   time.Time         // what ended before is of no interest
-	Waits   time.Time         // when the present wait began; zero without one
-	Addons  bool              // are waited for: they have the form that is wanted
-	Units   map[string]Unit   // containerd.service, kubelet.service
-	Journal map[string][]Line // of those, since the run began; oldest first
+	Since   time.Time                    // what ended before is of no interest
+	Waits   time.Time                    // when the present wait began; zero without one
+	Addons  bool                         // are waited for: they have the form that is wanted
+	Units   map[string]Unit              // containerd.service, kubelet.service
+	Journal map[string][]machine.LogLine // of those, since the run began; oldest first
 
 	RuntimeError string            // why the runtime does not answer; empty if it does
-	Pods         []Pod             // by name, then the newest first
+	Pods         []runtime.Sandbox // by name, then the newest first
 	StaticPods   map[string]string // UIDs of the static pods on disk, by the pods' names
 	Stopped      map[int]string    // processes that a signal has stopped, with their cgroups as the kernel lists them
 	Listening    []string          // the TCP ports of this machine at which anybody listens
@@ -69,48 +73,24 @@ type Unit struct {
 // Runs tells whether the unit is up, and not between two tries.
 func (u Unit) Runs() bool { return u.Active == "active" }
 
-// Line is one line of a log.
-type Line struct {
-	At   time.Time
-	Text string
+// texts are what was written, without the times.
+func texts(lines []runtime.LogLine) []string {
+	all := make([]string, 0, len(lines))
+	for _, l := range lines {
+		all = append(all, l.Text)
+	}
+	return all
 }
 
-// Pod is a pod sandbox as the runtime has it.
-type Pod struct {
-	Namespace  string
-	Name       string
-	UID        string
-	Ready      bool
-	Created    time.Time
-	Containers []Container // by name, then the newest try first
-}
-
-// Container is one try of a pod's container.
-type Container struct {
-	ID       string // in the name of its cgroup
-	Name     string
-	Image    string
-	Running  bool
-	Exited   bool
-	Attempt  int
-	ExitCode int
-	Reason   string // the runtime's word for how it ended: OOMKilled, StartError, ...
-	Message  string
-	Started  time.Time
-	Finished time.Time
-	Log      []string    // the end of what it wrote, oldest first
-	LogTimes []time.Time // of each line; zero, or fewer, where the log does not tell
-}
-
-// logSince is what it wrote no earlier than that: of what still runs, older lines may tell
-// of what is over.
-func (c Container) logSince(earliest time.Time) []string {
-	for i, at := range slices.Backward(c.LogTimes) {
-		if !at.IsZero() && at.Before(earliest) {
-			return c.Log[i+1:]
+// logSince is what a container wrote no earlier than that: of what still runs, older lines
+// may tell of what is over.
+func logSince(c runtime.Container, earliest time.Time) []string {
+	for i, l := range slices.Backward(c.Log) {
+		if !l.At.IsZero() && l.At.Before(earliest) {
+			return texts(c.Log[i+1:])
 		}
 	}
-	return c.Log
+	return texts(c.Log)
 }
 
 // Dial is how a TCP connection went.
@@ -138,27 +118,11 @@ type Server struct {
 // Certificate is a certificate file, or one inside a kubeconfig.
 type Certificate struct {
 	Path     string
-	Use      string // what uses it: kube-apiserver, etcd, kubelet, ...
-	Problem  Problem
-	Detail   string // such as when it expired, or the name that it lacks
+	Use      string     // what uses it: kube-apiserver, etcd, kubelet, ...
+	Problem  pki.Reason // empty if it serves
+	Detail   string     // such as when it expired, or the name that it lacks
 	NotAfter time.Time
 }
-
-// Problem is what is wrong with a certificate.
-type Problem string
-
-// The problems.
-const (
-	Fine        Problem = ""
-	Missing     Problem = "missing"
-	Empty       Problem = "empty"
-	Damaged     Problem = "damaged"
-	Expired     Problem = "expired"
-	NotYetValid Problem = "not-yet-valid"
-	WrongCA     Problem = "wrong-ca"
-	WrongName   Problem = "wrong-name"
-	WrongKey    Problem = "wrong-key"
-)
 
 // File is a file of ours that is not as it was written.
 type File struct {
@@ -182,12 +146,12 @@ func (e *Evidence) server(component string) Server {
 
 // upFor tells whether a container has run for so long; on a machine where processes wait
 // for a CPU, it must have run longer.
-func (e *Evidence) upFor(c Container, d time.Duration) bool {
+func (e *Evidence) upFor(c runtime.Container, d time.Duration) bool {
 	return c.Running && float64(e.Now.Sub(c.Started)) >= float64(d)*max(1, e.Crowding)
 }
 
 // container gives the newest try of a container of a static pod, nil without.
-func (e *Evidence) container(component string) *Container {
+func (e *Evidence) container(component string) *runtime.Container {
 	tries := e.tries(component)
 	if len(tries) == 0 {
 		return nil
@@ -196,8 +160,8 @@ func (e *Evidence) container(component string) *Container {
 }
 
 // tries are all tries of the container of a static pod that are known, newest first.
-func (e *Evidence) tries(component string) []Container {
-	var all []Container
+func (e *Evidence) tries(component string) []runtime.Container {
+	var all []runtime.Container
 	for _, p := range e.Pods {
 		if p.Namespace+"/"+p.Name != e.Settings.podOf(component) || e.outdated(p) {
 			continue
@@ -208,12 +172,12 @@ func (e *Evidence) tries(component string) []Container {
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(a, b Container) int { return b.Started.Compare(a.Started) })
+	slices.SortStableFunc(all, func(a, b runtime.Container) int { return b.Started.Compare(a.Started) })
 	return all
 }
 
 // outdated pods are of a manifest that has been replaced: what ailed them may be mended.
-func (e *Evidence) outdated(p Pod) bool {
+func (e *Evidence) outdated(p runtime.Sandbox) bool {
 	uid := e.StaticPods[p.Name]
 	return uid != "" && (e.Settings.Pod != "" || p.Namespace == "kube-system") && p.UID != uid
 }
@@ -228,12 +192,12 @@ func (s Settings) podOf(component string) string {
 
 // ended is the newest try that has failed, if the container does not run now or has
 // only just been started again; nil without.
-func (e *Evidence) ended(component string) *Container {
+func (e *Evidence) ended(component string) *runtime.Container {
 	for _, c := range e.tries(component) {
 		switch {
 		case e.isOver(c):
 			return nil // what ended it may be mended, and the kubelet waits to try again
-		case c.failed():
+		case failed(c):
 			return &c
 		case c.Running && e.Now.Sub(c.Started) > steady:
 			return nil
@@ -243,21 +207,21 @@ func (e *Evidence) ended(component string) *Container {
 }
 
 // isOver: it ended before what is looked at began.
-func (e *Evidence) isOver(c Container) bool {
+func (e *Evidence) isOver(c runtime.Container) bool {
 	return !c.Finished.IsZero() && c.Finished.Before(e.Since)
 }
 
-func (c Container) failed() bool { return c.Exited && c.ExitCode != 0 }
+func failed(c runtime.Container) bool { return c.Exited && c.ExitCode != 0 }
 
 // certainty of what ended a component: while another try runs, it may be the last that
 // failed, unless two have failed for it.
-func (e *Evidence) certainty(component string, forIt func(Container) bool) Level {
+func (e *Evidence) certainty(component string, forIt func(runtime.Container) bool) Level {
 	times := 0
 	for i, c := range e.tries(component) {
 		if i == 0 && !c.Running {
 			return Error
 		}
-		if !e.isOver(c) && c.failed() && forIt(c) {
+		if !e.isOver(c) && failed(c) && forIt(c) {
 			times++
 		}
 	}
@@ -268,9 +232,9 @@ func (e *Evidence) certainty(component string, forIt func(Container) bool) Level
 }
 
 // logs is for certainty: what tries have in common that wrote such a line.
-func logs(pattern *regexp.Regexp) func(Container) bool {
-	return func(c Container) bool {
-		_, match := lastMatch(c.Log, pattern)
+func logs(pattern *regexp.Regexp) func(runtime.Container) bool {
+	return func(c runtime.Container) bool {
+		_, match := lastMatch(texts(c.Log), pattern)
 		return match != nil
 	}
 }
@@ -288,7 +252,7 @@ func (e *Evidence) Remember(earlier *Evidence) {
 		p := &e.Pods[i]
 		for _, old := range earlier.Pods {
 			if old.UID == p.UID && old.Created.Equal(p.Created) {
-				p.remember(old.Containers)
+				remember(p, old.Containers)
 			}
 		}
 	}
@@ -300,10 +264,10 @@ func (s *Server) remember(earlier Server, between time.Duration) {
 	}
 }
 
-func (p *Pod) remember(tries []Container) {
+func remember(p *runtime.Sandbox, tries []runtime.Container) {
 	for _, c := range tries {
-		known := slices.ContainsFunc(p.Containers, func(k Container) bool { return k.Name == c.Name && k.Started.Equal(c.Started) })
-		if c.failed() && !known {
+		known := slices.ContainsFunc(p.Containers, func(k runtime.Container) bool { return k.Name == c.Name && k.Started.Equal(c.Started) })
+		if failed(c) && !known {
 			p.Containers = append(p.Containers, c)
 		}
 	}
@@ -312,9 +276,9 @@ func (p *Pod) remember(tries []Container) {
 // After is the evidence without what was logged or ended before a moment.
 func (e *Evidence) After(moment time.Time) *Evidence {
 	later := *e
-	later.Since, later.Journal = moment, map[string][]Line{}
+	later.Since, later.Journal = moment, map[string][]machine.LogLine{}
 	for unit, lines := range e.Journal {
-		i := slices.IndexFunc(lines, func(l Line) bool { return !l.At.Before(moment) })
+		i := slices.IndexFunc(lines, func(l machine.LogLine) bool { return !l.At.Before(moment) })
 		if i >= 0 {
 			later.Journal[unit] = lines[i:]
 		}
@@ -336,7 +300,7 @@ const steady = 10 * time.Second
 // logged gives the last line in which what ended the component's container stands.
 func (e *Evidence) logged(component string, pattern *regexp.Regexp) (line string, match []string) {
 	if c := e.ended(component); c != nil {
-		return lastMatch(c.Log, pattern)
+		return lastMatch(texts(c.Log), pattern)
 	}
 	return "", nil
 }
@@ -352,23 +316,16 @@ func lastMatch(lines []string, pattern *regexp.Regexp) (line string, match []str
 
 // recent gives the last line of a unit's journal that matches and is no older than
 // age: what was said long ago may be over.
-func (e *Evidence) recent(unit string, age time.Duration, pattern *regexp.Regexp) (line string, match []string) {
+func (e *Evidence) recent(unit string, age time.Duration, pattern *regexp.Regexp) (machine.LogLine, []string) {
 	for _, l := range slices.Backward(e.Journal[unit]) {
 		if e.Now.Sub(l.At) > age {
 			break
 		}
 		if m := pattern.FindStringSubmatch(l.Text); m != nil {
-			return l.Text, m
+			return l, m
 		}
 	}
-	return "", nil
-}
-
-// Unexplained is the finding for a wait that came to nothing and that no entry explains:
-// the shortest of the evidence that is useful.
-func Unexplained(e *Evidence, what string) Finding {
-	entry, _ := Find("no-known-cause")
-	return entry.Found(Finding{Level: Warning, What: what, See: "bootstrap support", Excerpt: excerpt(e.summary()...)})
+	return machine.LogLine{}, nil
 }
 
 // crowded is where processes wait for a CPU longer than they have it.
@@ -391,11 +348,11 @@ func (e *Evidence) summary() []string {
 	}
 	for _, name := range e.Settings.Components {
 		if c := e.ended(name); c != nil {
-			lines = append(lines, fmt.Sprintf("%s ended with exit code %d: %s", name, c.ExitCode, firstOf(lastLines(c.Log, 1))))
+			lines = append(lines, fmt.Sprintf("%s ended with exit code %d: %s", name, c.ExitCode, firstOf(lastLines(texts(c.Log), 1))))
 		}
 	}
 	if line, match := e.recent("kubelet.service", time.Minute, kubeletError); match != nil {
-		lines = append(lines, line)
+		lines = append(lines, line.Text)
 	}
 	return lines
 }

@@ -17,39 +17,21 @@ type Foreign struct {
 	Closed    []string   // extraVolumes that root in a pod may not read: "FILE of user 1000 (mode 0600), for kube-apiserver"
 }
 
-func foreignEntries() []Entry {
-	return []Entry{
-		{
-			ID: "other-cluster", Title: "there are traces of another cluster",
-			Means:  "k3s, RKE2, k0s, MicroK8s and kubeadm make a node of a machine just as bootstrap does. Two of them fight over ports, firewall rules and the pod network.",
-			Remedy: "remove the other one with its own program: k3s-uninstall.sh, rke2-uninstall.sh, k0s reset, snap remove microk8s, kubeadm reset",
-			Check: func(m *Machine) []Finding {
-				return findingIf(len(m.Foreign.Clusters) > 0, Finding{Level: Warning, What: fmt.Sprintf("there are traces of another cluster: %s", strings.Join(m.Foreign.Clusters, ", "))})
-			},
-		},
-		{
-			ID: "foreign-static-pod", Title: "the static pod directory holds files of others",
-			Means:  "The kubelet starts every file in it that does not begin with a dot as a pod, backups too: a copy of a manifest runs beside the original, or in its place; when the copy is removed, the original may restart.",
-			Remedy: "move the file to another folder",
-			Check:  foreignStaticPod, Cause: foreignManifest,
-		},
-		{
-			ID: "volume-closed", Title: "a volume of the control plane can't be read in its pod",
-			Means:  "The control plane's containers run as root without the capability to pass over a file's owner and mode. What belongs to another user and is closed to the rest, root can read on the machine, and not there.",
-			Remedy: "chown root: FILE",
-			Check: func(m *Machine) []Finding {
-				return findingIf(len(m.Foreign.Closed) > 0, Finding{Level: Error, What: "root in a pod may not read " + strings.Join(m.Foreign.Closed, ", ")})
-			},
-		},
-		{
-			ID: "cni-plugin-missing", Title: "a CNI configuration names a plugin that nobody has",
-			Means:  "bootstrap leaves the pod network to a CNI configuration that is there. This one can't work: it may be of a cluster that is gone.",
-			Remedy: "remove the file, and bootstrap brings its own network; or install the plugin",
-			Check: func(m *Machine) []Finding {
-				return findingIf(len(m.Foreign.Plugins) > 0, Finding{Level: Warning, What: fmt.Sprintf("the pod network is left to a configuration whose plugin is not there: %s", strings.Join(m.Foreign.Plugins, ", "))})
-			},
-			Cause: cniPluginMissing,
-		},
+func foreignRules() map[string]Rule {
+	return map[string]Rule{
+		"other-cluster": {Check: func(m *Machine) []Finding {
+			traces := m.Foreign.Clusters
+			return warnIf(len(traces) > 0, "there are traces of another cluster: %s", strings.Join(traces, ", "))
+		}},
+		"foreign-static-pod": {Check: foreignStaticPod, Cause: foreignManifest},
+		"volume-closed": {Check: func(m *Machine) []Finding {
+			closed := m.Foreign.Closed
+			return errorIf(len(closed) > 0, "root in a pod may not read %s", strings.Join(closed, ", "))
+		}},
+		"cni-plugin-missing": {Cause: syncCause(says(cniMissing), cniPluginMissing), Check: func(m *Machine) []Finding {
+			missing := m.Foreign.Plugins
+			return warnIf(len(missing) > 0, "the pod network is left to a configuration whose plugin is not there: %s", strings.Join(missing, ", "))
+		}},
 	}
 }
 

@@ -14,36 +14,30 @@ const (
 	silence = 3 * time.Second
 )
 
-// processEntries are about processes that are there and do nothing.
-func processEntries() []Entry {
-	return []Entry{{
-		ID:     "process-stopped",
-		Title:  "a signal has stopped the kubelet or a component",
-		Means:  "Its process gets no CPU until another signal lets it go on (SIGSTOP, SIGCONT). The kernel takes connections for it, and nothing comes back. The kubelet ends a container whose liveness probe has failed for over a minute, and starts it again.",
-		Remedy: "let it go on: kill -CONT PID",
-		Cause:  processStopped,
-	}}
+// processRules are about processes that are there and do nothing.
+func processRules() map[string]Rule {
+	return map[string]Rule{"process-stopped": {Cause: processStopped}}
 }
 
 // processStopped is no reason to give up: who stopped it may let it go on.
 func processStopped(e *Evidence) []Finding {
 	if pid := e.stopped("/" + kubeletUnit + "\n"); pid != 0 {
-		return []Finding{*stoppedFinding("the kubelet", pid)}
+		return stoppedFinding("the kubelet", pid)
 	}
-	return e.eachComponent(func(name string) *Finding {
+	return ofFirstComponent(func(e *Evidence, name string) []Finding {
 		c := e.container(name)
 		if c == nil || !c.Running || e.stopped(c.ID) == 0 {
 			return nil
 		}
 		return stoppedFinding(name, e.stopped(c.ID))
-	})
+	})(e)
 }
 
-func stoppedFinding(name string, pid int) *Finding {
-	return &Finding{
+func stoppedFinding(name string, pid int) []Finding {
+	return []Finding{{
 		Level: Warning, What: fmt.Sprintf("%s does nothing: a signal has stopped its process %d", name, pid),
 		Remedy: fmt.Sprintf("let it go on: kill -CONT %d", pid), See: fmt.Sprintf("grep State /proc/%d/status", pid),
-	}
+	}}
 }
 
 // stopped is the lowest id of a stopped process in such a cgroup, 0 without one.
@@ -59,7 +53,7 @@ func (e *Evidence) stopped(cgroup string) int {
 
 // silent is about a server that has long been up; an API server may wait for etcd. It is
 // never certain: the kubelet will end it, and start another.
-func (e *Evidence) silent(name string) *Finding {
+func (e *Evidence) silent(name string) []Finding {
 	c, s := e.container(name), e.server(name)
 	switch {
 	case c == nil, s.Unanswered < silence, !e.upFor(*c, startsUp):
@@ -67,8 +61,6 @@ func (e *Evidence) silent(name string) *Finding {
 	case name == "kube-apiserver" && e.Etcd.Status != 200:
 		return nil
 	}
-	return &Finding{
-		Level: Warning, What: fmt.Sprintf("%s runs and takes connections at %s, but does not answer", name, s.Address),
-		See: e.logCommand(name), Excerpt: excerpt(lastLines(c.Log, 3)...),
-	}
+	what := fmt.Sprintf("%s runs and takes connections at %s, but does not answer", name, s.Address)
+	return e.provedByLog(Warning, name, what, lastLines(texts(c.Log), 3)...)
 }

@@ -5,6 +5,9 @@ import (
 	"regexp"
 	"slices"
 	"time"
+
+	"bootstrap/phases/machine"
+	"bootstrap/phases/runtime"
 )
 
 const (
@@ -28,90 +31,19 @@ var (
 	evicting        = regexp.MustCompile(`"Eviction manager: attempting to reclaim" resourceName="([^"]+)"`)
 )
 
-// kubeletEntries are about the kubelet itself: why it is not up, and what it lacks.
-func kubeletEntries() []Entry {
-	return []Entry{
-		{
-			ID:     "kubelet-disk-full",
-			Title:  "the file system of the kubelet's folder is full",
-			Means:  "The kubelet keeps its certificate, its state and the volumes of pods in /var/lib/kubelet.",
-			Remedy: "free space or inodes there (df -h /var/lib/kubelet; df -i /var/lib/kubelet), then run bootstrap init again",
-			Check:  func(m *Machine) []Finding { return diskFull(m, "kubelet") },
-			Cause:  func(e *Evidence) []Finding { return e.kubeletDisk(kubeletFull, "is full", Disk.isFull) },
-		},
-		{
-			ID:     "kubelet-disk-read-only",
-			Title:  "the file system of the kubelet's folder is read-only",
-			Means:  "It was mounted so, or the kernel has made it so after an error of the disk.",
-			Remedy: "see the kernel's log for errors of the disk (dmesg), mount it writable, then run bootstrap init again",
-			Check:  func(m *Machine) []Finding { return diskReadOnly(m, "kubelet") },
-			Cause: func(e *Evidence) []Finding {
-				return e.kubeletDisk(kubeletReadOnly, "is read-only", func(d Disk) bool { return d.ReadOnly })
-			},
-		},
-		{
-			ID:     "kubelet-stopped",
-			Title:  "the kubelet was stopped",
-			Means:  "Pods that run go on, but nobody starts them again or tells the API server of them: after 40 s the Node is not ready.",
-			Remedy: "systemctl start kubelet",
-			Cause:  kubeletStopped,
-		},
-		{
-			ID:     "kubelet-flag",
-			Title:  "the kubelet does not know a flag, or refuses its value",
-			Means:  "It ends as soon as it has read its command line, and systemd starts it again and again.",
-			Remedy: "correct it in nodeRegistration.kubeletExtraArgs of the config file, then run bootstrap init again",
-			Cause:  func(e *Evidence) []Finding { return e.kubeletSaid(kubeletFlag, "the kubelet refuses its flags") },
-		},
-		{
-			ID:     "kubelet-config",
-			Title:  "the kubelet refuses its configuration",
-			Means:  "It ends as soon as it has read /var/lib/kubelet/config.yaml, which is made of init's defaults, KubeletConfiguration in the config file, and patches.",
-			Remedy: "correct KubeletConfiguration in the config file, or the patch, then run bootstrap init again: it writes the file anew",
-			Cause: func(e *Evidence) []Finding {
-				return e.kubeletSaid(kubeletSetting, "the kubelet refuses /var/lib/kubelet/config.yaml")
-			},
-		},
-		{
-			ID:     "kubelet-swap",
-			Title:  "swap is on, and the kubelet is told to refuse it",
-			Means:  "By itself, init lets the kubelet run beside swap where it finds some; it was turned on since, or failSwapOn is set.",
-			Remedy: "turn it off (swapoff -a, and take it out of /etc/fstab), or set failSwapOn: false in KubeletConfiguration; then run bootstrap init again",
-			Cause: func(e *Evidence) []Finding {
-				return e.kubeletSaid(kubeletSwap, "swap is on, and the kubelet is told not to run beside it (failSwapOn)")
-			},
-		},
-		{
-			ID:     "kubelet-cgroups",
-			Title:  "the kernel's cgroups lack what the kubelet needs",
-			Means:  "The kubelet limits pods by the controllers cpu, cpuset, memory and pids. One that the kernel has not, or that is not mounted, keeps it from running.",
-			Remedy: "turn it on at the kernel's command line (cgroup_enable=memory), mount it, and boot again",
-			Cause: func(e *Evidence) []Finding {
-				return e.kubeletSaid(kubeletCgroups, "the kubelet lacks a cgroup controller")
-			},
-		},
-		{
-			ID:     "kubelet-port-taken",
-			Title:  "another program listens on a port of the kubelet",
-			Means:  "The kubelet ends when it can't listen. Another kubelet, or a program that began after preflight.",
-			Remedy: "stop the program that holds the port; systemd then starts the kubelet by itself",
-			Cause:  kubeletPortTaken,
-		},
-		{
-			ID:     "kubelet-fails",
-			Title:  "the kubelet ends again and again",
-			Means:  "It says each time what it can't do without, and systemd starts it again.",
-			Remedy: "mend what it names, then run bootstrap init again",
-			Cause:  kubeletFails,
-		},
-		{
-			ID:     "node-pressure",
-			Title:  "the kubelet evicts pods, as a resource of the machine runs out",
-			Means:  "Below a threshold (evictionHard in KubeletConfiguration) it stops pods and lets none be scheduled, until five minutes after there is enough again.",
-			Remedy: "free what it names, then run bootstrap init again",
-			Link:   "https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/",
-			Cause:  nodePressure,
-		},
+// kubeletRules are about the kubelet itself: why it is not up, and what it lacks.
+func kubeletRules() map[string]Rule {
+	return map[string]Rule{
+		"kubelet-disk-full":      {Check: diskFull("kubelet"), Cause: kubeletDisk(kubeletFull, "is full", Disk.isFull)},
+		"kubelet-disk-read-only": {Check: diskReadOnly("kubelet"), Cause: kubeletDisk(kubeletReadOnly, "is read-only", Disk.isReadOnly)},
+		"kubelet-stopped":        {Cause: kubeletStopped},
+		"kubelet-flag":           {Cause: kubeletSaid(kubeletFlag, "the kubelet refuses its flags")},
+		"kubelet-config":         {Cause: kubeletSaid(kubeletSetting, "the kubelet refuses /var/lib/kubelet/config.yaml")},
+		"kubelet-swap":           {Cause: kubeletSaid(kubeletSwap, "swap is on, and the kubelet is told not to run beside it (failSwapOn)")},
+		"kubelet-cgroups":        {Cause: kubeletSaid(kubeletCgroups, "the kubelet lacks a cgroup controller")},
+		"kubelet-port-taken":     {Cause: kubeletPortTaken},
+		"kubelet-fails":          {Cause: kubeletFails},
+		"node-pressure":          {Cause: nodePressure},
 	}
 }
 
@@ -122,24 +54,26 @@ func (e *Evidence) kubeletEnd() (line, reason string) {
 	if unit.Started.IsZero() {
 		return "", ""
 	}
-	line, match := e.recent(kubeletUnit, e.Now.Sub(unit.Started), kubeletFatal)
+	last, match := e.recent(kubeletUnit, e.Now.Sub(unit.Started), kubeletFatal)
 	if match == nil {
 		return "", ""
 	}
-	return line, unquoted(match[1])
+	return last.Text, unquoted(match[1])
 }
 
 // kubeletSaid: the kubelet has ended, and says why.
-func (e *Evidence) kubeletSaid(pattern *regexp.Regexp, what string) []Finding {
-	line, reason := e.kubeletEnd()
-	match := pattern.FindStringSubmatch(reason)
-	if match == nil {
-		return nil
+func kubeletSaid(pattern *regexp.Regexp, what string) func(*Evidence) []Finding {
+	return func(e *Evidence) []Finding {
+		line, reason := e.kubeletEnd()
+		match := pattern.FindStringSubmatch(reason)
+		if match == nil {
+			return nil
+		}
+		if detail := firstOf(match[1:]); detail != "" {
+			return provedByKubelet(Error, what+": "+detail, line)
+		}
+		return provedByKubelet(Error, what, line)
 	}
-	if detail := firstOf(match[1:]); detail != "" {
-		what += ": " + detail
-	}
-	return []Finding{{Level: Error, What: said(what), See: kubeletLog, Excerpt: excerpt(line)}}
 }
 
 func kubeletPortTaken(e *Evidence) []Finding {
@@ -148,45 +82,36 @@ func kubeletPortTaken(e *Evidence) []Finding {
 	if match == nil || !slices.Contains(e.Listening, match[2]) {
 		return nil
 	}
-	return []Finding{{
-		Level: Error, What: fmt.Sprintf("the kubelet can't listen on %s:%s: another program does", match[1], match[2]),
-		See: fmt.Sprintf("ss -ltnp 'sport = :%s'", match[2]), Excerpt: excerpt(line),
-	}}
+	what := fmt.Sprintf("the kubelet can't listen on %s:%s: another program does", match[1], match[2])
+	return proved(Error, what, listeners(match[2]), line)
 }
 
 // kubeletDisk holds until a pod has come up since it was said, and is certain while the
 // file system is so.
-func (e *Evidence) kubeletDisk(pattern *regexp.Regexp, what string, is func(Disk) bool) []Finding {
-	last, match := e.lastSaid(pattern)
-	if match == nil || e.podSince(last.At) {
-		return nil
+func kubeletDisk(pattern *regexp.Regexp, what string, is func(Disk) bool) func(*Evidence) []Finding {
+	return func(e *Evidence) []Finding {
+		last, match := e.lastSaid(pattern)
+		if match == nil || e.podSince(last.At) {
+			return nil
+		}
+		level := e.again(pattern, last)
+		if slices.ContainsFunc(e.Disks, func(d Disk) bool { return d.Daemon == "kubelet" && is(d) }) {
+			level = Error
+		}
+		what := fmt.Sprintf("the kubelet can't write %s: its file system %s", match[1], what)
+		return proved(level, what, "df -h /var/lib/kubelet; df -i /var/lib/kubelet", last.Text)
 	}
-	level := e.again(pattern, last)
-	if slices.ContainsFunc(e.Disks, func(d Disk) bool { return d.Daemon == "kubelet" && is(d) }) {
-		level = Error
-	}
-	return []Finding{{
-		Level: level, What: fmt.Sprintf("the kubelet can't write %s: its file system %s", match[1], what),
-		See: "df -h /var/lib/kubelet; df -i /var/lib/kubelet", Excerpt: excerpt(last.Text),
-	}}
 }
 
-// lastSaid is like recent, for what the kubelet says each time that it tries again.
-func (e *Evidence) lastSaid(pattern *regexp.Regexp) (Line, []string) {
-	for _, l := range slices.Backward(e.Journal[kubeletUnit]) {
-		if e.Now.Sub(l.At) > sayAgain {
-			break
-		}
-		if m := pattern.FindStringSubmatch(l.Text); m != nil {
-			return l, m
-		}
-	}
-	return Line{}, nil
+// lastSaid is the last line of the kubelet's that matches and is not over: it says so each
+// time that it tries again.
+func (e *Evidence) lastSaid(pattern *regexp.Regexp) (machine.LogLine, []string) {
+	return e.recent(kubeletUnit, sayAgain, pattern)
 }
 
 // again is certain of what was said before as well: one look after the other finds the
 // same line.
-func (e *Evidence) again(pattern *regexp.Regexp, last Line) Level {
+func (e *Evidence) again(pattern *regexp.Regexp, last machine.LogLine) Level {
 	for _, l := range e.Journal[kubeletUnit] {
 		if last.At.Sub(l.At) >= time.Second && last.At.Sub(l.At) <= sayAgain && pattern.MatchString(l.Text) {
 			return Error
@@ -197,7 +122,7 @@ func (e *Evidence) again(pattern *regexp.Regexp, last Line) Level {
 
 // podSince tells whether any pod was made after a moment.
 func (e *Evidence) podSince(at time.Time) bool {
-	return slices.ContainsFunc(e.Pods, func(p Pod) bool { return p.isUpSince(at, "") })
+	return slices.ContainsFunc(e.Pods, func(p runtime.Sandbox) bool { return isUpSince(p, at, "") })
 }
 
 // kubeletFails wants the same end three times: the first may have been too early. What
@@ -216,12 +141,12 @@ func kubeletFails(e *Evidence) []Finding {
 	if times < 3 {
 		return nil
 	}
-	return []Finding{{Level: Error, What: said("the kubelet ends each time it is started: " + reason), See: kubeletLog, Excerpt: excerpt(line)}}
+	return provedByKubelet(Error, "the kubelet ends each time it is started: "+reason, line)
 }
 
 // inotifyMissed is certain where the kubelet ends for it; else it may run all the same.
 func inotifyMissed(e *Evidence) []Finding {
-	if found := e.kubeletSaid(noInotify, "the kubelet gets no inotify instance"); found != nil {
+	if found := kubeletSaid(noInotify, "the kubelet gets no inotify instance")(e); found != nil {
 		return found
 	}
 	if line, reason := e.criNotLoaded(); noInotify.MatchString(reason) {
@@ -237,7 +162,7 @@ func inotifyMissed(e *Evidence) []Finding {
 	if match == nil {
 		return nil
 	}
-	return []Finding{{Level: Warning, What: "the kubelet gets no inotify instance, and does not notice when files change", See: kubeletLog, Excerpt: excerpt(last.Text)}}
+	return provedByKubelet(Warning, "the kubelet gets no inotify instance, and does not notice when files change", last.Text)
 }
 
 // resolverMissed goes by what the kubelet says: it may read another file than init meant.
@@ -254,10 +179,8 @@ func resolverMissed(e *Evidence) []Finding {
 	if e.Resolver.Read && e.Resolver.File == match[1] {
 		level = Warning
 	}
-	return []Finding{{
-		Level: level, What: fmt.Sprintf("the kubelet starts no pod, as it can't read the resolvers in %s: %s", match[1], match[2]),
-		See: "ls -l " + match[1], Excerpt: excerpt(last.Text),
-	}}
+	what := fmt.Sprintf("the kubelet starts no pod, as it can't read the resolvers in %s: %s", match[1], match[2])
+	return proved(level, what, "ls -l "+match[1], last.Text)
 }
 
 // nodePressure is said every ten seconds as long as it lasts, also where it is enough to
@@ -278,7 +201,7 @@ func nodePressure(e *Evidence) []Finding {
 	if match[1] == "memory" {
 		see = "free -m"
 	}
-	return []Finding{{Level: level, What: fmt.Sprintf("the kubelet evicts pods and takes no new ones: too little %s is left", match[1]), See: see, Excerpt: excerpt(last.Text)}}
+	return proved(level, fmt.Sprintf("the kubelet evicts pods and takes no new ones: too little %s is left", match[1]), see, last.Text)
 }
 
 // kubeletStopped is certain of a kubelet that has run in this time: init itself may not
@@ -292,5 +215,5 @@ func kubeletStopped(e *Evidence) []Finding {
 	if len(e.Journal[kubeletUnit]) > 0 {
 		level = Error
 	}
-	return []Finding{{Level: level, What: fmt.Sprintf("kubelet.service does not run (%s, %s)", unit.Active, unit.Result), See: kubeletLog}}
+	return proved(level, fmt.Sprintf("kubelet.service does not run (%s, %s)", unit.Active, unit.Result), kubeletLog)
 }

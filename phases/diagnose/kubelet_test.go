@@ -6,15 +6,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"bootstrap/phases/machine"
+	"bootstrap/phases/runtime"
 )
 
 var lookedAt = time.Date(2026, 11, 25, 3, 45, 0, 0, time.UTC)
 
 // logged is what a unit wrote some time before it is looked at.
-func logged(before time.Duration, texts ...string) []Line {
-	var lines []Line
+func logged(before time.Duration, texts ...string) []machine.LogLine {
+	var lines []machine.LogLine
 	for _, text := range texts {
-		lines = append(lines, Line{At: lookedAt.Add(-before), Text: text})
+		lines = append(lines, machine.LogLine{At: lookedAt.Add(-before), Text: text})
 	}
 	return lines
 }
@@ -28,7 +31,7 @@ func kubeletCrashes(texts ...string) *Evidence {
 			containerdUnit: {Load: "loaded", Active: "active", Sub: "running", Started: lookedAt.Add(-time.Minute)},
 			kubeletUnit:    {Load: "loaded", Active: "activating", Sub: "auto-restart", Result: "exit-code", ExitStatus: 1, Started: lookedAt.Add(-2 * time.Second)},
 		},
-		Journal:    map[string][]Line{kubeletUnit: logged(time.Second, texts...)},
+		Journal:    map[string][]machine.LogLine{kubeletUnit: logged(time.Second, texts...)},
 		Listening:  []string{"10250"},
 		StaticPods: map[string]string{"etcd-n1": "uid-etcd", "kube-apiserver-n1": "uid-api"},
 	}
@@ -44,7 +47,7 @@ type causeTest struct {
 }
 
 func (c causeTest) run(t *testing.T) {
-	found, ok := First(Causes(c.evidence))
+	found, ok := First(catalogue(t).Causes(c.evidence))
 	switch {
 	case !ok && c.id == "":
 		return
@@ -80,8 +83,8 @@ const (
 
 func TestKubeletCauses(t *testing.T) {
 	full, readOnly := kubeletCrashes(saysFull), kubeletCrashes(saysRO)
-	full.Disks = []Disk{{Path: "/var/lib/kubelet", Daemon: "kubelet", Size: 10 * mib, Free: 4096}}
-	readOnly.Disks = []Disk{{Path: "/var/lib/kubelet", Daemon: "kubelet", ReadOnly: true}}
+	full.Disks = []Disk{{Path: "/var/lib/kubelet", Daemon: "kubelet", Disk: machine.Disk{Size: 10 * mib, Free: 4096}}}
+	readOnly.Disks = []Disk{{Path: "/var/lib/kubelet", Daemon: "kubelet", Disk: machine.Disk{ReadOnly: true}}}
 	pressure := saidTwice(saysEvict)
 	pressure.Addons = true
 	static, once := saidTwice(saysEvict), kubeletCrashes(saysEvict)
@@ -115,7 +118,7 @@ func TestKubeletCauses(t *testing.T) {
 	} {
 		t.Run(c.name, c.run)
 	}
-	if f, _ := First(Causes(readOnly)); f.ID != "kubelet-disk-read-only" || f.Level != Error {
+	if f, _ := First(catalogue(t).Causes(readOnly)); f.ID != "kubelet-disk-read-only" || f.Level != Error {
 		t.Errorf("said once, and it is so: %+v", f)
 	}
 }
@@ -138,7 +141,7 @@ func TestKubeletHasNoCause(t *testing.T) {
 	}
 	podSince := func(text string) *Evidence {
 		e := startedSince(text)
-		e.Pods = []Pod{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-100 * time.Millisecond)}}
+		e.Pods = []runtime.Sandbox{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-100 * time.Millisecond)}}
 		return e
 	}
 	longAgo := func(text string) *Evidence {
@@ -188,8 +191,8 @@ func TestHealthy(t *testing.T) {
 			t.Fatalf("%s has only %d lines", file, len(lines))
 		}
 		for _, line := range lines {
-			e.Journal = map[string][]Line{unit: logged(time.Second, line)}
-			if found, ok := First(Causes(e)); ok {
+			e.Journal = map[string][]machine.LogLine{unit: logged(time.Second, line)}
+			if found, ok := First(catalogue(t).Causes(e)); ok {
 				t.Errorf("%s %s: %s\n%s", found.Level, found.ID, found.What, line)
 			}
 		}

@@ -6,13 +6,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"bootstrap/phases/machine"
 )
 
 // goodMachine is one on which nothing is found.
 func goodMachine() *Machine {
 	now := time.Date(2026, 11, 25, 4, 0, 0, 0, time.UTC)
 	address := netip.MustParseAddr("192.0.2.10")
-	disk := Disk{Device: 1, Type: "ext4", Size: 40 << 30, Free: 30 << 30, Available: 28 << 30, Inodes: 1 << 20, FreeInodes: 1 << 19, SyncP99: 2 * time.Millisecond, Syncs: 300}
+	disk := Disk{Disk: machine.Disk{Device: 1, Type: "ext4", Size: 40 << 30, Free: 30 << 30, Available: 28 << 30, Inodes: 1 << 20, FreeInodes: 1 << 19}, SyncP99: 2 * time.Millisecond, Syncs: 300}
 	etcd, images, programs, kubelet := disk, disk, disk, disk
 	etcd.Path, etcd.Use, etcd.Daemon, etcd.Needs = "/var/lib/etcd", "etcd's data", "etcd", 160*mib
 	kubelet.Path, kubelet.Use, kubelet.Daemon = "/var/lib/kubelet", "the kubelet", "kubelet"
@@ -25,15 +27,17 @@ func goodMachine() *Machine {
 			ServiceSubnets: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/12")}, PodSubnets: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")},
 			Endpoint: "api.example:6443",
 		},
-		System:  System{Read: true, Systemd: true, CPUs: 2, Memory: 2 << 30, OOMScores: true, Kernel: "6.12.0"},
-		Cgroups: Cgroups{Version: 2, Controllers: []string{"cpu", "cpuset", "io", "memory", "pids"}},
+		System: System{
+			Facts: machine.Facts{Systemd: true, CPUs: 2, Memory: 2 << 30, Kernel: "6.12.0", CgroupVersion: 2},
+			Read:  true, OOMScores: true, Controllers: []string{"cpu", "cpuset", "io", "memory", "pids"},
+		},
 		Disks:   []Disk{etcd, images, programs, kubelet},
 		Clock:   Clock{Built: now.AddDate(-1, 0, 0), Marks: []Mark{{What: "the last record in the ledger", At: now.Add(-time.Hour), Firm: true}}},
-		Limits:  Limits{InotifyInstances: 128, InotifyLeft: 16, InotifyAsked: 16, InotifyWatches: 65536, OpenFiles: 2000, MaxOpenFiles: 100000, StrictLinks: []string{"eth0"}},
-		Modules: []Module{{Name: "overlay", Need: "containerd", Required: true, State: ModuleThere}, {Name: "vxlan", Need: "the pod network"}},
+		Limits:  Limits{Inotify: machine.Inotify{MaxInstances: 128, Left: 16, MaxWatches: 65536}, InotifyAsked: 16, OpenFiles: 2000, MaxOpenFiles: 100000, StrictLinks: []string{"eth0"}},
+		Modules: []Module{{Name: "overlay", Need: "containerd", Required: true, State: machine.ModuleThere}, {Name: "vxlan", Need: "the pod network"}},
 		Network: Network{
-			Addresses: []LinkAddress{{Link: "eth0", Address: address}, {Link: "docker0", Address: netip.MustParseAddr("172.17.0.1"), Containers: true}},
-			Defaults:  []string{"eth0"}, Routes: []Route{{To: netip.MustParsePrefix("192.0.2.0/24"), Link: "eth0"}},
+			Addresses: []machine.LinkAddress{{Link: "eth0", Address: address}, {Link: "docker0", Address: netip.MustParseAddr("172.17.0.1"), Containers: true}},
+			Defaults:  []string{"eth0"}, Routes: []machine.Route{{To: netip.MustParsePrefix("192.0.2.0/24"), Link: "eth0"}},
 		},
 		Resolver: Resolver{Read: true, File: "/etc/resolv.conf", Servers: []netip.Addr{netip.MustParseAddr("192.0.2.1")}},
 		Name:     Name{Hostname: "node-1", Looked: true, Resolves: []netip.Addr{netip.MustParseAddr("127.0.1.1")}},
@@ -57,16 +61,16 @@ var machineCases = []machineCase{
 	{"no-systemd", Error, func(m *Machine) { m.System.Systemd = false }, "systemd does not run this machine"},
 	{"few-cpus", Warning, func(m *Machine) { m.System.CPUs = 1 }, "1 CPU: "},
 	{"little-memory", Warning, func(m *Machine) { m.System.Memory = 1700*mib - 1 }, "1699 MiB of memory: "},
-	{"old-kernel", Warning, func(m *Machine) { m.System.Kernel, m.System.KernelTooOld = "4.18.0-553.el8", true }, "4.18.0-553.el8"},
+	{"old-kernel", Warning, func(m *Machine) { m.System.Kernel = "4.18.0-553.el8" }, "4.18.0-553.el8"},
 	{"swap-on", Warning, func(m *Machine) { m.System.Swap = true }, "swap is on: "},
 	{"no-oom-scores", Warning, func(m *Machine) { m.System.OOMScores = false }, "no CAP_SYS_RESOURCE: "},
 	{"selinux-enforcing", Warning, func(m *Machine) { m.System.SELinux = true }, "SELinux is enforcing"},
 	{"program-missing", Error, func(m *Machine) { m.System.Lacks = []string{"mount"} }, "the program mount"},
 
-	{"no-cgroups", Error, func(m *Machine) { m.Cgroups = Cgroups{} }, "/sys/fs/cgroup"},
-	{"cgroup-v1", Warning, func(m *Machine) { m.Cgroups.Version = 1 }, "cgroup version 1: "},
-	{"cgroup-controller-missing", Error, func(m *Machine) { m.Cgroups.Controllers = []string{"cpu", "cpuset", "pids"} }, "no cgroup controller for memory"},
-	{"cgroup-controller-missing", Warning, func(m *Machine) { m.Cgroups.Controllers = []string{"cpu", "memory"} }, "for pids"},
+	{"no-cgroups", Error, func(m *Machine) { m.System.CgroupVersion, m.System.Controllers = 0, nil }, "/sys/fs/cgroup"},
+	{"cgroup-v1", Warning, func(m *Machine) { m.System.CgroupVersion = 1 }, "cgroup version 1: "},
+	{"cgroup-controller-missing", Error, func(m *Machine) { m.System.Controllers = []string{"cpu", "cpuset", "pids"} }, "no cgroup controller for memory"},
+	{"cgroup-controller-missing", Warning, func(m *Machine) { m.System.Controllers = []string{"cpu", "memory"} }, "for pids"},
 
 	{"disk-read-only", Error, func(m *Machine) { m.Disks[1].ReadOnly = true }, "/var/lib/containerd, for images, lies on a file system that is mounted read-only"},
 	{"kubelet-disk-read-only", Error, func(m *Machine) { m.Disks[3].ReadOnly = true }, "/var/lib/kubelet, for the kubelet, lies"},
@@ -87,24 +91,24 @@ var machineCases = []machineCase{
 	{"clock-behind", Warning, func(m *Machine) { m.Clock.Marks[0].At = m.Now.Add(3 * time.Minute) }, "the last record in the ledger is of 2026-11-25 04:03"},
 	{"clock-ahead", Warning, func(m *Machine) { m.Now = m.Now.AddDate(9, 0, 0) }, "more than 5 years after this program was made"},
 
-	{"inotify-used-up", Error, func(m *Machine) { m.Limits.InotifyLeft = 0 }, "fs.inotify.max_user_instances"},
-	{"inotify-used-up", Error, func(m *Machine) { m.Limits.WatchRefused = true }, "fs.inotify.max_user_watches"},
-	{"inotify-used-up", Warning, func(m *Machine) { m.Limits.InotifyLeft, m.Limits.KubeletServed = 0, true }, "fs.inotify.max_user_instances"},
-	{"inotify-low", Warning, func(m *Machine) { m.Limits.InotifyLeft = 15 }, "only 15 inotify instances are left, of 128"},
-	{"inotify-low", Warning, func(m *Machine) { m.Limits.InotifyWatches = 1000 }, "fs.inotify.max_user_watches is 1000"},
+	{"inotify-used-up", Error, func(m *Machine) { m.Limits.Inotify.Left = 0 }, "fs.inotify.max_user_instances"},
+	{"inotify-used-up", Error, func(m *Machine) { m.Limits.Inotify.WatchRefused = true }, "fs.inotify.max_user_watches"},
+	{"inotify-used-up", Warning, func(m *Machine) { m.Limits.Inotify.Left, m.Limits.KubeletServed = 0, true }, "fs.inotify.max_user_instances"},
+	{"inotify-low", Warning, func(m *Machine) { m.Limits.Inotify.Left = 15 }, "only 15 inotify instances are left, of 128"},
+	{"inotify-low", Warning, func(m *Machine) { m.Limits.Inotify.MaxWatches = 1000 }, "fs.inotify.max_user_watches is 1000"},
 	{"open-files-used-up", Warning, func(m *Machine) { m.Limits.OpenFiles = 95000 }, "95000 files are open"},
 	{"forwarding-fixed", Error, func(m *Machine) { m.Limits.ForwardingFixed = []string{"net.ipv4.ip_forward"} }, "net.ipv4.ip_forward is 0 and can't be set"},
 	{"forwarding-undone", Warning, func(m *Machine) { m.Limits.ForwardingUndone = []string{"/etc/sysctl.d/99-z.conf sets x = 0"} }, "/etc/sysctl.d/99-z.conf sets x = 0"},
 	{"rp-filter-strict", Warning, func(m *Machine) { m.Limits.StrictLinks = []string{"eth0", "eth1"} }, "strict on [eth0 eth1]"},
-	{"kernel-module-missing", Warning, func(m *Machine) { m.Modules[1].State = ModuleMissing }, "has no vxlan, which the pod network needs"},
-	{"kernel-module-missing", Error, func(m *Machine) { m.Modules[0].State = KernelReplaced }, "the modules on disk are of another kernel than 6.12.0"},
+	{"kernel-module-missing", Warning, func(m *Machine) { m.Modules[1].State = machine.ModuleMissing }, "has no vxlan, which the pod network needs"},
+	{"kernel-module-missing", Error, func(m *Machine) { m.Modules[0].State = machine.KernelReplaced }, "the modules on disk are of another kernel than 6.12.0"},
 
 	{"address-not-here", Error, func(m *Machine) { m.Settings.AdvertiseAddress = netip.MustParseAddr("203.0.113.1") }, "203.0.113.1, is not of this machine, which has 192.0.2.10 (eth0)"},
 	{"address-of-containers", Warning, func(m *Machine) { m.Settings.AdvertiseAddress = netip.MustParseAddr("172.17.0.1") }, "of docker0"},
 	{"no-default-route", Warning, func(m *Machine) { m.Network.Defaults = nil }, "no default route"},
 	{"several-default-routes", Warning, func(m *Machine) { m.Network.Defaults = []string{"eth0", "wlan0"} }, "eth0, wlan0; this node's address is 192.0.2.10, of eth0"},
 	{"subnet-overlap", Warning, func(m *Machine) {
-		m.Network.Routes = append(m.Network.Routes, Route{To: netip.MustParsePrefix("10.244.7.0/24"), Link: "tun0"})
+		m.Network.Routes = append(m.Network.Routes, machine.Route{To: netip.MustParsePrefix("10.244.7.0/24"), Link: "tun0"})
 	}, "10.244.0.0/16 of the cluster overlaps 10.244.7.0/24, which this machine reaches by tun0"},
 
 	{"resolver-file-missing", Error, func(m *Machine) { m.Resolver = Resolver{Read: true, File: "/etc/x.conf", Missing: true} }, "/etc/x.conf is not there"},
@@ -112,6 +116,15 @@ var machineCases = []machineCase{
 	{"no-resolver", Warning, func(m *Machine) { m.Resolver = Resolver{Read: true, Own: true} }, "KubeletConfiguration has an empty resolvConf"},
 	{"resolver-loops", Warning, func(m *Machine) { m.Resolver.Servers = []netip.Addr{netip.MustParseAddr("127.0.0.53")} }, "names no server that a pod can reach"},
 	{"resolver-silent", Warning, func(m *Machine) { m.Resolver.Silent = m.Resolver.Servers }, "no answer from 192.0.2.1"},
+
+	{"port-taken", Error, func(m *Machine) {
+		m.Taken.Ports = []TakenPort{{Number: 2379, For: "etcd clients", By: "pid 7 (nc)", Error: "listen tcp: in use"}}
+	}, "port 2379, for etcd clients, is taken by pid 7 (nc): listen tcp: in use"},
+	{"port-taken", Error, func(m *Machine) { m.Taken.Ports = []TakenPort{{Number: 2379, For: "etcd clients", Error: "x"}} }, "port 2379, for etcd clients, is taken: x"},
+	{"foreign-manifest", Error, func(m *Machine) { m.Taken.Manifests = []string{"/etc/kubernetes/manifests/etcd.yaml"} }, "/etc/kubernetes/manifests/etcd.yaml is there, and bootstrap did not make it"},
+	{"etcd-foreign-data", Error, func(m *Machine) { m.Taken.EtcdData = "/var/lib/etcd" }, "/var/lib/etcd holds data that is not of this cluster"},
+	{"foreign-link", Error, func(m *Machine) { m.Taken.Links = []string{"cni0"} }, "a network link cni0 is there"},
+	{"foreign-rules", Error, func(m *Machine) { m.Taken.Rules = []string{"table ip6 kube-proxy"} }, "the firewall has a table ip6 kube-proxy"},
 
 	{"hostname-localhost", Warning, func(m *Machine) { m.Settings.NodeName = "localhost" }, "would be called localhost"},
 	{"hostname-form", Warning, func(m *Machine) { m.Name.Hostname = "Node-1" }, "the machine is called Node-1 and the node node-1"},
@@ -166,7 +179,7 @@ func allDisks(m *Machine, change func(*Disk)) {
 }
 
 func TestGoodMachine(t *testing.T) {
-	if found := Preflight(goodMachine()); len(found) > 0 {
+	if found := catalogue(t).Preflight(goodMachine()); len(found) > 0 {
 		t.Errorf("found on a good machine: %+v", found)
 	}
 }
@@ -176,7 +189,7 @@ func TestMachines(t *testing.T) {
 	for _, c := range machineCases {
 		m := goodMachine()
 		c.change(m)
-		found := Preflight(m)
+		found := catalogue(t).Preflight(m)
 		if len(found) != 1 || found[0].ID != c.id || found[0].Level != c.level || !strings.Contains(found[0].What, c.says) || found[0].Remedy == "" {
 			t.Errorf("%s: want one %s that says %q, got %+v", c.id, c.level, c.says, found)
 		}
@@ -185,7 +198,7 @@ func TestMachines(t *testing.T) {
 
 // TestEveryCheckHasAMachine: no check is without its test.
 func TestEveryCheckHasAMachine(t *testing.T) {
-	for _, entry := range Catalogue() {
+	for _, entry := range catalogue(t) {
 		tested := slices.ContainsFunc(machineCases, func(c machineCase) bool { return c.id == entry.ID })
 		if entry.Check != nil && !tested {
 			t.Errorf("no machine has %s", entry.ID)
@@ -195,7 +208,7 @@ func TestEveryCheckHasAMachine(t *testing.T) {
 
 // TestNothingKnown: what could not be read is no finding.
 func TestNothingKnown(t *testing.T) {
-	if found := Preflight(&Machine{Now: lookedAt}); len(found) > 0 {
+	if found := catalogue(t).Preflight(&Machine{Now: lookedAt}); len(found) > 0 {
 		t.Errorf("found on a machine of which nothing is known: %+v", found)
 	}
 }
@@ -206,7 +219,7 @@ func TestCausesOfTheMachine(t *testing.T) {
 	for _, c := range machineCases {
 		m := goodMachine()
 		c.change(m)
-		f, found := First(Causes(&Evidence{Machine: *m}))
+		f, found := First(catalogue(t).Causes(&Evidence{Machine: *m}))
 		ended := found && f.Level == Error
 		want := c.level == Error && slices.Contains(ends, c.id)
 		if ended != want {
@@ -215,7 +228,7 @@ func TestCausesOfTheMachine(t *testing.T) {
 	}
 	full := goodMachine()
 	allDisks(full, func(d *Disk) { d.Free = 3 * mib })
-	if f, _ := First(Causes(&Evidence{Machine: *full})); f.ID != "disk-full" || f.Level != Error {
+	if f, _ := First(catalogue(t).Causes(&Evidence{Machine: *full})); f.ID != "disk-full" || f.Level != Error {
 		t.Errorf("on a full disk: %+v", f)
 	}
 }
@@ -223,7 +236,7 @@ func TestCausesOfTheMachine(t *testing.T) {
 // TestEveryEntryIsWhole: each has an ID of its own, and what explain shows.
 func TestEveryEntryIsWhole(t *testing.T) {
 	seen := map[string]bool{}
-	for _, e := range Catalogue() {
+	for _, e := range catalogue(t) {
 		if e.ID == "" || e.Title == "" || e.Means == "" || e.Remedy == "" || seen[e.ID] {
 			t.Errorf("entry %q lacks something, or is there twice", e.ID)
 		}

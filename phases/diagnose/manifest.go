@@ -7,54 +7,24 @@ import (
 	"strings"
 )
 
-func manifestEntries() []Entry {
-	return []Entry{
-		{
-			ID:     "manifest-invalid",
-			Title:  "a static pod's manifest is no valid Pod",
-			Means:  "The kubelet passes over a file that it can't read, and stops the pod that came from it before.",
-			Remedy: "mend the file; or, if it is one of bootstrap's, run bootstrap init: it writes it as the config has it",
-			Cause:  manifestInvalid,
-		},
-		{
-			ID:     "manifest-refused",
-			Title:  "the kubelet refuses a static pod's manifest",
-			Means:  "It reads the file and finds in it what a static pod can't have. A pod that came from the file before is stopped when the kubelet reads the folder the next time, after 20 s at most.",
-			Remedy: "mend the file",
-			Mend:   "mend what it names, and apply the manifest again",
-			Cause:  manifestRefused,
-		},
-		{
-			ID:     "manifest-gone",
-			Title:  "the manifest of a control plane component is gone",
-			Means:  "The kubelet stops a static pod whose file is removed from its folder.",
-			Remedy: "put it back, or run bootstrap init: it writes it again",
-			Cause:  manifestGone,
-		},
-		{
-			ID:     "manifest-port-conflict",
-			Title:  "two static pods want the same port of this machine",
-			Means:  "The kubelet starts only the first of them.",
-			Remedy: "move one of the files out of the folder",
-			Cause:  portConflict,
-		},
+func manifestRules() map[string]Rule {
+	return map[string]Rule{
+		"manifest-invalid":       {Cause: manifestInvalid},
+		"manifest-refused":       {Cause: manifestRefused},
+		"manifest-gone":          {Cause: manifestGone},
+		"manifest-port-conflict": {Cause: portConflict},
+		"files-drifted":          {Cause: filesDrifted},
 	}
 }
 
 func manifestInvalid(e *Evidence) []Finding {
-	var found []Finding
-	for _, m := range e.Manifests {
-		if m.Error == "" {
-			continue
-		}
-		f := Finding{Level: Warning, What: m.invalid(), See: "journalctl -u kubelet -n 50"}
+	return forEach(e.Manifests, func(m Manifest) []Finding {
+		f := Finding{Level: Warning, What: m.invalid(), See: kubeletLog}
 		if m.Ours {
-			f.Level = Error
-			f.Remedy = "mend the file, or run bootstrap init: it writes it as the config has it"
+			f.Level, f.Remedy = Error, "mend the file, or run bootstrap init: it writes it as the config has it"
 		}
-		found = append(found, f)
-	}
-	return found
+		return findingIf(m.Error != "", f)
+	})
 }
 
 // manifestRead is what the kubelet says of a file that it has read and does not take.
@@ -71,22 +41,19 @@ func manifestRefused(e *Evidence) []Finding {
 			continue
 		}
 		reason := strings.TrimPrefix(unquoted(m[1]), fmt.Sprintf("can't process config file %q: ", e.Settings.Manifest))
-		return []Finding{{Level: Error, What: said(fmt.Sprintf("the kubelet refuses %s: %s", e.Settings.Manifest, reason)), See: kubeletLog, Excerpt: excerpt(l.Text)}}
+		return provedByKubelet(Error, fmt.Sprintf("the kubelet refuses %s: %s", e.Settings.Manifest, reason), l.Text)
 	}
 	return nil
 }
 
 // manifestGone: moved to another name in the folder, it still runs.
 func manifestGone(e *Evidence) []Finding {
-	var found []Finding
-	for _, component := range e.Settings.Components {
+	return forEach(e.Settings.Components, func(component string) []Finding {
 		path := e.Settings.StaticPodDir + "/" + component + ".yaml"
 		gone := slices.Contains(e.Files, File{Path: path, Drift: "gone"})
-		if gone && !slices.ContainsFunc(e.Manifests, func(m Manifest) bool { return m.Name == "kube-system/"+component }) {
-			found = append(found, Finding{Level: Error, What: path + " is gone, and with it " + component})
-		}
-	}
-	return found
+		moved := slices.ContainsFunc(e.Manifests, func(m Manifest) bool { return m.Name == "kube-system/"+component })
+		return errorIf(gone && !moved, "%s is gone, and with it %s", path, component)
+	})
 }
 
 // portConflict: a copy of a manifest is the same pod twice, and wants its port once.
@@ -114,29 +81,13 @@ func portConflict(e *Evidence) []Finding {
 
 // foreignManifest finds a second file for a pod of ours; other static pods are anybody's to run.
 func foreignManifest(e *Evidence) []Finding {
-	var found []Finding
-	for _, m := range e.Manifests {
-		component, system := strings.CutPrefix(m.Name, "kube-system/")
-		own := e.Settings.StaticPodDir + "/" + component + ".yaml"
-		if m.Ours || !system || !slices.Contains(e.Settings.Components, component) {
-			continue
-		}
-		found = append(found, Finding{
+	return forEach(e.Manifests, func(m Manifest) []Finding {
+		own := e.Settings.StaticPodDir + "/" + strings.TrimPrefix(m.Name, "kube-system/") + ".yaml"
+		return findingIf(!m.Ours && e.isOurs(m.Name), Finding{
 			Level: Warning, What: fmt.Sprintf("%s is there, and bootstrap did not make it: it is for the same pod as %s", m.Path, own),
 			Remedy: fmt.Sprintf("keep copies elsewhere: mv %s /root/", m.Path), See: "ls -la " + e.Settings.StaticPodDir,
 		})
-	}
-	return found
-}
-
-func fileEntries() []Entry {
-	return []Entry{{
-		ID:     "files-drifted",
-		Title:  "files of bootstrap are not as it wrote them",
-		Means:  "Somebody has changed or removed them since. That may be meant: a kubeconfig changes when kubectl config is used on it.",
-		Remedy: "if it was not meant, run bootstrap init: it makes what follows from the config as it was, and restarts what reads it",
-		Cause:  filesDrifted,
-	}}
+	})
 }
 
 func filesDrifted(e *Evidence) []Finding {

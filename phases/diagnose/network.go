@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"time"
+
+	"bootstrap/phases/runtime"
 )
 
 var (
@@ -19,80 +21,23 @@ var (
 	proxyRefused = regexp.MustCompile(`"Error running ProxyServer" err="(.+)"|"command failed" err="(.+)"`)
 )
 
-// networkEntries are about the addons: kube-proxy, the pod network and cluster DNS.
-func networkEntries() []Entry {
-	return []Entry{
-		{
-			ID:     "kube-proxy-conntrack",
-			Title:  "kube-proxy may not set the limits of connection tracking",
-			Means:  "In a container or another network namespace these settings can only be read. kube-proxy ends when it is told to set one and can't.",
-			Remedy: "set conntrack.maxPerCore: 0, conntrack.min: 0 and the time-outs to 0s in KubeProxyConfiguration, then run bootstrap init again",
-			Cause: func(e *Evidence) []Finding {
-				return e.addonLogged("kube-proxy", conntrack, "kube-proxy may not set %s")
-			},
-		},
-		{
-			ID:     "kube-proxy-no-firewall",
-			Title:  "kube-proxy can't use this kernel's firewall",
-			Means:  "The mode that kube-proxy runs in needs nftables or iptables in the kernel, and its program in the image.",
-			Remedy: "set another mode in KubeProxyConfiguration (nftables needs Linux 5.13), or load the modules: modprobe nf_tables",
-			Cause: func(e *Evidence) []Finding {
-				return e.addonLogged("kube-proxy", noIPTables, "kube-proxy has no firewall to write to: %s")
-			},
-		},
-		{
-			ID:     "kube-proxy-refuses-settings",
-			Title:  "kube-proxy refuses its settings",
-			Means:  "It reads its config from the ConfigMap kube-proxy, says what is wrong, and ends.",
-			Remedy: "correct KubeProxyConfiguration in the config file, then run bootstrap init again",
-			Cause:  kubeProxyRefuses,
-		},
-		{
-			ID:     "flannel-no-br-netfilter",
-			Title:  "the kernel module br_netfilter is missing",
-			Means:  "Without it traffic between pods on one node passes by the firewall, and flannel does not start.",
-			Remedy: "modprobe br_netfilter; if there is no such module, install the kernel's extra modules",
-			Cause: func(e *Evidence) []Finding {
-				return e.addonLogged("flanneld", noBridge, "flannel misses br_netfilter: %s")
-			},
-		},
-		{
-			ID:     "flannel-no-interface",
-			Title:  "flannel finds no network interface to use",
-			Means:  "It takes the one with the Node's address or the default route.",
-			Remedy: "add a default route, or set localAPIEndpoint.advertiseAddress to an address of this machine",
-			Cause:  func(e *Evidence) []Finding { return e.addonLogged("flanneld", noInterface, "flannel: %s") },
-		},
-		{
-			ID:     "flannel-no-vxlan",
-			Title:  "the kernel has no VXLAN",
-			Means:  "flannel carries traffic between nodes in VXLAN.",
-			Remedy: "modprobe vxlan; or bring another network: network: none in BoxConfiguration",
-			Cause:  func(e *Evidence) []Finding { return e.addonLogged("flanneld", noVXLAN, "flannel: %s") },
-		},
-		{
-			ID:     "coredns-loop",
-			Title:  "cluster DNS asks itself",
-			Means:  "CoreDNS asks the servers in this machine's resolv.conf. A loopback address there is, inside its pod, CoreDNS itself.",
-			Remedy: "name a real server in the file that pods get (resolvConf in KubeletConfiguration; /run/systemd/resolve/resolv.conf with systemd-resolved), restart the kubelet, and delete the pods of coredns",
-			Link:   "https://coredns.io/plugins/loop/",
-			Cause: func(e *Evidence) []Finding {
-				return e.addonLogged("coredns", dnsLoop, "cluster DNS asks itself: loop %s")
-			},
-		},
-		{
-			ID:     "services-unreachable",
-			Title:  "pods can't reach the API server at its Service address",
-			Means:  "kube-proxy has not written its rules yet, or something drops what goes from pods to the node.",
-			Remedy: "see that kube-proxy runs (bootstrap pods), and that the FORWARD chain of the firewall lets pods pass",
-			Cause:  servicesUnreachable,
-		},
+// networkRules are about the addons: kube-proxy, the pod network and cluster DNS.
+func networkRules() map[string]Rule {
+	return map[string]Rule{
+		"kube-proxy-conntrack":        {Cause: addonLogged("kube-proxy", conntrack, "kube-proxy may not set %s")},
+		"kube-proxy-no-firewall":      {Cause: addonLogged("kube-proxy", noIPTables, "kube-proxy has no firewall to write to: %s")},
+		"kube-proxy-refuses-settings": {Cause: kubeProxyRefuses},
+		"flannel-no-br-netfilter":     {Cause: addonLogged("flanneld", noBridge, "flannel misses br_netfilter: %s")},
+		"flannel-no-interface":        {Cause: addonLogged("flanneld", noInterface, "flannel: %s")},
+		"flannel-no-vxlan":            {Cause: addonLogged("flanneld", noVXLAN, "flannel: %s")},
+		"coredns-loop":                {Cause: addonLogged("coredns", dnsLoop, "cluster DNS asks itself: loop %s")},
+		"services-unreachable":        {Cause: servicesUnreachable},
 	}
 }
 
 // addonTry is the newest try of a container of an addon.
 type addonTry struct {
-	Container
+	runtime.Container
 	level Level // of what it ended with
 }
 
@@ -101,7 +46,7 @@ type addonTry struct {
 func (e *Evidence) addonContainers(name string) []addonTry {
 	var newest []addonTry
 	for _, p := range e.Pods {
-		tries := slices.DeleteFunc(slices.Clone(p.Containers), func(c Container) bool { return c.Name != name })
+		tries := slices.DeleteFunc(slices.Clone(p.Containers), func(c runtime.Container) bool { return c.Name != name })
 		if p.Namespace == "kube-system" && p.Ready && len(tries) > 0 && !e.isOver(tries[0]) {
 			newest = append(newest, addonTry{tries[0], e.addonLevel(p, tries[0])})
 		}
@@ -111,7 +56,7 @@ func (e *Evidence) addonContainers(name string) []addonTry {
 
 // addonLevel: before addons are waited for, init may be about to replace the pod or what
 // it reads; then a pod of before may still have to go.
-func (e *Evidence) addonLevel(p Pod, newest Container) Level {
+func (e *Evidence) addonLevel(p runtime.Sandbox, newest runtime.Container) Level {
 	if e.Addons && (p.Created.After(e.Since) || newest.Started.After(e.Waits)) {
 		return Error
 	}
@@ -120,29 +65,30 @@ func (e *Evidence) addonLevel(p Pod, newest Container) Level {
 
 // addonLogged: a container of an addon has ended, and says why. what has one verb, for
 // the pattern's first group or all of the match.
-func (e *Evidence) addonLogged(name string, pattern *regexp.Regexp, what string) []Finding {
-	for _, c := range e.addonContainers(name) {
-		if !c.failed() {
-			continue
+func addonLogged(name string, pattern *regexp.Regexp, what string) func(*Evidence) []Finding {
+	return func(e *Evidence) []Finding {
+		for _, c := range e.addonContainers(name) {
+			line, match := lastMatch(texts(c.Log), pattern)
+			if failed(c.Container) && match != nil {
+				return provedByAddon(c.level, name, fmt.Sprintf(what, said(match[len(match)-1])), line)
+			}
 		}
-		line, match := lastMatch(c.Log, pattern)
-		if match == nil {
-			continue
-		}
-		return []Finding{{Level: c.level, What: fmt.Sprintf(what, said(match[len(match)-1])), See: addonLogCommand(name), Excerpt: excerpt(line)}}
+		return nil
 	}
-	return nil
+}
+
+// provedByAddon is for lines that a container of an addon wrote.
+func provedByAddon(level Level, container, what string, lines ...string) []Finding {
+	see := fmt.Sprintf("tail -n 20 /var/log/pods/kube-system_*/%s/*.log", container)
+	return proved(level, what, see, lines...)
 }
 
 func kubeProxyRefuses(e *Evidence) []Finding {
 	for _, c := range e.addonContainers("kube-proxy") {
-		line, match := lastMatch(c.Log, proxyRefused)
-		if !c.Exited || match == nil || passing.MatchString(line) {
-			continue
+		line, match := lastMatch(texts(c.Log), proxyRefused)
+		if c.Exited && match != nil && !passing.MatchString(line) {
+			return provedByAddon(c.level, "kube-proxy", "kube-proxy refuses its settings: "+said(firstOf(match[1:])), line)
 		}
-		return []Finding{{
-			Level: c.level, What: "kube-proxy refuses its settings: " + said(firstOf(match[1:])), See: addonLogCommand("kube-proxy"), Excerpt: excerpt(line),
-		}}
 	}
 	return nil
 }
@@ -154,13 +100,10 @@ const stale = 2 * time.Minute
 func servicesUnreachable(e *Evidence) []Finding {
 	for _, name := range []string{"coredns", "flanneld"} {
 		for _, c := range e.addonContainers(name) {
-			line, match := lastMatch(lastLines(c.logSince(e.Now.Add(-stale)), 5), noServices)
-			if match == nil || e.Now.Sub(c.Started) < steady {
-				continue
+			line, match := lastMatch(lastLines(logSince(c.Container, e.Now.Add(-stale)), 5), noServices)
+			if match != nil && e.Now.Sub(c.Started) >= steady {
+				return provedByAddon(Warning, name, fmt.Sprintf("%s can't reach the API server at %s", name, match[1]), line)
 			}
-			return []Finding{{
-				Level: Warning, What: fmt.Sprintf("%s can't reach the API server at %s", name, match[1]), See: addonLogCommand(name), Excerpt: excerpt(line),
-			}}
 		}
 	}
 	return dnsWithoutAPI(e)
@@ -175,18 +118,11 @@ func dnsWithoutAPI(e *Evidence) []Finding {
 		return nil
 	}
 	for _, c := range e.addonContainers("coredns") {
-		line, match := lastMatch(lastLines(c.logSince(e.Now.Add(-quiet)), 2), waitsForAPI)
-		if match == nil || !old(c) {
-			continue
+		line, match := lastMatch(lastLines(logSince(c.Container, e.Now.Add(-quiet)), 2), waitsForAPI)
+		if match != nil && old(c) {
+			what := "coredns has waited for the API server for over 30 s, and it answers: it can't be reached at its Service address"
+			return provedByAddon(Warning, "coredns", what, line)
 		}
-		return []Finding{{
-			Level: Warning, What: "coredns has waited for the API server for over 30 s, and it answers: it can't be reached at its Service address",
-			See: addonLogCommand("coredns"), Excerpt: excerpt(line),
-		}}
 	}
 	return nil
-}
-
-func addonLogCommand(name string) string {
-	return fmt.Sprintf("tail -n 20 /var/log/pods/kube-system_*/%s/*.log", name)
 }

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"bootstrap/phases/machine"
+	"bootstrap/phases/runtime"
 )
 
 // sayAgain is within what time the kubelet tries again what fails, and says so.
@@ -30,81 +33,18 @@ var (
 	mayPass = regexp.MustCompile(`(?i)deadline exceeded|is reserved for|timed out|timeout|canceled|cache|find (?:shim for )?sandbox|sandbox container \S+ is not running|try to find container|ttrpc: closed|temporarily unavailable|cannot allocate memory`)
 )
 
-// podEntries are about pods whose sandbox, image or container does not come up.
-func podEntries() []Entry {
-	return []Entry{
-		{
-			ID:     "pause-image-missing",
-			Title:  "the image that every pod starts with is missing",
-			Means:  "The runtime starts each pod with a small image of its own, pause, which holds the pod's namespaces. It is not on this machine and could not be pulled.",
-			Remedy: "run bootstrap init again: it brings the image; if it is another one, name it in containerd's configuration (pinned_images, sandbox) or see that it can be pulled",
-			Cause:  pauseImageMissing,
-		},
-		{
-			ID:     "image-missing",
-			Title:  "the image of a container is missing and could not be pulled",
-			Means:  "It was removed since it was imported, or never was here, and its registry could not be reached or has no such image.",
-			Remedy: "run bootstrap init again: it imports the images of the bundle; without a bundle, see that the registry can be reached",
-			Mend:   "correct the image's name in the manifest, see that its registry can be reached, or import the image: ctr -n k8s.io images import FILE",
-			Cause:  imageMissing,
-		},
-		{
-			ID:     "image-cannot-run",
-			Title:  "the program in a container's image can't be run",
-			Means:  "The image is of another processor, or damaged, or has no such program. The kubelet tries again and again.",
-			Remedy: "remove the image (ctr -n k8s.io images rm IMAGE) and run bootstrap init again; if it is your own, build it for this machine's processor",
-			Mend:   "correct the command in the manifest, or build the image for this machine's processor",
-			Cause: func(e *Evidence) []Finding {
-				return e.endedComponents(e.imageCannotRun)
-			},
-		},
-		{
-			ID:     "container-oom-killed",
-			Title:  "a container was killed for want of memory",
-			Means:  "It took more than its memory limit, or the machine had none left; the kernel then kills its largest process.",
-			Remedy: "raise or take away its limit (a patch sets it); if it has none, the machine needs more memory: 1700 MiB at least",
-			Mend:   "raise or take away resources.limits.memory in the manifest; if it has none, the machine needs more memory",
-			Cause: func(e *Evidence) []Finding {
-				return e.endedComponents(e.oomKilled)
-			},
-		},
-		{
-			ID:     "host-path-missing",
-			Title:  "a path of this machine that a pod mounts is missing",
-			Means:  "The pod's manifest wants a folder or file of the machine, and says of which type. The kubelet starts no container before it is there.",
-			Remedy: "create it; or correct extraVolumes in the config file, or the patch, and run bootstrap init again",
-			Mend:   "create it; or correct hostPath in the manifest, or its type (DirectoryOrCreate makes the folder)",
-			Cause:  hostPathMissing,
-		},
-		{
-			ID:     "cni-config-invalid",
-			Title:  "the configuration of the pod network is damaged",
-			Means:  "The runtime can't read the first file in /etc/cni/net.d: the Node stays NotReady, and pods with a network of their own do not start.",
-			Remedy: "if it is bootstrap's, run bootstrap init again: it writes the file anew; correct or remove what others have put there",
-			Cause:  cniConfigInvalid,
-		},
-		{
-			ID:     "container-not-created",
-			Title:  "a container can't be made as its manifest wants it",
-			Means:  "The kubelet or the runtime refuses a setting of the container, or something that it needs on this machine is missing.",
-			Remedy: "correct what it names: extraVolumes and extraEnvs in the config file, or the patch; then run bootstrap init again",
-			Mend:   "correct what it names in the manifest, and apply it again",
-			Cause:  containerNotCreated,
-		},
-		{
-			ID:     "pod-not-admitted",
-			Title:  "the kubelet does not admit a static pod",
-			Means:  "It holds the pod against what the machine has: processors and memory that are not requested yet, features, the pod's own wishes. One that is not admitted is not looked at again.",
-			Remedy: "change what it names in the manifest: resources.requests, most often; or stop other pods",
-			Cause:  podNotAdmitted,
-		},
-		{
-			ID:     "pod-not-created",
-			Title:  "the runtime can't make a pod",
-			Means:  "Before any container, a pod gets its sandbox: namespaces, cgroups and a network. One of these failed.",
-			Remedy: "mend what it names; the kubelet tries again by itself",
-			Cause:  podNotCreated,
-		},
+// podRules are about pods whose sandbox, image or container does not come up.
+func podRules() map[string]Rule {
+	return map[string]Rule{
+		"pause-image-missing":   {Cause: syncCause(says(pauseImage), pauseImageMissing)},
+		"image-missing":         {Cause: syncCause(ofKind("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"), imageMissing)},
+		"image-cannot-run":      {Cause: ofFirstComponent((*Evidence).imageCannotRun)},
+		"container-oom-killed":  {Cause: ofFirstComponent((*Evidence).oomKilled)},
+		"host-path-missing":     {Cause: syncCause(says(hostPath), hostPathMissing)},
+		"cni-config-invalid":    {Cause: cniConfigInvalid},
+		"container-not-created": {Cause: syncCause(ofKind("CreateContainerError", "CreateContainerConfigError", "RunContainerError"), containerNotCreated)},
+		"pod-not-admitted":      {Cause: podNotAdmitted},
+		"pod-not-created":       {Cause: syncCause(ofKind("CreatePodSandboxError"), podNotCreated)},
 	}
 }
 
@@ -114,7 +54,6 @@ type syncFailure struct {
 	container string // empty if it is about all of the pod
 	kind      string // ErrImagePull, CreatePodSandboxError, ...
 	message   string
-	line      string
 	at        time.Time
 	static    bool // of the control plane, by its present manifest; or of the user of a standalone kubelet
 }
@@ -140,16 +79,16 @@ func (e *Evidence) failedSync(match func(syncFailure) bool) (syncFailure, bool) 
 	return found[0], true
 }
 
-func parseSyncFailure(l Line) (syncFailure, bool) {
+func parseSyncFailure(l machine.LogLine) (syncFailure, bool) {
 	if m := syncFailed.FindStringSubmatch(l.Text); m != nil {
-		f := syncFailure{kind: m[3], message: withoutFrame(unquoted(m[4])), pod: m[5], uid: m[6], line: l.Text, at: l.At}
+		f := syncFailure{kind: m[3], message: withoutFrame(unquoted(m[4])), pod: m[5], uid: m[6], at: l.At}
 		if m[1] == "StartContainer" {
 			f.container = m[2]
 		}
 		return f, true
 	}
 	if m := mountFailed.FindStringSubmatch(l.Text); m != nil {
-		return syncFailure{kind: "MountVolume", message: m[4], pod: m[2], uid: m[3], line: l.Text, at: l.At}, true
+		return syncFailure{kind: "MountVolume", message: m[4], pod: m[2], uid: m[3], at: l.At}, true
 	}
 	return syncFailure{}, false
 }
@@ -186,18 +125,18 @@ func (e *Evidence) holds(f *syncFailure) bool {
 	if !f.static && !addon {
 		return false
 	}
-	return !slices.ContainsFunc(e.Pods, func(p Pod) bool {
-		return p.Namespace == namespace && p.Name == name && p.UID == f.uid && p.isUpSince(f.at, f.container)
+	return !slices.ContainsFunc(e.Pods, func(p runtime.Sandbox) bool {
+		return p.Namespace == namespace && p.Name == name && p.UID == f.uid && isUpSince(p, f.at, f.container)
 	})
 }
 
 // isUpSince tells whether the container, or the sandbox if it is about that, came up
 // after a moment, be it that it has ended again.
-func (p Pod) isUpSince(at time.Time, container string) bool {
+func isUpSince(p runtime.Sandbox, at time.Time, container string) bool {
 	if container == "" && p.Ready && p.Created.After(at) {
 		return true
 	}
-	return slices.ContainsFunc(p.Containers, func(c Container) bool { return c.Started.After(at) })
+	return slices.ContainsFunc(p.Containers, func(c runtime.Container) bool { return c.Started.After(at) })
 }
 
 // finding is certain for the control plane's own pods.
@@ -226,25 +165,28 @@ func says(pattern *regexp.Regexp) func(syncFailure) bool {
 	return func(f syncFailure) bool { return pattern.MatchString(f.message) }
 }
 
-func pauseImageMissing(e *Evidence) []Finding {
-	f, ok := e.failedSync(says(pauseImage))
-	if !ok {
-		return nil
+// syncCause is what the last failure of a kind, or with certain words, is the proof of.
+func syncCause(match func(syncFailure) bool, finding func(*Evidence, syncFailure) Finding) func(*Evidence) []Finding {
+	return func(e *Evidence) []Finding {
+		f, ok := e.failedSync(match)
+		if !ok {
+			return nil
+		}
+		return []Finding{finding(e, f)}
 	}
-	match := pauseImage.FindStringSubmatch(f.message)
-	return []Finding{f.pull("%s does not start: the image that pods start with, %s, is not here and can't be pulled: %s", f.pod, match[1], pullReason(match[2]))}
 }
 
-func imageMissing(e *Evidence) []Finding {
-	f, ok := e.failedSync(ofKind("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"))
-	if !ok {
-		return nil
-	}
+func pauseImageMissing(_ *Evidence, f syncFailure) Finding {
+	match := pauseImage.FindStringSubmatch(f.message)
+	return f.pull("%s does not start: the image that pods start with, %s, is not here and can't be pulled: %s", f.pod, match[1], pullReason(match[2]))
+}
+
+func imageMissing(_ *Evidence, f syncFailure) Finding {
 	image := "its image"
 	if m := anyImage.FindStringSubmatch(f.message); m != nil {
 		image = m[1]
 	}
-	return []Finding{f.pull("%s does not start: %s is not here and can't be pulled: %s", f.pod, image, pullReason(f.message))}
+	return f.pull("%s does not start: %s is not here and can't be pulled: %s", f.pod, image, pullReason(f.message))
 }
 
 // pullReason is what stands at the end of what the runtime says of a pull.
@@ -255,23 +197,13 @@ func pullReason(message string) string {
 	return message
 }
 
-// endedComponents asks about containers of the control plane that have ended, in the
-// order in which they need each other.
-func (e *Evidence) endedComponents(ask func(name string, c *Container) *Finding) []Finding {
-	for _, name := range e.Settings.Components {
-		if c := e.ended(name); c != nil {
-			if f := ask(name, c); f != nil {
-				f.See = "bootstrap pods -a"
-				return []Finding{*f}
-			}
-		}
+func (e *Evidence) imageCannotRun(name string) []Finding {
+	c := e.ended(name)
+	if c == nil || len(c.Log) > 1 { // it did run
+		return nil
 	}
-	return nil
-}
-
-func (e *Evidence) imageCannotRun(name string, c *Container) *Finding {
-	line, match := lastMatch(append(slices.Clone(c.Log), c.Message), cannotRun)
-	if match == nil || len(c.Log) > 1 { // else it did run
+	line, match := lastMatch(append(texts(c.Log), c.Message), cannotRun)
+	if match == nil {
 		return nil
 	}
 	program, reason := match[1]+match[3], match[2]+match[4]
@@ -279,73 +211,63 @@ func (e *Evidence) imageCannotRun(name string, c *Container) *Finding {
 	if reason == "exec format error" {
 		what += " (it is for another processor, or damaged)"
 	}
-	same := func(c Container) bool { return cannotRun.MatchString(c.Message) || logs(cannotRun)(c) }
-	return &Finding{Level: e.certainty(name, same), What: what, Excerpt: excerpt(line)}
+	same := func(c runtime.Container) bool { return cannotRun.MatchString(c.Message) || logs(cannotRun)(c) }
+	return proved(e.certainty(name, same), what, seePods, line)
 }
 
+const seePods = "bootstrap pods -a"
+
 // oomKilled is certain the second time: the machine may have been short of memory once.
-func (e *Evidence) oomKilled(name string, c *Container) *Finding {
-	if !c.oomKilled() {
+func (e *Evidence) oomKilled(name string) []Finding {
+	if c := e.ended(name); c == nil || !oomKilled(*c) {
 		return nil
 	}
 	times := 0
 	for _, c := range e.tries(name) {
-		if c.oomKilled() && !e.isOver(c) {
+		if oomKilled(c) && !e.isOver(c) {
 			times++
 		}
 	}
 	if times < 2 {
-		return &Finding{Level: Warning, What: fmt.Sprintf("%s was killed for want of memory", name)}
+		return proved(Warning, name+" was killed for want of memory", seePods)
 	}
-	return &Finding{Level: Error, What: fmt.Sprintf("%s is killed for want of memory each time it is started (%d times)", name, times)}
+	return proved(Error, fmt.Sprintf("%s is killed for want of memory each time it is started (%d times)", name, times), seePods)
 }
 
-func (c Container) oomKilled() bool { return c.Reason == "OOMKilled" }
+func oomKilled(c runtime.Container) bool { return c.Reason == "OOMKilled" }
 
 // hostPathMissing is certain the second time, which comes after a second or two.
-func hostPathMissing(e *Evidence) []Finding {
-	f, ok := e.failedSync(says(hostPath))
-	if !ok {
-		return nil
-	}
+func hostPathMissing(e *Evidence, f syncFailure) Finding {
 	match := hostPath.FindStringSubmatch(f.message)
 	found := f.finding("%s does not start: %s, which it mounts, is no %s or is not there", f.pod, match[1], match[2])
 	found.See = "ls -ld " + match[1]
 	if f.static {
-		found.Level = e.again(hostPath, Line{At: f.at})
+		found.Level = e.again(hostPath, machine.LogLine{At: f.at})
 	}
-	return []Finding{found}
+	return found
 }
 
-func cniPluginMissing(e *Evidence) []Finding {
-	f, ok := e.failedSync(says(cniMissing))
-	if !ok {
-		return nil
-	}
+func cniPluginMissing(_ *Evidence, f syncFailure) Finding {
 	match := cniMissing.FindStringSubmatch(f.message)
 	found := f.finding("%s gets no network: the CNI plugin %s is not in %s", f.pod, match[1], match[2])
 	found.See = "ls -l " + match[2]
-	return []Finding{found}
+	return found
 }
 
 func cniConfigInvalid(e *Evidence) []Finding {
 	if line, match := e.recent(containerdUnit, sayAgain, cniInvalid); match != nil && e.Settings.OwnNetwork {
-		return []Finding{{Level: Warning, What: said("the runtime can't read the pod network's configuration: " + unquoted(match[0])), See: "ls -l /etc/cni/net.d", Excerpt: excerpt(line)}}
+		return proved(Warning, said("the runtime can't read the pod network's configuration: "+unquoted(match[0])), "ls -l /etc/cni/net.d", line.Text)
 	}
 	return nil
 }
 
 // containerNotCreated is not certain where the runtime was only slow.
-func containerNotCreated(e *Evidence) []Finding {
-	f, ok := e.failedSync(ofKind("CreateContainerError", "CreateContainerConfigError", "RunContainerError"))
-	if !ok {
-		return nil
-	}
+func containerNotCreated(_ *Evidence, f syncFailure) Finding {
 	found := f.finding("the container %s of %s can't be made: %s", f.container, f.pod, f.message)
 	if mayPass.MatchString(f.message) {
 		found.Level = Warning
 	}
-	return []Finding{found}
+	return found
 }
 
 // podNotAdmitted is certain: the kubelet does not try again.
@@ -355,20 +277,16 @@ func podNotAdmitted(e *Evidence) []Finding {
 		if m == nil || m[2] != e.Settings.Pod || slices.Contains(e.Settings.Replaced, m[1]) || l.At.Before(e.Since) {
 			continue
 		}
-		return []Finding{{Level: Error, What: said(fmt.Sprintf("the kubelet does not admit %s: %s: %s", m[2], m[3], m[4])), See: kubeletLog, Excerpt: excerpt(l.Text)}}
+		return provedByKubelet(Error, fmt.Sprintf("the kubelet does not admit %s: %s: %s", m[2], m[3], m[4]), l.Text)
 	}
 	return nil
 }
 
 // podNotCreated is never certain, as it is about what no other entry knows.
-func podNotCreated(e *Evidence) []Finding {
-	f, ok := e.failedSync(ofKind("CreatePodSandboxError"))
-	if !ok {
-		return nil
-	}
+func podNotCreated(_ *Evidence, f syncFailure) Finding {
 	found := f.finding("%s does not start: %s", f.pod, f.message)
 	found.Level = Warning
-	return []Finding{found}
+	return found
 }
 
 // unquoted takes off what logs put before quotes that stand inside of quotes.

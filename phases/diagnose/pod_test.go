@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"bootstrap/phases/runtime"
 )
 
 // podsFail is a machine with a kubelet that runs, and has said these lines.
@@ -49,13 +51,13 @@ const (
 )
 
 // etcdEnded is a machine on which the container of etcd has ended for the second time.
-func etcdEnded(c Container) *Evidence {
+func etcdEnded(c runtime.Container) *Evidence {
 	e := podsFail()
 	c.Name, c.Image, c.Exited, c.Attempt = "etcd", "registry.example/etcd:3", true, 1
 	before := c
 	before.Attempt, before.Started, before.Finished = 0, lookedAt.Add(-7*time.Second), lookedAt.Add(-6*time.Second)
 	c.Started, c.Finished = lookedAt.Add(-4*time.Second), lookedAt.Add(-3*time.Second)
-	e.Pods = []Pod{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-9 * time.Second), Containers: []Container{c, before}}}
+	e.Pods = []runtime.Sandbox{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-9 * time.Second), Containers: []runtime.Container{c, before}}}
 	return e
 }
 
@@ -82,9 +84,9 @@ func TestPodCauses(t *testing.T) {
 		{"CNI plugin", podsFail(corednsSandbox(noBridge1)), "cni-plugin-missing", Warning, []string{"bridge", "/opt/cni/bin"}},
 		{"CNI configuration", runtimeFails(containerdSocket, "", Unit{Load: "loaded", Active: "active"}, `time="2026-11-25T04:13:03.514434376Z" level=error msg="failed to reload cni configuration after receiving fs change event(WRITE         \"/etc/cni/net.d/.10-bootstrap.conflist.new\")" error="cni config load failed: failed to load CNI config list file /etc/cni/net.d/10-bootstrap.conflist: error parsing configuration list: unexpected end of JSON input: invalid cni config: failed to load cni config"`), "cni-config-invalid", Warning, []string{"10-bootstrap.conflist", "unexpected end"}},
 		{"an addon's image", podsFail(syncError("coredns-1", "uid-dns", "StartContainer", "coredns", "ErrImagePull", pullRefused)), "image-missing", Warning, nil},
-		{"other processor", etcdEnded(Container{ExitCode: 255, Log: []string{"exec /usr/local/bin/etcd: exec format error"}}), "image-cannot-run", Error, []string{"/usr/local/bin/etcd", "another processor"}},
-		{"no program", etcdEnded(Container{ExitCode: 128, Reason: "StartError", Message: startFailed}), "image-cannot-run", Error, []string{"etcd in the image registry.example/etcd:3"}},
-		{"out of memory", etcdEnded(Container{ExitCode: 137, Reason: "OOMKilled"}), "container-oom-killed", Error, []string{"etcd", "2 times"}},
+		{"other processor", etcdEnded(runtime.Container{ExitCode: 255, Log: wrote("exec /usr/local/bin/etcd: exec format error")}), "image-cannot-run", Error, []string{"/usr/local/bin/etcd", "another processor"}},
+		{"no program", etcdEnded(runtime.Container{ExitCode: 128, Reason: "StartError", Message: startFailed}), "image-cannot-run", Error, []string{"etcd in the image registry.example/etcd:3"}},
+		{"out of memory", etcdEnded(runtime.Container{ExitCode: 137, Reason: "OOMKilled"}), "container-oom-killed", Error, []string{"etcd", "2 times"}},
 	} {
 		t.Run(c.name, c.run)
 	}
@@ -93,25 +95,25 @@ func TestPodCauses(t *testing.T) {
 // TestPodsHaveNoCause is of pods that came up since, were replaced, or are of others.
 func TestPodsHaveNoCause(t *testing.T) {
 	upSince := podsFail(etcdSandbox(pauseGone), noPath)
-	upSince.Pods = []Pod{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-500 * time.Millisecond)}}
+	upSince.Pods = []runtime.Sandbox{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-500 * time.Millisecond)}}
 	runsSince := podsFail(etcdContainer("ErrImagePull", pullRefused), etcdContainer("CreateContainerError", noSeccomp))
-	runsSince.Pods = []Pod{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-5 * time.Second),
-		Containers: []Container{{Name: "etcd", Running: true, Started: lookedAt.Add(-500 * time.Millisecond)}}}}
+	runsSince.Pods = []runtime.Sandbox{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-5 * time.Second),
+		Containers: []runtime.Container{{Name: "etcd", Running: true, Started: lookedAt.Add(-500 * time.Millisecond)}}}}
 	endedSince := podsFail(etcdContainer("ErrImagePull", pullRefused))
-	endedSince.Pods = []Pod{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-5 * time.Second),
-		Containers: []Container{{Name: "etcd", Exited: true, Started: lookedAt.Add(-500 * time.Millisecond)}}}}
+	endedSince.Pods = []runtime.Sandbox{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-5 * time.Second),
+		Containers: []runtime.Container{{Name: "etcd", Exited: true, Started: lookedAt.Add(-500 * time.Millisecond)}}}}
 	replaced := podsFail(etcdSandbox(pauseGone), etcdContainer("ErrImagePull", pullRefused), noPath)
 	replaced.StaticPods["etcd-n1"] = "uid-of-the-manifest-now"
-	replacedContainer := etcdEnded(Container{ExitCode: 255, Log: []string{"exec /usr/local/bin/etcd: exec format error"}})
+	replacedContainer := etcdEnded(runtime.Container{ExitCode: 255, Log: wrote("exec /usr/local/bin/etcd: exec format error")})
 	replacedContainer.StaticPods["etcd-n1"] = "uid-of-the-manifest-now"
 	longAgo := podsFail()
 	longAgo.Journal[kubeletUnit] = logged(time.Minute, etcdSandbox(pauseGone), noPath)
 	others := podsFail(strings.ReplaceAll(etcdContainer("ErrImagePull", pullRefused), "kube-system/etcd-n1", "shop/web-1"))
-	beforeThisRun := etcdEnded(Container{ExitCode: 255, Log: []string{"exec /usr/local/bin/etcd: exec format error"}})
+	beforeThisRun := etcdEnded(runtime.Container{ExitCode: 255, Log: wrote("exec /usr/local/bin/etcd: exec format error")})
 	beforeThisRun.Since = lookedAt.Add(-2 * time.Second)
 	notAwaited := podsFail(etcdSandbox(pauseGone))
 	notAwaited.Settings.Components = []string{"kube-apiserver"}
-	ran := etcdEnded(Container{ExitCode: 0})
+	ran := etcdEnded(runtime.Container{ExitCode: 0})
 	for _, c := range []causeTest{
 		{name: "a sandbox since", evidence: upSince},
 		{name: "a container since", evidence: runsSince},

@@ -11,17 +11,13 @@ type Proxy struct {
 	Through []string // what of the cluster's would go through it
 }
 
-func proxyEntries() []Entry {
-	return []Entry{{
-		ID: "proxy-for-cluster", Title: "what is inside the cluster would go through a proxy",
-		Means:  "HTTPS_PROXY is set, and NO_PROXY does not name the cluster's addresses. Programs that heed it, such as kubectl, ask a proxy that knows nothing of the cluster.",
-		Remedy: "add this machine's address, the Service range and the pod range to NO_PROXY",
-		Check: func(m *Machine) []Finding {
-			if m.Proxy.URL == "" || len(m.Proxy.Through) == 0 {
-				return nil
-			}
-			add := strings.Join(m.Proxy.Through, ",")
-			return []Finding{{Level: Warning, What: fmt.Sprintf("the proxy %s would be asked for %s", m.Proxy.URL, add), Remedy: "add to NO_PROXY: " + add}}
-		},
-	}}
+func proxyRules() map[string]Rule {
+	return map[string]Rule{
+		"proxy-for-cluster": {Check: func(m *Machine) []Finding {
+			through := strings.Join(m.Proxy.Through, ",")
+			return findingIf(m.Proxy.URL != "" && through != "", Finding{
+				Level: Warning, What: fmt.Sprintf("the proxy %s would be asked for %s", m.Proxy.URL, through), Remedy: "add to NO_PROXY: " + through,
+			})
+		}},
+	}
 }

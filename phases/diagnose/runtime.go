@@ -24,51 +24,18 @@ var (
 	noRunc          = regexp.MustCompile(`exec: \\*"(\S*runc)\\*": (executable file not found in \$PATH|stat \S+ no such file or directory)|fork/exec (\S*runc): no such file or directory`)
 )
 
-// runtimeEntries are about the container runtime.
-func runtimeEntries() []Entry {
-	return []Entry{
-		{
-			ID:     "containerd-config",
-			Title:  "containerd can't read its configuration",
-			Means:  "It ends as soon as it has read its config.toml, and systemd starts it again and again.",
-			Remedy: "correct it in /etc/containerd/config.toml (containerd config dump shows the same error), then: systemctl restart containerd",
-			Cause:  func(e *Evidence) []Finding { return e.containerdEnded(true, "containerd can't read its configuration") },
-		},
-		{
-			ID:     "containerd-fails",
-			Title:  "containerd ends as soon as it is started",
-			Means:  "It says what it can't do without, and systemd starts it again.",
-			Remedy: "mend what it names, then: systemctl restart containerd",
-			Cause:  func(e *Evidence) []Finding { return e.containerdEnded(false, "containerd does not stay up") },
-		},
-		{
-			ID:     "containerd-stopped",
-			Title:  "containerd was stopped",
-			Means:  "No pod can be started without it; those that run go on.",
-			Remedy: "systemctl start containerd",
-			Cause:  containerdStopped,
-		},
-		{
-			ID:     "runtime-not-listening",
-			Title:  "no container runtime listens on its socket",
-			Means:  "The socket is not there, or nobody listens on it: the runtime does not run, or has its socket elsewhere.",
-			Remedy: "start the runtime, or name its socket: nodeRegistration.criSocket in the config file",
-			Cause:  runtimeNotListening,
-		},
-		{
-			ID:     "runtime-not-cri",
-			Title:  "what listens on the runtime's socket is no container runtime",
-			Means:  "It does not speak gRPC, as every runtime with the CRI does. Docker's own socket, for one, is no such socket.",
-			Remedy: "name the runtime's socket: nodeRegistration.criSocket in the config file",
-			Cause:  runtimeNotCRI,
-		},
-		{
-			ID:     "runc-missing",
-			Title:  "the runtime has no runc to start containers with",
-			Means:  "containerd starts containers by another program, runc, which was not installed with it or was removed.",
-			Remedy: "install runc where the runtime looks for it, or run bootstrap init again if containerd is bootstrap's",
-			Cause:  runcMissing,
-		},
+// runtimeRules are about the container runtime.
+func runtimeRules() map[string]Rule {
+	return map[string]Rule{
+		"containerd-config":     {Cause: containerdEnded(true, "containerd can't read its configuration")},
+		"containerd-fails":      {Cause: containerdEnded(false, "containerd does not stay up")},
+		"containerd-stopped":    {Cause: containerdStopped},
+		"runtime-not-listening": {Cause: runtimeNotListening},
+		"runtime-not-cri":       {Cause: runtimeNotCRI},
+		"runc-missing": {Cause: syncCause(says(noRunc), func(_ *Evidence, f syncFailure) Finding {
+			match := noRunc.FindStringSubmatch(f.message)
+			return f.finding("the runtime can't start %s: its program %s is not there", f.pod, match[1]+match[3])
+		})},
 	}
 }
 
@@ -81,30 +48,29 @@ func (e *Evidence) socket() string { return strings.TrimPrefix(e.Settings.Runtim
 
 // unitMasked is about the kubelet's unit, and containerd's if that is in want.
 func unitMasked(e *Evidence) []Finding {
-	var found []Finding
-	for _, name := range []string{containerdUnit, kubeletUnit} {
+	return forEach([]string{containerdUnit, kubeletUnit}, func(name string) []Finding {
 		needed := name == kubeletUnit || e.RuntimeError != "" && e.isContainerd()
-		if needed && e.Units[name].Load == "masked" {
-			found = append(found, Finding{
-				Level: Error, What: name + " is masked, so that systemd can't start it",
-				Remedy: "systemctl unmask " + name + ", then run bootstrap init again", See: "systemctl status " + name,
-			})
-		}
-	}
-	return found
+		return findingIf(needed && e.Units[name].Load == "masked", Finding{
+			Level: Error, What: name + " is masked, so that systemd can't start it",
+			Remedy: "systemctl unmask " + name + ", then run bootstrap init again", See: "systemctl status " + name,
+		})
+	})
 }
 
-// containerdEnded: its newest process has ended, and said why.
-func (e *Evidence) containerdEnded(byConfig bool, what string) []Finding {
-	unit := e.Units[containerdUnit]
-	if e.RuntimeError == "" || !e.isContainerd() || unit.Started.IsZero() || unit.Runs() {
-		return nil
+// containerdEnded is of its newest process, which says what it ended for: its
+// configuration, or anything else.
+func containerdEnded(byConfig bool, what string) func(*Evidence) []Finding {
+	return func(e *Evidence) []Finding {
+		unit := e.Units[containerdUnit]
+		if e.RuntimeError == "" || !e.isContainerd() || unit.Started.IsZero() || unit.Runs() {
+			return nil
+		}
+		line, match := e.recent(containerdUnit, e.Now.Sub(unit.Started), containerdFatal)
+		if match == nil || containerdParse.MatchString(line.Text) != byConfig {
+			return nil
+		}
+		return proved(Error, said(what+": "+unquoted(match[1]+match[2])), containerdLog, line.Text)
 	}
-	line, match := e.recent(containerdUnit, e.Now.Sub(unit.Started), containerdFatal)
-	if match == nil || containerdParse.MatchString(line) != byConfig {
-		return nil
-	}
-	return []Finding{{Level: Error, What: said(what + ": " + unquoted(match[1]+match[2])), See: containerdLog, Excerpt: excerpt(line)}}
 }
 
 // containerdStopped goes by a unit that systemd does not mean to start: while it starts
@@ -114,15 +80,14 @@ func containerdStopped(e *Evidence) []Finding {
 	if e.RuntimeError == "" || !e.isContainerd() || unit.Load != "loaded" {
 		return nil
 	}
-	what := "containerd.service was stopped"
 	switch unit.Active {
 	case "failed":
-		what = fmt.Sprintf("containerd.service has failed (%s, exit status %d), and systemd has given it up", unit.Result, unit.ExitStatus)
+		what := fmt.Sprintf("containerd.service has failed (%s, exit status %d), and systemd has given it up", unit.Result, unit.ExitStatus)
+		return proved(Error, what, containerdLog)
 	case "inactive":
-	default:
-		return nil
+		return proved(Error, "containerd.service was stopped", containerdLog)
 	}
-	return []Finding{{Level: Error, What: what, See: containerdLog}}
+	return nil
 }
 
 // runtimeWithoutCRI knows the reason only if containerd was started in this run.
@@ -175,35 +140,21 @@ func runtimeNotListening(e *Evidence) []Finding {
 	if !e.isContainerd() && e.waited() < steady {
 		level = Warning // systemd may be starting it
 	}
-	return []Finding{{
-		Level: level, What: fmt.Sprintf("no container runtime at %s: %s", e.socket(), what),
-		See: "ss -lxp | grep -e containerd -e crio -e docker", Excerpt: excerpt(e.RuntimeError),
-	}}
+	what = fmt.Sprintf("no container runtime at %s: %s", e.socket(), what)
+	return proved(level, what, "ss -lxp | grep -e containerd -e crio -e docker", e.RuntimeError)
 }
 
 func runtimeNotCRI(e *Evidence) []Finding {
 	if !noCRI.MatchString(e.RuntimeError) || e.containerdStarts() {
 		return nil
 	}
-	return []Finding{{
-		Level: Error, What: fmt.Sprintf("what listens at %s is no container runtime with the CRI", e.socket()),
-		See: "ss -lxp | grep " + e.socket(), Excerpt: excerpt(e.RuntimeError),
-	}}
+	what := fmt.Sprintf("what listens at %s is no container runtime with the CRI", e.socket())
+	return proved(Error, what, "ss -lxp | grep "+e.socket(), e.RuntimeError)
 }
 
 // runtimeHangs is never certain: it may only be slow.
 func runtimeHangs(e *Evidence) []Finding {
-	if !noAnswer.MatchString(e.RuntimeError) {
-		return nil
-	}
-	return []Finding{{Level: Warning, What: fmt.Sprintf("the container runtime at %s takes connections but does not answer", e.socket()), See: containerdLog}}
-}
-
-func runcMissing(e *Evidence) []Finding {
-	f, ok := e.failedSync(func(f syncFailure) bool { return noRunc.MatchString(f.message) })
-	if !ok {
-		return nil
-	}
-	match := noRunc.FindStringSubmatch(f.message)
-	return []Finding{f.finding("the runtime can't start %s: its program %s is not there", f.pod, match[1]+match[3])}
+	return findingIf(noAnswer.MatchString(e.RuntimeError), Finding{
+		Level: Warning, What: fmt.Sprintf("the container runtime at %s takes connections but does not answer", e.socket()), See: containerdLog,
+	})
 }

@@ -3,6 +3,8 @@ package diagnose
 import (
 	"testing"
 	"time"
+
+	"bootstrap/phases/machine"
 )
 
 // runtimeFails is a machine on which the runtime at a socket gives an error.
@@ -10,7 +12,7 @@ func runtimeFails(socket, err string, unit Unit, texts ...string) *Evidence {
 	e := podsFail()
 	e.RuntimeError, e.Settings.RuntimeEndpoint = err, "unix://"+socket
 	e.Units[containerdUnit] = unit
-	e.Journal = map[string][]Line{containerdUnit: logged(time.Second, texts...)}
+	e.Journal = map[string][]machine.LogLine{containerdUnit: logged(time.Second, texts...)}
 	return e
 }
 

@@ -12,7 +12,7 @@ func TestUnexplained(t *testing.T) {
 		3.2: {"the machine is busy: 3.2 processes for each CPU; a longer --timeout may be enough"},
 	} {
 		e := &Evidence{Machine: Machine{Crowding: crowding}}
-		if got := Unexplained(e, "not healthy"); !slices.Equal(got.Excerpt, want) {
+		if got := catalogue(t).Unexplained(e, "not healthy"); !slices.Equal(got.Excerpt, want) {
 			t.Errorf("%v processes for each CPU: %q", crowding, got.Excerpt)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"bootstrap/phases/runtime"
 )
 
 // usersPod is a machine with a static pod of a user's, whose kubelet has said these lines.
@@ -15,11 +17,11 @@ func usersPod(texts ...string) *Evidence {
 }
 
 // usersContainer is one whose container has ended so many times.
-func usersContainer(times int, c Container) *Evidence {
+func usersContainer(times int, c runtime.Container) *Evidence {
 	e := usersPod()
-	c.Name, c.Image, c.Exited, c.Attempt = "web", "registry.example/web:1", true, times-1
+	c.Name, c.Image, c.Exited, c.Attempt = "web", "registry.example/web:1", true, uint32(times-1)
 	c.Started, c.Finished = lookedAt.Add(-4*time.Second), lookedAt.Add(-3*time.Second)
-	e.Pods = []Pod{{Namespace: "shop", Name: "web-n1", UID: "uid-web", Ready: true, Created: lookedAt.Add(-9 * time.Second), Containers: []Container{c}}}
+	e.Pods = []runtime.Sandbox{{Namespace: "shop", Name: "web-n1", UID: "uid-web", Ready: true, Created: lookedAt.Add(-9 * time.Second), Containers: []runtime.Container{c}}}
 	return e
 }
 
@@ -48,10 +50,10 @@ func TestUsersPod(t *testing.T) {
 		{"image, of the content before", replaced, "", "", nil},
 		{"image, of another pod", usersPod(etcdContainer("ErrImagePull", pullRefused)), "", "", nil},
 		{"path", pathTwice, "host-path-missing", Error, []string{"/srv/missing", "shop/web-n1"}},
-		{"a flag", usersContainer(1, Container{ExitCode: 2, Log: []string{"flag provided but not defined: -frob"}}), "component-bad-flag", Error, []string{"web refuses its flag -frob"}},
-		{"it ends, the second time", usersContainer(2, Container{ExitCode: 3, Log: []string{"no luck"}}), "component-crashes", Warning, []string{"web has ended 2 times"}},
-		{"it ends by a signal", usersContainer(3, Container{ExitCode: 139}), "component-crashes", Error, []string{"web has ended 3 times", "exit code 139"}},
-		{"it ends again and again", usersContainer(3, Container{ExitCode: 3, Log: []string{"no luck"}}), "component-crashes", Error, []string{"web has ended 3 times", "exit code 3"}},
+		{"a flag", usersContainer(1, runtime.Container{ExitCode: 2, Log: wrote("flag provided but not defined: -frob")}), "component-bad-flag", Error, []string{"web refuses its flag -frob"}},
+		{"it ends, the second time", usersContainer(2, runtime.Container{ExitCode: 3, Log: wrote("no luck")}), "component-crashes", Warning, []string{"web has ended 2 times"}},
+		{"it ends by a signal", usersContainer(3, runtime.Container{ExitCode: 139}), "component-crashes", Error, []string{"web has ended 3 times", "exit code 139"}},
+		{"it ends again and again", usersContainer(3, runtime.Container{ExitCode: 3, Log: wrote("no luck")}), "component-crashes", Error, []string{"web has ended 3 times", "exit code 3"}},
 		{"refused at once", usersPod(refusedByWatch), "manifest-refused", Error, []string{"web.yaml: invalid pod: [spec.containers[0].livenessProbe: Required value"}},
 		{"refused later", usersPod(refusedByList), "manifest-refused", Error, []string{"must specify a handler type"}},
 		{"not admitted", usersPod(denied), "pod-not-admitted", Error, []string{"shop/web-n1", "OutOfcpu: Node didn't have enough resource: cpu"}},
@@ -61,7 +63,7 @@ func TestUsersPod(t *testing.T) {
 	} {
 		t.Run(c.name, c.run)
 	}
-	found, ok := First(Causes(usersPod(ofWeb(etcdContainer("ErrImagePull", pullRefused)))))
+	found, ok := First(catalogue(t).Causes(usersPod(ofWeb(etcdContainer("ErrImagePull", pullRefused)))))
 	if !ok || !strings.Contains(found.Remedy, "in the manifest") {
 		t.Errorf("its remedy: %+v", found)
 	}

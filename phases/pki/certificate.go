@@ -71,6 +71,9 @@ type Reason string
 
 // The reasons.
 const (
+	Missing     Reason = "missing"
+	Empty       Reason = "empty"
+	Damaged     Reason = "damaged"
 	WrongKey    Reason = "wrong-key"
 	WrongCA     Reason = "wrong-ca"
 	Expired     Reason = "expired"

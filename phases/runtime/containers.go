@@ -26,6 +26,7 @@ type Container struct {
 	Started  time.Time // zero if it was not yet
 	Finished time.Time
 	LogPath  string
+	Log      []LogLine // the end of what it wrote, oldest first; nil where nobody has read it
 }
 
 // Container finds the newest try of the container of a pod in kube-system; nil when there is none.
