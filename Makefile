@@ -73,7 +73,7 @@ all-join: box ## Join a second node by kubeadm, run Kubernetes' own tests of kub
 all-networks: box ## Try every network that bootstrap can set up, and none
 	@go test -count=1 -timeout 30m -v ./testdata/e2e -run 'TestNetworks$$' -args -all -name networks
 
-all-standalone: box ## Run static pods without an API server, then beside one, then without again
+all-standalone: box ## Run static pods without an API server, then beside one
 	@go test -count=1 -timeout 20m -v ./testdata/e2e -run 'TestStandalone$$' -args -all -name standalone
 
 all-faults: box ## Break nodes in every way of testdata/faults, and want the cause named

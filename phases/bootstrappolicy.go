@@ -42,8 +42,9 @@ func (e *Env) makePolicy(ctx context.Context) error {
 	if err := c.Healthy(ctx, "/readyz"); !isUnhealthy(err) {
 		return nil
 	}
-	roles := health.Check{Name: "first roles", Probe: func(ctx context.Context) error { return c.Make(ctx, first) }}
-	if err = e.waitPlainly(ctx, []health.Check{roles}, func([]health.Pending) {}); err == nil {
+	makeFirst := func(ctx context.Context) error { return c.Make(ctx, first) }
+	err = e.retry(ctx, "first roles", makeFirst, func([]health.Pending) {})
+	if err == nil {
 		err = c.Make(ctx, policy)
 	}
 	if err != nil {

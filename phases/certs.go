@@ -62,12 +62,22 @@ func authorities(c *config.Config) []authority {
 	}})
 }
 
+// signingCert is the certificate of ca.key alone. The controller manager takes only one to
+// sign with, while ca.crt, by which all others know whom to trust, holds two while the CA is
+// replaced.
+const signingCert = "ca-signing"
+
 func runCerts(ctx context.Context, env *Env) error {
 	env = env.forPurpose(host.Certificates)
 	for _, a := range authorities(env.Config) {
 		ca, err := env.ensureCA(a)
 		if err != nil {
 			return err
+		}
+		if a.file == "ca" {
+			if err := env.writeCert(signingCert, ca.Cert); err != nil {
+				return err
+			}
 		}
 		for _, l := range a.leaves {
 			if err := env.ensureLeaf(ca, l); err != nil {

@@ -43,9 +43,10 @@ func readCert(t *testing.T, env *Env, path string) *x509.Certificate {
 	return cert
 }
 
-// TestCertsFiles wants exactly the files of kubeadm, with kubeadm's modes.
+// TestCertsFiles wants exactly the files of kubeadm, with kubeadm's modes, and the
+// certificate to sign with.
 func TestCertsFiles(t *testing.T) {
-	want := map[string]fs.FileMode{"sa.key": 0o600, "sa.pub": 0o600}
+	want := map[string]fs.FileMode{"sa.key": 0o600, "sa.pub": 0o600, "ca-signing.crt": 0o644}
 	for _, name := range []string{
 		"ca", "apiserver", "apiserver-kubelet-client", "front-proxy-ca", "front-proxy-client",
 		"etcd/ca", "etcd/server", "etcd/peer", "etcd/healthcheck-client", "apiserver-etcd-client",

@@ -125,28 +125,26 @@ func TestChooseKubelet(t *testing.T) {
 }
 
 func TestKubeletArgs(t *testing.T) {
-	plain := []string{"--config=/var/lib/kubelet/config.yaml", "--kubeconfig=/etc/kubernetes/kubelet.conf", "--node-ip=192.0.2.10"}
-	with := func(more ...string) []string { return append(plain[:3:3], more...) }
+	plain := []string{"--config=/var/lib/kubelet/config.yaml", "--kubeconfig=/etc/kubernetes/kubelet.conf", "--node-ip=192.0.2.10", "--hostname-override=node-1"}
+	with := func(more ...string) []string { return append(plain[:4:4], more...) }
 	cases := []struct {
-		name, hostname string
-		change         func(*config.Config)
-		want           []string
+		name   string
+		change func(*config.Config)
+		want   []string
 	}{
-		{"default", "node-1", func(*config.Config) {}, plain},
-		{"named otherwise than the host", "other", func(*config.Config) {}, with("--hostname-override=node-1")},
-		{"host in upper case", "Node-1", func(*config.Config) {}, with("--hostname-override=node-1")},
-		{"taints", "node-1", func(c *config.Config) {
+		{"default", func(*config.Config) {}, plain},
+		{"taints", func(c *config.Config) {
 			c.Taints = []config.Taint{{Key: "a/b", Effect: "NoSchedule"}, {Key: "c", Value: "d", Effect: "NoExecute"}}
 		}, with("--register-with-taints=a/b=:NoSchedule,c=d:NoExecute")},
-		{"override", "node-1", func(c *config.Config) {
+		{"override", func(c *config.Config) {
 			c.KubeletExtraArgs = []config.Arg{{Name: "node-ip", Value: "203.0.113.1"}, {Name: "v", Value: "5"}}
-		}, []string{plain[0], plain[1], "--node-ip=203.0.113.1", "--v=5"}},
+		}, []string{plain[0], plain[1], plain[3], "--node-ip=203.0.113.1", "--v=5"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := configtest.Valid(t, "default")
 			c.change(cfg)
-			if diff := cmp.Diff(c.want, kubeletArgs(cfg, c.hostname)); diff != "" {
+			if diff := cmp.Diff(c.want, kubeletArgs(cfg)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

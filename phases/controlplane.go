@@ -33,7 +33,7 @@ func runControlPlane(ctx context.Context, env *Env) error {
 	if err := env.writeStaticPod("kube-apiserver", apiServerPod(c, mounts)); err != nil {
 		return err
 	}
-	began, err := env.waitForAPIServer(ctx, met)
+	began, err := env.startAPIServer(ctx, met)
 	if err != nil {
 		return err
 	}
@@ -181,7 +181,7 @@ func controllerManagerPod(c *config.Config, mounts []templates.Mount) templates.
 		{Name: "client-ca-file", Value: pki + "/ca.crt"},
 		{Name: "cluster-cidr", Value: joined(c.Networking.PodSubnets)},
 		{Name: "cluster-name", Value: c.ClusterName},
-		{Name: "cluster-signing-cert-file", Value: pki + "/ca.crt"},
+		{Name: "cluster-signing-cert-file", Value: pki + "/" + signingCert + ".crt"},
 		{Name: "cluster-signing-key-file", Value: pki + "/ca.key"},
 		{Name: "controllers", Value: "*,bootstrapsigner,tokencleaner"},
 		// At its start it asks for some 150 service accounts and tokens at once: by

@@ -24,6 +24,7 @@ func (e *Env) certificateEvidence(stage Stage) []diagnose.Certificate {
 		ca, found := e.judgeAuthority(a)
 		all = append(all, found...)
 		if a.file == "ca" {
+			all = append(all, e.judgeSigningCert(ca)...)
 			all = append(all, e.judgeKubeconfigs(ca)...)
 		}
 	}
@@ -89,6 +90,19 @@ func (e *Env) judgeSigning(ca judged, a authority) (diagnose.Certificate, bool) 
 		key.bad(pki.WrongKey, "its key is another CA's")
 	}
 	return key.Certificate, key.Problem != ""
+}
+
+// judgeSigningCert says nothing of a file that is as it should be: it has all in common with
+// ca.crt.
+func (e *Env) judgeSigningCert(ca *x509.Certificate) []diagnose.Certificate {
+	j := e.readJudged(e.pkiFile(signingCert, ".crt"), "kube-controller-manager")
+	if j.cert != nil && ca != nil && !j.cert.Equal(ca) {
+		j.bad(pki.WrongCA, "it is not this cluster's CA")
+	}
+	if j.Problem == "" {
+		return nil
+	}
+	return []diagnose.Certificate{j.Certificate}
 }
 
 // judgeLeaf is not ok if there is no such certificate, and bootstrap made none.
@@ -207,7 +221,7 @@ func (e *Env) judgeKubeconfig(j *judged, ca *x509.Certificate, id identity) {
 	case err != nil:
 		j.bad(pki.Damaged, err.Error())
 	case ca == nil:
-	case !bytes.Equal(k.CA, pki.EncodeCert(ca)):
+	case k.CAFile != e.pkiFile("ca", ".crt") && !bytes.Equal(k.CA, pki.EncodeCert(ca)):
 		j.bad(pki.WrongCA, "its CA is not this cluster's")
 	default:
 		j.by((&pki.CA{Cert: ca}).Check(e.clientLeaf(id), j.cert, j.key))

@@ -128,12 +128,26 @@ func TestCertificateEvidence(t *testing.T) {
 		{"kubeconfig is empty", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, schedulerConf, "", 0o600) }, map[string]pki.Reason{schedulerConf: pki.Empty}},
 		{"kubeconfig of another cluster", func(t *testing.T, env *Env) {
 			id := identities(env.Config)[3]
-			data, err := env.issueKubeconfig(newSigner(t, time.Hour), env.clientLeaf(id), id.server)
+			data, err := env.issueKubeconfig(newSigner(t, time.Hour), env.clientLeaf(id), id)
 			if err != nil {
 				t.Fatal(err)
 			}
 			writeTo(t, env, controllerConf, data)
 		}, map[string]pki.Reason{controllerConf: pki.WrongCA}},
+		{"nothing to sign with", func(t *testing.T, env *Env) { hosttest.Remove(t, env.Host, pkiDir+"/ca-signing.crt") }, map[string]pki.Reason{pkiDir + "/ca-signing.crt": pki.Missing}},
+		{"another CA to sign with", func(t *testing.T, env *Env) {
+			writeTo(t, env, pkiDir+"/ca-signing.crt", pki.EncodeCert(newSigner(t, time.Hour).Cert))
+		}, map[string]pki.Reason{pkiDir + "/ca-signing.crt": pki.WrongCA}},
+		{"the CA in the kubelet's kubeconfig", withCAData(kubeletConf, true), nil},
+		{"another CA in the kubelet's kubeconfig", func(t *testing.T, env *Env) {
+			k := readKubeconfig(t, env, kubeletConf)
+			k.CA, k.CAFile = pki.EncodeCert(newSigner(t, time.Hour).Cert), ""
+			data, err := pki.EncodeKubeconfig(k)
+			if err != nil {
+				t.Fatal(err)
+			}
+			writeTo(t, env, kubeletConf, data)
+		}, map[string]pki.Reason{kubeletConf: pki.WrongCA}},
 		{"kubeconfig of another shape", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, adminConf, "clusters: []\n", 0o600) }, nil},
 	}
 	for _, c := range cases {
@@ -184,7 +198,7 @@ func TestKubeletCertificate(t *testing.T) {
 			env := pkiDone(t)
 			id := identities(env.Config)[2]
 			env.Config.CertificateValidity = c.embedded
-			data, err := env.issueKubeconfig(signer(t, env), env.clientLeaf(id), id.server)
+			data, err := env.issueKubeconfig(signer(t, env), env.clientLeaf(id), id)
 			if err != nil {
 				t.Fatal(err)
 			}

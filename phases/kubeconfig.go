@@ -26,15 +26,18 @@ type identity struct {
 	commonName    string
 	organizations []string
 	server        string
+	caFile        string // named in it; empty where the CA itself is in it
 }
 
+// identities: the kubelet reads a CA file again every few minutes, and so needs no restart
+// when the CA is replaced. In the others kubeadm's certs and upgrade refuse one.
 func identities(c *config.Config) []identity {
 	return []identity{
-		{adminConf, adminUser, []string{"kubeadm:cluster-admins"}, c.EndpointURL()},
-		{superAdminConf, "kubernetes-super-admin", []string{"system:masters"}, c.EndpointURL()},
-		{kubeletConf, "system:node:" + c.NodeName, []string{"system:nodes"}, c.APIServerURL()},
-		{controllerConf, "system:kube-controller-manager", nil, c.APIServerURL()},
-		{schedulerConf, "system:kube-scheduler", nil, c.APIServerURL()},
+		{adminConf, adminUser, []string{"kubeadm:cluster-admins"}, c.EndpointURL(), ""},
+		{superAdminConf, "kubernetes-super-admin", []string{"system:masters"}, c.EndpointURL(), ""},
+		{kubeletConf, "system:node:" + c.NodeName, []string{"system:nodes"}, c.APIServerURL(), c.CertificatesDir + "/ca.crt"},
+		{controllerConf, "system:kube-controller-manager", nil, c.APIServerURL(), ""},
+		{schedulerConf, "system:kube-scheduler", nil, c.APIServerURL(), ""},
 	}
 }
 
@@ -87,8 +90,8 @@ func (e *Env) checkKubeconfig(ca *pki.CA, id identity, data []byte) error {
 	if k.Server != id.server {
 		return fmt.Errorf("its server is %s, want %s", k.Server, id.server)
 	}
-	if !bytes.Equal(k.CA, pki.EncodeCert(ca.Cert)) {
-		return errors.New("its CA is not this cluster's")
+	if err := e.checkKubeconfigCA(ca, id, k); err != nil {
+		return err
 	}
 	cert, err := pki.ParseCert(k.Cert)
 	if err != nil {
@@ -101,8 +104,21 @@ func (e *Env) checkKubeconfig(ca *pki.CA, id identity, data []byte) error {
 	return ca.Check(e.clientLeaf(id), cert, key)
 }
 
+// checkKubeconfigCA leaves a kubeconfig of others alone where the CA itself is in it.
+func (e *Env) checkKubeconfigCA(ca *pki.CA, id identity, k pki.Kubeconfig) error {
+	switch {
+	case id.caFile != "" && k.CAFile == id.caFile:
+		return nil
+	case !bytes.Equal(k.CA, pki.EncodeCert(ca.Cert)):
+		return errors.New("its CA is not this cluster's")
+	case id.caFile != "" && e.made(id.path):
+		return fmt.Errorf("the CA is in it, in place of the name of its file, %s", id.caFile)
+	}
+	return nil
+}
+
 func (e *Env) writeKubeconfig(ca *pki.CA, id identity) error {
-	data, err := e.issueKubeconfig(ca, e.clientLeaf(id), id.server)
+	data, err := e.issueKubeconfig(ca, e.clientLeaf(id), id)
 	if err != nil {
 		return err
 	}
@@ -110,7 +126,7 @@ func (e *Env) writeKubeconfig(ca *pki.CA, id identity) error {
 	return err
 }
 
-func (e *Env) issueKubeconfig(ca *pki.CA, leaf pki.Leaf, server string) ([]byte, error) {
+func (e *Env) issueKubeconfig(ca *pki.CA, leaf pki.Leaf, id identity) ([]byte, error) {
 	key, err := pki.NewKey(e.Config.KeyAlgorithm)
 	if err != nil {
 		return nil, err
@@ -123,10 +139,14 @@ func (e *Env) issueKubeconfig(ca *pki.CA, leaf pki.Leaf, server string) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	return pki.EncodeKubeconfig(pki.Kubeconfig{
-		Server: server, Cluster: e.Config.ClusterName, User: leaf.CommonName,
-		CA: pki.EncodeCert(ca.Cert), Cert: pki.EncodeCert(cert), Key: keyPEM,
-	})
+	k := pki.Kubeconfig{
+		Server: id.server, Cluster: e.Config.ClusterName, User: leaf.CommonName,
+		CAFile: id.caFile, Cert: pki.EncodeCert(cert), Key: keyPEM,
+	}
+	if k.CAFile == "" {
+		k.CA = pki.EncodeCert(ca.Cert)
+	}
+	return pki.EncodeKubeconfig(k)
 }
 
 func (e *Env) clientLeaf(id identity) pki.Leaf {

@@ -55,8 +55,12 @@ func TestKubeconfigs(t *testing.T) {
 				if cert.Subject.CommonName != commonName || strings.Join(cert.Subject.Organization, ",") != row.organization {
 					t.Errorf("subject %s", cert.Subject)
 				}
-				if err := cert.CheckSignatureFrom(ca); err != nil || string(k.CA) != string(pki.EncodeCert(ca)) {
-					t.Errorf("not of this cluster's CA: %v", err)
+				data, file := string(pki.EncodeCert(ca)), ""
+				if row.file == "kubelet.conf" {
+					data, file = "", pkiDir+"/ca.crt"
+				}
+				if err := cert.CheckSignatureFrom(ca); err != nil || string(k.CA) != data || k.CAFile != file {
+					t.Errorf("not of this cluster's CA: %v, file %q", err, k.CAFile)
 				}
 				key, err := pki.ParseKey(k.Key)
 				if err != nil || !pki.SameKey(cert, key) {
@@ -102,7 +106,8 @@ func TestKubeconfigsAreWrittenAgain(t *testing.T) {
 		{"another port", func(t *testing.T, e *Env) { e.Config.BindPort = 7443 }, all, "its server is https://192.0.2.10:6443"},
 		{"another node name", func(t *testing.T, e *Env) { e.Config.NodeName = "node-2" },
 			[]string{"kubelet.conf"}, `its common name is "system:node:node-1", want "system:node:node-2"`},
-		{"another CA", newClusterCA, all, "its CA is not this cluster's"},
+		{"another CA", newClusterCA, []string{"admin.conf", "super-admin.conf", "controller-manager.conf", "scheduler.conf"}, "its CA is not this cluster's"},
+		{"made by the program before", withCAData(kubeletConf, true), []string{"kubelet.conf"}, "kubelet.conf is written again: the CA is in it, in place of the name of its file, " + pkiDir + "/ca.crt"},
 		{"damaged", func(t *testing.T, e *Env) { hosttest.Put(t, e.Host, schedulerConf, "hello: [", 0o600) },
 			[]string{"scheduler.conf"}, "scheduler.conf is written again: parse: "},
 		{"open to all", func(t *testing.T, e *Env) { chmod(t, e, adminConf, 0o644) }, nil, "admin.conf was open to others (mode 0644): closed"},
@@ -130,6 +135,77 @@ func TestKubeconfigsAreWrittenAgain(t *testing.T) {
 				t.Errorf("admin.conf has mode %s", mode)
 			}
 		})
+	}
+}
+
+// withCAData puts the CA itself in a kubeconfig, which is ours or somebody else's.
+func withCAData(path string, ours bool) func(*testing.T, *Env) {
+	return func(t *testing.T, e *Env) {
+		k := readKubeconfig(t, e, path)
+		k.CA, k.CAFile = pki.EncodeCert(readCert(t, e, pkiDir+"/ca.crt")), ""
+		data, err := pki.EncodeKubeconfig(k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ours {
+			_, err = e.Host.WriteOpaque(path, data, 0o600)
+		} else {
+			forget(t, e, path)
+			hosttest.Put(t, e.Host, path, string(data), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// forget makes a file one that init did not make.
+func forget(t *testing.T, e *Env, path string) {
+	t.Helper()
+	for _, r := range e.Host.Entries() {
+		if r.Target == path {
+			if err := e.Host.Retract(r, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestKubeconfigOfOthers: one that serves stays as it is, with the CA in it.
+func TestKubeconfigOfOthers(t *testing.T) {
+	env := kubeconfigsDone(t, "default")
+	withCAData(kubeletConf, false)(t, env)
+	before := files(t, env, confDir)
+	runPhase(t, env, runKubeconfigs)
+	if names := changed(before, files(t, env, confDir)); len(names) > 0 {
+		t.Errorf("it changed %v", names)
+	}
+}
+
+// TestClusterOfBefore: what the program before made converges, a second run changes nothing,
+// and all of it can be undone.
+func TestClusterOfBefore(t *testing.T) {
+	env := kubeconfigsDone(t, "default")
+	withCAData(kubeletConf, true)(t, env)
+	forget(t, env, pkiDir+"/ca-signing.crt")
+	hosttest.Remove(t, env.Host, pkiDir+"/ca-signing.crt")
+	converge := func() map[string]bool {
+		before := files(t, env, confDir)
+		runPhase(t, env, runCerts)
+		runPhase(t, env, runKubeconfigs)
+		return changed(before, files(t, env, confDir))
+	}
+	if diff := cmp.Diff(map[string]bool{"pki/ca-signing.crt": true, "kubelet.conf": true}, converge()); diff != "" {
+		t.Errorf("changed (-want +got):\n%s", diff)
+	}
+	if again := converge(); len(again) > 0 {
+		t.Errorf("again it changes %v", again)
+	}
+	if err := env.Host.UndoAll(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+	if env.exists(confDir) {
+		t.Errorf("left: %v", files(t, env, confDir))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 
@@ -40,7 +39,7 @@ func runKubelet(ctx context.Context, env *Env) error {
 	if err := env.Host.OwnMounts(slices.Concat(kubeletMounts, containerdMounts, networkMounts)); err != nil {
 		return err
 	}
-	if err := env.Host.OwnRules(ctx, rulesOf(env.Host)); err != nil {
+	if err := env.Host.OwnRules(ctx, daemonRules); err != nil {
 		return err
 	}
 	if err := env.configureKubelet(ctx, program.Path, runtime.Endpoint); err != nil {
@@ -75,11 +74,6 @@ func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) er
 	if err := e.ownTrees(kubeletTrees...); err != nil {
 		return err
 	}
-	if e.Host.HasLayer() { // what the API server signs for it, a standalone kubelet has no use for
-		if err := e.ownTrees(path.Dir(servingCert)); err != nil {
-			return err
-		}
-	}
 	if err := e.writeKubeletConfig(endpoint); err != nil {
 		return err
 	}
@@ -90,7 +84,7 @@ func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) er
 		return err
 	}
 	dropIn, err := templates.KubeletDropIn{
-		Kubelet: program, Args: kubeletArgs(e.Config, e.Facts.Hostname), EtcdData: e.etcdFolder(),
+		Kubelet: program, Args: kubeletArgs(e.Config), EtcdData: e.etcdFolder(),
 	}.Render()
 	if err != nil {
 		return err
@@ -208,16 +202,17 @@ func (e *Env) kubeletConfig(endpoint string) templates.KubeletConfig {
 	return c
 }
 
-// kubeletArgs are the kubelet's flags: what its config file has no field for.
-func kubeletArgs(c *config.Config, hostname string) []string {
+// kubeletArgs are the kubelet's flags: what its config file has no field for. The node's name
+// is always among them: a machine that gets another hostname stays the same node.
+func kubeletArgs(c *config.Config) []string {
 	args := []config.Arg{{Name: "config", Value: kubeletConfig}}
 	if !c.Box.Standalone {
 		args = append(args, config.Arg{Name: "kubeconfig", Value: kubeletConf})
 	}
-	args = append(args, config.Arg{Name: "node-ip", Value: c.AdvertiseAddress.String()}) // else a kubelet with several links may take another
-	if c.NodeName != hostname {
-		args = append(args, config.Arg{Name: "hostname-override", Value: c.NodeName})
-	}
+	args = append(args,
+		config.Arg{Name: "node-ip", Value: c.AdvertiseAddress.String()}, // else a kubelet with several links may take another
+		config.Arg{Name: "hostname-override", Value: c.NodeName},
+	)
 	if len(c.Taints) > 0 && !c.Box.Standalone {
 		// At registration, so that no pod slips in before the taint.
 		args = append(args, config.Arg{Name: "register-with-taints", Value: formatTaints(c.Taints)})

@@ -20,7 +20,7 @@ func runKubeletStart(ctx context.Context, env *Env) error {
 	if err := env.prepareKubeletStart(); err != nil {
 		return env.explained(ctx, Certified, env.kubeletDiskError(err))
 	}
-	_, err := env.Host.StartUnit(ctx, kubeletService, kubeletConfig, kubeletUnitFile, kubeletDropIn, kubeletConf, servingCert+".crt")
+	_, err := env.Host.StartUnit(ctx, kubeletService, kubeletConfig, kubeletUnitFile, kubeletDropIn, kubeletConf, env.pkiFile("ca", ".crt"), servingCert+".crt")
 	return env.explained(ctx, Certified, err)
 }
 

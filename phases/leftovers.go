@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 
-	"bootstrap/phases/host"
 	"bootstrap/phases/netfilter"
 )
 
@@ -17,9 +16,6 @@ var (
 		Chains: []string{"KUBE-", "CNI-", "FLANNEL-"},
 		Tables: slices.Concat(proxyTables, flannelTables, pluginTables),
 	}
-	// clusterRules are those that only a control plane brings. Chains that were there with a
-	// standalone kubelet are its own.
-	clusterRules  = netfilter.Names{Chains: []string{"KUBE-", "FLANNEL-"}, Tables: slices.Concat(proxyTables, flannelTables)}
 	proxyTables   = []string{"ip kube-proxy", "ip6 kube-proxy"}
 	flannelTables = []string{"ip flannel-ipv4", "ip6 flannel-ipv6"}
 	pluginTables  = []string{"inet cni_plugins_masquerade", "ip cni_hostport", "ip6 cni_hostport"}
@@ -37,13 +33,6 @@ var (
 	networkMounts = []string{"/run/netns/cni-*"}
 )
 
-func rulesOf(h *host.Host) netfilter.Names {
-	if h.HasLayer() {
-		return clusterRules
-	}
-	return daemonRules
-}
-
 var removeLeftovers = Phase{
 	Name:  "remove-leftovers",
 	Short: "remove the processes, mounts, links and cgroups that the kubelet, containerd and the network plugin left",
@@ -51,9 +40,6 @@ var removeLeftovers = Phase{
 }
 
 func runRemoveLeftovers(ctx context.Context, env *Env) error {
-	if env.Host.HasLayer() {
-		return env.removeClusterLeftovers(ctx)
-	}
 	var errs []error
 	var mounts []string
 	if _, used := env.usedRuntime(); used {

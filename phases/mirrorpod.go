@@ -36,11 +36,11 @@ func checkMirrorPod(pod *corev1.Pod, node *corev1.Node, hash string) error {
 	return nil
 }
 
-// checkRestarted says that the API still shows a ready pod as it was before its restart,
-// or nil. The API knows whole seconds.
-func checkRestarted(pod *corev1.Pod, restarted time.Time) error {
+// checkShown says that the API still shows the container that ran before a restart, or nil.
+func checkShown(pod *corev1.Pod, name, id string) error {
 	isOld := func(s corev1.ContainerStatus) bool {
-		return s.State.Running.StartedAt.Time.Before(restarted.Truncate(time.Second))
+		_, shown, _ := strings.Cut(s.ContainerID, "://") // after the runtime's name
+		return s.Name == name && shown != id
 	}
 	if slices.ContainsFunc(pod.Status.ContainerStatuses, isOld) {
 		return errors.New("the mirror pod is of before the restart")

@@ -80,7 +80,7 @@ func TestSecondContainer(t *testing.T) {
 	plantest.CheckError(t, checkMirrorPod(pod, node, "abc"), "the mirror pod is running")
 	second := *pod.Status.ContainerStatuses[0].DeepCopy()
 	pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, second)
-	if err := errors.Join(checkMirrorPod(pod, node, "abc"), checkRestarted(pod, someTime.Add(-steady)), checkSteady(pod, steady, someTime)); err != nil {
+	if err := errors.Join(checkMirrorPod(pod, node, "abc"), checkSteady(pod, steady, someTime)); err != nil {
 		t.Error(err)
 	}
 	pod.Status.ContainerStatuses[1].State.Running.StartedAt = metav1.NewTime(someTime.Add(-time.Second))
@@ -136,15 +136,16 @@ func TestManifestHashes(t *testing.T) {
 	}
 }
 
-// TestCheckRestarted: the API shows a pod that was removed as ready for another second.
-func TestCheckRestarted(t *testing.T) {
+// TestCheckShown: the API shows a pod that was removed as ready for another second.
+func TestCheckShown(t *testing.T) {
 	pod, _ := mirrorOf("abc")
-	began := someTime.Add(-steady)
-	for restarted, old := range map[time.Time]bool{
-		{}: false, began.Add(-time.Second): false, began.Add(900 * time.Millisecond): false, began.Add(time.Second): true,
-	} {
-		if err := checkRestarted(pod, restarted); (err != nil) != old {
-			t.Errorf("restarted at %s, began at %s: %v", restarted, began, err)
-		}
+	shown := &pod.Status.ContainerStatuses[0]
+	shown.Name, shown.ContainerID = "etcd", "containerd://old"
+	if err := checkShown(pod, "etcd", "old"); err != nil {
+		t.Error(err)
+	}
+	plantest.CheckError(t, checkShown(pod, "etcd", "new"), "of before the restart")
+	if err := checkShown(pod, "other", "new"); err != nil {
+		t.Errorf("a container that a patch has added: %v", err)
 	}
 }

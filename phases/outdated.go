@@ -2,10 +2,25 @@ package phases
 
 import (
 	"context"
-	"time"
 
 	"bootstrap/phases/config"
+	"bootstrap/phases/runtime"
 )
+
+var restartStaticPods = Phase{
+	Name:  "restart-static-pods",
+	Short: "restart the control plane's static pods whose certificates, keys or kubeconfigs were written again",
+	Run:   runRestartStaticPods,
+}
+
+func runRestartStaticPods(ctx context.Context, env *Env) error {
+	cri, err := env.dialRuntime()
+	if err != nil {
+		return err
+	}
+	defer cri.Close()
+	return env.whileRuntimeAnswers(ctx, Written, cri, func(ctx context.Context) error { return env.restartOutdated(ctx, cri) })
+}
 
 // readAtStart are the files that each component reads only when it starts. All other
 // certificates and keys they read again by themselves.
@@ -21,22 +36,21 @@ func readAtStart(c *config.Config) map[string][]string {
 
 // restartOutdated removes the pods whose files were written since they started: the
 // kubelet makes them anew. A changed manifest it sees by itself.
-func (w *controlPlaneWait) restartOutdated(ctx context.Context) error {
-	files := readAtStart(w.env.Config)
-	for _, name := range nodeComponents(w.env.Config) {
-		if !w.env.Host.Outdated(name, files[name]...) {
+func (e *Env) restartOutdated(ctx context.Context, cri *runtime.CRI) error {
+	files := readAtStart(e.Config)
+	for _, name := range nodeComponents(e.Config) {
+		if !e.Host.Outdated(name, files[name]...) {
 			continue
 		}
-		pods, err := w.cri.Pods(ctx, func(pod, _ string) bool { return pod == w.env.podName(name) })
+		pods, err := cri.Pods(ctx, func(pod, _ string) bool { return pod == e.podName(name) })
 		if err != nil {
 			return err
 		}
-		w.env.note("%s is restarted: files that it reads when it starts were written again", name)
-		w.restarted[name] = time.Now()
-		if err := w.env.removePods(ctx, w.cri, pods); err != nil {
+		e.note("%s is restarted: files that it reads when it starts were written again", name)
+		if err := e.removePods(ctx, cri, pods); err != nil {
 			return err
 		}
-		if err := w.env.Host.Started(name); err != nil {
+		if err := e.Host.Started(name); err != nil {
 			return err
 		}
 	}

@@ -19,7 +19,7 @@ var readAgain = map[string][]string{
 		"apiserver-kubelet-client.key", "front-proxy-ca.crt", "front-proxy-client.crt", "front-proxy-client.key",
 		"apiserver.crt", "apiserver.key",
 	},
-	"kube-controller-manager": {"ca.key", "front-proxy-ca.crt"},
+	"kube-controller-manager": {"ca-signing.crt", "ca.key", "front-proxy-ca.crt"},
 	"kube-scheduler":          nil,
 }
 

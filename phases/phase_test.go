@@ -17,7 +17,8 @@ import (
 func TestInitOrder(t *testing.T) {
 	want := [][]string{
 		{"preflight"}, {"runtime", "certs", "kubelet"}, {"images", "kubeconfig"}, {"etcd"}, {"kubelet-start"},
-		{"control-plane", "addon-images"}, {"wait-control-plane"}, {"mark-control-plane", "upload-config", "upload-certs", "addons"},
+		{"control-plane", "addon-images"}, {"restart-static-pods"}, {"grant-admin"}, {"restart-kubelet"}, {"wait-control-plane"},
+		{"mark-control-plane", "upload-config", "upload-certs", "addons"},
 		{"bootstrap-token", "write-kubeconfig"}, {"wait-addons", "watch-control-plane", "tools"},
 	}
 	if diff := cmp.Diff(want, stepNames(Init())); diff != "" {

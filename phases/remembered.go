@@ -48,16 +48,25 @@ func toRemember(c config.Config) config.Config {
 
 // RememberedConfig is nil if init has not got as far as to etcd.
 func (e *Env) RememberedConfig() (*config.Config, error) {
-	note, ok := e.Host.Recall(e.configNote())
-	if !ok {
+	c, err := e.recallConfig(e.configNote())
+	if c == nil || err != nil {
+		return nil, err
+	}
+	if socket, ok := e.Host.Recall(runtimeNote); ok && c.CRISocket == "" && !e.made(containerdUnit) {
+		c.CRISocket = socket
+	}
+	return c, nil
+}
+
+// recallConfig is nil where there is no such note.
+func (e *Env) recallConfig(name string) (*config.Config, error) {
+	note, _ := e.Host.Recall(name)
+	if note == "" {
 		return nil, nil
 	}
 	c := &config.Config{}
 	if err := json.Unmarshal([]byte(note), c); err != nil {
-		return nil, fmt.Errorf("ledger: note %s: %w", e.configNote(), err)
-	}
-	if socket, ok := e.Host.Recall(runtimeNote); ok && c.CRISocket == "" && !e.made(containerdUnit) {
-		c.CRISocket = socket
+		return nil, fmt.Errorf("ledger: note %s: %w", name, err)
 	}
 	return c, nil
 }

@@ -22,7 +22,7 @@ const runtimePatience = 30 * time.Second
 
 var removePods = Phase{
 	Name:  "remove-pods",
-	Short: "stop and remove the pods that the kubelet made; static pods of a standalone kubelet go on",
+	Short: "stop and remove the pods that the kubelet made",
 	Run:   runRemovePods,
 }
 
@@ -45,7 +45,7 @@ func runRemovePods(ctx context.Context, env *Env) error {
 	if err != nil {
 		return fmt.Errorf("container runtime at %s: %w", socket, err)
 	}
-	return env.removePods(ctx, c, slices.DeleteFunc(pods, func(p runtime.Sandbox) bool { return env.isStandalone(p.FullName(), p.Source) }))
+	return env.removePods(ctx, c, pods)
 }
 
 // removePods removes pods side by side: each may take its grace period.
@@ -71,7 +71,7 @@ func (e *Env) ownsRuntime() bool {
 // runtimeIsDown: what a runtime of ours has left goes without it; pods in somebody
 // else's can only be removed by that.
 func (e *Env) runtimeIsDown(socket string) error {
-	if e.ownsRuntime() && !e.Host.HasLayer() {
+	if e.ownsRuntime() {
 		e.note("containerd does not run: what is left of the pods is removed without it")
 		return nil
 	}
@@ -90,12 +90,8 @@ func runRemoveImages(ctx context.Context, env *Env) error {
 	if len(images) == 0 || env.Keep.Images || env.Keep.Runtime {
 		return nil
 	}
-	if env.ownsRuntime() && !env.Host.HasLayer() {
+	if env.ownsRuntime() {
 		return env.forgetImages(images) // they go with containerd's folder
-	}
-	images, err := env.unused(ctx, images)
-	if err != nil {
-		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, runtimePatience)
 	defer cancel()
@@ -138,7 +134,7 @@ func (e *Env) imagesSocket() string {
 func (e *Env) imageRecords() []host.Record {
 	var images []host.Record
 	for _, r := range e.Host.Entries() {
-		if r.Op == host.OpImage && !r.Undone && !e.Host.BelowLayer(r) {
+		if r.Op == host.OpImage && !r.Undone {
 			images = append(images, r)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // Reset is the plan of bootstrap reset. It needs neither API server nor network. Where a
-// control plane was made upon a standalone kubelet, that and its pods stay.
+// control plane was made beside a standalone kubelet's pods, that kubelet goes as well.
 func Reset() Plan {
 	return Plan{
 		{leaveCluster},
@@ -18,7 +18,6 @@ func Reset() Plan {
 		{removeLeftovers},
 		{leaveStaticPods},
 		{undoAll},
-		{returnToStandalone},
 	}
 }
 
@@ -44,10 +43,15 @@ func (k Keep) keeps(r host.Record) bool {
 var stopKubelet = Phase{
 	Name:  "stop-kubelet",
 	Short: "stop the kubelet, so that it starts nothing again",
-	Run: func(ctx context.Context, env *Env) error {
-		_, err := env.Host.StopUnit(ctx, kubeletService)
-		return err
-	},
+	Run:   runStopKubelet,
+}
+
+func runStopKubelet(ctx context.Context, env *Env) error {
+	if env.WasStandalone() {
+		env.note("the kubelet ran standalone before the control plane was made: it goes too, and its static pods end")
+	}
+	_, err := env.Host.StopUnit(ctx, kubeletService)
+	return err
 }
 
 var undoAll = Phase{
@@ -59,11 +63,7 @@ var undoAll = Phase{
 // runUndo keeps a runtime in which others have containers.
 func runUndo(ctx context.Context, env *Env) error {
 	keep := env.Keep
-	if env.Host.HasLayer() { // images that are left are used, or were named already
-		stays := func(r host.Record) bool { return env.Host.BelowLayer(r) || keep.keeps(r) || r.Op == host.OpImage }
-		return env.Host.UndoAll(ctx, stays)
-	}
 	foreign := env.foreignContainers(ctx)
 	keep.Runtime = keep.Runtime || foreign != nil
-	return errors.Join(foreign, env.Host.UndoAll(ctx, keep.keeps))
+	return errors.Join(foreign, env.forgetStandalone(), env.Host.UndoAll(ctx, keep.keeps))
 }

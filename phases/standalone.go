@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"bootstrap/phases/config"
-	"bootstrap/phases/host"
 )
 
 // Standalone is the plan of bootstrap init --standalone: a kubelet that runs static pods
@@ -30,46 +29,31 @@ func InitPlan(c *config.Config) Plan {
 }
 
 // standaloneNote keeps the config of a standalone kubelet, from when it ran. A control
-// plane that is made upon it is a layer, so that reset takes only that away.
+// plane may be made beside its pods later.
 const standaloneNote = "standalone"
 
-// BeginInit tells the ledger of the machine what is to be made upon what is there.
-func BeginInit(h *host.Host, c *config.Config) error {
-	env := &Env{Host: h}
-	if c.Box.Standalone {
-		return env.checkNoControlPlane()
+// CheckStandaloneAlone refuses to make a standalone kubelet of one that has a control plane.
+func (e *Env) CheckStandaloneAlone() error {
+	if !e.Config.Box.Standalone || !e.made(kubeletConf) {
+		return nil
 	}
-	if alone, err := env.standaloneConfig(); alone == nil || err != nil {
-		return err
-	}
-	h.BeginLayer()
-	return nil
+	return withHint(errors.New("there is a control plane on this machine: a standalone kubelet is one without"),
+		"remove it, and run this again: bootstrap reset")
 }
 
-func (e *Env) checkNoControlPlane() error {
-	err := errors.New("there is a control plane on this machine: a standalone kubelet is one without")
-	switch {
-	case e.Host.HasLayer():
-		return withHint(err, "go back to the standalone kubelet that was here before: bootstrap reset")
-	case e.made(kubeletConf):
-		return withHint(err, "remove it, and run this again: bootstrap reset")
-	}
-	return nil
+// WasStandalone tells whether a control plane was made beside the pods of a standalone kubelet.
+func (e *Env) WasStandalone() bool {
+	c, err := e.standaloneConfig()
+	return err == nil && c != nil && e.made(kubeletConf)
 }
 
 // standaloneConfig is what a standalone kubelet on this machine was made with, be it that
-// a control plane was made upon it; nil without. The note outlives a kubelet whose reset
-// kept the runtime.
+// a control plane was made beside its pods; nil without.
 func (e *Env) standaloneConfig() (*config.Config, error) {
-	note, ok := e.Host.Recall(standaloneNote)
-	if !ok || !e.made(kubeletDropIn) {
+	if !e.made(kubeletDropIn) {
 		return nil, nil
 	}
-	c := &config.Config{}
-	if err := json.Unmarshal([]byte(note), c); err != nil {
-		return nil, fmt.Errorf("ledger: note %s: %w", standaloneNote, err)
-	}
-	return c, nil
+	return e.recallConfig(standaloneNote)
 }
 
 func (e *Env) rememberStandalone() error {
@@ -82,6 +66,14 @@ func (e *Env) rememberStandalone() error {
 		return err
 	}
 	return e.Host.Remember(standaloneNote, string(data))
+}
+
+// forgetStandalone is for a reset that keeps the ledger: another kubelet may come.
+func (e *Env) forgetStandalone() error {
+	if note, _ := e.Host.Recall(standaloneNote); note == "" {
+		return nil
+	}
+	return e.Host.Remember(standaloneNote, "")
 }
 
 // settledAlone are the settings that pods of a standalone kubelet live by.

@@ -31,7 +31,7 @@ func TestStandaloneOrder(t *testing.T) {
 // is neither shown nor uploaded.
 func TestStandaloneKubelet(t *testing.T) {
 	env := testEnv(t, "standalone")
-	if args := strings.Join(kubeletArgs(env.Config, "node-1"), " "); strings.Contains(args, "kubeconfig") || strings.Contains(args, "taints") {
+	if args := strings.Join(kubeletArgs(env.Config), " "); strings.Contains(args, "kubeconfig") || strings.Contains(args, "taints") {
 		t.Errorf("flags: %s", args)
 	}
 	var told []host.Change
@@ -75,48 +75,50 @@ func makeStandalone(t *testing.T, env *Env) {
 	}
 }
 
-// TestBeginInit: a control plane upon a standalone kubelet can be taken off alone, and the
-// other way round nothing is begun.
-func TestBeginInit(t *testing.T) {
+// TestControlPlaneBeside: a control plane may be made beside a standalone kubelet's pods, and
+// the other way round it is refused.
+func TestControlPlaneBeside(t *testing.T) {
 	env := testEnv(t, "standalone")
-	cluster := configtest.Valid(t, "default")
-	begin := func(c *config.Config) error { return BeginInit(env.Host, c) }
-	if err := begin(cluster); err != nil || env.Host.HasLayer() {
-		t.Errorf("upon nothing: %v", err)
-	}
-	hosttest.Put(t, env.Host, kubeletConfig, "standalone", 0o600)
-	if _, err := env.Host.WriteFile(kubeletConfig, []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	makeStandalone(t, env)
 	if note, _ := env.Host.Recall(standaloneNote); strings.Contains(note, "not-a-real-token") {
 		t.Errorf("the ledger keeps %s", note)
 	}
-	if err := begin(env.Config); err != nil || env.Host.HasLayer() {
+	if err := env.CheckStandaloneAlone(); err != nil || env.WasStandalone() {
 		t.Errorf("standalone again: %v", err)
 	}
-	if err := begin(cluster); err != nil || !env.Host.HasLayer() {
-		t.Errorf("a control plane upon it: %v", err)
+	if _, err := env.Host.WriteFile(kubeletConf, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	plantest.CheckError(t, begin(env.Config), "there is a control plane on this machine", "go back to the standalone kubelet")
+	plantest.CheckError(t, env.CheckStandaloneAlone(), "there is a control plane on this machine", "remove it, and run this again: bootstrap reset")
+	if !env.WasStandalone() {
+		t.Error("reset does not know that it removes a standalone kubelet too")
+	}
+	env.Config = configtest.Valid(t, "default")
+	if err := env.CheckStandaloneAlone(); err != nil {
+		t.Errorf("a control plane: %v", err)
+	}
 }
 
-// TestStandaloneGone: a reset that keeps the runtime keeps the ledger, but no kubelet upon
-// which another init could build.
+// TestStandaloneGone: a reset that keeps the runtime keeps the ledger, and no standalone
+// kubelet: the next one may be a control plane's alone.
 func TestStandaloneGone(t *testing.T) {
 	env := testEnv(t, "standalone")
-	if _, err := env.Host.WriteFile(containerdUnit, []byte("x"), 0o600); err != nil {
+	if _, err := env.forPhase(runtimePhase.Name).Host.WriteFile(containerdUnit, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	makeStandalone(t, env)
-	if err := env.Host.UndoAll(t.Context(), func(r host.Record) bool { return r.Target == containerdUnit }); err != nil {
-		t.Fatal(err)
+	env.Keep.Runtime = true
+	runPhase(t, env, runUndo)
+	if !env.made(containerdUnit) {
+		t.Fatal("the runtime is not kept")
 	}
-	if c, err := env.standaloneConfig(); c != nil || err != nil {
+	for _, file := range []string{kubeletDropIn, kubeletConf} {
+		if _, err := env.Host.WriteFile(file, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c, err := env.standaloneConfig(); c != nil || err != nil || env.WasStandalone() {
 		t.Errorf("%v, %v", c, err)
-	}
-	if err := BeginInit(env.Host, configtest.Valid(t, "default")); err != nil || env.Host.HasLayer() {
-		t.Errorf("a control plane upon nothing: %v", err)
 	}
 }
 
@@ -182,28 +184,6 @@ func TestCheckStandalone(t *testing.T) {
 	}
 	plantest.CheckError(t, found[0], `networking.podSubnet is "10.244.0.0/16" with the standalone kubelet and "10.9.0.0/16"`)
 	plantest.CheckError(t, found[1], `nodeRegistration.name is "node-1"`)
-}
-
-// TestIsStandalone tells a user's pods from the control plane's.
-func TestIsStandalone(t *testing.T) {
-	env := testEnv(t, "standalone")
-	if _, err := env.Host.WriteFile("/x", nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	makeStandalone(t, env)
-	if env.isStandalone("default/web-node-1", "file") {
-		t.Error("without a control plane, all pods go with the kubelet")
-	}
-	env.Host.BeginLayer()
-	for pod, want := range map[string]bool{
-		"default/web-node-1 file": true, "default/web-node-1 http": true, "kube-system/own-node-1 file": true, "default/etcd-node-1 file": true,
-		"default/web-5d8 api": false, "kube-system/etcd-node-1 file": false, "kube-system/kube-proxy-x api": false, "default/theirs ": false,
-	} {
-		name, source, _ := strings.Cut(pod, " ")
-		if got := env.isStandalone(name, source); got != want {
-			t.Errorf("%s: %t", pod, got)
-		}
-	}
 }
 
 func TestPodsIn(t *testing.T) {

@@ -133,7 +133,7 @@ func TestDefaultFlags(t *testing.T) {
 			"allocate-node-cidrs=true", "authentication-kubeconfig=/etc/kubernetes/controller-manager.conf",
 			"authorization-kubeconfig=/etc/kubernetes/controller-manager.conf", "bind-address=127.0.0.1",
 			"client-ca-file=" + pki + "ca.crt", "cluster-cidr=10.244.0.0/16", "cluster-name=kubernetes",
-			"cluster-signing-cert-file=" + pki + "ca.crt", "cluster-signing-key-file=" + pki + "ca.key",
+			"cluster-signing-cert-file=" + pki + "ca-signing.crt", "cluster-signing-key-file=" + pki + "ca.key",
 			"controllers=*,bootstrapsigner,tokencleaner", "kube-api-burst=300", "kubeconfig=/etc/kubernetes/controller-manager.conf",
 			"leader-elect=true", "profiling=false", "requestheader-client-ca-file=" + pki + "front-proxy-ca.crt",
 			"root-ca-file=" + pki + "ca.crt", "service-account-private-key-file=" + pki + "sa.key",

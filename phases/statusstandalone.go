@@ -41,8 +41,8 @@ func (e *Env) lookStandalone(ctx context.Context, q Query, s *Status) {
 		s.Drift = append(s.Drift, host.Drift{Path: f.Path, What: f.Drift})
 	}
 	s.Disks = e.disks()
-	if e.Host.HasLayer() {
-		e.warn("a control plane was begun upon the standalone kubelet, and is not there yet: run bootstrap init, or bootstrap reset to go back")
+	if e.WasStandalone() {
+		e.warn("a control plane was begun upon the standalone kubelet, and is not there yet: run bootstrap init, or bootstrap reset, which removes both")
 	}
 }
 

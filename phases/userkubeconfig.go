@@ -22,5 +22,5 @@ func (e *Env) UserKubeconfig(u KubeconfigUser) ([]byte, error) {
 	if u.Validity != 0 {
 		leaf.Validity = u.Validity
 	}
-	return e.issueKubeconfig(ca, leaf, e.Config.EndpointURL())
+	return e.issueKubeconfig(ca, leaf, identity{server: e.Config.EndpointURL()})
 }

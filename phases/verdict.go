@@ -57,11 +57,11 @@ func (s *Scan) Verdict(ctx context.Context, env, looking *Env, failed error) []L
 	return distinct(left)
 }
 
-// verdictPlan is what must find nothing to do any more. A standalone kubelet runs again, and
-// so does one that ran before.
+// verdictPlan is what must find nothing to do any more. A kubelet that ran before init runs
+// again.
 func verdictPlan(scan *Env) Plan {
 	ran := func(r host.Record) bool { return r.Target == kubeletService && r.RanBefore() }
-	if !scan.Host.HasLayer() && !slices.ContainsFunc(scan.Host.Entries(), ran) {
+	if !slices.ContainsFunc(scan.Host.Entries(), ran) {
 		return Reset()
 	}
 	return slices.DeleteFunc(Reset(), func(s Step) bool { return s[0].Name == stopKubelet.Name })

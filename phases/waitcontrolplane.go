@@ -7,10 +7,11 @@ import (
 	"slices"
 	"time"
 
-	"bootstrap/phases/config"
+	corev1 "k8s.io/api/core/v1"
 
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
+	"bootstrap/phases/config"
 	"bootstrap/phases/health"
 	"bootstrap/phases/runtime"
 )
@@ -21,26 +22,13 @@ var waitControlPlane = Phase{
 	Run:   runWaitControlPlane,
 }
 
-// mirrorPodPatience is how long a mirror pod may be missing once the API server is
-// ready. A kubelet that is not in its back-off makes it within a second.
-const mirrorPodPatience = patience(3 * time.Second)
-
 func runWaitControlPlane(ctx context.Context, env *Env) error {
 	w, err := env.newControlPlaneWait(Written)
 	if err != nil {
 		return err
 	}
 	defer w.cri.Close()
-	if err := env.whileRuntimeAnswers(ctx, w.stage, w.cri, w.restartOutdated); err != nil {
-		return err
-	}
 	if err := w.wait(ctx, w.apiChecks()); err != nil {
-		return err
-	}
-	if err := w.grantAdmin(ctx); err != nil {
-		return err
-	}
-	if err := w.nudgeKubelet(ctx); err != nil {
 		return err
 	}
 	return w.waitForPods(ctx)
@@ -72,10 +60,10 @@ func (e *Env) apiServerAnswers(ctx context.Context) bool {
 	return c.Healthy(soon, "/livez") == nil
 }
 
-// waitForAPIServer waits until the API server takes requests, if there is a kubelet that
+// startAPIServer waits until the API server takes requests, if there is a kubelet that
 // starts it, and tells whether it has just begun to. On a fast machine it is not ready then:
 // that takes a second more. A kubelet that has met it before replaces changed pods by itself.
-func (e *Env) waitForAPIServer(ctx context.Context, met bool) (began bool, err error) {
+func (e *Env) startAPIServer(ctx context.Context, met bool) (began bool, err error) {
 	state, err := e.Host.UnitState(ctx, kubeletService)
 	if err != nil || !state.Running() {
 		return false, err
@@ -95,8 +83,10 @@ func (e *Env) waitForAPIServer(ctx context.Context, met bool) (began bool, err e
 	err = w.wait(ctx, []health.Check{
 		{Name: "kubelet", Probe: w.kubelet},
 		{Name: "kube-apiserver", Probe: w.apiServerServes},
-		{Name: "priority class", Probe: w.priorityClass},
 	})
+	if err == nil {
+		err = w.makePriorityClass(ctx)
+	}
 	if err != nil || time.Since(start) < slowStart {
 		return !met, err
 	}
@@ -107,41 +97,15 @@ func (e *Env) waitForAPIServer(ctx context.Context, met bool) (began bool, err e
 // to be one. The controller manager waits 10 s for that, and then it ends.
 const slowStart = 15 * time.Second
 
-// priorityClass makes what the API server makes too, but too late for mirror pods: a
+// makePriorityClass makes what the API server makes too, but too late for mirror pods: a
 // kubelet whose mirror pod is refused tries again only after a minute.
-func (w *controlPlaneWait) priorityClass(ctx context.Context) error {
-	if w.hasClass {
-		return nil
-	}
-	err := w.cluster.Make(ctx, manifests.SystemNodeCritical)
-	w.hasClass = err == nil
-	return err
-}
-
-// nudgeKubelet restarts a kubelet that was refused the mirror pods of the pods it
-// began with, as it registered before the priority class was there.
-func (w *controlPlaneWait) nudgeKubelet(ctx context.Context) error {
-	var first []health.Check
-	for _, name := range apiComponents(w.env.Config) {
-		first = append(first, health.Check{Name: name, Probe: func(ctx context.Context) error {
-			_, err := w.cluster.Pod(ctx, w.env.podName(name))
-			return err
-		}})
-	}
-	soon, cancel := mirrorPodPatience.bound(ctx)
+func (w *controlPlaneWait) makePriorityClass(ctx context.Context) error {
+	ctx, cancel := context.WithDeadline(ctx, w.env.deadline())
 	defer cancel()
-	err := w.env.waitPlainly(soon, first, func([]health.Pending) {})
-	if ctx.Err() != nil || !missing(err) {
-		return ctx.Err()
-	}
-	w.env.note("the kubelet is restarted: it was refused mirror pods before the API server was ready, and would try again only after a minute")
-	return w.env.Host.RestartUnit(ctx, kubeletService)
-}
-
-// missing: a slow API server that gave no answer has not said so.
-func missing(err error) bool {
-	var stalled *health.StalledError
-	return errors.As(err, &stalled) && slices.ContainsFunc(stalled.Pending, func(p health.Pending) bool { return cluster.IsNotFound(p.Reason) })
+	err := w.env.retryAndLook(ctx, w.stage, "priority class", func(ctx context.Context) error {
+		return w.cluster.Make(ctx, manifests.SystemNodeCritical)
+	})
+	return hintAfter(err, "journalctl -u kubelet -n 50")
 }
 
 func (w *controlPlaneWait) apiChecks() []health.Check {
@@ -159,10 +123,6 @@ type controlPlaneWait struct {
 	cri     *runtime.CRI
 	hashes  map[string]string // component -> config hash of the manifest on disk
 	steady  time.Duration     // how long a pod must have run
-
-	restarted map[string]time.Time // component -> when its pod was removed
-
-	hasClass bool // only priorityClass touches it
 }
 
 func (e *Env) newControlPlaneWait(stage Stage) (*controlPlaneWait, error) {
@@ -174,7 +134,7 @@ func (e *Env) newControlPlaneWait(stage Stage) (*controlPlaneWait, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &controlPlaneWait{env: e, stage: stage, cluster: c, cri: cri, restarted: map[string]time.Time{}}, nil
+	return &controlPlaneWait{env: e, stage: stage, cluster: c, cri: cri}, nil
 }
 
 // manifestHashes are the UIDs in the manifests: what the kubelet makes the
@@ -210,16 +170,6 @@ func (w *controlPlaneWait) wait(ctx context.Context, checks []health.Check) erro
 	defer cancel()
 	err := w.env.wait(ctx, Wait{Stage: w.stage, Checks: checks})
 	return hintAfter(err, "journalctl -u kubelet -n 50")
-}
-
-// grantAdmin gives admin.conf its rights, which super-admin.conf has by itself.
-func (w *controlPlaneWait) grantAdmin(ctx context.Context) error {
-	for _, manifest := range [][]byte{manifests.ClusterAdmins, manifests.KubeletAPIAdmin} {
-		if err := w.env.applyAll(ctx, w.cluster, manifest); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (w *controlPlaneWait) kubelet(ctx context.Context) error { return w.env.kubeletDown(ctx) }
@@ -267,9 +217,14 @@ func apiComponents(c *config.Config) []string {
 // containerDown says what keeps the container of a component from running, nil if it runs.
 func (w *controlPlaneWait) containerDown(ctx context.Context, name string) error {
 	c, err := w.cri.Container(ctx, w.env.podName(name), name)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil // a runtime too busy to answer says nothing about the container
+	}
+	return checkRuns(name, c)
+}
+
+func checkRuns(name string, c *runtime.Container) error {
+	switch {
 	case c == nil:
 		return fmt.Errorf("no container of %s yet", name)
 	case c.Running:
@@ -281,29 +236,36 @@ func (w *controlPlaneWait) containerDown(ctx context.Context, name string) error
 }
 
 // mirrorPod checks one component through the API: that the kubelet runs what the
-// manifest on disk says, and that it is ready and stays up.
+// manifest on disk says, and that it is ready and stays up. The runtime knows earlier than
+// the API what runs.
 func (w *controlPlaneWait) mirrorPod(name string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		node, err := w.cluster.Node(ctx, w.env.Config.NodeName)
-		if err != nil {
-			return err
+		shown, err := w.readyPod(ctx, name)
+		c, unknown := w.cri.Container(ctx, w.env.podName(name), name)
+		if unknown != nil {
+			return err // a runtime too busy to answer says nothing about the container
 		}
-		pod, err := w.cluster.Pod(ctx, w.env.podName(name))
-		if err == nil {
-			err = checkMirrorPod(pod, node, w.hashes[name])
-		}
-		if err == nil {
-			err = checkRestarted(pod, w.restarted[name])
-		}
-		if err == nil {
-			err = checkSteady(pod, w.steady, time.Now())
-		}
-		if err == nil {
-			return nil
-		}
-		if down := w.containerDown(ctx, name); down != nil {
+		if down := checkRuns(name, c); down != nil {
 			return down
+		}
+		if err == nil {
+			err = checkShown(shown, name, c.ID)
 		}
 		return err
 	}
+}
+
+func (w *controlPlaneWait) readyPod(ctx context.Context, name string) (*corev1.Pod, error) {
+	node, err := w.cluster.Node(ctx, w.env.Config.NodeName)
+	if err != nil {
+		return nil, err
+	}
+	pod, err := w.cluster.Pod(ctx, w.env.podName(name))
+	if err != nil {
+		return nil, err
+	}
+	if err := checkMirrorPod(pod, node, w.hashes[name]); err != nil {
+		return nil, err
+	}
+	return pod, checkSteady(pod, w.steady, time.Now())
 }

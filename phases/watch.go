@@ -52,6 +52,42 @@ func (e *Env) wait(ctx context.Context, w Wait) error {
 	if e.Host.Plans() || !e.Host.Real() {
 		return e.waitPlainly(ctx, w.Checks, e.pending)
 	}
+	return e.whileLooking(ctx, w, func(ctx context.Context) error {
+		return health.Wait(ctx, cmp.Or(w.Pause, health.Pause), w.Checks, e.pending)
+	})
+}
+
+// retryAndLook acts until that succeeds, or it is certain that it can't.
+func (e *Env) retryAndLook(ctx context.Context, stage Stage, what string, act func(context.Context) error) error {
+	if e.Host.Plans() || !e.Host.Real() {
+		return e.retry(ctx, what, act, e.pending)
+	}
+	return e.whileLooking(ctx, Wait{Stage: stage}, func(ctx context.Context) error { return e.retry(ctx, what, act, e.pending) })
+}
+
+// retry acts until that succeeds; report is called when the reason why it does not changes.
+// A plan tries once and goes on.
+func (e *Env) retry(ctx context.Context, what string, act func(context.Context) error, report func([]health.Pending)) error {
+	start := time.Now()
+	var last []health.Pending
+	for {
+		err := act(ctx)
+		if err == nil || e.Host.Plans() {
+			return nil
+		}
+		// What was cut off by the end of ctx tells nothing: the reason before is kept.
+		if last == nil || ctx.Err() == nil && err.Error() != last[0].Reason.Error() {
+			last = []health.Pending{{Name: what, Reason: err}}
+			report(last)
+		}
+		if !health.Sleep(ctx, health.Pause) {
+			return &health.StalledError{Pending: last, After: time.Since(start), Cause: ctx.Err()}
+		}
+	}
+}
+
+// whileLooking works, and looks for what makes the work vain meanwhile.
+func (e *Env) whileLooking(ctx context.Context, w Wait, work func(context.Context) error) error {
 	waiting, stop := context.WithCancel(ctx)
 	defer stop()
 	seen := &watch{env: e, look: w.Look, query: Query{Stage: w.Stage, Since: e.Began, Waits: time.Now(), Looks: &Looks{}}}
@@ -60,7 +96,7 @@ func (e *Env) wait(ctx context.Context, w Wait) error {
 	}
 	var looking sync.WaitGroup
 	looking.Go(func() { seen.watch(waiting, stop) })
-	err := health.Wait(waiting, cmp.Or(w.Pause, health.Pause), w.Checks, e.pending)
+	err := work(waiting)
 	stop()
 	looking.Wait()
 	if err == nil || ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {

@@ -156,7 +156,7 @@ func runInit(ctx context.Context, o initOptions, phase string) error {
 	defer closeEnv(env)
 	plan, err := o.plan(env.Config, phase)
 	if err == nil {
-		err = phases.BeginInit(env.Host, env.Config)
+		err = env.CheckStandaloneAlone()
 	}
 	if err == nil && !o.configGiven {
 		err = env.CheckFileLeftOut()

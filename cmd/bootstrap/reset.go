@@ -63,7 +63,7 @@ func runReset(ctx context.Context, o resetOptions) error {
 		return out.nothingToUndo(foreign)
 	}
 	if !o.dryRun {
-		if err := o.confirm(ctx); err != nil {
+		if err := o.confirm(ctx, env); err != nil {
 			return out.end(usage(err), result{})
 		}
 	}
@@ -113,15 +113,11 @@ func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) e
 		return out.end(err, result{})
 	}
 	defer looking.Host.Close()
-	clean := "nothing that bootstrap made is left on this machine"
-	if env.Host.HasLayer() {
-		clean = "nothing of the control plane is left on this machine, and the standalone kubelet goes on"
-	}
 	failed := phases.Reset().RunAll(ctx, env)
 	if ctx.Err() != nil {
 		return out.end(failed, result{})
 	}
-	return out.verdict(scan.Verdict(ctx, env, looking, failed), failed, clean)
+	return out.verdict(scan.Verdict(ctx, env, looking, failed), failed)
 }
 
 // foreignError says that the cluster on this machine, of which there is that file, is not
@@ -140,9 +136,9 @@ func leftError(count int) error {
 	return &hintedError{err, "see to what is listed above, then: bootstrap reset"}
 }
 
-func (o *output) verdict(left []phases.Left, failed error, text string) error {
+func (o *output) verdict(left []phases.Left, failed error) error {
 	clean := len(left) == 0
-	o.say(verdictText(left, failed, text))
+	o.say(verdictText(left, failed))
 	if clean {
 		return o.end(nil, result{Clean: &clean})
 	}
@@ -151,13 +147,13 @@ func (o *output) verdict(left []phases.Left, failed error, text string) error {
 
 // verdictText is what reset ends with. A failure is named only where nothing is left: else
 // what is left shows it.
-func verdictText(left []phases.Left, failed error, clean string) string {
+func verdictText(left []phases.Left, failed error) string {
 	var b strings.Builder
 	if len(left) == 0 {
 		for _, failure := range phases.Failures(failed) {
 			fmt.Fprintf(&b, "warning: %v\n", failure)
 		}
-		return b.String() + "clean: " + clean + "\n"
+		return b.String() + "clean: nothing that bootstrap made is left on this machine\n"
 	}
 	b.WriteString("left:\n")
 	for _, l := range left {
@@ -176,7 +172,7 @@ func verdictText(left []phases.Left, failed error, clean string) string {
 var errNotConfirmed = errors.New("not confirmed, nothing was changed")
 
 // confirm shows what would be removed and asks.
-func (o resetOptions) confirm(ctx context.Context) error {
+func (o resetOptions) confirm(ctx context.Context, env *phases.Env) error {
 	if o.force {
 		return nil
 	}
@@ -189,6 +185,9 @@ func (o resetOptions) confirm(ctx context.Context) error {
 	data := ", the cluster's data in etcd among it, if there is any"
 	if o.keep.Etcd {
 		data = ""
+	}
+	if env.WasStandalone() {
+		data += "; the kubelet that ran standalone before goes too, and its static pods end"
 	}
 	fmt.Printf("All this goes%s. Go on? [y/N] ", data)
 	answer, err := readLine(ctx)

@@ -90,7 +90,7 @@ func runAs(t *testing.T, uid uint32, program string, args ...string) (code int, 
 
 // TestAsUser: what anybody may do, and what takes root and says so.
 func TestAsUser(t *testing.T) {
-	const others = "preflight,runtime,images,kubelet,kubelet-start,tools,wait-control-plane,addon-images,mark-control-plane,upload-config,upload-certs,addons,bootstrap-token,write-kubeconfig,wait-addons"
+	const others = "preflight,runtime,images,kubelet,kubelet-start,tools,restart-static-pods,grant-admin,restart-kubelet,wait-control-plane,addon-images,mark-control-plane,upload-config,upload-certs,addons,bootstrap-token,write-kubeconfig,wait-addons"
 	const sudo = "bootstrap: error: not root\nbootstrap: hint: run it with sudo\n"
 	cases := []struct {
 		name string
@@ -99,7 +99,7 @@ func TestAsUser(t *testing.T) {
 		code int
 		want string
 	}{
-		{"plan on a fresh machine", false, []string{"init", "--dry-run", "--skip-phases", others, "--config", "CONFIG"}, 0, "38 changes would be made"},
+		{"plan on a fresh machine", false, []string{"init", "--dry-run", "--skip-phases", others, "--config", "CONFIG"}, 0, "39 changes would be made"},
 		{"plan of reset on a fresh machine", false, []string{"reset", "--dry-run"}, 0, "Nothing to undo"},
 		{"ledger on a fresh machine", false, []string{"ledger"}, 0, "Nothing: "},
 		{"init", false, []string{"init", "phase", "certs", "--config", "CONFIG"}, 2, sudo},

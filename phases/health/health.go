@@ -70,7 +70,7 @@ func Wait(ctx context.Context, pause time.Duration, checks []Check, report func(
 			if last == nil {
 				last = pending
 			}
-			return &StalledError{Pending: last, After: time.Since(start), cause: ctx.Err()}
+			return &StalledError{Pending: last, After: time.Since(start), Cause: ctx.Err()}
 		}
 		if len(pending) == 0 {
 			return nil
@@ -150,19 +150,19 @@ func Sleep(ctx context.Context, d time.Duration) bool {
 type StalledError struct {
 	Pending []Pending
 	After   time.Duration
-	cause   error
+	Cause   error // what ended the wait: context.DeadlineExceeded or context.Canceled
 }
 
 func (e *StalledError) Error() string {
 	// A wait that ends otherwise than by its deadline was interrupted, such as by a signal.
-	if e.cause != nil && !errors.Is(e.cause, context.DeadlineExceeded) {
+	if e.Cause != nil && !errors.Is(e.Cause, context.DeadlineExceeded) {
 		return fmt.Sprintf("interrupted after %s, still missing: %s", e.After.Round(time.Second), describe(e.Pending))
 	}
 	return fmt.Sprintf("not healthy within %s, still missing: %s", e.After.Round(time.Second), describe(e.Pending))
 }
 
-// Unwrap gives what ended the wait: context.DeadlineExceeded or context.Canceled.
-func (e *StalledError) Unwrap() error { return e.cause }
+// Unwrap gives the Cause.
+func (e *StalledError) Unwrap() error { return e.Cause }
 
 func describe(pending []Pending) string {
 	parts := make([]string, len(pending))

@@ -135,7 +135,7 @@ func (h *Host) mendDir(w *walker, mode uint32) (bool, error) {
 
 // OwnTree records that whatever appears below path is ours to remove. It makes the
 // directories above path, not path. What is in it already stays, unless the directory is
-// ours; and in a layer also then.
+// ours.
 func (h *Host) OwnTree(path string) error {
 	// Those above must stand before it in the ledger, so that they are undone after it.
 	above, err := h.walk(filepath.Dir(filepath.Clean("/"+path)), walkMake)
@@ -178,7 +178,7 @@ func (h *Host) treeState(w *walker) (before State, keep []string, err error) {
 	if r, ok := h.ledger.find(key{OpDir, w.path()}); ok && !r.made() {
 		before = r.Before // as it was before we changed its mode
 	}
-	if !h.ledger.ours(w.path()) || h.HasLayer() {
+	if !h.ledger.ours(w.path()) {
 		keep, err = namesIn(w.top())
 	}
 	id, statErr := mountOf(w.top(), "")

@@ -28,7 +28,7 @@ func (h *Host) Drift(ctx context.Context) []Drift {
 		if ctx.Err() != nil {
 			break
 		}
-		if r.Op != OpFile || r.Undone || !r.Done || r.Shared || r.After.Kind != File || r.above != nil {
+		if r.Op != OpFile || r.Undone || !r.Done || r.Shared || r.After.Kind != File {
 			continue
 		}
 		if what := h.driftOf(r); what != "" {

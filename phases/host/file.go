@@ -134,7 +134,7 @@ func (h *Host) diff(p place, now State, want content) string {
 		return diffOf(p.path, nil, want.data)
 	}
 	r, ok := h.ledger.find(key{OpFile, p.path})
-	if !ok || !r.first().made() {
+	if !ok || !r.made() {
 		return ""
 	}
 	if data, ok, err := h.plan.read(p.path); ok && err == nil {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -32,7 +31,6 @@ type ledger struct {
 	file *os.File // nil until the first event
 	size int64    // of the part without damage; 0: there is no header yet
 	knowledge
-	layers bool // the next effect begins a layer, if there is none
 }
 
 // knowledge is what the events tell, be they read or written. So a run that goes on
@@ -46,7 +44,6 @@ type knowledge struct {
 	started map[string]int  // per unit or pod, at which event it was last started
 	notes   map[string]string
 	last    *Record // the last effect; nil when the run came to its end after it
-	base    int     // id of the newest record below the layer; 0: there is none
 	events  int
 }
 
@@ -100,7 +97,6 @@ func (l *ledger) apply(ev event) {
 		l.started[ev.Target] = l.events
 	case evNote:
 		l.notes[ev.Target] = ev.Value
-		l.base, _ = strconv.Atoi(l.notes[layerNote]) // zero without one
 	case evEnd:
 		l.last = nil
 	case evChange, evDone, evUndone:
@@ -116,8 +112,23 @@ func (l *ledger) add(ev event) {
 		Before: *ev.Before, On: ev.On, Keep: ev.Keep, Shared: ev.Shared,
 	}
 	l.records = append(l.records, r)
-	l.cover(r)
+	k := key{r.Op, r.Target}
+	if first := l.open[k]; first != nil {
+		r.Undone, r.first = true, first
+		l.wantFirst(r, *ev.After)
+		return
+	}
+	l.open[k] = r
 	l.want(r, *ev.After)
+}
+
+// wantFirst makes what a second record of the same target says part of the first one. The
+// programs before this one wrote two where a control plane was made upon a standalone
+// kubelet, so that the control plane could be removed alone.
+func (l *ledger) wantFirst(second *Record, after State) {
+	if second.Op != OpRules { // there the first one names all that the second does, and more
+		l.want(second.first, after)
+	}
 }
 
 func (l *ledger) want(r *Record, after State) {
@@ -133,6 +144,10 @@ func (l *ledger) want(r *Record, after State) {
 }
 
 func (l *ledger) update(r *Record, ev event) {
+	if r.first != nil {
+		l.updateFirst(r, ev)
+		return
+	}
 	switch ev.Event {
 	case evChange:
 		l.want(r, *ev.After)
@@ -140,9 +155,20 @@ func (l *ledger) update(r *Record, ev event) {
 		r.Done, r.landed = true, true
 	case evUndone:
 		r.Undone, l.last = true, r
-		l.uncover(r)
+		delete(l.open, key{r.Op, r.Target})
 		l.reload = l.reload || r.changesUnits()
 	}
+}
+
+// updateFirst is update for a second record of a target. To undo that was to go back to what
+// the first one had made.
+func (l *ledger) updateFirst(second *Record, ev event) {
+	if ev.Event != evUndone {
+		l.update(second.first, ev)
+		return
+	}
+	l.wantFirst(second, second.Before)
+	second.first.Done = true
 }
 
 func (l *ledger) byID(id int) *Record {
@@ -179,15 +205,11 @@ func (e effect) change() Change {
 func (l *ledger) begin(e effect) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.beginLayer(); err != nil {
-		return 0, err
-	}
 	r := l.open[e.key]
-	below := r == nil || r.ID <= l.base
-	if !below && !r.superseded(e.before) {
+	if r != nil && !r.superseded(e.before) {
 		return r.ID, l.logLocked(event{Event: evChange, ID: r.ID, After: &e.after}, true)
 	}
-	if !below {
+	if r != nil {
 		if err := l.logLocked(event{Event: evUndone, ID: r.ID}, true); err != nil {
 			return 0, err
 		}

@@ -21,7 +21,7 @@ import (
 // are ours to remove, with all rules that lead to them.
 func (h *Host) OwnRules(ctx context.Context, names netfilter.Names) error {
 	k := key{OpRules, "firewall"}
-	if h.ledger.has(k) || !h.Real() {
+	if _, owned := h.ledger.find(k); owned || !h.Real() {
 		return h.ledger.settle(k)
 	}
 	var before netfilter.State
@@ -46,7 +46,7 @@ func (h *Host) OwnRules(ctx context.Context, names netfilter.Names) error {
 // ForeignRules names the tables of these names and the chains of its prefixes that were there
 // before OwnRules was called. A plan that may not look finds none.
 func (h *Host) ForeignRules(ctx context.Context, names netfilter.Names) ([]string, error) {
-	if h.ledger.has(key{OpRules, "firewall"}) || !h.Real() {
+	if _, owned := h.ledger.find(key{OpRules, "firewall"}); owned || !h.Real() {
 		return nil, nil
 	}
 	found, err := names.Find(ctx)

@@ -109,9 +109,8 @@ type Record struct {
 	Purpose Purpose `json:"-"` // of the first effect
 
 	landed bool     // one of its effects was seen to end
-	below  *Record  // on the same target, of before the layer; nil without
-	above  *Record  // on the same target, in the layer
 	wrote  []string // hash of every content we ever meant to write there
+	first  *Record  // of the same target, if this one is the second; see wantFirst
 }
 
 // made tells whether there was nothing at the path before bootstrap.

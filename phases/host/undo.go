@@ -160,7 +160,7 @@ func (h *Host) undoFile(p place, r Record) error {
 // mayRemove tells whether a file is removed although others changed it: it lies in a tree
 // or a directory that bootstrap made, where nothing else was before.
 func (h *Host) mayRemove(path string, r Record) bool {
-	return !r.Shared && (h.ledger.inTree(path) || (r.first().made() && h.ledger.ours(filepath.Dir(path))))
+	return !r.Shared && (h.ledger.inTree(path) || (r.made() && h.ledger.ours(filepath.Dir(path))))
 }
 
 func (h *Host) undoDir(p place, r Record) error {

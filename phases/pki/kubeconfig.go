@@ -15,6 +15,7 @@ type Kubeconfig struct {
 	Server  string // https://host:port
 	Cluster string
 	User    string
+	CAFile  string // either this, or CA
 	CA      []byte // PEM, as are the next two
 	Cert    []byte
 	Key     []byte
@@ -47,7 +48,8 @@ func ParseKubeconfig(data []byte) (Kubeconfig, error) {
 	}
 	var k Kubeconfig
 	for name, cluster := range file.Clusters {
-		k.Cluster, k.Server, k.CA = name, cluster.Server, cluster.CertificateAuthorityData
+		k.Cluster, k.Server = name, cluster.Server
+		k.CAFile, k.CA = cluster.CertificateAuthority, cluster.CertificateAuthorityData
 	}
 	for name, user := range file.AuthInfos {
 		k.User, k.Cert, k.Key = name, user.ClientCertificateData, user.ClientKeyData
@@ -106,7 +108,7 @@ func (k Kubeconfig) conflict(file *clientcmdapi.Config) error {
 // mergeInto keeps what users add to the three entries, such as a namespace.
 func (k Kubeconfig) mergeInto(file *clientcmdapi.Config) {
 	cluster := cmp.Or(file.Clusters[k.Cluster], &clientcmdapi.Cluster{})
-	cluster.Server, cluster.CertificateAuthorityData = k.Server, k.CA
+	cluster.Server, cluster.CertificateAuthority, cluster.CertificateAuthorityData = k.Server, k.CAFile, k.CA
 	file.Clusters[k.Cluster] = cluster
 
 	user := cmp.Or(file.AuthInfos[k.User], &clientcmdapi.AuthInfo{})

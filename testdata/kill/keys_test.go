@@ -37,11 +37,19 @@ func (t tree) checkFile(path string) error {
 		return t.checkKubeconfig(data)
 	case ".crt":
 		ca := t[signer(path)].data
-		return checkPair(ca, data, t[strings.TrimSuffix(path, ".crt")+".key"].data)
+		return checkPair(ca, data, t[keyOf(path)].data)
 	case ".pub":
 		return checkPublic(data, t[strings.TrimSuffix(path, ".pub")+".key"].data)
 	}
 	return whole(path, data)
+}
+
+// keyOf is the key file of a certificate file: the one that signs has a copy apart.
+func keyOf(path string) string {
+	if path == pkiDir+"ca-signing.crt" {
+		return pkiDir + "ca.key"
+	}
+	return strings.TrimSuffix(path, ".crt") + ".key"
 }
 
 // signer is the CA file of a certificate file: kubeadm's layout.
@@ -159,7 +167,8 @@ type kubeconfig struct {
 
 type clusterEntry struct {
 	Cluster struct {
-		CA []byte `json:"certificate-authority-data"`
+		CA     []byte `json:"certificate-authority-data"`
+		CAFile string `json:"certificate-authority"`
 	} `json:"cluster"`
 }
 
@@ -176,7 +185,7 @@ func parseKubeconfig(data []byte) (kubeconfig, error) {
 		return k, err
 	}
 	// ann's own entries have no key material.
-	k.Clusters = slices.DeleteFunc(k.Clusters, func(c clusterEntry) bool { return c.Cluster.CA == nil })
+	k.Clusters = slices.DeleteFunc(k.Clusters, func(c clusterEntry) bool { return c.Cluster.CA == nil && c.Cluster.CAFile == "" })
 	k.Users = slices.DeleteFunc(k.Users, func(u userEntry) bool { return u.User.Cert == nil })
 	if len(k.Clusters) != 1 || len(k.Users) != 1 {
 		return k, errors.New("not one cluster and one user")
@@ -190,6 +199,9 @@ func (t tree) checkKubeconfig(data []byte) error {
 		return err
 	}
 	ca := k.Clusters[0].Cluster.CA
+	if file := k.Clusters[0].Cluster.CAFile; file != "" {
+		ca = t[file].data
+	}
 	if !bytes.Equal(ca, t[pkiDir+"ca.crt"].data) {
 		return errors.New("its CA is not " + pkiDir + "ca.crt")
 	}

@@ -1,0 +1,50 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"bootstrap/phases/cluster"
+	"bootstrap/phases/health"
+)
+
+var restartKubelet = Phase{
+	Name:  "restart-kubelet",
+	Short: "restart the kubelet if it was refused mirror pods: it would try again only after a minute",
+	Run:   runRestartKubelet,
+}
+
+// mirrorPodPatience is how long a mirror pod may be missing once the API server is
+// ready. A kubelet that is not in its back-off makes it within a second.
+const mirrorPodPatience = patience(3 * time.Second)
+
+// runRestartKubelet is for a kubelet that registered before the priority class was there.
+func runRestartKubelet(ctx context.Context, env *Env) error {
+	c, err := env.connectForHealth()
+	if err != nil {
+		return err
+	}
+	var first []health.Check // the pods that the kubelet began with
+	for _, name := range apiComponents(env.Config) {
+		first = append(first, health.Check{Name: name, Probe: func(ctx context.Context) error {
+			_, err := c.Pod(ctx, env.podName(name))
+			return err
+		}})
+	}
+	soon, cancel := mirrorPodPatience.bound(ctx)
+	defer cancel()
+	err = env.waitPlainly(soon, first, func([]health.Pending) {})
+	if ctx.Err() != nil || !missing(err) {
+		return ctx.Err()
+	}
+	env.note("the kubelet is restarted: it was refused mirror pods before the API server was ready, and would try again only after a minute")
+	return env.Host.RestartUnit(ctx, kubeletService)
+}
+
+// missing: a slow API server that gave no answer has not said so.
+func missing(err error) bool {
+	var stalled *health.StalledError
+	return errors.As(err, &stalled) && slices.ContainsFunc(stalled.Pending, func(p health.Pending) bool { return cluster.IsNotFound(p.Reason) })
+}
