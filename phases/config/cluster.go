@@ -9,7 +9,7 @@ import (
 
 // ClusterConfiguration is what kubeadm-config holds: all that is the cluster's and not
 // this node's, in kubeadm's words, with the defaults filled in. Reading it gives the same.
-func (c *Config) ClusterConfiguration() ([]byte, error) {
+func (c *Cluster) ClusterConfiguration() ([]byte, error) {
 	return yaml.Marshal(clusterConfiguration{
 		typeMeta:                    typeMeta{kubeadmV1beta4, clusterKind},
 		KubernetesVersion:           c.KubernetesVersion,
@@ -35,7 +35,7 @@ func (c *Config) ClusterConfiguration() ([]byte, error) {
 }
 
 // BoxConfiguration is our own part of it, without what is meant for one run.
-func (c *Config) BoxConfiguration() ([]byte, error) {
+func (c *Cluster) BoxConfiguration() ([]byte, error) {
 	return yaml.Marshal(boxConfiguration{
 		typeMeta:   typeMeta{boxVersion, boxKind},
 		SingleNode: &c.Box.SingleNode,
@@ -43,9 +43,9 @@ func (c *Config) BoxConfiguration() ([]byte, error) {
 	})
 }
 
-func (c *Config) defaultImages() Images { return NewImages(c.Images.Repository, c.KubernetesVersion) }
+func (c *Cluster) defaultImages() Images { return NewImages(c.Images.Repository, c.KubernetesVersion) }
 
-func (c *Config) etcdFile() etcdFile {
+func (c *Cluster) etcdFile() etcdFile {
 	if c.Etcd.External != nil {
 		external := externalEtcd(*c.Etcd.External)
 		return etcdFile{External: &external}

@@ -10,15 +10,18 @@ import (
 	"time"
 )
 
-// Config is everything that decides what bootstrap makes. Addresses, ports,
-// image names and the DNS address are computed here, once.
+// Config is everything that decides what bootstrap makes. Addresses, ports, image names
+// and the DNS address are computed here, once.
 type Config struct {
-	File                 string `json:",omitempty"` // its absolute path; empty without one
+	Cluster
+	Node
+	Run
+}
+
+// Cluster is what all nodes of a cluster share.
+type Cluster struct {
 	KubernetesVersion    string // with the v: v1.36.3
 	ClusterName          string
-	NodeName             string
-	AdvertiseAddress     netip.Addr
-	BindPort             int
 	ControlPlaneEndpoint string // host:port that kubeconfigs of people use
 	Networking           Networking
 	CertificatesDir      string
@@ -26,28 +29,43 @@ type Config struct {
 	KeyAlgorithm         string // ECDSA-P256, ECDSA-P384, RSA-2048, RSA-3072, RSA-4096
 	CertificateValidity  time.Duration
 	CAValidity           time.Duration
-	CRISocket            string // unix:///...; empty: chosen from what the machine has
-	Taints               []Taint
-	KubeletExtraArgs     []Arg
 	Etcd                 Etcd
 	APIServer            Component
 	ControllerManager    Component
 	Scheduler            Component
 	Images               Images
-	ImagePullPolicy      string // Always, IfNotPresent, Never
-	ImagePullSerial      bool
-	ControlPlaneTimeout  time.Duration // how long the control plane may take to start, in probes and waits
-	APICallTimeout       time.Duration // how long a call to the API server is tried again
 	DNSDisabled          bool
 	ProxyDisabled        bool
-	BootstrapTokens      []BootstrapToken
-	CertificateKey       string   // 64 hex digits that encrypt kubeadm-certs; empty without
-	SkipPhases           []string // as given: the plan knows the names
-	IgnorePreflight      []string // as given: preflight knows the names
-	PatchesDir           string
 	Kubelet              map[string]any // the user's KubeletConfiguration, nil without
 	KubeProxy            map[string]any // the user's KubeProxyConfiguration, nil without
 	Box                  Box
+}
+
+// Node is what is this node's own.
+type Node struct {
+	NodeName            string
+	AdvertiseAddress    netip.Addr
+	BindPort            int
+	CRISocket           string // unix:///...; empty: chosen from what the machine has
+	Taints              []Taint
+	KubeletExtraArgs    []Arg
+	ImagePullPolicy     string // Always, IfNotPresent, Never
+	ImagePullSerial     bool
+	ControlPlaneTimeout time.Duration // how long the control plane may take to start, in probes and waits
+	APICallTimeout      time.Duration // how long a call to the API server is tried again
+	PatchesDir          string
+}
+
+// Run is what one run of init is asked to do, and what nothing keeps to afterwards.
+type Run struct {
+	File             string `json:",omitempty"` // its absolute path; empty without one
+	BootstrapTokens  []BootstrapToken
+	CertificateKey   string   // 64 hex digits that encrypt kubeadm-certs; empty without
+	SkipPhases       []string // as given: the plan knows the names
+	IgnorePreflight  []string // as given: preflight knows the names
+	UploadCerts      bool
+	WriteKubeconfig  bool
+	PrintJoinCommand bool
 }
 
 // The pod networks of Box.Network.
@@ -58,12 +76,9 @@ const (
 
 // Box is what kubeadm has no word for, from BoxConfiguration.
 type Box struct {
-	Standalone       bool   // runtime and kubelet only, without an API server
-	SingleNode       bool   // the control plane runs everybody's pods
-	Network          string // the pod network that init brings: flannel or none
-	UploadCerts      bool
-	WriteKubeconfig  bool
-	PrintJoinCommand bool
+	Standalone bool   // runtime and kubelet only, without an API server
+	SingleNode bool   // the control plane runs everybody's pods
+	Network    string // the pod network that init brings: flannel or none
 }
 
 // BootstrapToken lets nodes join. TTL counts from its making; with neither TTL nor
@@ -159,8 +174,8 @@ type Taint struct {
 }
 
 // APIServerURL is this node's own API server, whatever the endpoint for others is.
-func (c *Config) APIServerURL() string {
-	return fmt.Sprintf("https://%s", netip.AddrPortFrom(c.AdvertiseAddress, uint16(c.BindPort)))
+func (n *Node) APIServerURL() string {
+	return fmt.Sprintf("https://%s", netip.AddrPortFrom(n.AdvertiseAddress, uint16(n.BindPort)))
 }
 
 // EndpointURL is where people reach the API server.
@@ -172,7 +187,7 @@ func (c *Config) EndpointURL() string {
 }
 
 // EndpointHost is the host of ControlPlaneEndpoint, empty without one.
-func (c *Config) EndpointHost() string {
+func (c *Cluster) EndpointHost() string {
 	host, _, err := net.SplitHostPort(c.ControlPlaneEndpoint)
 	if err != nil {
 		return ""
@@ -181,18 +196,18 @@ func (c *Config) EndpointHost() string {
 }
 
 // KubernetesServiceIP is the first address of the first Service range.
-func (c *Config) KubernetesServiceIP() netip.Addr {
+func (c *Cluster) KubernetesServiceIP() netip.Addr {
 	return nth(c.Networking.ServiceSubnets[0], 1)
 }
 
 // DNSServiceIP is the tenth address of the first Service range, as kubeadm has it.
-func (c *Config) DNSServiceIP() netip.Addr {
+func (c *Cluster) DNSServiceIP() netip.Addr {
 	return nth(c.Networking.ServiceSubnets[0], 10)
 }
 
 // Loopback is the loopback address of the node's IP family.
-func (c *Config) Loopback() netip.Addr {
-	if c.AdvertiseAddress.Is6() {
+func (n *Node) Loopback() netip.Addr {
+	if n.AdvertiseAddress.Is6() {
 		return netip.IPv6Loopback()
 	}
 	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
@@ -200,7 +215,7 @@ func (c *Config) Loopback() netip.Addr {
 
 // NodePodSubnets are the pod ranges of the first node: what the controller
 // manager's allocator hands out first from each pod range.
-func (c *Config) NodePodSubnets() []netip.Prefix {
+func (c *Cluster) NodePodSubnets() []netip.Prefix {
 	subnets := make([]netip.Prefix, 0, len(c.Networking.PodSubnets))
 	for _, p := range c.Networking.PodSubnets {
 		subnets = append(subnets, netip.PrefixFrom(p.Addr(), max(p.Bits(), c.nodeBits(p))))

@@ -49,12 +49,9 @@ func TestClusterConfiguration(t *testing.T) {
 
 // clusterWide is a Config without what is this node's or for one run.
 func clusterWide(c *Config) Config {
-	w := *c
-	w.NodeName, w.AdvertiseAddress, w.BindPort = "", netip.Addr{}, 0
-	w.CRISocket, w.Taints, w.KubeletExtraArgs, w.ImagePullPolicy, w.ImagePullSerial = "", nil, nil, "", false
-	w.ControlPlaneTimeout, w.APICallTimeout, w.BootstrapTokens, w.CertificateKey = 0, 0, nil, ""
-	w.Box = Box{SingleNode: c.Box.SingleNode, Network: c.Box.Network}
-	w.SkipPhases, w.IgnorePreflight, w.PatchesDir, w.Kubelet, w.KubeProxy = nil, nil, "", nil, nil
+	w := Config{Cluster: c.Cluster}
+	w.Box.Standalone = false
+	w.Kubelet, w.KubeProxy = nil, nil
 	return w
 }
 
@@ -196,7 +193,7 @@ func TestNoSecretInErrors(t *testing.T) {
 
 func TestTokenHidesItsSecret(t *testing.T) {
 	token := BootstrapToken{ID: "abcdef", Secret: "0123456789abcdef"}
-	c := Config{BootstrapTokens: []BootstrapToken{token}}
+	c := Config{Run: Run{BootstrapTokens: []BootstrapToken{token}}}
 	for _, shown := range []string{token.String(), fmt.Sprintf("%v", token), fmt.Sprintf("%+v", &token), fmt.Sprintf("%#v", token), fmt.Sprintf("%+v", c)} {
 		if strings.Contains(shown, token.Secret) || !strings.Contains(shown, token.ID) {
 			t.Errorf("%s", shown)
@@ -213,8 +210,10 @@ func TestFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Box{Network: Flannel, UploadCerts: true, PrintJoinCommand: true}
-	if diff := cmp.Diff(want, c.Box); diff != "" {
+	if diff := cmp.Diff(Box{Network: Flannel}, c.Box); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(Run{UploadCerts: true, PrintJoinCommand: true}, c.Run); diff != "" {
 		t.Error(diff)
 	}
 	if len(c.Taints) != 1 {
