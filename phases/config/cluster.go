@@ -9,8 +9,10 @@ import (
 
 // ClusterConfiguration is what kubeadm-config holds: all that is the cluster's and not
 // this node's, in kubeadm's words, with the defaults filled in. Reading it gives the same.
-func (c *Cluster) ClusterConfiguration() ([]byte, error) {
-	return yaml.Marshal(clusterConfiguration{
+func (c *Cluster) ClusterConfiguration() ([]byte, error) { return yaml.Marshal(c.clusterFile()) }
+
+func (c *Cluster) clusterFile() any {
+	return clusterConfiguration{
 		typeMeta:                    typeMeta{kubeadmV1beta4, clusterKind},
 		KubernetesVersion:           c.KubernetesVersion,
 		ClusterName:                 c.ClusterName,
@@ -31,7 +33,7 @@ func (c *Cluster) ClusterConfiguration() ([]byte, error) {
 		Scheduler:         c.Scheduler.file(),
 		DNS:               dns{replacement(c.Images.CoreDNS, c.defaultImages().CoreDNS), c.DNSDisabled},
 		Proxy:             proxy{c.ProxyDisabled},
-	})
+	}
 }
 
 // BoxConfiguration is our own part of it, without what is meant for one run.
@@ -67,7 +69,7 @@ func (p Component) file() component {
 func envFile(envs []EnvVar) []envVar {
 	var file []envVar
 	for _, e := range envs {
-		file = append(file, envVar{Name: e.Name, Value: e.Value})
+		file = append(file, envVar{Name: e.Name, Value: text(e.Value)})
 	}
 	return file
 }

@@ -22,7 +22,7 @@ func (b *builder) envs(field string, file []envVar) []EnvVar {
 		if !e.ValueFrom.IsZero() {
 			b.bad(at(field+".extraEnvs", i)+".valueFrom", "only values can be given, as a static pod may not refer to other objects: write the value")
 		}
-		envs = append(envs, EnvVar{e.Name, e.Value})
+		envs = append(envs, EnvVar{e.Name, string(e.Value)})
 	}
 	return envs
 }

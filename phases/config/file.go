@@ -134,7 +134,7 @@ type component struct {
 
 type envVar struct {
 	Name      string    `yaml:"name"`
-	Value     string    `yaml:"value"`
+	Value     text      `yaml:"value"`
 	ValueFrom yaml.Node `yaml:"valueFrom,omitempty"` // to say why it is refused
 }
 

@@ -48,6 +48,10 @@ func Default(m Machine) (*Config, error) { return Parse("", nil, m) }
 // returns all findings at once, joined.
 func Parse(name string, data []byte, m Machine) (*Config, error) {
 	docs, errs := read(name, data)
+	return parse(docs, errs, m)
+}
+
+func parse(docs documents, errs []error, m Machine) (*Config, error) {
 	b := builder{machine: m, docs: docs, errs: errs}
 	c := b.build(docs)
 	b.validate(c)

@@ -63,7 +63,7 @@ func (t *timestamp) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-func (t timestamp) MarshalYAML() (any, error) { return time.Time(t).Format(time.RFC3339), nil }
+func (t timestamp) MarshalYAML() (any, error) { return time.Time(t).Format(time.RFC3339Nano), nil }
 
 // read decodes every document of a file strictly. What could be read is returned
 // also with an error, so that it can be checked as well. name is for messages.

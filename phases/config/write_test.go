@@ -55,6 +55,57 @@ func clusterWide(c *Config) Config {
 	return w
 }
 
+// TestRecord: what is kept gives the same Config, on any machine, and is kept the same
+// again. What is secret stands apart.
+func TestRecord(t *testing.T) {
+	for _, file := range files(t, "valid-*.yaml") {
+		checkRecord(t, parseFile(t, file))
+	}
+}
+
+func checkRecord(t *testing.T, c *Config) {
+	t.Helper()
+	kept, err := c.Record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := kept.Parse(Machine{Hostname: "other", Address: netip.MustParseAddr("203.0.113.7"), Bundled: "v1.35.0", SingleNode: new(!c.Box.SingleNode)})
+	if err != nil {
+		t.Fatalf("%v\n%s%s", err, kept.Documents, kept.Secrets)
+	}
+	restored, err := kept.Restore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, again := range []*Config{parsed, restored} {
+		if diff := cmp.Diff(c, again, comparing, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("(-want +got):\n%s\n%s", diff, kept.Documents)
+		}
+	}
+	twice, err := parsed.Record()
+	if diff := cmp.Diff(kept, twice); diff != "" || err != nil {
+		t.Errorf("%v: %s", err, diff)
+	}
+	for _, token := range c.BootstrapTokens {
+		if !bytes.Contains(kept.Secrets, []byte(token.Secret)) || bytes.Contains(kept.Documents, []byte(token.ID+"."+token.Secret)) {
+			t.Errorf("token %s is not where secrets are", token.ID)
+		}
+	}
+	if source := PodURLOf(c.Kubelet); source.URL != "" && bytes.Contains(kept.Documents, []byte("staticPodURL")) {
+		t.Errorf("where pods are fetched stands with what is no secret:\n%s", kept.Documents)
+	}
+}
+
+// TestRecordText: texts stay to the last character.
+func TestRecordText(t *testing.T) {
+	for _, text := range []string{"a\r\nb", "\n  a\n", " \na", "a\u2028b\n", "\ufeffa\nb", "\u0085\n", "---\n---", "\t\n", "a\n\n", "no", "1:20", "0o7", "~", "a\x7f"} {
+		c := parseFile(t, filepath.Join(configDir, "valid-kubelet.yaml"))
+		c.APIServer.ExtraEnvs = []EnvVar{{"A", text}}
+		c.Kubelet["resolvConf"] = text
+		checkRecord(t, c)
+	}
+}
+
 // TestStored shows the documents as they are stored: kubeadm reads them too.
 func TestStored(t *testing.T) {
 	for _, name := range []string{"cluster", "external-etcd", "images", "dual-stack"} {

@@ -1,0 +1,174 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Record is a Config as it is kept for later runs, in documents that a config file may
+// hold as well. What was decided when it was made is written out, so that neither another
+// address of the machine nor another bundle changes it.
+type Record struct {
+	Documents []byte
+	Secrets   []byte // documents as well: the tokens, the certificate key, where the kubelet fetches pods; empty without
+}
+
+// Record gives all of a Config but the contents of the patches directory.
+func (c *Config) Record() (Record, error) {
+	kubelet, secretKubelet := withoutPodURL(c.Kubelet)
+	documents, err := marshalAll(c.initFile(), c.clusterFile(), c.boxFile(), kubelet, c.KubeProxy)
+	if err != nil {
+		return Record{}, err
+	}
+	secrets, err := marshalAll(c.secretInitFile(), secretKubelet)
+	return Record{documents, secrets}, err
+}
+
+// Parse gives the Config again, as if its documents were a config file: the flags of m go
+// before them, and what this program does not take is refused.
+func (r Record) Parse(m Machine) (*Config, error) {
+	d, errs := r.read()
+	return parse(d, errs, m)
+}
+
+// Restore gives the Config as it was, also where this program would refuse it by now.
+func (r Record) Restore() (*Config, error) {
+	d, errs := r.read()
+	b := builder{docs: d, errs: errs}
+	c := b.build(d)
+	return c, errors.Join(b.errs...)
+}
+
+func (r Record) read() (documents, []error) {
+	d, errs := read("", r.Documents)
+	secret, more := read("", r.Secrets)
+	d.init.BootstrapTokens, d.init.CertificateKey = secret.init.BootstrapTokens, secret.init.CertificateKey
+	if d.kubelet != nil {
+		maps.Copy(d.kubelet, secret.kubelet)
+	}
+	return d, append(errs, more...)
+}
+
+func (c *Config) initFile() any {
+	return initConfiguration{
+		typeMeta:         typeMeta{kubeadmV1beta4, initKind},
+		LocalAPIEndpoint: apiEndpoint{c.AdvertiseAddress.String(), &c.BindPort},
+		NodeRegistration: nodeRegistrationFile{
+			Name:                  c.NodeName,
+			CRISocket:             c.CRISocket,
+			Taints:                &c.Taints,
+			KubeletExtraArgs:      c.KubeletExtraArgs,
+			IgnorePreflightErrors: c.IgnorePreflight,
+			ImagePullPolicy:       c.ImagePullPolicy,
+			ImagePullSerial:       &c.ImagePullSerial,
+		},
+		SkipPhases: c.SkipPhases,
+		Patches:    patches{c.PatchesDir},
+		Timeouts: timeouts{
+			ControlPlaneComponentHealthCheck: (*duration)(&c.ControlPlaneTimeout),
+			KubernetesAPICall:                (*duration)(&c.APICallTimeout),
+		},
+	}
+}
+
+// secretInitFile is nil where there is nothing secret.
+func (c *Config) secretInitFile() any {
+	if len(c.BootstrapTokens) == 0 && c.CertificateKey == "" {
+		return nil
+	}
+	file := initConfiguration{typeMeta: typeMeta{kubeadmV1beta4, initKind}, CertificateKey: c.CertificateKey}
+	for _, t := range c.BootstrapTokens {
+		token := bootstrapToken{Token: t.ID + "." + t.Secret, Description: t.Description, Usages: t.Usages, Groups: t.Groups}
+		if t.Expires.IsZero() {
+			token.TTL = (*duration)(&t.TTL)
+		} else {
+			token.Expires = (*timestamp)(&t.Expires)
+		}
+		file.BootstrapTokens = append(file.BootstrapTokens, token)
+	}
+	return file
+}
+
+func (c *Config) boxFile() any {
+	return boxConfiguration{
+		typeMeta:         typeMeta{boxVersion, boxKind},
+		Standalone:       c.Box.Standalone,
+		SingleNode:       &c.Box.SingleNode,
+		Network:          c.Box.Network,
+		UploadCerts:      &c.UploadCerts,
+		WriteKubeconfig:  c.WriteKubeconfig,
+		PrintJoinCommand: c.PrintJoinCommand,
+	}
+}
+
+// withoutPodURL cuts off where the kubelet fetches static pods, and what it sends there:
+// both may hold a key.
+func withoutPodURL(kubelet map[string]any) (rest, podURL map[string]any) {
+	rest = maps.Clone(kubelet)
+	podURL = map[string]any{}
+	for _, name := range []string{"staticPodURL", "staticPodURLHeader"} {
+		if value, ok := rest[name]; ok {
+			podURL[name] = value
+			delete(rest, name)
+		}
+	}
+	if len(podURL) == 0 {
+		return rest, nil
+	}
+	podURL["apiVersion"], podURL["kind"] = kubeletVersion, kubeletKind
+	return rest, podURL
+}
+
+// marshalAll leaves out documents that are nil.
+func marshalAll(all ...any) ([]byte, error) {
+	var written [][]byte
+	for _, document := range all {
+		fields, isMap := document.(map[string]any)
+		if document == nil || isMap && fields == nil {
+			continue
+		}
+		data, err := yaml.Marshal(withTexts(document))
+		if err != nil {
+			return nil, err
+		}
+		written = append(written, data)
+	}
+	return bytes.Join(written, []byte("---\n")), nil
+}
+
+// withTexts is a document of Kubernetes' own with each string as text.
+func withTexts(value any) any {
+	switch v := value.(type) {
+	case string:
+		return text(v)
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = withTexts(v[i])
+		}
+		return list
+	case map[string]any:
+		fields := map[string]any{}
+		for name := range v {
+			fields[name] = withTexts(v[name])
+		}
+		return fields
+	}
+	return value
+}
+
+// text is a string of several lines, maybe. yaml would write one that begins with a blank as
+// a block that it can't read again.
+type text string
+
+func (t text) MarshalYAML() (any, error) {
+	s := string(t)
+	if strings.Contains(s, "\n") && strings.ContainsAny(s[:1], " \t\n") {
+		return yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s, Style: yaml.DoubleQuotedStyle}, nil
+	}
+	return s, nil
+}
