@@ -60,7 +60,7 @@ func (e *Env) settle() error {
 	if err := e.Host.Remember(e.settledNote(), string(data)); err != nil {
 		return err
 	}
-	return e.rememberConfig()
+	return e.remember(e.configNote(), clusterRecord)
 }
 
 // settledBefore is what settle kept, nil without.

@@ -66,7 +66,6 @@ var settingChanges = map[string]struct {
 	"PatchesDir":          {func(c *config.Config) { c.PatchesDir = "/srv/patches" }, ""},
 	"Kubelet":             {func(c *config.Config) { c.Kubelet = map[string]any{"maxPods": 50} }, ""},
 	"KubeProxy":           {func(c *config.Config) { c.KubeProxy = map[string]any{"mode": "iptables"} }, ""},
-	"File":                {func(c *config.Config) { c.File = "/root/cluster.yaml" }, ""},
 	"Box.Standalone":      {func(c *config.Config) { c.Box.Standalone = true }, ""},
 	"Box.SingleNode":      {func(c *config.Config) { c.Box.SingleNode = !c.Box.SingleNode }, ""},
 	"Box.Network":         {func(c *config.Config) { c.Box.Network = "none" }, "network"},
@@ -252,6 +251,7 @@ func TestKeeps(t *testing.T) {
 		"etcd's pod":     {Purpose: host.Etcd, Op: host.OpFile, Target: manifestFile("etcd")},
 		"certificate":    {Purpose: host.Certificates, Op: host.OpFile, Target: pkiDir + "/ca.crt"},
 		"etcd's CA":      {Purpose: host.Certificates, Op: host.OpFile, Target: pkiDir + "/etcd/ca.key"},
+		"config":         {Purpose: host.Etcd, Op: host.OpFile, Target: clusterRecord + "/documents.yaml"},
 		"kubelet's tree": {By: "kubelet", Op: host.OpTree, Target: kubeletDir},
 		"adopted file":   {Purpose: host.Adopted, Op: host.OpFile, Target: adminConf},
 	}
@@ -263,8 +263,8 @@ func TestKeeps(t *testing.T) {
 		{"nothing", Keep{}, nil},
 		{"images", Keep{Images: true}, []string{"image", "image store"}},
 		{"runtime", Keep{Runtime: true}, []string{"image", "image store", "runtime's file", "runtime's unit", "sysctl"}},
-		{"etcd", Keep{Etcd: true}, []string{"certificate", "etcd's CA", "etcd's data"}},
-		{"all", Keep{true, true, true}, []string{"certificate", "etcd's CA", "etcd's data", "image", "image store", "runtime's file", "runtime's unit", "sysctl"}},
+		{"etcd", Keep{Etcd: true}, []string{"certificate", "config", "etcd's CA", "etcd's data"}},
+		{"all", Keep{true, true, true}, []string{"certificate", "config", "etcd's CA", "etcd's data", "image", "image store", "runtime's file", "runtime's unit", "sysctl"}},
 	}
 	for _, c := range cases {
 		var got []string

@@ -1,7 +1,6 @@
 package phases
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -61,27 +60,10 @@ func (e *Env) checkNoControlPlane() error {
 // a control plane was made upon it; nil without. The note outlives a kubelet whose reset
 // kept the runtime.
 func (e *Env) standaloneConfig() (*config.Config, error) {
-	note, ok := e.Host.Recall(standaloneNote)
-	if !ok || !e.made(kubeletDropIn) {
+	if !e.made(kubeletDropIn) {
 		return nil, nil
 	}
-	c := &config.Config{}
-	if err := json.Unmarshal([]byte(note), c); err != nil {
-		return nil, fmt.Errorf("ledger: note %s: %w", standaloneNote, err)
-	}
-	return c, nil
-}
-
-func (e *Env) rememberStandalone() error {
-	kept := toRemember(*e.Config)
-	if source := config.PodURLOf(e.Config.Kubelet); source.URL != "" {
-		kept.Kubelet = merged(map[string]any{podURLFields[0]: source.Shown()}, kept.Kubelet)
-	}
-	data, err := json.Marshal(kept)
-	if err != nil {
-		return err
-	}
-	return e.Host.Remember(standaloneNote, string(data))
+	return e.noted(standaloneNote)
 }
 
 // settledAlone are the settings that pods of a standalone kubelet live by.

@@ -54,15 +54,14 @@ type Node struct {
 	ControlPlaneTimeout time.Duration // how long the control plane may take to start, in probes and waits
 	APICallTimeout      time.Duration // how long a call to the API server is tried again
 	PatchesDir          string
+	SkipPhases          []string // as given: the plan knows the names
+	IgnorePreflight     []string // as given: preflight knows the names
 }
 
-// Run is what one run of init is asked to do, and what nothing keeps to afterwards.
+// Run is what init does once: a later run does it again only if it is asked to.
 type Run struct {
-	File             string `json:",omitempty"` // its absolute path; empty without one
 	BootstrapTokens  []BootstrapToken
-	CertificateKey   string   // 64 hex digits that encrypt kubeadm-certs; empty without
-	SkipPhases       []string // as given: the plan knows the names
-	IgnorePreflight  []string // as given: preflight knows the names
+	CertificateKey   string // 64 hex digits that encrypt kubeadm-certs; empty without
 	UploadCerts      bool
 	WriteKubeconfig  bool
 	PrintJoinCommand bool

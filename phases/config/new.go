@@ -117,7 +117,6 @@ func (b *builder) build(d documents) *Config {
 		Run: Run{
 			BootstrapTokens: b.bootstrapTokens(in.BootstrapTokens),
 			CertificateKey:  in.CertificateKey,
-			IgnorePreflight: in.NodeRegistration.IgnorePreflightErrors,
 		},
 	}
 	c.AdvertiseAddress, c.BindPort = address, port
@@ -156,6 +155,7 @@ func (b *builder) node(n nodeRegistrationFile) Node {
 		NodeName:         cmp.Or(n.Name, strings.ToLower(b.machine.Hostname)),
 		CRISocket:        withScheme(n.CRISocket),
 		KubeletExtraArgs: n.KubeletExtraArgs,
+		IgnorePreflight:  n.IgnorePreflightErrors,
 		ImagePullPolicy:  cmp.Or(n.ImagePullPolicy, pullPolicies[0]),
 		ImagePullSerial:  deref(n.ImagePullSerial, false), // kubeadm: true, which takes the sum of all instead of the longest
 	}

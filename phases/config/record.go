@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -16,6 +17,9 @@ type Record struct {
 	Documents []byte
 	Secrets   []byte // documents as well: the tokens, the certificate key, where the kubelet fetches pods; empty without
 }
+
+// Lasting is the Config without what is for one run.
+func (c *Config) Lasting() *Config { return &Config{Cluster: c.Cluster, Node: c.Node} }
 
 // Record gives all of a Config but the contents of the patches directory.
 func (c *Config) Record() (Record, error) {
@@ -32,7 +36,10 @@ func (c *Config) Record() (Record, error) {
 // before them, and what this program does not take is refused.
 func (r Record) Parse(m Machine) (*Config, error) {
 	d, errs := r.read()
-	return parse(d, errs, m)
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return parse(d, nil, m)
 }
 
 // Restore gives the Config as it was, also where this program would refuse it by now.
@@ -44,8 +51,8 @@ func (r Record) Restore() (*Config, error) {
 }
 
 func (r Record) read() (documents, []error) {
-	d, errs := read("", r.Documents)
-	secret, more := read("", r.Secrets)
+	d, errs := read("documents.yaml", r.Documents)
+	secret, more := read("secrets.yaml", r.Secrets)
 	d.init.BootstrapTokens, d.init.CertificateKey = secret.init.BootstrapTokens, secret.init.CertificateKey
 	if d.kubelet != nil {
 		maps.Copy(d.kubelet, secret.kubelet)
@@ -60,7 +67,7 @@ func (c *Config) initFile() any {
 		NodeRegistration: nodeRegistrationFile{
 			Name:                  c.NodeName,
 			CRISocket:             c.CRISocket,
-			Taints:                &c.Taints,
+			Taints:                c.ownTaints(),
 			KubeletExtraArgs:      c.KubeletExtraArgs,
 			IgnorePreflightErrors: c.IgnorePreflight,
 			ImagePullPolicy:       c.ImagePullPolicy,
@@ -73,6 +80,16 @@ func (c *Config) initFile() any {
 			KubernetesAPICall:                (*duration)(&c.APICallTimeout),
 		},
 	}
+}
+
+// ownTaints is nil for those that the number of nodes calls for: they change with it.
+func (c *Config) ownTaints() *[]Taint {
+	byDefault := Config{Cluster: Cluster{Box: c.Box}}
+	byDefault.taint(nil)
+	if slices.Equal(c.Taints, byDefault.Taints) {
+		return nil
+	}
+	return &c.Taints
 }
 
 // secretInitFile is nil where there is nothing secret.
