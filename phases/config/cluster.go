@@ -28,9 +28,9 @@ func (c *Cluster) clusterFile() any {
 			DNSDomain:     c.Networking.DNSDomain,
 		},
 		Etcd:              c.etcdFile(),
-		APIServer:         apiServer{c.APIServer.file(), c.CertSANs},
-		ControllerManager: c.ControllerManager.file(),
-		Scheduler:         c.Scheduler.file(),
+		APIServer:         apiServer{c.APIServer, c.CertSANs},
+		ControllerManager: c.ControllerManager,
+		Scheduler:         c.Scheduler,
 		DNS:               dns{replacement(c.Images.CoreDNS, c.defaultImages().CoreDNS), c.DNSDisabled},
 		Proxy:             proxy{c.ProxyDisabled},
 	}
@@ -49,29 +49,9 @@ func (c *Cluster) defaultImages() Images { return NewImages(c.Images.Repository,
 
 func (c *Cluster) etcdFile() etcdFile {
 	if c.Etcd.External != nil {
-		external := externalEtcd(*c.Etcd.External)
-		return etcdFile{External: &external}
+		return etcdFile{External: c.Etcd.External}
 	}
-	return etcdFile{Local: &localEtcd{
-		imageMeta:      replacement(c.Images.Etcd, c.defaultImages().Etcd),
-		DataDir:        c.Etcd.DataDir,
-		ExtraArgs:      c.Etcd.ExtraArgs,
-		ExtraEnvs:      envFile(c.Etcd.ExtraEnvs),
-		ServerCertSANs: c.Etcd.ServerCertSANs,
-		PeerCertSANs:   c.Etcd.PeerCertSANs,
-	}}
-}
-
-func (p Component) file() component {
-	return component{p.ExtraArgs, envFile(p.ExtraEnvs), p.ExtraVolumes}
-}
-
-func envFile(envs []EnvVar) []envVar {
-	var file []envVar
-	for _, e := range envs {
-		file = append(file, envVar{Name: e.Name, Value: text(e.Value)})
-	}
-	return file
+	return etcdFile{Local: &localEtcd{replacement(c.Images.Etcd, c.defaultImages().Etcd), c.Etcd}}
 }
 
 func joined(subnets []netip.Prefix) string {

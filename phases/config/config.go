@@ -107,29 +107,29 @@ type Networking struct {
 
 // Etcd configures the stacked etcd member, or names the external one.
 type Etcd struct {
-	DataDir        string
-	ServerCertSANs []string
-	PeerCertSANs   []string
-	ExtraArgs      []Arg
-	ExtraEnvs      []EnvVar
-	External       *ExternalEtcd // nil: the member on this node
+	DataDir        string        `yaml:"dataDir,omitempty"`
+	ExtraArgs      []Arg         `yaml:"extraArgs,omitempty"`
+	ExtraEnvs      []EnvVar      `yaml:"extraEnvs,omitempty"`
+	ServerCertSANs []string      `yaml:"serverCertSANs,omitempty"`
+	PeerCertSANs   []string      `yaml:"peerCertSANs,omitempty"`
+	External       *ExternalEtcd `yaml:"-"` // nil: the member on this node
 }
 
 // ExternalEtcd is a cluster of etcd that others run. HTTPEndpoints serve its version
 // and health where the endpoints speak only gRPC.
 type ExternalEtcd struct {
-	Endpoints     []string
-	HTTPEndpoints []string
-	CAFile        string
-	CertFile      string
-	KeyFile       string
+	Endpoints     []string `yaml:"endpoints,omitempty"`
+	HTTPEndpoints []string `yaml:"httpEndpoints,omitempty"`
+	CAFile        string   `yaml:"caFile"`
+	CertFile      string   `yaml:"certFile"`
+	KeyFile       string   `yaml:"keyFile"`
 }
 
 // Component configures one control plane component.
 type Component struct {
-	ExtraArgs    []Arg
-	ExtraEnvs    []EnvVar
-	ExtraVolumes []Volume
+	ExtraArgs    []Arg    `yaml:"extraArgs,omitempty"`
+	ExtraEnvs    []EnvVar `yaml:"extraEnvs,omitempty"`
+	ExtraVolumes []Volume `yaml:"extraVolumes,omitempty"`
 }
 
 // Arg is one command line flag without its dashes.
@@ -151,8 +151,17 @@ func Argument(args []Arg, name string) string {
 
 // EnvVar is set in a component's container.
 type EnvVar struct {
-	Name  string
-	Value string
+	Name      string `yaml:"name"`
+	Value     string `yaml:"value"`
+	ValueFrom any    `yaml:"valueFrom,omitempty" json:"-"` // nil: another is refused
+}
+
+// MarshalYAML writes the value so that it is read again as it is.
+func (e EnvVar) MarshalYAML() (any, error) {
+	return struct {
+		Name  string
+		Value text
+	}{e.Name, text(e.Value)}, nil
 }
 
 // Volume is a path of the host that a component sees. PathType is as in a Pod's

@@ -124,18 +124,18 @@ func (part document) clusterV1beta3() (clusterConfiguration, *duration, error) {
 		DNS:                  dns{imageMeta: old.DNS},
 	}
 	if e := old.Etcd.External; e != nil {
-		cl.Etcd.External = &externalEtcd{Endpoints: e.Endpoints, CAFile: e.CAFile, CertFile: e.CertFile, KeyFile: e.KeyFile}
+		cl.Etcd.External = &ExternalEtcd{Endpoints: e.Endpoints, CAFile: e.CAFile, CertFile: e.CertFile, KeyFile: e.KeyFile}
 	}
 	if l := old.Etcd.Local; l != nil {
-		cl.Etcd.Local = &localEtcd{
-			imageMeta: l.imageMeta, DataDir: l.DataDir, ExtraArgs: l.ExtraArgs, ServerCertSANs: l.ServerCertSANs, PeerCertSANs: l.PeerCertSANs,
-		}
+		cl.Etcd.Local = &localEtcd{l.imageMeta, Etcd{
+			DataDir: l.DataDir, ExtraArgs: l.ExtraArgs, ServerCertSANs: l.ServerCertSANs, PeerCertSANs: l.PeerCertSANs,
+		}}
 	}
 	return cl, old.APIServer.TimeoutForControlPlane, err
 }
 
-func (c componentV1beta3) converted() component {
-	return component{ExtraArgs: c.ExtraArgs, ExtraVolumes: c.ExtraVolumes}
+func (c componentV1beta3) converted() Component {
+	return Component{ExtraArgs: c.ExtraArgs, ExtraVolumes: c.ExtraVolumes}
 }
 
 const (
