@@ -120,11 +120,9 @@ func (d *documents) decode(root *yaml.Node, part document) (err error) {
 	case [2]string{kubeadmV1beta4, clusterKind}:
 		return part.strict(&d.cluster)
 	case [2]string{kubeadmV1beta3, initKind}:
-		d.init, err = part.initV1beta3()
-		return err
+		return d.initV1beta3(root, part)
 	case [2]string{kubeadmV1beta3, clusterKind}:
-		d.cluster, d.oldTimeout, err = part.clusterV1beta3()
-		return err
+		return d.clusterV1beta3(root, part)
 	case [2]string{boxVersion, boxKind}:
 		return part.strict(&d.box)
 	case [2]string{kubeletVersion, kubeletKind}:

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"maps"
 	"slices"
@@ -24,12 +23,25 @@ func (c *Config) Lasting() *Config { return &Config{Cluster: c.Cluster, Node: c.
 // Record gives all of a Config but the contents of the patches directory.
 func (c *Config) Record() (Record, error) {
 	kubelet, secretKubelet := withoutPodURL(c.Kubelet)
-	documents, err := marshalAll(c.initFile(), c.clusterFile(), c.boxFile(), kubelet, c.KubeProxy)
+	documents := []any{c.initFile(), c.clusterFile(), c.boxFile()}
+	for _, fields := range []map[string]any{kubelet, c.KubeProxy} {
+		if fields != nil {
+			documents = append(documents, withTexts(fields))
+		}
+	}
+	var secrets []any
+	if len(c.BootstrapTokens) > 0 || c.CertificateKey != "" {
+		secrets = append(secrets, c.secretInitFile())
+	}
+	if secretKubelet != nil {
+		secrets = append(secrets, withTexts(secretKubelet))
+	}
+	written, err := encode(documents)
 	if err != nil {
 		return Record{}, err
 	}
-	secrets, err := marshalAll(c.secretInitFile(), secretKubelet)
-	return Record{documents, secrets}, err
+	secret, err := encode(secrets)
+	return Record{written, secret}, err
 }
 
 // Parse gives the Config again, as if its documents were a config file: the flags of m go
@@ -92,11 +104,7 @@ func (c *Config) ownTaints() *[]Taint {
 	return &c.Taints
 }
 
-// secretInitFile is nil where there is nothing secret.
 func (c *Config) secretInitFile() any {
-	if len(c.BootstrapTokens) == 0 && c.CertificateKey == "" {
-		return nil
-	}
 	file := initConfiguration{typeMeta: typeMeta{kubeadmV1beta4, initKind}, CertificateKey: c.CertificateKey}
 	for _, t := range c.BootstrapTokens {
 		token := bootstrapToken{Token: t.ID + "." + t.Secret, Description: t.Description, Usages: t.Usages, Groups: t.Groups}
@@ -138,23 +146,6 @@ func withoutPodURL(kubelet map[string]any) (rest, podURL map[string]any) {
 	}
 	podURL["apiVersion"], podURL["kind"] = kubeletVersion, kubeletKind
 	return rest, podURL
-}
-
-// marshalAll leaves out documents that are nil.
-func marshalAll(all ...any) ([]byte, error) {
-	var written [][]byte
-	for _, document := range all {
-		fields, isMap := document.(map[string]any)
-		if document == nil || isMap && fields == nil {
-			continue
-		}
-		data, err := yaml.Marshal(withTexts(document))
-		if err != nil {
-			return nil, err
-		}
-		written = append(written, data)
-	}
-	return bytes.Join(written, []byte("---\n")), nil
 }
 
 // withTexts is a document of Kubernetes' own with each string as text.
