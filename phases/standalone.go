@@ -73,7 +73,7 @@ func settledAlone(c *config.Config) []setting {
 		{"network", c.Box.Network, "pods have its addresses"},
 		{"nodeRegistration.criSocket", c.CRISocket, "the pods run in it"},
 		{"nodeRegistration.name", c.NodeName, "the static pods carry it, and would begin anew"},
-		{podURLFields[0], config.PodURLOf(c.Kubelet).Shown(), "a control plane is made beside its pods, and they would end"},
+		{config.PodURLField, config.PodURLOf(c.Kubelet).Shown(), "a control plane is made beside its pods, and they would end"},
 	}
 }
 
@@ -90,7 +90,7 @@ func (e *Env) checkStandalone() []error {
 	var findings []error
 	was := settledAlone(before)
 	for i, s := range settledAlone(e.Config) {
-		mayChange := e.Config.Box.Standalone && s.Field == podURLFields[0]
+		mayChange := e.Config.Box.Standalone && s.Field == config.PodURLField
 		if s.Value != was[i].Value && !e.isSo(s) && !mayChange {
 			findings = append(findings, found(e.Catalogue, "setting-settled", fmt.Errorf("%s is %q with the standalone kubelet and %q in the config; it can't be changed: %s",
 				s.Field, was[i].Value, s.Value, s.why)))

@@ -53,7 +53,7 @@ func (b *builder) validateEnvs(field string, envs []EnvVar) {
 
 var (
 	dnsLabel  = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
-	pathTypes = []string{"", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"}
+	pathTypes = []string{"DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"}
 	// ownVolumes are the names that the static pods' own volumes have, and kubeadm's.
 	ownVolumes = []string{
 		"k8s-certs", "ca-certs", "kubeconfig", "etcd-certs", "etcd-data", "etc-pki", "etc-pki-ca-trust", "etc-pki-tls-certs", "etc-ca-certificates",
@@ -79,8 +79,8 @@ func (b *builder) validateVolumes(field string, volumes []Volume, mounts []strin
 		if slices.Contains(mounts, v.MountPath) {
 			b.bad(field+".mountPath", "the pod mounts %q already", v.MountPath)
 		}
-		if !slices.Contains(pathTypes, v.PathType) {
-			b.bad(field+".pathType", "%q is unknown, want one of %v", v.PathType, pathTypes[1:])
+		if v.PathType != "" {
+			b.validateOneOf(field+".pathType", v.PathType, pathTypes)
 		}
 		b.validateTwice(field, v, volumes[:i])
 	}

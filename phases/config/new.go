@@ -104,7 +104,7 @@ func (b *builder) build(d documents) *Config {
 			CertificateValidity:  deref((*time.Duration)(cl.CertificateValidityPeriod), year),
 			CAValidity:           deref((*time.Duration)(cl.CACertificateValidityPeriod), 10*year),
 			Etcd:                 b.etcd(cl.Etcd),
-			APIServer:            cl.APIServer.Component.withoutSlashes(),
+			APIServer:            cl.APIServer.withoutSlashes(),
 			ControllerManager:    cl.ControllerManager.withoutSlashes(),
 			Scheduler:            cl.Scheduler.withoutSlashes(),
 			Images:               b.images(cl),

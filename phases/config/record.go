@@ -22,7 +22,7 @@ func (c *Config) Lasting() *Config { return &Config{Cluster: c.Cluster, Node: c.
 
 // Record gives all of a Config but the contents of the patches directory.
 func (c *Config) Record() (Record, error) {
-	kubelet, secretKubelet := withoutPodURL(c.Kubelet)
+	kubelet, secretKubelet := WithoutPodURL(c.Kubelet)
 	documents := []any{c.initFile(), c.clusterFile(), c.boxFile()}
 	for _, fields := range []map[string]any{kubelet, c.KubeProxy} {
 		if fields != nil {
@@ -128,24 +128,6 @@ func (c *Config) boxFile() any {
 		WriteKubeconfig:  c.WriteKubeconfig,
 		PrintJoinCommand: c.PrintJoinCommand,
 	}
-}
-
-// withoutPodURL cuts off where the kubelet fetches static pods, and what it sends there:
-// both may hold a key.
-func withoutPodURL(kubelet map[string]any) (rest, podURL map[string]any) {
-	rest = maps.Clone(kubelet)
-	podURL = map[string]any{}
-	for _, name := range []string{"staticPodURL", "staticPodURLHeader"} {
-		if value, ok := rest[name]; ok {
-			podURL[name] = value
-			delete(rest, name)
-		}
-	}
-	if len(podURL) == 0 {
-		return rest, nil
-	}
-	podURL["apiVersion"], podURL["kind"] = kubeletVersion, kubeletKind
-	return rest, podURL
 }
 
 // withTexts is a document of Kubernetes' own with each string as text.
