@@ -1,11 +1,11 @@
 package phases
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"reflect"
 	"strings"
 
 	"bootstrap/phases/config"
@@ -35,6 +35,10 @@ func recordOf(c *config.Config, patches patch.Set) (record, error) {
 	}
 	files, err := json.Marshal(patches.Files)
 	return record{kept, files}, err
+}
+
+func (r record) equals(other record) bool {
+	return bytes.Equal(r.Documents, other.Documents) && bytes.Equal(r.Secrets, other.Secrets) && bytes.Equal(r.patches, other.patches)
 }
 
 type recordFile struct {
@@ -77,37 +81,44 @@ func (e *Env) writeRecord(dir string, r record) error {
 	return nil
 }
 
-// remember keeps the config in a folder, until all of it is made with what is for this run:
-// a run that goes on has that to do. Once all is made, a run with the same config leaves what
-// is kept as it is.
+// records are the config with what is for this run, and without.
+func (e *Env) records() (whole, lasting record, err error) {
+	whole, err = recordOf(e.Config, e.Patches)
+	if err == nil {
+		lasting, err = recordOf(e.Config.Lasting(), e.Patches)
+	}
+	return whole, lasting, err
+}
+
+// remember keeps the config in a folder, with what is for this run: until that has come to
+// its end, a run that goes on has to do it. What a run before did to its end stays as it is.
 func (e *Env) remember(note, dir string) error {
-	lasting, err := recordOf(e.Config.Lasting(), e.Patches)
+	whole, lasting, err := e.records()
 	if err != nil {
 		return err
 	}
-	now, err := e.readRecord(dir)
-	if err != nil || !reflect.DeepEqual(now, lasting) {
-		whole, err := recordOf(e.Config, e.Patches)
-		if err == nil {
-			err = e.writeRecord(dir, whole)
-		}
-		if err != nil {
+	if now, err := e.readRecord(dir); err != nil || !now.equals(lasting) {
+		if err := e.writeRecord(dir, whole); err != nil {
 			return err
 		}
 	}
 	return e.Host.Remember(note, dir)
 }
 
-// RememberDone keeps, once all is made, the config without what was for this run.
+// RememberDone takes what was for this run out of what is kept, once all is made.
 func (e *Env) RememberDone() error {
-	lasting, err := recordOf(e.Config.Lasting(), e.Patches)
+	dir := clusterRecord
+	if e.Config.Box.Standalone {
+		dir = standaloneRecord
+	}
+	whole, lasting, err := e.records()
 	if err != nil {
 		return err
 	}
-	if e.Config.Box.Standalone {
-		return e.writeRecord(standaloneRecord, lasting)
+	if now, err := e.readRecord(dir); err != nil || !now.equals(whole) {
+		return nil // it is of another run
 	}
-	return e.writeRecord(clusterRecord, lasting)
+	return e.writeRecord(dir, lasting)
 }
 
 func (e *Env) configNote() string { return e.besideSettled("config") }
