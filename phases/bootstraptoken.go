@@ -43,7 +43,7 @@ func runBootstrapToken(ctx context.Context, env *Env) error {
 			return err
 		}
 	}
-	if !env.Config.Box.PrintJoinCommand {
+	if !env.Config.PrintJoinCommand {
 		return nil
 	}
 	return env.printJoinCommand(ctx, c)

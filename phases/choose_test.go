@@ -434,7 +434,9 @@ func TestForeignNetwork(t *testing.T) {
 func TestProxySettings(t *testing.T) {
 	v4 := config.Networking{ServiceSubnets: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/12")}}
 	v6 := config.Networking{ServiceSubnets: []netip.Prefix{netip.MustParsePrefix("fd00:10:96::/112")}}
-	proxy := func(fields map[string]any) *config.Config { return &config.Config{Networking: v4, KubeProxy: fields} }
+	proxy := func(fields map[string]any) *config.Config {
+		return &config.Config{Cluster: config.Cluster{Networking: v4, KubeProxy: fields}}
+	}
 	for name, c := range map[string]struct {
 		config *config.Config
 		facts  machine.Facts
@@ -443,10 +445,10 @@ func TestProxySettings(t *testing.T) {
 		"iptables by the kernel": {proxy(nil), machine.Facts{}, 1},
 		"iptables by choice":     {proxy(map[string]any{"mode": "iptables"}), machine.Facts{NFTables: true}, 1},
 		"nftables":               {proxy(nil), machine.Facts{NFTables: true}, 0},
-		"no kube-proxy":          {&config.Config{Networking: v4, ProxyDisabled: true}, machine.Facts{}, 0},
+		"no kube-proxy":          {&config.Config{Cluster: config.Cluster{Networking: v4, ProxyDisabled: true}}, machine.Facts{}, 0},
 		"not at localhost":       {proxy(map[string]any{"iptables": map[string]any{"localhostNodePorts": false}}), machine.Facts{}, 0},
 		"other addresses":        {proxy(map[string]any{"nodePortAddresses": []any{"primary"}}), machine.Facts{}, 0},
-		"IPv6":                   {&config.Config{Networking: v6}, machine.Facts{}, 0},
+		"IPv6":                   {&config.Config{Cluster: config.Cluster{Networking: v6}}, machine.Facts{}, 0},
 	} {
 		if got := proxySettings(c.config, c.facts); len(got) != c.want {
 			t.Errorf("%s: %v", name, got)
@@ -458,7 +460,7 @@ func TestProxySettings(t *testing.T) {
 // they write their rules.
 func TestTakenRules(t *testing.T) {
 	nft, iptables := machine.Facts{NFTables: true}, machine.Facts{}
-	own := &config.Config{KubeProxy: map[string]any{"mode": "iptables"}}
+	own := &config.Config{Cluster: config.Cluster{KubeProxy: map[string]any{"mode": "iptables"}}}
 	for _, c := range []struct {
 		config *config.Config
 		facts  machine.Facts

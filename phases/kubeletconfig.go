@@ -12,10 +12,6 @@ import (
 // nodeFields of a KubeletConfiguration follow from what one machine has.
 var nodeFields = []string{"containerRuntimeEndpoint", "failCgroupV1", "failSwapOn", "featureGates", "oomScoreAdj", "resolvConf"}
 
-// podURLFields are this node's: every node that joins would run the same pods, and may
-// read in the cluster what is secret.
-var podURLFields = []string{"staticPodURL", "staticPodURLHeader"}
-
 // renderKubeletConfig is this node's: ours, the user's document over it, then patches.
 func (e *Env) renderKubeletConfig(endpoint string) ([]byte, error) {
 	rendered, err := e.kubeletConfig(endpoint).Render()
@@ -30,16 +26,14 @@ func (e *Env) renderKubeletConfig(endpoint string) ([]byte, error) {
 	return e.Patches.Apply(patch.Kubelet, rendered)
 }
 
-// clusterKubeletConfig is what other nodes begin with when they join.
+// clusterKubeletConfig is what other nodes begin with when they join. They would run the
+// same pods of a URL, and may read in the cluster what is secret.
 func (e *Env) clusterKubeletConfig() ([]byte, error) {
 	rendered, err := e.kubeletConfig("").Render()
 	if err != nil {
 		return nil, err
 	}
-	over := maps.Clone(e.Config.Kubelet)
-	for _, name := range podURLFields {
-		delete(over, name)
-	}
+	over, _ := config.WithoutPodURL(e.Config.Kubelet)
 	return overlaid(rendered, over, nodeFields...)
 }
 

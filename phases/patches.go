@@ -12,18 +12,18 @@ import (
 // ReadPatches reads the folder that the config names, empty without; nothing is changed.
 func ReadPatches(dir string) (patch.Set, error) {
 	if dir == "" {
-		return nil, nil
+		return patch.Set{}, nil
 	}
 	set, err := patch.Read(dir)
 	if err != nil {
-		return nil, fmt.Errorf("patches.directory: %w", err)
+		return patch.Set{}, fmt.Errorf("patches.directory: %w", err)
 	}
 	return set, nil
 }
 
 // patchPod patches a static pod, and gives it the UID of its new bytes.
 func (e *Env) patchPod(name string, manifest []byte) ([]byte, error) {
-	if len(e.Patches[name]) == 0 {
+	if !e.Patches.Has(name) {
 		return manifest, nil
 	}
 	patched, err := e.Patches.Apply(name, manifest)

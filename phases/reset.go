@@ -3,6 +3,7 @@ package phases
 import (
 	"context"
 	"errors"
+	"path/filepath"
 
 	"bootstrap/phases/host"
 )
@@ -37,7 +38,7 @@ func (k Keep) keeps(r host.Record) bool {
 	case k.Images && (r.Op == host.OpImage || r.Target == containerdDir && r.Op == host.OpTree):
 		return true
 	}
-	return k.Etcd && (r.Purpose == host.Certificates || r.Purpose == host.Etcd && r.Op == host.OpTree)
+	return k.Etcd && (r.Purpose == host.Certificates || r.Purpose == host.Etcd && (r.Op == host.OpTree || filepath.Dir(r.Target) == clusterRecord))
 }
 
 var stopKubelet = Phase{

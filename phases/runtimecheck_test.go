@@ -41,9 +41,9 @@ func TestKubeletCgroupDriver(t *testing.T) {
 		want   string
 	}{
 		{"by default", config.Config{}, "systemd"},
-		{"in its own document", config.Config{Kubelet: map[string]any{"cgroupDriver": "cgroupfs"}}, "cgroupfs"},
-		{"not in its own document", config.Config{Kubelet: map[string]any{"maxPods": 20}}, "systemd"},
-		{"by a flag", config.Config{KubeletExtraArgs: flag}, "cgroupfs"},
+		{"in its own document", config.Config{Cluster: config.Cluster{Kubelet: map[string]any{"cgroupDriver": "cgroupfs"}}}, "cgroupfs"},
+		{"not in its own document", config.Config{Cluster: config.Cluster{Kubelet: map[string]any{"maxPods": 20}}}, "systemd"},
+		{"by a flag", config.Config{Node: config.Node{KubeletExtraArgs: flag}}, "cgroupfs"},
 	}
 	for _, c := range cases {
 		if got := kubeletCgroupDriver(&c.config); got != c.want {

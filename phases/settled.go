@@ -60,7 +60,7 @@ func (e *Env) settle() error {
 	if err := e.Host.Remember(e.settledNote(), string(data)); err != nil {
 		return err
 	}
-	return e.rememberConfig()
+	return e.remember(e.configNote(), clusterRecord)
 }
 
 // settledBefore is what settle kept, nil without.
@@ -101,15 +101,16 @@ func (e *Env) checkSettled() []error {
 	findings := e.checkStandalone()
 	for _, s := range settled(e.Config) {
 		was, known := before[s.Field]
-		if known && was != s.Value && !e.isSo(s) {
+		if known && was != s.Value && !e.namesRuntimeInUse(s) {
 			findings = append(findings, found(e.Catalogue, "setting-settled", errors.New(s.differs(was))))
 		}
 	}
 	return findings
 }
 
-// isSo: the config now names the runtime that was found and used without.
-func (e *Env) isSo(s setting) bool {
+// namesRuntimeInUse: criSocket now names the runtime that init had chosen by itself; that
+// is no change.
+func (e *Env) namesRuntimeInUse(s setting) bool {
 	endpoint, _ := e.Host.Recall(runtimeNote)
 	return s.Field == "nodeRegistration.criSocket" && s.Value != "" && s.Value == endpoint
 }

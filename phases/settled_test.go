@@ -54,30 +54,29 @@ var settingChanges = map[string]struct {
 	"Etcd.External": {func(c *config.Config) {
 		c.Etcd.External = &config.ExternalEtcd{Endpoints: []string{"https://192.0.2.9:2379"}}
 	}, "etcd.external.endpoints"},
-	"ImagePullPolicy":      {func(c *config.Config) { c.ImagePullPolicy = "Always" }, ""},
-	"ImagePullSerial":      {func(c *config.Config) { c.ImagePullSerial = !c.ImagePullSerial }, ""},
-	"APICallTimeout":       {func(c *config.Config) { c.APICallTimeout *= 2 }, ""},
-	"DNSDisabled":          {func(c *config.Config) { c.DNSDisabled = true }, ""},
-	"ProxyDisabled":        {func(c *config.Config) { c.ProxyDisabled = true }, ""},
-	"BootstrapTokens":      {func(c *config.Config) { c.BootstrapTokens = []config.BootstrapToken{{ID: "abcdef"}} }, ""},
-	"CertificateKey":       {func(c *config.Config) { c.CertificateKey = "00" }, ""},
-	"SkipPhases":           {func(c *config.Config) { c.SkipPhases = []string{"certs"} }, ""},
-	"IgnorePreflight":      {func(c *config.Config) { c.IgnorePreflight = []string{"Swap"} }, ""},
-	"PatchesDir":           {func(c *config.Config) { c.PatchesDir = "/srv/patches" }, ""},
-	"Kubelet":              {func(c *config.Config) { c.Kubelet = map[string]any{"maxPods": 50} }, ""},
-	"KubeProxy":            {func(c *config.Config) { c.KubeProxy = map[string]any{"mode": "iptables"} }, ""},
-	"File":                 {func(c *config.Config) { c.File = "/root/cluster.yaml" }, ""},
-	"Box.Standalone":       {func(c *config.Config) { c.Box.Standalone = true }, ""},
-	"Box.SingleNode":       {func(c *config.Config) { c.Box.SingleNode = !c.Box.SingleNode }, ""},
-	"Box.Network":          {func(c *config.Config) { c.Box.Network = "none" }, "network"},
-	"Box.UploadCerts":      {func(c *config.Config) { c.Box.UploadCerts = true }, ""},
-	"Box.WriteKubeconfig":  {func(c *config.Config) { c.Box.WriteKubeconfig = true }, ""},
-	"Box.PrintJoinCommand": {func(c *config.Config) { c.Box.PrintJoinCommand = true }, ""},
-	"APIServer":            {func(c *config.Config) { c.APIServer.ExtraArgs = moreArgs }, ""},
-	"ControllerManager":    {func(c *config.Config) { c.ControllerManager.ExtraArgs = moreArgs }, ""},
-	"Scheduler":            {func(c *config.Config) { c.Scheduler.ExtraArgs = moreArgs }, ""},
-	"Images":               {func(c *config.Config) { c.Images.Etcd = "images.example/etcd:3" }, ""},
-	"ControlPlaneTimeout":  {func(c *config.Config) { c.ControlPlaneTimeout *= 2 }, ""},
+	"ImagePullPolicy":     {func(c *config.Config) { c.ImagePullPolicy = "Always" }, ""},
+	"ImagePullSerial":     {func(c *config.Config) { c.ImagePullSerial = !c.ImagePullSerial }, ""},
+	"APICallTimeout":      {func(c *config.Config) { c.APICallTimeout *= 2 }, ""},
+	"DNSDisabled":         {func(c *config.Config) { c.DNSDisabled = true }, ""},
+	"ProxyDisabled":       {func(c *config.Config) { c.ProxyDisabled = true }, ""},
+	"BootstrapTokens":     {func(c *config.Config) { c.BootstrapTokens = []config.BootstrapToken{{ID: "abcdef"}} }, ""},
+	"CertificateKey":      {func(c *config.Config) { c.CertificateKey = "00" }, ""},
+	"SkipPhases":          {func(c *config.Config) { c.SkipPhases = []string{"certs"} }, ""},
+	"IgnorePreflight":     {func(c *config.Config) { c.IgnorePreflight = []string{"Swap"} }, ""},
+	"PatchesDir":          {func(c *config.Config) { c.PatchesDir = "/srv/patches" }, ""},
+	"Kubelet":             {func(c *config.Config) { c.Kubelet = map[string]any{"maxPods": 50} }, ""},
+	"KubeProxy":           {func(c *config.Config) { c.KubeProxy = map[string]any{"mode": "iptables"} }, ""},
+	"Box.Standalone":      {func(c *config.Config) { c.Box.Standalone = true }, ""},
+	"Box.SingleNode":      {func(c *config.Config) { c.Box.SingleNode = !c.Box.SingleNode }, ""},
+	"Box.Network":         {func(c *config.Config) { c.Box.Network = "none" }, "network"},
+	"UploadCerts":         {func(c *config.Config) { c.UploadCerts = true }, ""},
+	"WriteKubeconfig":     {func(c *config.Config) { c.WriteKubeconfig = true }, ""},
+	"PrintJoinCommand":    {func(c *config.Config) { c.PrintJoinCommand = true }, ""},
+	"APIServer":           {func(c *config.Config) { c.APIServer.ExtraArgs = moreArgs }, ""},
+	"ControllerManager":   {func(c *config.Config) { c.ControllerManager.ExtraArgs = moreArgs }, ""},
+	"Scheduler":           {func(c *config.Config) { c.Scheduler.ExtraArgs = moreArgs }, ""},
+	"Images":              {func(c *config.Config) { c.Images.Etcd = "images.example/etcd:3" }, ""},
+	"ControlPlaneTimeout": {func(c *config.Config) { c.ControlPlaneTimeout *= 2 }, ""},
 }
 
 var moreArgs = []config.Arg{{Name: "v", Value: "4"}}
@@ -89,6 +88,9 @@ func prefixes(s string) []netip.Prefix { return []netip.Prefix{netip.MustParsePr
 func configFields() []string {
 	var names []string
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[config.Config]()) {
+		if f.Anonymous {
+			continue // its fields come by themselves
+		}
 		if f.Name != "Networking" && f.Name != "Etcd" && f.Name != "Box" {
 			names = append(names, f.Name)
 			continue
@@ -249,6 +251,7 @@ func TestKeeps(t *testing.T) {
 		"etcd's pod":     {Purpose: host.Etcd, Op: host.OpFile, Target: manifestFile("etcd")},
 		"certificate":    {Purpose: host.Certificates, Op: host.OpFile, Target: pkiDir + "/ca.crt"},
 		"etcd's CA":      {Purpose: host.Certificates, Op: host.OpFile, Target: pkiDir + "/etcd/ca.key"},
+		"config":         {Purpose: host.Etcd, Op: host.OpFile, Target: clusterRecord + "/documents.yaml"},
 		"kubelet's tree": {By: "kubelet", Op: host.OpTree, Target: kubeletDir},
 		"adopted file":   {Purpose: host.Adopted, Op: host.OpFile, Target: adminConf},
 	}
@@ -260,8 +263,8 @@ func TestKeeps(t *testing.T) {
 		{"nothing", Keep{}, nil},
 		{"images", Keep{Images: true}, []string{"image", "image store"}},
 		{"runtime", Keep{Runtime: true}, []string{"image", "image store", "runtime's file", "runtime's unit", "sysctl"}},
-		{"etcd", Keep{Etcd: true}, []string{"certificate", "etcd's CA", "etcd's data"}},
-		{"all", Keep{true, true, true}, []string{"certificate", "etcd's CA", "etcd's data", "image", "image store", "runtime's file", "runtime's unit", "sysctl"}},
+		{"etcd", Keep{Etcd: true}, []string{"certificate", "config", "etcd's CA", "etcd's data"}},
+		{"all", Keep{true, true, true}, []string{"certificate", "config", "etcd's CA", "etcd's data", "image", "image store", "runtime's file", "runtime's unit", "sysctl"}},
 	}
 	for _, c := range cases {
 		var got []string

@@ -1,7 +1,6 @@
 package phases
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -53,19 +52,7 @@ func (e *Env) standaloneConfig() (*config.Config, error) {
 	if !e.made(kubeletDropIn) {
 		return nil, nil
 	}
-	return e.recallConfig(standaloneNote)
-}
-
-func (e *Env) rememberStandalone() error {
-	kept := toRemember(*e.Config)
-	if source := config.PodURLOf(e.Config.Kubelet); source.URL != "" {
-		kept.Kubelet = merged(map[string]any{podURLFields[0]: source.Shown()}, kept.Kubelet)
-	}
-	data, err := json.Marshal(kept)
-	if err != nil {
-		return err
-	}
-	return e.Host.Remember(standaloneNote, string(data))
+	return e.noted(standaloneNote)
 }
 
 // forgetStandalone is for a reset that keeps the ledger: another kubelet may come.
@@ -83,7 +70,7 @@ func settledAlone(c *config.Config) []setting {
 		{"network", c.Box.Network, "pods have its addresses"},
 		{"nodeRegistration.criSocket", c.CRISocket, "the pods run in it"},
 		{"nodeRegistration.name", c.NodeName, "the static pods carry it, and would begin anew"},
-		{podURLFields[0], config.PodURLOf(c.Kubelet).Shown(), "a control plane is made beside its pods, and they would end"},
+		{config.PodURLField, config.PodURLOf(c.Kubelet).Shown(), "a control plane is made beside its pods, and they would end"},
 	}
 }
 
@@ -100,8 +87,8 @@ func (e *Env) checkStandalone() []error {
 	var findings []error
 	was := settledAlone(before)
 	for i, s := range settledAlone(e.Config) {
-		mayChange := e.Config.Box.Standalone && s.Field == podURLFields[0]
-		if s.Value != was[i].Value && !e.isSo(s) && !mayChange {
+		mayChange := e.Config.Box.Standalone && s.Field == config.PodURLField
+		if s.Value != was[i].Value && !e.namesRuntimeInUse(s) && !mayChange {
 			findings = append(findings, found(e.Catalogue, "setting-settled", fmt.Errorf("%s is %q with the standalone kubelet and %q in the config; it can't be changed: %s",
 				s.Field, was[i].Value, s.Value, s.why)))
 		}

@@ -70,7 +70,7 @@ func makeStandalone(t *testing.T, env *Env) {
 	if _, err := env.Host.WriteFile(kubeletDropIn, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := env.rememberStandalone(); err != nil {
+	if err := env.remember(standaloneNote, standaloneRecord); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -119,37 +119,6 @@ func TestStandaloneGone(t *testing.T) {
 	}
 	if c, err := env.standaloneConfig(); c != nil || err != nil || env.WasStandalone() {
 		t.Errorf("%v, %v", c, err)
-	}
-}
-
-// TestFileLeftOut: who runs init again without the config file does not take what is there
-// back to the defaults.
-func TestFileLeftOut(t *testing.T) {
-	for _, name := range []string{"default", "standalone"} {
-		env := testEnv(t, name)
-		if name == "standalone" {
-			makeStandalone(t, env)
-		}
-		for _, file := range []string{"", "/root/cluster.yaml", "/dev/stdin"} {
-			env.Config.File = file
-			if err := env.RememberFile(); err != nil {
-				t.Fatal(err)
-			}
-			err := env.CheckFileLeftOut()
-			if file == "" && err == nil {
-				continue
-			}
-			plantest.CheckError(t, err, "was made with a config file, "+file+",", "give it again: --config "+file+";")
-		}
-	}
-	env := testEnv(t, "default")
-	env.Config.File = "/root/cluster.yaml"
-	if err := env.RememberFile(); err != nil {
-		t.Fatal(err)
-	}
-	env.Config = configtest.Valid(t, "standalone")
-	if err := env.CheckFileLeftOut(); err != nil {
-		t.Errorf("of something else: %v", err)
 	}
 }
 

@@ -3,7 +3,6 @@ package phases
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"bootstrap/phases/config"
 	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host/hosttest"
@@ -30,39 +28,6 @@ func TestStatusBeforeEtcd(t *testing.T) {
 	s, err = CurrentStatus(t.Context(), env, time.Time{})
 	if err != nil || !s.Installed || s.Ready || s.Since == "" || len(s.Components) > 0 || len(s.Notes) != 1 {
 		t.Errorf("only certificates were made: %+v, %v", s, err)
-	}
-}
-
-// TestRememberedConfig: what init was given is known later, and no secret is kept.
-func TestRememberedConfig(t *testing.T) {
-	const secret = "s3cret"
-	env := testEnv(t, "default")
-	given := *env.Config
-	given.BootstrapTokens = []config.BootstrapToken{{ID: "abcdef", Secret: secret}}
-	given.CertificateKey = secret
-	given.Etcd.ExtraEnvs = []config.EnvVar{{Name: "X", Value: secret}}
-	given.APIServer.ExtraEnvs = given.Etcd.ExtraEnvs
-	given.Kubelet = map[string]any{"registerWithTaints": []any{}, "resolvConf": "/etc/own.conf", "staticPodURLHeader": map[string]any{"X": []any{secret}}}
-	given.CertSANs = []string{"more.example"}
-	env.Config = &given
-	if err := env.settle(); err != nil {
-		t.Fatal(err)
-	}
-	note, _ := env.Host.Recall(env.configNote())
-	if note == "" || strings.Contains(note, secret) {
-		t.Errorf("the ledger has %s", note)
-	}
-	got, err := env.RememberedConfig()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ip := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
-	prefix := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
-	if diff := cmp.Diff(toRemember(given), *got, ip, prefix); diff != "" {
-		t.Errorf("-given +known:\n%s", diff)
-	}
-	if !slices.Equal(got.CertSANs, given.CertSANs) || keepsOff(got) == "" || got.Kubelet["resolvConf"] != "/etc/own.conf" {
-		t.Errorf("it lacks what is needed: %+v", got)
 	}
 }
 

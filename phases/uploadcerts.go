@@ -17,7 +17,7 @@ var uploadCerts = Phase{
 }
 
 func runUploadCerts(ctx context.Context, env *Env) error {
-	if !env.Config.Box.UploadCerts {
+	if !env.Config.UploadCerts {
 		return nil
 	}
 	c, err := env.api()

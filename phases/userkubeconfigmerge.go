@@ -20,7 +20,7 @@ var writeKubeconfig = Phase{
 }
 
 func runWriteKubeconfig(_ context.Context, env *Env) error {
-	if !env.Config.Box.WriteKubeconfig {
+	if !env.Config.WriteKubeconfig {
 		return nil
 	}
 	data, err := env.Host.ReadFile(adminConf)
@@ -52,7 +52,7 @@ func runWriteKubeconfig(_ context.Context, env *Env) error {
 
 // checkUserKubeconfigs finds what would stop write-kubeconfig, when the cluster is up.
 func (e *Env) checkUserKubeconfigs() []error {
-	if !e.Config.Box.WriteKubeconfig || e.Config.Box.Standalone {
+	if !e.Config.WriteKubeconfig || e.Config.Box.Standalone {
 		return nil
 	}
 	users, _, err := e.kubeconfigUsers() // who gets none is told by the phase

@@ -24,7 +24,7 @@ var waitKubelet = Phase{
 // runWaitKubelet begins with all that is made here: from now on, a control plane is made
 // upon it.
 func runWaitKubelet(ctx context.Context, env *Env) error {
-	if err := env.rememberStandalone(); err != nil {
+	if err := env.remember(standaloneNote, standaloneRecord); err != nil {
 		return err
 	}
 	env.note("the kubelet and its pods must run within %s (--timeout)", env.timeout())

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -42,7 +41,7 @@ type initOptions struct {
 
 func (o *initOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
-	f.StringVar(&o.config, "config", "", "config file: kubeadm's kinds (v1beta4, v1beta3), KubeletConfiguration, KubeProxyConfiguration, BoxConfiguration; none is needed")
+	f.StringVar(&o.config, "config", "", "config file: kubeadm's kinds (v1beta4, v1beta3), KubeletConfiguration, KubeProxyConfiguration, BoxConfiguration; none is needed (default: what this machine was made with)")
 	f.StringVar(&o.bundle, "bundle", "", "bundle to install from (default: the one inside this executable, beside it, or in /usr/local/share/bootstrap)")
 	f.DurationVar(&o.timeout, "timeout", 0, "how long the control plane may take to become healthy, and then the addons (default: timeouts.controlPlaneComponentHealthCheck of the config file, 4m without)")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only show what would be changed; needs no root where nothing was made yet")
@@ -158,11 +157,11 @@ func runInit(ctx context.Context, o initOptions, phase string) error {
 	if err == nil {
 		err = env.CheckStandaloneAlone()
 	}
-	if err == nil && !o.configGiven {
-		err = env.CheckFileLeftOut()
-	}
 	if err != nil {
 		return out.end(usage(err), result{})
+	}
+	if env.Remembered {
+		env.Tell.For("init").Note("with what this machine was made with, as no --config is given; the defaults: --config ''")
 	}
 	if err = plan.Run(ctx, env); err != nil {
 		return out.end(err, result{})
@@ -174,7 +173,7 @@ func runInit(ctx context.Context, o initOptions, phase string) error {
 func (o initOptions) endInit(env *phases.Env, plan phases.Plan, out *output) error {
 	for name, text := range map[string]string{"wait-control-plane": ready, "wait-kubelet": standaloneReady} {
 		if _, waited := plan.Find(name); waited {
-			err := errors.Join(env.RememberFile(), env.Host.End())
+			err := errors.Join(env.RememberDone(), env.Host.End())
 			if !o.dryRun {
 				out.say(fmt.Sprintf(text, out.elapsed()))
 			}
@@ -206,7 +205,7 @@ func (o initOptions) env(ctx context.Context, to func(plan.Event)) (*phases.Env,
 	if err != nil {
 		return nil, err
 	}
-	if err := phases.CheckIgnore(catalogue, o.ignore); err != nil {
+	if err := o.check(catalogue); err != nil {
 		return nil, err
 	}
 	facts, err := machine.At(o.root).Facts()
@@ -217,46 +216,67 @@ func (o initOptions) env(ctx context.Context, to func(plan.Event)) (*phases.Env,
 	if err != nil {
 		return nil, err
 	}
-	file, err := o.readConfigFile() // once: it may be a pipe
-	if err != nil {
+	env := &phases.Env{
+		Facts: facts, Bundle: b, Catalogue: catalogue, Tell: plan.Teller{To: to},
+		Timeout: o.timeout, Ignore: o.ignore, Began: time.Now(), Built: builtAt(),
+	}
+	if err := o.open(env, machineOf(facts, b)); err != nil {
+		closeEnv(env)
 		return nil, err
 	}
-	machine := machineOf(facts, b)
-	c, err := o.parseConfig(file, machine)
-	if err != nil {
-		return nil, err
-	}
-	patches, err := phases.ReadPatches(c.PatchesDir)
-	if err != nil {
-		return nil, err
-	}
-	h, err := openHost(o.root, o.dryRun)
-	if err != nil {
-		return nil, err
-	}
-	if c, err = o.settled(h, c, file, machine); err != nil {
-		h.Close()
-		return nil, err
-	}
-	return phases.OpenInit(ctx, phases.Env{
-		Config: c, Host: h, Facts: facts, Tell: plan.Teller{To: to}, Bundle: b, Patches: patches, Catalogue: catalogue, Timeout: o.timeout, Ignore: o.ignore, Began: time.Now(), Built: builtAt(),
-	}), nil
+	return phases.OpenInit(ctx, *env), nil
 }
 
 func closeEnv(env *phases.Env) {
-	env.Host.Close()
+	if env.Host != nil {
+		env.Host.Close()
+	}
 	if env.Bundle != nil {
 		env.Bundle.Close()
 	}
 }
 
-// settled is the config with what an earlier init has decided: whether pods run on this node
-// need not be said again.
-func (o initOptions) settled(h *host.Host, c *config.Config, file []byte, machine config.Machine) (*config.Config, error) {
-	if machine.SingleNode = phases.SettledSingleNode(h); machine.SingleNode == nil {
-		return c, nil
+// open opens the machine, and decides by what config: that of the file, that which the
+// machine was made with, or the defaults.
+func (o initOptions) open(env *phases.Env, machine config.Machine) error {
+	file, err := o.readConfigFile() // once: it may be a pipe
+	if err != nil {
+		return err
 	}
-	return o.parseConfig(file, machine)
+	if o.givesConfig() { // what is wrong with it is told also to a user who is not root
+		if err := o.useFile(env, file, machine); err != nil {
+			return err
+		}
+	}
+	if env.Host, err = openHost(o.root, o.dryRun); err != nil {
+		return err
+	}
+	if !o.givesConfig() {
+		machine.Flags = o.box
+		env.Remembered, err = env.UseRemembered(machine)
+	}
+	if env.Remembered || err != nil {
+		return err
+	}
+	machine.SingleNode = phases.SettledSingleNode(env.Host) // it need not be said again
+	return o.useFile(env, file, machine)
+}
+
+func (o initOptions) givesConfig() bool { return o.configGiven || o.config != "" }
+
+func (o initOptions) useFile(env *phases.Env, file []byte, machine config.Machine) (err error) {
+	if env.Config, err = o.parseConfig(file, machine); err != nil {
+		return err
+	}
+	env.Patches, err = phases.ReadPatches(env.Config.PatchesDir)
+	return err
+}
+
+func (o initOptions) check(catalogue diagnose.Catalogue) error {
+	if o.timeout != 0 && o.timeout < time.Second {
+		return fmt.Errorf("--timeout %s is under a second", o.timeout)
+	}
+	return phases.CheckIgnore(catalogue, o.ignore)
 }
 
 // openHost opens the machine, to change it or only to plan, or says in a user's words
@@ -292,9 +312,6 @@ func unitsOf(root string) host.Units {
 
 // readConfigFile gives nothing without one.
 func (o initOptions) readConfigFile() ([]byte, error) {
-	if o.timeout != 0 && o.timeout < time.Second {
-		return nil, fmt.Errorf("--timeout %s is under a second", o.timeout)
-	}
 	if o.config == "" {
 		return nil, nil
 	}
@@ -303,11 +320,7 @@ func (o initOptions) readConfigFile() ([]byte, error) {
 
 func (o initOptions) parseConfig(file []byte, machine config.Machine) (*config.Config, error) {
 	machine.Flags = o.box
-	c, err := config.Parse(o.config, file, machine)
-	if err == nil && o.config != "" {
-		c.File, err = filepath.Abs(o.config)
-	}
-	return c, err
+	return config.Parse(o.config, file, machine)
 }
 
 // findBundle gives nil without one.

@@ -2,19 +2,18 @@ package config
 
 import "cmp"
 
-// boxOf fills in what BoxConfiguration leaves out. Whoever asks for a token has more
+// box fills in what BoxConfiguration leaves out. Whoever asks for a token has more
 // nodes in mind, and then the control plane is kept for itself, as kubeadm does.
-func boxOf(file boxConfiguration, m Machine, c *Config) Box {
-	flags := m.Flags
-	join := deref(flags.PrintJoinCommand, file.PrintJoinCommand)
-	alone := len(c.BootstrapTokens) == 0 && !join
-	return Box{
-		Standalone:       deref(flags.Standalone, file.Standalone),
-		SingleNode:       deref(flags.SingleNode, deref(file.SingleNode, deref(m.SingleNode, alone))),
-		Network:          cmp.Or(file.Network, Flannel),
-		UploadCerts:      deref(flags.UploadCerts, deref(file.UploadCerts, c.CertificateKey != "")), // a key has no other use
-		WriteKubeconfig:  deref(flags.WriteKubeconfig, file.WriteKubeconfig),
-		PrintJoinCommand: join,
+func (b *builder) box(c *Config, file boxConfiguration) {
+	flags := b.machine.Flags
+	c.UploadCerts = deref(flags.UploadCerts, deref(file.UploadCerts, c.CertificateKey != "")) // a key has no other use
+	c.WriteKubeconfig = deref(flags.WriteKubeconfig, file.WriteKubeconfig)
+	c.PrintJoinCommand = deref(flags.PrintJoinCommand, file.PrintJoinCommand)
+	alone := len(c.BootstrapTokens) == 0 && !c.PrintJoinCommand
+	c.Box = Box{
+		Standalone: deref(flags.Standalone, file.Standalone),
+		SingleNode: deref(flags.SingleNode, deref(file.SingleNode, deref(b.machine.SingleNode, alone))),
+		Network:    cmp.Or(file.Network, Flannel),
 	}
 }
 
@@ -27,9 +26,9 @@ func (b *builder) validateBox(c *Config) {
 		field string
 		given bool
 	}{
-		{"uploadCerts", box.UploadCerts},
-		{"writeKubeconfig", box.WriteKubeconfig},
-		{"printJoinCommand", box.PrintJoinCommand},
+		{"uploadCerts", c.UploadCerts},
+		{"writeKubeconfig", c.WriteKubeconfig},
+		{"printJoinCommand", c.PrintJoinCommand},
 		{"bootstrapTokens", len(c.BootstrapTokens) > 0},
 	} {
 		if box.Standalone && of.given {

@@ -9,8 +9,10 @@ import (
 
 // ClusterConfiguration is what kubeadm-config holds: all that is the cluster's and not
 // this node's, in kubeadm's words, with the defaults filled in. Reading it gives the same.
-func (c *Config) ClusterConfiguration() ([]byte, error) {
-	return yaml.Marshal(clusterConfiguration{
+func (c *Cluster) ClusterConfiguration() ([]byte, error) { return yaml.Marshal(c.clusterFile()) }
+
+func (c *Cluster) clusterFile() any {
+	return clusterConfiguration{
 		typeMeta:                    typeMeta{kubeadmV1beta4, clusterKind},
 		KubernetesVersion:           c.KubernetesVersion,
 		ClusterName:                 c.ClusterName,
@@ -26,16 +28,16 @@ func (c *Config) ClusterConfiguration() ([]byte, error) {
 			DNSDomain:     c.Networking.DNSDomain,
 		},
 		Etcd:              c.etcdFile(),
-		APIServer:         apiServer{c.APIServer.file(), c.CertSANs},
-		ControllerManager: c.ControllerManager.file(),
-		Scheduler:         c.Scheduler.file(),
+		APIServer:         apiServer{c.APIServer, c.CertSANs},
+		ControllerManager: c.ControllerManager,
+		Scheduler:         c.Scheduler,
 		DNS:               dns{replacement(c.Images.CoreDNS, c.defaultImages().CoreDNS), c.DNSDisabled},
 		Proxy:             proxy{c.ProxyDisabled},
-	})
+	}
 }
 
 // BoxConfiguration is our own part of it, without what is meant for one run.
-func (c *Config) BoxConfiguration() ([]byte, error) {
+func (c *Cluster) BoxConfiguration() ([]byte, error) {
 	return yaml.Marshal(boxConfiguration{
 		typeMeta:   typeMeta{boxVersion, boxKind},
 		SingleNode: &c.Box.SingleNode,
@@ -43,33 +45,13 @@ func (c *Config) BoxConfiguration() ([]byte, error) {
 	})
 }
 
-func (c *Config) defaultImages() Images { return NewImages(c.Images.Repository, c.KubernetesVersion) }
+func (c *Cluster) defaultImages() Images { return NewImages(c.Images.Repository, c.KubernetesVersion) }
 
-func (c *Config) etcdFile() etcdFile {
+func (c *Cluster) etcdFile() etcdFile {
 	if c.Etcd.External != nil {
-		external := externalEtcd(*c.Etcd.External)
-		return etcdFile{External: &external}
+		return etcdFile{External: c.Etcd.External}
 	}
-	return etcdFile{Local: &localEtcd{
-		imageMeta:      replacement(c.Images.Etcd, c.defaultImages().Etcd),
-		DataDir:        c.Etcd.DataDir,
-		ExtraArgs:      c.Etcd.ExtraArgs,
-		ExtraEnvs:      envFile(c.Etcd.ExtraEnvs),
-		ServerCertSANs: c.Etcd.ServerCertSANs,
-		PeerCertSANs:   c.Etcd.PeerCertSANs,
-	}}
-}
-
-func (p Component) file() component {
-	return component{p.ExtraArgs, envFile(p.ExtraEnvs), p.ExtraVolumes}
-}
-
-func envFile(envs []EnvVar) []envVar {
-	var file []envVar
-	for _, e := range envs {
-		file = append(file, envVar{Name: e.Name, Value: e.Value})
-	}
-	return file
+	return etcdFile{Local: &localEtcd{replacement(c.Images.Etcd, c.defaultImages().Etcd), c.Etcd}}
 }
 
 func joined(subnets []netip.Prefix) string {

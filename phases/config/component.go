@@ -8,23 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-func (b *builder) component(field string, file component) Component {
-	volumes := slices.Clone(file.ExtraVolumes)
-	for i, v := range volumes {
-		volumes[i].HostPath, volumes[i].MountPath = withoutSlash(v.HostPath), withoutSlash(v.MountPath)
+func (c Component) withoutSlashes() Component {
+	c.ExtraVolumes = slices.Clone(c.ExtraVolumes)
+	for i, v := range c.ExtraVolumes {
+		c.ExtraVolumes[i].HostPath, c.ExtraVolumes[i].MountPath = withoutSlash(v.HostPath), withoutSlash(v.MountPath)
 	}
-	return Component{ExtraArgs: file.ExtraArgs, ExtraEnvs: b.envs(field, file.ExtraEnvs), ExtraVolumes: volumes}
-}
-
-func (b *builder) envs(field string, file []envVar) []EnvVar {
-	var envs []EnvVar
-	for i, e := range file {
-		if !e.ValueFrom.IsZero() {
-			b.bad(at(field+".extraEnvs", i)+".valueFrom", "only values can be given, as a static pod may not refer to other objects: write the value")
-		}
-		envs = append(envs, EnvVar{e.Name, e.Value})
-	}
-	return envs
+	return c
 }
 
 func (b *builder) validateComponents(c *Config) {
@@ -47,6 +36,9 @@ var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 func (b *builder) validateEnvs(field string, envs []EnvVar) {
 	for i, e := range envs {
 		field := at(field+".extraEnvs", i)
+		if e.ValueFrom != nil {
+			b.bad(field+".valueFrom", "only values can be given, as a static pod may not refer to other objects: write the value")
+		}
 		if !envName.MatchString(e.Name) {
 			b.bad(field+".name", "%q is no name of an environment variable", e.Name)
 		}
@@ -61,7 +53,7 @@ func (b *builder) validateEnvs(field string, envs []EnvVar) {
 
 var (
 	dnsLabel  = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
-	pathTypes = []string{"", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"}
+	pathTypes = []string{"DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"}
 	// ownVolumes are the names that the static pods' own volumes have, and kubeadm's.
 	ownVolumes = []string{
 		"k8s-certs", "ca-certs", "kubeconfig", "etcd-certs", "etcd-data", "etc-pki", "etc-pki-ca-trust", "etc-pki-tls-certs", "etc-ca-certificates",
@@ -87,8 +79,8 @@ func (b *builder) validateVolumes(field string, volumes []Volume, mounts []strin
 		if slices.Contains(mounts, v.MountPath) {
 			b.bad(field+".mountPath", "the pod mounts %q already", v.MountPath)
 		}
-		if !slices.Contains(pathTypes, v.PathType) {
-			b.bad(field+".pathType", "%q is unknown, want one of %v", v.PathType, pathTypes[1:])
+		if v.PathType != "" {
+			b.validateOneOf(field+".pathType", v.PathType, pathTypes)
 		}
 		b.validateTwice(field, v, volumes[:i])
 	}

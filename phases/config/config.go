@@ -10,15 +10,18 @@ import (
 	"time"
 )
 
-// Config is everything that decides what bootstrap makes. Addresses, ports,
-// image names and the DNS address are computed here, once.
+// Config is everything that decides what bootstrap makes. Addresses, ports, image names
+// and the DNS address are computed here, once.
 type Config struct {
-	File                 string `json:",omitempty"` // its absolute path; empty without one
+	Cluster
+	Node
+	Run
+}
+
+// Cluster is what all nodes of a cluster share.
+type Cluster struct {
 	KubernetesVersion    string // with the v: v1.36.3
 	ClusterName          string
-	NodeName             string
-	AdvertiseAddress     netip.Addr
-	BindPort             int
 	ControlPlaneEndpoint string // host:port that kubeconfigs of people use
 	Networking           Networking
 	CertificatesDir      string
@@ -26,28 +29,42 @@ type Config struct {
 	KeyAlgorithm         string // ECDSA-P256, ECDSA-P384, RSA-2048, RSA-3072, RSA-4096
 	CertificateValidity  time.Duration
 	CAValidity           time.Duration
-	CRISocket            string // unix:///...; empty: chosen from what the machine has
-	Taints               []Taint
-	KubeletExtraArgs     []Arg
 	Etcd                 Etcd
 	APIServer            Component
 	ControllerManager    Component
 	Scheduler            Component
 	Images               Images
-	ImagePullPolicy      string // Always, IfNotPresent, Never
-	ImagePullSerial      bool
-	ControlPlaneTimeout  time.Duration // how long the control plane may take to start, in probes and waits
-	APICallTimeout       time.Duration // how long a call to the API server is tried again
 	DNSDisabled          bool
 	ProxyDisabled        bool
-	BootstrapTokens      []BootstrapToken
-	CertificateKey       string   // 64 hex digits that encrypt kubeadm-certs; empty without
-	SkipPhases           []string // as given: the plan knows the names
-	IgnorePreflight      []string // as given: preflight knows the names
-	PatchesDir           string
 	Kubelet              map[string]any // the user's KubeletConfiguration, nil without
 	KubeProxy            map[string]any // the user's KubeProxyConfiguration, nil without
 	Box                  Box
+}
+
+// Node is what is this node's own.
+type Node struct {
+	NodeName            string
+	AdvertiseAddress    netip.Addr
+	BindPort            int
+	CRISocket           string // unix:///...; empty: chosen from what the machine has
+	Taints              []Taint
+	KubeletExtraArgs    []Arg
+	ImagePullPolicy     string // Always, IfNotPresent, Never
+	ImagePullSerial     bool
+	ControlPlaneTimeout time.Duration // how long the control plane may take to start, in probes and waits
+	APICallTimeout      time.Duration // how long a call to the API server is tried again
+	PatchesDir          string
+	SkipPhases          []string // as given: the plan knows the names
+	IgnorePreflight     []string // as given: preflight knows the names
+}
+
+// Run is what init does once: a later run does it again only if it is asked to.
+type Run struct {
+	BootstrapTokens  []BootstrapToken
+	CertificateKey   string // 64 hex digits that encrypt kubeadm-certs; empty without
+	UploadCerts      bool
+	WriteKubeconfig  bool
+	PrintJoinCommand bool
 }
 
 // The pod networks of Box.Network.
@@ -58,12 +75,9 @@ const (
 
 // Box is what kubeadm has no word for, from BoxConfiguration.
 type Box struct {
-	Standalone       bool   // runtime and kubelet only, without an API server
-	SingleNode       bool   // the control plane runs everybody's pods
-	Network          string // the pod network that init brings: flannel or none
-	UploadCerts      bool
-	WriteKubeconfig  bool
-	PrintJoinCommand bool
+	Standalone bool   // runtime and kubelet only, without an API server
+	SingleNode bool   // the control plane runs everybody's pods
+	Network    string // the pod network that init brings: flannel or none
 }
 
 // BootstrapToken lets nodes join. TTL counts from its making; with neither TTL nor
@@ -93,29 +107,29 @@ type Networking struct {
 
 // Etcd configures the stacked etcd member, or names the external one.
 type Etcd struct {
-	DataDir        string
-	ServerCertSANs []string
-	PeerCertSANs   []string
-	ExtraArgs      []Arg
-	ExtraEnvs      []EnvVar
-	External       *ExternalEtcd // nil: the member on this node
+	DataDir        string        `yaml:"dataDir,omitempty"`
+	ExtraArgs      []Arg         `yaml:"extraArgs,omitempty"`
+	ExtraEnvs      []EnvVar      `yaml:"extraEnvs,omitempty"`
+	ServerCertSANs []string      `yaml:"serverCertSANs,omitempty"`
+	PeerCertSANs   []string      `yaml:"peerCertSANs,omitempty"`
+	External       *ExternalEtcd `yaml:"-"` // nil: the member on this node
 }
 
 // ExternalEtcd is a cluster of etcd that others run. HTTPEndpoints serve its version
 // and health where the endpoints speak only gRPC.
 type ExternalEtcd struct {
-	Endpoints     []string
-	HTTPEndpoints []string
-	CAFile        string
-	CertFile      string
-	KeyFile       string
+	Endpoints     []string `yaml:"endpoints,omitempty"`
+	HTTPEndpoints []string `yaml:"httpEndpoints,omitempty"`
+	CAFile        string   `yaml:"caFile"`
+	CertFile      string   `yaml:"certFile"`
+	KeyFile       string   `yaml:"keyFile"`
 }
 
 // Component configures one control plane component.
 type Component struct {
-	ExtraArgs    []Arg
-	ExtraEnvs    []EnvVar
-	ExtraVolumes []Volume
+	ExtraArgs    []Arg    `yaml:"extraArgs,omitempty"`
+	ExtraEnvs    []EnvVar `yaml:"extraEnvs,omitempty"`
+	ExtraVolumes []Volume `yaml:"extraVolumes,omitempty"`
 }
 
 // Arg is one command line flag without its dashes.
@@ -137,8 +151,17 @@ func Argument(args []Arg, name string) string {
 
 // EnvVar is set in a component's container.
 type EnvVar struct {
-	Name  string
-	Value string
+	Name      string `yaml:"name"`
+	Value     string `yaml:"value"`
+	ValueFrom any    `yaml:"valueFrom,omitempty" json:"-"` // nil: another is refused
+}
+
+// MarshalYAML writes the value so that it is read again as it is.
+func (e EnvVar) MarshalYAML() (any, error) {
+	return struct {
+		Name  string
+		Value text
+	}{e.Name, text(e.Value)}, nil
 }
 
 // Volume is a path of the host that a component sees. PathType is as in a Pod's
@@ -159,8 +182,8 @@ type Taint struct {
 }
 
 // APIServerURL is this node's own API server, whatever the endpoint for others is.
-func (c *Config) APIServerURL() string {
-	return fmt.Sprintf("https://%s", netip.AddrPortFrom(c.AdvertiseAddress, uint16(c.BindPort)))
+func (n *Node) APIServerURL() string {
+	return fmt.Sprintf("https://%s", netip.AddrPortFrom(n.AdvertiseAddress, uint16(n.BindPort)))
 }
 
 // EndpointURL is where people reach the API server.
@@ -172,7 +195,7 @@ func (c *Config) EndpointURL() string {
 }
 
 // EndpointHost is the host of ControlPlaneEndpoint, empty without one.
-func (c *Config) EndpointHost() string {
+func (c *Cluster) EndpointHost() string {
 	host, _, err := net.SplitHostPort(c.ControlPlaneEndpoint)
 	if err != nil {
 		return ""
@@ -181,18 +204,18 @@ func (c *Config) EndpointHost() string {
 }
 
 // KubernetesServiceIP is the first address of the first Service range.
-func (c *Config) KubernetesServiceIP() netip.Addr {
+func (c *Cluster) KubernetesServiceIP() netip.Addr {
 	return nth(c.Networking.ServiceSubnets[0], 1)
 }
 
 // DNSServiceIP is the tenth address of the first Service range, as kubeadm has it.
-func (c *Config) DNSServiceIP() netip.Addr {
+func (c *Cluster) DNSServiceIP() netip.Addr {
 	return nth(c.Networking.ServiceSubnets[0], 10)
 }
 
 // Loopback is the loopback address of the node's IP family.
-func (c *Config) Loopback() netip.Addr {
-	if c.AdvertiseAddress.Is6() {
+func (n *Node) Loopback() netip.Addr {
+	if n.AdvertiseAddress.Is6() {
 		return netip.IPv6Loopback()
 	}
 	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
@@ -200,7 +223,7 @@ func (c *Config) Loopback() netip.Addr {
 
 // NodePodSubnets are the pod ranges of the first node: what the controller
 // manager's allocator hands out first from each pod range.
-func (c *Config) NodePodSubnets() []netip.Prefix {
+func (c *Cluster) NodePodSubnets() []netip.Prefix {
 	subnets := make([]netip.Prefix, 0, len(c.Networking.PodSubnets))
 	for _, p := range c.Networking.PodSubnets {
 		subnets = append(subnets, netip.PrefixFrom(p.Addr(), max(p.Bits(), c.nodeBits(p))))

@@ -158,26 +158,30 @@ func TestNoFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Config{
-		KubernetesVersion: DefaultVersion,
-		ClusterName:       "kubernetes",
-		NodeName:          "node-1", // in lower case
-		AdvertiseAddress:  machine.Address,
-		BindPort:          6443,
-		Networking: Networking{
-			ServiceSubnets: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/12")},
-			PodSubnets:     []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")},
-			DNSDomain:      "cluster.local",
+		Cluster: Cluster{
+			KubernetesVersion: DefaultVersion,
+			ClusterName:       "kubernetes",
+			Networking: Networking{
+				ServiceSubnets: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/12")},
+				PodSubnets:     []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")},
+				DNSDomain:      "cluster.local",
+			},
+			CertificatesDir:     "/etc/kubernetes/pki",
+			KeyAlgorithm:        "ECDSA-P256",
+			CertificateValidity: 8760 * time.Hour,
+			CAValidity:          87600 * time.Hour,
+			Etcd:                Etcd{DataDir: "/var/lib/etcd"},
+			Images:              NewImages(DefaultImageRepository, DefaultVersion),
+			Box:                 Box{SingleNode: true, Network: Flannel},
 		},
-		CertificatesDir:     "/etc/kubernetes/pki",
-		KeyAlgorithm:        "ECDSA-P256",
-		CertificateValidity: 8760 * time.Hour,
-		CAValidity:          87600 * time.Hour,
-		Etcd:                Etcd{DataDir: "/var/lib/etcd"},
-		Images:              NewImages(DefaultImageRepository, DefaultVersion),
-		ImagePullPolicy:     "IfNotPresent",
-		ControlPlaneTimeout: 4 * time.Minute,
-		APICallTimeout:      time.Minute,
-		Box:                 Box{SingleNode: true, Network: Flannel},
+		Node: Node{
+			NodeName:            "node-1", // in lower case
+			AdvertiseAddress:    machine.Address,
+			BindPort:            6443,
+			ImagePullPolicy:     "IfNotPresent",
+			ControlPlaneTimeout: 4 * time.Minute,
+			APICallTimeout:      time.Minute,
+		},
 	}
 	if diff := cmp.Diff(want, c, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

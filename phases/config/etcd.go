@@ -15,21 +15,16 @@ func (b *builder) etcd(file etcdFile) Etcd {
 		if file.Local != nil {
 			b.bad("etcd.external", "give either this or local")
 		}
-		external := ExternalEtcd(*file.External)
+		external := *file.External
 		external.Endpoints, external.HTTPEndpoints = withoutSlashes(external.Endpoints), withoutSlashes(external.HTTPEndpoints)
 		if len(external.HTTPEndpoints) == 0 {
 			external.HTTPEndpoints = external.Endpoints
 		}
 		return Etcd{External: &external}
 	}
-	local := deref(file.Local, localEtcd{})
-	return Etcd{
-		DataDir:        withoutSlash(cmp.Or(local.DataDir, "/var/lib/etcd")),
-		ServerCertSANs: local.ServerCertSANs,
-		PeerCertSANs:   local.PeerCertSANs,
-		ExtraArgs:      local.ExtraArgs,
-		ExtraEnvs:      b.envs("etcd.local", local.ExtraEnvs),
-	}
+	local := deref(file.Local, localEtcd{}).Etcd
+	local.DataDir = withoutSlash(cmp.Or(local.DataDir, "/var/lib/etcd"))
+	return local
 }
 
 func (b *builder) validateEtcd(c *Config) {

@@ -1,7 +1,5 @@
 package config
 
-import "go.yaml.in/yaml/v3"
-
 // The documents of a config file, under kubeadm's names (v1beta4) and ours. They are
 // also written: what is empty stays out.
 
@@ -82,8 +80,8 @@ type clusterConfiguration struct {
 	Networking                  networkingFile  `yaml:"networking"`
 	Etcd                        etcdFile        `yaml:"etcd"`
 	APIServer                   apiServer       `yaml:"apiServer"`
-	ControllerManager           component       `yaml:"controllerManager"`
-	Scheduler                   component       `yaml:"scheduler"`
+	ControllerManager           Component       `yaml:"controllerManager"`
+	Scheduler                   Component       `yaml:"scheduler"`
 	DNS                         dns             `yaml:"dns"`
 	Proxy                       proxy           `yaml:"proxy"`
 }
@@ -96,24 +94,12 @@ type networkingFile struct {
 
 type etcdFile struct {
 	Local    *localEtcd    `yaml:"local,omitempty"`
-	External *externalEtcd `yaml:"external,omitempty"`
+	External *ExternalEtcd `yaml:"external,omitempty"`
 }
 
 type localEtcd struct {
-	imageMeta      `yaml:",inline"`
-	DataDir        string   `yaml:"dataDir,omitempty"`
-	ExtraArgs      []Arg    `yaml:"extraArgs,omitempty"`
-	ExtraEnvs      []envVar `yaml:"extraEnvs,omitempty"`
-	ServerCertSANs []string `yaml:"serverCertSANs,omitempty"`
-	PeerCertSANs   []string `yaml:"peerCertSANs,omitempty"`
-}
-
-type externalEtcd struct {
-	Endpoints     []string `yaml:"endpoints,omitempty"`
-	HTTPEndpoints []string `yaml:"httpEndpoints,omitempty"`
-	CAFile        string   `yaml:"caFile"`
-	CertFile      string   `yaml:"certFile"`
-	KeyFile       string   `yaml:"keyFile"`
+	imageMeta `yaml:",inline"`
+	Etcd      `yaml:",inline"`
 }
 
 type imageMeta struct {
@@ -122,20 +108,8 @@ type imageMeta struct {
 }
 
 type apiServer struct {
-	component `yaml:",inline"`
+	Component `yaml:",inline"`
 	CertSANs  []string `yaml:"certSANs,omitempty"`
-}
-
-type component struct {
-	ExtraArgs    []Arg    `yaml:"extraArgs,omitempty"`
-	ExtraEnvs    []envVar `yaml:"extraEnvs,omitempty"`
-	ExtraVolumes []Volume `yaml:"extraVolumes,omitempty"`
-}
-
-type envVar struct {
-	Name      string    `yaml:"name"`
-	Value     string    `yaml:"value"`
-	ValueFrom yaml.Node `yaml:"valueFrom,omitempty"` // to say why it is refused
 }
 
 type dns struct {

@@ -50,6 +50,7 @@ func checkErrors(t *testing.T, text string, c *Config, err error) {
 
 // checkWritten: what is stored and migrated can be read again.
 func checkWritten(t *testing.T, c *Config, text string) {
+	checkRecord(t, c)
 	cluster, err := c.ClusterConfiguration()
 	if err != nil {
 		t.Fatal(err)

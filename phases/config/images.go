@@ -84,9 +84,9 @@ func coreDNSImage(i imageMeta) string {
 }
 
 // images are those of the version, with what the file replaces.
-func (b *builder) images(cl clusterConfiguration, version string) Images {
-	images := NewImages(cmp.Or(cl.ImageRepository, DefaultImageRepository), version)
-	m, _ := minorOf(version)
+func (b *builder) images(cl clusterConfiguration) Images {
+	images := NewImages(cmp.Or(cl.ImageRepository, DefaultImageRepository), cl.KubernetesVersion)
+	m, _ := minorOf(cl.KubernetesVersion)
 	own := imageMeta{images.Repository, m.coreDNSTag}
 	images.CoreDNS = coreDNSImage(b.replaced("dns", own, cl.DNS.imageMeta))
 	if cl.Etcd.External != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	proxyv1alpha1 "k8s.io/kube-proxy/config/v1alpha1"
 	kubeletv1beta1 "k8s.io/kubelet/config/v1beta1"
 	kjson "sigs.k8s.io/json"
@@ -68,7 +69,7 @@ func (part document) fields(root *yaml.Node, known string, decode func([]byte) (
 		}
 	}
 	if len(findings) > 0 {
-		return nil, &yaml.TypeError{Errors: findings}
+		return nil, typeError(findings)
 	}
 	return all, nil
 }
@@ -188,7 +189,7 @@ func dropEmpty(document map[string]any, rules []decided, more ...string) {
 	}
 	for _, field := range more {
 		if textOf(document, field) == "" {
-			drop(document, field)
+			unstructured.RemoveNestedField(document, strings.Split(field, ".")...)
 		}
 	}
 }
@@ -202,16 +203,6 @@ func dropNulls(fields map[string]any) {
 	}
 }
 
-func drop(fields map[string]any, field string) {
-	name, rest, deeper := strings.Cut(field, ".")
-	if !deeper {
-		delete(fields, name)
-		return
-	}
-	inner, _ := fields[name].(map[string]any) // as in textOf
-	drop(inner, rest)
-}
-
 // badIn adds a finding about a field of Kubernetes' own documents.
 func (b *builder) badIn(kind, field, format string, args ...any) {
 	b.found(locate.Line(b.docs.roots[kind], field), field+": "+fmt.Sprintf(format, args...))
@@ -219,12 +210,8 @@ func (b *builder) badIn(kind, field, format string, args ...any) {
 
 // textOf is a field such as authorization.mode as text, a list with commas; empty without.
 func textOf(fields map[string]any, field string) string {
-	name, rest, deeper := strings.Cut(field, ".")
-	if deeper {
-		inner, _ := fields[name].(map[string]any) // of that type, or absent: the document was read strictly
-		return textOf(inner, rest)
-	}
-	switch v := fields[name].(type) {
+	value, _, _ := unstructured.NestedFieldNoCopy(fields, strings.Split(field, ".")...) // the document was read strictly
+	switch v := value.(type) {
 	case nil:
 		return ""
 	case []any:

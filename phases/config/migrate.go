@@ -19,18 +19,22 @@ func Migrate(name string, data []byte) ([]byte, error) {
 	if d.oldTimeout != nil && !slices.Contains(d.order, initKind) {
 		d.order = append([]string{initKind}, d.order...)
 	}
-	return encode(d)
+	var all []any
+	for _, kind := range d.order {
+		all = append(all, d.document(kind))
+	}
+	return encode(all)
 }
 
-func encode(d documents) ([]byte, error) {
-	if len(d.order) == 0 {
+func encode(documents []any) ([]byte, error) {
+	if len(documents) == 0 {
 		return nil, nil
 	}
 	var out bytes.Buffer
 	enc := yaml.NewEncoder(&out)
 	enc.SetIndent(2)
-	for _, kind := range d.order {
-		if err := enc.Encode(d.document(kind)); err != nil {
+	for _, document := range documents {
+		if err := enc.Encode(document); err != nil {
 			return nil, err
 		}
 	}

@@ -48,6 +48,10 @@ func Default(m Machine) (*Config, error) { return Parse("", nil, m) }
 // returns all findings at once, joined.
 func Parse(name string, data []byte, m Machine) (*Config, error) {
 	docs, errs := read(name, data)
+	return parse(docs, errs, m)
+}
+
+func parse(docs documents, errs []error, m Machine) (*Config, error) {
 	b := builder{machine: m, docs: docs, errs: errs}
 	c := b.build(docs)
 	b.validate(c)
@@ -89,35 +93,39 @@ func (b *builder) build(d documents) *Config {
 	address := b.address(in.LocalAPIEndpoint.AdvertiseAddress)
 	port := cmp.Or(deref(in.LocalAPIEndpoint.BindPort, 0), 6443)
 	c := &Config{
-		KubernetesVersion:    cl.KubernetesVersion,
-		ClusterName:          cmp.Or(cl.ClusterName, "kubernetes"),
-		AdvertiseAddress:     address,
-		BindPort:             port,
-		ControlPlaneEndpoint: withPort(cl.ControlPlaneEndpoint, port),
-		Networking:           b.networking(cl.Networking, address),
-		CertificatesDir:      withoutSlash(cmp.Or(cl.CertificatesDir, "/etc/kubernetes/pki")),
-		CertSANs:             cl.APIServer.CertSANs,
-		KeyAlgorithm:         b.keyAlgorithm(cl),
-		CertificateValidity:  deref((*time.Duration)(cl.CertificateValidityPeriod), year),
-		CAValidity:           deref((*time.Duration)(cl.CACertificateValidityPeriod), 10*year),
-		Etcd:                 b.etcd(cl.Etcd),
-		APIServer:            b.component("apiServer", cl.APIServer.component),
-		ControllerManager:    b.component("controllerManager", cl.ControllerManager),
-		Scheduler:            b.component("scheduler", cl.Scheduler),
-		ControlPlaneTimeout:  deref((*time.Duration)(in.Timeouts.ControlPlaneComponentHealthCheck), defaultTimeout),
-		APICallTimeout:       deref((*time.Duration)(in.Timeouts.KubernetesAPICall), time.Minute),
-		DNSDisabled:          cl.DNS.Disabled,
-		ProxyDisabled:        cl.Proxy.Disabled,
-		BootstrapTokens:      b.bootstrapTokens(in.BootstrapTokens),
-		CertificateKey:       in.CertificateKey,
-		PatchesDir:           withoutSlash(in.Patches.Directory),
-		Kubelet:              d.kubelet,
-		KubeProxy:            d.kubeProxy,
+		Cluster: Cluster{
+			KubernetesVersion:    cl.KubernetesVersion,
+			ClusterName:          cmp.Or(cl.ClusterName, "kubernetes"),
+			ControlPlaneEndpoint: withPort(cl.ControlPlaneEndpoint, port),
+			Networking:           b.networking(cl.Networking, address),
+			CertificatesDir:      withoutSlash(cmp.Or(cl.CertificatesDir, "/etc/kubernetes/pki")),
+			CertSANs:             cl.APIServer.CertSANs,
+			KeyAlgorithm:         b.keyAlgorithm(cl),
+			CertificateValidity:  deref((*time.Duration)(cl.CertificateValidityPeriod), year),
+			CAValidity:           deref((*time.Duration)(cl.CACertificateValidityPeriod), 10*year),
+			Etcd:                 b.etcd(cl.Etcd),
+			APIServer:            cl.APIServer.withoutSlashes(),
+			ControllerManager:    cl.ControllerManager.withoutSlashes(),
+			Scheduler:            cl.Scheduler.withoutSlashes(),
+			Images:               b.images(cl),
+			DNSDisabled:          cl.DNS.Disabled,
+			ProxyDisabled:        cl.Proxy.Disabled,
+			Kubelet:              d.kubelet,
+			KubeProxy:            d.kubeProxy,
+		},
+		Node: b.node(in.NodeRegistration),
+		Run: Run{
+			BootstrapTokens: b.bootstrapTokens(in.BootstrapTokens),
+			CertificateKey:  in.CertificateKey,
+		},
 	}
+	c.AdvertiseAddress, c.BindPort = address, port
+	c.ControlPlaneTimeout = deref((*time.Duration)(in.Timeouts.ControlPlaneComponentHealthCheck), defaultTimeout)
+	c.APICallTimeout = deref((*time.Duration)(in.Timeouts.KubernetesAPICall), time.Minute)
+	c.PatchesDir = withoutSlash(in.Patches.Directory)
 	c.skip(in.SkipPhases)
-	c.Images = b.images(cl, c.KubernetesVersion)
-	c.Box = boxOf(d.box, b.machine, c)
-	b.node(c, in.NodeRegistration)
+	b.box(c, d.box)
+	c.taint(in.NodeRegistration.Taints)
 	b.otherCommands(in)
 	dropEmpty(c.Kubelet, c.kubeletRules(), "cgroupDriver", "clusterDNS", "healthzBindAddress")
 	dropEmpty(c.KubeProxy, c.kubeProxyRules(), "bindAddress", "mode")
@@ -141,17 +149,23 @@ func (c *Config) skip(names []string) {
 	}
 }
 
-// node fills in what nodeRegistration says.
-func (b *builder) node(c *Config, n nodeRegistrationFile) {
-	c.NodeName = cmp.Or(n.Name, strings.ToLower(b.machine.Hostname))
-	c.CRISocket = withScheme(n.CRISocket)
-	c.KubeletExtraArgs = n.KubeletExtraArgs
-	c.IgnorePreflight = n.IgnorePreflightErrors
-	c.ImagePullPolicy = cmp.Or(n.ImagePullPolicy, pullPolicies[0])
-	c.ImagePullSerial = deref(n.ImagePullSerial, false) // kubeadm: true, which takes the sum of all instead of the longest
+// node is what nodeRegistration says, but for the taints.
+func (b *builder) node(n nodeRegistrationFile) Node {
+	return Node{
+		NodeName:         cmp.Or(n.Name, strings.ToLower(b.machine.Hostname)),
+		CRISocket:        withScheme(n.CRISocket),
+		KubeletExtraArgs: n.KubeletExtraArgs,
+		IgnorePreflight:  n.IgnorePreflightErrors,
+		ImagePullPolicy:  cmp.Or(n.ImagePullPolicy, pullPolicies[0]),
+		ImagePullSerial:  deref(n.ImagePullSerial, false), // kubeadm: true, which takes the sum of all instead of the longest
+	}
+}
+
+// taint sets the taints of the file, or those that the number of nodes calls for.
+func (c *Config) taint(file *[]Taint) {
 	switch {
-	case n.Taints != nil:
-		c.Taints = *n.Taints
+	case file != nil:
+		c.Taints = *file
 	case !c.Box.SingleNode:
 		c.Taints = ControlPlaneTaints()
 	}

@@ -10,7 +10,7 @@ const maskFlag = "node-cidr-mask-size"
 
 // maskFlag is the controller manager's flag for how long a node's prefix is. That
 // without a family is for a single one, and counts before the other then.
-func (c *Config) maskFlag(p netip.Prefix) string {
+func (c *Cluster) maskFlag(p netip.Prefix) string {
 	switch {
 	case len(c.Networking.PodSubnets) == 1 && Argument(c.ControllerManager.ExtraArgs, maskFlag) != "":
 		return maskFlag
@@ -22,7 +22,7 @@ func (c *Config) maskFlag(p netip.Prefix) string {
 
 // nodeBits is the length of the prefix that a node gets from a pod range: as the flag
 // says, or else 24, or 64 for IPv6.
-func (c *Config) nodeBits(p netip.Prefix) int {
+func (c *Cluster) nodeBits(p netip.Prefix) int {
 	n, err := strconv.Atoi(Argument(c.ControllerManager.ExtraArgs, c.maskFlag(p)))
 	switch {
 	case err == nil && 0 < n && n <= p.Addr().BitLen():

@@ -63,7 +63,7 @@ func (t *timestamp) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-func (t timestamp) MarshalYAML() (any, error) { return time.Time(t).Format(time.RFC3339), nil }
+func (t timestamp) MarshalYAML() (any, error) { return time.Time(t).Format(time.RFC3339Nano), nil }
 
 // read decodes every document of a file strictly. What could be read is returned
 // also with an error, so that it can be checked as well. name is for messages.
@@ -120,11 +120,9 @@ func (d *documents) decode(root *yaml.Node, part document) (err error) {
 	case [2]string{kubeadmV1beta4, clusterKind}:
 		return part.strict(&d.cluster)
 	case [2]string{kubeadmV1beta3, initKind}:
-		d.init, err = part.initV1beta3()
-		return err
+		return d.initV1beta3(root, part)
 	case [2]string{kubeadmV1beta3, clusterKind}:
-		d.cluster, d.oldTimeout, err = part.clusterV1beta3()
-		return err
+		return d.clusterV1beta3(root, part)
 	case [2]string{boxVersion, boxKind}:
 		return part.strict(&d.box)
 	case [2]string{kubeletVersion, kubeletKind}:

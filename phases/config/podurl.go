@@ -15,11 +15,35 @@ type PodURL struct {
 	Header http.Header // secret
 }
 
+// The fields of a KubeletConfiguration by which it fetches static pods.
+const (
+	PodURLField    = "staticPodURL"
+	podHeaderField = "staticPodURLHeader"
+)
+
+// WithoutPodURL cuts off where the kubelet fetches static pods, and what it sends there: both
+// are this node's, and may hold a key. podURL is a document of its own, nil without.
+func WithoutPodURL(kubelet map[string]any) (rest, podURL map[string]any) {
+	rest = maps.Clone(kubelet)
+	for _, name := range []string{PodURLField, podHeaderField} {
+		value, ok := rest[name]
+		if !ok {
+			continue
+		}
+		if podURL == nil {
+			podURL = map[string]any{"apiVersion": kubeletVersion, "kind": kubeletKind}
+		}
+		podURL[name] = value
+		delete(rest, name)
+	}
+	return rest, podURL
+}
+
 // PodURLOf is empty for a kubelet that fetches none. The fields must have been read
 // strictly.
 func PodURLOf(kubelet map[string]any) PodURL {
-	p := PodURL{URL: textOf(kubelet, "staticPodURL"), Header: http.Header{}}
-	header, _ := kubelet["staticPodURLHeader"].(map[string]any)
+	p := PodURL{URL: textOf(kubelet, PodURLField), Header: http.Header{}}
+	header, _ := kubelet[podHeaderField].(map[string]any)
 	for name, values := range header {
 		all, _ := values.([]any)
 		for _, value := range all {
@@ -67,20 +91,20 @@ func (b *builder) validatePodURL(kubelet map[string]any) {
 	u, err := url.Parse(p.URL)
 	switch {
 	case p.URL == "" && len(p.Header) > 0:
-		b.badIn(kubeletKind, "staticPodURLHeader", "it is sent to staticPodURL, and there is none")
+		b.badIn(kubeletKind, podHeaderField, "it is sent to staticPodURL, and there is none")
 	case p.URL == "":
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		b.badIn(kubeletKind, "staticPodURL", "it must be a URL such as https://pods.example.com/web.yaml")
+		b.badIn(kubeletKind, PodURLField, "it must be a URL such as https://pods.example.com/web.yaml")
 	case u.User != nil:
-		b.badIn(kubeletKind, "staticPodURL", "a password does not belong into it, the kubelet logs it: set Authorization in staticPodURLHeader")
+		b.badIn(kubeletKind, PodURLField, "a password does not belong into it, the kubelet logs it: set Authorization in staticPodURLHeader")
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Header)) {
 		if !headerName.MatchString(name) {
-			b.badIn(kubeletKind, "staticPodURLHeader", "%q is no name of a header", name)
+			b.badIn(kubeletKind, podHeaderField, "%q is no name of a header", name)
 		}
 		for _, value := range p.Header[name] {
 			if !isText(value) {
-				b.badIn(kubeletKind, "staticPodURLHeader", "that of %s holds a line break, NUL or bytes that are no text", name)
+				b.badIn(kubeletKind, podHeaderField, "that of %s holds a line break, NUL or bytes that are no text", name)
 			}
 		}
 	}

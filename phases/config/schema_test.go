@@ -113,7 +113,7 @@ func TestSchemaInStep(t *testing.T) {
 		"InitConfiguration": initConfiguration{}, "BootstrapToken": bootstrapToken{}, "APIEndpoint": apiEndpoint{},
 		"NodeRegistration": nodeRegistrationFile{}, "Taint": Taint{}, "Arg": Arg{}, "Patches": patches{}, "Timeouts": timeouts{},
 		"ClusterConfiguration": clusterConfiguration{}, "Networking": networkingFile{}, "Etcd": etcdFile{}, "LocalEtcd": localEtcd{},
-		"ExternalEtcd": externalEtcd{}, "APIServer": apiServer{}, "Component": component{}, "EnvVar": envVar{}, "Volume": Volume{},
+		"ExternalEtcd": ExternalEtcd{}, "APIServer": apiServer{}, "Component": Component{}, "EnvVar": EnvVar{}, "Volume": Volume{},
 		"DNS": dns{}, "Proxy": proxy{}, "BoxConfiguration": boxConfiguration{},
 	} {
 		if diff := cmp.Diff(yamlFields(reflect.TypeOf(of)), sortedKeys(s.Defs[name].Properties)); diff != "" {
@@ -132,7 +132,7 @@ func TestSchemaInStep(t *testing.T) {
 func yamlFields(of reflect.Type) []string {
 	names := map[string]bool{}
 	for _, f := range reflect.VisibleFields(of) {
-		if name, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); name != "" {
+		if name, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); name != "" && name != "-" {
 			names[name] = true
 		}
 	}

@@ -76,9 +76,7 @@ func (b *builder) validateToken(field string, t BootstrapToken) {
 		b.bad(field+".description", "it holds a line break, NUL or bytes that are no text")
 	}
 	for i, usage := range t.Usages {
-		if !slices.Contains(tokenUsages(), usage) {
-			b.bad(at(field+".usages", i), "%q is unknown, want one of %v", usage, tokenUsages())
-		}
+		b.validateOneOf(at(field+".usages", i), usage, tokenUsages())
 	}
 	if len(t.Groups) > 0 && !slices.Contains(t.Usages, "authentication") {
 		b.bad(field+".groups", "they need authentication among the usages")

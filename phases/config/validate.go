@@ -32,12 +32,8 @@ func (b *builder) validate(c *Config) {
 	if !plainName.MatchString(c.ClusterName) {
 		b.bad("clusterName", "%q may hold only letters, digits, '-', '_' and '.'", c.ClusterName)
 	}
-	if !slices.Contains(keyAlgorithms, c.KeyAlgorithm) {
-		b.bad("encryptionAlgorithm", "%q is unknown, want one of %v", c.KeyAlgorithm, keyAlgorithms)
-	}
-	if !slices.Contains(pullPolicies, c.ImagePullPolicy) {
-		b.bad("nodeRegistration.imagePullPolicy", "%q is unknown, want one of %v", c.ImagePullPolicy, pullPolicies)
-	}
+	b.validateOneOf("encryptionAlgorithm", c.KeyAlgorithm, keyAlgorithms)
+	b.validateOneOf("nodeRegistration.imagePullPolicy", c.ImagePullPolicy, pullPolicies)
 	b.validateAddresses(c)
 	b.validateNetworking(c.Networking)
 	b.validateNodeRanges(c)
@@ -202,6 +198,12 @@ func (b *builder) validateOwnDir(field, dir string, more ...string) {
 // within tells whether path is dir or lies below it.
 func within(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
 
+func (b *builder) validateOneOf(field, value string, known []string) {
+	if !slices.Contains(known, value) {
+		b.bad(field, "%q is unknown, want one of %v", value, known)
+	}
+}
+
 func (b *builder) validateNames(field string, names []string) {
 	for i, name := range names {
 		if !step.MatchString(name) {
@@ -227,9 +229,7 @@ func (b *builder) validateTaints(taints []Taint) {
 		if !taintValue.MatchString(t.Value) {
 			b.bad(field+".value", "%q is no label value", t.Value)
 		}
-		if !slices.Contains(effects, t.Effect) {
-			b.bad(field+".effect", "%q is unknown, want one of %v", t.Effect, effects)
-		}
+		b.validateOneOf(field+".effect", t.Effect, effects)
 		if slices.ContainsFunc(taints[:i], func(other Taint) bool { return other.Key == t.Key && other.Effect == t.Effect }) {
 			b.bad(field+".key", "%s is given twice with the effect %s", t.Key, t.Effect)
 		}

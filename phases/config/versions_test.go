@@ -117,7 +117,7 @@ func TestProxiesToPeers(t *testing.T) {
 		{"v1.36.3", []Arg{{"emulated-version", "kube=1.35"}}, false},
 		{"v1.36.3", []Arg{{"emulated-version", "1.36"}}, true},
 	} {
-		cfg := &Config{KubernetesVersion: c.version}
+		cfg := &Config{Cluster: Cluster{KubernetesVersion: c.version}}
 		cfg.APIServer.ExtraArgs = c.args
 		if got := cfg.ProxiesToPeers(); got != c.want {
 			t.Errorf("%s with %v: %v", c.version, c.args, got)

@@ -49,13 +49,61 @@ func TestClusterConfiguration(t *testing.T) {
 
 // clusterWide is a Config without what is this node's or for one run.
 func clusterWide(c *Config) Config {
-	w := *c
-	w.NodeName, w.AdvertiseAddress, w.BindPort = "", netip.Addr{}, 0
-	w.CRISocket, w.Taints, w.KubeletExtraArgs, w.ImagePullPolicy, w.ImagePullSerial = "", nil, nil, "", false
-	w.ControlPlaneTimeout, w.APICallTimeout, w.BootstrapTokens, w.CertificateKey = 0, 0, nil, ""
-	w.Box = Box{SingleNode: c.Box.SingleNode, Network: c.Box.Network}
-	w.SkipPhases, w.IgnorePreflight, w.PatchesDir, w.Kubelet, w.KubeProxy = nil, nil, "", nil, nil
+	w := Config{Cluster: c.Cluster}
+	w.Box.Standalone = false
+	w.Kubelet, w.KubeProxy = nil, nil
 	return w
+}
+
+// TestRecord: what is kept gives the same Config, on any machine, and is kept the same
+// again. What is secret stands apart.
+func TestRecord(t *testing.T) {
+	for _, file := range files(t, "valid-*.yaml") {
+		checkRecord(t, parseFile(t, file))
+	}
+}
+
+func checkRecord(t *testing.T, c *Config) {
+	t.Helper()
+	kept, err := c.Record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := kept.Parse(Machine{Hostname: "other", Address: netip.MustParseAddr("203.0.113.7"), Bundled: "v1.35.0", SingleNode: new(!c.Box.SingleNode)})
+	if err != nil {
+		t.Fatalf("%v\n%s%s", err, kept.Documents, kept.Secrets)
+	}
+	restored, err := kept.Restore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, again := range []*Config{parsed, restored} {
+		if diff := cmp.Diff(c, again, comparing, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("(-want +got):\n%s\n%s", diff, kept.Documents)
+		}
+	}
+	twice, err := parsed.Record()
+	if diff := cmp.Diff(kept, twice); diff != "" || err != nil {
+		t.Errorf("%v: %s", err, diff)
+	}
+	for _, token := range c.BootstrapTokens {
+		if !bytes.Contains(kept.Secrets, []byte(token.Secret)) || bytes.Contains(kept.Documents, []byte(token.ID+"."+token.Secret)) {
+			t.Errorf("token %s is not where secrets are", token.ID)
+		}
+	}
+	if source := PodURLOf(c.Kubelet); source.URL != "" && bytes.Contains(kept.Documents, []byte("staticPodURL")) {
+		t.Errorf("where pods are fetched stands with what is no secret:\n%s", kept.Documents)
+	}
+}
+
+// TestRecordText: texts stay to the last character.
+func TestRecordText(t *testing.T) {
+	for _, text := range []string{"a\r\nb", "\n  a\n", " \na", "a\u2028b\n", "\ufeffa\nb", "\u0085\n", "---\n---", "\t\n", "a\n\n", "no", "1:20", "0o7", "~", "a\x7f"} {
+		c := parseFile(t, filepath.Join(configDir, "valid-kubelet.yaml"))
+		c.APIServer.ExtraEnvs = []EnvVar{{Name: "A", Value: text}}
+		c.Kubelet["resolvConf"] = text
+		checkRecord(t, c)
+	}
 }
 
 // TestStored shows the documents as they are stored: kubeadm reads them too.
@@ -196,7 +244,7 @@ func TestNoSecretInErrors(t *testing.T) {
 
 func TestTokenHidesItsSecret(t *testing.T) {
 	token := BootstrapToken{ID: "abcdef", Secret: "0123456789abcdef"}
-	c := Config{BootstrapTokens: []BootstrapToken{token}}
+	c := Config{Run: Run{BootstrapTokens: []BootstrapToken{token}}}
 	for _, shown := range []string{token.String(), fmt.Sprintf("%v", token), fmt.Sprintf("%+v", &token), fmt.Sprintf("%#v", token), fmt.Sprintf("%+v", c)} {
 		if strings.Contains(shown, token.Secret) || !strings.Contains(shown, token.ID) {
 			t.Errorf("%s", shown)
@@ -213,8 +261,10 @@ func TestFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Box{Network: Flannel, UploadCerts: true, PrintJoinCommand: true}
-	if diff := cmp.Diff(want, c.Box); diff != "" {
+	if diff := cmp.Diff(Box{Network: Flannel}, c.Box); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(Run{UploadCerts: true, PrintJoinCommand: true}, c.Run); diff != "" {
 		t.Error(diff)
 	}
 	if len(c.Taints) != 1 {

@@ -4,13 +4,14 @@ package patch
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
@@ -28,8 +29,16 @@ const (
 	CoreDNS = "corednsdeployment"
 )
 
-// Set is the patches of a folder, by target. Without any, objects keep their bytes.
-type Set map[string][]patch
+// Set is the patches of a folder. Without any, objects keep their bytes.
+type Set struct {
+	// Files are the folder's, with their contents, by name.
+	Files map[string]string
+	// patches are by target, in the order of the files' names.
+	patches map[string][]patch
+}
+
+// Has tells whether there are patches for a target.
+func (s Set) Has(target string) bool { return len(s.patches[target]) > 0 }
 
 // patch is one document of a file, as JSON.
 type patch struct {
@@ -42,37 +51,58 @@ const targets = "etcd|kube-apiserver|kube-controller-manager|kube-scheduler|" + 
 
 var fileName = regexp.MustCompile(`^(` + targets + `)[^+/]*?(?:\+(strategic|merge|json))?\.(?:yaml|json)$`)
 
-// Read reads TARGET[SUFFIX][+strategic|+merge|+json].{yaml,json} of a folder, in the
-// order of their names. A file of another name is an error: it would have no effect.
+// Read reads all files of a folder; see Parse.
 func Read(dir string) (Set, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, err
+		return Set{}, err
 	}
-	set := Set{}
+	files := map[string]string{}
 	for _, entry := range entries {
-		file := filepath.Join(dir, entry.Name())
-		name := fileName.FindStringSubmatch(entry.Name())
-		if name == nil {
-			return nil, fmt.Errorf("%s: want a name TARGET[SUFFIX][+strategic|+merge|+json].yaml, TARGET one of %s",
-				file, strings.ReplaceAll(targets, "|", ", "))
+		if err := checkName(dir, entry.Name()); err != nil {
+			return Set{}, err
 		}
-		patches, err := readFile(file, name[2])
+		data, err := os.ReadFile(filepath.Join(dir, entry.Name()))
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			return Set{}, err
 		}
-		set[name[1]] = append(set[name[1]], patches...)
+		files[entry.Name()] = string(data)
+	}
+	return Parse(dir, files)
+}
+
+// Parse takes files TARGET[SUFFIX][+strategic|+merge|+json].{yaml,json}, in the order of
+// their names. A file of another name is an error: it would have no effect. dir, where they
+// are or were, is for messages.
+func Parse(dir string, files map[string]string) (Set, error) {
+	set := Set{files, map[string][]patch{}}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := checkName(dir, name); err != nil {
+			return Set{}, err
+		}
+		file := filepath.Join(dir, name)
+		patches, err := parse(file, files[name])
+		if err != nil {
+			return Set{}, fmt.Errorf("%s: %w", file, err)
+		}
+		target := fileName.FindStringSubmatch(name)[1]
+		set.patches[target] = append(set.patches[target], patches...)
 	}
 	return set, nil
 }
 
-func readFile(file, kind string) ([]patch, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
+func checkName(dir, name string) error {
+	if fileName.MatchString(name) {
+		return nil
 	}
+	return fmt.Errorf("%s: want a name TARGET[SUFFIX][+strategic|+merge|+json].yaml, TARGET one of %s",
+		filepath.Join(dir, name), strings.ReplaceAll(targets, "|", ", "))
+}
+
+func parse(file, text string) ([]patch, error) {
+	kind := fileName.FindStringSubmatch(filepath.Base(file))[2]
 	var patches []patch
-	for documents := kubeyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(data))); ; {
+	for documents := kubeyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(text))); ; {
 		document, err := documents.Read()
 		if errors.Is(err, io.EOF) {
 			return patches, nil
@@ -92,14 +122,14 @@ func readFile(file, kind string) ([]patch, error) {
 
 // Apply gives the object, YAML, with the target's patches, each over the ones before.
 func (s Set) Apply(target string, object []byte) ([]byte, error) {
-	if len(s[target]) == 0 {
+	if !s.Has(target) {
 		return object, nil
 	}
 	patched, err := yaml.YAMLToJSONStrict(object)
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range s[target] {
+	for _, p := range s.patches[target] {
 		if patched, err = p.apply(target, patched); err != nil {
 			return nil, fmt.Errorf("%s: %w", p.file, err)
 		}
