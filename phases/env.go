@@ -24,17 +24,16 @@ import (
 // Env is what every phase is given. All of it is set when it is opened, and never
 // changed after that.
 type Env struct {
-	Config  *config.Config
-	Choices Choices
-	Host    *host.Host
-	Facts   machine.Facts
-	Bundle  *bundle.Bundle // nil without one
-	Patches patch.Set
-	// Remembered is set where the config is the one that this machine was made with.
-	Remembered bool
-	Catalogue  diagnose.Catalogue // of what can be wrong
-	Tell       plan.Teller
-	API        *cluster.Pool // clients of this node's API server
+	Config    *config.Config
+	Choices   Choices
+	Host      *host.Host
+	Facts     machine.Facts
+	Bundle    *bundle.Bundle // nil without one
+	Patches   patch.Set
+	Recalled  bool               // the config is the one that this machine was made with
+	Catalogue diagnose.Catalogue // of what can be wrong
+	Tell      plan.Teller
+	API       *cluster.Pool // clients of this node's API server
 	// Timeout bounds all waits for the control plane together, and then the one for the
 	// addons, in place of the config's. Unlike that, it reaches no manifest: another one
 	// restarts nothing.

@@ -26,6 +26,9 @@ var etcdPhase = Phase{
 
 func runEtcd(ctx context.Context, env *Env) error {
 	env = env.forPurpose(host.Etcd)
+	if err := errors.Join(env.checkSettled()...); err != nil {
+		return err // for whoever leaves preflight out
+	}
 	if external := env.Config.Etcd.External; external != nil {
 		env.note("etcd is elsewhere: %s", strings.Join(external.Endpoints, ", "))
 		return env.settle()

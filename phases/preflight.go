@@ -245,6 +245,19 @@ func (e *Env) warnOfPulls() {
 	}
 }
 
+// checkSettled finds what the config wants to change and init can't.
+func (e *Env) checkSettled() []error {
+	differ, err := e.unlikeBefore()
+	var findings []error
+	for _, what := range differ {
+		findings = append(findings, found(e.Catalogue, "setting-settled", errors.New(what)))
+	}
+	if err != nil {
+		findings = append(findings, err)
+	}
+	return findings
+}
+
 func (e *Env) checkChoices() []error {
 	var errs []error
 	if err := e.Choices.Runtime.None; err != nil {

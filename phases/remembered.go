@@ -154,8 +154,11 @@ func (e *Env) noted(note string) (*config.Config, error) {
 		return c, nil
 	}
 	r, err := e.readRecord(kept)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil, ignoring(err, fs.ErrNotExist)
+		return nil, err
 	}
 	c, err := r.Restore()
 	if err != nil {
@@ -166,28 +169,29 @@ func (e *Env) noted(note string) (*config.Config, error) {
 
 func isJSON(note string) bool { return !strings.HasPrefix(note, "/") }
 
-// UseRemembered makes the config that of what is on this machine, for a run that is given
-// none; m is for the flags of the command line. It is false where nothing was made, and where
-// it was made without a config file and before what it was made with was kept: then the
-// defaults are what it was made with.
-func (e *Env) UseRemembered(m config.Machine) (bool, error) {
+// Remembered is the config that this machine was made with, and its patches, for a run that
+// is given none; m is for the flags of the command line. It is nil where nothing was made,
+// and where it was made without a config file and before what it was made with was kept:
+// then the defaults are what it was made with.
+func (e *Env) Remembered(m config.Machine) (*config.Config, patch.Set, error) {
 	note, file := e.configNote(), e.besideSettled("file")
 	if m.Flags.Standalone != nil && *m.Flags.Standalone {
 		note, file = standaloneNote, "file of "+standaloneNote
 	}
 	kept, _ := e.Host.Recall(note)
 	if kept == "" || note == standaloneNote && !e.made(kubeletDropIn) { // gone, by a reset that kept the runtime
-		return false, nil
+		return nil, patch.Set{}, nil
 	}
 	if isJSON(kept) {
 		name, _ := e.Host.Recall(file)
-		return false, checkFileLeftOut(name)
+		return nil, patch.Set{}, checkFileLeftOut(name)
 	}
-	if err := e.useRecord(kept, m); err != nil {
-		return false, withHint(fmt.Errorf("what this machine was made with can't be used again: %w", err),
+	c, patches, err := e.parseRecord(kept, m)
+	if err != nil {
+		return nil, patch.Set{}, withHint(fmt.Errorf("what this machine was made with can't be used again: %w", err),
 			"give its config file: --config FILE; or, if you want the defaults: --config ''")
 	}
-	return true, nil
+	return c, patches, nil
 }
 
 // checkFileLeftOut refuses to take what is there back to the defaults where only the name of
@@ -200,25 +204,22 @@ func checkFileLeftOut(file string) error {
 		"give it again: --config %s; or, if you want the defaults: --config ''", file)
 }
 
-func (e *Env) useRecord(dir string, m config.Machine) error {
+func (e *Env) parseRecord(dir string, m config.Machine) (*config.Config, patch.Set, error) {
 	r, err := e.readRecord(dir)
 	if err != nil {
-		return err
+		return nil, patch.Set{}, err
 	}
 	c, err := r.Parse(m)
 	if err != nil { // all at once, under one hint
-		return fmt.Errorf("%s: %s", dir, strings.ReplaceAll(err.Error(), "\n", "; "))
+		return nil, patch.Set{}, fmt.Errorf("%s: %s", dir, strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	files := map[string]string{}
 	if len(r.patches) > 0 {
 		err = json.Unmarshal(r.patches, &files)
 	}
 	if err != nil {
-		return err
+		return nil, patch.Set{}, err
 	}
 	patches, err := patch.Parse(c.PatchesDir, files)
-	if err == nil {
-		e.Config, e.Patches = c, patches
-	}
-	return err
+	return c, patches, err
 }

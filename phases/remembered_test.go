@@ -60,7 +60,7 @@ func again(t *testing.T, env *Env) *Env {
 	t.Helper()
 	later := *env
 	later.Config, later.Patches = nil, patch.Set{}
-	if used, err := later.UseRemembered(otherMachine); !used || err != nil {
+	if used, err := useRemembered(&later, otherMachine); !used || err != nil {
 		t.Fatalf("%v, %v", used, err)
 	}
 	return &later
@@ -156,7 +156,7 @@ func TestRememberedFlags(t *testing.T) {
 	env := settledEnv(t)
 	m := otherMachine
 	m.Flags = config.Flags{SingleNode: new(bool), PrintJoinCommand: new(true)}
-	if used, err := env.UseRemembered(m); !used || err != nil || !env.Config.PrintJoinCommand {
+	if used, err := useRemembered(env, m); !used || err != nil || !env.Config.PrintJoinCommand {
 		t.Fatalf("%v, %v: %+v", used, err, env.Config)
 	}
 	found := env.checkSettled()
@@ -172,7 +172,7 @@ func TestNothingRemembered(t *testing.T) {
 	alone := config.Machine{Flags: config.Flags{Standalone: new(true)}}
 	unused := func(env *Env, m config.Machine) {
 		t.Helper()
-		if used, err := env.UseRemembered(m); used || err != nil {
+		if used, err := useRemembered(env, m); used || err != nil {
 			t.Errorf("%v, %v", used, err)
 		}
 	}
@@ -181,7 +181,7 @@ func TestNothingRemembered(t *testing.T) {
 	unused(env, alone)
 	makeStandalone(t, env)
 	unused(env, otherMachine)
-	if used, err := env.UseRemembered(alone); !used || err != nil || !env.Config.Box.Standalone {
+	if used, err := useRemembered(env, alone); !used || err != nil || !env.Config.Box.Standalone {
 		t.Errorf("standalone again: %v, %v", used, err)
 	}
 	if err := env.Host.UndoAll(t.Context(), nil); err != nil {
@@ -203,7 +203,7 @@ func TestRememberedDamaged(t *testing.T) {
 		if err := damage(env.Host.Path(documentsIn(clusterRecord))); err != nil {
 			t.Fatal(err)
 		}
-		used, err := env.UseRemembered(otherMachine)
+		used, err := useRemembered(env, otherMachine)
 		if used {
 			t.Errorf("%s: it is used", name)
 		}
@@ -230,18 +230,28 @@ func TestRememberedBefore(t *testing.T) {
 	if known, err := env.RememberedConfig(); err != nil || cmp.Diff(&old, known, comparing) != "" {
 		t.Errorf("%+v, %v", known, err)
 	}
-	if used, err := env.UseRemembered(otherMachine); used || err != nil {
+	if used, err := useRemembered(env, otherMachine); used || err != nil {
 		t.Errorf("without a config file: %v, %v", used, err)
 	}
 	if err := env.Host.Remember(env.besideSettled("file"), "/root/cluster.yaml"); err != nil {
 		t.Fatal(err)
 	}
-	_, err = env.UseRemembered(otherMachine)
+	_, err = useRemembered(env, otherMachine)
 	plantest.CheckError(t, err, "was made with a config file, /root/cluster.yaml,", "give it again: --config /root/cluster.yaml;")
 	if err := env.settle(); err != nil {
 		t.Fatal(err)
 	}
-	if used, err := env.UseRemembered(otherMachine); !used || err != nil {
+	if used, err := useRemembered(env, otherMachine); !used || err != nil {
 		t.Errorf("once it was given: %v, %v", used, err)
 	}
+}
+
+// useRemembered makes the config that of what was made before, if there is one.
+func useRemembered(env *Env, m config.Machine) (bool, error) {
+	c, patches, err := env.Remembered(m)
+	if c == nil || err != nil {
+		return false, err
+	}
+	env.Config, env.Patches = c, patches
+	return true, nil
 }

@@ -2,7 +2,6 @@ package phases
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,12 +46,8 @@ func externalEndpoints(c *config.Config) string {
 	return strings.Join(c.Etcd.External.Endpoints, ",")
 }
 
-// settle keeps the settings before the first of them takes hold. It refuses others, for
-// whoever leaves preflight out.
+// settle keeps the settings before the first of them takes hold.
 func (e *Env) settle() error {
-	if err := errors.Join(e.checkSettled()...); err != nil {
-		return err
-	}
 	data, err := json.Marshal(settled(e.Config))
 	if err != nil {
 		return err
@@ -92,20 +87,20 @@ func SettledSingleNode(h *host.Host) *bool {
 	return &single
 }
 
-// checkSettled finds what the config wants to change and init can't.
-func (e *Env) checkSettled() []error {
+// unlikeBefore tells what the config wants to change and init can't.
+func (e *Env) unlikeBefore() ([]string, error) {
 	before, err := e.settledBefore()
 	if err != nil {
-		return []error{err}
+		return nil, err
 	}
-	findings := e.checkStandalone()
+	differ, err := e.unlikeStandalone()
 	for _, s := range settled(e.Config) {
 		was, known := before[s.Field]
 		if known && was != s.Value && !e.namesRuntimeInUse(s) {
-			findings = append(findings, found(e.Catalogue, "setting-settled", errors.New(s.differs(was))))
+			differ = append(differ, s.differs("in this cluster", was))
 		}
 	}
-	return findings
+	return differ, err
 }
 
 // namesRuntimeInUse: criSocket now names the runtime that init had chosen by itself; that
@@ -133,6 +128,6 @@ func isEtcdData(r host.Record) bool {
 	return r.Purpose == host.Etcd && r.Op == host.OpTree && !r.Undone
 }
 
-func (s setting) differs(was string) string {
-	return fmt.Sprintf("%s is %q in this cluster and %q in the config; it can't be changed: %s", s.Field, was, s.Value, s.why)
+func (s setting) differs(where, was string) string {
+	return fmt.Sprintf("%s is %q %s and %q in the config; it can't be changed: %s", s.Field, was, where, s.Value, s.why)
 }

@@ -4,29 +4,31 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+
+	"bootstrap/phases/runtime"
 )
 
 // replaceStalePods removes the pods of manifests that were changed since, where
 // the kubelet would not: until it has met its API server once, it removes no pod
 // at all, and no pod takes the place of the one it replaces. So a manifest that
 // kept the API server from starting could never be mended.
-func (w *controlPlaneWait) replaceStalePods(ctx context.Context) error {
-	current, err := w.env.manifestUIDs()
+func (e *Env) replaceStalePods(ctx context.Context, cri *runtime.CRI) error {
+	current, err := e.manifestUIDs()
 	if err != nil {
 		return err
 	}
 	stale := func(pod, uid string) bool { return current[pod] != "" && current[pod] != uid }
-	found, err := w.cri.Pods(ctx, stale)
+	found, err := cri.Pods(ctx, stale)
 	if err != nil || len(found) == 0 {
 		return err
 	}
-	w.env.note("the kubelet is restarted without the pods of manifests that were changed: it would remove none before it has met the API server")
+	e.note("the kubelet is restarted without the pods of manifests that were changed: it would remove none before it has met the API server")
 	const unit = kubeletService
-	if _, err := w.env.Host.StopUnit(ctx, unit); err != nil {
+	if _, err := e.Host.StopUnit(ctx, unit); err != nil {
 		return err
 	}
-	err = w.env.removePods(ctx, w.cri, found)
-	_, startErr := w.env.Host.StartUnit(ctx, unit)
+	err = e.removePods(ctx, cri, found)
+	_, startErr := e.Host.StartUnit(ctx, unit)
 	return errors.Join(err, startErr)
 }
 

@@ -2,7 +2,6 @@ package phases
 
 import (
 	"errors"
-	"fmt"
 
 	"bootstrap/phases/config"
 )
@@ -74,24 +73,20 @@ func settledAlone(c *config.Config) []setting {
 	}
 }
 
-// checkStandalone finds what the config wants to change of a standalone kubelet, whose
+// unlikeStandalone tells what the config wants to change of a standalone kubelet, whose
 // pods would not live through it.
-func (e *Env) checkStandalone() []error {
+func (e *Env) unlikeStandalone() ([]string, error) {
 	before, err := e.standaloneConfig()
-	if err != nil {
-		return []error{err}
+	if err != nil || before == nil {
+		return nil, err
 	}
-	if before == nil {
-		return nil
-	}
-	var findings []error
+	var differ []string
 	was := settledAlone(before)
 	for i, s := range settledAlone(e.Config) {
 		mayChange := e.Config.Box.Standalone && s.Field == config.PodURLField
 		if s.Value != was[i].Value && !e.namesRuntimeInUse(s) && !mayChange {
-			findings = append(findings, found(e.Catalogue, "setting-settled", fmt.Errorf("%s is %q with the standalone kubelet and %q in the config; it can't be changed: %s",
-				s.Field, was[i].Value, s.Value, s.why)))
+			differ = append(differ, s.differs("with the standalone kubelet", was[i].Value))
 		}
 	}
-	return findings
+	return differ, nil
 }

@@ -74,7 +74,7 @@ func (e *Env) startAPIServer(ctx context.Context, met bool) (began bool, err err
 	}
 	defer w.cri.Close()
 	if !met {
-		err = e.whileRuntimeAnswers(ctx, w.stage, w.cri, w.replaceStalePods)
+		err = e.whileRuntimeAnswers(ctx, Serving, w.cri, func(ctx context.Context) error { return e.replaceStalePods(ctx, w.cri) })
 	}
 	if err != nil {
 		return false, err
@@ -85,7 +85,7 @@ func (e *Env) startAPIServer(ctx context.Context, met bool) (began bool, err err
 		{Name: "kube-apiserver", Probe: w.apiServerServes},
 	})
 	if err == nil {
-		err = w.makePriorityClass(ctx)
+		err = e.makePriorityClass(ctx, w.cluster)
 	}
 	if err != nil || time.Since(start) < slowStart {
 		return !met, err
@@ -99,11 +99,11 @@ const slowStart = 15 * time.Second
 
 // makePriorityClass makes what the API server makes too, but too late for mirror pods: a
 // kubelet whose mirror pod is refused tries again only after a minute.
-func (w *controlPlaneWait) makePriorityClass(ctx context.Context) error {
-	ctx, cancel := context.WithDeadline(ctx, w.env.deadline())
+func (e *Env) makePriorityClass(ctx context.Context, c *cluster.Cluster) error {
+	ctx, cancel := context.WithDeadline(ctx, e.deadline())
 	defer cancel()
-	err := w.env.retryAndLook(ctx, w.stage, "priority class", func(ctx context.Context) error {
-		return w.cluster.Make(ctx, manifests.SystemNodeCritical)
+	err := e.retryAndLook(ctx, Serving, "priority class", func(ctx context.Context) error {
+		return c.Make(ctx, manifests.SystemNodeCritical)
 	})
 	return hintAfter(err, "journalctl -u kubelet -n 50")
 }

@@ -160,7 +160,7 @@ func runInit(ctx context.Context, o initOptions, phase string) error {
 	if err != nil {
 		return out.end(usage(err), result{})
 	}
-	if env.Remembered {
+	if env.Recalled {
 		env.Tell.For("init").Note("with what this machine was made with, as no --config is given; the defaults: --config ''")
 	}
 	if err = plan.Run(ctx, env); err != nil {
@@ -253,10 +253,12 @@ func (o initOptions) open(env *phases.Env, machine config.Machine) error {
 	}
 	if !o.givesConfig() {
 		machine.Flags = o.box
-		env.Remembered, err = env.UseRemembered(machine)
-	}
-	if env.Remembered || err != nil {
-		return err
+		if env.Config, env.Patches, err = env.Remembered(machine); err != nil {
+			return err
+		}
+		if env.Recalled = env.Config != nil; env.Recalled {
+			return nil
+		}
 	}
 	machine.SingleNode = phases.SettledSingleNode(env.Host) // it need not be said again
 	return o.useFile(env, file, machine)
