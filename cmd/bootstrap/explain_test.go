@@ -34,7 +34,7 @@ func TestCausesPage(t *testing.T) {
 		}
 		return
 	}
-	if diff := cmp.Diff(want, topicPage("causes")); diff != "" {
+	if diff := cmp.Diff(want, pageText(t, "causes")); diff != "" {
 		t.Errorf("help/causes.md is old: go test ./cmd/bootstrap -update writes it (-want +got):\n%s", diff)
 	}
 }
@@ -95,7 +95,7 @@ func TestExplainEvery(t *testing.T) {
 func outputOf(t *testing.T, args ...string) string {
 	t.Helper()
 	var out strings.Builder
-	root := newRootCommand()
+	root := rootCommand(t)
 	root.SetOut(&out)
 	root.SetArgs(args)
 	if err := root.Execute(); err != nil {

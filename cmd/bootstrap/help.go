@@ -18,48 +18,51 @@ var helpFiles embed.FS
 
 // newTopics are the pages of help: bootstrap help NAME.
 func newTopics() []*cobra.Command {
+	topic := func(name, short string) *cobra.Command { return &cobra.Command{Use: name, Short: short} }
 	return []*cobra.Command{
-		newTopic("causes", "What can be wrong, and what to do about it"),
-		newTopic("ci", "A cluster for a CI job, on GitHub and GitLab"),
-		newTopic("config-file", "kubeadm's kinds, and what bootstrap adds to them"),
-		newTopic("machine", "What a machine needs, what is used of it, and how more nodes join"),
-		newTopic("network", "Ports, proxies, registries, and the pod network"),
-		newTopic("output", "What --output json prints"),
-		newTopic("phases", "What init makes on the machine, and how long it takes"),
-		newTopic("rerun", "init again: other configs, certificates, other versions"),
-		newTopic("standalone", "A kubelet with static pods, without an API server"),
-		newTopic("static-pods", "Pods that a kubelet runs from files, with a cluster or without"),
-		newTopic("trouble", "What to look at when something is wrong"),
-		newTopic("undo", "What reset removes, and what stays"),
-		newTopic("vms", "A cluster under Vagrant, or a machine under QEMU"),
+		topic("causes", "What can be wrong, and what to do about it"),
+		topic("ci", "A cluster for a CI job, on GitHub and GitLab"),
+		topic("config-file", "kubeadm's kinds, and what bootstrap adds to them"),
+		topic("machine", "What a machine needs, what is used of it, and how more nodes join"),
+		topic("network", "Ports, proxies, registries, and the pod network"),
+		topic("output", "What --output json prints"),
+		topic("phases", "What init makes on the machine, and how long it takes"),
+		topic("rerun", "init again: other configs, certificates, other versions"),
+		topic("standalone", "A kubelet with static pods, without an API server"),
+		topic("static-pods", "Pods that a kubelet runs from files, with a cluster or without"),
+		topic("trouble", "What to look at when something is wrong"),
+		topic("undo", "What reset removes, and what stays"),
+		topic("vms", "A cluster under Vagrant, or a machine under QEMU"),
 	}
 }
 
-func newTopic(name, short string) *cobra.Command {
-	return &cobra.Command{Use: name, Short: short, Long: topicPage(name)}
-}
-
-// topicPage panics where there is no such file: the program was built wrong.
-func topicPage(name string) string {
-	text, err := helpFiles.ReadFile("help/" + name + ".md")
+// describe gives a command of root the text and the examples in its file, and those below
+// it theirs; a page of help is a file of its own.
+func describe(root *cobra.Command) error {
+	texts, err := template.ParseFS(helpFiles, "help/commands/*.txt")
 	if err != nil {
-		panic(err)
+		return err
 	}
-	return string(text)
+	for _, cmd := range all(root) {
+		if text := texts.Lookup(textFile(cmd)); text != nil {
+			cmd.Long, cmd.Example, err = longAndExample(text)
+		} else if page, none := helpFiles.ReadFile("help/" + cmd.Name() + ".md"); none == nil && !cmd.Runnable() {
+			cmd.Long = string(page)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func commandTexts() *template.Template {
-	return template.Must(template.ParseFS(helpFiles, "help/commands/*.txt"))
-}
-
-// describe gives cmd, and all commands below it, the text and the examples in their files.
-func describe(cmd *cobra.Command, texts *template.Template) {
-	if text := texts.Lookup(textFile(cmd)); text != nil {
-		cmd.Long, cmd.Example = longAndExample(text)
-	}
+// all are a command and those below it.
+func all(cmd *cobra.Command) []*cobra.Command {
+	list := []*cobra.Command{cmd}
 	for _, sub := range cmd.Commands() {
-		describe(sub, texts)
+		list = append(list, all(sub)...)
 	}
+	return list
 }
 
 // textFile is named by the words of the command: that of static-pod apply is static-pod-apply.txt.
@@ -67,16 +70,16 @@ func textFile(cmd *cobra.Command) string {
 	return strings.ReplaceAll(strings.TrimPrefix(cmd.CommandPath(), "bootstrap "), " ", "-") + ".txt"
 }
 
-func longAndExample(text *template.Template) (long, example string) {
+func longAndExample(text *template.Template) (long, example string, err error) {
 	var b strings.Builder
 	lists := map[string]string{
 		"Init": phaseList(phases.Init()), "Standalone": phaseList(phases.Standalone()), "Reset": phaseList(phases.Reset()),
 	}
 	if err := text.Execute(&b, lists); err != nil {
-		panic(err) // a Builder takes everything, so the text is wrong
+		return "", "", err
 	}
 	long, example, _ = strings.Cut(b.String(), "Examples:\n")
-	return strings.TrimSpace(long), strings.TrimRight(example, "\n")
+	return strings.TrimSpace(long), strings.TrimRight(example, "\n"), nil
 }
 
 func phaseList(plan phases.Plan) string {

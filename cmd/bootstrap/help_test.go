@@ -13,20 +13,35 @@ import (
 	"bootstrap/phases"
 )
 
-// everyCommand calls f for every command that is ours.
-func everyCommand(f func(*cobra.Command)) {
-	var visit func(*cobra.Command)
-	visit = func(cmd *cobra.Command) {
-		f(cmd)
-		for _, sub := range cmd.Commands() {
-			visit(sub)
-		}
+func rootCommand(t *testing.T) *cobra.Command {
+	t.Helper()
+	root, err := newRootCommand()
+	if err != nil {
+		t.Fatal(err)
 	}
-	visit(newRootCommand())
+	return root
+}
+
+// everyCommand calls f for every command that is ours.
+func everyCommand(t *testing.T, f func(*cobra.Command)) {
+	t.Helper()
+	for _, cmd := range all(rootCommand(t)) {
+		f(cmd)
+	}
+}
+
+// pageText is a page of help, as bootstrap help NAME shows it.
+func pageText(t *testing.T, name string) string {
+	t.Helper()
+	text, err := helpFiles.ReadFile("help/" + name + ".md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func TestEveryCommandIsExplained(t *testing.T) {
-	everyCommand(func(cmd *cobra.Command) {
+	everyCommand(t, func(cmd *cobra.Command) {
 		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
 			t.Errorf("%s: short text %q is empty or ends in a full stop", cmd.CommandPath(), cmd.Short)
 		}
@@ -72,7 +87,7 @@ func TestPages(t *testing.T) {
 // TestTextsAreOfCommands: each file in help/commands is of a command, or part of others.
 func TestTextsAreOfCommands(t *testing.T) {
 	known := map[string]bool{}
-	everyCommand(func(cmd *cobra.Command) {
+	everyCommand(t, func(cmd *cobra.Command) {
 		known[textFile(cmd)] = true
 	})
 	files, err := filepath.Glob("help/commands/*.txt")
@@ -87,7 +102,7 @@ func TestTextsAreOfCommands(t *testing.T) {
 }
 
 func TestExamples(t *testing.T) {
-	everyCommand(func(cmd *cobra.Command) {
+	everyCommand(t, func(cmd *cobra.Command) {
 		self := isPage(cmd) || cmd.Name() == "version" || cmd.Parent() != nil && cmd.Parent().Name() == "phase" // the name says all
 		if !cmd.HasSubCommands() && !self && !strings.Contains(cmd.Example, cmd.CommandPath()) {
 			t.Errorf("%s has no example of its own", cmd.CommandPath())
@@ -105,7 +120,7 @@ func checkExample(t *testing.T, cmd *cobra.Command, words []string) {
 		t.Errorf("%s: example %q does not run bootstrap", cmd.CommandPath(), words)
 		return
 	}
-	found, rest, err := newRootCommand().Find(words[1:])
+	found, rest, err := rootCommand(t).Find(words[1:])
 	if err != nil || !strings.HasPrefix(found.CommandPath(), cmd.CommandPath()) {
 		t.Errorf("%s: example %q is of another command, %v", cmd.CommandPath(), words, err)
 		return
@@ -122,7 +137,7 @@ func checkExample(t *testing.T, cmd *cobra.Command, words []string) {
 func helpOf(t *testing.T, args ...string) string {
 	t.Helper()
 	var out bytes.Buffer
-	root := newRootCommand()
+	root := rootCommand(t)
 	root.SetOut(&out)
 	root.SetArgs(append(args, "--help"))
 	if err := root.Execute(); err != nil {
@@ -156,7 +171,7 @@ func TestHelpListsPhasesInOrder(t *testing.T) {
 
 func TestEveryPhaseIsACommand(t *testing.T) {
 	for _, name := range append(phases.Init().Names(), phases.Standalone().Names()...) {
-		cmd, _, err := newRootCommand().Find([]string{"init", "phase", name})
+		cmd, _, err := rootCommand(t).Find([]string{"init", "phase", name})
 		if err != nil || cmd.Name() != name {
 			t.Errorf("init phase %s: %v", name, err)
 		}

@@ -37,9 +37,11 @@ func run() int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := interruptible()
 	defer stop()
-	root := newRootCommand()
-	root.SetArgs(os.Args[1:])
-	err := root.ExecuteContext(ctx)
+	root, err := newRootCommand()
+	if err == nil {
+		root.SetArgs(os.Args[1:])
+		err = root.ExecuteContext(ctx)
+	}
 	if notRead(err) {
 		return exitSignal + int(syscall.SIGPIPE)
 	}

@@ -7,7 +7,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-func newRootCommand() *cobra.Command {
+// newRootCommand is the command line. An error is of the texts that are built in.
+func newRootCommand() (*cobra.Command, error) {
 	cmd := &cobra.Command{
 		Use:           "bootstrap",
 		Short:         "Make this machine a Kubernetes control plane, and undo it",
@@ -21,10 +22,9 @@ func newRootCommand() *cobra.Command {
 		newStatusCommand(), newPodsCommand(), newStaticPodCommand(), newBundleCommand(), newCompletionCommand(), newVersionCommand(),
 		newExplainCommand(), newSupportCommand())
 	cmd.AddCommand(newTopics()...)
-	describe(cmd, commandTexts())
 	completeFlags(cmd)
 	cmd.CompletionOptions.DisableDefaultCmd = true // ours stands in its place
-	return cmd
+	return cmd, describe(cmd)
 }
 
 func addRootFlag(f *pflag.FlagSet, root *string) {

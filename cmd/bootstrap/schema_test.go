@@ -38,8 +38,12 @@ var (
 
 func readPage() (page, error) {
 	p := page{map[string]map[string]field{}, map[string][]string{}}
+	text, err := helpFiles.ReadFile("help/output.md")
+	if err != nil {
+		return p, err
+	}
 	section, n := "", 0
-	for line := range strings.Lines(topicPage("output")) {
+	for line := range strings.Lines(string(text)) {
 		n++
 		line = strings.TrimSuffix(line, "\n")
 		if name, ok := strings.CutPrefix(line, "## "); ok {
