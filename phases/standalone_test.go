@@ -103,7 +103,7 @@ func TestControlPlaneBeside(t *testing.T) {
 // kubelet: the next one may be a control plane's alone.
 func TestStandaloneGone(t *testing.T) {
 	env := testEnv(t, "standalone")
-	if _, err := env.forPhase(runtimePhase.Name).Host.WriteFile(containerdUnit, []byte("x"), 0o600); err != nil {
+	if _, err := env.forPurpose(host.Runtime).Host.WriteFile(containerdUnit, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	makeStandalone(t, env)
