@@ -6,7 +6,9 @@ import (
 
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
+	"bootstrap/phases/observe"
 	"bootstrap/phases/patch"
+	"bootstrap/phases/spec"
 )
 
 var addonImages = Phase{
@@ -26,7 +28,7 @@ func runAddonImages(ctx context.Context, env *Env) error {
 	if !env.Choices.Network.Own() {
 		images = slices.DeleteFunc(images, func(image string) bool { return image == env.Config.Images.Network })
 	}
-	return env.withImages(ctx, Certified, func(ctx context.Context, f imageFetch) error { return f.all(ctx, images) })
+	return env.withImages(ctx, observe.Certified, func(ctx context.Context, f imageFetch) error { return f.all(ctx, images) })
 }
 
 func runAddons(ctx context.Context, env *Env) error {
@@ -64,7 +66,7 @@ func (e *Env) applyEditable(ctx context.Context, c *cluster.Cluster, all []manif
 		}
 		err := e.applyAll(ctx, c.Yielding(), a.Editable)
 		if cluster.IsConflict(err) {
-			e.note("left as it is, since somebody has changed it: %v", err)
+			e.Tell.Note("left as it is, since somebody has changed it: %v", err)
 			continue
 		}
 		if err != nil {
@@ -92,7 +94,7 @@ func (e *Env) warnOfDisabled(ctx context.Context, c *cluster.Cluster) error {
 			return err
 		}
 		if err == nil {
-			e.warn("%[2]s is disabled in the config, and runs: to remove it: kubectl -n kube-system delete %[1]s %[2]s", a.resource, a.name)
+			e.Tell.Warn("%[2]s is disabled in the config, and runs: to remove it: kubectl -n kube-system delete %[1]s %[2]s", a.resource, a.name)
 		}
 	}
 	return nil
@@ -105,8 +107,8 @@ func (e *Env) addons() ([]manifests.Addon, error) {
 		wanted bool
 		make   func() (manifests.Addon, error)
 	}{
-		{e.Choices.Network.Own(), func() (manifests.Addon, error) { return flannelAddon(e.Config, e.Facts) }},
-		{!e.Config.ProxyDisabled, func() (manifests.Addon, error) { return proxyAddon(e.Config, e.Facts) }},
+		{e.Choices.Network.Own(), func() (manifests.Addon, error) { return spec.FlannelAddon(e.Config, e.Facts) }},
+		{!e.Config.ProxyDisabled, func() (manifests.Addon, error) { return spec.ProxyAddon(e.Config, e.Facts) }},
 		{!e.Config.DNSDisabled, e.patchedDNS},
 	} {
 		if !a.wanted {
@@ -127,9 +129,9 @@ func (e *Env) patchedDNS() (manifests.Addon, error) {
 		return manifests.Addon{}, err
 	}
 	if forward == "" {
-		e.warn("cluster DNS: this machine has no name server that pods can reach; they resolve names of the cluster only")
+		e.Tell.Warn("cluster DNS: this machine has no name server that pods can reach; they resolve names of the cluster only")
 	}
-	addon, err := dnsAddon(e.Config, forward)
+	addon, err := spec.DNSAddon(e.Config, forward)
 	if err != nil {
 		return manifests.Addon{}, err
 	}

@@ -1,71 +1,16 @@
 package phases
 
 import (
-	"fmt"
-	"net/netip"
-	"strings"
-
-	"bootstrap/manifests"
-	"bootstrap/phases/config"
+	"bootstrap/phases/spec"
 )
-
-// dnsAddon is the cluster's DNS. forward is what it asks for names of outside, if anything.
-func dnsAddon(c *config.Config, forward string) (manifests.Addon, error) {
-	dns := manifests.CoreDNS{
-		Image:     c.Images.CoreDNS,
-		ClusterIP: c.DNSServiceIP().String(),
-		Corefile:  corefile(c.Networking.DNSDomain, forward),
-	}
-	if !c.Box.SingleNode {
-		dns.Replicas = 2
-	}
-	return dns.Objects()
-}
-
-// corefile leaves out forwarding where nobody could answer: CoreDNS would ask itself,
-// find the loop and end.
-func corefile(domain, forward string) string {
-	plugins := []string{
-		"errors",
-		"health {\n        lameduck 5s\n    }",
-		"ready",
-		fmt.Sprintf("kubernetes %s in-addr.arpa ip6.arpa {\n        pods insecure\n        fallthrough in-addr.arpa ip6.arpa\n        ttl 30\n    }", domain),
-		"prometheus :9153",
-	}
-	if forward != "" {
-		plugins = append(plugins, "forward . "+forward+" {\n        max_concurrent 1000\n    }", "loop")
-	}
-	plugins = append(plugins,
-		// Names of the cluster change: a kept answer would be an old one.
-		fmt.Sprintf("cache 30 {\n        disable success %s\n        disable denial %s\n    }", domain, domain),
-		"reload",
-		"loadbalance",
-	)
-	return ".:53 {\n    " + strings.Join(plugins, "\n    ") + "\n}\n"
-}
 
 // forwardsTo is what CoreDNS asks for names of outside: the servers of the file that the
 // kubelet gives pods as their resolver, empty if pods can reach none.
 func (e *Env) forwardsTo() (string, error) {
-	file := e.resolverFile()
-	if file == "" || !e.exists(file) {
+	file := e.ResolverFile()
+	if file == "" || !e.Host.Exists(file) {
 		return "", nil
 	}
 	servers, err := e.Host.NameServers(file)
-	return reachable(servers), err
-}
-
-// reachable leaves out the machine's own loopback, which in a pod is the pod's: of a file
-// that names it the other servers are left, else the file counts, as it is at any time.
-func reachable(servers []netip.Addr) string {
-	var outside []string
-	for _, s := range servers {
-		if !s.IsLoopback() {
-			outside = append(outside, s.String())
-		}
-	}
-	if len(outside) > 0 && len(outside) == len(servers) {
-		return "/etc/resolv.conf"
-	}
-	return strings.Join(outside, " ")
+	return spec.Reachable(servers), err
 }

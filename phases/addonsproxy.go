@@ -2,101 +2,21 @@ package phases
 
 import (
 	"errors"
-	"net/netip"
-	"slices"
-	"strings"
 
-	"sigs.k8s.io/yaml"
-
-	"bootstrap/manifests"
-	"bootstrap/phases/config"
-	"bootstrap/phases/machine"
-	"bootstrap/phases/netfilter"
+	"bootstrap/phases/spec"
 )
-
-// proxyAddon is kube-proxy.
-func proxyAddon(c *config.Config, f machine.Facts) (manifests.Addon, error) {
-	data, err := yaml.Marshal(merged(proxyConfig(c, f), c.KubeProxy))
-	if err != nil {
-		return manifests.Addon{}, err
-	}
-	return manifests.KubeProxy{
-		Image:  c.Images.Proxy,
-		Config: string(data),
-		Server: c.EndpointURL(),
-	}.Objects()
-}
-
-// proxyMode is how kube-proxy will write its rules.
-func proxyMode(c *config.Config, f machine.Facts) string {
-	mode, _ := merged(proxyConfig(c, f), c.KubeProxy)["mode"].(string)
-	return mode
-}
-
-// proxyRules are what kube-proxy takes for its own, whoever made them.
-func proxyRules(mode string) netfilter.Names {
-	if mode == "nftables" {
-		return netfilter.Names{Tables: proxyTables}
-	}
-	return netfilter.Names{Chains: []string{"KUBE-SERVICES", "KUBE-PROXY-"}}
-}
-
-// proxySettings are what kube-proxy sets when it starts: a node port can be reached at
-// 127.0.0.1 in iptables mode, unless the user has put an end to that.
-func proxySettings(c *config.Config, f machine.Facts) []kernelSetting {
-	iptables, _ := c.KubeProxy["iptables"].(map[string]any)
-	localhost, chosen := iptables["localhostNodePorts"].(bool)
-	_, elsewhere := c.KubeProxy["nodePortAddresses"]
-	isV4 := func(p netip.Prefix) bool { return p.Addr().Is4() }
-	switch {
-	case c.ProxyDisabled || proxyMode(c, f) != "iptables":
-		return nil
-	case chosen && !localhost || elsewhere || !slices.ContainsFunc(c.Networking.ServiceSubnets, isV4):
-		return nil
-	}
-	return []kernelSetting{{"net.ipv4.conf.all.route_localnet", "1"}}
-}
 
 // keepConntrack records what kube-proxy sets when it starts, before there is one: reset gives
 // it back.
 func (e *Env) keepConntrack() error {
-	if e.Config.ProxyDisabled || e.Facts.FixedConntrack || e.made(kubeletConf) {
+	if e.Config.ProxyDisabled || e.Facts.FixedConntrack || e.Host.Made(spec.KubeletConf) {
 		return nil
 	}
 	var errs []error
 	for _, name := range []string{"max", "tcp_timeout_established", "tcp_timeout_close_wait"} {
-		if name = "net/netfilter/nf_conntrack_" + name; e.kernelSays(name) != "" { // else the module comes later, and has its own
+		if name = "net/netfilter/nf_conntrack_" + name; e.Host.KernelSays(name) != "" { // else the module comes later, and has its own
 			errs = append(errs, e.Host.KeepSysctl(name))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// proxyConfig is the KubeProxyConfiguration without the user's own.
-func proxyConfig(c *config.Config, f machine.Facts) map[string]any {
-	mode := "iptables"
-	if f.NFTables {
-		mode = "nftables"
-	}
-	unspecified := netip.IPv4Unspecified()
-	if c.AdvertiseAddress.Is6() {
-		unspecified = netip.IPv6Unspecified()
-	}
-	var pods []string
-	for _, s := range c.Networking.PodSubnets {
-		pods = append(pods, s.String())
-	}
-	proxy := map[string]any{
-		"apiVersion":       "kubeproxy.config.k8s.io/v1alpha1",
-		"kind":             "KubeProxyConfiguration",
-		"bindAddress":      unspecified.String(),
-		"clientConnection": map[string]any{"kubeconfig": "/var/lib/kube-proxy/kubeconfig.conf"},
-		"clusterCIDR":      strings.Join(pods, ","),
-		"mode":             mode,
-	}
-	if f.FixedConntrack {
-		// Zero leaves them as they are; kube-proxy ends where it can't set them.
-		proxy["conntrack"] = map[string]any{"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"}
-	}
-	return proxy
 }

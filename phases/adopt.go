@@ -13,24 +13,28 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"bootstrap/phases/host"
+	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
+	"bootstrap/phases/spec"
+	"bootstrap/phases/state"
 )
 
 // kubeadmDirs are what kubeadm makes, above before below.
-var kubeadmDirs = []string{kubernetesDir, staticPodDir, kubernetesDir + "/pki", kubernetesDir + "/pki/etcd"}
+var kubeadmDirs = []string{spec.KubernetesDir, spec.StaticPodDir, spec.KubernetesDir + "/pki", spec.KubernetesDir + "/pki/etcd"}
 
 // kubeadmTrees are what kubeadm and its kubelet fill.
 var kubeadmTrees = []string{
-	kubeletDir, podLogDir, "/var/log/containers", kubernetesDir + "/tmp", "/usr/libexec/kubernetes", "/run/kubernetes",
+	spec.KubeletDir, spec.PodLogDir, "/var/log/containers", spec.KubernetesDir + "/tmp", "/usr/libexec/kubernetes", "/run/kubernetes",
 }
 
 // clusterFiles tell that there is a cluster, or was.
 func clusterFiles() []string {
 	var files []string
-	for _, name := range components {
-		files = append(files, manifestFile(name))
+	for _, name := range spec.Components {
+		files = append(files, spec.ManifestFile(name))
 	}
 	for _, name := range []string{"admin", "super-admin", "kubelet", "bootstrap-kubelet", "controller-manager", "scheduler"} {
-		files = append(files, kubernetesDir+"/"+name+".conf")
+		files = append(files, spec.KubernetesDir+"/"+name+".conf")
 	}
 	return files
 }
@@ -42,7 +46,7 @@ func kubeadmFiles() []string {
 		"etcd/ca", "etcd/server", "etcd/peer", "etcd/healthcheck-client",
 	} {
 		for _, suffix := range []string{".crt", ".key", ".pub"} {
-			files = append(files, kubernetesDir+"/pki/"+name+suffix)
+			files = append(files, spec.KubernetesDir+"/pki/"+name+suffix)
 		}
 	}
 	return files
@@ -52,7 +56,7 @@ func kubeadmFiles() []string {
 // without.
 func Adoptable(env *Env) string {
 	files := clusterFiles() // a CA alone may be the user's own
-	i := slices.IndexFunc(files, func(file string) bool { return env.exists(file) && !env.made(file) })
+	i := slices.IndexFunc(files, func(file string) bool { return env.Host.Exists(file) && !env.Host.Made(file) })
 	if i < 0 {
 		return ""
 	}
@@ -94,69 +98,69 @@ const adoptName = "adopt"
 func IsAdopted(r host.Record) bool { return r.Purpose == host.Adopted }
 
 func (e *Env) adoptKubelet(ctx context.Context) error {
-	state, err := e.Host.UnitState(ctx, kubeletService)
+	state, err := e.Host.UnitState(ctx, spec.KubeletService)
 	if err != nil || !state.Running() {
 		return err
 	}
-	return e.Host.AdoptUnit(kubeletService)
+	return e.Host.AdoptUnit(spec.KubeletService)
 }
 
 // adoptNotes keeps what is needed to remove the pods and to leave the cluster, before
 // anything that tells it is gone. What a run before has kept stays.
 func (e *Env) adoptNotes(ctx context.Context) error {
-	if _, ok := e.Host.Recall(e.settledNote()); ok {
+	if _, ok := e.Host.Recall(e.State().SettledNote()); ok {
 		return nil
 	}
-	k, err := FindKubelet(ctx, e)
-	if err != nil && !errors.Is(err, errNoKubelet) {
-		e.warn("the name of this node and its container runtime are guessed: %v", err)
+	k, err := e.Observe().FindKubelet(ctx)
+	if err != nil && !errors.Is(err, observe.ErrNoKubelet) {
+		e.Tell.Warn("the name of this node and its container runtime are guessed: %v", err)
 	}
-	if err := e.adoptRuntime(k.endpoint); err != nil {
+	if err := e.adoptRuntime(k.Endpoint); err != nil {
 		return err
 	}
-	note, err := json.Marshal([]setting{
-		{Field: "nodeRegistration.name", Value: cmp.Or(k.nodeName, strings.ToLower(e.Facts.Hostname))},
-		{Field: "certificatesDir", Value: kubernetesDir + "/pki"},
+	note, err := json.Marshal([]state.Setting{
+		{Field: "nodeRegistration.name", Value: cmp.Or(k.NodeName, strings.ToLower(e.Facts.Hostname))},
+		{Field: "certificatesDir", Value: spec.KubernetesDir + "/pki"},
 	})
 	if err != nil {
 		return err
 	}
-	return e.Host.Remember(e.settledNote(), string(note))
+	return e.Host.Remember(e.State().SettledNote(), string(note))
 }
 
 // adoptRuntime takes the runtime that the kubelet was told, else the only one there is.
 func (e *Env) adoptRuntime(endpoint string) error {
 	if endpoint != "" {
-		return e.Host.Remember(runtimeNote, endpoint)
+		return e.Host.Remember(state.RuntimeNote, endpoint)
 	}
-	if sockets := e.foundSockets(); len(sockets) > 1 {
-		return withHint(fmt.Errorf("which container runtime has the cluster's pods is not known, as the kubelet does not tell: %s", strings.Join(sockets, ", ")),
+	if sockets := e.Observe().FoundSockets(); len(sockets) > 1 {
+		return plan.Hint(fmt.Errorf("which container runtime has the cluster's pods is not known, as the kubelet does not tell: %s", strings.Join(sockets, ", ")),
 			"stop those that are not the cluster's, then run this again")
 	}
 	choice := e.Choices.Runtime
 	switch {
-	case errors.Is(choice.None, errNoRuntime):
+	case errors.Is(choice.None, observe.ErrNoRuntime):
 		return nil
 	case choice.None != nil:
 		return choice.None
 	}
-	return e.Host.Remember(runtimeNote, choice.Endpoint)
+	return e.Host.Remember(state.RuntimeNote, choice.Endpoint)
 }
 
 // adoptedData is the folder of this machine that its etcd was told to use. It is never
 // guessed: what lies in etcd's usual folder may be the data of another one.
 func (e *Env) adoptedData() ([]string, error) {
-	file := manifestFile("etcd")
-	if !e.exists(file) {
+	file := spec.ManifestFile("etcd")
+	if !e.Host.Exists(file) {
 		return nil, nil
 	}
 	data, err := e.Host.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	pod, err := decodePod(data)
+	pod, err := spec.DecodePod(data)
 	if err != nil {
-		return nil, withHint(fmt.Errorf("where etcd's data is: %s: %w", file, err), "mend it, or move it away to keep the data: mv %s /root/", file)
+		return nil, plan.Hint(fmt.Errorf("where etcd's data is: %s: %w", file, err), "mend it, or move it away to keep the data: mv %s /root/", file)
 	}
 	dir := etcdDataOnHost(pod)
 	if dir == "" {

@@ -11,6 +11,7 @@ import (
 	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/spec"
 )
 
 // etcdManifest is kubeadm's, as far as it tells where the data is.
@@ -59,7 +60,7 @@ func TestAdoptedData(t *testing.T) {
 			env := testEnv(t, "default")
 			hosttest.Put(t, env.Host, "/var/lib/etcd/member/wal", "x", 0o600)
 			if c.manifest != "" {
-				hosttest.Put(t, env.Host, manifestFile("etcd"), c.manifest, 0o600)
+				hosttest.Put(t, env.Host, spec.ManifestFile("etcd"), c.manifest, 0o600)
 			}
 			got, err := env.adoptedData()
 			if err != nil || !slices.Equal(got, c.want) {
@@ -68,7 +69,7 @@ func TestAdoptedData(t *testing.T) {
 		})
 	}
 	env := testEnv(t, "default")
-	hosttest.Put(t, env.Host, manifestFile("etcd"), "kind: [", 0o600)
+	hosttest.Put(t, env.Host, spec.ManifestFile("etcd"), "kind: [", 0o600)
 	failPhase(t, env, func(ctx context.Context, env *Env) error { return Adopt(ctx, env) },
 		"where etcd's data is: /etc/kubernetes/manifests/etcd.yaml: ", "mend it, or move it away to keep the data")
 	if all := env.Host.Entries(); len(all) > 0 {
@@ -103,7 +104,7 @@ func TestAdoptUndoes(t *testing.T) {
 	for _, file := range go1 {
 		hosttest.Put(t, env.Host, file, "x", 0o600)
 	}
-	hosttest.Put(t, env.Host, manifestFile("etcd"), etcdManifest("--data-dir=/srv/etcd", "/srv/etcd", "/srv/etcd"), 0o600)
+	hosttest.Put(t, env.Host, spec.ManifestFile("etcd"), etcdManifest("--data-dir=/srv/etcd", "/srv/etcd", "/srv/etcd"), 0o600)
 	stay := []string{"/usr/bin/kubelet", "/usr/lib/systemd/system/kubelet.service", "/etc/cni/net.d/05-cilium.conflist",
 		"/etc/containerd/config.toml", "/var/lib/containerd/x", "/var/lib/etcd/member/wal", "/root/.kube/config"}
 	for _, file := range stay {

@@ -11,8 +11,10 @@ import (
 
 	"bootstrap/manifests"
 	"bootstrap/phases/bundle"
+	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
 	"bootstrap/phases/health"
+	"bootstrap/phases/spec"
 )
 
 // policyPatience: what is not made by then, the API server makes itself.
@@ -32,23 +34,23 @@ func (e *Env) makePolicy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := e.connectForHealth()
+	c, err := e.Observe().ConnectForHealth()
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, policyPatience)
 	defer cancel()
 	// Only one that serves and is not yet ready has its roles still to make.
-	if err := c.Healthy(ctx, "/readyz"); !isUnhealthy(err) {
+	if err := c.Healthy(ctx, "/readyz"); !cluster.IsUnhealthy(err) {
 		return nil
 	}
 	makeFirst := func(ctx context.Context) error { return c.Make(ctx, first) }
-	err = e.retry(ctx, "first roles", makeFirst, func([]health.Pending) {})
+	err = e.Ready().Retry(ctx, "first roles", makeFirst, func([]health.Pending) {})
 	if err == nil {
 		err = c.Make(ctx, policy)
 	}
 	if err != nil {
-		e.note("the API server's roles are left to it: %v", err)
+		e.Tell.Note("the API server's roles are left to it: %v", err)
 	}
 	return nil
 }
@@ -88,7 +90,7 @@ func (e *Env) bundledPolicy(ctx context.Context) ([]byte, error) {
 	if e.Bundle == nil || slices.ContainsFunc([]string{"authorization-config", "authorization-mode", "feature-gates"}, changed) {
 		return nil, nil
 	}
-	entry, ok := e.Bundle.Entry(bundle.Objects, bootstrapPolicy)
+	entry, ok := e.Bundle.Entry(bundle.Objects, spec.BootstrapPolicy)
 	if !ok || entry.Version != e.Config.KubernetesVersion {
 		return nil, nil
 	}

@@ -10,6 +10,7 @@ import (
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
 	"bootstrap/phases/pki"
+	"bootstrap/phases/plan"
 )
 
 var bootstrapToken = Phase{
@@ -52,12 +53,12 @@ func runBootstrapToken(ctx context.Context, env *Env) error {
 // clusterInfo is what anybody may read: where the API server is, and its CA. The
 // controller manager adds a signature by each token, which stays: these keys are its own.
 func (e *Env) clusterInfo() ([]byte, error) {
-	cert, _, err := e.readPair("ca")
+	cert, _, err := e.Observe().ReadPair("ca")
 	if err != nil {
 		return nil, err
 	}
 	if cert == nil {
-		return nil, withHint(fmt.Errorf("no CA in %s", e.Config.CertificatesDir), "run first: bootstrap init phase certs")
+		return nil, plan.Hint(fmt.Errorf("no CA in %s", e.Config.CertificatesDir), "run first: bootstrap init phase certs")
 	}
 	kubeconfig, err := pki.EncodeClusterInfo(e.Config.EndpointURL(), pki.EncodeCert(cert))
 	if err != nil {
@@ -77,7 +78,7 @@ func tokenOf(t config.BootstrapToken, now time.Time) cluster.Token {
 func (e *Env) printJoinCommand(ctx context.Context, c *cluster.Cluster) error {
 	all, err := c.Tokens(ctx)
 	if err != nil {
-		e.warn("%v", err) // a token of others that is broken does not hinder ours
+		e.Tell.Warn("%v", err) // a token of others that is broken does not hinder ours
 	}
 	now := time.Now()
 	i := slices.IndexFunc(all, func(t cluster.Token) bool {
@@ -109,9 +110,9 @@ func (e *Env) noteJoinCommand(c *cluster.Cluster, t cluster.Token) error {
 	if err != nil {
 		return err
 	}
-	e.note("to join a node until %s: %s", t.Expires.UTC().Format(time.RFC3339), command)
+	e.Tell.Note("to join a node until %s: %s", t.Expires.UTC().Format(time.RFC3339), command)
 	if e.Choices.Network.Own() {
-		e.note("on that node first, as no registry has the pod network's image: bootstrap init phase addon-images")
+		e.Tell.Note("on that node first, as no registry has the pod network's image: bootstrap init phase addon-images")
 	}
 	return nil
 }

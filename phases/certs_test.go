@@ -18,6 +18,7 @@ import (
 	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/pki"
 	"bootstrap/phases/plan/plantest"
+	"bootstrap/phases/spec"
 )
 
 const pkiDir = "/etc/kubernetes/pki"
@@ -244,9 +245,9 @@ func contentChanged(before, after map[string]fileState) map[string]bool {
 // checkPairs wants every certificate to be of the key beside it.
 func checkPairs(t *testing.T, env *Env) {
 	t.Helper()
-	for _, a := range authorities(env.Config) {
-		for _, file := range append([]string{a.file}, leafFiles(a)...) {
-			cert, key, err := env.readPair(file)
+	for _, a := range spec.Authorities(env.Config) {
+		for _, file := range append([]string{a.File}, leafFiles(a)...) {
+			cert, key, err := env.Observe().ReadPair(file)
 			if err != nil || cert == nil || key == nil || !pki.SameKey(cert, key) {
 				t.Errorf("%s: certificate and key do not fit, %v", file, err)
 			}
@@ -254,10 +255,10 @@ func checkPairs(t *testing.T, env *Env) {
 	}
 }
 
-func leafFiles(a authority) []string {
+func leafFiles(a spec.Authority) []string {
 	var names []string
-	for _, l := range a.leaves {
-		names = append(names, l.file)
+	for _, l := range a.Leaves {
+		names = append(names, l.File)
 	}
 	return names
 }
@@ -272,7 +273,7 @@ func chmod(t *testing.T, env *Env, path string, mode fs.FileMode) {
 // expire puts a certificate for the same key in place, of before now.
 func expire(t *testing.T, env *Env) {
 	ca := readCA(t, env, "front-proxy-ca")
-	_, key, err := env.readPair("front-proxy-client")
+	_, key, err := env.Observe().ReadPair("front-proxy-client")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,7 +286,7 @@ func expire(t *testing.T, env *Env) {
 
 // strange puts a certificate for the same key in place, of another cluster.
 func strange(t *testing.T, env *Env) {
-	_, key, err := env.readPair("apiserver-kubelet-client")
+	_, key, err := env.Observe().ReadPair("apiserver-kubelet-client")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,7 +300,7 @@ func strange(t *testing.T, env *Env) {
 
 func readCA(t *testing.T, env *Env, file string) *pki.CA {
 	t.Helper()
-	cert, key, err := env.readPair(file)
+	cert, key, err := env.Observe().ReadPair(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,7 +332,7 @@ func TestCertsRefuses(t *testing.T) {
 			copyFile(t, e, pkiDir+"/apiserver.key", pkiDir+"/ca.key")
 		}, []string{pkiDir + "/ca.crt: it is no CA certificate"}},
 		{"a CA has expired", func(t *testing.T, e *Env) {
-			_, key, err := e.readPair("ca")
+			_, key, err := e.Observe().ReadPair("ca")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -422,7 +423,7 @@ func TestServerNamesAreNotTwice(t *testing.T) {
 // with the fix, and stays as it is; whether it is a CA's, a leaf's or in a kubeconfig.
 func TestKeysOpenBefore(t *testing.T) {
 	made := kubeconfigsDone(t, "default")
-	for _, file := range []string{pkiDir + "/ca.key", pkiDir + "/etcd/peer.key", pkiDir + "/sa.key", adminConf} {
+	for _, file := range []string{pkiDir + "/ca.key", pkiDir + "/etcd/peer.key", pkiDir + "/sa.key", spec.AdminConf} {
 		for _, mode := range []fs.FileMode{0o644, 0o640, 0o604, 0o620} {
 			env := testEnv(t, "default")
 			for _, pair := range []string{"ca", "etcd/ca", "etcd/peer"} {
@@ -431,15 +432,15 @@ func TestKeysOpenBefore(t *testing.T) {
 				}
 			}
 			copyFrom(t, made, env, pkiDir+"/sa.key")
-			copyFrom(t, made, env, adminConf)
+			copyFrom(t, made, env, spec.AdminConf)
 			chmod(t, env, file, mode)
-			before := files(t, env, kubernetesDir)[strings.TrimPrefix(file, kubernetesDir+"/")]
+			before := files(t, env, spec.KubernetesDir)[strings.TrimPrefix(file, spec.KubernetesDir+"/")]
 			err := runCerts(t.Context(), env)
 			if err == nil {
 				err = runKubeconfigs(t.Context(), env)
 			}
 			plantest.CheckError(t, err, fmt.Sprintf("%s holds a key, and others may read it (mode %04o)", file, mode), "if nobody has: chmod 600 "+file)
-			if after := files(t, env, kubernetesDir)[strings.TrimPrefix(file, kubernetesDir+"/")]; after != before {
+			if after := files(t, env, spec.KubernetesDir)[strings.TrimPrefix(file, spec.KubernetesDir+"/")]; after != before {
 				t.Errorf("%s was changed", file)
 			}
 			chmod(t, env, file, 0o600)

@@ -4,12 +4,14 @@ import (
 	"context"
 
 	"bootstrap/phases/cluster"
+	"bootstrap/phases/host"
+	"bootstrap/phases/spec"
 )
 
 // api talks to this node's own API server as admin, and tries again what fails by
 // what may pass.
 func (e *Env) api() (*cluster.Cluster, error) {
-	c, err := e.connect(adminConf)
+	c, err := e.Observe().Connect(spec.AdminConf)
 	if err != nil {
 		return nil, err
 	}
@@ -26,5 +28,10 @@ func (e *Env) applyAll(ctx context.Context, c *cluster.Cluster, manifests ...[]b
 func (e *Env) changedObjects(applied []cluster.Applied) {
 	for _, a := range applied {
 		e.changedObject(a, nil)
+	}
+}
+func (e *Env) changedObject(applied cluster.Applied, err error) {
+	if err == nil && applied.Verb != cluster.Unchanged {
+		e.Tell.Changed(host.Change{Op: host.OpObject, Verb: host.Verb(applied.Verb), Target: applied.Object})
 	}
 }

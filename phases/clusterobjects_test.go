@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -13,9 +12,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"bootstrap/phases/config"
-	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/pki"
+	"bootstrap/phases/spec"
 )
 
 func decodeConfigMap(t *testing.T, data []byte) corev1.ConfigMap {
@@ -25,28 +24,6 @@ func decodeConfigMap(t *testing.T, data []byte) corev1.ConfigMap {
 		t.Fatal(err)
 	}
 	return object
-}
-
-// TestConfigObjects holds the names and keys that kubeadm join and upgrade look for.
-func TestConfigObjects(t *testing.T) {
-	objects, err := configObjects(configtest.Valid(t, "default"), []byte("the kubelet's"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []struct{ name, key, text string }{
-		{"kubeadm-config", "ClusterConfiguration", "kind: ClusterConfiguration\n"},
-		{"kubelet-config", "kubelet", "the kubelet's"},
-		{"bootstrap-config", "BoxConfiguration", "kind: BoxConfiguration\n"},
-	}
-	for i, data := range objects {
-		object := decodeConfigMap(t, data)
-		if object.Namespace != "kube-system" || object.Name != want[i].name || !strings.Contains(object.Data[want[i].key], want[i].text) {
-			t.Errorf("%+v, want %v", object, want[i])
-		}
-	}
-	if len(objects) != len(want) {
-		t.Errorf("%d objects", len(objects))
-	}
 }
 
 // TestClusterInfo: anybody may read it, so it must hold the CA and nobody's key.
@@ -87,7 +64,7 @@ func TestSharedCerts(t *testing.T) {
 		t.Error(err)
 	}
 	env.Config.Etcd.External = &config.ExternalEtcd{CAFile: "/e/ca", CertFile: "/e/cert", KeyFile: "/e/key"}
-	paths := sharedCertFiles(env.Config)
+	paths := spec.SharedCertFiles(env.Config)
 	for name, want := range map[string]string{"external-etcd-ca.crt": "/e/ca", "external-etcd.crt": "/e/cert", "external-etcd.key": "/e/key", "etcd-ca.key": ""} {
 		if paths[name] != want {
 			t.Errorf("%s is %q, want %q", name, paths[name], want)

@@ -13,6 +13,7 @@ import (
 	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/plan/plantest"
 )
 
@@ -50,7 +51,7 @@ func runPhase(t *testing.T, env *Env, run func(context.Context, *Env) error) []s
 	if err := run(t.Context(), env); err != nil {
 		t.Fatal(err)
 	}
-	return append(seen.Texts(Note), seen.Texts(Warning)...)
+	return append(seen.Texts(plan.Note), seen.Texts(plan.Warning)...)
 }
 
 // failPhase runs a phase whose error must contain each of the texts, its hint as well.

@@ -9,18 +9,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bootstrap/phases/config"
-	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/plan/plantest"
+	"bootstrap/phases/spec"
 )
 
 const etcdLog = "/var/lib/etcd/member/wal/0000000000000000-0000000000000000.wal"
 
 func writtenEtcd(t *testing.T, env *Env) string {
 	t.Helper()
-	data, err := env.Host.ReadFile(manifestFile("etcd"))
+	data, err := env.Host.ReadFile(spec.ManifestFile("etcd"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +32,7 @@ func writtenEtcd(t *testing.T, env *Env) string {
 // stateIn is what a manifest says of etcd's cluster.
 func stateIn(t *testing.T, manifest string) string {
 	t.Helper()
-	pod, err := decodePod([]byte(manifest))
+	pod, err := spec.DecodePod([]byte(manifest))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +79,7 @@ func TestEtcdCluster(t *testing.T) {
 	if err := again.keepEtcdCluster(); err != nil {
 		t.Fatal(err)
 	}
-	if changed := seen.Texts(Changed); len(changed) > 0 || writtenEtcd(t, env) != after {
+	if changed := seen.Texts(plan.Changed); len(changed) > 0 || writtenEtcd(t, env) != after {
 		t.Errorf("init again changes %v", changed)
 	}
 }
@@ -87,7 +89,7 @@ func TestEtcdOfBefore(t *testing.T) {
 	env := testEnv(t, "default").forPhase(etcdPhase.Name)
 	runPhase(t, env, runEtcd)
 	old := strings.Replace(writtenEtcd(t, env), "    - \"--initial-cluster-state=new\"\n", "", 1)
-	if _, err := env.Host.WriteFile(manifestFile("etcd"), []byte(old), 0o600); err != nil {
+	if _, err := env.Host.WriteFile(spec.ManifestFile("etcd"), []byte(old), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
@@ -112,7 +114,7 @@ func TestEtcdClusterOfUser(t *testing.T) {
 	env.Patches = patches
 	env.Config.Etcd.ExtraArgs = []config.Arg{{Name: "initial-cluster-state", Value: "new"}}
 	runPhase(t, env, runEtcd)
-	uid, err := env.manifestUID("etcd")
+	uid, err := env.Observe().ManifestUID("etcd")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,14 +135,14 @@ func TestEtcdClusterOfUser(t *testing.T) {
 func TestEtcdDataGone(t *testing.T) {
 	env := testEnv(t, "default").forPhase(etcdPhase.Name)
 	runPhase(t, env, runEtcd)
-	if errs := env.checkEtcdData(); len(errs) > 0 {
+	if errs := env.Observe().CheckEtcdData(); len(errs) > 0 {
 		t.Errorf("etcd has not begun yet: %v", errs)
 	}
 	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
 	if err := env.keepEtcdCluster(); err != nil {
 		t.Fatal(err)
 	}
-	if errs := env.checkEtcdData(); len(errs) > 0 {
+	if errs := env.Observe().CheckEtcdData(); len(errs) > 0 {
 		t.Errorf("it is there: %v", errs)
 	}
 	before := writtenEtcd(t, env)
@@ -148,7 +150,7 @@ func TestEtcdDataGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	hosttest.Put(t, env.Host, "/var/lib/etcd/member/snap/db", "what an etcd leaves that found nothing", 0o600)
-	found := findings(env.checkEtcdData())
+	found := observe.Findings(env.Observe().CheckEtcdData())
 	if len(found) != 1 || found[0].ID != "etcd-data-gone" || found[0].Level != diagnose.Error || !strings.Contains(found[0].What, "/var/lib/etcd holds no data") {
 		t.Errorf("got %+v", found)
 	}
@@ -175,49 +177,5 @@ func TestEtcdDataAfterReset(t *testing.T) {
 	runPhase(t, env, runEtcd)
 	if got := stateIn(t, writtenEtcd(t, env)); got != "new" {
 		t.Errorf("it is %q", got)
-	}
-}
-
-func TestMountOfRecord(t *testing.T) {
-	for _, c := range []struct {
-		r    host.Record
-		want string
-	}{
-		{host.Record{Target: "/srv/etcd"}, ""},
-		{host.Record{Target: "/srv/etcd", On: "/srv"}, "/srv"},
-		{host.Record{Target: "/srv/etcd", On: "/srv", Before: host.State{Mount: true}}, "/srv/etcd"},
-	} {
-		if got := mountOfRecord(c.r); got != c.want {
-			t.Errorf("%+v: %q, want %q", c.r, got, c.want)
-		}
-	}
-}
-
-// TestEtcdMembers: all are named, and the short election ends with the second.
-func TestEtcdMembers(t *testing.T) {
-	one := etcdMember{"a", "https://192.0.2.10:2380"}
-	three := []etcdMember{one, {"b", "https://192.0.2.11:2380"}, {"c", "https://[2001:db8::12]:2380"}}
-	for _, c := range []struct {
-		name     string
-		members  []etcdMember
-		change   func(*config.Config)
-		cluster  string
-		election string
-	}{
-		{"alone", three[:1], func(*config.Config) {}, "a=https://192.0.2.10:2380", "500"},
-		{"others are to come", three[:1], func(c *config.Config) { c.Box.SingleNode = false }, "a=https://192.0.2.10:2380", ""},
-		{"others are there", three, func(*config.Config) {}, "a=https://192.0.2.10:2380,b=https://192.0.2.11:2380,c=https://[2001:db8::12]:2380", ""},
-		{"own heartbeat", three[:1], func(c *config.Config) { c.Etcd.ExtraArgs = []config.Arg{{Name: "heartbeat-interval", Value: "200"}} }, "a=https://192.0.2.10:2380", ""},
-		{"own election", three[:1], func(c *config.Config) { c.Etcd.ExtraArgs = []config.Arg{{Name: "election-timeout", Value: "2000"}} }, "a=https://192.0.2.10:2380", "2000"},
-	} {
-		cfg := *configtest.Valid(t, "default")
-		c.change(&cfg)
-		line := etcdPod(&cfg, c.members).Command
-		if got := value(line, "initial-cluster"); got != c.cluster {
-			t.Errorf("%s: initial-cluster=%s", c.name, got)
-		}
-		if got := value(line, "election-timeout"); got != c.election {
-			t.Errorf("%s: election-timeout=%q, want %q", c.name, got, c.election)
-		}
 	}
 }

@@ -11,7 +11,9 @@ import (
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/observe"
 	"bootstrap/phases/pki"
+	"bootstrap/phases/spec"
 )
 
 // hangingUnits never says how a unit is, as a read from a dead disk never ends.
@@ -31,7 +33,7 @@ func (u *hangingUnits) State(context.Context, string) (host.UnitState, error) {
 func hangingEnv(t *testing.T) (*Env, *hangingUnits) {
 	t.Helper()
 	made := pkiDone(t)
-	hosttest.Put(t, made.Host, schedulerConf, "", 0o600)
+	hosttest.Put(t, made.Host, spec.SchedulerConf, "", 0o600)
 	root := made.Host.Path("/")
 	made.Host.Close()
 	units := &hangingUnits{Units: &hosttest.Units{Root: root}, release: make(chan bool)}
@@ -51,7 +53,7 @@ func soonEnough(t *testing.T, look func()) {
 	go func() { look(); close(ended) }()
 	select {
 	case <-ended:
-	case <-time.After(gatherTimeout.at(4) + 2*time.Second):
+	case <-time.After(observe.GatherTimeout.At(4) + 2*time.Second):
 		t.Fatal("it waits for what hangs")
 	}
 }
@@ -60,11 +62,11 @@ func soonEnough(t *testing.T, look func()) {
 // same wait does not hang in it again.
 func TestEvidenceOfHang(t *testing.T) {
 	env, units := hangingEnv(t)
-	looks := &Looks{}
-	empty := func(c diagnose.Certificate) bool { return c.Path == schedulerConf && c.Problem == pki.Empty }
+	looks := &observe.Looks{}
+	empty := func(c diagnose.Certificate) bool { return c.Path == spec.SchedulerConf && c.Problem == pki.Empty }
 	for range 2 {
 		soonEnough(t, func() {
-			found := env.evidence(t.Context(), Query{Stage: Written, Since: time.Now(), Looks: looks})
+			found := env.Observe().Evidence(t.Context(), observe.Query{Stage: observe.Written, Since: time.Now(), Looks: looks})
 			if !slices.ContainsFunc(found.Certificates, empty) {
 				t.Errorf("the rest is not there: %+v", found.Certificates)
 			}
@@ -83,24 +85,5 @@ func TestEvidenceInterrupted(t *testing.T) {
 	env, _ := hangingEnv(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
-	soonEnough(t, func() { env.evidence(ctx, Query{Stage: Written, Since: time.Now()}) })
-}
-
-// TestNextLook: a long wait is looked at less often.
-func TestNextLook(t *testing.T) {
-	certain := diagnose.Finding{Level: diagnose.Error}
-	for _, c := range []struct {
-		found  diagnose.Finding
-		waited time.Duration
-		want   time.Duration
-	}{
-		{diagnose.Finding{}, 2 * time.Second, lookEvery},
-		{diagnose.Finding{}, time.Minute, lookRarely},
-		{certain, 2 * time.Second, confirmAfter},
-		{certain, time.Minute, confirmAfter},
-	} {
-		if got := nextLook(c.found, c.waited); got != c.want {
-			t.Errorf("%s after %s: %s", c.found.Level, c.waited, got)
-		}
-	}
+	soonEnough(t, func() { env.Observe().Evidence(ctx, observe.Query{Stage: observe.Written, Since: time.Now()}) })
 }

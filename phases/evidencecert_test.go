@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/observe"
 	"bootstrap/phases/pki"
+	"bootstrap/phases/spec"
 )
 
 // pkiDone is an Env with all certificates and kubeconfigs, past the phases that make them.
@@ -22,7 +24,7 @@ func pkiDone(t *testing.T) *Env {
 // problems are what is wrong, by path.
 func problems(env *Env) map[string]pki.Reason {
 	found := map[string]pki.Reason{}
-	for _, c := range env.certificateEvidence(Written) {
+	for _, c := range env.Observe().CertificateEvidence(observe.Written) {
 		if c.Problem != "" {
 			found[c.Path] = c.Problem
 		}
@@ -33,7 +35,7 @@ func problems(env *Env) map[string]pki.Reason {
 // signer is the CA of the test's cluster.
 func signer(t *testing.T, env *Env) *pki.CA {
 	t.Helper()
-	ca, err := env.readCA()
+	ca, err := env.Observe().ReadCA()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,10 +69,10 @@ func writeTo(t *testing.T, env *Env, path string, data []byte) {
 // apiServerCert is signed by ca with one thing of the leaf spoilt, for the key on disk.
 func apiServerCert(t *testing.T, env *Env, ca *pki.CA, spoil func(*pki.Leaf)) []byte {
 	t.Helper()
-	leaf := authorities(env.Config)[0].leaves[0].Leaf
+	leaf := spec.Authorities(env.Config)[0].Leaves[0].Leaf
 	leaf.Names = slices.Clone(leaf.Names)
 	spoil(&leaf)
-	_, key, err := env.readPair("apiserver")
+	_, key, err := env.Observe().ReadPair("apiserver")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,30 +127,30 @@ func TestCertificateEvidence(t *testing.T) {
 		{"expired CA", func(t *testing.T, env *Env) {
 			writeTo(t, env, pkiDir+"/front-proxy-ca.crt", pki.EncodeCert(newSigner(t, -time.Minute).Cert))
 		}, map[string]pki.Reason{pkiDir + "/front-proxy-ca.crt": pki.Expired, pkiDir + "/front-proxy-client.crt": pki.WrongCA}},
-		{"kubeconfig is empty", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, schedulerConf, "", 0o600) }, map[string]pki.Reason{schedulerConf: pki.Empty}},
+		{"kubeconfig is empty", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, spec.SchedulerConf, "", 0o600) }, map[string]pki.Reason{spec.SchedulerConf: pki.Empty}},
 		{"kubeconfig of another cluster", func(t *testing.T, env *Env) {
-			id := identities(env.Config)[3]
-			data, err := env.issueKubeconfig(newSigner(t, time.Hour), env.clientLeaf(id), id)
+			id := spec.Identities(env.Config)[3]
+			data, err := env.issueKubeconfig(newSigner(t, time.Hour), env.ClientLeaf(id), id)
 			if err != nil {
 				t.Fatal(err)
 			}
-			writeTo(t, env, controllerConf, data)
-		}, map[string]pki.Reason{controllerConf: pki.WrongCA}},
+			writeTo(t, env, spec.ControllerConf, data)
+		}, map[string]pki.Reason{spec.ControllerConf: pki.WrongCA}},
 		{"nothing to sign with", func(t *testing.T, env *Env) { hosttest.Remove(t, env.Host, pkiDir+"/ca-signing.crt") }, map[string]pki.Reason{pkiDir + "/ca-signing.crt": pki.Missing}},
 		{"another CA to sign with", func(t *testing.T, env *Env) {
 			writeTo(t, env, pkiDir+"/ca-signing.crt", pki.EncodeCert(newSigner(t, time.Hour).Cert))
 		}, map[string]pki.Reason{pkiDir + "/ca-signing.crt": pki.WrongCA}},
-		{"the CA in the kubelet's kubeconfig", withCAData(kubeletConf, true), nil},
+		{"the CA in the kubelet's kubeconfig", withCAData(spec.KubeletConf, true), nil},
 		{"another CA in the kubelet's kubeconfig", func(t *testing.T, env *Env) {
-			k := readKubeconfig(t, env, kubeletConf)
+			k := readKubeconfig(t, env, spec.KubeletConf)
 			k.CA, k.CAFile = pki.EncodeCert(newSigner(t, time.Hour).Cert), ""
 			data, err := pki.EncodeKubeconfig(k)
 			if err != nil {
 				t.Fatal(err)
 			}
-			writeTo(t, env, kubeletConf, data)
-		}, map[string]pki.Reason{kubeletConf: pki.WrongCA}},
-		{"kubeconfig of another shape", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, adminConf, "clusters: []\n", 0o600) }, nil},
+			writeTo(t, env, spec.KubeletConf, data)
+		}, map[string]pki.Reason{spec.KubeletConf: pki.WrongCA}},
+		{"kubeconfig of another shape", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, spec.AdminConf, "clusters: []\n", 0o600) }, nil},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -167,8 +169,8 @@ func TestCertificateEvidenceBefore(t *testing.T) {
 		t.Errorf("nothing was made: %v", got)
 	}
 	env := pkiDone(t)
-	hosttest.Put(t, env.Host, schedulerConf, "", 0o600)
-	if got := env.certificateEvidence(Begun); len(got) > 0 {
+	hosttest.Put(t, env.Host, spec.SchedulerConf, "", 0o600)
+	if got := env.Observe().CertificateEvidence(observe.Begun); len(got) > 0 {
 		t.Errorf("before it is mended: %v", got)
 	}
 	if got := problems(env); len(got) != 1 {
@@ -186,34 +188,34 @@ func TestKubeletCertificate(t *testing.T) {
 		want           pki.Reason
 		damaged, alien bool
 	}{
-		{name: "both good", embedded: time.Hour, own: time.Hour, path: rotated},
-		{name: "embedded expired", embedded: -time.Minute, own: time.Hour, path: rotated},
-		{name: "own expired", embedded: time.Hour, own: -time.Minute, path: kubeletConf},
-		{name: "both expired", embedded: -time.Minute, own: -time.Minute, path: kubeletConf, want: pki.Expired},
-		{name: "own damaged", embedded: time.Hour, damaged: true, path: rotated, want: pki.Damaged},
-		{name: "own of another CA", embedded: time.Hour, own: time.Hour, alien: true, path: rotated, want: pki.WrongCA},
+		{name: "both good", embedded: time.Hour, own: time.Hour, path: observe.Rotated},
+		{name: "embedded expired", embedded: -time.Minute, own: time.Hour, path: observe.Rotated},
+		{name: "own expired", embedded: time.Hour, own: -time.Minute, path: spec.KubeletConf},
+		{name: "both expired", embedded: -time.Minute, own: -time.Minute, path: spec.KubeletConf, want: pki.Expired},
+		{name: "own damaged", embedded: time.Hour, damaged: true, path: observe.Rotated, want: pki.Damaged},
+		{name: "own of another CA", embedded: time.Hour, own: time.Hour, alien: true, path: observe.Rotated, want: pki.WrongCA},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			env := pkiDone(t)
-			id := identities(env.Config)[2]
+			id := spec.Identities(env.Config)[2]
 			env.Config.CertificateValidity = c.embedded
-			data, err := env.issueKubeconfig(signer(t, env), env.clientLeaf(id), id)
+			data, err := env.issueKubeconfig(signer(t, env), env.ClientLeaf(id), id)
 			if err != nil {
 				t.Fatal(err)
 			}
-			writeTo(t, env, kubeletConf, data)
+			writeTo(t, env, spec.KubeletConf, data)
 			env.Config.CertificateValidity = c.own
 			ca := signer(t, env)
 			if c.alien {
 				ca = newSigner(t, time.Hour)
 			}
-			own := ownPEM(t, ca, env.clientLeaf(id))
+			own := ownPEM(t, ca, env.ClientLeaf(id))
 			if c.damaged {
 				own = own[:40]
 			}
-			writeTo(t, env, rotated, own)
-			for _, found := range env.certificateEvidence(Written) {
+			writeTo(t, env, observe.Rotated, own)
+			for _, found := range env.Observe().CertificateEvidence(observe.Written) {
 				if found.Use == "kubelet" && (found.Path != c.path || found.Problem != c.want) {
 					t.Errorf("got %+v", found)
 				}

@@ -7,6 +7,7 @@ import (
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
+	"bootstrap/phases/spec"
 )
 
 // Limits of inotify that are enough for some hundred pods, and cost nothing unused.
@@ -29,7 +30,7 @@ func Fix(env *Env, found []diagnose.Finding) ([]string, error) {
 	_, open := env.Host.Unfinished()
 	env = env.forPhase(preflight.Name).forPurpose(host.Mended)
 	var fixed []string
-	text := sysctlText
+	text := spec.SysctlText
 	for _, limit := range inotifyLimits {
 		now, err := env.Host.Setting(limit.name)
 		if err != nil {

@@ -1,14 +1,14 @@
 package phases
 
 import (
-	cli "flag" // flag is a function of this package
+	cli "flag"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"bootstrap/phases/config/configtest"
-
 	"github.com/google/go-cmp/cmp"
+
+	"bootstrap/phases/config/configtest"
 )
 
 var update = cli.Bool("update", false, "write the golden files instead of comparing with them")

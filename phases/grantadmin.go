@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"bootstrap/manifests"
+	"bootstrap/phases/observe"
 )
 
 var grantAdmin = Phase{
@@ -14,16 +15,16 @@ var grantAdmin = Phase{
 
 // runGrantAdmin works as super-admin.conf, which has its rights by itself.
 func runGrantAdmin(ctx context.Context, env *Env) error {
-	w, err := env.newControlPlaneWait(Written)
+	w, err := env.Ready().NewControlPlane(observe.Written)
 	if err != nil {
 		return err
 	}
-	defer w.cri.Close()
-	if err := w.wait(ctx, w.apiChecks()); err != nil {
+	defer w.CRI.Close()
+	if err := w.Wait(ctx, w.APIChecks()); err != nil {
 		return err
 	}
 	for _, manifest := range [][]byte{manifests.ClusterAdmins, manifests.KubeletAPIAdmin} {
-		if err := env.applyAll(ctx, w.cluster, manifest); err != nil {
+		if err := env.applyAll(ctx, w.Cluster, manifest); err != nil {
 			return err
 		}
 	}

@@ -8,7 +8,10 @@ import (
 	"sync/atomic"
 
 	"bootstrap/phases/host"
+	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/runtime"
+	"bootstrap/phases/state"
 )
 
 var images = Phase{
@@ -18,7 +21,7 @@ var images = Phase{
 }
 
 func runImages(ctx context.Context, env *Env) error {
-	return env.withImages(ctx, Begun, func(ctx context.Context, f imageFetch) error {
+	return env.withImages(ctx, observe.Begun, func(ctx context.Context, f imageFetch) error {
 		if err := f.all(ctx, env.Config.RequiredImages()); err != nil {
 			return err
 		}
@@ -30,13 +33,13 @@ func runImages(ctx context.Context, env *Env) error {
 }
 
 // withImages opens the runtime's images for use.
-func (e *Env) withImages(ctx context.Context, stage Stage, use func(context.Context, imageFetch) error) error {
-	c, err := e.dialRuntime()
+func (e *Env) withImages(ctx context.Context, stage observe.Stage, use func(context.Context, imageFetch) error) error {
+	c, err := e.Observe().DialRuntime()
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	return e.whileRuntimeAnswers(ctx, stage, c, func(ctx context.Context) error {
+	return e.Ready().WhileRuntimeAnswers(ctx, stage, c, func(ctx context.Context) error {
 		fetch, err := e.openImages(ctx, c)
 		if err != nil {
 			return err
@@ -50,9 +53,9 @@ func (e *Env) openImages(ctx context.Context, c *runtime.CRI) (imageFetch, error
 	choice := e.Choices.Runtime
 	info, err := c.Info(ctx)
 	if err != nil {
-		return imageFetch{}, withHint(err, "run first: bootstrap init phase runtime")
+		return imageFetch{}, plan.Hint(err, "run first: bootstrap init phase runtime")
 	}
-	if err := e.Host.Remember(imagesNote, choice.Endpoint); err != nil {
+	if err := e.Host.Remember(state.ImagesNote, choice.Endpoint); err != nil {
 		return imageFetch{}, err
 	}
 	fetch := imageFetch{env: e, cri: c, runtime: info.Name, ours: choice.Install}
@@ -72,13 +75,13 @@ func (f imageFetch) close() {
 // sandbox gives our pause image the name that a containerd which is not ours
 // starts pods with, unless it has an image of that name: it would try to pull it.
 func (f imageFetch) sandbox(ctx context.Context) error {
-	program := f.env.foreignProgram("containerd")
+	program := f.env.Host.ForeignProgram("containerd")
 	if program == "" {
 		return nil // somewhere else, with a configuration that cannot be asked for
 	}
 	dump, err := f.env.Host.Output(ctx, program, "config", "dump")
 	if err != nil {
-		f.env.warn("which image containerd starts pods with is not known, it is left to pull it: %v", err)
+		f.env.Tell.Warn("which image containerd starts pods with is not known, it is left to pull it: %v", err)
 		return nil
 	}
 	name, pause := runtime.SandboxImage(dump), f.env.Config.Images.Pause
@@ -88,7 +91,7 @@ func (f imageFetch) sandbox(ctx context.Context) error {
 	if has, err := f.cri.HasImage(ctx, name); err != nil || has {
 		return err
 	}
-	f.env.note("containerd is configured to start pods with %s: %s gets that name too", name, pause)
+	f.env.Tell.Note("containerd is configured to start pods with %s: %s gets that name too", name, pause)
 	return f.env.Host.Record(host.OpImage, name, func() error { return f.store.Alias(ctx, pause, name) })
 }
 
@@ -109,9 +112,9 @@ func (f imageFetch) all(ctx context.Context, references []string) error {
 		atOnce = 1
 	}
 	var done atomic.Int32
-	return each(len(references), atOnce, func(i int) error {
+	return plan.Each(len(references), atOnce, func(i int) error {
 		err := f.one(ctx, references[i])
-		f.env.waiting("%d of %d images", done.Add(1), len(references))
+		f.env.Tell.Waiting("%d of %d images", done.Add(1), len(references))
 		return err
 	})
 }
@@ -138,13 +141,13 @@ func (f imageFetch) fetch(ctx context.Context, reference string) error {
 		}
 	}
 	if reference == f.env.Config.Images.Network {
-		return withHint(fmt.Errorf("%s comes only out of a bundle, into containerd", reference), "bring another pod network: network: none in BoxConfiguration")
+		return plan.Hint(fmt.Errorf("%s comes only out of a bundle, into containerd", reference), "bring another pod network: network: none in BoxConfiguration")
 	}
 	if f.env.Config.ImagePullPolicy == "Never" {
-		return withHint(fmt.Errorf("%s is not on this machine, and imagePullPolicy is Never", reference), "give a bundle that holds it: --bundle FILE")
+		return plan.Hint(fmt.Errorf("%s is not on this machine, and imagePullPolicy is Never", reference), "give a bundle that holds it: --bundle FILE")
 	}
 	if err := f.cri.Pull(ctx, reference); err != nil {
-		return withHint(err, "give a bundle that holds it (--bundle FILE), set imageRepository, or check the network: getent hosts %s", registryOf(reference))
+		return plan.Hint(err, "give a bundle that holds it (--bundle FILE), set imageRepository, or check the network: getent hosts %s", registryOf(reference))
 	}
 	if f.store == nil {
 		return nil // another runtime pins only what it starts pods with

@@ -9,6 +9,7 @@ import (
 
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/spec"
 )
 
 // TestSettingsBeforeTheirFile: what the next boot would set is in the ledger before the
@@ -24,7 +25,7 @@ func TestSettingsBeforeTheirFile(t *testing.T) {
 		return slices.IndexFunc(env.Host.Entries(), func(r host.Record) bool { return r.Target == target })
 	}
 	for _, key := range []string{"net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables"} {
-		if set, kept := at(key), at(sysctlFile); set < 0 || set > kept {
+		if set, kept := at(key), at(spec.SysctlFile); set < 0 || set > kept {
 			t.Errorf("%s is entry %d, its file entry %d", key, set, kept)
 		}
 	}
@@ -72,7 +73,7 @@ func TestKeepConntrack(t *testing.T) {
 		"it can't be set": func(env *Env) { env.Facts.FixedConntrack = true },
 		"no kube-proxy":   func(env *Env) { env.Config.ProxyDisabled = true },
 		"there is a cluster": func(env *Env) {
-			if _, err := env.Host.WriteFile(kubeletConf, []byte("x"), 0o600); err != nil {
+			if _, err := env.Host.WriteFile(spec.KubeletConf, []byte("x"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -103,7 +104,7 @@ func TestAdvertisedRoute(t *testing.T) {
 		if err := env.prepareKernel(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		data, err := env.Host.ReadFile(sysctlFile)
+		data, err := env.Host.ReadFile(spec.SysctlFile)
 		if err != nil || strings.Count(string(data), "accept_ra") != 1 || !strings.Contains(string(data), "net/ipv6/conf/eth0/accept_ra = 2\n") || first != nil && string(first) != string(data) {
 			t.Errorf("%v\n%s", err, data)
 		}
@@ -138,7 +139,7 @@ func TestKeptSettings(t *testing.T) {
 		if err := env.keepKubeletSettings(); err != nil {
 			t.Fatal(err)
 		}
-		return env.exists(kubeletSysctlFile)
+		return env.Host.Exists(spec.KubeletSysctlFile)
 	}
 	if keep() {
 		t.Error("nobody asked for it")

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 
-	"bootstrap/phases/config"
 	"bootstrap/phases/pki"
+	"bootstrap/phases/spec"
 )
 
 var kubeconfigs = Phase{
@@ -17,36 +17,12 @@ var kubeconfigs = Phase{
 	Run:   runKubeconfigs,
 }
 
-// adminUser is the name of who may do everything, as kubeadm has it.
-const adminUser = "kubernetes-admin"
-
-// identity is who a kubeconfig is for.
-type identity struct {
-	path          string
-	commonName    string
-	organizations []string
-	server        string
-	caFile        string // named in it; empty where the CA itself is in it
-}
-
-// identities: the kubelet reads a CA file again every few minutes, and so needs no restart
-// when the CA is replaced. In the others kubeadm's certs and upgrade refuse one.
-func identities(c *config.Config) []identity {
-	return []identity{
-		{adminConf, adminUser, []string{"kubeadm:cluster-admins"}, c.EndpointURL(), ""},
-		{superAdminConf, "kubernetes-super-admin", []string{"system:masters"}, c.EndpointURL(), ""},
-		{kubeletConf, "system:node:" + c.NodeName, []string{"system:nodes"}, c.APIServerURL(), c.CertificatesDir + "/ca.crt"},
-		{controllerConf, "system:kube-controller-manager", nil, c.APIServerURL(), ""},
-		{schedulerConf, "system:kube-scheduler", nil, c.APIServerURL(), ""},
-	}
-}
-
 func runKubeconfigs(_ context.Context, env *Env) error {
-	ca, err := env.readCA()
+	ca, err := env.Observe().ReadCA()
 	if err != nil {
 		return err
 	}
-	for _, id := range identities(env.Config) {
+	for _, id := range spec.Identities(env.Config) {
 		if err := env.ensureKubeconfig(ca, id); err != nil {
 			return err
 		}
@@ -54,20 +30,8 @@ func runKubeconfigs(_ context.Context, env *Env) error {
 	return nil
 }
 
-// readCA reads the CA that signs clients.
-func (e *Env) readCA() (*pki.CA, error) {
-	cert, key, err := e.readPair("ca")
-	if err != nil {
-		return nil, err
-	}
-	if cert == nil || key == nil {
-		return nil, withHint(fmt.Errorf("no CA in %s", e.Config.CertificatesDir), "run first: bootstrap init phase certs")
-	}
-	return &pki.CA{Cert: cert, Key: key}, nil
-}
-
-func (e *Env) ensureKubeconfig(ca *pki.CA, id identity) error {
-	data, err := e.Host.ReadFile(id.path)
+func (e *Env) ensureKubeconfig(ca *pki.CA, id spec.Identity) error {
+	data, err := e.Host.ReadFile(id.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return e.writeKubeconfig(ca, id)
@@ -75,20 +39,20 @@ func (e *Env) ensureKubeconfig(ca *pki.CA, id identity) error {
 		return err
 	}
 	if reason := e.checkKubeconfig(ca, id, data); reason != nil {
-		e.note("%s is written again: %v", id.path, reason)
+		e.Tell.Note("%s is written again: %v", id.Path, reason)
 		return e.writeKubeconfig(ca, id)
 	}
-	return e.closeToOthers(id.path, data)
+	return e.Observe().CloseToOthers(id.Path, data)
 }
 
 // checkKubeconfig says why the file that is there does not serve, or nil.
-func (e *Env) checkKubeconfig(ca *pki.CA, id identity, data []byte) error {
+func (e *Env) checkKubeconfig(ca *pki.CA, id spec.Identity, data []byte) error {
 	k, err := pki.ParseKubeconfig(data)
 	if err != nil {
 		return err
 	}
-	if k.Server != id.server {
-		return fmt.Errorf("its server is %s, want %s", k.Server, id.server)
+	if k.Server != id.Server {
+		return fmt.Errorf("its server is %s, want %s", k.Server, id.Server)
 	}
 	if err := e.checkKubeconfigCA(ca, id, k); err != nil {
 		return err
@@ -101,32 +65,32 @@ func (e *Env) checkKubeconfig(ca *pki.CA, id identity, data []byte) error {
 	if err != nil {
 		return err
 	}
-	return ca.Check(e.clientLeaf(id), cert, key)
+	return ca.Check(e.ClientLeaf(id), cert, key)
 }
 
 // checkKubeconfigCA leaves a kubeconfig of others alone where the CA itself is in it.
-func (e *Env) checkKubeconfigCA(ca *pki.CA, id identity, k pki.Kubeconfig) error {
+func (e *Env) checkKubeconfigCA(ca *pki.CA, id spec.Identity, k pki.Kubeconfig) error {
 	switch {
-	case id.caFile != "" && k.CAFile == id.caFile:
+	case id.CAFile != "" && k.CAFile == id.CAFile:
 		return nil
 	case !bytes.Equal(k.CA, pki.EncodeCert(ca.Cert)):
 		return errors.New("its CA is not this cluster's")
-	case id.caFile != "" && e.made(id.path):
-		return fmt.Errorf("the CA is in it, in place of the name of its file, %s", id.caFile)
+	case id.CAFile != "" && e.Host.Made(id.Path):
+		return fmt.Errorf("the CA is in it, in place of the name of its file, %s", id.CAFile)
 	}
 	return nil
 }
 
-func (e *Env) writeKubeconfig(ca *pki.CA, id identity) error {
-	data, err := e.issueKubeconfig(ca, e.clientLeaf(id), id)
+func (e *Env) writeKubeconfig(ca *pki.CA, id spec.Identity) error {
+	data, err := e.issueKubeconfig(ca, e.ClientLeaf(id), id)
 	if err != nil {
 		return err
 	}
-	_, err = e.Host.WriteOpaque(id.path, data, 0o600)
+	_, err = e.Host.WriteOpaque(id.Path, data, 0o600)
 	return err
 }
 
-func (e *Env) issueKubeconfig(ca *pki.CA, leaf pki.Leaf, id identity) ([]byte, error) {
+func (e *Env) issueKubeconfig(ca *pki.CA, leaf pki.Leaf, id spec.Identity) ([]byte, error) {
 	key, err := pki.NewKey(e.Config.KeyAlgorithm)
 	if err != nil {
 		return nil, err
@@ -140,17 +104,11 @@ func (e *Env) issueKubeconfig(ca *pki.CA, leaf pki.Leaf, id identity) ([]byte, e
 		return nil, err
 	}
 	k := pki.Kubeconfig{
-		Server: id.server, Cluster: e.Config.ClusterName, User: leaf.CommonName,
-		CAFile: id.caFile, Cert: pki.EncodeCert(cert), Key: keyPEM,
+		Server: id.Server, Cluster: e.Config.ClusterName, User: leaf.CommonName,
+		CAFile: id.CAFile, Cert: pki.EncodeCert(cert), Key: keyPEM,
 	}
 	if k.CAFile == "" {
 		k.CA = pki.EncodeCert(ca.Cert)
 	}
 	return pki.EncodeKubeconfig(k)
-}
-
-func (e *Env) clientLeaf(id identity) pki.Leaf {
-	return pki.Leaf{
-		CommonName: id.commonName, Organizations: id.organizations, Client: true, Validity: e.Config.CertificateValidity,
-	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/pki"
+	"bootstrap/phases/spec"
 )
 
 const confDir = "/etc/kubernetes"
@@ -100,17 +101,17 @@ func TestKubeconfigsAreWrittenAgain(t *testing.T) {
 		want   []string
 		note   string
 	}{
-		{"one is gone", func(t *testing.T, e *Env) { hosttest.Remove(t, e.Host, adminConf) }, []string{"admin.conf"}, ""},
+		{"one is gone", func(t *testing.T, e *Env) { hosttest.Remove(t, e.Host, spec.AdminConf) }, []string{"admin.conf"}, ""},
 		{"another endpoint", func(t *testing.T, e *Env) { e.Config.ControlPlaneEndpoint = "api.example.org:443" },
 			all[:2], "admin.conf is written again: its server is https://192.0.2.10:6443, want https://api.example.org:443"},
 		{"another port", func(t *testing.T, e *Env) { e.Config.BindPort = 7443 }, all, "its server is https://192.0.2.10:6443"},
 		{"another node name", func(t *testing.T, e *Env) { e.Config.NodeName = "node-2" },
 			[]string{"kubelet.conf"}, `its common name is "system:node:node-1", want "system:node:node-2"`},
 		{"another CA", newClusterCA, []string{"admin.conf", "super-admin.conf", "controller-manager.conf", "scheduler.conf"}, "its CA is not this cluster's"},
-		{"made by the program before", withCAData(kubeletConf, true), []string{"kubelet.conf"}, "kubelet.conf is written again: the CA is in it, in place of the name of its file, " + pkiDir + "/ca.crt"},
-		{"damaged", func(t *testing.T, e *Env) { hosttest.Put(t, e.Host, schedulerConf, "hello: [", 0o600) },
+		{"made by the program before", withCAData(spec.KubeletConf, true), []string{"kubelet.conf"}, "kubelet.conf is written again: the CA is in it, in place of the name of its file, " + pkiDir + "/ca.crt"},
+		{"damaged", func(t *testing.T, e *Env) { hosttest.Put(t, e.Host, spec.SchedulerConf, "hello: [", 0o600) },
 			[]string{"scheduler.conf"}, "scheduler.conf is written again: parse: "},
-		{"open to all", func(t *testing.T, e *Env) { chmod(t, e, adminConf, 0o644) }, nil, "admin.conf was open to others (mode 0644): closed"},
+		{"open to all", func(t *testing.T, e *Env) { chmod(t, e, spec.AdminConf, 0o644) }, nil, "admin.conf was open to others (mode 0644): closed"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -174,7 +175,7 @@ func forget(t *testing.T, e *Env, path string) {
 // TestKubeconfigOfOthers: one that serves stays as it is, with the CA in it.
 func TestKubeconfigOfOthers(t *testing.T) {
 	env := kubeconfigsDone(t, "default")
-	withCAData(kubeletConf, false)(t, env)
+	withCAData(spec.KubeletConf, false)(t, env)
 	before := files(t, env, confDir)
 	runPhase(t, env, runKubeconfigs)
 	if names := changed(before, files(t, env, confDir)); len(names) > 0 {
@@ -186,7 +187,7 @@ func TestKubeconfigOfOthers(t *testing.T) {
 // and all of it can be undone.
 func TestClusterOfBefore(t *testing.T) {
 	env := kubeconfigsDone(t, "default")
-	withCAData(kubeletConf, true)(t, env)
+	withCAData(spec.KubeletConf, true)(t, env)
 	forget(t, env, pkiDir+"/ca-signing.crt")
 	hosttest.Remove(t, env.Host, pkiDir+"/ca-signing.crt")
 	converge := func() map[string]bool {
@@ -204,7 +205,7 @@ func TestClusterOfBefore(t *testing.T) {
 	if err := env.Host.UndoAll(t.Context(), nil); err != nil {
 		t.Error(err)
 	}
-	if env.exists(confDir) {
+	if env.Host.Exists(confDir) {
 		t.Errorf("left: %v", files(t, env, confDir))
 	}
 }
@@ -225,7 +226,7 @@ func TestKubeconfigsNeedCA(t *testing.T) {
 	runPhase(t, env, runCerts)
 	hosttest.Put(t, env.Host, pkiDir+"/ca.key", "hello", 0o600)
 	failPhase(t, env, runKubeconfigs, pkiDir+"/ca.key: no PEM block with a readable private key in it")
-	if _, err := env.Host.ReadFile(adminConf); err == nil {
+	if _, err := env.Host.ReadFile(spec.AdminConf); err == nil {
 		t.Error("admin.conf was written")
 	}
 }

@@ -3,15 +3,15 @@ package phases
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
 
-	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
-	"bootstrap/phases/machine"
+	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
+	"bootstrap/phases/spec"
 	"bootstrap/templates"
 )
 
@@ -26,9 +26,9 @@ func runKubelet(ctx context.Context, env *Env) error {
 	if err := errors.Join(runtime.None, program.None); err != nil {
 		return err
 	}
-	env.note("kubelet %s: %s", program.Path, program.Why)
+	env.Tell.Note("kubelet %s: %s", program.Path, program.Why)
 	if program.Install {
-		if err := env.installPrograms(ctx, binDir, "kubelet"); err != nil {
+		if err := env.installPrograms(ctx, spec.BinDir, "kubelet"); err != nil {
 			return err
 		}
 	}
@@ -36,26 +36,26 @@ func runKubelet(ctx context.Context, env *Env) error {
 	if err := env.keepKubeletSettings(); err != nil {
 		return err
 	}
-	if err := env.Host.OwnMounts(slices.Concat(kubeletMounts, containerdMounts, networkMounts)); err != nil {
+	if err := env.Host.OwnMounts(slices.Concat(spec.KubeletMounts, spec.ContainerdMounts, spec.NetworkMounts)); err != nil {
 		return err
 	}
-	if err := env.Host.OwnRules(ctx, daemonRules); err != nil {
+	if err := env.Host.OwnRules(ctx, spec.DaemonRules); err != nil {
 		return err
 	}
 	if err := env.configureKubelet(ctx, program.Path, runtime.Endpoint); err != nil {
-		return env.explained(ctx, Begun, env.kubeletDiskError(err))
+		return env.Ready().Explained(ctx, observe.Begun, env.kubeletDiskError(err))
 	}
-	if _, err := env.Host.EnableUnit(ctx, kubeletService); err != nil {
-		return env.explained(ctx, Begun, err)
+	if _, err := env.Host.EnableUnit(ctx, spec.KubeletService); err != nil {
+		return env.Ready().Explained(ctx, observe.Begun, err)
 	}
-	_, err := env.Host.StartUnit(ctx, networkOnline)
+	_, err := env.Host.StartUnit(ctx, spec.NetworkOnline)
 	return err
 }
 
 // kubeletDiskError names the cause if the kubelet's folder can't be written.
 func (e *Env) kubeletDiskError(err error) error {
 	var at *fs.PathError
-	if !errors.As(err, &at) || !strings.HasPrefix(at.Path, kubeletDir) {
+	if !errors.As(err, &at) || !strings.HasPrefix(at.Path, spec.KubeletDir) {
 		return err
 	}
 	id := ""
@@ -67,11 +67,11 @@ func (e *Env) kubeletDiskError(err error) error {
 	default:
 		return err
 	}
-	return &CauseError{Finding: e.Catalogue.Found(id, diagnose.Finding{Level: diagnose.Error, What: err.Error(), See: "df -h " + kubeletDir}), Err: err}
+	return &plan.CauseError{Finding: e.Catalogue.Found(id, diagnose.Finding{Level: diagnose.Error, What: err.Error(), See: "df -h " + spec.KubeletDir}), Err: err}
 }
 
 func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) error {
-	if err := e.ownTrees(kubeletTrees...); err != nil {
+	if err := e.Host.OwnTrees(spec.KubeletTrees...); err != nil {
 		return err
 	}
 	if err := e.writeKubeletConfig(endpoint); err != nil {
@@ -84,13 +84,13 @@ func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) er
 		return err
 	}
 	dropIn, err := templates.KubeletDropIn{
-		Kubelet: program, Args: kubeletArgs(e.Config), EtcdData: e.etcdFolder(),
+		Kubelet: program, Args: spec.KubeletArgs(e.Config), EtcdData: e.Observe().EtcdFolder(),
 	}.Render()
 	if err != nil {
 		return err
 	}
 	e.warnOfLostFlags()
-	if _, err := e.Host.WriteFile(kubeletDropIn, dropIn, 0o600); err != nil {
+	if _, err := e.Host.WriteFile(spec.KubeletDropIn, dropIn, 0o600); err != nil {
 		return err
 	}
 	e.warnOfOtherCommand()
@@ -99,16 +99,16 @@ func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) er
 
 // warnOfLostFlags: what packages' units add from a variable, ours does not.
 func (e *Env) warnOfLostFlags() {
-	if e.made(kubeletDropIn) {
+	if e.Host.Made(spec.KubeletDropIn) {
 		return
 	}
-	words, err := e.Host.UnitCommand(kubeletService)
+	words, err := e.Host.UnitCommand(spec.KubeletService)
 	if err != nil {
 		return // it is told of when ours is there
 	}
 	for _, w := range words {
 		if strings.HasPrefix(w.From, "KUBELET_EXTRA_ARGS in ") {
-			e.warn("the kubelet no longer gets %s of %s: say it in nodeRegistration.kubeletExtraArgs of the config file", w.Text, w.From)
+			e.Tell.Warn("the kubelet no longer gets %s of %s: say it in nodeRegistration.kubeletExtraArgs of the config file", w.Text, w.From)
 		}
 	}
 }
@@ -119,22 +119,22 @@ func (e *Env) warnOfOtherCommand() {
 	if e.Host.Plans() {
 		return // ours is not there
 	}
-	words, err := e.Host.UnitCommand(kubeletService)
+	words, err := e.Host.UnitCommand(spec.KubeletService)
 	switch {
 	case err != nil:
-		e.warn("whether %s is the last to say how the kubelet is started can't be told: %v", kubeletDropIn, err)
-	case len(words) > 0 && words[0].From != kubeletDropIn:
-		e.warn("the kubelet is started by %s, which is read after %s: without what the config asks for", words[0].From, kubeletDropIn)
+		e.Tell.Warn("whether %s is the last to say how the kubelet is started can't be told: %v", spec.KubeletDropIn, err)
+	case len(words) > 0 && words[0].From != spec.KubeletDropIn:
+		e.Tell.Warn("the kubelet is started by %s, which is read after %s: without what the config asks for", words[0].From, spec.KubeletDropIn)
 	}
 }
 
 // writeKubeletConfig: one with headers for a URL is not to be shown.
 func (e *Env) writeKubeletConfig(endpoint string) error {
-	config, err := e.renderKubeletConfig(endpoint)
+	config, err := e.RenderKubeletConfig(endpoint)
 	if err != nil {
 		return err
 	}
-	source, err := podURLIn(config)
+	source, err := spec.PodURLIn(config)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (e *Env) writeKubeletConfig(endpoint string) error {
 	if len(source.Secrets()) > 0 {
 		write = e.Host.WriteOpaque
 	}
-	_, err = write(kubeletConfig, config, 0o600)
+	_, err = write(spec.KubeletConfig, config, 0o600)
 	return err
 }
 
@@ -156,121 +156,25 @@ func (e *Env) writeInstanceConfig(endpoint string) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.Host.WriteFile(instanceConfig, data, 0o600)
+	_, err = e.Host.WriteFile(spec.InstanceConfig, data, 0o600)
 	return err
 }
 
 // writeKubeletUnit writes our unit unless the machine has one: there, the
 // drop-in alone decides what is started.
 func (e *Env) writeKubeletUnit(ctx context.Context, program string) error {
-	state, err := e.Host.UnitState(ctx, kubeletService)
+	state, err := e.Host.UnitState(ctx, spec.KubeletService)
 	if err != nil {
 		return err
 	}
-	if state.Load == "loaded" && state.Fragment != kubeletUnitFile {
-		e.note("kubelet.service: %s is there already, and stays as it is", state.Fragment)
+	if state.Load == "loaded" && state.Fragment != spec.KubeletUnitFile {
+		e.Tell.Note("kubelet.service: %s is there already, and stays as it is", state.Fragment)
 		return nil
 	}
 	unit, err := templates.KubeletService{Kubelet: program}.Render()
 	if err != nil {
 		return err
 	}
-	_, err = e.Host.WriteFile(kubeletUnitFile, unit, 0o600)
+	_, err = e.Host.WriteFile(spec.KubeletUnitFile, unit, 0o600)
 	return err
-}
-
-func (e *Env) kubeletConfig(endpoint string) templates.KubeletConfig {
-	var gates []string
-	if !e.Facts.SysResource {
-		gates = append(gates, "KubeletInUserNamespace")
-	}
-	c := templates.KubeletConfig{
-		StaticPodPath:       staticPodDir,
-		RuntimeEndpoint:     endpoint,
-		Standalone:          e.Config.Box.Standalone,
-		Loopback:            e.Config.Loopback().String(),
-		ResolvConf:          resolvConf(e.Facts),
-		FailSwapOn:          !e.Facts.Swap,
-		FailCgroupV1:        e.Facts.CgroupVersion != 1,
-		RestrictOOMScoreAdj: !e.Facts.SysResource,
-		FeatureGates:        gates,
-	}
-	if !c.Standalone {
-		c.ClusterDNS, c.ClusterDomain = e.Config.DNSServiceIP().String(), e.Config.Networking.DNSDomain
-		c.ClientCA = e.pkiFile("ca", ".crt")
-	}
-	return c
-}
-
-// kubeletArgs are the kubelet's flags: what its config file has no field for. The node's name
-// is always among them: a machine that gets another hostname stays the same node.
-func kubeletArgs(c *config.Config) []string {
-	args := []config.Arg{{Name: "config", Value: kubeletConfig}}
-	if !c.Box.Standalone {
-		args = append(args, config.Arg{Name: "kubeconfig", Value: kubeletConf})
-	}
-	args = append(args,
-		config.Arg{Name: "node-ip", Value: c.AdvertiseAddress.String()}, // else a kubelet with several links may take another
-		config.Arg{Name: "hostname-override", Value: c.NodeName},
-	)
-	if len(c.Taints) > 0 && !c.Box.Standalone {
-		// At registration, so that no pod slips in before the taint.
-		args = append(args, config.Arg{Name: "register-with-taints", Value: formatTaints(c.Taints)})
-	}
-	return command("kubelet", args, c.KubeletExtraArgs)[1:]
-}
-
-func formatTaints(taints []config.Taint) string {
-	parts := make([]string, len(taints))
-	for i, t := range taints {
-		parts[i] = fmt.Sprintf("%s=%s:%s", t.Key, t.Value, t.Effect)
-	}
-	return strings.Join(parts, ",")
-}
-
-// resolvConf is the file that pods' resolvers are made from. A missing one stops
-// every pod, so none is better.
-func resolvConf(f machine.Facts) string {
-	switch {
-	case f.ResolvedConf:
-		return machine.ResolvedConfPath
-	case f.ResolvConf:
-		return "/etc/resolv.conf"
-	}
-	return ""
-}
-
-// Kubelet is the kubelet that runs on this node.
-type Kubelet struct {
-	Path    string
-	Install bool   // comes from the bundle
-	Why     string // why this one, for people
-	None    error  // why there is none to run
-}
-
-// foundKubelets is what the choice of a kubelet is decided by.
-type foundKubelets struct {
-	want      string // version, with the v
-	program   string // a kubelet that is not ours
-	version   string // its version, with the v
-	bundled   string // version in the bundle, empty without
-	installed string // version of ours, where there is no bundle; empty without
-}
-
-func (f foundKubelets) choose() Kubelet {
-	own := Kubelet{Path: binDir + "/kubelet", Install: true, Why: "from the bundle"}
-	switch {
-	case f.program != "" && f.version == f.want:
-		return Kubelet{Path: f.program, Why: "it is installed already, in the version wanted"}
-	case f.installed == f.want:
-		return Kubelet{Path: own.Path, Install: true, Why: "installed by bootstrap"}
-	case f.bundled == "" && f.program == "":
-		return Kubelet{None: withHint(errors.New("no kubelet on this machine, and no bundle to install one from"),
-			"use an executable with a bundle inside, give --bundle FILE, or install kubelet %s", f.want)}
-	case f.bundled != "" && f.bundled != f.want:
-		return Kubelet{None: fmt.Errorf("the bundle's kubelet is %s, want %s", f.bundled, f.want)}
-	case f.bundled != "" && f.program != own.Path:
-		return own
-	}
-	return Kubelet{None: withHint(fmt.Errorf("%s is %s, want %s", f.program, f.version, f.want), "remove it, or set kubernetesVersion: %s", f.version)}
 }

@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
 
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/plan"
+	"bootstrap/phases/spec"
 )
 
 func TestKubeletDiskError(t *testing.T) {
@@ -19,14 +20,14 @@ func TestKubeletDiskError(t *testing.T) {
 		err  error
 		id   string // empty: no cause
 	}{
-		{kubeletConfig, syscall.EROFS, "kubelet-disk-read-only"},
-		{kubeletConfig, syscall.ENOSPC, "kubelet-disk-full"},
-		{kubeletConfig, syscall.EDQUOT, "kubelet-disk-full"},
-		{kubeletConfig, syscall.EACCES, ""},
-		{kubeletDropIn, syscall.EROFS, ""}, // another folder, perhaps another disk
+		{spec.KubeletConfig, syscall.EROFS, "kubelet-disk-read-only"},
+		{spec.KubeletConfig, syscall.ENOSPC, "kubelet-disk-full"},
+		{spec.KubeletConfig, syscall.EDQUOT, "kubelet-disk-full"},
+		{spec.KubeletConfig, syscall.EACCES, ""},
+		{spec.KubeletDropIn, syscall.EROFS, ""}, // another folder, perhaps another disk
 	} {
 		err := (&Env{Catalogue: catalogue(t)}).kubeletDiskError(fmt.Errorf("write: %w", &fs.PathError{Op: "open", Path: c.path, Err: c.err}))
-		var cause *CauseError
+		var cause *plan.CauseError
 		got := ""
 		if errors.As(err, &cause) {
 			got = cause.ID
@@ -43,9 +44,9 @@ func TestKubeletDiskError(t *testing.T) {
 // TestOtherCommand: drop-ins count in the order of their names, wherever they lie.
 func TestOtherCommand(t *testing.T) {
 	env := testEnv(t, "default")
-	hosttest.Put(t, env.Host, kubeletUnitFile, "[Service]\nExecStart=/usr/local/bin/kubelet\n", 0o600)
+	hosttest.Put(t, env.Host, spec.KubeletUnitFile, "[Service]\nExecStart=/usr/local/bin/kubelet\n", 0o600)
 	hosttest.Put(t, env.Host, "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf", "[Service]\nExecStart=\nExecStart=/usr/bin/kubelet\n", 0o644)
-	hosttest.Put(t, env.Host, kubeletDropIn, "[Service]\nExecStart=\nExecStart=/usr/local/bin/kubelet --x\n", 0o600)
+	hosttest.Put(t, env.Host, spec.KubeletDropIn, "[Service]\nExecStart=\nExecStart=/usr/local/bin/kubelet --x\n", 0o600)
 	warned := func() []string {
 		return runPhase(t, env, func(_ context.Context, env *Env) error {
 			env.warnOfOtherCommand()
@@ -79,24 +80,10 @@ func TestLostFlags(t *testing.T) {
 	if got := warned(); len(got) != 1 || !strings.Contains(got[0], "no longer gets --cloud-provider=external of KUBELET_EXTRA_ARGS in /etc/default/kubelet") {
 		t.Errorf("%q", got)
 	}
-	if _, err := env.Host.WriteFile(kubeletDropIn, []byte("x"), 0o600); err != nil {
+	if _, err := env.Host.WriteFile(spec.KubeletDropIn, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if got := warned(); len(got) > 0 {
 		t.Errorf("told again: %q", got)
-	}
-}
-
-// TestMadeThroughLink: what init made is its own by any name.
-func TestMadeThroughLink(t *testing.T) {
-	env := testEnv(t, "default")
-	if _, err := env.Host.WriteFile(binDir+"/kubelet", []byte("x"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink("bin", env.Host.Path("/usr/local/sbin")); err != nil {
-		t.Fatal(err)
-	}
-	if got := env.foreignProgram("kubelet"); got != "" {
-		t.Errorf("somebody else's: %s", got)
 	}
 }

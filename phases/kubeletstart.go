@@ -1,6 +1,12 @@
 package phases
 
-import "context"
+import (
+	"context"
+
+	"bootstrap/phases/observe"
+	"bootstrap/phases/spec"
+	"bootstrap/phases/state"
+)
 
 var kubeletStart = Phase{
 	Name:  "kubelet-start",
@@ -14,14 +20,14 @@ func runKubeletStart(ctx context.Context, env *Env) error {
 		return runtime.None
 	}
 	// Only now, as reset asks this runtime for pods: before, it may be none at all.
-	if err := env.Host.Remember(runtimeNote, runtime.Endpoint); err != nil {
+	if err := env.Host.Remember(state.RuntimeNote, runtime.Endpoint); err != nil {
 		return err
 	}
 	if err := env.prepareKubeletStart(); err != nil {
-		return env.explained(ctx, Certified, env.kubeletDiskError(err))
+		return env.Ready().Explained(ctx, observe.Certified, env.kubeletDiskError(err))
 	}
-	_, err := env.Host.StartUnit(ctx, kubeletService, kubeletConfig, kubeletUnitFile, kubeletDropIn, kubeletConf, env.pkiFile("ca", ".crt"), servingCert+".crt")
-	return env.explained(ctx, Certified, err)
+	_, err := env.Host.StartUnit(ctx, spec.KubeletService, spec.KubeletConfig, spec.KubeletUnitFile, spec.KubeletDropIn, spec.KubeletConf, env.PKIFile("ca", ".crt"), spec.ServingCert+".crt")
+	return env.Ready().Explained(ctx, observe.Certified, err)
 }
 
 // prepareKubeletStart: a standalone kubelet signs for itself, as no CA is there; and it
@@ -30,6 +36,6 @@ func (e *Env) prepareKubeletStart() error {
 	if !e.Config.Box.Standalone {
 		return e.ensureServingCert()
 	}
-	_, err := e.Host.MakeDir(staticPodDir, 0o700)
+	_, err := e.Host.MakeDir(spec.StaticPodDir, 0o700)
 	return err
 }

@@ -3,12 +3,12 @@ package phases
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"time"
 
 	"bootstrap/phases/cluster"
-	"bootstrap/phases/etcd"
 	"bootstrap/phases/host"
+	"bootstrap/phases/plan"
+	"bootstrap/phases/spec"
 )
 
 var leaveCluster = Phase{
@@ -36,7 +36,7 @@ func elsewhere(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &elsewhereError{about(what, err)}
+	return &elsewhereError{plan.About(what, err)}
 }
 
 func (e *Env) deleteNode(ctx context.Context) error {
@@ -58,12 +58,12 @@ func (e *Env) clusterToLeave() (*cluster.Cluster, string) {
 	if !e.Host.Real() {
 		return nil, "" // the machine that the directory stands for is not here to leave
 	}
-	before, err := e.settledBefore()
+	before, err := e.State().SettledBefore()
 	node := before["nodeRegistration.name"]
 	if err != nil || node == "" {
 		return nil, ""
 	}
-	data, err := e.Host.ReadFile(adminConf)
+	data, err := e.Host.ReadFile(spec.AdminConf)
 	if err != nil {
 		return nil, ""
 	}
@@ -80,7 +80,7 @@ func (e *Env) leaveEtcd(ctx context.Context) error {
 	if e.Keep.Etcd {
 		return nil
 	}
-	client, err := e.etcdClient()
+	client, err := e.Observe().EtcdClient()
 	if err != nil || client == nil {
 		return nil // without certificates there is nobody to be
 	}
@@ -95,29 +95,9 @@ func (e *Env) leaveEtcd(ctx context.Context) error {
 	}
 	err = e.Host.Do(host.OpMember, host.Remove, own.Name, func() error {
 		if err := client.Remove(ctx, own.ID); err != nil {
-			return withHint(err, "on another node, as long as most members live: etcdctl member remove %x", own.ID)
+			return plan.Hint(err, "on another node, as long as most members live: etcdctl member remove %x", own.ID)
 		}
 		return nil
 	})
 	return elsewhere("etcd's member "+own.Name, err)
-}
-
-// etcdClient asks this node's etcd; nil if it runs none.
-func (e *Env) etcdClient() (*etcd.Client, error) {
-	before, err := e.settledBefore()
-	dir := before["certificatesDir"]
-	if err != nil || dir == "" || !e.Host.Real() || !e.exists(manifestFile("etcd")) {
-		return nil, nil
-	}
-	loopback := netip.MustParseAddr("127.0.0.1")
-	if a, err := netip.ParseAddr(before["localAPIEndpoint.advertiseAddress"]); err == nil && a.Is6() {
-		loopback = netip.IPv6Loopback()
-	}
-	var files etcd.TLS
-	for name, content := range map[string]*[]byte{"ca.crt": &files.CA, "healthcheck-client.crt": &files.Cert, "healthcheck-client.key": &files.Key} {
-		if *content, err = e.Host.ReadFile(dir + "/etcd/" + name); err != nil {
-			return nil, err
-		}
-	}
-	return etcd.Dial(etcdURL(loopback, 2379), files, before["nodeRegistration.name"])
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"bootstrap/phases/host"
+	"bootstrap/phases/spec"
 )
 
 var leaveStaticPods = Phase{
@@ -26,19 +27,19 @@ func runLeaveStaticPods(_ context.Context, env *Env) error {
 	if env.AllPods {
 		return env.takeFiles(files)
 	}
-	env.note("these stay, and a kubelet that comes will run them: %s", strings.Join(files, ", "))
-	return env.giveDirs(staticPodDir)
+	env.Tell.Note("these stay, and a kubelet that comes will run them: %s", strings.Join(files, ", "))
+	return env.giveDirs(spec.StaticPodDir)
 }
 
 func (e *Env) usersManifests() []string {
-	entries, err := os.ReadDir(e.Host.Path(staticPodDir))
+	entries, err := os.ReadDir(e.Host.Path(spec.StaticPodDir))
 	if err != nil {
 		return nil
 	}
 	var files []string
 	for _, entry := range entries {
-		file := staticPodDir + "/" + entry.Name()
-		if !entry.IsDir() && !strings.HasPrefix(entry.Name(), ".") && !e.recorded(file) {
+		file := spec.StaticPodDir + "/" + entry.Name()
+		if !entry.IsDir() && !strings.HasPrefix(entry.Name(), ".") && !e.Host.Recorded(file) {
 			files = append(files, file)
 		}
 	}
@@ -84,10 +85,6 @@ func (e *Env) holdsOthers(dir, below string) bool {
 	entries, err := os.ReadDir(e.Host.Path(dir))
 	return err != nil || below != "" && slices.ContainsFunc(entries, func(entry os.DirEntry) bool {
 		name := path.Join(dir, entry.Name())
-		return name != below && !e.recorded(name)
+		return name != below && !e.Host.Recorded(name)
 	})
-}
-
-func (e *Env) recorded(path string) bool {
-	return slices.ContainsFunc(e.Host.Entries(), func(r host.Record) bool { return r.Target == path && !r.Undone })
 }

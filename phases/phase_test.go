@@ -9,9 +9,10 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"bootstrap/phases/plan/plantest"
-
 	"github.com/google/go-cmp/cmp"
+
+	"bootstrap/phases/plan"
+	"bootstrap/phases/plan/plantest"
 )
 
 func TestInitOrder(t *testing.T) {
@@ -201,7 +202,7 @@ func TestDeadline(t *testing.T) {
 		var deadlines []string
 		ask := func(name string) Phase {
 			return Phase{Name: name, Run: func(_ context.Context, env *Env) error {
-				deadlines = append(deadlines, env.deadline().String())
+				deadlines = append(deadlines, env.Ready().ControlPlaneDeadline().String())
 				return nil
 			}}
 		}
@@ -211,7 +212,7 @@ func TestDeadline(t *testing.T) {
 		if len(deadlines) != 2 || deadlines[0] != deadlines[1] {
 			t.Errorf("deadlines %v", deadlines)
 		}
-		if notes := seen.Texts(Note); len(notes) != 1 || !strings.Contains(notes[0], "within 1m30s (--timeout)") {
+		if notes := seen.Texts(plan.Note); len(notes) != 1 || !strings.Contains(notes[0], "within 1m30s (--timeout)") {
 			t.Errorf("it says %q", notes)
 		}
 	})

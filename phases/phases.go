@@ -4,7 +4,9 @@
 // and must not read back what another phase wrote.
 package phases
 
-import "bootstrap/phases/plan"
+import (
+	"bootstrap/phases/plan"
+)
 
 // Phase is one named step of a Plan.
 type Phase = plan.Phase[*Env]

@@ -16,6 +16,8 @@ import (
 	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/patch"
 	"bootstrap/phases/plan/plantest"
+	"bootstrap/phases/spec"
+	"bootstrap/phases/state"
 )
 
 var comparing = cmp.Options{cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateEmpty()}
@@ -60,7 +62,7 @@ func again(t *testing.T, env *Env) *Env {
 	t.Helper()
 	later := *env
 	later.Config, later.Patches = nil, patch.Set{}
-	if used, err := useRemembered(&later, otherMachine); !used || err != nil {
+	if used, err := useRemembered(&later.State(), otherMachine); !used || err != nil {
 		t.Fatalf("%v, %v", used, err)
 	}
 	return &later
@@ -71,14 +73,14 @@ func again(t *testing.T, env *Env) *Env {
 func TestRemember(t *testing.T) {
 	const secret = "s3cret0123456789"
 	env := givenEnv(t, secret)
-	if err := env.settle(); err != nil {
+	if err := env.State().KeepSettled(); err != nil {
 		t.Fatal(err)
 	}
 	later := again(t, env)
 	if diff := cmp.Diff(env.Config, later.Config, comparing); diff != "" {
 		t.Errorf("a run that goes on (-want +got):\n%s", diff)
 	}
-	if err := env.RememberDone(); err != nil {
+	if err := env.State().RememberDone(); err != nil {
 		t.Fatal(err)
 	}
 	later = again(t, env)
@@ -89,7 +91,7 @@ func TestRemember(t *testing.T) {
 	if err != nil || !strings.Contains(string(patched), "a: b") {
 		t.Errorf("patched: %s, %v", patched, err)
 	}
-	if known, err := env.RememberedConfig(); err != nil || cmp.Diff(env.Config.Lasting(), known, comparing) != "" || keepsOff(known) == "" {
+	if known, err := env.State().RememberedConfig(); err != nil || cmp.Diff(env.Config.Lasting(), known, comparing) != "" || spec.KeepsOff(known) == "" {
 		t.Errorf("what is known: %+v, %v", known, err)
 	}
 	checkApart(t, env, secret)
@@ -102,7 +104,7 @@ func TestRemember(t *testing.T) {
 	}
 	before := ledger()
 	for _, e := range []*Env{env, later} { // with the same config file, and without
-		if err := e.settle(); err != nil {
+		if err := e.State().KeepSettled(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -135,17 +137,17 @@ func checkApart(t *testing.T, env *Env, secret string) {
 // TestRememberLess: what a config no longer says is not kept from before.
 func TestRememberLess(t *testing.T) {
 	env := givenEnv(t, "s3cret0123456789")
-	if err := env.settle(); err != nil {
+	if err := env.State().KeepSettled(); err != nil {
 		t.Fatal(err)
 	}
 	env.Config, env.Patches = configtest.Valid(t, "default"), patch.Set{}
-	if err := env.settle(); err != nil {
+	if err := env.State().KeepSettled(); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(env.Config, again(t, env).Config, comparing); diff != "" {
 		t.Error(diff)
 	}
-	files, _ := filepath.Glob(env.Host.Path(clusterRecord + "/*"))
+	files, _ := filepath.Glob(env.Host.Path(state.ClusterRecord + "/*"))
 	if len(files) != 1 {
 		t.Errorf("%q are left", files)
 	}
@@ -156,38 +158,14 @@ func TestRememberedFlags(t *testing.T) {
 	env := settledEnv(t)
 	m := otherMachine
 	m.Flags = config.Flags{SingleNode: new(bool), PrintJoinCommand: new(true)}
-	if used, err := useRemembered(env, m); !used || err != nil || !env.Config.PrintJoinCommand {
+	if used, err := useRemembered(env.State(), m); !used || err != nil || !env.Config.PrintJoinCommand {
 		t.Fatalf("%v, %v: %+v", used, err, env.Config)
 	}
-	found := env.checkSettled()
+	found := env.Observe().CheckSettled()
 	if len(found) != 1 {
 		t.Fatalf("%v", found)
 	}
 	plantest.CheckError(t, found[0], "nodeRegistration.taints is")
-}
-
-// TestNothingRemembered: on a new machine, upon a standalone kubelet, and where that is gone,
-// the defaults are meant.
-func TestNothingRemembered(t *testing.T) {
-	alone := config.Machine{Flags: config.Flags{Standalone: new(true)}}
-	unused := func(env *Env, m config.Machine) {
-		t.Helper()
-		if used, err := useRemembered(env, m); used || err != nil {
-			t.Errorf("%v, %v", used, err)
-		}
-	}
-	env := testEnv(t, "standalone")
-	unused(env, otherMachine)
-	unused(env, alone)
-	makeStandalone(t, env)
-	unused(env, otherMachine)
-	if used, err := useRemembered(env, alone); !used || err != nil || !env.Config.Box.Standalone {
-		t.Errorf("standalone again: %v, %v", used, err)
-	}
-	if err := env.Host.UndoAll(t.Context(), nil); err != nil {
-		t.Fatal(err)
-	}
-	unused(env, alone)
 }
 
 // TestRememberedDamaged: what can't be read is never taken for the defaults.
@@ -200,10 +178,10 @@ func TestRememberedDamaged(t *testing.T) {
 		},
 	} {
 		env := settledEnv(t)
-		if err := damage(env.Host.Path(documentsIn(clusterRecord))); err != nil {
+		if err := damage(env.Host.Path(state.DocumentsIn(state.ClusterRecord))); err != nil {
 			t.Fatal(err)
 		}
-		used, err := useRemembered(env, otherMachine)
+		used, err := useRemembered(env.State(), otherMachine)
 		if used {
 			t.Errorf("%s: it is used", name)
 		}
@@ -222,36 +200,26 @@ func TestRememberedBefore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, value := range map[string]string{env.configNote(): string(note), standaloneNote: string(note)} {
+	for name, value := range map[string]string{env.State().ConfigNote(): string(note), state.StandaloneNote: string(note)} {
 		if err := env.Host.Remember(name, value); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if known, err := env.RememberedConfig(); err != nil || cmp.Diff(&old, known, comparing) != "" {
+	if known, err := env.State().RememberedConfig(); err != nil || cmp.Diff(&old, known, comparing) != "" {
 		t.Errorf("%+v, %v", known, err)
 	}
-	if used, err := useRemembered(env, otherMachine); used || err != nil {
+	if used, err := useRemembered(env.State(), otherMachine); used || err != nil {
 		t.Errorf("without a config file: %v, %v", used, err)
 	}
-	if err := env.Host.Remember(env.besideSettled("file"), "/root/cluster.yaml"); err != nil {
+	if err := env.Host.Remember(env.State().BesideSettled("file"), "/root/cluster.yaml"); err != nil {
 		t.Fatal(err)
 	}
-	_, err = useRemembered(env, otherMachine)
+	_, err = useRemembered(env.State(), otherMachine)
 	plantest.CheckError(t, err, "was made with a config file, /root/cluster.yaml,", "give it again: --config /root/cluster.yaml;")
-	if err := env.settle(); err != nil {
+	if err := env.State().KeepSettled(); err != nil {
 		t.Fatal(err)
 	}
-	if used, err := useRemembered(env, otherMachine); !used || err != nil {
+	if used, err := useRemembered(env.State(), otherMachine); !used || err != nil {
 		t.Errorf("once it was given: %v, %v", used, err)
 	}
-}
-
-// useRemembered makes the config that of what was made before, if there is one.
-func useRemembered(env *Env, m config.Machine) (bool, error) {
-	c, patches, err := env.Remembered(m)
-	if c == nil || err != nil {
-		return false, err
-	}
-	env.Config, env.Patches = c, patches
-	return true, nil
 }

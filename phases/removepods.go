@@ -6,19 +6,15 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strings"
-	"time"
 
 	"bootstrap/phases/host"
+	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/runtime"
+	"bootstrap/phases/spec"
+	"bootstrap/phases/state"
 )
-
-// runtimeNote keeps the endpoint of the runtime that the kubelet was given.
-const runtimeNote = "runtime"
-
-// runtimePatience bounds what reset asks of a runtime, which may hang.
-const runtimePatience = 30 * time.Second
 
 var removePods = Phase{
 	Name:  "remove-pods",
@@ -27,11 +23,11 @@ var removePods = Phase{
 }
 
 func runRemovePods(ctx context.Context, env *Env) error {
-	socket, ok := env.usedRuntime()
+	socket, ok := env.State().UsedRuntime()
 	if !ok {
 		return nil // no kubelet was given one
 	}
-	if !env.exists(socket) {
+	if !env.Host.Exists(socket) {
 		return env.runtimeIsDown(socket)
 	}
 	c, err := runtime.Dial("unix://" + socket)
@@ -39,7 +35,7 @@ func runRemovePods(ctx context.Context, env *Env) error {
 		return err
 	}
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(ctx, runtimePatience)
+	ctx, cancel := context.WithTimeout(ctx, observe.RuntimePatience)
 	defer cancel()
 	pods, err := c.KubeletPods(ctx)
 	if err != nil {
@@ -50,33 +46,20 @@ func runRemovePods(ctx context.Context, env *Env) error {
 
 // removePods removes pods side by side: each may take its grace period.
 func (e *Env) removePods(ctx context.Context, c *runtime.CRI, pods []runtime.Sandbox) error {
-	return each(len(pods), len(pods), func(i int) error {
+	return plan.Each(len(pods), len(pods), func(i int) error {
 		return e.Host.Do(host.OpPod, host.Remove, pods[i].FullName(), func() error { return c.Remove(ctx, pods[i]) })
-	})
-}
-
-// usedRuntime is the socket of the runtime that pods of this cluster run in.
-func (e *Env) usedRuntime() (socket string, ok bool) {
-	endpoint, ok := e.Host.Recall(runtimeNote)
-	return runtime.SocketPath(endpoint), ok
-}
-
-// ownsRuntime also when it is gone already: a reset before did not come to its end.
-func (e *Env) ownsRuntime() bool {
-	return slices.ContainsFunc(e.Host.Entries(), func(r host.Record) bool {
-		return r.Target == containerdUnit && r.Before.Kind == host.Absent
 	})
 }
 
 // runtimeIsDown: what a runtime of ours has left goes without it; pods in somebody
 // else's can only be removed by that.
 func (e *Env) runtimeIsDown(socket string) error {
-	if e.ownsRuntime() {
-		e.note("containerd does not run: what is left of the pods is removed without it")
+	if e.State().OwnsRuntime() {
+		e.Tell.Note("containerd does not run: what is left of the pods is removed without it")
 		return nil
 	}
 	err := fmt.Errorf("the pods stay in the container runtime: it does not run (no %s)", socket)
-	return about(socket, withHint(err, "start it, such as by: systemctl start containerd; then: bootstrap reset"))
+	return plan.About(socket, plan.Hint(err, "start it, such as by: systemctl start containerd; then: bootstrap reset"))
 }
 
 var removeImages = Phase{
@@ -90,15 +73,15 @@ func runRemoveImages(ctx context.Context, env *Env) error {
 	if len(images) == 0 || env.Keep.Images || env.Keep.Runtime {
 		return nil
 	}
-	if env.ownsRuntime() {
+	if env.State().OwnsRuntime() {
 		return env.forgetImages(images) // they go with containerd's folder
 	}
-	ctx, cancel := context.WithTimeout(ctx, runtimePatience)
+	ctx, cancel := context.WithTimeout(ctx, observe.RuntimePatience)
 	defer cancel()
 	socket := env.imagesSocket()
 	from, err := runtime.OpenRemover(ctx, socket)
 	if err != nil {
-		return withHint(fmt.Errorf("container runtime at %s: %w", socket, err), "start it, such as by: systemctl start containerd; then: bootstrap reset")
+		return plan.Hint(fmt.Errorf("container runtime at %s: %w", socket, err), "start it, such as by: systemctl start containerd; then: bootstrap reset")
 	}
 	defer from.Close()
 	var errs []error
@@ -119,15 +102,11 @@ func (e *Env) removeImage(ctx context.Context, from runtime.Remover, r host.Reco
 	return e.Host.Retract(r, func() error { return from.Remove(ctx, r.Target) })
 }
 
-// imagesNote keeps the endpoint of the runtime that images were brought into: init may
-// have ended before a kubelet was given one.
-const imagesNote = "images"
-
 func (e *Env) imagesSocket() string {
-	if endpoint, ok := e.Host.Recall(imagesNote); ok {
+	if endpoint, ok := e.Host.Recall(state.ImagesNote); ok {
 		return runtime.SocketPath(endpoint)
 	}
-	socket, _ := e.usedRuntime() // of a ledger from before there was this note
+	socket, _ := e.State().UsedRuntime() // of a ledger from before there was this note
 	return socket
 }
 
@@ -151,7 +130,7 @@ func (e *Env) forgetImages(images []host.Record) error {
 
 // foreignContainers is an error if others use the containerd that is about to go.
 func (e *Env) foreignContainers(ctx context.Context) error {
-	if !e.ownsRuntime() {
+	if !e.State().OwnsRuntime() {
 		return nil
 	}
 	found, err := e.askForForeign(ctx)
@@ -165,20 +144,20 @@ func (e *Env) foreignContainers(ctx context.Context) error {
 	}
 	namespace, id, _ := strings.Cut(found[0], "/")
 	stays := fmt.Errorf("containerd stays, with all that phase runtime made: others have containers in it: %s", strings.Join(found, ", "))
-	return about("containerd.service", withHint(stays,
+	return plan.About("containerd.service", plan.Hint(stays,
 		"remove them, such as by: %sctr -n %s containers rm %s; then: bootstrap reset", start, namespace, id))
 }
 
 func (e *Env) askForForeign(ctx context.Context) ([]string, error) {
-	if !e.exists(containerdSocket) {
+	if !e.Host.Exists(spec.ContainerdSocket) {
 		return nil, fs.ErrNotExist
 	}
-	store, err := runtime.OpenImages(containerdSocket)
+	store, err := runtime.OpenImages(spec.ContainerdSocket)
 	if err != nil {
 		return nil, err
 	}
 	defer store.Close()
-	ctx, cancel := context.WithTimeout(ctx, runtimePatience)
+	ctx, cancel := context.WithTimeout(ctx, observe.RuntimePatience)
 	defer cancel()
 	return store.Foreign(ctx)
 }
@@ -198,6 +177,6 @@ func (e *Env) foreignTasks() []string {
 
 func (e *Env) noteHung(err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		e.warn("containerd does not tell whether others have containers in it: %v", err)
+		e.Tell.Warn("containerd does not tell whether others have containers in it: %v", err)
 	}
 }

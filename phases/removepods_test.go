@@ -5,7 +5,9 @@ import (
 	"testing"
 
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/plan/plantest"
+	"bootstrap/phases/spec"
 )
 
 // TestForeignTasks: a containerd that is down is kept as one that answers, if a container
@@ -17,18 +19,18 @@ func TestForeignTasks(t *testing.T) {
 	if err := env.foreignContainers(t.Context()); err != nil {
 		t.Errorf("of a containerd that is not ours: %v", err)
 	}
-	if _, err := env.Host.WriteFile(containerdUnit, []byte("x"), 0o600); err != nil {
+	if _, err := env.Host.WriteFile(spec.ContainerdUnit, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	err := env.foreignContainers(t.Context())
 	plantest.CheckError(t, err, "others have containers in it: canary/theirs")
-	if hint := hintOf(err); !strings.Contains(hint, "systemctl restart containerd; ctr -n canary containers rm theirs") {
+	if hint := plan.HintOf(err); !strings.Contains(hint, "systemctl restart containerd; ctr -n canary containers rm theirs") {
 		t.Error(hint)
 	}
 
 	env = testEnv(t, "default")
 	hosttest.Put(t, env.Host, tasks+"k8s.io/ours/init.pid", "1", 0o600)
-	if _, err := env.Host.WriteFile(containerdUnit, []byte("x"), 0o600); err != nil {
+	if _, err := env.Host.WriteFile(spec.ContainerdUnit, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := env.foreignContainers(t.Context()); err != nil {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 
 	"bootstrap/phases/host"
+	"bootstrap/phases/spec"
+	"bootstrap/phases/state"
 )
 
 // Reset is the plan of bootstrap reset. It needs neither API server nor network. Where a
@@ -35,10 +37,10 @@ func (k Keep) keeps(r host.Record) bool {
 	switch {
 	case k.Runtime && (r.Purpose == host.Runtime || r.Op == host.OpImage):
 		return true
-	case k.Images && (r.Op == host.OpImage || r.Target == containerdDir && r.Op == host.OpTree):
+	case k.Images && (r.Op == host.OpImage || r.Target == spec.ContainerdDir && r.Op == host.OpTree):
 		return true
 	}
-	return k.Etcd && (r.Purpose == host.Certificates || r.Purpose == host.Etcd && (r.Op == host.OpTree || filepath.Dir(r.Target) == clusterRecord))
+	return k.Etcd && (r.Purpose == host.Certificates || r.Purpose == host.Etcd && (r.Op == host.OpTree || filepath.Dir(r.Target) == state.ClusterRecord))
 }
 
 var stopKubelet = Phase{
@@ -48,10 +50,10 @@ var stopKubelet = Phase{
 }
 
 func runStopKubelet(ctx context.Context, env *Env) error {
-	if env.WasStandalone() {
-		env.note("the kubelet ran standalone before the control plane was made: it goes too, and its static pods end")
+	if env.State().WasStandalone() {
+		env.Tell.Note("the kubelet ran standalone before the control plane was made: it goes too, and its static pods end")
 	}
-	_, err := env.Host.StopUnit(ctx, kubeletService)
+	_, err := env.Host.StopUnit(ctx, spec.KubeletService)
 	return err
 }
 
@@ -66,5 +68,5 @@ func runUndo(ctx context.Context, env *Env) error {
 	keep := env.Keep
 	foreign := env.foreignContainers(ctx)
 	keep.Runtime = keep.Runtime || foreign != nil
-	return errors.Join(foreign, env.forgetStandalone(), env.Host.UndoAll(ctx, keep.keeps))
+	return errors.Join(foreign, env.State().ForgetStandalone(), env.Host.UndoAll(ctx, keep.keeps))
 }

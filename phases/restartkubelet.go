@@ -8,6 +8,8 @@ import (
 
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/health"
+	"bootstrap/phases/observe"
+	"bootstrap/phases/spec"
 )
 
 var restartKubelet = Phase{
@@ -18,29 +20,29 @@ var restartKubelet = Phase{
 
 // mirrorPodPatience is how long a mirror pod may be missing once the API server is
 // ready. A kubelet that is not in its back-off makes it within a second.
-const mirrorPodPatience = patience(3 * time.Second)
+const mirrorPodPatience = observe.Patience(3 * time.Second)
 
 // runRestartKubelet is for a kubelet that registered before the priority class was there.
 func runRestartKubelet(ctx context.Context, env *Env) error {
-	c, err := env.connectForHealth()
+	c, err := env.Observe().ConnectForHealth()
 	if err != nil {
 		return err
 	}
 	var first []health.Check // the pods that the kubelet began with
-	for _, name := range apiComponents(env.Config) {
+	for _, name := range spec.APIComponents(env.Config) {
 		first = append(first, health.Check{Name: name, Probe: func(ctx context.Context) error {
-			_, err := c.Pod(ctx, env.podName(name))
+			_, err := c.Pod(ctx, env.PodName(name))
 			return err
 		}})
 	}
-	soon, cancel := mirrorPodPatience.bound(ctx)
+	soon, cancel := mirrorPodPatience.Bound(ctx)
 	defer cancel()
-	err = env.waitPlainly(soon, first, func([]health.Pending) {})
+	err = env.Ready().WaitPlainly(soon, first, func([]health.Pending) {})
 	if ctx.Err() != nil || !missing(err) {
 		return ctx.Err()
 	}
-	env.note("the kubelet is restarted: it was refused mirror pods before the API server was ready, and would try again only after a minute")
-	return env.Host.RestartUnit(ctx, kubeletService)
+	env.Tell.Note("the kubelet is restarted: it was refused mirror pods before the API server was ready, and would try again only after a minute")
+	return env.Host.RestartUnit(ctx, spec.KubeletService)
 }
 
 // missing: a slow API server that gave no answer has not said so.

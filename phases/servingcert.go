@@ -4,31 +4,28 @@ import (
 	"path"
 
 	"bootstrap/phases/pki"
+	"bootstrap/phases/spec"
 )
-
-// servingCert is what the kubelet shows to those who connect to it, where it makes one
-// itself if there is none.
-const servingCert = kubeletDir + "/pki/kubelet"
 
 // ensureServingCert saves the kubelet from making two RSA keys before it starts a pod, and
 // is signed by the cluster's CA, where the kubelet can only sign for itself. What the
 // kubelet or others have made stays.
 func (e *Env) ensureServingCert() error {
-	there := e.exists(servingCert+".crt") && e.exists(servingCert+".key")
-	if there && !e.made(servingCert+".crt") {
+	there := e.Host.Exists(spec.ServingCert+".crt") && e.Host.Exists(spec.ServingCert+".key")
+	if there && !e.Host.Made(spec.ServingCert+".crt") {
 		return nil
 	}
-	ca, err := e.readCA()
+	ca, err := e.Observe().ReadCA()
 	if err != nil {
 		return err
 	}
-	if there && !e.signedBy(ca, servingCert+".crt") {
+	if there && !e.signedBy(ca, spec.ServingCert+".crt") {
 		return nil
 	}
-	if _, err := e.Host.MakeDir(path.Dir(servingCert), 0o755); err != nil {
+	if _, err := e.Host.MakeDir(path.Dir(spec.ServingCert), 0o755); err != nil {
 		return err
 	}
-	return e.ensureLeaf(ca, leaf{servingCert, pki.Leaf{
+	return e.ensureLeaf(ca, spec.Leaf{spec.ServingCert, pki.Leaf{
 		CommonName: e.Config.NodeName, Names: []string{e.Config.NodeName, e.Config.AdvertiseAddress.String()},
 		Server: true, Validity: e.Config.CertificateValidity,
 	}})

@@ -8,6 +8,7 @@ import (
 
 	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/pki"
+	"bootstrap/phases/spec"
 )
 
 // TestServingCert: the kubelet is given a certificate that the cluster's CA vouches for,
@@ -32,7 +33,7 @@ func TestServingCert(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ca, err := env.readCA()
+	ca, err := env.Observe().ReadCA()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +41,7 @@ func TestServingCert(t *testing.T) {
 	if err := ca.Check(pki.Leaf{CommonName: env.Config.NodeName, Names: names, Server: true}, cert, key); err != nil {
 		t.Error(err)
 	}
-	if mode, err := env.Host.Mode(servingCert + ".key"); err != nil || mode != 0o600 {
+	if mode, err := env.Host.Mode(spec.ServingCert + ".key"); err != nil || mode != 0o600 {
 		t.Errorf("key: mode %o, %v", mode, err)
 	}
 	if err := env.ensureServingCert(); err != nil {
@@ -53,7 +54,7 @@ func TestServingCert(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hosttest.Put(t, env.Host, servingCert+".crt", string(pki.EncodeCert(expired)), 0o644)
+	hosttest.Put(t, env.Host, spec.ServingCert+".crt", string(pki.EncodeCert(expired)), 0o644)
 	if err := env.ensureServingCert(); err != nil {
 		t.Fatal(err)
 	}
@@ -62,8 +63,8 @@ func TestServingCert(t *testing.T) {
 		t.Errorf("it is not signed again: %v, %v", err, pki.CheckTime(cert))
 	}
 	theirs := servingFiles(t, certsWithServing(t))
-	hosttest.Put(t, env.Host, servingCert+".crt", theirs[0], 0o644)
-	hosttest.Put(t, env.Host, servingCert+".key", theirs[1], 0o600)
+	hosttest.Put(t, env.Host, spec.ServingCert+".crt", theirs[0], 0o644)
+	hosttest.Put(t, env.Host, spec.ServingCert+".key", theirs[1], 0o600)
 	if err := env.ensureServingCert(); err != nil || cmp.Diff(theirs, servingFiles(t, env)) != "" {
 		t.Errorf("somebody else's does not stay: %v", err)
 	}
@@ -82,7 +83,7 @@ func servingFiles(t *testing.T, env *Env) []string {
 	t.Helper()
 	var files []string
 	for _, suffix := range []string{".crt", ".key"} {
-		data, err := env.Host.ReadFile(servingCert + suffix)
+		data, err := env.Host.ReadFile(spec.ServingCert + suffix)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,8 @@ import (
 	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/host"
 	"bootstrap/phases/plan/plantest"
+	"bootstrap/phases/spec"
+	"bootstrap/phases/state"
 )
 
 // settledEnv is an Env whose cluster was made with the default config.
@@ -106,7 +108,7 @@ func configFields() []string {
 // alone; one that the config does not know yet fails here until it is decided.
 func TestSettled(t *testing.T) {
 	env := settledEnv(t)
-	if found := env.checkSettled(); len(found) > 0 {
+	if found := env.Observe().CheckSettled(); len(found) > 0 {
 		t.Fatalf("unchanged: %v", found)
 	}
 	fields := configFields()
@@ -128,7 +130,7 @@ func TestSettled(t *testing.T) {
 		if reflect.DeepEqual(changed.Config, configtest.Valid(t, "default")) {
 			t.Errorf("%s: nothing was changed", name)
 		}
-		found := changed.checkSettled()
+		found := changed.Observe().CheckSettled()
 		if c.refused == "" && len(found) == 0 {
 			continue
 		}
@@ -139,7 +141,7 @@ func TestSettled(t *testing.T) {
 		refused[c.refused] = true
 		plantest.CheckError(t, found[0], "in this cluster and \"", "can't be changed: ", "hint: put the old value back in the config file; or start over: bootstrap reset")
 	}
-	for _, s := range settled(env.Config) {
+	for _, s := range state.Settled(env.Config) {
 		if !refused[s.Field] {
 			t.Errorf("%s is kept, and no change of the config is refused for it", s.Field)
 		}
@@ -153,7 +155,7 @@ func TestSettledAllAtOnce(t *testing.T) {
 	for _, c := range settingChanges {
 		c.change(env.Config)
 	}
-	if found := env.checkSettled(); len(found) != len(settled(env.Config)) {
+	if found := env.Observe().CheckSettled(); len(found) != len(state.Settled(env.Config)) {
 		t.Errorf("%d findings: %v", len(found), found)
 	}
 	env.Facts.Systemd = true
@@ -171,7 +173,7 @@ func TestSettledOnce(t *testing.T) {
 	env.Config.Networking.DNSDomain = "other.example"
 	failPhase(t, env, runEtcd, `networking.dnsDomain is "cluster.local" in this cluster and "other.example" in the config`)
 	env.Config = configtest.Valid(t, "default")
-	if found := env.checkSettled(); len(found) > 0 {
+	if found := env.Observe().CheckSettled(); len(found) > 0 {
 		t.Errorf("what was kept has changed: %v", found)
 	}
 }
@@ -187,16 +189,16 @@ func TestSettledEndsWithTheData(t *testing.T) {
 	if err := env.Host.UndoAll(t.Context(), Keep{Runtime: true}.keeps); err != nil {
 		t.Fatal(err)
 	}
-	if !env.made("/etc/containerd/config.toml") {
+	if !env.Host.Made("/etc/containerd/config.toml") {
 		t.Fatal("the runtime was not kept")
 	}
 	env.Config.Networking.PodSubnets = prefixes("10.66.0.0/16")
-	if found := env.checkSettled(); len(found) > 0 {
+	if found := env.Observe().CheckSettled(); len(found) > 0 {
 		t.Errorf("of a cluster that is gone: %v", found)
 	}
 	runPhase(t, env, runEtcd)
 	env.Config = configtest.Valid(t, "default")
-	found := env.checkSettled()
+	found := env.Observe().CheckSettled()
 	if len(found) != 1 {
 		t.Fatalf("of the new cluster: %v", found)
 	}
@@ -207,34 +209,26 @@ func TestSettledEndsWithTheData(t *testing.T) {
 func TestSettledRuntime(t *testing.T) {
 	env := settledEnv(t)
 	const endpoint = "unix:///run/crio/crio.sock"
-	if err := env.Host.Remember(runtimeNote, endpoint); err != nil {
+	if err := env.Host.Remember(state.RuntimeNote, endpoint); err != nil {
 		t.Fatal(err)
 	}
 	env.Config.CRISocket = endpoint
-	if found := env.checkSettled(); len(found) > 0 {
+	if found := env.Observe().CheckSettled(); len(found) > 0 {
 		t.Errorf("the one in use: %v", found)
 	}
 	env.Config.CRISocket = "unix:///run/other.sock"
-	if found := env.checkSettled(); len(found) != 1 {
+	if found := env.Observe().CheckSettled(); len(found) != 1 {
 		t.Errorf("another one: %v", found)
 	}
 }
 
 func TestSettledDamaged(t *testing.T) {
 	env := settledEnv(t)
-	if err := env.Host.Remember(env.settledNote(), "hello"); err != nil {
+	if err := env.Host.Remember(env.State().SettledNote(), "hello"); err != nil {
 		t.Fatal(err)
 	}
-	found := env.checkSettled()
+	found := env.Observe().CheckSettled()
 	if len(found) != 1 || !strings.HasPrefix(found[0].Error(), "ledger: note settled by ") {
-		t.Errorf("%v", found)
-	}
-}
-
-// TestSettledOnNewMachine: nothing is refused before there is a cluster.
-func TestSettledOnNewMachine(t *testing.T) {
-	env := testEnv(t, "custom")
-	if found := env.checkSettled(); len(found) > 0 {
 		t.Errorf("%v", found)
 	}
 }
@@ -245,15 +239,15 @@ func TestKeeps(t *testing.T) {
 		"runtime's file": {Purpose: host.Runtime, Op: host.OpFile, Target: "/etc/containerd/config.toml"},
 		"runtime's unit": {Purpose: host.Runtime, Op: host.OpActive, Target: "containerd.service"},
 		"sysctl":         {Purpose: host.Runtime, Op: host.OpSysctl, Target: "net.ipv4.ip_forward"},
-		"image store":    {Purpose: host.Runtime, Op: host.OpTree, Target: containerdDir},
+		"image store":    {Purpose: host.Runtime, Op: host.OpTree, Target: spec.ContainerdDir},
 		"image":          {By: "images", Op: host.OpImage, Target: "etcd:3"},
 		"etcd's data":    {Purpose: host.Etcd, Op: host.OpTree, Target: "/srv/etcd"},
-		"etcd's pod":     {Purpose: host.Etcd, Op: host.OpFile, Target: manifestFile("etcd")},
+		"etcd's pod":     {Purpose: host.Etcd, Op: host.OpFile, Target: spec.ManifestFile("etcd")},
 		"certificate":    {Purpose: host.Certificates, Op: host.OpFile, Target: pkiDir + "/ca.crt"},
 		"etcd's CA":      {Purpose: host.Certificates, Op: host.OpFile, Target: pkiDir + "/etcd/ca.key"},
-		"config":         {Purpose: host.Etcd, Op: host.OpFile, Target: clusterRecord + "/documents.yaml"},
-		"kubelet's tree": {By: "kubelet", Op: host.OpTree, Target: kubeletDir},
-		"adopted file":   {Purpose: host.Adopted, Op: host.OpFile, Target: adminConf},
+		"config":         {Purpose: host.Etcd, Op: host.OpFile, Target: state.ClusterRecord + "/documents.yaml"},
+		"kubelet's tree": {By: "kubelet", Op: host.OpTree, Target: spec.KubeletDir},
+		"adopted file":   {Purpose: host.Adopted, Op: host.OpFile, Target: spec.AdminConf},
 	}
 	cases := []struct {
 		name string
@@ -293,12 +287,12 @@ func TestSettledSingleNode(t *testing.T) {
 		"taints of its own": {own, nil},
 	} {
 		env := testEnv(t, "default")
-		if got := SettledSingleNode(env.Host); got != nil {
+		if got := state.SettledSingleNode(env.Host); got != nil {
 			t.Errorf("%s: %v before there is a cluster", name, *got)
 		}
 		env.Config.Taints = c.taints
 		runPhase(t, env, runEtcd)
-		if diff := cmp.Diff(c.want, SettledSingleNode(env.Host)); diff != "" {
+		if diff := cmp.Diff(c.want, state.SettledSingleNode(env.Host)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}

@@ -3,9 +3,9 @@ package phases
 import (
 	"context"
 	"errors"
-	"io/fs"
 
 	"bootstrap/phases/runtime"
+	"bootstrap/phases/spec"
 )
 
 // replaceStalePods removes the pods of manifests that were changed since, where
@@ -13,7 +13,7 @@ import (
 // at all, and no pod takes the place of the one it replaces. So a manifest that
 // kept the API server from starting could never be mended.
 func (e *Env) replaceStalePods(ctx context.Context, cri *runtime.CRI) error {
-	current, err := e.manifestUIDs()
+	current, err := e.Observe().ManifestUIDs()
 	if err != nil {
 		return err
 	}
@@ -22,28 +22,12 @@ func (e *Env) replaceStalePods(ctx context.Context, cri *runtime.CRI) error {
 	if err != nil || len(found) == 0 {
 		return err
 	}
-	e.note("the kubelet is restarted without the pods of manifests that were changed: it would remove none before it has met the API server")
-	const unit = kubeletService
+	e.Tell.Note("the kubelet is restarted without the pods of manifests that were changed: it would remove none before it has met the API server")
+	const unit = spec.KubeletService
 	if _, err := e.Host.StopUnit(ctx, unit); err != nil {
 		return err
 	}
 	err = e.removePods(ctx, cri, found)
 	_, startErr := e.Host.StartUnit(ctx, unit)
 	return errors.Join(err, startErr)
-}
-
-// manifestUIDs are the UIDs of the static pods on disk, by the pods' names.
-func (e *Env) manifestUIDs() (map[string]string, error) {
-	uids := map[string]string{}
-	for _, name := range nodeComponents(e.Config) {
-		uid, err := e.manifestUID(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		uids[e.podName(name)] = uid
-	}
-	return uids, nil
 }

@@ -1,6 +1,8 @@
 package phases
 
-import "context"
+import (
+	"context"
+)
 
 var tools = Phase{
 	Name:  "tools",

@@ -7,7 +7,7 @@ import (
 
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
-	"bootstrap/phases/config"
+	"bootstrap/phases/spec"
 )
 
 var uploadCerts = Phase{
@@ -41,7 +41,7 @@ func runUploadCerts(ctx context.Context, env *Env) error {
 		return err
 	}
 	if random && !env.Host.Plans() {
-		env.note("to join a control plane node within 2 hours, add to kubeadm join: --control-plane --certificate-key %s", key.Hex())
+		env.Tell.Note("to join a control plane node within 2 hours, add to kubeadm join: --control-plane --certificate-key %s", key.Hex())
 	}
 	return nil
 }
@@ -58,7 +58,7 @@ func (e *Env) certificateKey(ctx context.Context, c *cluster.Cluster) (key *clus
 		return nil, true, err
 	}
 	if found {
-		e.note("the certificates are uploaded already; for another key: kubectl -n kube-system delete secret kubeadm-certs, and run this phase again")
+		e.Tell.Note("the certificates are uploaded already; for another key: kubectl -n kube-system delete secret kubeadm-certs, and run this phase again")
 		return nil, true, nil
 	}
 	made, err := cluster.NewCertificateKey()
@@ -69,7 +69,7 @@ func (e *Env) certificateKey(ctx context.Context, c *cluster.Cluster) (key *clus
 // that is not here, as the key of an external CA, is empty.
 func (e *Env) sharedCerts() (map[string][]byte, error) {
 	files := map[string][]byte{}
-	for name, file := range sharedCertFiles(e.Config) {
+	for name, file := range spec.SharedCertFiles(e.Config) {
 		if file == "" { // an etcd that asks for none
 			files[name] = nil
 			continue
@@ -81,20 +81,4 @@ func (e *Env) sharedCerts() (map[string][]byte, error) {
 		files[name] = data
 	}
 	return files, nil
-}
-
-func sharedCertFiles(c *config.Config) map[string]string {
-	files := map[string]string{}
-	for _, name := range []string{"ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "sa.key", "sa.pub"} {
-		files[name] = c.CertificatesDir + "/" + name
-	}
-	if external := c.Etcd.External; external != nil {
-		files["external-etcd-ca.crt"] = external.CAFile
-		files["external-etcd.crt"] = external.CertFile
-		files["external-etcd.key"] = external.KeyFile
-		return files
-	}
-	files["etcd-ca.crt"] = c.CertificatesDir + "/etcd/ca.crt"
-	files["etcd-ca.key"] = c.CertificatesDir + "/etcd/ca.key"
-	return files
 }

@@ -4,8 +4,7 @@ import (
 	"context"
 
 	"bootstrap/manifests"
-	"bootstrap/phases/cluster"
-	"bootstrap/phases/config"
+	"bootstrap/phases/spec"
 )
 
 var uploadConfig = Phase{
@@ -15,11 +14,11 @@ var uploadConfig = Phase{
 }
 
 func runUploadConfig(ctx context.Context, env *Env) error {
-	kubelet, err := env.clusterKubeletConfig()
+	kubelet, err := env.ClusterKubeletConfig()
 	if err != nil {
 		return err
 	}
-	objects, err := configObjects(env.Config, kubelet)
+	objects, err := spec.ConfigObjects(env.Config, kubelet)
 	if err != nil {
 		return err
 	}
@@ -28,32 +27,4 @@ func runUploadConfig(ctx context.Context, env *Env) error {
 		return err
 	}
 	return env.applyAll(ctx, c, append(objects, manifests.UploadConfig)...)
-}
-
-// configObjects are what kubeadm join and kubeadm upgrade read, and what we made of it.
-func configObjects(c *config.Config, kubelet []byte) ([][]byte, error) {
-	forCluster, err := c.ClusterConfiguration()
-	if err != nil {
-		return nil, err
-	}
-	forBox, err := c.BoxConfiguration()
-	if err != nil {
-		return nil, err
-	}
-	var objects [][]byte
-	for _, file := range []struct {
-		name, key string
-		content   []byte
-	}{
-		{"kubeadm-config", "ClusterConfiguration", forCluster},
-		{"kubelet-config", "kubelet", kubelet},
-		{"bootstrap-config", "BoxConfiguration", forBox},
-	} {
-		object, err := cluster.ConfigMap("kube-system", file.name, map[string]string{file.key: string(file.content)})
-		if err != nil {
-			return nil, err
-		}
-		objects = append(objects, object)
-	}
-	return objects, nil
 }

@@ -2,6 +2,8 @@ package phases
 
 import (
 	"time"
+
+	"bootstrap/phases/spec"
 )
 
 // KubeconfigUser is somebody who is to have a kubeconfig.
@@ -14,13 +16,13 @@ type KubeconfigUser struct {
 // UserKubeconfig gives a new kubeconfig, signed by the cluster's CA. It needs no API
 // server, and takes nothing back: no rights come with it but the groups'.
 func (e *Env) UserKubeconfig(u KubeconfigUser) ([]byte, error) {
-	ca, err := e.readCA()
+	ca, err := e.Observe().ReadCA()
 	if err != nil {
 		return nil, err
 	}
-	leaf := e.clientLeaf(identity{commonName: u.Name, organizations: u.Groups})
+	leaf := e.ClientLeaf(spec.Identity{CommonName: u.Name, Organizations: u.Groups})
 	if u.Validity != 0 {
 		leaf.Validity = u.Validity
 	}
-	return e.issueKubeconfig(ca, leaf, identity{server: e.Config.EndpointURL()})
+	return e.issueKubeconfig(ca, leaf, spec.Identity{Server: e.Config.EndpointURL()})
 }

@@ -12,6 +12,8 @@ import (
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/pki"
+	"bootstrap/phases/plan"
+	"bootstrap/phases/spec"
 )
 
 const (
@@ -44,7 +46,7 @@ func homesEnv(t *testing.T) *Env {
 func TestWriteKubeconfig(t *testing.T) {
 	env := homesEnv(t)
 	runPhase(t, env, runWriteKubeconfig)
-	admin, err := env.Host.ReadFile(adminConf)
+	admin, err := env.Host.ReadFile(spec.AdminConf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +69,7 @@ func TestWriteKubeconfig(t *testing.T) {
 	if err := env.Host.UndoAll(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if left := files(t, env, "/home"); len(left) > 0 || env.exists("/home/alice/.kube") || env.exists("/root/.kube") {
+	if left := files(t, env, "/home"); len(left) > 0 || env.Host.Exists("/home/alice/.kube") || env.Host.Exists("/root/.kube") {
 		t.Errorf("left: %v", left)
 	}
 }
@@ -75,7 +77,7 @@ func TestWriteKubeconfig(t *testing.T) {
 func TestWriteKubeconfigRefusesAnotherCluster(t *testing.T) {
 	env := homesEnv(t)
 	other := kubeconfigsDone(t, "default")
-	theirs, err := other.Host.ReadFile(adminConf)
+	theirs, err := other.Host.ReadFile(spec.AdminConf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +85,7 @@ func TestWriteKubeconfigRefusesAnotherCluster(t *testing.T) {
 		t.Errorf("before: %v", found)
 	}
 	hosttest.Put(t, env.Host, rootKube, string(theirs), 0o600)
-	if found := env.checkUserKubeconfigs(); len(found) != 1 || !strings.Contains(hintOf(found[0]), "kubectl config delete-cluster kubernetes") {
+	if found := env.checkUserKubeconfigs(); len(found) != 1 || !strings.Contains(plan.HintOf(found[0]), "kubectl config delete-cluster kubernetes") {
 		t.Errorf("preflight: %v", found)
 	}
 	failPhase(t, env, runWriteKubeconfig, rootKube+`: its entry "kubernetes" of clusters belongs to another cluster`,

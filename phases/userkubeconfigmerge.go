@@ -10,7 +10,10 @@ import (
 	"strings"
 
 	"bootstrap/phases/host"
+	"bootstrap/phases/observe"
 	"bootstrap/phases/pki"
+	"bootstrap/phases/plan"
+	"bootstrap/phases/spec"
 )
 
 var writeKubeconfig = Phase{
@@ -23,20 +26,20 @@ func runWriteKubeconfig(_ context.Context, env *Env) error {
 	if !env.Config.WriteKubeconfig {
 		return nil
 	}
-	data, err := env.Host.ReadFile(adminConf)
+	data, err := env.Host.ReadFile(spec.AdminConf)
 	if err != nil {
 		return err
 	}
 	admin, err := pki.ParseKubeconfig(data)
 	if err != nil {
-		return fmt.Errorf("%s: %w", adminConf, err)
+		return fmt.Errorf("%s: %w", spec.AdminConf, err)
 	}
 	users, without, err := env.kubeconfigUsers()
 	if err != nil {
 		return err
 	}
 	for _, reason := range without {
-		env.warn("%s", reason)
+		env.Tell.Warn("%s", reason)
 	}
 	for _, u := range users {
 		merged, err := env.mergedKubeconfig(u, admin)
@@ -60,16 +63,16 @@ func (e *Env) checkUserKubeconfigs() []error {
 		return []error{err}
 	}
 	var ca []byte // as kubeconfigs have it; a file that can't be read is told by phase certs
-	if data, err := e.Host.ReadFile(e.pkiFile("ca", ".crt")); err == nil {
+	if data, err := e.Host.ReadFile(e.PKIFile("ca", ".crt")); err == nil {
 		if cert, err := pki.ParseCert(data); err == nil {
 			ca = pki.EncodeCert(cert)
 		}
 	}
 	var findings []error
 	for _, u := range users {
-		_, err := e.mergedKubeconfig(u, pki.Kubeconfig{Cluster: e.Config.ClusterName, User: adminUser, CA: ca})
+		_, err := e.mergedKubeconfig(u, pki.Kubeconfig{Cluster: e.Config.ClusterName, User: spec.AdminUser, CA: ca})
 		if err != nil {
-			findings = append(findings, found(e.Catalogue, "kubeconfig-conflict", err))
+			findings = append(findings, observe.Found(e.Catalogue, "kubeconfig-conflict", err))
 		}
 	}
 	return findings
@@ -86,7 +89,7 @@ func (e *Env) kubeconfigUsers() (users []homeUser, without []string, err error) 
 		switch {
 		case !ok:
 			without = append(without, fmt.Sprintf("user %d is not in /etc/passwd, and gets no ~/.kube/config", uid))
-		case !e.exists(u.home):
+		case !e.Host.Exists(u.home):
 			without = append(without, fmt.Sprintf("%s does not exist: user %d gets no ~/.kube/config", u.home, u.UID))
 		default:
 			users = append(users, u)
@@ -133,7 +136,7 @@ func (e *Env) mergedKubeconfig(u homeUser, admin pki.Kubeconfig) ([]byte, error)
 	}
 	merged, err := pki.MergeKubeconfig(old, admin)
 	if conflict := (*pki.ConflictError)(nil); errors.As(err, &conflict) {
-		return nil, withHint(fmt.Errorf("%s: %w", file, err), "%s", conflictHint(conflict))
+		return nil, plan.Hint(fmt.Errorf("%s: %w", file, err), "%s", conflictHint(conflict))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)

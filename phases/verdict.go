@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"bootstrap/phases/host"
+	"bootstrap/phases/plan"
+	"bootstrap/phases/spec"
 )
 
 // Left is one thing that reset did not remove.
@@ -25,8 +27,8 @@ type Scan struct {
 }
 
 // Take is told what the look would still change.
-func (s *Scan) Take(e Event) {
-	if e.Kind != Changed {
+func (s *Scan) Take(e plan.Event) {
+	if e.Kind != plan.Changed {
 		return
 	}
 	s.mu.Lock()
@@ -41,14 +43,14 @@ func (s *Scan) Verdict(ctx context.Context, env, looking *Env, failed error) []L
 	err := verdictPlan(looking).RunAll(ctx, looking)
 	var left []Left
 	for _, change := range s.changes {
-		left = append(left, leftOver(change, Failures(failed))...)
+		left = append(left, leftOver(change, plan.Failures(failed))...)
 	}
-	for _, failure := range Failures(err) {
-		left = append(left, leftBy(failure, whereOf(failure)))
+	for _, failure := range plan.Failures(err) {
+		left = append(left, leftBy(failure, plan.WhereOf(failure)))
 	}
-	for _, failure := range Failures(failed) {
+	for _, failure := range plan.Failures(failed) {
 		if errors.As(failure, new(*elsewhereError)) {
-			left = append(left, leftBy(failure, whereOf(failure)))
+			left = append(left, leftBy(failure, plan.WhereOf(failure)))
 		}
 	}
 	if len(left) == 0 && failed != nil {
@@ -60,7 +62,7 @@ func (s *Scan) Verdict(ctx context.Context, env, looking *Env, failed error) []L
 // verdictPlan is what must find nothing to do any more. A kubelet that ran before init runs
 // again.
 func verdictPlan(scan *Env) Plan {
-	ran := func(r host.Record) bool { return r.Target == kubeletService && r.RanBefore() }
+	ran := func(r host.Record) bool { return r.Target == spec.KubeletService && r.RanBefore() }
 	if !slices.ContainsFunc(scan.Host.Entries(), ran) {
 		return Reset()
 	}
@@ -84,14 +86,14 @@ func undoAgain(ctx context.Context, env *Env) []Left {
 		return nil
 	}
 	var left []Left
-	for _, failure := range Failures(env.Host.UndoAll(ctx, env.Keep.keeps)) {
-		left = append(left, leftBy(failure, whereOf(failure)))
+	for _, failure := range plan.Failures(env.Host.UndoAll(ctx, env.Keep.keeps)) {
+		left = append(left, leftBy(failure, plan.WhereOf(failure)))
 	}
 	return left
 }
 
 func leftBy(failure error, what string) Left {
-	return Left{What: what, Why: whyOf(failure), Hint: hintOf(failure)}
+	return Left{What: what, Why: plan.WhyOf(failure), Hint: plan.HintOf(failure)}
 }
 
 // leftOver explains a thing that is there by the failures that are about it or about
@@ -99,7 +101,7 @@ func leftBy(failure error, what string) Left {
 func leftOver(c host.Change, failures []error) []Left {
 	var left []Left
 	for _, failure := range failures {
-		where := whereOf(failure)
+		where := plan.WhereOf(failure)
 		if where == c.Target || strings.HasPrefix(where, c.Target+"/") {
 			left = append(left, leftBy(failure, where))
 		}

@@ -14,10 +14,11 @@ import (
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/plan"
+	"bootstrap/phases/spec"
 )
 
 func TestFailures(t *testing.T) {
-	one, two, three := errors.New("one"), withHint(errors.New("two"), "try"), &host.ObstacleError{Path: "/x", What: "/x is mounted", Fix: "umount /x"}
+	one, two, three := errors.New("one"), plan.Hint(errors.New("two"), "try"), &host.ObstacleError{Path: "/x", What: "/x is mounted", Fix: "umount /x"}
 	cases := []struct {
 		name string
 		err  error
@@ -36,7 +37,7 @@ func TestFailures(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string
-			for _, f := range Failures(c.err) {
+			for _, f := range plan.Failures(c.err) {
 				got = append(got, f.Error())
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
@@ -44,12 +45,12 @@ func TestFailures(t *testing.T) {
 			}
 		})
 	}
-	hinted := Failures(fmt.Errorf("phase undo: %w", errors.Join(one, two, three)))
-	if hintOf(hinted[0]) != "" || hintOf(hinted[1]) != "try" || hintOf(hinted[2]) != "umount /x" {
-		t.Errorf("hints %q, %q, %q", hintOf(hinted[0]), hintOf(hinted[1]), hintOf(hinted[2]))
+	hinted := plan.Failures(fmt.Errorf("phase undo: %w", errors.Join(one, two, three)))
+	if plan.HintOf(hinted[0]) != "" || plan.HintOf(hinted[1]) != "try" || plan.HintOf(hinted[2]) != "umount /x" {
+		t.Errorf("hints %q, %q, %q", plan.HintOf(hinted[0]), plan.HintOf(hinted[1]), plan.HintOf(hinted[2]))
 	}
-	if whereOf(hinted[0]) != "" || whereOf(fmt.Errorf("undo: %w", hinted[2])) != "/x" {
-		t.Errorf("places %q, %q", whereOf(hinted[0]), whereOf(hinted[2]))
+	if plan.WhereOf(hinted[0]) != "" || plan.WhereOf(fmt.Errorf("undo: %w", hinted[2])) != "/x" {
+		t.Errorf("places %q, %q", plan.WhereOf(hinted[0]), plan.WhereOf(hinted[2]))
 	}
 }
 
@@ -57,7 +58,7 @@ func TestLeftOver(t *testing.T) {
 	failures := []error{
 		fmt.Errorf("undo tree /var/lib/kubelet: %w", &host.ObstacleError{Path: "/var/lib/kubelet/pods/a/vol", What: "vol is mounted", Fix: "umount vol"}),
 		fmt.Errorf("undo file /etc/a.conf: %w", &host.ObstacleError{Path: "/etc/a.conf", What: "/etc/a.conf was changed", Fix: "rm a"}),
-		withHint(errors.New("pod etcd-node-1: the runtime hangs"), "restart it"),
+		plan.Hint(errors.New("pod etcd-node-1: the runtime hangs"), "restart it"),
 		fmt.Errorf("undo dir /srv: %w", &host.ObstacleError{Path: "/srv", What: "/srv holds /etc/b", Fix: "ls"}),
 		&host.ObstacleError{Path: "/etc/b", What: "/etc/b was changed", Fix: "rm b"},
 	}
@@ -92,7 +93,7 @@ func resetEnv(t *testing.T, fail func(op string) error) (env *Env, scan func(err
 	if err := h.For(host.Etcd).OwnTree("/var/lib/etcd"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.WriteFile(kubeletUnitFile, []byte("[Unit]\n"), 0o600); err != nil {
+	if _, err := h.WriteFile(spec.KubeletUnitFile, []byte("[Unit]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := h.StartUnit(t.Context(), "kubelet.service"); err != nil {
@@ -171,7 +172,7 @@ func TestVerdictLooks(t *testing.T) {
 	for _, l := range left {
 		got = append(got, l.What)
 	}
-	want := []string{"kubelet.service", "/etc/kubernetes/a", "/etc/kubernetes", kubeletUnitFile, "/etc/systemd/system", "/etc/systemd", "/etc"}
+	want := []string{"kubelet.service", "/etc/kubernetes/a", "/etc/kubernetes", spec.KubeletUnitFile, "/etc/systemd/system", "/etc/systemd", "/etc"}
 	for _, what := range want {
 		if !strings.Contains(strings.Join(got, " ")+" ", what+" ") {
 			t.Errorf("%s is not named: %v", what, got)
@@ -182,7 +183,7 @@ func TestVerdictLooks(t *testing.T) {
 // TestVerdictElsewhere: what stays in the cluster is left, though this machine is clean.
 func TestVerdictElsewhere(t *testing.T) {
 	env, scan, _ := resetEnv(t, nil)
-	failed := errors.Join(elsewhere("etcd's member a", withHint(errors.New("unhealthy cluster"), "on another node")),
+	failed := errors.Join(elsewhere("etcd's member a", plan.Hint(errors.New("unhealthy cluster"), "on another node")),
 		Reset().RunAll(t.Context(), env))
 	want := []Left{{"etcd's member a", "unhealthy cluster", "on another node"}}
 	if diff := cmp.Diff(want, scan(failed)); diff != "" {

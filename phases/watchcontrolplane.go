@@ -1,6 +1,11 @@
 package phases
 
-import "context"
+import (
+	"context"
+
+	"bootstrap/phases/observe"
+	"bootstrap/phases/ready"
+)
 
 var watchControlPlane = Phase{
 	Name:    "watch-control-plane",
@@ -11,11 +16,11 @@ var watchControlPlane = Phase{
 
 // runWatchControlPlane is a phase of its own, as others can use the time.
 func runWatchControlPlane(ctx context.Context, env *Env) error {
-	w, err := env.newControlPlaneWait(Written)
+	w, err := env.Ready().NewControlPlane(observe.Written)
 	if err != nil {
 		return err
 	}
-	defer w.cri.Close()
-	w.steady = steady
-	return w.waitForPods(ctx)
+	defer w.CRI.Close()
+	w.Steady = ready.Steady
+	return w.WaitForPods(ctx)
 }

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bootstrap/phases"
 	"bootstrap/phases/bundle"
+	"bootstrap/phases/spec"
 )
 
 func newBundleCommand() *cobra.Command {
@@ -48,7 +48,7 @@ func newBundleBuildCommand() *cobra.Command {
 }
 
 func runBundleBuild(ctx context.Context, o bundleBuildOptions) error {
-	kubernetes, sources, err := phases.BundleSources(o.from)
+	kubernetes, sources, err := spec.BundleSources(o.from)
 	if err != nil {
 		return usage(err)
 	}

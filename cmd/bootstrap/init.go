@@ -20,6 +20,8 @@ import (
 	"bootstrap/phases/host"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/plan"
+	"bootstrap/phases/spec"
+	"bootstrap/phases/state"
 )
 
 // initOptions are the flags of init and of init phase.
@@ -126,7 +128,7 @@ func boolFlag(f *pflag.FlagSet, given **bool, name, text string) {
 	})
 }
 
-const ready = `
+const readyText = `
 The control plane is ready after %s. Use it, as root:
 
   export KUBECONFIG=/etc/kubernetes/admin.conf
@@ -135,7 +137,7 @@ The control plane is ready after %s. Use it, as root:
 Undo it: bootstrap reset
 `
 
-const standaloneReady = `
+const standaloneReadyText = `
 The kubelet is ready after %s, and runs what lies in /etc/kubernetes/manifests:
 
   bootstrap pods
@@ -171,9 +173,9 @@ func runInit(ctx context.Context, o initOptions, phase string) error {
 
 // endInit tells that all is there, if it was waited for.
 func (o initOptions) endInit(env *phases.Env, plan phases.Plan, out *output) error {
-	for name, text := range map[string]string{"wait-control-plane": ready, "wait-kubelet": standaloneReady} {
+	for name, text := range map[string]string{"wait-control-plane": readyText, "wait-kubelet": standaloneReadyText} {
 		if _, waited := plan.Find(name); waited {
-			err := errors.Join(env.RememberDone(), env.Host.End())
+			err := errors.Join(env.State().RememberDone(), env.Host.End())
 			if !o.dryRun {
 				out.say(fmt.Sprintf(text, out.elapsed()))
 			}
@@ -217,7 +219,7 @@ func (o initOptions) env(ctx context.Context, to func(plan.Event)) (*phases.Env,
 		return nil, err
 	}
 	env := &phases.Env{
-		Facts: facts, Bundle: b, Catalogue: catalogue, Tell: plan.Teller{To: to},
+		Spec: spec.Spec{Facts: facts}, Bundle: b, Catalogue: catalogue, Tell: plan.Teller{To: to},
 		Timeout: o.timeout, Ignore: o.ignore, Began: time.Now(), Built: builtAt(),
 	}
 	if err := o.open(env, machineOf(facts, b)); err != nil {
@@ -253,14 +255,14 @@ func (o initOptions) open(env *phases.Env, machine config.Machine) error {
 	}
 	if !o.givesConfig() {
 		machine.Flags = o.box
-		if env.Config, env.Patches, err = env.Remembered(machine); err != nil {
+		if env.Config, env.Patches, err = env.State().Remembered(machine); err != nil {
 			return err
 		}
 		if env.Recalled = env.Config != nil; env.Recalled {
 			return nil
 		}
 	}
-	machine.SingleNode = phases.SettledSingleNode(env.Host) // it need not be said again
+	machine.SingleNode = state.SettledSingleNode(env.Host) // it need not be said again
 	return o.useFile(env, file, machine)
 }
 

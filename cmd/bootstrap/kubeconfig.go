@@ -63,7 +63,7 @@ func (o kubeconfigUserOptions) check() error {
 // clusterConfig is what the file says, or else what this machine's control plane was made by.
 func (o kubeconfigUserOptions) clusterConfig(cmd *cobra.Command, env *phases.Env) (*config.Config, error) {
 	if o.config == "" {
-		if c, err := env.RememberedConfig(); c != nil || err != nil {
+		if c, err := env.State().RememberedConfig(); c != nil || err != nil {
 			return c, err
 		}
 	}

@@ -17,6 +17,8 @@ import (
 
 	"bootstrap/phases"
 	"bootstrap/phases/health"
+	"bootstrap/phases/plan"
+	"bootstrap/phases/staticpods"
 )
 
 // Exit codes, as documented in bootstrap --help.
@@ -92,7 +94,7 @@ func exitCode(ctx context.Context, err error) int {
 	}
 	var usage *usageError
 	var preflight *phases.PreflightError
-	if errors.As(err, &usage) || errors.As(err, &preflight) || errors.As(err, new(*phases.RefusedError)) {
+	if errors.As(err, &usage) || errors.As(err, &preflight) || errors.As(err, new(*staticpods.RefusedError)) {
 		return exitUsage
 	}
 	return exitFailed
@@ -127,7 +129,7 @@ func printError(w io.Writer, err error) {
 	if preflight := (*phases.PreflightError)(nil); errors.As(err, &preflight) {
 		err = preflight // without the name of the phase
 	}
-	for _, each := range phases.Failures(err) {
+	for _, each := range plan.Failures(err) {
 		printFailure(w, each)
 	}
 }
@@ -147,7 +149,7 @@ func printFailure(w io.Writer, err error) {
 	if line.Cause != "" {
 		fmt.Fprintf(w, "bootstrap: more: bootstrap explain %s\n", line.Cause)
 	}
-	if pod := (*phases.StaticPodError)(nil); errors.As(err, &pod) {
+	if pod := (*staticpods.StaticPodError)(nil); errors.As(err, &pod) {
 		fmt.Fprintf(w, "bootstrap: hint: wait on: bootstrap static-pod wait %[1]s -n %[2]s; or take it away: bootstrap static-pod delete %[1]s -n %[2]s\n", pod.Name, pod.Namespace)
 		return
 	}

@@ -15,6 +15,7 @@ import (
 	"bootstrap/phases"
 	"bootstrap/phases/host"
 	"bootstrap/phases/plan"
+	"bootstrap/phases/staticpods"
 )
 
 // outputVersion is the schema of -o json; fields may be added to it.
@@ -58,17 +59,17 @@ func newOutput(asJSON, dryRun bool) *output {
 
 // result is the last line of -o json.
 type result struct {
-	Schema  string          `json:"schema"`
-	Event   string          `json:"event"` // result
-	OK      bool            `json:"ok"`
-	DryRun  bool            `json:"dryRun"`
-	Changes int             `json:"changes"`
-	Seconds float64         `json:"seconds"`
-	Phases  timings         `json:"phases,omitempty"`
-	Errors  []errorLine     `json:"errors,omitempty"`
-	Clean   *bool           `json:"clean,omitempty"` // of reset: nothing is left
-	Left    []phases.Left   `json:"left,omitempty"`
-	Pod     *phases.Handled `json:"pod,omitempty"` // of static-pod
+	Schema  string              `json:"schema"`
+	Event   string              `json:"event"` // result
+	OK      bool                `json:"ok"`
+	DryRun  bool                `json:"dryRun"`
+	Changes int                 `json:"changes"`
+	Seconds float64             `json:"seconds"`
+	Phases  timings             `json:"phases,omitempty"`
+	Errors  []errorLine         `json:"errors,omitempty"`
+	Clean   *bool               `json:"clean,omitempty"` // of reset: nothing is left
+	Left    []phases.Left       `json:"left,omitempty"`
+	Pod     *staticpods.Handled `json:"pod,omitempty"` // of static-pod
 }
 
 type errorLine struct {
@@ -95,7 +96,7 @@ func (o *output) report(e plan.Event) {
 	defer o.mu.Unlock()
 	e = shownEvent(e)
 	o.timings.add(e, time.Since(o.start))
-	if e.Kind == phases.Changed {
+	if e.Kind == plan.Changed {
 		o.changes++
 	}
 	if !o.json {
@@ -103,7 +104,7 @@ func (o *output) report(e plan.Event) {
 		return
 	}
 	line := eventLine{Schema: outputVersion, Event: string(e.Kind), Phase: e.Phase, Message: e.Message, Cause: e.Cause, Seconds: e.Elapsed.Seconds()}
-	if e.Kind == phases.Changed {
+	if e.Kind == plan.Changed {
 		line.Change = &e.Change
 	}
 	_ = printJSON(os.Stdout, line) // the command goes on where nobody reads
@@ -166,7 +167,7 @@ func (o *output) summary() string {
 
 func errorLines(err error) []errorLine {
 	var lines []errorLine
-	for _, each := range phases.Failures(err) {
+	for _, each := range plan.Failures(err) {
 		lines = append(lines, newErrorLine(each))
 	}
 	return lines
@@ -178,7 +179,7 @@ func newErrorLine(err error) errorLine {
 	if hinted := (interface{ Hint() string })(nil); errors.As(err, &hinted) {
 		line.Hint = shown(hinted.Hint())
 	}
-	if cause := (*phases.CauseError)(nil); errors.As(err, &cause) {
+	if cause := (*plan.CauseError)(nil); errors.As(err, &cause) {
 		line.Cause, line.See, line.Excerpt = cause.ID, cause.See, shownLines(cause.Excerpt)
 	}
 	return line

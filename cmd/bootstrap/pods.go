@@ -8,12 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bootstrap/phases"
+	"bootstrap/phases/observe"
 	"bootstrap/phases/runtime"
 )
 
 type podsOptions struct {
-	query phases.PodQuery
+	query observe.PodQuery
 	json  bool
 	root  string
 }
@@ -41,7 +41,7 @@ func runPods(ctx context.Context, w io.Writer, o podsOptions) error {
 		return err
 	}
 	defer h.Close()
-	pods, err := phases.Pods(ctx, &phases.Env{Host: h}, o.query)
+	pods, err := (&observe.Observer{Host: h}).Pods(ctx, o.query)
 	if err != nil {
 		return err
 	}

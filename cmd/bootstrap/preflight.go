@@ -11,6 +11,7 @@ import (
 
 	"bootstrap/phases"
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 )
 
@@ -85,7 +86,7 @@ type preflightObject struct {
 	Unread   []string           `json:"unread,omitempty"`
 }
 
-func newPreflightObject(i phases.Inspection, fixed []string) preflightObject {
+func newPreflightObject(i observe.Inspection, fixed []string) preflightObject {
 	p := preflightObject{Schema: outputVersion, Checks: i.Checks, Fixed: fixed, Unread: shownLines(i.Unread)}
 	p.Findings = []diagnose.Finding{} // a list, also without any
 	for _, f := range i.Findings {
@@ -117,7 +118,7 @@ type preflightNotes struct {
 func (n *preflightNotes) take(e plan.Event) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if e.Kind == phases.Note || e.Kind == phases.Warning {
+	if e.Kind == plan.Note || e.Kind == plan.Warning {
 		n.all = append(n.all, shown(e.Message))
 	}
 }

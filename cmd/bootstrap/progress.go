@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/term"
 
-	"bootstrap/phases"
 	"bootstrap/phases/host"
 	"bootstrap/phases/plan"
 )
@@ -57,20 +56,20 @@ func (p *progress) report(e plan.Event) {
 	defer p.mu.Unlock()
 	p.clear()
 	switch e.Kind {
-	case phases.Started:
+	case plan.Started:
 		p.running = append(p.running, &runningPhase{name: e.Phase, start: time.Now()})
-	case phases.Waiting:
+	case plan.Waiting:
 		p.wait(e)
-	case phases.Note:
+	case plan.Note:
 		fmt.Fprintf(p.out, "%-20s %s\n", e.Phase, e.Message)
-	case phases.Warning:
+	case plan.Warning:
 		fmt.Fprintf(p.out, "%-20s warning: %s\n", e.Phase, e.Message)
-	case phases.Changed:
+	case plan.Changed:
 		p.change(e)
-	case phases.Done:
+	case plan.Done:
 		p.remove(e.Phase)
 		fmt.Fprintf(p.out, "%-20s done in %s\n", e.Phase, e.Elapsed.Round(time.Millisecond))
-	case phases.Failed:
+	case plan.Failed:
 		p.remove(e.Phase) // main prints the error
 	}
 	p.draw()

@@ -17,6 +17,7 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
 	"bootstrap/phases/plan"
+	"bootstrap/phases/spec"
 )
 
 type resetOptions struct {
@@ -99,7 +100,7 @@ func (o resetOptions) env(dryRun bool, to func(plan.Event)) (*phases.Env, error)
 	if err != nil {
 		return nil, err
 	}
-	return phases.Open(phases.Env{Config: &config.Config{}, Host: h, Facts: facts, Tell: plan.Teller{To: to}, Keep: o.keep, AllPods: o.staticPods, Began: time.Now()}), nil
+	return phases.Open(phases.Env{Spec: spec.Spec{Config: &config.Config{}, Facts: facts}, Host: h, Tell: plan.Teller{To: to}, Keep: o.keep, AllPods: o.staticPods, Began: time.Now()}), nil
 }
 
 func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) error {
@@ -150,7 +151,7 @@ func (o *output) verdict(left []phases.Left, failed error) error {
 func verdictText(left []phases.Left, failed error) string {
 	var b strings.Builder
 	if len(left) == 0 {
-		for _, failure := range phases.Failures(failed) {
+		for _, failure := range plan.Failures(failed) {
 			fmt.Fprintf(&b, "warning: %v\n", failure)
 		}
 		return b.String() + "clean: nothing that bootstrap made is left on this machine\n"
@@ -186,7 +187,7 @@ func (o resetOptions) confirm(ctx context.Context, env *phases.Env) error {
 	if o.keep.Etcd {
 		data = ""
 	}
-	if env.WasStandalone() {
+	if env.State().WasStandalone() {
 		data += "; the kubelet that ran standalone before goes too, and its static pods end"
 	}
 	fmt.Printf("All this goes%s. Go on? [y/N] ", data)

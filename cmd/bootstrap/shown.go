@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bootstrap/phases"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/redact"
 )
@@ -21,7 +20,7 @@ func shownLines(lines []string) []string {
 // shownEvent is an event without the secrets that warnings and waits can quote from others. A
 // note is left as it is, as one can hold a token that the user has asked for.
 func shownEvent(e plan.Event) plan.Event {
-	if e.Kind == phases.Warning || e.Kind == phases.Waiting {
+	if e.Kind == plan.Warning || e.Kind == plan.Waiting {
 		e.Message = shown(e.Message)
 	}
 	return e

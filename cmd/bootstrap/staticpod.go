@@ -11,10 +11,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bootstrap/phases"
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/podmanifest"
+	"bootstrap/phases/spec"
+	"bootstrap/phases/staticpods"
 )
 
 // staticPodOptions are those that the commands share.
@@ -67,18 +69,18 @@ func newStaticPodApplyCommand() *cobra.Command {
 }
 
 // source reads the manifest before anything else, so that a pipe is read as a whole.
-func (o staticPodOptions) source(stdin io.Reader) (phases.PodSource, error) {
+func (o staticPodOptions) source(stdin io.Reader) (staticpods.PodSource, error) {
 	if o.file == "-" {
 		data, err := io.ReadAll(io.LimitReader(stdin, podmanifest.MaxSize+1))
-		return phases.PodSource{Data: data}, err
+		return staticpods.PodSource{Data: data}, err
 	}
 	f, err := os.Open(o.file)
 	if err != nil {
-		return phases.PodSource{}, err
+		return staticpods.PodSource{}, err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, podmanifest.MaxSize+1))
-	return phases.PodSource{File: o.file, Data: data}, err
+	return staticpods.PodSource{File: o.file, Data: data}, err
 }
 
 func (o staticPodOptions) apply(cmd *cobra.Command) error {
@@ -86,8 +88,8 @@ func (o staticPodOptions) apply(cmd *cobra.Command) error {
 	if err != nil {
 		return usage(err)
 	}
-	return o.handle(cmd.Context(), false, func(ctx context.Context, env *phases.Env) (phases.Handled, string, error) {
-		done, err := phases.ApplyStaticPod(ctx, env, source, o.timeout)
+	return o.handle(cmd.Context(), false, func(ctx context.Context, pods *staticpods.Commander) (staticpods.Handled, string, error) {
+		done, err := pods.Apply(ctx, source, o.timeout)
 		if done.Changed {
 			return done, "runs, from " + done.File, err
 		}
@@ -96,14 +98,14 @@ func (o staticPodOptions) apply(cmd *cobra.Command) error {
 }
 
 // handle runs a command that is about one pod, and shows how it goes.
-func (o staticPodOptions) handle(ctx context.Context, looks bool, do func(context.Context, *phases.Env) (phases.Handled, string, error)) error {
+func (o staticPodOptions) handle(ctx context.Context, looks bool, do func(context.Context, *staticpods.Commander) (staticpods.Handled, string, error)) error {
 	out := newOutput(o.json, false)
-	env, err := o.env(looks, out.report)
+	pods, err := o.open(looks, out.report)
 	if err != nil {
 		return out.end(usage(err), result{})
 	}
-	defer env.Host.Close()
-	done, text, err := do(ctx, env)
+	defer pods.Host.Close()
+	done, text, err := do(ctx, pods)
 	if err != nil {
 		return out.end(err, result{})
 	}
@@ -111,8 +113,8 @@ func (o staticPodOptions) handle(ctx context.Context, looks bool, do func(contex
 	return out.end(nil, result{Pod: &done})
 }
 
-// env is of a machine whose kubelet may be anybody's: no config of ours counts.
-func (o staticPodOptions) env(looks bool, to func(plan.Event)) (*phases.Env, error) {
+// open takes a machine whose kubelet may be anybody's: no config of ours counts.
+func (o staticPodOptions) open(looks bool, to func(plan.Event)) (*staticpods.Commander, error) {
 	catalogue, err := diagnose.ReadCatalogue()
 	if err != nil {
 		return nil, err
@@ -121,7 +123,7 @@ func (o staticPodOptions) env(looks bool, to func(plan.Event)) (*phases.Env, err
 	if err != nil {
 		return nil, err
 	}
-	return phases.NewStaticPodEnv(phases.Env{Host: h, Facts: facts, Catalogue: catalogue, Tell: plan.Teller{To: to}}), nil
+	return staticpods.Open(observe.Observer{Spec: spec.Spec{Facts: facts}, Host: h, Catalogue: catalogue, Tell: plan.Teller{To: to}}), nil
 }
 
 func newStaticPodDeleteCommand() *cobra.Command {
@@ -131,8 +133,8 @@ func newStaticPodDeleteCommand() *cobra.Command {
 		Short: "Remove a static pod's file, and wait until its containers are gone",
 		Args:  oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.handle(cmd.Context(), false, func(ctx context.Context, env *phases.Env) (phases.Handled, string, error) {
-				done, err := phases.DeleteStaticPod(ctx, env, o.namespace, args[0], o.timeout)
+			return o.handle(cmd.Context(), false, func(ctx context.Context, pods *staticpods.Commander) (staticpods.Handled, string, error) {
+				done, err := pods.Delete(ctx, o.namespace, args[0], o.timeout)
 				if done.Changed {
 					return done, fmt.Sprintf("is gone: %s was removed", done.File), err
 				}
@@ -152,8 +154,8 @@ func newStaticPodWaitCommand() *cobra.Command {
 		Short: "Wait until a static pod runs, or say why it does not",
 		Args:  oneName,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.handle(cmd.Context(), true, func(ctx context.Context, env *phases.Env) (phases.Handled, string, error) {
-				done, err := phases.WaitForStaticPod(ctx, env, o.namespace, args[0], o.timeout)
+			return o.handle(cmd.Context(), true, func(ctx context.Context, pods *staticpods.Commander) (staticpods.Handled, string, error) {
+				done, err := pods.WaitFor(ctx, o.namespace, args[0], o.timeout)
 				return done, "runs", err
 			})
 		},
@@ -186,22 +188,22 @@ func newStaticPodPathCommand() *cobra.Command {
 // pathObject is all of static-pod path -o json.
 type pathObject struct {
 	Schema string `json:"schema"`
-	phases.KubeletFound
+	observe.KubeletFound
 }
 
 // look opens this machine to read only.
-func (o staticPodOptions) look(do func(*phases.Env) error) error {
-	env, err := o.env(true, nil)
+func (o staticPodOptions) look(do func(*staticpods.Commander) error) error {
+	pods, err := o.open(true, nil)
 	if err != nil {
 		return err
 	}
-	defer env.Host.Close()
-	return do(env)
+	defer pods.Host.Close()
+	return do(pods)
 }
 
 func (o staticPodOptions) path(cmd *cobra.Command) error {
-	return o.look(func(env *phases.Env) error {
-		k, err := phases.FindKubelet(cmd.Context(), env)
+	return o.look(func(pods *staticpods.Commander) error {
+		k, err := pods.FindKubelet(cmd.Context())
 		if err != nil {
 			return err
 		}
@@ -215,7 +217,7 @@ func (o staticPodOptions) path(cmd *cobra.Command) error {
 }
 
 // printPath puts the path alone on standard output, for scripts.
-func printPath(cmd *cobra.Command, k phases.KubeletFound) error {
+func printPath(cmd *cobra.Command, k observe.KubeletFound) error {
 	w := cmd.ErrOrStderr()
 	for _, warning := range k.Warnings {
 		fmt.Fprintf(w, "warning: %s\n", warning)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bootstrap/phases"
+	"bootstrap/phases/staticpods"
 )
 
 func newStaticPodListCommand() *cobra.Command {
@@ -26,21 +26,21 @@ func newStaticPodListCommand() *cobra.Command {
 
 // staticPodsObject is all of static-pod list -o json.
 type staticPodsObject struct {
-	Schema string             `json:"schema"`
-	Path   string             `json:"path"`
-	Pods   []phases.StaticPod `json:"pods"`
-	Notes  []string           `json:"notes,omitempty"`
+	Schema string                 `json:"schema"`
+	Path   string                 `json:"path"`
+	Pods   []staticpods.StaticPod `json:"pods"`
+	Notes  []string               `json:"notes,omitempty"`
 }
 
 func (o staticPodOptions) list(cmd *cobra.Command) error {
-	return o.look(func(env *phases.Env) error {
-		list, err := phases.StaticPods(cmd.Context(), env)
+	return o.look(func(pods *staticpods.Commander) error {
+		list, err := pods.List(cmd.Context())
 		if err != nil {
 			return err
 		}
 		if o.json {
-			pods := append([]phases.StaticPod{}, list.Pods...)
-			return printJSON(cmd.OutOrStdout(), staticPodsObject{outputVersion, list.Kubelet.StaticPodPath, pods, list.Notes})
+			all := append([]staticpods.StaticPod{}, list.Pods...)
+			return printJSON(cmd.OutOrStdout(), staticPodsObject{outputVersion, list.Kubelet.StaticPodPath, all, list.Notes})
 		}
 		printNotes(cmd.ErrOrStderr(), list.Notes)
 		return printStaticPods(cmd.OutOrStdout(), list)
@@ -53,7 +53,7 @@ func printNotes(w io.Writer, notes []string) {
 	}
 }
 
-func printStaticPods(w io.Writer, list phases.StaticPodList) error {
+func printStaticPods(w io.Writer, list staticpods.StaticPodList) error {
 	if len(list.Pods) == 0 && list.Kubelet.StaticPodPath == "" {
 		_, err := io.WriteString(w, "No static pod: this kubelet reads none from files. See: bootstrap static-pod path\n")
 		return err
@@ -81,7 +81,7 @@ func printStaticPods(w io.Writer, list phases.StaticPodList) error {
 	return err
 }
 
-func fileColumn(p phases.StaticPod) string {
+func fileColumn(p staticpods.StaticPod) string {
 	switch {
 	case p.File != "":
 		return printable(p.File[strings.LastIndex(p.File, "/")+1:])
@@ -91,7 +91,7 @@ func fileColumn(p phases.StaticPod) string {
 	return "-"
 }
 
-func mirrorColumn(m *phases.MirrorPod) string {
+func mirrorColumn(m *staticpods.MirrorPod) string {
 	switch {
 	case m == nil:
 		return "-"
@@ -123,13 +123,13 @@ func newStaticPodShowCommand() *cobra.Command {
 // staticPodObject is all of static-pod show -o json.
 type staticPodObject struct {
 	Schema string `json:"schema"`
-	phases.StaticPod
+	staticpods.StaticPod
 	Notes []string `json:"notes,omitempty"`
 }
 
 func (o staticPodOptions) show(cmd *cobra.Command, name string) error {
-	return o.look(func(env *phases.Env) error {
-		p, list, err := phases.FindStaticPod(cmd.Context(), env, o.namespace, name)
+	return o.look(func(pods *staticpods.Commander) error {
+		p, list, err := pods.Find(cmd.Context(), o.namespace, name)
 		if err != nil {
 			return err
 		}
@@ -141,7 +141,7 @@ func (o staticPodOptions) show(cmd *cobra.Command, name string) error {
 	})
 }
 
-func staticPodRows(p phases.StaticPod) []string {
+func staticPodRows(p staticpods.StaticPod) []string {
 	rows := []string{
 		"pod\t" + printable(p.Namespace+"/"+p.Name),
 		"runs as\t" + printable(p.Pod),

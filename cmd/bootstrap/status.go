@@ -11,8 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bootstrap/phases"
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/observe"
+	"bootstrap/phases/ready"
+	"bootstrap/phases/spec"
+	"bootstrap/phases/status"
 )
 
 type statusOptions struct {
@@ -55,33 +58,33 @@ func runStatus(ctx context.Context, w io.Writer, o statusOptions) error {
 	return o.verdict(s)
 }
 
-func (o statusOptions) status(ctx context.Context) (phases.Status, error) {
+func (o statusOptions) status(ctx context.Context) (status.Status, error) {
 	if o.wait {
 		o.waits = time.Now()
-		return phases.WaitForStatus(ctx, o.timeout, o.look)
+		return status.Wait(ctx, o.timeout, o.look)
 	}
 	return o.look(ctx)
 }
 
 // look opens the machine each time anew: init may be at work on it.
-func (o statusOptions) look(ctx context.Context) (phases.Status, error) {
+func (o statusOptions) look(ctx context.Context) (status.Status, error) {
 	h, facts, err := openMachine(o.root, true)
 	if err != nil {
-		return phases.Status{}, err
+		return status.Status{}, err
 	}
 	defer h.Close()
 	if !h.Real() && len(h.Entries()) > 0 {
-		return phases.Status{}, fmt.Errorf("--root %s only stands for a machine: nothing runs there; bootstrap ledger shows what was made", o.root)
+		return status.Status{}, fmt.Errorf("--root %s only stands for a machine: nothing runs there; bootstrap ledger shows what was made", o.root)
 	}
 	catalogue, err := diagnose.ReadCatalogue()
 	if err != nil {
-		return phases.Status{}, err
+		return status.Status{}, err
 	}
-	return phases.CurrentStatus(ctx, &phases.Env{Host: h, Facts: facts, Catalogue: catalogue}, o.waits)
+	return status.Current(ctx, &observe.Observer{Spec: spec.Spec{Facts: facts}, Host: h, Catalogue: catalogue}, o.waits)
 }
 
 // shownStatus is a status without secrets that it can have from logs and servers.
-func shownStatus(s phases.Status) phases.Status {
+func shownStatus(s status.Status) status.Status {
 	s.Components = slices.Clone(s.Components)
 	for i := range s.Components {
 		s.Components[i].Reason = shown(s.Components[i].Reason)
@@ -106,7 +109,7 @@ func shownStatus(s phases.Status) phases.Status {
 }
 
 // verdict is what the exit code comes from.
-func (o statusOptions) verdict(s phases.Status) error {
+func (o statusOptions) verdict(s status.Status) error {
 	switch {
 	case !s.Installed:
 		return usage(errors.New("nothing is installed here: bootstrap has made nothing on this machine"))
@@ -125,11 +128,11 @@ func (o statusOptions) verdict(s phases.Status) error {
 // statusObject is all of status -o json.
 type statusObject struct {
 	Schema string `json:"schema"`
-	phases.Status
+	status.Status
 }
 
 // printStatus is one screen: the components, the cause, and what runs full or out.
-func printStatus(w io.Writer, s phases.Status, now time.Time) error {
+func printStatus(w io.Writer, s status.Status, now time.Time) error {
 	var b strings.Builder
 	b.WriteString(statusTitle(s, now) + "\n")
 	if len(s.Components) > 0 {
@@ -149,7 +152,7 @@ func printStatus(w io.Writer, s phases.Status, now time.Time) error {
 	return errors.Join(err, writeErr)
 }
 
-func statusTitle(s phases.Status, now time.Time) string {
+func statusTitle(s status.Status, now time.Time) string {
 	state := "not ready"
 	if s.Ready {
 		state = "ready"
@@ -198,7 +201,7 @@ func writeCause(b *strings.Builder, f diagnose.Finding, ready bool) {
 }
 
 // statusRows are the rows below the components, each a name and a value.
-func statusRows(s phases.Status, now time.Time) []string {
+func statusRows(s status.Status, now time.Time) []string {
 	var rows []string
 	add := func(name, value string) { rows = append(rows, name+"\t"+value) }
 	for _, line := range certificateLines(s.Certificates, now) {
@@ -228,9 +231,9 @@ func statusRows(s phases.Status, now time.Time) []string {
 const expiresSoon = 30 * 24 * time.Hour
 
 // certificateLines are those with a problem or that expire soon, else the first to expire.
-func certificateLines(all []phases.CertificateStatus, now time.Time) []string {
+func certificateLines(all []status.CertificateStatus, now time.Time) []string {
 	var lines []string
-	var first phases.CertificateStatus
+	var first status.CertificateStatus
 	var firstEnd time.Time
 	for _, c := range all {
 		end, err := time.Parse(time.RFC3339, c.Expires)
@@ -250,7 +253,7 @@ func certificateLines(all []phases.CertificateStatus, now time.Time) []string {
 	return lines
 }
 
-func etcdLine(e phases.EtcdStatus) string {
+func etcdLine(e status.EtcdStatus) string {
 	if e.Error != "" {
 		return "says nothing: " + shortened(e.Error)
 	}
@@ -266,7 +269,7 @@ func etcdLine(e phases.EtcdStatus) string {
 }
 
 // podURLLine tells what the URL gives now, and what runs of what it gave last.
-func podURLLine(p phases.PodURLStatus) string {
+func podURLLine(p ready.PodURLStatus) string {
 	runs := "nothing runs"
 	switch n := len(p.Runs); {
 	case n == 1:

@@ -7,21 +7,22 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"bootstrap/phases"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
+	"bootstrap/phases/ready"
+	"bootstrap/phases/status"
 )
 
 var statusNow = time.Date(2030, 1, 11, 0, 0, 0, 0, time.UTC)
 
 // TestPrintStatus holds the whole screen, healthy and not.
 func TestPrintStatus(t *testing.T) {
-	s := phases.Status{
+	s := status.Status{
 		Installed: true, Ready: true, Since: "2030-01-01T00:00:00Z", Kubernetes: "v1.36.3", Node: "node-1", Address: "192.0.2.10",
-		Components:   []phases.ComponentStatus{{Name: "containerd", State: phases.StateReady}, {Name: "Node", State: phases.StateReady}},
-		Certificates: []phases.CertificateStatus{{Path: "/a.crt", Use: "etcd", Expires: "2031-01-11T00:00:00Z"}, {Path: "/b.crt", Use: "etcd", Expires: "2030-04-21T00:00:00Z"}},
-		Etcd:         &phases.EtcdStatus{Version: "3.6.8", Members: 1, Leader: "node-1", SizeBytes: 3 << 20, InUseBytes: 1 << 19, Revision: 7, FsyncP99Millis: 8},
-		Disks:        []phases.Disk{{Path: "/var/lib/etcd", FreeBytes: 3 << 30, SizeBytes: 8 << 30}},
+		Components:   []status.ComponentStatus{{Name: "containerd", State: status.StateReady}, {Name: "Node", State: status.StateReady}},
+		Certificates: []status.CertificateStatus{{Path: "/a.crt", Use: "etcd", Expires: "2031-01-11T00:00:00Z"}, {Path: "/b.crt", Use: "etcd", Expires: "2030-04-21T00:00:00Z"}},
+		Etcd:         &status.EtcdStatus{Version: "3.6.8", Members: 1, Leader: "node-1", SizeBytes: 3 << 20, InUseBytes: 1 << 19, Revision: 7, FsyncP99Millis: 8},
+		Disks:        []status.Disk{{Path: "/var/lib/etcd", FreeBytes: 3 << 30, SizeBytes: 8 << 30}},
 	}
 	checkStatus(t, s, `Kubernetes v1.36.3 on node-1 (192.0.2.10): ready, installed 10d ago
 
@@ -35,11 +36,11 @@ drift         none: files are as bootstrap wrote them
 `)
 
 	s.Ready = false
-	s.Components[0] = phases.ComponentStatus{Name: "containerd", State: phases.StateNotReady, Reason: strings.Repeat("x", 200)}
+	s.Components[0] = status.ComponentStatus{Name: "containerd", State: status.StateNotReady, Reason: strings.Repeat("x", 200)}
 	s.Cause = &diagnose.Finding{ID: "some-id", Level: diagnose.Error, What: "it broke", Remedy: "mend it", See: "ls", Excerpt: []string{"line"}}
 	s.Certificates[0].Problem, s.Certificates[0].Detail = "expired", "it expired"
 	s.Certificates[1].Expires = "2030-01-31T00:00:00Z"
-	s.Etcd = &phases.EtcdStatus{Error: "refused"}
+	s.Etcd = &status.EtcdStatus{Error: "refused"}
 	s.Disks = nil
 	s.Drift = []host.Drift{{Path: "/etc/x", What: "mode 0644"}}
 	s.Notes = []string{"not looked at"}
@@ -61,10 +62,10 @@ drift         /etc/x: mode 0644
 note          not looked at
 `)
 
-	checkStatus(t, phases.Status{Installed: true, Since: "2030-01-01T00:00:00Z", Notes: []string{"run init"}}, "Installed 10d ago\n\nnote  run init\n")
+	checkStatus(t, status.Status{Installed: true, Since: "2030-01-01T00:00:00Z", Notes: []string{"run init"}}, "Installed 10d ago\n\nnote  run init\n")
 }
 
-func checkStatus(t *testing.T, s phases.Status, want string) {
+func checkStatus(t *testing.T, s status.Status, want string) {
 	t.Helper()
 	var b strings.Builder
 	if err := printStatus(&b, s, statusNow); err != nil {
@@ -95,7 +96,7 @@ func TestStatusLabels(t *testing.T) {
 
 // TestEtcdAlarm: an alarm is not overlooked.
 func TestEtcdAlarm(t *testing.T) {
-	line := etcdLine(phases.EtcdStatus{Version: "3.6.8", Alarms: []string{"memberID:1 alarm:NOSPACE"}})
+	line := etcdLine(status.EtcdStatus{Version: "3.6.8", Alarms: []string{"memberID:1 alarm:NOSPACE"}})
 	if !strings.Contains(line, "ALARM: memberID:1 alarm:NOSPACE") || strings.Contains(line, "fsync") {
 		t.Error(line)
 	}
@@ -104,18 +105,18 @@ func TestEtcdAlarm(t *testing.T) {
 // TestStatusVerdict: the exit code says which of three it is.
 func TestStatusVerdict(t *testing.T) {
 	var o statusOptions
-	down := phases.Status{Installed: true, Components: []phases.ComponentStatus{
-		{Name: "etcd", State: phases.StateReady}, {Name: "kubelet", State: phases.StateNotReady}, {Name: "kube-scheduler", State: phases.StateUnknown},
+	down := status.Status{Installed: true, Components: []status.ComponentStatus{
+		{Name: "etcd", State: status.StateReady}, {Name: "kubelet", State: status.StateNotReady}, {Name: "kube-scheduler", State: status.StateUnknown},
 	}}
 	for _, c := range []struct {
-		s    phases.Status
+		s    status.Status
 		code int
 		text string
 	}{
-		{phases.Status{Installed: true, Ready: true}, 0, ""},
-		{phases.Status{}, 2, "nothing is installed here"},
+		{status.Status{Installed: true, Ready: true}, 0, ""},
+		{status.Status{}, 2, "nothing is installed here"},
 		{down, 1, "not ready: kubelet, kube-scheduler"},
-		{phases.Status{Installed: true, Notes: []string{"no control plane"}}, 1, "not ready: no control plane"},
+		{status.Status{Installed: true, Notes: []string{"no control plane"}}, 1, "not ready: no control plane"},
 	} {
 		err := o.verdict(c.s)
 		if got := exitCode(t.Context(), err); got != c.code || err != nil && !strings.Contains(err.Error(), c.text) {
@@ -127,10 +128,10 @@ func TestStatusVerdict(t *testing.T) {
 // TestStatusHidesSecrets: what logs and servers say may hold a token, and is shown without.
 func TestStatusHidesSecrets(t *testing.T) {
 	const token = "abcdef.0123456789abcdef"
-	s := phases.Status{
-		Installed: true, Components: []phases.ComponentStatus{{Name: "x", State: phases.StateNotReady, Reason: "bad token " + token}},
+	s := status.Status{
+		Installed: true, Components: []status.ComponentStatus{{Name: "x", State: status.StateNotReady, Reason: "bad token " + token}},
 		Cause: &diagnose.Finding{What: "refused " + token, Excerpt: []string{"token: " + token}},
-		Etcd:  &phases.EtcdStatus{Error: "no " + token}, Notes: []string{token},
+		Etcd:  &status.EtcdStatus{Error: "no " + token}, Notes: []string{token},
 	}
 	var b strings.Builder
 	if err := printJSON(&b, shownStatus(s)); err != nil {
@@ -146,10 +147,10 @@ func TestStatusHidesSecrets(t *testing.T) {
 
 // TestStatusStandalone: a kubelet without a control plane says so, and what its URL gives.
 func TestStatusStandalone(t *testing.T) {
-	s := phases.Status{
+	s := status.Status{
 		Installed: true, Ready: true, Standalone: true, Since: "2030-01-01T00:00:00Z", Kubernetes: "v1.36.3", Node: "node-1", Address: "192.0.2.10",
-		Components: []phases.ComponentStatus{{Name: "default/web-node-1", State: phases.StateReady}},
-		PodURL:     &phases.PodURLStatus{URL: "https://pods.example/", Serves: []string{"default/web-node-1"}, Runs: []string{"default/web-node-1"}},
+		Components: []status.ComponentStatus{{Name: "default/web-node-1", State: status.StateReady}},
+		PodURL:     &ready.PodURLStatus{URL: "https://pods.example/", Serves: []string{"default/web-node-1"}, Runs: []string{"default/web-node-1"}},
 	}
 	checkStatus(t, s, `Standalone kubelet v1.36.3 on node-1 (192.0.2.10): ready, installed 10d ago
 
@@ -158,7 +159,7 @@ func TestStatusStandalone(t *testing.T) {
 static pods  https://pods.example/ serves default/web-node-1; of what it served last, default/web-node-1 runs
 drift        none: files are as bootstrap wrote them
 `)
-	for want, p := range map[string]phases.PodURLStatus{
+	for want, p := range map[string]ready.PodURLStatus{
 		"x serves no pod; of what it served last, nothing runs":         {URL: "x"},
 		"x gives nothing: refused; of what it served last, a and b run": {URL: "x", Error: "refused", Runs: []string{"a", "b"}},
 		"x gives nothing: it is empty; of what it served last, a runs":  {URL: "x", Error: "it is empty", Runs: []string{"a"}},

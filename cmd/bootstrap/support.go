@@ -16,6 +16,8 @@ import (
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/plan"
+	"bootstrap/phases/spec"
+	"bootstrap/phases/support"
 )
 
 type supportOptions struct {
@@ -49,9 +51,9 @@ func runSupport(ctx context.Context, w io.Writer, o supportOptions) error {
 	if o.file == "" {
 		o.file = request.Name + ".tar.gz"
 	}
-	var report phases.SupportReport
+	var report support.Report
 	err = bundle.WriteWhole(o.file, 0o600, func(archive io.Writer) error {
-		report, err = phases.WriteSupport(ctx, env, request, archive)
+		report, err = support.Write(ctx, env.Observe(), request, archive)
 		return err
 	})
 	if err != nil {
@@ -62,8 +64,8 @@ func runSupport(ctx context.Context, w io.Writer, o supportOptions) error {
 
 // env is that of init. Where there can be none, as without an address, the archive has
 // what needs no config.
-func (o supportOptions) env(ctx context.Context, to func(plan.Event)) (*phases.Env, phases.SupportRequest, error) {
-	request := phases.SupportRequest{Version: version}
+func (o supportOptions) env(ctx context.Context, to func(plan.Event)) (*phases.Env, support.Request, error) {
+	request := support.Request{Version: version}
 	init := initOptions{config: o.config, root: o.root, dryRun: true}
 	env, err := init.env(ctx, to)
 	if errors.Is(err, phases.ErrNotRoot) {
@@ -77,7 +79,7 @@ func (o supportOptions) env(ctx context.Context, to func(plan.Event)) (*phases.E
 		facts, _ := machine.At(o.root).Facts()   // the archive then has fewer of them
 		catalogue, _ := diagnose.ReadCatalogue() // NoConfig says why not
 		request.NoConfig = err
-		env = phases.Open(phases.Env{Host: h, Facts: facts, Catalogue: catalogue, Tell: plan.Teller{To: to}, Began: time.Now()})
+		env = phases.Open(phases.Env{Spec: spec.Spec{Facts: facts}, Host: h, Catalogue: catalogue, Tell: plan.Teller{To: to}, Began: time.Now()})
 	}
 	if o.config != "" {
 		request.Config, _ = os.ReadFile(o.config) // else NoConfig says why
@@ -95,7 +97,7 @@ func fileName(hostname string) string {
 	return "unnamed"
 }
 
-func printSupport(w io.Writer, file string, r phases.SupportReport) error {
+func printSupport(w io.Writer, file string, r support.Report) error {
 	info, err := os.Stat(file)
 	if err != nil {
 		return err

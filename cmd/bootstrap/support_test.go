@@ -14,8 +14,8 @@ import (
 	"strings"
 	"testing"
 
-	"bootstrap/phases"
 	"bootstrap/phases/plan"
+	"bootstrap/phases/support"
 )
 
 // planted are files of a machine; CANARY in them becomes another secret in each.
@@ -182,7 +182,7 @@ func TestSupportManifest(t *testing.T) {
 	write(t, root+"/etc/kubernetes/manifests/blob.yaml", "\xff\xfe\x00")
 	out := outputOf(t, "support", "--root", root, "--output-file", file)
 	files := unpack(t, file)
-	var manifest phases.SupportReport
+	var manifest support.Report
 	if err := json.Unmarshal([]byte(files["MANIFEST.json"]), &manifest); err != nil {
 		t.Fatal(err)
 	}
@@ -216,12 +216,12 @@ func TestSupportAnywhere(t *testing.T) {
 
 func TestShown(t *testing.T) {
 	const secret = "cannot join: --token abcdef.0123456789abcdef"
-	for _, kind := range []phases.EventKind{phases.Warning, phases.Waiting} {
+	for _, kind := range []plan.EventKind{plan.Warning, plan.Waiting} {
 		if e := shownEvent(plan.Event{Kind: kind, Message: secret}); strings.Contains(e.Message, "0123456789abcdef") {
 			t.Errorf("%s: %s", kind, e.Message)
 		}
 	}
-	if e := shownEvent(plan.Event{Kind: phases.Note, Message: secret}); e.Message != secret {
+	if e := shownEvent(plan.Event{Kind: plan.Note, Message: secret}); e.Message != secret {
 		t.Errorf("a note that was asked for: %s", e.Message)
 	}
 	var printed strings.Builder

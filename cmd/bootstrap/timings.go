@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"bootstrap/phases"
 	"bootstrap/phases/plan"
 )
 
@@ -22,7 +21,7 @@ type timings []phaseTiming
 
 // add keeps the time of a phase that has ended; after is the time since the command began.
 func (t *timings) add(e plan.Event, after time.Duration) {
-	if e.Kind != phases.Done && e.Kind != phases.Failed {
+	if e.Kind != plan.Done && e.Kind != plan.Failed {
 		return
 	}
 	*t = append(*t, phaseTiming{Phase: e.Phase, Began: milliseconds(after - e.Elapsed), Seconds: milliseconds(e.Elapsed)})

@@ -1,6 +1,9 @@
 package cluster
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // UnhealthyError is the API server's own word that it is not healthy.
 type UnhealthyError struct {
@@ -28,3 +31,6 @@ func failedChecks(body string) []string {
 	}
 	return failed
 }
+
+// IsUnhealthy tells whether an error is the API server's own word that it is not healthy.
+func IsUnhealthy(err error) bool { return errors.As(err, new(*UnhealthyError)) }

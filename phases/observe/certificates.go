@@ -1,0 +1,286 @@
+package observe
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"io/fs"
+	"strings"
+	"time"
+
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/pki"
+	"bootstrap/phases/spec"
+)
+
+// certificateEvidence judges each certificate that this node uses, by what init would
+// have made it.
+func (o *Observer) CertificateEvidence(stage Stage) []diagnose.Certificate {
+	if stage < Certified {
+		return nil
+	}
+	var all []diagnose.Certificate
+	for _, a := range spec.Authorities(o.Config) {
+		ca, found := o.judgeAuthority(a)
+		all = append(all, found...)
+		if a.File == "ca" {
+			all = append(all, o.judgeSigningCert(ca)...)
+			all = append(all, o.judgeKubeconfigs(ca)...)
+		}
+	}
+	return append(all, o.judgeExternalEtcd()...)
+}
+
+// judged is a certificate with what it was judged by, as far as that could be read.
+type judged struct {
+	diagnose.Certificate
+	cert *x509.Certificate
+	key  crypto.Signer
+}
+
+func (j *judged) bad(problem pki.Reason, detail string) {
+	j.Problem, j.Detail = problem, detail
+}
+
+// by takes over what a check says.
+func (j *judged) by(err error) {
+	reason := (*pki.CheckError)(nil)
+	switch {
+	case err == nil:
+	case !errors.As(err, &reason):
+		j.bad(pki.Damaged, err.Error())
+	case reason.Reason == pki.OtherNames && len(reason.Lacks) > 0:
+		j.bad(pki.WrongName, "it lacks "+strings.Join(reason.Lacks, ", "))
+	case reason.Reason == pki.OtherNames: // it has more than is wanted
+	case reason.Reason == pki.WrongUsage:
+		j.bad(pki.WrongName, err.Error())
+	default:
+		j.bad(reason.Reason, err.Error())
+	}
+}
+
+func (o *Observer) judgeAuthority(a spec.Authority) (*x509.Certificate, []diagnose.Certificate) {
+	ca := o.readJudged(o.PKIFile(a.File, ".crt"), userOf(a.File))
+	if ca.cert != nil {
+		ca.by(pki.CheckTime(ca.cert))
+	}
+	var all []diagnose.Certificate
+	if ca.cert != nil || ca.Problem != "" {
+		all = append(all, ca.Certificate)
+	}
+	if key, ok := o.judgeSigning(ca, a); ok {
+		all = append(all, key)
+	}
+	for _, l := range a.Leaves {
+		if found, ok := o.judgeLeaf(ca.cert, l); ok {
+			all = append(all, found)
+		}
+	}
+	return ca.cert, all
+}
+
+// judgeSigning is not ok if there is nothing to say of a CA's key.
+func (o *Observer) judgeSigning(ca judged, a spec.Authority) (diagnose.Certificate, bool) {
+	if ca.cert == nil || ca.Problem != "" {
+		return diagnose.Certificate{}, false
+	}
+	key := judged{Certificate: diagnose.Certificate{Path: ca.Path, Use: diagnose.Signing, NotAfter: ca.NotAfter}}
+	o.readKey(&key, o.PKIFile(a.File, ".key"))
+	if key.key != nil && !pki.SameKey(ca.cert, key.key) {
+		key.bad(pki.WrongKey, "its key is another CA's")
+	}
+	return key.Certificate, key.Problem != ""
+}
+
+// judgeSigningCert says nothing of a file that is as it should be: it has all in common with
+// ca.crt.
+func (o *Observer) judgeSigningCert(ca *x509.Certificate) []diagnose.Certificate {
+	j := o.readJudged(o.PKIFile(spec.SigningCert, ".crt"), "kube-controller-manager")
+	if j.cert != nil && ca != nil && !j.cert.Equal(ca) {
+		j.bad(pki.WrongCA, "it is not this cluster's CA")
+	}
+	if j.Problem == "" {
+		return nil
+	}
+	return []diagnose.Certificate{j.Certificate}
+}
+
+// judgeLeaf is not ok if there is no such certificate, and bootstrap made none.
+func (o *Observer) judgeLeaf(ca *x509.Certificate, l spec.Leaf) (diagnose.Certificate, bool) {
+	j := o.readJudged(o.PKIFile(l.File, ".crt"), userOf(l.File))
+	if j.cert != nil {
+		o.readKey(&j, o.PKIFile(l.File, ".key"))
+	}
+	if ca != nil && j.key != nil {
+		j.by((&pki.CA{Cert: ca}).Check(l.Leaf, j.cert, j.key))
+	}
+	return j.Certificate, j.cert != nil || j.Problem != ""
+}
+
+// readJudged reads a file that is a certificate. One that is not there is a problem
+// only if bootstrap made it.
+func (o *Observer) readJudged(path, use string) judged {
+	j := judged{Certificate: diagnose.Certificate{Path: path, Use: use}}
+	data := o.content(&j, path)
+	if data == nil {
+		return j
+	}
+	cert, err := pki.ParseCert(data)
+	if err != nil {
+		j.bad(pki.Damaged, err.Error())
+		return j
+	}
+	j.cert, j.NotAfter = cert, cert.NotAfter
+	return j
+}
+
+// readKey reads the key that belongs to a certificate: what is wrong with it is said
+// under its own path.
+func (o *Observer) readKey(j *judged, path string) {
+	found := judged{Certificate: diagnose.Certificate{Path: path, Use: j.Use, NotAfter: j.NotAfter}}
+	data := o.content(&found, path)
+	if data != nil {
+		key, err := pki.ParseKey(data)
+		if err == nil {
+			j.key = key
+			return
+		}
+		found.bad(pki.Damaged, err.Error())
+	}
+	if found.Problem != "" {
+		j.Certificate = found.Certificate
+	}
+}
+
+// content is nil if there is nothing to judge.
+func (o *Observer) content(j *judged, path string) []byte {
+	data, err := o.Host.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if o.Host.Made(path) {
+			j.bad(pki.Missing, "it is not there")
+		}
+	case err != nil:
+		j.bad(pki.Damaged, err.Error())
+	case len(bytes.TrimSpace(data)) == 0:
+		j.bad(pki.Empty, "it is empty")
+	default:
+		return data
+	}
+	return nil
+}
+
+// userOf is who uses a certificate of the certificates folder.
+func userOf(file string) string {
+	switch file {
+	case "etcd/ca", "etcd/server", "etcd/peer":
+		return "etcd"
+	case "etcd/healthcheck-client":
+		return "etcdctl"
+	}
+	return "kube-apiserver"
+}
+
+func (o *Observer) judgeKubeconfigs(ca *x509.Certificate) []diagnose.Certificate {
+	users := map[string]string{
+		spec.AdminConf: "kubectl", spec.SuperAdminConf: "bootstrap", spec.KubeletConf: "kubelet",
+		spec.ControllerConf: "kube-controller-manager", spec.SchedulerConf: "kube-scheduler",
+	}
+	var all []diagnose.Certificate
+	for _, id := range spec.Identities(o.Config) {
+		j := judged{Certificate: diagnose.Certificate{Path: id.Path, Use: users[id.Path]}}
+		o.judgeKubeconfig(&j, ca, id)
+		if id.Path == spec.KubeletConf && j.cert != nil {
+			o.judgeRotated(&j, ca, id)
+		}
+		if j.cert != nil || j.Problem != "" {
+			all = append(all, j.Certificate)
+		}
+	}
+	return all
+}
+
+// judgeKubeconfig leaves alone a file that somebody has given another shape: it may serve.
+func (o *Observer) judgeKubeconfig(j *judged, ca *x509.Certificate, id spec.Identity) {
+	data := o.content(j, id.Path)
+	if data == nil {
+		return
+	}
+	k, err := pki.ParseKubeconfig(data)
+	if errors.Is(err, pki.ErrShape) || err == nil && len(k.Cert) == 0 {
+		return
+	}
+	if err == nil {
+		j.cert, err = pki.ParseCert(k.Cert)
+	}
+	if err == nil {
+		j.NotAfter = j.cert.NotAfter
+		j.key, err = pki.ParseKey(k.Key)
+	}
+	switch {
+	case err != nil:
+		j.bad(pki.Damaged, err.Error())
+	case ca == nil:
+	case k.CAFile != o.PKIFile("ca", ".crt") && !bytes.Equal(k.CA, pki.EncodeCert(ca)):
+		j.bad(pki.WrongCA, "its CA is not this cluster's")
+	default:
+		j.by((&pki.CA{Cert: ca}).Check(o.ClientLeaf(id), j.cert, j.key))
+	}
+}
+
+// rotated is what the kubelet gets in time for the certificate in its kubeconfig, and
+// then uses, as long as it is valid; after that it takes the one in the kubeconfig.
+const Rotated = spec.KubeletDir + "/pki/kubelet-client-current.pem"
+
+// judgeRotated puts the certificate that the kubelet got itself in the place of the one
+// in its kubeconfig, unless something else is wrong with that file.
+func (o *Observer) judgeRotated(j *judged, ca *x509.Certificate, id spec.Identity) {
+	if j.Problem != "" && j.Problem != pki.Expired {
+		return
+	}
+	r := o.readJudged(Rotated, "kubelet")
+	if r.cert == nil && r.Problem == "" || r.cert != nil && time.Now().After(r.NotAfter) {
+		return
+	}
+	if r.cert != nil && ca != nil {
+		data, _ := o.Host.ReadFile(Rotated)
+		key, err := pki.ParseKey(data)
+		if err == nil {
+			err = (&pki.CA{Cert: ca}).Check(o.ClientLeaf(id), r.cert, key)
+		}
+		r.by(err)
+	}
+	*j = r
+}
+
+// judgeExternalEtcd can't tell by whom the certificate should be signed: there may be
+// other CAs in between.
+func (o *Observer) judgeExternalEtcd() []diagnose.Certificate {
+	external := o.Config.Etcd.External
+	if external == nil || external.CertFile == "" {
+		return nil
+	}
+	var all []diagnose.Certificate
+	for _, path := range []string{external.CAFile, external.CertFile} {
+		j := o.readJudged(path, "kube-apiserver")
+		if j.cert == nil && j.Problem == "" {
+			j.bad(pki.Missing, "it is not there")
+		}
+		if j.cert != nil {
+			j.by(pki.CheckTime(j.cert))
+		}
+		if j.cert != nil && path == external.CertFile {
+			o.judgeExternalKey(&j, external.KeyFile)
+		}
+		all = append(all, j.Certificate)
+	}
+	return all
+}
+
+func (o *Observer) judgeExternalKey(j *judged, path string) {
+	o.readKey(j, path)
+	if j.key != nil && j.Problem == "" && !pki.SameKey(j.cert, j.key) {
+		j.bad(pki.WrongKey, "the key does not belong to the certificate")
+	}
+}

@@ -1,0 +1,179 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"bootstrap/phases/bundle"
+	"bootstrap/phases/config"
+	"bootstrap/phases/plan"
+	"bootstrap/phases/runtime"
+	"bootstrap/phases/spec"
+)
+
+// choose decides by what is there what this node uses.
+func (o *Observer) Choose() spec.Choices {
+	return spec.Choices{Runtime: o.chooseRuntime(), Network: spec.Network{Foreign: o.foreignNetwork(), None: o.noNetwork()}}
+}
+
+func (o *Observer) chooseRuntime() spec.Runtime {
+	found := foundRuntimes{configured: o.Config.CRISocket, ours: o.Host.Made(spec.ContainerdUnit), sockets: o.FoundSockets()}
+	if o.Bundle != nil {
+		_, found.bundled = o.Bundle.Entry(bundle.Binary, "containerd")
+	}
+	found.program = o.Host.ForeignProgram("containerd")
+	return found.choose()
+}
+
+func (o *Observer) ChooseKubelet(ctx context.Context) spec.Kubelet {
+	found := foundKubelets{want: o.Config.KubernetesVersion, program: o.Host.ForeignProgram("kubelet")}
+	if o.Bundle != nil {
+		entry, _ := o.Bundle.Entry(bundle.Binary, "kubelet")
+		found.bundled = entry.Version
+	}
+	var err error
+	if found.program != "" {
+		found.version, err = o.kubeletVersion(ctx, found.program)
+	}
+	if ours := spec.BinDir + "/kubelet"; err == nil && o.Bundle == nil && o.Host.Made(ours) && o.Host.Exists(ours) {
+		found.installed, err = o.kubeletVersion(ctx, ours)
+	}
+	if err != nil {
+		return spec.Kubelet{None: err}
+	}
+	return found.choose()
+}
+
+func (o *Observer) kubeletVersion(ctx context.Context, program string) (string, error) {
+	out, err := o.Host.Output(ctx, program, "--version")
+	_, version, _ := strings.Cut(strings.TrimSpace(out), " ")
+	return version, err
+}
+
+func (o *Observer) CNIPlugins() []bundle.Entry {
+	if o.Bundle == nil {
+		return nil
+	}
+	return o.Bundle.Entries(bundle.CNI)
+}
+
+// noNetwork says why this node gets no network of ours, empty if it gets one.
+func (o *Observer) noNetwork() string {
+	switch {
+	case o.Config.Box.Network == config.NoNetwork:
+		return spec.NetworkNotWanted
+	case len(o.CNIPlugins()) == 0 && !o.Host.Made(spec.NetworkFile):
+		return spec.NetworkNotBundled
+	}
+	return ""
+}
+
+func (o *Observer) foreignNetwork() string {
+	files, _ := filepath.Glob(o.Host.Path(spec.CNIConfigDir) + "/*")
+	for _, file := range files {
+		if path := spec.CNIConfigDir + "/" + filepath.Base(file); spec.IsNetwork(path) && path != spec.NetworkFile {
+			return path
+		}
+	}
+	return ""
+}
+
+// dialRuntime connects to this node's runtime. One that a plan would install first is nil,
+// and holds nothing.
+func (o *Observer) DialRuntime() (*runtime.CRI, error) {
+	choice := o.Choices.Runtime
+	switch {
+	case choice.None != nil:
+		return nil, choice.None
+	case o.Host.Plans() && !o.Host.Exists(runtime.SocketPath(choice.Endpoint)):
+		return nil, nil
+	}
+	return runtime.Dial(choice.Endpoint)
+}
+
+// foundKubelets is what the choice of a kubelet is decided by.
+type foundKubelets struct {
+	want      string // version, with the v
+	program   string // a kubelet that is not ours
+	version   string // its version, with the v
+	bundled   string // version in the bundle, empty without
+	installed string // version of ours, where there is no bundle; empty without
+}
+
+func (f foundKubelets) choose() spec.Kubelet {
+	own := spec.Kubelet{Path: spec.BinDir + "/kubelet", Install: true, Why: "from the bundle"}
+	switch {
+	case f.program != "" && f.version == f.want:
+		return spec.Kubelet{Path: f.program, Why: "it is installed already, in the version wanted"}
+	case f.installed == f.want:
+		return spec.Kubelet{Path: own.Path, Install: true, Why: "installed by bootstrap"}
+	case f.bundled == "" && f.program == "":
+		return spec.Kubelet{None: plan.Hint(errors.New("no kubelet on this machine, and no bundle to install one from"),
+			"use an executable with a bundle inside, give --bundle FILE, or install kubelet %s", f.want)}
+	case f.bundled != "" && f.bundled != f.want:
+		return spec.Kubelet{None: fmt.Errorf("the bundle's kubelet is %s, want %s", f.bundled, f.want)}
+	case f.bundled != "" && f.program != own.Path:
+		return own
+	}
+	return spec.Kubelet{None: plan.Hint(fmt.Errorf("%s is %s, want %s", f.program, f.version, f.want), "remove it, or set kubernetesVersion: %s", f.version)}
+}
+
+// runtimePatience bounds what reset asks of a runtime, which may hang.
+const RuntimePatience = 30 * time.Second
+
+// foundRuntimes is what the choice of a runtime is decided by.
+type foundRuntimes struct {
+	configured string   // nodeRegistration.criSocket
+	ours       bool     // installed by bootstrap earlier
+	sockets    []string // CRI sockets that exist
+	program    string   // a containerd program that is not ours
+	bundled    bool     // the bundle holds containerd
+}
+
+var ErrNoRuntime = errors.New("no container runtime on this machine, and no bundle to install one from")
+
+func (f foundRuntimes) choose() spec.Runtime {
+	const own = "unix://" + spec.ContainerdSocket
+	switch {
+	case f.configured != "" && (f.configured != own || f.isForeign()):
+		return spec.Runtime{Endpoint: f.configured, Why: "nodeRegistration.criSocket names it"}
+	case f.ours:
+		return spec.Runtime{Endpoint: own, Install: true, Why: "installed by bootstrap"}
+	case f.configured == own:
+		return spec.Runtime{Endpoint: own, Install: true, Why: "nodeRegistration.criSocket names it, and nothing listens there"}
+	case len(f.sockets) > 1:
+		return spec.Runtime{None: plan.Hint(fmt.Errorf("several container runtimes: %s", strings.Join(f.sockets, ", ")),
+			"name one in the config file: nodeRegistration.criSocket: unix://%s", f.sockets[0])}
+	case len(f.sockets) == 1:
+		return spec.Runtime{Endpoint: "unix://" + f.sockets[0], Why: "it is there already, and stays as it is"}
+	case f.program != "":
+		return spec.Runtime{Endpoint: own, Why: f.program + " is installed already, and stays as it is"}
+	case f.bundled:
+		return spec.Runtime{Endpoint: own, Install: true, Why: "this machine has no container runtime"}
+	}
+	return spec.Runtime{None: plan.Hint(ErrNoRuntime, "use an executable with a bundle inside, give --bundle FILE, or install containerd 2")}
+}
+
+// isForeign tells whether containerd is somebody else's to install.
+func (f foundRuntimes) isForeign() bool {
+	return !f.ours && (slices.Contains(f.sockets, spec.ContainerdSocket) || f.program != "" || !f.bundled)
+}
+
+// criSockets are where runtimes listen by default.
+var criSockets = []string{spec.ContainerdSocket, "/run/crio/crio.sock", "/run/cri-dockerd.sock"}
+
+func (o *Observer) FoundSockets() []string {
+	var sockets []string
+	for _, socket := range criSockets {
+		if info, err := os.Stat(o.Host.Path(socket)); err == nil && info.Mode()&os.ModeSocket != 0 {
+			sockets = append(sockets, socket)
+		}
+	}
+	return sockets
+}

@@ -1,0 +1,171 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+
+	"bootstrap/phases/bundle"
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
+	"bootstrap/phases/plan"
+	"bootstrap/phases/spec"
+)
+
+// Inspection is what preflight has found.
+type Inspection struct {
+	Checks   int // how many things were looked for
+	Findings []diagnose.Finding
+	Unread   []string // what could not be looked at, each with its reason
+}
+
+// inspect measures the disk of etcd's data only where it may be written to. more is what
+// phases have found that are not looked at here.
+func (o *Observer) Inspect(ctx context.Context, measures bool, more ...error) Inspection {
+	// Before the rest: beside work that takes all CPUs, any disk seems slow.
+	var seen []part
+	if o.Host.Real() && measures {
+		seen = append(seen, ahead(ctx, part{"disk latency", o.measureDisk}))
+	}
+	var m *diagnose.Machine
+	var bundled, decided []error
+	var taken diagnose.Taken
+	var takenErr error
+	plan.SideBySide(
+		func() { m = o.wholeMachine(ctx, seen) },
+		func() { bundled = o.checkBundle(ctx) },
+		func() { decided = o.decide() },
+		func() { taken, takenErr = o.taken(ctx) },
+	)
+	m.Taken = taken
+	if takenErr != nil {
+		decided = append(decided, takenErr)
+	}
+	if text := addressNote(m); text != "" {
+		o.Tell.Note("%s", text)
+	}
+	found := o.Unignored(slices.Concat(o.Catalogue.Preflight(m), Findings(bundled), Findings(decided), Findings(more)))
+	return Inspection{Checks: len(o.Catalogue.Checks()), Findings: o.Catalogue.InOrder(found), Unread: m.Unread}
+}
+
+func (o *Observer) Unignored(found []diagnose.Finding) []diagnose.Finding {
+	return slices.DeleteFunc(found, func(f diagnose.Finding) bool { return slices.Contains(o.Ignore, f.ID) })
+}
+
+// decide finds what takes more than facts to tell.
+func (o *Observer) decide() []error {
+	errs := slices.Concat(CheckIgnored(o.Catalogue, o.Config.IgnorePreflight), o.CheckSettled(), o.checkChoices())
+	if o.Config.Box.Standalone {
+		return errs
+	}
+	return append(errs, o.CheckEtcdData()...)
+}
+
+// findings are errors as preflight tells them. One without an ID is of a look that
+// came to nothing.
+func Findings(errs []error) []diagnose.Finding {
+	var all []diagnose.Finding
+	for _, err := range errs {
+		if cause := (*plan.CauseError)(nil); errors.As(err, &cause) {
+			all = append(all, cause.Finding)
+			continue
+		}
+		all = append(all, diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: plan.HintOf(err)})
+	}
+	return all
+}
+
+// found makes an error the finding of an entry, which stops init.
+func Found(all diagnose.Catalogue, id string, err error) error {
+	return &plan.CauseError{Finding: all.Found(id, diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: plan.HintOf(err)}), Err: err}
+}
+
+// enforced are kubeadm's names of the checks that init can't go on without; all others
+// are warnings here.
+var enforced = regexp.MustCompile(`(?i)^(all|cri|isprivilegeduser|kubeletversion|port-.*|fileavailable-.*|diravailable-.*)$`)
+
+func CheckIgnored(all diagnose.Catalogue, names []string) []error {
+	var findings []error
+	for _, name := range names {
+		if enforced.MatchString(name) {
+			findings = append(findings, Found(all, "check-not-ignorable",
+				fmt.Errorf("nodeRegistration.ignorePreflightErrors: %s can't be ignored: init does not work past it", name)))
+		}
+	}
+	return findings
+}
+
+func (o *Observer) checkBundle(ctx context.Context) []error {
+	if o.Bundle == nil {
+		return nil
+	}
+	index := o.Bundle.Index()
+	o.Tell.Note("bundle: Kubernetes %s in %s", index.Kubernetes, o.Bundle.Path())
+	if err := index.Check(o.Facts.Arch); err != nil {
+		return []error{Found(o.Catalogue, "bundle-damaged", err)}
+	}
+	o.Tell.Waiting("verifying %s", o.Bundle.Path())
+	if err := o.Bundle.Intact(ctx, toInstall(index.Entries, o.Host.Entries())); err != nil && ctx.Err() == nil {
+		return []error{Found(o.Catalogue, "bundle-damaged", fmt.Errorf("bundle %s: %w", o.Bundle.Path(), err))}
+	}
+	o.warnOfPulls()
+	return nil
+}
+
+// toInstall is what of a bundle the ledger does not tell to be here already.
+func toInstall(entries []bundle.Entry, ledger []host.Record) []bundle.Entry {
+	type installed struct{ target, sha256 string }
+	here := map[installed]bool{}
+	for _, r := range ledger {
+		here[installed{r.Target, r.After.SHA256}] = r.Done && !r.Undone
+	}
+	return slices.DeleteFunc(slices.Clone(entries), func(entry bundle.Entry) bool {
+		switch entry.Kind {
+		case bundle.Binary:
+			return here[installed{spec.BinDir + "/" + entry.Name, entry.SHA256}]
+		case bundle.CNI:
+			return here[installed{spec.CNIPluginDir + "/" + entry.Name, entry.SHA256}]
+		}
+		return here[installed{target: entry.Name}]
+	})
+}
+
+func (o *Observer) warnOfPulls() {
+	for _, reference := range o.Config.RequiredImages() {
+		if _, ok := o.Bundle.Image(reference); !ok {
+			o.Tell.Warn("%s is not in the bundle: it is pulled, unless the runtime has it", reference)
+		}
+	}
+}
+
+// checkSettled finds what the config wants to change and init can't.
+func (o *Observer) CheckSettled() []error {
+	differ, err := o.State().UnlikeBefore()
+	var findings []error
+	for _, what := range differ {
+		findings = append(findings, Found(o.Catalogue, "setting-settled", errors.New(what)))
+	}
+	if err != nil {
+		findings = append(findings, err)
+	}
+	return findings
+}
+
+func (o *Observer) checkChoices() []error {
+	var errs []error
+	if err := o.Choices.Runtime.None; err != nil {
+		errs = append(errs, Found(o.Catalogue, "no-runtime", err))
+	}
+	if err := o.Choices.Kubelet.None; err != nil {
+		errs = append(errs, Found(o.Catalogue, "no-kubelet", err))
+	}
+	return errs
+}
+
+// isNewDisk: a file system of its own begins with this one folder.
+func isNewDisk(files []string) bool {
+	return len(files) == 1 && filepath.Base(files[0]) == "lost+found"
+}

@@ -1,0 +1,351 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"bootstrap/phases/cluster"
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/machine"
+	"bootstrap/phases/runtime"
+	"bootstrap/phases/spec"
+)
+
+// patience bounds what asks others; on a machine where processes wait for a CPU, what
+// takes long does not hang yet, and gets up to four times as long.
+type Patience time.Duration
+
+const (
+	// evidenceTimeout bounds each part of the evidence: what hangs is a finding itself, so
+	// it is shorter than gatherTimeout.
+	EvidenceTimeout = Patience(1500 * time.Millisecond)
+	// answerTimeout is shorter: an API server that waits for etcd takes connections and says
+	// nothing, and each look would last as long.
+	answerTimeout = Patience(time.Second)
+)
+
+func (p Patience) Now() time.Duration { return p.At(machine.Crowding()) }
+
+// bound ends before ctx does: the crowd may have grown since that was bounded.
+func (p Patience) Bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, min(p.Now(), left(ctx)))
+}
+
+// rushed tells whether ctx ends so soon that a daemon which is only slow would look like one
+// that does not answer.
+func (p Patience) Rushed(ctx context.Context) bool { return left(ctx) < p.Now() }
+
+// left is how long may be asked before ctx ends.
+func left(ctx context.Context) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return math.MaxInt64
+	}
+	return time.Until(end) * 5 / 6
+}
+
+func (p Patience) At(crowding float64) time.Duration {
+	return time.Duration(float64(p) * min(crowding, 4))
+}
+
+// daemons are the units whose state and journal are evidence.
+var daemons = []string{"containerd.service", spec.KubeletService}
+
+// Stage is how far this run is: what a later phase writes anew is no evidence yet.
+type Stage int
+
+// The stages of init. All that is not told apart here is Written.
+const (
+	Begun     Stage = iota // nothing need be as the config asks for
+	Certified              // certificates and kubeconfigs are
+	Serving                // so are the manifests of etcd and kube-apiserver, and only these run
+	Written                // so are all files
+	Complete               // so are the addons
+)
+
+// Query says what evidence is wanted for.
+type Query struct {
+	Stage Stage
+	Since time.Time // what was logged before is of another run
+	Waits time.Time // when a wait began: what was seen before may be mended. Zero outside of one
+	Looks *Looks    // of that wait
+}
+
+// evidence looks at the machine, without needing the API server. It changes nothing, and
+// ends also where a disk hangs.
+func (o *Observer) Evidence(ctx context.Context, q Query) *diagnose.Evidence {
+	found := newEvidence(q, o.settings(q.Stage))
+	found.Addons = q.Stage == Complete
+	parts := slices.Concat(o.quickParts(o.usedDisks), o.daemonParts(found), o.evidenceParts(found, q.Stage))
+	if !o.Config.Box.Standalone {
+		parts = append(parts, o.clusterParts(found, q.Stage)...)
+	}
+	gather(ctx, &found.Machine, q.Looks.once(parts))
+	return found
+}
+
+// DaemonEvidence is of the machine and its daemons alone, which may be anybody's, and of
+// what look finds, which gives how to note it.
+func (o *Observer) DaemonEvidence(ctx context.Context, q Query, s diagnose.Settings, look func(context.Context, *diagnose.Evidence) func()) *diagnose.Evidence {
+	found := newEvidence(q, s)
+	pods := part{"pods", func(ctx context.Context) (note, error) {
+		seen := look(ctx, found)
+		return func(*diagnose.Machine) { seen() }, nil
+	}}
+	gather(ctx, &found.Machine, q.Looks.once(slices.Concat(o.quickParts(daemonDisks), o.daemonParts(found), []part{pods})))
+	return found
+}
+
+// daemonDisks are where daemons write. All of ours may be read-only.
+func daemonDisks() []diagnose.Disk {
+	disk := func(path, use, daemon string) diagnose.Disk {
+		return diagnose.Disk{Path: path, Use: use, Daemon: daemon}
+	}
+	return []diagnose.Disk{disk(spec.ContainerdDir, "images", ""), disk(spec.KubeletDir, "the kubelet", "kubelet"), disk(spec.PodLogDir, "logs of pods", "")}
+}
+
+// newEvidence is evidence before anything was looked at.
+func newEvidence(q Query, s diagnose.Settings) *diagnose.Evidence {
+	return &diagnose.Evidence{
+		Machine: diagnose.Machine{Settings: s, Now: time.Now(), Crowding: machine.Crowding()},
+		Since:   q.Since, Waits: q.Waits, RuntimeError: "it, or a disk, does not answer",
+	}
+}
+
+// daemonParts note how the kubelet and the runtime are, and who else may be in their way.
+func (o *Observer) daemonParts(found *diagnose.Evidence) []part {
+	return []part{
+		{"units", func(ctx context.Context) (note, error) {
+			units := o.unitEvidence(ctx)
+			return func(*diagnose.Machine) { found.Units = units }, nil
+		}},
+		{"stopped processes", func(context.Context) (note, error) {
+			stopped := o.Host.Stopped()
+			return func(*diagnose.Machine) { found.Stopped = stopped }, nil
+		}},
+		{"listening sockets", func(context.Context) (note, error) {
+			listening := o.listening()
+			return func(*diagnose.Machine) { found.Listening = listening }, nil
+		}},
+		{"journal", func(ctx context.Context) (note, error) {
+			journal := o.journalEvidence(ctx, found.Since)
+			return func(*diagnose.Machine) { found.Journal = journal }, nil
+		}},
+	}
+}
+
+// evidenceParts note what is known only while a kubelet runs, or should.
+func (o *Observer) evidenceParts(found *diagnose.Evidence, stage Stage) []part {
+	return []part{
+		{"pods", func(ctx context.Context) (note, error) {
+			pods, runtimeError := o.podEvidence(ctx)
+			return func(*diagnose.Machine) { found.Pods, found.RuntimeError = pods, runtimeError }, nil
+		}},
+		{"files", func(ctx context.Context) (note, error) {
+			files := o.FileEvidence(ctx, stage)
+			return func(*diagnose.Machine) { found.Files = files }, nil
+		}},
+		{"manifests", func(context.Context) (note, error) {
+			manifests := o.ManifestEvidence(stage)
+			return func(*diagnose.Machine) { found.Manifests = manifests }, nil
+		}},
+	}
+}
+
+// clusterParts note what only a control plane has.
+func (o *Observer) clusterParts(found *diagnose.Evidence, stage Stage) []part {
+	return []part{
+		{"static pods", func(context.Context) (note, error) {
+			uids, _ := o.ManifestUIDs() // none are known while one can't be read
+			return func(*diagnose.Machine) { found.StaticPods = uids }, nil
+		}},
+		{"API server", func(ctx context.Context) (note, error) {
+			server := o.apiServerEvidence(ctx)
+			return func(*diagnose.Machine) { found.API = server }, nil
+		}},
+		{"etcd", func(ctx context.Context) (note, error) {
+			server := o.etcdEvidence(ctx)
+			return func(*diagnose.Machine) { found.Etcd = server }, nil
+		}},
+		{"certificates", func(context.Context) (note, error) {
+			certificates := o.CertificateEvidence(stage)
+			return func(*diagnose.Machine) { found.Certificates = certificates }, nil
+		}},
+	}
+}
+
+// settings are what evidence is judged by.
+func (o *Observer) settings(stage Stage) diagnose.Settings {
+	c := o.Config
+	components := spec.NodeComponents(c)
+	if stage == Serving { // the others may still be of a config that this run is about to replace
+		components = spec.APIComponents(c)
+	}
+	s := diagnose.Settings{
+		NodeName: c.NodeName, AdvertiseAddress: c.AdvertiseAddress, Endpoint: c.ControlPlaneEndpoint,
+		ServiceSubnets: c.Networking.ServiceSubnets, PodSubnets: c.Networking.PodSubnets,
+		CertificatesDir: c.CertificatesDir, StaticPodDir: spec.StaticPodDir, RuntimeEndpoint: o.Choices.Runtime.Endpoint,
+		Components: components, OwnNetwork: o.Choices.Network.Own(),
+	}
+	switch {
+	case c.Box.Standalone:
+		s.Standalone, s.Endpoint, s.ServiceSubnets = true, "", nil
+		for _, m := range o.foreignManifests() {
+			s.StaticPods = append(s.StaticPods, o.PodName(m.Name))
+		}
+	case c.Etcd.External == nil:
+		s.EtcdDataDir = c.Etcd.DataDir
+	default:
+		s.ExternalEtcd = c.Etcd.External.Endpoints
+	}
+	return s
+}
+
+func (o *Observer) listening() []string {
+	var ports []string
+	for _, port := range o.Host.Listening() {
+		ports = append(ports, strconv.Itoa(int(port)))
+	}
+	return ports
+}
+
+func (o *Observer) unitEvidence(ctx context.Context) map[string]diagnose.Unit {
+	ctx, cancel := EvidenceTimeout.Bound(ctx)
+	defer cancel()
+	units := map[string]diagnose.Unit{}
+	for _, name := range daemons {
+		s, err := o.Host.UnitState(ctx, name)
+		if err == nil {
+			units[name] = diagnose.Unit{Load: s.Load, Active: s.Active, Sub: s.Sub, Result: s.Result, ExitStatus: s.ExitStatus, Started: s.Started}
+		}
+	}
+	return units
+}
+
+func (o *Observer) journalEvidence(ctx context.Context, since time.Time) map[string][]machine.LogLine {
+	ctx, cancel := EvidenceTimeout.Bound(ctx)
+	defer cancel()
+	lines, err := o.Host.Journal(ctx, since, daemons...)
+	if err != nil {
+		return nil // a machine without a journal: the rest has to do
+	}
+	journal := map[string][]machine.LogLine{}
+	for _, l := range lines {
+		journal[l.Unit] = append(journal[l.Unit], l)
+	}
+	return journal
+}
+
+func (o *Observer) podEvidence(ctx context.Context) (pods []runtime.Sandbox, runtimeError string) {
+	ctx, cancel := EvidenceTimeout.Bound(ctx)
+	defer cancel()
+	c, err := o.DialRuntime()
+	if err != nil {
+		return nil, err.Error()
+	}
+	defer c.Close()
+	if c == nil {
+		return nil, "it does not run (no " + runtime.SocketPath(o.Choices.Runtime.Endpoint) + ")"
+	}
+	if _, err := c.Info(ctx); err != nil {
+		return nil, err.Error()
+	}
+	namespace := "kube-system"
+	if o.Config.Box.Standalone {
+		namespace = "" // nothing else is there
+	}
+	pods, err = c.Sandboxes(ctx, namespace)
+	if err != nil {
+		return nil, err.Error()
+	}
+	for _, p := range pods {
+		ReadLogs(p)
+	}
+	return pods, ""
+}
+
+// readLogs leaves alone what containers of others wrote: that is not ours to read.
+func ReadLogs(p runtime.Sandbox) {
+	if p.Namespace != "kube-system" {
+		return
+	}
+	for i := range p.Containers {
+		p.Containers[i].Log = p.Containers[i].LastLines()
+	}
+}
+
+// apiServerEvidence asks the API server of this node as super-admin, whose rights need
+// nothing in the cluster.
+func (o *Observer) apiServerEvidence(ctx context.Context) diagnose.Server {
+	ctx, cancel := answerTimeout.Bound(ctx)
+	defer cancel()
+	address := net.JoinHostPort(o.Config.AdvertiseAddress.String(), strconv.Itoa(o.Config.BindPort))
+	return serverEvidence(ctx, address, func() error {
+		c, err := o.ConnectForHealth()
+		if err != nil {
+			return err
+		}
+		if err := c.Healthy(ctx, "/livez"); err != nil {
+			return err
+		}
+		return c.Healthy(ctx, "/readyz")
+	})
+}
+
+// etcdEvidence asks the member of this node at its metrics port, which needs no certificate.
+func (o *Observer) etcdEvidence(ctx context.Context) diagnose.Server {
+	if o.Config.Etcd.External != nil {
+		return diagnose.Server{}
+	}
+	ctx, cancel := EvidenceTimeout.Bound(ctx)
+	defer cancel()
+	address := o.Config.EtcdMetrics().String()
+	return serverEvidence(ctx, address, func() error {
+		return cluster.PlainHealth(ctx, "http://"+address+"/readyz?verbose")
+	})
+}
+
+// serverEvidence asks only a server that takes connections.
+func serverEvidence(ctx context.Context, address string, health func() error) diagnose.Server {
+	s, asked := diagnose.Server{Address: address}, time.Now()
+	if s.Dial = dial(ctx, s.Address); s.Dial != diagnose.Open {
+		return s
+	}
+	var unhealthy *cluster.UnhealthyError
+	switch err := health(); {
+	case errors.As(err, &unhealthy):
+		s.Status, s.Failed = unhealthy.Status, unhealthy.Failed
+	case err != nil:
+		s.Error, s.Unanswered = err.Error(), unanswered(err, asked)
+	default:
+		s.Status = 200
+	}
+	return s
+}
+
+// unanswered is for how long nothing has come, 0 if it was said what is wrong.
+func unanswered(err error, asked time.Time) time.Duration {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return 0
+	}
+	return time.Since(asked)
+}
+
+// dial tries to connect: what drops packets differs from who says no.
+func dial(ctx context.Context, address string) diagnose.Dial {
+	err := machine.Dial(ctx, address)
+	switch {
+	case err == nil:
+		return diagnose.Open
+	case machine.IsRefused(err):
+		return diagnose.Refused
+	case machine.IsUnreachable(err):
+		return diagnose.NoRoute
+	}
+	return diagnose.TimedOut
+}

@@ -1,0 +1,175 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/machine"
+	"bootstrap/phases/spec"
+)
+
+// quickParts are what can be told of this machine at once, also while it is waited for.
+func (o *Observer) quickParts(disks func() []diagnose.Disk) []part {
+	parts := []part{
+		{"disks", o.lookAtDisks(disks)},
+		{"clock", o.lookAtClock},
+		{"resolver", o.lookAtResolver},
+		{"kernel", o.lookAtKernel},
+		{"inotify", o.lookAtInotify(1)},
+	}
+	if o.Host.Real() {
+		parts = append(parts, part{"addresses", o.lookAtNetwork})
+	}
+	return parts
+}
+
+// usedDisks are the folders that we and the daemons write to.
+func (o *Observer) usedDisks() []diagnose.Disk {
+	all := []diagnose.Disk{
+		{Path: spec.ContainerdDir, Use: "images", Needs: o.imagesToCome()},
+		{Path: spec.KubeletDir, Use: "the kubelet", Daemon: "kubelet"},
+		{Path: spec.KubernetesDir, Use: "the cluster's files"},
+		{Path: spec.SystemdDir, Use: "units"},
+		{Path: spec.PodLogDir, Use: "logs of pods"},
+	}
+	if o.Bundle != nil {
+		all = append(all, diagnose.Disk{Path: spec.BinDir, Use: "programs", Programs: true})
+	}
+	if o.Choices.Network.Own() {
+		all = append(all, diagnose.Disk{Path: spec.CNIPluginDir, Use: "CNI plugins", Programs: true})
+	}
+	if dir := o.Config.Etcd.DataDir; o.RunsEtcd() && dir != "" {
+		data := diagnose.Disk{Path: dir, Use: "etcd's data", Daemon: "etcd"}
+		if !o.Host.Exists(dir + "/member") {
+			data.Needs = etcdToCome
+		}
+		all = append([]diagnose.Disk{data}, all...)
+	}
+	return all
+}
+
+// etcdToCome is two logs of 64 MiB, which etcd takes when it begins, and some data.
+const etcdToCome = 160 << 20
+
+func (o *Observer) lookAtDisks(used func() []diagnose.Disk) func(context.Context) (note, error) {
+	return func(context.Context) (note, error) {
+		disks := used()
+		var errs []error
+		for i := range disks {
+			errs = append(errs, o.lookAtDisk(&disks[i]))
+		}
+		return func(m *diagnose.Machine) { m.Disks = disks }, errors.Join(errs...)
+	}
+}
+
+func (o *Observer) lookAtDisk(d *diagnose.Disk) error {
+	var err error
+	d.Disk, err = o.Host.Disk(d.Path)
+	return err
+}
+
+// timesyncClock was touched when systemd-timesyncd last knew the time.
+const timesyncClock = "/var/lib/systemd/timesync/clock"
+
+func (o *Observer) lookAtClock(context.Context) (note, error) {
+	clock := diagnose.Clock{Built: o.Built}
+	if info, err := os.Stat(o.Host.Path(timesyncClock)); err == nil {
+		clock.Marks = append(clock.Marks, diagnose.Mark{What: timesyncClock, At: info.ModTime(), Firm: true})
+	}
+	if all := o.Host.Entries(); len(all) > 0 {
+		at, _ := time.Parse(time.RFC3339, all[len(all)-1].Time) // zero tells nothing
+		clock.Marks = append(clock.Marks, diagnose.Mark{What: "the last record in the ledger", At: at, Firm: true})
+	}
+	if program, err := os.Executable(); err == nil {
+		if info, err := os.Stat(program); err == nil {
+			clock.Marks = append(clock.Marks, diagnose.Mark{What: program, At: info.ModTime()})
+		}
+	}
+	return func(m *diagnose.Machine) { m.Clock = clock }, nil
+}
+
+func (o *Observer) lookAtResolver(context.Context) (note, error) {
+	_, own := o.OwnResolver()
+	r := diagnose.Resolver{Read: true, Own: own, File: o.ResolverFile()}
+	if r.File == "" {
+		return func(m *diagnose.Machine) { m.Resolver = r }, nil
+	}
+	_, err := os.Stat(o.Host.Path(r.File))
+	r.Missing = errors.Is(err, fs.ErrNotExist)
+	if !r.Missing {
+		r.Servers, err = o.Host.NameServers(r.File)
+	}
+	err = ignoring(err, fs.ErrNotExist)
+	r.Read = err == nil
+	return func(m *diagnose.Machine) {
+		r.Silent = m.Resolver.Silent
+		m.Resolver = r
+	}, err
+}
+
+func ignoring(err, kind error) error {
+	if errors.Is(err, kind) {
+		return nil
+	}
+	return err
+}
+
+func (o *Observer) lookAtKernel(context.Context) (note, error) {
+	system := diagnose.System{
+		Facts: o.Facts, Read: true, SELinux: o.Host.Enforcing(), Controllers: o.Host.CgroupControllers(),
+		OOMScores: o.Facts.SysResource || os.Geteuid() != 0, // of another user's rights this tells nothing
+	}
+	for _, name := range []string{"mount", "umount"} {
+		if o.Host.Real() && !o.Host.HasProgram(name) {
+			system.Lacks = append(system.Lacks, name)
+		}
+	}
+	open, limit := o.Host.OpenFiles()
+	return func(m *diagnose.Machine) {
+		m.System = system
+		m.Limits.OpenFiles, m.Limits.MaxOpenFiles = open, limit
+	}, nil
+}
+
+func (o *Observer) lookAtInotify(ask int) func(context.Context) (note, error) {
+	if !o.Host.Real() {
+		ask = 0 // the kernel that runs is not that machine's
+	}
+	return func(context.Context) (note, error) {
+		i, served := o.Host.Inotify(ask), o.Host.Made(spec.KubeletDropIn)
+		return func(m *diagnose.Machine) {
+			m.Limits.Inotify, m.Limits.InotifyAsked, m.Limits.KubeletServed = i, ask, served
+		}, nil
+	}
+}
+
+func (o *Observer) lookAtNetwork(context.Context) (note, error) {
+	addresses, err := o.Host.Addresses()
+	if err != nil {
+		return nil, err
+	}
+	routes, err := o.Host.Routes()
+	network := networkOf(o.Config.AdvertiseAddress, addresses, routes)
+	return func(m *diagnose.Machine) { m.Network = network }, err
+}
+
+// networkOf leaves out what the pod network makes itself.
+func networkOf(ours netip.Addr, addresses []machine.LinkAddress, routes []machine.Route) diagnose.Network {
+	n := diagnose.Network{Addresses: addresses}
+	for _, r := range routes {
+		switch {
+		case spec.IsPodLink(r.Link) || r.To.Addr().IsLinkLocalUnicast():
+		case r.To.Bits() > 0:
+			n.Routes = append(n.Routes, r)
+		case r.To.Addr().Is4() == ours.Is4() && !slices.Contains(n.Defaults, r.Link):
+			n.Defaults = append(n.Defaults, r.Link)
+		}
+	}
+	return n
+}

@@ -1,0 +1,195 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+
+	"bootstrap/phases/cluster"
+	"bootstrap/phases/podmanifest"
+	"bootstrap/phases/runtime"
+)
+
+func readManifest(data []byte) (name string, ports []int, err error) {
+	pod, err := ReadPod(data)
+	if err != nil {
+		return "", nil, err
+	}
+	return FullName(pod), tcpPorts(pod), nil
+}
+
+// readPod reads a Pod as the kubelet does, which passes over unknown fields.
+func ReadPod(data []byte) (*corev1.Pod, error) {
+	pod := &corev1.Pod{}
+	if err := yaml.Unmarshal(data, pod); err != nil {
+		return nil, err
+	}
+	switch {
+	case len(strings.TrimSpace(string(data))) == 0:
+		return nil, errors.New("it is empty")
+	case pod.Kind != "Pod" || pod.APIVersion != "v1":
+		return nil, errors.New("it is no Pod of apiVersion v1")
+	}
+	return pod, PodLacks(pod)
+}
+
+func PodLacks(pod *corev1.Pod) error {
+	switch {
+	case pod.Name == "":
+		return errors.New("metadata.name is missing")
+	case len(pod.Spec.Containers) == 0:
+		return errors.New("spec.containers is missing")
+	}
+	return nil
+}
+
+func FullName(pod *corev1.Pod) string { return NamespaceOf(pod) + "/" + pod.Name }
+
+// tcpPorts are those that a pod declares on this machine.
+func tcpPorts(pod *corev1.Pod) []int {
+	var ports []int
+	for _, p := range podmanifest.HostPorts(pod) {
+		if p.Protocol != corev1.ProtocolUDP {
+			ports = append(ports, p.Port)
+		}
+	}
+	return ports
+}
+
+// hashAnnotation is the UID that the kubelet gave a static pod.
+const HashAnnotation = "kubernetes.io/config.hash"
+
+func IsMirror(pod *corev1.Pod) bool {
+	_, ok := pod.Annotations[corev1.MirrorPodAnnotationKey]
+	return ok
+}
+
+// podFile is a file in the static pod directory.
+type PodFile struct {
+	Path string
+	Ours bool
+	Pod  *corev1.Pod // nil if it is none
+	Err  error       // why
+}
+
+// podFiles reads a directory, or a single file, as the kubelet does: what begins with a
+// dot, and folders, are passed over.
+func (o *Observer) PodFiles(dir string) ([]PodFile, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(o.Host.Path(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if info, statErr := os.Stat(o.Host.Path(dir)); err != nil && statErr == nil && !info.IsDir() {
+		return []PodFile{o.podFile(dir)}, nil
+	}
+	var files []PodFile
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), ".") && !entry.IsDir() {
+			files = append(files, o.podFile(dir+"/"+entry.Name()))
+		}
+	}
+	return files, err
+}
+
+func (o *Observer) podFile(path string) PodFile {
+	f := PodFile{Path: path, Ours: o.Host.Made(path)}
+	data, err := o.Host.ReadFile(path)
+	if err == nil {
+		f.Pod, err = ReadPod(data)
+	}
+	if err != nil {
+		f.Err = errors.New(strings.TrimPrefix(err.Error(), "error converting YAML to JSON: "))
+	} else if _, err := podmanifest.Parse(path, data); err != nil && !f.Ours {
+		f.Err = err
+	}
+	return f
+}
+
+// allSandboxes are those of the runtime that this kubelet uses.
+func (o *Observer) AllSandboxes(ctx context.Context, k KubeletFound) ([]runtime.Sandbox, error) {
+	if !o.Host.Real() {
+		return nil, nil // what runs is not that machine's
+	}
+	return o.Pods(ctx, PodQuery{Endpoint: k.Endpoint, All: true})
+}
+
+// nodePods are the pods of this node in the API, asked as its kubelet; none where the
+// kubelet has no API server, or is not yet let in.
+func (o *Observer) NodePods(ctx context.Context, k KubeletFound) ([]corev1.Pod, error) {
+	c, err := o.ConnectAs(k)
+	if err != nil || c == nil {
+		return nil, err
+	}
+	ctx, cancel := answerTimeout.Bound(ctx)
+	defer cancel()
+	pods, err := c.PodsOfNode(ctx, k.NodeName)
+	if err != nil {
+		return nil, fmt.Errorf("the API server does not tell: %w", err)
+	}
+	return pods, nil
+}
+
+// connectAs talks to the API server as the kubelet does; nil where it has none.
+func (o *Observer) ConnectAs(k KubeletFound) (*cluster.Cluster, error) {
+	if k.kubeconfig == "" || !o.Host.Real() {
+		return nil, nil
+	}
+	data, err := o.Host.ReadFile(k.kubeconfig)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	c, err := cluster.Connect(data, "")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", k.kubeconfig, err)
+	}
+	return c, nil
+}
+
+// podName is how the kubelet calls a static pod.
+func (k KubeletFound) PodName(name string) string { return name + "-" + k.NodeName }
+
+func NamespaceOf(pod *corev1.Pod) string {
+	if pod.Namespace == "" {
+		return "default"
+	}
+	return pod.Namespace
+}
+
+// newestSandbox is the newest of a pod that is up, else the newest; nil without.
+func NewestSandbox(all []runtime.Sandbox, key string) *runtime.Sandbox {
+	var newest *runtime.Sandbox
+	for i := range all { // the newest first
+		if all[i].Namespace+"/"+all[i].Name != key {
+			continue
+		}
+		if all[i].Ready {
+			return &all[i]
+		}
+		if newest == nil {
+			newest = &all[i]
+		}
+	}
+	return newest
+}
+
+// newestTries are the newest try of each container: the list has it first.
+func NewestTries(all []runtime.Container) []runtime.Container {
+	return slices.CompactFunc(slices.Clone(all), func(a, b runtime.Container) bool { return a.Name == b.Name })
+}
+
+func AnyRuns(s runtime.Sandbox) bool {
+	return slices.ContainsFunc(s.Containers, func(c runtime.Container) bool { return c.Running })
+}

@@ -1,0 +1,105 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"bootstrap/phases/plan"
+	"bootstrap/phases/runtime"
+	"bootstrap/phases/spec"
+)
+
+// PodQuery is what Pods lists.
+type PodQuery struct {
+	Endpoint string // of the container runtime; empty: the kubelet's
+	All      bool   // what has ended too
+}
+
+// Pods lists this node's pods as the container runtime has them: it needs neither
+// the API server nor the kubelet.
+func (o *Observer) Pods(ctx context.Context, q PodQuery) ([]runtime.Sandbox, error) {
+	socket, err := o.PodSocket(q.Endpoint)
+	if err != nil {
+		return nil, err
+	}
+	if !o.Host.Exists(socket) {
+		return nil, plan.Hint(fmt.Errorf("the container runtime does not run (no %s)", socket),
+			"start it, such as by: systemctl start containerd")
+	}
+	c, err := runtime.Dial("unix://" + o.Host.Path(socket))
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(ctx, RuntimePatience)
+	defer cancel()
+	all, err := c.Sandboxes(ctx, "")
+	if err != nil {
+		return nil, plan.Hint(fmt.Errorf("container runtime at %s: %w", socket, err), "see why: journalctl -u containerd -n 50")
+	}
+	if q.All {
+		return all, nil
+	}
+	return current(all), nil
+}
+
+// podSocket is the one asked for, else what the kubelet was given by us, or by
+// others, else the only one there is.
+func (o *Observer) PodSocket(endpoint string) (string, error) {
+	if endpoint != "" {
+		return runtime.SocketPath(endpoint), nil
+	}
+	if socket, ok := o.State().UsedRuntime(); ok {
+		return socket, nil
+	}
+	socket, err := o.kubeletSocket()
+	if err != nil || socket != "" {
+		return socket, err
+	}
+	switch found := o.FoundSockets(); len(found) {
+	case 0:
+		return "", plan.Hint(errors.New("no container runtime listens where they do by default"), "name its socket: --cri-socket PATH")
+	case 1:
+		return found[0], nil
+	default:
+		return "", plan.Hint(fmt.Errorf("several container runtimes: %s", strings.Join(found, ", ")), "name one: --cri-socket %s", found[0])
+	}
+}
+
+// kubeletSocket is in the kubelet's configuration, which somebody else may have made.
+func (o *Observer) kubeletSocket() (string, error) {
+	data, err := o.Host.ReadFile(spec.KubeletConfig)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	var config struct {
+		ContainerRuntimeEndpoint string `json:"containerRuntimeEndpoint"`
+	}
+	if err := yaml.Unmarshal(data, &config); err != nil {
+		return "", fmt.Errorf("%s: %w", spec.KubeletConfig, err)
+	}
+	return runtime.SocketPath(config.ContainerRuntimeEndpoint), nil
+}
+
+// current leaves out what has ended: pods that were stopped, and of each container
+// all tries but the newest, and that too if it did what it was to do.
+func current(all []runtime.Sandbox) []runtime.Sandbox {
+	var live []runtime.Sandbox
+	for _, sandbox := range all {
+		if !sandbox.Ready {
+			continue
+		}
+		sandbox.Containers = slices.DeleteFunc(NewestTries(sandbox.Containers), func(c runtime.Container) bool { return c.Exited && c.ExitCode == 0 })
+		live = append(live, sandbox)
+	}
+	return live
+}

@@ -1,0 +1,122 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+
+	"bootstrap/phases/config"
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/spec"
+)
+
+// maxPodURL is what the kubelet reads of an answer.
+const maxPodURL = 10 << 20
+
+// askPodURL fetches what the kubelet will be given, as the kubelet will.
+func (o *Observer) askPodURL(ctx context.Context) (note, error) {
+	source, err := o.wantedPodURL()
+	if err != nil || source.URL == "" {
+		return nil, nil // of a patch that is wrong, its phase says why
+	}
+	found := diagnose.PodURL{URL: source.Shown(), Plain: isPlain(source.URL), Header: len(source.Header) > 0}
+	before, err := o.KubeletPodURL()
+	found.Given = err == nil && before.URL == source.URL
+	if !o.Host.Real() {
+		return func(m *diagnose.Machine) { m.PodURL = found }, nil
+	}
+	data, err := FetchPods(ctx, source)
+	if err != nil {
+		found.Error = err.Error()
+	} else if _, err := PodsIn(data); err != nil {
+		found.Wrong = err.Error()
+	}
+	return func(m *diagnose.Machine) { m.PodURL = found }, nil
+}
+
+// wantedPodURL is that of the configuration which the kubelet phase writes.
+func (o *Observer) wantedPodURL() (config.PodURL, error) {
+	rendered, err := o.RenderKubeletConfig("")
+	if err != nil {
+		return config.PodURL{}, err
+	}
+	return spec.PodURLIn(rendered)
+}
+
+// kubeletPodURL is that of the kubelet on this machine.
+func (o *Observer) KubeletPodURL() (config.PodURL, error) {
+	data, err := o.Host.ReadFile(spec.KubeletConfig)
+	if err != nil {
+		return config.PodURL{}, err
+	}
+	return spec.PodURLIn(data)
+}
+
+func isPlain(given string) bool {
+	u, err := url.Parse(given)
+	if err != nil || u.Scheme != "http" || u.Hostname() == "localhost" {
+		return false
+	}
+	a, err := netip.ParseAddr(u.Hostname())
+	return err != nil || !a.IsLoopback()
+}
+
+func FetchPods(ctx context.Context, source config.PodURL) ([]byte, error) {
+	ctx, cancel := EvidenceTimeout.Bound(ctx)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, source.URL, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header = source.Header
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, withoutURL(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("it answers %s", answer.Status)
+	}
+	data, err := io.ReadAll(io.LimitReader(answer.Body, maxPodURL+1))
+	if err == nil && len(data) > maxPodURL {
+		err = errors.New("its answer is longer than 10 MiB")
+	}
+	return data, err
+}
+
+// withoutURL takes off what may hold a key.
+func withoutURL(err error) error {
+	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
+		return wrapped.Err
+	}
+	return err
+}
+
+// podsIn reads a Pod or a PodList, as the kubelet does.
+func PodsIn(data []byte) ([]corev1.Pod, error) {
+	if len(strings.TrimSpace(string(data))) == 0 {
+		return nil, errors.New("it is empty")
+	}
+	var list corev1.PodList
+	if err := yaml.Unmarshal(data, &list); err == nil && list.Kind == "PodList" && list.APIVersion == "v1" {
+		for i, pod := range list.Items {
+			if err := PodLacks(&pod); err != nil {
+				return nil, fmt.Errorf("items[%d]: %w", i, err)
+			}
+		}
+		return list.Items, nil
+	}
+	pod, err := ReadPod(data)
+	if err != nil {
+		return nil, err
+	}
+	return []corev1.Pod{*pod}, nil
+}

@@ -1,0 +1,416 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"bootstrap/phases/bundle"
+	"bootstrap/phases/config"
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
+	"bootstrap/phases/netfilter"
+	"bootstrap/phases/plan"
+	"bootstrap/phases/runtime"
+	"bootstrap/phases/spec"
+)
+
+// wholeMachine is machine with what takes time or asks others: only preflight looks so.
+func (o *Observer) wholeMachine(ctx context.Context, seen []part) *diagnose.Machine {
+	m := &diagnose.Machine{Settings: o.settings(Begun), Now: time.Now()}
+	gather(ctx, m, slices.Concat(o.quickParts(o.usedDisks), o.slowParts(), seen))
+	return m
+}
+
+func (o *Observer) slowParts() []part {
+	parts := []part{
+		{"other clusters", o.lookAtForeign},
+		{"units", o.lookAtUnits},
+		{"proxy", o.lookAtProxy},
+		{"kernel modules", o.lookAtModules},
+		{"kernel settings", o.lookAtForwarding},
+		{"staticPodURL", o.askPodURL},
+	}
+	if !o.Host.Real() {
+		return parts
+	}
+	return append(parts,
+		part{"inotify limits", o.lookAtInotify(diagnose.InotifyNeeded)},
+		part{"name servers", o.askNameServers},
+		part{"hostname", o.lookUpHostname},
+		part{"controlPlaneEndpoint", o.lookUpEndpoint},
+		part{"firewall", o.lookAtFirewall},
+		part{"container runtime", o.askRuntime},
+		part{"external etcd", o.askExternalEtcd},
+	)
+}
+
+// measureTime is short, as other parts wait for it.
+const measureTime = 600 * time.Millisecond
+
+// leastToMeasure is what must be free: what is measured with is 22 MiB.
+const leastToMeasure = 1 << 30
+
+// measureDisk measures only where a disk may be written to, and an etcd that is there
+// does not wait for it.
+func (o *Observer) measureDisk(ctx context.Context) (note, error) {
+	if !o.RunsEtcd() || o.Host.Made(spec.ManifestFile("etcd")) {
+		return nil, nil
+	}
+	if disk, err := o.Host.Disk(o.Config.Etcd.DataDir); err != nil || disk.Available < leastToMeasure {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, measureTime)
+	defer cancel()
+	p99, count, err := o.Host.SyncLatency(ctx, o.Config.Etcd.DataDir)
+	return func(m *diagnose.Machine) { measured(m, o.Config.Etcd.DataDir, p99, count) }, err
+}
+
+// imagesToCome is what containerd of the bundle has yet to hold: each image as it came,
+// and unpacked to three or four times that.
+func (o *Observer) imagesToCome() uint64 {
+	if !o.Choices.Runtime.Install || o.Bundle == nil || o.Host.Made(spec.ContainerdUnit) {
+		return 0
+	}
+	var bytes int64
+	needed := slices.Concat(o.Config.RequiredImages(), o.Config.Addons())
+	for _, entry := range o.Bundle.Entries(bundle.Image) {
+		if slices.Contains(needed, entry.Name) {
+			bytes += 5 * entry.Size
+		}
+	}
+	return uint64(max(bytes, 0))
+}
+
+func (o *Observer) lookAtUnits(ctx context.Context) (note, error) {
+	units := []string{"firewalld.service", spec.KubeletService}
+	if choice := o.Choices.Runtime; choice.None == nil && (choice.Install || runtime.SocketPath(choice.Endpoint) == spec.ContainerdSocket) {
+		units = append(units, "containerd.service")
+	}
+	states, err := o.unitStates(ctx, units)
+	var masked, managers []string
+	for i, unit := range units[1:] {
+		if states[i+1].Load == "masked" {
+			masked = append(masked, unit)
+		}
+	}
+	if states[0].Active == "active" {
+		managers = append(managers, "firewalld")
+	}
+	if o.usesUFW() {
+		managers = append(managers, "ufw")
+	}
+	return func(m *diagnose.Machine) { m.Masked, m.Firewall.Managers = masked, managers }, err
+}
+
+// unitStates asks for all side by side: systemd looks for the files of each.
+func (o *Observer) unitStates(ctx context.Context, units []string) ([]host.UnitState, error) {
+	states := make([]host.UnitState, len(units))
+	err := plan.Each(len(units), len(units), func(i int) (err error) {
+		states[i], err = o.Host.UnitState(ctx, units[i])
+		return err
+	})
+	return states, err
+}
+
+// usesUFW asks ufw's own file: its unit is active also where it is turned off.
+func (o *Observer) usesUFW() bool {
+	data, err := os.ReadFile(o.Host.Path("/etc/ufw/ufw.conf"))
+	return err == nil && slices.Contains(strings.Split(string(data), "\n"), "ENABLED=yes")
+}
+
+func (o *Observer) lookAtModules(context.Context) (note, error) {
+	var wanted []diagnose.Module
+	if o.Choices.Runtime.Install {
+		wanted = append(wanted, diagnose.Module{Name: "overlay", Need: "containerd", Required: true})
+	}
+	links := []string{"bridge", "veth"}
+	if !o.Config.Box.Standalone {
+		wanted = append(wanted, diagnose.Module{Name: "br_netfilter", Need: "a pod that asks a Service of its own node"})
+		links = append(links, "vxlan")
+	}
+	if o.Choices.Network.Own() {
+		for _, name := range links {
+			wanted = append(wanted, diagnose.Module{Name: name, Need: "the pod network"})
+		}
+	}
+	var names []string
+	for _, w := range wanted {
+		names = append(names, w.Name)
+	}
+	states := o.Host.Modules(o.Facts.Kernel, names...)
+	for i := range wanted {
+		wanted[i].State = states[wanted[i].Name]
+	}
+	return func(m *diagnose.Machine) { m.Modules = wanted }, nil
+}
+
+func (o *Observer) lookAtForwarding(context.Context) (note, error) {
+	var fixed, undone []string
+	for _, name := range o.Forwarding() {
+		if o.Host.SettingFixed(name) {
+			fixed = append(fixed, name)
+		}
+		for file, value := range o.Host.SetLater(spec.SysctlFile, name) {
+			if value == "0" {
+				undone = append(undone, file+" sets "+name+" = 0")
+			}
+		}
+	}
+	slices.Sort(undone)
+	return func(m *diagnose.Machine) {
+		m.Limits.ForwardingFixed, m.Limits.ForwardingUndone = fixed, undone
+		m.Limits.StrictLinks = o.Host.StrictLinks(outerLinks(m.Network))
+	}, nil
+}
+
+// outerLinks are those with an address that is known outside of the machine.
+func outerLinks(n diagnose.Network) []string {
+	var links []string
+	for _, a := range n.Addresses {
+		if a.Address.Is4() && !a.Containers && !spec.IsPodLink(a.Link) && !slices.Contains(links, a.Link) {
+			links = append(links, a.Link)
+		}
+	}
+	return links
+}
+
+func (o *Observer) askNameServers(ctx context.Context) (note, error) {
+	file := o.ResolverFile()
+	if file == "" {
+		return nil, nil
+	}
+	servers, err := o.Host.NameServers(file)
+	if err != nil {
+		return nil, ignoring(err, os.ErrNotExist)
+	}
+	silent := make([]bool, len(servers))
+	var asks []func()
+	for i, server := range servers {
+		asks = append(asks, func() { silent[i] = machine.AskNameServer(ctx, server) != nil })
+	}
+	plan.SideBySide(asks...)
+	return func(m *diagnose.Machine) {
+		for i, server := range servers {
+			if silent[i] {
+				m.Resolver.Silent = append(m.Resolver.Silent, server)
+			}
+		}
+	}, nil
+}
+
+// lookUp resolves a name as programs of this machine do; none is no error.
+func lookUp(ctx context.Context, name string) ([]netip.Addr, error) {
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+	var none *net.DNSError
+	if errors.As(err, &none) && !none.IsTimeout {
+		return nil, nil
+	}
+	for i := range found {
+		found[i] = found[i].Unmap()
+	}
+	return found, err
+}
+
+func (o *Observer) lookUpHostname(ctx context.Context) (note, error) {
+	name := diagnose.Name{Hostname: o.Facts.Hostname}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	found, err := lookUp(ctx, name.Hostname)
+	// myhostname is part of systemd, and answers only who asks the C library.
+	switches, _ := os.ReadFile(o.Host.Path("/etc/nsswitch.conf"))
+	name.Looked = err == nil && (len(found) > 0 || !strings.Contains(string(switches), "myhostname"))
+	name.Resolves = found
+	return func(m *diagnose.Machine) { m.Name = name }, err
+}
+
+func (o *Observer) lookUpEndpoint(ctx context.Context) (note, error) {
+	name, _, err := net.SplitHostPort(o.Config.ControlPlaneEndpoint)
+	if err != nil || o.Config.Box.Standalone {
+		return nil, nil // there is none
+	}
+	found, err := lookUp(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	endpoint := diagnose.Endpoint{Looked: true, Addresses: found}
+	here, err := o.Host.Addresses()
+	if err == nil && len(found) > 0 && !slices.ContainsFunc(here, func(a machine.LinkAddress) bool { return slices.Contains(found, a.Address) }) {
+		endpoint.Dial = dial(ctx, o.Config.ControlPlaneEndpoint)
+	}
+	return func(m *diagnose.Machine) { m.Endpoint = endpoint }, err
+}
+
+func (o *Observer) lookAtFirewall(ctx context.Context) (note, error) {
+	found, err := netfilter.ForwardDrops(ctx)
+	if o.Host.Plans() && errors.Is(err, os.ErrPermission) {
+		err = errors.New("only root may look at its rules")
+	}
+	drops := slices.DeleteFunc(found, func(chain string) bool { return !o.cutsOff(chain) })
+	return func(m *diagnose.Machine) { m.Firewall.Drops = drops }, err
+}
+
+// cutsOff tells whether a chain that drops what is forwarded is in the way of pods. In
+// iptables mode flannel lets its own pods pass in the tables of iptables.
+func (o *Observer) cutsOff(chain string) bool {
+	six := strings.Contains(chain, "ip6 ")
+	if six && !slices.ContainsFunc(o.Config.Networking.PodSubnets, func(p netip.Prefix) bool { return p.Addr().Is6() }) {
+		return false
+	}
+	return o.Choices.Network.Own() && (o.Facts.NFTables || !strings.HasSuffix(chain, " filter FORWARD"))
+}
+
+// lookAtProxy asks what Go's programs ask: whether a request would go through a proxy.
+func (o *Observer) lookAtProxy(context.Context) (note, error) {
+	var p diagnose.Proxy
+	ask := func(host, name string) {
+		to := &http.Request{URL: &url.URL{Scheme: "https", Host: net.JoinHostPort(host, "443")}}
+		if proxy, err := http.ProxyFromEnvironment(to); err == nil && proxy != nil {
+			p.URL = proxy.Redacted()
+			p.Through = append(p.Through, name)
+		}
+	}
+	c := o.Config
+	if c.Box.Standalone {
+		return func(m *diagnose.Machine) { m.Proxy = p }, nil
+	}
+	ask(c.AdvertiseAddress.String(), c.AdvertiseAddress.String())
+	for _, subnet := range slices.Concat(c.Networking.ServiceSubnets, c.Networking.PodSubnets) {
+		ask(subnet.Addr().Next().String(), subnet.String())
+	}
+	return func(m *diagnose.Machine) { m.Proxy = p }, nil
+}
+
+// askRuntime asks one that is not ours, if it runs.
+func (o *Observer) askRuntime(ctx context.Context) (note, error) {
+	choice := o.Choices.Runtime
+	if choice.None != nil || choice.Install || !o.Host.Exists(runtime.SocketPath(choice.Endpoint)) {
+		return nil, nil
+	}
+	c, err := o.DialRuntime()
+	if err != nil || c == nil {
+		return nil, err
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	answer := diagnose.CRI{Socket: runtime.SocketPath(choice.Endpoint)}
+	info, err := c.Who(ctx)
+	answer.NoCRI, answer.Hangs = errors.Is(err, runtime.ErrNoCRI), errors.Is(err, runtime.ErrHangs)
+	if err == nil {
+		answer.Name, answer.Version = info.Name, strings.TrimPrefix(info.Version, "v")
+		answer.Wrong, answer.Mend = o.disagreement(ctx)
+	}
+	return func(m *diagnose.Machine) { m.CRI = answer }, nil // one that is not up yet is started by init
+}
+
+// disagreement is what the phase runtime will refuse, and the remedy.
+func (o *Observer) disagreement(ctx context.Context) (what, remedy string) {
+	if _, err := o.CheckRuntime(ctx); err != nil && plan.HintOf(err) != "" { // the phase warns
+		return err.Error(), plan.HintOf(err)
+	}
+	return "", ""
+}
+
+// hostPorts are those that our components take.
+func (o *Observer) hostPorts() []int {
+	var all []int
+	for _, p := range spec.Ports(o.Config) {
+		all = append(all, int(p.Address.Port()))
+	}
+	return all
+}
+
+// clusterTraces are what other programs keep of their clusters.
+var clusterTraces = []struct{ path, of string }{
+	{"/var/lib/rancher/k3s/server", "k3s"}, {"/var/lib/rancher/k3s/agent", "k3s"},
+	{"/var/lib/rancher/rke2", "RKE2"}, {"/var/lib/k0s", "k0s"}, {"/var/snap/microk8s/current", "MicroK8s"},
+	{spec.KubeletConf, "kubeadm"}, {spec.AdminConf, "kubeadm"},
+}
+
+func (o *Observer) lookAtForeign(context.Context) (note, error) {
+	var f diagnose.Foreign
+	for _, trace := range clusterTraces {
+		if o.Host.Exists(trace.path) && !o.Host.Made(trace.path) {
+			f.Clusters = append(f.Clusters, trace.path+" ("+trace.of+")")
+		}
+	}
+	f.HostPorts = o.hostPorts()
+	f.Plugins = o.missingPlugins()
+	f.Closed = o.closedVolumes()
+	f.Manifests, f.Served = o.foreignManifests(), o.Host.Made(spec.KubeletDropIn) || o.Config.Box.Standalone
+	return func(m *diagnose.Machine) { m.Foreign = f }, nil
+}
+
+// closedVolumes are the extraVolumes that are there, and that root in a pod may not read.
+func (o *Observer) closedVolumes() []string {
+	var closed []string
+	for name, component := range map[string]config.Component{
+		"kube-apiserver": o.Config.APIServer, "kube-controller-manager": o.Config.ControllerManager, "kube-scheduler": o.Config.Scheduler,
+	} {
+		for _, v := range component.ExtraVolumes {
+			if by := o.Host.ClosedToRoot(v.HostPath); by != "" {
+				closed = append(closed, fmt.Sprintf("%s of %s, for %s", v.HostPath, by, name))
+			}
+		}
+	}
+	slices.Sort(closed)
+	return closed
+}
+
+// askExternalEtcd asks every member for its version, as the API server would reach it.
+func (o *Observer) askExternalEtcd(ctx context.Context) (note, error) {
+	etcd := o.Config.Etcd.External
+	if etcd == nil || o.Config.Box.Standalone {
+		return nil, nil
+	}
+	client, clientErr := o.externalClient()
+	urls := etcd.HTTPEndpoints
+	if len(urls) == 0 {
+		urls = etcd.Endpoints
+	}
+	members := make([]diagnose.ExternalEtcd, len(urls))
+	var asks []func()
+	for i, each := range urls {
+		if clientErr != nil { // the API server could not ask either
+			members[i] = diagnose.ExternalEtcd{URL: each, Error: clientErr.Error()}
+			continue
+		}
+		asks = append(asks, func() { members[i] = askEtcd(ctx, client, each) })
+	}
+	plan.SideBySide(asks...)
+	return func(m *diagnose.Machine) { m.External = members }, nil
+}
+
+// addressNote tells which of several links' addresses was taken, and why.
+func addressNote(m *diagnose.Machine) string {
+	ours := m.Settings.AdvertiseAddress
+	at, why := "", ""
+	for _, a := range m.Network.Addresses {
+		if a.Address == ours {
+			at = a.Link
+		}
+	}
+	var others []string
+	for _, a := range m.Network.Addresses {
+		if a.Link != at && !a.Containers && !spec.IsPodLink(a.Link) && a.Address.Is4() == ours.Is4() {
+			others = append(others, a.Address.String()+" ("+a.Link+")")
+		}
+	}
+	if at == "" || len(others) == 0 {
+		return ""
+	}
+	if len(m.Network.Defaults) > 0 && m.Network.Defaults[0] == at {
+		why = ", which has the default route"
+	}
+	return fmt.Sprintf("address %s of %s%s; there is %s as well: localAPIEndpoint.advertiseAddress chooses", ours, at, why, strings.Join(others, ", "))
+}

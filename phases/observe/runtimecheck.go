@@ -1,0 +1,94 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"bootstrap/phases/plan"
+	"bootstrap/phases/runtime"
+	"bootstrap/phases/spec"
+)
+
+// checkRuntime wants a runtime that is not ours to agree with the kubelet and the pod
+// network. What can't be told is a warning; empty without.
+func (o *Observer) CheckRuntime(ctx context.Context) (warning string, err error) {
+	choice := o.Choices.Runtime
+	c, err := o.DialRuntime()
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	warning, err = o.checkCgroupDriver(ctx, c, choice)
+	if err != nil || !o.Choices.Network.Own() {
+		return warning, err
+	}
+	if err := o.checkNetworkImage(ctx, c, choice); err != nil {
+		return warning, err
+	}
+	dirs, err := c.NetworkDirs(ctx)
+	if err != nil {
+		return warning, err
+	}
+	return warning, sameNetworkDirs(choice.Endpoint, dirs)
+}
+
+// checkNetworkImage: what only a bundle has can be brought into containerd alone.
+func (o *Observer) checkNetworkImage(ctx context.Context, c *runtime.CRI, choice spec.Runtime) error {
+	if o.Config.Box.Standalone {
+		return nil
+	}
+	info, err := c.Who(ctx)
+	if err != nil || info.Name == "containerd" {
+		return err
+	}
+	image := o.Config.Images.Network
+	if has, err := c.HasImage(ctx, image); err != nil || has {
+		return err
+	}
+	return plan.Hint(fmt.Errorf("%s is %s, and the image of the pod network, %s, comes out of a bundle into containerd only", choice.Name(), info.Name, image),
+		"bring another pod network: network: none in BoxConfiguration")
+}
+
+// checkCgroupDriver wants kubelet and runtime to make cgroups in the same way: two
+// managers of one tree fail under load. The kubelet takes the driver over from a
+// runtime that tells it; only for others what is configured must agree.
+func (o *Observer) checkCgroupDriver(ctx context.Context, c *runtime.CRI, choice spec.Runtime) (warning string, err error) {
+	told, err := c.CgroupDriver(ctx)
+	if err != nil || told != "" {
+		return "", err
+	}
+	configured, err := c.ConfiguredCgroupDriver(ctx)
+	if err != nil {
+		return "", err
+	}
+	driver := spec.KubeletCgroupDriver(o.Config)
+	if configured == "" {
+		return fmt.Sprintf("%s does not tell its cgroup driver: see that it is %s, as the kubelet's", choice.Name(), driver), nil
+	}
+	return "", sameCgroupDriver(choice.Endpoint, configured, driver)
+}
+
+func sameCgroupDriver(endpoint, configured, kubelet string) error {
+	if configured == "" || configured == kubelet {
+		return nil
+	}
+	return plan.Hint(fmt.Errorf("container runtime at %s makes cgroups by %s, the kubelet by %s", runtime.SocketPath(endpoint), configured, kubelet),
+		"update containerd to version 2, which tells the kubelet; or set SystemdCgroup = %t in its config.toml and restart it",
+		kubelet == "systemd")
+}
+
+// sameNetworkDirs: Debian's containerd, for one, looks for CNI plugins elsewhere.
+func sameNetworkDirs(endpoint string, d runtime.NetworkDirs) error {
+	const remedy = "set it in the runtime's configuration and restart that; or bring your own network: network: none in BoxConfiguration"
+	at := runtime.SocketPath(endpoint)
+	if len(d.Plugins) > 0 && !slices.Contains(d.Plugins, spec.CNIPluginDir) {
+		return plan.Hint(fmt.Errorf("container runtime at %s looks for CNI plugins in %s, not in %s (bin_dir)", at, strings.Join(d.Plugins, ", "), spec.CNIPluginDir), remedy)
+	}
+	if d.Config != "" && filepath.Clean(d.Config) != spec.CNIConfigDir {
+		return plan.Hint(fmt.Errorf("container runtime at %s looks for CNI configurations in %s, not in %s (conf_dir)", at, d.Config, spec.CNIConfigDir), remedy)
+	}
+	return nil
+}

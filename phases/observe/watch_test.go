@@ -1,0 +1,22 @@
+package observe
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// TestRushed: near its end a wait looks no more, and one without an end always may.
+func TestRushed(t *testing.T) {
+	for left, want := range map[time.Duration]bool{0: false, 100 * time.Millisecond: true, time.Minute: false} {
+		ctx := t.Context()
+		if left > 0 {
+			bounded, cancel := context.WithTimeout(ctx, left)
+			defer cancel()
+			ctx = bounded
+		}
+		if got := EvidenceTimeout.Rushed(ctx); got != want {
+			t.Errorf("%s before the end (0: none): %t", left, got)
+		}
+	}
+}

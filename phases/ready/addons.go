@@ -1,0 +1,151 @@
+package ready
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"bootstrap/manifests"
+	"bootstrap/phases/cluster"
+	"bootstrap/phases/health"
+	"bootstrap/phases/spec"
+)
+
+// addonChecks are of what can become ready: pods need a network, and what runs on the
+// node's own needs the API server at its public endpoint.
+func (e *Waiter) AddonChecks(c *cluster.Cluster) []health.Check {
+	if err := e.endpointAnswers(); err != nil {
+		e.Tell.Warn("addons: not waited for, as the control plane endpoint does not answer yet: %v", err)
+		return nil
+	}
+	var checks []health.Check
+	add := func(when bool, resource, name string) {
+		if when {
+			checks = append(checks, health.Check{Name: name, Probe: func(ctx context.Context) error {
+				w, err := c.Workload(ctx, resource, name)
+				if err != nil {
+					return err
+				}
+				return checkWorkload(w, e.Config.NodeName)
+			}})
+		}
+	}
+	add(!e.Config.ProxyDisabled, "daemonsets", "kube-proxy")
+	if !e.Choices.Network.Own() {
+		return checks
+	}
+	add(true, "daemonsets", "kube-flannel-ds")
+	add(e.awaitsDNS(), "deployments", "coredns")
+	return append(checks, health.Check{Name: "Node", Probe: func(ctx context.Context) error {
+		node, err := c.Node(ctx, e.Config.NodeName)
+		if err != nil {
+			return err
+		}
+		return checkNode(node)
+	}})
+}
+
+// awaitsDNS: CoreDNS needs the Services, and a node that takes its pods.
+func (w *Waiter) awaitsDNS() bool {
+	if w.Config.DNSDisabled || w.Config.ProxyDisabled {
+		return false
+	}
+	taint := spec.KeepsOff(w.Config)
+	if taint != "" {
+		w.Tell.Warn("coredns: not waited for, as %s keeps it off this node", taint)
+	}
+	return taint == ""
+}
+
+// endpointAnswers tries the endpoint for all nodes, such as a load balancer that may
+// be set up only after init.
+func (w *Waiter) endpointAnswers() error {
+	if w.Host.Plans() {
+		return nil
+	}
+	return w.dialEndpoint()
+}
+
+func (w *Waiter) dialEndpoint() error {
+	if w.Config.ControlPlaneEndpoint == "" {
+		return nil
+	}
+	endpoint, err := url.Parse(w.Config.EndpointURL())
+	if err != nil {
+		return err
+	}
+	conn, err := net.DialTimeout("tcp", endpoint.Host, time.Second)
+	if err == nil {
+		err = conn.Close()
+	}
+	return err
+}
+
+// checkNode says why the Node is not ready, or nil.
+func checkNode(node *corev1.Node) error {
+	for _, c := range node.Status.Conditions {
+		if c.Type == corev1.NodeReady && c.Status != corev1.ConditionTrue {
+			return fmt.Errorf("%s: %s", c.Reason, c.Message)
+		}
+	}
+	return nil
+}
+
+// checkWorkload says why the pods of a workload, as far as they are on this node or on
+// none yet, are not ready with its present template, or nil.
+func checkWorkload(w cluster.Workload, node string) error {
+	ready := 0
+	for _, pod := range w.Pods {
+		reason := checkPod(&pod, w.Template)
+		elsewhere := pod.Spec.NodeName != "" && pod.Spec.NodeName != node
+		if reason != nil && !elsewhere {
+			return reason
+		}
+		if reason == nil {
+			ready++
+		}
+	}
+	switch {
+	case ready == 0:
+		return errors.New("it has no pod yet")
+	case len(w.Pods) < w.Replicas:
+		return fmt.Errorf("%d of %d pods", len(w.Pods), w.Replicas)
+	}
+	return nil
+}
+
+func checkPod(pod *corev1.Pod, template corev1.PodTemplateSpec) error {
+	if !isOf(pod, template) {
+		return fmt.Errorf("pod %s is of the settings before", pod.Name)
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return fmt.Errorf("pod %s is not scheduled: %s", pod.Name, c.Message)
+		}
+	}
+	if len(pod.Status.ContainerStatuses) == 0 {
+		return fmt.Errorf("pod %s is %s", pod.Name, strings.ToLower(string(pod.Status.Phase)))
+	}
+	for _, s := range pod.Status.ContainerStatuses {
+		if err := CheckContainer(s); err != nil {
+			return fmt.Errorf("pod %s, %s: %w", pod.Name, s.Name, err)
+		}
+	}
+	return nil
+}
+
+// isOf tells whether a pod was made from the template, by what init changes in it.
+func isOf(pod *corev1.Pod, template corev1.PodTemplateSpec) bool {
+	for i, c := range template.Spec.Containers {
+		if i >= len(pod.Spec.Containers) || pod.Spec.Containers[i].Image != c.Image {
+			return false
+		}
+	}
+	return pod.Annotations[manifests.SettingsHash] == template.Annotations[manifests.SettingsHash]
+}

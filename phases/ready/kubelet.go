@@ -1,0 +1,85 @@
+package ready
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"bootstrap/phases/cluster"
+	"bootstrap/phases/health"
+	"bootstrap/phases/observe"
+	"bootstrap/phases/runtime"
+	"bootstrap/phases/spec"
+)
+
+func (w *Waiter) WaitForKubelet(ctx context.Context, timeout time.Duration, pods []WantedPod) error {
+	c, err := w.DialRuntime()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return HintAfter(w.Wait(ctx, Wait{Stage: observe.Written, Checks: w.KubeletChecks(c, pods)}), "journalctl -u kubelet -n 50")
+}
+
+// kubeletChecks are all that a standalone kubelet is ready by.
+func (w *Waiter) KubeletChecks(c *runtime.CRI, pods []WantedPod) []health.Check {
+	checks := []health.Check{{Name: "kubelet", Probe: w.kubeletAnswers}}
+	for _, pod := range pods {
+		checks = append(checks, health.Check{Name: pod.Name, Probe: func(ctx context.Context) error { return pod.down(ctx, c) }})
+	}
+	return checks
+}
+
+func (w *Waiter) kubeletAnswers(ctx context.Context) error {
+	if err := w.kubeletDown(ctx); err != nil {
+		return err
+	}
+	data, err := w.Host.ReadFile(spec.KubeletConfig)
+	if err != nil {
+		return err
+	}
+	address, err := healthzOf(data)
+	if address == "" || err != nil {
+		return err
+	}
+	return cluster.PlainHealth(ctx, "http://"+address+"/healthz")
+}
+
+// kubeletDown says how the kubelet's unit is, nil if it runs.
+func (w *Waiter) kubeletDown(ctx context.Context) error {
+	state, err := w.Host.UnitState(ctx, spec.KubeletService)
+	if err != nil {
+		return err
+	}
+	if state.Active != "active" {
+		return fmt.Errorf("its unit is %s (%s, exit status %d)", state.Active, state.Result, state.ExitStatus)
+	}
+	return nil
+}
+
+// healthzOf is where a kubelet answers without asking who wants to know; empty if the
+// user has turned that off.
+func healthzOf(kubeletConfig []byte) (string, error) {
+	var c struct {
+		HealthzBindAddress string `json:"healthzBindAddress"`
+		HealthzPort        *int   `json:"healthzPort"`
+	}
+	if err := yaml.Unmarshal(kubeletConfig, &c); err != nil {
+		return "", err
+	}
+	port := 10248
+	if c.HealthzPort != nil {
+		port = *c.HealthzPort
+	}
+	if port == 0 {
+		return "", nil
+	}
+	return net.JoinHostPort(cmp.Or(c.HealthzBindAddress, "127.0.0.1"), strconv.Itoa(port)), nil
+}

@@ -1,0 +1,108 @@
+package ready
+
+import (
+	"context"
+	"time"
+
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/health"
+	"bootstrap/phases/observe"
+	"bootstrap/phases/spec"
+)
+
+// readiness is one look at all that init waits for.
+type Readiness struct {
+	Answers bool             // the API server
+	Addons  []string         // and the Node: what was asked for in the cluster
+	Pending map[string]error // by name, why it is not ready
+}
+
+func (r Readiness) Holds() bool { return r.Answers && len(r.Pending) == 0 }
+
+// confirm goes by how long probes have waited: longer than who looks for evidence.
+func (r Readiness) Confirm(found *diagnose.Evidence) {
+	var longest time.Duration
+	for _, reason := range r.Pending {
+		longest = max(longest, health.Unanswered(reason))
+	}
+	for _, server := range []*diagnose.Server{&found.API, &found.Etcd} {
+		if server.Unanswered > 0 {
+			server.Unanswered = longest
+		}
+	}
+}
+
+func (r Readiness) Note(pending []health.Pending) {
+	for _, p := range pending {
+		r.Pending[p.Name] = p.Reason
+	}
+}
+
+// readiness probes once what wait-control-plane and wait-addons wait for.
+func (e *Waiter) Readiness(ctx context.Context) Readiness {
+	r := Readiness{Pending: map[string]error{}}
+	w, err := e.NewControlPlane(observe.Complete)
+	if err != nil {
+		r.Pending["kube-apiserver"] = err
+		w = &ControlPlane{env: e}
+		r.Note(health.Look(ctx, []health.Check{{Name: "kubelet", Probe: w.Kubelet}}))
+		return r
+	}
+	defer w.CRI.Close()
+	r.Note(health.Look(ctx, w.APIChecks()))
+	if r.Answers = r.Pending["kube-apiserver"] == nil; !r.Answers {
+		r.Note(health.Look(ctx, w.containerChecks()))
+		return r
+	}
+	checks, err := e.clusterChecks()
+	if err != nil {
+		r.Pending["Node"] = err
+		r.Addons = []string{"Node"}
+	}
+	for _, c := range checks {
+		r.Addons = append(r.Addons, c.Name)
+	}
+	r.Note(health.Look(ctx, append(w.podChecks(), checks...)))
+	return r
+}
+
+// containerChecks are all that can be told of static pods without the API server.
+func (w *ControlPlane) containerChecks() []health.Check {
+	var checks []health.Check
+	for _, name := range spec.NodeComponents(w.env.Config) {
+		if name == "kube-apiserver" {
+			continue
+		}
+		checks = append(checks, health.Check{Name: name, Probe: func(ctx context.Context) error { return w.containerDown(ctx, name) }})
+	}
+	return checks
+}
+
+// podChecks are mirrorPod's, also if some of the manifests can't be read.
+func (w *ControlPlane) podChecks() []health.Check {
+	w.hashes, w.Steady = map[string]string{}, Steady
+	var checks []health.Check
+	for _, name := range spec.NodeComponents(w.env.Config) {
+		uid, err := w.env.ManifestUID(name)
+		w.hashes[name] = uid
+		probe := w.mirrorPod(name)
+		if err != nil {
+			probe = func(context.Context) error { return err }
+		}
+		checks = append(checks, health.Check{Name: name, Probe: probe})
+	}
+	return checks
+}
+
+// clusterChecks are those of the Node and the addons; none where init would not wait.
+func (w *Waiter) clusterChecks() ([]health.Check, error) {
+	if err := w.dialEndpoint(); err != nil {
+		w.Tell.Warn("Node and addons: not looked at, as the control plane endpoint does not answer: %v", err)
+		return nil, nil
+	}
+	c, err := w.Connect(spec.AdminConf)
+	if err != nil {
+		return nil, err
+	}
+	return w.AddonChecks(c), nil
+}

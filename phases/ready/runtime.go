@@ -1,0 +1,73 @@
+package ready
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/health"
+	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
+	"bootstrap/phases/runtime"
+)
+
+// whileRuntimeAnswers works with the runtime, and gives up if that hangs. The work is
+// not waited for then: calls of containerd's client do not all end with their context.
+func (w *Waiter) WhileRuntimeAnswers(ctx context.Context, stage observe.Stage, c *runtime.CRI, work func(context.Context) error) error {
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	done, hung := make(chan error, 1), make(chan error, 1)
+	go func() { done <- work(working) }()
+	go func() { hung <- w.silence(working, c) }()
+	select {
+	case err := <-done:
+		return w.Explained(ctx, stage, err)
+	case err := <-hung:
+		if err != nil {
+			return err
+		}
+		return afterEnd(ctx, done)
+	}
+}
+
+// workGrace is how long work may take to end once it is told to.
+const workGrace = 3 * time.Second
+
+func afterEnd(ctx context.Context, done <-chan error) error {
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(workGrace):
+		return context.Cause(ctx)
+	}
+}
+
+// silence lasts until the work ends, or the runtime has been silent for too long.
+func (w *Waiter) silence(ctx context.Context, c *runtime.CRI) error {
+	const hangs = "runtime-hangs"
+	answered, told := time.Now(), false
+	for health.Sleep(ctx, LookEvery) {
+		switch silent := time.Since(answered); {
+		case answers(ctx, c):
+			answered = time.Now()
+		case silent > observe.RuntimePatience:
+			what := fmt.Sprintf("the container runtime takes connections, but has not answered for %s", silent.Round(time.Second))
+			return &plan.CauseError{Finding: w.Catalogue.Found(hangs, diagnose.Finding{Level: diagnose.Error, What: what, See: "journalctl -u containerd -n 50"})}
+		case !told:
+			told = true
+			entry, _ := w.Catalogue.Find(hangs)
+			w.Tell.Send(plan.Event{Kind: plan.Warning, Cause: hangs, Message: "the container runtime takes connections but does not answer; " + entry.Remedy})
+		}
+	}
+	return nil
+}
+
+// answers tells whether the runtime says anything at all, in time.
+func answers(ctx context.Context, c *runtime.CRI) bool {
+	soon, cancel := observe.EvidenceTimeout.Bound(ctx)
+	defer cancel()
+	_, err := c.Info(soon)
+	return !errors.Is(soon.Err(), context.DeadlineExceeded) || err == nil
+}

@@ -1,0 +1,149 @@
+package ready
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"bootstrap/phases/observe"
+	"bootstrap/phases/runtime"
+	"bootstrap/phases/spec"
+)
+
+// containersRun says which container does not run, or has run for less than counts as up.
+// What was to run once may be done: then the kubelet stops the sandbox too.
+func ContainersRun(pod *corev1.Pod, sandbox *runtime.Sandbox, now time.Time) error {
+	once := pod.Spec.RestartPolicy == corev1.RestartPolicyNever || pod.Spec.RestartPolicy == corev1.RestartPolicyOnFailure
+	if !sandbox.Ready && !once {
+		return errors.New("its sandbox is not ready")
+	}
+	tries := observe.NewestTries(sandbox.Containers)
+	for _, want := range pod.Spec.InitContainers {
+		if c := tryOf(tries, want.Name); c != nil && c.Exited && c.ExitCode != 0 {
+			return endedError(c)
+		}
+	}
+	for _, want := range pod.Spec.Containers {
+		c := tryOf(tries, want.Name)
+		switch {
+		case c == nil:
+			return fmt.Errorf("no container %s yet", want.Name)
+		case once && c.Exited && c.ExitCode == 0:
+		case c.Exited:
+			return endedError(c)
+		case !c.Running:
+			return fmt.Errorf("container %s is being started", want.Name)
+		case isFresh(c.Started, now, Steady):
+			return fmt.Errorf("container %s runs, watched until it has for %s (restarts so far: %d)", want.Name, Steady, c.Attempt)
+		}
+	}
+	return nil
+}
+
+func tryOf(tries []runtime.Container, name string) *runtime.Container {
+	i := slices.IndexFunc(tries, func(c runtime.Container) bool { return c.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &tries[i]
+}
+
+// PodURLStatus is what the URL of the kubelet's static pods gives, and what has come of it.
+type PodURLStatus struct {
+	URL    string   `json:"url"`             // without what may be a key in it
+	Error  string   `json:"error,omitempty"` // why it gives nothing now
+	Serves []string `json:"serves,omitempty"`
+	Runs   []string `json:"runs,omitempty"` // of what it served last
+}
+
+// podURLStatus also gives the pods that are served; nil for a kubelet that fetches none.
+func (e *Waiter) PodURLStatus(ctx context.Context) (*PodURLStatus, []WantedPod) {
+	source, err := e.KubeletPodURL()
+	if err != nil || source.URL == "" || !e.Host.Real() {
+		return nil, nil
+	}
+	s := &PodURLStatus{URL: source.Shown(), Runs: e.podsOfURL(ctx)}
+	data, err := observe.FetchPods(ctx, source)
+	if err != nil {
+		s.Error = err.Error()
+		return s, nil
+	}
+	served, err := observe.PodsIn(data)
+	if err != nil {
+		s.Error = err.Error()
+		return s, nil
+	}
+	var pods []WantedPod
+	for _, pod := range served {
+		w := e.wanted(&pod)
+		pods, s.Serves = append(pods, w), append(s.Serves, w.Name)
+	}
+	return s, pods
+}
+
+// podsOfURL are those that the runtime has from the URL.
+func (w *Waiter) podsOfURL(ctx context.Context) []string {
+	ctx, cancel := observe.EvidenceTimeout.Bound(ctx)
+	defer cancel()
+	all, err := w.Pods(ctx, observe.PodQuery{All: true})
+	if err != nil {
+		return nil // that it does not answer is said elsewhere
+	}
+	var names []string
+	for _, pod := range all {
+		if pod.Source == "http" && pod.Ready {
+			names = append(names, pod.Namespace+"/"+pod.Name)
+		}
+	}
+	return names
+}
+
+// wantedPod is a static pod of the user's.
+type WantedPod struct {
+	Name string // namespace/name, with the node's, as the kubelet has it
+	pod  *corev1.Pod
+}
+
+func (w *Waiter) wanted(pod *corev1.Pod) WantedPod {
+	return WantedPod{w.PodName(observe.FullName(pod)), pod}
+}
+
+// userPods are those of the folder's files that init has not made. The others that the
+// kubelet can't read are a finding of their own.
+func (w *Waiter) UserPods() []WantedPod {
+	files, err := w.PodFiles(spec.StaticPodDir)
+	if err != nil {
+		w.Tell.Warn("%v", err)
+	}
+	var all []WantedPod
+	for _, f := range files {
+		if f.Pod != nil && observe.PodLacks(f.Pod) == nil && !f.Ours && !slices.Contains(w.OwnManifests(), f.Path) {
+			all = append(all, w.wanted(f.Pod))
+		}
+	}
+	return all
+}
+
+// down says why a pod does not run, nil if it does.
+func (w WantedPod) down(ctx context.Context, c *runtime.CRI) error {
+	namespace, _, _ := strings.Cut(w.Name, "/")
+	all, err := c.Sandboxes(ctx, namespace)
+	if err != nil {
+		return fmt.Errorf("the container runtime does not answer: %w", err)
+	}
+	sandbox := observe.NewestSandbox(all, w.Name)
+	if sandbox == nil {
+		return errors.New("the container runtime has no such pod yet")
+	}
+	return ContainersRun(w.pod, sandbox, time.Now())
+}
+
+func endedError(c *runtime.Container) error {
+	return fmt.Errorf("container %s ended (try %d, exit code %d): %s", c.Name, c.Attempt+1, c.ExitCode, cmp.Or(c.LastLine(), c.Message, c.Reason))
+}

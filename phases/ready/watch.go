@@ -1,0 +1,212 @@
+package ready
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/health"
+	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
+)
+
+const (
+	// lookAfter is how long a wait goes on before causes are looked for: most end before.
+	lookAfter = 2 * time.Second
+	LookEvery = time.Second
+	// A look costs what the machine that starts up could use.
+	LookRarelyAfter = 10 * time.Second
+	lookRarely      = 2 * time.Second
+	// confirmAfter is when a certain cause is looked for again: it may have been passing.
+	confirmAfter = 300 * time.Millisecond
+)
+
+// Wait is what is waited for, and how.
+type Wait struct {
+	Checks []health.Check
+	Stage  observe.Stage
+	Pause  time.Duration // between two rounds; zero for the usual
+	// Look gathers what causes are looked for in; nil for the evidence of this node.
+	Look func(context.Context, observe.Query) *diagnose.Evidence
+}
+
+// watch looks for causes while a wait goes on. A certain cause that two looks in a row
+// have found ends the wait; a probable one is shown.
+type watch struct {
+	env   *Waiter
+	look  func(context.Context, observe.Query) *diagnose.Evidence
+	query observe.Query
+
+	// What was found is read only after the looking has ended.
+	probable diagnose.Finding // in the last look; zero without
+	shown    string           // the ID of the last probable cause that was shown
+	certain  diagnose.Finding
+	last     *diagnose.Evidence // nil before the first look
+}
+
+// wait waits until all checks pass, or it is certain that they can't. A plan looks at
+// each once and goes on: what it would wait for is not there yet.
+func (e *Waiter) Wait(ctx context.Context, w Wait) error {
+	if e.Host.Plans() || !e.Host.Real() {
+		return e.WaitPlainly(ctx, w.Checks, e.pending)
+	}
+	return e.whileLooking(ctx, w, func(ctx context.Context) error {
+		return health.Wait(ctx, cmp.Or(w.Pause, health.Pause), w.Checks, e.pending)
+	})
+}
+
+// retryAndLook acts until that succeeds, or it is certain that it can't.
+func (w *Waiter) RetryAndLook(ctx context.Context, stage observe.Stage, what string, act func(context.Context) error) error {
+	if w.Host.Plans() || !w.Host.Real() {
+		return w.Retry(ctx, what, act, w.pending)
+	}
+	return w.whileLooking(ctx, Wait{Stage: stage}, func(ctx context.Context) error { return w.Retry(ctx, what, act, w.pending) })
+}
+
+// retry acts until that succeeds; report is called when the reason why it does not changes.
+// A plan tries once and goes on.
+func (w *Waiter) Retry(ctx context.Context, what string, act func(context.Context) error, report func([]health.Pending)) error {
+	start := time.Now()
+	var last []health.Pending
+	for {
+		err := act(ctx)
+		if err == nil || w.Host.Plans() {
+			return nil
+		}
+		// What was cut off by the end of ctx tells nothing: the reason before is kept.
+		if last == nil || ctx.Err() == nil && err.Error() != last[0].Reason.Error() {
+			last = []health.Pending{{Name: what, Reason: err}}
+			report(last)
+		}
+		if !health.Sleep(ctx, health.Pause) {
+			return &health.StalledError{Pending: last, After: time.Since(start), Cause: ctx.Err()}
+		}
+	}
+}
+
+// whileLooking works, and looks for what makes the work vain meanwhile.
+func (e *Waiter) whileLooking(ctx context.Context, w Wait, work func(context.Context) error) error {
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	seen := &watch{env: e, look: w.Look, query: observe.Query{Stage: w.Stage, Since: e.Began, Waits: time.Now(), Looks: &observe.Looks{}}}
+	if seen.look == nil {
+		seen.look = e.Evidence
+	}
+	var looking sync.WaitGroup
+	looking.Go(func() { seen.watch(waiting, stop) })
+	err := work(waiting)
+	stop()
+	looking.Wait()
+	if err == nil || ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
+		return err
+	}
+	return seen.explain(err)
+}
+
+// waitPlainly waits without looking for causes.
+func (w *Waiter) WaitPlainly(ctx context.Context, checks []health.Check, report func([]health.Pending)) error {
+	if !w.Host.Plans() {
+		return health.Wait(ctx, health.Pause, checks, report)
+	}
+	for _, check := range checks {
+		_ = check.Probe(ctx)
+	}
+	return nil
+}
+
+// watch ends the wait when it has found why it is in vain.
+func (w *watch) watch(ctx context.Context, stop func()) {
+	began, before := time.Now(), ""
+	timer := time.NewTimer(lookAfter)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		if w.last != nil && observe.EvidenceTimeout.Rushed(ctx) {
+			return
+		}
+		evidence := w.look(ctx, w.query)
+		if ctx.Err() != nil {
+			return // what was cut off proves nothing
+		}
+		evidence.Remember(w.last)
+		found, _ := diagnose.First(w.env.causes(evidence))
+		if found.Level == diagnose.Error && found.ID == before {
+			w.certain = found
+			stop()
+			return
+		}
+		w.last = evidence
+		w.show(found)
+		before = ""
+		if found.Level == diagnose.Error {
+			before = found.ID
+		}
+		timer.Reset(nextLook(found, time.Since(began)))
+	}
+}
+
+func nextLook(found diagnose.Finding, waited time.Duration) time.Duration {
+	switch {
+	case found.Level == diagnose.Error:
+		return confirmAfter
+	case waited > LookRarelyAfter:
+		return lookRarely
+	}
+	return LookEvery
+}
+
+// show tells a probable cause once, beside what is waited for.
+func (w *watch) show(found diagnose.Finding) {
+	if found.Level == diagnose.Warning && found.ID != w.shown {
+		w.shown = found.ID
+		w.env.Tell.Send(plan.Event{Kind: plan.Warning, Cause: found.ID, Message: "this may be why it takes long: " + found.What + "; " + found.Remedy})
+	}
+	w.probable = found
+}
+
+// explain gives the cause of a wait that came to nothing, as far as it is known.
+func (w *watch) explain(err error) error {
+	if w.certain.ID != "" {
+		return &plan.CauseError{Finding: w.certain, Err: err}
+	}
+	if w.probable.ID != "" {
+		return &plan.CauseError{Finding: w.probable, Text: fmt.Sprintf("%v; perhaps: %s", err, w.probable.What), Err: err}
+	}
+	if w.last == nil {
+		return err
+	}
+	return &plan.CauseError{Finding: w.env.Catalogue.Unexplained(w.last, err.Error()), Err: err}
+}
+
+// hintAfter adds where to look to a wait that came to nothing, unless its cause says that.
+func HintAfter(err error, format string, args ...any) error {
+	if !errors.As(err, new(*health.StalledError)) || errors.As(err, new(*plan.CauseError)) {
+		return err
+	}
+	return plan.Hint(err, format, args...)
+}
+
+// explained adds to the failure of a step the certain cause, if there is one.
+func (w *Waiter) Explained(ctx context.Context, stage observe.Stage, err error) error {
+	if err == nil || w.Host.Plans() || !w.Host.Real() || ctx.Err() != nil || errors.As(err, new(*plan.CauseError)) {
+		return err
+	}
+	found, ok := diagnose.First(w.causes(w.Evidence(ctx, observe.Query{Stage: stage, Since: w.Began})))
+	if !ok || found.Level != diagnose.Error {
+		return err
+	}
+	return &plan.CauseError{Finding: found, Text: fmt.Sprintf("%s (%v)", found.What, err), Err: err}
+}
+
+// causes leaves out what the user has said to pass over.
+func (w *Waiter) causes(evidence *diagnose.Evidence) []diagnose.Finding {
+	return w.Unignored(w.Catalogue.Causes(evidence))
+}

@@ -1,0 +1,44 @@
+package spec
+
+import (
+	"bootstrap/phases/runtime"
+)
+
+// Choices are what is decided once, by what the machine has, when a command begins.
+type Choices struct {
+	Runtime Runtime
+	Kubelet Kubelet // only of commands that install one
+	Network Network
+}
+
+// Network is whose pod network this node has.
+type Network struct {
+	Foreign string // the CNI configuration of somebody else's; empty without
+	None    string // why there is none of ours; empty if there is
+}
+
+// Own tells whether this cluster's pod network is ours.
+func (n Network) Own() bool { return n.Foreign == "" && n.None == "" }
+
+// Kubelet is the kubelet that runs on this node.
+type Kubelet struct {
+	Path    string
+	Install bool   // comes from the bundle
+	Why     string // why this one, for people
+	None    error  // why there is none to run
+}
+
+// Runtime is the container runtime that the cluster uses.
+type Runtime struct {
+	Endpoint string // unix:///path
+	Install  bool   // comes from the bundle
+	Why      string // why this one, for people
+	None     error  // why there is none to use
+}
+
+func (r Runtime) Name() string {
+	if r.Install {
+		return "containerd of the bundle"
+	}
+	return "container runtime at " + runtime.SocketPath(r.Endpoint)
+}

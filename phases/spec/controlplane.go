@@ -1,0 +1,193 @@
+package spec
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"bootstrap/phases/config"
+	"bootstrap/templates"
+)
+
+// mountedOver adds the user's mounts to ours; where both have one, the user's counts.
+func mountedOver(ours, users []templates.Mount) []templates.Mount {
+	rest := slices.DeleteFunc(slices.Clone(ours), func(m templates.Mount) bool {
+		return slices.ContainsFunc(users, func(u templates.Mount) bool { return u.MountPath == m.MountPath })
+	})
+	return append(rest, users...)
+}
+
+// hostFolder is a folder of this host, at the same path in the container, to read only.
+func HostFolder(name, path string) templates.Mount {
+	return templates.Mount{Name: name, HostPath: path, MountPath: path, ReadOnly: true, Type: "Directory"}
+}
+
+func APIServerPod(c *config.Config, mounts []templates.Mount) templates.KubeAPIServer {
+	pod := podOf(c.Images.APIServer, command("kube-apiserver", apiServerArgs(c), c.APIServer.ExtraArgs), c.APIServer)
+	pod.Mounts = mountedOver(slices.Concat(mounts, externalEtcdMounts(c, mounts)), pod.Mounts)
+	pod.Probe = probe(c, netip.AddrPortFrom(c.AdvertiseAddress, uint16(c.BindPort)))
+	return templates.KubeAPIServer{
+		Pod:               pod,
+		AdvertiseEndpoint: netip.AddrPortFrom(c.AdvertiseAddress, uint16(c.BindPort)).String(),
+		CertificatesDir:   c.CertificatesDir,
+	}
+}
+
+func apiServerArgs(c *config.Config) []config.Arg {
+	pki := c.CertificatesDir
+	args := append(etcdClientArgs(c), []config.Arg{
+		{Name: "advertise-address", Value: c.AdvertiseAddress.String()},
+		{Name: "allow-privileged", Value: "true"},
+		{Name: "authorization-mode", Value: "Node,RBAC"},
+		{Name: "client-ca-file", Value: pki + "/ca.crt"},
+		{Name: "enable-admission-plugins", Value: "NodeRestriction"},
+		{Name: "enable-bootstrap-token-auth", Value: "true"},
+		{Name: "kubelet-client-certificate", Value: pki + "/apiserver-kubelet-client.crt"},
+		{Name: "kubelet-client-key", Value: pki + "/apiserver-kubelet-client.key"},
+		{Name: "kubelet-preferred-address-types", Value: "InternalIP,ExternalIP,Hostname"},
+		{Name: "profiling", Value: "false"},
+		{Name: "proxy-client-cert-file", Value: pki + "/front-proxy-client.crt"},
+		{Name: "proxy-client-key-file", Value: pki + "/front-proxy-client.key"},
+		{Name: "requestheader-allowed-names", Value: "front-proxy-client"},
+		{Name: "requestheader-client-ca-file", Value: pki + "/front-proxy-ca.crt"},
+		{Name: "requestheader-extra-headers-prefix", Value: "X-Remote-Extra-"},
+		{Name: "requestheader-group-headers", Value: "X-Remote-Group"},
+		{Name: "requestheader-username-headers", Value: "X-Remote-User"},
+		{Name: "secure-port", Value: strconv.Itoa(c.BindPort)},
+		{Name: "service-account-issuer", Value: "https://kubernetes.default.svc." + c.Networking.DNSDomain},
+		{Name: "service-account-key-file", Value: pki + "/sa.pub"},
+		{Name: "service-account-signing-key-file", Value: pki + "/sa.key"},
+		{Name: "service-cluster-ip-range", Value: Joined(c.Networking.ServiceSubnets)},
+		// Without it, watches stay open when the server is to end: it waits 60 s for them, and
+		// the kubelet kills it after 30. Below those 30 s, which are for all requests.
+		{Name: "shutdown-watch-termination-grace-period", Value: "20s"},
+		{Name: "tls-cert-file", Value: pki + "/apiserver.crt"},
+		{Name: "tls-private-key-file", Value: pki + "/apiserver.key"},
+	}...)
+	if c.ProxiesToPeers() {
+		args = append(args, config.Arg{Name: "peer-ca-file", Value: pki + "/ca.crt"})
+	}
+	// Structured authorization takes the place of the modes; with both the server does not start.
+	if config.Argument(c.APIServer.ExtraArgs, "authorization-config") != "" {
+		args = slices.DeleteFunc(args, func(a config.Arg) bool { return a.Name == "authorization-mode" })
+	}
+	return sorted(args)
+}
+
+// etcdClientArgs tell the API server where etcd is, and who to be there.
+func etcdClientArgs(c *config.Config) []config.Arg {
+	pki := c.CertificatesDir
+	external := c.Etcd.External
+	if external == nil {
+		return []config.Arg{
+			{Name: "etcd-cafile", Value: pki + "/etcd/ca.crt"},
+			{Name: "etcd-certfile", Value: pki + "/apiserver-etcd-client.crt"},
+			{Name: "etcd-keyfile", Value: pki + "/apiserver-etcd-client.key"},
+			{Name: "etcd-servers", Value: cmp.Or(config.Argument(c.Etcd.ExtraArgs, "advertise-client-urls"), EtcdURL(c.Loopback(), 2379))},
+		}
+	}
+	args := []config.Arg{
+		{Name: "etcd-cafile", Value: external.CAFile},
+		{Name: "etcd-certfile", Value: external.CertFile},
+		{Name: "etcd-keyfile", Value: external.KeyFile},
+		{Name: "etcd-servers", Value: strings.Join(external.Endpoints, ",")},
+	}
+	return slices.DeleteFunc(args, func(a config.Arg) bool { return a.Value == "" })
+}
+
+// externalEtcdMounts are the folders of the files for an etcd elsewhere, where the
+// certificates folder does not hold them, nor is any of these mounts above them.
+func externalEtcdMounts(c *config.Config, others []templates.Mount) []templates.Mount {
+	if c.Etcd.External == nil {
+		return nil
+	}
+	var dirs []string
+	for _, file := range []string{c.Etcd.External.CAFile, c.Etcd.External.CertFile, c.Etcd.External.KeyFile} {
+		dir := path.Dir(file)
+		holds := func(m templates.Mount) bool { return strings.HasPrefix(dir+"/", m.MountPath+"/") }
+		if file != "" && !strings.HasPrefix(dir+"/", c.CertificatesDir+"/") && !slices.Contains(dirs, dir) && !slices.ContainsFunc(others, holds) {
+			dirs = append(dirs, dir)
+		}
+	}
+	var mounts []templates.Mount
+	for i, dir := range dirs {
+		mounts = append(mounts, HostFolder(fmt.Sprintf("etcd-certs-%d", i), dir))
+	}
+	return mounts
+}
+
+func ControllerManagerPod(c *config.Config, mounts []templates.Mount) templates.KubeControllerManager {
+	pki := c.CertificatesDir
+	line := command("kube-controller-manager", []config.Arg{
+		{Name: "allocate-node-cidrs", Value: "true"},
+		{Name: "authentication-kubeconfig", Value: ControllerConf},
+		{Name: "authorization-kubeconfig", Value: ControllerConf},
+		{Name: "bind-address", Value: c.Loopback().String()},
+		{Name: "client-ca-file", Value: pki + "/ca.crt"},
+		{Name: "cluster-cidr", Value: Joined(c.Networking.PodSubnets)},
+		{Name: "cluster-name", Value: c.ClusterName},
+		{Name: "cluster-signing-cert-file", Value: pki + "/" + SigningCert + ".crt"},
+		{Name: "cluster-signing-key-file", Value: pki + "/ca.key"},
+		{Name: "controllers", Value: "*,bootstrapsigner,tokencleaner"},
+		// At its start it asks for some 150 service accounts and tokens at once: by
+		// default (30) it waits 5 s for its own limit. Its rate after that stays the same.
+		{Name: "kube-api-burst", Value: "300"},
+		{Name: "kubeconfig", Value: ControllerConf},
+		{Name: "leader-elect", Value: "true"},
+		{Name: "profiling", Value: "false"},
+		{Name: "requestheader-client-ca-file", Value: pki + "/front-proxy-ca.crt"},
+		{Name: "root-ca-file", Value: pki + "/ca.crt"},
+		{Name: "service-account-private-key-file", Value: pki + "/sa.key"},
+		{Name: "service-cluster-ip-range", Value: Joined(c.Networking.ServiceSubnets)},
+		{Name: "use-service-account-credentials", Value: "true"},
+	}, c.ControllerManager.ExtraArgs)
+	pod := podOf(c.Images.ControllerManager, line, c.ControllerManager)
+	pod.Mounts = mountedOver(mounts, pod.Mounts)
+	pod.Probe = probe(c, boundTo(c, c.ControllerManager, 10257))
+	return templates.KubeControllerManager{Pod: pod, CertificatesDir: pki, Kubeconfig: ControllerConf}
+}
+
+func SchedulerPod(c *config.Config) templates.KubeScheduler {
+	line := command("kube-scheduler", []config.Arg{
+		{Name: "authentication-kubeconfig", Value: SchedulerConf},
+		{Name: "authorization-kubeconfig", Value: SchedulerConf},
+		{Name: "bind-address", Value: c.Loopback().String()},
+		{Name: "kubeconfig", Value: SchedulerConf},
+		{Name: "leader-elect", Value: "true"},
+		{Name: "profiling", Value: "false"},
+	}, c.Scheduler.ExtraArgs)
+	pod := podOf(c.Images.Scheduler, line, c.Scheduler)
+	pod.Probe = probe(c, boundTo(c, c.Scheduler, 10259))
+	return templates.KubeScheduler{Pod: pod, Kubeconfig: SchedulerConf}
+}
+
+func probe(c *config.Config, at netip.AddrPort) templates.Probe {
+	return templates.Probe{
+		Host: at.Addr().String(), Port: int(at.Port()), StartupSeconds: int(c.ControlPlaneTimeout.Seconds()),
+	}
+}
+
+// boundTo is where a component answers: on loopback, unless an extra argument
+// binds it elsewhere.
+func boundTo(c *config.Config, component config.Component, port uint16) netip.AddrPort {
+	address, err := netip.ParseAddr(config.Argument(component.ExtraArgs, "bind-address"))
+	if err != nil || address.IsUnspecified() {
+		address = c.Loopback()
+	}
+	if n, err := strconv.ParseUint(config.Argument(component.ExtraArgs, "secure-port"), 10, 16); err == nil {
+		port = uint16(n)
+	}
+	return netip.AddrPortFrom(address, port)
+}
+
+func Joined(subnets []netip.Prefix) string {
+	parts := make([]string, len(subnets))
+	for i, s := range subnets {
+		parts[i] = s.String()
+	}
+	return strings.Join(parts, ",")
+}

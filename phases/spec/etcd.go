@@ -1,0 +1,83 @@
+package spec
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"bootstrap/phases/config"
+	"bootstrap/templates"
+)
+
+// ofExistingCluster is etcd's manifest once it has begun. What a patch or an extra argument
+// says of a new cluster has served its purpose too.
+func OfExistingCluster(manifest []byte) []byte {
+	return bytes.ReplaceAll(manifest, []byte("--initial-cluster-state=new"), []byte("--initial-cluster-state=existing"))
+}
+
+// etcdMember is one of the cluster's, as the manifests of all of them name it.
+type etcdMember struct{ name, peerURL string }
+
+// onlyMember is the cluster that init makes.
+func OnlyMember(c *config.Config) []etcdMember {
+	return []etcdMember{{name: c.NodeName, peerURL: EtcdURL(c.AdvertiseAddress, 2380)}}
+}
+
+// initialCluster names all members, this one too. A member without its data asks the others
+// who belongs to the cluster; if it knew of none but itself, there would be nobody to ask.
+func initialCluster(members []etcdMember) string {
+	parts := make([]string, len(members))
+	for i, m := range members {
+		parts[i] = m.name + "=" + m.peerURL
+	}
+	return strings.Join(parts, ",")
+}
+
+// electionTimeout is how long a member waits for its leader. Alone it waits only for itself,
+// at each start, so half of etcd's default (1000 ms) will do. It must be the same on all
+// members: with a second one, the default holds on each, and this member must have been
+// restarted with it before the other is added. The user's heartbeat stands for five in it.
+func electionTimeout(c *config.Config, members []etcdMember) []config.Arg {
+	if len(members) > 1 || !c.Box.SingleNode || config.Argument(c.Etcd.ExtraArgs, "heartbeat-interval") != "" {
+		return nil
+	}
+	return []config.Arg{{Name: "election-timeout", Value: "500"}}
+}
+
+func EtcdPod(c *config.Config, members []etcdMember) templates.Etcd {
+	client := EtcdURL(c.AdvertiseAddress, 2379)
+	peer := EtcdURL(c.AdvertiseAddress, 2380)
+	pki := c.CertificatesDir + "/etcd"
+	args := []config.Arg{
+		{Name: "advertise-client-urls", Value: client},
+		{Name: "cert-file", Value: pki + "/server.crt"},
+		{Name: "client-cert-auth", Value: "true"},
+		{Name: "data-dir", Value: c.Etcd.DataDir},
+		{Name: "feature-gates", Value: "InitialCorruptCheck=true"},
+		{Name: "initial-advertise-peer-urls", Value: peer},
+		{Name: "initial-cluster", Value: initialCluster(members)},
+		{Name: "initial-cluster-state", Value: "new"}, // until it has begun: see keepEtcdCluster
+		{Name: "key-file", Value: pki + "/server.key"},
+		{Name: "listen-client-urls", Value: EtcdURL(c.Loopback(), 2379) + "," + client},
+		{Name: "listen-metrics-urls", Value: "http://" + c.EtcdMetrics().String()},
+		{Name: "listen-peer-urls", Value: peer},
+		{Name: "name", Value: c.NodeName},
+		{Name: "peer-cert-file", Value: pki + "/peer.crt"},
+		{Name: "peer-client-cert-auth", Value: "true"},
+		{Name: "peer-key-file", Value: pki + "/peer.key"},
+		{Name: "peer-trusted-ca-file", Value: pki + "/ca.crt"},
+		{Name: "snapshot-count", Value: "10000"},
+		{Name: "trusted-ca-file", Value: pki + "/ca.crt"},
+		{Name: "watch-progress-notify-interval", Value: "5s"},
+	}
+	args = append(args, electionTimeout(c, members)...)
+	line := command("etcd", sorted(args), c.Etcd.ExtraArgs)
+	pod := podOf(c.Images.Etcd, line, config.Component{ExtraEnvs: c.Etcd.ExtraEnvs})
+	pod.Probe = probe(c, c.EtcdMetrics())
+	return templates.Etcd{Pod: pod, AdvertiseClientURLs: client, DataDir: c.Etcd.DataDir, CertificatesDir: pki}
+}
+
+func EtcdURL(a netip.Addr, port uint16) string {
+	return fmt.Sprintf("https://%s", netip.AddrPortFrom(a, port))
+}

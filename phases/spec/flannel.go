@@ -1,0 +1,74 @@
+package spec
+
+import (
+	"encoding/json"
+	"net/url"
+
+	"bootstrap/manifests"
+	"bootstrap/phases/config"
+	"bootstrap/phases/machine"
+	"bootstrap/phases/netfilter"
+)
+
+// flannelAddon is the pod network's agent on all nodes.
+func FlannelAddon(c *config.Config, f machine.Facts) (manifests.Addon, error) {
+	netConf, err := flannelConfig(c, f)
+	if err != nil {
+		return manifests.Addon{}, err
+	}
+	conflist, err := anyNodeNetwork(c).Render()
+	if err != nil {
+		return manifests.Addon{}, err
+	}
+	server, err := url.Parse(c.EndpointURL())
+	if err != nil {
+		return manifests.Addon{}, err
+	}
+	return manifests.Flannel{
+		Image:    c.Images.Network,
+		NetConf:  netConf,
+		Conflist: string(conflist),
+		Args:     flannelArgs(c),
+		Host:     server.Hostname(),
+		Port:     server.Port(),
+	}.Objects()
+}
+
+// flannelArgs has flannel use the link with the Node's address. With both families it
+// finds the link of an IPv6 address only if that is also the public one.
+func flannelArgs(c *config.Config) []string {
+	args := []string{"--kube-subnet-mgr", "--ip-masq", "--iface=$(NODE_IP)"}
+	if c.AdvertiseAddress.Is6() {
+		args = append(args, "--public-ipv6=$(NODE_IP)")
+	}
+	return args
+}
+
+// flannelRules are what flannel takes for its own, whoever made them.
+func FlannelRules(f machine.Facts) netfilter.Names {
+	if f.NFTables {
+		return netfilter.Names{Tables: flannelTables}
+	}
+	return netfilter.Names{Chains: []string{"FLANNEL-"}}
+}
+
+// flannelConfig is flannel's net-conf.json.
+func flannelConfig(c *config.Config, f machine.Facts) (string, error) {
+	conf := struct {
+		EnableIPv4     bool
+		Network        string `json:",omitempty"`
+		EnableIPv6     bool
+		IPv6Network    string `json:",omitempty"`
+		EnableNFTables bool
+		Backend        map[string]string
+	}{EnableNFTables: f.NFTables, Backend: map[string]string{"Type": "vxlan"}}
+	for _, s := range c.Networking.PodSubnets {
+		if s.Addr().Is4() {
+			conf.EnableIPv4, conf.Network = true, s.String()
+		} else {
+			conf.EnableIPv6, conf.IPv6Network = true, s.String()
+		}
+	}
+	data, err := json.MarshalIndent(conf, "", "  ")
+	return string(data) + "\n", err
+}

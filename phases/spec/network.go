@@ -1,0 +1,93 @@
+package spec
+
+import (
+	"cmp"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"bootstrap/phases/config"
+	"bootstrap/phases/machine"
+	"bootstrap/templates"
+)
+
+// keepsOff names what gives the Node a taint that CoreDNS does not tolerate; empty
+// without. Such a taint goes, or other nodes come, only after init.
+func KeepsOff(c *config.Config) string {
+	if config.Argument(c.KubeletExtraArgs, "cloud-provider") == "external" {
+		return "the taint that waits for a cloud controller manager"
+	}
+	if _, own := c.Kubelet["registerWithTaints"]; own && len(c.Taints) == 0 {
+		return "registerWithTaints of KubeletConfiguration"
+	}
+	for _, t := range c.Taints {
+		if !slices.Contains(config.ControlPlaneTaints(), t) && t.Effect != "PreferNoSchedule" {
+			return "the taint " + FormatTaints([]config.Taint{t})
+		}
+	}
+	return ""
+}
+
+// bridgeName is not cni0: other tools use that, and leave it behind with an address
+// that stops every pod.
+const BridgeName = "bootstrap0"
+
+const (
+	FlannelTree   = "/run/flannel"
+	HostLocalTree = "/var/lib/cni/networks/bootstrap" // addresses that are taken in our network
+)
+
+// cniDirs are made when the first pod gets an address. With a runtime that is not ours
+// only the folders go, and only if they are empty.
+var CNIDirs = []string{"/run/netns", "/var/lib/cni/networks", "/var/lib/cni/results"}
+
+// Why a node gets no pod network of ours.
+const (
+	NetworkNotWanted  = "network: none in BoxConfiguration"
+	NetworkNotBundled = "no bundle holds one"
+)
+
+// isNetwork tells what a runtime reads from backups, and from files that are being written.
+func IsNetwork(path string) bool {
+	return slices.Contains([]string{".conf", ".conflist", ".json"}, filepath.Ext(path)) && filepath.Base(path)[0] != '.'
+}
+
+// nodeNetwork is the bridge of the first node. Of a standalone one it is all there is:
+// in a cluster, flannel hides pods' addresses from the world.
+func NodeNetwork(c *config.Config, f machine.Facts) templates.BridgeNetwork {
+	n := templates.BridgeNetwork{Bridge: BridgeName, MTU: strconv.Itoa(podMTU(c, f)), Masq: c.Box.Standalone}
+	for _, s := range c.NodePodSubnets() {
+		n.Subnets = append(n.Subnets, s.String())
+	}
+	return n
+}
+
+// anyNodeNetwork is the same for every node: cni-install knows the variables.
+func anyNodeNetwork(c *config.Config) templates.BridgeNetwork {
+	n := templates.BridgeNetwork{Bridge: BridgeName, MTU: "${MTU}"}
+	for _, s := range c.Networking.PodSubnets {
+		variable := "${SUBNET}"
+		if s.Addr().Is6() {
+			variable = "${SUBNET6}"
+		}
+		n.Subnets = append(n.Subnets, variable)
+	}
+	return n
+}
+
+// What VXLAN's headers take of each packet: over IPv4, and how much more over IPv6.
+const (
+	vxlanOverhead  = 50
+	vxlanOverhead6 = 20
+	ethernetMTU    = 1500
+)
+
+// podMTU is what flannel and cni-install reckon from the MTU of the node's link.
+func podMTU(c *config.Config, f machine.Facts) int {
+	mtu := cmp.Or(f.MTUs[c.AdvertiseAddress], ethernetMTU) - vxlanOverhead
+	if slices.ContainsFunc(c.Networking.PodSubnets, func(s netip.Prefix) bool { return s.Addr().Is6() }) {
+		mtu -= vxlanOverhead6
+	}
+	return mtu
+}

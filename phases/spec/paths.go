@@ -1,0 +1,32 @@
+package spec
+
+// pluginDirs are where distributions put CNI plugins. Our own come first.
+var PluginDirs = []string{CNIPluginDir, "/usr/lib/cni", "/usr/libexec/cni"}
+
+// Where things lie on the host. reset removes nothing by these names: it goes by
+// the ledger.
+const (
+	KubernetesDir    = "/etc/kubernetes"
+	StaticPodDir     = "/etc/kubernetes/manifests"
+	AdminConf        = "/etc/kubernetes/admin.conf"
+	SuperAdminConf   = "/etc/kubernetes/super-admin.conf"
+	KubeletConf      = "/etc/kubernetes/kubelet.conf"
+	ControllerConf   = "/etc/kubernetes/controller-manager.conf"
+	SchedulerConf    = "/etc/kubernetes/scheduler.conf"
+	KubeletDir       = "/var/lib/kubelet"
+	KubeletConfig    = "/var/lib/kubelet/config.yaml"
+	InstanceConfig   = "/var/lib/kubelet/instance-config.yaml"
+	SystemdDir       = "/etc/systemd/system"
+	KubeletService   = "kubelet.service"
+	KubeletUnitFile  = "/etc/systemd/system/kubelet.service"
+	KubeletDropIn    = "/etc/systemd/system/kubelet.service.d/90-bootstrap.conf" // after the packages' 10-kubeadm.conf
+	BinDir           = "/usr/local/bin"
+	CNIPluginDir     = "/opt/cni/bin"
+	CNIConfigDir     = "/etc/cni/net.d"
+	NetworkFile      = "/etc/cni/net.d/10-bootstrap.conflist"
+	ContainerdUnit   = "/etc/systemd/system/containerd.service"
+	ContainerdConfig = "/etc/containerd/config.toml"
+	ContainerdDir    = "/var/lib/containerd"
+	ContainerdSocket = "/run/containerd/containerd.sock"
+	PodLogDir        = "/var/log/pods"
+)

@@ -1,0 +1,86 @@
+package spec
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"bootstrap/manifests"
+	"bootstrap/phases/config"
+	"bootstrap/phases/machine"
+	"bootstrap/phases/netfilter"
+)
+
+// proxyAddon is kube-proxy.
+func ProxyAddon(c *config.Config, f machine.Facts) (manifests.Addon, error) {
+	data, err := yaml.Marshal(merged(proxyConfig(c, f), c.KubeProxy))
+	if err != nil {
+		return manifests.Addon{}, err
+	}
+	return manifests.KubeProxy{
+		Image:  c.Images.Proxy,
+		Config: string(data),
+		Server: c.EndpointURL(),
+	}.Objects()
+}
+
+// proxyMode is how kube-proxy will write its rules.
+func ProxyMode(c *config.Config, f machine.Facts) string {
+	mode, _ := merged(proxyConfig(c, f), c.KubeProxy)["mode"].(string)
+	return mode
+}
+
+// proxyRules are what kube-proxy takes for its own, whoever made them.
+func ProxyRules(mode string) netfilter.Names {
+	if mode == "nftables" {
+		return netfilter.Names{Tables: proxyTables}
+	}
+	return netfilter.Names{Chains: []string{"KUBE-SERVICES", "KUBE-PROXY-"}}
+}
+
+// proxySettings are what kube-proxy sets when it starts: a node port can be reached at
+// 127.0.0.1 in iptables mode, unless the user has put an end to that.
+func ProxySettings(c *config.Config, f machine.Facts) []KernelSetting {
+	iptables, _ := c.KubeProxy["iptables"].(map[string]any)
+	localhost, chosen := iptables["localhostNodePorts"].(bool)
+	_, elsewhere := c.KubeProxy["nodePortAddresses"]
+	isV4 := func(p netip.Prefix) bool { return p.Addr().Is4() }
+	switch {
+	case c.ProxyDisabled || ProxyMode(c, f) != "iptables":
+		return nil
+	case chosen && !localhost || elsewhere || !slices.ContainsFunc(c.Networking.ServiceSubnets, isV4):
+		return nil
+	}
+	return []KernelSetting{{"net.ipv4.conf.all.route_localnet", "1"}}
+}
+
+// proxyConfig is the KubeProxyConfiguration without the user's own.
+func proxyConfig(c *config.Config, f machine.Facts) map[string]any {
+	mode := "iptables"
+	if f.NFTables {
+		mode = "nftables"
+	}
+	unspecified := netip.IPv4Unspecified()
+	if c.AdvertiseAddress.Is6() {
+		unspecified = netip.IPv6Unspecified()
+	}
+	var pods []string
+	for _, s := range c.Networking.PodSubnets {
+		pods = append(pods, s.String())
+	}
+	proxy := map[string]any{
+		"apiVersion":       "kubeproxy.config.k8s.io/v1alpha1",
+		"kind":             "KubeProxyConfiguration",
+		"bindAddress":      unspecified.String(),
+		"clientConnection": map[string]any{"kubeconfig": "/var/lib/kube-proxy/kubeconfig.conf"},
+		"clusterCIDR":      strings.Join(pods, ","),
+		"mode":             mode,
+	}
+	if f.FixedConntrack {
+		// Zero leaves them as they are; kube-proxy ends where it can't set them.
+		proxy["conntrack"] = map[string]any{"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"}
+	}
+	return proxy
+}

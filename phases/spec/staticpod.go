@@ -1,0 +1,88 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+
+	"bootstrap/phases/config"
+	"bootstrap/templates"
+)
+
+// components are the control plane's static pods, in the order they depend on each other.
+var Components = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
+
+// nodeComponents are those that this node runs: etcd may be elsewhere, and all of them.
+func NodeComponents(c *config.Config) []string {
+	if c.Box.Standalone {
+		return nil
+	}
+	if c.Etcd.External != nil {
+		return Components[1:]
+	}
+	return Components
+}
+
+// command is a program and its flags: the defaults, without those that an extra
+// argument names, then the extra arguments as the user ordered them.
+func command(program string, defaults, extra []config.Arg) []string {
+	line := []string{program}
+	for _, d := range defaults {
+		overridden := slices.ContainsFunc(extra, func(a config.Arg) bool { return a.Name == d.Name })
+		if !overridden {
+			line = append(line, flag(d))
+		}
+	}
+	for _, a := range extra {
+		line = append(line, flag(a))
+	}
+	return line
+}
+
+func sorted(args []config.Arg) []config.Arg {
+	slices.SortStableFunc(args, func(a, b config.Arg) int { return strings.Compare(a.Name, b.Name) })
+	return args
+}
+
+func flag(a config.Arg) string { return fmt.Sprintf("--%s=%s", a.Name, a.Value) }
+
+// staticPod is a typed template of templates/staticpod.
+type StaticPod interface {
+	Render(node string) ([]byte, error)
+}
+
+// podOf is what all static pods have, with the user's settings for this component.
+func podOf(image string, command []string, component config.Component) templates.Pod {
+	pod := templates.Pod{Image: image, Command: command}
+	for _, v := range component.ExtraEnvs {
+		pod.Env = append(pod.Env, templates.EnvVar{Name: v.Name, Value: v.Value})
+	}
+	for _, v := range component.ExtraVolumes {
+		pod.Mounts = append(pod.Mounts, templates.Mount{
+			Name: v.Name, HostPath: v.HostPath, MountPath: v.MountPath, ReadOnly: v.ReadOnly, Type: v.PathType,
+		})
+	}
+	return pod
+}
+
+func ManifestFile(name string) string { return StaticPodDir + "/" + name + ".yaml" }
+
+// decodePod reads a Pod strictly: unknown and duplicate fields are errors.
+func DecodePod(manifest []byte) (*corev1.Pod, error) {
+	pod := &corev1.Pod{}
+	if err := yaml.UnmarshalStrict(manifest, pod); err != nil {
+		return nil, err
+	}
+	return pod, nil
+}
+
+func (s *Spec) PodName(name string) string { return name + "-" + s.Config.NodeName }
+
+// apiComponents are the pods of this node that the API needs.
+func APIComponents(c *config.Config) []string {
+	all := NodeComponents(c)
+	return all[:slices.Index(all, "kube-apiserver")+1]
+}

@@ -1,0 +1,137 @@
+package state
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"bootstrap/phases/config"
+	"bootstrap/phases/host"
+	"bootstrap/phases/spec"
+)
+
+// memberNote is there once etcd's data directory has held a member of this cluster.
+func (s *State) MemberNote() string { return s.BesideSettled("member") }
+
+// Settings that live on in data, certificates and running pods: once etcd has begun,
+// another init can't change them. They are kept with the ledger.
+
+// setting is one of them, in the config file's words.
+type Setting struct {
+	Field string `json:"field"`
+	Value string `json:"value"`
+	why   string
+}
+
+const taintsField = "nodeRegistration.taints"
+
+func Settled(c *config.Config) []Setting {
+	return []Setting{
+		{"kubernetesVersion", c.KubernetesVersion, "another version is an upgrade, which bootstrap does not do yet"},
+		{"certificatesDir", c.CertificatesDir, "the cluster's CAs lie there"},
+		{"etcd.external.endpoints", externalEndpoints(c), "the cluster's data lies there"},
+		{"etcd.local.dataDir", c.Etcd.DataDir, "the cluster's data lies there"},
+		{"localAPIEndpoint.advertiseAddress", c.AdvertiseAddress.String(), "etcd's member and the Node carry it"},
+		{"networking.dnsDomain", c.Networking.DNSDomain, "service accounts' tokens and running pods carry it"},
+		{"networking.podSubnet", spec.Joined(c.Networking.PodSubnets), "pods have addresses of it"},
+		{"networking.serviceSubnet", spec.Joined(c.Networking.ServiceSubnets), "Services have addresses of it"},
+		{"network", c.Box.Network, "pods have its addresses"},
+		{"nodeRegistration.criSocket", c.CRISocket, "the pods run in it"},
+		{"nodeRegistration.name", c.NodeName, "the Node, etcd's member and their certificates carry it"},
+		{taintsField, spec.FormatTaints(c.Taints), "the kubelet sets them only when the Node registers; use kubectl taint"},
+	}
+}
+
+func externalEndpoints(c *config.Config) string {
+	if c.Etcd.External == nil {
+		return ""
+	}
+	return strings.Join(c.Etcd.External.Endpoints, ",")
+}
+
+// settle keeps the settings before the first of them takes hold.
+func (s *State) KeepSettled() error {
+	data, err := json.Marshal(Settled(s.Config))
+	if err != nil {
+		return err
+	}
+	if err := s.Host.Remember(s.SettledNote(), string(data)); err != nil {
+		return err
+	}
+	return s.Remember(s.ConfigNote(), ClusterRecord)
+}
+
+// settledBefore is what settle kept, nil without.
+func (e *State) SettledBefore() (map[string]string, error) {
+	note, ok := e.Host.Recall(e.SettledNote())
+	if !ok {
+		return nil, nil
+	}
+	var all []Setting
+	if err := json.Unmarshal([]byte(note), &all); err != nil {
+		return nil, fmt.Errorf("ledger: note %s: %w", e.SettledNote(), err)
+	}
+	values := map[string]string{}
+	for _, s := range all {
+		values[s.Field] = s.Value
+	}
+	return values, nil
+}
+
+// SettledSingleNode is what this machine's cluster was made with: a later run need not
+// say it again. It is nil before there is one, and where its taints were given.
+func SettledSingleNode(h *host.Host) *bool {
+	before, err := (&State{Host: h}).SettledBefore()
+	taints, known := before[taintsField]
+	single := taints == ""
+	if err != nil || !known || !single && taints != spec.FormatTaints(config.ControlPlaneTaints()) {
+		return nil // what is wrong with the note, preflight says
+	}
+	return &single
+}
+
+// unlikeBefore tells what the config wants to change and init can't.
+func (e *State) UnlikeBefore() ([]string, error) {
+	before, err := e.SettledBefore()
+	if err != nil {
+		return nil, err
+	}
+	differ, err := e.unlikeStandalone()
+	for _, s := range Settled(e.Config) {
+		was, known := before[s.Field]
+		if known && was != s.Value && !e.namesRuntimeInUse(s) {
+			differ = append(differ, s.differs("in this cluster", was))
+		}
+	}
+	return differ, err
+}
+
+// namesRuntimeInUse: criSocket now names the runtime that init had chosen by itself; that
+// is no change.
+func (e *State) namesRuntimeInUse(s Setting) bool {
+	endpoint, _ := e.Host.Recall(RuntimeNote)
+	return s.Field == "nodeRegistration.criSocket" && s.Value != "" && s.Value == endpoint
+}
+
+// settledNote is of one etcd, or, where that is elsewhere, of one set of certificates:
+// the settings end with them, while a reset that keeps the runtime keeps the ledger.
+func (s *State) SettledNote() string {
+	all := s.Host.Entries()
+	for _, is := range []func(host.Record) bool{IsEtcdData, isCertificate} {
+		if i := slices.IndexFunc(all, is); i >= 0 {
+			return fmt.Sprintf("settled by %d", all[i].ID)
+		}
+	}
+	return "settled without data" // of a cluster that was adopted
+}
+
+func isCertificate(r host.Record) bool { return r.Purpose == host.Certificates && !r.Undone }
+
+func IsEtcdData(r host.Record) bool {
+	return r.Purpose == host.Etcd && r.Op == host.OpTree && !r.Undone
+}
+
+func (s Setting) differs(where, was string) string {
+	return fmt.Sprintf("%s is %q %s and %q in the config; it can't be changed: %s", s.Field, was, where, s.Value, s.why)
+}

@@ -1,0 +1,380 @@
+package staticpods
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"bootstrap/phases/host"
+	"bootstrap/phases/locate"
+	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
+	"bootstrap/phases/podmanifest"
+	"bootstrap/phases/spec"
+)
+
+// The commands for static pods of the user's own. Their files are the user's: they are
+// written and removed through Host, but stand in no ledger, so that reset, which undoes
+// what the ledger names, leaves them, and a machine that is not ours gets no ledger.
+
+// PodSource is a manifest as it was given.
+type PodSource struct {
+	File string // its path; empty if it was read from standard input
+	Data []byte
+}
+
+func (s PodSource) name() string {
+	if s.File == "" {
+		return "standard input"
+	}
+	return s.File
+}
+
+// Handled is the static pod that a command was about.
+type Handled struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	Pod       string `json:"pod"`  // as it runs: NAME-NODE
+	File      string `json:"file"` // empty: it comes from a URL, or its file is gone
+	Changed   bool   `json:"changed"`
+}
+
+func (p *StaticPod) handled() Handled {
+	return Handled{Namespace: p.Namespace, Name: p.Name, Pod: p.Pod, File: p.File}
+}
+
+func (t target) handled() Handled {
+	return Handled{Namespace: observe.NamespaceOf(t.pod), Name: t.pod.Name, Pod: t.kubelet.PodName(t.pod.Name), File: t.file}
+}
+
+// RefusedError is of a command that has changed nothing, and why.
+type RefusedError struct{ Err error }
+
+func (e *RefusedError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the reason.
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// Apply puts a manifest where the kubelet looks for static pods, and waits until
+// the pod runs. The same again changes nothing. What could not work is a *RefusedError.
+func (c *Commander) Apply(ctx context.Context, source PodSource, timeout time.Duration) (Handled, error) {
+	t, err := c.judge(ctx, source)
+	if err != nil {
+		return Handled{}, &RefusedError{err}
+	}
+	done := t.handled()
+	if done.Changed, err = c.Host.WriteUnrecorded(t.file, source.Data, 0o600); err != nil {
+		return done, err
+	}
+	for _, warning := range t.kubelet.Warnings {
+		c.Tell.Warn("%s", warning)
+	}
+	before, err := c.replaced(t)
+	if err != nil {
+		return done, err
+	}
+	if !done.Changed && t.edited != nil {
+		if err := c.undoEdit(ctx, t); err != nil {
+			return done, err
+		}
+	}
+	if done.Changed && t.says(t.old) {
+		before = stale{} // a comment, or the order of fields: the kubelet sees no difference
+	}
+	return done, c.waitForStaticPod(ctx, t, before, timeout)
+}
+
+// judge says where a manifest goes, or why it can't go there.
+func (c *Commander) judge(ctx context.Context, source PodSource) (target, error) {
+	pod, err := podmanifest.Parse(source.name(), source.Data)
+	if err != nil {
+		return target{}, err
+	}
+	k, err := c.FindKubelet(ctx)
+	if err != nil {
+		return target{}, err
+	}
+	seen, err := c.seeStaticPods(ctx, k)
+	if err != nil {
+		return target{}, err
+	}
+	t, err := c.target(k, seen, pod, source)
+	if err == nil {
+		t.edited = seen.editedMirror(t)
+	}
+	return t, err
+}
+
+// editedMirror is a mirror pod that somebody has changed through the API, nil without.
+func (s seenPods) editedMirror(t target) *corev1.Pod {
+	sandbox := observe.NewestSandbox(s.sandboxes, t.key())
+	for i := range s.mirrors {
+		p := &s.mirrors[i]
+		if sandbox == nil || !observe.IsMirror(p) || p.Namespace+"/"+p.Name != t.key() {
+			continue
+		}
+		if p.Annotations[observe.HashAnnotation] != sandbox.UID || differs(t.pod, p) != "" {
+			return p
+		}
+	}
+	return nil
+}
+
+// undoEdit deletes a mirror pod as its kubelet, which makes it anew: of what is edited in
+// the API, it takes no notice by itself.
+func (e *Commander) undoEdit(ctx context.Context, t target) error {
+	c, err := e.ConnectAs(t.kubelet)
+	if err != nil || c == nil {
+		return err
+	}
+	e.Tell.Note("the mirror pod is not as the file has it: it is deleted, and the kubelet makes it anew")
+	return e.Host.Do(host.OpObject, host.Remove, "Pod "+t.key(), func() error { return c.DeletePod(ctx, t.edited) })
+}
+
+// target is a static pod of the user's, and where it lies.
+type target struct {
+	kubelet observe.KubeletFound
+	file    string
+	pod     *corev1.Pod
+	old     *corev1.Pod // as the file has it before; nil without
+	uids    []string    // of the pod before
+	edited  *corev1.Pod // its mirror pod, if that is not of what the file says; else nil
+}
+
+func (t target) name() string { return observe.FullName(t.pod) }
+
+// key is namespace/name of the pod as it runs.
+func (t target) key() string { return observe.NamespaceOf(t.pod) + "/" + t.kubelet.PodName(t.pod.Name) }
+
+// target finds the file for a pod, or why it can't have one.
+func (c *Commander) target(k observe.KubeletFound, seen seenPods, pod *corev1.Pod, source PodSource) (target, error) {
+	dir, err := c.StaticPodDir(k)
+	if err != nil {
+		return target{}, err
+	}
+	if c.Host.Real() && !k.Running {
+		return target{}, plan.Hint(errors.New("the kubelet does not run: nobody would start the pod"), "systemctl start kubelet")
+	}
+	t := target{kubelet: k, pod: pod, file: dir + "/" + pod.Name + ".yaml"}
+	if source.File != "" {
+		t.file = dir + "/" + path.Base(source.File)
+	}
+	if strings.HasPrefix(path.Base(t.file), ".") {
+		return target{}, plan.Hint(fmt.Errorf("%s begins with a dot: the kubelet passes over such files", path.Base(t.file)),
+			"give the file another name")
+	}
+	if err := c.chooseFile(&t, seen, source); err != nil {
+		return target{}, err
+	}
+	if !t.says(t.old) {
+		t.uids = seen.uidsOf(t.key())
+	}
+	return t, errors.Join(c.nameTaken(t, seen), c.portsTaken(t, seen))
+}
+
+// chooseFile takes the file that holds the pod already. One of another name is taken only
+// where the source has none: two files of one pod may be a mistake.
+func (c *Commander) chooseFile(t *target, seen seenPods, source PodSource) error {
+	var same []observe.PodFile
+	for _, f := range seen.files {
+		if f.Pod != nil && observe.FullName(f.Pod) == t.name() {
+			same = append(same, f)
+		}
+	}
+	switch {
+	case len(same) > 1:
+		return plan.Hint(fmt.Errorf("%s and %s hold the pod %s both: the kubelet runs one of them", same[0].Path, same[1].Path, t.name()), "remove one of them: rm %s", same[1].Path)
+	case len(same) == 1 && same[0].Ours:
+		return plan.Hint(fmt.Errorf("the pod %s is of the control plane that bootstrap made, by %s", t.name(), same[0].Path), "give the pod another metadata.name, or change the control plane by the config file: bootstrap init --config FILE")
+	case len(same) == 1 && same[0].Path != t.file && source.File != "":
+		return plan.Hint(fmt.Errorf("the name %s is taken: %s holds a pod of that name", t.name(), same[0].Path),
+			"to change that pod, call your file %s, or give it as standard input (-f -); to run both, give yours another metadata.name", path.Base(same[0].Path))
+	case len(same) == 1:
+		t.file, t.old = same[0].Path, same[0].Pod
+		return nil
+	}
+	i := slices.IndexFunc(seen.files, func(f observe.PodFile) bool { return f.Path == t.file })
+	if i >= 0 && seen.files[i].Ours {
+		return plan.Hint(fmt.Errorf("%s is of the control plane that bootstrap made", t.file), "call your file otherwise")
+	}
+	if i >= 0 && seen.files[i].Pod != nil {
+		return plan.Hint(fmt.Errorf("%s holds another pod, %s", t.file, seen.files[i].Pod.Name), "call your file otherwise; or remove that pod first: bootstrap static-pod delete %s", seen.files[i].Pod.Name)
+	}
+	return nil
+}
+
+// nameTaken: no other pod may have the name, wherever it is from.
+func (c *Commander) nameTaken(t target, seen seenPods) error {
+	if observe.NamespaceOf(t.pod) == "kube-system" && slices.Contains(spec.Components, t.pod.Name) {
+		return fmt.Errorf("the name %s is the control plane's: give the pod another metadata.name", t.name())
+	}
+	for _, s := range seen.sandboxes {
+		if s.Source == "http" && s.Ready && s.Namespace+"/"+s.Name == t.key() {
+			return fmt.Errorf("the name %s is taken by a static pod that the kubelet has from a URL (staticPodURL): give yours another metadata.name", t.name())
+		}
+	}
+	for i := range seen.mirrors {
+		if p := &seen.mirrors[i]; !observe.IsMirror(p) && p.Namespace+"/"+p.Name == t.key() {
+			return fmt.Errorf("the cluster has a pod %s already, which is no static pod: its mirror pod would have that name: give yours another metadata.name", t.key())
+		}
+	}
+	return nil
+}
+
+// portsTaken finds who has a port of the machine that the pod wants. Those that it has
+// already in the file that is there are its own.
+func (c *Commander) portsTaken(t target, seen seenPods) error {
+	listens := c.Host.ListensBeyond
+	if t.pod.Spec.HostNetwork {
+		listens = func(port uint16) bool { return slices.Contains(c.Host.Listening(), port) }
+	}
+	var errs []error
+	for _, want := range podmanifest.HostPorts(t.pod) {
+		by := c.portHolder(t, seen, want)
+		if by == "" && !t.mayListen(want.Port) && want.Protocol == corev1.ProtocolTCP && listens(uint16(want.Port)) {
+			by = c.Host.Listener(uint16(want.Port))
+			by = strings.TrimSpace("a program that listens there " + by)
+		}
+		if by != "" {
+			errs = append(errs, plan.Hint(fmt.Errorf("%s: port %s of this machine is taken by %s", want.Field, want, by), "give the pod another port, or stop what has it"))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// mayListen tells whether the pod, as it was, may be who listens: with hostNetwork at any port.
+func (t target) mayListen(port int) bool {
+	return t.old != nil && (t.old.Spec.HostNetwork ||
+		slices.ContainsFunc(podmanifest.HostPorts(t.old), func(p podmanifest.HostPort) bool { return p.Port == port }))
+}
+
+// portHolder is another pod of this node that has a port; empty without.
+func (c *Commander) portHolder(t target, seen seenPods, want podmanifest.HostPort) string {
+	has := func(pod *corev1.Pod) bool {
+		return slices.ContainsFunc(podmanifest.HostPorts(pod), want.Meets)
+	}
+	for _, f := range seen.files {
+		if f.Path != t.file && f.Pod != nil && has(f.Pod) {
+			return fmt.Sprintf("the static pod %s (%s)", f.Pod.Name, f.Path)
+		}
+	}
+	for i := range seen.mirrors {
+		p := &seen.mirrors[i]
+		over := p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+		if p.Namespace+"/"+p.Name != t.key() && !observe.IsMirror(p) && !over && has(p) {
+			return fmt.Sprintf("the pod %s/%s", p.Namespace, p.Name)
+		}
+	}
+	return ""
+}
+
+// Delete removes the file of a static pod, and waits until its containers are
+// gone. name is the pod's, or NAME-NODE.
+func (c *Commander) Delete(ctx context.Context, namespace, name string, timeout time.Duration) (Handled, error) {
+	p, list, err := c.Find(ctx, namespace, name)
+	if err == nil {
+		err = errors.Join(p.checkDeletable(), list.checkSingle(p))
+	}
+	if err != nil {
+		return Handled{}, &RefusedError{err}
+	}
+	done := p.handled()
+	if p.File != "" {
+		if done.Changed, err = c.Host.RemoveUnrecorded(p.File); err != nil {
+			return done, err
+		}
+	}
+	return done, c.waitUntilGone(ctx, target{kubelet: list.Kubelet, pod: p.named()}, timeout)
+}
+
+// checkDeletable is nil also for a pod whose file is gone, of which something is left.
+func (p *StaticPod) checkDeletable() error {
+	switch {
+	case p.Ours || p.Namespace == "kube-system" && slices.Contains(spec.Components, p.Name):
+		return plan.Hint(fmt.Errorf("%s/%s is of the control plane: the cluster would end with it", p.Namespace, p.Name), "to remove the control plane: bootstrap reset")
+	case p.Source == "http":
+		return fmt.Errorf("%s/%s comes from a URL (staticPodURL), not from a file: it goes when the server serves it no more", p.Namespace, p.Name)
+	}
+	return nil
+}
+
+// checkSingle: with one of two files gone, the kubelet would run the pod of the other.
+func (l StaticPodList) checkSingle(p StaticPod) error {
+	for _, other := range l.Pods {
+		if other.manifest != nil && other.key() == p.key() && other.File != p.File {
+			return plan.Hint(fmt.Errorf("%s and %s hold the pod %s/%s both", p.File, other.File, p.Namespace, p.Name), "remove one of them first: rm %s", other.File)
+		}
+	}
+	return nil
+}
+
+// WaitFor waits until a static pod runs, as ApplyStaticPod does.
+func (c *Commander) WaitFor(ctx context.Context, namespace, name string, timeout time.Duration) (Handled, error) {
+	p, list, err := c.Find(ctx, namespace, name)
+	if err == nil && p.manifest == nil && p.Problem != "" {
+		err = fmt.Errorf("%s/%s: %s", p.Namespace, p.Name, p.Problem)
+	}
+	if err != nil {
+		return Handled{}, &RefusedError{err}
+	}
+	t := target{kubelet: list.Kubelet, file: p.File, pod: p.podToWaitFor()}
+	before, err := c.replaced(t)
+	if err != nil {
+		return p.handled(), err
+	}
+	return p.handled(), c.waitForStaticPod(ctx, t, before, timeout)
+}
+
+// named is a Pod that is nothing but its name: how its containers end is of no interest.
+func (p *StaticPod) named() *corev1.Pod {
+	pod := &corev1.Pod{}
+	pod.Namespace, pod.Name = p.Namespace, p.Name
+	return pod
+}
+
+// podToWaitFor is the manifest; of a pod from a URL only what the runtime has is known.
+func (p *StaticPod) podToWaitFor() *corev1.Pod {
+	if p.manifest != nil {
+		return p.manifest
+	}
+	pod := p.named()
+	for _, c := range p.Containers {
+		pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: c.Name})
+	}
+	return pod
+}
+
+// Find is the static pod of a name: its own, or NAME-NODE.
+func (c *Commander) Find(ctx context.Context, namespace, name string) (StaticPod, StaticPodList, error) {
+	list, err := c.List(ctx)
+	if err != nil {
+		return StaticPod{}, list, err
+	}
+	p, err := list.find(namespace, name)
+	return p, list, err
+}
+
+func (l StaticPodList) find(namespace, name string) (StaticPod, error) {
+	var names, elsewhere []string
+	for _, p := range l.Pods {
+		if p.Namespace == namespace && (p.Name == name || p.Pod == name) {
+			return p, nil
+		}
+		if p.Name == name || p.Pod == name {
+			elsewhere = append(elsewhere, p.Namespace)
+		}
+		if p.Namespace == namespace {
+			names = append(names, p.Name)
+		}
+	}
+	if len(elsewhere) > 0 {
+		return StaticPod{}, plan.Hint(fmt.Errorf("there is no static pod %s in namespace %s", name, namespace), "there is one in %s: -n %s", elsewhere[0], elsewhere[0])
+	}
+	return StaticPod{}, plan.Hint(fmt.Errorf("there is no static pod %s in namespace %s%s", name, namespace, locate.DidYouMean(name, names)), "list them: bootstrap static-pod list")
+}

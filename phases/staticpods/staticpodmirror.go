@@ -1,0 +1,125 @@
+package staticpods
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"bootstrap/phases/observe"
+	"bootstrap/phases/ready"
+)
+
+func mirrorPodOf(pod *corev1.Pod) *MirrorPod {
+	m := &MirrorPod{Name: pod.Name, Hash: pod.Annotations[observe.HashAnnotation]}
+	if err := mirrorReady(pod); err != nil {
+		m.Reason = err.Error()
+	}
+	m.Ready = m.Reason == ""
+	return m
+}
+
+// mirrorReady says why a mirror pod is not ready, nil also for one that has done what it
+// was to do.
+func mirrorReady(pod *corev1.Pod) error {
+	switch {
+	case pod.DeletionTimestamp != nil:
+		return errors.New("the mirror pod is being deleted")
+	case pod.Status.Phase == corev1.PodSucceeded:
+		return nil
+	case pod.Status.Phase == corev1.PodFailed:
+		return fmt.Errorf("the mirror pod is failed: %s %s", pod.Status.Reason, pod.Status.Message)
+	}
+	for _, c := range pod.Status.ContainerStatuses {
+		if err := ready.CheckContainer(c); err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
+		}
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+			return nil
+		}
+	}
+	return fmt.Errorf("the mirror pod is %s", strings.ToLower(string(pod.Status.Phase)))
+}
+
+// compare says whether the mirror pod is of what runs, and what runs of the file.
+func (p *StaticPod) compare(mirror *corev1.Pod) {
+	switch {
+	case p.Problem != "":
+	case p.Hash != "" && p.Mirror.Hash != p.Hash:
+		p.Problem = fmt.Sprintf("the mirror pod is of another content (hash %s)", p.Mirror.Hash)
+	case p.manifest != nil:
+		if field := differs(p.manifest, mirror); field != "" {
+			p.Problem = fmt.Sprintf("the mirror pod differs from the file: %s", field)
+		}
+	}
+}
+
+// differs finds the first field that a manifest sets and that is another in its mirror
+// pod, which has defaults besides; empty without.
+func differs(manifest, mirror *corev1.Pod) string {
+	for _, pair := range []struct {
+		field       string
+		want, given any
+	}{
+		{"metadata.labels", manifest.Labels, mirror.Labels},
+		{"metadata.annotations", manifest.Annotations, mirror.Annotations},
+		{"spec", withoutTolerations(manifest.Spec), mirror.Spec},
+	} {
+		if at := beyond(pair.field, plainJSON(pair.want), plainJSON(pair.given)); at != "" {
+			return at
+		}
+	}
+	return ""
+}
+
+// withoutTolerations: the kubelet and the API server add some.
+func withoutTolerations(s corev1.PodSpec) corev1.PodSpec {
+	s.Tolerations = nil
+	return s
+}
+
+// plainJSON is nil for what can't be written as JSON, which is of no Pod that was read.
+func plainJSON(v any) any {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil
+	}
+	var plain any
+	_ = json.Unmarshal(data, &plain) // it was written a line before
+	return plain
+}
+
+// beyond finds the first field of want that given has not, or has otherwise.
+func beyond(field string, want, given any) string {
+	switch want := want.(type) {
+	case map[string]any:
+		other, _ := given.(map[string]any)
+		for _, name := range slices.Sorted(maps.Keys(want)) {
+			if at := beyond(field+"."+name, want[name], other[name]); at != "" {
+				return at
+			}
+		}
+		return ""
+	case []any:
+		other, _ := given.([]any)
+		if len(want) != len(other) {
+			return field
+		}
+		for i := range want {
+			if at := beyond(fmt.Sprintf("%s[%d]", field, i), want[i], other[i]); at != "" {
+				return at
+			}
+		}
+		return ""
+	}
+	if want != nil && want != given {
+		return field
+	}
+	return ""
+}

@@ -1,0 +1,249 @@
+package staticpods
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
+	"bootstrap/phases/runtime"
+)
+
+// StaticPod is a static pod as its file, the container runtime and the API server have it.
+type StaticPod struct {
+	Namespace  string            `json:"namespace,omitempty"`
+	Name       string            `json:"name,omitempty"` // as in the file
+	Pod        string            `json:"pod,omitempty"`  // as it runs: NAME-NODE
+	File       string            `json:"file,omitempty"`
+	Source     string            `json:"source"` // file, http
+	Ours       bool              `json:"ours"`   // of the control plane that bootstrap made
+	Hash       string            `json:"hash,omitempty"`
+	State      string            `json:"state"`
+	Restarts   int               `json:"restarts"`
+	Containers []StaticContainer `json:"containers,omitempty"`
+	Mirror     *MirrorPod        `json:"mirror,omitempty"`
+	Problem    string            `json:"problem,omitempty"`
+
+	manifest *corev1.Pod // nil if the file can't be read, or there is none
+}
+
+// StaticContainer is the newest try of a container.
+type StaticContainer struct {
+	Name     string `json:"name"`
+	Image    string `json:"image"`
+	State    string `json:"state"`
+	ID       string `json:"id,omitempty"`
+	Restarts int    `json:"restarts"`
+	ExitCode *int   `json:"exitCode,omitempty"`
+	Since    string `json:"since,omitempty"` // RFC 3339, UTC: when it came into that state
+}
+
+// MirrorPod is what the kubelet shows of a static pod in the API.
+type MirrorPod struct {
+	Name   string `json:"name"`
+	Ready  bool   `json:"ready"`
+	Reason string `json:"reason,omitempty"` // why it is not
+	Hash   string `json:"hash"`
+}
+
+// The states of a static pod, and of its containers.
+const (
+	StateRunning  = "running"
+	StateStarting = "starting"
+	StateEnded    = "ended"   // all it was to do is done
+	StateFailed   = "failed"  // a container has ended with an error
+	StateStopped  = "stopped" // nothing of it runs
+	StateRefused  = "refused" // the kubelet can't take its file
+)
+
+// StaticPodList is all that StaticPods has seen.
+type StaticPodList struct {
+	Kubelet observe.KubeletFound
+	Pods    []StaticPod
+	Notes   []string // what could not be asked
+}
+
+// List lists the static pods of this machine's kubelet. It needs neither an API
+// server nor a runtime that answers: what can't be told is left out, and noted.
+func (c *Commander) List(ctx context.Context) (StaticPodList, error) {
+	k, err := c.FindKubelet(ctx)
+	if err != nil {
+		return StaticPodList{}, err
+	}
+	list := StaticPodList{Kubelet: k, Notes: slices.Clone(k.Warnings)}
+	seen, err := c.seeStaticPods(ctx, k)
+	if err != nil {
+		return list, err
+	}
+	if seen.runtimeError != nil {
+		list.Notes = append(list.Notes, fmt.Sprintf("containers: %v", seen.runtimeError))
+	}
+	if seen.apiError != nil {
+		list.Notes = append(list.Notes, fmt.Sprintf("mirror pods: %v", seen.apiError))
+	}
+	if !k.Running {
+		list.Notes = append(list.Notes, "the kubelet does not run: what changes in its folder has no effect")
+	}
+	list.Pods = seen.pods(k)
+	return list, nil
+}
+
+// seenPods is what the machine has of static pods, in each of its three forms.
+type seenPods struct {
+	files     []observe.PodFile
+	sandboxes []runtime.Sandbox
+	mirrors   []corev1.Pod // and all other pods of the node
+
+	runtimeError error
+	apiError     error
+}
+
+func (c *Commander) seeStaticPods(ctx context.Context, k observe.KubeletFound) (seenPods, error) {
+	var seen seenPods
+	var filesError error
+	plan.SideBySide(
+		func() { seen.files, filesError = c.PodFiles(k.StaticPodPath) },
+		func() { seen.sandboxes, seen.runtimeError = c.AllSandboxes(ctx, k) },
+		func() { seen.mirrors, seen.apiError = c.NodePods(ctx, k) },
+	)
+	return seen, filesError
+}
+
+// pods joins the three by the pods' names: first the files in their order, then what
+// has none.
+func (s seenPods) pods(k observe.KubeletFound) []StaticPod {
+	var all []StaticPod
+	first := map[string]string{}
+	for _, f := range s.files {
+		p := staticPodOf(f, k)
+		key := p.key()
+		if p.Name != "" && first[key] != "" {
+			p.State, p.Problem = StateRefused, fmt.Sprintf("it is the same pod as %s: the kubelet runs one of both", first[key])
+			all = append(all, p)
+			continue
+		}
+		if p.manifest != nil {
+			first[key] = f.Path
+			s.fill(&p)
+		}
+		all = append(all, p)
+	}
+	return append(all, s.withoutFile(k, first)...)
+}
+
+func staticPodOf(f observe.PodFile, k observe.KubeletFound) StaticPod {
+	p := StaticPod{File: f.Path, Source: "file", Ours: f.Ours, State: StateStopped, manifest: f.Pod}
+	if f.Err != nil {
+		p.State, p.Problem = StateRefused, f.Err.Error()
+	}
+	if f.Pod != nil {
+		p.Namespace, p.Name, p.Pod = observe.NamespaceOf(f.Pod), f.Pod.Name, k.PodName(f.Pod.Name)
+	}
+	return p
+}
+
+func (p *StaticPod) key() string { return p.Namespace + "/" + p.Pod }
+
+// fill adds what the runtime and the API server have of a pod.
+func (s seenPods) fill(p *StaticPod) {
+	if sandbox := observe.NewestSandbox(s.sandboxes, p.key()); sandbox != nil {
+		p.fromSandbox(sandbox)
+	}
+	for i := range s.mirrors {
+		m := &s.mirrors[i]
+		if m.Namespace == p.Namespace && m.Name == p.Pod && observe.IsMirror(m) {
+			p.Mirror = mirrorPodOf(m)
+			p.compare(m)
+		}
+	}
+}
+
+func (p *StaticPod) fromSandbox(s *runtime.Sandbox) {
+	p.Hash = s.UID
+	counts := map[string]int{}
+	for _, c := range observe.NewestTries(s.Containers) {
+		each := staticContainer(c)
+		if each.State == StateFailed || p.isMain(c.Name) {
+			counts[each.State]++
+		}
+		p.Restarts += each.Restarts
+		p.Containers = append(p.Containers, each)
+	}
+	if p.State != StateRefused || s.Ready {
+		p.State = podState(s, counts, p.manifest)
+	}
+}
+
+// isMain is false of init containers, which are done before the pod begins its work.
+func (p *StaticPod) isMain(name string) bool {
+	return p.manifest == nil || slices.ContainsFunc(p.manifest.Spec.Containers, func(c corev1.Container) bool { return c.Name == name })
+}
+
+func podState(s *runtime.Sandbox, counts map[string]int, manifest *corev1.Pod) string {
+	begun := counts[StateRunning] + counts[StateEnded]
+	all := begun > 0 && (manifest == nil || begun >= len(manifest.Spec.Containers))
+	switch {
+	case counts[StateFailed] > 0:
+		return StateFailed
+	case !s.Ready && begun == 0:
+		return StateStopped
+	case all && counts[StateRunning] > 0:
+		return StateRunning
+	case all && counts[StateStarting] == 0:
+		return StateEnded
+	}
+	return StateStarting
+}
+
+func staticContainer(c runtime.Container) StaticContainer {
+	s := StaticContainer{Name: c.Name, Image: c.Image, ID: c.ID, Restarts: int(c.Attempt), State: StateStarting}
+	since := c.Created
+	switch {
+	case c.Running:
+		s.State, since = StateRunning, c.Started
+	case c.Exited:
+		code := int(c.ExitCode)
+		s.State, s.ExitCode, since = StateEnded, &code, c.Finished
+		if code != 0 {
+			s.State = StateFailed
+		}
+	}
+	if !since.IsZero() {
+		s.Since = since.UTC().Format(time.RFC3339)
+	}
+	return s
+}
+
+// withoutFile are static pods that run, or show in the API, and come from no file: from a
+// URL, or from a file that is gone.
+func (s seenPods) withoutFile(k observe.KubeletFound, known map[string]string) []StaticPod {
+	var all []StaticPod
+	add := func(namespace, pod, source, problem string) {
+		p := StaticPod{Namespace: namespace, Name: strings.TrimSuffix(pod, "-"+k.NodeName), Pod: pod, Source: source, State: StateStopped}
+		if known[p.key()] != "" {
+			return
+		}
+		known[p.key()] = source
+		if p.Problem = problem; source == "http" {
+			p.Problem = ""
+		}
+		s.fill(&p)
+		all = append(all, p)
+	}
+	for _, sandbox := range s.sandboxes {
+		if sandbox.Source == "http" && sandbox.Ready || sandbox.Source == "file" && (sandbox.Ready || observe.AnyRuns(sandbox)) {
+			add(sandbox.Namespace, sandbox.Name, sandbox.Source, "its file is gone, and it still runs")
+		}
+	}
+	for i := range s.mirrors {
+		if m := &s.mirrors[i]; observe.IsMirror(m) {
+			add(m.Namespace, m.Name, m.Annotations["kubernetes.io/config.source"], "its file is gone, and the mirror pod is still there")
+		}
+	}
+	return all
+}

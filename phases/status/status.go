@@ -1,0 +1,286 @@
+// Package status tells how a machine that init has set up is: what runs, what is not ready
+// and why, and how long the certificates hold. It must not change anything, and must not
+// be imported by phases.
+package status
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"bootstrap/phases/config"
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/health"
+	"bootstrap/phases/host"
+	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
+	"bootstrap/phases/ready"
+	"bootstrap/phases/spec"
+)
+
+// Status is what is installed on this machine, and how it is.
+type Status struct {
+	Installed    bool                `json:"installed"`
+	Ready        bool                `json:"ready"` // all that init waits for
+	Standalone   bool                `json:"standalone,omitempty"`
+	Since        string              `json:"since,omitempty"`
+	Kubernetes   string              `json:"kubernetes,omitempty"`
+	Node         string              `json:"node,omitempty"`
+	Address      string              `json:"address,omitempty"`
+	Components   []ComponentStatus   `json:"components,omitempty"`
+	PodURL       *ready.PodURLStatus `json:"staticPodURL,omitempty"`
+	Cause        *diagnose.Finding   `json:"cause,omitempty"`
+	Certificates []CertificateStatus `json:"certificates,omitempty"`
+	Etcd         *EtcdStatus         `json:"etcd,omitempty"`
+	Drift        []host.Drift        `json:"drift,omitempty"`
+	Disks        []Disk              `json:"disks,omitempty"`
+	Notes        []string            `json:"notes,omitempty"`
+}
+
+// ComponentStatus is how one component is.
+type ComponentStatus struct {
+	Name   string `json:"name"`
+	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// The states of a component.
+const (
+	StateReady    = "ready"
+	StateNotReady = "not-ready"
+	StateUnknown  = "unknown" // it runs, and only the API server could tell more
+)
+
+// CertificateStatus is how long a certificate holds, and what is wrong with it.
+type CertificateStatus struct {
+	Path    string `json:"path"`
+	Use     string `json:"use"`
+	Expires string `json:"expires,omitempty"`
+	Problem string `json:"problem,omitempty"`
+	Detail  string `json:"detail,omitempty"`
+}
+
+// Disk is the room on the file system of a directory.
+type Disk struct {
+	Path      string `json:"path"`
+	FreeBytes uint64 `json:"freeBytes"`
+	SizeBytes uint64 `json:"sizeBytes"`
+}
+
+// lookBack is how old lines of logs may be to count as evidence.
+const lookBack = 15 * time.Minute
+
+// Current looks at the machine and changes nothing. What does not answer is given
+// up after 2 s. waits is when a wait began that it may end; zero without.
+func Current(ctx context.Context, o *observe.Observer, waits time.Time) (Status, error) {
+	since := installedSince(o.Host)
+	if since == "" {
+		return Status{}, nil
+	}
+	c, err := o.State().RememberedConfig()
+	if err != nil {
+		return Status{}, err
+	}
+	s := Status{Installed: true, Since: since}
+	alone := c == nil
+	if alone {
+		c, err = o.State().StandaloneConfig()
+	}
+	if c == nil {
+		s.Notes = []string{"there is no control plane, only what init makes before it: run bootstrap init"}
+		return s, err
+	}
+	var notes noteList
+	seen := observe.Open(observe.Observer{
+		Spec: spec.Spec{Config: c, Facts: o.Facts}, Host: o.Host, Catalogue: o.Catalogue, Tell: plan.Teller{Phase: "status", To: notes.add},
+	})
+	r := &reporter{&ready.Waiter{Observer: seen}}
+	s.Kubernetes, s.Node, s.Address = c.KubernetesVersion, c.NodeName, c.AdvertiseAddress.String()
+	query := observe.Query{Stage: observe.Complete, Since: time.Now().Add(-lookBack), Waits: waits}
+	if alone {
+		r.lookStandalone(ctx, query, &s)
+	} else {
+		r.look(ctx, query, &s)
+	}
+	s.Notes = notes.all
+	return s, nil
+}
+
+// reporter looks at one machine.
+type reporter struct{ *ready.Waiter }
+
+// look fills in what is not in the ledger.
+func (e *reporter) look(ctx context.Context, q observe.Query, s *Status) {
+	var found *diagnose.Evidence
+	var r ready.Readiness
+	plan.SideBySide(
+		func() { found = e.Evidence(ctx, q) },
+		func() { r = e.Readiness(ctx) },
+		func() { s.Etcd = e.etcdStatus(ctx) },
+		func() { s.PodURL, _ = e.PodURLStatus(ctx) },
+	)
+	r.Confirm(found)
+	s.Ready = r.Holds() && found.RuntimeError == ""
+	s.Components = componentStates(e.Config, found, r)
+	s.Cause = presentCause(e.Catalogue, found)
+	s.Certificates = certificateStates(found.Certificates)
+	for _, f := range found.Files {
+		s.Drift = append(s.Drift, host.Drift{Path: f.Path, What: f.Drift})
+	}
+	s.Disks = e.disks()
+}
+
+// presentCause is certain only by what was seen since a wait began: what was wrong before
+// may have been mended, while the kubelet waits up to five minutes to try again.
+func presentCause(all diagnose.Catalogue, found *diagnose.Evidence) *diagnose.Finding {
+	if !found.Waits.IsZero() {
+		cause, ok := diagnose.First(all.Causes(found.After(found.Waits)))
+		if ok && cause.Level == diagnose.Error {
+			return &cause
+		}
+	}
+	cause, ok := diagnose.First(all.Causes(found))
+	switch {
+	case !ok:
+		return nil
+	case !found.Waits.IsZero():
+		cause.Level = diagnose.Warning
+	}
+	return &cause
+}
+
+// installedSince is when the oldest effect that is still there was made; empty without.
+func installedSince(h *host.Host) string {
+	all := h.Entries()
+	i := slices.IndexFunc(all, func(r host.Record) bool { return !r.Undone })
+	if i < 0 {
+		return ""
+	}
+	return all[i].Time
+}
+
+// noteList keeps what phases warn of.
+type noteList struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (n *noteList) add(e plan.Event) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if e.Kind == plan.Warning {
+		n.all = append(n.all, e.Message)
+	}
+}
+
+// componentStates are what is below first, then what runs in it.
+func componentStates(c *config.Config, found *diagnose.Evidence, r ready.Readiness) []ComponentStatus {
+	all := []ComponentStatus{runtimeState(found)}
+	for _, name := range append([]string{"kubelet"}, spec.NodeComponents(c)...) {
+		all = append(all, componentState(name, found, r))
+	}
+	for _, name := range r.Addons {
+		all = append(all, componentState(name, found, r))
+	}
+	return all
+}
+
+func runtimeState(found *diagnose.Evidence) ComponentStatus {
+	s := ComponentStatus{Name: "containerd", State: StateReady}
+	if found.RuntimeError == "" {
+		return s
+	}
+	s.State, s.Reason = StateNotReady, found.RuntimeError
+	if u := found.Units["containerd.service"]; u.Load == "loaded" && !u.Runs() {
+		s.Reason = fmt.Sprintf("its unit is %s (%s, exit status %d)", u.Active, u.Result, u.ExitStatus)
+	}
+	return s
+}
+
+func componentState(name string, found *diagnose.Evidence, r ready.Readiness) ComponentStatus {
+	reason := r.Pending[name]
+	switch {
+	case name == "kubelet" || name == "kube-apiserver" || r.Answers:
+	case name == "etcd" && found.Etcd.Status == 200: // it says so itself
+		reason = nil
+	case name == "etcd" && found.Etcd.Dial == diagnose.Open:
+		return ComponentStatus{name, StateNotReady, oneLine("not healthy: " + strings.Join(found.Etcd.Failed, ", ") + " " + found.Etcd.Error)}
+	case found.RuntimeError != "":
+		return ComponentStatus{name, StateUnknown, "neither the API server nor the container runtime answers"}
+	case reason == nil:
+		return ComponentStatus{name, StateUnknown, "its container runs; the API server does not answer"}
+	}
+	if reason != nil {
+		return ComponentStatus{name, StateNotReady, oneLine(reason.Error())}
+	}
+	return ComponentStatus{Name: name, State: StateReady}
+}
+
+// oneLine keeps an error in its row.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+func certificateStates(found []diagnose.Certificate) []CertificateStatus {
+	var all []CertificateStatus
+	for _, c := range found {
+		s := CertificateStatus{Path: c.Path, Use: c.Use, Problem: string(c.Problem), Detail: c.Detail}
+		if !c.NotAfter.IsZero() {
+			s.Expires = c.NotAfter.UTC().Format(time.RFC3339)
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// disks are those that etcd and the container runtime fill.
+func (r *reporter) disks() []Disk {
+	var all []Disk
+	for _, path := range []string{r.Config.Etcd.DataDir, spec.ContainerdDir} {
+		if path == "" || !r.Host.Exists(path) || path == r.Config.Etcd.DataDir && !r.RunsEtcd() {
+			continue
+		}
+		if disk, err := r.Host.Disk(path); err == nil {
+			all = append(all, Disk{Path: path, FreeBytes: disk.Available, SizeBytes: disk.Size})
+		}
+	}
+	return all
+}
+
+// Wait looks until all is ready, nothing is installed, or a certain cause was
+// found twice in a row: then waiting is in vain. It ends after timeout with the last look.
+func Wait(ctx context.Context, timeout time.Duration, look func(context.Context) (Status, error)) (Status, error) {
+	end, before := time.Now().Add(timeout), ""
+	for {
+		s, err := look(ctx)
+		if err == nil {
+			err = context.Cause(ctx)
+		}
+		cause := s.certain()
+		if err != nil || s.Ready || !s.Installed || cause != "" && cause == before || time.Now().Add(ready.LookEvery).After(end) {
+			return s, err
+		}
+		before = cause
+		health.Sleep(ctx, ready.LookEvery)
+	}
+}
+
+// certain is the ID of a cause that keeps it from becoming ready.
+func (s Status) certain() string {
+	if s.Cause == nil || s.Cause.Level != diagnose.Error {
+		return ""
+	}
+	return s.Cause.ID
+}
+
+// NotReady are the names of what is not ready or not known.
+func (s Status) NotReady() []string {
+	var names []string
+	for _, c := range s.Components {
+		if c.State != StateReady {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
