@@ -99,7 +99,7 @@ func TestAsUser(t *testing.T) {
 		code int
 		want string
 	}{
-		{"plan on a fresh machine", false, []string{"init", "--dry-run", "--skip-phases", others, "--config", "CONFIG"}, 0, "40 changes would be made"},
+		{"plan on a fresh machine", false, []string{"init", "--dry-run", "--skip-phases", others, "--config", "CONFIG"}, 0, "41 changes would be made"},
 		{"plan of reset on a fresh machine", false, []string{"reset", "--dry-run"}, 0, "Nothing to undo"},
 		{"ledger on a fresh machine", false, []string{"ledger"}, 0, "Nothing: "},
 		{"init", false, []string{"init", "phase", "certs", "--config", "CONFIG"}, 2, sudo},
