@@ -2,11 +2,34 @@ package observe
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"bootstrap/phases/config"
+	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/plan"
+	"bootstrap/phases/spec"
 )
+
+// machineOf is an Observer of a machine with these files; /proc among them.
+func machineOf(t *testing.T, files map[string]string) *Observer {
+	t.Helper()
+	root := t.TempDir()
+	for path, content := range files {
+		file := filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h, _ := hosttest.Open(t, root)
+	return Open(Observer{Spec: spec.Spec{Config: &config.Config{}, Facts: machine.Facts{Hostname: "Node-1"}}, Host: h})
+}
 
 func process(args ...string) string { return strings.Join(args, "\x00") + "\x00" }
 
@@ -72,7 +95,7 @@ func TestFindKubelet(t *testing.T) {
 		{"nothing is set", map[string]string{"/proc/7/cmdline": process("kubelet", "--config=/etc/k.yaml"), "/etc/k.yaml": "maxPods: 9\n"}, "", "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			k, err := FindKubelet(t.Context(), machineOf(t, tt.files))
+			k, err := machineOf(t, tt.files).FindKubelet(t.Context())
 			got := strings.Join(k.Overridden, "; ")
 			if err != nil || k.StaticPodPath != tt.path || k.From != tt.from || got != tt.overridden || k.NodeName != "node-1" {
 				t.Errorf("%+v, %v", k, err)
@@ -82,7 +105,7 @@ func TestFindKubelet(t *testing.T) {
 }
 
 func TestFindKubeletFails(t *testing.T) {
-	if _, err := FindKubelet(t.Context(), machineOf(t, nil)); !errors.Is(err, ErrNoKubelet) {
+	if _, err := machineOf(t, nil).FindKubelet(t.Context()); !errors.Is(err, ErrNoKubelet) {
 		t.Errorf("without a kubelet: %v", err)
 	}
 	for want, files := range map[string]map[string]string{
@@ -90,7 +113,7 @@ func TestFindKubeletFails(t *testing.T) {
 		"/etc/k.yaml":    {"/proc/7/cmdline": process("kubelet", "--config=/etc/k.yaml"), "/etc/k.yaml": "a: [\n"},
 		"/etc/k.d":       {"/proc/7/cmdline": process("kubelet", "--config-dir=/etc/k.d")},
 	} {
-		if _, err := FindKubelet(t.Context(), machineOf(t, files)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := machineOf(t, files).FindKubelet(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}
@@ -98,7 +121,7 @@ func TestFindKubeletFails(t *testing.T) {
 
 // TestStaticPodDir: what keeps a file from being put there is said, with the remedy.
 func TestStaticPodDir(t *testing.T) {
-	env := machineOf(t, map[string]string{"/srv/file": "x", "/srv/pods/web.yaml": "x"})
+	o := machineOf(t, map[string]string{"/srv/file": "x", "/srv/pods/web.yaml": "x"})
 	for _, tt := range []struct {
 		name string
 		k    KubeletFound
@@ -111,7 +134,7 @@ func TestStaticPodDir(t *testing.T) {
 		{"a file", KubeletFound{StaticPodPath: "/srv/file", From: "x"}, "is a single file", "directory"},
 		{"there", KubeletFound{StaticPodPath: "/srv/pods"}, "", ""},
 	} {
-		dir, err := env.StaticPodDir(tt.k)
+		dir, err := o.StaticPodDir(tt.k)
 		if tt.want == "" {
 			if err != nil || dir != tt.k.StaticPodPath {
 				t.Errorf("%s: %q, %v", tt.name, dir, err)

@@ -8,42 +8,8 @@ import (
 	"testing"
 
 	"bootstrap/phases/config"
-	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/plan/plantest"
 )
-
-// TestCheckStandalone: what its pods live by is not changed.
-func TestCheckStandalone(t *testing.T) {
-	env := testEnv(t, "standalone")
-	if found := env.CheckSettled(); len(found) > 0 {
-		t.Errorf("before there is one: %v", found)
-	}
-	makeStandalone(t, env.State())
-	if found := env.CheckSettled(); len(found) > 0 {
-		t.Errorf("unchanged: %v", found)
-	}
-	url := env.Config.Kubelet["staticPodURL"]
-	delete(env.Config.Kubelet, "staticPodURL")
-	if found := env.CheckSettled(); len(found) > 0 {
-		t.Errorf("without its URL: %v", found)
-	}
-	env.Config = configtest.Valid(t, "default")
-	found := env.CheckSettled()
-	if len(found) != 1 {
-		t.Fatalf("a control plane upon it, without its URL: %v", found)
-	}
-	plantest.CheckError(t, found[0], `staticPodURL is "https://pods.example.com/node-1.yaml?..." with the standalone kubelet and "" in the config`)
-	env.Config.Kubelet = map[string]any{"staticPodURL": url}
-	if found := env.CheckSettled(); len(found) > 0 {
-		t.Errorf("a control plane upon it: %v", found)
-	}
-	env.Config.NodeName, env.Config.Networking.PodSubnets = "other", prefixes("10.9.0.0/16")
-	if found = env.CheckSettled(); len(found) != 2 {
-		t.Fatalf("%v", found)
-	}
-	plantest.CheckError(t, found[0], `networking.podSubnet is "10.244.0.0/16" with the standalone kubelet and "10.9.0.0/16"`)
-	plantest.CheckError(t, found[1], `nodeRegistration.name is "node-1"`)
-}
 
 func TestPodsIn(t *testing.T) {
 	const pod = "metadata: {name: web}\nspec: {containers: [{name: web, image: x}]}\n"

@@ -4,22 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"bootstrap/phases/spec"
 )
-
-// TestUsedDisks: the root of an image-based system is read-only, and so may be
-// programs that nobody installs.
-func TestUsedDisks(t *testing.T) {
-	env := testEnv(t, "default")
-	env.Bundle = nil
-	for _, d := range env.usedDisks() {
-		if d.Path == "/" || d.Path == spec.BinDir {
-			t.Errorf("init without a bundle does not write to %s", d.Path)
-		}
-	}
-}
 
 // TestReadManifest reads as the kubelet does.
 func TestReadManifest(t *testing.T) {
@@ -49,27 +34,5 @@ func TestReadManifest(t *testing.T) {
 				t.Errorf("%v lacks %q", err, c.wrong)
 			}
 		})
-	}
-}
-
-// TestAddonsAwaited: only where the addons have the form that is wanted, what ails them is certain.
-func TestAddonsAwaited(t *testing.T) {
-	env := testEnv(t, "default")
-	for stage, want := range map[Stage]bool{Begun: false, Serving: false, Written: false, Complete: true} {
-		if got := env.Evidence(t.Context(), Query{Stage: stage, Since: time.Now()}).Addons; got != want {
-			t.Errorf("at stage %d: %t", stage, got)
-		}
-	}
-}
-
-// TestOwnResolver: the config can say that there is none.
-func TestOwnResolver(t *testing.T) {
-	env := testEnv(t, "default")
-	given := *env.Config
-	given.Kubelet = map[string]any{"resolvConf": ""}
-	env.Config = &given
-	m := env.machine(t.Context())
-	if !m.Resolver.Read || !m.Resolver.Own || m.Resolver.File != "" || !m.System.Read {
-		t.Errorf("got %+v, system read: %t", m.Resolver, m.System.Read)
 	}
 }

@@ -1,8 +1,6 @@
 package observe
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -10,7 +8,6 @@ import (
 	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/plan/plantest"
 	"bootstrap/phases/spec"
-	"bootstrap/templates"
 )
 
 func TestChooseRuntime(t *testing.T) {
@@ -115,40 +112,20 @@ func TestChooseKubelet(t *testing.T) {
 	}
 }
 
-func TestCAMounts(t *testing.T) {
-	dir := t.TempDir()
-	at := func(p string) string { return filepath.Join(dir, p) }
-	if got := CAMounts(at); len(got) > 0 {
-		t.Errorf("on a machine without: %v", got)
-	}
-	for _, p := range []string{"/usr/share/ca-certificates", "/etc/ssl/certs", "/etc/pki"} {
-		if err := os.MkdirAll(at(p), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(at("/etc/pki/ca-trust"), nil, 0o644); err != nil { // no folder
-		t.Fatal(err)
-	}
-	want := []templates.Mount{spec.HostFolder("ca-certs", "/etc/ssl/certs"), spec.HostFolder("usr-share-ca-certificates", "/usr/share/ca-certificates")}
-	if diff := cmp.Diff(want, CAMounts(at)); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func TestForeignNetwork(t *testing.T) {
-	env := testEnv(t, "default")
-	hosttest.Put(t, env.Host, spec.NetworkFile, "{}", 0o600)
-	if got := env.foreignNetwork(); got != "" {
+	o := testObserver(t, "default")
+	hosttest.Put(t, o.Host, spec.NetworkFile, "{}", 0o600)
+	if got := o.foreignNetwork(); got != "" {
 		t.Errorf("%s is ours", got)
 	}
 	for _, name := range []string{"10-crio-bridge.conflist.disabled", "05-cilium.conf.bak", ".10-bootstrap.conflist", "cilium-kubeconfig"} {
-		hosttest.Put(t, env.Host, "/etc/cni/net.d/"+name, "{}", 0o600)
-		if got := env.foreignNetwork(); got != "" {
+		hosttest.Put(t, o.Host, "/etc/cni/net.d/"+name, "{}", 0o600)
+		if got := o.foreignNetwork(); got != "" {
 			t.Errorf("no runtime reads %s", got)
 		}
 	}
-	hosttest.Put(t, env.Host, "/etc/cni/net.d/05-cilium.conflist", "{}", 0o600)
-	if got := env.foreignNetwork(); got != "/etc/cni/net.d/05-cilium.conflist" {
+	hosttest.Put(t, o.Host, "/etc/cni/net.d/05-cilium.conflist", "{}", 0o600)
+	if got := o.foreignNetwork(); got != "/etc/cni/net.d/05-cilium.conflist" {
 		t.Errorf("found %q", got)
 	}
 }
