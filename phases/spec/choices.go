@@ -1,8 +1,6 @@
 package spec
 
-import (
-	"bootstrap/phases/runtime"
-)
+import "strings"
 
 // Choices are what is decided once, by what the machine has, when a command begins.
 type Choices struct {
@@ -40,5 +38,5 @@ func (r Runtime) Name() string {
 	if r.Install {
 		return "containerd of the bundle"
 	}
-	return "container runtime at " + runtime.SocketPath(r.Endpoint)
+	return "container runtime at " + strings.TrimPrefix(r.Endpoint, "unix://")
 }

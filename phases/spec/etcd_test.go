@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"bootstrap/phases/config"
@@ -33,5 +35,19 @@ func TestEtcdMembers(t *testing.T) {
 		if got := value(line, "election-timeout"); got != c.election {
 			t.Errorf("%s: election-timeout=%q, want %q", c.name, got, c.election)
 		}
+	}
+}
+
+// TestEtcdElsewhereOnNode: the API server follows where the user has etcd listen, and etcd's
+// times fit each other.
+func TestEtcdElsewhereOnNode(t *testing.T) {
+	c := configtest.Valid(t, "default")
+	c.Box.SingleNode = true
+	c.Etcd.ExtraArgs = []config.Arg{{Name: "advertise-client-urls", Value: "https://192.0.2.10:2379"}, {Name: "heartbeat-interval", Value: "200"}}
+	if got := config.Argument(etcdClientArgs(c), "etcd-servers"); got != "https://192.0.2.10:2379" {
+		t.Errorf("etcd-servers %s", got)
+	}
+	if line := fmt.Sprint(EtcdPod(c, OnlyMember(c)).Pod); strings.Contains(line, "election-timeout") {
+		t.Errorf("an election after less than five heartbeats: %s", line)
 	}
 }

@@ -2,12 +2,10 @@ package spec
 
 import (
 	"context"
-	"encoding/json"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -24,7 +22,7 @@ import (
 func TestOneConflist(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "cni-install")
 	build := exec.Command("go", "build", "-o", program, ".")
-	build.Dir = "../scripts/components/cni-install"
+	build.Dir = "../../scripts/components/cni-install"
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -103,36 +101,5 @@ func TestPodMTU(t *testing.T) {
 	}
 	if got := podMTU(configtest.Valid(t, "default"), machine.Facts{}); got != 1450 {
 		t.Errorf("of an unknown link: %d", got)
-	}
-}
-
-func TestFlannelConfig(t *testing.T) {
-	cases := map[string]map[string]any{
-		"default":    {"EnableIPv4": true, "Network": "10.244.0.0/16", "EnableIPv6": false},
-		"ipv6":       {"EnableIPv4": false, "IPv6Network": "fd00:10:244::/48", "EnableIPv6": true},
-		"dual-stack": {"EnableIPv4": true, "Network": "10.244.0.0/16", "IPv6Network": "fd00:10:244::/56", "EnableIPv6": true},
-	}
-	for name, want := range cases {
-		text, err := flannelConfig(configtest.Valid(t, name), machine.Facts{NFTables: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		want["EnableNFTables"], want["Backend"] = true, map[string]any{"Type": "vxlan"}
-		var got map[string]any
-		if err := json.Unmarshal([]byte(text), &got); err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s: %s", name, diff)
-		}
-	}
-}
-
-func TestFlannelArgs(t *testing.T) {
-	if got := strings.Join(flannelArgs(configtest.Valid(t, "default")), " "); got != "--kube-subnet-mgr --ip-masq --iface=$(NODE_IP)" {
-		t.Error(got)
-	}
-	if got := strings.Join(flannelArgs(configtest.Valid(t, "ipv6")), " "); !strings.HasSuffix(got, " --public-ipv6=$(NODE_IP)") {
-		t.Error(got)
 	}
 }

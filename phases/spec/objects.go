@@ -1,7 +1,7 @@
 package spec
 
 import (
-	"bootstrap/phases/cluster"
+	"bootstrap/manifests"
 	"bootstrap/phases/config"
 )
 
@@ -33,7 +33,7 @@ func ConfigObjects(c *config.Config, kubelet []byte) ([][]byte, error) {
 		{"kubelet-config", "kubelet", kubelet},
 		{"bootstrap-config", "BoxConfiguration", forBox},
 	} {
-		object, err := cluster.ConfigMap("kube-system", file.name, map[string]string{file.key: string(file.content)})
+		object, err := manifests.ConfigMap("kube-system", file.name, map[string]string{file.key: string(file.content)})
 		if err != nil {
 			return nil, err
 		}

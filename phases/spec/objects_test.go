@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+
 	"bootstrap/phases/config/configtest"
 )
 
@@ -27,4 +30,13 @@ func TestConfigObjects(t *testing.T) {
 	if len(objects) != len(want) {
 		t.Errorf("%d objects", len(objects))
 	}
+}
+
+func decodeConfigMap(t *testing.T, data []byte) corev1.ConfigMap {
+	t.Helper()
+	var object corev1.ConfigMap
+	if err := yaml.UnmarshalStrict(data, &object); err != nil {
+		t.Fatal(err)
+	}
+	return object
 }
