@@ -4,7 +4,10 @@
 // static pods: those are rendered from templates/staticpod.
 package manifests
 
-import _ "embed"
+import (
+	_ "embed"
+	"encoding/json"
+)
 
 // ClusterAdmins gives the group of admin.conf its rights.
 //
@@ -42,3 +45,12 @@ var UploadCerts []byte
 //
 //go:embed bootstrap-token.yaml
 var BootstrapToken []byte
+
+// ConfigMap is the manifest of a ConfigMap. Keys that others add to it stay.
+func ConfigMap(namespace, name string, data map[string]string) ([]byte, error) {
+	return json.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap",
+		"metadata": map[string]string{"namespace": namespace, "name": name},
+		"data":     data,
+	})
+}

@@ -99,7 +99,7 @@ func TestAdoptable(t *testing.T) {
 func TestAdoptUndoes(t *testing.T) {
 	h, units := hosttest.New(t)
 	units.Set("kubelet.service", host.UnitState{Load: "loaded", Active: "active", Sub: "running", Enabled: "enabled"})
-	env := Open(Env{Config: configtest.Valid(t, "default"), Host: h})
+	env := Open(Env{Spec: spec.Spec{Config: configtest.Valid(t, "default")}, Host: h})
 	go1 := append(kubeadmFiles(), "/var/lib/kubelet/config.yaml", "/var/lib/kubelet/pods/a/b", "/var/log/pods/x/0.log", "/srv/etcd/member/wal")
 	for _, file := range go1 {
 		hosttest.Put(t, env.Host, file, "x", 0o600)

@@ -64,7 +64,7 @@ func (e *Env) clusterInfo() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cluster.ConfigMap("kube-public", "cluster-info", map[string]string{"kubeconfig": string(kubeconfig)})
+	return manifests.ConfigMap("kube-public", "cluster-info", map[string]string{"kubeconfig": string(kubeconfig)})
 }
 
 func tokenOf(t config.BootstrapToken, now time.Time) cluster.Token {

@@ -15,6 +15,7 @@ import (
 	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/plan/plantest"
+	"bootstrap/phases/spec"
 )
 
 var readOnce = sync.OnceValues(diagnose.ReadCatalogue) // it takes milliseconds
@@ -32,7 +33,7 @@ func catalogue(t *testing.T) diagnose.Catalogue {
 func testEnv(t *testing.T, name string) *Env {
 	t.Helper()
 	h, _ := hosttest.New(t)
-	env := Open(Env{Config: configtest.Valid(t, name), Host: h, Catalogue: catalogue(t)})
+	env := Open(Env{Spec: spec.Spec{Config: configtest.Valid(t, name)}, Host: h, Catalogue: catalogue(t)})
 	return env.forPhase("test")
 }
 

@@ -36,7 +36,12 @@ func stateIn(t *testing.T, manifest string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return value(pod.Spec.Containers[0].Command, "initial-cluster-state")
+	for _, arg := range pod.Spec.Containers[0].Command {
+		if state, ok := strings.CutPrefix(arg, "--initial-cluster-state="); ok {
+			return state
+		}
+	}
+	return ""
 }
 
 // TestEtcdCluster: once etcd has begun it never makes a new cluster again, and nothing

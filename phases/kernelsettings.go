@@ -75,11 +75,11 @@ func (e *Env) routed() []spec.KernelSetting {
 	var settings []spec.KernelSetting
 	for _, r := range e.Host.Entries() { // of a run before, whatever the routes are now
 		if r.Op == host.OpSysctl && !r.Undone && strings.HasSuffix(r.Target, "/accept_ra") && e.Host.Exists("/proc/sys/"+r.Target) {
-			settings = append(settings, spec.KernelSetting{r.Target, "2"})
+			settings = append(settings, spec.KernelSetting{Name: r.Target, Value: "2"})
 		}
 	}
 	for _, route := range routes {
-		s := spec.KernelSetting{"net/ipv6/conf/" + route.Link + "/accept_ra", "2"}
+		s := spec.KernelSetting{Name: "net/ipv6/conf/" + route.Link + "/accept_ra", Value: "2"}
 		if route.Advertised && route.To.Bits() == 0 && e.Host.KernelSays(s.Name) == "1" && !slices.Contains(settings, s) {
 			settings = append(settings, s)
 		}
@@ -113,7 +113,7 @@ func (e *Env) keepWhatForwardingSets() error {
 // bridged are the kernel settings by which the answer of a pod to its neighbour, asked by
 // a Service's address, passes kube-proxy's rules again.
 func (e *Env) bridged() []spec.KernelSetting {
-	all := []spec.KernelSetting{{"net.bridge.bridge-nf-call-iptables", "1"}, {"net.bridge.bridge-nf-call-ip6tables", "1"}}
+	all := []spec.KernelSetting{{Name: "net.bridge.bridge-nf-call-iptables", Value: "1"}, {Name: "net.bridge.bridge-nf-call-ip6tables", Value: "1"}}
 	return slices.DeleteFunc(all, func(s spec.KernelSetting) bool {
 		return !e.Host.Exists("/proc/sys/" + strings.ReplaceAll(s.Name, ".", "/"))
 	})

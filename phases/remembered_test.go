@@ -62,7 +62,7 @@ func again(t *testing.T, env *Env) *Env {
 	t.Helper()
 	later := *env
 	later.Config, later.Patches = nil, patch.Set{}
-	if used, err := useRemembered(&later.State(), otherMachine); !used || err != nil {
+	if used, err := useRemembered(&later, otherMachine); !used || err != nil {
 		t.Fatalf("%v, %v", used, err)
 	}
 	return &later
@@ -158,7 +158,7 @@ func TestRememberedFlags(t *testing.T) {
 	env := settledEnv(t)
 	m := otherMachine
 	m.Flags = config.Flags{SingleNode: new(bool), PrintJoinCommand: new(true)}
-	if used, err := useRemembered(env.State(), m); !used || err != nil || !env.Config.PrintJoinCommand {
+	if used, err := useRemembered(env, m); !used || err != nil || !env.Config.PrintJoinCommand {
 		t.Fatalf("%v, %v: %+v", used, err, env.Config)
 	}
 	found := env.Observe().CheckSettled()
@@ -181,7 +181,7 @@ func TestRememberedDamaged(t *testing.T) {
 		if err := damage(env.Host.Path(state.DocumentsIn(state.ClusterRecord))); err != nil {
 			t.Fatal(err)
 		}
-		used, err := useRemembered(env.State(), otherMachine)
+		used, err := useRemembered(env, otherMachine)
 		if used {
 			t.Errorf("%s: it is used", name)
 		}
@@ -208,18 +208,28 @@ func TestRememberedBefore(t *testing.T) {
 	if known, err := env.State().RememberedConfig(); err != nil || cmp.Diff(&old, known, comparing) != "" {
 		t.Errorf("%+v, %v", known, err)
 	}
-	if used, err := useRemembered(env.State(), otherMachine); used || err != nil {
+	if used, err := useRemembered(env, otherMachine); used || err != nil {
 		t.Errorf("without a config file: %v, %v", used, err)
 	}
 	if err := env.Host.Remember(env.State().BesideSettled("file"), "/root/cluster.yaml"); err != nil {
 		t.Fatal(err)
 	}
-	_, err = useRemembered(env.State(), otherMachine)
+	_, err = useRemembered(env, otherMachine)
 	plantest.CheckError(t, err, "was made with a config file, /root/cluster.yaml,", "give it again: --config /root/cluster.yaml;")
 	if err := env.State().KeepSettled(); err != nil {
 		t.Fatal(err)
 	}
-	if used, err := useRemembered(env.State(), otherMachine); !used || err != nil {
+	if used, err := useRemembered(env, otherMachine); !used || err != nil {
 		t.Errorf("once it was given: %v, %v", used, err)
 	}
+}
+
+// useRemembered makes the config that of what was made before, if there is one.
+func useRemembered(env *Env, m config.Machine) (bool, error) {
+	c, patches, err := env.State().Remembered(m)
+	if c == nil || err != nil {
+		return false, err
+	}
+	env.Config, env.Patches = c, patches
+	return true, nil
 }

@@ -64,7 +64,7 @@ func TestStandaloneKubelet(t *testing.T) {
 // the other way round it is refused.
 func TestControlPlaneBeside(t *testing.T) {
 	env := testEnv(t, "standalone")
-	makeStandalone(t, env.State())
+	makeStandalone(t, env)
 	if note, _ := env.Host.Recall(state.StandaloneNote); strings.Contains(note, "not-a-real-token") {
 		t.Errorf("the ledger keeps %s", note)
 	}
@@ -91,7 +91,7 @@ func TestStandaloneGone(t *testing.T) {
 	if _, err := env.forPurpose(host.Runtime).Host.WriteFile(spec.ContainerdUnit, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	makeStandalone(t, env.State())
+	makeStandalone(t, env)
 	env.Keep.Runtime = true
 	runPhase(t, env, runUndo)
 	if !env.Host.Made(spec.ContainerdUnit) {
@@ -104,5 +104,15 @@ func TestStandaloneGone(t *testing.T) {
 	}
 	if c, err := env.State().StandaloneConfig(); c != nil || err != nil || env.State().WasStandalone() {
 		t.Errorf("%v, %v", c, err)
+	}
+}
+
+func makeStandalone(t *testing.T, env *Env) {
+	t.Helper()
+	if _, err := env.Host.WriteFile(spec.KubeletDropIn, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := env.State().Remember(state.StandaloneNote, state.StandaloneRecord); err != nil {
+		t.Fatal(err)
 	}
 }

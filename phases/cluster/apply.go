@@ -3,13 +3,11 @@ package cluster
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -74,15 +72,6 @@ func eachOf(objects []*unstructured.Unstructured, do func(i int) error) []error 
 	}
 	all.Wait()
 	return errs
-}
-
-// ConfigMap is the manifest of a ConfigMap. Keys that others add to it stay.
-func ConfigMap(namespace, name string, data map[string]string) ([]byte, error) {
-	return json.Marshal(corev1.ConfigMap{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Data:       data,
-	})
 }
 
 // decode reads manifests, each of one document or several.
