@@ -9,7 +9,7 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// connect talks to this node's own API server as the kubeconfig's user.
+// Connect talks to this node's own API server as the kubeconfig's user.
 func (o *Observer) Connect(kubeconfig string) (*cluster.Cluster, error) {
 	data, err := o.Host.ReadFile(kubeconfig)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -25,7 +25,7 @@ func (o *Observer) Connect(kubeconfig string) (*cluster.Cluster, error) {
 	return c, err
 }
 
-// connectForHealth talks to it as super-admin, whose rights need nothing in the cluster,
+// ConnectForHealth talks to it as super-admin, whose rights need nothing in the cluster,
 // or as admin where that kubeconfig was taken away.
 func (o *Observer) ConnectForHealth() (*cluster.Cluster, error) {
 	c, err := o.Connect(spec.SuperAdminConf)

@@ -9,7 +9,7 @@ import (
 	"bootstrap/templates"
 )
 
-// caMounts are the folders of trusted CAs that this host has: distributions differ.
+// CAMounts are the folders of trusted CAs that this host has: distributions differ.
 func CAMounts(onHost func(string) string) []templates.Mount {
 	var mounts []templates.Mount
 	for _, dir := range config.TrustedCAs {

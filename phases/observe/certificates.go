@@ -14,7 +14,7 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// certificateEvidence judges each certificate that this node uses, by what init would
+// CertificateEvidence judges each certificate that this node uses, by what init would
 // have made it.
 func (o *Observer) CertificateEvidence(stage Stage) []diagnose.Certificate {
 	if stage < Certified {
@@ -229,7 +229,7 @@ func (o *Observer) judgeKubeconfig(j *judged, ca *x509.Certificate, id spec.Iden
 	}
 }
 
-// rotated is what the kubelet gets in time for the certificate in its kubeconfig, and
+// Rotated is what the kubelet gets in time for the certificate in its kubeconfig, and
 // then uses, as long as it is valid; after that it takes the one in the kubeconfig.
 const Rotated = spec.KubeletDir + "/pki/kubelet-client-current.pem"
 

@@ -18,7 +18,7 @@ import (
 )
 
 // choose decides by what is there what this node uses.
-func (o *Observer) Choose() spec.Choices {
+func (o *Observer) choose() spec.Choices {
 	return spec.Choices{Runtime: o.chooseRuntime(), Network: spec.Network{Foreign: o.foreignNetwork(), None: o.noNetwork()}}
 }
 
@@ -31,6 +31,8 @@ func (o *Observer) chooseRuntime() spec.Runtime {
 	return found.choose()
 }
 
+// ChooseKubelet decides which kubelet this node runs. It asks one that others installed for its
+// version.
 func (o *Observer) ChooseKubelet(ctx context.Context) spec.Kubelet {
 	found := foundKubelets{want: o.Config.KubernetesVersion, program: o.Host.ForeignProgram("kubelet")}
 	if o.Bundle != nil {
@@ -56,6 +58,7 @@ func (o *Observer) kubeletVersion(ctx context.Context, program string) (string, 
 	return version, err
 }
 
+// CNIPlugins are those of the bundle; none without one.
 func (o *Observer) CNIPlugins() []bundle.Entry {
 	if o.Bundle == nil {
 		return nil
@@ -84,7 +87,7 @@ func (o *Observer) foreignNetwork() string {
 	return ""
 }
 
-// dialRuntime connects to this node's runtime. One that a plan would install first is nil,
+// DialRuntime connects to this node's runtime. One that a plan would install first is nil,
 // and holds nothing.
 func (o *Observer) DialRuntime() (*runtime.CRI, error) {
 	choice := o.Choices.Runtime
@@ -124,7 +127,7 @@ func (f foundKubelets) choose() spec.Kubelet {
 	return spec.Kubelet{None: plan.Hint(fmt.Errorf("%s is %s, want %s", f.program, f.version, f.want), "remove it, or set kubernetesVersion: %s", f.version)}
 }
 
-// runtimePatience bounds what reset asks of a runtime, which may hang.
+// RuntimePatience bounds what reset asks of a runtime, which may hang.
 const RuntimePatience = 30 * time.Second
 
 // foundRuntimes is what the choice of a runtime is decided by.
@@ -136,6 +139,7 @@ type foundRuntimes struct {
 	bundled    bool     // the bundle holds containerd
 }
 
+// ErrNoRuntime is of a machine that has no container runtime, and gets none.
 var ErrNoRuntime = errors.New("no container runtime on this machine, and no bundle to install one from")
 
 func (f foundRuntimes) choose() spec.Runtime {
@@ -168,6 +172,7 @@ func (f foundRuntimes) isForeign() bool {
 // criSockets are where runtimes listen by default.
 var criSockets = []string{spec.ContainerdSocket, "/run/crio/crio.sock", "/run/cri-dockerd.sock"}
 
+// FoundSockets are the sockets of container runtimes that are where they are by default.
 func (o *Observer) FoundSockets() []string {
 	var sockets []string
 	for _, socket := range criSockets {

@@ -22,7 +22,7 @@ type Inspection struct {
 	Unread   []string // what could not be looked at, each with its reason
 }
 
-// inspect measures the disk of etcd's data only where it may be written to. more is what
+// Inspect measures the disk of etcd's data only where it may be written to. more is what
 // phases have found that are not looked at here.
 func (o *Observer) Inspect(ctx context.Context, measures bool, more ...error) Inspection {
 	// Before the rest: beside work that takes all CPUs, any disk seems slow.
@@ -51,6 +51,7 @@ func (o *Observer) Inspect(ctx context.Context, measures bool, more ...error) In
 	return Inspection{Checks: len(o.Catalogue.Checks()), Findings: o.Catalogue.InOrder(found), Unread: m.Unread}
 }
 
+// Unignored leaves out findings that the user wants passed over.
 func (o *Observer) Unignored(found []diagnose.Finding) []diagnose.Finding {
 	return slices.DeleteFunc(found, func(f diagnose.Finding) bool { return slices.Contains(o.Ignore, f.ID) })
 }
@@ -64,7 +65,7 @@ func (o *Observer) decide() []error {
 	return append(errs, o.CheckEtcdData()...)
 }
 
-// findings are errors as preflight tells them. One without an ID is of a look that
+// Findings are errors as preflight tells them. One without an ID is of a look that
 // came to nothing.
 func Findings(errs []error) []diagnose.Finding {
 	var all []diagnose.Finding
@@ -78,7 +79,7 @@ func Findings(errs []error) []diagnose.Finding {
 	return all
 }
 
-// found makes an error the finding of an entry, which stops init.
+// Found makes an error the finding of an entry, which stops init.
 func Found(all diagnose.Catalogue, id string, err error) error {
 	return &plan.CauseError{Finding: all.Found(id, diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: plan.HintOf(err)}), Err: err}
 }
@@ -87,6 +88,7 @@ func Found(all diagnose.Catalogue, id string, err error) error {
 // are warnings here.
 var enforced = regexp.MustCompile(`(?i)^(all|cri|isprivilegeduser|kubeletversion|port-.*|fileavailable-.*|diravailable-.*)$`)
 
+// CheckIgnored finds checks that the config wants to ignore and init can't go on without.
 func CheckIgnored(all diagnose.Catalogue, names []string) []error {
 	var findings []error
 	for _, name := range names {
@@ -141,7 +143,7 @@ func (o *Observer) warnOfPulls() {
 	}
 }
 
-// checkSettled finds what the config wants to change and init can't.
+// CheckSettled finds what the config wants to change and init can't.
 func (o *Observer) CheckSettled() []error {
 	differ, err := o.State().UnlikeBefore()
 	var findings []error

@@ -18,7 +18,7 @@ import (
 	"bootstrap/phases/state"
 )
 
-// etcdFolder is where the data lies when all links are followed; empty where it is elsewhere.
+// EtcdFolder is where the data lies when all links are followed; empty where it is elsewhere.
 func (o *Observer) EtcdFolder() string {
 	if !o.RunsEtcd() {
 		return ""
@@ -26,7 +26,7 @@ func (o *Observer) EtcdFolder() string {
 	return o.Host.Resolve(o.Config.Etcd.DataDir)
 }
 
-// etcdHasBegun tells whether etcd's log is there. From then on etcd takes the members of
+// EtcdHasBegun tells whether etcd's log is there. From then on etcd takes the members of
 // its cluster from its data, and reads no flag about how it begins. A log that can't be
 // looked at, as by a user who only asks for a plan, is not gone.
 func (o *Observer) EtcdHasBegun() bool {
@@ -38,7 +38,7 @@ func (o *Observer) EtcdHasBegun() bool {
 	return slices.ContainsFunc(files, func(f fs.DirEntry) bool { return path.Ext(f.Name()) == ".wal" })
 }
 
-// checkEtcdData refuses to begin with an empty data directory where there was a member: its
+// CheckEtcdData refuses to begin with an empty data directory where there was a member: its
 // disk may not be mounted, or the data is lost, and only the user can tell which.
 func (o *Observer) CheckEtcdData() []error {
 	if _, begun := o.Host.Recall(o.State().MemberNote()); !begun || o.EtcdHasBegun() {
@@ -61,7 +61,7 @@ func mountOfRecord(r host.Record) string {
 	return r.On
 }
 
-// etcdClient asks this node's etcd; nil if it runs none.
+// EtcdClient asks this node's etcd; nil if it runs none.
 func (o *Observer) EtcdClient() (*etcd.Client, error) {
 	before, err := o.State().SettledBefore()
 	dir := before["certificatesDir"]

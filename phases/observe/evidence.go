@@ -16,12 +16,12 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// patience bounds what asks others; on a machine where processes wait for a CPU, what
+// Patience bounds what asks others: on a machine where processes wait for a CPU, what
 // takes long does not hang yet, and gets up to four times as long.
 type Patience time.Duration
 
 const (
-	// evidenceTimeout bounds each part of the evidence: what hangs is a finding itself, so
+	// EvidenceTimeout bounds each part of the evidence: what hangs is a finding itself, so
 	// it is shorter than gatherTimeout.
 	EvidenceTimeout = Patience(1500 * time.Millisecond)
 	// answerTimeout is shorter: an API server that waits for etcd takes connections and says
@@ -29,14 +29,15 @@ const (
 	answerTimeout = Patience(time.Second)
 )
 
-func (p Patience) Now() time.Duration { return p.At(machine.Crowding()) }
+// Now is how long may be waited on this machine as it is now.
+func (p Patience) Now() time.Duration { return p.at(machine.Crowding()) }
 
-// bound ends before ctx does: the crowd may have grown since that was bounded.
+// Bound ends before ctx does: the crowd may have grown since that was bounded.
 func (p Patience) Bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, min(p.Now(), left(ctx)))
 }
 
-// rushed tells whether ctx ends so soon that a daemon which is only slow would look like one
+// Rushed tells whether ctx ends so soon that a daemon which is only slow would look like one
 // that does not answer.
 func (p Patience) Rushed(ctx context.Context) bool { return left(ctx) < p.Now() }
 
@@ -49,7 +50,7 @@ func left(ctx context.Context) time.Duration {
 	return time.Until(end) * 5 / 6
 }
 
-func (p Patience) At(crowding float64) time.Duration {
+func (p Patience) at(crowding float64) time.Duration {
 	return time.Duration(float64(p) * min(crowding, 4))
 }
 
@@ -76,7 +77,7 @@ type Query struct {
 	Looks *Looks    // of that wait
 }
 
-// evidence looks at the machine, without needing the API server. It changes nothing, and
+// Evidence looks at the machine, without needing the API server. It changes nothing, and
 // ends also where a disk hangs.
 func (o *Observer) Evidence(ctx context.Context, q Query) *diagnose.Evidence {
 	found := newEvidence(q, o.settings(q.Stage))
@@ -269,7 +270,7 @@ func (o *Observer) podEvidence(ctx context.Context) (pods []runtime.Sandbox, run
 	return pods, ""
 }
 
-// readLogs leaves alone what containers of others wrote: that is not ours to read.
+// ReadLogs leaves alone what containers of others wrote: that is not ours to read.
 func ReadLogs(p runtime.Sandbox) {
 	if p.Namespace != "kube-system" {
 		return

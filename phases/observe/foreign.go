@@ -24,6 +24,7 @@ func (o *Observer) foreignManifests() []diagnose.Manifest {
 	})
 }
 
+// OwnManifests are the files of our static pods, whether they are there or not.
 func (o *Observer) OwnManifests() []string {
 	var files []string
 	for _, name := range spec.NodeComponents(o.Config) {

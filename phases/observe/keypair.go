@@ -26,7 +26,7 @@ func (o *Observer) readableInPods(file string) error {
 	return plan.Hint(fmt.Errorf("%s belongs to %s, and the control plane's pods may not read it", file, by), "chown root: %s", file)
 }
 
-// closeToOthers mends the mode of a file of ours with a key in it. One that was here
+// CloseToOthers mends the mode of a file of ours with a key in it. One that was here
 // before bootstrap is refused: who has read it since is not known.
 func (o *Observer) CloseToOthers(file string, data []byte) error {
 	mode, err := o.Host.Mode(file)
@@ -42,7 +42,7 @@ func (o *Observer) CloseToOthers(file string, data []byte) error {
 	return err
 }
 
-// readPair reads NAME.crt and NAME.key, and closes the key to others; what is
+// ReadPair reads NAME.crt and NAME.key, and closes the key to others; what is
 // missing is nil. A file that is there but can't be read is never overwritten: it
 // may be all that is left of a CA.
 func (o *Observer) ReadPair(file string) (cert *x509.Certificate, key crypto.Signer, err error) {
@@ -94,7 +94,7 @@ func (o *Observer) readPKI(file, suffix string) ([]byte, error) {
 	return data, err
 }
 
-// readCA reads the CA that signs clients.
+// ReadCA reads the CA that signs clients.
 func (o *Observer) ReadCA() (*pki.CA, error) {
 	cert, key, err := o.ReadPair("ca")
 	if err != nil {

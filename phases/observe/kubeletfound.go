@@ -31,7 +31,7 @@ type KubeletFound struct {
 	Endpoint   string // of the container runtime; empty if it names none
 }
 
-// errNoKubelet is of a machine without one.
+// ErrNoKubelet is of a machine without one.
 var ErrNoKubelet = errors.New("there is no kubelet on this machine: none runs, and there is no kubelet.service")
 
 // FindKubelet looks for the kubelet that runs, else for the one that kubelet.service would
@@ -148,7 +148,7 @@ func (o *Observer) changedSince(ctx context.Context, k KubeletFound) []string {
 	return warnings
 }
 
-// staticPodDir is the directory in which this kubelet looks for static pods, or why there
+// StaticPodDir is the directory in which this kubelet looks for static pods, or why there
 // is none to put a file in.
 func (o *Observer) StaticPodDir(k KubeletFound) (string, error) {
 	if err := k.CheckPath(); err != nil {

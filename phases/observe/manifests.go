@@ -12,6 +12,7 @@ import (
 	"bootstrap/phases/spec"
 )
 
+// FileEvidence is what differs from what init wrote, once this run has written all.
 func (o *Observer) FileEvidence(ctx context.Context, stage Stage) []diagnose.File {
 	if stage < Written {
 		return nil
@@ -25,7 +26,7 @@ func (o *Observer) FileEvidence(ctx context.Context, stage Stage) []diagnose.Fil
 	return files
 }
 
-// manifestEvidence is all that the kubelet reads: each file of the folder, whatever its
+// ManifestEvidence is all that the kubelet reads: each file of the folder, whatever its
 // ending. Those of ours that this run has yet to write are left out.
 func (o *Observer) ManifestEvidence(stage Stage) []diagnose.Manifest {
 	entries, err := os.ReadDir(o.Host.Path(spec.StaticPodDir))
@@ -57,7 +58,7 @@ func (s Stage) hasWritten(manifest string) bool {
 	return s >= Written || s == Serving && (manifest == spec.ManifestFile("etcd") || manifest == spec.ManifestFile("kube-apiserver"))
 }
 
-// manifestUIDs are the UIDs of the static pods on disk, by the pods' names.
+// ManifestUIDs are the UIDs of the static pods on disk, by the pods' names.
 func (o *Observer) ManifestUIDs() (map[string]string, error) {
 	uids := map[string]string{}
 	for _, name := range spec.NodeComponents(o.Config) {
@@ -73,7 +74,7 @@ func (o *Observer) ManifestUIDs() (map[string]string, error) {
 	return uids, nil
 }
 
-// manifestHashes are the UIDs in the manifests: what the kubelet makes the
+// ManifestHashes are the UIDs in the manifests: what the kubelet makes the
 // mirror pods' config hash.
 func (o *Observer) ManifestHashes() (map[string]string, error) {
 	hashes := map[string]string{}
@@ -87,6 +88,7 @@ func (o *Observer) ManifestHashes() (map[string]string, error) {
 	return hashes, nil
 }
 
+// ManifestUID is the UID in the manifest of one of our static pods.
 func (o *Observer) ManifestUID(name string) (string, error) {
 	file := spec.ManifestFile(name)
 	data, err := o.Host.ReadFile(file)

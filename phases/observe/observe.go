@@ -31,7 +31,7 @@ type Observer struct {
 func Open(o Observer) *Observer {
 	o.API = &cluster.Pool{}
 	if o.Config != nil {
-		o.Choices = o.Choose()
+		o.Choices = o.choose()
 	}
 	return &o
 }

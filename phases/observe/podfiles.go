@@ -25,7 +25,7 @@ func readManifest(data []byte) (name string, ports []int, err error) {
 	return FullName(pod), tcpPorts(pod), nil
 }
 
-// readPod reads a Pod as the kubelet does, which passes over unknown fields.
+// ReadPod reads a Pod as the kubelet does, which passes over unknown fields.
 func ReadPod(data []byte) (*corev1.Pod, error) {
 	pod := &corev1.Pod{}
 	if err := yaml.Unmarshal(data, pod); err != nil {
@@ -40,6 +40,7 @@ func ReadPod(data []byte) (*corev1.Pod, error) {
 	return pod, PodLacks(pod)
 }
 
+// PodLacks says what the kubelet would refuse a Pod for, nil if nothing.
 func PodLacks(pod *corev1.Pod) error {
 	switch {
 	case pod.Name == "":
@@ -50,6 +51,7 @@ func PodLacks(pod *corev1.Pod) error {
 	return nil
 }
 
+// FullName is namespace/name of a Pod in a manifest.
 func FullName(pod *corev1.Pod) string { return NamespaceOf(pod) + "/" + pod.Name }
 
 // tcpPorts are those that a pod declares on this machine.
@@ -63,15 +65,16 @@ func tcpPorts(pod *corev1.Pod) []int {
 	return ports
 }
 
-// hashAnnotation is the UID that the kubelet gave a static pod.
+// HashAnnotation is the UID that the kubelet gave a static pod.
 const HashAnnotation = "kubernetes.io/config.hash"
 
+// IsMirror tells a mirror pod, which the kubelet makes of a static pod, from other pods.
 func IsMirror(pod *corev1.Pod) bool {
 	_, ok := pod.Annotations[corev1.MirrorPodAnnotationKey]
 	return ok
 }
 
-// podFile is a file in the static pod directory.
+// PodFile is a file in the static pod directory.
 type PodFile struct {
 	Path string
 	Ours bool
@@ -79,7 +82,7 @@ type PodFile struct {
 	Err  error       // why
 }
 
-// podFiles reads a directory, or a single file, as the kubelet does: what begins with a
+// PodFiles reads a directory, or a single file, as the kubelet does: what begins with a
 // dot, and folders, are passed over.
 func (o *Observer) PodFiles(dir string) ([]PodFile, error) {
 	if dir == "" {
@@ -115,7 +118,7 @@ func (o *Observer) podFile(path string) PodFile {
 	return f
 }
 
-// allSandboxes are those of the runtime that this kubelet uses.
+// AllSandboxes are those of the runtime that this kubelet uses.
 func (o *Observer) AllSandboxes(ctx context.Context, k KubeletFound) ([]runtime.Sandbox, error) {
 	if !o.Host.Real() {
 		return nil, nil // what runs is not that machine's
@@ -123,7 +126,7 @@ func (o *Observer) AllSandboxes(ctx context.Context, k KubeletFound) ([]runtime.
 	return o.Pods(ctx, PodQuery{Endpoint: k.Endpoint, All: true})
 }
 
-// nodePods are the pods of this node in the API, asked as its kubelet; none where the
+// NodePods are the pods of this node in the API, asked as its kubelet; none where the
 // kubelet has no API server, or is not yet let in.
 func (o *Observer) NodePods(ctx context.Context, k KubeletFound) ([]corev1.Pod, error) {
 	c, err := o.ConnectAs(k)
@@ -139,7 +142,7 @@ func (o *Observer) NodePods(ctx context.Context, k KubeletFound) ([]corev1.Pod, 
 	return pods, nil
 }
 
-// connectAs talks to the API server as the kubelet does; nil where it has none.
+// ConnectAs talks to the API server as the kubelet does; nil where it has none.
 func (o *Observer) ConnectAs(k KubeletFound) (*cluster.Cluster, error) {
 	if k.kubeconfig == "" || !o.Host.Real() {
 		return nil, nil
@@ -158,9 +161,10 @@ func (o *Observer) ConnectAs(k KubeletFound) (*cluster.Cluster, error) {
 	return c, nil
 }
 
-// podName is how the kubelet calls a static pod.
+// PodName is how the kubelet calls a static pod.
 func (k KubeletFound) PodName(name string) string { return name + "-" + k.NodeName }
 
+// NamespaceOf is the namespace in which the kubelet runs a Pod of a manifest.
 func NamespaceOf(pod *corev1.Pod) string {
 	if pod.Namespace == "" {
 		return "default"
@@ -168,7 +172,7 @@ func NamespaceOf(pod *corev1.Pod) string {
 	return pod.Namespace
 }
 
-// newestSandbox is the newest of a pod that is up, else the newest; nil without.
+// NewestSandbox is the newest of a pod that is up, else the newest; nil without.
 func NewestSandbox(all []runtime.Sandbox, key string) *runtime.Sandbox {
 	var newest *runtime.Sandbox
 	for i := range all { // the newest first
@@ -185,11 +189,12 @@ func NewestSandbox(all []runtime.Sandbox, key string) *runtime.Sandbox {
 	return newest
 }
 
-// newestTries are the newest try of each container: the list has it first.
+// NewestTries are the newest try of each container: the list has it first.
 func NewestTries(all []runtime.Container) []runtime.Container {
 	return slices.CompactFunc(slices.Clone(all), func(a, b runtime.Container) bool { return a.Name == b.Name })
 }
 
+// AnyRuns tells whether a container of the sandbox runs.
 func AnyRuns(s runtime.Sandbox) bool {
 	return slices.ContainsFunc(s.Containers, func(c runtime.Container) bool { return c.Running })
 }

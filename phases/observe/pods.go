@@ -49,7 +49,7 @@ func (o *Observer) Pods(ctx context.Context, q PodQuery) ([]runtime.Sandbox, err
 	return current(all), nil
 }
 
-// podSocket is the one asked for, else what the kubelet was given by us, or by
+// PodSocket is the one asked for, else what the kubelet was given by us, or by
 // others, else the only one there is.
 func (o *Observer) PodSocket(endpoint string) (string, error) {
 	if endpoint != "" {

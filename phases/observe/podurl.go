@@ -51,7 +51,7 @@ func (o *Observer) wantedPodURL() (config.PodURL, error) {
 	return spec.PodURLIn(rendered)
 }
 
-// kubeletPodURL is that of the kubelet on this machine.
+// KubeletPodURL is that of the kubelet on this machine.
 func (o *Observer) KubeletPodURL() (config.PodURL, error) {
 	data, err := o.Host.ReadFile(spec.KubeletConfig)
 	if err != nil {
@@ -69,6 +69,7 @@ func isPlain(given string) bool {
 	return err != nil || !a.IsLoopback()
 }
 
+// FetchPods reads what the URL of static pods gives. Its errors hold nothing that may be a key.
 func FetchPods(ctx context.Context, source config.PodURL) ([]byte, error) {
 	ctx, cancel := EvidenceTimeout.Bound(ctx)
 	defer cancel()
@@ -100,7 +101,7 @@ func withoutURL(err error) error {
 	return err
 }
 
-// podsIn reads a Pod or a PodList, as the kubelet does.
+// PodsIn reads a Pod or a PodList, as the kubelet does.
 func PodsIn(data []byte) ([]corev1.Pod, error) {
 	if len(strings.TrimSpace(string(data))) == 0 {
 		return nil, errors.New("it is empty")

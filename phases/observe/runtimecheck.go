@@ -12,7 +12,7 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// checkRuntime wants a runtime that is not ours to agree with the kubelet and the pod
+// CheckRuntime wants a runtime that is not ours to agree with the kubelet and the pod
 // network. What can't be told is a warning; empty without.
 func (o *Observer) CheckRuntime(ctx context.Context) (warning string, err error) {
 	choice := o.Choices.Runtime

@@ -48,7 +48,7 @@ func (o *Observer) takenPorts() []diagnose.TakenPort {
 	return taken
 }
 
-// takenManifests are another tool's, where ours will be.
+// TakenManifests are another tool's, where ours will be.
 func (o *Observer) TakenManifests() []string {
 	var taken []string
 	for _, name := range spec.NodeComponents(o.Config) {
@@ -59,7 +59,7 @@ func (o *Observer) TakenManifests() []string {
 	return taken
 }
 
-// foreignEtcdData is etcd's folder if it holds another cluster's data.
+// ForeignEtcdData is etcd's folder if it holds another cluster's data.
 func (o *Observer) ForeignEtcdData() string {
 	if o.Config.Etcd.External != nil {
 		return ""
