@@ -149,7 +149,7 @@ func printFailure(w io.Writer, err error) {
 	if line.Cause != "" {
 		fmt.Fprintf(w, "bootstrap: more: bootstrap explain %s\n", line.Cause)
 	}
-	if pod := (*staticpods.StaticPodError)(nil); errors.As(err, &pod) {
+	if pod := (*staticpods.PodError)(nil); errors.As(err, &pod) {
 		fmt.Fprintf(w, "bootstrap: hint: wait on: bootstrap static-pod wait %[1]s -n %[2]s; or take it away: bootstrap static-pod delete %[1]s -n %[2]s\n", pod.Name, pod.Namespace)
 		return
 	}

@@ -39,7 +39,7 @@ func TestExitCode(t *testing.T) {
 		{"usage", context.Background(), usage(failed), 2},
 		{"preflight", context.Background(), fmt.Errorf("phase preflight: %w", &phases.PreflightError{Findings: []error{failed}}), 2},
 		{"refused", context.Background(), &staticpods.RefusedError{Err: failed}, 2},
-		{"a static pod does not run", context.Background(), &staticpods.StaticPodError{Err: failed}, 1},
+		{"a static pod does not run", context.Background(), &staticpods.PodError{Err: failed}, 1},
 		{"SIGINT", interrupted(syscall.SIGINT), failed, 130},
 		{"SIGTERM", interrupted(syscall.SIGTERM), failed, 143},
 		{"done in spite of SIGTERM", interrupted(syscall.SIGTERM), nil, 0},
@@ -72,7 +72,7 @@ func TestPrintError(t *testing.T) {
 		{"stalled", hinted{&health.StalledError{Pending: []health.Pending{{Name: "etcd", Reason: one}}}},
 			"bootstrap: error: not healthy within 0s, still missing: etcd (one)\nbootstrap: hint: try again\n" + again},
 		{"refused", &staticpods.RefusedError{Err: errors.Join(one, two)}, "bootstrap: error: one\nbootstrap: error: two\nbootstrap: hint: try again\n"},
-		{"a static pod, which reset would leave", &staticpods.StaticPodError{Namespace: "shop", Name: "web", Err: &health.StalledError{}},
+		{"a static pod, which reset would leave", &staticpods.PodError{Namespace: "shop", Name: "web", Err: &health.StalledError{}},
 			"bootstrap: error: static pod shop/web: not healthy within 0s, still missing: \n" +
 				"bootstrap: hint: wait on: bootstrap static-pod wait web -n shop; or take it away: bootstrap static-pod delete web -n shop\n"},
 	}

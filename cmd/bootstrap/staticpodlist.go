@@ -26,10 +26,10 @@ func newStaticPodListCommand() *cobra.Command {
 
 // staticPodsObject is all of static-pod list -o json.
 type staticPodsObject struct {
-	Schema string                 `json:"schema"`
-	Path   string                 `json:"path"`
-	Pods   []staticpods.StaticPod `json:"pods"`
-	Notes  []string               `json:"notes,omitempty"`
+	Schema string           `json:"schema"`
+	Path   string           `json:"path"`
+	Pods   []staticpods.Pod `json:"pods"`
+	Notes  []string         `json:"notes,omitempty"`
 }
 
 func (o staticPodOptions) list(cmd *cobra.Command) error {
@@ -39,7 +39,7 @@ func (o staticPodOptions) list(cmd *cobra.Command) error {
 			return err
 		}
 		if o.json {
-			all := append([]staticpods.StaticPod{}, list.Pods...)
+			all := append([]staticpods.Pod{}, list.Pods...)
 			return printJSON(cmd.OutOrStdout(), staticPodsObject{outputVersion, list.Kubelet.StaticPodPath, all, list.Notes})
 		}
 		printNotes(cmd.ErrOrStderr(), list.Notes)
@@ -53,7 +53,7 @@ func printNotes(w io.Writer, notes []string) {
 	}
 }
 
-func printStaticPods(w io.Writer, list staticpods.StaticPodList) error {
+func printStaticPods(w io.Writer, list staticpods.List) error {
 	if len(list.Pods) == 0 && list.Kubelet.StaticPodPath == "" {
 		_, err := io.WriteString(w, "No static pod: this kubelet reads none from files. See: bootstrap static-pod path\n")
 		return err
@@ -81,7 +81,7 @@ func printStaticPods(w io.Writer, list staticpods.StaticPodList) error {
 	return err
 }
 
-func fileColumn(p staticpods.StaticPod) string {
+func fileColumn(p staticpods.Pod) string {
 	switch {
 	case p.File != "":
 		return printable(p.File[strings.LastIndex(p.File, "/")+1:])
@@ -123,7 +123,7 @@ func newStaticPodShowCommand() *cobra.Command {
 // staticPodObject is all of static-pod show -o json.
 type staticPodObject struct {
 	Schema string `json:"schema"`
-	staticpods.StaticPod
+	staticpods.Pod
 	Notes []string `json:"notes,omitempty"`
 }
 
@@ -141,10 +141,10 @@ func (o staticPodOptions) show(cmd *cobra.Command, name string) error {
 	})
 }
 
-func staticPodRows(p staticpods.StaticPod) []string {
+func staticPodRows(p staticpods.Pod) []string {
 	rows := []string{
 		"pod\t" + printable(p.Namespace+"/"+p.Name),
-		"runs as\t" + printable(p.Pod),
+		"runs as\t" + printable(p.RunsAs),
 		"file\t" + orNone(printable(p.File)),
 		"hash\t" + orNone(p.Hash),
 		"state\t" + p.State,
@@ -161,7 +161,7 @@ func staticPodRows(p staticpods.StaticPod) []string {
 		rows = append(rows, fmt.Sprintf("container\t%s: %s since %s, %d restarts, %s", printable(c.Name), state, orNone(c.Since), c.Restarts, printable(c.Image)))
 	}
 	if p.Hash != "" {
-		rows = append(rows, fmt.Sprintf("logs\t/var/log/pods/%s_%s_%s", p.Namespace, p.Pod, p.Hash))
+		rows = append(rows, fmt.Sprintf("logs\t/var/log/pods/%s_%s_%s", p.Namespace, p.RunsAs, p.Hash))
 	}
 	if p.Problem != "" {
 		rows = append(rows, "problem\t"+shown(p.Problem))

@@ -231,9 +231,9 @@ func statusRows(s status.Status, now time.Time) []string {
 const expiresSoon = 30 * 24 * time.Hour
 
 // certificateLines are those with a problem or that expire soon, else the first to expire.
-func certificateLines(all []status.CertificateStatus, now time.Time) []string {
+func certificateLines(all []status.Certificate, now time.Time) []string {
 	var lines []string
-	var first status.CertificateStatus
+	var first status.Certificate
 	var firstEnd time.Time
 	for _, c := range all {
 		end, err := time.Parse(time.RFC3339, c.Expires)
@@ -253,7 +253,7 @@ func certificateLines(all []status.CertificateStatus, now time.Time) []string {
 	return lines
 }
 
-func etcdLine(e status.EtcdStatus) string {
+func etcdLine(e status.Etcd) string {
 	if e.Error != "" {
 		return "says nothing: " + shortened(e.Error)
 	}

@@ -19,9 +19,9 @@ var statusNow = time.Date(2030, 1, 11, 0, 0, 0, 0, time.UTC)
 func TestPrintStatus(t *testing.T) {
 	s := status.Status{
 		Installed: true, Ready: true, Since: "2030-01-01T00:00:00Z", Kubernetes: "v1.36.3", Node: "node-1", Address: "192.0.2.10",
-		Components:   []status.ComponentStatus{{Name: "containerd", State: status.StateReady}, {Name: "Node", State: status.StateReady}},
-		Certificates: []status.CertificateStatus{{Path: "/a.crt", Use: "etcd", Expires: "2031-01-11T00:00:00Z"}, {Path: "/b.crt", Use: "etcd", Expires: "2030-04-21T00:00:00Z"}},
-		Etcd:         &status.EtcdStatus{Version: "3.6.8", Members: 1, Leader: "node-1", SizeBytes: 3 << 20, InUseBytes: 1 << 19, Revision: 7, FsyncP99Millis: 8},
+		Components:   []status.Component{{Name: "containerd", State: status.StateReady}, {Name: "Node", State: status.StateReady}},
+		Certificates: []status.Certificate{{Path: "/a.crt", Use: "etcd", Expires: "2031-01-11T00:00:00Z"}, {Path: "/b.crt", Use: "etcd", Expires: "2030-04-21T00:00:00Z"}},
+		Etcd:         &status.Etcd{Version: "3.6.8", Members: 1, Leader: "node-1", SizeBytes: 3 << 20, InUseBytes: 1 << 19, Revision: 7, FsyncP99Millis: 8},
 		Disks:        []status.Disk{{Path: "/var/lib/etcd", FreeBytes: 3 << 30, SizeBytes: 8 << 30}},
 	}
 	checkStatus(t, s, `Kubernetes v1.36.3 on node-1 (192.0.2.10): ready, installed 10d ago
@@ -36,11 +36,11 @@ drift         none: files are as bootstrap wrote them
 `)
 
 	s.Ready = false
-	s.Components[0] = status.ComponentStatus{Name: "containerd", State: status.StateNotReady, Reason: strings.Repeat("x", 200)}
+	s.Components[0] = status.Component{Name: "containerd", State: status.StateNotReady, Reason: strings.Repeat("x", 200)}
 	s.Cause = &diagnose.Finding{ID: "some-id", Level: diagnose.Error, What: "it broke", Remedy: "mend it", See: "ls", Excerpt: []string{"line"}}
 	s.Certificates[0].Problem, s.Certificates[0].Detail = "expired", "it expired"
 	s.Certificates[1].Expires = "2030-01-31T00:00:00Z"
-	s.Etcd = &status.EtcdStatus{Error: "refused"}
+	s.Etcd = &status.Etcd{Error: "refused"}
 	s.Disks = nil
 	s.Drift = []host.Drift{{Path: "/etc/x", What: "mode 0644"}}
 	s.Notes = []string{"not looked at"}
@@ -96,7 +96,7 @@ func TestStatusLabels(t *testing.T) {
 
 // TestEtcdAlarm: an alarm is not overlooked.
 func TestEtcdAlarm(t *testing.T) {
-	line := etcdLine(status.EtcdStatus{Version: "3.6.8", Alarms: []string{"memberID:1 alarm:NOSPACE"}})
+	line := etcdLine(status.Etcd{Version: "3.6.8", Alarms: []string{"memberID:1 alarm:NOSPACE"}})
 	if !strings.Contains(line, "ALARM: memberID:1 alarm:NOSPACE") || strings.Contains(line, "fsync") {
 		t.Error(line)
 	}
@@ -105,7 +105,7 @@ func TestEtcdAlarm(t *testing.T) {
 // TestStatusVerdict: the exit code says which of three it is.
 func TestStatusVerdict(t *testing.T) {
 	var o statusOptions
-	down := status.Status{Installed: true, Components: []status.ComponentStatus{
+	down := status.Status{Installed: true, Components: []status.Component{
 		{Name: "etcd", State: status.StateReady}, {Name: "kubelet", State: status.StateNotReady}, {Name: "kube-scheduler", State: status.StateUnknown},
 	}}
 	for _, c := range []struct {
@@ -129,9 +129,9 @@ func TestStatusVerdict(t *testing.T) {
 func TestStatusHidesSecrets(t *testing.T) {
 	const token = "abcdef.0123456789abcdef"
 	s := status.Status{
-		Installed: true, Components: []status.ComponentStatus{{Name: "x", State: status.StateNotReady, Reason: "bad token " + token}},
+		Installed: true, Components: []status.Component{{Name: "x", State: status.StateNotReady, Reason: "bad token " + token}},
 		Cause: &diagnose.Finding{What: "refused " + token, Excerpt: []string{"token: " + token}},
-		Etcd:  &status.EtcdStatus{Error: "no " + token}, Notes: []string{token},
+		Etcd:  &status.Etcd{Error: "no " + token}, Notes: []string{token},
 	}
 	var b strings.Builder
 	if err := printJSON(&b, shownStatus(s)); err != nil {
@@ -149,7 +149,7 @@ func TestStatusHidesSecrets(t *testing.T) {
 func TestStatusStandalone(t *testing.T) {
 	s := status.Status{
 		Installed: true, Ready: true, Standalone: true, Since: "2030-01-01T00:00:00Z", Kubernetes: "v1.36.3", Node: "node-1", Address: "192.0.2.10",
-		Components: []status.ComponentStatus{{Name: "default/web-node-1", State: status.StateReady}},
+		Components: []status.Component{{Name: "default/web-node-1", State: status.StateReady}},
 		PodURL:     &ready.PodURLStatus{URL: "https://pods.example/", Serves: []string{"default/web-node-1"}, Runs: []string{"default/web-node-1"}},
 	}
 	checkStatus(t, s, `Standalone kubelet v1.36.3 on node-1 (192.0.2.10): ready, installed 10d ago

@@ -12,8 +12,8 @@ import (
 	"bootstrap/phases/plan"
 )
 
-// EtcdStatus is what this node's etcd says of itself.
-type EtcdStatus struct {
+// Etcd is what this node's etcd says of itself.
+type Etcd struct {
 	Version        string   `json:"version,omitempty"`
 	Members        int      `json:"members"`
 	Leader         string   `json:"leader,omitempty"` // name of a member
@@ -26,11 +26,11 @@ type EtcdStatus struct {
 }
 
 // etcdStatus is nil if this node runs none.
-func (r *reporter) etcdStatus(ctx context.Context) *EtcdStatus {
+func (r *reporter) etcdStatus(ctx context.Context) *Etcd {
 	client, err := r.EtcdClient()
 	switch {
 	case err != nil:
-		return &EtcdStatus{Error: err.Error()}
+		return &Etcd{Error: err.Error()}
 	case client == nil:
 		return nil
 	}
@@ -49,17 +49,17 @@ func (r *reporter) etcdStatus(ctx context.Context) *EtcdStatus {
 	)
 	switch err := errors.Join(membersErr, toldErr); {
 	case ctx.Err() != nil:
-		return &EtcdStatus{Error: fmt.Sprintf("no answer within %s", timeout)}
+		return &Etcd{Error: fmt.Sprintf("no answer within %s", timeout)}
 	case err != nil:
-		return &EtcdStatus{Error: strings.ReplaceAll(err.Error(), "\n", "; ")}
+		return &Etcd{Error: strings.ReplaceAll(err.Error(), "\n", "; ")}
 	}
 	s := etcdStatusOf(told, members)
 	s.FsyncP99Millis = float64(fsync) / float64(time.Millisecond)
 	return s
 }
 
-func etcdStatusOf(told etcd.Status, members []etcd.Member) *EtcdStatus {
-	s := &EtcdStatus{
+func etcdStatusOf(told etcd.Status, members []etcd.Member) *Etcd {
+	s := &Etcd{
 		Version: told.Version, Members: len(members), Revision: told.Revision,
 		SizeBytes: told.SizeBytes, InUseBytes: told.InUseBytes, Alarms: told.Alarms,
 	}

@@ -12,32 +12,32 @@ import (
 )
 
 // lookStandalone fills in what is not in the ledger, of a kubelet without a control plane.
-func (e *reporter) lookStandalone(ctx context.Context, q observe.Query, s *Status) {
+func (r *reporter) lookStandalone(ctx context.Context, q observe.Query, s *Status) {
 	var found *diagnose.Evidence
-	r := ready.Readiness{Pending: map[string]error{}}
-	pods := e.UserPods()
+	readiness := ready.Readiness{Pending: map[string]error{}}
+	pods := r.UserPods()
 	plan.SideBySide(
-		func() { found = e.Evidence(ctx, q) },
+		func() { found = r.Evidence(ctx, q) },
 		func() {
 			var served []ready.WantedPod
-			s.PodURL, served = e.PodURLStatus(ctx)
+			s.PodURL, served = r.PodURLStatus(ctx)
 			pods = append(pods, served...)
 		},
 	)
-	r.Note(e.lookAtPods(ctx, pods))
-	s.Standalone, s.Ready = true, len(r.Pending) == 0 && found.RuntimeError == ""
-	s.Components = []ComponentStatus{runtimeState(found), componentState("kubelet", found, r)}
-	r.Answers = true // nobody else could tell more
+	readiness.Note(r.lookAtPods(ctx, pods))
+	s.Standalone, s.Ready = true, len(readiness.Pending) == 0 && found.RuntimeError == ""
+	s.Components = []Component{runtimeState(found), componentState("kubelet", found, readiness)}
+	readiness.Answers = true // nobody else could tell more
 	for _, pod := range pods {
-		s.Components = append(s.Components, componentState(pod.Name, found, r))
+		s.Components = append(s.Components, componentState(pod.Name, found, readiness))
 	}
-	s.Cause = presentCause(e.Catalogue, found)
+	s.Cause = presentCause(r.Catalogue, found)
 	for _, f := range found.Files {
 		s.Drift = append(s.Drift, host.Drift{Path: f.Path, What: f.Drift})
 	}
-	s.Disks = e.disks()
-	if e.State().WasStandalone() {
-		e.Tell.Warn("a control plane was begun upon the standalone kubelet, and is not there yet: run bootstrap init, or bootstrap reset, which removes both")
+	s.Disks = r.disks()
+	if r.State().WasStandalone() {
+		r.Tell.Warn("a control plane was begun upon the standalone kubelet, and is not there yet: run bootstrap init, or bootstrap reset, which removes both")
 	}
 }
 

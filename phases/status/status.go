@@ -30,18 +30,18 @@ type Status struct {
 	Kubernetes   string              `json:"kubernetes,omitempty"`
 	Node         string              `json:"node,omitempty"`
 	Address      string              `json:"address,omitempty"`
-	Components   []ComponentStatus   `json:"components,omitempty"`
+	Components   []Component         `json:"components,omitempty"`
 	PodURL       *ready.PodURLStatus `json:"staticPodURL,omitempty"`
 	Cause        *diagnose.Finding   `json:"cause,omitempty"`
-	Certificates []CertificateStatus `json:"certificates,omitempty"`
-	Etcd         *EtcdStatus         `json:"etcd,omitempty"`
+	Certificates []Certificate       `json:"certificates,omitempty"`
+	Etcd         *Etcd               `json:"etcd,omitempty"`
 	Drift        []host.Drift        `json:"drift,omitempty"`
 	Disks        []Disk              `json:"disks,omitempty"`
 	Notes        []string            `json:"notes,omitempty"`
 }
 
-// ComponentStatus is how one component is.
-type ComponentStatus struct {
+// Component is how one component is.
+type Component struct {
 	Name   string `json:"name"`
 	State  string `json:"state"`
 	Reason string `json:"reason,omitempty"`
@@ -54,8 +54,8 @@ const (
 	StateUnknown  = "unknown" // it runs, and only the API server could tell more
 )
 
-// CertificateStatus is how long a certificate holds, and what is wrong with it.
-type CertificateStatus struct {
+// Certificate is how long a certificate holds, and what is wrong with it.
+type Certificate struct {
 	Path    string `json:"path"`
 	Use     string `json:"use"`
 	Expires string `json:"expires,omitempty"`
@@ -113,24 +113,24 @@ func Current(ctx context.Context, o *observe.Observer, waits time.Time) (Status,
 type reporter struct{ *ready.Waiter }
 
 // look fills in what is not in the ledger.
-func (e *reporter) look(ctx context.Context, q observe.Query, s *Status) {
+func (r *reporter) look(ctx context.Context, q observe.Query, s *Status) {
 	var found *diagnose.Evidence
-	var r ready.Readiness
+	var readiness ready.Readiness
 	plan.SideBySide(
-		func() { found = e.Evidence(ctx, q) },
-		func() { r = e.Readiness(ctx) },
-		func() { s.Etcd = e.etcdStatus(ctx) },
-		func() { s.PodURL, _ = e.PodURLStatus(ctx) },
+		func() { found = r.Evidence(ctx, q) },
+		func() { readiness = r.Readiness(ctx) },
+		func() { s.Etcd = r.etcdStatus(ctx) },
+		func() { s.PodURL, _ = r.PodURLStatus(ctx) },
 	)
-	r.Confirm(found)
-	s.Ready = r.Holds() && found.RuntimeError == ""
-	s.Components = componentStates(e.Config, found, r)
-	s.Cause = presentCause(e.Catalogue, found)
+	readiness.Confirm(found)
+	s.Ready = readiness.Holds() && found.RuntimeError == ""
+	s.Components = componentStates(r.Config, found, readiness)
+	s.Cause = presentCause(r.Catalogue, found)
 	s.Certificates = certificateStates(found.Certificates)
 	for _, f := range found.Files {
 		s.Drift = append(s.Drift, host.Drift{Path: f.Path, What: f.Drift})
 	}
-	s.Disks = e.disks()
+	s.Disks = r.disks()
 }
 
 // presentCause is certain only by what was seen since a wait began: what was wrong before
@@ -177,8 +177,8 @@ func (n *noteList) add(e plan.Event) {
 }
 
 // componentStates are what is below first, then what runs in it.
-func componentStates(c *config.Config, found *diagnose.Evidence, r ready.Readiness) []ComponentStatus {
-	all := []ComponentStatus{runtimeState(found)}
+func componentStates(c *config.Config, found *diagnose.Evidence, r ready.Readiness) []Component {
+	all := []Component{runtimeState(found)}
 	for _, name := range append([]string{"kubelet"}, spec.NodeComponents(c)...) {
 		all = append(all, componentState(name, found, r))
 	}
@@ -188,8 +188,8 @@ func componentStates(c *config.Config, found *diagnose.Evidence, r ready.Readine
 	return all
 }
 
-func runtimeState(found *diagnose.Evidence) ComponentStatus {
-	s := ComponentStatus{Name: "containerd", State: StateReady}
+func runtimeState(found *diagnose.Evidence) Component {
+	s := Component{Name: "containerd", State: StateReady}
 	if found.RuntimeError == "" {
 		return s
 	}
@@ -200,32 +200,32 @@ func runtimeState(found *diagnose.Evidence) ComponentStatus {
 	return s
 }
 
-func componentState(name string, found *diagnose.Evidence, r ready.Readiness) ComponentStatus {
+func componentState(name string, found *diagnose.Evidence, r ready.Readiness) Component {
 	reason := r.Pending[name]
 	switch {
 	case name == "kubelet" || name == "kube-apiserver" || r.Answers:
 	case name == "etcd" && found.Etcd.Status == 200: // it says so itself
 		reason = nil
 	case name == "etcd" && found.Etcd.Dial == diagnose.Open:
-		return ComponentStatus{name, StateNotReady, oneLine("not healthy: " + strings.Join(found.Etcd.Failed, ", ") + " " + found.Etcd.Error)}
+		return Component{name, StateNotReady, oneLine("not healthy: " + strings.Join(found.Etcd.Failed, ", ") + " " + found.Etcd.Error)}
 	case found.RuntimeError != "":
-		return ComponentStatus{name, StateUnknown, "neither the API server nor the container runtime answers"}
+		return Component{name, StateUnknown, "neither the API server nor the container runtime answers"}
 	case reason == nil:
-		return ComponentStatus{name, StateUnknown, "its container runs; the API server does not answer"}
+		return Component{name, StateUnknown, "its container runs; the API server does not answer"}
 	}
 	if reason != nil {
-		return ComponentStatus{name, StateNotReady, oneLine(reason.Error())}
+		return Component{name, StateNotReady, oneLine(reason.Error())}
 	}
-	return ComponentStatus{Name: name, State: StateReady}
+	return Component{Name: name, State: StateReady}
 }
 
 // oneLine keeps an error in its row.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-func certificateStates(found []diagnose.Certificate) []CertificateStatus {
-	var all []CertificateStatus
+func certificateStates(found []diagnose.Certificate) []Certificate {
+	var all []Certificate
 	for _, c := range found {
-		s := CertificateStatus{Path: c.Path, Use: c.Use, Problem: string(c.Problem), Detail: c.Detail}
+		s := Certificate{Path: c.Path, Use: c.Use, Problem: string(c.Problem), Detail: c.Detail}
 		if !c.NotAfter.IsZero() {
 			s.Expires = c.NotAfter.UTC().Format(time.RFC3339)
 		}

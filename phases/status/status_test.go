@@ -56,8 +56,8 @@ func TestComponentStates(t *testing.T) {
 	}
 }
 
-// TestWaitForStatus: it ends when all is ready, when waiting is in vain, and in time.
-func TestWaitForStatus(t *testing.T) {
+// TestWait: it ends when all is ready, when waiting is in vain, and in time.
+func TestWait(t *testing.T) {
 	of := func(id string, level diagnose.Level) Status {
 		return Status{Installed: true, Cause: &diagnose.Finding{ID: id, Level: level}}
 	}
@@ -81,7 +81,7 @@ func TestWaitForStatus(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			n := 0
-			_, err := WaitForStatus(t.Context(), c.timeout, func(context.Context) (Status, error) {
+			_, err := Wait(t.Context(), c.timeout, func(context.Context) (Status, error) {
 				n++
 				return c.looks[n-1], nil
 			})
@@ -94,6 +94,10 @@ func TestWaitForStatus(t *testing.T) {
 
 // TestPresentCause: what ended before a wait may be mended, and must not end it.
 func TestPresentCause(t *testing.T) {
+	catalogue, err := diagnose.ReadCatalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
 	now := time.Now()
 	crashes := func(ago time.Duration) *diagnose.Evidence {
 		try := runtime.Container{Name: "etcd", Exited: true, ExitCode: 1, Started: now.Add(-ago - time.Second), Finished: now.Add(-ago),
@@ -118,21 +122,21 @@ func TestPresentCause(t *testing.T) {
 		if c.waits > 0 {
 			found.Waits = now.Add(-c.waits)
 		}
-		got := presentCause(catalogue(t), found)
+		got := presentCause(catalogue, found)
 		if got == nil || got.ID != "component-bad-flag" || got.Level != c.want {
 			t.Errorf("%s: want %s, got %+v", c.name, c.want, got)
 		}
 	}
-	if got := presentCause(catalogue(t), &diagnose.Evidence{Machine: diagnose.Machine{System: diagnose.System{Facts: machine.Facts{Systemd: true, CgroupVersion: 2}}}}); got != nil {
+	if got := presentCause(catalogue, &diagnose.Evidence{Machine: diagnose.Machine{System: diagnose.System{Facts: machine.Facts{Systemd: true, CgroupVersion: 2}}}}); got != nil {
 		t.Errorf("of nothing: %+v", got)
 	}
 }
 
-// TestWaitForStatusInterrupted: a signal is no verdict.
-func TestWaitForStatusInterrupted(t *testing.T) {
+// TestWaitInterrupted: a signal is no verdict.
+func TestWaitInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := WaitForStatus(ctx, time.Minute, func(context.Context) (Status, error) { return Status{Installed: true, Ready: true}, nil })
+	_, err := Wait(ctx, time.Minute, func(context.Context) (Status, error) { return Status{Installed: true, Ready: true}, nil })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}

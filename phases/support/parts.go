@@ -176,25 +176,25 @@ func holdsKey(path string, data []byte) bool {
 		bytes.Contains(data, []byte("client-key-data"))
 }
 
-func (e *collector) addRuntime(ctx context.Context, g *gathered) {
-	pods, err := e.Pods(ctx, observe.PodQuery{All: true})
+func (c *collector) addRuntime(ctx context.Context, g *gathered) {
+	pods, err := c.Pods(ctx, observe.PodQuery{All: true})
 	if err != nil {
 		g.unread = append(g.unread, "pods: "+err.Error())
 		return
 	}
 	g.addJSON("pods.json", pods)
-	socket, err := e.PodSocket("")
+	socket, err := c.PodSocket("")
 	if err != nil {
 		g.miss("images", err)
 		return
 	}
-	c, err := runtime.Dial("unix://" + socket)
+	cri, err := runtime.Dial("unix://" + socket)
 	if err != nil {
 		g.miss("images", err)
 		return
 	}
-	defer c.Close()
-	images, err := c.StoredImages(ctx)
+	defer cri.Close()
+	images, err := cri.StoredImages(ctx)
 	if err != nil {
 		g.miss("images", err)
 		return

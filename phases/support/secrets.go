@@ -166,19 +166,19 @@ func unlikeWords(value any) []string {
 
 // tokenSecrets asks the API server, which may not answer: the form of a bootstrap token
 // is known as well.
-func (e *collector) tokenSecrets(ctx context.Context) []string {
-	data, err := e.Host.ReadFile(spec.SuperAdminConf)
+func (c *collector) tokenSecrets(ctx context.Context) []string {
+	data, err := c.Host.ReadFile(spec.SuperAdminConf)
 	if errors.Is(err, fs.ErrNotExist) {
-		data, err = e.Host.ReadFile(spec.AdminConf)
+		data, err = c.Host.ReadFile(spec.AdminConf)
 	}
 	if err != nil {
 		return nil
 	}
-	c, err := cluster.Connect(data, "")
+	api, err := cluster.Connect(data, "")
 	if err != nil {
 		return nil
 	}
-	tokens, _ := c.Within(partTimeout / 2).Tokens(ctx)
+	tokens, _ := api.Within(partTimeout / 2).Tokens(ctx)
 	var all []string
 	for _, t := range tokens {
 		all = append(all, t.Secret)

@@ -1,6 +1,7 @@
 package support
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -12,17 +13,17 @@ import (
 // TestSecretsOfVolumes: what Kubernetes writes beside a token is no secret, or its words
 // would be taken out everywhere.
 func TestSecretsOfVolumes(t *testing.T) {
-	env := testEnv(t, "default")
+	c := testCollector(t, "default")
 	const volume = spec.KubeletDir + "/pods/1/volumes/kubernetes.io~secret/v/..2026_11_25/"
-	hosttest.Put(t, env.Host, volume+"namespace", "kube-system", 0o600)
-	hosttest.Put(t, env.Host, volume+"username", "operator", 0o600)
-	hosttest.Put(t, env.Host, volume+"where", "kube-system\n", 0o600)
+	hosttest.Put(t, c.Host, volume+"namespace", "kube-system", 0o600)
+	hosttest.Put(t, c.Host, volume+"username", "operator", 0o600)
+	hosttest.Put(t, c.Host, volume+"where", "kube-system\n", 0o600)
 	const key = "-----BEGIN PRIVATE KEY-----\nBBBB\n-----END PRIVATE KEY-----\n"
-	hosttest.Put(t, env.Host, volume+"tls.crt", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"+key, 0o600)
-	hosttest.Put(t, env.Host, volume+"password", "tr0ub4dor-and-more", 0o600)
-	hosttest.Put(t, env.Host, volume+"alertmanager.yaml", "apiVersion: monitoring.example/v1\nmetadata:\n  name: alerts\nsmtp_auth_password: hunter-two\nhook: x9fK2vQx7Lp\n", 0o600)
-	hosttest.Put(t, env.Host, volume+"users", "bob:$apr1$x\nalice:$apr1$y\n", 0o600)
-	got := env.machineSecrets(t.Context())
+	hosttest.Put(t, c.Host, volume+"tls.crt", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"+key, 0o600)
+	hosttest.Put(t, c.Host, volume+"password", "tr0ub4dor-and-more", 0o600)
+	hosttest.Put(t, c.Host, volume+"alertmanager.yaml", "apiVersion: monitoring.example/v1\nmetadata:\n  name: alerts\nsmtp_auth_password: hunter-two\nhook: x9fK2vQx7Lp\n", 0o600)
+	hosttest.Put(t, c.Host, volume+"users", "bob:$apr1$x\nalice:$apr1$y\n", 0o600)
+	got := c.machineSecrets(t.Context())
 	for _, want := range []string{"hunter-two", "x9fK2vQx7Lp", "bob:$apr1$x\nalice:$apr1$y\n"} {
 		if !slices.Contains(got, want) {
 			t.Errorf("%q is not known", want)
@@ -52,5 +53,22 @@ func TestGivenSecrets(t *testing.T) {
 	}
 	if _, ok := givenSecrets(nil); ok {
 		t.Error("there is none")
+	}
+}
+
+// TestPodURLSecrets: all of a header's values are known to be secret, also those of a
+// configuration that was replaced.
+func TestPodURLSecrets(t *testing.T) {
+	c := testCollector(t, "standalone")
+	hosttest.Put(t, c.Host, spec.KubeletConfig, "staticPodURL: https://x/?now=url-key-now\nstaticPodURLHeader: {Authorization: [Bearer header-now]}\n", 0o600)
+	hosttest.Put(t, c.Host, "/var/lib/bootstrap/saved/7", "staticPodURLHeader: {X: [header-before]}\n", 0o600)
+	known, err := json.Marshal(c.machineSecrets(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{`"header-now"`, `"now=url-key-now"`, `"header-before"`, `"not-a-real-token"`} {
+		if !strings.Contains(string(known), secret) {
+			t.Errorf("%s is not known", secret)
+		}
 	}
 }

@@ -34,7 +34,7 @@ type Request struct {
 	Version  string // of bootstrap
 	Name     string // of the folder in the archive
 	Config   []byte // the config file, if one was given
-	NoConfig error  // why Env has no Config
+	NoConfig error  // why the Observer has no Config
 }
 
 // Report is what an archive holds, and what it lacks.

@@ -19,10 +19,6 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// The commands for static pods of the user's own. Their files are the user's: they are
-// written and removed through Host, but stand in no ledger, so that reset, which undoes
-// what the ledger names, leaves them, and a machine that is not ours gets no ledger.
-
 // PodSource is a manifest as it was given.
 type PodSource struct {
 	File string // its path; empty if it was read from standard input
@@ -40,17 +36,17 @@ func (s PodSource) name() string {
 type Handled struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
-	Pod       string `json:"pod"`  // as it runs: NAME-NODE
+	RunsAs    string `json:"pod"`  // as the kubelet runs it: NAME-NODE
 	File      string `json:"file"` // empty: it comes from a URL, or its file is gone
 	Changed   bool   `json:"changed"`
 }
 
-func (p *StaticPod) handled() Handled {
-	return Handled{Namespace: p.Namespace, Name: p.Name, Pod: p.Pod, File: p.File}
+func (p *Pod) handled() Handled {
+	return Handled{Namespace: p.Namespace, Name: p.Name, RunsAs: p.RunsAs, File: p.File}
 }
 
 func (t target) handled() Handled {
-	return Handled{Namespace: observe.NamespaceOf(t.pod), Name: t.pod.Name, Pod: t.kubelet.PodName(t.pod.Name), File: t.file}
+	return Handled{Namespace: observe.NamespaceOf(t.pod), Name: t.pod.Name, RunsAs: t.kubelet.PodName(t.pod.Name), File: t.file}
 }
 
 // RefusedError is of a command that has changed nothing, and why.
@@ -87,7 +83,7 @@ func (c *Commander) Apply(ctx context.Context, source PodSource, timeout time.Du
 	if done.Changed && t.says(t.old) {
 		before = stale{} // a comment, or the order of fields: the kubelet sees no difference
 	}
-	return done, c.waitForStaticPod(ctx, t, before, timeout)
+	return done, c.waitForPod(ctx, t, before, timeout)
 }
 
 // judge says where a manifest goes, or why it can't go there.
@@ -100,7 +96,7 @@ func (c *Commander) judge(ctx context.Context, source PodSource) (target, error)
 	if err != nil {
 		return target{}, err
 	}
-	seen, err := c.seeStaticPods(ctx, k)
+	seen, err := c.seePods(ctx, k)
 	if err != nil {
 		return target{}, err
 	}
@@ -128,13 +124,13 @@ func (s seenPods) editedMirror(t target) *corev1.Pod {
 
 // undoEdit deletes a mirror pod as its kubelet, which makes it anew: of what is edited in
 // the API, it takes no notice by itself.
-func (e *Commander) undoEdit(ctx context.Context, t target) error {
-	c, err := e.ConnectAs(t.kubelet)
-	if err != nil || c == nil {
+func (c *Commander) undoEdit(ctx context.Context, t target) error {
+	api, err := c.ConnectAs(t.kubelet)
+	if err != nil || api == nil {
 		return err
 	}
-	e.Tell.Note("the mirror pod is not as the file has it: it is deleted, and the kubelet makes it anew")
-	return e.Host.Do(host.OpObject, host.Remove, "Pod "+t.key(), func() error { return c.DeletePod(ctx, t.edited) })
+	c.Tell.Note("the mirror pod is not as the file has it: it is deleted, and the kubelet makes it anew")
+	return c.Host.Do(host.OpObject, host.Remove, "Pod "+t.key(), func() error { return api.DeletePod(ctx, t.edited) })
 }
 
 // target is a static pod of the user's, and where it lies.
@@ -294,7 +290,7 @@ func (c *Commander) Delete(ctx context.Context, namespace, name string, timeout 
 }
 
 // checkDeletable is nil also for a pod whose file is gone, of which something is left.
-func (p *StaticPod) checkDeletable() error {
+func (p *Pod) checkDeletable() error {
 	switch {
 	case p.Ours || p.Namespace == "kube-system" && slices.Contains(spec.Components, p.Name):
 		return plan.Hint(fmt.Errorf("%s/%s is of the control plane: the cluster would end with it", p.Namespace, p.Name), "to remove the control plane: bootstrap reset")
@@ -305,7 +301,7 @@ func (p *StaticPod) checkDeletable() error {
 }
 
 // checkSingle: with one of two files gone, the kubelet would run the pod of the other.
-func (l StaticPodList) checkSingle(p StaticPod) error {
+func (l List) checkSingle(p Pod) error {
 	for _, other := range l.Pods {
 		if other.manifest != nil && other.key() == p.key() && other.File != p.File {
 			return plan.Hint(fmt.Errorf("%s and %s hold the pod %s/%s both", p.File, other.File, p.Namespace, p.Name), "remove one of them first: rm %s", other.File)
@@ -314,7 +310,7 @@ func (l StaticPodList) checkSingle(p StaticPod) error {
 	return nil
 }
 
-// WaitFor waits until a static pod runs, as ApplyStaticPod does.
+// WaitFor waits until a static pod runs, as Apply does.
 func (c *Commander) WaitFor(ctx context.Context, namespace, name string, timeout time.Duration) (Handled, error) {
 	p, list, err := c.Find(ctx, namespace, name)
 	if err == nil && p.manifest == nil && p.Problem != "" {
@@ -328,18 +324,18 @@ func (c *Commander) WaitFor(ctx context.Context, namespace, name string, timeout
 	if err != nil {
 		return p.handled(), err
 	}
-	return p.handled(), c.waitForStaticPod(ctx, t, before, timeout)
+	return p.handled(), c.waitForPod(ctx, t, before, timeout)
 }
 
 // named is a Pod that is nothing but its name: how its containers end is of no interest.
-func (p *StaticPod) named() *corev1.Pod {
+func (p *Pod) named() *corev1.Pod {
 	pod := &corev1.Pod{}
 	pod.Namespace, pod.Name = p.Namespace, p.Name
 	return pod
 }
 
 // podToWaitFor is the manifest; of a pod from a URL only what the runtime has is known.
-func (p *StaticPod) podToWaitFor() *corev1.Pod {
+func (p *Pod) podToWaitFor() *corev1.Pod {
 	if p.manifest != nil {
 		return p.manifest
 	}
@@ -351,22 +347,22 @@ func (p *StaticPod) podToWaitFor() *corev1.Pod {
 }
 
 // Find is the static pod of a name: its own, or NAME-NODE.
-func (c *Commander) Find(ctx context.Context, namespace, name string) (StaticPod, StaticPodList, error) {
+func (c *Commander) Find(ctx context.Context, namespace, name string) (Pod, List, error) {
 	list, err := c.List(ctx)
 	if err != nil {
-		return StaticPod{}, list, err
+		return Pod{}, list, err
 	}
 	p, err := list.find(namespace, name)
 	return p, list, err
 }
 
-func (l StaticPodList) find(namespace, name string) (StaticPod, error) {
+func (l List) find(namespace, name string) (Pod, error) {
 	var names, elsewhere []string
 	for _, p := range l.Pods {
-		if p.Namespace == namespace && (p.Name == name || p.Pod == name) {
+		if p.Namespace == namespace && (p.Name == name || p.RunsAs == name) {
 			return p, nil
 		}
-		if p.Name == name || p.Pod == name {
+		if p.Name == name || p.RunsAs == name {
 			elsewhere = append(elsewhere, p.Namespace)
 		}
 		if p.Namespace == namespace {
@@ -374,7 +370,7 @@ func (l StaticPodList) find(namespace, name string) (StaticPod, error) {
 		}
 	}
 	if len(elsewhere) > 0 {
-		return StaticPod{}, plan.Hint(fmt.Errorf("there is no static pod %s in namespace %s", name, namespace), "there is one in %s: -n %s", elsewhere[0], elsewhere[0])
+		return Pod{}, plan.Hint(fmt.Errorf("there is no static pod %s in namespace %s", name, namespace), "there is one in %s: -n %s", elsewhere[0], elsewhere[0])
 	}
-	return StaticPod{}, plan.Hint(fmt.Errorf("there is no static pod %s in namespace %s%s", name, namespace, locate.DidYouMean(name, names)), "list them: bootstrap static-pod list")
+	return Pod{}, plan.Hint(fmt.Errorf("there is no static pod %s in namespace %s%s", name, namespace, locate.DidYouMean(name, names)), "list them: bootstrap static-pod list")
 }

@@ -76,35 +76,35 @@ func gracePeriod(pod *corev1.Pod) time.Duration {
 	return time.Duration(*pod.Spec.TerminationGracePeriodSeconds) * time.Second
 }
 
-// staticPodWait is one wait for a static pod.
-type staticPodWait struct {
-	env    *Commander
-	target target
-	stale  stale
-	began  time.Time
+// podWait is one wait for a static pod.
+type podWait struct {
+	commander *Commander
+	target    target
+	stale     stale
+	began     time.Time
 
 	uid      atomic.Value // string: of what is waited for, once something runs
 	apiError atomic.Value // error: why the API server could not be asked, the last time
 }
 
-// StaticPodError is of a static pod that does not run, or goes, as it should. Its file is
+// PodError is of a static pod that does not run, or goes, as it should. Its file is
 // as it was wanted.
-type StaticPodError struct {
+type PodError struct {
 	Namespace, Name string
 	Err             error
 }
 
-func (e *StaticPodError) Error() string {
+func (e *PodError) Error() string {
 	return fmt.Sprintf("static pod %s/%s: %v", e.Namespace, e.Name, e.Err)
 }
 
 // Unwrap gives the cause.
-func (e *StaticPodError) Unwrap() error { return e.Err }
+func (e *PodError) Unwrap() error { return e.Err }
 
-// waitForStaticPod waits until the pod runs, and its mirror pod is ready where there is an
+// waitForPod waits until the pod runs, and its mirror pod is ready where there is an
 // API server. One that does not answer holds nobody up: the pod runs without it.
-func (c *Commander) waitForStaticPod(ctx context.Context, t target, before stale, timeout time.Duration) error {
-	w := &staticPodWait{env: c, target: t, stale: before, began: time.Now()}
+func (c *Commander) waitForPod(ctx context.Context, t target, before stale, timeout time.Duration) error {
+	w := &podWait{commander: c, target: t, stale: before, began: time.Now()}
 	err := w.wait(ctx, timeout, w.runs)
 	if failed, ok := w.apiError.Load().(apiError); ok && failed.error != nil && err == nil {
 		c.Tell.Warn("%s runs; its mirror pod could not be looked at: %v", t.name(), failed.error)
@@ -116,27 +116,27 @@ func (c *Commander) waitForStaticPod(ctx context.Context, t target, before stale
 type apiError struct{ error }
 
 func (c *Commander) waitUntilGone(ctx context.Context, t target, timeout time.Duration) error {
-	w := &staticPodWait{env: c, target: t, began: time.Now()}
+	w := &podWait{commander: c, target: t, began: time.Now()}
 	return w.wait(ctx, timeout, w.gone)
 }
 
 // wait does nothing on a machine that is only stood for: nothing runs there.
-func (w *staticPodWait) wait(ctx context.Context, timeout time.Duration, probe func(context.Context) error) error {
-	if !w.env.Host.Real() {
+func (w *podWait) wait(ctx context.Context, timeout time.Duration, probe func(context.Context) error) error {
+	if !w.commander.Host.Real() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	err := w.env.Wait(ctx, ready.Wait{Checks: []health.Check{{Name: w.target.name(), Probe: probe}}, Look: w.evidence})
+	err := w.commander.Wait(ctx, ready.Wait{Checks: []health.Check{{Name: w.target.name(), Probe: probe}}, Look: w.evidence})
 	if err == nil {
 		return nil
 	}
-	return &StaticPodError{observe.NamespaceOf(w.target.pod), w.target.pod.Name, ready.HintAfter(err, "journalctl -u kubelet -n 50")}
+	return &PodError{observe.NamespaceOf(w.target.pod), w.target.pod.Name, ready.HintAfter(err, "journalctl -u kubelet -n 50")}
 }
 
 // runs says why the pod does not run yet, or is not ready.
-func (w *staticPodWait) runs(ctx context.Context) error {
-	all, err := w.env.AllSandboxes(ctx, w.target.kubelet)
+func (w *podWait) runs(ctx context.Context) error {
+	all, err := w.commander.AllSandboxes(ctx, w.target.kubelet)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (w *staticPodWait) runs(ctx context.Context) error {
 }
 
 // current is the sandbox of what the file says now.
-func (w *staticPodWait) current(all []runtime.Sandbox, now time.Time) (*runtime.Sandbox, error) {
+func (w *podWait) current(all []runtime.Sandbox, now time.Time) (*runtime.Sandbox, error) {
 	isStale := func(s runtime.Sandbox) bool { return w.stale.has(s, now) }
 	fresh := observe.NewestSandbox(slices.DeleteFunc(slices.Clone(all), isStale), w.target.key())
 	switch {
@@ -166,8 +166,8 @@ func (w *staticPodWait) current(all []runtime.Sandbox, now time.Time) (*runtime.
 
 // orUnmet adds that the kubelet may never do what is waited for: until it has met its API
 // server once since it was started, it removes no pod, and so replaces none.
-func (w *staticPodWait) orUnmet(ctx context.Context, err error) error {
-	_, failed := w.env.NodePods(ctx, w.target.kubelet)
+func (w *podWait) orUnmet(ctx context.Context, err error) error {
+	_, failed := w.commander.NodePods(ctx, w.target.kubelet)
 	w.apiError.Store(apiError{failed})
 	if failed == nil || time.Since(w.began) < ready.LookRarelyAfter {
 		return err
@@ -176,8 +176,8 @@ func (w *staticPodWait) orUnmet(ctx context.Context, err error) error {
 }
 
 // mirrorIsReady is nil also where no API server answers.
-func (w *staticPodWait) mirrorIsReady(ctx context.Context, uid string) error {
-	pods, err := w.env.NodePods(ctx, w.target.kubelet)
+func (w *podWait) mirrorIsReady(ctx context.Context, uid string) error {
+	pods, err := w.commander.NodePods(ctx, w.target.kubelet)
 	w.apiError.Store(apiError{err})
 	if err != nil || pods == nil {
 		return nil
@@ -195,8 +195,8 @@ func (w *staticPodWait) mirrorIsReady(ctx context.Context, uid string) error {
 }
 
 // gone says what is left of the pod.
-func (w *staticPodWait) gone(ctx context.Context) error {
-	all, err := w.env.AllSandboxes(ctx, w.target.kubelet)
+func (w *podWait) gone(ctx context.Context) error {
+	all, err := w.commander.AllSandboxes(ctx, w.target.kubelet)
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func (w *staticPodWait) gone(ctx context.Context) error {
 			return w.orUnmet(ctx, errors.New("its containers are being stopped"))
 		}
 	}
-	pods, err := w.env.NodePods(ctx, w.target.kubelet)
+	pods, err := w.commander.NodePods(ctx, w.target.kubelet)
 	w.apiError.Store(apiError{err})
 	if slices.ContainsFunc(pods, func(p corev1.Pod) bool { return observe.IsMirror(&p) && p.Namespace+"/"+p.Name == w.target.key() }) {
 		return errors.New("its mirror pod is still there")
@@ -214,7 +214,7 @@ func (w *staticPodWait) gone(ctx context.Context) error {
 }
 
 // settings are what evidence about the pod is judged by.
-func (w *staticPodWait) settings() diagnose.Settings {
+func (w *podWait) settings() diagnose.Settings {
 	s := diagnose.Settings{
 		NodeName: w.target.kubelet.NodeName, StaticPodDir: w.target.kubelet.StaticPodPath, RuntimeEndpoint: w.target.kubelet.Endpoint,
 		Pod: w.target.key(), Manifest: w.target.file, Replaced: w.stale.uids,
@@ -227,22 +227,22 @@ func (w *staticPodWait) settings() diagnose.Settings {
 
 // evidence is looked for at the machine, the daemons and the pod, not at a control plane,
 // which may be anybody's or nowhere.
-func (w *staticPodWait) evidence(ctx context.Context, q observe.Query) *diagnose.Evidence {
+func (w *podWait) evidence(ctx context.Context, q observe.Query) *diagnose.Evidence {
 	q.Since = w.began
-	return w.env.DaemonEvidence(ctx, q, w.settings(), func(ctx context.Context, found *diagnose.Evidence) func() {
+	return w.commander.DaemonEvidence(ctx, q, w.settings(), func(ctx context.Context, found *diagnose.Evidence) func() {
 		pods, err := w.podEvidence(ctx)
 		return func() { found.Pods, found.StaticPods, found.RuntimeError = pods, w.uids(), err }
 	})
 }
 
 // uids is the UID of the pod as it is now, by its name; none while nothing is known.
-func (w *staticPodWait) uids() map[string]string {
+func (w *podWait) uids() map[string]string {
 	uid, _ := w.uid.Load().(string)
 	return map[string]string{w.target.kubelet.PodName(w.target.pod.Name): uid}
 }
 
-func (w *staticPodWait) podEvidence(ctx context.Context) (pods []runtime.Sandbox, runtimeError string) {
-	all, err := w.env.AllSandboxes(ctx, w.target.kubelet)
+func (w *podWait) podEvidence(ctx context.Context) (pods []runtime.Sandbox, runtimeError string) {
+	all, err := w.commander.AllSandboxes(ctx, w.target.kubelet)
 	if err != nil {
 		return nil, err.Error()
 	}

@@ -14,26 +14,26 @@ import (
 	"bootstrap/phases/runtime"
 )
 
-// StaticPod is a static pod as its file, the container runtime and the API server have it.
-type StaticPod struct {
-	Namespace  string            `json:"namespace,omitempty"`
-	Name       string            `json:"name,omitempty"` // as in the file
-	Pod        string            `json:"pod,omitempty"`  // as it runs: NAME-NODE
-	File       string            `json:"file,omitempty"`
-	Source     string            `json:"source"` // file, http
-	Ours       bool              `json:"ours"`   // of the control plane that bootstrap made
-	Hash       string            `json:"hash,omitempty"`
-	State      string            `json:"state"`
-	Restarts   int               `json:"restarts"`
-	Containers []StaticContainer `json:"containers,omitempty"`
-	Mirror     *MirrorPod        `json:"mirror,omitempty"`
-	Problem    string            `json:"problem,omitempty"`
+// Pod is a static pod as its file, the container runtime and the API server have it.
+type Pod struct {
+	Namespace  string      `json:"namespace,omitempty"`
+	Name       string      `json:"name,omitempty"` // as in the file
+	RunsAs     string      `json:"pod,omitempty"`  // as the kubelet runs it: NAME-NODE
+	File       string      `json:"file,omitempty"`
+	Source     string      `json:"source"` // file, http
+	Ours       bool        `json:"ours"`   // of the control plane that bootstrap made
+	Hash       string      `json:"hash,omitempty"`
+	State      string      `json:"state"`
+	Restarts   int         `json:"restarts"`
+	Containers []Container `json:"containers,omitempty"`
+	Mirror     *MirrorPod  `json:"mirror,omitempty"`
+	Problem    string      `json:"problem,omitempty"`
 
 	manifest *corev1.Pod // nil if the file can't be read, or there is none
 }
 
-// StaticContainer is the newest try of a container.
-type StaticContainer struct {
+// Container is the newest try of a container.
+type Container struct {
 	Name     string `json:"name"`
 	Image    string `json:"image"`
 	State    string `json:"state"`
@@ -61,22 +61,22 @@ const (
 	StateRefused  = "refused" // the kubelet can't take its file
 )
 
-// StaticPodList is all that StaticPods has seen.
-type StaticPodList struct {
+// List is the static pods of this machine, and what could not be told of them.
+type List struct {
 	Kubelet observe.KubeletFound
-	Pods    []StaticPod
+	Pods    []Pod
 	Notes   []string // what could not be asked
 }
 
 // List lists the static pods of this machine's kubelet. It needs neither an API
 // server nor a runtime that answers: what can't be told is left out, and noted.
-func (c *Commander) List(ctx context.Context) (StaticPodList, error) {
+func (c *Commander) List(ctx context.Context) (List, error) {
 	k, err := c.FindKubelet(ctx)
 	if err != nil {
-		return StaticPodList{}, err
+		return List{}, err
 	}
-	list := StaticPodList{Kubelet: k, Notes: slices.Clone(k.Warnings)}
-	seen, err := c.seeStaticPods(ctx, k)
+	list := List{Kubelet: k, Notes: slices.Clone(k.Warnings)}
+	seen, err := c.seePods(ctx, k)
 	if err != nil {
 		return list, err
 	}
@@ -103,7 +103,7 @@ type seenPods struct {
 	apiError     error
 }
 
-func (c *Commander) seeStaticPods(ctx context.Context, k observe.KubeletFound) (seenPods, error) {
+func (c *Commander) seePods(ctx context.Context, k observe.KubeletFound) (seenPods, error) {
 	var seen seenPods
 	var filesError error
 	plan.SideBySide(
@@ -116,11 +116,11 @@ func (c *Commander) seeStaticPods(ctx context.Context, k observe.KubeletFound) (
 
 // pods joins the three by the pods' names: first the files in their order, then what
 // has none.
-func (s seenPods) pods(k observe.KubeletFound) []StaticPod {
-	var all []StaticPod
+func (s seenPods) pods(k observe.KubeletFound) []Pod {
+	var all []Pod
 	first := map[string]string{}
 	for _, f := range s.files {
-		p := staticPodOf(f, k)
+		p := podOf(f, k)
 		key := p.key()
 		if p.Name != "" && first[key] != "" {
 			p.State, p.Problem = StateRefused, fmt.Sprintf("it is the same pod as %s: the kubelet runs one of both", first[key])
@@ -136,38 +136,38 @@ func (s seenPods) pods(k observe.KubeletFound) []StaticPod {
 	return append(all, s.withoutFile(k, first)...)
 }
 
-func staticPodOf(f observe.PodFile, k observe.KubeletFound) StaticPod {
-	p := StaticPod{File: f.Path, Source: "file", Ours: f.Ours, State: StateStopped, manifest: f.Pod}
+func podOf(f observe.PodFile, k observe.KubeletFound) Pod {
+	p := Pod{File: f.Path, Source: "file", Ours: f.Ours, State: StateStopped, manifest: f.Pod}
 	if f.Err != nil {
 		p.State, p.Problem = StateRefused, f.Err.Error()
 	}
 	if f.Pod != nil {
-		p.Namespace, p.Name, p.Pod = observe.NamespaceOf(f.Pod), f.Pod.Name, k.PodName(f.Pod.Name)
+		p.Namespace, p.Name, p.RunsAs = observe.NamespaceOf(f.Pod), f.Pod.Name, k.PodName(f.Pod.Name)
 	}
 	return p
 }
 
-func (p *StaticPod) key() string { return p.Namespace + "/" + p.Pod }
+func (p *Pod) key() string { return p.Namespace + "/" + p.RunsAs }
 
 // fill adds what the runtime and the API server have of a pod.
-func (s seenPods) fill(p *StaticPod) {
+func (s seenPods) fill(p *Pod) {
 	if sandbox := observe.NewestSandbox(s.sandboxes, p.key()); sandbox != nil {
 		p.fromSandbox(sandbox)
 	}
 	for i := range s.mirrors {
 		m := &s.mirrors[i]
-		if m.Namespace == p.Namespace && m.Name == p.Pod && observe.IsMirror(m) {
+		if m.Namespace == p.Namespace && m.Name == p.RunsAs && observe.IsMirror(m) {
 			p.Mirror = mirrorPodOf(m)
 			p.compare(m)
 		}
 	}
 }
 
-func (p *StaticPod) fromSandbox(s *runtime.Sandbox) {
+func (p *Pod) fromSandbox(s *runtime.Sandbox) {
 	p.Hash = s.UID
 	counts := map[string]int{}
 	for _, c := range observe.NewestTries(s.Containers) {
-		each := staticContainer(c)
+		each := containerOf(c)
 		if each.State == StateFailed || p.isMain(c.Name) {
 			counts[each.State]++
 		}
@@ -180,7 +180,7 @@ func (p *StaticPod) fromSandbox(s *runtime.Sandbox) {
 }
 
 // isMain is false of init containers, which are done before the pod begins its work.
-func (p *StaticPod) isMain(name string) bool {
+func (p *Pod) isMain(name string) bool {
 	return p.manifest == nil || slices.ContainsFunc(p.manifest.Spec.Containers, func(c corev1.Container) bool { return c.Name == name })
 }
 
@@ -200,8 +200,8 @@ func podState(s *runtime.Sandbox, counts map[string]int, manifest *corev1.Pod) s
 	return StateStarting
 }
 
-func staticContainer(c runtime.Container) StaticContainer {
-	s := StaticContainer{Name: c.Name, Image: c.Image, ID: c.ID, Restarts: int(c.Attempt), State: StateStarting}
+func containerOf(c runtime.Container) Container {
+	s := Container{Name: c.Name, Image: c.Image, ID: c.ID, Restarts: int(c.Attempt), State: StateStarting}
 	since := c.Created
 	switch {
 	case c.Running:
@@ -221,10 +221,10 @@ func staticContainer(c runtime.Container) StaticContainer {
 
 // withoutFile are static pods that run, or show in the API, and come from no file: from a
 // URL, or from a file that is gone.
-func (s seenPods) withoutFile(k observe.KubeletFound, known map[string]string) []StaticPod {
-	var all []StaticPod
+func (s seenPods) withoutFile(k observe.KubeletFound, known map[string]string) []Pod {
+	var all []Pod
 	add := func(namespace, pod, source, problem string) {
-		p := StaticPod{Namespace: namespace, Name: strings.TrimSuffix(pod, "-"+k.NodeName), Pod: pod, Source: source, State: StateStopped}
+		p := Pod{Namespace: namespace, Name: strings.TrimSuffix(pod, "-"+k.NodeName), RunsAs: pod, Source: source, State: StateStopped}
 		if known[p.key()] != "" {
 			return
 		}

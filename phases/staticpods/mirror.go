@@ -48,7 +48,7 @@ func mirrorReady(pod *corev1.Pod) error {
 }
 
 // compare says whether the mirror pod is of what runs, and what runs of the file.
-func (p *StaticPod) compare(mirror *corev1.Pod) {
+func (p *Pod) compare(mirror *corev1.Pod) {
 	switch {
 	case p.Problem != "":
 	case p.Hash != "" && p.Mirror.Hash != p.Hash:
