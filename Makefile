@@ -26,7 +26,7 @@ components: needs # Kubernetes, etcd, containerd and the rest, from their Go mod
 # Not order-only, and with an empty recipe: else make does not see that one was built anew.
 $(COMPONENTS): components ;
 
-$(BUNDLE): $(COMPONENTS) phases/contents.go phases/config/images.go phases/config/versions.go $(wildcard phases/bundle/*.go) | build
+$(BUNDLE): $(COMPONENTS) phases/spec/contents.go phases/config/images.go phases/config/versions.go $(wildcard phases/bundle/*.go) | build
 	@bin/bootstrap bundle build --from .cache/components --output $@
 
 rootfs: needs # the nodes' root file system, while the components are built
