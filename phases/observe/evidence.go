@@ -148,11 +148,11 @@ func (o *Observer) evidenceParts(found *diagnose.Evidence, stage Stage) []part {
 			return func(*diagnose.Machine) { found.Pods, found.RuntimeError = pods, runtimeError }, nil
 		}},
 		{"files", func(ctx context.Context) (note, error) {
-			files := o.FileEvidence(ctx, stage)
+			files := o.fileEvidence(ctx, stage)
 			return func(*diagnose.Machine) { found.Files = files }, nil
 		}},
 		{"manifests", func(context.Context) (note, error) {
-			manifests := o.ManifestEvidence(stage)
+			manifests := o.manifestEvidence(stage)
 			return func(*diagnose.Machine) { found.Manifests = manifests }, nil
 		}},
 	}

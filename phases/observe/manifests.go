@@ -12,8 +12,8 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// FileEvidence is what differs from what init wrote, once this run has written all.
-func (o *Observer) FileEvidence(ctx context.Context, stage Stage) []diagnose.File {
+// fileEvidence is what differs from what init wrote, once this run has written all.
+func (o *Observer) fileEvidence(ctx context.Context, stage Stage) []diagnose.File {
 	if stage < Written {
 		return nil
 	}
@@ -26,9 +26,9 @@ func (o *Observer) FileEvidence(ctx context.Context, stage Stage) []diagnose.Fil
 	return files
 }
 
-// ManifestEvidence is all that the kubelet reads: each file of the folder, whatever its
+// manifestEvidence is all that the kubelet reads: each file of the folder, whatever its
 // ending. Those of ours that this run has yet to write are left out.
-func (o *Observer) ManifestEvidence(stage Stage) []diagnose.Manifest {
+func (o *Observer) manifestEvidence(stage Stage) []diagnose.Manifest {
 	entries, err := os.ReadDir(o.Host.Path(spec.StaticPodDir))
 	if err != nil {
 		return nil

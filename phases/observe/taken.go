@@ -19,7 +19,7 @@ func (o *Observer) taken(ctx context.Context) (t diagnose.Taken, err error) {
 	if o.Config.Box.Standalone {
 		return t, nil
 	}
-	t.Manifests, t.EtcdData = o.TakenManifests(), o.ForeignEtcdData()
+	t.Manifests, t.EtcdData = o.takenManifests(), o.foreignEtcdData()
 	t.Rules, err = o.foreignRules(ctx)
 	return t, err
 }
@@ -48,8 +48,8 @@ func (o *Observer) takenPorts() []diagnose.TakenPort {
 	return taken
 }
 
-// TakenManifests are another tool's, where ours will be.
-func (o *Observer) TakenManifests() []string {
+// takenManifests are another tool's, where ours will be.
+func (o *Observer) takenManifests() []string {
 	var taken []string
 	for _, name := range spec.NodeComponents(o.Config) {
 		if file := spec.ManifestFile(name); o.Host.Exists(file) && !o.Host.Made(file) {
@@ -59,8 +59,8 @@ func (o *Observer) TakenManifests() []string {
 	return taken
 }
 
-// ForeignEtcdData is etcd's folder if it holds another cluster's data.
-func (o *Observer) ForeignEtcdData() string {
+// foreignEtcdData is etcd's folder if it holds another cluster's data.
+func (o *Observer) foreignEtcdData() string {
 	if o.Config.Etcd.External != nil {
 		return ""
 	}

@@ -1,0 +1,40 @@
+package observe
+
+import (
+	"slices"
+	"testing"
+
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/spec"
+)
+
+// TestManifestEvidence: all that the kubelet reads, and of ours only what this run has
+// written already.
+func TestManifestEvidence(t *testing.T) {
+	o := testObserver(t, "default")
+	const etcd = "apiVersion: v1\nkind: Pod\nmetadata: {name: etcd, namespace: kube-system}\nspec: {containers: [{name: etcd}]}\n"
+	if _, err := o.Host.WriteFile(spec.ManifestFile("etcd"), []byte(etcd), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hosttest.Put(t, o.Host, spec.StaticPodDir+"/etcd.yaml.bak", "x: [", 0o600)
+	hosttest.Put(t, o.Host, spec.StaticPodDir+"/.etcd.yaml.swp", "x", 0o600)
+	got := o.manifestEvidence(Written)
+	if len(got) != 2 || !got[0].Ours || got[0].Name != "kube-system/etcd" || got[1].Ours || got[1].Error == "" {
+		t.Errorf("got %+v", got)
+	}
+	if got := o.manifestEvidence(Begun); len(got) != 1 || got[0].Ours {
+		t.Errorf("before they are written: %+v", got)
+	}
+	if got := o.manifestEvidence(Serving); len(got) != 2 {
+		t.Errorf("after that: %+v", got)
+	}
+	hosttest.Remove(t, o.Host, spec.ManifestFile("etcd"))
+	want := []diagnose.File{{Path: spec.ManifestFile("etcd"), Drift: "gone"}}
+	if got := o.fileEvidence(t.Context(), Written); !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got := o.fileEvidence(t.Context(), Serving); len(got) > 0 {
+		t.Errorf("before they are written: %+v", got)
+	}
+}
