@@ -17,33 +17,33 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// addonChecks are of what can become ready: pods need a network, and what runs on the
+// AddonChecks are of what can become ready: pods need a network, and what runs on the
 // node's own needs the API server at its public endpoint.
-func (e *Waiter) AddonChecks(c *cluster.Cluster) []health.Check {
-	if err := e.endpointAnswers(); err != nil {
-		e.Tell.Warn("addons: not waited for, as the control plane endpoint does not answer yet: %v", err)
+func (w *Waiter) AddonChecks(c *cluster.Cluster) []health.Check {
+	if err := w.endpointAnswers(); err != nil {
+		w.Tell.Warn("addons: not waited for, as the control plane endpoint does not answer yet: %v", err)
 		return nil
 	}
 	var checks []health.Check
 	add := func(when bool, resource, name string) {
 		if when {
 			checks = append(checks, health.Check{Name: name, Probe: func(ctx context.Context) error {
-				w, err := c.Workload(ctx, resource, name)
+				workload, err := c.Workload(ctx, resource, name)
 				if err != nil {
 					return err
 				}
-				return checkWorkload(w, e.Config.NodeName)
+				return checkWorkload(workload, w.Config.NodeName)
 			}})
 		}
 	}
-	add(!e.Config.ProxyDisabled, "daemonsets", "kube-proxy")
-	if !e.Choices.Network.Own() {
+	add(!w.Config.ProxyDisabled, "daemonsets", "kube-proxy")
+	if !w.Choices.Network.Own() {
 		return checks
 	}
 	add(true, "daemonsets", "kube-flannel-ds")
-	add(e.awaitsDNS(), "deployments", "coredns")
+	add(w.awaitsDNS(), "deployments", "coredns")
 	return append(checks, health.Check{Name: "Node", Probe: func(ctx context.Context) error {
-		node, err := c.Node(ctx, e.Config.NodeName)
+		node, err := c.Node(ctx, w.Config.NodeName)
 		if err != nil {
 			return err
 		}
@@ -51,7 +51,8 @@ func (e *Waiter) AddonChecks(c *cluster.Cluster) []health.Check {
 	}})
 }
 
-// awaitsDNS: CoreDNS needs the Services, and a node that takes its pods.
+// awaitsDNS tells whether CoreDNS can run here: it needs Services, and a node that takes its
+// pods.
 func (w *Waiter) awaitsDNS() bool {
 	if w.Config.DNSDisabled || w.Config.ProxyDisabled {
 		return false

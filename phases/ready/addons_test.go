@@ -13,6 +13,7 @@ import (
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
+	"bootstrap/phases/observe"
 	"bootstrap/phases/plan/plantest"
 	"bootstrap/phases/spec"
 )
@@ -89,27 +90,27 @@ func TestAddonChecks(t *testing.T) {
 		want []string
 	}{
 		"ours":                               {func(*Waiter) {}, []string{"kube-proxy", "kube-flannel-ds", "coredns", "Node"}},
-		"no network":                         {func(e *Waiter) { e.Config.Box.Network = config.NoNetwork }, []string{"kube-proxy"}},
-		"no network, no proxy":               {func(e *Waiter) { e.Config.Box.Network, e.Config.ProxyDisabled = config.NoNetwork, true }, nil},
-		"no DNS":                             {func(e *Waiter) { e.Config.DNSDisabled = true }, []string{"kube-proxy", "kube-flannel-ds", "Node"}},
-		"a node for the control plane alone": {func(e *Waiter) { e.Config.Taints = config.ControlPlaneTaints() }, []string{"kube-proxy", "kube-flannel-ds", "coredns", "Node"}},
-		"a taint that keeps CoreDNS off":     {func(e *Waiter) { e.Config.Taints = []config.Taint{{Key: "dedicated", Effect: "NoSchedule"}} }, []string{"kube-proxy", "kube-flannel-ds", "Node"}},
-		"a taint that does not":              {func(e *Waiter) { e.Config.Taints = []config.Taint{{Key: "dedicated", Effect: "PreferNoSchedule"}} }, []string{"kube-proxy", "kube-flannel-ds", "coredns", "Node"}},
-		"a cloud controller manager to come": {func(e *Waiter) { e.Config.KubeletExtraArgs = []config.Arg{{Name: "cloud-provider", Value: "external"}} }, []string{"kube-proxy", "kube-flannel-ds", "Node"}},
-		"taints in the kubelet's document":   {func(e *Waiter) { e.Config.Kubelet = map[string]any{"registerWithTaints": []any{}} }, []string{"kube-proxy", "kube-flannel-ds", "Node"}},
-		"endpoint that answers":              {func(e *Waiter) { e.Config.ControlPlaneEndpoint = answers.Listener.Addr().String() }, []string{"kube-proxy", "kube-flannel-ds", "coredns", "Node"}},
-		"endpoint still to come":             {func(e *Waiter) { e.Config.ControlPlaneEndpoint = "127.0.0.1:1" }, nil},
+		"no network":                         {func(w *Waiter) { w.Config.Box.Network = config.NoNetwork }, []string{"kube-proxy"}},
+		"no network, no proxy":               {func(w *Waiter) { w.Config.Box.Network, w.Config.ProxyDisabled = config.NoNetwork, true }, nil},
+		"no DNS":                             {func(w *Waiter) { w.Config.DNSDisabled = true }, []string{"kube-proxy", "kube-flannel-ds", "Node"}},
+		"a node for the control plane alone": {func(w *Waiter) { w.Config.Taints = config.ControlPlaneTaints() }, []string{"kube-proxy", "kube-flannel-ds", "coredns", "Node"}},
+		"a taint that keeps CoreDNS off":     {func(w *Waiter) { w.Config.Taints = []config.Taint{{Key: "dedicated", Effect: "NoSchedule"}} }, []string{"kube-proxy", "kube-flannel-ds", "Node"}},
+		"a taint that does not":              {func(w *Waiter) { w.Config.Taints = []config.Taint{{Key: "dedicated", Effect: "PreferNoSchedule"}} }, []string{"kube-proxy", "kube-flannel-ds", "coredns", "Node"}},
+		"a cloud controller manager to come": {func(w *Waiter) { w.Config.KubeletExtraArgs = []config.Arg{{Name: "cloud-provider", Value: "external"}} }, []string{"kube-proxy", "kube-flannel-ds", "Node"}},
+		"taints in the kubelet's document":   {func(w *Waiter) { w.Config.Kubelet = map[string]any{"registerWithTaints": []any{}} }, []string{"kube-proxy", "kube-flannel-ds", "Node"}},
+		"endpoint that answers":              {func(w *Waiter) { w.Config.ControlPlaneEndpoint = answers.Listener.Addr().String() }, []string{"kube-proxy", "kube-flannel-ds", "coredns", "Node"}},
+		"endpoint still to come":             {func(w *Waiter) { w.Config.ControlPlaneEndpoint = "127.0.0.1:1" }, nil},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			env := testEnv(t, "default")
-			if _, err := env.Host.WriteFile(spec.NetworkFile, []byte("{}"), 0o600); err != nil {
+			w := testWaiter(t, "default")
+			if _, err := w.Host.WriteFile(spec.NetworkFile, []byte("{}"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			c.set(env)
-			env = reopen(env)
+			c.set(w)
+			w.Observer = observe.Open(*w.Observer) // whose network it is may be another now
 			var got []string
-			for _, check := range env.AddonChecks(nil) {
+			for _, check := range w.AddonChecks(nil) {
 				got = append(got, check.Name)
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {

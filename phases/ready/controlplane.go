@@ -14,18 +14,7 @@ import (
 	"bootstrap/phases/spec"
 )
 
-func (w *ControlPlane) WaitForPods(ctx context.Context) (err error) {
-	if w.hashes, err = w.env.ManifestHashes(); err != nil {
-		return err
-	}
-	var pods []health.Check
-	for _, name := range spec.NodeComponents(w.env.Config) {
-		pods = append(pods, health.Check{Name: name, Probe: w.mirrorPod(name)})
-	}
-	return w.Wait(ctx, pods)
-}
-
-// apiServerAnswers tells whether a kubelet runs that has met its API server.
+// APIServerAnswers tells whether a kubelet runs that has met its API server.
 func (w *Waiter) APIServerAnswers(ctx context.Context) bool {
 	state, err := w.Host.UnitState(ctx, spec.KubeletService)
 	if err != nil || !state.Running() {
@@ -40,16 +29,9 @@ func (w *Waiter) APIServerAnswers(ctx context.Context) bool {
 	return c.Healthy(soon, "/livez") == nil
 }
 
-func (w *ControlPlane) APIChecks() []health.Check {
-	return []health.Check{
-		{Name: "kubelet", Probe: w.Kubelet},
-		{Name: "kube-apiserver", Probe: w.apiServer},
-	}
-}
-
-// controlPlaneWait is what the checks of one wait share.
+// ControlPlane is what the checks of one wait for the control plane share.
 type ControlPlane struct {
-	env     *Waiter
+	waiter  *Waiter
 	stage   observe.Stage
 	Cluster *cluster.Cluster
 	CRI     *runtime.CRI
@@ -57,6 +39,7 @@ type ControlPlane struct {
 	Steady  time.Duration     // how long a pod must have run
 }
 
+// NewControlPlane connects to the API server and the runtime. The caller closes CRI.
 func (w *Waiter) NewControlPlane(stage observe.Stage) (*ControlPlane, error) {
 	c, err := w.ConnectForHealth()
 	if err != nil {
@@ -66,45 +49,67 @@ func (w *Waiter) NewControlPlane(stage observe.Stage) (*ControlPlane, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ControlPlane{env: w, stage: stage, Cluster: c, CRI: cri}, nil
+	return &ControlPlane{waiter: w, stage: stage, Cluster: c, CRI: cri}, nil
 }
 
-// wait ends at the deadline of the whole control plane, which begins with the first wait.
-func (w *ControlPlane) Wait(ctx context.Context, checks []health.Check) error {
-	ctx, cancel := context.WithDeadline(ctx, w.env.ControlPlaneDeadline())
+// Wait ends at the deadline of the whole control plane, which begins with the first wait.
+func (cp *ControlPlane) Wait(ctx context.Context, checks []health.Check) error {
+	ctx, cancel := context.WithDeadline(ctx, cp.waiter.ControlPlaneDeadline())
 	defer cancel()
-	err := w.env.Wait(ctx, Wait{Stage: w.stage, Checks: checks})
+	err := cp.waiter.Wait(ctx, Wait{Stage: cp.stage, Checks: checks})
 	return HintAfter(err, "journalctl -u kubelet -n 50")
 }
 
-func (w *ControlPlane) Kubelet(ctx context.Context) error { return w.env.kubeletDown(ctx) }
+// WaitForPods waits until the mirror pods are of the manifests on disk, and have run for
+// Steady.
+func (cp *ControlPlane) WaitForPods(ctx context.Context) (err error) {
+	if cp.hashes, err = cp.waiter.ManifestHashes(); err != nil {
+		return err
+	}
+	var pods []health.Check
+	for _, name := range spec.NodeComponents(cp.waiter.Config) {
+		pods = append(pods, health.Check{Name: name, Probe: cp.mirrorPod(name)})
+	}
+	return cp.Wait(ctx, pods)
+}
+
+// APIChecks are of the kubelet and the API server, which make all else ready.
+func (cp *ControlPlane) APIChecks() []health.Check {
+	return []health.Check{
+		{Name: "kubelet", Probe: cp.Kubelet},
+		{Name: "kube-apiserver", Probe: cp.apiServer},
+	}
+}
+
+// Kubelet says how the kubelet's unit is, nil if it runs.
+func (cp *ControlPlane) Kubelet(ctx context.Context) error { return cp.waiter.kubeletDown(ctx) }
 
 // apiServer asks /livez, then /readyz.
-func (w *ControlPlane) apiServer(ctx context.Context) error {
-	err := w.Cluster.Healthy(ctx, "/livez")
+func (cp *ControlPlane) apiServer(ctx context.Context) error {
+	err := cp.Cluster.Healthy(ctx, "/livez")
 	switch {
 	case err == nil:
-		return w.Cluster.Healthy(ctx, "/readyz")
+		return cp.Cluster.Healthy(ctx, "/readyz")
 	case cluster.IsUnhealthy(err):
 		return err
 	}
-	return w.silent(ctx, err)
+	return cp.silent(ctx, err)
 }
 
-// apiServerServes takes any answer, that it is not healthy yet as well.
-func (w *ControlPlane) APIServerServes(ctx context.Context) error {
-	err := w.Cluster.Healthy(ctx, "/livez")
+// APIServerServes takes any answer, that it is not healthy yet as well.
+func (cp *ControlPlane) APIServerServes(ctx context.Context) error {
+	err := cp.Cluster.Healthy(ctx, "/livez")
 	if err == nil || cluster.IsUnhealthy(err) {
 		return nil
 	}
-	return w.silent(ctx, err)
+	return cp.silent(ctx, err)
 }
 
 // silent gives a better reason where nothing answers: the first container that is not
 // up says more than the connection does.
-func (w *ControlPlane) silent(ctx context.Context, err error) error {
-	for _, name := range spec.APIComponents(w.env.Config) {
-		if down := w.containerDown(ctx, name); down != nil {
+func (cp *ControlPlane) silent(ctx context.Context, err error) error {
+	for _, name := range spec.APIComponents(cp.waiter.Config) {
+		if down := cp.containerDown(ctx, name); down != nil {
 			return down
 		}
 	}
@@ -112,8 +117,8 @@ func (w *ControlPlane) silent(ctx context.Context, err error) error {
 }
 
 // containerDown says what keeps the container of a component from running, nil if it runs.
-func (w *ControlPlane) containerDown(ctx context.Context, name string) error {
-	c, err := w.CRI.Container(ctx, w.env.PodName(name), name)
+func (cp *ControlPlane) containerDown(ctx context.Context, name string) error {
+	c, err := cp.CRI.Container(ctx, cp.waiter.PodName(name), name)
 	if err != nil {
 		return nil // a runtime too busy to answer says nothing about the container
 	}
@@ -135,10 +140,10 @@ func checkRuns(name string, c *runtime.Container) error {
 // mirrorPod checks one component through the API: that the kubelet runs what the
 // manifest on disk says, and that it is ready and stays up. The runtime knows earlier than
 // the API what runs.
-func (w *ControlPlane) mirrorPod(name string) func(context.Context) error {
+func (cp *ControlPlane) mirrorPod(name string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		shown, err := w.readyPod(ctx, name)
-		c, unknown := w.CRI.Container(ctx, w.env.PodName(name), name)
+		shown, err := cp.readyPod(ctx, name)
+		c, unknown := cp.CRI.Container(ctx, cp.waiter.PodName(name), name)
 		if unknown != nil {
 			return err // a runtime too busy to answer says nothing about the container
 		}
@@ -152,17 +157,17 @@ func (w *ControlPlane) mirrorPod(name string) func(context.Context) error {
 	}
 }
 
-func (w *ControlPlane) readyPod(ctx context.Context, name string) (*corev1.Pod, error) {
-	node, err := w.Cluster.Node(ctx, w.env.Config.NodeName)
+func (cp *ControlPlane) readyPod(ctx context.Context, name string) (*corev1.Pod, error) {
+	node, err := cp.Cluster.Node(ctx, cp.waiter.Config.NodeName)
 	if err != nil {
 		return nil, err
 	}
-	pod, err := w.Cluster.Pod(ctx, w.env.PodName(name))
+	pod, err := cp.Cluster.Pod(ctx, cp.waiter.PodName(name))
 	if err != nil {
 		return nil, err
 	}
-	if err := checkMirrorPod(pod, node, w.hashes[name]); err != nil {
+	if err := checkMirrorPod(pod, node, cp.hashes[name]); err != nil {
 		return nil, err
 	}
-	return pod, checkSteady(pod, w.Steady, time.Now())
+	return pod, checkSteady(pod, cp.Steady, time.Now())
 }

@@ -17,6 +17,7 @@ import (
 	"bootstrap/phases/spec"
 )
 
+// WaitForKubelet waits until a kubelet without a control plane answers, and runs these pods.
 func (w *Waiter) WaitForKubelet(ctx context.Context, timeout time.Duration, pods []WantedPod) error {
 	c, err := w.DialRuntime()
 	if err != nil {
@@ -28,7 +29,7 @@ func (w *Waiter) WaitForKubelet(ctx context.Context, timeout time.Duration, pods
 	return HintAfter(w.Wait(ctx, Wait{Stage: observe.Written, Checks: w.KubeletChecks(c, pods)}), "journalctl -u kubelet -n 50")
 }
 
-// kubeletChecks are all that a standalone kubelet is ready by.
+// KubeletChecks are all that a standalone kubelet is ready by.
 func (w *Waiter) KubeletChecks(c *runtime.CRI, pods []WantedPod) []health.Check {
 	checks := []health.Check{{Name: "kubelet", Probe: w.kubeletAnswers}}
 	for _, pod := range pods {

@@ -12,7 +12,7 @@ import (
 	"bootstrap/phases/observe"
 )
 
-// steady is how long a container must have run before it counts as staying up.
+// Steady is how long a container must have run before it counts as staying up.
 const Steady = 3 * time.Second
 
 // checkMirrorPod says why the pod is not the ready mirror of a manifest, or nil.
@@ -50,6 +50,7 @@ func checkShown(pod *corev1.Pod, name, id string) error {
 	return nil
 }
 
+// CheckContainer says why a container is not ready, by what the API server has of it, or nil.
 func CheckContainer(s corev1.ContainerStatus) error {
 	switch {
 	case s.State.Waiting != nil:

@@ -10,16 +10,18 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// readiness is one look at all that init waits for.
+// Readiness is one look at all that init waits for.
 type Readiness struct {
 	Answers bool             // the API server
 	Addons  []string         // and the Node: what was asked for in the cluster
 	Pending map[string]error // by name, why it is not ready
 }
 
+// Holds tells whether all is ready.
 func (r Readiness) Holds() bool { return r.Answers && len(r.Pending) == 0 }
 
-// confirm goes by how long probes have waited: longer than who looks for evidence.
+// Confirm corrects in the evidence how long servers that did not answer were waited for:
+// the probes have waited longer than who looked for evidence.
 func (r Readiness) Confirm(found *diagnose.Evidence) {
 	var longest time.Duration
 	for _, reason := range r.Pending {
@@ -32,29 +34,29 @@ func (r Readiness) Confirm(found *diagnose.Evidence) {
 	}
 }
 
+// Note keeps what is not ready, and why.
 func (r Readiness) Note(pending []health.Pending) {
 	for _, p := range pending {
 		r.Pending[p.Name] = p.Reason
 	}
 }
 
-// readiness probes once what wait-control-plane and wait-addons wait for.
-func (e *Waiter) Readiness(ctx context.Context) Readiness {
+// Readiness probes once what wait-control-plane and wait-addons wait for.
+func (w *Waiter) Readiness(ctx context.Context) Readiness {
 	r := Readiness{Pending: map[string]error{}}
-	w, err := e.NewControlPlane(observe.Complete)
+	cp, err := w.NewControlPlane(observe.Complete)
 	if err != nil {
 		r.Pending["kube-apiserver"] = err
-		w = &ControlPlane{env: e}
-		r.Note(health.Look(ctx, []health.Check{{Name: "kubelet", Probe: w.Kubelet}}))
+		r.Note(health.Look(ctx, []health.Check{{Name: "kubelet", Probe: w.kubeletDown}}))
 		return r
 	}
-	defer w.CRI.Close()
-	r.Note(health.Look(ctx, w.APIChecks()))
+	defer cp.CRI.Close()
+	r.Note(health.Look(ctx, cp.APIChecks()))
 	if r.Answers = r.Pending["kube-apiserver"] == nil; !r.Answers {
-		r.Note(health.Look(ctx, w.containerChecks()))
+		r.Note(health.Look(ctx, cp.containerChecks()))
 		return r
 	}
-	checks, err := e.clusterChecks()
+	checks, err := w.clusterChecks()
 	if err != nil {
 		r.Pending["Node"] = err
 		r.Addons = []string{"Node"}
@@ -62,30 +64,30 @@ func (e *Waiter) Readiness(ctx context.Context) Readiness {
 	for _, c := range checks {
 		r.Addons = append(r.Addons, c.Name)
 	}
-	r.Note(health.Look(ctx, append(w.podChecks(), checks...)))
+	r.Note(health.Look(ctx, append(cp.podChecks(), checks...)))
 	return r
 }
 
 // containerChecks are all that can be told of static pods without the API server.
-func (w *ControlPlane) containerChecks() []health.Check {
+func (cp *ControlPlane) containerChecks() []health.Check {
 	var checks []health.Check
-	for _, name := range spec.NodeComponents(w.env.Config) {
+	for _, name := range spec.NodeComponents(cp.waiter.Config) {
 		if name == "kube-apiserver" {
 			continue
 		}
-		checks = append(checks, health.Check{Name: name, Probe: func(ctx context.Context) error { return w.containerDown(ctx, name) }})
+		checks = append(checks, health.Check{Name: name, Probe: func(ctx context.Context) error { return cp.containerDown(ctx, name) }})
 	}
 	return checks
 }
 
 // podChecks are mirrorPod's, also if some of the manifests can't be read.
-func (w *ControlPlane) podChecks() []health.Check {
-	w.hashes, w.Steady = map[string]string{}, Steady
+func (cp *ControlPlane) podChecks() []health.Check {
+	cp.hashes, cp.Steady = map[string]string{}, Steady
 	var checks []health.Check
-	for _, name := range spec.NodeComponents(w.env.Config) {
-		uid, err := w.env.ManifestUID(name)
-		w.hashes[name] = uid
-		probe := w.mirrorPod(name)
+	for _, name := range spec.NodeComponents(cp.waiter.Config) {
+		uid, err := cp.waiter.ManifestUID(name)
+		cp.hashes[name] = uid
+		probe := cp.mirrorPod(name)
 		if err != nil {
 			probe = func(context.Context) error { return err }
 		}

@@ -13,7 +13,7 @@ import (
 	"bootstrap/phases/runtime"
 )
 
-// whileRuntimeAnswers works with the runtime, and gives up if that hangs. The work is
+// WhileRuntimeAnswers works with the runtime, and gives up if that hangs. The work is
 // not waited for then: calls of containerd's client do not all end with their context.
 func (w *Waiter) WhileRuntimeAnswers(ctx context.Context, stage observe.Stage, c *runtime.CRI, work func(context.Context) error) error {
 	working, stop := context.WithCancel(ctx)

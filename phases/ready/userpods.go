@@ -16,7 +16,7 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// containersRun says which container does not run, or has run for less than counts as up.
+// ContainersRun says which container does not run, or has run for less than counts as up.
 // What was to run once may be done: then the kubelet stops the sandbox too.
 func ContainersRun(pod *corev1.Pod, sandbox *runtime.Sandbox, now time.Time) error {
 	once := pod.Spec.RestartPolicy == corev1.RestartPolicyNever || pod.Spec.RestartPolicy == corev1.RestartPolicyOnFailure
@@ -62,13 +62,13 @@ type PodURLStatus struct {
 	Runs   []string `json:"runs,omitempty"` // of what it served last
 }
 
-// podURLStatus also gives the pods that are served; nil for a kubelet that fetches none.
-func (e *Waiter) PodURLStatus(ctx context.Context) (*PodURLStatus, []WantedPod) {
-	source, err := e.KubeletPodURL()
-	if err != nil || source.URL == "" || !e.Host.Real() {
+// PodURLStatus also gives the pods that are served; nil for a kubelet that fetches none.
+func (w *Waiter) PodURLStatus(ctx context.Context) (*PodURLStatus, []WantedPod) {
+	source, err := w.KubeletPodURL()
+	if err != nil || source.URL == "" || !w.Host.Real() {
 		return nil, nil
 	}
-	s := &PodURLStatus{URL: source.Shown(), Runs: e.podsOfURL(ctx)}
+	s := &PodURLStatus{URL: source.Shown(), Runs: w.podsOfURL(ctx)}
 	data, err := observe.FetchPods(ctx, source)
 	if err != nil {
 		s.Error = err.Error()
@@ -81,8 +81,8 @@ func (e *Waiter) PodURLStatus(ctx context.Context) (*PodURLStatus, []WantedPod) 
 	}
 	var pods []WantedPod
 	for _, pod := range served {
-		w := e.wanted(&pod)
-		pods, s.Serves = append(pods, w), append(s.Serves, w.Name)
+		p := w.wanted(&pod)
+		pods, s.Serves = append(pods, p), append(s.Serves, p.Name)
 	}
 	return s, pods
 }
@@ -104,7 +104,7 @@ func (w *Waiter) podsOfURL(ctx context.Context) []string {
 	return names
 }
 
-// wantedPod is a static pod of the user's.
+// WantedPod is a static pod of the user's.
 type WantedPod struct {
 	Name string // namespace/name, with the node's, as the kubelet has it
 	pod  *corev1.Pod
@@ -114,7 +114,7 @@ func (w *Waiter) wanted(pod *corev1.Pod) WantedPod {
 	return WantedPod{w.PodName(observe.FullName(pod)), pod}
 }
 
-// userPods are those of the folder's files that init has not made. The others that the
+// UserPods are those of the folder's files that init has not made. The others that the
 // kubelet can't read are a finding of their own.
 func (w *Waiter) UserPods() []WantedPod {
 	files, err := w.PodFiles(spec.StaticPodDir)
@@ -131,17 +131,17 @@ func (w *Waiter) UserPods() []WantedPod {
 }
 
 // down says why a pod does not run, nil if it does.
-func (w WantedPod) down(ctx context.Context, c *runtime.CRI) error {
-	namespace, _, _ := strings.Cut(w.Name, "/")
+func (p WantedPod) down(ctx context.Context, c *runtime.CRI) error {
+	namespace, _, _ := strings.Cut(p.Name, "/")
 	all, err := c.Sandboxes(ctx, namespace)
 	if err != nil {
 		return fmt.Errorf("the container runtime does not answer: %w", err)
 	}
-	sandbox := observe.NewestSandbox(all, w.Name)
+	sandbox := observe.NewestSandbox(all, p.Name)
 	if sandbox == nil {
 		return errors.New("the container runtime has no such pod yet")
 	}
-	return ContainersRun(w.pod, sandbox, time.Now())
+	return ContainersRun(p.pod, sandbox, time.Now())
 }
 
 func endedError(c *runtime.Container) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,8 +18,10 @@ import (
 const (
 	// lookAfter is how long a wait goes on before causes are looked for: most end before.
 	lookAfter = 2 * time.Second
+	// LookEvery is the time between two looks.
 	LookEvery = time.Second
-	// A look costs what the machine that starts up could use.
+	// LookRarelyAfter is when looks become rarer in a long wait: each costs what the machine
+	// that starts up could use.
 	LookRarelyAfter = 10 * time.Second
 	lookRarely      = 2 * time.Second
 	// confirmAfter is when a certain cause is looked for again: it may have been passing.
@@ -37,9 +40,9 @@ type Wait struct {
 // watch looks for causes while a wait goes on. A certain cause that two looks in a row
 // have found ends the wait; a probable one is shown.
 type watch struct {
-	env   *Waiter
-	look  func(context.Context, observe.Query) *diagnose.Evidence
-	query observe.Query
+	waiter *Waiter
+	look   func(context.Context, observe.Query) *diagnose.Evidence
+	query  observe.Query
 
 	// What was found is read only after the looking has ended.
 	probable diagnose.Finding // in the last look; zero without
@@ -48,18 +51,27 @@ type watch struct {
 	last     *diagnose.Evidence // nil before the first look
 }
 
-// wait waits until all checks pass, or it is certain that they can't. A plan looks at
+// Wait waits until all checks pass, or it is certain that they can't. A plan looks at
 // each once and goes on: what it would wait for is not there yet.
-func (e *Waiter) Wait(ctx context.Context, w Wait) error {
-	if e.Host.Plans() || !e.Host.Real() {
-		return e.WaitPlainly(ctx, w.Checks, e.pending)
+func (w *Waiter) Wait(ctx context.Context, wait Wait) error {
+	if w.Host.Plans() || !w.Host.Real() {
+		return w.WaitPlainly(ctx, wait.Checks, w.pending)
 	}
-	return e.whileLooking(ctx, w, func(ctx context.Context) error {
-		return health.Wait(ctx, cmp.Or(w.Pause, health.Pause), w.Checks, e.pending)
+	return w.whileLooking(ctx, wait, func(ctx context.Context) error {
+		return health.Wait(ctx, cmp.Or(wait.Pause, health.Pause), wait.Checks, w.pending)
 	})
 }
 
-// retryAndLook acts until that succeeds, or it is certain that it can't.
+// pending tells what a wait is for.
+func (w *Waiter) pending(all []health.Pending) {
+	parts := make([]string, len(all))
+	for i, p := range all {
+		parts[i] = p.Name + ": " + strings.ReplaceAll(p.Reason.Error(), "\n", "; ")
+	}
+	w.Tell.Waiting("%s", strings.Join(parts, "; "))
+}
+
+// RetryAndLook acts until that succeeds, or it is certain that it can't.
 func (w *Waiter) RetryAndLook(ctx context.Context, stage observe.Stage, what string, act func(context.Context) error) error {
 	if w.Host.Plans() || !w.Host.Real() {
 		return w.Retry(ctx, what, act, w.pending)
@@ -67,7 +79,7 @@ func (w *Waiter) RetryAndLook(ctx context.Context, stage observe.Stage, what str
 	return w.whileLooking(ctx, Wait{Stage: stage}, func(ctx context.Context) error { return w.Retry(ctx, what, act, w.pending) })
 }
 
-// retry acts until that succeeds; report is called when the reason why it does not changes.
+// Retry acts until that succeeds; report is called when the reason why it does not changes.
 // A plan tries once and goes on.
 func (w *Waiter) Retry(ctx context.Context, what string, act func(context.Context) error, report func([]health.Pending)) error {
 	start := time.Now()
@@ -89,12 +101,12 @@ func (w *Waiter) Retry(ctx context.Context, what string, act func(context.Contex
 }
 
 // whileLooking works, and looks for what makes the work vain meanwhile.
-func (e *Waiter) whileLooking(ctx context.Context, w Wait, work func(context.Context) error) error {
+func (w *Waiter) whileLooking(ctx context.Context, wait Wait, work func(context.Context) error) error {
 	waiting, stop := context.WithCancel(ctx)
 	defer stop()
-	seen := &watch{env: e, look: w.Look, query: observe.Query{Stage: w.Stage, Since: e.Began, Waits: time.Now(), Looks: &observe.Looks{}}}
+	seen := &watch{waiter: w, look: wait.Look, query: observe.Query{Stage: wait.Stage, Since: w.Began, Waits: time.Now(), Looks: &observe.Looks{}}}
 	if seen.look == nil {
-		seen.look = e.Evidence
+		seen.look = w.Evidence
 	}
 	var looking sync.WaitGroup
 	looking.Go(func() { seen.watch(waiting, stop) })
@@ -107,7 +119,7 @@ func (e *Waiter) whileLooking(ctx context.Context, w Wait, work func(context.Con
 	return seen.explain(err)
 }
 
-// waitPlainly waits without looking for causes.
+// WaitPlainly waits without looking for causes.
 func (w *Waiter) WaitPlainly(ctx context.Context, checks []health.Check, report func([]health.Pending)) error {
 	if !w.Host.Plans() {
 		return health.Wait(ctx, health.Pause, checks, report)
@@ -137,7 +149,7 @@ func (w *watch) watch(ctx context.Context, stop func()) {
 			return // what was cut off proves nothing
 		}
 		evidence.Remember(w.last)
-		found, _ := diagnose.First(w.env.causes(evidence))
+		found, _ := diagnose.First(w.waiter.causes(evidence))
 		if found.Level == diagnose.Error && found.ID == before {
 			w.certain = found
 			stop()
@@ -167,7 +179,7 @@ func nextLook(found diagnose.Finding, waited time.Duration) time.Duration {
 func (w *watch) show(found diagnose.Finding) {
 	if found.Level == diagnose.Warning && found.ID != w.shown {
 		w.shown = found.ID
-		w.env.Tell.Send(plan.Event{Kind: plan.Warning, Cause: found.ID, Message: "this may be why it takes long: " + found.What + "; " + found.Remedy})
+		w.waiter.Tell.Send(plan.Event{Kind: plan.Warning, Cause: found.ID, Message: "this may be why it takes long: " + found.What + "; " + found.Remedy})
 	}
 	w.probable = found
 }
@@ -183,10 +195,10 @@ func (w *watch) explain(err error) error {
 	if w.last == nil {
 		return err
 	}
-	return &plan.CauseError{Finding: w.env.Catalogue.Unexplained(w.last, err.Error()), Err: err}
+	return &plan.CauseError{Finding: w.waiter.Catalogue.Unexplained(w.last, err.Error()), Err: err}
 }
 
-// hintAfter adds where to look to a wait that came to nothing, unless its cause says that.
+// HintAfter adds where to look to a wait that came to nothing, unless its cause says that.
 func HintAfter(err error, format string, args ...any) error {
 	if !errors.As(err, new(*health.StalledError)) || errors.As(err, new(*plan.CauseError)) {
 		return err
@@ -194,7 +206,7 @@ func HintAfter(err error, format string, args ...any) error {
 	return plan.Hint(err, format, args...)
 }
 
-// explained adds to the failure of a step the certain cause, if there is one.
+// Explained adds to the failure of a step the certain cause, if there is one.
 func (w *Waiter) Explained(ctx context.Context, stage observe.Stage, err error) error {
 	if err == nil || w.Host.Plans() || !w.Host.Real() || ctx.Err() != nil || errors.As(err, new(*plan.CauseError)) {
 		return err

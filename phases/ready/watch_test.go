@@ -8,13 +8,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
 	"bootstrap/phases/plan/plantest"
 )
 
 // TestRetry acts until that succeeds, and tells each reason once; the last one ends it.
 func TestRetry(t *testing.T) {
-	env := testEnv(t, "default")
+	w := testWaiter(t, "default")
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
 		report := func(all []health.Pending) { told = append(told, all[0].Reason.Error()) }
@@ -24,12 +25,12 @@ func TestRetry(t *testing.T) {
 			answers = answers[1:]
 			return answer
 		}
-		if err := env.Retry(t.Context(), "class", act, report); err != nil || !slices.Equal(told, []string{"refused", "not ready"}) {
+		if err := w.Retry(t.Context(), "class", act, report); err != nil || !slices.Equal(told, []string{"refused", "not ready"}) {
 			t.Errorf("%v, told %q", err, told)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		err := env.Retry(ctx, "class", func(ctx context.Context) error {
+		err := w.Retry(ctx, "class", func(ctx context.Context) error {
 			if time.Sleep(time.Second); ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -40,4 +41,23 @@ func TestRetry(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestNextLook: a long wait is looked at less often.
+func TestNextLook(t *testing.T) {
+	certain := diagnose.Finding{Level: diagnose.Error}
+	for _, c := range []struct {
+		found  diagnose.Finding
+		waited time.Duration
+		want   time.Duration
+	}{
+		{diagnose.Finding{}, 2 * time.Second, LookEvery},
+		{diagnose.Finding{}, time.Minute, lookRarely},
+		{certain, 2 * time.Second, confirmAfter},
+		{certain, time.Minute, confirmAfter},
+	} {
+		if got := nextLook(c.found, c.waited); got != c.want {
+			t.Errorf("%s after %s: %s", c.found.Level, c.waited, got)
+		}
+	}
 }

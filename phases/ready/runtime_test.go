@@ -27,7 +27,7 @@ func TestInterruptedWork(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(50*time.Millisecond, cancel)
 			result := make(chan error, 1)
-			go func() { result <- testEnv(t, "default").WhileRuntimeAnswers(ctx, observe.Begun, nil, c.work) }()
+			go func() { result <- testWaiter(t, "default").WhileRuntimeAnswers(ctx, observe.Begun, nil, c.work) }()
 			select {
 			case err := <-result:
 				if !errors.Is(err, c.want) {

@@ -1,8 +1,6 @@
 package ready
 
-import (
-	"testing"
-)
+import "testing"
 
 func TestHealthzOf(t *testing.T) {
 	for text, want := range map[string]string{
