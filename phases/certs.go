@@ -45,7 +45,7 @@ func runCerts(ctx context.Context, env *Env) error {
 // ensureCA keeps the CA that is there. A key alone, left by a kill between the
 // two writes, is signed again; a certificate alone is somebody's own CA.
 func (e *Env) ensureCA(a spec.Authority) (*pki.CA, error) {
-	cert, key, err := e.Observe().ReadPair(a.File)
+	cert, key, err := e.readPair(a.File)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,10 @@ func (e *Env) ensureCA(a spec.Authority) (*pki.CA, error) {
 	}
 	if cert != nil {
 		ca := &pki.CA{Cert: cert, Key: key}
-		return ca, e.Observe().Named(a.File, ca.CheckSelf())
+		if err := ca.CheckSelf(); err != nil {
+			return nil, fmt.Errorf("%s: %w", e.PKIFile(a.File, ".crt"), err)
+		}
+		return ca, nil
 	}
 	if key, err = e.ensureKey(a.File, key); err != nil {
 		return nil, err
@@ -69,7 +72,7 @@ func (e *Env) ensureCA(a spec.Authority) (*pki.CA, error) {
 // ensureLeaf keeps a certificate that serves its purpose and signs a new one,
 // for the same key, where it does not: a name was added, or it has expired.
 func (e *Env) ensureLeaf(ca *pki.CA, l spec.Leaf) error {
-	cert, key, err := e.Observe().ReadPair(l.File)
+	cert, key, err := e.readPair(l.File)
 	if err != nil {
 		return err
 	}
@@ -106,7 +109,7 @@ func (e *Env) ensureKey(file string, key crypto.Signer) (crypto.Signer, error) {
 
 // ensureServiceAccountKey makes sa.key, and sa.pub from it whatever sa.pub was.
 func (e *Env) ensureServiceAccountKey() error {
-	_, key, err := e.Observe().ReadPair("sa")
+	_, key, err := e.readPair("sa")
 	if err != nil {
 		return err
 	}

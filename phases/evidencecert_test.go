@@ -35,7 +35,7 @@ func problems(env *Env) map[string]pki.Reason {
 // signer is the CA of the test's cluster.
 func signer(t *testing.T, env *Env) *pki.CA {
 	t.Helper()
-	ca, err := env.Observe().ReadCA()
+	ca, err := env.readCA()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func apiServerCert(t *testing.T, env *Env, ca *pki.CA, spoil func(*pki.Leaf)) []
 	leaf := spec.Authorities(env.Config)[0].Leaves[0].Leaf
 	leaf.Names = slices.Clone(leaf.Names)
 	spoil(&leaf)
-	_, key, err := env.Observe().ReadPair("apiserver")
+	_, key, err := env.readPair("apiserver")
 	if err != nil {
 		t.Fatal(err)
 	}

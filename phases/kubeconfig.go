@@ -18,7 +18,7 @@ var kubeconfigs = Phase{
 }
 
 func runKubeconfigs(_ context.Context, env *Env) error {
-	ca, err := env.Observe().ReadCA()
+	ca, err := env.readCA()
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (e *Env) ensureKubeconfig(ca *pki.CA, id spec.Identity) error {
 		e.Tell.Note("%s is written again: %v", id.Path, reason)
 		return e.writeKubeconfig(ca, id)
 	}
-	return e.Observe().CloseToOthers(id.Path, data)
+	return e.closeToOthers(id.Path)
 }
 
 // checkKubeconfig says why the file that is there does not serve, or nil.

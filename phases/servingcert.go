@@ -15,7 +15,7 @@ func (e *Env) ensureServingCert() error {
 	if there && !e.Host.Made(spec.ServingCert+".crt") {
 		return nil
 	}
-	ca, err := e.Observe().ReadCA()
+	ca, err := e.readCA()
 	if err != nil {
 		return err
 	}

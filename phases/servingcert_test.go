@@ -33,7 +33,7 @@ func TestServingCert(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ca, err := env.Observe().ReadCA()
+	ca, err := env.readCA()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ type KubeconfigUser struct {
 // UserKubeconfig gives a new kubeconfig, signed by the cluster's CA. It needs no API
 // server, and takes nothing back: no rights come with it but the groups'.
 func (e *Env) UserKubeconfig(u KubeconfigUser) ([]byte, error) {
-	ca, err := e.Observe().ReadCA()
+	ca, err := e.readCA()
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func (o *Observer) externalClient() (*http.Client, error) {
 		secure.RootCAs.AppendCertsFromPEM(data)
 	}
 	if external.CertFile != "" {
-		if err := o.readableInPods(external.KeyFile); err != nil {
+		if err := readableInPods(o.Host, external.KeyFile); err != nil {
 			return nil, fmt.Errorf("%w: %s", err, plan.HintOf(err))
 		}
 		pair, err := tls.LoadX509KeyPair(o.Host.Path(external.CertFile), o.Host.Path(external.KeyFile))
