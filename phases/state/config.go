@@ -19,6 +19,7 @@ import (
 // names their folder. Before there were files, the note itself held a part of the config, as
 // JSON, and a second note the name of the config file.
 
+// The folders of these files: of a cluster, and of a standalone kubelet.
 const (
 	ClusterRecord    = "/var/lib/bootstrap/cluster"
 	StandaloneRecord = "/var/lib/bootstrap/standalone"
@@ -50,10 +51,10 @@ type recordFile struct {
 
 // files end with the documents: whoever finds those has all.
 func (r *record) files(dir string) []recordFile {
-	return []recordFile{{dir + "/secrets.yaml", &r.Secrets}, {dir + "/patches.json", &r.patches}, {DocumentsIn(dir), &r.Documents}}
+	return []recordFile{{dir + "/secrets.yaml", &r.Secrets}, {dir + "/patches.json", &r.patches}, {documentsIn(dir), &r.Documents}}
 }
 
-func DocumentsIn(dir string) string { return dir + "/documents.yaml" }
+func documentsIn(dir string) string { return dir + "/documents.yaml" }
 
 func (s *State) readRecord(dir string) (record, error) {
 	var r record
@@ -92,7 +93,7 @@ func (s *State) records() (whole, lasting record, err error) {
 	return whole, lasting, err
 }
 
-// remember keeps the config in a folder, with what is for this run: until that has come to
+// Remember keeps the config in a folder, with what is for this run: until that has come to
 // its end, a run that goes on has to do it. What a run before did to its end stays as it is.
 func (s *State) Remember(note, dir string) error {
 	whole, lasting, err := s.records()
@@ -123,16 +124,16 @@ func (s *State) RememberDone() error {
 	return s.writeRecord(dir, lasting)
 }
 
-func (s *State) ConfigNote() string { return s.BesideSettled("config") }
+func (s *State) configNote() string { return s.besideSettled("config") }
 
 // besideSettled is the name of a note that ends with the settings.
-func (s *State) BesideSettled(what string) string {
+func (s *State) besideSettled(what string) string {
 	return strings.Replace(s.SettledNote(), "settled", what, 1)
 }
 
 // RememberedConfig is nil if init has not got as far as to etcd.
 func (s *State) RememberedConfig() (*config.Config, error) {
-	c, err := s.noted(s.ConfigNote())
+	c, err := s.noted(s.configNote())
 	if c == nil || err != nil {
 		return nil, err
 	}
@@ -176,7 +177,7 @@ func isJSON(note string) bool { return !strings.HasPrefix(note, "/") }
 // and where it was made without a config file and before what it was made with was kept:
 // then the defaults are what it was made with.
 func (s *State) Remembered(m config.Machine) (*config.Config, patch.Set, error) {
-	note, file := s.ConfigNote(), s.BesideSettled("file")
+	note, file := s.configNote(), s.besideSettled("file")
 	if m.Flags.Standalone != nil && *m.Flags.Standalone {
 		note, file = StandaloneNote, "file of "+StandaloneNote
 	}
@@ -225,10 +226,3 @@ func (s *State) parseRecord(dir string, m config.Machine) (*config.Config, patch
 	patches, err := patch.Parse(c.PatchesDir, files)
 	return c, patches, err
 }
-
-// runtimeNote keeps the endpoint of the runtime that the kubelet was given.
-const RuntimeNote = "runtime"
-
-// imagesNote keeps the endpoint of the runtime that images were brought into: init may
-// have ended before a kubelet was given one.
-const ImagesNote = "images"

@@ -11,13 +11,11 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// memberNote is there once etcd's data directory has held a member of this cluster.
-func (s *State) MemberNote() string { return s.BesideSettled("member") }
+// MemberNote is there once etcd's data directory has held a member of this cluster.
+func (s *State) MemberNote() string { return s.besideSettled("member") }
 
-// Settings that live on in data, certificates and running pods: once etcd has begun,
-// another init can't change them. They are kept with the ledger.
-
-// setting is one of them, in the config file's words.
+// Setting is one that lives on in data, certificates and running pods, in the config file's
+// words: once etcd has begun, another init can't change it. It is kept in the ledger.
 type Setting struct {
 	Field string `json:"field"`
 	Value string `json:"value"`
@@ -26,7 +24,7 @@ type Setting struct {
 
 const taintsField = "nodeRegistration.taints"
 
-func Settled(c *config.Config) []Setting {
+func settled(c *config.Config) []Setting {
 	return []Setting{
 		{"kubernetesVersion", c.KubernetesVersion, "another version is an upgrade, which bootstrap does not do yet"},
 		{"certificatesDir", c.CertificatesDir, "the cluster's CAs lie there"},
@@ -50,31 +48,31 @@ func externalEndpoints(c *config.Config) string {
 	return strings.Join(c.Etcd.External.Endpoints, ",")
 }
 
-// settle keeps the settings before the first of them takes hold.
+// KeepSettled keeps the settings before the first of them takes hold.
 func (s *State) KeepSettled() error {
-	data, err := json.Marshal(Settled(s.Config))
+	data, err := json.Marshal(settled(s.Config))
 	if err != nil {
 		return err
 	}
 	if err := s.Host.Remember(s.SettledNote(), string(data)); err != nil {
 		return err
 	}
-	return s.Remember(s.ConfigNote(), ClusterRecord)
+	return s.Remember(s.configNote(), ClusterRecord)
 }
 
-// settledBefore is what settle kept, nil without.
-func (e *State) SettledBefore() (map[string]string, error) {
-	note, ok := e.Host.Recall(e.SettledNote())
+// SettledBefore is what KeepSettled kept, by the settings' fields; nil without.
+func (s *State) SettledBefore() (map[string]string, error) {
+	note, ok := s.Host.Recall(s.SettledNote())
 	if !ok {
 		return nil, nil
 	}
 	var all []Setting
 	if err := json.Unmarshal([]byte(note), &all); err != nil {
-		return nil, fmt.Errorf("ledger: note %s: %w", e.SettledNote(), err)
+		return nil, fmt.Errorf("ledger: note %s: %w", s.SettledNote(), err)
 	}
 	values := map[string]string{}
-	for _, s := range all {
-		values[s.Field] = s.Value
+	for _, each := range all {
+		values[each.Field] = each.Value
 	}
 	return values, nil
 }
@@ -91,30 +89,30 @@ func SettledSingleNode(h *host.Host) *bool {
 	return &single
 }
 
-// unlikeBefore tells what the config wants to change and init can't.
-func (e *State) UnlikeBefore() ([]string, error) {
-	before, err := e.SettledBefore()
+// UnlikeBefore tells what the config wants to change and init can't.
+func (s *State) UnlikeBefore() ([]string, error) {
+	before, err := s.SettledBefore()
 	if err != nil {
 		return nil, err
 	}
-	differ, err := e.unlikeStandalone()
-	for _, s := range Settled(e.Config) {
-		was, known := before[s.Field]
-		if known && was != s.Value && !e.namesRuntimeInUse(s) {
-			differ = append(differ, s.differs("in this cluster", was))
+	differ, err := s.unlikeStandalone()
+	for _, now := range settled(s.Config) {
+		was, known := before[now.Field]
+		if known && was != now.Value && !s.namesRuntimeInUse(now) {
+			differ = append(differ, now.differs("in this cluster", was))
 		}
 	}
 	return differ, err
 }
 
-// namesRuntimeInUse: criSocket now names the runtime that init had chosen by itself; that
-// is no change.
-func (e *State) namesRuntimeInUse(s Setting) bool {
-	endpoint, _ := e.Host.Recall(RuntimeNote)
-	return s.Field == "nodeRegistration.criSocket" && s.Value != "" && s.Value == endpoint
+// namesRuntimeInUse tells whether criSocket now names the runtime that init had chosen by
+// itself, which is no change.
+func (s *State) namesRuntimeInUse(now Setting) bool {
+	endpoint, _ := s.Host.Recall(RuntimeNote)
+	return now.Field == "nodeRegistration.criSocket" && now.Value != "" && now.Value == endpoint
 }
 
-// settledNote is of one etcd, or, where that is elsewhere, of one set of certificates:
+// SettledNote is of one etcd, or, where that is elsewhere, of one set of certificates:
 // the settings end with them, while a reset that keeps the runtime keeps the ledger.
 func (s *State) SettledNote() string {
 	all := s.Host.Entries()
@@ -128,6 +126,7 @@ func (s *State) SettledNote() string {
 
 func isCertificate(r host.Record) bool { return r.Purpose == host.Certificates && !r.Undone }
 
+// IsEtcdData tells whether a record is of etcd's data directory, which is still there.
 func IsEtcdData(r host.Record) bool {
 	return r.Purpose == host.Etcd && r.Op == host.OpTree && !r.Undone
 }

@@ -5,7 +5,7 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// standaloneNote keeps the config of a standalone kubelet, from when it ran. A control
+// StandaloneNote keeps the config of a standalone kubelet, from when it ran. A control
 // plane may be made beside its pods later.
 const StandaloneNote = "standalone"
 
@@ -15,7 +15,7 @@ func (s *State) WasStandalone() bool {
 	return err == nil && c != nil && s.Host.Made(spec.KubeletConf)
 }
 
-// standaloneConfig is what a standalone kubelet on this machine was made with, be it that
+// StandaloneConfig is what a standalone kubelet on this machine was made with, be it that
 // a control plane was made beside its pods; nil without.
 func (s *State) StandaloneConfig() (*config.Config, error) {
 	if !s.Host.Made(spec.KubeletDropIn) {
@@ -24,7 +24,7 @@ func (s *State) StandaloneConfig() (*config.Config, error) {
 	return s.noted(StandaloneNote)
 }
 
-// forgetStandalone is for a reset that keeps the ledger: another kubelet may come.
+// ForgetStandalone is for a reset that keeps the ledger: another kubelet may come.
 func (s *State) ForgetStandalone() error {
 	if note, _ := s.Host.Recall(StandaloneNote); note == "" {
 		return nil
@@ -45,17 +45,17 @@ func settledAlone(c *config.Config) []Setting {
 
 // unlikeStandalone tells what the config wants to change of a standalone kubelet, whose
 // pods would not live through it.
-func (e *State) unlikeStandalone() ([]string, error) {
-	before, err := e.StandaloneConfig()
+func (s *State) unlikeStandalone() ([]string, error) {
+	before, err := s.StandaloneConfig()
 	if err != nil || before == nil {
 		return nil, err
 	}
 	var differ []string
 	was := settledAlone(before)
-	for i, s := range settledAlone(e.Config) {
-		mayChange := e.Config.Box.Standalone && s.Field == config.PodURLField
-		if s.Value != was[i].Value && !e.namesRuntimeInUse(s) && !mayChange {
-			differ = append(differ, s.differs("with the standalone kubelet", was[i].Value))
+	for i, now := range settledAlone(s.Config) {
+		mayChange := s.Config.Box.Standalone && now.Field == config.PodURLField
+		if now.Value != was[i].Value && !s.namesRuntimeInUse(now) && !mayChange {
+			differ = append(differ, now.differs("with the standalone kubelet", was[i].Value))
 		}
 	}
 	return differ, nil

@@ -1,4 +1,4 @@
-package phases
+package state
 
 import (
 	"encoding/json"
@@ -17,7 +17,6 @@ import (
 	"bootstrap/phases/patch"
 	"bootstrap/phases/plan/plantest"
 	"bootstrap/phases/spec"
-	"bootstrap/phases/state"
 )
 
 var comparing = cmp.Options{cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateEmpty()}
@@ -25,11 +24,11 @@ var comparing = cmp.Options{cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{
 // otherMachine is the machine later, on which nothing is to be derived anew.
 var otherMachine = config.Machine{Hostname: "other", Address: netip.MustParseAddr("203.0.113.7"), Bundled: "v1.35.0"}
 
-// givenEnv is an Env whose config says something of each kind that is kept, and secrets.
-func givenEnv(t *testing.T, secret string) *Env {
+// givenState is one whose config says something of each kind that is kept, and secrets.
+func givenState(t *testing.T, secret string) *State {
 	t.Helper()
-	env := testEnv(t, "default")
-	c := env.Config
+	s := testState(t, "default")
+	c := s.Config
 	c.BootstrapTokens = []config.BootstrapToken{{ID: "abcdef", Secret: secret, Usages: []string{"signing"}}}
 	c.CertificateKey = strings.Repeat("0f", 32)
 	c.PrintJoinCommand = true
@@ -48,19 +47,19 @@ func givenEnv(t *testing.T, secret string) *Env {
 	}
 	c.PatchesDir = dir
 	var err error
-	if env.Patches, err = ReadPatches(dir); err != nil {
+	if s.Patches, err = patch.Read(dir); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	return env
+	return s
 }
 
 // again is what a later run works with.
-func again(t *testing.T, env *Env) *Env {
+func again(t *testing.T, s *State) *State {
 	t.Helper()
-	later := *env
+	later := *s
 	later.Config, later.Patches = nil, patch.Set{}
 	if used, err := useRemembered(&later, otherMachine); !used || err != nil {
 		t.Fatalf("%v, %v", used, err)
@@ -68,43 +67,53 @@ func again(t *testing.T, env *Env) *Env {
 	return &later
 }
 
+// useRemembered makes the config that of what was made before, if there is one.
+func useRemembered(s *State, m config.Machine) (bool, error) {
+	c, patches, err := s.Remembered(m)
+	if c == nil || err != nil {
+		return false, err
+	}
+	s.Config, s.Patches = c, patches
+	return true, nil
+}
+
 // TestRemember: a later run is given all that the first was, the contents of its patches
 // too, and what was for one run until that has come to its end. Secrets stand apart.
 func TestRemember(t *testing.T) {
 	const secret = "s3cret0123456789"
-	env := givenEnv(t, secret)
-	if err := env.State().KeepSettled(); err != nil {
+	s := givenState(t, secret)
+	if err := s.KeepSettled(); err != nil {
 		t.Fatal(err)
 	}
-	later := again(t, env)
-	if diff := cmp.Diff(env.Config, later.Config, comparing); diff != "" {
+	later := again(t, s)
+	if diff := cmp.Diff(s.Config, later.Config, comparing); diff != "" {
 		t.Errorf("a run that goes on (-want +got):\n%s", diff)
 	}
-	if err := env.State().RememberDone(); err != nil {
+	if err := s.RememberDone(); err != nil {
 		t.Fatal(err)
 	}
-	later = again(t, env)
-	if diff := cmp.Diff(env.Config.Lasting(), later.Config, comparing); diff != "" {
+	later = again(t, s)
+	if diff := cmp.Diff(s.Config.Lasting(), later.Config, comparing); diff != "" {
 		t.Errorf("another run (-want +got):\n%s", diff)
 	}
 	patched, err := later.Patches.Apply("etcd", []byte("metadata: {name: etcd}\n"))
 	if err != nil || !strings.Contains(string(patched), "a: b") {
 		t.Errorf("patched: %s, %v", patched, err)
 	}
-	if known, err := env.State().RememberedConfig(); err != nil || cmp.Diff(env.Config.Lasting(), known, comparing) != "" || spec.KeepsOff(known) == "" {
+	if known, err := s.RememberedConfig(); err != nil || cmp.Diff(s.Config.Lasting(), known, comparing) != "" || spec.KeepsOff(known) == "" {
 		t.Errorf("what is known: %+v, %v", known, err)
 	}
-	checkApart(t, env, secret)
+	checkApart(t, s, secret)
 	ledger := func() string {
-		data, err := os.ReadFile(env.Host.Path("/var/lib/bootstrap/ledger"))
+		data, err := os.ReadFile(s.Host.Path("/var/lib/bootstrap/ledger"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return string(data)
 	}
 	before := ledger()
-	for _, e := range []*Env{env, later} { // with the same config file, and without
-		if err := e.State().KeepSettled(); err != nil {
+	for _, each := range []*State{s, later} { // with the same config file, and without
+		if err := each.KeepSettled(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -114,9 +123,9 @@ func TestRemember(t *testing.T) {
 }
 
 // checkApart wants secrets in no file but that for them, and all for root alone.
-func checkApart(t *testing.T, env *Env, secret string) {
+func checkApart(t *testing.T, s *State, secret string) {
 	t.Helper()
-	err := filepath.WalkDir(env.Host.Path("/var/lib/bootstrap"), func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(s.Host.Path("/var/lib/bootstrap"), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -136,18 +145,18 @@ func checkApart(t *testing.T, env *Env, secret string) {
 
 // TestRememberLess: what a config no longer says is not kept from before.
 func TestRememberLess(t *testing.T) {
-	env := givenEnv(t, "s3cret0123456789")
-	if err := env.State().KeepSettled(); err != nil {
+	s := givenState(t, "s3cret0123456789")
+	if err := s.KeepSettled(); err != nil {
 		t.Fatal(err)
 	}
-	env.Config, env.Patches = configtest.Valid(t, "default"), patch.Set{}
-	if err := env.State().KeepSettled(); err != nil {
+	s.Config, s.Patches = configtest.Valid(t, "default"), patch.Set{}
+	if err := s.KeepSettled(); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(env.Config, again(t, env).Config, comparing); diff != "" {
+	if diff := cmp.Diff(s.Config, again(t, s).Config, comparing); diff != "" {
 		t.Error(diff)
 	}
-	files, _ := filepath.Glob(env.Host.Path(state.ClusterRecord + "/*"))
+	files, _ := filepath.Glob(s.Host.Path(ClusterRecord + "/*"))
 	if len(files) != 1 {
 		t.Errorf("%q are left", files)
 	}
@@ -155,17 +164,16 @@ func TestRememberLess(t *testing.T) {
 
 // TestRememberedFlags: the command line goes before what is kept.
 func TestRememberedFlags(t *testing.T) {
-	env := settledEnv(t)
+	s := settledState(t)
 	m := otherMachine
 	m.Flags = config.Flags{SingleNode: new(bool), PrintJoinCommand: new(true)}
-	if used, err := useRemembered(env, m); !used || err != nil || !env.Config.PrintJoinCommand {
-		t.Fatalf("%v, %v: %+v", used, err, env.Config)
+	if used, err := useRemembered(s, m); !used || err != nil || !s.Config.PrintJoinCommand {
+		t.Fatalf("%v, %v: %+v", used, err, s.Config)
 	}
-	found := env.Observe().CheckSettled()
-	if len(found) != 1 {
-		t.Fatalf("%v", found)
+	differ, err := s.UnlikeBefore()
+	if err != nil || len(differ) != 1 || !strings.HasPrefix(differ[0], "nodeRegistration.taints is") {
+		t.Errorf("%q, %v", differ, err)
 	}
-	plantest.CheckError(t, found[0], "nodeRegistration.taints is")
 }
 
 // TestRememberedDamaged: what can't be read is never taken for the defaults.
@@ -177,11 +185,11 @@ func TestRememberedDamaged(t *testing.T) {
 			return os.WriteFile(path, []byte("apiVersion: bootstrap/v1alpha1\nkind: BoxConfiguration\nfrob: 1\n"), 0o600)
 		},
 	} {
-		env := settledEnv(t)
-		if err := damage(env.Host.Path(state.DocumentsIn(state.ClusterRecord))); err != nil {
+		s := settledState(t)
+		if err := damage(s.Host.Path(documentsIn(ClusterRecord))); err != nil {
 			t.Fatal(err)
 		}
-		used, err := useRemembered(env, otherMachine)
+		used, err := useRemembered(s, otherMachine)
 		if used {
 			t.Errorf("%s: it is used", name)
 		}
@@ -193,43 +201,57 @@ func TestRememberedDamaged(t *testing.T) {
 // tells what it needs to be looked at; and init without its config file only where there was
 // none.
 func TestRememberedBefore(t *testing.T) {
-	env := settledEnv(t)
+	s := settledState(t)
 	old := *configtest.Valid(t, "default")
 	old.APIServer.ExtraArgs = nil
 	note, err := json.Marshal(old)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, value := range map[string]string{env.State().ConfigNote(): string(note), state.StandaloneNote: string(note)} {
-		if err := env.Host.Remember(name, value); err != nil {
+	for name, value := range map[string]string{s.configNote(): string(note), StandaloneNote: string(note)} {
+		if err := s.Host.Remember(name, value); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if known, err := env.State().RememberedConfig(); err != nil || cmp.Diff(&old, known, comparing) != "" {
+	if known, err := s.RememberedConfig(); err != nil || cmp.Diff(&old, known, comparing) != "" {
 		t.Errorf("%+v, %v", known, err)
 	}
-	if used, err := useRemembered(env, otherMachine); used || err != nil {
+	if used, err := useRemembered(s, otherMachine); used || err != nil {
 		t.Errorf("without a config file: %v, %v", used, err)
 	}
-	if err := env.Host.Remember(env.State().BesideSettled("file"), "/root/cluster.yaml"); err != nil {
+	if err := s.Host.Remember(s.besideSettled("file"), "/root/cluster.yaml"); err != nil {
 		t.Fatal(err)
 	}
-	_, err = useRemembered(env, otherMachine)
+	_, err = useRemembered(s, otherMachine)
 	plantest.CheckError(t, err, "was made with a config file, /root/cluster.yaml,", "give it again: --config /root/cluster.yaml;")
-	if err := env.State().KeepSettled(); err != nil {
+	if err := s.KeepSettled(); err != nil {
 		t.Fatal(err)
 	}
-	if used, err := useRemembered(env, otherMachine); !used || err != nil {
+	if used, err := useRemembered(s, otherMachine); !used || err != nil {
 		t.Errorf("once it was given: %v, %v", used, err)
 	}
 }
 
-// useRemembered makes the config that of what was made before, if there is one.
-func useRemembered(env *Env, m config.Machine) (bool, error) {
-	c, patches, err := env.State().Remembered(m)
-	if c == nil || err != nil {
-		return false, err
+// TestNothingRemembered: on a new machine, upon a standalone kubelet, and where that is gone,
+// the defaults are meant.
+func TestNothingRemembered(t *testing.T) {
+	alone := config.Machine{Flags: config.Flags{Standalone: new(true)}}
+	unused := func(s *State, m config.Machine) {
+		t.Helper()
+		if used, err := useRemembered(s, m); used || err != nil {
+			t.Errorf("%v, %v", used, err)
+		}
 	}
-	env.Config, env.Patches = c, patches
-	return true, nil
+	s := testState(t, "standalone")
+	unused(s, otherMachine)
+	unused(s, alone)
+	makeStandalone(t, s)
+	unused(s, otherMachine)
+	if used, err := useRemembered(s, alone); !used || err != nil || !s.Config.Box.Standalone {
+		t.Errorf("standalone again: %v, %v", used, err)
+	}
+	if err := s.Host.UndoAll(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	unused(s, alone)
 }

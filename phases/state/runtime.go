@@ -1,0 +1,30 @@
+package state
+
+import (
+	"slices"
+
+	"bootstrap/phases/host"
+	"bootstrap/phases/runtime"
+	"bootstrap/phases/spec"
+)
+
+// RuntimeNote keeps the endpoint of the runtime that the kubelet was given.
+const RuntimeNote = "runtime"
+
+// ImagesNote keeps the endpoint of the runtime that images were brought into: init may
+// have ended before a kubelet was given one.
+const ImagesNote = "images"
+
+// UsedRuntime is the socket of the runtime that pods of this cluster run in.
+func (s *State) UsedRuntime() (socket string, ok bool) {
+	endpoint, ok := s.Host.Recall(RuntimeNote)
+	return runtime.SocketPath(endpoint), ok
+}
+
+// OwnsRuntime tells whether init installed the runtime, also when it is gone already: a
+// reset before may not have come to its end.
+func (s *State) OwnsRuntime() bool {
+	return slices.ContainsFunc(s.Host.Entries(), func(r host.Record) bool {
+		return r.Target == spec.ContainerdUnit && r.Before.Kind == host.Absent
+	})
+}
