@@ -94,7 +94,7 @@ func connectStore(t *testing.T) (*Cluster, *store, *server) {
 
 func TestApplyAll(t *testing.T) {
 	c, s, _ := connectStore(t)
-	configMap, err := ConfigMap("kube-public", "cluster-info", map[string]string{"kubeconfig": "x"})
+	configMap, err := manifests.ConfigMap("kube-public", "cluster-info", map[string]string{"kubeconfig": "x"})
 	if err != nil {
 		t.Fatal(err)
 	}
