@@ -11,6 +11,7 @@ import (
 
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/runtime"
 	"bootstrap/phases/spec"
@@ -122,7 +123,7 @@ func newEvidence(q Query, s diagnose.Settings) *diagnose.Evidence {
 func (o *Observer) daemonParts(found *diagnose.Evidence) []part {
 	return []part{
 		{"units", func(ctx context.Context) (note, error) {
-			units := o.unitEvidence(ctx)
+			units := unitEvidence(ctx, o.Host)
 			return func(*diagnose.Machine) { found.Units = units }, nil
 		}},
 		{"stopped processes", func(context.Context) (note, error) {
@@ -130,11 +131,11 @@ func (o *Observer) daemonParts(found *diagnose.Evidence) []part {
 			return func(*diagnose.Machine) { found.Stopped = stopped }, nil
 		}},
 		{"listening sockets", func(context.Context) (note, error) {
-			listening := o.listening()
-			return func(*diagnose.Machine) { found.Listening = listening }, nil
+			ports := listening(o.Host)
+			return func(*diagnose.Machine) { found.Listening = ports }, nil
 		}},
 		{"journal", func(ctx context.Context) (note, error) {
-			journal := o.journalEvidence(ctx, found.Since)
+			journal := journalEvidence(ctx, o.Host, found.Since)
 			return func(*diagnose.Machine) { found.Journal = journal }, nil
 		}},
 	}
@@ -148,11 +149,11 @@ func (o *Observer) evidenceParts(found *diagnose.Evidence, stage Stage) []part {
 			return func(*diagnose.Machine) { found.Pods, found.RuntimeError = pods, runtimeError }, nil
 		}},
 		{"files", func(ctx context.Context) (note, error) {
-			files := o.fileEvidence(ctx, stage)
+			files := fileEvidence(ctx, o.Host, stage)
 			return func(*diagnose.Machine) { found.Files = files }, nil
 		}},
 		{"manifests", func(context.Context) (note, error) {
-			manifests := o.manifestEvidence(stage)
+			manifests := manifestEvidence(o.Host, stage)
 			return func(*diagnose.Machine) { found.Manifests = manifests }, nil
 		}},
 	}
@@ -207,20 +208,20 @@ func (o *Observer) settings(stage Stage) diagnose.Settings {
 	return s
 }
 
-func (o *Observer) listening() []string {
+func listening(h *host.Host) []string {
 	var ports []string
-	for _, port := range o.Host.Listening() {
+	for _, port := range h.Listening() {
 		ports = append(ports, strconv.Itoa(int(port)))
 	}
 	return ports
 }
 
-func (o *Observer) unitEvidence(ctx context.Context) map[string]diagnose.Unit {
+func unitEvidence(ctx context.Context, h *host.Host) map[string]diagnose.Unit {
 	ctx, cancel := EvidenceTimeout.Bound(ctx)
 	defer cancel()
 	units := map[string]diagnose.Unit{}
 	for _, name := range daemons {
-		s, err := o.Host.UnitState(ctx, name)
+		s, err := h.UnitState(ctx, name)
 		if err == nil {
 			units[name] = diagnose.Unit{Load: s.Load, Active: s.Active, Sub: s.Sub, Result: s.Result, ExitStatus: s.ExitStatus, Started: s.Started}
 		}
@@ -228,10 +229,10 @@ func (o *Observer) unitEvidence(ctx context.Context) map[string]diagnose.Unit {
 	return units
 }
 
-func (o *Observer) journalEvidence(ctx context.Context, since time.Time) map[string][]machine.LogLine {
+func journalEvidence(ctx context.Context, h *host.Host, since time.Time) map[string][]machine.LogLine {
 	ctx, cancel := EvidenceTimeout.Bound(ctx)
 	defer cancel()
-	lines, err := o.Host.Journal(ctx, since, daemons...)
+	lines, err := h.Journal(ctx, since, daemons...)
 	if err != nil {
 		return nil // a machine without a journal: the rest has to do
 	}
