@@ -27,9 +27,9 @@ type KubeletFound struct {
 	Read          []string `json:"read,omitempty"` // the files that were read for it
 	Warnings      []string `json:"warnings,omitempty"`
 
-	NodeName   string
+	NodeName   string `json:"-"`
 	kubeconfig string // empty: it is standalone
-	Endpoint   string // of the container runtime; empty if it names none
+	Endpoint   string `json:"-"` // of the container runtime; empty if it names none
 }
 
 // ErrNoKubelet is of a machine without one.
