@@ -89,8 +89,10 @@ func parseJournal(data []byte) (events []event, valid int, err error) {
 		ev, err := decodeEvent(line)
 		if !whole || err != nil {
 			err = checkTail(rest, len(events)+1)
-			if err == nil && len(events) == 0 {
-				err = checkBeginning(data)
+			// A part of the header is the same as no ledger: all of the header is on the
+			// disk before the first effect is made.
+			if err == nil && whole && len(events) == 0 {
+				err = errors.New("not a ledger of bootstrap")
 			}
 			return events, valid, err
 		}
@@ -104,20 +106,6 @@ func parseJournal(data []byte) (events []event, valid int, err error) {
 	}
 	return events, valid, nil
 }
-
-// checkBeginning accepts a file that has nothing but a part of the header: that is the
-// same as no ledger, as the whole header is synced before the first effect is made.
-func checkBeginning(data []byte) error {
-	start := []byte(`{"sum":"`)
-	torn := !bytes.Contains(data, []byte("\n")) && bytes.HasPrefix(data, start[:min(len(start), len(data))])
-	zeros := len(data) <= maxTorn && len(bytes.Trim(data, "\x00")) == 0 // as some file systems leave it after a power cut
-	if torn || zeros {
-		return nil
-	}
-	return errors.New("not a ledger of bootstrap")
-}
-
-const maxTorn = 4096 // bytes
 
 func checkTail(tail []byte, lineNumber int) error {
 	for line := range bytes.SplitSeq(tail, []byte("\n")) {

@@ -100,8 +100,8 @@ func (l *ledger) apply(ev event) {
 	case evEnd:
 		l.last = nil
 	case evChange, evDone, evUndone:
-		if r := l.byID(ev.ID); r != nil {
-			l.update(r, ev)
+		if ev.ID > 0 && ev.ID <= len(l.records) { // ids count from 1
+			l.update(l.records[ev.ID-1], ev)
 		}
 	}
 }
@@ -115,20 +115,11 @@ func (l *ledger) add(ev event) {
 	k := key{r.Op, r.Target}
 	if first := l.open[k]; first != nil {
 		r.Undone, r.first = true, first
-		l.wantFirst(r, *ev.After)
+		l.update(r, event{Event: evChange, After: ev.After})
 		return
 	}
 	l.open[k] = r
 	l.want(r, *ev.After)
-}
-
-// wantFirst makes what a second record of the same target says part of the first one. The
-// programs before this one wrote two where a control plane was made upon a standalone
-// kubelet, so that the control plane could be removed alone.
-func (l *ledger) wantFirst(second *Record, after State) {
-	if second.Op != OpRules { // there the first one names all that the second does, and more
-		l.want(second.first, after)
-	}
 }
 
 func (l *ledger) want(r *Record, after State) {
@@ -143,10 +134,19 @@ func (l *ledger) want(r *Record, after State) {
 	}
 }
 
+// update makes what happens to a second record of the same target happen to the first one.
+// The programs before this one wrote two where a control plane was made upon a standalone
+// kubelet, so that the control plane could be removed alone: that was to go back to what the
+// first record had made.
 func (l *ledger) update(r *Record, ev event) {
+	if r.first != nil && r.Op == OpRules {
+		return // the first one names all that the second does, and more
+	}
+	if r.first != nil && ev.Event == evUndone {
+		ev = event{Event: evChange, After: &r.Before}
+	}
 	if r.first != nil {
-		l.updateFirst(r, ev)
-		return
+		r = r.first
 	}
 	switch ev.Event {
 	case evChange:
@@ -158,28 +158,6 @@ func (l *ledger) update(r *Record, ev event) {
 		delete(l.open, key{r.Op, r.Target})
 		l.reload = l.reload || r.changesUnits()
 	}
-}
-
-// updateFirst is update for a second record of a target. To undo that was to go back to what
-// the first one had made.
-func (l *ledger) updateFirst(second *Record, ev event) {
-	if ev.Event != evUndone {
-		l.update(second.first, ev)
-		return
-	}
-	l.wantFirst(second, second.Before)
-	second.first.Done = true
-}
-
-func (l *ledger) byID(id int) *Record {
-	if id > 0 && id <= len(l.records) && l.records[id-1].ID == id { // ids count from 1
-		return l.records[id-1]
-	}
-	i := slices.IndexFunc(l.records, func(r *Record) bool { return r.ID == id })
-	if i < 0 {
-		return nil
-	}
-	return l.records[i]
 }
 
 // effect is what is about to happen to a target.

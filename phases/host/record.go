@@ -110,7 +110,7 @@ type Record struct {
 
 	landed bool     // one of its effects was seen to end
 	wrote  []string // hash of every content we ever meant to write there
-	first  *Record  // of the same target, if this one is the second; see wantFirst
+	first  *Record  // of the same target, if this one is the second; see ledger.update
 }
 
 // made tells whether there was nothing at the path before bootstrap.
