@@ -174,7 +174,7 @@ func (h *Host) forgetFailed(ctx context.Context, pattern string) error {
 	failed, err := h.units.Failed(ctx, pattern)
 	errs := []error{err}
 	for _, unit := range failed {
-		errs = append(errs, h.units.ResetFailed(ctx, unit))
+		errs = append(errs, h.units.Do(ctx, ResetFailed, unit))
 	}
 	return errors.Join(errs...)
 }

@@ -11,9 +11,6 @@ type Offline struct{}
 // Reload has nothing to read again.
 func (Offline) Reload(context.Context) error { return nil }
 
-// ResetFailed has nothing to forget.
-func (Offline) ResetFailed(context.Context, string) error { return nil }
-
 // Do can't do anything.
 func (Offline) Do(context.Context, Verb, string) error {
 	return errors.New("no systemd runs in a directory that stands for a machine")

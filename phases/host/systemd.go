@@ -48,10 +48,10 @@ func (s Systemd) Do(ctx context.Context, verb Verb, unit string) error {
 		if err := r.send(ctx); err != nil {
 			return fmt.Errorf("%s %s: %w", verb, unit, err)
 		}
-		if verb == Enable || verb == Disable {
-			return nil
+		if verb == Start || verb == Stop || verb == Restart {
+			return r.wait(ctx)
 		}
-		return r.wait(ctx)
+		return nil
 	})
 }
 
@@ -75,6 +75,8 @@ func (r request) send(ctx context.Context) (err error) {
 		_, _, err = r.conn.EnableUnitFilesContext(ctx, []string{r.unit}, false, true)
 	case Disable:
 		_, err = r.conn.DisableUnitFilesContext(ctx, []string{r.unit}, false)
+	case ResetFailed:
+		err = r.conn.ResetFailedUnitContext(ctx, r.unit)
 	default:
 		err = errors.New("no such thing can be done with a unit")
 	}
@@ -129,11 +131,6 @@ func (s Systemd) outcome(ctx context.Context, unit string) (failed, pending bool
 // Reload implements Units.
 func (s Systemd) Reload(ctx context.Context) error {
 	return s.with(ctx, func(c *dbus.Conn) error { return c.ReloadContext(ctx) })
-}
-
-// ResetFailed implements Units.
-func (s Systemd) ResetFailed(ctx context.Context, unit string) error {
-	return s.with(ctx, func(c *dbus.Conn) error { return c.ResetFailedUnitContext(ctx, unit) })
 }
 
 // Failed implements Units.

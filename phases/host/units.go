@@ -12,12 +12,10 @@ import (
 // systemd; Systemd is the real one. No method records anything.
 type Units interface {
 	// Do does with a unit what the verb says, and waits until it is done: Enable, Disable,
-	// Start, Stop or Restart.
+	// Start, Stop, Restart or ResetFailed.
 	Do(ctx context.Context, verb Verb, unit string) error
 	// Reload makes systemd read the files of all units again.
 	Reload(ctx context.Context) error
-	// ResetFailed makes systemd forget that the unit failed.
-	ResetFailed(ctx context.Context, unit string) error
 	// State leaves Enabled out: to know that, systemd searches all folders of units.
 	State(ctx context.Context, unit string) (UnitState, error)
 	Enabled(ctx context.Context, unit string) (string, error)

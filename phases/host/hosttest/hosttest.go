@@ -93,11 +93,6 @@ func (u *Units) Reload(context.Context) error {
 	return nil
 }
 
-// ResetFailed implements host.Units.
-func (u *Units) ResetFailed(ctx context.Context, unit string) error {
-	return u.Do(ctx, "reset-failed", unit)
-}
-
 // Do implements host.Units.
 func (u *Units) Do(_ context.Context, verb host.Verb, unit string) error {
 	u.mu.Lock()
