@@ -19,8 +19,8 @@ const (
 	memberPause = 50 * time.Millisecond
 )
 
-// killMembers ends all processes in a cgroup and below it: it asks them, and kills
-// those that don't heed it.
+// killMembers ends all processes in a cgroup and below it, also those that start meanwhile:
+// it asks each, and kills those that don't heed it.
 func killMembers(ctx context.Context, cgroup string) error {
 	members, err := cgroupMembers(cgroup)
 	if err != nil || len(members) == 0 {
@@ -29,49 +29,34 @@ func killMembers(ctx context.Context, cgroup string) error {
 	if slices.ContainsFunc(members, func(p machine.Process) bool { return p.PID == os.Getpid() }) {
 		return fmt.Errorf("this command runs in %s itself, and does not end itself", cgroup)
 	}
-	for _, step := range []struct {
-		signal  unix.Signal
-		timeout time.Duration
-	}{{unix.SIGTERM, termTimeout}, {unix.SIGKILL, killTimeout}} {
-		left, err := signalMembers(ctx, cgroup, step.signal, step.timeout)
-		if err != nil || len(left) == 0 {
-			return err
+	start, sent := time.Now(), map[int]unix.Signal{}
+	for len(members) > 0 {
+		signal := unix.SIGTERM
+		switch took := time.Since(start); {
+		case took > termTimeout+killTimeout:
+			return fmt.Errorf("processes of %s do not end: %v", cgroup, members)
+		case took > termTimeout:
+			signal = unix.SIGKILL
 		}
-	}
-	left, err := cgroupMembers(cgroup)
-	if err != nil || len(left) == 0 {
-		return err
-	}
-	return fmt.Errorf("processes of %s do not end: %v", cgroup, left)
-}
-
-// signalMembers sends each process the signal once, also those that start meanwhile,
-// and gives those that are left when time is up.
-func signalMembers(ctx context.Context, cgroup string, signal unix.Signal, timeout time.Duration) ([]machine.Process, error) {
-	deadline := time.After(timeout)
-	told := map[int]bool{}
-	for {
-		left, err := cgroupMembers(cgroup)
-		if err != nil || len(left) == 0 {
-			return nil, err
-		}
-		for _, p := range left {
-			if told[p.PID] {
+		for _, p := range members {
+			if sent[p.PID] == signal {
 				continue
 			}
 			if err := signalMember(cgroup, p.PID, signal); err != nil {
-				return nil, fmt.Errorf("end %v: %w", p, err)
+				return fmt.Errorf("end %v: %w", p, err)
 			}
-			told[p.PID] = true
+			sent[p.PID] = signal
 		}
 		select {
 		case <-time.After(memberPause):
-		case <-deadline:
-			return left, nil
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return context.Cause(ctx)
+		}
+		if members, err = cgroupMembers(cgroup); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // signalMember never hits another process that was given the same id meanwhile: that
