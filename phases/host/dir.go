@@ -164,6 +164,16 @@ func (h *Host) OwnTree(path string) error {
 	return h.make(e, nothing)
 }
 
+// OwnTrees is OwnTree for several.
+func (h *Host) OwnTrees(paths ...string) error {
+	for _, path := range paths {
+		if err := h.OwnTree(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // nothing is what is done for an effect that others bring about later.
 func nothing() error { return nil }
 

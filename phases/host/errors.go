@@ -50,9 +50,13 @@ func changedByOther(r Record) error {
 	return &ObstacleError{r.Target, r.Target + " was changed since bootstrap wrote it, and stays", fix}
 }
 
-// notEmpty is about a directory that bootstrap made, and what others have put there.
+// notEmpty is about a directory that bootstrap made, and what is left in it.
 func notEmpty(path string, names []string) error {
-	what := fmt.Sprintf("%s stays: it holds %s", path, strings.Join(names, ", "))
+	var some []string
+	for _, name := range names[:min(len(names), 3)] {
+		some = append(some, shellQuote(name))
+	}
+	what := fmt.Sprintf("%s stays: it holds %s", path, strings.Join(some, ", "))
 	return &ObstacleError{path, what, "ls -la " + shellQuote(path)}
 }
 

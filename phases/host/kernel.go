@@ -1,14 +1,13 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -16,18 +15,10 @@ import (
 
 const modprobeTimeout = 10 * time.Second
 
-var (
-	sysctlName = regexp.MustCompile(`^[a-z0-9_-]+([./][A-Za-z0-9_.@:-]+)+$`)
-	moduleName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]*$`)
-)
-
 // Sysctl sets a kernel setting such as "net.ipv4.ip_forward" now; to keep it over a
 // reboot, write a file below /etc/sysctl.d. A name part that has a dot itself, such
 // as a VLAN link, needs slashes: "net/ipv4/conf/eth0.1/forwarding".
 func (h *Host) Sysctl(name, value string) error {
-	if !sysctlName.MatchString(name) || strings.Contains(name, "..") {
-		return fmt.Errorf("%q is not the name of a sysctl", name)
-	}
 	now, err := h.SysctlValue(name)
 	if err != nil {
 		return fmt.Errorf("sysctl %s: %w", name, err)
@@ -70,6 +61,12 @@ func (h *Host) SysctlValue(name string) (string, error) {
 	return value, err
 }
 
+// KernelSays is SysctlValue where it does not matter why there is none.
+func (h *Host) KernelSays(name string) string {
+	value, _ := h.SysctlValue(name)
+	return value
+}
+
 // Setting is a kernel setting that is a number; zero where a directory that stands for
 // a machine has none.
 func (h *Host) Setting(sysctl string) (int, error) {
@@ -96,15 +93,10 @@ func (h *Host) writeSysctl(name, value string) error {
 // at boot, write a file below /etc/modules-load.d. Undo leaves it loaded: others may
 // have come to use it, and unloading can hang or crash them.
 func (h *Host) LoadModule(ctx context.Context, name string) error {
-	if !moduleName.MatchString(name) {
-		return fmt.Errorf("%q is not the name of a kernel module", name)
-	}
 	k := key{OpModule, name}
-	if h.HasModule(name) {
+	_, recorded := h.ledger.find(k)
+	if h.HasModule(name) || recorded && !h.Real() {
 		return h.ledger.settle(k)
-	}
-	if _, ok := h.ledger.find(k); ok && !h.Real() {
-		return nil
 	}
 	return h.make(effect{key: k, verb: Load, after: State{Value: "loaded"}}, func() error {
 		if err := h.modprobe(ctx, name); err != nil {
@@ -122,21 +114,9 @@ func (h *Host) modprobe(ctx context.Context, name string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, modprobeTimeout)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, systemProgram("modprobe"), name).CombinedOutput()
+	out, err := exec.CommandContext(ctx, cmp.Or(h.Program("modprobe"), "modprobe"), name).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("modprobe: %w: %s", err, strings.TrimSpace(string(out)))
 	}
 	return nil
-}
-
-// systemDirs are where root's programs lie: su leaves some of them out of $PATH.
-var systemDirs = []string{"/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin"}
-
-func systemProgram(name string) string {
-	for _, dir := range systemDirs {
-		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return path
-		}
-	}
-	return name
 }

@@ -25,11 +25,6 @@ func TestSysctl(t *testing.T) {
 	}
 	must(t, h.UndoAll(t.Context(), nil))
 	wantFile(t, h, "/proc/sys/net/ipv4/conf/eth0.1/forwarding", "0\n", 0o644)
-	for _, name := range []string{"", "/etc/passwd", "net/../../../etc/passwd", "net..x", "ip_forward"} {
-		if h.Sysctl(name, "1") == nil {
-			t.Errorf("%q: no error", name)
-		}
-	}
 }
 
 // TestKeepSysctl: what the kernel changes along with another setting is as before in the end.
@@ -65,8 +60,5 @@ func TestLoadModule(t *testing.T) {
 	}
 	if n := len(h.Entries()); n != 1 {
 		t.Fatalf("%d records, want 1", n)
-	}
-	if h.LoadModule(t.Context(), "-r") == nil {
-		t.Fatal("an option was taken for a name")
 	}
 }

@@ -53,11 +53,15 @@ func (l *ledger) ours(path string) bool {
 	return false
 }
 
-// names tells whether path itself is in the ledger.
-func (l *ledger) names(path string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.open[key{OpDir, path}] != nil || l.open[key{OpFile, path}] != nil || l.open[key{OpTree, path}] != nil
+// at is the records of path itself.
+func (l *ledger) at(path string) []Record {
+	var all []Record
+	for _, op := range []Op{OpFile, OpDir, OpTree} {
+		if r, ok := l.find(key{op, path}); ok {
+			all = append(all, r)
+		}
+	}
+	return all
 }
 
 // inTree tells whether path is, or lies below, a tree: whatever is in it goes with it.
@@ -131,7 +135,7 @@ func (l *ledger) removeDirs(made []string) error {
 		}
 	}
 	if left, err := os.ReadDir(l.path("")); err == nil && len(left) > 0 && own {
-		return notEmpty(ledgerDir, []string{shellQuote(left[0].Name())})
+		return notEmpty(ledgerDir, []string{left[0].Name()})
 	}
 	return nil
 }

@@ -192,29 +192,16 @@ func (h *Host) undoDir(p place, r Record) error {
 	if h.ledger.inOlderTree(p.path, r.ID) {
 		return nil // it is removed later, with all of the tree that it lies in
 	}
-	isOurs := func(name string) bool { return h.ledger.names(filepath.Join(p.path, name)) }
+	isOurs := func(name string) bool { return h.Recorded(filepath.Join(p.path, name)) }
 	if r.Shared && !slices.ContainsFunc(left, isOurs) {
 		return nil // the user keeps other things in it by now
 	}
-	return h.leftover(p.path, dir, left)
-}
-
-// leftover names a mount before anything else: it is what the user has to see to.
-func (h *Host) leftover(dirPath string, dir *os.File, left []string) error {
-	var theirs, ours []string
-	for _, name := range left {
-		path := filepath.Join(dirPath, name)
+	for _, name := range left { // a mount is what the user has to see to first
 		if id, err := mountOf(dir, name); err == nil && id.root {
-			return mountInTheWay(path)
-		}
-		if h.ledger.names(path) {
-			ours = append(ours, shellQuote(name))
-		} else {
-			theirs = append(theirs, shellQuote(name))
+			return mountInTheWay(filepath.Join(p.path, name))
 		}
 	}
-	all := append(theirs, ours...) // of ours there is an error already
-	return notEmpty(dirPath, all[:min(len(all), 3)])
+	return notEmpty(p.path, left)
 }
 
 // removeDir removes an empty directory.
@@ -288,7 +275,7 @@ func (h *Host) stopForGood(ctx context.Context, unit string) error {
 		now, err = h.UnitState(ctx, unit)
 	}
 	if err == nil && now.Active == "failed" {
-		err = h.units.ResetFailed(ctx, unit)
+		err = h.units.Do(ctx, ResetFailed, unit)
 	}
 	return err
 }

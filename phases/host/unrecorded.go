@@ -30,7 +30,7 @@ func (h *Host) RemoveUnrecorded(path string) (changed bool, err error) {
 }
 
 func (h *Host) writeTheirs(p place, want content) (changed bool, err error) {
-	if h.ledger.names(p.path) {
+	if h.Recorded(p.path) {
 		return false, fmt.Errorf("%s is in the ledger: it is bootstrap's, not the user's", p.path)
 	}
 	return h.writeAt(p, want)

@@ -61,9 +61,9 @@ func (m Machine) Facts() (Facts, error) {
 		CgroupVersion:  m.cgroupVersion(),
 		SysResource:    number(m.field("/proc/self/status", "CapEff:"), 16)&(1<<unix.CAP_SYS_RESOURCE) != 0,
 		Swap:           len(m.table("/proc/swaps", 1)) > 1, // the first line is a heading
-		Systemd:        m.exists("/run/systemd/system"),
-		ResolvConf:     m.exists("/etc/resolv.conf"),
-		ResolvedConf:   m.exists(ResolvedConfPath),
+		Systemd:        m.Exists("/run/systemd/system"),
+		ResolvConf:     m.Exists("/etc/resolv.conf"),
+		ResolvedConf:   m.Exists(ResolvedConfPath),
 		FixedConntrack: readOnly(m.Path("/proc/sys/net/netfilter/nf_conntrack_max")),
 	}
 	f.NFTables = isNewer(f.Kernel, 5, 13) && m.nftables()

@@ -47,7 +47,7 @@ func (m Machine) OpenFiles() (open, limit uint64) {
 
 // CgroupControllers are those that processes can be limited by; nil if it can't be told.
 func (m Machine) CgroupControllers() []string {
-	if own := "/sys/fs/cgroup/cgroup.controllers"; m.exists(own) {
+	if own := "/sys/fs/cgroup/cgroup.controllers"; m.Exists(own) {
 		return strings.Fields(m.read(own))
 	}
 	list, err := os.Open(m.Path("/proc/self/mountinfo"))

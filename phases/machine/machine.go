@@ -86,7 +86,27 @@ func (m Machine) table(path string, least int) [][]string {
 	return rows
 }
 
-func (m Machine) exists(path string) bool {
+// Exists tells whether there is anything at a path.
+func (m Machine) Exists(path string) bool {
 	_, err := os.Stat(m.Path(path))
 	return err == nil
+}
+
+// ProgramDirs are where programs of the machine lie: su leaves some of them out of $PATH.
+var ProgramDirs = []string{"/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin", "/bin", "/sbin", "/opt/bin"}
+
+// Program is where a program lies, empty if there is none.
+func (m Machine) Program(name string) string {
+	for _, dir := range ProgramDirs {
+		if path := dir + "/" + name; m.IsProgram(path) {
+			return path
+		}
+	}
+	return ""
+}
+
+// IsProgram tells whether a regular file is at a path.
+func (m Machine) IsProgram(path string) bool {
+	info, err := os.Stat(m.Path(path))
+	return err == nil && info.Mode().IsRegular()
 }

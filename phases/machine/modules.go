@@ -28,7 +28,7 @@ var moduleTraces = map[string]string{
 // built in.
 func (m Machine) HasModule(name string) bool {
 	name = strings.ReplaceAll(name, "-", "_")
-	if trace := moduleTraces[name]; trace != "" && m.exists(trace) || m.exists("/sys/module/"+name) {
+	if trace := moduleTraces[name]; trace != "" && m.Exists(trace) || m.Exists("/sys/module/"+name) {
 		return true
 	}
 	loaded := func(row []string) bool { return row[0] == name }

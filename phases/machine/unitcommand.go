@@ -49,7 +49,7 @@ func (m Machine) unitFiles(name string) []string {
 	var files, dropIns []string
 	for _, dir := range UnitDirs {
 		file := dir + "/" + name
-		if len(files) == 0 && m.exists(file) {
+		if len(files) == 0 && m.Exists(file) {
 			files = append(files, file)
 		}
 		dropIns = append(dropIns, file+".d")

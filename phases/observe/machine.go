@@ -122,7 +122,7 @@ func (o *Observer) lookAtKernel(context.Context) (note, error) {
 		OOMScores: o.Facts.SysResource || os.Geteuid() != 0, // of another user's rights this tells nothing
 	}
 	for _, name := range []string{"mount", "umount"} {
-		if o.Host.Real() && !o.Host.HasProgram(name) {
+		if o.Host.Real() && o.Host.Program(name) == "" {
 			system.Lacks = append(system.Lacks, name)
 		}
 	}

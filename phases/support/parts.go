@@ -94,7 +94,7 @@ func (c *collector) addPrinted(ctx context.Context, g *gathered, all []printed) 
 		return
 	}
 	for _, p := range all {
-		path := c.Host.AnyProgram(p.program)
+		path := c.Host.Program(p.program)
 		if path == "" {
 			g.miss(p.file, errors.New("no "+p.program+" here"))
 			continue
