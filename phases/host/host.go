@@ -117,7 +117,7 @@ func (h *Host) ReadFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := w.place().openRegular()
+	f, _, err := w.place().openRegular()
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,22 +55,24 @@ func mountCounts(mounts []*mountinfo.Info, patterns []string) map[string]int {
 
 // pickMounts gives the mounts that must go, in this order, and an error for each that
 // can't. A mount must go if it matches one of the patterns and is not among those of
-// before.
+// before. The kernel lists what daemons have mounted after what that is mounted on.
 func pickMounts(mounts []*mountinfo.Info, patterns []string, before map[string]int) (gone []*mountinfo.Info, held []error) {
 	ours := ownMounts(mounts, patterns, before)
-	left := slices.Clone(mounts)
-	for i := len(left) - 1; i >= 0; i-- {
-		if m := left[i]; ours[m] && mountOnIt(m, left) == nil && mountOver(m, left) == nil {
+	var stay []*mountinfo.Info // of those seen so far, the newest first
+	for _, m := range slices.Backward(mounts) {
+		if !ours[m] {
+			stay = append(stay, m)
+			continue
+		}
+		holder := slices.IndexFunc(stay, func(newer *mountinfo.Info) bool {
+			return isAtOrBelow(newer.Mountpoint, m.Mountpoint) || isAtOrBelow(m.Mountpoint, newer.Mountpoint)
+		})
+		if holder < 0 {
 			gone = append(gone, m)
-			left = slices.Delete(left, i, i+1)
-			i = len(left) // now others may go that this one held
+			continue
 		}
-	}
-	holders := map[*mountinfo.Info]string{}
-	for _, m := range slices.Backward(left) {
-		if ours[m] {
-			held = append(held, heldMount(m, left, holders))
-		}
+		held = append(held, heldMount(m.Mountpoint, stay[holder].Mountpoint))
+		stay = append(stay, m)
 	}
 	return gone, held
 }
@@ -87,47 +88,13 @@ func ownMounts(mounts []*mountinfo.Info, patterns []string, before map[string]in
 	return ours
 }
 
-// mountOnIt finds a mount that is mounted on m: below it, or over it.
-func mountOnIt(m *mountinfo.Info, all []*mountinfo.Info) *mountinfo.Info {
-	for _, other := range all {
-		if other.Parent == m.ID && other != m {
-			return other
-		}
+// heldMount is about a mount of the daemons that must stay because of another one.
+func heldMount(path, by string) error {
+	why := "something else is mounted below, at"
+	if !isAtOrBelow(by, path) {
+		why = "it is covered by the mount at"
 	}
-	return nil
-}
-
-// mountOver finds a mount over a directory above m, so that m's path leads somewhere
-// else: one beside m, or beside a mount that m is on.
-func mountOver(m *mountinfo.Info, all []*mountinfo.Info) *mountinfo.Info {
-	path := m.Mountpoint
-	for range all { // at most as many steps up as there are mounts
-		for _, other := range all {
-			if other.Parent == m.Parent && other != m && isAtOrBelow(path, other.Mountpoint) {
-				return other
-			}
-		}
-		i := slices.IndexFunc(all, func(above *mountinfo.Info) bool { return above.ID == m.Parent })
-		if i < 0 || all[i] == m {
-			return nil
-		}
-		m = all[i]
-	}
-	return nil
-}
-
-// heldMount is the error about a mount of the daemons that must stay because of another
-// one. That may itself be one of the daemons' that must stay: holders has the mount of
-// others that is to blame for each of them.
-func heldMount(m *mountinfo.Info, all []*mountinfo.Info, holders map[*mountinfo.Info]string) error {
-	what, by := "something else is mounted below, at", ""
-	if on := mountOnIt(m, all); on != nil {
-		by = cmp.Or(holders[on], on.Mountpoint)
-		holders[m] = by
-	} else {
-		what, by = "it is covered by the mount at", mountOver(m, all).Mountpoint
-	}
-	return &ObstacleError{m.Mountpoint, fmt.Sprintf("%q stays mounted: %s %q", m.Mountpoint, what, by), "umount " + shellQuote(by)}
+	return &ObstacleError{path, fmt.Sprintf("%q stays mounted: %s %q", path, why, by), "umount " + shellQuote(by)}
 }
 
 func isAtOrBelow(path, dir string) bool {

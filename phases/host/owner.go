@@ -19,15 +19,11 @@ func (h *Host) ReadOwned(path string, owner Owner) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := w.place().openRegular()
+	f, now, err := w.place().openRegular()
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	now, err := openState(f)
-	if err != nil {
-		return nil, err
-	}
 	if now.UID != owner.UID {
 		return nil, notTheUsers(path, now.UID, owner)
 	}

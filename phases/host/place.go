@@ -28,10 +28,10 @@ func (p place) open() (*os.File, error) {
 }
 
 // openRegular is open, and an error for what is no regular file.
-func (p place) openRegular() (*os.File, error) {
+func (p place) openRegular() (*os.File, State, error) {
 	f, err := p.open()
 	if err != nil {
-		return nil, err
+		return nil, State{}, err
 	}
 	now, err := openState(f)
 	if err == nil && now.Kind != File {
@@ -39,9 +39,9 @@ func (p place) openRegular() (*os.File, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, err
+		return nil, State{}, err
 	}
-	return f, nil
+	return f, now, nil
 }
 
 // state looks at what is there. A link, or anything that is neither a file nor a

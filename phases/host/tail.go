@@ -13,7 +13,7 @@ func (h *Host) Tail(path string, size int64) (data []byte, cut bool, err error) 
 	if err != nil {
 		return nil, false, err
 	}
-	f, err := w.place().openRegular()
+	f, _, err := w.place().openRegular()
 	if err != nil {
 		return nil, false, err
 	}
