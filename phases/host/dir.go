@@ -21,7 +21,7 @@ func (h *Host) MakeDir(path string, mode fs.FileMode) (changed bool, err error) 
 	if err != nil {
 		return false, err
 	}
-	if w.made || w.top() == nil {
+	if w.made || w.top().dir == nil {
 		return w.made, nil
 	}
 	return h.mendDir(w, uint32(mode.Perm()))
@@ -111,7 +111,7 @@ func (h *Host) finishDir(dir *os.File, path string) error {
 }
 
 func (h *Host) mendDir(w *walker, mode uint32) (bool, error) {
-	dir, path := w.top(), w.path()
+	dir, path := w.top().dir, w.top().path
 	now, err := openState(dir)
 	if err != nil {
 		return false, err
@@ -124,7 +124,7 @@ func (h *Host) mendDir(w *walker, mode uint32) (bool, error) {
 	if now == want {
 		return false, nil
 	}
-	err = h.make(effect{key: key{OpDir, path}, on: w.on(len(w.dirs) - 1), verb: Chmod, before: now, after: want}, func() error {
+	err = h.make(effect{key: key{OpDir, path}, on: w.top().on, verb: Chmod, before: now, after: want}, func() error {
 		if err := applyOwnerAndMode(dir, want); err != nil {
 			return &fs.PathError{Op: "chmod", Path: path, Err: err}
 		}
@@ -154,9 +154,9 @@ func (h *Host) OwnTree(path string) error {
 	if _, ok := h.ledger.find(k); ok {
 		return h.ledger.settle(k)
 	}
-	e := effect{key: k, verb: Own, on: w.on(len(w.dirs)), before: State{Kind: Absent}, after: State{Kind: Dir}}
+	e := effect{key: k, verb: Own, on: w.place().on, before: State{Kind: Absent}, after: State{Kind: Dir}}
 	if err == nil {
-		e.on = w.on(len(w.dirs) - 1)
+		e.on = w.top().on
 		if e.before, e.keep, err = h.treeState(w); err != nil {
 			return err
 		}
@@ -178,10 +178,10 @@ func (h *Host) OwnTrees(paths ...string) error {
 func nothing() error { return nil }
 
 func (h *Host) treeState(w *walker) (before State, keep []string, err error) {
-	if len(w.names) == 0 {
+	if len(w.passed) == 1 {
 		return State{}, nil, errors.New("/ can't be ours")
 	}
-	before, err = openState(w.top())
+	before, err = openState(w.top().dir)
 	if err != nil {
 		return State{}, nil, err
 	}
@@ -189,9 +189,9 @@ func (h *Host) treeState(w *walker) (before State, keep []string, err error) {
 		before = r.Before // as it was before we changed its mode
 	}
 	if !h.ledger.ours(w.path()) {
-		keep, err = namesIn(w.top())
+		keep, err = namesIn(w.top().dir)
 	}
-	id, statErr := mountOf(w.top(), "")
+	id, statErr := mountOf(w.top().dir, "")
 	before.Mount = id.root
 	return before, keep, errors.Join(err, statErr)
 }

@@ -71,6 +71,22 @@ func lstat(dir *os.File, name string) (st unix.Stat_t, err error) {
 	return st, err
 }
 
+func (p place) isLink() bool {
+	if p.dir == nil {
+		return false
+	}
+	st, err := lstat(p.dir, p.name)
+	return err == nil && isLink(st)
+}
+
+// openDir opens a directory. One below what only a plan has made can't be opened.
+func (p place) openDir() (*os.File, error) {
+	if p.dir == nil {
+		return nil, unix.ENOENT
+	}
+	return openDir(p.dir, p.name)
+}
+
 func isLink(st unix.Stat_t) bool { return st.Mode&unix.S_IFMT == unix.S_IFLNK }
 
 // stateOf leaves out the hash of a file, and the kind of what is neither a file nor a

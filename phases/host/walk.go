@@ -35,16 +35,31 @@ func (m walkMode) makes() bool { return m == walkWrite || m == walkMake }
 // walker goes down from the root one open directory at a time, so that no name it
 // has passed can be swapped for a link behind its back.
 type walker struct {
-	h     *Host
-	mode  walkMode
-	perm  fs.FileMode // of the last directory, if it is made
-	dirs  []*os.File  // from the root to here
-	roots []bool      // of dirs: a mount begins there
-	names []string    // of dirs, without the root; none is a link
-	rest  []string    // still to go
-	base  string
-	links int
-	made  bool
+	h      *Host
+	mode   walkMode
+	perm   fs.FileMode // of the last directory, if it is made
+	passed []openedDir // from the root to here
+	rest   []string    // still to go
+	base   string
+	links  int
+	made   bool
+}
+
+// openedDir is a directory that a walk has passed, or stands in.
+type openedDir struct {
+	dir   *os.File // nil if only a plan has made it
+	path  string   // without links
+	on    string   // the mount point that it lies below, empty if it is the root's
+	mount bool     // it is a mount point itself
+}
+
+// place is a name in the directory.
+func (d openedDir) place(name string) place {
+	p := place{dir: d.dir, name: name, path: filepath.Join(d.path, name), on: d.on}
+	if d.mount {
+		p.on = d.path
+	}
+	return p
 }
 
 // walk goes to path. The walker must be closed, also when the error is
@@ -54,7 +69,7 @@ func (h *Host) walk(path string, mode walkMode) (*walker, error) {
 }
 
 func (h *Host) walkPerm(path string, mode walkMode, perm fs.FileMode) (*walker, error) {
-	w := &walker{h: h, mode: mode, perm: perm, rest: split(path)}
+	w := &walker{h: h, mode: mode, perm: perm, rest: split(path), passed: []openedDir{{dir: h.dir, path: "/"}}}
 	if mode.endsAtName() && len(w.rest) == 0 {
 		return nil, fmt.Errorf("%s is a directory", path)
 	}
@@ -85,8 +100,8 @@ func (w *walker) run() error {
 	for len(w.rest) > 0 {
 		name := w.rest[0]
 		if w.mode.endsAtName() && len(w.rest) == 1 && name != ".." {
-			if w.mode == walkFile && w.isLink(name) {
-				if err := w.follow(name); err != nil {
+			if p := w.top().place(name); w.mode == walkFile && p.isLink() {
+				if err := w.follow(p); err != nil {
 					return err
 				}
 				continue
@@ -106,66 +121,57 @@ func (w *walker) step(name string) error {
 		w.up()
 		return nil
 	}
-	dir, err := w.open(name)
-	if errors.Is(err, unix.ENOTDIR) && w.isLink(name) {
-		return w.follow(name)
+	p := w.top().place(name)
+	dir, err := p.openDir()
+	if errors.Is(err, unix.ENOTDIR) && p.isLink() {
+		return w.follow(p)
 	}
 	if errors.Is(err, unix.ENOENT) && w.mode.makes() {
-		dir, err = w.make(name)
+		dir, err = w.make(p)
 	}
 	if err != nil {
-		return &fs.PathError{Op: "open", Path: w.pathOf(name), Err: err}
+		return p.wrap("open", err)
 	}
 	if dir != nil && w.mode.makes() {
-		if err := w.enter(dir, name); err != nil {
+		if err := w.enter(dir, p.path); err != nil {
 			dir.Close()
 			return err
 		}
 	}
-	w.roots = append(w.roots, isMountRoot(dir))
-	w.dirs, w.names, w.rest = append(w.dirs, dir), append(w.names, name), w.rest[1:]
+	w.passed = append(w.passed, openedDir{dir: dir, path: p.path, on: p.on, mount: isMountRoot(dir)})
+	w.rest = w.rest[1:]
 	return nil
 }
 
-// open opens the next directory. One that a plan would make can't be opened.
-func (w *walker) open(name string) (*os.File, error) {
-	if w.top() == nil {
-		return nil, unix.ENOENT
-	}
-	return openDir(w.top(), name)
-}
-
 // enter checks a directory on the way to what is to be written.
-func (w *walker) enter(dir *os.File, name string) error {
+func (w *walker) enter(dir *os.File, path string) error {
 	s, err := openState(dir)
 	if err != nil {
 		return err
 	}
 	if !ownUID(s.UID) {
-		return ownedByOther(w.pathOf(name), s.UID)
+		return ownedByOther(path, s.UID)
 	}
-	return w.h.finishDir(dir, w.pathOf(name))
+	return w.h.finishDir(dir, path)
 }
 
 func (w *walker) up() {
 	w.rest = w.rest[1:]
-	if len(w.dirs) == 0 {
-		return
+	if last := len(w.passed) - 1; last > 0 {
+		w.top().dir.Close()
+		w.passed = w.passed[:last]
 	}
-	w.top().Close()
-	n := len(w.dirs) - 1
-	w.dirs, w.names, w.roots = w.dirs[:n], w.names[:n], w.roots[:n]
 }
 
 // make makes one directory, unless another goroutine has made it since this walk found
 // it missing: two would record and report it.
-func (w *walker) make(name string) (*os.File, error) {
+func (w *walker) make(p place) (*os.File, error) {
 	w.h.making.Lock()
 	defer w.h.making.Unlock()
-	if w.h.plan.at(w.pathOf(name)).Kind == Dir {
+	if w.h.plan.at(p.path).Kind == Dir {
 		return nil, nil
 	}
-	if dir, err := w.open(name); !errors.Is(err, unix.ENOENT) {
+	if dir, err := p.openDir(); !errors.Is(err, unix.ENOENT) {
 		return dir, err
 	}
 	w.made = true
@@ -173,27 +179,18 @@ func (w *walker) make(name string) (*os.File, error) {
 	if w.mode == walkMake && len(w.rest) == 1 {
 		perm = w.perm
 	}
-	p := place{dir: w.top(), name: name, path: w.pathOf(name), on: w.on(len(w.dirs))}
 	return w.h.makeDir(p, State{Kind: Dir, Mode: uint32(perm.Perm()), UID: os.Geteuid(), GID: os.Getegid()}, false)
 }
 
-func (w *walker) isLink(name string) bool {
-	if w.top() == nil {
-		return false
-	}
-	st, err := lstat(w.top(), name)
-	return err == nil && isLink(st)
-}
-
 // follow replaces a link by where it leads.
-func (w *walker) follow(name string) error {
-	if w.links++; w.links > maxLinks || !w.trusted(name) {
-		return linkInTheWay(w.pathOf(name))
+func (w *walker) follow(p place) error {
+	if w.links++; w.links > maxLinks || !w.trusted(p) {
+		return linkInTheWay(p.path)
 	}
 	buf := make([]byte, unix.PathMax)
-	n, err := unix.Readlinkat(int(w.top().Fd()), name, buf)
+	n, err := unix.Readlinkat(int(p.dir.Fd()), p.name, buf)
 	if err != nil {
-		return &fs.PathError{Op: "readlink", Path: w.pathOf(name), Err: err}
+		return p.wrap("readlink", err)
 	}
 	target := string(buf[:n])
 	if strings.HasPrefix(target, "/") {
@@ -208,51 +205,33 @@ func (w *walker) follow(name string) error {
 // trusted tells whether a link, such as /var/run or /bin, was made by root where only
 // root can make one. Bootstrap makes no links, so one below a directory that bootstrap
 // made is never followed to write or remove something.
-func (w *walker) trusted(name string) bool {
-	if w.mode == walkUndo || (w.mode != walkFile && w.h.ledger.ours("/"+filepath.Join(w.names...))) {
+func (w *walker) trusted(p place) bool {
+	if w.mode == walkUndo || (w.mode != walkFile && w.h.ledger.ours(w.top().path)) {
 		return false
 	}
-	link, err := lstat(w.top(), name)
+	link, err := lstat(p.dir, p.name)
 	if err != nil {
 		return false
 	}
-	dir, err := openState(w.top())
+	dir, err := openState(p.dir)
 	return err == nil && ownUID(int(link.Uid)) && ownUID(dir.UID) && dir.Mode&0o022 == 0
 }
 
 func ownUID(uid int) bool { return uid == 0 || uid == os.Geteuid() }
 
-// top is the directory the walk stands in; nil if only a plan has made it.
-func (w *walker) top() *os.File {
-	if len(w.dirs) == 0 {
-		return w.h.dir
-	}
-	return w.dirs[len(w.dirs)-1]
-}
+// top is the directory the walk stands in.
+func (w *walker) top() openedDir { return w.passed[len(w.passed)-1] }
 
 // path is the walk's path without links, with what is still to go.
 func (w *walker) path() string {
-	return "/" + filepath.Join(filepath.Join(w.names...), filepath.Join(w.rest...), w.base)
-}
-
-func (w *walker) pathOf(name string) string {
-	return "/" + filepath.Join(filepath.Join(w.names...), name)
+	return filepath.Join(w.top().path, filepath.Join(w.rest...), w.base)
 }
 
 // place is where a walk has ended that ends at a name.
 func (w *walker) place() place {
-	return place{dir: w.top(), name: w.base, path: w.path(), on: w.on(len(w.dirs))}
-}
-
-// on is the deepest mount point among the first n directories, empty if it is the
-// root's.
-func (w *walker) on(n int) string {
-	for i := n - 1; i >= 0; i-- {
-		if w.roots[i] {
-			return "/" + filepath.Join(w.names[:i+1]...)
-		}
-	}
-	return ""
+	p := w.top().place(w.base)
+	p.path = w.path()
+	return p
 }
 
 func isMountRoot(dir *os.File) bool {
@@ -268,8 +247,8 @@ func (w *walker) close() {
 	if w == nil {
 		return
 	}
-	for _, dir := range w.dirs {
-		dir.Close()
+	for _, d := range w.passed[1:] {
+		d.dir.Close()
 	}
-	w.dirs, w.names, w.roots = nil, nil, nil
+	w.passed = w.passed[:1]
 }
