@@ -75,21 +75,13 @@ func Adopt(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	var errs []error
-	adopt := func(op host.Op, paths ...string) {
-		for _, path := range paths {
-			_, err := env.Host.Adopt(op, path)
-			errs = append(errs, err)
-		}
-	}
-	adopt(host.OpDir, kubeadmDirs...)
-	adopt(host.OpTree, kubeadmTrees...)
+	errs := []error{env.Host.Adopt(host.OpDir, kubeadmDirs...), env.Host.Adopt(host.OpTree, kubeadmTrees...)}
 	for _, dir := range data {
-		adopt(host.OpDir, dir)
-		adopt(host.OpTree, dir+"/member") // beside it may lie what is not etcd's
+		errs = append(errs, env.Host.Adopt(host.OpDir, dir))
+		errs = append(errs, env.Host.Adopt(host.OpTree, dir+"/member")) // beside it may lie what is not etcd's
 	}
-	adopt(host.OpFile, kubeadmFiles()...)
-	return errors.Join(append(errs, env.adoptKubelet(ctx))...)
+	errs = append(errs, env.Host.Adopt(host.OpFile, kubeadmFiles()...), env.adoptKubelet(ctx))
+	return errors.Join(errs...)
 }
 
 const adoptName = "adopt"

@@ -25,7 +25,7 @@ func runLeaveStaticPods(_ context.Context, env *Env) error {
 		return nil
 	}
 	if env.AllPods {
-		return env.takeFiles(files)
+		return env.Host.Adopt(host.OpFile, files...)
 	}
 	env.Tell.Note("these stay, and a kubelet that comes will run them: %s", strings.Join(files, ", "))
 	return env.giveDirs(spec.StaticPodDir)
@@ -44,16 +44,6 @@ func (e *Env) usersManifests() []string {
 		}
 	}
 	return files
-}
-
-// takeFiles makes files of the user's ours to remove.
-func (e *Env) takeFiles(files []string) error {
-	var errs []error
-	for _, file := range files {
-		_, err := e.Host.Adopt(host.OpFile, file)
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
 }
 
 // giveDirs forgets that a folder, and those above it, were made here: all of them, or none

@@ -19,8 +19,7 @@ func runRemoveLeftovers(ctx context.Context, env *Env) error {
 	var errs []error
 	var mounts []string
 	if _, used := env.State().UsedRuntime(); used {
-		_, err := env.Host.RemoveSlice(ctx, "kubepods.slice", "cri-containerd-*.scope")
-		errs = append(errs, err)
+		errs = append(errs, env.Host.RemoveSlice(ctx, "kubepods.slice", "cri-containerd-*.scope"))
 		mounts = append(mounts, spec.KubeletMounts...)
 	}
 	if env.State().OwnsRuntime() && !env.Keep.Runtime && env.foreignContainers(ctx) == nil {
@@ -30,8 +29,7 @@ func runRemoveLeftovers(ctx context.Context, env *Env) error {
 	if env.Host.Made(spec.NetworkFile) {
 		// Side by side: the kernel lets a link go only when no CPU looks at it any more.
 		errs = append(errs, plan.Each(len(spec.NetworkLinks), len(spec.NetworkLinks), func(i int) error {
-			_, err := env.Host.RemoveLink(spec.NetworkLinks[i])
-			return err
+			return env.Host.RemoveLink(spec.NetworkLinks[i])
 		}))
 	}
 	return errors.Join(errs...)

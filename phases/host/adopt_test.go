@@ -27,8 +27,8 @@ func TestAdoptOnAMount(t *testing.T) {
 	}
 	defer h.Close()
 	for _, target := range []string{"/var/lib/etcd/member", "/var/lib/etcd"} {
-		if found, err := h.Adopt(OpTree, target); err != nil || !found {
-			t.Fatalf("adopt %s: %v, %v", target, found, err)
+		if err := h.Adopt(OpTree, target); err != nil || !h.Recorded(target) {
+			t.Fatalf("adopt %s: %v", target, err)
 		}
 	}
 	if err := h.UndoAll(t.Context(), nil); err != nil {

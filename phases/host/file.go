@@ -137,15 +137,7 @@ func (h *Host) diff(p place, now State, want content) string {
 	if !ok || !r.made() {
 		return ""
 	}
-	if data, ok, err := h.plan.read(p.path); ok && err == nil {
-		return diffOf(p.path, data, want.data)
-	}
-	f, err := p.open()
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	old, err := io.ReadAll(io.LimitReader(f, maxDiff+1))
+	old, err := h.ReadFile(p.path)
 	if err != nil {
 		return ""
 	}

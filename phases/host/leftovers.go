@@ -150,24 +150,23 @@ func (h *Host) unmount(ctx context.Context, path string) error {
 
 // RemoveSlice stops a systemd slice that another program made, with all units in it,
 // and removes what is left of its cgroups. A failed unit that matches scopes would
-// keep the slice loaded, and is forgotten. changed is false when there is no such slice.
-func (h *Host) RemoveSlice(ctx context.Context, name, scopes string) (changed bool, err error) {
+// keep the slice loaded, and is forgotten. It is no error if there is no such slice.
+func (h *Host) RemoveSlice(ctx context.Context, name, scopes string) error {
 	now, err := h.UnitState(ctx, name)
 	if err != nil || !h.Real() {
-		return false, err
+		return err
 	}
 	left, err := leftCgroups(name)
 	if err != nil || !now.Running() && len(left) == 0 {
-		return false, err
+		return err
 	}
-	err = h.Do(OpCgroup, Remove, name, func() error {
+	return h.Do(OpCgroup, Remove, name, func() error {
 		var stopped error
 		if now.Running() {
 			stopped = h.units.Do(ctx, Stop, name)
 		}
 		return errors.Join(stopped, h.forgetFailed(ctx, scopes), removeCgroups(ctx, name))
 	})
-	return err == nil, err
 }
 
 func (h *Host) forgetFailed(ctx context.Context, pattern string) error {
@@ -213,20 +212,20 @@ func (h *Host) endProcesses(ctx context.Context, unit UnitState) error {
 	return killMembers(ctx, filepath.Join(root, "system.slice", filepath.Base(unit.Fragment)))
 }
 
-// RemoveLink removes a network link. changed is false when there is no such link.
-func (h *Host) RemoveLink(name string) (changed bool, err error) {
+// RemoveLink removes a network link. It is no error if there is no such link.
+func (h *Host) RemoveLink(name string) error {
 	if !h.Real() {
-		return false, nil // another root has no links of its own
+		return nil // another root has no links of its own
 	}
 	link, err := netlink.LinkByName(name)
 	if errors.As(err, new(netlink.LinkNotFoundError)) {
-		return false, nil
+		return nil
 	}
 	if err == nil {
 		err = h.Do(OpLink, Remove, name, func() error { return netlink.LinkDel(link) })
 	}
 	if err != nil {
-		return false, fmt.Errorf("remove link %s: %w", name, err)
+		return fmt.Errorf("remove link %s: %w", name, err)
 	}
-	return true, nil
+	return nil
 }

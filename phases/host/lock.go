@@ -1,12 +1,12 @@
 package host
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -77,14 +77,7 @@ func samePath(f *os.File, path string) bool {
 
 // sign writes who holds the lock into it.
 func (l *lock) sign() error {
-	line := fmt.Sprintf("%d %s\n", os.Getpid(), commandName(os.Args))
-	err := l.file.Truncate(0)
-	if err == nil {
-		_, err = l.file.WriteAt([]byte(line), 0)
-	}
-	if err == nil {
-		err = l.file.Chmod(0o644) // others may ask who it is
-	}
+	_, err := fmt.Fprintf(l.file, "%d %s\n", os.Getpid(), commandName(os.Args))
 	if err != nil {
 		l.release()
 		return fmt.Errorf("lock %s: %w", l.path, err)
@@ -105,18 +98,13 @@ func commandName(args []string) string {
 	return strings.Join(words, " ")
 }
 
-// holder reads who holds the lock. A holder that has only just taken it may not
-// have signed yet.
+// holder reads who holds the lock. One that has only just taken it may not have signed
+// yet. Behind its line may be the rest of one that was longer, of a holder that was killed.
 func holder(f *os.File) error {
 	what := "another bootstrap is at work on this machine"
-	buf := make([]byte, 512)
-	for range 20 {
-		n, _ := f.ReadAt(buf, 0) // unreadable is the same as unsigned
-		if pid, command, signed := strings.Cut(strings.TrimSpace(string(buf[:n])), " "); signed {
-			what += fmt.Sprintf(": pid %s (%s)", pid, command)
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
+	line, err := bufio.NewReader(f).ReadString('\n')
+	if pid, command, signed := strings.Cut(strings.TrimSpace(line), " "); err == nil && signed {
+		what += fmt.Sprintf(": pid %s (%s)", pid, command)
 	}
 	return &ObstacleError{What: what, Fix: "wait until it ends, or stop it, and run the command again"}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
@@ -178,7 +179,7 @@ func unitState(props map[string]any) UnitState {
 	outdated, _ := props["NeedDaemonReload"].(bool)
 	return UnitState{
 		Load: text("LoadState"), Active: text("ActiveState"), Sub: text("SubState"),
-		Result: text("Result"), ExitStatus: int(status), Started: micros(started), Fragment: text("FragmentPath"), Outdated: outdated, Dependents: dependents(props),
+		Result: text("Result"), ExitStatus: int(status), Started: micros(started), Fragment: text("FragmentPath"), Outdated: outdated, Needed: needed(props),
 	}
 }
 
@@ -190,13 +191,9 @@ func micros(n uint64) time.Time {
 	return time.UnixMicro(int64(n))
 }
 
-func dependents(props map[string]any) string {
-	all := ""
-	for _, name := range []string{"RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf"} {
+func needed(props map[string]any) bool {
+	return slices.ContainsFunc([]string{"RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf"}, func(name string) bool {
 		units, _ := props[name].([]string)
-		for _, unit := range units {
-			all += unit + " "
-		}
-	}
-	return all
+		return len(units) > 0
+	})
 }

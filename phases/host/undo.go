@@ -252,7 +252,7 @@ func (h *Host) undoActive(ctx context.Context, r Record) error {
 		}
 		return h.Do(OpActive, Start, r.Target, func() error { return h.units.Do(ctx, Start, r.Target) })
 	}
-	if strings.HasSuffix(r.Target, ".target") && now.Dependents != "" {
+	if strings.HasSuffix(r.Target, ".target") && now.Needed {
 		return nil // units of others need it by now
 	}
 	if now.Running() {

@@ -34,7 +34,7 @@ type UnitState struct {
 	Fragment   string    // path of the unit file
 	Outdated   bool      // its files are others by now than systemd has read
 	Enabled    string    // enabled, disabled, static, ...; empty if there is no file, or nobody has asked
-	Dependents string    // units that would be stopped with it, each followed by a space
+	Needed     bool      // other units would be stopped with it
 }
 
 // Running tells whether the unit has processes, or is about to have.
