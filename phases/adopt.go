@@ -89,12 +89,10 @@ func Adopt(ctx context.Context, env *Env) error {
 
 // adoptAll puts what is there of the paths into the ledger.
 func adoptAll(h *host.Host, op host.Op, paths []string) error {
-	var errs []error
-	for _, path := range paths {
+	return forAll(paths, func(path string) error {
 		_, err := h.Adopt(op, path)
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+		return err
+	})
 }
 
 // IsAdopted tells a record of what kubeadm made.

@@ -61,11 +61,8 @@ func clusterToLeave(before *state.State) (*cluster.Cluster, string) {
 	}
 	settings, err := before.SettledBefore()
 	node := settings["nodeRegistration.name"]
-	if err != nil || node == "" {
-		return nil, ""
-	}
-	data, err := before.Host.ReadFile(spec.AdminConf)
-	if err != nil {
+	data, unread := before.Host.ReadFile(spec.AdminConf)
+	if err != nil || unread != nil || node == "" {
 		return nil, ""
 	}
 	c, err := cluster.Connect(data, "")
