@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"bootstrap/phases/bundle"
 	"bootstrap/phases/host"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
@@ -140,14 +141,12 @@ func (f imageFetch) one(ctx context.Context, reference string) error {
 }
 
 func (f imageFetch) fetch(ctx context.Context, reference string) error {
-	if f.store != nil && f.Bundle != nil {
-		if entry, ok := f.Bundle.Image(reference); ok {
-			err := f.Bundle.Read(ctx, entry, func(r io.Reader) error { return f.store.Import(ctx, r) })
-			if err != nil {
-				return fmt.Errorf("import %s: %w", reference, err)
-			}
-			return nil
+	if entry, ok := f.bundled(reference); ok && f.store != nil {
+		err := f.Bundle.Read(ctx, entry, func(r io.Reader) error { return f.store.Import(ctx, r) })
+		if err != nil {
+			return fmt.Errorf("import %s: %w", reference, err)
 		}
+		return nil
 	}
 	if reference == f.Config.Images.Network {
 		return plan.Hint(fmt.Errorf("%s comes only out of a bundle, into containerd", reference), "bring another pod network: network: none in BoxConfiguration")
@@ -164,16 +163,18 @@ func (f imageFetch) fetch(ctx context.Context, reference string) error {
 	return f.store.Pin(ctx, reference)
 }
 
-// renews: what a registry has may be newer; what is in a bundle stays the same.
+// renews tells whether an image that is there is pulled again: what a registry has may be
+// newer, while what is in a bundle stays the same.
 func (f imageFetch) renews(reference string) bool {
-	if f.Config.ImagePullPolicy != "Always" || f.Host.Plans() {
-		return false
-	}
+	_, bundled := f.bundled(reference)
+	return f.Config.ImagePullPolicy == "Always" && !f.Host.Plans() && !bundled
+}
+
+func (f imageFetch) bundled(reference string) (bundle.Entry, bool) {
 	if f.Bundle == nil {
-		return true
+		return bundle.Entry{}, false
 	}
-	_, bundled := f.Bundle.Image(reference)
-	return !bundled
+	return f.Bundle.Image(reference)
 }
 
 func registryOf(reference string) string {

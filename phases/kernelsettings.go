@@ -72,8 +72,9 @@ func routed(h *host.Host) []spec.KernelSetting {
 	return settings
 }
 
-// keepWhatForwardingSets: with each change of ip_forward the kernel sets that of every link,
-// and when it is turned off, it accepts redirects again, also where they were refused.
+// keepWhatForwardingSets records the settings that the kernel changes along with ip_forward:
+// it sets forwarding of every link, and when ip_forward is turned off, it accepts redirects
+// again, also where they were refused.
 func keepWhatForwardingSets(h *host.Host) error {
 	links, err := filepath.Glob(h.Path("/proc/sys/net/ipv4/conf/*/forwarding"))
 	if err != nil || h.KernelSays("net/ipv4/ip_forward") != "0" {
