@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -32,7 +33,7 @@ func Fix(env *Env, found []diagnose.Finding) ([]string, error) {
 	var fixed []string
 	text := spec.SysctlText
 	for _, limit := range inotifyLimits {
-		now, err := env.Host.Setting(limit.name)
+		now, err := strconv.Atoi(cmp.Or(env.Host.KernelSays(limit.name), "0"))
 		if err != nil {
 			return fixed, err
 		}

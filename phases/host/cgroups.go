@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -73,18 +72,12 @@ func removeCgroup(ctx context.Context, path string) error {
 	return &fs.PathError{Op: "remove", Path: path, Err: err}
 }
 
-// busyCgroup names up to three of the processes that are left in a cgroup.
 func busyCgroup(path string, cause error) error {
 	users, err := cgroupMembers(path)
 	if err != nil || len(users) == 0 {
 		return errors.Join(&fs.PathError{Op: "remove", Path: path, Err: cause}, err)
 	}
-	var names []string
-	for _, p := range users[:min(3, len(users))] {
-		names = append(names, p.String())
-	}
-	what := fmt.Sprintf("cgroup %s stays: it holds %s", path, strings.Join(names, ", "))
-	return &ObstacleError{path, what, "see what these processes are: cat " + shellQuote(path) + "/cgroup.procs"}
+	return inUse(path, "cgroup "+path+" stays: it holds ", users, "see what these processes are: cat "+shellQuote(path)+"/cgroup.procs")
 }
 
 // cgroupMembers is the processes in a cgroup and in all below it. A cgroup that is

@@ -65,13 +65,6 @@ func (h *Host) make(e effect, do func() error) error {
 	return h.ledger.done(id)
 }
 
-// silent is the same Host, which reports no changes.
-func (h *Host) silent() *Host {
-	other := *h
-	other.report = nil
-	return &other
-}
-
 // Do makes a change that no record can hold, since what it removes was not ours to
 // make: a pod, an API object. A plan only tells of it.
 func (h *Host) Do(op Op, verb Verb, target string, do func() error) error {

@@ -41,20 +41,15 @@ func (h *Host) Drift(ctx context.Context) []Drift {
 func (h *Host) driftOf(r Record) string {
 	w, err := h.walk(r.Target, walkUndo)
 	defer w.close()
+	var p place
+	var st unix.Stat_t
+	if err == nil {
+		p = w.place()
+		st, err = lstat(p.dir, p.name)
+	}
+	now, want := stateOf(st), r.After
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "gone"
-	case err != nil:
-		return err.Error()
-	}
-	return w.place().drift(r.After)
-}
-
-func (p place) drift(want State) string {
-	st, err := lstat(p.dir, p.name)
-	now := stateOf(st)
-	switch {
-	case errors.Is(err, unix.ENOENT):
 		return "gone"
 	case err != nil:
 		return err.Error()

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"syscall"
+
+	"bootstrap/phases/machine"
 )
 
 // ObstacleError says what on the machine is in the way of an effect, so that it was
@@ -73,6 +75,15 @@ func otherMount(path, was, is string) error {
 	}
 	what := fmt.Sprintf("%q is hidden by what was mounted since at %q, which stays with what is in it", path, is)
 	return &ObstacleError{is, what, "umount " + shellQuote(is)}
+}
+
+// inUse is about a mount or a cgroup that stays because of processes in it.
+func inUse(path, what string, users []machine.Process, fix string) error {
+	var names []string
+	for _, p := range users[:min(3, len(users))] {
+		names = append(names, p.String())
+	}
+	return &ObstacleError{path, what + strings.Join(names, ", "), fix}
 }
 
 // unitFailed is about a unit with which systemd did not do what it was asked to;

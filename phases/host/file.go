@@ -82,8 +82,10 @@ func (h *Host) writeAt(p place, want content) (bool, error) {
 	if err := h.checkOwner(p.path, now, want); err != nil {
 		return false, err
 	}
-	e := fileEffect(p, now, want.State)
-	e.shared, e.diff = want.shared, h.diff(p, now, want)
+	e := effect{
+		key: key{OpFile, p.path}, verb: fileVerb(now, want.State), diff: h.diff(p, now, want),
+		on: p.on, shared: want.shared, before: now, after: want.State, save: p.copyTo,
+	}
 	do := func() error { return p.become(now, want) }
 	if want.theirs {
 		err = h.act(e.change(), do)
@@ -106,10 +108,6 @@ func (p place) become(now State, want content) error {
 		return p.setOwnerAndMode(want.State)
 	}
 	return p.replace(want.State, want.write)
-}
-
-func fileEffect(p place, now, want State) effect {
-	return effect{key: key{OpFile, p.path}, on: p.on, verb: fileVerb(now, want), before: now, after: want, save: p.copyTo}
 }
 
 func fileVerb(now, want State) Verb {

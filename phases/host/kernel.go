@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -47,7 +46,7 @@ func (h *Host) KeepSysctl(name string) error {
 	if _, recorded := h.ledger.find(k); recorded {
 		return nil
 	}
-	return h.silent().make(effect{key: k, before: State{Value: now}}, nothing)
+	return h.Under(h.by, nil).For(h.aim).make(effect{key: k, before: State{Value: now}}, nothing)
 }
 
 // SysctlValue is a setting as the kernel has it, with one tab between its words. A directory
@@ -65,16 +64,6 @@ func (h *Host) SysctlValue(name string) (string, error) {
 func (h *Host) KernelSays(name string) string {
 	value, _ := h.SysctlValue(name)
 	return value
-}
-
-// Setting is a kernel setting that is a number; zero where a directory that stands for
-// a machine has none.
-func (h *Host) Setting(sysctl string) (int, error) {
-	text, err := h.SysctlValue(sysctl)
-	if err != nil || text == "" {
-		return 0, err
-	}
-	return strconv.Atoi(text)
 }
 
 func (h *Host) writeSysctl(name, value string) error {

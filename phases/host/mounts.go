@@ -102,12 +102,12 @@ func isAtOrBelow(path, dir string) bool {
 }
 
 // mountInUse is about a mount in which processes stand.
-func mountInUse(path string, users []string) error {
+func mountInUse(path string, users []machine.Process) error {
 	what := fmt.Sprintf("%q stays mounted: it is in use", path)
 	if len(users) > 0 {
-		what += " by " + strings.Join(users, ", ")
+		what += " by "
 	}
-	return &ObstacleError{path, what, "fuser -vm " + shellQuote(path)}
+	return inUse(path, what, users, "fuser -vm "+shellQuote(path))
 }
 
 const (
@@ -177,16 +177,13 @@ func stillMounted(path string, cause error) error {
 	return nil
 }
 
-// mountUsers names up to three processes that stand in a mount, or run from it.
-func mountUsers(path string) []string {
+// mountUsers are the processes that stand in a mount, or run from it.
+func mountUsers(path string) []machine.Process {
 	dirs, _ := filepath.Glob("/proc/[0-9]*") // the pattern is good
-	var users []string
+	var users []machine.Process
 	for _, dir := range dirs {
-		if len(users) == 3 {
-			break
-		}
 		if standsIn(dir, path) {
-			users = append(users, machine.ReadProcess(filepath.Base(dir)).String())
+			users = append(users, machine.ReadProcess(filepath.Base(dir)))
 		}
 	}
 	return users

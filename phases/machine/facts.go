@@ -3,7 +3,6 @@ package machine
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"os"
 	"runtime"
@@ -46,11 +45,8 @@ type Facts struct {
 // which no pod can reach.
 const ResolvedConfPath = "/run/systemd/resolve/resolv.conf"
 
-// factFiles are the kernel's files that facts are read from.
-var factFiles = []string{"/proc/sys/kernel/osrelease", "/proc/sys/kernel/hostname", "/proc/cpuinfo", "/proc/meminfo", "/proc/self/status", "/proc/swaps"}
-
-// Facts reads the facts of the machine. One of its files that is there and can't be read
-// is an error.
+// Facts reads the facts of the machine. That its addresses or routes can't be read is an
+// error.
 func (m Machine) Facts() (Facts, error) {
 	f := Facts{
 		Arch:           runtime.GOARCH,
@@ -67,18 +63,10 @@ func (m Machine) Facts() (Facts, error) {
 		FixedConntrack: readOnly(m.Path("/proc/sys/net/netfilter/nf_conntrack_max")),
 	}
 	f.NFTables = isNewer(f.Kernel, 5, 13) && m.nftables()
-	var errs []error
-	for _, file := range factFiles {
-		if _, err := os.ReadFile(m.Path(file)); !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
-		}
-	}
 	addresses, err := m.Addresses()
-	errs = append(errs, err)
-	routes, err := m.Routes()
-	errs = append(errs, err)
+	routes, routesErr := m.Routes()
 	f.NodeIPs, f.MTUs = nodeIPs(addresses, routes), mtus(addresses)
-	return f, errors.Join(errs...)
+	return f, errors.Join(err, routesErr)
 }
 
 func (m Machine) cpus() int {

@@ -3,10 +3,8 @@ package machine
 import (
 	"errors"
 	"os"
-	"slices"
 	"strings"
 
-	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -50,20 +48,13 @@ func (m Machine) CgroupControllers() []string {
 	if own := "/sys/fs/cgroup/cgroup.controllers"; m.Exists(own) {
 		return strings.Fields(m.read(own))
 	}
-	list, err := os.Open(m.Path("/proc/self/mountinfo"))
-	if err != nil {
-		return nil
-	}
-	defer list.Close()
-	mounts, err := mountinfo.GetMountsFromReader(list, mountinfo.FSTypeFilter("cgroup"))
-	if err != nil {
-		return nil
-	}
 	var all []string
-	for _, mount := range mounts {
-		all = append(all, strings.Split(mount.VFSOptions, ",")...)
+	for _, row := range m.table("/proc/cgroups", 4) { // name, hierarchy, count, whether it is enabled
+		if row[3] == "1" {
+			all = append(all, row[0])
+		}
 	}
-	return slices.Compact(slices.Sorted(slices.Values(all)))
+	return all
 }
 
 // Enforcing tells whether SELinux is.
