@@ -139,9 +139,7 @@ func (h *Host) mendDir(w *walker, mode uint32) (bool, error) {
 func (h *Host) OwnTree(path string) error {
 	// Those above must stand before it in the ledger, so that they are undone after it.
 	above, err := h.walk(filepath.Dir(filepath.Clean("/"+path)), walkMake)
-	if above != nil {
-		above.close()
-	}
+	above.close()
 	if err != nil {
 		return err
 	}

@@ -87,12 +87,7 @@ func (h *Host) LoadModule(ctx context.Context, name string) error {
 	if h.HasModule(name) || recorded && !h.Real() {
 		return h.ledger.settle(k)
 	}
-	return h.make(effect{key: k, verb: Load, after: State{Value: "loaded"}}, func() error {
-		if err := h.modprobe(ctx, name); err != nil {
-			return fmt.Errorf("load kernel module %s: %w", name, err)
-		}
-		return nil
-	})
+	return h.make(effect{key: k, verb: Load, after: State{Value: "loaded"}}, func() error { return h.modprobe(ctx, name) })
 }
 
 // modprobe does nothing for a directory that stands for a machine: the kernel that
@@ -105,7 +100,7 @@ func (h *Host) modprobe(ctx context.Context, name string) error {
 	defer cancel()
 	out, err := exec.CommandContext(ctx, cmp.Or(h.Program("modprobe"), "modprobe"), name).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("modprobe: %w: %s", err, strings.TrimSpace(string(out)))
+		return fmt.Errorf("load kernel module %s: modprobe: %w: %s", name, err, strings.TrimSpace(string(out)))
 	}
 	return nil
 }

@@ -8,17 +8,17 @@ import (
 // plan is what a Host that only plans would have changed by now. Its questions are
 // answered as if that were so; a nil plan knows nothing.
 type plan struct {
-	mu    sync.Mutex
-	paths map[string]planned
-	units map[string]UnitState
+	mu      sync.Mutex
+	targets map[string]planned // by paths and units' names
 }
 
-// planned is what a plan has made of a path.
+// planned is what a plan has made of a path or a unit.
 type planned struct {
-	State            // without a Kind it is as on the machine
-	data      []byte // of a file; nil if nobody will read it
-	emptied   bool   // nothing is left in this directory
-	unmounted bool   // what is mounted here is gone
+	State                // without a Kind it is as on the machine
+	data      []byte     // of a file; nil if nobody will read it
+	emptied   bool       // nothing is left in this directory
+	unmounted bool       // what is mounted here is gone
+	unit      *UnitState // nil for a path
 }
 
 // OpenPlan is Open for a Host that only plans. It reads the machine, tells what it
@@ -33,7 +33,7 @@ func OpenPlan(root string, units Units) (*Host, error) {
 		return nil, err
 	}
 	h.ledger.dry = true
-	h.plan = &plan{paths: map[string]planned{}, units: map[string]UnitState{}}
+	h.plan = &plan{targets: map[string]planned{}}
 	return h, nil
 }
 
@@ -51,22 +51,22 @@ func (h *Host) state(p place) (State, error) {
 	return p.state()
 }
 
-func (p *plan) at(path string) planned {
+func (p *plan) at(target string) planned {
 	if p == nil {
 		return planned{}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.paths[path]
+	return p.targets[target]
 }
 
-func (p *plan) put(path string, s planned) {
+func (p *plan) put(target string, s planned) {
 	if p == nil {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.paths[path] = s
+	p.targets[target] = s
 }
 
 // read is the content that a file would have. ok is false if the plan has none to
@@ -77,23 +77,4 @@ func (p *plan) read(path string) (data []byte, ok bool, err error) {
 		return nil, true, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 	}
 	return s.data, s.data != nil, nil
-}
-
-func (p *plan) unit(name string) (s UnitState, ok bool) {
-	if p == nil {
-		return s, false
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s, ok = p.units[name]
-	return s, ok
-}
-
-func (p *plan) putUnit(name string, s UnitState) {
-	if p == nil {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.units[name] = s
 }

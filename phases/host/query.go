@@ -64,12 +64,9 @@ func (l *ledger) at(path string) []Record {
 	return all
 }
 
-// inTree tells whether path is, or lies below, a tree: whatever is in it goes with it.
-func (l *ledger) inTree(path string) bool { return l.inOlderTree(path, len(l.records)+1) }
-
-// inOlderTree looks only at trees with an older record than that of this id: those are
-// undone after it.
-func (l *ledger) inOlderTree(path string, id int) bool {
+// inTree tells whether path is, or lies below, a tree, whose record is older than that of
+// this id: all that is in it goes with it, and later.
+func (l *ledger) inTree(path string, id int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for p := range above(path) {

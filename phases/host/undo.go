@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -160,7 +161,7 @@ func (h *Host) undoFile(p place, r Record) error {
 // mayRemove tells whether a file is removed although others changed it: it lies in a tree
 // or a directory that bootstrap made, where nothing else was before.
 func (h *Host) mayRemove(path string, r Record) bool {
-	return !r.Shared && (h.ledger.inTree(path) || (r.made() && h.ledger.ours(filepath.Dir(path))))
+	return !r.Shared && (h.ledger.inTree(path, math.MaxInt) || (r.made() && h.ledger.ours(filepath.Dir(path))))
 }
 
 func (h *Host) undoDir(p place, r Record) error {
@@ -189,7 +190,7 @@ func (h *Host) undoDir(p place, r Record) error {
 	if len(left) == 0 {
 		return h.removeDir(p, OpDir)
 	}
-	if h.ledger.inOlderTree(p.path, r.ID) {
+	if h.ledger.inTree(p.path, r.ID) {
 		return nil // it is removed later, with all of the tree that it lies in
 	}
 	isOurs := func(name string) bool { return h.Recorded(filepath.Join(p.path, name)) }

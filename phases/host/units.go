@@ -78,8 +78,8 @@ func (h *Host) madeUnit(unit UnitState) bool {
 // UnitState asks systemd for a unit's state, or tells what a plan has made of it. A unit
 // that does not exist has a state too.
 func (h *Host) UnitState(ctx context.Context, name string) (UnitState, error) {
-	if s, ok := h.plan.unit(name); ok {
-		return s, nil
+	if u := h.plan.at(name).unit; u != nil {
+		return *u, nil
 	}
 	s, err := h.units.State(ctx, name)
 	if err != nil {
@@ -204,7 +204,7 @@ func (h *Host) changeUnit(ctx context.Context, e effect, then UnitState) error {
 		return h.Started(e.target)
 	})
 	if err == nil {
-		h.plan.putUnit(e.target, then)
+		h.plan.put(e.target, planned{unit: &then})
 	}
 	return err
 }
