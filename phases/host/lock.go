@@ -86,7 +86,7 @@ func (l *lock) sign() error {
 }
 
 // commandName is the program and at most two words after it. What follows may be a
-// secret, such as a token, and the lock file is open to all.
+// secret, such as a token, and is shown to whoever comes meanwhile.
 func commandName(args []string) string {
 	words := []string{filepath.Base(args[0])}
 	for _, arg := range args[1:] {

@@ -85,13 +85,6 @@ func procMount(dir *os.File, name string) (uint64, error) {
 
 // undoTree removes what is below p, and p itself if it was not there before.
 func (h *Host) undoTree(ctx context.Context, p place, r Record) error {
-	now, err := h.state(p)
-	if err != nil || now.Kind == Absent {
-		return err
-	}
-	if now.Kind == File {
-		return changedByOther(r)
-	}
 	dir, err := openDir(p.dir, p.name)
 	if err != nil {
 		return p.wrap("open", err)

@@ -91,12 +91,8 @@ func (h *Host) Forget() error {
 
 func (h *Host) undo(ctx context.Context, r Record) error {
 	switch r.Op {
-	case OpFile:
-		return h.undoAt(r, h.undoFile)
-	case OpDir:
-		return h.undoAt(r, h.undoDir)
-	case OpTree:
-		return h.undoAt(r, func(p place, r Record) error { return h.undoTree(ctx, p, r) })
+	case OpFile, OpDir, OpTree:
+		return h.undoPath(ctx, r)
 	case OpEnabled:
 		return h.undoEnabled(ctx, r)
 	case OpActive:
@@ -113,7 +109,7 @@ func (h *Host) undo(ctx context.Context, r Record) error {
 	return fmt.Errorf("unknown effect %q", r.Op)
 }
 
-func (h *Host) undoAt(r Record, undo func(place, Record) error) error {
+func (h *Host) undoPath(ctx context.Context, r Record) error {
 	w, err := h.walk(r.Target, walkUndo)
 	defer w.close()
 	// A directory above is gone, and with it what bootstrap had made there. That a file
@@ -128,15 +124,24 @@ func (h *Host) undoAt(r Record, undo func(place, Record) error) error {
 	if p.on != r.On {
 		return otherMount(r.Target, r.On, p.on)
 	}
-	return undo(p, r)
+	now, err := h.state(p)
+	switch {
+	case err != nil:
+		return err
+	case r.Op == OpFile:
+		return h.undoFile(p, r, now)
+	case now.Kind == Absent:
+		return nil
+	case now.Kind == File:
+		return changedByOther(r)
+	case r.Op == OpTree:
+		return h.undoTree(ctx, p, r)
+	}
+	return h.undoDir(p, r, now)
 }
 
-func (h *Host) undoFile(p place, r Record) error {
-	if err := h.quietly(p.temp().remove); err != nil {
-		return err
-	}
-	now, err := h.state(p)
-	if err != nil || now == r.Before {
+func (h *Host) undoFile(p place, r Record, now State) error {
+	if err := h.quietly(p.temp().remove); err != nil || now == r.Before {
 		return err
 	}
 	unchanged := now.Kind == File && now.SHA256 == r.Before.SHA256
@@ -151,7 +156,7 @@ func (h *Host) undoFile(p place, r Record) error {
 		verb = Restore
 	}
 	before := content{State: r.Before, stream: func(w io.Writer) error { return h.ledger.copySaved(r.ID, w) }}
-	err = h.Do(OpFile, verb, p.path, func() error { return p.become(now, before) })
+	err := h.Do(OpFile, verb, p.path, func() error { return p.become(now, before) })
 	if err == nil {
 		h.plan.put(p.path, planned{State: r.Before})
 	}
@@ -164,16 +169,9 @@ func (h *Host) mayRemove(path string, r Record) bool {
 	return !r.Shared && (h.ledger.inTree(path, math.MaxInt) || (r.made() && h.ledger.ours(filepath.Dir(path))))
 }
 
-func (h *Host) undoDir(p place, r Record) error {
-	now, err := h.state(p)
-	if err != nil || now == r.Before {
-		return err
-	}
-	switch now.Kind {
-	case Absent:
+func (h *Host) undoDir(p place, r Record, now State) error {
+	if now == r.Before {
 		return nil
-	case File:
-		return changedByOther(r)
 	}
 	if r.Before.Kind == Dir {
 		return h.Do(OpDir, Chmod, p.path, func() error { return p.setOwnerAndMode(r.Before) })
