@@ -55,12 +55,12 @@ func kubeadmFiles() []string {
 // Adoptable is a file that tells of a cluster which bootstrap did not make; empty
 // without.
 func Adoptable(env *Env) string {
-	files := clusterFiles() // a CA alone may be the user's own
-	i := slices.IndexFunc(files, func(file string) bool { return env.Host.Exists(file) && !env.Host.Made(file) })
-	if i < 0 {
-		return ""
+	for _, file := range clusterFiles() { // a CA alone may be the user's own
+		if env.Host.Exists(file) && !env.Host.Made(file) {
+			return file
+		}
 	}
-	return files[i]
+	return ""
 }
 
 // Adopt puts what kubeadm made on this machine into the ledger, for reset. The

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -32,20 +31,6 @@ func runImages(ctx context.Context, env *Env) error {
 		}
 		return f.sandbox(ctx)
 	})
-}
-
-var addonImages = Phase{
-	Name:  "addon-images",
-	Short: "import the images of cluster DNS, kube-proxy and the pod network, or pull them",
-	Run:   runAddonImages,
-}
-
-func runAddonImages(ctx context.Context, env *Env) error {
-	images := env.Config.Addons()
-	if !env.Choices.Network.Own() {
-		images = slices.DeleteFunc(images, func(image string) bool { return image == env.Config.Images.Network })
-	}
-	return withImages(ctx, env, observe.Certified, func(ctx context.Context, f imageFetch) error { return f.all(ctx, images) })
 }
 
 // imageFetch brings images into the runtime.
