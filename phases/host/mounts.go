@@ -141,12 +141,10 @@ func unmountBusy(ctx context.Context, path string, call func(string, int) error)
 	switch {
 	case errors.Is(err, unix.EBUSY):
 		return mountInUse(path, mountUsers(path))
-	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT):
-		return stillMounted(path, err)
-	case err != nil:
-		return fmt.Errorf("unmount %q: %w", path, err)
+	case err == nil, errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT): // no mount is there
+		return nil
 	}
-	return nil
+	return fmt.Errorf("unmount %q: %w", path, err)
 }
 
 // whileBusy does something again a few times as long as the kernel says that it is in
@@ -162,19 +160,6 @@ func whileBusy(ctx context.Context, do func() error) error {
 		err = do()
 	}
 	return err
-}
-
-// stillMounted looks whether there really is no mount at a path, as the kernel says when
-// asked to unmount it. If the kernel lists one, cause is an error.
-func stillMounted(path string, cause error) error {
-	mounts, err := readMounts()
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(mounts, func(m *mountinfo.Info) bool { return m.Mountpoint == path }) {
-		return fmt.Errorf("unmount %q: %w", path, cause)
-	}
-	return nil
 }
 
 // mountUsers are the processes that stand in a mount, or run from it.

@@ -110,7 +110,7 @@ func (l *ledger) forget() error {
 	if err := os.RemoveAll(l.path("saved")); err != nil {
 		return err
 	}
-	if err := removeIfThere(l.path("ledger")); err != nil {
+	if err := os.RemoveAll(l.path("ledger")); err != nil {
 		return err
 	}
 	made := l.made

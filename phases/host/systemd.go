@@ -102,31 +102,16 @@ func (r request) wait(ctx context.Context) error {
 			if r.conn.Connected() {
 				continue
 			}
-			failed, pending := Systemd{}.outcome(ctx, r.unit)
-			if failed && r.verb != Stop {
+			now, err := Systemd{}.State(ctx, r.unit)
+			if err != nil || now.Pending {
+				continue // as long as systemd does not answer, too
+			}
+			if now.Active == "failed" && r.verb != Stop {
 				return unitFailed(r.verb, r.unit, "failed")
 			}
-			if !pending {
-				return nil
-			}
+			return nil
 		}
 	}
-}
-
-// outcome asks a unit how its job ended, or whether it is still pending.
-func (s Systemd) outcome(ctx context.Context, unit string) (failed, pending bool) {
-	pending = true // as long as systemd does not answer
-	_ = s.with(ctx, func(c *dbus.Conn) error {
-		props, err := c.GetAllPropertiesContext(ctx, unit)
-		if err != nil {
-			return err
-		}
-		job, _ := props["Job"].([]any) // number and path; number 0 without one
-		pending = len(job) == 0 || job[0] != uint32(0)
-		failed = !pending && unitState(props).Active == "failed"
-		return nil
-	})
-	return failed, pending
 }
 
 // Reload implements Units.
@@ -177,9 +162,10 @@ func unitState(props map[string]any) UnitState {
 	status, _ := props["ExecMainStatus"].(int32)
 	started, _ := props["ExecMainStartTimestamp"].(uint64)
 	outdated, _ := props["NeedDaemonReload"].(bool)
+	job, _ := props["Job"].([]any) // number and path; number 0 without one
 	return UnitState{
 		Load: text("LoadState"), Active: text("ActiveState"), Sub: text("SubState"),
-		Result: text("Result"), ExitStatus: int(status), Started: micros(started), Fragment: text("FragmentPath"), Outdated: outdated, Needed: needed(props),
+		Result: text("Result"), ExitStatus: int(status), Started: micros(started), Fragment: text("FragmentPath"), Outdated: outdated, Pending: len(job) > 0 && job[0] != uint32(0), Needed: needed(props),
 	}
 }
 

@@ -28,7 +28,7 @@ func (h *Host) Undo(ctx context.Context, r Record) error {
 	if err := h.ledger.undone(r.ID); err != nil {
 		return err
 	}
-	return h.quietly(func() error { return removeIfThere(h.ledger.saved(r.ID)) })
+	return h.quietly(func() error { return os.RemoveAll(h.ledger.saved(r.ID)) })
 }
 
 // UndoAll undoes every record, newest first, save those that keep (which may be nil)
@@ -254,25 +254,25 @@ func (h *Host) undoActive(ctx context.Context, r Record) error {
 	if strings.HasSuffix(r.Target, ".target") && now.Needed {
 		return nil // units of others need it by now
 	}
+	stop := func() error { return h.stopForGood(ctx, r.Target, now) }
 	if now.Running() {
-		return h.Do(OpActive, Stop, r.Target, func() error { return h.stopForGood(ctx, r.Target) })
+		return h.Do(OpActive, Stop, r.Target, stop)
 	}
-	return h.quietly(func() error { return h.stopForGood(ctx, r.Target) })
+	return h.quietly(stop)
 }
 
 // stopForGood stops a unit, ends what it left running, and makes systemd forget that
 // it may have failed.
-func (h *Host) stopForGood(ctx context.Context, unit string) error {
+func (h *Host) stopForGood(ctx context.Context, unit string, now UnitState) error {
+	if now.Running() {
+		if err := h.units.Do(ctx, Stop, unit); err != nil {
+			return err
+		}
+	}
+	if err := h.endProcesses(ctx, now); err != nil {
+		return err
+	}
 	now, err := h.UnitState(ctx, unit)
-	if err == nil && now.Running() {
-		err = h.units.Do(ctx, Stop, unit)
-	}
-	if err == nil {
-		err = h.endProcesses(ctx, now)
-	}
-	if err == nil {
-		now, err = h.UnitState(ctx, unit)
-	}
 	if err == nil && now.Active == "failed" {
 		err = h.units.Do(ctx, ResetFailed, unit)
 	}
@@ -299,12 +299,4 @@ func (h *Host) undoSysctl(r Record) error {
 		return nil
 	}
 	return h.Do(OpSysctl, Set, r.Target, write)
-}
-
-func removeIfThere(path string) error {
-	err := os.Remove(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }

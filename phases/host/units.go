@@ -32,6 +32,7 @@ type UnitState struct {
 	ExitStatus int       // of the main process; services only
 	Started    time.Time // when the main process was, also one that has ended; services only
 	Fragment   string    // path of the unit file
+	Pending    bool      // it is about to be started or stopped
 	Outdated   bool      // its files are others by now than systemd has read
 	Enabled    string    // enabled, disabled, static, ...; empty if there is no file, or nobody has asked
 	Needed     bool      // other units would be stopped with it
