@@ -25,8 +25,6 @@ const (
 	Restart Verb = "restart"
 	Set     Verb = "set"
 	Load    Verb = "load"
-
-	ResetFailed Verb = "reset-failed" // systemd forgets that a unit failed; never reported
 )
 
 // Change is one effect that is made, or that a plan would make.

@@ -23,6 +23,10 @@ type Units interface {
 	Failed(ctx context.Context, pattern string) ([]string, error)
 }
 
+// ResetFailed is for Units.Do alone: no Change has it as its verb. It makes systemd forget
+// that a unit failed.
+const ResetFailed = "reset-failed"
+
 // UnitState is what systemd says about a unit, in its words.
 type UnitState struct {
 	Load       string    // loaded, not-found, masked, ...
