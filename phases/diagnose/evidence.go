@@ -6,9 +6,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"bootstrap/phases/machine"
 	"bootstrap/phases/pki"
@@ -150,6 +148,14 @@ func (e *Evidence) upFor(c runtime.Container, d time.Duration) bool {
 	return c.Running && float64(e.Now.Sub(c.Started)) >= float64(d)*max(1, e.Crowding)
 }
 
+// logOf is the log of the newest try of a component.
+func (e *Evidence) logOf(component string) []string {
+	if c := e.container(component); c != nil {
+		return texts(c.Log)
+	}
+	return nil
+}
+
 // container gives the newest try of a container of a static pod, nil without.
 func (e *Evidence) container(component string) *runtime.Container {
 	tries := e.tries(component)
@@ -216,19 +222,21 @@ func failed(c runtime.Container) bool { return c.Exited && c.ExitCode != 0 }
 // certainty of what ended a component: while another try runs, it may be the last that
 // failed, unless two have failed for it.
 func (e *Evidence) certainty(component string, forIt func(runtime.Container) bool) Level {
-	times := 0
-	for i, c := range e.tries(component) {
-		if i == 0 && !c.Running {
-			return Error
-		}
-		if !e.isOver(c) && failed(c) && forIt(c) {
-			times++
-		}
-	}
-	if times > 1 {
+	if !e.container(component).Running || e.failures(component, forIt) > 1 {
 		return Error
 	}
 	return Warning
+}
+
+// failures counts the tries that failed for one reason, of those that are not over.
+func (e *Evidence) failures(component string, forIt func(runtime.Container) bool) int {
+	times := 0
+	for _, c := range e.tries(component) {
+		if failed(c) && !e.isOver(c) && forIt(c) {
+			times++
+		}
+	}
+	return times
 }
 
 // logs is for certainty: what tries have in common that wrote such a line.
@@ -359,28 +367,3 @@ func (e *Evidence) summary() []string {
 
 // kubeletError is the form of the kubelet's errors, save those of a start.
 var kubeletError = regexp.MustCompile(`^E\d{4} `)
-
-// excerpt shortens lines of logs to what a person reads.
-func excerpt(lines ...string) []string {
-	var short []string
-	for _, line := range lines {
-		line = strings.TrimSpace(strings.Map(noControl, strings.ToValidUTF8(line, "?")))
-		if len(line) > maxLine {
-			line = line[:maxLine] + "..."
-		}
-		if line != "" {
-			short = append(short, line)
-		}
-	}
-	return short
-}
-
-// noControl drops what could drive a terminal.
-func noControl(r rune) rune {
-	if unicode.IsControl(r) {
-		return ' '
-	}
-	return r
-}
-
-const maxLine = 400 // bytes
