@@ -51,7 +51,7 @@ func TestNodeNetworkOnce(t *testing.T) {
 	env := testEnv(t, "default")
 	write := func() {
 		t.Helper()
-		if err := env.writeNodeNetwork(); err != nil {
+		if err := writeNodeNetwork(env.Host, &env.Spec); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -29,7 +29,7 @@ func decodeConfigMap(t *testing.T, data []byte) corev1.ConfigMap {
 // TestClusterInfo: anybody may read it, so it must hold the CA and nobody's key.
 func TestClusterInfo(t *testing.T) {
 	env := kubeconfigsDone(t, "custom")
-	data, err := env.clusterInfo()
+	data, err := clusterInfo(env.keyPairs())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestClusterInfo(t *testing.T) {
 func TestSharedCerts(t *testing.T) {
 	env := certsDone(t, "default")
 	hosttest.Remove(t, env.Host, pkiDir+"/ca.key") // an external CA
-	files, err := env.sharedCerts()
+	files, err := sharedCerts(env.Host, env.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestSharedCerts(t *testing.T) {
 		}
 	}
 	env.Config.Etcd.External = &config.ExternalEtcd{} // over plain HTTP
-	if files, err := env.sharedCerts(); err != nil || len(files["external-etcd.key"]) > 0 {
+	if files, err := sharedCerts(env.Host, env.Config); err != nil || len(files["external-etcd.key"]) > 0 {
 		t.Error(err)
 	}
 	env.Config.Etcd.External = &config.ExternalEtcd{CAFile: "/e/ca", CertFile: "/e/cert", KeyFile: "/e/key"}

@@ -53,7 +53,7 @@ func TestEtcdCluster(t *testing.T) {
 	if got := stateIn(t, before); got != "new" {
 		t.Errorf("with nothing there it is %q", got)
 	}
-	if err := env.keepEtcdCluster(); err != nil || writtenEtcd(t, env) != before {
+	if err := keepEtcdCluster(env.Observe()); err != nil || writtenEtcd(t, env) != before {
 		t.Errorf("etcd has not begun: %v", err)
 	}
 	if _, err := env.Host.WriteFile("/etc/kubernetes/pki/etcd/ca.crt", []byte("another"), 0o600); err != nil {
@@ -63,7 +63,7 @@ func TestEtcdCluster(t *testing.T) {
 	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
 	seen := &plantest.Events{}
 	env.Tell.To = seen.Take
-	if err := env.forPhase("control-plane").keepEtcdCluster(); err != nil || len(seen.All) > 0 {
+	if err := keepEtcdCluster(env.forPhase("control-plane").Observe()); err != nil || len(seen.All) > 0 {
 		t.Fatalf("%v, and it tells of %v", err, seen.All)
 	}
 	after := writtenEtcd(t, env)
@@ -81,7 +81,7 @@ func TestEtcdCluster(t *testing.T) {
 	if err := runEtcd(t.Context(), again); err != nil {
 		t.Fatal(err)
 	}
-	if err := again.keepEtcdCluster(); err != nil {
+	if err := keepEtcdCluster(again.Observe()); err != nil {
 		t.Fatal(err)
 	}
 	if changed := seen.Texts(plan.Changed); len(changed) > 0 || writtenEtcd(t, env) != after {
@@ -125,7 +125,7 @@ func TestEtcdClusterOfUser(t *testing.T) {
 	}
 	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
 	for range 2 {
-		if err := env.keepEtcdCluster(); err != nil {
+		if err := keepEtcdCluster(env.Observe()); err != nil {
 			t.Fatal(err)
 		}
 		manifest := writtenEtcd(t, env)
@@ -144,7 +144,7 @@ func TestEtcdDataGone(t *testing.T) {
 		t.Errorf("etcd has not begun yet: %v", errs)
 	}
 	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
-	if err := env.keepEtcdCluster(); err != nil {
+	if err := keepEtcdCluster(env.Observe()); err != nil {
 		t.Fatal(err)
 	}
 	if errs := env.Observe().CheckEtcdData(); len(errs) > 0 {
@@ -173,7 +173,7 @@ func TestEtcdDataAfterReset(t *testing.T) {
 	env := testEnv(t, "default").forPhase(etcdPhase.Name)
 	runPhase(t, env, runEtcd)
 	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
-	if err := env.keepEtcdCluster(); err != nil {
+	if err := keepEtcdCluster(env.Observe()); err != nil {
 		t.Fatal(err)
 	}
 	if err := env.Host.UndoAll(t.Context(), func(host.Record) bool { return false }); err != nil {

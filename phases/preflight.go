@@ -28,10 +28,10 @@ func (e *PreflightError) Error() string { return errors.Join(e.Findings...).Erro
 func (e *PreflightError) Unwrap() []error { return e.Findings }
 
 func runPreflight(ctx context.Context, env *Env) error {
-	if r, open := env.stoppedAt(); open {
+	if r, open := stoppedAt(env.Host); open {
 		env.Tell.Note("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
 	}
-	seen := env.Observe().Inspect(ctx, !env.Host.Plans(), env.checkUserKubeconfigs()...)
+	seen := env.Observe().Inspect(ctx, !env.Host.Plans(), checkUserKubeconfigs(env)...)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -54,12 +54,12 @@ func runPreflight(ctx context.Context, env *Env) error {
 
 // stoppedAt is the last that a run before did, if that did not end. What --fix has
 // mended since is no run.
-func (e *Env) stoppedAt() (host.Record, bool) {
-	r, open := e.Host.Unfinished()
+func stoppedAt(h *host.Host) (host.Record, bool) {
+	r, open := h.Unfinished()
 	if !open || r.Purpose != host.Mended {
 		return r, open
 	}
-	for _, before := range slices.Backward(e.Host.Entries()) {
+	for _, before := range slices.Backward(h.Entries()) {
 		if before.Purpose != host.Mended {
 			return before, true
 		}
@@ -70,7 +70,7 @@ func (e *Env) stoppedAt() (host.Record, bool) {
 // Inspect looks at this machine as init does before it changes anything.
 func Inspect(ctx context.Context, env *Env) observe.Inspection {
 	env = env.forPhase(preflight.Name)
-	return env.Observe().Inspect(ctx, true, env.checkUserKubeconfigs()...)
+	return env.Observe().Inspect(ctx, true, checkUserKubeconfigs(env)...)
 }
 
 // CheckIgnore wants every ID to be one of a check that init can go on without.

@@ -11,7 +11,7 @@ import (
 
 // TestFoundIDs: whatever phases find has an entry.
 func TestFoundIDs(t *testing.T) {
-	call := regexp.MustCompile(`ound\((?:all|[oe]\.Catalogue), "([^"]+)"`)
+	call := regexp.MustCompile(`ound\((?:all|\w+\.Catalogue), "([^"]+)"`)
 	used := map[string]bool{}
 	for _, file := range sources(t) {
 		if file.pkg == "phases" || file.pkg == "phases/observe" {
@@ -72,7 +72,7 @@ func TestFixAfterInterruptedInit(t *testing.T) {
 	if _, err := Fix(env, []diagnose.Finding{{ID: "inotify-low"}}); err != nil {
 		t.Fatal(err)
 	}
-	if r, open := env.stoppedAt(); !open || r.By != "certs" || r.Target != "/etc/kubernetes" {
+	if r, open := stoppedAt(env.Host); !open || r.By != "certs" || r.Target != "/etc/kubernetes" {
 		t.Errorf("init would not say where the run before stopped: %+v, %t", r, open)
 	}
 }

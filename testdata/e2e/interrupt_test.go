@@ -140,7 +140,7 @@ func TestInterrupted(t *testing.T) {
 	killed("KilledInWait", waits)
 	t.Run("InitAtLast", func(t *testing.T) {
 		n := n.In(t)
-		if r := n.MustBootstrap("init"); !r.Has("going on: the run before did not end; the last it did was in phase") {
+		if r := n.MustBootstrap("init", "--config", ""); !r.Has("going on: the run before did not end; the last it did was in phase") {
 			t.Errorf("it does not say from where it goes on: %s", r)
 		}
 		n.Healthy(30 * time.Second)

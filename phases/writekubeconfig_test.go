@@ -60,7 +60,7 @@ func TestWriteKubeconfig(t *testing.T) {
 		}
 	}
 	before := files(t, env, "/home")
-	if found := env.checkUserKubeconfigs(); len(found) > 0 {
+	if found := checkUserKubeconfigs(env); len(found) > 0 {
 		t.Errorf("its own entries: %v", found)
 	}
 	if notes := runPhase(t, env, runWriteKubeconfig); len(notes) > 0 || len(changed(before, files(t, env, "/home"))) > 0 {
@@ -81,11 +81,11 @@ func TestWriteKubeconfigRefusesAnotherCluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found := env.checkUserKubeconfigs(); len(found) > 0 {
+	if found := checkUserKubeconfigs(env); len(found) > 0 {
 		t.Errorf("before: %v", found)
 	}
 	hosttest.Put(t, env.Host, rootKube, string(theirs), 0o600)
-	if found := env.checkUserKubeconfigs(); len(found) != 1 || !strings.Contains(plan.HintOf(found[0]), "kubectl config delete-cluster kubernetes") {
+	if found := checkUserKubeconfigs(env); len(found) != 1 || !strings.Contains(plan.HintOf(found[0]), "kubectl config delete-cluster kubernetes") {
 		t.Errorf("preflight: %v", found)
 	}
 	failPhase(t, env, runWriteKubeconfig, rootKube+`: its entry "kubernetes" of clusters belongs to another cluster`,
