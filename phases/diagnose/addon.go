@@ -64,8 +64,8 @@ func (e *Evidence) addonContainers(name string) []addonTry {
 
 // addonLogged: a container of an addon has ended, and says why. what has one verb, for
 // the pattern's first group or all of the match.
-func addonLogged(name string, pattern *regexp.Regexp, what string) func(*Evidence) findings {
-	return func(e *Evidence) findings {
+func addonLogged(name string, pattern *regexp.Regexp, what string) func(*Evidence) Findings {
+	return func(e *Evidence) Findings {
 		for _, c := range e.addonContainers(name) {
 			line, match := lastMatch(texts(c.Log), pattern)
 			if failed(c.Container) && match != nil {
@@ -81,7 +81,7 @@ func addonLog(container string) string {
 	return fmt.Sprintf("tail -n 20 /var/log/pods/kube-system_*/%s/*.log", container)
 }
 
-func kubeProxyRefuses(e *Evidence) findings {
+func kubeProxyRefuses(e *Evidence) Findings {
 	for _, c := range e.addonContainers("kube-proxy") {
 		line, match := lastMatch(texts(c.Log), proxyRefused)
 		if c.Exited && match != nil && !passing.MatchString(line) {
@@ -95,7 +95,7 @@ func kubeProxyRefuses(e *Evidence) findings {
 const stale = 2 * time.Minute
 
 // servicesUnreachable is what a slow kube-proxy looks like too, so it is never certain.
-func servicesUnreachable(e *Evidence) findings {
+func servicesUnreachable(e *Evidence) Findings {
 	for _, name := range []string{"coredns", "flanneld"} {
 		for _, c := range e.addonContainers(name) {
 			line, match := lastMatch(lastLines(logSince(c.Container, e.Now.Add(-stale)), 5), noServices)
@@ -109,7 +109,7 @@ func servicesUnreachable(e *Evidence) findings {
 
 // dnsWithoutAPI: cluster DNS waits for the API server without a word why, for 30 s in which
 // the Services could be reached.
-func dnsWithoutAPI(e *Evidence) findings {
+func dnsWithoutAPI(e *Evidence) Findings {
 	const enough, quiet = 30 * time.Second, 15 * time.Second // it says that it waits each second
 	old := func(t addonTry) bool { return e.upFor(t.Container, enough) }
 	if e.API.Status != 200 || !slices.ContainsFunc(e.addonContainers("kube-proxy"), old) {
@@ -125,7 +125,7 @@ func dnsWithoutAPI(e *Evidence) findings {
 	return nil
 }
 
-func addonCrashes(e *Evidence) findings {
+func addonCrashes(e *Evidence) Findings {
 	for _, name := range []string{"kube-proxy", "cni-install", "flanneld", "coredns"} {
 		for _, c := range e.addonContainers(name) {
 			if failed(c.Container) && c.Attempt > 0 {

@@ -17,9 +17,9 @@ func certificateRules() map[string]Rule {
 	return rules
 }
 
-func certificates(problem pki.Reason) func(*Evidence) findings {
-	return func(e *Evidence) findings {
-		return forEach(e.Certificates, func(c Certificate) findings {
+func certificates(problem pki.Reason) func(*Evidence) Findings {
+	return func(e *Evidence) Findings {
+		return forEach(e.Certificates, func(c Certificate) Findings {
 			if c.Problem != problem {
 				return nil
 			}
@@ -85,7 +85,7 @@ func seeCertificate(c Certificate) string {
 }
 
 // clockWrong: one certificate may be old or have come from elsewhere, but not all.
-func clockWrong(e *Evidence) findings {
+func clockWrong(e *Evidence) Findings {
 	dated, off := 0, map[pki.Reason]int{}
 	for _, c := range e.Certificates {
 		if !c.NotAfter.IsZero() {

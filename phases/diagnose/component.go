@@ -45,11 +45,11 @@ func componentRules() map[string]Rule {
 }
 
 // processStopped is no reason to give up: who stopped it may let it go on.
-func processStopped(e *Evidence) findings {
+func processStopped(e *Evidence) Findings {
 	if pid := e.stopped("/" + kubeletUnit + "\n"); pid != 0 {
 		return stoppedFinding("the kubelet", pid)
 	}
-	return ofFirstComponent(func(e *Evidence, name string) findings {
+	return ofFirstComponent(func(e *Evidence, name string) Findings {
 		c := e.container(name)
 		if c == nil || !c.Running || e.stopped(c.ID) == 0 {
 			return nil
@@ -58,7 +58,7 @@ func processStopped(e *Evidence) findings {
 	})(e)
 }
 
-func stoppedFinding(name string, pid int) findings {
+func stoppedFinding(name string, pid int) Findings {
 	return finding(Warning, "%s does nothing: a signal has stopped its process %d", name, pid).
 		remedy("let it go on: kill -CONT %d", pid).see(fmt.Sprintf("grep State /proc/%d/status", pid))
 }
@@ -74,7 +74,7 @@ func (e *Evidence) stopped(cgroup string) int {
 	return lowest
 }
 
-func (e *Evidence) flagRefused(name string) findings {
+func (e *Evidence) flagRefused(name string) Findings {
 	line, match := e.logged(name, badFlag)
 	if match == nil {
 		return nil
@@ -85,7 +85,7 @@ func (e *Evidence) flagRefused(name string) findings {
 
 // portHeld is certain only if no other try of the same component holds the port: an old
 // one may be on its way out.
-func (e *Evidence) portHeld(name string) findings {
+func (e *Evidence) portHeld(name string) Findings {
 	line, match := e.logged(name, portTaken)
 	if match == nil || e.runs(name) {
 		return nil
@@ -107,7 +107,7 @@ func (e *Evidence) runs(component string) bool {
 	return false
 }
 
-func (e *Evidence) settingsRefused(name string) findings {
+func (e *Evidence) settingsRefused(name string) Findings {
 	c := e.ended(name)
 	if c == nil {
 		return nil
@@ -123,7 +123,7 @@ func (e *Evidence) settingsRefused(name string) findings {
 
 // programDamaged is of the control plane's programs: those of users end by these signals
 // for reasons of their own, and their logs are not read.
-func (e *Evidence) programDamaged(name string) findings {
+func (e *Evidence) programDamaged(name string) Findings {
 	c := e.ended(name)
 	if c == nil || !damaged(*c) || e.Settings.Pod != "" {
 		return nil
@@ -154,7 +154,7 @@ func failure(log []string) string {
 
 // firewallDropsAPI: a port on which nobody listens answers with a reset, so silence on
 // one's own address is a firewall's.
-func firewallDropsAPI(e *Evidence) findings {
+func firewallDropsAPI(e *Evidence) Findings {
 	c := e.container("kube-apiserver")
 	if c == nil || !c.Running || e.API.Dial != TimedOut || e.stopped(c.ID) != 0 {
 		return nil
@@ -167,7 +167,7 @@ func firewallDropsAPI(e *Evidence) findings {
 
 // silent is about a server that has long been up; an API server may wait for etcd. It is
 // never certain: the kubelet will end it, and start another.
-func (e *Evidence) silent(name string) findings {
+func (e *Evidence) silent(name string) Findings {
 	c, s := e.container(name), e.server(name)
 	switch {
 	case c == nil, s.Unanswered < silence, !e.upFor(*c, startsUp):
@@ -180,7 +180,7 @@ func (e *Evidence) silent(name string) findings {
 }
 
 // componentCrashes blames none that ended for want of one that does not work.
-func componentCrashes(e *Evidence) findings {
+func componentCrashes(e *Evidence) Findings {
 	for _, name := range e.Settings.Components {
 		if found := e.crashes(name); found != nil || !e.works(name) {
 			return found
@@ -199,7 +199,7 @@ func (e *Evidence) works(name string) bool {
 	return (c == nil || c.Running) && (s.Dial == NotTried || s.Status == 200)
 }
 
-func (e *Evidence) crashes(name string) findings {
+func (e *Evidence) crashes(name string) Findings {
 	c := e.ended(name)
 	switch {
 	case c == nil || c.Attempt == 0:
@@ -214,7 +214,7 @@ func (e *Evidence) crashes(name string) findings {
 	return hasEnded(level, name, *c).see(e.logCommand(name))
 }
 
-func hasEnded(level Level, name string, c runtime.Container) findings {
+func hasEnded(level Level, name string, c runtime.Container) Findings {
 	return finding(level, "%s has ended %d times, last with exit code %d", name, c.Attempt+1, c.ExitCode).proof(lastLines(texts(c.Log), 3)...)
 }
 

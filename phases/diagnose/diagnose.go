@@ -46,8 +46,8 @@ type Text struct {
 
 // Rule is how an entry is found: before init by Check, later by Cause; it may have both.
 type Rule struct {
-	Check func(*Machine) findings
-	Cause func(*Evidence) findings
+	Check func(*Machine) Findings
+	Cause func(*Evidence) Findings
 
 	// Decided entries are found by preflight itself, which decides by more than facts and
 	// says so with Catalogue.Found. init does not work past them, nor past what is Enforced:
@@ -115,7 +115,7 @@ func (c Catalogue) Find(id string) (Entry, bool) {
 
 // Preflight is what is wrong with a machine before init, in causal order.
 func (c Catalogue) Preflight(m *Machine) []Finding {
-	return forEach(c, func(e Entry) findings {
+	return forEach(c, func(e Entry) Findings {
 		if e.Check == nil {
 			return nil
 		}
@@ -140,7 +140,7 @@ func (c Catalogue) InOrder(found []Finding) []Finding {
 
 // Causes are what the evidence proves, or makes probable, in causal order.
 func (c Catalogue) Causes(e *Evidence) []Finding {
-	return forEach(c, func(entry Entry) findings {
+	return forEach(c, func(entry Entry) Findings {
 		if entry.Cause == nil {
 			return nil
 		}
@@ -179,7 +179,7 @@ func First(found []Finding) (Finding, bool) {
 }
 
 // complete adds what the entry says in general, and makes readable what programs wrote.
-func (e Entry) complete(found findings) findings {
+func (e Entry) complete(found Findings) Findings {
 	for i, f := range found {
 		found[i].ID = e.ID
 		found[i].What = readable(strings.ReplaceAll(f.What, `\"`, `"`)) // as logs put it

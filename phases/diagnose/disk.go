@@ -41,14 +41,14 @@ func diskRules() map[string]Rule {
 		"disk-full":        {Check: diskFull(""), Cause: diskFullNow},
 		"disk-nearly-full": {Check: perDevice(nearlyFull)},
 		"inodes-used-up":   {Check: perDevice(noInodes), Cause: causeToo(perDevice(noInodes))},
-		"disk-noexec": {Check: perDisk(func(d Disk) findings {
+		"disk-noexec": {Check: perDisk(func(d Disk) Findings {
 			return errorIf(d.NoExec && d.Programs, "%s, for %s, is mounted with noexec: no program runs from there", d.Path, d.Use)
 		})},
-		"etcd-on-tmpfs": {Check: perDisk(func(d Disk) findings {
+		"etcd-on-tmpfs": {Check: perDisk(func(d Disk) Findings {
 			unfit := d.Daemon == "etcd" && (d.Type == "tmpfs" || strings.HasPrefix(d.Type, "nfs"))
 			return warnIf(unfit, "%s, for %s, lies on %s", d.Path, d.Use, d.Type)
 		})},
-		"images-on-overlay": {Check: perDisk(func(d Disk) findings {
+		"images-on-overlay": {Check: perDisk(func(d Disk) Findings {
 			return warnIf(d.Type == "overlay" && d.Path == imagesDir, "%s lies on an overlay: containers may not start there", d.Path)
 		})},
 	}
@@ -56,13 +56,13 @@ func diskRules() map[string]Rule {
 
 const imagesDir = "/var/lib/containerd"
 
-func perDisk(check func(Disk) findings) func(*Machine) findings {
-	return func(m *Machine) findings { return forEach(m.Disks, check) }
+func perDisk(check func(Disk) Findings) func(*Machine) Findings {
+	return func(m *Machine) Findings { return forEach(m.Disks, check) }
 }
 
 // perDevice looks at each file system once, with all that init needs there.
-func perDevice(check func(Disk) findings) func(*Machine) findings {
-	return func(m *Machine) findings { return forEach(devices(m.Disks), check) }
+func perDevice(check func(Disk) Findings) func(*Machine) Findings {
+	return func(m *Machine) Findings { return forEach(devices(m.Disks), check) }
 }
 
 // devices are the file systems. One is a daemon's only if nothing else of ours lies on it.
@@ -86,14 +86,14 @@ func devices(folders []Disk) []Disk {
 
 // diskReadOnly looks at the folders of a daemon, which has entries of its own for what
 // it says when it can't write, or at all others.
-func diskReadOnly(daemon string) func(*Machine) findings {
-	return perDisk(func(d Disk) findings {
+func diskReadOnly(daemon string) func(*Machine) Findings {
+	return perDisk(func(d Disk) Findings {
 		return errorIf(d.ReadOnly && d.Daemon == daemon, "%s, for %s, lies on a file system that is mounted read-only", d.Path, d.Use)
 	})
 }
 
-func diskFull(daemon string) func(*Machine) findings {
-	return perDevice(func(d Disk) findings {
+func diskFull(daemon string) func(*Machine) Findings {
+	return perDevice(func(d Disk) Findings {
 		needs := max(d.Needs, minFree)
 		full := !d.ReadOnly && d.Daemon == daemon && d.Free < needs
 		return errorIf(full, "%s, for %s, has %d MiB free: init needs %d MiB there", d.Path, d.Use, d.Free/mib, needs/mib)
@@ -101,11 +101,11 @@ func diskFull(daemon string) func(*Machine) findings {
 }
 
 // diskFullNow is for a machine on which init has written what it needs.
-var diskFullNow = causeToo(perDevice(func(d Disk) findings {
+var diskFullNow = causeToo(perDevice(func(d Disk) Findings {
 	return errorIf(!d.ReadOnly && d.Daemon == "" && d.Free < minFree, "%s, for %s, has %d MiB free", d.Path, d.Use, d.Free/mib)
 }))
 
-func nearlyFull(d Disk) findings {
+func nearlyFull(d Disk) Findings {
 	if d.Free < max(d.Needs, minFree) {
 		return nil // that is disk-full
 	}
@@ -126,12 +126,12 @@ func (d Disk) isFull() bool {
 	return d.Size > 0 && (d.Free < minFree || d.Inodes > 0 && d.FreeInodes < minInodes)
 }
 
-func noInodes(d Disk) findings {
+func noInodes(d Disk) Findings {
 	usedUp := !d.ReadOnly && d.Inodes > 0 && d.FreeInodes < minInodes
 	return errorIf(usedUp, "%s, for %s, has %d inodes free: no more files can be made there", d.Path, d.Use, d.FreeInodes)
 }
 
-func slowDisk(d Disk) findings {
+func slowDisk(d Disk) Findings {
 	return warnIf(d.SyncP99 > slowSync, "%s, for %s: of %d writes such as etcd's, one in 100 took %s or longer until it was on the disk; etcd wants %s",
 		d.Path, d.Use, d.Syncs, d.SyncP99.Round(time.Millisecond), etcdSync)
 }

@@ -45,15 +45,15 @@ func etcdRules() map[string]Rule {
 		"etcd-refuses-api":    {Cause: etcdRefusesAPI},
 
 		"external-etcd-unreachable": {Check: externalUnreachable, Cause: externalEtcd},
-		"external-etcd-old": {Check: func(m *Machine) findings {
+		"external-etcd-old": {Check: func(m *Machine) Findings {
 			return forEach(m.External, externalOld)
 		}},
 	}
 }
 
 // etcdLogged: etcd has ended, and says why.
-func etcdLogged(pattern *regexp.Regexp, what string) func(*Evidence) findings {
-	return func(e *Evidence) findings {
+func etcdLogged(pattern *regexp.Regexp, what string) func(*Evidence) Findings {
+	return func(e *Evidence) Findings {
 		line, match := e.logged("etcd", pattern)
 		if match == nil {
 			return nil
@@ -63,12 +63,12 @@ func etcdLogged(pattern *regexp.Regexp, what string) func(*Evidence) findings {
 	}
 }
 
-func etcdNoPermission(e *Evidence) findings {
+func etcdNoPermission(e *Evidence) Findings {
 	dir := e.Settings.EtcdDataDir
 	return etcdLogged(noAccess, "it may not")(e).remedy("chown -R root:root %s; chmod 700 %[1]s", dir).see("ls -lna " + dir)
 }
 
-func etcdQuota(e *Evidence) findings {
+func etcdQuota(e *Evidence) Findings {
 	// Tries before too: the API server ends by it, and the next one has not written yet.
 	for _, c := range slices.Concat(e.tries("etcd"), e.tries("kube-apiserver")) {
 		if line, match := lastMatch(logSince(c, e.Now.Add(-stale)), quotaFull); match != nil {
@@ -80,7 +80,7 @@ func etcdQuota(e *Evidence) findings {
 
 // etcdNoQuorum goes by etcd's own answer while it runs, as its log may be of before. It
 // is certain where others were asked: every member that starts alone elects itself.
-func etcdNoQuorum(e *Evidence) findings {
+func etcdNoQuorum(e *Evidence) Findings {
 	c := e.container("etcd")
 	if c == nil || !c.Running || e.Now.Sub(c.Started) < steady || e.Etcd.Dial != Open || e.Etcd.Status == 200 {
 		return nil
@@ -105,7 +105,7 @@ func sinceElected(log []string) []string {
 	return log
 }
 
-func etcdSlowDisk(e *Evidence) findings {
+func etcdSlowDisk(e *Evidence) Findings {
 	c := e.container("etcd")
 	if c == nil || !c.Running {
 		return nil
@@ -115,13 +115,13 @@ func etcdSlowDisk(e *Evidence) findings {
 	return warnIf(len(slow) > 1, "the disk of %s is slow: etcd waits for it", e.Settings.EtcdDataDir).see(e.logCommand("etcd")).proof(lastLines(slow, 2)...)
 }
 
-func externalUnreachable(m *Machine) findings {
+func externalUnreachable(m *Machine) Findings {
 	level := Warning
 	mayAnswer := func(e ExternalEtcd) bool { return e.Error == "" || e.Slow }
 	if !slices.ContainsFunc(m.External, mayAnswer) {
 		level = Error
 	}
-	return forEach(m.External, func(e ExternalEtcd) findings {
+	return forEach(m.External, func(e ExternalEtcd) Findings {
 		if e.Error == "" {
 			return nil
 		}
@@ -129,14 +129,14 @@ func externalUnreachable(m *Machine) findings {
 	})
 }
 
-func externalOld(e ExternalEtcd) findings {
+func externalOld(e ExternalEtcd) Findings {
 	var major, minor int
 	n, _ := fmt.Sscanf(e.Version, "%d.%d", &major, &minor)
 	old := n == 2 && (major < 3 || major == 3 && minor < 5)
 	return warnIf(old, "etcd at %s is %s: the API server wants 3.5 or later", e.URL, e.Version)
 }
 
-func externalEtcd(e *Evidence) findings {
+func externalEtcd(e *Evidence) Findings {
 	line, match := lastMatch(e.logOf("kube-apiserver"), etcdDialing)
 	if match == nil || len(e.Settings.ExternalEtcd) == 0 || e.API.Status != 0 {
 		return nil
@@ -149,7 +149,7 @@ func externalEtcd(e *Evidence) findings {
 }
 
 // etcdRefusesAPI goes by what the API server says of it.
-func etcdRefusesAPI(e *Evidence) findings {
+func etcdRefusesAPI(e *Evidence) Findings {
 	line, match := lastMatch(e.logOf("kube-apiserver"), handshake)
 	return warnIf(match != nil && e.API.Status != 200, "etcd and kube-apiserver refuse each other's certificates").see(e.logCommand("etcd")).proof(line)
 }

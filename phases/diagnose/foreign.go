@@ -47,16 +47,16 @@ type PodURL struct {
 
 func foreignRules() map[string]Rule {
 	return map[string]Rule{
-		"other-cluster": {Check: func(m *Machine) findings {
+		"other-cluster": {Check: func(m *Machine) Findings {
 			traces := m.Foreign.Clusters
 			return warnIf(len(traces) > 0, "there are traces of another cluster: %s", strings.Join(traces, ", "))
 		}},
 		"foreign-static-pod": {Check: foreignStaticPod, Cause: foreignManifest},
-		"volume-closed": {Check: func(m *Machine) findings {
+		"volume-closed": {Check: func(m *Machine) Findings {
 			closed := m.Foreign.Closed
 			return errorIf(len(closed) > 0, "root in a pod may not read %s", strings.Join(closed, ", "))
 		}},
-		"cni-plugin-missing": {Cause: syncCause(says(cniMissing), cniPluginMissing), Check: func(m *Machine) findings {
+		"cni-plugin-missing": {Cause: syncCause(says(cniMissing), cniPluginMissing), Check: func(m *Machine) Findings {
 			missing := m.Foreign.Plugins
 			return warnIf(len(missing) > 0, "the pod network is left to a configuration whose plugin is not there: %s", strings.Join(missing, ", "))
 		}},
@@ -73,25 +73,23 @@ func takenRules() map[string]Rule {
 		"no-kubelet":          {Decided: true},
 		"kubeconfig-conflict": {Decided: true},
 		"etcd-data-gone":      {Decided: true, Cause: etcdLogged(beginsAgain, "it is gone")},
-		"port-taken": {Enforced: true, Cause: ofFirstComponent((*Evidence).portHeld), Check: func(m *Machine) findings {
+		"port-taken": {Enforced: true, Cause: ofFirstComponent((*Evidence).portHeld), Check: func(m *Machine) Findings {
 			return forEach(m.Taken.Ports, portTakenBy)
 		}},
-		"foreign-manifest": {Enforced: true, Check: func(m *Machine) findings {
-			return forEach(m.Taken.Manifests, func(file string) findings {
-				return finding(Error, "%s is there, and bootstrap did not make it", file)
-			})
+		"foreign-manifest": {Enforced: true, Check: func(m *Machine) Findings {
+			return ofEach(Error, m.Taken.Manifests, "%s is there, and bootstrap did not make it")
 		}},
-		"etcd-foreign-data": {Enforced: true, Check: func(m *Machine) findings {
+		"etcd-foreign-data": {Enforced: true, Check: func(m *Machine) Findings {
 			dir := m.Taken.EtcdData
 			return errorIf(dir != "", "%s holds data that is not of this cluster", dir).remedy("move it away: mv %s %[1]s.old", dir)
 		}},
-		"foreign-link": {Enforced: true, Check: func(m *Machine) findings {
-			return forEach(m.Taken.Links, func(name string) findings {
+		"foreign-link": {Enforced: true, Check: func(m *Machine) Findings {
+			return forEach(m.Taken.Links, func(name string) Findings {
 				return finding(Error, "a network link %s is there, and bootstrap did not make it", name).remedy("if nobody needs it: ip link delete %s", name)
 			})
 		}},
-		"foreign-rules": {Enforced: true, Check: func(m *Machine) findings {
-			return forEach(m.Taken.Rules, func(name string) findings {
+		"foreign-rules": {Enforced: true, Check: func(m *Machine) Findings {
+			return forEach(m.Taken.Rules, func(name string) Findings {
 				return finding(Error, "the firewall has a %s, and bootstrap did not make it", name).remedy("if it is of an old cluster: %s", removeRules(name))
 			})
 		}},
@@ -100,7 +98,7 @@ func takenRules() map[string]Rule {
 
 func podURLRules() map[string]Rule {
 	return map[string]Rule{
-		"pod-url-unreachable": {Check: func(m *Machine) findings {
+		"pod-url-unreachable": {Check: func(m *Machine) Findings {
 			u, level := m.PodURL, Error
 			if u.Given {
 				level = Warning
@@ -110,10 +108,10 @@ func podURLRules() map[string]Rule {
 			}
 			return finding(level, "static pods can't be fetched from %s: %s", u.URL, u.Error)
 		}},
-		"pod-url-no-pod": {Check: func(m *Machine) findings {
+		"pod-url-no-pod": {Check: func(m *Machine) Findings {
 			return errorIf(m.PodURL.Wrong != "", "what %s gives can't be run: %s", m.PodURL.URL, m.PodURL.Wrong)
 		}},
-		"pod-url-plain": {Check: func(m *Machine) findings {
+		"pod-url-plain": {Check: func(m *Machine) Findings {
 			also := ""
 			if m.PodURL.Header {
 				also = ", and reads what staticPodURLHeader sends"
@@ -123,8 +121,8 @@ func podURLRules() map[string]Rule {
 	}
 }
 
-func foreignStaticPod(m *Machine) findings {
-	return forEach(m.Foreign.Manifests, func(manifest Manifest) findings {
+func foreignStaticPod(m *Machine) Findings {
+	return forEach(m.Foreign.Manifests, func(manifest Manifest) Findings {
 		taken := slices.IndexFunc(manifest.Ports, func(p int) bool { return slices.Contains(m.Foreign.HostPorts, p) })
 		level, what := Warning, cmp.Or(manifest.invalid(), manifest.Path+" is there, and bootstrap did not make it: the kubelet will run it as a pod")
 		switch {
@@ -145,7 +143,7 @@ func (m *Machine) isOurs(name string) bool {
 	return found && slices.Contains(m.Settings.Components, component)
 }
 
-func portTakenBy(p TakenPort) findings {
+func portTakenBy(p TakenPort) Findings {
 	by := ""
 	if p.By != "" {
 		by = " by " + p.By

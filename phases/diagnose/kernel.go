@@ -31,17 +31,13 @@ func kernelRules() map[string]Rule {
 		"inotify-used-up":    {Check: inotifyUsedUp, Cause: inotifyMissed},
 		"inotify-low":        {Check: inotifyLow},
 		"open-files-used-up": {Check: openFilesUsedUp, Cause: causeToo(openFilesUsedUp)},
-		"forwarding-fixed": {Check: func(m *Machine) findings {
-			return forEach(m.Limits.ForwardingFixed, func(name string) findings {
-				return finding(Error, "%s is 0 and can't be set here: pods would reach nothing", name)
-			})
+		"forwarding-fixed": {Check: func(m *Machine) Findings {
+			return ofEach(Error, m.Limits.ForwardingFixed, "%s is 0 and can't be set here: pods would reach nothing")
 		}},
-		"forwarding-undone": {Check: func(m *Machine) findings {
-			return forEach(m.Limits.ForwardingUndone, func(file string) findings {
-				return finding(Warning, "%s: at the next boot pods are cut off, as it is read after /etc/sysctl.d/99-bootstrap.conf", file)
-			})
+		"forwarding-undone": {Check: func(m *Machine) Findings {
+			return ofEach(Warning, m.Limits.ForwardingUndone, "%s: at the next boot pods are cut off, as it is read after /etc/sysctl.d/99-bootstrap.conf")
 		}},
-		"rp-filter-strict": {Check: func(m *Machine) findings {
+		"rp-filter-strict": {Check: func(m *Machine) Findings {
 			strict := m.Limits.StrictLinks
 			return warnIf(len(strict) > 1, "rp_filter is strict on %v: what comes in by one and would be answered by another is dropped", strict)
 		}},
@@ -49,7 +45,7 @@ func kernelRules() map[string]Rule {
 	}
 }
 
-func inotifyUsedUp(m *Machine) findings {
+func inotifyUsedUp(m *Machine) Findings {
 	l, level := m.Limits, Error
 	if l.KubeletServed {
 		level = Warning
@@ -63,7 +59,7 @@ func inotifyUsedUp(m *Machine) findings {
 	return nil
 }
 
-func inotifyLow(m *Machine) findings {
+func inotifyLow(m *Machine) Findings {
 	l := m.Limits
 	few := l.InotifyAsked >= InotifyNeeded && l.Inotify.Left > 0 && l.Inotify.Left < InotifyNeeded
 	if few {
@@ -73,14 +69,14 @@ func inotifyLow(m *Machine) findings {
 	return warnIf(few, "fs.inotify.max_user_watches is %d: a few dozen pods use that up", l.Inotify.MaxWatches)
 }
 
-func openFilesUsedUp(m *Machine) findings {
+func openFilesUsedUp(m *Machine) Findings {
 	l := m.Limits
 	full := l.MaxOpenFiles > 0 && l.OpenFiles > l.MaxOpenFiles/10*9
 	return warnIf(full, "%d files are open on this machine, and no more than %d can be (fs.file-max)", l.OpenFiles, l.MaxOpenFiles)
 }
 
-func moduleMissing(m *Machine) findings {
-	return forEach(m.Modules, func(module Module) findings {
+func moduleMissing(m *Machine) Findings {
+	return forEach(m.Modules, func(module Module) Findings {
 		level := Warning
 		if module.Required {
 			level = Error

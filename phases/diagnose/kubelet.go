@@ -64,8 +64,8 @@ func (e *Evidence) kubeletEnd() (line, reason string) {
 }
 
 // kubeletSaid: the kubelet has ended, and says why.
-func kubeletSaid(pattern *regexp.Regexp, what string) func(*Evidence) findings {
-	return func(e *Evidence) findings {
+func kubeletSaid(pattern *regexp.Regexp, what string) func(*Evidence) Findings {
+	return func(e *Evidence) Findings {
 		line, reason := e.kubeletEnd()
 		match, what := pattern.FindStringSubmatch(reason), what
 		if match == nil {
@@ -78,7 +78,7 @@ func kubeletSaid(pattern *regexp.Regexp, what string) func(*Evidence) findings {
 	}
 }
 
-func kubeletPortTaken(e *Evidence) findings {
+func kubeletPortTaken(e *Evidence) Findings {
 	line, reason := e.kubeletEnd()
 	match := kubeletPort.FindStringSubmatch(reason)
 	if match == nil || !slices.Contains(e.Listening, match[2]) {
@@ -89,8 +89,8 @@ func kubeletPortTaken(e *Evidence) findings {
 
 // kubeletDisk holds until a pod has come up since it was said, and is certain while the
 // file system is so.
-func kubeletDisk(pattern *regexp.Regexp, what string, is func(Disk) bool) func(*Evidence) findings {
-	return func(e *Evidence) findings {
+func kubeletDisk(pattern *regexp.Regexp, what string, is func(Disk) bool) func(*Evidence) Findings {
+	return func(e *Evidence) Findings {
 		last, match := e.recent(kubeletUnit, sayAgain, pattern)
 		if match == nil || e.podSince(last.At) {
 			return nil
@@ -122,7 +122,7 @@ func (e *Evidence) podSince(at time.Time) bool {
 
 // kubeletFails wants the same end three times: the first may have been too early. What
 // comes of a runtime that does not answer is that one's.
-func kubeletFails(e *Evidence) findings {
+func kubeletFails(e *Evidence) Findings {
 	line, reason := e.kubeletEnd()
 	if reason == "" || e.RuntimeError != "" {
 		return nil
@@ -137,7 +137,7 @@ func kubeletFails(e *Evidence) findings {
 }
 
 // inotifyMissed is certain where the kubelet ends for it; else it may run all the same.
-func inotifyMissed(e *Evidence) findings {
+func inotifyMissed(e *Evidence) Findings {
 	if found := kubeletSaid(noInotify, "the kubelet gets no inotify instance")(e); found != nil {
 		return found
 	}
@@ -154,7 +154,7 @@ func inotifyMissed(e *Evidence) findings {
 
 // resolverMissed goes by what the kubelet says: it may read another file than init meant.
 // One that is there now may have come since.
-func resolverMissed(e *Evidence) findings {
+func resolverMissed(e *Evidence) Findings {
 	if found := resolverFileMissing(&e.Machine); found != nil {
 		return found
 	}
@@ -172,7 +172,7 @@ func resolverMissed(e *Evidence) findings {
 
 // nodePressure is said every ten seconds as long as it lasts, also where it is enough to
 // remove images. Static pods run all the same: only addons can wait for it in vain.
-func nodePressure(e *Evidence) findings {
+func nodePressure(e *Evidence) Findings {
 	last, match := e.recent(kubeletUnit, sayAgain, evicting)
 	if match == nil {
 		return nil
@@ -193,7 +193,7 @@ func nodePressure(e *Evidence) findings {
 
 // kubeletStopped is certain of a kubelet that has run in this time: init itself may not
 // have started it yet.
-func kubeletStopped(e *Evidence) findings {
+func kubeletStopped(e *Evidence) Findings {
 	unit := e.Units[kubeletUnit]
 	if unit.Load != "loaded" || unit.Active != "inactive" && unit.Active != "failed" {
 		return nil
@@ -207,7 +207,7 @@ func kubeletStopped(e *Evidence) findings {
 
 // kubeletNotAuthorized wants the API server to be well: before, it may refuse anybody, also
 // shortly before the present wait began.
-func kubeletNotAuthorized(e *Evidence) findings {
+func kubeletNotAuthorized(e *Evidence) Findings {
 	age := steady
 	if !e.Waits.IsZero() {
 		age = min(age, e.waited())

@@ -17,8 +17,8 @@ func manifestRules() map[string]Rule {
 	}
 }
 
-func manifestInvalid(e *Evidence) findings {
-	return forEach(e.Manifests, func(m Manifest) findings {
+func manifestInvalid(e *Evidence) Findings {
+	return forEach(e.Manifests, func(m Manifest) Findings {
 		if m.Ours {
 			return errorIf(m.Error != "", "%s", m.invalid()).see(kubeletLog).
 				remedy("mend the file, or run bootstrap init: it writes it as the config has it")
@@ -39,7 +39,7 @@ func (m Manifest) invalid() string {
 var manifestRead = regexp.MustCompile(`"(?:Unable to process watch event|Could not process manifest file)" err="(.+?)"(?: path="([^"]+)")?\s*$`)
 
 // manifestRefused is asked only of the file that is waited for: what it says of it is the last.
-func manifestRefused(e *Evidence) findings {
+func manifestRefused(e *Evidence) Findings {
 	if e.Settings.Manifest == "" {
 		return nil
 	}
@@ -55,8 +55,8 @@ func manifestRefused(e *Evidence) findings {
 }
 
 // manifestGone: moved to another name in the folder, it still runs.
-func manifestGone(e *Evidence) findings {
-	return forEach(e.Settings.Components, func(component string) findings {
+func manifestGone(e *Evidence) Findings {
+	return forEach(e.Settings.Components, func(component string) Findings {
 		path := e.Settings.StaticPodDir + "/" + component + ".yaml"
 		gone := slices.Contains(e.Files, File{Path: path, Drift: "gone"})
 		moved := slices.ContainsFunc(e.Manifests, func(m Manifest) bool { return m.Name == "kube-system/"+component })
@@ -65,8 +65,8 @@ func manifestGone(e *Evidence) findings {
 }
 
 // portConflict: a copy of a manifest is the same pod twice, and wants its port once.
-func portConflict(e *Evidence) findings {
-	var found findings
+func portConflict(e *Evidence) Findings {
+	var found Findings
 	first := map[int]Manifest{}
 	for _, m := range e.Manifests {
 		for _, port := range m.Ports {
@@ -88,15 +88,15 @@ func portConflict(e *Evidence) findings {
 }
 
 // foreignManifest finds a second file for a pod of ours; other static pods are anybody's to run.
-func foreignManifest(e *Evidence) findings {
-	return forEach(e.Manifests, func(m Manifest) findings {
+func foreignManifest(e *Evidence) Findings {
+	return forEach(e.Manifests, func(m Manifest) Findings {
 		own := e.Settings.StaticPodDir + "/" + strings.TrimPrefix(m.Name, "kube-system/") + ".yaml"
 		return warnIf(!m.Ours && e.isOurs(m.Name), "%s is there, and bootstrap did not make it: it is for the same pod as %s", m.Path, own).
 			remedy("keep copies elsewhere: mv %s /root/", m.Path).see("ls -la " + e.Settings.StaticPodDir)
 	})
 }
 
-func filesDrifted(e *Evidence) findings {
+func filesDrifted(e *Evidence) Findings {
 	if len(e.Files) == 0 {
 		return nil
 	}

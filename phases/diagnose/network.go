@@ -56,12 +56,12 @@ type Proxy struct {
 func networkRules() map[string]Rule {
 	return map[string]Rule{
 		"address-not-here": {Check: addressNotHere, Cause: causeToo(addressNotHere)},
-		"address-of-containers": {Check: func(m *Machine) findings {
+		"address-of-containers": {Check: func(m *Machine) Findings {
 			at, ok := m.linkOf(m.Settings.AdvertiseAddress)
 			return warnIf(ok && at.Containers, "the advertise address, %s, is of %s, a link of a container network", at.Address, at.Link)
 		}},
 		"no-default-route": {Check: noDefaultRoute},
-		"several-default-routes": {Check: func(m *Machine) findings {
+		"several-default-routes": {Check: func(m *Machine) Findings {
 			at, _ := m.linkOf(m.Settings.AdvertiseAddress)
 			return warnIf(len(m.Network.Defaults) > 1, "several links have a default route: %s; this node's address is %s, of %s",
 				strings.Join(m.Network.Defaults, ", "), m.Settings.AdvertiseAddress, at.Link)
@@ -70,44 +70,44 @@ func networkRules() map[string]Rule {
 
 		"resolver-file-missing": {Check: resolverFileMissing, Cause: resolverMissed},
 		"no-resolver":           {Check: noResolver},
-		"resolver-loops": {Check: func(m *Machine) findings {
+		"resolver-loops": {Check: func(m *Machine) Findings {
 			r := m.Resolver
 			loops := r.Read && r.File != "" && !r.Missing && !slices.ContainsFunc(r.Servers, func(s netip.Addr) bool { return !s.IsLoopback() })
 			return warnIf(loops, "%s names no server that a pod can reach: pods resolve names of the cluster only", r.File)
 		}},
-		"resolver-silent": {Check: func(m *Machine) findings {
+		"resolver-silent": {Check: func(m *Machine) Findings {
 			return warnIf(len(m.Resolver.Silent) > 0, "%s: no answer from %v", m.Resolver.File, m.Resolver.Silent)
 		}},
 
-		"hostname-localhost": {Check: func(m *Machine) findings {
+		"hostname-localhost": {Check: func(m *Machine) Findings {
 			name := m.Settings.NodeName
 			return warnIf(strings.HasPrefix(name, "localhost"), "the node would be called %s, as every machine without a name", name)
 		}},
-		"hostname-form": {Check: func(m *Machine) findings {
+		"hostname-form": {Check: func(m *Machine) Findings {
 			name := m.Name.Hostname
 			return warnIf(name != strings.ToLower(name), "the machine is called %s and the node %s", name, m.Settings.NodeName)
 		}},
 		"hostname-elsewhere": {Check: hostnameElsewhere},
-		"hostname-unresolvable": {Check: func(m *Machine) findings {
+		"hostname-unresolvable": {Check: func(m *Machine) Findings {
 			return warnIf(m.Name.Looked && len(m.Name.Resolves) == 0, "the machine's own name, %s, can't be resolved", m.Name.Hostname).
 				remedy("add it to /etc/hosts: 127.0.1.1 %s", m.Name.Hostname)
 		}},
-		"endpoint-unresolvable": {Check: func(m *Machine) findings {
+		"endpoint-unresolvable": {Check: func(m *Machine) Findings {
 			unknown := m.Endpoint.Looked && len(m.Endpoint.Addresses) == 0
 			return warnIf(unknown, "controlPlaneEndpoint: %s can't be resolved: kube-proxy would not reach the API server", m.Settings.Endpoint)
 		}},
-		"endpoint-elsewhere": {Check: func(m *Machine) findings {
+		"endpoint-elsewhere": {Check: func(m *Machine) Findings {
 			p := m.Endpoint
 			return warnIf(p.Dial == TimedOut || p.Dial == NoRoute, "controlPlaneEndpoint: %s stands for %v, which is not this machine and does not answer (%s)",
 				m.Settings.Endpoint, p.Addresses, p.Dial)
 		}},
 
-		"firewall-active": {Check: func(m *Machine) findings {
+		"firewall-active": {Check: func(m *Machine) Findings {
 			active := m.Firewall.Managers
 			return warnIf(len(active) > 0, "%s is active, and may keep pods from the API server", strings.Join(active, " and "))
 		}},
 		"forward-drop": {Check: forwardDrop},
-		"proxy-for-cluster": {Check: func(m *Machine) findings {
+		"proxy-for-cluster": {Check: func(m *Machine) Findings {
 			through := strings.Join(m.Proxy.Through, ",")
 			return warnIf(through != "", "the proxy %s would be asked for %s", m.Proxy.URL, through).remedy("add to NO_PROXY: %s", through)
 		}},
@@ -122,7 +122,7 @@ func (m *Machine) linkOf(a netip.Addr) (machine.LinkAddress, bool) {
 	return m.Network.Addresses[i], true
 }
 
-func addressNotHere(m *Machine) findings {
+func addressNotHere(m *Machine) Findings {
 	_, here := m.linkOf(m.Settings.AdvertiseAddress)
 	if here || m.Settings.EtcdDataDir == "" {
 		return nil
@@ -134,7 +134,7 @@ func addressNotHere(m *Machine) findings {
 	return errorIf(have != nil, "the advertise address, %s, is not of this machine, which has %s", m.Settings.AdvertiseAddress, strings.Join(have, ", "))
 }
 
-func noDefaultRoute(m *Machine) findings {
+func noDefaultRoute(m *Machine) Findings {
 	n := m.Network
 	toServices := slices.ContainsFunc(n.Routes, func(r machine.Route) bool { return m.services(r.To) })
 	return warnIf(len(n.Addresses) > 0 && len(n.Defaults) == 0 && !toServices, "no default route: programs on this machine itself can't reach Services")
@@ -145,8 +145,8 @@ func (m *Machine) services(to netip.Prefix) bool {
 	return slices.ContainsFunc(m.Settings.ServiceSubnets, func(s netip.Prefix) bool { return to.Bits() <= s.Bits() && to.Overlaps(s) })
 }
 
-func subnetOverlap(m *Machine) findings {
-	return forEach(slices.Concat(m.Settings.PodSubnets, m.Settings.ServiceSubnets), func(subnet netip.Prefix) findings {
+func subnetOverlap(m *Machine) Findings {
+	return forEach(slices.Concat(m.Settings.PodSubnets, m.Settings.ServiceSubnets), func(subnet netip.Prefix) Findings {
 		i := slices.IndexFunc(m.Network.Routes, func(r machine.Route) bool { return r.To.Overlaps(subnet) && !m.services(r.To) })
 		if i < 0 {
 			return nil
@@ -156,7 +156,7 @@ func subnetOverlap(m *Machine) findings {
 	})
 }
 
-func noResolver(m *Machine) findings {
+func noResolver(m *Machine) Findings {
 	none := m.Resolver.Read && m.Resolver.File == ""
 	if m.Resolver.Own {
 		return warnIf(none, "KubeletConfiguration has an empty resolvConf: pods get no resolver from this machine").
@@ -165,13 +165,13 @@ func noResolver(m *Machine) findings {
 	return warnIf(none, "no /etc/resolv.conf: pods get no resolver from this machine")
 }
 
-func resolverFileMissing(m *Machine) findings {
+func resolverFileMissing(m *Machine) Findings {
 	r := m.Resolver
 	return errorIf(r.Missing, "%s is not there, and the kubelet makes pods' resolv.conf from it: no pod starts", r.File).
 		remedy("put the file back, be it empty: touch %s", r.File)
 }
 
-func hostnameElsewhere(m *Machine) findings {
+func hostnameElsewhere(m *Machine) Findings {
 	here := func(a netip.Addr) bool {
 		_, ok := m.linkOf(a)
 		return ok || a.IsLoopback()
@@ -181,7 +181,7 @@ func hostnameElsewhere(m *Machine) findings {
 	return warnIf(elsewhere, "the machine's own name, %s, stands for %v, which is no address of it", m.Name.Hostname, m.Name.Resolves)
 }
 
-func forwardDrop(m *Machine) findings {
+func forwardDrop(m *Machine) Findings {
 	drops := m.Firewall.Drops
 	found := warnIf(len(drops) > 0, "the firewall drops what is forwarded (%s): pods would be cut off", strings.Join(drops, ", "))
 	if len(m.Settings.PodSubnets) == 0 {

@@ -138,7 +138,7 @@ func isUpSince(p runtime.Sandbox, at time.Time, container string) bool {
 }
 
 // finding is certain for the control plane's own pods.
-func (f syncFailure) finding(format string, args ...any) findings {
+func (f syncFailure) finding(format string, args ...any) Findings {
 	level := Warning
 	if f.static {
 		level = Error
@@ -161,8 +161,8 @@ func says(pattern *regexp.Regexp) func(syncFailure) bool {
 }
 
 // syncCause is what the last failure of a kind, or with certain words, is the proof of.
-func syncCause(match func(syncFailure) bool, find func(*Evidence, syncFailure) findings) func(*Evidence) findings {
-	return func(e *Evidence) findings {
+func syncCause(match func(syncFailure) bool, find func(*Evidence, syncFailure) Findings) func(*Evidence) Findings {
+	return func(e *Evidence) Findings {
 		f, ok := e.failedSync(match)
 		if !ok {
 			return nil
@@ -171,13 +171,13 @@ func syncCause(match func(syncFailure) bool, find func(*Evidence, syncFailure) f
 	}
 }
 
-func pauseImageMissing(_ *Evidence, f syncFailure) findings {
+func pauseImageMissing(_ *Evidence, f syncFailure) Findings {
 	match := pauseImage.FindStringSubmatch(f.message)
 	return f.unsureIf(pullMayPass.MatchString(f.message)).
 		finding("%s does not start: the image that pods start with, %s, is not here and can't be pulled: %s", f.pod, match[1], pullReason(match[2]))
 }
 
-func imageMissing(_ *Evidence, f syncFailure) findings {
+func imageMissing(_ *Evidence, f syncFailure) Findings {
 	image := "its image"
 	if m := anyImage.FindStringSubmatch(f.message); m != nil {
 		image = m[1]
@@ -194,7 +194,7 @@ func pullReason(message string) string {
 	return message
 }
 
-func (e *Evidence) imageCannotRun(name string) findings {
+func (e *Evidence) imageCannotRun(name string) Findings {
 	c := e.ended(name)
 	if c == nil || len(c.Log) > 1 { // it did run
 		return nil
@@ -215,7 +215,7 @@ func (e *Evidence) imageCannotRun(name string) findings {
 const seePods = "bootstrap pods -a"
 
 // oomKilled is certain the second time: the machine may have been short of memory once.
-func (e *Evidence) oomKilled(name string) findings {
+func (e *Evidence) oomKilled(name string) Findings {
 	killed := func(c runtime.Container) bool { return c.Reason == "OOMKilled" }
 	if c := e.ended(name); c == nil || !killed(*c) {
 		return nil
@@ -227,18 +227,18 @@ func (e *Evidence) oomKilled(name string) findings {
 }
 
 // hostPathMissing is certain the second time, which comes after a second or two.
-func hostPathMissing(e *Evidence, f syncFailure) findings {
+func hostPathMissing(e *Evidence, f syncFailure) Findings {
 	match := hostPath.FindStringSubmatch(f.message)
 	return f.unsureIf(e.again(hostPath, f.at) == Warning).
 		finding("%s does not start: %s, which it mounts, is no %s or is not there", f.pod, match[1], match[2]).see("ls -ld " + match[1])
 }
 
-func cniPluginMissing(_ *Evidence, f syncFailure) findings {
+func cniPluginMissing(_ *Evidence, f syncFailure) Findings {
 	match := cniMissing.FindStringSubmatch(f.message)
 	return f.finding("%s gets no network: the CNI plugin %s is not in %s", f.pod, match[1], match[2]).see("ls -l " + match[2])
 }
 
-func cniConfigInvalid(e *Evidence) findings {
+func cniConfigInvalid(e *Evidence) Findings {
 	line, match := e.recent(containerdUnit, sayAgain, cniInvalid)
 	if match == nil || !e.Settings.OwnNetwork {
 		return nil
@@ -247,12 +247,12 @@ func cniConfigInvalid(e *Evidence) findings {
 }
 
 // containerNotCreated is not certain where the runtime was only slow.
-func containerNotCreated(_ *Evidence, f syncFailure) findings {
+func containerNotCreated(_ *Evidence, f syncFailure) Findings {
 	return f.unsureIf(mayPass.MatchString(f.message)).finding("the container %s of %s can't be made: %s", f.container, f.pod, f.message)
 }
 
 // podNotAdmitted is certain: the kubelet does not try again.
-func podNotAdmitted(e *Evidence) findings {
+func podNotAdmitted(e *Evidence) Findings {
 	for _, l := range slices.Backward(e.Journal[kubeletUnit]) {
 		m := notAdmitted.FindStringSubmatch(l.Text)
 		if m == nil || m[2] != e.Settings.Pod || slices.Contains(e.Settings.Replaced, m[1]) || l.At.Before(e.Since) {
@@ -264,7 +264,7 @@ func podNotAdmitted(e *Evidence) findings {
 }
 
 // podNotCreated is never certain, as it is about what no other entry knows.
-func podNotCreated(_ *Evidence, f syncFailure) findings {
+func podNotCreated(_ *Evidence, f syncFailure) Findings {
 	return f.unsureIf(true).finding("%s does not start: %s", f.pod, f.message)
 }
 

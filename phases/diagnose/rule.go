@@ -6,21 +6,21 @@ import (
 	"unicode"
 )
 
-// findings are what a rule finds: mostly none, and mostly no more than one.
-type findings []Finding
+// Findings are what a rule finds: mostly none, and mostly no more than one.
+type Findings []Finding
 
-func finding(level Level, format string, args ...any) findings {
-	return findings{{Level: level, What: fmt.Sprintf(format, args...)}}
+func finding(level Level, format string, args ...any) Findings {
+	return Findings{{Level: level, What: fmt.Sprintf(format, args...)}}
 }
 
-func errorIf(is bool, format string, args ...any) findings {
+func errorIf(is bool, format string, args ...any) Findings {
 	if !is {
 		return nil
 	}
 	return finding(Error, format, args...)
 }
 
-func warnIf(is bool, format string, args ...any) findings {
+func warnIf(is bool, format string, args ...any) Findings {
 	if !is {
 		return nil
 	}
@@ -28,7 +28,7 @@ func warnIf(is bool, format string, args ...any) findings {
 }
 
 // remedy says what to do where that is more precise than what the entry says.
-func (all findings) remedy(format string, args ...any) findings {
+func (all Findings) remedy(format string, args ...any) Findings {
 	for i := range all {
 		all[i].Remedy = fmt.Sprintf(format, args...)
 	}
@@ -36,7 +36,7 @@ func (all findings) remedy(format string, args ...any) findings {
 }
 
 // see names a command that shows more.
-func (all findings) see(command string) findings {
+func (all Findings) see(command string) Findings {
 	for i := range all {
 		all[i].See = command
 	}
@@ -44,7 +44,7 @@ func (all findings) see(command string) findings {
 }
 
 // proof holds the lines of logs that prove it.
-func (all findings) proof(lines ...string) findings {
+func (all Findings) proof(lines ...string) Findings {
 	for i := range all {
 		all[i].Excerpt = lines
 	}
@@ -52,23 +52,28 @@ func (all findings) proof(lines ...string) findings {
 }
 
 // forEach is what is found in each of several things.
-func forEach[T any](all []T, find func(T) findings) findings {
-	var found findings
+func forEach[T any](all []T, find func(T) Findings) Findings {
+	var found Findings
 	for _, one := range all {
 		found = append(found, find(one)...)
 	}
 	return found
 }
 
+// ofEach is the same finding about each of several names.
+func ofEach(level Level, names []string, format string) Findings {
+	return forEach(names, func(name string) Findings { return finding(level, format, name) })
+}
+
 // causeToo makes a check of the machine the cause of a wait that comes to nothing.
-func causeToo(check func(*Machine) findings) func(*Evidence) findings {
-	return func(e *Evidence) findings { return check(&e.Machine) }
+func causeToo(check func(*Machine) Findings) func(*Evidence) Findings {
+	return func(e *Evidence) Findings { return check(&e.Machine) }
 }
 
 // ofFirstComponent asks about the static pods in the order they need each other, and
 // takes the first answer: the others may fail for that.
-func ofFirstComponent(ask func(e *Evidence, name string) findings) func(*Evidence) findings {
-	return func(e *Evidence) findings {
+func ofFirstComponent(ask func(e *Evidence, name string) Findings) func(*Evidence) Findings {
+	return func(e *Evidence) Findings {
 		for _, name := range e.Settings.Components {
 			if found := ask(e, name); found != nil {
 				return found

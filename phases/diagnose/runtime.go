@@ -38,21 +38,21 @@ var (
 // runtimeRules are about the container runtime, and what its unit and the kubelet's have in common.
 func runtimeRules() map[string]Rule {
 	return map[string]Rule{
-		"unit-masked": {Cause: unitMasked, Check: func(m *Machine) findings {
-			return forEach(m.Masked, func(unit string) findings {
+		"unit-masked": {Cause: unitMasked, Check: func(m *Machine) Findings {
+			return forEach(m.Masked, func(unit string) Findings {
 				return finding(Error, "%s is masked, so that systemd can't start it", unit).remedy("systemctl unmask %s", unit)
 			})
 		}},
-		"runtime-without-cri": {Cause: runtimeWithoutCRI, Check: func(m *Machine) findings {
+		"runtime-without-cri": {Cause: runtimeWithoutCRI, Check: func(m *Machine) Findings {
 			return errorIf(m.CRI.NoCRI, "the container runtime at %s does not speak CRI, which the kubelet needs", m.CRI.Socket)
 		}},
-		"runtime-hangs": {Cause: runtimeHangs, Check: func(m *Machine) findings {
+		"runtime-hangs": {Cause: runtimeHangs, Check: func(m *Machine) Findings {
 			return warnIf(m.CRI.Hangs, "the container runtime at %s takes connections and does not answer", m.CRI.Socket)
 		}},
-		"runtime-disagrees": {Check: func(m *Machine) findings {
+		"runtime-disagrees": {Check: func(m *Machine) Findings {
 			return errorIf(m.CRI.Wrong != "", "%s", m.CRI.Wrong).remedy("%s", m.CRI.Mend)
 		}},
-		"runtime-old": {Check: func(m *Machine) findings {
+		"runtime-old": {Check: func(m *Machine) Findings {
 			old := m.CRI.Name == "containerd" && (strings.HasPrefix(m.CRI.Version, "1.") || strings.HasPrefix(m.CRI.Version, "0."))
 			return warnIf(old, "containerd at %s is %s: Kubernetes wants version 2", m.CRI.Socket, m.CRI.Version)
 		}},
@@ -61,7 +61,7 @@ func runtimeRules() map[string]Rule {
 		"containerd-stopped":    {Cause: containerdStopped},
 		"runtime-not-listening": {Cause: runtimeNotListening},
 		"runtime-not-cri":       {Cause: runtimeNotCRI},
-		"runc-missing": {Cause: syncCause(says(noRunc), func(_ *Evidence, f syncFailure) findings {
+		"runc-missing": {Cause: syncCause(says(noRunc), func(_ *Evidence, f syncFailure) Findings {
 			match := noRunc.FindStringSubmatch(f.message)
 			return f.finding("the runtime can't start %s: its program %s is not there", f.pod, match[1]+match[3])
 		})},
@@ -76,8 +76,8 @@ func (e *Evidence) isContainerd() bool {
 func (e *Evidence) socket() string { return strings.TrimPrefix(e.Settings.RuntimeEndpoint, "unix://") }
 
 // unitMasked is about the kubelet's unit, and containerd's if that is in want.
-func unitMasked(e *Evidence) findings {
-	return forEach([]string{containerdUnit, kubeletUnit}, func(name string) findings {
+func unitMasked(e *Evidence) Findings {
+	return forEach([]string{containerdUnit, kubeletUnit}, func(name string) Findings {
 		needed := name == kubeletUnit || e.RuntimeError != "" && e.isContainerd()
 		return errorIf(needed && e.Units[name].Load == "masked", "%s is masked, so that systemd can't start it", name).
 			remedy("systemctl unmask %s, then run bootstrap init again", name).see("systemctl status " + name)
@@ -86,8 +86,8 @@ func unitMasked(e *Evidence) findings {
 
 // containerdEnded is of its newest process, which says what it ended for: its
 // configuration, or anything else.
-func containerdEnded(byConfig bool, what string) func(*Evidence) findings {
-	return func(e *Evidence) findings {
+func containerdEnded(byConfig bool, what string) func(*Evidence) Findings {
+	return func(e *Evidence) Findings {
 		unit := e.Units[containerdUnit]
 		if e.RuntimeError == "" || !e.isContainerd() || unit.Started.IsZero() || unit.Runs() {
 			return nil
@@ -102,7 +102,7 @@ func containerdEnded(byConfig bool, what string) func(*Evidence) findings {
 
 // containerdStopped goes by a unit that systemd does not mean to start: while it starts
 // or waits to try again, it is activating.
-func containerdStopped(e *Evidence) findings {
+func containerdStopped(e *Evidence) Findings {
 	unit := e.Units[containerdUnit]
 	if e.RuntimeError == "" || !e.isContainerd() || unit.Load != "loaded" {
 		return nil
@@ -117,7 +117,7 @@ func containerdStopped(e *Evidence) findings {
 }
 
 // runtimeWithoutCRI knows the reason only if containerd was started in this run.
-func runtimeWithoutCRI(e *Evidence) findings {
+func runtimeWithoutCRI(e *Evidence) Findings {
 	if !noService.MatchString(e.RuntimeError) {
 		return nil
 	}
@@ -149,7 +149,7 @@ func (e *Evidence) containerdStarts() bool {
 	return e.isContainerd() && unit.Load == "loaded" && (!unit.Runs() || e.Now.Sub(unit.Started) < steady)
 }
 
-func runtimeNotListening(e *Evidence) findings {
+func runtimeNotListening(e *Evidence) Findings {
 	match := notListening.FindStringSubmatch(e.RuntimeError)
 	if match == nil || e.containerdStarts() {
 		return nil
@@ -165,12 +165,12 @@ func runtimeNotListening(e *Evidence) findings {
 	return finding(level, "no container runtime at %s: %s", e.socket(), why).see("ss -lxp | grep -e containerd -e crio -e docker").proof(e.RuntimeError)
 }
 
-func runtimeNotCRI(e *Evidence) findings {
+func runtimeNotCRI(e *Evidence) Findings {
 	is := noCRI.MatchString(e.RuntimeError) && !e.containerdStarts()
 	return errorIf(is, "what listens at %s is no container runtime with the CRI", e.socket()).see("ss -lxp | grep " + e.socket()).proof(e.RuntimeError)
 }
 
 // runtimeHangs is never certain: it may only be slow.
-func runtimeHangs(e *Evidence) findings {
+func runtimeHangs(e *Evidence) Findings {
 	return warnIf(noAnswer.MatchString(e.RuntimeError), "the container runtime at %s takes connections but does not answer", e.socket()).see(containerdLog)
 }

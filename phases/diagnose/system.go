@@ -42,41 +42,39 @@ const mib = 1 << 20
 // systemRules are about the machine, its cgroups and its clock.
 func systemRules() map[string]Rule {
 	return map[string]Rule{
-		"no-systemd": {Check: func(m *Machine) findings {
+		"no-systemd": {Check: func(m *Machine) Findings {
 			return errorIf(m.System.Read && !m.System.Systemd, "systemd does not run this machine, and it has to start the kubelet")
 		}},
-		"few-cpus": {Check: func(m *Machine) findings {
+		"few-cpus": {Check: func(m *Machine) Findings {
 			return warnIf(m.System.Read && !m.Settings.Standalone && m.System.CPUs < 2, "%d CPU: a control plane needs 2 to answer in time", m.System.CPUs)
 		}},
-		"little-memory": {Check: func(m *Machine) findings {
+		"little-memory": {Check: func(m *Machine) Findings {
 			little := m.System.Read && !m.Settings.Standalone && m.System.Memory < 1700*mib
 			return warnIf(little, "%d MiB of memory: a control plane needs 1700", m.System.Memory/mib)
 		}},
-		"old-kernel": {Check: func(m *Machine) findings {
+		"old-kernel": {Check: func(m *Machine) Findings {
 			old := m.System.Kernel != "" && machine.OlderKernel(m.System.Kernel, 5, 4)
 			return warnIf(old, "the kernel is %s: Kubernetes is tested from 5.4 on", m.System.Kernel)
 		}},
-		"swap-on": {Check: func(m *Machine) findings {
+		"swap-on": {Check: func(m *Machine) Findings {
 			return warnIf(m.System.Swap, "swap is on: the kubelet is told to accept it (failSwapOn: false); pods do not use it")
 		}},
-		"no-oom-scores": {Check: func(m *Machine) findings {
+		"no-oom-scores": {Check: func(m *Machine) Findings {
 			return warnIf(m.System.Read && !m.System.OOMScores, "no CAP_SYS_RESOURCE: OOM scores cannot be lowered here; containerd and kubelet are told so")
 		}},
-		"selinux-enforcing": {Check: func(m *Machine) findings {
+		"selinux-enforcing": {Check: func(m *Machine) Findings {
 			return warnIf(m.System.SELinux, "SELinux is enforcing: its policy may deny containers what they need")
 		}},
-		"program-missing": {Check: func(m *Machine) findings {
-			return forEach(m.System.Lacks, func(program string) findings {
-				return finding(Error, "the kubelet needs the program %s, and it is not on this machine", program)
-			})
+		"program-missing": {Check: func(m *Machine) Findings {
+			return ofEach(Error, m.System.Lacks, "the kubelet needs the program %s, and it is not on this machine")
 		}},
 		"no-cgroups": {Check: noCgroups, Cause: causeToo(noCgroups)},
-		"cgroup-v1": {Check: func(m *Machine) findings {
+		"cgroup-v1": {Check: func(m *Machine) Findings {
 			return warnIf(m.System.CgroupVersion == 1, "cgroup version 1: the kubelet is told to accept it (failCgroupV1: false)")
 		}},
 		"cgroup-controller-missing": {Check: controllersMissing}, // later the kubelet says it: kubelet-cgroups
 		"clock-behind":              {Check: clockBehind, Cause: causeToo(clockBehind)},
-		"clock-ahead": {Check: func(m *Machine) findings {
+		"clock-ahead": {Check: func(m *Machine) Findings {
 			built := m.Clock.Built
 			ahead := !built.IsZero() && m.Now.Sub(built) > clockTooFar
 			return warnIf(ahead, "the clock says %s, more than 5 years after this program was made (%s)", moment(m.Now), moment(built))
@@ -84,11 +82,11 @@ func systemRules() map[string]Rule {
 	}
 }
 
-func noCgroups(m *Machine) findings {
+func noCgroups(m *Machine) Findings {
 	return errorIf(m.System.Read && m.System.Systemd && m.System.CgroupVersion == 0, "no cgroups are mounted at /sys/fs/cgroup: no pod can run")
 }
 
-func controllersMissing(m *Machine) findings {
+func controllersMissing(m *Machine) Findings {
 	if m.System.Controllers == nil {
 		return nil
 	}
@@ -105,7 +103,7 @@ func controllersMissing(m *Machine) findings {
 		remedy("use a kernel with CONFIG_CGROUP_PIDS")
 }
 
-func clockBehind(m *Machine) findings {
+func clockBehind(m *Machine) Findings {
 	for _, mark := range append(m.Clock.Marks, Mark{What: "this program", At: m.Clock.Built}) {
 		slack := dateSlack
 		if mark.Firm {
