@@ -41,7 +41,7 @@ type Evidence struct {
 	Since   time.Time                    // what ended before is of no interest
 	Waits   time.Time                    // when the present wait began; zero without one
 	Addons  bool                         // are waited for: they have the form that is wanted
-	Units   map[string]Unit              // containerd.service, kubelet.service
+	Units   map[string]machine.UnitState // containerd.service, kubelet.service
 	Journal map[string][]machine.LogLine // of those, since the run began; oldest first
 
 	RuntimeError string            // why the runtime does not answer; empty if it does
@@ -53,23 +53,10 @@ type Evidence struct {
 	API  Server // the API server, asked as super-admin at its own address
 	Etcd Server // the member on this node, at its metrics port
 
-	Certificates []Certificate // those that this node uses, also in kubeconfigs
-	Files        []File        // those that bootstrap wrote, and that are not as they were written
-	Manifests    []Manifest    // what lies in the static pod directory
+	Certificates []Certificate   // those that this node uses, also in kubeconfigs
+	Files        []machine.Drift // those that bootstrap wrote, and that are not as they were written
+	Manifests    []Manifest      // what lies in the static pod directory
 }
-
-// Unit is what systemd says of a unit, in its words.
-type Unit struct {
-	Load       string
-	Active     string
-	Sub        string
-	Result     string
-	ExitStatus int
-	Started    time.Time // the newest main process, also if it has ended
-}
-
-// Runs tells whether the unit is up, and not between two tries.
-func (u Unit) Runs() bool { return u.Active == "active" }
 
 // texts are what was written, without the times.
 func texts(lines []runtime.LogLine) []string {
@@ -120,12 +107,6 @@ type Certificate struct {
 	Problem  pki.Reason // empty if it serves
 	Detail   string     // such as when it expired, or the name that it lacks
 	NotAfter time.Time
-}
-
-// File is a file of ours that is not as it was written.
-type File struct {
-	Path  string
-	Drift string // gone, changed, mode 0644, ...
 }
 
 // Manifest is a file in the static pod directory.
@@ -347,7 +328,7 @@ func (e *Evidence) summary() []string {
 		lines = append(lines, fmt.Sprintf("the machine is busy: %.1f processes for each CPU; a longer --timeout may be enough", e.Crowding))
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Units)) {
-		if u := e.Units[name]; !u.Runs() {
+		if u := e.Units[name]; u.Active != "active" {
 			lines = append(lines, fmt.Sprintf("%s is %s (%s)", name, u.Active, u.Result))
 		}
 	}

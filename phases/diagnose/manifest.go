@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"bootstrap/phases/machine"
 )
 
 func manifestRules() map[string]Rule {
@@ -58,7 +60,7 @@ func manifestRefused(e *Evidence) Findings {
 func manifestGone(e *Evidence) Findings {
 	return forEach(e.Settings.Components, func(component string) Findings {
 		path := e.Settings.StaticPodDir + "/" + component + ".yaml"
-		gone := slices.Contains(e.Files, File{Path: path, Drift: "gone"})
+		gone := slices.Contains(e.Files, machine.Drift{Path: path, What: "gone"})
 		moved := slices.ContainsFunc(e.Manifests, func(m Manifest) bool { return m.Name == "kube-system/"+component })
 		return errorIf(gone && !moved, "%s is gone, and with it %s", path, component)
 	})
@@ -103,7 +105,7 @@ func filesDrifted(e *Evidence) Findings {
 	const most = 5
 	var names []string
 	for _, f := range e.Files[:min(most, len(e.Files))] {
-		names = append(names, fmt.Sprintf("%s (%s)", f.Path, f.Drift))
+		names = append(names, fmt.Sprintf("%s (%s)", f.Path, f.What))
 	}
 	if more := len(e.Files) - most; more > 0 {
 		names = append(names, fmt.Sprintf("and %d more", more))

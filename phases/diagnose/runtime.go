@@ -89,7 +89,7 @@ func unitMasked(e *Evidence) Findings {
 func containerdEnded(byConfig bool, what string) func(*Evidence) Findings {
 	return func(e *Evidence) Findings {
 		unit := e.Units[containerdUnit]
-		if e.RuntimeError == "" || !e.isContainerd() || unit.Started.IsZero() || unit.Runs() {
+		if e.RuntimeError == "" || !e.isContainerd() || unit.Started.IsZero() || unit.Active == "active" {
 			return nil
 		}
 		line, match := e.recent(containerdUnit, e.Now.Sub(unit.Started), containerdFatal)
@@ -146,7 +146,7 @@ func (e *Evidence) criNotLoaded() (line, reason string) {
 // containerdStarts tells whether its unit is about to bring it up: it may answer soon.
 func (e *Evidence) containerdStarts() bool {
 	unit := e.Units[containerdUnit]
-	return e.isContainerd() && unit.Load == "loaded" && (!unit.Runs() || e.Now.Sub(unit.Started) < steady)
+	return e.isContainerd() && unit.Load == "loaded" && (unit.Active != "active" || e.Now.Sub(unit.Started) < steady)
 }
 
 func runtimeNotListening(e *Evidence) Findings {
