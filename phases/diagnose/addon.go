@@ -18,7 +18,7 @@ var (
 	noVXLAN      = regexp.MustCompile(`operation not supported.*vxlan|vxlan.*(?:operation not supported|not supported)|failed to create vxlan`)
 	noServices   = regexp.MustCompile(`dial tcp (\S+:443): (?:i/o timeout|connect: (?:connection refused|no route to host|network is unreachable))`)
 	waitsForAPI  = regexp.MustCompile(`plugin/ready: .*"kubernetes"`)
-	proxyRefused = regexp.MustCompile(`"Error running ProxyServer" err="(.+)"|"command failed" err="(.+)"`)
+	proxyRefused = regexp.MustCompile(`"(?:Error running ProxyServer|command failed)" err="(.+)"`)
 )
 
 // addonRules are about the addons: kube-proxy, the pod network and cluster DNS.
@@ -26,7 +26,7 @@ func addonRules() map[string]Rule {
 	return map[string]Rule{
 		"kube-proxy-conntrack":        {Cause: addonLogged("kube-proxy", conntrack, "kube-proxy may not set %s")},
 		"kube-proxy-no-firewall":      {Cause: addonLogged("kube-proxy", noIPTables, "kube-proxy has no firewall to write to: %s")},
-		"kube-proxy-refuses-settings": {Cause: kubeProxyRefuses},
+		"kube-proxy-refuses-settings": {Cause: addonLogged("kube-proxy", proxyRefused, "kube-proxy refuses its settings: %s")},
 		"flannel-no-br-netfilter":     {Cause: addonLogged("flanneld", noBridge, "flannel misses br_netfilter: %s")},
 		"flannel-no-interface":        {Cause: addonLogged("flanneld", noInterface, "flannel: %s")},
 		"flannel-no-vxlan":            {Cause: addonLogged("flanneld", noVXLAN, "flannel: %s")},
@@ -62,13 +62,13 @@ func (e *Evidence) addonContainers(name string) []addonTry {
 	return newest
 }
 
-// addonLogged: a container of an addon has ended, and says why. what has one verb, for
-// the pattern's first group or all of the match.
+// addonLogged: a container of an addon has ended, and says why. It is nothing that may come
+// yet. what has one verb, for the pattern's first group or all of the match.
 func addonLogged(name string, pattern *regexp.Regexp, what string) func(*Evidence) Findings {
 	return func(e *Evidence) Findings {
 		for _, c := range e.addonContainers(name) {
 			line, match := lastMatch(texts(c.Log), pattern)
-			if failed(c.Container) && match != nil {
+			if failed(c.Container) && match != nil && !passing.MatchString(line) {
 				return finding(c.level, what, match[len(match)-1]).see(addonLog(name)).proof(line)
 			}
 		}
@@ -79,16 +79,6 @@ func addonLogged(name string, pattern *regexp.Regexp, what string) func(*Evidenc
 // addonLog is the command that shows what a container of an addon wrote.
 func addonLog(container string) string {
 	return fmt.Sprintf("tail -n 20 /var/log/pods/kube-system_*/%s/*.log", container)
-}
-
-func kubeProxyRefuses(e *Evidence) Findings {
-	for _, c := range e.addonContainers("kube-proxy") {
-		line, match := lastMatch(texts(c.Log), proxyRefused)
-		if c.Exited && match != nil && !passing.MatchString(line) {
-			return finding(c.level, "kube-proxy refuses its settings: %s", firstOf(match[1:])).see(addonLog("kube-proxy")).proof(line)
-		}
-	}
-	return nil
 }
 
 // stale is when a line that a client writes at each try tells of what is over.

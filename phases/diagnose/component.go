@@ -46,21 +46,20 @@ func componentRules() map[string]Rule {
 
 // processStopped is no reason to give up: who stopped it may let it go on.
 func processStopped(e *Evidence) Findings {
-	if pid := e.stopped("/" + kubeletUnit + "\n"); pid != 0 {
-		return stoppedFinding("the kubelet", pid)
+	stopped := func(name, cgroup string) Findings {
+		pid := e.stopped(cgroup)
+		return warnIf(pid != 0, "%s does nothing: a signal has stopped its process %d", name, pid).
+			remedy("let it go on: kill -CONT %d", pid).see(fmt.Sprintf("grep State /proc/%d/status", pid))
+	}
+	if found := stopped("the kubelet", "/"+kubeletUnit+"\n"); found != nil {
+		return found
 	}
 	return ofFirstComponent(func(e *Evidence, name string) Findings {
-		c := e.container(name)
-		if c == nil || !c.Running || e.stopped(c.ID) == 0 {
-			return nil
+		if c := e.container(name); c != nil && c.Running {
+			return stopped(name, c.ID)
 		}
-		return stoppedFinding(name, e.stopped(c.ID))
+		return nil
 	})(e)
-}
-
-func stoppedFinding(name string, pid int) Findings {
-	return finding(Warning, "%s does nothing: a signal has stopped its process %d", name, pid).
-		remedy("let it go on: kill -CONT %d", pid).see(fmt.Sprintf("grep State /proc/%d/status", pid))
 }
 
 // stopped is the lowest id of a stopped process in such a cgroup, 0 without one.
@@ -79,7 +78,7 @@ func (e *Evidence) flagRefused(name string) Findings {
 	if match == nil {
 		return nil
 	}
-	return finding(e.certainty(name, logs(badFlag)), "%s refuses its flag %s: %s", name, firstOf(match[1:]), match[0]).
+	return finding(e.certainty(name, logs(badFlag)), "%s refuses its flag %s: %s", name, cmp.Or(match[1:]...), match[0]).
 		see(e.logCommand(name)).proof(line)
 }
 
@@ -146,7 +145,7 @@ func failure(log []string) string {
 			return strings.Join(strings.Fields(block), " ")
 		}
 		if m := commandFailed.FindStringSubmatch(line); m != nil {
-			return firstOf(m[1:])
+			return cmp.Or(m[1:]...)
 		}
 	}
 	return ""
@@ -225,7 +224,5 @@ func (e *Evidence) logCommand(name string) string {
 
 // listeners is the command that shows who listens at a port.
 func listeners(port string) string { return fmt.Sprintf("ss -ltnp 'sport = :%s'", port) }
-
-func firstOf(texts []string) string { return cmp.Or(texts...) }
 
 func lastLines(lines []string, n int) []string { return lines[max(len(lines)-n, 0):] }

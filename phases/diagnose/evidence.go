@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"bootstrap/phases/machine"
@@ -337,7 +338,7 @@ func (e *Evidence) summary() []string {
 	}
 	for _, name := range e.Settings.Components {
 		if c := e.ended(name); c != nil {
-			lines = append(lines, fmt.Sprintf("%s ended with exit code %d: %s", name, c.ExitCode, firstOf(lastLines(texts(c.Log), 1))))
+			lines = append(lines, fmt.Sprintf("%s ended with exit code %d: %s", name, c.ExitCode, strings.Join(lastLines(texts(c.Log), 1), "")))
 		}
 	}
 	if line, match := e.recent("kubelet.service", time.Minute, kubeletError); match != nil {

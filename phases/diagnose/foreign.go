@@ -1,7 +1,6 @@
 package diagnose
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -122,18 +121,20 @@ func podURLRules() map[string]Rule {
 }
 
 func foreignStaticPod(m *Machine) Findings {
-	return forEach(m.Foreign.Manifests, func(manifest Manifest) Findings {
-		taken := slices.IndexFunc(manifest.Ports, func(p int) bool { return slices.Contains(m.Foreign.HostPorts, p) })
-		level, what := Warning, cmp.Or(manifest.invalid(), manifest.Path+" is there, and bootstrap did not make it: the kubelet will run it as a pod")
+	const foreign = "%s is there, and bootstrap did not make it: "
+	return forEach(m.Foreign.Manifests, func(f Manifest) (found Findings) {
+		taken := slices.IndexFunc(f.Ports, func(p int) bool { return slices.Contains(m.Foreign.HostPorts, p) })
 		switch {
 		case taken >= 0:
-			level, what = Error, fmt.Sprintf("%s is there, and bootstrap did not make it: its pod takes port %d, which the control plane needs", manifest.Path, manifest.Ports[taken])
-		case m.isOurs(manifest.Name):
-			level, what = Error, fmt.Sprintf("%s is there, and bootstrap did not make it: it is a second pod %s", manifest.Path, manifest.Name)
-		case m.Foreign.Served && manifest.Error == "":
-			return nil
+			found = finding(Error, foreign+"its pod takes port %d, which the control plane needs", f.Path, f.Ports[taken])
+		case m.isOurs(f.Name):
+			found = finding(Error, foreign+"it is a second pod %s", f.Path, f.Name)
+		case f.Error != "":
+			found = finding(Warning, "%s is no valid Pod: %s", f.Path, f.Error)
+		case !m.Foreign.Served:
+			found = finding(Warning, foreign+"the kubelet will run it as a pod", f.Path)
 		}
-		return finding(level, "%s", what).remedy("move it to another folder: mv %s /root/", manifest.Path)
+		return found.remedy("move it to another folder: mv %s /root/", f.Path)
 	})
 }
 

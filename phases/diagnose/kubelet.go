@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"time"
@@ -71,7 +72,7 @@ func kubeletSaid(pattern *regexp.Regexp, what string) func(*Evidence) Findings {
 		if match == nil {
 			return nil
 		}
-		if detail := firstOf(match[1:]); detail != "" {
+		if detail := cmp.Or(match[1:]...); detail != "" {
 			what += ": " + detail
 		}
 		return finding(Error, "%s", what).see(kubeletLog).proof(line)

@@ -20,21 +20,14 @@ func manifestRules() map[string]Rule {
 }
 
 func manifestInvalid(e *Evidence) Findings {
+	const invalid = "%s is no valid Pod: %s"
 	return forEach(e.Manifests, func(m Manifest) Findings {
 		if m.Ours {
-			return errorIf(m.Error != "", "%s", m.invalid()).see(kubeletLog).
+			return errorIf(m.Error != "", invalid, m.Path, m.Error).see(kubeletLog).
 				remedy("mend the file, or run bootstrap init: it writes it as the config has it")
 		}
-		return warnIf(m.Error != "", "%s", m.invalid()).see(kubeletLog)
+		return warnIf(m.Error != "", invalid, m.Path, m.Error).see(kubeletLog)
 	})
-}
-
-// invalid says that the kubelet can't run it; empty if it can.
-func (m Manifest) invalid() string {
-	if m.Error == "" {
-		return ""
-	}
-	return fmt.Sprintf("%s is no valid Pod: %s", m.Path, m.Error)
 }
 
 // manifestRead is what the kubelet says of a file that it has read and does not take.

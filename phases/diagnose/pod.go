@@ -17,7 +17,7 @@ const sayAgain = 45 * time.Second
 var (
 	syncFailed  = regexp.MustCompile(`"Error syncing pod, skipping" err="\[?failed to \\"(\w+)\\" for \\"([^\\"]+)\\" with (\w+): (.+)" pod="([^"]+)" podUID="([^"]+)"`)
 	mountFailed = regexp.MustCompile(`MountVolume\.SetUp failed for volume "([^"]+)".* pod "([^"]+)" \(UID: "([^"]+)"\) : (.+)`)
-	pauseImage  = regexp.MustCompile(`failed to get sandbox image "([^"]+)": (.+)`)
+	pauseImage  = regexp.MustCompile(`failed to get sandbox image`)
 	anyImage    = regexp.MustCompile(`image "([^"]+)"`)
 	pullFailed  = regexp.MustCompile(`.*failed to (?:do request: \w+ "[^"]+"|resolve (?:reference "[^"]+"|image)|pull and unpack image "[^"]+"): (.+)`)
 	hostPath    = regexp.MustCompile(`hostPath type check failed: (\S+) is not an? (.+)`)
@@ -35,7 +35,7 @@ var (
 // podRules are about pods whose sandbox, image or container does not come up.
 func podRules() map[string]Rule {
 	return map[string]Rule{
-		"pause-image-missing":   {Cause: syncCause(says(pauseImage), pauseImageMissing)},
+		"pause-image-missing":   {Cause: syncCause(says(pauseImage), imageMissing)},
 		"image-missing":         {Cause: syncCause(ofKind("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"), imageMissing)},
 		"image-cannot-run":      {Cause: ofFirstComponent((*Evidence).imageCannotRun)},
 		"container-oom-killed":  {Cause: ofFirstComponent((*Evidence).oomKilled)},
@@ -171,27 +171,17 @@ func syncCause(match func(syncFailure) bool, find func(*Evidence, syncFailure) F
 	}
 }
 
-func pauseImageMissing(_ *Evidence, f syncFailure) Findings {
-	match := pauseImage.FindStringSubmatch(f.message)
-	return f.unsureIf(pullMayPass.MatchString(f.message)).
-		finding("%s does not start: the image that pods start with, %s, is not here and can't be pulled: %s", f.pod, match[1], pullReason(match[2]))
-}
-
 func imageMissing(_ *Evidence, f syncFailure) Findings {
 	image := "its image"
 	if m := anyImage.FindStringSubmatch(f.message); m != nil {
 		image = m[1]
 	}
-	return f.unsureIf(pullMayPass.MatchString(f.message)).
-		finding("%s does not start: %s is not here and can't be pulled: %s", f.pod, image, pullReason(f.message))
-}
-
-// pullReason is what stands at the end of what the runtime says of a pull.
-func pullReason(message string) string {
-	if m := pullFailed.FindStringSubmatch(message); m != nil {
-		return m[1]
+	reason := f.message
+	if m := pullFailed.FindStringSubmatch(f.message); m != nil {
+		reason = m[1] // what the runtime says last
 	}
-	return message
+	return f.unsureIf(pullMayPass.MatchString(f.message)).
+		finding("%s does not start: %s is not here and can't be pulled: %s", f.pod, image, reason)
 }
 
 func (e *Evidence) imageCannotRun(name string) Findings {
