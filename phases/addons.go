@@ -2,6 +2,7 @@ package phases
 
 import (
 	"context"
+	"errors"
 
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
@@ -47,24 +48,20 @@ func runAddons(ctx context.Context, env *Env) error {
 // wantedAddons are those that this cluster has.
 func wantedAddons(env *Env) ([]manifests.Addon, error) {
 	var all []manifests.Addon
-	for _, a := range []struct {
-		wanted bool
-		make   func() (manifests.Addon, error)
-	}{
-		{env.Choices.Network.Own(), func() (manifests.Addon, error) { return spec.FlannelAddon(env.Config, env.Facts) }},
-		{!env.Config.ProxyDisabled, func() (manifests.Addon, error) { return spec.ProxyAddon(env.Config, env.Facts) }},
-		{!env.Config.DNSDisabled, func() (manifests.Addon, error) { return patchedDNS(env) }},
-	} {
-		if !a.wanted {
-			continue
-		}
-		addon, err := a.make()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, addon)
+	var errs []error
+	add := func(addon manifests.Addon, err error) {
+		all, errs = append(all, addon), append(errs, err)
 	}
-	return all, nil
+	if env.Choices.Network.Own() {
+		add(spec.FlannelAddon(env.Config, env.Facts))
+	}
+	if !env.Config.ProxyDisabled {
+		add(spec.ProxyAddon(env.Config, env.Facts))
+	}
+	if !env.Config.DNSDisabled {
+		add(patchedDNS(env))
+	}
+	return all, errors.Join(errs...)
 }
 
 func patchedDNS(env *Env) (manifests.Addon, error) {

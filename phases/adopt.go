@@ -55,12 +55,12 @@ func kubeadmFiles() []string {
 // Adoptable is a file that tells of a cluster which bootstrap did not make; empty
 // without.
 func Adoptable(env *Env) string {
-	files := clusterFiles() // a CA alone may be the user's own
-	i := slices.IndexFunc(files, func(file string) bool { return env.Host.Exists(file) && !env.Host.Made(file) })
-	if i < 0 {
-		return ""
+	for _, file := range clusterFiles() { // a CA alone may be the user's own
+		if env.Host.Exists(file) && !env.Host.Made(file) {
+			return file
+		}
 	}
-	return files[i]
+	return ""
 }
 
 // Adopt puts what kubeadm made on this machine into the ledger, for reset. The
@@ -89,12 +89,10 @@ func Adopt(ctx context.Context, env *Env) error {
 
 // adoptAll puts what is there of the paths into the ledger.
 func adoptAll(h *host.Host, op host.Op, paths []string) error {
-	var errs []error
-	for _, path := range paths {
+	return forAll(paths, func(path string) error {
 		_, err := h.Adopt(op, path)
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+		return err
+	})
 }
 
 // IsAdopted tells a record of what kubeadm made.

@@ -101,8 +101,5 @@ func bundledPolicy(ctx context.Context, from *bundle.Bundle, c *config.Config) (
 		_, err := io.Copy(&policy, r)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return policy.Bytes(), nil
+	return policy.Bytes(), err
 }

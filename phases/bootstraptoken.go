@@ -3,7 +3,6 @@ package phases
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"bootstrap/manifests"
@@ -102,13 +101,12 @@ func (a applier) joinToken(ctx context.Context) (cluster.Token, bool) {
 	if err != nil {
 		a.tell.Warn("%v", err) // a token of others that is broken does not hinder ours
 	}
-	i := slices.IndexFunc(all, func(t cluster.Token) bool {
-		return t.Description == joinTokenDescription && t.Expires.After(time.Now().Add(joinTokenRest))
-	})
-	if i < 0 {
-		return cluster.Token{}, false
+	for _, t := range all {
+		if t.Description == joinTokenDescription && t.Expires.After(time.Now().Add(joinTokenRest)) {
+			return t, true
+		}
 	}
-	return all[i], true
+	return cluster.Token{}, false
 }
 
 func (a applier) makeJoinToken(ctx context.Context) (cluster.Token, error) {

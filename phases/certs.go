@@ -3,7 +3,6 @@ package phases
 import (
 	"context"
 	"crypto"
-	"crypto/x509"
 	"fmt"
 	"io/fs"
 
@@ -26,7 +25,7 @@ func runCerts(ctx context.Context, env *Env) error {
 			return err
 		}
 		if a.File == "ca" {
-			if err := p.writeCert(spec.SigningCert, ca.Cert); err != nil {
+			if err := p.write(spec.SigningCert, ".crt", pki.EncodeCert(ca.Cert)); err != nil {
 				return err
 			}
 		}
@@ -66,7 +65,7 @@ func (p keyPairs) ensureCA(a spec.Authority) (*pki.CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ca, p.writeCert(a.File, ca.Cert)
+	return ca, p.write(a.File, ".crt", pki.EncodeCert(ca.Cert))
 }
 
 // ensureLeaf keeps a certificate that serves its purpose and signs a new one,
@@ -89,7 +88,7 @@ func (p keyPairs) ensureLeaf(ca *pki.CA, l spec.Leaf) error {
 	if cert, err = ca.Issue(l.Leaf, key); err != nil {
 		return err
 	}
-	return p.writeCert(l.File, cert)
+	return p.write(l.File, ".crt", pki.EncodeCert(cert))
 }
 
 func (p keyPairs) ensureKey(file string, key crypto.Signer) (crypto.Signer, error) {
@@ -104,7 +103,7 @@ func (p keyPairs) ensureKey(file string, key crypto.Signer) (crypto.Signer, erro
 	if err != nil {
 		return nil, err
 	}
-	return key, p.writePKI(file, ".key", data)
+	return key, p.write(file, ".key", data)
 }
 
 // ensureServiceAccountKey makes sa.key, and sa.pub from it whatever sa.pub was.
@@ -120,14 +119,10 @@ func (p keyPairs) ensureServiceAccountKey() error {
 	if err != nil {
 		return err
 	}
-	return p.writePKI("sa", ".pub", public)
+	return p.write("sa", ".pub", public)
 }
 
-func (p keyPairs) writeCert(file string, cert *x509.Certificate) error {
-	return p.writePKI(file, ".crt", pki.EncodeCert(cert))
-}
-
-func (p keyPairs) writePKI(file, suffix string, data []byte) error {
+func (p keyPairs) write(file, suffix string, data []byte) error {
 	mode := fs.FileMode(0o600)
 	if suffix == ".crt" {
 		mode = 0o644

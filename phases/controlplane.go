@@ -28,7 +28,7 @@ var controlPlane = Phase{
 func runControlPlane(ctx context.Context, env *Env) error {
 	c, seen := env.Config, env.Observe()
 	mounts := spec.CAMounts(observe.TrustedCAs(env.Host))
-	met := env.Ready().APIServerAnswers(ctx) // asked now: what is written next may take it down
+	met := env.Ready().KubeletHasMet(ctx) // asked now: what is written next may take it down
 	if err := writeStaticPod(seen, "kube-apiserver", spec.APIServerPod(c, mounts)); err != nil {
 		return err
 	}
@@ -60,13 +60,14 @@ func startAPIServer(ctx context.Context, env *Env, met bool) (began bool, err er
 	if err != nil || !state.Running() {
 		return false, err
 	}
-	w, err := env.Ready().NewControlPlane(observe.Serving)
+	waiter := env.Ready()
+	w, err := waiter.NewControlPlane(observe.Serving)
 	if err != nil {
 		return false, err
 	}
 	defer w.CRI.Close()
 	if !met {
-		err = env.Ready().WhileRuntimeAnswers(ctx, observe.Serving, w.CRI, func(ctx context.Context) error { return replaceStalePods(ctx, env, w.CRI) })
+		err = waiter.WhileRuntimeAnswers(ctx, observe.Serving, w.CRI, func(ctx context.Context) error { return replaceStalePods(ctx, env, w.CRI) })
 	}
 	if err != nil {
 		return false, err
@@ -77,7 +78,7 @@ func startAPIServer(ctx context.Context, env *Env, met bool) (began bool, err er
 		{Name: "kube-apiserver", Probe: w.APIServerServes},
 	})
 	if err == nil {
-		err = makePriorityClass(ctx, env.Ready(), w.Cluster)
+		err = makePriorityClass(ctx, waiter, w.Cluster)
 	}
 	if err != nil || time.Since(start) < slowStart {
 		return !met, err

@@ -3,6 +3,7 @@ package phases
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -182,5 +183,42 @@ func TestEtcdDataAfterReset(t *testing.T) {
 	runPhase(t, env, runEtcd)
 	if got := stateIn(t, writtenEtcd(t, env)); got != "new" {
 		t.Errorf("it is %q", got)
+	}
+}
+
+// foreignFiles are what preflight finds of others where ours will be.
+func foreignFiles(t *testing.T, env *Env) []string {
+	t.Helper()
+	var found []string
+	for _, f := range env.Observe().Inspect(t.Context(), false).Findings {
+		if f.ID == "foreign-manifest" || f.ID == "etcd-foreign-data" {
+			found = append(found, f.What)
+		}
+	}
+	return found
+}
+
+// TestForeignFiles wants what others left to be found, and what is ours not.
+func TestForeignFiles(t *testing.T) {
+	env := testEnv(t, "default")
+	if found := foreignFiles(t, env); len(found) > 0 {
+		t.Errorf("on a fresh machine: %q", found)
+	}
+	hosttest.Put(t, env.Host, "/etc/kubernetes/manifests/etcd.yaml", "x", 0o600)
+	hosttest.Put(t, env.Host, "/var/lib/etcd/member/wal", "x", 0o600)
+	want := []string{"/etc/kubernetes/manifests/etcd.yaml is there, and bootstrap did not make it", "/var/lib/etcd holds data that is not of this cluster"}
+	found := foreignFiles(t, env)
+	slices.Sort(found)
+	if !slices.Equal(found, want) {
+		t.Errorf("got %q", found)
+	}
+
+	ours := testEnv(t, "default")
+	if err := (Plan{{etcdPhase}}).Run(t.Context(), ours); err != nil {
+		t.Fatal(err)
+	}
+	hosttest.Put(t, ours.Host, "/var/lib/etcd/member/wal", "x", 0o600)
+	if found := foreignFiles(t, ours); len(found) > 0 {
+		t.Errorf("after our own etcd phase: %q", found)
 	}
 }

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync/atomic"
 
+	"bootstrap/phases/bundle"
 	"bootstrap/phases/host"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
@@ -31,20 +31,6 @@ func runImages(ctx context.Context, env *Env) error {
 		}
 		return f.sandbox(ctx)
 	})
-}
-
-var addonImages = Phase{
-	Name:  "addon-images",
-	Short: "import the images of cluster DNS, kube-proxy and the pod network, or pull them",
-	Run:   runAddonImages,
-}
-
-func runAddonImages(ctx context.Context, env *Env) error {
-	images := env.Config.Addons()
-	if !env.Choices.Network.Own() {
-		images = slices.DeleteFunc(images, func(image string) bool { return image == env.Config.Images.Network })
-	}
-	return withImages(ctx, env, observe.Certified, func(ctx context.Context, f imageFetch) error { return f.all(ctx, images) })
 }
 
 // imageFetch brings images into the runtime.
@@ -140,14 +126,12 @@ func (f imageFetch) one(ctx context.Context, reference string) error {
 }
 
 func (f imageFetch) fetch(ctx context.Context, reference string) error {
-	if f.store != nil && f.Bundle != nil {
-		if entry, ok := f.Bundle.Image(reference); ok {
-			err := f.Bundle.Read(ctx, entry, func(r io.Reader) error { return f.store.Import(ctx, r) })
-			if err != nil {
-				return fmt.Errorf("import %s: %w", reference, err)
-			}
-			return nil
+	if entry, ok := f.bundled(reference); ok && f.store != nil {
+		err := f.Bundle.Read(ctx, entry, func(r io.Reader) error { return f.store.Import(ctx, r) })
+		if err != nil {
+			return fmt.Errorf("import %s: %w", reference, err)
 		}
+		return nil
 	}
 	if reference == f.Config.Images.Network {
 		return plan.Hint(fmt.Errorf("%s comes only out of a bundle, into containerd", reference), "bring another pod network: network: none in BoxConfiguration")
@@ -164,16 +148,18 @@ func (f imageFetch) fetch(ctx context.Context, reference string) error {
 	return f.store.Pin(ctx, reference)
 }
 
-// renews: what a registry has may be newer; what is in a bundle stays the same.
+// renews tells whether an image that is there is pulled again: what a registry has may be
+// newer, while what is in a bundle stays the same.
 func (f imageFetch) renews(reference string) bool {
-	if f.Config.ImagePullPolicy != "Always" || f.Host.Plans() {
-		return false
-	}
+	_, bundled := f.bundled(reference)
+	return f.Config.ImagePullPolicy == "Always" && !f.Host.Plans() && !bundled
+}
+
+func (f imageFetch) bundled(reference string) (bundle.Entry, bool) {
 	if f.Bundle == nil {
-		return true
+		return bundle.Entry{}, false
 	}
-	_, bundled := f.Bundle.Image(reference)
-	return !bundled
+	return f.Bundle.Image(reference)
 }
 
 func registryOf(reference string) string {

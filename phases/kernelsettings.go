@@ -2,7 +2,6 @@ package phases
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,44 +30,27 @@ func prepareKernel(ctx context.Context, env *Env) error {
 	if err := keepWhatForwardingSets(h); err != nil {
 		return err
 	}
+	set := func(s spec.KernelSetting) error { return h.Sysctl(s.Name, s.Value) }
 	settings, bridged := env.Forwarded(), bridged(h)
 	if len(env.Forwarding()) > 1 { // IPv6 too
 		settings = slices.Concat(routed(h), settings)
 	}
 	for _, s := range settings {
-		if err := h.Sysctl(s.Name, s.Value); err != nil {
+		if err := set(s); err != nil {
 			return err
 		}
 	}
-	err := setAll(h, bridged)
+	err := forAll(bridged, set)
 	if _, err := h.WriteFile(spec.SysctlFile, spec.SettingsText(slices.Concat(settings, bridged)), 0o644); err != nil {
 		return err
 	}
 	if !h.Plans() { // a module that was just loaded has systemd set, in its own time, what other files say
-		err = setAll(h, bridged)
+		err = forAll(bridged, set)
 	}
 	if err != nil {
 		env.Tell.Warn(noNeighbours, err)
 	}
 	return nil
-}
-
-// setAll goes on after errors.
-func setAll(h *host.Host, settings []spec.KernelSetting) error {
-	var errs []error
-	for _, s := range settings {
-		errs = append(errs, h.Sysctl(s.Name, s.Value))
-	}
-	return errors.Join(errs...)
-}
-
-// keepAll records settings as they are now, for reset.
-func keepAll(h *host.Host, names []string) error {
-	var errs []error
-	for _, name := range names {
-		errs = append(errs, h.KeepSysctl(name))
-	}
-	return errors.Join(errs...)
 }
 
 // routed are the kernel settings by which links keep a default route that the kernel has
@@ -90,8 +72,9 @@ func routed(h *host.Host) []spec.KernelSetting {
 	return settings
 }
 
-// keepWhatForwardingSets: with each change of ip_forward the kernel sets that of every link,
-// and when it is turned off, it accepts redirects again, also where they were refused.
+// keepWhatForwardingSets records the settings that the kernel changes along with ip_forward:
+// it sets forwarding of every link, and when ip_forward is turned off, it accepts redirects
+// again, also where they were refused.
 func keepWhatForwardingSets(h *host.Host) error {
 	links, err := filepath.Glob(h.Path("/proc/sys/net/ipv4/conf/*/forwarding"))
 	if err != nil || h.KernelSays("net/ipv4/ip_forward") != "0" {
@@ -106,7 +89,7 @@ func keepWhatForwardingSets(h *host.Host) error {
 	if redirects := "net/ipv4/conf/all/accept_redirects"; h.KernelSays(redirects) == "0" {
 		kept = append(kept, redirects)
 	}
-	return keepAll(h, kept)
+	return forAll(kept, h.KeepSysctl)
 }
 
 // keepConntrack records what kube-proxy sets when it starts, before there is one: reset gives
@@ -121,7 +104,7 @@ func keepConntrack(h *host.Host, s *spec.Spec) error {
 			there = append(there, name)
 		}
 	}
-	return keepAll(h, there)
+	return forAll(there, h.KeepSysctl)
 }
 
 // bridged are the kernel settings by which the answer of a pod to its neighbour, asked by

@@ -41,17 +41,20 @@ type kubeconfigWriter struct {
 
 func (w kubeconfigWriter) ensure(id spec.Identity) error {
 	data, err := w.Host.ReadFile(id.Path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return w.write(id)
-	case err != nil:
+	if err == nil {
+		reason := w.check(id, data)
+		if reason == nil {
+			return w.closeToOthers(id.Path)
+		}
+		w.Tell.Note("%s is written again: %v", id.Path, reason)
+	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if reason := w.check(id, data); reason != nil {
-		w.Tell.Note("%s is written again: %v", id.Path, reason)
-		return w.write(id)
+	if data, err = w.issue(w.ClientLeaf(id), id); err != nil {
+		return err
 	}
-	return w.closeToOthers(id.Path)
+	_, err = w.Host.WriteOpaque(id.Path, data, 0o600)
+	return err
 }
 
 // check says why the file that is there does not serve, or nil.
@@ -88,15 +91,6 @@ func (w kubeconfigWriter) checkCA(id spec.Identity, k pki.Kubeconfig) error {
 		return fmt.Errorf("the CA is in it, in place of the name of its file, %s", id.CAFile)
 	}
 	return nil
-}
-
-func (w kubeconfigWriter) write(id spec.Identity) error {
-	data, err := w.issue(w.ClientLeaf(id), id)
-	if err != nil {
-		return err
-	}
-	_, err = w.Host.WriteOpaque(id.Path, data, 0o600)
-	return err
 }
 
 func (w kubeconfigWriter) issue(leaf pki.Leaf, id spec.Identity) ([]byte, error) {

@@ -85,14 +85,9 @@ func configureKubelet(ctx context.Context, env *Env) error {
 	if err := writeKubeletUnit(ctx, h, program, env.Tell); err != nil {
 		return err
 	}
-	dropIn, err := templates.KubeletDropIn{
-		Kubelet: program, Args: spec.KubeletArgs(env.Config), EtcdData: env.Observe().EtcdFolder(),
-	}.Render()
-	if err != nil {
-		return err
-	}
 	warnOfLostFlags(h, env.Tell)
-	if _, err := h.WriteFile(spec.KubeletDropIn, dropIn, 0o600); err != nil {
+	dropIn := templates.KubeletDropIn{Kubelet: program, Args: spec.KubeletArgs(env.Config), EtcdData: env.Observe().EtcdFolder()}
+	if err := writeRendered(h, spec.KubeletDropIn, dropIn.Render); err != nil {
 		return err
 	}
 	warnOfOtherCommand(h, env.Tell)
@@ -154,12 +149,7 @@ func writeInstanceConfig(h *host.Host, s *spec.Spec) error {
 	if s.Config.Box.Standalone {
 		return nil // kubeadm has no use for such a machine
 	}
-	data, err := templates.InstanceConfig{RuntimeEndpoint: s.Choices.Runtime.Endpoint}.Render()
-	if err != nil {
-		return err
-	}
-	_, err = h.WriteFile(spec.InstanceConfig, data, 0o600)
-	return err
+	return writeRendered(h, spec.InstanceConfig, templates.InstanceConfig{RuntimeEndpoint: s.Choices.Runtime.Endpoint}.Render)
 }
 
 // writeKubeletUnit writes our unit unless the machine has one: there, the
@@ -173,10 +163,5 @@ func writeKubeletUnit(ctx context.Context, h *host.Host, program string, tell pl
 		tell.Note("kubelet.service: %s is there already, and stays as it is", state.Fragment)
 		return nil
 	}
-	unit, err := templates.KubeletService{Kubelet: program}.Render()
-	if err != nil {
-		return err
-	}
-	_, err = h.WriteFile(spec.KubeletUnitFile, unit, 0o600)
-	return err
+	return writeRendered(h, spec.KubeletUnitFile, templates.KubeletService{Kubelet: program}.Render)
 }

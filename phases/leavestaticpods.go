@@ -2,13 +2,13 @@ package phases
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path"
 	"slices"
 	"strings"
 
 	"bootstrap/phases/host"
+	"bootstrap/phases/observe"
 	"bootstrap/phases/spec"
 )
 
@@ -25,35 +25,21 @@ func runLeaveStaticPods(_ context.Context, env *Env) error {
 		return nil
 	}
 	if env.AllPods {
-		return takeFiles(env.Host, files)
+		return adoptAll(env.Host, host.OpFile, files) // now reset removes them
 	}
 	env.Tell.Note("these stay, and a kubelet that comes will run them: %s", strings.Join(files, ", "))
 	return giveDirs(env.Host, spec.StaticPodDir)
 }
 
 func usersManifests(h *host.Host) []string {
-	entries, err := os.ReadDir(h.Path(spec.StaticPodDir))
-	if err != nil {
-		return nil
-	}
+	pods, _ := observe.PodFiles(h, spec.StaticPodDir) // in a folder that can't be read there are none to find
 	var files []string
-	for _, entry := range entries {
-		file := spec.StaticPodDir + "/" + entry.Name()
-		if !entry.IsDir() && !strings.HasPrefix(entry.Name(), ".") && !h.Recorded(file) {
-			files = append(files, file)
+	for _, pod := range pods {
+		if !h.Recorded(pod.Path) {
+			files = append(files, pod.Path)
 		}
 	}
 	return files
-}
-
-// takeFiles makes files of the user's ours to remove.
-func takeFiles(h *host.Host, files []string) error {
-	var errs []error
-	for _, file := range files {
-		_, err := h.Adopt(host.OpFile, file)
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
 }
 
 // giveDirs forgets that a folder, and those above it, were made here: all of them, or none

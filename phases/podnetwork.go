@@ -55,10 +55,5 @@ func writeNodeNetwork(h *host.Host, s *spec.Spec) error {
 	if !s.Config.Box.Standalone && h.Made(spec.NetworkFile) && h.Exists(spec.NetworkFile) && h.Exists(spec.FlannelTree+"/subnet.env") {
 		return nil
 	}
-	data, err := spec.NodeNetwork(s.Config, s.Facts).Render()
-	if err != nil {
-		return err
-	}
-	_, err = h.WriteFile(spec.NetworkFile, data, 0o600)
-	return err
+	return writeRendered(h, spec.NetworkFile, spec.NodeNetwork(s.Config, s.Facts).Render)
 }

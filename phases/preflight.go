@@ -75,16 +75,15 @@ func Inspect(ctx context.Context, env *Env) observe.Inspection {
 
 // CheckIgnore wants every ID to be one of a check that init can go on without.
 func CheckIgnore(all diagnose.Catalogue, ids []string) error {
-	var errs []error
-	for _, id := range ids {
+	return forAll(ids, func(id string) error {
 		switch entry, known := all.Find(id); {
 		case !known:
-			errs = append(errs, plan.Hint(fmt.Errorf("--ignore %s: there is no such check", id), "see their names: bootstrap explain"))
+			return plan.Hint(fmt.Errorf("--ignore %s: there is no such check", id), "see their names: bootstrap explain")
 		case entry.Check == nil || entry.Enforced:
-			errs = append(errs, fmt.Errorf("--ignore %s: it can't be ignored: init does not work past it", id))
+			return fmt.Errorf("--ignore %s: it can't be ignored: init does not work past it", id)
 		}
-	}
-	return errors.Join(errs...)
+		return nil
+	})
 }
 
 // ErrNotRoot is what a user who may not change this machine is told.

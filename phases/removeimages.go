@@ -2,7 +2,6 @@ package phases
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -35,11 +34,16 @@ func runRemoveImages(ctx context.Context, env *Env) error {
 		return plan.Hint(fmt.Errorf("container runtime at %s: %w", socket, err), "start it, such as by: systemctl start containerd; then: bootstrap reset")
 	}
 	defer from.Close()
-	var errs []error
-	for _, r := range images {
-		errs = append(errs, removeImage(ctx, env.Host, from, r))
-	}
-	return errors.Join(errs...)
+	return forAll(images, func(r host.Record) error {
+		has, err := from.Has(ctx, r.Target)
+		if err != nil {
+			return err
+		}
+		if !has {
+			return env.Host.Retract(r, nil)
+		}
+		return env.Host.Retract(r, func() error { return from.Remove(ctx, r.Target) })
+	})
 }
 
 // imagesSocket is that of the runtime that the images were brought into.
@@ -51,22 +55,7 @@ func imagesSocket(s *state.State) string {
 	return socket
 }
 
-func removeImage(ctx context.Context, h *host.Host, from runtime.Remover, r host.Record) error {
-	has, err := from.Has(ctx, r.Target)
-	if err != nil {
-		return err
-	}
-	if !has {
-		return h.Retract(r, nil)
-	}
-	return h.Retract(r, func() error { return from.Remove(ctx, r.Target) })
-}
-
 // forgetRecords takes records out of the ledger, and leaves what they are about as it is.
 func forgetRecords(h *host.Host, records []host.Record) error {
-	var errs []error
-	for _, r := range records {
-		errs = append(errs, h.Retract(r, nil))
-	}
-	return errors.Join(errs...)
+	return forAll(records, func(r host.Record) error { return h.Retract(r, nil) })
 }

@@ -83,28 +83,22 @@ func installContainerd(ctx context.Context, env *Env) error {
 }
 
 func writeContainerdFiles(h *host.Host, s *spec.Spec) error {
-	config, err := templates.ContainerdConfig{
+	config := templates.ContainerdConfig{
 		SandboxImage:        s.Config.Images.Pause,
 		RegistryConfig:      filepath.Dir(spec.ContainerdConfig) + "/certs.d",
 		CNIPlugins:          spec.PluginDirs,
 		CNIConfig:           spec.CNIConfigDir,
 		Runc:                spec.BinDir + "/runc",
 		RestrictOOMScoreAdj: !s.Facts.SysResource,
-	}.Render()
-	if err != nil {
+	}
+	unit := templates.ContainerdService{Containerd: spec.BinDir + "/containerd", Config: spec.ContainerdConfig}
+	if err := writeRendered(h, spec.ContainerdConfig, config.Render); err != nil {
 		return err
 	}
-	unit, err := templates.ContainerdService{Containerd: spec.BinDir + "/containerd", Config: spec.ContainerdConfig}.Render()
-	if err != nil {
+	if err := writeRendered(h, spec.ContainerdUnit, unit.Render); err != nil {
 		return err
 	}
-	if _, err := h.WriteFile(spec.ContainerdConfig, config, 0o600); err != nil {
-		return err
-	}
-	if _, err := h.WriteFile(spec.ContainerdUnit, unit, 0o600); err != nil {
-		return err
-	}
-	_, err = h.WriteFile(scopeDropIn, []byte(scopeText), 0o644)
+	_, err := h.WriteFile(scopeDropIn, []byte(scopeText), 0o644)
 	return err
 }
 

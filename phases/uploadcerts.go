@@ -26,7 +26,7 @@ func runUploadCerts(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	key, random, err := a.certificateKey(ctx, env.Config.CertificateKey)
+	key, err := a.certificateKey(ctx, env.Config.CertificateKey)
 	if err != nil || key == nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func runUploadCerts(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	if random && !env.Host.Plans() {
+	if env.Config.CertificateKey == "" && !env.Host.Plans() {
 		env.Tell.Note("to join a control plane node within 2 hours, add to kubeadm join: --control-plane --certificate-key %s", key.Hex())
 	}
 	return nil
@@ -50,21 +50,21 @@ func runUploadCerts(ctx context.Context, env *Env) error {
 
 // certificateKey is the config's, or else a random one. It is nil where certificates
 // are there under a random key, which nobody but the reader of that run's note knows.
-func (a applier) certificateKey(ctx context.Context, given string) (key *cluster.CertificateKey, random bool, err error) {
+func (a applier) certificateKey(ctx context.Context, given string) (*cluster.CertificateKey, error) {
 	if given != "" {
 		parsed, err := cluster.ParseCertificateKey(given)
-		return &parsed, false, err
+		return &parsed, err
 	}
 	found, err := a.HasCerts(ctx)
 	if err != nil {
-		return nil, true, err
+		return nil, err
 	}
 	if found {
 		a.tell.Note("the certificates are uploaded already; for another key: kubectl -n kube-system delete secret kubeadm-certs, and run this phase again")
-		return nil, true, nil
+		return nil, nil
 	}
 	made, err := cluster.NewCertificateKey()
-	return &made, true, err
+	return &made, err
 }
 
 // sharedCerts are the files that a joining control plane needs, by kubeadm's names. One

@@ -136,14 +136,10 @@ func mergedKubeconfig(h *host.Host, u homeUser, admin pki.Kubeconfig) ([]byte, e
 	}
 	merged, err := pki.MergeKubeconfig(old, admin)
 	if conflict := (*pki.ConflictError)(nil); errors.As(err, &conflict) {
-		return nil, plan.Hint(fmt.Errorf("%s: %w", file, err), "%s", conflictHint(conflict))
+		return nil, plan.Hint(fmt.Errorf("%s: %w", file, err), "if it is no longer needed: kubectl config delete-%s %s; or run without --write-kubeconfig", strings.TrimSuffix(conflict.List, "s"), conflict.Name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return merged, nil
-}
-
-func conflictHint(c *pki.ConflictError) string {
-	return fmt.Sprintf("if it is no longer needed: kubectl config delete-%s %s; or run without --write-kubeconfig", strings.TrimSuffix(c.List, "s"), c.Name)
 }

@@ -212,6 +212,6 @@ func TestStall(t *testing.T) {
 		}
 	}
 	t.Logf("after %.1f s: %s", time.Since(start).Seconds(), r.Err)
-	n.MustBootstrap("init")
+	n.MustBootstrap("init", "--config", "") // else it would work with what was given before
 	n.Healthy(30 * time.Second)
 }
