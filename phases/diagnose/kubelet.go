@@ -27,10 +27,10 @@ var (
 	noInotify       = regexp.MustCompile(`inotify\S*: too many open files|(?i:(?:create|new|init)\w* .*(?:inotify|watcher)).*too many open files`)
 	noResolvConf    = regexp.MustCompile(`"Could not open resolv conf file\." err="open ([^:]+): ([^"]+)"`)
 	evictedNobody   = regexp.MustCompile(`able to reduce resource pressure without evicting pods`)
+	evicting        = regexp.MustCompile(`"Eviction manager: attempting to reclaim" resourceName="([^"]+)"`)
 	// kubeletRefused is of what a kubelet may always do. A pod and what it uses are refused to
 	// every kubelet until the API server has seen where the pod runs.
 	kubeletRefused = regexp.MustCompile(`(?:: |err=")(Unauthorized)|(User \\?"system:(?:anonymous|node:[^"\\]*)\\?" cannot \w+ resource \\?"(?:nodes|leases|csinodes|csidrivers|runtimeclasses|services)\\?")`)
-	evicting       = regexp.MustCompile(`"Eviction manager: attempting to reclaim" resourceName="([^"]+)"`)
 )
 
 // kubeletRules are about the kubelet itself: why it is not up, and what it lacks.
@@ -68,14 +68,14 @@ func (e *Evidence) kubeletEnd() (line, reason string) {
 func kubeletSaid(pattern *regexp.Regexp, what string) func(*Evidence) Findings {
 	return func(e *Evidence) Findings {
 		line, reason := e.kubeletEnd()
-		match, what := pattern.FindStringSubmatch(reason), what
+		match, said := pattern.FindStringSubmatch(reason), what
 		if match == nil {
 			return nil
 		}
 		if detail := cmp.Or(match[1:]...); detail != "" {
-			what += ": " + detail
+			said += ": " + detail
 		}
-		return finding(Error, "%s", what).see(kubeletLog).proof(line)
+		return finding(Error, "%s", said).see(kubeletLog).proof(line)
 	}
 }
 
