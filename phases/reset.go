@@ -26,7 +26,7 @@ func Reset() Plan {
 // another reset removes it.
 type Keep struct {
 	Images  bool
-	Runtime bool // with what it needs: programs, configuration, kernel settings, network
+	Runtime bool // and what it needs: programs, configuration, kernel settings, network
 	Etcd    bool // the data, and the keys: pods trust the CA that they began with
 }
 
