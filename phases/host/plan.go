@@ -3,6 +3,8 @@ package host
 import (
 	"io/fs"
 	"sync"
+
+	"bootstrap/phases/machine"
 )
 
 // plan is what a Host that only plans would have changed by now. Its questions are
@@ -14,11 +16,11 @@ type plan struct {
 
 // planned is what a plan has made of a path or a unit.
 type planned struct {
-	State                // without a Kind it is as on the machine
-	data      []byte     // of a file; nil if nobody will read it
-	emptied   bool       // nothing is left in this directory
-	unmounted bool       // what is mounted here is gone
-	unit      *UnitState // nil for a path
+	State                        // without a Kind it is as on the machine
+	data      []byte             // of a file; nil if nobody will read it
+	emptied   bool               // nothing is left in this directory
+	unmounted bool               // what is mounted here is gone
+	unit      *machine.UnitState // nil for a path
 }
 
 // OpenPlan is Open for a Host that only plans. It reads the machine, tells what it

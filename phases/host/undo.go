@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"bootstrap/phases/machine"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -263,7 +265,7 @@ func (h *Host) undoActive(ctx context.Context, r Record) error {
 
 // stopForGood stops a unit, ends what it left running, and makes systemd forget that
 // it may have failed.
-func (h *Host) stopForGood(ctx context.Context, unit string, now UnitState) error {
+func (h *Host) stopForGood(ctx context.Context, unit string, now machine.UnitState) error {
 	if now.Running() {
 		if err := h.units.Do(ctx, Stop, unit); err != nil {
 			return err
