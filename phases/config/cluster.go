@@ -28,7 +28,7 @@ func (c *Cluster) clusterFile() any {
 			DNSDomain:     c.Networking.DNSDomain,
 		},
 		Etcd:              c.etcdFile(),
-		APIServer:         apiServer{c.APIServer, c.CertSANs},
+		APIServer:         apiServer{Component: c.APIServer, CertSANs: c.CertSANs},
 		ControllerManager: c.ControllerManager,
 		Scheduler:         c.Scheduler,
 		DNS:               dns{replacement(c.Images.CoreDNS, c.defaultImages().CoreDNS), c.DNSDisabled},

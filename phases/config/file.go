@@ -1,7 +1,8 @@
 package config
 
 // The documents of a config file, under kubeadm's names (v1beta4) and ours. They are
-// also written: what is empty stays out.
+// also written: what is empty stays out. kubeadm's older v1beta3 is read as v1beta4, which
+// takes here what was written differently then: see Args and moveTimeout.
 
 const (
 	kubeadmV1beta4   = "kubeadm.k8s.io/v1beta4"
@@ -46,7 +47,7 @@ type nodeRegistrationFile struct {
 	Name                  string   `yaml:"name,omitempty"`
 	CRISocket             string   `yaml:"criSocket,omitempty"`
 	Taints                *[]Taint `yaml:"taints,omitempty"` // an empty list is not the same as none
-	KubeletExtraArgs      []Arg    `yaml:"kubeletExtraArgs,omitempty"`
+	KubeletExtraArgs      Args     `yaml:"kubeletExtraArgs,omitempty"`
 	IgnorePreflightErrors []string `yaml:"ignorePreflightErrors,omitempty"`
 	ImagePullPolicy       string   `yaml:"imagePullPolicy,omitempty"`
 	ImagePullSerial       *bool    `yaml:"imagePullSerial,omitempty"`
@@ -108,8 +109,9 @@ type imageMeta struct {
 }
 
 type apiServer struct {
-	Component `yaml:",inline"`
-	CertSANs  []string `yaml:"certSANs,omitempty"`
+	Component              `yaml:",inline"`
+	CertSANs               []string  `yaml:"certSANs,omitempty"`
+	TimeoutForControlPlane *duration `yaml:"timeoutForControlPlane,omitempty"` // of v1beta3
 }
 
 type dns struct {

@@ -69,7 +69,7 @@ func (part document) fields(root *yaml.Node, known string, decode func([]byte) (
 		}
 	}
 	if len(findings) > 0 {
-		return nil, typeError(findings)
+		return nil, &yaml.TypeError{Errors: findings}
 	}
 	return all, nil
 }

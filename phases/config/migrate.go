@@ -15,8 +15,8 @@ func Migrate(name string, data []byte) ([]byte, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	d.init.typeMeta = typeMeta{kubeadmV1beta4, initKind}
-	if d.oldTimeout != nil && !slices.Contains(d.order, initKind) {
+	d.init.typeMeta, d.cluster.typeMeta = typeMeta{kubeadmV1beta4, initKind}, typeMeta{kubeadmV1beta4, clusterKind}
+	if d.oldTimeout && !slices.Contains(d.order, initKind) {
 		d.order = append([]string{initKind}, d.order...)
 	}
 	var all []any

@@ -71,9 +71,6 @@ type builder struct {
 // bad adds a finding about a field of kubeadm's documents or ours: with file and line if
 // it is in the file.
 func (b *builder) bad(field, format string, args ...any) {
-	if field == healthCheckField && b.docs.oldTimeout != nil {
-		field = oldTimeoutField
-	}
 	b.found(b.docs.line(field), field+": "+fmt.Sprintf(format, args...))
 }
 

@@ -31,7 +31,7 @@ type documents struct {
 	box        boxConfiguration
 	kubelet    map[string]any // nil without
 	kubeProxy  map[string]any
-	oldTimeout *duration             // of v1beta3
+	oldTimeout bool                  // the file has the timeout of the control plane as v1beta3 had it
 	roots      map[string]*yaml.Node // by kind, to tell the line of a field
 	order      []string              // kinds, as they stand in the file
 }
@@ -81,7 +81,17 @@ func read(name string, data []byte) (documents, []error) {
 		}
 		errs = append(errs, locate.Errors(name, err, fieldNames())...)
 	}
-	return d, append(errs, locate.Errors(name, d.moveTimeout(), fieldNames())...)
+	d.moveTimeout()
+	return d, errs
+}
+
+// moveTimeout puts v1beta3's timeout where v1beta4 has it, unless one is there.
+func (d *documents) moveTimeout() {
+	old, timeout := &d.cluster.APIServer.TimeoutForControlPlane, &d.init.Timeouts.ControlPlaneComponentHealthCheck
+	if *old != nil && *timeout == nil {
+		*timeout, d.oldTimeout = *old, true
+	}
+	*old = nil
 }
 
 // parse gives the document's root, nil if there is nothing but comments.
@@ -115,14 +125,10 @@ func (d *documents) add(root *yaml.Node, part document) error {
 
 func (d *documents) decode(root *yaml.Node, part document) (err error) {
 	switch version, kind := locate.Text(root, "apiVersion"), locate.Text(root, "kind"); [2]string{version, kind} {
-	case [2]string{kubeadmV1beta4, initKind}:
+	case [2]string{kubeadmV1beta4, initKind}, [2]string{kubeadmV1beta3, initKind}:
 		return part.strict(&d.init)
-	case [2]string{kubeadmV1beta4, clusterKind}:
+	case [2]string{kubeadmV1beta4, clusterKind}, [2]string{kubeadmV1beta3, clusterKind}:
 		return part.strict(&d.cluster)
-	case [2]string{kubeadmV1beta3, initKind}:
-		return d.initV1beta3(root, part)
-	case [2]string{kubeadmV1beta3, clusterKind}:
-		return d.clusterV1beta3(root, part)
 	case [2]string{boxVersion, boxKind}:
 		return part.strict(&d.box)
 	case [2]string{kubeletVersion, kubeletKind}:

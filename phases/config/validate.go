@@ -145,7 +145,11 @@ func (b *builder) validateLifetimes(c *Config) {
 		b.bad("caCertificateValidityPeriod", "%s is shorter than that of the certificates it signs, %s", c.CAValidity, c.CertificateValidity)
 	}
 	if c.ControlPlaneTimeout < time.Second {
-		b.bad(healthCheckField, "%s is under a second", c.ControlPlaneTimeout)
+		field := "timeouts.controlPlaneComponentHealthCheck"
+		if b.docs.oldTimeout {
+			field = "apiServer.timeoutForControlPlane"
+		}
+		b.bad(field, "%s is under a second", c.ControlPlaneTimeout)
 	}
 	if c.APICallTimeout < time.Second {
 		b.bad("timeouts.kubernetesAPICall", "%s is under a second", c.APICallTimeout)
