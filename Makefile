@@ -123,7 +123,7 @@ lint: needs ## Check format, vet, lint, shell scripts, the Vagrantfile and go.mo
 update: needs ## Mend what lint finds, and write the golden files again
 	@go run $(LINT) fmt ./...
 	@go mod tidy
-	@go test ./cmd/bootstrap ./phases/spec ./phases/podmanifest ./templates -update
+	@go test ./cmd/bootstrap ./phases/config ./phases/podmanifest ./phases/spec ./templates -update
 
 clean: ## Remove the nodes and everything that was built
 	@scripts/node down --all

@@ -133,7 +133,7 @@ func (e *Env) adoptRuntime(endpoint string) error {
 	if endpoint != "" {
 		return e.Host.Remember(state.RuntimeNote, endpoint)
 	}
-	if sockets := e.Observe().FoundSockets(); len(sockets) > 1 {
+	if sockets := observe.FoundSockets(e.Host); len(sockets) > 1 {
 		return plan.Hint(fmt.Errorf("which container runtime has the cluster's pods is not known, as the kubelet does not tell: %s", strings.Join(sockets, ", ")),
 			"stop those that are not the cluster's, then run this again")
 	}

@@ -41,7 +41,7 @@ func runPods(ctx context.Context, w io.Writer, o podsOptions) error {
 		return err
 	}
 	defer h.Close()
-	pods, err := (&observe.Observer{Host: h}).Pods(ctx, o.query)
+	pods, err := observe.Pods(ctx, h, o.query)
 	if err != nil {
 		return err
 	}

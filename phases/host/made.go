@@ -7,21 +7,23 @@ import (
 	"strings"
 )
 
-// kernelSays is a setting's value, empty without one.
+// KernelSays is a setting's value, empty without one.
 func (h *Host) KernelSays(name string) string {
 	now, _ := h.SysctlValue(name)
 	return now
 }
 
+// Recorded tells whether the ledger names the path as ours, and reset has not undone it.
 func (h *Host) Recorded(path string) bool {
 	return slices.ContainsFunc(h.Entries(), func(r Record) bool { return r.Target == path && !r.Undone })
 }
 
-// hasProgram looks where systemd's units look.
+// HasProgram looks where systemd's units look.
 func (h *Host) HasProgram(name string) bool {
 	return slices.ContainsFunc(append([]string{"/sbin", "/bin"}, programDirs...), func(dir string) bool { return h.Exists(dir + "/" + name) })
 }
 
+// Exists tells whether anything is there, be it a link to nothing.
 func (h *Host) Exists(path string) bool {
 	_, err := os.Lstat(h.Path(path))
 	return err == nil
@@ -30,7 +32,7 @@ func (h *Host) Exists(path string) bool {
 // programDirs are where programs of the machine are looked for.
 var programDirs = []string{"/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin", "/opt/bin"}
 
-// foreignProgram is the path of a program that bootstrap did not install, or "".
+// ForeignProgram is the path of a program that bootstrap did not install, or "".
 func (h *Host) ForeignProgram(name string) string {
 	for _, dir := range programDirs {
 		path := dir + "/" + name
@@ -42,7 +44,7 @@ func (h *Host) ForeignProgram(name string) string {
 	return ""
 }
 
-// made tells whether the path is there only because bootstrap made it, by whatever name:
+// Made tells whether the path is there only because bootstrap made it, by whatever name:
 // Fedora's /usr/local/sbin is a link to bin.
 func (h *Host) Made(path string) bool {
 	if h.madeAs(path) {
@@ -61,7 +63,7 @@ func (h *Host) madeAs(path string) bool {
 	return false
 }
 
-// anyProgram is where a program lies, whoever installed it.
+// AnyProgram is where a program lies, whoever installed it.
 func (h *Host) AnyProgram(name string) string {
 	for _, dir := range programDirs {
 		if info, err := os.Stat(h.Path(dir + "/" + name)); err == nil && info.Mode().IsRegular() {
@@ -71,7 +73,7 @@ func (h *Host) AnyProgram(name string) string {
 	return ""
 }
 
-// globs are the files of the machine that match.
+// Globs are the files of the machine that match.
 func (h *Host) Globs(patterns []string) []string {
 	var all []string
 	root := strings.TrimSuffix(h.Path("/"), "/")
@@ -87,7 +89,7 @@ func (h *Host) Globs(patterns []string) []string {
 	return all
 }
 
-// ownTrees takes folders as ours, save what is in them already.
+// OwnTrees takes folders as ours, save what is in them already.
 func (h *Host) OwnTrees(paths ...string) error {
 	for _, path := range paths {
 		if err := h.OwnTree(path); err != nil {

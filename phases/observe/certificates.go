@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
 	"bootstrap/phases/pki"
 	"bootstrap/phases/spec"
 )
@@ -20,16 +21,26 @@ func (o *Observer) CertificateEvidence(stage Stage) []diagnose.Certificate {
 	if stage < Certified {
 		return nil
 	}
+	return certificates{&o.Spec, o.Host}.judge()
+}
+
+// certificates are those of this node, to be judged by what init would have made them.
+type certificates struct {
+	*spec.Spec
+	host *host.Host
+}
+
+func (c certificates) judge() []diagnose.Certificate {
 	var all []diagnose.Certificate
-	for _, a := range spec.Authorities(o.Config) {
-		ca, found := o.judgeAuthority(a)
+	for _, a := range spec.Authorities(c.Config) {
+		ca, found := c.judgeAuthority(a)
 		all = append(all, found...)
 		if a.File == "ca" {
-			all = append(all, o.judgeSigningCert(ca)...)
-			all = append(all, o.judgeKubeconfigs(ca)...)
+			all = append(all, c.judgeSigningCert(ca)...)
+			all = append(all, c.judgeKubeconfigs(ca)...)
 		}
 	}
-	return append(all, o.judgeExternalEtcd()...)
+	return append(all, c.judgeExternalEtcd()...)
 }
 
 // judged is a certificate with what it was judged by, as far as that could be read.
@@ -60,8 +71,8 @@ func (j *judged) by(err error) {
 	}
 }
 
-func (o *Observer) judgeAuthority(a spec.Authority) (*x509.Certificate, []diagnose.Certificate) {
-	ca := o.readJudged(o.PKIFile(a.File, ".crt"), userOf(a.File))
+func (c certificates) judgeAuthority(a spec.Authority) (*x509.Certificate, []diagnose.Certificate) {
+	ca := c.readJudged(c.PKIFile(a.File, ".crt"), userOf(a.File))
 	if ca.cert != nil {
 		ca.by(pki.CheckTime(ca.cert))
 	}
@@ -69,11 +80,11 @@ func (o *Observer) judgeAuthority(a spec.Authority) (*x509.Certificate, []diagno
 	if ca.cert != nil || ca.Problem != "" {
 		all = append(all, ca.Certificate)
 	}
-	if key, ok := o.judgeSigning(ca, a); ok {
+	if key, ok := c.judgeSigning(ca, a); ok {
 		all = append(all, key)
 	}
 	for _, l := range a.Leaves {
-		if found, ok := o.judgeLeaf(ca.cert, l); ok {
+		if found, ok := c.judgeLeaf(ca.cert, l); ok {
 			all = append(all, found)
 		}
 	}
@@ -81,12 +92,12 @@ func (o *Observer) judgeAuthority(a spec.Authority) (*x509.Certificate, []diagno
 }
 
 // judgeSigning is not ok if there is nothing to say of a CA's key.
-func (o *Observer) judgeSigning(ca judged, a spec.Authority) (diagnose.Certificate, bool) {
+func (c certificates) judgeSigning(ca judged, a spec.Authority) (diagnose.Certificate, bool) {
 	if ca.cert == nil || ca.Problem != "" {
 		return diagnose.Certificate{}, false
 	}
 	key := judged{Certificate: diagnose.Certificate{Path: ca.Path, Use: diagnose.Signing, NotAfter: ca.NotAfter}}
-	o.readKey(&key, o.PKIFile(a.File, ".key"))
+	c.readKey(&key, c.PKIFile(a.File, ".key"))
 	if key.key != nil && !pki.SameKey(ca.cert, key.key) {
 		key.bad(pki.WrongKey, "its key is another CA's")
 	}
@@ -95,8 +106,8 @@ func (o *Observer) judgeSigning(ca judged, a spec.Authority) (diagnose.Certifica
 
 // judgeSigningCert says nothing of a file that is as it should be: it has all in common with
 // ca.crt.
-func (o *Observer) judgeSigningCert(ca *x509.Certificate) []diagnose.Certificate {
-	j := o.readJudged(o.PKIFile(spec.SigningCert, ".crt"), "kube-controller-manager")
+func (c certificates) judgeSigningCert(ca *x509.Certificate) []diagnose.Certificate {
+	j := c.readJudged(c.PKIFile(spec.SigningCert, ".crt"), "kube-controller-manager")
 	if j.cert != nil && ca != nil && !j.cert.Equal(ca) {
 		j.bad(pki.WrongCA, "it is not this cluster's CA")
 	}
@@ -107,10 +118,10 @@ func (o *Observer) judgeSigningCert(ca *x509.Certificate) []diagnose.Certificate
 }
 
 // judgeLeaf is not ok if there is no such certificate, and bootstrap made none.
-func (o *Observer) judgeLeaf(ca *x509.Certificate, l spec.Leaf) (diagnose.Certificate, bool) {
-	j := o.readJudged(o.PKIFile(l.File, ".crt"), userOf(l.File))
+func (c certificates) judgeLeaf(ca *x509.Certificate, l spec.Leaf) (diagnose.Certificate, bool) {
+	j := c.readJudged(c.PKIFile(l.File, ".crt"), userOf(l.File))
 	if j.cert != nil {
-		o.readKey(&j, o.PKIFile(l.File, ".key"))
+		c.readKey(&j, c.PKIFile(l.File, ".key"))
 	}
 	if ca != nil && j.key != nil {
 		j.by((&pki.CA{Cert: ca}).Check(l.Leaf, j.cert, j.key))
@@ -120,9 +131,9 @@ func (o *Observer) judgeLeaf(ca *x509.Certificate, l spec.Leaf) (diagnose.Certif
 
 // readJudged reads a file that is a certificate. One that is not there is a problem
 // only if bootstrap made it.
-func (o *Observer) readJudged(path, use string) judged {
+func (c certificates) readJudged(path, use string) judged {
 	j := judged{Certificate: diagnose.Certificate{Path: path, Use: use}}
-	data := o.content(&j, path)
+	data := c.content(&j, path)
 	if data == nil {
 		return j
 	}
@@ -137,9 +148,9 @@ func (o *Observer) readJudged(path, use string) judged {
 
 // readKey reads the key that belongs to a certificate: what is wrong with it is said
 // under its own path.
-func (o *Observer) readKey(j *judged, path string) {
+func (c certificates) readKey(j *judged, path string) {
 	found := judged{Certificate: diagnose.Certificate{Path: path, Use: j.Use, NotAfter: j.NotAfter}}
-	data := o.content(&found, path)
+	data := c.content(&found, path)
 	if data != nil {
 		key, err := pki.ParseKey(data)
 		if err == nil {
@@ -154,11 +165,11 @@ func (o *Observer) readKey(j *judged, path string) {
 }
 
 // content is nil if there is nothing to judge.
-func (o *Observer) content(j *judged, path string) []byte {
-	data, err := o.Host.ReadFile(path)
+func (c certificates) content(j *judged, path string) []byte {
+	data, err := c.host.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if o.Host.Made(path) {
+		if c.host.Made(path) {
 			j.bad(pki.Missing, "it is not there")
 		}
 	case err != nil:
@@ -182,17 +193,17 @@ func userOf(file string) string {
 	return "kube-apiserver"
 }
 
-func (o *Observer) judgeKubeconfigs(ca *x509.Certificate) []diagnose.Certificate {
+func (c certificates) judgeKubeconfigs(ca *x509.Certificate) []diagnose.Certificate {
 	users := map[string]string{
 		spec.AdminConf: "kubectl", spec.SuperAdminConf: "bootstrap", spec.KubeletConf: "kubelet",
 		spec.ControllerConf: "kube-controller-manager", spec.SchedulerConf: "kube-scheduler",
 	}
 	var all []diagnose.Certificate
-	for _, id := range spec.Identities(o.Config) {
+	for _, id := range spec.Identities(c.Config) {
 		j := judged{Certificate: diagnose.Certificate{Path: id.Path, Use: users[id.Path]}}
-		o.judgeKubeconfig(&j, ca, id)
+		c.judgeKubeconfig(&j, ca, id)
 		if id.Path == spec.KubeletConf && j.cert != nil {
-			o.judgeRotated(&j, ca, id)
+			c.judgeRotated(&j, ca, id)
 		}
 		if j.cert != nil || j.Problem != "" {
 			all = append(all, j.Certificate)
@@ -202,8 +213,8 @@ func (o *Observer) judgeKubeconfigs(ca *x509.Certificate) []diagnose.Certificate
 }
 
 // judgeKubeconfig leaves alone a file that somebody has given another shape: it may serve.
-func (o *Observer) judgeKubeconfig(j *judged, ca *x509.Certificate, id spec.Identity) {
-	data := o.content(j, id.Path)
+func (c certificates) judgeKubeconfig(j *judged, ca *x509.Certificate, id spec.Identity) {
+	data := c.content(j, id.Path)
 	if data == nil {
 		return
 	}
@@ -222,10 +233,10 @@ func (o *Observer) judgeKubeconfig(j *judged, ca *x509.Certificate, id spec.Iden
 	case err != nil:
 		j.bad(pki.Damaged, err.Error())
 	case ca == nil:
-	case k.CAFile != o.PKIFile("ca", ".crt") && !bytes.Equal(k.CA, pki.EncodeCert(ca)):
+	case k.CAFile != c.PKIFile("ca", ".crt") && !bytes.Equal(k.CA, pki.EncodeCert(ca)):
 		j.bad(pki.WrongCA, "its CA is not this cluster's")
 	default:
-		j.by((&pki.CA{Cert: ca}).Check(o.ClientLeaf(id), j.cert, j.key))
+		j.by((&pki.CA{Cert: ca}).Check(c.ClientLeaf(id), j.cert, j.key))
 	}
 }
 
@@ -235,19 +246,19 @@ const Rotated = spec.KubeletDir + "/pki/kubelet-client-current.pem"
 
 // judgeRotated puts the certificate that the kubelet got itself in the place of the one
 // in its kubeconfig, unless something else is wrong with that file.
-func (o *Observer) judgeRotated(j *judged, ca *x509.Certificate, id spec.Identity) {
+func (c certificates) judgeRotated(j *judged, ca *x509.Certificate, id spec.Identity) {
 	if j.Problem != "" && j.Problem != pki.Expired {
 		return
 	}
-	r := o.readJudged(Rotated, "kubelet")
+	r := c.readJudged(Rotated, "kubelet")
 	if r.cert == nil && r.Problem == "" || r.cert != nil && time.Now().After(r.NotAfter) {
 		return
 	}
 	if r.cert != nil && ca != nil {
-		data, _ := o.Host.ReadFile(Rotated)
+		data, _ := c.host.ReadFile(Rotated)
 		key, err := pki.ParseKey(data)
 		if err == nil {
-			err = (&pki.CA{Cert: ca}).Check(o.ClientLeaf(id), r.cert, key)
+			err = (&pki.CA{Cert: ca}).Check(c.ClientLeaf(id), r.cert, key)
 		}
 		r.by(err)
 	}
@@ -256,14 +267,14 @@ func (o *Observer) judgeRotated(j *judged, ca *x509.Certificate, id spec.Identit
 
 // judgeExternalEtcd can't tell by whom the certificate should be signed: there may be
 // other CAs in between.
-func (o *Observer) judgeExternalEtcd() []diagnose.Certificate {
-	external := o.Config.Etcd.External
+func (c certificates) judgeExternalEtcd() []diagnose.Certificate {
+	external := c.Config.Etcd.External
 	if external == nil || external.CertFile == "" {
 		return nil
 	}
 	var all []diagnose.Certificate
 	for _, path := range []string{external.CAFile, external.CertFile} {
-		j := o.readJudged(path, "kube-apiserver")
+		j := c.readJudged(path, "kube-apiserver")
 		if j.cert == nil && j.Problem == "" {
 			j.bad(pki.Missing, "it is not there")
 		}
@@ -271,15 +282,15 @@ func (o *Observer) judgeExternalEtcd() []diagnose.Certificate {
 			j.by(pki.CheckTime(j.cert))
 		}
 		if j.cert != nil && path == external.CertFile {
-			o.judgeExternalKey(&j, external.KeyFile)
+			c.judgeExternalKey(&j, external.KeyFile)
 		}
 		all = append(all, j.Certificate)
 	}
 	return all
 }
 
-func (o *Observer) judgeExternalKey(j *judged, path string) {
-	o.readKey(j, path)
+func (c certificates) judgeExternalKey(j *judged, path string) {
+	c.readKey(j, path)
 	if j.key != nil && j.Problem == "" && !pki.SameKey(j.cert, j.key) {
 		j.bad(pki.WrongKey, "the key does not belong to the certificate")
 	}

@@ -12,6 +12,7 @@ import (
 
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
+	"bootstrap/phases/host"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/runtime"
 	"bootstrap/phases/spec"
@@ -19,11 +20,11 @@ import (
 
 // choose decides by what is there what this node uses.
 func (o *Observer) choose() spec.Choices {
-	return spec.Choices{Runtime: o.chooseRuntime(), Network: spec.Network{Foreign: o.foreignNetwork(), None: o.noNetwork()}}
+	return spec.Choices{Runtime: o.chooseRuntime(), Network: spec.Network{Foreign: foreignNetwork(o.Host), None: o.noNetwork()}}
 }
 
 func (o *Observer) chooseRuntime() spec.Runtime {
-	found := foundRuntimes{configured: o.Config.CRISocket, ours: o.Host.Made(spec.ContainerdUnit), sockets: o.FoundSockets()}
+	found := foundRuntimes{configured: o.Config.CRISocket, ours: o.Host.Made(spec.ContainerdUnit), sockets: FoundSockets(o.Host)}
 	if o.Bundle != nil {
 		_, found.bundled = o.Bundle.Entry(bundle.Binary, "containerd")
 	}
@@ -41,10 +42,10 @@ func (o *Observer) ChooseKubelet(ctx context.Context) spec.Kubelet {
 	}
 	var err error
 	if found.program != "" {
-		found.version, err = o.kubeletVersion(ctx, found.program)
+		found.version, err = kubeletVersion(ctx, o.Host, found.program)
 	}
 	if ours := spec.BinDir + "/kubelet"; err == nil && o.Bundle == nil && o.Host.Made(ours) && o.Host.Exists(ours) {
-		found.installed, err = o.kubeletVersion(ctx, ours)
+		found.installed, err = kubeletVersion(ctx, o.Host, ours)
 	}
 	if err != nil {
 		return spec.Kubelet{None: err}
@@ -52,8 +53,8 @@ func (o *Observer) ChooseKubelet(ctx context.Context) spec.Kubelet {
 	return found.choose()
 }
 
-func (o *Observer) kubeletVersion(ctx context.Context, program string) (string, error) {
-	out, err := o.Host.Output(ctx, program, "--version")
+func kubeletVersion(ctx context.Context, h *host.Host, program string) (string, error) {
+	out, err := h.Output(ctx, program, "--version")
 	_, version, _ := strings.Cut(strings.TrimSpace(out), " ")
 	return version, err
 }
@@ -77,8 +78,9 @@ func (o *Observer) noNetwork() string {
 	return ""
 }
 
-func (o *Observer) foreignNetwork() string {
-	files, _ := filepath.Glob(o.Host.Path(spec.CNIConfigDir) + "/*")
+// foreignNetwork is the file of a pod network that others have set up, empty without.
+func foreignNetwork(h *host.Host) string {
+	files, _ := filepath.Glob(h.Path(spec.CNIConfigDir) + "/*")
 	for _, file := range files {
 		if path := spec.CNIConfigDir + "/" + filepath.Base(file); spec.IsNetwork(path) && path != spec.NetworkFile {
 			return path
@@ -173,10 +175,10 @@ func (f foundRuntimes) isForeign() bool {
 var criSockets = []string{spec.ContainerdSocket, "/run/crio/crio.sock", "/run/cri-dockerd.sock"}
 
 // FoundSockets are the sockets of container runtimes that are where they are by default.
-func (o *Observer) FoundSockets() []string {
+func FoundSockets(h *host.Host) []string {
 	var sockets []string
 	for _, socket := range criSockets {
-		if info, err := os.Stat(o.Host.Path(socket)); err == nil && info.Mode()&os.ModeSocket != 0 {
+		if info, err := os.Stat(h.Path(socket)); err == nil && info.Mode()&os.ModeSocket != 0 {
 			sockets = append(sockets, socket)
 		}
 	}

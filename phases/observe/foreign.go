@@ -19,7 +19,7 @@ import (
 // foreignManifests are what the kubelet would run beside ours. Those of our names are
 // looked at elsewhere.
 func (o *Observer) foreignManifests() []diagnose.Manifest {
-	return slices.DeleteFunc(o.manifestEvidence(Begun), func(m diagnose.Manifest) bool {
+	return slices.DeleteFunc(manifestEvidence(o.Host, Begun), func(m diagnose.Manifest) bool {
 		return m.Ours || slices.Contains(o.OwnManifests(), m.Path)
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"bootstrap/phases/host"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/spec"
@@ -26,9 +27,9 @@ type KubeletFound struct {
 	Read          []string `json:"read,omitempty"` // the files that were read for it
 	Warnings      []string `json:"warnings,omitempty"`
 
-	NodeName   string
+	NodeName   string `json:"-"`
 	kubeconfig string // empty: it is standalone
-	Endpoint   string // of the container runtime; empty if it names none
+	Endpoint   string `json:"-"` // of the container runtime; empty if it names none
 }
 
 // ErrNoKubelet is of a machine without one.
@@ -37,11 +38,11 @@ var ErrNoKubelet = errors.New("there is no kubelet on this machine: none runs, a
 // FindKubelet looks for the kubelet that runs, else for the one that kubelet.service would
 // start. Of several, the one that was started first counts.
 func (o *Observer) FindKubelet(ctx context.Context) (KubeletFound, error) {
-	line, running, err := o.kubeletLine()
+	line, running, err := kubeletLine(o.Host)
 	if err != nil {
 		return KubeletFound{}, err
 	}
-	documents, err := o.kubeletDocuments(line)
+	documents, err := kubeletDocuments(o.Host, line)
 	if err != nil {
 		return KubeletFound{}, err
 	}
@@ -59,7 +60,7 @@ func (o *Observer) FindKubelet(ctx context.Context) (KubeletFound, error) {
 	for _, d := range documents {
 		k.Read = append(k.Read, d.file)
 	}
-	k.Warnings = o.changedSince(ctx, k)
+	k.Warnings = changedSince(ctx, o.Host, k)
 	if all := o.Host.Running("kubelet"); len(all) > 1 {
 		k.Warnings = append(k.Warnings, fmt.Sprintf("%d kubelets run: this is about the one with pid %d", len(all), running.PID))
 	}
@@ -67,9 +68,9 @@ func (o *Observer) FindKubelet(ctx context.Context) (KubeletFound, error) {
 }
 
 // kubeletLine is the command line of the kubelet that runs, else that of its unit.
-func (o *Observer) kubeletLine() (commandLine, machine.Running, error) {
-	unit, err := o.Host.UnitCommand(spec.KubeletService)
-	all := o.Host.Running("kubelet")
+func kubeletLine(h *host.Host) (commandLine, machine.Running, error) {
+	unit, err := h.UnitCommand(spec.KubeletService)
+	all := h.Running("kubelet")
 	if len(all) > 0 { // then the unit only tells where its words come from
 		line := commandLine{dir: all[0].Dir, what: fmt.Sprintf("the kubelet that runs (pid %d)", all[0].PID)}
 		for _, arg := range all[0].Args {
@@ -84,10 +85,10 @@ func (o *Observer) kubeletLine() (commandLine, machine.Running, error) {
 }
 
 // kubeletDocuments are the files of --config and --config-dir, in the kubelet's order.
-func (o *Observer) kubeletDocuments(line commandLine) ([]kubeletDocument, error) {
+func kubeletDocuments(h *host.Host, line commandLine) ([]kubeletDocument, error) {
 	var all []kubeletDocument
 	if config, ok := line.path("config"); ok {
-		d, err := o.kubeletDocument(config.value, true)
+		d, err := loadKubeletDocument(h, config.value, true)
 		if err != nil {
 			return nil, fmt.Errorf("%s is %s: %w", config.where, config.value, err)
 		}
@@ -97,12 +98,12 @@ func (o *Observer) kubeletDocuments(line commandLine) ([]kubeletDocument, error)
 	if !ok {
 		return all, nil
 	}
-	files, err := o.dropIns(dir.value)
+	files, err := dropIns(h, dir.value)
 	if err != nil {
 		return nil, fmt.Errorf("%s is %s: %w", dir.where, dir.value, err)
 	}
 	for _, file := range files {
-		d, err := o.kubeletDocument(file, false)
+		d, err := loadKubeletDocument(h, file, false)
 		if err != nil {
 			return nil, err
 		}
@@ -111,8 +112,8 @@ func (o *Observer) kubeletDocuments(line commandLine) ([]kubeletDocument, error)
 	return all, nil
 }
 
-func (o *Observer) kubeletDocument(file string, base bool) (kubeletDocument, error) {
-	data, err := o.Host.ReadFile(file)
+func loadKubeletDocument(h *host.Host, file string, base bool) (kubeletDocument, error) {
+	data, err := h.ReadFile(file)
 	if err != nil {
 		return kubeletDocument{}, err
 	}
@@ -120,9 +121,9 @@ func (o *Observer) kubeletDocument(file string, base bool) (kubeletDocument, err
 }
 
 // dropIns are the .conf files of a folder and those below it, in the order of their paths.
-func (o *Observer) dropIns(dir string) ([]string, error) {
+func dropIns(h *host.Host, dir string) ([]string, error) {
 	var files []string
-	root := o.Host.Path(dir)
+	root := h.Path(dir)
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && filepath.Ext(path) == ".conf" {
 			files = append(files, dir+strings.TrimPrefix(path, root))
@@ -133,14 +134,14 @@ func (o *Observer) dropIns(dir string) ([]string, error) {
 }
 
 // changedSince warns of files that the kubelet has read before they were changed.
-func (o *Observer) changedSince(ctx context.Context, k KubeletFound) []string {
-	state, err := o.Host.UnitState(ctx, spec.KubeletService)
+func changedSince(ctx context.Context, h *host.Host, k KubeletFound) []string {
+	state, err := h.UnitState(ctx, spec.KubeletService)
 	if err != nil || !k.Running || state.Started.IsZero() || state.Active != "active" {
 		return nil
 	}
 	var warnings []string
 	for _, file := range k.Read {
-		info, err := os.Stat(o.Host.Path(file))
+		info, err := os.Stat(h.Path(file))
 		if err == nil && info.ModTime().After(state.Started) {
 			warnings = append(warnings, fmt.Sprintf("%s was changed after the kubelet was started, which reads it only then: systemctl restart kubelet", file))
 		}
@@ -150,11 +151,11 @@ func (o *Observer) changedSince(ctx context.Context, k KubeletFound) []string {
 
 // StaticPodDir is the directory in which this kubelet looks for static pods, or why there
 // is none to put a file in.
-func (o *Observer) StaticPodDir(k KubeletFound) (string, error) {
+func (k KubeletFound) StaticPodDir(h *host.Host) (string, error) {
 	if err := k.CheckPath(); err != nil {
 		return "", err
 	}
-	info, err := os.Stat(o.Host.Path(k.StaticPodPath))
+	info, err := os.Stat(h.Path(k.StaticPodPath))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", plan.Hint(fmt.Errorf("%s, which the kubelet reads static pods from, is not there (%s)", k.StaticPodPath, k.From),

@@ -134,7 +134,7 @@ func TestStaticPodDir(t *testing.T) {
 		{"a file", KubeletFound{StaticPodPath: "/srv/file", From: "x"}, "is a single file", "directory"},
 		{"there", KubeletFound{StaticPodPath: "/srv/pods"}, "", ""},
 	} {
-		dir, err := o.StaticPodDir(tt.k)
+		dir, err := tt.k.StaticPodDir(o.Host)
 		if tt.want == "" {
 			if err != nil || dir != tt.k.StaticPodPath {
 				t.Errorf("%s: %q, %v", tt.name, dir, err)

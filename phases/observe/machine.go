@@ -62,16 +62,12 @@ func (o *Observer) lookAtDisks(used func() []diagnose.Disk) func(context.Context
 		disks := used()
 		var errs []error
 		for i := range disks {
-			errs = append(errs, o.lookAtDisk(&disks[i]))
+			var err error
+			disks[i].Disk, err = o.Host.Disk(disks[i].Path)
+			errs = append(errs, err)
 		}
 		return func(m *diagnose.Machine) { m.Disks = disks }, errors.Join(errs...)
 	}
-}
-
-func (o *Observer) lookAtDisk(d *diagnose.Disk) error {
-	var err error
-	d.Disk, err = o.Host.Disk(d.Path)
-	return err
 }
 
 // timesyncClock was touched when systemd-timesyncd last knew the time.

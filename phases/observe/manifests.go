@@ -9,18 +9,19 @@ import (
 	"strings"
 
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
 	"bootstrap/phases/spec"
 )
 
 // fileEvidence is what differs from what init wrote, once this run has written all.
-func (o *Observer) fileEvidence(ctx context.Context, stage Stage) []diagnose.File {
+func fileEvidence(ctx context.Context, h *host.Host, stage Stage) []diagnose.File {
 	if stage < Written {
 		return nil
 	}
 	ctx, cancel := EvidenceTimeout.Bound(ctx)
 	defer cancel()
 	var files []diagnose.File
-	for _, d := range o.Host.Drift(ctx) {
+	for _, d := range h.Drift(ctx) {
 		files = append(files, diagnose.File{Path: d.Path, Drift: d.What})
 	}
 	return files
@@ -28,20 +29,20 @@ func (o *Observer) fileEvidence(ctx context.Context, stage Stage) []diagnose.Fil
 
 // manifestEvidence is all that the kubelet reads: each file of the folder, whatever its
 // ending. Those of ours that this run has yet to write are left out.
-func (o *Observer) manifestEvidence(stage Stage) []diagnose.Manifest {
-	entries, err := os.ReadDir(o.Host.Path(spec.StaticPodDir))
+func manifestEvidence(h *host.Host, stage Stage) []diagnose.Manifest {
+	entries, err := os.ReadDir(h.Path(spec.StaticPodDir))
 	if err != nil {
 		return nil
 	}
 	var all []diagnose.Manifest
 	for _, entry := range entries {
 		path := spec.StaticPodDir + "/" + entry.Name()
-		ours := o.Host.Made(path)
+		ours := h.Made(path)
 		if strings.HasPrefix(entry.Name(), ".") || entry.IsDir() || ours && !stage.hasWritten(path) {
 			continue
 		}
 		m := diagnose.Manifest{Path: path, Ours: ours}
-		data, err := o.Host.ReadFile(path)
+		data, err := h.ReadFile(path)
 		if err == nil {
 			m.Name, m.Ports, err = readManifest(data)
 		}

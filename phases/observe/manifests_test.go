@@ -19,22 +19,22 @@ func TestManifestEvidence(t *testing.T) {
 	}
 	hosttest.Put(t, o.Host, spec.StaticPodDir+"/etcd.yaml.bak", "x: [", 0o600)
 	hosttest.Put(t, o.Host, spec.StaticPodDir+"/.etcd.yaml.swp", "x", 0o600)
-	got := o.manifestEvidence(Written)
+	got := manifestEvidence(o.Host, Written)
 	if len(got) != 2 || !got[0].Ours || got[0].Name != "kube-system/etcd" || got[1].Ours || got[1].Error == "" {
 		t.Errorf("got %+v", got)
 	}
-	if got := o.manifestEvidence(Begun); len(got) != 1 || got[0].Ours {
+	if got := manifestEvidence(o.Host, Begun); len(got) != 1 || got[0].Ours {
 		t.Errorf("before they are written: %+v", got)
 	}
-	if got := o.manifestEvidence(Serving); len(got) != 2 {
+	if got := manifestEvidence(o.Host, Serving); len(got) != 2 {
 		t.Errorf("after that: %+v", got)
 	}
 	hosttest.Remove(t, o.Host, spec.ManifestFile("etcd"))
 	want := []diagnose.File{{Path: spec.ManifestFile("etcd"), Drift: "gone"}}
-	if got := o.fileEvidence(t.Context(), Written); !slices.Equal(got, want) {
+	if got := fileEvidence(t.Context(), o.Host, Written); !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if got := o.fileEvidence(t.Context(), Serving); len(got) > 0 {
+	if got := fileEvidence(t.Context(), o.Host, Serving); len(got) > 0 {
 		t.Errorf("before they are written: %+v", got)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"bootstrap/phases/cluster"
+	"bootstrap/phases/host"
 	"bootstrap/phases/podmanifest"
 	"bootstrap/phases/runtime"
 )
@@ -84,29 +85,29 @@ type PodFile struct {
 
 // PodFiles reads a directory, or a single file, as the kubelet does: what begins with a
 // dot, and folders, are passed over.
-func (o *Observer) PodFiles(dir string) ([]PodFile, error) {
+func PodFiles(h *host.Host, dir string) ([]PodFile, error) {
 	if dir == "" {
 		return nil, nil
 	}
-	entries, err := os.ReadDir(o.Host.Path(dir))
+	entries, err := os.ReadDir(h.Path(dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if info, statErr := os.Stat(o.Host.Path(dir)); err != nil && statErr == nil && !info.IsDir() {
-		return []PodFile{o.podFile(dir)}, nil
+	if info, statErr := os.Stat(h.Path(dir)); err != nil && statErr == nil && !info.IsDir() {
+		return []PodFile{podFile(h, dir)}, nil
 	}
 	var files []PodFile
 	for _, entry := range entries {
 		if !strings.HasPrefix(entry.Name(), ".") && !entry.IsDir() {
-			files = append(files, o.podFile(dir+"/"+entry.Name()))
+			files = append(files, podFile(h, dir+"/"+entry.Name()))
 		}
 	}
 	return files, err
 }
 
-func (o *Observer) podFile(path string) PodFile {
-	f := PodFile{Path: path, Ours: o.Host.Made(path)}
-	data, err := o.Host.ReadFile(path)
+func podFile(h *host.Host, path string) PodFile {
+	f := PodFile{Path: path, Ours: h.Made(path)}
+	data, err := h.ReadFile(path)
 	if err == nil {
 		f.Pod, err = ReadPod(data)
 	}
@@ -119,17 +120,17 @@ func (o *Observer) podFile(path string) PodFile {
 }
 
 // AllSandboxes are those of the runtime that this kubelet uses.
-func (o *Observer) AllSandboxes(ctx context.Context, k KubeletFound) ([]runtime.Sandbox, error) {
-	if !o.Host.Real() {
+func (k KubeletFound) AllSandboxes(ctx context.Context, h *host.Host) ([]runtime.Sandbox, error) {
+	if !h.Real() {
 		return nil, nil // what runs is not that machine's
 	}
-	return o.Pods(ctx, PodQuery{Endpoint: k.Endpoint, All: true})
+	return Pods(ctx, h, PodQuery{Endpoint: k.Endpoint, All: true})
 }
 
 // NodePods are the pods of this node in the API, asked as its kubelet; none where the
 // kubelet has no API server, or is not yet let in.
-func (o *Observer) NodePods(ctx context.Context, k KubeletFound) ([]corev1.Pod, error) {
-	c, err := o.ConnectAs(k)
+func (k KubeletFound) NodePods(ctx context.Context, h *host.Host) ([]corev1.Pod, error) {
+	c, err := k.Connect(h)
 	if err != nil || c == nil {
 		return nil, err
 	}
@@ -142,12 +143,12 @@ func (o *Observer) NodePods(ctx context.Context, k KubeletFound) ([]corev1.Pod, 
 	return pods, nil
 }
 
-// ConnectAs talks to the API server as the kubelet does; nil where it has none.
-func (o *Observer) ConnectAs(k KubeletFound) (*cluster.Cluster, error) {
-	if k.kubeconfig == "" || !o.Host.Real() {
+// Connect talks to the API server as the kubelet does; nil where it has none.
+func (k KubeletFound) Connect(h *host.Host) (*cluster.Cluster, error) {
+	if k.kubeconfig == "" || !h.Real() {
 		return nil, nil
 	}
-	data, err := o.Host.ReadFile(k.kubeconfig)
+	data, err := h.ReadFile(k.kubeconfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

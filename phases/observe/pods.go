@@ -10,9 +10,11 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"bootstrap/phases/host"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/runtime"
 	"bootstrap/phases/spec"
+	"bootstrap/phases/state"
 )
 
 // PodQuery is what Pods lists.
@@ -21,18 +23,18 @@ type PodQuery struct {
 	All      bool   // what has ended too
 }
 
-// Pods lists this node's pods as the container runtime has them: it needs neither
+// Pods lists a node's pods as the container runtime has them: it needs neither
 // the API server nor the kubelet.
-func (o *Observer) Pods(ctx context.Context, q PodQuery) ([]runtime.Sandbox, error) {
-	socket, err := o.PodSocket(q.Endpoint)
+func Pods(ctx context.Context, h *host.Host, q PodQuery) ([]runtime.Sandbox, error) {
+	socket, err := PodSocket(h, q.Endpoint)
 	if err != nil {
 		return nil, err
 	}
-	if !o.Host.Exists(socket) {
+	if !h.Exists(socket) {
 		return nil, plan.Hint(fmt.Errorf("the container runtime does not run (no %s)", socket),
 			"start it, such as by: systemctl start containerd")
 	}
-	c, err := runtime.Dial("unix://" + o.Host.Path(socket))
+	c, err := runtime.Dial("unix://" + h.Path(socket))
 	if err != nil {
 		return nil, err
 	}
@@ -51,18 +53,18 @@ func (o *Observer) Pods(ctx context.Context, q PodQuery) ([]runtime.Sandbox, err
 
 // PodSocket is the one asked for, else what the kubelet was given by us, or by
 // others, else the only one there is.
-func (o *Observer) PodSocket(endpoint string) (string, error) {
+func PodSocket(h *host.Host, endpoint string) (string, error) {
 	if endpoint != "" {
 		return runtime.SocketPath(endpoint), nil
 	}
-	if socket, ok := o.State().UsedRuntime(); ok {
+	if socket, ok := (&state.State{Host: h}).UsedRuntime(); ok {
 		return socket, nil
 	}
-	socket, err := o.kubeletSocket()
+	socket, err := kubeletSocket(h)
 	if err != nil || socket != "" {
 		return socket, err
 	}
-	switch found := o.FoundSockets(); len(found) {
+	switch found := FoundSockets(h); len(found) {
 	case 0:
 		return "", plan.Hint(errors.New("no container runtime listens where they do by default"), "name its socket: --cri-socket PATH")
 	case 1:
@@ -73,8 +75,8 @@ func (o *Observer) PodSocket(endpoint string) (string, error) {
 }
 
 // kubeletSocket is in the kubelet's configuration, which somebody else may have made.
-func (o *Observer) kubeletSocket() (string, error) {
-	data, err := o.Host.ReadFile(spec.KubeletConfig)
+func kubeletSocket(h *host.Host) (string, error) {
+	data, err := h.ReadFile(spec.KubeletConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

@@ -15,6 +15,7 @@ import (
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
 	"bootstrap/phases/spec"
 )
 
@@ -28,7 +29,7 @@ func (o *Observer) askPodURL(ctx context.Context) (note, error) {
 		return nil, nil // of a patch that is wrong, its phase says why
 	}
 	found := diagnose.PodURL{URL: source.Shown(), Plain: isPlain(source.URL), Header: len(source.Header) > 0}
-	before, err := o.KubeletPodURL()
+	before, err := KubeletPodURL(o.Host)
 	found.Given = err == nil && before.URL == source.URL
 	if !o.Host.Real() {
 		return func(m *diagnose.Machine) { m.PodURL = found }, nil
@@ -52,8 +53,8 @@ func (o *Observer) wantedPodURL() (config.PodURL, error) {
 }
 
 // KubeletPodURL is that of the kubelet on this machine.
-func (o *Observer) KubeletPodURL() (config.PodURL, error) {
-	data, err := o.Host.ReadFile(spec.KubeletConfig)
+func KubeletPodURL(h *host.Host) (config.PodURL, error) {
+	data, err := h.ReadFile(spec.KubeletConfig)
 	if err != nil {
 		return config.PodURL{}, err
 	}

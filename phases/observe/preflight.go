@@ -96,7 +96,7 @@ func (o *Observer) lookAtUnits(ctx context.Context) (note, error) {
 	if choice := o.Choices.Runtime; choice.None == nil && (choice.Install || runtime.SocketPath(choice.Endpoint) == spec.ContainerdSocket) {
 		units = append(units, "containerd.service")
 	}
-	states, err := o.unitStates(ctx, units)
+	states, err := unitStates(ctx, o.Host, units)
 	var masked, managers []string
 	for i, unit := range units[1:] {
 		if states[i+1].Load == "masked" {
@@ -106,25 +106,25 @@ func (o *Observer) lookAtUnits(ctx context.Context) (note, error) {
 	if states[0].Active == "active" {
 		managers = append(managers, "firewalld")
 	}
-	if o.usesUFW() {
+	if usesUFW(o.Host) {
 		managers = append(managers, "ufw")
 	}
 	return func(m *diagnose.Machine) { m.Masked, m.Firewall.Managers = masked, managers }, err
 }
 
 // unitStates asks for all side by side: systemd looks for the files of each.
-func (o *Observer) unitStates(ctx context.Context, units []string) ([]host.UnitState, error) {
+func unitStates(ctx context.Context, h *host.Host, units []string) ([]host.UnitState, error) {
 	states := make([]host.UnitState, len(units))
 	err := plan.Each(len(units), len(units), func(i int) (err error) {
-		states[i], err = o.Host.UnitState(ctx, units[i])
+		states[i], err = h.UnitState(ctx, units[i])
 		return err
 	})
 	return states, err
 }
 
 // usesUFW asks ufw's own file: its unit is active also where it is turned off.
-func (o *Observer) usesUFW() bool {
-	data, err := os.ReadFile(o.Host.Path("/etc/ufw/ufw.conf"))
+func usesUFW(h *host.Host) bool {
+	data, err := os.ReadFile(h.Path("/etc/ufw/ufw.conf"))
 	return err == nil && slices.Contains(strings.Split(string(data), "\n"), "ENABLED=yes")
 }
 

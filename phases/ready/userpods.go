@@ -64,7 +64,7 @@ type PodURLStatus struct {
 
 // PodURLStatus also gives the pods that are served; nil for a kubelet that fetches none.
 func (w *Waiter) PodURLStatus(ctx context.Context) (*PodURLStatus, []WantedPod) {
-	source, err := w.KubeletPodURL()
+	source, err := observe.KubeletPodURL(w.Host)
 	if err != nil || source.URL == "" || !w.Host.Real() {
 		return nil, nil
 	}
@@ -91,7 +91,7 @@ func (w *Waiter) PodURLStatus(ctx context.Context) (*PodURLStatus, []WantedPod) 
 func (w *Waiter) podsOfURL(ctx context.Context) []string {
 	ctx, cancel := observe.EvidenceTimeout.Bound(ctx)
 	defer cancel()
-	all, err := w.Pods(ctx, observe.PodQuery{All: true})
+	all, err := observe.Pods(ctx, w.Host, observe.PodQuery{All: true})
 	if err != nil {
 		return nil // that it does not answer is said elsewhere
 	}
@@ -117,7 +117,7 @@ func (w *Waiter) wanted(pod *corev1.Pod) WantedPod {
 // UserPods are those of the folder's files that init has not made. The others that the
 // kubelet can't read are a finding of their own.
 func (w *Waiter) UserPods() []WantedPod {
-	files, err := w.PodFiles(spec.StaticPodDir)
+	files, err := observe.PodFiles(w.Host, spec.StaticPodDir)
 	if err != nil {
 		w.Tell.Warn("%v", err)
 	}

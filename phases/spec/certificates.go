@@ -7,7 +7,7 @@ import (
 	"bootstrap/phases/pki"
 )
 
-// authority is a CA and what it signs. Files lie in the certificates folder, as
+// Authority is a CA and what it signs. Files lie in the certificates folder, as
 // NAME.crt and NAME.key.
 type Authority struct {
 	File       string
@@ -15,12 +15,13 @@ type Authority struct {
 	Leaves     []Leaf
 }
 
+// Leaf is a certificate that a CA signs, and its file.
 type Leaf struct {
 	File string
 	pki.Leaf
 }
 
-// authorities is the whole PKI, under kubeadm's names.
+// Authorities is the whole PKI, under kubeadm's names.
 func Authorities(c *config.Config) []Authority {
 	client := func(file, commonName string) Leaf {
 		return Leaf{file, pki.Leaf{CommonName: commonName, Client: true, Validity: c.CertificateValidity}}
@@ -48,12 +49,12 @@ func Authorities(c *config.Config) []Authority {
 	}})
 }
 
-// signingCert is the certificate of ca.key alone. The controller manager takes only one to
+// SigningCert is the certificate of ca.key alone. The controller manager takes only one to
 // sign with, while ca.crt, by which all others know whom to trust, holds two while the CA is
 // replaced.
 const SigningCert = "ca-signing"
 
-// pkiFile is where a certificate or key lies: a name in the certificates folder, or a path.
+// PKIFile is where a certificate or key lies: a name in the certificates folder, or a path.
 func (s *Spec) PKIFile(file, suffix string) string {
 	if path.IsAbs(file) {
 		return file + suffix
@@ -79,10 +80,10 @@ func etcdNames(c *config.Config, more []string) []string {
 	return append([]string{c.NodeName, "localhost", c.AdvertiseAddress.String(), "127.0.0.1", "::1"}, more...)
 }
 
-// adminUser is the name of who may do everything, as kubeadm has it.
+// AdminUser is the name of who may do everything, as kubeadm has it.
 const AdminUser = "kubernetes-admin"
 
-// identity is who a kubeconfig is for.
+// Identity is who a kubeconfig is for.
 type Identity struct {
 	Path          string
 	CommonName    string
@@ -91,8 +92,9 @@ type Identity struct {
 	CAFile        string // named in it; empty where the CA itself is in it
 }
 
-// identities: the kubelet reads a CA file again every few minutes, and so needs no restart
-// when the CA is replaced. In the others kubeadm's certs and upgrade refuse one.
+// Identities are those of all kubeconfigs. The kubelet's names a CA file, which the kubelet
+// reads again every few minutes: it needs no restart when the CA is replaced. In the others
+// kubeadm's certs and upgrade commands refuse such a file.
 func Identities(c *config.Config) []Identity {
 	return []Identity{
 		{AdminConf, AdminUser, []string{"kubeadm:cluster-admins"}, c.EndpointURL(), ""},
@@ -103,13 +105,14 @@ func Identities(c *config.Config) []Identity {
 	}
 }
 
+// ClientLeaf is the certificate of a kubeconfig.
 func (s *Spec) ClientLeaf(id Identity) pki.Leaf {
 	return pki.Leaf{
 		CommonName: id.CommonName, Organizations: id.Organizations, Client: true, Validity: s.Config.CertificateValidity,
 	}
 }
 
-// readAtStart are the files that each component reads only when it starts. All other
+// ReadAtStart are the files that each component reads only when it starts. All other
 // certificates and keys they read again by themselves.
 func ReadAtStart(c *config.Config) map[string][]string {
 	pki := c.CertificatesDir
@@ -121,10 +124,12 @@ func ReadAtStart(c *config.Config) map[string][]string {
 	}
 }
 
-// servingCert is what the kubelet shows to those who connect to it, where it makes one
+// ServingCert is what the kubelet shows to those who connect to it, where it makes one
 // itself if there is none.
 const ServingCert = KubeletDir + "/pki/kubelet"
 
+// SharedCertFiles are what all control planes of a cluster have in common: their paths here, by
+// the names that kubeadm gives them in its Secret.
 func SharedCertFiles(c *config.Config) map[string]string {
 	files := map[string]string{}
 	for _, name := range []string{"ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "sa.key", "sa.pub"} {

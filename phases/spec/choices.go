@@ -34,6 +34,7 @@ type Runtime struct {
 	None     error  // why there is none to use
 }
 
+// Name is the runtime in words, for people.
 func (r Runtime) Name() string {
 	if r.Install {
 		return "containerd of the bundle"

@@ -22,7 +22,7 @@ type content struct {
 	tree string
 }
 
-// bootstrapPolicy is the roles that this Kubernetes' API server makes when it first starts.
+// BootstrapPolicy is the roles that this Kubernetes' API server makes when it first starts.
 const BootstrapPolicy = "bootstrap-policy.yaml"
 
 // netfilterTree is nft and iptables, which kube-proxy and flannel call.

@@ -22,10 +22,24 @@ func mountedOver(ours, users []templates.Mount) []templates.Mount {
 }
 
 // hostFolder is a folder of this host, at the same path in the container, to read only.
-func HostFolder(name, path string) templates.Mount {
+func hostFolder(name, path string) templates.Mount {
 	return templates.Mount{Name: name, HostPath: path, MountPath: path, ReadOnly: true, Type: "Directory"}
 }
 
+// CAMounts are the folders of trusted CAs, as the pods that call others have them.
+func CAMounts(dirs []string) []templates.Mount {
+	var mounts []templates.Mount
+	for _, dir := range dirs {
+		name := strings.ReplaceAll(strings.Trim(dir, "/"), "/", "-")
+		if dir == "/etc/ssl/certs" {
+			name = "ca-certs" // kubeadm's name
+		}
+		mounts = append(mounts, hostFolder(name, dir))
+	}
+	return mounts
+}
+
+// APIServerPod is kube-apiserver's static pod; mounts are the host's folders of CAs.
 func APIServerPod(c *config.Config, mounts []templates.Mount) templates.KubeAPIServer {
 	pod := podOf(c.Images.APIServer, command("kube-apiserver", apiServerArgs(c), c.APIServer.ExtraArgs), c.APIServer)
 	pod.Mounts = mountedOver(slices.Concat(mounts, externalEtcdMounts(c, mounts)), pod.Mounts)
@@ -115,11 +129,13 @@ func externalEtcdMounts(c *config.Config, others []templates.Mount) []templates.
 	}
 	var mounts []templates.Mount
 	for i, dir := range dirs {
-		mounts = append(mounts, HostFolder(fmt.Sprintf("etcd-certs-%d", i), dir))
+		mounts = append(mounts, hostFolder(fmt.Sprintf("etcd-certs-%d", i), dir))
 	}
 	return mounts
 }
 
+// ControllerManagerPod is kube-controller-manager's static pod; mounts are the host's folders
+// of CAs.
 func ControllerManagerPod(c *config.Config, mounts []templates.Mount) templates.KubeControllerManager {
 	pki := c.CertificatesDir
 	line := command("kube-controller-manager", []config.Arg{
@@ -151,6 +167,7 @@ func ControllerManagerPod(c *config.Config, mounts []templates.Mount) templates.
 	return templates.KubeControllerManager{Pod: pod, CertificatesDir: pki, Kubeconfig: ControllerConf}
 }
 
+// SchedulerPod is kube-scheduler's static pod.
 func SchedulerPod(c *config.Config) templates.KubeScheduler {
 	line := command("kube-scheduler", []config.Arg{
 		{Name: "authentication-kubeconfig", Value: SchedulerConf},
@@ -184,6 +201,7 @@ func boundTo(c *config.Config, component config.Component, port uint16) netip.Ad
 	return netip.AddrPortFrom(address, port)
 }
 
+// Joined are subnets as flags name them, with commas between.
 func Joined(subnets []netip.Prefix) string {
 	parts := make([]string, len(subnets))
 	for i, s := range subnets {

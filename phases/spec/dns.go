@@ -9,7 +9,7 @@ import (
 	"bootstrap/phases/config"
 )
 
-// dnsAddon is the cluster's DNS. forward is what it asks for names of outside, if anything.
+// DNSAddon is the cluster's DNS. forward is what it asks for names of outside, if anything.
 func DNSAddon(c *config.Config, forward string) (manifests.Addon, error) {
 	dns := manifests.CoreDNS{
 		Image:     c.Images.CoreDNS,
@@ -44,7 +44,7 @@ func corefile(domain, forward string) string {
 	return ".:53 {\n    " + strings.Join(plugins, "\n    ") + "\n}\n"
 }
 
-// reachable leaves out the machine's own loopback, which in a pod is the pod's: of a file
+// Reachable leaves out the machine's own loopback, which in a pod is the pod's: of a file
 // that names it the other servers are left, else the file counts, as it is at any time.
 func Reachable(servers []netip.Addr) string {
 	var outside []string

@@ -10,26 +10,29 @@ import (
 	"bootstrap/templates"
 )
 
-// ofExistingCluster is etcd's manifest once it has begun. What a patch or an extra argument
+// RunsEtcd tells whether a member of etcd is on this node.
+func (s *Spec) RunsEtcd() bool { return s.Config.Etcd.External == nil && !s.Config.Box.Standalone }
+
+// OfExistingCluster is etcd's manifest once it has begun. What a patch or an extra argument
 // says of a new cluster has served its purpose too.
 func OfExistingCluster(manifest []byte) []byte {
 	return bytes.ReplaceAll(manifest, []byte("--initial-cluster-state=new"), []byte("--initial-cluster-state=existing"))
 }
 
-// etcdMember is one of the cluster's, as the manifests of all of them name it.
-type etcdMember struct{ name, peerURL string }
+// EtcdMember is one of the cluster's, as the manifests of all of them name it.
+type EtcdMember struct{ Name, PeerURL string }
 
-// onlyMember is the cluster that init makes.
-func OnlyMember(c *config.Config) []etcdMember {
-	return []etcdMember{{name: c.NodeName, peerURL: EtcdURL(c.AdvertiseAddress, 2380)}}
+// OnlyMember is the cluster that init makes.
+func OnlyMember(c *config.Config) []EtcdMember {
+	return []EtcdMember{{Name: c.NodeName, PeerURL: EtcdURL(c.AdvertiseAddress, 2380)}}
 }
 
 // initialCluster names all members, this one too. A member without its data asks the others
 // who belongs to the cluster; if it knew of none but itself, there would be nobody to ask.
-func initialCluster(members []etcdMember) string {
+func initialCluster(members []EtcdMember) string {
 	parts := make([]string, len(members))
 	for i, m := range members {
-		parts[i] = m.name + "=" + m.peerURL
+		parts[i] = m.Name + "=" + m.PeerURL
 	}
 	return strings.Join(parts, ",")
 }
@@ -38,14 +41,15 @@ func initialCluster(members []etcdMember) string {
 // at each start, so half of etcd's default (1000 ms) will do. It must be the same on all
 // members: with a second one, the default holds on each, and this member must have been
 // restarted with it before the other is added. The user's heartbeat stands for five in it.
-func electionTimeout(c *config.Config, members []etcdMember) []config.Arg {
+func electionTimeout(c *config.Config, members []EtcdMember) []config.Arg {
 	if len(members) > 1 || !c.Box.SingleNode || config.Argument(c.Etcd.ExtraArgs, "heartbeat-interval") != "" {
 		return nil
 	}
 	return []config.Arg{{Name: "election-timeout", Value: "500"}}
 }
 
-func EtcdPod(c *config.Config, members []etcdMember) templates.Etcd {
+// EtcdPod is the static pod of this node's member; members are all of the cluster, this one too.
+func EtcdPod(c *config.Config, members []EtcdMember) templates.Etcd {
 	client := EtcdURL(c.AdvertiseAddress, 2379)
 	peer := EtcdURL(c.AdvertiseAddress, 2380)
 	pki := c.CertificatesDir + "/etcd"
@@ -78,6 +82,7 @@ func EtcdPod(c *config.Config, members []etcdMember) templates.Etcd {
 	return templates.Etcd{Pod: pod, AdvertiseClientURLs: client, DataDir: c.Etcd.DataDir, CertificatesDir: pki}
 }
 
+// EtcdURL is where etcd answers; it is always over TLS.
 func EtcdURL(a netip.Addr, port uint16) string {
 	return fmt.Sprintf("https://%s", netip.AddrPortFrom(a, port))
 }

@@ -11,11 +11,11 @@ import (
 
 // TestEtcdMembers: all are named, and the short election ends with the second.
 func TestEtcdMembers(t *testing.T) {
-	one := etcdMember{"a", "https://192.0.2.10:2380"}
-	three := []etcdMember{one, {"b", "https://192.0.2.11:2380"}, {"c", "https://[2001:db8::12]:2380"}}
+	one := EtcdMember{"a", "https://192.0.2.10:2380"}
+	three := []EtcdMember{one, {"b", "https://192.0.2.11:2380"}, {"c", "https://[2001:db8::12]:2380"}}
 	for _, c := range []struct {
 		name     string
-		members  []etcdMember
+		members  []EtcdMember
 		change   func(*config.Config)
 		cluster  string
 		election string

@@ -10,7 +10,7 @@ import (
 	"bootstrap/phases/netfilter"
 )
 
-// flannelAddon is the pod network's agent on all nodes.
+// FlannelAddon is the pod network's agent on all nodes.
 func FlannelAddon(c *config.Config, f machine.Facts) (manifests.Addon, error) {
 	netConf, err := flannelConfig(c, f)
 	if err != nil {
@@ -44,7 +44,7 @@ func flannelArgs(c *config.Config) []string {
 	return args
 }
 
-// flannelRules are what flannel takes for its own, whoever made them.
+// FlannelRules are what flannel takes for its own, whoever made them.
 func FlannelRules(f machine.Facts) netfilter.Names {
 	if f.NFTables {
 		return netfilter.Names{Tables: flannelTables}

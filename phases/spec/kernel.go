@@ -8,9 +8,10 @@ const (
 	SysctlText  = "# Made by bootstrap; `bootstrap reset` removes it.\n"
 )
 
-// kernelSetting is a sysctl and its value.
+// KernelSetting is a sysctl and its value.
 type KernelSetting struct{ Name, Value string }
 
+// SettingsText is the content of a file in /etc/sysctl.d.
 func SettingsText(settings []KernelSetting) []byte {
 	text := SysctlText
 	for _, s := range settings {
@@ -19,6 +20,7 @@ func SettingsText(settings []KernelSetting) []byte {
 	return []byte(text)
 }
 
+// Forwarded are the settings of Forwarding, turned on.
 func (s *Spec) Forwarded() []KernelSetting {
 	var settings []KernelSetting
 	for _, key := range s.Forwarding() {
@@ -27,7 +29,7 @@ func (s *Spec) Forwarded() []KernelSetting {
 	return settings
 }
 
-// forwarding are the kernel settings by which packets of pods pass.
+// Forwarding are the kernel settings by which packets of pods pass.
 func (s *Spec) Forwarding() []string {
 	settings := []string{"net.ipv4.ip_forward"}
 	if s.Config.AdvertiseAddress.Is6() || len(s.Config.Networking.PodSubnets) > 1 {
@@ -36,7 +38,7 @@ func (s *Spec) Forwarding() []string {
 	return settings
 }
 
-// kubeletSettings are what every kubelet sets when it starts. They are set before, so
+// KubeletSettings are what every kubelet sets when it starts. They are set before, so
 // that the ledger holds what reset gives back.
 var KubeletSettings = []KernelSetting{
 	{"kernel.keys.root_maxbytes", "25000000"},
@@ -47,5 +49,5 @@ var KubeletSettings = []KernelSetting{
 	{"vm.panic_on_oom", "0"},
 }
 
-// kubeletSysctlFile keeps them over a reboot for a kubelet that is to refuse others.
+// KubeletSysctlFile keeps them over a reboot for a kubelet that is to refuse others.
 const KubeletSysctlFile = "/etc/sysctl.d/99-bootstrap-kubelet.conf"

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"bootstrap/phases/config"
-	"bootstrap/phases/machine"
 	"bootstrap/templates"
 )
 
@@ -32,7 +31,7 @@ func (s *Spec) kubeletConfig(endpoint string) templates.KubeletConfig {
 	return c
 }
 
-// kubeletArgs are the kubelet's flags: what its config file has no field for. The node's name
+// KubeletArgs are the kubelet's flags: what its config file has no field for. The node's name
 // is always among them: a machine that gets another hostname stays the same node.
 func KubeletArgs(c *config.Config) []string {
 	args := []config.Arg{{Name: "config", Value: KubeletConfig}}
@@ -50,6 +49,7 @@ func KubeletArgs(c *config.Config) []string {
 	return command("kubelet", args, c.KubeletExtraArgs)[1:]
 }
 
+// FormatTaints writes taints as the kubelet's flag has them.
 func FormatTaints(taints []config.Taint) string {
 	parts := make([]string, len(taints))
 	for i, t := range taints {
@@ -58,19 +58,7 @@ func FormatTaints(taints []config.Taint) string {
 	return strings.Join(parts, ",")
 }
 
-// resolvConf is the file that pods' resolvers are made from. A missing one stops
-// every pod, so none is better.
-func resolvConf(f machine.Facts) string {
-	switch {
-	case f.ResolvedConf:
-		return machine.ResolvedConfPath
-	case f.ResolvConf:
-		return "/etc/resolv.conf"
-	}
-	return ""
-}
-
-// kubeletCgroupDriver is what the kubelet uses if the runtime does not tell it
+// KubeletCgroupDriver is what the kubelet uses if the runtime does not tell it
 // anything: systemd, unless the config file says otherwise.
 func KubeletCgroupDriver(c *config.Config) string {
 	driver := "systemd"

@@ -12,7 +12,7 @@ import (
 // nodeFields of a KubeletConfiguration follow from what one machine has.
 var nodeFields = []string{"containerRuntimeEndpoint", "failCgroupV1", "failSwapOn", "featureGates", "oomScoreAdj", "resolvConf"}
 
-// renderKubeletConfig is this node's: ours, the user's document over it, then patches.
+// RenderKubeletConfig is this node's: ours, the user's document over it, then patches.
 func (s *Spec) RenderKubeletConfig(endpoint string) ([]byte, error) {
 	rendered, err := s.kubeletConfig(endpoint).Render()
 	if err != nil {
@@ -26,7 +26,7 @@ func (s *Spec) RenderKubeletConfig(endpoint string) ([]byte, error) {
 	return s.Patches.Apply(patch.Kubelet, rendered)
 }
 
-// clusterKubeletConfig is what other nodes begin with when they join. They would run the
+// ClusterKubeletConfig is what other nodes begin with when they join. They would run the
 // same pods of a URL, and may read in the cluster what is secret.
 func (s *Spec) ClusterKubeletConfig() ([]byte, error) {
 	rendered, err := s.kubeletConfig("").Render()
@@ -37,7 +37,7 @@ func (s *Spec) ClusterKubeletConfig() ([]byte, error) {
 	return overlaid(rendered, over, nodeFields...)
 }
 
-// podURLIn is what a kubelet's configuration has it fetch pods from.
+// PodURLIn is what a kubelet's configuration has it fetch pods from.
 func PodURLIn(data []byte) (config.PodURL, error) {
 	var fields map[string]any
 	if err := yaml.Unmarshal(data, &fields); err != nil {

@@ -6,13 +6,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/machine"
 	"bootstrap/templates"
 )
 
-// keepsOff names what gives the Node a taint that CoreDNS does not tolerate; empty
+// KeepsOff names what gives the Node a taint that CoreDNS does not tolerate; empty
 // without. Such a taint goes, or other nodes come, only after init.
 func KeepsOff(c *config.Config) string {
 	if config.Argument(c.KubeletExtraArgs, "cloud-provider") == "external" {
@@ -29,16 +30,25 @@ func KeepsOff(c *config.Config) string {
 	return ""
 }
 
-// bridgeName is not cni0: other tools use that, and leave it behind with an address
+// BridgeName is not cni0: other tools use that, and leave it behind with an address
 // that stops every pod.
 const BridgeName = "bootstrap0"
 
+// Folders that the pod network fills.
 const (
 	FlannelTree   = "/run/flannel"
 	HostLocalTree = "/var/lib/cni/networks/bootstrap" // addresses that are taken in our network
 )
 
-// cniDirs are made when the first pod gets an address. With a runtime that is not ours
+// podLinks are the names of links by which pods' addresses are meant to be reached.
+var podLinks = []string{"cni", "flannel", "cali", "cilium", "lxc", "veth", "kube-", "vxlan.calico", "tunl"}
+
+// IsPodLink tells whether pods are reached by a network link of that name.
+func IsPodLink(link string) bool {
+	return slices.Contains(NetworkLinks, link) || slices.ContainsFunc(podLinks, func(prefix string) bool { return strings.HasPrefix(link, prefix) })
+}
+
+// CNIDirs are made when the first pod gets an address. With a runtime that is not ours
 // only the folders go, and only if they are empty.
 var CNIDirs = []string{"/run/netns", "/var/lib/cni/networks", "/var/lib/cni/results"}
 
@@ -48,12 +58,12 @@ const (
 	NetworkNotBundled = "no bundle holds one"
 )
 
-// isNetwork tells what a runtime reads from backups, and from files that are being written.
+// IsNetwork tells what a runtime reads from backups, and from files that are being written.
 func IsNetwork(path string) bool {
 	return slices.Contains([]string{".conf", ".conflist", ".json"}, filepath.Ext(path)) && filepath.Base(path)[0] != '.'
 }
 
-// nodeNetwork is the bridge of the first node. Of a standalone one it is all there is:
+// NodeNetwork is the bridge of the first node. Of a standalone one it is all there is:
 // in a cluster, flannel hides pods' addresses from the world.
 func NodeNetwork(c *config.Config, f machine.Facts) templates.BridgeNetwork {
 	n := templates.BridgeNetwork{Bridge: BridgeName, MTU: strconv.Itoa(podMTU(c, f)), Masq: c.Box.Standalone}

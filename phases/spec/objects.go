@@ -5,7 +5,7 @@ import (
 	"bootstrap/phases/config"
 )
 
-// controlPlaneLabels are kubeadm's. A load balancer may lead to the only node there is.
+// ControlPlaneLabels are kubeadm's. A load balancer may lead to the only node there is.
 func ControlPlaneLabels(c *config.Config) map[string]string {
 	labels := map[string]string{"node-role.kubernetes.io/control-plane": ""}
 	if !c.Box.SingleNode {
@@ -14,7 +14,7 @@ func ControlPlaneLabels(c *config.Config) map[string]string {
 	return labels
 }
 
-// configObjects are what kubeadm join and kubeadm upgrade read, and what we made of it.
+// ConfigObjects are what kubeadm join and kubeadm upgrade read, and what we made of it.
 func ConfigObjects(c *config.Config, kubelet []byte) ([][]byte, error) {
 	forCluster, err := c.ClusterConfiguration()
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"bootstrap/templates"
 )
 
-// patchPod patches a static pod, and gives it the UID of its new bytes.
+// PatchPod patches a static pod, and gives it the UID of its new bytes.
 func (s *Spec) PatchPod(name string, manifest []byte) ([]byte, error) {
 	if !s.Patches.Has(name) {
 		return manifest, nil
@@ -28,6 +28,6 @@ func (s *Spec) PatchPod(name string, manifest []byte) ([]byte, error) {
 	if err := yaml.Unmarshal(patched, &fields); err != nil {
 		return nil, err
 	}
-	fields["metadata"].(map[string]any)["uid"] = templates.UID(s.Config.NodeName, patched) // decodePod read its name there
+	fields["metadata"].(map[string]any)["uid"] = templates.UID(s.Config.NodeName, patched) // DecodePod read its name there
 	return yaml.Marshal(fields)
 }

@@ -1,6 +1,6 @@
 package spec
 
-// pluginDirs are where distributions put CNI plugins. Our own come first.
+// PluginDirs are where distributions put CNI plugins. Our own come first.
 var PluginDirs = []string{CNIPluginDir, "/usr/lib/cni", "/usr/libexec/cni"}
 
 // Where things lie on the host. reset removes nothing by these names: it goes by

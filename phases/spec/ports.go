@@ -11,20 +11,23 @@ import (
 	"bootstrap/phases/config"
 )
 
-type port struct {
+// Port is an address that has to be free, and whose it will be.
+type Port struct {
 	Owner   string
 	Address netip.AddrPort
 }
 
-func (p port) OfKubelet() bool { return strings.HasPrefix(p.Owner, "kubelet") }
+// OfKubelet tells whether the kubelet listens there.
+func (p Port) OfKubelet() bool { return strings.HasPrefix(p.Owner, "kubelet") }
 
-func Ports(c *config.Config) []port {
+// Ports are where the programs of this node will listen.
+func Ports(c *config.Config) []Port {
 	unspecified := netip.IPv4Unspecified()
 	if c.AdvertiseAddress.Is6() {
 		unspecified = netip.IPv6Unspecified()
 	}
-	at := func(owner string, a netip.Addr, n int) port { return port{owner, netip.AddrPortFrom(a, uint16(n))} }
-	all := []port{
+	at := func(owner string, a netip.Addr, n int) Port { return Port{owner, netip.AddrPortFrom(a, uint16(n))} }
+	all := []Port{
 		at("kube-apiserver", unspecified, c.BindPort),
 		at("kubelet health", c.Loopback(), portIn(c.Kubelet, "healthzPort", 10248)),
 		at("kubelet", unspecified, cmp.Or(portIn(c.Kubelet, "port", 10250), 10250)),
@@ -32,13 +35,13 @@ func Ports(c *config.Config) []port {
 		{"kube-scheduler", boundTo(c, c.Scheduler, 10259)},
 	}
 	if !c.ProxyDisabled {
-		all = append(all, port{"kube-proxy metrics", addressIn(c.KubeProxy, "metricsBindAddress", netip.AddrPortFrom(c.Loopback(), 10249))},
-			port{"kube-proxy health", addressIn(c.KubeProxy, "healthzBindAddress", netip.AddrPortFrom(unspecified, 10256))})
+		all = append(all, Port{"kube-proxy metrics", addressIn(c.KubeProxy, "metricsBindAddress", netip.AddrPortFrom(c.Loopback(), 10249))},
+			Port{"kube-proxy health", addressIn(c.KubeProxy, "healthzBindAddress", netip.AddrPortFrom(unspecified, 10256))})
 	}
 	if c.Etcd.External == nil {
-		all = append(all, at("etcd clients", c.Loopback(), 2379), at("etcd peers", c.AdvertiseAddress, 2380), port{"etcd metrics", c.EtcdMetrics()})
+		all = append(all, at("etcd clients", c.Loopback(), 2379), at("etcd peers", c.AdvertiseAddress, 2380), Port{"etcd metrics", c.EtcdMetrics()})
 	}
-	return slices.DeleteFunc(all, func(p port) bool { return p.Address.Port() == 0 || c.Box.Standalone && !p.OfKubelet() })
+	return slices.DeleteFunc(all, func(p Port) bool { return p.Address.Port() == 0 || c.Box.Standalone && !p.OfKubelet() })
 }
 
 // portIn is a port of the user's configuration, or the default; 0 turns it off.

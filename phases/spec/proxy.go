@@ -13,7 +13,7 @@ import (
 	"bootstrap/phases/netfilter"
 )
 
-// proxyAddon is kube-proxy.
+// ProxyAddon is kube-proxy.
 func ProxyAddon(c *config.Config, f machine.Facts) (manifests.Addon, error) {
 	data, err := yaml.Marshal(merged(proxyConfig(c, f), c.KubeProxy))
 	if err != nil {
@@ -26,13 +26,13 @@ func ProxyAddon(c *config.Config, f machine.Facts) (manifests.Addon, error) {
 	}.Objects()
 }
 
-// proxyMode is how kube-proxy will write its rules.
+// ProxyMode is how kube-proxy will write its rules.
 func ProxyMode(c *config.Config, f machine.Facts) string {
 	mode, _ := merged(proxyConfig(c, f), c.KubeProxy)["mode"].(string)
 	return mode
 }
 
-// proxyRules are what kube-proxy takes for its own, whoever made them.
+// ProxyRules are what kube-proxy takes for its own, whoever made them.
 func ProxyRules(mode string) netfilter.Names {
 	if mode == "nftables" {
 		return netfilter.Names{Tables: proxyTables}
@@ -40,7 +40,7 @@ func ProxyRules(mode string) netfilter.Names {
 	return netfilter.Names{Chains: []string{"KUBE-SERVICES", "KUBE-PROXY-"}}
 }
 
-// proxySettings are what kube-proxy sets when it starts: a node port can be reached at
+// ProxySettings are what kube-proxy sets when it starts: a node port can be reached at
 // 127.0.0.1 in iptables mode, unless the user has put an end to that.
 func ProxySettings(c *config.Config, f machine.Facts) []KernelSetting {
 	iptables, _ := c.KubeProxy["iptables"].(map[string]any)

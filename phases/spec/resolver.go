@@ -1,15 +1,11 @@
 package spec
 
 import (
-	"slices"
-	"strings"
-
 	"bootstrap/phases/config"
+	"bootstrap/phases/machine"
 )
 
-func (s *Spec) RunsEtcd() bool { return s.Config.Etcd.External == nil && !s.Config.Box.Standalone }
-
-// resolverFile is what the kubelet makes pods' resolv.conf from.
+// ResolverFile is what the kubelet makes pods' resolv.conf from.
 func (s *Spec) ResolverFile() string {
 	if own, ok := s.OwnResolver(); ok {
 		return own
@@ -17,7 +13,7 @@ func (s *Spec) ResolverFile() string {
 	return resolvConf(s.Facts)
 }
 
-// ownResolver is the user's choice: for the kubelet, a flag goes before its file.
+// OwnResolver is the user's choice: for the kubelet, a flag goes before its file.
 func (s *Spec) OwnResolver() (file string, ok bool) {
 	if flag := config.Argument(s.Config.KubeletExtraArgs, "resolv-conf"); flag != "" {
 		return flag, true
@@ -26,9 +22,14 @@ func (s *Spec) OwnResolver() (file string, ok bool) {
 	return file, ok
 }
 
-// podLinks are the names of links by which pods' addresses are meant to be reached.
-var podLinks = []string{"cni", "flannel", "cali", "cilium", "lxc", "veth", "kube-", "vxlan.calico", "tunl"}
-
-func IsPodLink(link string) bool {
-	return slices.Contains(NetworkLinks, link) || slices.ContainsFunc(podLinks, func(prefix string) bool { return strings.HasPrefix(link, prefix) })
+// resolvConf is the file that pods' resolvers are made from. A missing one stops
+// every pod, so none is better.
+func resolvConf(f machine.Facts) string {
+	switch {
+	case f.ResolvedConf:
+		return machine.ResolvedConfPath
+	case f.ResolvConf:
+		return "/etc/resolv.conf"
+	}
+	return ""
 }

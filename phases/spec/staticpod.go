@@ -12,10 +12,10 @@ import (
 	"bootstrap/templates"
 )
 
-// components are the control plane's static pods, in the order they depend on each other.
+// Components are the control plane's static pods, in the order they depend on each other.
 var Components = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
 
-// nodeComponents are those that this node runs: etcd may be elsewhere, and all of them.
+// NodeComponents are those that this node runs: etcd may be elsewhere, and all of them.
 func NodeComponents(c *config.Config) []string {
 	if c.Box.Standalone {
 		return nil
@@ -49,7 +49,7 @@ func sorted(args []config.Arg) []config.Arg {
 
 func flag(a config.Arg) string { return fmt.Sprintf("--%s=%s", a.Name, a.Value) }
 
-// staticPod is a typed template of templates/staticpod.
+// StaticPod is a typed template of templates/staticpod.
 type StaticPod interface {
 	Render(node string) ([]byte, error)
 }
@@ -68,9 +68,10 @@ func podOf(image string, command []string, component config.Component) templates
 	return pod
 }
 
+// ManifestFile is where the static pod of a component lies.
 func ManifestFile(name string) string { return StaticPodDir + "/" + name + ".yaml" }
 
-// decodePod reads a Pod strictly: unknown and duplicate fields are errors.
+// DecodePod reads a Pod strictly: unknown and duplicate fields are errors.
 func DecodePod(manifest []byte) (*corev1.Pod, error) {
 	pod := &corev1.Pod{}
 	if err := yaml.UnmarshalStrict(manifest, pod); err != nil {
@@ -79,9 +80,10 @@ func DecodePod(manifest []byte) (*corev1.Pod, error) {
 	return pod, nil
 }
 
+// PodName is the name of a component's mirror pod in the API.
 func (s *Spec) PodName(name string) string { return name + "-" + s.Config.NodeName }
 
-// apiComponents are the pods of this node that the API needs.
+// APIComponents are the pods of this node that the API needs.
 func APIComponents(c *config.Config) []string {
 	all := NodeComponents(c)
 	return all[:slices.Index(all, "kube-apiserver")+1]

@@ -9,7 +9,7 @@ import (
 // What the kubelet, containerd and the network plugin make while they run, and where:
 // the one list of what reset removes without a record of each thing.
 var (
-	// daemonRules are made by the kubelet, kube-proxy, flannel and the CNI plugins.
+	// DaemonRules are made by the kubelet, kube-proxy, flannel and the CNI plugins.
 	DaemonRules = netfilter.Names{
 		Chains: []string{"KUBE-", "CNI-", "FLANNEL-"},
 		Tables: slices.Concat(proxyTables, flannelTables, pluginTables),
@@ -17,7 +17,7 @@ var (
 	proxyTables   = []string{"ip kube-proxy", "ip6 kube-proxy"}
 	flannelTables = []string{"ip flannel-ipv4", "ip6 flannel-ipv6"}
 	pluginTables  = []string{"inet cni_plugins_masquerade", "ip cni_hostport", "ip6 cni_hostport"}
-	// networkLinks are made by the bridge plugin and flannel.
+	// NetworkLinks are made by the bridge plugin and flannel.
 	NetworkLinks = []string{BridgeName, "flannel.1", "flannel-v6.1"}
 	// Exact to the last name: what others mount a level higher or lower is theirs.
 	KubeletMounts = []string{
@@ -31,7 +31,7 @@ var (
 	NetworkMounts = []string{"/run/netns/cni-*"}
 )
 
-// networkOnline is what kubelet.service waits for at boot. Started by name, it stands
+// NetworkOnline is what kubelet.service waits for at boot. Started by name, it stands
 // in the ledger, and reset stops it where it did not run before.
 const NetworkOnline = "network-online.target"
 

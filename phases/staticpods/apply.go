@@ -125,7 +125,7 @@ func (s seenPods) editedMirror(t target) *corev1.Pod {
 // undoEdit deletes a mirror pod as its kubelet, which makes it anew: of what is edited in
 // the API, it takes no notice by itself.
 func (c *Commander) undoEdit(ctx context.Context, t target) error {
-	api, err := c.ConnectAs(t.kubelet)
+	api, err := t.kubelet.Connect(c.Host)
 	if err != nil || api == nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func (t target) key() string { return observe.NamespaceOf(t.pod) + "/" + t.kubel
 
 // target finds the file for a pod, or why it can't have one.
 func (c *Commander) target(k observe.KubeletFound, seen seenPods, pod *corev1.Pod, source PodSource) (target, error) {
-	dir, err := c.StaticPodDir(k)
+	dir, err := k.StaticPodDir(c.Host)
 	if err != nil {
 		return target{}, err
 	}

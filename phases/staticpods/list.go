@@ -107,9 +107,9 @@ func (c *Commander) seePods(ctx context.Context, k observe.KubeletFound) (seenPo
 	var seen seenPods
 	var filesError error
 	plan.SideBySide(
-		func() { seen.files, filesError = c.PodFiles(k.StaticPodPath) },
-		func() { seen.sandboxes, seen.runtimeError = c.AllSandboxes(ctx, k) },
-		func() { seen.mirrors, seen.apiError = c.NodePods(ctx, k) },
+		func() { seen.files, filesError = observe.PodFiles(c.Host, k.StaticPodPath) },
+		func() { seen.sandboxes, seen.runtimeError = k.AllSandboxes(ctx, c.Host) },
+		func() { seen.mirrors, seen.apiError = k.NodePods(ctx, c.Host) },
 	)
 	return seen, filesError
 }

@@ -136,7 +136,7 @@ func (w *podWait) wait(ctx context.Context, timeout time.Duration, probe func(co
 
 // runs says why the pod does not run yet, or is not ready.
 func (w *podWait) runs(ctx context.Context) error {
-	all, err := w.commander.AllSandboxes(ctx, w.target.kubelet)
+	all, err := w.target.kubelet.AllSandboxes(ctx, w.commander.Host)
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (w *podWait) current(all []runtime.Sandbox, now time.Time) (*runtime.Sandbo
 // orUnmet adds that the kubelet may never do what is waited for: until it has met its API
 // server once since it was started, it removes no pod, and so replaces none.
 func (w *podWait) orUnmet(ctx context.Context, err error) error {
-	_, failed := w.commander.NodePods(ctx, w.target.kubelet)
+	_, failed := w.target.kubelet.NodePods(ctx, w.commander.Host)
 	w.apiError.Store(apiError{failed})
 	if failed == nil || time.Since(w.began) < ready.LookRarelyAfter {
 		return err
@@ -177,7 +177,7 @@ func (w *podWait) orUnmet(ctx context.Context, err error) error {
 
 // mirrorIsReady is nil also where no API server answers.
 func (w *podWait) mirrorIsReady(ctx context.Context, uid string) error {
-	pods, err := w.commander.NodePods(ctx, w.target.kubelet)
+	pods, err := w.target.kubelet.NodePods(ctx, w.commander.Host)
 	w.apiError.Store(apiError{err})
 	if err != nil || pods == nil {
 		return nil
@@ -196,7 +196,7 @@ func (w *podWait) mirrorIsReady(ctx context.Context, uid string) error {
 
 // gone says what is left of the pod.
 func (w *podWait) gone(ctx context.Context) error {
-	all, err := w.commander.AllSandboxes(ctx, w.target.kubelet)
+	all, err := w.target.kubelet.AllSandboxes(ctx, w.commander.Host)
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func (w *podWait) gone(ctx context.Context) error {
 			return w.orUnmet(ctx, errors.New("its containers are being stopped"))
 		}
 	}
-	pods, err := w.commander.NodePods(ctx, w.target.kubelet)
+	pods, err := w.target.kubelet.NodePods(ctx, w.commander.Host)
 	w.apiError.Store(apiError{err})
 	if slices.ContainsFunc(pods, func(p corev1.Pod) bool { return observe.IsMirror(&p) && p.Namespace+"/"+p.Name == w.target.key() }) {
 		return errors.New("its mirror pod is still there")
@@ -242,7 +242,7 @@ func (w *podWait) uids() map[string]string {
 }
 
 func (w *podWait) podEvidence(ctx context.Context) (pods []runtime.Sandbox, runtimeError string) {
-	all, err := w.commander.AllSandboxes(ctx, w.target.kubelet)
+	all, err := w.target.kubelet.AllSandboxes(ctx, w.commander.Host)
 	if err != nil {
 		return nil, err.Error()
 	}

@@ -177,13 +177,13 @@ func holdsKey(path string, data []byte) bool {
 }
 
 func (c *collector) addRuntime(ctx context.Context, g *gathered) {
-	pods, err := c.Pods(ctx, observe.PodQuery{All: true})
+	pods, err := observe.Pods(ctx, c.Host, observe.PodQuery{All: true})
 	if err != nil {
 		g.unread = append(g.unread, "pods: "+err.Error())
 		return
 	}
 	g.addJSON("pods.json", pods)
-	socket, err := c.PodSocket("")
+	socket, err := observe.PodSocket(c.Host, "")
 	if err != nil {
 		g.miss("images", err)
 		return
