@@ -17,9 +17,6 @@ func (b *builder) etcd(file etcdFile) Etcd {
 		}
 		external := *file.External
 		external.Endpoints, external.HTTPEndpoints = withoutSlashes(external.Endpoints), withoutSlashes(external.HTTPEndpoints)
-		if len(external.HTTPEndpoints) == 0 {
-			external.HTTPEndpoints = external.Endpoints
-		}
 		return Etcd{External: &external}
 	}
 	local := deref(file.Local, localEtcd{}).Etcd
@@ -40,43 +37,34 @@ func (b *builder) validateEtcd(c *Config) {
 
 // validateExternalEtcd wants TLS with client certificates, or none at all.
 func (b *builder) validateExternalEtcd(e ExternalEtcd) {
-	files := []struct{ name, path string }{{"caFile", e.CAFile}, {"certFile", e.CertFile}, {"keyFile", e.KeyFile}}
-	tls := e.CAFile+e.CertFile+e.KeyFile != ""
-	for _, f := range files {
-		if tls {
-			b.validatePath("etcd.external."+f.name, f.path)
-		}
+	scheme := "http"
+	if e.CAFile+e.CertFile+e.KeyFile != "" {
+		scheme = "https"
+		b.validatePath("etcd.external.caFile", e.CAFile)
+		b.validatePath("etcd.external.certFile", e.CertFile)
+		b.validatePath("etcd.external.keyFile", e.KeyFile)
 	}
 	if len(e.Endpoints) == 0 {
 		b.bad("etcd.external.endpoints", "name at least one, such as https://192.0.2.20:2379")
 	}
 	for i, u := range e.Endpoints {
-		b.validateEtcdURL(at("etcd.external.endpoints", i), u, tls)
-	}
-	if slices.Equal(e.Endpoints, e.HTTPEndpoints) {
-		return
+		if !isEtcdURL(u, scheme) {
+			b.bad(at("etcd.external.endpoints", i), "%q is no URL such as %s://192.0.2.20:2379 (https with caFile, certFile and keyFile, http without)", u, scheme)
+		}
 	}
 	for i, u := range e.HTTPEndpoints {
-		b.validateEtcdURL(at("etcd.external.httpEndpoints", i), u, tls && strings.HasPrefix(u, "https:"))
+		if !isEtcdURL(u, "http", "https") {
+			b.bad(at("etcd.external.httpEndpoints", i), "%q is no URL such as http://192.0.2.20:2381", u)
+		}
 	}
 }
 
-func (b *builder) validateEtcdURL(field, text string, tls bool) {
+func isEtcdURL(text string, schemes ...string) bool {
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != text || !isHost(u.Hostname()) {
-		b.bad(field, "%q is no URL such as https://192.0.2.20:2379", text)
-		return
-	}
-	switch {
-	case tls && u.Scheme != "https":
-		b.bad(field, "%q must be https, as there are certificates for it", text)
-	case !tls && u.Scheme == "https" && !strings.Contains(field, "httpEndpoints"):
-		b.bad(field, "%q needs caFile, certFile and keyFile", text)
-	case u.Scheme != "https" && u.Scheme != "http":
-		b.bad(field, "%q must begin with https:// or http://", text)
-	}
+	return err == nil && slices.Contains(schemes, u.Scheme) && u.Scheme+"://"+u.Host == text && isHost(u.Hostname())
 }
 
+// isHost tells whether it is an IP address or a DNS name.
 func isHost(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.Zone() == "" || dnsSubdomain.MatchString(host)

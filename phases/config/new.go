@@ -122,8 +122,10 @@ func (b *builder) build(d documents) *Config {
 	c.PatchesDir = withoutSlash(in.Patches.Directory)
 	c.skip(in.SkipPhases)
 	b.box(c, d.box)
-	c.taint(in.NodeRegistration.Taints)
-	b.otherCommands(in)
+	c.Taints = deref(in.NodeRegistration.Taints, c.Box.defaultTaints())
+	if in.DryRun {
+		b.bad("dryRun", "ask for it on the command line: bootstrap init --dry-run")
+	}
 	dropEmpty(c.Kubelet, c.kubeletRules(), "cgroupDriver", "clusterDNS", "healthzBindAddress")
 	dropEmpty(c.KubeProxy, c.kubeProxyRules(), "bindAddress", "mode")
 	return c
@@ -158,43 +160,17 @@ func (b *builder) node(n nodeRegistrationFile) Node {
 	}
 }
 
-// taint sets the taints of the file, or those that the number of nodes calls for.
-func (c *Config) taint(file *[]Taint) {
-	switch {
-	case file != nil:
-		c.Taints = *file
-	case !c.Box.SingleNode:
-		c.Taints = ControlPlaneTaints()
+// defaultTaints are those that the number of nodes calls for.
+func (b Box) defaultTaints() []Taint {
+	if b.SingleNode {
+		return nil
 	}
+	return ControlPlaneTaints()
 }
 
 // ControlPlaneTaints are those of a control plane that is kept for itself.
 func ControlPlaneTaints() []Taint {
 	return []Taint{{Key: "node-role.kubernetes.io/control-plane", Effect: "NoSchedule"}}
-}
-
-// otherCommands refuses what kubeadm lets stand in InitConfiguration and init has no use
-// for, unless it is kubeadm's default: kubeadm prints those.
-func (b *builder) otherCommands(in initConfiguration) {
-	if in.DryRun {
-		b.bad("dryRun", "ask for it on the command line: bootstrap init --dry-run")
-	}
-	for _, t := range []struct {
-		name      string
-		given     *duration
-		byDefault time.Duration
-		why       string
-	}{
-		{"kubeletHealthCheck", in.Timeouts.KubeletHealthCheck, 4 * time.Minute, "the kubelet has as long as the control plane: set controlPlaneComponentHealthCheck"},
-		{"etcdAPICall", in.Timeouts.EtcdAPICall, 2 * time.Minute, "etcd has as long as the control plane: set controlPlaneComponentHealthCheck"},
-		{"tlsBootstrap", in.Timeouts.TLSBootstrap, 5 * time.Minute, "only join waits for that"},
-		{"discovery", in.Timeouts.Discovery, 5 * time.Minute, "only join waits for that"},
-		{"upgradeManifests", in.Timeouts.UpgradeManifests, 5 * time.Minute, "only upgrade waits for that"},
-	} {
-		if t.given != nil && time.Duration(*t.given) != t.byDefault {
-			b.bad("timeouts."+t.name, "%s", t.why)
-		}
-	}
 }
 
 // unread tells whether err is about a value at this line that could not be read.

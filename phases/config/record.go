@@ -96,9 +96,7 @@ func (c *Config) initFile() any {
 
 // ownTaints is nil for those that the number of nodes calls for: they change with it.
 func (c *Config) ownTaints() *[]Taint {
-	byDefault := Config{Cluster: Cluster{Box: c.Box}}
-	byDefault.taint(nil)
-	if slices.Equal(c.Taints, byDefault.Taints) {
+	if slices.Equal(c.Taints, c.Box.defaultTaints()) {
 		return nil
 	}
 	return &c.Taints

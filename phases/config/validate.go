@@ -16,8 +16,6 @@ var (
 	dnsSubdomain = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
 	plainName    = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`)
 	safePath     = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
-	// step is the name of a phase or of a check of preflight. Which there are is not known here.
-	step = regexp.MustCompile(`^[A-Za-z0-9][-A-Za-z0-9_./]*$`)
 
 	pullPolicies = []string{"IfNotPresent", "Always", "Never"} // the first is the default
 )
@@ -47,8 +45,6 @@ func (b *builder) validate(c *Config) {
 	b.validateTaints(c.Taints)
 	b.validateSANs("apiServer.certSANs", c.CertSANs)
 	b.validateTokens(c)
-	b.validateNames("skipPhases", b.docs.init.SkipPhases)
-	b.validateNames("nodeRegistration.ignorePreflightErrors", c.IgnorePreflight)
 	b.validateBox(c)
 	b.validateKubelet(c)
 	b.validateKubeProxy(c)
@@ -79,8 +75,7 @@ func (b *builder) validateEndpoint(endpoint string) {
 	}
 	host, port, err := net.SplitHostPort(endpoint)
 	n, perr := strconv.ParseUint(port, 10, 16)
-	ip, ipErr := netip.ParseAddr(host)
-	if ip.Zone() != "" || err != nil || perr != nil || n < 1 || (ipErr != nil && !dnsSubdomain.MatchString(host)) {
+	if err != nil || perr != nil || n < 1 || !isHost(host) {
 		b.bad("controlPlaneEndpoint", "%q is no HOST or HOST:PORT", endpoint)
 	}
 }
@@ -208,14 +203,6 @@ func (b *builder) validateOneOf(field, value string, known []string) {
 	}
 }
 
-func (b *builder) validateNames(field string, names []string) {
-	for i, name := range names {
-		if !step.MatchString(name) {
-			b.bad(at(field, i), "%q is no name", name)
-		}
-	}
-}
-
 func at(field string, i int) string { return fmt.Sprintf("%s[%d]", field, i) }
 
 var (
@@ -242,8 +229,7 @@ func (b *builder) validateTaints(taints []Taint) {
 
 func (b *builder) validateSANs(field string, sans []string) {
 	for i, san := range sans {
-		ip, err := netip.ParseAddr(san)
-		if ip.Zone() != "" || err != nil && !dnsSubdomain.MatchString(strings.TrimPrefix(san, "*.")) {
+		if !isHost(strings.TrimPrefix(san, "*.")) {
 			b.bad(at(field, i), "%q is neither an IP address nor a DNS name", san)
 		}
 	}

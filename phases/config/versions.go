@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"regexp"
 	"strconv"
 )
@@ -24,7 +23,6 @@ type minor struct {
 	lacksFlags map[string][]string // by component
 	moreFlags  map[string][]string
 	lacksField []string // of KubeletConfiguration
-	gates      []string // of kubeadm that say what is so in any case
 }
 
 // minors are those that are supported, the newest first. Kubernetes mends these.
@@ -34,7 +32,6 @@ func minors() []minor {
 	return []minor{
 		{
 			number: 36, etcdTag: "3.6.8-0", coreDNSTag: "v1.14.2", pauseTag: "3.10.2",
-			gates: []string{"NodeLocalCRISocket"},
 		},
 		{
 			number: 35, etcdTag: "3.6.6-0", coreDNSTag: "v1.13.1", pauseTag: "3.10.1",
@@ -44,7 +41,6 @@ func minors() []minor {
 				scheduler:         curves,
 			},
 			lacksField: kubeletFields,
-			gates:      []string{"ControlPlaneKubeletLocalMode", "NodeLocalCRISocket"},
 		},
 		{
 			number: 34, etcdTag: "3.6.5-0", coreDNSTag: "v1.12.1", pauseTag: "3.10.1",
@@ -56,15 +52,11 @@ func minors() []minor {
 			},
 			moreFlags:  map[string][]string{kubelet: {"pod-infra-container-image"}},
 			lacksField: kubeletFields,
-			gates:      []string{"ControlPlaneKubeletLocalMode", "NodeLocalCRISocket", "WaitForAllControlPlaneComponents"},
 		},
 	}
 }
 
-var (
-	release = regexp.MustCompile(`^v1\.([1-9]\d?)\.(0|[1-9]\d{0,3})$`)
-	label   = regexp.MustCompile(`^[a-z]{2}`) // stable-1, ci/latest
-)
+var release = regexp.MustCompile(`^v1\.([1-9]\d?)\.(0|[1-9]\d{0,3})$`)
 
 // minorOf is that of a version; the newest, for all checks that follow, when there is none.
 func minorOf(version string) (minor, bool) {
@@ -79,22 +71,9 @@ func minorOf(version string) (minor, bool) {
 }
 
 func (b *builder) validateVersion(version string) {
-	if _, ok := minorOf(version); ok {
-		return
-	}
-	all := minors()
-	oldest, newest := all[len(all)-1].number, all[0].number
-	wanted := fmt.Sprintf("want v1.%d.x to v1.%d.x", oldest, newest)
-	m := release.FindStringSubmatch(version)
-	switch {
-	case label.MatchString(version):
-		b.bad("kubernetesVersion", "%q would have to be looked up on the internet, %s", version, wanted)
-	case m == nil:
-		b.bad("kubernetesVersion", "%q is no release such as %s, %s", version, DefaultVersion, wanted)
-	case len(m[1]) < 2 || m[1] < strconv.Itoa(oldest):
-		b.bad("kubernetesVersion", "%q is not supported, as Kubernetes 1.%s gets no more fixes, %s", version, m[1], wanted)
-	default:
-		b.bad("kubernetesVersion", "%q is not supported, as this bootstrap does not know Kubernetes 1.%s yet, %s", version, m[1], wanted)
+	if _, ok := minorOf(version); !ok {
+		all := minors()
+		b.bad("kubernetesVersion", "%q is no release that this bootstrap makes, want one of v1.%d.x to v1.%d.x", version, all[len(all)-1].number, all[0].number)
 	}
 }
 
