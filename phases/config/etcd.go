@@ -24,6 +24,8 @@ func (b *builder) etcd(file etcdFile) Etcd {
 	return local
 }
 
+const metricsFlag = "listen-metrics-urls"
+
 func (b *builder) validateEtcd(c *Config) {
 	if c.Etcd.External != nil {
 		b.validateExternalEtcd(*c.Etcd.External)
@@ -33,6 +35,11 @@ func (b *builder) validateEtcd(c *Config) {
 	b.validateEnvs("etcd.local", c.Etcd.ExtraEnvs)
 	b.validateSANs("etcd.local.serverCertSANs", c.Etcd.ServerCertSANs)
 	b.validateSANs("etcd.local.peerCertSANs", c.Etcd.PeerCertSANs)
+	for i, a := range c.Etcd.ExtraArgs {
+		if _, err := c.metricsAddress(a.Value); a.Name == metricsFlag && (err != nil || strings.Contains(a.Value, "https:")) {
+			b.bad(at("etcd.local.extraArgs", i)+".value", "the kubelet asks etcd's health at the first, without a certificate: give http URLs with an address and a port")
+		}
+	}
 }
 
 // validateExternalEtcd wants TLS with client certificates, or none at all.
@@ -73,7 +80,7 @@ func isHost(host string) bool {
 // EtcdMetrics is where this node's etcd answers over plain HTTP: the first of the URLs that
 // an extra argument may name instead of ours.
 func (c *Config) EtcdMetrics() netip.AddrPort {
-	address, err := c.metricsAddress(Argument(c.Etcd.ExtraArgs, "listen-metrics-urls"))
+	address, err := c.metricsAddress(Argument(c.Etcd.ExtraArgs, metricsFlag))
 	if err != nil {
 		return netip.AddrPortFrom(c.Loopback(), 2381)
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+	proxyv1alpha1 "k8s.io/kube-proxy/config/v1alpha1"
+	kubeletv1beta1 "k8s.io/kubelet/config/v1beta1"
 
 	"bootstrap/phases/locate"
 )
@@ -132,10 +134,10 @@ func (d *documents) decode(root *yaml.Node, part document) (err error) {
 	case [2]string{boxVersion, boxKind}:
 		return part.strict(&d.box)
 	case [2]string{kubeletVersion, kubeletKind}:
-		d.kubelet, err = part.kubelet(root)
+		d.kubelet, err = fields[kubeletv1beta1.KubeletConfiguration](part, root, kubeletFields)
 		return err
 	case [2]string{kubeProxyVersion, kubeProxyKind}:
-		d.kubeProxy, err = part.kubeProxy(root)
+		d.kubeProxy, err = fields[proxyv1alpha1.KubeProxyConfiguration](part, root, kubeProxyFields)
 		return err
 	default:
 		return fmt.Errorf("line %d: %s", root.Line, unsupported(version, kind))

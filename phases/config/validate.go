@@ -41,7 +41,7 @@ func (b *builder) validate(c *Config) {
 	b.validateEtcd(c)
 	b.validateComponents(c)
 	b.validateFlags(c)
-	b.validateDecidedFlags(c)
+	b.validateAuthorization(c.APIServer.ExtraArgs)
 	b.validateTaints(c.Taints)
 	b.validateSANs("apiServer.certSANs", c.CertSANs)
 	b.validateTokens(c)

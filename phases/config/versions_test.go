@@ -113,9 +113,9 @@ func TestProxiesToPeers(t *testing.T) {
 		{"v1.35.4", []Arg{{"feature-gates", "Other=true,kube:" + gate + "=true"}}, true},
 		{"v1.36.3", []Arg{{"feature-gates", "Other=true"}, {"feature-gates", "AllBeta=false"}}, false},
 		{"v1.36.3", []Arg{{"feature-gates", "AllBeta=false," + gate + "=true"}}, true},
-		{"v1.36.3", []Arg{{"feature-gates", "AllBeta=true"}}, true},
+		{"v1.36.3", []Arg{{"feature-gates", "AllBeta=true"}}, false},
 		{"v1.36.3", []Arg{{"emulated-version", "kube=1.35"}}, false},
-		{"v1.36.3", []Arg{{"emulated-version", "1.36"}}, true},
+		{"v1.36.3", []Arg{{"emulated-version", "1.36"}}, false},
 	} {
 		cfg := &Config{Cluster: Cluster{KubernetesVersion: c.version}}
 		cfg.APIServer.ExtraArgs = c.args
