@@ -20,8 +20,8 @@ func (c *Cluster) clusterFile() any {
 		CertificatesDir:             c.CertificatesDir,
 		ImageRepository:             c.Images.Repository,
 		EncryptionAlgorithm:         c.KeyAlgorithm,
-		CertificateValidityPeriod:   (*duration)(&c.CertificateValidity),
-		CACertificateValidityPeriod: (*duration)(&c.CAValidity),
+		CertificateValidityPeriod:   &c.CertificateValidity,
+		CACertificateValidityPeriod: &c.CAValidity,
 		Networking: networkingFile{
 			ServiceSubnet: joined(c.Networking.ServiceSubnets),
 			PodSubnet:     joined(c.Networking.PodSubnets),

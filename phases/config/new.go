@@ -98,8 +98,8 @@ func (b *builder) build(d documents) *Config {
 			CertificatesDir:      withoutSlash(cmp.Or(cl.CertificatesDir, "/etc/kubernetes/pki")),
 			CertSANs:             cl.APIServer.CertSANs,
 			KeyAlgorithm:         b.keyAlgorithm(cl),
-			CertificateValidity:  deref((*time.Duration)(cl.CertificateValidityPeriod), year),
-			CAValidity:           deref((*time.Duration)(cl.CACertificateValidityPeriod), 10*year),
+			CertificateValidity:  deref(cl.CertificateValidityPeriod, year),
+			CAValidity:           deref(cl.CACertificateValidityPeriod, 10*year),
 			Etcd:                 b.etcd(cl.Etcd),
 			APIServer:            cl.APIServer.withoutSlashes(),
 			ControllerManager:    cl.ControllerManager.withoutSlashes(),
@@ -117,8 +117,8 @@ func (b *builder) build(d documents) *Config {
 		},
 	}
 	c.AdvertiseAddress, c.BindPort = address, port
-	c.ControlPlaneTimeout = deref((*time.Duration)(in.Timeouts.ControlPlaneComponentHealthCheck), defaultTimeout)
-	c.APICallTimeout = deref((*time.Duration)(in.Timeouts.KubernetesAPICall), time.Minute)
+	c.ControlPlaneTimeout = deref(in.Timeouts.ControlPlaneComponentHealthCheck, defaultTimeout)
+	c.APICallTimeout = deref(in.Timeouts.KubernetesAPICall, time.Minute)
 	c.PatchesDir = withoutSlash(in.Patches.Directory)
 	c.skip(in.SkipPhases)
 	b.box(c, d.box)

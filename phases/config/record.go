@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -88,8 +89,8 @@ func (c *Config) initFile() any {
 		SkipPhases: c.SkipPhases,
 		Patches:    patches{c.PatchesDir},
 		Timeouts: timeouts{
-			ControlPlaneComponentHealthCheck: (*duration)(&c.ControlPlaneTimeout),
-			KubernetesAPICall:                (*duration)(&c.APICallTimeout),
+			ControlPlaneComponentHealthCheck: &c.ControlPlaneTimeout,
+			KubernetesAPICall:                &c.APICallTimeout,
 		},
 	}
 }
@@ -107,9 +108,9 @@ func (c *Config) secretInitFile() any {
 	for _, t := range c.BootstrapTokens {
 		token := bootstrapToken{Token: t.ID + "." + t.Secret, Description: t.Description, Usages: t.Usages, Groups: t.Groups}
 		if t.Expires.IsZero() {
-			token.TTL = (*duration)(&t.TTL)
+			token.TTL = &t.TTL
 		} else {
-			token.Expires = (*timestamp)(&t.Expires)
+			token.Expires = t.Expires.Format(time.RFC3339Nano)
 		}
 		file.BootstrapTokens = append(file.BootstrapTokens, token)
 	}

@@ -29,29 +29,32 @@ func (b *builder) bootstrapTokens(file []bootstrapToken) []BootstrapToken {
 		if !bootstraputil.IsValidBootstrapToken(t.Token) {
 			b.bad(field+".token", "want 6 and 16 lower case letters and digits, with a dot between them; bootstrap token generate makes one")
 		}
-		if t.TTL != nil && t.Expires != nil {
-			b.bad(field+".expires", "give either this or ttl")
-		}
 		id, secret, _ := strings.Cut(t.Token, ".")
 		token := BootstrapToken{ID: id, Secret: secret, Description: t.Description, Usages: t.Usages, Groups: t.Groups}
-		if t.Expires != nil {
-			token.Expires = time.Time(*t.Expires)
-		} else {
-			token.TTL = deref((*time.Duration)(t.TTL), defaultTokenTTL)
+		token.TTL, token.Expires = b.tokenLifetime(field, t)
+		if len(token.Usages) == 0 {
+			token.Usages = tokenUsages()
 		}
-		tokens = append(tokens, token.withDefaults())
+		if len(token.Groups) == 0 && slices.Contains(token.Usages, "authentication") {
+			token.Groups = []string{defaultTokenGroup}
+		}
+		tokens = append(tokens, token)
 	}
 	return tokens
 }
 
-func (t BootstrapToken) withDefaults() BootstrapToken {
-	if len(t.Usages) == 0 {
-		t.Usages = tokenUsages()
+func (b *builder) tokenLifetime(field string, t bootstrapToken) (ttl time.Duration, expires time.Time) {
+	if t.Expires == "" {
+		return deref(t.TTL, defaultTokenTTL), expires
 	}
-	if len(t.Groups) == 0 && slices.Contains(t.Usages, "authentication") {
-		t.Groups = []string{defaultTokenGroup}
+	if t.TTL != nil {
+		b.bad(field+".expires", "give either this or ttl")
 	}
-	return t
+	expires, err := time.Parse(time.RFC3339, t.Expires)
+	if err != nil {
+		b.bad(field+".expires", "%q is no time such as 2030-01-31T12:00:00Z", t.Expires)
+	}
+	return 0, expires
 }
 
 func (b *builder) validateTokens(c *Config) {
