@@ -172,9 +172,8 @@ func Argument(args []Arg, name string) string {
 
 // EnvVar is set in a component's container.
 type EnvVar struct {
-	Name      string `yaml:"name"`
-	Value     string `yaml:"value"`
-	ValueFrom any    `yaml:"valueFrom,omitempty" json:"-"` // nil: another is refused
+	Name  string `yaml:"name"`
+	Value string `yaml:"value"`
 }
 
 // MarshalYAML writes the value so that it is read again as it is.

@@ -51,17 +51,8 @@ func (d *documents) document(kind string) any {
 		return d.cluster
 	case boxKind:
 		return d.box
+	case kubeletKind:
+		return withTexts(d.kubelet)
 	}
-	spellNulls(d.roots[kind])
-	return d.roots[kind] // the version of these does not change
-}
-
-// spellNulls: yaml writes a null without a word as text without a letter.
-func spellNulls(n *yaml.Node) {
-	if n.Tag == "!!null" && n.Value == "" {
-		n.Value = "null"
-	}
-	for _, child := range n.Content {
-		spellNulls(child)
-	}
+	return withTexts(d.kubeProxy)
 }

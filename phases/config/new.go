@@ -76,16 +76,20 @@ func (b *builder) bad(field, format string, args ...any) {
 
 // found adds a finding. What could not be read at all is not complained about twice.
 func (b *builder) found(line int, text string) {
+	isUnread := func(err error) bool {
+		var f *locate.ReadError
+		return errors.As(err, &f) && f.Line == line
+	}
 	switch {
 	case line == 0:
 		b.errs = append(b.errs, errors.New(text))
-	case !slices.ContainsFunc(b.errs, func(err error) bool { return unread(err, line) }):
+	case !slices.ContainsFunc(b.errs, isUnread):
 		b.errs = append(b.errs, &locate.Finding{File: b.docs.name, Line: line, Text: text})
 	}
 }
 
 func (b *builder) build(d documents) *Config {
-	in, cl := d.init, d.cluster
+	in, n, cl := d.init, d.init.NodeRegistration, d.cluster
 	cl.KubernetesVersion = withV(cmp.Or(cl.KubernetesVersion, b.machine.Bundled, DefaultVersion))
 	address := b.address(in.LocalAPIEndpoint.AdvertiseAddress)
 	port := cmp.Or(deref(in.LocalAPIEndpoint.BindPort, 0), 6443)
@@ -101,28 +105,36 @@ func (b *builder) build(d documents) *Config {
 			CertificateValidity:  deref(cl.CertificateValidityPeriod, year),
 			CAValidity:           deref(cl.CACertificateValidityPeriod, 10*year),
 			Etcd:                 b.etcd(cl.Etcd),
-			APIServer:            cl.APIServer.withoutSlashes(),
-			ControllerManager:    cl.ControllerManager.withoutSlashes(),
-			Scheduler:            cl.Scheduler.withoutSlashes(),
+			APIServer:            cl.APIServer.Component,
+			ControllerManager:    cl.ControllerManager,
+			Scheduler:            cl.Scheduler,
 			Images:               b.images(cl),
 			DNSDisabled:          cl.DNS.Disabled,
 			ProxyDisabled:        cl.Proxy.Disabled,
 			Kubelet:              d.kubelet,
 			KubeProxy:            d.kubeProxy,
 		},
-		Node: b.node(in.NodeRegistration),
+		Node: Node{
+			NodeName:            cmp.Or(n.Name, strings.ToLower(b.machine.Hostname)),
+			AdvertiseAddress:    address,
+			BindPort:            port,
+			CRISocket:           withScheme(n.CRISocket),
+			KubeletExtraArgs:    n.KubeletExtraArgs,
+			ImagePullPolicy:     cmp.Or(n.ImagePullPolicy, pullPolicies[0]),
+			ImagePullSerial:     deref(n.ImagePullSerial, false), // kubeadm: true, which takes the sum of all instead of the longest
+			ControlPlaneTimeout: deref(in.Timeouts.ControlPlaneComponentHealthCheck, defaultTimeout),
+			APICallTimeout:      deref(in.Timeouts.KubernetesAPICall, time.Minute),
+			PatchesDir:          withoutSlash(in.Patches.Directory),
+			IgnorePreflight:     n.IgnorePreflightErrors,
+		},
 		Run: Run{
 			BootstrapTokens: b.bootstrapTokens(in.BootstrapTokens),
 			CertificateKey:  in.CertificateKey,
 		},
 	}
-	c.AdvertiseAddress, c.BindPort = address, port
-	c.ControlPlaneTimeout = deref(in.Timeouts.ControlPlaneComponentHealthCheck, defaultTimeout)
-	c.APICallTimeout = deref(in.Timeouts.KubernetesAPICall, time.Minute)
-	c.PatchesDir = withoutSlash(in.Patches.Directory)
 	c.skip(in.SkipPhases)
 	b.box(c, d.box)
-	c.Taints = deref(in.NodeRegistration.Taints, c.Box.defaultTaints())
+	c.Taints = deref(n.Taints, c.Box.defaultTaints())
 	if in.DryRun {
 		b.bad("dryRun", "ask for it on the command line: bootstrap init --dry-run")
 	}
@@ -148,18 +160,6 @@ func (c *Config) skip(names []string) {
 	}
 }
 
-// node is what nodeRegistration says, but for the taints.
-func (b *builder) node(n nodeRegistrationFile) Node {
-	return Node{
-		NodeName:         cmp.Or(n.Name, strings.ToLower(b.machine.Hostname)),
-		CRISocket:        withScheme(n.CRISocket),
-		KubeletExtraArgs: n.KubeletExtraArgs,
-		IgnorePreflight:  n.IgnorePreflightErrors,
-		ImagePullPolicy:  cmp.Or(n.ImagePullPolicy, pullPolicies[0]),
-		ImagePullSerial:  deref(n.ImagePullSerial, false), // kubeadm: true, which takes the sum of all instead of the longest
-	}
-}
-
 // defaultTaints are those that the number of nodes calls for.
 func (b Box) defaultTaints() []Taint {
 	if b.SingleNode {
@@ -171,12 +171,6 @@ func (b Box) defaultTaints() []Taint {
 // ControlPlaneTaints are those of a control plane that is kept for itself.
 func ControlPlaneTaints() []Taint {
 	return []Taint{{Key: "node-role.kubernetes.io/control-plane", Effect: "NoSchedule"}}
-}
-
-// unread tells whether err is about a value at this line that could not be read.
-func unread(err error, line int) bool {
-	var f *locate.ReadError
-	return errors.As(err, &f) && f.Line == line
 }
 
 func (b *builder) address(given string) netip.Addr {

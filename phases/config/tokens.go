@@ -60,24 +60,23 @@ func (b *builder) tokenLifetime(field string, t bootstrapToken) (ttl time.Durati
 func (b *builder) validateTokens(c *Config) {
 	for i, t := range c.BootstrapTokens {
 		field := at("bootstrapTokens", i)
-		b.validateToken(field, t)
-		before := c.BootstrapTokens[:i]
-		if slices.ContainsFunc(before, func(other BootstrapToken) bool { return other.ID == t.ID }) {
+		if t.TTL < 0 || t.TTL > 0 && t.TTL < time.Second {
+			b.bad(field+".ttl", "%s is under a second; 0s is for ever", t.TTL)
+		}
+		if !isText(t.Description) {
+			b.bad(field+".description", "it holds a line break, NUL or bytes that are no text")
+		}
+		if slices.ContainsFunc(c.BootstrapTokens[:i], func(other BootstrapToken) bool { return other.ID == t.ID }) {
 			b.bad(field+".token", "another token has the same ID, which is what it is stored under")
 		}
+		b.validateTokenRights(field, t)
 	}
 	if key, err := hex.DecodeString(c.CertificateKey); err != nil || len(key) != 0 && len(key) != 32 {
 		b.bad("certificateKey", "want 64 hexadecimal digits")
 	}
 }
 
-func (b *builder) validateToken(field string, t BootstrapToken) {
-	if t.TTL < 0 || t.TTL > 0 && t.TTL < time.Second {
-		b.bad(field+".ttl", "%s is under a second; 0s is for ever", t.TTL)
-	}
-	if !isText(t.Description) {
-		b.bad(field+".description", "it holds a line break, NUL or bytes that are no text")
-	}
+func (b *builder) validateTokenRights(field string, t BootstrapToken) {
 	for i, usage := range t.Usages {
 		b.validateOneOf(at(field+".usages", i), usage, tokenUsages())
 	}

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 var (
@@ -61,10 +63,8 @@ func (b *builder) validateAddresses(c *Config) {
 	if c.BindPort < 1 || c.BindPort > 65535 {
 		b.bad("localAPIEndpoint.bindPort", "%d is no port", c.BindPort)
 	}
-	for _, taken := range []int{2379, 2380, 2381, 10248, 10250, 10257, 10259} {
-		if c.BindPort == taken {
-			b.bad("localAPIEndpoint.bindPort", "%d belongs to another part of the control plane", taken)
-		}
+	if slices.Contains([]int{2379, 2380, 2381, 10248, 10250, 10257, 10259}, c.BindPort) {
+		b.bad("localAPIEndpoint.bindPort", "%d belongs to another part of the control plane", c.BindPort)
 	}
 	b.validateEndpoint(c.ControlPlaneEndpoint)
 }
@@ -205,22 +205,16 @@ func (b *builder) validateOneOf(field, value string, known []string) {
 
 func at(field string, i int) string { return fmt.Sprintf("%s[%d]", field, i) }
 
-var (
-	taintKey   = regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`)
-	taintValue = regexp.MustCompile(`^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$`)
-	effects    = []string{"NoSchedule", "PreferNoSchedule", "NoExecute"}
-)
-
 func (b *builder) validateTaints(taints []Taint) {
 	for i, t := range taints {
 		field := at("nodeRegistration.taints", i)
-		if !taintKey.MatchString(t.Key) {
+		if validation.IsQualifiedName(t.Key) != nil {
 			b.bad(field+".key", "%q is no label name", t.Key)
 		}
-		if !taintValue.MatchString(t.Value) {
+		if validation.IsValidLabelValue(t.Value) != nil {
 			b.bad(field+".value", "%q is no label value", t.Value)
 		}
-		b.validateOneOf(field+".effect", t.Effect, effects)
+		b.validateOneOf(field+".effect", t.Effect, []string{"NoSchedule", "PreferNoSchedule", "NoExecute"})
 		if slices.ContainsFunc(taints[:i], func(other Taint) bool { return other.Key == t.Key && other.Effect == t.Effect }) {
 			b.bad(field+".key", "%s is given twice with the effect %s", t.Key, t.Effect)
 		}
