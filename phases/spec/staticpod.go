@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -62,7 +63,7 @@ func podOf(image string, command []string, component config.Component) templates
 	}
 	for _, v := range component.ExtraVolumes {
 		pod.Mounts = append(pod.Mounts, templates.Mount{
-			Name: v.Name, HostPath: v.HostPath, MountPath: v.MountPath, ReadOnly: v.ReadOnly, Type: v.PathType,
+			Name: v.Name, HostPath: path.Clean(v.HostPath), MountPath: path.Clean(v.MountPath), ReadOnly: v.ReadOnly, Type: v.PathType,
 		})
 	}
 	return pod
