@@ -28,7 +28,7 @@ var controlPlane = Phase{
 func runControlPlane(ctx context.Context, env *Env) error {
 	c, seen := env.Config, env.Observe()
 	mounts := spec.CAMounts(observe.TrustedCAs(env.Host))
-	met := env.Ready().APIServerAnswers(ctx) // asked now: what is written next may take it down
+	met := env.Ready().KubeletHasMet(ctx) // asked now: what is written next may take it down
 	if err := writeStaticPod(seen, "kube-apiserver", spec.APIServerPod(c, mounts)); err != nil {
 		return err
 	}
