@@ -7,11 +7,11 @@ import "cmp"
 func (b *builder) box(c *Config, file boxConfiguration) {
 	flags := b.machine.Flags
 	c.UploadCerts = deref(flags.UploadCerts, deref(file.UploadCerts, c.CertificateKey != "")) // a key has no other use
-	c.WriteKubeconfig = deref(flags.WriteKubeconfig, file.WriteKubeconfig)
-	c.PrintJoinCommand = deref(flags.PrintJoinCommand, file.PrintJoinCommand)
+	c.WriteKubeconfig = deref(flags.WriteKubeconfig, deref(file.WriteKubeconfig, false))
+	c.PrintJoinCommand = deref(flags.PrintJoinCommand, deref(file.PrintJoinCommand, false))
 	alone := len(c.BootstrapTokens) == 0 && !c.PrintJoinCommand
 	c.Box = Box{
-		Standalone: deref(flags.Standalone, file.Standalone),
+		Standalone: deref(flags.Standalone, deref(file.Standalone, false)),
 		SingleNode: deref(flags.SingleNode, deref(file.SingleNode, deref(b.machine.SingleNode, alone))),
 		Network:    cmp.Or(file.Network, Flannel),
 	}

@@ -23,8 +23,8 @@ func (c *Cluster) clusterFile() any {
 		CertificateValidityPeriod:   &c.CertificateValidity,
 		CACertificateValidityPeriod: &c.CAValidity,
 		Networking: networkingFile{
-			ServiceSubnet: joined(c.Networking.ServiceSubnets),
-			PodSubnet:     joined(c.Networking.PodSubnets),
+			ServiceSubnet: Joined(c.Networking.ServiceSubnets),
+			PodSubnet:     Joined(c.Networking.PodSubnets),
 			DNSDomain:     c.Networking.DNSDomain,
 		},
 		Etcd:              c.etcdFile(),
@@ -39,9 +39,9 @@ func (c *Cluster) clusterFile() any {
 // BoxConfiguration is our own part of it, without what is meant for one run.
 func (c *Cluster) BoxConfiguration() ([]byte, error) {
 	return yaml.Marshal(boxConfiguration{
-		typeMeta:   typeMeta{boxVersion, boxKind},
-		SingleNode: &c.Box.SingleNode,
-		Network:    c.Box.Network,
+		typeMeta: typeMeta{boxVersion, boxKind},
+		Flags:    Flags{SingleNode: &c.Box.SingleNode},
+		Network:  c.Box.Network,
 	})
 }
 
@@ -54,7 +54,8 @@ func (c *Cluster) etcdFile() etcdFile {
 	return etcdFile{Local: &localEtcd{replacement(c.Images.Etcd, c.defaultImages().Etcd), c.Etcd}}
 }
 
-func joined(subnets []netip.Prefix) string {
+// Joined are subnets as flags and fields name them, with commas between.
+func Joined(subnets []netip.Prefix) string {
 	texts := make([]string, len(subnets))
 	for i, s := range subnets {
 		texts[i] = s.String()

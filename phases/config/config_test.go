@@ -153,7 +153,7 @@ func withWants(file, text string) string {
 }
 
 func TestNoFile(t *testing.T) {
-	c, err := Default(machine)
+	c, err := Parse("", nil, machine)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ func (c *Config) kubeletRules() []decided {
 
 func (c *Config) kubeProxyRules() []decided {
 	return []decided{
-		{"clusterCIDR", joined(c.Networking.PodSubnets), "networking.podSubnet decides"},
+		{"clusterCIDR", Joined(c.Networking.PodSubnets), "networking.podSubnet decides"},
 		{"hostnameOverride", "", "every node reads the same document"},
 		{"clientConnection.kubeconfig", "/var/lib/kube-proxy/kubeconfig.conf", "the API server's address and the pod's own token lie there"},
 	}
@@ -84,7 +84,7 @@ func (c *Config) apiServerRules() []decided {
 	rules := []decided{
 		{"secure-port", strconv.Itoa(c.BindPort), "localAPIEndpoint.bindPort decides"},
 		{"advertise-address", c.AdvertiseAddress.String(), "localAPIEndpoint.advertiseAddress decides"},
-		{"service-cluster-ip-range", joined(c.Networking.ServiceSubnets), "networking.serviceSubnet decides"},
+		{"service-cluster-ip-range", Joined(c.Networking.ServiceSubnets), "networking.serviceSubnet decides"},
 	}
 	if c.PatchesDir == "" {
 		rules = append(rules, decided{"anonymous-auth", "true", "the kubelet's probes come without a certificate, and need patches then (patches.directory)"})
@@ -94,8 +94,8 @@ func (c *Config) apiServerRules() []decided {
 
 func (c *Config) controllerManagerRules() []decided {
 	rules := []decided{
-		{"service-cluster-ip-range", joined(c.Networking.ServiceSubnets), "networking.serviceSubnet decides"},
-		{"cluster-cidr", joined(c.Networking.PodSubnets), "networking.podSubnet decides"},
+		{"service-cluster-ip-range", Joined(c.Networking.ServiceSubnets), "networking.serviceSubnet decides"},
+		{"cluster-cidr", Joined(c.Networking.PodSubnets), "networking.podSubnet decides"},
 	}
 	if c.Box.Network == Flannel {
 		rules = append(rules, decided{"allocate-node-cidrs", "true", "flannel needs each node's part of the pod range; for another network: network: none"})

@@ -127,11 +127,7 @@ type proxy struct {
 
 // boxConfiguration is ours: what kubeadm has no word for.
 type boxConfiguration struct {
-	typeMeta         `yaml:",inline"`
-	Standalone       bool   `yaml:"standalone,omitempty"`
-	SingleNode       *bool  `yaml:"singleNode,omitempty"`
-	Network          string `yaml:"network,omitempty"`
-	UploadCerts      *bool  `yaml:"uploadCerts,omitempty"`
-	WriteKubeconfig  bool   `yaml:"writeKubeconfig,omitempty"`
-	PrintJoinCommand bool   `yaml:"printJoinCommand,omitempty"`
+	typeMeta `yaml:",inline"`
+	Flags    `yaml:",inline"`
+	Network  string `yaml:"network,omitempty"`
 }

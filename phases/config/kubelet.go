@@ -29,12 +29,12 @@ var (
 
 // fields reads a document of the type T, and asks of each field whether T takes it. known are
 // the names of all fields.
-func fields[T any](part document, root *yaml.Node, known string) (map[string]any, error) {
+func fields[T any](text []byte, root *yaml.Node, known string) (map[string]any, error) {
 	var readable map[string]any // the JSON library's reader lets duplicate keys pass
-	if err := yaml.Unmarshal(part.text, &readable); err != nil {
+	if err := yaml.Unmarshal(text, &readable); err != nil {
 		return nil, err
 	}
-	data, err := sigsyaml.YAMLToJSON(part.text)
+	data, err := sigsyaml.YAMLToJSON(text)
 	if err != nil {
 		return nil, fmt.Errorf("line %d: %w", root.Line, err)
 	}

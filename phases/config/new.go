@@ -22,13 +22,14 @@ type Machine struct {
 	SingleNode *bool
 }
 
-// Flags of the command line go before the same fields of BoxConfiguration.
+// Flags are the fields of BoxConfiguration that the command line has as well, where it goes
+// before them.
 type Flags struct {
-	Standalone       *bool
-	SingleNode       *bool
-	UploadCerts      *bool
-	WriteKubeconfig  *bool
-	PrintJoinCommand *bool
+	Standalone       *bool `yaml:"standalone,omitempty"`
+	SingleNode       *bool `yaml:"singleNode,omitempty"`
+	UploadCerts      *bool `yaml:"uploadCerts,omitempty"`
+	WriteKubeconfig  *bool `yaml:"writeKubeconfig,omitempty"`
+	PrintJoinCommand *bool `yaml:"printJoinCommand,omitempty"`
 }
 
 // Defaults as kubeadm has them, save where a comment says why not.
@@ -40,9 +41,6 @@ const (
 	defaultTimeout    = 4 * time.Minute
 	year              = 365 * 24 * time.Hour
 )
-
-// Default is the Config of a machine without a config file.
-func Default(m Machine) (*Config, error) { return Parse("", nil, m) }
 
 // Parse reads a config file; name is for messages, an empty file is fine. It
 // returns all findings at once, joined.

@@ -43,13 +43,12 @@ func read(name string, data []byte) (documents, []error) {
 	d := documents{name: name, roots: map[string]*yaml.Node{}}
 	var errs []error
 	for _, text := range Documents(data) {
-		part := document{text}
-		root, err := part.parse()
+		root, err := rootOf(text)
 		if err == nil && root == nil {
 			continue
 		}
 		if err == nil {
-			err = d.add(root, part)
+			err = d.add(root, text)
 		}
 		errs = append(errs, locate.Errors(name, err, fieldNames())...)
 	}
@@ -66,9 +65,9 @@ func (d *documents) moveTimeout() {
 	*old = nil
 }
 
-// parse gives the document's root, nil if there is nothing but comments.
-func (part document) parse() (*yaml.Node, error) {
-	dec := yaml.NewDecoder(bytes.NewReader(part.text))
+// rootOf is the root of a document, nil if there is nothing but comments.
+func rootOf(text []byte) (*yaml.Node, error) {
+	dec := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, more yaml.Node
 	err := dec.Decode(&doc)
 	if errors.Is(err, io.EOF) {
@@ -85,18 +84,18 @@ func (part document) parse() (*yaml.Node, error) {
 	return doc.Content[0], nil
 }
 
-func (d *documents) add(root *yaml.Node, part document) error {
+func (d *documents) add(root *yaml.Node, text []byte) error {
 	kind := locate.Text(root, "kind")
 	if first := d.roots[kind]; first != nil {
 		return fmt.Errorf("line %d: a second %s, the first is at line %d", root.Line, kind, first.Line)
 	}
 	d.roots[kind] = root
 	d.order = append(d.order, kind)
-	return d.decode(root, part)
+	return d.decode(root, text)
 }
 
 // decode reads a document of a kind that init takes. kubeadm's older v1beta3 is read as v1beta4.
-func (d *documents) decode(root *yaml.Node, part document) (err error) {
+func (d *documents) decode(root *yaml.Node, text []byte) (err error) {
 	version, kind := locate.Text(root, "apiVersion"), locate.Text(root, "kind")
 	wanted, known := map[string]string{
 		initKind: kubeadmV1beta4, clusterKind: kubeadmV1beta4, boxKind: boxVersion, kubeletKind: kubeletVersion, kubeProxyKind: kubeProxyVersion,
@@ -109,29 +108,25 @@ func (d *documents) decode(root *yaml.Node, part document) (err error) {
 	}
 	switch kind {
 	case initKind:
-		return part.strict(&d.init)
+		return strict(text, &d.init)
 	case clusterKind:
-		return part.strict(&d.cluster)
+		return strict(text, &d.cluster)
 	case boxKind:
-		return part.strict(&d.box)
+		return strict(text, &d.box)
 	case kubeletKind:
-		d.kubelet, err = fields[kubeletv1beta1.KubeletConfiguration](part, root, kubeletFields)
+		d.kubelet, err = fields[kubeletv1beta1.KubeletConfiguration](text, root, kubeletFields)
 	case kubeProxyKind:
-		d.kubeProxy, err = fields[proxyv1alpha1.KubeProxyConfiguration](part, root, kubeProxyFields)
+		d.kubeProxy, err = fields[proxyv1alpha1.KubeProxyConfiguration](text, root, kubeProxyFields)
 	}
 	return err
 }
 
 // strict decodes into a struct of file.go and refuses fields that it does not have.
-func (part document) strict(into any) error {
-	dec := yaml.NewDecoder(bytes.NewReader(part.text))
+func strict(text []byte, into any) error {
+	dec := yaml.NewDecoder(bytes.NewReader(text))
 	dec.KnownFields(true)
 	return dec.Decode(into)
 }
-
-// document is one YAML document. Its text begins with as many empty lines as
-// stand before it in the file, so that line numbers in errors are the file's.
-type document struct{ text []byte }
 
 var separator = regexp.MustCompile(`^---\s*(\s#.*)?$`)
 

@@ -119,13 +119,9 @@ func (c *Config) secretInitFile() any {
 
 func (c *Config) boxFile() any {
 	return boxConfiguration{
-		typeMeta:         typeMeta{boxVersion, boxKind},
-		Standalone:       c.Box.Standalone,
-		SingleNode:       &c.Box.SingleNode,
-		Network:          c.Box.Network,
-		UploadCerts:      &c.UploadCerts,
-		WriteKubeconfig:  c.WriteKubeconfig,
-		PrintJoinCommand: c.PrintJoinCommand,
+		typeMeta: typeMeta{boxVersion, boxKind},
+		Flags:    Flags{&c.Box.Standalone, &c.Box.SingleNode, &c.UploadCerts, &c.WriteKubeconfig, &c.PrintJoinCommand},
+		Network:  c.Box.Network,
 	}
 }
 

@@ -15,12 +15,6 @@ const (
 	defaultTokenGroup = "system:bootstrappers:kubeadm:default-node-token"
 )
 
-func tokenUsages() []string {
-	known := slices.Clone(bootstrapapi.KnownTokenUsages)
-	slices.Sort(known)
-	return known
-}
-
 // bootstrapTokens reads the tokens; their text is a secret, and stands in no message.
 func (b *builder) bootstrapTokens(file []bootstrapToken) []BootstrapToken {
 	var tokens []BootstrapToken
@@ -33,7 +27,7 @@ func (b *builder) bootstrapTokens(file []bootstrapToken) []BootstrapToken {
 		token := BootstrapToken{ID: id, Secret: secret, Description: t.Description, Usages: t.Usages, Groups: t.Groups}
 		token.TTL, token.Expires = b.tokenLifetime(field, t)
 		if len(token.Usages) == 0 {
-			token.Usages = tokenUsages()
+			token.Usages = bootstrapapi.KnownTokenUsages
 		}
 		if len(token.Groups) == 0 && slices.Contains(token.Usages, "authentication") {
 			token.Groups = []string{defaultTokenGroup}
@@ -78,7 +72,7 @@ func (b *builder) validateTokens(c *Config) {
 
 func (b *builder) validateTokenRights(field string, t BootstrapToken) {
 	for i, usage := range t.Usages {
-		b.validateOneOf(at(field+".usages", i), usage, tokenUsages())
+		b.validateOneOf(at(field+".usages", i), usage, bootstrapapi.KnownTokenUsages)
 	}
 	if len(t.Groups) > 0 && !slices.Contains(t.Usages, "authentication") {
 		b.bad(field+".groups", "they need authentication among the usages")

@@ -35,9 +35,9 @@ func (b *builder) validate(c *Config) {
 	b.validateOneOf("encryptionAlgorithm", c.KeyAlgorithm, keyAlgorithms)
 	b.validateOneOf("nodeRegistration.imagePullPolicy", c.ImagePullPolicy, pullPolicies)
 	b.validateAddresses(c)
-	b.validateNetworking(c.Networking)
+	b.validateNetworking(c.Networking, c.AdvertiseAddress)
 	b.validateNodeRanges(c)
-	b.validateNodeAddress(c)
+	b.validateFirstFamily(c)
 	b.validateLifetimes(c)
 	b.validatePaths(c)
 	b.validateEtcd(c)
@@ -80,12 +80,12 @@ func (b *builder) validateEndpoint(endpoint string) {
 	}
 }
 
-func (b *builder) validateNetworking(n Networking) {
+func (b *builder) validateNetworking(n Networking, node netip.Addr) {
 	if !dnsSubdomain.MatchString(n.DNSDomain) {
 		b.bad("networking.dnsDomain", "%q is no DNS name", n.DNSDomain)
 	}
-	b.validateFamilies("networking.serviceSubnet", n.ServiceSubnets)
-	b.validateFamilies("networking.podSubnet", n.PodSubnets)
+	b.validateSubnets("networking.serviceSubnet", n.ServiceSubnets, node)
+	b.validateSubnets("networking.podSubnet", n.PodSubnets, node)
 	for _, s := range n.ServiceSubnets {
 		if size := s.Addr().BitLen() - s.Bits(); size > 20 || size < 4 {
 			b.bad("networking.serviceSubnet", "%s must hold between 16 and 1048576 addresses", s)
@@ -98,16 +98,13 @@ func (b *builder) validateNetworking(n Networking) {
 	}
 }
 
-// validateNodeAddress refuses ranges that would cut the node off, and what the API
-// server refuses: Services whose first family is not the node's; and Services of a
-// family that no pod has.
-func (b *builder) validateNodeAddress(c *Config) {
+// validateFirstFamily refuses what the API server does: Services whose first family is not
+// the node's; and Services of a family that no pod has.
+func (b *builder) validateFirstFamily(c *Config) {
 	a, services, pods := c.AdvertiseAddress, c.Networking.ServiceSubnets, c.Networking.PodSubnets
 	if !a.IsValid() || len(services) == 0 || len(pods) == 0 {
 		return // said already
 	}
-	b.validateOutside("networking.serviceSubnet", a, services)
-	b.validateOutside("networking.podSubnet", a, pods)
 	if services[0].Addr().Is4() != a.Is4() {
 		b.bad("networking.serviceSubnet", "the first range, %s, must be of the same IP family as the advertise address, %s", services[0], a)
 	}
@@ -118,17 +115,15 @@ func (b *builder) validateNodeAddress(c *Config) {
 	}
 }
 
-func (b *builder) validateOutside(field string, a netip.Addr, subnets []netip.Prefix) {
-	for _, s := range subnets {
-		if s.Contains(a) {
-			b.bad(field, "%s contains the advertise address, %s, which nobody would reach then: take another range", s, a)
-		}
-	}
-}
-
-func (b *builder) validateFamilies(field string, subnets []netip.Prefix) {
+// validateSubnets wants one of each family at most, and none that would cut the node off.
+func (b *builder) validateSubnets(field string, subnets []netip.Prefix, node netip.Addr) {
 	if len(subnets) > 2 || (len(subnets) == 2 && subnets[0].Addr().Is4() == subnets[1].Addr().Is4()) {
 		b.bad(field, "give one subnet, or one IPv4 and one IPv6 subnet")
+	}
+	for _, s := range subnets {
+		if s.Contains(node) {
+			b.bad(field, "%s contains the advertise address, %s, which nobody would reach then: take another range", s, node)
+		}
 	}
 }
 

@@ -125,7 +125,7 @@ func TestDefaultFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, err := Default(m)
+		want, err := Parse("", nil, m)
 		if err != nil {
 			t.Fatal(err)
 		}
