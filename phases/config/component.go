@@ -33,7 +33,7 @@ func (b *builder) validateEnvs(field string, envs []EnvVar) {
 		if !envName.MatchString(e.Name) {
 			b.bad(field+".name", "%q is no name of an environment variable", e.Name)
 		}
-		if strings.Contains(e.Value, "\x00") || !utf8.ValidString(e.Value) {
+		if strings.Contains(string(e.Value), "\x00") || !utf8.ValidString(string(e.Value)) {
 			b.bad(field+".value", "that of %s holds NUL or bytes that are no text", e.Name)
 		}
 	}

@@ -173,15 +173,7 @@ func Argument(args []Arg, name string) string {
 // EnvVar is set in a component's container.
 type EnvVar struct {
 	Name  string `yaml:"name"`
-	Value string `yaml:"value"`
-}
-
-// MarshalYAML writes the value so that it is read again as it is.
-func (e EnvVar) MarshalYAML() (any, error) {
-	return struct {
-		Name  string
-		Value text
-	}{e.Name, text(e.Value)}, nil
+	Value Text   `yaml:"value"`
 }
 
 // Volume is a path of the host that a component sees. PathType is as in a Pod's

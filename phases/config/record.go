@@ -49,10 +49,7 @@ func (c *Config) Record() (Record, error) {
 // before them, and what this program does not take is refused.
 func (r Record) Parse(m Machine) (*Config, error) {
 	d, errs := r.read()
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
-	}
-	return parse(d, nil, m)
+	return parse(d, errs, m)
 }
 
 // Restore gives the Config as it was, also where this program would refuse it by now.
@@ -125,11 +122,11 @@ func (c *Config) boxFile() any {
 	}
 }
 
-// withTexts is a document of Kubernetes' own with each string as text.
+// withTexts is a document of Kubernetes' own with each string as Text.
 func withTexts(value any) any {
 	switch v := value.(type) {
 	case string:
-		return text(v)
+		return Text(v)
 	case []any:
 		list := make([]any, len(v))
 		for i := range v {
@@ -146,11 +143,12 @@ func withTexts(value any) any {
 	return value
 }
 
-// text is a string of several lines, maybe. yaml would write one that begins with a blank as
-// a block that it can't read again.
-type text string
+// Text is a string that may have several lines. The YAML library would write one that begins
+// with a blank as a block that it can't read again.
+type Text string
 
-func (t text) MarshalYAML() (any, error) {
+// MarshalYAML writes such a text in quotes.
+func (t Text) MarshalYAML() (any, error) {
 	s := string(t)
 	if strings.Contains(s, "\n") && strings.ContainsAny(s[:1], " \t\n") {
 		return yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s, Style: yaml.DoubleQuotedStyle}, nil

@@ -59,7 +59,7 @@ type StaticPod interface {
 func podOf(image string, command []string, component config.Component) templates.Pod {
 	pod := templates.Pod{Image: image, Command: command}
 	for _, v := range component.ExtraEnvs {
-		pod.Env = append(pod.Env, templates.EnvVar{Name: v.Name, Value: v.Value})
+		pod.Env = append(pod.Env, templates.EnvVar{Name: v.Name, Value: string(v.Value)})
 	}
 	for _, v := range component.ExtraVolumes {
 		pod.Mounts = append(pod.Mounts, templates.Mount{
