@@ -29,11 +29,7 @@ func (c *Config) RequiredImages() []string {
 	if c.Box.Standalone {
 		return []string{c.Images.Pause}
 	}
-	return c.Images.Required()
-}
-
-// Required are the images that the control plane cannot start without.
-func (i Images) Required() []string {
+	i := c.Images
 	all := []string{i.Pause, i.Etcd, i.APIServer, i.ControllerManager, i.Scheduler}
 	return slices.DeleteFunc(all, func(image string) bool { return image == "" })
 }
