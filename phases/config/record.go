@@ -34,7 +34,7 @@ func (c *Config) Record() (Record, error) {
 	if len(c.BootstrapTokens) > 0 || c.CertificateKey != "" {
 		secrets = append(secrets, c.secretInitFile())
 	}
-	if secretKubelet != nil {
+	if PodURLOf(c.Kubelet).URL != "" { // without it there is no header either
 		secrets = append(secrets, withTexts(secretKubelet))
 	}
 	written, err := encode(documents)
