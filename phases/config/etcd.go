@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"k8s.io/utils/ptr"
 )
 
 // etcd has no data directory when it is external: nothing here is etcd's then.
@@ -19,7 +21,7 @@ func (b *builder) etcd(file etcdFile) Etcd {
 		external.Endpoints, external.HTTPEndpoints = withoutSlashes(external.Endpoints), withoutSlashes(external.HTTPEndpoints)
 		return Etcd{External: &external}
 	}
-	local := deref(file.Local, localEtcd{}).Etcd
+	local := ptr.Deref(file.Local, localEtcd{}).Etcd
 	local.DataDir = withoutSlash(cmp.Or(local.DataDir, "/var/lib/etcd"))
 	return local
 }

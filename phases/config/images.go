@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"k8s.io/utils/ptr"
 )
 
 // DefaultImageRepository is the one that Kubernetes is released in.
@@ -90,7 +92,7 @@ func (b *builder) images(cl clusterConfiguration) Images {
 		return images
 	}
 	own.ImageTag = m.etcdTag
-	images.Etcd = etcdImage(b.replaced("etcd.local", own, deref(cl.Etcd.Local, localEtcd{}).imageMeta))
+	images.Etcd = etcdImage(b.replaced("etcd.local", own, ptr.Deref(cl.Etcd.Local, localEtcd{}).imageMeta))
 	return images
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/utils/ptr"
+
 	"bootstrap/phases/locate"
 )
 
@@ -90,7 +92,7 @@ func (b *builder) build(d documents) *Config {
 	in, n, cl := d.init, d.init.NodeRegistration, d.cluster
 	cl.KubernetesVersion = withV(cmp.Or(cl.KubernetesVersion, b.machine.Bundled, DefaultVersion))
 	address := b.address(in.LocalAPIEndpoint.AdvertiseAddress)
-	port := cmp.Or(deref(in.LocalAPIEndpoint.BindPort, 0), 6443)
+	port := cmp.Or(ptr.Deref(in.LocalAPIEndpoint.BindPort, 0), 6443)
 	c := &Config{
 		Cluster: Cluster{
 			KubernetesVersion:    cl.KubernetesVersion,
@@ -100,8 +102,8 @@ func (b *builder) build(d documents) *Config {
 			CertificatesDir:      withoutSlash(cmp.Or(cl.CertificatesDir, "/etc/kubernetes/pki")),
 			CertSANs:             cl.APIServer.CertSANs,
 			KeyAlgorithm:         b.keyAlgorithm(cl),
-			CertificateValidity:  deref(cl.CertificateValidityPeriod, year),
-			CAValidity:           deref(cl.CACertificateValidityPeriod, 10*year),
+			CertificateValidity:  ptr.Deref(cl.CertificateValidityPeriod, year),
+			CAValidity:           ptr.Deref(cl.CACertificateValidityPeriod, 10*year),
 			Etcd:                 b.etcd(cl.Etcd),
 			APIServer:            cl.APIServer.Component,
 			ControllerManager:    cl.ControllerManager,
@@ -119,9 +121,9 @@ func (b *builder) build(d documents) *Config {
 			CRISocket:           withScheme(n.CRISocket),
 			KubeletExtraArgs:    n.KubeletExtraArgs,
 			ImagePullPolicy:     cmp.Or(n.ImagePullPolicy, pullPolicies[0]),
-			ImagePullSerial:     deref(n.ImagePullSerial, false), // kubeadm: true, which takes the sum of all instead of the longest
-			ControlPlaneTimeout: deref(in.Timeouts.ControlPlaneComponentHealthCheck, defaultTimeout),
-			APICallTimeout:      deref(in.Timeouts.KubernetesAPICall, time.Minute),
+			ImagePullSerial:     ptr.Deref(n.ImagePullSerial, false), // kubeadm: true, which takes the sum of all instead of the longest
+			ControlPlaneTimeout: ptr.Deref(in.Timeouts.ControlPlaneComponentHealthCheck, defaultTimeout),
+			APICallTimeout:      ptr.Deref(in.Timeouts.KubernetesAPICall, time.Minute),
 			PatchesDir:          withoutSlash(in.Patches.Directory),
 			IgnorePreflight:     n.IgnorePreflightErrors,
 		},
@@ -132,7 +134,7 @@ func (b *builder) build(d documents) *Config {
 	}
 	c.skip(in.SkipPhases)
 	b.box(c, d.box)
-	c.Taints = deref(n.Taints, c.Box.defaultTaints())
+	c.Taints = ptr.Deref(n.Taints, c.Box.defaultTaints())
 	if in.DryRun {
 		b.bad("dryRun", "ask for it on the command line: bootstrap init --dry-run")
 	}
@@ -206,13 +208,6 @@ func (b *builder) subnets(field, list string) []netip.Prefix {
 		subnets = append(subnets, p)
 	}
 	return subnets
-}
-
-func deref[T any](p *T, otherwise T) T {
-	if p == nil {
-		return otherwise
-	}
-	return *p
 }
 
 // withScheme makes a socket's path the address that gRPC wants. /var/run is a link to /run.

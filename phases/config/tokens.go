@@ -8,6 +8,7 @@ import (
 
 	bootstrapapi "k8s.io/cluster-bootstrap/token/api"
 	bootstraputil "k8s.io/cluster-bootstrap/token/util"
+	"k8s.io/utils/ptr"
 )
 
 const (
@@ -39,7 +40,7 @@ func (b *builder) bootstrapTokens(file []bootstrapToken) []BootstrapToken {
 
 func (b *builder) tokenLifetime(field string, t bootstrapToken) (ttl time.Duration, expires time.Time) {
 	if t.Expires == "" {
-		return deref(t.TTL, defaultTokenTTL), expires
+		return ptr.Deref(t.TTL, defaultTokenTTL), expires
 	}
 	if t.TTL != nil {
 		b.bad(field+".expires", "give either this or ttl")
