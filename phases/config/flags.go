@@ -25,8 +25,11 @@ var (
 
 // flagNames are the flags of a component in that minor.
 func (m minor) flagNames(component, newest string) []string {
-	missing := func(name string) bool { return slices.Contains(m.lacksFlags[component], name) }
-	return append(slices.DeleteFunc(strings.Fields(newest), missing), m.moreFlags[component]...)
+	known := slices.DeleteFunc(strings.Fields(newest), func(name string) bool { return flagSince[name] > m.number })
+	if component == "kubelet" && m.number <= 34 {
+		known = append(known, podInfraFlag)
+	}
+	return known
 }
 
 func (b *builder) validateFlags(c *Config) {

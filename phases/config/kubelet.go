@@ -65,8 +65,8 @@ func (b *builder) validateKubelet(c *Config) {
 	b.validateDecided(kubeletKind, c.Kubelet, c.kubeletRules())
 	b.validatePodURL(c.Kubelet)
 	m, _ := minorOf(c.KubernetesVersion)
-	for _, name := range m.lacksField {
-		if _, ok := c.Kubelet[name]; ok {
+	for _, name := range slices.Sorted(maps.Keys(c.Kubelet)) {
+		if kubeletFieldSince[name] > m.number {
 			b.badIn(kubeletKind, name, "the kubelet of Kubernetes 1.%d has no such field", m.number)
 		}
 	}

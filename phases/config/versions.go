@@ -12,49 +12,39 @@ const DefaultVersion = "v1.36.3"
 // networkTag is flannel's version.
 const networkTag = "v0.28.10"
 
-// minor is what belongs to one minor release of Kubernetes: what it is released and
-// tested with, and in what it differs from the newest. The flags that the phases set,
-// and the kubelet's fields, are in all of these; scripts/components/flags tells.
+// minor is one minor release of Kubernetes, and what it is released and tested with.
 type minor struct {
 	number     int
 	etcdTag    string
 	coreDNSTag string
 	pauseTag   string
-	lacksFlags map[string][]string // by component
-	moreFlags  map[string][]string
-	lacksField []string // of KubeletConfiguration
 }
 
 // minors are those that are supported, the newest first. Kubernetes mends these.
 func minors() []minor {
-	const apiServer, controllerManager, scheduler, kubelet = "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"
-	curves, kubeletFields := []string{"tls-curve-preferences"}, []string{"memoryReservationPolicy", "tlsCurvePreferences"}
 	return []minor{
-		{
-			number: 36, etcdTag: "3.6.8-0", coreDNSTag: "v1.14.2", pauseTag: "3.10.2",
-		},
-		{
-			number: 35, etcdTag: "3.6.6-0", coreDNSTag: "v1.13.1", pauseTag: "3.10.1",
-			lacksFlags: map[string][]string{
-				apiServer:         curves,
-				controllerManager: append(curves, "concurrent-resourceclaim-syncs"),
-				scheduler:         curves,
-			},
-			lacksField: kubeletFields,
-		},
-		{
-			number: 34, etcdTag: "3.6.5-0", coreDNSTag: "v1.12.1", pauseTag: "3.10.1",
-			lacksFlags: map[string][]string{
-				apiServer: append(curves, "min-compatibility-version"),
-				controllerManager: append(curves, "min-compatibility-version", "concurrent-resourceclaim-syncs",
-					"concurrent-device-taint-eviction-syncs", "controller-shutdown-timeout"),
-				scheduler: append(curves, "min-compatibility-version"),
-			},
-			moreFlags:  map[string][]string{kubelet: {"pod-infra-container-image"}},
-			lacksField: kubeletFields,
-		},
+		{number: 36, etcdTag: "3.6.8-0", coreDNSTag: "v1.14.2", pauseTag: "3.10.2"},
+		{number: 35, etcdTag: "3.6.6-0", coreDNSTag: "v1.13.1", pauseTag: "3.10.1"},
+		{number: 34, etcdTag: "3.6.5-0", coreDNSTag: "v1.12.1", pauseTag: "3.10.1"},
 	}
 }
+
+// The flags of the control plane and the fields of KubeletConfiguration that not all of
+// these minors have, and the first that has them; scripts/components/flags tells. None of
+// them is among those that the phases set.
+var (
+	flagSince = map[string]int{
+		"tls-curve-preferences":                  36,
+		"concurrent-resourceclaim-syncs":         36,
+		"min-compatibility-version":              35,
+		"concurrent-device-taint-eviction-syncs": 35,
+		"controller-shutdown-timeout":            35,
+	}
+	kubeletFieldSince = map[string]int{"memoryReservationPolicy": 36, "tlsCurvePreferences": 36}
+)
+
+// podInfraFlag is the kubelet's, until 1.34.
+const podInfraFlag = "pod-infra-container-image"
 
 var release = regexp.MustCompile(`^v1\.([1-9]\d?)\.(0|[1-9]\d{0,3})$`)
 
