@@ -19,9 +19,12 @@ func Migrate(name string, data []byte) ([]byte, error) {
 	if d.oldTimeout && !slices.Contains(d.order, initKind) {
 		d.order = append([]string{initKind}, d.order...)
 	}
+	documents := map[string]any{
+		initKind: d.init, clusterKind: d.cluster, boxKind: d.box, kubeletKind: withTexts(d.kubelet), kubeProxyKind: withTexts(d.kubeProxy),
+	}
 	var all []any
 	for _, kind := range d.order {
-		all = append(all, d.document(kind))
+		all = append(all, documents[kind])
 	}
 	return encode(all)
 }
@@ -40,19 +43,4 @@ func encode(documents []any) ([]byte, error) {
 	}
 	err := enc.Close()
 	return out.Bytes(), err
-}
-
-// document is one of them as it is written.
-func (d *documents) document(kind string) any {
-	switch kind {
-	case initKind:
-		return d.init
-	case clusterKind:
-		return d.cluster
-	case boxKind:
-		return d.box
-	case kubeletKind:
-		return withTexts(d.kubelet)
-	}
-	return withTexts(d.kubeProxy)
 }
