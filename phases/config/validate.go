@@ -218,7 +218,7 @@ func (b *builder) validateTaints(taints []Taint) {
 
 func (b *builder) validateSANs(field string, sans []string) {
 	for i, san := range sans {
-		if !isHost(strings.TrimPrefix(san, "*.")) {
+		if !isHost(san) && !dnsSubdomain.MatchString(strings.TrimPrefix(san, "*.")) {
 			b.bad(at(field, i), "%q is neither an IP address nor a DNS name", san)
 		}
 	}
