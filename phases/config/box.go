@@ -1,18 +1,22 @@
 package config
 
-import "cmp"
+import (
+	"cmp"
+
+	"k8s.io/utils/ptr"
+)
 
 // box fills in what BoxConfiguration leaves out. Whoever asks for a token has more
 // nodes in mind, and then the control plane is kept for itself, as kubeadm does.
 func (b *builder) box(c *Config, file boxConfiguration) {
 	flags := b.machine.Flags
-	c.UploadCerts = deref(flags.UploadCerts, deref(file.UploadCerts, c.CertificateKey != "")) // a key has no other use
-	c.WriteKubeconfig = deref(flags.WriteKubeconfig, file.WriteKubeconfig)
-	c.PrintJoinCommand = deref(flags.PrintJoinCommand, file.PrintJoinCommand)
+	c.UploadCerts = ptr.Deref(flags.UploadCerts, ptr.Deref(file.UploadCerts, c.CertificateKey != "")) // a key has no other use
+	c.WriteKubeconfig = ptr.Deref(flags.WriteKubeconfig, ptr.Deref(file.WriteKubeconfig, false))
+	c.PrintJoinCommand = ptr.Deref(flags.PrintJoinCommand, ptr.Deref(file.PrintJoinCommand, false))
 	alone := len(c.BootstrapTokens) == 0 && !c.PrintJoinCommand
 	c.Box = Box{
-		Standalone: deref(flags.Standalone, file.Standalone),
-		SingleNode: deref(flags.SingleNode, deref(file.SingleNode, deref(b.machine.SingleNode, alone))),
+		Standalone: ptr.Deref(flags.Standalone, ptr.Deref(file.Standalone, false)),
+		SingleNode: ptr.Deref(flags.SingleNode, ptr.Deref(file.SingleNode, ptr.Deref(b.machine.SingleNode, alone))),
 		Network:    cmp.Or(file.Network, Flannel),
 	}
 }

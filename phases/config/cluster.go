@@ -20,15 +20,15 @@ func (c *Cluster) clusterFile() any {
 		CertificatesDir:             c.CertificatesDir,
 		ImageRepository:             c.Images.Repository,
 		EncryptionAlgorithm:         c.KeyAlgorithm,
-		CertificateValidityPeriod:   (*duration)(&c.CertificateValidity),
-		CACertificateValidityPeriod: (*duration)(&c.CAValidity),
+		CertificateValidityPeriod:   &c.CertificateValidity,
+		CACertificateValidityPeriod: &c.CAValidity,
 		Networking: networkingFile{
-			ServiceSubnet: joined(c.Networking.ServiceSubnets),
-			PodSubnet:     joined(c.Networking.PodSubnets),
+			ServiceSubnet: Joined(c.Networking.ServiceSubnets),
+			PodSubnet:     Joined(c.Networking.PodSubnets),
 			DNSDomain:     c.Networking.DNSDomain,
 		},
 		Etcd:              c.etcdFile(),
-		APIServer:         apiServer{c.APIServer, c.CertSANs},
+		APIServer:         apiServer{Component: c.APIServer, CertSANs: c.CertSANs},
 		ControllerManager: c.ControllerManager,
 		Scheduler:         c.Scheduler,
 		DNS:               dns{replacement(c.Images.CoreDNS, c.defaultImages().CoreDNS), c.DNSDisabled},
@@ -39,9 +39,9 @@ func (c *Cluster) clusterFile() any {
 // BoxConfiguration is our own part of it, without what is meant for one run.
 func (c *Cluster) BoxConfiguration() ([]byte, error) {
 	return yaml.Marshal(boxConfiguration{
-		typeMeta:   typeMeta{boxVersion, boxKind},
-		SingleNode: &c.Box.SingleNode,
-		Network:    c.Box.Network,
+		typeMeta: typeMeta{boxVersion, boxKind},
+		Flags:    Flags{SingleNode: &c.Box.SingleNode},
+		Network:  c.Box.Network,
 	})
 }
 
@@ -54,7 +54,8 @@ func (c *Cluster) etcdFile() etcdFile {
 	return etcdFile{Local: &localEtcd{replacement(c.Images.Etcd, c.defaultImages().Etcd), c.Etcd}}
 }
 
-func joined(subnets []netip.Prefix) string {
+// Joined are subnets as flags and fields name them, with commas between.
+func Joined(subnets []netip.Prefix) string {
 	texts := make([]string, len(subnets))
 	for i, s := range subnets {
 		texts[i] = s.String()

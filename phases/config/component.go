@@ -6,15 +6,9 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-)
 
-func (c Component) withoutSlashes() Component {
-	c.ExtraVolumes = slices.Clone(c.ExtraVolumes)
-	for i, v := range c.ExtraVolumes {
-		c.ExtraVolumes[i].HostPath, c.ExtraVolumes[i].MountPath = withoutSlash(v.HostPath), withoutSlash(v.MountPath)
-	}
-	return c
-}
+	"k8s.io/apimachinery/pkg/util/validation"
+)
 
 func (b *builder) validateComponents(c *Config) {
 	for _, part := range []struct {
@@ -36,24 +30,17 @@ var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 func (b *builder) validateEnvs(field string, envs []EnvVar) {
 	for i, e := range envs {
 		field := at(field+".extraEnvs", i)
-		if e.ValueFrom != nil {
-			b.bad(field+".valueFrom", "only values can be given, as a static pod may not refer to other objects: write the value")
-		}
 		if !envName.MatchString(e.Name) {
 			b.bad(field+".name", "%q is no name of an environment variable", e.Name)
 		}
-		if strings.Contains(e.Value, "\x00") || !utf8.ValidString(e.Value) {
+		if strings.Contains(string(e.Value), "\x00") || !utf8.ValidString(string(e.Value)) {
 			b.bad(field+".value", "that of %s holds NUL or bytes that are no text", e.Name)
-		}
-		if slices.ContainsFunc(envs[:i], func(other EnvVar) bool { return other.Name == e.Name }) {
-			b.bad(field+".name", "%s is set twice", e.Name)
 		}
 	}
 }
 
 var (
-	dnsLabel  = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
-	pathTypes = []string{"DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"}
+	pathTypes = []string{"", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"}
 	// ownVolumes are the names that the static pods' own volumes have, and kubeadm's.
 	ownVolumes = []string{
 		"k8s-certs", "ca-certs", "kubeconfig", "etcd-certs", "etcd-data", "etc-pki", "etc-pki-ca-trust", "etc-pki-tls-certs", "etc-ca-certificates",
@@ -61,43 +48,34 @@ var (
 	}
 )
 
+// validateVolumes takes names and paths of mounts that the pod has not yet.
 func (b *builder) validateVolumes(field string, volumes []Volume, mounts []string) {
+	names := slices.Clone(ownVolumes)
 	for i, v := range volumes {
-		field := at(field, i)
+		field, mount := at(field, i), withoutSlash(v.MountPath)
 		switch {
-		case !dnsLabel.MatchString(v.Name):
+		case validation.IsDNS1123Label(v.Name) != nil:
 			b.bad(field+".name", "%q is no name of a volume: lower case letters, digits and '-'", v.Name)
-		case slices.Contains(ownVolumes, v.Name), strings.HasPrefix(v.Name, "etcd-certs-"):
+		case slices.Contains(names, v.Name), strings.HasPrefix(v.Name, "etcd-certs-"):
 			b.bad(field+".name", "%q is a volume that the pod has already", v.Name)
 		}
 		if !isMountable(v.HostPath) {
 			b.bad(field+".hostPath", "%q must be an absolute path without '..'", v.HostPath)
 		}
-		if !isMountable(v.MountPath) || v.MountPath == "/" || strings.Contains(v.MountPath, ":") {
+		if !isMountable(v.MountPath) || mount == "/" || strings.Contains(mount, ":") {
 			b.bad(field+".mountPath", "%q must be an absolute path without '..' and ':', and not /", v.MountPath)
 		}
-		if slices.Contains(mounts, v.MountPath) {
+		if slices.Contains(mounts, mount) {
 			b.bad(field+".mountPath", "the pod mounts %q already", v.MountPath)
 		}
-		if v.PathType != "" {
-			b.validateOneOf(field+".pathType", v.PathType, pathTypes)
-		}
-		b.validateTwice(field, v, volumes[:i])
+		b.validateOneOf(field+".pathType", v.PathType, pathTypes)
+		names, mounts = append(names, v.Name), append(mounts, mount)
 	}
 }
 
-func (b *builder) validateTwice(field string, v Volume, before []Volume) {
-	for _, other := range before {
-		if other.Name == v.Name {
-			b.bad(field+".name", "there are two volumes with the name %q", v.Name)
-		}
-		if other.MountPath == v.MountPath {
-			b.bad(field+".mountPath", "%s is mounted at %q as well", other.Name, v.MountPath)
-		}
-	}
+func isMountable(p string) bool {
+	return path.IsAbs(p) && path.Clean(p) == withoutSlash(p) && isText(p)
 }
-
-func isMountable(p string) bool { return path.IsAbs(p) && path.Clean(p) == p && isText(p) }
 
 // isText has no line breaks, and nothing that is no text.
 func isText(s string) bool { return !strings.ContainsAny(s, "\x00\n\r") && utf8.ValidString(s) }

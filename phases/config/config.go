@@ -5,8 +5,11 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -108,7 +111,7 @@ type Networking struct {
 // Etcd configures the stacked etcd member, or names the external one.
 type Etcd struct {
 	DataDir        string        `yaml:"dataDir,omitempty"`
-	ExtraArgs      []Arg         `yaml:"extraArgs,omitempty"`
+	ExtraArgs      Args          `yaml:"extraArgs,omitempty"`
 	ExtraEnvs      []EnvVar      `yaml:"extraEnvs,omitempty"`
 	ServerCertSANs []string      `yaml:"serverCertSANs,omitempty"`
 	PeerCertSANs   []string      `yaml:"peerCertSANs,omitempty"`
@@ -127,7 +130,7 @@ type ExternalEtcd struct {
 
 // Component configures one control plane component.
 type Component struct {
-	ExtraArgs    []Arg    `yaml:"extraArgs,omitempty"`
+	ExtraArgs    Args     `yaml:"extraArgs,omitempty"`
 	ExtraEnvs    []EnvVar `yaml:"extraEnvs,omitempty"`
 	ExtraVolumes []Volume `yaml:"extraVolumes,omitempty"`
 }
@@ -136,6 +139,24 @@ type Component struct {
 type Arg struct {
 	Name  string `yaml:"name"`
 	Value string `yaml:"value"`
+}
+
+// Args are the flags of a component, in the order that they are given in.
+type Args []Arg
+
+// UnmarshalYAML takes the mapping of kubeadm's v1beta3 as well. It is sorted by name then, so
+// that locate.Line finds a flag by its index.
+func (a *Args) UnmarshalYAML(unmarshal func(any) error) error {
+	err := unmarshal((*[]Arg)(a))
+	if err == nil || !strings.HasSuffix(err.Error(), "cannot unmarshal !!map into []config.Arg") {
+		return err
+	}
+	var flags map[string]string
+	err = unmarshal(&flags)
+	for _, name := range slices.Sorted(maps.Keys(flags)) {
+		*a = append(*a, Arg{name, flags[name]})
+	}
+	return err
 }
 
 // Argument is the value of a flag, the last one of that name; empty without.
@@ -151,17 +172,8 @@ func Argument(args []Arg, name string) string {
 
 // EnvVar is set in a component's container.
 type EnvVar struct {
-	Name      string `yaml:"name"`
-	Value     string `yaml:"value"`
-	ValueFrom any    `yaml:"valueFrom,omitempty" json:"-"` // nil: another is refused
-}
-
-// MarshalYAML writes the value so that it is read again as it is.
-func (e EnvVar) MarshalYAML() (any, error) {
-	return struct {
-		Name  string
-		Value text
-	}{e.Name, text(e.Value)}, nil
+	Name  string `yaml:"name"`
+	Value Text   `yaml:"value"`
 }
 
 // Volume is a path of the host that a component sees. PathType is as in a Pod's

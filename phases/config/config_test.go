@@ -69,7 +69,7 @@ func computed(c *Config) any {
 		Required, Addons                        []string
 	}{
 		c, c.APIServerURL(), c.EndpointURL(), c.EndpointHost(), c.KubernetesServiceIP(), c.DNSServiceIP(), c.Loopback(), c.NodePodSubnets(),
-		c.Images.Required(), c.Addons(),
+		c.RequiredImages(), c.Addons(),
 	}
 }
 
@@ -153,7 +153,7 @@ func withWants(file, text string) string {
 }
 
 func TestNoFile(t *testing.T) {
-	c, err := Default(machine)
+	c, err := Parse("", nil, machine)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func TestImages(t *testing.T) {
 	if diff := cmp.Diff(want, i); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{i.Pause, i.Etcd, i.APIServer, i.ControllerManager, i.Scheduler}, i.Required()); diff != "" {
+	if diff := cmp.Diff([]string{i.Pause, i.Etcd, i.APIServer, i.ControllerManager, i.Scheduler}, (&Config{Cluster: Cluster{Images: i}}).RequiredImages()); diff != "" {
 		t.Error(diff)
 	}
 	if got := NewImages(DefaultImageRepository, "v1.36.3").CoreDNS; got != DefaultImageRepository+"/coredns/coredns:v1.14.2" {

@@ -11,7 +11,7 @@ var defaultFile string
 
 // DefaultFile is the config file that says what a run without one does on this machine.
 func DefaultFile(m Machine) ([]byte, error) {
-	c, err := Default(m)
+	c, err := Parse("", nil, m)
 	if err != nil {
 		return nil, err
 	}
@@ -20,8 +20,8 @@ func DefaultFile(m Machine) ([]byte, error) {
 		"{name}", strconv.Quote(c.NodeName),
 		"{version}", c.KubernetesVersion,
 		"{repository}", c.Images.Repository,
-		"{services}", strconv.Quote(joined(c.Networking.ServiceSubnets)),
-		"{pods}", strconv.Quote(joined(c.Networking.PodSubnets)),
+		"{services}", strconv.Quote(Joined(c.Networking.ServiceSubnets)),
+		"{pods}", strconv.Quote(Joined(c.Networking.PodSubnets)),
 	)
 	return []byte(values.Replace(defaultFile)), nil
 }

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"k8s.io/utils/ptr"
 )
 
 // etcd has no data directory when it is external: nothing here is etcd's then.
@@ -17,15 +19,14 @@ func (b *builder) etcd(file etcdFile) Etcd {
 		}
 		external := *file.External
 		external.Endpoints, external.HTTPEndpoints = withoutSlashes(external.Endpoints), withoutSlashes(external.HTTPEndpoints)
-		if len(external.HTTPEndpoints) == 0 {
-			external.HTTPEndpoints = external.Endpoints
-		}
 		return Etcd{External: &external}
 	}
-	local := deref(file.Local, localEtcd{}).Etcd
+	local := ptr.Deref(file.Local, localEtcd{}).Etcd
 	local.DataDir = withoutSlash(cmp.Or(local.DataDir, "/var/lib/etcd"))
 	return local
 }
+
+const metricsFlag = "listen-metrics-urls"
 
 func (b *builder) validateEtcd(c *Config) {
 	if c.Etcd.External != nil {
@@ -36,47 +37,43 @@ func (b *builder) validateEtcd(c *Config) {
 	b.validateEnvs("etcd.local", c.Etcd.ExtraEnvs)
 	b.validateSANs("etcd.local.serverCertSANs", c.Etcd.ServerCertSANs)
 	b.validateSANs("etcd.local.peerCertSANs", c.Etcd.PeerCertSANs)
+	for i, a := range c.Etcd.ExtraArgs {
+		if _, err := c.metricsAddress(a.Value); a.Name == metricsFlag && (err != nil || strings.Contains(a.Value, "https:")) {
+			b.bad(at("etcd.local.extraArgs", i)+".value", "the kubelet asks etcd's health at the first, without a certificate: give http URLs with an address and a port")
+		}
+	}
 }
 
 // validateExternalEtcd wants TLS with client certificates, or none at all.
 func (b *builder) validateExternalEtcd(e ExternalEtcd) {
-	files := []struct{ name, path string }{{"caFile", e.CAFile}, {"certFile", e.CertFile}, {"keyFile", e.KeyFile}}
-	tls := e.CAFile+e.CertFile+e.KeyFile != ""
-	for _, f := range files {
-		if tls {
-			b.validatePath("etcd.external."+f.name, f.path)
-		}
+	scheme := "http"
+	if e.CAFile+e.CertFile+e.KeyFile != "" {
+		scheme = "https"
+		b.validatePath("etcd.external.caFile", e.CAFile)
+		b.validatePath("etcd.external.certFile", e.CertFile)
+		b.validatePath("etcd.external.keyFile", e.KeyFile)
 	}
 	if len(e.Endpoints) == 0 {
 		b.bad("etcd.external.endpoints", "name at least one, such as https://192.0.2.20:2379")
 	}
 	for i, u := range e.Endpoints {
-		b.validateEtcdURL(at("etcd.external.endpoints", i), u, tls)
-	}
-	if slices.Equal(e.Endpoints, e.HTTPEndpoints) {
-		return
+		if !isEtcdURL(u, scheme) {
+			b.bad(at("etcd.external.endpoints", i), "%q is no URL such as %s://192.0.2.20:2379 (https with caFile, certFile and keyFile, http without)", u, scheme)
+		}
 	}
 	for i, u := range e.HTTPEndpoints {
-		b.validateEtcdURL(at("etcd.external.httpEndpoints", i), u, tls && strings.HasPrefix(u, "https:"))
+		if !isEtcdURL(u, "http", "https") {
+			b.bad(at("etcd.external.httpEndpoints", i), "%q is no URL such as http://192.0.2.20:2381", u)
+		}
 	}
 }
 
-func (b *builder) validateEtcdURL(field, text string, tls bool) {
+func isEtcdURL(text string, schemes ...string) bool {
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != text || !isHost(u.Hostname()) {
-		b.bad(field, "%q is no URL such as https://192.0.2.20:2379", text)
-		return
-	}
-	switch {
-	case tls && u.Scheme != "https":
-		b.bad(field, "%q must be https, as there are certificates for it", text)
-	case !tls && u.Scheme == "https" && !strings.Contains(field, "httpEndpoints"):
-		b.bad(field, "%q needs caFile, certFile and keyFile", text)
-	case u.Scheme != "https" && u.Scheme != "http":
-		b.bad(field, "%q must begin with https:// or http://", text)
-	}
+	return err == nil && slices.Contains(schemes, u.Scheme) && u.Scheme+"://"+u.Host == text && isHost(u.Hostname())
 }
 
+// isHost tells whether it is an IP address or a DNS name.
 func isHost(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.Zone() == "" || dnsSubdomain.MatchString(host)
@@ -85,7 +82,7 @@ func isHost(host string) bool {
 // EtcdMetrics is where this node's etcd answers over plain HTTP: the first of the URLs that
 // an extra argument may name instead of ours.
 func (c *Config) EtcdMetrics() netip.AddrPort {
-	address, err := c.metricsAddress(Argument(c.Etcd.ExtraArgs, "listen-metrics-urls"))
+	address, err := c.metricsAddress(Argument(c.Etcd.ExtraArgs, metricsFlag))
 	if err != nil {
 		return netip.AddrPortFrom(c.Loopback(), 2381)
 	}

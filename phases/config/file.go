@@ -1,7 +1,10 @@
 package config
 
+import "time"
+
 // The documents of a config file, under kubeadm's names (v1beta4) and ours. They are
-// also written: what is empty stays out.
+// also written: what is empty stays out. kubeadm's older v1beta3 is read as v1beta4, which
+// takes here what was written differently then: see Args and moveTimeout.
 
 const (
 	kubeadmV1beta4   = "kubeadm.k8s.io/v1beta4"
@@ -29,12 +32,12 @@ type initConfiguration struct {
 }
 
 type bootstrapToken struct {
-	Token       string     `yaml:"token,omitempty"`
-	Description string     `yaml:"description,omitempty"`
-	TTL         *duration  `yaml:"ttl,omitempty"`
-	Expires     *timestamp `yaml:"expires,omitempty"`
-	Usages      []string   `yaml:"usages,omitempty"`
-	Groups      []string   `yaml:"groups,omitempty"`
+	Token       string         `yaml:"token,omitempty"`
+	Description string         `yaml:"description,omitempty"`
+	TTL         *time.Duration `yaml:"ttl,omitempty"`
+	Expires     string         `yaml:"expires,omitempty"`
+	Usages      []string       `yaml:"usages,omitempty"`
+	Groups      []string       `yaml:"groups,omitempty"`
 }
 
 type apiEndpoint struct {
@@ -46,7 +49,7 @@ type nodeRegistrationFile struct {
 	Name                  string   `yaml:"name,omitempty"`
 	CRISocket             string   `yaml:"criSocket,omitempty"`
 	Taints                *[]Taint `yaml:"taints,omitempty"` // an empty list is not the same as none
-	KubeletExtraArgs      []Arg    `yaml:"kubeletExtraArgs,omitempty"`
+	KubeletExtraArgs      Args     `yaml:"kubeletExtraArgs,omitempty"`
 	IgnorePreflightErrors []string `yaml:"ignorePreflightErrors,omitempty"`
 	ImagePullPolicy       string   `yaml:"imagePullPolicy,omitempty"`
 	ImagePullSerial       *bool    `yaml:"imagePullSerial,omitempty"`
@@ -57,13 +60,13 @@ type patches struct {
 }
 
 type timeouts struct {
-	ControlPlaneComponentHealthCheck *duration `yaml:"controlPlaneComponentHealthCheck,omitempty"`
-	KubeletHealthCheck               *duration `yaml:"kubeletHealthCheck,omitempty"`
-	KubernetesAPICall                *duration `yaml:"kubernetesAPICall,omitempty"`
-	EtcdAPICall                      *duration `yaml:"etcdAPICall,omitempty"`
-	TLSBootstrap                     *duration `yaml:"tlsBootstrap,omitempty"`
-	Discovery                        *duration `yaml:"discovery,omitempty"`
-	UpgradeManifests                 *duration `yaml:"upgradeManifests,omitempty"`
+	ControlPlaneComponentHealthCheck *time.Duration `yaml:"controlPlaneComponentHealthCheck,omitempty"`
+	KubeletHealthCheck               *time.Duration `yaml:"kubeletHealthCheck,omitempty"`
+	KubernetesAPICall                *time.Duration `yaml:"kubernetesAPICall,omitempty"`
+	EtcdAPICall                      *time.Duration `yaml:"etcdAPICall,omitempty"`
+	TLSBootstrap                     *time.Duration `yaml:"tlsBootstrap,omitempty"`
+	Discovery                        *time.Duration `yaml:"discovery,omitempty"`
+	UpgradeManifests                 *time.Duration `yaml:"upgradeManifests,omitempty"`
 }
 
 type clusterConfiguration struct {
@@ -74,8 +77,8 @@ type clusterConfiguration struct {
 	CertificatesDir             string          `yaml:"certificatesDir,omitempty"`
 	ImageRepository             string          `yaml:"imageRepository,omitempty"`
 	EncryptionAlgorithm         string          `yaml:"encryptionAlgorithm,omitempty"`
-	CertificateValidityPeriod   *duration       `yaml:"certificateValidityPeriod,omitempty"`
-	CACertificateValidityPeriod *duration       `yaml:"caCertificateValidityPeriod,omitempty"`
+	CertificateValidityPeriod   *time.Duration  `yaml:"certificateValidityPeriod,omitempty"`
+	CACertificateValidityPeriod *time.Duration  `yaml:"caCertificateValidityPeriod,omitempty"`
 	FeatureGates                map[string]bool `yaml:"featureGates,omitempty"`
 	Networking                  networkingFile  `yaml:"networking"`
 	Etcd                        etcdFile        `yaml:"etcd"`
@@ -108,8 +111,9 @@ type imageMeta struct {
 }
 
 type apiServer struct {
-	Component `yaml:",inline"`
-	CertSANs  []string `yaml:"certSANs,omitempty"`
+	Component              `yaml:",inline"`
+	CertSANs               []string       `yaml:"certSANs,omitempty"`
+	TimeoutForControlPlane *time.Duration `yaml:"timeoutForControlPlane,omitempty"` // of v1beta3
 }
 
 type dns struct {
@@ -123,11 +127,7 @@ type proxy struct {
 
 // boxConfiguration is ours: what kubeadm has no word for.
 type boxConfiguration struct {
-	typeMeta         `yaml:",inline"`
-	Standalone       bool   `yaml:"standalone,omitempty"`
-	SingleNode       *bool  `yaml:"singleNode,omitempty"`
-	Network          string `yaml:"network,omitempty"`
-	UploadCerts      *bool  `yaml:"uploadCerts,omitempty"`
-	WriteKubeconfig  bool   `yaml:"writeKubeconfig,omitempty"`
-	PrintJoinCommand bool   `yaml:"printJoinCommand,omitempty"`
+	typeMeta `yaml:",inline"`
+	Flags    `yaml:",inline"`
+	Network  string `yaml:"network,omitempty"`
 }

@@ -22,7 +22,7 @@ var keyAlgorithms = []string{"ECDSA-P256", "ECDSA-P384", "RSA-2048", "RSA-3072",
 func (b *builder) keyAlgorithm(cl clusterConfiguration) string {
 	ecdsa, gated := cl.FeatureGates[ecdsaGate]
 	algorithm := cl.EncryptionAlgorithm
-	b.validateGates(cl)
+	b.validateGates(cl.FeatureGates)
 	switch {
 	case ecdsa && strings.HasPrefix(algorithm, "RSA"):
 		b.bad("featureGates."+ecdsaGate, "true contradicts encryptionAlgorithm, %s", algorithm)
@@ -32,18 +32,18 @@ func (b *builder) keyAlgorithm(cl clusterConfiguration) string {
 	return cmp.Or(algorithm, keyAlgorithms[0])
 }
 
-// validateGates takes kubeadm's feature gates of that minor, as far as they hold here.
-func (b *builder) validateGates(cl clusterConfiguration) {
-	m, _ := minorOf(cl.KubernetesVersion)
-	known := append([]string{ecdsaGate, rootlessGate}, m.gates...)
-	for _, gate := range slices.Sorted(maps.Keys(cl.FeatureGates)) {
-		on, field := cl.FeatureGates[gate], "featureGates."+gate
+// validateGates takes kubeadm's feature gates, as far as they hold here.
+func (b *builder) validateGates(gates map[string]bool) {
+	always := []string{"ControlPlaneKubeletLocalMode", "NodeLocalCRISocket", "WaitForAllControlPlaneComponents"}
+	known := append([]string{ecdsaGate, rootlessGate}, always...)
+	for _, gate := range slices.Sorted(maps.Keys(gates)) {
+		on, field := gates[gate], "featureGates."+gate
 		switch {
 		case !slices.Contains(known, gate):
-			b.bad(field, "kubeadm 1.%d has no such feature gate%s", m.number, locate.DidYouMean(gate, known))
+			b.bad(field, "kubeadm has no such feature gate%s", locate.DidYouMean(gate, known))
 		case gate == rootlessGate && on:
 			b.bad(field, "it is alpha, and bootstrap does not do it: the control plane runs as root in its containers")
-		case slices.Contains(m.gates, gate) && !on:
+		case slices.Contains(always, gate) && !on:
 			b.bad(field, "bootstrap always does this, it can't be switched off")
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"k8s.io/utils/ptr"
 )
 
 // DefaultImageRepository is the one that Kubernetes is released in.
@@ -29,11 +31,7 @@ func (c *Config) RequiredImages() []string {
 	if c.Box.Standalone {
 		return []string{c.Images.Pause}
 	}
-	return c.Images.Required()
-}
-
-// Required are the images that the control plane cannot start without.
-func (i Images) Required() []string {
+	i := c.Images
 	all := []string{i.Pause, i.Etcd, i.APIServer, i.ControllerManager, i.Scheduler}
 	return slices.DeleteFunc(all, func(image string) bool { return image == "" })
 }
@@ -94,7 +92,7 @@ func (b *builder) images(cl clusterConfiguration) Images {
 		return images
 	}
 	own.ImageTag = m.etcdTag
-	images.Etcd = etcdImage(b.replaced("etcd.local", own, deref(cl.Etcd.Local, localEtcd{}).imageMeta))
+	images.Etcd = etcdImage(b.replaced("etcd.local", own, ptr.Deref(cl.Etcd.Local, localEtcd{}).imageMeta))
 	return images
 }
 

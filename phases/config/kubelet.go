@@ -10,8 +10,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	proxyv1alpha1 "k8s.io/kube-proxy/config/v1alpha1"
-	kubeletv1beta1 "k8s.io/kubelet/config/v1beta1"
 	kjson "sigs.k8s.io/json"
 	sigsyaml "sigs.k8s.io/yaml"
 
@@ -29,25 +27,14 @@ var (
 	kubeProxyFields string
 )
 
-func (part document) kubelet(root *yaml.Node) (map[string]any, error) {
-	return part.fields(root, kubeletFields, func(data []byte) ([]error, error) {
-		return kjson.UnmarshalStrict(data, &kubeletv1beta1.KubeletConfiguration{})
-	})
-}
-
-func (part document) kubeProxy(root *yaml.Node) (map[string]any, error) {
-	return part.fields(root, kubeProxyFields, func(data []byte) ([]error, error) {
-		return kjson.UnmarshalStrict(data, &proxyv1alpha1.KubeProxyConfiguration{})
-	})
-}
-
-// fields reads a document and asks of each of its fields whether its type takes it.
-func (part document) fields(root *yaml.Node, known string, decode func([]byte) ([]error, error)) (map[string]any, error) {
+// fields reads a document of the type T, and asks of each field whether T takes it. known are
+// the names of all fields.
+func fields[T any](text []byte, root *yaml.Node, known string) (map[string]any, error) {
 	var readable map[string]any // the JSON library's reader lets duplicate keys pass
-	if err := yaml.Unmarshal(part.text, &readable); err != nil {
+	if err := yaml.Unmarshal(text, &readable); err != nil {
 		return nil, err
 	}
-	data, err := sigsyaml.YAMLToJSON(part.text)
+	data, err := sigsyaml.YAMLToJSON(text)
 	if err != nil {
 		return nil, fmt.Errorf("line %d: %w", root.Line, err)
 	}
@@ -61,7 +48,7 @@ func (part document) fields(root *yaml.Node, known string, decode func([]byte) (
 		if err != nil {
 			return nil, err
 		}
-		unknownFields, err := decode(alone)
+		unknownFields, err := kjson.UnmarshalStrict(alone, new(T))
 		for _, each := range append(unknownFields, err) {
 			if each != nil {
 				findings = append(findings, locate.JSON(root, name, each, strings.Fields(known)))
@@ -69,76 +56,17 @@ func (part document) fields(root *yaml.Node, known string, decode func([]byte) (
 		}
 	}
 	if len(findings) > 0 {
-		return nil, typeError(findings)
+		return nil, &yaml.TypeError{Errors: findings}
 	}
 	return all, nil
-}
-
-const staticPodDir = "/etc/kubernetes/manifests"
-
-// decided is a field of a component's document, or a flag, that follows from something else.
-type decided struct {
-	field string
-	value string
-	why   string
-}
-
-// refusal says why the value can't be what somebody wants, empty if it is that.
-func (d decided) refusal(got string) string {
-	if got == d.value || withScheme(got) == d.value { // a socket can be spelt in several ways
-		return ""
-	}
-	is := ""
-	if d.value != "" {
-		is = fmt.Sprintf(", it is %q", d.value)
-	}
-	return fmt.Sprintf("%q can't be set here%s: %s", got, is, d.why)
-}
-
-const (
-	openPort = "otherwise whoever reaches the kubelet's port runs commands in every pod"
-	noServer = "a standalone kubelet has no API server to ask"
-
-	onlyThere = "bootstrap looks nowhere else, also when it cleans up"
-)
-
-func (c *Config) kubeletRules() []decided {
-	if c.Box.Standalone {
-		return standaloneRules(c)
-	}
-	return append([]decided{
-		{"staticPodPath", staticPodDir, "the control plane's manifests lie there"},
-		{"clusterDomain", c.Networking.DNSDomain, "networking.dnsDomain decides"},
-		{"containerRuntimeEndpoint", c.CRISocket, "nodeRegistration.criSocket decides"},
-		{"authentication.x509.clientCAFile", c.CertificatesDir + "/ca.crt", "the kubelet knows the API server by it"},
-		{"authorization.mode", "Webhook", openPort},
-	}, foldersKnown...)
-}
-
-// foldersKnown are where reset and the search for causes look, and nowhere else.
-var foldersKnown = []decided{
-	{"podLogsDir", "/var/log/pods", onlyThere},
-	{"cgroupRoot", "/", onlyThere},
-}
-
-// standaloneRules: nobody can be asked who may do what. So all are let in whose
-// certificate is of authentication.x509.clientCAFile, and by default nobody is.
-func standaloneRules(c *Config) []decided {
-	return append([]decided{
-		{"staticPodPath", staticPodDir, "a control plane's manifests would lie there"},
-		{"containerRuntimeEndpoint", c.CRISocket, "nodeRegistration.criSocket decides"},
-		{"authentication.anonymous.enabled", "false", openPort},
-		{"authentication.webhook.enabled", "false", noServer},
-		{"authorization.mode", "AlwaysAllow", noServer},
-	}, foldersKnown...)
 }
 
 func (b *builder) validateKubelet(c *Config) {
 	b.validateDecided(kubeletKind, c.Kubelet, c.kubeletRules())
 	b.validatePodURL(c.Kubelet)
 	m, _ := minorOf(c.KubernetesVersion)
-	for _, name := range m.lacksField {
-		if _, ok := c.Kubelet[name]; ok {
+	for _, name := range slices.Sorted(maps.Keys(c.Kubelet)) {
+		if kubeletFieldSince[name] > m.number {
 			b.badIn(kubeletKind, name, "the kubelet of Kubernetes 1.%d has no such field", m.number)
 		}
 	}
@@ -152,14 +80,6 @@ func (b *builder) validateKubelet(c *Config) {
 	}
 }
 
-func (c *Config) kubeProxyRules() []decided {
-	return []decided{
-		{"clusterCIDR", joined(c.Networking.PodSubnets), "networking.podSubnet decides"},
-		{"hostnameOverride", "", "every node reads the same document"},
-		{"clientConnection.kubeconfig", "/var/lib/kube-proxy/kubeconfig.conf", "the API server's address and the pod's own token lie there"},
-	}
-}
-
 func (b *builder) validateKubeProxy(c *Config) {
 	b.validateDecided(kubeProxyKind, c.KubeProxy, c.kubeProxyRules())
 	switch mode := textOf(c.KubeProxy, "mode"); mode {
@@ -168,15 +88,6 @@ func (b *builder) validateKubeProxy(c *Config) {
 		b.badIn(kubeProxyKind, "mode", "ipvs is deprecated, and the bundle's kube-proxy has no ipset: use nftables or iptables")
 	default:
 		b.badIn(kubeProxyKind, "mode", "%q is unknown, want nftables or iptables", mode)
-	}
-}
-
-func (b *builder) validateDecided(kind string, fields map[string]any, rules []decided) {
-	for _, r := range rules {
-		got := textOf(fields, r.field)
-		if why := r.refusal(got); got != "" && why != "" {
-			b.badIn(kind, r.field, "%s", why)
-		}
 	}
 }
 

@@ -15,13 +15,16 @@ func Migrate(name string, data []byte) ([]byte, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	d.init.typeMeta = typeMeta{kubeadmV1beta4, initKind}
-	if d.oldTimeout != nil && !slices.Contains(d.order, initKind) {
+	d.init.typeMeta, d.cluster.typeMeta = typeMeta{kubeadmV1beta4, initKind}, typeMeta{kubeadmV1beta4, clusterKind}
+	if d.oldTimeout && !slices.Contains(d.order, initKind) {
 		d.order = append([]string{initKind}, d.order...)
+	}
+	documents := map[string]any{
+		initKind: d.init, clusterKind: d.cluster, boxKind: d.box, kubeletKind: withTexts(d.kubelet), kubeProxyKind: withTexts(d.kubeProxy),
 	}
 	var all []any
 	for _, kind := range d.order {
-		all = append(all, d.document(kind))
+		all = append(all, documents[kind])
 	}
 	return encode(all)
 }
@@ -40,28 +43,4 @@ func encode(documents []any) ([]byte, error) {
 	}
 	err := enc.Close()
 	return out.Bytes(), err
-}
-
-// document is one of them as it is written.
-func (d *documents) document(kind string) any {
-	switch kind {
-	case initKind:
-		return d.init
-	case clusterKind:
-		return d.cluster
-	case boxKind:
-		return d.box
-	}
-	spellNulls(d.roots[kind])
-	return d.roots[kind] // the version of these does not change
-}
-
-// spellNulls: yaml writes a null without a word as text without a letter.
-func spellNulls(n *yaml.Node) {
-	if n.Tag == "!!null" && n.Value == "" {
-		n.Value = "null"
-	}
-	for _, child := range n.Content {
-		spellNulls(child)
-	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/utils/ptr"
+
 	"bootstrap/phases/locate"
 )
 
@@ -22,13 +24,14 @@ type Machine struct {
 	SingleNode *bool
 }
 
-// Flags of the command line go before the same fields of BoxConfiguration.
+// Flags are the fields of BoxConfiguration that the command line has as well, where it goes
+// before them.
 type Flags struct {
-	Standalone       *bool
-	SingleNode       *bool
-	UploadCerts      *bool
-	WriteKubeconfig  *bool
-	PrintJoinCommand *bool
+	Standalone       *bool `yaml:"standalone,omitempty"`
+	SingleNode       *bool `yaml:"singleNode,omitempty"`
+	UploadCerts      *bool `yaml:"uploadCerts,omitempty"`
+	WriteKubeconfig  *bool `yaml:"writeKubeconfig,omitempty"`
+	PrintJoinCommand *bool `yaml:"printJoinCommand,omitempty"`
 }
 
 // Defaults as kubeadm has them, save where a comment says why not.
@@ -40,9 +43,6 @@ const (
 	defaultTimeout    = 4 * time.Minute
 	year              = 365 * 24 * time.Hour
 )
-
-// Default is the Config of a machine without a config file.
-func Default(m Machine) (*Config, error) { return Parse("", nil, m) }
 
 // Parse reads a config file; name is for messages, an empty file is fine. It
 // returns all findings at once, joined.
@@ -71,27 +71,28 @@ type builder struct {
 // bad adds a finding about a field of kubeadm's documents or ours: with file and line if
 // it is in the file.
 func (b *builder) bad(field, format string, args ...any) {
-	if field == healthCheckField && b.docs.oldTimeout != nil {
-		field = oldTimeoutField
-	}
 	b.found(b.docs.line(field), field+": "+fmt.Sprintf(format, args...))
 }
 
 // found adds a finding. What could not be read at all is not complained about twice.
 func (b *builder) found(line int, text string) {
+	isUnread := func(err error) bool {
+		var f *locate.ReadError
+		return errors.As(err, &f) && f.Line == line
+	}
 	switch {
 	case line == 0:
 		b.errs = append(b.errs, errors.New(text))
-	case !slices.ContainsFunc(b.errs, func(err error) bool { return unread(err, line) }):
+	case !slices.ContainsFunc(b.errs, isUnread):
 		b.errs = append(b.errs, &locate.Finding{File: b.docs.name, Line: line, Text: text})
 	}
 }
 
 func (b *builder) build(d documents) *Config {
-	in, cl := d.init, d.cluster
+	in, n, cl := d.init, d.init.NodeRegistration, d.cluster
 	cl.KubernetesVersion = withV(cmp.Or(cl.KubernetesVersion, b.machine.Bundled, DefaultVersion))
 	address := b.address(in.LocalAPIEndpoint.AdvertiseAddress)
-	port := cmp.Or(deref(in.LocalAPIEndpoint.BindPort, 0), 6443)
+	port := cmp.Or(ptr.Deref(in.LocalAPIEndpoint.BindPort, 0), 6443)
 	c := &Config{
 		Cluster: Cluster{
 			KubernetesVersion:    cl.KubernetesVersion,
@@ -101,32 +102,42 @@ func (b *builder) build(d documents) *Config {
 			CertificatesDir:      withoutSlash(cmp.Or(cl.CertificatesDir, "/etc/kubernetes/pki")),
 			CertSANs:             cl.APIServer.CertSANs,
 			KeyAlgorithm:         b.keyAlgorithm(cl),
-			CertificateValidity:  deref((*time.Duration)(cl.CertificateValidityPeriod), year),
-			CAValidity:           deref((*time.Duration)(cl.CACertificateValidityPeriod), 10*year),
+			CertificateValidity:  ptr.Deref(cl.CertificateValidityPeriod, year),
+			CAValidity:           ptr.Deref(cl.CACertificateValidityPeriod, 10*year),
 			Etcd:                 b.etcd(cl.Etcd),
-			APIServer:            cl.APIServer.withoutSlashes(),
-			ControllerManager:    cl.ControllerManager.withoutSlashes(),
-			Scheduler:            cl.Scheduler.withoutSlashes(),
+			APIServer:            cl.APIServer.Component,
+			ControllerManager:    cl.ControllerManager,
+			Scheduler:            cl.Scheduler,
 			Images:               b.images(cl),
 			DNSDisabled:          cl.DNS.Disabled,
 			ProxyDisabled:        cl.Proxy.Disabled,
 			Kubelet:              d.kubelet,
 			KubeProxy:            d.kubeProxy,
 		},
-		Node: b.node(in.NodeRegistration),
+		Node: Node{
+			NodeName:            cmp.Or(n.Name, strings.ToLower(b.machine.Hostname)),
+			AdvertiseAddress:    address,
+			BindPort:            port,
+			CRISocket:           withScheme(n.CRISocket),
+			KubeletExtraArgs:    n.KubeletExtraArgs,
+			ImagePullPolicy:     cmp.Or(n.ImagePullPolicy, pullPolicies[0]),
+			ImagePullSerial:     ptr.Deref(n.ImagePullSerial, false), // kubeadm: true, which takes the sum of all instead of the longest
+			ControlPlaneTimeout: ptr.Deref(in.Timeouts.ControlPlaneComponentHealthCheck, defaultTimeout),
+			APICallTimeout:      ptr.Deref(in.Timeouts.KubernetesAPICall, time.Minute),
+			PatchesDir:          withoutSlash(in.Patches.Directory),
+			IgnorePreflight:     n.IgnorePreflightErrors,
+		},
 		Run: Run{
 			BootstrapTokens: b.bootstrapTokens(in.BootstrapTokens),
 			CertificateKey:  in.CertificateKey,
 		},
 	}
-	c.AdvertiseAddress, c.BindPort = address, port
-	c.ControlPlaneTimeout = deref((*time.Duration)(in.Timeouts.ControlPlaneComponentHealthCheck), defaultTimeout)
-	c.APICallTimeout = deref((*time.Duration)(in.Timeouts.KubernetesAPICall), time.Minute)
-	c.PatchesDir = withoutSlash(in.Patches.Directory)
 	c.skip(in.SkipPhases)
 	b.box(c, d.box)
-	c.taint(in.NodeRegistration.Taints)
-	b.otherCommands(in)
+	c.Taints = ptr.Deref(n.Taints, c.Box.defaultTaints())
+	if in.DryRun {
+		b.bad("dryRun", "ask for it on the command line: bootstrap init --dry-run")
+	}
 	dropEmpty(c.Kubelet, c.kubeletRules(), "cgroupDriver", "clusterDNS", "healthzBindAddress")
 	dropEmpty(c.KubeProxy, c.kubeProxyRules(), "bindAddress", "mode")
 	return c
@@ -149,61 +160,17 @@ func (c *Config) skip(names []string) {
 	}
 }
 
-// node is what nodeRegistration says, but for the taints.
-func (b *builder) node(n nodeRegistrationFile) Node {
-	return Node{
-		NodeName:         cmp.Or(n.Name, strings.ToLower(b.machine.Hostname)),
-		CRISocket:        withScheme(n.CRISocket),
-		KubeletExtraArgs: n.KubeletExtraArgs,
-		IgnorePreflight:  n.IgnorePreflightErrors,
-		ImagePullPolicy:  cmp.Or(n.ImagePullPolicy, pullPolicies[0]),
-		ImagePullSerial:  deref(n.ImagePullSerial, false), // kubeadm: true, which takes the sum of all instead of the longest
+// defaultTaints are those that the number of nodes calls for.
+func (b Box) defaultTaints() []Taint {
+	if b.SingleNode {
+		return nil
 	}
-}
-
-// taint sets the taints of the file, or those that the number of nodes calls for.
-func (c *Config) taint(file *[]Taint) {
-	switch {
-	case file != nil:
-		c.Taints = *file
-	case !c.Box.SingleNode:
-		c.Taints = ControlPlaneTaints()
-	}
+	return ControlPlaneTaints()
 }
 
 // ControlPlaneTaints are those of a control plane that is kept for itself.
 func ControlPlaneTaints() []Taint {
 	return []Taint{{Key: "node-role.kubernetes.io/control-plane", Effect: "NoSchedule"}}
-}
-
-// otherCommands refuses what kubeadm lets stand in InitConfiguration and init has no use
-// for, unless it is kubeadm's default: kubeadm prints those.
-func (b *builder) otherCommands(in initConfiguration) {
-	if in.DryRun {
-		b.bad("dryRun", "ask for it on the command line: bootstrap init --dry-run")
-	}
-	for _, t := range []struct {
-		name      string
-		given     *duration
-		byDefault time.Duration
-		why       string
-	}{
-		{"kubeletHealthCheck", in.Timeouts.KubeletHealthCheck, 4 * time.Minute, "the kubelet has as long as the control plane: set controlPlaneComponentHealthCheck"},
-		{"etcdAPICall", in.Timeouts.EtcdAPICall, 2 * time.Minute, "etcd has as long as the control plane: set controlPlaneComponentHealthCheck"},
-		{"tlsBootstrap", in.Timeouts.TLSBootstrap, 5 * time.Minute, "only join waits for that"},
-		{"discovery", in.Timeouts.Discovery, 5 * time.Minute, "only join waits for that"},
-		{"upgradeManifests", in.Timeouts.UpgradeManifests, 5 * time.Minute, "only upgrade waits for that"},
-	} {
-		if t.given != nil && time.Duration(*t.given) != t.byDefault {
-			b.bad("timeouts."+t.name, "%s", t.why)
-		}
-	}
-}
-
-// unread tells whether err is about a value at this line that could not be read.
-func unread(err error, line int) bool {
-	var f *locate.ReadError
-	return errors.As(err, &f) && f.Line == line
 }
 
 func (b *builder) address(given string) netip.Addr {
@@ -241,13 +208,6 @@ func (b *builder) subnets(field, list string) []netip.Prefix {
 		subnets = append(subnets, p)
 	}
 	return subnets
-}
-
-func deref[T any](p *T, otherwise T) T {
-	if p == nil {
-		return otherwise
-	}
-	return *p
 }
 
 // withScheme makes a socket's path the address that gRPC wants. /var/run is a link to /run.

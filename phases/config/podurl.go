@@ -22,19 +22,14 @@ const (
 )
 
 // WithoutPodURL cuts off where the kubelet fetches static pods, and what it sends there: both
-// are this node's, and may hold a key. podURL is a document of its own, nil without.
+// are this node's, and may hold a key. podURL is a document of its own.
 func WithoutPodURL(kubelet map[string]any) (rest, podURL map[string]any) {
-	rest = maps.Clone(kubelet)
+	rest, podURL = maps.Clone(kubelet), map[string]any{"apiVersion": kubeletVersion, "kind": kubeletKind}
 	for _, name := range []string{PodURLField, podHeaderField} {
-		value, ok := rest[name]
-		if !ok {
-			continue
+		if value, ok := rest[name]; ok {
+			podURL[name] = value
+			delete(rest, name)
 		}
-		if podURL == nil {
-			podURL = map[string]any{"apiVersion": kubeletVersion, "kind": kubeletKind}
-		}
-		podURL[name] = value
-		delete(rest, name)
 	}
 	return rest, podURL
 }

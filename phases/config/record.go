@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -33,7 +34,7 @@ func (c *Config) Record() (Record, error) {
 	if len(c.BootstrapTokens) > 0 || c.CertificateKey != "" {
 		secrets = append(secrets, c.secretInitFile())
 	}
-	if secretKubelet != nil {
+	if PodURLOf(c.Kubelet).URL != "" { // without it there is no header either
 		secrets = append(secrets, withTexts(secretKubelet))
 	}
 	written, err := encode(documents)
@@ -88,17 +89,15 @@ func (c *Config) initFile() any {
 		SkipPhases: c.SkipPhases,
 		Patches:    patches{c.PatchesDir},
 		Timeouts: timeouts{
-			ControlPlaneComponentHealthCheck: (*duration)(&c.ControlPlaneTimeout),
-			KubernetesAPICall:                (*duration)(&c.APICallTimeout),
+			ControlPlaneComponentHealthCheck: &c.ControlPlaneTimeout,
+			KubernetesAPICall:                &c.APICallTimeout,
 		},
 	}
 }
 
 // ownTaints is nil for those that the number of nodes calls for: they change with it.
 func (c *Config) ownTaints() *[]Taint {
-	byDefault := Config{Cluster: Cluster{Box: c.Box}}
-	byDefault.taint(nil)
-	if slices.Equal(c.Taints, byDefault.Taints) {
+	if slices.Equal(c.Taints, c.Box.defaultTaints()) {
 		return nil
 	}
 	return &c.Taints
@@ -109,9 +108,9 @@ func (c *Config) secretInitFile() any {
 	for _, t := range c.BootstrapTokens {
 		token := bootstrapToken{Token: t.ID + "." + t.Secret, Description: t.Description, Usages: t.Usages, Groups: t.Groups}
 		if t.Expires.IsZero() {
-			token.TTL = (*duration)(&t.TTL)
+			token.TTL = &t.TTL
 		} else {
-			token.Expires = (*timestamp)(&t.Expires)
+			token.Expires = t.Expires.Format(time.RFC3339Nano)
 		}
 		file.BootstrapTokens = append(file.BootstrapTokens, token)
 	}
@@ -120,21 +119,17 @@ func (c *Config) secretInitFile() any {
 
 func (c *Config) boxFile() any {
 	return boxConfiguration{
-		typeMeta:         typeMeta{boxVersion, boxKind},
-		Standalone:       c.Box.Standalone,
-		SingleNode:       &c.Box.SingleNode,
-		Network:          c.Box.Network,
-		UploadCerts:      &c.UploadCerts,
-		WriteKubeconfig:  c.WriteKubeconfig,
-		PrintJoinCommand: c.PrintJoinCommand,
+		typeMeta: typeMeta{boxVersion, boxKind},
+		Flags:    Flags{&c.Box.Standalone, &c.Box.SingleNode, &c.UploadCerts, &c.WriteKubeconfig, &c.PrintJoinCommand},
+		Network:  c.Box.Network,
 	}
 }
 
-// withTexts is a document of Kubernetes' own with each string as text.
+// withTexts is a document of Kubernetes' own with each string as Text.
 func withTexts(value any) any {
 	switch v := value.(type) {
 	case string:
-		return text(v)
+		return Text(v)
 	case []any:
 		list := make([]any, len(v))
 		for i := range v {
@@ -151,11 +146,12 @@ func withTexts(value any) any {
 	return value
 }
 
-// text is a string of several lines, maybe. yaml would write one that begins with a blank as
-// a block that it can't read again.
-type text string
+// Text is a string that may have several lines. The YAML library would write one that begins
+// with a blank as a block that it can't read again.
+type Text string
 
-func (t text) MarshalYAML() (any, error) {
+// MarshalYAML writes such a text in quotes.
+func (t Text) MarshalYAML() (any, error) {
 	s := string(t)
 	if strings.Contains(s, "\n") && strings.ContainsAny(s[:1], " \t\n") {
 		return yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s, Style: yaml.DoubleQuotedStyle}, nil

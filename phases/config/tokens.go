@@ -8,18 +8,13 @@ import (
 
 	bootstrapapi "k8s.io/cluster-bootstrap/token/api"
 	bootstraputil "k8s.io/cluster-bootstrap/token/util"
+	"k8s.io/utils/ptr"
 )
 
 const (
 	defaultTokenTTL   = 24 * time.Hour
 	defaultTokenGroup = "system:bootstrappers:kubeadm:default-node-token"
 )
-
-func tokenUsages() []string {
-	known := slices.Clone(bootstrapapi.KnownTokenUsages)
-	slices.Sort(known)
-	return known
-}
 
 // bootstrapTokens reads the tokens; their text is a secret, and stands in no message.
 func (b *builder) bootstrapTokens(file []bootstrapToken) []BootstrapToken {
@@ -29,54 +24,56 @@ func (b *builder) bootstrapTokens(file []bootstrapToken) []BootstrapToken {
 		if !bootstraputil.IsValidBootstrapToken(t.Token) {
 			b.bad(field+".token", "want 6 and 16 lower case letters and digits, with a dot between them; bootstrap token generate makes one")
 		}
-		if t.TTL != nil && t.Expires != nil {
-			b.bad(field+".expires", "give either this or ttl")
-		}
 		id, secret, _ := strings.Cut(t.Token, ".")
 		token := BootstrapToken{ID: id, Secret: secret, Description: t.Description, Usages: t.Usages, Groups: t.Groups}
-		if t.Expires != nil {
-			token.Expires = time.Time(*t.Expires)
-		} else {
-			token.TTL = deref((*time.Duration)(t.TTL), defaultTokenTTL)
+		token.TTL, token.Expires = b.tokenLifetime(field, t)
+		if len(token.Usages) == 0 {
+			token.Usages = bootstrapapi.KnownTokenUsages
 		}
-		tokens = append(tokens, token.withDefaults())
+		if len(token.Groups) == 0 && slices.Contains(token.Usages, "authentication") {
+			token.Groups = []string{defaultTokenGroup}
+		}
+		tokens = append(tokens, token)
 	}
 	return tokens
 }
 
-func (t BootstrapToken) withDefaults() BootstrapToken {
-	if len(t.Usages) == 0 {
-		t.Usages = tokenUsages()
+func (b *builder) tokenLifetime(field string, t bootstrapToken) (ttl time.Duration, expires time.Time) {
+	if t.Expires == "" {
+		return ptr.Deref(t.TTL, defaultTokenTTL), expires
 	}
-	if len(t.Groups) == 0 && slices.Contains(t.Usages, "authentication") {
-		t.Groups = []string{defaultTokenGroup}
+	if t.TTL != nil {
+		b.bad(field+".expires", "give either this or ttl")
 	}
-	return t
+	expires, err := time.Parse(time.RFC3339, t.Expires)
+	if err != nil {
+		b.bad(field+".expires", "%q is no time such as 2030-01-31T12:00:00Z", t.Expires)
+	}
+	return 0, expires
 }
 
 func (b *builder) validateTokens(c *Config) {
 	for i, t := range c.BootstrapTokens {
 		field := at("bootstrapTokens", i)
-		b.validateToken(field, t)
-		before := c.BootstrapTokens[:i]
-		if slices.ContainsFunc(before, func(other BootstrapToken) bool { return other.ID == t.ID }) {
+		if t.TTL < 0 || t.TTL > 0 && t.TTL < time.Second {
+			b.bad(field+".ttl", "%s is under a second; 0s is for ever", t.TTL)
+		}
+		if !isText(t.Description) {
+			b.bad(field+".description", "it holds a line break, NUL or bytes that are no text")
+		}
+		if slices.ContainsFunc(c.BootstrapTokens[:i], func(other BootstrapToken) bool { return other.ID == t.ID }) {
 			b.bad(field+".token", "another token has the same ID, which is what it is stored under")
 		}
+		b.validateTokenRights(field, t)
 	}
 	if key, err := hex.DecodeString(c.CertificateKey); err != nil || len(key) != 0 && len(key) != 32 {
 		b.bad("certificateKey", "want 64 hexadecimal digits")
 	}
 }
 
-func (b *builder) validateToken(field string, t BootstrapToken) {
-	if t.TTL < 0 || t.TTL > 0 && t.TTL < time.Second {
-		b.bad(field+".ttl", "%s is under a second; 0s is for ever", t.TTL)
-	}
-	if !isText(t.Description) {
-		b.bad(field+".description", "it holds a line break, NUL or bytes that are no text")
-	}
+func (b *builder) validateTokenRights(field string, t BootstrapToken) {
 	for i, usage := range t.Usages {
-		b.validateOneOf(at(field+".usages", i), usage, tokenUsages())
+		b.validateOneOf(at(field+".usages", i), usage, bootstrapapi.KnownTokenUsages)
 	}
 	if len(t.Groups) > 0 && !slices.Contains(t.Usages, "authentication") {
 		b.bad(field+".groups", "they need authentication among the usages")

@@ -10,14 +10,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 var (
 	dnsSubdomain = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
 	plainName    = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`)
 	safePath     = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
-	// step is the name of a phase or of a check of preflight. Which there are is not known here.
-	step = regexp.MustCompile(`^[A-Za-z0-9][-A-Za-z0-9_./]*$`)
 
 	pullPolicies = []string{"IfNotPresent", "Always", "Never"} // the first is the default
 )
@@ -35,20 +35,18 @@ func (b *builder) validate(c *Config) {
 	b.validateOneOf("encryptionAlgorithm", c.KeyAlgorithm, keyAlgorithms)
 	b.validateOneOf("nodeRegistration.imagePullPolicy", c.ImagePullPolicy, pullPolicies)
 	b.validateAddresses(c)
-	b.validateNetworking(c.Networking)
+	b.validateNetworking(c.Networking, c.AdvertiseAddress)
 	b.validateNodeRanges(c)
-	b.validateNodeAddress(c)
+	b.validateFirstFamily(c)
 	b.validateLifetimes(c)
 	b.validatePaths(c)
 	b.validateEtcd(c)
 	b.validateComponents(c)
 	b.validateFlags(c)
-	b.validateDecidedFlags(c)
+	b.validateAuthorization(c.APIServer.ExtraArgs)
 	b.validateTaints(c.Taints)
 	b.validateSANs("apiServer.certSANs", c.CertSANs)
 	b.validateTokens(c)
-	b.validateNames("skipPhases", b.docs.init.SkipPhases)
-	b.validateNames("nodeRegistration.ignorePreflightErrors", c.IgnorePreflight)
 	b.validateBox(c)
 	b.validateKubelet(c)
 	b.validateKubeProxy(c)
@@ -65,10 +63,8 @@ func (b *builder) validateAddresses(c *Config) {
 	if c.BindPort < 1 || c.BindPort > 65535 {
 		b.bad("localAPIEndpoint.bindPort", "%d is no port", c.BindPort)
 	}
-	for _, taken := range []int{2379, 2380, 2381, 10248, 10250, 10257, 10259} {
-		if c.BindPort == taken {
-			b.bad("localAPIEndpoint.bindPort", "%d belongs to another part of the control plane", taken)
-		}
+	if slices.Contains([]int{2379, 2380, 2381, 10248, 10250, 10257, 10259}, c.BindPort) {
+		b.bad("localAPIEndpoint.bindPort", "%d belongs to another part of the control plane", c.BindPort)
 	}
 	b.validateEndpoint(c.ControlPlaneEndpoint)
 }
@@ -79,18 +75,17 @@ func (b *builder) validateEndpoint(endpoint string) {
 	}
 	host, port, err := net.SplitHostPort(endpoint)
 	n, perr := strconv.ParseUint(port, 10, 16)
-	ip, ipErr := netip.ParseAddr(host)
-	if ip.Zone() != "" || err != nil || perr != nil || n < 1 || (ipErr != nil && !dnsSubdomain.MatchString(host)) {
+	if err != nil || perr != nil || n < 1 || !isHost(host) {
 		b.bad("controlPlaneEndpoint", "%q is no HOST or HOST:PORT", endpoint)
 	}
 }
 
-func (b *builder) validateNetworking(n Networking) {
+func (b *builder) validateNetworking(n Networking, node netip.Addr) {
 	if !dnsSubdomain.MatchString(n.DNSDomain) {
 		b.bad("networking.dnsDomain", "%q is no DNS name", n.DNSDomain)
 	}
-	b.validateFamilies("networking.serviceSubnet", n.ServiceSubnets)
-	b.validateFamilies("networking.podSubnet", n.PodSubnets)
+	b.validateSubnets("networking.serviceSubnet", n.ServiceSubnets, node)
+	b.validateSubnets("networking.podSubnet", n.PodSubnets, node)
 	for _, s := range n.ServiceSubnets {
 		if size := s.Addr().BitLen() - s.Bits(); size > 20 || size < 4 {
 			b.bad("networking.serviceSubnet", "%s must hold between 16 and 1048576 addresses", s)
@@ -103,16 +98,13 @@ func (b *builder) validateNetworking(n Networking) {
 	}
 }
 
-// validateNodeAddress refuses ranges that would cut the node off, and what the API
-// server refuses: Services whose first family is not the node's; and Services of a
-// family that no pod has.
-func (b *builder) validateNodeAddress(c *Config) {
+// validateFirstFamily refuses what the API server does: Services whose first family is not
+// the node's; and Services of a family that no pod has.
+func (b *builder) validateFirstFamily(c *Config) {
 	a, services, pods := c.AdvertiseAddress, c.Networking.ServiceSubnets, c.Networking.PodSubnets
 	if !a.IsValid() || len(services) == 0 || len(pods) == 0 {
 		return // said already
 	}
-	b.validateOutside("networking.serviceSubnet", a, services)
-	b.validateOutside("networking.podSubnet", a, pods)
 	if services[0].Addr().Is4() != a.Is4() {
 		b.bad("networking.serviceSubnet", "the first range, %s, must be of the same IP family as the advertise address, %s", services[0], a)
 	}
@@ -123,17 +115,15 @@ func (b *builder) validateNodeAddress(c *Config) {
 	}
 }
 
-func (b *builder) validateOutside(field string, a netip.Addr, subnets []netip.Prefix) {
-	for _, s := range subnets {
-		if s.Contains(a) {
-			b.bad(field, "%s contains the advertise address, %s, which nobody would reach then: take another range", s, a)
-		}
-	}
-}
-
-func (b *builder) validateFamilies(field string, subnets []netip.Prefix) {
+// validateSubnets wants one of each family at most, and none that would cut the node off.
+func (b *builder) validateSubnets(field string, subnets []netip.Prefix, node netip.Addr) {
 	if len(subnets) > 2 || (len(subnets) == 2 && subnets[0].Addr().Is4() == subnets[1].Addr().Is4()) {
 		b.bad(field, "give one subnet, or one IPv4 and one IPv6 subnet")
+	}
+	for _, s := range subnets {
+		if s.Contains(node) {
+			b.bad(field, "%s contains the advertise address, %s, which nobody would reach then: take another range", s, node)
+		}
 	}
 }
 
@@ -145,7 +135,11 @@ func (b *builder) validateLifetimes(c *Config) {
 		b.bad("caCertificateValidityPeriod", "%s is shorter than that of the certificates it signs, %s", c.CAValidity, c.CertificateValidity)
 	}
 	if c.ControlPlaneTimeout < time.Second {
-		b.bad(healthCheckField, "%s is under a second", c.ControlPlaneTimeout)
+		field := "timeouts.controlPlaneComponentHealthCheck"
+		if b.docs.oldTimeout {
+			field = "apiServer.timeoutForControlPlane"
+		}
+		b.bad(field, "%s is under a second", c.ControlPlaneTimeout)
 	}
 	if c.APICallTimeout < time.Second {
 		b.bad("timeouts.kubernetesAPICall", "%s is under a second", c.APICallTimeout)
@@ -204,32 +198,18 @@ func (b *builder) validateOneOf(field, value string, known []string) {
 	}
 }
 
-func (b *builder) validateNames(field string, names []string) {
-	for i, name := range names {
-		if !step.MatchString(name) {
-			b.bad(at(field, i), "%q is no name", name)
-		}
-	}
-}
-
 func at(field string, i int) string { return fmt.Sprintf("%s[%d]", field, i) }
-
-var (
-	taintKey   = regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`)
-	taintValue = regexp.MustCompile(`^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$`)
-	effects    = []string{"NoSchedule", "PreferNoSchedule", "NoExecute"}
-)
 
 func (b *builder) validateTaints(taints []Taint) {
 	for i, t := range taints {
 		field := at("nodeRegistration.taints", i)
-		if !taintKey.MatchString(t.Key) {
+		if validation.IsQualifiedName(t.Key) != nil {
 			b.bad(field+".key", "%q is no label name", t.Key)
 		}
-		if !taintValue.MatchString(t.Value) {
+		if validation.IsValidLabelValue(t.Value) != nil {
 			b.bad(field+".value", "%q is no label value", t.Value)
 		}
-		b.validateOneOf(field+".effect", t.Effect, effects)
+		b.validateOneOf(field+".effect", t.Effect, []string{"NoSchedule", "PreferNoSchedule", "NoExecute"})
 		if slices.ContainsFunc(taints[:i], func(other Taint) bool { return other.Key == t.Key && other.Effect == t.Effect }) {
 			b.bad(field+".key", "%s is given twice with the effect %s", t.Key, t.Effect)
 		}
@@ -238,8 +218,7 @@ func (b *builder) validateTaints(taints []Taint) {
 
 func (b *builder) validateSANs(field string, sans []string) {
 	for i, san := range sans {
-		ip, err := netip.ParseAddr(san)
-		if ip.Zone() != "" || err != nil && !dnsSubdomain.MatchString(strings.TrimPrefix(san, "*.")) {
+		if !isHost(san) && !dnsSubdomain.MatchString(strings.TrimPrefix(san, "*.")) {
 			b.bad(at(field, i), "%q is neither an IP address nor a DNS name", san)
 		}
 	}

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"regexp"
 	"strconv"
 )
@@ -13,58 +12,41 @@ const DefaultVersion = "v1.36.3"
 // networkTag is flannel's version.
 const networkTag = "v0.28.10"
 
-// minor is what belongs to one minor release of Kubernetes: what it is released and
-// tested with, and in what it differs from the newest. The flags that the phases set,
-// and the kubelet's fields, are in all of these; scripts/components/flags tells.
+// minor is one minor release of Kubernetes, and what it is released and tested with.
 type minor struct {
 	number     int
 	etcdTag    string
 	coreDNSTag string
 	pauseTag   string
-	lacksFlags map[string][]string // by component
-	moreFlags  map[string][]string
-	lacksField []string // of KubeletConfiguration
-	gates      []string // of kubeadm that say what is so in any case
 }
 
 // minors are those that are supported, the newest first. Kubernetes mends these.
 func minors() []minor {
-	const apiServer, controllerManager, scheduler, kubelet = "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"
-	curves, kubeletFields := []string{"tls-curve-preferences"}, []string{"memoryReservationPolicy", "tlsCurvePreferences"}
 	return []minor{
-		{
-			number: 36, etcdTag: "3.6.8-0", coreDNSTag: "v1.14.2", pauseTag: "3.10.2",
-			gates: []string{"NodeLocalCRISocket"},
-		},
-		{
-			number: 35, etcdTag: "3.6.6-0", coreDNSTag: "v1.13.1", pauseTag: "3.10.1",
-			lacksFlags: map[string][]string{
-				apiServer:         curves,
-				controllerManager: append(curves, "concurrent-resourceclaim-syncs"),
-				scheduler:         curves,
-			},
-			lacksField: kubeletFields,
-			gates:      []string{"ControlPlaneKubeletLocalMode", "NodeLocalCRISocket"},
-		},
-		{
-			number: 34, etcdTag: "3.6.5-0", coreDNSTag: "v1.12.1", pauseTag: "3.10.1",
-			lacksFlags: map[string][]string{
-				apiServer: append(curves, "min-compatibility-version"),
-				controllerManager: append(curves, "min-compatibility-version", "concurrent-resourceclaim-syncs",
-					"concurrent-device-taint-eviction-syncs", "controller-shutdown-timeout"),
-				scheduler: append(curves, "min-compatibility-version"),
-			},
-			moreFlags:  map[string][]string{kubelet: {"pod-infra-container-image"}},
-			lacksField: kubeletFields,
-			gates:      []string{"ControlPlaneKubeletLocalMode", "NodeLocalCRISocket", "WaitForAllControlPlaneComponents"},
-		},
+		{number: 36, etcdTag: "3.6.8-0", coreDNSTag: "v1.14.2", pauseTag: "3.10.2"},
+		{number: 35, etcdTag: "3.6.6-0", coreDNSTag: "v1.13.1", pauseTag: "3.10.1"},
+		{number: 34, etcdTag: "3.6.5-0", coreDNSTag: "v1.12.1", pauseTag: "3.10.1"},
 	}
 }
 
+// The flags of the control plane and the fields of KubeletConfiguration that not all of
+// these minors have, and the first that has them; scripts/components/flags tells. None of
+// them is among those that the phases set.
 var (
-	release = regexp.MustCompile(`^v1\.([1-9]\d?)\.(0|[1-9]\d{0,3})$`)
-	label   = regexp.MustCompile(`^[a-z]{2}`) // stable-1, ci/latest
+	flagSince = map[string]int{
+		"tls-curve-preferences":                  36,
+		"concurrent-resourceclaim-syncs":         36,
+		"min-compatibility-version":              35,
+		"concurrent-device-taint-eviction-syncs": 35,
+		"controller-shutdown-timeout":            35,
+	}
+	kubeletFieldSince = map[string]int{"memoryReservationPolicy": 36, "tlsCurvePreferences": 36}
 )
+
+// podInfraFlag is the kubelet's, until 1.34.
+const podInfraFlag = "pod-infra-container-image"
+
+var release = regexp.MustCompile(`^v1\.([1-9]\d?)\.(0|[1-9]\d{0,3})$`)
 
 // minorOf is that of a version; the newest, for all checks that follow, when there is none.
 func minorOf(version string) (minor, bool) {
@@ -79,22 +61,9 @@ func minorOf(version string) (minor, bool) {
 }
 
 func (b *builder) validateVersion(version string) {
-	if _, ok := minorOf(version); ok {
-		return
-	}
-	all := minors()
-	oldest, newest := all[len(all)-1].number, all[0].number
-	wanted := fmt.Sprintf("want v1.%d.x to v1.%d.x", oldest, newest)
-	m := release.FindStringSubmatch(version)
-	switch {
-	case label.MatchString(version):
-		b.bad("kubernetesVersion", "%q would have to be looked up on the internet, %s", version, wanted)
-	case m == nil:
-		b.bad("kubernetesVersion", "%q is no release such as %s, %s", version, DefaultVersion, wanted)
-	case len(m[1]) < 2 || m[1] < strconv.Itoa(oldest):
-		b.bad("kubernetesVersion", "%q is not supported, as Kubernetes 1.%s gets no more fixes, %s", version, m[1], wanted)
-	default:
-		b.bad("kubernetesVersion", "%q is not supported, as this bootstrap does not know Kubernetes 1.%s yet, %s", version, m[1], wanted)
+	if _, ok := minorOf(version); !ok {
+		all := minors()
+		b.bad("kubernetesVersion", "%q is no release that this bootstrap makes, want one of v1.%d.x to v1.%d.x", version, all[len(all)-1].number, all[0].number)
 	}
 }
 

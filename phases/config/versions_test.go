@@ -60,6 +60,7 @@ func TestBundledVersion(t *testing.T) {
 // TestFlagLists holds the lists to what validateFlags takes them for, and the table of
 // minors to the lists: a name that is misspelt there would do nothing.
 func TestFlagLists(t *testing.T) {
+	var all []string
 	for component, text := range map[string]string{
 		"etcd": etcdFlags, "kube-apiserver": apiServerFlags, "kube-controller-manager": controllerManagerFlags,
 		"kube-scheduler": schedulerFlags, "kubelet": kubeletFlags,
@@ -71,24 +72,19 @@ func TestFlagLists(t *testing.T) {
 		if !slices.Contains(names, "feature-gates") || slices.Contains(names, "help") || slices.Contains(names, "version") {
 			t.Errorf("%s: want feature-gates, and not help and version", component)
 		}
-		for _, m := range minors() {
-			for _, name := range m.lacksFlags[component] {
-				if !slices.Contains(names, name) {
-					t.Errorf("%s: 1.%d lacks %s, which the list has not", component, m.number, name)
-				}
-			}
-			for _, name := range m.moreFlags[component] {
-				if slices.Contains(names, name) {
-					t.Errorf("%s: 1.%d has %s besides, and so has the list", component, m.number, name)
-				}
-			}
+		all = append(all, names...)
+	}
+	for name := range flagSince {
+		if !slices.Contains(all, name) {
+			t.Errorf("the lists have no flag %s", name)
 		}
 	}
-	for _, m := range minors() {
-		for _, name := range m.lacksField {
-			if !slices.Contains(strings.Fields(kubeletFields), name) {
-				t.Errorf("1.%d lacks the field %s, which nobody has", m.number, name)
-			}
+	if slices.Contains(strings.Fields(kubeletFlags), podInfraFlag) {
+		t.Errorf("the newest kubelet has %s as well", podInfraFlag)
+	}
+	for name := range kubeletFieldSince {
+		if !slices.Contains(strings.Fields(kubeletFields), name) {
+			t.Errorf("the kubelet has no field %s", name)
 		}
 	}
 }
@@ -113,9 +109,9 @@ func TestProxiesToPeers(t *testing.T) {
 		{"v1.35.4", []Arg{{"feature-gates", "Other=true,kube:" + gate + "=true"}}, true},
 		{"v1.36.3", []Arg{{"feature-gates", "Other=true"}, {"feature-gates", "AllBeta=false"}}, false},
 		{"v1.36.3", []Arg{{"feature-gates", "AllBeta=false," + gate + "=true"}}, true},
-		{"v1.36.3", []Arg{{"feature-gates", "AllBeta=true"}}, true},
+		{"v1.36.3", []Arg{{"feature-gates", "AllBeta=true"}}, false},
 		{"v1.36.3", []Arg{{"emulated-version", "kube=1.35"}}, false},
-		{"v1.36.3", []Arg{{"emulated-version", "1.36"}}, true},
+		{"v1.36.3", []Arg{{"emulated-version", "1.36"}}, false},
 	} {
 		cfg := &Config{Cluster: Cluster{KubernetesVersion: c.version}}
 		cfg.APIServer.ExtraArgs = c.args

@@ -100,7 +100,7 @@ func checkRecord(t *testing.T, c *Config) {
 func TestRecordText(t *testing.T) {
 	for _, text := range []string{"a\r\nb", "\n  a\n", " \na", "a\u2028b\n", "\ufeffa\nb", "\u0085\n", "---\n---", "\t\n", "a\n\n", "no", "1:20", "0o7", "~", "a\x7f"} {
 		c := parseFile(t, filepath.Join(configDir, "valid-kubelet.yaml"))
-		c.APIServer.ExtraEnvs = []EnvVar{{Name: "A", Value: text}}
+		c.APIServer.ExtraEnvs = []EnvVar{{Name: "A", Value: Text(text)}}
 		c.Kubelet["resolvConf"] = text
 		checkRecord(t, c)
 	}
@@ -125,7 +125,7 @@ func TestDefaultFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, err := Default(m)
+		want, err := Parse("", nil, m)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -92,6 +92,8 @@ func wanted(goType string) string {
 		return "text"
 	case goType == "bool":
 		return "true or false"
+	case goType == "time.Duration":
+		return "a duration such as 4m0s"
 	case numeric.MatchString(goType):
 		return "a number"
 	case strings.HasPrefix(goType, "[]"), goType == "slice":

@@ -57,7 +57,7 @@ func TestBundleSources(t *testing.T) {
 			t.Errorf("%s: %s", key, diff)
 		}
 	}
-	for _, reference := range images.Required() {
+	for _, reference := range (&config.Config{Cluster: config.Cluster{Images: images}}).RequiredImages() {
 		found := false
 		for _, s := range sources {
 			found = found || s.Kind == bundle.Image && s.Name == reference

@@ -75,7 +75,7 @@ func apiServerArgs(c *config.Config) []config.Arg {
 		{Name: "service-account-issuer", Value: "https://kubernetes.default.svc." + c.Networking.DNSDomain},
 		{Name: "service-account-key-file", Value: pki + "/sa.pub"},
 		{Name: "service-account-signing-key-file", Value: pki + "/sa.key"},
-		{Name: "service-cluster-ip-range", Value: Joined(c.Networking.ServiceSubnets)},
+		{Name: "service-cluster-ip-range", Value: config.Joined(c.Networking.ServiceSubnets)},
 		// Without it, watches stay open when the server is to end: it waits 60 s for them, and
 		// the kubelet kills it after 30. Below those 30 s, which are for all requests.
 		{Name: "shutdown-watch-termination-grace-period", Value: "20s"},
@@ -144,7 +144,7 @@ func ControllerManagerPod(c *config.Config, mounts []templates.Mount) templates.
 		{Name: "authorization-kubeconfig", Value: ControllerConf},
 		{Name: "bind-address", Value: c.Loopback().String()},
 		{Name: "client-ca-file", Value: pki + "/ca.crt"},
-		{Name: "cluster-cidr", Value: Joined(c.Networking.PodSubnets)},
+		{Name: "cluster-cidr", Value: config.Joined(c.Networking.PodSubnets)},
 		{Name: "cluster-name", Value: c.ClusterName},
 		{Name: "cluster-signing-cert-file", Value: pki + "/" + SigningCert + ".crt"},
 		{Name: "cluster-signing-key-file", Value: pki + "/ca.key"},
@@ -158,7 +158,7 @@ func ControllerManagerPod(c *config.Config, mounts []templates.Mount) templates.
 		{Name: "requestheader-client-ca-file", Value: pki + "/front-proxy-ca.crt"},
 		{Name: "root-ca-file", Value: pki + "/ca.crt"},
 		{Name: "service-account-private-key-file", Value: pki + "/sa.key"},
-		{Name: "service-cluster-ip-range", Value: Joined(c.Networking.ServiceSubnets)},
+		{Name: "service-cluster-ip-range", Value: config.Joined(c.Networking.ServiceSubnets)},
 		{Name: "use-service-account-credentials", Value: "true"},
 	}, c.ControllerManager.ExtraArgs)
 	pod := podOf(c.Images.ControllerManager, line, c.ControllerManager)
@@ -199,13 +199,4 @@ func boundTo(c *config.Config, component config.Component, port uint16) netip.Ad
 		port = uint16(n)
 	}
 	return netip.AddrPortFrom(address, port)
-}
-
-// Joined are subnets as flags name them, with commas between.
-func Joined(subnets []netip.Prefix) string {
-	parts := make([]string, len(subnets))
-	for i, s := range subnets {
-		parts[i] = s.String()
-	}
-	return strings.Join(parts, ",")
 }

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -58,11 +59,11 @@ type StaticPod interface {
 func podOf(image string, command []string, component config.Component) templates.Pod {
 	pod := templates.Pod{Image: image, Command: command}
 	for _, v := range component.ExtraEnvs {
-		pod.Env = append(pod.Env, templates.EnvVar{Name: v.Name, Value: v.Value})
+		pod.Env = append(pod.Env, templates.EnvVar{Name: v.Name, Value: string(v.Value)})
 	}
 	for _, v := range component.ExtraVolumes {
 		pod.Mounts = append(pod.Mounts, templates.Mount{
-			Name: v.Name, HostPath: v.HostPath, MountPath: v.MountPath, ReadOnly: v.ReadOnly, Type: v.PathType,
+			Name: v.Name, HostPath: path.Clean(v.HostPath), MountPath: path.Clean(v.MountPath), ReadOnly: v.ReadOnly, Type: v.PathType,
 		})
 	}
 	return pod

@@ -35,7 +35,7 @@ func (s *State) ForgetStandalone() error {
 // settledAlone are the settings that pods of a standalone kubelet live by.
 func settledAlone(c *config.Config) []Setting {
 	return []Setting{
-		{"networking.podSubnet", spec.Joined(c.Networking.PodSubnets), "pods have addresses of it"},
+		{"networking.podSubnet", config.Joined(c.Networking.PodSubnets), "pods have addresses of it"},
 		{"network", c.Box.Network, "pods have its addresses"},
 		{"nodeRegistration.criSocket", c.CRISocket, "the pods run in it"},
 		{"nodeRegistration.name", c.NodeName, "the static pods carry it, and would begin anew"},

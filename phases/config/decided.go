@@ -1,0 +1,138 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const staticPodDir = "/etc/kubernetes/manifests"
+
+// decided is a field of a component's document, or a flag, that follows from something else,
+// or that the rest of the cluster stands on: it may be given only as it is anyway.
+type decided struct {
+	field string
+	value string
+	why   string
+}
+
+// refusal says why the value can't be what somebody wants, empty if it is that.
+func (d decided) refusal(got string) string {
+	switch {
+	case got == d.value, withScheme(got) == d.value: // a socket can be spelt in several ways
+		return ""
+	case d.value == "": // got may be a secret
+		return "it can't be set here: " + d.why
+	}
+	return fmt.Sprintf("%q can't be set here, it is %q: %s", got, d.value, d.why)
+}
+
+const (
+	openPort = "otherwise whoever reaches the kubelet's port runs commands in every pod"
+	noServer = "a standalone kubelet has no API server to ask"
+
+	onlyThere = "bootstrap looks nowhere else, also when it cleans up"
+)
+
+func (c *Config) kubeletRules() []decided {
+	rules := []decided{
+		{"staticPodPath", staticPodDir, "the control plane's manifests lie there, or would"},
+		{"containerRuntimeEndpoint", c.CRISocket, "nodeRegistration.criSocket decides"},
+		{"podLogsDir", "/var/log/pods", onlyThere},
+		{"cgroupRoot", "/", onlyThere},
+	}
+	if c.Box.Standalone {
+		// Nobody can be asked who may do what. So all are let in whose certificate is of
+		// authentication.x509.clientCAFile, and by default nobody is.
+		return append(rules,
+			decided{"authentication.anonymous.enabled", "false", openPort},
+			decided{"authentication.webhook.enabled", "false", noServer},
+			decided{"authorization.mode", "AlwaysAllow", noServer})
+	}
+	return append(rules,
+		decided{"clusterDomain", c.Networking.DNSDomain, "networking.dnsDomain decides"},
+		decided{"authentication.x509.clientCAFile", c.CertificatesDir + "/ca.crt", "the kubelet knows the API server by it"},
+		decided{"authorization.mode", "Webhook", openPort})
+}
+
+func (c *Config) kubeProxyRules() []decided {
+	return []decided{
+		{"clusterCIDR", Joined(c.Networking.PodSubnets), "networking.podSubnet decides"},
+		{"hostnameOverride", "", "every node reads the same document"},
+		{"clientConnection.kubeconfig", "/var/lib/kube-proxy/kubeconfig.conf", "the API server's address and the pod's own token lie there"},
+	}
+}
+
+func (b *builder) validateDecided(kind string, fields map[string]any, rules []decided) {
+	for _, r := range rules {
+		got := textOf(fields, r.field)
+		if why := r.refusal(got); got != "" && why != "" {
+			b.badIn(kind, r.field, "%s", why)
+		}
+	}
+}
+
+func (c *Config) etcdRules() []decided {
+	return []decided{
+		{"data-dir", c.Etcd.DataDir, "etcd.local.dataDir decides"},
+		{"name", c.NodeName, "nodeRegistration.name decides"},
+	}
+}
+
+func (c *Config) apiServerRules() []decided {
+	rules := []decided{
+		{"secure-port", strconv.Itoa(c.BindPort), "localAPIEndpoint.bindPort decides"},
+		{"advertise-address", c.AdvertiseAddress.String(), "localAPIEndpoint.advertiseAddress decides"},
+		{"service-cluster-ip-range", Joined(c.Networking.ServiceSubnets), "networking.serviceSubnet decides"},
+	}
+	if c.PatchesDir == "" {
+		rules = append(rules, decided{"anonymous-auth", "true", "the kubelet's probes come without a certificate, and need patches then (patches.directory)"})
+	}
+	return rules
+}
+
+func (c *Config) controllerManagerRules() []decided {
+	rules := []decided{
+		{"service-cluster-ip-range", Joined(c.Networking.ServiceSubnets), "networking.serviceSubnet decides"},
+		{"cluster-cidr", Joined(c.Networking.PodSubnets), "networking.podSubnet decides"},
+	}
+	if c.Box.Network == Flannel {
+		rules = append(rules, decided{"allocate-node-cidrs", "true", "flannel needs each node's part of the pod range; for another network: network: none"})
+	}
+	return rules
+}
+
+// validateAuthorization refuses modes of which none lets kubelets in.
+func (b *builder) validateAuthorization(args []Arg) {
+	letsIn := func(mode string) bool {
+		return slices.Contains([]string{"Node", "AlwaysAllow", "ABAC", "Webhook"}, mode)
+	}
+	for i, a := range args {
+		if a.Name == "authorization-mode" && !slices.ContainsFunc(strings.Split(a.Value, ","), letsIn) {
+			b.bad(at("apiServer.extraArgs", i)+".value", "%s: %q gives the kubelet no rights, and no node could register: put Node before it", a.Name, a.Value)
+		}
+	}
+}
+
+func (c *Config) kubeletFlagRules() []decided {
+	mode, why := "Webhook", openPort
+	if c.Box.Standalone {
+		mode, why = "AlwaysAllow", noServer
+	}
+	return []decided{
+		{"config", "", "bootstrap writes it: give a KubeletConfiguration"},
+		{"kubeconfig", "", "bootstrap writes it"},
+		{"pod-manifest-path", staticPodDir, "the control plane's manifests lie there"},
+		{"container-runtime-endpoint", c.CRISocket, "nodeRegistration.criSocket decides"},
+		{"hostname-override", c.NodeName, "nodeRegistration.name decides"},
+		{"register-with-taints", "", "nodeRegistration.taints decides"},
+		{"cluster-dns", "", "clusterDNS of KubeletConfiguration decides"},
+		{"cluster-domain", c.Networking.DNSDomain, "networking.dnsDomain decides"},
+		{"authorization-mode", mode, why},
+		{"anonymous-auth", "false", openPort},
+		{"root-dir", "/var/lib/kubelet", onlyThere + ": mount your disk there, or make that a link"},
+		{"manifest-url", "", "staticPodURL of KubeletConfiguration decides"},
+		{"manifest-url-header", "", "everybody sees the flags of a program: set staticPodURLHeader of KubeletConfiguration"},
+	}
+}
