@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,15 +32,11 @@ func newBundleBuildCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "build",
 		Short: "Build a bundle from a folder of programs",
-		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.from == "" {
-				return wrongCall(cmd, errors.New("--from is missing"))
-			}
-			return runBundleBuild(cmd.Context(), o)
-		},
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return runBundleBuild(cmd.Context(), o) },
 	}
 	cmd.Flags().StringVar(&o.from, "from", "", "folder of programs")
+	_ = cmd.MarkFlagRequired("from") // it is there
 	cmd.Flags().StringVar(&o.arch, "arch", runtime.GOARCH, "architecture of the programs, as Go names it")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "bundle.tar.zst", "file to write")
 	return cmd
@@ -63,7 +58,7 @@ func newBundleBoxCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "box",
 		Short: "Write a copy of this executable with a bundle inside",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withBundle(cmd, from, func(b *bundle.Bundle) error {
 				executable, err := os.Executable()
@@ -83,7 +78,7 @@ func newBundleInspectCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "inspect [FILE]",
 		Short: "List what a bundle holds, with versions, sizes and hashes",
-		Args:  atMostOneArg,
+		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withBundle(cmd, first(args), func(b *bundle.Bundle) error { return inspect(cmd.OutOrStdout(), b) })
 		},
@@ -104,7 +99,7 @@ func newBundleVerifyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify [FILE]",
 		Short: "Check every byte of a bundle against its index; nothing is written",
-		Args:  atMostOneArg,
+		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withBundle(cmd, first(args), func(b *bundle.Bundle) error {
 				if err := b.Verify(cmd.Context()); err != nil {
@@ -127,13 +122,6 @@ func withBundle(cmd *cobra.Command, path string, do func(*bundle.Bundle) error) 
 	}
 	defer b.Close()
 	return do(b)
-}
-
-func atMostOneArg(cmd *cobra.Command, args []string) error {
-	if len(args) <= 1 {
-		return nil
-	}
-	return wrongCall(cmd, fmt.Errorf("%s takes one argument at most, got %d", cmd.CommandPath(), len(args)))
 }
 
 func first(args []string) string {

@@ -34,7 +34,7 @@ func newConfigDefaultCommand(root *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "default",
 		Short: "Print the config file that says what init does without one",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			machine, err := machineAt(*root)
 			if err != nil {
@@ -50,7 +50,7 @@ func newConfigValidateCommand(root *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate FILE...",
 		Short: "Check config files, and say all that is wrong with each",
-		Args:  someFiles,
+		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			machine, err := machineAt(*root)
 			if err != nil {
@@ -88,7 +88,7 @@ func newConfigMigrateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "migrate FILE",
 		Short: "Print a config file in the newest versions: v1beta3 becomes v1beta4",
-		Args:  oneFile,
+		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			data, err := readInput(cmd, args[0])
 			if err != nil {
@@ -106,7 +106,7 @@ func newConfigImagesCommand(root *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "images",
 		Short: "List the images that a cluster of this config runs",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := configOf(cmd, file, *root)
 			if err != nil {
@@ -139,7 +139,7 @@ func newConfigSchemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of config files, for editors",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return printFile(cmd.OutOrStdout(), config.Schema(), nil)
 		},
@@ -204,18 +204,4 @@ func readInput(cmd *cobra.Command, file string) ([]byte, error) {
 		return io.ReadAll(cmd.InOrStdin())
 	}
 	return os.ReadFile(file)
-}
-
-func someFiles(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return nil
-	}
-	return wrongCall(cmd, fmt.Errorf("%s takes a config file, or - for standard input", cmd.CommandPath()))
-}
-
-func oneFile(cmd *cobra.Command, args []string) error {
-	if len(args) == 1 {
-		return nil
-	}
-	return wrongCall(cmd, fmt.Errorf("%s takes one config file, or - for standard input", cmd.CommandPath()))
 }

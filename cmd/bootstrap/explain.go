@@ -16,7 +16,7 @@ func newExplainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain [ID]",
 		Short: "Explain what can be wrong, and what to do about it",
-		Args:  atMostOneArg,
+		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return usage(runExplain(cmd, first(args), asJSON))
 		},

@@ -62,7 +62,7 @@ func newInitCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Make this machine a Kubernetes control plane, or a standalone kubelet",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkPhaseNames(o.skipPhases); err != nil {
 				return usage(err)
@@ -88,7 +88,7 @@ func newInitPhaseCommand(o *initOptions) *cobra.Command {
 		cmd.AddCommand(&cobra.Command{
 			Use:   phase.Name,
 			Short: phase.Short,
-			Args:  noArgs,
+			Args:  cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				o.configGiven = cmd.Flags().Changed("config")
 				return runInit(cmd.Context(), *o, phase.Name)

@@ -33,7 +33,7 @@ func newKubeconfigUserCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "user",
 		Short: "Print a new kubeconfig for a user, signed by the cluster's CA",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(); err != nil {
 				return wrongCall(cmd, err)

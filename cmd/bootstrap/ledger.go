@@ -24,7 +24,7 @@ func newLedgerCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ledger",
 		Short: "Show what bootstrap has done on this machine",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return usage(runLedger(cmd.OutOrStdout(), o)) },
 	}
 	addOutputFlag(cmd, &o.json, "text, or json: one object with all records")

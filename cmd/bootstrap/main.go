@@ -112,18 +112,6 @@ func usage(err error) error {
 	return &usageError{err}
 }
 
-// hintedError is an error with the next thing to do.
-type hintedError struct {
-	error
-	hint string
-}
-
-// Hint is what the user can do.
-func (e *hintedError) Hint() string { return e.hint }
-
-// Unwrap gives the error without its hint.
-func (e *hintedError) Unwrap() error { return e.error }
-
 // printError prints each of several joined errors on its own, with its hint.
 func printError(w io.Writer, err error) {
 	if preflight := (*phases.PreflightError)(nil); errors.As(err, &preflight) {

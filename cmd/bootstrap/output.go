@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"text/tabwriter"
 	"time"
@@ -23,17 +24,17 @@ const outputVersion = "bootstrap/v1alpha1"
 
 const eventsAsJSON = "text, or json: one event per line, and the result at the end"
 
-// addOutputFlag adds --output. Other formats than text and JSON are refused before the command,
-// or one below it, does anything.
+// addOutputFlag adds --output to a command and those below it.
 func addOutputFlag(cmd *cobra.Command, asJSON *bool, text string) {
-	format := cmd.PersistentFlags().StringP("output", "o", "text", text)
-	cmd.PersistentPreRunE = func(*cobra.Command, []string) error {
-		*asJSON = *format == "json"
-		if !*asJSON && *format != "text" {
-			return usage(fmt.Errorf("--output %q: want text or json", *format))
+	formats := []string{"text", "json"}
+	cmd.PersistentFlags().FuncP("output", "o", text, func(format string) error {
+		*asJSON = format == "json"
+		if !slices.Contains(formats, format) {
+			return errors.New("want text or json")
 		}
 		return nil
-	}
+	})
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)) // it is there
 }
 
 // output shows what a command does and how it ends.
@@ -175,10 +176,7 @@ func errorLines(err error) []errorLine {
 
 // newErrorLine is what can be shown of one error, without secrets.
 func newErrorLine(err error) errorLine {
-	line := errorLine{Message: shown(err.Error())}
-	if hinted := (interface{ Hint() string })(nil); errors.As(err, &hinted) {
-		line.Hint = shown(hinted.Hint())
-	}
+	line := errorLine{Message: shown(err.Error()), Hint: shown(plan.HintOf(err))}
 	if cause := (*plan.CauseError)(nil); errors.As(err, &cause) {
 		line.Cause, line.See, line.Excerpt = cause.ID, cause.See, shownLines(cause.Excerpt)
 	}

@@ -23,7 +23,7 @@ func newPodsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pods",
 		Short: "Show the pods of this node, also when the API server is down",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usage(runPods(cmd.Context(), cmd.OutOrStdout(), o))
 		},

@@ -36,7 +36,7 @@ func newResetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reset",
 		Short: "Undo init: stop the control plane and remove everything that bootstrap made",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return runReset(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
@@ -125,7 +125,7 @@ func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) e
 // bootstrap's.
 func foreignError(file string) error {
 	err := fmt.Errorf("there is no ledger: the cluster on this machine was not made by bootstrap (%s)", file)
-	return &hintedError{err, "see what of it would be removed: bootstrap reset --adopt --dry-run"}
+	return plan.Hint(err, "see what of it would be removed: bootstrap reset --adopt --dry-run")
 }
 
 // leftError says that reset could not remove all.
@@ -134,7 +134,7 @@ func leftError(count int) error {
 	if count == 1 {
 		err = errors.New("one thing is left")
 	}
-	return &hintedError{err, "see to what is listed above, then: bootstrap reset"}
+	return plan.Hint(err, "see to what is listed above, then: bootstrap reset")
 }
 
 func (o *output) verdict(left []phases.Left, failed error) error {

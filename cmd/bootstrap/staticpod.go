@@ -55,15 +55,11 @@ func newStaticPodApplyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE",
 		Short: "Have the kubelet run the Pod of a manifest, and wait until it runs",
-		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.file == "" {
-				return wrongCall(cmd, errors.New("which manifest? -f FILE, or -f - for standard input"))
-			}
-			return o.apply(cmd)
-		},
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return o.apply(cmd) },
 	}
 	cmd.Flags().StringVarP(&o.file, "filename", "f", "", "the manifest, YAML or JSON; - for standard input")
+	_ = cmd.MarkFlagRequired("filename") // it is there
 	o.addWaitFlags(cmd)
 	return cmd
 }
@@ -131,7 +127,7 @@ func newStaticPodDeleteCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete NAME",
 		Short: "Remove a static pod's file, and wait until its containers are gone",
-		Args:  oneName,
+		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.handle(cmd.Context(), false, func(ctx context.Context, pods *staticpods.Commander) (staticpods.Handled, string, error) {
 				done, err := pods.Delete(ctx, o.namespace, args[0], o.timeout)
@@ -152,7 +148,7 @@ func newStaticPodWaitCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "wait NAME",
 		Short: "Wait until a static pod runs, or say why it does not",
-		Args:  oneName,
+		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.handle(cmd.Context(), true, func(ctx context.Context, pods *staticpods.Commander) (staticpods.Handled, string, error) {
 				done, err := pods.WaitFor(ctx, o.namespace, args[0], o.timeout)
@@ -165,19 +161,12 @@ func newStaticPodWaitCommand() *cobra.Command {
 	return cmd
 }
 
-func oneName(cmd *cobra.Command, args []string) error {
-	if len(args) == 1 {
-		return nil
-	}
-	return wrongCall(cmd, fmt.Errorf("%s takes the name of one pod, got %d", cmd.CommandPath(), len(args)))
-}
-
 func newStaticPodPathCommand() *cobra.Command {
 	var o staticPodOptions
 	cmd := &cobra.Command{
 		Use:   "path",
 		Short: "Show where the kubelet looks for static pods, and what says so",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return usage(o.path(cmd)) },
 	}
 	addOutputFlag(cmd, &o.json, "text, or json: one object")

@@ -16,7 +16,7 @@ func newStaticPodListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List static pods: file, hash, state, restarts and mirror pod",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return usage(o.list(cmd)) },
 	}
 	addOutputFlag(cmd, &o.json, "text, or json: one object with all static pods")
@@ -111,7 +111,7 @@ func newStaticPodShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show NAME",
 		Short: "Show one static pod: its file, containers and mirror pod",
-		Args:  oneName,
+		Args:  cobra.ExactArgs(1),
 		RunE:  func(cmd *cobra.Command, args []string) error { return usage(o.show(cmd, args[0])) },
 	}
 	addOutputFlag(cmd, &o.json, "text, or json: one object")

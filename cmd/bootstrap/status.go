@@ -13,6 +13,7 @@ import (
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/ready"
 	"bootstrap/phases/spec"
 	"bootstrap/phases/status"
@@ -31,7 +32,7 @@ func newStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show what is installed, whether it is healthy, and if not, why",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return runStatus(cmd.Context(), cmd.OutOrStdout(), o) },
 	}
 	cmd.Flags().BoolVar(&o.wait, "wait", false, "look again until all is ready")
@@ -120,7 +121,7 @@ func (o statusOptions) verdict(s status.Status) error {
 	}
 	err := errors.New("not ready: " + strings.Join(s.NotReady(), ", "))
 	if s.Cause == nil {
-		return &hintedError{err, "see: bootstrap pods; journalctl -u containerd -u kubelet -n 50"}
+		return plan.Hint(err, "see: bootstrap pods; journalctl -u containerd -u kubelet -n 50")
 	}
 	return err
 }

@@ -31,7 +31,7 @@ func newSupportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "support",
 		Short: "Write an archive that helps others to see what is wrong, without secrets",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runSupport(cmd.Context(), cmd.OutOrStdout(), o)
 		},

@@ -64,7 +64,7 @@ func newTokenCreateCommand(kubeconfig *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create [TOKEN]",
 		Short: "Create a bootstrap token and print it",
-		Args:  atMostOneArg,
+		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := o.token(first(args), cmd.Flags().Changed("groups"))
 			if err != nil {
@@ -138,7 +138,7 @@ func newTokenListCommand(kubeconfig *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List bootstrap tokens, with their secrets",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := connect(*kubeconfig)
 			if err != nil {
@@ -224,6 +224,7 @@ func newTokenDeleteCommand(kubeconfig *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "delete TOKEN...",
 		Short: "Delete bootstrap tokens, given whole or by their ids",
+		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ids, err := tokenIDs(args)
 			if err != nil {
@@ -239,9 +240,6 @@ func newTokenDeleteCommand(kubeconfig *string) *cobra.Command {
 }
 
 func tokenIDs(args []string) ([]string, error) {
-	if len(args) == 0 {
-		return nil, errors.New("which token is to be deleted?")
-	}
 	var ids []string
 	for _, arg := range args {
 		id, err := cluster.TokenID(arg)
@@ -269,7 +267,7 @@ func newTokenGenerateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "generate",
 		Short: "Print a random bootstrap token, and create nothing",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t, err := cluster.NewToken()
 			if err != nil {
