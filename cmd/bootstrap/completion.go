@@ -33,26 +33,23 @@ func printCompletion(root *cobra.Command, out io.Writer, shell string) error {
 
 // completeFlags tells shells what the flags of cmd, and of all commands below it, take.
 func completeFlags(cmd *cobra.Command) {
-	complete := func(f *pflag.Flag) {
-		if values := flagValues(f); values != nil {
-			_ = cmd.RegisterFlagCompletionFunc(f.Name, values) // only fails for a flag that cmd does not have
-		}
-	}
-	cmd.Flags().VisitAll(complete)
-	cmd.PersistentFlags().VisitAll(complete)
-	for _, sub := range cmd.Commands() {
-		completeFlags(sub)
+	for _, each := range all(cmd) {
+		each.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if values := flagValues(f.Name); values != nil {
+				_ = each.RegisterFlagCompletionFunc(f.Name, values) // only fails for a flag that it does not have
+			}
+		})
 	}
 }
 
 // flagValues is nil for flags whose values nobody can guess, or are any file.
-func flagValues(f *pflag.Flag) cobra.CompletionFunc {
-	switch {
-	case f.Name == "config":
+func flagValues(flag string) cobra.CompletionFunc {
+	switch flag {
+	case "config":
 		return cobra.FixedCompletions([]string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt)
-	case f.Name == "root" || f.Name == "from":
+	case "root", "from":
 		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
-	case f.Name == "skip-phases":
+	case "skip-phases":
 		return completePhases
 	}
 	return nil

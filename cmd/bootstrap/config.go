@@ -68,7 +68,7 @@ func validateAll(cmd *cobra.Command, files []string, machine config.Machine) err
 	}
 	var errs []error
 	for _, file := range files {
-		data, err := readInput(cmd, file)
+		data, err := readInput(file)
 		var c *config.Config
 		if err == nil {
 			c, err = config.Parse(file, data, machine)
@@ -90,7 +90,7 @@ func newConfigMigrateCommand() *cobra.Command {
 		Short: "Print a config file in the newest versions: v1beta3 becomes v1beta4",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			data, err := readInput(cmd, args[0])
+			data, err := readInput(args[0])
 			if err != nil {
 				return usage(err)
 			}
@@ -108,7 +108,7 @@ func newConfigImagesCommand(root *string) *cobra.Command {
 		Short: "List the images that a cluster of this config runs",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := configOf(cmd, file, *root)
+			c, err := configOf(file, *root)
 			if err != nil {
 				return usage(err)
 			}
@@ -163,11 +163,11 @@ func machineAt(root string) (config.Machine, error) {
 }
 
 // configOf is what a file says, or the defaults without one, on the machine at root.
-func configOf(cmd *cobra.Command, file, root string) (*config.Config, error) {
+func configOf(file, root string) (*config.Config, error) {
 	var data []byte
 	if file != "" {
 		var err error
-		if data, err = readInput(cmd, file); err != nil {
+		if data, err = readInput(file); err != nil {
 			return nil, err
 		}
 	}
@@ -199,9 +199,9 @@ func printFile(w io.Writer, file []byte, err error) error {
 }
 
 // readInput reads a file, or standard input for -.
-func readInput(cmd *cobra.Command, file string) ([]byte, error) {
+func readInput(file string) ([]byte, error) {
 	if file == "-" {
-		return io.ReadAll(cmd.InOrStdin())
+		return io.ReadAll(os.Stdin)
 	}
 	return os.ReadFile(file)
 }

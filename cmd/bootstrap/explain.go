@@ -118,14 +118,3 @@ func causeLines(entries diagnose.Catalogue) []causeLine {
 	}
 	return lines
 }
-
-// causesMarkdown is help/causes.md: the whole catalogue.
-func causesMarkdown(entries diagnose.Catalogue) string {
-	var b strings.Builder
-	b.WriteString("# What can be wrong\n\nEverything that bootstrap can tell to be wrong, each under the ID by which messages\n" +
-		"name it and `bootstrap explain ID` shows it. What comes first can be the reason for\nwhat comes after.\n")
-	for _, e := range entries {
-		fmt.Fprintf(&b, "\n## %s\n\n**%s**\n\n%s", e.ID, e.Title, explained(e))
-	}
-	return b.String()
-}

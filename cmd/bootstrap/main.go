@@ -124,19 +124,18 @@ func printError(w io.Writer, err error) {
 
 func printFailure(w io.Writer, err error) {
 	line := newErrorLine(err)
-	fmt.Fprintf(w, "bootstrap: error: %s\n", line.Message)
+	say := func(text, about string) {
+		if about != "" {
+			fmt.Fprintf(w, "bootstrap: "+text+"\n", about)
+		}
+	}
+	say("error: %s", line.Message)
 	for _, excerpt := range line.Excerpt {
-		fmt.Fprintf(w, "bootstrap:   | %s\n", excerpt)
+		say("  | %s", excerpt)
 	}
-	if line.Hint != "" {
-		fmt.Fprintf(w, "bootstrap: hint: %s\n", line.Hint)
-	}
-	if line.See != "" {
-		fmt.Fprintf(w, "bootstrap: see: %s\n", line.See)
-	}
-	if line.Cause != "" {
-		fmt.Fprintf(w, "bootstrap: more: bootstrap explain %s\n", line.Cause)
-	}
+	say("hint: %s", line.Hint)
+	say("see: %s", line.See)
+	say("more: bootstrap explain %s", line.Cause)
 	if pod := (*staticpods.PodError)(nil); errors.As(err, &pod) {
 		fmt.Fprintf(w, "bootstrap: hint: wait on: bootstrap static-pod wait %[1]s -n %[2]s; or take it away: bootstrap static-pod delete %[1]s -n %[2]s\n", pod.Name, pod.Namespace)
 		return

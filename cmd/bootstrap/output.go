@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
@@ -14,8 +15,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"bootstrap/phases"
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 	"bootstrap/phases/plan"
+	"bootstrap/phases/redact"
 	"bootstrap/phases/staticpods"
 )
 
@@ -47,7 +50,7 @@ type output struct {
 
 	mu      sync.Mutex
 	changes int
-	timings timings
+	timings []phaseTiming // of phases that have ended, in the order they did
 }
 
 func newOutput(asJSON, dryRun bool) *output {
@@ -66,11 +69,18 @@ type result struct {
 	DryRun  bool                `json:"dryRun"`
 	Changes int                 `json:"changes"`
 	Seconds float64             `json:"seconds"`
-	Phases  timings             `json:"phases,omitempty"`
+	Phases  []phaseTiming       `json:"phases,omitempty"`
 	Errors  []errorLine         `json:"errors,omitempty"`
 	Clean   *bool               `json:"clean,omitempty"` // of reset: nothing is left
 	Left    []phases.Left       `json:"left,omitempty"`
 	Pod     *staticpods.Handled `json:"pod,omitempty"` // of static-pod
+}
+
+// phaseTiming is when a phase began, since the command did, and how long it took.
+type phaseTiming struct {
+	Phase   string  `json:"phase"`
+	Began   float64 `json:"began"`
+	Seconds float64 `json:"seconds"`
 }
 
 type errorLine struct {
@@ -96,9 +106,11 @@ func (o *output) report(e plan.Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	e = shownEvent(e)
-	o.timings.add(e, time.Since(o.start))
-	if e.Kind == plan.Changed {
+	switch e.Kind {
+	case plan.Changed:
 		o.changes++
+	case plan.Done, plan.Failed:
+		o.timings = append(o.timings, phaseTiming{e.Phase, seconds(time.Since(o.start) - e.Elapsed), seconds(e.Elapsed)})
 	}
 	if !o.json {
 		o.text.report(e)
@@ -146,7 +158,7 @@ func (o *output) end(err error, r result) error {
 		o.text.say(o.summary())
 	}
 	if o.timed {
-		o.text.say(o.timings.table())
+		o.text.say(timingsTable(o.timings))
 	}
 	o.text.end()
 	return err
@@ -158,12 +170,81 @@ func (o *output) summary() string {
 		return "Nothing would be changed.\n"
 	case o.changes == 0:
 		return "Nothing to change: all was so already.\n"
-	case o.changes == 1 && o.dryRun:
-		return "1 change would be made. Nothing was changed.\n"
 	case o.dryRun:
-		return fmt.Sprintf("%d changes would be made. Nothing was changed.\n", o.changes)
+		return count(o.changes, "change") + " would be made. Nothing was changed.\n"
 	}
 	return ""
+}
+
+// seconds are rounded to what can be measured.
+func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
+
+func timingsTable(all []phaseTiming) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%-20s %9s %9s\n", "phase", "began at", "took")
+	for _, p := range all {
+		fmt.Fprintf(&b, "%-20s %7.3f s %7.3f s\n", p.Phase, p.Began, p.Seconds)
+	}
+	return b.String()
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// shown is what may be shown of text that others wrote, such as logs: secrets are taken
+// out of it.
+func shown(text string) string { return redact.Text(text) }
+
+func shownLines(lines []string) []string {
+	var all []string
+	for _, line := range lines {
+		all = append(all, shown(line))
+	}
+	return all
+}
+
+func shownFinding(f diagnose.Finding) diagnose.Finding {
+	f.What, f.Excerpt = shown(f.What), shownLines(f.Excerpt)
+	return f
+}
+
+// shownEvent is an event without the secrets that warnings and waits can quote from others. A
+// note is left as it is, as one can hold a token that the user has asked for.
+func shownEvent(e plan.Event) plan.Event {
+	if e.Kind == plan.Warning || e.Kind == plan.Waiting {
+		e.Message = shown(e.Message)
+	}
+	return e
+}
+
+// printable keeps a name on one line and in one column, and a terminal out of the hands of
+// whoever gave it. None is a dash.
+func printable(s string) string {
+	if s == "" {
+		return "-"
+	}
+	if quoted := fmt.Sprintf("%q", s); quoted != `"`+s+`"` || strings.Contains(s, " ") {
+		return quoted
+	}
+	return s
+}
+
+// age is rounded down to one unit, the largest of which there are two.
+func age(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%ds", int(max(d, 0).Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 2*day:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	}
+	return fmt.Sprintf("%dd", d/day)
 }
 
 func errorLines(err error) []errorLine {

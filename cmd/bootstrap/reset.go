@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -17,7 +16,6 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
 	"bootstrap/phases/plan"
-	"bootstrap/phases/spec"
 )
 
 type resetOptions struct {
@@ -58,7 +56,7 @@ func runReset(ctx context.Context, o resetOptions) error {
 	if err != nil {
 		return out.end(usage(err), result{})
 	}
-	defer env.Host.Close()
+	defer env.Close()
 	// A ledger in which all is undone is left by a reset that was killed: it still has to go.
 	if foreign := phases.Adoptable(env); !env.Host.HasLedger() && (foreign == "" || !o.adopt) {
 		return out.nothingToUndo(foreign)
@@ -96,11 +94,12 @@ func (o *output) nothingToUndo(foreign string) error {
 }
 
 func (o resetOptions) env(dryRun bool, to func(plan.Event)) (*phases.Env, error) {
-	h, facts, err := openMachine(o.root, dryRun)
+	env, err := phases.OpenMachine(o.root, dryRun, to)
 	if err != nil {
 		return nil, err
 	}
-	return phases.Open(phases.Env{Spec: spec.Spec{Config: &config.Config{}, Facts: facts}, Host: h, Tell: plan.Teller{To: to}, Keep: o.keep, AllPods: o.staticPods, Began: time.Now()}), nil
+	env.Config, env.Keep, env.AllPods = &config.Config{}, o.keep, o.staticPods
+	return phases.Open(env), nil
 }
 
 func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) error {
@@ -113,7 +112,7 @@ func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) e
 	if err != nil {
 		return out.end(err, result{})
 	}
-	defer looking.Host.Close()
+	defer looking.Close()
 	failed := phases.Reset().RunAll(ctx, env)
 	if ctx.Err() != nil {
 		return out.end(failed, result{})
@@ -222,7 +221,7 @@ func (o resetOptions) showPlan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer env.Host.Close()
+	defer env.Close()
 	err = o.adoptInto(ctx, env)
 	if err == nil {
 		err = phases.Reset().RunAll(ctx, env)

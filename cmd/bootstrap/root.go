@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -24,11 +25,12 @@ func newRootCommand() (*cobra.Command, error) {
 	cmd.AddCommand(newPreflightCommand(), newInitCommand(), newResetCommand(), newLedgerCommand(), newConfigCommand(), newTokenCommand(), newKubeconfigCommand(),
 		newStatusCommand(), newPodsCommand(), newStaticPodCommand(), newBundleCommand(), newCompletionCommand(), newVersionCommand(),
 		newExplainCommand(), newSupportCommand())
-	cmd.AddCommand(newTopics()...)
+	topics, err := newTopics()
+	cmd.AddCommand(topics...)
 	completeFlags(cmd)
 	checkCalls(cmd)
 	cmd.CompletionOptions.DisableDefaultCmd = true // ours stands in its place
-	return cmd, describe(cmd)
+	return cmd, errors.Join(err, describe(cmd))
 }
 
 func addRootFlag(f *pflag.FlagSet, root *string) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -69,7 +68,7 @@ func printStaticPods(w io.Writer, list staticpods.List) error {
 		if p.Name != "" {
 			name = printable(p.Namespace + "/" + p.Name)
 		}
-		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s", fileColumn(p), name, orNone(shortHash(p.Hash)), p.State, p.Restarts, mirrorColumn(p.Mirror)))
+		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s", fileColumn(p), name, printable(p.Hash[:min(8, len(p.Hash))]), p.State, p.Restarts, mirrorColumn(p.Mirror)))
 		if p.Problem != "" {
 			problems = append(problems, fmt.Sprintf("%s: %s\n", strings.Trim(fileColumn(p)+" "+name, "- "), shown(p.Problem)))
 		}
@@ -100,11 +99,6 @@ func mirrorColumn(m *staticpods.MirrorPod) string {
 	}
 	return m.Name + " not ready"
 }
-
-// shortHash is enough to tell one from the other.
-func shortHash(hash string) string { return hash[:min(8, len(hash))] }
-
-func orNone(text string) string { return cmp.Or(text, "-") }
 
 func newStaticPodShowCommand() *cobra.Command {
 	var o staticPodOptions
@@ -145,8 +139,8 @@ func staticPodRows(p staticpods.Pod) []string {
 	rows := []string{
 		"pod\t" + printable(p.Namespace+"/"+p.Name),
 		"runs as\t" + printable(p.RunsAs),
-		"file\t" + orNone(printable(p.File)),
-		"hash\t" + orNone(p.Hash),
+		"file\t" + printable(p.File),
+		"hash\t" + printable(p.Hash),
 		"state\t" + p.State,
 		"mirror pod\t" + mirrorColumn(p.Mirror),
 	}
@@ -158,7 +152,7 @@ func staticPodRows(p staticpods.Pod) []string {
 		if c.ExitCode != nil {
 			state += fmt.Sprintf(" (exit code %d)", *c.ExitCode)
 		}
-		rows = append(rows, fmt.Sprintf("container\t%s: %s since %s, %d restarts, %s", printable(c.Name), state, orNone(c.Since), c.Restarts, printable(c.Image)))
+		rows = append(rows, fmt.Sprintf("container\t%s: %s since %s, %d restarts, %s", printable(c.Name), state, printable(c.Since), c.Restarts, printable(c.Image)))
 	}
 	if p.Hash != "" {
 		rows = append(rows, fmt.Sprintf("logs\t/var/log/pods/%s_%s_%s", p.Namespace, p.RunsAs, p.Hash))

@@ -192,8 +192,8 @@ func itemsOf(tokens []cluster.Token) []tokenItem {
 func printTokens(out io.Writer, tokens []cluster.Token) error {
 	table := newTable(out, "TOKEN\tTTL\tEXPIRES\tUSAGES\tDESCRIPTION\tGROUPS")
 	for i, item := range itemsOf(tokens) {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", item.Token, timeLeft(tokens[i].Expires, time.Now()), orDash(item.Expires),
-			orDash(strings.Join(item.Usages, ",")), orDash(item.Description), orDash(strings.Join(item.Groups, ",")))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", item.Token, timeLeft(tokens[i].Expires, time.Now()), printable(item.Expires),
+			printable(strings.Join(item.Usages, ",")), printable(item.Description), printable(strings.Join(item.Groups, ",")))
 	}
 	return table.Flush()
 }
@@ -205,19 +205,8 @@ func timeLeft(expires, now time.Time) string {
 		return "forever"
 	case left <= 0:
 		return "expired"
-	case left < time.Hour:
-		return fmt.Sprintf("%dm", int(left.Minutes()))
 	}
-	return fmt.Sprintf("%dh", int(left.Hours()))
-}
-
-// orDash keeps one token on one line.
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	quoted := fmt.Sprintf("%q", s)
-	return quoted[1 : len(quoted)-1]
+	return age(left)
 }
 
 func newTokenDeleteCommand(kubeconfig *string) *cobra.Command {
