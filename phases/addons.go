@@ -2,20 +2,15 @@ package phases
 
 import (
 	"context"
-	"slices"
+	"errors"
 
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
-	"bootstrap/phases/observe"
+	"bootstrap/phases/config"
+	"bootstrap/phases/host"
 	"bootstrap/phases/patch"
 	"bootstrap/phases/spec"
 )
-
-var addonImages = Phase{
-	Name:  "addon-images",
-	Short: "import the images of cluster DNS, kube-proxy and the pod network, or pull them",
-	Run:   runAddonImages,
-}
 
 var addons = Phase{
 	Name:  "addons",
@@ -23,50 +18,88 @@ var addons = Phase{
 	Run:   runAddons,
 }
 
-func runAddonImages(ctx context.Context, env *Env) error {
-	images := env.Config.Addons()
-	if !env.Choices.Network.Own() {
-		images = slices.DeleteFunc(images, func(image string) bool { return image == env.Config.Images.Network })
-	}
-	return env.withImages(ctx, observe.Certified, func(ctx context.Context, f imageFetch) error { return f.all(ctx, images) })
-}
-
 func runAddons(ctx context.Context, env *Env) error {
-	all, err := env.addons()
+	all, err := wantedAddons(env)
 	if err != nil {
 		return err
 	}
-	c, err := env.api()
+	a, err := env.applier()
 	if err != nil {
 		return err
 	}
 	var settings, workloads [][]byte
-	for _, a := range all {
-		settings = append(settings, a.Settings...)
-		workloads = append(workloads, a.Workload)
+	for _, addon := range all {
+		settings = append(settings, addon.Settings...)
+		workloads = append(workloads, addon.Workload)
 	}
 	// First what pods need: without their service account they are not made.
-	if err := env.applyAll(ctx, c, settings...); err != nil {
+	if err := a.applyAll(ctx, settings...); err != nil {
 		return err
 	}
-	if err := env.applyEditable(ctx, c, all); err != nil {
+	if err := a.applyEditable(ctx, all); err != nil {
 		return err
 	}
-	if err := env.applyAll(ctx, c, workloads...); err != nil {
+	if err := a.applyAll(ctx, workloads...); err != nil || env.Host.Plans() {
 		return err
 	}
-	return env.warnOfDisabled(ctx, c)
+	return a.warnOfDisabled(ctx, env.Config)
+}
+
+// wantedAddons are those that this cluster has.
+func wantedAddons(env *Env) ([]manifests.Addon, error) {
+	var all []manifests.Addon
+	var errs []error
+	add := func(addon manifests.Addon, err error) {
+		all, errs = append(all, addon), append(errs, err)
+	}
+	if env.Choices.Network.Own() {
+		add(spec.FlannelAddon(env.Config, env.Facts))
+	}
+	if !env.Config.ProxyDisabled {
+		add(spec.ProxyAddon(env.Config, env.Facts))
+	}
+	if !env.Config.DNSDisabled {
+		add(patchedDNS(env))
+	}
+	return all, errors.Join(errs...)
+}
+
+func patchedDNS(env *Env) (manifests.Addon, error) {
+	forward, err := forwardsTo(env.Host, env.ResolverFile())
+	if err != nil {
+		return manifests.Addon{}, err
+	}
+	if forward == "" {
+		env.Tell.Warn("cluster DNS: this machine has no name server that pods can reach; they resolve names of the cluster only")
+	}
+	addon, err := spec.DNSAddon(env.Config, forward)
+	if err != nil {
+		return manifests.Addon{}, err
+	}
+	addon.Workload, err = env.Patches.Apply(patch.CoreDNS, addon.Workload)
+	return addon, err
+}
+
+// forwardsTo is what CoreDNS asks for names of outside: the servers of the file that the
+// kubelet gives pods as their resolver, empty if pods can reach none.
+func forwardsTo(h *host.Host, resolver string) (string, error) {
+	if resolver == "" || !h.Exists(resolver) {
+		return "", nil
+	}
+	servers, err := h.NameServers(resolver)
+	return spec.Reachable(servers), err
 }
 
 // applyEditable leaves what somebody has changed in the cluster as it is.
-func (e *Env) applyEditable(ctx context.Context, c *cluster.Cluster, all []manifests.Addon) error {
-	for _, a := range all {
-		if a.Editable == nil {
+func (a applier) applyEditable(ctx context.Context, all []manifests.Addon) error {
+	yielding := applier{a.Yielding(), a.tell}
+	for _, addon := range all {
+		if addon.Editable == nil {
 			continue
 		}
-		err := e.applyAll(ctx, c.Yielding(), a.Editable)
+		err := yielding.applyAll(ctx, addon.Editable)
 		if cluster.IsConflict(err) {
-			e.Tell.Note("left as it is, since somebody has changed it: %v", err)
+			a.tell.Note("left as it is, since somebody has changed it: %v", err)
 			continue
 		}
 		if err != nil {
@@ -78,63 +111,24 @@ func (e *Env) applyEditable(ctx context.Context, c *cluster.Cluster, all []manif
 
 // warnOfDisabled tells of addons that the config has come to disable: what they made on
 // all nodes, no phase can take back.
-func (e *Env) warnOfDisabled(ctx context.Context, c *cluster.Cluster) error {
-	for _, a := range []struct {
+func (a applier) warnOfDisabled(ctx context.Context, c *config.Config) error {
+	for _, addon := range []struct {
 		disabled       bool
 		resource, name string
 	}{
-		{e.Config.ProxyDisabled, "daemonsets", "kube-proxy"},
-		{e.Config.DNSDisabled, "deployments", "coredns"},
+		{c.ProxyDisabled, "daemonsets", "kube-proxy"},
+		{c.DNSDisabled, "deployments", "coredns"},
 	} {
-		if !a.disabled || e.Host.Plans() {
+		if !addon.disabled {
 			continue
 		}
-		_, err := c.Workload(ctx, a.resource, a.name)
+		_, err := a.Workload(ctx, addon.resource, addon.name)
 		if err != nil && !cluster.IsNotFound(err) {
 			return err
 		}
 		if err == nil {
-			e.Tell.Warn("%[2]s is disabled in the config, and runs: to remove it: kubectl -n kube-system delete %[1]s %[2]s", a.resource, a.name)
+			a.tell.Warn("%[2]s is disabled in the config, and runs: to remove it: kubectl -n kube-system delete %[1]s %[2]s", addon.resource, addon.name)
 		}
 	}
 	return nil
-}
-
-// addons are those that this cluster has.
-func (e *Env) addons() ([]manifests.Addon, error) {
-	var all []manifests.Addon
-	for _, a := range []struct {
-		wanted bool
-		make   func() (manifests.Addon, error)
-	}{
-		{e.Choices.Network.Own(), func() (manifests.Addon, error) { return spec.FlannelAddon(e.Config, e.Facts) }},
-		{!e.Config.ProxyDisabled, func() (manifests.Addon, error) { return spec.ProxyAddon(e.Config, e.Facts) }},
-		{!e.Config.DNSDisabled, e.patchedDNS},
-	} {
-		if !a.wanted {
-			continue
-		}
-		addon, err := a.make()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, addon)
-	}
-	return all, nil
-}
-
-func (e *Env) patchedDNS() (manifests.Addon, error) {
-	forward, err := e.forwardsTo()
-	if err != nil {
-		return manifests.Addon{}, err
-	}
-	if forward == "" {
-		e.Tell.Warn("cluster DNS: this machine has no name server that pods can reach; they resolve names of the cluster only")
-	}
-	addon, err := spec.DNSAddon(e.Config, forward)
-	if err != nil {
-		return manifests.Addon{}, err
-	}
-	addon.Workload, err = e.Patches.Apply(patch.CoreDNS, addon.Workload)
-	return addon, err
 }

@@ -23,7 +23,7 @@ func TestReachable(t *testing.T) {
 		"nameserver 127.0.0.1\nnameserver fd00::1\nnameserver 192.0.2.1\n": "fd00::1 192.0.2.1",
 	} {
 		hosttest.Put(t, env.Host, "/etc/resolv.conf", text, 0o644)
-		if got, err := env.forwardsTo(); err != nil || got != want {
+		if got, err := forwardsTo(env.Host, env.ResolverFile()); err != nil || got != want {
 			t.Errorf("%q: %q, %v, want %q", text, got, err, want)
 		}
 	}
@@ -37,7 +37,7 @@ func TestForwardsTo(t *testing.T) {
 	hosttest.Put(t, env.Host, "/etc/pods.conf", "nameserver 127.0.0.1\n", 0o644)
 	check := func(name string, want string) {
 		t.Helper()
-		if got, err := env.forwardsTo(); err != nil || got != want {
+		if got, err := forwardsTo(env.Host, env.ResolverFile()); err != nil || got != want {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
@@ -66,7 +66,7 @@ func TestAddons(t *testing.T) {
 	for name, c := range cases {
 		env := testEnv(t, "default")
 		c.set(env.Config)
-		all, err := env.addons()
+		all, err := wantedAddons(env)
 		if err != nil || len(all) != c.want {
 			t.Errorf("%s: %d addons, %v", name, len(all), err)
 		}

@@ -67,106 +67,103 @@ func Adoptable(env *Env) string {
 // container runtime, the kubelet's program and unit and the network plugin were
 // installed by others before, and are not in it.
 func Adopt(ctx context.Context, env *Env) error {
-	env = env.forPhase(adoptName)
-	data, err := env.adoptedData()
+	env = env.forPhase("adopt")
+	dirs, trees := kubeadmDirs, kubeadmTrees
+	data, err := adoptedData(env.Host)
 	if err == nil {
-		err = env.adoptNotes(ctx)
+		err = adoptNotes(ctx, env)
 	}
 	if err != nil {
 		return err
 	}
-	var errs []error
-	adopt := func(op host.Op, paths ...string) {
-		for _, path := range paths {
-			_, err := env.Host.Adopt(op, path)
-			errs = append(errs, err)
-		}
+	if data != "" {
+		dirs = append(slices.Clip(dirs), data)
+		trees = append(slices.Clip(trees), data+"/member") // beside it may lie what is not etcd's
 	}
-	adopt(host.OpDir, kubeadmDirs...)
-	adopt(host.OpTree, kubeadmTrees...)
-	for _, dir := range data {
-		adopt(host.OpDir, dir)
-		adopt(host.OpTree, dir+"/member") // beside it may lie what is not etcd's
-	}
-	adopt(host.OpFile, kubeadmFiles()...)
-	return errors.Join(append(errs, env.adoptKubelet(ctx))...)
+	return errors.Join(
+		adoptAll(env.Host, host.OpDir, dirs),
+		adoptAll(env.Host, host.OpTree, trees),
+		adoptAll(env.Host, host.OpFile, kubeadmFiles()),
+		adoptKubelet(ctx, env.Host))
 }
 
-const adoptName = "adopt"
+// adoptAll puts what is there of the paths into the ledger.
+func adoptAll(h *host.Host, op host.Op, paths []string) error {
+	return forAll(paths, func(path string) error {
+		_, err := h.Adopt(op, path)
+		return err
+	})
+}
 
 // IsAdopted tells a record of what kubeadm made.
 func IsAdopted(r host.Record) bool { return r.Purpose == host.Adopted }
 
-func (e *Env) adoptKubelet(ctx context.Context) error {
-	state, err := e.Host.UnitState(ctx, spec.KubeletService)
+func adoptKubelet(ctx context.Context, h *host.Host) error {
+	state, err := h.UnitState(ctx, spec.KubeletService)
 	if err != nil || !state.Running() {
 		return err
 	}
-	return e.Host.AdoptUnit(spec.KubeletService)
+	return h.AdoptUnit(spec.KubeletService)
 }
 
 // adoptNotes keeps what is needed to remove the pods and to leave the cluster, before
 // anything that tells it is gone. What a run before has kept stays.
-func (e *Env) adoptNotes(ctx context.Context) error {
-	if _, ok := e.Host.Recall(e.State().SettledNote()); ok {
+func adoptNotes(ctx context.Context, env *Env) error {
+	if _, ok := env.Host.Recall(env.State().SettledNote()); ok {
 		return nil
 	}
-	k, err := e.Observe().FindKubelet(ctx)
+	k, err := env.Observe().FindKubelet(ctx)
 	if err != nil && !errors.Is(err, observe.ErrNoKubelet) {
-		e.Tell.Warn("the name of this node and its container runtime are guessed: %v", err)
+		env.Tell.Warn("the name of this node and its container runtime are guessed: %v", err)
 	}
-	if err := e.adoptRuntime(k.Endpoint); err != nil {
+	if err := adoptRuntime(env, k.Endpoint); err != nil {
 		return err
 	}
 	note, err := json.Marshal([]state.Setting{
-		{Field: "nodeRegistration.name", Value: cmp.Or(k.NodeName, strings.ToLower(e.Facts.Hostname))},
+		{Field: "nodeRegistration.name", Value: cmp.Or(k.NodeName, strings.ToLower(env.Facts.Hostname))},
 		{Field: "certificatesDir", Value: spec.KubernetesDir + "/pki"},
 	})
 	if err != nil {
 		return err
 	}
-	return e.Host.Remember(e.State().SettledNote(), string(note))
+	return env.Host.Remember(env.State().SettledNote(), string(note))
 }
 
 // adoptRuntime takes the runtime that the kubelet was told, else the only one there is.
-func (e *Env) adoptRuntime(endpoint string) error {
+func adoptRuntime(env *Env, endpoint string) error {
 	if endpoint != "" {
-		return e.Host.Remember(state.RuntimeNote, endpoint)
+		return env.Host.Remember(state.RuntimeNote, endpoint)
 	}
-	if sockets := observe.FoundSockets(e.Host); len(sockets) > 1 {
+	if sockets := observe.FoundSockets(env.Host); len(sockets) > 1 {
 		return plan.Hint(fmt.Errorf("which container runtime has the cluster's pods is not known, as the kubelet does not tell: %s", strings.Join(sockets, ", ")),
 			"stop those that are not the cluster's, then run this again")
 	}
-	choice := e.Choices.Runtime
+	choice := env.Choices.Runtime
 	switch {
 	case errors.Is(choice.None, observe.ErrNoRuntime):
 		return nil
 	case choice.None != nil:
 		return choice.None
 	}
-	return e.Host.Remember(state.RuntimeNote, choice.Endpoint)
+	return env.Host.Remember(state.RuntimeNote, choice.Endpoint)
 }
 
-// adoptedData is the folder of this machine that its etcd was told to use. It is never
-// guessed: what lies in etcd's usual folder may be the data of another one.
-func (e *Env) adoptedData() ([]string, error) {
+// adoptedData is the folder of this machine that its etcd was told to use, empty without. It
+// is never guessed: what lies in etcd's usual folder may be the data of another one.
+func adoptedData(h *host.Host) (string, error) {
 	file := spec.ManifestFile("etcd")
-	if !e.Host.Exists(file) {
-		return nil, nil
+	if !h.Exists(file) {
+		return "", nil
 	}
-	data, err := e.Host.ReadFile(file)
+	data, err := h.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	pod, err := spec.DecodePod(data)
 	if err != nil {
-		return nil, plan.Hint(fmt.Errorf("where etcd's data is: %s: %w", file, err), "mend it, or move it away to keep the data: mv %s /root/", file)
+		return "", plan.Hint(fmt.Errorf("where etcd's data is: %s: %w", file, err), "mend it, or move it away to keep the data: mv %s /root/", file)
 	}
-	dir := etcdDataOnHost(pod)
-	if dir == "" {
-		return nil, nil
-	}
-	return []string{dir}, nil
+	return etcdDataOnHost(pod), nil
 }
 
 // etcdDataOnHost is empty for an etcd that keeps its data in its container.

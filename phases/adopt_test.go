@@ -44,16 +44,16 @@ spec:
 func TestAdoptedData(t *testing.T) {
 	cases := []struct {
 		name, manifest string
-		want           []string
+		want           string
 	}{
-		{"no manifest", "", nil},
-		{"kubeadm's", etcdManifest("--data-dir=/var/lib/etcd", "/var/lib/etcd", "/var/lib/etcd"), []string{"/var/lib/etcd"}},
-		{"another folder", etcdManifest("--data-dir=/srv/etcd", "/srv/etcd/", "/srv/etcd"), []string{"/srv/etcd"}},
-		{"another folder on the host", etcdManifest("--data-dir=/var/lib/etcd", "/var/lib/etcd", "/mnt/disk"), []string{"/mnt/disk"}},
-		{"no flag", etcdManifest("--name=x", "/var/lib/etcd", "/var/lib/etcd"), nil},
-		{"inside the container", etcdManifest("--data-dir=/data", "/var/lib/etcd", "/var/lib/etcd"), nil},
-		{"no volume", "kind: Pod\nspec: {containers: [{name: etcd, command: [etcd, --data-dir=/var/lib/etcd]}]}\n", nil},
-		{"no container", "kind: Pod\n", nil},
+		{"no manifest", "", ""},
+		{"kubeadm's", etcdManifest("--data-dir=/var/lib/etcd", "/var/lib/etcd", "/var/lib/etcd"), "/var/lib/etcd"},
+		{"another folder", etcdManifest("--data-dir=/srv/etcd", "/srv/etcd/", "/srv/etcd"), "/srv/etcd"},
+		{"another folder on the host", etcdManifest("--data-dir=/var/lib/etcd", "/var/lib/etcd", "/mnt/disk"), "/mnt/disk"},
+		{"no flag", etcdManifest("--name=x", "/var/lib/etcd", "/var/lib/etcd"), ""},
+		{"inside the container", etcdManifest("--data-dir=/data", "/var/lib/etcd", "/var/lib/etcd"), ""},
+		{"no volume", "kind: Pod\nspec: {containers: [{name: etcd, command: [etcd, --data-dir=/var/lib/etcd]}]}\n", ""},
+		{"no container", "kind: Pod\n", ""},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -62,9 +62,9 @@ func TestAdoptedData(t *testing.T) {
 			if c.manifest != "" {
 				hosttest.Put(t, env.Host, spec.ManifestFile("etcd"), c.manifest, 0o600)
 			}
-			got, err := env.adoptedData()
-			if err != nil || !slices.Equal(got, c.want) {
-				t.Errorf("%v, %v, want %v", got, err, c.want)
+			got, err := adoptedData(env.Host)
+			if err != nil || got != c.want {
+				t.Errorf("%q, %v, want %q", got, err, c.want)
 			}
 		})
 	}

@@ -17,7 +17,8 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// policyPatience: what is not made by then, the API server makes itself.
+// policyPatience is how long making the API server's roles may take: what is not made by then,
+// it makes itself.
 const policyPatience = 5 * time.Second
 
 // makePolicy makes what the API server begins with a second after it serves, one object
@@ -25,8 +26,8 @@ const policyPatience = 5 * time.Second
 // them there, and is ready a second earlier. Those of the controller manager and the
 // scheduler come first: their containers are being started, and refused, they wait seconds.
 // Without a bundle, or where the config changes what they are, it makes the others itself.
-func (e *Env) makePolicy(ctx context.Context) error {
-	policy, err := e.bundledPolicy(ctx)
+func makePolicy(ctx context.Context, env *Env) error {
+	policy, err := bundledPolicy(ctx, env.Bundle, env.Config)
 	if err != nil {
 		return err
 	}
@@ -34,7 +35,7 @@ func (e *Env) makePolicy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := e.Observe().ConnectForHealth()
+	c, err := env.Observe().ConnectForHealth()
 	if err != nil {
 		return err
 	}
@@ -45,17 +46,18 @@ func (e *Env) makePolicy(ctx context.Context) error {
 		return nil
 	}
 	makeFirst := func(ctx context.Context) error { return c.Make(ctx, first) }
-	err = e.Ready().Retry(ctx, "first roles", makeFirst, func([]health.Pending) {})
+	err = env.Ready().Retry(ctx, "first roles", makeFirst, func([]health.Pending) {})
 	if err == nil {
 		err = c.Make(ctx, policy)
 	}
 	if err != nil {
-		e.Tell.Note("the API server's roles are left to it: %v", err)
+		env.Tell.Note("the API server's roles are left to it: %v", err)
 	}
 	return nil
 }
 
-// firstPolicy is of it what the controller manager and the scheduler need to begin with.
+// firstPolicy is the part of the policy that the controller manager and the scheduler need to
+// begin with.
 func firstPolicy(policy []byte) ([]byte, error) {
 	if policy == nil {
 		return manifests.BootstrapPolicy, nil
@@ -85,17 +87,17 @@ func hasName(document []byte, names ...string) (bool, error) {
 }
 
 // bundledPolicy is nil without one for the API server that the config wants.
-func (e *Env) bundledPolicy(ctx context.Context) ([]byte, error) {
-	changed := func(name string) bool { return config.Argument(e.Config.APIServer.ExtraArgs, name) != "" }
-	if e.Bundle == nil || slices.ContainsFunc([]string{"authorization-config", "authorization-mode", "feature-gates"}, changed) {
+func bundledPolicy(ctx context.Context, from *bundle.Bundle, c *config.Config) ([]byte, error) {
+	changed := func(name string) bool { return config.Argument(c.APIServer.ExtraArgs, name) != "" }
+	if from == nil || slices.ContainsFunc([]string{"authorization-config", "authorization-mode", "feature-gates"}, changed) {
 		return nil, nil
 	}
-	entry, ok := e.Bundle.Entry(bundle.Objects, spec.BootstrapPolicy)
-	if !ok || entry.Version != e.Config.KubernetesVersion {
+	entry, ok := from.Entry(bundle.Objects, spec.BootstrapPolicy)
+	if !ok || entry.Version != c.KubernetesVersion {
 		return nil, nil
 	}
 	var policy bytes.Buffer
-	err := e.Bundle.Read(ctx, entry, func(r io.Reader) error {
+	err := from.Read(ctx, entry, func(r io.Reader) error {
 		_, err := io.Copy(&policy, r)
 		return err
 	})

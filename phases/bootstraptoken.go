@@ -9,7 +9,6 @@ import (
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
-	"bootstrap/phases/observe"
 	"bootstrap/phases/pki"
 	"bootstrap/phases/plan"
 )
@@ -27,7 +26,7 @@ const (
 )
 
 func runBootstrapToken(ctx context.Context, env *Env) error {
-	info, err := clusterInfo(env.Observe())
+	info, err := clusterInfo(env.keyPairs())
 	if err != nil {
 		return err
 	}
@@ -40,28 +39,28 @@ func runBootstrapToken(ctx context.Context, env *Env) error {
 	}
 	for _, t := range env.Config.BootstrapTokens {
 		applied, err := a.ApplyToken(ctx, tokenOf(t, time.Now()))
+		a.changed(applied)
 		if err != nil {
 			return err
 		}
-		a.changed(applied)
 	}
 	if !env.Config.PrintJoinCommand {
 		return nil
 	}
-	return a.printJoinCommand(ctx, env)
+	return printJoinCommand(ctx, env, a)
 }
 
 // clusterInfo is what anybody may read: where the API server is, and its CA. The
 // controller manager adds a signature by each token, which stays: these keys are its own.
-func clusterInfo(seen *observe.Observer) ([]byte, error) {
-	cert, _, err := seen.ReadPair("ca")
+func clusterInfo(pairs keyPairs) ([]byte, error) {
+	cert, _, err := pairs.readPair("ca")
 	if err != nil {
 		return nil, err
 	}
 	if cert == nil {
-		return nil, plan.Hint(fmt.Errorf("no CA in %s", seen.Config.CertificatesDir), "run first: bootstrap init phase certs")
+		return nil, plan.Hint(fmt.Errorf("no CA in %s", pairs.Config.CertificatesDir), "run first: bootstrap init phase certs")
 	}
-	kubeconfig, err := pki.EncodeClusterInfo(seen.Config.EndpointURL(), pki.EncodeCert(cert))
+	kubeconfig, err := pki.EncodeClusterInfo(pairs.Config.EndpointURL(), pki.EncodeCert(cert))
 	if err != nil {
 		return nil, err
 	}
@@ -76,24 +75,48 @@ func tokenOf(t config.BootstrapToken, now time.Time) cluster.Token {
 	return cluster.Token{ID: t.ID, Secret: t.Secret, Description: t.Description, Expires: expires, Usages: t.Usages, Groups: t.Groups}
 }
 
-// joinToken is one that a run before has made, if it can be used for long enough, else a new one.
-func (a applier) joinToken(ctx context.Context) (cluster.Token, error) {
+// printJoinCommand shows a secret: that is what was asked for.
+func printJoinCommand(ctx context.Context, env *Env, a applier) error {
+	token, found := a.joinToken(ctx)
+	if !found {
+		made, err := a.makeJoinToken(ctx)
+		if err != nil || env.Host.Plans() {
+			return err
+		}
+		token = made
+	}
+	command, err := a.JoinCommand(token, "")
+	if err != nil {
+		return err
+	}
+	env.Tell.Note("to join a node until %s: %s", token.Expires.UTC().Format(time.RFC3339), command)
+	if env.Choices.Network.Own() {
+		env.Tell.Note("on that node first, as no registry has the pod network's image: bootstrap init phase addon-images")
+	}
+	return nil
+}
+
+// joinToken finds the token that a run before has made, if it can be used for long enough.
+func (a applier) joinToken(ctx context.Context) (cluster.Token, bool) {
 	all, err := a.Tokens(ctx)
 	if err != nil {
 		a.tell.Warn("%v", err) // a token of others that is broken does not hinder ours
 	}
-	now := time.Now()
 	i := slices.IndexFunc(all, func(t cluster.Token) bool {
-		return t.Description == joinTokenDescription && t.Expires.After(now.Add(joinTokenRest))
+		return t.Description == joinTokenDescription && t.Expires.After(time.Now().Add(joinTokenRest))
 	})
-	if i >= 0 {
-		return all[i], nil
+	if i < 0 {
+		return cluster.Token{}, false
 	}
+	return all[i], true
+}
+
+func (a applier) makeJoinToken(ctx context.Context) (cluster.Token, error) {
 	t, err := cluster.NewToken()
 	if err != nil {
 		return cluster.Token{}, err
 	}
-	t.Description, t.Expires = joinTokenDescription, now.Add(joinTokenTTL)
+	t.Description, t.Expires = joinTokenDescription, time.Now().Add(joinTokenTTL)
 	applied, err := a.CreateToken(ctx, t)
 	a.changed(applied)
 	return t, err

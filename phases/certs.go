@@ -3,7 +3,6 @@ package phases
 import (
 	"context"
 	"crypto"
-	"crypto/x509"
 	"fmt"
 	"io/fs"
 
@@ -19,19 +18,19 @@ var certs = Phase{
 }
 
 func runCerts(ctx context.Context, env *Env) error {
-	env = env.forPurpose(host.Certificates)
+	p := env.forPurpose(host.Certificates).keyPairs()
 	for _, a := range spec.Authorities(env.Config) {
-		ca, err := env.ensureCA(a)
+		ca, err := p.ensureCA(a)
 		if err != nil {
 			return err
 		}
 		if a.File == "ca" {
-			if err := env.writeCert(spec.SigningCert, ca.Cert); err != nil {
+			if err := p.write(spec.SigningCert, ".crt", pki.EncodeCert(ca.Cert)); err != nil {
 				return err
 			}
 		}
 		for _, l := range a.Leaves {
-			if err := env.ensureLeaf(ca, l); err != nil {
+			if err := p.ensureLeaf(ca, l); err != nil {
 				return err
 			}
 			if err := ctx.Err(); err != nil {
@@ -39,40 +38,40 @@ func runCerts(ctx context.Context, env *Env) error {
 			}
 		}
 	}
-	return env.ensureServiceAccountKey()
+	return p.ensureServiceAccountKey()
 }
 
 // ensureCA keeps the CA that is there. A key alone, left by a kill between the
 // two writes, is signed again; a certificate alone is somebody's own CA.
-func (e *Env) ensureCA(a spec.Authority) (*pki.CA, error) {
-	cert, key, err := e.readPair(a.File)
+func (p keyPairs) ensureCA(a spec.Authority) (*pki.CA, error) {
+	cert, key, err := p.readPair(a.File)
 	if err != nil {
 		return nil, err
 	}
 	if cert != nil && key == nil {
-		return nil, fmt.Errorf("%s has no key beside it: signing by an external CA is not supported yet", e.PKIFile(a.File, ".crt"))
+		return nil, fmt.Errorf("%s has no key beside it: signing by an external CA is not supported yet", p.PKIFile(a.File, ".crt"))
 	}
 	if cert != nil {
 		ca := &pki.CA{Cert: cert, Key: key}
 		if err := ca.CheckSelf(); err != nil {
-			return nil, fmt.Errorf("%s: %w", e.PKIFile(a.File, ".crt"), err)
+			return nil, fmt.Errorf("%s: %w", p.PKIFile(a.File, ".crt"), err)
 		}
 		return ca, nil
 	}
-	if key, err = e.ensureKey(a.File, key); err != nil {
+	if key, err = p.ensureKey(a.File, key); err != nil {
 		return nil, err
 	}
-	ca, err := pki.NewCA(a.CommonName, key, e.Config.CAValidity)
+	ca, err := pki.NewCA(a.CommonName, key, p.Config.CAValidity)
 	if err != nil {
 		return nil, err
 	}
-	return ca, e.writeCert(a.File, ca.Cert)
+	return ca, p.write(a.File, ".crt", pki.EncodeCert(ca.Cert))
 }
 
 // ensureLeaf keeps a certificate that serves its purpose and signs a new one,
 // for the same key, where it does not: a name was added, or it has expired.
-func (e *Env) ensureLeaf(ca *pki.CA, l spec.Leaf) error {
-	cert, key, err := e.readPair(l.File)
+func (p keyPairs) ensureLeaf(ca *pki.CA, l spec.Leaf) error {
+	cert, key, err := p.readPair(l.File)
 	if err != nil {
 		return err
 	}
@@ -81,22 +80,22 @@ func (e *Env) ensureLeaf(ca *pki.CA, l spec.Leaf) error {
 		if reason == nil {
 			return nil
 		}
-		e.Tell.Note("%s is signed again: %v", e.PKIFile(l.File, ".crt"), reason)
+		p.Tell.Note("%s is signed again: %v", p.PKIFile(l.File, ".crt"), reason)
 	}
-	if key, err = e.ensureKey(l.File, key); err != nil {
+	if key, err = p.ensureKey(l.File, key); err != nil {
 		return err
 	}
 	if cert, err = ca.Issue(l.Leaf, key); err != nil {
 		return err
 	}
-	return e.writeCert(l.File, cert)
+	return p.write(l.File, ".crt", pki.EncodeCert(cert))
 }
 
-func (e *Env) ensureKey(file string, key crypto.Signer) (crypto.Signer, error) {
+func (p keyPairs) ensureKey(file string, key crypto.Signer) (crypto.Signer, error) {
 	if key != nil {
 		return key, nil
 	}
-	key, err := pki.NewKey(e.Config.KeyAlgorithm)
+	key, err := pki.NewKey(p.Config.KeyAlgorithm)
 	if err != nil {
 		return nil, err
 	}
@@ -104,34 +103,30 @@ func (e *Env) ensureKey(file string, key crypto.Signer) (crypto.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return key, e.writePKI(file, ".key", data)
+	return key, p.write(file, ".key", data)
 }
 
 // ensureServiceAccountKey makes sa.key, and sa.pub from it whatever sa.pub was.
-func (e *Env) ensureServiceAccountKey() error {
-	_, key, err := e.readPair("sa")
+func (p keyPairs) ensureServiceAccountKey() error {
+	_, key, err := p.readPair("sa")
 	if err != nil {
 		return err
 	}
-	if key, err = e.ensureKey("sa", key); err != nil {
+	if key, err = p.ensureKey("sa", key); err != nil {
 		return err
 	}
 	public, err := pki.EncodePublicKey(key)
 	if err != nil {
 		return err
 	}
-	return e.writePKI("sa", ".pub", public)
+	return p.write("sa", ".pub", public)
 }
 
-func (e *Env) writeCert(file string, cert *x509.Certificate) error {
-	return e.writePKI(file, ".crt", pki.EncodeCert(cert))
-}
-
-func (e *Env) writePKI(file, suffix string, data []byte) error {
+func (p keyPairs) write(file, suffix string, data []byte) error {
 	mode := fs.FileMode(0o600)
 	if suffix == ".crt" {
 		mode = 0o644
 	}
-	_, err := e.Host.WriteOpaque(e.PKIFile(file, suffix), data, mode)
+	_, err := p.Host.WriteOpaque(p.PKIFile(file, suffix), data, mode)
 	return err
 }

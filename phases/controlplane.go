@@ -2,8 +2,15 @@ package phases
 
 import (
 	"context"
+	"errors"
+	"time"
 
+	"bootstrap/manifests"
+	"bootstrap/phases/cluster"
+	"bootstrap/phases/health"
 	"bootstrap/phases/observe"
+	"bootstrap/phases/ready"
+	"bootstrap/phases/runtime"
 	"bootstrap/phases/spec"
 )
 
@@ -19,24 +26,95 @@ var controlPlane = Phase{
 // which the kubelet tries again only after a minute. Held back until it is ready, they
 // leave a CPU idle: in its second between both they start.
 func runControlPlane(ctx context.Context, env *Env) error {
-	c := env.Config
-	mounts := observe.CAMounts(env.Host.Path)
-	met := env.Ready().APIServerAnswers(ctx) // asked now: what is written next may take it down
-	if err := env.writeStaticPod("kube-apiserver", spec.APIServerPod(c, mounts)); err != nil {
+	c, seen := env.Config, env.Observe()
+	mounts := spec.CAMounts(observe.TrustedCAs(env.Host))
+	met := env.Ready().KubeletHasMet(ctx) // asked now: what is written next may take it down
+	if err := writeStaticPod(seen, "kube-apiserver", spec.APIServerPod(c, mounts)); err != nil {
 		return err
 	}
-	began, err := env.startAPIServer(ctx, met)
+	began, err := startAPIServer(ctx, env, met)
 	if err != nil {
 		return err
 	}
-	if err := env.keepEtcdCluster(); err != nil {
+	if err := keepEtcdCluster(seen); err != nil {
 		return err
 	}
-	if err := env.writeStaticPod("kube-controller-manager", spec.ControllerManagerPod(c, mounts)); err != nil {
+	if err := writeStaticPod(seen, "kube-controller-manager", spec.ControllerManagerPod(c, mounts)); err != nil {
 		return err
 	}
-	if err := env.writeStaticPod("kube-scheduler", spec.SchedulerPod(c)); err != nil || !began {
+	if err := writeStaticPod(seen, "kube-scheduler", spec.SchedulerPod(c)); err != nil || !began {
 		return err
 	}
-	return env.makePolicy(ctx)
+	return makePolicy(ctx, env)
+}
+
+// slowStart is how long the API server may take to answer for the second until it is ready
+// to be one. The controller manager waits 10 s for that, and then it ends.
+const slowStart = 15 * time.Second
+
+// startAPIServer waits until the API server takes requests, if there is a kubelet that
+// starts it, and tells whether it has just begun to. On a fast machine it is not ready then:
+// that takes a second more. A kubelet that has met it before replaces changed pods by itself.
+func startAPIServer(ctx context.Context, env *Env, met bool) (began bool, err error) {
+	state, err := env.Host.UnitState(ctx, spec.KubeletService)
+	if err != nil || !state.Running() {
+		return false, err
+	}
+	w, err := env.Ready().NewControlPlane(observe.Serving)
+	if err != nil {
+		return false, err
+	}
+	defer w.CRI.Close()
+	if !met {
+		err = env.Ready().WhileRuntimeAnswers(ctx, observe.Serving, w.CRI, func(ctx context.Context) error { return replaceStalePods(ctx, env, w.CRI) })
+	}
+	if err != nil {
+		return false, err
+	}
+	start := time.Now()
+	err = w.Wait(ctx, []health.Check{
+		{Name: "kubelet", Probe: w.Kubelet},
+		{Name: "kube-apiserver", Probe: w.APIServerServes},
+	})
+	if err == nil {
+		err = makePriorityClass(ctx, env.Ready(), w.Cluster)
+	}
+	if err != nil || time.Since(start) < slowStart {
+		return !met, err
+	}
+	return !met, w.Wait(ctx, w.APIChecks())
+}
+
+// replaceStalePods removes the pods of manifests that were changed since, where
+// the kubelet would not: until it has met its API server once, it removes no pod
+// at all, and no pod takes the place of the one it replaces. So a manifest that
+// kept the API server from starting could never be mended.
+func replaceStalePods(ctx context.Context, env *Env, cri *runtime.CRI) error {
+	current, err := env.Observe().ManifestUIDs()
+	if err != nil {
+		return err
+	}
+	stale := func(pod, uid string) bool { return current[pod] != "" && current[pod] != uid }
+	found, err := cri.Pods(ctx, stale)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	env.Tell.Note("the kubelet is restarted without the pods of manifests that were changed: it would remove none before it has met the API server")
+	if _, err := env.Host.StopUnit(ctx, spec.KubeletService); err != nil {
+		return err
+	}
+	err = removeSandboxes(ctx, env.Host, cri, found)
+	_, startErr := env.Host.StartUnit(ctx, spec.KubeletService)
+	return errors.Join(err, startErr)
+}
+
+// makePriorityClass makes what the API server makes too, but too late for mirror pods: a
+// kubelet whose mirror pod is refused tries again only after a minute.
+func makePriorityClass(ctx context.Context, w *ready.Waiter, c *cluster.Cluster) error {
+	ctx, cancel := context.WithDeadline(ctx, w.ControlPlaneDeadline())
+	defer cancel()
+	err := w.RetryAndLook(ctx, observe.Serving, "priority class", func(ctx context.Context) error {
+		return c.Make(ctx, manifests.SystemNodeCritical)
+	})
+	return ready.HintAfter(err, "journalctl -u kubelet -n 50")
 }

@@ -2,6 +2,7 @@ package phases
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"bootstrap/phases/bundle"
@@ -9,6 +10,7 @@ import (
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 	"bootstrap/phases/observe"
+	"bootstrap/phases/patch"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/ready"
 	"bootstrap/phases/spec"
@@ -89,3 +91,15 @@ func (e *Env) Ready() *ready.Waiter {
 
 // State is what was made on this machine before.
 func (e *Env) State() *state.State { return &state.State{Spec: e.Spec, Host: e.Host} }
+
+// ReadPatches reads the folder that the config names, empty without; nothing is changed.
+func ReadPatches(dir string) (patch.Set, error) {
+	if dir == "" {
+		return patch.Set{}, nil
+	}
+	set, err := patch.Read(dir)
+	if err != nil {
+		return patch.Set{}, fmt.Errorf("patches.directory: %w", err)
+	}
+	return set, nil
+}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"bootstrap/phases/host"
+	"bootstrap/phases/observe"
 	"bootstrap/phases/spec"
 )
 
@@ -17,34 +18,34 @@ var etcdPhase = Phase{
 
 func runEtcd(ctx context.Context, env *Env) error {
 	env = env.forPurpose(host.Etcd)
-	if err := errors.Join(env.Observe().CheckSettled()...); err != nil {
+	seen, h := env.Observe(), env.Host
+	if err := errors.Join(seen.CheckSettled()...); err != nil {
 		return err // for whoever leaves preflight out
 	}
 	if external := env.Config.Etcd.External; external != nil {
 		env.Tell.Note("etcd is elsewhere: %s", strings.Join(external.Endpoints, ", "))
 		return env.State().KeepSettled()
 	}
-	if err := errors.Join(env.Observe().CheckEtcdData()...); err != nil {
+	if err := errors.Join(seen.CheckEtcdData()...); err != nil {
 		return err // for whoever leaves preflight out
 	}
-	dataDir := env.Config.Etcd.DataDir
-	if _, err := env.Host.MakeDir(dataDir, 0o700); err != nil {
+	if _, err := h.MakeDir(env.Config.Etcd.DataDir, 0o700); err != nil {
 		return err
 	}
-	if err := env.Host.OwnTree(dataDir); err != nil {
+	if err := h.OwnTree(env.Config.Etcd.DataDir); err != nil {
 		return err
 	}
 	if err := env.State().KeepSettled(); err != nil {
 		return err
 	}
-	manifest, err := env.renderStaticPod("etcd", spec.EtcdPod(env.Config, spec.OnlyMember(env.Config)))
+	manifest, err := renderStaticPod(&env.Spec, "etcd", spec.EtcdPod(env.Config, spec.OnlyMember(env.Config)))
 	if err != nil {
 		return err
 	}
-	if env.Observe().EtcdHasBegun() {
+	if seen.EtcdHasBegun() {
 		manifest = spec.OfExistingCluster(manifest)
 	}
-	return env.placeStaticPod("etcd", manifest)
+	return placeStaticPod(seen, "etcd", manifest)
 }
 
 // keepEtcdCluster sees to it that an etcd that has begun never begins again without its
@@ -56,17 +57,18 @@ func runEtcd(ctx context.Context, env *Env) error {
 // UID, which stays that of the manifest with "new". Every later init finds the log, and
 // writes "existing" at once. The second write is not told of: that there will be one a plan
 // can't see, and to the user it is the same change as the first.
-func (e *Env) keepEtcdCluster() error {
-	if !e.Host.Made(spec.ManifestFile("etcd")) || !e.Observe().EtcdHasBegun() {
+func keepEtcdCluster(seen *observe.Observer) error {
+	h, file := seen.Host, spec.ManifestFile("etcd")
+	if !h.Made(file) || !seen.EtcdHasBegun() {
 		return nil
 	}
-	if err := e.Host.Remember(e.State().MemberNote(), "begun"); err != nil {
+	if err := h.Remember(seen.State().MemberNote(), "begun"); err != nil {
 		return err
 	}
-	manifest, err := e.Host.ReadFile(spec.ManifestFile("etcd"))
+	manifest, err := h.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	_, err = e.Host.Under(etcdPhase.Name, nil).WriteFile(spec.ManifestFile("etcd"), spec.OfExistingCluster(manifest), 0o600)
+	_, err = h.Under(etcdPhase.Name, nil).WriteFile(file, spec.OfExistingCluster(manifest), 0o600)
 	return err
 }

@@ -3,6 +3,7 @@ package phases
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,7 +54,7 @@ func TestEtcdCluster(t *testing.T) {
 	if got := stateIn(t, before); got != "new" {
 		t.Errorf("with nothing there it is %q", got)
 	}
-	if err := env.keepEtcdCluster(); err != nil || writtenEtcd(t, env) != before {
+	if err := keepEtcdCluster(env.Observe()); err != nil || writtenEtcd(t, env) != before {
 		t.Errorf("etcd has not begun: %v", err)
 	}
 	if _, err := env.Host.WriteFile("/etc/kubernetes/pki/etcd/ca.crt", []byte("another"), 0o600); err != nil {
@@ -63,7 +64,7 @@ func TestEtcdCluster(t *testing.T) {
 	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
 	seen := &plantest.Events{}
 	env.Tell.To = seen.Take
-	if err := env.forPhase("control-plane").keepEtcdCluster(); err != nil || len(seen.All) > 0 {
+	if err := keepEtcdCluster(env.forPhase("control-plane").Observe()); err != nil || len(seen.All) > 0 {
 		t.Fatalf("%v, and it tells of %v", err, seen.All)
 	}
 	after := writtenEtcd(t, env)
@@ -81,7 +82,7 @@ func TestEtcdCluster(t *testing.T) {
 	if err := runEtcd(t.Context(), again); err != nil {
 		t.Fatal(err)
 	}
-	if err := again.keepEtcdCluster(); err != nil {
+	if err := keepEtcdCluster(again.Observe()); err != nil {
 		t.Fatal(err)
 	}
 	if changed := seen.Texts(plan.Changed); len(changed) > 0 || writtenEtcd(t, env) != after {
@@ -125,7 +126,7 @@ func TestEtcdClusterOfUser(t *testing.T) {
 	}
 	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
 	for range 2 {
-		if err := env.keepEtcdCluster(); err != nil {
+		if err := keepEtcdCluster(env.Observe()); err != nil {
 			t.Fatal(err)
 		}
 		manifest := writtenEtcd(t, env)
@@ -144,7 +145,7 @@ func TestEtcdDataGone(t *testing.T) {
 		t.Errorf("etcd has not begun yet: %v", errs)
 	}
 	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
-	if err := env.keepEtcdCluster(); err != nil {
+	if err := keepEtcdCluster(env.Observe()); err != nil {
 		t.Fatal(err)
 	}
 	if errs := env.Observe().CheckEtcdData(); len(errs) > 0 {
@@ -173,7 +174,7 @@ func TestEtcdDataAfterReset(t *testing.T) {
 	env := testEnv(t, "default").forPhase(etcdPhase.Name)
 	runPhase(t, env, runEtcd)
 	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
-	if err := env.keepEtcdCluster(); err != nil {
+	if err := keepEtcdCluster(env.Observe()); err != nil {
 		t.Fatal(err)
 	}
 	if err := env.Host.UndoAll(t.Context(), func(host.Record) bool { return false }); err != nil {
@@ -182,5 +183,42 @@ func TestEtcdDataAfterReset(t *testing.T) {
 	runPhase(t, env, runEtcd)
 	if got := stateIn(t, writtenEtcd(t, env)); got != "new" {
 		t.Errorf("it is %q", got)
+	}
+}
+
+// foreignFiles are what preflight finds of others where ours will be.
+func foreignFiles(t *testing.T, env *Env) []string {
+	t.Helper()
+	var found []string
+	for _, f := range env.Observe().Inspect(t.Context(), false).Findings {
+		if f.ID == "foreign-manifest" || f.ID == "etcd-foreign-data" {
+			found = append(found, f.What)
+		}
+	}
+	return found
+}
+
+// TestForeignFiles wants what others left to be found, and what is ours not.
+func TestForeignFiles(t *testing.T) {
+	env := testEnv(t, "default")
+	if found := foreignFiles(t, env); len(found) > 0 {
+		t.Errorf("on a fresh machine: %q", found)
+	}
+	hosttest.Put(t, env.Host, "/etc/kubernetes/manifests/etcd.yaml", "x", 0o600)
+	hosttest.Put(t, env.Host, "/var/lib/etcd/member/wal", "x", 0o600)
+	want := []string{"/etc/kubernetes/manifests/etcd.yaml is there, and bootstrap did not make it", "/var/lib/etcd holds data that is not of this cluster"}
+	found := foreignFiles(t, env)
+	slices.Sort(found)
+	if !slices.Equal(found, want) {
+		t.Errorf("got %q", found)
+	}
+
+	ours := testEnv(t, "default")
+	if err := (Plan{{etcdPhase}}).Run(t.Context(), ours); err != nil {
+		t.Fatal(err)
+	}
+	hosttest.Put(t, ours.Host, "/var/lib/etcd/member/wal", "x", 0o600)
+	if found := foreignFiles(t, ours); len(found) > 0 {
+		t.Errorf("after our own etcd phase: %q", found)
 	}
 }

@@ -35,7 +35,7 @@ func problems(env *Env) map[string]pki.Reason {
 // signer is the CA of the test's cluster.
 func signer(t *testing.T, env *Env) *pki.CA {
 	t.Helper()
-	ca, err := env.readCA()
+	ca, err := env.keyPairs().readCA()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func apiServerCert(t *testing.T, env *Env, ca *pki.CA, spoil func(*pki.Leaf)) []
 	leaf := spec.Authorities(env.Config)[0].Leaves[0].Leaf
 	leaf.Names = slices.Clone(leaf.Names)
 	spoil(&leaf)
-	_, key, err := env.readPair("apiserver")
+	_, key, err := env.keyPairs().readPair("apiserver")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestCertificateEvidence(t *testing.T) {
 		{"kubeconfig is empty", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, spec.SchedulerConf, "", 0o600) }, map[string]pki.Reason{spec.SchedulerConf: pki.Empty}},
 		{"kubeconfig of another cluster", func(t *testing.T, env *Env) {
 			id := spec.Identities(env.Config)[3]
-			data, err := env.issueKubeconfig(newSigner(t, time.Hour), env.ClientLeaf(id), id)
+			data, err := kubeconfigWriter{env.keyPairs(), newSigner(t, time.Hour)}.issue(env.ClientLeaf(id), id)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -200,7 +200,7 @@ func TestKubeletCertificate(t *testing.T) {
 			env := pkiDone(t)
 			id := spec.Identities(env.Config)[2]
 			env.Config.CertificateValidity = c.embedded
-			data, err := env.issueKubeconfig(signer(t, env), env.ClientLeaf(id), id)
+			data, err := kubeconfigWriter{env.keyPairs(), signer(t, env)}.issue(env.ClientLeaf(id), id)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -23,10 +23,9 @@ func runGrantAdmin(ctx context.Context, env *Env) error {
 	if err := w.Wait(ctx, w.APIChecks()); err != nil {
 		return err
 	}
-	for _, manifest := range [][]byte{manifests.ClusterAdmins, manifests.KubeletAPIAdmin} {
-		if err := env.applyAll(ctx, w.Cluster, manifest); err != nil {
-			return err
-		}
+	a := applier{w.Cluster, env.Tell}
+	if err := a.applyAll(ctx, manifests.ClusterAdmins); err != nil {
+		return err
 	}
-	return nil
+	return a.applyAll(ctx, manifests.KubeletAPIAdmin)
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 
+	"bootstrap/phases/bundle"
 	"bootstrap/phases/host"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
@@ -21,100 +23,108 @@ var images = Phase{
 }
 
 func runImages(ctx context.Context, env *Env) error {
-	return env.withImages(ctx, observe.Begun, func(ctx context.Context, f imageFetch) error {
+	return withImages(ctx, env, observe.Begun, func(ctx context.Context, f imageFetch) error {
 		if err := f.all(ctx, env.Config.RequiredImages()); err != nil {
 			return err
 		}
-		if f.ours || f.runtime != "containerd" {
+		if env.Choices.Runtime.Install || f.runtime != "containerd" {
 			return nil
 		}
 		return f.sandbox(ctx)
 	})
 }
 
+var addonImages = Phase{
+	Name:  "addon-images",
+	Short: "import the images of cluster DNS, kube-proxy and the pod network, or pull them",
+	Run:   runAddonImages,
+}
+
+func runAddonImages(ctx context.Context, env *Env) error {
+	images := env.Config.Addons()
+	if !env.Choices.Network.Own() {
+		images = slices.DeleteFunc(images, func(image string) bool { return image == env.Config.Images.Network })
+	}
+	return withImages(ctx, env, observe.Certified, func(ctx context.Context, f imageFetch) error { return f.all(ctx, images) })
+}
+
+// imageFetch brings images into the runtime.
+type imageFetch struct {
+	*Env
+	cri     *runtime.CRI
+	store   *runtime.Images // nil: not containerd, only pulling is possible
+	runtime string          // its name
+}
+
 // withImages opens the runtime's images for use.
-func (e *Env) withImages(ctx context.Context, stage observe.Stage, use func(context.Context, imageFetch) error) error {
-	c, err := e.Observe().DialRuntime()
+func withImages(ctx context.Context, env *Env, stage observe.Stage, use func(context.Context, imageFetch) error) error {
+	c, err := env.Observe().DialRuntime()
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	return e.Ready().WhileRuntimeAnswers(ctx, stage, c, func(ctx context.Context) error {
-		fetch, err := e.openImages(ctx, c)
+	return env.Ready().WhileRuntimeAnswers(ctx, stage, c, func(ctx context.Context) error {
+		fetch, err := openImages(ctx, env, c)
 		if err != nil {
 			return err
 		}
-		defer fetch.close()
+		if fetch.store != nil {
+			defer fetch.store.Close()
+		}
 		return use(ctx, fetch)
 	})
 }
 
-func (e *Env) openImages(ctx context.Context, c *runtime.CRI) (imageFetch, error) {
-	choice := e.Choices.Runtime
+func openImages(ctx context.Context, env *Env, c *runtime.CRI) (imageFetch, error) {
+	endpoint := env.Choices.Runtime.Endpoint
 	info, err := c.Info(ctx)
 	if err != nil {
 		return imageFetch{}, plan.Hint(err, "run first: bootstrap init phase runtime")
 	}
-	if err := e.Host.Remember(state.ImagesNote, choice.Endpoint); err != nil {
+	if err := env.Host.Remember(state.ImagesNote, endpoint); err != nil {
 		return imageFetch{}, err
 	}
-	fetch := imageFetch{env: e, cri: c, runtime: info.Name, ours: choice.Install}
-	if info.Name != "containerd" || e.Host.Plans() {
-		return fetch, nil
+	fetch := imageFetch{Env: env, cri: c, runtime: info.Name}
+	if info.Name == "containerd" && !env.Host.Plans() {
+		fetch.store, err = runtime.OpenImages(runtime.SocketPath(endpoint))
 	}
-	fetch.store, err = runtime.OpenImages(runtime.SocketPath(choice.Endpoint))
 	return fetch, err
-}
-
-func (f imageFetch) close() {
-	if f.store != nil {
-		f.store.Close()
-	}
 }
 
 // sandbox gives our pause image the name that a containerd which is not ours
 // starts pods with, unless it has an image of that name: it would try to pull it.
 func (f imageFetch) sandbox(ctx context.Context) error {
-	program := f.env.Host.ForeignProgram("containerd")
+	program := f.Host.ForeignProgram("containerd")
 	if program == "" {
 		return nil // somewhere else, with a configuration that cannot be asked for
 	}
-	dump, err := f.env.Host.Output(ctx, program, "config", "dump")
+	dump, err := f.Host.Output(ctx, program, "config", "dump")
 	if err != nil {
-		f.env.Tell.Warn("which image containerd starts pods with is not known, it is left to pull it: %v", err)
+		f.Tell.Warn("which image containerd starts pods with is not known, it is left to pull it: %v", err)
 		return nil
 	}
-	name, pause := runtime.SandboxImage(dump), f.env.Config.Images.Pause
+	name, pause := runtime.SandboxImage(dump), f.Config.Images.Pause
 	if name == "" || name == pause {
 		return nil
 	}
 	if has, err := f.cri.HasImage(ctx, name); err != nil || has {
 		return err
 	}
-	f.env.Tell.Note("containerd is configured to start pods with %s: %s gets that name too", name, pause)
-	return f.env.Host.Record(host.OpImage, name, func() error { return f.store.Alias(ctx, pause, name) })
-}
-
-// imageFetch brings images into the runtime.
-type imageFetch struct {
-	env     *Env
-	cri     *runtime.CRI
-	store   *runtime.Images // nil: not containerd, only pulling is possible
-	runtime string          // its name
-	ours    bool            // the runtime comes out of the bundle
+	f.Tell.Note("containerd is configured to start pods with %s: %s gets that name too", name, pause)
+	return f.Host.Record(host.OpImage, name, func() error { return f.store.Alias(ctx, pause, name) })
 }
 
 // all fetches side by side, unless the config wants one after the other, and reports
 // how many it has.
 func (f imageFetch) all(ctx context.Context, references []string) error {
 	atOnce := len(references)
-	if f.env.Config.ImagePullSerial {
+	if f.Config.ImagePullSerial {
 		atOnce = 1
 	}
 	var done atomic.Int32
 	return plan.Each(len(references), atOnce, func(i int) error {
 		err := f.one(ctx, references[i])
-		f.env.Tell.Waiting("%d of %d images", done.Add(1), len(references))
+		f.Tell.Waiting("%d of %d images", done.Add(1), len(references))
 		return err
 	})
 }
@@ -127,23 +137,21 @@ func (f imageFetch) one(ctx context.Context, reference string) error {
 	if has { // it is not there because of us
 		return f.fetch(ctx, reference)
 	}
-	return f.env.Host.Record(host.OpImage, reference, func() error { return f.fetch(ctx, reference) })
+	return f.Host.Record(host.OpImage, reference, func() error { return f.fetch(ctx, reference) })
 }
 
 func (f imageFetch) fetch(ctx context.Context, reference string) error {
-	if f.store != nil && f.env.Bundle != nil {
-		if entry, ok := f.env.Bundle.Image(reference); ok {
-			err := f.env.Bundle.Read(ctx, entry, func(r io.Reader) error { return f.store.Import(ctx, r) })
-			if err != nil {
-				return fmt.Errorf("import %s: %w", reference, err)
-			}
-			return nil
+	if entry, ok := f.bundled(reference); ok && f.store != nil {
+		err := f.Bundle.Read(ctx, entry, func(r io.Reader) error { return f.store.Import(ctx, r) })
+		if err != nil {
+			return fmt.Errorf("import %s: %w", reference, err)
 		}
+		return nil
 	}
-	if reference == f.env.Config.Images.Network {
+	if reference == f.Config.Images.Network {
 		return plan.Hint(fmt.Errorf("%s comes only out of a bundle, into containerd", reference), "bring another pod network: network: none in BoxConfiguration")
 	}
-	if f.env.Config.ImagePullPolicy == "Never" {
+	if f.Config.ImagePullPolicy == "Never" {
 		return plan.Hint(fmt.Errorf("%s is not on this machine, and imagePullPolicy is Never", reference), "give a bundle that holds it: --bundle FILE")
 	}
 	if err := f.cri.Pull(ctx, reference); err != nil {
@@ -155,16 +163,18 @@ func (f imageFetch) fetch(ctx context.Context, reference string) error {
 	return f.store.Pin(ctx, reference)
 }
 
-// renews: what a registry has may be newer; what is in a bundle stays the same.
+// renews tells whether an image that is there is pulled again: what a registry has may be
+// newer, while what is in a bundle stays the same.
 func (f imageFetch) renews(reference string) bool {
-	if f.env.Config.ImagePullPolicy != "Always" || f.env.Host.Plans() {
-		return false
+	_, bundled := f.bundled(reference)
+	return f.Config.ImagePullPolicy == "Always" && !f.Host.Plans() && !bundled
+}
+
+func (f imageFetch) bundled(reference string) (bundle.Entry, bool) {
+	if f.Bundle == nil {
+		return bundle.Entry{}, false
 	}
-	if f.env.Bundle == nil {
-		return true
-	}
-	_, bundled := f.env.Bundle.Image(reference)
-	return !bundled
+	return f.Bundle.Image(reference)
 }
 
 func registryOf(reference string) string {

@@ -1,7 +1,6 @@
 package phases
 
 import (
-	"context"
 	"os"
 	"slices"
 	"strings"
@@ -18,7 +17,7 @@ func TestSettingsBeforeTheirFile(t *testing.T) {
 	env := testEnv(t, "default")
 	hosttest.Put(t, env.Host, "/proc/sys/net/ipv4/ip_forward", "0\n", 0o600)
 	hosttest.Put(t, env.Host, "/proc/sys/net/bridge/bridge-nf-call-iptables", "0\n", 0o600)
-	if err := env.prepareKernel(t.Context()); err != nil {
+	if err := prepareKernel(t.Context(), env); err != nil {
 		t.Fatal(err)
 	}
 	at := func(target string) int {
@@ -38,7 +37,7 @@ func TestForwardingKeeps(t *testing.T) {
 		hosttest.Put(t, env.Host, "/proc/sys/net/ipv4/"+name, value+"\n", 0o600)
 	}
 	for range 2 {
-		if err := env.prepareKernel(t.Context()); err != nil {
+		if err := prepareKernel(t.Context(), env); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -61,7 +60,7 @@ func TestKeepConntrack(t *testing.T) {
 		env := testEnv(t, "default")
 		hosttest.Put(t, env.Host, "/proc/sys/"+name, "65536\n", 0o600)
 		change(env)
-		if err := env.keepConntrack(); err != nil {
+		if err := keepConntrack(env.Host, &env.Spec); err != nil {
 			t.Error(err)
 		}
 		return slices.ContainsFunc(env.Host.Entries(), func(r host.Record) bool { return r.Target == name && r.Before.Value == "65536" })
@@ -101,7 +100,7 @@ func TestAdvertisedRoute(t *testing.T) {
 	}
 	var first []byte
 	for range 2 { // the second time it is as it should be
-		if err := env.prepareKernel(t.Context()); err != nil {
+		if err := prepareKernel(t.Context(), env); err != nil {
 			t.Fatal(err)
 		}
 		data, err := env.Host.ReadFile(spec.SysctlFile)
@@ -123,7 +122,7 @@ func TestBridgedFixed(t *testing.T) {
 	if err := os.Mkdir(env.Host.Path("/proc/sys/net/bridge/bridge-nf-call-iptables"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	notes := runPhase(t, env, func(ctx context.Context, env *Env) error { return env.prepareKernel(ctx) })
+	notes := runPhase(t, env, prepareKernel)
 	if len(notes) != 1 || !strings.Contains(notes[0], "bridge-nf-call-iptables") || !strings.Contains(notes[0], "pods may not reach Services") {
 		t.Errorf("%q", notes)
 	}
@@ -136,7 +135,7 @@ func TestBridgedFixed(t *testing.T) {
 func TestKeptSettings(t *testing.T) {
 	env := testEnv(t, "default")
 	keep := func() bool {
-		if err := env.keepKubeletSettings(); err != nil {
+		if err := keepKubeletSettings(env.Host, env.Config); err != nil {
 			t.Fatal(err)
 		}
 		return env.Host.Exists(spec.KubeletSysctlFile)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"bootstrap/phases/pki"
 	"bootstrap/phases/spec"
@@ -18,35 +19,46 @@ var kubeconfigs = Phase{
 }
 
 func runKubeconfigs(_ context.Context, env *Env) error {
-	ca, err := env.readCA()
+	pairs := env.keyPairs()
+	ca, err := pairs.readCA()
 	if err != nil {
 		return err
 	}
+	w := kubeconfigWriter{pairs, ca}
 	for _, id := range spec.Identities(env.Config) {
-		if err := env.ensureKubeconfig(ca, id); err != nil {
+		if err := w.ensure(id); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e *Env) ensureKubeconfig(ca *pki.CA, id spec.Identity) error {
-	data, err := e.Host.ReadFile(id.Path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return e.writeKubeconfig(ca, id)
-	case err != nil:
-		return err
-	}
-	if reason := e.checkKubeconfig(ca, id, data); reason != nil {
-		e.Tell.Note("%s is written again: %v", id.Path, reason)
-		return e.writeKubeconfig(ca, id)
-	}
-	return e.closeToOthers(id.Path)
+// kubeconfigWriter writes kubeconfigs with certificates that the cluster's CA has signed.
+type kubeconfigWriter struct {
+	keyPairs
+	ca *pki.CA
 }
 
-// checkKubeconfig says why the file that is there does not serve, or nil.
-func (e *Env) checkKubeconfig(ca *pki.CA, id spec.Identity, data []byte) error {
+func (w kubeconfigWriter) ensure(id spec.Identity) error {
+	data, err := w.Host.ReadFile(id.Path)
+	if err == nil {
+		reason := w.check(id, data)
+		if reason == nil {
+			return w.closeToOthers(id.Path)
+		}
+		w.Tell.Note("%s is written again: %v", id.Path, reason)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if data, err = w.issue(w.ClientLeaf(id), id); err != nil {
+		return err
+	}
+	_, err = w.Host.WriteOpaque(id.Path, data, 0o600)
+	return err
+}
+
+// check says why the file that is there does not serve, or nil.
+func (w kubeconfigWriter) check(id spec.Identity, data []byte) error {
 	k, err := pki.ParseKubeconfig(data)
 	if err != nil {
 		return err
@@ -54,7 +66,7 @@ func (e *Env) checkKubeconfig(ca *pki.CA, id spec.Identity, data []byte) error {
 	if k.Server != id.Server {
 		return fmt.Errorf("its server is %s, want %s", k.Server, id.Server)
 	}
-	if err := e.checkKubeconfigCA(ca, id, k); err != nil {
+	if err := w.checkCA(id, k); err != nil {
 		return err
 	}
 	cert, err := pki.ParseCert(k.Cert)
@@ -65,37 +77,28 @@ func (e *Env) checkKubeconfig(ca *pki.CA, id spec.Identity, data []byte) error {
 	if err != nil {
 		return err
 	}
-	return ca.Check(e.ClientLeaf(id), cert, key)
+	return w.ca.Check(w.ClientLeaf(id), cert, key)
 }
 
-// checkKubeconfigCA leaves a kubeconfig of others alone where the CA itself is in it.
-func (e *Env) checkKubeconfigCA(ca *pki.CA, id spec.Identity, k pki.Kubeconfig) error {
+// checkCA leaves a kubeconfig of others alone where the CA itself is in it.
+func (w kubeconfigWriter) checkCA(id spec.Identity, k pki.Kubeconfig) error {
 	switch {
 	case id.CAFile != "" && k.CAFile == id.CAFile:
 		return nil
-	case !bytes.Equal(k.CA, pki.EncodeCert(ca.Cert)):
+	case !bytes.Equal(k.CA, pki.EncodeCert(w.ca.Cert)):
 		return errors.New("its CA is not this cluster's")
-	case id.CAFile != "" && e.Host.Made(id.Path):
+	case id.CAFile != "" && w.Host.Made(id.Path):
 		return fmt.Errorf("the CA is in it, in place of the name of its file, %s", id.CAFile)
 	}
 	return nil
 }
 
-func (e *Env) writeKubeconfig(ca *pki.CA, id spec.Identity) error {
-	data, err := e.issueKubeconfig(ca, e.ClientLeaf(id), id)
-	if err != nil {
-		return err
-	}
-	_, err = e.Host.WriteOpaque(id.Path, data, 0o600)
-	return err
-}
-
-func (e *Env) issueKubeconfig(ca *pki.CA, leaf pki.Leaf, id spec.Identity) ([]byte, error) {
-	key, err := pki.NewKey(e.Config.KeyAlgorithm)
+func (w kubeconfigWriter) issue(leaf pki.Leaf, id spec.Identity) ([]byte, error) {
+	key, err := pki.NewKey(w.Config.KeyAlgorithm)
 	if err != nil {
 		return nil, err
 	}
-	cert, err := ca.Issue(leaf, key)
+	cert, err := w.ca.Issue(leaf, key)
 	if err != nil {
 		return nil, err
 	}
@@ -104,11 +107,33 @@ func (e *Env) issueKubeconfig(ca *pki.CA, leaf pki.Leaf, id spec.Identity) ([]by
 		return nil, err
 	}
 	k := pki.Kubeconfig{
-		Server: id.Server, Cluster: e.Config.ClusterName, User: leaf.CommonName,
+		Server: id.Server, Cluster: w.Config.ClusterName, User: leaf.CommonName,
 		CAFile: id.CAFile, Cert: pki.EncodeCert(cert), Key: keyPEM,
 	}
 	if k.CAFile == "" {
-		k.CA = pki.EncodeCert(ca.Cert)
+		k.CA = pki.EncodeCert(w.ca.Cert)
 	}
 	return pki.EncodeKubeconfig(k)
+}
+
+// KubeconfigUser is somebody who is to have a kubeconfig.
+type KubeconfigUser struct {
+	Name     string
+	Groups   []string
+	Validity time.Duration // zero: as the cluster's certificates
+}
+
+// UserKubeconfig gives a new kubeconfig, signed by the cluster's CA. It needs no API
+// server, and takes nothing back: no rights come with it but the groups'.
+func (e *Env) UserKubeconfig(u KubeconfigUser) ([]byte, error) {
+	pairs := e.keyPairs()
+	ca, err := pairs.readCA()
+	if err != nil {
+		return nil, err
+	}
+	leaf := e.ClientLeaf(spec.Identity{CommonName: u.Name, Organizations: u.Groups})
+	if u.Validity != 0 {
+		leaf.Validity = u.Validity
+	}
+	return kubeconfigWriter{pairs, ca}.issue(leaf, spec.Identity{Server: e.Config.EndpointURL()})
 }

@@ -1,8 +1,10 @@
 package phases
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -228,5 +230,32 @@ func TestKubeconfigsNeedCA(t *testing.T) {
 	failPhase(t, env, runKubeconfigs, pkiDir+"/ca.key: no PEM block with a readable private key in it")
 	if _, err := env.Host.ReadFile(spec.AdminConf); err == nil {
 		t.Error("admin.conf was written")
+	}
+}
+
+func TestUserKubeconfig(t *testing.T) {
+	env := certsDone(t, "custom")
+	data, err := env.UserKubeconfig(KubeconfigUser{Name: "alice", Groups: []string{"web", "ops"}, Validity: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := pki.ParseKubeconfig(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := pki.ParseCert(k.Cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups := slices.Sorted(slices.Values(cert.Subject.Organization))
+	if k.Server != "https://api.example.org:443" || k.User != "alice" || cert.Subject.CommonName != "alice" || !slices.Equal(groups, []string{"ops", "web"}) {
+		t.Errorf("%s %s %s", k.Server, k.User, cert.Subject)
+	}
+	if err := cert.CheckSignatureFrom(readCert(t, env, pkiDir+"/ca.crt")); err != nil || time.Until(cert.NotAfter) > time.Hour {
+		t.Errorf("%v, until %s", err, cert.NotAfter)
+	}
+	hosttest.Remove(t, env.Host, pkiDir+"/ca.key")
+	if _, err := env.UserKubeconfig(KubeconfigUser{Name: "alice"}); err == nil || !strings.Contains(err.Error(), "no CA in ") {
+		t.Error(err)
 	}
 }

@@ -22,38 +22,39 @@ var kubelet = Phase{
 }
 
 func runKubelet(ctx context.Context, env *Env) error {
-	runtime, program := env.Choices.Runtime, env.Choices.Kubelet
-	if err := errors.Join(runtime.None, program.None); err != nil {
+	h, program := env.Host, env.Choices.Kubelet
+	if err := errors.Join(env.Choices.Runtime.None, program.None); err != nil {
 		return err
 	}
 	env.Tell.Note("kubelet %s: %s", program.Path, program.Why)
 	if program.Install {
-		if err := env.installPrograms(ctx, spec.BinDir, "kubelet"); err != nil {
+		if err := (installer{h, env.Bundle}).programs(ctx, spec.BinDir, "kubelet"); err != nil {
 			return err
 		}
 	}
-	env.setDaemonSettings()
-	if err := env.keepKubeletSettings(); err != nil {
+	setDaemonSettings(env)
+	if err := keepKubeletSettings(h, env.Config); err != nil {
 		return err
 	}
-	if err := env.Host.OwnMounts(slices.Concat(spec.KubeletMounts, spec.ContainerdMounts, spec.NetworkMounts)); err != nil {
+	if err := h.OwnMounts(slices.Concat(spec.KubeletMounts, spec.ContainerdMounts, spec.NetworkMounts)); err != nil {
 		return err
 	}
-	if err := env.Host.OwnRules(ctx, spec.DaemonRules); err != nil {
+	if err := h.OwnRules(ctx, spec.DaemonRules); err != nil {
 		return err
 	}
-	if err := env.configureKubelet(ctx, program.Path, runtime.Endpoint); err != nil {
-		return env.Ready().Explained(ctx, observe.Begun, env.kubeletDiskError(err))
+	err := configureKubelet(ctx, env)
+	if err == nil {
+		_, err = h.EnableUnit(ctx, spec.KubeletService)
 	}
-	if _, err := env.Host.EnableUnit(ctx, spec.KubeletService); err != nil {
-		return env.Ready().Explained(ctx, observe.Begun, err)
+	if err != nil {
+		return env.Ready().Explained(ctx, observe.Begun, kubeletDiskError(env.Catalogue, err))
 	}
-	_, err := env.Host.StartUnit(ctx, spec.NetworkOnline)
+	_, err = h.StartUnit(ctx, spec.NetworkOnline)
 	return err
 }
 
 // kubeletDiskError names the cause if the kubelet's folder can't be written.
-func (e *Env) kubeletDiskError(err error) error {
+func kubeletDiskError(all diagnose.Catalogue, err error) error {
 	var at *fs.PathError
 	if !errors.As(err, &at) || !strings.HasPrefix(at.Path, spec.KubeletDir) {
 		return err
@@ -67,70 +68,66 @@ func (e *Env) kubeletDiskError(err error) error {
 	default:
 		return err
 	}
-	return &plan.CauseError{Finding: e.Catalogue.Found(id, diagnose.Finding{Level: diagnose.Error, What: err.Error(), See: "df -h " + spec.KubeletDir}), Err: err}
+	return &plan.CauseError{Finding: all.Found(id, diagnose.Finding{Level: diagnose.Error, What: err.Error(), See: "df -h " + spec.KubeletDir}), Err: err}
 }
 
-func (e *Env) configureKubelet(ctx context.Context, program, endpoint string) error {
-	if err := e.Host.OwnTrees(spec.KubeletTrees...); err != nil {
+func configureKubelet(ctx context.Context, env *Env) error {
+	h, program := env.Host, env.Choices.Kubelet.Path
+	if err := h.OwnTrees(spec.KubeletTrees...); err != nil {
 		return err
 	}
-	if err := e.writeKubeletConfig(endpoint); err != nil {
+	if err := writeKubeletConfig(h, &env.Spec); err != nil {
 		return err
 	}
-	if err := e.writeInstanceConfig(endpoint); err != nil {
+	if err := writeInstanceConfig(h, &env.Spec); err != nil {
 		return err
 	}
-	if err := e.writeKubeletUnit(ctx, program); err != nil {
+	if err := writeKubeletUnit(ctx, h, program, env.Tell); err != nil {
 		return err
 	}
-	dropIn, err := templates.KubeletDropIn{
-		Kubelet: program, Args: spec.KubeletArgs(e.Config), EtcdData: e.Observe().EtcdFolder(),
-	}.Render()
-	if err != nil {
+	warnOfLostFlags(h, env.Tell)
+	dropIn := templates.KubeletDropIn{Kubelet: program, Args: spec.KubeletArgs(env.Config), EtcdData: env.Observe().EtcdFolder()}
+	if err := writeRendered(h, spec.KubeletDropIn, dropIn.Render); err != nil {
 		return err
 	}
-	e.warnOfLostFlags()
-	if _, err := e.Host.WriteFile(spec.KubeletDropIn, dropIn, 0o600); err != nil {
-		return err
-	}
-	e.warnOfOtherCommand()
+	warnOfOtherCommand(h, env.Tell)
 	return nil
 }
 
-// warnOfLostFlags: what packages' units add from a variable, ours does not.
-func (e *Env) warnOfLostFlags() {
-	if e.Host.Made(spec.KubeletDropIn) {
+// warnOfLostFlags tells of flags that a package's unit adds from a variable, and ours does not.
+func warnOfLostFlags(h *host.Host, tell plan.Teller) {
+	if h.Made(spec.KubeletDropIn) {
 		return
 	}
-	words, err := e.Host.UnitCommand(spec.KubeletService)
+	words, err := h.UnitCommand(spec.KubeletService)
 	if err != nil {
 		return // it is told of when ours is there
 	}
 	for _, w := range words {
 		if strings.HasPrefix(w.From, "KUBELET_EXTRA_ARGS in ") {
-			e.Tell.Warn("the kubelet no longer gets %s of %s: say it in nodeRegistration.kubeletExtraArgs of the config file", w.Text, w.From)
+			tell.Warn("the kubelet no longer gets %s of %s: say it in nodeRegistration.kubeletExtraArgs of the config file", w.Text, w.From)
 		}
 	}
 }
 
-// warnOfOtherCommand: systemd reads drop-ins by name, and the last ExecStart counts. It
-// also reads some that this does not.
-func (e *Env) warnOfOtherCommand() {
-	if e.Host.Plans() {
+// warnOfOtherCommand tells of a drop-in that starts the kubelet in another way: systemd reads
+// drop-ins by name, and the last ExecStart counts. It also reads some that this does not.
+func warnOfOtherCommand(h *host.Host, tell plan.Teller) {
+	if h.Plans() {
 		return // ours is not there
 	}
-	words, err := e.Host.UnitCommand(spec.KubeletService)
+	words, err := h.UnitCommand(spec.KubeletService)
 	switch {
 	case err != nil:
-		e.Tell.Warn("whether %s is the last to say how the kubelet is started can't be told: %v", spec.KubeletDropIn, err)
+		tell.Warn("whether %s is the last to say how the kubelet is started can't be told: %v", spec.KubeletDropIn, err)
 	case len(words) > 0 && words[0].From != spec.KubeletDropIn:
-		e.Tell.Warn("the kubelet is started by %s, which is read after %s: without what the config asks for", words[0].From, spec.KubeletDropIn)
+		tell.Warn("the kubelet is started by %s, which is read after %s: without what the config asks for", words[0].From, spec.KubeletDropIn)
 	}
 }
 
-// writeKubeletConfig: one with headers for a URL is not to be shown.
-func (e *Env) writeKubeletConfig(endpoint string) error {
-	config, err := e.RenderKubeletConfig(endpoint)
+// writeKubeletConfig does not show a configuration that has headers for a URL in it.
+func writeKubeletConfig(h *host.Host, s *spec.Spec) error {
+	config, err := s.RenderKubeletConfig(s.Choices.Runtime.Endpoint)
 	if err != nil {
 		return err
 	}
@@ -138,9 +135,9 @@ func (e *Env) writeKubeletConfig(endpoint string) error {
 	if err != nil {
 		return err
 	}
-	write := e.Host.WriteFile
+	write := h.WriteFile
 	if len(source.Secrets()) > 0 {
-		write = e.Host.WriteOpaque
+		write = h.WriteOpaque
 	}
 	_, err = write(spec.KubeletConfig, config, 0o600)
 	return err
@@ -148,33 +145,23 @@ func (e *Env) writeKubeletConfig(endpoint string) error {
 
 // writeInstanceConfig tells kubeadm this node's runtime, where it looks for it. The
 // kubelet itself does not read it.
-func (e *Env) writeInstanceConfig(endpoint string) error {
-	if e.Config.Box.Standalone {
+func writeInstanceConfig(h *host.Host, s *spec.Spec) error {
+	if s.Config.Box.Standalone {
 		return nil // kubeadm has no use for such a machine
 	}
-	data, err := templates.InstanceConfig{RuntimeEndpoint: endpoint}.Render()
-	if err != nil {
-		return err
-	}
-	_, err = e.Host.WriteFile(spec.InstanceConfig, data, 0o600)
-	return err
+	return writeRendered(h, spec.InstanceConfig, templates.InstanceConfig{RuntimeEndpoint: s.Choices.Runtime.Endpoint}.Render)
 }
 
 // writeKubeletUnit writes our unit unless the machine has one: there, the
 // drop-in alone decides what is started.
-func (e *Env) writeKubeletUnit(ctx context.Context, program string) error {
-	state, err := e.Host.UnitState(ctx, spec.KubeletService)
+func writeKubeletUnit(ctx context.Context, h *host.Host, program string, tell plan.Teller) error {
+	state, err := h.UnitState(ctx, spec.KubeletService)
 	if err != nil {
 		return err
 	}
 	if state.Load == "loaded" && state.Fragment != spec.KubeletUnitFile {
-		e.Tell.Note("kubelet.service: %s is there already, and stays as it is", state.Fragment)
+		tell.Note("kubelet.service: %s is there already, and stays as it is", state.Fragment)
 		return nil
 	}
-	unit, err := templates.KubeletService{Kubelet: program}.Render()
-	if err != nil {
-		return err
-	}
-	_, err = e.Host.WriteFile(spec.KubeletUnitFile, unit, 0o600)
-	return err
+	return writeRendered(h, spec.KubeletUnitFile, templates.KubeletService{Kubelet: program}.Render)
 }

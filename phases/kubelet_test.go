@@ -26,7 +26,7 @@ func TestKubeletDiskError(t *testing.T) {
 		{spec.KubeletConfig, syscall.EACCES, ""},
 		{spec.KubeletDropIn, syscall.EROFS, ""}, // another folder, perhaps another disk
 	} {
-		err := (&Env{Catalogue: catalogue(t)}).kubeletDiskError(fmt.Errorf("write: %w", &fs.PathError{Op: "open", Path: c.path, Err: c.err}))
+		err := kubeletDiskError(catalogue(t), fmt.Errorf("write: %w", &fs.PathError{Op: "open", Path: c.path, Err: c.err}))
 		var cause *plan.CauseError
 		got := ""
 		if errors.As(err, &cause) {
@@ -49,7 +49,7 @@ func TestOtherCommand(t *testing.T) {
 	hosttest.Put(t, env.Host, spec.KubeletDropIn, "[Service]\nExecStart=\nExecStart=/usr/local/bin/kubelet --x\n", 0o600)
 	warned := func() []string {
 		return runPhase(t, env, func(_ context.Context, env *Env) error {
-			env.warnOfOtherCommand()
+			warnOfOtherCommand(env.Host, env.Tell)
 			return nil
 		})
 	}
@@ -73,7 +73,7 @@ func TestLostFlags(t *testing.T) {
 	hosttest.Put(t, env.Host, "/usr/lib/systemd/system/kubelet.service", "[Service]\nEnvironmentFile=-/etc/default/kubelet\nExecStart=/usr/bin/kubelet --v=1 $KUBELET_EXTRA_ARGS\n", 0o644)
 	warned := func() []string {
 		return runPhase(t, env, func(_ context.Context, env *Env) error {
-			env.warnOfLostFlags()
+			warnOfLostFlags(env.Host, env.Tell)
 			return nil
 		})
 	}

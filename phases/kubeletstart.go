@@ -15,27 +15,27 @@ var kubeletStart = Phase{
 }
 
 func runKubeletStart(ctx context.Context, env *Env) error {
-	runtime := env.Choices.Runtime
+	h, runtime := env.Host, env.Choices.Runtime
 	if runtime.None != nil {
 		return runtime.None
 	}
 	// Only now, as reset asks this runtime for pods: before, it may be none at all.
-	if err := env.Host.Remember(state.RuntimeNote, runtime.Endpoint); err != nil {
+	if err := h.Remember(state.RuntimeNote, runtime.Endpoint); err != nil {
 		return err
 	}
-	if err := env.prepareKubeletStart(); err != nil {
-		return env.Ready().Explained(ctx, observe.Certified, env.kubeletDiskError(err))
+	if err := prepareKubeletStart(env); err != nil {
+		return env.Ready().Explained(ctx, observe.Certified, kubeletDiskError(env.Catalogue, err))
 	}
-	_, err := env.Host.StartUnit(ctx, spec.KubeletService, spec.KubeletConfig, spec.KubeletUnitFile, spec.KubeletDropIn, spec.KubeletConf, env.PKIFile("ca", ".crt"), spec.ServingCert+".crt")
+	_, err := h.StartUnit(ctx, spec.KubeletService, spec.KubeletConfig, spec.KubeletUnitFile, spec.KubeletDropIn, spec.KubeletConf, env.PKIFile("ca", ".crt"), spec.ServingCert+".crt")
 	return env.Ready().Explained(ctx, observe.Certified, err)
 }
 
-// prepareKubeletStart: a standalone kubelet signs for itself, as no CA is there; and it
-// watches the folder of its pods only if that is there when it starts.
-func (e *Env) prepareKubeletStart() error {
-	if !e.Config.Box.Standalone {
-		return e.ensureServingCert()
+// prepareKubeletStart makes for a standalone kubelet, which signs for itself as no CA is
+// there, the folder of its pods: it watches that only if it is there when it starts.
+func prepareKubeletStart(env *Env) error {
+	if !env.Config.Box.Standalone {
+		return env.keyPairs().ensureServingCert()
 	}
-	_, err := e.Host.MakeDir(spec.StaticPodDir, 0o700)
+	_, err := env.Host.MakeDir(spec.StaticPodDir, 0o700)
 	return err
 }

@@ -2,13 +2,13 @@ package phases
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path"
 	"slices"
 	"strings"
 
 	"bootstrap/phases/host"
+	"bootstrap/phases/observe"
 	"bootstrap/phases/spec"
 )
 
@@ -20,71 +20,53 @@ var leaveStaticPods = Phase{
 
 // runLeaveStaticPods gives the folders of manifests that stay to whose they are.
 func runLeaveStaticPods(_ context.Context, env *Env) error {
-	files := env.usersManifests()
+	files := usersManifests(env.Host)
 	if len(files) == 0 {
 		return nil
 	}
 	if env.AllPods {
-		return env.takeFiles(files)
+		return adoptAll(env.Host, host.OpFile, files) // now reset removes them
 	}
 	env.Tell.Note("these stay, and a kubelet that comes will run them: %s", strings.Join(files, ", "))
-	return env.giveDirs(spec.StaticPodDir)
+	return giveDirs(env.Host, spec.StaticPodDir)
 }
 
-func (e *Env) usersManifests() []string {
-	entries, err := os.ReadDir(e.Host.Path(spec.StaticPodDir))
-	if err != nil {
-		return nil
-	}
+func usersManifests(h *host.Host) []string {
+	pods, _ := observe.PodFiles(h, spec.StaticPodDir) // in a folder that can't be read there are none to find
 	var files []string
-	for _, entry := range entries {
-		file := spec.StaticPodDir + "/" + entry.Name()
-		if !entry.IsDir() && !strings.HasPrefix(entry.Name(), ".") && !e.Host.Recorded(file) {
-			files = append(files, file)
+	for _, pod := range pods {
+		if !h.Recorded(pod.Path) {
+			files = append(files, pod.Path)
 		}
 	}
 	return files
 }
 
-// takeFiles makes files of the user's ours to remove.
-func (e *Env) takeFiles(files []string) error {
-	var errs []error
-	for _, file := range files {
-		_, err := e.Host.Adopt(host.OpFile, file)
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
-}
-
 // giveDirs forgets that a folder, and those above it, were made here: all of them, or none
 // where one holds something else of others, which has to be named.
-func (e *Env) giveDirs(dir string) error {
+func giveDirs(h *host.Host, dir string) error {
 	var given []host.Record
 	for below := ""; dir != "/"; dir, below = path.Dir(dir), dir {
-		for _, r := range e.Host.Entries() {
+		for _, r := range h.Entries() {
 			made := r.Op == host.OpDir && r.Before.Kind == host.Absent // else its mode is given back
 			if !made || r.Target != dir || r.Undone {
 				continue
 			}
-			if e.holdsOthers(dir, below) {
+			if holdsOthers(h, dir, below) {
 				return nil
 			}
 			given = append(given, r)
 		}
 	}
-	var errs []error
-	for _, r := range given {
-		errs = append(errs, e.Host.Retract(r, nil))
-	}
-	return errors.Join(errs...)
+	return forgetRecords(h, given)
 }
 
 // holdsOthers tells whether a folder has more in it than the one below, which is given
 // away, and what is ours. In the lowest all is theirs.
-func (e *Env) holdsOthers(dir, below string) bool {
-	entries, err := os.ReadDir(e.Host.Path(dir))
+func holdsOthers(h *host.Host, dir, below string) bool {
+	entries, err := os.ReadDir(h.Path(dir))
 	return err != nil || below != "" && slices.ContainsFunc(entries, func(entry os.DirEntry) bool {
 		name := path.Join(dir, entry.Name())
-		return name != below && !e.Host.Recorded(name)
+		return name != below && !h.Recorded(name)
 	})
 }

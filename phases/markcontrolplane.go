@@ -15,11 +15,11 @@ var markControlPlane = Phase{
 // runMarkControlPlane sets labels only. The kubelet sets the taint when it registers
 // the Node, so that no pod slips in before.
 func runMarkControlPlane(ctx context.Context, env *Env) error {
-	c, err := env.api()
+	a, err := env.applier()
 	if err != nil {
 		return err
 	}
-	applied, err := c.LabelNode(ctx, env.Config.NodeName, spec.ControlPlaneLabels(env.Config))
-	env.changedObject(applied, err)
+	applied, err := a.LabelNode(ctx, env.Config.NodeName, spec.ControlPlaneLabels(env.Config))
+	a.changed(applied)
 	return err
 }

@@ -5,6 +5,7 @@
 package phases
 
 import (
+	"bootstrap/phases/host"
 	"bootstrap/phases/plan"
 )
 
@@ -16,3 +17,18 @@ type Step = plan.Step[*Env]
 
 // Plan is the steps of one command, in the order they run.
 type Plan = plan.Plan[*Env]
+
+// forAll does something with each, one after the other, and goes on after errors.
+func forAll[T any](all []T, do func(T) error) error {
+	return plan.Each(len(all), 1, func(i int) error { return do(all[i]) })
+}
+
+// writeRendered writes what a template gives, for root alone.
+func writeRendered(h *host.Host, path string, render func() ([]byte, error)) error {
+	data, err := render()
+	if err != nil {
+		return err
+	}
+	_, err = h.WriteFile(path, data, 0o600)
+	return err
+}

@@ -28,10 +28,10 @@ func (e *PreflightError) Error() string { return errors.Join(e.Findings...).Erro
 func (e *PreflightError) Unwrap() []error { return e.Findings }
 
 func runPreflight(ctx context.Context, env *Env) error {
-	if r, open := env.stoppedAt(); open {
+	if r, open := stoppedAt(env.Host); open {
 		env.Tell.Note("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
 	}
-	seen := env.Observe().Inspect(ctx, !env.Host.Plans(), env.checkUserKubeconfigs()...)
+	seen := env.Observe().Inspect(ctx, !env.Host.Plans(), checkUserKubeconfigs(env)...)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -54,12 +54,12 @@ func runPreflight(ctx context.Context, env *Env) error {
 
 // stoppedAt is the last that a run before did, if that did not end. What --fix has
 // mended since is no run.
-func (e *Env) stoppedAt() (host.Record, bool) {
-	r, open := e.Host.Unfinished()
+func stoppedAt(h *host.Host) (host.Record, bool) {
+	r, open := h.Unfinished()
 	if !open || r.Purpose != host.Mended {
 		return r, open
 	}
-	for _, before := range slices.Backward(e.Host.Entries()) {
+	for _, before := range slices.Backward(h.Entries()) {
 		if before.Purpose != host.Mended {
 			return before, true
 		}
@@ -70,21 +70,20 @@ func (e *Env) stoppedAt() (host.Record, bool) {
 // Inspect looks at this machine as init does before it changes anything.
 func Inspect(ctx context.Context, env *Env) observe.Inspection {
 	env = env.forPhase(preflight.Name)
-	return env.Observe().Inspect(ctx, true, env.checkUserKubeconfigs()...)
+	return env.Observe().Inspect(ctx, true, checkUserKubeconfigs(env)...)
 }
 
 // CheckIgnore wants every ID to be one of a check that init can go on without.
 func CheckIgnore(all diagnose.Catalogue, ids []string) error {
-	var errs []error
-	for _, id := range ids {
+	return forAll(ids, func(id string) error {
 		switch entry, known := all.Find(id); {
 		case !known:
-			errs = append(errs, plan.Hint(fmt.Errorf("--ignore %s: there is no such check", id), "see their names: bootstrap explain"))
+			return plan.Hint(fmt.Errorf("--ignore %s: there is no such check", id), "see their names: bootstrap explain")
 		case entry.Check == nil || entry.Enforced:
-			errs = append(errs, fmt.Errorf("--ignore %s: it can't be ignored: init does not work past it", id))
+			return fmt.Errorf("--ignore %s: it can't be ignored: init does not work past it", id)
 		}
-	}
-	return errors.Join(errs...)
+		return nil
+	})
 }
 
 // ErrNotRoot is what a user who may not change this machine is told.

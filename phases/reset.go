@@ -2,7 +2,6 @@ package phases
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
 
 	"bootstrap/phases/host"
@@ -55,18 +54,4 @@ func runStopKubelet(ctx context.Context, env *Env) error {
 	}
 	_, err := env.Host.StopUnit(ctx, spec.KubeletService)
 	return err
-}
-
-var undoAll = Phase{
-	Name:  "undo",
-	Short: "undo what the ledger holds, newest first",
-	Run:   runUndo,
-}
-
-// runUndo keeps a runtime in which others have containers.
-func runUndo(ctx context.Context, env *Env) error {
-	keep := env.Keep
-	foreign := env.foreignContainers(ctx)
-	keep.Runtime = keep.Runtime || foreign != nil
-	return errors.Join(foreign, env.State().ForgetStandalone(), env.Host.UndoAll(ctx, keep.keeps))
 }

@@ -45,7 +45,8 @@ func runRestartKubelet(ctx context.Context, env *Env) error {
 	return env.Host.RestartUnit(ctx, spec.KubeletService)
 }
 
-// missing: a slow API server that gave no answer has not said so.
+// missing tells whether the API server has said that a pod is not there: a slow one that gave
+// no answer has not.
 func missing(err error) bool {
 	var stalled *health.StalledError
 	return errors.As(err, &stalled) && slices.ContainsFunc(stalled.Pending, func(p health.Pending) bool { return cluster.IsNotFound(p.Reason) })

@@ -28,6 +28,8 @@ const (
 	scopeText   = "# Made by bootstrap; `bootstrap reset` removes it.\n[Scope]\nTimeoutStopSec=30s\n"
 )
 
+const containerdService = "containerd.service"
+
 func runRuntime(ctx context.Context, env *Env) error {
 	env = env.forPurpose(host.Runtime)
 	choice := env.Choices.Runtime
@@ -35,24 +37,21 @@ func runRuntime(ctx context.Context, env *Env) error {
 		return choice.None
 	}
 	env.Tell.Note("%s: %s", choice.Name(), choice.Why)
-	if err := env.prepareKernel(ctx); err != nil {
+	if err := prepareKernel(ctx, env); err != nil {
 		return err
 	}
-	if err := env.installNetwork(ctx); err != nil {
+	if err := installNetwork(ctx, env); err != nil {
 		return err
 	}
-	start := env.startRuntime
+	start := startRuntime
 	if choice.Install {
-		start = env.installContainerd
+		start = installContainerd
 	}
-	if err := start(ctx); err != nil {
+	if err := start(ctx, env); err != nil {
 		return env.Ready().Explained(ctx, observe.Begun, err) // such as a unit that is masked
 	}
-	if err := env.waitForRuntime(ctx); err != nil {
-		return err
-	}
-	if choice.Install {
-		return nil // our templates agree
+	if err := waitForRuntime(ctx, env); err != nil || choice.Install {
+		return err // what our own templates say needs no check
 	}
 	warning, err := env.Observe().CheckRuntime(ctx)
 	if warning != "" {
@@ -61,70 +60,79 @@ func runRuntime(ctx context.Context, env *Env) error {
 	return err
 }
 
-func (e *Env) installContainerd(ctx context.Context) error {
-	if err := e.installPrograms(ctx, spec.BinDir, "containerd", "containerd-shim-runc-v2", "ctr", "runc"); err != nil {
-		return err
-	}
-	unit, err := templates.ContainerdService{Containerd: spec.BinDir + "/containerd", Config: spec.ContainerdConfig}.Render()
+// installContainerd starts our containerd, now and at every boot. One that runs is
+// restarted only when a file that it reads was written since it started.
+func installContainerd(ctx context.Context, env *Env) error {
+	h := env.Host
+	err := installer{h, env.Bundle}.programs(ctx, spec.BinDir, "containerd", "containerd-shim-runc-v2", "ctr", "runc")
 	if err != nil {
 		return err
 	}
-	config, err := templates.ContainerdConfig{
-		SandboxImage:        e.Config.Images.Pause,
+	if err := h.OwnTrees(spec.ContainerdTrees...); err != nil {
+		return err
+	}
+	if err := writeContainerdFiles(h, &env.Spec); err != nil {
+		return err
+	}
+	// Enabled first, which is done with files: systemd then reads them all at once.
+	if _, err := h.EnableUnit(ctx, containerdService); err != nil {
+		return err
+	}
+	_, err = h.StartUnit(ctx, containerdService, spec.ContainerdConfig, spec.ContainerdUnit)
+	return err
+}
+
+func writeContainerdFiles(h *host.Host, s *spec.Spec) error {
+	config := templates.ContainerdConfig{
+		SandboxImage:        s.Config.Images.Pause,
 		RegistryConfig:      filepath.Dir(spec.ContainerdConfig) + "/certs.d",
 		CNIPlugins:          spec.PluginDirs,
 		CNIConfig:           spec.CNIConfigDir,
 		Runc:                spec.BinDir + "/runc",
-		RestrictOOMScoreAdj: !e.Facts.SysResource,
-	}.Render()
-	if err != nil {
+		RestrictOOMScoreAdj: !s.Facts.SysResource,
+	}
+	unit := templates.ContainerdService{Containerd: spec.BinDir + "/containerd", Config: spec.ContainerdConfig}
+	if err := writeRendered(h, spec.ContainerdConfig, config.Render); err != nil {
 		return err
 	}
-	if err := e.Host.OwnTrees(spec.ContainerdTrees...); err != nil {
+	if err := writeRendered(h, spec.ContainerdUnit, unit.Render); err != nil {
 		return err
 	}
-	if _, err := e.Host.WriteFile(spec.ContainerdConfig, config, 0o600); err != nil {
-		return err
-	}
-	if _, err := e.Host.WriteFile(spec.ContainerdUnit, unit, 0o600); err != nil {
-		return err
-	}
-	if _, err := e.Host.WriteFile(scopeDropIn, []byte(scopeText), 0o644); err != nil {
-		return err
-	}
-	return e.startUnit(ctx, "containerd.service", spec.ContainerdConfig, spec.ContainerdUnit)
+	_, err := h.WriteFile(scopeDropIn, []byte(scopeText), 0o644)
+	return err
 }
 
 // startRuntime enables a containerd that is installed, or no pod would come back after a
 // reboot, and starts it; it changes nothing else of a runtime that is not ours.
-func (e *Env) startRuntime(ctx context.Context) error {
-	if runtime.SocketPath(e.Choices.Runtime.Endpoint) != spec.ContainerdSocket {
+func startRuntime(ctx context.Context, env *Env) error {
+	if runtime.SocketPath(env.Choices.Runtime.Endpoint) != spec.ContainerdSocket {
 		return nil
 	}
-	state, err := e.Host.UnitState(ctx, "containerd.service")
+	state, err := env.Host.UnitState(ctx, containerdService)
 	if err != nil || state.Load != "loaded" {
 		return err
 	}
-	if _, err := e.Host.EnableUnit(ctx, "containerd.service"); err != nil {
+	if _, err := env.Host.EnableUnit(ctx, containerdService); err != nil {
 		return err
 	}
-	if e.runtimeAnswers(ctx) == nil {
+	if runtimeAnswers(ctx, env.Observe()) == nil {
 		return nil
 	}
-	_, err = e.Host.StartUnit(ctx, "containerd.service")
+	_, err = env.Host.StartUnit(ctx, containerdService)
 	return err
 }
 
-func (e *Env) waitForRuntime(ctx context.Context) error {
+func waitForRuntime(ctx context.Context, env *Env) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	check := health.Check{Name: e.Choices.Runtime.Name(), Probe: e.runtimeAnswers}
-	err := e.Ready().Wait(ctx, ready.Wait{Stage: observe.Begun, Checks: []health.Check{check}})
+	w := env.Ready()
+	answers := func(ctx context.Context) error { return runtimeAnswers(ctx, w.Observer) }
+	err := w.Wait(ctx, ready.Wait{Stage: observe.Begun, Checks: []health.Check{{Name: env.Choices.Runtime.Name(), Probe: answers}}})
 	return ready.HintAfter(err, "journalctl -u containerd -n 50")
 }
 
-func (e *Env) runtimeAnswers(ctx context.Context) error {
-	c, err := e.Observe().DialRuntime()
+func runtimeAnswers(ctx context.Context, seen *observe.Observer) error {
+	c, err := seen.DialRuntime()
 	if err != nil {
 		return err
 	}

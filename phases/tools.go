@@ -2,12 +2,33 @@ package phases
 
 import (
 	"context"
+
+	"bootstrap/phases/bundle"
+	"bootstrap/phases/spec"
 )
 
 var tools = Phase{
 	Name:  "tools",
 	Short: "install kubectl, etcdctl and etcdutl, for people, where the machine has none",
-	Run: func(ctx context.Context, env *Env) error {
-		return env.installTools(ctx, "kubectl", "etcdctl", "etcdutl")
-	},
+	Run:   runTools,
+}
+
+// runTools passes over what the bundle lacks: the cluster does without.
+func runTools(ctx context.Context, env *Env) error {
+	if env.Bundle == nil {
+		return nil
+	}
+	var entries []bundle.Entry
+	for _, name := range []string{"kubectl", "etcdctl", "etcdutl"} {
+		entry, ok := env.Bundle.Entry(bundle.Binary, name)
+		if !ok {
+			continue
+		}
+		if path := env.Host.ForeignProgram(name); path != "" {
+			env.Tell.Note("%s: %s is there already, and stays as it is", name, path)
+			continue
+		}
+		entries = append(entries, entry)
+	}
+	return installer{env.Host, env.Bundle}.entries(ctx, spec.BinDir, entries)
 }

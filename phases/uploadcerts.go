@@ -7,6 +7,8 @@ import (
 
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
+	"bootstrap/phases/config"
+	"bootstrap/phases/host"
 	"bootstrap/phases/spec"
 )
 
@@ -20,27 +22,27 @@ func runUploadCerts(ctx context.Context, env *Env) error {
 	if !env.Config.UploadCerts {
 		return nil
 	}
-	c, err := env.api()
+	a, err := env.applier()
 	if err != nil {
 		return err
 	}
-	key, random, err := env.certificateKey(ctx, c)
+	key, err := a.certificateKey(ctx, env.Config.CertificateKey)
 	if err != nil || key == nil {
 		return err
 	}
-	files, err := env.sharedCerts()
+	files, err := sharedCerts(env.Host, env.Config)
 	if err != nil {
 		return err
 	}
-	if err := env.applyAll(ctx, c, manifests.UploadCerts); err != nil {
+	if err := a.applyAll(ctx, manifests.UploadCerts); err != nil {
 		return err
 	}
-	applied, err := c.UploadCerts(ctx, files, *key)
-	env.changedObjects(applied)
+	applied, err := a.UploadCerts(ctx, files, *key)
+	a.changed(applied...)
 	if err != nil {
 		return err
 	}
-	if random && !env.Host.Plans() {
+	if env.Config.CertificateKey == "" && !env.Host.Plans() {
 		env.Tell.Note("to join a control plane node within 2 hours, add to kubeadm join: --control-plane --certificate-key %s", key.Hex())
 	}
 	return nil
@@ -48,33 +50,33 @@ func runUploadCerts(ctx context.Context, env *Env) error {
 
 // certificateKey is the config's, or else a random one. It is nil where certificates
 // are there under a random key, which nobody but the reader of that run's note knows.
-func (e *Env) certificateKey(ctx context.Context, c *cluster.Cluster) (key *cluster.CertificateKey, random bool, err error) {
-	if e.Config.CertificateKey != "" {
-		given, err := cluster.ParseCertificateKey(e.Config.CertificateKey)
-		return &given, false, err
+func (a applier) certificateKey(ctx context.Context, given string) (*cluster.CertificateKey, error) {
+	if given != "" {
+		parsed, err := cluster.ParseCertificateKey(given)
+		return &parsed, err
 	}
-	found, err := c.HasCerts(ctx)
+	found, err := a.HasCerts(ctx)
 	if err != nil {
-		return nil, true, err
+		return nil, err
 	}
 	if found {
-		e.Tell.Note("the certificates are uploaded already; for another key: kubectl -n kube-system delete secret kubeadm-certs, and run this phase again")
-		return nil, true, nil
+		a.tell.Note("the certificates are uploaded already; for another key: kubectl -n kube-system delete secret kubeadm-certs, and run this phase again")
+		return nil, nil
 	}
 	made, err := cluster.NewCertificateKey()
-	return &made, true, err
+	return &made, err
 }
 
 // sharedCerts are the files that a joining control plane needs, by kubeadm's names. One
 // that is not here, as the key of an external CA, is empty.
-func (e *Env) sharedCerts() (map[string][]byte, error) {
+func sharedCerts(h *host.Host, c *config.Config) (map[string][]byte, error) {
 	files := map[string][]byte{}
-	for name, file := range spec.SharedCertFiles(e.Config) {
+	for name, file := range spec.SharedCertFiles(c) {
+		files[name] = nil
 		if file == "" { // an etcd that asks for none
-			files[name] = nil
 			continue
 		}
-		data, err := e.Host.ReadFile(file)
+		data, err := h.ReadFile(file)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}

@@ -22,9 +22,9 @@ func runUploadConfig(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	c, err := env.api()
+	a, err := env.applier()
 	if err != nil {
 		return err
 	}
-	return env.applyAll(ctx, c, append(objects, manifests.UploadConfig)...)
+	return a.applyAll(ctx, append(objects, manifests.UploadConfig)...)
 }

@@ -18,7 +18,8 @@ func runWaitKubelet(ctx context.Context, env *Env) error {
 	if err := env.State().Remember(state.StandaloneNote, state.StandaloneRecord); err != nil {
 		return err
 	}
-	env.Tell.Note("the kubelet and its pods must run within %s (--timeout)", env.Ready().Timeout)
-	_, served := env.Ready().PodURLStatus(ctx)
-	return env.Ready().WaitForKubelet(ctx, env.Ready().Timeout, append(env.Ready().UserPods(), served...))
+	w := env.Ready()
+	env.Tell.Note("the kubelet and its pods must run within %s (--timeout)", w.Timeout)
+	_, served := w.PodURLStatus(ctx)
+	return w.WaitForKubelet(ctx, w.Timeout, append(w.UserPods(), served...))
 }

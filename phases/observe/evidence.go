@@ -121,23 +121,12 @@ func newEvidence(q Query, s diagnose.Settings) *diagnose.Evidence {
 
 // daemonParts note how the kubelet and the runtime are, and who else may be in their way.
 func (o *Observer) daemonParts(found *diagnose.Evidence) []part {
+	h := o.Host
 	return []part{
-		{"units", func(ctx context.Context) (note, error) {
-			units := unitEvidence(ctx, o.Host)
-			return func(*diagnose.Machine) { found.Units = units }, nil
-		}},
-		{"stopped processes", func(context.Context) (note, error) {
-			stopped := o.Host.Stopped()
-			return func(*diagnose.Machine) { found.Stopped = stopped }, nil
-		}},
-		{"listening sockets", func(context.Context) (note, error) {
-			ports := listening(o.Host)
-			return func(*diagnose.Machine) { found.Listening = ports }, nil
-		}},
-		{"journal", func(ctx context.Context) (note, error) {
-			journal := journalEvidence(ctx, o.Host, found.Since)
-			return func(*diagnose.Machine) { found.Journal = journal }, nil
-		}},
+		into(&found.Units, "units", func(ctx context.Context) map[string]diagnose.Unit { return unitEvidence(ctx, h) }),
+		into(&found.Stopped, "stopped processes", func(context.Context) map[int]string { return h.Stopped() }),
+		into(&found.Listening, "listening sockets", func(context.Context) []string { return listening(h) }),
+		into(&found.Journal, "journal", func(ctx context.Context) map[string][]machine.LogLine { return journalEvidence(ctx, h, found.Since) }),
 	}
 }
 
@@ -148,36 +137,21 @@ func (o *Observer) evidenceParts(found *diagnose.Evidence, stage Stage) []part {
 			pods, runtimeError := o.podEvidence(ctx)
 			return func(*diagnose.Machine) { found.Pods, found.RuntimeError = pods, runtimeError }, nil
 		}},
-		{"files", func(ctx context.Context) (note, error) {
-			files := fileEvidence(ctx, o.Host, stage)
-			return func(*diagnose.Machine) { found.Files = files }, nil
-		}},
-		{"manifests", func(context.Context) (note, error) {
-			manifests := manifestEvidence(o.Host, stage)
-			return func(*diagnose.Machine) { found.Manifests = manifests }, nil
-		}},
+		into(&found.Files, "files", func(ctx context.Context) []diagnose.File { return fileEvidence(ctx, o.Host, stage) }),
+		into(&found.Manifests, "manifests", func(context.Context) []diagnose.Manifest { return manifestEvidence(o.Host, stage) }),
 	}
 }
 
 // clusterParts note what only a control plane has.
 func (o *Observer) clusterParts(found *diagnose.Evidence, stage Stage) []part {
 	return []part{
-		{"static pods", func(context.Context) (note, error) {
+		into(&found.StaticPods, "static pods", func(context.Context) map[string]string {
 			uids, _ := o.ManifestUIDs() // none are known while one can't be read
-			return func(*diagnose.Machine) { found.StaticPods = uids }, nil
-		}},
-		{"API server", func(ctx context.Context) (note, error) {
-			server := o.apiServerEvidence(ctx)
-			return func(*diagnose.Machine) { found.API = server }, nil
-		}},
-		{"etcd", func(ctx context.Context) (note, error) {
-			server := o.etcdEvidence(ctx)
-			return func(*diagnose.Machine) { found.Etcd = server }, nil
-		}},
-		{"certificates", func(context.Context) (note, error) {
-			certificates := o.CertificateEvidence(stage)
-			return func(*diagnose.Machine) { found.Certificates = certificates }, nil
-		}},
+			return uids
+		}),
+		into(&found.API, "API server", o.apiServerEvidence),
+		into(&found.Etcd, "etcd", o.etcdEvidence),
+		into(&found.Certificates, "certificates", func(context.Context) []diagnose.Certificate { return o.CertificateEvidence(stage) }),
 	}
 }
 

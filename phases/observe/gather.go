@@ -17,7 +17,16 @@ type part struct {
 	look func(context.Context) (note, error)
 }
 
+// A note writes down what was seen.
 type note func(*diagnose.Machine)
+
+// into is a part whose look gives all of one field.
+func into[T any](field *T, what string, look func(context.Context) T) part {
+	return part{what, func(ctx context.Context) (note, error) {
+		seen := look(ctx)
+		return func(*diagnose.Machine) { *field = seen }, nil
+	}}
+}
 
 // gatherTimeout bounds all parts together. What hangs, such as a dead network file
 // system, is left behind and named.

@@ -14,10 +14,12 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// APIServerAnswers tells whether a kubelet runs that has met its API server.
-func (w *Waiter) APIServerAnswers(ctx context.Context) bool {
+// KubeletHasMet tells whether a kubelet runs that has met its API server since it was
+// started. Of one that this run has started that is not known: etcd, and with it the API
+// server, may have been about to be replaced.
+func (w *Waiter) KubeletHasMet(ctx context.Context) bool {
 	state, err := w.Host.UnitState(ctx, spec.KubeletService)
-	if err != nil || !state.Running() {
+	if err != nil || !state.Running() || state.Started.After(w.Began) {
 		return false
 	}
 	c, err := w.ConnectForHealth()

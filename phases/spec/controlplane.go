@@ -21,9 +21,22 @@ func mountedOver(ours, users []templates.Mount) []templates.Mount {
 	return append(rest, users...)
 }
 
-// HostFolder is a folder of this host, at the same path in the container, to read only.
-func HostFolder(name, path string) templates.Mount {
+// hostFolder is a folder of this host, at the same path in the container, to read only.
+func hostFolder(name, path string) templates.Mount {
 	return templates.Mount{Name: name, HostPath: path, MountPath: path, ReadOnly: true, Type: "Directory"}
+}
+
+// CAMounts are the folders of trusted CAs, as the pods that call others have them.
+func CAMounts(dirs []string) []templates.Mount {
+	var mounts []templates.Mount
+	for _, dir := range dirs {
+		name := strings.ReplaceAll(strings.Trim(dir, "/"), "/", "-")
+		if dir == "/etc/ssl/certs" {
+			name = "ca-certs" // kubeadm's name
+		}
+		mounts = append(mounts, hostFolder(name, dir))
+	}
+	return mounts
 }
 
 // APIServerPod is kube-apiserver's static pod; mounts are the host's folders of CAs.
@@ -116,7 +129,7 @@ func externalEtcdMounts(c *config.Config, others []templates.Mount) []templates.
 	}
 	var mounts []templates.Mount
 	for i, dir := range dirs {
-		mounts = append(mounts, HostFolder(fmt.Sprintf("etcd-certs-%d", i), dir))
+		mounts = append(mounts, hostFolder(fmt.Sprintf("etcd-certs-%d", i), dir))
 	}
 	return mounts
 }

@@ -15,7 +15,7 @@ import (
 func TestExternalFilesInCAFolder(t *testing.T) {
 	c := configtest.Valid(t, "default")
 	c.Etcd.External = &config.ExternalEtcd{CAFile: "/etc/ssl/certs/ca.crt", CertFile: "/srv/etcd/client.crt", KeyFile: "/srv/etcd/client.key"}
-	got := externalEtcdMounts(c, []templates.Mount{HostFolder("ca-certs", "/etc/ssl/certs")})
+	got := externalEtcdMounts(c, []templates.Mount{hostFolder("ca-certs", "/etc/ssl/certs")})
 	if len(got) != 1 || got[0].MountPath != "/srv/etcd" {
 		t.Errorf("%+v", got)
 	}
@@ -23,7 +23,7 @@ func TestExternalFilesInCAFolder(t *testing.T) {
 
 // TestMountedOver: the user's folder takes the place of ours.
 func TestMountedOver(t *testing.T) {
-	ours := []templates.Mount{HostFolder("ca-certs", "/etc/ssl/certs"), HostFolder("etc-ca-certificates", "/etc/ca-certificates")}
+	ours := []templates.Mount{hostFolder("ca-certs", "/etc/ssl/certs"), hostFolder("etc-ca-certificates", "/etc/ca-certificates")}
 	users := []templates.Mount{{Name: "own", HostPath: "/srv/certs", MountPath: "/etc/ssl/certs"}, {Name: "audit", HostPath: "/srv/audit", MountPath: "/audit"}}
 	if diff := cmp.Diff([]templates.Mount{ours[1], users[0], users[1]}, mountedOver(ours, users)); diff != "" {
 		t.Error(diff)

@@ -19,8 +19,8 @@ var staticPodCases = []string{"default", "custom", "ipv6", "dual-stack", "extra-
 
 // someMounts stand for the CA folders that a host has.
 var someMounts = []templates.Mount{
-	HostFolder("ca-certs", "/etc/ssl/certs"),
-	HostFolder("usr-share-ca-certificates", "/usr/share/ca-certificates"),
+	hostFolder("ca-certs", "/etc/ssl/certs"),
+	hostFolder("usr-share-ca-certificates", "/usr/share/ca-certificates"),
 }
 
 func renderPods(t *testing.T, c *config.Config) map[string][]byte {

@@ -140,7 +140,7 @@ func TestInterrupted(t *testing.T) {
 	killed("KilledInWait", waits)
 	t.Run("InitAtLast", func(t *testing.T) {
 		n := n.In(t)
-		if r := n.MustBootstrap("init"); !r.Has("going on: the run before did not end; the last it did was in phase") {
+		if r := n.MustBootstrap("init", "--config", ""); !r.Has("going on: the run before did not end; the last it did was in phase") {
 			t.Errorf("it does not say from where it goes on: %s", r)
 		}
 		n.Healthy(30 * time.Second)
@@ -212,6 +212,6 @@ func TestStall(t *testing.T) {
 		}
 	}
 	t.Logf("after %.1f s: %s", time.Since(start).Seconds(), r.Err)
-	n.MustBootstrap("init")
+	n.MustBootstrap("init", "--config", "") // else it would work with what was given before
 	n.Healthy(30 * time.Second)
 }

@@ -9,6 +9,7 @@ import (
 	"bootstrap/phases/host"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/spec"
+	"bootstrap/phases/state"
 )
 
 var leaveCluster = Phase{
@@ -17,7 +18,7 @@ var leaveCluster = Phase{
 	Run: func(ctx context.Context, env *Env) error {
 		ctx, cancel := context.WithTimeout(ctx, leavePatience)
 		defer cancel()
-		return errors.Join(env.deleteNode(ctx), env.leaveEtcd(ctx))
+		return errors.Join(deleteNode(ctx, env.State()), leaveEtcd(ctx, env))
 	},
 }
 
@@ -39,8 +40,8 @@ func elsewhere(what string, err error) error {
 	return &elsewhereError{plan.About(what, err)}
 }
 
-func (e *Env) deleteNode(ctx context.Context) error {
-	c, node := e.clusterToLeave()
+func deleteNode(ctx context.Context, before *state.State) error {
+	c, node := clusterToLeave(before)
 	if c == nil {
 		return nil
 	}
@@ -49,22 +50,19 @@ func (e *Env) deleteNode(ctx context.Context) error {
 	if _, err := c.Node(soon, node); err != nil {
 		return nil // nobody answers, or it is gone
 	}
-	err := e.Host.Do(host.OpObject, host.Remove, "Node "+node, func() error { return c.DeleteNode(ctx, node) })
+	err := before.Host.Do(host.OpObject, host.Remove, "Node "+node, func() error { return c.DeleteNode(ctx, node) })
 	return elsewhere("Node "+node, err)
 }
 
 // clusterToLeave is nil if this machine never was in one that could be asked.
-func (e *Env) clusterToLeave() (*cluster.Cluster, string) {
-	if !e.Host.Real() {
+func clusterToLeave(before *state.State) (*cluster.Cluster, string) {
+	if !before.Host.Real() {
 		return nil, "" // the machine that the directory stands for is not here to leave
 	}
-	before, err := e.State().SettledBefore()
-	node := before["nodeRegistration.name"]
-	if err != nil || node == "" {
-		return nil, ""
-	}
-	data, err := e.Host.ReadFile(spec.AdminConf)
-	if err != nil {
+	settings, err := before.SettledBefore()
+	node := settings["nodeRegistration.name"]
+	data, unread := before.Host.ReadFile(spec.AdminConf)
+	if err != nil || unread != nil || node == "" {
 		return nil, ""
 	}
 	c, err := cluster.Connect(data, "")
@@ -76,11 +74,11 @@ func (e *Env) clusterToLeave() (*cluster.Cluster, string) {
 
 // leaveEtcd removes this node's member while others are there to agree. The last
 // member takes its data along; data that is kept needs its member.
-func (e *Env) leaveEtcd(ctx context.Context) error {
-	if e.Keep.Etcd {
+func leaveEtcd(ctx context.Context, env *Env) error {
+	if env.Keep.Etcd {
 		return nil
 	}
-	client, err := e.Observe().EtcdClient()
+	client, err := env.Observe().EtcdClient()
 	if err != nil || client == nil {
 		return nil // without certificates there is nobody to be
 	}
@@ -93,7 +91,7 @@ func (e *Env) leaveEtcd(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	err = e.Host.Do(host.OpMember, host.Remove, own.Name, func() error {
+	err = env.Host.Do(host.OpMember, host.Remove, own.Name, func() error {
 		if err := client.Remove(ctx, own.ID); err != nil {
 			return plan.Hint(err, "on another node, as long as most members live: etcdctl member remove %x", own.ID)
 		}

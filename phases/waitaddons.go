@@ -17,17 +17,18 @@ var waitAddons = Phase{
 }
 
 func runWaitAddons(ctx context.Context, env *Env) error {
-	c, err := env.Observe().Connect(spec.AdminConf)
+	w := env.Ready()
+	c, err := w.Connect(spec.AdminConf)
 	if err != nil {
 		return err
 	}
-	checks := env.Ready().AddonChecks(c)
+	checks := w.AddonChecks(c)
 	if len(checks) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, env.Ready().Timeout)
+	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
 	defer cancel()
 	// Rounds ask for many objects, of an API server that has much to do.
-	err = env.Ready().Wait(ctx, ready.Wait{Stage: observe.Complete, Checks: checks, Pause: 250 * time.Millisecond})
+	err = w.Wait(ctx, ready.Wait{Stage: observe.Complete, Checks: checks, Pause: 250 * time.Millisecond})
 	return ready.HintAfter(err, "kubectl --kubeconfig %s -n kube-system describe pods", spec.AdminConf)
 }

@@ -16,13 +16,13 @@ func TestForeignTasks(t *testing.T) {
 	env := testEnv(t, "default")
 	const tasks = "/run/containerd/io.containerd.runtime.v2.task/"
 	hosttest.Put(t, env.Host, tasks+"canary/theirs/init.pid", "1", 0o600)
-	if err := env.foreignContainers(t.Context()); err != nil {
+	if err := foreignContainers(t.Context(), env); err != nil {
 		t.Errorf("of a containerd that is not ours: %v", err)
 	}
 	if _, err := env.Host.WriteFile(spec.ContainerdUnit, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err := env.foreignContainers(t.Context())
+	err := foreignContainers(t.Context(), env)
 	plantest.CheckError(t, err, "others have containers in it: canary/theirs")
 	if hint := plan.HintOf(err); !strings.Contains(hint, "systemctl restart containerd; ctr -n canary containers rm theirs") {
 		t.Error(hint)
@@ -33,7 +33,7 @@ func TestForeignTasks(t *testing.T) {
 	if _, err := env.Host.WriteFile(spec.ContainerdUnit, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := env.foreignContainers(t.Context()); err != nil {
+	if err := foreignContainers(t.Context(), env); err != nil {
 		t.Error(err)
 	}
 }

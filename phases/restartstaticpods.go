@@ -20,26 +20,26 @@ func runRestartStaticPods(ctx context.Context, env *Env) error {
 		return err
 	}
 	defer cri.Close()
-	return env.Ready().WhileRuntimeAnswers(ctx, observe.Written, cri, func(ctx context.Context) error { return env.restartOutdated(ctx, cri) })
+	return env.Ready().WhileRuntimeAnswers(ctx, observe.Written, cri, func(ctx context.Context) error { return restartOutdated(ctx, env, cri) })
 }
 
 // restartOutdated removes the pods whose files were written since they started: the
 // kubelet makes them anew. A changed manifest it sees by itself.
-func (e *Env) restartOutdated(ctx context.Context, cri *runtime.CRI) error {
-	files := spec.ReadAtStart(e.Config)
-	for _, name := range spec.NodeComponents(e.Config) {
-		if !e.Host.Outdated(name, files[name]...) {
+func restartOutdated(ctx context.Context, env *Env, cri *runtime.CRI) error {
+	files := spec.ReadAtStart(env.Config)
+	for _, name := range spec.NodeComponents(env.Config) {
+		if !env.Host.Outdated(name, files[name]...) {
 			continue
 		}
-		pods, err := cri.Pods(ctx, func(pod, _ string) bool { return pod == e.PodName(name) })
+		pods, err := cri.Pods(ctx, func(pod, _ string) bool { return pod == env.PodName(name) })
 		if err != nil {
 			return err
 		}
-		e.Tell.Note("%s is restarted: files that it reads when it starts were written again", name)
-		if err := e.removePods(ctx, cri, pods); err != nil {
+		env.Tell.Note("%s is restarted: files that it reads when it starts were written again", name)
+		if err := removeSandboxes(ctx, env.Host, cri, pods); err != nil {
 			return err
 		}
-		if err := e.Host.Started(name); err != nil {
+		if err := env.Host.Started(name); err != nil {
 			return err
 		}
 	}

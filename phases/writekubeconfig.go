@@ -34,7 +34,7 @@ func runWriteKubeconfig(_ context.Context, env *Env) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", spec.AdminConf, err)
 	}
-	users, without, err := env.kubeconfigUsers()
+	users, without, err := kubeconfigUsers(env.Host)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func runWriteKubeconfig(_ context.Context, env *Env) error {
 		env.Tell.Warn("%s", reason)
 	}
 	for _, u := range users {
-		merged, err := env.mergedKubeconfig(u, admin)
+		merged, err := mergedKubeconfig(env.Host, u, admin)
 		if err != nil {
 			return err
 		}
@@ -54,33 +54,33 @@ func runWriteKubeconfig(_ context.Context, env *Env) error {
 }
 
 // checkUserKubeconfigs finds what would stop write-kubeconfig, when the cluster is up.
-func (e *Env) checkUserKubeconfigs() []error {
-	if !e.Config.WriteKubeconfig || e.Config.Box.Standalone {
+func checkUserKubeconfigs(env *Env) []error {
+	if !env.Config.WriteKubeconfig || env.Config.Box.Standalone {
 		return nil
 	}
-	users, _, err := e.kubeconfigUsers() // who gets none is told by the phase
+	users, _, err := kubeconfigUsers(env.Host) // who gets none is told by the phase
 	if err != nil {
 		return []error{err}
 	}
 	var ca []byte // as kubeconfigs have it; a file that can't be read is told by phase certs
-	if data, err := e.Host.ReadFile(e.PKIFile("ca", ".crt")); err == nil {
+	if data, err := env.Host.ReadFile(env.PKIFile("ca", ".crt")); err == nil {
 		if cert, err := pki.ParseCert(data); err == nil {
 			ca = pki.EncodeCert(cert)
 		}
 	}
 	var findings []error
 	for _, u := range users {
-		_, err := e.mergedKubeconfig(u, pki.Kubeconfig{Cluster: e.Config.ClusterName, User: spec.AdminUser, CA: ca})
+		_, err := mergedKubeconfig(env.Host, u, pki.Kubeconfig{Cluster: env.Config.ClusterName, User: spec.AdminUser, CA: ca})
 		if err != nil {
-			findings = append(findings, observe.Found(e.Catalogue, "kubeconfig-conflict", err))
+			findings = append(findings, observe.Found(env.Catalogue, "kubeconfig-conflict", err))
 		}
 	}
 	return findings
 }
 
 // kubeconfigUsers are those that have a home, and why others get no kubeconfig.
-func (e *Env) kubeconfigUsers() (users []homeUser, without []string, err error) {
-	passwd, err := e.Host.ReadFile("/etc/passwd")
+func kubeconfigUsers(h *host.Host) (users []homeUser, without []string, err error) {
+	passwd, err := h.ReadFile("/etc/passwd")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -89,7 +89,7 @@ func (e *Env) kubeconfigUsers() (users []homeUser, without []string, err error) 
 		switch {
 		case !ok:
 			without = append(without, fmt.Sprintf("user %d is not in /etc/passwd, and gets no ~/.kube/config", uid))
-		case !e.Host.Exists(u.home):
+		case !h.Exists(u.home):
 			without = append(without, fmt.Sprintf("%s does not exist: user %d gets no ~/.kube/config", u.home, u.UID))
 		default:
 			users = append(users, u)
@@ -128,22 +128,18 @@ func findUser(passwd string, uid int) (homeUser, bool) {
 func (u homeUser) kubeconfig() string { return u.home + "/.kube/config" }
 
 // mergedKubeconfig adds to what is there, and takes over no entry of another cluster.
-func (e *Env) mergedKubeconfig(u homeUser, admin pki.Kubeconfig) ([]byte, error) {
+func mergedKubeconfig(h *host.Host, u homeUser, admin pki.Kubeconfig) ([]byte, error) {
 	file := u.kubeconfig()
-	old, err := e.Host.ReadOwned(file, u.Owner)
+	old, err := h.ReadOwned(file, u.Owner)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	merged, err := pki.MergeKubeconfig(old, admin)
 	if conflict := (*pki.ConflictError)(nil); errors.As(err, &conflict) {
-		return nil, plan.Hint(fmt.Errorf("%s: %w", file, err), "%s", conflictHint(conflict))
+		return nil, plan.Hint(fmt.Errorf("%s: %w", file, err), "if it is no longer needed: kubectl config delete-%s %s; or run without --write-kubeconfig", strings.TrimSuffix(conflict.List, "s"), conflict.Name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return merged, nil
-}
-
-func conflictHint(c *pki.ConflictError) string {
-	return fmt.Sprintf("if it is no longer needed: kubectl config delete-%s %s; or run without --write-kubeconfig", strings.TrimSuffix(c.List, "s"), c.Name)
 }

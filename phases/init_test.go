@@ -32,7 +32,8 @@ func TestStandaloneKubelet(t *testing.T) {
 	}
 	var told []host.Change
 	env.Host = env.Host.Under("kubelet", func(c host.Change) { told = append(told, c) })
-	if err := env.writeKubeletConfig("unix:///x"); err != nil {
+	env.Choices.Runtime.Endpoint = "unix:///x"
+	if err := writeKubeletConfig(env.Host, &env.Spec); err != nil {
 		t.Fatal(err)
 	}
 	data, err := env.Host.ReadFile(spec.KubeletConfig)

@@ -16,21 +16,22 @@ var removeLeftovers = Phase{
 }
 
 func runRemoveLeftovers(ctx context.Context, env *Env) error {
+	h, before := env.Host, env.State()
 	var errs []error
 	var mounts []string
-	if _, used := env.State().UsedRuntime(); used {
-		_, err := env.Host.RemoveSlice(ctx, "kubepods.slice", "cri-containerd-*.scope")
+	if _, used := before.UsedRuntime(); used {
+		_, err := h.RemoveSlice(ctx, "kubepods.slice", "cri-containerd-*.scope")
 		errs = append(errs, err)
 		mounts = append(mounts, spec.KubeletMounts...)
 	}
-	if env.State().OwnsRuntime() && !env.Keep.Runtime && env.foreignContainers(ctx) == nil {
+	if before.OwnsRuntime() && !env.Keep.Runtime && foreignContainers(ctx, env) == nil {
 		mounts = slices.Concat(mounts, spec.ContainerdMounts, spec.NetworkMounts)
 	}
-	errs = append(errs, env.Host.UnmountLeft(ctx, mounts))
-	if env.Host.Made(spec.NetworkFile) {
+	errs = append(errs, h.UnmountLeft(ctx, mounts))
+	if h.Made(spec.NetworkFile) {
 		// Side by side: the kernel lets a link go only when no CPU looks at it any more.
 		errs = append(errs, plan.Each(len(spec.NetworkLinks), len(spec.NetworkLinks), func(i int) error {
-			_, err := env.Host.RemoveLink(spec.NetworkLinks[i])
+			_, err := h.RemoveLink(spec.NetworkLinks[i])
 			return err
 		}))
 	}

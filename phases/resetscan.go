@@ -45,14 +45,9 @@ func (s *Scan) Verdict(ctx context.Context, env, looking *Env, failed error) []L
 	for _, change := range s.changes {
 		left = append(left, leftOver(change, plan.Failures(failed))...)
 	}
-	for _, failure := range plan.Failures(err) {
-		left = append(left, leftBy(failure, plan.WhereOf(failure)))
-	}
-	for _, failure := range plan.Failures(failed) {
-		if errors.As(failure, new(*elsewhereError)) {
-			left = append(left, leftBy(failure, plan.WhereOf(failure)))
-		}
-	}
+	left = append(left, leftBy(plan.Failures(err))...)
+	here := func(failure error) bool { return !errors.As(failure, new(*elsewhereError)) }
+	left = append(left, leftBy(slices.DeleteFunc(plan.Failures(failed), here))...)
 	if len(left) == 0 && failed != nil {
 		return undoAgain(ctx, env)
 	}
@@ -80,38 +75,35 @@ func distinct(left []Left) []Left {
 	})
 }
 
-// undoAgain: what failed has gone all the same, and only the ledger does not know.
+// undoAgain is for a reset in which what failed has gone all the same, and only the ledger
+// does not know.
 func undoAgain(ctx context.Context, env *Env) []Left {
 	if !env.Host.HasLedger() {
 		return nil
 	}
-	var left []Left
-	for _, failure := range plan.Failures(env.Host.UndoAll(ctx, env.Keep.keeps)) {
-		left = append(left, leftBy(failure, plan.WhereOf(failure)))
-	}
-	return left
+	return leftBy(plan.Failures(env.Host.UndoAll(ctx, env.Keep.keeps)))
 }
 
-func leftBy(failure error, what string) Left {
-	return Left{What: what, Why: plan.WhyOf(failure), Hint: plan.HintOf(failure)}
+func leftBy(failures []error) []Left {
+	var left []Left
+	for _, failure := range failures {
+		left = append(left, Left{What: plan.WhereOf(failure), Why: plan.WhyOf(failure), Hint: plan.HintOf(failure)})
+	}
+	return left
 }
 
 // leftOver explains a thing that is there by the failures that are about it or about
 // what is in it, or else by one that names it.
 func leftOver(c host.Change, failures []error) []Left {
-	var left []Left
-	for _, failure := range failures {
-		where := plan.WhereOf(failure)
-		if where == c.Target || strings.HasPrefix(where, c.Target+"/") {
-			left = append(left, leftBy(failure, where))
-		}
-	}
-	if len(left) > 0 {
+	others := func(l Left) bool { return l.What != c.Target && !strings.HasPrefix(l.What, c.Target+"/") }
+	if left := slices.DeleteFunc(leftBy(failures), others); len(left) > 0 {
 		return left
 	}
 	i := slices.IndexFunc(failures, func(failure error) bool { return names(failure.Error(), c.Target) })
 	if i >= 0 {
-		return []Left{leftBy(failures[i], c.Target)}
+		named := leftBy(failures[i : i+1])
+		named[0].What = c.Target
+		return named
 	}
 	return []Left{{What: c.Target, Why: "this " + string(c.Op) + " is still there", Hint: "bootstrap reset"}}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -17,15 +16,6 @@ import (
 	"bootstrap/phases/plan"
 	"bootstrap/phases/spec"
 )
-
-// TestPreflightFailures: what preflight finds is shown one by one.
-func TestPreflightFailures(t *testing.T) {
-	found := []error{errors.New("one"), plan.Hint(errors.New("two"), "try")}
-	got := plan.Failures(fmt.Errorf("phase preflight: %w", &PreflightError{Findings: found}))
-	if !slices.Equal(got, found) {
-		t.Errorf("%q", got)
-	}
-}
 
 func TestLeftOver(t *testing.T) {
 	failures := []error{

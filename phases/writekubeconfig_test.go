@@ -2,16 +2,13 @@ package phases
 
 import (
 	"os"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
-	"bootstrap/phases/pki"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/spec"
 )
@@ -60,7 +57,7 @@ func TestWriteKubeconfig(t *testing.T) {
 		}
 	}
 	before := files(t, env, "/home")
-	if found := env.checkUserKubeconfigs(); len(found) > 0 {
+	if found := checkUserKubeconfigs(env); len(found) > 0 {
 		t.Errorf("its own entries: %v", found)
 	}
 	if notes := runPhase(t, env, runWriteKubeconfig); len(notes) > 0 || len(changed(before, files(t, env, "/home"))) > 0 {
@@ -81,11 +78,11 @@ func TestWriteKubeconfigRefusesAnotherCluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found := env.checkUserKubeconfigs(); len(found) > 0 {
+	if found := checkUserKubeconfigs(env); len(found) > 0 {
 		t.Errorf("before: %v", found)
 	}
 	hosttest.Put(t, env.Host, rootKube, string(theirs), 0o600)
-	if found := env.checkUserKubeconfigs(); len(found) != 1 || !strings.Contains(plan.HintOf(found[0]), "kubectl config delete-cluster kubernetes") {
+	if found := checkUserKubeconfigs(env); len(found) != 1 || !strings.Contains(plan.HintOf(found[0]), "kubectl config delete-cluster kubernetes") {
 		t.Errorf("preflight: %v", found)
 	}
 	failPhase(t, env, runWriteKubeconfig, rootKube+`: its entry "kubernetes" of clusters belongs to another cluster`,
@@ -128,32 +125,5 @@ func TestWriteKubeconfigPlan(t *testing.T) {
 	runPhase(t, env, runWriteKubeconfig)
 	if diff := cmp.Diff([]string{"/root/.kube", rootKube, "/home/alice/.kube", herKube}, told); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-func TestUserKubeconfig(t *testing.T) {
-	env := certsDone(t, "custom")
-	data, err := env.UserKubeconfig(KubeconfigUser{Name: "alice", Groups: []string{"web", "ops"}, Validity: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
-	k, err := pki.ParseKubeconfig(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := pki.ParseCert(k.Cert)
-	if err != nil {
-		t.Fatal(err)
-	}
-	groups := slices.Sorted(slices.Values(cert.Subject.Organization))
-	if k.Server != "https://api.example.org:443" || k.User != "alice" || cert.Subject.CommonName != "alice" || !slices.Equal(groups, []string{"ops", "web"}) {
-		t.Errorf("%s %s %s", k.Server, k.User, cert.Subject)
-	}
-	if err := cert.CheckSignatureFrom(readCert(t, env, pkiDir+"/ca.crt")); err != nil || time.Until(cert.NotAfter) > time.Hour {
-		t.Errorf("%v, until %s", err, cert.NotAfter)
-	}
-	hosttest.Remove(t, env.Host, pkiDir+"/ca.key")
-	if _, err := env.UserKubeconfig(KubeconfigUser{Name: "alice"}); err == nil || !strings.Contains(err.Error(), "no CA in ") {
-		t.Error(err)
 	}
 }

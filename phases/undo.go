@@ -1,0 +1,79 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"bootstrap/phases/host"
+	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
+	"bootstrap/phases/runtime"
+	"bootstrap/phases/spec"
+)
+
+var undoAll = Phase{
+	Name:  "undo",
+	Short: "undo what the ledger holds, newest first",
+	Run:   runUndo,
+}
+
+// runUndo keeps a runtime in which others have containers.
+func runUndo(ctx context.Context, env *Env) error {
+	keep := env.Keep
+	foreign := foreignContainers(ctx, env)
+	keep.Runtime = keep.Runtime || foreign != nil
+	return errors.Join(foreign, env.State().ForgetStandalone(), env.Host.UndoAll(ctx, keep.keeps))
+}
+
+// foreignContainers is an error if others use the containerd that is about to go.
+func foreignContainers(ctx context.Context, env *Env) error {
+	if !env.State().OwnsRuntime() {
+		return nil
+	}
+	found, err := askForForeign(ctx, env.Host)
+	start := ""
+	if err != nil {
+		found, start = foreignTasks(env.Host), "systemctl restart containerd; "
+	}
+	if len(found) == 0 {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			env.Tell.Warn("containerd does not tell whether others have containers in it: %v", err)
+		}
+		return nil
+	}
+	namespace, id, _ := strings.Cut(found[0], "/")
+	stays := fmt.Errorf("containerd stays, with all that phase runtime made: others have containers in it: %s", strings.Join(found, ", "))
+	return plan.About(containerdService, plan.Hint(stays,
+		"remove them, such as by: %sctr -n %s containers rm %s; then: bootstrap reset", start, namespace, id))
+}
+
+func askForForeign(ctx context.Context, h *host.Host) ([]string, error) {
+	if !h.Exists(spec.ContainerdSocket) {
+		return nil, fs.ErrNotExist
+	}
+	store, err := runtime.OpenImages(spec.ContainerdSocket)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	ctx, cancel := context.WithTimeout(ctx, observe.RuntimePatience)
+	defer cancel()
+	return store.Foreign(ctx)
+}
+
+// foreignTasks are containers of other namespaces that run: without containerd too, each
+// has a folder here.
+func foreignTasks(h *host.Host) []string {
+	dirs, _ := filepath.Glob(h.Path("/run/containerd/io.containerd.runtime.v2.task/*/*")) // no such folder: none
+	var found []string
+	for _, dir := range dirs {
+		if namespace := filepath.Base(filepath.Dir(dir)); namespace != runtime.Namespace {
+			found = append(found, namespace+"/"+filepath.Base(dir))
+		}
+	}
+	return found
+}
