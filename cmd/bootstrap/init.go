@@ -59,6 +59,9 @@ func newInitCommand() *cobra.Command {
 		Short: "Make this machine a Kubernetes control plane, or a standalone kubelet",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := (phases.Plan{phasesOfInit()}).Without(o.skipPhases); err != nil { // of which plan they are does not matter yet
+				return usage(err)
+			}
 			o.configGiven = cmd.Flags().Changed("config")
 			return runInit(cmd.Context(), o, "")
 		},

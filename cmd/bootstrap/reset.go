@@ -52,22 +52,36 @@ func newResetCommand() *cobra.Command {
 
 func runReset(ctx context.Context, o resetOptions) error {
 	out := newOutput(o.json, o.dryRun)
+	r, err := o.run(ctx, out)
+	return out.end(err, r)
+}
+
+func (o resetOptions) run(ctx context.Context, out *output) (result, error) {
 	env, err := o.env(o.dryRun, out.report)
 	if err != nil {
-		return out.end(usage(err), result{})
+		return result{}, usage(err)
 	}
 	defer env.Close()
 	// A ledger in which all is undone is left by a reset that was killed: it still has to go.
-	if foreign := phases.Adoptable(env); !env.Host.HasLedger() && (foreign == "" || !o.adopt) {
-		return out.nothingToUndo(foreign)
+	foreign := phases.Adoptable(env)
+	if !env.Host.HasLedger() && foreign == "" {
+		out.say("Nothing to undo: bootstrap has made nothing on this machine.\n")
+		return result{Clean: new(true)}, nil
 	}
-	if !o.dryRun {
+	if !env.Host.HasLedger() && !o.adopt {
+		err := fmt.Errorf("there is no ledger: the cluster on this machine was not made by bootstrap (%s)", foreign)
+		return result{}, usage(plan.Hint(err, "see what of it would be removed: bootstrap reset --adopt --dry-run"))
+	}
+	if !o.dryRun && !o.force {
 		if err := o.confirm(ctx, env); err != nil {
-			return out.end(usage(err), result{})
+			return result{}, usage(err)
 		}
 	}
 	if err := o.adoptInto(ctx, env); err != nil {
-		return out.end(err, result{})
+		return result{}, err
+	}
+	if o.dryRun {
+		return result{}, phases.Reset().RunAll(ctx, env)
 	}
 	return o.reset(ctx, env, out)
 }
@@ -83,16 +97,6 @@ func (o resetOptions) adoptInto(ctx context.Context, env *phases.Env) error {
 	return phases.Adopt(ctx, env)
 }
 
-// nothingToUndo ends a reset without a ledger: with an error if kubeadm made a cluster here.
-func (o *output) nothingToUndo(foreign string) error {
-	if foreign != "" {
-		return o.end(usage(foreignError(foreign)), result{})
-	}
-	clean := true
-	o.say("Nothing to undo: bootstrap has made nothing on this machine.\n")
-	return o.end(nil, result{Clean: &clean})
-}
-
 func (o resetOptions) env(dryRun bool, to func(plan.Event)) (*phases.Env, error) {
 	env, err := phases.OpenMachine(o.root, dryRun, to)
 	if err != nil {
@@ -102,47 +106,26 @@ func (o resetOptions) env(dryRun bool, to func(plan.Event)) (*phases.Env, error)
 	return phases.Open(env), nil
 }
 
-func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) error {
-	if o.dryRun {
-		return out.end(phases.Reset().RunAll(ctx, env), result{})
-	}
+// reset undoes all, and then looks whether anything is left.
+func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) (result, error) {
 	// Opened before anything is removed, so that it knows what there was.
 	var scan phases.Scan
 	looking, err := o.env(true, scan.Take)
 	if err != nil {
-		return out.end(err, result{})
+		return result{}, err
 	}
 	defer looking.Close()
 	failed := phases.Reset().RunAll(ctx, env)
 	if ctx.Err() != nil {
-		return out.end(failed, result{})
+		return result{}, failed
 	}
-	return out.verdict(scan.Verdict(ctx, env, looking, failed), failed)
-}
-
-// foreignError says that the cluster on this machine, of which there is that file, is not
-// bootstrap's.
-func foreignError(file string) error {
-	err := fmt.Errorf("there is no ledger: the cluster on this machine was not made by bootstrap (%s)", file)
-	return plan.Hint(err, "see what of it would be removed: bootstrap reset --adopt --dry-run")
-}
-
-// leftError says that reset could not remove all.
-func leftError(count int) error {
-	err := fmt.Errorf("%d things are left", count)
-	if count == 1 {
-		err = errors.New("one thing is left")
+	left := scan.Verdict(ctx, env, looking, failed)
+	out.say(verdictText(left, failed))
+	if len(left) == 0 {
+		return result{Clean: new(true)}, nil
 	}
-	return plan.Hint(err, "see to what is listed above, then: bootstrap reset")
-}
-
-func (o *output) verdict(left []phases.Left, failed error) error {
-	clean := len(left) == 0
-	o.say(verdictText(left, failed))
-	if clean {
-		return o.end(nil, result{Clean: &clean})
-	}
-	return o.end(leftError(len(left)), result{Clean: &clean, Left: left})
+	err = fmt.Errorf("%s left", count(len(left), "thing"))
+	return result{Clean: new(false), Left: left}, plan.Hint(err, "see to what is listed above, then: bootstrap reset")
 }
 
 // verdictText is what reset ends with. A failure is named only where nothing is left: else
@@ -169,15 +152,10 @@ func verdictText(left []phases.Left, failed error) string {
 	return b.String()
 }
 
-var errNotConfirmed = errors.New("not confirmed, nothing was changed")
-
 // confirm shows what would be removed and asks.
 func (o resetOptions) confirm(ctx context.Context, env *phases.Env) error {
-	if o.force {
-		return nil
-	}
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		return fmt.Errorf("%w: no terminal to ask at; use --force", errNotConfirmed)
+		return errors.New("not confirmed, nothing was changed: no terminal to ask at; use --force")
 	}
 	if err := o.showPlan(ctx); err != nil {
 		return err
@@ -192,7 +170,7 @@ func (o resetOptions) confirm(ctx context.Context, env *phases.Env) error {
 	fmt.Printf("All this goes%s. Go on? [y/N] ", data)
 	answer, err := readLine(ctx)
 	if err == nil && !strings.EqualFold(answer, "y") {
-		err = errNotConfirmed
+		return errors.New("not confirmed, nothing was changed")
 	}
 	return err
 }
