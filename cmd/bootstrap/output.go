@@ -222,7 +222,7 @@ func shownEvent(e plan.Event) plan.Event {
 }
 
 // printable keeps a name on one line and in one column, and a terminal out of the hands of
-// whoever gave it. None is a dash.
+// whoever gave it. An empty one is a dash.
 func printable(s string) string {
 	if s == "" {
 		return "-"

@@ -53,12 +53,8 @@ func printNotes(w io.Writer, notes []string) {
 }
 
 func printStaticPods(w io.Writer, list staticpods.List) error {
-	if len(list.Pods) == 0 && list.Kubelet.StaticPodPath == "" {
-		_, err := io.WriteString(w, "No static pod: this kubelet reads none from files. See: bootstrap static-pod path\n")
-		return err
-	}
 	if len(list.Pods) == 0 {
-		_, err := fmt.Fprintf(w, "No static pod in %s.\n", list.Kubelet.StaticPodPath)
+		_, err := fmt.Fprintf(w, "No static pod in the kubelet's folder (%s). See: bootstrap static-pod path\n", printable(list.Kubelet.StaticPodPath))
 		return err
 	}
 	rows := []string{"FILE\tPOD\tHASH\tSTATE\tRESTARTS\tMIRROR POD"}
