@@ -9,7 +9,7 @@ LINT       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 export GOTOOLCHAIN := auto
 
 .PHONY: help needs build components rootfs bundle box try test test-all test-unit test-offline test-e2e \
-	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy vm-test vm-debian-13 vm-debian-12 vm-worker vm-smoke e2e-1.35 bench fuzz lint update clean
+	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-before vm-test vm-debian-13 vm-debian-12 vm-worker vm-smoke e2e-1.35 bench fuzz lint update clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -43,7 +43,7 @@ try: ## Boot a throw-away node, run bootstrap init in it, and show how to go on
 
 test: lint test-unit test-offline test-e2e ## Run the tests that every change must pass
 
-test-all: test all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy vm-test e2e-1.35 fuzz ## Run everything, in some five hours
+test-all: test all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-before vm-test e2e-1.35 fuzz ## Run everything, in some five hours
 
 test-unit: needs ## Run the tests that need no node
 	@scripts/ci/unit
@@ -52,7 +52,7 @@ test-offline: build ## Kill the phases that write files, or make them fail, at s
 	@go test -count=1 -timeout 20m ./testdata/kill
 
 test-e2e: rootfs box ## Run the tests on throw-away nodes, with a selection of each matrix
-	@go test -count=1 -timeout 40m -v ./testdata/e2e -skip 'TestBootstrapPolicy|TestLeave|TestKeep|TestJoin|TestNetworks|TestRelease|TestNoFalseAlarm|TestVerySlow|TestVM'
+	@go test -count=1 -timeout 40m -v ./testdata/e2e -skip 'TestBootstrapPolicy|TestLeave|TestKeep|TestJoin|TestNetworks|TestRelease|TestBefore|TestNoFalseAlarm|TestVerySlow|TestVM'
 
 all-offline: build ## As test-offline, at every system call
 	@go test -count=1 -timeout 60m -v ./testdata/kill -args -all
@@ -81,6 +81,15 @@ all-faults: box ## Break nodes in every way of testdata/faults, and want the cau
 
 all-healthy: box ## Run init on 20 healthy nodes, half of them slow, and want no cause named
 	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestNoFalseAlarm$$|TestVerySlow$$' -args -all -name healthy
+
+# The last commit whose program kept no documents of what a cluster was made by.
+BEFORE := daf0be2
+
+all-before: box ## Take over, and leave, nodes that an earlier bootstrap has set up
+	@rm -rf .cache/before && mkdir -p .cache/before && git archive $(BEFORE) | tar -x -C .cache/before
+	@cd .cache/before && CGO_ENABLED=0 go build -trimpath -buildvcs=false -o ../../bin/bootstrap-before ./cmd/bootstrap
+	@bin/bootstrap-before bundle box --bundle $(BUNDLE) --output bin/bootstrap-box-before
+	@go test -count=1 -timeout 30m -v ./testdata/e2e -run 'TestBefore$$' -args -all -name before
 
 all-static-pods: box ## Run users' static pods, on our kubelet and on others set up in every way
 	@go test -count=1 -timeout 30m -v ./testdata/e2e -run 'TestStaticPod' -args -all -name static-pods

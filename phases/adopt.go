@@ -19,10 +19,10 @@ import (
 	"bootstrap/phases/state"
 )
 
-// kubeadmDirs are what kubeadm makes, above before below.
+// kubeadmDirs are the folders that kubeadm makes. One comes before those inside it.
 var kubeadmDirs = []string{spec.KubernetesDir, spec.StaticPodDir, spec.KubernetesDir + "/pki", spec.KubernetesDir + "/pki/etcd"}
 
-// kubeadmTrees are what kubeadm and its kubelet fill.
+// kubeadmTrees are folders that go with all that is in them: kubeadm and its kubelet fill them.
 var kubeadmTrees = []string{
 	spec.KubeletDir, spec.PodLogDir, "/var/log/containers", spec.KubernetesDir + "/tmp", "/usr/libexec/kubernetes", "/run/kubernetes",
 }
@@ -52,15 +52,15 @@ func kubeadmFiles() []string {
 	return files
 }
 
-// Adoptable is a file that tells of a cluster which bootstrap did not make; empty
-// without.
+// Adoptable is a file that tells of a cluster which bootstrap did not make. It is empty if
+// there is no such file.
 func Adoptable(env *Env) string {
-	files := clusterFiles() // a CA alone may be the user's own
-	i := slices.IndexFunc(files, func(file string) bool { return env.Host.Exists(file) && !env.Host.Made(file) })
-	if i < 0 {
-		return ""
+	for _, file := range clusterFiles() { // a CA alone may be the user's own
+		if env.Host.Exists(file) && !env.Host.Made(file) {
+			return file
+		}
 	}
-	return files[i]
+	return ""
 }
 
 // Adopt puts what kubeadm made on this machine into the ledger, for reset. The
@@ -166,7 +166,8 @@ func adoptedData(h *host.Host) (string, error) {
 	return etcdDataOnHost(pod), nil
 }
 
-// etcdDataOnHost is empty for an etcd that keeps its data in its container.
+// etcdDataOnHost is the folder of the host that is mounted where etcd keeps its data. It is
+// empty for an etcd that keeps the data in its container.
 func etcdDataOnHost(pod *corev1.Pod) string {
 	for _, c := range pod.Spec.Containers {
 		dir := ""

@@ -15,7 +15,7 @@ type applier struct {
 	tell plan.Teller
 }
 
-// applier talks to this node's own API server as admin. What fails for a reason that may
+// applier asks this node's own API server, as admin. What fails for a reason that may
 // pass is tried again.
 func (e *Env) applier() (applier, error) {
 	c, err := e.Observe().Connect(spec.AdminConf)
@@ -32,7 +32,8 @@ func (a applier) applyAll(ctx context.Context, manifests ...[]byte) error {
 	return err
 }
 
-// changed tells of the objects that were changed: one that failed or stayed as it was has no verb.
+// changed tells of the objects that were changed. One that failed or stayed as it was has no
+// verb.
 func (a applier) changed(all ...cluster.Applied) {
 	for _, applied := range all {
 		if applied.Verb != cluster.Unchanged {

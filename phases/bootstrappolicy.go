@@ -21,11 +21,12 @@ import (
 // it makes itself.
 const policyPatience = 5 * time.Second
 
-// makePolicy makes what the API server begins with a second after it serves, one object
-// after the other, and is not ready before: its roles, as this release has them. It finds
-// them there, and is ready a second earlier. Those of the controller manager and the
-// scheduler come first: their containers are being started, and refused, they wait seconds.
-// Without a bundle, or where the config changes what they are, it makes the others itself.
+// makePolicy makes the roles of this release before the API server does. By itself it begins
+// with them a second after it serves, makes one after the other, and is not ready before; where
+// it finds them, it is ready a second earlier. The roles of the controller manager and the
+// scheduler come first: their containers are being started, and wait for seconds if they are
+// refused. Without a bundle, or where the config changes the roles, all others are left to the
+// API server.
 func makePolicy(ctx context.Context, env *Env) error {
 	policy, err := bundledPolicy(ctx, env.Bundle, env.Config)
 	if err != nil {
@@ -75,8 +76,8 @@ func firstPolicy(policy []byte) ([]byte, error) {
 	return bytes.Join(first, []byte("---\n")), nil
 }
 
-// hasName decodes only what can have one of the names: a hundred documents take time
-// that the API server needs.
+// hasName tells whether an object has one of the names. It decodes only those that can have
+// one: decoding all hundred takes CPU time that the API server needs.
 func hasName(document []byte, names ...string) (bool, error) {
 	if !slices.ContainsFunc(names, func(name string) bool { return bytes.Contains(document, []byte(name)) }) {
 		return false, nil
@@ -86,7 +87,8 @@ func hasName(document []byte, names ...string) (bool, error) {
 	return slices.Contains(names, object.Metadata.Name), err
 }
 
-// bundledPolicy is nil without one for the API server that the config wants.
+// bundledPolicy reads the roles of the API server that the config wants. It is nil if the
+// bundle has none for that.
 func bundledPolicy(ctx context.Context, from *bundle.Bundle, c *config.Config) ([]byte, error) {
 	changed := func(name string) bool { return config.Argument(c.APIServer.ExtraArgs, name) != "" }
 	if from == nil || slices.ContainsFunc([]string{"authorization-config", "authorization-mode", "feature-gates"}, changed) {
@@ -101,8 +103,5 @@ func bundledPolicy(ctx context.Context, from *bundle.Bundle, c *config.Config) (
 		_, err := io.Copy(&policy, r)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return policy.Bytes(), nil
+	return policy.Bytes(), err
 }

@@ -3,7 +3,6 @@ package phases
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"bootstrap/manifests"
@@ -22,7 +21,7 @@ var bootstrapToken = Phase{
 const (
 	joinTokenDescription = "made by bootstrap init for nodes that join"
 	joinTokenTTL         = 24 * time.Hour
-	joinTokenRest        = time.Hour // of less use than this, it is no longer handed out
+	joinTokenRest        = time.Hour // a token that ends sooner is no longer handed out
 )
 
 func runBootstrapToken(ctx context.Context, env *Env) error {
@@ -50,8 +49,9 @@ func runBootstrapToken(ctx context.Context, env *Env) error {
 	return printJoinCommand(ctx, env, a)
 }
 
-// clusterInfo is what anybody may read: where the API server is, and its CA. The
-// controller manager adds a signature by each token, which stays: these keys are its own.
+// clusterInfo is what anybody may read: where the API server is, and its CA. The controller
+// manager adds a signature by each token. An apply leaves these keys of the ConfigMap alone, as
+// the controller manager owns them.
 func clusterInfo(pairs keyPairs) ([]byte, error) {
 	cert, _, err := pairs.readPair("ca")
 	if err != nil {
@@ -100,15 +100,14 @@ func printJoinCommand(ctx context.Context, env *Env, a applier) error {
 func (a applier) joinToken(ctx context.Context) (cluster.Token, bool) {
 	all, err := a.Tokens(ctx)
 	if err != nil {
-		a.tell.Warn("%v", err) // a token of others that is broken does not hinder ours
+		a.tell.Warn("%v", err) // a broken token of others does not keep us from using ours
 	}
-	i := slices.IndexFunc(all, func(t cluster.Token) bool {
-		return t.Description == joinTokenDescription && t.Expires.After(time.Now().Add(joinTokenRest))
-	})
-	if i < 0 {
-		return cluster.Token{}, false
+	for _, t := range all {
+		if t.Description == joinTokenDescription && t.Expires.After(time.Now().Add(joinTokenRest)) {
+			return t, true
+		}
 	}
-	return all[i], true
+	return cluster.Token{}, false
 }
 
 func (a applier) makeJoinToken(ctx context.Context) (cluster.Token, error) {

@@ -23,8 +23,8 @@ var controlPlane = Phase{
 // runControlPlane holds the controller manager and the scheduler back until the API
 // server takes requests. Started before, they exit, and sit in a back-off of 10 s; and
 // their mirror pods are refused as long as the API server lacks the priority class,
-// which the kubelet tries again only after a minute. Held back until it is ready, they
-// leave a CPU idle: in its second between both they start.
+// which the kubelet tries again only after a minute. They are not held back until it is
+// ready: that is a second later, and a CPU would be idle while they could start.
 func runControlPlane(ctx context.Context, env *Env) error {
 	c, seen := env.Config, env.Observe()
 	mounts := spec.CAMounts(observe.TrustedCAs(env.Host))
@@ -60,13 +60,14 @@ func startAPIServer(ctx context.Context, env *Env, met bool) (began bool, err er
 	if err != nil || !state.Running() {
 		return false, err
 	}
-	w, err := env.Ready().NewControlPlane(observe.Serving)
+	waiter := env.Ready()
+	w, err := waiter.NewControlPlane(observe.Serving)
 	if err != nil {
 		return false, err
 	}
 	defer w.CRI.Close()
 	if !met {
-		err = env.Ready().WhileRuntimeAnswers(ctx, observe.Serving, w.CRI, func(ctx context.Context) error { return replaceStalePods(ctx, env, w.CRI) })
+		err = waiter.WhileRuntimeAnswers(ctx, observe.Serving, w.CRI, func(ctx context.Context) error { return replaceStalePods(ctx, env, w.CRI) })
 	}
 	if err != nil {
 		return false, err
@@ -77,7 +78,7 @@ func startAPIServer(ctx context.Context, env *Env, met bool) (began bool, err er
 		{Name: "kube-apiserver", Probe: w.APIServerServes},
 	})
 	if err == nil {
-		err = makePriorityClass(ctx, env.Ready(), w.Cluster)
+		err = makePriorityClass(ctx, waiter, w.Cluster)
 	}
 	if err != nil || time.Since(start) < slowStart {
 		return !met, err
@@ -85,10 +86,10 @@ func startAPIServer(ctx context.Context, env *Env, met bool) (began bool, err er
 	return !met, w.Wait(ctx, w.APIChecks())
 }
 
-// replaceStalePods removes the pods of manifests that were changed since, where
-// the kubelet would not: until it has met its API server once, it removes no pod
-// at all, and no pod takes the place of the one it replaces. So a manifest that
-// kept the API server from starting could never be mended.
+// replaceStalePods removes the pods whose manifests were changed after they started. The
+// kubelet does that by itself only when it has met its API server once: until then it removes
+// no pod, and starts none in place of another. So a manifest that kept the API server from
+// starting could never be mended.
 func replaceStalePods(ctx context.Context, env *Env, cri *runtime.CRI) error {
 	current, err := env.Observe().ManifestUIDs()
 	if err != nil {

@@ -53,7 +53,7 @@ func OpenInit(ctx context.Context, e Env) *Env {
 	return opened
 }
 
-// For is env for one phase, which the ledger and all that is told will name.
+// For gives env for one phase: the ledger and all that is told will name that phase.
 func (e *Env) For(phase string) (*Env, plan.Teller) {
 	of := *e
 	of.Tell = e.Tell.For(phase)
@@ -66,7 +66,8 @@ func (e *Env) forPhase(name string) *Env {
 	return env
 }
 
-// forPurpose is env for effects of which a later run must know what they are for.
+// forPurpose gives env for effects that the ledger records with what they are for, as a later
+// run must know that.
 func (e *Env) forPurpose(p host.Purpose) *Env {
 	of := *e
 	of.Host = e.Host.For(p)
@@ -92,7 +93,8 @@ func (e *Env) Ready() *ready.Waiter {
 // State is what was made on this machine before.
 func (e *Env) State() *state.State { return &state.State{Spec: e.Spec, Host: e.Host} }
 
-// ReadPatches reads the folder that the config names, empty without; nothing is changed.
+// ReadPatches reads the patches in the folder that the config names. There are none if it names
+// no folder.
 func ReadPatches(dir string) (patch.Set, error) {
 	if dir == "" {
 		return patch.Set{}, nil

@@ -20,14 +20,14 @@ func runEtcd(ctx context.Context, env *Env) error {
 	env = env.forPurpose(host.Etcd)
 	seen, h := env.Observe(), env.Host
 	if err := errors.Join(seen.CheckSettled()...); err != nil {
-		return err // for whoever leaves preflight out
+		return err // preflight finds it too, but may be left out
 	}
 	if external := env.Config.Etcd.External; external != nil {
 		env.Tell.Note("etcd is elsewhere: %s", strings.Join(external.Endpoints, ", "))
 		return env.State().KeepSettled()
 	}
 	if err := errors.Join(seen.CheckEtcdData()...); err != nil {
-		return err // for whoever leaves preflight out
+		return err // preflight finds it too, but may be left out
 	}
 	if _, err := h.MakeDir(env.Config.Etcd.DataDir, 0o700); err != nil {
 		return err

@@ -16,7 +16,7 @@ var inotifyLimits = []struct {
 	min  int
 }{{"fs.inotify.max_user_instances", 1024}, {"fs.inotify.max_user_watches", 524288}}
 
-// inotifyFile keeps them over reboots.
+// inotifyFile sets these limits again at each boot.
 const inotifyFile = "/etc/sysctl.d/98-bootstrap-inotify.conf"
 
 // Fix mends what of the findings can be mended without risk, through the ledger, and

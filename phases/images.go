@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -32,20 +31,6 @@ func runImages(ctx context.Context, env *Env) error {
 		}
 		return f.sandbox(ctx)
 	})
-}
-
-var addonImages = Phase{
-	Name:  "addon-images",
-	Short: "import the images of cluster DNS, kube-proxy and the pod network, or pull them",
-	Run:   runAddonImages,
-}
-
-func runAddonImages(ctx context.Context, env *Env) error {
-	images := env.Config.Addons()
-	if !env.Choices.Network.Own() {
-		images = slices.DeleteFunc(images, func(image string) bool { return image == env.Config.Images.Network })
-	}
-	return withImages(ctx, env, observe.Certified, func(ctx context.Context, f imageFetch) error { return f.all(ctx, images) })
 }
 
 // imageFetch brings images into the runtime.
@@ -96,7 +81,7 @@ func openImages(ctx context.Context, env *Env, c *runtime.CRI) (imageFetch, erro
 func (f imageFetch) sandbox(ctx context.Context) error {
 	program := f.Host.ForeignProgram("containerd")
 	if program == "" {
-		return nil // somewhere else, with a configuration that cannot be asked for
+		return nil // containerd is somewhere else, and can't be asked for its configuration
 	}
 	dump, err := f.Host.Output(ctx, program, "config", "dump")
 	if err != nil {
@@ -134,7 +119,7 @@ func (f imageFetch) one(ctx context.Context, reference string) error {
 	if err != nil || has && !f.renews(reference) {
 		return err
 	}
-	if has { // it is not there because of us
+	if has { // others brought it: reset does not remove it
 		return f.fetch(ctx, reference)
 	}
 	return f.Host.Record(host.OpImage, reference, func() error { return f.fetch(ctx, reference) })

@@ -8,8 +8,8 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// Init is the plan of bootstrap init. etcd's manifest is written before the
-// kubelet starts: it watches the folder only if it is there then.
+// Init is the plan of bootstrap init. etcd's manifest is written before the kubelet starts, as
+// the kubelet watches the folder of manifests only if that is there when it starts.
 func Init() Plan {
 	return Plan{
 		{preflight},
@@ -48,7 +48,7 @@ func InitPlan(c *config.Config) Plan {
 	return Init()
 }
 
-// CheckStandaloneAlone refuses to make a standalone kubelet of one that has a control plane.
+// CheckStandaloneAlone refuses to make a standalone kubelet where there is a control plane.
 func (e *Env) CheckStandaloneAlone() error {
 	if !e.Config.Box.Standalone || !e.Host.Made(spec.KubeletConf) {
 		return nil

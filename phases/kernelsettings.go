@@ -14,8 +14,9 @@ import (
 // noNeighbours is what is wrong where packets of a bridge don't pass the firewall's rules.
 const noNeighbours = "%v: pods may not reach Services on their own node"
 
-// prepareKernel ends with the file of settings: with the machine turned off earlier, the
-// next boot would set them unrecorded, and reset would leave them.
+// prepareKernel sets and records the settings before it writes their file. If the machine went
+// down between both in the other order, the next boot would set them unrecorded, and reset
+// would not give back what was before.
 func prepareKernel(ctx context.Context, env *Env) error {
 	h := env.Host
 	if _, err := h.WriteFile(spec.ModulesFile, []byte(spec.ModulesText), 0o644); err != nil {
@@ -56,7 +57,7 @@ func prepareKernel(ctx context.Context, env *Env) error {
 // routed are the kernel settings by which links keep a default route that the kernel has
 // from a router's advertisements: with forwarding it takes these only where asked twice.
 func routed(h *host.Host) []spec.KernelSetting {
-	routes, _ := h.Routes() // where they can't be told, none is kept
+	routes, _ := h.Routes() // where the routes can't be read, none is kept
 	var settings []spec.KernelSetting
 	for _, r := range h.Entries() { // of a run before, whatever the routes are now
 		if r.Op == host.OpSysctl && !r.Undone && strings.HasSuffix(r.Target, "/accept_ra") && h.Exists("/proc/sys/"+r.Target) {
@@ -126,8 +127,8 @@ func keepKubeletSettings(h *host.Host, c *config.Config) error {
 	return err
 }
 
-// setDaemonSettings leaves it to the kubelet, and to kube-proxy, to say what they can't
-// do without.
+// setDaemonSettings goes on without what can't be set: the kubelet and kube-proxy say
+// themselves what they can't do without.
 func setDaemonSettings(env *Env) {
 	settings := spec.KubeletSettings
 	if !env.Config.Box.Standalone {

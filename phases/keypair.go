@@ -16,7 +16,8 @@ type keyPairs struct{ *observe.Observer }
 
 func (e *Env) keyPairs() keyPairs { return keyPairs{e.Observe()} }
 
-// readPair reads NAME.crt and NAME.key, and closes the key to others; what is missing is nil.
+// readPair reads NAME.crt and NAME.key, and closes the key to others. What is missing
+// is nil.
 func (p keyPairs) readPair(name string) (cert *x509.Certificate, key crypto.Signer, err error) {
 	cert, key, err = p.ReadPair(name)
 	if err != nil || key == nil {

@@ -101,7 +101,7 @@ func warnOfLostFlags(h *host.Host, tell plan.Teller) {
 	}
 	words, err := h.UnitCommand(spec.KubeletService)
 	if err != nil {
-		return // it is told of when ours is there
+		return // warnOfOtherCommand tells of that
 	}
 	for _, w := range words {
 		if strings.HasPrefix(w.From, "KUBELET_EXTRA_ARGS in ") {
@@ -114,7 +114,7 @@ func warnOfLostFlags(h *host.Host, tell plan.Teller) {
 // drop-ins by name, and the last ExecStart counts. It also reads some that this does not.
 func warnOfOtherCommand(h *host.Host, tell plan.Teller) {
 	if h.Plans() {
-		return // ours is not there
+		return // in a plan, our drop-in is not there to be read
 	}
 	words, err := h.UnitCommand(spec.KubeletService)
 	switch {

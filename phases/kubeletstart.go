@@ -30,8 +30,9 @@ func runKubeletStart(ctx context.Context, env *Env) error {
 	return env.Ready().Explained(ctx, observe.Certified, err)
 }
 
-// prepareKubeletStart makes for a standalone kubelet, which signs for itself as no CA is
-// there, the folder of its pods: it watches that only if it is there when it starts.
+// prepareKubeletStart gives the kubelet its serving certificate. A standalone one signs for
+// itself, as there is no CA; it needs the folder of its pods, which it watches only if that is
+// there when it starts.
 func prepareKubeletStart(env *Env) error {
 	if !env.Config.Box.Standalone {
 		return env.keyPairs().ensureServingCert()

@@ -9,7 +9,6 @@ import (
 	"bootstrap/phases/host"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/spec"
-	"bootstrap/phases/state"
 )
 
 var leaveCluster = Phase{
@@ -18,7 +17,7 @@ var leaveCluster = Phase{
 	Run: func(ctx context.Context, env *Env) error {
 		ctx, cancel := context.WithTimeout(ctx, leavePatience)
 		defer cancel()
-		return errors.Join(deleteNode(ctx, env.State()), leaveEtcd(ctx, env))
+		return errors.Join(deleteNode(ctx, env), leaveEtcd(ctx, env))
 	},
 }
 
@@ -40,9 +39,20 @@ func elsewhere(what string, err error) error {
 	return &elsewhereError{plan.About(what, err)}
 }
 
-func deleteNode(ctx context.Context, before *state.State) error {
-	c, node := clusterToLeave(before)
-	if c == nil {
+// deleteNode does nothing if this machine never was in a cluster that could be asked. One
+// that a directory stands for is not here to leave.
+func deleteNode(ctx context.Context, env *Env) error {
+	settings, err := env.State().SettledBefore()
+	node := settings["nodeRegistration.name"]
+	if err != nil || node == "" || !env.Host.Real() {
+		return nil
+	}
+	admin, err := env.Host.ReadFile(spec.AdminConf)
+	if err != nil {
+		return nil
+	}
+	c, err := cluster.Connect(admin, "")
+	if err != nil {
 		return nil
 	}
 	soon, cancel := context.WithTimeout(ctx, 2*time.Second)
@@ -50,26 +60,8 @@ func deleteNode(ctx context.Context, before *state.State) error {
 	if _, err := c.Node(soon, node); err != nil {
 		return nil // nobody answers, or it is gone
 	}
-	err := before.Host.Do(host.OpObject, host.Remove, "Node "+node, func() error { return c.DeleteNode(ctx, node) })
+	err = env.Host.Do(host.OpObject, host.Remove, "Node "+node, func() error { return c.DeleteNode(ctx, node) })
 	return elsewhere("Node "+node, err)
-}
-
-// clusterToLeave is nil if this machine never was in one that could be asked.
-func clusterToLeave(before *state.State) (*cluster.Cluster, string) {
-	if !before.Host.Real() {
-		return nil, "" // the machine that the directory stands for is not here to leave
-	}
-	settings, err := before.SettledBefore()
-	node := settings["nodeRegistration.name"]
-	data, unread := before.Host.ReadFile(spec.AdminConf)
-	if err != nil || unread != nil || node == "" {
-		return nil, ""
-	}
-	c, err := cluster.Connect(data, "")
-	if err != nil {
-		return nil, ""
-	}
-	return c, node
 }
 
 // leaveEtcd removes this node's member while others are there to agree. The last

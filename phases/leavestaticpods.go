@@ -18,7 +18,7 @@ var leaveStaticPods = Phase{
 	Run:   runLeaveStaticPods,
 }
 
-// runLeaveStaticPods gives the folders of manifests that stay to whose they are.
+// runLeaveStaticPods leaves manifests that init did not make, with their folders, to the user.
 func runLeaveStaticPods(_ context.Context, env *Env) error {
 	files := usersManifests(env.Host)
 	if len(files) == 0 {

@@ -32,7 +32,8 @@ func installNetwork(ctx context.Context, env *Env) error {
 	return writeNodeNetwork(env.Host, &env.Spec)
 }
 
-// ownNetworkDirs leaves to our own runtime what it fills: that is owned with it.
+// ownNetworkDirs records the folders that the pod network fills. What our own runtime fills is
+// recorded with that runtime.
 func ownNetworkDirs(h *host.Host, s *spec.Spec) error {
 	var trees []string
 	if !s.Config.Box.Standalone {

@@ -52,8 +52,8 @@ func runPreflight(ctx context.Context, env *Env) error {
 	return nil
 }
 
-// stoppedAt is the last that a run before did, if that did not end. What --fix has
-// mended since is no run.
+// stoppedAt is the last effect of a run before that did not end. What preflight --fix has
+// mended since then does not count as a run.
 func stoppedAt(h *host.Host) (host.Record, bool) {
 	r, open := h.Unfinished()
 	if !open || r.Purpose != host.Mended {

@@ -1,7 +1,6 @@
 package phases
 
 import (
-	"context"
 	"path/filepath"
 
 	"bootstrap/phases/host"
@@ -27,7 +26,7 @@ func Reset() Plan {
 // another reset removes it.
 type Keep struct {
 	Images  bool
-	Runtime bool // with what it needs: programs, configuration, kernel settings, network
+	Runtime bool // and what it needs: programs, configuration, kernel settings, network
 	Etcd    bool // the data, and the keys: pods trust the CA that they began with
 }
 
@@ -40,18 +39,4 @@ func (k Keep) keeps(r host.Record) bool {
 		return true
 	}
 	return k.Etcd && (r.Purpose == host.Certificates || r.Purpose == host.Etcd && (r.Op == host.OpTree || filepath.Dir(r.Target) == state.ClusterRecord))
-}
-
-var stopKubelet = Phase{
-	Name:  "stop-kubelet",
-	Short: "stop the kubelet, so that it starts nothing again",
-	Run:   runStopKubelet,
-}
-
-func runStopKubelet(ctx context.Context, env *Env) error {
-	if env.State().WasStandalone() {
-		env.Tell.Note("the kubelet ran standalone before the control plane was made: it goes too, and its static pods end")
-	}
-	_, err := env.Host.StopUnit(ctx, spec.KubeletService)
-	return err
 }

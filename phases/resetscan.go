@@ -26,7 +26,7 @@ type Scan struct {
 	changes []host.Change
 }
 
-// Take is told what the look would still change.
+// Take is told of the changes that another reset would make.
 func (s *Scan) Take(e plan.Event) {
 	if e.Kind != plan.Changed {
 		return
@@ -54,8 +54,8 @@ func (s *Scan) Verdict(ctx context.Context, env, looking *Env, failed error) []L
 	return distinct(left)
 }
 
-// verdictPlan is what must find nothing to do any more. A kubelet that ran before init runs
-// again.
+// verdictPlan is the plan that must find nothing to do any more. It lets a kubelet run that
+// ran before init, as reset has started it again.
 func verdictPlan(scan *Env) Plan {
 	ran := func(r host.Record) bool { return r.Target == spec.KubeletService && r.RanBefore() }
 	if !slices.ContainsFunc(scan.Host.Entries(), ran) {
@@ -64,7 +64,7 @@ func verdictPlan(scan *Env) Plan {
 	return slices.DeleteFunc(Reset(), func(s Step) bool { return s[0].Name == stopKubelet.Name })
 }
 
-// distinct keeps what is said first of each thing: what follows is a consequence.
+// distinct keeps only what is said first of each thing, as the rest follows from that.
 func distinct(left []Left) []Left {
 	seen := map[string]bool{}
 	return slices.DeleteFunc(left, func(l Left) bool {

@@ -15,7 +15,7 @@ func writeStaticPod(seen *observe.Observer, name string, pod spec.StaticPod) err
 	return placeStaticPod(seen, name, manifest)
 }
 
-// renderStaticPod gives the manifest with the user's patches.
+// renderStaticPod gives the manifest of a component, with the user's patches applied.
 func renderStaticPod(s *spec.Spec, name string, pod spec.StaticPod) ([]byte, error) {
 	manifest, err := pod.Render(s.Config.NodeName)
 	if err != nil {

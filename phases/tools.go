@@ -13,7 +13,7 @@ var tools = Phase{
 	Run:   runTools,
 }
 
-// runTools passes over what the bundle lacks: the cluster does without.
+// runTools passes over programs that the bundle lacks, as the cluster needs none of them.
 func runTools(ctx context.Context, env *Env) error {
 	if env.Bundle == nil {
 		return nil

@@ -28,7 +28,7 @@ func runWaitAddons(ctx context.Context, env *Env) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
 	defer cancel()
-	// Rounds ask for many objects, of an API server that has much to do.
+	// The pause is longer than usual: each round asks for many objects, and the API server is busy.
 	err = w.Wait(ctx, ready.Wait{Stage: observe.Complete, Checks: checks, Pause: 250 * time.Millisecond})
 	return ready.HintAfter(err, "kubectl --kubeconfig %s -n kube-system describe pods", spec.AdminConf)
 }

@@ -12,8 +12,8 @@ var waitKubelet = Phase{
 	Run:   runWaitKubelet,
 }
 
-// runWaitKubelet begins with all that is made here: from now on, a control plane is made
-// upon it.
+// runWaitKubelet first remembers the config of this kubelet: from now on, a control plane that
+// is made on this machine is made beside its pods.
 func runWaitKubelet(ctx context.Context, env *Env) error {
 	if err := env.State().Remember(state.StandaloneNote, state.StandaloneRecord); err != nil {
 		return err

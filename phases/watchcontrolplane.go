@@ -14,7 +14,7 @@ var watchControlPlane = Phase{
 	Run:     runWatchControlPlane,
 }
 
-// runWatchControlPlane is a phase of its own, as others can use the time.
+// runWatchControlPlane is a phase of its own, so that other phases can run meanwhile.
 func runWatchControlPlane(ctx context.Context, env *Env) error {
 	w, err := env.Ready().NewControlPlane(observe.Written)
 	if err != nil {

@@ -62,7 +62,7 @@ func checkUserKubeconfigs(env *Env) []error {
 	if err != nil {
 		return []error{err}
 	}
-	var ca []byte // as kubeconfigs have it; a file that can't be read is told by phase certs
+	var ca []byte // phase certs tells of a file that can't be read
 	if data, err := env.Host.ReadFile(env.PKIFile("ca", ".crt")); err == nil {
 		if cert, err := pki.ParseCert(data); err == nil {
 			ca = pki.EncodeCert(cert)
@@ -78,7 +78,7 @@ func checkUserKubeconfigs(env *Env) []error {
 	return findings
 }
 
-// kubeconfigUsers are those that have a home, and why others get no kubeconfig.
+// kubeconfigUsers are the users that have a home, and the reasons why others get no kubeconfig.
 func kubeconfigUsers(h *host.Host) (users []homeUser, without []string, err error) {
 	passwd, err := h.ReadFile("/etc/passwd")
 	if err != nil {

@@ -16,7 +16,7 @@ type installer struct {
 	bundle *bundle.Bundle // nil without one
 }
 
-// programs installs what the cluster cannot do without.
+// programs installs programs that the cluster can't do without.
 func (i installer) programs(ctx context.Context, dir string, names ...string) error {
 	if i.bundle == nil {
 		return i.keepPrograms(dir, names)
@@ -32,7 +32,8 @@ func (i installer) programs(ctx context.Context, dir string, names ...string) er
 	return i.entries(ctx, dir, entries)
 }
 
-// keepPrograms is enough for a run without a bundle where one before had it.
+// keepPrograms is for a run without a bundle: it is enough that a run before has installed the
+// programs.
 func (i installer) keepPrograms(dir string, names []string) error {
 	for _, name := range names {
 		if path := dir + "/" + name; !i.host.Made(path) || !i.host.Exists(path) {
