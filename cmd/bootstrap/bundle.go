@@ -1,7 +1,7 @@
 package main
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,34 +23,28 @@ func newBundleCommand() *cobra.Command {
 	return cmd
 }
 
-type bundleBuildOptions struct {
-	from, arch, output string
-}
-
 func newBundleBuildCommand() *cobra.Command {
-	var o bundleBuildOptions
+	var from, arch, output string
 	cmd := &cobra.Command{
 		Use:   "build",
 		Short: "Build a bundle from a folder of programs",
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return runBundleBuild(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			kubernetes, sources, err := spec.BundleSources(from)
+			if err != nil {
+				return usage(err)
+			}
+			return bundle.WriteWhole(output, 0o644, func(w io.Writer) error {
+				_, err := bundle.Build(cmd.Context(), w, bundle.Index{Kubernetes: kubernetes, Arch: arch}, sources)
+				return err
+			})
+		},
 	}
-	cmd.Flags().StringVar(&o.from, "from", "", "folder of programs")
+	cmd.Flags().StringVar(&from, "from", "", "folder of programs")
 	_ = cmd.MarkFlagRequired("from") // it is there
-	cmd.Flags().StringVar(&o.arch, "arch", runtime.GOARCH, "architecture of the programs, as Go names it")
-	cmd.Flags().StringVarP(&o.output, "output", "o", "bundle.tar.zst", "file to write")
+	cmd.Flags().StringVar(&arch, "arch", runtime.GOARCH, "architecture of the programs, as Go names it")
+	cmd.Flags().StringVarP(&output, "output", "o", "bundle.tar.zst", "file to write")
 	return cmd
-}
-
-func runBundleBuild(ctx context.Context, o bundleBuildOptions) error {
-	kubernetes, sources, err := spec.BundleSources(o.from)
-	if err != nil {
-		return usage(err)
-	}
-	return bundle.WriteWhole(o.output, 0o644, func(w io.Writer) error {
-		_, err := bundle.Build(ctx, w, bundle.Index{Kubernetes: kubernetes, Arch: o.arch}, sources)
-		return err
-	})
 }
 
 func newBundleBoxCommand() *cobra.Command {
@@ -122,6 +116,19 @@ func withBundle(cmd *cobra.Command, path string, do func(*bundle.Bundle) error) 
 	}
 	defer b.Close()
 	return do(b)
+}
+
+// findBundle gives nil without one.
+func findBundle(path string) (*bundle.Bundle, error) {
+	executable, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	b, err := bundle.Find(path, executable)
+	if errors.Is(err, bundle.ErrNone) {
+		return nil, nil
+	}
+	return b, err
 }
 
 func first(args []string) string {

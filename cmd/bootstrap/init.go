@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"bootstrap/phases"
-	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/state"
@@ -243,17 +241,4 @@ func useConfig(env *phases.Env, name string, file []byte, machine config.Machine
 	}
 	env.Patches, err = phases.ReadPatches(env.Config.PatchesDir)
 	return err
-}
-
-// findBundle gives nil without one.
-func findBundle(path string) (*bundle.Bundle, error) {
-	executable, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	b, err := bundle.Find(path, executable)
-	if errors.Is(err, bundle.ErrNone) {
-		return nil, nil
-	}
-	return b, err
 }

@@ -42,7 +42,6 @@ func addOutputFlag(cmd *cobra.Command, asJSON *bool, text string) {
 
 // output shows what a command does and how it ends.
 type output struct {
-	json   bool
 	dryRun bool
 	timed  bool // the text ends with the time that each phase took
 	start  time.Time
@@ -54,7 +53,7 @@ type output struct {
 }
 
 func newOutput(asJSON, dryRun bool) *output {
-	o := &output{json: asJSON, dryRun: dryRun, start: time.Now()}
+	o := &output{dryRun: dryRun, start: time.Now()}
 	if !asJSON {
 		o.text = newProgress(os.Stdout, dryRun)
 	}
@@ -112,7 +111,7 @@ func (o *output) report(e plan.Event) {
 	case plan.Done, plan.Failed:
 		o.timings = append(o.timings, phaseTiming{e.Phase, seconds(time.Since(o.start) - e.Elapsed), seconds(e.Elapsed)})
 	}
-	if !o.json {
+	if o.text != nil {
 		o.text.report(e)
 		return
 	}
@@ -140,14 +139,14 @@ func (o *output) elapsed() time.Duration { return time.Since(o.start).Round(100 
 
 // say prints text for people. JSON has the same in its result.
 func (o *output) say(text string) {
-	if !o.json {
+	if o.text != nil {
 		o.text.say(text)
 	}
 }
 
 // end shows the result, and returns err.
 func (o *output) end(err error, r result) error {
-	if o.json {
+	if o.text == nil {
 		r.Schema, r.Event, r.OK, r.DryRun, r.Changes = outputVersion, "result", err == nil, o.dryRun, o.changes
 		r.Seconds, r.Phases = time.Since(o.start).Seconds(), o.timings
 		r.Errors = errorLines(err)
