@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"bootstrap/phases/config/configtest"
-	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/spec"
 )
 
@@ -98,7 +98,7 @@ func TestAdoptable(t *testing.T) {
 // and all else to stay.
 func TestAdoptUndoes(t *testing.T) {
 	h, units := hosttest.New(t)
-	units.Set("kubelet.service", host.UnitState{Load: "loaded", Active: "active", Sub: "running", Enabled: "enabled"})
+	units.Set("kubelet.service", machine.UnitState{Load: "loaded", Active: "active", Sub: "running", Enabled: "enabled"})
 	env := Open(Env{Spec: spec.Spec{Config: configtest.Valid(t, "default")}, Host: h})
 	go1 := append(kubeadmFiles(), "/var/lib/kubelet/config.yaml", "/var/lib/kubelet/pods/a/b", "/var/log/pods/x/0.log", "/srv/etcd/member/wal")
 	for _, file := range go1 {

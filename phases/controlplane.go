@@ -101,12 +101,22 @@ func replaceStalePods(ctx context.Context, env *Env, cri *runtime.CRI) error {
 		return err
 	}
 	env.Tell.Note("the kubelet is restarted without the pods of manifests that were changed: it would remove none before it has met the API server")
+	letStart(ctx, env, cri)
 	if _, err := env.Host.StopUnit(ctx, spec.KubeletService); err != nil {
 		return err
 	}
 	err = removeSandboxes(ctx, env.Host, cri, found)
 	_, startErr := env.Host.StartUnit(ctx, spec.KubeletService)
 	return errors.Join(err, startErr)
+}
+
+// letStart waits until a kubelet that was just started answers: one that is stopped before
+// that leaves a folder of its own in /tmp.
+func letStart(ctx context.Context, env *Env, cri *runtime.CRI) {
+	soon, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	waiter := env.Ready()
+	_ = waiter.WaitPlainly(soon, waiter.KubeletChecks(cri, nil), func([]health.Pending) {}) // it may be what has to be mended
 }
 
 // makePriorityClass makes what the API server makes too, but too late for mirror pods: a

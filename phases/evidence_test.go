@@ -11,6 +11,7 @@ import (
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/pki"
 	"bootstrap/phases/spec"
@@ -23,10 +24,10 @@ type hangingUnits struct {
 	asked   atomic.Int32
 }
 
-func (u *hangingUnits) State(context.Context, string) (host.UnitState, error) {
+func (u *hangingUnits) State(context.Context, string) (machine.UnitState, error) {
 	u.asked.Add(1)
 	<-u.release
-	return host.UnitState{}, nil
+	return machine.UnitState{}, nil
 }
 
 // hangingEnv has certificates and kubeconfigs, of which one was emptied, and units that hang.

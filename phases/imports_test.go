@@ -94,7 +94,7 @@ func TestOwnImports(t *testing.T) {
 		"phases/config":      {"phases/locate"},                                  // both tell where in a user's file something is wrong
 		"phases/podmanifest": {"phases/locate"},
 
-		"phases/host/hosttest":     {"phases/host"},
+		"phases/host/hosttest":     {"phases/host", "phases/machine"},
 		"phases/config/configtest": {"phases/config"},
 		"phases/plan/plantest":     {"phases/plan"},
 	}

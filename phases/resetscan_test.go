@@ -13,6 +13,7 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/spec"
 )
@@ -99,7 +100,7 @@ func doesNotStop(op string) error {
 // TestVerdictUnitRuns wants a daemon that would not stop to be named, once, with why.
 func TestVerdictUnitRuns(t *testing.T) {
 	env, scan, units := resetEnv(t, doesNotStop)
-	units.Set("kubelet.service", host.UnitState{Load: "loaded", Active: "active"}) // with its file or without
+	units.Set("kubelet.service", machine.UnitState{Load: "loaded", Active: "active"}) // with its file or without
 	failed := Reset().RunAll(t.Context(), env)
 	want := []Left{{What: "kubelet.service", Why: "stop kubelet.service: timeout", Hint: "journalctl -u kubelet.service -n 50"}}
 	if diff := cmp.Diff(want, scan(failed)); diff != "" {
@@ -118,7 +119,7 @@ func TestVerdictLedgerGoes(t *testing.T) {
 	if failed == nil {
 		t.Fatal("it did stop")
 	}
-	units.Set("kubelet.service", host.UnitState{Load: "not-found", Active: "inactive"})
+	units.Set("kubelet.service", machine.UnitState{Load: "not-found", Active: "inactive"})
 	if left := scan(failed); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}

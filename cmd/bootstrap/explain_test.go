@@ -54,8 +54,8 @@ func TestCausesPage(t *testing.T) {
 var ailing = diagnose.Entry{
 	Text: diagnose.Text{ID: "port-taken", Title: "a port is taken", Means: "etcd stops.", Remedy: "make room", Link: "https://example.org/disk"},
 	Rule: diagnose.Rule{
-		Check: func(*diagnose.Machine) []diagnose.Finding { return nil },
-		Cause: func(*diagnose.Evidence) []diagnose.Finding { return nil },
+		Check: func(*diagnose.Machine) diagnose.Findings { return nil },
+		Cause: func(*diagnose.Evidence) diagnose.Findings { return nil },
 	},
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/ready"
 	"bootstrap/phases/status"
 )
@@ -42,7 +42,7 @@ drift         none: files are as bootstrap wrote them
 	s.Certificates[1].Expires = "2030-01-31T00:00:00Z"
 	s.Etcd = &status.Etcd{Error: "refused"}
 	s.Disks = nil
-	s.Drift = []host.Drift{{Path: "/etc/x", What: "mode 0644"}}
+	s.Drift = []machine.Drift{{Path: "/etc/x", What: "mode 0644"}}
 	s.Notes = []string{"not looked at"}
 	checkStatus(t, s, `Kubernetes v1.36.3 on node-1 (192.0.2.10): not ready, installed 10d ago
 

@@ -63,7 +63,7 @@ func (s Source) named(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s %s: %s: %w", s.Kind, s.Name, s.File, err)
+	return fmt.Errorf("%s %s: %w", s.Kind, s.Name, err)
 }
 
 // entry is what is known before the content is packed. Sizes and hashes are placeholders
@@ -77,47 +77,39 @@ func (s Source) entry() Entry {
 	}
 }
 
-// check also gives the size of the file.
-func (s Source) check(arch string) (int64, error) {
-	f, err := openRegular(s.File)
-	if err != nil {
-		return 0, errors.Unwrap(err) // a PathError, and the caller names the path
+// check looks at each program, and also gives the size of the source's file.
+func (s Source) check(arch string) (size int64, err error) {
+	if s.Kind != Image && (len(s.More) > 0 || s.Tree != "") {
+		return 0, errors.New("only an image can hold more than one file")
 	}
-	defer f.Close()
-	info, err := f.Stat()
+	for _, program := range s.programs() {
+		if err := s.checkFile(program, arch); err != nil {
+			return 0, err
+		}
+	}
+	info, err := os.Stat(s.File)
 	if err != nil {
 		return 0, err
 	}
-	return info.Size(), s.checkContent(f, arch)
+	return info.Size(), nil
 }
 
-func (s Source) checkContent(f *os.File, arch string) error {
-	switch {
-	case s.Kind != Image && (len(s.More) > 0 || s.Tree != ""):
-		return errors.New("only an image can hold more than one file")
-	case s.Kind == Objects:
-		return nil
-	case s.Kind != Image:
-		return checkProgram(f, arch, false)
-	}
-	for _, program := range s.programs() {
-		if err := checkImageProgram(program, arch); err != nil {
-			return fmt.Errorf("%s: %w", filepath.Base(program), err)
-		}
-	}
-	return nil
-}
-
-func checkImageProgram(file, arch string) error {
-	if !nameRE.MatchString(filepath.Base(file)) {
-		return errors.New("the file's name is unusable in an image")
-	}
+func (s Source) checkFile(file, arch string) error {
 	f, err := openRegular(file)
 	if err != nil {
-		return errors.Unwrap(err)
+		return err
 	}
 	defer f.Close()
-	return checkProgram(f, arch, true)
+	switch {
+	case s.Kind == Objects:
+		return nil
+	case s.Kind == Image && !nameRE.MatchString(filepath.Base(file)):
+		return fmt.Errorf("%s: the file's name is unusable in an image", file)
+	}
+	if err := checkProgram(f, arch, s.Kind == Image); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
 }
 
 // pack writes the frame of the source's content, and completes its entry.
@@ -133,7 +125,7 @@ func (s Source) pack(ctx context.Context, spool io.Writer, e *Entry, arch string
 	}
 	f, err := openRegular(s.File)
 	if err != nil {
-		return errors.Unwrap(err)
+		return err
 	}
 	defer f.Close()
 	return packEntry(spool, e, window, func(w io.Writer) error {

@@ -16,19 +16,13 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// file is one small file of an image layout.
-type file struct {
-	name string
-	data []byte
-}
-
 // image is the OCI layout, as a tar, of an image with one layer.
 type image struct {
 	base   string   // name of the program it starts
 	spool  *os.File // the layer, packed
 	layer  v1.Descriptor
 	diffID digest.Digest // of the layer, unpacked
-	files  []file        // the layout without its layer
+	files  []item        // the layout without its layer
 }
 
 // newImage packs the layer inside the image, and does not leave that to the bundle's frame:
@@ -96,8 +90,8 @@ func (m *image) describe(ref string, p v1.Platform) error {
 		MediaType: v1.MediaTypeImageIndex,
 		Manifests: []v1.Descriptor{manifest},
 	})
-	layout := file{v1.ImageLayoutFile, []byte(`{"imageLayoutVersion":"` + v1.ImageLayoutVersion + `"}`)}
-	m.files = append([]file{layout, {v1.ImageIndexFile, index}}, m.files...)
+	layout := dataItem(v1.ImageLayoutFile, `{"imageLayoutVersion":"`+v1.ImageLayoutVersion+`"}`)
+	m.files = append([]item{layout, dataItem(v1.ImageIndexFile, string(index))}, m.files...)
 	return err
 }
 
@@ -120,7 +114,7 @@ func (m *image) blob(mediaType string, v any) (v1.Descriptor, error) {
 		return v1.Descriptor{}, err
 	}
 	d := v1.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
-	m.files = append(m.files, file{blobPath(d), data})
+	m.files = append(m.files, dataItem(blobPath(d), string(data)))
 	return d, nil
 }
 
@@ -132,7 +126,7 @@ func blobPath(d v1.Descriptor) string {
 func (m *image) tarSize() int64 {
 	size := memberSize(m.layer.Size) + tarTrailer
 	for _, f := range m.files {
-		size += memberSize(int64(len(f.data)))
+		size += memberSize(f.size)
 	}
 	return size
 }
@@ -140,7 +134,7 @@ func (m *image) tarSize() int64 {
 func (m *image) write(ctx context.Context, w io.Writer) error {
 	tw := tar.NewWriter(w)
 	for _, f := range m.files {
-		if err := addFile(tw, f); err != nil {
+		if err := f.write(ctx, tw); err != nil {
 			return err
 		}
 	}
@@ -166,14 +160,6 @@ func addHeader(tw *tar.Writer, h tar.Header) error {
 	h.ModTime = time.Unix(0, 0)
 	h.Format = tar.FormatUSTAR
 	return tw.WriteHeader(&h)
-}
-
-func addFile(tw *tar.Writer, f file) error {
-	if err := addHeader(tw, tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.data))}); err != nil {
-		return err
-	}
-	_, err := tw.Write(f.data)
-	return err
 }
 
 type counter struct {

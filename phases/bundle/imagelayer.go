@@ -18,7 +18,7 @@ const (
 	group      = "root:x:0:\nnobody:x:65534:\n"
 )
 
-// item is one file, folder or link of a layer.
+// item is one file, folder or link of an archive.
 type item struct {
 	name string // of a folder with a slash at its end
 	mode int64
@@ -32,8 +32,8 @@ type item struct {
 func layerItems(s Source) ([]item, error) {
 	items := []item{
 		{name: "etc/", mode: 0o755},
-		{name: "etc/group", mode: 0o644, size: int64(len(group)), data: group},
-		{name: "etc/passwd", mode: 0o644, size: int64(len(passwd)), data: passwd},
+		dataItem("etc/group", group),
+		dataItem("etc/passwd", passwd),
 		{name: "tmp/", mode: 0o1777},
 		{name: "usr/", mode: 0o755},
 		{name: "usr/local/", mode: 0o755},
@@ -54,6 +54,11 @@ func layerItems(s Source) ([]item, error) {
 		items = append(items, tree...)
 	}
 	return uniqueItems(items)
+}
+
+// dataItem is a small file whose content is at hand.
+func dataItem(name, data string) item {
+	return item{name: name, mode: 0o644, size: int64(len(data)), data: data}
 }
 
 func uniqueItems(items []item) ([]item, error) {
@@ -127,17 +132,17 @@ func linkItem(name, file string) (item, error) {
 func writeLayer(ctx context.Context, w io.Writer, items []item) error {
 	tw := tar.NewWriter(w)
 	for _, i := range items {
-		if err := addHeader(tw, tar.Header{Name: i.name, Mode: i.mode, Size: i.size, Linkname: i.link}); err != nil {
-			return err
-		}
-		if err := i.writeContent(ctx, tw); err != nil {
+		if err := i.write(ctx, tw); err != nil {
 			return err
 		}
 	}
 	return tw.Close()
 }
 
-func (i item) writeContent(ctx context.Context, w io.Writer) error {
+func (i item) write(ctx context.Context, w *tar.Writer) error {
+	if err := addHeader(w, tar.Header{Name: i.name, Mode: i.mode, Size: i.size, Linkname: i.link}); err != nil {
+		return err
+	}
 	if i.file == "" {
 		return write(w, []byte(i.data))
 	}

@@ -17,13 +17,13 @@ func certificateRules() map[string]Rule {
 	return rules
 }
 
-func certificates(problem pki.Reason) func(*Evidence) []Finding {
-	return func(e *Evidence) []Finding {
-		return forEach(e.Certificates, func(c Certificate) []Finding {
-			return findingIf(c.Problem == problem, Finding{
-				Level: e.levelOf(c), What: fmt.Sprintf("%s, for %s: %s", c.Path, c.Use, c.Detail),
-				Remedy: e.remedy(c), See: seeCertificate(c),
-			})
+func certificates(problem pki.Reason) func(*Evidence) Findings {
+	return func(e *Evidence) Findings {
+		return forEach(e.Certificates, func(c Certificate) Findings {
+			if c.Problem != problem {
+				return nil
+			}
+			return finding(e.levelOf(c), "%s, for %s: %s", c.Path, c.Use, c.Detail).remedy("%s", e.remedy(c)).see(seeCertificate(c))
 		})
 	}
 }
@@ -85,7 +85,7 @@ func seeCertificate(c Certificate) string {
 }
 
 // clockWrong: one certificate may be old or have come from elsewhere, but not all.
-func clockWrong(e *Evidence) []Finding {
+func clockWrong(e *Evidence) Findings {
 	dated, off := 0, map[pki.Reason]int{}
 	for _, c := range e.Certificates {
 		if !c.NotAfter.IsZero() {
@@ -95,11 +95,7 @@ func clockWrong(e *Evidence) []Finding {
 	}
 	for problem, how := range map[pki.Reason]string{pki.Expired: "has expired", pki.NotYetValid: "is not valid yet"} {
 		if dated > 1 && off[problem] == dated {
-			return []Finding{{
-				Level: Error, See: "timedatectl",
-				What: fmt.Sprintf("it is %s by the clock of this machine, and each of its %d certificates %s",
-					e.Now.UTC().Format("2006-01-02 15:04 MST"), dated, how),
-			}}
+			return finding(Error, "it is %s by the clock of this machine, and each of its %d certificates %s", moment(e.Now), dated, how).see("timedatectl")
 		}
 	}
 	return nil

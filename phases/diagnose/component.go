@@ -6,8 +6,17 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"bootstrap/phases/runtime"
+)
+
+const (
+	// startsUp is how long etcd and the API server may take to answer after their start,
+	// on a machine where nobody waits for a CPU.
+	startsUp = time.Minute
+	// silence is longer than a server that is only busy takes to answer.
+	silence = 3 * time.Second
 )
 
 // What programs of the control plane say when they can't be what their manifest wants.
@@ -21,37 +30,61 @@ var (
 	portTaken = regexp.MustCompile(`listen \w+ (\S+): bind: address already in use`)
 )
 
-// componentRules are about any of the control plane's programs.
+// componentRules are about the control plane's programs, and the containers of users' static pods.
 func componentRules() map[string]Rule {
 	return map[string]Rule{
+		"process-stopped":            {Cause: processStopped},
 		"component-bad-flag":         {Cause: ofFirstComponent((*Evidence).flagRefused)},
 		"component-refuses-settings": {Cause: ofFirstComponent((*Evidence).settingsRefused)},
 		"component-program-damaged":  {Cause: ofFirstComponent((*Evidence).programDamaged)},
+		"firewall-drops-api":         {Cause: firewallDropsAPI},
+		"component-hangs":            {Cause: ofFirstComponent((*Evidence).silent)},
+		"component-crashes":          {Cause: componentCrashes},
+		"no-known-cause":             {}, // see Unexplained
 	}
 }
 
-// unexplainedRules are for what nothing before explains.
-func unexplainedRules() map[string]Rule {
-	return map[string]Rule{
-		"component-hangs":   {Cause: ofFirstComponent((*Evidence).silent)},
-		"component-crashes": {Cause: componentCrashes},
-		"addon-crashes":     {Cause: addonCrashes},
-		"no-known-cause":    {}, // see Unexplained
+// processStopped is no reason to give up: who stopped it may let it go on.
+func processStopped(e *Evidence) Findings {
+	stopped := func(name, cgroup string) Findings {
+		pid := e.stopped(cgroup)
+		return warnIf(pid != 0, "%s does nothing: a signal has stopped its process %d", name, pid).
+			remedy("let it go on: kill -CONT %d", pid).see(fmt.Sprintf("grep State /proc/%d/status", pid))
 	}
+	if found := stopped("the kubelet", "/"+kubeletUnit+"\n"); found != nil {
+		return found
+	}
+	return ofFirstComponent(func(e *Evidence, name string) Findings {
+		if c := e.container(name); c != nil && c.Running {
+			return stopped(name, c.ID)
+		}
+		return nil
+	})(e)
 }
 
-func (e *Evidence) flagRefused(name string) []Finding {
+// stopped is the lowest id of a stopped process in such a cgroup, 0 without one.
+func (e *Evidence) stopped(cgroup string) int {
+	lowest := 0
+	for pid, cgroups := range e.Stopped {
+		if strings.Contains(cgroups, cgroup) && (lowest == 0 || pid < lowest) {
+			lowest = pid
+		}
+	}
+	return lowest
+}
+
+func (e *Evidence) flagRefused(name string) Findings {
 	line, match := e.logged(name, badFlag)
 	if match == nil {
 		return nil
 	}
-	what := fmt.Sprintf("%s refuses its flag %s: %s", name, firstOf(match[1:]), said(match[0]))
-	return e.provedByLog(e.certainty(name, logs(badFlag)), name, what, line)
+	return finding(e.certainty(name, logs(badFlag)), "%s refuses its flag %s: %s", name, cmp.Or(match[1:]...), match[0]).
+		see(e.logCommand(name)).proof(line)
 }
 
 // portHeld is certain only if no other try of the same component holds the port: an old
 // one may be on its way out.
-func (e *Evidence) portHeld(name string) []Finding {
+func (e *Evidence) portHeld(name string) Findings {
 	line, match := e.logged(name, portTaken)
 	if match == nil || e.runs(name) {
 		return nil
@@ -60,7 +93,7 @@ func (e *Evidence) portHeld(name string) []Finding {
 	if !slices.Contains(e.Listening, port) {
 		return nil // whoever held it is gone
 	}
-	return proved(Error, fmt.Sprintf("%s can't listen on %s: another program does", name, match[1]), listeners(port), line)
+	return finding(Error, "%s can't listen on %s: another program does", name, match[1]).see(listeners(port)).proof(line)
 }
 
 // runs tells whether any try of a component is up, be it of a manifest of before.
@@ -73,7 +106,7 @@ func (e *Evidence) runs(component string) bool {
 	return false
 }
 
-func (e *Evidence) settingsRefused(name string) []Finding {
+func (e *Evidence) settingsRefused(name string) Findings {
 	c := e.ended(name)
 	if c == nil {
 		return nil
@@ -83,19 +116,19 @@ func (e *Evidence) settingsRefused(name string) []Finding {
 		return nil
 	}
 	same := func(c runtime.Container) bool { return failure(texts(c.Log)) == reason }
-	what := fmt.Sprintf("%s refuses its settings: %s", name, reason)
-	return e.provedByLog(e.certainty(name, same), name, what, lastLines(texts(c.Log), 3)...)
+	return finding(e.certainty(name, same), "%s refuses its settings: %s", name, reason).
+		see(e.logCommand(name)).proof(lastLines(texts(c.Log), 3)...)
 }
 
 // programDamaged is of the control plane's programs: those of users end by these signals
 // for reasons of their own, and their logs are not read.
-func (e *Evidence) programDamaged(name string) []Finding {
+func (e *Evidence) programDamaged(name string) Findings {
 	c := e.ended(name)
 	if c == nil || !damaged(*c) || e.Settings.Pod != "" {
 		return nil
 	}
-	what := fmt.Sprintf("the program of %s is damaged on the disk: it ends by %s and writes nothing", name, fatalSignals[c.ExitCode])
-	return proved(e.certainty(name, damaged), what, seePods)
+	return finding(e.certainty(name, damaged), "the program of %s is damaged on the disk: it ends by %s and writes nothing", name, fatalSignals[c.ExitCode]).
+		see(seePods)
 }
 
 // fatalSignals are the exit codes of programs that read a part of themselves that is not there.
@@ -109,17 +142,44 @@ func failure(log []string) string {
 	for i, line := range slices.Backward(log) {
 		if strings.HasSuffix(strings.TrimSpace(line), `"command failed" err=<`) {
 			block, _, _ := strings.Cut(strings.Join(log[i+1:], " "), " >")
-			return said(strings.Join(strings.Fields(block), " "))
+			return strings.Join(strings.Fields(block), " ")
 		}
 		if m := commandFailed.FindStringSubmatch(line); m != nil {
-			return said(firstOf(m[1:]))
+			return cmp.Or(m[1:]...)
 		}
 	}
 	return ""
 }
 
+// firewallDropsAPI: a port on which nobody listens answers with a reset, so silence on
+// one's own address is a firewall's.
+func firewallDropsAPI(e *Evidence) Findings {
+	c := e.container("kube-apiserver")
+	if c == nil || !c.Running || e.API.Dial != TimedOut || e.stopped(c.ID) != 0 {
+		return nil
+	}
+	port := e.API.Address[strings.LastIndex(e.API.Address, ":")+1:]
+	return finding(Error, "kube-apiserver runs, but connections to %s get no answer: a firewall drops them", e.API.Address).
+		remedy("find the rule (nft list ruleset; iptables -S) and let TCP port %s pass", port).
+		see("nft list ruleset | grep -n -e drop -e " + port)
+}
+
+// silent is about a server that has long been up; an API server may wait for etcd. It is
+// never certain: the kubelet will end it, and start another.
+func (e *Evidence) silent(name string) Findings {
+	c, s := e.container(name), e.server(name)
+	switch {
+	case c == nil, s.Unanswered < silence, !e.upFor(*c, startsUp):
+		return nil
+	case name == "kube-apiserver" && e.Etcd.Status != 200:
+		return nil
+	}
+	return finding(Warning, "%s runs and takes connections at %s, but does not answer", name, s.Address).
+		see(e.logCommand(name)).proof(lastLines(texts(c.Log), 3)...)
+}
+
 // componentCrashes blames none that ended for want of one that does not work.
-func componentCrashes(e *Evidence) []Finding {
+func componentCrashes(e *Evidence) Findings {
 	for _, name := range e.Settings.Components {
 		if found := e.crashes(name); found != nil || !e.works(name) {
 			return found
@@ -138,7 +198,7 @@ func (e *Evidence) works(name string) bool {
 	return (c == nil || c.Running) && (s.Dial == NotTried || s.Status == 200)
 }
 
-func (e *Evidence) crashes(name string) []Finding {
+func (e *Evidence) crashes(name string) Findings {
 	c := e.ended(name)
 	switch {
 	case c == nil || c.Attempt == 0:
@@ -150,22 +210,11 @@ func (e *Evidence) crashes(name string) []Finding {
 	if e.Settings.Pod != "" && c.Attempt > 1 { // nothing of the control plane is about to come, for which it may wait
 		level = Error
 	}
-	return e.provedByLog(level, name, hasEnded(name, *c), lastLines(texts(c.Log), 3)...)
+	return hasEnded(level, name, *c).see(e.logCommand(name))
 }
 
-func hasEnded(name string, c runtime.Container) string {
-	return fmt.Sprintf("%s has ended %d times, last with exit code %d", name, c.Attempt+1, c.ExitCode)
-}
-
-func addonCrashes(e *Evidence) []Finding {
-	for _, name := range []string{"kube-proxy", "cni-install", "flanneld", "coredns"} {
-		for _, c := range e.addonContainers(name) {
-			if failed(c.Container) && c.Attempt > 0 {
-				return provedByAddon(Warning, name, hasEnded(name, c.Container), lastLines(texts(c.Log), 3)...)
-			}
-		}
-	}
-	return nil
+func hasEnded(level Level, name string, c runtime.Container) Findings {
+	return finding(level, "%s has ended %d times, last with exit code %d", name, c.Attempt+1, c.ExitCode).proof(lastLines(texts(c.Log), 3)...)
 }
 
 // logCommand shows the logs of a component without the API server.
@@ -175,16 +224,5 @@ func (e *Evidence) logCommand(name string) string {
 
 // listeners is the command that shows who listens at a port.
 func listeners(port string) string { return fmt.Sprintf("ss -ltnp 'sport = :%s'", port) }
-
-func firstOf(texts []string) string { return cmp.Or(texts...) }
-
-// said is what a program wrote, shortened and without the quoting of its log format.
-func said(text string) string {
-	text = strings.ReplaceAll(text, `\"`, `"`)
-	if lines := excerpt(text); len(lines) > 0 {
-		return lines[0]
-	}
-	return ""
-}
 
 func lastLines(lines []string, n int) []string { return lines[max(len(lines)-n, 0):] }

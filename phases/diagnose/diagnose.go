@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 )
@@ -45,8 +46,8 @@ type Text struct {
 
 // Rule is how an entry is found: before init by Check, later by Cause; it may have both.
 type Rule struct {
-	Check func(*Machine) []Finding
-	Cause func(*Evidence) []Finding
+	Check func(*Machine) Findings
+	Cause func(*Evidence) Findings
 
 	// Decided entries are found by preflight itself, which decides by more than facts and
 	// says so with Catalogue.Found. init does not work past them, nor past what is Enforced:
@@ -98,10 +99,8 @@ func readTexts(data []byte) (texts []Text, err error) {
 // topics are the rules of all entries, by ID.
 func topics() []map[string]Rule {
 	return []map[string]Rule{
-		systemRules(), cgroupRules(), diskRules(), clockRules(), kernelRules(), addressRules(), resolverRules(),
-		nameRules(), firewallRules(), proxyRules(), foreignRules(), podURLRules(), programRules(), takenRules(),
-		processRules(), runtimeRules(), kubeletRules(), manifestRules(), podRules(), certificateRules(),
-		etcdRules(), componentRules(), apiServerRules(), networkRules(), unexplainedRules(),
+		systemRules(), diskRules(), kernelRules(), networkRules(), foreignRules(), takenRules(), podURLRules(),
+		runtimeRules(), kubeletRules(), manifestRules(), podRules(), certificateRules(), etcdRules(), componentRules(), addonRules(),
 	}
 }
 
@@ -116,11 +115,11 @@ func (c Catalogue) Find(id string) (Entry, bool) {
 
 // Preflight is what is wrong with a machine before init, in causal order.
 func (c Catalogue) Preflight(m *Machine) []Finding {
-	return forEach(c, func(e Entry) []Finding {
+	return forEach(c, func(e Entry) Findings {
 		if e.Check == nil {
 			return nil
 		}
-		return e.all(e.Check(m))
+		return e.complete(e.Check(m))
 	})
 }
 
@@ -141,14 +140,14 @@ func (c Catalogue) InOrder(found []Finding) []Finding {
 
 // Causes are what the evidence proves, or makes probable, in causal order.
 func (c Catalogue) Causes(e *Evidence) []Finding {
-	return forEach(c, func(entry Entry) []Finding {
+	return forEach(c, func(entry Entry) Findings {
 		if entry.Cause == nil {
 			return nil
 		}
 		if e.Settings.Pod != "" {
 			entry.Remedy = cmp.Or(entry.Mend, entry.Remedy)
 		}
-		return entry.all(entry.Cause(e))
+		return entry.complete(entry.Cause(e))
 	})
 }
 
@@ -163,7 +162,7 @@ func (c Catalogue) Found(id string, f Finding) Finding {
 // Unexplained is the finding for a wait that came to nothing and that no entry explains:
 // the shortest of the evidence that is useful.
 func (c Catalogue) Unexplained(e *Evidence, what string) Finding {
-	return c.Found("no-known-cause", Finding{Level: Warning, What: what, See: "bootstrap support", Excerpt: excerpt(e.summary()...)})
+	return c.Found("no-known-cause", Finding{Level: Warning, What: what, See: "bootstrap support", Excerpt: excerpt(e.summary())})
 }
 
 // First is the finding to name: the first that is certain, else the first that is
@@ -179,10 +178,13 @@ func First(found []Finding) (Finding, bool) {
 	return Finding{}, false
 }
 
-func (e Entry) all(found []Finding) []Finding {
-	for i := range found {
+// complete adds what the entry says in general, and makes readable what programs wrote.
+func (e Entry) complete(found Findings) Findings {
+	for i, f := range found {
 		found[i].ID = e.ID
-		found[i].Remedy = cmp.Or(found[i].Remedy, e.Remedy)
+		found[i].What = readable(strings.ReplaceAll(f.What, `\"`, `"`)) // as logs put it
+		found[i].Remedy = cmp.Or(f.Remedy, e.Remedy)
+		found[i].Excerpt = excerpt(f.Excerpt)
 	}
 	return found
 }

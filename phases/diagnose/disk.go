@@ -41,14 +41,14 @@ func diskRules() map[string]Rule {
 		"disk-full":        {Check: diskFull(""), Cause: diskFullNow},
 		"disk-nearly-full": {Check: perDevice(nearlyFull)},
 		"inodes-used-up":   {Check: perDevice(noInodes), Cause: causeToo(perDevice(noInodes))},
-		"disk-noexec": {Check: perDisk(func(_ *Machine, d Disk) []Finding {
+		"disk-noexec": {Check: perDisk(func(d Disk) Findings {
 			return errorIf(d.NoExec && d.Programs, "%s, for %s, is mounted with noexec: no program runs from there", d.Path, d.Use)
 		})},
-		"etcd-on-tmpfs": {Check: perDisk(func(m *Machine, d Disk) []Finding {
-			unfit := d.Path == m.Settings.EtcdDataDir && (d.Type == "tmpfs" || strings.HasPrefix(d.Type, "nfs"))
+		"etcd-on-tmpfs": {Check: perDisk(func(d Disk) Findings {
+			unfit := d.Daemon == "etcd" && (d.Type == "tmpfs" || strings.HasPrefix(d.Type, "nfs"))
 			return warnIf(unfit, "%s, for %s, lies on %s", d.Path, d.Use, d.Type)
 		})},
-		"images-on-overlay": {Check: perDisk(func(_ *Machine, d Disk) []Finding {
+		"images-on-overlay": {Check: perDisk(func(d Disk) Findings {
 			return warnIf(d.Type == "overlay" && d.Path == imagesDir, "%s lies on an overlay: containers may not start there", d.Path)
 		})},
 	}
@@ -56,15 +56,13 @@ func diskRules() map[string]Rule {
 
 const imagesDir = "/var/lib/containerd"
 
-func perDisk(check func(*Machine, Disk) []Finding) func(*Machine) []Finding {
-	return func(m *Machine) []Finding {
-		return forEach(m.Disks, func(d Disk) []Finding { return check(m, d) })
-	}
+func perDisk(check func(Disk) Findings) func(*Machine) Findings {
+	return func(m *Machine) Findings { return forEach(m.Disks, check) }
 }
 
 // perDevice looks at each file system once, with all that init needs there.
-func perDevice(check func(Disk) []Finding) func(*Machine) []Finding {
-	return func(m *Machine) []Finding { return forEach(devices(m.Disks), check) }
+func perDevice(check func(Disk) Findings) func(*Machine) Findings {
+	return func(m *Machine) Findings { return forEach(devices(m.Disks), check) }
 }
 
 // devices are the file systems. One is a daemon's only if nothing else of ours lies on it.
@@ -88,14 +86,14 @@ func devices(folders []Disk) []Disk {
 
 // diskReadOnly looks at the folders of a daemon, which has entries of its own for what
 // it says when it can't write, or at all others.
-func diskReadOnly(daemon string) func(*Machine) []Finding {
-	return perDisk(func(_ *Machine, d Disk) []Finding {
+func diskReadOnly(daemon string) func(*Machine) Findings {
+	return perDisk(func(d Disk) Findings {
 		return errorIf(d.ReadOnly && d.Daemon == daemon, "%s, for %s, lies on a file system that is mounted read-only", d.Path, d.Use)
 	})
 }
 
-func diskFull(daemon string) func(*Machine) []Finding {
-	return perDevice(func(d Disk) []Finding {
+func diskFull(daemon string) func(*Machine) Findings {
+	return perDevice(func(d Disk) Findings {
 		needs := max(d.Needs, minFree)
 		full := !d.ReadOnly && d.Daemon == daemon && d.Free < needs
 		return errorIf(full, "%s, for %s, has %d MiB free: init needs %d MiB there", d.Path, d.Use, d.Free/mib, needs/mib)
@@ -103,17 +101,17 @@ func diskFull(daemon string) func(*Machine) []Finding {
 }
 
 // diskFullNow is for a machine on which init has written what it needs.
-var diskFullNow = causeToo(perDevice(func(d Disk) []Finding {
+var diskFullNow = causeToo(perDevice(func(d Disk) Findings {
 	return errorIf(!d.ReadOnly && d.Daemon == "" && d.Free < minFree, "%s, for %s, has %d MiB free", d.Path, d.Use, d.Free/mib)
 }))
 
-func nearlyFull(d Disk) []Finding {
+func nearlyFull(d Disk) Findings {
 	if d.Free < max(d.Needs, minFree) {
 		return nil // that is disk-full
 	}
 	left := 100 * (d.Available - min(d.Needs, d.Available)) / d.Size
 	if left < evictionSpace {
-		return warningFound("%s, for %s, will have %d %% of its space free: below %d %% the kubelet sends pods away", d.Path, d.Use, left, evictionSpace)
+		return finding(Warning, "%s, for %s, will have %d %% of its space free: below %d %% the kubelet sends pods away", d.Path, d.Use, left, evictionSpace)
 	}
 	left = 100 * d.FreeInodes / max(d.Inodes, 1)
 	few := d.Inodes > 0 && left < evictionInodes && d.FreeInodes >= minInodes
@@ -128,12 +126,12 @@ func (d Disk) isFull() bool {
 	return d.Size > 0 && (d.Free < minFree || d.Inodes > 0 && d.FreeInodes < minInodes)
 }
 
-func noInodes(d Disk) []Finding {
+func noInodes(d Disk) Findings {
 	usedUp := !d.ReadOnly && d.Inodes > 0 && d.FreeInodes < minInodes
 	return errorIf(usedUp, "%s, for %s, has %d inodes free: no more files can be made there", d.Path, d.Use, d.FreeInodes)
 }
 
-func slowDisk(_ *Machine, d Disk) []Finding {
+func slowDisk(d Disk) Findings {
 	return warnIf(d.SyncP99 > slowSync, "%s, for %s: of %d writes such as etcd's, one in 100 took %s or longer until it was on the disk; etcd wants %s",
 		d.Path, d.Use, d.Syncs, d.SyncP99.Round(time.Millisecond), etcdSync)
 }

@@ -7,6 +7,14 @@ import (
 	"time"
 )
 
+// ExternalEtcd is a member of the etcd that others run, asked at its URL.
+type ExternalEtcd struct {
+	URL     string
+	Error   string // why it gave no version
+	Slow    bool   // it may answer later
+	Version string
+}
+
 // What etcd says of its data and its disk.
 var (
 	noSpace   = regexp.MustCompile(`no space left on device|disk quota exceeded`)
@@ -19,7 +27,10 @@ var (
 	elected   = regexp.MustCompile(`elected leader|became leader`)
 	// As a member of a cluster that exists, without data and with nobody else to ask.
 	beginsAgain = regexp.MustCompile(`cannot fetch cluster info from peer urls`)
-	quotaFull   = regexp.MustCompile(`database space exceeded|alarm.*NOSPACE|NOSPACE`)
+	quotaFull   = regexp.MustCompile(`database space exceeded|NOSPACE`)
+	// What the API server says of it.
+	etcdDialing = regexp.MustCompile(`Addr: "([^"]+)".*(?:Error while dialing: |authentication handshake failed: )(.*?)"?$`)
+	handshake   = regexp.MustCompile(`authentication handshake failed: ((?:tls|x509|remote error): .*?)"?$`)
 )
 
 func etcdRules() map[string]Rule {
@@ -31,36 +42,37 @@ func etcdRules() map[string]Rule {
 		"etcd-space-quota":    {Cause: etcdQuota},
 		"etcd-no-quorum":      {Cause: etcdNoQuorum},
 		"etcd-slow-disk":      {Check: perDisk(slowDisk), Cause: etcdSlowDisk},
+		"etcd-refuses-api":    {Cause: etcdRefusesAPI},
+
+		"external-etcd-unreachable": {Check: externalUnreachable, Cause: externalEtcd},
+		"external-etcd-old": {Check: func(m *Machine) Findings {
+			return forEach(m.External, externalOld)
+		}},
 	}
 }
 
 // etcdLogged: etcd has ended, and says why.
-func etcdLogged(pattern *regexp.Regexp, what string) func(*Evidence) []Finding {
-	return func(e *Evidence) []Finding {
+func etcdLogged(pattern *regexp.Regexp, what string) func(*Evidence) Findings {
+	return func(e *Evidence) Findings {
 		line, match := e.logged("etcd", pattern)
 		if match == nil {
 			return nil
 		}
-		what := fmt.Sprintf("etcd can't use its data in %s: %s", e.Settings.EtcdDataDir, what)
-		return e.provedByLog(e.certainty("etcd", logs(pattern)), "etcd", what, line)
+		return finding(e.certainty("etcd", logs(pattern)), "etcd can't use its data in %s: %s", e.Settings.EtcdDataDir, what).
+			see(e.logCommand("etcd")).proof(line)
 	}
 }
 
-func etcdNoPermission(e *Evidence) []Finding {
-	found := etcdLogged(noAccess, "it may not")(e)
-	for i := range found {
-		dir := e.Settings.EtcdDataDir
-		found[i].Remedy = fmt.Sprintf("chown -R root:root %[1]s; chmod 700 %[1]s", dir)
-		found[i].See = "ls -lna " + dir
-	}
-	return found
+func etcdNoPermission(e *Evidence) Findings {
+	dir := e.Settings.EtcdDataDir
+	return etcdLogged(noAccess, "it may not")(e).remedy("chown -R root:root %s; chmod 700 %[1]s", dir).see("ls -lna " + dir)
 }
 
-func etcdQuota(e *Evidence) []Finding {
+func etcdQuota(e *Evidence) Findings {
 	// Tries before too: the API server ends by it, and the next one has not written yet.
 	for _, c := range slices.Concat(e.tries("etcd"), e.tries("kube-apiserver")) {
 		if line, match := lastMatch(logSince(c, e.Now.Add(-stale)), quotaFull); match != nil {
-			return e.provedByLog(Warning, "etcd", "etcd refuses writes: its database has reached its quota", line)
+			return finding(Warning, "etcd refuses writes: its database has reached its quota").see(e.logCommand("etcd")).proof(line)
 		}
 	}
 	return nil
@@ -68,17 +80,17 @@ func etcdQuota(e *Evidence) []Finding {
 
 // etcdNoQuorum goes by etcd's own answer while it runs, as its log may be of before. It
 // is certain where others were asked: every member that starts alone elects itself.
-func etcdNoQuorum(e *Evidence) []Finding {
+func etcdNoQuorum(e *Evidence) Findings {
 	c := e.container("etcd")
 	if c == nil || !c.Running || e.Now.Sub(c.Started) < steady || e.Etcd.Dial != Open || e.Etcd.Status == 200 {
 		return nil
 	}
 	log := sinceElected(lastLines(texts(c.Log), 20))
 	if line, match := lastMatch(log, peerAsked); match != nil {
-		return e.provedByLog(Error, "etcd", "etcd runs but has no leader: members that its data names do not answer", line)
+		return finding(Error, "etcd runs but has no leader: members that its data names do not answer").see(e.logCommand("etcd")).proof(line)
 	}
 	if line, match := lastMatch(log, noLeader); match != nil {
-		return e.provedByLog(Warning, "etcd", "etcd runs but has no leader yet", line)
+		return finding(Warning, "etcd runs but has no leader yet").see(e.logCommand("etcd")).proof(line)
 	}
 	return nil
 }
@@ -93,36 +105,51 @@ func sinceElected(log []string) []string {
 	return log
 }
 
-func etcdSlowDisk(e *Evidence) []Finding {
+func etcdSlowDisk(e *Evidence) Findings {
 	c := e.container("etcd")
 	if c == nil || !c.Running {
 		return nil
 	}
-	slow := slices.DeleteFunc(texts(c.Log), func(line string) bool {
-		return !saysSlow.MatchString(line) || e.Now.Sub(loggedAt(line)) > time.Minute
+	slow := slices.DeleteFunc(logSince(*c, e.Now.Add(-time.Minute)), func(line string) bool { return !saysSlow.MatchString(line) })
+	// Any disk is slow once, as while images are imported.
+	return warnIf(len(slow) > 1, "the disk of %s is slow: etcd waits for it", e.Settings.EtcdDataDir).see(e.logCommand("etcd")).proof(lastLines(slow, 2)...)
+}
+
+func externalUnreachable(m *Machine) Findings {
+	level := Warning
+	mayAnswer := func(e ExternalEtcd) bool { return e.Error == "" || e.Slow }
+	if !slices.ContainsFunc(m.External, mayAnswer) {
+		level = Error
+	}
+	return forEach(m.External, func(e ExternalEtcd) Findings {
+		if e.Error == "" {
+			return nil
+		}
+		return finding(level, "etcd at %s: %s", e.URL, e.Error)
 	})
-	if len(slow) < 2 { // any disk is slow once, as while images are imported
+}
+
+func externalOld(e ExternalEtcd) Findings {
+	var major, minor int
+	n, _ := fmt.Sscanf(e.Version, "%d.%d", &major, &minor)
+	old := n == 2 && (major < 3 || major == 3 && minor < 5)
+	return warnIf(old, "etcd at %s is %s: the API server wants 3.5 or later", e.URL, e.Version)
+}
+
+func externalEtcd(e *Evidence) Findings {
+	line, match := lastMatch(e.logOf("kube-apiserver"), etcdDialing)
+	if match == nil || len(e.Settings.ExternalEtcd) == 0 || e.API.Status != 0 {
 		return nil
 	}
-	return e.provedByLog(Warning, "etcd", fmt.Sprintf("the disk of %s is slow: etcd waits for it", e.Settings.EtcdDataDir), lastLines(slow, 2)...)
+	level := Warning
+	if e.ended("kube-apiserver") != nil { // it has waited for 20 s
+		level = Error
+	}
+	return finding(level, "etcd at %s does not answer kube-apiserver: %s", match[1], match[2]).see(e.logCommand("kube-apiserver")).proof(line)
 }
 
-var etcdTime = regexp.MustCompile(`"ts":"([^"]+)"`)
-
-// loggedAt is when etcd wrote a line; zero if it does not say.
-func loggedAt(line string) time.Time {
-	match := etcdTime.FindStringSubmatch(line)
-	if match == nil {
-		return time.Time{}
-	}
-	at, _ := time.Parse(time.RFC3339, match[1])
-	return at
-}
-
-// logOf is the log of the newest try of a component.
-func (e *Evidence) logOf(component string) []string {
-	if c := e.container(component); c != nil {
-		return texts(c.Log)
-	}
-	return nil
+// etcdRefusesAPI goes by what the API server says of it.
+func etcdRefusesAPI(e *Evidence) Findings {
+	line, match := lastMatch(e.logOf("kube-apiserver"), handshake)
+	return warnIf(match != nil && e.API.Status != 200, "etcd and kube-apiserver refuse each other's certificates").see(e.logCommand("etcd")).proof(line)
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"bootstrap/phases/machine"
 	"bootstrap/phases/pki"
@@ -43,7 +42,7 @@ type Evidence struct {
 	Since   time.Time                    // what ended before is of no interest
 	Waits   time.Time                    // when the present wait began; zero without one
 	Addons  bool                         // are waited for: they have the form that is wanted
-	Units   map[string]Unit              // containerd.service, kubelet.service
+	Units   map[string]machine.UnitState // containerd.service, kubelet.service
 	Journal map[string][]machine.LogLine // of those, since the run began; oldest first
 
 	RuntimeError string            // why the runtime does not answer; empty if it does
@@ -55,23 +54,10 @@ type Evidence struct {
 	API  Server // the API server, asked as super-admin at its own address
 	Etcd Server // the member on this node, at its metrics port
 
-	Certificates []Certificate // those that this node uses, also in kubeconfigs
-	Files        []File        // those that bootstrap wrote, and that are not as they were written
-	Manifests    []Manifest    // what lies in the static pod directory
+	Certificates []Certificate   // those that this node uses, also in kubeconfigs
+	Files        []machine.Drift // those that bootstrap wrote, and that are not as they were written
+	Manifests    []Manifest      // what lies in the static pod directory
 }
-
-// Unit is what systemd says of a unit, in its words.
-type Unit struct {
-	Load       string
-	Active     string
-	Sub        string
-	Result     string
-	ExitStatus int
-	Started    time.Time // the newest main process, also if it has ended
-}
-
-// Runs tells whether the unit is up, and not between two tries.
-func (u Unit) Runs() bool { return u.Active == "active" }
 
 // texts are what was written, without the times.
 func texts(lines []runtime.LogLine) []string {
@@ -124,12 +110,6 @@ type Certificate struct {
 	NotAfter time.Time
 }
 
-// File is a file of ours that is not as it was written.
-type File struct {
-	Path  string
-	Drift string // gone, changed, mode 0644, ...
-}
-
 // Manifest is a file in the static pod directory.
 type Manifest struct {
 	Path  string
@@ -148,6 +128,14 @@ func (e *Evidence) server(component string) Server {
 // for a CPU, it must have run longer.
 func (e *Evidence) upFor(c runtime.Container, d time.Duration) bool {
 	return c.Running && float64(e.Now.Sub(c.Started)) >= float64(d)*max(1, e.Crowding)
+}
+
+// logOf is the log of the newest try of a component.
+func (e *Evidence) logOf(component string) []string {
+	if c := e.container(component); c != nil {
+		return texts(c.Log)
+	}
+	return nil
 }
 
 // container gives the newest try of a container of a static pod, nil without.
@@ -216,19 +204,21 @@ func failed(c runtime.Container) bool { return c.Exited && c.ExitCode != 0 }
 // certainty of what ended a component: while another try runs, it may be the last that
 // failed, unless two have failed for it.
 func (e *Evidence) certainty(component string, forIt func(runtime.Container) bool) Level {
-	times := 0
-	for i, c := range e.tries(component) {
-		if i == 0 && !c.Running {
-			return Error
-		}
-		if !e.isOver(c) && failed(c) && forIt(c) {
-			times++
-		}
-	}
-	if times > 1 {
+	if !e.container(component).Running || e.failures(component, forIt) > 1 {
 		return Error
 	}
 	return Warning
+}
+
+// failures counts the tries that failed for one reason, of those that are not over.
+func (e *Evidence) failures(component string, forIt func(runtime.Container) bool) int {
+	times := 0
+	for _, c := range e.tries(component) {
+		if failed(c) && !e.isOver(c) && forIt(c) {
+			times++
+		}
+	}
+	return times
 }
 
 // logs is for certainty: what tries have in common that wrote such a line.
@@ -339,7 +329,7 @@ func (e *Evidence) summary() []string {
 		lines = append(lines, fmt.Sprintf("the machine is busy: %.1f processes for each CPU; a longer --timeout may be enough", e.Crowding))
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Units)) {
-		if u := e.Units[name]; !u.Runs() {
+		if u := e.Units[name]; u.Active != "active" {
 			lines = append(lines, fmt.Sprintf("%s is %s (%s)", name, u.Active, u.Result))
 		}
 	}
@@ -348,7 +338,7 @@ func (e *Evidence) summary() []string {
 	}
 	for _, name := range e.Settings.Components {
 		if c := e.ended(name); c != nil {
-			lines = append(lines, fmt.Sprintf("%s ended with exit code %d: %s", name, c.ExitCode, firstOf(lastLines(texts(c.Log), 1))))
+			lines = append(lines, fmt.Sprintf("%s ended with exit code %d: %s", name, c.ExitCode, strings.Join(lastLines(texts(c.Log), 1), "")))
 		}
 	}
 	if line, match := e.recent("kubelet.service", time.Minute, kubeletError); match != nil {
@@ -359,28 +349,3 @@ func (e *Evidence) summary() []string {
 
 // kubeletError is the form of the kubelet's errors, save those of a start.
 var kubeletError = regexp.MustCompile(`^E\d{4} `)
-
-// excerpt shortens lines of logs to what a person reads.
-func excerpt(lines ...string) []string {
-	var short []string
-	for _, line := range lines {
-		line = strings.TrimSpace(strings.Map(noControl, strings.ToValidUTF8(line, "?")))
-		if len(line) > maxLine {
-			line = line[:maxLine] + "..."
-		}
-		if line != "" {
-			short = append(short, line)
-		}
-	}
-	return short
-}
-
-// noControl drops what could drive a terminal.
-func noControl(r rune) rune {
-	if unicode.IsControl(r) {
-		return ' '
-	}
-	return r
-}
-
-const maxLine = 400 // bytes

@@ -1,9 +1,9 @@
 package diagnose
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -17,53 +17,149 @@ type Foreign struct {
 	Closed    []string   // extraVolumes that root in a pod may not read: "FILE of user 1000 (mode 0600), for kube-apiserver"
 }
 
+// Taken is what init needs for itself, and others have.
+type Taken struct {
+	Ports     []TakenPort
+	Manifests []string // files that the control plane's own would replace
+	EtcdData  string   // etcd's folder, if it holds data of another cluster
+	Links     []string // network links of the names that the pod network gives its own
+	Rules     []string // of the firewall: "table ip NAME", "chain NAME in table ip NAME"
+}
+
+// TakenPort is a port at which another program listens.
+type TakenPort struct {
+	Number uint16
+	For    string // who of ours needs it
+	By     string // the program; empty if it can't be told
+	Error  string // that came of listening there
+}
+
+// PodURL is what the kubelet is to fetch static pods from; without URL there is nothing.
+type PodURL struct {
+	URL    string // as it may be shown
+	Error  string // why it gives nothing
+	Wrong  string // why what it gives is no pod
+	Plain  bool   // over HTTP, and not from this machine
+	Header bool   // a secret may be sent along
+	Given  bool   // to the kubelet already, by a run before
+}
+
 func foreignRules() map[string]Rule {
 	return map[string]Rule{
-		"other-cluster": {Check: func(m *Machine) []Finding {
+		"other-cluster": {Check: func(m *Machine) Findings {
 			traces := m.Foreign.Clusters
 			return warnIf(len(traces) > 0, "there are traces of another cluster: %s", strings.Join(traces, ", "))
 		}},
 		"foreign-static-pod": {Check: foreignStaticPod, Cause: foreignManifest},
-		"volume-closed": {Check: func(m *Machine) []Finding {
+		"volume-closed": {Check: func(m *Machine) Findings {
 			closed := m.Foreign.Closed
 			return errorIf(len(closed) > 0, "root in a pod may not read %s", strings.Join(closed, ", "))
 		}},
-		"cni-plugin-missing": {Cause: syncCause(says(cniMissing), cniPluginMissing), Check: func(m *Machine) []Finding {
+		"cni-plugin-missing": {Cause: syncCause(says(cniMissing), cniPluginMissing), Check: func(m *Machine) Findings {
 			missing := m.Foreign.Plugins
 			return warnIf(len(missing) > 0, "the pod network is left to a configuration whose plugin is not there: %s", strings.Join(missing, ", "))
 		}},
 	}
 }
 
-func foreignStaticPod(m *Machine) []Finding {
-	var found []Finding
-	for _, manifest := range m.Foreign.Manifests {
-		f := Finding{Level: Warning, What: manifest.Path + " is there, and bootstrap did not make it: the kubelet will run it as a pod", Remedy: "move it to another folder: mv " + manifest.Path + " /root/"}
-		f.What = cmp.Or(manifest.invalid(), f.What)
-		taken := slices.IndexFunc(manifest.Ports, func(p int) bool { return slices.Contains(m.Foreign.HostPorts, p) })
-		switch {
-		case taken >= 0:
-			f.Level, f.What = Error, fmt.Sprintf("%s is there, and bootstrap did not make it: its pod takes port %d, which the control plane needs", manifest.Path, manifest.Ports[taken])
-		case m.isOurs(manifest.Name):
-			f.Level, f.What = Error, fmt.Sprintf("%s is there, and bootstrap did not make it: it is a second pod %s", manifest.Path, manifest.Name)
-		case m.Foreign.Served && manifest.Error == "":
-			continue
-		}
-		found = append(found, f)
+// takenRules are of what init does not work past.
+func takenRules() map[string]Rule {
+	return map[string]Rule{
+		"check-not-ignorable": {Decided: true},
+		"setting-settled":     {Decided: true},
+		"bundle-damaged":      {Decided: true},
+		"no-runtime":          {Decided: true},
+		"no-kubelet":          {Decided: true},
+		"kubeconfig-conflict": {Decided: true},
+		"etcd-data-gone":      {Decided: true, Cause: etcdLogged(beginsAgain, "it is gone")},
+		"port-taken": {Enforced: true, Cause: ofFirstComponent((*Evidence).portHeld), Check: func(m *Machine) Findings {
+			return forEach(m.Taken.Ports, portTakenBy)
+		}},
+		"foreign-manifest": {Enforced: true, Check: func(m *Machine) Findings {
+			return ofEach(Error, m.Taken.Manifests, "%s is there, and bootstrap did not make it")
+		}},
+		"etcd-foreign-data": {Enforced: true, Check: func(m *Machine) Findings {
+			dir := m.Taken.EtcdData
+			return errorIf(dir != "", "%s holds data that is not of this cluster", dir).remedy("move it away: mv %s %[1]s.old", dir)
+		}},
+		"foreign-link": {Enforced: true, Check: func(m *Machine) Findings {
+			return forEach(m.Taken.Links, func(name string) Findings {
+				return finding(Error, "a network link %s is there, and bootstrap did not make it", name).remedy("if nobody needs it: ip link delete %s", name)
+			})
+		}},
+		"foreign-rules": {Enforced: true, Check: func(m *Machine) Findings {
+			return forEach(m.Taken.Rules, func(name string) Findings {
+				return finding(Error, "the firewall has a %s, and bootstrap did not make it", name).remedy("if it is of an old cluster: %s", removeRules(name))
+			})
+		}},
 	}
-	return found
 }
 
-// invalid says that the kubelet can't run it; empty if it can.
-func (m Manifest) invalid() string {
-	if m.Error == "" {
-		return ""
+func podURLRules() map[string]Rule {
+	return map[string]Rule{
+		"pod-url-unreachable": {Check: func(m *Machine) Findings {
+			u, level := m.PodURL, Error
+			if u.Given {
+				level = Warning
+			}
+			if u.Error == "" {
+				return nil
+			}
+			return finding(level, "static pods can't be fetched from %s: %s", u.URL, u.Error)
+		}},
+		"pod-url-no-pod": {Check: func(m *Machine) Findings {
+			return errorIf(m.PodURL.Wrong != "", "what %s gives can't be run: %s", m.PodURL.URL, m.PodURL.Wrong)
+		}},
+		"pod-url-plain": {Check: func(m *Machine) Findings {
+			also := ""
+			if m.PodURL.Header {
+				also = ", and reads what staticPodURLHeader sends"
+			}
+			return warnIf(m.PodURL.Plain, "%s is fetched without TLS: whoever is on the way decides what runs here as root%s", m.PodURL.URL, also)
+		}},
 	}
-	return fmt.Sprintf("%s is no valid Pod: %s", m.Path, m.Error)
+}
+
+func foreignStaticPod(m *Machine) Findings {
+	const foreign = "%s is there, and bootstrap did not make it: "
+	return forEach(m.Foreign.Manifests, func(f Manifest) (found Findings) {
+		taken := slices.IndexFunc(f.Ports, func(p int) bool { return slices.Contains(m.Foreign.HostPorts, p) })
+		switch {
+		case taken >= 0:
+			found = finding(Error, foreign+"its pod takes port %d, which the control plane needs", f.Path, f.Ports[taken])
+		case m.isOurs(f.Name):
+			found = finding(Error, foreign+"it is a second pod %s", f.Path, f.Name)
+		case f.Error != "":
+			found = finding(Warning, "%s is no valid Pod: %s", f.Path, f.Error)
+		case !m.Foreign.Served:
+			found = finding(Warning, foreign+"the kubelet will run it as a pod", f.Path)
+		}
+		return found.remedy("move it to another folder: mv %s /root/", f.Path)
+	})
 }
 
 // isOurs tells whether a pod has the name of one of our components.
 func (m *Machine) isOurs(name string) bool {
 	component, found := strings.CutPrefix(name, "kube-system/")
 	return found && slices.Contains(m.Settings.Components, component)
+}
+
+func portTakenBy(p TakenPort) Findings {
+	by := ""
+	if p.By != "" {
+		by = " by " + p.By
+	}
+	return finding(Error, "port %d, for %s, is taken%s: %s", p.Number, p.For, by, p.Error).remedy("see by whom: %s", listeners(strconv.Itoa(int(p.Number))))
+}
+
+// removeRules is the command against a table, or against the chains of one.
+func removeRules(found string) string {
+	if strings.HasPrefix(found, "table ") {
+		return "nft delete " + found
+	}
+	program := "iptables"
+	if strings.Contains(found, " ip6 ") {
+		program = "ip6tables"
+	}
+	return fmt.Sprintf("%[1]s-save | grep -v -e KUBE- -e FLANNEL- | %[1]s-restore", program)
 }

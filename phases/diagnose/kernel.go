@@ -1,10 +1,6 @@
 package diagnose
 
-import (
-	"fmt"
-
-	"bootstrap/phases/machine"
-)
+import "bootstrap/phases/machine"
 
 // Limits are kernel settings and limits that can be in the way.
 type Limits struct {
@@ -35,17 +31,13 @@ func kernelRules() map[string]Rule {
 		"inotify-used-up":    {Check: inotifyUsedUp, Cause: inotifyMissed},
 		"inotify-low":        {Check: inotifyLow},
 		"open-files-used-up": {Check: openFilesUsedUp, Cause: causeToo(openFilesUsedUp)},
-		"forwarding-fixed": {Check: func(m *Machine) []Finding {
-			return forEach(m.Limits.ForwardingFixed, func(name string) []Finding {
-				return errorFound("%s is 0 and can't be set here: pods would reach nothing", name)
-			})
+		"forwarding-fixed": {Check: func(m *Machine) Findings {
+			return ofEach(Error, m.Limits.ForwardingFixed, "%s is 0 and can't be set here: pods would reach nothing")
 		}},
-		"forwarding-undone": {Check: func(m *Machine) []Finding {
-			return forEach(m.Limits.ForwardingUndone, func(file string) []Finding {
-				return warningFound("%s: at the next boot pods are cut off, as it is read after /etc/sysctl.d/99-bootstrap.conf", file)
-			})
+		"forwarding-undone": {Check: func(m *Machine) Findings {
+			return ofEach(Warning, m.Limits.ForwardingUndone, "%s: at the next boot pods are cut off, as it is read after /etc/sysctl.d/99-bootstrap.conf")
 		}},
-		"rp-filter-strict": {Check: func(m *Machine) []Finding {
+		"rp-filter-strict": {Check: func(m *Machine) Findings {
 			strict := m.Limits.StrictLinks
 			return warnIf(len(strict) > 1, "rp_filter is strict on %v: what comes in by one and would be answered by another is dropped", strict)
 		}},
@@ -53,45 +45,49 @@ func kernelRules() map[string]Rule {
 	}
 }
 
-func inotifyUsedUp(m *Machine) []Finding {
-	l, f := m.Limits, Finding{Level: Error}
+func inotifyUsedUp(m *Machine) Findings {
+	l, level := m.Limits, Error
 	if l.KubeletServed {
-		f.Level = Warning
+		level = Warning
 	}
-	if l.InotifyAsked > 0 && l.Inotify.Left == 0 {
-		f.What = fmt.Sprintf("no inotify instance is left, of %d (fs.inotify.max_user_instances): a kubelet can't start", l.Inotify.MaxInstances)
-		return []Finding{f}
+	switch {
+	case l.InotifyAsked > 0 && l.Inotify.Left == 0:
+		return finding(level, "no inotify instance is left, of %d (fs.inotify.max_user_instances): a kubelet can't start", l.Inotify.MaxInstances)
+	case l.Inotify.WatchRefused:
+		return finding(level, "no inotify watch is left, of %d (fs.inotify.max_user_watches): a kubelet can't start", l.Inotify.MaxWatches)
 	}
-	f.What = fmt.Sprintf("no inotify watch is left, of %d (fs.inotify.max_user_watches): a kubelet can't start", l.Inotify.MaxWatches)
-	return findingIf(l.Inotify.WatchRefused, f)
+	return nil
 }
 
-func inotifyLow(m *Machine) []Finding {
+func inotifyLow(m *Machine) Findings {
 	l := m.Limits
 	few := l.InotifyAsked >= InotifyNeeded && l.Inotify.Left > 0 && l.Inotify.Left < InotifyNeeded
 	if few {
-		return warningFound("only %d inotify instances are left, of %d (fs.inotify.max_user_instances)", l.Inotify.Left, l.Inotify.MaxInstances)
+		return finding(Warning, "only %d inotify instances are left, of %d (fs.inotify.max_user_instances)", l.Inotify.Left, l.Inotify.MaxInstances)
 	}
 	few = l.Inotify.MaxWatches > 0 && l.Inotify.MaxWatches < 4096 && !l.Inotify.WatchRefused
 	return warnIf(few, "fs.inotify.max_user_watches is %d: a few dozen pods use that up", l.Inotify.MaxWatches)
 }
 
-func openFilesUsedUp(m *Machine) []Finding {
+func openFilesUsedUp(m *Machine) Findings {
 	l := m.Limits
 	full := l.MaxOpenFiles > 0 && l.OpenFiles > l.MaxOpenFiles/10*9
 	return warnIf(full, "%d files are open on this machine, and no more than %d can be (fs.file-max)", l.OpenFiles, l.MaxOpenFiles)
 }
 
-func moduleMissing(m *Machine) []Finding {
-	return forEach(m.Modules, func(module Module) []Finding {
-		f := Finding{Level: Warning, What: fmt.Sprintf("this kernel, %s, has no %s, which %s needs", m.System.Kernel, module.Name, module.Need)}
-		if module.State == machine.KernelReplaced {
-			f.What = fmt.Sprintf("%s, which %s needs, can't be loaded: the modules on disk are of another kernel than %s", module.Name, module.Need, m.System.Kernel)
-			f.Remedy = "reboot into the kernel that is installed"
-		}
+func moduleMissing(m *Machine) Findings {
+	return forEach(m.Modules, func(module Module) Findings {
+		level := Warning
 		if module.Required {
-			f.Level = Error
+			level = Error
 		}
-		return findingIf(module.State == machine.ModuleMissing || module.State == machine.KernelReplaced, f)
+		switch module.State {
+		case machine.KernelReplaced:
+			return finding(level, "%s, which %s needs, can't be loaded: the modules on disk are of another kernel than %s", module.Name, module.Need, m.System.Kernel).
+				remedy("reboot into the kernel that is installed")
+		case machine.ModuleMissing:
+			return finding(level, "this kernel, %s, has no %s, which %s needs", m.System.Kernel, module.Name, module.Need)
+		}
+		return nil
 	})
 }

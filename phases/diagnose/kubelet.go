@@ -1,12 +1,11 @@
 package diagnose
 
 import (
-	"fmt"
+	"cmp"
 	"regexp"
 	"slices"
 	"time"
 
-	"bootstrap/phases/machine"
 	"bootstrap/phases/runtime"
 )
 
@@ -29,6 +28,9 @@ var (
 	noResolvConf    = regexp.MustCompile(`"Could not open resolv conf file\." err="open ([^:]+): ([^"]+)"`)
 	evictedNobody   = regexp.MustCompile(`able to reduce resource pressure without evicting pods`)
 	evicting        = regexp.MustCompile(`"Eviction manager: attempting to reclaim" resourceName="([^"]+)"`)
+	// kubeletRefused is of what a kubelet may always do. A pod and what it uses are refused to
+	// every kubelet until the API server has seen where the pod runs.
+	kubeletRefused = regexp.MustCompile(`(?:: |err=")(Unauthorized)|(User \\?"system:(?:anonymous|node:[^"\\]*)\\?" cannot \w+ resource \\?"(?:nodes|leases|csinodes|csidrivers|runtimeclasses|services)\\?")`)
 )
 
 // kubeletRules are about the kubelet itself: why it is not up, and what it lacks.
@@ -44,6 +46,7 @@ func kubeletRules() map[string]Rule {
 		"kubelet-port-taken":     {Cause: kubeletPortTaken},
 		"kubelet-fails":          {Cause: kubeletFails},
 		"node-pressure":          {Cause: nodePressure},
+		"kubelet-not-authorized": {Cause: kubeletNotAuthorized},
 	}
 }
 
@@ -62,58 +65,51 @@ func (e *Evidence) kubeletEnd() (line, reason string) {
 }
 
 // kubeletSaid: the kubelet has ended, and says why.
-func kubeletSaid(pattern *regexp.Regexp, what string) func(*Evidence) []Finding {
-	return func(e *Evidence) []Finding {
+func kubeletSaid(pattern *regexp.Regexp, what string) func(*Evidence) Findings {
+	return func(e *Evidence) Findings {
 		line, reason := e.kubeletEnd()
-		match := pattern.FindStringSubmatch(reason)
+		match, said := pattern.FindStringSubmatch(reason), what
 		if match == nil {
 			return nil
 		}
-		if detail := firstOf(match[1:]); detail != "" {
-			return provedByKubelet(Error, what+": "+detail, line)
+		if detail := cmp.Or(match[1:]...); detail != "" {
+			said += ": " + detail
 		}
-		return provedByKubelet(Error, what, line)
+		return finding(Error, "%s", said).see(kubeletLog).proof(line)
 	}
 }
 
-func kubeletPortTaken(e *Evidence) []Finding {
+func kubeletPortTaken(e *Evidence) Findings {
 	line, reason := e.kubeletEnd()
 	match := kubeletPort.FindStringSubmatch(reason)
 	if match == nil || !slices.Contains(e.Listening, match[2]) {
 		return nil
 	}
-	what := fmt.Sprintf("the kubelet can't listen on %s:%s: another program does", match[1], match[2])
-	return proved(Error, what, listeners(match[2]), line)
+	return finding(Error, "the kubelet can't listen on %s:%s: another program does", match[1], match[2]).see(listeners(match[2])).proof(line)
 }
 
 // kubeletDisk holds until a pod has come up since it was said, and is certain while the
 // file system is so.
-func kubeletDisk(pattern *regexp.Regexp, what string, is func(Disk) bool) func(*Evidence) []Finding {
-	return func(e *Evidence) []Finding {
-		last, match := e.lastSaid(pattern)
+func kubeletDisk(pattern *regexp.Regexp, what string, is func(Disk) bool) func(*Evidence) Findings {
+	return func(e *Evidence) Findings {
+		last, match := e.recent(kubeletUnit, sayAgain, pattern)
 		if match == nil || e.podSince(last.At) {
 			return nil
 		}
-		level := e.again(pattern, last)
+		level := e.again(pattern, last.At)
 		if slices.ContainsFunc(e.Disks, func(d Disk) bool { return d.Daemon == "kubelet" && is(d) }) {
 			level = Error
 		}
-		what := fmt.Sprintf("the kubelet can't write %s: its file system %s", match[1], what)
-		return proved(level, what, "df -h /var/lib/kubelet; df -i /var/lib/kubelet", last.Text)
+		return finding(level, "the kubelet can't write %s: its file system %s", match[1], what).
+			see("df -h /var/lib/kubelet; df -i /var/lib/kubelet").proof(last.Text)
 	}
 }
 
-// lastSaid is the last line of the kubelet's that matches and is not over: it says so each
-// time that it tries again.
-func (e *Evidence) lastSaid(pattern *regexp.Regexp) (machine.LogLine, []string) {
-	return e.recent(kubeletUnit, sayAgain, pattern)
-}
-
-// again is certain of what was said before as well: one look after the other finds the
-// same line.
-func (e *Evidence) again(pattern *regexp.Regexp, last machine.LogLine) Level {
+// again is certain of what was said at a moment if it was said before as well: one look after
+// the other finds the same line.
+func (e *Evidence) again(pattern *regexp.Regexp, at time.Time) Level {
 	for _, l := range e.Journal[kubeletUnit] {
-		if last.At.Sub(l.At) >= time.Second && last.At.Sub(l.At) <= sayAgain && pattern.MatchString(l.Text) {
+		if at.Sub(l.At) >= time.Second && at.Sub(l.At) <= sayAgain && pattern.MatchString(l.Text) {
 			return Error
 		}
 	}
@@ -127,7 +123,7 @@ func (e *Evidence) podSince(at time.Time) bool {
 
 // kubeletFails wants the same end three times: the first may have been too early. What
 // comes of a runtime that does not answer is that one's.
-func kubeletFails(e *Evidence) []Finding {
+func kubeletFails(e *Evidence) Findings {
 	line, reason := e.kubeletEnd()
 	if reason == "" || e.RuntimeError != "" {
 		return nil
@@ -138,75 +134,67 @@ func kubeletFails(e *Evidence) []Finding {
 			times++
 		}
 	}
-	if times < 3 {
-		return nil
-	}
-	return provedByKubelet(Error, "the kubelet ends each time it is started: "+reason, line)
+	return errorIf(times >= 3, "the kubelet ends each time it is started: %s", reason).see(kubeletLog).proof(line)
 }
 
 // inotifyMissed is certain where the kubelet ends for it; else it may run all the same.
-func inotifyMissed(e *Evidence) []Finding {
+func inotifyMissed(e *Evidence) Findings {
 	if found := kubeletSaid(noInotify, "the kubelet gets no inotify instance")(e); found != nil {
 		return found
 	}
 	if line, reason := e.criNotLoaded(); noInotify.MatchString(reason) {
-		return []Finding{{
-			Level: Error, What: "containerd could not load its CRI plugin, as it gets no inotify instance",
-			Remedy: "raise the limits: bootstrap preflight --fix; then: systemctl restart containerd", See: containerdLog, Excerpt: excerpt(line),
-		}}
+		return finding(Error, "containerd could not load its CRI plugin, as it gets no inotify instance").
+			remedy("raise the limits: bootstrap preflight --fix; then: systemctl restart containerd").see(containerdLog).proof(line)
 	}
 	if found := inotifyUsedUp(&e.Machine); found != nil {
 		return found
 	}
-	last, match := e.lastSaid(noInotify)
-	if match == nil {
-		return nil
-	}
-	return provedByKubelet(Warning, "the kubelet gets no inotify instance, and does not notice when files change", last.Text)
+	last, match := e.recent(kubeletUnit, sayAgain, noInotify)
+	return warnIf(match != nil, "the kubelet gets no inotify instance, and does not notice when files change").see(kubeletLog).proof(last.Text)
 }
 
 // resolverMissed goes by what the kubelet says: it may read another file than init meant.
 // One that is there now may have come since.
-func resolverMissed(e *Evidence) []Finding {
+func resolverMissed(e *Evidence) Findings {
 	if found := resolverFileMissing(&e.Machine); found != nil {
 		return found
 	}
-	last, match := e.lastSaid(noResolvConf)
+	last, match := e.recent(kubeletUnit, sayAgain, noResolvConf)
 	if match == nil || e.podSince(last.At) {
 		return nil
 	}
-	level := e.again(noResolvConf, last)
+	level := e.again(noResolvConf, last.At)
 	if e.Resolver.Read && e.Resolver.File == match[1] {
 		level = Warning
 	}
-	what := fmt.Sprintf("the kubelet starts no pod, as it can't read the resolvers in %s: %s", match[1], match[2])
-	return proved(level, what, "ls -l "+match[1], last.Text)
+	return finding(level, "the kubelet starts no pod, as it can't read the resolvers in %s: %s", match[1], match[2]).
+		see("ls -l " + match[1]).proof(last.Text)
 }
 
 // nodePressure is said every ten seconds as long as it lasts, also where it is enough to
 // remove images. Static pods run all the same: only addons can wait for it in vain.
-func nodePressure(e *Evidence) []Finding {
-	last, match := e.lastSaid(evicting)
+func nodePressure(e *Evidence) Findings {
+	last, match := e.recent(kubeletUnit, sayAgain, evicting)
 	if match == nil {
 		return nil
 	}
-	if enough, found := e.lastSaid(evictedNobody); found != nil && !enough.At.Before(last.At) {
+	if enough, found := e.recent(kubeletUnit, sayAgain, evictedNobody); found != nil && !enough.At.Before(last.At) {
 		return nil
 	}
 	level := Warning
 	if e.Addons {
-		level = e.again(evicting, last)
+		level = e.again(evicting, last.At)
 	}
 	see := "df -h /var/lib/kubelet"
 	if match[1] == "memory" {
 		see = "free -m"
 	}
-	return proved(level, fmt.Sprintf("the kubelet evicts pods and takes no new ones: too little %s is left", match[1]), see, last.Text)
+	return finding(level, "the kubelet evicts pods and takes no new ones: too little %s is left", match[1]).see(see).proof(last.Text)
 }
 
 // kubeletStopped is certain of a kubelet that has run in this time: init itself may not
 // have started it yet.
-func kubeletStopped(e *Evidence) []Finding {
+func kubeletStopped(e *Evidence) Findings {
 	unit := e.Units[kubeletUnit]
 	if unit.Load != "loaded" || unit.Active != "inactive" && unit.Active != "failed" {
 		return nil
@@ -215,5 +203,19 @@ func kubeletStopped(e *Evidence) []Finding {
 	if len(e.Journal[kubeletUnit]) > 0 {
 		level = Error
 	}
-	return proved(level, fmt.Sprintf("kubelet.service does not run (%s, %s)", unit.Active, unit.Result), kubeletLog)
+	return finding(level, "kubelet.service does not run (%s, %s)", unit.Active, unit.Result).see(kubeletLog)
+}
+
+// kubeletNotAuthorized wants the API server to be well: before, it may refuse anybody, also
+// shortly before the present wait began.
+func kubeletNotAuthorized(e *Evidence) Findings {
+	age := steady
+	if !e.Waits.IsZero() {
+		age = min(age, e.waited())
+	}
+	line, match := e.recent(kubeletUnit, age, kubeletRefused)
+	if match == nil || e.API.Status != 200 {
+		return nil
+	}
+	return finding(Warning, "the API server refuses the kubelet: %s", match[1]+match[2]).see(kubeletLog).proof(line.Text)
 }

@@ -27,7 +27,7 @@ func logged(before time.Duration, texts ...string) []machine.LogLine {
 func kubeletCrashes(texts ...string) *Evidence {
 	return &Evidence{
 		Machine: Machine{Now: lookedAt, Settings: Settings{NodeName: "n1", Components: []string{"etcd", "kube-apiserver"}, OwnNetwork: true}},
-		Units: map[string]Unit{
+		Units: map[string]machine.UnitState{
 			containerdUnit: {Load: "loaded", Active: "active", Sub: "running", Started: lookedAt.Add(-time.Minute)},
 			kubeletUnit:    {Load: "loaded", Active: "activating", Sub: "auto-restart", Result: "exit-code", ExitStatus: 1, Started: lookedAt.Add(-2 * time.Second)},
 		},
@@ -92,7 +92,7 @@ func TestKubeletCauses(t *testing.T) {
 	fileIsThere := saidTwice(saysResolv)
 	fileIsThere.Resolver = Resolver{Read: true, File: "/etc/resolv.conf.missing", Servers: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}
 	masked := kubeletCrashes()
-	masked.Units[kubeletUnit] = Unit{Load: "masked", Active: "inactive"}
+	masked.Units[kubeletUnit] = machine.UnitState{Load: "masked", Active: "inactive"}
 	for _, c := range []causeTest{
 		{"masked", masked, "unit-masked", Error, nil},
 		{"flag", kubeletCrashes(saysFlag), "kubelet-flag", Error, []string{`invalid argument "many" for "--max-pods" flag`}},
@@ -158,7 +158,7 @@ func TestKubeletHasNoCause(t *testing.T) {
 	free.Listening = nil
 	late := kubeletCrashes(saysCRI, saysCRI, saysCRI)
 	late.RuntimeError = `connection error: desc = "transport: Error while dialing: dial unix /run/containerd/containerd.sock: connect: no such file or directory"`
-	late.Units[containerdUnit] = Unit{Load: "loaded", Active: "activating", Started: lookedAt.Add(-time.Second)}
+	late.Units[containerdUnit] = machine.UnitState{Load: "loaded", Active: "activating", Started: lookedAt.Add(-time.Second)}
 	for _, c := range []causeTest{
 		{name: "a process that another took the place of", evidence: startedSince(saysFlag, saysRange, saysType, saysSwap, saysCgroup, saysPort)},
 		{name: "no state of the unit", evidence: unknown},
@@ -179,7 +179,7 @@ func TestKubeletHasNoCause(t *testing.T) {
 // TestHealthy reads the journals of an init that went well, as if each line were the last.
 func TestHealthy(t *testing.T) {
 	e := kubeletCrashes()
-	e.Units[kubeletUnit] = Unit{Load: "loaded", Active: "active", Sub: "running", Started: lookedAt.Add(-10 * time.Second)}
+	e.Units[kubeletUnit] = machine.UnitState{Load: "loaded", Active: "active", Sub: "running", Started: lookedAt.Add(-10 * time.Second)}
 	for _, unit := range []string{kubeletUnit, containerdUnit} {
 		file := "testdata/healthy-" + strings.TrimSuffix(unit, ".service") + ".txt"
 		data, err := os.ReadFile(file)
@@ -203,9 +203,9 @@ func TestStoppedKubelet(t *testing.T) {
 	stopped, before := kubeletCrashes("I1125 server.go:1] starting"), kubeletCrashes()
 	starts := kubeletCrashes("I1125 server.go:1] starting")
 	for _, e := range []*Evidence{stopped, before} {
-		e.Units[kubeletUnit] = Unit{Load: "loaded", Active: "inactive", Result: "success"}
+		e.Units[kubeletUnit] = machine.UnitState{Load: "loaded", Active: "inactive", Result: "success"}
 	}
-	starts.Units[kubeletUnit] = Unit{Load: "loaded", Active: "activating", Sub: "start"}
+	starts.Units[kubeletUnit] = machine.UnitState{Load: "loaded", Active: "activating", Sub: "start"}
 	for _, c := range []causeTest{
 		{"it ran", stopped, "kubelet-stopped", Error, []string{"inactive"}},
 		{"perhaps not yet started", before, "kubelet-stopped", Warning, nil},

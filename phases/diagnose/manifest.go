@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"bootstrap/phases/machine"
 )
 
 func manifestRules() map[string]Rule {
@@ -17,13 +19,14 @@ func manifestRules() map[string]Rule {
 	}
 }
 
-func manifestInvalid(e *Evidence) []Finding {
-	return forEach(e.Manifests, func(m Manifest) []Finding {
-		f := Finding{Level: Warning, What: m.invalid(), See: kubeletLog}
+func manifestInvalid(e *Evidence) Findings {
+	const invalid = "%s is no valid Pod: %s"
+	return forEach(e.Manifests, func(m Manifest) Findings {
 		if m.Ours {
-			f.Level, f.Remedy = Error, "mend the file, or run bootstrap init: it writes it as the config has it"
+			return errorIf(m.Error != "", invalid, m.Path, m.Error).see(kubeletLog).
+				remedy("mend the file, or run bootstrap init: it writes it as the config has it")
 		}
-		return findingIf(m.Error != "", f)
+		return warnIf(m.Error != "", invalid, m.Path, m.Error).see(kubeletLog)
 	})
 }
 
@@ -31,7 +34,7 @@ func manifestInvalid(e *Evidence) []Finding {
 var manifestRead = regexp.MustCompile(`"(?:Unable to process watch event|Could not process manifest file)" err="(.+?)"(?: path="([^"]+)")?\s*$`)
 
 // manifestRefused is asked only of the file that is waited for: what it says of it is the last.
-func manifestRefused(e *Evidence) []Finding {
+func manifestRefused(e *Evidence) Findings {
 	if e.Settings.Manifest == "" {
 		return nil
 	}
@@ -41,24 +44,24 @@ func manifestRefused(e *Evidence) []Finding {
 			continue
 		}
 		reason := strings.TrimPrefix(unquoted(m[1]), fmt.Sprintf("can't process config file %q: ", e.Settings.Manifest))
-		return provedByKubelet(Error, fmt.Sprintf("the kubelet refuses %s: %s", e.Settings.Manifest, reason), l.Text)
+		return finding(Error, "the kubelet refuses %s: %s", e.Settings.Manifest, reason).see(kubeletLog).proof(l.Text)
 	}
 	return nil
 }
 
 // manifestGone: moved to another name in the folder, it still runs.
-func manifestGone(e *Evidence) []Finding {
-	return forEach(e.Settings.Components, func(component string) []Finding {
+func manifestGone(e *Evidence) Findings {
+	return forEach(e.Settings.Components, func(component string) Findings {
 		path := e.Settings.StaticPodDir + "/" + component + ".yaml"
-		gone := slices.Contains(e.Files, File{Path: path, Drift: "gone"})
+		gone := slices.Contains(e.Files, machine.Drift{Path: path, What: "gone"})
 		moved := slices.ContainsFunc(e.Manifests, func(m Manifest) bool { return m.Name == "kube-system/"+component })
 		return errorIf(gone && !moved, "%s is gone, and with it %s", path, component)
 	})
 }
 
 // portConflict: a copy of a manifest is the same pod twice, and wants its port once.
-func portConflict(e *Evidence) []Finding {
-	var found []Finding
+func portConflict(e *Evidence) Findings {
+	var found Findings
 	first := map[int]Manifest{}
 	for _, m := range e.Manifests {
 		for _, port := range m.Ports {
@@ -69,38 +72,36 @@ func portConflict(e *Evidence) []Finding {
 			if !taken || other.Name == m.Name {
 				continue
 			}
-			f := Finding{Level: Warning, What: fmt.Sprintf("%s and %s both want port %d of this machine", other.Path, m.Path, port)}
+			level := Warning
 			if other.Ours || m.Ours {
-				f.Level = Error
+				level = Error
 			}
-			found = append(found, f)
+			found = append(found, finding(level, "%s and %s both want port %d of this machine", other.Path, m.Path, port)...)
 		}
 	}
 	return found
 }
 
 // foreignManifest finds a second file for a pod of ours; other static pods are anybody's to run.
-func foreignManifest(e *Evidence) []Finding {
-	return forEach(e.Manifests, func(m Manifest) []Finding {
+func foreignManifest(e *Evidence) Findings {
+	return forEach(e.Manifests, func(m Manifest) Findings {
 		own := e.Settings.StaticPodDir + "/" + strings.TrimPrefix(m.Name, "kube-system/") + ".yaml"
-		return findingIf(!m.Ours && e.isOurs(m.Name), Finding{
-			Level: Warning, What: fmt.Sprintf("%s is there, and bootstrap did not make it: it is for the same pod as %s", m.Path, own),
-			Remedy: fmt.Sprintf("keep copies elsewhere: mv %s /root/", m.Path), See: "ls -la " + e.Settings.StaticPodDir,
-		})
+		return warnIf(!m.Ours && e.isOurs(m.Name), "%s is there, and bootstrap did not make it: it is for the same pod as %s", m.Path, own).
+			remedy("keep copies elsewhere: mv %s /root/", m.Path).see("ls -la " + e.Settings.StaticPodDir)
 	})
 }
 
-func filesDrifted(e *Evidence) []Finding {
+func filesDrifted(e *Evidence) Findings {
 	if len(e.Files) == 0 {
 		return nil
 	}
 	const most = 5
 	var names []string
 	for _, f := range e.Files[:min(most, len(e.Files))] {
-		names = append(names, fmt.Sprintf("%s (%s)", f.Path, f.Drift))
+		names = append(names, fmt.Sprintf("%s (%s)", f.Path, f.What))
 	}
 	if more := len(e.Files) - most; more > 0 {
 		names = append(names, fmt.Sprintf("and %d more", more))
 	}
-	return []Finding{{Level: Warning, What: "not as bootstrap wrote them: " + strings.Join(names, ", "), See: "bootstrap status -o json"}}
+	return finding(Warning, "not as bootstrap wrote them: %s", strings.Join(names, ", ")).see("bootstrap status -o json")
 }

@@ -1,13 +1,17 @@
 package diagnose
 
-import "testing"
+import (
+	"testing"
+
+	"bootstrap/phases/machine"
+)
 
 // TestManifestCauses holds what is said of the static pod folder.
 func TestManifestCauses(t *testing.T) {
 	const dir = "/etc/kubernetes/manifests/"
 	etcd := Manifest{Path: dir + "etcd.yaml", Name: "kube-system/etcd", Ports: []int{2381}, Ours: true}
 	api := Manifest{Path: dir + "kube-apiserver.yaml", Name: "kube-system/kube-apiserver", Ports: []int{6443}, Ours: true}
-	gone := []File{{Path: api.Path, Drift: "gone"}}
+	gone := []machine.Drift{{Path: api.Path, What: "gone"}}
 	of := func(more ...Manifest) Evidence { return Evidence{Manifests: append([]Manifest{etcd}, more...)} }
 
 	checkFinding(t, first(t, of(Manifest{Path: api.Path, Error: "yaml: line 7: x", Ours: true})), "manifest-invalid", Error, api.Path, "line 7", "bootstrap init")
@@ -31,7 +35,7 @@ func TestManifestCauses(t *testing.T) {
 func TestFilesDrifted(t *testing.T) {
 	var e Evidence
 	for range 7 {
-		e.Files = append(e.Files, File{Path: "/etc/x", Drift: "changed"})
+		e.Files = append(e.Files, machine.Drift{Path: "/etc/x", What: "changed"})
 	}
 	checkFinding(t, first(t, e), "files-drifted", Warning, "/etc/x (changed)", "and 2 more")
 }

@@ -2,127 +2,190 @@ package diagnose
 
 import (
 	"fmt"
-	"regexp"
+	"net/netip"
 	"slices"
-	"time"
+	"strings"
 
-	"bootstrap/phases/runtime"
+	"bootstrap/phases/machine"
 )
 
-var (
-	dnsLoop      = regexp.MustCompile(`plugin/loop: Loop \(([^)]*)\) detected`)
-	conntrack    = regexp.MustCompile(`(?:open |write |set )?\S*(nf_conntrack_\w+)\S*:? .*(?:permission denied|read-only file system|operation not permitted)`)
-	noIPTables   = regexp.MustCompile(`(?:iptables|nftables|nft) is not (?:available|supported)|could not run nftables command|exec: "(?:nft|iptables)": executable file not found`)
-	noBridge     = regexp.MustCompile(`bridge-nf-call-\w+: no such file`)
-	noInterface  = regexp.MustCompile(`[Ff]ailed to find (?:any valid )?(?:interface|default interface).*|[Uu]nable to find default v[46]? ?route.*`)
-	noVXLAN      = regexp.MustCompile(`operation not supported.*vxlan|vxlan.*(?:operation not supported|not supported)|failed to create vxlan`)
-	noServices   = regexp.MustCompile(`dial tcp (\S+:443): (?:i/o timeout|connect: (?:connection refused|no route to host|network is unreachable))`)
-	waitsForAPI  = regexp.MustCompile(`plugin/ready: .*"kubernetes"`)
-	proxyRefused = regexp.MustCompile(`"Error running ProxyServer" err="(.+)"|"command failed" err="(.+)"`)
-)
+// Network is how this machine is joined to others.
+type Network struct {
+	Addresses []machine.LinkAddress // of links that are up, loopback left out; nil if unknown
+	Defaults  []string              // the links of default routes in the address's family, the preferred first
+	Routes    []machine.Route       // to single networks
+}
 
-// networkRules are about the addons: kube-proxy, the pod network and cluster DNS.
+// Resolver is who answers pods' questions for names outside of the cluster.
+type Resolver struct {
+	Read    bool   // else nothing is known of it
+	Own     bool   // the config says which file, or none
+	File    string // that the kubelet makes pods' resolv.conf from; empty without
+	Missing bool   // the kubelet is told a file that is not there
+	Servers []netip.Addr
+	Silent  []netip.Addr // of those, which did not answer; nil if they were not asked
+}
+
+// Name is what this machine is called.
+type Name struct {
+	Hostname string
+	Looked   bool         // the name was looked up
+	Resolves []netip.Addr // what it stands for on this machine
+}
+
+// Endpoint is what the host of controlPlaneEndpoint stands for.
+type Endpoint struct {
+	Looked    bool // there is one, and it was looked up
+	Addresses []netip.Addr
+	Dial      Dial // to the first that is not of this machine; NotTried without
+}
+
+// Firewall is what may be in the way of packets.
+type Firewall struct {
+	Managers []string // programs that keep rules of their own: firewalld, ufw
+	Drops    []string // chains that drop what is forwarded, unless a rule of theirs lets it pass
+}
+
+// Proxy is a proxy that the environment names.
+type Proxy struct {
+	URL     string   // without its password; empty without one
+	Through []string // what of the cluster's would go through it
+}
+
+// networkRules are about this machine's place in its network.
 func networkRules() map[string]Rule {
 	return map[string]Rule{
-		"kube-proxy-conntrack":        {Cause: addonLogged("kube-proxy", conntrack, "kube-proxy may not set %s")},
-		"kube-proxy-no-firewall":      {Cause: addonLogged("kube-proxy", noIPTables, "kube-proxy has no firewall to write to: %s")},
-		"kube-proxy-refuses-settings": {Cause: kubeProxyRefuses},
-		"flannel-no-br-netfilter":     {Cause: addonLogged("flanneld", noBridge, "flannel misses br_netfilter: %s")},
-		"flannel-no-interface":        {Cause: addonLogged("flanneld", noInterface, "flannel: %s")},
-		"flannel-no-vxlan":            {Cause: addonLogged("flanneld", noVXLAN, "flannel: %s")},
-		"coredns-loop":                {Cause: addonLogged("coredns", dnsLoop, "cluster DNS asks itself: loop %s")},
-		"services-unreachable":        {Cause: servicesUnreachable},
+		"address-not-here": {Check: addressNotHere, Cause: causeToo(addressNotHere)},
+		"address-of-containers": {Check: func(m *Machine) Findings {
+			at, ok := m.linkOf(m.Settings.AdvertiseAddress)
+			return warnIf(ok && at.Containers, "the advertise address, %s, is of %s, a link of a container network", at.Address, at.Link)
+		}},
+		"no-default-route": {Check: noDefaultRoute},
+		"several-default-routes": {Check: func(m *Machine) Findings {
+			at, _ := m.linkOf(m.Settings.AdvertiseAddress)
+			return warnIf(len(m.Network.Defaults) > 1, "several links have a default route: %s; this node's address is %s, of %s",
+				strings.Join(m.Network.Defaults, ", "), m.Settings.AdvertiseAddress, at.Link)
+		}},
+		"subnet-overlap": {Check: subnetOverlap},
+
+		"resolver-file-missing": {Check: resolverFileMissing, Cause: resolverMissed},
+		"no-resolver":           {Check: noResolver},
+		"resolver-loops": {Check: func(m *Machine) Findings {
+			r := m.Resolver
+			loops := r.Read && r.File != "" && !r.Missing && !slices.ContainsFunc(r.Servers, func(s netip.Addr) bool { return !s.IsLoopback() })
+			return warnIf(loops, "%s names no server that a pod can reach: pods resolve names of the cluster only", r.File)
+		}},
+		"resolver-silent": {Check: func(m *Machine) Findings {
+			return warnIf(len(m.Resolver.Silent) > 0, "%s: no answer from %v", m.Resolver.File, m.Resolver.Silent)
+		}},
+
+		"hostname-localhost": {Check: func(m *Machine) Findings {
+			name := m.Settings.NodeName
+			return warnIf(strings.HasPrefix(name, "localhost"), "the node would be called %s, as every machine without a name", name)
+		}},
+		"hostname-form": {Check: func(m *Machine) Findings {
+			name := m.Name.Hostname
+			return warnIf(name != strings.ToLower(name), "the machine is called %s and the node %s", name, m.Settings.NodeName)
+		}},
+		"hostname-elsewhere": {Check: hostnameElsewhere},
+		"hostname-unresolvable": {Check: func(m *Machine) Findings {
+			return warnIf(m.Name.Looked && len(m.Name.Resolves) == 0, "the machine's own name, %s, can't be resolved", m.Name.Hostname).
+				remedy("add it to /etc/hosts: 127.0.1.1 %s", m.Name.Hostname)
+		}},
+		"endpoint-unresolvable": {Check: func(m *Machine) Findings {
+			unknown := m.Endpoint.Looked && len(m.Endpoint.Addresses) == 0
+			return warnIf(unknown, "controlPlaneEndpoint: %s can't be resolved: kube-proxy would not reach the API server", m.Settings.Endpoint)
+		}},
+		"endpoint-elsewhere": {Check: func(m *Machine) Findings {
+			p := m.Endpoint
+			return warnIf(p.Dial == TimedOut || p.Dial == NoRoute, "controlPlaneEndpoint: %s stands for %v, which is not this machine and does not answer (%s)",
+				m.Settings.Endpoint, p.Addresses, p.Dial)
+		}},
+
+		"firewall-active": {Check: func(m *Machine) Findings {
+			active := m.Firewall.Managers
+			return warnIf(len(active) > 0, "%s is active, and may keep pods from the API server", strings.Join(active, " and "))
+		}},
+		"forward-drop": {Check: forwardDrop},
+		"proxy-for-cluster": {Check: func(m *Machine) Findings {
+			through := strings.Join(m.Proxy.Through, ",")
+			return warnIf(through != "", "the proxy %s would be asked for %s", m.Proxy.URL, through).remedy("add to NO_PROXY: %s", through)
+		}},
 	}
 }
 
-// addonTry is the newest try of a container of an addon.
-type addonTry struct {
-	runtime.Container
-	level Level // of what it ended with
-}
-
-// addonContainers are the newest tries of a container, in all pods of kube-system that
-// have one of that name and run.
-func (e *Evidence) addonContainers(name string) []addonTry {
-	var newest []addonTry
-	for _, p := range e.Pods {
-		tries := slices.DeleteFunc(slices.Clone(p.Containers), func(c runtime.Container) bool { return c.Name != name })
-		if p.Namespace == "kube-system" && p.Ready && len(tries) > 0 && !e.isOver(tries[0]) {
-			newest = append(newest, addonTry{tries[0], e.addonLevel(p, tries[0])})
-		}
+func (m *Machine) linkOf(a netip.Addr) (machine.LinkAddress, bool) {
+	i := slices.IndexFunc(m.Network.Addresses, func(l machine.LinkAddress) bool { return l.Address == a })
+	if i < 0 {
+		return machine.LinkAddress{}, false
 	}
-	return newest
+	return m.Network.Addresses[i], true
 }
 
-// addonLevel: before addons are waited for, init may be about to replace the pod or what
-// it reads; then a pod of before may still have to go.
-func (e *Evidence) addonLevel(p runtime.Sandbox, newest runtime.Container) Level {
-	if e.Addons && (p.Created.After(e.Since) || newest.Started.After(e.Waits)) {
-		return Error
-	}
-	return Warning
-}
-
-// addonLogged: a container of an addon has ended, and says why. what has one verb, for
-// the pattern's first group or all of the match.
-func addonLogged(name string, pattern *regexp.Regexp, what string) func(*Evidence) []Finding {
-	return func(e *Evidence) []Finding {
-		for _, c := range e.addonContainers(name) {
-			line, match := lastMatch(texts(c.Log), pattern)
-			if failed(c.Container) && match != nil {
-				return provedByAddon(c.level, name, fmt.Sprintf(what, said(match[len(match)-1])), line)
-			}
-		}
+func addressNotHere(m *Machine) Findings {
+	_, here := m.linkOf(m.Settings.AdvertiseAddress)
+	if here || m.Settings.EtcdDataDir == "" {
 		return nil
 	}
+	var have []string
+	for _, a := range m.Network.Addresses {
+		have = append(have, fmt.Sprintf("%s (%s)", a.Address, a.Link))
+	}
+	return errorIf(have != nil, "the advertise address, %s, is not of this machine, which has %s", m.Settings.AdvertiseAddress, strings.Join(have, ", "))
 }
 
-// provedByAddon is for lines that a container of an addon wrote.
-func provedByAddon(level Level, container, what string, lines ...string) []Finding {
-	see := fmt.Sprintf("tail -n 20 /var/log/pods/kube-system_*/%s/*.log", container)
-	return proved(level, what, see, lines...)
+func noDefaultRoute(m *Machine) Findings {
+	n := m.Network
+	toServices := slices.ContainsFunc(n.Routes, func(r machine.Route) bool { return m.services(r.To) })
+	return warnIf(len(n.Addresses) > 0 && len(n.Defaults) == 0 && !toServices, "no default route: programs on this machine itself can't reach Services")
 }
 
-func kubeProxyRefuses(e *Evidence) []Finding {
-	for _, c := range e.addonContainers("kube-proxy") {
-		line, match := lastMatch(texts(c.Log), proxyRefused)
-		if c.Exited && match != nil && !passing.MatchString(line) {
-			return provedByAddon(c.level, "kube-proxy", "kube-proxy refuses its settings: "+said(firstOf(match[1:])), line)
+// services tells whether a route leads to all Services.
+func (m *Machine) services(to netip.Prefix) bool {
+	return slices.ContainsFunc(m.Settings.ServiceSubnets, func(s netip.Prefix) bool { return to.Bits() <= s.Bits() && to.Overlaps(s) })
+}
+
+func subnetOverlap(m *Machine) Findings {
+	return forEach(slices.Concat(m.Settings.PodSubnets, m.Settings.ServiceSubnets), func(subnet netip.Prefix) Findings {
+		i := slices.IndexFunc(m.Network.Routes, func(r machine.Route) bool { return r.To.Overlaps(subnet) && !m.services(r.To) })
+		if i < 0 {
+			return nil
 		}
-	}
-	return nil
+		r := m.Network.Routes[i]
+		return finding(Warning, "the range %s of the cluster overlaps %s, which this machine reaches by %s", subnet, r.To, r.Link)
+	})
 }
 
-// stale is when a line that a client writes at each try tells of what is over.
-const stale = 2 * time.Minute
-
-// servicesUnreachable is what a slow kube-proxy looks like too, so it is never certain.
-func servicesUnreachable(e *Evidence) []Finding {
-	for _, name := range []string{"coredns", "flanneld"} {
-		for _, c := range e.addonContainers(name) {
-			line, match := lastMatch(lastLines(logSince(c.Container, e.Now.Add(-stale)), 5), noServices)
-			if match != nil && e.Now.Sub(c.Started) >= steady {
-				return provedByAddon(Warning, name, fmt.Sprintf("%s can't reach the API server at %s", name, match[1]), line)
-			}
-		}
+func noResolver(m *Machine) Findings {
+	none := m.Resolver.Read && m.Resolver.File == ""
+	if m.Resolver.Own {
+		return warnIf(none, "KubeletConfiguration has an empty resolvConf: pods get no resolver from this machine").
+			remedy("nothing, where pods need no names from outside; else name a file there, or leave it out")
 	}
-	return dnsWithoutAPI(e)
+	return warnIf(none, "no /etc/resolv.conf: pods get no resolver from this machine")
 }
 
-// dnsWithoutAPI: cluster DNS waits for the API server without a word why, for 30 s in which
-// the Services could be reached.
-func dnsWithoutAPI(e *Evidence) []Finding {
-	const enough, quiet = 30 * time.Second, 15 * time.Second // it says that it waits each second
-	old := func(t addonTry) bool { return e.upFor(t.Container, enough) }
-	if e.API.Status != 200 || !slices.ContainsFunc(e.addonContainers("kube-proxy"), old) {
-		return nil
+func resolverFileMissing(m *Machine) Findings {
+	r := m.Resolver
+	return errorIf(r.Missing, "%s is not there, and the kubelet makes pods' resolv.conf from it: no pod starts", r.File).
+		remedy("put the file back, be it empty: touch %s", r.File)
+}
+
+func hostnameElsewhere(m *Machine) Findings {
+	here := func(a netip.Addr) bool {
+		_, ok := m.linkOf(a)
+		return ok || a.IsLoopback()
 	}
-	for _, c := range e.addonContainers("coredns") {
-		line, match := lastMatch(lastLines(logSince(c.Container, e.Now.Add(-quiet)), 2), waitsForAPI)
-		if match != nil && old(c) {
-			what := "coredns has waited for the API server for over 30 s, and it answers: it can't be reached at its Service address"
-			return provedByAddon(Warning, "coredns", what, line)
-		}
+	known := len(m.Name.Resolves) > 0 && len(m.Network.Addresses) > 0
+	elsewhere := known && !slices.ContainsFunc(m.Name.Resolves, here)
+	return warnIf(elsewhere, "the machine's own name, %s, stands for %v, which is no address of it", m.Name.Hostname, m.Name.Resolves)
+}
+
+func forwardDrop(m *Machine) Findings {
+	drops := m.Firewall.Drops
+	found := warnIf(len(drops) > 0, "the firewall drops what is forwarded (%s): pods would be cut off", strings.Join(drops, ", "))
+	if len(m.Settings.PodSubnets) == 0 {
+		return found
 	}
-	return nil
+	return found.remedy("let pass what is of pods: iptables -I FORWARD -s %s -j ACCEPT; iptables -I FORWARD -d %[1]s -j ACCEPT; and keep the rules over reboots", m.Settings.PodSubnets[0])
 }

@@ -1,7 +1,6 @@
 package diagnose
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,7 +17,7 @@ const sayAgain = 45 * time.Second
 var (
 	syncFailed  = regexp.MustCompile(`"Error syncing pod, skipping" err="\[?failed to \\"(\w+)\\" for \\"([^\\"]+)\\" with (\w+): (.+)" pod="([^"]+)" podUID="([^"]+)"`)
 	mountFailed = regexp.MustCompile(`MountVolume\.SetUp failed for volume "([^"]+)".* pod "([^"]+)" \(UID: "([^"]+)"\) : (.+)`)
-	pauseImage  = regexp.MustCompile(`failed to get sandbox image "([^"]+)": (.+)`)
+	pauseImage  = regexp.MustCompile(`failed to get sandbox image`)
 	anyImage    = regexp.MustCompile(`image "([^"]+)"`)
 	pullFailed  = regexp.MustCompile(`.*failed to (?:do request: \w+ "[^"]+"|resolve (?:reference "[^"]+"|image)|pull and unpack image "[^"]+"): (.+)`)
 	hostPath    = regexp.MustCompile(`hostPath type check failed: (\S+) is not an? (.+)`)
@@ -36,7 +35,7 @@ var (
 // podRules are about pods whose sandbox, image or container does not come up.
 func podRules() map[string]Rule {
 	return map[string]Rule{
-		"pause-image-missing":   {Cause: syncCause(says(pauseImage), pauseImageMissing)},
+		"pause-image-missing":   {Cause: syncCause(says(pauseImage), imageMissing)},
 		"image-missing":         {Cause: syncCause(ofKind("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"), imageMissing)},
 		"image-cannot-run":      {Cause: ofFirstComponent((*Evidence).imageCannotRun)},
 		"container-oom-killed":  {Cause: ofFirstComponent((*Evidence).oomKilled)},
@@ -60,73 +59,72 @@ type syncFailure struct {
 
 // failedSync gives the last failure that matches and still holds, of the pods that init
 // waits for; those of the control plane go first.
-func (e *Evidence) failedSync(match func(syncFailure) bool) (syncFailure, bool) {
-	var found []syncFailure
+func (e *Evidence) failedSync(match func(syncFailure) bool) (last syncFailure, found bool) {
 	for _, l := range slices.Backward(e.Journal[kubeletUnit]) {
 		if e.Now.Sub(l.At) > sayAgain {
 			break
 		}
-		if f, ok := parseSyncFailure(l); ok && !kubeletBegins.MatchString(f.message) && e.holds(&f) && match(f) {
-			found = append(found, f)
+		f, ok := e.Settings.syncFailure(l)
+		f.static = ok && e.isStatic(f)
+		if !ok || kubeletBegins.MatchString(f.message) || !e.holds(f) || !match(f) {
+			continue
+		}
+		if f.static {
+			return f, true
+		}
+		if !found {
+			last, found = f, true
 		}
 	}
-	if i := slices.IndexFunc(found, func(f syncFailure) bool { return f.static }); i >= 0 {
-		return found[i], true
-	}
-	if len(found) == 0 {
-		return syncFailure{}, false
-	}
-	return found[0], true
+	return last, found
 }
 
-func parseSyncFailure(l machine.LogLine) (syncFailure, bool) {
+func (s Settings) syncFailure(l machine.LogLine) (syncFailure, bool) {
 	if m := syncFailed.FindStringSubmatch(l.Text); m != nil {
-		f := syncFailure{kind: m[3], message: withoutFrame(unquoted(m[4])), pod: m[5], uid: m[6], at: l.At}
+		f := syncFailure{kind: m[3], message: frame.ReplaceAllString(unquoted(m[4]), ""), pod: m[5], uid: m[6], at: l.At}
 		if m[1] == "StartContainer" {
 			f.container = m[2]
 		}
 		return f, true
 	}
 	if m := mountFailed.FindStringSubmatch(l.Text); m != nil {
-		return syncFailure{kind: "MountVolume", message: m[4], pod: m[2], uid: m[3], at: l.At}, true
+		namespace := "kube-system" // the kubelet leaves it out
+		if of, name, _ := strings.Cut(s.Pod, "/"); name == m[2] {
+			namespace = of
+		}
+		return syncFailure{kind: "MountVolume", message: m[4], pod: namespace + "/" + m[2], uid: m[3], at: l.At}, true
 	}
 	return syncFailure{}, false
 }
 
-// place gives the failure of a volume, in which the kubelet leaves it out, the pod's namespace.
-func (f *syncFailure) place(s Settings) {
-	if strings.Contains(f.pod, "/") {
-		return
-	}
-	namespace := "kube-system"
-	if of, name, ok := strings.Cut(s.Pod, "/"); ok && name == f.pod {
-		namespace = of
-	}
-	f.pod = namespace + "/" + f.pod
-}
+// frame is what stands before every reason.
+var frame = regexp.MustCompile(`^(?:Failed to (?:create|generate) sandbox(?: config)? for pod "[^"]+": )?(?:rpc error: code = \w+ desc = )?(?:failed to start sandbox "[^"]+": )?`)
 
 // addonPods begin with these names. Their failures are not certain: init may be about
 // to replace them.
 var addonPods = []string{"kube-system/kube-proxy-", "kube-system/kube-flannel-ds-", "kube-system/coredns-"}
 
-// holds tells whether a failure is of a pod that init waits for, in its present form,
-// and nothing of the pod has come up since.
-func (e *Evidence) holds(f *syncFailure) bool {
-	f.place(e.Settings)
+// isStatic tells whether a failure is of a static pod that is waited for, in its present form.
+func (e *Evidence) isStatic(f syncFailure) bool {
 	namespace, name, _ := strings.Cut(f.pod, "/")
-	component := strings.TrimSuffix(name, "-"+e.Settings.NodeName)
 	uid := e.StaticPods[name]
-	f.static = namespace == "kube-system" && uid != "" && uid == f.uid && slices.Contains(e.Settings.Components, component) ||
-		slices.Contains(e.Settings.StaticPods, f.pod)
 	if f.pod == e.Settings.Pod {
-		f.static = (uid == "" || uid == f.uid) && !slices.Contains(e.Settings.Replaced, f.uid)
+		return (uid == "" || uid == f.uid) && !slices.Contains(e.Settings.Replaced, f.uid)
 	}
+	component := strings.TrimSuffix(name, "-"+e.Settings.NodeName)
+	return namespace == "kube-system" && uid != "" && uid == f.uid && slices.Contains(e.Settings.Components, component) ||
+		slices.Contains(e.Settings.StaticPods, f.pod)
+}
+
+// holds tells whether a failure is of a pod that init waits for, and nothing of the pod has
+// come up since.
+func (e *Evidence) holds(f syncFailure) bool {
 	addon := slices.ContainsFunc(addonPods, func(prefix string) bool { return strings.HasPrefix(f.pod, prefix) })
 	if !f.static && !addon {
 		return false
 	}
 	return !slices.ContainsFunc(e.Pods, func(p runtime.Sandbox) bool {
-		return p.Namespace == namespace && p.Name == name && p.UID == f.uid && isUpSince(p, f.at, f.container)
+		return p.Namespace+"/"+p.Name == f.pod && p.UID == f.uid && isUpSince(p, f.at, f.container)
 	})
 }
 
@@ -140,21 +138,18 @@ func isUpSince(p runtime.Sandbox, at time.Time, container string) bool {
 }
 
 // finding is certain for the control plane's own pods.
-func (f syncFailure) finding(format string, args ...any) Finding {
+func (f syncFailure) finding(format string, args ...any) Findings {
 	level := Warning
 	if f.static {
 		level = Error
 	}
-	return Finding{Level: level, What: said(fmt.Sprintf(format, args...)), See: kubeletLog, Excerpt: excerpt(f.message)}
+	return finding(level, format, args...).see(kubeletLog).proof(f.message)
 }
 
-// pull is a finding about a registry, which may be busy.
-func (f syncFailure) pull(format string, args ...any) Finding {
-	found := f.finding(format, args...)
-	if pullMayPass.MatchString(f.message) {
-		found.Level = Warning
-	}
-	return found
+// unsureIf takes away what makes a failure certain, where its reason may pass.
+func (f syncFailure) unsureIf(is bool) syncFailure {
+	f.static = f.static && !is
+	return f
 }
 
 func ofKind(kinds ...string) func(syncFailure) bool {
@@ -166,38 +161,30 @@ func says(pattern *regexp.Regexp) func(syncFailure) bool {
 }
 
 // syncCause is what the last failure of a kind, or with certain words, is the proof of.
-func syncCause(match func(syncFailure) bool, finding func(*Evidence, syncFailure) Finding) func(*Evidence) []Finding {
-	return func(e *Evidence) []Finding {
+func syncCause(match func(syncFailure) bool, find func(*Evidence, syncFailure) Findings) func(*Evidence) Findings {
+	return func(e *Evidence) Findings {
 		f, ok := e.failedSync(match)
 		if !ok {
 			return nil
 		}
-		return []Finding{finding(e, f)}
+		return find(e, f)
 	}
 }
 
-func pauseImageMissing(_ *Evidence, f syncFailure) Finding {
-	match := pauseImage.FindStringSubmatch(f.message)
-	return f.pull("%s does not start: the image that pods start with, %s, is not here and can't be pulled: %s", f.pod, match[1], pullReason(match[2]))
-}
-
-func imageMissing(_ *Evidence, f syncFailure) Finding {
+func imageMissing(_ *Evidence, f syncFailure) Findings {
 	image := "its image"
 	if m := anyImage.FindStringSubmatch(f.message); m != nil {
 		image = m[1]
 	}
-	return f.pull("%s does not start: %s is not here and can't be pulled: %s", f.pod, image, pullReason(f.message))
-}
-
-// pullReason is what stands at the end of what the runtime says of a pull.
-func pullReason(message string) string {
-	if m := pullFailed.FindStringSubmatch(message); m != nil {
-		return m[1]
+	reason := f.message
+	if m := pullFailed.FindStringSubmatch(f.message); m != nil {
+		reason = m[1] // what the runtime says last
 	}
-	return message
+	return f.unsureIf(pullMayPass.MatchString(f.message)).
+		finding("%s does not start: %s is not here and can't be pulled: %s", f.pod, image, reason)
 }
 
-func (e *Evidence) imageCannotRun(name string) []Finding {
+func (e *Evidence) imageCannotRun(name string) Findings {
 	c := e.ended(name)
 	if c == nil || len(c.Log) > 1 { // it did run
 		return nil
@@ -207,94 +194,71 @@ func (e *Evidence) imageCannotRun(name string) []Finding {
 		return nil
 	}
 	program, reason := match[1]+match[3], match[2]+match[4]
-	what := fmt.Sprintf("%s does not start: %s in the image %s can't be run: %s", name, program, c.Image, reason)
 	if reason == "exec format error" {
-		what += " (it is for another processor, or damaged)"
+		reason += " (it is for another processor, or damaged)"
 	}
 	same := func(c runtime.Container) bool { return cannotRun.MatchString(c.Message) || logs(cannotRun)(c) }
-	return proved(e.certainty(name, same), what, seePods, line)
+	return finding(e.certainty(name, same), "%s does not start: %s in the image %s can't be run: %s", name, program, c.Image, reason).
+		see(seePods).proof(line)
 }
 
 const seePods = "bootstrap pods -a"
 
 // oomKilled is certain the second time: the machine may have been short of memory once.
-func (e *Evidence) oomKilled(name string) []Finding {
-	if c := e.ended(name); c == nil || !oomKilled(*c) {
+func (e *Evidence) oomKilled(name string) Findings {
+	killed := func(c runtime.Container) bool { return c.Reason == "OOMKilled" }
+	if c := e.ended(name); c == nil || !killed(*c) {
 		return nil
 	}
-	times := 0
-	for _, c := range e.tries(name) {
-		if oomKilled(c) && !e.isOver(c) {
-			times++
-		}
+	if times := e.failures(name, killed); times > 1 {
+		return finding(Error, "%s is killed for want of memory each time it is started (%d times)", name, times).see(seePods)
 	}
-	if times < 2 {
-		return proved(Warning, name+" was killed for want of memory", seePods)
-	}
-	return proved(Error, fmt.Sprintf("%s is killed for want of memory each time it is started (%d times)", name, times), seePods)
+	return finding(Warning, "%s was killed for want of memory", name).see(seePods)
 }
-
-func oomKilled(c runtime.Container) bool { return c.Reason == "OOMKilled" }
 
 // hostPathMissing is certain the second time, which comes after a second or two.
-func hostPathMissing(e *Evidence, f syncFailure) Finding {
+func hostPathMissing(e *Evidence, f syncFailure) Findings {
 	match := hostPath.FindStringSubmatch(f.message)
-	found := f.finding("%s does not start: %s, which it mounts, is no %s or is not there", f.pod, match[1], match[2])
-	found.See = "ls -ld " + match[1]
-	if f.static {
-		found.Level = e.again(hostPath, machine.LogLine{At: f.at})
-	}
-	return found
+	return f.unsureIf(e.again(hostPath, f.at) == Warning).
+		finding("%s does not start: %s, which it mounts, is no %s or is not there", f.pod, match[1], match[2]).see("ls -ld " + match[1])
 }
 
-func cniPluginMissing(_ *Evidence, f syncFailure) Finding {
+func cniPluginMissing(_ *Evidence, f syncFailure) Findings {
 	match := cniMissing.FindStringSubmatch(f.message)
-	found := f.finding("%s gets no network: the CNI plugin %s is not in %s", f.pod, match[1], match[2])
-	found.See = "ls -l " + match[2]
-	return found
+	return f.finding("%s gets no network: the CNI plugin %s is not in %s", f.pod, match[1], match[2]).see("ls -l " + match[2])
 }
 
-func cniConfigInvalid(e *Evidence) []Finding {
-	if line, match := e.recent(containerdUnit, sayAgain, cniInvalid); match != nil && e.Settings.OwnNetwork {
-		return proved(Warning, said("the runtime can't read the pod network's configuration: "+unquoted(match[0])), "ls -l /etc/cni/net.d", line.Text)
+func cniConfigInvalid(e *Evidence) Findings {
+	line, match := e.recent(containerdUnit, sayAgain, cniInvalid)
+	if match == nil || !e.Settings.OwnNetwork {
+		return nil
 	}
-	return nil
+	return finding(Warning, "the runtime can't read the pod network's configuration: %s", unquoted(match[0])).see("ls -l /etc/cni/net.d").proof(line.Text)
 }
 
 // containerNotCreated is not certain where the runtime was only slow.
-func containerNotCreated(_ *Evidence, f syncFailure) Finding {
-	found := f.finding("the container %s of %s can't be made: %s", f.container, f.pod, f.message)
-	if mayPass.MatchString(f.message) {
-		found.Level = Warning
-	}
-	return found
+func containerNotCreated(_ *Evidence, f syncFailure) Findings {
+	return f.unsureIf(mayPass.MatchString(f.message)).finding("the container %s of %s can't be made: %s", f.container, f.pod, f.message)
 }
 
 // podNotAdmitted is certain: the kubelet does not try again.
-func podNotAdmitted(e *Evidence) []Finding {
+func podNotAdmitted(e *Evidence) Findings {
 	for _, l := range slices.Backward(e.Journal[kubeletUnit]) {
 		m := notAdmitted.FindStringSubmatch(l.Text)
 		if m == nil || m[2] != e.Settings.Pod || slices.Contains(e.Settings.Replaced, m[1]) || l.At.Before(e.Since) {
 			continue
 		}
-		return provedByKubelet(Error, fmt.Sprintf("the kubelet does not admit %s: %s: %s", m[2], m[3], m[4]), l.Text)
+		return finding(Error, "the kubelet does not admit %s: %s: %s", m[2], m[3], m[4]).see(kubeletLog).proof(l.Text)
 	}
 	return nil
 }
 
 // podNotCreated is never certain, as it is about what no other entry knows.
-func podNotCreated(_ *Evidence, f syncFailure) Finding {
-	found := f.finding("%s does not start: %s", f.pod, f.message)
-	found.Level = Warning
-	return found
+func podNotCreated(_ *Evidence, f syncFailure) Findings {
+	return f.unsureIf(true).finding("%s does not start: %s", f.pod, f.message)
 }
 
 // unquoted takes off what logs put before quotes that stand inside of quotes.
 func unquoted(text string) string {
 	return strings.Trim(strings.ReplaceAll(text, `\`, ""), `" `)
 }
-
-var frame = regexp.MustCompile(`^(?:Failed to (?:create|generate) sandbox(?: config)? for pod "[^"]+": )?(?:rpc error: code = \w+ desc = )?(?:failed to start sandbox "[^"]+": )?`)
-
-// withoutFrame leaves out what stands before every reason.
-func withoutFrame(message string) string { return frame.ReplaceAllString(message, "") }

@@ -5,13 +5,14 @@ import (
 	"testing"
 	"time"
 
+	"bootstrap/phases/machine"
 	"bootstrap/phases/runtime"
 )
 
 // podsFail is a machine with a kubelet that runs, and has said these lines.
 func podsFail(texts ...string) *Evidence {
 	e := kubeletCrashes(texts...)
-	e.Units[kubeletUnit] = Unit{Load: "loaded", Active: "active", Sub: "running", Started: lookedAt.Add(-10 * time.Second)}
+	e.Units[kubeletUnit] = machine.UnitState{Load: "loaded", Active: "active", Sub: "running", Started: lookedAt.Add(-10 * time.Second)}
 	return e
 }
 
@@ -82,7 +83,7 @@ func TestPodCauses(t *testing.T) {
 		{"slow runtime", podsFail(etcdContainer("CreateContainerError", "context deadline exceeded")), "container-not-created", Warning, nil},
 		{"any sandbox", podsFail(etcdSandbox("no such luck")), "pod-not-created", Warning, []string{"no such luck"}},
 		{"CNI plugin", podsFail(corednsSandbox(noBridge1)), "cni-plugin-missing", Warning, []string{"bridge", "/opt/cni/bin"}},
-		{"CNI configuration", runtimeFails(containerdSocket, "", Unit{Load: "loaded", Active: "active"}, `time="2026-11-25T04:13:03.514434376Z" level=error msg="failed to reload cni configuration after receiving fs change event(WRITE         \"/etc/cni/net.d/.10-bootstrap.conflist.new\")" error="cni config load failed: failed to load CNI config list file /etc/cni/net.d/10-bootstrap.conflist: error parsing configuration list: unexpected end of JSON input: invalid cni config: failed to load cni config"`), "cni-config-invalid", Warning, []string{"10-bootstrap.conflist", "unexpected end"}},
+		{"CNI configuration", runtimeFails(containerdSocket, "", machine.UnitState{Load: "loaded", Active: "active"}, `time="2026-11-25T04:13:03.514434376Z" level=error msg="failed to reload cni configuration after receiving fs change event(WRITE         \"/etc/cni/net.d/.10-bootstrap.conflist.new\")" error="cni config load failed: failed to load CNI config list file /etc/cni/net.d/10-bootstrap.conflist: error parsing configuration list: unexpected end of JSON input: invalid cni config: failed to load cni config"`), "cni-config-invalid", Warning, []string{"10-bootstrap.conflist", "unexpected end"}},
 		{"an addon's image", podsFail(syncError("coredns-1", "uid-dns", "StartContainer", "coredns", "ErrImagePull", pullRefused)), "image-missing", Warning, nil},
 		{"other processor", etcdEnded(runtime.Container{ExitCode: 255, Log: wrote("exec /usr/local/bin/etcd: exec format error")}), "image-cannot-run", Error, []string{"/usr/local/bin/etcd", "another processor"}},
 		{"no program", etcdEnded(runtime.Container{ExitCode: 128, Reason: "StartError", Message: startFailed}), "image-cannot-run", Error, []string{"etcd in the image registry.example/etcd:3"}},
@@ -126,7 +127,7 @@ func TestPodsHaveNoCause(t *testing.T) {
 		{name: "ended before this run, which may have mended it", evidence: beforeThisRun},
 		{name: "a pod that is not waited for", evidence: notAwaited},
 		{name: "the kubelet has just started", evidence: podsFail(syncError("coredns-1", "uid-dns", "StartContainer", "coredns", "CreateContainerConfigError", "services have not yet been read at least once, cannot construct envvars"))},
-		{name: "no CNI configuration yet", evidence: runtimeFails(containerdSocket, "", Unit{Load: "loaded", Active: "active"}, `time="2026-11-25T04:07:12Z" level=error msg="failed to load cni during init, please check CRI plugin status before setting up network for pods" error="cni config load failed: no network config found in /etc/cni/net.d: cni plugin not initialized: failed to load cni config"`)},
+		{name: "no CNI configuration yet", evidence: runtimeFails(containerdSocket, "", machine.UnitState{Load: "loaded", Active: "active"}, `time="2026-11-25T04:07:12Z" level=error msg="failed to load cni during init, please check CRI plugin status before setting up network for pods" error="cni config load failed: no network config found in /etc/cni/net.d: cni plugin not initialized: failed to load cni config"`)},
 	} {
 		t.Run(c.name, c.run)
 	}

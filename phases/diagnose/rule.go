@@ -1,57 +1,79 @@
 package diagnose
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
 
-// The shapes that rules have in common.
+// Findings are what a rule finds: mostly none, and mostly no more than one.
+type Findings []Finding
 
-func errorFound(format string, args ...any) []Finding {
-	return []Finding{{Level: Error, What: fmt.Sprintf(format, args...)}}
+func finding(level Level, format string, args ...any) Findings {
+	return Findings{{Level: level, What: fmt.Sprintf(format, args...)}}
 }
 
-func warningFound(format string, args ...any) []Finding {
-	return []Finding{{Level: Warning, What: fmt.Sprintf(format, args...)}}
-}
-
-func errorIf(is bool, format string, args ...any) []Finding {
+func errorIf(is bool, format string, args ...any) Findings {
 	if !is {
 		return nil
 	}
-	return errorFound(format, args...)
+	return finding(Error, format, args...)
 }
 
-func warnIf(is bool, format string, args ...any) []Finding {
+func warnIf(is bool, format string, args ...any) Findings {
 	if !is {
 		return nil
 	}
-	return warningFound(format, args...)
+	return finding(Warning, format, args...)
 }
 
-// findingIf is a list of one finding, or none.
-func findingIf(is bool, f Finding) []Finding {
-	if !is {
-		return nil
+// remedy says what to do where that is more precise than what the entry says.
+func (all Findings) remedy(format string, args ...any) Findings {
+	for i := range all {
+		all[i].Remedy = fmt.Sprintf(format, args...)
 	}
-	return []Finding{f}
+	return all
+}
+
+// see names a command that shows more.
+func (all Findings) see(command string) Findings {
+	for i := range all {
+		all[i].See = command
+	}
+	return all
+}
+
+// proof holds the lines of logs that prove it.
+func (all Findings) proof(lines ...string) Findings {
+	for i := range all {
+		all[i].Excerpt = lines
+	}
+	return all
 }
 
 // forEach is what is found in each of several things.
-func forEach[T any](all []T, find func(T) []Finding) []Finding {
-	var found []Finding
+func forEach[T any](all []T, find func(T) Findings) Findings {
+	var found Findings
 	for _, one := range all {
 		found = append(found, find(one)...)
 	}
 	return found
 }
 
+// ofEach is the same finding about each of several names.
+func ofEach(level Level, names []string, format string) Findings {
+	return forEach(names, func(name string) Findings { return finding(level, format, name) })
+}
+
 // causeToo makes a check of the machine the cause of a wait that comes to nothing.
-func causeToo(check func(*Machine) []Finding) func(*Evidence) []Finding {
-	return func(e *Evidence) []Finding { return check(&e.Machine) }
+func causeToo(check func(*Machine) Findings) func(*Evidence) Findings {
+	return func(e *Evidence) Findings { return check(&e.Machine) }
 }
 
 // ofFirstComponent asks about the static pods in the order they need each other, and
 // takes the first answer: the others may fail for that.
-func ofFirstComponent(ask func(e *Evidence, name string) []Finding) func(*Evidence) []Finding {
-	return func(e *Evidence) []Finding {
+func ofFirstComponent(ask func(e *Evidence, name string) Findings) func(*Evidence) Findings {
+	return func(e *Evidence) Findings {
 		for _, name := range e.Settings.Components {
 			if found := ask(e, name); found != nil {
 				return found
@@ -61,17 +83,30 @@ func ofFirstComponent(ask func(e *Evidence, name string) []Finding) func(*Eviden
 	}
 }
 
-// proved is one finding with the lines that prove it. see is a command that shows more.
-func proved(level Level, what, see string, lines ...string) []Finding {
-	return []Finding{{Level: level, What: what, See: see, Excerpt: excerpt(lines...)}}
+// excerpt leaves out empty lines, and shortens the others to what a person reads.
+func excerpt(lines []string) []string {
+	var short []string
+	for _, line := range lines {
+		if line = readable(line); line != "" {
+			short = append(short, line)
+		}
+	}
+	return short
 }
 
-// provedByLog is for lines that a component wrote.
-func (e *Evidence) provedByLog(level Level, component, what string, lines ...string) []Finding {
-	return proved(level, what, e.logCommand(component), lines...)
-}
+const maxLine = 400 // bytes
 
-// provedByKubelet is for a line that the kubelet wrote, which may be quoted in what.
-func provedByKubelet(level Level, what, line string) []Finding {
-	return proved(level, said(what), kubeletLog, line)
+// readable shortens what programs wrote, and drops what could drive a terminal.
+func readable(text string) string {
+	noControl := func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}
+	text = strings.TrimSpace(strings.Map(noControl, strings.ToValidUTF8(text, "?")))
+	if len(text) > maxLine {
+		text = text[:maxLine] + "..."
+	}
+	return text
 }

@@ -1,10 +1,21 @@
 package diagnose
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 )
+
+// CRI is how a container runtime that is not ours answers; zero where bootstrap
+// installs its own, or none runs yet.
+type CRI struct {
+	Socket  string
+	Hangs   bool   // it takes the connection, and says nothing
+	NoCRI   bool   // it is a runtime whose CRI plugin is off
+	Name    string // containerd, cri-o, ...
+	Version string // without a v
+	Wrong   string // what in its configuration does not agree with ours
+	Mend    string // what to do about that
+}
 
 const (
 	containerdUnit   = "containerd.service"
@@ -24,15 +35,33 @@ var (
 	noRunc          = regexp.MustCompile(`exec: \\*"(\S*runc)\\*": (executable file not found in \$PATH|stat \S+ no such file or directory)|fork/exec (\S*runc): no such file or directory`)
 )
 
-// runtimeRules are about the container runtime.
+// runtimeRules are about the container runtime, and what its unit and the kubelet's have in common.
 func runtimeRules() map[string]Rule {
 	return map[string]Rule{
+		"unit-masked": {Cause: unitMasked, Check: func(m *Machine) Findings {
+			return forEach(m.Masked, func(unit string) Findings {
+				return finding(Error, "%s is masked, so that systemd can't start it", unit).remedy("systemctl unmask %s", unit)
+			})
+		}},
+		"runtime-without-cri": {Cause: runtimeWithoutCRI, Check: func(m *Machine) Findings {
+			return errorIf(m.CRI.NoCRI, "the container runtime at %s does not speak CRI, which the kubelet needs", m.CRI.Socket)
+		}},
+		"runtime-hangs": {Cause: runtimeHangs, Check: func(m *Machine) Findings {
+			return warnIf(m.CRI.Hangs, "the container runtime at %s takes connections and does not answer", m.CRI.Socket)
+		}},
+		"runtime-disagrees": {Check: func(m *Machine) Findings {
+			return errorIf(m.CRI.Wrong != "", "%s", m.CRI.Wrong).remedy("%s", m.CRI.Mend)
+		}},
+		"runtime-old": {Check: func(m *Machine) Findings {
+			old := m.CRI.Name == "containerd" && (strings.HasPrefix(m.CRI.Version, "1.") || strings.HasPrefix(m.CRI.Version, "0."))
+			return warnIf(old, "containerd at %s is %s: Kubernetes wants version 2", m.CRI.Socket, m.CRI.Version)
+		}},
 		"containerd-config":     {Cause: containerdEnded(true, "containerd can't read its configuration")},
 		"containerd-fails":      {Cause: containerdEnded(false, "containerd does not stay up")},
 		"containerd-stopped":    {Cause: containerdStopped},
 		"runtime-not-listening": {Cause: runtimeNotListening},
 		"runtime-not-cri":       {Cause: runtimeNotCRI},
-		"runc-missing": {Cause: syncCause(says(noRunc), func(_ *Evidence, f syncFailure) Finding {
+		"runc-missing": {Cause: syncCause(says(noRunc), func(_ *Evidence, f syncFailure) Findings {
 			match := noRunc.FindStringSubmatch(f.message)
 			return f.finding("the runtime can't start %s: its program %s is not there", f.pod, match[1]+match[3])
 		})},
@@ -47,65 +76,58 @@ func (e *Evidence) isContainerd() bool {
 func (e *Evidence) socket() string { return strings.TrimPrefix(e.Settings.RuntimeEndpoint, "unix://") }
 
 // unitMasked is about the kubelet's unit, and containerd's if that is in want.
-func unitMasked(e *Evidence) []Finding {
-	return forEach([]string{containerdUnit, kubeletUnit}, func(name string) []Finding {
+func unitMasked(e *Evidence) Findings {
+	return forEach([]string{containerdUnit, kubeletUnit}, func(name string) Findings {
 		needed := name == kubeletUnit || e.RuntimeError != "" && e.isContainerd()
-		return findingIf(needed && e.Units[name].Load == "masked", Finding{
-			Level: Error, What: name + " is masked, so that systemd can't start it",
-			Remedy: "systemctl unmask " + name + ", then run bootstrap init again", See: "systemctl status " + name,
-		})
+		return errorIf(needed && e.Units[name].Load == "masked", "%s is masked, so that systemd can't start it", name).
+			remedy("systemctl unmask %s, then run bootstrap init again", name).see("systemctl status " + name)
 	})
 }
 
 // containerdEnded is of its newest process, which says what it ended for: its
 // configuration, or anything else.
-func containerdEnded(byConfig bool, what string) func(*Evidence) []Finding {
-	return func(e *Evidence) []Finding {
+func containerdEnded(byConfig bool, what string) func(*Evidence) Findings {
+	return func(e *Evidence) Findings {
 		unit := e.Units[containerdUnit]
-		if e.RuntimeError == "" || !e.isContainerd() || unit.Started.IsZero() || unit.Runs() {
+		if e.RuntimeError == "" || !e.isContainerd() || unit.Started.IsZero() || unit.Active == "active" {
 			return nil
 		}
 		line, match := e.recent(containerdUnit, e.Now.Sub(unit.Started), containerdFatal)
 		if match == nil || containerdParse.MatchString(line.Text) != byConfig {
 			return nil
 		}
-		return proved(Error, said(what+": "+unquoted(match[1]+match[2])), containerdLog, line.Text)
+		return finding(Error, "%s: %s", what, unquoted(match[1]+match[2])).see(containerdLog).proof(line.Text)
 	}
 }
 
 // containerdStopped goes by a unit that systemd does not mean to start: while it starts
 // or waits to try again, it is activating.
-func containerdStopped(e *Evidence) []Finding {
+func containerdStopped(e *Evidence) Findings {
 	unit := e.Units[containerdUnit]
 	if e.RuntimeError == "" || !e.isContainerd() || unit.Load != "loaded" {
 		return nil
 	}
 	switch unit.Active {
 	case "failed":
-		what := fmt.Sprintf("containerd.service has failed (%s, exit status %d), and systemd has given it up", unit.Result, unit.ExitStatus)
-		return proved(Error, what, containerdLog)
+		return finding(Error, "containerd.service has failed (%s, exit status %d), and systemd has given it up", unit.Result, unit.ExitStatus).see(containerdLog)
 	case "inactive":
-		return proved(Error, "containerd.service was stopped", containerdLog)
+		return finding(Error, "containerd.service was stopped").see(containerdLog)
 	}
 	return nil
 }
 
 // runtimeWithoutCRI knows the reason only if containerd was started in this run.
-func runtimeWithoutCRI(e *Evidence) []Finding {
+func runtimeWithoutCRI(e *Evidence) Findings {
 	if !noService.MatchString(e.RuntimeError) {
 		return nil
 	}
 	if line, reason := e.criNotLoaded(); reason != "" {
-		return []Finding{{
-			Level: Error, What: said(fmt.Sprintf("the runtime at %s could not load its CRI plugin: %s", e.socket(), reason)),
-			Remedy: "correct what it names in /etc/containerd/config.toml, then: systemctl restart containerd", See: containerdLog, Excerpt: excerpt(line),
-		}}
+		return finding(Error, "the runtime at %s could not load its CRI plugin: %s", e.socket(), reason).see(containerdLog).proof(line).
+			remedy("correct what it names in /etc/containerd/config.toml, then: systemctl restart containerd")
 	}
-	return []Finding{{
-		Level: Error, What: fmt.Sprintf("the runtime at %s does not offer the CRI: its plugin is disabled, or could not be loaded", e.socket()),
-		Remedy: "take cri out of disabled_plugins in /etc/containerd/config.toml if it is there, then: systemctl restart containerd",
-		See:    "journalctl -u containerd | grep 'failed to load plugin'", Excerpt: excerpt(e.RuntimeError),
-	}}
+	return finding(Error, "the runtime at %s does not offer the CRI: its plugin is disabled, or could not be loaded", e.socket()).
+		remedy("take cri out of disabled_plugins in /etc/containerd/config.toml if it is there, then: systemctl restart containerd").
+		see("journalctl -u containerd | grep 'failed to load plugin'").proof(e.RuntimeError)
 }
 
 // criNotLoaded gives the first plugin of the CRI that failed, as others fail for that.
@@ -124,37 +146,31 @@ func (e *Evidence) criNotLoaded() (line, reason string) {
 // containerdStarts tells whether its unit is about to bring it up: it may answer soon.
 func (e *Evidence) containerdStarts() bool {
 	unit := e.Units[containerdUnit]
-	return e.isContainerd() && unit.Load == "loaded" && (!unit.Runs() || e.Now.Sub(unit.Started) < steady)
+	return e.isContainerd() && unit.Load == "loaded" && (unit.Active != "active" || e.Now.Sub(unit.Started) < steady)
 }
 
-func runtimeNotListening(e *Evidence) []Finding {
+func runtimeNotListening(e *Evidence) Findings {
 	match := notListening.FindStringSubmatch(e.RuntimeError)
 	if match == nil || e.containerdStarts() {
 		return nil
 	}
-	what := "there is no socket"
+	why := "there is no socket"
 	if match[1] == "connection refused" {
-		what = "nobody listens"
+		why = "nobody listens"
 	}
 	level := Error
 	if !e.isContainerd() && e.waited() < steady {
 		level = Warning // systemd may be starting it
 	}
-	what = fmt.Sprintf("no container runtime at %s: %s", e.socket(), what)
-	return proved(level, what, "ss -lxp | grep -e containerd -e crio -e docker", e.RuntimeError)
+	return finding(level, "no container runtime at %s: %s", e.socket(), why).see("ss -lxp | grep -e containerd -e crio -e docker").proof(e.RuntimeError)
 }
 
-func runtimeNotCRI(e *Evidence) []Finding {
-	if !noCRI.MatchString(e.RuntimeError) || e.containerdStarts() {
-		return nil
-	}
-	what := fmt.Sprintf("what listens at %s is no container runtime with the CRI", e.socket())
-	return proved(Error, what, "ss -lxp | grep "+e.socket(), e.RuntimeError)
+func runtimeNotCRI(e *Evidence) Findings {
+	is := noCRI.MatchString(e.RuntimeError) && !e.containerdStarts()
+	return errorIf(is, "what listens at %s is no container runtime with the CRI", e.socket()).see("ss -lxp | grep " + e.socket()).proof(e.RuntimeError)
 }
 
 // runtimeHangs is never certain: it may only be slow.
-func runtimeHangs(e *Evidence) []Finding {
-	return findingIf(noAnswer.MatchString(e.RuntimeError), Finding{
-		Level: Warning, What: fmt.Sprintf("the container runtime at %s takes connections but does not answer", e.socket()), See: containerdLog,
-	})
+func runtimeHangs(e *Evidence) Findings {
+	return warnIf(noAnswer.MatchString(e.RuntimeError), "the container runtime at %s takes connections but does not answer", e.socket()).see(containerdLog)
 }

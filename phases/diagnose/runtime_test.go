@@ -8,7 +8,7 @@ import (
 )
 
 // runtimeFails is a machine on which the runtime at a socket gives an error.
-func runtimeFails(socket, err string, unit Unit, texts ...string) *Evidence {
+func runtimeFails(socket, err string, unit machine.UnitState, texts ...string) *Evidence {
 	e := podsFail()
 	e.RuntimeError, e.Settings.RuntimeEndpoint = err, "unix://"+socket
 	e.Units[containerdUnit] = unit
@@ -30,17 +30,17 @@ const (
 )
 
 func TestRuntimeCauses(t *testing.T) {
-	running := Unit{Load: "loaded", Active: "active", Sub: "running", Started: lookedAt.Add(-time.Minute)}
+	running := machine.UnitState{Load: "loaded", Active: "active", Sub: "running", Started: lookedAt.Add(-time.Minute)}
 	waitedFor := func(waited time.Duration, err string) *Evidence {
 		e := runtimeFails("/run/crio/crio.sock", err, running)
 		e.Waits = lookedAt.Add(-waited)
 		return e
 	}
-	again := Unit{Load: "loaded", Active: "activating", Sub: "auto-restart", Started: lookedAt.Add(-2 * time.Second)}
+	again := machine.UnitState{Load: "loaded", Active: "activating", Sub: "auto-restart", Started: lookedAt.Add(-2 * time.Second)}
 	for _, c := range []causeTest{
-		{"masked", runtimeFails(containerdSocket, noSocket, Unit{Load: "masked", Active: "inactive"}), "unit-masked", Error, []string{"containerd.service"}},
-		{"stopped", runtimeFails(containerdSocket, noSocket, Unit{Load: "loaded", Active: "inactive"}), "containerd-stopped", Error, []string{"stopped"}},
-		{"given up", runtimeFails(containerdSocket, noSocket, Unit{Load: "loaded", Active: "failed", Result: "exit-code", ExitStatus: 1}), "containerd-stopped", Error, []string{"exit-code", "1"}},
+		{"masked", runtimeFails(containerdSocket, noSocket, machine.UnitState{Load: "masked", Active: "inactive"}), "unit-masked", Error, []string{"containerd.service"}},
+		{"stopped", runtimeFails(containerdSocket, noSocket, machine.UnitState{Load: "loaded", Active: "inactive"}), "containerd-stopped", Error, []string{"stopped"}},
+		{"given up", runtimeFails(containerdSocket, noSocket, machine.UnitState{Load: "loaded", Active: "failed", Result: "exit-code", ExitStatus: 1}), "containerd-stopped", Error, []string{"exit-code", "1"}},
 		{"configuration", runtimeFails(containerdSocket, noSocket, again, badTOML), "containerd-config", Error, []string{"row 2 column 6"}},
 		{"does not stay up", runtimeFails(containerdSocket, noSocket, again, badStart), "containerd-fails", Error, []string{"read-only"}},
 		{"CRI off", runtimeFails(containerdSocket, criOff, running), "runtime-without-cri", Error, []string{"disabled"}},
@@ -59,15 +59,15 @@ func TestRuntimeCauses(t *testing.T) {
 }
 
 func TestRuntimeHasNoCause(t *testing.T) {
-	again := Unit{Load: "loaded", Active: "activating", Sub: "auto-restart", Started: lookedAt.Add(-500 * time.Millisecond)}
-	young := Unit{Load: "loaded", Active: "active", Started: lookedAt.Add(-500 * time.Millisecond)}
+	again := machine.UnitState{Load: "loaded", Active: "activating", Sub: "auto-restart", Started: lookedAt.Add(-500 * time.Millisecond)}
+	young := machine.UnitState{Load: "loaded", Active: "active", Started: lookedAt.Add(-500 * time.Millisecond)}
 	for _, c := range []causeTest{
 		{name: "it starts", evidence: runtimeFails(containerdSocket, noSocket, young)},
 		{name: "it starts and takes no connection yet", evidence: runtimeFails(containerdSocket, staleSocket, young)},
 		{name: "it ends while it is asked", evidence: runtimeFails(containerdSocket, otherServer, young)},
 		{name: "it is started again, since it could not read its configuration", evidence: runtimeFails(containerdSocket, noSocket, again, badTOML)},
-		{name: "it answers, and somebody has masked its unit", evidence: runtimeFails(containerdSocket, "", Unit{Load: "masked", Active: "active"})},
-		{name: "it answers by another unit", evidence: runtimeFails("/run/crio/crio.sock", "", Unit{Load: "loaded", Active: "inactive"})},
+		{name: "it answers, and somebody has masked its unit", evidence: runtimeFails(containerdSocket, "", machine.UnitState{Load: "masked", Active: "active"})},
+		{name: "it answers by another unit", evidence: runtimeFails("/run/crio/crio.sock", "", machine.UnitState{Load: "loaded", Active: "inactive"})},
 	} {
 		t.Run(c.name, c.run)
 	}

@@ -8,13 +8,9 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-)
 
-// Drift is a file that is no longer as bootstrap wrote it.
-type Drift struct {
-	Path string `json:"path"`
-	What string `json:"what"` // gone, changed, mode 0644, owner 1000:1000
-}
+	"bootstrap/phases/machine"
+)
 
 // maxHashed is the size up to which a file's content is compared. Programs are larger,
 // and reading them all would take a second: of those only the mode and owner are.
@@ -22,8 +18,8 @@ const maxHashed = 1 << 20 // bytes
 
 // Drift finds the files that are no longer as the ledger says they were written. Those
 // in a user's home are left out, as the user may change them.
-func (h *Host) Drift(ctx context.Context) []Drift {
-	var drifted []Drift
+func (h *Host) Drift(ctx context.Context) []machine.Drift {
+	var drifted []machine.Drift
 	for _, r := range h.Entries() {
 		if ctx.Err() != nil {
 			break
@@ -32,7 +28,7 @@ func (h *Host) Drift(ctx context.Context) []Drift {
 			continue
 		}
 		if what := h.driftOf(r); what != "" {
-			drifted = append(drifted, Drift{Path: r.Target, What: what})
+			drifted = append(drifted, machine.Drift{Path: r.Target, What: what})
 		}
 	}
 	return drifted

@@ -8,6 +8,7 @@ import (
 
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/machine"
 )
 
 // TestDrift: each file that is not as it was written is named, with what is other, and
@@ -36,9 +37,9 @@ func TestDrift(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := []host.Drift{
-		{"/etc/x/gone", "gone"}, {"/etc/x/changed", "changed"}, {"/etc/x/mode", "mode 0644"},
-		{"/etc/x/both", "changed, mode 0640"}, {"/etc/x/link", "no regular file any more"},
+	want := []machine.Drift{
+		{Path: "/etc/x/gone", What: "gone"}, {Path: "/etc/x/changed", What: "changed"}, {Path: "/etc/x/mode", What: "mode 0644"},
+		{Path: "/etc/x/both", What: "changed, mode 0640"}, {Path: "/etc/x/link", What: "no regular file any more"},
 	}
 	if got := h.Drift(t.Context()); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)

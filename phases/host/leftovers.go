@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"bootstrap/phases/machine"
 	"bootstrap/phases/netfilter"
 
 	"github.com/vishvananda/netlink"
@@ -198,7 +199,7 @@ func leftCgroups(name string) ([]string, error) {
 
 // endProcesses ends what a unit of ours has left running, as units with
 // KillMode=process do.
-func (h *Host) endProcesses(ctx context.Context, unit UnitState) error {
+func (h *Host) endProcesses(ctx context.Context, unit machine.UnitState) error {
 	if !h.madeUnit(unit) || !h.Real() {
 		return nil
 	}

@@ -3,6 +3,8 @@ package host
 import (
 	"context"
 	"errors"
+
+	"bootstrap/phases/machine"
 )
 
 // Offline is the Units of a directory that stands for a machine: there are none.
@@ -23,8 +25,8 @@ func (Offline) Do(context.Context, Verb, string) error {
 func (Offline) Failed(context.Context, string) ([]string, error) { return nil, nil }
 
 // State of every unit is that it does not exist.
-func (Offline) State(context.Context, string) (UnitState, error) {
-	return UnitState{Load: "not-found", Active: "inactive"}, nil
+func (Offline) State(context.Context, string) (machine.UnitState, error) {
+	return machine.UnitState{Load: "not-found", Active: "inactive"}, nil
 }
 
 // Enabled is no unit: there is no file.

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"bootstrap/phases/machine"
 )
 
 // oneUnit is a service manager with one unit.
@@ -16,11 +18,11 @@ type oneUnit struct {
 	runs bool
 }
 
-func (u *oneUnit) State(context.Context, string) (UnitState, error) {
+func (u *oneUnit) State(context.Context, string) (machine.UnitState, error) {
 	if u.runs {
-		return UnitState{Load: "loaded", Active: "active"}, nil
+		return machine.UnitState{Load: "loaded", Active: "active"}, nil
 	}
-	return UnitState{Load: "loaded", Active: "inactive"}, nil
+	return machine.UnitState{Load: "loaded", Active: "inactive"}, nil
 }
 
 func (u *oneUnit) Do(_ context.Context, verb Verb, _ string) error {

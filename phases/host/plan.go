@@ -3,6 +3,8 @@ package host
 import (
 	"io/fs"
 	"sync"
+
+	"bootstrap/phases/machine"
 )
 
 // plan is what a Host that only plans would have changed by now. Its questions are
@@ -10,7 +12,7 @@ import (
 type plan struct {
 	mu    sync.Mutex
 	paths map[string]planned
-	units map[string]UnitState
+	units map[string]machine.UnitState
 }
 
 // planned is what a plan has made of a path.
@@ -33,7 +35,7 @@ func OpenPlan(root string, units Units) (*Host, error) {
 		return nil, err
 	}
 	h.ledger.dry = true
-	h.plan = &plan{paths: map[string]planned{}, units: map[string]UnitState{}}
+	h.plan = &plan{paths: map[string]planned{}, units: map[string]machine.UnitState{}}
 	return h, nil
 }
 
@@ -79,7 +81,7 @@ func (p *plan) read(path string) (data []byte, ok bool, err error) {
 	return s.data, s.data != nil, nil
 }
 
-func (p *plan) unit(name string) (s UnitState, ok bool) {
+func (p *plan) unit(name string) (s machine.UnitState, ok bool) {
 	if p == nil {
 		return s, false
 	}
@@ -89,7 +91,7 @@ func (p *plan) unit(name string) (s UnitState, ok bool) {
 	return s, ok
 }
 
-func (p *plan) putUnit(name string, s UnitState) {
+func (p *plan) putUnit(name string, s machine.UnitState) {
 	if p == nil {
 		return
 	}

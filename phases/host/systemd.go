@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
+
+	"bootstrap/phases/machine"
 )
 
 // Systemd is the systemd of this machine, over D-Bus. Each call has a connection of
@@ -149,7 +151,7 @@ func (s Systemd) Failed(ctx context.Context, pattern string) (names []string, er
 }
 
 // State implements Units.
-func (s Systemd) State(ctx context.Context, unit string) (state UnitState, err error) {
+func (s Systemd) State(ctx context.Context, unit string) (state machine.UnitState, err error) {
 	err = s.with(ctx, func(c *dbus.Conn) error {
 		props, err := c.GetAllPropertiesContext(ctx, unit)
 		if err != nil {
@@ -174,12 +176,12 @@ func (s Systemd) Enabled(ctx context.Context, unit string) (state string, err er
 	return state, err
 }
 
-func unitState(props map[string]any) UnitState {
+func unitState(props map[string]any) machine.UnitState {
 	text := func(name string) string { s, _ := props[name].(string); return s }
 	status, _ := props["ExecMainStatus"].(int32)
 	started, _ := props["ExecMainStartTimestamp"].(uint64)
 	outdated, _ := props["NeedDaemonReload"].(bool)
-	return UnitState{
+	return machine.UnitState{
 		Load: text("LoadState"), Active: text("ActiveState"), Sub: text("SubState"),
 		Result: text("Result"), ExitStatus: int(status), Started: micros(started), Fragment: text("FragmentPath"), Outdated: outdated, Dependents: dependents(props),
 	}

@@ -8,6 +8,7 @@ import (
 
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/machine"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -38,7 +39,7 @@ func TestUndoAll(t *testing.T) {
 	wantFile(t, h, "/proc/sys/net/ipv4/ip_forward", "1\n", 0o644)
 
 	h, units := reopen(t, h)
-	units.Set("kubelet.service", host.UnitState{Load: "loaded", Active: "active", Enabled: "enabled"})
+	units.Set("kubelet.service", machine.UnitState{Load: "loaded", Active: "active", Enabled: "enabled"})
 	var reported []string
 	told := h.Under("reset", func(c host.Change) { reported = append(reported, string(c.Verb)+" "+c.Target) })
 	must(t, told.UndoAll(t.Context(), nil))

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"time"
+
+	"bootstrap/phases/machine"
 )
 
 // Units is the machine's service manager. It is an interface because tests have no
@@ -19,29 +20,10 @@ type Units interface {
 	// ResetFailed makes systemd forget that the unit failed.
 	ResetFailed(ctx context.Context, unit string) error
 	// State leaves Enabled out: to know that, systemd searches all folders of units.
-	State(ctx context.Context, unit string) (UnitState, error)
+	State(ctx context.Context, unit string) (machine.UnitState, error)
 	Enabled(ctx context.Context, unit string) (string, error)
 	// Failed lists the failed units whose names match the pattern, as a shell would.
 	Failed(ctx context.Context, pattern string) ([]string, error)
-}
-
-// UnitState is what systemd says about a unit, in its words.
-type UnitState struct {
-	Load       string    // loaded, not-found, masked, ...
-	Active     string    // active, inactive, failed, activating, ...
-	Sub        string    // running, dead, auto-restart, ...
-	Result     string    // success, exit-code, signal, ...; services only
-	ExitStatus int       // of the main process; services only
-	Started    time.Time // when the main process was, also one that has ended; services only
-	Fragment   string    // path of the unit file
-	Outdated   bool      // its files are others by now than systemd has read
-	Enabled    string    // enabled, disabled, static, ...; empty if there is no file, or nobody has asked
-	Dependents string    // units that would be stopped with it, each followed by a space
-}
-
-// Running tells whether the unit has processes, or is about to have.
-func (s UnitState) Running() bool {
-	return s.Active != "" && s.Active != "inactive" && s.Active != "failed"
 }
 
 const (
@@ -57,7 +39,7 @@ func (r Record) RanBefore() bool {
 
 // before is what undo brings a unit back to. One that runs only since the machine has
 // booted with a unit file of ours is to be stopped.
-func (h *Host) before(name string, now UnitState) State {
+func (h *Host) before(name string, now machine.UnitState) State {
 	if now.Running() && !h.startedByBoot(name, now) {
 		return State{Value: unitRuns}
 	}
@@ -66,20 +48,20 @@ func (h *Host) before(name string, now UnitState) State {
 
 // startedByBoot tells whether a unit that runs can only have been started by a boot of
 // the machine: its file was made by bootstrap, which did not come to start it.
-func (h *Host) startedByBoot(name string, now UnitState) bool {
+func (h *Host) startedByBoot(name string, now machine.UnitState) bool {
 	_, known := h.ledger.find(key{OpActive, name})
 	return !known && h.madeUnit(now)
 }
 
 // madeUnit tells whether bootstrap made the unit's file.
-func (h *Host) madeUnit(unit UnitState) bool {
+func (h *Host) madeUnit(unit machine.UnitState) bool {
 	r, ok := h.ledger.find(key{OpFile, unit.Fragment})
 	return ok && r.made()
 }
 
 // UnitState asks systemd for a unit's state, or tells what a plan has made of it. A unit
 // that does not exist has a state too.
-func (h *Host) UnitState(ctx context.Context, name string) (UnitState, error) {
+func (h *Host) UnitState(ctx context.Context, name string) (machine.UnitState, error) {
 	if s, ok := h.plan.unit(name); ok {
 		return s, nil
 	}
@@ -91,7 +73,7 @@ func (h *Host) UnitState(ctx context.Context, name string) (UnitState, error) {
 }
 
 // unitFile is UnitState with the field Enabled.
-func (h *Host) unitFile(ctx context.Context, name string) (UnitState, error) {
+func (h *Host) unitFile(ctx context.Context, name string) (machine.UnitState, error) {
 	s, err := h.UnitState(ctx, name)
 	if err != nil || s.Enabled != "" {
 		return s, err
@@ -154,7 +136,7 @@ func (h *Host) StartUnit(ctx context.Context, name string, files ...string) (cha
 // freshUnit gives a unit's state, after systemd has read its files as they are now. To
 // read the files of all units takes systemd 100 ms: it is asked to only if it knows this
 // unit, and by other files. A new unit it reads by itself when it is first asked for it.
-func (h *Host) freshUnit(ctx context.Context, name string) (UnitState, error) {
+func (h *Host) freshUnit(ctx context.Context, name string) (machine.UnitState, error) {
 	now, err := h.UnitState(ctx, name)
 	if err != nil || !h.ledger.wantsReload() || now.Load == "loaded" && !now.Outdated {
 		return now, err
@@ -189,7 +171,7 @@ func (h *Host) RestartUnit(ctx context.Context, name string) error {
 	return h.runUnit(ctx, name, Restart, now)
 }
 
-func (h *Host) runUnit(ctx context.Context, name string, verb Verb, now UnitState) error {
+func (h *Host) runUnit(ctx context.Context, name string, verb Verb, now machine.UnitState) error {
 	e := effect{key: key{OpActive, name}, verb: verb, before: h.before(name, now), after: State{Value: unitRuns}}
 	now.Active, now.Sub = "active", "running"
 	return h.changeUnit(ctx, e, now)
@@ -197,7 +179,7 @@ func (h *Host) runUnit(ctx context.Context, name string, verb Verb, now UnitStat
 
 // changeUnit has systemd do with a unit what the effect's verb says. then is the state
 // that a plan goes on with.
-func (h *Host) changeUnit(ctx context.Context, e effect, then UnitState) error {
+func (h *Host) changeUnit(ctx context.Context, e effect, then machine.UnitState) error {
 	err := h.make(e, func() error {
 		err := h.units.Do(ctx, e.verb, e.target)
 		if err != nil || e.after.Value != unitRuns {

@@ -8,6 +8,7 @@ import (
 
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/machine"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -41,12 +42,12 @@ func TestUnits(t *testing.T) {
 func TestUnitWorkIsOwed(t *testing.T) {
 	h, units := hosttest.New(t)
 	const dropIn, config = "/etc/systemd/system/kubelet.service.d/90-bootstrap.conf", "/var/lib/kubelet/config.yaml"
-	units.Set(kubelet, host.UnitState{Load: "loaded", Active: "active", Enabled: "enabled"})
+	units.Set(kubelet, machine.UnitState{Load: "loaded", Active: "active", Enabled: "enabled"})
 	changed(t, true)(h.WriteFile(dropIn, []byte("[Service]"), 0o600))
 	changed(t, true)(h.WriteFile(config, []byte("kind"), 0o600))
 
 	h, units = reopen(t, h)
-	units.Set(kubelet, host.UnitState{Load: "loaded", Active: "active", Enabled: "enabled", Outdated: true})
+	units.Set(kubelet, machine.UnitState{Load: "loaded", Active: "active", Enabled: "enabled", Outdated: true})
 	changed(t, false)(h.WriteFile(dropIn, []byte("[Service]"), 0o600))
 	changed(t, true)(h.StartUnit(t.Context(), kubelet, dropIn, config))
 	changed(t, false)(h.StartUnit(t.Context(), kubelet, dropIn, config, "/etc/none"))
@@ -58,8 +59,8 @@ func TestUnitWorkIsOwed(t *testing.T) {
 
 func TestUndoGivesUnitsBack(t *testing.T) {
 	h, units := hosttest.New(t)
-	units.Set("runs.service", host.UnitState{Load: "loaded", Active: "active", Enabled: "enabled"})
-	units.Set("stands.service", host.UnitState{Load: "loaded", Active: "inactive", Enabled: "disabled"})
+	units.Set("runs.service", machine.UnitState{Load: "loaded", Active: "active", Enabled: "enabled"})
+	units.Set("stands.service", machine.UnitState{Load: "loaded", Active: "inactive", Enabled: "disabled"})
 	changed(t, true)(h.StopUnit(t.Context(), "runs.service"))
 	changed(t, false)(h.EnableUnit(t.Context(), "runs.service"))
 	changed(t, true)(h.StartUnit(t.Context(), "stands.service"))
@@ -72,7 +73,7 @@ func TestUndoGivesUnitsBack(t *testing.T) {
 // A power cut may come between enable and start: the boot starts the unit then, and it
 // may run, or fail and be started again, when the next run starts it.
 func TestUndoStopsWhatABootStarted(t *testing.T) {
-	for _, found := range []host.UnitState{
+	for _, found := range []machine.UnitState{
 		{Load: "loaded", Active: "active", Sub: "running", Enabled: "enabled"},
 		{Load: "loaded", Active: "activating", Sub: "auto-restart", Enabled: "enabled"},
 	} {
@@ -93,7 +94,7 @@ func TestUndoStopsWhatABootStarted(t *testing.T) {
 
 func TestFailedUnitIsForgotten(t *testing.T) {
 	h, units := hosttest.New(t)
-	units.Set(kubelet, host.UnitState{Load: "loaded", Active: "inactive"})
+	units.Set(kubelet, machine.UnitState{Load: "loaded", Active: "inactive"})
 	units.Fail = func(op string) error {
 		if op == "start kubelet.service" {
 			return &host.ObstacleError{Path: kubelet, What: "start kubelet.service: failed", Fix: "look"}
@@ -102,7 +103,7 @@ func TestFailedUnitIsForgotten(t *testing.T) {
 	}
 	_, err := h.StartUnit(t.Context(), kubelet)
 	wantObstacle(t, err, "start kubelet.service: failed")
-	units.Set(kubelet, host.UnitState{Load: "loaded", Active: "failed"})
+	units.Set(kubelet, machine.UnitState{Load: "loaded", Active: "failed"})
 	must(t, h.UndoAll(t.Context(), nil))
 	wantOps(t, units, "start kubelet.service", "reset-failed kubelet.service")
 }

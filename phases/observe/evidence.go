@@ -123,7 +123,7 @@ func newEvidence(q Query, s diagnose.Settings) *diagnose.Evidence {
 func (o *Observer) daemonParts(found *diagnose.Evidence) []part {
 	h := o.Host
 	return []part{
-		into(&found.Units, "units", func(ctx context.Context) map[string]diagnose.Unit { return unitEvidence(ctx, h) }),
+		into(&found.Units, "units", func(ctx context.Context) map[string]machine.UnitState { return unitEvidence(ctx, h) }),
 		into(&found.Stopped, "stopped processes", func(context.Context) map[int]string { return h.Stopped() }),
 		into(&found.Listening, "listening sockets", func(context.Context) []string { return listening(h) }),
 		into(&found.Journal, "journal", func(ctx context.Context) map[string][]machine.LogLine { return journalEvidence(ctx, h, found.Since) }),
@@ -137,7 +137,7 @@ func (o *Observer) evidenceParts(found *diagnose.Evidence, stage Stage) []part {
 			pods, runtimeError := o.podEvidence(ctx)
 			return func(*diagnose.Machine) { found.Pods, found.RuntimeError = pods, runtimeError }, nil
 		}},
-		into(&found.Files, "files", func(ctx context.Context) []diagnose.File { return fileEvidence(ctx, o.Host, stage) }),
+		into(&found.Files, "files", func(ctx context.Context) []machine.Drift { return fileEvidence(ctx, o.Host, stage) }),
 		into(&found.Manifests, "manifests", func(context.Context) []diagnose.Manifest { return manifestEvidence(o.Host, stage) }),
 	}
 }
@@ -190,14 +190,14 @@ func listening(h *host.Host) []string {
 	return ports
 }
 
-func unitEvidence(ctx context.Context, h *host.Host) map[string]diagnose.Unit {
+func unitEvidence(ctx context.Context, h *host.Host) map[string]machine.UnitState {
 	ctx, cancel := EvidenceTimeout.Bound(ctx)
 	defer cancel()
-	units := map[string]diagnose.Unit{}
+	units := map[string]machine.UnitState{}
 	for _, name := range daemons {
 		s, err := h.UnitState(ctx, name)
 		if err == nil {
-			units[name] = diagnose.Unit{Load: s.Load, Active: s.Active, Sub: s.Sub, Result: s.Result, ExitStatus: s.ExitStatus, Started: s.Started}
+			units[name] = s
 		}
 	}
 	return units

@@ -10,21 +10,18 @@ import (
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/spec"
 )
 
 // fileEvidence is what differs from what init wrote, once this run has written all.
-func fileEvidence(ctx context.Context, h *host.Host, stage Stage) []diagnose.File {
+func fileEvidence(ctx context.Context, h *host.Host, stage Stage) []machine.Drift {
 	if stage < Written {
 		return nil
 	}
 	ctx, cancel := EvidenceTimeout.Bound(ctx)
 	defer cancel()
-	var files []diagnose.File
-	for _, d := range h.Drift(ctx) {
-		files = append(files, diagnose.File{Path: d.Path, Drift: d.What})
-	}
-	return files
+	return h.Drift(ctx)
 }
 
 // manifestEvidence is all that the kubelet reads: each file of the folder, whatever its

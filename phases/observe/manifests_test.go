@@ -4,8 +4,8 @@ import (
 	"slices"
 	"testing"
 
-	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/spec"
 )
 
@@ -30,7 +30,7 @@ func TestManifestEvidence(t *testing.T) {
 		t.Errorf("after that: %+v", got)
 	}
 	hosttest.Remove(t, o.Host, spec.ManifestFile("etcd"))
-	want := []diagnose.File{{Path: spec.ManifestFile("etcd"), Drift: "gone"}}
+	want := []machine.Drift{{Path: spec.ManifestFile("etcd"), What: "gone"}}
 	if got := fileEvidence(t.Context(), o.Host, Written); !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

@@ -113,8 +113,8 @@ func (o *Observer) lookAtUnits(ctx context.Context) (note, error) {
 }
 
 // unitStates asks for all side by side: systemd looks for the files of each.
-func unitStates(ctx context.Context, h *host.Host, units []string) ([]host.UnitState, error) {
-	states := make([]host.UnitState, len(units))
+func unitStates(ctx context.Context, h *host.Host, units []string) ([]machine.UnitState, error) {
+	states := make([]machine.UnitState, len(units))
 	err := plan.Each(len(units), len(units), func(i int) (err error) {
 		states[i], err = h.UnitState(ctx, units[i])
 		return err

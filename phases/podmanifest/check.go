@@ -51,7 +51,8 @@ func (c *check) refuse(there bool, field, why string) {
 // pod takes a Pod, and all that is written of it.
 func (c *check) pod(pod *corev1.Pod, all map[string]any) {
 	c.metadata(pod)
-	c.fields(all)
+	walk("metadata", all["metadata"], c.refer)
+	walk("spec", all["spec"], c.refer)
 	c.volumes(pod.Spec.Volumes, all)
 	c.containers(pod)
 	c.ports(pod)

@@ -82,7 +82,7 @@ func parse(data []byte) (*yaml.Node, error) {
 // It also gives all that is written, by the names of its fields.
 func decode(root *yaml.Node, data []byte) (*corev1.Pod, map[string]any, error) {
 	var readable map[string]any // the JSON library's reader lets duplicate keys pass
-	if err := yaml.Unmarshal(data, &readable); err != nil {
+	if err := root.Decode(&readable); err != nil {
 		return nil, nil, err
 	}
 	text, err := sigsyaml.YAMLToJSON(data)
@@ -111,7 +111,7 @@ type piece struct {
 }
 
 // pieces are the fields of a Pod, those of spec one by one, and lists of mappings entry by
-// entry. Empty entries stand before each, so that it keeps its index.
+// entry.
 func pieces(all map[string]any) []piece {
 	var found []piece
 	spec, _ := all["spec"].(map[string]any)
@@ -127,7 +127,8 @@ func pieces(all map[string]any) []piece {
 			continue
 		}
 		for i, entry := range entries {
-			found = append(found, specPiece(fmt.Sprintf("spec.%s[%d]", name, i), name, append(emptyEntries(i), entry)))
+			before := slices.Repeat([]any{map[string]any{}}, i) // empty entries, so that it keeps its index
+			found = append(found, specPiece(fmt.Sprintf("spec.%s[%d]", name, i), name, append(before, entry)))
 		}
 	}
 	return found
@@ -140,14 +141,6 @@ func specPiece(field, name string, value any) piece {
 func isMapping(v any) bool {
 	_, is := v.(map[string]any)
 	return is
-}
-
-func emptyEntries(n int) []any {
-	empty := make([]any, n)
-	for i := range empty {
-		empty[i] = map[string]any{}
-	}
-	return empty
 }
 
 // findings are what of a piece is unknown, or of a wrong type.

@@ -56,22 +56,14 @@ var references = map[string]string{
 	"podCertificate":        noObject + "mount a certificate with a hostPath volume",
 }
 
-// fields refuses what is forbidden or a reference.
-func (c *check) fields(all map[string]any) {
-	walk("metadata", all["metadata"], c.forbidden)
-	walk("spec", all["spec"], func(field string, value any) {
-		_, isObject := value.(map[string]any)
-		if why := references[field[strings.LastIndex(field, ".")+1:]]; isObject && why != "" {
-			c.bad(field, "%s", why)
-		}
-		c.forbidden(field, value)
-	})
-}
-
-// forbidden lets pass what is empty: it is as good as left out.
-func (c *check) forbidden(field string, value any) {
+// refer refuses what is forbidden or a reference. It lets pass what is empty: that is as good
+// as left out.
+func (c *check) refer(field string, value any) {
 	list, isList := value.([]any)
 	object, isObject := value.(map[string]any)
+	if why := references[field[strings.LastIndex(field, ".")+1:]]; isObject && why != "" {
+		c.bad(field, "%s", why)
+	}
 	if value == nil || value == "" || isList && len(list) == 0 || isObject && len(object) == 0 {
 		return
 	}
@@ -99,6 +91,8 @@ func walk(field string, value any, visit func(field string, value any)) {
 // volumes wants of each a name of its own, and one source at most: without, the kubelet
 // makes it an emptyDir.
 func (c *check) volumes(volumes []corev1.Volume, all map[string]any) {
+	spec, _ := all["spec"].(map[string]any)
+	written, _ := spec["volumes"].([]any)
 	names := map[string]bool{}
 	for i, v := range volumes {
 		field := fmt.Sprintf("spec.volumes[%d]", i)
@@ -106,12 +100,8 @@ func (c *check) volumes(volumes []corev1.Volume, all map[string]any) {
 		if v.HostPath != nil {
 			c.hostPath(field+".hostPath", v.HostPath)
 		}
-	}
-	spec, _ := all["spec"].(map[string]any)
-	written, _ := spec["volumes"].([]any)
-	for i, v := range written {
-		if n := sources(v); n > 1 {
-			c.bad(fmt.Sprintf("spec.volumes[%d]", i), "it has %d sources, want one", n)
+		if n := sources(written[i]); n > 1 {
+			c.bad(field, "it has %d sources, want one", n)
 		}
 	}
 }

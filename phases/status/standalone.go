@@ -5,7 +5,6 @@ import (
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
-	"bootstrap/phases/host"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/ready"
@@ -32,9 +31,7 @@ func (r *reporter) lookStandalone(ctx context.Context, q observe.Query, s *Statu
 		s.Components = append(s.Components, componentState(pod.Name, found, readiness))
 	}
 	s.Cause = presentCause(r.Catalogue, found)
-	for _, f := range found.Files {
-		s.Drift = append(s.Drift, host.Drift{Path: f.Path, What: f.Drift})
-	}
+	s.Drift = found.Files
 	s.Disks = r.disks()
 	if r.State().WasStandalone() {
 		r.Tell.Warn("a control plane was begun upon the standalone kubelet, and is not there yet: run bootstrap init, or bootstrap reset, which removes both")

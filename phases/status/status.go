@@ -15,6 +15,7 @@ import (
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/ready"
@@ -35,7 +36,7 @@ type Status struct {
 	Cause        *diagnose.Finding   `json:"cause,omitempty"`
 	Certificates []Certificate       `json:"certificates,omitempty"`
 	Etcd         *Etcd               `json:"etcd,omitempty"`
-	Drift        []host.Drift        `json:"drift,omitempty"`
+	Drift        []machine.Drift     `json:"drift,omitempty"`
 	Disks        []Disk              `json:"disks,omitempty"`
 	Notes        []string            `json:"notes,omitempty"`
 }
@@ -127,9 +128,7 @@ func (r *reporter) look(ctx context.Context, q observe.Query, s *Status) {
 	s.Components = componentStates(r.Config, found, readiness)
 	s.Cause = presentCause(r.Catalogue, found)
 	s.Certificates = certificateStates(found.Certificates)
-	for _, f := range found.Files {
-		s.Drift = append(s.Drift, host.Drift{Path: f.Path, What: f.Drift})
-	}
+	s.Drift = found.Files
 	s.Disks = r.disks()
 }
 
@@ -194,7 +193,7 @@ func runtimeState(found *diagnose.Evidence) Component {
 		return s
 	}
 	s.State, s.Reason = StateNotReady, found.RuntimeError
-	if u := found.Units["containerd.service"]; u.Load == "loaded" && !u.Runs() {
+	if u := found.Units["containerd.service"]; u.Load == "loaded" && u.Active != "active" {
 		s.Reason = fmt.Sprintf("its unit is %s (%s, exit status %d)", u.Active, u.Result, u.ExitStatus)
 	}
 	return s

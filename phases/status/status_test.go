@@ -38,7 +38,7 @@ func TestComponentStates(t *testing.T) {
 			"containerd+ kubelet+ etcd-(not healthy: read_index) kube-apiserver-(no answer) kube-controller-manager? kube-scheduler?"},
 		{"both down", diagnose.Evidence{RuntimeError: "refused", Etcd: diagnose.Server{Dial: diagnose.Refused}}, ready.Readiness{Pending: map[string]error{"kubelet": no, "kube-apiserver": no}},
 			"containerd-(refused) kubelet-(no answer) etcd? kube-apiserver-(no answer) kube-controller-manager? kube-scheduler?"},
-		{"unit down", diagnose.Evidence{RuntimeError: "x", Etcd: up, Units: map[string]diagnose.Unit{"containerd.service": {Load: "loaded", Active: "failed", Result: "exit-code", ExitStatus: 2}}},
+		{"unit down", diagnose.Evidence{RuntimeError: "x", Etcd: up, Units: map[string]machine.UnitState{"containerd.service": {Load: "loaded", Active: "failed", Result: "exit-code", ExitStatus: 2}}},
 			ready.Readiness{Answers: true},
 			"containerd-(its unit is failed (exit-code, exit status 2)) kubelet+ etcd+ kube-apiserver+ kube-controller-manager+ kube-scheduler+"},
 	}

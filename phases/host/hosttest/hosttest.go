@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 )
 
 // New gives a Host in an empty temporary directory (h.Path("/")) and its units. Both
@@ -42,7 +43,7 @@ type Units struct {
 
 	mu     sync.Mutex
 	ops    []string
-	states map[string]host.UnitState
+	states map[string]machine.UnitState
 	read   map[string]string // of each unit that runs, its files when they were last read
 }
 
@@ -57,15 +58,15 @@ func (u *Units) Ops() []string {
 }
 
 // Set makes a unit exist in the given state.
-func (u *Units) Set(unit string, state host.UnitState) {
+func (u *Units) Set(unit string, state machine.UnitState) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.set(unit, state)
 }
 
-func (u *Units) set(unit string, state host.UnitState) {
+func (u *Units) set(unit string, state machine.UnitState) {
 	if u.states == nil {
-		u.states, u.read = map[string]host.UnitState{}, map[string]string{}
+		u.states, u.read = map[string]machine.UnitState{}, map[string]string{}
 	}
 	u.states[unit] = state
 	if !state.Outdated {
@@ -124,7 +125,7 @@ func (u *Units) Do(_ context.Context, verb host.Verb, unit string) error {
 	return nil
 }
 
-func (u *Units) state(unit string) host.UnitState {
+func (u *Units) state(unit string) machine.UnitState {
 	if s, ok := u.states[unit]; ok && (s.Fragment == "" || u.exists(s.Fragment)) {
 		// Of a unit that does not run systemd keeps nothing.
 		s.Outdated = s.Running() && u.read[unit] != u.files(unit)
@@ -132,10 +133,10 @@ func (u *Units) state(unit string) host.UnitState {
 	}
 	for _, dir := range []string{"/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"} {
 		if path := filepath.Join(dir, unit); u.exists(path) {
-			return host.UnitState{Load: "loaded", Active: "inactive", Sub: "dead", Fragment: path, Enabled: "disabled"}
+			return machine.UnitState{Load: "loaded", Active: "inactive", Sub: "dead", Fragment: path, Enabled: "disabled"}
 		}
 	}
-	return host.UnitState{Load: "not-found", Active: "inactive", Sub: "dead"}
+	return machine.UnitState{Load: "not-found", Active: "inactive", Sub: "dead"}
 }
 
 func (u *Units) readAll() {
@@ -181,7 +182,7 @@ func (u *Units) Failed(_ context.Context, pattern string) ([]string, error) {
 }
 
 // State implements host.Units.
-func (u *Units) State(_ context.Context, unit string) (host.UnitState, error) {
+func (u *Units) State(_ context.Context, unit string) (machine.UnitState, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.state(unit), nil

@@ -1,0 +1,127 @@
+package diagnose
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+
+	"bootstrap/phases/runtime"
+)
+
+var (
+	dnsLoop      = regexp.MustCompile(`plugin/loop: Loop \(([^)]*)\) detected`)
+	conntrack    = regexp.MustCompile(`(?:open |write |set )?\S*(nf_conntrack_\w+)\S*:? .*(?:permission denied|read-only file system|operation not permitted)`)
+	noIPTables   = regexp.MustCompile(`(?:iptables|nftables|nft) is not (?:available|supported)|could not run nftables command|exec: "(?:nft|iptables)": executable file not found`)
+	noBridge     = regexp.MustCompile(`bridge-nf-call-\w+: no such file`)
+	noInterface  = regexp.MustCompile(`[Ff]ailed to find (?:any valid )?(?:interface|default interface).*|[Uu]nable to find default v[46]? ?route.*`)
+	noVXLAN      = regexp.MustCompile(`operation not supported.*vxlan|vxlan.*(?:operation not supported|not supported)|failed to create vxlan`)
+	noServices   = regexp.MustCompile(`dial tcp (\S+:443): (?:i/o timeout|connect: (?:connection refused|no route to host|network is unreachable))`)
+	waitsForAPI  = regexp.MustCompile(`plugin/ready: .*"kubernetes"`)
+	proxyRefused = regexp.MustCompile(`"(?:Error running ProxyServer|command failed)" err="(.+)"`)
+)
+
+// addonRules are about the addons: kube-proxy, the pod network and cluster DNS.
+func addonRules() map[string]Rule {
+	return map[string]Rule{
+		"kube-proxy-conntrack":        {Cause: addonLogged("kube-proxy", conntrack, "kube-proxy may not set %s")},
+		"kube-proxy-no-firewall":      {Cause: addonLogged("kube-proxy", noIPTables, "kube-proxy has no firewall to write to: %s")},
+		"kube-proxy-refuses-settings": {Cause: addonLogged("kube-proxy", proxyRefused, "kube-proxy refuses its settings: %s")},
+		"flannel-no-br-netfilter":     {Cause: addonLogged("flanneld", noBridge, "flannel misses br_netfilter: %s")},
+		"flannel-no-interface":        {Cause: addonLogged("flanneld", noInterface, "flannel: %s")},
+		"flannel-no-vxlan":            {Cause: addonLogged("flanneld", noVXLAN, "flannel: %s")},
+		"coredns-loop":                {Cause: addonLogged("coredns", dnsLoop, "cluster DNS asks itself: loop %s")},
+		"services-unreachable":        {Cause: servicesUnreachable},
+		"addon-crashes":               {Cause: addonCrashes},
+	}
+}
+
+// addonTry is the newest try of a container of an addon.
+type addonTry struct {
+	runtime.Container
+	level Level // of what it ended with
+}
+
+// addonContainers are the newest tries of a container, in all pods of kube-system that
+// have one of that name and run. What one ended with is certain only while addons are waited
+// for, and for a pod that is not of before: until then init may be about to replace the pod
+// or what it reads.
+func (e *Evidence) addonContainers(name string) []addonTry {
+	var newest []addonTry
+	for _, p := range e.Pods {
+		i := slices.IndexFunc(p.Containers, func(c runtime.Container) bool { return c.Name == name })
+		if p.Namespace != "kube-system" || !p.Ready || i < 0 || e.isOver(p.Containers[i]) {
+			continue
+		}
+		try := addonTry{p.Containers[i], Warning}
+		if e.Addons && (p.Created.After(e.Since) || try.Started.After(e.Waits)) {
+			try.level = Error
+		}
+		newest = append(newest, try)
+	}
+	return newest
+}
+
+// addonLogged: a container of an addon has ended, and says why. It is nothing that may come
+// yet. what has one verb, for the pattern's first group or all of the match.
+func addonLogged(name string, pattern *regexp.Regexp, what string) func(*Evidence) Findings {
+	return func(e *Evidence) Findings {
+		for _, c := range e.addonContainers(name) {
+			line, match := lastMatch(texts(c.Log), pattern)
+			if failed(c.Container) && match != nil && !passing.MatchString(line) {
+				return finding(c.level, what, match[len(match)-1]).see(addonLog(name)).proof(line)
+			}
+		}
+		return nil
+	}
+}
+
+// addonLog is the command that shows what a container of an addon wrote.
+func addonLog(container string) string {
+	return fmt.Sprintf("tail -n 20 /var/log/pods/kube-system_*/%s/*.log", container)
+}
+
+// stale is when a line that a client writes at each try tells of what is over.
+const stale = 2 * time.Minute
+
+// servicesUnreachable is what a slow kube-proxy looks like too, so it is never certain.
+func servicesUnreachable(e *Evidence) Findings {
+	for _, name := range []string{"coredns", "flanneld"} {
+		for _, c := range e.addonContainers(name) {
+			line, match := lastMatch(lastLines(logSince(c.Container, e.Now.Add(-stale)), 5), noServices)
+			if match != nil && e.Now.Sub(c.Started) >= steady {
+				return finding(Warning, "%s can't reach the API server at %s", name, match[1]).see(addonLog(name)).proof(line)
+			}
+		}
+	}
+	return dnsWithoutAPI(e)
+}
+
+// dnsWithoutAPI: cluster DNS waits for the API server without a word why, for 30 s in which
+// the Services could be reached.
+func dnsWithoutAPI(e *Evidence) Findings {
+	const enough, quiet = 30 * time.Second, 15 * time.Second // it says that it waits each second
+	old := func(t addonTry) bool { return e.upFor(t.Container, enough) }
+	if e.API.Status != 200 || !slices.ContainsFunc(e.addonContainers("kube-proxy"), old) {
+		return nil
+	}
+	for _, c := range e.addonContainers("coredns") {
+		line, match := lastMatch(lastLines(logSince(c.Container, e.Now.Add(-quiet)), 2), waitsForAPI)
+		if match != nil && old(c) {
+			return finding(Warning, "coredns has waited for the API server for over 30 s, and it answers: it can't be reached at its Service address").
+				see(addonLog("coredns")).proof(line)
+		}
+	}
+	return nil
+}
+
+func addonCrashes(e *Evidence) Findings {
+	for _, name := range []string{"kube-proxy", "cni-install", "flanneld", "coredns"} {
+		for _, c := range e.addonContainers(name) {
+			if failed(c.Container) && c.Attempt > 0 {
+				return hasEnded(Warning, name, c.Container).see(addonLog(name))
+			}
+		}
+	}
+	return nil
+}

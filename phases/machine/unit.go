@@ -1,0 +1,28 @@
+package machine
+
+import "time"
+
+// UnitState is what systemd says about a unit, in its words.
+type UnitState struct {
+	Load       string    // loaded, not-found, masked, ...
+	Active     string    // active, inactive, failed, activating, ...
+	Sub        string    // running, dead, auto-restart, ...
+	Result     string    // success, exit-code, signal, ...; services only
+	ExitStatus int       // of the main process; services only
+	Started    time.Time // when the main process was, also one that has ended; services only
+	Fragment   string    // path of the unit file
+	Outdated   bool      // its files are others by now than systemd has read
+	Enabled    string    // enabled, disabled, static, ...; empty if there is no file, or nobody has asked
+	Dependents string    // units that would be stopped with it, each followed by a space
+}
+
+// Running tells whether the unit has processes, or is about to have.
+func (s UnitState) Running() bool {
+	return s.Active != "" && s.Active != "inactive" && s.Active != "failed"
+}
+
+// Drift is a file that is no longer as bootstrap wrote it.
+type Drift struct {
+	Path string `json:"path"`
+	What string `json:"what"` // gone, changed, mode 0644, owner 1000:1000
+}
