@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,38 +23,28 @@ func newBundleCommand() *cobra.Command {
 	return cmd
 }
 
-type bundleBuildOptions struct {
-	from, arch, output string
-}
-
 func newBundleBuildCommand() *cobra.Command {
-	var o bundleBuildOptions
+	var from, arch, output string
 	cmd := &cobra.Command{
 		Use:   "build",
 		Short: "Build a bundle from a folder of programs",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.from == "" {
-				return wrongCall(cmd, errors.New("--from is missing"))
+			kubernetes, sources, err := spec.BundleSources(from)
+			if err != nil {
+				return usage(err)
 			}
-			return runBundleBuild(cmd.Context(), o)
+			return bundle.WriteWhole(output, 0o644, func(w io.Writer) error {
+				_, err := bundle.Build(cmd.Context(), w, bundle.Index{Kubernetes: kubernetes, Arch: arch}, sources)
+				return err
+			})
 		},
 	}
-	cmd.Flags().StringVar(&o.from, "from", "", "folder of programs")
-	cmd.Flags().StringVar(&o.arch, "arch", runtime.GOARCH, "architecture of the programs, as Go names it")
-	cmd.Flags().StringVarP(&o.output, "output", "o", "bundle.tar.zst", "file to write")
+	cmd.Flags().StringVar(&from, "from", "", "folder of programs")
+	_ = cmd.MarkFlagRequired("from") // it is there
+	cmd.Flags().StringVar(&arch, "arch", runtime.GOARCH, "architecture of the programs, as Go names it")
+	cmd.Flags().StringVarP(&output, "output", "o", "bundle.tar.zst", "file to write")
 	return cmd
-}
-
-func runBundleBuild(ctx context.Context, o bundleBuildOptions) error {
-	kubernetes, sources, err := spec.BundleSources(o.from)
-	if err != nil {
-		return usage(err)
-	}
-	return bundle.WriteWhole(o.output, 0o644, func(w io.Writer) error {
-		_, err := bundle.Build(ctx, w, bundle.Index{Kubernetes: kubernetes, Arch: o.arch}, sources)
-		return err
-	})
 }
 
 func newBundleBoxCommand() *cobra.Command {
@@ -63,7 +52,7 @@ func newBundleBoxCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "box",
 		Short: "Write a copy of this executable with a bundle inside",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withBundle(cmd, from, func(b *bundle.Bundle) error {
 				executable, err := os.Executable()
@@ -83,7 +72,7 @@ func newBundleInspectCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "inspect [FILE]",
 		Short: "List what a bundle holds, with versions, sizes and hashes",
-		Args:  atMostOneArg,
+		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withBundle(cmd, first(args), func(b *bundle.Bundle) error { return inspect(cmd.OutOrStdout(), b) })
 		},
@@ -104,7 +93,7 @@ func newBundleVerifyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify [FILE]",
 		Short: "Check every byte of a bundle against its index; nothing is written",
-		Args:  atMostOneArg,
+		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withBundle(cmd, first(args), func(b *bundle.Bundle) error {
 				if err := b.Verify(cmd.Context()); err != nil {
@@ -129,11 +118,17 @@ func withBundle(cmd *cobra.Command, path string, do func(*bundle.Bundle) error) 
 	return do(b)
 }
 
-func atMostOneArg(cmd *cobra.Command, args []string) error {
-	if len(args) <= 1 {
-		return nil
+// findBundle gives nil without one.
+func findBundle(path string) (*bundle.Bundle, error) {
+	executable, err := os.Executable()
+	if err != nil {
+		return nil, err
 	}
-	return wrongCall(cmd, fmt.Errorf("%s takes one argument at most, got %d", cmd.CommandPath(), len(args)))
+	b, err := bundle.Find(path, executable)
+	if errors.Is(err, bundle.ErrNone) {
+		return nil, nil
+	}
+	return b, err
 }
 
 func first(args []string) string {

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -13,50 +13,43 @@ func newCompletionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:       "completion bash|zsh|fish",
 		Short:     "Print a script by which a shell completes commands, flags and phases",
-		Args:      cobra.ArbitraryArgs, // runCompletion says what is wrong with them
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"bash", "zsh", "fish"},
-		RunE:      runCompletion,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return printCompletion(cmd.Root(), cmd.OutOrStdout(), args[0])
+		},
 	}
 }
 
-func runCompletion(cmd *cobra.Command, args []string) error {
-	root, out := cmd.Root(), cmd.OutOrStdout()
-	shell := strings.Join(args, " ")
+func printCompletion(root *cobra.Command, out io.Writer, shell string) error {
 	switch shell {
 	case "bash":
 		return root.GenBashCompletionV2(out, true)
 	case "zsh":
 		return root.GenZshCompletion(out)
-	case "fish":
-		return root.GenFishCompletion(out, true)
 	}
-	return wrongCall(cmd, fmt.Errorf("shell %q: want bash, zsh or fish", shell))
+	return root.GenFishCompletion(out, true)
 }
 
 // completeFlags tells shells what the flags of cmd, and of all commands below it, take.
 func completeFlags(cmd *cobra.Command) {
-	complete := func(f *pflag.Flag) {
-		if values := flagValues(f); values != nil {
-			_ = cmd.RegisterFlagCompletionFunc(f.Name, values) // only fails for a flag that cmd does not have
-		}
-	}
-	cmd.Flags().VisitAll(complete)
-	cmd.PersistentFlags().VisitAll(complete)
-	for _, sub := range cmd.Commands() {
-		completeFlags(sub)
+	for _, each := range all(cmd) {
+		each.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if values := flagValues(f.Name); values != nil {
+				_ = each.RegisterFlagCompletionFunc(f.Name, values) // only fails for a flag that it does not have
+			}
+		})
 	}
 }
 
 // flagValues is nil for flags whose values nobody can guess, or are any file.
-func flagValues(f *pflag.Flag) cobra.CompletionFunc {
-	switch {
-	case f.Name == "config":
+func flagValues(flag string) cobra.CompletionFunc {
+	switch flag {
+	case "config":
 		return cobra.FixedCompletions([]string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt)
-	case f.Name == "root" || f.Name == "from":
+	case "root", "from":
 		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
-	case f.Name == "output" && f.DefValue == "text":
-		return cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)
-	case f.Name == "skip-phases":
+	case "skip-phases":
 		return completePhases
 	}
 	return nil

@@ -34,7 +34,7 @@ func newConfigDefaultCommand(root *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "default",
 		Short: "Print the config file that says what init does without one",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			machine, err := machineAt(*root)
 			if err != nil {
@@ -50,7 +50,7 @@ func newConfigValidateCommand(root *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate FILE...",
 		Short: "Check config files, and say all that is wrong with each",
-		Args:  someFiles,
+		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			machine, err := machineAt(*root)
 			if err != nil {
@@ -68,7 +68,7 @@ func validateAll(cmd *cobra.Command, files []string, machine config.Machine) err
 	}
 	var errs []error
 	for _, file := range files {
-		data, err := readInput(cmd, file)
+		data, err := readInput(file)
 		var c *config.Config
 		if err == nil {
 			c, err = config.Parse(file, data, machine)
@@ -88,9 +88,9 @@ func newConfigMigrateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "migrate FILE",
 		Short: "Print a config file in the newest versions: v1beta3 becomes v1beta4",
-		Args:  oneFile,
+		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			data, err := readInput(cmd, args[0])
+			data, err := readInput(args[0])
 			if err != nil {
 				return usage(err)
 			}
@@ -106,9 +106,9 @@ func newConfigImagesCommand(root *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "images",
 		Short: "List the images that a cluster of this config runs",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := configOf(cmd, file, *root)
+			c, err := configOf(file, *root)
 			if err != nil {
 				return usage(err)
 			}
@@ -139,7 +139,7 @@ func newConfigSchemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of config files, for editors",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return printFile(cmd.OutOrStdout(), config.Schema(), nil)
 		},
@@ -163,11 +163,11 @@ func machineAt(root string) (config.Machine, error) {
 }
 
 // configOf is what a file says, or the defaults without one, on the machine at root.
-func configOf(cmd *cobra.Command, file, root string) (*config.Config, error) {
+func configOf(file, root string) (*config.Config, error) {
 	var data []byte
 	if file != "" {
 		var err error
-		if data, err = readInput(cmd, file); err != nil {
+		if data, err = readInput(file); err != nil {
 			return nil, err
 		}
 	}
@@ -199,23 +199,9 @@ func printFile(w io.Writer, file []byte, err error) error {
 }
 
 // readInput reads a file, or standard input for -.
-func readInput(cmd *cobra.Command, file string) ([]byte, error) {
+func readInput(file string) ([]byte, error) {
 	if file == "-" {
-		return io.ReadAll(cmd.InOrStdin())
+		return io.ReadAll(os.Stdin)
 	}
 	return os.ReadFile(file)
-}
-
-func someFiles(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return nil
-	}
-	return wrongCall(cmd, fmt.Errorf("%s takes a config file, or - for standard input", cmd.CommandPath()))
-}
-
-func oneFile(cmd *cobra.Command, args []string) error {
-	if len(args) == 1 {
-		return nil
-	}
-	return wrongCall(cmd, fmt.Errorf("%s takes one config file, or - for standard input", cmd.CommandPath()))
 }

@@ -16,7 +16,7 @@ func newExplainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain [ID]",
 		Short: "Explain what can be wrong, and what to do about it",
-		Args:  atMostOneArg,
+		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return usage(runExplain(cmd, first(args), asJSON))
 		},
@@ -117,15 +117,4 @@ func causeLines(entries diagnose.Catalogue) []causeLine {
 		lines = append(lines, causeLine{ID: e.ID, Title: e.Title, Means: e.Means, Found: foundIn(e), Remedy: e.Remedy, Link: e.Link})
 	}
 	return lines
-}
-
-// causesMarkdown is help/causes.md: the whole catalogue.
-func causesMarkdown(entries diagnose.Catalogue) string {
-	var b strings.Builder
-	b.WriteString("# What can be wrong\n\nEverything that bootstrap can tell to be wrong, each under the ID by which messages\n" +
-		"name it and `bootstrap explain ID` shows it. What comes first can be the reason for\nwhat comes after.\n")
-	for _, e := range entries {
-		fmt.Fprintf(&b, "\n## %s\n\n**%s**\n\n%s", e.ID, e.Title, explained(e))
-	}
-	return b.String()
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -23,6 +24,17 @@ func catalogue(t *testing.T) diagnose.Catalogue {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// causesMarkdown is help/causes.md: the whole catalogue.
+func causesMarkdown(entries diagnose.Catalogue) string {
+	var b strings.Builder
+	b.WriteString("# What can be wrong, and what to do about it\n\nEverything that bootstrap can tell to be wrong, each under the ID by which messages\n" +
+		"name it and `bootstrap explain ID` shows it. What comes first can be the reason for\nwhat comes after.\n")
+	for _, e := range entries {
+		fmt.Fprintf(&b, "\n## %s\n\n**%s**\n\n%s", e.ID, e.Title, explained(e))
+	}
+	return b.String()
 }
 
 // TestCausesPage: the page is what the catalogue says.

@@ -2,7 +2,10 @@ package main
 
 import (
 	"embed"
+	"errors"
 	"fmt"
+	"io/fs"
+	"path"
 	"strings"
 	"text/template"
 
@@ -17,27 +20,21 @@ import (
 var helpFiles embed.FS
 
 // newTopics are the pages of help: bootstrap help NAME.
-func newTopics() []*cobra.Command {
-	topic := func(name, short string) *cobra.Command { return &cobra.Command{Use: name, Short: short} }
-	return []*cobra.Command{
-		topic("causes", "What can be wrong, and what to do about it"),
-		topic("ci", "A cluster for a CI job, on GitHub and GitLab"),
-		topic("config-file", "kubeadm's kinds, and what bootstrap adds to them"),
-		topic("machine", "What a machine needs, what is used of it, and how more nodes join"),
-		topic("network", "Ports, proxies, registries, and the pod network"),
-		topic("output", "What --output json prints"),
-		topic("phases", "What init makes on the machine, and how long it takes"),
-		topic("rerun", "init again: other configs, certificates, other versions"),
-		topic("standalone", "A kubelet with static pods, without an API server"),
-		topic("static-pods", "Pods that a kubelet runs from files, with a cluster or without"),
-		topic("trouble", "What to look at when something is wrong"),
-		topic("undo", "What reset removes, and what stays"),
-		topic("vms", "A cluster under Vagrant, or a machine under QEMU"),
+func newTopics() ([]*cobra.Command, error) {
+	files, err := fs.Glob(helpFiles, "help/*.md")
+	var topics []*cobra.Command
+	for _, file := range files {
+		page, readErr := helpFiles.ReadFile(file)
+		title, _, _ := strings.Cut(string(page), "\n")
+		topics = append(topics, &cobra.Command{
+			Use: strings.TrimSuffix(path.Base(file), ".md"), Short: strings.TrimPrefix(title, "# "), Long: string(page),
+		})
+		err = errors.Join(err, readErr)
 	}
+	return topics, err
 }
 
-// describe gives a command of root the text and the examples in its file, and those below
-// it theirs; a page of help is a file of its own.
+// describe gives root, and each command below it, the text and the examples in its file.
 func describe(root *cobra.Command) error {
 	texts, err := template.ParseFS(helpFiles, "help/commands/*.txt")
 	if err != nil {
@@ -45,12 +42,9 @@ func describe(root *cobra.Command) error {
 	}
 	for _, cmd := range all(root) {
 		if text := texts.Lookup(textFile(cmd)); text != nil {
-			cmd.Long, cmd.Example, err = longAndExample(text)
-		} else if page, none := helpFiles.ReadFile("help/" + cmd.Name() + ".md"); none == nil && !cmd.Runnable() {
-			cmd.Long = string(page)
-		}
-		if err != nil {
-			return err
+			if cmd.Long, cmd.Example, err = longAndExample(text); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -14,13 +12,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"bootstrap/phases"
-	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
-	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
-	"bootstrap/phases/machine"
 	"bootstrap/phases/plan"
-	"bootstrap/phases/spec"
 	"bootstrap/phases/state"
 )
 
@@ -62,9 +55,9 @@ func newInitCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Make this machine a Kubernetes control plane, or a standalone kubelet",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkPhaseNames(o.skipPhases); err != nil {
+			if _, err := (phases.Plan{phasesOfInit()}).Without(o.skipPhases); err != nil { // of which plan they are does not matter yet
 				return usage(err)
 			}
 			o.configGiven = cmd.Flags().Changed("config")
@@ -88,7 +81,7 @@ func newInitPhaseCommand(o *initOptions) *cobra.Command {
 		cmd.AddCommand(&cobra.Command{
 			Use:   phase.Name,
 			Short: phase.Short,
-			Args:  noArgs,
+			Args:  cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				o.configGiven = cmd.Flags().Changed("config")
 				return runInit(cmd.Context(), *o, phase.Name)
@@ -107,15 +100,6 @@ func phasesOfInit() []phases.Phase {
 		}
 	}
 	return all
-}
-
-// checkPhaseNames needs no config: which of the plans it is does not matter yet.
-func checkPhaseNames(names []string) error {
-	_, err := phases.Init().Without(names)
-	if _, alone := phases.Standalone().Without(names); alone == nil {
-		return nil
-	}
-	return err
 }
 
 // boolFlag sets given only if the flag is there: what was not asked for is left to the
@@ -154,7 +138,7 @@ func runInit(ctx context.Context, o initOptions, phase string) error {
 	if err != nil {
 		return out.end(usage(err), result{})
 	}
-	defer closeEnv(env)
+	defer env.Close()
 	plan, err := o.plan(env.Config, phase)
 	if err == nil {
 		err = env.CheckStandaloneAlone()
@@ -192,150 +176,69 @@ func (o initOptions) plan(c *config.Config, name string) (phases.Plan, error) {
 		return plan.Without(slices.Concat(o.skipPhases, c.SkipPhases))
 	}
 	phase, ok := plan.Find(name)
-	if !ok && c.Box.Standalone {
-		return nil, fmt.Errorf("phase %s is of a control plane: --standalone has none", name)
-	}
 	if !ok {
-		return nil, fmt.Errorf("phase %s is of a standalone kubelet: give --standalone", name)
+		return nil, fmt.Errorf("phase %s does not go with --standalone=%t", name, c.Box.Standalone)
 	}
 	return phases.Plan{{phase}}, nil
 }
 
 // env opens what the phases work with, and changes nothing.
 func (o initOptions) env(ctx context.Context, to func(plan.Event)) (*phases.Env, error) {
-	catalogue, err := diagnose.ReadCatalogue()
+	if o.timeout != 0 && o.timeout < time.Second {
+		return nil, fmt.Errorf("--timeout %s is under a second", o.timeout)
+	}
+	env, err := phases.NewEnv(o.root, to)
 	if err != nil {
 		return nil, err
 	}
-	if err := o.check(catalogue); err != nil {
+	env.Timeout, env.Ignore, env.Built = o.timeout, o.ignore, builtAt()
+	if err := phases.CheckIgnore(env.Catalogue, o.ignore); err != nil {
 		return nil, err
 	}
-	facts, err := machine.At(o.root).Facts()
-	if err != nil {
+	if err := o.open(&env); err != nil {
+		env.Close()
 		return nil, err
 	}
-	b, err := findBundle(o.bundle)
-	if err != nil {
-		return nil, err
-	}
-	env := &phases.Env{
-		Spec: spec.Spec{Facts: facts}, Bundle: b, Catalogue: catalogue, Tell: plan.Teller{To: to},
-		Timeout: o.timeout, Ignore: o.ignore, Began: time.Now(), Built: builtAt(),
-	}
-	if err := o.open(env, machineOf(facts, b)); err != nil {
-		closeEnv(env)
-		return nil, err
-	}
-	return phases.OpenInit(ctx, *env), nil
+	return phases.OpenInit(ctx, env), nil
 }
 
-func closeEnv(env *phases.Env) {
-	if env.Host != nil {
-		env.Host.Close()
-	}
-	if env.Bundle != nil {
-		env.Bundle.Close()
-	}
-}
-
-// open opens the machine, and decides by what config: that of the file, that which the
-// machine was made with, or the defaults.
-func (o initOptions) open(env *phases.Env, machine config.Machine) error {
-	file, err := o.readConfigFile() // once: it may be a pipe
-	if err != nil {
+// open opens the bundle and the machine, and decides by what config: that of the file, that
+// which the machine was made with, or the defaults.
+func (o initOptions) open(env *phases.Env) (err error) {
+	if env.Bundle, err = findBundle(o.bundle); err != nil {
 		return err
 	}
-	if o.givesConfig() { // what is wrong with it is told also to a user who is not root
-		if err := o.useFile(env, file, machine); err != nil {
+	var file []byte // read once: it may be a pipe
+	if o.config != "" {
+		if file, err = readInput(o.config); err != nil {
 			return err
 		}
 	}
-	if env.Host, err = openHost(o.root, o.dryRun); err != nil {
-		return err
-	}
-	if !o.givesConfig() {
-		machine.Flags = o.box
-		if env.Config, env.Patches, err = env.State().Remembered(machine); err != nil {
+	machine := machineOf(env.Facts, env.Bundle)
+	machine.Flags = o.box
+	given := o.configGiven || o.config != ""
+	if given { // what is wrong with it is told also to a user who is not root
+		if err = useConfig(env, o.config, file, machine); err != nil {
 			return err
 		}
-		if env.Recalled = env.Config != nil; env.Recalled {
-			return nil
+	}
+	if env.Host, err = phases.OpenHost(o.root, o.dryRun); err != nil {
+		return err
+	}
+	if !given {
+		env.Config, env.Patches, err = env.State().Remembered(machine)
+		if env.Recalled = env.Config != nil; env.Recalled || err != nil {
+			return err
 		}
 	}
 	machine.SingleNode = state.SettledSingleNode(env.Host) // it need not be said again
-	return o.useFile(env, file, machine)
+	return useConfig(env, o.config, file, machine)
 }
 
-func (o initOptions) givesConfig() bool { return o.configGiven || o.config != "" }
-
-func (o initOptions) useFile(env *phases.Env, file []byte, machine config.Machine) (err error) {
-	if env.Config, err = o.parseConfig(file, machine); err != nil {
+func useConfig(env *phases.Env, name string, file []byte, machine config.Machine) (err error) {
+	if env.Config, err = config.Parse(name, file, machine); err != nil {
 		return err
 	}
 	env.Patches, err = phases.ReadPatches(env.Config.PatchesDir)
 	return err
-}
-
-func (o initOptions) check(catalogue diagnose.Catalogue) error {
-	if o.timeout != 0 && o.timeout < time.Second {
-		return fmt.Errorf("--timeout %s is under a second", o.timeout)
-	}
-	return phases.CheckIgnore(catalogue, o.ignore)
-}
-
-// openHost opens the machine, to change it or only to plan, or says in a user's words
-// that it takes root.
-func openHost(root string, dryRun bool) (*host.Host, error) {
-	open := host.Open
-	if dryRun {
-		open = host.OpenPlan
-	}
-	h, err := open(root, unitsOf(root))
-	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
-		return nil, phases.ErrNotRoot
-	}
-	return h, err
-}
-
-// openMachine is openHost for commands that also need what the machine tells of itself.
-func openMachine(root string, dryRun bool) (*host.Host, machine.Facts, error) {
-	facts, err := machine.At(root).Facts()
-	if err != nil {
-		return nil, facts, err
-	}
-	h, err := openHost(root, dryRun)
-	return h, facts, err
-}
-
-func unitsOf(root string) host.Units {
-	if root == "/" {
-		return host.Systemd{}
-	}
-	return host.Offline{}
-}
-
-// readConfigFile gives nothing without one.
-func (o initOptions) readConfigFile() ([]byte, error) {
-	if o.config == "" {
-		return nil, nil
-	}
-	return os.ReadFile(o.config)
-}
-
-func (o initOptions) parseConfig(file []byte, machine config.Machine) (*config.Config, error) {
-	machine.Flags = o.box
-	return config.Parse(o.config, file, machine)
-}
-
-// findBundle gives nil without one.
-func findBundle(path string) (*bundle.Bundle, error) {
-	executable, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	b, err := bundle.Find(path, executable)
-	if errors.Is(err, bundle.ErrNone) {
-		return nil, nil
-	}
-	return b, err
 }

@@ -3,12 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"bootstrap/phases"
-	"bootstrap/phases/config"
 )
 
 func newKubeconfigCommand() *cobra.Command {
@@ -33,12 +33,12 @@ func newKubeconfigUserCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "user",
 		Short: "Print a new kubeconfig for a user, signed by the cluster's CA",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(); err != nil {
 				return wrongCall(cmd, err)
 			}
-			return usage(runKubeconfigUser(cmd, o))
+			return usage(runKubeconfigUser(cmd.OutOrStdout(), o))
 		},
 	}
 	f := cmd.Flags()
@@ -60,26 +60,21 @@ func (o kubeconfigUserOptions) check() error {
 	return nil
 }
 
-// clusterConfig is what the file says, or else what this machine's control plane was made by.
-func (o kubeconfigUserOptions) clusterConfig(cmd *cobra.Command, env *phases.Env) (*config.Config, error) {
-	if o.config == "" {
-		if c, err := env.State().RememberedConfig(); c != nil || err != nil {
-			return c, err
-		}
-	}
-	return configOf(cmd, o.config, o.root)
-}
-
-func runKubeconfigUser(cmd *cobra.Command, o kubeconfigUserOptions) error {
-	h, err := openHost(o.root, true) // it only reads, and waits for nobody
+func runKubeconfigUser(w io.Writer, o kubeconfigUserOptions) error {
+	env, err := phases.OpenMachine(o.root, true, nil) // it only reads, and waits for nobody
 	if err != nil {
 		return err
 	}
-	defer h.Close()
-	env := &phases.Env{Host: h}
-	if env.Config, err = o.clusterConfig(cmd, env); err != nil {
+	defer env.Close()
+	if o.config == "" {
+		env.Config, err = env.State().RememberedConfig()
+	}
+	if err == nil && env.Config == nil {
+		env.Config, err = configOf(o.config, o.root)
+	}
+	if err != nil {
 		return err
 	}
 	data, err := env.UserKubeconfig(phases.KubeconfigUser{Name: o.name, Groups: o.groups, Validity: o.validity})
-	return printFile(cmd.OutOrStdout(), data, err)
+	return printFile(w, data, err)
 }

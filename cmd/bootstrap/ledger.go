@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +23,7 @@ func newLedgerCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ledger",
 		Short: "Show what bootstrap has done on this machine",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return usage(runLedger(cmd.OutOrStdout(), o)) },
 	}
 	addOutputFlag(cmd, &o.json, "text, or json: one object with all records")
@@ -81,8 +80,6 @@ func beforeOf(r host.Record) string {
 		return fmt.Sprintf("file %04o", b.Mode)
 	case r.Op == host.OpRules:
 		return "earlier rules" // a page of them
-	case b.Value == "":
-		return "-"
 	}
 	return printable(b.Value)
 }
@@ -95,13 +92,4 @@ func stateOf(r host.Record) string {
 		return "done"
 	}
 	return "begun"
-}
-
-// printable keeps one record on one line, and a terminal out of the hands of whoever
-// named a file.
-func printable(s string) string {
-	if quoted := fmt.Sprintf("%q", s); quoted != `"`+s+`"` || strings.Contains(s, " ") {
-		return quoted
-	}
-	return s
 }

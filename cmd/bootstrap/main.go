@@ -28,27 +28,23 @@ const (
 	exitSignal = 128 // and the number of the signal: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP
 )
 
-func main() { os.Exit(run()) }
-
-// run is main for tests, which must not exit.
-func run() int {
+func main() {
 	syscall.Umask(0o077)
 	silenceClientGo()
 	// Where nobody reads standard output any more, init and reset go on: a write is an error
 	// then, and no signal that kills.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	ctx, stop := interruptible()
-	defer stop()
+	ctx := interruptible()
 	root, err := newRootCommand()
 	if err == nil {
 		root.SetArgs(os.Args[1:])
 		err = root.ExecuteContext(ctx)
 	}
 	if notRead(err) {
-		return exitSignal + int(syscall.SIGPIPE)
+		os.Exit(exitSignal + int(syscall.SIGPIPE))
 	}
 	printError(os.Stderr, err)
-	return exitCode(ctx, err)
+	os.Exit(exitCode(ctx, err))
 }
 
 // silenceClientGo keeps client-go from logging what it also returns as an error. Nothing less
@@ -68,7 +64,7 @@ func (e signalError) Error() string { return e.String() }
 
 // interruptible gives a context that the first SIGINT, SIGTERM or SIGHUP ends; the
 // second one kills as usual. What nohup has ignored stays so.
-func interruptible() (context.Context, func()) {
+func interruptible() context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
@@ -77,12 +73,11 @@ func interruptible() (context.Context, func()) {
 		}
 	}
 	go func() {
-		if s, ok := <-signals; ok {
-			signal.Stop(signals)
-			cancel(signalError{s.(syscall.Signal)})
-		}
+		s := <-signals
+		signal.Stop(signals)
+		cancel(signalError{s.(syscall.Signal)})
 	}()
-	return ctx, func() { signal.Stop(signals); cancel(nil) }
+	return ctx
 }
 
 func exitCode(ctx context.Context, err error) int {
@@ -112,18 +107,6 @@ func usage(err error) error {
 	return &usageError{err}
 }
 
-// hintedError is an error with the next thing to do.
-type hintedError struct {
-	error
-	hint string
-}
-
-// Hint is what the user can do.
-func (e *hintedError) Hint() string { return e.hint }
-
-// Unwrap gives the error without its hint.
-func (e *hintedError) Unwrap() error { return e.error }
-
 // printError prints each of several joined errors on its own, with its hint.
 func printError(w io.Writer, err error) {
 	if preflight := (*phases.PreflightError)(nil); errors.As(err, &preflight) {
@@ -136,19 +119,18 @@ func printError(w io.Writer, err error) {
 
 func printFailure(w io.Writer, err error) {
 	line := newErrorLine(err)
-	fmt.Fprintf(w, "bootstrap: error: %s\n", line.Message)
+	say := func(text, about string) {
+		if about != "" {
+			fmt.Fprintf(w, "bootstrap: "+text+"\n", about)
+		}
+	}
+	say("error: %s", line.Message)
 	for _, excerpt := range line.Excerpt {
-		fmt.Fprintf(w, "bootstrap:   | %s\n", excerpt)
+		say("  | %s", excerpt)
 	}
-	if line.Hint != "" {
-		fmt.Fprintf(w, "bootstrap: hint: %s\n", line.Hint)
-	}
-	if line.See != "" {
-		fmt.Fprintf(w, "bootstrap: see: %s\n", line.See)
-	}
-	if line.Cause != "" {
-		fmt.Fprintf(w, "bootstrap: more: bootstrap explain %s\n", line.Cause)
-	}
+	say("hint: %s", line.Hint)
+	say("see: %s", line.See)
+	say("more: bootstrap explain %s", line.Cause)
 	if pod := (*staticpods.PodError)(nil); errors.As(err, &pod) {
 		fmt.Fprintf(w, "bootstrap: hint: wait on: bootstrap static-pod wait %[1]s -n %[2]s; or take it away: bootstrap static-pod delete %[1]s -n %[2]s\n", pod.Name, pod.Namespace)
 		return

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
@@ -13,8 +15,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"bootstrap/phases"
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 	"bootstrap/phases/plan"
+	"bootstrap/phases/redact"
 	"bootstrap/phases/staticpods"
 )
 
@@ -23,22 +27,21 @@ const outputVersion = "bootstrap/v1alpha1"
 
 const eventsAsJSON = "text, or json: one event per line, and the result at the end"
 
-// addOutputFlag adds --output. Other formats than text and JSON are refused before the command,
-// or one below it, does anything.
+// addOutputFlag adds --output to a command and those below it.
 func addOutputFlag(cmd *cobra.Command, asJSON *bool, text string) {
-	format := cmd.PersistentFlags().StringP("output", "o", "text", text)
-	cmd.PersistentPreRunE = func(*cobra.Command, []string) error {
-		*asJSON = *format == "json"
-		if !*asJSON && *format != "text" {
-			return usage(fmt.Errorf("--output %q: want text or json", *format))
+	formats := []string{"text", "json"}
+	cmd.PersistentFlags().FuncP("output", "o", text, func(format string) error {
+		*asJSON = format == "json"
+		if !slices.Contains(formats, format) {
+			return errors.New("want text or json")
 		}
 		return nil
-	}
+	})
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)) // it is there
 }
 
 // output shows what a command does and how it ends.
 type output struct {
-	json   bool
 	dryRun bool
 	timed  bool // the text ends with the time that each phase took
 	start  time.Time
@@ -46,11 +49,11 @@ type output struct {
 
 	mu      sync.Mutex
 	changes int
-	timings timings
+	timings []phaseTiming // of phases that have ended, in the order they did
 }
 
 func newOutput(asJSON, dryRun bool) *output {
-	o := &output{json: asJSON, dryRun: dryRun, start: time.Now()}
+	o := &output{dryRun: dryRun, start: time.Now()}
 	if !asJSON {
 		o.text = newProgress(os.Stdout, dryRun)
 	}
@@ -65,11 +68,18 @@ type result struct {
 	DryRun  bool                `json:"dryRun"`
 	Changes int                 `json:"changes"`
 	Seconds float64             `json:"seconds"`
-	Phases  timings             `json:"phases,omitempty"`
+	Phases  []phaseTiming       `json:"phases,omitempty"`
 	Errors  []errorLine         `json:"errors,omitempty"`
 	Clean   *bool               `json:"clean,omitempty"` // of reset: nothing is left
 	Left    []phases.Left       `json:"left,omitempty"`
 	Pod     *staticpods.Handled `json:"pod,omitempty"` // of static-pod
+}
+
+// phaseTiming is when a phase began, since the command did, and how long it took.
+type phaseTiming struct {
+	Phase   string  `json:"phase"`
+	Began   float64 `json:"began"`
+	Seconds float64 `json:"seconds"`
 }
 
 type errorLine struct {
@@ -95,11 +105,13 @@ func (o *output) report(e plan.Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	e = shownEvent(e)
-	o.timings.add(e, time.Since(o.start))
-	if e.Kind == plan.Changed {
+	switch e.Kind {
+	case plan.Changed:
 		o.changes++
+	case plan.Done, plan.Failed:
+		o.timings = append(o.timings, phaseTiming{e.Phase, seconds(time.Since(o.start) - e.Elapsed), seconds(e.Elapsed)})
 	}
-	if !o.json {
+	if o.text != nil {
 		o.text.report(e)
 		return
 	}
@@ -127,14 +139,14 @@ func (o *output) elapsed() time.Duration { return time.Since(o.start).Round(100 
 
 // say prints text for people. JSON has the same in its result.
 func (o *output) say(text string) {
-	if !o.json {
+	if o.text != nil {
 		o.text.say(text)
 	}
 }
 
 // end shows the result, and returns err.
 func (o *output) end(err error, r result) error {
-	if o.json {
+	if o.text == nil {
 		r.Schema, r.Event, r.OK, r.DryRun, r.Changes = outputVersion, "result", err == nil, o.dryRun, o.changes
 		r.Seconds, r.Phases = time.Since(o.start).Seconds(), o.timings
 		r.Errors = errorLines(err)
@@ -145,7 +157,7 @@ func (o *output) end(err error, r result) error {
 		o.text.say(o.summary())
 	}
 	if o.timed {
-		o.text.say(o.timings.table())
+		o.text.say(timingsTable(o.timings))
 	}
 	o.text.end()
 	return err
@@ -157,12 +169,81 @@ func (o *output) summary() string {
 		return "Nothing would be changed.\n"
 	case o.changes == 0:
 		return "Nothing to change: all was so already.\n"
-	case o.changes == 1 && o.dryRun:
-		return "1 change would be made. Nothing was changed.\n"
 	case o.dryRun:
-		return fmt.Sprintf("%d changes would be made. Nothing was changed.\n", o.changes)
+		return count(o.changes, "change") + " would be made. Nothing was changed.\n"
 	}
 	return ""
+}
+
+// seconds are rounded to what can be measured.
+func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
+
+func timingsTable(all []phaseTiming) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%-20s %9s %9s\n", "phase", "began at", "took")
+	for _, p := range all {
+		fmt.Fprintf(&b, "%-20s %7.3f s %7.3f s\n", p.Phase, p.Began, p.Seconds)
+	}
+	return b.String()
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// shown is what may be shown of text that others wrote, such as logs: secrets are taken
+// out of it.
+func shown(text string) string { return redact.Text(text) }
+
+func shownLines(lines []string) []string {
+	var all []string
+	for _, line := range lines {
+		all = append(all, shown(line))
+	}
+	return all
+}
+
+func shownFinding(f diagnose.Finding) diagnose.Finding {
+	f.What, f.Excerpt = shown(f.What), shownLines(f.Excerpt)
+	return f
+}
+
+// shownEvent is an event without the secrets that warnings and waits can quote from others. A
+// note is left as it is, as one can hold a token that the user has asked for.
+func shownEvent(e plan.Event) plan.Event {
+	if e.Kind == plan.Warning || e.Kind == plan.Waiting {
+		e.Message = shown(e.Message)
+	}
+	return e
+}
+
+// printable keeps a name on one line and in one column, and a terminal out of the hands of
+// whoever gave it. An empty one is a dash.
+func printable(s string) string {
+	if s == "" {
+		return "-"
+	}
+	if quoted := fmt.Sprintf("%q", s); quoted != `"`+s+`"` || strings.Contains(s, " ") {
+		return quoted
+	}
+	return s
+}
+
+// age is rounded down to one unit, the largest of which there are two.
+func age(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%ds", int(max(d, 0).Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 2*day:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	}
+	return fmt.Sprintf("%dd", d/day)
 }
 
 func errorLines(err error) []errorLine {
@@ -175,10 +256,7 @@ func errorLines(err error) []errorLine {
 
 // newErrorLine is what can be shown of one error, without secrets.
 func newErrorLine(err error) errorLine {
-	line := errorLine{Message: shown(err.Error())}
-	if hinted := (interface{ Hint() string })(nil); errors.As(err, &hinted) {
-		line.Hint = shown(hinted.Hint())
-	}
+	line := errorLine{Message: shown(err.Error()), Hint: shown(plan.HintOf(err))}
 	if cause := (*plan.CauseError)(nil); errors.As(err, &cause) {
 		line.Cause, line.See, line.Excerpt = cause.ID, cause.See, shownLines(cause.Excerpt)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bootstrap/phases"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/runtime"
 )
@@ -23,7 +24,7 @@ func newPodsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pods",
 		Short: "Show the pods of this node, also when the API server is down",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usage(runPods(cmd.Context(), cmd.OutOrStdout(), o))
 		},
@@ -36,7 +37,7 @@ func newPodsCommand() *cobra.Command {
 }
 
 func runPods(ctx context.Context, w io.Writer, o podsOptions) error {
-	h, err := openHost(o.root, true)
+	h, err := phases.OpenHost(o.root, true)
 	if err != nil {
 		return err
 	}
@@ -48,10 +49,10 @@ func runPods(ctx context.Context, w io.Writer, o podsOptions) error {
 	if o.json {
 		return printJSON(w, podsObject{Schema: outputVersion, Pods: podLines(pods)})
 	}
-	return printPods(w, pods, time.Now())
+	return printPods(w, podLines(pods), time.Now())
 }
 
-func printPods(w io.Writer, pods []runtime.Sandbox, now time.Time) error {
+func printPods(w io.Writer, pods []podLine, now time.Time) error {
 	if len(pods) == 0 {
 		_, err := fmt.Fprintln(w, "No pod runs here; --all shows what has ended.")
 		return err
@@ -60,52 +61,18 @@ func printPods(w io.Writer, pods []runtime.Sandbox, now time.Time) error {
 	for _, p := range pods {
 		name := printable(p.Namespace + "/" + p.Name)
 		if len(p.Containers) == 0 {
-			fmt.Fprintf(table, "%s\t-\t%s\t-\t%s\t-\n", name, sandboxState(p), age(now.Sub(p.Created)))
+			fmt.Fprintf(table, "%s\t-\t%s\t-\t%s\t-\n", name, p.State, age(now.Sub(p.Created)))
 		}
 		for _, c := range p.Containers {
+			state := c.State
+			if c.ExitCode != nil {
+				state = fmt.Sprintf("%s %d", state, *c.ExitCode)
+			}
 			fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\n",
-				name, printable(c.Name), stateWithCode(c), c.Attempt, age(now.Sub(c.Created)), printable(c.Image))
+				name, printable(c.Name), state, c.Restarts, age(now.Sub(c.Created)), printable(c.Image))
 		}
 	}
 	return table.Flush()
-}
-
-// age is rounded down to one unit, the largest of which there are two.
-func age(d time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%ds", int(max(d, 0).Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	case d < 2*day:
-		return fmt.Sprintf("%dh", int(d.Hours()))
-	}
-	return fmt.Sprintf("%dd", d/day)
-}
-
-func stateWithCode(c runtime.Container) string {
-	if c.Exited {
-		return fmt.Sprintf("exited %d", c.ExitCode)
-	}
-	return containerState(c)
-}
-
-func containerState(c runtime.Container) string {
-	switch {
-	case c.Running:
-		return "running"
-	case c.Exited:
-		return "exited"
-	}
-	return "created"
-}
-
-func sandboxState(p runtime.Sandbox) string {
-	if p.Ready {
-		return "ready"
-	}
-	return "stopped"
 }
 
 // podsObject is all of pods -o json.
@@ -119,26 +86,29 @@ type podLine struct {
 	Name       string          `json:"name"`
 	ID         string          `json:"id"`
 	State      string          `json:"state"`   // ready, stopped
-	Created    string          `json:"created"` // RFC 3339, UTC
+	Created    time.Time       `json:"created"` // in whole seconds, UTC
 	Containers []containerLine `json:"containers"`
 }
 
 type containerLine struct {
-	Name     string `json:"name"`
-	ID       string `json:"id"`
-	State    string `json:"state"`              // running, exited, created
-	ExitCode *int32 `json:"exitCode,omitempty"` // of exited
-	Restarts uint32 `json:"restarts"`
-	Created  string `json:"created"` // RFC 3339, UTC
-	Image    string `json:"image"`
+	Name     string    `json:"name"`
+	ID       string    `json:"id"`
+	State    string    `json:"state"`              // running, exited, created
+	ExitCode *int32    `json:"exitCode,omitempty"` // of exited
+	Restarts uint32    `json:"restarts"`
+	Created  time.Time `json:"created"` // in whole seconds, UTC
+	Image    string    `json:"image"`
 }
 
 func podLines(pods []runtime.Sandbox) []podLine {
 	lines := make([]podLine, 0, len(pods))
 	for _, p := range pods {
 		line := podLine{
-			Namespace: p.Namespace, Name: p.Name, ID: p.ID, State: sandboxState(p),
-			Created: p.Created.Format(time.RFC3339), Containers: []containerLine{},
+			Namespace: p.Namespace, Name: p.Name, ID: p.ID, State: "stopped",
+			Created: p.Created.UTC().Truncate(time.Second), Containers: []containerLine{},
+		}
+		if p.Ready {
+			line.State = "ready"
 		}
 		for _, c := range p.Containers {
 			line.Containers = append(line.Containers, newContainerLine(c))
@@ -150,11 +120,14 @@ func podLines(pods []runtime.Sandbox) []podLine {
 
 func newContainerLine(c runtime.Container) containerLine {
 	line := containerLine{
-		Name: c.Name, ID: c.ID, State: containerState(c), Restarts: c.Attempt,
-		Created: c.Created.Format(time.RFC3339), Image: c.Image,
+		Name: c.Name, ID: c.ID, State: "created", Restarts: c.Attempt,
+		Created: c.Created.UTC().Truncate(time.Second), Image: c.Image,
 	}
-	if c.Exited {
-		line.ExitCode = &c.ExitCode
+	switch {
+	case c.Running:
+		line.State = "running"
+	case c.Exited:
+		line.State, line.ExitCode = "exited", &c.ExitCode
 	}
 	return line
 }

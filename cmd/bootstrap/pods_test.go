@@ -201,7 +201,7 @@ func TestPodsErrors(t *testing.T) {
 		{"no runtime", "", nil, "no container runtime listens where they do by default"},
 		{"it does not run", "containerRuntimeEndpoint: unix:///run/x.sock\n", nil, "the container runtime does not run (no /run/x.sock)"},
 		{"no YAML", "a: [\n", nil, "/var/lib/kubelet/config.yaml: "},
-		{"no such format", "", []string{"-o", "wide"}, `--output "wide": want text or json`},
+		{"no such format", "", []string{"-o", "wide"}, `invalid argument "wide" for "-o, --output" flag: want text or json`},
 		{"nobody listens", "", []string{"--cri-socket", "/var"}, "container runtime at /var: "},
 	}
 	for _, c := range cases {
@@ -249,10 +249,9 @@ func writeKubeletConfig(t *testing.T, root, text string) {
 func podsOutput(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
-	cmd := newPodsCommand()
+	cmd := rootCommand(t)
 	cmd.SetOut(&out)
-	cmd.SetArgs(args)
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs(append([]string{"pods"}, args...))
 	err := cmd.ExecuteContext(context.Background())
 	return out.String(), err
 }

@@ -25,7 +25,7 @@ func newPreflightCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "preflight",
 		Short: "Check whether init would work on this machine",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runPreflight(cmd.Context(), cmd.OutOrStdout(), o)
 		},
@@ -52,7 +52,7 @@ func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
 	if err != nil {
 		return usage(err)
 	}
-	defer closeEnv(env)
+	defer env.Close()
 	found := phases.Inspect(ctx, env)
 	var fixed []string
 	var fixErr error
@@ -90,8 +90,7 @@ func newPreflightObject(i observe.Inspection, fixed []string) preflightObject {
 	p := preflightObject{Schema: outputVersion, Checks: i.Checks, Fixed: fixed, Unread: shownLines(i.Unread)}
 	p.Findings = []diagnose.Finding{} // a list, also without any
 	for _, f := range i.Findings {
-		f.What, f.Excerpt = shown(f.What), shownLines(f.Excerpt)
-		p.Findings = append(p.Findings, f)
+		p.Findings = append(p.Findings, shownFinding(f))
 	}
 	p.OK = p.errors() == 0
 	return p
@@ -143,23 +142,7 @@ func (p preflightObject) print(w io.Writer, notes []string) error {
 	for _, unread := range p.Unread {
 		fmt.Fprintf(w, "not looked at: %s\n", unread)
 	}
-	_, err := fmt.Fprintln(w, p.summary())
+	stop := p.errors()
+	_, err := fmt.Fprintf(w, "%d checks: %s, %s. More: bootstrap explain ID\n", p.Checks, count(stop, "error"), count(len(p.Findings)-stop, "warning"))
 	return err
-}
-
-func (p preflightObject) summary() string {
-	switch {
-	case len(p.Findings) == 0 && len(p.Unread) == 0:
-		return fmt.Sprintf("%d checks, all fine.", p.Checks)
-	case len(p.Findings) == 0:
-		return fmt.Sprintf("%d checks, nothing found.", p.Checks)
-	}
-	return fmt.Sprintf("%d checks: %s, %s. More: bootstrap explain ID", p.Checks, count(p.errors(), "error"), count(len(p.Findings)-p.errors(), "warning"))
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

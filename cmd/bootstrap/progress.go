@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -67,10 +68,10 @@ func (p *progress) report(e plan.Event) {
 	case plan.Changed:
 		p.change(e)
 	case plan.Done:
-		p.remove(e.Phase)
 		fmt.Fprintf(p.out, "%-20s done in %s\n", e.Phase, e.Elapsed.Round(time.Millisecond))
-	case plan.Failed:
-		p.remove(e.Phase) // main prints the error
+	}
+	if e.Kind == plan.Done || e.Kind == plan.Failed { // main prints the error
+		p.running = slices.DeleteFunc(p.running, func(r *runningPhase) bool { return r.name == e.Phase })
 	}
 	p.draw()
 }
@@ -85,12 +86,12 @@ func (p *progress) change(e plan.Event) {
 	}
 }
 
-// say prints text on lines of its own.
+// say prints text on lines of its own, and the live line anew below it.
 func (p *progress) say(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clear()
-	fmt.Fprintf(p.out, "%s", text)
+	io.WriteString(p.out, text)
 	p.draw()
 }
 
@@ -110,15 +111,6 @@ func (p *progress) wait(e plan.Event) {
 	}
 }
 
-func (p *progress) remove(name string) {
-	for i, r := range p.running {
-		if r.name == name {
-			p.running = append(p.running[:i], p.running[i+1:]...)
-			return
-		}
-	}
-}
-
 // tick keeps the elapsed time on the live line moving.
 func (p *progress) tick() {
 	t := time.NewTicker(200 * time.Millisecond)
@@ -128,10 +120,7 @@ func (p *progress) tick() {
 		case <-p.stop:
 			return
 		case <-t.C:
-			p.mu.Lock()
-			p.clear()
-			p.draw()
-			p.mu.Unlock()
+			p.say("")
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -17,7 +16,6 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
 	"bootstrap/phases/plan"
-	"bootstrap/phases/spec"
 )
 
 type resetOptions struct {
@@ -36,7 +34,7 @@ func newResetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reset",
 		Short: "Undo init: stop the control plane and remove everything that bootstrap made",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return runReset(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
@@ -54,22 +52,36 @@ func newResetCommand() *cobra.Command {
 
 func runReset(ctx context.Context, o resetOptions) error {
 	out := newOutput(o.json, o.dryRun)
+	r, err := o.run(ctx, out)
+	return out.end(err, r)
+}
+
+func (o resetOptions) run(ctx context.Context, out *output) (result, error) {
 	env, err := o.env(o.dryRun, out.report)
 	if err != nil {
-		return out.end(usage(err), result{})
+		return result{}, usage(err)
 	}
-	defer env.Host.Close()
+	defer env.Close()
 	// A ledger in which all is undone is left by a reset that was killed: it still has to go.
-	if foreign := phases.Adoptable(env); !env.Host.HasLedger() && (foreign == "" || !o.adopt) {
-		return out.nothingToUndo(foreign)
+	foreign := phases.Adoptable(env)
+	if !env.Host.HasLedger() && foreign == "" {
+		out.say("Nothing to undo: bootstrap has made nothing on this machine.\n")
+		return result{Clean: new(true)}, nil
 	}
-	if !o.dryRun {
+	if !env.Host.HasLedger() && !o.adopt {
+		err := fmt.Errorf("there is no ledger: the cluster on this machine was not made by bootstrap (%s)", foreign)
+		return result{}, usage(plan.Hint(err, "see what of it would be removed: bootstrap reset --adopt --dry-run"))
+	}
+	if !o.dryRun && !o.force {
 		if err := o.confirm(ctx, env); err != nil {
-			return out.end(usage(err), result{})
+			return result{}, usage(err)
 		}
 	}
 	if err := o.adoptInto(ctx, env); err != nil {
-		return out.end(err, result{})
+		return result{}, err
+	}
+	if o.dryRun {
+		return result{}, phases.Reset().RunAll(ctx, env)
 	}
 	return o.reset(ctx, env, out)
 }
@@ -85,65 +97,35 @@ func (o resetOptions) adoptInto(ctx context.Context, env *phases.Env) error {
 	return phases.Adopt(ctx, env)
 }
 
-// nothingToUndo ends a reset without a ledger: with an error if kubeadm made a cluster here.
-func (o *output) nothingToUndo(foreign string) error {
-	if foreign != "" {
-		return o.end(usage(foreignError(foreign)), result{})
-	}
-	clean := true
-	o.say("Nothing to undo: bootstrap has made nothing on this machine.\n")
-	return o.end(nil, result{Clean: &clean})
-}
-
 func (o resetOptions) env(dryRun bool, to func(plan.Event)) (*phases.Env, error) {
-	h, facts, err := openMachine(o.root, dryRun)
+	env, err := phases.OpenMachine(o.root, dryRun, to)
 	if err != nil {
 		return nil, err
 	}
-	return phases.Open(phases.Env{Spec: spec.Spec{Config: &config.Config{}, Facts: facts}, Host: h, Tell: plan.Teller{To: to}, Keep: o.keep, AllPods: o.staticPods, Began: time.Now()}), nil
+	env.Config, env.Keep, env.AllPods = &config.Config{}, o.keep, o.staticPods
+	return phases.Open(env), nil
 }
 
-func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) error {
-	if o.dryRun {
-		return out.end(phases.Reset().RunAll(ctx, env), result{})
-	}
+// reset undoes all, and then looks whether anything is left.
+func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) (result, error) {
 	// Opened before anything is removed, so that it knows what there was.
 	var scan phases.Scan
 	looking, err := o.env(true, scan.Take)
 	if err != nil {
-		return out.end(err, result{})
+		return result{}, err
 	}
-	defer looking.Host.Close()
+	defer looking.Close()
 	failed := phases.Reset().RunAll(ctx, env)
 	if ctx.Err() != nil {
-		return out.end(failed, result{})
+		return result{}, failed
 	}
-	return out.verdict(scan.Verdict(ctx, env, looking, failed), failed)
-}
-
-// foreignError says that the cluster on this machine, of which there is that file, is not
-// bootstrap's.
-func foreignError(file string) error {
-	err := fmt.Errorf("there is no ledger: the cluster on this machine was not made by bootstrap (%s)", file)
-	return &hintedError{err, "see what of it would be removed: bootstrap reset --adopt --dry-run"}
-}
-
-// leftError says that reset could not remove all.
-func leftError(count int) error {
-	err := fmt.Errorf("%d things are left", count)
-	if count == 1 {
-		err = errors.New("one thing is left")
+	left := scan.Verdict(ctx, env, looking, failed)
+	out.say(verdictText(left, failed))
+	if len(left) == 0 {
+		return result{Clean: new(true)}, nil
 	}
-	return &hintedError{err, "see to what is listed above, then: bootstrap reset"}
-}
-
-func (o *output) verdict(left []phases.Left, failed error) error {
-	clean := len(left) == 0
-	o.say(verdictText(left, failed))
-	if clean {
-		return o.end(nil, result{Clean: &clean})
-	}
-	return o.end(leftError(len(left)), result{Clean: &clean, Left: left})
+	err = fmt.Errorf("%s left", count(len(left), "thing"))
+	return result{Clean: new(false), Left: left}, plan.Hint(err, "see to what is listed above, then: bootstrap reset")
 }
 
 // verdictText is what reset ends with. A failure is named only where nothing is left: else
@@ -170,15 +152,10 @@ func verdictText(left []phases.Left, failed error) string {
 	return b.String()
 }
 
-var errNotConfirmed = errors.New("not confirmed, nothing was changed")
-
 // confirm shows what would be removed and asks.
 func (o resetOptions) confirm(ctx context.Context, env *phases.Env) error {
-	if o.force {
-		return nil
-	}
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		return fmt.Errorf("%w: no terminal to ask at; use --force", errNotConfirmed)
+		return errors.New("not confirmed, nothing was changed: no terminal to ask at; use --force")
 	}
 	if err := o.showPlan(ctx); err != nil {
 		return err
@@ -193,7 +170,7 @@ func (o resetOptions) confirm(ctx context.Context, env *phases.Env) error {
 	fmt.Printf("All this goes%s. Go on? [y/N] ", data)
 	answer, err := readLine(ctx)
 	if err == nil && !strings.EqualFold(answer, "y") {
-		err = errNotConfirmed
+		return errors.New("not confirmed, nothing was changed")
 	}
 	return err
 }
@@ -222,7 +199,7 @@ func (o resetOptions) showPlan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer env.Host.Close()
+	defer env.Close()
 	err = o.adoptInto(ctx, env)
 	if err == nil {
 		err = phases.Reset().RunAll(ctx, env)

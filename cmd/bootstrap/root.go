@@ -1,10 +1,14 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"bootstrap/phases/plan"
 )
 
 // newRootCommand is the command line. An error is of the texts that are built in.
@@ -21,26 +25,36 @@ func newRootCommand() (*cobra.Command, error) {
 	cmd.AddCommand(newPreflightCommand(), newInitCommand(), newResetCommand(), newLedgerCommand(), newConfigCommand(), newTokenCommand(), newKubeconfigCommand(),
 		newStatusCommand(), newPodsCommand(), newStaticPodCommand(), newBundleCommand(), newCompletionCommand(), newVersionCommand(),
 		newExplainCommand(), newSupportCommand())
-	cmd.AddCommand(newTopics()...)
+	topics, err := newTopics()
+	cmd.AddCommand(topics...)
 	completeFlags(cmd)
+	checkCalls(cmd)
 	cmd.CompletionOptions.DisableDefaultCmd = true // ours stands in its place
-	return cmd, describe(cmd)
+	return cmd, errors.Join(err, describe(cmd))
 }
 
 func addRootFlag(f *pflag.FlagSet, root *string) {
 	f.StringVar(root, "root", "/", "directory that stands for this machine's root")
 }
 
-// wrongCall is an error in how a command was called. Its hint is where that is explained.
+// wrongCall is an error in how a command was called, or nil. Its hint is where that is explained.
 func wrongCall(cmd *cobra.Command, err error) error {
-	return usage(&hintedError{err, "see: " + cmd.CommandPath() + " --help"})
-}
-
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
+	if err == nil {
 		return nil
 	}
-	return wrongCall(cmd, fmt.Errorf("%s takes no argument, got %q", cmd.CommandPath(), args[0]))
+	return usage(plan.Hint(err, "see: %s --help", cmd.CommandPath()))
+}
+
+// checkCalls has what cobra finds wrong with a call of cmd, or of a command below it, end as
+// an error of usage.
+func checkCalls(cmd *cobra.Command) {
+	for _, each := range all(cmd) {
+		if check := each.Args; check != nil {
+			each.Args = func(cmd *cobra.Command, args []string) error {
+				return wrongCall(cmd, cmp.Or(check(cmd, args), cmd.ValidateRequiredFlags()))
+			}
+		}
+	}
 }
 
 // needsCommand is what a command does that only holds others.

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -235,6 +236,9 @@ func jsonFields(prefix string, typ reflect.Type, all map[string]field) {
 }
 
 func kindOf(typ reflect.Type) string {
+	if typ == reflect.TypeFor[time.Time]() {
+		return "text"
+	}
 	switch typ.Kind() {
 	case reflect.String:
 		return "text"

@@ -1,21 +1,16 @@
 package main
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"bootstrap/phases/diagnose"
+	"bootstrap/phases"
 	"bootstrap/phases/observe"
-	"bootstrap/phases/plan"
-	"bootstrap/phases/podmanifest"
-	"bootstrap/phases/spec"
 	"bootstrap/phases/staticpods"
 )
 
@@ -55,75 +50,47 @@ func newStaticPodApplyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE",
 		Short: "Have the kubelet run the Pod of a manifest, and wait until it runs",
-		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.file == "" {
-				return wrongCall(cmd, errors.New("which manifest? -f FILE, or -f - for standard input"))
-			}
-			return o.apply(cmd)
-		},
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return o.apply(cmd) },
 	}
 	cmd.Flags().StringVarP(&o.file, "filename", "f", "", "the manifest, YAML or JSON; - for standard input")
+	_ = cmd.MarkFlagRequired("filename") // it is there
 	o.addWaitFlags(cmd)
 	return cmd
 }
 
-// source reads the manifest before anything else, so that a pipe is read as a whole.
-func (o staticPodOptions) source(stdin io.Reader) (staticpods.PodSource, error) {
-	if o.file == "-" {
-		data, err := io.ReadAll(io.LimitReader(stdin, podmanifest.MaxSize+1))
-		return staticpods.PodSource{Data: data}, err
-	}
-	f, err := os.Open(o.file)
-	if err != nil {
-		return staticpods.PodSource{}, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, podmanifest.MaxSize+1))
-	return staticpods.PodSource{File: o.file, Data: data}, err
-}
-
 func (o staticPodOptions) apply(cmd *cobra.Command) error {
-	source, err := o.source(cmd.InOrStdin())
+	data, err := readInput(o.file) // before anything else, so that a pipe is read as a whole
 	if err != nil {
 		return usage(err)
 	}
-	return o.handle(cmd.Context(), false, func(ctx context.Context, pods *staticpods.Commander) (staticpods.Handled, string, error) {
-		done, err := pods.Apply(ctx, source, o.timeout)
-		if done.Changed {
-			return done, "runs, from " + done.File, err
-		}
-		return done, fmt.Sprintf("runs, from %s: nothing to change, it was so already", done.File), err
+	source := staticpods.PodSource{File: o.file, Data: data}
+	if o.file == "-" {
+		source.File = ""
+	}
+	return o.handle("runs, from %s", false, func(pods *staticpods.Commander) (staticpods.Handled, error) {
+		return pods.Apply(cmd.Context(), source, o.timeout)
 	})
 }
 
-// handle runs a command that is about one pod, and shows how it goes.
-func (o staticPodOptions) handle(ctx context.Context, looks bool, do func(context.Context, *staticpods.Commander) (staticpods.Handled, string, error)) error {
+// handle runs a command that is about one pod, and shows how it goes. ends says how the pod
+// is when all went well, with %s for its file.
+func (o staticPodOptions) handle(ends string, looks bool, do func(*staticpods.Commander) (staticpods.Handled, error)) error {
 	out := newOutput(o.json, false)
-	pods, err := o.open(looks, out.report)
+	env, err := phases.OpenMachine(o.root, looks, out.report)
 	if err != nil {
 		return out.end(usage(err), result{})
 	}
-	defer pods.Host.Close()
-	done, text, err := do(ctx, pods)
+	defer env.Close()
+	done, err := do(staticpods.Open(*env.Observe()))
 	if err != nil {
 		return out.end(err, result{})
 	}
-	out.say(fmt.Sprintf("%s/%s %s\n", done.Namespace, done.Name, text))
+	if !done.Changed {
+		ends += "; nothing was changed"
+	}
+	out.say(fmt.Sprintf("%s/%s "+ends+"\n", done.Namespace, done.Name, cmp.Or(done.File, "its source")))
 	return out.end(nil, result{Pod: &done})
-}
-
-// open takes a machine whose kubelet may be anybody's: no config of ours counts.
-func (o staticPodOptions) open(looks bool, to func(plan.Event)) (*staticpods.Commander, error) {
-	catalogue, err := diagnose.ReadCatalogue()
-	if err != nil {
-		return nil, err
-	}
-	h, facts, err := openMachine(o.root, looks)
-	if err != nil {
-		return nil, err
-	}
-	return staticpods.Open(observe.Observer{Spec: spec.Spec{Facts: facts}, Host: h, Catalogue: catalogue, Tell: plan.Teller{To: to}}), nil
 }
 
 func newStaticPodDeleteCommand() *cobra.Command {
@@ -131,14 +98,10 @@ func newStaticPodDeleteCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete NAME",
 		Short: "Remove a static pod's file, and wait until its containers are gone",
-		Args:  oneName,
+		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.handle(cmd.Context(), false, func(ctx context.Context, pods *staticpods.Commander) (staticpods.Handled, string, error) {
-				done, err := pods.Delete(ctx, o.namespace, args[0], o.timeout)
-				if done.Changed {
-					return done, fmt.Sprintf("is gone: %s was removed", done.File), err
-				}
-				return done, "is gone", err
+			return o.handle("is gone, as is %s", false, func(pods *staticpods.Commander) (staticpods.Handled, error) {
+				return pods.Delete(cmd.Context(), o.namespace, args[0], o.timeout)
 			})
 		},
 	}
@@ -152,11 +115,10 @@ func newStaticPodWaitCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "wait NAME",
 		Short: "Wait until a static pod runs, or say why it does not",
-		Args:  oneName,
+		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.handle(cmd.Context(), true, func(ctx context.Context, pods *staticpods.Commander) (staticpods.Handled, string, error) {
-				done, err := pods.WaitFor(ctx, o.namespace, args[0], o.timeout)
-				return done, "runs", err
+			return o.handle("runs, from %s", true, func(pods *staticpods.Commander) (staticpods.Handled, error) {
+				return pods.WaitFor(cmd.Context(), o.namespace, args[0], o.timeout)
 			})
 		},
 	}
@@ -165,19 +127,12 @@ func newStaticPodWaitCommand() *cobra.Command {
 	return cmd
 }
 
-func oneName(cmd *cobra.Command, args []string) error {
-	if len(args) == 1 {
-		return nil
-	}
-	return wrongCall(cmd, fmt.Errorf("%s takes the name of one pod, got %d", cmd.CommandPath(), len(args)))
-}
-
 func newStaticPodPathCommand() *cobra.Command {
 	var o staticPodOptions
 	cmd := &cobra.Command{
 		Use:   "path",
 		Short: "Show where the kubelet looks for static pods, and what says so",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return usage(o.path(cmd)) },
 	}
 	addOutputFlag(cmd, &o.json, "text, or json: one object")
@@ -193,12 +148,12 @@ type pathObject struct {
 
 // look opens this machine to read only.
 func (o staticPodOptions) look(do func(*staticpods.Commander) error) error {
-	pods, err := o.open(true, nil)
+	env, err := phases.OpenMachine(o.root, true, nil)
 	if err != nil {
 		return err
 	}
-	defer pods.Host.Close()
-	return do(pods)
+	defer env.Close()
+	return do(staticpods.Open(*env.Observe()))
 }
 
 func (o staticPodOptions) path(cmd *cobra.Command) error {

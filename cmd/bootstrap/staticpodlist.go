@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -16,7 +15,7 @@ func newStaticPodListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List static pods: file, hash, state, restarts and mirror pod",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return usage(o.list(cmd)) },
 	}
 	addOutputFlag(cmd, &o.json, "text, or json: one object with all static pods")
@@ -54,12 +53,8 @@ func printNotes(w io.Writer, notes []string) {
 }
 
 func printStaticPods(w io.Writer, list staticpods.List) error {
-	if len(list.Pods) == 0 && list.Kubelet.StaticPodPath == "" {
-		_, err := io.WriteString(w, "No static pod: this kubelet reads none from files. See: bootstrap static-pod path\n")
-		return err
-	}
 	if len(list.Pods) == 0 {
-		_, err := fmt.Fprintf(w, "No static pod in %s.\n", list.Kubelet.StaticPodPath)
+		_, err := fmt.Fprintf(w, "No static pod in the kubelet's folder (%s). See: bootstrap static-pod path\n", printable(list.Kubelet.StaticPodPath))
 		return err
 	}
 	rows := []string{"FILE\tPOD\tHASH\tSTATE\tRESTARTS\tMIRROR POD"}
@@ -69,7 +64,7 @@ func printStaticPods(w io.Writer, list staticpods.List) error {
 		if p.Name != "" {
 			name = printable(p.Namespace + "/" + p.Name)
 		}
-		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s", fileColumn(p), name, orNone(shortHash(p.Hash)), p.State, p.Restarts, mirrorColumn(p.Mirror)))
+		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s", fileColumn(p), name, printable(p.Hash[:min(8, len(p.Hash))]), p.State, p.Restarts, mirrorColumn(p.Mirror)))
 		if p.Problem != "" {
 			problems = append(problems, fmt.Sprintf("%s: %s\n", strings.Trim(fileColumn(p)+" "+name, "- "), shown(p.Problem)))
 		}
@@ -101,17 +96,12 @@ func mirrorColumn(m *staticpods.MirrorPod) string {
 	return m.Name + " not ready"
 }
 
-// shortHash is enough to tell one from the other.
-func shortHash(hash string) string { return hash[:min(8, len(hash))] }
-
-func orNone(text string) string { return cmp.Or(text, "-") }
-
 func newStaticPodShowCommand() *cobra.Command {
 	var o staticPodOptions
 	cmd := &cobra.Command{
 		Use:   "show NAME",
 		Short: "Show one static pod: its file, containers and mirror pod",
-		Args:  oneName,
+		Args:  cobra.ExactArgs(1),
 		RunE:  func(cmd *cobra.Command, args []string) error { return usage(o.show(cmd, args[0])) },
 	}
 	addOutputFlag(cmd, &o.json, "text, or json: one object")
@@ -145,8 +135,8 @@ func staticPodRows(p staticpods.Pod) []string {
 	rows := []string{
 		"pod\t" + printable(p.Namespace+"/"+p.Name),
 		"runs as\t" + printable(p.RunsAs),
-		"file\t" + orNone(printable(p.File)),
-		"hash\t" + orNone(p.Hash),
+		"file\t" + printable(p.File),
+		"hash\t" + printable(p.Hash),
 		"state\t" + p.State,
 		"mirror pod\t" + mirrorColumn(p.Mirror),
 	}
@@ -158,7 +148,7 @@ func staticPodRows(p staticpods.Pod) []string {
 		if c.ExitCode != nil {
 			state += fmt.Sprintf(" (exit code %d)", *c.ExitCode)
 		}
-		rows = append(rows, fmt.Sprintf("container\t%s: %s since %s, %d restarts, %s", printable(c.Name), state, orNone(c.Since), c.Restarts, printable(c.Image)))
+		rows = append(rows, fmt.Sprintf("container\t%s: %s since %s, %d restarts, %s", printable(c.Name), state, printable(c.Since), c.Restarts, printable(c.Image)))
 	}
 	if p.Hash != "" {
 		rows = append(rows, fmt.Sprintf("logs\t/var/log/pods/%s_%s_%s", p.Namespace, p.RunsAs, p.Hash))

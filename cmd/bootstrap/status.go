@@ -1,26 +1,25 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"bootstrap/phases"
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/ready"
-	"bootstrap/phases/spec"
 	"bootstrap/phases/status"
 )
 
 type statusOptions struct {
 	wait    bool
-	waits   time.Time // when --wait began
 	timeout time.Duration
 	json    bool
 	root    string
@@ -31,7 +30,7 @@ func newStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show what is installed, whether it is healthy, and if not, why",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return runStatus(cmd.Context(), cmd.OutOrStdout(), o) },
 	}
 	cmd.Flags().BoolVar(&o.wait, "wait", false, "look again until all is ready")
@@ -46,7 +45,7 @@ func runStatus(ctx context.Context, w io.Writer, o statusOptions) error {
 	if err != nil {
 		return usage(err)
 	}
-	s = shownStatus(s)
+	hideSecrets(&s)
 	if o.json {
 		err = printJSON(w, statusObject{Schema: outputVersion, Status: s})
 	} else if s.Installed {
@@ -59,53 +58,41 @@ func runStatus(ctx context.Context, w io.Writer, o statusOptions) error {
 }
 
 func (o statusOptions) status(ctx context.Context) (status.Status, error) {
-	if o.wait {
-		o.waits = time.Now()
-		return status.Wait(ctx, o.timeout, o.look)
+	if !o.wait {
+		return o.look(ctx, time.Time{})
 	}
-	return o.look(ctx)
+	began := time.Now()
+	return status.Wait(ctx, o.timeout, func(ctx context.Context) (status.Status, error) { return o.look(ctx, began) })
 }
 
-// look opens the machine each time anew: init may be at work on it.
-func (o statusOptions) look(ctx context.Context) (status.Status, error) {
-	h, facts, err := openMachine(o.root, true)
+// look opens the machine each time anew: init may be at work on it. waits is when --wait began.
+func (o statusOptions) look(ctx context.Context, waits time.Time) (status.Status, error) {
+	env, err := phases.OpenMachine(o.root, true, nil)
 	if err != nil {
 		return status.Status{}, err
 	}
-	defer h.Close()
-	if !h.Real() && len(h.Entries()) > 0 {
+	defer env.Close()
+	if !env.Host.Real() && len(env.Host.Entries()) > 0 {
 		return status.Status{}, fmt.Errorf("--root %s only stands for a machine: nothing runs there; bootstrap ledger shows what was made", o.root)
 	}
-	catalogue, err := diagnose.ReadCatalogue()
-	if err != nil {
-		return status.Status{}, err
-	}
-	return status.Current(ctx, &observe.Observer{Spec: spec.Spec{Facts: facts}, Host: h, Catalogue: catalogue}, o.waits)
+	return status.Current(ctx, env.Observe(), waits)
 }
 
-// shownStatus is a status without secrets that it can have from logs and servers.
-func shownStatus(s status.Status) status.Status {
-	s.Components = slices.Clone(s.Components)
-	for i := range s.Components {
-		s.Components[i].Reason = shown(s.Components[i].Reason)
+// hideSecrets takes out secrets that can come from logs and servers.
+func hideSecrets(s *status.Status) {
+	for i, c := range s.Components {
+		s.Components[i].Reason = shown(c.Reason)
 	}
 	if s.Cause != nil {
-		cause := *s.Cause
-		cause.What, cause.Excerpt = shown(cause.What), shownLines(cause.Excerpt)
-		s.Cause = &cause
+		*s.Cause = shownFinding(*s.Cause)
 	}
 	if s.Etcd != nil {
-		etcd := *s.Etcd
-		etcd.Error = shown(etcd.Error)
-		s.Etcd = &etcd
+		s.Etcd.Error = shown(s.Etcd.Error)
 	}
 	if s.PodURL != nil {
-		source := *s.PodURL
-		source.Error = shown(source.Error)
-		s.PodURL = &source
+		s.PodURL.Error = shown(s.PodURL.Error)
 	}
 	s.Notes = shownLines(s.Notes)
-	return s
 }
 
 // verdict is what the exit code comes from.
@@ -120,7 +107,7 @@ func (o statusOptions) verdict(s status.Status) error {
 	}
 	err := errors.New("not ready: " + strings.Join(s.NotReady(), ", "))
 	if s.Cause == nil {
-		return &hintedError{err, "see: bootstrap pods; journalctl -u containerd -u kubelet -n 50"}
+		return plan.Hint(err, "see: bootstrap pods; journalctl -u containerd -u kubelet -n 50")
 	}
 	return err
 }
@@ -257,44 +244,33 @@ func etcdLine(e status.Etcd) string {
 	if e.Error != "" {
 		return "says nothing: " + shortened(e.Error)
 	}
-	parts := []string{fmt.Sprintf("%s, members: %d, leader: %s", e.Version, e.Members, e.Leader)}
-	parts = append(parts, fmt.Sprintf("%s (%s in use), revision %d", bytesText(uint64(e.SizeBytes)), bytesText(uint64(e.InUseBytes)), e.Revision))
+	line := fmt.Sprintf("%s, members: %d, leader: %s, %s (%s in use), revision %d", e.Version, e.Members, e.Leader,
+		bytesText(uint64(e.SizeBytes)), bytesText(uint64(e.InUseBytes)), e.Revision)
 	if e.FsyncP99Millis > 0 {
-		parts = append(parts, fmt.Sprintf("fsync p99 under %g ms", e.FsyncP99Millis))
+		line += fmt.Sprintf(", fsync p99 under %g ms", e.FsyncP99Millis)
 	}
 	if len(e.Alarms) == 0 {
-		return strings.Join(append(parts, "no alarm"), ", ")
+		return line + ", no alarm"
 	}
-	return strings.Join(append(parts, "ALARM: "+strings.Join(e.Alarms, " ")), ", ")
+	return line + ", ALARM: " + strings.Join(e.Alarms, " ")
 }
 
 // podURLLine tells what the URL gives now, and what runs of what it gave last.
 func podURLLine(p ready.PodURLStatus) string {
-	runs := "nothing runs"
-	switch n := len(p.Runs); {
-	case n == 1:
-		runs = p.Runs[0] + " runs"
-	case n > 1:
-		runs = strings.Join(p.Runs[:n-1], ", ") + " and " + p.Runs[n-1] + " run"
-	}
+	gives := "serves " + orNone(p.Serves)
 	if p.Error != "" {
-		return fmt.Sprintf("%s gives nothing: %s; of what it served last, %s", p.URL, shortened(p.Error), runs)
+		gives = "gives nothing: " + shortened(p.Error)
 	}
-	serves := "no pod"
-	if len(p.Serves) > 0 {
-		serves = strings.Join(p.Serves, ", ")
-	}
-	return fmt.Sprintf("%s serves %s; of what it served last, %s", p.URL, serves, runs)
+	return fmt.Sprintf("%s %s; of what it served last runs: %s", p.URL, gives, orNone(p.Runs))
 }
+
+func orNone(names []string) string { return cmp.Or(strings.Join(names, ", "), "none") }
 
 // bytesText is a size with one digit after the point.
 func bytesText(n uint64) string {
-	const kib = 1 << 10
-	switch {
-	case n < kib*kib:
-		return fmt.Sprintf("%.1f KiB", float64(n)/kib)
-	case n < kib*kib*kib:
-		return fmt.Sprintf("%.1f MiB", float64(n)/kib/kib)
+	const mib = 1 << 20
+	if n < 1024*mib {
+		return fmt.Sprintf("%.1f MiB", float64(n)/mib)
 	}
-	return fmt.Sprintf("%.1f GiB", float64(n)/kib/kib/kib)
+	return fmt.Sprintf("%.1f GiB", float64(n)/mib/1024)
 }

@@ -30,7 +30,7 @@ func TestPrintStatus(t *testing.T) {
   Node        ready
 
 certificates  all 2 good; the first to expire is /b.crt in 100d
-etcd          3.6.8, members: 1, leader: node-1, 3.0 MiB (512.0 KiB in use), revision 7, fsync p99 under 8 ms, no alarm
+etcd          3.6.8, members: 1, leader: node-1, 3.0 MiB (0.5 MiB in use), revision 7, fsync p99 under 8 ms, no alarm
 disk          /var/lib/etcd: 3.0 GiB of 8.0 GiB free
 drift         none: files are as bootstrap wrote them
 `)
@@ -133,15 +133,13 @@ func TestStatusHidesSecrets(t *testing.T) {
 		Cause: &diagnose.Finding{What: "refused " + token, Excerpt: []string{"token: " + token}},
 		Etcd:  &status.Etcd{Error: "no " + token}, Notes: []string{token},
 	}
+	hideSecrets(&s)
 	var b strings.Builder
-	if err := printJSON(&b, shownStatus(s)); err != nil {
+	if err := printJSON(&b, s); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(b.String(), "0123456789abcdef") || !strings.Contains(b.String(), "bad token") {
 		t.Errorf("it shows %s", b.String())
-	}
-	if s.Cause.Excerpt[0] != "token: "+token || !strings.Contains(s.Components[0].Reason, token) {
-		t.Error("what was given has changed")
 	}
 }
 
@@ -156,14 +154,14 @@ func TestStatusStandalone(t *testing.T) {
 
   default/web-node-1  ready
 
-static pods  https://pods.example/ serves default/web-node-1; of what it served last, default/web-node-1 runs
+static pods  https://pods.example/ serves default/web-node-1; of what it served last runs: default/web-node-1
 drift        none: files are as bootstrap wrote them
 `)
 	for want, p := range map[string]ready.PodURLStatus{
-		"x serves no pod; of what it served last, nothing runs":         {URL: "x"},
-		"x gives nothing: refused; of what it served last, a and b run": {URL: "x", Error: "refused", Runs: []string{"a", "b"}},
-		"x gives nothing: it is empty; of what it served last, a runs":  {URL: "x", Error: "it is empty", Runs: []string{"a"}},
-		"x serves a, b; of what it served last, a runs":                 {URL: "x", Serves: []string{"a", "b"}, Runs: []string{"a"}},
+		"x serves none; of what it served last runs: none":             {URL: "x"},
+		"x gives nothing: refused; of what it served last runs: a, b":  {URL: "x", Error: "refused", Runs: []string{"a", "b"}},
+		"x gives nothing: it is empty; of what it served last runs: a": {URL: "x", Error: "it is empty", Runs: []string{"a"}},
+		"x serves a, b; of what it served last runs: a":                {URL: "x", Serves: []string{"a", "b"}, Runs: []string{"a"}},
 	} {
 		if got := podURLLine(p); got != want {
 			t.Errorf("%s, want %s", got, want)

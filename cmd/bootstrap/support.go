@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,10 +14,7 @@ import (
 
 	"bootstrap/phases"
 	"bootstrap/phases/bundle"
-	"bootstrap/phases/diagnose"
-	"bootstrap/phases/machine"
 	"bootstrap/phases/plan"
-	"bootstrap/phases/spec"
 	"bootstrap/phases/support"
 )
 
@@ -31,7 +29,7 @@ func newSupportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "support",
 		Short: "Write an archive that helps others to see what is wrong, without secrets",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runSupport(cmd.Context(), cmd.OutOrStdout(), o)
 		},
@@ -47,7 +45,7 @@ func runSupport(ctx context.Context, w io.Writer, o supportOptions) error {
 	if err != nil {
 		return usage(err)
 	}
-	defer closeEnv(env)
+	defer env.Close()
 	if o.file == "" {
 		o.file = request.Name + ".tar.gz"
 	}
@@ -72,30 +70,22 @@ func (o supportOptions) env(ctx context.Context, to func(plan.Event)) (*phases.E
 		return nil, request, err
 	}
 	if err != nil {
-		h, openErr := openHost(o.root, true)
-		if openErr != nil {
-			return nil, request, openErr
-		}
-		facts, _ := machine.At(o.root).Facts()   // the archive then has fewer of them
-		catalogue, _ := diagnose.ReadCatalogue() // NoConfig says why not
 		request.NoConfig = err
-		env = phases.Open(phases.Env{Spec: spec.Spec{Facts: facts}, Host: h, Catalogue: catalogue, Tell: plan.Teller{To: to}, Began: time.Now()})
+		known, _ := phases.NewEnv(o.root, to) // NoConfig says what of it is missing
+		if known.Host, err = phases.OpenHost(o.root, true); err != nil {
+			return nil, request, err
+		}
+		env = phases.Open(known)
 	}
 	if o.config != "" {
 		request.Config, _ = os.ReadFile(o.config) // else NoConfig says why
 	}
-	request.Name = "bootstrap-support-" + fileName(env.Facts.Hostname) + "-" + time.Now().UTC().Format("20060102T150405Z")
+	hostname := notInFileNames.ReplaceAllString(cmp.Or(env.Facts.Hostname, "unnamed"), "-")
+	request.Name = "bootstrap-support-" + hostname + "-" + time.Now().UTC().Format("20060102T150405Z")
 	return env, request, nil
 }
 
 var notInFileNames = regexp.MustCompile(`[^A-Za-z0-9.-]+`)
-
-func fileName(hostname string) string {
-	if name := notInFileNames.ReplaceAllString(hostname, "-"); name != "" {
-		return name
-	}
-	return "unnamed"
-}
 
 func printSupport(w io.Writer, file string, r support.Report) error {
 	info, err := os.Stat(file)

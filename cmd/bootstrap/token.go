@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -64,7 +63,7 @@ func newTokenCreateCommand(kubeconfig *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create [TOKEN]",
 		Short: "Create a bootstrap token and print it",
-		Args:  atMostOneArg,
+		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := o.token(first(args), cmd.Flags().Changed("groups"))
 			if err != nil {
@@ -85,7 +84,10 @@ func newTokenCreateCommand(kubeconfig *string) *cobra.Command {
 
 // token is what the flags ask for. The default groups only go with authentication.
 func (o tokenCreateOptions) token(value string, groupsGiven bool) (cluster.Token, error) {
-	t, err := givenOrNew(value)
+	t, err := cluster.NewToken()
+	if value != "" {
+		t, err = cluster.ParseToken(value)
+	}
 	if err != nil {
 		return t, err
 	}
@@ -106,13 +108,6 @@ func (o tokenCreateOptions) token(value string, groupsGiven bool) (cluster.Token
 		}
 	}
 	return t, errors.Join(err, t.Check())
-}
-
-func givenOrNew(value string) (cluster.Token, error) {
-	if value == "" {
-		return cluster.NewToken()
-	}
-	return cluster.ParseToken(value)
 }
 
 func runTokenCreate(cmd *cobra.Command, kubeconfig string, t cluster.Token, o tokenCreateOptions) error {
@@ -138,14 +133,8 @@ func newTokenListCommand(kubeconfig *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List bootstrap tokens, with their secrets",
-		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := connect(*kubeconfig)
-			if err != nil {
-				return err
-			}
-			return runTokenList(cmd.Context(), cmd.OutOrStdout(), c, asJSON)
-		},
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return runTokenList(cmd, *kubeconfig, asJSON) },
 	}
 	addOutputFlag(cmd, &asJSON, "text, or json: one object with all tokens")
 	return cmd
@@ -166,8 +155,13 @@ type tokenItem struct {
 }
 
 // runTokenList lists what it can, also when one of them is broken.
-func runTokenList(ctx context.Context, out io.Writer, c *cluster.Cluster, asJSON bool) error {
-	tokens, failed := c.Tokens(ctx)
+func runTokenList(cmd *cobra.Command, kubeconfig string, asJSON bool) error {
+	c, err := connect(kubeconfig)
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	tokens, failed := c.Tokens(cmd.Context())
 	if failed != nil && len(tokens) == 0 {
 		return failed
 	}
@@ -192,8 +186,8 @@ func itemsOf(tokens []cluster.Token) []tokenItem {
 func printTokens(out io.Writer, tokens []cluster.Token) error {
 	table := newTable(out, "TOKEN\tTTL\tEXPIRES\tUSAGES\tDESCRIPTION\tGROUPS")
 	for i, item := range itemsOf(tokens) {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", item.Token, timeLeft(tokens[i].Expires, time.Now()), orDash(item.Expires),
-			orDash(strings.Join(item.Usages, ",")), orDash(item.Description), orDash(strings.Join(item.Groups, ",")))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", item.Token, timeLeft(tokens[i].Expires, time.Now()), printable(item.Expires),
+			printable(strings.Join(item.Usages, ",")), printable(item.Description), printable(strings.Join(item.Groups, ",")))
 	}
 	return table.Flush()
 }
@@ -205,55 +199,32 @@ func timeLeft(expires, now time.Time) string {
 		return "forever"
 	case left <= 0:
 		return "expired"
-	case left < time.Hour:
-		return fmt.Sprintf("%dm", int(left.Minutes()))
 	}
-	return fmt.Sprintf("%dh", int(left.Hours()))
-}
-
-// orDash keeps one token on one line.
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	quoted := fmt.Sprintf("%q", s)
-	return quoted[1 : len(quoted)-1]
+	return age(left)
 }
 
 func newTokenDeleteCommand(kubeconfig *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "delete TOKEN...",
 		Short: "Delete bootstrap tokens, given whole or by their ids",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ids, err := tokenIDs(args)
-			if err != nil {
-				return wrongCall(cmd, err)
-			}
-			c, err := connect(*kubeconfig)
-			if err != nil {
-				return err
-			}
-			return runTokenDelete(cmd, c, ids)
-		},
+		Args:  cobra.MinimumNArgs(1),
+		RunE:  func(cmd *cobra.Command, args []string) error { return runTokenDelete(cmd, *kubeconfig, args) },
 	}
 }
 
-func tokenIDs(args []string) ([]string, error) {
-	if len(args) == 0 {
-		return nil, errors.New("which token is to be deleted?")
-	}
+func runTokenDelete(cmd *cobra.Command, kubeconfig string, tokens []string) error {
 	var ids []string
-	for _, arg := range args {
-		id, err := cluster.TokenID(arg)
+	for _, token := range tokens {
+		id, err := cluster.TokenID(token)
 		if err != nil {
-			return nil, err
+			return wrongCall(cmd, err)
 		}
 		ids = append(ids, id)
 	}
-	return ids, nil
-}
-
-func runTokenDelete(cmd *cobra.Command, c *cluster.Cluster, ids []string) error {
+	c, err := connect(kubeconfig)
+	if err != nil {
+		return err
+	}
 	var errs []error
 	for _, id := range ids {
 		err := c.DeleteToken(cmd.Context(), id)
@@ -269,7 +240,7 @@ func newTokenGenerateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "generate",
 		Short: "Print a random bootstrap token, and create nothing",
-		Args:  noArgs,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t, err := cluster.NewToken()
 			if err != nil {

@@ -301,7 +301,7 @@ func (n *Node) standaloneURL() {
 	}
 	start()
 	n.serves(8091, "third")
-	run(0, "of what it served last, default/fetched-"+n.Name+" runs", "status", "--wait")
+	run(0, "of what it served last runs: default/fetched-"+n.Name, "status", "--wait")
 
 	run(0, "MANIFEST.json", "support", "--output-file", "/tmp/support.tar.gz")
 	for _, r := range said {

@@ -135,8 +135,8 @@ func testStaticPodsPage(n *Node) {
 	}
 	out := n.MustSh(script + "exec 2>&1\n")
 	for _, want := range []string{
-		"/etc/kubernetes/manifests\n", "default/web runs, from /etc/kubernetes/manifests/web.yaml\n", "OK", "nothing to change, it was so already",
-		"web-" + n.Name + " ready", "default/web is gone: /etc/kubernetes/manifests/web.yaml was removed\n",
+		"/etc/kubernetes/manifests\n", "default/web runs, from /etc/kubernetes/manifests/web.yaml\n", "OK", "default/web runs, from /etc/kubernetes/manifests/web.yaml; nothing was changed",
+		"web-" + n.Name + " ready", "default/web is gone, as is /etc/kubernetes/manifests/web.yaml\n",
 	} {
 		if !strings.Contains(out, want) {
 			n.t.Errorf("the commands of the page do not print %q:\n%s", want, out)
@@ -180,7 +180,7 @@ func testMirrorPod(n *Node) {
 	if after.containerID() != ran || after.ready() != nil {
 		n.t.Errorf("after deletes, edits and a drain the container is %s, was %s: %v", after.containerID(), ran, after.ready())
 	}
-	if r := n.Bootstrap("static-pod", "apply", "-f", "/root/sleeper.yaml"); r.Code != 0 || !r.Has("nothing to change") {
+	if r := n.Bootstrap("static-pod", "apply", "-f", "/root/sleeper.yaml"); r.Code != 0 || !r.Has("nothing was changed") {
 		n.t.Error(r)
 	}
 }
