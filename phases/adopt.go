@@ -104,7 +104,7 @@ func adoptNotes(ctx context.Context, env *Env) error {
 	if _, ok := env.Host.Recall(env.State().SettledNote()); ok {
 		return nil
 	}
-	k, err := env.Observe().FindKubelet(ctx)
+	k, err := env.FindKubelet(ctx)
 	if err != nil && !errors.Is(err, observe.ErrNoKubelet) {
 		env.Tell.Warn("the name of this node and its container runtime are guessed: %v", err)
 	}

@@ -36,7 +36,7 @@ func makePolicy(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	c, err := env.Observe().ConnectForHealth()
+	c, err := env.ConnectForHealth()
 	if err != nil {
 		return err
 	}

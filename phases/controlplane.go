@@ -26,23 +26,23 @@ var controlPlane = Phase{
 // which the kubelet tries again only after a minute. They are not held back until it is
 // ready: that is a second later, and a CPU would be idle while they could start.
 func runControlPlane(ctx context.Context, env *Env) error {
-	c, seen := env.Config, env.Observe()
+	c := env.Config
 	mounts := spec.CAMounts(observe.TrustedCAs(env.Host))
 	met := env.Ready().KubeletHasMet(ctx) // asked now: what is written next may take it down
-	if err := writeStaticPod(seen, "kube-apiserver", spec.APIServerPod(c, mounts)); err != nil {
+	if err := writeStaticPod(env, "kube-apiserver", spec.APIServerPod(c, mounts)); err != nil {
 		return err
 	}
 	began, err := startAPIServer(ctx, env, met)
 	if err != nil {
 		return err
 	}
-	if err := keepEtcdCluster(seen); err != nil {
+	if err := keepEtcdCluster(env); err != nil {
 		return err
 	}
-	if err := writeStaticPod(seen, "kube-controller-manager", spec.ControllerManagerPod(c, mounts)); err != nil {
+	if err := writeStaticPod(env, "kube-controller-manager", spec.ControllerManagerPod(c, mounts)); err != nil {
 		return err
 	}
-	if err := writeStaticPod(seen, "kube-scheduler", spec.SchedulerPod(c)); err != nil || !began {
+	if err := writeStaticPod(env, "kube-scheduler", spec.SchedulerPod(c)); err != nil || !began {
 		return err
 	}
 	return makePolicy(ctx, env)
@@ -91,7 +91,7 @@ func startAPIServer(ctx context.Context, env *Env, met bool) (began bool, err er
 // no pod, and starts none in place of another. So a manifest that kept the API server from
 // starting could never be mended.
 func replaceStalePods(ctx context.Context, env *Env, cri *runtime.CRI) error {
-	current, err := env.Observe().ManifestUIDs()
+	current, err := env.ManifestUIDs()
 	if err != nil {
 		return err
 	}

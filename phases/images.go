@@ -43,7 +43,7 @@ type imageFetch struct {
 
 // withImages opens the runtime's images for use.
 func withImages(ctx context.Context, env *Env, stage observe.Stage, use func(context.Context, imageFetch) error) error {
-	c, err := env.Observe().DialRuntime()
+	c, err := env.DialRuntime()
 	if err != nil {
 		return err
 	}

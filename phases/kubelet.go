@@ -28,7 +28,7 @@ func runKubelet(ctx context.Context, env *Env) error {
 	}
 	env.Tell.Note("kubelet %s: %s", program.Path, program.Why)
 	if program.Install {
-		if err := (installer{h, env.Bundle}).programs(ctx, spec.BinDir, "kubelet"); err != nil {
+		if err := installPrograms(ctx, env, "kubelet"); err != nil {
 			return err
 		}
 	}
@@ -86,7 +86,7 @@ func configureKubelet(ctx context.Context, env *Env) error {
 		return err
 	}
 	warnOfLostFlags(h, env.Tell)
-	dropIn := templates.KubeletDropIn{Kubelet: program, Args: spec.KubeletArgs(env.Config), EtcdData: env.Observe().EtcdFolder()}
+	dropIn := templates.KubeletDropIn{Kubelet: program, Args: spec.KubeletArgs(env.Config), EtcdData: env.EtcdFolder()}
 	if err := writeRendered(h, spec.KubeletDropIn, dropIn.Render); err != nil {
 		return err
 	}

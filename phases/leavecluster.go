@@ -70,7 +70,7 @@ func leaveEtcd(ctx context.Context, env *Env) error {
 	if env.Keep.Etcd {
 		return nil
 	}
-	client, err := env.Observe().EtcdClient()
+	client, err := env.EtcdClient()
 	if err != nil || client == nil {
 		return nil // without certificates there is nobody to be
 	}

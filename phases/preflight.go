@@ -31,7 +31,7 @@ func runPreflight(ctx context.Context, env *Env) error {
 	if r, open := stoppedAt(env.Host); open {
 		env.Tell.Note("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
 	}
-	seen := env.Observe().Inspect(ctx, !env.Host.Plans(), checkUserKubeconfigs(env)...)
+	seen := env.Inspect(ctx, !env.Host.Plans(), checkUserKubeconfigs(env)...)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -70,7 +70,7 @@ func stoppedAt(h *host.Host) (host.Record, bool) {
 // Inspect looks at this machine as init does before it changes anything.
 func Inspect(ctx context.Context, env *Env) observe.Inspection {
 	env = env.forPhase(preflight.Name)
-	return env.Observe().Inspect(ctx, true, checkUserKubeconfigs(env)...)
+	return env.Inspect(ctx, true, checkUserKubeconfigs(env)...)
 }
 
 // CheckIgnore wants every ID to be one of a check that init can go on without.

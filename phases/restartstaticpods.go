@@ -15,7 +15,7 @@ var restartStaticPods = Phase{
 }
 
 func runRestartStaticPods(ctx context.Context, env *Env) error {
-	cri, err := env.Observe().DialRuntime()
+	cri, err := env.DialRuntime()
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func runRuntime(ctx context.Context, env *Env) error {
 	if err := waitForRuntime(ctx, env); err != nil || choice.Install {
 		return err // what our own templates say needs no check
 	}
-	warning, err := env.Observe().CheckRuntime(ctx)
+	warning, err := env.CheckRuntime(ctx)
 	if warning != "" {
 		env.Tell.Warn("%s", warning)
 	}
@@ -64,8 +64,7 @@ func runRuntime(ctx context.Context, env *Env) error {
 // restarted only when a file that it reads was written since it started.
 func installContainerd(ctx context.Context, env *Env) error {
 	h := env.Host
-	err := installer{h, env.Bundle}.programs(ctx, spec.BinDir, "containerd", "containerd-shim-runc-v2", "ctr", "runc")
-	if err != nil {
+	if err := installPrograms(ctx, env, "containerd", "containerd-shim-runc-v2", "ctr", "runc"); err != nil {
 		return err
 	}
 	if err := h.OwnTrees(spec.ContainerdTrees...); err != nil {
@@ -78,7 +77,7 @@ func installContainerd(ctx context.Context, env *Env) error {
 	if _, err := h.EnableUnit(ctx, containerdService); err != nil {
 		return err
 	}
-	_, err = h.StartUnit(ctx, containerdService, spec.ContainerdConfig, spec.ContainerdUnit)
+	_, err := h.StartUnit(ctx, containerdService, spec.ContainerdConfig, spec.ContainerdUnit)
 	return err
 }
 
@@ -115,7 +114,7 @@ func startRuntime(ctx context.Context, env *Env) error {
 	if _, err := env.Host.EnableUnit(ctx, containerdService); err != nil {
 		return err
 	}
-	if runtimeAnswers(ctx, env.Observe()) == nil {
+	if runtimeAnswers(ctx, env) == nil {
 		return nil
 	}
 	_, err = env.Host.StartUnit(ctx, containerdService)
@@ -125,14 +124,13 @@ func startRuntime(ctx context.Context, env *Env) error {
 func waitForRuntime(ctx context.Context, env *Env) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	w := env.Ready()
-	answers := func(ctx context.Context) error { return runtimeAnswers(ctx, w.Observer) }
-	err := w.Wait(ctx, ready.Wait{Stage: observe.Begun, Checks: []health.Check{{Name: env.Choices.Runtime.Name(), Probe: answers}}})
+	answers := func(ctx context.Context) error { return runtimeAnswers(ctx, env) }
+	err := env.Ready().Wait(ctx, ready.Wait{Stage: observe.Begun, Checks: []health.Check{{Name: env.Choices.Runtime.Name(), Probe: answers}}})
 	return ready.HintAfter(err, "journalctl -u containerd -n 50")
 }
 
-func runtimeAnswers(ctx context.Context, seen *observe.Observer) error {
-	c, err := seen.DialRuntime()
+func runtimeAnswers(ctx context.Context, env *Env) error {
+	c, err := env.DialRuntime()
 	if err != nil {
 		return err
 	}

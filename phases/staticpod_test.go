@@ -9,12 +9,12 @@ import (
 // TestManifestHashes wants what the kubelet takes for the hash: the UID in the file.
 func TestManifestHashes(t *testing.T) {
 	env := testEnv(t, "default")
-	if _, err := env.Observe().ManifestHashes(); err == nil {
+	if _, err := env.ManifestHashes(); err == nil {
 		t.Error("no manifest, no error")
 	}
 	runPhase(t, env, runEtcd)
 	runPhase(t, env, runControlPlane)
-	hashes, err := env.Observe().ManifestHashes()
+	hashes, err := env.ManifestHashes()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,5 +30,5 @@ func runTools(ctx context.Context, env *Env) error {
 		}
 		entries = append(entries, entry)
 	}
-	return installer{env.Host, env.Bundle}.entries(ctx, spec.BinDir, entries)
+	return installEntries(ctx, env, spec.BinDir, entries)
 }
