@@ -48,7 +48,7 @@ func reopen(env *Env) *Env {
 // runPhase runs a phase that must succeed, and gives what it noted and warned of.
 func runPhase(t *testing.T, env *Env, run func(context.Context, *Env) error) []string {
 	t.Helper()
-	seen := &plantest.Events{}
+	seen := &plan.Events{}
 	env.Tell.To = seen.Take
 	if err := run(t.Context(), env); err != nil {
 		t.Fatal(err)

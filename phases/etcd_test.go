@@ -15,7 +15,6 @@ import (
 	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
-	"bootstrap/phases/plan/plantest"
 	"bootstrap/phases/spec"
 )
 
@@ -62,7 +61,7 @@ func TestEtcdCluster(t *testing.T) {
 	}
 
 	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
-	seen := &plantest.Events{}
+	seen := &plan.Events{}
 	env.Tell.To = seen.Take
 	if err := keepEtcdCluster(env.forPhase("control-plane")); err != nil || len(seen.All) > 0 {
 		t.Fatalf("%v, and it tells of %v", err, seen.All)
