@@ -2,12 +2,10 @@ package phases
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"bootstrap/phases/host"
 	"bootstrap/phases/observe"
-	"bootstrap/phases/patch"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/ready"
 )
@@ -68,17 +66,4 @@ func (e *Env) Ready() *ready.Waiter {
 		w.Timeout = e.Config.ControlPlaneTimeout
 	}
 	return w
-}
-
-// ReadPatches reads the patches in the folder that the config names. There are none if it names
-// no folder.
-func ReadPatches(dir string) (patch.Set, error) {
-	if dir == "" {
-		return patch.Set{}, nil
-	}
-	set, err := patch.Read(dir)
-	if err != nil {
-		return patch.Set{}, fmt.Errorf("patches.directory: %w", err)
-	}
-	return set, nil
 }

@@ -14,6 +14,7 @@ import (
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/observe"
+	"bootstrap/phases/patch"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/spec"
 )
@@ -107,11 +108,11 @@ func TestEtcdOfBefore(t *testing.T) {
 // TestEtcdClusterOfUser: neither an extra argument nor a patch brings back the new cluster.
 func TestEtcdClusterOfUser(t *testing.T) {
 	dir := t.TempDir()
-	patch := "metadata: {annotations: {mine: \"true\"}}\n"
-	if err := os.WriteFile(filepath.Join(dir, "etcd.yaml"), []byte(patch), 0o600); err != nil {
+	text := "metadata: {annotations: {mine: \"true\"}}\n"
+	if err := os.WriteFile(filepath.Join(dir, "etcd.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	patches, err := ReadPatches(dir)
+	patches, err := patch.Read(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
