@@ -70,7 +70,7 @@ func installContainerd(ctx context.Context, env *Env) error {
 	if err := h.OwnTrees(spec.ContainerdTrees...); err != nil {
 		return err
 	}
-	if err := writeContainerdFiles(h, &env.Spec); err != nil {
+	if err := writeContainerdFiles(env); err != nil {
 		return err
 	}
 	// Enabled first, which is done with files: systemd then reads them all at once.
@@ -81,14 +81,15 @@ func installContainerd(ctx context.Context, env *Env) error {
 	return err
 }
 
-func writeContainerdFiles(h *host.Host, s *spec.Spec) error {
+func writeContainerdFiles(env *Env) error {
+	h := env.Host
 	config := templates.ContainerdConfig{
-		SandboxImage:        s.Config.Images.Pause,
+		SandboxImage:        env.Config.Images.Pause,
 		RegistryConfig:      filepath.Dir(spec.ContainerdConfig) + "/certs.d",
 		CNIPlugins:          spec.PluginDirs,
 		CNIConfig:           spec.CNIConfigDir,
 		Runc:                spec.BinDir + "/runc",
-		RestrictOOMScoreAdj: !s.Facts.SysResource,
+		RestrictOOMScoreAdj: !env.Facts.SysResource,
 	}
 	unit := templates.ContainerdService{Containerd: spec.BinDir + "/containerd", Config: spec.ContainerdConfig}
 	if err := writeRendered(h, spec.ContainerdConfig, config.Render); err != nil {

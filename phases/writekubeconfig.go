@@ -62,16 +62,17 @@ func checkUserKubeconfigs(env *Env) []error {
 	if err != nil {
 		return []error{err}
 	}
-	var ca []byte // phase certs tells of a file that can't be read
-	if data, err := env.Host.ReadFile(env.PKIFile("ca", ".crt")); err == nil {
-		if cert, err := pki.ParseCert(data); err == nil {
-			ca = pki.EncodeCert(cert)
-		}
+	ca, _, err := env.ReadPair("ca")
+	if err != nil {
+		return nil // phase certs tells of it
+	}
+	admin := pki.Kubeconfig{Cluster: env.Config.ClusterName, User: spec.AdminUser}
+	if ca != nil {
+		admin.CA = pki.EncodeCert(ca)
 	}
 	var findings []error
 	for _, u := range users {
-		_, err := mergedKubeconfig(env.Host, u, pki.Kubeconfig{Cluster: env.Config.ClusterName, User: spec.AdminUser, CA: ca})
-		if err != nil {
+		if _, err := mergedKubeconfig(env.Host, u, admin); err != nil {
 			findings = append(findings, observe.Found(env.Catalogue, "kubeconfig-conflict", err))
 		}
 	}
