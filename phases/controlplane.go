@@ -48,13 +48,15 @@ func runControlPlane(ctx context.Context, env *Env) error {
 	return makePolicy(ctx, env)
 }
 
-// slowStart is how long the API server may take to answer for the second until it is ready
-// to be one. The controller manager waits 10 s for that, and then it ends.
+// slowStart is how long a fast machine's API server takes at most until it answers. One that has
+// taken longer will also take longer until it is ready, and the controller manager waits 10 s
+// for that, and then it ends: so it is started only when the API server is ready.
 const slowStart = 15 * time.Second
 
 // startAPIServer waits until the API server takes requests, if there is a kubelet that
-// starts it, and tells whether it has just begun to. On a fast machine it is not ready then:
-// that takes a second more. A kubelet that has met it before replaces changed pods by itself.
+// starts it, and tells whether it has just begun to. On a fast machine it does not wait the
+// second more until the API server is ready. met tells whether the kubelet has met its API
+// server before: then it replaces pods of changed manifests by itself.
 func startAPIServer(ctx context.Context, env *Env, met bool) (began bool, err error) {
 	state, err := env.Host.UnitState(ctx, spec.KubeletService)
 	if err != nil || !state.Running() {

@@ -22,10 +22,10 @@ type Env struct {
 	Deadline *ready.Deadline // of all waits for the control plane
 	Keep     Keep            // what reset leaves
 	AllPods  bool            // reset also removes manifests of static pods that init did not make
-	Began    time.Time       // of this run: what was logged before is of another
+	Began    time.Time       // when this run began: what was logged before belongs to another
 }
 
-// Open completes what a command knows by what is decided once, when it begins.
+// Open decides what is chosen by looking at the machine: once, when a command begins.
 func Open(e Env) *Env {
 	e.Observer, e.Deadline = *observe.Open(e.Observer), &ready.Deadline{}
 	return &e
@@ -51,8 +51,8 @@ func (e *Env) forPhase(name string) *Env {
 	return env
 }
 
-// forPurpose gives env for effects that the ledger records with what they are for, as a later
-// run must know that.
+// forPurpose gives env for effects whose purpose the ledger records too: by it, a later run
+// knows what reset keeps.
 func (e *Env) forPurpose(p host.Purpose) *Env {
 	of := *e
 	of.Host = e.Host.For(p)

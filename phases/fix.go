@@ -31,14 +31,14 @@ func Fix(env *Env, found []diagnose.Finding) ([]string, error) {
 	_, open := env.Host.Unfinished()
 	env = env.forPhase(preflight.Name).forPurpose(host.Mended)
 	var fixed []string
-	text := spec.SysctlText
+	var settings []spec.KernelSetting
 	for _, limit := range inotifyLimits {
 		now, err := strconv.Atoi(cmp.Or(env.Host.KernelSays(limit.name), "0"))
 		if err != nil {
 			return fixed, err
 		}
 		value := max(limit.min, now)
-		text += fmt.Sprintf("%s = %d\n", limit.name, value)
+		settings = append(settings, spec.KernelSetting{Name: limit.name, Value: strconv.Itoa(value)})
 		if value == now {
 			continue
 		}
@@ -47,12 +47,12 @@ func Fix(env *Env, found []diagnose.Finding) ([]string, error) {
 		}
 		fixed = append(fixed, fmt.Sprintf("%s is %d now, and was %d", limit.name, value, now))
 	}
-	if _, err := env.Host.WriteFile(inotifyFile, []byte(text), 0o644); err != nil {
+	if _, err := env.Host.WriteFile(inotifyFile, spec.SettingsText(settings), 0o644); err != nil {
 		return fixed, err
 	}
 	fixed = append(fixed, inotifyFile+" keeps it over reboots")
 	if open {
-		return fixed, nil // the run that did not end is init's to go on with
+		return fixed, nil // a run of init did not end, and the next one goes on with it
 	}
 	return fixed, env.Host.End()
 }

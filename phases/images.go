@@ -71,8 +71,8 @@ func openImages(ctx context.Context, env *Env, c *runtime.CRI) (imageFetch, erro
 	return fetch, err
 }
 
-// sandbox gives our pause image the name that a containerd which is not ours
-// starts pods with, unless it has an image of that name: it would try to pull it.
+// sandbox gives our pause image a second name: that of the image with which a containerd of
+// others is configured to start pods. It would try to pull one of that name if it had none.
 func (f imageFetch) sandbox(ctx context.Context) error {
 	if f.Choices.Runtime.Install || f.runtime != "containerd" {
 		return nil

@@ -6,8 +6,8 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// installNetwork gives the node the pod network, unless it has one already. Its range
-// is what flannel will find to be this node's: so the Node is Ready at once.
+// installNetwork gives the node the pod network, unless it has one already. It does not wait
+// for flannel, which will give the node the same range of addresses: so the Node is Ready at once.
 func installNetwork(ctx context.Context, env *Env) error {
 	switch n := env.Choices.Network; {
 	case n.Foreign != "":

@@ -20,9 +20,9 @@ var runtimePhase = Phase{
 	Run:   runRuntime,
 }
 
-// How long systemd waits for a container when the machine goes down: as long as Kubernetes
-// by default. Its own 90 s pass in full, as etcd ends too, and without it kube-apiserver does
-// not. The prefix is that of containerd's scopes.
+// A drop-in for the systemd scopes in which containerd runs containers. When the machine goes
+// down, systemd gives each container 90 s to end, and these would pass in full: etcd ends, and
+// without etcd kube-apiserver does not. Kubernetes gives containers 30 s by default.
 const (
 	scopeDropIn = "/etc/systemd/system/cri-containerd-.scope.d/10-bootstrap.conf"
 	scopeText   = "# Made by bootstrap; `bootstrap reset` removes it.\n[Scope]\nTimeoutStopSec=30s\n"

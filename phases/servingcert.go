@@ -7,18 +7,15 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// ensureServingCert saves the kubelet from making two RSA keys before it starts a pod, and
-// is signed by the cluster's CA, where the kubelet can only sign for itself. What the
+// ensureServingCert makes the kubelet's serving certificate, signed by the cluster's CA. The
+// kubelet would sign one by itself, and make two RSA keys for it before it starts a pod. What the
 // kubelet or others have made stays.
 func (e *Env) ensureServingCert() error {
-	there := e.Host.Exists(spec.ServingCert+".crt") && e.Host.Exists(spec.ServingCert+".key")
-	if there && !e.Host.Made(spec.ServingCert+".crt") {
-		return nil
-	}
 	ca, err := e.readCA()
 	if err != nil {
 		return err
 	}
+	there := e.Host.Exists(spec.ServingCert+".crt") && e.Host.Exists(spec.ServingCert+".key")
 	if there && !e.signedBy(ca, spec.ServingCert+".crt") {
 		return nil
 	}
@@ -31,7 +28,7 @@ func (e *Env) ensureServingCert() error {
 	}})
 }
 
-// signedBy is false of what somebody else has put in the place of ours.
+// signedBy is false also of what is no certificate.
 func (e *Env) signedBy(ca *pki.CA, file string) bool {
 	data, err := e.Host.ReadFile(file)
 	if err != nil {
