@@ -18,15 +18,12 @@ var etcdPhase = Phase{
 func runEtcd(ctx context.Context, env *Env) error {
 	env = env.forPurpose(host.Etcd)
 	h := env.Host
-	if err := errors.Join(env.CheckSettled()...); err != nil {
+	if err := errors.Join(append(env.CheckSettled(), env.CheckEtcdData()...)...); err != nil {
 		return err // preflight finds it too, but may be left out
 	}
 	if external := env.Config.Etcd.External; external != nil {
 		env.Tell.Note("etcd is elsewhere: %s", strings.Join(external.Endpoints, ", "))
 		return env.State().KeepSettled()
-	}
-	if err := errors.Join(env.CheckEtcdData()...); err != nil {
-		return err // preflight finds it too, but may be left out
 	}
 	if _, err := h.MakeDir(env.Config.Etcd.DataDir, 0o700); err != nil {
 		return err
