@@ -28,7 +28,6 @@ func Fix(env *Env, found []diagnose.Finding) ([]string, error) {
 	if !low {
 		return nil, nil
 	}
-	_, open := env.Host.Unfinished()
 	env = env.forPhase(preflight.Name).forPurpose(host.Mended)
 	var fixed []string
 	var settings []spec.KernelSetting
@@ -50,9 +49,5 @@ func Fix(env *Env, found []diagnose.Finding) ([]string, error) {
 	if _, err := env.Host.WriteFile(inotifyFile, spec.SettingsText(settings), 0o644); err != nil {
 		return fixed, err
 	}
-	fixed = append(fixed, inotifyFile+" keeps it over reboots")
-	if open {
-		return fixed, nil // a run of init did not end, and the next one goes on with it
-	}
-	return fixed, env.Host.End()
+	return append(fixed, inotifyFile+" keeps it over reboots"), nil
 }

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 )
@@ -28,7 +26,7 @@ func (e *PreflightError) Error() string { return errors.Join(e.Findings...).Erro
 func (e *PreflightError) Unwrap() []error { return e.Findings }
 
 func runPreflight(ctx context.Context, env *Env) error {
-	if r, open := stoppedAt(env.Host); open {
+	if r, open := env.Host.Unfinished(); open {
 		env.Tell.Note("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
 	}
 	seen := env.Inspect(ctx, !env.Host.Plans(), checkUserKubeconfigs(env)...)
@@ -50,21 +48,6 @@ func runPreflight(ctx context.Context, env *Env) error {
 		return &PreflightError{Findings: stops}
 	}
 	return nil
-}
-
-// stoppedAt is the last effect of a run before that did not end. What preflight --fix has
-// mended since then does not count as a run.
-func stoppedAt(h *host.Host) (host.Record, bool) {
-	r, open := h.Unfinished()
-	if !open || r.Purpose != host.Mended {
-		return r, open
-	}
-	for _, before := range slices.Backward(h.Entries()) {
-		if before.Purpose != host.Mended {
-			return before, true
-		}
-	}
-	return host.Record{}, false
 }
 
 // Inspect looks at this machine as init does before it changes anything.
