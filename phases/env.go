@@ -15,9 +15,9 @@ import (
 type Env struct {
 	observe.Observer      // what should be, what is, and the Host by which one becomes the other
 	Recalled         bool // the config is the one that this machine was made with
-	// Timeout bounds all waits for the control plane together, and then the one for the
-	// addons, in place of the config's. Unlike that, it reaches no manifest: another one
-	// restarts nothing.
+	// Timeout, unless it is zero, takes the place of the config's: it bounds all waits for the
+	// control plane together, and then the one for the addons. Unlike the config's it is written
+	// into no manifest, so that a run with another one restarts nothing.
 	Timeout  time.Duration
 	Deadline *ready.Deadline // of all waits for the control plane
 	Keep     Keep            // what reset leaves

@@ -45,14 +45,14 @@ func runEtcd(ctx context.Context, env *Env) error {
 }
 
 // keepEtcdCluster sees to it that an etcd that has begun never begins again without its
-// data: as a new cluster it would serve an empty store in place of this one. The ledger is
-// told, for later runs of init, and the manifest, for later starts of etcd.
+// data: as a new cluster it would serve an empty store in place of this one. A note in the
+// ledger says so to later runs of init, and the manifest to later starts of etcd.
 //
 // Only the API server's answer shows that etcd has begun, so the first init writes the
 // manifest twice, and must not restart etcd for that. It does not: the kubelet compares the
 // UID, which stays that of the manifest with "new". Every later init finds the log, and
-// writes "existing" at once. The second write is not told of: that there will be one a plan
-// can't see, and to the user it is the same change as the first.
+// writes "existing" at once. The user is not told of the second write: a plan can't foresee it,
+// and to the user it is the same change as the first.
 func keepEtcdCluster(env *Env) error {
 	h, file := env.Host, spec.ManifestFile("etcd")
 	if !h.Made(file) || !env.EtcdHasBegun() {

@@ -20,9 +20,9 @@ var inotifyLimits = []struct {
 // inotifyFile sets these limits again at each boot.
 const inotifyFile = "/etc/sysctl.d/98-bootstrap-inotify.conf"
 
-// Fix mends what of the findings can be mended without risk, through the ledger, and
-// says what it has done. More of a limit takes nothing from anybody; all else that
-// preflight finds is somebody's decision.
+// Fix mends what can be mended without risk, so that reset undoes it, and says what it has done.
+// That is limits which are too low: to raise them takes nothing from anybody. All else that
+// preflight finds is for the user to decide.
 func Fix(env *Env, found []diagnose.Finding) ([]string, error) {
 	low := slices.ContainsFunc(found, func(f diagnose.Finding) bool { return f.ID == "inotify-low" || f.ID == "inotify-used-up" })
 	if !low {

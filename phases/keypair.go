@@ -19,8 +19,8 @@ func (e *Env) pair(name string) (cert *x509.Certificate, key crypto.Signer, err 
 	return cert, key, e.closeToOthers(e.PKIFile(name, ".key"))
 }
 
-// closeToOthers mends the mode of a file of ours with a key in it. One that was here
-// before bootstrap is refused: who has read it since is not known.
+// closeToOthers mends the mode of a file that holds a key, if bootstrap made it. One that was
+// here before is refused: who has read it since is not known.
 func (e *Env) closeToOthers(file string) error {
 	mode, err := e.Host.Mode(file)
 	if err != nil || mode&0o077 == 0 {

@@ -43,8 +43,8 @@ func usersManifests(h *host.Host) []string {
 }
 
 // giveDirs takes a folder, and those above it, out of the ledger: then undo leaves them, without
-// an error. It takes out none if one of those above holds other things that are not ours: undo
-// has to name these.
+// an error. It takes out none if one of those above holds other things that bootstrap did not
+// make: undo has to name these.
 func giveDirs(h *host.Host, dir string) error {
 	var given []host.Record
 	for below := ""; dir != "/"; dir, below = path.Dir(dir), dir {
@@ -62,7 +62,7 @@ func giveDirs(h *host.Host, dir string) error {
 	return forgetRecords(h, given)
 }
 
-// holdsOthers tells whether a folder holds things that are not ours, besides the folder below,
+// holdsOthers tells whether a folder holds what bootstrap did not make, besides the folder below,
 // which is given away. The lowest folder (below is empty) is given away with all that it holds.
 func holdsOthers(h *host.Host, dir, below string) bool {
 	entries, err := os.ReadDir(h.Path(dir))

@@ -20,13 +20,13 @@ type Left struct {
 	Hint string `json:"hint,omitempty"`
 }
 
-// Scan looks at the machine once more after reset: it takes what another reset, which only
-// plans, tells of the changes that it would make. The zero value is ready for use.
+// Scan looks at the machine once more after reset, by another reset that only plans: it takes
+// what that one tells of the changes that it would make. The zero value is ready for use.
 type Scan struct{ plan.Events }
 
-// Verdict is what another reset would still do, or could not do. looking must have been
-// opened, as a plan that tells Take, before the reset in env, so that it knows what there
-// was; failed is what that reset returned.
+// Verdict is what another reset would still do, or could not do. env is that of the reset that
+// was made, and failed what it returned. looking is a plan that tells Take; it must have been
+// opened before that reset, so that it knows what there was.
 func (s *Scan) Verdict(ctx context.Context, env, looking *Env, failed error) []Left {
 	err := verdictPlan(looking).RunAll(ctx, looking)
 	failures := plan.Failures(failed)
@@ -49,8 +49,8 @@ func (s *Scan) Verdict(ctx context.Context, env, looking *Env, failed error) []L
 	return distinct(left)
 }
 
-// verdictPlan is the plan that must find nothing to do any more. It lets a kubelet run that
-// ran before init, as reset has started it again.
+// verdictPlan is the plan that must find nothing to do any more. It does not stop a kubelet that
+// ran before init, as reset has started that again.
 func verdictPlan(scan *Env) Plan {
 	ran := func(r host.Record) bool { return r.Target == spec.KubeletService && r.RanBefore() }
 	if !slices.ContainsFunc(scan.Host.Entries(), ran) {

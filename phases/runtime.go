@@ -103,7 +103,7 @@ func writeContainerdFiles(env *Env) error {
 }
 
 // startRuntime enables a containerd that is installed, or no pod would come back after a
-// reboot, and starts it; it changes nothing else of a runtime that is not ours.
+// reboot, and starts it. It changes nothing else of a runtime that others installed.
 func startRuntime(ctx context.Context, env *Env) error {
 	if runtime.SocketPath(env.Choices.Runtime.Endpoint) != spec.ContainerdSocket {
 		return nil

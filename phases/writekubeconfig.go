@@ -53,7 +53,8 @@ func runWriteKubeconfig(_ context.Context, env *Env) error {
 	return nil
 }
 
-// checkUserKubeconfigs finds what would stop write-kubeconfig, when the cluster is up.
+// checkUserKubeconfigs finds in preflight what would stop write-kubeconfig only when the cluster
+// is up.
 func checkUserKubeconfigs(env *Env) []error {
 	if !env.Config.WriteKubeconfig || env.Config.Box.Standalone {
 		return nil
