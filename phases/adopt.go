@@ -68,7 +68,6 @@ func Adoptable(env *Env) string {
 // installed by others before, and are not in it.
 func Adopt(ctx context.Context, env *Env) error {
 	env = env.forPhase("adopt")
-	dirs, trees := kubeadmDirs, kubeadmTrees
 	data, err := adoptedData(env.Host)
 	if err == nil {
 		err = adoptNotes(ctx, env)
@@ -76,15 +75,15 @@ func Adopt(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	if data != "" {
-		dirs = append(slices.Clip(dirs), data)
-		trees = append(slices.Clip(trees), data+"/member") // beside it may lie what is not etcd's
-	}
-	return errors.Join(
-		env.Host.Adopt(host.OpDir, dirs...),
-		env.Host.Adopt(host.OpTree, trees...),
+	errs := []error{
+		env.Host.Adopt(host.OpDir, kubeadmDirs...),
+		env.Host.Adopt(host.OpTree, kubeadmTrees...),
 		env.Host.Adopt(host.OpFile, kubeadmFiles()...),
-		adoptKubelet(ctx, env.Host))
+	}
+	if data != "" { // in this folder may also lie what is not etcd's
+		errs = append(errs, env.Host.Adopt(host.OpDir, data), env.Host.Adopt(host.OpTree, data+"/member"))
+	}
+	return errors.Join(append(errs, adoptKubelet(ctx, env.Host))...)
 }
 
 // IsAdopted tells whether a record is of what kubeadm made.

@@ -137,11 +137,11 @@ func mergedKubeconfig(h *host.Host, u homeUser, admin pki.Kubeconfig) ([]byte, e
 		return nil, err
 	}
 	merged, err := pki.MergeKubeconfig(old, admin)
-	if conflict := (*pki.ConflictError)(nil); errors.As(err, &conflict) {
-		return nil, plan.Hint(fmt.Errorf("%s: %w", file, err), "if it is no longer needed: kubectl config delete-%s %s; or run without --write-kubeconfig", strings.TrimSuffix(conflict.List, "s"), conflict.Name)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		err = fmt.Errorf("%s: %w", file, err)
 	}
-	return merged, nil
+	if conflict := (*pki.ConflictError)(nil); errors.As(err, &conflict) {
+		err = plan.Hint(err, "if it is no longer needed: kubectl config delete-%s %s; or run without --write-kubeconfig", strings.TrimSuffix(conflict.List, "s"), conflict.Name)
+	}
+	return merged, err
 }
