@@ -216,7 +216,7 @@ func TestCancel(t *testing.T) {
 func TestParallelError(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	first, second, failed := errors.New("first"), errors.New("second"), make(chan struct{})
-	err := parallel(context.Background(), []int{0, 1, 2, 3}, func(_ context.Context, i int) error {
+	err := parallel(context.Background(), 4, func(i int) error {
 		switch i {
 		case 0:
 			<-failed
