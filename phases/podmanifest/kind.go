@@ -23,23 +23,18 @@ type reasons struct {
 // checkKind wants a Pod, and says of the rest what to use in its place.
 func checkKind(root *yaml.Node, kinds map[string]string) error {
 	version, kind := locate.Text(root, "apiVersion"), locate.Text(root, "kind")
+	at := locate.Line(root, "kind")
 	switch {
 	case kind == "":
 		return fmt.Errorf("line %d: it has no kind, want kind: Pod", root.Line)
+	case kinds[kind] != "":
+		return fmt.Errorf("line %d: a %s can't be a static pod: %s", at, kind, kinds[kind])
+	case kind != "Pod" && strings.EqualFold(kind, "Pod"):
+		return fmt.Errorf("line %d: kind is %q, want Pod", at, kind)
 	case kind != "Pod":
-		return fmt.Errorf("line %d: %s", locate.Line(root, "kind"), notPod(kind, kinds[kind]))
+		return fmt.Errorf("line %d: a kubelet runs Pods and nothing else, this is of kind %q: apply it to a cluster with kubectl apply -f", at, kind)
 	case version != "v1":
 		return fmt.Errorf("line %d: apiVersion of a Pod is %q, want v1", max(root.Line, locate.Line(root, "apiVersion")), version)
 	}
 	return nil
-}
-
-func notPod(kind, why string) string {
-	switch {
-	case why != "":
-		return fmt.Sprintf("a %s can't be a static pod: %s", kind, why)
-	case strings.EqualFold(kind, "Pod"):
-		return fmt.Sprintf("kind is %q, want Pod", kind)
-	}
-	return fmt.Sprintf("a kubelet runs Pods and nothing else, this is of kind %q: apply it to a cluster with kubectl apply -f", kind)
 }
