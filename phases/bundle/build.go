@@ -54,7 +54,11 @@ func (s Source) pack(arch string) (Entry, []byte, error) {
 	if err != nil {
 		return Entry{}, nil, err
 	}
-	frame, err := compress(plain)
+	reach := window
+	if s.Kind == Image {
+		reach = packedWindow
+	}
+	frame, err := compress(plain, reach)
 	return Entry{
 		Path: path, Kind: s.Kind, Name: s.Name, Version: s.Version,
 		Size: int64(len(content)), SHA256: hexSum(content),
@@ -82,7 +86,7 @@ func writeAll(w io.Writer, index Index, frames [][]byte) error {
 	if err != nil {
 		return err
 	}
-	head, err := compress(first)
+	head, err := compress(first, window)
 	if err != nil {
 		return err
 	}

@@ -6,9 +6,15 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// window is how far back zstd may refer. It is what Build uses, and the most that a bundle
-// may ask for: it bounds the memory that one decoder takes.
-const window = 8 << 20
+const (
+	// window is how far back zstd may refer. It is what Build uses, and the most that a
+	// bundle may ask for: it bounds the memory that one decoder takes.
+	window = 8 << 20
+
+	// packedWindow is for what is compressed already, and gains nothing from a wide window:
+	// init unpacks all images side by side.
+	packedWindow = 128 << 10
+)
 
 // tarEnd is the last frame of every bundle: the two blocks of zeros that end a tar, packed.
 const tarEnd = "\x28\xb5\x2f\xfd\x44\x08\x00\x03\x03\x20\x00\x00\xcd\xac\x85\xf0"
@@ -24,7 +30,7 @@ func newDecoder(r io.Reader) (*zstd.Decoder, error) {
 }
 
 // compress makes one frame.
-func compress(data []byte) ([]byte, error) {
+func compress(data []byte, window int) ([]byte, error) {
 	enc, err := zstd.NewWriter(nil,
 		zstd.WithEncoderLevel(zstd.SpeedBetterCompression), // the best level: 6% smaller, four times the work
 		zstd.WithWindowSize(window),

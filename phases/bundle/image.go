@@ -23,7 +23,7 @@ func imageTar(s Source, arch string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	layer, err := compress(plain)
+	layer, err := compress(plain, window)
 	if err != nil {
 		return nil, err
 	}
