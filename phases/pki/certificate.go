@@ -11,8 +11,6 @@ import (
 	"net/netip"
 	"slices"
 	"time"
-
-	"k8s.io/apimachinery/pkg/util/sets"
 )
 
 // backdate makes certificates valid a little before now, for machines whose clocks differ.
@@ -200,7 +198,10 @@ func ipStrings(ips []net.IP) []string {
 }
 
 func sameSet[T interface{ ~string | ~int }](a, b []T) bool {
-	return sets.New(a...).Equal(sets.New(b...))
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
 }
 
 // CheckSelf says why a CA that was found cannot sign, or nil.

@@ -16,9 +16,6 @@ import (
 // call that the kubelet takes its own from. It is empty where a runtime does not have
 // that call: there, both must have been configured alike.
 func (c *CRI) CgroupDriver(ctx context.Context) (string, error) {
-	if c == nil {
-		return "systemd", nil // the containerd that init installs is configured so
-	}
 	answer, err := c.pods.RuntimeConfig(ctx, &cri.RuntimeConfigRequest{})
 	if status.Code(err) == codes.Unimplemented {
 		return "", nil
@@ -73,9 +70,6 @@ type NetworkDirs struct {
 // NetworkDirs asks the runtime, of which containerd tells them.
 func (c *CRI) NetworkDirs(ctx context.Context) (NetworkDirs, error) {
 	var dirs NetworkDirs
-	if c == nil {
-		return dirs, nil
-	}
 	told, err := c.configuration(ctx)
 	if text := told["cniconfig"]; text != "" {
 		err = json.Unmarshal([]byte(text), &dirs)
