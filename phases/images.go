@@ -159,7 +159,7 @@ func (f imageFetch) bundled(reference string) (bundle.Entry, bool) {
 	if f.Bundle == nil {
 		return bundle.Entry{}, false
 	}
-	return f.Bundle.Image(reference)
+	return f.Bundle.Entry(bundle.Image, reference)
 }
 
 func registryOf(reference string) string {

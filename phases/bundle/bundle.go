@@ -80,10 +80,7 @@ func (b *Bundle) Entries(kind Kind) []Entry {
 	return slices.DeleteFunc(slices.Clone(b.index.Entries), other)
 }
 
-// Image finds an image by its full reference.
-func (b *Bundle) Image(name string) (Entry, bool) { return b.Entry(Image, name) }
-
-// Entry finds an entry by kind and name.
+// Entry finds an entry by kind and name; that of an image is its full reference.
 func (b *Bundle) Entry(kind Kind, name string) (Entry, bool) {
 	for _, e := range b.index.Entries {
 		if e.Kind == kind && e.Name == name {
@@ -148,7 +145,8 @@ func (b *Bundle) Read(ctx context.Context, e Entry, sink func(io.Reader) error) 
 	defer dec.Close()
 	content := ctxReader{ctx, contentOf(e, dec)}
 	err = sink(content)
-	// What the sink has not read is checked too. Where content is damaged, that is what counts.
+	// What the sink has not read is checked too. Damage explains why the sink failed, so it is
+	// told in place of the sink's own error.
 	if _, damage := io.Copy(io.Discard, content); damage != nil {
 		err = damage
 	}

@@ -11,8 +11,8 @@ import (
 
 const noObject = "a static pod may not refer to it: the kubelet would have to ask an API server before the pod runs, and it must run without one; "
 
-// refer refuses what is forbidden or a reference. It lets pass what is empty: that is as good
-// as left out.
+// refer refuses a field that a static pod may not have, or that refers to an object of the
+// API. It lets an empty one pass, which is as good as left out.
 func (c *check) refer(field string, value any) {
 	list, isList := value.([]any)
 	object, isObject := value.(map[string]any)

@@ -122,7 +122,7 @@ func valueOfPair(line string, m []int) span {
 	from, to := m[8], m[9]
 	before, name, quote, between := line[:m[2]], line[m[2]:m[3]], line[m[4]:m[5]], line[m[6]:m[7]]
 	bare := !strings.ContainsAny(line[from:from+1], `"'\`)
-	first := beginsValue.MatchString(before)
+	first := beforeFirst.MatchString(before)
 	switch {
 	case bare && quote == "" && first && strings.HasSuffix(between, " "):
 		to = len(strings.TrimRight(line, "\r\n")) // YAML and TOML: to the end of the line
@@ -144,9 +144,10 @@ func within(value string, at int) span {
 	return span{from, from + len(unquoted(value))}
 }
 
-// beginsValue is of what stands before a name that begins its line of a file, or an entry in
-// braces. The journal and the container runtime put something before a line.
-var beginsValue = regexp.MustCompile(`(?:^|[{,]|^\S+ (?:stdout|stderr) [FP]|^\S+ \S+ \S+\[\d+\]:)[ \t]*-?[ \t]*$`)
+// beforeFirst matches the text before a name that is the first thing on its line, or in an
+// entry of a list in braces. What the journal and the container runtime write before each line
+// does not count.
+var beforeFirst = regexp.MustCompile(`(?:^|[{,]|^\S+ (?:stdout|stderr) [FP]|^\S+ \S+ \S+\[\d+\]:)[ \t]*-?[ \t]*$`)
 
 var (
 	// none is a value that is no secret whatever its name.

@@ -87,7 +87,8 @@ func (c *CRI) configuration(ctx context.Context) (map[string]string, error) {
 	return answer.Info, nil
 }
 
-// pinnedSandbox finds the key sandbox in the table pinned_images of TOML.
+// pinnedSandbox matches the key sandbox in the table pinned_images of containerd's TOML, and
+// other keys of that table before it.
 var pinnedSandbox = regexp.MustCompile(`(?m)^\s*\[.*\.pinned_images\]\n(?:\s*[^\s\[].*\n)*?\s*sandbox = ['"](.*)['"]$`)
 
 // SandboxImage finds the image that containerd starts every pod with in what
