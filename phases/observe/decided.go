@@ -137,7 +137,7 @@ func toInstall(entries []bundle.Entry, ledger []host.Record) []bundle.Entry {
 
 func (o *Observer) warnOfPulls() {
 	for _, reference := range o.Config.RequiredImages() {
-		if _, ok := o.Bundle.Image(reference); !ok {
+		if _, ok := o.Bundle.Entry(bundle.Image, reference); !ok {
 			o.Tell.Warn("%s is not in the bundle: it is pulled, unless the runtime has it", reference)
 		}
 	}
