@@ -41,10 +41,7 @@ func clusterFiles() []string {
 
 func kubeadmFiles() []string {
 	files := clusterFiles()
-	for _, name := range []string{
-		"ca", "apiserver", "apiserver-kubelet-client", "apiserver-etcd-client", "front-proxy-ca", "front-proxy-client", "sa",
-		"etcd/ca", "etcd/server", "etcd/peer", "etcd/healthcheck-client",
-	} {
+	for _, name := range spec.KubeadmPairs() {
 		for _, suffix := range []string{".crt", ".key", ".pub"} {
 			files = append(files, spec.KubernetesDir+"/pki/"+name+suffix)
 		}

@@ -108,18 +108,18 @@ func (p keyPairs) ensureKey(file string, key crypto.Signer) (crypto.Signer, erro
 
 // ensureServiceAccountKey makes sa.key, and sa.pub from it whatever sa.pub was.
 func (p keyPairs) ensureServiceAccountKey() error {
-	_, key, err := p.readPair("sa")
+	_, key, err := p.readPair(spec.ServiceAccountKey)
 	if err != nil {
 		return err
 	}
-	if key, err = p.ensureKey("sa", key); err != nil {
+	if key, err = p.ensureKey(spec.ServiceAccountKey, key); err != nil {
 		return err
 	}
 	public, err := pki.EncodePublicKey(key)
 	if err != nil {
 		return err
 	}
-	return p.write("sa", ".pub", public)
+	return p.write(spec.ServiceAccountKey, ".pub", public)
 }
 
 func (p keyPairs) write(file, suffix string, data []byte) error {

@@ -130,7 +130,7 @@ func TestCertificateEvidence(t *testing.T) {
 		{"kubeconfig is empty", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, spec.SchedulerConf, "", 0o600) }, map[string]pki.Reason{spec.SchedulerConf: pki.Empty}},
 		{"kubeconfig of another cluster", func(t *testing.T, env *Env) {
 			id := spec.Identities(env.Config)[3]
-			data, err := kubeconfigWriter{env.keyPairs(), newSigner(t, time.Hour)}.issue(env.ClientLeaf(id), id)
+			data, err := kubeconfigWriter{env.keyPairs(), newSigner(t, time.Hour)}.issue(id)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -199,18 +199,18 @@ func TestKubeletCertificate(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			env := pkiDone(t)
 			id := spec.Identities(env.Config)[2]
-			env.Config.CertificateValidity = c.embedded
-			data, err := kubeconfigWriter{env.keyPairs(), signer(t, env)}.issue(env.ClientLeaf(id), id)
+			id.Validity = c.embedded
+			data, err := kubeconfigWriter{env.keyPairs(), signer(t, env)}.issue(id)
 			if err != nil {
 				t.Fatal(err)
 			}
 			writeTo(t, env, spec.KubeletConf, data)
-			env.Config.CertificateValidity = c.own
+			id.Validity = c.own
 			ca := signer(t, env)
 			if c.alien {
 				ca = newSigner(t, time.Hour)
 			}
-			own := ownPEM(t, ca, env.ClientLeaf(id))
+			own := ownPEM(t, ca, id.Leaf)
 			if c.damaged {
 				own = own[:40]
 			}

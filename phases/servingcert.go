@@ -25,10 +25,7 @@ func (p keyPairs) ensureServingCert() error {
 	if _, err := p.Host.MakeDir(path.Dir(spec.ServingCert), 0o755); err != nil {
 		return err
 	}
-	return p.ensureLeaf(ca, spec.Leaf{File: spec.ServingCert, Leaf: pki.Leaf{
-		CommonName: p.Config.NodeName, Names: []string{p.Config.NodeName, p.Config.AdvertiseAddress.String()},
-		Server: true, Validity: p.Config.CertificateValidity,
-	}})
+	return p.ensureLeaf(ca, spec.ServingLeaf(p.Config))
 }
 
 // signedBy is false of what somebody else has put in the place of ours.
