@@ -6,9 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,17 +14,31 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/redact"
 	"bootstrap/phases/spec"
 )
 
-// secretPatterns are the files that hold nothing but secrets.
+// secretPatterns are the files that hold nothing but secrets, beside the keys of the
+// certificates folder.
 var secretPatterns = []string{
-	spec.KubernetesDir + "/pki/*.key", spec.KubernetesDir + "/pki/*/*.key", spec.KubeletDir + "/pki/*",
-	spec.KubeletDir + "/pods/*/volumes/kubernetes.io~secret/*/..[0-9]*/*", spec.KubeletDir + "/pods/*/volumes/kubernetes.io~projected/*/..[0-9]*/token",
+	spec.KubeletDir + "/pki/*", spec.KubeletDir + "/pods/*/volumes/kubernetes.io~secret/*/..[0-9]*/*",
+	spec.KubeletDir + "/pods/*/volumes/kubernetes.io~projected/*/..[0-9]*/token",
+}
+
+// pkiPatterns are all files of a kind in the certificates folder, and in kubeadm's, whoever
+// made them.
+func (c *collector) pkiPatterns(suffix string) []string {
+	dirs := []string{spec.KubernetesDir + "/pki"}
+	if c.Config != nil && c.Config.CertificatesDir != dirs[0] {
+		dirs = append(dirs, c.Config.CertificatesDir)
+	}
+	var patterns []string
+	for _, dir := range dirs {
+		patterns = append(patterns, dir+"/*"+suffix, dir+"/*/*"+suffix)
+	}
+	return patterns
 }
 
 // openNames are those in Secrets that Kubernetes itself, or custom, fills with what is
@@ -42,9 +54,9 @@ var mixedPatterns = []string{
 	spec.KubeletDir + "/config.json", "/root/.docker/config.json", "/etc/containerd/*.toml",
 }
 
-// savedFiles are what files were before they were written: one may be a kubelet's
-// configuration, whose headers the journal shows.
-const savedFiles = "/var/lib/bootstrap/saved/*"
+// kubeletPatterns are configurations of kubelets, whose headers the journal shows: the one
+// that counts, and, among all that files were before they were written, those before it.
+var kubeletPatterns = []string{spec.KubeletConfig, "/var/lib/bootstrap/saved/*"}
 
 var kubeconfigPatterns = []string{spec.KubernetesDir + "/*.conf", spec.KubeletDir + "/kubeconfig", "/root/.kube/config", "/home/*/.kube/config"}
 
@@ -52,8 +64,8 @@ var kubeconfigPatterns = []string{spec.KubernetesDir + "/*.conf", spec.KubeletDi
 // found on this machine, and by their form in the files of the archive that set up the
 // node.
 func (c *collector) knownSecrets(ctx context.Context, files []File) ([]string, error) {
-	g := collect(ctx, part{name: "secrets", read: func(ctx context.Context, g *gathered) {
-		for _, secret := range c.machineSecrets(ctx) {
+	g := collect(ctx, part{name: "secrets", read: func(_ context.Context, g *gathered) {
+		for _, secret := range c.machineSecrets() {
 			g.add("", []byte(secret), false)
 		}
 	}})
@@ -73,40 +85,37 @@ func (c *collector) knownSecrets(ctx context.Context, files []File) ([]string, e
 	return all, nil
 }
 
-func (c *collector) machineSecrets(ctx context.Context) []string {
-	patterns := secretPatterns
-	if c.Config != nil {
-		patterns = append([]string{c.Config.CertificatesDir + "/*.key", c.Config.CertificatesDir + "/*/*.key"}, patterns...)
-	}
+func (c *collector) machineSecrets() []string {
 	var all []string
-	for _, path := range c.Host.Globs(patterns) {
-		if slices.Contains(openNames, filepath.Base(path)) {
-			continue
-		}
-		data, _, err := c.Host.Tail(path, maxFile)
-		if err == nil && !slices.Contains(openValues, strings.TrimSpace(string(data))) {
-			all = append(all, keysIn(string(data))...)
+	take := func(patterns []string, secretsIn func(path string, data []byte) []string) {
+		for _, path := range c.Host.Globs(patterns) {
+			if data, _, err := c.Host.Tail(path, maxFile); err == nil {
+				all = append(all, secretsIn(path, data)...)
+			}
 		}
 	}
-	for _, path := range c.Host.Globs(mixedPatterns) {
-		if data, _, err := c.Host.Tail(path, maxFile); err == nil {
-			all = append(all, redact.Found(string(data))...)
-		}
-	}
-	for _, path := range c.Host.Globs(kubeconfigPatterns) {
-		all = append(all, c.readKubeconfig(path).secrets()...)
-	}
-	for _, path := range append([]string{spec.KubeletConfig}, c.Host.Globs([]string{savedFiles})...) {
-		if data, _, err := c.Host.Tail(path, maxFile); err == nil {
-			source, _ := spec.PodURLIn(data) // none in what is something else
-			all = append(all, source.Secrets()...)
-		}
-	}
+	take(append(c.pkiPatterns(".key"), secretPatterns...), secretsInSecret)
+	take(mixedPatterns, func(_ string, data []byte) []string { return redact.Found(string(data)) })
+	take(kubeconfigPatterns, func(_ string, data []byte) []string { return parseKubeconfig(data).secrets() })
+	take(kubeletPatterns, func(_ string, data []byte) []string {
+		source, _ := spec.PodURLIn(data) // none in what is something else
+		return source.Secrets()
+	})
 	if c.Config != nil {
 		all = append(all, c.Config.CertificateKey)
 		all = append(all, config.PodURLOf(c.Config.Kubelet).Secrets()...)
 	}
-	return append(all, c.tokenSecrets(ctx)...)
+	return all
+}
+
+// secretsInSecret are those of a file that holds nothing else, but for what is open by its
+// name or value.
+func secretsInSecret(path string, data []byte) []string {
+	text := string(data)
+	if slices.Contains(openNames, filepath.Base(path)) || slices.Contains(openValues, strings.TrimSpace(text)) {
+		return nil
+	}
+	return keysIn(text)
 }
 
 // givenSecrets are those of a config file that redact has no form for, be the file accepted
@@ -164,28 +173,6 @@ func unlikeWords(value any) []string {
 	return all
 }
 
-// tokenSecrets asks the API server, which may not answer: the form of a bootstrap token
-// is known as well.
-func (c *collector) tokenSecrets(ctx context.Context) []string {
-	data, err := c.Host.ReadFile(spec.SuperAdminConf)
-	if errors.Is(err, fs.ErrNotExist) {
-		data, err = c.Host.ReadFile(spec.AdminConf)
-	}
-	if err != nil {
-		return nil
-	}
-	api, err := cluster.Connect(data, "")
-	if err != nil {
-		return nil
-	}
-	tokens, _ := api.Within(partTimeout / 2).Tokens(ctx)
-	var all []string
-	for _, t := range tokens {
-		all = append(all, t.Secret)
-	}
-	return all
-}
-
 // kubeconfigFile is what is read of a kubeconfig.
 type kubeconfigFile struct {
 	CurrentContext string `json:"current-context"`
@@ -195,26 +182,22 @@ type kubeconfigFile struct {
 			Server string `json:"server"`
 		} `json:"cluster"`
 	} `json:"clusters"`
-	Users []kubeconfigUser `json:"users"`
+	Users []struct {
+		Name string `json:"name"`
+		User struct {
+			Certificate     []byte `json:"client-certificate-data"`
+			CertificateFile string `json:"client-certificate"`
+			Key             []byte `json:"client-key-data"`
+			Token           string `json:"token"`
+			Password        string `json:"password"`
+		} `json:"user"`
+	} `json:"users"`
 }
 
-type kubeconfigUser struct {
-	Name string `json:"name"`
-	User struct {
-		Certificate     []byte `json:"client-certificate-data"`
-		CertificateFile string `json:"client-certificate"`
-		Key             []byte `json:"client-key-data"`
-		Token           string `json:"token"`
-		Password        string `json:"password"`
-	} `json:"user"`
-}
-
-// readKubeconfig is empty for one that can't be read: its secrets have forms as well.
-func (c *collector) readKubeconfig(path string) kubeconfigFile {
+// parseKubeconfig is empty for one that can't be read: its secrets have forms as well.
+func parseKubeconfig(data []byte) kubeconfigFile {
 	var k kubeconfigFile
-	if data, _, err := c.Host.Tail(path, maxFile); err == nil {
-		_ = yaml.Unmarshal(data, &k)
-	}
+	_ = yaml.Unmarshal(data, &k)
 	return k
 }
 
@@ -249,24 +232,24 @@ type kubeconfigFacts struct {
 }
 
 func (c *collector) addCertificates(_ context.Context, g *gathered) {
-	patterns := []string{spec.KubernetesDir + "/pki/*.crt", spec.KubernetesDir + "/pki/*/*.crt", spec.KubeletDir + "/pki/*"}
-	if c.Config != nil && c.Config.CertificatesDir != spec.KubernetesDir+"/pki" {
-		patterns = append(patterns, c.Config.CertificatesDir+"/*.crt", c.Config.CertificatesDir+"/*/*.crt")
-	}
-	certificates := []certificateFacts{}
-	for _, path := range c.Host.Globs(patterns) {
-		data, _, err := c.Host.Tail(path, maxFile)
-		if err != nil {
-			g.miss(path, err)
-			continue
+	certificates, kubeconfigs := []certificateFacts{}, []kubeconfigFacts{}
+	take := func(patterns []string, addFacts func(path string, data []byte)) {
+		for _, path := range c.Host.Globs(patterns) {
+			data, _, err := c.Host.Tail(path, maxFile)
+			if err != nil {
+				g.miss(path, err)
+				continue
+			}
+			addFacts(path, data)
 		}
+	}
+	take(append(c.pkiPatterns(".crt"), spec.KubeletDir+"/pki/*"), func(path string, data []byte) {
 		certificates = append(certificates, factsOf(path, data))
-	}
+	})
+	take(kubeconfigPatterns, func(path string, data []byte) {
+		kubeconfigs = append(kubeconfigs, parseKubeconfig(data).facts(path))
+	})
 	g.addJSON("certificates.json", certificates)
-	kubeconfigs := []kubeconfigFacts{}
-	for _, path := range c.Host.Globs(kubeconfigPatterns) {
-		kubeconfigs = append(kubeconfigs, c.readKubeconfig(path).facts(path))
-	}
 	g.addJSON("kubeconfigs.json", kubeconfigs)
 }
 
