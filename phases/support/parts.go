@@ -251,7 +251,7 @@ func (c *collector) addDiagnosis(ctx context.Context, g *gathered, noConfig erro
 		g.unread = append(g.unread, "evidence: there is no config to judge by: "+noConfig.Error())
 		return
 	}
-	evidence := c.Evidence(ctx, observe.Query{Stage: observe.Written, Since: c.began.Add(-lookBack)})
+	evidence := c.Evidence(ctx, observe.Query{Stage: observe.Written, Since: time.Now().Add(-lookBack)})
 	g.addJSON("evidence.json", evidence)
 	g.addJSON("causes.json", c.Catalogue.Causes(evidence))
 	if !c.Host.Made(spec.ManifestFile("kube-apiserver")) { // after that a control plane's own traces are all it would find
