@@ -1,6 +1,7 @@
 package staticpods
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,13 +26,6 @@ type PodSource struct {
 	Data []byte
 }
 
-func (s PodSource) name() string {
-	if s.File == "" {
-		return "standard input"
-	}
-	return s.File
-}
-
 // Handled is the static pod that a command was about.
 type Handled struct {
 	Namespace string `json:"namespace"`
@@ -39,10 +33,6 @@ type Handled struct {
 	RunsAs    string `json:"pod"`  // as the kubelet runs it: NAME-NODE
 	File      string `json:"file"` // empty: it comes from a URL, or its file is gone
 	Changed   bool   `json:"changed"`
-}
-
-func (p *Pod) handled() Handled {
-	return Handled{Namespace: p.Namespace, Name: p.Name, RunsAs: p.RunsAs, File: p.File}
 }
 
 func (t target) handled() Handled {
@@ -71,7 +61,7 @@ func (c *Commander) Apply(ctx context.Context, source PodSource, timeout time.Du
 	for _, warning := range t.kubelet.Warnings {
 		c.Tell.Warn("%s", warning)
 	}
-	before, err := c.replaced(t)
+	before, err := c.podBefore(t)
 	if err != nil {
 		return done, err
 	}
@@ -81,14 +71,14 @@ func (c *Commander) Apply(ctx context.Context, source PodSource, timeout time.Du
 		}
 	}
 	if done.Changed && t.says(t.old) {
-		before = stale{} // a comment, or the order of fields: the kubelet sees no difference
+		before = replaced{} // a comment, or the order of fields: the kubelet sees no difference
 	}
 	return done, c.waitForPod(ctx, t, before, timeout)
 }
 
 // judge says where a manifest goes, or why it can't go there.
 func (c *Commander) judge(ctx context.Context, source PodSource) (target, error) {
-	pod, err := podmanifest.Parse(source.name(), source.Data)
+	pod, err := podmanifest.Parse(cmp.Or(source.File, "standard input"), source.Data)
 	if err != nil {
 		return target{}, err
 	}
@@ -109,21 +99,15 @@ func (c *Commander) judge(ctx context.Context, source PodSource) (target, error)
 
 // editedMirror is a mirror pod that somebody has changed through the API, nil without.
 func (s seenPods) editedMirror(t target) *corev1.Pod {
-	sandbox := observe.NewestSandbox(s.sandboxes, t.key())
-	for i := range s.mirrors {
-		p := &s.mirrors[i]
-		if sandbox == nil || !observe.IsMirror(p) || p.Namespace+"/"+p.Name != t.key() {
-			continue
-		}
-		if p.Annotations[observe.HashAnnotation] != sandbox.UID || differs(t.pod, p) != "" {
-			return p
-		}
+	sandbox, mirror := observe.NewestSandbox(s.sandboxes, t.key()), s.mirror(t.key())
+	if sandbox == nil || mirror == nil || mirror.Annotations[observe.HashAnnotation] == sandbox.UID && differs(t.pod, mirror) == "" {
+		return nil
 	}
-	return nil
+	return mirror
 }
 
-// undoEdit deletes a mirror pod as its kubelet, which makes it anew: of what is edited in
-// the API, it takes no notice by itself.
+// undoEdit deletes a mirror pod in the kubelet's name. The kubelet makes it anew then; that
+// it was edited in the API, the kubelet does not notice by itself.
 func (c *Commander) undoEdit(ctx context.Context, t target) error {
 	api, err := t.kubelet.Connect(c.Host)
 	if err != nil || api == nil {
@@ -133,14 +117,14 @@ func (c *Commander) undoEdit(ctx context.Context, t target) error {
 	return c.Host.Do(host.OpObject, host.Remove, "Pod "+t.key(), func() error { return api.DeletePod(ctx, t.edited) })
 }
 
-// target is a static pod of the user's, and where it lies.
+// target is a static pod of the user's, and the file that it is to have.
 type target struct {
 	kubelet observe.KubeletFound
 	file    string
 	pod     *corev1.Pod
 	old     *corev1.Pod // as the file has it before; nil without
-	uids    []string    // of the pod before
-	edited  *corev1.Pod // its mirror pod, if that is not of what the file says; else nil
+	uids    []string    // of the pod that the file had before, and that is to be replaced
+	edited  *corev1.Pod // its mirror pod, if somebody has changed that through the API; else nil
 }
 
 func (t target) name() string { return observe.FullName(t.pod) }
@@ -165,18 +149,18 @@ func (c *Commander) target(k observe.KubeletFound, seen seenPods, pod *corev1.Po
 		return target{}, plan.Hint(fmt.Errorf("%s begins with a dot: the kubelet passes over such files", path.Base(t.file)),
 			"give the file another name")
 	}
-	if err := c.chooseFile(&t, seen, source); err != nil {
+	if err := t.chooseFile(seen, source); err != nil {
 		return target{}, err
 	}
 	if !t.says(t.old) {
 		t.uids = seen.uidsOf(t.key())
 	}
-	return t, errors.Join(c.nameTaken(t, seen), c.portsTaken(t, seen))
+	return t, errors.Join(t.nameTaken(seen), c.portsTaken(t, seen))
 }
 
-// chooseFile takes the file that holds the pod already. One of another name is taken only
-// where the source has none: two files of one pod may be a mistake.
-func (c *Commander) chooseFile(t *target, seen seenPods, source PodSource) error {
+// chooseFile takes the file that holds the pod already. If that is called otherwise than
+// the source, it is taken only for standard input: two files of one pod may be a mistake.
+func (t *target) chooseFile(seen seenPods, source PodSource) error {
 	var same []observe.PodFile
 	for _, f := range seen.files {
 		if f.Pod != nil && observe.FullName(f.Pod) == t.name() {
@@ -205,26 +189,26 @@ func (c *Commander) chooseFile(t *target, seen seenPods, source PodSource) error
 	return nil
 }
 
-// nameTaken: no other pod may have the name, wherever it is from.
-func (c *Commander) nameTaken(t target, seen seenPods) error {
-	if observe.NamespaceOf(t.pod) == "kube-system" && slices.Contains(spec.Components, t.pod.Name) {
+// nameTaken refuses a name that a pod has which comes from no file.
+func (t target) nameTaken(seen seenPods) error {
+	inAPI, sandbox := podNamed(seen.nodePods, t.key()), observe.NewestSandbox(seen.sandboxes, t.key())
+	switch {
+	case isControlPlane(observe.NamespaceOf(t.pod), t.pod.Name):
 		return fmt.Errorf("the name %s is the control plane's: give the pod another metadata.name", t.name())
-	}
-	for _, s := range seen.sandboxes {
-		if s.Source == "http" && s.Ready && s.Namespace+"/"+s.Name == t.key() {
-			return fmt.Errorf("the name %s is taken by a static pod that the kubelet has from a URL (staticPodURL): give yours another metadata.name", t.name())
-		}
-	}
-	for i := range seen.mirrors {
-		if p := &seen.mirrors[i]; !observe.IsMirror(p) && p.Namespace+"/"+p.Name == t.key() {
-			return fmt.Errorf("the cluster has a pod %s already, which is no static pod: its mirror pod would have that name: give yours another metadata.name", t.key())
-		}
+	case sandbox != nil && sandbox.Source == "http" && sandbox.Ready:
+		return fmt.Errorf("the name %s is taken by a static pod that the kubelet has from a URL (staticPodURL): give yours another metadata.name", t.name())
+	case inAPI != nil && !observe.IsMirror(inAPI):
+		return fmt.Errorf("the cluster has a pod %s already, which is no static pod: its mirror pod would have that name: give yours another metadata.name", t.key())
 	}
 	return nil
 }
 
-// portsTaken finds who has a port of the machine that the pod wants. Those that it has
-// already in the file that is there are its own.
+func isControlPlane(namespace, name string) bool {
+	return namespace == "kube-system" && slices.Contains(spec.Components, name)
+}
+
+// portsTaken finds who has a port of the machine that the pod wants. What the pod listens
+// at now, by the file that is there, is no obstacle.
 func (c *Commander) portsTaken(t target, seen seenPods) error {
 	listens := c.Host.ListensBeyond
 	if t.pod.Spec.HostNetwork {
@@ -232,10 +216,9 @@ func (c *Commander) portsTaken(t target, seen seenPods) error {
 	}
 	var errs []error
 	for _, want := range podmanifest.HostPorts(t.pod) {
-		by := c.portHolder(t, seen, want)
+		by := t.portHolder(seen, want)
 		if by == "" && !t.mayListen(want.Port) && want.Protocol == corev1.ProtocolTCP && listens(uint16(want.Port)) {
-			by = c.Host.Listener(uint16(want.Port))
-			by = strings.TrimSpace("a program that listens there " + by)
+			by = strings.TrimSpace("a program that listens there " + c.Host.Listener(uint16(want.Port)))
 		}
 		if by != "" {
 			errs = append(errs, plan.Hint(fmt.Errorf("%s: port %s of this machine is taken by %s", want.Field, want, by), "give the pod another port, or stop what has it"))
@@ -244,14 +227,15 @@ func (c *Commander) portsTaken(t target, seen seenPods) error {
 	return errors.Join(errs...)
 }
 
-// mayListen tells whether the pod, as it was, may be who listens: with hostNetwork at any port.
+// mayListen tells whether the pod that the file had before may be who listens at a port:
+// one with hostNetwork may at any.
 func (t target) mayListen(port int) bool {
 	return t.old != nil && (t.old.Spec.HostNetwork ||
 		slices.ContainsFunc(podmanifest.HostPorts(t.old), func(p podmanifest.HostPort) bool { return p.Port == port }))
 }
 
 // portHolder is another pod of this node that has a port; empty without.
-func (c *Commander) portHolder(t target, seen seenPods, want podmanifest.HostPort) string {
+func (t target) portHolder(seen seenPods, want podmanifest.HostPort) string {
 	has := func(pod *corev1.Pod) bool {
 		return slices.ContainsFunc(podmanifest.HostPorts(pod), want.Meets)
 	}
@@ -260,10 +244,10 @@ func (c *Commander) portHolder(t target, seen seenPods, want podmanifest.HostPor
 			return fmt.Sprintf("the static pod %s (%s)", f.Pod.Name, f.Path)
 		}
 	}
-	for i := range seen.mirrors {
-		p := &seen.mirrors[i]
+	for i := range seen.nodePods {
+		p := &seen.nodePods[i]
 		over := p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
-		if p.Namespace+"/"+p.Name != t.key() && !observe.IsMirror(p) && !over && has(p) {
+		if observe.FullName(p) != t.key() && !observe.IsMirror(p) && !over && has(p) {
 			return fmt.Sprintf("the pod %s/%s", p.Namespace, p.Name)
 		}
 	}
@@ -280,19 +264,21 @@ func (c *Commander) Delete(ctx context.Context, namespace, name string, timeout 
 	if err != nil {
 		return Handled{}, &RefusedError{err}
 	}
-	done := p.handled()
+	t := target{kubelet: list.Kubelet, file: p.File, pod: p.named()}
+	done := t.handled()
 	if p.File != "" {
 		if done.Changed, err = c.Host.RemoveUnrecorded(p.File); err != nil {
 			return done, err
 		}
 	}
-	return done, c.waitUntilGone(ctx, target{kubelet: list.Kubelet, pod: p.named()}, timeout)
+	return done, c.waitUntilGone(ctx, t, timeout)
 }
 
-// checkDeletable is nil also for a pod whose file is gone, of which something is left.
+// checkDeletable refuses what delete can't remove. A pod whose file is gone, and of which
+// something is left, is not refused.
 func (p *Pod) checkDeletable() error {
 	switch {
-	case p.Ours || p.Namespace == "kube-system" && slices.Contains(spec.Components, p.Name):
+	case p.Ours || isControlPlane(p.Namespace, p.Name):
 		return plan.Hint(fmt.Errorf("%s/%s is of the control plane: the cluster would end with it", p.Namespace, p.Name), "to remove the control plane: bootstrap reset")
 	case p.Source == "http":
 		return fmt.Errorf("%s/%s comes from a URL (staticPodURL), not from a file: it goes when the server serves it no more", p.Namespace, p.Name)
@@ -300,7 +286,8 @@ func (p *Pod) checkDeletable() error {
 	return nil
 }
 
-// checkSingle: with one of two files gone, the kubelet would run the pod of the other.
+// checkSingle refuses a pod that two files hold: with one of them gone, the kubelet would
+// run the pod of the other.
 func (l List) checkSingle(p Pod) error {
 	for _, other := range l.Pods {
 		if other.manifest != nil && other.key() == p.key() && other.File != p.File {
@@ -320,14 +307,15 @@ func (c *Commander) WaitFor(ctx context.Context, namespace, name string, timeout
 		return Handled{}, &RefusedError{err}
 	}
 	t := target{kubelet: list.Kubelet, file: p.File, pod: p.podToWaitFor()}
-	before, err := c.replaced(t)
+	before, err := c.podBefore(t)
 	if err != nil {
-		return p.handled(), err
+		return t.handled(), err
 	}
-	return p.handled(), c.waitForPod(ctx, t, before, timeout)
+	return t.handled(), c.waitForPod(ctx, t, before, timeout)
 }
 
-// named is a Pod that is nothing but its name: how its containers end is of no interest.
+// named is a Pod that is nothing but its name. What is removed is waited for by that alone:
+// how its containers end is of no interest.
 func (p *Pod) named() *corev1.Pod {
 	pod := &corev1.Pod{}
 	pod.Namespace, pod.Name = p.Namespace, p.Name

@@ -47,7 +47,7 @@ func mirrorReady(pod *corev1.Pod) error {
 	return fmt.Errorf("the mirror pod is %s", strings.ToLower(string(pod.Status.Phase)))
 }
 
-// compare says whether the mirror pod is of what runs, and what runs of the file.
+// compare finds a mirror pod that shows something else than what runs, or than the file.
 func (p *Pod) compare(mirror *corev1.Pod) {
 	switch {
 	case p.Problem != "":
@@ -78,13 +78,14 @@ func differs(manifest, mirror *corev1.Pod) string {
 	return ""
 }
 
-// withoutTolerations: the kubelet and the API server add some.
+// withoutTolerations leaves out what the kubelet and the API server add to.
 func withoutTolerations(s corev1.PodSpec) corev1.PodSpec {
 	s.Tolerations = nil
 	return s
 }
 
-// plainJSON is nil for what can't be written as JSON, which is of no Pod that was read.
+// plainJSON is a value as maps and lists. It is nil for what can't be written as JSON; no
+// part of a Pod is such.
 func plainJSON(v any) any {
 	data, err := json.Marshal(v)
 	if err != nil {
