@@ -2,15 +2,11 @@ package support
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"sigs.k8s.io/yaml"
 
@@ -27,28 +23,16 @@ var secretPatterns = []string{
 	spec.KubeletDir + "/pods/*/volumes/kubernetes.io~projected/*/..[0-9]*/token",
 }
 
-// pkiPatterns are all files of a kind in the certificates folder, and in kubeadm's, whoever
-// made them.
-func (c *collector) pkiPatterns(suffix string) []string {
-	dirs := []string{spec.KubernetesDir + "/pki"}
-	if c.Config != nil && c.Config.CertificatesDir != dirs[0] {
-		dirs = append(dirs, c.Config.CertificatesDir)
-	}
-	var patterns []string
-	for _, dir := range dirs {
-		patterns = append(patterns, dir+"/*"+suffix, dir+"/*/*"+suffix)
-	}
-	return patterns
-}
-
-// openNames are those in Secrets that Kubernetes itself, or custom, fills with what is
-// none: the words would be taken out everywhere. So would openValues, under any name.
+// openNames are fields of Secrets that hold no secret, by Kubernetes' own use or by custom;
+// openValues are no secrets under any name. If these words counted as secrets, they would be
+// taken out everywhere in the archive.
 var (
 	openNames  = []string{"namespace", "username"}
 	openValues = []string{"kube-system", "kube-public", "kubernetes", "kubernetes.default.svc"}
 )
 
-// mixedPatterns are files in which secrets have a form.
+// mixedPatterns are files that hold secrets among other things. redact knows the secrets in
+// them by their form.
 var mixedPatterns = []string{
 	spec.KubernetesDir + "/*.yaml", spec.KubernetesDir + "/*/*.yaml", "/etc/environment", "/etc/systemd/system.conf.d/*",
 	spec.KubeletDir + "/config.json", "/root/.docker/config.json", "/etc/containerd/*.toml",
@@ -57,8 +41,6 @@ var mixedPatterns = []string{
 // kubeletPatterns are configurations of kubelets, whose headers the journal shows: the one
 // that counts, and, among all that files were before they were written, those before it.
 var kubeletPatterns = []string{spec.KubeletConfig, "/var/lib/bootstrap/saved/*"}
-
-var kubeconfigPatterns = []string{spec.KubernetesDir + "/*.conf", spec.KubeletDir + "/kubeconfig", "/root/.kube/config", "/home/*/.kube/config"}
 
 // knownSecrets are the values that must stand nowhere in an archive: all that can be
 // found on this machine, and by their form in the files of the archive that set up the
@@ -171,125 +153,4 @@ func unlikeWords(value any) []string {
 		}
 	}
 	return all
-}
-
-// kubeconfigFile is what is read of a kubeconfig.
-type kubeconfigFile struct {
-	CurrentContext string `json:"current-context"`
-	Clusters       []struct {
-		Name    string `json:"name"`
-		Cluster struct {
-			Server string `json:"server"`
-		} `json:"cluster"`
-	} `json:"clusters"`
-	Users []struct {
-		Name string `json:"name"`
-		User struct {
-			Certificate     []byte `json:"client-certificate-data"`
-			CertificateFile string `json:"client-certificate"`
-			Key             []byte `json:"client-key-data"`
-			Token           string `json:"token"`
-			Password        string `json:"password"`
-		} `json:"user"`
-	} `json:"users"`
-}
-
-// parseKubeconfig is empty for one that can't be read: its secrets have forms as well.
-func parseKubeconfig(data []byte) kubeconfigFile {
-	var k kubeconfigFile
-	_ = yaml.Unmarshal(data, &k)
-	return k
-}
-
-func (k kubeconfigFile) secrets() []string {
-	var all []string
-	for _, u := range k.Users {
-		all = append(all, string(u.User.Key), u.User.Token, u.User.Password)
-	}
-	return all
-}
-
-// certificateFacts is what may be told of a certificate.
-type certificateFacts struct {
-	Path      string    `json:"path"`
-	Problem   string    `json:"problem,omitempty"`
-	Subject   string    `json:"subject,omitempty"`
-	Issuer    string    `json:"issuer,omitempty"`
-	CA        bool      `json:"ca"`
-	NotBefore time.Time `json:"notBefore"`
-	NotAfter  time.Time `json:"notAfter"`
-	Names     []string  `json:"names,omitempty"`
-	SHA256    string    `json:"sha256,omitempty"`
-}
-
-// kubeconfigFacts is what may be told of a kubeconfig.
-type kubeconfigFacts struct {
-	Path    string             `json:"path"`
-	Current string             `json:"currentContext"`
-	Servers map[string]string  `json:"servers"` // by cluster
-	Users   []string           `json:"users"`
-	Certs   []certificateFacts `json:"certificates"`
-}
-
-func (c *collector) addCertificates(_ context.Context, g *gathered) {
-	certificates, kubeconfigs := []certificateFacts{}, []kubeconfigFacts{}
-	take := func(patterns []string, addFacts func(path string, data []byte)) {
-		for _, path := range c.Host.Globs(patterns) {
-			data, _, err := c.Host.Tail(path, maxFile)
-			if err != nil {
-				g.miss(path, err)
-				continue
-			}
-			addFacts(path, data)
-		}
-	}
-	take(append(c.pkiPatterns(".crt"), spec.KubeletDir+"/pki/*"), func(path string, data []byte) {
-		certificates = append(certificates, factsOf(path, data))
-	})
-	take(kubeconfigPatterns, func(path string, data []byte) {
-		kubeconfigs = append(kubeconfigs, parseKubeconfig(data).facts(path))
-	})
-	g.addJSON("certificates.json", certificates)
-	g.addJSON("kubeconfigs.json", kubeconfigs)
-}
-
-func (k kubeconfigFile) facts(path string) kubeconfigFacts {
-	f := kubeconfigFacts{Path: path, Current: k.CurrentContext, Servers: map[string]string{}}
-	for _, c := range k.Clusters {
-		f.Servers[c.Name] = c.Cluster.Server
-	}
-	for _, u := range k.Users {
-		f.Users = append(f.Users, u.Name)
-		switch {
-		case len(u.User.Certificate) > 0:
-			f.Certs = append(f.Certs, factsOf(u.Name, u.User.Certificate))
-		case u.User.CertificateFile != "":
-			f.Certs = append(f.Certs, certificateFacts{Path: u.User.CertificateFile})
-		}
-	}
-	return f
-}
-
-func factsOf(path string, data []byte) certificateFacts {
-	f := certificateFacts{Path: path}
-	block, rest := pem.Decode(data)
-	for block != nil && block.Type != "CERTIFICATE" {
-		block, rest = pem.Decode(rest)
-	}
-	if block == nil {
-		f.Problem = "no certificate in it"
-		return f
-	}
-	c, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		f.Problem = err.Error()
-		return f
-	}
-	sum := sha256.Sum256(c.Raw)
-	f.Subject, f.Issuer, f.CA, f.NotBefore, f.NotAfter = c.Subject.String(), c.Issuer.String(), c.IsCA, c.NotBefore, c.NotAfter
-	f.SHA256, f.Names = hex.EncodeToString(sum[:]), c.DNSNames
-	for _, ip := range c.IPAddresses {
-		f.Names = append(f.Names, ip.String())
-	}
-	return f
 }
