@@ -40,6 +40,6 @@ var KubeletSettings = []KernelSetting{
 	{"vm.panic_on_oom", "0"},
 }
 
-// KubeletSysctlFile keeps KubeletSettings over a reboot, for a kubelet that was told to
-// refuse a machine where they are otherwise (protectKernelDefaults).
+// KubeletSysctlFile keeps KubeletSettings over a reboot, for a kubelet that refuses a machine
+// where they are otherwise (protectKernelDefaults).
 const KubeletSysctlFile = "/etc/sysctl.d/99-bootstrap-kubelet.conf"

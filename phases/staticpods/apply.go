@@ -48,7 +48,8 @@ func (e *RefusedError) Error() string { return e.Err.Error() }
 func (e *RefusedError) Unwrap() error { return e.Err }
 
 // Apply puts a manifest where the kubelet looks for static pods, and waits until
-// the pod runs. The same again changes nothing. What could not work is a *RefusedError.
+// the pod runs. The same again changes nothing. A manifest that could not work is a
+// *RefusedError, and nothing is written.
 func (c *Commander) Apply(ctx context.Context, source PodSource, timeout time.Duration) (Handled, error) {
 	t, err := c.judge(ctx, source)
 	if err != nil {
@@ -76,7 +77,7 @@ func (c *Commander) Apply(ctx context.Context, source PodSource, timeout time.Du
 	return done, c.waitForPod(ctx, t, before, timeout)
 }
 
-// judge says where a manifest goes, or why it can't go there.
+// judge finds the file that a manifest goes to, or why it can't be a static pod here.
 func (c *Commander) judge(ctx context.Context, source PodSource) (target, error) {
 	pod, err := podmanifest.Parse(cmp.Or(source.File, "standard input"), source.Data)
 	if err != nil {
@@ -97,7 +98,7 @@ func (c *Commander) judge(ctx context.Context, source PodSource) (target, error)
 	return t, err
 }
 
-// editedMirror is a mirror pod that somebody has changed through the API, nil without.
+// editedMirror is the pod's mirror pod if somebody has changed it through the API, else nil.
 func (s seenPods) editedMirror(t target) *corev1.Pod {
 	sandbox, mirror := observe.NewestSandbox(s.sandboxes, t.key()), s.mirror(t.key())
 	if sandbox == nil || mirror == nil || mirror.Annotations[observe.HashAnnotation] == sandbox.UID && differs(t.pod, mirror) == "" {
@@ -122,7 +123,7 @@ type target struct {
 	kubelet observe.KubeletFound
 	file    string
 	pod     *corev1.Pod
-	old     *corev1.Pod // as the file has it before; nil without
+	old     *corev1.Pod // as the file had it before; nil if there was none
 	uids    []string    // of the pod that the file had before, and that is to be replaced
 	edited  *corev1.Pod // its mirror pod, if somebody has changed that through the API; else nil
 }
@@ -132,7 +133,7 @@ func (t target) name() string { return observe.FullName(t.pod) }
 // key is namespace/name of the pod as it runs.
 func (t target) key() string { return observe.NamespaceOf(t.pod) + "/" + t.kubelet.PodName(t.pod.Name) }
 
-// target finds the file for a pod, or why it can't have one.
+// target finds the file for a pod, or whose file, name or port is in its way.
 func (c *Commander) target(k observe.KubeletFound, seen seenPods, pod *corev1.Pod, source PodSource) (target, error) {
 	dir, err := k.StaticPodDir(c.Host)
 	if err != nil {
@@ -234,7 +235,7 @@ func (t target) mayListen(port int) bool {
 		slices.ContainsFunc(podmanifest.HostPorts(t.old), func(p podmanifest.HostPort) bool { return p.Port == port }))
 }
 
-// portHolder is another pod of this node that has a port; empty without.
+// portHolder is another pod of this node that has a port, empty if none has.
 func (t target) portHolder(seen seenPods, want podmanifest.HostPort) string {
 	has := func(pod *corev1.Pod) bool {
 		return slices.ContainsFunc(podmanifest.HostPorts(pod), want.Meets)
@@ -264,8 +265,9 @@ func (c *Commander) Delete(ctx context.Context, namespace, name string, timeout 
 	if err != nil {
 		return Handled{}, &RefusedError{err}
 	}
-	t := target{kubelet: list.Kubelet, file: p.File, pod: p.named()}
+	t := target{kubelet: list.Kubelet, pod: p.named()}
 	done := t.handled()
+	done.File = p.File
 	if p.File != "" {
 		if done.Changed, err = c.Host.RemoveUnrecorded(p.File); err != nil {
 			return done, err

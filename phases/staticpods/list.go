@@ -61,7 +61,7 @@ const (
 	StateRefused  = "refused" // the kubelet can't take its file
 )
 
-// List is the static pods of this machine, and what could not be told of them.
+// List is the static pods of this machine.
 type List struct {
 	Kubelet observe.KubeletFound
 	Pods    []Pod
@@ -69,7 +69,7 @@ type List struct {
 }
 
 // List lists the static pods of this machine's kubelet. It needs neither an API
-// server nor a runtime that answers: what can't be told is left out, and noted.
+// server nor a runtime that answers: what these would say is left out, and Notes has why.
 func (c *Commander) List(ctx context.Context) (List, error) {
 	k, err := c.FindKubelet(ctx)
 	if err != nil {
@@ -160,7 +160,7 @@ func (s seenPods) fill(p *Pod) {
 	}
 }
 
-// mirror is the mirror pod that runs under a namespace/name, nil without.
+// mirror is the mirror pod of a namespace/name, nil if there is none.
 func (s seenPods) mirror(key string) *corev1.Pod {
 	if p := podNamed(s.nodePods, key); p != nil && observe.IsMirror(p) {
 		return p
@@ -168,7 +168,7 @@ func (s seenPods) mirror(key string) *corev1.Pod {
 	return nil
 }
 
-// podNamed is the pod of a namespace/name, nil without.
+// podNamed is the pod of a namespace/name, nil if there is none.
 func podNamed(pods []corev1.Pod, key string) *corev1.Pod {
 	i := slices.IndexFunc(pods, func(p corev1.Pod) bool { return observe.FullName(&p) == key })
 	if i < 0 {

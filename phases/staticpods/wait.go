@@ -18,12 +18,12 @@ import (
 	"bootstrap/phases/runtime"
 )
 
-// relist is how often a kubelet reads its folder, whatever it was told of changes.
+// relist is how often a kubelet reads its folder, also if it was sent no notice of a change.
 const relist = 20 * time.Second
 
 // replaced is the pod that a file had before it was changed, and that may still run. The
 // kubelet alone knows the hash of a content, as it is of the pod with all defaults; so the
-// pod is told by its sandbox: one that was made before the change is of the file as it was
+// pod is known by its sandbox: one that was made before the change is of the file as it was
 // then. If such a sandbox is still there when the kubelet must have seen the change, the
 // change was none to the kubelet, and the sandbox is of the file as it is.
 type replaced struct {
@@ -37,7 +37,7 @@ func (r replaced) has(sandbox runtime.Sandbox, now time.Time) bool {
 	return sandbox.Created.Before(r.since) && now.Before(r.until)
 }
 
-// podBefore tells by the time of the target's file what of the pod is replaced.
+// podBefore is the pod that the target's file had before, by the time of its last change.
 func (c *Commander) podBefore(t target) (replaced, error) {
 	if t.file == "" || !c.Host.Real() {
 		return replaced{}, nil
@@ -196,7 +196,7 @@ func (w *podWait) mirrorIsReady(ctx context.Context, uid string) error {
 	return mirrorReady(mirror)
 }
 
-// gone says what is left of the pod.
+// gone says what is left of the pod, nil if nothing is.
 func (w *podWait) gone(ctx context.Context) error {
 	all, err := w.kubelet.AllSandboxes(ctx, w.Host)
 	if err != nil {

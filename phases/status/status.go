@@ -138,7 +138,7 @@ func presentCause(all diagnose.Catalogue, found *diagnose.Evidence) *diagnose.Fi
 	return &cause
 }
 
-// installedSince is when the oldest effect that is still there was made; empty without.
+// installedSince is when the oldest effect that is still there was made; empty if none is.
 func installedSince(h *host.Host) string {
 	all := h.Entries()
 	i := slices.IndexFunc(all, func(r host.Record) bool { return !r.Undone })
@@ -162,7 +162,8 @@ func (w *warnings) add(e plan.Event) {
 	}
 }
 
-// componentStates are what is below first, then what runs in it.
+// componentStates has the runtime first, then the kubelet, its static pods and the addons:
+// each needs those before it.
 func componentStates(c *config.Config, found *diagnose.Evidence, r ready.Readiness) []Component {
 	all := []Component{runtimeState(found)}
 	for _, name := range append([]string{"kubelet"}, spec.NodeComponents(c)...) {

@@ -217,7 +217,7 @@ func (c *collector) addConfig(g *gathered, r Request) {
 	if _, ok := givenSecrets(r.Config); ok {
 		g.add("given.yaml", r.Config, false)
 	} else if r.Config != nil {
-		g.unread = append(g.unread, "given.yaml is left out: what is secret in it can't be told, as it is no YAML")
+		g.unread = append(g.unread, "given.yaml is left out: what is secret in it is not known, as it is no YAML")
 	}
 	if r.NoConfig != nil {
 		g.unread = append(g.unread, "config: "+r.NoConfig.Error())

@@ -52,7 +52,7 @@ func (c *collector) knownSecrets(ctx context.Context, files []File) ([]string, e
 		}
 	}})
 	if len(g.unread) > 0 {
-		return nil, plan.Hint(fmt.Errorf("nothing is written, as it can't be told what is secret here: %s", g.unread[0]),
+		return nil, plan.Hint(fmt.Errorf("nothing is written, as what is secret here is not known: %s", g.unread[0]),
 			"see which disk hangs, such as a home on the network: df")
 	}
 	var all []string
