@@ -33,10 +33,8 @@ func clusterFiles() []string {
 	for _, name := range spec.Components {
 		files = append(files, spec.ManifestFile(name))
 	}
-	for _, name := range []string{"admin", "super-admin", "kubelet", "bootstrap-kubelet", "controller-manager", "scheduler"} {
-		files = append(files, spec.KubernetesDir+"/"+name+".conf")
-	}
-	return files
+	return append(files, spec.AdminConf, spec.SuperAdminConf, spec.KubeletConf, spec.KubernetesDir+"/bootstrap-kubelet.conf",
+		spec.ControllerConf, spec.SchedulerConf)
 }
 
 func kubeadmFiles() []string {

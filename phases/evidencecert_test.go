@@ -188,12 +188,12 @@ func TestKubeletCertificate(t *testing.T) {
 		want           pki.Reason
 		damaged, alien bool
 	}{
-		{name: "both good", embedded: time.Hour, own: time.Hour, path: observe.Rotated},
-		{name: "embedded expired", embedded: -time.Minute, own: time.Hour, path: observe.Rotated},
+		{name: "both good", embedded: time.Hour, own: time.Hour, path: spec.RotatedCert},
+		{name: "embedded expired", embedded: -time.Minute, own: time.Hour, path: spec.RotatedCert},
 		{name: "own expired", embedded: time.Hour, own: -time.Minute, path: spec.KubeletConf},
 		{name: "both expired", embedded: -time.Minute, own: -time.Minute, path: spec.KubeletConf, want: pki.Expired},
-		{name: "own damaged", embedded: time.Hour, damaged: true, path: observe.Rotated, want: pki.Damaged},
-		{name: "own of another CA", embedded: time.Hour, own: time.Hour, alien: true, path: observe.Rotated, want: pki.WrongCA},
+		{name: "own damaged", embedded: time.Hour, damaged: true, path: spec.RotatedCert, want: pki.Damaged},
+		{name: "own of another CA", embedded: time.Hour, own: time.Hour, alien: true, path: spec.RotatedCert, want: pki.WrongCA},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -214,7 +214,7 @@ func TestKubeletCertificate(t *testing.T) {
 			if c.damaged {
 				own = own[:40]
 			}
-			writeTo(t, env, observe.Rotated, own)
+			writeTo(t, env, spec.RotatedCert, own)
 			for _, found := range env.Observe().CertificateEvidence(observe.Written) {
 				if found.Use == "kubelet" && (found.Path != c.path || found.Problem != c.want) {
 					t.Errorf("got %+v", found)

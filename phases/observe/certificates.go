@@ -225,22 +225,18 @@ func (c certificates) judgeKubeconfig(j *judged, ca *x509.Certificate, id spec.I
 	}
 }
 
-// Rotated is what the kubelet gets in time for the certificate in its kubeconfig, and
-// then uses, as long as it is valid; after that it takes the one in the kubeconfig.
-const Rotated = spec.KubeletDir + "/pki/kubelet-client-current.pem"
-
 // judgeRotated puts the certificate that the kubelet got itself in the place of the one
 // in its kubeconfig, unless something else is wrong with that file.
 func (c certificates) judgeRotated(j *judged, ca *x509.Certificate, id spec.Identity) {
 	if j.Problem != "" && j.Problem != pki.Expired {
 		return
 	}
-	r := c.readJudged(Rotated, "kubelet")
+	r := c.readJudged(spec.RotatedCert, "kubelet")
 	if r.cert == nil && r.Problem == "" || r.cert != nil && time.Now().After(r.NotAfter) {
 		return
 	}
 	if r.cert != nil && ca != nil {
-		data, _ := c.host.ReadFile(Rotated)
+		data, _ := c.host.ReadFile(spec.RotatedCert)
 		key, err := pki.ParseKey(data)
 		if err == nil {
 			err = (&pki.CA{Cert: ca}).Check(id.Leaf, r.cert, key)

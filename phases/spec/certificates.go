@@ -61,6 +61,10 @@ const SigningCert = "ca-signing"
 // itself if there is none.
 const ServingCert = KubeletDir + "/pki/kubelet"
 
+// RotatedCert is what the kubelet gets in time for the certificate in its kubeconfig, and
+// then uses, as long as it is valid; after that it takes the one in the kubeconfig.
+const RotatedCert = KubeletDir + "/pki/kubelet-client-current.pem"
+
 // NotInPods are the keys that no pod of the control plane reads.
 var NotInPods = []string{"etcd/ca", "front-proxy-ca", ServingCert}
 
@@ -166,8 +170,8 @@ func ClientLeaf(c *config.Config, user string, groups ...string) pki.Leaf {
 	return pki.Leaf{CommonName: user, Organizations: groups, Client: true, Validity: c.CertificateValidity}
 }
 
-// ReadAtStart are the files that each component reads only when it starts. All other
-// certificates and keys they read again by themselves.
+// ReadAtStart are the files that each user, such as a component, reads only when it starts.
+// All other certificates and keys the components read again by themselves.
 func ReadAtStart(c *config.Config) map[string][]string {
 	key := c.CertificatesDir + "/" + ServiceAccountKey
 	files := map[string][]string{
