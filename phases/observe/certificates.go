@@ -72,7 +72,7 @@ func (j *judged) by(err error) {
 }
 
 func (c certificates) judgeAuthority(a spec.Authority) (*x509.Certificate, []diagnose.Certificate) {
-	ca := c.readJudged(c.PKIFile(a.File, ".crt"), userOf(a.File))
+	ca := c.readJudged(c.PKIFile(a.File, ".crt"), a.User)
 	if ca.cert != nil {
 		ca.by(pki.CheckTime(ca.cert))
 	}
@@ -119,7 +119,7 @@ func (c certificates) judgeSigningCert(ca *x509.Certificate) []diagnose.Certific
 
 // judgeLeaf is not ok if there is no such certificate, and bootstrap made none.
 func (c certificates) judgeLeaf(ca *x509.Certificate, l spec.Leaf) (diagnose.Certificate, bool) {
-	j := c.readJudged(c.PKIFile(l.File, ".crt"), userOf(l.File))
+	j := c.readJudged(c.PKIFile(l.File, ".crt"), l.User)
 	if j.cert != nil {
 		c.readKey(&j, c.PKIFile(l.File, ".key"))
 	}
@@ -182,25 +182,10 @@ func (c certificates) content(j *judged, path string) []byte {
 	return nil
 }
 
-// userOf is who uses a certificate of the certificates folder.
-func userOf(file string) string {
-	switch file {
-	case "etcd/ca", "etcd/server", "etcd/peer":
-		return "etcd"
-	case "etcd/healthcheck-client":
-		return "etcdctl"
-	}
-	return "kube-apiserver"
-}
-
 func (c certificates) judgeKubeconfigs(ca *x509.Certificate) []diagnose.Certificate {
-	users := map[string]string{
-		spec.AdminConf: "kubectl", spec.SuperAdminConf: "bootstrap", spec.KubeletConf: "kubelet",
-		spec.ControllerConf: "kube-controller-manager", spec.SchedulerConf: "kube-scheduler",
-	}
 	var all []diagnose.Certificate
 	for _, id := range spec.Identities(c.Config) {
-		j := judged{Certificate: diagnose.Certificate{Path: id.Path, Use: users[id.Path]}}
+		j := judged{Certificate: diagnose.Certificate{Path: id.Path, Use: id.User}}
 		c.judgeKubeconfig(&j, ca, id)
 		if id.Path == spec.KubeletConf && j.cert != nil {
 			c.judgeRotated(&j, ca, id)
@@ -236,13 +221,9 @@ func (c certificates) judgeKubeconfig(j *judged, ca *x509.Certificate, id spec.I
 	case k.CAFile != c.PKIFile("ca", ".crt") && !bytes.Equal(k.CA, pki.EncodeCert(ca)):
 		j.bad(pki.WrongCA, "its CA is not this cluster's")
 	default:
-		j.by((&pki.CA{Cert: ca}).Check(c.ClientLeaf(id), j.cert, j.key))
+		j.by((&pki.CA{Cert: ca}).Check(id.Leaf, j.cert, j.key))
 	}
 }
-
-// Rotated is what the kubelet gets in time for the certificate in its kubeconfig, and
-// then uses, as long as it is valid; after that it takes the one in the kubeconfig.
-const Rotated = spec.KubeletDir + "/pki/kubelet-client-current.pem"
 
 // judgeRotated puts the certificate that the kubelet got itself in the place of the one
 // in its kubeconfig, unless something else is wrong with that file.
@@ -250,15 +231,15 @@ func (c certificates) judgeRotated(j *judged, ca *x509.Certificate, id spec.Iden
 	if j.Problem != "" && j.Problem != pki.Expired {
 		return
 	}
-	r := c.readJudged(Rotated, "kubelet")
+	r := c.readJudged(spec.RotatedCert, "kubelet")
 	if r.cert == nil && r.Problem == "" || r.cert != nil && time.Now().After(r.NotAfter) {
 		return
 	}
 	if r.cert != nil && ca != nil {
-		data, _ := c.host.ReadFile(Rotated)
+		data, _ := c.host.ReadFile(spec.RotatedCert)
 		key, err := pki.ParseKey(data)
 		if err == nil {
-			err = (&pki.CA{Cert: ca}).Check(c.ClientLeaf(id), r.cert, key)
+			err = (&pki.CA{Cert: ca}).Check(id.Leaf, r.cert, key)
 		}
 		r.by(err)
 	}

@@ -13,9 +13,6 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// readHereAlone are keys that no pod has a use for.
-var readHereAlone = []string{"etcd/ca", "front-proxy-ca", spec.ServingCert}
-
 // ReadPair reads NAME.crt and NAME.key; what is missing is nil. One that can't be read, or
 // that the control plane's pods may not read, is an error: it may be all that is left of a
 // CA, and must not be overwritten.
@@ -37,7 +34,7 @@ func (o *Observer) ReadPair(name string) (cert *x509.Certificate, key crypto.Sig
 	if err != nil || data == nil {
 		return cert, key, err
 	}
-	if !slices.Contains(readHereAlone, name) {
+	if !slices.Contains(spec.NotInPods, name) {
 		err = readableInPods(o.Host, keyFile)
 	}
 	if err != nil {

@@ -143,6 +143,16 @@ func (s *State) RememberedConfig() (*config.Config, error) {
 	return c, nil
 }
 
+// KeptConfig is what the control plane on this machine was made with, else its standalone
+// kubelet; nil without.
+func (s *State) KeptConfig() (*config.Config, error) {
+	c, err := s.RememberedConfig()
+	if err != nil || c != nil {
+		return c, err
+	}
+	return s.StandaloneConfig()
+}
+
 // noted is the config of a note, nil without. Where a reset has begun, its files are gone first.
 func (s *State) noted(note string) (*config.Config, error) {
 	kept, _ := s.Host.Recall(note)
