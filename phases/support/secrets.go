@@ -46,8 +46,8 @@ var kubeletPatterns = []string{spec.KubeletConfig, "/var/lib/bootstrap/saved/*"}
 // found on this machine, and by their form in the files of the archive that set up the
 // node.
 func (c *collector) knownSecrets(ctx context.Context, files []File) ([]string, error) {
-	g := collect(ctx, part{name: "secrets", read: func(_ context.Context, g *gathered) {
-		for _, secret := range c.machineSecrets() {
+	g := collect(ctx, part{name: "secrets", read: func(ctx context.Context, g *gathered) {
+		for _, secret := range c.machineSecrets(ctx) {
 			g.add("", []byte(secret), false)
 		}
 	}})
@@ -67,7 +67,7 @@ func (c *collector) knownSecrets(ctx context.Context, files []File) ([]string, e
 	return all, nil
 }
 
-func (c *collector) machineSecrets() []string {
+func (c *collector) machineSecrets(ctx context.Context) []string {
 	var all []string
 	take := func(patterns []string, secretsIn func(path string, data []byte) []string) {
 		for _, path := range c.Host.Globs(patterns) {
@@ -86,6 +86,22 @@ func (c *collector) machineSecrets() []string {
 	if c.Config != nil {
 		all = append(all, c.Config.CertificateKey)
 		all = append(all, config.PodURLOf(c.Config.Kubelet).Secrets()...)
+		all = append(all, c.tokenSecrets(ctx)...)
+	}
+	return all
+}
+
+// tokenSecrets asks the API server, which may not answer: a whole bootstrap token is known by
+// its form as well, but not the secret half of one that stands alone.
+func (c *collector) tokenSecrets(ctx context.Context) []string {
+	api, err := c.ConnectForHealth()
+	if err != nil {
+		return nil
+	}
+	tokens, _ := api.Within(partTimeout / 2).Tokens(ctx)
+	var all []string
+	for _, t := range tokens {
+		all = append(all, t.Secret)
 	}
 	return all
 }
