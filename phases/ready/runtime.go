@@ -13,6 +13,9 @@ import (
 	"bootstrap/phases/runtime"
 )
 
+// workGrace is how long work may take to end once its context has ended.
+const workGrace = 3 * time.Second
+
 // WhileRuntimeAnswers works with the runtime, and gives up if that hangs. The work is
 // not waited for then: calls of containerd's client do not all end with their context.
 func (w *Waiter) WhileRuntimeAnswers(ctx context.Context, stage observe.Stage, c *runtime.CRI, work func(context.Context) error) error {
@@ -28,15 +31,8 @@ func (w *Waiter) WhileRuntimeAnswers(ctx context.Context, stage observe.Stage, c
 		if err != nil {
 			return err
 		}
-		return afterEnd(ctx, done)
 	}
-}
-
-// workGrace is how long work may take to end once it is told to.
-const workGrace = 3 * time.Second
-
-func afterEnd(ctx context.Context, done <-chan error) error {
-	select {
+	select { // ctx has ended, and with it the looking for silence
 	case err := <-done:
 		return err
 	case <-time.After(workGrace):
@@ -47,7 +43,7 @@ func afterEnd(ctx context.Context, done <-chan error) error {
 // silence lasts until the work ends, or the runtime has been silent for too long.
 func (w *Waiter) silence(ctx context.Context, c *runtime.CRI) error {
 	const hangs = "runtime-hangs"
-	answered, told := time.Now(), false
+	answered, warned := time.Now(), false
 	for health.Sleep(ctx, LookEvery) {
 		switch silent := time.Since(answered); {
 		case answers(ctx, c):
@@ -55,8 +51,8 @@ func (w *Waiter) silence(ctx context.Context, c *runtime.CRI) error {
 		case silent > observe.RuntimePatience:
 			what := fmt.Sprintf("the container runtime takes connections, but has not answered for %s", silent.Round(time.Second))
 			return &plan.CauseError{Finding: w.Catalogue.Found(hangs, diagnose.Finding{Level: diagnose.Error, What: what, See: "journalctl -u containerd -n 50"})}
-		case !told:
-			told = true
+		case !warned:
+			warned = true
 			entry, _ := w.Catalogue.Find(hangs)
 			w.Tell.Send(plan.Event{Kind: plan.Warning, Cause: hangs, Message: "the container runtime takes connections but does not answer; " + entry.Remedy})
 		}

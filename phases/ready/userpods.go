@@ -39,8 +39,8 @@ func ContainersRun(pod *corev1.Pod, sandbox *runtime.Sandbox, now time.Time) err
 			return endedError(c)
 		case !c.Running:
 			return fmt.Errorf("container %s is being started", want.Name)
-		case isFresh(c.Started, now, Steady):
-			return fmt.Errorf("container %s runs, watched until it has for %s (restarts so far: %d)", want.Name, Steady, c.Attempt)
+		case startedWithin(MinUptime, c.Started, now):
+			return fmt.Errorf("container %s runs, watched until it has for %s (restarts so far: %d)", want.Name, MinUptime, c.Attempt)
 		}
 	}
 	return nil

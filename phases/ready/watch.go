@@ -45,21 +45,29 @@ type watch struct {
 	query  observe.Query
 
 	// What was found is read only after the looking has ended.
-	probable diagnose.Finding // in the last look; zero without
-	shown    string           // the ID of the last probable cause that was shown
-	certain  diagnose.Finding
-	last     *diagnose.Evidence // nil before the first look
+	found   diagnose.Finding   // the cause that the last look has found; zero without
+	certain bool               // whether two looks in a row were certain of it
+	shown   string             // the ID of the last probable cause that the user was warned of
+	last    *diagnose.Evidence // nil before the first look
 }
 
 // Wait waits until all checks pass, or it is certain that they can't. A plan looks at
 // each once and goes on: what it would wait for is not there yet.
 func (w *Waiter) Wait(ctx context.Context, wait Wait) error {
-	if w.Host.Plans() || !w.Host.Real() {
-		return w.WaitPlainly(ctx, wait.Checks, w.pending)
+	return w.whileLooking(ctx, wait, func(ctx context.Context) error { return w.probe(ctx, wait, w.pending) })
+}
+
+// WaitSilently waits without looking for causes, and does not tell what it waits for.
+func (w *Waiter) WaitSilently(ctx context.Context, checks []health.Check) error {
+	return w.probe(ctx, Wait{Checks: checks}, func([]health.Pending) {})
+}
+
+func (w *Waiter) probe(ctx context.Context, wait Wait, report func([]health.Pending)) error {
+	if w.Host.Plans() {
+		health.Look(ctx, wait.Checks)
+		return nil
 	}
-	return w.whileLooking(ctx, wait, func(ctx context.Context) error {
-		return health.Wait(ctx, cmp.Or(wait.Pause, health.Pause), wait.Checks, w.pending)
-	})
+	return health.Wait(ctx, cmp.Or(wait.Pause, health.Pause), wait.Checks, report)
 }
 
 // pending tells what a wait is for.
@@ -73,9 +81,6 @@ func (w *Waiter) pending(all []health.Pending) {
 
 // RetryAndLook acts until that succeeds, or it is certain that it can't.
 func (w *Waiter) RetryAndLook(ctx context.Context, stage observe.Stage, what string, act func(context.Context) error) error {
-	if w.Host.Plans() || !w.Host.Real() {
-		return w.Retry(ctx, what, act, w.pending)
-	}
 	return w.whileLooking(ctx, Wait{Stage: stage}, func(ctx context.Context) error { return w.Retry(ctx, what, act, w.pending) })
 }
 
@@ -100,8 +105,12 @@ func (w *Waiter) Retry(ctx context.Context, what string, act func(context.Contex
 	}
 }
 
-// whileLooking works, and looks for what makes the work vain meanwhile.
+// whileLooking works, and meanwhile looks for what makes the work vain. Of a directory that stands
+// for a machine there are no causes to find.
 func (w *Waiter) whileLooking(ctx context.Context, wait Wait, work func(context.Context) error) error {
+	if w.Host.Plans() || !w.Host.Real() {
+		return work(ctx)
+	}
 	waiting, stop := context.WithCancel(ctx)
 	defer stop()
 	seen := &watch{waiter: w, look: wait.Look, query: observe.Query{Stage: wait.Stage, Since: w.Began, Waits: time.Now(), Looks: &observe.Looks{}}}
@@ -119,20 +128,9 @@ func (w *Waiter) whileLooking(ctx context.Context, wait Wait, work func(context.
 	return seen.explain(err)
 }
 
-// WaitPlainly waits without looking for causes.
-func (w *Waiter) WaitPlainly(ctx context.Context, checks []health.Check, report func([]health.Pending)) error {
-	if !w.Host.Plans() {
-		return health.Wait(ctx, health.Pause, checks, report)
-	}
-	for _, check := range checks {
-		_ = check.Probe(ctx)
-	}
-	return nil
-}
-
 // watch ends the wait when it has found why it is in vain.
 func (w *watch) watch(ctx context.Context, stop func()) {
-	began, before := time.Now(), ""
+	began := time.Now()
 	timer := time.NewTimer(lookAfter)
 	defer timer.Stop()
 	for {
@@ -149,19 +147,16 @@ func (w *watch) watch(ctx context.Context, stop func()) {
 			return // what was cut off proves nothing
 		}
 		evidence.Remember(w.last)
-		found, _ := diagnose.First(w.waiter.causes(evidence))
-		if found.Level == diagnose.Error && found.ID == before {
-			w.certain = found
+		before := w.found
+		w.found, _ = diagnose.First(w.waiter.causes(evidence))
+		if w.found.Level == diagnose.Error && before.Level == diagnose.Error && w.found.ID == before.ID {
+			w.certain = true
 			stop()
 			return
 		}
 		w.last = evidence
-		w.show(found)
-		before = ""
-		if found.Level == diagnose.Error {
-			before = found.ID
-		}
-		timer.Reset(nextLook(found, time.Since(began)))
+		w.show()
+		timer.Reset(nextLook(w.found, time.Since(began)))
 	}
 }
 
@@ -175,24 +170,22 @@ func nextLook(found diagnose.Finding, waited time.Duration) time.Duration {
 	return LookEvery
 }
 
-// show tells a probable cause once, beside what is waited for.
-func (w *watch) show(found diagnose.Finding) {
-	if found.Level == diagnose.Warning && found.ID != w.shown {
-		w.shown = found.ID
-		w.waiter.Tell.Send(plan.Event{Kind: plan.Warning, Cause: found.ID, Message: "this may be why it takes long: " + found.What + "; " + found.Remedy})
+// show warns of a probable cause, unless it was the last that the user was warned of.
+func (w *watch) show() {
+	if w.found.Level == diagnose.Warning && w.found.ID != w.shown {
+		w.shown = w.found.ID
+		w.waiter.Tell.Send(plan.Event{Kind: plan.Warning, Cause: w.found.ID, Message: "this may be why it takes long: " + w.found.What + "; " + w.found.Remedy})
 	}
-	w.probable = found
 }
 
 // explain gives the cause of a wait that came to nothing, as far as it is known.
 func (w *watch) explain(err error) error {
-	if w.certain.ID != "" {
-		return &plan.CauseError{Finding: w.certain, Err: err}
-	}
-	if w.probable.ID != "" {
-		return &plan.CauseError{Finding: w.probable, Text: fmt.Sprintf("%v; perhaps: %s", err, w.probable.What), Err: err}
-	}
-	if w.last == nil {
+	switch {
+	case w.certain:
+		return &plan.CauseError{Finding: w.found, Err: err}
+	case w.found.ID != "":
+		return &plan.CauseError{Finding: w.found, Text: fmt.Sprintf("%v; perhaps: %s", err, w.found.What), Err: err}
+	case w.last == nil:
 		return err
 	}
 	return &plan.CauseError{Finding: w.waiter.Catalogue.Unexplained(w.last, err.Error()), Err: err}
