@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"time"
 
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/diagnose"
@@ -22,20 +23,19 @@ type Inspection struct {
 	Unread   []string // what could not be looked at, each with its reason
 }
 
-// Inspect measures the disk of etcd's data only where it may be written to. more is what
-// phases have found that are not looked at here.
+// Inspect looks at this machine before init changes it. It writes to the disk of etcd's data, to
+// measure that, only if measures says so. more is what phases have found by themselves.
 func (o *Observer) Inspect(ctx context.Context, measures bool, more ...error) Inspection {
-	// Before the rest: beside work that takes all CPUs, any disk seems slow.
-	var seen []part
-	if o.Host.Real() && measures {
-		seen = append(seen, ahead(ctx, part{"disk latency", o.measureDisk}))
+	m := &diagnose.Machine{Settings: o.settings(Begun), Now: time.Now()}
+	gather(ctx, m, o.quickParts(o.usedDisks))
+	if o.Host.Real() && measures { // before the rest: beside work that takes all CPUs, any disk seems slow
+		gather(ctx, m, []part{{"disk latency", o.measureDisk}})
 	}
-	var m *diagnose.Machine
 	var bundled, decided []error
 	var taken diagnose.Taken
 	var takenErr error
 	plan.SideBySide(
-		func() { m = o.wholeMachine(ctx, seen) },
+		func() { gather(ctx, m, o.slowParts()) },
 		func() { bundled = o.checkBundle(ctx) },
 		func() { decided = o.decide() },
 		func() { taken, takenErr = o.taken(ctx) },

@@ -7,12 +7,14 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 	"bootstrap/phases/machine"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/runtime"
 	"bootstrap/phases/spec"
 )
@@ -95,7 +97,7 @@ func (o *Observer) Evidence(ctx context.Context, q Query) *diagnose.Evidence {
 // what look finds, which gives how to note it.
 func (o *Observer) DaemonEvidence(ctx context.Context, q Query, s diagnose.Settings, look func(context.Context, *diagnose.Evidence) func()) *diagnose.Evidence {
 	found := newEvidence(q, s)
-	pods := part{"pods", func(ctx context.Context) (note, error) {
+	pods := part{"pods", func(ctx context.Context) (fill, error) {
 		seen := look(ctx, found)
 		return func(*diagnose.Machine) { seen() }, nil
 	}}
@@ -133,7 +135,7 @@ func (o *Observer) daemonParts(found *diagnose.Evidence) []part {
 // evidenceParts note what is known only while a kubelet runs, or should.
 func (o *Observer) evidenceParts(found *diagnose.Evidence, stage Stage) []part {
 	return []part{
-		{"pods", func(ctx context.Context) (note, error) {
+		{"pods", func(ctx context.Context) (fill, error) {
 			pods, runtimeError := o.podEvidence(ctx)
 			return func(*diagnose.Machine) { found.Pods, found.RuntimeError = pods, runtimeError }, nil
 		}},
@@ -193,14 +195,25 @@ func listening(h *host.Host) []string {
 func unitEvidence(ctx context.Context, h *host.Host) map[string]machine.UnitState {
 	ctx, cancel := EvidenceTimeout.Bound(ctx)
 	defer cancel()
-	units := map[string]machine.UnitState{}
-	for _, name := range daemons {
-		s, err := h.UnitState(ctx, name)
+	states, _ := unitStates(ctx, h, daemons) // one that can't be asked for is no evidence
+	return states
+}
+
+// unitStates asks for all side by side: systemd looks for the files of each. It gives those that
+// could be asked for.
+func unitStates(ctx context.Context, h *host.Host, units []string) (map[string]machine.UnitState, error) {
+	var mu sync.Mutex
+	states := map[string]machine.UnitState{}
+	err := plan.Each(len(units), len(units), func(i int) error {
+		s, err := h.UnitState(ctx, units[i])
 		if err == nil {
-			units[name] = s
+			mu.Lock()
+			defer mu.Unlock()
+			states[units[i]] = s
 		}
-	}
-	return units
+		return err
+	})
+	return states, err
 }
 
 func journalEvidence(ctx context.Context, h *host.Host, since time.Time) map[string][]machine.LogLine {

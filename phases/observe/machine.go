@@ -57,8 +57,8 @@ func (o *Observer) usedDisks() []diagnose.Disk {
 // etcdToCome is two logs of 64 MiB, which etcd takes when it begins, and some data.
 const etcdToCome = 160 << 20
 
-func (o *Observer) lookAtDisks(used func() []diagnose.Disk) func(context.Context) (note, error) {
-	return func(context.Context) (note, error) {
+func (o *Observer) lookAtDisks(used func() []diagnose.Disk) func(context.Context) (fill, error) {
+	return func(context.Context) (fill, error) {
 		disks := used()
 		var errs []error
 		for i := range disks {
@@ -73,7 +73,7 @@ func (o *Observer) lookAtDisks(used func() []diagnose.Disk) func(context.Context
 // timesyncClock was touched when systemd-timesyncd last knew the time.
 const timesyncClock = "/var/lib/systemd/timesync/clock"
 
-func (o *Observer) lookAtClock(context.Context) (note, error) {
+func (o *Observer) lookAtClock(context.Context) (fill, error) {
 	clock := diagnose.Clock{Built: o.Built}
 	if info, err := os.Stat(o.Host.Path(timesyncClock)); err == nil {
 		clock.Marks = append(clock.Marks, diagnose.Mark{What: timesyncClock, At: info.ModTime(), Firm: true})
@@ -90,7 +90,7 @@ func (o *Observer) lookAtClock(context.Context) (note, error) {
 	return func(m *diagnose.Machine) { m.Clock = clock }, nil
 }
 
-func (o *Observer) lookAtResolver(context.Context) (note, error) {
+func (o *Observer) lookAtResolver(context.Context) (fill, error) {
 	_, own := o.OwnResolver()
 	r := diagnose.Resolver{Read: true, Own: own, File: o.ResolverFile()}
 	if r.File == "" {
@@ -116,7 +116,7 @@ func ignoring(err, kind error) error {
 	return err
 }
 
-func (o *Observer) lookAtKernel(context.Context) (note, error) {
+func (o *Observer) lookAtKernel(context.Context) (fill, error) {
 	system := diagnose.System{
 		Facts: o.Facts, Read: true, SELinux: o.Host.Enforcing(), Controllers: o.Host.CgroupControllers(),
 		OOMScores: o.Facts.SysResource || os.Geteuid() != 0, // of another user's rights this tells nothing
@@ -133,11 +133,11 @@ func (o *Observer) lookAtKernel(context.Context) (note, error) {
 	}, nil
 }
 
-func (o *Observer) lookAtInotify(ask int) func(context.Context) (note, error) {
+func (o *Observer) lookAtInotify(ask int) func(context.Context) (fill, error) {
 	if !o.Host.Real() {
 		ask = 0 // the kernel that runs is not that machine's
 	}
-	return func(context.Context) (note, error) {
+	return func(context.Context) (fill, error) {
 		i, served := o.Host.Inotify(ask), o.Host.Made(spec.KubeletDropIn)
 		return func(m *diagnose.Machine) {
 			m.Limits.Inotify, m.Limits.InotifyAsked, m.Limits.KubeletServed = i, ask, served
@@ -145,7 +145,7 @@ func (o *Observer) lookAtInotify(ask int) func(context.Context) (note, error) {
 	}
 }
 
-func (o *Observer) lookAtNetwork(context.Context) (note, error) {
+func (o *Observer) lookAtNetwork(context.Context) (fill, error) {
 	addresses, err := o.Host.Addresses()
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ import (
 const maxPodURL = 10 << 20
 
 // askPodURL fetches what the kubelet will be given, as the kubelet will.
-func (o *Observer) askPodURL(ctx context.Context) (note, error) {
+func (o *Observer) askPodURL(ctx context.Context) (fill, error) {
 	source, err := o.wantedPodURL()
 	if err != nil || source.URL == "" {
 		return nil, nil // of a patch that is wrong, its phase says why

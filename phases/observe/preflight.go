@@ -24,13 +24,7 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// wholeMachine is machine with what takes time or asks others: only preflight looks so.
-func (o *Observer) wholeMachine(ctx context.Context, seen []part) *diagnose.Machine {
-	m := &diagnose.Machine{Settings: o.settings(Begun), Now: time.Now()}
-	gather(ctx, m, slices.Concat(o.quickParts(o.usedDisks), o.slowParts(), seen))
-	return m
-}
-
+// slowParts take time or ask others: only preflight looks at them.
 func (o *Observer) slowParts() []part {
 	parts := []part{
 		{"other clusters", o.lookAtForeign},
@@ -62,7 +56,7 @@ const leastToMeasure = 1 << 30
 
 // measureDisk measures only where a disk may be written to, and an etcd that is there
 // does not wait for it.
-func (o *Observer) measureDisk(ctx context.Context) (note, error) {
+func (o *Observer) measureDisk(ctx context.Context) (fill, error) {
 	if !o.RunsEtcd() || o.Host.Made(spec.ManifestFile("etcd")) {
 		return nil, nil
 	}
@@ -91,19 +85,19 @@ func (o *Observer) imagesToCome() uint64 {
 	return uint64(max(bytes, 0))
 }
 
-func (o *Observer) lookAtUnits(ctx context.Context) (note, error) {
+func (o *Observer) lookAtUnits(ctx context.Context) (fill, error) {
 	units := []string{"firewalld.service", spec.KubeletService}
 	if choice := o.Choices.Runtime; choice.None == nil && (choice.Install || runtime.SocketPath(choice.Endpoint) == spec.ContainerdSocket) {
 		units = append(units, "containerd.service")
 	}
 	states, err := unitStates(ctx, o.Host, units)
 	var masked, managers []string
-	for i, unit := range units[1:] {
-		if states[i+1].Load == "masked" {
+	for _, unit := range units[1:] {
+		if states[unit].Load == "masked" {
 			masked = append(masked, unit)
 		}
 	}
-	if states[0].Active == "active" {
+	if states[units[0]].Active == "active" {
 		managers = append(managers, "firewalld")
 	}
 	if usesUFW(o.Host) {
@@ -112,23 +106,13 @@ func (o *Observer) lookAtUnits(ctx context.Context) (note, error) {
 	return func(m *diagnose.Machine) { m.Masked, m.Firewall.Managers = masked, managers }, err
 }
 
-// unitStates asks for all side by side: systemd looks for the files of each.
-func unitStates(ctx context.Context, h *host.Host, units []string) ([]machine.UnitState, error) {
-	states := make([]machine.UnitState, len(units))
-	err := plan.Each(len(units), len(units), func(i int) (err error) {
-		states[i], err = h.UnitState(ctx, units[i])
-		return err
-	})
-	return states, err
-}
-
 // usesUFW asks ufw's own file: its unit is active also where it is turned off.
 func usesUFW(h *host.Host) bool {
 	data, err := os.ReadFile(h.Path("/etc/ufw/ufw.conf"))
 	return err == nil && slices.Contains(strings.Split(string(data), "\n"), "ENABLED=yes")
 }
 
-func (o *Observer) lookAtModules(context.Context) (note, error) {
+func (o *Observer) lookAtModules(context.Context) (fill, error) {
 	var wanted []diagnose.Module
 	if o.Choices.Runtime.Install {
 		wanted = append(wanted, diagnose.Module{Name: "overlay", Need: "containerd", Required: true})
@@ -154,7 +138,7 @@ func (o *Observer) lookAtModules(context.Context) (note, error) {
 	return func(m *diagnose.Machine) { m.Modules = wanted }, nil
 }
 
-func (o *Observer) lookAtForwarding(context.Context) (note, error) {
+func (o *Observer) lookAtForwarding(context.Context) (fill, error) {
 	var fixed, undone []string
 	for _, name := range o.Forwarding() {
 		if o.Host.SettingFixed(name) {
@@ -184,7 +168,7 @@ func outerLinks(n diagnose.Network) []string {
 	return links
 }
 
-func (o *Observer) askNameServers(ctx context.Context) (note, error) {
+func (o *Observer) askNameServers(ctx context.Context) (fill, error) {
 	file := o.ResolverFile()
 	if file == "" {
 		return nil, nil
@@ -221,7 +205,7 @@ func lookUp(ctx context.Context, name string) ([]netip.Addr, error) {
 	return found, err
 }
 
-func (o *Observer) lookUpHostname(ctx context.Context) (note, error) {
+func (o *Observer) lookUpHostname(ctx context.Context) (fill, error) {
 	name := diagnose.Name{Hostname: o.Facts.Hostname}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -233,7 +217,7 @@ func (o *Observer) lookUpHostname(ctx context.Context) (note, error) {
 	return func(m *diagnose.Machine) { m.Name = name }, err
 }
 
-func (o *Observer) lookUpEndpoint(ctx context.Context) (note, error) {
+func (o *Observer) lookUpEndpoint(ctx context.Context) (fill, error) {
 	name, _, err := net.SplitHostPort(o.Config.ControlPlaneEndpoint)
 	if err != nil || o.Config.Box.Standalone {
 		return nil, nil // there is none
@@ -250,7 +234,7 @@ func (o *Observer) lookUpEndpoint(ctx context.Context) (note, error) {
 	return func(m *diagnose.Machine) { m.Endpoint = endpoint }, err
 }
 
-func (o *Observer) lookAtFirewall(ctx context.Context) (note, error) {
+func (o *Observer) lookAtFirewall(ctx context.Context) (fill, error) {
 	found, err := netfilter.ForwardDrops(ctx)
 	if o.Host.Plans() && errors.Is(err, os.ErrPermission) {
 		err = errors.New("only root may look at its rules")
@@ -270,7 +254,7 @@ func (o *Observer) cutsOff(chain string) bool {
 }
 
 // lookAtProxy asks what Go's programs ask: whether a request would go through a proxy.
-func (o *Observer) lookAtProxy(context.Context) (note, error) {
+func (o *Observer) lookAtProxy(context.Context) (fill, error) {
 	var p diagnose.Proxy
 	ask := func(host, name string) {
 		to := &http.Request{URL: &url.URL{Scheme: "https", Host: net.JoinHostPort(host, "443")}}
@@ -291,7 +275,7 @@ func (o *Observer) lookAtProxy(context.Context) (note, error) {
 }
 
 // askRuntime asks one that is not ours, if it runs.
-func (o *Observer) askRuntime(ctx context.Context) (note, error) {
+func (o *Observer) askRuntime(ctx context.Context) (fill, error) {
 	choice := o.Choices.Runtime
 	if choice.None != nil || choice.Install || !o.Host.Exists(runtime.SocketPath(choice.Endpoint)) {
 		return nil, nil
@@ -337,7 +321,7 @@ var clusterTraces = []struct{ path, of string }{
 	{spec.KubeletConf, "kubeadm"}, {spec.AdminConf, "kubeadm"},
 }
 
-func (o *Observer) lookAtForeign(context.Context) (note, error) {
+func (o *Observer) lookAtForeign(context.Context) (fill, error) {
 	var f diagnose.Foreign
 	for _, trace := range clusterTraces {
 		if o.Host.Exists(trace.path) && !o.Host.Made(trace.path) {
@@ -368,7 +352,7 @@ func (o *Observer) closedVolumes() []string {
 }
 
 // askExternalEtcd asks every member for its version, as the API server would reach it.
-func (o *Observer) askExternalEtcd(ctx context.Context) (note, error) {
+func (o *Observer) askExternalEtcd(ctx context.Context) (fill, error) {
 	etcd := o.Config.Etcd.External
 	if etcd == nil || o.Config.Box.Standalone {
 		return nil, nil

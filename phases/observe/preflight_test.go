@@ -40,21 +40,21 @@ func TestExternalEtcdIsAsked(t *testing.T) {
 	defer server.Close()
 	o := testObserver(t, "default")
 	o.Config.Etcd = config.Etcd{External: &config.ExternalEtcd{Endpoints: []string{server.URL, "http://127.0.0.1:1"}}}
-	note, err := o.askExternalEtcd(t.Context())
+	fill, err := o.askExternalEtcd(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	var m diagnose.Machine
-	note(&m)
+	fill(&m)
 	if len(m.External) != 2 || m.External[0].Version != "3.4.30" || m.External[0].Error != "" || !strings.Contains(m.External[1].Error, "refused") {
 		t.Errorf("%+v", m.External)
 	}
 	hosttest.Put(t, o.Host, "/etc/other", "", 0o600)
 	o.Config.Etcd.External.CAFile = "/etc/none.crt"
-	if note, err = o.askExternalEtcd(t.Context()); err != nil {
+	if fill, err = o.askExternalEtcd(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	note(&m)
+	fill(&m)
 	if !strings.Contains(m.External[0].Error, "/etc/none.crt") {
 		t.Errorf("without its CA: %+v", m.External)
 	}
@@ -91,7 +91,7 @@ func TestNoMeasureBesideEtcd(t *testing.T) {
 	if _, err := o.Host.WriteFile(spec.ManifestFile("etcd"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if note, err := o.measureDisk(t.Context()); note != nil || err != nil {
+	if fill, err := o.measureDisk(t.Context()); fill != nil || err != nil {
 		t.Errorf("it measures: %v", err)
 	}
 }
