@@ -16,21 +16,14 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// foreignManifests are what the kubelet would run beside ours. Those of our names are
-// looked at elsewhere.
+// foreignManifests are what the kubelet would run beside ours.
 func (o *Observer) foreignManifests() []diagnose.Manifest {
-	return slices.DeleteFunc(manifestEvidence(o.Host, Begun), func(m diagnose.Manifest) bool {
-		return m.Ours || slices.Contains(o.OwnManifests(), m.Path)
-	})
-}
-
-// OwnManifests are the files of our static pods, whether they are there or not.
-func (o *Observer) OwnManifests() []string {
-	var files []string
-	for _, name := range spec.NodeComponents(o.Config) {
-		files = append(files, spec.ManifestFile(name))
+	files, _ := o.ForeignPodFiles()
+	var all []diagnose.Manifest
+	for _, f := range files {
+		all = append(all, manifestOf(f))
 	}
-	return files
+	return all
 }
 
 // missingPlugins are what the CNI configuration that is there names, and nobody has.

@@ -20,30 +20,33 @@ var readHereAlone = []string{"etcd/ca", "front-proxy-ca", spec.ServingCert}
 // that the control plane's pods may not read, is an error: it may be all that is left of a
 // CA, and must not be overwritten.
 func (o *Observer) ReadPair(name string) (cert *x509.Certificate, key crypto.Signer, err error) {
-	certFile, keyFile := o.PKIFile(name, ".crt"), o.PKIFile(name, ".key")
-	data, err := readIfThere(o.Host, certFile)
-	if err == nil && data != nil {
-		cert, err = pki.ParseCert(data)
-		err = damaged(certFile, err)
-	}
+	cert, err = readPEM(o.Host, o.PKIFile(name, ".crt"), pki.ParseCert)
 	if err != nil {
 		return nil, nil, err
 	}
-	data, err = readIfThere(o.Host, keyFile)
-	if err == nil && data != nil {
-		key, err = pki.ParseKey(data)
-		err = damaged(keyFile, err)
-	}
-	if err != nil || data == nil {
-		return cert, key, err
-	}
-	if !slices.Contains(readHereAlone, name) {
+	keyFile := o.PKIFile(name, ".key")
+	key, err = readPEM(o.Host, keyFile, pki.ParseKey)
+	if err == nil && key != nil && !slices.Contains(readHereAlone, name) {
 		err = readableInPods(o.Host, keyFile)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	return cert, key, nil
+}
+
+// readPEM gives zero for a file that is not there.
+func readPEM[T any](h *host.Host, file string, parse func([]byte) (T, error)) (T, error) {
+	var none T
+	data, err := readIfThere(h, file)
+	if err != nil || data == nil {
+		return none, err
+	}
+	parsed, err := parse(data)
+	if err != nil {
+		return none, plan.Hint(fmt.Errorf("%s: %w", file, err), "restore it from a backup, or move it away to have a new one made: mv %s %s.old", file, file)
+	}
+	return parsed, nil
 }
 
 // readableInPods refuses a key of another user: root in a pod may not read it, as it has no
@@ -54,13 +57,6 @@ func readableInPods(h *host.Host, file string) error {
 		return nil
 	}
 	return plan.Hint(fmt.Errorf("%s belongs to %s, and the control plane's pods may not read it", file, by), "chown root: %s", file)
-}
-
-func damaged(file string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return plan.Hint(fmt.Errorf("%s: %w", file, err), "restore it from a backup, or move it away to have a new one made: mv %s %s.old", file, file)
 }
 
 // readIfThere gives nil for a file that is not there.

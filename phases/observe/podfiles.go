@@ -16,15 +16,8 @@ import (
 	"bootstrap/phases/host"
 	"bootstrap/phases/podmanifest"
 	"bootstrap/phases/runtime"
+	"bootstrap/phases/spec"
 )
-
-func readManifest(data []byte) (name string, ports []int, err error) {
-	pod, err := ReadPod(data)
-	if err != nil {
-		return "", nil, err
-	}
-	return FullName(pod), tcpPorts(pod), nil
-}
 
 // ReadPod reads a Pod as the kubelet does, which passes over unknown fields.
 func ReadPod(data []byte) (*corev1.Pod, error) {
@@ -38,11 +31,11 @@ func ReadPod(data []byte) (*corev1.Pod, error) {
 	case pod.Kind != "Pod" || pod.APIVersion != "v1":
 		return nil, errors.New("it is no Pod of apiVersion v1")
 	}
-	return pod, PodLacks(pod)
+	return pod, podLacks(pod)
 }
 
-// PodLacks says what the kubelet would refuse a Pod for, nil if nothing.
-func PodLacks(pod *corev1.Pod) error {
+// podLacks says what the kubelet would refuse a Pod for, nil if nothing.
+func podLacks(pod *corev1.Pod) error {
 	switch {
 	case pod.Name == "":
 		return errors.New("metadata.name is missing")
@@ -55,17 +48,6 @@ func PodLacks(pod *corev1.Pod) error {
 // FullName is namespace/name of a Pod in a manifest.
 func FullName(pod *corev1.Pod) string { return NamespaceOf(pod) + "/" + pod.Name }
 
-// tcpPorts are those that a pod declares on this machine.
-func tcpPorts(pod *corev1.Pod) []int {
-	var ports []int
-	for _, p := range podmanifest.HostPorts(pod) {
-		if p.Protocol != corev1.ProtocolUDP {
-			ports = append(ports, p.Port)
-		}
-	}
-	return ports
-}
-
 // HashAnnotation is the UID that the kubelet gave a static pod.
 const HashAnnotation = "kubernetes.io/config.hash"
 
@@ -77,10 +59,11 @@ func IsMirror(pod *corev1.Pod) bool {
 
 // PodFile is a file in the static pod directory.
 type PodFile struct {
-	Path string
-	Ours bool
-	Pod  *corev1.Pod // nil if it is none
-	Err  error       // why
+	Path       string
+	Ours       bool
+	Pod        *corev1.Pod // nil if it can't be decoded
+	Unreadable error       // why it is no Pod that a kubelet could run
+	Err        error       // that, or what else a kubelet would refuse; not looked for in ours
 }
 
 // PodFiles reads a directory, or a single file, as the kubelet does: what begins with a
@@ -112,11 +95,23 @@ func podFile(h *host.Host, path string) PodFile {
 		f.Pod, err = ReadPod(data)
 	}
 	if err != nil {
-		f.Err = errors.New(strings.TrimPrefix(err.Error(), "error converting YAML to JSON: "))
-	} else if _, err := podmanifest.Parse(path, data); err != nil && !f.Ours {
-		f.Err = err
+		f.Unreadable = errors.New(strings.TrimPrefix(err.Error(), "error converting YAML to JSON: "))
+	}
+	f.Err = f.Unreadable
+	if f.Err == nil && !f.Ours {
+		_, f.Err = podmanifest.Parse(path, data)
 	}
 	return f
+}
+
+// ForeignPodFiles are the files that the kubelet would read beside ours. Those that lie where ours
+// will be are looked at elsewhere.
+func (o *Observer) ForeignPodFiles() ([]PodFile, error) {
+	files, err := PodFiles(o.Host, spec.StaticPodDir)
+	return slices.DeleteFunc(files, func(f PodFile) bool {
+		isOfComponent := func(name string) bool { return f.Path == spec.ManifestFile(name) }
+		return f.Ours || slices.ContainsFunc(spec.NodeComponents(o.Config), isOfComponent)
+	}), err
 }
 
 // AllSandboxes are those of the runtime that this kubelet uses.
@@ -148,11 +143,8 @@ func (k KubeletFound) Connect(h *host.Host) (*cluster.Cluster, error) {
 	if k.kubeconfig == "" || !h.Real() {
 		return nil, nil
 	}
-	data, err := h.ReadFile(k.kubeconfig)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
+	data, err := readIfThere(h, k.kubeconfig)
+	if err != nil || data == nil {
 		return nil, err
 	}
 	c, err := cluster.Connect(data, "")

@@ -110,7 +110,7 @@ func PodsIn(data []byte) ([]corev1.Pod, error) {
 	var list corev1.PodList
 	if err := yaml.Unmarshal(data, &list); err == nil && list.Kind == "PodList" && list.APIVersion == "v1" {
 		for i, pod := range list.Items {
-			if err := PodLacks(&pod); err != nil {
+			if err := podLacks(&pod); err != nil {
 				return nil, fmt.Errorf("items[%d]: %w", i, err)
 			}
 		}

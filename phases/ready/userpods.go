@@ -13,7 +13,6 @@ import (
 
 	"bootstrap/phases/observe"
 	"bootstrap/phases/runtime"
-	"bootstrap/phases/spec"
 )
 
 // ContainersRun says which container does not run, or has run for less than counts as up.
@@ -114,16 +113,16 @@ func (w *Waiter) wanted(pod *corev1.Pod) WantedPod {
 	return WantedPod{w.PodName(observe.FullName(pod)), pod}
 }
 
-// UserPods are those of the folder's files that init has not made. The others that the
-// kubelet can't read are a finding of their own.
+// UserPods are the static pods whose manifests others have put beside ours. Manifests that the
+// kubelet can't read are left out: they are a finding of their own.
 func (w *Waiter) UserPods() []WantedPod {
-	files, err := observe.PodFiles(w.Host, spec.StaticPodDir)
+	files, err := w.ForeignPodFiles()
 	if err != nil {
 		w.Tell.Warn("%v", err)
 	}
 	var all []WantedPod
 	for _, f := range files {
-		if f.Pod != nil && observe.PodLacks(f.Pod) == nil && !f.Ours && !slices.Contains(w.OwnManifests(), f.Path) {
+		if f.Unreadable == nil {
 			all = append(all, w.wanted(f.Pod))
 		}
 	}
