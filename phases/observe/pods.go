@@ -74,9 +74,8 @@ func PodSocket(h *host.Host, endpoint string) (string, error) {
 
 // kubeletSocket is in the kubelet's configuration, which somebody else may have made.
 func kubeletSocket(h *host.Host) (string, error) {
-	d, err := loadKubeletDocument(h, spec.KubeletConfig, true)
-	endpoint, _ := d.field("containerRuntimeEndpoint")
-	return runtime.SocketPath(endpoint.value), ignoring(err, fs.ErrNotExist)
+	d, err := readKubeletDocument(h, spec.KubeletConfig, "")
+	return runtime.SocketPath(d.field("containerRuntimeEndpoint").value), ignoring(err, fs.ErrNotExist)
 }
 
 // current leaves out what has ended: pods that were stopped, and of each container

@@ -54,10 +54,10 @@ func (o *Observer) checkNetworkImage(ctx context.Context, c *runtime.CRI, choice
 
 // checkCgroupDriver wants kubelet and runtime to make cgroups in the same way: two
 // managers of one tree fail under load. The kubelet takes the driver over from a
-// runtime that tells it; only for others what is configured must agree.
+// runtime that reports its own; of others, the configuration must agree.
 func (o *Observer) checkCgroupDriver(ctx context.Context, c *runtime.CRI, choice spec.Runtime) (warning string, err error) {
-	told, err := c.CgroupDriver(ctx)
-	if err != nil || told != "" {
+	reported, err := c.CgroupDriver(ctx)
+	if err != nil || reported != "" {
 		return "", err
 	}
 	configured, err := c.ConfiguredCgroupDriver(ctx)
