@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"time"
@@ -31,23 +30,24 @@ func (o *Observer) Inspect(ctx context.Context, measures bool, more ...error) In
 	if o.Host.Real() && measures { // before the rest: beside work that takes all CPUs, any disk seems slow
 		gather(ctx, m, []part{{"disk latency", o.measureDisk}})
 	}
-	var bundled, decided []error
+	var errs, bundleErrs []error
 	var taken diagnose.Taken
 	var takenErr error
 	plan.SideBySide(
 		func() { gather(ctx, m, o.slowParts()) },
-		func() { bundled = o.checkBundle(ctx) },
-		func() { decided = o.decide() },
+		func() { bundleErrs = o.checkBundle(ctx) },
+		func() { errs = o.checkConfig() },
 		func() { taken, takenErr = o.taken(ctx) },
 	)
 	m.Taken = taken
+	errs = slices.Concat(bundleErrs, errs, more)
 	if takenErr != nil {
-		decided = append(decided, takenErr)
+		errs = append(errs, takenErr)
 	}
-	if text := addressNote(m); text != "" {
+	if text := addressChoice(m); text != "" {
 		o.Tell.Note("%s", text)
 	}
-	found := o.Unignored(slices.Concat(o.Catalogue.Preflight(m), Findings(bundled), Findings(decided), Findings(more)))
+	found := o.Unignored(append(o.Catalogue.Preflight(m), Findings(errs)...))
 	return Inspection{Checks: len(o.Catalogue.Checks()), Findings: o.Catalogue.InOrder(found), Unread: m.Unread}
 }
 
@@ -56,13 +56,19 @@ func (o *Observer) Unignored(found []diagnose.Finding) []diagnose.Finding {
 	return slices.DeleteFunc(found, func(f diagnose.Finding) bool { return slices.Contains(o.Ignore, f.ID) })
 }
 
-// decide finds what takes more than facts to tell.
-func (o *Observer) decide() []error {
-	errs := slices.Concat(CheckIgnored(o.Catalogue, o.Config.IgnorePreflight), o.CheckSettled(), o.checkChoices())
-	if o.Config.Box.Standalone {
-		return errs
+// checkConfig finds what can't be done of the config on this machine.
+func (o *Observer) checkConfig() []error {
+	errs := slices.Concat(CheckIgnored(o.Catalogue, o.Config.IgnorePreflight), o.CheckSettled())
+	if err := o.Choices.Runtime.None; err != nil {
+		errs = append(errs, Found(o.Catalogue, "no-runtime", err))
 	}
-	return append(errs, o.CheckEtcdData()...)
+	if err := o.Choices.Kubelet.None; err != nil {
+		errs = append(errs, Found(o.Catalogue, "no-kubelet", err))
+	}
+	if !o.Config.Box.Standalone {
+		errs = append(errs, o.CheckEtcdData()...)
+	}
+	return errs
 }
 
 // Findings are errors as preflight tells them. One without an ID is of a look that
@@ -113,7 +119,11 @@ func (o *Observer) checkBundle(ctx context.Context) []error {
 	if err := o.Bundle.Intact(ctx, toInstall(index.Entries, o.Host.Entries())); err != nil && ctx.Err() == nil {
 		return []error{Found(o.Catalogue, "bundle-damaged", fmt.Errorf("bundle %s: %w", o.Bundle.Path(), err))}
 	}
-	o.warnOfPulls()
+	for _, reference := range o.Config.RequiredImages() {
+		if _, ok := o.Bundle.Image(reference); !ok {
+			o.Tell.Warn("%s is not in the bundle: it is pulled, unless the runtime has it", reference)
+		}
+	}
 	return nil
 }
 
@@ -135,14 +145,6 @@ func toInstall(entries []bundle.Entry, ledger []host.Record) []bundle.Entry {
 	})
 }
 
-func (o *Observer) warnOfPulls() {
-	for _, reference := range o.Config.RequiredImages() {
-		if _, ok := o.Bundle.Image(reference); !ok {
-			o.Tell.Warn("%s is not in the bundle: it is pulled, unless the runtime has it", reference)
-		}
-	}
-}
-
 // CheckSettled finds what the config wants to change and init can't.
 func (o *Observer) CheckSettled() []error {
 	differ, err := o.State().UnlikeBefore()
@@ -154,20 +156,4 @@ func (o *Observer) CheckSettled() []error {
 		findings = append(findings, err)
 	}
 	return findings
-}
-
-func (o *Observer) checkChoices() []error {
-	var errs []error
-	if err := o.Choices.Runtime.None; err != nil {
-		errs = append(errs, Found(o.Catalogue, "no-runtime", err))
-	}
-	if err := o.Choices.Kubelet.None; err != nil {
-		errs = append(errs, Found(o.Catalogue, "no-kubelet", err))
-	}
-	return errs
-}
-
-// isNewDisk: a file system of its own begins with this one folder.
-func isNewDisk(files []string) bool {
-	return len(files) == 1 && filepath.Base(files[0]) == "lost+found"
 }

@@ -107,10 +107,9 @@ func (o *Observer) DaemonEvidence(ctx context.Context, q Query, s diagnose.Setti
 
 // daemonDisks are where daemons write. All of ours may be read-only.
 func daemonDisks() []diagnose.Disk {
-	disk := func(path, use, daemon string) diagnose.Disk {
-		return diagnose.Disk{Path: path, Use: use, Daemon: daemon}
+	return []diagnose.Disk{
+		{Path: spec.ContainerdDir, Use: "images"}, {Path: spec.KubeletDir, Use: "the kubelet", Daemon: "kubelet"}, {Path: spec.PodLogDir, Use: "logs of pods"},
 	}
-	return []diagnose.Disk{disk(spec.ContainerdDir, "images", ""), disk(spec.KubeletDir, "the kubelet", "kubelet"), disk(spec.PodLogDir, "logs of pods", "")}
 }
 
 // newEvidence is evidence before anything was looked at.
@@ -310,19 +309,14 @@ func serverEvidence(ctx context.Context, address string, health func() error) di
 	case errors.As(err, &unhealthy):
 		s.Status, s.Failed = unhealthy.Status, unhealthy.Failed
 	case err != nil:
-		s.Error, s.Unanswered = err.Error(), unanswered(err, asked)
+		s.Error = err.Error()
+		if errors.Is(err, context.DeadlineExceeded) {
+			s.Unanswered = time.Since(asked)
+		}
 	default:
 		s.Status = 200
 	}
 	return s
-}
-
-// unanswered is for how long nothing has come, 0 if it was said what is wrong.
-func unanswered(err error, asked time.Time) time.Duration {
-	if !errors.Is(err, context.DeadlineExceeded) {
-		return 0
-	}
-	return time.Since(asked)
 }
 
 // dial tries to connect: what drops packets differs from who says no.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"time"
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/machine"
@@ -50,15 +49,6 @@ func (o *Observer) missingPlugins() []string {
 		}
 	}
 	return missing
-}
-
-// measured notes a measurement at the disk it was made on.
-func measured(m *diagnose.Machine, path string, p99 time.Duration, count int) {
-	for i := range m.Disks {
-		if m.Disks[i].Path == path {
-			m.Disks[i].SyncP99, m.Disks[i].Syncs = p99, count
-		}
-	}
 }
 
 // externalClient is one as the API server will be to the external etcd.

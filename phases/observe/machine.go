@@ -9,7 +9,9 @@ import (
 	"slices"
 	"time"
 
+	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/spec"
 )
@@ -92,21 +94,15 @@ func (o *Observer) lookAtClock(context.Context) (fill, error) {
 
 func (o *Observer) lookAtResolver(context.Context) (fill, error) {
 	_, own := o.OwnResolver()
-	r := diagnose.Resolver{Read: true, Own: own, File: o.ResolverFile()}
-	if r.File == "" {
-		return func(m *diagnose.Machine) { m.Resolver = r }, nil
-	}
-	_, err := os.Stat(o.Host.Path(r.File))
-	r.Missing = errors.Is(err, fs.ErrNotExist)
-	if !r.Missing {
+	r := diagnose.Resolver{Own: own, File: o.ResolverFile()}
+	var err error
+	if r.File != "" {
 		r.Servers, err = o.Host.NameServers(r.File)
 	}
+	r.Missing = errors.Is(err, fs.ErrNotExist)
 	err = ignoring(err, fs.ErrNotExist)
 	r.Read = err == nil
-	return func(m *diagnose.Machine) {
-		r.Silent = m.Resolver.Silent
-		m.Resolver = r
-	}, err
+	return func(m *diagnose.Machine) { m.Resolver = r }, err
 }
 
 func ignoring(err, kind error) error {
@@ -168,4 +164,12 @@ func networkOf(ours netip.Addr, addresses []machine.LinkAddress, routes []machin
 		}
 	}
 	return n
+}
+
+// TrustedCAs are the folders of trusted CAs that this machine has: distributions differ.
+func TrustedCAs(h *host.Host) []string {
+	return slices.DeleteFunc(slices.Clone(config.TrustedCAs), func(dir string) bool {
+		info, err := os.Stat(h.Path(dir))
+		return err != nil || !info.IsDir()
+	})
 }

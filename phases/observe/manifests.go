@@ -28,7 +28,7 @@ func fileEvidence(ctx context.Context, h *host.Host, stage Stage) []machine.Drif
 // manifestEvidence is all that the kubelet reads in its folder. Manifests of ours that this run
 // has yet to write are left out.
 func manifestEvidence(h *host.Host, stage Stage) []diagnose.Manifest {
-	files, _ := PodFiles(h, spec.StaticPodDir) // of a folder that can't be read, drift tells
+	files, _ := PodFiles(h, spec.StaticPodDir) // what can't be listed is no evidence
 	var all []diagnose.Manifest
 	for _, f := range files {
 		if !f.Ours || stage.hasWritten(f.Path) {

@@ -24,9 +24,13 @@ const maxPodURL = 10 << 20
 
 // askPodURL fetches what the kubelet will be given, as the kubelet will.
 func (o *Observer) askPodURL(ctx context.Context) (fill, error) {
-	source, err := o.wantedPodURL()
+	rendered, err := o.RenderKubeletConfig("") // as the phase kubelet writes it
+	if err != nil {
+		return nil, nil // of a patch that is wrong, that phase says why
+	}
+	source, err := spec.PodURLIn(rendered)
 	if err != nil || source.URL == "" {
-		return nil, nil // of a patch that is wrong, its phase says why
+		return nil, nil
 	}
 	found := diagnose.PodURL{URL: source.Shown(), Plain: isPlain(source.URL), Header: len(source.Header) > 0}
 	before, err := KubeletPodURL(o.Host)
@@ -41,15 +45,6 @@ func (o *Observer) askPodURL(ctx context.Context) (fill, error) {
 		found.Wrong = err.Error()
 	}
 	return func(m *diagnose.Machine) { m.PodURL = found }, nil
-}
-
-// wantedPodURL is that of the configuration which the kubelet phase writes.
-func (o *Observer) wantedPodURL() (config.PodURL, error) {
-	rendered, err := o.RenderKubeletConfig("")
-	if err != nil {
-		return config.PodURL{}, err
-	}
-	return spec.PodURLIn(rendered)
 }
 
 // KubeletPodURL is that of the kubelet on this machine.
@@ -80,8 +75,11 @@ func FetchPods(ctx context.Context, source config.PodURL) ([]byte, error) {
 	}
 	request.Header = source.Header
 	answer, err := http.DefaultClient.Do(request)
+	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
+		err = wrapped.Err // without the URL
+	}
 	if err != nil {
-		return nil, withoutURL(err)
+		return nil, err
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
@@ -92,14 +90,6 @@ func FetchPods(ctx context.Context, source config.PodURL) ([]byte, error) {
 		err = errors.New("its answer is longer than 10 MiB")
 	}
 	return data, err
-}
-
-// withoutURL takes off what may hold a key.
-func withoutURL(err error) error {
-	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
-		return wrapped.Err
-	}
-	return err
 }
 
 // PodsIn reads a Pod or a PodList, as the kubelet does.

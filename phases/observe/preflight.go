@@ -48,14 +48,14 @@ func (o *Observer) slowParts() []part {
 	)
 }
 
-// measureTime is short, as other parts wait for it.
+// measureTime is short, as all that takes longer is looked at only after it.
 const measureTime = 600 * time.Millisecond
 
-// leastToMeasure is what must be free: what is measured with is 22 MiB.
+// leastToMeasure is what must be free on a disk: the file that is written to measure it has 22 MiB.
 const leastToMeasure = 1 << 30
 
-// measureDisk measures only where a disk may be written to, and an etcd that is there
-// does not wait for it.
+// measureDisk measures how fast the disk of etcd's data is, unless an etcd of ours is there: that
+// would have to wait for the disk.
 func (o *Observer) measureDisk(ctx context.Context) (fill, error) {
 	if !o.RunsEtcd() || o.Host.Made(spec.ManifestFile("etcd")) {
 		return nil, nil
@@ -66,7 +66,13 @@ func (o *Observer) measureDisk(ctx context.Context) (fill, error) {
 	ctx, cancel := context.WithTimeout(ctx, measureTime)
 	defer cancel()
 	p99, count, err := o.Host.SyncLatency(ctx, o.Config.Etcd.DataDir)
-	return func(m *diagnose.Machine) { measured(m, o.Config.Etcd.DataDir, p99, count) }, err
+	return func(m *diagnose.Machine) {
+		for i := range m.Disks {
+			if m.Disks[i].Path == o.Config.Etcd.DataDir {
+				m.Disks[i].SyncP99, m.Disks[i].Syncs = p99, count
+			}
+		}
+	}, err
 }
 
 // imagesToCome is what containerd of the bundle has yet to hold: each image as it came,
@@ -157,11 +163,14 @@ func (o *Observer) lookAtForwarding(context.Context) (fill, error) {
 	}, nil
 }
 
-// outerLinks are those with an address that is known outside of the machine.
+// isOuter tells whether an address is known outside of the machine.
+func isOuter(a machine.LinkAddress) bool { return !a.Containers && !spec.IsPodLink(a.Link) }
+
+// outerLinks are those with an IPv4 address that is known outside of the machine.
 func outerLinks(n diagnose.Network) []string {
 	var links []string
 	for _, a := range n.Addresses {
-		if a.Address.Is4() && !a.Containers && !spec.IsPodLink(a.Link) && !slices.Contains(links, a.Link) {
+		if a.Address.Is4() && isOuter(a) && !slices.Contains(links, a.Link) {
 			links = append(links, a.Link)
 		}
 	}
@@ -177,19 +186,18 @@ func (o *Observer) askNameServers(ctx context.Context) (fill, error) {
 	if err != nil {
 		return nil, ignoring(err, os.ErrNotExist)
 	}
-	silent := make([]bool, len(servers))
-	var asks []func()
-	for i, server := range servers {
-		asks = append(asks, func() { silent[i] = machine.AskNameServer(ctx, server) != nil })
-	}
-	plan.SideBySide(asks...)
+	answers := make([]error, len(servers))
+	err = plan.Each(len(servers), len(servers), func(i int) error {
+		answers[i] = machine.AskNameServer(ctx, servers[i])
+		return nil
+	})
 	return func(m *diagnose.Machine) {
 		for i, server := range servers {
-			if silent[i] {
+			if answers[i] != nil {
 				m.Resolver.Silent = append(m.Resolver.Silent, server)
 			}
 		}
-	}, nil
+	}, err
 }
 
 // lookUp resolves a name as programs of this machine do; none is no error.
@@ -292,26 +300,11 @@ func (o *Observer) askRuntime(ctx context.Context) (fill, error) {
 	answer.NoCRI, answer.Hangs = errors.Is(err, runtime.ErrNoCRI), errors.Is(err, runtime.ErrHangs)
 	if err == nil {
 		answer.Name, answer.Version = info.Name, strings.TrimPrefix(info.Version, "v")
-		answer.Wrong, answer.Mend = o.disagreement(ctx)
+		if _, err := o.CheckRuntime(ctx); err != nil && plan.HintOf(err) != "" { // of a warning, the phase runtime tells
+			answer.Wrong, answer.Mend = err.Error(), plan.HintOf(err)
+		}
 	}
 	return func(m *diagnose.Machine) { m.CRI = answer }, nil // one that is not up yet is started by init
-}
-
-// disagreement is what the phase runtime will refuse, and the remedy.
-func (o *Observer) disagreement(ctx context.Context) (what, remedy string) {
-	if _, err := o.CheckRuntime(ctx); err != nil && plan.HintOf(err) != "" { // the phase warns
-		return err.Error(), plan.HintOf(err)
-	}
-	return "", ""
-}
-
-// hostPorts are those that our components take.
-func (o *Observer) hostPorts() []int {
-	var all []int
-	for _, p := range spec.Ports(o.Config) {
-		all = append(all, int(p.Address.Port()))
-	}
-	return all
 }
 
 // clusterTraces are what other programs keep of their clusters.
@@ -328,9 +321,10 @@ func (o *Observer) lookAtForeign(context.Context) (fill, error) {
 			f.Clusters = append(f.Clusters, trace.path+" ("+trace.of+")")
 		}
 	}
-	f.HostPorts = o.hostPorts()
-	f.Plugins = o.missingPlugins()
-	f.Closed = o.closedVolumes()
+	for _, p := range spec.Ports(o.Config) {
+		f.HostPorts = append(f.HostPorts, int(p.Address.Port()))
+	}
+	f.Plugins, f.Closed = o.missingPlugins(), o.closedVolumes()
 	f.Manifests, f.Served = o.foreignManifests(), o.Host.Made(spec.KubeletDropIn) || o.Config.Box.Standalone
 	return func(m *diagnose.Machine) { m.Foreign = f }, nil
 }
@@ -357,44 +351,42 @@ func (o *Observer) askExternalEtcd(ctx context.Context) (fill, error) {
 	if etcd == nil || o.Config.Box.Standalone {
 		return nil, nil
 	}
-	client, clientErr := o.externalClient()
 	urls := etcd.HTTPEndpoints
 	if len(urls) == 0 {
 		urls = etcd.Endpoints
 	}
+	client, clientErr := o.externalClient()
 	members := make([]diagnose.ExternalEtcd, len(urls))
-	var asks []func()
-	for i, each := range urls {
+	err := plan.Each(len(urls), len(urls), func(i int) error {
 		if clientErr != nil { // the API server could not ask either
-			members[i] = diagnose.ExternalEtcd{URL: each, Error: clientErr.Error()}
-			continue
+			members[i] = diagnose.ExternalEtcd{URL: urls[i], Error: clientErr.Error()}
+		} else {
+			members[i] = askEtcd(ctx, client, urls[i])
 		}
-		asks = append(asks, func() { members[i] = askEtcd(ctx, client, each) })
-	}
-	plan.SideBySide(asks...)
-	return func(m *diagnose.Machine) { m.External = members }, nil
+		return nil
+	})
+	return func(m *diagnose.Machine) { m.External = members }, err
 }
 
-// addressNote tells which of several links' addresses was taken, and why.
-func addressNote(m *diagnose.Machine) string {
+// addressChoice says which of several links' addresses was taken, and why; empty of the only one.
+func addressChoice(m *diagnose.Machine) string {
 	ours := m.Settings.AdvertiseAddress
-	at, why := "", ""
-	for _, a := range m.Network.Addresses {
-		if a.Address == ours {
-			at = a.Link
-		}
+	at := slices.IndexFunc(m.Network.Addresses, func(a machine.LinkAddress) bool { return a.Address == ours })
+	if at < 0 {
+		return ""
 	}
+	link, why := m.Network.Addresses[at].Link, ""
 	var others []string
 	for _, a := range m.Network.Addresses {
-		if a.Link != at && !a.Containers && !spec.IsPodLink(a.Link) && a.Address.Is4() == ours.Is4() {
+		if a.Link != link && isOuter(a) && a.Address.Is4() == ours.Is4() {
 			others = append(others, a.Address.String()+" ("+a.Link+")")
 		}
 	}
-	if at == "" || len(others) == 0 {
+	if len(others) == 0 {
 		return ""
 	}
-	if len(m.Network.Defaults) > 0 && m.Network.Defaults[0] == at {
+	if len(m.Network.Defaults) > 0 && m.Network.Defaults[0] == link {
 		why = ", which has the default route"
 	}
-	return fmt.Sprintf("address %s of %s%s; there is %s as well: localAPIEndpoint.advertiseAddress chooses", ours, at, why, strings.Join(others, ", "))
+	return fmt.Sprintf("address %s of %s%s; there is %s as well: localAPIEndpoint.advertiseAddress chooses", ours, link, why, strings.Join(others, ", "))
 }

@@ -14,18 +14,18 @@ import (
 	"bootstrap/phases/spec"
 )
 
-func TestAddressNote(t *testing.T) {
+func TestAddressChoice(t *testing.T) {
 	ours, other := netip.MustParseAddr("192.0.2.10"), netip.MustParseAddr("198.51.100.7")
 	m := &diagnose.Machine{Settings: diagnose.Settings{AdvertiseAddress: ours}, Network: diagnose.Network{
 		Addresses: []machine.LinkAddress{{Link: "eth0", Address: ours}, {Link: "docker0", Address: netip.MustParseAddr("172.17.0.1"), Containers: true}},
 		Defaults:  []string{"eth0"},
 	}}
-	if got := addressNote(m); got != "" {
+	if got := addressChoice(m); got != "" {
 		t.Errorf("with one address: %s", got)
 	}
 	m.Network.Addresses = append(m.Network.Addresses, machine.LinkAddress{Link: "eth1", Address: other})
 	const want = `address 192.0.2.10 of eth0, which has the default route; there is 198.51.100.7 (eth1) as well: localAPIEndpoint.advertiseAddress chooses`
-	if got := addressNote(m); got != want {
+	if got := addressChoice(m); got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
 }
