@@ -68,12 +68,11 @@ func (w *Waiter) PodURLStatus(ctx context.Context) (*PodURLStatus, []WantedPod) 
 		return nil, nil
 	}
 	s := &PodURLStatus{URL: source.Shown(), Runs: w.podsOfURL(ctx)}
+	var served []corev1.Pod
 	data, err := observe.FetchPods(ctx, source)
-	if err != nil {
-		s.Error = err.Error()
-		return s, nil
+	if err == nil {
+		served, err = observe.PodsIn(data)
 	}
-	served, err := observe.PodsIn(data)
 	if err != nil {
 		s.Error = err.Error()
 		return s, nil
