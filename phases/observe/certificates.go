@@ -41,7 +41,7 @@ func (o *Observer) CertificateEvidence(stage Stage) []diagnose.Certificate {
 	return found
 }
 
-// judged is a certificate with what it was judged by, as far as that could be read.
+// judged is a certificate, its key, as far as they could be read, and what was found of them.
 type judged struct {
 	diagnose.Certificate
 	cert *x509.Certificate
@@ -52,7 +52,7 @@ func (j *judged) bad(problem pki.Reason, detail string) {
 	j.Problem, j.Detail = problem, detail
 }
 
-// by takes over what a check says.
+// by takes over what a check has found.
 func (j *judged) by(err error) {
 	reason := (*pki.CheckError)(nil)
 	switch {
@@ -144,7 +144,8 @@ func (o *Observer) readKey(j *judged, path string) {
 	}
 }
 
-// content is nil if there is nothing to judge.
+// content is what is in a file; nil if that is nothing to be judged, which is a problem or means that
+// nobody made the file.
 func (o *Observer) content(j *judged, path string) []byte {
 	data, err := o.Host.ReadFile(path)
 	switch {
@@ -190,7 +191,7 @@ func (o *Observer) judgeKubeconfigs(ca *x509.Certificate) []judged {
 	return all
 }
 
-// judgeKubeconfig leaves alone a file that somebody has given another shape: it may serve.
+// judgeKubeconfig finds nothing wrong with a file that somebody has given another shape: it may do.
 func (o *Observer) judgeKubeconfig(j *judged, ca *x509.Certificate, id spec.Identity) {
 	data := o.content(j, id.Path)
 	if data == nil {
@@ -218,12 +219,12 @@ func (o *Observer) judgeKubeconfig(j *judged, ca *x509.Certificate, id spec.Iden
 	}
 }
 
-// Rotated is what the kubelet gets in time for the certificate in its kubeconfig, and
-// then uses, as long as it is valid; after that it takes the one in the kubeconfig.
+// Rotated is the certificate that the kubelet gets from the API server in time, to use it instead of
+// the one in its kubeconfig. Once it is no longer valid, the kubelet takes that of the kubeconfig.
 const Rotated = spec.KubeletDir + "/pki/kubelet-client-current.pem"
 
-// judgeRotated puts the certificate that the kubelet got itself in the place of the one
-// in its kubeconfig, unless something else is wrong with that file.
+// judgeRotated judges Rotated in place of the certificate in the kubelet's kubeconfig, unless
+// something else than its age is wrong with the kubeconfig.
 func (o *Observer) judgeRotated(j *judged, ca *x509.Certificate, id spec.Identity) {
 	if j.Problem != "" && j.Problem != pki.Expired {
 		return
@@ -243,8 +244,8 @@ func (o *Observer) judgeRotated(j *judged, ca *x509.Certificate, id spec.Identit
 	*j = r
 }
 
-// judgeExternalEtcd can't tell by whom the certificate should be signed: there may be
-// other CAs in between.
+// judgeExternalEtcd does not judge who signed the certificate: there may be CAs between it and the
+// one in the config.
 func (o *Observer) judgeExternalEtcd() []judged {
 	external := o.Config.Etcd.External
 	if external == nil || external.CertFile == "" {

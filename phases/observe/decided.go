@@ -71,8 +71,8 @@ func (o *Observer) checkConfig() []error {
 	return errs
 }
 
-// Findings are errors as preflight tells them. One without an ID is of a look that
-// came to nothing.
+// Findings are errors in the form in which preflight shows them. Those that Found has made keep
+// their ID; others, of checks that could not be made, have none.
 func Findings(errs []error) []diagnose.Finding {
 	var all []diagnose.Finding
 	for _, err := range errs {
@@ -85,16 +85,17 @@ func Findings(errs []error) []diagnose.Finding {
 	return all
 }
 
-// Found makes an error the finding of an entry, which stops init.
+// Found is an error that carries a finding: the catalogue's entry id, with err as what is wrong. It
+// stops init.
 func Found(all diagnose.Catalogue, id string, err error) error {
 	return &plan.CauseError{Finding: all.Found(id, diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: plan.HintOf(err)}), Err: err}
 }
 
-// enforced are kubeadm's names of the checks that init can't go on without; all others
-// are warnings here.
+// enforced are kubeadm's names of checks that init can't do without. A config may ask to ignore
+// any other: here these only warn.
 var enforced = regexp.MustCompile(`(?i)^(all|cri|isprivilegeduser|kubeletversion|port-.*|fileavailable-.*|diravailable-.*)$`)
 
-// CheckIgnored finds checks that the config wants to ignore and init can't go on without.
+// CheckIgnored refuses a config that wants to ignore checks that init can't do without.
 func CheckIgnored(all diagnose.Catalogue, names []string) []error {
 	var findings []error
 	for _, name := range names {
@@ -127,7 +128,7 @@ func (o *Observer) checkBundle(ctx context.Context) []error {
 	return nil
 }
 
-// toInstall is what of a bundle the ledger does not tell to be here already.
+// toInstall is what init would take out of the bundle: all that is not installed yet by the ledger.
 func toInstall(entries []bundle.Entry, ledger []host.Record) []bundle.Entry {
 	type installed struct{ target, sha256 string }
 	here := map[installed]bool{}

@@ -19,23 +19,23 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// Patience bounds what asks others: on a machine where processes wait for a CPU, what
-// takes long does not hang yet, and gets up to four times as long.
+// Patience is how long an answer is waited for on an idle machine. Where processes wait for a CPU,
+// who takes longer need not hang, and gets up to four times as long.
 type Patience time.Duration
 
 const (
-	// EvidenceTimeout bounds each part of the evidence: what hangs is a finding itself, so
-	// it is shorter than gatherTimeout.
+	// EvidenceTimeout bounds each part of the evidence. It is shorter than gatherTimeout, so that
+	// a part can still write down that somebody does not answer.
 	EvidenceTimeout = Patience(1500 * time.Millisecond)
-	// answerTimeout is shorter: an API server that waits for etcd takes connections and says
-	// nothing, and each look would last as long.
+	// answerTimeout bounds questions to the API server. It is shorter still: one that waits for
+	// etcd takes connections and says nothing, and each look would last until the timeout.
 	answerTimeout = Patience(time.Second)
 )
 
-// Now is how long may be waited on this machine as it is now.
+// Now is how long to wait on this machine, by how many processes wait for a CPU now.
 func (p Patience) Now() time.Duration { return p.at(machine.Crowding()) }
 
-// Bound ends before ctx does: the crowd may have grown since that was bounded.
+// Bound is a context that ends after p, and always some time before ctx does.
 func (p Patience) Bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, min(p.Now(), left(ctx)))
 }
@@ -44,7 +44,7 @@ func (p Patience) Bound(ctx context.Context) (context.Context, context.CancelFun
 // that does not answer.
 func (p Patience) Rushed(ctx context.Context) bool { return left(ctx) < p.Now() }
 
-// left is how long may be asked before ctx ends.
+// left is how long to wait for an answer at most, so that there is time to use it before ctx ends.
 func left(ctx context.Context) time.Duration {
 	end, ok := ctx.Deadline()
 	if !ok {
@@ -60,28 +60,28 @@ func (p Patience) at(crowding float64) time.Duration {
 // daemons are the units whose state and journal are evidence.
 var daemons = []string{"containerd.service", spec.KubeletService}
 
-// Stage is how far this run is: what a later phase writes anew is no evidence yet.
+// Stage is how far this run of init is. What a later phase of it will write is no evidence yet.
 type Stage int
 
-// The stages of init. All that is not told apart here is Written.
+// The stages of init, as far as evidence differs. Whoever does not run init means Complete.
 const (
 	Begun     Stage = iota // nothing need be as the config asks for
-	Certified              // certificates and kubeconfigs are
-	Serving                // so are the manifests of etcd and kube-apiserver, and only these run
-	Written                // so are all files
-	Complete               // so are the addons
+	Certified              // certificates and kubeconfigs are as it asks for
+	Serving                // and the manifests of etcd and kube-apiserver; no others need run
+	Written                // and all files
+	Complete               // and the addons
 )
 
 // Query says what evidence is wanted for.
 type Query struct {
 	Stage Stage
-	Since time.Time // what was logged before is of another run
-	Waits time.Time // when a wait began: what was seen before may be mended. Zero outside of one
-	Looks *Looks    // of that wait
+	Since time.Time // log lines from before belong to another run
+	Waits time.Time // when the wait began that this is for, zero if there is none: what was so before may be mended
+	Looks *Looks    // all those of that wait; nil if there is none
 }
 
-// Evidence looks at the machine, without needing the API server. It changes nothing, and
-// ends also where a disk hangs.
+// Evidence looks at all that diagnose judges. It needs no API server, and ends in time even where
+// a disk hangs.
 func (o *Observer) Evidence(ctx context.Context, q Query) *diagnose.Evidence {
 	found := newEvidence(q, o.settings(q.Stage))
 	found.Addons = q.Stage == Complete
@@ -93,8 +93,8 @@ func (o *Observer) Evidence(ctx context.Context, q Query) *diagnose.Evidence {
 	return found
 }
 
-// DaemonEvidence is of the machine and its daemons alone, which may be anybody's, and of
-// what look finds, which gives how to note it.
+// DaemonEvidence looks at the machine and its daemons alone, whoever set them up. The caller's look
+// adds evidence of pods: it gives a function that writes that down.
 func (o *Observer) DaemonEvidence(ctx context.Context, q Query, s diagnose.Settings, look func(context.Context, *diagnose.Evidence) func()) *diagnose.Evidence {
 	found := newEvidence(q, s)
 	pods := part{"pods", func(ctx context.Context) (fill, error) {
@@ -105,14 +105,14 @@ func (o *Observer) DaemonEvidence(ctx context.Context, q Query, s diagnose.Setti
 	return found
 }
 
-// daemonDisks are where daemons write. All of ours may be read-only.
+// daemonDisks are where the daemons write. What only bootstrap writes to may be read-only by now.
 func daemonDisks() []diagnose.Disk {
 	return []diagnose.Disk{
 		{Path: spec.ContainerdDir, Use: "images"}, {Path: spec.KubeletDir, Use: "the kubelet", Daemon: "kubelet"}, {Path: spec.PodLogDir, Use: "logs of pods"},
 	}
 }
 
-// newEvidence is evidence before anything was looked at.
+// newEvidence is what is known before anything was looked at.
 func newEvidence(q Query, s diagnose.Settings) *diagnose.Evidence {
 	return &diagnose.Evidence{
 		Machine: diagnose.Machine{Settings: s, Now: time.Now(), Crowding: machine.Crowding()},
@@ -120,7 +120,7 @@ func newEvidence(q Query, s diagnose.Settings) *diagnose.Evidence {
 	}
 }
 
-// daemonParts note how the kubelet and the runtime are, and who else may be in their way.
+// daemonParts look at the kubelet and the runtime, and at who may be in their way.
 func (o *Observer) daemonParts(found *diagnose.Evidence) []part {
 	h := o.Host
 	return []part{
@@ -131,7 +131,7 @@ func (o *Observer) daemonParts(found *diagnose.Evidence) []part {
 	}
 }
 
-// evidenceParts note what is known only while a kubelet runs, or should.
+// evidenceParts look at what is there once a kubelet runs, or should run.
 func (o *Observer) evidenceParts(found *diagnose.Evidence, stage Stage) []part {
 	return []part{
 		{"pods", func(ctx context.Context) (fill, error) {
@@ -143,11 +143,11 @@ func (o *Observer) evidenceParts(found *diagnose.Evidence, stage Stage) []part {
 	}
 }
 
-// clusterParts note what only a control plane has.
+// clusterParts look at what only a control plane has.
 func (o *Observer) clusterParts(found *diagnose.Evidence, stage Stage) []part {
 	return []part{
 		into(&found.StaticPods, "static pods", func(context.Context) map[string]string {
-			uids, _ := o.ManifestUIDs() // none are known while one can't be read
+			uids, _ := o.ManifestUIDs() // none while one can't be read: manifestEvidence names that
 			return uids
 		}),
 		into(&found.API, "API server", o.apiServerEvidence),
@@ -220,7 +220,7 @@ func journalEvidence(ctx context.Context, h *host.Host, since time.Time) map[str
 	defer cancel()
 	lines, err := h.Journal(ctx, since, daemons...)
 	if err != nil {
-		return nil // a machine without a journal: the rest has to do
+		return nil // a machine without a journal: the other evidence has to do
 	}
 	journal := map[string][]machine.LogLine{}
 	for _, l := range lines {
@@ -245,7 +245,7 @@ func (o *Observer) podEvidence(ctx context.Context) (pods []runtime.Sandbox, run
 	}
 	namespace := "kube-system"
 	if o.Config.Box.Standalone {
-		namespace = "" // nothing else is there
+		namespace = "" // all pods: they are what is waited for
 	}
 	pods, err = c.Sandboxes(ctx, namespace)
 	if err != nil {
@@ -257,7 +257,8 @@ func (o *Observer) podEvidence(ctx context.Context) (pods []runtime.Sandbox, run
 	return pods, ""
 }
 
-// ReadLogs leaves alone what containers of others wrote: that is not ours to read.
+// ReadLogs reads the last lines that each container of a pod of kube-system has logged. Other pods
+// are the user's, whose logs are nobody else's to read.
 func ReadLogs(p runtime.Sandbox) {
 	if p.Namespace != "kube-system" {
 		return
@@ -298,7 +299,7 @@ func (o *Observer) etcdEvidence(ctx context.Context) diagnose.Server {
 	})
 }
 
-// serverEvidence asks only a server that takes connections.
+// serverEvidence tries to connect to a server, and asks for its health only if it takes connections.
 func serverEvidence(ctx context.Context, address string, health func() error) diagnose.Server {
 	s, asked := diagnose.Server{Address: address}, time.Now()
 	if s.Dial = dial(ctx, s.Address); s.Dial != diagnose.Open {
@@ -319,7 +320,7 @@ func serverEvidence(ctx context.Context, address string, health func() error) di
 	return s
 }
 
-// dial tries to connect: what drops packets differs from who says no.
+// dial tries to connect. Who refuses is told from who is out of reach, and from who drops packets.
 func dial(ctx context.Context, address string) diagnose.Dial {
 	err := machine.Dial(ctx, address)
 	switch {

@@ -25,7 +25,8 @@ func (o *Observer) foreignManifests() []diagnose.Manifest {
 	return all
 }
 
-// missingPlugins are what the CNI configuration that is there names, and nobody has.
+// missingPlugins are CNI plugins that somebody else's CNI configuration names and that are in no
+// directory of plugins.
 func (o *Observer) missingPlugins() []string {
 	file := o.Choices.Network.Foreign
 	if file == "" || o.Host.Made(spec.NetworkFile) {
@@ -51,7 +52,7 @@ func (o *Observer) missingPlugins() []string {
 	return missing
 }
 
-// externalClient is one as the API server will be to the external etcd.
+// externalClient asks the external etcd with the certificates that the API server will use.
 func (o *Observer) externalClient() (*http.Client, error) {
 	external := o.Config.Etcd.External
 	secure := &tls.Config{MinVersion: tls.VersionTLS12}

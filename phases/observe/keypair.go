@@ -13,7 +13,7 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// readHereAlone are keys that no pod has a use for.
+// readHereAlone are keys that no pod needs to read.
 var readHereAlone = []string{"etcd/ca", "front-proxy-ca", spec.ServingCert}
 
 // ReadPair reads NAME.crt and NAME.key; what is missing is nil. One that can't be read, or
@@ -35,7 +35,7 @@ func (o *Observer) ReadPair(name string) (cert *x509.Certificate, key crypto.Sig
 	return cert, key, nil
 }
 
-// readPEM gives zero for a file that is not there.
+// readPEM reads and parses a file. It gives the zero value for one that is not there.
 func readPEM[T any](h *host.Host, file string, parse func([]byte) (T, error)) (T, error) {
 	var none T
 	data, err := readIfThere(h, file)
@@ -49,8 +49,8 @@ func readPEM[T any](h *host.Host, file string, parse func([]byte) (T, error)) (T
 	return parsed, nil
 }
 
-// readableInPods refuses a key of another user: root in a pod may not read it, as it has no
-// capability to override what files say.
+// readableInPods refuses a key that belongs to another user: root in a pod of the control plane has
+// no capability to read it nevertheless.
 func readableInPods(h *host.Host, file string) error {
 	by := h.ClosedToRoot(file)
 	if by == "" {

@@ -15,7 +15,8 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// fileEvidence is what differs from what init wrote, once this run has written all.
+// fileEvidence is how the files on disk differ from what init wrote; nothing until this run has
+// written all.
 func fileEvidence(ctx context.Context, h *host.Host, stage Stage) []machine.Drift {
 	if stage < Written {
 		return nil
@@ -53,7 +54,7 @@ func manifestOf(f PodFile) diagnose.Manifest {
 	return m
 }
 
-// hasWritten tells whether a manifest of ours is as this run wants it.
+// hasWritten tells whether this run has written a manifest of ours by this stage.
 func (s Stage) hasWritten(manifest string) bool {
 	return s >= Written || s == Serving && (manifest == spec.ManifestFile("etcd") || manifest == spec.ManifestFile("kube-apiserver"))
 }

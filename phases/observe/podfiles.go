@@ -48,7 +48,7 @@ func podLacks(pod *corev1.Pod) error {
 // FullName is namespace/name of a Pod in a manifest.
 func FullName(pod *corev1.Pod) string { return NamespaceOf(pod) + "/" + pod.Name }
 
-// HashAnnotation is the UID that the kubelet gave a static pod.
+// HashAnnotation holds the UID that the kubelet gave a static pod.
 const HashAnnotation = "kubernetes.io/config.hash"
 
 // IsMirror tells a mirror pod, which the kubelet makes of a static pod, from other pods.
@@ -114,16 +114,16 @@ func (o *Observer) ForeignPodFiles() ([]PodFile, error) {
 	}), err
 }
 
-// AllSandboxes are those of the runtime that this kubelet uses.
+// AllSandboxes are all sandboxes of the runtime that this kubelet uses.
 func (k KubeletFound) AllSandboxes(ctx context.Context, h *host.Host) ([]runtime.Sandbox, error) {
 	if !h.Real() {
-		return nil, nil // what runs is not that machine's
+		return nil, nil // a directory stands for the machine: no pod of it runs
 	}
 	return Pods(ctx, h, PodQuery{Endpoint: k.Endpoint, All: true})
 }
 
-// NodePods are the pods of this node in the API, asked as its kubelet; none where the
-// kubelet has no API server, or is not yet let in.
+// NodePods are the pods of this node in the API, which is asked as its kubelet. There are none where
+// the kubelet has no API server, or has no kubeconfig yet.
 func (k KubeletFound) NodePods(ctx context.Context, h *host.Host) ([]corev1.Pod, error) {
 	c, err := k.Connect(h)
 	if err != nil || c == nil {
@@ -138,7 +138,7 @@ func (k KubeletFound) NodePods(ctx context.Context, h *host.Host) ([]corev1.Pod,
 	return pods, nil
 }
 
-// Connect talks to the API server as the kubelet does; nil where it has none.
+// Connect gives a client of the API server with the kubelet's rights; nil where the kubelet has none.
 func (k KubeletFound) Connect(h *host.Host) (*cluster.Cluster, error) {
 	if k.kubeconfig == "" || !h.Real() {
 		return nil, nil
@@ -165,7 +165,7 @@ func NamespaceOf(pod *corev1.Pod) string {
 	return pod.Namespace
 }
 
-// NewestSandbox is the newest of a pod that is up, else the newest; nil without.
+// NewestSandbox is a pod's newest sandbox that is ready, else its newest; nil if it has none.
 func NewestSandbox(all []runtime.Sandbox, key string) *runtime.Sandbox {
 	var newest *runtime.Sandbox
 	for i := range all { // the newest first
@@ -182,7 +182,7 @@ func NewestSandbox(all []runtime.Sandbox, key string) *runtime.Sandbox {
 	return newest
 }
 
-// NewestTries are the newest try of each container: the list has it first.
+// NewestTries is the newest try of each container. Lists of the runtime begin with the newest.
 func NewestTries(all []runtime.Container) []runtime.Container {
 	return slices.CompactFunc(slices.Clone(all), func(a, b runtime.Container) bool { return a.Name == b.Name })
 }

@@ -19,14 +19,14 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// maxPodURL is what the kubelet reads of an answer.
+// maxPodURL is how much of an answer the kubelet reads.
 const maxPodURL = 10 << 20
 
-// askPodURL fetches what the kubelet will be given, as the kubelet will.
+// askPodURL fetches the static pods that the kubelet will be given by a URL, as the kubelet will.
 func (o *Observer) askPodURL(ctx context.Context) (fill, error) {
 	rendered, err := o.RenderKubeletConfig("") // as the phase kubelet writes it
 	if err != nil {
-		return nil, nil // of a patch that is wrong, that phase says why
+		return nil, nil // a patch is wrong, and that phase says why
 	}
 	source, err := spec.PodURLIn(rendered)
 	if err != nil || source.URL == "" {
@@ -47,7 +47,7 @@ func (o *Observer) askPodURL(ctx context.Context) (fill, error) {
 	return func(m *diagnose.Machine) { m.PodURL = found }, nil
 }
 
-// KubeletPodURL is that of the kubelet on this machine.
+// KubeletPodURL is the URL that the kubelet on this machine fetches static pods from.
 func KubeletPodURL(h *host.Host) (config.PodURL, error) {
 	data, err := h.ReadFile(spec.KubeletConfig)
 	if err != nil {

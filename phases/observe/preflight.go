@@ -75,8 +75,8 @@ func (o *Observer) measureDisk(ctx context.Context) (fill, error) {
 	}, err
 }
 
-// imagesToCome is what containerd of the bundle has yet to hold: each image as it came,
-// and unpacked to three or four times that.
+// imagesToCome is the space that the bundle's images need in a containerd that is installed from it:
+// each is kept as it came, and unpacked to three or four times that.
 func (o *Observer) imagesToCome() uint64 {
 	if !o.Choices.Runtime.Install || o.Bundle == nil || o.Host.Made(spec.ContainerdUnit) {
 		return 0
@@ -112,7 +112,7 @@ func (o *Observer) lookAtUnits(ctx context.Context) (fill, error) {
 	return func(m *diagnose.Machine) { m.Masked, m.Firewall.Managers = masked, managers }, err
 }
 
-// usesUFW asks ufw's own file: its unit is active also where it is turned off.
+// usesUFW reads ufw's own file, as its unit is active even where ufw is turned off.
 func usesUFW(h *host.Host) bool {
 	data, err := os.ReadFile(h.Path("/etc/ufw/ufw.conf"))
 	return err == nil && slices.Contains(strings.Split(string(data), "\n"), "ENABLED=yes")
@@ -200,7 +200,7 @@ func (o *Observer) askNameServers(ctx context.Context) (fill, error) {
 	}, err
 }
 
-// lookUp resolves a name as programs of this machine do; none is no error.
+// lookUp resolves a name as programs of this machine do. A name without addresses is no error.
 func lookUp(ctx context.Context, name string) ([]netip.Addr, error) {
 	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 	var none *net.DNSError
@@ -218,7 +218,8 @@ func (o *Observer) lookUpHostname(ctx context.Context) (fill, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	found, err := lookUp(ctx, name.Hostname)
-	// myhostname is part of systemd, and answers only who asks the C library.
+	// Go's resolver does not ask systemd's myhostname, as the C library does: where that is
+	// configured, no answer means nothing.
 	switches, _ := os.ReadFile(o.Host.Path("/etc/nsswitch.conf"))
 	name.Looked = err == nil && (len(found) > 0 || !strings.Contains(string(switches), "myhostname"))
 	name.Resolves = found
@@ -228,7 +229,7 @@ func (o *Observer) lookUpHostname(ctx context.Context) (fill, error) {
 func (o *Observer) lookUpEndpoint(ctx context.Context) (fill, error) {
 	name, _, err := net.SplitHostPort(o.Config.ControlPlaneEndpoint)
 	if err != nil || o.Config.Box.Standalone {
-		return nil, nil // there is none
+		return nil, nil // no endpoint is configured
 	}
 	found, err := lookUp(ctx, name)
 	if err != nil {
@@ -251,8 +252,8 @@ func (o *Observer) lookAtFirewall(ctx context.Context) (fill, error) {
 	return func(m *diagnose.Machine) { m.Firewall.Drops = drops }, err
 }
 
-// cutsOff tells whether a chain that drops what is forwarded is in the way of pods. In
-// iptables mode flannel lets its own pods pass in the tables of iptables.
+// cutsOff tells whether a chain that drops forwarded packets is in the way of our pod network. In
+// the chains of iptables it is not if flannel uses iptables too: then it lets its pods pass there.
 func (o *Observer) cutsOff(chain string) bool {
 	six := strings.Contains(chain, "ip6 ")
 	if six && !slices.ContainsFunc(o.Config.Networking.PodSubnets, func(p netip.Prefix) bool { return p.Addr().Is6() }) {
@@ -261,7 +262,8 @@ func (o *Observer) cutsOff(chain string) bool {
 	return o.Choices.Network.Own() && (o.Facts.NFTables || !strings.HasSuffix(chain, " filter FORWARD"))
 }
 
-// lookAtProxy asks what Go's programs ask: whether a request would go through a proxy.
+// lookAtProxy finds out whether requests inside of the cluster would go through a proxy, by the
+// same environment variables that all programs written in Go read.
 func (o *Observer) lookAtProxy(context.Context) (fill, error) {
 	var p diagnose.Proxy
 	ask := func(host, name string) {
@@ -282,7 +284,7 @@ func (o *Observer) lookAtProxy(context.Context) (fill, error) {
 	return func(m *diagnose.Machine) { m.Proxy = p }, nil
 }
 
-// askRuntime asks one that is not ours, if it runs.
+// askRuntime asks a runtime that others have installed whether it will do, if it runs.
 func (o *Observer) askRuntime(ctx context.Context) (fill, error) {
 	choice := o.Choices.Runtime
 	if choice.None != nil || choice.Install || !o.Host.Exists(runtime.SocketPath(choice.Endpoint)) {
@@ -300,14 +302,14 @@ func (o *Observer) askRuntime(ctx context.Context) (fill, error) {
 	answer.NoCRI, answer.Hangs = errors.Is(err, runtime.ErrNoCRI), errors.Is(err, runtime.ErrHangs)
 	if err == nil {
 		answer.Name, answer.Version = info.Name, strings.TrimPrefix(info.Version, "v")
-		if _, err := o.CheckRuntime(ctx); err != nil && plan.HintOf(err) != "" { // of a warning, the phase runtime tells
+		if _, err := o.CheckRuntime(ctx); err != nil && plan.HintOf(err) != "" { // what is only a warning, the phase runtime says
 			answer.Wrong, answer.Mend = err.Error(), plan.HintOf(err)
 		}
 	}
 	return func(m *diagnose.Machine) { m.CRI = answer }, nil // one that is not up yet is started by init
 }
 
-// clusterTraces are what other programs keep of their clusters.
+// clusterTraces are folders and files by which other programs' clusters are recognized.
 var clusterTraces = []struct{ path, of string }{
 	{"/var/lib/rancher/k3s/server", "k3s"}, {"/var/lib/rancher/k3s/agent", "k3s"},
 	{"/var/lib/rancher/rke2", "RKE2"}, {"/var/lib/k0s", "k0s"}, {"/var/snap/microk8s/current", "MicroK8s"},
@@ -329,7 +331,7 @@ func (o *Observer) lookAtForeign(context.Context) (fill, error) {
 	return func(m *diagnose.Machine) { m.Foreign = f }, nil
 }
 
-// closedVolumes are the extraVolumes that are there, and that root in a pod may not read.
+// closedVolumes are the extraVolumes that root in a pod may not read, though they are there.
 func (o *Observer) closedVolumes() []string {
 	var closed []string
 	for name, component := range map[string]config.Component{
@@ -368,7 +370,8 @@ func (o *Observer) askExternalEtcd(ctx context.Context) (fill, error) {
 	return func(m *diagnose.Machine) { m.External = members }, err
 }
 
-// addressChoice says which of several links' addresses was taken, and why; empty of the only one.
+// addressChoice says which of several links' addresses was taken, and why. It is empty where there
+// was no choice.
 func addressChoice(m *diagnose.Machine) string {
 	ours := m.Settings.AdvertiseAddress
 	at := slices.IndexFunc(m.Network.Addresses, func(a machine.LinkAddress) bool { return a.Address == ours })

@@ -13,7 +13,7 @@ import (
 )
 
 // CheckRuntime wants a runtime that is not ours to agree with the kubelet and the pod
-// network. What can't be told is a warning; empty without.
+// network. There is a warning if that can't be found out.
 func (o *Observer) CheckRuntime(ctx context.Context) (warning string, err error) {
 	choice := o.Choices.Runtime
 	c, err := o.DialRuntime()
@@ -35,7 +35,8 @@ func (o *Observer) CheckRuntime(ctx context.Context) (warning string, err error)
 	return warning, sameNetworkDirs(choice.Endpoint, dirs)
 }
 
-// checkNetworkImage: what only a bundle has can be brought into containerd alone.
+// checkNetworkImage refuses a runtime other than containerd that lacks the image of the pod network:
+// images of a bundle can be brought into containerd alone.
 func (o *Observer) checkNetworkImage(ctx context.Context, c *runtime.CRI, choice spec.Runtime) error {
 	if o.Config.Box.Standalone {
 		return nil
@@ -80,7 +81,8 @@ func sameCgroupDriver(endpoint, configured, kubelet string) error {
 		kubelet == "systemd")
 }
 
-// sameNetworkDirs: Debian's containerd, for one, looks for CNI plugins elsewhere.
+// sameNetworkDirs refuses a runtime that looks for CNI plugins or configurations elsewhere than
+// bootstrap puts them, as Debian's containerd does.
 func sameNetworkDirs(endpoint string, d runtime.NetworkDirs) error {
 	const remedy = "set it in the runtime's configuration and restart that; or bring your own network: network: none in BoxConfiguration"
 	at := runtime.SocketPath(endpoint)

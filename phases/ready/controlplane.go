@@ -14,9 +14,9 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// KubeletHasMet tells whether a kubelet runs that has met its API server since it was
-// started. Of one that this run has started that is not known: etcd, and with it the API
-// server, may have been about to be replaced.
+// KubeletHasMet tells whether a kubelet runs that has met its API server since it was started. One
+// that this run has started counts as one that has not: the API server that answers now may be
+// about to be replaced together with its etcd.
 func (w *Waiter) KubeletHasMet(ctx context.Context) bool {
 	state, err := w.Host.UnitState(ctx, spec.KubeletService)
 	if err != nil || !state.Running() || state.Started.After(w.Began) {
@@ -31,7 +31,7 @@ func (w *Waiter) KubeletHasMet(ctx context.Context) bool {
 	return c.Healthy(soon, "/livez") == nil
 }
 
-// ControlPlane is what the checks of one wait for the control plane share.
+// ControlPlane is what the checks of one wait share: clients of the API server and of the runtime.
 type ControlPlane struct {
 	waiter  *Waiter
 	stage   observe.Stage
@@ -52,7 +52,7 @@ func (w *Waiter) NewControlPlane(stage observe.Stage) (*ControlPlane, error) {
 	return &ControlPlane{waiter: w, stage: stage, Cluster: c, CRI: cri}, nil
 }
 
-// Wait ends at the deadline of the whole control plane, which begins with the first wait.
+// Wait waits for checks until the deadline that all waits for the control plane share.
 func (cp *ControlPlane) Wait(ctx context.Context, checks []health.Check) error {
 	ctx, cancel := context.WithDeadline(ctx, cp.waiter.ControlPlaneDeadline())
 	defer cancel()

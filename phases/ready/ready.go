@@ -10,7 +10,7 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// Readiness is one look at all that init waits for.
+// Readiness is what one look at all that init waits for has found.
 type Readiness struct {
 	Answers bool             // whether the API server does
 	Addons  []string         // the names of the addons that were looked at, and of the Node
@@ -41,7 +41,7 @@ func (r Readiness) Add(pending []health.Pending) {
 	}
 }
 
-// Readiness probes once what wait-control-plane and wait-addons wait for.
+// Readiness looks once at all that the phases wait-control-plane and wait-addons wait for.
 func (w *Waiter) Readiness(ctx context.Context) Readiness {
 	r := Readiness{Pending: map[string]error{}}
 	cp, err := w.NewControlPlane(observe.Complete)
@@ -68,7 +68,7 @@ func (w *Waiter) Readiness(ctx context.Context) Readiness {
 	return r
 }
 
-// containerChecks are all that can be told of static pods without the API server.
+// containerChecks are what the runtime alone can tell of the static pods, while the API server is down.
 func (cp *ControlPlane) containerChecks() []health.Check {
 	var checks []health.Check
 	for _, name := range spec.NodeComponents(cp.waiter.Config) {
@@ -80,7 +80,7 @@ func (cp *ControlPlane) containerChecks() []health.Check {
 	return checks
 }
 
-// clusterChecks are those of the Node and the addons; none where init would not wait.
+// clusterChecks are of the Node and the addons. There are none where init would not wait for them.
 func (w *Waiter) clusterChecks() ([]health.Check, error) {
 	if err := w.DialEndpoint(); err != nil {
 		w.Tell.Warn("Node and addons: not looked at, as the control plane endpoint does not answer: %v", err)

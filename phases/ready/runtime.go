@@ -16,8 +16,8 @@ import (
 // workGrace is how long work may take to end once its context has ended.
 const workGrace = 3 * time.Second
 
-// WhileRuntimeAnswers works with the runtime, and gives up if that hangs. The work is
-// not waited for then: calls of containerd's client do not all end with their context.
+// WhileRuntimeAnswers does work that needs the runtime, and gives up if the runtime hangs. Then it
+// does not wait for the work to end, as some calls of containerd's client go on without their context.
 func (w *Waiter) WhileRuntimeAnswers(ctx context.Context, stage observe.Stage, c *runtime.CRI, work func(context.Context) error) error {
 	working, stop := context.WithCancel(ctx)
 	defer stop()
@@ -32,7 +32,7 @@ func (w *Waiter) WhileRuntimeAnswers(ctx context.Context, stage observe.Stage, c
 			return err
 		}
 	}
-	select { // ctx has ended, and with it the looking for silence
+	select { // ctx has ended
 	case err := <-done:
 		return err
 	case <-time.After(workGrace):
@@ -40,7 +40,7 @@ func (w *Waiter) WhileRuntimeAnswers(ctx context.Context, stage observe.Stage, c
 	}
 }
 
-// silence lasts until the work ends, or the runtime has been silent for too long.
+// silence returns when ctx ends, or with an error when the runtime has been silent for too long.
 func (w *Waiter) silence(ctx context.Context, c *runtime.CRI) error {
 	const hangs = "runtime-hangs"
 	answered, warned := time.Now(), false
@@ -60,7 +60,7 @@ func (w *Waiter) silence(ctx context.Context, c *runtime.CRI) error {
 	return nil
 }
 
-// answers tells whether the runtime says anything at all, in time.
+// answers tells whether the runtime says anything in time, be it that it is not ready.
 func answers(ctx context.Context, c *runtime.CRI) bool {
 	soon, cancel := observe.EvidenceTimeout.Bound(ctx)
 	defer cancel()

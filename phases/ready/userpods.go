@@ -15,8 +15,8 @@ import (
 	"bootstrap/phases/runtime"
 )
 
-// ContainersRun says which container does not run, or has run for less than counts as up.
-// What was to run once may be done: then the kubelet stops the sandbox too.
+// ContainersRun says which container does not run, or has run for less than MinUptime, or nil. In a
+// pod that is to run once, containers may have ended well: then the kubelet stops the sandbox too.
 func ContainersRun(pod *corev1.Pod, sandbox *runtime.Sandbox, now time.Time) error {
 	once := pod.Spec.RestartPolicy == corev1.RestartPolicyNever || pod.Spec.RestartPolicy == corev1.RestartPolicyOnFailure
 	if !sandbox.Ready && !once {
@@ -55,13 +55,14 @@ func tryOf(tries []runtime.Container, name string) *runtime.Container {
 
 // PodURLStatus is what the URL of the kubelet's static pods gives, and what has come of it.
 type PodURLStatus struct {
-	URL    string   `json:"url"`             // without what may be a key in it
+	URL    string   `json:"url"`             // without the part that may hold a key
 	Error  string   `json:"error,omitempty"` // why it gives nothing now
 	Serves []string `json:"serves,omitempty"`
-	Runs   []string `json:"runs,omitempty"` // of what it served last
+	Runs   []string `json:"runs,omitempty"` // the pods that run, of those that it served last
 }
 
-// PodURLStatus also gives the pods that are served; nil for a kubelet that fetches none.
+// PodURLStatus asks the URL, and also gives the pods that it serves. It is nil for a kubelet that
+// fetches no pods.
 func (w *Waiter) PodURLStatus(ctx context.Context) (*PodURLStatus, []WantedPod) {
 	source, err := observe.KubeletPodURL(w.Host)
 	if err != nil || source.URL == "" || !w.Host.Real() {
@@ -85,7 +86,7 @@ func (w *Waiter) PodURLStatus(ctx context.Context) (*PodURLStatus, []WantedPod) 
 	return s, pods
 }
 
-// podsOfURL are those that the runtime has from the URL.
+// podsOfURL are the pods that run and came from the URL.
 func (w *Waiter) podsOfURL(ctx context.Context) []string {
 	ctx, cancel := observe.EvidenceTimeout.Bound(ctx)
 	defer cancel()
@@ -102,9 +103,9 @@ func (w *Waiter) podsOfURL(ctx context.Context) []string {
 	return names
 }
 
-// WantedPod is a static pod of the user's.
+// WantedPod is a static pod that somebody else wants to run on this node.
 type WantedPod struct {
-	Name string // namespace/name, with the node's, as the kubelet has it
+	Name string // namespace/name, to which the kubelet has added the name of the node
 	pod  *corev1.Pod
 }
 

@@ -10,15 +10,16 @@ import (
 	"bootstrap/phases/observe"
 )
 
-// Waiter is who waits, and for how long.
+// Waiter waits for what an Observer looks at.
 type Waiter struct {
 	*observe.Observer
-	Timeout  time.Duration // of all waits for the control plane together, and then of the one for the addons
-	Deadline *Deadline     // of all waits for the control plane
-	Began    time.Time     // of this run: what was logged before is of another
+	Timeout  time.Duration // bounds all waits for the control plane together, and then the one for the addons
+	Deadline *Deadline     // is shared by all waits for the control plane
+	Began    time.Time     // is when this run did: log lines from before belong to another
 }
 
-// Deadline is one for all waits for the control plane. It runs from the first of them.
+// Deadline is when the control plane must be healthy. All waits for it share one, which is set when
+// the first of them begins.
 type Deadline struct {
 	once sync.Once
 	at   time.Time

@@ -16,15 +16,15 @@ import (
 )
 
 const (
-	// lookAfter is how long a wait goes on before causes are looked for: most end before.
+	// lookAfter is how long a wait goes on before causes are looked for: most waits end before.
 	lookAfter = 2 * time.Second
 	// LookEvery is the time between two looks.
 	LookEvery = time.Second
-	// LookRarelyAfter is when looks become rarer in a long wait: each costs what the machine
-	// that starts up could use.
+	// LookRarelyAfter is when looks become rarer in a long wait: each takes CPU time that the
+	// components that start could use.
 	LookRarelyAfter = 10 * time.Second
 	lookRarely      = 2 * time.Second
-	// confirmAfter is when a certain cause is looked for again: it may have been passing.
+	// confirmAfter is how soon after a certain cause the next look comes: the cause may have passed.
 	confirmAfter = 300 * time.Millisecond
 )
 
@@ -32,13 +32,13 @@ const (
 type Wait struct {
 	Checks []health.Check
 	Stage  observe.Stage
-	Pause  time.Duration // between two rounds; zero for the usual
-	// Look gathers what causes are looked for in; nil for the evidence of this node.
+	Pause  time.Duration // between two rounds of probes; zero for the usual one
+	// Look gathers evidence that causes are looked for in; nil for Observer.Evidence.
 	Look func(context.Context, observe.Query) *diagnose.Evidence
 }
 
-// watch looks for causes while a wait goes on. A certain cause that two looks in a row
-// have found ends the wait; a probable one is shown.
+// watch looks for causes while a wait goes on. A certain cause that two looks in a row have found
+// ends the wait. Of a probable one the user is warned.
 type watch struct {
 	waiter *Waiter
 	look   func(context.Context, observe.Query) *diagnose.Evidence
@@ -51,8 +51,8 @@ type watch struct {
 	last    *diagnose.Evidence // nil before the first look
 }
 
-// Wait waits until all checks pass, or it is certain that they can't. A plan looks at
-// each once and goes on: what it would wait for is not there yet.
+// Wait waits until all checks pass, or until it is certain that they can't. In a dry run it probes
+// once and goes on: what would be waited for is not there.
 func (w *Waiter) Wait(ctx context.Context, wait Wait) error {
 	return w.whileLooking(ctx, wait, func(ctx context.Context) error { return w.probe(ctx, wait, w.pending) })
 }
@@ -70,7 +70,7 @@ func (w *Waiter) probe(ctx context.Context, wait Wait, report func([]health.Pend
 	return health.Wait(ctx, cmp.Or(wait.Pause, health.Pause), wait.Checks, report)
 }
 
-// pending tells what a wait is for.
+// pending shows the user what is still waited for.
 func (w *Waiter) pending(all []health.Pending) {
 	parts := make([]string, len(all))
 	for i, p := range all {
@@ -79,13 +79,13 @@ func (w *Waiter) pending(all []health.Pending) {
 	w.Tell.Waiting("%s", strings.Join(parts, "; "))
 }
 
-// RetryAndLook acts until that succeeds, or it is certain that it can't.
+// RetryAndLook calls act until that succeeds, or until it is certain that it can't.
 func (w *Waiter) RetryAndLook(ctx context.Context, stage observe.Stage, what string, act func(context.Context) error) error {
 	return w.whileLooking(ctx, Wait{Stage: stage}, func(ctx context.Context) error { return w.Retry(ctx, what, act, w.pending) })
 }
 
-// Retry acts until that succeeds; report is called when the reason why it does not changes.
-// A plan tries once and goes on.
+// Retry calls act until that succeeds, and report whenever it fails for another reason. In a dry run
+// it calls act once and goes on.
 func (w *Waiter) Retry(ctx context.Context, what string, act func(context.Context) error, report func([]health.Pending)) error {
 	start := time.Now()
 	var last []health.Pending
@@ -105,8 +105,8 @@ func (w *Waiter) Retry(ctx context.Context, what string, act func(context.Contex
 	}
 }
 
-// whileLooking works, and meanwhile looks for what makes the work vain. Of a directory that stands
-// for a machine there are no causes to find.
+// whileLooking does some work, and meanwhile looks for what makes it vain. It does not look in a dry
+// run, nor where a directory stands for the machine: there are no causes to find.
 func (w *Waiter) whileLooking(ctx context.Context, wait Wait, work func(context.Context) error) error {
 	if w.Host.Plans() || !w.Host.Real() {
 		return work(ctx)
@@ -128,7 +128,7 @@ func (w *Waiter) whileLooking(ctx context.Context, wait Wait, work func(context.
 	return seen.explain(err)
 }
 
-// watch ends the wait when it has found why it is in vain.
+// watch looks until ctx ends, and calls stop when it is certain that the wait is in vain.
 func (w *watch) watch(ctx context.Context, stop func()) {
 	began := time.Now()
 	timer := time.NewTimer(lookAfter)
@@ -144,7 +144,7 @@ func (w *watch) watch(ctx context.Context, stop func()) {
 		}
 		evidence := w.look(ctx, w.query)
 		if ctx.Err() != nil {
-			return // what was cut off proves nothing
+			return // a look that was cut off proves nothing
 		}
 		evidence.Remember(w.last)
 		before := w.found
@@ -178,7 +178,7 @@ func (w *watch) show() {
 	}
 }
 
-// explain gives the cause of a wait that came to nothing, as far as it is known.
+// explain adds to the error of a wait why it came to nothing, as far as that is known.
 func (w *watch) explain(err error) error {
 	switch {
 	case w.certain:
@@ -191,7 +191,8 @@ func (w *watch) explain(err error) error {
 	return &plan.CauseError{Finding: w.waiter.Catalogue.Unexplained(w.last, err.Error()), Err: err}
 }
 
-// HintAfter adds where to look to a wait that came to nothing, unless its cause says that.
+// HintAfter adds a hint to the error of a wait that came to nothing, unless its cause is known: that
+// has a remedy of its own.
 func HintAfter(err error, format string, args ...any) error {
 	if !errors.As(err, new(*health.StalledError)) || errors.As(err, new(*plan.CauseError)) {
 		return err
@@ -199,7 +200,7 @@ func HintAfter(err error, format string, args ...any) error {
 	return plan.Hint(err, format, args...)
 }
 
-// Explained adds to the failure of a step the certain cause, if there is one.
+// Explained adds to the error of a step the cause, if one is certain.
 func (w *Waiter) Explained(ctx context.Context, stage observe.Stage, err error) error {
 	if err == nil || w.Host.Plans() || !w.Host.Real() || ctx.Err() != nil || errors.As(err, new(*plan.CauseError)) {
 		return err
@@ -211,7 +212,7 @@ func (w *Waiter) Explained(ctx context.Context, stage observe.Stage, err error) 
 	return &plan.CauseError{Finding: found, Text: fmt.Sprintf("%s (%v)", found.What, err), Err: err}
 }
 
-// causes leaves out what the user has said to pass over.
+// causes are those in the evidence, without the ones that the user wants passed over.
 func (w *Waiter) causes(evidence *diagnose.Evidence) []diagnose.Finding {
 	return w.Unignored(w.Catalogue.Causes(evidence))
 }
