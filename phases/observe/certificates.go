@@ -233,13 +233,11 @@ func (o *Observer) judgeRotated(j *judged, ca *x509.Certificate, id spec.Identit
 	if r.cert == nil && r.Problem == "" || r.cert != nil && time.Now().After(r.NotAfter) {
 		return
 	}
-	if r.cert != nil && ca != nil {
-		data, _ := o.Host.ReadFile(Rotated)
-		key, err := pki.ParseKey(data)
-		if err == nil {
-			err = (&pki.CA{Cert: ca}).Check(o.ClientLeaf(id), r.cert, key)
-		}
-		r.by(err)
+	if r.cert != nil {
+		o.readKey(&r, Rotated)
+	}
+	if r.key != nil && ca != nil {
+		r.by((&pki.CA{Cert: ca}).Check(o.ClientLeaf(id), r.cert, r.key))
 	}
 	*j = r
 }

@@ -33,7 +33,9 @@ const (
 )
 
 // Now is how long to wait on this machine, by how many processes wait for a CPU now.
-func (p Patience) Now() time.Duration { return p.at(machine.Crowding()) }
+func (p Patience) Now() time.Duration {
+	return time.Duration(float64(p) * min(machine.Crowding(), 4))
+}
 
 // Bound is a context that ends after p, and always some time before ctx does.
 func (p Patience) Bound(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -51,10 +53,6 @@ func left(ctx context.Context) time.Duration {
 		return math.MaxInt64
 	}
 	return time.Until(end) * 5 / 6
-}
-
-func (p Patience) at(crowding float64) time.Duration {
-	return time.Duration(float64(p) * min(crowding, 4))
 }
 
 // daemons are the units whose state and journal are evidence.
@@ -86,9 +84,6 @@ func (o *Observer) Evidence(ctx context.Context, q Query) *diagnose.Evidence {
 	found := newEvidence(q, o.settings(q.Stage))
 	found.Addons = q.Stage == Complete
 	parts := slices.Concat(o.quickParts(o.usedDisks), o.daemonParts(found), o.evidenceParts(found, q.Stage))
-	if !o.Config.Box.Standalone {
-		parts = append(parts, o.clusterParts(found, q.Stage)...)
-	}
 	gather(ctx, &found.Machine, q.Looks.once(parts))
 	return found
 }
@@ -131,9 +126,9 @@ func (o *Observer) daemonParts(found *diagnose.Evidence) []part {
 	}
 }
 
-// evidenceParts look at what is there once a kubelet runs, or should run.
+// evidenceParts look at what is there once a kubelet of ours runs, or should run.
 func (o *Observer) evidenceParts(found *diagnose.Evidence, stage Stage) []part {
-	return []part{
+	parts := []part{
 		{"pods", func(ctx context.Context) (fill, error) {
 			pods, runtimeError := o.podEvidence(ctx)
 			return func(*diagnose.Machine) { found.Pods, found.RuntimeError = pods, runtimeError }, nil
@@ -141,11 +136,10 @@ func (o *Observer) evidenceParts(found *diagnose.Evidence, stage Stage) []part {
 		into(&found.Files, "files", func(ctx context.Context) []machine.Drift { return fileEvidence(ctx, o.Host, stage) }),
 		into(&found.Manifests, "manifests", func(context.Context) []diagnose.Manifest { return manifestEvidence(o.Host, stage) }),
 	}
-}
-
-// clusterParts look at what only a control plane has.
-func (o *Observer) clusterParts(found *diagnose.Evidence, stage Stage) []part {
-	return []part{
+	if o.Config.Box.Standalone {
+		return parts
+	}
+	return append(parts,
 		into(&found.StaticPods, "static pods", func(context.Context) map[string]string {
 			uids, _ := o.ManifestUIDs() // none while one can't be read: manifestEvidence names that
 			return uids
@@ -153,7 +147,7 @@ func (o *Observer) clusterParts(found *diagnose.Evidence, stage Stage) []part {
 		into(&found.API, "API server", o.apiServerEvidence),
 		into(&found.Etcd, "etcd", o.etcdEvidence),
 		into(&found.Certificates, "certificates", func(context.Context) []diagnose.Certificate { return o.CertificateEvidence(stage) }),
-	}
+	)
 }
 
 // settings are what evidence is judged by.
@@ -240,14 +234,14 @@ func (o *Observer) podEvidence(ctx context.Context) (pods []runtime.Sandbox, run
 	if c == nil {
 		return nil, "it does not run (no " + runtime.SocketPath(o.Choices.Runtime.Endpoint) + ")"
 	}
-	if _, err := c.Info(ctx); err != nil {
-		return nil, err.Error()
-	}
 	namespace := "kube-system"
 	if o.Config.Box.Standalone {
 		namespace = "" // all pods: they are what is waited for
 	}
-	pods, err = c.Sandboxes(ctx, namespace)
+	_, err = c.Info(ctx)
+	if err == nil {
+		pods, err = c.Sandboxes(ctx, namespace)
+	}
 	if err != nil {
 		return nil, err.Error()
 	}

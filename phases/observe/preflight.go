@@ -16,7 +16,6 @@ import (
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/netfilter"
 	"bootstrap/phases/plan"
@@ -106,16 +105,11 @@ func (o *Observer) lookAtUnits(ctx context.Context) (fill, error) {
 	if states[units[0]].Active == "active" {
 		managers = append(managers, "firewalld")
 	}
-	if usesUFW(o.Host) {
+	// ufw's own file is read, as its unit is active even where ufw is turned off.
+	if ufw, _ := os.ReadFile(o.Host.Path("/etc/ufw/ufw.conf")); slices.Contains(strings.Split(string(ufw), "\n"), "ENABLED=yes") {
 		managers = append(managers, "ufw")
 	}
 	return func(m *diagnose.Machine) { m.Masked, m.Firewall.Managers = masked, managers }, err
-}
-
-// usesUFW reads ufw's own file, as its unit is active even where ufw is turned off.
-func usesUFW(h *host.Host) bool {
-	data, err := os.ReadFile(h.Path("/etc/ufw/ufw.conf"))
-	return err == nil && slices.Contains(strings.Split(string(data), "\n"), "ENABLED=yes")
 }
 
 func (o *Observer) lookAtModules(context.Context) (fill, error) {
