@@ -18,5 +18,5 @@ func runAddonImages(ctx context.Context, env *Env) error {
 	if !env.Choices.Network.Own() {
 		images = slices.DeleteFunc(images, func(image string) bool { return image == env.Config.Images.Network })
 	}
-	return withImages(ctx, env, observe.Certified, func(ctx context.Context, f imageFetch) error { return f.all(ctx, images) })
+	return fetchImages(ctx, env, observe.Certified, images)
 }

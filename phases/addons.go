@@ -45,7 +45,7 @@ func runAddons(ctx context.Context, env *Env) error {
 	return a.warnOfDisabled(ctx, env.Config)
 }
 
-// wantedAddons are those that this cluster has.
+// wantedAddons are the addons that the config asks for.
 func wantedAddons(env *Env) ([]manifests.Addon, error) {
 	var all []manifests.Addon
 	var errs []error
@@ -109,8 +109,8 @@ func (a applier) applyEditable(ctx context.Context, all []manifests.Addon) error
 	return nil
 }
 
-// warnOfDisabled tells of addons that the config has come to disable: what they made on
-// all nodes, no phase can take back.
+// warnOfDisabled warns of addons that run although the config disables them by now. No phase
+// removes them, as none can take back what they made on other nodes.
 func (a applier) warnOfDisabled(ctx context.Context, c *config.Config) error {
 	for _, addon := range []struct {
 		disabled       bool

@@ -19,7 +19,7 @@ import (
 	"bootstrap/phases/state"
 )
 
-// kubeadmDirs are the folders that kubeadm makes. One comes before those inside it.
+// kubeadmDirs are the folders that kubeadm makes. A folder comes before those inside it.
 var kubeadmDirs = []string{spec.KubernetesDir, spec.StaticPodDir, spec.KubernetesDir + "/pki", spec.KubernetesDir + "/pki/etcd"}
 
 // kubeadmTrees are folders that go with all that is in them: kubeadm and its kubelet fill them.
@@ -27,7 +27,7 @@ var kubeadmTrees = []string{
 	spec.KubeletDir, spec.PodLogDir, "/var/log/containers", spec.KubernetesDir + "/tmp", "/usr/libexec/kubernetes", "/run/kubernetes",
 }
 
-// clusterFiles tell that there is a cluster, or was.
+// clusterFiles are found only on a machine that has a cluster, or had one.
 func clusterFiles() []string {
 	var files []string
 	for _, name := range spec.Components {
@@ -68,7 +68,6 @@ func Adoptable(env *Env) string {
 // installed by others before, and are not in it.
 func Adopt(ctx context.Context, env *Env) error {
 	env = env.forPhase("adopt")
-	dirs, trees := kubeadmDirs, kubeadmTrees
 	data, err := adoptedData(env.Host)
 	if err == nil {
 		err = adoptNotes(ctx, env)
@@ -76,18 +75,18 @@ func Adopt(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	if data != "" {
-		dirs = append(slices.Clip(dirs), data)
-		trees = append(slices.Clip(trees), data+"/member") // beside it may lie what is not etcd's
-	}
-	return errors.Join(
-		env.Host.Adopt(host.OpDir, dirs...),
-		env.Host.Adopt(host.OpTree, trees...),
+	errs := []error{
+		env.Host.Adopt(host.OpDir, kubeadmDirs...),
+		env.Host.Adopt(host.OpTree, kubeadmTrees...),
 		env.Host.Adopt(host.OpFile, kubeadmFiles()...),
-		adoptKubelet(ctx, env.Host))
+	}
+	if data != "" { // in this folder may also lie what is not etcd's
+		errs = append(errs, env.Host.Adopt(host.OpDir, data), env.Host.Adopt(host.OpTree, data+"/member"))
+	}
+	return errors.Join(append(errs, adoptKubelet(ctx, env.Host))...)
 }
 
-// IsAdopted tells a record of what kubeadm made.
+// IsAdopted tells whether a record is of what kubeadm made.
 func IsAdopted(r host.Record) bool { return r.Purpose == host.Adopted }
 
 func adoptKubelet(ctx context.Context, h *host.Host) error {
@@ -98,13 +97,13 @@ func adoptKubelet(ctx context.Context, h *host.Host) error {
 	return h.AdoptUnit(spec.KubeletService)
 }
 
-// adoptNotes keeps what is needed to remove the pods and to leave the cluster, before
-// anything that tells it is gone. What a run before has kept stays.
+// adoptNotes keeps in the ledger what reset needs to remove the pods and to leave the cluster,
+// as reset removes the files that tell it. What a run before has kept stays.
 func adoptNotes(ctx context.Context, env *Env) error {
 	if _, ok := env.Host.Recall(env.State().SettledNote()); ok {
 		return nil
 	}
-	k, err := env.Observe().FindKubelet(ctx)
+	k, err := env.FindKubelet(ctx)
 	if err != nil && !errors.Is(err, observe.ErrNoKubelet) {
 		env.Tell.Warn("the name of this node and its container runtime are guessed: %v", err)
 	}
@@ -121,7 +120,7 @@ func adoptNotes(ctx context.Context, env *Env) error {
 	return env.Host.Remember(env.State().SettledNote(), string(note))
 }
 
-// adoptRuntime takes the runtime that the kubelet was told, else the only one there is.
+// adoptRuntime takes the runtime that the kubelet was told to use, else the only one there is.
 func adoptRuntime(env *Env, endpoint string) error {
 	if endpoint != "" {
 		return env.Host.Remember(state.RuntimeNote, endpoint)

@@ -11,6 +11,7 @@ import (
 	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/machine"
+	"bootstrap/phases/observe"
 	"bootstrap/phases/spec"
 )
 
@@ -99,7 +100,7 @@ func TestAdoptable(t *testing.T) {
 func TestAdoptUndoes(t *testing.T) {
 	h, units := hosttest.New(t)
 	units.Set("kubelet.service", machine.UnitState{Load: "loaded", Active: "active", Sub: "running", Enabled: "enabled"})
-	env := Open(Env{Spec: spec.Spec{Config: configtest.Valid(t, "default")}, Host: h})
+	env := Open(Env{Observer: observe.Observer{Spec: spec.Spec{Config: configtest.Valid(t, "default")}, Host: h}})
 	go1 := append(kubeadmFiles(), "/var/lib/kubelet/config.yaml", "/var/lib/kubelet/pods/a/b", "/var/log/pods/x/0.log", "/srv/etcd/member/wal")
 	for _, file := range go1 {
 		hosttest.Put(t, env.Host, file, "x", 0o600)

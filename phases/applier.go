@@ -18,7 +18,7 @@ type applier struct {
 // applier asks this node's own API server, as admin. What fails for a reason that may
 // pass is tried again.
 func (e *Env) applier() (applier, error) {
-	c, err := e.Observe().Connect(spec.AdminConf)
+	c, err := e.Connect(spec.AdminConf)
 	if err != nil {
 		return applier{}, err
 	}

@@ -2,14 +2,12 @@ package phases
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
 	"bootstrap/phases/pki"
-	"bootstrap/phases/plan"
 )
 
 var bootstrapToken = Phase{
@@ -25,7 +23,7 @@ const (
 )
 
 func runBootstrapToken(ctx context.Context, env *Env) error {
-	info, err := clusterInfo(env.keyPairs())
+	info, err := clusterInfo(env)
 	if err != nil {
 		return err
 	}
@@ -52,15 +50,12 @@ func runBootstrapToken(ctx context.Context, env *Env) error {
 // clusterInfo is what anybody may read: where the API server is, and its CA. The controller
 // manager adds a signature by each token. An apply leaves these keys of the ConfigMap alone, as
 // the controller manager owns them.
-func clusterInfo(pairs keyPairs) ([]byte, error) {
-	cert, _, err := pairs.readPair("ca")
+func clusterInfo(env *Env) ([]byte, error) {
+	ca, err := env.readCA()
 	if err != nil {
 		return nil, err
 	}
-	if cert == nil {
-		return nil, plan.Hint(fmt.Errorf("no CA in %s", pairs.Config.CertificatesDir), "run first: bootstrap init phase certs")
-	}
-	kubeconfig, err := pki.EncodeClusterInfo(pairs.Config.EndpointURL(), pki.EncodeCert(cert))
+	kubeconfig, err := pki.EncodeClusterInfo(env.Config.EndpointURL(), pki.EncodeCert(ca.Cert))
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ func decodeConfigMap(t *testing.T, data []byte) corev1.ConfigMap {
 // TestClusterInfo: anybody may read it, so it must hold the CA and nobody's key.
 func TestClusterInfo(t *testing.T) {
 	env := kubeconfigsDone(t, "custom")
-	data, err := clusterInfo(env.keyPairs())
+	data, err := clusterInfo(env)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,19 +18,19 @@ var certs = Phase{
 }
 
 func runCerts(ctx context.Context, env *Env) error {
-	p := env.forPurpose(host.Certificates).keyPairs()
+	env = env.forPurpose(host.Certificates)
 	for _, a := range spec.Authorities(env.Config) {
-		ca, err := p.ensureCA(a)
+		ca, err := env.ensureCA(a)
 		if err != nil {
 			return err
 		}
 		if a.File == "ca" {
-			if err := p.write(spec.SigningCert, ".crt", pki.EncodeCert(ca.Cert)); err != nil {
+			if err := env.writePKI(spec.SigningCert, ".crt", pki.EncodeCert(ca.Cert)); err != nil {
 				return err
 			}
 		}
 		for _, l := range a.Leaves {
-			if err := p.ensureLeaf(ca, l); err != nil {
+			if err := env.ensureLeaf(ca, l); err != nil {
 				return err
 			}
 			if err := ctx.Err(); err != nil {
@@ -38,40 +38,40 @@ func runCerts(ctx context.Context, env *Env) error {
 			}
 		}
 	}
-	return p.ensureServiceAccountKey()
+	return env.ensureServiceAccountKey()
 }
 
 // ensureCA keeps the CA that is there. A key alone, left by a kill between the
 // two writes, is signed again; a certificate alone is somebody's own CA.
-func (p keyPairs) ensureCA(a spec.Authority) (*pki.CA, error) {
-	cert, key, err := p.readPair(a.File)
+func (e *Env) ensureCA(a spec.Authority) (*pki.CA, error) {
+	cert, key, err := e.pair(a.File)
 	if err != nil {
 		return nil, err
 	}
 	if cert != nil && key == nil {
-		return nil, fmt.Errorf("%s has no key beside it: signing by an external CA is not supported yet", p.PKIFile(a.File, ".crt"))
+		return nil, fmt.Errorf("%s has no key beside it: signing by an external CA is not supported yet", e.PKIFile(a.File, ".crt"))
 	}
 	if cert != nil {
 		ca := &pki.CA{Cert: cert, Key: key}
 		if err := ca.CheckSelf(); err != nil {
-			return nil, fmt.Errorf("%s: %w", p.PKIFile(a.File, ".crt"), err)
+			return nil, fmt.Errorf("%s: %w", e.PKIFile(a.File, ".crt"), err)
 		}
 		return ca, nil
 	}
-	if key, err = p.ensureKey(a.File, key); err != nil {
+	if key, err = e.ensureKey(a.File, key); err != nil {
 		return nil, err
 	}
-	ca, err := pki.NewCA(a.CommonName, key, p.Config.CAValidity)
+	ca, err := pki.NewCA(a.CommonName, key, e.Config.CAValidity)
 	if err != nil {
 		return nil, err
 	}
-	return ca, p.write(a.File, ".crt", pki.EncodeCert(ca.Cert))
+	return ca, e.writePKI(a.File, ".crt", pki.EncodeCert(ca.Cert))
 }
 
 // ensureLeaf keeps a certificate that serves its purpose and signs a new one,
 // for the same key, where it does not: a name was added, or it has expired.
-func (p keyPairs) ensureLeaf(ca *pki.CA, l spec.Leaf) error {
-	cert, key, err := p.readPair(l.File)
+func (e *Env) ensureLeaf(ca *pki.CA, l spec.Leaf) error {
+	cert, key, err := e.pair(l.File)
 	if err != nil {
 		return err
 	}
@@ -80,22 +80,22 @@ func (p keyPairs) ensureLeaf(ca *pki.CA, l spec.Leaf) error {
 		if reason == nil {
 			return nil
 		}
-		p.Tell.Note("%s is signed again: %v", p.PKIFile(l.File, ".crt"), reason)
+		e.Tell.Note("%s is signed again: %v", e.PKIFile(l.File, ".crt"), reason)
 	}
-	if key, err = p.ensureKey(l.File, key); err != nil {
+	if key, err = e.ensureKey(l.File, key); err != nil {
 		return err
 	}
 	if cert, err = ca.Issue(l.Leaf, key); err != nil {
 		return err
 	}
-	return p.write(l.File, ".crt", pki.EncodeCert(cert))
+	return e.writePKI(l.File, ".crt", pki.EncodeCert(cert))
 }
 
-func (p keyPairs) ensureKey(file string, key crypto.Signer) (crypto.Signer, error) {
+func (e *Env) ensureKey(file string, key crypto.Signer) (crypto.Signer, error) {
 	if key != nil {
 		return key, nil
 	}
-	key, err := pki.NewKey(p.Config.KeyAlgorithm)
+	key, err := pki.NewKey(e.Config.KeyAlgorithm)
 	if err != nil {
 		return nil, err
 	}
@@ -103,30 +103,30 @@ func (p keyPairs) ensureKey(file string, key crypto.Signer) (crypto.Signer, erro
 	if err != nil {
 		return nil, err
 	}
-	return key, p.write(file, ".key", data)
+	return key, e.writePKI(file, ".key", data)
 }
 
 // ensureServiceAccountKey makes sa.key, and sa.pub from it whatever sa.pub was.
-func (p keyPairs) ensureServiceAccountKey() error {
-	_, key, err := p.readPair("sa")
+func (e *Env) ensureServiceAccountKey() error {
+	_, key, err := e.pair("sa")
 	if err != nil {
 		return err
 	}
-	if key, err = p.ensureKey("sa", key); err != nil {
+	if key, err = e.ensureKey("sa", key); err != nil {
 		return err
 	}
 	public, err := pki.EncodePublicKey(key)
 	if err != nil {
 		return err
 	}
-	return p.write("sa", ".pub", public)
+	return e.writePKI("sa", ".pub", public)
 }
 
-func (p keyPairs) write(file, suffix string, data []byte) error {
+func (e *Env) writePKI(file, suffix string, data []byte) error {
 	mode := fs.FileMode(0o600)
 	if suffix == ".crt" {
 		mode = 0o644
 	}
-	_, err := p.Host.WriteOpaque(p.PKIFile(file, suffix), data, mode)
+	_, err := e.Host.WriteOpaque(e.PKIFile(file, suffix), data, mode)
 	return err
 }

@@ -247,7 +247,7 @@ func checkPairs(t *testing.T, env *Env) {
 	t.Helper()
 	for _, a := range spec.Authorities(env.Config) {
 		for _, file := range append([]string{a.File}, leafFiles(a)...) {
-			cert, key, err := env.keyPairs().readPair(file)
+			cert, key, err := env.pair(file)
 			if err != nil || cert == nil || key == nil || !pki.SameKey(cert, key) {
 				t.Errorf("%s: certificate and key do not fit, %v", file, err)
 			}
@@ -273,7 +273,7 @@ func chmod(t *testing.T, env *Env, path string, mode fs.FileMode) {
 // expire puts a certificate for the same key in place, of before now.
 func expire(t *testing.T, env *Env) {
 	ca := readCA(t, env, "front-proxy-ca")
-	_, key, err := env.keyPairs().readPair("front-proxy-client")
+	_, key, err := env.pair("front-proxy-client")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,7 +286,7 @@ func expire(t *testing.T, env *Env) {
 
 // strange puts a certificate for the same key in place, of another cluster.
 func strange(t *testing.T, env *Env) {
-	_, key, err := env.keyPairs().readPair("apiserver-kubelet-client")
+	_, key, err := env.pair("apiserver-kubelet-client")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +300,7 @@ func strange(t *testing.T, env *Env) {
 
 func readCA(t *testing.T, env *Env, file string) *pki.CA {
 	t.Helper()
-	cert, key, err := env.keyPairs().readPair(file)
+	cert, key, err := env.pair(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -332,7 +332,7 @@ func TestCertsRefuses(t *testing.T) {
 			copyFile(t, e, pkiDir+"/apiserver.key", pkiDir+"/ca.key")
 		}, []string{pkiDir + "/ca.crt: it is no CA certificate"}},
 		{"a CA has expired", func(t *testing.T, e *Env) {
-			_, key, err := e.keyPairs().readPair("ca")
+			_, key, err := e.pair("ca")
 			if err != nil {
 				t.Fatal(err)
 			}

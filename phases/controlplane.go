@@ -25,35 +25,37 @@ var controlPlane = Phase{
 // which the kubelet tries again only after a minute. They are not held back until it is
 // ready: that is a second later, and a CPU would be idle while they could start.
 func runControlPlane(ctx context.Context, env *Env) error {
-	c, seen := env.Config, env.Observe()
+	c := env.Config
 	mounts := spec.CAMounts(observe.TrustedCAs(env.Host))
 	met := env.Ready().KubeletHasMet(ctx) // asked now: what is written next may take it down
-	if err := writeStaticPod(seen, "kube-apiserver", spec.APIServerPod(c, mounts)); err != nil {
+	if err := writeStaticPod(env, "kube-apiserver", spec.APIServerPod(c, mounts)); err != nil {
 		return err
 	}
 	began, err := startAPIServer(ctx, env, met)
 	if err != nil {
 		return err
 	}
-	if err := keepEtcdCluster(seen); err != nil {
+	if err := keepEtcdCluster(env); err != nil {
 		return err
 	}
-	if err := writeStaticPod(seen, "kube-controller-manager", spec.ControllerManagerPod(c, mounts)); err != nil {
+	if err := writeStaticPod(env, "kube-controller-manager", spec.ControllerManagerPod(c, mounts)); err != nil {
 		return err
 	}
-	if err := writeStaticPod(seen, "kube-scheduler", spec.SchedulerPod(c)); err != nil || !began {
+	if err := writeStaticPod(env, "kube-scheduler", spec.SchedulerPod(c)); err != nil || !began {
 		return err
 	}
 	return makePolicy(ctx, env)
 }
 
-// slowStart is how long the API server may take to answer for the second until it is ready
-// to be one. The controller manager waits 10 s for that, and then it ends.
+// slowStart is how long a fast machine's API server takes at most until it answers. One that has
+// taken longer will also take longer until it is ready, and the controller manager waits 10 s
+// for that, and then it ends: so it is started only when the API server is ready.
 const slowStart = 15 * time.Second
 
 // startAPIServer waits until the API server takes requests, if there is a kubelet that
-// starts it, and tells whether it has just begun to. On a fast machine it is not ready then:
-// that takes a second more. A kubelet that has met it before replaces changed pods by itself.
+// starts it, and tells whether it has just begun to. On a fast machine it does not wait the
+// second more until the API server is ready. met tells whether the kubelet has met its API
+// server before: then it replaces pods of changed manifests by itself.
 func startAPIServer(ctx context.Context, env *Env, met bool) (began bool, err error) {
 	state, err := env.Host.UnitState(ctx, spec.KubeletService)
 	if err != nil || !state.Running() {
@@ -87,7 +89,7 @@ func startAPIServer(ctx context.Context, env *Env, met bool) (began bool, err er
 // no pod, and starts none in place of another. So a manifest that kept the API server from
 // starting could never be mended.
 func replaceStalePods(ctx context.Context, env *Env, cri *runtime.CRI) error {
-	current, err := env.Observe().ManifestUIDs()
+	current, err := env.ManifestUIDs()
 	if err != nil {
 		return err
 	}

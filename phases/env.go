@@ -2,54 +2,39 @@ package phases
 
 import (
 	"context"
-	"fmt"
 	"time"
 
-	"bootstrap/phases/bundle"
-	"bootstrap/phases/cluster"
-	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 	"bootstrap/phases/observe"
-	"bootstrap/phases/patch"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/ready"
-	"bootstrap/phases/spec"
-	"bootstrap/phases/state"
 )
 
 // Env is what every phase is given. All of it is set when it is opened, and never
 // changed after that.
 type Env struct {
-	spec.Spec                    // what should be
-	Recalled  bool               // the config is the one that this machine was made with
-	Host      *host.Host         // the door for effects on this machine
-	Bundle    *bundle.Bundle     // nil without one
-	Catalogue diagnose.Catalogue // of what can be wrong
-	Tell      plan.Teller
-	API       *cluster.Pool // clients of this node's API server
-	// Timeout bounds all waits for the control plane together, and then the one for the
-	// addons, in place of the config's. Unlike that, it reaches no manifest: another one
-	// restarts nothing.
+	observe.Observer      // what should be, what is, and the Host by which one becomes the other
+	Recalled         bool // the config is the one that this machine was made with
+	// Timeout, unless it is zero, takes the place of the config's: it bounds all waits for the
+	// control plane together, and then the one for the addons. Unlike the config's it is written
+	// into no manifest, so that a run with another one restarts nothing.
 	Timeout  time.Duration
 	Deadline *ready.Deadline // of all waits for the control plane
 	Keep     Keep            // what reset leaves
-	AllPods  bool            // reset removes manifests of static pods that init did not make too
-	Ignore   []string        // IDs of findings that preflight passes over
-	Began    time.Time       // of this run: what was logged before is of another
-	Built    time.Time       // when this program's source was; no clock is before it. Zero if unknown
+	AllPods  bool            // reset also removes manifests of static pods that init did not make
+	Began    time.Time       // when this run began: what was logged before belongs to another
 }
 
-// Open completes what a command knows by what is decided once, when it begins.
+// Open decides what is chosen by looking at the machine: once, when a command begins.
 func Open(e Env) *Env {
-	seen := observe.Open(*e.Observe())
-	e.API, e.Choices, e.Deadline = seen.API, seen.Choices, &ready.Deadline{}
+	e.Observer, e.Deadline = *observe.Open(e.Observer), &ready.Deadline{}
 	return &e
 }
 
 // OpenInit also chooses the kubelet, and asks one that others installed for its version.
 func OpenInit(ctx context.Context, e Env) *Env {
 	opened := Open(e)
-	opened.Choices.Kubelet = opened.Observe().ChooseKubelet(ctx)
+	opened.Choices.Kubelet = opened.ChooseKubelet(ctx)
 	return opened
 }
 
@@ -66,42 +51,19 @@ func (e *Env) forPhase(name string) *Env {
 	return env
 }
 
-// forPurpose gives env for effects that the ledger records with what they are for, as a later
-// run must know that.
+// forPurpose gives env for effects whose purpose the ledger records too: by it, a later run
+// knows what reset keeps.
 func (e *Env) forPurpose(p host.Purpose) *Env {
 	of := *e
 	of.Host = e.Host.For(p)
 	return &of
 }
 
-// Observe looks at what is on this machine.
-func (e *Env) Observe() *observe.Observer {
-	return &observe.Observer{
-		Spec: e.Spec, Host: e.Host, Bundle: e.Bundle, Catalogue: e.Catalogue, Tell: e.Tell, API: e.API, Ignore: e.Ignore, Built: e.Built,
-	}
-}
-
 // Ready waits until what is and what should be agree.
 func (e *Env) Ready() *ready.Waiter {
-	w := &ready.Waiter{Observer: e.Observe(), Timeout: e.Timeout, Deadline: e.Deadline, Began: e.Began}
+	w := &ready.Waiter{Observer: &e.Observer, Timeout: e.Timeout, Deadline: e.Deadline, Began: e.Began}
 	if w.Timeout == 0 && e.Config != nil {
 		w.Timeout = e.Config.ControlPlaneTimeout
 	}
 	return w
-}
-
-// State is what was made on this machine before.
-func (e *Env) State() *state.State { return &state.State{Spec: e.Spec, Host: e.Host} }
-
-// ReadPatches reads the patches in the folder that the config names. There are none if it names
-// no folder.
-func ReadPatches(dir string) (patch.Set, error) {
-	if dir == "" {
-		return patch.Set{}, nil
-	}
-	set, err := patch.Read(dir)
-	if err != nil {
-		return patch.Set{}, fmt.Errorf("patches.directory: %w", err)
-	}
-	return set, nil
 }

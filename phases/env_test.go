@@ -13,6 +13,7 @@ import (
 	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host/hosttest"
+	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/plan/plantest"
 	"bootstrap/phases/spec"
@@ -33,7 +34,7 @@ func catalogue(t *testing.T) diagnose.Catalogue {
 func testEnv(t *testing.T, name string) *Env {
 	t.Helper()
 	h, _ := hosttest.New(t)
-	env := Open(Env{Spec: spec.Spec{Config: configtest.Valid(t, name)}, Host: h, Catalogue: catalogue(t)})
+	env := Open(Env{Observer: observe.Observer{Spec: spec.Spec{Config: configtest.Valid(t, name)}, Host: h, Catalogue: catalogue(t)}})
 	return env.forPhase("test")
 }
 
@@ -47,7 +48,7 @@ func reopen(env *Env) *Env {
 // runPhase runs a phase that must succeed, and gives what it noted and warned of.
 func runPhase(t *testing.T, env *Env, run func(context.Context, *Env) error) []string {
 	t.Helper()
-	seen := &plantest.Events{}
+	seen := &plan.Events{}
 	env.Tell.To = seen.Take
 	if err := run(t.Context(), env); err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"bootstrap/phases/host"
-	"bootstrap/phases/observe"
 	"bootstrap/phases/spec"
 )
 
@@ -18,16 +17,13 @@ var etcdPhase = Phase{
 
 func runEtcd(ctx context.Context, env *Env) error {
 	env = env.forPurpose(host.Etcd)
-	seen, h := env.Observe(), env.Host
-	if err := errors.Join(seen.CheckSettled()...); err != nil {
+	h := env.Host
+	if err := errors.Join(append(env.CheckSettled(), env.CheckEtcdData()...)...); err != nil {
 		return err // preflight finds it too, but may be left out
 	}
 	if external := env.Config.Etcd.External; external != nil {
 		env.Tell.Note("etcd is elsewhere: %s", strings.Join(external.Endpoints, ", "))
 		return env.State().KeepSettled()
-	}
-	if err := errors.Join(seen.CheckEtcdData()...); err != nil {
-		return err // preflight finds it too, but may be left out
 	}
 	if _, err := h.MakeDir(env.Config.Etcd.DataDir, 0o700); err != nil {
 		return err
@@ -38,31 +34,31 @@ func runEtcd(ctx context.Context, env *Env) error {
 	if err := env.State().KeepSettled(); err != nil {
 		return err
 	}
-	manifest, err := renderStaticPod(&env.Spec, "etcd", spec.EtcdPod(env.Config, spec.OnlyMember(env.Config)))
+	manifest, err := renderStaticPod(env, "etcd", spec.EtcdPod(env.Config, spec.OnlyMember(env.Config)))
 	if err != nil {
 		return err
 	}
-	if seen.EtcdHasBegun() {
+	if env.EtcdHasBegun() {
 		manifest = spec.OfExistingCluster(manifest)
 	}
-	return placeStaticPod(seen, "etcd", manifest)
+	return placeStaticPod(env, "etcd", manifest)
 }
 
 // keepEtcdCluster sees to it that an etcd that has begun never begins again without its
-// data: as a new cluster it would serve an empty store in place of this one. The ledger is
-// told, for later runs of init, and the manifest, for later starts of etcd.
+// data: as a new cluster it would serve an empty store in place of this one. A note in the
+// ledger says so to later runs of init, and the manifest to later starts of etcd.
 //
 // Only the API server's answer shows that etcd has begun, so the first init writes the
 // manifest twice, and must not restart etcd for that. It does not: the kubelet compares the
 // UID, which stays that of the manifest with "new". Every later init finds the log, and
-// writes "existing" at once. The second write is not told of: that there will be one a plan
-// can't see, and to the user it is the same change as the first.
-func keepEtcdCluster(seen *observe.Observer) error {
-	h, file := seen.Host, spec.ManifestFile("etcd")
-	if !h.Made(file) || !seen.EtcdHasBegun() {
+// writes "existing" at once. The user is not told of the second write: a plan can't foresee it,
+// and to the user it is the same change as the first.
+func keepEtcdCluster(env *Env) error {
+	h, file := env.Host, spec.ManifestFile("etcd")
+	if !h.Made(file) || !env.EtcdHasBegun() {
 		return nil
 	}
-	if err := h.Remember(seen.State().MemberNote(), "begun"); err != nil {
+	if err := h.Remember(env.State().MemberNote(), "begun"); err != nil {
 		return err
 	}
 	manifest, err := h.ReadFile(file)

@@ -14,8 +14,8 @@ import (
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/observe"
+	"bootstrap/phases/patch"
 	"bootstrap/phases/plan"
-	"bootstrap/phases/plan/plantest"
 	"bootstrap/phases/spec"
 )
 
@@ -54,7 +54,7 @@ func TestEtcdCluster(t *testing.T) {
 	if got := stateIn(t, before); got != "new" {
 		t.Errorf("with nothing there it is %q", got)
 	}
-	if err := keepEtcdCluster(env.Observe()); err != nil || writtenEtcd(t, env) != before {
+	if err := keepEtcdCluster(env); err != nil || writtenEtcd(t, env) != before {
 		t.Errorf("etcd has not begun: %v", err)
 	}
 	if _, err := env.Host.WriteFile("/etc/kubernetes/pki/etcd/ca.crt", []byte("another"), 0o600); err != nil {
@@ -62,9 +62,9 @@ func TestEtcdCluster(t *testing.T) {
 	}
 
 	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
-	seen := &plantest.Events{}
+	seen := &plan.Events{}
 	env.Tell.To = seen.Take
-	if err := keepEtcdCluster(env.forPhase("control-plane").Observe()); err != nil || len(seen.All) > 0 {
+	if err := keepEtcdCluster(env.forPhase("control-plane")); err != nil || len(seen.All) > 0 {
 		t.Fatalf("%v, and it tells of %v", err, seen.All)
 	}
 	after := writtenEtcd(t, env)
@@ -82,7 +82,7 @@ func TestEtcdCluster(t *testing.T) {
 	if err := runEtcd(t.Context(), again); err != nil {
 		t.Fatal(err)
 	}
-	if err := keepEtcdCluster(again.Observe()); err != nil {
+	if err := keepEtcdCluster(again); err != nil {
 		t.Fatal(err)
 	}
 	if changed := seen.Texts(plan.Changed); len(changed) > 0 || writtenEtcd(t, env) != after {
@@ -108,11 +108,11 @@ func TestEtcdOfBefore(t *testing.T) {
 // TestEtcdClusterOfUser: neither an extra argument nor a patch brings back the new cluster.
 func TestEtcdClusterOfUser(t *testing.T) {
 	dir := t.TempDir()
-	patch := "metadata: {annotations: {mine: \"true\"}}\n"
-	if err := os.WriteFile(filepath.Join(dir, "etcd.yaml"), []byte(patch), 0o600); err != nil {
+	text := "metadata: {annotations: {mine: \"true\"}}\n"
+	if err := os.WriteFile(filepath.Join(dir, "etcd.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	patches, err := ReadPatches(dir)
+	patches, err := patch.Read(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,13 +120,13 @@ func TestEtcdClusterOfUser(t *testing.T) {
 	env.Patches = patches
 	env.Config.Etcd.ExtraArgs = []config.Arg{{Name: "initial-cluster-state", Value: "new"}}
 	runPhase(t, env, runEtcd)
-	uid, err := env.Observe().ManifestUID("etcd")
+	uid, err := env.ManifestUID("etcd")
 	if err != nil {
 		t.Fatal(err)
 	}
 	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
 	for range 2 {
-		if err := keepEtcdCluster(env.Observe()); err != nil {
+		if err := keepEtcdCluster(env); err != nil {
 			t.Fatal(err)
 		}
 		manifest := writtenEtcd(t, env)
@@ -141,14 +141,14 @@ func TestEtcdClusterOfUser(t *testing.T) {
 func TestEtcdDataGone(t *testing.T) {
 	env := testEnv(t, "default").forPhase(etcdPhase.Name)
 	runPhase(t, env, runEtcd)
-	if errs := env.Observe().CheckEtcdData(); len(errs) > 0 {
+	if errs := env.CheckEtcdData(); len(errs) > 0 {
 		t.Errorf("etcd has not begun yet: %v", errs)
 	}
 	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
-	if err := keepEtcdCluster(env.Observe()); err != nil {
+	if err := keepEtcdCluster(env); err != nil {
 		t.Fatal(err)
 	}
-	if errs := env.Observe().CheckEtcdData(); len(errs) > 0 {
+	if errs := env.CheckEtcdData(); len(errs) > 0 {
 		t.Errorf("it is there: %v", errs)
 	}
 	before := writtenEtcd(t, env)
@@ -156,7 +156,7 @@ func TestEtcdDataGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	hosttest.Put(t, env.Host, "/var/lib/etcd/member/snap/db", "what an etcd leaves that found nothing", 0o600)
-	found := observe.Findings(env.Observe().CheckEtcdData())
+	found := observe.Findings(env.CheckEtcdData())
 	if len(found) != 1 || found[0].ID != "etcd-data-gone" || found[0].Level != diagnose.Error || !strings.Contains(found[0].What, "/var/lib/etcd holds no data") {
 		t.Errorf("got %+v", found)
 	}
@@ -174,7 +174,7 @@ func TestEtcdDataAfterReset(t *testing.T) {
 	env := testEnv(t, "default").forPhase(etcdPhase.Name)
 	runPhase(t, env, runEtcd)
 	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
-	if err := keepEtcdCluster(env.Observe()); err != nil {
+	if err := keepEtcdCluster(env); err != nil {
 		t.Fatal(err)
 	}
 	if err := env.Host.UndoAll(t.Context(), func(host.Record) bool { return false }); err != nil {
@@ -190,7 +190,7 @@ func TestEtcdDataAfterReset(t *testing.T) {
 func foreignFiles(t *testing.T, env *Env) []string {
 	t.Helper()
 	var found []string
-	for _, f := range env.Observe().Inspect(t.Context(), false).Findings {
+	for _, f := range env.Inspect(t.Context(), false).Findings {
 		if f.ID == "foreign-manifest" || f.ID == "etcd-foreign-data" {
 			found = append(found, f.What)
 		}

@@ -44,7 +44,7 @@ func hangingEnv(t *testing.T) (*Env, *hangingUnits) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.Close() })
-	env := Open(Env{Spec: spec.Spec{Config: made.Config}, Host: h})
+	env := Open(Env{Observer: observe.Observer{Spec: spec.Spec{Config: made.Config}, Host: h}})
 	return env.forPhase("test"), units
 }
 
@@ -67,7 +67,7 @@ func TestEvidenceOfHang(t *testing.T) {
 	empty := func(c diagnose.Certificate) bool { return c.Path == spec.SchedulerConf && c.Problem == pki.Empty }
 	for range 2 {
 		soonEnough(t, func() {
-			found := env.Observe().Evidence(t.Context(), observe.Query{Stage: observe.Written, Since: time.Now(), Looks: looks})
+			found := env.Evidence(t.Context(), observe.Query{Stage: observe.Written, Since: time.Now(), Looks: looks})
 			if !slices.ContainsFunc(found.Certificates, empty) {
 				t.Errorf("the rest is not there: %+v", found.Certificates)
 			}
@@ -86,5 +86,5 @@ func TestEvidenceInterrupted(t *testing.T) {
 	env, _ := hangingEnv(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
-	soonEnough(t, func() { env.Observe().Evidence(ctx, observe.Query{Stage: observe.Written, Since: time.Now()}) })
+	soonEnough(t, func() { env.Evidence(ctx, observe.Query{Stage: observe.Written, Since: time.Now()}) })
 }

@@ -24,7 +24,7 @@ func pkiDone(t *testing.T) *Env {
 // problems are what is wrong, by path.
 func problems(env *Env) map[string]pki.Reason {
 	found := map[string]pki.Reason{}
-	for _, c := range env.Observe().CertificateEvidence(observe.Written) {
+	for _, c := range env.CertificateEvidence(observe.Written) {
 		if c.Problem != "" {
 			found[c.Path] = c.Problem
 		}
@@ -35,7 +35,7 @@ func problems(env *Env) map[string]pki.Reason {
 // signer is the CA of the test's cluster.
 func signer(t *testing.T, env *Env) *pki.CA {
 	t.Helper()
-	ca, err := env.keyPairs().readCA()
+	ca, err := env.readCA()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func apiServerCert(t *testing.T, env *Env, ca *pki.CA, spoil func(*pki.Leaf)) []
 	leaf := spec.Authorities(env.Config)[0].Leaves[0].Leaf
 	leaf.Names = slices.Clone(leaf.Names)
 	spoil(&leaf)
-	_, key, err := env.keyPairs().readPair("apiserver")
+	_, key, err := env.pair("apiserver")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestCertificateEvidence(t *testing.T) {
 		{"kubeconfig is empty", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, spec.SchedulerConf, "", 0o600) }, map[string]pki.Reason{spec.SchedulerConf: pki.Empty}},
 		{"kubeconfig of another cluster", func(t *testing.T, env *Env) {
 			id := spec.Identities(env.Config)[3]
-			data, err := kubeconfigWriter{env.keyPairs(), newSigner(t, time.Hour)}.issue(env.ClientLeaf(id), id)
+			data, err := kubeconfigWriter{env, newSigner(t, time.Hour)}.issue(env.ClientLeaf(id), id)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -170,7 +170,7 @@ func TestCertificateEvidenceBefore(t *testing.T) {
 	}
 	env := pkiDone(t)
 	hosttest.Put(t, env.Host, spec.SchedulerConf, "", 0o600)
-	if got := env.Observe().CertificateEvidence(observe.Begun); len(got) > 0 {
+	if got := env.CertificateEvidence(observe.Begun); len(got) > 0 {
 		t.Errorf("before it is mended: %v", got)
 	}
 	if got := problems(env); len(got) != 1 {
@@ -200,7 +200,7 @@ func TestKubeletCertificate(t *testing.T) {
 			env := pkiDone(t)
 			id := spec.Identities(env.Config)[2]
 			env.Config.CertificateValidity = c.embedded
-			data, err := kubeconfigWriter{env.keyPairs(), signer(t, env)}.issue(env.ClientLeaf(id), id)
+			data, err := kubeconfigWriter{env, signer(t, env)}.issue(env.ClientLeaf(id), id)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -215,7 +215,7 @@ func TestKubeletCertificate(t *testing.T) {
 				own = own[:40]
 			}
 			writeTo(t, env, observe.Rotated, own)
-			for _, found := range env.Observe().CertificateEvidence(observe.Written) {
+			for _, found := range env.CertificateEvidence(observe.Written) {
 				if found.Use == "kubelet" && (found.Path != c.path || found.Problem != c.want) {
 					t.Errorf("got %+v", found)
 				}

@@ -20,25 +20,24 @@ var inotifyLimits = []struct {
 // inotifyFile sets these limits again at each boot.
 const inotifyFile = "/etc/sysctl.d/98-bootstrap-inotify.conf"
 
-// Fix mends what of the findings can be mended without risk, through the ledger, and
-// says what it has done. More of a limit takes nothing from anybody; all else that
-// preflight finds is somebody's decision.
+// Fix mends what can be mended without risk, so that reset undoes it, and says what it has done.
+// That is limits which are too low: to raise them takes nothing from anybody. All else that
+// preflight finds is for the user to decide.
 func Fix(env *Env, found []diagnose.Finding) ([]string, error) {
 	low := slices.ContainsFunc(found, func(f diagnose.Finding) bool { return f.ID == "inotify-low" || f.ID == "inotify-used-up" })
 	if !low {
 		return nil, nil
 	}
-	_, open := env.Host.Unfinished()
 	env = env.forPhase(preflight.Name).forPurpose(host.Mended)
 	var fixed []string
-	text := spec.SysctlText
+	var settings []spec.KernelSetting
 	for _, limit := range inotifyLimits {
 		now, err := strconv.Atoi(cmp.Or(env.Host.KernelSays(limit.name), "0"))
 		if err != nil {
 			return fixed, err
 		}
 		value := max(limit.min, now)
-		text += fmt.Sprintf("%s = %d\n", limit.name, value)
+		settings = append(settings, spec.KernelSetting{Name: limit.name, Value: strconv.Itoa(value)})
 		if value == now {
 			continue
 		}
@@ -47,12 +46,8 @@ func Fix(env *Env, found []diagnose.Finding) ([]string, error) {
 		}
 		fixed = append(fixed, fmt.Sprintf("%s is %d now, and was %d", limit.name, value, now))
 	}
-	if _, err := env.Host.WriteFile(inotifyFile, []byte(text), 0o644); err != nil {
+	if _, err := env.Host.WriteFile(inotifyFile, spec.SettingsText(settings), 0o644); err != nil {
 		return fixed, err
 	}
-	fixed = append(fixed, inotifyFile+" keeps it over reboots")
-	if open {
-		return fixed, nil // the run that did not end is init's to go on with
-	}
-	return fixed, env.Host.End()
+	return append(fixed, inotifyFile+" keeps it over reboots"), nil
 }

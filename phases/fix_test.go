@@ -47,7 +47,7 @@ func TestFixAfterInterruptedInit(t *testing.T) {
 	if _, err := Fix(env, []diagnose.Finding{{ID: "inotify-low"}}); err != nil {
 		t.Fatal(err)
 	}
-	if r, open := stoppedAt(env.Host); !open || r.By != "certs" || r.Target != "/etc/kubernetes" {
+	if r, open := env.Host.Unfinished(); !open || r.By != "certs" || r.Target != "/etc/kubernetes" {
 		t.Errorf("init would not say where the run before stopped: %+v, %t", r, open)
 	}
 }

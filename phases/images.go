@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 
-	"bootstrap/phases/bundle"
 	"bootstrap/phases/host"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
@@ -22,15 +22,7 @@ var images = Phase{
 }
 
 func runImages(ctx context.Context, env *Env) error {
-	return withImages(ctx, env, observe.Begun, func(ctx context.Context, f imageFetch) error {
-		if err := f.all(ctx, env.Config.RequiredImages()); err != nil {
-			return err
-		}
-		if env.Choices.Runtime.Install || f.runtime != "containerd" {
-			return nil
-		}
-		return f.sandbox(ctx)
-	})
+	return fetchImages(ctx, env, observe.Begun, env.Config.RequiredImages())
 }
 
 // imageFetch brings images into the runtime.
@@ -41,22 +33,25 @@ type imageFetch struct {
 	runtime string          // its name
 }
 
-// withImages opens the runtime's images for use.
-func withImages(ctx context.Context, env *Env, stage observe.Stage, use func(context.Context, imageFetch) error) error {
-	c, err := env.Observe().DialRuntime()
+// fetchImages brings images into the runtime. stage is how far init has come.
+func fetchImages(ctx context.Context, env *Env, stage observe.Stage, references []string) error {
+	c, err := env.DialRuntime()
 	if err != nil {
 		return err
 	}
 	defer c.Close()
 	return env.Ready().WhileRuntimeAnswers(ctx, stage, c, func(ctx context.Context) error {
-		fetch, err := openImages(ctx, env, c)
+		f, err := openImages(ctx, env, c)
 		if err != nil {
 			return err
 		}
-		if fetch.store != nil {
-			defer fetch.store.Close()
+		if f.store != nil {
+			defer f.store.Close()
 		}
-		return use(ctx, fetch)
+		if err := f.all(ctx, references); err != nil || !slices.Contains(references, env.Config.Images.Pause) {
+			return err
+		}
+		return f.sandbox(ctx)
 	})
 }
 
@@ -76,9 +71,12 @@ func openImages(ctx context.Context, env *Env, c *runtime.CRI) (imageFetch, erro
 	return fetch, err
 }
 
-// sandbox gives our pause image the name that a containerd which is not ours
-// starts pods with, unless it has an image of that name: it would try to pull it.
+// sandbox gives our pause image a second name: that of the image with which a containerd of
+// others is configured to start pods. It would try to pull one of that name if it had none.
 func (f imageFetch) sandbox(ctx context.Context) error {
+	if f.Choices.Runtime.Install || f.runtime != "containerd" {
+		return nil
+	}
 	program := f.Host.ForeignProgram("containerd")
 	if program == "" {
 		return nil // containerd is somewhere else, and can't be asked for its configuration
@@ -126,7 +124,7 @@ func (f imageFetch) one(ctx context.Context, reference string) error {
 }
 
 func (f imageFetch) fetch(ctx context.Context, reference string) error {
-	if entry, ok := f.bundled(reference); ok && f.store != nil {
+	if entry, ok := f.Bundle.Image(reference); ok && f.store != nil {
 		err := f.Bundle.Read(ctx, entry, func(r io.Reader) error { return f.store.Import(ctx, r) })
 		if err != nil {
 			return fmt.Errorf("import %s: %w", reference, err)
@@ -151,15 +149,8 @@ func (f imageFetch) fetch(ctx context.Context, reference string) error {
 // renews tells whether an image that is there is pulled again: what a registry has may be
 // newer, while what is in a bundle stays the same.
 func (f imageFetch) renews(reference string) bool {
-	_, bundled := f.bundled(reference)
+	_, bundled := f.Bundle.Image(reference)
 	return f.Config.ImagePullPolicy == "Always" && !f.Host.Plans() && !bundled
-}
-
-func (f imageFetch) bundled(reference string) (bundle.Entry, bool) {
-	if f.Bundle == nil {
-		return bundle.Entry{}, false
-	}
-	return f.Bundle.Image(reference)
 }
 
 func registryOf(reference string) string {

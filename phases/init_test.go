@@ -33,7 +33,7 @@ func TestStandaloneKubelet(t *testing.T) {
 	var told []host.Change
 	env.Host = env.Host.Under("kubelet", func(c host.Change) { told = append(told, c) })
 	env.Choices.Runtime.Endpoint = "unix:///x"
-	if err := writeKubeletConfig(env.Host, &env.Spec); err != nil {
+	if err := writeKubeletConfig(env); err != nil {
 		t.Fatal(err)
 	}
 	data, err := env.Host.ReadFile(spec.KubeletConfig)

@@ -11,7 +11,7 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// noNeighbours is what is wrong where packets of a bridge don't pass the firewall's rules.
+// noNeighbours warns that packets of a bridge don't pass the firewall's rules.
 const noNeighbours = "%v: pods may not reach Services on their own node"
 
 // prepareKernel sets and records the settings before it writes their file. If the machine went
@@ -55,11 +55,12 @@ func prepareKernel(ctx context.Context, env *Env) error {
 }
 
 // routed are the kernel settings by which links keep a default route that the kernel has
-// from a router's advertisements: with forwarding it takes these only where asked twice.
+// from a router's advertisements. Once it forwards packets, the kernel takes such a route only
+// where accept_ra is 2.
 func routed(h *host.Host) []spec.KernelSetting {
 	routes, _ := h.Routes() // where the routes can't be read, none is kept
 	var settings []spec.KernelSetting
-	for _, r := range h.Entries() { // of a run before, whatever the routes are now
+	for _, r := range h.Entries() { // what a run before has set stays, whatever the routes are now
 		if r.Op == host.OpSysctl && !r.Undone && strings.HasSuffix(r.Target, "/accept_ra") && h.Exists("/proc/sys/"+r.Target) {
 			settings = append(settings, spec.KernelSetting{Name: r.Target, Value: "2"})
 		}
@@ -93,15 +94,15 @@ func keepWhatForwardingSets(h *host.Host) error {
 	return forAll(kept, h.KeepSysctl)
 }
 
-// keepConntrack records what kube-proxy sets when it starts, before there is one: reset gives
-// it back.
+// keepConntrack records the settings of connection tracking before the first kube-proxy changes
+// them, so that reset can give them back.
 func keepConntrack(h *host.Host, s *spec.Spec) error {
 	if s.Config.ProxyDisabled || s.Facts.FixedConntrack || h.Made(spec.KubeletConf) {
 		return nil
 	}
 	var there []string
 	for _, name := range []string{"max", "tcp_timeout_established", "tcp_timeout_close_wait"} {
-		if name = "net/netfilter/nf_conntrack_" + name; h.KernelSays(name) != "" { // else the module comes later, and has its own
+		if name = "net/netfilter/nf_conntrack_" + name; h.KernelSays(name) != "" { // a module that is loaded later brings its own values
 			there = append(there, name)
 		}
 	}
@@ -117,7 +118,8 @@ func bridged(h *host.Host) []spec.KernelSetting {
 	})
 }
 
-// keepKubeletSettings writes the file after the settings, as prepareKernel does.
+// keepKubeletSettings makes the kubelet's settings last over a reboot where the kubelet is told
+// to refuse others. As in prepareKernel, the file is written after they are set and recorded.
 func keepKubeletSettings(h *host.Host, c *config.Config) error {
 	flag := config.Argument(c.KubeletExtraArgs, "protect-kernel-defaults")
 	if field, _ := c.Kubelet["protectKernelDefaults"].(bool); flag != "true" && (flag != "" || !field) {

@@ -19,12 +19,11 @@ var kubeconfigs = Phase{
 }
 
 func runKubeconfigs(_ context.Context, env *Env) error {
-	pairs := env.keyPairs()
-	ca, err := pairs.readCA()
+	ca, err := env.readCA()
 	if err != nil {
 		return err
 	}
-	w := kubeconfigWriter{pairs, ca}
+	w := kubeconfigWriter{env, ca}
 	for _, id := range spec.Identities(env.Config) {
 		if err := w.ensure(id); err != nil {
 			return err
@@ -35,7 +34,7 @@ func runKubeconfigs(_ context.Context, env *Env) error {
 
 // kubeconfigWriter writes kubeconfigs with certificates that the cluster's CA has signed.
 type kubeconfigWriter struct {
-	keyPairs
+	*Env
 	ca *pki.CA
 }
 
@@ -126,8 +125,7 @@ type KubeconfigUser struct {
 // UserKubeconfig gives a new kubeconfig, signed by the cluster's CA. It needs no API
 // server, and takes nothing back: no rights come with it but the groups'.
 func (e *Env) UserKubeconfig(u KubeconfigUser) ([]byte, error) {
-	pairs := e.keyPairs()
-	ca, err := pairs.readCA()
+	ca, err := e.readCA()
 	if err != nil {
 		return nil, err
 	}
@@ -135,5 +133,5 @@ func (e *Env) UserKubeconfig(u KubeconfigUser) ([]byte, error) {
 	if u.Validity != 0 {
 		leaf.Validity = u.Validity
 	}
-	return kubeconfigWriter{pairs, ca}.issue(leaf, spec.Identity{Server: e.Config.EndpointURL()})
+	return kubeconfigWriter{e, ca}.issue(leaf, spec.Identity{Server: e.Config.EndpointURL()})
 }

@@ -28,7 +28,7 @@ func runKubelet(ctx context.Context, env *Env) error {
 	}
 	env.Tell.Note("kubelet %s: %s", program.Path, program.Why)
 	if program.Install {
-		if err := (installer{h, env.Bundle}).programs(ctx, spec.BinDir, "kubelet"); err != nil {
+		if err := installPrograms(ctx, env, "kubelet"); err != nil {
 			return err
 		}
 	}
@@ -59,13 +59,11 @@ func kubeletDiskError(all diagnose.Catalogue, err error) error {
 	if !errors.As(err, &at) || !strings.HasPrefix(at.Path, spec.KubeletDir) {
 		return err
 	}
-	id := ""
+	id := "kubelet-disk-full"
 	switch {
-	case host.IsFull(err):
-		id = "kubelet-disk-full"
 	case host.IsReadOnly(err):
 		id = "kubelet-disk-read-only"
-	default:
+	case !host.IsFull(err):
 		return err
 	}
 	return &plan.CauseError{Finding: all.Found(id, diagnose.Finding{Level: diagnose.Error, What: err.Error(), See: "df -h " + spec.KubeletDir}), Err: err}
@@ -76,58 +74,61 @@ func configureKubelet(ctx context.Context, env *Env) error {
 	if err := h.OwnTrees(spec.KubeletTrees...); err != nil {
 		return err
 	}
-	if err := writeKubeletConfig(h, &env.Spec); err != nil {
+	if err := writeKubeletConfig(env); err != nil {
 		return err
 	}
-	if err := writeInstanceConfig(h, &env.Spec); err != nil {
+	if !env.Config.Box.Standalone { // this tells kubeadm which runtime the node has; the kubelet does not read it
+		instance := templates.InstanceConfig{RuntimeEndpoint: env.Choices.Runtime.Endpoint}
+		if err := writeRendered(h, spec.InstanceConfig, instance.Render); err != nil {
+			return err
+		}
+	}
+	if err := writeKubeletUnit(ctx, env); err != nil {
 		return err
 	}
-	if err := writeKubeletUnit(ctx, h, program, env.Tell); err != nil {
-		return err
-	}
-	warnOfLostFlags(h, env.Tell)
-	dropIn := templates.KubeletDropIn{Kubelet: program, Args: spec.KubeletArgs(env.Config), EtcdData: env.Observe().EtcdFolder()}
+	warnOfLostFlags(env)
+	dropIn := templates.KubeletDropIn{Kubelet: program, Args: spec.KubeletArgs(env.Config), EtcdData: env.EtcdFolder()}
 	if err := writeRendered(h, spec.KubeletDropIn, dropIn.Render); err != nil {
 		return err
 	}
-	warnOfOtherCommand(h, env.Tell)
+	warnOfOtherCommand(env)
 	return nil
 }
 
 // warnOfLostFlags tells of flags that a package's unit adds from a variable, and ours does not.
-func warnOfLostFlags(h *host.Host, tell plan.Teller) {
-	if h.Made(spec.KubeletDropIn) {
+func warnOfLostFlags(env *Env) {
+	if env.Host.Made(spec.KubeletDropIn) {
 		return
 	}
-	words, err := h.UnitCommand(spec.KubeletService)
+	words, err := env.Host.UnitCommand(spec.KubeletService)
 	if err != nil {
 		return // warnOfOtherCommand tells of that
 	}
 	for _, w := range words {
 		if strings.HasPrefix(w.From, "KUBELET_EXTRA_ARGS in ") {
-			tell.Warn("the kubelet no longer gets %s of %s: say it in nodeRegistration.kubeletExtraArgs of the config file", w.Text, w.From)
+			env.Tell.Warn("the kubelet no longer gets %s of %s: say it in nodeRegistration.kubeletExtraArgs of the config file", w.Text, w.From)
 		}
 	}
 }
 
 // warnOfOtherCommand tells of a drop-in that starts the kubelet in another way: systemd reads
 // drop-ins by name, and the last ExecStart counts. It also reads some that this does not.
-func warnOfOtherCommand(h *host.Host, tell plan.Teller) {
-	if h.Plans() {
+func warnOfOtherCommand(env *Env) {
+	if env.Host.Plans() {
 		return // in a plan, our drop-in is not there to be read
 	}
-	words, err := h.UnitCommand(spec.KubeletService)
+	words, err := env.Host.UnitCommand(spec.KubeletService)
 	switch {
 	case err != nil:
-		tell.Warn("whether %s is the last to say how the kubelet is started can't be told: %v", spec.KubeletDropIn, err)
+		env.Tell.Warn("whether %s is the last to say how the kubelet is started can't be told: %v", spec.KubeletDropIn, err)
 	case len(words) > 0 && words[0].From != spec.KubeletDropIn:
-		tell.Warn("the kubelet is started by %s, which is read after %s: without what the config asks for", words[0].From, spec.KubeletDropIn)
+		env.Tell.Warn("the kubelet is started by %s, which is read after %s: without what the config asks for", words[0].From, spec.KubeletDropIn)
 	}
 }
 
 // writeKubeletConfig does not show a configuration that has headers for a URL in it.
-func writeKubeletConfig(h *host.Host, s *spec.Spec) error {
-	config, err := s.RenderKubeletConfig(s.Choices.Runtime.Endpoint)
+func writeKubeletConfig(env *Env) error {
+	config, err := env.RenderKubeletConfig(env.Choices.Runtime.Endpoint)
 	if err != nil {
 		return err
 	}
@@ -135,33 +136,24 @@ func writeKubeletConfig(h *host.Host, s *spec.Spec) error {
 	if err != nil {
 		return err
 	}
-	write := h.WriteFile
+	write := env.Host.WriteFile
 	if len(source.Secrets()) > 0 {
-		write = h.WriteOpaque
+		write = env.Host.WriteOpaque
 	}
 	_, err = write(spec.KubeletConfig, config, 0o600)
 	return err
 }
 
-// writeInstanceConfig tells kubeadm this node's runtime, where it looks for it. The
-// kubelet itself does not read it.
-func writeInstanceConfig(h *host.Host, s *spec.Spec) error {
-	if s.Config.Box.Standalone {
-		return nil // kubeadm has no use for such a machine
-	}
-	return writeRendered(h, spec.InstanceConfig, templates.InstanceConfig{RuntimeEndpoint: s.Choices.Runtime.Endpoint}.Render)
-}
-
 // writeKubeletUnit writes our unit unless the machine has one: there, the
 // drop-in alone decides what is started.
-func writeKubeletUnit(ctx context.Context, h *host.Host, program string, tell plan.Teller) error {
-	state, err := h.UnitState(ctx, spec.KubeletService)
+func writeKubeletUnit(ctx context.Context, env *Env) error {
+	state, err := env.Host.UnitState(ctx, spec.KubeletService)
 	if err != nil {
 		return err
 	}
 	if state.Load == "loaded" && state.Fragment != spec.KubeletUnitFile {
-		tell.Note("kubelet.service: %s is there already, and stays as it is", state.Fragment)
+		env.Tell.Note("kubelet.service: %s is there already, and stays as it is", state.Fragment)
 		return nil
 	}
-	return writeRendered(h, spec.KubeletUnitFile, templates.KubeletService{Kubelet: program}.Render)
+	return writeRendered(env.Host, spec.KubeletUnitFile, templates.KubeletService{Kubelet: env.Choices.Kubelet.Path}.Render)
 }

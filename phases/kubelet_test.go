@@ -49,7 +49,7 @@ func TestOtherCommand(t *testing.T) {
 	hosttest.Put(t, env.Host, spec.KubeletDropIn, "[Service]\nExecStart=\nExecStart=/usr/local/bin/kubelet --x\n", 0o600)
 	warned := func() []string {
 		return runPhase(t, env, func(_ context.Context, env *Env) error {
-			warnOfOtherCommand(env.Host, env.Tell)
+			warnOfOtherCommand(env)
 			return nil
 		})
 	}
@@ -73,7 +73,7 @@ func TestLostFlags(t *testing.T) {
 	hosttest.Put(t, env.Host, "/usr/lib/systemd/system/kubelet.service", "[Service]\nEnvironmentFile=-/etc/default/kubelet\nExecStart=/usr/bin/kubelet --v=1 $KUBELET_EXTRA_ARGS\n", 0o644)
 	warned := func() []string {
 		return runPhase(t, env, func(_ context.Context, env *Env) error {
-			warnOfLostFlags(env.Host, env.Tell)
+			warnOfLostFlags(env)
 			return nil
 		})
 	}

@@ -35,7 +35,7 @@ func runKubeletStart(ctx context.Context, env *Env) error {
 // there when it starts.
 func prepareKubeletStart(env *Env) error {
 	if !env.Config.Box.Standalone {
-		return env.keyPairs().ensureServingCert()
+		return env.ensureServingCert()
 	}
 	_, err := env.Host.MakeDir(spec.StaticPodDir, 0o700)
 	return err

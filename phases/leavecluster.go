@@ -25,7 +25,7 @@ var leaveCluster = Phase{
 // that has only just joined counts as unhealthy for 5 s, and none can leave until then.
 const leavePatience = 15 * time.Second
 
-// elsewhereError is about what stays in the cluster: a look at this machine does not
+// elsewhereError is about what stays in the cluster, where a look at this machine does not
 // find it.
 type elsewhereError struct{ error }
 
@@ -39,8 +39,8 @@ func elsewhere(what string, err error) error {
 	return &elsewhereError{plan.About(what, err)}
 }
 
-// deleteNode does nothing if this machine never was in a cluster that could be asked. One
-// that a directory stands for is not here to leave.
+// deleteNode does nothing if this machine never was in a cluster that could be asked. A
+// directory that stands for a machine (--root) has no cluster to leave.
 func deleteNode(ctx context.Context, env *Env) error {
 	settings, err := env.State().SettledBefore()
 	node := settings["nodeRegistration.name"]
@@ -70,9 +70,9 @@ func leaveEtcd(ctx context.Context, env *Env) error {
 	if env.Keep.Etcd {
 		return nil
 	}
-	client, err := env.Observe().EtcdClient()
+	client, err := env.EtcdClient()
 	if err != nil || client == nil {
-		return nil // without certificates there is nobody to be
+		return nil // without certificates etcd can't be asked
 	}
 	defer client.Close()
 	members, err := client.Members(ctx)

@@ -42,8 +42,9 @@ func usersManifests(h *host.Host) []string {
 	return files
 }
 
-// giveDirs forgets that a folder, and those above it, were made here: all of them, or none
-// where one holds something else of others, which has to be named.
+// giveDirs takes a folder, and those above it, out of the ledger: then undo leaves them, without
+// an error. It takes out none if one of those above holds other things that bootstrap did not
+// make: undo has to name these.
 func giveDirs(h *host.Host, dir string) error {
 	var given []host.Record
 	for below := ""; dir != "/"; dir, below = path.Dir(dir), dir {
@@ -61,8 +62,8 @@ func giveDirs(h *host.Host, dir string) error {
 	return forgetRecords(h, given)
 }
 
-// holdsOthers tells whether a folder has more in it than the one below, which is given
-// away, and what is ours. In the lowest all is theirs.
+// holdsOthers tells whether a folder holds what bootstrap did not make, besides the folder below,
+// which is given away. The lowest folder (below is empty) is given away with all that it holds.
 func holdsOthers(h *host.Host, dir, below string) bool {
 	entries, err := os.ReadDir(h.Path(dir))
 	return err != nil || below != "" && slices.ContainsFunc(entries, func(entry os.DirEntry) bool {

@@ -9,13 +9,14 @@ import (
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 	"bootstrap/phases/machine"
+	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 )
 
 // NewEnv is what can be known of the machine below root before its Host is opened and its
 // config decided.
 func NewEnv(root string, to func(plan.Event)) (Env, error) {
-	e := Env{Tell: plan.Teller{To: to}, Began: time.Now()}
+	e := Env{Observer: observe.Observer{Tell: plan.Teller{To: to}}, Began: time.Now()}
 	var err error
 	if e.Catalogue, err = diagnose.ReadCatalogue(); err != nil {
 		return e, err

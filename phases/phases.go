@@ -23,7 +23,7 @@ func forAll[T any](all []T, do func(T) error) error {
 	return plan.Each(len(all), 1, func(i int) error { return do(all[i]) })
 }
 
-// writeRendered writes what a template gives, for root alone.
+// writeRendered writes what a template gives into a file that only root may read.
 func writeRendered(h *host.Host, path string, render func() ([]byte, error)) error {
 	data, err := render()
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bootstrap/phases/plan"
-	"bootstrap/phases/plan/plantest"
 )
 
 func TestInitOrder(t *testing.T) {
@@ -50,7 +49,7 @@ func TestPlansAreWhole(t *testing.T) {
 // TestDeadline wants one deadline for a whole run, told once.
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		seen := &plantest.Events{}
+		seen := &plan.Events{}
 		env := testEnv(t, "custom")
 		env.Tell.To = seen.Take
 		var deadlines []string

@@ -37,7 +37,7 @@ func TestNodeNetworkOnce(t *testing.T) {
 	env := testEnv(t, "default")
 	write := func() {
 		t.Helper()
-		if err := writeNodeNetwork(env.Host, &env.Spec); err != nil {
+		if err := writeNodeNetwork(env); err != nil {
 			t.Fatal(err)
 		}
 	}

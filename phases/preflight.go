@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 )
@@ -28,10 +26,10 @@ func (e *PreflightError) Error() string { return errors.Join(e.Findings...).Erro
 func (e *PreflightError) Unwrap() []error { return e.Findings }
 
 func runPreflight(ctx context.Context, env *Env) error {
-	if r, open := stoppedAt(env.Host); open {
+	if r, open := env.Host.Unfinished(); open {
 		env.Tell.Note("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
 	}
-	seen := env.Observe().Inspect(ctx, !env.Host.Plans(), checkUserKubeconfigs(env)...)
+	seen := env.Inspect(ctx, !env.Host.Plans(), checkUserKubeconfigs(env)...)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -52,25 +50,10 @@ func runPreflight(ctx context.Context, env *Env) error {
 	return nil
 }
 
-// stoppedAt is the last effect of a run before that did not end. What preflight --fix has
-// mended since then does not count as a run.
-func stoppedAt(h *host.Host) (host.Record, bool) {
-	r, open := h.Unfinished()
-	if !open || r.Purpose != host.Mended {
-		return r, open
-	}
-	for _, before := range slices.Backward(h.Entries()) {
-		if before.Purpose != host.Mended {
-			return before, true
-		}
-	}
-	return host.Record{}, false
-}
-
 // Inspect looks at this machine as init does before it changes anything.
 func Inspect(ctx context.Context, env *Env) observe.Inspection {
 	env = env.forPhase(preflight.Name)
-	return env.Observe().Inspect(ctx, true, checkUserKubeconfigs(env)...)
+	return env.Inspect(ctx, true, checkUserKubeconfigs(env)...)
 }
 
 // CheckIgnore wants every ID to be one of a check that init can go on without.

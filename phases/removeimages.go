@@ -51,7 +51,7 @@ func imagesSocket(s *state.State) string {
 	if endpoint, ok := s.Host.Recall(state.ImagesNote); ok {
 		return runtime.SocketPath(endpoint)
 	}
-	socket, _ := s.UsedRuntime() // of a ledger from before there was this note
+	socket, _ := s.UsedRuntime() // an older bootstrap wrote no such note
 	return socket
 }
 

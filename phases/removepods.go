@@ -19,7 +19,7 @@ var removePods = Phase{
 func runRemovePods(ctx context.Context, env *Env) error {
 	socket, ok := env.State().UsedRuntime()
 	if !ok {
-		return nil // no kubelet was given one
+		return nil // no kubelet was given a runtime
 	}
 	if !env.Host.Exists(socket) {
 		return runtimeIsDown(env, socket)

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"bootstrap/phases/host"
 	"bootstrap/phases/plan"
@@ -20,42 +20,37 @@ type Left struct {
 	Hint string `json:"hint,omitempty"`
 }
 
-// Scan looks at the machine once more after reset. The zero value is ready for use.
-type Scan struct {
-	mu      sync.Mutex
-	changes []host.Change
-}
+// Scan looks at the machine once more after reset, by another reset that only plans: it takes
+// what that one tells of the changes that it would make. The zero value is ready for use.
+type Scan struct{ plan.Events }
 
-// Take is told of the changes that another reset would make.
-func (s *Scan) Take(e plan.Event) {
-	if e.Kind != plan.Changed {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.changes = append(s.changes, e.Change)
-}
-
-// Verdict is what another reset would still do, or could not do. looking must have been
-// opened, as a plan that tells Take, before the reset in env, so that it knows what there
-// was; failed is what that reset returned.
+// Verdict is what another reset would still do, or could not do. env is that of the reset that
+// was made, and failed what it returned. looking is a plan that tells Take; it must have been
+// opened before that reset, so that it knows what there was.
 func (s *Scan) Verdict(ctx context.Context, env, looking *Env, failed error) []Left {
 	err := verdictPlan(looking).RunAll(ctx, looking)
+	failures := plan.Failures(failed)
 	var left []Left
-	for _, change := range s.changes {
-		left = append(left, leftOver(change, plan.Failures(failed))...)
+	for _, e := range s.All {
+		if e.Kind == plan.Changed {
+			left = append(left, leftOver(e.Change, failures)...)
+		}
 	}
-	left = append(left, leftBy(plan.Failures(err))...)
-	here := func(failure error) bool { return !errors.As(failure, new(*elsewhereError)) }
-	left = append(left, leftBy(slices.DeleteFunc(plan.Failures(failed), here))...)
-	if len(left) == 0 && failed != nil {
-		return undoAgain(ctx, env)
+	left = append(left, leftBy(err)...)
+	for _, failure := range failures {
+		if errors.As(failure, new(*elsewhereError)) {
+			left = append(left, leftOf(failure))
+		}
+	}
+	if len(left) == 0 && failed != nil && env.Host.HasLedger() {
+		// What failed has gone all the same, and only the ledger does not know.
+		left = leftBy(env.Host.UndoAll(ctx, env.Keep.keeps))
 	}
 	return distinct(left)
 }
 
-// verdictPlan is the plan that must find nothing to do any more. It lets a kubelet run that
-// ran before init, as reset has started it again.
+// verdictPlan is the plan that must find nothing to do any more. It does not stop a kubelet that
+// ran before init, as reset has started that again.
 func verdictPlan(scan *Env) Plan {
 	ran := func(r host.Record) bool { return r.Target == spec.KubeletService && r.RanBefore() }
 	if !slices.ContainsFunc(scan.Host.Entries(), ran) {
@@ -75,50 +70,38 @@ func distinct(left []Left) []Left {
 	})
 }
 
-// undoAgain is for a reset in which what failed has gone all the same, and only the ledger
-// does not know.
-func undoAgain(ctx context.Context, env *Env) []Left {
-	if !env.Host.HasLedger() {
-		return nil
-	}
-	return leftBy(plan.Failures(env.Host.UndoAll(ctx, env.Keep.keeps)))
-}
-
-func leftBy(failures []error) []Left {
+func leftBy(err error) []Left {
 	var left []Left
-	for _, failure := range failures {
-		left = append(left, Left{What: plan.WhereOf(failure), Why: plan.WhyOf(failure), Hint: plan.HintOf(failure)})
+	for _, failure := range plan.Failures(err) {
+		left = append(left, leftOf(failure))
 	}
 	return left
 }
 
-// leftOver explains a thing that is there by the failures that are about it or about
-// what is in it, or else by one that names it.
-func leftOver(c host.Change, failures []error) []Left {
-	others := func(l Left) bool { return l.What != c.Target && !strings.HasPrefix(l.What, c.Target+"/") }
-	if left := slices.DeleteFunc(leftBy(failures), others); len(left) > 0 {
-		return left
-	}
-	i := slices.IndexFunc(failures, func(failure error) bool { return names(failure.Error(), c.Target) })
-	if i >= 0 {
-		named := leftBy(failures[i : i+1])
-		named[0].What = c.Target
-		return named
-	}
-	return []Left{{What: c.Target, Why: "this " + string(c.Op) + " is still there", Hint: "bootstrap reset"}}
+func leftOf(failure error) Left {
+	return Left{What: plan.WhereOf(failure), Why: plan.WhyOf(failure), Hint: plan.HintOf(failure)}
 }
 
-// names tells whether a text names the target or a path below it: not /a/bc for /a/b.
-func names(text, target string) bool {
-	for target != "" {
-		_, after, found := strings.Cut(text, target)
-		if !found {
-			return false
+// leftOver explains a thing that is there by the failures that are about it or about
+// what is in it, or else by those that name it.
+func leftOver(c host.Change, failures []error) []Left {
+	named := regexp.MustCompile(regexp.QuoteMeta(c.Target) + `([ /:;,)'"]|$)`) // not /a/bc for /a/b
+	var about, naming []Left
+	for _, failure := range failures {
+		left := leftOf(failure)
+		switch {
+		case left.What == c.Target || strings.HasPrefix(left.What, c.Target+"/"):
+			about = append(about, left)
+		case named.MatchString(failure.Error()):
+			left.What = c.Target
+			naming = append(naming, left)
 		}
-		if after == "" || strings.ContainsRune(" /:;,)'\"", rune(after[0])) {
-			return true
-		}
-		text = after
 	}
-	return false
+	switch {
+	case len(about) > 0:
+		return about
+	case len(naming) > 0:
+		return naming
+	}
+	return []Left{{What: c.Target, Why: "this " + string(c.Op) + " is still there", Hint: "bootstrap reset"}}
 }

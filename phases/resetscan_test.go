@@ -14,6 +14,7 @@ import (
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/machine"
+	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/spec"
 )
@@ -73,8 +74,8 @@ func resetEnv(t *testing.T, fail func(op string) error) (env *Env, scan func(err
 	}
 	t.Cleanup(func() { dry.Close() })
 	var seen Scan
-	env = Open(Env{Spec: spec.Spec{Config: &config.Config{}}, Host: h})
-	looking := Open(Env{Spec: spec.Spec{Config: &config.Config{}}, Host: dry, Tell: plan.Teller{To: seen.Take}})
+	env = Open(Env{Observer: observe.Observer{Spec: spec.Spec{Config: &config.Config{}}, Host: h}})
+	looking := Open(Env{Observer: observe.Observer{Spec: spec.Spec{Config: &config.Config{}}, Host: dry, Tell: plan.Teller{To: seen.Take}}})
 	scan = func(failed error) []Left { return seen.Verdict(t.Context(), env, looking, failed) }
 	return env, scan, units
 }

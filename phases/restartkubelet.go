@@ -24,7 +24,7 @@ const mirrorPodPatience = observe.Patience(3 * time.Second)
 
 // runRestartKubelet is for a kubelet that registered before the priority class was there.
 func runRestartKubelet(ctx context.Context, env *Env) error {
-	c, err := env.Observe().ConnectForHealth()
+	c, err := env.ConnectForHealth()
 	if err != nil {
 		return err
 	}

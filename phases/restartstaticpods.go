@@ -15,7 +15,7 @@ var restartStaticPods = Phase{
 }
 
 func runRestartStaticPods(ctx context.Context, env *Env) error {
-	cri, err := env.Observe().DialRuntime()
+	cri, err := env.DialRuntime()
 	if err != nil {
 		return err
 	}
@@ -23,8 +23,8 @@ func runRestartStaticPods(ctx context.Context, env *Env) error {
 	return env.Ready().WhileRuntimeAnswers(ctx, observe.Written, cri, func(ctx context.Context) error { return restartOutdated(ctx, env, cri) })
 }
 
-// restartOutdated removes the pods whose files were written since they started: the
-// kubelet makes them anew. A changed manifest it sees by itself.
+// restartOutdated removes the pods whose files were written since they started, and the
+// kubelet makes them anew. That a manifest was changed, the kubelet sees by itself.
 func restartOutdated(ctx context.Context, env *Env, cri *runtime.CRI) error {
 	files := spec.ReadAtStart(env.Config)
 	for _, name := range spec.NodeComponents(env.Config) {

@@ -20,9 +20,9 @@ var runtimePhase = Phase{
 	Run:   runRuntime,
 }
 
-// How long systemd waits for a container when the machine goes down: as long as Kubernetes
-// by default. Its own 90 s pass in full, as etcd ends too, and without it kube-apiserver does
-// not. The prefix is that of containerd's scopes.
+// A drop-in for the systemd scopes in which containerd runs containers. When the machine goes
+// down, systemd gives each container 90 s to end, and these would pass in full: etcd ends, and
+// without etcd kube-apiserver does not. Kubernetes gives containers 30 s by default.
 const (
 	scopeDropIn = "/etc/systemd/system/cri-containerd-.scope.d/10-bootstrap.conf"
 	scopeText   = "# Made by bootstrap; `bootstrap reset` removes it.\n[Scope]\nTimeoutStopSec=30s\n"
@@ -53,7 +53,7 @@ func runRuntime(ctx context.Context, env *Env) error {
 	if err := waitForRuntime(ctx, env); err != nil || choice.Install {
 		return err // what our own templates say needs no check
 	}
-	warning, err := env.Observe().CheckRuntime(ctx)
+	warning, err := env.CheckRuntime(ctx)
 	if warning != "" {
 		env.Tell.Warn("%s", warning)
 	}
@@ -64,32 +64,32 @@ func runRuntime(ctx context.Context, env *Env) error {
 // restarted only when a file that it reads was written since it started.
 func installContainerd(ctx context.Context, env *Env) error {
 	h := env.Host
-	err := installer{h, env.Bundle}.programs(ctx, spec.BinDir, "containerd", "containerd-shim-runc-v2", "ctr", "runc")
-	if err != nil {
+	if err := installPrograms(ctx, env, "containerd", "containerd-shim-runc-v2", "ctr", "runc"); err != nil {
 		return err
 	}
 	if err := h.OwnTrees(spec.ContainerdTrees...); err != nil {
 		return err
 	}
-	if err := writeContainerdFiles(h, &env.Spec); err != nil {
+	if err := writeContainerdFiles(env); err != nil {
 		return err
 	}
 	// Enabled first, which is done with files: systemd then reads them all at once.
 	if _, err := h.EnableUnit(ctx, containerdService); err != nil {
 		return err
 	}
-	_, err = h.StartUnit(ctx, containerdService, spec.ContainerdConfig, spec.ContainerdUnit)
+	_, err := h.StartUnit(ctx, containerdService, spec.ContainerdConfig, spec.ContainerdUnit)
 	return err
 }
 
-func writeContainerdFiles(h *host.Host, s *spec.Spec) error {
+func writeContainerdFiles(env *Env) error {
+	h := env.Host
 	config := templates.ContainerdConfig{
-		SandboxImage:        s.Config.Images.Pause,
+		SandboxImage:        env.Config.Images.Pause,
 		RegistryConfig:      filepath.Dir(spec.ContainerdConfig) + "/certs.d",
 		CNIPlugins:          spec.PluginDirs,
 		CNIConfig:           spec.CNIConfigDir,
 		Runc:                spec.BinDir + "/runc",
-		RestrictOOMScoreAdj: !s.Facts.SysResource,
+		RestrictOOMScoreAdj: !env.Facts.SysResource,
 	}
 	unit := templates.ContainerdService{Containerd: spec.BinDir + "/containerd", Config: spec.ContainerdConfig}
 	if err := writeRendered(h, spec.ContainerdConfig, config.Render); err != nil {
@@ -103,7 +103,7 @@ func writeContainerdFiles(h *host.Host, s *spec.Spec) error {
 }
 
 // startRuntime enables a containerd that is installed, or no pod would come back after a
-// reboot, and starts it; it changes nothing else of a runtime that is not ours.
+// reboot, and starts it. It changes nothing else of a runtime that others installed.
 func startRuntime(ctx context.Context, env *Env) error {
 	if runtime.SocketPath(env.Choices.Runtime.Endpoint) != spec.ContainerdSocket {
 		return nil
@@ -115,7 +115,7 @@ func startRuntime(ctx context.Context, env *Env) error {
 	if _, err := env.Host.EnableUnit(ctx, containerdService); err != nil {
 		return err
 	}
-	if runtimeAnswers(ctx, env.Observe()) == nil {
+	if runtimeAnswers(ctx, env) == nil {
 		return nil
 	}
 	_, err = env.Host.StartUnit(ctx, containerdService)
@@ -125,14 +125,13 @@ func startRuntime(ctx context.Context, env *Env) error {
 func waitForRuntime(ctx context.Context, env *Env) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	w := env.Ready()
-	answers := func(ctx context.Context) error { return runtimeAnswers(ctx, w.Observer) }
-	err := w.Wait(ctx, ready.Wait{Stage: observe.Begun, Checks: []health.Check{{Name: env.Choices.Runtime.Name(), Probe: answers}}})
+	answers := func(ctx context.Context) error { return runtimeAnswers(ctx, env) }
+	err := env.Ready().Wait(ctx, ready.Wait{Stage: observe.Begun, Checks: []health.Check{{Name: env.Choices.Runtime.Name(), Probe: answers}}})
 	return ready.HintAfter(err, "journalctl -u containerd -n 50")
 }
 
-func runtimeAnswers(ctx context.Context, seen *observe.Observer) error {
-	c, err := seen.DialRuntime()
+func runtimeAnswers(ctx context.Context, env *Env) error {
+	c, err := env.DialRuntime()
 	if err != nil {
 		return err
 	}

@@ -7,33 +7,30 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// ensureServingCert saves the kubelet from making two RSA keys before it starts a pod, and
-// is signed by the cluster's CA, where the kubelet can only sign for itself. What the
+// ensureServingCert makes the kubelet's serving certificate, signed by the cluster's CA. The
+// kubelet would sign one by itself, and make two RSA keys for it before it starts a pod. What the
 // kubelet or others have made stays.
-func (p keyPairs) ensureServingCert() error {
-	there := p.Host.Exists(spec.ServingCert+".crt") && p.Host.Exists(spec.ServingCert+".key")
-	if there && !p.Host.Made(spec.ServingCert+".crt") {
-		return nil
-	}
-	ca, err := p.readCA()
+func (e *Env) ensureServingCert() error {
+	ca, err := e.readCA()
 	if err != nil {
 		return err
 	}
-	if there && !p.signedBy(ca, spec.ServingCert+".crt") {
+	there := e.Host.Exists(spec.ServingCert+".crt") && e.Host.Exists(spec.ServingCert+".key")
+	if there && !e.signedBy(ca, spec.ServingCert+".crt") {
 		return nil
 	}
-	if _, err := p.Host.MakeDir(path.Dir(spec.ServingCert), 0o755); err != nil {
+	if _, err := e.Host.MakeDir(path.Dir(spec.ServingCert), 0o755); err != nil {
 		return err
 	}
-	return p.ensureLeaf(ca, spec.Leaf{File: spec.ServingCert, Leaf: pki.Leaf{
-		CommonName: p.Config.NodeName, Names: []string{p.Config.NodeName, p.Config.AdvertiseAddress.String()},
-		Server: true, Validity: p.Config.CertificateValidity,
+	return e.ensureLeaf(ca, spec.Leaf{File: spec.ServingCert, Leaf: pki.Leaf{
+		CommonName: e.Config.NodeName, Names: []string{e.Config.NodeName, e.Config.AdvertiseAddress.String()},
+		Server: true, Validity: e.Config.CertificateValidity,
 	}})
 }
 
-// signedBy is false of what somebody else has put in the place of ours.
-func (p keyPairs) signedBy(ca *pki.CA, file string) bool {
-	data, err := p.Host.ReadFile(file)
+// signedBy is false also of what is no certificate.
+func (e *Env) signedBy(ca *pki.CA, file string) bool {
+	data, err := e.Host.ReadFile(file)
 	if err != nil {
 		return false
 	}

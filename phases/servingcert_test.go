@@ -15,13 +15,13 @@ import (
 // and keeps it.
 func TestServingCert(t *testing.T) {
 	env := testEnv(t, "default")
-	if err := env.keyPairs().ensureServingCert(); err == nil {
+	if err := env.ensureServingCert(); err == nil {
 		t.Error("without a CA, no error")
 	}
 	if err := runCerts(t.Context(), env); err != nil {
 		t.Fatal(err)
 	}
-	if err := env.keyPairs().ensureServingCert(); err != nil {
+	if err := env.ensureServingCert(); err != nil {
 		t.Fatal(err)
 	}
 	made := servingFiles(t, env)
@@ -33,7 +33,7 @@ func TestServingCert(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ca, err := env.keyPairs().readCA()
+	ca, err := env.readCA()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestServingCert(t *testing.T) {
 	if mode, err := env.Host.Mode(spec.ServingCert + ".key"); err != nil || mode != 0o600 {
 		t.Errorf("key: mode %o, %v", mode, err)
 	}
-	if err := env.keyPairs().ensureServingCert(); err != nil {
+	if err := env.ensureServingCert(); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(made, servingFiles(t, env)); diff != "" {
@@ -55,7 +55,7 @@ func TestServingCert(t *testing.T) {
 		t.Fatal(err)
 	}
 	hosttest.Put(t, env.Host, spec.ServingCert+".crt", string(pki.EncodeCert(expired)), 0o644)
-	if err := env.keyPairs().ensureServingCert(); err != nil {
+	if err := env.ensureServingCert(); err != nil {
 		t.Fatal(err)
 	}
 	cert, err = pki.ParseCert([]byte(servingFiles(t, env)[0]))
@@ -65,7 +65,7 @@ func TestServingCert(t *testing.T) {
 	theirs := servingFiles(t, certsWithServing(t))
 	hosttest.Put(t, env.Host, spec.ServingCert+".crt", theirs[0], 0o644)
 	hosttest.Put(t, env.Host, spec.ServingCert+".key", theirs[1], 0o600)
-	if err := env.keyPairs().ensureServingCert(); err != nil || cmp.Diff(theirs, servingFiles(t, env)) != "" {
+	if err := env.ensureServingCert(); err != nil || cmp.Diff(theirs, servingFiles(t, env)) != "" {
 		t.Errorf("somebody else's does not stay: %v", err)
 	}
 }
@@ -73,7 +73,7 @@ func TestServingCert(t *testing.T) {
 func certsWithServing(t *testing.T) *Env {
 	t.Helper()
 	env := certsDone(t, "default")
-	if err := env.keyPairs().ensureServingCert(); err != nil {
+	if err := env.ensureServingCert(); err != nil {
 		t.Fatal(err)
 	}
 	return env

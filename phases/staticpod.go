@@ -3,44 +3,43 @@ package phases
 import (
 	"fmt"
 
-	"bootstrap/phases/observe"
 	"bootstrap/phases/spec"
 )
 
-func writeStaticPod(seen *observe.Observer, name string, pod spec.StaticPod) error {
-	manifest, err := renderStaticPod(&seen.Spec, name, pod)
+func writeStaticPod(env *Env, name string, pod spec.StaticPod) error {
+	manifest, err := renderStaticPod(env, name, pod)
 	if err != nil {
 		return err
 	}
-	return placeStaticPod(seen, name, manifest)
+	return placeStaticPod(env, name, manifest)
 }
 
 // renderStaticPod gives the manifest of a component, with the user's patches applied.
-func renderStaticPod(s *spec.Spec, name string, pod spec.StaticPod) ([]byte, error) {
-	manifest, err := pod.Render(s.Config.NodeName)
+func renderStaticPod(env *Env, name string, pod spec.StaticPod) ([]byte, error) {
+	manifest, err := pod.Render(env.Config.NodeName)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := spec.DecodePod(manifest); err != nil {
 		return nil, fmt.Errorf("%s.yaml as rendered is no valid Pod, which is a defect of bootstrap: %w", name, err)
 	}
-	return s.PatchPod(name, manifest)
+	return env.PatchPod(name, manifest)
 }
 
 // placeStaticPod puts a manifest where the kubelet looks. If the UID is another, the kubelet
 // starts the pod anew, with its files as they are now.
-func placeStaticPod(seen *observe.Observer, name string, manifest []byte) error {
+func placeStaticPod(env *Env, name string, manifest []byte) error {
 	pod, err := spec.DecodePod(manifest)
 	if err != nil {
 		return err
 	}
-	if _, err := seen.Host.MakeDir(spec.StaticPodDir, 0o700); err != nil {
+	if _, err := env.Host.MakeDir(spec.StaticPodDir, 0o700); err != nil {
 		return err
 	}
-	before, _ := seen.ManifestUID(name) // empty where there is none that could be started
-	changed, err := seen.Host.WriteFile(spec.ManifestFile(name), manifest, 0o600)
+	before, _ := env.ManifestUID(name) // empty where there is none that could be started
+	changed, err := env.Host.WriteFile(spec.ManifestFile(name), manifest, 0o600)
 	if err != nil || !changed || before == string(pod.UID) {
 		return err
 	}
-	return seen.Host.Started(name)
+	return env.Host.Started(name)
 }

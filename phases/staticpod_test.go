@@ -9,7 +9,7 @@ import (
 // TestManifestUID wants what the kubelet takes for the hash: the UID in the file.
 func TestManifestUID(t *testing.T) {
 	env := testEnv(t, "default")
-	if _, err := env.Observe().ManifestUID("etcd"); err == nil {
+	if _, err := env.ManifestUID("etcd"); err == nil {
 		t.Error("no manifest, no error")
 	}
 	runPhase(t, env, runEtcd)
@@ -20,7 +20,7 @@ func TestManifestUID(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		uid, err := env.Observe().ManifestUID(pod.Name)
+		uid, err := env.ManifestUID(pod.Name)
 		if err != nil || name != pod.Name+".yaml" || uid != string(pod.UID) {
 			t.Errorf("%s: hash %q, UID %q, %v", name, uid, pod.UID, err)
 		}

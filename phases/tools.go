@@ -15,9 +15,6 @@ var tools = Phase{
 
 // runTools passes over programs that the bundle lacks, as the cluster needs none of them.
 func runTools(ctx context.Context, env *Env) error {
-	if env.Bundle == nil {
-		return nil
-	}
 	var entries []bundle.Entry
 	for _, name := range []string{"kubectl", "etcdctl", "etcdutl"} {
 		entry, ok := env.Bundle.Entry(bundle.Binary, name)
@@ -30,5 +27,5 @@ func runTools(ctx context.Context, env *Env) error {
 		}
 		entries = append(entries, entry)
 	}
-	return installer{env.Host, env.Bundle}.entries(ctx, spec.BinDir, entries)
+	return installEntries(ctx, env, spec.BinDir, entries)
 }

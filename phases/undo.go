@@ -65,8 +65,8 @@ func askForForeign(ctx context.Context, h *host.Host) ([]string, error) {
 	return store.Foreign(ctx)
 }
 
-// foreignTasks are containers of other namespaces that run: without containerd too, each
-// has a folder here.
+// foreignTasks are the running containers of other namespaces. Each has a folder here, also
+// while containerd is down.
 func foreignTasks(h *host.Host) []string {
 	dirs, _ := filepath.Glob(h.Path("/run/containerd/io.containerd.runtime.v2.task/*/*")) // no such folder: none
 	var found []string

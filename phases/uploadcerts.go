@@ -48,8 +48,8 @@ func runUploadCerts(ctx context.Context, env *Env) error {
 	return nil
 }
 
-// certificateKey is the config's, or else a random one. It is nil where certificates
-// are there under a random key, which nobody but the reader of that run's note knows.
+// certificateKey is the config's, or else a random one. It is nil where certificates are
+// uploaded already under a random key, which only that run has told.
 func (a applier) certificateKey(ctx context.Context, given string) (*cluster.CertificateKey, error) {
 	if given != "" {
 		parsed, err := cluster.ParseCertificateKey(given)

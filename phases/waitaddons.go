@@ -18,9 +18,11 @@ var waitAddons = Phase{
 
 func runWaitAddons(ctx context.Context, env *Env) error {
 	w := env.Ready()
-	if err := w.DialEndpoint(); err != nil && !env.Host.Plans() {
-		w.Tell.Warn("addons: not waited for, as the control plane endpoint does not answer yet: %v", err)
-		return nil
+	if !env.Host.Plans() {
+		if err := w.DialEndpoint(); err != nil {
+			w.Tell.Warn("addons: not waited for, as the control plane endpoint does not answer yet: %v", err)
+			return nil
+		}
 	}
 	c, err := w.Connect(spec.AdminConf)
 	if err != nil {

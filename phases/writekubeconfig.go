@@ -53,7 +53,8 @@ func runWriteKubeconfig(_ context.Context, env *Env) error {
 	return nil
 }
 
-// checkUserKubeconfigs finds what would stop write-kubeconfig, when the cluster is up.
+// checkUserKubeconfigs finds in preflight what would stop write-kubeconfig only when the cluster
+// is up.
 func checkUserKubeconfigs(env *Env) []error {
 	if !env.Config.WriteKubeconfig || env.Config.Box.Standalone {
 		return nil
@@ -62,16 +63,17 @@ func checkUserKubeconfigs(env *Env) []error {
 	if err != nil {
 		return []error{err}
 	}
-	var ca []byte // phase certs tells of a file that can't be read
-	if data, err := env.Host.ReadFile(env.PKIFile("ca", ".crt")); err == nil {
-		if cert, err := pki.ParseCert(data); err == nil {
-			ca = pki.EncodeCert(cert)
-		}
+	ca, _, err := env.ReadPair("ca")
+	if err != nil {
+		return nil // phase certs tells of it
+	}
+	admin := pki.Kubeconfig{Cluster: env.Config.ClusterName, User: spec.AdminUser}
+	if ca != nil {
+		admin.CA = pki.EncodeCert(ca)
 	}
 	var findings []error
 	for _, u := range users {
-		_, err := mergedKubeconfig(env.Host, u, pki.Kubeconfig{Cluster: env.Config.ClusterName, User: spec.AdminUser, CA: ca})
-		if err != nil {
+		if _, err := mergedKubeconfig(env.Host, u, admin); err != nil {
 			findings = append(findings, observe.Found(env.Catalogue, "kubeconfig-conflict", err))
 		}
 	}
@@ -135,11 +137,11 @@ func mergedKubeconfig(h *host.Host, u homeUser, admin pki.Kubeconfig) ([]byte, e
 		return nil, err
 	}
 	merged, err := pki.MergeKubeconfig(old, admin)
-	if conflict := (*pki.ConflictError)(nil); errors.As(err, &conflict) {
-		return nil, plan.Hint(fmt.Errorf("%s: %w", file, err), "if it is no longer needed: kubectl config delete-%s %s; or run without --write-kubeconfig", strings.TrimSuffix(conflict.List, "s"), conflict.Name)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		err = fmt.Errorf("%s: %w", file, err)
 	}
-	return merged, nil
+	if conflict := (*pki.ConflictError)(nil); errors.As(err, &conflict) {
+		err = plan.Hint(err, "if it is no longer needed: kubectl config delete-%s %s; or run without --write-kubeconfig", strings.TrimSuffix(conflict.List, "s"), conflict.Name)
+	}
+	return merged, err
 }

@@ -13,6 +13,7 @@ import (
 
 	"bootstrap/phases"
 	"bootstrap/phases/config"
+	"bootstrap/phases/patch"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/state"
 )
@@ -239,6 +240,11 @@ func useConfig(env *phases.Env, name string, file []byte, machine config.Machine
 	if env.Config, err = config.Parse(name, file, machine); err != nil {
 		return err
 	}
-	env.Patches, err = phases.ReadPatches(env.Config.PatchesDir)
-	return err
+	if env.Config.PatchesDir == "" {
+		return nil
+	}
+	if env.Patches, err = patch.Read(env.Config.PatchesDir); err != nil {
+		return fmt.Errorf("patches.directory: %w", err)
+	}
+	return nil
 }

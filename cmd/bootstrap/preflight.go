@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -47,8 +46,8 @@ func addIgnoreFlag(cmd *cobra.Command, ids *[]string) {
 
 func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
 	o.init.dryRun = !o.fix
-	var notes preflightNotes
-	env, err := o.init.env(ctx, notes.take)
+	var told plan.Events
+	env, err := o.init.env(ctx, told.Take)
 	if err != nil {
 		return usage(err)
 	}
@@ -58,7 +57,7 @@ func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
 	var fixErr error
 	if o.fix && ctx.Err() == nil {
 		fixed, fixErr = phases.Fix(env, found.Findings)
-		notes.all = nil // the second look has them too
+		told.All = nil // the second look tells it again
 		found = phases.Inspect(ctx, env)
 	}
 	if ctx.Err() != nil {
@@ -68,7 +67,7 @@ func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
 	if o.init.json {
 		err = printJSON(w, report)
 	} else {
-		err = report.print(w, notes.all)
+		err = report.print(w, told.Texts(plan.Note, plan.Warning))
 	}
 	if err == nil && fixErr == nil && !report.OK {
 		return usage(errors.New("init would refuse this machine"))
@@ -107,24 +106,9 @@ func (p preflightObject) errors() int {
 	return n
 }
 
-// preflightNotes are what was decided meanwhile, for people.
-type preflightNotes struct {
-	mu  sync.Mutex
-	all []string
-}
-
-// take keeps notes and warnings: nothing else is of interest here.
-func (n *preflightNotes) take(e plan.Event) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if e.Kind == plan.Note || e.Kind == plan.Warning {
-		n.all = append(n.all, shown(e.Message))
-	}
-}
-
-func (p preflightObject) print(w io.Writer, notes []string) error {
-	for _, note := range notes {
-		fmt.Fprintln(w, note)
+func (p preflightObject) print(w io.Writer, told []string) error {
+	for _, text := range told {
+		fmt.Fprintln(w, shown(text))
 	}
 	for _, fixed := range p.Fixed {
 		fmt.Fprintf(w, "fixed: %s\n", fixed)

@@ -82,7 +82,7 @@ func (o staticPodOptions) handle(ends string, looks bool, do func(*staticpods.Co
 		return out.end(usage(err), result{})
 	}
 	defer env.Close()
-	done, err := do(staticpods.Open(*env.Observe()))
+	done, err := do(staticpods.Open(env.Observer))
 	if err != nil {
 		return out.end(err, result{})
 	}
@@ -153,7 +153,7 @@ func (o staticPodOptions) look(do func(*staticpods.Commander) error) error {
 		return err
 	}
 	defer env.Close()
-	return do(staticpods.Open(*env.Observe()))
+	return do(staticpods.Open(env.Observer))
 }
 
 func (o staticPodOptions) path(cmd *cobra.Command) error {

@@ -75,7 +75,7 @@ func (o statusOptions) look(ctx context.Context, waits time.Time) (status.Status
 	if !env.Host.Real() && len(env.Host.Entries()) > 0 {
 		return status.Status{}, fmt.Errorf("--root %s only stands for a machine: nothing runs there; bootstrap ledger shows what was made", o.root)
 	}
-	return status.Current(ctx, env.Observe(), waits)
+	return status.Current(ctx, &env.Observer, waits)
 }
 
 // hideSecrets takes out secrets that can come from logs and servers.

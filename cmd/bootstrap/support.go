@@ -51,7 +51,7 @@ func runSupport(ctx context.Context, w io.Writer, o supportOptions) error {
 	}
 	var report support.Report
 	err = bundle.WriteWhole(o.file, 0o600, func(archive io.Writer) error {
-		report, err = support.Write(ctx, env.Observe(), request, archive)
+		report, err = support.Write(ctx, &env.Observer, request, archive)
 		return err
 	})
 	if err != nil {

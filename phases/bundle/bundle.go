@@ -83,8 +83,11 @@ func (b *Bundle) Entries(kind Kind) []Entry {
 // Image finds an image by its full reference.
 func (b *Bundle) Image(name string) (Entry, bool) { return b.Entry(Image, name) }
 
-// Entry finds an entry by kind and name.
+// Entry finds an entry by kind and name. A nil Bundle has none.
 func (b *Bundle) Entry(kind Kind, name string) (Entry, bool) {
+	if b == nil {
+		return Entry{}, false
+	}
 	for _, e := range b.index.Entries {
 		if e.Kind == kind && e.Name == name {
 			return e, true

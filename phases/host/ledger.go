@@ -123,7 +123,10 @@ func (l *ledger) add(ev event) {
 }
 
 func (l *ledger) want(r *Record, after State) {
-	r.After, r.Done, l.last = after, false, r
+	r.After, r.Done = after, false
+	if r.Purpose != Mended { // else no run goes on with it
+		l.last = r
+	}
 	l.reload = l.reload || r.changesUnits()
 	if r.Op != OpFile {
 		return

@@ -39,7 +39,8 @@ func (h *Host) End() error {
 	return h.ledger.log(event{Event: evEnd}, true)
 }
 
-// Unfinished is the last effect of a run that did not come to its end.
+// Unfinished is the last effect of a run that did not come to its end. What was Mended is not
+// of such a run.
 func (h *Host) Unfinished() (Record, bool) {
 	h.ledger.mu.Lock()
 	defer h.ledger.mu.Unlock()

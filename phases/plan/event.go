@@ -2,6 +2,8 @@ package plan
 
 import (
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"bootstrap/phases/host"
@@ -65,4 +67,28 @@ func (t Teller) Send(event Event) {
 	}
 	event.Phase = t.Phase
 	t.To(event)
+}
+
+// Events collects what a Teller tells. The zero value is ready for use.
+type Events struct {
+	mu  sync.Mutex
+	All []Event
+}
+
+// Take is what a Teller sends To.
+func (e *Events) Take(event Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.All = append(e.All, event)
+}
+
+// Texts are the messages of these kinds, in order.
+func (e *Events) Texts(kinds ...EventKind) []string {
+	var texts []string
+	for _, event := range e.All {
+		if slices.Contains(kinds, event.Kind) {
+			texts = append(texts, event.Message)
+		}
+	}
+	return texts
 }

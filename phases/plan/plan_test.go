@@ -104,7 +104,7 @@ func (r *trace) phase(name string) testPhase {
 func TestRunStopsAtFirstError(t *testing.T) {
 	broken := errors.New("no space left")
 	r := trace{err: map[string]error{"b": broken}}
-	seen := &plantest.Events{}
+	seen := &plan.Events{}
 	err := testPlan{{r.phase("a")}, {r.phase("b")}, {r.phase("c")}}.Run(t.Context(), env{seen.Take})
 	if !errors.Is(err, broken) || err.Error() != "phase b: no space left" {
 		t.Error(err)
