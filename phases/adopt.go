@@ -33,18 +33,13 @@ func clusterFiles() []string {
 	for _, name := range spec.Components {
 		files = append(files, spec.ManifestFile(name))
 	}
-	for _, name := range []string{"admin", "super-admin", "kubelet", "bootstrap-kubelet", "controller-manager", "scheduler"} {
-		files = append(files, spec.KubernetesDir+"/"+name+".conf")
-	}
-	return files
+	return append(files, spec.AdminConf, spec.SuperAdminConf, spec.KubeletConf, spec.KubernetesDir+"/bootstrap-kubelet.conf",
+		spec.ControllerConf, spec.SchedulerConf)
 }
 
 func kubeadmFiles() []string {
 	files := clusterFiles()
-	for _, name := range []string{
-		"ca", "apiserver", "apiserver-kubelet-client", "apiserver-etcd-client", "front-proxy-ca", "front-proxy-client", "sa",
-		"etcd/ca", "etcd/server", "etcd/peer", "etcd/healthcheck-client",
-	} {
+	for _, name := range spec.KubeadmPairs() {
 		for _, suffix := range []string{".crt", ".key", ".pub"} {
 			files = append(files, spec.KubernetesDir+"/pki/"+name+suffix)
 		}

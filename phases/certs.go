@@ -108,18 +108,18 @@ func (e *Env) ensureKey(file string, key crypto.Signer) (crypto.Signer, error) {
 
 // ensureServiceAccountKey makes sa.key, and sa.pub from it whatever sa.pub was.
 func (e *Env) ensureServiceAccountKey() error {
-	_, key, err := e.pair("sa")
+	_, key, err := e.pair(spec.ServiceAccountKey)
 	if err != nil {
 		return err
 	}
-	if key, err = e.ensureKey("sa", key); err != nil {
+	if key, err = e.ensureKey(spec.ServiceAccountKey, key); err != nil {
 		return err
 	}
 	public, err := pki.EncodePublicKey(key)
 	if err != nil {
 		return err
 	}
-	return e.writePKI("sa", ".pub", public)
+	return e.writePKI(spec.ServiceAccountKey, ".pub", public)
 }
 
 func (e *Env) writePKI(file, suffix string, data []byte) error {

@@ -130,7 +130,7 @@ func TestCertificateEvidence(t *testing.T) {
 		{"kubeconfig is empty", func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, spec.SchedulerConf, "", 0o600) }, map[string]pki.Reason{spec.SchedulerConf: pki.Empty}},
 		{"kubeconfig of another cluster", func(t *testing.T, env *Env) {
 			id := spec.Identities(env.Config)[3]
-			data, err := kubeconfigWriter{env, newSigner(t, time.Hour)}.issue(env.ClientLeaf(id), id)
+			data, err := kubeconfigWriter{env, newSigner(t, time.Hour)}.issue(id)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -188,33 +188,33 @@ func TestKubeletCertificate(t *testing.T) {
 		want           pki.Reason
 		damaged, alien bool
 	}{
-		{name: "both good", embedded: time.Hour, own: time.Hour, path: observe.Rotated},
-		{name: "embedded expired", embedded: -time.Minute, own: time.Hour, path: observe.Rotated},
+		{name: "both good", embedded: time.Hour, own: time.Hour, path: spec.RotatedCert},
+		{name: "embedded expired", embedded: -time.Minute, own: time.Hour, path: spec.RotatedCert},
 		{name: "own expired", embedded: time.Hour, own: -time.Minute, path: spec.KubeletConf},
 		{name: "both expired", embedded: -time.Minute, own: -time.Minute, path: spec.KubeletConf, want: pki.Expired},
-		{name: "own damaged", embedded: time.Hour, damaged: true, path: observe.Rotated, want: pki.Damaged},
-		{name: "own of another CA", embedded: time.Hour, own: time.Hour, alien: true, path: observe.Rotated, want: pki.WrongCA},
+		{name: "own damaged", embedded: time.Hour, damaged: true, path: spec.RotatedCert, want: pki.Damaged},
+		{name: "own of another CA", embedded: time.Hour, own: time.Hour, alien: true, path: spec.RotatedCert, want: pki.WrongCA},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			env := pkiDone(t)
 			id := spec.Identities(env.Config)[2]
-			env.Config.CertificateValidity = c.embedded
-			data, err := kubeconfigWriter{env, signer(t, env)}.issue(env.ClientLeaf(id), id)
+			id.Validity = c.embedded
+			data, err := kubeconfigWriter{env, signer(t, env)}.issue(id)
 			if err != nil {
 				t.Fatal(err)
 			}
 			writeTo(t, env, spec.KubeletConf, data)
-			env.Config.CertificateValidity = c.own
+			id.Validity = c.own
 			ca := signer(t, env)
 			if c.alien {
 				ca = newSigner(t, time.Hour)
 			}
-			own := ownPEM(t, ca, env.ClientLeaf(id))
+			own := ownPEM(t, ca, id.Leaf)
 			if c.damaged {
 				own = own[:40]
 			}
-			writeTo(t, env, observe.Rotated, own)
+			writeTo(t, env, spec.RotatedCert, own)
 			for _, found := range env.CertificateEvidence(observe.Written) {
 				if found.Use == "kubelet" && (found.Path != c.path || found.Problem != c.want) {
 					t.Errorf("got %+v", found)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"bootstrap/phases/bundle"
 	"bootstrap/phases/host"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
@@ -124,7 +125,7 @@ func (f imageFetch) one(ctx context.Context, reference string) error {
 }
 
 func (f imageFetch) fetch(ctx context.Context, reference string) error {
-	if entry, ok := f.Bundle.Image(reference); ok && f.store != nil {
+	if entry, ok := f.Bundle.Entry(bundle.Image, reference); ok && f.store != nil {
 		err := f.Bundle.Read(ctx, entry, func(r io.Reader) error { return f.store.Import(ctx, r) })
 		if err != nil {
 			return fmt.Errorf("import %s: %w", reference, err)
@@ -149,7 +150,7 @@ func (f imageFetch) fetch(ctx context.Context, reference string) error {
 // renews tells whether an image that is there is pulled again: what a registry has may be
 // newer, while what is in a bundle stays the same.
 func (f imageFetch) renews(reference string) bool {
-	_, bundled := f.Bundle.Image(reference)
+	_, bundled := f.Bundle.Entry(bundle.Image, reference)
 	return f.Config.ImagePullPolicy == "Always" && !f.Host.Plans() && !bundled
 }
 

@@ -32,8 +32,8 @@ func prepareKernel(ctx context.Context, env *Env) error {
 		return err
 	}
 	set := func(s spec.KernelSetting) error { return h.Sysctl(s.Name, s.Value) }
-	settings, bridged := env.Forwarded(), bridged(h)
-	if len(env.Forwarding()) > 1 { // IPv6 too
+	settings, bridged := env.Forwarding(), bridged(h)
+	if len(settings) > 1 { // IPv6 too
 		settings = slices.Concat(routed(h), settings)
 	}
 	for _, s := range settings {

@@ -2,6 +2,7 @@ package phases
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ func (w kubeconfigWriter) ensure(id spec.Identity) error {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if data, err = w.issue(w.ClientLeaf(id), id); err != nil {
+	if data, err = w.issue(id); err != nil {
 		return err
 	}
 	_, err = w.Host.WriteOpaque(id.Path, data, 0o600)
@@ -76,7 +77,7 @@ func (w kubeconfigWriter) check(id spec.Identity, data []byte) error {
 	if err != nil {
 		return err
 	}
-	return w.ca.Check(w.ClientLeaf(id), cert, key)
+	return w.ca.Check(id.Leaf, cert, key)
 }
 
 // checkCA leaves a kubeconfig of others alone where the CA itself is in it.
@@ -92,12 +93,12 @@ func (w kubeconfigWriter) checkCA(id spec.Identity, k pki.Kubeconfig) error {
 	return nil
 }
 
-func (w kubeconfigWriter) issue(leaf pki.Leaf, id spec.Identity) ([]byte, error) {
+func (w kubeconfigWriter) issue(id spec.Identity) ([]byte, error) {
 	key, err := pki.NewKey(w.Config.KeyAlgorithm)
 	if err != nil {
 		return nil, err
 	}
-	cert, err := w.ca.Issue(leaf, key)
+	cert, err := w.ca.Issue(id.Leaf, key)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +107,7 @@ func (w kubeconfigWriter) issue(leaf pki.Leaf, id spec.Identity) ([]byte, error)
 		return nil, err
 	}
 	k := pki.Kubeconfig{
-		Server: id.Server, Cluster: w.Config.ClusterName, User: leaf.CommonName,
+		Server: id.Server, Cluster: w.Config.ClusterName, User: id.CommonName,
 		CAFile: id.CAFile, Cert: pki.EncodeCert(cert), Key: keyPEM,
 	}
 	if k.CAFile == "" {
@@ -129,9 +130,7 @@ func (e *Env) UserKubeconfig(u KubeconfigUser) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	leaf := e.ClientLeaf(spec.Identity{CommonName: u.Name, Organizations: u.Groups})
-	if u.Validity != 0 {
-		leaf.Validity = u.Validity
-	}
-	return kubeconfigWriter{e, ca}.issue(leaf, spec.Identity{Server: e.Config.EndpointURL()})
+	id := spec.Identity{Server: e.Config.EndpointURL(), Leaf: spec.ClientLeaf(e.Config, u.Name, u.Groups...)}
+	id.Validity = cmp.Or(u.Validity, id.Validity)
+	return kubeconfigWriter{e, ca}.issue(id)
 }

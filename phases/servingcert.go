@@ -22,10 +22,7 @@ func (e *Env) ensureServingCert() error {
 	if _, err := e.Host.MakeDir(path.Dir(spec.ServingCert), 0o755); err != nil {
 		return err
 	}
-	return e.ensureLeaf(ca, spec.Leaf{File: spec.ServingCert, Leaf: pki.Leaf{
-		CommonName: e.Config.NodeName, Names: []string{e.Config.NodeName, e.Config.AdvertiseAddress.String()},
-		Server: true, Validity: e.Config.CertificateValidity,
-	}})
+	return e.ensureLeaf(ca, spec.ServingLeaf(e.Config))
 }
 
 // signedBy is false also of what is no certificate.

@@ -228,7 +228,7 @@ func jsonFields(prefix string, typ reflect.Type, all map[string]field) {
 		if kind.Kind() == reflect.Slice {
 			inner, below = inner.Elem(), path+"[]."
 		}
-		all[path] = field{kindOf(kind), options == "omitempty"}
+		all[path] = field{kindOf(kind), options == "omitempty" || options == "omitzero"}
 		if inner.Kind() == reflect.Struct {
 			jsonFields(below, inner, all)
 		}

@@ -218,24 +218,23 @@ func statusRows(s status.Status, now time.Time) []string {
 const expiresSoon = 30 * 24 * time.Hour
 
 // certificateLines are those with a problem or that expire soon, else the first to expire.
-func certificateLines(all []status.Certificate, now time.Time) []string {
+func certificateLines(all []diagnose.Certificate, now time.Time) []string {
 	var lines []string
-	var first status.Certificate
-	var firstEnd time.Time
+	var first diagnose.Certificate
 	for _, c := range all {
-		end, err := time.Parse(time.RFC3339, c.Expires)
-		if err == nil && (firstEnd.IsZero() || end.Before(firstEnd)) {
-			first, firstEnd = c, end
+		known := !c.NotAfter.IsZero()
+		if known && (first.NotAfter.IsZero() || c.NotAfter.Before(first.NotAfter)) {
+			first = c
 		}
 		switch {
 		case c.Problem != "":
 			lines = append(lines, fmt.Sprintf("%s, for %s: %s", c.Path, c.Use, c.Detail))
-		case err == nil && end.Sub(now) < expiresSoon:
-			lines = append(lines, fmt.Sprintf("%s, for %s, expires in %s", c.Path, c.Use, age(end.Sub(now))))
+		case known && c.NotAfter.Sub(now) < expiresSoon:
+			lines = append(lines, fmt.Sprintf("%s, for %s, expires in %s", c.Path, c.Use, age(c.NotAfter.Sub(now))))
 		}
 	}
 	if len(lines) == 0 && first.Path != "" {
-		lines = append(lines, fmt.Sprintf("all %d good; the first to expire is %s in %s", len(all), first.Path, age(firstEnd.Sub(now))))
+		lines = append(lines, fmt.Sprintf("all %d good; the first to expire is %s in %s", len(all), first.Path, age(first.NotAfter.Sub(now))))
 	}
 	return lines
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/etcd"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/ready"
 	"bootstrap/phases/status"
@@ -20,8 +21,8 @@ func TestPrintStatus(t *testing.T) {
 	s := status.Status{
 		Installed: true, Ready: true, Since: "2030-01-01T00:00:00Z", Kubernetes: "v1.36.3", Node: "node-1", Address: "192.0.2.10",
 		Components:   []status.Component{{Name: "containerd", State: status.StateReady}, {Name: "Node", State: status.StateReady}},
-		Certificates: []status.Certificate{{Path: "/a.crt", Use: "etcd", Expires: "2031-01-11T00:00:00Z"}, {Path: "/b.crt", Use: "etcd", Expires: "2030-04-21T00:00:00Z"}},
-		Etcd:         &status.Etcd{Version: "3.6.8", Members: 1, Leader: "node-1", SizeBytes: 3 << 20, InUseBytes: 1 << 19, Revision: 7, FsyncP99Millis: 8},
+		Certificates: []diagnose.Certificate{{Path: "/a.crt", Use: "etcd", NotAfter: statusNow.AddDate(1, 0, 0)}, {Path: "/b.crt", Use: "etcd", NotAfter: statusNow.AddDate(0, 0, 100)}},
+		Etcd:         &status.Etcd{Status: etcd.Status{Version: "3.6.8", SizeBytes: 3 << 20, InUseBytes: 1 << 19, Revision: 7}, Members: 1, Leader: "node-1", FsyncP99Millis: 8},
 		Disks:        []status.Disk{{Path: "/var/lib/etcd", FreeBytes: 3 << 30, SizeBytes: 8 << 30}},
 	}
 	checkStatus(t, s, `Kubernetes v1.36.3 on node-1 (192.0.2.10): ready, installed 10d ago
@@ -39,7 +40,7 @@ drift         none: files are as bootstrap wrote them
 	s.Components[0] = status.Component{Name: "containerd", State: status.StateNotReady, Reason: strings.Repeat("x", 200)}
 	s.Cause = &diagnose.Finding{ID: "some-id", Level: diagnose.Error, What: "it broke", Remedy: "mend it", See: "ls", Excerpt: []string{"line"}}
 	s.Certificates[0].Problem, s.Certificates[0].Detail = "expired", "it expired"
-	s.Certificates[1].Expires = "2030-01-31T00:00:00Z"
+	s.Certificates[1].NotAfter = statusNow.AddDate(0, 0, 20)
 	s.Etcd = &status.Etcd{Error: "refused"}
 	s.Disks = nil
 	s.Drift = []machine.Drift{{Path: "/etc/x", What: "mode 0644"}}
@@ -96,7 +97,7 @@ func TestStatusLabels(t *testing.T) {
 
 // TestEtcdAlarm: an alarm is not overlooked.
 func TestEtcdAlarm(t *testing.T) {
-	line := etcdLine(status.Etcd{Version: "3.6.8", Alarms: []string{"memberID:1 alarm:NOSPACE"}})
+	line := etcdLine(status.Etcd{Status: etcd.Status{Version: "3.6.8", Alarms: []string{"memberID:1 alarm:NOSPACE"}}})
 	if !strings.Contains(line, "ALARM: memberID:1 alarm:NOSPACE") || strings.Contains(line, "fsync") {
 		t.Error(line)
 	}

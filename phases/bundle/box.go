@@ -88,7 +88,7 @@ func cutShort(f *io.SectionReader) bool {
 	return bytes.Contains(behind[:n], []byte(zstdMagic))
 }
 
-// hasAt tells whether this text stands at an offset; it does not where nothing can be read.
+// hasAt tells whether this text stands at an offset. Where nothing can be read, it does not.
 func hasAt(r io.ReaderAt, off int64, text string) bool {
 	buf := make([]byte, len(text))
 	n, _ := r.ReadAt(buf, off)
@@ -140,19 +140,7 @@ func WriteWhole(path string, mode fs.FileMode, write func(io.Writer) error) erro
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return os.Rename(f.Name(), path)
 }
 
 // ctxReader ends a long copy when the context ends.

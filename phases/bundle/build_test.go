@@ -71,7 +71,6 @@ func TestBuildRefuses(t *testing.T) {
 	text := writeFile(t, "runc", []byte("#!/bin/sh\n"))
 	object := tinyProgram("amd64", true)
 	object[16] = 1 // an object file
-	odd := writeFile(t, "Run C", tinyProgram("amd64", true))
 	cases := []struct {
 		name, want string
 		do         func([]Source) []Source
@@ -80,9 +79,8 @@ func TestBuildRefuses(t *testing.T) {
 		{"script", "not a program", func(s []Source) []Source { s[0].File = text; return s }},
 		{"object file", "not a program", func(s []Source) []Source { s[0].File = writeFile(t, "o", object); return s }},
 		{"image of a dynamic program", "not a static", func(s []Source) []Source { s[2].File = s[0].File; return s }},
-		{"image of an odd name", "unusable in an image", func(s []Source) []Source { s[2].File = odd; return s }},
 		{"missing file", "no such file", func(s []Source) []Source { s[1].File += "x"; return s }},
-		{"folder", "not a regular file", func(s []Source) []Source { s[1].File = t.TempDir(); return s }},
+		{"folder", "is a directory", func(s []Source) []Source { s[1].File = t.TempDir(); return s }},
 		{"same name twice", "twice", func(s []Source) []Source { return append(s, s[0]) }},
 		{"bad name", "unusable name", func(s []Source) []Source { s[0].Name = "../kubelet"; return s }},
 		{"bad version", "unusable version", func(s []Source) []Source { s[0].Version = ""; return s }},

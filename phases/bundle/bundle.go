@@ -13,11 +13,11 @@
 package bundle
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -80,10 +80,8 @@ func (b *Bundle) Entries(kind Kind) []Entry {
 	return slices.DeleteFunc(slices.Clone(b.index.Entries), other)
 }
 
-// Image finds an image by its full reference.
-func (b *Bundle) Image(name string) (Entry, bool) { return b.Entry(Image, name) }
-
-// Entry finds an entry by kind and name. A nil Bundle has none.
+// Entry finds an entry by kind and name; that of an image is its full reference. A nil Bundle
+// has none.
 func (b *Bundle) Entry(kind Kind, name string) (Entry, bool) {
 	if b == nil {
 		return Entry{}, false
@@ -100,7 +98,7 @@ func (b *Bundle) Entry(kind Kind, name string) (Entry, bool) {
 // found before anything is installed. It does not unpack them. That the content is what the
 // index says, Read checks, and Verify for all entries, which takes many times as long.
 func (b *Bundle) Intact(ctx context.Context, entries []Entry) error {
-	return parallel(ctx, largestFirst(entries), func(ctx context.Context, i int) error {
+	return parallel(ctx, len(entries), func(i int) error {
 		return b.intact(ctx, entries[i])
 	})
 }
@@ -112,10 +110,10 @@ func (b *Bundle) intact(ctx context.Context, e Entry) error {
 	}
 	sum := sha256.New()
 	if _, err := io.Copy(sum, ctxReader{ctx, packed}); err != nil {
-		return fmt.Errorf("entry %q: %w", e.Path, err)
+		return &EntryError{e.Path, err}
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != e.PackedSHA256 {
-		return &EntryError{e.Path, "sha256 as packed is " + got + ", not " + e.PackedSHA256}
+		return &EntryError{e.Path, errors.New("sha256 as packed is " + got + ", not " + e.PackedSHA256)}
 	}
 	return nil
 }
@@ -124,14 +122,14 @@ func (b *Bundle) intact(ctx context.Context, e Entry) error {
 func (b *Bundle) packed(e Entry) (io.Reader, error) {
 	i := slices.Index(b.index.Entries, e)
 	if i < 0 {
-		return nil, &EntryError{e.Path, "not in " + b.path}
+		return nil, &EntryError{e.Path, errors.New("not in " + b.path)}
 	}
 	return io.NewSectionReader(b.section, b.offsets[i], e.Packed), nil
 }
 
 // Verify checks the whole archive, entries in parallel, and writes nothing.
 func (b *Bundle) Verify(ctx context.Context) error {
-	return parallel(ctx, largestFirst(b.index.Entries), func(ctx context.Context, i int) error {
+	return parallel(ctx, len(b.index.Entries), func(i int) error {
 		return b.Read(ctx, b.index.Entries[i], func(io.Reader) error { return nil })
 	})
 }
@@ -144,16 +142,22 @@ func (b *Bundle) Read(ctx context.Context, e Entry, sink func(io.Reader) error) 
 	if err != nil {
 		return err
 	}
-	c, err := newContent(ctx, e, packed)
+	dec, err := newDecoder(packed)
 	if err != nil {
 		return err
 	}
-	defer c.dec.Close()
-	err = sink(c)
-	if err != nil && (c.err == nil || errors.Is(c.err, io.EOF)) {
-		return fmt.Errorf("entry %q: %w", e.Path, err)
+	defer dec.Close()
+	content := ctxReader{ctx, contentOf(e, dec)}
+	err = sink(content)
+	// What the sink has not read is checked too. Damage explains why the sink failed, so it is
+	// told in place of the sink's own error.
+	if _, damage := io.Copy(io.Discard, content); damage != nil {
+		err = damage
 	}
-	return c.drain()
+	if err != nil {
+		return &EntryError{e.Path, err}
+	}
+	return nil
 }
 
 // load finds the bundle in the file and reads its index.
@@ -187,30 +191,21 @@ func readIndex(part *io.SectionReader) (Index, error) {
 		return Index{}, err
 	}
 	defer dec.Close()
-	archive := tar.NewReader(dec)
-	h, err := archive.Next()
-	if err != nil {
+	if _, err := io.CopyN(io.Discard, dec, tarBlock); err != nil {
 		return Index{}, err
 	}
-	if h.Size > maxIndex {
-		return Index{}, fmt.Errorf("larger than %d bytes", maxIndex)
-	}
-	data, err := io.ReadAll(archive)
-	if err != nil {
+	var i Index
+	if err := json.NewDecoder(io.LimitReader(dec, maxIndex)).Decode(&i); err != nil {
 		return Index{}, err
 	}
-	return parseIndex(data)
+	return i, i.validate()
 }
 
 // checkHead compares what stands before the first entry with the index, written again: so
-// nothing else is there, and the lengths in the index are those of the file.
+// nothing else is there, the lengths in the index are those of the file, and no index has two
+// spellings, of which another reader could understand one in another way.
 func (b *Bundle) checkHead(end int64) error {
-	data, err := marshalIndex(b.index)
-	if err != nil {
-		return err
-	}
-	var want bytes.Buffer
-	err = writeMember(&want, indexEntry(data), func(w io.Writer) error { return write(w, data) })
+	want, err := indexMember(b.index)
 	if err != nil {
 		return err
 	}
@@ -219,8 +214,8 @@ func (b *Bundle) checkHead(end int64) error {
 		return err
 	}
 	defer dec.Close()
-	got, err := io.ReadAll(io.LimitReader(dec, int64(want.Len())+1))
-	if err != nil || !bytes.Equal(got, want.Bytes()) {
+	got, err := io.ReadAll(io.LimitReader(dec, int64(len(want))+1))
+	if err != nil || !bytes.Equal(got, want) {
 		return fmt.Errorf("%s: it does not fit what is in the file: something is missing, or there is more than it lists", indexName)
 	}
 	return nil

@@ -43,10 +43,10 @@ func TestLookups(t *testing.T) {
 	if e, ok := b.Entry(Binary, "kubelet"); !ok || e.Path != kubelet {
 		t.Errorf("kubelet: %v %v", e, ok)
 	}
-	if e, ok := b.Image("example.test/etcd:3.6.8-0"); !ok || e.Path != "images/etcd.tar" {
+	if e, ok := b.Entry(Image, "example.test/etcd:3.6.8-0"); !ok || e.Path != "images/etcd.tar" {
 		t.Errorf("etcd: %v %v", e, ok)
 	}
-	if _, ok := b.Image("example.test/etcd:other"); ok {
+	if _, ok := b.Entry(Image, "example.test/etcd:other"); ok {
 		t.Error("found an image of another tag")
 	}
 	if n := len(b.Entries(Binary)); n != 2 {
@@ -116,7 +116,7 @@ func TestIntact(t *testing.T) {
 func TestReadDamaged(t *testing.T) {
 	f := newForgery()
 	b := openForgery(t, f)
-	e, _ := b.Image("example.test/etcd:3.6.8-0")
+	e, _ := b.Entry(Image, "example.test/etcd:3.6.8-0")
 	if err := b.Verify(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func spoil(t *testing.T, b *Bundle, off int64) {
 
 func TestReadTruncatedWhileOpen(t *testing.T) {
 	b := openForgery(t, newForgery())
-	e, _ := b.Image("example.test/etcd:3.6.8-0")
+	e, _ := b.Entry(Image, "example.test/etcd:3.6.8-0")
 	if err := os.Truncate(b.Path(), b.offsets[3]+e.Packed/2); err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ func TestCancel(t *testing.T) {
 func TestParallelError(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	first, second, failed := errors.New("first"), errors.New("second"), make(chan struct{})
-	err := parallel(context.Background(), []int{0, 1, 2, 3}, func(_ context.Context, i int) error {
+	err := parallel(context.Background(), 4, func(i int) error {
 		switch i {
 		case 0:
 			<-failed

@@ -1,16 +1,28 @@
 package bundle
 
 import (
+	"bytes"
 	"debug/elf"
 	"fmt"
-	"io"
+	"os"
 	"slices"
 )
 
-// checkProgram wants an executable for this GOARCH, and a static one for images, which
+// readProgram reads an executable for this GOARCH. For images it must be a static one: they
 // hold no loader and no libraries.
-func checkProgram(r io.ReaderAt, arch string, static bool) error {
-	f, err := elf.NewFile(r)
+func readProgram(file, arch string, static bool) ([]byte, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkProgram(data, arch, static); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return data, nil
+}
+
+func checkProgram(data []byte, arch string, static bool) error {
+	f, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {
 		return fmt.Errorf("not a program: %w", err)
 	}

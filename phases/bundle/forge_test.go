@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -103,14 +104,19 @@ func (f *forgery) bytes() []byte {
 }
 
 func (f *forgery) indexMember() []byte {
-	data, err := marshalIndex(f.index)
+	text := indexText(f.index)
+	if f.json != nil {
+		text = f.json(text)
+	}
+	return newPart(indexName, []byte(text)).plain()
+}
+
+func indexText(i Index) string {
+	data, err := json.MarshalIndent(i, "", "  ")
 	if err != nil {
 		panic(err)
 	}
-	if f.json != nil {
-		data = []byte(f.json(string(data)))
-	}
-	return newPart(indexName, data).plain()
+	return string(data) + "\n"
 }
 
 func (p *part) bytes() []byte { return p.frame(p.plain()) }

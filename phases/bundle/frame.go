@@ -11,12 +11,12 @@ const (
 	// bundle may ask for: it bounds the memory that one decoder takes.
 	window = 8 << 20
 
-	// packedWindow is for what is compressed already, and gains nothing from a wide window.
+	// packedWindow is for what is compressed already, and gains nothing from a wide window:
+	// init unpacks all images side by side.
 	packedWindow = 128 << 10
 )
 
-// tarEnd is the last frame of every bundle: the two blocks of zeros that end a tar, as the
-// encoder packs them.
+// tarEnd is the last frame of every bundle: the two blocks of zeros that end a tar, packed.
 const tarEnd = "\x28\xb5\x2f\xfd\x44\x08\x00\x03\x03\x20\x00\x00\xcd\xac\x85\xf0"
 
 // newDecoder reads one frame after the other. How much that gives is for the caller to
@@ -29,11 +29,8 @@ func newDecoder(r io.Reader) (*zstd.Decoder, error) {
 		zstd.WithDecodeBuffersBelow(0))
 }
 
-const unknownSize = -1
-
-// newEncoder is for content of this size, or of unknownSize. A smaller window takes less
-// memory, here and where the frame is unpacked.
-func newEncoder(w io.Writer, size int64, window int) (*zstd.Encoder, error) {
+// compress makes one frame.
+func compress(data []byte, window int) ([]byte, error) {
 	enc, err := zstd.NewWriter(nil,
 		zstd.WithEncoderLevel(zstd.SpeedBetterCompression), // the best level: 6% smaller, four times the work
 		zstd.WithWindowSize(window),
@@ -41,6 +38,5 @@ func newEncoder(w io.Writer, size int64, window int) (*zstd.Encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	enc.ResetContentSize(w, size)
-	return enc, nil
+	return enc.EncodeAll(data, nil), enc.Close()
 }

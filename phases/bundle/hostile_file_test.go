@@ -22,7 +22,7 @@ func onTrailer(name, want string, trailer []byte) trick {
 
 // fileTricks cut and paste the whole file. Frames 1 to 4 are the entries, 5 the trailer.
 func fileTricks() []trick {
-	end := make([]byte, tarTrailer)
+	end := make([]byte, 2*tarBlock)
 	bridge := "cni/bridge"
 	cut := func(name, entry, want string, where func(at []int) int) trick {
 		return onFile("cut "+name, entry, want, func(d []byte, at []int) []byte { return d[:where(at)] })
@@ -62,9 +62,9 @@ func fileTricks() []trick {
 		onTrailer("one block", noEnd, packFrame(end[:tarBlock])),
 		onTrailer("three blocks", noEnd, packFrame(append(end, end[:tarBlock]...))),
 		onTrailer("a member instead", noEnd, packFrame(newPart("x", randomBytes(1, 512)).plain())),
-		onTrailer("not zeros", noEnd, packFrame(randomBytes(1, tarTrailer))),
+		onTrailer("not zeros", noEnd, packFrame(randomBytes(1, 2*tarBlock))),
 		onTrailer("not packed", noEnd, end),
-		onTrailer("bomb", noEnd, handFrame(tarTrailer, 20, zeroBlock(tarTrailer, false), zeroBlock(maxBlock, true))),
+		onTrailer("bomb", noEnd, handFrame(2*tarBlock, 20, zeroBlock(2*tarBlock, false), zeroBlock(maxBlock, true))),
 	}
 }
 

@@ -152,24 +152,24 @@ func headTricks() []trick {
 		}}
 	}
 	return []trick{
-		onHead("symbolic link", "EOF", func(p *part) { p.block = setField(offType, "2") }),
+		onHead("symbolic link", misfit, func(p *part) { p.block = setField(offType, "2") }),
 		onHead("other name", misfit, func(p *part) { p.block = setField(offName, "index.JSON") }),
 		onHead("name with a dot", misfit, func(p *part) { p.block = setField(offName, "./index.json") }),
 		onHead("mode", misfit, func(p *part) { p.header.Mode = 0o4755 }),
 		onHead("owner", misfit, func(p *part) { p.header.Uid = 1000 }),
 		onHead("data in the padding", misfit, func(p *part) { p.padding[0] = 'x' }),
 		onHead("padding missing", misfit, func(p *part) { p.padding = nil }),
-		onHead("size lies, larger", "unexpected EOF", func(p *part) { p.block = setField(offSize, "00000777777") }),
+		onHead("size lies, larger", misfit, func(p *part) { p.block = setField(offSize, "00000777777") }),
 		onHead("size negative", "tar", func(p *part) { p.block = setField(offSize, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff") }),
 		onHead("second member", misfit, func(p *part) { p.padding = append(p.padding, newPart("x", []byte("x")).plain()...) }),
-		onHead("record before it", misfit, func(p *part) {
+		onHead("record before it", "cannot unmarshal", func(p *part) {
 			p.block = func(b []byte) []byte { return append(record("x", pax("path", "other")), b...) }
 		}),
 		onHead("not zstd", "not a bundle", func(p *part) { p.frame = gzipped }),
 		onHead("window of 2 TiB", "window size", func(p *part) {
 			p.frame = func(b []byte) []byte { return handFrame(uint64(len(b)), 41, rawBlocks(b, true)) }
 		}),
-		onHead("bomb", "EOF", func(p *part) {
+		onHead("bomb", "invalid character", func(p *part) {
 			p.frame = func(b []byte) []byte {
 				return handFrame(4<<30, 20, bytes.Repeat(zeroBlock(maxBlock, false), 32767), zeroBlock(maxBlock, true))
 			}
@@ -179,7 +179,7 @@ func headTricks() []trick {
 				return handFrame(uint64(len(b)), 20, rawBlocks(b, false), bytes.Repeat(zeroBlock(maxBlock, false), 8000), zeroBlock(1, true))
 			}
 		}),
-		onHead("shorter than a header", "tar header", func(p *part) {
+		onHead("shorter than a header", "invalid character", func(p *part) {
 			p.frame = func(b []byte) []byte { return packFrame(b[:300]) }
 		}),
 	}

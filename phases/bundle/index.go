@@ -1,7 +1,6 @@
 package bundle
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,11 +59,14 @@ type Entry struct {
 
 // EntryError says what is wrong with one entry of a bundle.
 type EntryError struct {
-	Entry  string // the path, or what else is known of it
-	Reason string
+	Entry string // the path, or what else is known of it
+	Err   error
 }
 
-func (e *EntryError) Error() string { return fmt.Sprintf("entry %q: %s", e.Entry, e.Reason) }
+func (e *EntryError) Error() string { return fmt.Sprintf("entry %q: %v", e.Entry, e.Err) }
+
+// Unwrap gives what is wrong.
+func (e *EntryError) Unwrap() error { return e.Err }
 
 // Check refuses a bundle that is not for machines of this GOARCH.
 func (i Index) Check(arch string) error {
@@ -82,36 +84,14 @@ var (
 	sha256RE     = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
-// parseIndex accepts one spelling of an index only, the one marshalIndex writes. So
-// duplicate keys, keys in another case, null lists and trailing data can't mean one
-// thing here and another thing to another reader.
-func parseIndex(data []byte) (Index, error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	var i Index
-	if err := dec.Decode(&i); err != nil {
-		return Index{}, err
-	}
-	if err := i.validate(); err != nil {
-		return Index{}, err
-	}
-	canonical, err := marshalIndex(i)
-	if err != nil {
-		return Index{}, err
-	}
-	if !bytes.Equal(data, canonical) {
-		return Index{}, errors.New("not written as this format demands (keys twice, in another order or case, or data after the end)")
-	}
-	return i, nil
-}
-
-func marshalIndex(i Index) ([]byte, error) {
+// indexMember is the first member of a bundle with this index.
+func indexMember(i Index) ([]byte, error) {
 	data, err := json.MarshalIndent(i, "", "  ")
-	return append(data, '\n'), err
+	if err != nil {
+		return nil, err
+	}
+	return member(indexName, append(data, '\n'))
 }
-
-// indexEntry is the index as a member of the bundle.
-func indexEntry(data []byte) Entry { return Entry{Path: indexName, Size: int64(len(data))} }
 
 func (i Index) validate() error {
 	if err := i.validateHead(); err != nil {
@@ -119,18 +99,18 @@ func (i Index) validate() error {
 	}
 	seen := map[string]bool{}
 	total := int64(0)
-	for n, e := range i.Entries {
-		if err := e.validate(n); err != nil {
+	for _, e := range i.Entries {
+		if err := e.validate(); err != nil {
 			return err
 		}
 		// The path follows from kind and name, so this finds those twice as well.
 		if seen[e.Path] {
-			return &EntryError{e.Path, "twice in the index"}
+			return &EntryError{e.Path, errors.New("twice in the index")}
 		}
 		seen[e.Path] = true
 		total += e.Size
 		if total > maxTotal {
-			return &EntryError{e.Path, fmt.Sprintf("makes the bundle larger than %d bytes", int64(maxTotal))}
+			return &EntryError{e.Path, fmt.Errorf("makes the bundle larger than %d bytes", int64(maxTotal))}
 		}
 	}
 	return nil
@@ -152,22 +132,14 @@ func (i Index) validateHead() error {
 	return nil
 }
 
-func (e Entry) validate(n int) error {
-	reason := e.faultOfName()
-	if reason == "" {
-		reason = e.faultOfContent()
+func (e Entry) validate() error {
+	if fault := e.fault(); fault != "" {
+		return &EntryError{e.Path, errors.New(fault)}
 	}
-	if reason == "" {
-		return nil
-	}
-	label := e.Path
-	if label == "" {
-		label = fmt.Sprintf("number %d, %s", n+1, e.Name)
-	}
-	return &EntryError{label, reason}
+	return nil
 }
 
-func (e Entry) faultOfName() string {
+func (e Entry) fault() string {
 	path, ok := pathOf(e.Kind, e.Name)
 	switch {
 	case !slices.Contains([]Kind{Binary, CNI, Image, Objects}, e.Kind):
@@ -180,12 +152,6 @@ func (e Entry) faultOfName() string {
 		return fmt.Sprintf("%s %q belongs at %q", e.Kind, e.Name, path)
 	case !versionRE.MatchString(e.Version):
 		return fmt.Sprintf("unusable version %q", e.Version)
-	}
-	return ""
-}
-
-func (e Entry) faultOfContent() string {
-	switch {
 	case e.Size < 1 || e.Size > maxSize:
 		return fmt.Sprintf("size %d is not from 1 to %d", e.Size, int64(maxSize))
 	case !sha256RE.MatchString(e.SHA256), !sha256RE.MatchString(e.PackedSHA256):

@@ -3,35 +3,64 @@ package bundle
 import (
 	"archive/tar"
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"hash"
 	"io"
+	"strings"
 	"time"
-
-	"github.com/klauspost/compress/zstd"
 )
 
-const (
-	tarBlock   = 512
-	tarTrailer = 2 * tarBlock
-)
+const tarBlock = 512
+
+// item is one file, folder or symbolic link of a tar.
+type item struct {
+	name string // of a folder with a slash at its end
+	mode int64
+	link string // where a symbolic link leads
+	data []byte
+}
+
+func (i item) isDir() bool { return strings.HasSuffix(i.name, "/") }
+
+// header fixes what must not vary.
+func (i item) header() *tar.Header {
+	kind := byte(tar.TypeReg)
+	switch {
+	case i.link != "":
+		kind = tar.TypeSymlink
+	case i.isDir():
+		kind = tar.TypeDir
+	}
+	return &tar.Header{
+		Typeflag: kind, Name: i.name, Linkname: i.link, Mode: i.mode, Size: int64(len(i.data)),
+		ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR,
+	}
+}
+
+func tarOf(items []item) ([]byte, error) {
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	for _, i := range items {
+		if err := w.WriteHeader(i.header()); err != nil {
+			return nil, err
+		}
+		if _, err := w.Write(i.data); err != nil {
+			return nil, err
+		}
+	}
+	err := w.Close()
+	return buf.Bytes(), err
+}
 
 // tarHeader is the only header that a member of this name and size can have, to the
 // byte: whatever else a tar header can say (links, devices, sparse maps, owners,
 // extended records) is refused by comparing.
 func tarHeader(name string, size int64) ([]byte, error) {
+	header := item{name: name, mode: 0o644}.header()
+	header.Size = size
 	var buf bytes.Buffer
-	err := tar.NewWriter(&buf).WriteHeader(&tar.Header{
-		Typeflag: tar.TypeReg,
-		Name:     name,
-		Size:     size,
-		Mode:     0o644,
-		ModTime:  time.Unix(0, 0),
-		Format:   tar.FormatUSTAR,
-	})
+	err := tar.NewWriter(&buf).WriteHeader(header)
 	return buf.Bytes(), err
 }
 
@@ -41,98 +70,48 @@ func padding(size int64) []byte { return make([]byte, -size&(tarBlock-1)) }
 // memberSize is what a member of this content takes in the tar.
 func memberSize(size int64) int64 { return tarBlock + size + int64(len(padding(size))) }
 
-// writeMember writes header, content and padding.
-func writeMember(w io.Writer, e Entry, content func(io.Writer) error) error {
-	header, err := tarHeader(e.Path, e.Size)
-	if err != nil {
-		return err
-	}
-	if _, err := w.Write(header); err != nil {
-		return err
-	}
-	if err := content(w); err != nil {
-		return err
-	}
-	_, err = w.Write(padding(e.Size))
-	return err
+// member is a file in the bundle's tar: header, content and padding.
+func member(name string, content []byte) ([]byte, error) {
+	header, err := tarHeader(name, int64(len(content)))
+	return bytes.Join([][]byte{header, content, padding(int64(len(content)))}, nil), err
 }
 
-// content yields one entry's bytes and checks all that belongs to its member as it
-// passes. After an error, each Read gives that error again.
-type content struct {
-	ctx   context.Context
-	entry Entry
-	dec   *zstd.Decoder
-	body  io.Reader // of dec, as many bytes as the entry has
-	sum   hash.Hash // of what was read of body
-	err   error
+// contentOf reads an entry's content from its member, and checks all that belongs to this. It
+// ends in io.EOF only if all is well.
+func contentOf(e Entry, member io.Reader) io.Reader {
+	sum := sha256.New()
+	header := func() error {
+		want, err := tarHeader(e.Path, e.Size)
+		if err != nil {
+			return err
+		}
+		got := make([]byte, tarBlock)
+		if _, err := io.ReadFull(member, got); err != nil {
+			return errors.New("unpack: " + err.Error()) // no io.EOF, which would say that all is well
+		}
+		if !bytes.Equal(got, want) {
+			return errors.New("its tar header is not the one that its name and size have in a bundle")
+		}
+		return io.EOF
+	}
+	end := func() error {
+		rest, err := io.ReadAll(io.LimitReader(member, tarBlock)) // more than any padding
+		if err != nil {
+			return err
+		}
+		if got := hex.EncodeToString(sum.Sum(nil)); got != e.SHA256 {
+			return errors.New("sha256 is " + got + ", not " + e.SHA256)
+		}
+		if !bytes.Equal(rest, padding(e.Size)) {
+			return errors.New("something else than zeros up to the next block follows its content")
+		}
+		return io.EOF
+	}
+	content := io.TeeReader(io.LimitReader(member, e.Size), sum)
+	return io.MultiReader(check(header), content, check(end))
 }
 
-func newContent(ctx context.Context, e Entry, packed io.Reader) (*content, error) {
-	dec, err := newDecoder(packed)
-	if err != nil {
-		return nil, err
-	}
-	c := &content{ctx: ctx, entry: e, dec: dec, sum: sha256.New()}
-	c.body = io.TeeReader(io.LimitReader(dec, e.Size), c.sum)
-	if err := c.readHeader(); err != nil {
-		dec.Close()
-		return nil, err
-	}
-	return c, nil
-}
+// check is a reader that gives no bytes, and io.EOF if nothing is wrong.
+type check func() error
 
-func (c *content) readHeader() error {
-	want, err := tarHeader(c.entry.Path, c.entry.Size)
-	if err != nil {
-		return err
-	}
-	got := make([]byte, tarBlock)
-	if _, err := io.ReadFull(c.dec, got); err != nil {
-		return c.fault("unpack: " + err.Error())
-	}
-	if !bytes.Equal(got, want) {
-		return c.fault("its tar header is not the one that its name and size have in a bundle")
-	}
-	return nil
-}
-
-func (c *content) fault(reason string) error { return &EntryError{c.entry.Path, reason} }
-
-func (c *content) Read(p []byte) (int, error) {
-	if c.err == nil {
-		c.err = c.ctx.Err()
-	}
-	if c.err != nil {
-		return 0, c.err
-	}
-	n, err := c.body.Read(p)
-	switch {
-	case errors.Is(err, io.EOF):
-		c.err = c.finish()
-	case err != nil:
-		c.err = c.fault("unpack: " + err.Error())
-	}
-	return n, c.err
-}
-
-// finish checks the hash, and what follows the content. It returns io.EOF if all is well.
-func (c *content) finish() error {
-	rest, err := io.ReadAll(io.LimitReader(c.dec, tarBlock)) // more than any padding
-	if err != nil {
-		return c.fault("unpack: " + err.Error())
-	}
-	if got := hex.EncodeToString(c.sum.Sum(nil)); got != c.entry.SHA256 {
-		return c.fault("sha256 is " + got + ", not " + c.entry.SHA256)
-	}
-	if !bytes.Equal(rest, padding(c.entry.Size)) {
-		return c.fault("something else than zeros up to the next block follows its content")
-	}
-	return io.EOF
-}
-
-// drain reads what is left, and says whether the whole was as the index says.
-func (c *content) drain() error {
-	_, err := io.Copy(io.Discard, c)
-	return err
-}
+func (c check) Read([]byte) (int, error) { return 0, c() }

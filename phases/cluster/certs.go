@@ -12,7 +12,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 const (
@@ -116,25 +115,17 @@ func (c *Cluster) UploadCerts(ctx context.Context, files map[string][]byte, key 
 	// No usages and no groups: all it can do is expire, and take the Secret with it.
 	owner.Usages, owner.Groups = nil, nil
 	owner.Description, owner.Expires = "its end removes the Secret kubeadm-certs", time.Now().Add(certsTTL)
-	token, uid, err := c.applySecret(ctx, owner.object())
+	token, made, err := c.applySecret(ctx, owner.object())
 	if err != nil {
 		return nil, err
 	}
 	secret := newSecret(certsSecret, sealed)
-	if uid != "" { // in a plan the token has none yet
-		secret.OwnerReferences = []metav1.OwnerReference{ownedBy(owner, uid)}
+	if made != nil {
+		secret.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(made, made.GroupVersionKind())}
 	}
 	certs, _, err := c.applySecret(ctx, secret)
 	if err != nil {
 		return []Applied{token}, err
 	}
 	return []Applied{token, certs}, nil
-}
-
-func ownedBy(owner Token, uid types.UID) metav1.OwnerReference {
-	yes := true
-	return metav1.OwnerReference{
-		APIVersion: "v1", Kind: "Secret", Name: owner.object().Name, UID: uid,
-		Controller: &yes, BlockOwnerDeletion: &yes,
-	}
 }

@@ -26,16 +26,12 @@ type Cluster struct {
 	dynamic  dynamic.Interface
 	http     *http.Client
 	server   string
-	endpoint endpoint // as the kubeconfig has it
+	named    string // the server that the kubeconfig names
+	ca       []byte // PEM
 	plans    bool
 	yields   bool
 	patience time.Duration // how long a call is tried again
 	pause    time.Duration // between two tries
-}
-
-type endpoint struct {
-	server string
-	ca     []byte // PEM
 }
 
 // Plan is the same cluster, in which nothing is changed.
@@ -72,7 +68,7 @@ func Connect(kubeconfig []byte, server string) (*Cluster, error) {
 	if err := rest.LoadTLSFiles(config); err != nil {
 		return nil, err
 	}
-	own := endpoint{server: config.Host, ca: config.CAData}
+	named := config.Host
 	config.Host = cmp.Or(server, config.Host)
 	config.QPS = -1 // a handful of requests to our own server: throttling only costs time
 	config.Timeout = 10 * time.Second
@@ -85,7 +81,7 @@ func Connect(kubeconfig []byte, server string) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Cluster{dynamic: d, http: httpClient, server: config.Host, endpoint: own, pause: 250 * time.Millisecond}, nil
+	return &Cluster{dynamic: d, http: httpClient, server: config.Host, named: named, ca: config.CAData, pause: 250 * time.Millisecond}, nil
 }
 
 // Healthy asks a health endpoint such as /livez. The error holds the server's

@@ -13,11 +13,11 @@ import (
 // JoinCommand is how another machine joins this cluster by kubeadm, as a worker; with
 // the key that its certificates were uploaded under, as a control plane.
 func (c *Cluster) JoinCommand(t Token, certificateKey string) (string, error) {
-	server, err := url.Parse(c.endpoint.server)
+	server, err := url.Parse(c.named)
 	if err != nil || server.Host == "" {
 		return "", errors.New("the kubeconfig has no server with a host")
 	}
-	hashes, err := publicKeyHashes(c.endpoint.ca)
+	hashes, err := publicKeyHashes(c.ca)
 	if err != nil {
 		return "", err
 	}

@@ -8,7 +8,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // newSecret is a Secret of kube-system, as it is to be applied.
@@ -34,15 +33,11 @@ func (c *Cluster) secret(ctx context.Context, name string) (*corev1.Secret, bool
 	return secret, true, nil
 }
 
-// applySecret also gives its UID, which is empty in a plan.
-func (c *Cluster) applySecret(ctx context.Context, secret *corev1.Secret) (Applied, types.UID, error) {
+// applySecret also gives the Secret as it is then, nil if a plan can't know.
+func (c *Cluster) applySecret(ctx context.Context, secret *corev1.Secret) (Applied, *unstructured.Unstructured, error) {
 	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(secret)
 	if err != nil {
-		return Applied{}, "", err
+		return Applied{}, nil, err
 	}
-	applied, after, err := c.apply(ctx, &unstructured.Unstructured{Object: object}, Created)
-	if after == nil {
-		return applied, "", err
-	}
-	return applied, after.GetUID(), err
+	return c.apply(ctx, &unstructured.Unstructured{Object: object}, Created)
 }

@@ -103,11 +103,11 @@ type Server struct {
 
 // Certificate is a certificate file, or one inside a kubeconfig.
 type Certificate struct {
-	Path     string
-	Use      string     // what uses it: kube-apiserver, etcd, kubelet, ...
-	Problem  pki.Reason // empty if it serves
-	Detail   string     // such as when it expired, or the name that it lacks
-	NotAfter time.Time
+	Path     string     `json:"path"`
+	Use      string     `json:"use"` // what uses it: kube-apiserver, etcd, kubelet, ...
+	NotAfter time.Time  `json:"expires,omitzero"`
+	Problem  pki.Reason `json:"problem,omitempty"` // empty if it serves
+	Detail   string     `json:"detail,omitempty"`  // such as when it expired, or the name that it lacks
 }
 
 // Manifest is a file in the static pod directory.

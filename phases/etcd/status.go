@@ -13,12 +13,12 @@ import (
 
 // Status is what a member says of itself.
 type Status struct {
-	Version    string
-	Leader     uint64 // ID of a member
-	Revision   int64
-	SizeBytes  int64
-	InUseBytes int64
-	Alarms     []string
+	Version    string   `json:"version,omitempty"`
+	Leader     uint64   `json:"-"` // ID of a member
+	Revision   int64    `json:"revision"`
+	SizeBytes  int64    `json:"sizeBytes"`
+	InUseBytes int64    `json:"inUseBytes"`
+	Alarms     []string `json:"alarms,omitempty"`
 }
 
 // Status asks the member. It answers also without a leader.

@@ -70,7 +70,7 @@ func (j *judged) by(err error) {
 }
 
 func (o *Observer) judgeAuthority(a spec.Authority) judged {
-	ca := o.readJudged(o.PKIFile(a.File, ".crt"), userOf(a.File))
+	ca := o.readJudged(o.PKIFile(a.File, ".crt"), a.User)
 	if ca.cert != nil {
 		ca.by(pki.CheckTime(ca.cert))
 	}
@@ -102,7 +102,7 @@ func (o *Observer) judgeSigningCert(ca *x509.Certificate) judged {
 }
 
 func (o *Observer) judgeLeaf(ca *x509.Certificate, l spec.Leaf) judged {
-	j := o.readJudged(o.PKIFile(l.File, ".crt"), userOf(l.File))
+	j := o.readJudged(o.PKIFile(l.File, ".crt"), l.User)
 	if j.cert != nil {
 		o.readKey(&j, o.PKIFile(l.File, ".key"))
 	}
@@ -163,25 +163,10 @@ func (o *Observer) content(j *judged, path string) []byte {
 	return nil
 }
 
-// userOf is who uses a certificate of the certificates folder.
-func userOf(file string) string {
-	switch file {
-	case "etcd/ca", "etcd/server", "etcd/peer":
-		return "etcd"
-	case "etcd/healthcheck-client":
-		return "etcdctl"
-	}
-	return "kube-apiserver"
-}
-
 func (o *Observer) judgeKubeconfigs(ca *x509.Certificate) []judged {
-	users := map[string]string{
-		spec.AdminConf: "kubectl", spec.SuperAdminConf: "bootstrap", spec.KubeletConf: "kubelet",
-		spec.ControllerConf: "kube-controller-manager", spec.SchedulerConf: "kube-scheduler",
-	}
 	var all []judged
 	for _, id := range spec.Identities(o.Config) {
-		j := judged{Certificate: diagnose.Certificate{Path: id.Path, Use: users[id.Path]}}
+		j := judged{Certificate: diagnose.Certificate{Path: id.Path, Use: id.User}}
 		o.judgeKubeconfig(&j, ca, id)
 		if id.Path == spec.KubeletConf && j.cert != nil {
 			o.judgeRotated(&j, ca, id)
@@ -215,29 +200,25 @@ func (o *Observer) judgeKubeconfig(j *judged, ca *x509.Certificate, id spec.Iden
 	case k.CAFile != o.PKIFile("ca", ".crt") && !bytes.Equal(k.CA, pki.EncodeCert(ca)):
 		j.bad(pki.WrongCA, "its CA is not this cluster's")
 	default:
-		j.by((&pki.CA{Cert: ca}).Check(o.ClientLeaf(id), j.cert, j.key))
+		j.by((&pki.CA{Cert: ca}).Check(id.Leaf, j.cert, j.key))
 	}
 }
 
-// Rotated is the certificate that the kubelet gets from the API server in time, to use it instead of
-// the one in its kubeconfig. Once it is no longer valid, the kubelet takes that of the kubeconfig.
-const Rotated = spec.KubeletDir + "/pki/kubelet-client-current.pem"
-
-// judgeRotated judges Rotated in place of the certificate in the kubelet's kubeconfig, unless
-// something else than its age is wrong with the kubeconfig.
+// judgeRotated judges the certificate that the kubelet got itself in place of the one in its
+// kubeconfig, unless something else than its age is wrong with the kubeconfig.
 func (o *Observer) judgeRotated(j *judged, ca *x509.Certificate, id spec.Identity) {
 	if j.Problem != "" && j.Problem != pki.Expired {
 		return
 	}
-	r := o.readJudged(Rotated, "kubelet")
+	r := o.readJudged(spec.RotatedCert, "kubelet")
 	if r.cert == nil && r.Problem == "" || r.cert != nil && time.Now().After(r.NotAfter) {
 		return
 	}
 	if r.cert != nil {
-		o.readKey(&r, Rotated)
+		o.readKey(&r, spec.RotatedCert)
 	}
 	if r.key != nil && ca != nil {
-		r.by((&pki.CA{Cert: ca}).Check(o.ClientLeaf(id), r.cert, r.key))
+		r.by((&pki.CA{Cert: ca}).Check(id.Leaf, r.cert, r.key))
 	}
 	*j = r
 }

@@ -71,9 +71,9 @@ func (o *Observer) CNIPlugins() []bundle.Entry {
 func (o *Observer) noNetwork() string {
 	switch {
 	case o.Config.Box.Network == config.NoNetwork:
-		return spec.NetworkNotWanted
+		return "network: none in BoxConfiguration"
 	case len(o.CNIPlugins()) == 0 && !o.Host.Made(spec.NetworkFile):
-		return spec.NetworkNotBundled
+		return "no bundle holds one"
 	}
 	return ""
 }

@@ -121,7 +121,7 @@ func (o *Observer) checkBundle(ctx context.Context) []error {
 		return []error{Found(o.Catalogue, "bundle-damaged", fmt.Errorf("bundle %s: %w", o.Bundle.Path(), err))}
 	}
 	for _, reference := range o.Config.RequiredImages() {
-		if _, ok := o.Bundle.Image(reference); !ok {
+		if _, ok := o.Bundle.Entry(bundle.Image, reference); !ok {
 			o.Tell.Warn("%s is not in the bundle: it is pulled, unless the runtime has it", reference)
 		}
 	}

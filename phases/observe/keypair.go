@@ -13,9 +13,6 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// readHereAlone are keys that no pod needs to read.
-var readHereAlone = []string{"etcd/ca", "front-proxy-ca", spec.ServingCert}
-
 // ReadPair reads NAME.crt and NAME.key; what is missing is nil. One that can't be read, or
 // that the control plane's pods may not read, is an error: it may be all that is left of a
 // CA, and must not be overwritten.
@@ -26,7 +23,7 @@ func (o *Observer) ReadPair(name string) (cert *x509.Certificate, key crypto.Sig
 	}
 	keyFile := o.PKIFile(name, ".key")
 	key, err = readPEM(o.Host, keyFile, pki.ParseKey)
-	if err == nil && key != nil && !slices.Contains(readHereAlone, name) {
+	if err == nil && key != nil && !slices.Contains(spec.NotInPods, name) {
 		err = readableInPods(o.Host, keyFile)
 	}
 	if err != nil {

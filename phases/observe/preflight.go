@@ -140,13 +140,13 @@ func (o *Observer) lookAtModules(context.Context) (fill, error) {
 
 func (o *Observer) lookAtForwarding(context.Context) (fill, error) {
 	var fixed, undone []string
-	for _, name := range o.Forwarding() {
-		if o.Host.SettingFixed(name) {
-			fixed = append(fixed, name)
+	for _, s := range o.Forwarding() {
+		if o.Host.SettingFixed(s.Name) {
+			fixed = append(fixed, s.Name)
 		}
-		for file, value := range o.Host.SetLater(spec.SysctlFile, name) {
+		for file, value := range o.Host.SetLater(spec.SysctlFile, s.Name) {
 			if value == "0" {
-				undone = append(undone, file+" sets "+name+" = 0")
+				undone = append(undone, file+" sets "+s.Name+" = 0")
 			}
 		}
 	}

@@ -133,16 +133,13 @@ func (l Leaf) check(cert *x509.Certificate) error {
 		return because(WrongName, "its organization is %q, want %q", cert.Subject.Organization, l.Organizations)
 	case !sameSet(cert.DNSNames, names) || !sameSet(ipStrings(cert.IPAddresses), ipStrings(addresses)):
 		err := because(OtherNames, "its names differ from those wanted")
-		err.Lacks = lacking(slices.Concat(names, ipStrings(addresses)), slices.Concat(cert.DNSNames, ipStrings(cert.IPAddresses)))
+		has := slices.Concat(cert.DNSNames, ipStrings(cert.IPAddresses))
+		err.Lacks = slices.DeleteFunc(slices.Concat(names, ipStrings(addresses)), func(name string) bool { return slices.Contains(has, name) })
 		return err
 	case !sameSet(cert.ExtKeyUsage, l.usages()):
 		return because(WrongUsage, "its key usage differs from that wanted")
 	}
 	return nil
-}
-
-func lacking(all, some []string) []string {
-	return slices.DeleteFunc(all, func(s string) bool { return slices.Contains(some, s) })
 }
 
 // SameKey tells whether the certificate is for this key.

@@ -21,6 +21,7 @@ import (
 type check struct {
 	file string
 	root *yaml.Node
+	why  reasons
 	errs []*locate.Finding
 }
 

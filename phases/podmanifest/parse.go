@@ -36,9 +36,13 @@ func Parse(file string, data []byte) (*corev1.Pod, error) {
 	if len(data) > MaxSize {
 		return nil, fmt.Errorf("%s: it is longer than what a kubelet takes, %d bytes", file, MaxSize)
 	}
+	var why reasons
+	if err := sigsyaml.UnmarshalStrict(reasonsFile, &why); err != nil {
+		return nil, err
+	}
 	root, err := parse(data)
 	if err == nil {
-		err = checkKind(root)
+		err = checkKind(root, why.Kinds)
 	}
 	if err != nil {
 		return nil, errors.Join(locate.Errors(file, err, nil)...)
@@ -47,7 +51,7 @@ func Parse(file string, data []byte) (*corev1.Pod, error) {
 	if err != nil {
 		return nil, errors.Join(locate.Errors(file, err, strings.Fields(podFields))...)
 	}
-	c := &check{file: file, root: root}
+	c := &check{file: file, root: root, why: why}
 	c.pod(pod, all)
 	return pod, c.err()
 }

@@ -3,7 +3,6 @@ package podmanifest
 import (
 	"cmp"
 	"fmt"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -22,19 +21,6 @@ func (p HostPort) String() string { return fmt.Sprintf("%d/%s", p.Port, p.Protoc
 // that is the same, or all.
 func (p HostPort) Meets(other HostPort) bool {
 	return p.Port == other.Port && p.Protocol == other.Protocol && (p.all() || other.all() || p.IP == other.IP)
-}
-
-// atOnce tells whether both ports of a pod are in use at the same time: an init container
-// has ended when the next container begins.
-func (p HostPort) atOnce(other HostPort) bool {
-	of := func(field string) string {
-		if strings.HasPrefix(field, "spec.containers[") {
-			return ""
-		}
-		container, _, _ := strings.Cut(field, ".ports[")
-		return container
-	}
-	return of(p.Field) == of(other.Field)
 }
 
 func (p HostPort) all() bool { return p.IP == "" || p.IP == "0.0.0.0" || p.IP == "::" }
@@ -70,10 +56,12 @@ func (c *check) ports(pod *corev1.Pod) {
 			}
 		}
 	}
-	all := HostPorts(pod)
+	atOnce := pod.DeepCopy()
+	atOnce.Spec.InitContainers = nil // they have ended when the containers begin
+	all := HostPorts(atOnce)
 	for i, p := range all {
 		for _, before := range all[:i] {
-			if p.Meets(before) && p.atOnce(before) {
+			if p.Meets(before) {
 				c.bad(p.Field, "port %s of this machine is taken by %s", p, before.Field)
 			}
 		}

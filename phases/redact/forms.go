@@ -40,7 +40,7 @@ var (
 	namedValue = regexp.MustCompile(`(?i)\\*["']?name\\*["']?:\s*\\*["']?[\w.-]*(?:` + secretName + `|` + headerName + `)\\*["']?,\s*\\*["']?value\\*["']?:\s*((?:\\*"[^"]*")|'[^']*'|[^\s"',}][^"',}]*)`)
 	valueNamed = regexp.MustCompile(`(?i)\\*["']?value\\*["']?:\s*((?:\\*"[^"]*")|'[^']*'|[^\s"',}][^"',}]*),\s*\\*["']?name\\*["']?:\s*\\*["']?[\w.-]*(?:` + secretName + `|` + headerName + `)\b`)
 	secretJSON = regexp.MustCompile(`\\*"(?:data|stringData)\\*":\s*\{([^{}]*)\}`)
-	base64Run  = regexp.MustCompile(`[A-Za-z0-9+/_-]+`)
+	base64Run  = regexp.MustCompile(`[A-Za-z0-9+/_-]{40,}`)
 
 	pair = regexp.MustCompile(`(?i)([\w.-]*` + secretName + `)(\\*["']?)(\s*[:=]\s*)("(?:[^"\\]|\\.)*"|'[^']*'|\\+"[^"]*"|[^\s"'\\]+)`)
 )
@@ -71,7 +71,7 @@ func formsWithin(text string, h hide, depth int) string {
 		} else if strings.Contains(line, ".") {
 			line = hideGroup(line, joinToken, h)
 		}
-		if depth > 0 && hasLongRun(line) {
+		if depth > 0 {
 			line = hideEncoded(line, h, depth)
 		}
 		lines[i] = line
@@ -83,7 +83,7 @@ func hideOnLine(line string, h hide) string {
 	for _, form := range lineForms {
 		line = hideGroup(line, form, h)
 	}
-	return hidePairs(line, h)
+	return hideMatches(line, pair, h, valueOfPair)
 }
 
 // span is where in a line a secret stands; an empty one is none.
@@ -110,22 +110,19 @@ func hideGroup(line string, form *regexp.Regexp, h hide) string {
 	return hideMatches(line, form, h, func(line string, m []int) span {
 		value := strings.TrimRight(line[m[2]:m[3]], "\r\n ")
 		hidden := strings.HasPrefix(line[max(0, m[2]-1):], Mark)
-		if hidden || isNone(unquoted(value)) || value == unquoted(value) && isSyntax(value) {
+		if hidden || none.MatchString(unquoted(value)) || value == unquoted(value) && syntax.MatchString(value) {
 			return span{}
 		}
 		return within(value, m[2])
 	})
 }
 
-// hidePairs hides the values of names that tell that they are secret.
-func hidePairs(line string, h hide) string { return hideMatches(line, pair, h, valueOfPair) }
-
 // valueOfPair tells what is a value from what only follows such a name in a sentence.
 func valueOfPair(line string, m []int) span {
 	from, to := m[8], m[9]
 	before, name, quote, between := line[:m[2]], line[m[2]:m[3]], line[m[4]:m[5]], line[m[6]:m[7]]
 	bare := !strings.ContainsAny(line[from:from+1], `"'\`)
-	first := isFirst(before)
+	first := beforeFirst.MatchString(before)
 	switch {
 	case bare && quote == "" && first && strings.HasSuffix(between, " "):
 		to = len(strings.TrimRight(line, "\r\n")) // YAML and TOML: to the end of the line
@@ -135,7 +132,7 @@ func valueOfPair(line string, m []int) span {
 	value := line[from:to]
 	prose := bare && quote == "" && !first && strings.HasPrefix(between, ":") && strings.HasSuffix(between, " ")
 	yaml := bare && strings.HasPrefix(strings.TrimLeft(between, " "), ":")
-	if !isSecretValue(name, unquoted(value)) || prose && !looksRandom(value) || yaml && isSyntax(value) {
+	if !isSecretValue(name, unquoted(value)) || prose && !looksRandom(value) || yaml && syntax.MatchString(value) {
 		return span{}
 	}
 	return within(value, from)
@@ -147,35 +144,23 @@ func within(value string, at int) span {
 	return span{from, from + len(unquoted(value))}
 }
 
-// isFirst tells whether nothing stands before, on its line of a file or log, or in a
-// list in braces.
-func isFirst(before string) bool {
-	before = strings.TrimRight(before, " \t")
-	before = strings.TrimSuffix(before, "-")
-	before = strings.TrimRight(before, " \t")
-	return before == "" || strings.HasSuffix(before, "{") || strings.HasSuffix(before, ",") ||
-		logPrefix.MatchString(before)
-}
-
-// logPrefix is what the journal and the container runtime put before a line.
-var logPrefix = regexp.MustCompile(`^(?:\S+ (?:stdout|stderr) [FP]|\S+ \S+ \S+\[\d+\]:)$`)
+// beforeFirst matches the text before a name that is the first thing on its line, or in an
+// entry of a list in braces. What the journal and the container runtime write before each line
+// does not count.
+var beforeFirst = regexp.MustCompile(`(?:^|[{,]|^\S+ (?:stdout|stderr) [FP]|^\S+ \S+ \S+\[\d+\]:)[ \t]*-?[ \t]*$`)
 
 var (
-	words      = regexp.MustCompile(`(?i)^(?:true|false|null|nil|none|yes|no|~|\*+|<[a-z]+>|\[redacted.*|<redacted>|\$\(\w+\)|\$\{\w[^}]*\})?$`)
+	// none is a value that is no secret whatever its name.
+	none = regexp.MustCompile(`(?i)^(?:true|false|null|nil|none|yes|no|~|\*+|<[a-z]+>|\[redacted.*|<redacted>|\$\(\w+\)|\$\{\w[^}]*\})?$`)
+	// syntax begins a list, a mapping, a block or an anchor of YAML, and is no value.
 	syntax     = regexp.MustCompile(`^(?:[{\[&]\S*|[|>][-+0-9]*)$`)
 	commonPath = regexp.MustCompile(`^(?:file:/)?/(?:etc|var|run|root|home|usr|tmp|opt|srv|dev|proc)/`)
 	objectName = regexp.MustCompile(`^[a-z0-9.-]+/[a-z0-9.-]+$`)
 )
 
-// isNone tells whether a value is no secret whatever its name.
-func isNone(value string) bool { return words.MatchString(value) }
-
-// isSyntax tells what begins a list, a mapping, a block or an anchor of YAML from a value.
-func isSyntax(value string) bool { return syntax.MatchString(value) }
-
 func isSecretValue(name, value string) bool {
 	namesObject := strings.HasSuffix(strings.ToLower(name), "secret") && objectName.MatchString(value)
-	return !isNone(value) && !commonPath.MatchString(value) && !namesObject
+	return !none.MatchString(value) && !commonPath.MatchString(value) && !namesObject
 }
 
 // looksRandom tells a secret from a word of prose.
@@ -315,32 +300,9 @@ func hideEntry(line string, h hide) string {
 	return hideLine(line, h)
 }
 
-// minBase64 is the length from which base64 is looked into.
-const minBase64 = 40
-
-// hasLongRun tells quickly whether a line may have base64 of that length.
-func hasLongRun(line string) bool {
-	run := 0
-	for i := range len(line) {
-		switch c := line[i]; {
-		case c <= ' ', c == '"', c == '.', c == ':', c == ',', c == '=':
-			run = 0
-		default:
-			run++
-		}
-		if run >= minBase64 {
-			return true
-		}
-	}
-	return false
-}
-
 // hideEncoded hides base64 of text that holds a secret.
 func hideEncoded(line string, h hide, depth int) string {
 	return base64Run.ReplaceAllStringFunc(line, func(run string) string {
-		if len(run) < minBase64 {
-			return run
-		}
 		text, ok := decoded(run)
 		if !ok {
 			return run

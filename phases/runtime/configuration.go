@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
+	"regexp"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -16,9 +16,6 @@ import (
 // call that the kubelet takes its own from. It is empty where a runtime does not have
 // that call: there, both must have been configured alike.
 func (c *CRI) CgroupDriver(ctx context.Context) (string, error) {
-	if c == nil {
-		return "systemd", nil // the containerd that init installs is configured so
-	}
 	answer, err := c.pods.RuntimeConfig(ctx, &cri.RuntimeConfigRequest{})
 	if status.Code(err) == codes.Unimplemented {
 		return "", nil
@@ -73,9 +70,6 @@ type NetworkDirs struct {
 // NetworkDirs asks the runtime, of which containerd tells them.
 func (c *CRI) NetworkDirs(ctx context.Context) (NetworkDirs, error) {
 	var dirs NetworkDirs
-	if c == nil {
-		return dirs, nil
-	}
 	told, err := c.configuration(ctx)
 	if text := told["cniconfig"]; text != "" {
 		err = json.Unmarshal([]byte(text), &dirs)
@@ -93,33 +87,16 @@ func (c *CRI) configuration(ctx context.Context) (map[string]string, error) {
 	return answer.Info, nil
 }
 
+// pinnedSandbox matches the key sandbox in the table pinned_images of containerd's TOML, and
+// other keys of that table before it.
+var pinnedSandbox = regexp.MustCompile(`(?m)^\s*\[.*\.pinned_images\]\n(?:\s*[^\s\[].*\n)*?\s*sandbox = ['"](.*)['"]$`)
+
 // SandboxImage finds the image that containerd starts every pod with in what
 // `containerd config dump` prints; empty when it is not there. The CRI has no
 // word for it.
 func SandboxImage(dump string) string {
-	inPinned := false
-	for line := range strings.Lines(dump) {
-		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "[") {
-			inPinned = strings.HasSuffix(line, ".pinned_images]")
-			continue
-		}
-		key, value, _ := strings.Cut(line, "=")
-		if inPinned && strings.TrimSpace(key) == "sandbox" {
-			return tomlString(strings.TrimSpace(value))
-		}
+	if m := pinnedSandbox.FindStringSubmatch(dump); m != nil {
+		return m[1]
 	}
 	return ""
-}
-
-// tomlString takes the quotes off a string of one line.
-func tomlString(s string) string {
-	if len(s) > 1 && s[0] == '\'' && s[len(s)-1] == '\'' {
-		return s[1 : len(s)-1]
-	}
-	plain, err := strconv.Unquote(s)
-	if err != nil {
-		return ""
-	}
-	return plain
 }

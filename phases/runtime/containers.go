@@ -68,7 +68,9 @@ func (c *CRI) containers(ctx context.Context, labels map[string]string) (map[str
 		all[listed.PodSandboxId] = append(all[listed.PodSandboxId], containerOf(found.Status))
 	}
 	for _, tries := range all {
-		slices.SortFunc(tries, compareTries)
+		slices.SortFunc(tries, func(a, b Container) int {
+			return cmp.Or(cmp.Compare(a.Name, b.Name), b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
+		})
 	}
 	return all, nil
 }
@@ -97,8 +99,4 @@ func timeOf(nanoseconds int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(0, nanoseconds).UTC()
-}
-
-func compareTries(a, b Container) int {
-	return cmp.Or(cmp.Compare(a.Name, b.Name), b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
 }

@@ -131,9 +131,6 @@ type StoredImage struct {
 
 // StoredImages lists all images.
 func (c *CRI) StoredImages(ctx context.Context) ([]StoredImage, error) {
-	if c == nil {
-		return nil, nil
-	}
 	answer, err := c.images.ListImages(ctx, &cri.ListImagesRequest{})
 	if err != nil {
 		return nil, plain(err)

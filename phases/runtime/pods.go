@@ -52,7 +52,10 @@ func (c *CRI) Sandboxes(ctx context.Context, namespace string) ([]Sandbox, error
 	for i := range all {
 		all[i].Containers = containers[all[i].ID]
 	}
-	slices.SortFunc(all, compareSandboxes)
+	slices.SortFunc(all, func(a, b Sandbox) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name),
+			b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
+	})
 	return all, nil
 }
 
@@ -92,11 +95,6 @@ func (c *CRI) sandboxes(ctx context.Context, match func(*cri.PodSandbox) bool) (
 		})
 	}
 	return matching, nil
-}
-
-func compareSandboxes(a, b Sandbox) int {
-	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name),
-		b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
 }
 
 // While a container of the pod is being started, containerd can't remove it.

@@ -7,6 +7,7 @@ func TestSandboxImage(t *testing.T) {
 	for _, c := range []struct{ name, dump, want string }{
 		{"as containerd 2 prints it", section + "    sandbox = 'example.test/pause:3.10.1'\n", "example.test/pause:3.10.1"},
 		{"double quotes", section + "    sandbox = \"example.test/pause:3.10.1\"\n", "example.test/pause:3.10.1"},
+		{"another key before it", section + "    other = 'a/b:1'\n    sandbox = 'example.test/pause:3.10.1'\n", "example.test/pause:3.10.1"},
 		{"another section", section + "  [plugins.'io.containerd.cri.v1.images'.registry]\n    sandbox = 'a/b:1'\n", ""},
 		{"another key", section + "    sandboxes = 'a/b:1'\n", ""},
 		{"no string", section + "    sandbox = 3\n", ""},

@@ -11,8 +11,8 @@ type Choices struct {
 
 // Network is whose pod network this node has.
 type Network struct {
-	Foreign string // the CNI configuration of somebody else's; empty without
-	None    string // why there is none of ours; empty if there is
+	Foreign string // file of somebody else's CNI configuration; empty if there is none
+	None    string // why this node gets no network of ours; empty if it gets one
 }
 
 // Own tells whether this cluster's pod network is ours.

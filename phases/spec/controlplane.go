@@ -113,23 +113,20 @@ func etcdClientArgs(c *config.Config) []config.Arg {
 	return slices.DeleteFunc(args, func(a config.Arg) bool { return a.Value == "" })
 }
 
-// externalEtcdMounts are the folders of the files for an etcd elsewhere, where the
-// certificates folder does not hold them, nor is any of these mounts above them.
+// externalEtcdMounts are the folders of the files for an etcd elsewhere, but for those that
+// the certificates folder or one of these mounts holds.
 func externalEtcdMounts(c *config.Config, others []templates.Mount) []templates.Mount {
 	if c.Etcd.External == nil {
 		return nil
 	}
-	var dirs []string
+	var mounts []templates.Mount
 	for _, file := range []string{c.Etcd.External.CAFile, c.Etcd.External.CertFile, c.Etcd.External.KeyFile} {
 		dir := path.Dir(file)
-		holds := func(m templates.Mount) bool { return strings.HasPrefix(dir+"/", m.MountPath+"/") }
-		if file != "" && !strings.HasPrefix(dir+"/", c.CertificatesDir+"/") && !slices.Contains(dirs, dir) && !slices.ContainsFunc(others, holds) {
-			dirs = append(dirs, dir)
+		isBelow := func(folder string) bool { return strings.HasPrefix(dir+"/", folder+"/") }
+		holds := func(m templates.Mount) bool { return isBelow(m.MountPath) }
+		if file != "" && !isBelow(c.CertificatesDir) && !slices.ContainsFunc(slices.Concat(others, mounts), holds) {
+			mounts = append(mounts, hostFolder(fmt.Sprintf("etcd-certs-%d", len(mounts)), dir))
 		}
-	}
-	var mounts []templates.Mount
-	for i, dir := range dirs {
-		mounts = append(mounts, hostFolder(fmt.Sprintf("etcd-certs-%d", i), dir))
 	}
 	return mounts
 }

@@ -36,7 +36,7 @@ func corefile(domain, forward string) string {
 		plugins = append(plugins, "forward . "+forward+" {\n        max_concurrent 1000\n    }", "loop")
 	}
 	plugins = append(plugins,
-		// Names of the cluster change: a kept answer would be an old one.
+		// Answers about names of the cluster are not kept, as they change at any time.
 		fmt.Sprintf("cache 30 {\n        disable success %s\n        disable denial %s\n    }", domain, domain),
 		"reload",
 		"loadbalance",
@@ -44,8 +44,9 @@ func corefile(domain, forward string) string {
 	return ".:53 {\n    " + strings.Join(plugins, "\n    ") + "\n}\n"
 }
 
-// Reachable leaves out the machine's own loopback, which in a pod is the pod's: of a file
-// that names it the other servers are left, else the file counts, as it is at any time.
+// Reachable is what CoreDNS can forward to, of the servers in a resolv.conf: if all can be
+// reached from a pod, the file itself, whatever it will hold later; else those that can. At
+// a loopback address a pod reaches only itself. It is empty if none is left.
 func Reachable(servers []netip.Addr) string {
 	var outside []string
 	for _, s := range servers {

@@ -20,25 +20,16 @@ func SettingsText(settings []KernelSetting) []byte {
 	return []byte(text)
 }
 
-// Forwarded are the settings of Forwarding, turned on.
-func (s *Spec) Forwarded() []KernelSetting {
-	var settings []KernelSetting
-	for _, key := range s.Forwarding() {
-		settings = append(settings, KernelSetting{key, "1"})
-	}
-	return settings
-}
-
 // Forwarding are the kernel settings by which packets of pods pass.
-func (s *Spec) Forwarding() []string {
-	settings := []string{"net.ipv4.ip_forward"}
+func (s *Spec) Forwarding() []KernelSetting {
+	settings := []KernelSetting{{"net.ipv4.ip_forward", "1"}}
 	if s.Config.AdvertiseAddress.Is6() || len(s.Config.Networking.PodSubnets) > 1 {
-		settings = append(settings, "net.ipv6.conf.all.forwarding")
+		settings = append(settings, KernelSetting{"net.ipv6.conf.all.forwarding", "1"})
 	}
 	return settings
 }
 
-// KubeletSettings are what every kubelet sets when it starts. They are set before, so
+// KubeletSettings are what every kubelet sets when it starts. init sets them before it, so
 // that the ledger holds what reset gives back.
 var KubeletSettings = []KernelSetting{
 	{"kernel.keys.root_maxbytes", "25000000"},
@@ -49,5 +40,6 @@ var KubeletSettings = []KernelSetting{
 	{"vm.panic_on_oom", "0"},
 }
 
-// KubeletSysctlFile keeps them over a reboot for a kubelet that is to refuse others.
+// KubeletSysctlFile keeps KubeletSettings over a reboot, for a kubelet that refuses a machine
+// where they are otherwise (protectKernelDefaults).
 const KubeletSysctlFile = "/etc/sysctl.d/99-bootstrap-kubelet.conf"

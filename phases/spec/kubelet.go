@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -58,17 +59,9 @@ func FormatTaints(taints []config.Taint) string {
 	return strings.Join(parts, ",")
 }
 
-// KubeletCgroupDriver is what the kubelet uses if the runtime does not tell it
-// anything: systemd, unless the config file says otherwise.
+// KubeletCgroupDriver is the driver that the kubelet uses where the runtime names none:
+// systemd, unless the config file says otherwise.
 func KubeletCgroupDriver(c *config.Config) string {
-	driver := "systemd"
-	if own, ok := c.Kubelet["cgroupDriver"].(string); ok {
-		driver = own
-	}
-	for _, arg := range c.KubeletExtraArgs {
-		if arg.Name == "cgroup-driver" {
-			driver = arg.Value
-		}
-	}
-	return driver
+	own, _ := c.Kubelet["cgroupDriver"].(string)
+	return cmp.Or(config.Argument(c.KubeletExtraArgs, "cgroup-driver"), own, "systemd")
 }

@@ -13,8 +13,8 @@ import (
 	"bootstrap/templates"
 )
 
-// KeepsOff names what gives the Node a taint that CoreDNS does not tolerate; empty
-// without. Such a taint goes, or other nodes come, only after init.
+// KeepsOff names what gives the Node a taint that CoreDNS does not tolerate; empty if
+// nothing does. That the taint goes, or other nodes come, can happen only after init.
 func KeepsOff(c *config.Config) string {
 	if config.Argument(c.KubeletExtraArgs, "cloud-provider") == "external" {
 		return "the taint that waits for a cloud controller manager"
@@ -48,23 +48,18 @@ func IsPodLink(link string) bool {
 	return slices.Contains(NetworkLinks, link) || slices.ContainsFunc(podLinks, func(prefix string) bool { return strings.HasPrefix(link, prefix) })
 }
 
-// CNIDirs are made when the first pod gets an address. With a runtime that is not ours
-// only the folders go, and only if they are empty.
+// CNIDirs are made when the first pod gets an address. Where the runtime is not ours, reset
+// removes them only if they are empty.
 var CNIDirs = []string{"/run/netns", "/var/lib/cni/networks", "/var/lib/cni/results"}
 
-// Why a node gets no pod network of ours.
-const (
-	NetworkNotWanted  = "network: none in BoxConfiguration"
-	NetworkNotBundled = "no bundle holds one"
-)
-
-// IsNetwork tells what a runtime reads from backups, and from files that are being written.
+// IsNetwork tells whether a runtime reads a file of the folder of CNI configurations: it
+// passes over backups, and files that are being written.
 func IsNetwork(path string) bool {
 	return slices.Contains([]string{".conf", ".conflist", ".json"}, filepath.Ext(path)) && filepath.Base(path)[0] != '.'
 }
 
-// NodeNetwork is the bridge of the first node. Of a standalone one it is all there is:
-// in a cluster, flannel hides pods' addresses from the world.
+// NodeNetwork is the bridge of the first node. On a standalone node the bridge itself has to
+// hide pods' addresses from the world; in a cluster, flannel does.
 func NodeNetwork(c *config.Config, f machine.Facts) templates.BridgeNetwork {
 	n := templates.BridgeNetwork{Bridge: BridgeName, MTU: strconv.Itoa(podMTU(c, f)), Masq: c.Box.Standalone}
 	for _, s := range c.NodePodSubnets() {
@@ -73,7 +68,7 @@ func NodeNetwork(c *config.Config, f machine.Facts) templates.BridgeNetwork {
 	return n
 }
 
-// anyNodeNetwork is the same for every node: cni-install knows the variables.
+// anyNodeNetwork is a bridge for every node: on each, cni-install fills in the variables.
 func anyNodeNetwork(c *config.Config) templates.BridgeNetwork {
 	n := templates.BridgeNetwork{Bridge: BridgeName, MTU: "${MTU}"}
 	for _, s := range c.Networking.PodSubnets {
@@ -93,7 +88,8 @@ const (
 	ethernetMTU    = 1500
 )
 
-// podMTU is what flannel and cni-install reckon from the MTU of the node's link.
+// podMTU is the MTU of pods' links: flannel and cni-install reckon the same from the MTU of
+// the node's link.
 func podMTU(c *config.Config, f machine.Facts) int {
 	mtu := cmp.Or(f.MTUs[c.AdvertiseAddress], ethernetMTU) - vxlanOverhead
 	if slices.ContainsFunc(c.Networking.PodSubnets, func(s netip.Prefix) bool { return s.Addr().Is6() }) {

@@ -3,7 +3,6 @@ package spec
 import (
 	"net/netip"
 	"slices"
-	"strings"
 
 	"sigs.k8s.io/yaml"
 
@@ -62,24 +61,16 @@ func proxyConfig(c *config.Config, f machine.Facts) map[string]any {
 	if f.NFTables {
 		mode = "nftables"
 	}
-	unspecified := netip.IPv4Unspecified()
-	if c.AdvertiseAddress.Is6() {
-		unspecified = netip.IPv6Unspecified()
-	}
-	var pods []string
-	for _, s := range c.Networking.PodSubnets {
-		pods = append(pods, s.String())
-	}
 	proxy := map[string]any{
 		"apiVersion":       "kubeproxy.config.k8s.io/v1alpha1",
 		"kind":             "KubeProxyConfiguration",
-		"bindAddress":      unspecified.String(),
+		"bindAddress":      unspecified(c).String(),
 		"clientConnection": map[string]any{"kubeconfig": "/var/lib/kube-proxy/kubeconfig.conf"},
-		"clusterCIDR":      strings.Join(pods, ","),
+		"clusterCIDR":      config.Joined(c.Networking.PodSubnets),
 		"mode":             mode,
 	}
 	if f.FixedConntrack {
-		// Zero leaves them as they are; kube-proxy ends where it can't set them.
+		// Zero has kube-proxy leave these settings as they are: it ends where it can't set them.
 		proxy["conntrack"] = map[string]any{"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"}
 	}
 	return proxy

@@ -55,7 +55,7 @@ type StaticPod interface {
 	Render(node string) ([]byte, error)
 }
 
-// podOf is what all static pods have, with the user's settings for this component.
+// podOf is the part that all static pods have, with the user's settings for the component.
 func podOf(image string, command []string, component config.Component) templates.Pod {
 	pod := templates.Pod{Image: image, Command: command}
 	for _, v := range component.ExtraEnvs {

@@ -19,7 +19,8 @@ var (
 	pluginTables  = []string{"inet cni_plugins_masquerade", "ip cni_hostport", "ip6 cni_hostport"}
 	// NetworkLinks are made by the bridge plugin and flannel.
 	NetworkLinks = []string{BridgeName, "flannel.1", "flannel-v6.1"}
-	// Exact to the last name: what others mount a level higher or lower is theirs.
+	// KubeletMounts, as the other patterns here, name each level: what others mount a level
+	// higher or lower is theirs.
 	KubeletMounts = []string{
 		KubeletDir + "/pods/*/volumes/*/*", KubeletDir + "/pods/*/volumes/kubernetes.io~csi/*/mount",
 		KubeletDir + "/pods/*/volume-subpaths/*/*/*", KubeletDir + "/plugins/kubernetes.io/**/globalmount",

@@ -145,6 +145,16 @@ func (s *State) RememberedConfig() (*config.Config, error) {
 	return c, nil
 }
 
+// KeptConfig is what the control plane on this machine was made with, else its standalone
+// kubelet; nil without.
+func (s *State) KeptConfig() (*config.Config, error) {
+	c, err := s.RememberedConfig()
+	if err != nil || c != nil {
+		return c, err
+	}
+	return s.StandaloneConfig()
+}
+
 // noted is the config that a note keeps; nil without one, and after a reset that has not come to its
 // end: it removes the files before the ledger.
 func (s *State) noted(note string) (*config.Config, error) {

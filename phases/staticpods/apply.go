@@ -1,35 +1,24 @@
 package staticpods
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"path"
-	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"bootstrap/phases/host"
 	"bootstrap/phases/locate"
-	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/podmanifest"
-	"bootstrap/phases/spec"
 )
 
 // PodSource is a manifest as it was given.
 type PodSource struct {
 	File string // its path; empty if it was read from standard input
 	Data []byte
-}
-
-func (s PodSource) name() string {
-	if s.File == "" {
-		return "standard input"
-	}
-	return s.File
 }
 
 // Handled is the static pod that a command was about.
@@ -41,14 +30,6 @@ type Handled struct {
 	Changed   bool   `json:"changed"`
 }
 
-func (p *Pod) handled() Handled {
-	return Handled{Namespace: p.Namespace, Name: p.Name, RunsAs: p.RunsAs, File: p.File}
-}
-
-func (t target) handled() Handled {
-	return Handled{Namespace: observe.NamespaceOf(t.pod), Name: t.pod.Name, RunsAs: t.kubelet.PodName(t.pod.Name), File: t.file}
-}
-
 // RefusedError is of a command that has changed nothing, and why.
 type RefusedError struct{ Err error }
 
@@ -58,7 +39,8 @@ func (e *RefusedError) Error() string { return e.Err.Error() }
 func (e *RefusedError) Unwrap() error { return e.Err }
 
 // Apply puts a manifest where the kubelet looks for static pods, and waits until
-// the pod runs. The same again changes nothing. What could not work is a *RefusedError.
+// the pod runs. The same again changes nothing. A manifest that could not work is a
+// *RefusedError, and nothing is written.
 func (c *Commander) Apply(ctx context.Context, source PodSource, timeout time.Duration) (Handled, error) {
 	t, err := c.judge(ctx, source)
 	if err != nil {
@@ -71,7 +53,7 @@ func (c *Commander) Apply(ctx context.Context, source PodSource, timeout time.Du
 	for _, warning := range t.kubelet.Warnings {
 		c.Tell.Warn("%s", warning)
 	}
-	before, err := c.replaced(t)
+	before, err := c.podBefore(t)
 	if err != nil {
 		return done, err
 	}
@@ -81,14 +63,14 @@ func (c *Commander) Apply(ctx context.Context, source PodSource, timeout time.Du
 		}
 	}
 	if done.Changed && t.says(t.old) {
-		before = stale{} // a comment, or the order of fields: the kubelet sees no difference
+		before = replaced{} // a comment, or the order of fields: the kubelet sees no difference
 	}
 	return done, c.waitForPod(ctx, t, before, timeout)
 }
 
-// judge says where a manifest goes, or why it can't go there.
+// judge finds the file that a manifest goes to, or why it can't be a static pod here.
 func (c *Commander) judge(ctx context.Context, source PodSource) (target, error) {
-	pod, err := podmanifest.Parse(source.name(), source.Data)
+	pod, err := podmanifest.Parse(cmp.Or(source.File, "standard input"), source.Data)
 	if err != nil {
 		return target{}, err
 	}
@@ -107,23 +89,8 @@ func (c *Commander) judge(ctx context.Context, source PodSource) (target, error)
 	return t, err
 }
 
-// editedMirror is a mirror pod that somebody has changed through the API, nil without.
-func (s seenPods) editedMirror(t target) *corev1.Pod {
-	sandbox := observe.NewestSandbox(s.sandboxes, t.key())
-	for i := range s.mirrors {
-		p := &s.mirrors[i]
-		if sandbox == nil || !observe.IsMirror(p) || p.Namespace+"/"+p.Name != t.key() {
-			continue
-		}
-		if p.Annotations[observe.HashAnnotation] != sandbox.UID || differs(t.pod, p) != "" {
-			return p
-		}
-	}
-	return nil
-}
-
-// undoEdit deletes a mirror pod as its kubelet, which makes it anew: of what is edited in
-// the API, it takes no notice by itself.
+// undoEdit deletes a mirror pod in the kubelet's name. The kubelet makes it anew then; that
+// it was edited in the API, the kubelet does not notice by itself.
 func (c *Commander) undoEdit(ctx context.Context, t target) error {
 	api, err := t.kubelet.Connect(c.Host)
 	if err != nil || api == nil {
@@ -131,143 +98,6 @@ func (c *Commander) undoEdit(ctx context.Context, t target) error {
 	}
 	c.Tell.Note("the mirror pod is not as the file has it: it is deleted, and the kubelet makes it anew")
 	return c.Host.Do(host.OpObject, host.Remove, "Pod "+t.key(), func() error { return api.DeletePod(ctx, t.edited) })
-}
-
-// target is a static pod of the user's, and where it lies.
-type target struct {
-	kubelet observe.KubeletFound
-	file    string
-	pod     *corev1.Pod
-	old     *corev1.Pod // as the file has it before; nil without
-	uids    []string    // of the pod before
-	edited  *corev1.Pod // its mirror pod, if that is not of what the file says; else nil
-}
-
-func (t target) name() string { return observe.FullName(t.pod) }
-
-// key is namespace/name of the pod as it runs.
-func (t target) key() string { return observe.NamespaceOf(t.pod) + "/" + t.kubelet.PodName(t.pod.Name) }
-
-// target finds the file for a pod, or why it can't have one.
-func (c *Commander) target(k observe.KubeletFound, seen seenPods, pod *corev1.Pod, source PodSource) (target, error) {
-	dir, err := k.StaticPodDir(c.Host)
-	if err != nil {
-		return target{}, err
-	}
-	if c.Host.Real() && !k.Running {
-		return target{}, plan.Hint(errors.New("the kubelet does not run: nobody would start the pod"), "systemctl start kubelet")
-	}
-	t := target{kubelet: k, pod: pod, file: dir + "/" + pod.Name + ".yaml"}
-	if source.File != "" {
-		t.file = dir + "/" + path.Base(source.File)
-	}
-	if strings.HasPrefix(path.Base(t.file), ".") {
-		return target{}, plan.Hint(fmt.Errorf("%s begins with a dot: the kubelet passes over such files", path.Base(t.file)),
-			"give the file another name")
-	}
-	if err := c.chooseFile(&t, seen, source); err != nil {
-		return target{}, err
-	}
-	if !t.says(t.old) {
-		t.uids = seen.uidsOf(t.key())
-	}
-	return t, errors.Join(c.nameTaken(t, seen), c.portsTaken(t, seen))
-}
-
-// chooseFile takes the file that holds the pod already. One of another name is taken only
-// where the source has none: two files of one pod may be a mistake.
-func (c *Commander) chooseFile(t *target, seen seenPods, source PodSource) error {
-	var same []observe.PodFile
-	for _, f := range seen.files {
-		if f.Pod != nil && observe.FullName(f.Pod) == t.name() {
-			same = append(same, f)
-		}
-	}
-	switch {
-	case len(same) > 1:
-		return plan.Hint(fmt.Errorf("%s and %s hold the pod %s both: the kubelet runs one of them", same[0].Path, same[1].Path, t.name()), "remove one of them: rm %s", same[1].Path)
-	case len(same) == 1 && same[0].Ours:
-		return plan.Hint(fmt.Errorf("the pod %s is of the control plane that bootstrap made, by %s", t.name(), same[0].Path), "give the pod another metadata.name, or change the control plane by the config file: bootstrap init --config FILE")
-	case len(same) == 1 && same[0].Path != t.file && source.File != "":
-		return plan.Hint(fmt.Errorf("the name %s is taken: %s holds a pod of that name", t.name(), same[0].Path),
-			"to change that pod, call your file %s, or give it as standard input (-f -); to run both, give yours another metadata.name", path.Base(same[0].Path))
-	case len(same) == 1:
-		t.file, t.old = same[0].Path, same[0].Pod
-		return nil
-	}
-	i := slices.IndexFunc(seen.files, func(f observe.PodFile) bool { return f.Path == t.file })
-	if i >= 0 && seen.files[i].Ours {
-		return plan.Hint(fmt.Errorf("%s is of the control plane that bootstrap made", t.file), "call your file otherwise")
-	}
-	if i >= 0 && seen.files[i].Pod != nil {
-		return plan.Hint(fmt.Errorf("%s holds another pod, %s", t.file, seen.files[i].Pod.Name), "call your file otherwise; or remove that pod first: bootstrap static-pod delete %s", seen.files[i].Pod.Name)
-	}
-	return nil
-}
-
-// nameTaken: no other pod may have the name, wherever it is from.
-func (c *Commander) nameTaken(t target, seen seenPods) error {
-	if observe.NamespaceOf(t.pod) == "kube-system" && slices.Contains(spec.Components, t.pod.Name) {
-		return fmt.Errorf("the name %s is the control plane's: give the pod another metadata.name", t.name())
-	}
-	for _, s := range seen.sandboxes {
-		if s.Source == "http" && s.Ready && s.Namespace+"/"+s.Name == t.key() {
-			return fmt.Errorf("the name %s is taken by a static pod that the kubelet has from a URL (staticPodURL): give yours another metadata.name", t.name())
-		}
-	}
-	for i := range seen.mirrors {
-		if p := &seen.mirrors[i]; !observe.IsMirror(p) && p.Namespace+"/"+p.Name == t.key() {
-			return fmt.Errorf("the cluster has a pod %s already, which is no static pod: its mirror pod would have that name: give yours another metadata.name", t.key())
-		}
-	}
-	return nil
-}
-
-// portsTaken finds who has a port of the machine that the pod wants. Those that it has
-// already in the file that is there are its own.
-func (c *Commander) portsTaken(t target, seen seenPods) error {
-	listens := c.Host.ListensBeyond
-	if t.pod.Spec.HostNetwork {
-		listens = func(port uint16) bool { return slices.Contains(c.Host.Listening(), port) }
-	}
-	var errs []error
-	for _, want := range podmanifest.HostPorts(t.pod) {
-		by := c.portHolder(t, seen, want)
-		if by == "" && !t.mayListen(want.Port) && want.Protocol == corev1.ProtocolTCP && listens(uint16(want.Port)) {
-			by = c.Host.Listener(uint16(want.Port))
-			by = strings.TrimSpace("a program that listens there " + by)
-		}
-		if by != "" {
-			errs = append(errs, plan.Hint(fmt.Errorf("%s: port %s of this machine is taken by %s", want.Field, want, by), "give the pod another port, or stop what has it"))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// mayListen tells whether the pod, as it was, may be who listens: with hostNetwork at any port.
-func (t target) mayListen(port int) bool {
-	return t.old != nil && (t.old.Spec.HostNetwork ||
-		slices.ContainsFunc(podmanifest.HostPorts(t.old), func(p podmanifest.HostPort) bool { return p.Port == port }))
-}
-
-// portHolder is another pod of this node that has a port; empty without.
-func (c *Commander) portHolder(t target, seen seenPods, want podmanifest.HostPort) string {
-	has := func(pod *corev1.Pod) bool {
-		return slices.ContainsFunc(podmanifest.HostPorts(pod), want.Meets)
-	}
-	for _, f := range seen.files {
-		if f.Path != t.file && f.Pod != nil && has(f.Pod) {
-			return fmt.Sprintf("the static pod %s (%s)", f.Pod.Name, f.Path)
-		}
-	}
-	for i := range seen.mirrors {
-		p := &seen.mirrors[i]
-		over := p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
-		if p.Namespace+"/"+p.Name != t.key() && !observe.IsMirror(p) && !over && has(p) {
-			return fmt.Sprintf("the pod %s/%s", p.Namespace, p.Name)
-		}
-	}
-	return ""
 }
 
 // Delete removes the file of a static pod, and waits until its containers are
@@ -280,19 +110,22 @@ func (c *Commander) Delete(ctx context.Context, namespace, name string, timeout 
 	if err != nil {
 		return Handled{}, &RefusedError{err}
 	}
-	done := p.handled()
+	t := target{kubelet: list.Kubelet, pod: p.named()}
+	done := t.handled()
+	done.File = p.File
 	if p.File != "" {
 		if done.Changed, err = c.Host.RemoveUnrecorded(p.File); err != nil {
 			return done, err
 		}
 	}
-	return done, c.waitUntilGone(ctx, target{kubelet: list.Kubelet, pod: p.named()}, timeout)
+	return done, c.waitUntilGone(ctx, t, timeout)
 }
 
-// checkDeletable is nil also for a pod whose file is gone, of which something is left.
+// checkDeletable refuses what delete can't remove. A pod whose file is gone, and of which
+// something is left, is not refused.
 func (p *Pod) checkDeletable() error {
 	switch {
-	case p.Ours || p.Namespace == "kube-system" && slices.Contains(spec.Components, p.Name):
+	case p.Ours || isControlPlane(p.Namespace, p.Name):
 		return plan.Hint(fmt.Errorf("%s/%s is of the control plane: the cluster would end with it", p.Namespace, p.Name), "to remove the control plane: bootstrap reset")
 	case p.Source == "http":
 		return fmt.Errorf("%s/%s comes from a URL (staticPodURL), not from a file: it goes when the server serves it no more", p.Namespace, p.Name)
@@ -300,7 +133,8 @@ func (p *Pod) checkDeletable() error {
 	return nil
 }
 
-// checkSingle: with one of two files gone, the kubelet would run the pod of the other.
+// checkSingle refuses a pod that two files hold: with one of them gone, the kubelet would
+// run the pod of the other.
 func (l List) checkSingle(p Pod) error {
 	for _, other := range l.Pods {
 		if other.manifest != nil && other.key() == p.key() && other.File != p.File {
@@ -320,14 +154,15 @@ func (c *Commander) WaitFor(ctx context.Context, namespace, name string, timeout
 		return Handled{}, &RefusedError{err}
 	}
 	t := target{kubelet: list.Kubelet, file: p.File, pod: p.podToWaitFor()}
-	before, err := c.replaced(t)
+	before, err := c.podBefore(t)
 	if err != nil {
-		return p.handled(), err
+		return t.handled(), err
 	}
-	return p.handled(), c.waitForPod(ctx, t, before, timeout)
+	return t.handled(), c.waitForPod(ctx, t, before, timeout)
 }
 
-// named is a Pod that is nothing but its name: how its containers end is of no interest.
+// named is a Pod that is nothing but its name. What is removed is waited for by that alone:
+// how its containers end is of no interest.
 func (p *Pod) named() *corev1.Pod {
 	pod := &corev1.Pod{}
 	pod.Namespace, pod.Name = p.Namespace, p.Name

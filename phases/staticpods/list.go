@@ -61,7 +61,7 @@ const (
 	StateRefused  = "refused" // the kubelet can't take its file
 )
 
-// List is the static pods of this machine, and what could not be told of them.
+// List is the static pods of this machine.
 type List struct {
 	Kubelet observe.KubeletFound
 	Pods    []Pod
@@ -69,7 +69,7 @@ type List struct {
 }
 
 // List lists the static pods of this machine's kubelet. It needs neither an API
-// server nor a runtime that answers: what can't be told is left out, and noted.
+// server nor a runtime that answers: what these would say is left out, and Notes has why.
 func (c *Commander) List(ctx context.Context) (List, error) {
 	k, err := c.FindKubelet(ctx)
 	if err != nil {
@@ -93,11 +93,11 @@ func (c *Commander) List(ctx context.Context) (List, error) {
 	return list, nil
 }
 
-// seenPods is what the machine has of static pods, in each of its three forms.
+// seenPods is what the machine has of static pods, in each of their three forms.
 type seenPods struct {
 	files     []observe.PodFile
 	sandboxes []runtime.Sandbox
-	mirrors   []corev1.Pod // and all other pods of the node
+	nodePods  []corev1.Pod // all of the node, mirror pods among them
 
 	runtimeError error
 	apiError     error
@@ -109,13 +109,13 @@ func (c *Commander) seePods(ctx context.Context, k observe.KubeletFound) (seenPo
 	plan.SideBySide(
 		func() { seen.files, filesError = observe.PodFiles(c.Host, k.StaticPodPath) },
 		func() { seen.sandboxes, seen.runtimeError = k.AllSandboxes(ctx, c.Host) },
-		func() { seen.mirrors, seen.apiError = k.NodePods(ctx, c.Host) },
+		func() { seen.nodePods, seen.apiError = k.NodePods(ctx, c.Host) },
 	)
 	return seen, filesError
 }
 
-// pods joins the three by the pods' names: first the files in their order, then what
-// has none.
+// pods joins the three forms by the pods' names: first those with a file, in the order of
+// the files, then those without one.
 func (s seenPods) pods(k observe.KubeletFound) []Pod {
 	var all []Pod
 	first := map[string]string{}
@@ -154,13 +154,27 @@ func (s seenPods) fill(p *Pod) {
 	if sandbox := observe.NewestSandbox(s.sandboxes, p.key()); sandbox != nil {
 		p.fromSandbox(sandbox)
 	}
-	for i := range s.mirrors {
-		m := &s.mirrors[i]
-		if m.Namespace == p.Namespace && m.Name == p.RunsAs && observe.IsMirror(m) {
-			p.Mirror = mirrorPodOf(m)
-			p.compare(m)
-		}
+	if m := s.mirror(p.key()); m != nil {
+		p.Mirror = mirrorPodOf(m)
+		p.compare(m)
 	}
+}
+
+// mirror is the mirror pod of a namespace/name, nil if there is none.
+func (s seenPods) mirror(key string) *corev1.Pod {
+	if p := podNamed(s.nodePods, key); p != nil && observe.IsMirror(p) {
+		return p
+	}
+	return nil
+}
+
+// podNamed is the pod of a namespace/name, nil if there is none.
+func podNamed(pods []corev1.Pod, key string) *corev1.Pod {
+	i := slices.IndexFunc(pods, func(p corev1.Pod) bool { return observe.FullName(&p) == key })
+	if i < 0 {
+		return nil
+	}
+	return &pods[i]
 }
 
 func (p *Pod) fromSandbox(s *runtime.Sandbox) {
@@ -240,8 +254,8 @@ func (s seenPods) withoutFile(k observe.KubeletFound, known map[string]string) [
 			add(sandbox.Namespace, sandbox.Name, sandbox.Source, "its file is gone, and it still runs")
 		}
 	}
-	for i := range s.mirrors {
-		if m := &s.mirrors[i]; observe.IsMirror(m) {
+	for i := range s.nodePods {
+		if m := &s.nodePods[i]; observe.IsMirror(m) {
 			add(m.Namespace, m.Name, m.Annotations["kubernetes.io/config.source"], "its file is gone, and the mirror pod is still there")
 		}
 	}

@@ -29,7 +29,7 @@ func TestSeenPods(t *testing.T) {
 		want []Pod
 	}{
 		{"a file, and nothing runs", seenPods{files: one}, is(func(*Pod) {})},
-		{"it runs, and its mirror is ready", seenPods{files: one, sandboxes: []runtime.Sandbox{webSandbox("h1", true, webRuns)}, mirrors: []corev1.Pod{webMirror()}},
+		{"it runs, and its mirror is ready", seenPods{files: one, sandboxes: []runtime.Sandbox{webSandbox("h1", true, webRuns)}, nodePods: []corev1.Pod{webMirror()}},
 			is(func(p *Pod) { p.State, p.Hash, p.Restarts, p.Mirror = StateRunning, "h1", 1, ready })},
 		{"the newest that is ready counts", seenPods{files: one, sandboxes: []runtime.Sandbox{webSandbox("h2", false, webFails), webSandbox("h1", true, webRuns)}},
 			is(func(p *Pod) { p.State, p.Hash, p.Restarts = StateRunning, "h1", 1 })},
@@ -45,16 +45,16 @@ func TestSeenPods(t *testing.T) {
 			is(func(p *Pod) { p.State, p.Hash = StateFailed, "h1" })},
 		{"a container is missing", seenPods{files: one, sandboxes: []runtime.Sandbox{webSandbox("h1", true)}},
 			is(func(p *Pod) { p.State, p.Hash = StateStarting, "h1" })},
-		{"the mirror is of another content", seenPods{files: one, sandboxes: []runtime.Sandbox{webSandbox("h2", true, webRuns)}, mirrors: []corev1.Pod{webMirror()}},
+		{"the mirror is of another content", seenPods{files: one, sandboxes: []runtime.Sandbox{webSandbox("h2", true, webRuns)}, nodePods: []corev1.Pod{webMirror()}},
 			is(func(p *Pod) {
 				p.State, p.Hash, p.Restarts, p.Mirror, p.Problem = StateRunning, "h2", 1, ready, "the mirror pod is of another content (hash h1)"
 			})},
-		{"another pod of that name is no mirror", seenPods{files: one, mirrors: []corev1.Pod{webMirror(func(p *corev1.Pod) { p.Annotations = nil })}}, is(func(*Pod) {})},
-		{"its file is gone", seenPods{sandboxes: []runtime.Sandbox{webSandbox("h1", true, webRuns)}, mirrors: []corev1.Pod{webMirror()}},
+		{"another pod of that name is no mirror", seenPods{files: one, nodePods: []corev1.Pod{webMirror(func(p *corev1.Pod) { p.Annotations = nil })}}, is(func(*Pod) {})},
+		{"its file is gone", seenPods{sandboxes: []runtime.Sandbox{webSandbox("h1", true, webRuns)}, nodePods: []corev1.Pod{webMirror()}},
 			is(func(p *Pod) {
 				p.File, p.State, p.Hash, p.Restarts, p.Mirror, p.Problem = "", StateRunning, "h1", 1, ready, "its file is gone, and it still runs"
 			})},
-		{"only the mirror is left", seenPods{mirrors: []corev1.Pod{webMirror()}},
+		{"only the mirror is left", seenPods{nodePods: []corev1.Pod{webMirror()}},
 			is(func(p *Pod) {
 				p.File, p.Mirror, p.Problem = "", ready, "its file is gone, and the mirror pod is still there"
 			})},

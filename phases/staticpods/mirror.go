@@ -23,8 +23,8 @@ func mirrorPodOf(pod *corev1.Pod) *MirrorPod {
 	return m
 }
 
-// mirrorReady says why a mirror pod is not ready, nil also for one that has done what it
-// was to do.
+// mirrorReady says why a mirror pod is not ready. A pod that has done what it was to do
+// counts as ready.
 func mirrorReady(pod *corev1.Pod) error {
 	switch {
 	case pod.DeletionTimestamp != nil:
@@ -47,7 +47,7 @@ func mirrorReady(pod *corev1.Pod) error {
 	return fmt.Errorf("the mirror pod is %s", strings.ToLower(string(pod.Status.Phase)))
 }
 
-// compare says whether the mirror pod is of what runs, and what runs of the file.
+// compare finds a mirror pod that shows something else than what runs, or than the file.
 func (p *Pod) compare(mirror *corev1.Pod) {
 	switch {
 	case p.Problem != "":
@@ -60,8 +60,8 @@ func (p *Pod) compare(mirror *corev1.Pod) {
 	}
 }
 
-// differs finds the first field that a manifest sets and that is another in its mirror
-// pod, which has defaults besides; empty without.
+// differs finds the first field that a manifest sets and that its mirror pod has otherwise;
+// empty if there is none. What the mirror pod has besides are defaults.
 func differs(manifest, mirror *corev1.Pod) string {
 	for _, pair := range []struct {
 		field       string
@@ -78,13 +78,14 @@ func differs(manifest, mirror *corev1.Pod) string {
 	return ""
 }
 
-// withoutTolerations: the kubelet and the API server add some.
+// withoutTolerations leaves out what the kubelet and the API server add to.
 func withoutTolerations(s corev1.PodSpec) corev1.PodSpec {
 	s.Tolerations = nil
 	return s
 }
 
-// plainJSON is nil for what can't be written as JSON, which is of no Pod that was read.
+// plainJSON is a value as maps and lists. It is nil for what can't be written as JSON; no
+// part of a Pod is such.
 func plainJSON(v any) any {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -95,7 +96,7 @@ func plainJSON(v any) any {
 	return plain
 }
 
-// beyond finds the first field of want that given has not, or has otherwise.
+// beyond finds the first field of want that given lacks or has otherwise.
 func beyond(field string, want, given any) string {
 	switch want := want.(type) {
 	case map[string]any:

@@ -20,7 +20,7 @@ func TestCurrent(t *testing.T) {
 		s.Created = changed.Add(after)
 		return s
 	}
-	w := &podWait{target: target{kubelet: observe.KubeletFound{NodeName: "n1"}, pod: webPod()}, stale: stale{since: changed, until: changed.Add(time.Minute)}}
+	w := &podWait{target: target{kubelet: observe.KubeletFound{NodeName: "n1"}, pod: webPod()}, replaced: replaced{since: changed, until: changed.Add(time.Minute)}}
 	for _, tt := range []struct {
 		name string
 		all  []runtime.Sandbox

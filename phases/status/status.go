@@ -24,21 +24,21 @@ import (
 
 // Status is what is installed on this machine, and how it is.
 type Status struct {
-	Installed    bool                `json:"installed"`
-	Ready        bool                `json:"ready"` // all that init waits for
-	Standalone   bool                `json:"standalone,omitempty"`
-	Since        string              `json:"since,omitempty"`
-	Kubernetes   string              `json:"kubernetes,omitempty"`
-	Node         string              `json:"node,omitempty"`
-	Address      string              `json:"address,omitempty"`
-	Components   []Component         `json:"components,omitempty"`
-	PodURL       *ready.PodURLStatus `json:"staticPodURL,omitempty"`
-	Cause        *diagnose.Finding   `json:"cause,omitempty"`
-	Certificates []Certificate       `json:"certificates,omitempty"`
-	Etcd         *Etcd               `json:"etcd,omitempty"`
-	Drift        []machine.Drift     `json:"drift,omitempty"`
-	Disks        []Disk              `json:"disks,omitempty"`
-	Notes        []string            `json:"notes,omitempty"`
+	Installed    bool                   `json:"installed"`
+	Ready        bool                   `json:"ready"` // all that init waits for
+	Standalone   bool                   `json:"standalone,omitempty"`
+	Since        string                 `json:"since,omitempty"`
+	Kubernetes   string                 `json:"kubernetes,omitempty"`
+	Node         string                 `json:"node,omitempty"`
+	Address      string                 `json:"address,omitempty"`
+	Components   []Component            `json:"components,omitempty"`
+	PodURL       *ready.PodURLStatus    `json:"staticPodURL,omitempty"`
+	Cause        *diagnose.Finding      `json:"cause,omitempty"`
+	Certificates []diagnose.Certificate `json:"certificates,omitempty"`
+	Etcd         *Etcd                  `json:"etcd,omitempty"`
+	Drift        []machine.Drift        `json:"drift,omitempty"`
+	Disks        []Disk                 `json:"disks,omitempty"`
+	Notes        []string               `json:"notes,omitempty"`
 }
 
 // Component is how one component is.
@@ -54,15 +54,6 @@ const (
 	StateNotReady = "not-ready"
 	StateUnknown  = "unknown" // it runs, and only the API server could tell more
 )
-
-// Certificate is how long a certificate holds, and what is wrong with it.
-type Certificate struct {
-	Path    string `json:"path"`
-	Use     string `json:"use"`
-	Expires string `json:"expires,omitempty"`
-	Problem string `json:"problem,omitempty"`
-	Detail  string `json:"detail,omitempty"`
-}
 
 // Disk is the room on the file system of a directory.
 type Disk struct {
@@ -81,32 +72,28 @@ func Current(ctx context.Context, o *observe.Observer, waits time.Time) (Status,
 	if since == "" {
 		return Status{}, nil
 	}
-	c, err := o.State().RememberedConfig()
+	s := Status{Installed: true, Since: since}
+	c, err := o.State().KeptConfig()
 	if err != nil {
 		return Status{}, err
 	}
-	s := Status{Installed: true, Since: since}
-	alone := c == nil
-	if alone {
-		c, err = o.State().StandaloneConfig()
-	}
 	if c == nil {
 		s.Notes = []string{"there is no control plane, only what init makes before it: run bootstrap init"}
-		return s, err
+		return s, nil
 	}
-	var notes noteList
+	var warned warnings
 	seen := observe.Open(observe.Observer{
-		Spec: spec.Spec{Config: c, Facts: o.Facts}, Host: o.Host, Catalogue: o.Catalogue, Tell: plan.Teller{Phase: "status", To: notes.add},
+		Spec: spec.Spec{Config: c, Facts: o.Facts}, Host: o.Host, Catalogue: o.Catalogue, Tell: plan.Teller{Phase: "status", To: warned.add},
 	})
 	r := &reporter{&ready.Waiter{Observer: seen}}
 	s.Kubernetes, s.Node, s.Address = c.KubernetesVersion, c.NodeName, c.AdvertiseAddress.String()
 	query := observe.Query{Stage: observe.Complete, Since: time.Now().Add(-lookBack), Waits: waits}
-	if alone {
+	if c.Box.Standalone {
 		r.lookStandalone(ctx, query, &s)
 	} else {
 		r.look(ctx, query, &s)
 	}
-	s.Notes = notes.all
+	s.Notes = warned.all
 	return s, nil
 }
 
@@ -127,7 +114,7 @@ func (r *reporter) look(ctx context.Context, q observe.Query, s *Status) {
 	s.Ready = readiness.Holds() && found.RuntimeError == ""
 	s.Components = componentStates(r.Config, found, readiness)
 	s.Cause = presentCause(r.Catalogue, found)
-	s.Certificates = certificateStates(found.Certificates)
+	s.Certificates = found.Certificates
 	s.Drift = found.Files
 	s.Disks = r.disks()
 }
@@ -151,7 +138,7 @@ func presentCause(all diagnose.Catalogue, found *diagnose.Evidence) *diagnose.Fi
 	return &cause
 }
 
-// installedSince is when the oldest effect that is still there was made; empty without.
+// installedSince is when the oldest effect that is still there was made; empty if none is.
 func installedSince(h *host.Host) string {
 	all := h.Entries()
 	i := slices.IndexFunc(all, func(r host.Record) bool { return !r.Undone })
@@ -161,21 +148,22 @@ func installedSince(h *host.Host) string {
 	return all[i].Time
 }
 
-// noteList keeps what phases warn of.
-type noteList struct {
+// warnings are what is warned of while the machine is looked at.
+type warnings struct {
 	mu  sync.Mutex
 	all []string
 }
 
-func (n *noteList) add(e plan.Event) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+func (w *warnings) add(e plan.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if e.Kind == plan.Warning {
-		n.all = append(n.all, e.Message)
+		w.all = append(w.all, e.Message)
 	}
 }
 
-// componentStates are what is below first, then what runs in it.
+// componentStates has the runtime first, then the kubelet, its static pods and the addons:
+// each needs those before it.
 func componentStates(c *config.Config, found *diagnose.Evidence, r ready.Readiness) []Component {
 	all := []Component{runtimeState(found)}
 	for _, name := range append([]string{"kubelet"}, spec.NodeComponents(c)...) {
@@ -220,18 +208,6 @@ func componentState(name string, found *diagnose.Evidence, r ready.Readiness) Co
 
 // oneLine keeps an error in its row.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
-
-func certificateStates(found []diagnose.Certificate) []Certificate {
-	var all []Certificate
-	for _, c := range found {
-		s := Certificate{Path: c.Path, Use: c.Use, Problem: string(c.Problem), Detail: c.Detail}
-		if !c.NotAfter.IsZero() {
-			s.Expires = c.NotAfter.UTC().Format(time.RFC3339)
-		}
-		all = append(all, s)
-	}
-	return all
-}
 
 // disks are those that etcd and the container runtime fill.
 func (r *reporter) disks() []Disk {

@@ -2,7 +2,6 @@ package support
 
 import (
 	"testing"
-	"time"
 
 	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/host/hosttest"
@@ -14,5 +13,5 @@ import (
 func testCollector(t *testing.T, name string) *collector {
 	t.Helper()
 	h, _ := hosttest.New(t)
-	return &collector{observe.Open(observe.Observer{Spec: spec.Spec{Config: configtest.Valid(t, name)}, Host: h}), time.Now()}
+	return &collector{observe.Open(observe.Observer{Spec: spec.Spec{Config: configtest.Valid(t, name)}, Host: h})}
 }

@@ -21,24 +21,42 @@ import (
 )
 
 // printed is what a program is asked for, and the file that keeps it.
-type printed struct {
-	file    string
-	program string
-	args    []string
-}
+type printed struct{ file, command string }
 
-var machinePrograms = []printed{
-	{"addresses.txt", "ip", []string{"-d", "address"}},
-	{"routes.txt", "ip", []string{"route", "show", "table", "all"}},
-	{"routes6.txt", "ip", []string{"-6", "route", "show", "table", "all"}},
-	{"rules.txt", "ip", []string{"rule"}},
-	{"sockets.txt", "ss", []string{"-anptu"}},
-	{"disks.txt", "df", []string{"-hT"}},
-	{"inodes.txt", "df", []string{"-iT"}},
-	{"blockdevices.txt", "lsblk", []string{"-f"}},
-	{"processes.txt", "ps", []string{"-eo", "pid,ppid,user,stat,rss,etimes,comm"}}, // no arguments: they may hold secrets
-	{"nftables.txt", "nft", []string{"list", "ruleset"}},
-	{"iptables.txt", "iptables-save", nil},
+const journal = "journalctl --no-pager --quiet --output=short-iso-precise --lines=5000 "
+
+// programs are asked by the parts of these names.
+var programs = map[string][]printed{
+	"versions": {
+		{"kubelet.txt", "kubelet --version"},
+		{"containerd.txt", "containerd --version"},
+		{"runc.txt", "runc --version"},
+		{"systemd.txt", "systemctl --version"},
+	},
+	"machine": {
+		{"addresses.txt", "ip -d address"},
+		{"routes.txt", "ip route show table all"},
+		{"routes6.txt", "ip -6 route show table all"},
+		{"rules.txt", "ip rule"},
+		{"sockets.txt", "ss -anptu"},
+		{"disks.txt", "df -hT"},
+		{"inodes.txt", "df -iT"},
+		{"blockdevices.txt", "lsblk -f"},
+		{"processes.txt", "ps -eo pid,ppid,user,stat,rss,etimes,comm"}, // no arguments: they may hold secrets
+		{"nftables.txt", "nft list ruleset"},
+		{"iptables.txt", "iptables-save"},
+	},
+	"units": {
+		{"failed.txt", "systemctl --no-pager --failed"},
+		{"all.txt", "systemctl --no-pager list-units --all"},
+		{"kubelet.txt", "systemctl --no-pager show kubelet.service"},
+		{"containerd.txt", "systemctl --no-pager show containerd.service"},
+	},
+	"journal": {
+		{"kubelet.log", journal + "-u kubelet.service"},
+		{"containerd.log", journal + "-u containerd.service"},
+		{"kernel.log", journal + "-k"},
+	},
 }
 
 var machineFiles = []string{
@@ -51,55 +69,33 @@ var machineFiles = []string{
 
 func (c *collector) addMachine(ctx context.Context, g *gathered) {
 	for _, file := range machineFiles {
-		c.addTail(g, file)
+		c.addTail(g, file, file)
 	}
 	g.addJSON("facts.json", c.Facts)
-	c.addPrinted(ctx, g, machinePrograms)
+	c.addPrograms(ctx, g)
 }
 
 func (c *collector) addVersions(ctx context.Context, g *gathered, version string) {
 	g.add("bootstrap.txt", []byte(version+"\n"), false)
-	c.addPrinted(ctx, g, []printed{
-		{"kubelet.txt", "kubelet", []string{"--version"}},
-		{"containerd.txt", "containerd", []string{"--version"}},
-		{"runc.txt", "runc", []string{"--version"}},
-		{"systemd.txt", "systemctl", []string{"--version"}},
-	})
+	c.addPrograms(ctx, g)
 	if c.Bundle != nil {
 		g.add("bundle.txt", []byte(c.Bundle.Index().Kubernetes+" in "+c.Bundle.Path()+"\n"), false)
 	}
 }
 
-func (c *collector) addUnits(ctx context.Context, g *gathered) {
-	c.addPrinted(ctx, g, []printed{
-		{"failed.txt", "systemctl", []string{"--no-pager", "--failed"}},
-		{"all.txt", "systemctl", []string{"--no-pager", "list-units", "--all"}},
-		{"kubelet.txt", "systemctl", []string{"--no-pager", "show", spec.KubeletService}},
-		{"containerd.txt", "systemctl", []string{"--no-pager", "show", "containerd.service"}},
-	})
-}
-
-func (c *collector) addJournal(ctx context.Context, g *gathered) {
-	lines := []string{"--no-pager", "--quiet", "--output=short-iso-precise", "--lines=5000"}
-	c.addPrinted(ctx, g, []printed{
-		{"kubelet.log", "journalctl", append(slices.Clone(lines), "-u", spec.KubeletService)},
-		{"containerd.log", "journalctl", append(slices.Clone(lines), "-u", "containerd.service")},
-		{"kernel.log", "journalctl", append(slices.Clone(lines), "-k")},
-	})
-}
-
-// addPrinted runs programs, where this is the running machine and has them.
-func (c *collector) addPrinted(ctx context.Context, g *gathered, all []printed) {
+// addPrograms runs the programs of a part, where this is the running machine and has them.
+func (c *collector) addPrograms(ctx context.Context, g *gathered) {
 	if !c.Host.Real() {
 		return
 	}
-	for _, p := range all {
-		path := c.Host.Program(p.program)
+	for _, p := range programs[g.part] {
+		words := strings.Fields(p.command)
+		path := c.Host.Program(words[0])
 		if path == "" {
-			g.miss(p.file, errors.New("no "+p.program+" here"))
+			g.miss(p.file, errors.New("no "+words[0]+" here"))
 			continue
 		}
-		text, err := c.Host.Output(ctx, path, p.args...)
+		text, err := c.Host.Output(ctx, path, words[1:]...)
 		if err != nil {
 			g.miss(p.file, err)
 			continue
@@ -116,17 +112,22 @@ func tailOf(data []byte, size int) (tail []byte, cut bool) {
 	return host.WholeLines(data[len(data)-size:]), true
 }
 
-func (c *collector) addTail(g *gathered, path string) {
+// addTail adds the end of a file, under a name of its own.
+func (c *collector) addTail(g *gathered, name, path string) {
 	data, cut, err := c.Host.Tail(path, maxFile)
+	if strings.HasSuffix(path, ".gz") {
+		name = strings.TrimSuffix(name, ".gz")
+		data, cut, err = c.unzippedTail(path)
+	}
 	if err != nil {
 		g.miss(path, err)
 		return
 	}
-	g.add(path, data, cut)
+	g.add(name, data, cut)
 }
 
-// supportPatterns are the files that say how this node is set up.
-var supportPatterns = []string{
+// setUpPatterns are the files that say how this node is set up.
+var setUpPatterns = []string{
 	spec.StaticPodDir + "/*", spec.KubeletConfig, spec.InstanceConfig, spec.KubeletDir + "/kubeadm-flags.env", "/etc/default/kubelet",
 	spec.KubeletUnitFile, spec.ContainerdUnit, "/usr/lib/systemd/system/kubelet.service", "/usr/lib/systemd/system/containerd.service",
 	"/etc/systemd/system/kubelet.service.d/*", "/etc/systemd/system/containerd.service.d/*",
@@ -134,7 +135,8 @@ var supportPatterns = []string{
 	"/etc/sysctl.conf", "/etc/sysctl.d/*", "/etc/modules-load.d/*",
 }
 
-// addFiles takes these, and whatever else bootstrap wrote that is short text.
+// addFiles takes the files that say how this node is set up, and whatever else bootstrap
+// wrote that is text.
 func (c *collector) addFiles(ctx context.Context, g *gathered) {
 	for _, path := range c.setUpFiles() {
 		if ctx.Err() != nil {
@@ -154,7 +156,7 @@ func (c *collector) addFiles(ctx context.Context, g *gathered) {
 }
 
 func (c *collector) setUpFiles() []string {
-	paths := c.Host.Globs(supportPatterns)
+	paths := c.Host.Globs(setUpPatterns)
 	for _, r := range c.Host.Entries() {
 		program := r.After.Mode&0o111 != 0
 		if r.Op == host.OpFile && !r.Undone && !program && !strings.HasPrefix(r.Target, "/opt/") {
@@ -183,23 +185,25 @@ func (c *collector) addRuntime(ctx context.Context, g *gathered) {
 		return
 	}
 	g.addJSON("pods.json", pods)
-	socket, err := observe.PodSocket(c.Host, "")
-	if err != nil {
-		g.miss("images", err)
-		return
-	}
-	cri, err := runtime.Dial("unix://" + socket)
-	if err != nil {
-		g.miss("images", err)
-		return
-	}
-	defer cri.Close()
-	images, err := cri.StoredImages(ctx)
+	images, err := c.storedImages(ctx)
 	if err != nil {
 		g.miss("images", err)
 		return
 	}
 	g.addJSON("images.json", images)
+}
+
+func (c *collector) storedImages(ctx context.Context) ([]runtime.StoredImage, error) {
+	socket, err := observe.PodSocket(c.Host, "")
+	if err != nil {
+		return nil, err
+	}
+	cri, err := runtime.Dial("unix://" + socket)
+	if err != nil {
+		return nil, err
+	}
+	defer cri.Close()
+	return cri.StoredImages(ctx)
 }
 
 func (c *collector) addLedger(_ context.Context, g *gathered) {
@@ -213,7 +217,7 @@ func (c *collector) addConfig(g *gathered, r Request) {
 	if _, ok := givenSecrets(r.Config); ok {
 		g.add("given.yaml", r.Config, false)
 	} else if r.Config != nil {
-		g.unread = append(g.unread, "given.yaml is left out: what is secret in it can't be told, as it is no YAML")
+		g.unread = append(g.unread, "given.yaml is left out: what is secret in it is not known, as it is no YAML")
 	}
 	if r.NoConfig != nil {
 		g.unread = append(g.unread, "config: "+r.NoConfig.Error())
@@ -238,27 +242,21 @@ func (c *collector) addConfig(g *gathered, r Request) {
 const lookBack = time.Hour
 
 func (c *collector) addDiagnosis(ctx context.Context, g *gathered, noConfig error) {
-	c.addStatus(ctx, g)
+	if now, err := status.Current(ctx, c.Observer, time.Time{}); err != nil {
+		g.miss("status.json", err)
+	} else {
+		g.addJSON("status.json", now) // as `bootstrap status -o json` prints it
+	}
 	if c.Config == nil {
 		g.unread = append(g.unread, "evidence: there is no config to judge by: "+noConfig.Error())
 		return
 	}
-	evidence := c.Evidence(ctx, observe.Query{Stage: observe.Written, Since: c.began.Add(-lookBack)})
+	evidence := c.Evidence(ctx, observe.Query{Stage: observe.Written, Since: time.Now().Add(-lookBack)})
 	g.addJSON("evidence.json", evidence)
 	g.addJSON("causes.json", c.Catalogue.Causes(evidence))
 	if !c.Host.Made(spec.ManifestFile("kube-apiserver")) { // after that a control plane's own traces are all it would find
 		g.addJSON("preflight.json", c.Catalogue.Preflight(&evidence.Machine))
 	}
-}
-
-// addStatus adds what `bootstrap status -o json` prints.
-func (c *collector) addStatus(ctx context.Context, g *gathered) {
-	status, err := status.Current(ctx, c.Observer, time.Time{})
-	if err != nil {
-		g.miss("status.json", err)
-		return
-	}
-	g.addJSON("status.json", status)
 }
 
 // addLogs takes what containers of kube-system wrote, also before the kubelet began
@@ -269,39 +267,26 @@ func (c *collector) addLogs(ctx context.Context, g *gathered) {
 			g.miss(path, ctx.Err())
 			return
 		}
-		name := strings.TrimPrefix(path, spec.PodLogDir)
-		if strings.HasSuffix(path, ".gz") {
-			c.addZipped(g, name, path)
-			continue
-		}
-		data, cut, err := c.Host.Tail(path, maxFile)
-		if err != nil {
-			g.miss(path, err)
-			continue
-		}
-		g.add(name, data, cut)
+		c.addTail(g, strings.TrimPrefix(path, spec.PodLogDir), path)
 	}
 }
 
-// maxZipped is how much of a log is unpacked; the kubelet begins a new one at 10 MiB.
-const maxZipped = 32 << 20
+// maxUnzipped is how much of a log is unpacked; the kubelet begins a new one at 10 MiB.
+const maxUnzipped = 32 << 20
 
-func (c *collector) addZipped(g *gathered, name, path string) {
+func (c *collector) unzippedTail(path string) (tail []byte, cut bool, err error) {
 	packed, err := c.Host.ReadFile(path)
 	if err != nil {
-		g.miss(path, err)
-		return
+		return nil, false, err
 	}
 	r, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
-		g.miss(path, err)
-		return
+		return nil, false, err
 	}
-	data, err := io.ReadAll(io.LimitReader(r, maxZipped))
+	data, err := io.ReadAll(io.LimitReader(r, maxUnzipped))
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		g.miss(path, err)
-		return
+		return nil, false, err
 	}
-	tail, cut := tailOf(data, maxFile)
-	g.add(strings.TrimSuffix(name, ".gz"), tail, cut)
+	tail, cut = tailOf(data, maxFile)
+	return tail, cut, nil
 }

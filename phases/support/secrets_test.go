@@ -23,7 +23,7 @@ func TestSecretsOfVolumes(t *testing.T) {
 	hosttest.Put(t, c.Host, volume+"password", "tr0ub4dor-and-more", 0o600)
 	hosttest.Put(t, c.Host, volume+"alertmanager.yaml", "apiVersion: monitoring.example/v1\nmetadata:\n  name: alerts\nsmtp_auth_password: hunter-two\nhook: x9fK2vQx7Lp\n", 0o600)
 	hosttest.Put(t, c.Host, volume+"users", "bob:$apr1$x\nalice:$apr1$y\n", 0o600)
-	got := c.machineSecrets(t.Context())
+	got := c.machineSecrets()
 	for _, want := range []string{"hunter-two", "x9fK2vQx7Lp", "bob:$apr1$x\nalice:$apr1$y\n"} {
 		if !slices.Contains(got, want) {
 			t.Errorf("%q is not known", want)
@@ -62,7 +62,7 @@ func TestPodURLSecrets(t *testing.T) {
 	c := testCollector(t, "standalone")
 	hosttest.Put(t, c.Host, spec.KubeletConfig, "staticPodURL: https://x/?now=url-key-now\nstaticPodURLHeader: {Authorization: [Bearer header-now]}\n", 0o600)
 	hosttest.Put(t, c.Host, "/var/lib/bootstrap/saved/7", "staticPodURLHeader: {X: [header-before]}\n", 0o600)
-	known, err := json.Marshal(c.machineSecrets(t.Context()))
+	known, err := json.Marshal(c.machineSecrets())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,8 +63,8 @@ func (c *collector) parts(r Request) []part {
 		{"versions", func(ctx context.Context, g *gathered) { c.addVersions(ctx, g, r.Version) }},
 		{"config", func(_ context.Context, g *gathered) { c.addConfig(g, r) }},
 		{"machine", c.addMachine},
-		{"units", c.addUnits},
-		{"journal", c.addJournal},
+		{"units", c.addPrograms},
+		{"journal", c.addPrograms},
 		{"files", c.addFiles},
 		{"certificates", c.addCertificates},
 		{"runtime", c.addRuntime},
@@ -84,7 +84,7 @@ func Write(ctx context.Context, o *observe.Observer, r Request, w io.Writer) (Re
 	if err != nil {
 		report.Unread = append(report.Unread, err.Error())
 	}
-	c := &collector{judged, time.Now()}
+	c := &collector{judged}
 	for _, part := range c.parts(r) {
 		g := collect(ctx, part)
 		if ctx.Err() != nil {
@@ -107,10 +107,7 @@ func judgedBy(o *observe.Observer, r Request) (*observe.Observer, error) {
 	if r.Config != nil {
 		return o, nil
 	}
-	c, err := o.State().RememberedConfig()
-	if err == nil && c == nil {
-		c, err = o.State().StandaloneConfig()
-	}
+	c, err := o.State().KeptConfig()
 	if err != nil || c == nil {
 		return o, err
 	}
@@ -120,10 +117,7 @@ func judgedBy(o *observe.Observer, r Request) (*observe.Observer, error) {
 }
 
 // collector gathers files of one machine.
-type collector struct {
-	*observe.Observer
-	began time.Time
-}
+type collector struct{ *observe.Observer }
 
 // gathered is what a part has found.
 type gathered struct {

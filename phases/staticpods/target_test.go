@@ -24,11 +24,11 @@ func TestTakenByTheCluster(t *testing.T) {
 		want string
 	}{
 		{"nobody", seenPods{}, ""},
-		{"a pod of the cluster has the name", seenPods{mirrors: []corev1.Pod{webMirror(plain)}}, "the cluster has a pod default/web-n1 already"},
-		{"its own mirror has it", seenPods{mirrors: []corev1.Pod{webMirror(port)}}, ""},
+		{"a pod of the cluster has the name", seenPods{nodePods: []corev1.Pod{webMirror(plain)}}, "the cluster has a pod default/web-n1 already"},
+		{"its own mirror has it", seenPods{nodePods: []corev1.Pod{webMirror(port)}}, ""},
 		{"a pod from a URL has the name", seenPods{sandboxes: []runtime.Sandbox{{Namespace: "default", Name: "web-n1", Ready: true, Source: "http"}}}, "from a URL"},
-		{"a pod of the cluster has the port", seenPods{mirrors: []corev1.Pod{webMirror(plain, other, port)}}, "spec.containers[0].ports[0]: port 8080/TCP of this machine is taken by the pod default/other"},
-		{"it has ended", seenPods{mirrors: []corev1.Pod{webMirror(plain, other, port, over)}}, ""},
+		{"a pod of the cluster has the port", seenPods{nodePods: []corev1.Pod{webMirror(plain, other, port)}}, "spec.containers[0].ports[0]: port 8080/TCP of this machine is taken by the pod default/other"},
+		{"it has ended", seenPods{nodePods: []corev1.Pod{webMirror(plain, other, port, over)}}, ""},
 		{"two files have the name", seenPods{files: []observe.PodFile{{Path: "/m/a", Pod: webPod()}, {Path: "/m/b", Pod: webPod()}}}, "/m/a and /m/b hold the pod default/web both"},
 		{"a file of ours has it", seenPods{files: []observe.PodFile{{Path: "/m/a", Pod: webPod(), Ours: true}}}, "is of the control plane that bootstrap made"},
 	} {
@@ -77,11 +77,11 @@ func TestEditedMirror(t *testing.T) {
 		seen seenPods
 		want bool
 	}{
-		{"as the file has it", seenPods{sandboxes: runs, mirrors: []corev1.Pod{webMirror()}}, false},
-		{"another image", seenPods{sandboxes: runs, mirrors: []corev1.Pod{webMirror(func(p *corev1.Pod) { p.Spec.Containers[0].Image = "x" })}}, true},
-		{"another hash", seenPods{sandboxes: runs, mirrors: []corev1.Pod{webMirror(func(p *corev1.Pod) { p.Annotations[observe.HashAnnotation] = "x" })}}, true},
-		{"nothing runs yet", seenPods{mirrors: []corev1.Pod{webMirror(func(p *corev1.Pod) { p.Labels["app"] = "x" })}}, false},
-		{"no mirror pod", seenPods{sandboxes: runs, mirrors: []corev1.Pod{webMirror(func(p *corev1.Pod) { p.Annotations = nil })}}, false},
+		{"as the file has it", seenPods{sandboxes: runs, nodePods: []corev1.Pod{webMirror()}}, false},
+		{"another image", seenPods{sandboxes: runs, nodePods: []corev1.Pod{webMirror(func(p *corev1.Pod) { p.Spec.Containers[0].Image = "x" })}}, true},
+		{"another hash", seenPods{sandboxes: runs, nodePods: []corev1.Pod{webMirror(func(p *corev1.Pod) { p.Annotations[observe.HashAnnotation] = "x" })}}, true},
+		{"nothing runs yet", seenPods{nodePods: []corev1.Pod{webMirror(func(p *corev1.Pod) { p.Labels["app"] = "x" })}}, false},
+		{"no mirror pod", seenPods{sandboxes: runs, nodePods: []corev1.Pod{webMirror(func(p *corev1.Pod) { p.Annotations = nil })}}, false},
 	} {
 		got := tt.seen.editedMirror(target{kubelet: observe.KubeletFound{NodeName: "n1"}, pod: webPod()})
 		if (got != nil) != tt.want {
