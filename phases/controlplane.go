@@ -7,7 +7,6 @@ import (
 
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
-	"bootstrap/phases/health"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/ready"
 	"bootstrap/phases/runtime"
@@ -75,10 +74,7 @@ func startAPIServer(ctx context.Context, env *Env, met bool) (began bool, err er
 		return false, err
 	}
 	start := time.Now()
-	err = w.Wait(ctx, []health.Check{
-		{Name: "kubelet", Probe: w.Kubelet},
-		{Name: "kube-apiserver", Probe: w.APIServerServes},
-	})
+	err = w.Wait(ctx, w.ServingChecks())
 	if err == nil {
 		err = makePriorityClass(ctx, waiter, w.Cluster)
 	}
@@ -118,7 +114,7 @@ func letStart(ctx context.Context, env *Env, cri *runtime.CRI) {
 	soon, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	waiter := env.Ready()
-	_ = waiter.WaitPlainly(soon, waiter.KubeletChecks(cri, nil), func([]health.Pending) {}) // it may be what has to be mended
+	_ = waiter.WaitSilently(soon, waiter.KubeletChecks(cri, nil)) // it may be what has to be mended
 }
 
 // makePriorityClass makes what the API server makes too, but too late for mirror pods: a

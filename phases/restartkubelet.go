@@ -37,7 +37,7 @@ func runRestartKubelet(ctx context.Context, env *Env) error {
 	}
 	soon, cancel := mirrorPodPatience.Bound(ctx)
 	defer cancel()
-	err = env.Ready().WaitPlainly(soon, first, func([]health.Pending) {})
+	err = env.Ready().WaitSilently(soon, first)
 	if ctx.Err() != nil || !missing(err) {
 		return ctx.Err()
 	}

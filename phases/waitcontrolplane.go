@@ -21,5 +21,5 @@ func runWaitControlPlane(ctx context.Context, env *Env) error {
 	if err := w.Wait(ctx, w.APIChecks()); err != nil {
 		return err
 	}
-	return w.WaitForPods(ctx)
+	return w.Wait(ctx, w.PodChecks(0))
 }

@@ -21,6 +21,5 @@ func runWatchControlPlane(ctx context.Context, env *Env) error {
 		return err
 	}
 	defer w.CRI.Close()
-	w.Steady = ready.Steady
-	return w.WaitForPods(ctx)
+	return w.Wait(ctx, w.PodChecks(ready.MinUptime))
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
 	"bootstrap/phases/pki"
 	"bootstrap/phases/spec"
 )
@@ -21,29 +20,28 @@ func (o *Observer) CertificateEvidence(stage Stage) []diagnose.Certificate {
 	if stage < Certified {
 		return nil
 	}
-	return certificates{&o.Spec, o.Host}.judge()
-}
-
-// certificates are those of this node, to be judged by what init would have made them.
-type certificates struct {
-	*spec.Spec
-	host *host.Host
-}
-
-func (c certificates) judge() []diagnose.Certificate {
-	var all []diagnose.Certificate
-	for _, a := range spec.Authorities(c.Config) {
-		ca, found := c.judgeAuthority(a)
-		all = append(all, found...)
+	var all []judged
+	for _, a := range spec.Authorities(o.Config) {
+		ca := o.judgeAuthority(a)
+		all = append(all, ca, o.judgeSigning(ca, a))
+		for _, l := range a.Leaves {
+			all = append(all, o.judgeLeaf(ca.cert, l))
+		}
 		if a.File == "ca" {
-			all = append(all, c.judgeSigningCert(ca)...)
-			all = append(all, c.judgeKubeconfigs(ca)...)
+			all = append(all, o.judgeSigningCert(ca.cert))
+			all = append(all, o.judgeKubeconfigs(ca.cert)...)
 		}
 	}
-	return append(all, c.judgeExternalEtcd()...)
+	var found []diagnose.Certificate
+	for _, j := range append(all, o.judgeExternalEtcd()...) {
+		if j.cert != nil || j.Problem != "" { // else it is not there, and need not be
+			found = append(found, j.Certificate)
+		}
+	}
+	return found
 }
 
-// judged is a certificate with what it was judged by, as far as that could be read.
+// judged is a certificate, its key, as far as they could be read, and what was found of them.
 type judged struct {
 	diagnose.Certificate
 	cert *x509.Certificate
@@ -54,7 +52,7 @@ func (j *judged) bad(problem pki.Reason, detail string) {
 	j.Problem, j.Detail = problem, detail
 }
 
-// by takes over what a check says.
+// by takes over what a check has found.
 func (j *judged) by(err error) {
 	reason := (*pki.CheckError)(nil)
 	switch {
@@ -71,69 +69,54 @@ func (j *judged) by(err error) {
 	}
 }
 
-func (c certificates) judgeAuthority(a spec.Authority) (*x509.Certificate, []diagnose.Certificate) {
-	ca := c.readJudged(c.PKIFile(a.File, ".crt"), a.User)
+func (o *Observer) judgeAuthority(a spec.Authority) judged {
+	ca := o.readJudged(o.PKIFile(a.File, ".crt"), a.User)
 	if ca.cert != nil {
 		ca.by(pki.CheckTime(ca.cert))
 	}
-	var all []diagnose.Certificate
-	if ca.cert != nil || ca.Problem != "" {
-		all = append(all, ca.Certificate)
-	}
-	if key, ok := c.judgeSigning(ca, a); ok {
-		all = append(all, key)
-	}
-	for _, l := range a.Leaves {
-		if found, ok := c.judgeLeaf(ca.cert, l); ok {
-			all = append(all, found)
-		}
-	}
-	return ca.cert, all
+	return ca
 }
 
-// judgeSigning is not ok if there is nothing to say of a CA's key.
-func (c certificates) judgeSigning(ca judged, a spec.Authority) (diagnose.Certificate, bool) {
+// judgeSigning judges the key of a CA, by which it signs. Only a problem is worth a line of its own.
+func (o *Observer) judgeSigning(ca judged, a spec.Authority) judged {
 	if ca.cert == nil || ca.Problem != "" {
-		return diagnose.Certificate{}, false
+		return judged{}
 	}
-	key := judged{Certificate: diagnose.Certificate{Path: ca.Path, Use: diagnose.Signing, NotAfter: ca.NotAfter}}
-	c.readKey(&key, c.PKIFile(a.File, ".key"))
-	if key.key != nil && !pki.SameKey(ca.cert, key.key) {
-		key.bad(pki.WrongKey, "its key is another CA's")
+	j := judged{Certificate: diagnose.Certificate{Path: ca.Path, Use: diagnose.Signing, NotAfter: ca.NotAfter}}
+	o.readKey(&j, o.PKIFile(a.File, ".key"))
+	if j.key != nil && !pki.SameKey(ca.cert, j.key) {
+		j.bad(pki.WrongKey, "its key is another CA's")
 	}
-	return key.Certificate, key.Problem != ""
+	return j
 }
 
-// judgeSigningCert says nothing of a file that is as it should be: it has all in common with
-// ca.crt.
-func (c certificates) judgeSigningCert(ca *x509.Certificate) []diagnose.Certificate {
-	j := c.readJudged(c.PKIFile(spec.SigningCert, ".crt"), "kube-controller-manager")
+// judgeSigningCert judges the copy of ca.crt that the controller manager signs with. Only a
+// problem is worth a line of its own.
+func (o *Observer) judgeSigningCert(ca *x509.Certificate) judged {
+	j := o.readJudged(o.PKIFile(spec.SigningCert, ".crt"), "kube-controller-manager")
 	if j.cert != nil && ca != nil && !j.cert.Equal(ca) {
 		j.bad(pki.WrongCA, "it is not this cluster's CA")
 	}
-	if j.Problem == "" {
-		return nil
-	}
-	return []diagnose.Certificate{j.Certificate}
+	j.cert = nil
+	return j
 }
 
-// judgeLeaf is not ok if there is no such certificate, and bootstrap made none.
-func (c certificates) judgeLeaf(ca *x509.Certificate, l spec.Leaf) (diagnose.Certificate, bool) {
-	j := c.readJudged(c.PKIFile(l.File, ".crt"), l.User)
+func (o *Observer) judgeLeaf(ca *x509.Certificate, l spec.Leaf) judged {
+	j := o.readJudged(o.PKIFile(l.File, ".crt"), l.User)
 	if j.cert != nil {
-		c.readKey(&j, c.PKIFile(l.File, ".key"))
+		o.readKey(&j, o.PKIFile(l.File, ".key"))
 	}
 	if ca != nil && j.key != nil {
 		j.by((&pki.CA{Cert: ca}).Check(l.Leaf, j.cert, j.key))
 	}
-	return j.Certificate, j.cert != nil || j.Problem != ""
+	return j
 }
 
 // readJudged reads a file that is a certificate. One that is not there is a problem
 // only if bootstrap made it.
-func (c certificates) readJudged(path, use string) judged {
+func (o *Observer) readJudged(path, use string) judged {
 	j := judged{Certificate: diagnose.Certificate{Path: path, Use: use}}
-	data := c.content(&j, path)
+	data := o.content(&j, path)
 	if data == nil {
 		return j
 	}
@@ -148,28 +131,26 @@ func (c certificates) readJudged(path, use string) judged {
 
 // readKey reads the key that belongs to a certificate: what is wrong with it is said
 // under its own path.
-func (c certificates) readKey(j *judged, path string) {
+func (o *Observer) readKey(j *judged, path string) {
 	found := judged{Certificate: diagnose.Certificate{Path: path, Use: j.Use, NotAfter: j.NotAfter}}
-	data := c.content(&found, path)
-	if data != nil {
-		key, err := pki.ParseKey(data)
-		if err == nil {
-			j.key = key
-			return
+	if data := o.content(&found, path); data != nil {
+		var err error
+		if j.key, err = pki.ParseKey(data); err != nil {
+			found.bad(pki.Damaged, err.Error())
 		}
-		found.bad(pki.Damaged, err.Error())
 	}
 	if found.Problem != "" {
 		j.Certificate = found.Certificate
 	}
 }
 
-// content is nil if there is nothing to judge.
-func (c certificates) content(j *judged, path string) []byte {
-	data, err := c.host.ReadFile(path)
+// content is what is in a file; nil if that is nothing to be judged, which is a problem or means that
+// nobody made the file.
+func (o *Observer) content(j *judged, path string) []byte {
+	data, err := o.Host.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if c.host.Made(path) {
+		if o.Host.Made(path) {
 			j.bad(pki.Missing, "it is not there")
 		}
 	case err != nil:
@@ -182,24 +163,22 @@ func (c certificates) content(j *judged, path string) []byte {
 	return nil
 }
 
-func (c certificates) judgeKubeconfigs(ca *x509.Certificate) []diagnose.Certificate {
-	var all []diagnose.Certificate
-	for _, id := range spec.Identities(c.Config) {
+func (o *Observer) judgeKubeconfigs(ca *x509.Certificate) []judged {
+	var all []judged
+	for _, id := range spec.Identities(o.Config) {
 		j := judged{Certificate: diagnose.Certificate{Path: id.Path, Use: id.User}}
-		c.judgeKubeconfig(&j, ca, id)
+		o.judgeKubeconfig(&j, ca, id)
 		if id.Path == spec.KubeletConf && j.cert != nil {
-			c.judgeRotated(&j, ca, id)
+			o.judgeRotated(&j, ca, id)
 		}
-		if j.cert != nil || j.Problem != "" {
-			all = append(all, j.Certificate)
-		}
+		all = append(all, j)
 	}
 	return all
 }
 
-// judgeKubeconfig leaves alone a file that somebody has given another shape: it may serve.
-func (c certificates) judgeKubeconfig(j *judged, ca *x509.Certificate, id spec.Identity) {
-	data := c.content(j, id.Path)
+// judgeKubeconfig finds nothing wrong with a file that somebody has given another shape: it may do.
+func (o *Observer) judgeKubeconfig(j *judged, ca *x509.Certificate, id spec.Identity) {
+	data := o.content(j, id.Path)
 	if data == nil {
 		return
 	}
@@ -218,44 +197,42 @@ func (c certificates) judgeKubeconfig(j *judged, ca *x509.Certificate, id spec.I
 	case err != nil:
 		j.bad(pki.Damaged, err.Error())
 	case ca == nil:
-	case k.CAFile != c.PKIFile("ca", ".crt") && !bytes.Equal(k.CA, pki.EncodeCert(ca)):
+	case k.CAFile != o.PKIFile("ca", ".crt") && !bytes.Equal(k.CA, pki.EncodeCert(ca)):
 		j.bad(pki.WrongCA, "its CA is not this cluster's")
 	default:
 		j.by((&pki.CA{Cert: ca}).Check(id.Leaf, j.cert, j.key))
 	}
 }
 
-// judgeRotated puts the certificate that the kubelet got itself in the place of the one
-// in its kubeconfig, unless something else is wrong with that file.
-func (c certificates) judgeRotated(j *judged, ca *x509.Certificate, id spec.Identity) {
+// judgeRotated judges the certificate that the kubelet got itself in place of the one in its
+// kubeconfig, unless something else than its age is wrong with the kubeconfig.
+func (o *Observer) judgeRotated(j *judged, ca *x509.Certificate, id spec.Identity) {
 	if j.Problem != "" && j.Problem != pki.Expired {
 		return
 	}
-	r := c.readJudged(spec.RotatedCert, "kubelet")
+	r := o.readJudged(spec.RotatedCert, "kubelet")
 	if r.cert == nil && r.Problem == "" || r.cert != nil && time.Now().After(r.NotAfter) {
 		return
 	}
-	if r.cert != nil && ca != nil {
-		data, _ := c.host.ReadFile(spec.RotatedCert)
-		key, err := pki.ParseKey(data)
-		if err == nil {
-			err = (&pki.CA{Cert: ca}).Check(id.Leaf, r.cert, key)
-		}
-		r.by(err)
+	if r.cert != nil {
+		o.readKey(&r, spec.RotatedCert)
+	}
+	if r.key != nil && ca != nil {
+		r.by((&pki.CA{Cert: ca}).Check(id.Leaf, r.cert, r.key))
 	}
 	*j = r
 }
 
-// judgeExternalEtcd can't tell by whom the certificate should be signed: there may be
-// other CAs in between.
-func (c certificates) judgeExternalEtcd() []diagnose.Certificate {
-	external := c.Config.Etcd.External
+// judgeExternalEtcd does not judge who signed the certificate: there may be CAs between it and the
+// one in the config.
+func (o *Observer) judgeExternalEtcd() []judged {
+	external := o.Config.Etcd.External
 	if external == nil || external.CertFile == "" {
 		return nil
 	}
-	var all []diagnose.Certificate
+	var all []judged
 	for _, path := range []string{external.CAFile, external.CertFile} {
-		j := c.readJudged(path, "kube-apiserver")
+		j := o.readJudged(path, "kube-apiserver")
 		if j.cert == nil && j.Problem == "" {
 			j.bad(pki.Missing, "it is not there")
 		}
@@ -263,16 +240,12 @@ func (c certificates) judgeExternalEtcd() []diagnose.Certificate {
 			j.by(pki.CheckTime(j.cert))
 		}
 		if j.cert != nil && path == external.CertFile {
-			c.judgeExternalKey(&j, external.KeyFile)
+			o.readKey(&j, external.KeyFile)
 		}
-		all = append(all, j.Certificate)
+		if j.key != nil && j.Problem == "" && !pki.SameKey(j.cert, j.key) {
+			j.bad(pki.WrongKey, "the key does not belong to the certificate")
+		}
+		all = append(all, j)
 	}
 	return all
-}
-
-func (c certificates) judgeExternalKey(j *judged, path string) {
-	c.readKey(j, path)
-	if j.key != nil && j.Problem == "" && !pki.SameKey(j.cert, j.key) {
-		j.bad(pki.WrongKey, "the key does not belong to the certificate")
-	}
 }

@@ -18,7 +18,7 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// choose decides by what is there what this node uses.
+// choose decides what this node uses, by what is on it.
 func (o *Observer) choose() spec.Choices {
 	return spec.Choices{Runtime: o.chooseRuntime(), Network: spec.Network{Foreign: foreignNetwork(o.Host), None: o.noNetwork()}}
 }
@@ -89,8 +89,8 @@ func foreignNetwork(h *host.Host) string {
 	return ""
 }
 
-// DialRuntime connects to this node's runtime. One that a plan would install first is nil,
-// and holds nothing.
+// DialRuntime connects to this node's runtime. In a dry run the runtime may not be installed yet:
+// then it gives nil, which answers like a runtime without pods and images.
 func (o *Observer) DialRuntime() (*runtime.CRI, error) {
 	choice := o.Choices.Runtime
 	switch {
@@ -102,7 +102,7 @@ func (o *Observer) DialRuntime() (*runtime.CRI, error) {
 	return runtime.Dial(choice.Endpoint)
 }
 
-// foundKubelets is what the choice of a kubelet is decided by.
+// foundKubelets is all that decides which kubelet is used.
 type foundKubelets struct {
 	want      string // version, with the v
 	program   string // a kubelet that is not ours
@@ -129,10 +129,10 @@ func (f foundKubelets) choose() spec.Kubelet {
 	return spec.Kubelet{None: plan.Hint(fmt.Errorf("%s is %s, want %s", f.program, f.version, f.want), "remove it, or set kubernetesVersion: %s", f.version)}
 }
 
-// RuntimePatience bounds what reset asks of a runtime, which may hang.
+// RuntimePatience is how long a runtime may say nothing until it counts as hanging.
 const RuntimePatience = 30 * time.Second
 
-// foundRuntimes is what the choice of a runtime is decided by.
+// foundRuntimes is all that decides which runtime is used.
 type foundRuntimes struct {
 	configured string   // nodeRegistration.criSocket
 	ours       bool     // installed by bootstrap earlier
@@ -141,7 +141,7 @@ type foundRuntimes struct {
 	bundled    bool     // the bundle holds containerd
 }
 
-// ErrNoRuntime is of a machine that has no container runtime, and gets none.
+// ErrNoRuntime says that there is no container runtime, and none that could be installed.
 var ErrNoRuntime = errors.New("no container runtime on this machine, and no bundle to install one from")
 
 func (f foundRuntimes) choose() spec.Runtime {
@@ -166,7 +166,7 @@ func (f foundRuntimes) choose() spec.Runtime {
 	return spec.Runtime{None: plan.Hint(ErrNoRuntime, "use an executable with a bundle inside, give --bundle FILE, or install containerd 2")}
 }
 
-// isForeign tells whether containerd is somebody else's to install.
+// isForeign tells whether containerd is, or has to be, installed by somebody else.
 func (f foundRuntimes) isForeign() bool {
 	return !f.ours && (slices.Contains(f.sockets, spec.ContainerdSocket) || f.program != "" || !f.bundled)
 }

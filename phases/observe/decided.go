@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"slices"
+	"time"
 
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/diagnose"
@@ -22,32 +22,32 @@ type Inspection struct {
 	Unread   []string // what could not be looked at, each with its reason
 }
 
-// Inspect measures the disk of etcd's data only where it may be written to. more is what
-// phases have found that are not looked at here.
+// Inspect looks at this machine before init changes it. It writes to the disk of etcd's data, to
+// measure that, only if measures says so. more is what phases have found by themselves.
 func (o *Observer) Inspect(ctx context.Context, measures bool, more ...error) Inspection {
-	// Before the rest: beside work that takes all CPUs, any disk seems slow.
-	var seen []part
-	if o.Host.Real() && measures {
-		seen = append(seen, ahead(ctx, part{"disk latency", o.measureDisk}))
+	m := &diagnose.Machine{Settings: o.settings(Begun), Now: time.Now()}
+	gather(ctx, m, o.quickParts(o.usedDisks))
+	if o.Host.Real() && measures { // before the rest: beside work that takes all CPUs, any disk seems slow
+		gather(ctx, m, []part{{"disk latency", o.measureDisk}})
 	}
-	var m *diagnose.Machine
-	var bundled, decided []error
+	var errs, bundleErrs []error
 	var taken diagnose.Taken
 	var takenErr error
 	plan.SideBySide(
-		func() { m = o.wholeMachine(ctx, seen) },
-		func() { bundled = o.checkBundle(ctx) },
-		func() { decided = o.decide() },
+		func() { gather(ctx, m, o.slowParts()) },
+		func() { bundleErrs = o.checkBundle(ctx) },
+		func() { errs = o.checkConfig() },
 		func() { taken, takenErr = o.taken(ctx) },
 	)
 	m.Taken = taken
+	errs = slices.Concat(bundleErrs, errs, more)
 	if takenErr != nil {
-		decided = append(decided, takenErr)
+		errs = append(errs, takenErr)
 	}
-	if text := addressNote(m); text != "" {
+	if text := addressChoice(m); text != "" {
 		o.Tell.Note("%s", text)
 	}
-	found := o.Unignored(slices.Concat(o.Catalogue.Preflight(m), Findings(bundled), Findings(decided), Findings(more)))
+	found := o.Unignored(append(o.Catalogue.Preflight(m), Findings(errs)...))
 	return Inspection{Checks: len(o.Catalogue.Checks()), Findings: o.Catalogue.InOrder(found), Unread: m.Unread}
 }
 
@@ -56,17 +56,23 @@ func (o *Observer) Unignored(found []diagnose.Finding) []diagnose.Finding {
 	return slices.DeleteFunc(found, func(f diagnose.Finding) bool { return slices.Contains(o.Ignore, f.ID) })
 }
 
-// decide finds what takes more than facts to tell.
-func (o *Observer) decide() []error {
-	errs := slices.Concat(CheckIgnored(o.Catalogue, o.Config.IgnorePreflight), o.CheckSettled(), o.checkChoices())
-	if o.Config.Box.Standalone {
-		return errs
+// checkConfig finds what can't be done of the config on this machine.
+func (o *Observer) checkConfig() []error {
+	errs := slices.Concat(CheckIgnored(o.Catalogue, o.Config.IgnorePreflight), o.CheckSettled())
+	if err := o.Choices.Runtime.None; err != nil {
+		errs = append(errs, Found(o.Catalogue, "no-runtime", err))
 	}
-	return append(errs, o.CheckEtcdData()...)
+	if err := o.Choices.Kubelet.None; err != nil {
+		errs = append(errs, Found(o.Catalogue, "no-kubelet", err))
+	}
+	if !o.Config.Box.Standalone {
+		errs = append(errs, o.CheckEtcdData()...)
+	}
+	return errs
 }
 
-// Findings are errors as preflight tells them. One without an ID is of a look that
-// came to nothing.
+// Findings are errors in the form in which preflight shows them. Those that Found has made keep
+// their ID; others, of checks that could not be made, have none.
 func Findings(errs []error) []diagnose.Finding {
 	var all []diagnose.Finding
 	for _, err := range errs {
@@ -79,16 +85,17 @@ func Findings(errs []error) []diagnose.Finding {
 	return all
 }
 
-// Found makes an error the finding of an entry, which stops init.
+// Found is an error that carries a finding: the catalogue's entry id, with err as what is wrong. It
+// stops init.
 func Found(all diagnose.Catalogue, id string, err error) error {
 	return &plan.CauseError{Finding: all.Found(id, diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: plan.HintOf(err)}), Err: err}
 }
 
-// enforced are kubeadm's names of the checks that init can't go on without; all others
-// are warnings here.
+// enforced are kubeadm's names of checks that init can't do without. A config may ask to ignore
+// any other: here these only warn.
 var enforced = regexp.MustCompile(`(?i)^(all|cri|isprivilegeduser|kubeletversion|port-.*|fileavailable-.*|diravailable-.*)$`)
 
-// CheckIgnored finds checks that the config wants to ignore and init can't go on without.
+// CheckIgnored refuses a config that wants to ignore checks that init can't do without.
 func CheckIgnored(all diagnose.Catalogue, names []string) []error {
 	var findings []error
 	for _, name := range names {
@@ -113,11 +120,15 @@ func (o *Observer) checkBundle(ctx context.Context) []error {
 	if err := o.Bundle.Intact(ctx, toInstall(index.Entries, o.Host.Entries())); err != nil && ctx.Err() == nil {
 		return []error{Found(o.Catalogue, "bundle-damaged", fmt.Errorf("bundle %s: %w", o.Bundle.Path(), err))}
 	}
-	o.warnOfPulls()
+	for _, reference := range o.Config.RequiredImages() {
+		if _, ok := o.Bundle.Entry(bundle.Image, reference); !ok {
+			o.Tell.Warn("%s is not in the bundle: it is pulled, unless the runtime has it", reference)
+		}
+	}
 	return nil
 }
 
-// toInstall is what of a bundle the ledger does not tell to be here already.
+// toInstall is what init would take out of the bundle: all that is not installed yet by the ledger.
 func toInstall(entries []bundle.Entry, ledger []host.Record) []bundle.Entry {
 	type installed struct{ target, sha256 string }
 	here := map[installed]bool{}
@@ -135,14 +146,6 @@ func toInstall(entries []bundle.Entry, ledger []host.Record) []bundle.Entry {
 	})
 }
 
-func (o *Observer) warnOfPulls() {
-	for _, reference := range o.Config.RequiredImages() {
-		if _, ok := o.Bundle.Entry(bundle.Image, reference); !ok {
-			o.Tell.Warn("%s is not in the bundle: it is pulled, unless the runtime has it", reference)
-		}
-	}
-}
-
 // CheckSettled finds what the config wants to change and init can't.
 func (o *Observer) CheckSettled() []error {
 	differ, err := o.State().UnlikeBefore()
@@ -154,20 +157,4 @@ func (o *Observer) CheckSettled() []error {
 		findings = append(findings, err)
 	}
 	return findings
-}
-
-func (o *Observer) checkChoices() []error {
-	var errs []error
-	if err := o.Choices.Runtime.None; err != nil {
-		errs = append(errs, Found(o.Catalogue, "no-runtime", err))
-	}
-	if err := o.Choices.Kubelet.None; err != nil {
-		errs = append(errs, Found(o.Catalogue, "no-kubelet", err))
-	}
-	return errs
-}
-
-// isNewDisk: a file system of its own begins with this one folder.
-func isNewDisk(files []string) bool {
-	return len(files) == 1 && filepath.Base(files[0]) == "lost+found"
 }

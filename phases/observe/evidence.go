@@ -7,33 +7,37 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 	"bootstrap/phases/machine"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/runtime"
 	"bootstrap/phases/spec"
 )
 
-// Patience bounds what asks others: on a machine where processes wait for a CPU, what
-// takes long does not hang yet, and gets up to four times as long.
+// Patience is how long an answer is waited for on an idle machine. Where processes wait for a CPU,
+// who takes longer need not hang, and gets up to four times as long.
 type Patience time.Duration
 
 const (
-	// EvidenceTimeout bounds each part of the evidence: what hangs is a finding itself, so
-	// it is shorter than gatherTimeout.
+	// EvidenceTimeout bounds each part of the evidence. It is shorter than gatherTimeout, so that
+	// a part can still write down that somebody does not answer.
 	EvidenceTimeout = Patience(1500 * time.Millisecond)
-	// answerTimeout is shorter: an API server that waits for etcd takes connections and says
-	// nothing, and each look would last as long.
+	// answerTimeout bounds questions to the API server. It is shorter still: one that waits for
+	// etcd takes connections and says nothing, and each look would last until the timeout.
 	answerTimeout = Patience(time.Second)
 )
 
-// Now is how long may be waited on this machine as it is now.
-func (p Patience) Now() time.Duration { return p.at(machine.Crowding()) }
+// Now is how long to wait on this machine, by how many processes wait for a CPU now.
+func (p Patience) Now() time.Duration {
+	return time.Duration(float64(p) * min(machine.Crowding(), 4))
+}
 
-// Bound ends before ctx does: the crowd may have grown since that was bounded.
+// Bound is a context that ends after p, and always some time before ctx does.
 func (p Patience) Bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, min(p.Now(), left(ctx)))
 }
@@ -42,7 +46,7 @@ func (p Patience) Bound(ctx context.Context) (context.Context, context.CancelFun
 // that does not answer.
 func (p Patience) Rushed(ctx context.Context) bool { return left(ctx) < p.Now() }
 
-// left is how long may be asked before ctx ends.
+// left is how long to wait for an answer at most, so that there is time to use it before ctx ends.
 func left(ctx context.Context) time.Duration {
 	end, ok := ctx.Deadline()
 	if !ok {
@@ -51,51 +55,44 @@ func left(ctx context.Context) time.Duration {
 	return time.Until(end) * 5 / 6
 }
 
-func (p Patience) at(crowding float64) time.Duration {
-	return time.Duration(float64(p) * min(crowding, 4))
-}
-
 // daemons are the units whose state and journal are evidence.
 var daemons = []string{"containerd.service", spec.KubeletService}
 
-// Stage is how far this run is: what a later phase writes anew is no evidence yet.
+// Stage is how far this run of init is. What a later phase of it will write is no evidence yet.
 type Stage int
 
-// The stages of init. All that is not told apart here is Written.
+// The stages of init, as far as evidence differs. Whoever does not run init means Complete.
 const (
 	Begun     Stage = iota // nothing need be as the config asks for
-	Certified              // certificates and kubeconfigs are
-	Serving                // so are the manifests of etcd and kube-apiserver, and only these run
-	Written                // so are all files
-	Complete               // so are the addons
+	Certified              // certificates and kubeconfigs are as it asks for
+	Serving                // and the manifests of etcd and kube-apiserver; no others need run
+	Written                // and all files
+	Complete               // and the addons
 )
 
 // Query says what evidence is wanted for.
 type Query struct {
 	Stage Stage
-	Since time.Time // what was logged before is of another run
-	Waits time.Time // when a wait began: what was seen before may be mended. Zero outside of one
-	Looks *Looks    // of that wait
+	Since time.Time // log lines from before belong to another run
+	Waits time.Time // when the wait began that this is for, zero if there is none: what was so before may be mended
+	Looks *Looks    // all those of that wait; nil if there is none
 }
 
-// Evidence looks at the machine, without needing the API server. It changes nothing, and
-// ends also where a disk hangs.
+// Evidence looks at all that diagnose judges. It needs no API server, and ends in time even where
+// a disk hangs.
 func (o *Observer) Evidence(ctx context.Context, q Query) *diagnose.Evidence {
 	found := newEvidence(q, o.settings(q.Stage))
 	found.Addons = q.Stage == Complete
 	parts := slices.Concat(o.quickParts(o.usedDisks), o.daemonParts(found), o.evidenceParts(found, q.Stage))
-	if !o.Config.Box.Standalone {
-		parts = append(parts, o.clusterParts(found, q.Stage)...)
-	}
 	gather(ctx, &found.Machine, q.Looks.once(parts))
 	return found
 }
 
-// DaemonEvidence is of the machine and its daemons alone, which may be anybody's, and of
-// what look finds, which gives how to note it.
+// DaemonEvidence looks at the machine and its daemons alone, whoever set them up. The caller's look
+// adds evidence of pods: it gives a function that writes that down.
 func (o *Observer) DaemonEvidence(ctx context.Context, q Query, s diagnose.Settings, look func(context.Context, *diagnose.Evidence) func()) *diagnose.Evidence {
 	found := newEvidence(q, s)
-	pods := part{"pods", func(ctx context.Context) (note, error) {
+	pods := part{"pods", func(ctx context.Context) (fill, error) {
 		seen := look(ctx, found)
 		return func(*diagnose.Machine) { seen() }, nil
 	}}
@@ -103,15 +100,14 @@ func (o *Observer) DaemonEvidence(ctx context.Context, q Query, s diagnose.Setti
 	return found
 }
 
-// daemonDisks are where daemons write. All of ours may be read-only.
+// daemonDisks are where the daemons write. What only bootstrap writes to may be read-only by now.
 func daemonDisks() []diagnose.Disk {
-	disk := func(path, use, daemon string) diagnose.Disk {
-		return diagnose.Disk{Path: path, Use: use, Daemon: daemon}
+	return []diagnose.Disk{
+		{Path: spec.ContainerdDir, Use: "images"}, {Path: spec.KubeletDir, Use: "the kubelet", Daemon: "kubelet"}, {Path: spec.PodLogDir, Use: "logs of pods"},
 	}
-	return []diagnose.Disk{disk(spec.ContainerdDir, "images", ""), disk(spec.KubeletDir, "the kubelet", "kubelet"), disk(spec.PodLogDir, "logs of pods", "")}
 }
 
-// newEvidence is evidence before anything was looked at.
+// newEvidence is what is known before anything was looked at.
 func newEvidence(q Query, s diagnose.Settings) *diagnose.Evidence {
 	return &diagnose.Evidence{
 		Machine: diagnose.Machine{Settings: s, Now: time.Now(), Crowding: machine.Crowding()},
@@ -119,7 +115,7 @@ func newEvidence(q Query, s diagnose.Settings) *diagnose.Evidence {
 	}
 }
 
-// daemonParts note how the kubelet and the runtime are, and who else may be in their way.
+// daemonParts look at the kubelet and the runtime, and at who may be in their way.
 func (o *Observer) daemonParts(found *diagnose.Evidence) []part {
 	h := o.Host
 	return []part{
@@ -130,29 +126,28 @@ func (o *Observer) daemonParts(found *diagnose.Evidence) []part {
 	}
 }
 
-// evidenceParts note what is known only while a kubelet runs, or should.
+// evidenceParts look at what is there once a kubelet of ours runs, or should run.
 func (o *Observer) evidenceParts(found *diagnose.Evidence, stage Stage) []part {
-	return []part{
-		{"pods", func(ctx context.Context) (note, error) {
+	parts := []part{
+		{"pods", func(ctx context.Context) (fill, error) {
 			pods, runtimeError := o.podEvidence(ctx)
 			return func(*diagnose.Machine) { found.Pods, found.RuntimeError = pods, runtimeError }, nil
 		}},
 		into(&found.Files, "files", func(ctx context.Context) []machine.Drift { return fileEvidence(ctx, o.Host, stage) }),
 		into(&found.Manifests, "manifests", func(context.Context) []diagnose.Manifest { return manifestEvidence(o.Host, stage) }),
 	}
-}
-
-// clusterParts note what only a control plane has.
-func (o *Observer) clusterParts(found *diagnose.Evidence, stage Stage) []part {
-	return []part{
+	if o.Config.Box.Standalone {
+		return parts
+	}
+	return append(parts,
 		into(&found.StaticPods, "static pods", func(context.Context) map[string]string {
-			uids, _ := o.ManifestUIDs() // none are known while one can't be read
+			uids, _ := o.ManifestUIDs() // none while one can't be read: manifestEvidence names that
 			return uids
 		}),
 		into(&found.API, "API server", o.apiServerEvidence),
 		into(&found.Etcd, "etcd", o.etcdEvidence),
 		into(&found.Certificates, "certificates", func(context.Context) []diagnose.Certificate { return o.CertificateEvidence(stage) }),
-	}
+	)
 }
 
 // settings are what evidence is judged by.
@@ -193,14 +188,25 @@ func listening(h *host.Host) []string {
 func unitEvidence(ctx context.Context, h *host.Host) map[string]machine.UnitState {
 	ctx, cancel := EvidenceTimeout.Bound(ctx)
 	defer cancel()
-	units := map[string]machine.UnitState{}
-	for _, name := range daemons {
-		s, err := h.UnitState(ctx, name)
+	states, _ := unitStates(ctx, h, daemons) // one that can't be asked for is no evidence
+	return states
+}
+
+// unitStates asks for all side by side: systemd looks for the files of each. It gives those that
+// could be asked for.
+func unitStates(ctx context.Context, h *host.Host, units []string) (map[string]machine.UnitState, error) {
+	var mu sync.Mutex
+	states := map[string]machine.UnitState{}
+	err := plan.Each(len(units), len(units), func(i int) error {
+		s, err := h.UnitState(ctx, units[i])
 		if err == nil {
-			units[name] = s
+			mu.Lock()
+			defer mu.Unlock()
+			states[units[i]] = s
 		}
-	}
-	return units
+		return err
+	})
+	return states, err
 }
 
 func journalEvidence(ctx context.Context, h *host.Host, since time.Time) map[string][]machine.LogLine {
@@ -208,7 +214,7 @@ func journalEvidence(ctx context.Context, h *host.Host, since time.Time) map[str
 	defer cancel()
 	lines, err := h.Journal(ctx, since, daemons...)
 	if err != nil {
-		return nil // a machine without a journal: the rest has to do
+		return nil // a machine without a journal: the other evidence has to do
 	}
 	journal := map[string][]machine.LogLine{}
 	for _, l := range lines {
@@ -228,14 +234,14 @@ func (o *Observer) podEvidence(ctx context.Context) (pods []runtime.Sandbox, run
 	if c == nil {
 		return nil, "it does not run (no " + runtime.SocketPath(o.Choices.Runtime.Endpoint) + ")"
 	}
-	if _, err := c.Info(ctx); err != nil {
-		return nil, err.Error()
-	}
 	namespace := "kube-system"
 	if o.Config.Box.Standalone {
-		namespace = "" // nothing else is there
+		namespace = "" // all pods: they are what is waited for
 	}
-	pods, err = c.Sandboxes(ctx, namespace)
+	_, err = c.Info(ctx)
+	if err == nil {
+		pods, err = c.Sandboxes(ctx, namespace)
+	}
 	if err != nil {
 		return nil, err.Error()
 	}
@@ -245,7 +251,8 @@ func (o *Observer) podEvidence(ctx context.Context) (pods []runtime.Sandbox, run
 	return pods, ""
 }
 
-// ReadLogs leaves alone what containers of others wrote: that is not ours to read.
+// ReadLogs reads the last lines that each container of a pod of kube-system has logged. Other pods
+// are the user's, whose logs are nobody else's to read.
 func ReadLogs(p runtime.Sandbox) {
 	if p.Namespace != "kube-system" {
 		return
@@ -286,7 +293,7 @@ func (o *Observer) etcdEvidence(ctx context.Context) diagnose.Server {
 	})
 }
 
-// serverEvidence asks only a server that takes connections.
+// serverEvidence tries to connect to a server, and asks for its health only if it takes connections.
 func serverEvidence(ctx context.Context, address string, health func() error) diagnose.Server {
 	s, asked := diagnose.Server{Address: address}, time.Now()
 	if s.Dial = dial(ctx, s.Address); s.Dial != diagnose.Open {
@@ -297,22 +304,17 @@ func serverEvidence(ctx context.Context, address string, health func() error) di
 	case errors.As(err, &unhealthy):
 		s.Status, s.Failed = unhealthy.Status, unhealthy.Failed
 	case err != nil:
-		s.Error, s.Unanswered = err.Error(), unanswered(err, asked)
+		s.Error = err.Error()
+		if errors.Is(err, context.DeadlineExceeded) {
+			s.Unanswered = time.Since(asked)
+		}
 	default:
 		s.Status = 200
 	}
 	return s
 }
 
-// unanswered is for how long nothing has come, 0 if it was said what is wrong.
-func unanswered(err error, asked time.Time) time.Duration {
-	if !errors.Is(err, context.DeadlineExceeded) {
-		return 0
-	}
-	return time.Since(asked)
-}
-
-// dial tries to connect: what drops packets differs from who says no.
+// dial tries to connect. Who refuses is told from who is out of reach, and from who drops packets.
 func dial(ctx context.Context, address string) diagnose.Dial {
 	err := machine.Dial(ctx, address)
 	switch {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"time"
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/machine"
@@ -16,24 +15,18 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// foreignManifests are what the kubelet would run beside ours. Those of our names are
-// looked at elsewhere.
+// foreignManifests are what the kubelet would run beside ours.
 func (o *Observer) foreignManifests() []diagnose.Manifest {
-	return slices.DeleteFunc(manifestEvidence(o.Host, Begun), func(m diagnose.Manifest) bool {
-		return m.Ours || slices.Contains(o.OwnManifests(), m.Path)
-	})
-}
-
-// OwnManifests are the files of our static pods, whether they are there or not.
-func (o *Observer) OwnManifests() []string {
-	var files []string
-	for _, name := range spec.NodeComponents(o.Config) {
-		files = append(files, spec.ManifestFile(name))
+	files, _ := o.ForeignPodFiles()
+	var all []diagnose.Manifest
+	for _, f := range files {
+		all = append(all, manifestOf(f))
 	}
-	return files
+	return all
 }
 
-// missingPlugins are what the CNI configuration that is there names, and nobody has.
+// missingPlugins are CNI plugins that somebody else's CNI configuration names and that are in no
+// directory of plugins.
 func (o *Observer) missingPlugins() []string {
 	file := o.Choices.Network.Foreign
 	if file == "" || o.Host.Made(spec.NetworkFile) {
@@ -59,16 +52,7 @@ func (o *Observer) missingPlugins() []string {
 	return missing
 }
 
-// measured notes a measurement at the disk it was made on.
-func measured(m *diagnose.Machine, path string, p99 time.Duration, count int) {
-	for i := range m.Disks {
-		if m.Disks[i].Path == path {
-			m.Disks[i].SyncP99, m.Disks[i].Syncs = p99, count
-		}
-	}
-}
-
-// externalClient is one as the API server will be to the external etcd.
+// externalClient asks the external etcd with the certificates that the API server will use.
 func (o *Observer) externalClient() (*http.Client, error) {
 	external := o.Config.Etcd.External
 	secure := &tls.Config{MinVersion: tls.VersionTLS12}

@@ -21,15 +21,15 @@ func TestGather(t *testing.T) {
 	defer close(release)
 	var m diagnose.Machine
 	addMasked := func(name string, wait time.Duration) part {
-		return part{name, func(context.Context) (note, error) {
+		return part{name, func(context.Context) (fill, error) {
 			time.Sleep(wait)
 			return func(m *diagnose.Machine) { m.Masked = append(m.Masked, name) }, nil
 		}}
 	}
 	gather(ctx, &m, []part{
 		addMasked("slow", 20*time.Millisecond),
-		{"hangs", func(context.Context) (note, error) { <-release; return nil, nil }},
-		{"fails", func(context.Context) (note, error) { return nil, errors.New("closed") }},
+		{"hangs", func(context.Context) (fill, error) { <-release; return nil, nil }},
+		{"fails", func(context.Context) (fill, error) { return nil, errors.New("closed") }},
 		addMasked("quick", 0),
 	})
 	if diff := cmp.Diff([]string{"slow", "quick"}, m.Masked); diff != "" {

@@ -38,7 +38,7 @@ var ErrNoKubelet = errors.New("there is no kubelet on this machine: none runs, a
 // FindKubelet looks for the kubelet that runs, else for the one that kubelet.service would
 // start. Of several, the one that was started first counts.
 func (o *Observer) FindKubelet(ctx context.Context) (KubeletFound, error) {
-	line, running, err := kubeletLine(o.Host)
+	line, err := kubeletLine(o.Host)
 	if err != nil {
 		return KubeletFound{}, err
 	}
@@ -46,78 +46,73 @@ func (o *Observer) FindKubelet(ctx context.Context) (KubeletFound, error) {
 	if err != nil {
 		return KubeletFound{}, err
 	}
-	path, overridden := staticPodPath(line, documents)
-	endpoint, _ := lastTold(line, documents, "containerRuntimeEndpoint", "container-runtime-endpoint")
-	kubeconfig, _ := line.path("kubeconfig")
-	name, _ := line.flag("hostname-override")
+	pods, overridden := lastSetting(line, documents, "staticPodPath", "pod-manifest-path")
+	endpoint, _ := lastSetting(line, documents, "containerRuntimeEndpoint", "container-runtime-endpoint")
+	name := cmp.Or(line.flag("hostname-override").value, o.Facts.Hostname)
 	k := KubeletFound{
-		Running: running.PID != 0, What: line.what, StaticPodPath: path.value, From: path.where,
-		NodeName: strings.ToLower(strings.TrimSpace(cmp.Or(name.value, o.Facts.Hostname))), kubeconfig: kubeconfig.value, Endpoint: endpoint.value,
+		Running: line.pid != 0, What: line.what, StaticPodPath: pods.path(), From: pods.where,
+		NodeName: strings.ToLower(strings.TrimSpace(name)), kubeconfig: line.flag("kubeconfig").path(), Endpoint: endpoint.value,
 	}
-	for _, t := range overridden {
-		k.Overridden = append(k.Overridden, fmt.Sprintf("%s (%s)", t.where, cmp.Or(t.value, "empty")))
+	for _, s := range overridden {
+		k.Overridden = append(k.Overridden, fmt.Sprintf("%s (%s)", s.where, cmp.Or(s.value, "empty")))
 	}
 	for _, d := range documents {
 		k.Read = append(k.Read, d.file)
 	}
 	k.Warnings = changedSince(ctx, o.Host, k)
 	if all := o.Host.Running("kubelet"); len(all) > 1 {
-		k.Warnings = append(k.Warnings, fmt.Sprintf("%d kubelets run: this is about the one with pid %d", len(all), running.PID))
+		k.Warnings = append(k.Warnings, fmt.Sprintf("%d kubelets run: this is about the one with pid %d", len(all), line.pid))
 	}
 	return k, nil
 }
 
-// kubeletLine is the command line of the kubelet that runs, else that of its unit.
-func kubeletLine(h *host.Host) (commandLine, machine.Running, error) {
+// kubeletLine is the command line of the kubelet that runs, else that of its unit. Of a kubelet
+// that runs, the unit only says where its words come from.
+func kubeletLine(h *host.Host) (commandLine, error) {
 	unit, err := h.UnitCommand(spec.KubeletService)
-	all := h.Running("kubelet")
-	if len(all) > 0 { // then the unit only tells where its words come from
-		line := commandLine{dir: all[0].Dir, what: fmt.Sprintf("the kubelet that runs (pid %d)", all[0].PID)}
-		for _, arg := range all[0].Args {
-			line.words = append(line.words, machine.Word{Text: arg})
+	if all := h.Running("kubelet"); len(all) > 0 {
+		from := map[string]string{}
+		for _, word := range unit {
+			from[word.Text] = word.From
 		}
-		return line.withOrigins(unit), all[0], nil
+		line := commandLine{dir: all[0].Dir, pid: all[0].PID, what: fmt.Sprintf("the kubelet that runs (pid %d)", all[0].PID)}
+		for _, arg := range all[0].Args {
+			line.words = append(line.words, machine.Word{Text: arg, From: from[arg]})
+		}
+		return line, nil
 	}
 	if err == nil && len(unit) == 0 {
 		err = plan.Hint(ErrNoKubelet, "make this machine one: bootstrap init, or bootstrap init --standalone")
 	}
-	return commandLine{words: unit, dir: "/", what: spec.KubeletService + ", which does not run"}, machine.Running{}, err
+	return commandLine{words: unit, dir: "/", what: spec.KubeletService + ", which does not run"}, err
 }
 
 // kubeletDocuments are the files of --config and --config-dir, in the kubelet's order.
 func kubeletDocuments(h *host.Host, line commandLine) ([]kubeletDocument, error) {
 	var all []kubeletDocument
-	if config, ok := line.path("config"); ok {
-		d, err := loadKubeletDocument(h, config.value, true)
+	if config := line.flag("config"); config.value != "" {
+		d, err := readKubeletDocument(h, config.path(), filepath.Dir(config.path()))
 		if err != nil {
-			return nil, fmt.Errorf("%s is %s: %w", config.where, config.value, err)
+			return nil, fmt.Errorf("%s is %s: %w", config.where, config.path(), err)
 		}
 		all = append(all, d)
 	}
-	dir, ok := line.path("config-dir")
-	if !ok {
+	dir := line.flag("config-dir")
+	if dir.value == "" {
 		return all, nil
 	}
-	files, err := dropIns(h, dir.value)
+	files, err := dropIns(h, dir.path())
 	if err != nil {
-		return nil, fmt.Errorf("%s is %s: %w", dir.where, dir.value, err)
+		return nil, fmt.Errorf("%s is %s: %w", dir.where, dir.path(), err)
 	}
 	for _, file := range files {
-		d, err := loadKubeletDocument(h, file, false)
+		d, err := readKubeletDocument(h, file, line.dir)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, d)
 	}
 	return all, nil
-}
-
-func loadKubeletDocument(h *host.Host, file string, base bool) (kubeletDocument, error) {
-	data, err := h.ReadFile(file)
-	if err != nil {
-		return kubeletDocument{}, err
-	}
-	return readKubeletDocument(file, data, base)
 }
 
 // dropIns are the .conf files of a folder and those below it, in the order of their paths.

@@ -9,12 +9,14 @@ import (
 	"slices"
 	"time"
 
+	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/spec"
 )
 
-// quickParts are what can be told of this machine at once, also while it is waited for.
+// quickParts take no time, so that they are looked at by preflight and again and again in a wait.
 func (o *Observer) quickParts(disks func() []diagnose.Disk) []part {
 	parts := []part{
 		{"disks", o.lookAtDisks(disks)},
@@ -54,11 +56,11 @@ func (o *Observer) usedDisks() []diagnose.Disk {
 	return all
 }
 
-// etcdToCome is two logs of 64 MiB, which etcd takes when it begins, and some data.
+// etcdToCome is the space that a new etcd needs: two logs of 64 MiB, and some data.
 const etcdToCome = 160 << 20
 
-func (o *Observer) lookAtDisks(used func() []diagnose.Disk) func(context.Context) (note, error) {
-	return func(context.Context) (note, error) {
+func (o *Observer) lookAtDisks(used func() []diagnose.Disk) func(context.Context) (fill, error) {
+	return func(context.Context) (fill, error) {
 		disks := used()
 		var errs []error
 		for i := range disks {
@@ -70,16 +72,16 @@ func (o *Observer) lookAtDisks(used func() []diagnose.Disk) func(context.Context
 	}
 }
 
-// timesyncClock was touched when systemd-timesyncd last knew the time.
+// timesyncClock is a file that systemd-timesyncd touches whenever it knows the time.
 const timesyncClock = "/var/lib/systemd/timesync/clock"
 
-func (o *Observer) lookAtClock(context.Context) (note, error) {
+func (o *Observer) lookAtClock(context.Context) (fill, error) {
 	clock := diagnose.Clock{Built: o.Built}
 	if info, err := os.Stat(o.Host.Path(timesyncClock)); err == nil {
 		clock.Marks = append(clock.Marks, diagnose.Mark{What: timesyncClock, At: info.ModTime(), Firm: true})
 	}
 	if all := o.Host.Entries(); len(all) > 0 {
-		at, _ := time.Parse(time.RFC3339, all[len(all)-1].Time) // zero tells nothing
+		at, _ := time.Parse(time.RFC3339, all[len(all)-1].Time) // zero is before any clock, and so proves nothing
 		clock.Marks = append(clock.Marks, diagnose.Mark{What: "the last record in the ledger", At: at, Firm: true})
 	}
 	if program, err := os.Executable(); err == nil {
@@ -90,23 +92,17 @@ func (o *Observer) lookAtClock(context.Context) (note, error) {
 	return func(m *diagnose.Machine) { m.Clock = clock }, nil
 }
 
-func (o *Observer) lookAtResolver(context.Context) (note, error) {
+func (o *Observer) lookAtResolver(context.Context) (fill, error) {
 	_, own := o.OwnResolver()
-	r := diagnose.Resolver{Read: true, Own: own, File: o.ResolverFile()}
-	if r.File == "" {
-		return func(m *diagnose.Machine) { m.Resolver = r }, nil
-	}
-	_, err := os.Stat(o.Host.Path(r.File))
-	r.Missing = errors.Is(err, fs.ErrNotExist)
-	if !r.Missing {
+	r := diagnose.Resolver{Own: own, File: o.ResolverFile()}
+	var err error
+	if r.File != "" {
 		r.Servers, err = o.Host.NameServers(r.File)
 	}
+	r.Missing = errors.Is(err, fs.ErrNotExist)
 	err = ignoring(err, fs.ErrNotExist)
 	r.Read = err == nil
-	return func(m *diagnose.Machine) {
-		r.Silent = m.Resolver.Silent
-		m.Resolver = r
-	}, err
+	return func(m *diagnose.Machine) { m.Resolver = r }, err
 }
 
 func ignoring(err, kind error) error {
@@ -116,10 +112,10 @@ func ignoring(err, kind error) error {
 	return err
 }
 
-func (o *Observer) lookAtKernel(context.Context) (note, error) {
+func (o *Observer) lookAtKernel(context.Context) (fill, error) {
 	system := diagnose.System{
 		Facts: o.Facts, Read: true, SELinux: o.Host.Enforcing(), Controllers: o.Host.CgroupControllers(),
-		OOMScores: o.Facts.SysResource || os.Geteuid() != 0, // of another user's rights this tells nothing
+		OOMScores: o.Facts.SysResource || os.Geteuid() != 0, // this process has the kubelet's rights only if it runs as root
 	}
 	for _, name := range []string{"mount", "umount"} {
 		if o.Host.Real() && o.Host.Program(name) == "" {
@@ -133,11 +129,11 @@ func (o *Observer) lookAtKernel(context.Context) (note, error) {
 	}, nil
 }
 
-func (o *Observer) lookAtInotify(ask int) func(context.Context) (note, error) {
+func (o *Observer) lookAtInotify(ask int) func(context.Context) (fill, error) {
 	if !o.Host.Real() {
-		ask = 0 // the kernel that runs is not that machine's
+		ask = 0 // a directory stands for the machine, and the running kernel is another's
 	}
-	return func(context.Context) (note, error) {
+	return func(context.Context) (fill, error) {
 		i, served := o.Host.Inotify(ask), o.Host.Made(spec.KubeletDropIn)
 		return func(m *diagnose.Machine) {
 			m.Limits.Inotify, m.Limits.InotifyAsked, m.Limits.KubeletServed = i, ask, served
@@ -145,7 +141,7 @@ func (o *Observer) lookAtInotify(ask int) func(context.Context) (note, error) {
 	}
 }
 
-func (o *Observer) lookAtNetwork(context.Context) (note, error) {
+func (o *Observer) lookAtNetwork(context.Context) (fill, error) {
 	addresses, err := o.Host.Addresses()
 	if err != nil {
 		return nil, err
@@ -155,7 +151,7 @@ func (o *Observer) lookAtNetwork(context.Context) (note, error) {
 	return func(m *diagnose.Machine) { m.Network = network }, err
 }
 
-// networkOf leaves out what the pod network makes itself.
+// networkOf is the machine's network without the links and routes that the pod network makes.
 func networkOf(ours netip.Addr, addresses []machine.LinkAddress, routes []machine.Route) diagnose.Network {
 	n := diagnose.Network{Addresses: addresses}
 	for _, r := range routes {
@@ -168,4 +164,12 @@ func networkOf(ours netip.Addr, addresses []machine.LinkAddress, routes []machin
 		}
 	}
 	return n
+}
+
+// TrustedCAs are the folders of trusted CAs that this machine has: distributions differ.
+func TrustedCAs(h *host.Host) []string {
+	return slices.DeleteFunc(slices.Clone(config.TrustedCAs), func(dir string) bool {
+		info, err := os.Stat(h.Path(dir))
+		return err != nil || !info.IsDir()
+	})
 }

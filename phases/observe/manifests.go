@@ -5,16 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"strings"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 	"bootstrap/phases/machine"
+	"bootstrap/phases/podmanifest"
 	"bootstrap/phases/spec"
 )
 
-// fileEvidence is what differs from what init wrote, once this run has written all.
+// fileEvidence is how the files on disk differ from what init wrote; nothing until this run has
+// written all.
 func fileEvidence(ctx context.Context, h *host.Host, stage Stage) []machine.Drift {
 	if stage < Written {
 		return nil
@@ -24,34 +26,35 @@ func fileEvidence(ctx context.Context, h *host.Host, stage Stage) []machine.Drif
 	return h.Drift(ctx)
 }
 
-// manifestEvidence is all that the kubelet reads: each file of the folder, whatever its
-// ending. Those of ours that this run has yet to write are left out.
+// manifestEvidence is all that the kubelet reads in its folder. Manifests of ours that this run
+// has yet to write are left out.
 func manifestEvidence(h *host.Host, stage Stage) []diagnose.Manifest {
-	entries, err := os.ReadDir(h.Path(spec.StaticPodDir))
-	if err != nil {
-		return nil
-	}
+	files, _ := PodFiles(h, spec.StaticPodDir) // what can't be listed is no evidence
 	var all []diagnose.Manifest
-	for _, entry := range entries {
-		path := spec.StaticPodDir + "/" + entry.Name()
-		ours := h.Made(path)
-		if strings.HasPrefix(entry.Name(), ".") || entry.IsDir() || ours && !stage.hasWritten(path) {
-			continue
+	for _, f := range files {
+		if !f.Ours || stage.hasWritten(f.Path) {
+			all = append(all, manifestOf(f))
 		}
-		m := diagnose.Manifest{Path: path, Ours: ours}
-		data, err := h.ReadFile(path)
-		if err == nil {
-			m.Name, m.Ports, err = readManifest(data)
-		}
-		if err != nil {
-			m.Error = strings.TrimPrefix(err.Error(), "error converting YAML to JSON: ")
-		}
-		all = append(all, m)
 	}
 	return all
 }
 
-// hasWritten tells whether a manifest of ours is as this run wants it.
+func manifestOf(f PodFile) diagnose.Manifest {
+	m := diagnose.Manifest{Path: f.Path, Ours: f.Ours}
+	if f.Unreadable != nil {
+		m.Error = f.Unreadable.Error()
+		return m
+	}
+	m.Name = FullName(f.Pod)
+	for _, p := range podmanifest.HostPorts(f.Pod) {
+		if p.Protocol != corev1.ProtocolUDP {
+			m.Ports = append(m.Ports, p.Port)
+		}
+	}
+	return m
+}
+
+// hasWritten tells whether this run has written a manifest of ours by this stage.
 func (s Stage) hasWritten(manifest string) bool {
 	return s >= Written || s == Serving && (manifest == spec.ManifestFile("etcd") || manifest == spec.ManifestFile("kube-apiserver"))
 }
@@ -70,20 +73,6 @@ func (o *Observer) ManifestUIDs() (map[string]string, error) {
 		uids[o.PodName(name)] = uid
 	}
 	return uids, nil
-}
-
-// ManifestHashes are the UIDs in the manifests: what the kubelet makes the
-// mirror pods' config hash.
-func (o *Observer) ManifestHashes() (map[string]string, error) {
-	hashes := map[string]string{}
-	for _, name := range spec.NodeComponents(o.Config) {
-		uid, err := o.ManifestUID(name)
-		if err != nil {
-			return nil, err
-		}
-		hashes[name] = uid
-	}
-	return hashes, nil
 }
 
 // ManifestUID is the UID in the manifest of one of our static pods.

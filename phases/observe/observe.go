@@ -15,7 +15,7 @@ import (
 	"bootstrap/phases/state"
 )
 
-// Observer is who looks, and what is expected of the node that is looked at.
+// Observer looks at a node. It knows what should be there, and has all that it needs to look.
 type Observer struct {
 	spec.Spec
 	Host      *host.Host
@@ -27,7 +27,8 @@ type Observer struct {
 	Built     time.Time     // when this program's source was; no clock is before it. Zero if unknown
 }
 
-// Open completes what is known by what is decided once, by looking at the machine.
+// Open makes an Observer that has chosen, by looking at the machine, which container runtime and
+// which pod network this node uses.
 func Open(o Observer) *Observer {
 	o.API = &cluster.Pool{}
 	if o.Config != nil {

@@ -16,15 +16,8 @@ import (
 	"bootstrap/phases/host"
 	"bootstrap/phases/podmanifest"
 	"bootstrap/phases/runtime"
+	"bootstrap/phases/spec"
 )
-
-func readManifest(data []byte) (name string, ports []int, err error) {
-	pod, err := ReadPod(data)
-	if err != nil {
-		return "", nil, err
-	}
-	return FullName(pod), tcpPorts(pod), nil
-}
 
 // ReadPod reads a Pod as the kubelet does, which passes over unknown fields.
 func ReadPod(data []byte) (*corev1.Pod, error) {
@@ -38,11 +31,11 @@ func ReadPod(data []byte) (*corev1.Pod, error) {
 	case pod.Kind != "Pod" || pod.APIVersion != "v1":
 		return nil, errors.New("it is no Pod of apiVersion v1")
 	}
-	return pod, PodLacks(pod)
+	return pod, podLacks(pod)
 }
 
-// PodLacks says what the kubelet would refuse a Pod for, nil if nothing.
-func PodLacks(pod *corev1.Pod) error {
+// podLacks says what the kubelet would refuse a Pod for, nil if nothing.
+func podLacks(pod *corev1.Pod) error {
 	switch {
 	case pod.Name == "":
 		return errors.New("metadata.name is missing")
@@ -55,18 +48,7 @@ func PodLacks(pod *corev1.Pod) error {
 // FullName is namespace/name of a Pod in a manifest.
 func FullName(pod *corev1.Pod) string { return NamespaceOf(pod) + "/" + pod.Name }
 
-// tcpPorts are those that a pod declares on this machine.
-func tcpPorts(pod *corev1.Pod) []int {
-	var ports []int
-	for _, p := range podmanifest.HostPorts(pod) {
-		if p.Protocol != corev1.ProtocolUDP {
-			ports = append(ports, p.Port)
-		}
-	}
-	return ports
-}
-
-// HashAnnotation is the UID that the kubelet gave a static pod.
+// HashAnnotation holds the UID that the kubelet gave a static pod.
 const HashAnnotation = "kubernetes.io/config.hash"
 
 // IsMirror tells a mirror pod, which the kubelet makes of a static pod, from other pods.
@@ -77,10 +59,11 @@ func IsMirror(pod *corev1.Pod) bool {
 
 // PodFile is a file in the static pod directory.
 type PodFile struct {
-	Path string
-	Ours bool
-	Pod  *corev1.Pod // nil if it is none
-	Err  error       // why
+	Path       string
+	Ours       bool
+	Pod        *corev1.Pod // nil if it can't be decoded
+	Unreadable error       // why it is no Pod that a kubelet could run
+	Err        error       // that, or what else a kubelet would refuse; not looked for in ours
 }
 
 // PodFiles reads a directory, or a single file, as the kubelet does: what begins with a
@@ -112,23 +95,35 @@ func podFile(h *host.Host, path string) PodFile {
 		f.Pod, err = ReadPod(data)
 	}
 	if err != nil {
-		f.Err = errors.New(strings.TrimPrefix(err.Error(), "error converting YAML to JSON: "))
-	} else if _, err := podmanifest.Parse(path, data); err != nil && !f.Ours {
-		f.Err = err
+		f.Unreadable = errors.New(strings.TrimPrefix(err.Error(), "error converting YAML to JSON: "))
+	}
+	f.Err = f.Unreadable
+	if f.Err == nil && !f.Ours {
+		_, f.Err = podmanifest.Parse(path, data)
 	}
 	return f
 }
 
-// AllSandboxes are those of the runtime that this kubelet uses.
+// ForeignPodFiles are the files that the kubelet would read beside ours. Those that lie where ours
+// will be are looked at elsewhere.
+func (o *Observer) ForeignPodFiles() ([]PodFile, error) {
+	files, err := PodFiles(o.Host, spec.StaticPodDir)
+	return slices.DeleteFunc(files, func(f PodFile) bool {
+		isOfComponent := func(name string) bool { return f.Path == spec.ManifestFile(name) }
+		return f.Ours || slices.ContainsFunc(spec.NodeComponents(o.Config), isOfComponent)
+	}), err
+}
+
+// AllSandboxes are all sandboxes of the runtime that this kubelet uses.
 func (k KubeletFound) AllSandboxes(ctx context.Context, h *host.Host) ([]runtime.Sandbox, error) {
 	if !h.Real() {
-		return nil, nil // what runs is not that machine's
+		return nil, nil // a directory stands for the machine: no pod of it runs
 	}
 	return Pods(ctx, h, PodQuery{Endpoint: k.Endpoint, All: true})
 }
 
-// NodePods are the pods of this node in the API, asked as its kubelet; none where the
-// kubelet has no API server, or is not yet let in.
+// NodePods are the pods of this node in the API, which is asked as its kubelet. There are none where
+// the kubelet has no API server, or has no kubeconfig yet.
 func (k KubeletFound) NodePods(ctx context.Context, h *host.Host) ([]corev1.Pod, error) {
 	c, err := k.Connect(h)
 	if err != nil || c == nil {
@@ -143,16 +138,13 @@ func (k KubeletFound) NodePods(ctx context.Context, h *host.Host) ([]corev1.Pod,
 	return pods, nil
 }
 
-// Connect talks to the API server as the kubelet does; nil where it has none.
+// Connect gives a client of the API server with the kubelet's rights; nil where the kubelet has none.
 func (k KubeletFound) Connect(h *host.Host) (*cluster.Cluster, error) {
 	if k.kubeconfig == "" || !h.Real() {
 		return nil, nil
 	}
-	data, err := h.ReadFile(k.kubeconfig)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
+	data, err := readIfThere(h, k.kubeconfig)
+	if err != nil || data == nil {
 		return nil, err
 	}
 	c, err := cluster.Connect(data, "")
@@ -173,7 +165,7 @@ func NamespaceOf(pod *corev1.Pod) string {
 	return pod.Namespace
 }
 
-// NewestSandbox is the newest of a pod that is up, else the newest; nil without.
+// NewestSandbox is a pod's newest sandbox that is ready, else its newest; nil if it has none.
 func NewestSandbox(all []runtime.Sandbox, key string) *runtime.Sandbox {
 	var newest *runtime.Sandbox
 	for i := range all { // the newest first
@@ -190,7 +182,7 @@ func NewestSandbox(all []runtime.Sandbox, key string) *runtime.Sandbox {
 	return newest
 }
 
-// NewestTries are the newest try of each container: the list has it first.
+// NewestTries is the newest try of each container. Lists of the runtime begin with the newest.
 func NewestTries(all []runtime.Container) []runtime.Container {
 	return slices.CompactFunc(slices.Clone(all), func(a, b runtime.Container) bool { return a.Name == b.Name })
 }

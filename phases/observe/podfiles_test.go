@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestReadManifest reads as the kubelet does.
-func TestReadManifest(t *testing.T) {
+// TestManifestOf: a manifest is read as the kubelet does.
+func TestManifestOf(t *testing.T) {
 	const pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: x\nspec:\n  hostNetwork: true\n  more: passed over\n  containers:\n" +
 		"  - name: c\n    ports: [{containerPort: 8080}, {containerPort: 53, protocol: UDP}]\n"
 	cases := []struct {
@@ -26,12 +26,13 @@ func TestReadManifest(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			name, ports, err := readManifest([]byte(c.text))
-			if name != c.want || !slices.Equal(ports, c.ports) || (err == nil) != (c.wrong == "") {
-				t.Errorf("%q, %v, %v", name, ports, err)
+			o := machineOf(t, map[string]string{"/m/x.yaml": c.text})
+			m := manifestOf(podFile(o.Host, "/m/x.yaml"))
+			if m.Name != c.want || !slices.Equal(m.Ports, c.ports) || (m.Error == "") != (c.wrong == "") {
+				t.Errorf("%+v", m)
 			}
-			if err != nil && !strings.Contains(err.Error(), c.wrong) {
-				t.Errorf("%v lacks %q", err, c.wrong)
+			if !strings.Contains(m.Error, c.wrong) {
+				t.Errorf("%v lacks %q", m.Error, c.wrong)
 			}
 		})
 	}

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
 	"bootstrap/phases/host"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/runtime"
@@ -76,20 +74,8 @@ func PodSocket(h *host.Host, endpoint string) (string, error) {
 
 // kubeletSocket is in the kubelet's configuration, which somebody else may have made.
 func kubeletSocket(h *host.Host) (string, error) {
-	data, err := h.ReadFile(spec.KubeletConfig)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	var config struct {
-		ContainerRuntimeEndpoint string `json:"containerRuntimeEndpoint"`
-	}
-	if err := yaml.Unmarshal(data, &config); err != nil {
-		return "", fmt.Errorf("%s: %w", spec.KubeletConfig, err)
-	}
-	return runtime.SocketPath(config.ContainerRuntimeEndpoint), nil
+	d, err := readKubeletDocument(h, spec.KubeletConfig, "")
+	return runtime.SocketPath(d.field("containerRuntimeEndpoint").value), ignoring(err, fs.ErrNotExist)
 }
 
 // current leaves out what has ended: pods that were stopped, and of each container

@@ -19,14 +19,18 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// maxPodURL is what the kubelet reads of an answer.
+// maxPodURL is how much of an answer the kubelet reads.
 const maxPodURL = 10 << 20
 
-// askPodURL fetches what the kubelet will be given, as the kubelet will.
-func (o *Observer) askPodURL(ctx context.Context) (note, error) {
-	source, err := o.wantedPodURL()
+// askPodURL fetches the static pods that the kubelet will be given by a URL, as the kubelet will.
+func (o *Observer) askPodURL(ctx context.Context) (fill, error) {
+	rendered, err := o.RenderKubeletConfig("") // as the phase kubelet writes it
+	if err != nil {
+		return nil, nil // a patch is wrong, and that phase says why
+	}
+	source, err := spec.PodURLIn(rendered)
 	if err != nil || source.URL == "" {
-		return nil, nil // of a patch that is wrong, its phase says why
+		return nil, nil
 	}
 	found := diagnose.PodURL{URL: source.Shown(), Plain: isPlain(source.URL), Header: len(source.Header) > 0}
 	before, err := KubeletPodURL(o.Host)
@@ -43,16 +47,7 @@ func (o *Observer) askPodURL(ctx context.Context) (note, error) {
 	return func(m *diagnose.Machine) { m.PodURL = found }, nil
 }
 
-// wantedPodURL is that of the configuration which the kubelet phase writes.
-func (o *Observer) wantedPodURL() (config.PodURL, error) {
-	rendered, err := o.RenderKubeletConfig("")
-	if err != nil {
-		return config.PodURL{}, err
-	}
-	return spec.PodURLIn(rendered)
-}
-
-// KubeletPodURL is that of the kubelet on this machine.
+// KubeletPodURL is the URL that the kubelet on this machine fetches static pods from.
 func KubeletPodURL(h *host.Host) (config.PodURL, error) {
 	data, err := h.ReadFile(spec.KubeletConfig)
 	if err != nil {
@@ -80,8 +75,11 @@ func FetchPods(ctx context.Context, source config.PodURL) ([]byte, error) {
 	}
 	request.Header = source.Header
 	answer, err := http.DefaultClient.Do(request)
+	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
+		err = wrapped.Err // without the URL
+	}
 	if err != nil {
-		return nil, withoutURL(err)
+		return nil, err
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
@@ -94,14 +92,6 @@ func FetchPods(ctx context.Context, source config.PodURL) ([]byte, error) {
 	return data, err
 }
 
-// withoutURL takes off what may hold a key.
-func withoutURL(err error) error {
-	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
-		return wrapped.Err
-	}
-	return err
-}
-
 // PodsIn reads a Pod or a PodList, as the kubelet does.
 func PodsIn(data []byte) ([]corev1.Pod, error) {
 	if len(strings.TrimSpace(string(data))) == 0 {
@@ -110,7 +100,7 @@ func PodsIn(data []byte) ([]corev1.Pod, error) {
 	var list corev1.PodList
 	if err := yaml.Unmarshal(data, &list); err == nil && list.Kind == "PodList" && list.APIVersion == "v1" {
 		for i, pod := range list.Items {
-			if err := PodLacks(&pod); err != nil {
+			if err := podLacks(&pod); err != nil {
 				return nil, fmt.Errorf("items[%d]: %w", i, err)
 			}
 		}

@@ -16,7 +16,6 @@ import (
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/netfilter"
 	"bootstrap/phases/plan"
@@ -24,13 +23,7 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// wholeMachine is machine with what takes time or asks others: only preflight looks so.
-func (o *Observer) wholeMachine(ctx context.Context, seen []part) *diagnose.Machine {
-	m := &diagnose.Machine{Settings: o.settings(Begun), Now: time.Now()}
-	gather(ctx, m, slices.Concat(o.quickParts(o.usedDisks), o.slowParts(), seen))
-	return m
-}
-
+// slowParts take time or ask others: only preflight looks at them.
 func (o *Observer) slowParts() []part {
 	parts := []part{
 		{"other clusters", o.lookAtForeign},
@@ -54,15 +47,15 @@ func (o *Observer) slowParts() []part {
 	)
 }
 
-// measureTime is short, as other parts wait for it.
+// measureTime is short, as all that takes longer is looked at only after it.
 const measureTime = 600 * time.Millisecond
 
-// leastToMeasure is what must be free: what is measured with is 22 MiB.
+// leastToMeasure is what must be free on a disk: the file that is written to measure it has 22 MiB.
 const leastToMeasure = 1 << 30
 
-// measureDisk measures only where a disk may be written to, and an etcd that is there
-// does not wait for it.
-func (o *Observer) measureDisk(ctx context.Context) (note, error) {
+// measureDisk measures how fast the disk of etcd's data is, unless an etcd of ours is there: that
+// would have to wait for the disk.
+func (o *Observer) measureDisk(ctx context.Context) (fill, error) {
 	if !o.RunsEtcd() || o.Host.Made(spec.ManifestFile("etcd")) {
 		return nil, nil
 	}
@@ -72,11 +65,17 @@ func (o *Observer) measureDisk(ctx context.Context) (note, error) {
 	ctx, cancel := context.WithTimeout(ctx, measureTime)
 	defer cancel()
 	p99, count, err := o.Host.SyncLatency(ctx, o.Config.Etcd.DataDir)
-	return func(m *diagnose.Machine) { measured(m, o.Config.Etcd.DataDir, p99, count) }, err
+	return func(m *diagnose.Machine) {
+		for i := range m.Disks {
+			if m.Disks[i].Path == o.Config.Etcd.DataDir {
+				m.Disks[i].SyncP99, m.Disks[i].Syncs = p99, count
+			}
+		}
+	}, err
 }
 
-// imagesToCome is what containerd of the bundle has yet to hold: each image as it came,
-// and unpacked to three or four times that.
+// imagesToCome is the space that the bundle's images need in a containerd that is installed from it:
+// each is kept as it came, and unpacked to three or four times that.
 func (o *Observer) imagesToCome() uint64 {
 	if !o.Choices.Runtime.Install || o.Bundle == nil || o.Host.Made(spec.ContainerdUnit) {
 		return 0
@@ -91,44 +90,29 @@ func (o *Observer) imagesToCome() uint64 {
 	return uint64(max(bytes, 0))
 }
 
-func (o *Observer) lookAtUnits(ctx context.Context) (note, error) {
+func (o *Observer) lookAtUnits(ctx context.Context) (fill, error) {
 	units := []string{"firewalld.service", spec.KubeletService}
 	if choice := o.Choices.Runtime; choice.None == nil && (choice.Install || runtime.SocketPath(choice.Endpoint) == spec.ContainerdSocket) {
 		units = append(units, "containerd.service")
 	}
 	states, err := unitStates(ctx, o.Host, units)
 	var masked, managers []string
-	for i, unit := range units[1:] {
-		if states[i+1].Load == "masked" {
+	for _, unit := range units[1:] {
+		if states[unit].Load == "masked" {
 			masked = append(masked, unit)
 		}
 	}
-	if states[0].Active == "active" {
+	if states[units[0]].Active == "active" {
 		managers = append(managers, "firewalld")
 	}
-	if usesUFW(o.Host) {
+	// ufw's own file is read, as its unit is active even where ufw is turned off.
+	if ufw, _ := os.ReadFile(o.Host.Path("/etc/ufw/ufw.conf")); slices.Contains(strings.Split(string(ufw), "\n"), "ENABLED=yes") {
 		managers = append(managers, "ufw")
 	}
 	return func(m *diagnose.Machine) { m.Masked, m.Firewall.Managers = masked, managers }, err
 }
 
-// unitStates asks for all side by side: systemd looks for the files of each.
-func unitStates(ctx context.Context, h *host.Host, units []string) ([]machine.UnitState, error) {
-	states := make([]machine.UnitState, len(units))
-	err := plan.Each(len(units), len(units), func(i int) (err error) {
-		states[i], err = h.UnitState(ctx, units[i])
-		return err
-	})
-	return states, err
-}
-
-// usesUFW asks ufw's own file: its unit is active also where it is turned off.
-func usesUFW(h *host.Host) bool {
-	data, err := os.ReadFile(h.Path("/etc/ufw/ufw.conf"))
-	return err == nil && slices.Contains(strings.Split(string(data), "\n"), "ENABLED=yes")
-}
-
-func (o *Observer) lookAtModules(context.Context) (note, error) {
+func (o *Observer) lookAtModules(context.Context) (fill, error) {
 	var wanted []diagnose.Module
 	if o.Choices.Runtime.Install {
 		wanted = append(wanted, diagnose.Module{Name: "overlay", Need: "containerd", Required: true})
@@ -154,7 +138,7 @@ func (o *Observer) lookAtModules(context.Context) (note, error) {
 	return func(m *diagnose.Machine) { m.Modules = wanted }, nil
 }
 
-func (o *Observer) lookAtForwarding(context.Context) (note, error) {
+func (o *Observer) lookAtForwarding(context.Context) (fill, error) {
 	var fixed, undone []string
 	for _, s := range o.Forwarding() {
 		if o.Host.SettingFixed(s.Name) {
@@ -173,18 +157,21 @@ func (o *Observer) lookAtForwarding(context.Context) (note, error) {
 	}, nil
 }
 
-// outerLinks are those with an address that is known outside of the machine.
+// isOuter tells whether an address is known outside of the machine.
+func isOuter(a machine.LinkAddress) bool { return !a.Containers && !spec.IsPodLink(a.Link) }
+
+// outerLinks are those with an IPv4 address that is known outside of the machine.
 func outerLinks(n diagnose.Network) []string {
 	var links []string
 	for _, a := range n.Addresses {
-		if a.Address.Is4() && !a.Containers && !spec.IsPodLink(a.Link) && !slices.Contains(links, a.Link) {
+		if a.Address.Is4() && isOuter(a) && !slices.Contains(links, a.Link) {
 			links = append(links, a.Link)
 		}
 	}
 	return links
 }
 
-func (o *Observer) askNameServers(ctx context.Context) (note, error) {
+func (o *Observer) askNameServers(ctx context.Context) (fill, error) {
 	file := o.ResolverFile()
 	if file == "" {
 		return nil, nil
@@ -193,22 +180,21 @@ func (o *Observer) askNameServers(ctx context.Context) (note, error) {
 	if err != nil {
 		return nil, ignoring(err, os.ErrNotExist)
 	}
-	silent := make([]bool, len(servers))
-	var asks []func()
-	for i, server := range servers {
-		asks = append(asks, func() { silent[i] = machine.AskNameServer(ctx, server) != nil })
-	}
-	plan.SideBySide(asks...)
+	answers := make([]error, len(servers))
+	err = plan.Each(len(servers), len(servers), func(i int) error {
+		answers[i] = machine.AskNameServer(ctx, servers[i])
+		return nil
+	})
 	return func(m *diagnose.Machine) {
 		for i, server := range servers {
-			if silent[i] {
+			if answers[i] != nil {
 				m.Resolver.Silent = append(m.Resolver.Silent, server)
 			}
 		}
-	}, nil
+	}, err
 }
 
-// lookUp resolves a name as programs of this machine do; none is no error.
+// lookUp resolves a name as programs of this machine do. A name without addresses is no error.
 func lookUp(ctx context.Context, name string) ([]netip.Addr, error) {
 	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 	var none *net.DNSError
@@ -221,22 +207,23 @@ func lookUp(ctx context.Context, name string) ([]netip.Addr, error) {
 	return found, err
 }
 
-func (o *Observer) lookUpHostname(ctx context.Context) (note, error) {
+func (o *Observer) lookUpHostname(ctx context.Context) (fill, error) {
 	name := diagnose.Name{Hostname: o.Facts.Hostname}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	found, err := lookUp(ctx, name.Hostname)
-	// myhostname is part of systemd, and answers only who asks the C library.
+	// Go's resolver does not ask systemd's myhostname, as the C library does: where that is
+	// configured, no answer means nothing.
 	switches, _ := os.ReadFile(o.Host.Path("/etc/nsswitch.conf"))
 	name.Looked = err == nil && (len(found) > 0 || !strings.Contains(string(switches), "myhostname"))
 	name.Resolves = found
 	return func(m *diagnose.Machine) { m.Name = name }, err
 }
 
-func (o *Observer) lookUpEndpoint(ctx context.Context) (note, error) {
+func (o *Observer) lookUpEndpoint(ctx context.Context) (fill, error) {
 	name, _, err := net.SplitHostPort(o.Config.ControlPlaneEndpoint)
 	if err != nil || o.Config.Box.Standalone {
-		return nil, nil // there is none
+		return nil, nil // no endpoint is configured
 	}
 	found, err := lookUp(ctx, name)
 	if err != nil {
@@ -250,7 +237,7 @@ func (o *Observer) lookUpEndpoint(ctx context.Context) (note, error) {
 	return func(m *diagnose.Machine) { m.Endpoint = endpoint }, err
 }
 
-func (o *Observer) lookAtFirewall(ctx context.Context) (note, error) {
+func (o *Observer) lookAtFirewall(ctx context.Context) (fill, error) {
 	found, err := netfilter.ForwardDrops(ctx)
 	if o.Host.Plans() && errors.Is(err, os.ErrPermission) {
 		err = errors.New("only root may look at its rules")
@@ -259,8 +246,8 @@ func (o *Observer) lookAtFirewall(ctx context.Context) (note, error) {
 	return func(m *diagnose.Machine) { m.Firewall.Drops = drops }, err
 }
 
-// cutsOff tells whether a chain that drops what is forwarded is in the way of pods. In
-// iptables mode flannel lets its own pods pass in the tables of iptables.
+// cutsOff tells whether a chain that drops forwarded packets is in the way of our pod network. In
+// the chains of iptables it is not if flannel uses iptables too: then it lets its pods pass there.
 func (o *Observer) cutsOff(chain string) bool {
 	six := strings.Contains(chain, "ip6 ")
 	if six && !slices.ContainsFunc(o.Config.Networking.PodSubnets, func(p netip.Prefix) bool { return p.Addr().Is6() }) {
@@ -269,8 +256,9 @@ func (o *Observer) cutsOff(chain string) bool {
 	return o.Choices.Network.Own() && (o.Facts.NFTables || !strings.HasSuffix(chain, " filter FORWARD"))
 }
 
-// lookAtProxy asks what Go's programs ask: whether a request would go through a proxy.
-func (o *Observer) lookAtProxy(context.Context) (note, error) {
+// lookAtProxy finds out whether requests inside of the cluster would go through a proxy, by the
+// same environment variables that all programs written in Go read.
+func (o *Observer) lookAtProxy(context.Context) (fill, error) {
 	var p diagnose.Proxy
 	ask := func(host, name string) {
 		to := &http.Request{URL: &url.URL{Scheme: "https", Host: net.JoinHostPort(host, "443")}}
@@ -290,8 +278,8 @@ func (o *Observer) lookAtProxy(context.Context) (note, error) {
 	return func(m *diagnose.Machine) { m.Proxy = p }, nil
 }
 
-// askRuntime asks one that is not ours, if it runs.
-func (o *Observer) askRuntime(ctx context.Context) (note, error) {
+// askRuntime asks a runtime that others have installed whether it will do, if it runs.
+func (o *Observer) askRuntime(ctx context.Context) (fill, error) {
 	choice := o.Choices.Runtime
 	if choice.None != nil || choice.Install || !o.Host.Exists(runtime.SocketPath(choice.Endpoint)) {
 		return nil, nil
@@ -308,50 +296,36 @@ func (o *Observer) askRuntime(ctx context.Context) (note, error) {
 	answer.NoCRI, answer.Hangs = errors.Is(err, runtime.ErrNoCRI), errors.Is(err, runtime.ErrHangs)
 	if err == nil {
 		answer.Name, answer.Version = info.Name, strings.TrimPrefix(info.Version, "v")
-		answer.Wrong, answer.Mend = o.disagreement(ctx)
+		if _, err := o.CheckRuntime(ctx); err != nil && plan.HintOf(err) != "" { // what is only a warning, the phase runtime says
+			answer.Wrong, answer.Mend = err.Error(), plan.HintOf(err)
+		}
 	}
 	return func(m *diagnose.Machine) { m.CRI = answer }, nil // one that is not up yet is started by init
 }
 
-// disagreement is what the phase runtime will refuse, and the remedy.
-func (o *Observer) disagreement(ctx context.Context) (what, remedy string) {
-	if _, err := o.CheckRuntime(ctx); err != nil && plan.HintOf(err) != "" { // the phase warns
-		return err.Error(), plan.HintOf(err)
-	}
-	return "", ""
-}
-
-// hostPorts are those that our components take.
-func (o *Observer) hostPorts() []int {
-	var all []int
-	for _, p := range spec.Ports(o.Config) {
-		all = append(all, int(p.Address.Port()))
-	}
-	return all
-}
-
-// clusterTraces are what other programs keep of their clusters.
+// clusterTraces are folders and files by which other programs' clusters are recognized.
 var clusterTraces = []struct{ path, of string }{
 	{"/var/lib/rancher/k3s/server", "k3s"}, {"/var/lib/rancher/k3s/agent", "k3s"},
 	{"/var/lib/rancher/rke2", "RKE2"}, {"/var/lib/k0s", "k0s"}, {"/var/snap/microk8s/current", "MicroK8s"},
 	{spec.KubeletConf, "kubeadm"}, {spec.AdminConf, "kubeadm"},
 }
 
-func (o *Observer) lookAtForeign(context.Context) (note, error) {
+func (o *Observer) lookAtForeign(context.Context) (fill, error) {
 	var f diagnose.Foreign
 	for _, trace := range clusterTraces {
 		if o.Host.Exists(trace.path) && !o.Host.Made(trace.path) {
 			f.Clusters = append(f.Clusters, trace.path+" ("+trace.of+")")
 		}
 	}
-	f.HostPorts = o.hostPorts()
-	f.Plugins = o.missingPlugins()
-	f.Closed = o.closedVolumes()
+	for _, p := range spec.Ports(o.Config) {
+		f.HostPorts = append(f.HostPorts, int(p.Address.Port()))
+	}
+	f.Plugins, f.Closed = o.missingPlugins(), o.closedVolumes()
 	f.Manifests, f.Served = o.foreignManifests(), o.Host.Made(spec.KubeletDropIn) || o.Config.Box.Standalone
 	return func(m *diagnose.Machine) { m.Foreign = f }, nil
 }
 
-// closedVolumes are the extraVolumes that are there, and that root in a pod may not read.
+// closedVolumes are the extraVolumes that root in a pod may not read, though they are there.
 func (o *Observer) closedVolumes() []string {
 	var closed []string
 	for name, component := range map[string]config.Component{
@@ -368,49 +342,48 @@ func (o *Observer) closedVolumes() []string {
 }
 
 // askExternalEtcd asks every member for its version, as the API server would reach it.
-func (o *Observer) askExternalEtcd(ctx context.Context) (note, error) {
+func (o *Observer) askExternalEtcd(ctx context.Context) (fill, error) {
 	etcd := o.Config.Etcd.External
 	if etcd == nil || o.Config.Box.Standalone {
 		return nil, nil
 	}
-	client, clientErr := o.externalClient()
 	urls := etcd.HTTPEndpoints
 	if len(urls) == 0 {
 		urls = etcd.Endpoints
 	}
+	client, clientErr := o.externalClient()
 	members := make([]diagnose.ExternalEtcd, len(urls))
-	var asks []func()
-	for i, each := range urls {
+	err := plan.Each(len(urls), len(urls), func(i int) error {
 		if clientErr != nil { // the API server could not ask either
-			members[i] = diagnose.ExternalEtcd{URL: each, Error: clientErr.Error()}
-			continue
+			members[i] = diagnose.ExternalEtcd{URL: urls[i], Error: clientErr.Error()}
+		} else {
+			members[i] = askEtcd(ctx, client, urls[i])
 		}
-		asks = append(asks, func() { members[i] = askEtcd(ctx, client, each) })
-	}
-	plan.SideBySide(asks...)
-	return func(m *diagnose.Machine) { m.External = members }, nil
+		return nil
+	})
+	return func(m *diagnose.Machine) { m.External = members }, err
 }
 
-// addressNote tells which of several links' addresses was taken, and why.
-func addressNote(m *diagnose.Machine) string {
+// addressChoice says which of several links' addresses was taken, and why. It is empty where there
+// was no choice.
+func addressChoice(m *diagnose.Machine) string {
 	ours := m.Settings.AdvertiseAddress
-	at, why := "", ""
-	for _, a := range m.Network.Addresses {
-		if a.Address == ours {
-			at = a.Link
-		}
+	at := slices.IndexFunc(m.Network.Addresses, func(a machine.LinkAddress) bool { return a.Address == ours })
+	if at < 0 {
+		return ""
 	}
+	link, why := m.Network.Addresses[at].Link, ""
 	var others []string
 	for _, a := range m.Network.Addresses {
-		if a.Link != at && !a.Containers && !spec.IsPodLink(a.Link) && a.Address.Is4() == ours.Is4() {
+		if a.Link != link && isOuter(a) && a.Address.Is4() == ours.Is4() {
 			others = append(others, a.Address.String()+" ("+a.Link+")")
 		}
 	}
-	if at == "" || len(others) == 0 {
+	if len(others) == 0 {
 		return ""
 	}
-	if len(m.Network.Defaults) > 0 && m.Network.Defaults[0] == at {
+	if len(m.Network.Defaults) > 0 && m.Network.Defaults[0] == link {
 		why = ", which has the default route"
 	}
-	return fmt.Sprintf("address %s of %s%s; there is %s as well: localAPIEndpoint.advertiseAddress chooses", ours, at, why, strings.Join(others, ", "))
+	return fmt.Sprintf("address %s of %s%s; there is %s as well: localAPIEndpoint.advertiseAddress chooses", ours, link, why, strings.Join(others, ", "))
 }

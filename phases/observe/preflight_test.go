@@ -14,18 +14,18 @@ import (
 	"bootstrap/phases/spec"
 )
 
-func TestAddressNote(t *testing.T) {
+func TestAddressChoice(t *testing.T) {
 	ours, other := netip.MustParseAddr("192.0.2.10"), netip.MustParseAddr("198.51.100.7")
 	m := &diagnose.Machine{Settings: diagnose.Settings{AdvertiseAddress: ours}, Network: diagnose.Network{
 		Addresses: []machine.LinkAddress{{Link: "eth0", Address: ours}, {Link: "docker0", Address: netip.MustParseAddr("172.17.0.1"), Containers: true}},
 		Defaults:  []string{"eth0"},
 	}}
-	if got := addressNote(m); got != "" {
+	if got := addressChoice(m); got != "" {
 		t.Errorf("with one address: %s", got)
 	}
 	m.Network.Addresses = append(m.Network.Addresses, machine.LinkAddress{Link: "eth1", Address: other})
 	const want = `address 192.0.2.10 of eth0, which has the default route; there is 198.51.100.7 (eth1) as well: localAPIEndpoint.advertiseAddress chooses`
-	if got := addressNote(m); got != want {
+	if got := addressChoice(m); got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
 }
@@ -40,21 +40,21 @@ func TestExternalEtcdIsAsked(t *testing.T) {
 	defer server.Close()
 	o := testObserver(t, "default")
 	o.Config.Etcd = config.Etcd{External: &config.ExternalEtcd{Endpoints: []string{server.URL, "http://127.0.0.1:1"}}}
-	note, err := o.askExternalEtcd(t.Context())
+	fill, err := o.askExternalEtcd(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	var m diagnose.Machine
-	note(&m)
+	fill(&m)
 	if len(m.External) != 2 || m.External[0].Version != "3.4.30" || m.External[0].Error != "" || !strings.Contains(m.External[1].Error, "refused") {
 		t.Errorf("%+v", m.External)
 	}
 	hosttest.Put(t, o.Host, "/etc/other", "", 0o600)
 	o.Config.Etcd.External.CAFile = "/etc/none.crt"
-	if note, err = o.askExternalEtcd(t.Context()); err != nil {
+	if fill, err = o.askExternalEtcd(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	note(&m)
+	fill(&m)
 	if !strings.Contains(m.External[0].Error, "/etc/none.crt") {
 		t.Errorf("without its CA: %+v", m.External)
 	}
@@ -91,7 +91,7 @@ func TestNoMeasureBesideEtcd(t *testing.T) {
 	if _, err := o.Host.WriteFile(spec.ManifestFile("etcd"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if note, err := o.measureDisk(t.Context()); note != nil || err != nil {
+	if fill, err := o.measureDisk(t.Context()); fill != nil || err != nil {
 		t.Errorf("it measures: %v", err)
 	}
 }

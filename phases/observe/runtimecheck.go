@@ -13,30 +13,30 @@ import (
 )
 
 // CheckRuntime wants a runtime that is not ours to agree with the kubelet and the pod
-// network. What can't be told is a warning; empty without.
+// network. There is a warning if that can't be found out.
 func (o *Observer) CheckRuntime(ctx context.Context) (warning string, err error) {
-	choice := o.Choices.Runtime
 	c, err := o.DialRuntime()
 	if err != nil || c == nil { // in a plan, our own will be installed
 		return "", err
 	}
 	defer c.Close()
-	warning, err = o.checkCgroupDriver(ctx, c, choice)
+	warning, err = o.checkCgroupDriver(ctx, c)
 	if err != nil || !o.Choices.Network.Own() {
 		return warning, err
 	}
-	if err := o.checkNetworkImage(ctx, c, choice); err != nil {
+	if err := o.checkNetworkImage(ctx, c); err != nil {
 		return warning, err
 	}
 	dirs, err := c.NetworkDirs(ctx)
 	if err != nil {
 		return warning, err
 	}
-	return warning, sameNetworkDirs(choice.Endpoint, dirs)
+	return warning, sameNetworkDirs(o.Choices.Runtime.Endpoint, dirs)
 }
 
-// checkNetworkImage: what only a bundle has can be brought into containerd alone.
-func (o *Observer) checkNetworkImage(ctx context.Context, c *runtime.CRI, choice spec.Runtime) error {
+// checkNetworkImage refuses a runtime other than containerd that lacks the image of the pod network:
+// images of a bundle can be brought into containerd alone.
+func (o *Observer) checkNetworkImage(ctx context.Context, c *runtime.CRI) error {
 	if o.Config.Box.Standalone {
 		return nil
 	}
@@ -48,16 +48,16 @@ func (o *Observer) checkNetworkImage(ctx context.Context, c *runtime.CRI, choice
 	if has, err := c.HasImage(ctx, image); err != nil || has {
 		return err
 	}
-	return plan.Hint(fmt.Errorf("%s is %s, and the image of the pod network, %s, comes out of a bundle into containerd only", choice.Name(), info.Name, image),
+	return plan.Hint(fmt.Errorf("%s is %s, and the image of the pod network, %s, comes out of a bundle into containerd only", o.Choices.Runtime.Name(), info.Name, image),
 		"bring another pod network: network: none in BoxConfiguration")
 }
 
 // checkCgroupDriver wants kubelet and runtime to make cgroups in the same way: two
 // managers of one tree fail under load. The kubelet takes the driver over from a
-// runtime that tells it; only for others what is configured must agree.
-func (o *Observer) checkCgroupDriver(ctx context.Context, c *runtime.CRI, choice spec.Runtime) (warning string, err error) {
-	told, err := c.CgroupDriver(ctx)
-	if err != nil || told != "" {
+// runtime that reports its own; of others, the configuration must agree.
+func (o *Observer) checkCgroupDriver(ctx context.Context, c *runtime.CRI) (warning string, err error) {
+	reported, err := c.CgroupDriver(ctx)
+	if err != nil || reported != "" {
 		return "", err
 	}
 	configured, err := c.ConfiguredCgroupDriver(ctx)
@@ -66,9 +66,9 @@ func (o *Observer) checkCgroupDriver(ctx context.Context, c *runtime.CRI, choice
 	}
 	driver := spec.KubeletCgroupDriver(o.Config)
 	if configured == "" {
-		return fmt.Sprintf("%s does not tell its cgroup driver: see that it is %s, as the kubelet's", choice.Name(), driver), nil
+		return fmt.Sprintf("%s does not tell its cgroup driver: see that it is %s, as the kubelet's", o.Choices.Runtime.Name(), driver), nil
 	}
-	return "", sameCgroupDriver(choice.Endpoint, configured, driver)
+	return "", sameCgroupDriver(o.Choices.Runtime.Endpoint, configured, driver)
 }
 
 func sameCgroupDriver(endpoint, configured, kubelet string) error {
@@ -80,7 +80,8 @@ func sameCgroupDriver(endpoint, configured, kubelet string) error {
 		kubelet == "systemd")
 }
 
-// sameNetworkDirs: Debian's containerd, for one, looks for CNI plugins elsewhere.
+// sameNetworkDirs refuses a runtime that looks for CNI plugins or configurations elsewhere than
+// bootstrap puts them, as Debian's containerd does.
 func sameNetworkDirs(endpoint string, d runtime.NetworkDirs) error {
 	const remedy = "set it in the runtime's configuration and restart that; or bring your own network: network: none in BoxConfiguration"
 	at := runtime.SocketPath(endpoint)

@@ -66,7 +66,8 @@ func (o *Observer) foreignEtcdData() string {
 	}
 	dir := o.Config.Etcd.DataDir
 	left, _ := filepath.Glob(o.Host.Path(dir) + "/*")
-	if len(left) == 0 || isNewDisk(left) || slices.ContainsFunc(o.Host.Entries(), state.IsEtcdData) {
+	isNewDisk := len(left) == 1 && filepath.Base(left[0]) == "lost+found" // a file system's first folder
+	if len(left) == 0 || isNewDisk || slices.ContainsFunc(o.Host.Entries(), state.IsEtcdData) {
 		return ""
 	}
 	return dir

@@ -17,13 +17,9 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// AddonChecks are of what can become ready: pods need a network, and what runs on the
-// node's own needs the API server at its public endpoint.
+// AddonChecks are of those addons, and of the Node, that can become ready: without a pod network
+// of ours only what runs in the network of the node can. The control plane endpoint has to answer.
 func (w *Waiter) AddonChecks(c *cluster.Cluster) []health.Check {
-	if err := w.endpointAnswers(); err != nil {
-		w.Tell.Warn("addons: not waited for, as the control plane endpoint does not answer yet: %v", err)
-		return nil
-	}
 	var checks []health.Check
 	add := func(when bool, resource, name string) {
 		if when {
@@ -64,16 +60,9 @@ func (w *Waiter) awaitsDNS() bool {
 	return taint == ""
 }
 
-// endpointAnswers tries the endpoint for all nodes, such as a load balancer that may
-// be set up only after init.
-func (w *Waiter) endpointAnswers() error {
-	if w.Host.Plans() {
-		return nil
-	}
-	return w.dialEndpoint()
-}
-
-func (w *Waiter) dialEndpoint() error {
+// DialEndpoint tries to connect to the control plane endpoint, which addons reach the API server
+// by: it may be a load balancer that is set up only after init.
+func (w *Waiter) DialEndpoint() error {
 	if w.Config.ControlPlaneEndpoint == "" {
 		return nil
 	}

@@ -110,8 +110,10 @@ func TestAddonChecks(t *testing.T) {
 			c.set(w)
 			w.Observer = observe.Open(*w.Observer) // whose network it is may be another now
 			var got []string
-			for _, check := range w.AddonChecks(nil) {
-				got = append(got, check.Name)
+			if w.DialEndpoint() == nil {
+				for _, check := range w.AddonChecks(nil) {
+					got = append(got, check.Name)
+				}
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Error(diff)

@@ -14,9 +14,9 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// KubeletHasMet tells whether a kubelet runs that has met its API server since it was
-// started. Of one that this run has started that is not known: etcd, and with it the API
-// server, may have been about to be replaced.
+// KubeletHasMet tells whether a kubelet runs that has met its API server since it was started. One
+// that this run has started counts as one that has not: the API server that answers now may be
+// about to be replaced together with its etcd.
 func (w *Waiter) KubeletHasMet(ctx context.Context) bool {
 	state, err := w.Host.UnitState(ctx, spec.KubeletService)
 	if err != nil || !state.Running() || state.Started.After(w.Began) {
@@ -31,14 +31,12 @@ func (w *Waiter) KubeletHasMet(ctx context.Context) bool {
 	return c.Healthy(soon, "/livez") == nil
 }
 
-// ControlPlane is what the checks of one wait for the control plane share.
+// ControlPlane is what the checks of one wait share: clients of the API server and of the runtime.
 type ControlPlane struct {
 	waiter  *Waiter
 	stage   observe.Stage
 	Cluster *cluster.Cluster
 	CRI     *runtime.CRI
-	hashes  map[string]string // component -> config hash of the manifest on disk
-	Steady  time.Duration     // how long a pod must have run
 }
 
 // NewControlPlane connects to the API server and the runtime. The caller closes CRI.
@@ -54,7 +52,7 @@ func (w *Waiter) NewControlPlane(stage observe.Stage) (*ControlPlane, error) {
 	return &ControlPlane{waiter: w, stage: stage, Cluster: c, CRI: cri}, nil
 }
 
-// Wait ends at the deadline of the whole control plane, which begins with the first wait.
+// Wait waits for checks until the deadline that all waits for the control plane share.
 func (cp *ControlPlane) Wait(ctx context.Context, checks []health.Check) error {
 	ctx, cancel := context.WithDeadline(ctx, cp.waiter.ControlPlaneDeadline())
 	defer cancel()
@@ -62,54 +60,49 @@ func (cp *ControlPlane) Wait(ctx context.Context, checks []health.Check) error {
 	return HintAfter(err, "journalctl -u kubelet -n 50")
 }
 
-// WaitForPods waits until the mirror pods are of the manifests on disk, and have run for
-// Steady.
-func (cp *ControlPlane) WaitForPods(ctx context.Context) (err error) {
-	if cp.hashes, err = cp.waiter.ManifestHashes(); err != nil {
-		return err
-	}
-	var pods []health.Check
+// PodChecks are of the static pods: the API server shows them as ready and as made from the
+// manifests that are on disk now, and their containers have run for at least minUptime.
+func (cp *ControlPlane) PodChecks(minUptime time.Duration) []health.Check {
+	var checks []health.Check
 	for _, name := range spec.NodeComponents(cp.waiter.Config) {
-		pods = append(pods, health.Check{Name: name, Probe: cp.mirrorPod(name)})
+		probe := func(ctx context.Context) error { return cp.checkPod(ctx, name, minUptime) }
+		checks = append(checks, health.Check{Name: name, Probe: probe})
 	}
-	return cp.Wait(ctx, pods)
+	return checks
 }
 
 // APIChecks are of the kubelet and the API server, which make all else ready.
 func (cp *ControlPlane) APIChecks() []health.Check {
-	return []health.Check{
-		{Name: "kubelet", Probe: cp.Kubelet},
-		{Name: "kube-apiserver", Probe: cp.apiServer},
-	}
+	return cp.serverChecks(func(ctx context.Context) error { return cp.healthy(ctx, "/livez", "/readyz") })
 }
 
-// Kubelet says how the kubelet's unit is, nil if it runs.
-func (cp *ControlPlane) Kubelet(ctx context.Context) error { return cp.waiter.kubeletDown(ctx) }
+// ServingChecks are APIChecks that the API server passes as soon as it answers, healthy or not.
+func (cp *ControlPlane) ServingChecks() []health.Check {
+	return cp.serverChecks(func(ctx context.Context) error {
+		err := cp.healthy(ctx, "/livez")
+		if cluster.IsUnhealthy(err) {
+			return nil
+		}
+		return err
+	})
+}
 
-// apiServer asks /livez, then /readyz.
-func (cp *ControlPlane) apiServer(ctx context.Context) error {
-	err := cp.Cluster.Healthy(ctx, "/livez")
-	switch {
-	case err == nil:
-		return cp.Cluster.Healthy(ctx, "/readyz")
-	case cluster.IsUnhealthy(err):
+func (cp *ControlPlane) serverChecks(apiServer func(context.Context) error) []health.Check {
+	return []health.Check{{Name: "kubelet", Probe: cp.waiter.kubeletDown}, {Name: "kube-apiserver", Probe: apiServer}}
+}
+
+// healthy says why the API server is not healthy, or nil. Where it does not answer, the first
+// container that does not run says more than the connection does.
+func (cp *ControlPlane) healthy(ctx context.Context, paths ...string) error {
+	var err error
+	for _, path := range paths {
+		if err = cp.Cluster.Healthy(ctx, path); err != nil {
+			break
+		}
+	}
+	if err == nil || cluster.IsUnhealthy(err) {
 		return err
 	}
-	return cp.silent(ctx, err)
-}
-
-// APIServerServes takes any answer, that it is not healthy yet as well.
-func (cp *ControlPlane) APIServerServes(ctx context.Context) error {
-	err := cp.Cluster.Healthy(ctx, "/livez")
-	if err == nil || cluster.IsUnhealthy(err) {
-		return nil
-	}
-	return cp.silent(ctx, err)
-}
-
-// silent gives a better reason where nothing answers: the first container that is not
-// up says more than the connection does.
-func (cp *ControlPlane) silent(ctx context.Context, err error) error {
 	for _, name := range spec.APIComponents(cp.waiter.Config) {
 		if down := cp.containerDown(ctx, name); down != nil {
 			return down
@@ -139,27 +132,30 @@ func checkRuns(name string, c *runtime.Container) error {
 	return endedError(c)
 }
 
-// mirrorPod checks one component through the API: that the kubelet runs what the
-// manifest on disk says, and that it is ready and stays up. The runtime knows earlier than
-// the API what runs.
-func (cp *ControlPlane) mirrorPod(name string) func(context.Context) error {
-	return func(ctx context.Context) error {
-		shown, err := cp.readyPod(ctx, name)
-		c, unknown := cp.CRI.Container(ctx, cp.waiter.PodName(name), name)
-		if unknown != nil {
-			return err // a runtime too busy to answer says nothing about the container
-		}
+// checkPod says why a component's static pod is not ready, or nil. The runtime is asked as well:
+// it knows what runs earlier than the API server does.
+func (cp *ControlPlane) checkPod(ctx context.Context, name string, minUptime time.Duration) error {
+	hash, err := cp.waiter.ManifestUID(name)
+	if err != nil {
+		return err
+	}
+	shown, err := cp.readyPod(ctx, name, hash)
+	c, runtimeErr := cp.CRI.Container(ctx, cp.waiter.PodName(name), name)
+	if runtimeErr == nil {
 		if down := checkRuns(name, c); down != nil {
 			return down
 		}
-		if err == nil {
-			err = checkShown(shown, name, c.ID)
-		}
+	}
+	if err != nil {
 		return err
 	}
+	if err := checkUptime(shown, minUptime, time.Now()); err != nil || runtimeErr != nil {
+		return err // a runtime too busy to answer says nothing about the container
+	}
+	return checkShown(shown, name, c.ID)
 }
 
-func (cp *ControlPlane) readyPod(ctx context.Context, name string) (*corev1.Pod, error) {
+func (cp *ControlPlane) readyPod(ctx context.Context, name, hash string) (*corev1.Pod, error) {
 	node, err := cp.Cluster.Node(ctx, cp.waiter.Config.NodeName)
 	if err != nil {
 		return nil, err
@@ -168,8 +164,5 @@ func (cp *ControlPlane) readyPod(ctx context.Context, name string) (*corev1.Pod,
 	if err != nil {
 		return nil, err
 	}
-	if err := checkMirrorPod(pod, node, cp.hashes[name]); err != nil {
-		return nil, err
-	}
-	return pod, checkSteady(pod, cp.Steady, time.Now())
+	return pod, checkMirrorPod(pod, node, hash)
 }

@@ -17,7 +17,7 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// WaitForKubelet waits until a kubelet without a control plane answers, and runs these pods.
+// WaitForKubelet waits until a standalone kubelet answers, and runs these pods.
 func (w *Waiter) WaitForKubelet(ctx context.Context, timeout time.Duration, pods []WantedPod) error {
 	c, err := w.DialRuntime()
 	if err != nil {
@@ -29,7 +29,7 @@ func (w *Waiter) WaitForKubelet(ctx context.Context, timeout time.Duration, pods
 	return HintAfter(w.Wait(ctx, Wait{Stage: observe.Written, Checks: w.KubeletChecks(c, pods)}), "journalctl -u kubelet -n 50")
 }
 
-// KubeletChecks are all that a standalone kubelet is ready by.
+// KubeletChecks are of a standalone kubelet and of its pods.
 func (w *Waiter) KubeletChecks(c *runtime.CRI, pods []WantedPod) []health.Check {
 	checks := []health.Check{{Name: "kubelet", Probe: w.kubeletAnswers}}
 	for _, pod := range pods {
@@ -65,8 +65,8 @@ func (w *Waiter) kubeletDown(ctx context.Context) error {
 	return nil
 }
 
-// healthzOf is where a kubelet answers without asking who wants to know; empty if the
-// user has turned that off.
+// healthzOf is the address at which a kubelet tells its health to anybody; empty if the user has
+// turned that off.
 func healthzOf(kubeletConfig []byte) (string, error) {
 	var c struct {
 		HealthzBindAddress string `json:"healthzBindAddress"`

@@ -12,8 +12,8 @@ import (
 	"bootstrap/phases/observe"
 )
 
-// Steady is how long a container must have run before it counts as staying up.
-const Steady = 3 * time.Second
+// MinUptime is how long a container must have run before it counts as staying up.
+const MinUptime = 3 * time.Second
 
 // checkMirrorPod says why the pod is not the ready mirror of a manifest, or nil.
 func checkMirrorPod(pod *corev1.Pod, node *corev1.Node, hash string) error {
@@ -67,19 +67,18 @@ func CheckContainer(s corev1.ContainerStatus) error {
 	return nil
 }
 
-// checkSteady says that a ready pod has not run for so long yet, or nil.
-func checkSteady(pod *corev1.Pod, long time.Duration, now time.Time) error {
+// checkUptime says that a container of a ready pod has run for less than min, or nil.
+func checkUptime(pod *corev1.Pod, min time.Duration, now time.Time) error {
 	for _, s := range pod.Status.ContainerStatuses {
-		if isFresh(s.State.Running.StartedAt.Time, now, long) {
-			return fmt.Errorf("ready, watched until it has run for %s (restarts so far: %d)", long, s.RestartCount)
+		if startedWithin(min, s.State.Running.StartedAt.Time, now) {
+			return fmt.Errorf("ready, watched until it has run for %s (restarts so far: %d)", min, s.RestartCount)
 		}
 	}
 	return nil
 }
 
-// isFresh tells whether something has run for less than so long. What began in the future
-// did so before the clock was set back.
-func isFresh(started, now time.Time, long time.Duration) bool {
-	age := now.Sub(started)
-	return age < long && age > -long
+// startedWithin tells whether something was started less than this long ago. A start that lies
+// in the future by more was long ago: the clock has been set back since.
+func startedWithin(limit time.Duration, started, now time.Time) bool {
+	return now.Sub(started).Abs() < limit
 }

@@ -24,7 +24,7 @@ func mirrorOf(hash string) (*corev1.Pod, *corev1.Node) {
 		},
 		Status: corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{{
 			Ready: true, Started: &started,
-			State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(someTime.Add(-Steady))}},
+			State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(someTime.Add(-MinUptime))}},
 		}}},
 	}
 	return pod, node
@@ -80,29 +80,29 @@ func TestSecondContainer(t *testing.T) {
 	plantest.CheckError(t, checkMirrorPod(pod, node, "abc"), "the mirror pod is running")
 	second := *pod.Status.ContainerStatuses[0].DeepCopy()
 	pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, second)
-	if err := errors.Join(checkMirrorPod(pod, node, "abc"), checkSteady(pod, Steady, someTime)); err != nil {
+	if err := errors.Join(checkMirrorPod(pod, node, "abc"), checkUptime(pod, MinUptime, someTime)); err != nil {
 		t.Error(err)
 	}
 	pod.Status.ContainerStatuses[1].State.Running.StartedAt = metav1.NewTime(someTime.Add(-time.Second))
-	plantest.CheckError(t, checkSteady(pod, Steady, someTime), "watched until it has run for 3s")
+	plantest.CheckError(t, checkUptime(pod, MinUptime, someTime), "watched until it has run for 3s")
 	pod.Status.ContainerStatuses[1].Ready = false
 	plantest.CheckError(t, checkMirrorPod(pod, node, "abc"), "its readiness probe has not succeeded yet")
 }
 
-func TestCheckSteady(t *testing.T) {
+func TestCheckUptime(t *testing.T) {
 	pod, _ := mirrorOf("abc")
 	status := &pod.Status.ContainerStatuses[0]
 	status.RestartCount = 4 // long ago
-	if err := checkSteady(pod, Steady, someTime); err != nil {
+	if err := checkUptime(pod, MinUptime, someTime); err != nil {
 		t.Error(err)
 	}
-	status.State.Running.StartedAt = metav1.NewTime(someTime.Add(-Steady + time.Millisecond))
-	plantest.CheckError(t, checkSteady(pod, Steady, someTime), "watched until it has run for 3s (restarts so far: 4)")
-	if err := checkSteady(pod, 0, someTime); err != nil {
+	status.State.Running.StartedAt = metav1.NewTime(someTime.Add(-MinUptime + time.Millisecond))
+	plantest.CheckError(t, checkUptime(pod, MinUptime, someTime), "watched until it has run for 3s (restarts so far: 4)")
+	if err := checkUptime(pod, 0, someTime); err != nil {
 		t.Error(err)
 	}
 	status.State.Running.StartedAt = metav1.NewTime(someTime.Add(time.Minute))
-	if err := checkSteady(pod, Steady, someTime); err != nil {
+	if err := checkUptime(pod, MinUptime, someTime); err != nil {
 		t.Errorf("the clock was set back: %v", err)
 	}
 }

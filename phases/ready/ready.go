@@ -10,18 +10,18 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// Readiness is one look at all that init waits for.
+// Readiness is what one look at all that init waits for has found.
 type Readiness struct {
-	Answers bool             // the API server
-	Addons  []string         // and the Node: what was asked for in the cluster
-	Pending map[string]error // by name, why it is not ready
+	Answers bool             // whether the API server does
+	Addons  []string         // the names of the addons that were looked at, and of the Node
+	Pending map[string]error // why something is not ready, by its name
 }
 
 // Holds tells whether all is ready.
 func (r Readiness) Holds() bool { return r.Answers && len(r.Pending) == 0 }
 
-// Confirm corrects in the evidence how long servers that did not answer were waited for:
-// the probes have waited longer than who looked for evidence.
+// Confirm corrects in the evidence for how long servers have not answered: the probes have waited
+// longer for an answer than those who gathered the evidence.
 func (r Readiness) Confirm(found *diagnose.Evidence) {
 	var longest time.Duration
 	for _, reason := range r.Pending {
@@ -34,26 +34,26 @@ func (r Readiness) Confirm(found *diagnose.Evidence) {
 	}
 }
 
-// Note keeps what is not ready, and why.
-func (r Readiness) Note(pending []health.Pending) {
+// Add takes over what is not ready, and why.
+func (r Readiness) Add(pending []health.Pending) {
 	for _, p := range pending {
 		r.Pending[p.Name] = p.Reason
 	}
 }
 
-// Readiness probes once what wait-control-plane and wait-addons wait for.
+// Readiness looks once at all that the phases wait-control-plane and wait-addons wait for.
 func (w *Waiter) Readiness(ctx context.Context) Readiness {
 	r := Readiness{Pending: map[string]error{}}
 	cp, err := w.NewControlPlane(observe.Complete)
 	if err != nil {
 		r.Pending["kube-apiserver"] = err
-		r.Note(health.Look(ctx, []health.Check{{Name: "kubelet", Probe: w.kubeletDown}}))
+		r.Add(health.Look(ctx, []health.Check{{Name: "kubelet", Probe: w.kubeletDown}}))
 		return r
 	}
 	defer cp.CRI.Close()
-	r.Note(health.Look(ctx, cp.APIChecks()))
+	r.Add(health.Look(ctx, cp.APIChecks()))
 	if r.Answers = r.Pending["kube-apiserver"] == nil; !r.Answers {
-		r.Note(health.Look(ctx, cp.containerChecks()))
+		r.Add(health.Look(ctx, cp.containerChecks()))
 		return r
 	}
 	checks, err := w.clusterChecks()
@@ -64,11 +64,11 @@ func (w *Waiter) Readiness(ctx context.Context) Readiness {
 	for _, c := range checks {
 		r.Addons = append(r.Addons, c.Name)
 	}
-	r.Note(health.Look(ctx, append(cp.podChecks(), checks...)))
+	r.Add(health.Look(ctx, append(cp.PodChecks(MinUptime), checks...)))
 	return r
 }
 
-// containerChecks are all that can be told of static pods without the API server.
+// containerChecks are what the runtime alone can tell of the static pods, while the API server is down.
 func (cp *ControlPlane) containerChecks() []health.Check {
 	var checks []health.Check
 	for _, name := range spec.NodeComponents(cp.waiter.Config) {
@@ -80,25 +80,9 @@ func (cp *ControlPlane) containerChecks() []health.Check {
 	return checks
 }
 
-// podChecks are mirrorPod's, also if some of the manifests can't be read.
-func (cp *ControlPlane) podChecks() []health.Check {
-	cp.hashes, cp.Steady = map[string]string{}, Steady
-	var checks []health.Check
-	for _, name := range spec.NodeComponents(cp.waiter.Config) {
-		uid, err := cp.waiter.ManifestUID(name)
-		cp.hashes[name] = uid
-		probe := cp.mirrorPod(name)
-		if err != nil {
-			probe = func(context.Context) error { return err }
-		}
-		checks = append(checks, health.Check{Name: name, Probe: probe})
-	}
-	return checks
-}
-
-// clusterChecks are those of the Node and the addons; none where init would not wait.
+// clusterChecks are of the Node and the addons. There are none where init would not wait for them.
 func (w *Waiter) clusterChecks() ([]health.Check, error) {
-	if err := w.dialEndpoint(); err != nil {
+	if err := w.DialEndpoint(); err != nil {
 		w.Tell.Warn("Node and addons: not looked at, as the control plane endpoint does not answer: %v", err)
 		return nil, nil
 	}

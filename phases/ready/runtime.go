@@ -13,8 +13,11 @@ import (
 	"bootstrap/phases/runtime"
 )
 
-// WhileRuntimeAnswers works with the runtime, and gives up if that hangs. The work is
-// not waited for then: calls of containerd's client do not all end with their context.
+// workGrace is how long work may take to end once its context has ended.
+const workGrace = 3 * time.Second
+
+// WhileRuntimeAnswers does work that needs the runtime, and gives up if the runtime hangs. Then it
+// does not wait for the work to end, as some calls of containerd's client go on without their context.
 func (w *Waiter) WhileRuntimeAnswers(ctx context.Context, stage observe.Stage, c *runtime.CRI, work func(context.Context) error) error {
 	working, stop := context.WithCancel(ctx)
 	defer stop()
@@ -28,15 +31,8 @@ func (w *Waiter) WhileRuntimeAnswers(ctx context.Context, stage observe.Stage, c
 		if err != nil {
 			return err
 		}
-		return afterEnd(ctx, done)
 	}
-}
-
-// workGrace is how long work may take to end once it is told to.
-const workGrace = 3 * time.Second
-
-func afterEnd(ctx context.Context, done <-chan error) error {
-	select {
+	select { // ctx has ended
 	case err := <-done:
 		return err
 	case <-time.After(workGrace):
@@ -44,10 +40,10 @@ func afterEnd(ctx context.Context, done <-chan error) error {
 	}
 }
 
-// silence lasts until the work ends, or the runtime has been silent for too long.
+// silence returns when ctx ends, or with an error when the runtime has been silent for too long.
 func (w *Waiter) silence(ctx context.Context, c *runtime.CRI) error {
 	const hangs = "runtime-hangs"
-	answered, told := time.Now(), false
+	answered, warned := time.Now(), false
 	for health.Sleep(ctx, LookEvery) {
 		switch silent := time.Since(answered); {
 		case answers(ctx, c):
@@ -55,8 +51,8 @@ func (w *Waiter) silence(ctx context.Context, c *runtime.CRI) error {
 		case silent > observe.RuntimePatience:
 			what := fmt.Sprintf("the container runtime takes connections, but has not answered for %s", silent.Round(time.Second))
 			return &plan.CauseError{Finding: w.Catalogue.Found(hangs, diagnose.Finding{Level: diagnose.Error, What: what, See: "journalctl -u containerd -n 50"})}
-		case !told:
-			told = true
+		case !warned:
+			warned = true
 			entry, _ := w.Catalogue.Find(hangs)
 			w.Tell.Send(plan.Event{Kind: plan.Warning, Cause: hangs, Message: "the container runtime takes connections but does not answer; " + entry.Remedy})
 		}
@@ -64,7 +60,7 @@ func (w *Waiter) silence(ctx context.Context, c *runtime.CRI) error {
 	return nil
 }
 
-// answers tells whether the runtime says anything at all, in time.
+// answers tells whether the runtime says anything in time, be it that it is not ready.
 func answers(ctx context.Context, c *runtime.CRI) bool {
 	soon, cancel := observe.EvidenceTimeout.Bound(ctx)
 	defer cancel()

@@ -13,11 +13,10 @@ import (
 
 	"bootstrap/phases/observe"
 	"bootstrap/phases/runtime"
-	"bootstrap/phases/spec"
 )
 
-// ContainersRun says which container does not run, or has run for less than counts as up.
-// What was to run once may be done: then the kubelet stops the sandbox too.
+// ContainersRun says which container does not run, or has run for less than MinUptime, or nil. In a
+// pod that is to run once, containers may have ended well: then the kubelet stops the sandbox too.
 func ContainersRun(pod *corev1.Pod, sandbox *runtime.Sandbox, now time.Time) error {
 	once := pod.Spec.RestartPolicy == corev1.RestartPolicyNever || pod.Spec.RestartPolicy == corev1.RestartPolicyOnFailure
 	if !sandbox.Ready && !once {
@@ -39,8 +38,8 @@ func ContainersRun(pod *corev1.Pod, sandbox *runtime.Sandbox, now time.Time) err
 			return endedError(c)
 		case !c.Running:
 			return fmt.Errorf("container %s is being started", want.Name)
-		case isFresh(c.Started, now, Steady):
-			return fmt.Errorf("container %s runs, watched until it has for %s (restarts so far: %d)", want.Name, Steady, c.Attempt)
+		case startedWithin(MinUptime, c.Started, now):
+			return fmt.Errorf("container %s runs, watched until it has for %s (restarts so far: %d)", want.Name, MinUptime, c.Attempt)
 		}
 	}
 	return nil
@@ -56,25 +55,25 @@ func tryOf(tries []runtime.Container, name string) *runtime.Container {
 
 // PodURLStatus is what the URL of the kubelet's static pods gives, and what has come of it.
 type PodURLStatus struct {
-	URL    string   `json:"url"`             // without what may be a key in it
+	URL    string   `json:"url"`             // without the part that may hold a key
 	Error  string   `json:"error,omitempty"` // why it gives nothing now
 	Serves []string `json:"serves,omitempty"`
-	Runs   []string `json:"runs,omitempty"` // of what it served last
+	Runs   []string `json:"runs,omitempty"` // the pods that run, of those that it served last
 }
 
-// PodURLStatus also gives the pods that are served; nil for a kubelet that fetches none.
+// PodURLStatus asks the URL, and also gives the pods that it serves. It is nil for a kubelet that
+// fetches no pods.
 func (w *Waiter) PodURLStatus(ctx context.Context) (*PodURLStatus, []WantedPod) {
 	source, err := observe.KubeletPodURL(w.Host)
 	if err != nil || source.URL == "" || !w.Host.Real() {
 		return nil, nil
 	}
 	s := &PodURLStatus{URL: source.Shown(), Runs: w.podsOfURL(ctx)}
+	var served []corev1.Pod
 	data, err := observe.FetchPods(ctx, source)
-	if err != nil {
-		s.Error = err.Error()
-		return s, nil
+	if err == nil {
+		served, err = observe.PodsIn(data)
 	}
-	served, err := observe.PodsIn(data)
 	if err != nil {
 		s.Error = err.Error()
 		return s, nil
@@ -87,7 +86,7 @@ func (w *Waiter) PodURLStatus(ctx context.Context) (*PodURLStatus, []WantedPod) 
 	return s, pods
 }
 
-// podsOfURL are those that the runtime has from the URL.
+// podsOfURL are the pods that run and came from the URL.
 func (w *Waiter) podsOfURL(ctx context.Context) []string {
 	ctx, cancel := observe.EvidenceTimeout.Bound(ctx)
 	defer cancel()
@@ -104,9 +103,9 @@ func (w *Waiter) podsOfURL(ctx context.Context) []string {
 	return names
 }
 
-// WantedPod is a static pod of the user's.
+// WantedPod is a static pod that somebody else wants to run on this node.
 type WantedPod struct {
-	Name string // namespace/name, with the node's, as the kubelet has it
+	Name string // namespace/name, to which the kubelet has added the name of the node
 	pod  *corev1.Pod
 }
 
@@ -114,16 +113,16 @@ func (w *Waiter) wanted(pod *corev1.Pod) WantedPod {
 	return WantedPod{w.PodName(observe.FullName(pod)), pod}
 }
 
-// UserPods are those of the folder's files that init has not made. The others that the
-// kubelet can't read are a finding of their own.
+// UserPods are the static pods whose manifests others have put beside ours. Manifests that the
+// kubelet can't read are left out: they are a finding of their own.
 func (w *Waiter) UserPods() []WantedPod {
-	files, err := observe.PodFiles(w.Host, spec.StaticPodDir)
+	files, err := w.ForeignPodFiles()
 	if err != nil {
 		w.Tell.Warn("%v", err)
 	}
 	var all []WantedPod
 	for _, f := range files {
-		if f.Pod != nil && observe.PodLacks(f.Pod) == nil && !f.Ours && !slices.Contains(w.OwnManifests(), f.Path) {
+		if f.Unreadable == nil {
 			all = append(all, w.wanted(f.Pod))
 		}
 	}

@@ -49,7 +49,7 @@ func TestContainersRun(t *testing.T) {
 		sandbox runtime.Sandbox
 		want    string // empty: it runs
 	}{
-		{"it does", webPod(), webSandbox(true, since(webRuns, Steady)), ""},
+		{"it does", webPod(), webSandbox(true, since(webRuns, MinUptime)), ""},
 		{"not for long", webPod(), webSandbox(true, since(webRuns, time.Second)), "watched until it has for 3s"},
 		{"no container", webPod(), webSandbox(true), "no container web yet"},
 		{"it is being started", webPod(), webSandbox(true, runtime.Container{Name: "web"}), "is being started"},

@@ -16,15 +16,15 @@ import (
 )
 
 const (
-	// lookAfter is how long a wait goes on before causes are looked for: most end before.
+	// lookAfter is how long a wait goes on before causes are looked for: most waits end before.
 	lookAfter = 2 * time.Second
 	// LookEvery is the time between two looks.
 	LookEvery = time.Second
-	// LookRarelyAfter is when looks become rarer in a long wait: each costs what the machine
-	// that starts up could use.
+	// LookRarelyAfter is when looks become rarer in a long wait: each takes CPU time that the
+	// components that start could use.
 	LookRarelyAfter = 10 * time.Second
 	lookRarely      = 2 * time.Second
-	// confirmAfter is when a certain cause is looked for again: it may have been passing.
+	// confirmAfter is how soon after a certain cause the next look comes: the cause may have passed.
 	confirmAfter = 300 * time.Millisecond
 )
 
@@ -32,37 +32,45 @@ const (
 type Wait struct {
 	Checks []health.Check
 	Stage  observe.Stage
-	Pause  time.Duration // between two rounds; zero for the usual
-	// Look gathers what causes are looked for in; nil for the evidence of this node.
+	Pause  time.Duration // between two rounds of probes; zero for the usual one
+	// Look gathers evidence that causes are looked for in; nil for Observer.Evidence.
 	Look func(context.Context, observe.Query) *diagnose.Evidence
 }
 
-// watch looks for causes while a wait goes on. A certain cause that two looks in a row
-// have found ends the wait; a probable one is shown.
+// watch looks for causes while a wait goes on. A certain cause that two looks in a row have found
+// ends the wait. Of a probable one the user is warned.
 type watch struct {
 	waiter *Waiter
 	look   func(context.Context, observe.Query) *diagnose.Evidence
 	query  observe.Query
 
 	// What was found is read only after the looking has ended.
-	probable diagnose.Finding // in the last look; zero without
-	shown    string           // the ID of the last probable cause that was shown
-	certain  diagnose.Finding
-	last     *diagnose.Evidence // nil before the first look
+	found   diagnose.Finding   // the cause that the last look has found; zero without
+	certain bool               // whether two looks in a row were certain of it
+	shown   string             // the ID of the last probable cause that the user was warned of
+	last    *diagnose.Evidence // nil before the first look
 }
 
-// Wait waits until all checks pass, or it is certain that they can't. A plan looks at
-// each once and goes on: what it would wait for is not there yet.
+// Wait waits until all checks pass, or until it is certain that they can't. In a dry run it probes
+// once and goes on: what would be waited for is not there.
 func (w *Waiter) Wait(ctx context.Context, wait Wait) error {
-	if w.Host.Plans() || !w.Host.Real() {
-		return w.WaitPlainly(ctx, wait.Checks, w.pending)
-	}
-	return w.whileLooking(ctx, wait, func(ctx context.Context) error {
-		return health.Wait(ctx, cmp.Or(wait.Pause, health.Pause), wait.Checks, w.pending)
-	})
+	return w.whileLooking(ctx, wait, func(ctx context.Context) error { return w.probe(ctx, wait, w.pending) })
 }
 
-// pending tells what a wait is for.
+// WaitSilently waits without looking for causes, and does not tell what it waits for.
+func (w *Waiter) WaitSilently(ctx context.Context, checks []health.Check) error {
+	return w.probe(ctx, Wait{Checks: checks}, func([]health.Pending) {})
+}
+
+func (w *Waiter) probe(ctx context.Context, wait Wait, report func([]health.Pending)) error {
+	if w.Host.Plans() {
+		health.Look(ctx, wait.Checks)
+		return nil
+	}
+	return health.Wait(ctx, cmp.Or(wait.Pause, health.Pause), wait.Checks, report)
+}
+
+// pending shows the user what is still waited for.
 func (w *Waiter) pending(all []health.Pending) {
 	parts := make([]string, len(all))
 	for i, p := range all {
@@ -71,16 +79,13 @@ func (w *Waiter) pending(all []health.Pending) {
 	w.Tell.Waiting("%s", strings.Join(parts, "; "))
 }
 
-// RetryAndLook acts until that succeeds, or it is certain that it can't.
+// RetryAndLook calls act until that succeeds, or until it is certain that it can't.
 func (w *Waiter) RetryAndLook(ctx context.Context, stage observe.Stage, what string, act func(context.Context) error) error {
-	if w.Host.Plans() || !w.Host.Real() {
-		return w.Retry(ctx, what, act, w.pending)
-	}
 	return w.whileLooking(ctx, Wait{Stage: stage}, func(ctx context.Context) error { return w.Retry(ctx, what, act, w.pending) })
 }
 
-// Retry acts until that succeeds; report is called when the reason why it does not changes.
-// A plan tries once and goes on.
+// Retry calls act until that succeeds, and report whenever it fails for another reason. In a dry run
+// it calls act once and goes on.
 func (w *Waiter) Retry(ctx context.Context, what string, act func(context.Context) error, report func([]health.Pending)) error {
 	start := time.Now()
 	var last []health.Pending
@@ -100,8 +105,12 @@ func (w *Waiter) Retry(ctx context.Context, what string, act func(context.Contex
 	}
 }
 
-// whileLooking works, and looks for what makes the work vain meanwhile.
+// whileLooking does some work, and meanwhile looks for what makes it vain. It does not look in a dry
+// run, nor where a directory stands for the machine: there are no causes to find.
 func (w *Waiter) whileLooking(ctx context.Context, wait Wait, work func(context.Context) error) error {
+	if w.Host.Plans() || !w.Host.Real() {
+		return work(ctx)
+	}
 	waiting, stop := context.WithCancel(ctx)
 	defer stop()
 	seen := &watch{waiter: w, look: wait.Look, query: observe.Query{Stage: wait.Stage, Since: w.Began, Waits: time.Now(), Looks: &observe.Looks{}}}
@@ -119,20 +128,9 @@ func (w *Waiter) whileLooking(ctx context.Context, wait Wait, work func(context.
 	return seen.explain(err)
 }
 
-// WaitPlainly waits without looking for causes.
-func (w *Waiter) WaitPlainly(ctx context.Context, checks []health.Check, report func([]health.Pending)) error {
-	if !w.Host.Plans() {
-		return health.Wait(ctx, health.Pause, checks, report)
-	}
-	for _, check := range checks {
-		_ = check.Probe(ctx)
-	}
-	return nil
-}
-
-// watch ends the wait when it has found why it is in vain.
+// watch looks until ctx ends, and calls stop when it is certain that the wait is in vain.
 func (w *watch) watch(ctx context.Context, stop func()) {
-	began, before := time.Now(), ""
+	began := time.Now()
 	timer := time.NewTimer(lookAfter)
 	defer timer.Stop()
 	for {
@@ -146,22 +144,19 @@ func (w *watch) watch(ctx context.Context, stop func()) {
 		}
 		evidence := w.look(ctx, w.query)
 		if ctx.Err() != nil {
-			return // what was cut off proves nothing
+			return // a look that was cut off proves nothing
 		}
 		evidence.Remember(w.last)
-		found, _ := diagnose.First(w.waiter.causes(evidence))
-		if found.Level == diagnose.Error && found.ID == before {
-			w.certain = found
+		before := w.found
+		w.found, _ = diagnose.First(w.waiter.causes(evidence))
+		if w.found.Level == diagnose.Error && before.Level == diagnose.Error && w.found.ID == before.ID {
+			w.certain = true
 			stop()
 			return
 		}
 		w.last = evidence
-		w.show(found)
-		before = ""
-		if found.Level == diagnose.Error {
-			before = found.ID
-		}
-		timer.Reset(nextLook(found, time.Since(began)))
+		w.show()
+		timer.Reset(nextLook(w.found, time.Since(began)))
 	}
 }
 
@@ -175,30 +170,29 @@ func nextLook(found diagnose.Finding, waited time.Duration) time.Duration {
 	return LookEvery
 }
 
-// show tells a probable cause once, beside what is waited for.
-func (w *watch) show(found diagnose.Finding) {
-	if found.Level == diagnose.Warning && found.ID != w.shown {
-		w.shown = found.ID
-		w.waiter.Tell.Send(plan.Event{Kind: plan.Warning, Cause: found.ID, Message: "this may be why it takes long: " + found.What + "; " + found.Remedy})
+// show warns of a probable cause, unless it was the last that the user was warned of.
+func (w *watch) show() {
+	if w.found.Level == diagnose.Warning && w.found.ID != w.shown {
+		w.shown = w.found.ID
+		w.waiter.Tell.Send(plan.Event{Kind: plan.Warning, Cause: w.found.ID, Message: "this may be why it takes long: " + w.found.What + "; " + w.found.Remedy})
 	}
-	w.probable = found
 }
 
-// explain gives the cause of a wait that came to nothing, as far as it is known.
+// explain adds to the error of a wait why it came to nothing, as far as that is known.
 func (w *watch) explain(err error) error {
-	if w.certain.ID != "" {
-		return &plan.CauseError{Finding: w.certain, Err: err}
-	}
-	if w.probable.ID != "" {
-		return &plan.CauseError{Finding: w.probable, Text: fmt.Sprintf("%v; perhaps: %s", err, w.probable.What), Err: err}
-	}
-	if w.last == nil {
+	switch {
+	case w.certain:
+		return &plan.CauseError{Finding: w.found, Err: err}
+	case w.found.ID != "":
+		return &plan.CauseError{Finding: w.found, Text: fmt.Sprintf("%v; perhaps: %s", err, w.found.What), Err: err}
+	case w.last == nil:
 		return err
 	}
 	return &plan.CauseError{Finding: w.waiter.Catalogue.Unexplained(w.last, err.Error()), Err: err}
 }
 
-// HintAfter adds where to look to a wait that came to nothing, unless its cause says that.
+// HintAfter adds a hint to the error of a wait that came to nothing, unless its cause is known: that
+// has a remedy of its own.
 func HintAfter(err error, format string, args ...any) error {
 	if !errors.As(err, new(*health.StalledError)) || errors.As(err, new(*plan.CauseError)) {
 		return err
@@ -206,7 +200,7 @@ func HintAfter(err error, format string, args ...any) error {
 	return plan.Hint(err, format, args...)
 }
 
-// Explained adds to the failure of a step the certain cause, if there is one.
+// Explained adds to the error of a step the cause, if one is certain.
 func (w *Waiter) Explained(ctx context.Context, stage observe.Stage, err error) error {
 	if err == nil || w.Host.Plans() || !w.Host.Real() || ctx.Err() != nil || errors.As(err, new(*plan.CauseError)) {
 		return err
@@ -218,7 +212,7 @@ func (w *Waiter) Explained(ctx context.Context, stage observe.Stage, err error) 
 	return &plan.CauseError{Finding: found, Text: fmt.Sprintf("%s (%v)", found.What, err), Err: err}
 }
 
-// causes leaves out what the user has said to pass over.
+// causes are those in the evidence, without the ones that the user wants passed over.
 func (w *Waiter) causes(evidence *diagnose.Evidence) []diagnose.Finding {
 	return w.Unignored(w.Catalogue.Causes(evidence))
 }

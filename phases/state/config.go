@@ -14,12 +14,12 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// What this machine was made with is kept in files, for commands that are given no config:
-// from when etcd begins, or, of a standalone kubelet, from when it ran. A note in the ledger
-// names their folder. Before there were files, the note itself held a part of the config, as
-// JSON, and a second note the name of the config file.
+// Commands that are given no config use the one that this machine was made with. It is kept in
+// files: from when etcd begins, or, of a standalone kubelet, from when that ran. A note in the
+// ledger names the folder of these files. Older versions of bootstrap wrote no files: the note
+// itself held a part of the config, as JSON, and a second note the name of the config file.
 
-// The folders of these files: of a cluster, and of a standalone kubelet.
+// The folders of these files, of a cluster and of a standalone kubelet.
 const (
 	ClusterRecord    = "/var/lib/bootstrap/cluster"
 	StandaloneRecord = "/var/lib/bootstrap/standalone"
@@ -84,7 +84,7 @@ func (s *State) writeRecord(dir string, r record) error {
 	return nil
 }
 
-// records are the config with what is for this run, and without.
+// records are the config with what is for this run alone, such as a bootstrap token, and without.
 func (s *State) records() (whole, lasting record, err error) {
 	whole, err = recordOf(s.Config, s.Patches)
 	if err == nil {
@@ -93,8 +93,9 @@ func (s *State) records() (whole, lasting record, err error) {
 	return whole, lasting, err
 }
 
-// Remember keeps the config in a folder, with what is for this run: until that has come to
-// its end, a run that goes on has to do it. What a run before did to its end stays as it is.
+// Remember keeps the config in a folder, and the folder's name in a note of the ledger. What is for
+// this run alone is kept with it, for a later run that has to go on with this one. Nothing is
+// written where an earlier run has come to its end with the same config.
 func (s *State) Remember(note, dir string) error {
 	whole, lasting, err := s.records()
 	if err != nil {
@@ -108,7 +109,7 @@ func (s *State) Remember(note, dir string) error {
 	return s.Host.Remember(note, dir)
 }
 
-// RememberDone takes what was for this run out of what is kept, once all is made.
+// RememberDone takes what was for this run alone out of what is kept. It is called once all is made.
 func (s *State) RememberDone() error {
 	dir := ClusterRecord
 	if s.Config.Box.Standalone {
@@ -119,7 +120,7 @@ func (s *State) RememberDone() error {
 		return err
 	}
 	if now, err := s.readRecord(dir); err != nil || !now.equals(whole) {
-		return nil // it is of another run
+		return nil // another run has written it
 	}
 	return s.writeRecord(dir, lasting)
 }
@@ -131,7 +132,8 @@ func (s *State) besideSettled(what string) string {
 	return strings.Replace(s.SettledNote(), "settled", what, 1)
 }
 
-// RememberedConfig is nil if init has not got as far as to etcd.
+// RememberedConfig is what this machine's cluster was made with, with the runtime that init chose;
+// nil if init has not got as far as etcd.
 func (s *State) RememberedConfig() (*config.Config, error) {
 	c, err := s.noted(s.configNote())
 	if c == nil || err != nil {
@@ -153,7 +155,8 @@ func (s *State) KeptConfig() (*config.Config, error) {
 	return s.StandaloneConfig()
 }
 
-// noted is the config of a note, nil without. Where a reset has begun, its files are gone first.
+// noted is the config that a note keeps; nil without one, and after a reset that has not come to its
+// end: it removes the files before the ledger.
 func (s *State) noted(note string) (*config.Config, error) {
 	kept, _ := s.Host.Recall(note)
 	if kept == "" {
@@ -183,9 +186,8 @@ func (s *State) noted(note string) (*config.Config, error) {
 func isJSON(note string) bool { return !strings.HasPrefix(note, "/") }
 
 // Remembered is the config that this machine was made with, and its patches, for a run that
-// is given none; m is for the flags of the command line. It is nil where nothing was made,
-// and where it was made without a config file and before what it was made with was kept:
-// then the defaults are what it was made with.
+// is given none; m has the flags of the command line, which go before it. It is nil where the
+// defaults will do: nothing was made, or an older version of bootstrap made it without a config file.
 func (s *State) Remembered(m config.Machine) (*config.Config, patch.Set, error) {
 	note, file := s.configNote(), s.besideSettled("file")
 	if m.Flags.Standalone != nil && *m.Flags.Standalone {
@@ -197,7 +199,12 @@ func (s *State) Remembered(m config.Machine) (*config.Config, patch.Set, error) 
 	}
 	if isJSON(kept) {
 		name, _ := s.Host.Recall(file)
-		return nil, patch.Set{}, checkFileLeftOut(name)
+		if name == "" {
+			return nil, patch.Set{}, nil
+		}
+		return nil, patch.Set{}, plan.Hint(
+			fmt.Errorf("what is on this machine was made with a config file, %s, by a bootstrap that did not keep what it says", name),
+			"give it again: --config %s; or, if you want the defaults: --config ''", name)
 	}
 	c, patches, err := s.parseRecord(kept, m)
 	if err != nil {
@@ -207,23 +214,13 @@ func (s *State) Remembered(m config.Machine) (*config.Config, patch.Set, error) 
 	return c, patches, nil
 }
 
-// checkFileLeftOut refuses to take what is there back to the defaults where only the name of
-// its config file was kept.
-func checkFileLeftOut(file string) error {
-	if file == "" {
-		return nil
-	}
-	return plan.Hint(fmt.Errorf("what is on this machine was made with a config file, %s, by a bootstrap that did not keep what it says", file),
-		"give it again: --config %s; or, if you want the defaults: --config ''", file)
-}
-
 func (s *State) parseRecord(dir string, m config.Machine) (*config.Config, patch.Set, error) {
 	r, err := s.readRecord(dir)
 	if err != nil {
 		return nil, patch.Set{}, err
 	}
 	c, err := r.Parse(m)
-	if err != nil { // all at once, under one hint
+	if err != nil { // all findings in one line, as one hint is for them all
 		return nil, patch.Set{}, fmt.Errorf("%s: %s", dir, strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	files := map[string]string{}

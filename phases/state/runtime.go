@@ -8,12 +8,13 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// RuntimeNote keeps the endpoint of the runtime that the kubelet was given.
-const RuntimeNote = "runtime"
-
-// ImagesNote keeps the endpoint of the runtime that images were brought into: init may
-// have ended before a kubelet was given one.
-const ImagesNote = "images"
+// These notes in the ledger keep the endpoint of a container runtime: RuntimeNote that of the one
+// that the kubelet was given, ImagesNote that of the one that images were brought into. Init may
+// have ended between the two.
+const (
+	RuntimeNote = "runtime"
+	ImagesNote  = "images"
+)
 
 // UsedRuntime is the socket of the runtime that pods of this cluster run in.
 func (s *State) UsedRuntime() (socket string, ok bool) {

@@ -11,18 +11,21 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// MemberNote is there once etcd's data directory has held a member of this cluster.
+// MemberNote names the note that says that etcd's data directory has held a member of this cluster.
 func (s *State) MemberNote() string { return s.besideSettled("member") }
 
-// Setting is one that lives on in data, certificates and running pods, in the config file's
-// words: once etcd has begun, another init can't change it. It is kept in the ledger.
+// Setting is a field of the config that lives on in data, certificates and running pods: once etcd
+// has begun, another init can't change it. It is kept in the ledger.
 type Setting struct {
 	Field string `json:"field"`
 	Value string `json:"value"`
-	why   string
+	why   string // it can't be changed
 }
 
-const taintsField = "nodeRegistration.taints"
+const (
+	taintsField = "nodeRegistration.taints"
+	socketField = "nodeRegistration.criSocket"
+)
 
 func settled(c *config.Config) []Setting {
 	return []Setting{
@@ -35,7 +38,7 @@ func settled(c *config.Config) []Setting {
 		{"networking.podSubnet", config.Joined(c.Networking.PodSubnets), "pods have addresses of it"},
 		{"networking.serviceSubnet", config.Joined(c.Networking.ServiceSubnets), "Services have addresses of it"},
 		{"network", c.Box.Network, "pods have its addresses"},
-		{"nodeRegistration.criSocket", c.CRISocket, "the pods run in it"},
+		{socketField, c.CRISocket, "the pods run in it"},
 		{"nodeRegistration.name", c.NodeName, "the Node, etcd's member and their certificates carry it"},
 		{taintsField, spec.FormatTaints(c.Taints), "the kubelet sets them only when the Node registers; use kubectl taint"},
 	}
@@ -48,7 +51,8 @@ func externalEndpoints(c *config.Config) string {
 	return strings.Join(c.Etcd.External.Endpoints, ",")
 }
 
-// KeepSettled keeps the settings before the first of them takes hold.
+// KeepSettled keeps the settings, and the whole config. It is called before the first of them
+// takes hold.
 func (s *State) KeepSettled() error {
 	data, err := json.Marshal(settled(s.Config))
 	if err != nil {
@@ -70,50 +74,57 @@ func (s *State) SettledBefore() (map[string]string, error) {
 	if err := json.Unmarshal([]byte(note), &all); err != nil {
 		return nil, fmt.Errorf("ledger: note %s: %w", s.SettledNote(), err)
 	}
+	return valuesOf(all), nil
+}
+
+func valuesOf(all []Setting) map[string]string {
 	values := map[string]string{}
 	for _, each := range all {
 		values[each.Field] = each.Value
 	}
-	return values, nil
+	return values
 }
 
-// SettledSingleNode is what this machine's cluster was made with: a later run need not
-// say it again. It is nil before there is one, and where its taints were given.
+// SettledSingleNode tells whether this machine's cluster was made as a single node, which a later
+// run need not say again. It is nil before there is a cluster, and where the config gave taints.
 func SettledSingleNode(h *host.Host) *bool {
 	before, err := (&State{Host: h}).SettledBefore()
 	taints, known := before[taintsField]
 	single := taints == ""
 	if err != nil || !known || !single && taints != spec.FormatTaints(config.ControlPlaneTaints()) {
-		return nil // what is wrong with the note, preflight says
+		return nil // preflight says what is wrong with the note
 	}
 	return &single
 }
 
-// UnlikeBefore tells what the config wants to change and init can't.
+// UnlikeBefore says what the config wants to change and init can't, one sentence for each.
 func (s *State) UnlikeBefore() ([]string, error) {
 	before, err := s.SettledBefore()
 	if err != nil {
 		return nil, err
 	}
 	differ, err := s.unlikeStandalone()
-	for _, now := range settled(s.Config) {
-		was, known := before[now.Field]
-		if known && was != now.Value && !s.namesRuntimeInUse(now) {
-			differ = append(differ, now.differs("in this cluster", was))
+	return append(differ, s.unlike(before, "in this cluster", settled(s.Config))...), err
+}
+
+// unlike says which settings differ from what they were where. To name the runtime that init had
+// chosen by itself is no change.
+func (s *State) unlike(before map[string]string, where string, now []Setting) []string {
+	endpoint, _ := s.Host.Recall(RuntimeNote)
+	var differ []string
+	for _, each := range now {
+		was, known := before[each.Field]
+		namesRuntimeInUse := each.Field == socketField && each.Value != "" && each.Value == endpoint
+		if known && was != each.Value && !namesRuntimeInUse {
+			differ = append(differ, fmt.Sprintf("%s is %q %s and %q in the config; it can't be changed: %s", each.Field, was, where, each.Value, each.why))
 		}
 	}
-	return differ, err
+	return differ
 }
 
-// namesRuntimeInUse tells whether criSocket now names the runtime that init had chosen by
-// itself, which is no change.
-func (s *State) namesRuntimeInUse(now Setting) bool {
-	endpoint, _ := s.Host.Recall(RuntimeNote)
-	return now.Field == "nodeRegistration.criSocket" && now.Value != "" && now.Value == endpoint
-}
-
-// SettledNote is of one etcd, or, where that is elsewhere, of one set of certificates:
-// the settings end with them, while a reset that keeps the runtime keeps the ledger.
+// SettledNote names the note that keeps the settings. The name holds the number of the record of
+// etcd's data in the ledger, or, where etcd is elsewhere, that of the first certificate: when a
+// reset has removed these, the settings are over too, even if the ledger is kept.
 func (s *State) SettledNote() string {
 	all := s.Host.Entries()
 	for _, is := range []func(host.Record) bool{IsEtcdData, isCertificate} {
@@ -129,8 +140,4 @@ func isCertificate(r host.Record) bool { return r.Purpose == host.Certificates &
 // IsEtcdData tells whether a record is of etcd's data directory, which is still there.
 func IsEtcdData(r host.Record) bool {
 	return r.Purpose == host.Etcd && r.Op == host.OpTree && !r.Undone
-}
-
-func (s Setting) differs(where, was string) string {
-	return fmt.Sprintf("%s is %q %s and %q in the config; it can't be changed: %s", s.Field, was, where, s.Value, s.why)
 }

@@ -1,12 +1,14 @@
 package state
 
 import (
+	"slices"
+
 	"bootstrap/phases/config"
 	"bootstrap/phases/spec"
 )
 
-// StandaloneNote keeps the config of a standalone kubelet, from when it ran. A control
-// plane may be made beside its pods later.
+// StandaloneNote names the note in the ledger that says where the config of a standalone kubelet
+// is kept. It is there once that kubelet ran, and stays when a control plane is made beside its pods.
 const StandaloneNote = "standalone"
 
 // WasStandalone tells whether a control plane was made beside the pods of a standalone kubelet.
@@ -15,8 +17,8 @@ func (s *State) WasStandalone() bool {
 	return err == nil && c != nil && s.Host.Made(spec.KubeletConf)
 }
 
-// StandaloneConfig is what a standalone kubelet on this machine was made with, be it that
-// a control plane was made beside its pods; nil without.
+// StandaloneConfig is what the standalone kubelet on this machine was made with, also where a
+// control plane was made beside its pods since. It is nil where there was none.
 func (s *State) StandaloneConfig() (*config.Config, error) {
 	if !s.Host.Made(spec.KubeletDropIn) {
 		return nil, nil
@@ -24,7 +26,7 @@ func (s *State) StandaloneConfig() (*config.Config, error) {
 	return s.noted(StandaloneNote)
 }
 
-// ForgetStandalone is for a reset that keeps the ledger: another kubelet may come.
+// ForgetStandalone is for a reset that keeps the ledger: the next kubelet may be another.
 func (s *State) ForgetStandalone() error {
 	if note, _ := s.Host.Recall(StandaloneNote); note == "" {
 		return nil
@@ -37,26 +39,22 @@ func settledAlone(c *config.Config) []Setting {
 	return []Setting{
 		{"networking.podSubnet", config.Joined(c.Networking.PodSubnets), "pods have addresses of it"},
 		{"network", c.Box.Network, "pods have its addresses"},
-		{"nodeRegistration.criSocket", c.CRISocket, "the pods run in it"},
+		{socketField, c.CRISocket, "the pods run in it"},
 		{"nodeRegistration.name", c.NodeName, "the static pods carry it, and would begin anew"},
 		{config.PodURLField, config.PodURLOf(c.Kubelet).Shown(), "a control plane is made beside its pods, and they would end"},
 	}
 }
 
-// unlikeStandalone tells what the config wants to change of a standalone kubelet, whose
-// pods would not live through it.
+// unlikeStandalone says what the config wants to change of a standalone kubelet, whose pods would
+// not live through it. Another URL of pods is refused only where a control plane is made.
 func (s *State) unlikeStandalone() ([]string, error) {
 	before, err := s.StandaloneConfig()
 	if err != nil || before == nil {
 		return nil, err
 	}
-	var differ []string
-	was := settledAlone(before)
-	for i, now := range settledAlone(s.Config) {
-		mayChange := s.Config.Box.Standalone && now.Field == config.PodURLField
-		if now.Value != was[i].Value && !s.namesRuntimeInUse(now) && !mayChange {
-			differ = append(differ, now.differs("with the standalone kubelet", was[i].Value))
-		}
+	now := settledAlone(s.Config)
+	if s.Config.Box.Standalone {
+		now = slices.DeleteFunc(now, func(each Setting) bool { return each.Field == config.PodURLField })
 	}
-	return differ, nil
+	return s.unlike(valuesOf(settledAlone(before)), "with the standalone kubelet", now), nil
 }

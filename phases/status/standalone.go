@@ -23,7 +23,7 @@ func (r *reporter) lookStandalone(ctx context.Context, q observe.Query, s *Statu
 			pods = append(pods, served...)
 		},
 	)
-	readiness.Note(r.lookAtPods(ctx, pods))
+	readiness.Add(r.lookAtPods(ctx, pods))
 	s.Standalone, s.Ready = true, len(readiness.Pending) == 0 && found.RuntimeError == ""
 	s.Components = []Component{runtimeState(found), componentState("kubelet", found, readiness)}
 	readiness.Answers = true // nobody else could tell more
