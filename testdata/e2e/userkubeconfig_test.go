@@ -35,7 +35,7 @@ func TestUserKubeconfig(t *testing.T) {
 	n.MustExec(init...)
 	n.MustExec("runuser", "-l", "root", "-c", "kubectl --cache-dir=/tmp/kubectl get nodes "+n.Name)
 	n.MustExec("runuser", "-l", "ann", "-c", "kubectl --cache-dir=/tmp/kubectl --context kubernetes-admin@kubernetes get nodes "+n.Name)
-	n.MustSh("stat -c '%U %a' /home/ann/.kube/config | grep -x 'ann 600'; grep -q 192.0.2.1:443 /home/ann/.kube/config")
+	n.MustSh("stat -c '%U %a' /home/ann/.kube/config | grep -x 'ann 600'; grep -qF 192.0.2.1:6443 /home/ann/.kube/config")
 	n.MustExec("runuser", "-l", "ann", "-c", "kubectl --cache-dir=/tmp/kubectl config view --minify -o jsonpath={..server} | grep -F 192.0.2.1")
 
 	before := n.quiet()
