@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"bootstrap/phases/config"
@@ -81,9 +80,9 @@ func Current(ctx context.Context, o *observe.Observer, waits time.Time) (Status,
 		s.Notes = []string{"there is no control plane, only what init makes before it: run bootstrap init"}
 		return s, nil
 	}
-	var warned warnings
+	var told plan.Events
 	seen := observe.Open(observe.Observer{
-		Spec: spec.Spec{Config: c, Facts: o.Facts}, Host: o.Host, Catalogue: o.Catalogue, Tell: plan.Teller{Phase: "status", To: warned.add},
+		Spec: spec.Spec{Config: c, Facts: o.Facts}, Host: o.Host, Catalogue: o.Catalogue, Tell: plan.Teller{Phase: "status", To: told.Take},
 	})
 	r := &reporter{&ready.Waiter{Observer: seen}}
 	s.Kubernetes, s.Node, s.Address = c.KubernetesVersion, c.NodeName, c.AdvertiseAddress.String()
@@ -93,7 +92,7 @@ func Current(ctx context.Context, o *observe.Observer, waits time.Time) (Status,
 	} else {
 		r.look(ctx, query, &s)
 	}
-	s.Notes = warned.all
+	s.Notes = told.Texts(plan.Warning)
 	return s, nil
 }
 
@@ -146,20 +145,6 @@ func installedSince(h *host.Host) string {
 		return ""
 	}
 	return all[i].Time
-}
-
-// warnings are what is warned of while the machine is looked at.
-type warnings struct {
-	mu  sync.Mutex
-	all []string
-}
-
-func (w *warnings) add(e plan.Event) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if e.Kind == plan.Warning {
-		w.all = append(w.all, e.Message)
-	}
 }
 
 // componentStates has the runtime first, then the kubelet, its static pods and the addons:
