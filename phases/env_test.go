@@ -19,15 +19,11 @@ import (
 	"bootstrap/phases/spec"
 )
 
-var readOnce = sync.OnceValues(diagnose.ReadCatalogue) // it takes milliseconds
+var readOnce = sync.OnceValue(diagnose.ReadCatalogue) // it takes milliseconds
 
 func catalogue(t *testing.T) diagnose.Catalogue {
 	t.Helper()
-	all, err := readOnce()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
+	return readOnce()
 }
 
 // testEnv is an Env on a Host of its own, with the config valid-NAME.yaml.

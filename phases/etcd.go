@@ -18,8 +18,8 @@ var etcdPhase = Phase{
 func runEtcd(ctx context.Context, env *Env) error {
 	env = env.forPurpose(host.Etcd)
 	h := env.Host
-	if err := errors.Join(append(env.CheckSettled(), env.CheckEtcdData()...)...); err != nil {
-		return err // preflight finds it too, but may be left out
+	if err := errors.Join(env.CheckCluster()...); err != nil {
+		return err
 	}
 	if external := env.Config.Etcd.External; external != nil {
 		env.Tell.Note("etcd is elsewhere: %s", strings.Join(external.Endpoints, ", "))

@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,10 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bootstrap/phases/config"
-	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
-	"bootstrap/phases/observe"
 	"bootstrap/phases/patch"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/spec"
@@ -141,14 +140,14 @@ func TestEtcdClusterOfUser(t *testing.T) {
 func TestEtcdDataGone(t *testing.T) {
 	env := testEnv(t, "default").forPhase(etcdPhase.Name)
 	runPhase(t, env, runEtcd)
-	if errs := env.CheckEtcdData(); len(errs) > 0 {
+	if errs := env.CheckCluster(); len(errs) > 0 {
 		t.Errorf("etcd has not begun yet: %v", errs)
 	}
 	hosttest.Put(t, env.Host, etcdLog, "x", 0o600)
 	if err := keepEtcdCluster(env); err != nil {
 		t.Fatal(err)
 	}
-	if errs := env.CheckEtcdData(); len(errs) > 0 {
+	if errs := env.CheckCluster(); len(errs) > 0 {
 		t.Errorf("it is there: %v", errs)
 	}
 	before := writtenEtcd(t, env)
@@ -156,8 +155,8 @@ func TestEtcdDataGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	hosttest.Put(t, env.Host, "/var/lib/etcd/member/snap/db", "what an etcd leaves that found nothing", 0o600)
-	found := observe.Findings(env.CheckEtcdData())
-	if len(found) != 1 || found[0].ID != "etcd-data-gone" || found[0].Level != diagnose.Error || !strings.Contains(found[0].What, "/var/lib/etcd holds no data") {
+	found, cause := env.CheckCluster(), (*plan.CauseError)(nil)
+	if len(found) != 1 || !errors.As(found[0], &cause) || cause.ID != "etcd-data-gone" {
 		t.Errorf("got %+v", found)
 	}
 	failPhase(t, env, runEtcd, "/var/lib/etcd holds no data")
@@ -190,7 +189,7 @@ func TestEtcdDataAfterReset(t *testing.T) {
 func foreignFiles(t *testing.T, env *Env) []string {
 	t.Helper()
 	var found []string
-	for _, f := range env.Inspect(t.Context(), false).Findings {
+	for _, f := range env.Inspect(t.Context(), false, env.lookAtUserKubeconfigs).Findings {
 		if f.ID == "foreign-manifest" || f.ID == "etcd-foreign-data" {
 			found = append(found, f.What)
 		}

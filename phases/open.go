@@ -16,11 +16,9 @@ import (
 // NewEnv is what can be known of the machine below root before its Host is opened and its
 // config decided.
 func NewEnv(root string, to func(plan.Event)) (Env, error) {
-	e := Env{Observer: observe.Observer{Tell: plan.Teller{To: to}}, Began: time.Now()}
+	o := observe.Observer{Catalogue: diagnose.ReadCatalogue(), Tell: plan.Teller{To: to}}
+	e := Env{Observer: o, Began: time.Now()}
 	var err error
-	if e.Catalogue, err = diagnose.ReadCatalogue(); err != nil {
-		return e, err
-	}
 	e.Facts, err = machine.At(root).Facts()
 	return e, err
 }

@@ -29,22 +29,20 @@ func runPreflight(ctx context.Context, env *Env) error {
 	if r, open := env.Host.Unfinished(); open {
 		env.Tell.Note("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
 	}
-	seen := env.Inspect(ctx, !env.Host.Plans(), checkUserKubeconfigs(env)...)
+	seen := env.Inspect(ctx, !env.Host.Plans(), env.lookAtUserKubeconfigs)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	for _, what := range seen.Unread {
 		env.Tell.Warn("not looked at: %s", what)
 	}
-	var stops []error
 	for _, f := range seen.Findings {
-		if f.Level == diagnose.Error {
-			stops = append(stops, &plan.CauseError{Finding: f})
-			continue
+		if f.Level == diagnose.Warning {
+			text := fmt.Sprintf("%s: %s; %s", f.ID, f.What, f.Remedy)
+			env.Tell.Send(plan.Event{Kind: plan.Warning, Cause: f.ID, Message: text})
 		}
-		env.Tell.Send(plan.Event{Kind: plan.Warning, Cause: f.ID, Message: fmt.Sprintf("%s: %s; %s", f.ID, f.What, f.Remedy)})
 	}
-	if len(stops) > 0 {
+	if stops := observe.Stops(seen.Findings); len(stops) > 0 {
 		return &PreflightError{Findings: stops}
 	}
 	return nil
@@ -53,7 +51,7 @@ func runPreflight(ctx context.Context, env *Env) error {
 // Inspect looks at this machine as init does before it changes anything.
 func Inspect(ctx context.Context, env *Env) observe.Inspection {
 	env = env.forPhase(preflight.Name)
-	return env.Inspect(ctx, true, checkUserKubeconfigs(env)...)
+	return env.Inspect(ctx, true, env.lookAtUserKubeconfigs)
 }
 
 // CheckIgnore wants every ID to be one of a check that init can go on without.
@@ -78,5 +76,6 @@ func CheckConfig(all diagnose.Catalogue, c *config.Config) error {
 	if err != nil {
 		err = fmt.Errorf("skipPhases: %w", err)
 	}
-	return errors.Join(append(observe.CheckIgnored(all, c.IgnorePreflight), err)...)
+	ignored := diagnose.Unfit{Ignored: observe.NotIgnorable(c.IgnorePreflight)}
+	return errors.Join(append(observe.Refusals(all, ignored), err)...)
 }

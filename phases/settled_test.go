@@ -24,7 +24,7 @@ func prefixes(s string) []netip.Prefix { return []netip.Prefix{netip.MustParsePr
 func TestSettledAllAtOnce(t *testing.T) {
 	env := settledEnv(t)
 	env.Config.Networking.PodSubnets, env.Config.Etcd.DataDir = prefixes("10.66.0.0/16"), "/srv/etcd"
-	found := env.CheckSettled()
+	found := env.CheckCluster()
 	if len(found) != 2 {
 		t.Errorf("%d findings: %v", len(found), found)
 	}
@@ -46,7 +46,7 @@ func TestSettledOnce(t *testing.T) {
 	env.Config.Networking.DNSDomain = "other.example"
 	failPhase(t, env, runEtcd, `networking.dnsDomain is "cluster.local" in this cluster and "other.example" in the config`)
 	env.Config = configtest.Valid(t, "default")
-	if found := env.CheckSettled(); len(found) > 0 {
+	if found := env.CheckCluster(); len(found) > 0 {
 		t.Errorf("what was kept has changed: %v", found)
 	}
 }
@@ -66,12 +66,12 @@ func TestSettledEndsWithTheData(t *testing.T) {
 		t.Fatal("the runtime was not kept")
 	}
 	env.Config.Networking.PodSubnets = prefixes("10.66.0.0/16")
-	if found := env.CheckSettled(); len(found) > 0 {
+	if found := env.CheckCluster(); len(found) > 0 {
 		t.Errorf("of a cluster that is gone: %v", found)
 	}
 	runPhase(t, env, runEtcd)
 	env.Config = configtest.Valid(t, "default")
-	found := env.CheckSettled()
+	found := env.CheckCluster()
 	if len(found) != 1 {
 		t.Fatalf("of the new cluster: %v", found)
 	}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/pki"
@@ -53,15 +54,15 @@ func runWriteKubeconfig(_ context.Context, env *Env) error {
 	return nil
 }
 
-// checkUserKubeconfigs finds in preflight what would stop write-kubeconfig only when the cluster
+// lookAtUserKubeconfigs finds in preflight what would stop write-kubeconfig only when the cluster
 // is up.
-func checkUserKubeconfigs(env *Env) []error {
+func (env *Env) lookAtUserKubeconfigs(u *diagnose.Unfit) error {
 	if !env.Config.WriteKubeconfig || env.Config.Box.Standalone {
 		return nil
 	}
 	users, _, err := kubeconfigUsers(env.Host) // who gets none is told by the phase
 	if err != nil {
-		return []error{err}
+		return err
 	}
 	ca, _, err := env.ReadPair("ca")
 	if err != nil {
@@ -71,13 +72,12 @@ func checkUserKubeconfigs(env *Env) []error {
 	if ca != nil {
 		admin.CA = pki.EncodeCert(ca)
 	}
-	var findings []error
-	for _, u := range users {
-		if _, err := mergedKubeconfig(env.Host, u, admin); err != nil {
-			findings = append(findings, observe.Found(env.Catalogue, "kubeconfig-conflict", err))
+	for _, user := range users {
+		if _, err := mergedKubeconfig(env.Host, user, admin); err != nil {
+			u.Kubeconfigs = append(u.Kubeconfigs, observe.ProblemOf(err))
 		}
 	}
-	return findings
+	return nil
 }
 
 // kubeconfigUsers are the users that have a home, and the reasons why others get no kubeconfig.

@@ -7,9 +7,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
-	"bootstrap/phases/plan"
 	"bootstrap/phases/spec"
 )
 
@@ -57,7 +57,7 @@ func TestWriteKubeconfig(t *testing.T) {
 		}
 	}
 	before := files(t, env, "/home")
-	if found := checkUserKubeconfigs(env); len(found) > 0 {
+	if found := kubeconfigProblems(t, env); len(found) > 0 {
 		t.Errorf("its own entries: %v", found)
 	}
 	if notes := runPhase(t, env, runWriteKubeconfig); len(notes) > 0 || len(changed(before, files(t, env, "/home"))) > 0 {
@@ -71,6 +71,16 @@ func TestWriteKubeconfig(t *testing.T) {
 	}
 }
 
+// kubeconfigProblems are what preflight finds.
+func kubeconfigProblems(t *testing.T, env *Env) []diagnose.Problem {
+	t.Helper()
+	var u diagnose.Unfit
+	if err := env.lookAtUserKubeconfigs(&u); err != nil {
+		t.Fatal(err)
+	}
+	return u.Kubeconfigs
+}
+
 func TestWriteKubeconfigRefusesAnotherCluster(t *testing.T) {
 	env := homesEnv(t)
 	other := kubeconfigsDone(t, "default")
@@ -78,11 +88,11 @@ func TestWriteKubeconfigRefusesAnotherCluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found := checkUserKubeconfigs(env); len(found) > 0 {
+	if found := kubeconfigProblems(t, env); len(found) > 0 {
 		t.Errorf("before: %v", found)
 	}
 	hosttest.Put(t, env.Host, rootKube, string(theirs), 0o600)
-	if found := checkUserKubeconfigs(env); len(found) != 1 || !strings.Contains(plan.HintOf(found[0]), "kubectl config delete-cluster kubernetes") {
+	if found := kubeconfigProblems(t, env); len(found) != 1 || !strings.Contains(found[0].Mend, "kubectl config delete-cluster kubernetes") {
 		t.Errorf("preflight: %v", found)
 	}
 	failPhase(t, env, runWriteKubeconfig, rootKube+`: its entry "kubernetes" of clusters belongs to another cluster`,

@@ -62,10 +62,7 @@ func newConfigValidateCommand(root *string) *cobra.Command {
 }
 
 func validateAll(cmd *cobra.Command, files []string, machine config.Machine) error {
-	catalogue, err := diagnose.ReadCatalogue()
-	if err != nil {
-		return err
-	}
+	catalogue := diagnose.ReadCatalogue()
 	var errs []error
 	for _, file := range files {
 		data, err := readInput(file)

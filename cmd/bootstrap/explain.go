@@ -26,10 +26,7 @@ func newExplainCommand() *cobra.Command {
 }
 
 func runExplain(cmd *cobra.Command, id string, asJSON bool) error {
-	entries, err := diagnose.ReadCatalogue()
-	if err != nil {
-		return err
-	}
+	entries := diagnose.ReadCatalogue()
 	if id != "" {
 		entry, ok := entries.Find(id)
 		if !ok {
@@ -69,7 +66,7 @@ func explained(e diagnose.Entry) string {
 // foundIn says in one word each when an entry is looked for.
 func foundIn(e diagnose.Entry) []string {
 	var when []string
-	if e.Check != nil || e.Decided {
+	if e.Check != nil {
 		when = append(when, "preflight")
 	}
 	if e.Cause != nil || when == nil { // without a Cause, it is what a wait ends with

@@ -7,15 +7,11 @@ import (
 	"testing"
 )
 
-var readOnce = sync.OnceValues(ReadCatalogue) // it takes milliseconds
+var readOnce = sync.OnceValue(ReadCatalogue) // it takes milliseconds
 
 func catalogue(t *testing.T) Catalogue {
 	t.Helper()
-	all, err := readOnce()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
+	return readOnce()
 }
 
 // TestEveryRuleHasItsText: and every text its rule, and each of both is there once.

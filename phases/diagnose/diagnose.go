@@ -11,7 +11,6 @@ package diagnose
 import (
 	"cmp"
 	_ "embed" // the texts
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -49,10 +48,8 @@ type Rule struct {
 	Check func(*Machine) Findings
 	Cause func(*Evidence) Findings
 
-	// Decided entries are found by preflight itself, which decides by more than facts and
-	// says so with Catalogue.Found. init does not work past them, nor past what is Enforced:
-	// they can't be ignored.
-	Decided, Enforced bool
+	// Enforced entries can't be ignored: init does not work past them.
+	Enforced bool
 }
 
 // Finding is an entry that was found. Check and Cause leave ID and, where the entry's
@@ -73,13 +70,9 @@ var catalogueYAML []byte
 // comes after.
 type Catalogue []Entry
 
-// ReadCatalogue joins the texts with their rules. A test reads the same, so that it can
-// fail only while somebody writes it.
-func ReadCatalogue() (Catalogue, error) {
-	texts, err := readTexts(catalogueYAML)
-	if err != nil {
-		return nil, fmt.Errorf("catalogue.yaml: %w", err)
-	}
+// ReadCatalogue joins the texts with their rules.
+func ReadCatalogue() Catalogue {
+	texts, _ := readTexts(catalogueYAML) // they are of this program: TestEveryRuleHasItsText has read them
 	rules := map[string]Rule{}
 	for _, topic := range topics() {
 		maps.Copy(rules, topic)
@@ -88,7 +81,7 @@ func ReadCatalogue() (Catalogue, error) {
 	for _, t := range texts {
 		all = append(all, Entry{Text: t, Rule: rules[t.ID]})
 	}
-	return all, nil
+	return all
 }
 
 func readTexts(data []byte) (texts []Text, err error) {
@@ -125,17 +118,7 @@ func (c Catalogue) Preflight(m *Machine) []Finding {
 
 // Checks are the entries that are looked for before init.
 func (c Catalogue) Checks() []Entry {
-	return slices.DeleteFunc(slices.Clone(c), func(e Entry) bool { return e.Check == nil && !e.Decided })
-}
-
-// InOrder sorts findings as the catalogue has them.
-func (c Catalogue) InOrder(found []Finding) []Finding {
-	place := map[string]int{}
-	for i, entry := range c {
-		place[entry.ID] = i
-	}
-	slices.SortStableFunc(found, func(a, b Finding) int { return place[a.ID] - place[b.ID] })
-	return found
+	return slices.DeleteFunc(slices.Clone(c), func(e Entry) bool { return e.Check == nil })
 }
 
 // Causes are what the evidence proves, or makes probable, in causal order.

@@ -63,6 +63,15 @@ func etcdLogged(pattern *regexp.Regexp, what string) func(*Evidence) Findings {
 	}
 }
 
+func etcdDataGone(m *Machine) Findings {
+	const gone = "%s holds no data of etcd, and has held this cluster's"
+	if m.Unfit.EtcdMount == "" {
+		return errorIf(m.Unfit.EtcdGone != "", gone, m.Unfit.EtcdGone)
+	}
+	return finding(Error, gone+", on the disk that was mounted at %s", m.Unfit.EtcdGone, m.Unfit.EtcdMount).
+		remedy("mount it there again, or put a snapshot there (etcdutl snapshot restore), then run init again")
+}
+
 func etcdNoPermission(e *Evidence) Findings {
 	dir := e.Settings.EtcdDataDir
 	return etcdLogged(noAccess, "it may not")(e).remedy("chown -R root:root %s; chmod 700 %[1]s", dir).see("ls -lna " + dir)

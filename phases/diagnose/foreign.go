@@ -26,6 +26,24 @@ type Taken struct {
 	Rules     []string // of the firewall: "table ip NAME", "chain NAME in table ip NAME"
 }
 
+// Unfit is what of the config, or of what it is to be made with, can't be done here.
+type Unfit struct {
+	Ignored     []string // kubeadm's names of checks that are to be ignored, and can't be
+	Settings    []string // that differ from this cluster's: "FIELD is X in this cluster and Y in the config"
+	Bundle      string   // what is wrong with it
+	Runtime     Problem  // why none can be chosen
+	Kubelet     Problem
+	Kubeconfigs []Problem
+	EtcdGone    string // etcd's folder, if it has lost this cluster's data
+	EtcdMount   string // where the disk was mounted that had them, if one was
+}
+
+// Problem is what somebody says is wrong, empty if nothing is, and what to do about it where
+// the entry's remedy is too general.
+type Problem struct{ What, Mend string }
+
+func (p Problem) finding() Findings { return errorIf(p.What != "", "%s", p.What).remedy("%s", p.Mend) }
+
 // TakenPort is a port at which another program listens.
 type TakenPort struct {
 	Number uint16
@@ -65,13 +83,22 @@ func foreignRules() map[string]Rule {
 // takenRules are of what init does not work past.
 func takenRules() map[string]Rule {
 	return map[string]Rule{
-		"check-not-ignorable": {Decided: true},
-		"setting-settled":     {Decided: true},
-		"bundle-damaged":      {Decided: true},
-		"no-runtime":          {Decided: true},
-		"no-kubelet":          {Decided: true},
-		"kubeconfig-conflict": {Decided: true},
-		"etcd-data-gone":      {Decided: true, Cause: etcdLogged(beginsAgain, "it is gone")},
+		"check-not-ignorable": {Enforced: true, Check: func(m *Machine) Findings {
+			const text = "nodeRegistration.ignorePreflightErrors: %s can't be ignored: init does not work past it"
+			return ofEach(Error, m.Unfit.Ignored, text)
+		}},
+		"setting-settled": {Enforced: true, Check: func(m *Machine) Findings {
+			return ofEach(Error, m.Unfit.Settings, "%s")
+		}},
+		"bundle-damaged": {Enforced: true, Check: func(m *Machine) Findings {
+			return errorIf(m.Unfit.Bundle != "", "%s", m.Unfit.Bundle)
+		}},
+		"no-runtime": {Enforced: true, Check: func(m *Machine) Findings { return m.Unfit.Runtime.finding() }},
+		"no-kubelet": {Enforced: true, Check: func(m *Machine) Findings { return m.Unfit.Kubelet.finding() }},
+		"kubeconfig-conflict": {Enforced: true, Check: func(m *Machine) Findings {
+			return forEach(m.Unfit.Kubeconfigs, Problem.finding)
+		}},
+		"etcd-data-gone": {Enforced: true, Check: etcdDataGone, Cause: etcdLogged(beginsAgain, "it is gone")},
 		"port-taken": {Enforced: true, Cause: ofFirstComponent((*Evidence).portHeld), Check: func(m *Machine) Findings {
 			return forEach(m.Taken.Ports, portTakenBy)
 		}},

@@ -23,6 +23,7 @@ type Machine struct {
 	Endpoint Endpoint
 	Foreign  Foreign
 	Taken    Taken
+	Unfit    Unfit
 	Masked   []string // units that are masked, of those that are ours to start
 	CRI      CRI
 	PodURL   PodURL

@@ -117,6 +117,14 @@ var machineCases = []machineCase{
 	{"resolver-loops", Warning, func(m *Machine) { m.Resolver.Servers = []netip.Addr{netip.MustParseAddr("127.0.0.53")} }, "names no server that a pod can reach"},
 	{"resolver-silent", Warning, func(m *Machine) { m.Resolver.Silent = m.Resolver.Servers }, "no answer from [192.0.2.1]"},
 
+	{"check-not-ignorable", Error, func(m *Machine) { m.Unfit.Ignored = []string{"CRI"} }, "ignorePreflightErrors: CRI can't be ignored"},
+	{"setting-settled", Error, func(m *Machine) { m.Unfit.Settings = []string{"dnsDomain is x, and y"} }, "dnsDomain is x, and y"},
+	{"bundle-damaged", Error, func(m *Machine) { m.Unfit.Bundle = "it is short" }, "it is short"},
+	{"no-runtime", Error, func(m *Machine) { m.Unfit.Runtime.What = "there are two" }, "there are two"},
+	{"no-kubelet", Error, func(m *Machine) { m.Unfit.Kubelet = Problem{"none", "bring one"} }, "none"},
+	{"kubeconfig-conflict", Error, func(m *Machine) { m.Unfit.Kubeconfigs = []Problem{{What: "/root/.kube/config: it has one"}} }, "it has one"},
+	{"etcd-data-gone", Error, func(m *Machine) { m.Unfit.EtcdGone = "/var/lib/etcd" }, "/var/lib/etcd holds no data of etcd, and has held this cluster's"},
+	{"etcd-data-gone", Error, func(m *Machine) { m.Unfit.EtcdGone, m.Unfit.EtcdMount = "/var/lib/etcd", "/var/lib" }, "on the disk that was mounted at /var/lib"},
 	{"port-taken", Error, func(m *Machine) {
 		m.Taken.Ports = []TakenPort{{Number: 2379, For: "etcd clients", By: "pid 7 (nc)", Error: "listen tcp: in use"}}
 	}, "port 2379, for etcd clients, is taken by pid 7 (nc): listen tcp: in use"},
@@ -162,7 +170,7 @@ var machineCases = []machineCase{
 	{"unit-masked", Error, func(m *Machine) { m.Masked = []string{"kubelet.service"} }, "kubelet.service is masked"},
 	{"runtime-without-cri", Error, func(m *Machine) { m.CRI = CRI{Socket: "/run/c.sock", NoCRI: true} }, "/run/c.sock does not speak CRI"},
 	{"runtime-hangs", Warning, func(m *Machine) { m.CRI = CRI{Socket: "/run/c.sock", Hangs: true} }, "/run/c.sock takes connections"},
-	{"runtime-disagrees", Error, func(m *Machine) { m.CRI.Wrong, m.CRI.Mend = "it makes cgroups otherwise", "mend it" }, "it makes cgroups otherwise"},
+	{"runtime-disagrees", Error, func(m *Machine) { m.CRI.Wrong = Problem{"it makes cgroups otherwise", "mend it"} }, "it makes cgroups otherwise"},
 	{"runtime-old", Warning, func(m *Machine) { m.CRI.Version = "1.7.24" }, "is 1.7.24"},
 	{"external-etcd-unreachable", Warning, func(m *Machine) { m.External[0].Error = "refused" }, "https://a:2379: refused"},
 	{"external-etcd-unreachable", Error, func(m *Machine) { m.External = []ExternalEtcd{{URL: "https://a:2379", Error: "refused"}} }, "https://a:2379: refused"},

@@ -9,12 +9,11 @@ import (
 // installs its own, or none runs yet.
 type CRI struct {
 	Socket  string
-	Hangs   bool   // it takes the connection, and says nothing
-	NoCRI   bool   // it is a runtime whose CRI plugin is off
-	Name    string // containerd, cri-o, ...
-	Version string // without a v
-	Wrong   string // what in its configuration does not agree with ours
-	Mend    string // what to do about that
+	Hangs   bool    // it takes the connection, and says nothing
+	NoCRI   bool    // it is a runtime whose CRI plugin is off
+	Name    string  // containerd, cri-o, ...
+	Version string  // without a v
+	Wrong   Problem // what in its configuration does not agree with ours
 }
 
 const (
@@ -49,9 +48,7 @@ func runtimeRules() map[string]Rule {
 		"runtime-hangs": {Cause: runtimeHangs, Check: func(m *Machine) Findings {
 			return warnIf(m.CRI.Hangs, "the container runtime at %s takes connections and does not answer", m.CRI.Socket)
 		}},
-		"runtime-disagrees": {Check: func(m *Machine) Findings {
-			return errorIf(m.CRI.Wrong != "", "%s", m.CRI.Wrong).remedy("%s", m.CRI.Mend)
-		}},
+		"runtime-disagrees": {Check: func(m *Machine) Findings { return m.CRI.Wrong.finding() }},
 		"runtime-old": {Check: func(m *Machine) Findings {
 			old := m.CRI.Name == "containerd" && (strings.HasPrefix(m.CRI.Version, "1.") || strings.HasPrefix(m.CRI.Version, "0."))
 			return warnIf(old, "containerd at %s is %s: Kubernetes wants version 2", m.CRI.Socket, m.CRI.Version)

@@ -2,7 +2,6 @@ package observe
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -23,32 +22,38 @@ type Inspection struct {
 }
 
 // Inspect looks at this machine before init changes it. It writes to the disk of etcd's data, to
-// measure that, only if measures says so. more is what phases have found by themselves.
-func (o *Observer) Inspect(ctx context.Context, measures bool, more ...error) Inspection {
+// measure that, only if measures says so. more looks at what only phases know of.
+func (o *Observer) Inspect(ctx context.Context, measures bool, more func(*diagnose.Unfit) error) Inspection {
 	m := &diagnose.Machine{Settings: o.settings(Begun), Now: time.Now()}
 	gather(ctx, m, o.quickParts(o.usedDisks))
 	if o.Host.Real() && measures { // before the rest: beside work that takes all CPUs, any disk seems slow
 		gather(ctx, m, []part{{"disk latency", o.measureDisk}})
 	}
-	var errs, bundleErrs []error
-	var taken diagnose.Taken
-	var takenErr error
+	var takenErr, unfitErr error
 	plan.SideBySide(
 		func() { gather(ctx, m, o.slowParts()) },
-		func() { bundleErrs = o.checkBundle(ctx) },
-		func() { errs = o.checkConfig() },
-		func() { taken, takenErr = o.taken(ctx) },
+		func() { m.Unfit.Bundle = o.damageOfBundle(ctx) },
+		func() { unfitErr = o.lookAtConfig(&m.Unfit) },
+		func() { m.Taken, takenErr = o.taken(ctx) },
 	)
-	m.Taken = taken
-	errs = slices.Concat(bundleErrs, errs, more)
-	if takenErr != nil {
-		errs = append(errs, takenErr)
-	}
+	moreErr := more(&m.Unfit)
 	if text := addressChoice(m); text != "" {
 		o.Tell.Note("%s", text)
 	}
-	found := o.Unignored(append(o.Catalogue.Preflight(m), Findings(errs)...))
-	return Inspection{Checks: len(o.Catalogue.Checks()), Findings: o.Catalogue.InOrder(found), Unread: m.Unread}
+	found := append(unmade(unfitErr, moreErr, takenErr), o.Unignored(o.Catalogue.Preflight(m))...)
+	return Inspection{Checks: len(o.Catalogue.Checks()), Findings: found, Unread: m.Unread}
+}
+
+// unmade are findings about checks that could not be made, and without which init does not go on.
+// They have no ID.
+func unmade(errs ...error) []diagnose.Finding {
+	var all []diagnose.Finding
+	for _, err := range errs {
+		if err != nil {
+			all = append(all, diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: plan.HintOf(err)})
+		}
+	}
+	return all
 }
 
 // Unignored leaves out findings that the user wants passed over.
@@ -56,76 +61,87 @@ func (o *Observer) Unignored(found []diagnose.Finding) []diagnose.Finding {
 	return slices.DeleteFunc(found, func(f diagnose.Finding) bool { return slices.Contains(o.Ignore, f.ID) })
 }
 
-// checkConfig finds what can't be done of the config on this machine.
-func (o *Observer) checkConfig() []error {
-	errs := slices.Concat(CheckIgnored(o.Catalogue, o.Config.IgnorePreflight), o.CheckSettled())
-	if err := o.Choices.Runtime.None; err != nil {
-		errs = append(errs, Found(o.Catalogue, "no-runtime", err))
-	}
-	if err := o.Choices.Kubelet.None; err != nil {
-		errs = append(errs, Found(o.Catalogue, "no-kubelet", err))
-	}
+// lookAtConfig finds what can't be done of the config on this machine.
+func (o *Observer) lookAtConfig(u *diagnose.Unfit) error {
+	u.Ignored = NotIgnorable(o.Config.IgnorePreflight)
+	u.Runtime, u.Kubelet = ProblemOf(o.Choices.Runtime.None), ProblemOf(o.Choices.Kubelet.None)
+	return o.lookAtCluster(u)
+}
+
+// lookAtCluster finds what of the config does not fit the cluster that is here.
+func (o *Observer) lookAtCluster(u *diagnose.Unfit) (err error) {
+	u.Settings, err = o.State().UnlikeBefore()
 	if !o.Config.Box.Standalone {
-		errs = append(errs, o.CheckEtcdData()...)
+		u.EtcdGone, u.EtcdMount = o.lostEtcdData()
+	}
+	return err
+}
+
+// CheckCluster refuses a config that does not fit the cluster that is here. Preflight does so too,
+// but may be left out.
+func (o *Observer) CheckCluster() []error {
+	var u diagnose.Unfit
+	err := o.lookAtCluster(&u)
+	refused := Refusals(o.Catalogue, u)
+	if err != nil {
+		refused = append(refused, err)
+	}
+	return refused
+}
+
+// Refusals are errors about what init can't do.
+func Refusals(all diagnose.Catalogue, u diagnose.Unfit) []error {
+	return Stops(all.Preflight(&diagnose.Machine{Unfit: u}))
+}
+
+// Stops are errors with those of the findings that stop init.
+func Stops(found []diagnose.Finding) []error {
+	var errs []error
+	for _, f := range found {
+		if f.Level == diagnose.Error {
+			errs = append(errs, &plan.CauseError{Finding: f})
+		}
 	}
 	return errs
 }
 
-// Findings are errors in the form in which preflight shows them. Those that Found has made keep
-// their ID; others, of checks that could not be made, have none.
-func Findings(errs []error) []diagnose.Finding {
-	var all []diagnose.Finding
-	for _, err := range errs {
-		if cause := (*plan.CauseError)(nil); errors.As(err, &cause) {
-			all = append(all, cause.Finding)
-			continue
-		}
-		all = append(all, diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: plan.HintOf(err)})
+// ProblemOf is an error as diagnose takes it.
+func ProblemOf(err error) diagnose.Problem {
+	if err == nil {
+		return diagnose.Problem{}
 	}
-	return all
-}
-
-// Found is an error that carries a finding: the catalogue's entry id, with err as what is wrong. It
-// stops init.
-func Found(all diagnose.Catalogue, id string, err error) error {
-	return &plan.CauseError{Finding: all.Found(id, diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: plan.HintOf(err)}), Err: err}
+	return diagnose.Problem{What: err.Error(), Mend: plan.HintOf(err)}
 }
 
 // enforced are kubeadm's names of checks that init can't do without. A config may ask to ignore
 // any other: here these only warn.
 var enforced = regexp.MustCompile(`(?i)^(all|cri|isprivilegeduser|kubeletversion|port-.*|fileavailable-.*|diravailable-.*)$`)
 
-// CheckIgnored refuses a config that wants to ignore checks that init can't do without.
-func CheckIgnored(all diagnose.Catalogue, names []string) []error {
-	var findings []error
-	for _, name := range names {
-		if enforced.MatchString(name) {
-			findings = append(findings, Found(all, "check-not-ignorable",
-				fmt.Errorf("nodeRegistration.ignorePreflightErrors: %s can't be ignored: init does not work past it", name)))
-		}
-	}
-	return findings
+// NotIgnorable are the enforced ones of the names.
+func NotIgnorable(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !enforced.MatchString(name) })
 }
 
-func (o *Observer) checkBundle(ctx context.Context) []error {
+// damageOfBundle says why nothing can be taken out of the bundle, empty if something can.
+func (o *Observer) damageOfBundle(ctx context.Context) string {
 	if o.Bundle == nil {
-		return nil
+		return ""
 	}
 	index := o.Bundle.Index()
 	o.Tell.Note("bundle: Kubernetes %s in %s", index.Kubernetes, o.Bundle.Path())
 	if err := index.Check(o.Facts.Arch); err != nil {
-		return []error{Found(o.Catalogue, "bundle-damaged", err)}
+		return err.Error()
 	}
 	o.Tell.Waiting("verifying %s", o.Bundle.Path())
 	if err := o.Bundle.Intact(ctx, toInstall(index.Entries, o.Host.Entries())); err != nil && ctx.Err() == nil {
-		return []error{Found(o.Catalogue, "bundle-damaged", fmt.Errorf("bundle %s: %w", o.Bundle.Path(), err))}
+		return fmt.Sprintf("bundle %s: %v", o.Bundle.Path(), err)
 	}
 	for _, reference := range o.Config.RequiredImages() {
 		if _, ok := o.Bundle.Entry(bundle.Image, reference); !ok {
 			o.Tell.Warn("%s is not in the bundle: it is pulled, unless the runtime has it", reference)
 		}
 	}
-	return nil
+	return ""
 }
 
 // toInstall is what init would take out of the bundle: all that is not installed yet by the ledger.
@@ -144,17 +160,4 @@ func toInstall(entries []bundle.Entry, ledger []host.Record) []bundle.Entry {
 		}
 		return here[installed{target: entry.Name}]
 	})
-}
-
-// CheckSettled finds what the config wants to change and init can't.
-func (o *Observer) CheckSettled() []error {
-	differ, err := o.State().UnlikeBefore()
-	var findings []error
-	for _, what := range differ {
-		findings = append(findings, Found(o.Catalogue, "setting-settled", errors.New(what)))
-	}
-	if err != nil {
-		findings = append(findings, err)
-	}
-	return findings
 }

@@ -17,7 +17,7 @@ import (
 // TestSettledOnNewMachine: nothing is refused before there is a cluster.
 func TestSettledOnNewMachine(t *testing.T) {
 	o := testObserver(t, "custom")
-	if found := o.CheckSettled(); len(found) > 0 {
+	if found := o.CheckCluster(); len(found) > 0 {
 		t.Errorf("%v", found)
 	}
 }
@@ -36,30 +36,30 @@ func makeStandalone(t *testing.T, o *Observer) {
 // TestCheckStandalone: what its pods live by is not changed.
 func TestCheckStandalone(t *testing.T) {
 	o := testObserver(t, "standalone")
-	if found := o.CheckSettled(); len(found) > 0 {
+	if found := o.CheckCluster(); len(found) > 0 {
 		t.Errorf("before there is one: %v", found)
 	}
 	makeStandalone(t, o)
-	if found := o.CheckSettled(); len(found) > 0 {
+	if found := o.CheckCluster(); len(found) > 0 {
 		t.Errorf("unchanged: %v", found)
 	}
 	url := o.Config.Kubelet["staticPodURL"]
 	delete(o.Config.Kubelet, "staticPodURL")
-	if found := o.CheckSettled(); len(found) > 0 {
+	if found := o.CheckCluster(); len(found) > 0 {
 		t.Errorf("without its URL: %v", found)
 	}
 	o.Config = configtest.Valid(t, "default")
-	found := o.CheckSettled()
+	found := o.CheckCluster()
 	if len(found) != 1 {
 		t.Fatalf("a control plane upon it, without its URL: %v", found)
 	}
 	plantest.CheckError(t, found[0], `staticPodURL is "https://pods.example.com/node-1.yaml?..." with the standalone kubelet and "" in the config`)
 	o.Config.Kubelet = map[string]any{"staticPodURL": url}
-	if found := o.CheckSettled(); len(found) > 0 {
+	if found := o.CheckCluster(); len(found) > 0 {
 		t.Errorf("a control plane upon it: %v", found)
 	}
 	o.Config.NodeName, o.Config.Networking.PodSubnets = "other", []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16")}
-	if found = o.CheckSettled(); len(found) != 2 {
+	if found = o.CheckCluster(); len(found) != 2 {
 		t.Fatalf("%v", found)
 	}
 	plantest.CheckError(t, found[0], `networking.podSubnet is "10.244.0.0/16" with the standalone kubelet and "10.9.0.0/16"`)

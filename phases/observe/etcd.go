@@ -3,7 +3,6 @@ package observe
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -13,7 +12,6 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/etcd"
 	"bootstrap/phases/host"
-	"bootstrap/phases/plan"
 	"bootstrap/phases/spec"
 	"bootstrap/phases/state"
 )
@@ -38,19 +36,17 @@ func (o *Observer) EtcdHasBegun() bool {
 	return slices.ContainsFunc(files, func(f fs.DirEntry) bool { return path.Ext(f.Name()) == ".wal" })
 }
 
-// CheckEtcdData refuses to begin with an empty data directory where there was a member: its
-// disk may not be mounted, or the data is lost, and only the user can tell which.
-func (o *Observer) CheckEtcdData() []error {
+// lostEtcdData is etcd's folder if a member was there and is gone, and where the file system was
+// mounted that it lay on. Only the user can tell whether that is not mounted, or the data is lost.
+func (o *Observer) lostEtcdData() (dir, mount string) {
 	if _, begun := o.Host.Recall(o.State().MemberNote()); !begun || o.EtcdHasBegun() {
-		return nil
+		return "", ""
 	}
-	dir := o.Config.Etcd.DataDir
-	err := fmt.Errorf("%s holds no data of etcd, and has held this cluster's", dir)
 	all := o.Host.Entries()
-	if i := slices.IndexFunc(all, state.IsEtcdData); i >= 0 && mountOfRecord(all[i]) != "" {
-		err = plan.Hint(fmt.Errorf("%w, on the disk that was mounted at %s", err, mountOfRecord(all[i])), "mount it there again, or put a snapshot there (etcdutl snapshot restore), then run init again")
+	if i := slices.IndexFunc(all, state.IsEtcdData); i >= 0 {
+		mount = mountOfRecord(all[i])
 	}
-	return []error{Found(o.Catalogue, "etcd-data-gone", err)}
+	return o.Config.Etcd.DataDir, mount
 }
 
 // mountOfRecord is where the file system was mounted that a tree lies on; empty for the root's.

@@ -12,12 +12,8 @@ import (
 // testObserver looks at an empty machine, with the config valid-NAME.yaml.
 func testObserver(t *testing.T, name string) *Observer {
 	t.Helper()
-	catalogue, err := diagnose.ReadCatalogue()
-	if err != nil {
-		t.Fatal(err)
-	}
 	h, _ := hosttest.New(t)
-	return Open(Observer{Spec: spec.Spec{Config: configtest.Valid(t, name)}, Host: h, Catalogue: catalogue})
+	return Open(Observer{Spec: spec.Spec{Config: configtest.Valid(t, name)}, Host: h, Catalogue: diagnose.ReadCatalogue()})
 }
 
 // reopen is o, opened again: what is decided once may have changed.

@@ -297,7 +297,7 @@ func (o *Observer) askRuntime(ctx context.Context) (fill, error) {
 	if err == nil {
 		answer.Name, answer.Version = info.Name, strings.TrimPrefix(info.Version, "v")
 		if _, err := o.CheckRuntime(ctx); err != nil && plan.HintOf(err) != "" { // what is only a warning, the phase runtime says
-			answer.Wrong, answer.Mend = err.Error(), plan.HintOf(err)
+			answer.Wrong = ProblemOf(err)
 		}
 	}
 	return func(m *diagnose.Machine) { m.CRI = answer }, nil // one that is not up yet is started by init
