@@ -23,20 +23,11 @@ func (b *builder) box(c *Config, file boxConfiguration) {
 
 func (b *builder) validateBox(c *Config) {
 	box := c.Box
-	if box.Network != Flannel && box.Network != NoNetwork {
-		b.bad("network", "%q is unknown, want %s, or %s to bring your own", box.Network, Flannel, NoNetwork)
-	}
-	for _, of := range []struct {
-		field string
-		given bool
-	}{
-		{"uploadCerts", c.UploadCerts},
-		{"writeKubeconfig", c.WriteKubeconfig},
-		{"printJoinCommand", c.PrintJoinCommand},
-		{"bootstrapTokens", len(c.BootstrapTokens) > 0},
-	} {
-		if box.Standalone && of.given {
-			b.bad(of.field, "it is of a control plane, and a standalone kubelet has none: leave out one of them")
-		}
-	}
+	b.badIf(box.Network != Flannel && box.Network != NoNetwork, "network",
+		"%q is unknown, want %s, or %s to bring your own", box.Network, Flannel, NoNetwork)
+	const ofOthers = "it is of a control plane, and a standalone kubelet has none: leave out one of them"
+	b.badIf(box.Standalone && c.UploadCerts, "uploadCerts", ofOthers)
+	b.badIf(box.Standalone && c.WriteKubeconfig, "writeKubeconfig", ofOthers)
+	b.badIf(box.Standalone && c.PrintJoinCommand, "printJoinCommand", ofOthers)
+	b.badIf(box.Standalone && len(c.BootstrapTokens) > 0, "bootstrapTokens", ofOthers)
 }

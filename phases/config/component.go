@@ -30,12 +30,9 @@ var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 func (b *builder) validateEnvs(field string, envs []EnvVar) {
 	for i, e := range envs {
 		field := at(field+".extraEnvs", i)
-		if !envName.MatchString(e.Name) {
-			b.bad(field+".name", "%q is no name of an environment variable", e.Name)
-		}
-		if strings.Contains(string(e.Value), "\x00") || !utf8.ValidString(string(e.Value)) {
-			b.bad(field+".value", "that of %s holds NUL or bytes that are no text", e.Name)
-		}
+		b.badIf(!envName.MatchString(e.Name), field+".name", "%q is no name of an environment variable", e.Name)
+		b.badIf(strings.Contains(string(e.Value), "\x00") || !utf8.ValidString(string(e.Value)), field+".value",
+			"that of %s holds NUL or bytes that are no text", e.Name)
 	}
 }
 
@@ -59,15 +56,10 @@ func (b *builder) validateVolumes(field string, volumes []Volume, mounts []strin
 		case slices.Contains(names, v.Name), strings.HasPrefix(v.Name, "etcd-certs-"):
 			b.bad(field+".name", "%q is a volume that the pod has already", v.Name)
 		}
-		if !isMountable(v.HostPath) {
-			b.bad(field+".hostPath", "%q must be an absolute path without '..'", v.HostPath)
-		}
-		if !isMountable(v.MountPath) || mount == "/" || strings.Contains(mount, ":") {
-			b.bad(field+".mountPath", "%q must be an absolute path without '..' and ':', and not /", v.MountPath)
-		}
-		if slices.Contains(mounts, mount) {
-			b.bad(field+".mountPath", "the pod mounts %q already", v.MountPath)
-		}
+		b.badIf(!isMountable(v.HostPath), field+".hostPath", "%q must be an absolute path without '..'", v.HostPath)
+		b.badIf(!isMountable(v.MountPath) || mount == "/" || strings.Contains(mount, ":"), field+".mountPath",
+			"%q must be an absolute path without '..' and ':', and not /", v.MountPath)
+		b.badIf(slices.Contains(mounts, mount), field+".mountPath", "the pod mounts %q already", v.MountPath)
 		b.validateOneOf(field+".pathType", v.PathType, pathTypes)
 		names, mounts = append(names, v.Name), append(mounts, mount)
 	}

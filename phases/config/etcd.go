@@ -14,9 +14,7 @@ import (
 // etcd has no data directory when it is external: nothing here is etcd's then.
 func (b *builder) etcd(file etcdFile) Etcd {
 	if file.External != nil {
-		if file.Local != nil {
-			b.bad("etcd.external", "give either this or local")
-		}
+		b.badIf(file.Local != nil, "etcd.external", "give either this or local")
 		external := *file.External
 		external.Endpoints, external.HTTPEndpoints = withoutSlashes(external.Endpoints), withoutSlashes(external.HTTPEndpoints)
 		return Etcd{External: &external}
@@ -53,18 +51,15 @@ func (b *builder) validateExternalEtcd(e ExternalEtcd) {
 		b.validatePath("etcd.external.certFile", e.CertFile)
 		b.validatePath("etcd.external.keyFile", e.KeyFile)
 	}
-	if len(e.Endpoints) == 0 {
-		b.bad("etcd.external.endpoints", "name at least one, such as https://192.0.2.20:2379")
-	}
+	b.badIf(len(e.Endpoints) == 0, "etcd.external.endpoints", "name at least one, such as https://192.0.2.20:2379")
 	for i, u := range e.Endpoints {
 		if !isEtcdURL(u, scheme) {
 			b.bad(at("etcd.external.endpoints", i), "%q is no URL such as %s://192.0.2.20:2379 (https with caFile, certFile and keyFile, http without)", u, scheme)
 		}
 	}
 	for i, u := range e.HTTPEndpoints {
-		if !isEtcdURL(u, "http", "https") {
-			b.bad(at("etcd.external.httpEndpoints", i), "%q is no URL such as http://192.0.2.20:2381", u)
-		}
+		b.badIf(!isEtcdURL(u, "http", "https"), at("etcd.external.httpEndpoints", i),
+			"%q is no URL such as http://192.0.2.20:2381", u)
 	}
 }
 

@@ -1,7 +1,7 @@
 package config
 
 import (
-	_ "embed" // of the lists of flags
+	"embed"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,23 +9,22 @@ import (
 	"bootstrap/phases/locate"
 )
 
-// The flags of the newest minor, one a line, made by scripts/components/flags.
-var (
-	//go:embed flags/etcd.txt
-	etcdFlags string
-	//go:embed flags/kube-apiserver.txt
-	apiServerFlags string
-	//go:embed flags/kube-controller-manager.txt
-	controllerManagerFlags string
-	//go:embed flags/kube-scheduler.txt
-	schedulerFlags string
-	//go:embed flags/kubelet.txt
-	kubeletFlags string
-)
+// lists are names, one a line: the flags of the newest minor, made by scripts/components/flags,
+// and the fields of Kubernetes' own documents, kept by TestFieldLists.
+//
+//go:embed flags fields
+var lists embed.FS
+
+// list is that of a file such as flags/etcd.txt.
+func list(file string) []string {
+	text, _ := lists.ReadFile(file) // it is in this program
+	return strings.Fields(string(text))
+}
 
 // flagNames are the flags of a component in that minor.
-func (m minor) flagNames(component, newest string) []string {
-	known := slices.DeleteFunc(strings.Fields(newest), func(name string) bool { return flagSince[name] > m.number })
+func (m minor) flagNames(component string) []string {
+	newest := list("flags/" + component + ".txt")
+	known := slices.DeleteFunc(newest, func(name string) bool { return flagSince[name] > m.number })
 	if component == "kubelet" && m.number <= 34 {
 		known = append(known, podInfraFlag)
 	}
@@ -35,17 +34,17 @@ func (m minor) flagNames(component, newest string) []string {
 func (b *builder) validateFlags(c *Config) {
 	m, _ := minorOf(c.KubernetesVersion)
 	for _, part := range []struct {
-		field, component, flags string
-		args                    []Arg
-		rules                   []decided
+		field, component string
+		args             []Arg
+		rules            []decided
 	}{
-		{"etcd.local.extraArgs", "etcd", etcdFlags, c.Etcd.ExtraArgs, c.etcdRules()},
-		{"apiServer.extraArgs", "kube-apiserver", apiServerFlags, c.APIServer.ExtraArgs, c.apiServerRules()},
-		{"controllerManager.extraArgs", "kube-controller-manager", controllerManagerFlags, c.ControllerManager.ExtraArgs, c.controllerManagerRules()},
-		{"scheduler.extraArgs", "kube-scheduler", schedulerFlags, c.Scheduler.ExtraArgs, nil},
-		{"nodeRegistration.kubeletExtraArgs", "kubelet", kubeletFlags, c.KubeletExtraArgs, c.kubeletFlagRules()},
+		{"etcd.local.extraArgs", "etcd", c.Etcd.ExtraArgs, c.etcdRules()},
+		{"apiServer.extraArgs", "kube-apiserver", c.APIServer.ExtraArgs, c.apiServerRules()},
+		{"controllerManager.extraArgs", "kube-controller-manager", c.ControllerManager.ExtraArgs, c.controllerManagerRules()},
+		{"scheduler.extraArgs", "kube-scheduler", c.Scheduler.ExtraArgs, nil},
+		{"nodeRegistration.kubeletExtraArgs", "kubelet", c.KubeletExtraArgs, c.kubeletFlagRules()},
 	} {
-		known := m.flagNames(part.component, part.flags)
+		known := m.flagNames(part.component)
 		if part.component == "etcd" && !strings.HasSuffix(c.Images.Etcd, "/etcd:"+m.etcdTag) {
 			known = nil // another etcd, whose flags are not known here
 		}
@@ -62,9 +61,7 @@ func (b *builder) validateFlags(c *Config) {
 var flagName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
 
 func (b *builder) validateFlag(field string, a Arg, rules []decided) {
-	if !flagName.MatchString(a.Name) {
-		b.bad(field+".name", "%q is no flag name (write it without dashes)", a.Name)
-	}
+	b.badIf(!flagName.MatchString(a.Name), field+".name", "%q is no flag name (write it without dashes)", a.Name)
 	if !isText(a.Value) {
 		b.bad(field+".value", "that of %s holds a line break, NUL or bytes that are no text", a.Name)
 		return

@@ -56,29 +56,30 @@ func (c *Config) Addons() []string {
 
 // NewImages names the images of a Kubernetes version in a repository, as kubeadm does.
 func NewImages(repository, version string) Images {
-	kube := func(name string) string { return repository + "/" + name + ":" + version }
 	m, _ := minorOf(version)
+	kube := imageMeta{repository, version}
 	return Images{
 		Repository:        repository,
-		Etcd:              etcdImage(imageMeta{repository, m.etcdTag}),
-		APIServer:         kube("kube-apiserver"),
-		ControllerManager: kube("kube-controller-manager"),
-		Scheduler:         kube("kube-scheduler"),
-		Pause:             repository + "/pause:" + m.pauseTag,
-		Proxy:             kube("kube-proxy"),
+		Etcd:              imageMeta{repository, m.etcdTag}.of("etcd"),
+		APIServer:         kube.of("kube-apiserver"),
+		ControllerManager: kube.of("kube-controller-manager"),
+		Scheduler:         kube.of("kube-scheduler"),
+		Pause:             imageMeta{repository, m.pauseTag}.of("pause"),
+		Proxy:             kube.of("kube-proxy"),
 		CoreDNS:           coreDNSImage(imageMeta{repository, m.coreDNSTag}),
 		Network:           "localhost/bootstrap-network:" + networkTag,
 	}
 }
 
-func etcdImage(i imageMeta) string { return i.ImageRepository + "/etcd:" + i.ImageTag }
+// of is the reference of an image with a name.
+func (i imageMeta) of(name string) string { return i.ImageRepository + "/" + name + ":" + i.ImageTag }
 
 // coreDNSImage is in a folder of its own in the default repository, and in no other.
 func coreDNSImage(i imageMeta) string {
 	if i.ImageRepository == DefaultImageRepository {
 		i.ImageRepository += "/coredns"
 	}
-	return i.ImageRepository + "/coredns:" + i.ImageTag
+	return i.of("coredns")
 }
 
 // images are those of the version, with what the file replaces.
@@ -92,7 +93,7 @@ func (b *builder) images(cl clusterConfiguration) Images {
 		return images
 	}
 	own.ImageTag = m.etcdTag
-	images.Etcd = etcdImage(b.replaced("etcd.local", own, ptr.Deref(cl.Etcd.Local, localEtcd{}).imageMeta))
+	images.Etcd = b.replaced("etcd.local", own, ptr.Deref(cl.Etcd.Local, localEtcd{}).imageMeta).of("etcd")
 	return images
 }
 
@@ -102,13 +103,10 @@ var (
 )
 
 func (b *builder) replaced(field string, own, given imageMeta) imageMeta {
-	if r := given.ImageRepository; r != "" && !repository.MatchString(r) {
-		b.bad(field+".imageRepository", "%q is no image repository", r)
-	}
-	if t := given.ImageTag; t != "" && !imageTag.MatchString(t) {
-		b.bad(field+".imageTag", "%q is no image tag", t)
-	}
-	return imageMeta{cmp.Or(given.ImageRepository, own.ImageRepository), cmp.Or(given.ImageTag, own.ImageTag)}
+	r, t := given.ImageRepository, given.ImageTag
+	b.badIf(r != "" && !repository.MatchString(r), field+".imageRepository", "%q is no image repository", r)
+	b.badIf(t != "" && !imageTag.MatchString(t), field+".imageTag", "%q is no image tag", t)
+	return imageMeta{cmp.Or(r, own.ImageRepository), cmp.Or(t, own.ImageTag)}
 }
 
 // replacement is what a file would say for this image, nothing where it is the default.

@@ -1,7 +1,6 @@
 package config
 
 import (
-	_ "embed" // of the lists of fields
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -19,17 +18,9 @@ import (
 // KubeletConfiguration and KubeProxyConfiguration are Kubernetes' own: their Go types
 // know JSON only, so these documents are read as JSON, field by field.
 
-// The names of their fields, one a line, kept by TestFieldLists.
-var (
-	//go:embed fields/kubelet.txt
-	kubeletFields string
-	//go:embed fields/kube-proxy.txt
-	kubeProxyFields string
-)
-
 // fields reads a document of the type T, and asks of each field whether T takes it. known are
 // the names of all fields.
-func fields[T any](text []byte, root *yaml.Node, known string) (map[string]any, error) {
+func fields[T any](text []byte, root *yaml.Node, known []string) (map[string]any, error) {
 	var readable map[string]any // the JSON library's reader lets duplicate keys pass
 	if err := yaml.Unmarshal(text, &readable); err != nil {
 		return nil, err
@@ -51,7 +42,7 @@ func fields[T any](text []byte, root *yaml.Node, known string) (map[string]any, 
 		unknownFields, err := kjson.UnmarshalStrict(alone, new(T))
 		for _, each := range append(unknownFields, err) {
 			if each != nil {
-				findings = append(findings, locate.JSON(root, name, each, strings.Fields(known)))
+				findings = append(findings, locate.JSON(root, name, each, known))
 			}
 		}
 	}

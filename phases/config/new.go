@@ -74,6 +74,13 @@ func (b *builder) bad(field, format string, args ...any) {
 	b.found(b.docs.line(field), field+": "+fmt.Sprintf(format, args...))
 }
 
+// badIf is bad where something is so.
+func (b *builder) badIf(is bool, field, format string, args ...any) {
+	if is {
+		b.bad(field, format, args...)
+	}
+}
+
 // found adds a finding. What could not be read at all is not complained about twice.
 func (b *builder) found(line int, text string) {
 	isUnread := func(err error) bool {
@@ -135,9 +142,7 @@ func (b *builder) build(d documents) *Config {
 	c.skip(in.SkipPhases)
 	b.box(c, d.box)
 	c.Taints = ptr.Deref(n.Taints, c.Box.defaultTaints())
-	if in.DryRun {
-		b.bad("dryRun", "ask for it on the command line: bootstrap init --dry-run")
-	}
+	b.badIf(in.DryRun, "dryRun", "ask for it on the command line: bootstrap init --dry-run")
 	dropEmpty(c.Kubelet, c.kubeletRules(), "cgroupDriver", "clusterDNS", "healthzBindAddress")
 	dropEmpty(c.KubeProxy, c.kubeProxyRules(), "bindAddress", "mode")
 	return c

@@ -21,9 +21,8 @@ func (b *builder) bootstrapTokens(file []bootstrapToken) []BootstrapToken {
 	var tokens []BootstrapToken
 	for i, t := range file {
 		field := at("bootstrapTokens", i)
-		if !bootstraputil.IsValidBootstrapToken(t.Token) {
-			b.bad(field+".token", "want 6 and 16 lower case letters and digits, with a dot between them; bootstrap token generate makes one")
-		}
+		b.badIf(!bootstraputil.IsValidBootstrapToken(t.Token), field+".token",
+			"want 6 and 16 lower case letters and digits, with a dot between them; bootstrap token generate makes one")
 		id, secret, _ := strings.Cut(t.Token, ".")
 		token := BootstrapToken{ID: id, Secret: secret, Description: t.Description, Usages: t.Usages, Groups: t.Groups}
 		token.TTL, token.Expires = b.tokenLifetime(field, t)
@@ -42,25 +41,18 @@ func (b *builder) tokenLifetime(field string, t bootstrapToken) (ttl time.Durati
 	if t.Expires == "" {
 		return ptr.Deref(t.TTL, defaultTokenTTL), expires
 	}
-	if t.TTL != nil {
-		b.bad(field+".expires", "give either this or ttl")
-	}
+	b.badIf(t.TTL != nil, field+".expires", "give either this or ttl")
 	expires, err := time.Parse(time.RFC3339, t.Expires)
-	if err != nil {
-		b.bad(field+".expires", "%q is no time such as 2030-01-31T12:00:00Z", t.Expires)
-	}
+	b.badIf(err != nil, field+".expires", "%q is no time such as 2030-01-31T12:00:00Z", t.Expires)
 	return 0, expires
 }
 
 func (b *builder) validateTokens(c *Config) {
 	for i, t := range c.BootstrapTokens {
 		field := at("bootstrapTokens", i)
-		if t.TTL < 0 || t.TTL > 0 && t.TTL < time.Second {
-			b.bad(field+".ttl", "%s is under a second; 0s is for ever", t.TTL)
-		}
-		if !isText(t.Description) {
-			b.bad(field+".description", "it holds a line break, NUL or bytes that are no text")
-		}
+		b.badIf(t.TTL < 0 || t.TTL > 0 && t.TTL < time.Second, field+".ttl",
+			"%s is under a second; 0s is for ever", t.TTL)
+		b.badIf(!isText(t.Description), field+".description", "it holds a line break, NUL or bytes that are no text")
 		if slices.ContainsFunc(c.BootstrapTokens[:i], func(other BootstrapToken) bool { return other.ID == t.ID }) {
 			b.bad(field+".token", "another token has the same ID, which is what it is stored under")
 		}
@@ -75,9 +67,8 @@ func (b *builder) validateTokenRights(field string, t BootstrapToken) {
 	for i, usage := range t.Usages {
 		b.validateOneOf(at(field+".usages", i), usage, bootstrapapi.KnownTokenUsages)
 	}
-	if len(t.Groups) > 0 && !slices.Contains(t.Usages, "authentication") {
-		b.bad(field+".groups", "they need authentication among the usages")
-	}
+	b.badIf(len(t.Groups) > 0 && !slices.Contains(t.Usages, "authentication"), field+".groups",
+		"they need authentication among the usages")
 	for i, group := range t.Groups {
 		if bootstraputil.ValidateBootstrapGroupName(group) != nil {
 			b.bad(at(field+".groups", i), "%q must begin with %s and hold only lower case letters, digits, ':' and '-'", group, bootstrapapi.BootstrapDefaultGroup+":")

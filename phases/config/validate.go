@@ -26,12 +26,10 @@ var (
 func (b *builder) validate(c *Config) {
 	b.validateVersion(c.KubernetesVersion)
 	// 63: the Node's label kubernetes.io/hostname holds no more, and the kubelet can't register without.
-	if len(c.NodeName) > 63 || !dnsSubdomain.MatchString(c.NodeName) {
-		b.bad("nodeRegistration.name", "%q is no DNS name in lower case of at most 63 characters", c.NodeName)
-	}
-	if !plainName.MatchString(c.ClusterName) {
-		b.bad("clusterName", "%q may hold only letters, digits, '-', '_' and '.'", c.ClusterName)
-	}
+	b.badIf(len(c.NodeName) > 63 || !dnsSubdomain.MatchString(c.NodeName), "nodeRegistration.name",
+		"%q is no DNS name in lower case of at most 63 characters", c.NodeName)
+	b.badIf(!plainName.MatchString(c.ClusterName), "clusterName",
+		"%q may hold only letters, digits, '-', '_' and '.'", c.ClusterName)
 	b.validateOneOf("encryptionAlgorithm", c.KeyAlgorithm, keyAlgorithms)
 	b.validateOneOf("nodeRegistration.imagePullPolicy", c.ImagePullPolicy, pullPolicies)
 	b.validateAddresses(c)
@@ -60,9 +58,7 @@ func (b *builder) validateAddresses(c *Config) {
 	case a.IsValid() && (!a.IsGlobalUnicast() || a.Zone() != ""):
 		b.bad("localAPIEndpoint.advertiseAddress", "%s is no address that other nodes can reach", a)
 	}
-	if c.BindPort < 1 || c.BindPort > 65535 {
-		b.bad("localAPIEndpoint.bindPort", "%d is no port", c.BindPort)
-	}
+	b.badIf(c.BindPort < 1 || c.BindPort > 65535, "localAPIEndpoint.bindPort", "%d is no port", c.BindPort)
 	if slices.Contains([]int{2379, 2380, 2381, 10248, 10250, 10257, 10259}, c.BindPort) {
 		b.bad("localAPIEndpoint.bindPort", "%d belongs to another part of the control plane", c.BindPort)
 	}
@@ -75,15 +71,12 @@ func (b *builder) validateEndpoint(endpoint string) {
 	}
 	host, port, err := net.SplitHostPort(endpoint)
 	n, perr := strconv.ParseUint(port, 10, 16)
-	if err != nil || perr != nil || n < 1 || !isHost(host) {
-		b.bad("controlPlaneEndpoint", "%q is no HOST or HOST:PORT", endpoint)
-	}
+	b.badIf(err != nil || perr != nil || n < 1 || !isHost(host), "controlPlaneEndpoint",
+		"%q is no HOST or HOST:PORT", endpoint)
 }
 
 func (b *builder) validateNetworking(n Networking, node netip.Addr) {
-	if !dnsSubdomain.MatchString(n.DNSDomain) {
-		b.bad("networking.dnsDomain", "%q is no DNS name", n.DNSDomain)
-	}
+	b.badIf(!dnsSubdomain.MatchString(n.DNSDomain), "networking.dnsDomain", "%q is no DNS name", n.DNSDomain)
 	b.validateSubnets("networking.serviceSubnet", n.ServiceSubnets, node)
 	b.validateSubnets("networking.podSubnet", n.PodSubnets, node)
 	for _, s := range n.ServiceSubnets {
@@ -91,9 +84,7 @@ func (b *builder) validateNetworking(n Networking, node netip.Addr) {
 			b.bad("networking.serviceSubnet", "%s must hold between 16 and 1048576 addresses", s)
 		}
 		for _, p := range n.PodSubnets {
-			if s.Overlaps(p) {
-				b.bad("networking.podSubnet", "%s overlaps the Service range %s", p, s)
-			}
+			b.badIf(s.Overlaps(p), "networking.podSubnet", "%s overlaps the Service range %s", p, s)
 		}
 	}
 }
@@ -105,9 +96,8 @@ func (b *builder) validateFirstFamily(c *Config) {
 	if !a.IsValid() || len(services) == 0 || len(pods) == 0 {
 		return // said already
 	}
-	if services[0].Addr().Is4() != a.Is4() {
-		b.bad("networking.serviceSubnet", "the first range, %s, must be of the same IP family as the advertise address, %s", services[0], a)
-	}
+	b.badIf(services[0].Addr().Is4() != a.Is4(), "networking.serviceSubnet",
+		"the first range, %s, must be of the same IP family as the advertise address, %s", services[0], a)
 	for _, s := range services {
 		if !slices.ContainsFunc(pods, func(p netip.Prefix) bool { return p.Addr().Is4() == s.Addr().Is4() }) {
 			b.bad("networking.podSubnet", "no range has the IP family of the Service range %s", s)
@@ -117,23 +107,19 @@ func (b *builder) validateFirstFamily(c *Config) {
 
 // validateSubnets wants one of each family at most, and none that would cut the node off.
 func (b *builder) validateSubnets(field string, subnets []netip.Prefix, node netip.Addr) {
-	if len(subnets) > 2 || (len(subnets) == 2 && subnets[0].Addr().Is4() == subnets[1].Addr().Is4()) {
-		b.bad(field, "give one subnet, or one IPv4 and one IPv6 subnet")
-	}
+	b.badIf(len(subnets) > 2 || (len(subnets) == 2 && subnets[0].Addr().Is4() == subnets[1].Addr().Is4()), field,
+		"give one subnet, or one IPv4 and one IPv6 subnet")
 	for _, s := range subnets {
-		if s.Contains(node) {
-			b.bad(field, "%s contains the advertise address, %s, which nobody would reach then: take another range", s, node)
-		}
+		b.badIf(s.Contains(node), field,
+			"%s contains the advertise address, %s, which nobody would reach then: take another range", s, node)
 	}
 }
 
 func (b *builder) validateLifetimes(c *Config) {
-	if c.CertificateValidity < time.Hour {
-		b.bad("certificateValidityPeriod", "%s is under an hour", c.CertificateValidity)
-	}
-	if c.CAValidity < c.CertificateValidity {
-		b.bad("caCertificateValidityPeriod", "%s is shorter than that of the certificates it signs, %s", c.CAValidity, c.CertificateValidity)
-	}
+	b.badIf(c.CertificateValidity < time.Hour, "certificateValidityPeriod",
+		"%s is under an hour", c.CertificateValidity)
+	b.badIf(c.CAValidity < c.CertificateValidity, "caCertificateValidityPeriod",
+		"%s is shorter than that of the certificates it signs, %s", c.CAValidity, c.CertificateValidity)
 	if c.ControlPlaneTimeout < time.Second {
 		field := "timeouts.controlPlaneComponentHealthCheck"
 		if b.docs.oldTimeout {
@@ -141,9 +127,7 @@ func (b *builder) validateLifetimes(c *Config) {
 		}
 		b.bad(field, "%s is under a second", c.ControlPlaneTimeout)
 	}
-	if c.APICallTimeout < time.Second {
-		b.bad("timeouts.kubernetesAPICall", "%s is under a second", c.APICallTimeout)
-	}
+	b.badIf(c.APICallTimeout < time.Second, "timeouts.kubernetesAPICall", "%s is under a second", c.APICallTimeout)
 }
 
 func (b *builder) validatePaths(c *Config) {
@@ -151,20 +135,16 @@ func (b *builder) validatePaths(c *Config) {
 	if s := c.CRISocket; s != "" {
 		b.validatePath("nodeRegistration.criSocket", strings.TrimPrefix(s, "unix://"))
 	}
-	if !isText(c.PatchesDir) {
-		b.bad("patches.directory", "it holds a line break, NUL or bytes that are no text")
-	}
-	if !repository.MatchString(c.Images.Repository) {
-		b.bad("imageRepository", "%q is no image repository", c.Images.Repository)
-	}
+	b.badIf(!isText(c.PatchesDir), "patches.directory", "it holds a line break, NUL or bytes that are no text")
+	b.badIf(!repository.MatchString(c.Images.Repository), "imageRepository",
+		"%q is no image repository", c.Images.Repository)
 }
 
 // validatePath accepts absolute, clean paths at least two levels deep: reset
 // removes what is below them, so "/" or "/etc" is never what is meant.
 func (b *builder) validatePath(field, p string) {
-	if !safePath.MatchString(p) || path.Clean(p) != p || strings.Count(p, "/") < 2 {
-		b.bad(field, "%q must be an absolute path of at least two levels, without '..', links and special characters", p)
-	}
+	b.badIf(!safePath.MatchString(p) || path.Clean(p) != p || strings.Count(p, "/") < 2, field,
+		"%q must be an absolute path of at least two levels, without '..', links and special characters", p)
 }
 
 // foreignDirs hold what is not ours, is gone after a start, or is removed with something else.
@@ -193,9 +173,7 @@ func (b *builder) validateOwnDir(field, dir string, more ...string) {
 func within(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
 
 func (b *builder) validateOneOf(field, value string, known []string) {
-	if !slices.Contains(known, value) {
-		b.bad(field, "%q is unknown, want one of %v", value, known)
-	}
+	b.badIf(!slices.Contains(known, value), field, "%q is unknown, want one of %v", value, known)
 }
 
 func at(field string, i int) string { return fmt.Sprintf("%s[%d]", field, i) }
@@ -203,12 +181,8 @@ func at(field string, i int) string { return fmt.Sprintf("%s[%d]", field, i) }
 func (b *builder) validateTaints(taints []Taint) {
 	for i, t := range taints {
 		field := at("nodeRegistration.taints", i)
-		if validation.IsQualifiedName(t.Key) != nil {
-			b.bad(field+".key", "%q is no label name", t.Key)
-		}
-		if validation.IsValidLabelValue(t.Value) != nil {
-			b.bad(field+".value", "%q is no label value", t.Value)
-		}
+		b.badIf(validation.IsQualifiedName(t.Key) != nil, field+".key", "%q is no label name", t.Key)
+		b.badIf(validation.IsValidLabelValue(t.Value) != nil, field+".value", "%q is no label value", t.Value)
 		b.validateOneOf(field+".effect", t.Effect, []string{"NoSchedule", "PreferNoSchedule", "NoExecute"})
 		if slices.ContainsFunc(taints[:i], func(other Taint) bool { return other.Key == t.Key && other.Effect == t.Effect }) {
 			b.bad(field+".key", "%s is given twice with the effect %s", t.Key, t.Effect)
@@ -218,8 +192,7 @@ func (b *builder) validateTaints(taints []Taint) {
 
 func (b *builder) validateSANs(field string, sans []string) {
 	for i, san := range sans {
-		if !isHost(san) && !dnsSubdomain.MatchString(strings.TrimPrefix(san, "*.")) {
-			b.bad(at(field, i), "%q is neither an IP address nor a DNS name", san)
-		}
+		b.badIf(!isHost(san) && !dnsSubdomain.MatchString(strings.TrimPrefix(san, "*.")), at(field, i),
+			"%q is neither an IP address nor a DNS name", san)
 	}
 }

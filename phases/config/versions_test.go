@@ -5,18 +5,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 	"testing"
 )
 
 // TestOwnFlags: what the static pods are started with exists in every minor, so that
 // one set of flags does for all.
 func TestOwnFlags(t *testing.T) {
-	lists := map[string]string{
-		"etcd": etcdFlags, "kube-apiserver": apiServerFlags, "kube-controller-manager": controllerManagerFlags, "kube-scheduler": schedulerFlags,
-	}
 	flag := regexp.MustCompile(`(?m)^ +- "?--([a-z0-9-]+)=`)
-	for component, newest := range lists {
+	for _, component := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
 		manifest, err := os.ReadFile(filepath.Join("../../testdata/golden/staticpod/default", component+".yaml"))
 		if err != nil {
 			t.Fatal(err)
@@ -26,7 +22,7 @@ func TestOwnFlags(t *testing.T) {
 			t.Fatalf("%s: %d flags found", component, len(used))
 		}
 		for _, m := range minors() {
-			known := m.flagNames(component, newest)
+			known := m.flagNames(component)
 			for _, name := range used {
 				if !slices.Contains(known, name[1]) {
 					t.Errorf("%s of 1.%d has no flag %s", component, m.number, name[1])
@@ -61,11 +57,8 @@ func TestBundledVersion(t *testing.T) {
 // minors to the lists: a name that is misspelt there would do nothing.
 func TestFlagLists(t *testing.T) {
 	var all []string
-	for component, text := range map[string]string{
-		"etcd": etcdFlags, "kube-apiserver": apiServerFlags, "kube-controller-manager": controllerManagerFlags,
-		"kube-scheduler": schedulerFlags, "kubelet": kubeletFlags,
-	} {
-		names := strings.Fields(text)
+	for _, component := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"} {
+		names := list("flags/" + component + ".txt")
 		if !slices.IsSorted(names) || len(names) < 50 || len(slices.Compact(slices.Clone(names))) != len(names) {
 			t.Errorf("%s: not sorted, short, or a name twice", component)
 		}
@@ -79,11 +72,11 @@ func TestFlagLists(t *testing.T) {
 			t.Errorf("the lists have no flag %s", name)
 		}
 	}
-	if slices.Contains(strings.Fields(kubeletFlags), podInfraFlag) {
+	if slices.Contains(list("flags/kubelet.txt"), podInfraFlag) {
 		t.Errorf("the newest kubelet has %s as well", podInfraFlag)
 	}
 	for name := range kubeletFieldSince {
-		if !slices.Contains(strings.Fields(kubeletFields), name) {
+		if !slices.Contains(list("fields/kubelet.txt"), name) {
 			t.Errorf("the kubelet has no field %s", name)
 		}
 	}
