@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,8 +8,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	kjson "sigs.k8s.io/json"
-	sigsyaml "sigs.k8s.io/yaml"
 
 	"bootstrap/phases/locate"
 )
@@ -21,30 +18,13 @@ import (
 // fields reads a document of the type T, and asks of each field whether T takes it. known are
 // the names of all fields.
 func fields[T any](text []byte, root *yaml.Node, known []string) (map[string]any, error) {
-	var readable map[string]any // the JSON library's reader lets duplicate keys pass
-	if err := yaml.Unmarshal(text, &readable); err != nil {
-		return nil, err
-	}
-	data, err := sigsyaml.YAMLToJSON(text)
+	all, err := locate.Fields(root, text)
 	if err != nil {
-		return nil, fmt.Errorf("line %d: %w", root.Line, err)
-	}
-	var all map[string]any
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(data, &all); err != nil {
-		return nil, fmt.Errorf("line %d: %w", root.Line, err)
+		return nil, err
 	}
 	var findings []string
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		alone, err := json.Marshal(map[string]any{name: all[name]})
-		if err != nil {
-			return nil, err
-		}
-		unknownFields, err := kjson.UnmarshalStrict(alone, new(T))
-		for _, each := range append(unknownFields, err) {
-			if each != nil {
-				findings = append(findings, locate.JSON(root, name, each, known))
-			}
-		}
+		findings = append(findings, locate.Strict[T](root, name, map[string]any{name: all[name]}, known)...)
 	}
 	if len(findings) > 0 {
 		return nil, &yaml.TypeError{Errors: findings}

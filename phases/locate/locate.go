@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	kjson "sigs.k8s.io/json"
+	sigsyaml "sigs.k8s.io/yaml"
 )
 
 var (
@@ -81,9 +83,11 @@ func unknown(field string, known []string) string {
 	return fmt.Sprintf("unknown field %q%s", field, DidYouMean(field, known))
 }
 
+// kindNames are what YAML and JSON call kinds of values.
 var kindNames = map[string]string{
 	"!!seq": "a list", "!!map": "a mapping", "!!str": "text", "!!int": "a number", "!!float": "a number", "!!bool": "true or false",
 	"!!binary": "binary data", "!!timestamp": "a date", "!!null": "nothing", "!!merge": "a merge",
+	"array": "a list", "object": "a mapping", "string": "text", "number": "a number", "bool": "true or false",
 }
 
 func wanted(goType string) string {
@@ -138,22 +142,25 @@ func distance(a, b string) int {
 
 // Line is the line of a field in a document; if it is not there, of the nearest field above.
 func Line(n *yaml.Node, field string) int {
-	line := 0
+	line, _ := find(n, field)
+	return line
+}
+
+// Node is what stands at a field of a document, nil if nothing does.
+func Node(n *yaml.Node, field string) *yaml.Node {
+	_, at := find(n, field)
+	return at
+}
+
+// find goes to a field as far as a document has it: the line of the last key, and what is there.
+func find(n *yaml.Node, field string) (line int, at *yaml.Node) {
 	for n != nil && field != "" {
 		var key *yaml.Node
 		if key, n, field = entry(n, field); key != nil {
 			line = key.Line
 		}
 	}
-	return line
-}
-
-// Node is what stands at a field of a document, nil if nothing does.
-func Node(n *yaml.Node, field string) *yaml.Node {
-	for n != nil && field != "" {
-		_, n, field = entry(n, field)
-	}
-	return n
+	return line, n
 }
 
 // entry takes the first step of a field such as spec.containers[0].name: it gives that
@@ -194,15 +201,12 @@ func child(n *yaml.Node, step string) (key, value *yaml.Node) {
 // sortedChild is the entry of a mapping with this index among its sorted keys. So config
 // numbers the flags of v1beta3, which are a mapping there.
 func sortedChild(n *yaml.Node, index int) (key, value *yaml.Node) {
-	var keys []*yaml.Node
-	for i := 0; i < len(n.Content); i += 2 {
-		keys = append(keys, n.Content[i])
-	}
-	slices.SortFunc(keys, func(a, b *yaml.Node) int { return cmp.Compare(a.Value, b.Value) })
-	if index >= len(keys) {
+	byKey := func(a, b []*yaml.Node) int { return cmp.Compare(a[0].Value, b[0].Value) }
+	entries := slices.SortedFunc(slices.Chunk(n.Content, 2), byKey)
+	if index >= len(entries) {
 		return nil, nil
 	}
-	return keys[index], keys[index]
+	return entries[index][0], entries[index][0]
 }
 
 // Text is the text of a field, empty if there is none.
@@ -213,31 +217,57 @@ func Text(root *yaml.Node, field string) string {
 	return ""
 }
 
-// JSON is what the JSON library says about a field, or of what is below it, in the form
-// of the YAML one's.
-func JSON(root *yaml.Node, name string, err error, known []string) string {
-	field, isUnknown := strings.CutPrefix(err.Error(), "unknown field ")
-	if isUnknown {
-		field = strings.Trim(field, `"`)
-		return fmt.Sprintf("line %d: %s", Line(root, field), unknown(field[strings.LastIndex(field, ".")+1:], known))
+// Fields is all that is written in a document of a type of Kubernetes', which knows JSON only.
+func Fields(root *yaml.Node, text []byte) (all map[string]any, err error) {
+	var readable map[string]any // the JSON library's reader lets duplicate keys pass
+	if err := root.Decode(&readable); err != nil {
+		return nil, err
+	}
+	data, err := sigsyaml.YAMLToJSON(text)
+	if err == nil {
+		err = kjson.UnmarshalCaseSensitivePreserveInts(data, &all)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("line %d: %w", root.Line, err)
+	}
+	return all, nil
+}
+
+// Strict tells what of a part of a document T does not take, in the form of the YAML library's
+// errors. field is where the part stands, such as spec.containers[1]; known is as in Errors.
+func Strict[T any](root *yaml.Node, field string, part map[string]any, known []string) []string {
+	data, err := json.Marshal(part)
+	if err != nil {
+		return []string{fmt.Sprintf("line %d: %s: %v", Line(root, field), field, err)}
+	}
+	unknown, err := kjson.UnmarshalStrict(data, new(T))
+	var found []string
+	for _, each := range append(unknown, err) {
+		if each != nil {
+			found = append(found, inJSON(root, field, each, known))
+		}
+	}
+	return found
+}
+
+// inJSON is what the JSON library says about a field, or of what is below it.
+func inJSON(root *yaml.Node, field string, err error, known []string) string {
+	if at, isUnknown := strings.CutPrefix(err.Error(), "unknown field "); isUnknown {
+		at = strings.Trim(at, `"`)
+		return fmt.Sprintf("line %d: %s", Line(root, at), unknown(at[strings.LastIndex(at, ".")+1:], known))
 	}
 	var wrong *json.UnmarshalTypeError
 	if !errors.As(err, &wrong) {
-		return fmt.Sprintf("line %d: %s: %v", Line(root, name), name, err)
+		return fmt.Sprintf("line %d: %s: %v", Line(root, field), field, err)
 	}
-	field = name // all that is known if the type has its own UnmarshalJSON
-	if strings.HasPrefix(wrong.Field, name) {
-		field = wrong.Field
+	list, _, _ := strings.Cut(field, "[")                      // the library does not say in which entry it is
+	if below, ok := strings.CutPrefix(wrong.Field, list); ok { // else its type has an UnmarshalJSON
+		field += below
 	}
-	want := wanted(wrong.Type.Kind().String())
 	got, number, _ := strings.Cut(wrong.Value, " ")
 	if number != "" {
 		return fmt.Sprintf("line %d: %s: %s is no whole number in range", Line(root, field), field, number)
 	}
-	got = jsonNames[got]
-	return fmt.Sprintf("line %d: %s: want %s, not %s", Line(root, field), field, want, got)
-}
-
-var jsonNames = map[string]string{
-	"string": "text", "number": "a number", "bool": "true or false", "array": "a list", "object": "a mapping",
+	want := wanted(wrong.Type.Kind().String())
+	return fmt.Sprintf("line %d: %s: want %s, not %s", Line(root, field), field, want, kindNames[got])
 }

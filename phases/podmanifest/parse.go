@@ -6,7 +6,6 @@ package podmanifest
 import (
 	"bytes"
 	_ "embed" // of the list of fields
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	corev1 "k8s.io/api/core/v1"
-	kjson "sigs.k8s.io/json"
+	"k8s.io/apimachinery/pkg/runtime"
 	sigsyaml "sigs.k8s.io/yaml"
 
 	"bootstrap/phases/locate"
@@ -85,27 +84,19 @@ func parse(data []byte) (*yaml.Node, error) {
 // library ends at the first wrong type, and does not say in which entry of a list it is.
 // It also gives all that is written, by the names of its fields.
 func decode(root *yaml.Node, data []byte) (*corev1.Pod, map[string]any, error) {
-	var readable map[string]any // the JSON library's reader lets duplicate keys pass
-	if err := root.Decode(&readable); err != nil {
-		return nil, nil, err
-	}
-	text, err := sigsyaml.YAMLToJSON(data)
+	all, err := locate.Fields(root, data)
 	if err != nil {
-		return nil, nil, fmt.Errorf("line %d: %w", root.Line, err)
-	}
-	var all map[string]any
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(text, &all); err != nil {
-		return nil, nil, fmt.Errorf("line %d: %w", root.Line, err)
+		return nil, nil, err
 	}
 	findings := badQuantities(root, all)
 	for _, p := range pieces(all) {
-		findings = append(findings, p.findings(root)...)
+		findings = append(findings, locate.Strict[corev1.Pod](root, p.field, p.document, strings.Fields(podFields))...)
 	}
 	if len(findings) > 0 {
 		return nil, nil, &yaml.TypeError{Errors: findings}
 	}
 	pod := &corev1.Pod{}
-	return pod, all, kjson.UnmarshalCaseSensitivePreserveInts(text, pod)
+	return pod, all, runtime.DefaultUnstructuredConverter.FromUnstructured(all, pod)
 }
 
 // piece is a part of a Pod, in a document that has nothing else.
@@ -145,25 +136,4 @@ func specPiece(field, name string, value any) piece {
 func isMapping(v any) bool {
 	_, is := v.(map[string]any)
 	return is
-}
-
-// findings are what of a piece is unknown, or of a wrong type.
-func (p piece) findings(root *yaml.Node) []string {
-	data, err := json.Marshal(p.document)
-	if err != nil {
-		return []string{fmt.Sprintf("line %d: %s: %v", locate.Line(root, p.field), p.field, err)}
-	}
-	unknown, err := kjson.UnmarshalStrict(data, &corev1.Pod{})
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
-		list, _, _ := strings.Cut(p.field, "[")
-		wrong.Field = p.field + strings.TrimPrefix(wrong.Field, list)
-	}
-	var found []string
-	for _, each := range append(unknown, err) {
-		if each != nil {
-			found = append(found, locate.JSON(root, p.field, each, strings.Fields(podFields)))
-		}
-	}
-	return found
 }
