@@ -53,7 +53,7 @@ func Parse(name string, data []byte, m Machine) (*Config, error) {
 
 func parse(docs documents, errs []error, m Machine) (*Config, error) {
 	b := builder{machine: m, docs: docs, errs: errs}
-	c := b.build(docs)
+	c := b.build()
 	b.validate(c)
 	if len(b.errs) > 0 {
 		return nil, errors.Join(b.errs...)
@@ -95,8 +95,9 @@ func (b *builder) found(line int, text string) {
 	}
 }
 
-func (b *builder) build(d documents) *Config {
-	in, n, cl := d.init, d.init.NodeRegistration, d.cluster
+func (b *builder) build() *Config {
+	d, in, cl := b.docs, b.docs.init, b.docs.cluster
+	n := in.NodeRegistration
 	cl.KubernetesVersion = withV(cmp.Or(cl.KubernetesVersion, b.machine.Bundled, DefaultVersion))
 	address := b.address(in.LocalAPIEndpoint.AdvertiseAddress)
 	port := cmp.Or(ptr.Deref(in.LocalAPIEndpoint.BindPort, 0), 6443)

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // PodURL is where the kubelet fetches static pods, as its configuration has it.
@@ -39,11 +41,10 @@ func WithoutPodURL(kubelet map[string]any) (rest, podURL map[string]any) {
 func PodURLOf(kubelet map[string]any) PodURL {
 	p := PodURL{URL: textOf(kubelet, PodURLField), Header: http.Header{}}
 	header, _ := kubelet[podHeaderField].(map[string]any)
-	for name, values := range header {
-		all, _ := values.([]any)
-		for _, value := range all {
-			text, _ := value.(string)
-			p.Header.Add(name, text)
+	for name := range header {
+		values, _, _ := unstructured.NestedStringSlice(header, name)
+		for _, value := range values {
+			p.Header.Add(name, value)
 		}
 	}
 	return p

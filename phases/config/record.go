@@ -49,17 +49,14 @@ func (c *Config) Record() (Record, error) {
 // before them, and what this program does not take is refused.
 func (r Record) Parse(m Machine) (*Config, error) {
 	d, errs := r.read()
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
-	}
-	return parse(d, nil, m)
+	return parse(d, errs, m)
 }
 
 // Restore gives the Config as it was, also where this program would refuse it by now.
 func (r Record) Restore() (*Config, error) {
 	d, errs := r.read()
 	b := builder{docs: d, errs: errs}
-	c := b.build(d)
+	c := b.build()
 	return c, errors.Join(b.errs...)
 }
 

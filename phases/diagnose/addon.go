@@ -39,7 +39,7 @@ func addonRules() map[string]Rule {
 // addonTry is the newest try of a container of an addon.
 type addonTry struct {
 	runtime.Container
-	level Level // of what it ended with
+	certain bool // that it goes on to end like this
 }
 
 // addonContainers are the newest tries of a container, in all pods of kube-system that
@@ -53,11 +53,8 @@ func (e *Evidence) addonContainers(name string) []addonTry {
 		if p.Namespace != "kube-system" || !p.Ready || i < 0 || e.isOver(p.Containers[i]) {
 			continue
 		}
-		try := addonTry{p.Containers[i], Warning}
-		if e.Addons && (p.Created.After(e.Since) || try.Started.After(e.Waits)) {
-			try.level = Error
-		}
-		newest = append(newest, try)
+		c := p.Containers[i]
+		newest = append(newest, addonTry{c, e.Addons && (p.Created.After(e.Since) || c.Started.After(e.Waits))})
 	}
 	return newest
 }
@@ -69,7 +66,7 @@ func addonLogged(name string, pattern *regexp.Regexp, what string) func(*Evidenc
 		for _, c := range e.addonContainers(name) {
 			line, match := lastMatch(texts(c.Log), pattern)
 			if failed(c.Container) && match != nil && !passing.MatchString(line) {
-				return finding(c.level, what, match[len(match)-1]).see(addonLog(name)).proof(line)
+				return finding(certainIf(c.certain), what, match[len(match)-1]).see(addonLog(name)).proof(line)
 			}
 		}
 		return nil

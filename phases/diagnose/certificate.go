@@ -40,9 +40,7 @@ func (e *Evidence) levelOf(c Certificate) Level {
 	case c.Problem == pki.WrongName && !strings.Contains(c.Detail, "common name") && !strings.Contains(c.Detail, "organization"):
 		lacks := strings.FieldsFunc(c.Detail, func(r rune) bool { return r == ' ' || r == ',' })
 		own := []string{e.Settings.AdvertiseAddress.String(), "127.0.0.1", "::1"}
-		if !slices.ContainsFunc(own, func(a string) bool { return slices.Contains(lacks, a) }) {
-			return Warning
-		}
+		return certainIf(slices.ContainsFunc(own, func(a string) bool { return slices.Contains(lacks, a) }))
 	}
 	return Error
 }

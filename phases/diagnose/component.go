@@ -3,6 +3,7 @@ package diagnose
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -64,13 +65,12 @@ func processStopped(e *Evidence) Findings {
 
 // stopped is the lowest id of a stopped process in such a cgroup, 0 without one.
 func (e *Evidence) stopped(cgroup string) int {
-	lowest := 0
-	for pid, cgroups := range e.Stopped {
-		if strings.Contains(cgroups, cgroup) && (lowest == 0 || pid < lowest) {
-			lowest = pid
+	for _, pid := range slices.Sorted(maps.Keys(e.Stopped)) {
+		if strings.Contains(e.Stopped[pid], cgroup) {
+			return pid
 		}
 	}
-	return lowest
+	return 0
 }
 
 func (e *Evidence) flagRefused(name string) Findings {
@@ -78,7 +78,7 @@ func (e *Evidence) flagRefused(name string) Findings {
 	if match == nil {
 		return nil
 	}
-	return finding(e.certainty(name, logs(badFlag)), "%s refuses its flag %s: %s", name, cmp.Or(match[1:]...), match[0]).
+	return finding(certainIf(e.certain(name, logs(badFlag))), "%s refuses its flag %s: %s", name, cmp.Or(match[1:]...), match[0]).
 		see(e.logCommand(name)).proof(line)
 }
 
@@ -116,7 +116,7 @@ func (e *Evidence) settingsRefused(name string) Findings {
 		return nil
 	}
 	same := func(c runtime.Container) bool { return failure(texts(c.Log)) == reason }
-	return finding(e.certainty(name, same), "%s refuses its settings: %s", name, reason).
+	return finding(certainIf(e.certain(name, same)), "%s refuses its settings: %s", name, reason).
 		see(e.logCommand(name)).proof(lastLines(texts(c.Log), 3)...)
 }
 
@@ -127,7 +127,7 @@ func (e *Evidence) programDamaged(name string) Findings {
 	if c == nil || !damaged(*c) || e.Settings.Pod != "" {
 		return nil
 	}
-	return finding(e.certainty(name, damaged), "the program of %s is damaged on the disk: it ends by %s and writes nothing", name, fatalSignals[c.ExitCode]).
+	return finding(certainIf(e.certain(name, damaged)), "the program of %s is damaged on the disk: it ends by %s and writes nothing", name, fatalSignals[c.ExitCode]).
 		see(seePods)
 }
 
@@ -206,10 +206,8 @@ func (e *Evidence) crashes(name string) Findings {
 	case logs(leaseLost)(*c) && e.container(name).Running:
 		return nil // the API server was away, as while it is started anew
 	}
-	level := Warning
-	if e.Settings.Pod != "" && c.Attempt > 1 { // nothing of the control plane is about to come, for which it may wait
-		level = Error
-	}
+	// A pod of the user's waits for nothing of the control plane that is about to come.
+	level := certainIf(e.Settings.Pod != "" && c.Attempt > 1)
 	return hasEnded(level, name, *c).see(e.logCommand(name))
 }
 

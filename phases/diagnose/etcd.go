@@ -58,7 +58,7 @@ func etcdLogged(pattern *regexp.Regexp, what string) func(*Evidence) Findings {
 		if match == nil {
 			return nil
 		}
-		return finding(e.certainty("etcd", logs(pattern)), "etcd can't use its data in %s: %s", e.Settings.EtcdDataDir, what).
+		return finding(certainIf(e.certain("etcd", logs(pattern))), "etcd can't use its data in %s: %s", e.Settings.EtcdDataDir, what).
 			see(e.logCommand("etcd")).proof(line)
 	}
 }
@@ -125,11 +125,8 @@ func etcdSlowDisk(e *Evidence) Findings {
 }
 
 func externalUnreachable(m *Machine) Findings {
-	level := Warning
 	mayAnswer := func(e ExternalEtcd) bool { return e.Error == "" || e.Slow }
-	if !slices.ContainsFunc(m.External, mayAnswer) {
-		level = Error
-	}
+	level := certainIf(!slices.ContainsFunc(m.External, mayAnswer))
 	return forEach(m.External, func(e ExternalEtcd) Findings {
 		if e.Error == "" {
 			return nil
@@ -150,10 +147,7 @@ func externalEtcd(e *Evidence) Findings {
 	if match == nil || len(e.Settings.ExternalEtcd) == 0 || e.API.Status != 0 {
 		return nil
 	}
-	level := Warning
-	if e.ended("kube-apiserver") != nil { // it has waited for 20 s
-		level = Error
-	}
+	level := certainIf(e.ended("kube-apiserver") != nil) // it has waited for 20 s
 	return finding(level, "etcd at %s does not answer kube-apiserver: %s", match[1], match[2]).see(e.logCommand("kube-apiserver")).proof(line)
 }
 

@@ -46,10 +46,7 @@ func kernelRules() map[string]Rule {
 }
 
 func inotifyUsedUp(m *Machine) Findings {
-	l, level := m.Limits, Error
-	if l.KubeletServed {
-		level = Warning
-	}
+	l, level := m.Limits, certainIf(!m.Limits.KubeletServed)
 	switch {
 	case l.InotifyAsked > 0 && l.Inotify.Left == 0:
 		return finding(level, "no inotify instance is left, of %d (fs.inotify.max_user_instances): a kubelet can't start", l.Inotify.MaxInstances)
@@ -77,10 +74,7 @@ func openFilesUsedUp(m *Machine) Findings {
 
 func moduleMissing(m *Machine) Findings {
 	return forEach(m.Modules, func(module Module) Findings {
-		level := Warning
-		if module.Required {
-			level = Error
-		}
+		level := certainIf(module.Required)
 		switch module.State {
 		case machine.KernelReplaced:
 			return finding(level, "%s, which %s needs, can't be loaded: the modules on disk are of another kernel than %s", module.Name, module.Need, m.System.Kernel).

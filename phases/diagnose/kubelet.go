@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"bootstrap/phases/machine"
 	"bootstrap/phases/runtime"
 )
 
@@ -96,24 +97,19 @@ func kubeletDisk(pattern *regexp.Regexp, what string, is func(Disk) bool) func(*
 		if match == nil || e.podSince(last.At) {
 			return nil
 		}
-		level := e.again(pattern, last.At)
-		if slices.ContainsFunc(e.Disks, func(d Disk) bool { return d.Daemon == "kubelet" && is(d) }) {
-			level = Error
-		}
+		now := slices.ContainsFunc(e.Disks, func(d Disk) bool { return d.Daemon == "kubelet" && is(d) })
+		level := certainIf(now || e.again(pattern, last.At))
 		return finding(level, "the kubelet can't write %s: its file system %s", match[1], what).
 			see("df -h /var/lib/kubelet; df -i /var/lib/kubelet").proof(last.Text)
 	}
 }
 
-// again is certain of what was said at a moment if it was said before as well: one look after
-// the other finds the same line.
-func (e *Evidence) again(pattern *regexp.Regexp, at time.Time) Level {
-	for _, l := range e.Journal[kubeletUnit] {
-		if at.Sub(l.At) >= time.Second && at.Sub(l.At) <= sayAgain && pattern.MatchString(l.Text) {
-			return Error
-		}
-	}
-	return Warning
+// again tells whether what was said at a moment was said before as well: one look after the
+// other finds the same line.
+func (e *Evidence) again(pattern *regexp.Regexp, at time.Time) bool {
+	return slices.ContainsFunc(e.Journal[kubeletUnit], func(l machine.LogLine) bool {
+		return at.Sub(l.At) >= time.Second && at.Sub(l.At) <= sayAgain && pattern.MatchString(l.Text)
+	})
 }
 
 // podSince tells whether any pod was made after a moment.
@@ -163,10 +159,8 @@ func resolverMissed(e *Evidence) Findings {
 	if match == nil || e.podSince(last.At) {
 		return nil
 	}
-	level := e.again(noResolvConf, last.At)
-	if e.Resolver.Read && e.Resolver.File == match[1] {
-		level = Warning
-	}
+	isThere := e.Resolver.Read && e.Resolver.File == match[1]
+	level := certainIf(!isThere && e.again(noResolvConf, last.At))
 	return finding(level, "the kubelet starts no pod, as it can't read the resolvers in %s: %s", match[1], match[2]).
 		see("ls -l " + match[1]).proof(last.Text)
 }
@@ -181,15 +175,13 @@ func nodePressure(e *Evidence) Findings {
 	if enough, found := e.recent(kubeletUnit, sayAgain, evictedNobody); found != nil && !enough.At.Before(last.At) {
 		return nil
 	}
-	level := Warning
-	if e.Addons {
-		level = e.again(evicting, last.At)
-	}
 	see := "df -h /var/lib/kubelet"
 	if match[1] == "memory" {
 		see = "free -m"
 	}
-	return finding(level, "the kubelet evicts pods and takes no new ones: too little %s is left", match[1]).see(see).proof(last.Text)
+	level := certainIf(e.Addons && e.again(evicting, last.At))
+	return finding(level, "the kubelet evicts pods and takes no new ones: too little %s is left", match[1]).
+		see(see).proof(last.Text)
 }
 
 // kubeletStopped is certain of a kubelet that has run in this time: init itself may not
@@ -199,10 +191,7 @@ func kubeletStopped(e *Evidence) Findings {
 	if unit.Load != "loaded" || unit.Active != "inactive" && unit.Active != "failed" {
 		return nil
 	}
-	level := Warning
-	if len(e.Journal[kubeletUnit]) > 0 {
-		level = Error
-	}
+	level := certainIf(len(e.Journal[kubeletUnit]) > 0)
 	return finding(level, "kubelet.service does not run (%s, %s)", unit.Active, unit.Result).see(kubeletLog)
 }
 

@@ -65,18 +65,13 @@ func portConflict(e *Evidence) Findings {
 	first := map[int]Manifest{}
 	for _, m := range e.Manifests {
 		for _, port := range m.Ports {
-			other, taken := first[port]
-			if !taken {
+			switch other, taken := first[port]; {
+			case !taken:
 				first[port] = m
+			case other.Name != m.Name:
+				const text = "%s and %s both want port %d of this machine"
+				found = append(found, finding(certainIf(other.Ours || m.Ours), text, other.Path, m.Path, port)...)
 			}
-			if !taken || other.Name == m.Name {
-				continue
-			}
-			level := Warning
-			if other.Ours || m.Ours {
-				level = Error
-			}
-			found = append(found, finding(level, "%s and %s both want port %d of this machine", other.Path, m.Path, port)...)
 		}
 	}
 	return found

@@ -139,11 +139,7 @@ func isUpSince(p runtime.Sandbox, at time.Time, container string) bool {
 
 // finding is certain for the control plane's own pods.
 func (f syncFailure) finding(format string, args ...any) Findings {
-	level := Warning
-	if f.static {
-		level = Error
-	}
-	return finding(level, format, args...).see(kubeletLog).proof(f.message)
+	return finding(certainIf(f.static), format, args...).see(kubeletLog).proof(f.message)
 }
 
 // unsureIf takes away what makes a failure certain, where its reason may pass.
@@ -198,7 +194,7 @@ func (e *Evidence) imageCannotRun(name string) Findings {
 		reason += " (it is for another processor, or damaged)"
 	}
 	same := func(c runtime.Container) bool { return cannotRun.MatchString(c.Message) || logs(cannotRun)(c) }
-	return finding(e.certainty(name, same), "%s does not start: %s in the image %s can't be run: %s", name, program, c.Image, reason).
+	return finding(certainIf(e.certain(name, same)), "%s does not start: %s in the image %s can't be run: %s", name, program, c.Image, reason).
 		see(seePods).proof(line)
 }
 
@@ -219,7 +215,7 @@ func (e *Evidence) oomKilled(name string) Findings {
 // hostPathMissing is certain the second time, which comes after a second or two.
 func hostPathMissing(e *Evidence, f syncFailure) Findings {
 	match := hostPath.FindStringSubmatch(f.message)
-	return f.unsureIf(e.again(hostPath, f.at) == Warning).
+	return f.unsureIf(!e.again(hostPath, f.at)).
 		finding("%s does not start: %s, which it mounts, is no %s or is not there", f.pod, match[1], match[2]).see("ls -ld " + match[1])
 }
 

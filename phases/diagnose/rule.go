@@ -27,6 +27,14 @@ func warnIf(is bool, format string, args ...any) Findings {
 	return finding(Warning, format, args...)
 }
 
+// certainIf is the level of what is an error if that is so, and else only may be why.
+func certainIf(is bool) Level {
+	if is {
+		return Error
+	}
+	return Warning
+}
+
 // remedy says what to do where that is more precise than what the entry says.
 func (all Findings) remedy(format string, args ...any) Findings {
 	for i := range all {

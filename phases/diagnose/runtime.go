@@ -155,10 +155,7 @@ func runtimeNotListening(e *Evidence) Findings {
 	if match[1] == "connection refused" {
 		why = "nobody listens"
 	}
-	level := Error
-	if !e.isContainerd() && e.waited() < steady {
-		level = Warning // systemd may be starting it
-	}
+	level := certainIf(e.isContainerd() || e.waited() >= steady) // else systemd may be starting it
 	return finding(level, "no container runtime at %s: %s", e.socket(), why).see("ss -lxp | grep -e containerd -e crio -e docker").proof(e.RuntimeError)
 }
 
