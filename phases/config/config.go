@@ -161,13 +161,12 @@ func (a *Args) UnmarshalYAML(unmarshal func(any) error) error {
 
 // Argument is the value of a flag, the last one of that name; empty without.
 func Argument(args []Arg, name string) string {
-	value := ""
-	for _, a := range args {
+	for _, a := range slices.Backward(args) {
 		if a.Name == name {
-			value = a.Value
+			return a.Value
 		}
 	}
-	return value
+	return ""
 }
 
 // EnvVar is set in a component's container.

@@ -58,9 +58,8 @@ func (b *builder) validateTokens(c *Config) {
 		}
 		b.validateTokenRights(field, t)
 	}
-	if key, err := hex.DecodeString(c.CertificateKey); err != nil || len(key) != 0 && len(key) != 32 {
-		b.bad("certificateKey", "want 64 hexadecimal digits")
-	}
+	key, err := hex.DecodeString(c.CertificateKey)
+	b.badIf(err != nil || len(key) != 0 && len(key) != 32, "certificateKey", "want 64 hexadecimal digits")
 }
 
 func (b *builder) validateTokenRights(field string, t BootstrapToken) {

@@ -42,19 +42,20 @@ type addonTry struct {
 	certain bool // that it goes on to end like this
 }
 
-// addonContainers are the newest tries of a container, in all pods of kube-system that
-// have one of that name and run. What one ended with is certain only while addons are waited
-// for, and for a pod that is not of before: until then init may be about to replace the pod
-// or what it reads.
-func (e *Evidence) addonContainers(name string) []addonTry {
+// addonContainers are the newest tries of containers with these names, in all pods of
+// kube-system that run. What one ended with is certain only while addons are waited for, and for a
+// pod that is not of before: until then init may be about to replace the pod or what it reads.
+func (e *Evidence) addonContainers(names ...string) []addonTry {
 	var newest []addonTry
-	for _, p := range e.Pods {
-		i := slices.IndexFunc(p.Containers, func(c runtime.Container) bool { return c.Name == name })
-		if p.Namespace != "kube-system" || !p.Ready || i < 0 || e.isOver(p.Containers[i]) {
-			continue
+	for _, name := range names {
+		for _, p := range e.Pods {
+			i := slices.IndexFunc(p.Containers, func(c runtime.Container) bool { return c.Name == name })
+			if p.Namespace != "kube-system" || !p.Ready || i < 0 || e.isOver(p.Containers[i]) {
+				continue
+			}
+			c := p.Containers[i]
+			newest = append(newest, addonTry{c, e.Addons && (p.Created.After(e.Since) || c.Started.After(e.Waits))})
 		}
-		c := p.Containers[i]
-		newest = append(newest, addonTry{c, e.Addons && (p.Created.After(e.Since) || c.Started.After(e.Waits))})
 	}
 	return newest
 }
@@ -83,12 +84,10 @@ const stale = 2 * time.Minute
 
 // servicesUnreachable is what a slow kube-proxy looks like too, so it is never certain.
 func servicesUnreachable(e *Evidence) Findings {
-	for _, name := range []string{"coredns", "flanneld"} {
-		for _, c := range e.addonContainers(name) {
-			line, match := lastMatch(lastLines(logSince(c.Container, e.Now.Add(-stale)), 5), noServices)
-			if match != nil && e.Now.Sub(c.Started) >= steady {
-				return finding(Warning, "%s can't reach the API server at %s", name, match[1]).see(addonLog(name)).proof(line)
-			}
+	for _, c := range e.addonContainers("coredns", "flanneld") {
+		line, match := lastMatch(lastLines(logSince(c.Container, e.Now.Add(-stale)), 5), noServices)
+		if match != nil && e.Now.Sub(c.Started) >= steady {
+			return finding(Warning, "%s can't reach the API server at %s", c.Name, match[1]).see(addonLog(c.Name)).proof(line)
 		}
 	}
 	return dnsWithoutAPI(e)
@@ -113,11 +112,9 @@ func dnsWithoutAPI(e *Evidence) Findings {
 }
 
 func addonCrashes(e *Evidence) Findings {
-	for _, name := range []string{"kube-proxy", "cni-install", "flanneld", "coredns"} {
-		for _, c := range e.addonContainers(name) {
-			if failed(c.Container) && c.Attempt > 0 {
-				return hasEnded(Warning, name, c.Container).see(addonLog(name))
-			}
+	for _, c := range e.addonContainers("kube-proxy", "cni-install", "flanneld", "coredns") {
+		if failed(c.Container) && c.Attempt > 0 {
+			return hasEnded(Warning, c.Name, c.Container).see(addonLog(c.Name))
 		}
 	}
 	return nil

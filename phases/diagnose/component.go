@@ -56,7 +56,7 @@ func processStopped(e *Evidence) Findings {
 		return found
 	}
 	return ofFirstComponent(func(e *Evidence, name string) Findings {
-		if c := e.container(name); c != nil && c.Running {
+		if c := e.container(name); c.Running {
 			return stopped(name, c.ID)
 		}
 		return nil
@@ -155,7 +155,7 @@ func failure(log []string) string {
 // one's own address is a firewall's.
 func firewallDropsAPI(e *Evidence) Findings {
 	c := e.container("kube-apiserver")
-	if c == nil || !c.Running || e.API.Dial != TimedOut || e.stopped(c.ID) != 0 {
+	if !c.Running || e.API.Dial != TimedOut || e.stopped(c.ID) != 0 {
 		return nil
 	}
 	port := e.API.Address[strings.LastIndex(e.API.Address, ":")+1:]
@@ -169,7 +169,7 @@ func firewallDropsAPI(e *Evidence) Findings {
 func (e *Evidence) silent(name string) Findings {
 	c, s := e.container(name), e.server(name)
 	switch {
-	case c == nil, s.Unanswered < silence, !e.upFor(*c, startsUp):
+	case s.Unanswered < silence, !e.upFor(c, startsUp):
 		return nil
 	case name == "kube-apiserver" && e.Etcd.Status != 200:
 		return nil
@@ -195,7 +195,7 @@ func (e *Evidence) works(name string) bool {
 		return true
 	}
 	s, c := e.server(name), e.container(name)
-	return (c == nil || c.Running) && (s.Dial == NotTried || s.Status == 200)
+	return (c.Name == "" || c.Running) && (s.Dial == NotTried || s.Status == 200)
 }
 
 func (e *Evidence) crashes(name string) Findings {

@@ -1,10 +1,11 @@
 package diagnose
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/version"
 )
 
 // ExternalEtcd is a member of the etcd that others run, asked at its URL.
@@ -91,7 +92,7 @@ func etcdQuota(e *Evidence) Findings {
 // is certain where others were asked: every member that starts alone elects itself.
 func etcdNoQuorum(e *Evidence) Findings {
 	c := e.container("etcd")
-	if c == nil || !c.Running || e.Now.Sub(c.Started) < steady || e.Etcd.Dial != Open || e.Etcd.Status == 200 {
+	if !c.Running || e.Now.Sub(c.Started) < steady || e.Etcd.Dial != Open || e.Etcd.Status == 200 {
 		return nil
 	}
 	log := sinceElected(lastLines(texts(c.Log), 20))
@@ -116,10 +117,10 @@ func sinceElected(log []string) []string {
 
 func etcdSlowDisk(e *Evidence) Findings {
 	c := e.container("etcd")
-	if c == nil || !c.Running {
+	if !c.Running {
 		return nil
 	}
-	slow := slices.DeleteFunc(logSince(*c, e.Now.Add(-time.Minute)), func(line string) bool { return !saysSlow.MatchString(line) })
+	slow := slices.DeleteFunc(logSince(c, e.Now.Add(-time.Minute)), func(line string) bool { return !saysSlow.MatchString(line) })
 	// Any disk is slow once, as while images are imported.
 	return warnIf(len(slow) > 1, "the disk of %s is slow: etcd waits for it", e.Settings.EtcdDataDir).see(e.logCommand("etcd")).proof(lastLines(slow, 2)...)
 }
@@ -136,14 +137,13 @@ func externalUnreachable(m *Machine) Findings {
 }
 
 func externalOld(e ExternalEtcd) Findings {
-	var major, minor int
-	n, _ := fmt.Sscanf(e.Version, "%d.%d", &major, &minor)
-	old := n == 2 && (major < 3 || major == 3 && minor < 5)
+	v, err := version.ParseGeneric(e.Version)
+	old := err == nil && v.LessThan(version.MustParseGeneric("3.5"))
 	return warnIf(old, "etcd at %s is %s: the API server wants 3.5 or later", e.URL, e.Version)
 }
 
 func externalEtcd(e *Evidence) Findings {
-	line, match := lastMatch(e.logOf("kube-apiserver"), etcdDialing)
+	line, match := lastMatch(texts(e.container("kube-apiserver").Log), etcdDialing)
 	if match == nil || len(e.Settings.ExternalEtcd) == 0 || e.API.Status != 0 {
 		return nil
 	}
@@ -153,6 +153,6 @@ func externalEtcd(e *Evidence) Findings {
 
 // etcdRefusesAPI goes by what the API server says of it.
 func etcdRefusesAPI(e *Evidence) Findings {
-	line, match := lastMatch(e.logOf("kube-apiserver"), handshake)
+	line, match := lastMatch(texts(e.container("kube-apiserver").Log), handshake)
 	return warnIf(match != nil && e.API.Status != 200, "etcd and kube-apiserver refuse each other's certificates").see(e.logCommand("etcd")).proof(line)
 }

@@ -130,21 +130,13 @@ func (e *Evidence) upFor(c runtime.Container, d time.Duration) bool {
 	return c.Running && float64(e.Now.Sub(c.Started)) >= float64(d)*max(1, e.Crowding)
 }
 
-// logOf is the log of the newest try of a component.
-func (e *Evidence) logOf(component string) []string {
-	if c := e.container(component); c != nil {
-		return texts(c.Log)
-	}
-	return nil
-}
-
-// container gives the newest try of a container of a static pod, nil without.
-func (e *Evidence) container(component string) *runtime.Container {
+// container gives the newest try of a container of a static pod, the zero value without.
+func (e *Evidence) container(component string) runtime.Container {
 	tries := e.tries(component)
 	if len(tries) == 0 {
-		return nil
+		return runtime.Container{}
 	}
-	return &tries[0]
+	return tries[0]
 }
 
 // tries are all tries of the container of a static pod that are known, newest first.
