@@ -2,9 +2,7 @@ package config
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"strings"
 
@@ -43,11 +41,12 @@ func read(name string, data []byte) (documents, []error) {
 	d := documents{name: name, roots: map[string]*yaml.Node{}}
 	var errs []error
 	for _, text := range Documents(data) {
-		root, err := rootOf(text)
-		if err == nil && root == nil {
-			continue
-		}
-		if err == nil {
+		root, next, err := locate.Root(text)
+		switch {
+		case err != nil:
+		case next != nil:
+			err = fmt.Errorf("line %d: another document begins here: put '---' on a line of its own before it", next.Line)
+		case root != nil:
 			err = d.add(root, text)
 		}
 		errs = append(errs, locate.Errors(name, err, fieldNames())...)
@@ -63,25 +62,6 @@ func (d *documents) moveTimeout() {
 		*timeout, d.oldTimeout = *old, true
 	}
 	*old = nil
-}
-
-// rootOf is the root of a document, nil if there is nothing but comments.
-func rootOf(text []byte) (*yaml.Node, error) {
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	var doc, more yaml.Node
-	err := dec.Decode(&doc)
-	if errors.Is(err, io.EOF) {
-		return nil, nil
-	}
-	if err == nil {
-		if err = dec.Decode(&more); err == nil {
-			return nil, fmt.Errorf("line %d: another document begins here: put '---' on a line of its own before it", more.Line)
-		}
-	}
-	if !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	return doc.Content[0], nil
 }
 
 func (d *documents) add(root *yaml.Node, text []byte) error {

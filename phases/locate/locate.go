@@ -3,10 +3,12 @@
 package locate
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -138,6 +140,25 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// Root is the root of the first document in a text, nil if there is none, and the next document,
+// if there is one. A --- at the end begins nothing.
+func Root(text []byte) (root, next *yaml.Node, err error) {
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	for {
+		var doc yaml.Node
+		switch err := dec.Decode(&doc); {
+		case errors.Is(err, io.EOF):
+			return root, nil, nil
+		case err != nil:
+			return nil, nil, err
+		case root == nil:
+			root = doc.Content[0]
+		case doc.Content[0].Tag != "!!null":
+			return root, &doc, nil
+		}
+	}
 }
 
 // Line is the line of a field in a document; if it is not there, of the nearest field above.

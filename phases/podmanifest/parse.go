@@ -4,11 +4,9 @@
 package podmanifest
 
 import (
-	"bytes"
 	_ "embed" // of the list of fields
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -57,27 +55,18 @@ func Parse(file string, data []byte) (*corev1.Pod, error) {
 
 // parse gives the root of the one document that there may be.
 func parse(data []byte) (*yaml.Node, error) {
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, more yaml.Node
-	err := dec.Decode(&doc)
-	if errors.Is(err, io.EOF) || err == nil && doc.Content[0].Tag == "!!null" {
+	root, next, err := locate.Root(data)
+	switch {
+	case err != nil:
+		return nil, err
+	case root == nil || root.Tag == "!!null":
 		return nil, errors.New("it is empty: a static pod's manifest is one Pod")
+	case next != nil:
+		return nil, fmt.Errorf("line %d: a second document begins here, and a kubelet reads only the first of a file: put each in a file of its own", next.Line)
+	case root.Kind != yaml.MappingNode:
+		return nil, fmt.Errorf("line %d: this is no Pod: want a mapping that begins with apiVersion: v1 and kind: Pod", root.Line)
 	}
-	if err != nil {
-		return nil, err
-	}
-	for err = dec.Decode(&more); err == nil; err = dec.Decode(&more) {
-		if more.Content[0].Tag != "!!null" { // a --- at the end begins nothing
-			return nil, fmt.Errorf("line %d: a second document begins here, and a kubelet reads only the first of a file: put each in a file of its own", more.Line)
-		}
-	}
-	if !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	if doc.Content[0].Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("line %d: this is no Pod: want a mapping that begins with apiVersion: v1 and kind: Pod", doc.Content[0].Line)
-	}
-	return doc.Content[0], nil
+	return root, nil
 }
 
 // decode reads a Pod strictly, piece by piece, so that each finding has its line: the JSON
