@@ -78,7 +78,7 @@ func (e *Evidence) flagRefused(name string) Findings {
 	if match == nil {
 		return nil
 	}
-	return finding(certainIf(e.certain(name, logs(badFlag))), "%s refuses its flag %s: %s", name, cmp.Or(match[1:]...), match[0]).
+	return finding(e.certainty(name, logs(badFlag)), "%s refuses its flag %s: %s", name, cmp.Or(match[1:]...), match[0]).
 		see(e.logCommand(name)).proof(line)
 }
 
@@ -116,7 +116,7 @@ func (e *Evidence) settingsRefused(name string) Findings {
 		return nil
 	}
 	same := func(c runtime.Container) bool { return failure(texts(c.Log)) == reason }
-	return finding(certainIf(e.certain(name, same)), "%s refuses its settings: %s", name, reason).
+	return finding(e.certainty(name, same), "%s refuses its settings: %s", name, reason).
 		see(e.logCommand(name)).proof(lastLines(texts(c.Log), 3)...)
 }
 
@@ -127,7 +127,7 @@ func (e *Evidence) programDamaged(name string) Findings {
 	if c == nil || !damaged(*c) || e.Settings.Pod != "" {
 		return nil
 	}
-	return finding(certainIf(e.certain(name, damaged)), "the program of %s is damaged on the disk: it ends by %s and writes nothing", name, fatalSignals[c.ExitCode]).
+	return finding(e.certainty(name, damaged), "the program of %s is damaged on the disk: it ends by %s and writes nothing", name, fatalSignals[c.ExitCode]).
 		see(seePods)
 }
 

@@ -59,7 +59,7 @@ func etcdLogged(pattern *regexp.Regexp, what string) func(*Evidence) Findings {
 		if match == nil {
 			return nil
 		}
-		return finding(certainIf(e.certain("etcd", logs(pattern))), "etcd can't use its data in %s: %s", e.Settings.EtcdDataDir, what).
+		return finding(e.certainty("etcd", logs(pattern)), "etcd can't use its data in %s: %s", e.Settings.EtcdDataDir, what).
 			see(e.logCommand("etcd")).proof(line)
 	}
 }

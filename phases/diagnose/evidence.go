@@ -193,10 +193,10 @@ func (e *Evidence) isOver(c runtime.Container) bool {
 
 func failed(c runtime.Container) bool { return c.Exited && c.ExitCode != 0 }
 
-// certain tells whether a component goes on to end for it: while another try runs, one that
-// failed may be the last, unless two have failed for it.
-func (e *Evidence) certain(component string, forIt func(runtime.Container) bool) bool {
-	return !e.container(component).Running || e.failures(component, forIt) > 1
+// certainty of what ended a component: while another try runs, it may be the last that
+// failed, unless two have failed for it.
+func (e *Evidence) certainty(component string, forIt func(runtime.Container) bool) Level {
+	return certainIf(!e.container(component).Running || e.failures(component, forIt) > 1)
 }
 
 // failures counts the tries that failed for one reason, of those that are not over.
@@ -210,7 +210,7 @@ func (e *Evidence) failures(component string, forIt func(runtime.Container) bool
 	return times
 }
 
-// logs is for certain: what tries have in common that wrote such a line.
+// logs is for certainty: what tries have in common that wrote such a line.
 func logs(pattern *regexp.Regexp) func(runtime.Container) bool {
 	return func(c runtime.Container) bool {
 		_, match := lastMatch(texts(c.Log), pattern)

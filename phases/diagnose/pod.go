@@ -194,7 +194,7 @@ func (e *Evidence) imageCannotRun(name string) Findings {
 		reason += " (it is for another processor, or damaged)"
 	}
 	same := func(c runtime.Container) bool { return cannotRun.MatchString(c.Message) || logs(cannotRun)(c) }
-	return finding(certainIf(e.certain(name, same)), "%s does not start: %s in the image %s can't be run: %s", name, program, c.Image, reason).
+	return finding(e.certainty(name, same), "%s does not start: %s in the image %s can't be run: %s", name, program, c.Image, reason).
 		see(seePods).proof(line)
 }
 
