@@ -11,18 +11,26 @@ import (
 )
 
 func (b *builder) validateComponents(c *Config) {
+	etcd := Component{ExtraArgs: c.Etcd.ExtraArgs, ExtraEnvs: c.Etcd.ExtraEnvs}
 	for _, part := range []struct {
-		field string
+		field, program string
 		Component
+		rules  []decided
 		mounts []string // that the pod cannot do without
 	}{
-		{"apiServer", c.APIServer, []string{c.CertificatesDir}},
-		{"controllerManager", c.ControllerManager, []string{c.CertificatesDir, "/etc/kubernetes/controller-manager.conf"}},
-		{"scheduler", c.Scheduler, []string{"/etc/kubernetes/scheduler.conf"}},
+		{"etcd.local", "etcd", etcd, c.etcdRules(), nil},
+		{"apiServer", "kube-apiserver", c.APIServer, c.apiServerRules(), []string{c.CertificatesDir}},
+		{
+			"controllerManager", "kube-controller-manager", c.ControllerManager, c.controllerManagerRules(),
+			[]string{c.CertificatesDir, "/etc/kubernetes/controller-manager.conf"},
+		},
+		{"scheduler", "kube-scheduler", c.Scheduler, nil, []string{"/etc/kubernetes/scheduler.conf"}},
 	} {
 		b.validateEnvs(part.field, part.ExtraEnvs)
 		b.validateVolumes(part.field+".extraVolumes", part.ExtraVolumes, part.mounts)
+		b.validateArgs(c, part.field+".extraArgs", part.program, part.ExtraArgs, part.rules)
 	}
+	b.validateArgs(c, "nodeRegistration.kubeletExtraArgs", "kubelet", c.KubeletExtraArgs, c.kubeletFlagRules())
 }
 
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)

@@ -32,7 +32,6 @@ func (b *builder) validateEtcd(c *Config) {
 		return
 	}
 	b.validateOwnDir("etcd.local.dataDir", c.Etcd.DataDir, c.CertificatesDir, "/etc/kubernetes")
-	b.validateEnvs("etcd.local", c.Etcd.ExtraEnvs)
 	b.validateSANs("etcd.local.serverCertSANs", c.Etcd.ServerCertSANs)
 	b.validateSANs("etcd.local.peerCertSANs", c.Etcd.PeerCertSANs)
 	for i, a := range c.Etcd.ExtraArgs {

@@ -31,29 +31,18 @@ func (m minor) flagNames(component string) []string {
 	return known
 }
 
-func (b *builder) validateFlags(c *Config) {
+// validateArgs refuses flags that the program does not have, or that something else decides.
+func (b *builder) validateArgs(c *Config, field, program string, args []Arg, rules []decided) {
 	m, _ := minorOf(c.KubernetesVersion)
-	for _, part := range []struct {
-		field, component string
-		args             []Arg
-		rules            []decided
-	}{
-		{"etcd.local.extraArgs", "etcd", c.Etcd.ExtraArgs, c.etcdRules()},
-		{"apiServer.extraArgs", "kube-apiserver", c.APIServer.ExtraArgs, c.apiServerRules()},
-		{"controllerManager.extraArgs", "kube-controller-manager", c.ControllerManager.ExtraArgs, c.controllerManagerRules()},
-		{"scheduler.extraArgs", "kube-scheduler", c.Scheduler.ExtraArgs, nil},
-		{"nodeRegistration.kubeletExtraArgs", "kubelet", c.KubeletExtraArgs, c.kubeletFlagRules()},
-	} {
-		known := m.flagNames(part.component)
-		if part.component == "etcd" && !strings.HasSuffix(c.Images.Etcd, "/etcd:"+m.etcdTag) {
-			known = nil // another etcd, whose flags are not known here
-		}
-		for i, a := range part.args {
-			field := at(part.field, i)
-			b.validateFlag(field, a, part.rules)
-			if known != nil && flagName.MatchString(a.Name) && !slices.Contains(known, a.Name) {
-				b.bad(field+".name", "%s of Kubernetes 1.%d has no flag %q%s", part.component, m.number, a.Name, locate.DidYouMean(a.Name, known))
-			}
+	known := m.flagNames(program)
+	if program == "etcd" && !strings.HasSuffix(c.Images.Etcd, "/etcd:"+m.etcdTag) {
+		known = nil // another etcd, whose flags are not known here
+	}
+	for i, a := range args {
+		field := at(field, i)
+		b.validateFlag(field, a, rules)
+		if known != nil && flagName.MatchString(a.Name) && !slices.Contains(known, a.Name) {
+			b.bad(field+".name", "%s of Kubernetes 1.%d has no flag %q%s", program, m.number, a.Name, locate.DidYouMean(a.Name, known))
 		}
 	}
 }

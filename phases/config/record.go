@@ -49,7 +49,10 @@ func (c *Config) Record() (Record, error) {
 // before them, and what this program does not take is refused.
 func (r Record) Parse(m Machine) (*Config, error) {
 	d, errs := r.read()
-	return parse(d, errs, m)
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return parse(d, nil, m)
 }
 
 // Restore gives the Config as it was, also where this program would refuse it by now.

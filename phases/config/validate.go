@@ -40,7 +40,6 @@ func (b *builder) validate(c *Config) {
 	b.validatePaths(c)
 	b.validateEtcd(c)
 	b.validateComponents(c)
-	b.validateFlags(c)
 	b.validateAuthorization(c.APIServer.ExtraArgs)
 	b.validateTaints(c.Taints)
 	b.validateSANs("apiServer.certSANs", c.CertSANs)

@@ -53,7 +53,7 @@ func TestBundledVersion(t *testing.T) {
 	}
 }
 
-// TestFlagLists holds the lists to what validateFlags takes them for, and the table of
+// TestFlagLists holds the lists to what validateArgs takes them for, and the table of
 // minors to the lists: a name that is misspelt there would do nothing.
 func TestFlagLists(t *testing.T) {
 	var all []string

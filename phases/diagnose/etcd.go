@@ -1,11 +1,10 @@
 package diagnose
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"time"
-
-	"k8s.io/apimachinery/pkg/util/version"
 )
 
 // ExternalEtcd is a member of the etcd that others run, asked at its URL.
@@ -137,8 +136,9 @@ func externalUnreachable(m *Machine) Findings {
 }
 
 func externalOld(e ExternalEtcd) Findings {
-	v, err := version.ParseGeneric(e.Version)
-	old := err == nil && v.LessThan(version.MustParseGeneric("3.5"))
+	var major, minor int
+	n, _ := fmt.Sscanf(e.Version, "%d.%d", &major, &minor)
+	old := n == 2 && (major < 3 || major == 3 && minor < 5)
 	return warnIf(old, "etcd at %s is %s: the API server wants 3.5 or later", e.URL, e.Version)
 }
 
