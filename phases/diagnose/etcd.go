@@ -55,10 +55,8 @@ func etcdRules() map[string]Rule {
 func etcdLogged(pattern *regexp.Regexp, what string) func(*Evidence) Findings {
 	return func(e *Evidence) Findings {
 		line, match := e.logged("etcd", pattern)
-		if match == nil {
-			return nil
-		}
-		return finding(e.certainty("etcd", logs(pattern)), "etcd can't use its data in %s: %s", e.Settings.EtcdDataDir, what).
+		level := e.certainty("etcd", logs(pattern))
+		return findingIf(match != nil, level, "etcd can't use its data in %s: %s", e.Settings.EtcdDataDir, what).
 			see(e.logCommand("etcd")).proof(line)
 	}
 }
@@ -128,10 +126,7 @@ func externalUnreachable(m *Machine) Findings {
 	mayAnswer := func(e ExternalEtcd) bool { return e.Error == "" || e.Slow }
 	level := certainIf(!slices.ContainsFunc(m.External, mayAnswer))
 	return forEach(m.External, func(e ExternalEtcd) Findings {
-		if e.Error == "" {
-			return nil
-		}
-		return finding(level, "etcd at %s: %s", e.URL, e.Error)
+		return findingIf(e.Error != "", level, "etcd at %s: %s", e.URL, e.Error)
 	})
 }
 

@@ -126,10 +126,8 @@ func podURLRules() map[string]Rule {
 	return map[string]Rule{
 		"pod-url-unreachable": {Check: func(m *Machine) Findings {
 			u := m.PodURL
-			if u.Error == "" {
-				return nil
-			}
-			return finding(certainIf(!u.Given), "static pods can't be fetched from %s: %s", u.URL, u.Error)
+			level := certainIf(!u.Given)
+			return findingIf(u.Error != "", level, "static pods can't be fetched from %s: %s", u.URL, u.Error)
 		}},
 		"pod-url-no-pod": {Check: func(m *Machine) Findings {
 			return errorIf(m.PodURL.Wrong != "", "what %s gives can't be run: %s", m.PodURL.URL, m.PodURL.Wrong)

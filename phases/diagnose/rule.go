@@ -13,19 +13,16 @@ func finding(level Level, format string, args ...any) Findings {
 	return Findings{{Level: level, What: fmt.Sprintf(format, args...)}}
 }
 
-func errorIf(is bool, format string, args ...any) Findings {
+func findingIf(is bool, level Level, format string, args ...any) Findings {
 	if !is {
 		return nil
 	}
-	return finding(Error, format, args...)
+	return finding(level, format, args...)
 }
 
-func warnIf(is bool, format string, args ...any) Findings {
-	if !is {
-		return nil
-	}
-	return finding(Warning, format, args...)
-}
+func errorIf(is bool, format string, args ...any) Findings { return findingIf(is, Error, format, args...) }
+
+func warnIf(is bool, format string, args ...any) Findings { return findingIf(is, Warning, format, args...) }
 
 // certainIf is the level of what is an error if that is so, and else only may be why.
 func certainIf(is bool) Level {
