@@ -20,9 +20,13 @@ func findingIf(is bool, level Level, format string, args ...any) Findings {
 	return finding(level, format, args...)
 }
 
-func errorIf(is bool, format string, args ...any) Findings { return findingIf(is, Error, format, args...) }
+func errorIf(is bool, format string, args ...any) Findings {
+	return findingIf(is, Error, format, args...)
+}
 
-func warnIf(is bool, format string, args ...any) Findings { return findingIf(is, Warning, format, args...) }
+func warnIf(is bool, format string, args ...any) Findings {
+	return findingIf(is, Warning, format, args...)
+}
 
 // certainIf is the level of what is an error if that is so, and else only may be why.
 func certainIf(is bool) Level {
