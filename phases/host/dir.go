@@ -189,9 +189,8 @@ func (h *Host) treeState(w *walker) (before State, keep []string, err error) {
 	if !h.ledger.ours(w.path()) {
 		keep, err = namesIn(w.top().dir)
 	}
-	id, statErr := mountOf(w.top().dir, "")
-	before.Mount = id.root
-	return before, keep, errors.Join(err, statErr)
+	before.Mount = w.top().mount
+	return before, keep, err
 }
 
 // namesIn is the names in a directory, sorted.
