@@ -25,7 +25,7 @@ func (h *Host) Sysctl(name, value string) error {
 	k := key{OpSysctl, name}
 	value = strings.Join(strings.Fields(value), "\t")
 	if now == value {
-		return h.ledger.settle(k)
+		return h.settle(k, nothing)
 	}
 	return h.make(effect{key: k, verb: Set, before: State{Value: now}, after: State{Value: value}}, func() error {
 		if err := h.writeSysctl(name, value); err != nil {
@@ -85,7 +85,7 @@ func (h *Host) LoadModule(ctx context.Context, name string) error {
 	k := key{OpModule, name}
 	_, recorded := h.ledger.find(k)
 	if h.HasModule(name) || recorded && !h.Real() {
-		return h.ledger.settle(k)
+		return h.settle(k, nothing)
 	}
 	return h.make(effect{key: k, verb: Load, after: State{Value: "loaded"}}, func() error { return h.modprobe(ctx, name) })
 }

@@ -51,16 +51,6 @@ func newKnowledge() knowledge {
 	return knowledge{open: map[key]*Record{}, changed: map[string]int{}, started: map[string]int{}, notes: map[string]string{}}
 }
 
-// LedgerRecords reads the ledger below root without the machine's lock, for those
-// who only look.
-func LedgerRecords(root string) ([]Record, error) {
-	l, err := readLedger(root)
-	if err != nil {
-		return nil, err
-	}
-	return l.entries(), nil
-}
-
 func readLedger(root string) (*ledger, error) {
 	l := &ledger{root: root, knowledge: newKnowledge()}
 	data, err := os.ReadFile(l.path("ledger"))
@@ -251,16 +241,6 @@ func (l *ledger) log(ev event, sync bool) error {
 	return l.logLocked(ev, sync)
 }
 
-// settle records an effect as made if a run before made it and did not live to record
-// that.
-func (l *ledger) settle(k key) error {
-	r, ok := l.find(k)
-	if !ok || r.Done {
-		return nil
-	}
-	return l.done(r.ID)
-}
-
 // logLocked writes one event, and takes it into the ledger's knowledge. After an error the
 // file is as long as before.
 func (l *ledger) logLocked(ev event, sync bool) error {
@@ -278,11 +258,8 @@ func (l *ledger) logLocked(ev event, sync bool) error {
 }
 
 func (l *ledger) write(ev event, sync bool) error {
-	line, err := encodeEvent(ev)
-	if err != nil {
-		return err
-	}
-	_, err = l.file.WriteAt(line, l.size)
+	line := encodeEvent(ev)
+	_, err := l.file.WriteAt(line, l.size)
 	if err == nil && sync {
 		err = l.file.Sync()
 	}

@@ -151,12 +151,8 @@ func unmountBusy(ctx context.Context, path string, call func(string, int) error)
 // use: a process that was just killed holds its mounts and cgroups for a moment.
 func whileBusy(ctx context.Context, do func() error) error {
 	err := do()
-	for attempt := 1; errors.Is(err, unix.EBUSY) && attempt < busyAttempts; attempt++ {
-		select {
-		case <-time.After(busyPause):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	for attempt := 1; errors.Is(err, unix.EBUSY) && attempt < busyAttempts && ctx.Err() == nil; attempt++ {
+		time.Sleep(busyPause)
 		err = do()
 	}
 	return err

@@ -61,7 +61,10 @@ func (h *Host) UndoAll(ctx context.Context, keep func(Record) bool) error {
 	if err := errors.Join(errs...); err != nil || len(kept) > 0 {
 		return err
 	}
-	return h.Forget()
+	if err := h.ledger.forget(); err != nil {
+		return fmt.Errorf("forget the ledger: %w", err)
+	}
+	return nil
 }
 
 // keptRecords are the ids of the records that keep picks, and of the directories above
@@ -80,15 +83,6 @@ func keptRecords(all []Record, keep func(Record) bool) map[int]bool {
 		}
 	}
 	return kept
-}
-
-// Forget removes the ledger and its directory. It is an error if a record is not
-// undone.
-func (h *Host) Forget() error {
-	if err := h.ledger.forget(); err != nil {
-		return fmt.Errorf("forget the ledger: %w", err)
-	}
-	return nil
 }
 
 func (h *Host) undo(ctx context.Context, r Record) error {

@@ -107,7 +107,7 @@ func (h *Host) EnableUnit(ctx context.Context, name string) (changed bool, err e
 	k := key{OpEnabled, name}
 	switch now.Enabled {
 	case "enabled", "static", "alias", "indirect", "generated", "transient":
-		return false, h.ledger.settle(k)
+		return false, h.settle(k, nothing)
 	}
 	e := effect{key: k, verb: Enable, before: State{Value: now.Enabled}, after: State{Value: "enabled"}}
 	now.Enabled = "enabled"
@@ -132,7 +132,7 @@ func (h *Host) StartUnit(ctx context.Context, name string, files ...string) (cha
 	if h.startedByBoot(name, now) {
 		return false, h.AdoptUnit(name)
 	}
-	return false, h.ledger.settle(key{OpActive, name})
+	return false, h.settle(key{OpActive, name}, nothing)
 }
 
 // freshUnit gives a unit's state, after systemd has read its files as they are now. To
@@ -152,10 +152,7 @@ func (h *Host) freshUnit(ctx context.Context, name string) (machine.UnitState, e
 // Outdated tells whether one of files, which a unit or pod reads when it starts, was
 // written since it was started.
 func (h *Host) Outdated(name string, files ...string) bool {
-	return slices.ContainsFunc(files, func(file string) bool {
-		path, err := h.resolve(file) // what can't be reached bootstrap did not write
-		return err == nil && h.ledger.changedSince(name, path)
-	})
+	return slices.ContainsFunc(files, func(file string) bool { return h.ledger.changedSince(name, h.Resolve(file)) })
 }
 
 // Started records that a pod, or whatever is no unit, runs with its files as they
@@ -182,17 +179,14 @@ func (h *Host) runUnit(ctx context.Context, name string, verb Verb, now machine.
 // changeUnit has systemd do with a unit what the effect's verb says. then is the state
 // that a plan goes on with.
 func (h *Host) changeUnit(ctx context.Context, e effect, then machine.UnitState) error {
-	err := h.make(e, func() error {
-		err := h.units.Do(ctx, e.verb, e.target)
-		if err != nil || e.after.Value != unitRuns {
-			return err
-		}
-		return h.Started(e.target)
-	})
-	if err == nil {
-		h.plan.put(e.target, planned{unit: &then})
+	if err := h.make(e, func() error { return h.units.Do(ctx, e.verb, e.target) }); err != nil {
+		return err
 	}
-	return err
+	h.plan.put(e.target, planned{unit: &then})
+	if e.after.Value != unitRuns {
+		return nil
+	}
+	return h.Started(e.target)
 }
 
 // StopUnit stops a unit and waits until it has. It is false when it did not run.
@@ -202,7 +196,7 @@ func (h *Host) StopUnit(ctx context.Context, name string) (changed bool, err err
 		return false, err
 	}
 	if !now.Running() {
-		return false, h.ledger.settle(key{OpActive, name})
+		return false, h.settle(key{OpActive, name}, nothing)
 	}
 	e := effect{key: key{OpActive, name}, verb: Stop, before: h.before(name, now), after: State{Value: unitStopped}}
 	now.Active, now.Sub = "inactive", "dead"
@@ -211,20 +205,12 @@ func (h *Host) StopUnit(ctx context.Context, name string) (changed bool, err err
 }
 
 // Resolve follows the links in the path of a file's folder. The result is the name by
-// which the ledger knows the file.
+// which the ledger knows the file. A path that can't be followed is given as it is.
 func (h *Host) Resolve(path string) string {
-	dir, err := h.resolve(filepath.Dir(path))
+	w, err := h.walk(filepath.Dir(path), walkFile)
+	defer w.close()
 	if err != nil {
 		return path
 	}
-	return filepath.Join(dir, filepath.Base(path))
-}
-
-func (h *Host) resolve(path string) (string, error) {
-	w, err := h.walk(path, walkFile)
-	defer w.close()
-	if err != nil {
-		return "", err
-	}
-	return w.path(), nil
+	return filepath.Join(w.path(), filepath.Base(path))
 }
