@@ -98,7 +98,7 @@ func (l *ledger) apply(ev event) {
 
 func (l *ledger) add(ev event) {
 	r := &Record{
-		ID: ev.ID, By: ev.By, Purpose: cmp.Or(ev.Purpose, purposeBefore(ev.By)), Time: ev.Time, Op: ev.Op, Target: ev.Target,
+		ID: ev.ID, By: ev.By, Purpose: cmp.Or(ev.Purpose, purposesBefore[ev.By], Other), Time: ev.Time, Op: ev.Op, Target: ev.Target,
 		Before: *ev.Before, On: ev.On, Keep: ev.Keep, Shared: ev.Shared,
 	}
 	l.records = append(l.records, r)
@@ -192,8 +192,8 @@ func (l *ledger) begin(e effect) (int, error) {
 		}
 	}
 	return id, l.logLocked(event{
-		Event: evIntent, ID: id, By: e.by, Purpose: cmp.Or(e.purpose, Other), Time: now(), Op: e.op, Target: e.target, Before: &e.before, After: &e.after,
-		On: e.on, Keep: e.keep, Shared: e.shared,
+		Event: evIntent, ID: id, By: e.by, Purpose: cmp.Or(e.purpose, Other), Time: time.Now().UTC().Format(time.RFC3339),
+		Op: e.op, Target: e.target, Before: &e.before, After: &e.after, On: e.on, Keep: e.keep, Shared: e.shared,
 	}, true)
 }
 
@@ -219,8 +219,6 @@ func (l *ledger) copySaved(id int, w io.Writer) error {
 	_, err = io.Copy(w, saved)
 	return err
 }
-
-func now() string { return time.Now().UTC().Format(time.RFC3339) }
 
 func (l *ledger) saved(id int) string { return l.path(fmt.Sprintf("saved/%d", id)) }
 
