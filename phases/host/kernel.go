@@ -67,15 +67,11 @@ func (h *Host) KernelSays(name string) string {
 }
 
 func (h *Host) writeSysctl(name, value string) error {
-	f, err := os.OpenFile(h.SysctlPath(name), os.O_WRONLY|os.O_TRUNC, 0)
-	if errors.Is(err, fs.ErrNotExist) && !h.Real() {
+	file := h.SysctlPath(name)
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) && !h.Real() {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(value + "\n")
-	return errors.Join(err, f.Close())
+	return os.WriteFile(file, []byte(value+"\n"), 0o644)
 }
 
 // LoadModule loads a kernel module, unless the kernel has what it brings. To load it

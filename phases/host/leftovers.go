@@ -74,7 +74,7 @@ func (h *Host) undoRules(ctx context.Context, r Record) error {
 const mountsNote = "mounts"
 
 // OwnMounts records that mounts which appear from now on at paths that match one of
-// the patterns (* is one name, ** one or more) are ours to take away.
+// the patterns (* is one name) are ours to take away.
 func (h *Host) OwnMounts(patterns []string) error {
 	if _, ok := h.Recall(mountsNote); ok || !h.Real() {
 		return nil
