@@ -102,7 +102,7 @@ type Record struct {
 }
 
 // made tells whether there was nothing at the path before bootstrap.
-func (r *Record) made() bool { return r.Before.Kind == Absent }
+func (r Record) made() bool { return r.Before.Kind == Absent }
 
 // isRestored tells whether the record is of KeepSysctl: of a setting that bootstrap does
 // not change, and that undo gives the value of before.

@@ -111,8 +111,7 @@ func (h *Host) EnableUnit(ctx context.Context, name string) (changed bool, err e
 	}
 	e := effect{key: k, verb: Enable, before: State{Value: now.Enabled}, after: State{Value: "enabled"}}
 	now.Enabled = "enabled"
-	err = h.changeUnit(ctx, e, now)
-	return err == nil, err
+	return h.changeUnit(ctx, e, now)
 }
 
 // StartUnit starts a unit and waits until it runs. One that runs is left alone,
@@ -124,10 +123,10 @@ func (h *Host) StartUnit(ctx context.Context, name string, files ...string) (cha
 		return false, err
 	}
 	if now.Active != "active" {
-		return true, h.runUnit(ctx, name, Start, now)
+		return h.runUnit(ctx, name, Start, now)
 	}
 	if h.Outdated(name, files...) {
-		return true, h.runUnit(ctx, name, Restart, now)
+		return h.runUnit(ctx, name, Restart, now)
 	}
 	if h.startedByBoot(name, now) {
 		return false, h.AdoptUnit(name)
@@ -167,10 +166,11 @@ func (h *Host) RestartUnit(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return h.runUnit(ctx, name, Restart, now)
+	_, err = h.runUnit(ctx, name, Restart, now)
+	return err
 }
 
-func (h *Host) runUnit(ctx context.Context, name string, verb Verb, now machine.UnitState) error {
+func (h *Host) runUnit(ctx context.Context, name string, verb Verb, now machine.UnitState) (changed bool, err error) {
 	e := effect{key: key{OpActive, name}, verb: verb, before: h.before(name, now), after: State{Value: unitRuns}}
 	now.Active, now.Sub = "active", "running"
 	return h.changeUnit(ctx, e, now)
@@ -178,15 +178,15 @@ func (h *Host) runUnit(ctx context.Context, name string, verb Verb, now machine.
 
 // changeUnit has systemd do with a unit what the effect's verb says. then is the state
 // that a plan goes on with.
-func (h *Host) changeUnit(ctx context.Context, e effect, then machine.UnitState) error {
+func (h *Host) changeUnit(ctx context.Context, e effect, then machine.UnitState) (changed bool, err error) {
 	if err := h.make(e, func() error { return h.units.Do(ctx, e.verb, e.target) }); err != nil {
-		return err
+		return false, err
 	}
 	h.plan.put(e.target, planned{unit: &then})
-	if e.after.Value != unitRuns {
-		return nil
+	if e.after.Value == unitRuns {
+		err = h.Started(e.target)
 	}
-	return h.Started(e.target)
+	return true, err
 }
 
 // StopUnit stops a unit and waits until it has. It is false when it did not run.
@@ -200,8 +200,7 @@ func (h *Host) StopUnit(ctx context.Context, name string) (changed bool, err err
 	}
 	e := effect{key: key{OpActive, name}, verb: Stop, before: h.before(name, now), after: State{Value: unitStopped}}
 	now.Active, now.Sub = "inactive", "dead"
-	err = h.changeUnit(ctx, e, now)
-	return err == nil, err
+	return h.changeUnit(ctx, e, now)
 }
 
 // Resolve follows the links in the path of a file's folder. The result is the name by
