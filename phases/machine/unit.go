@@ -1,6 +1,9 @@
 package machine
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // UnitState is what systemd says about a unit, in its words.
 type UnitState struct {
@@ -20,6 +23,11 @@ type UnitState struct {
 // Running tells whether the unit has processes, or is about to have.
 func (s UnitState) Running() bool {
 	return s.Active != "" && s.Active != "inactive" && s.Active != "failed"
+}
+
+// Down says how a unit is that is not active.
+func (s UnitState) Down() string {
+	return fmt.Sprintf("its unit is %s (%s, exit status %d)", s.Active, s.Result, s.ExitStatus)
 }
 
 // Drift is a file that is no longer as bootstrap wrote it.

@@ -123,11 +123,11 @@ func (cp *ControlPlane) containerDown(ctx context.Context, name string) error {
 func checkRuns(name string, c *runtime.Container) error {
 	switch {
 	case c == nil:
-		return fmt.Errorf("no container of %s yet", name)
+		return fmt.Errorf("no container %s yet", name)
 	case c.Running:
 		return nil
 	case !c.Exited:
-		return fmt.Errorf("container of %s is being started", name)
+		return fmt.Errorf("container %s is being started", name)
 	}
 	return endedError(c)
 }

@@ -3,10 +3,9 @@ package ready
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"errors"
 	"net"
 	"strconv"
-	"time"
 
 	"sigs.k8s.io/yaml"
 
@@ -17,14 +16,16 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// WaitForKubelet waits until a standalone kubelet answers, and runs these pods.
-func (w *Waiter) WaitForKubelet(ctx context.Context, timeout time.Duration, pods []WantedPod) error {
+// WaitForKubelet waits until a standalone kubelet answers, and runs its pods.
+func (w *Waiter) WaitForKubelet(ctx context.Context) error {
+	_, served := w.podURLStatus(ctx)
+	pods := append(w.userPods(), served...)
 	c, err := w.DialRuntime()
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
 	defer cancel()
 	return HintAfter(w.Wait(ctx, Wait{Stage: observe.Written, Checks: w.KubeletChecks(c, pods)}), "journalctl -u kubelet -n 50")
 }
@@ -60,7 +61,7 @@ func (w *Waiter) kubeletDown(ctx context.Context) error {
 		return err
 	}
 	if state.Active != "active" {
-		return fmt.Errorf("its unit is %s (%s, exit status %d)", state.Active, state.Result, state.ExitStatus)
+		return errors.New(state.Down())
 	}
 	return nil
 }

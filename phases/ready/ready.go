@@ -7,14 +7,16 @@ import (
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
 	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/spec"
 )
 
 // Readiness is what one look at all that init waits for has found.
 type Readiness struct {
-	Answers bool             // whether the API server does
-	Addons  []string         // the names of the addons that were looked at, and of the Node
+	Answers bool             // whether the API server does; true without one, as nobody else could tell more
+	Addons  []string         // the names of what was looked at beside the components: the Node and addons, or pods
 	Pending map[string]error // why something is not ready, by its name
+	PodURL  *PodURLStatus    // nil for a kubelet that fetches no pods
 }
 
 // Holds tells whether all is ready.
@@ -34,27 +36,57 @@ func (r Readiness) Confirm(found *diagnose.Evidence) {
 	}
 }
 
-// Add takes over what is not ready, and why.
-func (r Readiness) Add(pending []health.Pending) {
-	for _, p := range pending {
+// look probes once, and takes over what is not ready, and why.
+func (r Readiness) look(ctx context.Context, checks []health.Check) {
+	for _, p := range health.Look(ctx, checks) {
 		r.Pending[p.Name] = p.Reason
 	}
 }
 
-// Readiness looks once at all that the phases wait-control-plane and wait-addons wait for.
+// Readiness looks once at all that the phases wait-control-plane and wait-addons wait for, or
+// wait-kubelet where there is no control plane.
 func (w *Waiter) Readiness(ctx context.Context) Readiness {
 	r := Readiness{Pending: map[string]error{}}
+	if w.Config.Box.Standalone {
+		w.lookAtPods(ctx, &r)
+		return r
+	}
+	plan.SideBySide(
+		func() { r.PodURL, _ = w.podURLStatus(ctx) },
+		func() { w.lookAtControlPlane(ctx, &r) },
+	)
+	return r
+}
+
+// lookAtPods looks at a standalone kubelet and its pods.
+func (w *Waiter) lookAtPods(ctx context.Context, r *Readiness) {
+	url, served := w.podURLStatus(ctx)
+	r.PodURL, r.Answers = url, true
+	pods := append(w.userPods(), served...)
+	for _, pod := range pods {
+		r.Addons = append(r.Addons, pod.Name)
+	}
+	c, err := w.DialRuntime()
+	if err != nil {
+		r.Pending["kubelet"] = err
+		return
+	}
+	defer c.Close()
+	r.look(ctx, w.KubeletChecks(c, pods))
+}
+
+func (w *Waiter) lookAtControlPlane(ctx context.Context, r *Readiness) {
 	cp, err := w.NewControlPlane(observe.Complete)
 	if err != nil {
 		r.Pending["kube-apiserver"] = err
-		r.Add(health.Look(ctx, []health.Check{{Name: "kubelet", Probe: w.kubeletDown}}))
-		return r
+		r.look(ctx, []health.Check{{Name: "kubelet", Probe: w.kubeletDown}})
+		return
 	}
 	defer cp.CRI.Close()
-	r.Add(health.Look(ctx, cp.APIChecks()))
+	r.look(ctx, cp.APIChecks())
 	if r.Answers = r.Pending["kube-apiserver"] == nil; !r.Answers {
-		r.Add(health.Look(ctx, cp.containerChecks()))
-		return r
+		r.look(ctx, cp.containerChecks())
+		return
 	}
 	checks, err := w.clusterChecks()
 	if err != nil {
@@ -64,8 +96,7 @@ func (w *Waiter) Readiness(ctx context.Context) Readiness {
 	for _, c := range checks {
 		r.Addons = append(r.Addons, c.Name)
 	}
-	r.Add(health.Look(ctx, append(cp.PodChecks(MinUptime), checks...)))
-	return r
+	r.look(ctx, append(cp.PodChecks(MinUptime), checks...))
 }
 
 // containerChecks are what the runtime alone can tell of the static pods, while the API server is down.
