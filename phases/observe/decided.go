@@ -34,7 +34,7 @@ func (o *Observer) Inspect(ctx context.Context, measures bool, more ...error) In
 	var taken diagnose.Taken
 	var takenErr error
 	plan.SideBySide(
-		func() { gather(ctx, m, o.slowParts()) },
+		func() { gather(ctx, m, o.slowParts(m)) },
 		func() { bundleErrs = o.checkBundle(ctx) },
 		func() { errs = o.checkConfig() },
 		func() { taken, takenErr = o.taken(ctx) },

@@ -29,7 +29,7 @@ func into[T any](field *T, what string, look func(context.Context) T) part {
 }
 
 // gatherTimeout bounds all parts together. What hangs, such as a dead network file
-// system, is left behind and named.
+// system, is left behind and named. It is longer than EvidenceTimeout, which bounds each part.
 const gatherTimeout = Patience(1800 * time.Millisecond)
 
 // seen is what came of a look.
@@ -43,11 +43,13 @@ type seen struct {
 func gather(ctx context.Context, m *diagnose.Machine, parts []part) {
 	ctx, cancel := gatherTimeout.Bound(ctx)
 	defer cancel()
+	looking, stop := EvidenceTimeout.Bound(ctx)
+	defer stop()
 	results := make([]chan seen, len(parts))
 	for i, p := range parts {
 		results[i] = make(chan seen, 1) // with room for a result that nobody waits for any more
 		go func() {
-			fill, err := p.look(ctx)
+			fill, err := p.look(looking)
 			results[i] <- seen{fill, err}
 		}()
 	}

@@ -23,8 +23,8 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// slowParts take time or ask others: only preflight looks at them.
-func (o *Observer) slowParts() []part {
+// slowParts take time or ask others: only preflight looks at them. m is what quickParts have seen.
+func (o *Observer) slowParts(m *diagnose.Machine) []part {
 	parts := []part{
 		{"other clusters", o.lookAtForeign},
 		{"units", o.lookAtUnits},
@@ -38,7 +38,7 @@ func (o *Observer) slowParts() []part {
 	}
 	return append(parts,
 		part{"inotify limits", o.lookAtInotify(diagnose.InotifyNeeded)},
-		part{"name servers", o.askNameServers},
+		part{"name servers", func(ctx context.Context) (fill, error) { return askNameServers(ctx, m.Resolver.Servers) }},
 		part{"hostname", o.lookUpHostname},
 		part{"controlPlaneEndpoint", o.lookUpEndpoint},
 		part{"firewall", o.lookAtFirewall},
@@ -171,17 +171,9 @@ func outerLinks(n diagnose.Network) []string {
 	return links
 }
 
-func (o *Observer) askNameServers(ctx context.Context) (fill, error) {
-	file := o.ResolverFile()
-	if file == "" {
-		return nil, nil
-	}
-	servers, err := o.Host.NameServers(file)
-	if err != nil {
-		return nil, ignoring(err, os.ErrNotExist)
-	}
+func askNameServers(ctx context.Context, servers []netip.Addr) (fill, error) {
 	answers := make([]error, len(servers))
-	err = plan.Each(len(servers), len(servers), func(i int) error {
+	err := plan.Each(len(servers), len(servers), func(i int) error {
 		answers[i] = machine.AskNameServer(ctx, servers[i])
 		return nil
 	})
@@ -259,6 +251,10 @@ func (o *Observer) cutsOff(chain string) bool {
 // lookAtProxy finds out whether requests inside of the cluster would go through a proxy, by the
 // same environment variables that all programs written in Go read.
 func (o *Observer) lookAtProxy(context.Context) (fill, error) {
+	c := o.Config
+	if c.Box.Standalone {
+		return nil, nil
+	}
 	var p diagnose.Proxy
 	ask := func(host, name string) {
 		to := &http.Request{URL: &url.URL{Scheme: "https", Host: net.JoinHostPort(host, "443")}}
@@ -266,10 +262,6 @@ func (o *Observer) lookAtProxy(context.Context) (fill, error) {
 			p.URL = proxy.Redacted()
 			p.Through = append(p.Through, name)
 		}
-	}
-	c := o.Config
-	if c.Box.Standalone {
-		return func(m *diagnose.Machine) { m.Proxy = p }, nil
 	}
 	ask(c.AdvertiseAddress.String(), c.AdvertiseAddress.String())
 	for _, subnet := range slices.Concat(c.Networking.ServiceSubnets, c.Networking.PodSubnets) {
