@@ -77,7 +77,7 @@ func (o *Observer) measureDisk(ctx context.Context) (fill, error) {
 // imagesToCome is the space that the bundle's images need in a containerd that is installed from it:
 // each is kept as it came, and unpacked to three or four times that.
 func (o *Observer) imagesToCome() uint64 {
-	if !o.Choices.Runtime.Install || o.Bundle == nil || o.Host.Made(spec.ContainerdUnit) {
+	if !o.Choices.Runtime.Install || o.Host.Made(spec.ContainerdUnit) {
 		return 0
 	}
 	var bytes int64
