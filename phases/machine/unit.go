@@ -1,9 +1,6 @@
 package machine
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // UnitState is what systemd says about a unit, in its words.
 type UnitState struct {
@@ -23,11 +20,6 @@ type UnitState struct {
 // Running tells whether the unit has processes, or is about to have.
 func (s UnitState) Running() bool {
 	return s.Active != "" && s.Active != "inactive" && s.Active != "failed"
-}
-
-// Down says how a unit is that is not active.
-func (s UnitState) Down() string {
-	return fmt.Sprintf("its unit is %s (%s, exit status %d)", s.Active, s.Result, s.ExitStatus)
 }
 
 // Drift is a file that is no longer as bootstrap wrote it.

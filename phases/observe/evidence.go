@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,13 +80,17 @@ type Query struct {
 	Looks *Looks    // all those of that wait; nil if there is none
 }
 
+func (q Query) gather(ctx context.Context, found *diagnose.Evidence, parts ...[]part) {
+	looks := cmp.Or(q.Looks, &Looks{})
+	looks.gather(ctx, &found.Machine, slices.Concat(parts...))
+}
+
 // Evidence looks at all that diagnose judges. It needs no API server, and ends in time even where
 // a disk hangs.
 func (o *Observer) Evidence(ctx context.Context, q Query) *diagnose.Evidence {
 	found := newEvidence(q, o.settings(q.Stage))
 	found.Addons = q.Stage == Complete
-	parts := slices.Concat(o.quickParts(o.usedDisks), o.daemonParts(found, o.pods), o.evidenceParts(found, q.Stage))
-	gather(ctx, &found.Machine, q.Looks.once(parts))
+	q.gather(ctx, found, o.quickParts(o.usedDisks), o.daemonParts(found, o.pods), o.evidenceParts(found, q.Stage))
 	return found
 }
 
@@ -93,7 +98,7 @@ func (o *Observer) Evidence(ctx context.Context, q Query) *diagnose.Evidence {
 // the caller looks for in the runtime.
 func (o *Observer) DaemonEvidence(ctx context.Context, q Query, s diagnose.Settings, pods LookAtPods) *diagnose.Evidence {
 	found := newEvidence(q, s)
-	gather(ctx, &found.Machine, q.Looks.once(slices.Concat(o.quickParts(daemonDisks), o.daemonParts(found, pods))))
+	q.gather(ctx, found, o.quickParts(daemonDisks), o.daemonParts(found, pods))
 	return found
 }
 

@@ -36,7 +36,7 @@ func TestManifestEvidence(t *testing.T) {
 	o.Config = configtest.Valid(t, "standalone") // so that nobody is asked
 	files := func(stage Stage) []machine.Drift {
 		found := &diagnose.Evidence{}
-		gather(t.Context(), &found.Machine, o.evidenceParts(found, stage))
+		new(Looks).gather(t.Context(), &found.Machine, o.evidenceParts(found, stage))
 		return found.Files
 	}
 	if got := files(Written); !slices.Equal(got, want) {

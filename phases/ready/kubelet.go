@@ -3,7 +3,7 @@ package ready
 import (
 	"cmp"
 	"context"
-	"errors"
+	"fmt"
 	"net"
 	"strconv"
 
@@ -11,6 +11,7 @@ import (
 
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/health"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/runtime"
 	"bootstrap/phases/spec"
@@ -61,9 +62,14 @@ func (w *Waiter) kubeletDown(ctx context.Context) error {
 		return err
 	}
 	if state.Active != "active" {
-		return errors.New(state.Down())
+		return UnitDown(state)
 	}
 	return nil
+}
+
+// UnitDown says how a unit is that is not active.
+func UnitDown(s machine.UnitState) error {
+	return fmt.Errorf("its unit is %s (%s, exit status %d)", s.Active, s.Result, s.ExitStatus)
 }
 
 // healthzOf is the address at which a kubelet tells its health to anybody; empty if the user has

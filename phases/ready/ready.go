@@ -84,8 +84,10 @@ func (w *Waiter) lookAtControlPlane(ctx context.Context, r *Readiness) {
 	}
 	defer cp.CRI.Close()
 	r.look(ctx, cp.APIChecks())
-	if r.Answers = r.Pending["kube-apiserver"] == nil; !r.Answers {
-		r.look(ctx, cp.containerChecks())
+	silent := r.Pending["kube-apiserver"]
+	if r.Answers = silent == nil; !r.Answers {
+		r.look(ctx, cp.componentChecks(cp.containerDown)) // what the runtime alone can tell
+		r.Pending["kube-apiserver"] = silent              // says more than its container does
 		return
 	}
 	checks, err := w.clusterChecks()
@@ -97,18 +99,6 @@ func (w *Waiter) lookAtControlPlane(ctx context.Context, r *Readiness) {
 		r.Addons = append(r.Addons, c.Name)
 	}
 	r.look(ctx, append(cp.PodChecks(MinUptime), checks...))
-}
-
-// containerChecks are what the runtime alone can tell of the static pods, while the API server is down.
-func (cp *ControlPlane) containerChecks() []health.Check {
-	var checks []health.Check
-	for _, name := range spec.NodeComponents(cp.waiter.Config) {
-		if name == "kube-apiserver" {
-			continue
-		}
-		checks = append(checks, health.Check{Name: name, Probe: func(ctx context.Context) error { return cp.containerDown(ctx, name) }})
-	}
-	return checks
 }
 
 // clusterChecks are of the Node and the addons. There are none where init would not wait for them.

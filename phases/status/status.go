@@ -162,7 +162,7 @@ func runtimeState(found *diagnose.Evidence) Component {
 	}
 	s.State, s.Reason = StateNotReady, found.RuntimeError
 	if u := found.Units["containerd.service"]; u.Load == "loaded" && u.Active != "active" {
-		s.Reason = u.Down()
+		s.Reason = ready.UnitDown(u).Error()
 	}
 	return s
 }
