@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"bootstrap/phases/bundle"
-	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/netfilter"
@@ -293,67 +292,6 @@ func (o *Observer) askRuntime(ctx context.Context) (fill, error) {
 		}
 	}
 	return func(m *diagnose.Machine) { m.CRI = answer }, nil // one that is not up yet is started by init
-}
-
-// clusterTraces are folders and files by which other programs' clusters are recognized.
-var clusterTraces = []struct{ path, of string }{
-	{"/var/lib/rancher/k3s/server", "k3s"}, {"/var/lib/rancher/k3s/agent", "k3s"},
-	{"/var/lib/rancher/rke2", "RKE2"}, {"/var/lib/k0s", "k0s"}, {"/var/snap/microk8s/current", "MicroK8s"},
-	{spec.KubeletConf, "kubeadm"}, {spec.AdminConf, "kubeadm"},
-}
-
-func (o *Observer) lookAtForeign(context.Context) (fill, error) {
-	var f diagnose.Foreign
-	for _, trace := range clusterTraces {
-		if o.Host.Exists(trace.path) && !o.Host.Made(trace.path) {
-			f.Clusters = append(f.Clusters, trace.path+" ("+trace.of+")")
-		}
-	}
-	for _, p := range spec.Ports(o.Config) {
-		f.HostPorts = append(f.HostPorts, int(p.Address.Port()))
-	}
-	f.Plugins, f.Closed = o.missingPlugins(), o.closedVolumes()
-	f.Manifests, f.Served = o.foreignManifests(), o.Host.Made(spec.KubeletDropIn) || o.Config.Box.Standalone
-	return func(m *diagnose.Machine) { m.Foreign = f }, nil
-}
-
-// closedVolumes are the extraVolumes that root in a pod may not read, though they are there.
-func (o *Observer) closedVolumes() []string {
-	var closed []string
-	for name, component := range map[string]config.Component{
-		"kube-apiserver": o.Config.APIServer, "kube-controller-manager": o.Config.ControllerManager, "kube-scheduler": o.Config.Scheduler,
-	} {
-		for _, v := range component.ExtraVolumes {
-			if by := o.Host.ClosedToRoot(v.HostPath); by != "" {
-				closed = append(closed, fmt.Sprintf("%s of %s, for %s", v.HostPath, by, name))
-			}
-		}
-	}
-	slices.Sort(closed)
-	return closed
-}
-
-// askExternalEtcd asks every member for its version, as the API server would reach it.
-func (o *Observer) askExternalEtcd(ctx context.Context) (fill, error) {
-	etcd := o.Config.Etcd.External
-	if etcd == nil || o.Config.Box.Standalone {
-		return nil, nil
-	}
-	urls := etcd.HTTPEndpoints
-	if len(urls) == 0 {
-		urls = etcd.Endpoints
-	}
-	client, clientErr := o.externalClient()
-	members := make([]diagnose.ExternalEtcd, len(urls))
-	err := plan.Each(len(urls), len(urls), func(i int) error {
-		if clientErr != nil { // the API server could not ask either
-			members[i] = diagnose.ExternalEtcd{URL: urls[i], Error: clientErr.Error()}
-		} else {
-			members[i] = askEtcd(ctx, client, urls[i])
-		}
-		return nil
-	})
-	return func(m *diagnose.Machine) { m.External = members }, err
 }
 
 // addressChoice says which of several links' addresses was taken, and why. It is empty where there
