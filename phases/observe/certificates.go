@@ -26,10 +26,11 @@ func (o *Observer) CertificateEvidence(stage Stage) []diagnose.Certificate {
 	}
 	var all []judged
 	for _, a := range spec.Authorities(o.Config) {
-		ca := o.judgeAuthority(a)
-		all = append(all, ca, o.judgeSigning(ca, a))
+		ca, signing := o.judgeAuthority(a)
+		all = append(all, ca, signing)
 		for _, l := range a.Leaves {
-			all = append(all, o.judgeLeaf(ca.cert, l.Leaf, l.User, o.PKIFile(l.File, ".crt"), o.PKIFile(l.File, ".key")))
+			certFile, keyFile := o.PKIFile(l.File, ".crt"), o.PKIFile(l.File, ".key")
+			all = append(all, o.judgeLeaf(ca.cert, l.Leaf, l.User, certFile, keyFile))
 		}
 		if a.File == "ca" {
 			all = append(all, o.judgeSigningCert(ca.cert))
@@ -122,25 +123,22 @@ func (o *Observer) readKey(j *judged, path string) {
 	j.key = key
 }
 
-func (o *Observer) judgeAuthority(a spec.Authority) judged {
-	ca := o.readCert(o.PKIFile(a.File, ".crt"), a.User)
-	if ca.cert != nil {
-		ca.by(pki.CheckTime(ca.cert))
+// judgeAuthority judges a CA, and the key by which it signs. Of the key only a problem is worth a line
+// of its own.
+func (o *Observer) judgeAuthority(a spec.Authority) (ca, signing judged) {
+	ca = o.readCert(o.PKIFile(a.File, ".crt"), a.User)
+	if ca.cert == nil {
+		return ca, signing
 	}
-	return ca
-}
-
-// judgeSigning judges the key of a CA, by which it signs. Only a problem is worth a line of its own.
-func (o *Observer) judgeSigning(ca judged, a spec.Authority) judged {
-	if ca.cert == nil || ca.Problem != "" {
-		return judged{}
+	if ca.by(pki.CheckTime(ca.cert)); ca.Problem != "" {
+		return ca, signing
 	}
-	j := judged{Certificate: diagnose.Certificate{Path: ca.Path, Use: diagnose.Signing, NotAfter: ca.NotAfter}}
-	o.readKey(&j, o.PKIFile(a.File, ".key"))
-	if j.key != nil && !pki.SameKey(ca.cert, j.key) {
-		j.bad(pki.WrongKey, "its key is another CA's")
+	signing.Certificate = diagnose.Certificate{Path: ca.Path, Use: diagnose.Signing, NotAfter: ca.NotAfter}
+	o.readKey(&signing, o.PKIFile(a.File, ".key"))
+	if signing.key != nil && !pki.SameKey(ca.cert, signing.key) {
+		signing.bad(pki.WrongKey, "its key is another CA's")
 	}
-	return j
+	return ca, signing
 }
 
 // judgeSigningCert judges the copy of ca.crt that the controller manager signs with. Only a

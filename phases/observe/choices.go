@@ -36,7 +36,9 @@ func (o *Observer) chooseRuntime() spec.Runtime {
 // version.
 func (o *Observer) ChooseKubelet(ctx context.Context) spec.Kubelet {
 	entry, _ := o.Bundle.Entry(bundle.Binary, "kubelet")
-	found := foundKubelets{want: o.Config.KubernetesVersion, program: o.Host.ForeignProgram("kubelet"), bundled: entry.Version}
+	found := foundKubelets{
+		want: o.Config.KubernetesVersion, program: o.Host.ForeignProgram("kubelet"), bundled: entry.Version,
+	}
 	var err error
 	if found.program != "" {
 		found.version, err = kubeletVersion(ctx, o.Host, found.program)

@@ -35,9 +35,10 @@ func (o *Observer) slowParts(m *diagnose.Machine) []part {
 	if !o.Host.Real() {
 		return parts
 	}
+	askServers := func(ctx context.Context) (fill, error) { return askNameServers(ctx, m.Resolver.Servers) }
 	return append(parts,
 		part{"inotify limits", o.lookAtInotify(diagnose.InotifyNeeded)},
-		part{"name servers", func(ctx context.Context) (fill, error) { return askNameServers(ctx, m.Resolver.Servers) }},
+		part{"name servers", askServers},
 		part{"hostname", o.lookUpHostname},
 		part{"controlPlaneEndpoint", o.lookUpEndpoint},
 		part{"firewall", o.lookAtFirewall},

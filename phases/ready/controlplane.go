@@ -70,7 +70,8 @@ func (cp *ControlPlane) PodChecks(minUptime time.Duration) []health.Check {
 func (cp *ControlPlane) componentChecks(probe func(ctx context.Context, name string) error) []health.Check {
 	var checks []health.Check
 	for _, name := range spec.NodeComponents(cp.waiter.Config) {
-		checks = append(checks, health.Check{Name: name, Probe: func(ctx context.Context) error { return probe(ctx, name) }})
+		probeIt := func(ctx context.Context) error { return probe(ctx, name) }
+		checks = append(checks, health.Check{Name: name, Probe: probeIt})
 	}
 	return checks
 }
