@@ -42,7 +42,7 @@ func (w *Waiter) ControlPlaneDeadline() time.Time {
 
 // Readiness is what one look at all that init waits for has found.
 type Readiness struct {
-	Answers bool             // whether the API server does; true without one, as nobody else could tell more
+	Answers bool             // whether the API server does; without one, whether the runtime can be asked
 	Addons  []string         // the names of what was looked at beside the components: the Node and addons, or pods
 	Pending map[string]error // why something is not ready, by its name
 	PodURL  *PodURLStatus    // nil for a kubelet that fetches no pods
@@ -90,7 +90,7 @@ func (w *Waiter) Readiness(ctx context.Context) Readiness {
 // lookAtPods looks at a standalone kubelet and its pods.
 func (w *Waiter) lookAtPods(ctx context.Context, r *Readiness) {
 	url, served := w.podURLStatus(ctx)
-	r.PodURL, r.Answers = url, true
+	r.PodURL = url
 	pods := append(w.userPods(), served...)
 	for _, pod := range pods {
 		r.Addons = append(r.Addons, pod.Name)
@@ -101,6 +101,7 @@ func (w *Waiter) lookAtPods(ctx context.Context, r *Readiness) {
 		return
 	}
 	defer c.Close()
+	r.Answers = true
 	r.look(ctx, w.KubeletChecks(c, pods))
 }
 
