@@ -25,13 +25,14 @@ type Inspection struct {
 // measure that, only if measures says so. more looks at what only phases know of.
 func (o *Observer) Inspect(ctx context.Context, measures bool, more func(*diagnose.Unfit) error) Inspection {
 	m := &diagnose.Machine{Settings: o.settings(Begun), Now: time.Now()}
-	gather(ctx, m, o.quickParts(o.usedDisks))
+	looks := &Looks{}
+	looks.gather(ctx, m, o.quickParts(o.usedDisks))
 	if o.Host.Real() && measures { // before the rest: beside work that takes all CPUs, any disk seems slow
-		gather(ctx, m, []part{{"disk latency", o.measureDisk}})
+		looks.gather(ctx, m, []part{{"disk latency", o.measureDisk}})
 	}
 	var takenErr, unfitErr error
 	plan.SideBySide(
-		func() { gather(ctx, m, o.slowParts()) },
+		func() { looks.gather(ctx, m, o.slowParts(m)) },
 		func() { m.Unfit.Bundle = o.damageOfBundle(ctx) },
 		func() { unfitErr = o.lookAtConfig(&m.Unfit) },
 		func() { m.Taken, takenErr = o.taken(ctx) },
