@@ -98,7 +98,7 @@ func replaceStalePods(ctx context.Context, env *Env, cri *runtime.CRI) error {
 	if err != nil || len(found) == 0 {
 		return err
 	}
-	env.Tell.Note("the kubelet is restarted without the pods of manifests that were changed: it would remove none before it has met the API server")
+	env.Tell.Say("the kubelet is restarted without the pods of manifests that were changed: it would remove none before it has met the API server")
 	letStart(ctx, env, cri)
 	if _, err := env.Host.StopUnit(ctx, spec.KubeletService); err != nil {
 		return err

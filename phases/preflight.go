@@ -27,7 +27,7 @@ func (e *PreflightError) Unwrap() []error { return e.Findings }
 
 func runPreflight(ctx context.Context, env *Env) error {
 	if r, open := env.Host.Unfinished(); open {
-		env.Tell.Note("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
+		env.Tell.Say("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
 	}
 	seen := env.Inspect(ctx, !env.Host.Plans(), checkUserKubeconfigs(env)...)
 	if ctx.Err() != nil {

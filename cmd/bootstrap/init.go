@@ -148,7 +148,7 @@ func runInit(ctx context.Context, o initOptions, phase string) error {
 		return out.end(usage(err), result{})
 	}
 	if env.Recalled {
-		env.Tell.For("init").Note("with what this machine was made with, as no --config is given; the defaults: --config ''")
+		env.Tell.For("init").Say("with what this machine was made with, as no --config is given; the defaults: --config ''")
 	}
 	if err = plan.Run(ctx, env); err != nil {
 		return out.end(err, result{})

@@ -211,8 +211,8 @@ func shownFinding(f diagnose.Finding) diagnose.Finding {
 	return f
 }
 
-// shownEvent is an event without the secrets that warnings and waits can quote from others. A
-// note is left as it is, as one can hold a token that the user has asked for.
+// shownEvent is an event without the secrets that warnings and waits can quote from others. What
+// a phase says is left as it is, as it can hold a token that the user has asked for.
 func shownEvent(e plan.Event) plan.Event {
 	if e.Kind == plan.Warning || e.Kind == plan.Waiting {
 		e.Message = shown(e.Message)

@@ -67,7 +67,7 @@ func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
 	if o.init.json {
 		err = printJSON(w, report)
 	} else {
-		err = report.print(w, told.Texts(plan.Note, plan.Warning))
+		err = report.print(w, told.Texts(plan.Said, plan.Warning))
 	}
 	if err == nil && fixErr == nil && !report.OK {
 		return usage(errors.New("init would refuse this machine"))

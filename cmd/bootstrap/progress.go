@@ -61,7 +61,7 @@ func (p *progress) report(e plan.Event) {
 		p.running = append(p.running, &runningPhase{name: e.Phase, start: time.Now()})
 	case plan.Waiting:
 		p.wait(e)
-	case plan.Note:
+	case plan.Said:
 		fmt.Fprintf(p.out, "%-20s %s\n", e.Phase, e.Message)
 	case plan.Warning:
 		fmt.Fprintf(p.out, "%-20s warning: %s\n", e.Phase, e.Message)

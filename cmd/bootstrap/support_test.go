@@ -221,7 +221,7 @@ func TestShown(t *testing.T) {
 			t.Errorf("%s: %s", kind, e.Message)
 		}
 	}
-	if e := shownEvent(plan.Event{Kind: plan.Note, Message: secret}); e.Message != secret {
+	if e := shownEvent(plan.Event{Kind: plan.Said, Message: secret}); e.Message != secret {
 		t.Errorf("a note that was asked for: %s", e.Message)
 	}
 	var printed strings.Builder

@@ -15,7 +15,7 @@ type EventKind string
 // The kinds of events, in the order a phase sends them.
 const (
 	Started EventKind = "started"
-	Note    EventKind = "note"    // a decision or finding that a user should see
+	Said    EventKind = "note"    // a decision or finding that a user should see; in JSON a note
 	Warning EventKind = "warning" // a finding that a user should act on
 	Waiting EventKind = "waiting" // what the phase waits for now; replaces the one before
 	Changed EventKind = "change"  // something was changed, or would be by a dry run
@@ -42,9 +42,9 @@ type Teller struct {
 // For is the same for another phase.
 func (t Teller) For(phase string) Teller { return Teller{Phase: phase, To: t.To} }
 
-// Note tells a decision or finding that a user should see.
-func (t Teller) Note(format string, args ...any) {
-	t.Send(Event{Kind: Note, Message: fmt.Sprintf(format, args...)})
+// Say tells a decision or finding that a user should see.
+func (t Teller) Say(format string, args ...any) {
+	t.Send(Event{Kind: Said, Message: fmt.Sprintf(format, args...)})
 }
 
 // Warn tells a finding that a user should act on.

@@ -96,7 +96,7 @@ func (c *Commander) undoEdit(ctx context.Context, t target) error {
 	if err != nil || api == nil {
 		return err
 	}
-	c.Tell.Note("the mirror pod is not as the file has it: it is deleted, and the kubelet makes it anew")
+	c.Tell.Say("the mirror pod is not as the file has it: it is deleted, and the kubelet makes it anew")
 	return c.Host.Do(host.OpObject, host.Remove, "Pod "+t.key(), func() error { return api.DeletePod(ctx, t.edited) })
 }
 
