@@ -11,6 +11,7 @@ import (
 
 	"bootstrap/phases"
 	"bootstrap/phases/host"
+	"bootstrap/phases/plan"
 )
 
 type ledgerOptions struct {
@@ -23,8 +24,7 @@ func newLedgerCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ledger",
 		Short: "Show what bootstrap has done on this machine",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return usage(runLedger(cmd.OutOrStdout(), o)) },
+		RunE:  func(cmd *cobra.Command, _ []string) error { return plan.Refused(runLedger(cmd.OutOrStdout(), o)) },
 	}
 	addOutputFlag(cmd, &o.json, "text, or json: one object with all records")
 	addRootFlag(cmd.Flags(), &o.root)

@@ -16,7 +16,6 @@ import (
 
 	"bootstrap/phases"
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/redact"
 	"bootstrap/phases/staticpods"
@@ -92,13 +91,8 @@ type errorLine struct {
 
 // eventLine is one event of -o json.
 type eventLine struct {
-	Schema  string       `json:"schema"`
-	Event   string       `json:"event"`
-	Phase   string       `json:"phase"`
-	Message string       `json:"message,omitempty"`
-	Cause   string       `json:"cause,omitempty"` // ID in the catalogue
-	Change  *host.Change `json:"change,omitempty"`
-	Seconds float64      `json:"seconds,omitempty"`
+	Schema string `json:"schema"`
+	plan.Event
 }
 
 func (o *output) report(e plan.Event) {
@@ -109,17 +103,14 @@ func (o *output) report(e plan.Event) {
 	case plan.Changed:
 		o.changes++
 	case plan.Done, plan.Failed:
-		o.timings = append(o.timings, phaseTiming{e.Phase, seconds(time.Since(o.start) - e.Elapsed), seconds(e.Elapsed)})
+		took := time.Duration(e.Seconds * float64(time.Second))
+		o.timings = append(o.timings, phaseTiming{e.Phase, seconds(time.Since(o.start) - took), seconds(took)})
 	}
 	if o.text != nil {
 		o.text.report(e)
 		return
 	}
-	line := eventLine{Schema: outputVersion, Event: string(e.Kind), Phase: e.Phase, Message: e.Message, Cause: e.Cause, Seconds: e.Elapsed.Seconds()}
-	if e.Kind == plan.Changed {
-		line.Change = &e.Change
-	}
-	_ = printJSON(os.Stdout, line) // the command goes on where nobody reads
+	_ = printJSON(os.Stdout, eventLine{outputVersion, e}) // the command goes on where nobody reads
 }
 
 // printJSON writes a value on one line.

@@ -10,6 +10,7 @@ import (
 
 	"bootstrap/phases"
 	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/runtime"
 )
 
@@ -24,9 +25,8 @@ func newPodsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pods",
 		Short: "Show the pods of this node, also when the API server is down",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usage(runPods(cmd.Context(), cmd.OutOrStdout(), o))
+			return plan.Refused(runPods(cmd.Context(), cmd.OutOrStdout(), o))
 		},
 	}
 	cmd.Flags().BoolVarP(&o.query.All, "all", "a", false, "show what has ended too")

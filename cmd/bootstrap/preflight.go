@@ -24,7 +24,6 @@ func newPreflightCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "preflight",
 		Short: "Check whether init would work on this machine",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runPreflight(cmd.Context(), cmd.OutOrStdout(), o)
 		},
@@ -49,7 +48,7 @@ func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
 	var told plan.Events
 	env, err := o.init.env(ctx, told.Take)
 	if err != nil {
-		return usage(err)
+		return plan.Refused(err)
 	}
 	defer env.Close()
 	found := phases.Inspect(ctx, env)
@@ -70,7 +69,7 @@ func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
 		err = report.print(w, told.Texts(plan.Said, plan.Warning))
 	}
 	if err == nil && fixErr == nil && !report.OK {
-		return usage(errors.New("init would refuse this machine"))
+		return plan.Refused(errors.New("init would refuse this machine"))
 	}
 	return errors.Join(fixErr, err)
 }

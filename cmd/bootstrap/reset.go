@@ -34,7 +34,6 @@ func newResetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reset",
 		Short: "Undo init: stop the control plane and remove everything that bootstrap made",
-		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return runReset(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
@@ -59,7 +58,7 @@ func runReset(ctx context.Context, o resetOptions) error {
 func (o resetOptions) run(ctx context.Context, out *output) (result, error) {
 	env, err := o.env(o.dryRun, out.report)
 	if err != nil {
-		return result{}, usage(err)
+		return result{}, plan.Refused(err)
 	}
 	defer env.Close()
 	// A ledger in which all is undone is left by a reset that was killed: it still has to go.
@@ -70,11 +69,11 @@ func (o resetOptions) run(ctx context.Context, out *output) (result, error) {
 	}
 	if !env.Host.HasLedger() && !o.adopt {
 		err := fmt.Errorf("there is no ledger: the cluster on this machine was not made by bootstrap (%s)", foreign)
-		return result{}, usage(plan.Hint(err, "see what of it would be removed: bootstrap reset --adopt --dry-run"))
+		return result{}, plan.Refused(plan.Hint(err, "see what of it would be removed: bootstrap reset --adopt --dry-run"))
 	}
 	if !o.dryRun && !o.force {
 		if err := o.confirm(ctx, env); err != nil {
-			return result{}, usage(err)
+			return result{}, plan.Refused(err)
 		}
 	}
 	if err := o.adoptInto(ctx, env); err != nil {
@@ -157,8 +156,10 @@ func (o resetOptions) confirm(ctx context.Context, env *phases.Env) error {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		return errors.New("not confirmed, nothing was changed: no terminal to ask at; use --force")
 	}
-	if err := o.showPlan(ctx); err != nil {
-		return err
+	shows := o
+	shows.dryRun, shows.json = true, false
+	if err := runReset(ctx, shows); err != nil {
+		fmt.Printf("What can't be removed: %v\n", err)
 	}
 	data := ", the cluster's data in etcd among it, if there is any"
 	if o.keep.Etcd {
@@ -191,22 +192,4 @@ func readLine(ctx context.Context) (string, error) {
 	case line := <-lines:
 		return line, nil
 	}
-}
-
-func (o resetOptions) showPlan(ctx context.Context) error {
-	show := newProgress(os.Stdout, true)
-	env, err := o.env(true, show.report)
-	if err != nil {
-		return err
-	}
-	defer env.Close()
-	err = o.adoptInto(ctx, env)
-	if err == nil {
-		err = phases.Reset().RunAll(ctx, env)
-	}
-	show.end()
-	if err != nil {
-		fmt.Printf("What can't be removed: %v\n", err)
-	}
-	return nil
 }

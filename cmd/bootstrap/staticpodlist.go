@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bootstrap/phases/plan"
 	"bootstrap/phases/staticpods"
 )
 
@@ -15,8 +16,7 @@ func newStaticPodListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List static pods: file, hash, state, restarts and mirror pod",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return usage(o.list(cmd)) },
+		RunE:  func(cmd *cobra.Command, _ []string) error { return plan.Refused(o.list(cmd)) },
 	}
 	addOutputFlag(cmd, &o.json, "text, or json: one object with all static pods")
 	addRootFlag(cmd.Flags(), &o.root)
@@ -102,7 +102,7 @@ func newStaticPodShowCommand() *cobra.Command {
 		Use:   "show NAME",
 		Short: "Show one static pod: its file, containers and mirror pod",
 		Args:  cobra.ExactArgs(1),
-		RunE:  func(cmd *cobra.Command, args []string) error { return usage(o.show(cmd, args[0])) },
+		RunE:  func(cmd *cobra.Command, args []string) error { return plan.Refused(o.show(cmd, args[0])) },
 	}
 	addOutputFlag(cmd, &o.json, "text, or json: one object")
 	o.addNamespaceFlag(cmd)

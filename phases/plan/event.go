@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"bootstrap/phases/host"
 )
@@ -25,12 +24,12 @@ const (
 
 // Event is one thing that happened in a phase.
 type Event struct {
-	Phase   string
-	Kind    EventKind
-	Message string
-	Cause   string        // ID in the catalogue of what a Warning is about; may be empty
-	Change  host.Change   // set in Changed
-	Elapsed time.Duration // of the phase; set in Done and Failed
+	Kind    EventKind   `json:"event"`
+	Phase   string      `json:"phase"`
+	Message string      `json:"message,omitempty"`
+	Cause   string      `json:"cause,omitempty"`   // ID in the catalogue of what a Warning is about
+	Change  host.Change `json:"change,omitzero"`   // set in Changed
+	Seconds float64     `json:"seconds,omitempty"` // that the phase took; set in Done and Failed
 }
 
 // Teller sends the events of one phase. The zero value tells nobody.

@@ -30,21 +30,13 @@ type Handled struct {
 	Changed   bool   `json:"changed"`
 }
 
-// RefusedError is of a command that has changed nothing, and why.
-type RefusedError struct{ Err error }
-
-func (e *RefusedError) Error() string { return e.Err.Error() }
-
-// Unwrap gives the reason.
-func (e *RefusedError) Unwrap() error { return e.Err }
-
 // Apply puts a manifest where the kubelet looks for static pods, and waits until
 // the pod runs. The same again changes nothing. A manifest that could not work is a
-// *RefusedError, and nothing is written.
+// *plan.RefusedError, and nothing is written.
 func (c *Commander) Apply(ctx context.Context, source PodSource, timeout time.Duration) (Handled, error) {
 	t, err := c.judge(ctx, source)
 	if err != nil {
-		return Handled{}, &RefusedError{err}
+		return Handled{}, plan.Refused(err)
 	}
 	done := t.handled()
 	if done.Changed, err = c.Host.WriteUnrecorded(t.file, source.Data, 0o600); err != nil {
@@ -108,7 +100,7 @@ func (c *Commander) Delete(ctx context.Context, namespace, name string, timeout 
 		err = errors.Join(p.checkDeletable(), list.checkSingle(p))
 	}
 	if err != nil {
-		return Handled{}, &RefusedError{err}
+		return Handled{}, plan.Refused(err)
 	}
 	t := target{kubelet: list.Kubelet, pod: p.named()}
 	done := t.handled()
@@ -151,7 +143,7 @@ func (c *Commander) WaitFor(ctx context.Context, namespace, name string, timeout
 		err = fmt.Errorf("%s/%s: %s", p.Namespace, p.Name, p.Problem)
 	}
 	if err != nil {
-		return Handled{}, &RefusedError{err}
+		return Handled{}, plan.Refused(err)
 	}
 	t := target{kubelet: list.Kubelet, file: p.File, pod: p.podToWaitFor()}
 	before, err := c.podBefore(t)
