@@ -37,18 +37,29 @@ func (o staticPodOptions) list(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		if o.json {
-			all := append([]staticpods.Pod{}, list.Pods...)
-			return printJSON(cmd.OutOrStdout(), staticPodsObject{outputVersion, list.Kubelet.StaticPodPath, all, list.Notes})
+		for i, p := range list.Pods {
+			list.Pods[i] = shownPod(p)
+		}
+		if list.Notes = shownLines(list.Notes); o.json {
+			return printJSON(cmd.OutOrStdout(), staticPodsObject{outputVersion, list.Kubelet.StaticPodPath, list.Pods, list.Notes})
 		}
 		printNotes(cmd.ErrOrStderr(), list.Notes)
 		return printStaticPods(cmd.OutOrStdout(), list)
 	})
 }
 
+// shownPod is a static pod without the secrets that its file and the API server can be quoted with.
+func shownPod(p staticpods.Pod) staticpods.Pod {
+	p.Problem = shown(p.Problem)
+	if p.Mirror != nil {
+		p.Mirror.Reason = shown(p.Mirror.Reason)
+	}
+	return p
+}
+
 func printNotes(w io.Writer, notes []string) {
 	for _, note := range notes {
-		fmt.Fprintf(w, "note: %s\n", shown(note))
+		fmt.Fprintf(w, "note: %s\n", note)
 	}
 }
 
@@ -66,7 +77,7 @@ func printStaticPods(w io.Writer, list staticpods.List) error {
 		}
 		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s", fileColumn(p), name, printable(p.Hash[:min(8, len(p.Hash))]), p.State, p.Restarts, mirrorColumn(p.Mirror)))
 		if p.Problem != "" {
-			problems = append(problems, fmt.Sprintf("%s: %s\n", strings.Trim(fileColumn(p)+" "+name, "- "), shown(p.Problem)))
+			problems = append(problems, fmt.Sprintf("%s: %s\n", strings.Trim(fileColumn(p)+" "+name, "- "), p.Problem))
 		}
 	}
 	if err := newTable(w, rows...).Flush(); err != nil || len(problems) == 0 {
@@ -123,6 +134,7 @@ func (o staticPodOptions) show(cmd *cobra.Command, name string) error {
 		if err != nil {
 			return err
 		}
+		p, list.Notes = shownPod(p), shownLines(list.Notes)
 		if o.json {
 			return printJSON(cmd.OutOrStdout(), staticPodObject{outputVersion, p, list.Notes})
 		}
@@ -141,7 +153,7 @@ func staticPodRows(p staticpods.Pod) []string {
 		"mirror pod\t" + mirrorColumn(p.Mirror),
 	}
 	if p.Mirror != nil && p.Mirror.Reason != "" {
-		rows = append(rows, "\t"+shown(p.Mirror.Reason))
+		rows = append(rows, "\t"+p.Mirror.Reason)
 	}
 	for _, c := range p.Containers {
 		state := c.State
@@ -154,7 +166,7 @@ func staticPodRows(p staticpods.Pod) []string {
 		rows = append(rows, fmt.Sprintf("logs\t/var/log/pods/%s_%s_%s", p.Namespace, p.RunsAs, p.Hash))
 	}
 	if p.Problem != "" {
-		rows = append(rows, "problem\t"+shown(p.Problem))
+		rows = append(rows, "problem\t"+p.Problem)
 	}
 	return rows
 }
