@@ -235,14 +235,12 @@ func (w *podWait) evidence(ctx context.Context, q observe.Query) *diagnose.Evide
 	q.Since = w.began
 	return w.DaemonEvidence(ctx, q, w.settings(), func(ctx context.Context, found *diagnose.Evidence) func() {
 		pods, runtimeError := w.podEvidence(ctx)
-		return func() { found.Pods, found.StaticPods, found.RuntimeError = pods, w.uids(), runtimeError }
+		uid, _ := w.uid.Load().(string) // empty while nothing is known
+		return func() {
+			found.Pods, found.RuntimeError = pods, runtimeError
+			found.StaticPods = map[string]string{w.kubelet.PodName(w.pod.Name): uid}
+		}
 	})
-}
-
-// uids is the UID of the pod as it is now, by its name; none while nothing is known.
-func (w *podWait) uids() map[string]string {
-	uid, _ := w.uid.Load().(string)
-	return map[string]string{w.kubelet.PodName(w.pod.Name): uid}
 }
 
 // podEvidence is what the runtime has of the pod, but for what was replaced.
