@@ -122,17 +122,27 @@ func newNamedPodCommand(use, short, ends string, looks bool, do namedPodWork) *c
 	return cmd
 }
 
-func newStaticPodPathCommand() *cobra.Command {
-	var o staticPodOptions
+// newLookCommand is a command that only shows something: it opens this machine to read alone.
+func (o *staticPodOptions) newLookCommand(use, short, formats string, look staticPodLook) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "path",
-		Short: "Show where the kubelet looks for static pods, and what says so",
-		RunE:  func(cmd *cobra.Command, _ []string) error { return plan.Refused(o.path(cmd)) },
+		Use:   use,
+		Short: short,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			env, err := phases.OpenMachine(o.root, true, nil)
+			if err != nil {
+				return plan.Refused(err)
+			}
+			defer env.Close()
+			return plan.Refused(look(cmd, staticpods.Open(env.Observer), args))
+		},
 	}
-	addOutputFlag(cmd, &o.json, "text, or json: one object")
+	addOutputFlag(cmd, &o.json, formats)
 	addRootFlag(cmd.Flags(), &o.root)
 	return cmd
 }
+
+// staticPodLook shows something of static pods.
+type staticPodLook func(cmd *cobra.Command, pods *staticpods.Commander, args []string) error
 
 // pathObject is all of static-pod path -o json.
 type pathObject struct {
@@ -140,29 +150,23 @@ type pathObject struct {
 	observe.KubeletFound
 }
 
-// look opens this machine to read only.
-func (o staticPodOptions) look(do func(*staticpods.Commander) error) error {
-	env, err := phases.OpenMachine(o.root, true, nil)
+func newStaticPodPathCommand() *cobra.Command {
+	var o staticPodOptions
+	return o.newLookCommand("path", "Show where the kubelet looks for static pods, and what says so",
+		"text, or json: one object", o.path)
+}
+
+func (o *staticPodOptions) path(cmd *cobra.Command, pods *staticpods.Commander, _ []string) error {
+	k, err := pods.FindKubelet(cmd.Context())
 	if err != nil {
 		return err
 	}
-	defer env.Close()
-	return do(staticpods.Open(env.Observer))
-}
-
-func (o staticPodOptions) path(cmd *cobra.Command) error {
-	return o.look(func(pods *staticpods.Commander) error {
-		k, err := pods.FindKubelet(cmd.Context())
-		if err != nil {
-			return err
-		}
-		if o.json {
-			err = printJSON(cmd.OutOrStdout(), pathObject{outputVersion, k})
-		} else {
-			err = printPath(cmd, k)
-		}
-		return errors.Join(err, k.CheckPath())
-	})
+	if o.json {
+		err = printJSON(cmd.OutOrStdout(), pathObject{outputVersion, k})
+	} else {
+		err = printPath(cmd, k)
+	}
+	return errors.Join(err, k.CheckPath())
 }
 
 // printPath puts the path alone on standard output, for scripts.

@@ -7,20 +7,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bootstrap/phases/plan"
 	"bootstrap/phases/staticpods"
 )
 
 func newStaticPodListCommand() *cobra.Command {
 	var o staticPodOptions
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List static pods: file, hash, state, restarts and mirror pod",
-		RunE:  func(cmd *cobra.Command, _ []string) error { return plan.Refused(o.list(cmd)) },
-	}
-	addOutputFlag(cmd, &o.json, "text, or json: one object with all static pods")
-	addRootFlag(cmd.Flags(), &o.root)
-	return cmd
+	return o.newLookCommand("list", "List static pods: file, hash, state, restarts and mirror pod",
+		"text, or json: one object with all static pods", o.list)
 }
 
 // staticPodsObject is all of static-pod list -o json.
@@ -31,21 +24,19 @@ type staticPodsObject struct {
 	Notes  []string         `json:"notes,omitempty"`
 }
 
-func (o staticPodOptions) list(cmd *cobra.Command) error {
-	return o.look(func(pods *staticpods.Commander) error {
-		list, err := pods.List(cmd.Context())
-		if err != nil {
-			return err
-		}
-		for i, p := range list.Pods {
-			list.Pods[i] = shownPod(p)
-		}
-		if list.Notes = shownLines(list.Notes); o.json {
-			return printJSON(cmd.OutOrStdout(), staticPodsObject{outputVersion, list.Kubelet.StaticPodPath, list.Pods, list.Notes})
-		}
-		printNotes(cmd.ErrOrStderr(), list.Notes)
-		return printStaticPods(cmd.OutOrStdout(), list)
-	})
+func (o *staticPodOptions) list(cmd *cobra.Command, pods *staticpods.Commander, _ []string) error {
+	list, err := pods.List(cmd.Context())
+	if err != nil {
+		return err
+	}
+	for i, p := range list.Pods {
+		list.Pods[i] = shownPod(p)
+	}
+	if list.Notes = shownLines(list.Notes); o.json {
+		return printJSON(cmd.OutOrStdout(), staticPodsObject{outputVersion, list.Kubelet.StaticPodPath, list.Pods, list.Notes})
+	}
+	printNotes(cmd.ErrOrStderr(), list.Notes)
+	return printStaticPods(cmd.OutOrStdout(), list)
 }
 
 // shownPod is a static pod without the secrets that its file and the API server can be quoted with.
@@ -109,15 +100,10 @@ func mirrorColumn(m *staticpods.MirrorPod) string {
 
 func newStaticPodShowCommand() *cobra.Command {
 	var o staticPodOptions
-	cmd := &cobra.Command{
-		Use:   "show NAME",
-		Short: "Show one static pod: its file, containers and mirror pod",
-		Args:  cobra.ExactArgs(1),
-		RunE:  func(cmd *cobra.Command, args []string) error { return plan.Refused(o.show(cmd, args[0])) },
-	}
-	addOutputFlag(cmd, &o.json, "text, or json: one object")
+	cmd := o.newLookCommand("show NAME", "Show one static pod: its file, containers and mirror pod",
+		"text, or json: one object", o.show)
+	cmd.Args = cobra.ExactArgs(1)
 	o.addNamespaceFlag(cmd)
-	addRootFlag(cmd.Flags(), &o.root)
 	return cmd
 }
 
@@ -128,19 +114,17 @@ type staticPodObject struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
-func (o staticPodOptions) show(cmd *cobra.Command, name string) error {
-	return o.look(func(pods *staticpods.Commander) error {
-		p, list, err := pods.Find(cmd.Context(), o.namespace, name)
-		if err != nil {
-			return err
-		}
-		p, list.Notes = shownPod(p), shownLines(list.Notes)
-		if o.json {
-			return printJSON(cmd.OutOrStdout(), staticPodObject{outputVersion, p, list.Notes})
-		}
-		printNotes(cmd.ErrOrStderr(), list.Notes)
-		return newTable(cmd.OutOrStdout(), staticPodRows(p)...).Flush()
-	})
+func (o *staticPodOptions) show(cmd *cobra.Command, pods *staticpods.Commander, args []string) error {
+	p, list, err := pods.Find(cmd.Context(), o.namespace, args[0])
+	if err != nil {
+		return err
+	}
+	p, list.Notes = shownPod(p), shownLines(list.Notes)
+	if o.json {
+		return printJSON(cmd.OutOrStdout(), staticPodObject{outputVersion, p, list.Notes})
+	}
+	printNotes(cmd.ErrOrStderr(), list.Notes)
+	return newTable(cmd.OutOrStdout(), staticPodRows(p)...).Flush()
 }
 
 func staticPodRows(p staticpods.Pod) []string {

@@ -103,8 +103,8 @@ func Failures(err error) []error {
 		}
 		return all
 	}
-	if inner := errors.Unwrap(err); inner != nil && len(Failures(inner)) > 1 {
-		return Failures(inner)
+	if inner := Failures(errors.Unwrap(err)); len(inner) > 1 {
+		return inner
 	}
 	return []error{err}
 }
