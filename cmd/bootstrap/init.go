@@ -131,7 +131,7 @@ func runInit(cmd *cobra.Command, o initOptions, phase string) error {
 	out.timed = o.timings
 	env, err := o.env(ctx, out.report)
 	if err != nil {
-		return out.end(plan.Refused(err), result{})
+		return out.end(plan.Refused(err))
 	}
 	defer env.Close()
 	todo, err := o.plan(env.Config, phase)
@@ -139,15 +139,15 @@ func runInit(cmd *cobra.Command, o initOptions, phase string) error {
 		err = env.CheckStandaloneAlone()
 	}
 	if err != nil {
-		return out.end(plan.Refused(err), result{})
+		return out.end(plan.Refused(err))
 	}
 	if env.Recalled {
 		env.Tell.For("init").Say("with what this machine was made with, as no --config is given; the defaults: --config ''")
 	}
 	if err = todo.Run(ctx, env); err != nil {
-		return out.end(err, result{})
+		return out.end(err)
 	}
-	return out.end(o.endInit(env, todo, out), result{})
+	return out.end(o.endInit(env, todo, out))
 }
 
 // endInit tells that all is there, if it was waited for.

@@ -41,18 +41,16 @@ func addOutputFlag(cmd *cobra.Command, asJSON *bool, text string) {
 
 // output shows what a command does and how it ends.
 type output struct {
-	dryRun bool
-	timed  bool // the text ends with the time that each phase took
-	start  time.Time
+	result           // as far as it is known
+	timed  bool      // the text ends with the time that each phase took
+	start  time.Time // of the command
 	text   *progress // nil for JSON
 
-	mu      sync.Mutex
-	changes int
-	timings []phaseTiming // of phases that have ended, in the order they did
+	mu sync.Mutex // several phases report at once
 }
 
 func newOutput(asJSON, dryRun bool) *output {
-	o := &output{dryRun: dryRun, start: time.Now()}
+	o := &output{result: result{Schema: outputVersion, Event: "result", DryRun: dryRun}, start: time.Now()}
 	if !asJSON {
 		o.text = newProgress(os.Stdout, dryRun)
 	}
@@ -67,7 +65,7 @@ type result struct {
 	DryRun  bool                `json:"dryRun"`
 	Changes int                 `json:"changes"`
 	Seconds float64             `json:"seconds"`
-	Phases  []phaseTiming       `json:"phases,omitempty"`
+	Phases  []phaseTiming       `json:"phases,omitempty"` // that have ended, in the order they did
 	Errors  []errorLine         `json:"errors,omitempty"`
 	Clean   *bool               `json:"clean,omitempty"` // of reset: nothing is left
 	Left    []phases.Left       `json:"left,omitempty"`
@@ -101,10 +99,10 @@ func (o *output) report(e plan.Event) {
 	e = shownEvent(e)
 	switch e.Kind {
 	case plan.Changed:
-		o.changes++
+		o.Changes++
 	case plan.Done, plan.Failed:
 		took := time.Duration(e.Seconds * float64(time.Second))
-		o.timings = append(o.timings, phaseTiming{e.Phase, seconds(time.Since(o.start) - took), seconds(took)})
+		o.Phases = append(o.Phases, phaseTiming{e.Phase, seconds(time.Since(o.start) - took), seconds(took)})
 	}
 	if o.text != nil {
 		o.text.report(e)
@@ -136,19 +134,17 @@ func (o *output) say(text string) {
 }
 
 // end shows the result, and returns err.
-func (o *output) end(err error, r result) error {
+func (o *output) end(err error) error {
 	if o.text == nil {
-		r.Schema, r.Event, r.OK, r.DryRun, r.Changes = outputVersion, "result", err == nil, o.dryRun, o.changes
-		r.Seconds, r.Phases = time.Since(o.start).Seconds(), o.timings
-		r.Errors = errorLines(err)
-		_ = printJSON(os.Stdout, r)
+		o.OK, o.Seconds, o.Errors = err == nil, time.Since(o.start).Seconds(), errorLines(err)
+		_ = printJSON(os.Stdout, o.result)
 		return err
 	}
-	if err == nil && r.Clean == nil && r.Pod == nil { // else say has shown it
+	if err == nil && o.Clean == nil && o.Pod == nil { // else say has shown it
 		o.text.say(o.summary())
 	}
 	if o.timed {
-		o.text.say(timingsTable(o.timings))
+		o.text.say(timingsTable(o.Phases))
 	}
 	o.text.end()
 	return err
@@ -156,12 +152,12 @@ func (o *output) end(err error, r result) error {
 
 func (o *output) summary() string {
 	switch {
-	case o.changes == 0 && o.dryRun:
+	case o.Changes == 0 && o.DryRun:
 		return "Nothing would be changed.\n"
-	case o.changes == 0:
+	case o.Changes == 0:
 		return "Nothing to change: all was so already.\n"
-	case o.dryRun:
-		return count(o.changes, "change") + " would be made. Nothing was changed.\n"
+	case o.DryRun:
+		return count(o.Changes, "change") + " would be made. Nothing was changed.\n"
 	}
 	return ""
 }

@@ -75,18 +75,19 @@ func (o staticPodOptions) handle(ends string, looks bool, do func(*staticpods.Co
 	out := newOutput(o.json, false)
 	env, err := phases.OpenMachine(o.root, looks, out.report)
 	if err != nil {
-		return out.end(plan.Refused(err), result{})
+		return out.end(plan.Refused(err))
 	}
 	defer env.Close()
 	done, err := do(staticpods.Open(env.Observer))
 	if err != nil {
-		return out.end(err, result{})
+		return out.end(err)
 	}
 	if !done.Changed {
 		ends += "; nothing was changed"
 	}
 	out.say(fmt.Sprintf("%s/%s "+ends+"\n", done.Namespace, done.Name, cmp.Or(done.File, "its source")))
-	return out.end(nil, result{Pod: &done})
+	out.Pod = &done
+	return out.end(nil)
 }
 
 func newStaticPodDeleteCommand() *cobra.Command {
