@@ -48,23 +48,23 @@ func newConfigValidateCommand(root *string) *cobra.Command {
 		Short: "Check config files, and say all that is wrong with each",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			machine, err := machineAt(*root)
-			if err != nil {
-				return plan.Refused(err)
-			}
-			return plan.Refused(validateAll(cmd, args, machine))
+			return plan.Refused(validateAll(cmd, args, *root))
 		},
 	}
 }
 
-func validateAll(cmd *cobra.Command, files []string, machine config.Machine) error {
+func validateAll(cmd *cobra.Command, files []string, root string) error {
+	machine, err := machineAt(root)
+	if err != nil {
+		return err
+	}
 	catalogue, err := diagnose.ReadCatalogue()
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, file := range files {
-		c, err := parseConfig(file, machine)
+		c, err := readConfig(file, machine)
 		if err == nil {
 			err = phases.CheckConfig(catalogue, c)
 		}
@@ -158,14 +158,18 @@ func configOf(file, root string) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseConfig(file, machine)
+	return configFor(machine, file)
 }
 
-// parseConfig reads a file, or gives the defaults without one.
-func parseConfig(file string, machine config.Machine) (*config.Config, error) {
+// configFor is what a file says, or the defaults without one, on a machine that is known.
+func configFor(machine config.Machine, file string) (*config.Config, error) {
 	if file == "" {
 		return config.Parse("", nil, machine)
 	}
+	return readConfig(file, machine)
+}
+
+func readConfig(file string, machine config.Machine) (*config.Config, error) {
 	data, err := readInput(file)
 	if err != nil {
 		return nil, err

@@ -215,7 +215,7 @@ func (o initOptions) open(env *phases.Env) (err error) {
 		}
 	}
 	machine.SingleNode = state.SettledSingleNode(env.Host) // it need not be said again
-	env.Config, err = parseConfig(o.config, machine)
+	env.Config, err = configFor(machine, o.config)
 	if err != nil || env.Config.PatchesDir == "" {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"bootstrap/phases/plan"
+	"bootstrap/phases/staticpods"
 	"bootstrap/phases/support"
 )
 
@@ -223,6 +224,10 @@ func TestShown(t *testing.T) {
 	}
 	if e := shownEvent(plan.Event{Kind: plan.Said, Message: secret}); e.Message != secret {
 		t.Errorf("a note that was asked for: %s", e.Message)
+	}
+	shows := shownPod(staticpods.Pod{Problem: secret, Mirror: &staticpods.MirrorPod{Reason: secret}})
+	if strings.Contains(shows.Problem+shows.Mirror.Reason, "0123456789abcdef") {
+		t.Errorf("%+v, %+v", shows, shows.Mirror)
 	}
 	var printed strings.Builder
 	printError(&printed, errors.New(secret))

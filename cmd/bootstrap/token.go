@@ -32,11 +32,11 @@ func newTokenCommand() *cobra.Command {
 // connect reads a kubeconfig; nothing is sent yet.
 func connect(kubeconfig string) (*cluster.Cluster, error) {
 	data, err := os.ReadFile(kubeconfig)
-	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
-		return nil, plan.Refused(phases.ErrNotRoot)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, plan.Refused(fmt.Errorf("%w: run this on a control plane, or give --kubeconfig FILE", err))
+	switch {
+	case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
+		err = phases.ErrNotRoot
+	case errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("%w: run this on a control plane, or give --kubeconfig FILE", err)
 	}
 	if err != nil {
 		return nil, plan.Refused(err)
