@@ -33,7 +33,8 @@ func (o *staticPodOptions) list(cmd *cobra.Command, pods *staticpods.Commander, 
 		list.Pods[i] = shownPod(p)
 	}
 	if list.Notes = shownLines(list.Notes); o.json {
-		return printJSON(cmd.OutOrStdout(), staticPodsObject{outputVersion, list.Kubelet.StaticPodPath, list.Pods, list.Notes})
+		object := staticPodsObject{outputVersion, list.Kubelet.StaticPodPath, list.Pods, list.Notes}
+		return printJSON(cmd.OutOrStdout(), object)
 	}
 	printNotes(cmd.ErrOrStderr(), list.Notes)
 	return printStaticPods(cmd.OutOrStdout(), list)

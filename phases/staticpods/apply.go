@@ -182,5 +182,6 @@ func (c *Commander) Find(ctx context.Context, namespace, name string) (Pod, List
 	if elsewhere != "" {
 		return Pod{}, list, plan.Hint(errors.New(missing), "there is one in %[1]s: -n %[1]s", elsewhere)
 	}
-	return Pod{}, list, plan.Hint(errors.New(missing+locate.DidYouMean(name, names)), "list them: bootstrap static-pod list")
+	missing += locate.DidYouMean(name, names)
+	return Pod{}, list, plan.Hint(errors.New(missing), "list them: bootstrap static-pod list")
 }
