@@ -1,11 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -30,16 +27,12 @@ func newLedgerCommand() *cobra.Command {
 }
 
 func runLedger(w io.Writer, root string, asJSON bool) error {
-	if _, err := os.Stat(root); err != nil {
-		return err
-	}
-	records, err := host.LedgerRecords(root)
-	if errors.Is(err, fs.ErrPermission) {
-		return phases.ErrNotRoot
-	}
+	h, err := phases.OpenHost(root, true)
 	if err != nil {
 		return err
 	}
+	defer h.Close()
+	records := h.Entries()
 	if asJSON {
 		return printJSON(w, ledgerObject{Schema: outputVersion, Records: records})
 	}

@@ -233,27 +233,16 @@ func (w *podWait) settings() diagnose.Settings {
 // which may be anybody's or nowhere.
 func (w *podWait) evidence(ctx context.Context, q observe.Query) *diagnose.Evidence {
 	q.Since = w.began
-	return w.DaemonEvidence(ctx, q, w.settings(), func(ctx context.Context, found *diagnose.Evidence) func() {
-		pods, runtimeError := w.podEvidence(ctx)
-		uid, _ := w.uid.Load().(string) // empty while nothing is known
-		return func() {
-			found.Pods, found.RuntimeError = pods, runtimeError
-			found.StaticPods = map[string]string{w.kubelet.PodName(w.pod.Name): uid}
-		}
-	})
+	found := w.DaemonEvidence(ctx, q, w.settings(), w.sandboxes)
+	uid, _ := w.uid.Load().(string) // empty while nothing is known
+	found.StaticPods = map[string]string{w.kubelet.PodName(w.pod.Name): uid}
+	return found
 }
 
-// podEvidence is what the runtime has of the pod, but for what was replaced.
-func (w *podWait) podEvidence(ctx context.Context) (pods []runtime.Sandbox, runtimeError string) {
+// sandboxes are what the runtime has of the pod, but for what was replaced.
+func (w *podWait) sandboxes(ctx context.Context) ([]runtime.Sandbox, error) {
 	all, err := w.kubelet.AllSandboxes(ctx, w.Host)
-	if err != nil {
-		return nil, err.Error()
-	}
-	for _, s := range all {
-		if s.FullName() == w.key() && !w.replaced.has(s, time.Now()) {
-			observe.ReadLogs(s)
-			pods = append(pods, s)
-		}
-	}
-	return pods, ""
+	return slices.DeleteFunc(all, func(s runtime.Sandbox) bool {
+		return s.FullName() != w.key() || w.replaced.has(s, time.Now())
+	}), err
 }
