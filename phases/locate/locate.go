@@ -257,10 +257,7 @@ func Fields(root *yaml.Node, text []byte) (all map[string]any, err error) {
 // Strict tells what of a part of a document T does not take, in the form of the YAML library's
 // errors. field is where the part stands, such as spec.containers[1]; known is as in Errors.
 func Strict[T any](root *yaml.Node, field string, part map[string]any, known []string) []string {
-	data, err := json.Marshal(part)
-	if err != nil {
-		return []string{fmt.Sprintf("line %d: %s: %v", Line(root, field), field, err)}
-	}
+	data, _ := json.Marshal(part) // Fields has read it from JSON
 	unknown, err := kjson.UnmarshalStrict(data, new(T))
 	var found []string
 	for _, each := range append(unknown, err) {

@@ -39,7 +39,7 @@ func (o *Observer) Inspect(ctx context.Context, measures bool, more func(*diagno
 	)
 	moreErr := more(&m.Unfit)
 	if text := addressChoice(m); text != "" {
-		o.Tell.Note("%s", text)
+		o.Tell.Say("%s", text)
 	}
 	found := append(unmade(unfitErr, moreErr, takenErr), o.Unignored(o.Catalogue.Preflight(m))...)
 	return Inspection{Checks: len(o.Catalogue.Checks()), Findings: found, Unread: m.Unread}
@@ -129,7 +129,7 @@ func (o *Observer) damageOfBundle(ctx context.Context) string {
 		return ""
 	}
 	index := o.Bundle.Index()
-	o.Tell.Note("bundle: Kubernetes %s in %s", index.Kubernetes, o.Bundle.Path())
+	o.Tell.Say("bundle: Kubernetes %s in %s", index.Kubernetes, o.Bundle.Path())
 	if err := index.Check(o.Facts.Arch); err != nil {
 		return err.Error()
 	}
