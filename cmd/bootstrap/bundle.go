@@ -35,8 +35,7 @@ func newBundleBuildCommand() *cobra.Command {
 				return usage(err)
 			}
 			return bundle.WriteWhole(output, 0o644, func(w io.Writer) error {
-				_, err := bundle.Build(cmd.Context(), w, bundle.Index{Kubernetes: kubernetes, Arch: arch}, sources)
-				return err
+				return bundle.Build(cmd.Context(), w, bundle.Index{Kubernetes: kubernetes, Arch: arch}, sources)
 			})
 		},
 	}
@@ -112,7 +111,7 @@ func withBundle(cmd *cobra.Command, path string, do func(*bundle.Bundle) error) 
 		return usage(err)
 	}
 	if b == nil {
-		return wrongCall(cmd, bundle.ErrNone)
+		return wrongCall(cmd, errors.New("no bundle found"))
 	}
 	defer b.Close()
 	return do(b)
@@ -124,11 +123,7 @@ func findBundle(path string) (*bundle.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := bundle.Find(path, executable)
-	if errors.Is(err, bundle.ErrNone) {
-		return nil, nil
-	}
-	return b, err
+	return bundle.Find(path, executable)
 }
 
 func first(args []string) string {

@@ -67,12 +67,8 @@ func (b *Bundle) Close() error { return b.file.Close() }
 // Path is the file that was opened.
 func (b *Bundle) Path() string { return b.path }
 
-// Index is a copy of the table of contents.
-func (b *Bundle) Index() Index {
-	i := b.index
-	i.Entries = slices.Clone(i.Entries)
-	return i
-}
+// Index is the table of contents. It must not be changed.
+func (b *Bundle) Index() Index { return b.index }
 
 // Entries lists the entries of one kind, in the order of the file.
 func (b *Bundle) Entries(kind Kind) []Entry {
@@ -99,7 +95,7 @@ func (b *Bundle) Entry(kind Kind, name string) (Entry, bool) {
 // index says, Read checks, and Verify for all entries, which takes many times as long.
 func (b *Bundle) Intact(ctx context.Context, entries []Entry) error {
 	return parallel(ctx, len(entries), func(i int) error {
-		return b.intact(ctx, entries[i])
+		return entries[i].blame(b.intact(ctx, entries[i]))
 	})
 }
 
@@ -110,10 +106,10 @@ func (b *Bundle) intact(ctx context.Context, e Entry) error {
 	}
 	sum := sha256.New()
 	if _, err := io.Copy(sum, ctxReader{ctx, packed}); err != nil {
-		return &EntryError{e.Path, err}
+		return err
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != e.PackedSHA256 {
-		return &EntryError{e.Path, errors.New("sha256 as packed is " + got + ", not " + e.PackedSHA256)}
+		return errors.New("sha256 as packed is " + got + ", not " + e.PackedSHA256)
 	}
 	return nil
 }
@@ -122,7 +118,7 @@ func (b *Bundle) intact(ctx context.Context, e Entry) error {
 func (b *Bundle) packed(e Entry) (io.Reader, error) {
 	i := slices.Index(b.index.Entries, e)
 	if i < 0 {
-		return nil, &EntryError{e.Path, errors.New("not in " + b.path)}
+		return nil, errors.New("not in " + b.path)
 	}
 	return io.NewSectionReader(b.section, b.offsets[i], e.Packed), nil
 }
@@ -140,7 +136,7 @@ func (b *Bundle) Verify(ctx context.Context) error {
 func (b *Bundle) Read(ctx context.Context, e Entry, sink func(io.Reader) error) error {
 	packed, err := b.packed(e)
 	if err != nil {
-		return err
+		return e.blame(err)
 	}
 	dec, err := newDecoder(packed)
 	if err != nil {
@@ -154,10 +150,7 @@ func (b *Bundle) Read(ctx context.Context, e Entry, sink func(io.Reader) error) 
 	if _, damage := io.Copy(io.Discard, content); damage != nil {
 		err = damage
 	}
-	if err != nil {
-		return &EntryError{e.Path, err}
-	}
-	return nil
+	return e.blame(err)
 }
 
 // load finds the bundle in the file and reads its index.
