@@ -54,7 +54,7 @@ type chainRule struct {
 
 // removal is what goes from one table.
 type removal struct {
-	Table  bool        // it goes as a whole; else
+	Table  bool        // it goes as a whole, and nothing else is said
 	Rules  []chainRule // those that lead to chains which go
 	Chains []string    // with their rules
 }
@@ -161,7 +161,9 @@ func (n Names) plan(before State, t ruleTable) removal {
 			r.Chains = append(r.Chains, c.Name)
 		}
 	}
-	r.Table = !there && len(r.Chains) == t.Uses
+	if !there && len(r.Chains) == t.Uses {
+		return removal{Table: true}
+	}
 	return r
 }
 

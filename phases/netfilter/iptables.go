@@ -48,10 +48,13 @@ func readFamily(ctx context.Context, family string) ([]ruleTable, error) {
 		return nil, err
 	}
 	save, err := runLegacy(ctx, family, "save", "")
-	if errors.Is(err, errNoLegacyProgram) {
+	switch {
+	case errors.Is(err, errNoLegacyProgram):
 		return hiddenTables(family, string(names)), nil
+	case err != nil:
+		return nil, err // what it printed before it failed may lack something
 	}
-	return parseLegacy(family, save), err
+	return parseLegacy(family, save), nil
 }
 
 func hiddenTables(family, names string) []ruleTable {
@@ -144,12 +147,11 @@ func runLegacy(ctx context.Context, family, verb, input string, args ...string) 
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdin = strings.NewReader(input)
-	var out, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &stderr
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%s: %w: %s", program, err, strings.TrimSpace(stderr.String()))
+	out, err := cmd.Output()
+	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
+		err = fmt.Errorf("%s: %w: %s", program, err, bytes.TrimSpace(failed.Stderr))
 	}
-	return out.String(), nil
+	return string(out), err
 }
 
 // legacyProgram finds the program of that kind: iptables-legacy-save, or an

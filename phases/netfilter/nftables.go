@@ -20,9 +20,8 @@ import (
 
 // From linux/netfilter.h.
 const (
-	nfDrop        = 0 // NF_DROP
-	nfAccept      = 1 // NF_ACCEPT
-	nfInetForward = 2 // NF_INET_FORWARD
+	nfDrop   = 0 // NF_DROP
+	nfAccept = 1 // NF_ACCEPT
 )
 
 var errRulesetChanged = errors.New("the firewall changed while it was read")
@@ -101,11 +100,11 @@ func (c nftConn) read(want func(string) bool) ([]ruleTable, error) {
 
 // tables are those that want is true for, with their chains.
 func (c nftConn) tables(want func(string) bool) ([]ruleTable, error) {
-	tables, err := c.ask(unix.NFT_MSG_GETTABLE, netlink.Dump, 0)
+	tables, err := c.ask(nft|unix.NFT_MSG_GETTABLE, netlink.Dump, 0)
 	if err != nil {
 		return nil, err
 	}
-	chains, err := c.ask(unix.NFT_MSG_GETCHAIN, netlink.Dump, 0)
+	chains, err := c.ask(nft|unix.NFT_MSG_GETCHAIN, netlink.Dump, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +131,7 @@ func (c nftConn) tables(want func(string) bool) ([]ruleTable, error) {
 
 // addRules asks for the rules of one table; an older kernel gives those of its whole family.
 func (c nftConn) addRules(t ruleTable) error {
-	rules, err := c.ask(unix.NFT_MSG_GETRULE, netlink.Dump, t.family, t.attribute())
+	rules, err := c.ask(nft|unix.NFT_MSG_GETRULE, netlink.Dump, t.family, t.attribute())
 	if err != nil {
 		return err
 	}
@@ -189,71 +188,61 @@ func jumpOf(expression []byte) (string, error) {
 
 // removeNFT makes all the changes, or none if the ruleset is not what the table was read from.
 func removeNFT(ctx context.Context, t ruleTable, r removal) error {
-	changes, err := nftChanges(t, r)
+	batch, err := nftBatch(t, r)
 	if err != nil {
 		return err
 	}
-	return withNFT(ctx, func(c nftConn) error { return c.commit(t.generation, changes) })
+	return withNFT(ctx, func(c nftConn) error {
+		if _, err := c.SendMessages(batch); err != nil {
+			return err
+		}
+		_, err := c.Receive()
+		return err
+	})
 }
 
-// nftChanges empties all chains before it deletes any: they may lead to each other.
-func nftChanges(t ruleTable, r removal) ([]netlink.Message, error) {
-	var changes []netlink.Message
+// nftBatch is one transaction. It empties all chains before it deletes any: they may lead to
+// each other. Only its last change asks for an answer: answers come in order, an error before
+// any other, and thousands of them would not fit.
+func nftBatch(t ruleTable, r removal) ([]netlink.Message, error) {
+	var batch []netlink.Message
 	var errs []error
-	add := func(kind uint16, attrs ...netlink.Attribute) {
-		m, err := nftMessage(kind, t.family, append(attrs, t.attribute())...)
-		changes, errs = append(changes, m), append(errs, err)
+	add := func(kind netlink.HeaderType, attrs ...netlink.Attribute) {
+		m, err := nftMessage(kind, t.family, attrs...)
+		batch, errs = append(batch, m), append(errs, err)
 	}
+	table := t.attribute()
+	add(unix.NFNL_MSG_BATCH_BEGIN,
+		netlink.Attribute{Type: unix.NFNL_BATCH_GENID, Data: binary.BigEndian.AppendUint32(nil, t.generation)})
 	if r.Table {
-		add(unix.NFT_MSG_DELTABLE)
-		return changes, errors.Join(errs...)
+		add(nft|unix.NFT_MSG_DELTABLE, table)
 	}
 	for _, rule := range r.Rules {
-		add(unix.NFT_MSG_DELRULE, text(unix.NFTA_RULE_CHAIN, rule.Chain),
+		add(nft|unix.NFT_MSG_DELRULE, table, text(unix.NFTA_RULE_CHAIN, rule.Chain),
 			netlink.Attribute{Type: unix.NFTA_RULE_HANDLE, Data: binary.BigEndian.AppendUint64(nil, rule.Handle)})
 	}
 	for _, chain := range r.Chains {
-		add(unix.NFT_MSG_DELRULE, text(unix.NFTA_RULE_CHAIN, chain))
+		add(nft|unix.NFT_MSG_DELRULE, table, text(unix.NFTA_RULE_CHAIN, chain))
 	}
 	for _, chain := range r.Chains {
-		add(unix.NFT_MSG_DELCHAIN, text(unix.NFTA_CHAIN_NAME, chain))
+		add(nft|unix.NFT_MSG_DELCHAIN, table, text(unix.NFTA_CHAIN_NAME, chain))
 	}
-	return changes, errors.Join(errs...)
+	batch[len(batch)-1].Header.Flags |= netlink.Acknowledge
+	add(unix.NFNL_MSG_BATCH_END)
+	return batch, errors.Join(errs...)
 }
 
-// commit sends one transaction. Only its last change asks for an answer: answers
-// come in order, an error before any other, and thousands of them would not fit.
-func (c nftConn) commit(generation uint32, changes []netlink.Message) error {
-	changes[len(changes)-1].Header.Flags |= netlink.Acknowledge
-	id, err := netlink.MarshalAttributes([]netlink.Attribute{
-		{Type: unix.NFNL_BATCH_GENID, Data: binary.BigEndian.AppendUint32(nil, generation)},
-	})
-	if err != nil {
-		return err
-	}
-	batch := append([]netlink.Message{batchMark(unix.NFNL_MSG_BATCH_BEGIN, id)}, changes...)
-	batch = append(batch, batchMark(unix.NFNL_MSG_BATCH_END, nil))
-	if _, err := c.SendMessages(batch); err != nil {
-		return err
-	}
-	_, err = c.Receive()
-	return err
-}
-
-func batchMark(kind netlink.HeaderType, attrs []byte) netlink.Message {
-	// struct nfgenmsg: family, version, subsystem in network order.
-	return netlink.Message{
-		Header: netlink.Header{Type: kind, Flags: netlink.Request},
-		Data:   append([]byte{unix.AF_UNSPEC, 0, 0, unix.NFNL_SUBSYS_NFTABLES}, attrs...),
-	}
-}
+// nft marks the kinds of messages that are for nftables.
+const nft = unix.NFNL_SUBSYS_NFTABLES << 8
 
 // nftMessage is about one family, or, where that is 0, all of them.
-func nftMessage(kind uint16, family byte, attrs ...netlink.Attribute) (netlink.Message, error) {
+func nftMessage(kind netlink.HeaderType, family byte, attrs ...netlink.Attribute) (netlink.Message, error) {
 	data, err := netlink.MarshalAttributes(attrs)
+	// struct nfgenmsg: family, version, subsystem in network order.
+	head := []byte{family, 0, 0, unix.NFNL_SUBSYS_NFTABLES}
 	return netlink.Message{
-		Header: netlink.Header{Type: netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | kind), Flags: netlink.Request},
-		Data:   append([]byte{family, 0, 0, 0}, data...),
+		Header: netlink.Header{Type: kind, Flags: netlink.Request},
+		Data:   append(head, data...),
 	}, err
 }
 
@@ -270,7 +259,7 @@ func text(kind uint16, value string) netlink.Attribute {
 }
 
 func (c nftConn) generation() (uint32, error) {
-	found, err := c.ask(unix.NFT_MSG_GETGEN, 0, 0)
+	found, err := c.ask(nft|unix.NFT_MSG_GETGEN, 0, 0)
 	if err != nil {
 		return 0, err
 	}
@@ -280,7 +269,7 @@ func (c nftConn) generation() (uint32, error) {
 	return uint32(found[0].number(unix.NFTA_GEN_ID)), nil
 }
 
-func (c nftConn) ask(kind uint16, flags netlink.HeaderFlags, family byte, attrs ...netlink.Attribute) ([]nftObject, error) {
+func (c nftConn) ask(kind netlink.HeaderType, flags netlink.HeaderFlags, family byte, attrs ...netlink.Attribute) ([]nftObject, error) {
 	question, err := nftMessage(kind, family, attrs...)
 	if err != nil {
 		return nil, err
@@ -323,7 +312,7 @@ func (o nftObject) chain() (*ruleChain, error) {
 	}
 	policy := o.number(unix.NFTA_CHAIN_POLICY)
 	c.Accept = policy == nfAccept && slices.Contains(builtInChains, c.Name)
-	c.DropsForwarded = policy == nfDrop && hook.number(unix.NFTA_HOOK_HOOKNUM) == nfInetForward && slices.Contains(inetFamilies, o.family)
+	c.DropsForwarded = policy == nfDrop && hook.number(unix.NFTA_HOOK_HOOKNUM) == unix.NF_INET_FORWARD && slices.Contains(inetFamilies, o.family)
 	return c, nil
 }
 
