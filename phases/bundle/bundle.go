@@ -28,7 +28,6 @@ import (
 
 // Bundle is an open bundle. Its methods may be called side by side.
 type Bundle struct {
-	path    string
 	file    *os.File
 	section *io.SectionReader
 	index   Index
@@ -42,7 +41,7 @@ func Open(path string) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bundle{path: path, file: f}
+	b := &Bundle{file: f}
 	if err := b.load(); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -65,7 +64,7 @@ func openRegular(path string) (*os.File, error) {
 func (b *Bundle) Close() error { return b.file.Close() }
 
 // Path is the file that was opened.
-func (b *Bundle) Path() string { return b.path }
+func (b *Bundle) Path() string { return b.file.Name() }
 
 // Index is the table of contents. It must not be changed.
 func (b *Bundle) Index() Index { return b.index }
@@ -118,7 +117,7 @@ func (b *Bundle) intact(ctx context.Context, e Entry) error {
 func (b *Bundle) packed(e Entry) (io.Reader, error) {
 	i := slices.Index(b.index.Entries, e)
 	if i < 0 {
-		return nil, errors.New("not in " + b.path)
+		return nil, errors.New("not in " + b.Path())
 	}
 	return io.NewSectionReader(b.section, b.offsets[i], e.Packed), nil
 }
