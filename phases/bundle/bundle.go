@@ -142,7 +142,10 @@ func (b *Bundle) Read(ctx context.Context, e Entry, sink func(io.Reader) error) 
 		return err
 	}
 	defer dec.Close()
-	content := ctxReader{ctx, contentOf(e, dec)}
+	content, err := contentOf(e, ctxReader{ctx, dec})
+	if err != nil {
+		return e.blame(err)
+	}
 	err = sink(content)
 	// What the sink has not read is checked too. Damage explains why the sink failed, so it is
 	// told in place of the sink's own error.

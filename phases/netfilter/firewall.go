@@ -126,10 +126,6 @@ func (n Names) Find(ctx context.Context) ([]string, error) {
 // accepts, with their tables: "ip filter FORWARD".
 func ForwardDrops(ctx context.Context) ([]string, error) {
 	tables, err := read(ctx, func(string) bool { return true })
-	return forwardDrops(tables), err
-}
-
-func forwardDrops(tables []ruleTable) []string {
 	var drops []string
 	for _, t := range tables {
 		for _, c := range t.Chains {
@@ -138,7 +134,7 @@ func forwardDrops(tables []ruleTable) []string {
 			}
 		}
 	}
-	return drops
+	return drops, err
 }
 
 // plan is what must go from a table that concerns these names: what matches and was not there

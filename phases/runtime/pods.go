@@ -106,7 +106,12 @@ const (
 // Remove stops and removes a pod sandbox; none is fine.
 func (c *CRI) Remove(ctx context.Context, pod Sandbox) error {
 	for began := time.Now(); ; time.Sleep(startingPause) {
-		err := c.remove(ctx, pod)
+		// Removing a pod whose containers run kills them at once; stopping it gives
+		// the network plugin its turn to take the pod's links and rules away.
+		_, err := c.pods.StopPodSandbox(ctx, &cri.StopPodSandboxRequest{PodSandboxId: pod.ID})
+		if err == nil {
+			_, err = c.pods.RemovePodSandbox(ctx, &cri.RemovePodSandboxRequest{PodSandboxId: pod.ID})
+		}
 		if err == nil || status.Code(err) == codes.NotFound {
 			return nil
 		}
@@ -115,14 +120,4 @@ func (c *CRI) Remove(ctx context.Context, pod Sandbox) error {
 			return fmt.Errorf("remove pod %s: %w", pod.FullName(), plain(err))
 		}
 	}
-}
-
-func (c *CRI) remove(ctx context.Context, pod Sandbox) error {
-	// Removing a pod whose containers run kills them at once; stopping it gives
-	// the network plugin its turn to take the pod's links and rules away.
-	_, err := c.pods.StopPodSandbox(ctx, &cri.StopPodSandboxRequest{PodSandboxId: pod.ID})
-	if err == nil {
-		_, err = c.pods.RemovePodSandbox(ctx, &cri.RemovePodSandboxRequest{PodSandboxId: pod.ID})
-	}
-	return err
 }
