@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	_ "embed"
-	"encoding/hex"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -120,8 +120,8 @@ func (o object) containers() []object {
 // restartWith makes the pods new ones when their settings change, which they read only
 // at their start.
 func (o object) restartWith(settings string) {
-	sum := sha256.Sum256([]byte(settings))
-	o.in("spec", "template", "metadata")["annotations"] = map[string]any{SettingsHash: hex.EncodeToString(sum[:])}
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(settings)))
+	o.in("spec", "template", "metadata")["annotations"] = map[string]any{SettingsHash: sum}
 }
 
 // SettingsHash is the annotation of pods that names the settings they were started with.

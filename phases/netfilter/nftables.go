@@ -115,14 +115,9 @@ func (c nftConn) tables(want func(string) bool) ([]ruleTable, error) {
 			continue
 		}
 		for _, o := range chains {
-			if o.table() != t.Name {
-				continue
+			if o.table() == t.Name {
+				t.Chains = append(t.Chains, o.chain())
 			}
-			chain, err := o.chain()
-			if err != nil {
-				return nil, err
-			}
-			t.Chains = append(t.Chains, chain)
 		}
 		all = append(all, t)
 	}
@@ -144,46 +139,30 @@ func (c nftConn) addRules(t ruleTable) error {
 		if chain == nil || o.table() != t.Name {
 			continue
 		}
-		jumps, err := jumpsOf(o.attributes[unix.NFTA_RULE_EXPRESSIONS])
-		if err != nil {
-			return err
-		}
-		rule := chainRule{Chain: chain.Name, Handle: o.number(unix.NFTA_RULE_HANDLE), Jumps: jumps}
-		chain.Rules = append(chain.Rules, rule)
+		chain.Rules = append(chain.Rules, chainRule{
+			Chain:  chain.Name,
+			Handle: o.number(unix.NFTA_RULE_HANDLE),
+			Jumps:  jumpsOf(o.attributes[unix.NFTA_RULE_EXPRESSIONS]),
+		})
 	}
 	return nil
 }
 
 // jumpsOf looks only at the expressions that send packets to another chain.
-func jumpsOf(expressions []byte) ([]string, error) {
-	list, err := netlink.UnmarshalAttributes(expressions)
-	if err != nil {
-		return nil, err
-	}
+func jumpsOf(expressions []byte) []string {
 	var jumps []string
+	list, _ := netlink.UnmarshalAttributes(expressions) // what is malformed has none, as below
 	for _, each := range list {
-		chain, err := jumpOf(each.Data)
-		if err != nil {
-			return nil, err
+		e := parseAttributes(each.Data)
+		if e.text(unix.NFTA_EXPR_NAME) != "immediate" {
+			continue
 		}
-		if chain != "" {
+		verdict := e.nested(unix.NFTA_EXPR_DATA).nested(unix.NFTA_IMMEDIATE_DATA).nested(unix.NFTA_DATA_VERDICT)
+		if chain := verdict.text(unix.NFTA_VERDICT_CHAIN); chain != "" {
 			jumps = append(jumps, chain)
 		}
 	}
-	return jumps, nil
-}
-
-func jumpOf(expression []byte) (string, error) {
-	e, err := parseAttributes(expression)
-	if err != nil || e.text(unix.NFTA_EXPR_NAME) != "immediate" {
-		return "", err
-	}
-	for _, kind := range []uint16{unix.NFTA_EXPR_DATA, unix.NFTA_IMMEDIATE_DATA, unix.NFTA_DATA_VERDICT} {
-		if e, err = parseAttributes(e[kind]); err != nil {
-			return "", err
-		}
-	}
-	return e.text(unix.NFTA_VERDICT_CHAIN), nil
+	return jumps
 }
 
 // removeNFT makes all the changes, or none if the ruleset is not what the table was read from.
@@ -287,9 +266,9 @@ func (c nftConn) ask(kind netlink.HeaderType, flags netlink.HeaderFlags, family 
 		if len(m.Data) < 4 {
 			return nil, fmt.Errorf("short message %v", m.Header.Type)
 		}
-		found[i].family = m.Data[0]
-		if found[i].attributes, err = parseAttributes(m.Data[4:]); err != nil {
-			return nil, err
+		found[i] = nftObject{m.Data[0], parseAttributes(m.Data[4:])}
+		if found[i].attributes == nil {
+			return nil, fmt.Errorf("malformed message %v", m.Header.Type)
 		}
 	}
 	return found, nil
@@ -304,32 +283,34 @@ type nftObject struct {
 // table is the name of its table, with its family.
 func (o nftObject) table() string { return nftFamilies[o.family] + " " + o.text(nftTable) }
 
-func (o nftObject) chain() (*ruleChain, error) {
+func (o nftObject) chain() *ruleChain {
 	c := &ruleChain{Name: o.text(unix.NFTA_CHAIN_NAME), Base: o.attributes[unix.NFTA_CHAIN_HOOK] != nil}
-	hook, err := parseAttributes(o.attributes[unix.NFTA_CHAIN_HOOK])
-	if err != nil || o.attributes[unix.NFTA_CHAIN_POLICY] == nil {
-		return c, err
+	if o.attributes[unix.NFTA_CHAIN_POLICY] == nil {
+		return c
 	}
-	policy := o.number(unix.NFTA_CHAIN_POLICY)
+	policy, hook := o.number(unix.NFTA_CHAIN_POLICY), o.nested(unix.NFTA_CHAIN_HOOK).number(unix.NFTA_HOOK_HOOKNUM)
 	c.Accept = policy == nfAccept && slices.Contains(builtInChains, c.Name)
-	c.DropsForwarded = policy == nfDrop && hook.number(unix.NFTA_HOOK_HOOKNUM) == unix.NF_INET_FORWARD && slices.Contains(inetFamilies, o.family)
-	return c, nil
+	c.DropsForwarded = policy == nfDrop && hook == unix.NF_INET_FORWARD && slices.Contains(inetFamilies, o.family)
+	return c
 }
 
 // attributes are those of one object, by type.
 type attributes map[uint16][]byte
 
-func parseAttributes(data []byte) (attributes, error) {
+// parseAttributes gives nil for what is malformed, which the kernel does not send.
+func parseAttributes(data []byte) attributes {
 	list, err := netlink.UnmarshalAttributes(data)
 	if err != nil {
-		return nil, err
+		return nil
 	}
 	all := attributes{}
 	for _, a := range list {
 		all[a.Type&^(unix.NLA_F_NESTED|unix.NLA_F_NET_BYTEORDER)] = a.Data
 	}
-	return all, nil
+	return all
 }
+
+func (a attributes) nested(kind uint16) attributes { return parseAttributes(a[kind]) }
 
 func (a attributes) text(kind uint16) string { return strings.TrimRight(string(a[kind]), "\x00") }
 
