@@ -14,18 +14,13 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+	kubelet "k8s.io/kubelet/pkg/types"
 )
 
 const (
 	// Namespace is that of Kubernetes in containerd: its images and containers.
 	Namespace   = "k8s.io"
 	snapshotter = "overlayfs" // what it unpacks them with
-)
-
-// Labels of what a kubelet makes.
-const (
-	podUID       = "io.kubernetes.pod.uid"
-	podNamespace = "io.kubernetes.pod.namespace"
 )
 
 const pinnedLabel = "io.cri-containerd.pinned"
@@ -127,7 +122,7 @@ func (i *Images) Foreign(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 		for _, c := range containers {
-			if namespace == Namespace && c.Labels[podUID] != "" {
+			if namespace == Namespace && c.Labels[kubelet.KubernetesPodUIDLabel] != "" {
 				continue
 			}
 			found = append(found, namespace+"/"+c.ID)
