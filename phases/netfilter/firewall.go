@@ -8,7 +8,6 @@
 package netfilter
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +16,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // Names says what daemons make in the firewall.
@@ -227,13 +225,17 @@ const (
 
 // retry tries again when somebody else changed the firewall in between.
 func retry(ctx context.Context, do func() error) error {
-	var err error
-	attempts := wait.Backoff{Steps: firewallAttempts, Duration: firewallPause}
-	ended := wait.ExponentialBackoffWithContext(ctx, attempts, func(context.Context) (bool, error) {
-		err = do()
-		return !changedMeanwhile(err), nil
-	})
-	return cmp.Or(err, ended) // the latter alone where ctx has ended before the first attempt
+	for attempt := 1; ; attempt++ {
+		err := do()
+		if attempt == firewallAttempts || !changedMeanwhile(err) {
+			return err
+		}
+		select {
+		case <-time.After(firewallPause):
+		case <-ctx.Done():
+			return errors.Join(err, context.Cause(ctx))
+		}
+	}
 }
 
 func changedMeanwhile(err error) bool {

@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
@@ -11,8 +12,6 @@ import (
 	"net/netip"
 	"slices"
 	"time"
-
-	"k8s.io/apimachinery/pkg/util/sets"
 )
 
 // backdate makes certificates valid a little before now, for machines whose clocks differ.
@@ -163,20 +162,20 @@ func (l Leaf) usages() []x509.ExtKeyUsage {
 
 // sans splits the names by kind, each once, in the order given.
 func (l Leaf) sans() (names []string, addresses []net.IP) {
-	seen := sets.New[string]()
+	seen := map[string]bool{}
 	for _, n := range l.Names {
 		a, err := netip.ParseAddr(n)
 		if err == nil {
 			n = a.String()
 		}
 		switch {
-		case seen.Has(n):
+		case seen[n]:
 		case err == nil:
 			addresses = append(addresses, a.AsSlice())
 		default:
 			names = append(names, n)
 		}
-		seen.Insert(n)
+		seen[n] = true
 	}
 	return names, addresses
 }
@@ -197,7 +196,9 @@ func ipStrings(ips []net.IP) []string {
 	return s
 }
 
-func sameSet[T comparable](a, b []T) bool { return sets.New(a...).Equal(sets.New(b...)) }
+func sameSet[T cmp.Ordered](a, b []T) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
 
 // CheckSelf says why a CA that was found cannot sign, or nil.
 func (ca *CA) CheckSelf() error {
