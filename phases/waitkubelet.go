@@ -20,6 +20,5 @@ func runWaitKubelet(ctx context.Context, env *Env) error {
 	}
 	w := env.Ready()
 	env.Tell.Note("the kubelet and its pods must run within %s (--timeout)", w.Timeout)
-	_, served := w.PodURLStatus(ctx)
-	return w.WaitForKubelet(ctx, w.Timeout, append(w.UserPods(), served...))
+	return w.WaitForKubelet(ctx)
 }

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -32,16 +29,12 @@ func newLedgerCommand() *cobra.Command {
 }
 
 func runLedger(w io.Writer, o ledgerOptions) error {
-	if _, err := os.Stat(o.root); err != nil {
-		return err
-	}
-	records, err := host.LedgerRecords(o.root)
-	if errors.Is(err, fs.ErrPermission) {
-		return phases.ErrNotRoot
-	}
+	h, err := phases.OpenHost(o.root, true)
 	if err != nil {
 		return err
 	}
+	defer h.Close()
+	records := h.Entries()
 	if o.json {
 		return printJSON(w, ledgerObject{Schema: outputVersion, Records: records})
 	}

@@ -69,8 +69,11 @@ func (b *Bundle) Path() string { return b.file.Name() }
 // Index is the table of contents. It must not be changed.
 func (b *Bundle) Index() Index { return b.index }
 
-// Entries lists the entries of one kind, in the order of the file.
+// Entries lists the entries of one kind, in the order of the file. A nil Bundle has none.
 func (b *Bundle) Entries(kind Kind) []Entry {
+	if b == nil {
+		return nil
+	}
 	other := func(e Entry) bool { return e.Kind != kind }
 	return slices.DeleteFunc(slices.Clone(b.index.Entries), other)
 }

@@ -26,20 +26,19 @@ type Inspection struct {
 // measure that, only if measures says so. more is what phases have found by themselves.
 func (o *Observer) Inspect(ctx context.Context, measures bool, more ...error) Inspection {
 	m := &diagnose.Machine{Settings: o.settings(Begun), Now: time.Now()}
-	gather(ctx, m, o.quickParts(o.usedDisks))
+	looks := &Looks{}
+	looks.gather(ctx, m, o.quickParts(o.usedDisks))
 	if o.Host.Real() && measures { // before the rest: beside work that takes all CPUs, any disk seems slow
-		gather(ctx, m, []part{{"disk latency", o.measureDisk}})
+		looks.gather(ctx, m, []part{{"disk latency", o.measureDisk}})
 	}
 	var errs, bundleErrs []error
-	var taken diagnose.Taken
 	var takenErr error
 	plan.SideBySide(
-		func() { gather(ctx, m, o.slowParts()) },
+		func() { looks.gather(ctx, m, o.slowParts(m)) },
 		func() { bundleErrs = o.checkBundle(ctx) },
 		func() { errs = o.checkConfig() },
-		func() { taken, takenErr = o.taken(ctx) },
+		func() { m.Taken, takenErr = o.taken(ctx) },
 	)
-	m.Taken = taken
 	errs = slices.Concat(bundleErrs, errs, more)
 	if takenErr != nil {
 		errs = append(errs, takenErr)

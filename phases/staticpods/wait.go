@@ -230,10 +230,9 @@ func (w *podWait) settings() diagnose.Settings {
 // which may be anybody's or nowhere.
 func (w *podWait) evidence(ctx context.Context, q observe.Query) *diagnose.Evidence {
 	q.Since = w.began
-	return w.DaemonEvidence(ctx, q, w.settings(), func(ctx context.Context, found *diagnose.Evidence) func() {
-		pods, runtimeError := w.podEvidence(ctx)
-		return func() { found.Pods, found.StaticPods, found.RuntimeError = pods, w.uids(), runtimeError }
-	})
+	found := w.DaemonEvidence(ctx, q, w.settings(), w.sandboxes)
+	found.StaticPods = w.uids()
+	return found
 }
 
 // uids is the UID of the pod as it is now, by its name; none while nothing is known.
@@ -242,17 +241,10 @@ func (w *podWait) uids() map[string]string {
 	return map[string]string{w.kubelet.PodName(w.pod.Name): uid}
 }
 
-// podEvidence is what the runtime has of the pod, but for what was replaced.
-func (w *podWait) podEvidence(ctx context.Context) (pods []runtime.Sandbox, runtimeError string) {
+// sandboxes are what the runtime has of the pod, but for what was replaced.
+func (w *podWait) sandboxes(ctx context.Context) ([]runtime.Sandbox, error) {
 	all, err := w.kubelet.AllSandboxes(ctx, w.Host)
-	if err != nil {
-		return nil, err.Error()
-	}
-	for _, s := range all {
-		if s.FullName() == w.key() && !w.replaced.has(s, time.Now()) {
-			observe.ReadLogs(s)
-			pods = append(pods, s)
-		}
-	}
-	return pods, ""
+	return slices.DeleteFunc(all, func(s runtime.Sandbox) bool {
+		return s.FullName() != w.key() || w.replaced.has(s, time.Now())
+	}), err
 }
