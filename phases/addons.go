@@ -99,7 +99,7 @@ func (a applier) applyEditable(ctx context.Context, all []manifests.Addon) error
 		}
 		err := yielding.applyAll(ctx, addon.Editable)
 		if cluster.IsConflict(err) {
-			a.tell.Note("left as it is, since somebody has changed it: %v", err)
+			a.tell.Say("left as it is, since somebody has changed it: %v", err)
 			continue
 		}
 		if err != nil {

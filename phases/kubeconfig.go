@@ -46,7 +46,7 @@ func (w kubeconfigWriter) ensure(id spec.Identity) error {
 		if reason == nil {
 			return w.closeToOthers(id.Path)
 		}
-		w.Tell.Note("%s is written again: %v", id.Path, reason)
+		w.Tell.Say("%s is written again: %v", id.Path, reason)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

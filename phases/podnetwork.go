@@ -12,7 +12,7 @@ import (
 func installNetwork(ctx context.Context, env *Env) error {
 	switch n := env.Choices.Network; {
 	case n.Foreign != "":
-		env.Tell.Note("pod network: left to %s, which is there already", n.Foreign)
+		env.Tell.Say("pod network: left to %s, which is there already", n.Foreign)
 		return nil
 	case n.None != "":
 		lack := "pods stay Pending and the Node NotReady"

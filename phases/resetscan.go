@@ -79,7 +79,8 @@ func leftBy(err error) []Left {
 }
 
 func leftOf(failure error) Left {
-	return Left{What: plan.WhereOf(failure), Why: plan.WhyOf(failure), Hint: plan.HintOf(failure)}
+	where, why := plan.Placed(failure)
+	return Left{What: where, Why: why, Hint: plan.HintOf(failure)}
 }
 
 // leftOver explains a thing that is there by the failures that are about it or about

@@ -43,7 +43,7 @@ func runUploadCerts(ctx context.Context, env *Env) error {
 		return err
 	}
 	if env.Config.CertificateKey == "" && !env.Host.Plans() {
-		env.Tell.Note("to join a control plane node within 2 hours, add to kubeadm join: --control-plane --certificate-key %s", key.Hex())
+		env.Tell.Say("to join a control plane node within 2 hours, add to kubeadm join: --control-plane --certificate-key %s", key.Hex())
 	}
 	return nil
 }
@@ -60,7 +60,7 @@ func (a applier) certificateKey(ctx context.Context, given string) (*cluster.Cer
 		return nil, err
 	}
 	if found {
-		a.tell.Note("the certificates are uploaded already; for another key: kubectl -n kube-system delete secret kubeadm-certs, and run this phase again")
+		a.tell.Say("the certificates are uploaded already; for another key: kubectl -n kube-system delete secret kubeadm-certs, and run this phase again")
 		return nil, nil
 	}
 	made, err := cluster.NewCertificateKey()

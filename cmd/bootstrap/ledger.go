@@ -8,34 +8,32 @@ import (
 
 	"bootstrap/phases"
 	"bootstrap/phases/host"
+	"bootstrap/phases/plan"
 )
 
-type ledgerOptions struct {
-	json bool
-	root string
-}
-
 func newLedgerCommand() *cobra.Command {
-	var o ledgerOptions
+	var asJSON bool
+	var root string
 	cmd := &cobra.Command{
 		Use:   "ledger",
 		Short: "Show what bootstrap has done on this machine",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return usage(runLedger(cmd.OutOrStdout(), o)) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return plan.Refused(runLedger(cmd.OutOrStdout(), root, asJSON))
+		},
 	}
-	addOutputFlag(cmd, &o.json, "text, or json: one object with all records")
-	addRootFlag(cmd.Flags(), &o.root)
+	addOutputFlag(cmd, &asJSON, "text, or json: one object with all records")
+	addRootFlag(cmd.Flags(), &root)
 	return cmd
 }
 
-func runLedger(w io.Writer, o ledgerOptions) error {
-	h, err := phases.OpenHost(o.root, true)
+func runLedger(w io.Writer, root string, asJSON bool) error {
+	h, err := phases.OpenHost(root, true)
 	if err != nil {
 		return err
 	}
 	defer h.Close()
 	records := h.Entries()
-	if o.json {
+	if asJSON {
 		return printJSON(w, ledgerObject{Schema: outputVersion, Records: records})
 	}
 	return printRecords(w, records)

@@ -44,7 +44,7 @@ func (o *Observer) Inspect(ctx context.Context, measures bool, more ...error) In
 		errs = append(errs, takenErr)
 	}
 	if text := addressChoice(m); text != "" {
-		o.Tell.Note("%s", text)
+		o.Tell.Say("%s", text)
 	}
 	found := o.Unignored(append(o.Catalogue.Preflight(m), Findings(errs)...))
 	return Inspection{Checks: len(o.Catalogue.Checks()), Findings: o.Catalogue.InOrder(found), Unread: m.Unread}
@@ -111,7 +111,7 @@ func (o *Observer) checkBundle(ctx context.Context) []error {
 		return nil
 	}
 	index := o.Bundle.Index()
-	o.Tell.Note("bundle: Kubernetes %s in %s", index.Kubernetes, o.Bundle.Path())
+	o.Tell.Say("bundle: Kubernetes %s in %s", index.Kubernetes, o.Bundle.Path())
 	if err := index.Check(o.Facts.Arch); err != nil {
 		return []error{Found(o.Catalogue, "bundle-damaged", err)}
 	}

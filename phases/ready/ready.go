@@ -35,7 +35,7 @@ type Deadline struct {
 func (w *Waiter) ControlPlaneDeadline() time.Time {
 	w.Deadline.once.Do(func() {
 		w.Deadline.at = time.Now().Add(w.Timeout)
-		w.Tell.Note("the control plane must be healthy within %s (--timeout)", w.Timeout)
+		w.Tell.Say("the control plane must be healthy within %s (--timeout)", w.Timeout)
 	})
 	return w.Deadline.at
 }

@@ -90,7 +90,7 @@ func Write(ctx context.Context, o *observe.Observer, r Request, w io.Writer) (Re
 		if ctx.Err() != nil {
 			return report, context.Cause(ctx)
 		}
-		c.Tell.For(part.name).Note("%s", g)
+		c.Tell.For(part.name).Say("%s", g)
 		files = append(files, g.files...)
 		report.Unread = append(report.Unread, g.unread...)
 	}
