@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	_ "embed"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 )
@@ -39,24 +39,16 @@ type CoreDNS struct {
 
 // Objects gives the objects.
 func (c CoreDNS) Objects() (Addon, error) {
-	o, err := readObjects(coreDNS)
+	o, err := readObjects(coreDNS, c.Image)
 	if err != nil {
 		return Addon{}, err
 	}
-	corefile := o["ConfigMap"]
-	corefile["data"] = map[string]any{"Corefile": c.Corefile}
-	delete(o, "ConfigMap")
+	o["ConfigMap"]["data"] = map[string]any{"Corefile": c.Corefile}
 	o["Service"].in("spec")["clusterIP"] = c.ClusterIP
 	if c.Replicas > 0 {
 		o["Deployment"].in("spec")["replicas"] = c.Replicas
 	}
-	o["Deployment"].startFrom(c.Image)
-	a, err := o.encode()
-	if err != nil {
-		return Addon{}, err
-	}
-	a.Editable, err = yaml.Marshal(corefile)
-	return a, err
+	return o.encode("ConfigMap")
 }
 
 // KubeProxy fills the objects of kube-proxy.
@@ -68,18 +60,15 @@ type KubeProxy struct {
 
 // Objects gives the objects.
 func (p KubeProxy) Objects() (Addon, error) {
-	o, err := readObjects(kubeProxy)
+	o, err := readObjects(kubeProxy, p.Image)
 	if err != nil {
 		return Addon{}, err
 	}
-	kubeconfig, err := serviceAccountKubeconfig(p.Server)
-	if err != nil {
-		return Addon{}, err
-	}
-	o["ConfigMap"]["data"] = map[string]any{"config.conf": p.Config, "kubeconfig.conf": kubeconfig}
-	o["DaemonSet"].startFrom(p.Image)
+	data := o["ConfigMap"].in("data")
+	kubeconfig := strings.Replace(data["kubeconfig.conf"].(string), "$(SERVER)", p.Server, 1)
+	data["config.conf"], data["kubeconfig.conf"] = p.Config, kubeconfig
 	o["DaemonSet"].restartWith(p.Config + kubeconfig)
-	return o.encode()
+	return o.encode("")
 }
 
 // Flannel fills the objects of the pod network.
@@ -94,35 +83,18 @@ type Flannel struct {
 
 // Objects gives the objects.
 func (f Flannel) Objects() (Addon, error) {
-	o, err := readObjects(network)
+	o, err := readObjects(network, f.Image)
 	if err != nil {
 		return Addon{}, err
 	}
 	o["ConfigMap"]["data"] = map[string]any{"net-conf.json": f.NetConf, "10-bootstrap.conflist": f.Conflist}
-	set := o["DaemonSet"]
-	set.startFrom(f.Image)
-	set.restartWith(f.NetConf + f.Conflist)
-	flanneld := set.containers()[0]
+	o["DaemonSet"].restartWith(f.NetConf + f.Conflist)
+	flanneld := o["DaemonSet"].containers()[0]
 	flanneld["args"] = f.Args
 	flanneld["env"] = append(flanneld["env"].([]any),
 		map[string]any{"name": "KUBERNETES_SERVICE_HOST", "value": f.Host},
 		map[string]any{"name": "KUBERNETES_SERVICE_PORT", "value": f.Port})
-	return o.encode()
-}
-
-// serviceAccountKubeconfig is a pod's own rights at an API server that is not reached
-// by a Service.
-func serviceAccountKubeconfig(server string) (string, error) {
-	const mounted = "/var/run/secrets/kubernetes.io/serviceaccount/"
-	data, err := yaml.Marshal(map[string]any{
-		"apiVersion":      "v1",
-		"kind":            "Config",
-		"clusters":        []any{map[string]any{"name": "default", "cluster": map[string]any{"server": server, "certificate-authority": mounted + "ca.crt"}}},
-		"users":           []any{map[string]any{"name": "default", "user": map[string]any{"tokenFile": mounted + "token"}}},
-		"contexts":        []any{map[string]any{"name": "default", "context": map[string]any{"cluster": "default", "user": "default", "namespace": "default"}}},
-		"current-context": "default",
-	})
-	return string(data), err
+	return o.encode("")
 }
 
 // object is a document of a manifest, or a part of one. The manifests belong to this
@@ -145,20 +117,11 @@ func (o object) containers() []object {
 	return all
 }
 
-// startFrom leaves an image alone that a node has: what comes out of a bundle can't be
-// pulled.
-func (o object) startFrom(image string) {
-	for _, container := range o.containers() {
-		container["image"] = image
-		container["imagePullPolicy"] = "IfNotPresent"
-	}
-}
-
 // restartWith makes the pods new ones when their settings change, which they read only
 // at their start.
 func (o object) restartWith(settings string) {
-	sum := sha256.Sum256([]byte(settings))
-	o.in("spec", "template", "metadata")["annotations"] = map[string]any{SettingsHash: hex.EncodeToString(sum[:])}
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(settings)))
+	o.in("spec", "template", "metadata")["annotations"] = map[string]any{SettingsHash: sum}
 }
 
 // SettingsHash is the annotation of pods that names the settings they were started with.
@@ -167,32 +130,42 @@ const SettingsHash = "bootstrap/settings-sha256"
 // objects are the documents of one manifest, by kind.
 type objects map[string]object
 
-func readObjects(manifest []byte) (objects, error) {
+var workloads = []string{"Deployment", "DaemonSet"}
+
+// readObjects has the pods start from an image, which is not pulled where a node has it: what
+// comes out of a bundle can't be.
+func readObjects(manifest []byte, image string) (objects, error) {
 	all := objects{}
-	for document := range bytes.SplitSeq(manifest, []byte("\n---\n")) {
+	for document := range bytes.SplitSeq(manifest, []byte("---\n")) {
 		var o object
 		if err := yaml.Unmarshal(document, &o); err != nil {
 			return nil, err
 		}
-		kind := fmt.Sprint(o["kind"])
-		if all[kind] != nil {
-			return nil, fmt.Errorf("a second %s in one manifest", kind)
+		kind := o["kind"].(string)
+		if all[kind] = o; !slices.Contains(workloads, kind) {
+			continue
 		}
-		all[kind] = o
+		for _, container := range o.containers() {
+			container["image"], container["imagePullPolicy"] = image, "IfNotPresent"
+		}
 	}
 	return all, nil
 }
 
-func (o objects) encode() (Addon, error) {
+// encode gives the objects, sorted by kind.
+func (o objects) encode(editable string) (Addon, error) {
 	var a Addon
 	for _, kind := range slices.Sorted(maps.Keys(o)) {
 		data, err := yaml.Marshal(o[kind])
 		if err != nil {
 			return Addon{}, err
 		}
-		if kind == "Deployment" || kind == "DaemonSet" {
+		switch {
+		case slices.Contains(workloads, kind):
 			a.Workload = data
-		} else {
+		case kind == editable:
+			a.Editable = data
+		default:
 			a.Settings = append(a.Settings, data)
 		}
 	}

@@ -38,6 +38,16 @@ func setting[T any](t *testing.T, a Addon, kind string) T {
 	panic("unreachable")
 }
 
+// TestOneObjectPerKind: more of one kind would get lost.
+func TestOneObjectPerKind(t *testing.T) {
+	for _, manifest := range [][]byte{coreDNS, kubeProxy, network} {
+		o, err := readObjects(manifest, testImage)
+		if err != nil || len(o) != len(documents(manifest)) {
+			t.Errorf("%d objects of %d documents, %v", len(o), len(documents(manifest)), err)
+		}
+	}
+}
+
 // TestAddonObjects reads every object as its own type, strictly, and wants all of them
 // in kube-system that lie in a namespace.
 func TestAddonObjects(t *testing.T) {

@@ -79,7 +79,7 @@ func configureKubelet(ctx context.Context, env *Env) error {
 	}
 	if !env.Config.Box.Standalone { // this tells kubeadm which runtime the node has; the kubelet does not read it
 		instance := templates.InstanceConfig{RuntimeEndpoint: env.Choices.Runtime.Endpoint}
-		if err := writeRendered(h, spec.InstanceConfig, instance.Render); err != nil {
+		if err := writeRendered(h, spec.InstanceConfig, instance); err != nil {
 			return err
 		}
 	}
@@ -88,7 +88,7 @@ func configureKubelet(ctx context.Context, env *Env) error {
 	}
 	warnOfLostFlags(env)
 	dropIn := templates.KubeletDropIn{Kubelet: program, Args: spec.KubeletArgs(env.Config), EtcdData: env.EtcdFolder()}
-	if err := writeRendered(h, spec.KubeletDropIn, dropIn.Render); err != nil {
+	if err := writeRendered(h, spec.KubeletDropIn, dropIn); err != nil {
 		return err
 	}
 	warnOfOtherCommand(env)
@@ -155,5 +155,5 @@ func writeKubeletUnit(ctx context.Context, env *Env) error {
 		env.Tell.Say("kubelet.service: %s is there already, and stays as it is", state.Fragment)
 		return nil
 	}
-	return writeRendered(env.Host, spec.KubeletUnitFile, templates.KubeletService{Kubelet: env.Choices.Kubelet.Path}.Render)
+	return writeRendered(env.Host, spec.KubeletUnitFile, templates.KubeletService{Kubelet: env.Choices.Kubelet.Path})
 }

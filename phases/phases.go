@@ -7,6 +7,7 @@ package phases
 import (
 	"bootstrap/phases/host"
 	"bootstrap/phases/plan"
+	"bootstrap/templates"
 )
 
 // Phase is one named step of a Plan.
@@ -24,8 +25,8 @@ func forAll[T any](all []T, do func(T) error) error {
 }
 
 // writeRendered writes what a template gives into a file that only root may read.
-func writeRendered(h *host.Host, path string, render func() ([]byte, error)) error {
-	data, err := render()
+func writeRendered(h *host.Host, path string, file templates.File) error {
+	data, err := templates.Render(file)
 	if err != nil {
 		return err
 	}

@@ -57,5 +57,5 @@ func writeNodeNetwork(env *Env) error {
 	if !env.Config.Box.Standalone && h.Made(spec.NetworkFile) && h.Exists(spec.NetworkFile) && h.Exists(spec.FlannelTree+"/subnet.env") {
 		return nil
 	}
-	return writeRendered(h, spec.NetworkFile, spec.NodeNetwork(env.Config, env.Facts).Render)
+	return writeRendered(h, spec.NetworkFile, spec.NodeNetwork(env.Config, env.Facts))
 }

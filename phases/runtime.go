@@ -92,10 +92,10 @@ func writeContainerdFiles(env *Env) error {
 		RestrictOOMScoreAdj: !env.Facts.SysResource,
 	}
 	unit := templates.ContainerdService{Containerd: spec.BinDir + "/containerd", Config: spec.ContainerdConfig}
-	if err := writeRendered(h, spec.ContainerdConfig, config.Render); err != nil {
+	if err := writeRendered(h, spec.ContainerdConfig, config); err != nil {
 		return err
 	}
-	if err := writeRendered(h, spec.ContainerdUnit, unit.Render); err != nil {
+	if err := writeRendered(h, spec.ContainerdUnit, unit); err != nil {
 		return err
 	}
 	_, err := h.WriteFile(scopeDropIn, []byte(scopeText), 0o644)

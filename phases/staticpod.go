@@ -5,9 +5,10 @@ import (
 	"fmt"
 
 	"bootstrap/phases/spec"
+	"bootstrap/templates"
 )
 
-func writeStaticPod(ctx context.Context, env *Env, name string, pod spec.StaticPod) error {
+func writeStaticPod(ctx context.Context, env *Env, name string, pod templates.File) error {
 	manifest, err := renderStaticPod(env, name, pod)
 	if err != nil {
 		return err
@@ -16,8 +17,8 @@ func writeStaticPod(ctx context.Context, env *Env, name string, pod spec.StaticP
 }
 
 // renderStaticPod gives the manifest of a component, with the user's patches applied.
-func renderStaticPod(env *Env, name string, pod spec.StaticPod) ([]byte, error) {
-	manifest, err := pod.Render(env.Config.NodeName)
+func renderStaticPod(env *Env, name string, pod templates.File) ([]byte, error) {
+	manifest, err := templates.RenderPod(env.Config.NodeName, pod)
 	if err != nil {
 		return nil, err
 	}

@@ -8,20 +8,14 @@ type ContainerdService struct {
 	Config     string // path of its config.toml
 }
 
-// Render gives the unit.
-func (s ContainerdService) Render() ([]byte, error) {
-	return render("systemd/containerd.service.tmpl", s)
-}
+func (ContainerdService) template() string { return "systemd/containerd.service.tmpl" }
 
 // KubeletService fills kubelet.service.
 type KubeletService struct {
 	Kubelet string // path of the program
 }
 
-// Render gives the unit.
-func (s KubeletService) Render() ([]byte, error) {
-	return render("systemd/kubelet.service.tmpl", s)
-}
+func (KubeletService) template() string { return "systemd/kubelet.service.tmpl" }
 
 // KubeletDropIn fills kubelet.service.d/90-bootstrap.conf.
 type KubeletDropIn struct {
@@ -30,10 +24,7 @@ type KubeletDropIn struct {
 	EtcdData string   // folder; empty where the node runs no etcd
 }
 
-// Render gives the drop-in.
-func (d KubeletDropIn) Render() ([]byte, error) {
-	return render("systemd/90-bootstrap.conf.tmpl", d)
-}
+func (KubeletDropIn) template() string { return "systemd/90-bootstrap.conf.tmpl" }
 
 // ContainerdConfig fills containerd's config.toml.
 type ContainerdConfig struct {
@@ -45,10 +36,7 @@ type ContainerdConfig struct {
 	RestrictOOMScoreAdj bool     // where the machine does not let anyone lower an OOM score
 }
 
-// Render gives the config.
-func (c ContainerdConfig) Render() ([]byte, error) {
-	return render("containerd-config.toml.tmpl", c)
-}
+func (ContainerdConfig) template() string { return "containerd-config.toml.tmpl" }
 
 // KubeletConfig fills the kubelet's config.yaml.
 type KubeletConfig struct {
@@ -68,10 +56,7 @@ type KubeletConfig struct {
 	FeatureGates        []string // switched on, sorted
 }
 
-// Render gives the config.
-func (c KubeletConfig) Render() ([]byte, error) {
-	return render("kubelet-config.yaml.tmpl", c)
-}
+func (KubeletConfig) template() string { return "kubelet-config.yaml.tmpl" }
 
 // InstanceConfig fills instance-config.yaml, the part of a KubeletConfiguration that
 // kubeadm keeps for each node.
@@ -79,10 +64,7 @@ type InstanceConfig struct {
 	RuntimeEndpoint string // unix:///...
 }
 
-// Render gives the config.
-func (c InstanceConfig) Render() ([]byte, error) {
-	return render("instance-config.yaml.tmpl", c)
-}
+func (InstanceConfig) template() string { return "instance-config.yaml.tmpl" }
 
 // BridgeNetwork fills the CNI configuration of the bridge network. Instead of values
 // of this node it can be given variables, for a text that is completed elsewhere.
@@ -93,10 +75,7 @@ type BridgeNetwork struct {
 	Masq    bool     // what pods send out of the node has the node's address
 }
 
-// Render gives the conflist.
-func (n BridgeNetwork) Render() ([]byte, error) {
-	return render("10-bootstrap.conflist.tmpl", n)
-}
+func (BridgeNetwork) template() string { return "10-bootstrap.conflist.tmpl" }
 
 // unitquote quotes a word of a systemd command line, where '%' begins a
 // specifier and '$' a variable.

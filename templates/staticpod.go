@@ -7,7 +7,6 @@ import (
 
 // Pod is what the four static pods have in common.
 type Pod struct {
-	UID     string // set by Render
 	Image   string
 	Command []string
 	Env     []EnvVar
@@ -23,12 +22,16 @@ type Etcd struct {
 	CertificatesDir     string
 }
 
+func (Etcd) template() string { return "staticpod/etcd.yaml.tmpl" }
+
 // KubeAPIServer fills staticpod/kube-apiserver.yaml.
 type KubeAPIServer struct {
 	Pod
 	AdvertiseEndpoint string // address:port
 	CertificatesDir   string
 }
+
+func (KubeAPIServer) template() string { return "staticpod/kube-apiserver.yaml.tmpl" }
 
 // KubeControllerManager fills staticpod/kube-controller-manager.yaml.
 type KubeControllerManager struct {
@@ -37,11 +40,15 @@ type KubeControllerManager struct {
 	Kubeconfig      string // path
 }
 
+func (KubeControllerManager) template() string { return "staticpod/kube-controller-manager.yaml.tmpl" }
+
 // KubeScheduler fills staticpod/kube-scheduler.yaml.
 type KubeScheduler struct {
 	Pod
 	Kubeconfig string
 }
+
+func (KubeScheduler) template() string { return "staticpod/kube-scheduler.yaml.tmpl" }
 
 // EnvVar is one environment variable.
 type EnvVar struct {
@@ -66,48 +73,16 @@ type Probe struct {
 	StartupSeconds int
 }
 
-// Render gives the manifest.
-func (p Etcd) Render(node string) ([]byte, error) {
-	return withUID(node, func(uid string) ([]byte, error) {
-		p.UID = uid
-		return render("staticpod/etcd.yaml.tmpl", p)
-	})
-}
-
-// Render gives the manifest.
-func (p KubeAPIServer) Render(node string) ([]byte, error) {
-	return withUID(node, func(uid string) ([]byte, error) {
-		p.UID = uid
-		return render("staticpod/kube-apiserver.yaml.tmpl", p)
-	})
-}
-
-// Render gives the manifest.
-func (p KubeControllerManager) Render(node string) ([]byte, error) {
-	return withUID(node, func(uid string) ([]byte, error) {
-		p.UID = uid
-		return render("staticpod/kube-controller-manager.yaml.tmpl", p)
-	})
-}
-
-// Render gives the manifest.
-func (p KubeScheduler) Render(node string) ([]byte, error) {
-	return withUID(node, func(uid string) ([]byte, error) {
-		p.UID = uid
-		return render("staticpod/kube-scheduler.yaml.tmpl", p)
-	})
-}
-
-// withUID renders twice: the UID is a hash of the node's name and all other
-// bytes. The kubelet takes a static pod's UID as its config hash when it is set,
-// so a mirror pod can be compared with the file by anyone, without redoing the
-// kubelet's own, version-dependent hash.
-func withUID(node string, render func(uid string) ([]byte, error)) ([]byte, error) {
-	anonymous, err := render("")
+// RenderPod gives the manifest of a static pod on this node. Its UID is a hash of the
+// node's name and all other bytes. The kubelet takes a static pod's UID as its config hash
+// when it is set, so a mirror pod can be compared with the file by anyone, without redoing
+// the kubelet's own, version-dependent hash.
+func RenderPod(node string, pod File) ([]byte, error) {
+	anonymous, err := render(pod, "")
 	if err != nil {
 		return nil, err
 	}
-	return render(UID(node, anonymous))
+	return render(pod, UID(node, anonymous))
 }
 
 // UID is that of a static pod with this content on this node.

@@ -9,6 +9,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"path"
 	"strings"
 	"text/template"
 	"unicode"
@@ -21,18 +22,23 @@ var files embed.FS
 // parts is what the templates of static pods include.
 const parts = "staticpod/parts.tmpl"
 
-// render executes the template in FILE. Its output depends on data alone.
-func render(file string, data any) ([]byte, error) {
-	t, err := template.New("").Funcs(template.FuncMap{"quote": quote, "unitquote": unitquote}).Option("missingkey=error").ParseFS(files, file, parts)
+// File is what fills one template.
+type File interface {
+	template() string // its path
+}
+
+// Render gives the file. Its bytes depend on the values alone.
+func Render(f File) ([]byte, error) { return render(f, "") }
+
+func render(f File, uid string) ([]byte, error) {
+	functions := template.FuncMap{"quote": quote, "unitquote": unitquote, "uid": func() string { return uid }}
+	t, err := template.New(path.Base(f.template())).Funcs(functions).ParseFS(files, f.template(), parts)
 	if err != nil {
 		return nil, err
 	}
 	var out bytes.Buffer
-	name := file[strings.LastIndex(file, "/")+1:]
-	if err := t.ExecuteTemplate(&out, name, data); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
+	err = t.Execute(&out, f)
+	return out.Bytes(), err
 }
 
 // quote gives a JSON string, which is also a YAML, a TOML and a systemd string. What

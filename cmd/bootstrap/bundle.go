@@ -30,8 +30,7 @@ func newBundleBuildCommand() *cobra.Command {
 				return plan.Refused(err)
 			}
 			return bundle.WriteWhole(output, 0o644, func(w io.Writer) error {
-				_, err := bundle.Build(cmd.Context(), w, bundle.Index{Kubernetes: kubernetes, Arch: arch}, sources)
-				return err
+				return bundle.Build(cmd.Context(), w, bundle.Index{Kubernetes: kubernetes, Arch: arch}, sources)
 			})
 		},
 	}
@@ -106,7 +105,7 @@ func withBundle(cmd *cobra.Command, path string, do func(*bundle.Bundle) error) 
 		return plan.Refused(err)
 	}
 	if b == nil {
-		return wrongCall(cmd, bundle.ErrNone)
+		return wrongCall(cmd, errors.New("no bundle found"))
 	}
 	defer b.Close()
 	return do(b)
@@ -118,11 +117,7 @@ func findBundle(path string) (*bundle.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := bundle.Find(path, executable)
-	if errors.Is(err, bundle.ErrNone) {
-		return nil, nil
-	}
-	return b, err
+	return bundle.Find(path, executable)
 }
 
 func first(args []string) string {

@@ -20,17 +20,17 @@ func BenchmarkComponents(b *testing.B) {
 			b.Fatal(err)
 		}
 		start := time.Now()
-		index, err := Build(context.Background(), out, Index{Kubernetes: "v1.36.3", Arch: runtime.GOARCH}, sources)
+		err = Build(context.Background(), out, Index{Kubernetes: "v1.36.3", Arch: runtime.GOARCH}, sources)
 		if err != nil {
 			b.Fatal(err)
 		}
 		built := time.Since(start)
 		out.Close()
-		reportComponents(b, out.Name(), index, built)
+		reportComponents(b, out.Name(), built)
 	}
 }
 
-func reportComponents(b *testing.B, path string, index Index, built time.Duration) {
+func reportComponents(b *testing.B, path string, built time.Duration) {
 	bundle, err := Open(path)
 	if err != nil {
 		b.Fatal(err)
@@ -42,14 +42,14 @@ func reportComponents(b *testing.B, path string, index Index, built time.Duratio
 	}
 	verified := time.Since(start)
 	start = time.Now()
-	for _, e := range index.Entries {
+	for _, e := range bundle.Index().Entries {
 		err := bundle.Read(context.Background(), e, func(r io.Reader) error { return nil })
 		if err != nil {
 			b.Fatal(err)
 		}
 	}
 	total := int64(0)
-	for _, e := range index.Entries {
+	for _, e := range bundle.Index().Entries {
 		total += e.Size
 	}
 	b.ReportMetric(float64(total)/1e6, "MB-content")

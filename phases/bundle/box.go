@@ -29,10 +29,8 @@ var errCutShort = errors.New("the bundle in this executable is damaged at its en
 func locate(f *os.File) (*io.SectionReader, error) {
 	program, part, err := split(f)
 	switch {
-	case err != nil:
-		return nil, err
-	case part != nil:
-		return part, nil
+	case err != nil || part != nil:
+		return part, err
 	case cutShort(program):
 		return nil, errCutShort
 	}

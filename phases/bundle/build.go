@@ -2,11 +2,11 @@ package bundle
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/opencontainers/go-digest"
 )
 
 // Source says what becomes one entry of a bundle.
@@ -22,9 +22,9 @@ type Source struct {
 }
 
 // Build writes a bundle of the sources, in their order. The head gives Kubernetes and
-// Arch; the whole index is returned. Programs must be ELF of that architecture, and
-// static for images. Same input, same bytes. The bundle is made in memory as a whole.
-func Build(ctx context.Context, w io.Writer, head Index, sources []Source) (Index, error) {
+// Arch. Programs must be ELF of that architecture, and static for images. Same input, same
+// bytes. The bundle is made in memory as a whole.
+func Build(ctx context.Context, w io.Writer, head Index, sources []Source) error {
 	head.Schema, head.Entries = Schema, make([]Entry, len(sources))
 	frames := make([][]byte, len(sources))
 	err := parallel(ctx, len(sources), func(i int) (err error) {
@@ -35,12 +35,12 @@ func Build(ctx context.Context, w io.Writer, head Index, sources []Source) (Inde
 		return nil
 	})
 	if err != nil {
-		return Index{}, err
+		return err
 	}
 	if err := head.validate(); err != nil {
-		return Index{}, err
+		return err
 	}
-	return head, writeAll(w, head, frames)
+	return writeAll(w, head, frames)
 }
 
 // pack makes the frame of a source, and its entry in the index.
@@ -61,8 +61,8 @@ func (s Source) pack(arch string) (Entry, []byte, error) {
 	frame, err := compress(plain, reach)
 	return Entry{
 		Path: path, Kind: s.Kind, Name: s.Name, Version: s.Version,
-		Size: int64(len(content)), SHA256: hexSum(content),
-		Packed: int64(len(frame)), PackedSHA256: hexSum(frame),
+		Size: int64(len(content)), SHA256: digest.FromBytes(content).Encoded(),
+		Packed: int64(len(frame)), PackedSHA256: digest.FromBytes(frame).Encoded(),
 	}, frame, err
 }
 
@@ -74,11 +74,6 @@ func (s Source) content(arch string) ([]byte, error) {
 		return os.ReadFile(s.File)
 	}
 	return readProgram(s.File, arch, false)
-}
-
-func hexSum(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
 }
 
 func writeAll(w io.Writer, index Index, frames [][]byte) error {

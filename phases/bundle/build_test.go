@@ -32,7 +32,7 @@ func build(t *testing.T, sources []Source) ([]byte, error) {
 	t.Helper()
 	t.Setenv("TMPDIR", t.TempDir())
 	var buf bytes.Buffer
-	_, err := Build(context.Background(), &buf, head, sources)
+	err := Build(context.Background(), &buf, head, sources)
 	if left, _ := os.ReadDir(os.TempDir()); len(left) > 0 {
 		t.Errorf("left %v", left)
 	}
@@ -108,7 +108,7 @@ func TestBuildCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	var buf bytes.Buffer
-	_, err := Build(ctx, &buf, head, testSources(t))
+	err := Build(ctx, &buf, head, testSources(t))
 	if !errors.Is(err, context.Canceled) || buf.Len() > 0 {
 		t.Errorf("%d bytes, %v", buf.Len(), err)
 	}
@@ -116,7 +116,7 @@ func TestBuildCancelled(t *testing.T) {
 
 func TestBuildFullDisk(t *testing.T) {
 	full := errors.New("disk full")
-	_, err := Build(context.Background(), failingWriter{full}, head, testSources(t))
+	err := Build(context.Background(), failingWriter{full}, head, testSources(t))
 	if !errors.Is(err, full) {
 		t.Error(err)
 	}

@@ -28,7 +28,6 @@ import (
 
 // Bundle is an open bundle. Its methods may be called side by side.
 type Bundle struct {
-	path    string
 	file    *os.File
 	section *io.SectionReader
 	index   Index
@@ -42,7 +41,7 @@ func Open(path string) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bundle{path: path, file: f}
+	b := &Bundle{file: f}
 	if err := b.load(); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -65,14 +64,10 @@ func openRegular(path string) (*os.File, error) {
 func (b *Bundle) Close() error { return b.file.Close() }
 
 // Path is the file that was opened.
-func (b *Bundle) Path() string { return b.path }
+func (b *Bundle) Path() string { return b.file.Name() }
 
-// Index is a copy of the table of contents.
-func (b *Bundle) Index() Index {
-	i := b.index
-	i.Entries = slices.Clone(i.Entries)
-	return i
-}
+// Index is the table of contents. It must not be changed.
+func (b *Bundle) Index() Index { return b.index }
 
 // Entries lists the entries of one kind, in the order of the file. A nil Bundle has none.
 func (b *Bundle) Entries(kind Kind) []Entry {
@@ -102,7 +97,7 @@ func (b *Bundle) Entry(kind Kind, name string) (Entry, bool) {
 // index says, Read checks, and Verify for all entries, which takes many times as long.
 func (b *Bundle) Intact(ctx context.Context, entries []Entry) error {
 	return parallel(ctx, len(entries), func(i int) error {
-		return b.intact(ctx, entries[i])
+		return entries[i].blame(b.intact(ctx, entries[i]))
 	})
 }
 
@@ -113,10 +108,10 @@ func (b *Bundle) intact(ctx context.Context, e Entry) error {
 	}
 	sum := sha256.New()
 	if _, err := io.Copy(sum, ctxReader{ctx, packed}); err != nil {
-		return &EntryError{e.Path, err}
+		return err
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != e.PackedSHA256 {
-		return &EntryError{e.Path, errors.New("sha256 as packed is " + got + ", not " + e.PackedSHA256)}
+		return errors.New("sha256 as packed is " + got + ", not " + e.PackedSHA256)
 	}
 	return nil
 }
@@ -125,7 +120,7 @@ func (b *Bundle) intact(ctx context.Context, e Entry) error {
 func (b *Bundle) packed(e Entry) (io.Reader, error) {
 	i := slices.Index(b.index.Entries, e)
 	if i < 0 {
-		return nil, &EntryError{e.Path, errors.New("not in " + b.path)}
+		return nil, errors.New("not in " + b.Path())
 	}
 	return io.NewSectionReader(b.section, b.offsets[i], e.Packed), nil
 }
@@ -143,24 +138,24 @@ func (b *Bundle) Verify(ctx context.Context) error {
 func (b *Bundle) Read(ctx context.Context, e Entry, sink func(io.Reader) error) error {
 	packed, err := b.packed(e)
 	if err != nil {
-		return err
+		return e.blame(err)
 	}
 	dec, err := newDecoder(packed)
 	if err != nil {
 		return err
 	}
 	defer dec.Close()
-	content := ctxReader{ctx, contentOf(e, dec)}
+	content, err := contentOf(e, ctxReader{ctx, dec})
+	if err != nil {
+		return e.blame(err)
+	}
 	err = sink(content)
 	// What the sink has not read is checked too. Damage explains why the sink failed, so it is
 	// told in place of the sink's own error.
 	if _, damage := io.Copy(io.Discard, content); damage != nil {
 		err = damage
 	}
-	if err != nil {
-		return &EntryError{e.Path, err}
-	}
-	return nil
+	return e.blame(err)
 }
 
 // load finds the bundle in the file and reads its index.

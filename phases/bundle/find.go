@@ -11,12 +11,9 @@ const (
 	shareDir = "/usr/local/share/bootstrap"
 )
 
-// ErrNone says that no bundle was found in any of the usual places.
-var ErrNone = errors.New("no bundle found")
-
 // Find opens the bundle to use: the explicit path if there is one, else the one in the
 // executable, beside it, or in /usr/local/share/bootstrap. A bundle that is there but
-// damaged is an error, not passed over. ErrNone if there is none at all.
+// damaged is an error, not passed over. It is nil if there is none at all.
 func Find(explicit, executable string) (*Bundle, error) {
 	if explicit != "" {
 		return Open(explicit)
@@ -25,12 +22,8 @@ func Find(explicit, executable string) (*Bundle, error) {
 }
 
 func search(executable, share string) (*Bundle, error) {
-	places := []string{filepath.Join(share, fileName)}
-	if executable != "" {
-		beside := filepath.Join(filepath.Dir(executable), fileName)
-		places = []string{executable, beside, places[0]}
-	}
-	for _, path := range places {
+	beside := filepath.Join(filepath.Dir(executable), fileName)
+	for _, path := range []string{executable, beside, filepath.Join(share, fileName)} {
 		b, err := Open(path)
 		plain := path == executable && errors.Is(err, errNotBundle)
 		if plain || errors.Is(err, fs.ErrNotExist) {
@@ -38,5 +31,5 @@ func search(executable, share string) (*Bundle, error) {
 		}
 		return b, err
 	}
-	return nil, ErrNone
+	return nil, nil
 }

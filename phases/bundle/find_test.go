@@ -26,13 +26,9 @@ func TestFindOrder(t *testing.T) {
 	checkFound(t, exe, share, beside)
 	os.Remove(beside)
 	checkFound(t, exe, share, shared)
-	checkFound(t, "", share, shared)
 	os.Remove(shared)
-	if _, err := search(exe, share); !errors.Is(err, ErrNone) {
-		t.Error(err)
-	}
-	if _, err := search("", share); !errors.Is(err, ErrNone) {
-		t.Error(err)
+	if b, err := search(exe, share); b != nil || err != nil {
+		t.Error(b, err)
 	}
 }
 
@@ -70,8 +66,8 @@ func TestFindCutShort(t *testing.T) {
 		}
 	}
 	put(t, exe, program)
-	if _, err := search(exe, root); !errors.Is(err, ErrNone) {
-		t.Errorf("the program alone: %v", err)
+	if b, err := search(exe, root); b != nil || err != nil {
+		t.Errorf("the program alone: %v, %v", b, err)
 	}
 }
 
@@ -83,11 +79,11 @@ func TestFindExplicit(t *testing.T) {
 	}
 	b.Close()
 	_, err = Find(path+".missing", "/nonexistent/bootstrap")
-	if !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNone) {
+	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing: %v", err)
 	}
 	_, err = Find(writeFile(t, "program", tinyProgram("amd64", true)), "")
-	if err == nil || errors.Is(err, ErrNone) {
+	if err == nil {
 		t.Errorf("not a bundle: %v", err)
 	}
 }

@@ -57,16 +57,13 @@ type Entry struct {
 	PackedSHA256 string `json:"packedSHA256"` // hex, of the frame
 }
 
-// EntryError says what is wrong with one entry of a bundle.
-type EntryError struct {
-	Entry string // the path, or what else is known of it
-	Err   error
+// blame names the entry that an error is about.
+func (e Entry) blame(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("entry %q: %w", e.Path, err)
 }
-
-func (e *EntryError) Error() string { return fmt.Sprintf("entry %q: %v", e.Entry, e.Err) }
-
-// Unwrap gives what is wrong.
-func (e *EntryError) Unwrap() error { return e.Err }
 
 // Check refuses a bundle that is not for machines of this GOARCH.
 func (i Index) Check(arch string) error {
@@ -100,18 +97,19 @@ func (i Index) validate() error {
 	seen := map[string]bool{}
 	total := int64(0)
 	for _, e := range i.Entries {
-		if err := e.validate(); err != nil {
-			return err
+		err := e.validate()
+		total += e.Size
+		switch {
+		case err != nil:
+		case seen[e.Path]: // it follows from kind and name, so this finds those twice as well
+			err = errors.New("twice in the index")
+		case total > maxTotal:
+			err = fmt.Errorf("makes the bundle larger than %d bytes", int64(maxTotal))
 		}
-		// The path follows from kind and name, so this finds those twice as well.
-		if seen[e.Path] {
-			return &EntryError{e.Path, errors.New("twice in the index")}
+		if err != nil {
+			return e.blame(err)
 		}
 		seen[e.Path] = true
-		total += e.Size
-		if total > maxTotal {
-			return &EntryError{e.Path, fmt.Errorf("makes the bundle larger than %d bytes", int64(maxTotal))}
-		}
 	}
 	return nil
 }
@@ -133,35 +131,28 @@ func (i Index) validateHead() error {
 }
 
 func (e Entry) validate() error {
-	if fault := e.fault(); fault != "" {
-		return &EntryError{e.Path, errors.New(fault)}
-	}
-	return nil
-}
-
-func (e Entry) fault() string {
 	path, ok := pathOf(e.Kind, e.Name)
 	switch {
 	case !slices.Contains([]Kind{Binary, CNI, Image, Objects}, e.Kind):
-		return fmt.Sprintf("unknown kind %q", e.Kind)
+		return fmt.Errorf("unknown kind %q", e.Kind)
 	case !ok:
-		return fmt.Sprintf("unusable name %q", e.Name)
+		return fmt.Errorf("unusable name %q", e.Name)
 	case len(path) > maxPath:
-		return fmt.Sprintf("path longer than %d bytes", maxPath)
+		return fmt.Errorf("path longer than %d bytes", maxPath)
 	case e.Path != path:
-		return fmt.Sprintf("%s %q belongs at %q", e.Kind, e.Name, path)
+		return fmt.Errorf("%s %q belongs at %q", e.Kind, e.Name, path)
 	case !versionRE.MatchString(e.Version):
-		return fmt.Sprintf("unusable version %q", e.Version)
+		return fmt.Errorf("unusable version %q", e.Version)
 	case e.Size < 1 || e.Size > maxSize:
-		return fmt.Sprintf("size %d is not from 1 to %d", e.Size, int64(maxSize))
+		return fmt.Errorf("size %d is not from 1 to %d", e.Size, int64(maxSize))
 	case !sha256RE.MatchString(e.SHA256), !sha256RE.MatchString(e.PackedSHA256):
-		return "sha256 is not 64 digits of lower-case hex"
+		return errors.New("sha256 is not 64 digits of lower-case hex")
 	case e.Packed < 1 || e.Packed > maxPacked(memberSize(e.Size)):
-		return fmt.Sprintf("packed size %d is impossible", e.Packed)
+		return fmt.Errorf("packed size %d is impossible", e.Packed)
 	case e.Size/e.Packed > maxRatio:
-		return fmt.Sprintf("unpacks to more than %d times its size", maxRatio)
+		return fmt.Errorf("unpacks to more than %d times its size", maxRatio)
 	}
-	return ""
+	return nil
 }
 
 // maxPacked is more than any encoder makes of n bytes: what doesn't pack costs 3 bytes

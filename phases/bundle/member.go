@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -76,24 +77,21 @@ func member(name string, content []byte) ([]byte, error) {
 	return bytes.Join([][]byte{header, content, padding(int64(len(content)))}, nil), err
 }
 
-// contentOf reads an entry's content from its member, and checks all that belongs to this. It
-// ends in io.EOF only if all is well.
-func contentOf(e Entry, member io.Reader) io.Reader {
-	sum := sha256.New()
-	header := func() error {
-		want, err := tarHeader(e.Path, e.Size)
-		if err != nil {
-			return err
-		}
-		got := make([]byte, tarBlock)
-		if _, err := io.ReadFull(member, got); err != nil {
-			return errors.New("unpack: " + err.Error()) // no io.EOF, which would say that all is well
-		}
-		if !bytes.Equal(got, want) {
-			return errors.New("its tar header is not the one that its name and size have in a bundle")
-		}
-		return io.EOF
+// contentOf reads an entry's content from its member, and checks all that belongs to this. What
+// it gives ends in io.EOF only if all is well.
+func contentOf(e Entry, member io.Reader) (io.Reader, error) {
+	want, err := tarHeader(e.Path, e.Size)
+	if err != nil {
+		return nil, err
 	}
+	header := make([]byte, tarBlock)
+	if _, err := io.ReadFull(member, header); err != nil {
+		return nil, fmt.Errorf("unpack: %w", err)
+	}
+	if !bytes.Equal(header, want) {
+		return nil, errors.New("its tar header is not the one that its name and size have in a bundle")
+	}
+	sum := sha256.New()
 	end := func() error {
 		rest, err := io.ReadAll(io.LimitReader(member, tarBlock)) // more than any padding
 		if err != nil {
@@ -107,8 +105,7 @@ func contentOf(e Entry, member io.Reader) io.Reader {
 		}
 		return io.EOF
 	}
-	content := io.TeeReader(io.LimitReader(member, e.Size), sum)
-	return io.MultiReader(check(header), content, check(end))
+	return io.MultiReader(io.TeeReader(io.LimitReader(member, e.Size), sum), check(end)), nil
 }
 
 // check is a reader that gives no bytes, and io.EOF if nothing is wrong.

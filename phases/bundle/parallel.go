@@ -5,7 +5,6 @@ import (
 	"context"
 	"runtime"
 	"sync"
-	"sync/atomic"
 )
 
 // parallel does n jobs, as many at a time as Go has processors, until one fails or the
@@ -13,26 +12,22 @@ import (
 // does not depend on who was faster.
 func parallel(ctx context.Context, n int, do func(job int) error) error {
 	errs := make([]error, n)
-	var next atomic.Int64
-	var failed atomic.Bool
-	var wg sync.WaitGroup
-	work := func() {
-		for !failed.Load() {
-			job := int(next.Add(1)) - 1
-			if job >= n {
-				return
-			}
-			if errs[job] = ctx.Err(); errs[job] == nil {
-				errs[job] = do(job)
-			}
-			if errs[job] != nil {
-				failed.Store(true)
-			}
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	going, stop := context.WithCancel(ctx)
+	defer stop()
+	var all sync.WaitGroup
+	for job := range n {
+		slots <- struct{}{}
+		if going.Err() != nil {
+			break
 		}
+		all.Go(func() {
+			if errs[job] = do(job); errs[job] != nil {
+				stop()
+			}
+			<-slots
+		})
 	}
-	for range min(runtime.GOMAXPROCS(0), n) {
-		wg.Go(work)
-	}
-	wg.Wait()
-	return cmp.Or(errs...)
+	all.Wait()
+	return cmp.Or(cmp.Or(errs...), ctx.Err())
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -59,12 +58,12 @@ func Unanswered(reason error) time.Duration {
 // why, changes. When ctx ends first, the error is a *StalledError.
 func Wait(ctx context.Context, pause time.Duration, checks []Check, report func([]Pending)) error {
 	start := time.Now()
-	timeouts := slices.Repeat([]time.Duration{firstTimeout}, len(checks))
+	longer := map[string]time.Duration{}
+	timeout := func(c Check) time.Duration { return max(firstTimeout, longer[c.Name]) }
 	var last []Pending
 	for {
 		asked := time.Now()
-		reasons := round(ctx, checks, timeouts)
-		pending := pendingOf(checks, reasons)
+		pending := round(ctx, checks, timeout)
 		if ctx.Err() != nil {
 			// Probes cut off by the end of ctx tell nothing: keep the reasons before.
 			if last == nil {
@@ -79,41 +78,27 @@ func Wait(ctx context.Context, pause time.Duration, checks []Check, report func(
 			report(pending)
 		}
 		last = pending
-		lengthen(timeouts, reasons)
-		Sleep(ctx, max(pause, min(time.Since(asked), time.Second)))
-	}
-}
-
-// lengthen gives probes without an answer more time. It never takes time back: on a slow
-// machine every second round would be in vain then, and no round would find all checks true.
-func lengthen(timeouts []time.Duration, reasons []error) {
-	for i, reason := range reasons {
-		if errors.As(reason, new(*noAnswerError)) {
-			timeouts[i] = min(2*timeouts[i], lastTimeout)
+		// Time is never taken back: on a slow machine every second round would be in vain
+		// then, and no round would find all checks true.
+		for _, p := range pending {
+			longer[p.Name] = max(longer[p.Name], min(2*Unanswered(p.Reason), lastTimeout))
 		}
+		Sleep(ctx, max(pause, min(time.Since(asked), time.Second)))
 	}
 }
 
 // Look probes all checks once, side by side, and gives those that do not hold.
 func Look(ctx context.Context, checks []Check) []Pending {
-	timeouts := slices.Repeat([]time.Duration{lookTimeout}, len(checks))
-	return pendingOf(checks, round(ctx, checks, timeouts))
+	return round(ctx, checks, func(Check) time.Duration { return lookTimeout })
 }
 
-// round gives for each check why it does not hold.
-func round(ctx context.Context, checks []Check, timeouts []time.Duration) []error {
+func round(ctx context.Context, checks []Check, timeout func(Check) time.Duration) []Pending {
 	reasons := make([]error, len(checks))
 	var all sync.WaitGroup
 	for i, c := range checks {
-		all.Go(func() {
-			reasons[i] = c.probe(ctx, timeouts[i])
-		})
+		all.Go(func() { reasons[i] = c.probe(ctx, timeout(c)) })
 	}
 	all.Wait()
-	return reasons
-}
-
-func pendingOf(checks []Check, reasons []error) []Pending {
 	var pending []Pending
 	for i, c := range checks {
 		if reasons[i] != nil {
@@ -154,11 +139,11 @@ type StalledError struct {
 }
 
 func (e *StalledError) Error() string {
-	// A wait that ends otherwise than by its deadline was interrupted, such as by a signal.
+	ended := "not healthy within"
 	if e.Cause != nil && !errors.Is(e.Cause, context.DeadlineExceeded) {
-		return fmt.Sprintf("interrupted after %s, still missing: %s", e.After.Round(time.Second), describe(e.Pending))
+		ended = "interrupted after" // such as by a signal
 	}
-	return fmt.Sprintf("not healthy within %s, still missing: %s", e.After.Round(time.Second), describe(e.Pending))
+	return fmt.Sprintf("%s %s, still missing: %s", ended, e.After.Round(time.Second), describe(e.Pending))
 }
 
 // Unwrap gives the Cause.

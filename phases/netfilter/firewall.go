@@ -28,8 +28,12 @@ type Names struct {
 type ruleTable struct {
 	Name   string // with its family: "ip nat", or "legacy ip nat" if it is of xtables
 	Uses   int    // how many chains, sets and other objects it holds
-	Chains []ruleChain
+	Chains []*ruleChain
 	Hidden bool // there is no program to look into it
+
+	// Of nftables only.
+	family     byte
+	generation uint32 // of the whole ruleset: it grows with every change
 }
 
 type ruleChain struct {
@@ -42,17 +46,20 @@ type ruleChain struct {
 }
 
 type chainRule struct {
+	Chain  string // that it is in
 	Handle uint64
 	Jumps  []string // chains of the same table
 	Text   string   // as iptables-save prints it; of xtables only
 }
 
-// ruleRemoval is one thing that goes from the firewall.
-type ruleRemoval struct {
-	Table string
-	Chain string // empty: it is the table that goes
-	Rule  chainRule
+// removal is what goes from one table.
+type removal struct {
+	Table  bool        // it goes as a whole, and nothing else is said
+	Rules  []chainRule // those that lead to chains which go
+	Chains []string    // with their rules
 }
+
+func (r removal) isEmpty() bool { return !r.Table && len(r.Rules)+len(r.Chains) == 0 }
 
 // State is which tables there are, and which of their chains matter later: those that
 // are there already are not removed.
@@ -65,14 +72,11 @@ var (
 	builtInChains  = []string{"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"}
 )
 
-// isIptables tells whether the programs of iptables use a table of this name.
-func isIptables(table string) bool {
-	family, name, _ := strings.Cut(strings.TrimPrefix(table, legacy), " ")
-	return (family == "ip" || family == "ip6") && slices.Contains(iptablesTables, name)
-}
-
+// concerns tells whether what is looked for may be in a table: those of iptables, and our own.
 func (n Names) concerns(table string) bool {
-	return isIptables(table) || slices.Contains(n.Tables, table)
+	family, name, _ := strings.Cut(strings.TrimPrefix(table, legacy), " ")
+	isIptables := (family == "ip" || family == "ip6") && slices.Contains(iptablesTables, name)
+	return isIptables || slices.Contains(n.Tables, table)
 }
 
 func (n Names) matches(chain string) bool {
@@ -81,7 +85,7 @@ func (n Names) matches(chain string) bool {
 
 // State reads what there is now, so that a later Remove leaves it.
 func (n Names) State(ctx context.Context) (State, error) {
-	tables, err := n.read(ctx)
+	tables, err := read(ctx, n.concerns)
 	return n.state(tables), err
 }
 
@@ -89,9 +93,6 @@ func (n Names) State(ctx context.Context) (State, error) {
 func (n Names) state(tables []ruleTable) State {
 	s := State{}
 	for _, t := range tables {
-		if !n.concerns(t.Name) {
-			continue
-		}
 		s[t.Name] = []string{}
 		for _, c := range t.Chains {
 			if c.Base || n.matches(c.Name) {
@@ -105,119 +106,90 @@ func (n Names) state(tables []ruleTable) State {
 
 // Find reads which tables and chains of these names there are, as a user looks for them.
 func (n Names) Find(ctx context.Context) ([]string, error) {
-	tables, err := n.read(ctx)
-	return n.found(tables), err
-}
-
-// found are the tables and chains of these names, as a user looks for them.
-func (n Names) found(tables []ruleTable) []string {
-	var names []string
+	tables, err := read(ctx, n.concerns)
+	var found []string
 	for _, t := range tables {
 		if slices.Contains(n.Tables, t.Name) {
-			names = append(names, "table "+t.Name)
+			found = append(found, "table "+t.Name)
 			continue
 		}
 		for _, c := range t.Chains {
-			if isIptables(t.Name) && n.matches(c.Name) {
-				names = append(names, "chain "+c.Name+" in table "+t.Name)
+			if n.matches(c.Name) {
+				found = append(found, "chain "+c.Name+" in table "+t.Name)
 			}
 		}
 	}
-	return names
+	return found, err
 }
 
-// plan is what must go from the tables: what matches and was not there before.
-func (n Names) plan(before State, tables []ruleTable) []ruleRemoval {
-	var all []ruleRemoval
+// ForwardDrops names the chains that drop forwarded packets which no rule of theirs
+// accepts, with their tables: "ip filter FORWARD".
+func ForwardDrops(ctx context.Context) ([]string, error) {
+	tables, err := read(ctx, func(string) bool { return true })
+	var drops []string
 	for _, t := range tables {
-		all = append(all, n.planTable(before, t)...)
+		for _, c := range t.Chains {
+			if c.DropsForwarded {
+				drops = append(drops, t.Name+" "+c.Name)
+			}
+		}
 	}
-	return all
+	return drops, err
 }
 
-func (n Names) planTable(before State, t ruleTable) []ruleRemoval {
+// plan is what must go from a table that concerns these names: what matches and was not there
+// before, and what is left without use by that.
+func (n Names) plan(before State, t ruleTable) removal {
 	known, there := before[t.Name]
 	if t.Hidden || slices.Contains(n.Tables, t.Name) {
-		if there {
-			return nil
-		}
-		return []ruleRemoval{{Table: t.Name}}
+		return removal{Table: !there}
 	}
-	if !isIptables(t.Name) {
-		return nil
-	}
-	return n.planIptables(t, known, there)
-}
-
-func (n Names) planIptables(t ruleTable, known []string, there bool) []ruleRemoval {
-	doomed := map[string]bool{}
+	var r removal
+	doomed := func(chain string) bool { return n.matches(chain) && !slices.Contains(known, chain) }
 	for _, c := range t.Chains {
-		doomed[c.Name] = n.matches(c.Name) && !slices.Contains(known, c.Name)
-	}
-	var rules, chains []ruleRemoval
-	for _, c := range t.Chains {
-		jumps := t.jumps(c, doomed)
-		switch {
-		case doomed[c.Name]:
-			chains = append(chains, ruleRemoval{Table: t.Name, Chain: c.Name})
-		case c.Base && c.Accept && len(jumps) == len(c.Rules) && !slices.Contains(known, c.Name):
-			rules = append(rules, jumps...)
-			chains = append(chains, ruleRemoval{Table: t.Name, Chain: c.Name})
-		default:
-			rules = append(rules, jumps...)
+		if doomed(c.Name) {
+			r.Chains = append(r.Chains, c.Name)
+			continue
+		}
+		keeps := func(rule chainRule) bool { return !slices.ContainsFunc(rule.Jumps, doomed) }
+		r.Rules = append(r.Rules, slices.DeleteFunc(slices.Clone(c.Rules), keeps)...)
+		if c.Base && c.Accept && !slices.ContainsFunc(c.Rules, keeps) && !slices.Contains(known, c.Name) {
+			r.Chains = append(r.Chains, c.Name)
 		}
 	}
-	if !there && len(chains) == t.Uses {
-		return []ruleRemoval{{Table: t.Name}}
+	if !there && len(r.Chains) == t.Uses {
+		return removal{Table: true}
 	}
-	return append(rules, chains...)
+	return r
 }
 
-// jumps is the rules of a chain that lead to one that goes.
-func (t ruleTable) jumps(c ruleChain, doomed map[string]bool) []ruleRemoval {
-	var found []ruleRemoval
-	for _, r := range c.Rules {
-		if slices.ContainsFunc(r.Jumps, func(to string) bool { return doomed[to] }) {
-			found = append(found, ruleRemoval{Table: t.Name, Chain: c.Name, Rule: r})
-		}
-	}
-	return found
-}
-
-// read gives the tables that concern these names.
-func (n Names) read(ctx context.Context) ([]ruleTable, error) {
-	var rules ruleset
+// read gives the tables that want is true for.
+func read(ctx context.Context, want func(table string) bool) ([]ruleTable, error) {
+	var tables []ruleTable
 	err := retry(ctx, func() (err error) {
-		rules, err = readRuleset(ctx, n.concerns)
+		tables, err = readNFT(ctx, want)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	old, err := readLegacy(ctx)
-	return append(rules.tables, old...), err
+	old, err := readLegacy(ctx, want)
+	return append(tables, old...), err
 }
 
 // CameSince tells whether there is anything of these names that was not there before.
 func (n Names) CameSince(ctx context.Context, before State) (bool, error) {
-	tables, err := n.read(ctx)
-	return len(n.plan(before, tables)) > 0, err
+	tables, err := read(ctx, n.concerns)
+	return slices.ContainsFunc(tables, func(t ruleTable) bool { return !n.plan(before, t).isEmpty() }), err
 }
 
 // Remove takes out of the firewall what matches and was not there before, and goes
 // on with the other tables where one can't be changed.
 func (n Names) Remove(ctx context.Context, before State) error {
-	tables, err := n.read(ctx)
+	tables, err := read(ctx, n.concerns)
 	errs := []error{err} // what could be read is cleaned all the same
 	for _, t := range tables {
-		if len(n.planTable(before, t)) == 0 {
-			continue
-		}
-		remove := n.removeFrom
-		if strings.HasPrefix(t.Name, legacy) {
-			remove = n.removeFromLegacy
-		}
-		err := retry(ctx, func() error { return remove(ctx, before, t.Name) })
+		err := retry(ctx, func() error { return n.clean(ctx, before, t) })
 		if err != nil {
 			errs = append(errs, fmt.Errorf("clean table %s: %w", t.Name, err))
 		}
@@ -225,12 +197,25 @@ func (n Names) Remove(ctx context.Context, before State) error {
 	return errors.Join(errs...)
 }
 
-func (n Names) removeFrom(ctx context.Context, before State, table string) error {
-	rules, err := readRuleset(ctx, func(name string) bool { return name == table })
+// clean takes out of a table what must go. It reads the table again, if anything must.
+func (n Names) clean(ctx context.Context, before State, t ruleTable) error {
+	if n.plan(before, t).isEmpty() {
+		return nil
+	}
+	readAgain, remove := readNFT, removeNFT
+	if strings.HasPrefix(t.Name, legacy) {
+		readAgain, remove = readLegacy, removeLegacy
+	}
+	tables, err := readAgain(ctx, func(table string) bool { return table == t.Name })
 	if err != nil {
 		return err
 	}
-	return rules.remove(ctx, n.plan(before, rules.tables))
+	for _, t := range tables {
+		if r := n.plan(before, t); !r.isEmpty() {
+			return remove(ctx, t, r)
+		}
+	}
+	return nil
 }
 
 const (
@@ -242,7 +227,7 @@ const (
 func retry(ctx context.Context, do func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := do()
-		if err == nil || attempt == firewallAttempts || !changedMeanwhile(err) {
+		if attempt == firewallAttempts || !changedMeanwhile(err) {
 			return err
 		}
 		select {
@@ -254,10 +239,7 @@ func retry(ctx context.Context, do func() error) error {
 }
 
 func changedMeanwhile(err error) bool {
-	for _, code := range []unix.Errno{unix.ERESTART, unix.EINTR, unix.EBUSY, unix.EEXIST, unix.ENOENT, unix.EAGAIN} {
-		if errors.Is(err, code) {
-			return true
-		}
-	}
-	return errors.Is(err, errRulesetChanged)
+	return slices.ContainsFunc([]error{
+		errRulesetChanged, unix.ERESTART, unix.EINTR, unix.EBUSY, unix.EEXIST, unix.ENOENT, unix.EAGAIN,
+	}, func(code error) bool { return errors.Is(err, code) })
 }

@@ -239,20 +239,20 @@ func TestFirewallChangedMeanwhile(t *testing.T) {
 	}
 	sh(t, "nft add table ip filter")
 	all := func(string) bool { return true }
-	rules, err := readRuleset(t.Context(), all)
-	if err != nil {
-		t.Fatal(err)
+	tables, err := readNFT(t.Context(), all)
+	if err != nil || len(tables) != 1 {
+		t.Fatal(tables, err)
 	}
 	sh(t, "nft 'add chain ip filter foreign'")
-	err = rules.remove(t.Context(), kubernetesNames.plan(nil, rules.tables))
+	err = removeNFT(t.Context(), tables[0], kubernetesNames.plan(nil, tables[0]))
 	if !errors.Is(err, unix.ERESTART) || !changedMeanwhile(err) {
 		t.Errorf("error is %v, want ERESTART", err)
 	}
 	sh(t, "nft list chain ip filter foreign")
-	if rules, err = readRuleset(t.Context(), all); err != nil {
+	if tables, err = readNFT(t.Context(), all); err != nil {
 		t.Fatal(err)
 	}
-	if plan := kubernetesNames.plan(nil, rules.tables); len(plan) > 0 {
+	if plan := kubernetesNames.plan(nil, tables[0]); !plan.isEmpty() {
 		t.Errorf("a foreign chain's table would go: %v", plan)
 	}
 }
@@ -314,11 +314,11 @@ COMMIT
 COMMIT
 `
 	tables := parseLegacy("ip", save)
-	got := legacyScript(kubernetesNames.plan(nil, tables))
+	got := legacyScript(tables[0], kubernetesNames.plan(nil, tables[0]))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if plan := kubernetesNames.plan(kubernetesNames.state(tables), tables); plan != nil {
+	if plan := kubernetesNames.plan(kubernetesNames.state(tables), tables[0]); !plan.isEmpty() {
 		t.Errorf("what was there would go: %v", plan)
 	}
 }
@@ -328,9 +328,14 @@ COMMIT
 func TestHiddenTable(t *testing.T) {
 	tables := hiddenTables("ip6", "nat\nfilter\n")
 	before := State{"legacy ip6 nat": {}}
-	plan := kubernetesNames.plan(before, tables)
-	if len(plan) != 1 || plan[0].Table != "legacy ip6 filter" || plan[0].Chain != "" {
-		t.Errorf("plan is %v", plan)
+	for _, table := range tables {
+		want := table.Name == "legacy ip6 filter"
+		if plan := kubernetesNames.plan(before, table); plan.Table != want || plan.isEmpty() == want {
+			t.Errorf("%s: %v", table.Name, plan)
+		}
+		if err := removeLegacy(t.Context(), table, removal{Table: true}); !errors.Is(err, errNoLegacyProgram) {
+			t.Errorf("%s: %v", table.Name, err)
+		}
 	}
 }
 
@@ -341,21 +346,24 @@ func TestPlan(t *testing.T) {
 	sh(t, "iptables -w -A INPUT -i x -j DROP")
 	before := stateNow(t)
 	sh(t, "iptables -w -N KUBE-A; iptables -w -A INPUT -j KUBE-A; iptables -w -A OUTPUT -g KUBE-A; nft add table ip kube-proxy")
-	tables, err := kubernetesNames.read(t.Context())
+	tables, err := read(t.Context(), kubernetesNames.concerns)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, r := range kubernetesNames.plan(before, tables) {
-		got = append(got, fmt.Sprintln(r.Table, r.Chain, r.Rule.Jumps))
+	for _, table := range tables {
+		plan := kubernetesNames.plan(before, table)
+		if plan.Table {
+			got = append(got, table.Name)
+		}
+		for _, r := range plan.Rules {
+			got = append(got, fmt.Sprint(table.Name, " ", r.Chain, r.Jumps))
+		}
+		for _, chain := range plan.Chains {
+			got = append(got, table.Name+" "+chain)
+		}
 	}
-	want := []string{
-		"ip filter INPUT [KUBE-A]\n",
-		"ip filter OUTPUT [KUBE-A]\n",
-		"ip filter KUBE-A []\n",
-		"ip filter OUTPUT []\n",
-		"ip kube-proxy  []\n",
-	}
+	want := []string{"ip filter INPUT[KUBE-A]", "ip filter OUTPUT[KUBE-A]", "ip filter KUBE-A", "ip filter OUTPUT", "ip kube-proxy"}
 	slices.Sort(want)
 	slices.Sort(got)
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -380,17 +388,19 @@ func FuzzParseLegacy(f *testing.F) {
 	f.Add("*filter\n:INPUT ACCEPT [0:0]\n:KUBE-A - [0:0]\n-A INPUT -m comment --comment \"x \\\" -j y\" -j KUBE-A\nCOMMIT\n")
 	f.Fuzz(func(t *testing.T, save string) {
 		for _, table := range parseLegacy("ip", save) {
-			plan := kubernetesNames.planTable(nil, table)
-			for _, r := range plan {
-				if r.Rule.Handle == 0 && !kubernetesNames.matches(r.Chain) {
-					t.Errorf("chain %q would go", r.Chain)
-				}
-				if r.Rule.Handle != 0 && !strings.Contains(save, r.Rule.Text) {
-					t.Errorf("rule %q was never there", r.Rule.Text)
+			plan := kubernetesNames.plan(nil, table)
+			for _, chain := range plan.Chains {
+				if !kubernetesNames.matches(chain) {
+					t.Errorf("chain %q would go", chain)
 				}
 			}
-			if len(plan) > 0 && strings.Contains(table.Name, " filter") {
-				legacyScript(plan)
+			for _, rule := range plan.Rules {
+				if !strings.Contains(save, rule.Text) {
+					t.Errorf("rule %q was never there", rule.Text)
+				}
+			}
+			if !plan.isEmpty() && strings.Contains(table.Name, " filter") {
+				legacyScript(table, plan)
 			}
 		}
 	})
@@ -401,16 +411,22 @@ func FuzzJumps(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, expressions []byte) { jumpsOf(expressions) })
 }
 
-// TestFound: only what daemons of these names take for their own is foreign.
-func TestFound(t *testing.T) {
-	names := Names{Chains: []string{"KUBE-SERVICES"}, Tables: []string{"ip kube-proxy"}}
-	got := names.found([]ruleTable{
-		{Name: "ip kube-proxy", Chains: []ruleChain{{Name: "KUBE-SERVICES"}}},
-		{Name: "ip nat", Chains: []ruleChain{{Name: "KUBE-FOREIGN"}, {Name: "KUBE-SERVICES"}}},
-		{Name: "inet theirs", Chains: []ruleChain{{Name: "KUBE-SERVICES"}}},
-	})
-	want := []string{"table ip kube-proxy", "chain KUBE-SERVICES in table ip nat"}
-	if !slices.Equal(got, want) {
-		t.Errorf("%q, want %q", got, want)
+// TestFind: only what daemons of these names take for their own is foreign.
+func TestFind(t *testing.T) {
+	if !inNamespace(t, syscall.CLONE_NEWNET) {
+		return
+	}
+	sh(t, `
+iptables -w -t nat -N KUBE-FOREIGN
+iptables -w -t nat -N KUBE-SERVICES
+nft add table ip kube-proxy
+nft add chain ip kube-proxy KUBE-SERVICES
+nft add table inet theirs
+nft add chain inet theirs KUBE-SERVICES`)
+	got, err := Names{Chains: []string{"KUBE-SERVICES"}, Tables: []string{"ip kube-proxy"}}.Find(t.Context())
+	slices.Sort(got)
+	want := []string{"chain KUBE-SERVICES in table ip nat", "table ip kube-proxy"}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, want %q, %v", got, want, err)
 	}
 }

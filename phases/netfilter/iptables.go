@@ -25,29 +25,36 @@ const (
 
 var errNoLegacyProgram = errors.New("the kernel has this table, but there is no iptables-legacy-save to look into it")
 
-// readLegacy reads the tables of xtables, if the kernel has any in use.
-func readLegacy(ctx context.Context) ([]ruleTable, error) {
+// readLegacy reads the tables of xtables that the kernel has in use, and want is true for.
+func readLegacy(ctx context.Context, want func(table string) bool) ([]ruleTable, error) {
 	var all []ruleTable
 	var errs []error
 	for _, family := range []string{"ip", "ip6"} {
-		names, err := os.ReadFile("/proc/net/" + family + "_tables_names") // of tables that are in use
-		if errors.Is(err, fs.ErrNotExist) || (err == nil && len(bytes.TrimSpace(names)) == 0) {
-			continue
-		}
-		var save string
-		if err == nil {
-			save, err = runLegacy(ctx, family, "save", "")
-		}
-		switch {
-		case errors.Is(err, errNoLegacyProgram):
-			all = append(all, hiddenTables(family, string(names))...)
-		case err != nil:
+		tables, err := readFamily(ctx, family)
+		if err != nil {
 			errs = append(errs, fmt.Errorf("legacy iptables: %w", err))
-		default:
-			all = append(all, parseLegacy(family, save)...)
 		}
+		all = append(all, tables...)
 	}
-	return all, errors.Join(errs...)
+	return slices.DeleteFunc(all, func(t ruleTable) bool { return !want(t.Name) }), errors.Join(errs...)
+}
+
+func readFamily(ctx context.Context, family string) ([]ruleTable, error) {
+	names, err := os.ReadFile("/proc/net/" + family + "_tables_names") // of tables that are in use
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(bytes.TrimSpace(names)) == 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	save, err := runLegacy(ctx, family, "save", "")
+	switch {
+	case errors.Is(err, errNoLegacyProgram):
+		return hiddenTables(family, string(names)), nil
+	case err != nil:
+		return nil, err // what it printed before it failed may lack something
+	}
+	return parseLegacy(family, save), nil
 }
 
 func hiddenTables(family, names string) []ruleTable {
@@ -58,18 +65,12 @@ func hiddenTables(family, names string) []ruleTable {
 	return tables
 }
 
-func (n Names) removeFromLegacy(ctx context.Context, before State, table string) error {
-	tables, err := readLegacy(ctx)
-	tables = slices.DeleteFunc(tables, func(t ruleTable) bool { return t.Name != table })
-	plan := n.plan(before, tables)
-	if err != nil || len(plan) == 0 {
-		return err
-	}
-	if plan[0].Chain == "" {
+func removeLegacy(ctx context.Context, t ruleTable, r removal) error {
+	if t.Hidden {
 		return errNoLegacyProgram
 	}
-	family, _, _ := strings.Cut(strings.TrimPrefix(table, legacy), " ")
-	_, err = runLegacy(ctx, family, "restore", legacyScript(plan), "--noflush", "--wait", legacyLockWait)
+	family := strings.Fields(t.Name)[1]
+	_, err := runLegacy(ctx, family, "restore", legacyScript(t, r), "--noflush", "--wait", legacyLockWait)
 	return err
 }
 
@@ -94,15 +95,15 @@ func parseLegacy(family, save string) []ruleTable {
 func (t *ruleTable) addLegacy(line string, words []string) {
 	if name, ok := strings.CutPrefix(words[0], ":"); ok {
 		drops := name == "FORWARD" && words[1] == "DROP" && strings.HasSuffix(t.Name, " filter")
-		t.Chains = append(t.Chains, ruleChain{Name: name, Base: words[1] != "-", DropsForwarded: drops})
+		t.Chains = append(t.Chains, &ruleChain{Name: name, Base: words[1] != "-", DropsForwarded: drops})
 		t.Uses++
 	}
-	at := slices.IndexFunc(t.Chains, func(c ruleChain) bool { return c.Name == words[1] })
+	at := slices.IndexFunc(t.Chains, func(c *ruleChain) bool { return c.Name == words[1] })
 	if words[0] != "-A" || at < 0 {
 		return
 	}
-	c := &t.Chains[at]
-	c.Rules = append(c.Rules, chainRule{Handle: uint64(len(c.Rules) + 1), Jumps: legacyJumps(words), Text: line})
+	c := t.Chains[at]
+	c.Rules = append(c.Rules, chainRule{Chain: c.Name, Jumps: legacyJumps(words), Text: line})
 }
 
 func legacyJumps(words []string) []string {
@@ -120,20 +121,17 @@ func legacyJumps(words []string) []string {
 // for an option.
 var ruleWord = regexp.MustCompile(`(?:[^ "]|"(?:[^"\\]|\\.)*")+`)
 
-// legacyScript is what iptables-restore --noflush must read to do the plan, which is
-// of one table.
-func legacyScript(plan []ruleRemoval) string {
+// legacyScript is what iptables-restore --noflush must read to do the removal.
+func legacyScript(t ruleTable, r removal) string {
 	var rules, flush, remove string
-	for _, r := range plan {
-		if r.Rule.Handle != 0 {
-			rules += "-D" + strings.TrimPrefix(r.Rule.Text, "-A") + "\n"
-			continue
-		}
-		flush += "-F " + r.Chain + "\n"
-		remove += "-X " + r.Chain + "\n"
+	for _, rule := range r.Rules {
+		rules += "-D" + strings.TrimPrefix(rule.Text, "-A") + "\n"
 	}
-	fields := strings.Fields(plan[0].Table)
-	return "*" + fields[len(fields)-1] + "\n" + rules + flush + remove + "COMMIT\n"
+	for _, chain := range r.Chains {
+		flush += "-F " + chain + "\n"
+		remove += "-X " + chain + "\n"
+	}
+	return "*" + strings.Fields(t.Name)[2] + "\n" + rules + flush + remove + "COMMIT\n"
 }
 
 // programDirs are where root's programs lie: su leaves some of them out of $PATH.
@@ -149,12 +147,11 @@ func runLegacy(ctx context.Context, family, verb, input string, args ...string) 
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdin = strings.NewReader(input)
-	var out, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &stderr
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%s: %w: %s", program, err, strings.TrimSpace(stderr.String()))
+	out, err := cmd.Output()
+	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
+		err = fmt.Errorf("%s: %w: %s", program, err, bytes.TrimSpace(failed.Stderr))
 	}
-	return out.String(), nil
+	return string(out), err
 }
 
 // legacyProgram finds the program of that kind: iptables-legacy-save, or an

@@ -18,17 +18,10 @@ import (
 // iptables-nft makes such) hides the whole chain. It also can't tie a change to the
 // ruleset that the decision was made by, as the generation does here.
 
-// ruleset is the tables of nftables at one moment.
-type ruleset struct {
-	generation uint32 // grows with every change
-	tables     []ruleTable
-}
-
 // From linux/netfilter.h.
 const (
-	nfDrop        = 0 // NF_DROP
-	nfAccept      = 1 // NF_ACCEPT
-	nfInetForward = 2 // NF_INET_FORWARD
+	nfDrop   = 0 // NF_DROP
+	nfAccept = 1 // NF_ACCEPT
 )
 
 var errRulesetChanged = errors.New("the firewall changed while it was read")
@@ -39,14 +32,9 @@ const (
 	nftBuffer = 64 << 20
 )
 
-var nftFamilies = map[string]byte{
-	"inet": unix.NFPROTO_INET, "ip": unix.NFPROTO_IPV4, "ip6": unix.NFPROTO_IPV6,
-	"arp": unix.NFPROTO_ARP, "netdev": unix.NFPROTO_NETDEV, "bridge": unix.NFPROTO_BRIDGE,
-}
-
-func splitTable(table string) (family byte, name string) {
-	f, name, _ := strings.Cut(table, " ")
-	return nftFamilies[f], name
+var nftFamilies = map[byte]string{
+	unix.NFPROTO_INET: "inet", unix.NFPROTO_IPV4: "ip", unix.NFPROTO_IPV6: "ip6",
+	unix.NFPROTO_ARP: "arp", unix.NFPROTO_NETDEV: "netdev", unix.NFPROTO_BRIDGE: "bridge",
 }
 
 // inetFamilies are those in which a packet is forwarded as pods' are.
@@ -54,234 +42,195 @@ var inetFamilies = []byte{unix.NFPROTO_INET, unix.NFPROTO_IPV4, unix.NFPROTO_IPV
 
 type nftConn struct{ *netlink.Conn }
 
-func dialNFT(ctx context.Context) (nftConn, error) {
+// withNFT does something with a connection to the kernel.
+func withNFT(ctx context.Context, do func(nftConn) error) error {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
-		return nftConn{}, err
+		return err
 	}
-	deadline := time.Now().Add(nftTimeout)
-	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
-		deadline = d
+	defer func() { _ = conn.Close() }() // nothing can get lost: what was asked for was answered
+	ctx, cancel := context.WithTimeout(ctx, nftTimeout)
+	defer cancel()
+	deadline, _ := ctx.Deadline()
+	if err := errors.Join(conn.SetDeadline(deadline), conn.SetWriteBuffer(nftBuffer)); err != nil {
+		return err
 	}
-	err = errors.Join(conn.SetDeadline(deadline), conn.SetWriteBuffer(nftBuffer))
-	if err != nil {
-		return nftConn{}, errors.Join(err, conn.Close())
-	}
-	return nftConn{conn}, nil
+	return do(nftConn{conn})
 }
 
-// close can't lose anything: what was asked for was answered.
-func (c nftConn) close() { _ = c.Close() }
-
-// readRuleset reads the tables that want is true for, with the jumps of their rules. A
-// kernel without nftables has none.
-func readRuleset(ctx context.Context, want func(table string) bool) (ruleset, error) {
-	var r ruleset
-	err := readNFT(ctx, func(c nftConn, generation uint32) (err error) {
-		r.generation = generation
-		if r.tables, err = c.tables(want); err != nil {
-			return err
-		}
-		for i := range r.tables {
-			if err := c.addRules(&r.tables[i]); err != nil {
-				return err
-			}
-		}
-		if now, err := c.generation(); err != nil || now != generation {
-			return errors.Join(err, errRulesetChanged)
-		}
-		return nil
+// readNFT reads the tables that want is true for, with the jumps of their rules. A kernel
+// without nftables has none.
+func readNFT(ctx context.Context, want func(table string) bool) (tables []ruleTable, err error) {
+	err = withNFT(ctx, func(c nftConn) error {
+		tables, err = c.read(want)
+		return err
 	})
-	return r, err
+	if errors.Is(err, unix.EPROTONOSUPPORT) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("nftables: %w", err)
+	}
+	return tables, nil
 }
 
-// readNFT has do read the rules of a generation. There is nothing to read from a kernel
-// that has no nftables.
-func readNFT(ctx context.Context, do func(c nftConn, generation uint32) error) error {
-	conn, err := dialNFT(ctx)
-	if errors.Is(err, unix.EPROTONOSUPPORT) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("nftables: %w", err)
-	}
-	defer conn.close()
-	generation, err := conn.generation()
+func (c nftConn) read(want func(string) bool) ([]ruleTable, error) {
+	generation, err := c.generation()
 	if errors.Is(err, unix.EINVAL) { // nfnetlink knows no nftables
-		return nil
-	}
-	if err == nil {
-		err = do(conn, generation)
+		return nil, nil
 	}
 	if err != nil {
-		return fmt.Errorf("nftables: %w", err)
+		return nil, err
 	}
-	return nil
+	tables, err := c.tables(want)
+	if err != nil {
+		return nil, err
+	}
+	for i := range tables {
+		tables[i].generation = generation
+		if err := c.addRules(tables[i]); err != nil {
+			return nil, err
+		}
+	}
+	if now, err := c.generation(); err != nil || now != generation {
+		return nil, errors.Join(err, errRulesetChanged)
+	}
+	return tables, nil
 }
 
 // tables are those that want is true for, with their chains.
 func (c nftConn) tables(want func(string) bool) ([]ruleTable, error) {
-	tables, err := c.ask(unix.NFT_MSG_GETTABLE, netlink.Dump, "")
+	tables, err := c.ask(nft|unix.NFT_MSG_GETTABLE, netlink.Dump, 0)
 	if err != nil {
 		return nil, err
 	}
-	chains, err := c.ask(unix.NFT_MSG_GETCHAIN, netlink.Dump, "")
+	chains, err := c.ask(nft|unix.NFT_MSG_GETCHAIN, netlink.Dump, 0)
 	if err != nil {
 		return nil, err
 	}
 	var all []ruleTable
 	for _, o := range tables {
-		t := ruleTable{Name: o.table(unix.NFTA_TABLE_NAME), Uses: int(o.number(unix.NFTA_TABLE_USE))}
+		t := ruleTable{Name: o.table(), Uses: int(o.number(unix.NFTA_TABLE_USE)), family: o.family}
 		if !want(t.Name) {
 			continue
 		}
 		for _, o := range chains {
-			if o.table(unix.NFTA_CHAIN_TABLE) != t.Name {
-				continue
+			if o.table() == t.Name {
+				t.Chains = append(t.Chains, o.chain())
 			}
-			chain, err := o.chain()
-			if err != nil {
-				return nil, err
-			}
-			t.Chains = append(t.Chains, chain)
 		}
 		all = append(all, t)
 	}
 	return all, nil
 }
 
-func (c nftConn) addRules(t *ruleTable) error {
-	_, name := splitTable(t.Name)
-	rules, err := c.ask(unix.NFT_MSG_GETRULE, netlink.Dump, t.Name, text(unix.NFTA_RULE_TABLE, name))
+// addRules asks for the rules of one table; an older kernel gives those of its whole family.
+func (c nftConn) addRules(t ruleTable) error {
+	rules, err := c.ask(nft|unix.NFT_MSG_GETRULE, netlink.Dump, t.family, t.attribute())
 	if err != nil {
 		return err
 	}
 	chains := map[string]*ruleChain{}
-	for i := range t.Chains {
-		chains[t.Chains[i].Name] = &t.Chains[i]
+	for _, c := range t.Chains {
+		chains[c.Name] = c
 	}
 	for _, o := range rules {
 		chain := chains[o.text(unix.NFTA_RULE_CHAIN)]
-		if chain == nil || o.text(unix.NFTA_RULE_TABLE) != name {
+		if chain == nil || o.table() != t.Name {
 			continue
 		}
-		jumps, err := jumpsOf(o.attributes[unix.NFTA_RULE_EXPRESSIONS])
-		if err != nil {
-			return err
-		}
-		chain.Rules = append(chain.Rules, chainRule{Handle: o.number(unix.NFTA_RULE_HANDLE), Jumps: jumps})
+		chain.Rules = append(chain.Rules, chainRule{
+			Chain:  chain.Name,
+			Handle: o.number(unix.NFTA_RULE_HANDLE),
+			Jumps:  jumpsOf(o.attributes[unix.NFTA_RULE_EXPRESSIONS]),
+		})
 	}
 	return nil
 }
 
 // jumpsOf looks only at the expressions that send packets to another chain.
-func jumpsOf(expressions []byte) ([]string, error) {
-	list, err := netlink.UnmarshalAttributes(expressions)
-	if err != nil {
-		return nil, err
-	}
+func jumpsOf(expressions []byte) []string {
 	var jumps []string
+	list, _ := netlink.UnmarshalAttributes(expressions) // what is malformed has none, as below
 	for _, each := range list {
-		chain, err := jumpOf(each.Data)
-		if err != nil {
-			return nil, err
+		e := parseAttributes(each.Data)
+		if e.text(unix.NFTA_EXPR_NAME) != "immediate" {
+			continue
 		}
-		if chain != "" {
+		verdict := e.nested(unix.NFTA_EXPR_DATA).nested(unix.NFTA_IMMEDIATE_DATA).nested(unix.NFTA_DATA_VERDICT)
+		if chain := verdict.text(unix.NFTA_VERDICT_CHAIN); chain != "" {
 			jumps = append(jumps, chain)
 		}
 	}
-	return jumps, nil
+	return jumps
 }
 
-func jumpOf(expression []byte) (string, error) {
-	e, err := parseAttributes(expression)
-	if err != nil || e.text(unix.NFTA_EXPR_NAME) != "immediate" {
-		return "", err
-	}
-	for _, kind := range []uint16{unix.NFTA_EXPR_DATA, unix.NFTA_IMMEDIATE_DATA, unix.NFTA_DATA_VERDICT} {
-		if e, err = parseAttributes(e[kind]); err != nil {
-			return "", err
-		}
-	}
-	return e.text(unix.NFTA_VERDICT_CHAIN), nil
-}
-
-// remove makes all the changes, or none if the ruleset is not what was read.
-func (r ruleset) remove(ctx context.Context, plan []ruleRemoval) error {
-	if len(plan) == 0 {
-		return nil
-	}
-	messages, err := nftChanges(plan)
+// removeNFT makes all the changes, or none if the ruleset is not what the table was read from.
+func removeNFT(ctx context.Context, t ruleTable, r removal) error {
+	batch, err := nftBatch(t, r)
 	if err != nil {
 		return err
 	}
-	conn, err := dialNFT(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.close()
-	return conn.commit(r.generation, messages)
-}
-
-// nftChanges empties all chains before it deletes any: they may lead to each other.
-func nftChanges(plan []ruleRemoval) ([]netlink.Message, error) {
-	var flush, remove []netlink.Message
-	var errs []error
-	add := func(to *[]netlink.Message, kind uint16, r ruleRemoval, attrs ...netlink.Attribute) {
-		m, err := nftMessage(kind, r.Table, attrs...)
-		*to, errs = append(*to, m), append(errs, err)
-	}
-	for _, r := range plan {
-		_, table := splitTable(r.Table)
-		switch {
-		case r.Chain == "":
-			add(&remove, unix.NFT_MSG_DELTABLE, r, text(unix.NFTA_TABLE_NAME, table))
-		case r.Rule.Handle != 0:
-			add(&flush, unix.NFT_MSG_DELRULE, r, text(unix.NFTA_RULE_TABLE, table), text(unix.NFTA_RULE_CHAIN, r.Chain),
-				netlink.Attribute{Type: unix.NFTA_RULE_HANDLE, Data: binary.BigEndian.AppendUint64(nil, r.Rule.Handle)})
-		default:
-			add(&flush, unix.NFT_MSG_DELRULE, r, text(unix.NFTA_RULE_TABLE, table), text(unix.NFTA_RULE_CHAIN, r.Chain))
-			add(&remove, unix.NFT_MSG_DELCHAIN, r, text(unix.NFTA_CHAIN_TABLE, table), text(unix.NFTA_CHAIN_NAME, r.Chain))
+	return withNFT(ctx, func(c nftConn) error {
+		if _, err := c.SendMessages(batch); err != nil {
+			return err
 		}
-	}
-	return append(flush, remove...), errors.Join(errs...)
-}
-
-// commit sends one transaction. Only its last change asks for an answer: answers
-// come in order, an error before any other, and thousands of them would not fit.
-func (c nftConn) commit(generation uint32, changes []netlink.Message) error {
-	changes[len(changes)-1].Header.Flags |= netlink.Acknowledge
-	id, err := netlink.MarshalAttributes([]netlink.Attribute{
-		{Type: unix.NFNL_BATCH_GENID, Data: binary.BigEndian.AppendUint32(nil, generation)},
+		_, err := c.Receive()
+		return err
 	})
-	if err != nil {
-		return err
-	}
-	batch := append([]netlink.Message{batchMark(unix.NFNL_MSG_BATCH_BEGIN, id)}, changes...)
-	batch = append(batch, batchMark(unix.NFNL_MSG_BATCH_END, nil))
-	if _, err := c.SendMessages(batch); err != nil {
-		return err
-	}
-	_, err = c.Receive()
-	return err
 }
 
-func batchMark(kind netlink.HeaderType, attrs []byte) netlink.Message {
+// nftBatch is one transaction. It empties all chains before it deletes any: they may lead to
+// each other. Only its last change asks for an answer: answers come in order, an error before
+// any other, and thousands of them would not fit.
+func nftBatch(t ruleTable, r removal) ([]netlink.Message, error) {
+	var batch []netlink.Message
+	var errs []error
+	add := func(kind netlink.HeaderType, attrs ...netlink.Attribute) {
+		m, err := nftMessage(kind, t.family, attrs...)
+		batch, errs = append(batch, m), append(errs, err)
+	}
+	table := t.attribute()
+	add(unix.NFNL_MSG_BATCH_BEGIN,
+		netlink.Attribute{Type: unix.NFNL_BATCH_GENID, Data: binary.BigEndian.AppendUint32(nil, t.generation)})
+	if r.Table {
+		add(nft|unix.NFT_MSG_DELTABLE, table)
+	}
+	for _, rule := range r.Rules {
+		add(nft|unix.NFT_MSG_DELRULE, table, text(unix.NFTA_RULE_CHAIN, rule.Chain),
+			netlink.Attribute{Type: unix.NFTA_RULE_HANDLE, Data: binary.BigEndian.AppendUint64(nil, rule.Handle)})
+	}
+	for _, chain := range r.Chains {
+		add(nft|unix.NFT_MSG_DELRULE, table, text(unix.NFTA_RULE_CHAIN, chain))
+	}
+	for _, chain := range r.Chains {
+		add(nft|unix.NFT_MSG_DELCHAIN, table, text(unix.NFTA_CHAIN_NAME, chain))
+	}
+	batch[len(batch)-1].Header.Flags |= netlink.Acknowledge
+	add(unix.NFNL_MSG_BATCH_END)
+	return batch, errors.Join(errs...)
+}
+
+// nft marks the kinds of messages that are for nftables.
+const nft = unix.NFNL_SUBSYS_NFTABLES << 8
+
+// nftMessage is about one family, or, where that is 0, all of them.
+func nftMessage(kind netlink.HeaderType, family byte, attrs ...netlink.Attribute) (netlink.Message, error) {
+	data, err := netlink.MarshalAttributes(attrs)
 	// struct nfgenmsg: family, version, subsystem in network order.
+	head := []byte{family, 0, 0, unix.NFNL_SUBSYS_NFTABLES}
 	return netlink.Message{
 		Header: netlink.Header{Type: kind, Flags: netlink.Request},
-		Data:   append([]byte{unix.AF_UNSPEC, 0, 0, unix.NFNL_SUBSYS_NFTABLES}, attrs...),
-	}
+		Data:   append(head, data...),
+	}, err
 }
 
-// nftMessage is about a table, or, where that is empty, all of them.
-func nftMessage(kind uint16, table string, attrs ...netlink.Attribute) (netlink.Message, error) {
-	data, err := netlink.MarshalAttributes(attrs)
-	family, _ := splitTable(table)
-	return netlink.Message{
-		Header: netlink.Header{Type: netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | kind), Flags: netlink.Request},
-		Data:   append([]byte{family, 0, 0, 0}, data...),
-	}, err
+// nftTable is the attribute that names the table of whatever a message is about.
+const nftTable = unix.NFTA_TABLE_NAME
+
+func (t ruleTable) attribute() netlink.Attribute {
+	_, name, _ := strings.Cut(t.Name, " ")
+	return text(nftTable, name)
 }
 
 func text(kind uint16, value string) netlink.Attribute {
@@ -289,18 +238,18 @@ func text(kind uint16, value string) netlink.Attribute {
 }
 
 func (c nftConn) generation() (uint32, error) {
-	found, err := c.ask(unix.NFT_MSG_GETGEN, 0, "")
+	found, err := c.ask(nft|unix.NFT_MSG_GETGEN, 0, 0)
 	if err != nil {
 		return 0, err
 	}
-	if len(found) == 0 || found[0].attributes[unix.NFTA_GEN_ID] == nil {
+	if len(found) == 0 || found[0].number(unix.NFTA_GEN_ID) == 0 {
 		return 0, errors.New("the kernel tells no generation")
 	}
 	return uint32(found[0].number(unix.NFTA_GEN_ID)), nil
 }
 
-func (c nftConn) ask(kind uint16, flags netlink.HeaderFlags, table string, attrs ...netlink.Attribute) ([]nftObject, error) {
-	question, err := nftMessage(kind, table, attrs...)
+func (c nftConn) ask(kind netlink.HeaderType, flags netlink.HeaderFlags, family byte, attrs ...netlink.Attribute) ([]nftObject, error) {
+	question, err := nftMessage(kind, family, attrs...)
 	if err != nil {
 		return nil, err
 	}
@@ -317,9 +266,9 @@ func (c nftConn) ask(kind uint16, flags netlink.HeaderFlags, table string, attrs
 		if len(m.Data) < 4 {
 			return nil, fmt.Errorf("short message %v", m.Header.Type)
 		}
-		found[i].family = m.Data[0]
-		if found[i].attributes, err = parseAttributes(m.Data[4:]); err != nil {
-			return nil, err
+		found[i] = nftObject{m.Data[0], parseAttributes(m.Data[4:])}
+		if found[i].attributes == nil {
+			return nil, fmt.Errorf("malformed message %v", m.Header.Type)
 		}
 	}
 	return found, nil
@@ -331,42 +280,37 @@ type nftObject struct {
 	attributes
 }
 
-// table is the name of the table that an attribute gives, with its family.
-func (o nftObject) table(kind uint16) string {
-	for family, number := range nftFamilies {
-		if number == o.family {
-			return family + " " + o.text(kind)
-		}
-	}
-	return fmt.Sprint(o.family, " ", o.text(kind))
-}
+// table is the name of its table, with its family.
+func (o nftObject) table() string { return nftFamilies[o.family] + " " + o.text(nftTable) }
 
-func (o nftObject) chain() (ruleChain, error) {
-	c := ruleChain{Name: o.text(unix.NFTA_CHAIN_NAME), Base: o.attributes[unix.NFTA_CHAIN_HOOK] != nil}
-	hook, err := parseAttributes(o.attributes[unix.NFTA_CHAIN_HOOK])
-	if err != nil || o.attributes[unix.NFTA_CHAIN_POLICY] == nil {
-		return c, err
+func (o nftObject) chain() *ruleChain {
+	c := &ruleChain{Name: o.text(unix.NFTA_CHAIN_NAME), Base: o.attributes[unix.NFTA_CHAIN_HOOK] != nil}
+	if o.attributes[unix.NFTA_CHAIN_POLICY] == nil {
+		return c
 	}
-	policy := o.number(unix.NFTA_CHAIN_POLICY)
+	policy, hook := o.number(unix.NFTA_CHAIN_POLICY), o.nested(unix.NFTA_CHAIN_HOOK).number(unix.NFTA_HOOK_HOOKNUM)
 	c.Accept = policy == nfAccept && slices.Contains(builtInChains, c.Name)
-	c.DropsForwarded = policy == nfDrop && hook.number(unix.NFTA_HOOK_HOOKNUM) == nfInetForward && slices.Contains(inetFamilies, o.family)
-	return c, nil
+	c.DropsForwarded = policy == nfDrop && hook == unix.NF_INET_FORWARD && slices.Contains(inetFamilies, o.family)
+	return c
 }
 
 // attributes are those of one object, by type.
 type attributes map[uint16][]byte
 
-func parseAttributes(data []byte) (attributes, error) {
+// parseAttributes gives nil for what is malformed, which the kernel does not send.
+func parseAttributes(data []byte) attributes {
 	list, err := netlink.UnmarshalAttributes(data)
 	if err != nil {
-		return nil, err
+		return nil
 	}
 	all := attributes{}
 	for _, a := range list {
 		all[a.Type&^(unix.NLA_F_NESTED|unix.NLA_F_NET_BYTEORDER)] = a.Data
 	}
-	return all, nil
+	return all
 }
+
+func (a attributes) nested(kind uint16) attributes { return parseAttributes(a[kind]) }
 
 func (a attributes) text(kind uint16) string { return strings.TrimRight(string(a[kind]), "\x00") }
 

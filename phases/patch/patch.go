@@ -59,9 +59,6 @@ func Read(dir string) (Set, error) {
 	}
 	files := map[string]string{}
 	for _, entry := range entries {
-		if err := checkName(dir, entry.Name()); err != nil {
-			return Set{}, err
-		}
 		data, err := os.ReadFile(filepath.Join(dir, entry.Name()))
 		if err != nil {
 			return Set{}, err
@@ -77,30 +74,22 @@ func Read(dir string) (Set, error) {
 func Parse(dir string, files map[string]string) (Set, error) {
 	set := Set{files, map[string][]patch{}}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if err := checkName(dir, name); err != nil {
-			return Set{}, err
+		file, parts := filepath.Join(dir, name), fileName.FindStringSubmatch(name)
+		if parts == nil {
+			return Set{}, fmt.Errorf("%s: want a name TARGET[SUFFIX][+strategic|+merge|+json].yaml, TARGET one of %s",
+				file, strings.ReplaceAll(targets, "|", ", "))
 		}
-		file := filepath.Join(dir, name)
-		patches, err := parse(file, files[name])
+		target, kind := parts[1], parts[2]
+		patches, err := parse(file, kind, files[name])
 		if err != nil {
 			return Set{}, fmt.Errorf("%s: %w", file, err)
 		}
-		target := fileName.FindStringSubmatch(name)[1]
 		set.patches[target] = append(set.patches[target], patches...)
 	}
 	return set, nil
 }
 
-func checkName(dir, name string) error {
-	if fileName.MatchString(name) {
-		return nil
-	}
-	return fmt.Errorf("%s: want a name TARGET[SUFFIX][+strategic|+merge|+json].yaml, TARGET one of %s",
-		filepath.Join(dir, name), strings.ReplaceAll(targets, "|", ", "))
-}
-
-func parse(file, text string) ([]patch, error) {
-	kind := fileName.FindStringSubmatch(filepath.Base(file))[2]
+func parse(file, kind, text string) ([]patch, error) {
 	var patches []patch
 	for documents := kubeyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(text))); ; {
 		document, err := documents.Read()

@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
@@ -34,16 +35,10 @@ type Leaf struct {
 
 // NewCA self-signs a CA certificate. Its only SAN is its common name, as kubeadm has it.
 func NewCA(commonName string, key crypto.Signer, validity time.Duration) (*CA, error) {
-	now := time.Now().UTC()
-	template := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: commonName},
-		DNSNames:              []string{commonName},
-		NotBefore:             now.Add(-backdate),
-		NotAfter:              now.Add(validity),
-		KeyUsage:              x509.KeyUsageKeyEncipherment | x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		BasicConstraintsValid: true,
-		IsCA:                  true,
-	}
+	template := newTemplate(pkix.Name{CommonName: commonName}, validity)
+	template.DNSNames = []string{commonName}
+	template.KeyUsage |= x509.KeyUsageCertSign
+	template.IsCA = true
 	cert, err := sign(template, template, key.Public(), key)
 	if err != nil {
 		return nil, err
@@ -53,17 +48,23 @@ func NewCA(commonName string, key crypto.Signer, validity time.Duration) (*CA, e
 
 // Issue signs a leaf for the public half of key. It never outlives the CA.
 func (ca *CA) Issue(leaf Leaf, key crypto.Signer) (*x509.Certificate, error) {
-	now := time.Now().UTC()
-	template := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: leaf.CommonName, Organization: leaf.Organizations},
-		NotBefore:             now.Add(-backdate),
-		NotAfter:              slices.MinFunc([]time.Time{now.Add(leaf.Validity), ca.Cert.NotAfter}, time.Time.Compare),
-		KeyUsage:              x509.KeyUsageKeyEncipherment | x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:           leaf.usages(),
-		BasicConstraintsValid: true,
-	}
+	template := newTemplate(pkix.Name{CommonName: leaf.CommonName, Organization: leaf.Organizations}, leaf.Validity)
+	template.NotAfter = slices.MinFunc([]time.Time{template.NotAfter, ca.Cert.NotAfter}, time.Time.Compare)
+	template.ExtKeyUsage = leaf.usages()
 	template.DNSNames, template.IPAddresses = leaf.sans()
 	return sign(template, ca.Cert, key.Public(), ca.Key)
+}
+
+// newTemplate leaves the serial number to the library: it is a random one.
+func newTemplate(subject pkix.Name, validity time.Duration) *x509.Certificate {
+	now := time.Now()
+	return &x509.Certificate{
+		Subject:               subject,
+		NotBefore:             now.Add(-backdate),
+		NotAfter:              now.Add(validity),
+		KeyUsage:              x509.KeyUsageKeyEncipherment | x509.KeyUsageDigitalSignature,
+		BasicConstraintsValid: true,
+	}
 }
 
 // Reason is why a certificate does not serve.
@@ -167,20 +168,18 @@ func (l Leaf) sans() (names []string, addresses []net.IP) {
 		if err == nil {
 			n = a.String()
 		}
-		if seen[n] {
-			continue
-		}
-		seen[n] = true
-		if err == nil {
+		switch {
+		case seen[n]:
+		case err == nil:
 			addresses = append(addresses, a.AsSlice())
-		} else {
+		default:
 			names = append(names, n)
 		}
+		seen[n] = true
 	}
 	return names, addresses
 }
 
-// sign leaves the serial number to the library: it is a random one.
 func sign(template, parent *x509.Certificate, public crypto.PublicKey, key crypto.Signer) (*x509.Certificate, error) {
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, key)
 	if err != nil {
@@ -197,11 +196,8 @@ func ipStrings(ips []net.IP) []string {
 	return s
 }
 
-func sameSet[T interface{ ~string | ~int }](a, b []T) bool {
-	a, b = slices.Clone(a), slices.Clone(b)
-	slices.Sort(a)
-	slices.Sort(b)
-	return slices.Equal(a, b)
+func sameSet[T cmp.Ordered](a, b []T) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
 // CheckSelf says why a CA that was found cannot sign, or nil.

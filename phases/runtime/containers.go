@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+	kubelet "k8s.io/kubelet/pkg/types"
 )
 
 // Container is one try of a pod's container.
@@ -35,7 +36,9 @@ func (c *CRI) Container(ctx context.Context, pod, name string) (*Container, erro
 		return nil, nil
 	}
 	found, err := c.containers(ctx, map[string]string{
-		podNamespace: "kube-system", "io.kubernetes.pod.name": pod, "io.kubernetes.container.name": name,
+		kubelet.KubernetesPodNamespaceLabel:  "kube-system",
+		kubelet.KubernetesPodNameLabel:       pod,
+		kubelet.KubernetesContainerNameLabel: name,
 	})
 	if err != nil {
 		return nil, err

@@ -112,15 +112,6 @@ func (c *CRI) Pull(ctx context.Context, reference string) error {
 	return nil
 }
 
-// removeImage removes an image by its name; none is fine.
-func (c *CRI) removeImage(ctx context.Context, reference string) error {
-	_, err := c.images.RemoveImage(ctx, &cri.RemoveImageRequest{Image: &cri.ImageSpec{Image: reference}})
-	if err != nil {
-		return fmt.Errorf("remove image %s: %w", reference, plain(err))
-	}
-	return nil
-}
-
 // StoredImage is an image that the runtime holds.
 type StoredImage struct {
 	ID     string

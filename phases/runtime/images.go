@@ -13,18 +13,14 @@ import (
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
+	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+	kubelet "k8s.io/kubelet/pkg/types"
 )
 
 const (
 	// Namespace is that of Kubernetes in containerd: its images and containers.
 	Namespace   = "k8s.io"
 	snapshotter = "overlayfs" // what it unpacks them with
-)
-
-// Labels of what a kubelet makes.
-const (
-	podUID       = "io.kubernetes.pod.uid"
-	podNamespace = "io.kubernetes.pod.namespace"
 )
 
 const pinnedLabel = "io.cri-containerd.pinned"
@@ -126,7 +122,7 @@ func (i *Images) Foreign(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 		for _, c := range containers {
-			if namespace == Namespace && c.Labels[podUID] != "" {
+			if namespace == Namespace && c.Labels[kubelet.KubernetesPodUIDLabel] != "" {
 				continue
 			}
 			found = append(found, namespace+"/"+c.ID)
@@ -166,48 +162,41 @@ func (r Remover) Close() error {
 	return errors.Join(r.store.Close(), r.cri.Close())
 }
 
-// Has tells whether there is an image of that name.
-func (r Remover) Has(ctx context.Context, name string) (bool, error) {
-	if r.store == nil {
-		return r.cri.HasImage(ctx, name)
-	}
-	image, err := r.store.image(ctx, name)
-	return image != nil, err
-}
-
 // Remove removes an image by its name; none is fine. Names that others gave it stay.
 func (r Remover) Remove(ctx context.Context, name string) error {
-	if r.store == nil {
-		return r.cri.removeImage(ctx, name)
+	if r.store != nil {
+		return r.store.remove(ctx, name)
 	}
-	image, err := r.store.image(ctx, name)
-	if err != nil || image == nil {
+	_, err := r.cri.images.RemoveImage(ctx, &cri.RemoveImageRequest{Image: &cri.ImageSpec{Image: name}})
+	if err != nil {
+		return fmt.Errorf("remove image %s: %w", name, plain(err))
+	}
+	return nil
+}
+
+func (i *Images) remove(ctx context.Context, name string) error {
+	full, err := fullName(name)
+	if err != nil {
 		return err
 	}
-	names, err := r.store.ofPull(ctx, *image)
+	image, err := i.client.ImageService().Get(ctx, full)
+	if errdefs.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	names, err := i.ofPull(ctx, image)
 	if err != nil {
 		return err
 	}
 	for _, each := range append(names, image.Name) { // the last one wakes the garbage collection
-		err := r.store.client.ImageService().Delete(ctx, each, images.SynchronousDelete())
+		err := i.client.ImageService().Delete(ctx, each, images.SynchronousDelete())
 		if err != nil && !errdefs.IsNotFound(err) {
 			return fmt.Errorf("remove image %s: %w", each, err)
 		}
 	}
 	return nil
-}
-
-// image finds an image by its name; nil if there is none.
-func (i *Images) image(ctx context.Context, name string) (*images.Image, error) {
-	full, err := fullName(name)
-	if err != nil {
-		return nil, err
-	}
-	image, err := i.client.ImageService().Get(ctx, full)
-	if errdefs.IsNotFound(err) {
-		return nil, nil
-	}
-	return &image, err
 }
 
 // ofPull lists the names, by ID and by digest, that the CRI gave an image beside its tag

@@ -36,9 +36,7 @@ func (c *Container) LastLines() []LogLine {
 		return nil
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Size() > tailSize {
-		_, _ = f.Seek(-tailSize, io.SeekEnd) // reading from the beginning would only be slower
-	}
+	_, _ = f.Seek(-tailSize, io.SeekEnd) // a shorter log is read from its beginning
 	data, err := io.ReadAll(io.LimitReader(f, tailSize))
 	if err != nil || len(bytes.TrimSpace(data)) == 0 {
 		return nil

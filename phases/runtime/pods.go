@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+	kubelet "k8s.io/kubelet/pkg/types"
 )
 
 // Sandbox is a pod as the runtime has it. Of a pod that was started anew it may have
@@ -43,7 +44,7 @@ func (c *CRI) Sandboxes(ctx context.Context, namespace string) ([]Sandbox, error
 	}
 	labels := map[string]string{}
 	if namespace != "" {
-		labels[podNamespace] = namespace
+		labels[kubelet.KubernetesPodNamespaceLabel] = namespace
 	}
 	containers, err := c.containers(ctx, labels)
 	if err != nil {
@@ -68,7 +69,7 @@ func (c *CRI) Pods(ctx context.Context, match func(name, uid string) bool) ([]Sa
 
 // KubeletPods lists every sandbox that a kubelet made.
 func (c *CRI) KubeletPods(ctx context.Context) ([]Sandbox, error) {
-	return c.sandboxes(ctx, func(p *cri.PodSandbox) bool { return p.Labels[podUID] != "" })
+	return c.sandboxes(ctx, func(p *cri.PodSandbox) bool { return p.Labels[kubelet.KubernetesPodUIDLabel] != "" })
 }
 
 func (c *CRI) sandboxes(ctx context.Context, match func(*cri.PodSandbox) bool) ([]Sandbox, error) {
@@ -106,7 +107,12 @@ const (
 // Remove stops and removes a pod sandbox; none is fine.
 func (c *CRI) Remove(ctx context.Context, pod Sandbox) error {
 	for began := time.Now(); ; time.Sleep(startingPause) {
-		err := c.remove(ctx, pod)
+		// Removing a pod whose containers run kills them at once; stopping it gives
+		// the network plugin its turn to take the pod's links and rules away.
+		_, err := c.pods.StopPodSandbox(ctx, &cri.StopPodSandboxRequest{PodSandboxId: pod.ID})
+		if err == nil {
+			_, err = c.pods.RemovePodSandbox(ctx, &cri.RemovePodSandboxRequest{PodSandboxId: pod.ID})
+		}
 		if err == nil || status.Code(err) == codes.NotFound {
 			return nil
 		}
@@ -115,14 +121,4 @@ func (c *CRI) Remove(ctx context.Context, pod Sandbox) error {
 			return fmt.Errorf("remove pod %s: %w", pod.FullName(), plain(err))
 		}
 	}
-}
-
-func (c *CRI) remove(ctx context.Context, pod Sandbox) error {
-	// Removing a pod whose containers run kills them at once; stopping it gives
-	// the network plugin its turn to take the pod's links and rules away.
-	_, err := c.pods.StopPodSandbox(ctx, &cri.StopPodSandboxRequest{PodSandboxId: pod.ID})
-	if err == nil {
-		_, err = c.pods.RemovePodSandbox(ctx, &cri.RemovePodSandboxRequest{PodSandboxId: pod.ID})
-	}
-	return err
 }

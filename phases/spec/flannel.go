@@ -8,6 +8,7 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/netfilter"
+	"bootstrap/templates"
 )
 
 // FlannelAddon is the pod network's agent on all nodes.
@@ -16,7 +17,7 @@ func FlannelAddon(c *config.Config, f machine.Facts) (manifests.Addon, error) {
 	if err != nil {
 		return manifests.Addon{}, err
 	}
-	conflist, err := anyNodeNetwork(c).Render()
+	conflist, err := templates.Render(anyNodeNetwork(c))
 	if err != nil {
 		return manifests.Addon{}, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/patch"
+	"bootstrap/templates"
 )
 
 // nodeFields of a KubeletConfiguration follow from what one machine has.
@@ -14,7 +15,7 @@ var nodeFields = []string{"containerRuntimeEndpoint", "failCgroupV1", "failSwapO
 
 // RenderKubeletConfig is this node's: ours, the user's document over it, then patches.
 func (s *Spec) RenderKubeletConfig(endpoint string) ([]byte, error) {
-	rendered, err := s.kubeletConfig(endpoint).Render()
+	rendered, err := templates.Render(s.kubeletConfig(endpoint))
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +30,7 @@ func (s *Spec) RenderKubeletConfig(endpoint string) ([]byte, error) {
 // ClusterKubeletConfig is what other nodes begin with when they join. They would run the
 // same pods of a URL, and may read in the cluster what is secret.
 func (s *Spec) ClusterKubeletConfig() ([]byte, error) {
-	rendered, err := s.kubeletConfig("").Render()
+	rendered, err := templates.Render(s.kubeletConfig(""))
 	if err != nil {
 		return nil, err
 	}

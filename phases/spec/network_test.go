@@ -14,6 +14,7 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/machine"
+	"bootstrap/templates"
 )
 
 // TestOneConflist has cni-install, which runs on nodes that init never sees, make the
@@ -34,7 +35,7 @@ func TestOneConflist(t *testing.T) {
 	for name, env := range cases {
 		t.Run(name, func(t *testing.T) {
 			c := configtest.Valid(t, name)
-			want, err := NodeNetwork(c, machine.Facts{MTUs: map[netip.Addr]int{c.AdvertiseAddress: 1400}}).Render()
+			want, err := templates.Render(NodeNetwork(c, machine.Facts{MTUs: map[netip.Addr]int{c.AdvertiseAddress: 1400}}))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -49,7 +50,7 @@ func TestOneConflist(t *testing.T) {
 // installed runs cni-install until it says that it is done.
 func installed(t *testing.T, program string, c *config.Config, env string) string {
 	t.Helper()
-	text, err := anyNodeNetwork(c).Render()
+	text, err := templates.Render(anyNodeNetwork(c))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,11 +50,6 @@ func sorted(args []config.Arg) []config.Arg {
 
 func flag(a config.Arg) string { return fmt.Sprintf("--%s=%s", a.Name, a.Value) }
 
-// StaticPod is a typed template of templates/staticpod.
-type StaticPod interface {
-	Render(node string) ([]byte, error)
-}
-
 // podOf is the part that all static pods have, with the user's settings for the component.
 func podOf(image string, command []string, component config.Component) templates.Pod {
 	pod := templates.Pod{Image: image, Command: command}

@@ -26,13 +26,13 @@ var someMounts = []templates.Mount{
 func renderPods(t *testing.T, c *config.Config) map[string][]byte {
 	t.Helper()
 	manifests := map[string][]byte{}
-	for name, pod := range map[string]StaticPod{
+	for name, pod := range map[string]templates.File{
 		"etcd":                    EtcdPod(c, OnlyMember(c)),
 		"kube-apiserver":          APIServerPod(c, someMounts),
 		"kube-controller-manager": ControllerManagerPod(c, someMounts),
 		"kube-scheduler":          SchedulerPod(c),
 	} {
-		manifest, err := pod.Render(c.NodeName)
+		manifest, err := templates.RenderPod(c.NodeName, pod)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -236,7 +236,7 @@ func TestUID(t *testing.T) {
 func TestUIDOfEachField(t *testing.T) {
 	pod := SchedulerPod(configtest.Valid(t, "default"))
 	uid := func(p templates.KubeScheduler) string {
-		manifest, err := p.Render("node-1")
+		manifest, err := templates.RenderPod("node-1", p)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -110,7 +110,7 @@ func (n node) unpackKit(ctx context.Context, parts ...string) error {
 
 // network is the pod network that bootstrap applies by itself.
 func network(apiServer string) (string, error) {
-	conflist, err := templates.BridgeNetwork{Bridge: "bootstrap0", MTU: "${MTU}", Subnets: []string{"${SUBNET}"}}.Render()
+	conflist, err := templates.Render(templates.BridgeNetwork{Bridge: "bootstrap0", MTU: "${MTU}", Subnets: []string{"${SUBNET}"}})
 	if err != nil {
 		return "", err
 	}
