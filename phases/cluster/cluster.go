@@ -30,6 +30,7 @@ type Cluster struct {
 	ca       []byte // PEM
 	plans    bool
 	yields   bool
+	tell     func(Applied) // nil: nobody asks
 	patience time.Duration // how long a call is tried again
 	pause    time.Duration // between two tries
 }

@@ -18,7 +18,9 @@ func (c *Cluster) Make(ctx context.Context, manifests ...[]byte) error {
 	if err != nil || c.plans {
 		return err
 	}
-	return joined(eachOf(objects, func(i int) error { return c.makeOne(ctx, objects[i]) }))
+	errs := make([]error, len(objects))
+	eachOf(ctx, objects, func(i int) { errs[i] = c.makeOne(ctx, objects[i]) })
+	return joined(errs)
 }
 
 // joined is all errors, or a single one where the server could not be reached: then each
