@@ -79,8 +79,8 @@ func leaveEtcd(ctx context.Context, env *Env) error {
 	if err != nil || len(members) < 2 {
 		return nil // nobody answers, or this is the last one
 	}
-	own, ok := client.Own(members)
-	if !ok {
+	own := client.Own(members)
+	if own == nil {
 		return nil
 	}
 	err = env.Host.Do(host.OpMember, host.Remove, own.Name, func() error {
