@@ -1,7 +1,7 @@
 package spec
 
 import (
-	"fmt"
+	_ "embed"
 	"net/netip"
 	"strings"
 
@@ -22,26 +22,18 @@ func DNSAddon(c *config.Config, forward string) (manifests.Addon, error) {
 	return dns.Objects()
 }
 
+// corefileText caches no answers about names of the cluster, as these change at any time.
+//
+//go:embed Corefile
+var corefileText string
+
 // corefile leaves out forwarding where nobody could answer: CoreDNS would ask itself,
 // find the loop and end.
 func corefile(domain, forward string) string {
-	plugins := []string{
-		"errors",
-		"health {\n        lameduck 5s\n    }",
-		"ready",
-		fmt.Sprintf("kubernetes %s in-addr.arpa ip6.arpa {\n        pods insecure\n        fallthrough in-addr.arpa ip6.arpa\n        ttl 30\n    }", domain),
-		"prometheus :9153",
-	}
 	if forward != "" {
-		plugins = append(plugins, "forward . "+forward+" {\n        max_concurrent 1000\n    }", "loop")
+		forward = "    forward . " + forward + " {\n        max_concurrent 1000\n    }\n    loop\n"
 	}
-	plugins = append(plugins,
-		// Answers about names of the cluster are not kept, as they change at any time.
-		fmt.Sprintf("cache 30 {\n        disable success %s\n        disable denial %s\n    }", domain, domain),
-		"reload",
-		"loadbalance",
-	)
-	return ".:53 {\n    " + strings.Join(plugins, "\n    ") + "\n}\n"
+	return strings.NewReplacer("DOMAIN", domain, "    FORWARD\n", forward).Replace(corefileText)
 }
 
 // Reachable is what CoreDNS can forward to, of the servers in a resolv.conf: if all can be
