@@ -1,10 +1,9 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"net"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,7 +11,8 @@ import (
 )
 
 // Make makes the objects of manifests that are not there; those that are, whatever they
-// hold, it leaves alone. It tries each once, in no order. A plan makes none.
+// hold, it leaves alone. It tries each once, in no order, and gives the first error: most often, all
+// have failed for one reason. A plan makes none.
 func (c *Cluster) Make(ctx context.Context, manifests ...[]byte) error {
 	objects, err := decode(manifests...)
 	if err != nil || c.plans {
@@ -20,22 +20,7 @@ func (c *Cluster) Make(ctx context.Context, manifests ...[]byte) error {
 	}
 	errs := make([]error, len(objects))
 	eachOf(ctx, objects, func(i int) { errs[i] = c.makeOne(ctx, objects[i]) })
-	return joined(errs)
-}
-
-// joined is all errors, or a single one where the server could not be reached: then each
-// object has failed for the same reason.
-func joined(errs []error) error {
-	var broken *net.OpError
-	for _, err := range errs {
-		if err != nil && !errors.As(err, &broken) {
-			return errors.Join(errs...)
-		}
-	}
-	if broken == nil {
-		return nil
-	}
-	return broken
+	return cmp.Or(errs...)
 }
 
 func (c *Cluster) makeOne(ctx context.Context, object *unstructured.Unstructured) error {
