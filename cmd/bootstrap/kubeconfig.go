@@ -75,6 +75,6 @@ func runKubeconfigUser(w io.Writer, o kubeconfigUserOptions) error {
 	if err != nil {
 		return err
 	}
-	data, err := env.UserKubeconfig(phases.KubeconfigUser{Name: o.name, Groups: o.groups, Validity: o.validity})
+	data, err := env.UserKubeconfig(o.name, o.groups, o.validity)
 	return printFile(w, data, err)
 }
