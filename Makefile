@@ -9,7 +9,7 @@ LINT       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 export GOTOOLCHAIN := auto
 
 .PHONY: help needs build components rootfs bundle box try test test-all test-unit test-offline test-e2e \
-	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-before vm-test vm-debian-13 vm-debian-12 vm-worker vm-smoke e2e-1.35 bench fuzz lint update clean
+	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-before box-before vm-test vm-debian-13 vm-debian-12 vm-worker vm-smoke e2e-1.35 bench bench-before fuzz lint update clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -85,10 +85,12 @@ all-healthy: box ## Run init on 20 healthy nodes, half of them slow, and want no
 # The last commit whose program kept no documents of what a cluster was made by.
 BEFORE := daf0be2
 
-all-before: box ## Take over, and leave, nodes that an earlier bootstrap has set up
+box-before: box
 	@rm -rf .cache/before && mkdir -p .cache/before && git archive $(BEFORE) | tar -x -C .cache/before
 	@cd .cache/before && CGO_ENABLED=0 go build -trimpath -buildvcs=false -o ../../bin/bootstrap-before ./cmd/bootstrap
 	@bin/bootstrap-before bundle box --bundle $(BUNDLE) --output bin/bootstrap-box-before
+
+all-before: box-before ## Take over, and leave, nodes that an earlier bootstrap has set up
 	@go test -count=1 -timeout 30m -v ./testdata/e2e -run 'TestBefore$$' -args -all -name before
 
 all-static-pods: box ## Run users' static pods, on our kubelet and on others set up in every way
@@ -118,6 +120,10 @@ e2e-1.35: box ## Run init, and what people do first, with Kubernetes 1.35
 bench: box ## Measure init against kubeadm, and against etcd and kube-apiserver as bare processes
 	@scripts/components/build kubeadm
 	@go run ./scripts/bench
+
+bench-before: box-before ## Measure this build against an earlier one, in turn
+	@scripts/components/build kubeadm
+	@go run ./scripts/bench -rounds 9 -only 'bootstrap|before' -before bin/bootstrap-box-before
 
 fuzz: needs ## Fuzz every parser of outside input for a minute each
 	@scripts/ci/fuzz

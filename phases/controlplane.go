@@ -2,14 +2,12 @@ package phases
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/ready"
-	"bootstrap/phases/runtime"
 	"bootstrap/phases/spec"
 )
 
@@ -28,7 +26,7 @@ func runControlPlane(ctx context.Context, env *Env) error {
 	c := env.Config
 	mounts := spec.CAMounts(observe.TrustedCAs(env.Host))
 	met := env.Ready().KubeletHasMet(ctx) // asked now: what is written next may take it down
-	if err := writeStaticPod(env, "kube-apiserver", spec.APIServerPod(c, mounts)); err != nil {
+	if err := writeStaticPod(ctx, env, "kube-apiserver", spec.APIServerPod(c, mounts)); err != nil {
 		return err
 	}
 	began, err := startAPIServer(ctx, env, met)
@@ -38,10 +36,10 @@ func runControlPlane(ctx context.Context, env *Env) error {
 	if err := keepEtcdCluster(env); err != nil {
 		return err
 	}
-	if err := writeStaticPod(env, "kube-controller-manager", spec.ControllerManagerPod(c, mounts)); err != nil {
+	if err := writeStaticPod(ctx, env, "kube-controller-manager", spec.ControllerManagerPod(c, mounts)); err != nil {
 		return err
 	}
-	if err := writeStaticPod(env, "kube-scheduler", spec.SchedulerPod(c)); err != nil || !began {
+	if err := writeStaticPod(ctx, env, "kube-scheduler", spec.SchedulerPod(c)); err != nil || !began {
 		return err
 	}
 	return makePolicy(ctx, env)
@@ -82,39 +80,6 @@ func startAPIServer(ctx context.Context, env *Env, met bool) (began bool, err er
 		return !met, err
 	}
 	return !met, w.Wait(ctx, w.APIChecks())
-}
-
-// replaceStalePods removes the pods whose manifests were changed after they started. The
-// kubelet does that by itself only when it has met its API server once: until then it removes
-// no pod, and starts none in place of another. So a manifest that kept the API server from
-// starting could never be mended.
-func replaceStalePods(ctx context.Context, env *Env, cri *runtime.CRI) error {
-	current, err := env.ManifestUIDs()
-	if err != nil {
-		return err
-	}
-	stale := func(pod, uid string) bool { return current[pod] != "" && current[pod] != uid }
-	found, err := cri.Pods(ctx, stale)
-	if err != nil || len(found) == 0 {
-		return err
-	}
-	env.Tell.Note("the kubelet is restarted without the pods of manifests that were changed: it would remove none before it has met the API server")
-	letStart(ctx, env, cri)
-	if _, err := env.Host.StopUnit(ctx, spec.KubeletService); err != nil {
-		return err
-	}
-	err = removeSandboxes(ctx, env.Host, cri, found)
-	_, startErr := env.Host.StartUnit(ctx, spec.KubeletService)
-	return errors.Join(err, startErr)
-}
-
-// letStart waits until a kubelet that was just started answers: one that is stopped before
-// that leaves a folder of its own in /tmp.
-func letStart(ctx context.Context, env *Env, cri *runtime.CRI) {
-	soon, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	waiter := env.Ready()
-	_ = waiter.WaitSilently(soon, waiter.KubeletChecks(cri, nil)) // it may be what has to be mended
 }
 
 // makePriorityClass makes what the API server makes too, but too late for mirror pods: a

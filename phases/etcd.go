@@ -41,7 +41,7 @@ func runEtcd(ctx context.Context, env *Env) error {
 	if env.EtcdHasBegun() {
 		manifest = spec.OfExistingCluster(manifest)
 	}
-	return placeStaticPod(env, "etcd", manifest)
+	return placeStaticPod(ctx, env, "etcd", manifest)
 }
 
 // keepEtcdCluster sees to it that an etcd that has begun never begins again without its

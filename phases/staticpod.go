@@ -1,17 +1,18 @@
 package phases
 
 import (
+	"context"
 	"fmt"
 
 	"bootstrap/phases/spec"
 )
 
-func writeStaticPod(env *Env, name string, pod spec.StaticPod) error {
+func writeStaticPod(ctx context.Context, env *Env, name string, pod spec.StaticPod) error {
 	manifest, err := renderStaticPod(env, name, pod)
 	if err != nil {
 		return err
 	}
-	return placeStaticPod(env, name, manifest)
+	return placeStaticPod(ctx, env, name, manifest)
 }
 
 // renderStaticPod gives the manifest of a component, with the user's patches applied.
@@ -28,7 +29,7 @@ func renderStaticPod(env *Env, name string, pod spec.StaticPod) ([]byte, error) 
 
 // placeStaticPod puts a manifest where the kubelet looks. If the UID is another, the kubelet
 // starts the pod anew, with its files as they are now.
-func placeStaticPod(env *Env, name string, manifest []byte) error {
+func placeStaticPod(ctx context.Context, env *Env, name string, manifest []byte) error {
 	pod, err := spec.DecodePod(manifest)
 	if err != nil {
 		return err
@@ -37,9 +38,15 @@ func placeStaticPod(env *Env, name string, manifest []byte) error {
 		return err
 	}
 	before, _ := env.ManifestUID(name) // empty where there is none that could be started
-	changed, err := env.Host.WriteFile(spec.ManifestFile(name), manifest, 0o600)
-	if err != nil || !changed || before == string(pod.UID) {
-		return err
+	write := func() error {
+		changed, err := env.Host.WriteFile(spec.ManifestFile(name), manifest, 0o600)
+		if err != nil || !changed || before == string(pod.UID) {
+			return err
+		}
+		return env.Host.Started(name)
 	}
-	return env.Host.Started(name)
+	if before == "" || before == string(pod.UID) {
+		return write()
+	}
+	return replaceManifest(ctx, env, write)
 }

@@ -90,7 +90,7 @@ func runAs(t *testing.T, uid uint32, program string, args ...string) (code int, 
 
 // TestAsUser: what anybody may do, and what takes root and says so.
 func TestAsUser(t *testing.T) {
-	const others = "preflight,runtime,images,kubelet,kubelet-start,tools,restart-static-pods,grant-admin,restart-kubelet,wait-control-plane,addon-images,mark-control-plane,upload-config,upload-certs,addons,bootstrap-token,write-kubeconfig,wait-addons"
+	others := otherPhases()
 	const sudo = "bootstrap: error: not root\nbootstrap: hint: run it with sudo\n"
 	cases := []struct {
 		name string

@@ -80,11 +80,15 @@ func (w *Waiter) DialEndpoint() error {
 // checkNode says why the Node is not ready, or nil.
 func checkNode(node *corev1.Node) error {
 	for _, c := range node.Status.Conditions {
-		if c.Type == corev1.NodeReady && c.Status != corev1.ConditionTrue {
+		switch {
+		case c.Type != corev1.NodeReady:
+		case c.Status != corev1.ConditionTrue:
 			return fmt.Errorf("%s: %s", c.Reason, c.Message)
+		default:
+			return nil
 		}
 	}
-	return nil
+	return errors.New("its kubelet has not told yet whether it is ready")
 }
 
 // checkWorkload says why the pods of a workload, as far as they are on this node or on

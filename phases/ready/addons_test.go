@@ -73,6 +73,7 @@ func TestCheckWorkload(t *testing.T) {
 
 func TestCheckNode(t *testing.T) {
 	node := &corev1.Node{}
+	plantest.CheckError(t, checkNode(node), "its kubelet has not told yet whether it is ready")
 	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionFalse, Reason: "KubeletNotReady", Message: "cni plugin not initialized"}}
 	plantest.CheckError(t, checkNode(node), "KubeletNotReady: cni plugin not initialized")
 	node.Status.Conditions[0].Status = corev1.ConditionTrue

@@ -20,19 +20,34 @@ type contestant struct {
 // figures are what was measured in one round, by name.
 type figures map[string]float64
 
-func contestants() []contestant {
-	return []contestant{
+// contestants are measured in this order in each round. before is the box of another build of
+// bootstrap, measured right beside this one's, or empty.
+func contestants(before string) []contestant {
+	all := []contestant{
 		{"kubeadm warm", prepareKubeadm, runKubeadm("/root/kit/init.sh"), afterKubeadm},
-		{"bootstrap warm", warm, runBootstrap, afterBootstrap("--keep-runtime")},
 		{"floor", prepareFloor, runFloor, nil},
 		{"kubeadm bare", func(ctx context.Context, n node) error { return n.unpackKit(ctx, ".") }, runKubeadm("/root/kit/bare.sh"), func(ctx context.Context, n node, f figures) error { return n.takes(ctx, f) }},
-		{"bootstrap bare", copyBox, runBootstrap, afterBootstrap()},
 	}
+	warmed := func(b build) contestant {
+		return contestant{b.name + " warm", b.warm, runBootstrap, afterBootstrap("--keep-runtime")}
+	}
+	bare := func(b build) contestant { return contestant{b.name + " bare", b.copy, runBootstrap, afterBootstrap()} }
+	this, other := build{"bootstrap", box}, build{"before", before}
+	all = append(all, warmed(this))
+	if before != "" {
+		all = append(all, warmed(other), bare(other))
+	}
+	return append(all, bare(this))
 }
 
+// build is a build of bootstrap, in one file with its bundle.
+type build struct{ name, box string }
+
+func (b build) copy(ctx context.Context, n node) error { return n.copy(ctx, b.box, "/root/bootstrap") }
+
 // warm: the runtime runs, the images are there, and what Kubernetes' packages install.
-func warm(ctx context.Context, n node) error {
-	if err := copyBox(ctx, n); err != nil {
+func (b build) warm(ctx context.Context, n node) error {
+	if err := b.copy(ctx, n); err != nil {
 		return err
 	}
 	if _, err := n.sh(ctx, "for phase in runtime images addon-images; do /root/bootstrap init phase $phase >/dev/null; done"); err != nil {
@@ -40,8 +55,6 @@ func warm(ctx context.Context, n node) error {
 	}
 	return n.copyPrograms(ctx, "kubernetes/kubelet", "kubernetes/kubectl")
 }
-
-func copyBox(ctx context.Context, n node) error { return n.copy(ctx, box, "/root/bootstrap") }
 
 func (n node) copyPrograms(ctx context.Context, files ...string) error {
 	for _, file := range files {
@@ -53,7 +66,7 @@ func (n node) copyPrograms(ctx context.Context, files ...string) error {
 }
 
 func prepareKubeadm(ctx context.Context, n node) error {
-	if err := warm(ctx, n); err != nil {
+	if err := (build{"bootstrap", box}).warm(ctx, n); err != nil {
 		return err
 	}
 	if err := n.copyPrograms(ctx, "kubeadm/kubeadm"); err != nil {
@@ -135,7 +148,7 @@ func (n node) takes(ctx context.Context, f figures) error {
 
 // prepareFloor has bootstrap write the files that the bare processes need.
 func prepareFloor(ctx context.Context, n node) error {
-	if err := copyBox(ctx, n); err != nil {
+	if err := (build{"bootstrap", box}).copy(ctx, n); err != nil {
 		return err
 	}
 	if _, err := n.sh(ctx, "for phase in certs kubeconfig etcd control-plane; do /root/bootstrap init phase $phase >/dev/null; done"); err != nil {

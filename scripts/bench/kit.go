@@ -47,7 +47,7 @@ func makeKit(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.down()) }()
-	if err := warm(ctx, n); err != nil {
+	if err := (build{"bootstrap", box}).warm(ctx, n); err != nil {
 		return err
 	}
 	if _, err := n.sh(ctx, exportImages); err != nil {

@@ -24,16 +24,17 @@ const (
 func main() {
 	rounds := flag.Int("rounds", 7, "how often each is measured")
 	only := flag.String("only", "", "regular expression for the names of those to measure")
+	before := flag.String("before", "", "box of another build, to be compared with this one round by round")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *rounds, *only); err != nil {
+	if err := run(ctx, *rounds, *only, *before); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, rounds int, only string) error {
+func run(ctx context.Context, rounds int, only, before string) error {
 	chosen, err := regexp.Compile(only)
 	if err != nil {
 		return err
@@ -48,7 +49,7 @@ func run(ctx context.Context, rounds int, only string) error {
 	}
 	r := results{}
 	for round := range rounds {
-		for _, c := range contestants() {
+		for _, c := range contestants(before) {
 			if !chosen.MatchString(c.name) {
 				continue
 			}
@@ -63,7 +64,7 @@ func run(ctx context.Context, rounds int, only string) error {
 			fmt.Printf("round %d of %d: %-15s %s\n", round+1, rounds, c.name, f)
 		}
 	}
-	fmt.Print("\n", r.table(), "\n", sizes(), "\n", r.traces())
+	fmt.Print("\n", r.table(), "\n", r.builds(), "\n", sizes(), "\n", r.traces())
 	return r.write()
 }
 

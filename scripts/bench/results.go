@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -99,6 +100,51 @@ func ratio(of, to []float64) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.2f", median(of)/median(to))
+}
+
+// builds compares this build with the one before, round by round: the median of the ratios, and
+// the interval that holds the true median with at least 95 %.
+func (r results) builds() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
+	for _, start := range []string{"warm", "bare"} {
+		for _, row := range rows {
+			ratios := r.ratios("bootstrap "+start, "before "+start, row.key)
+			if low, high, ok := interval(ratios); ok {
+				fmt.Fprintf(w, "%s, %s\tof before\t%.3f\t95 %%: %.3f to %.3f\n", start, row.title, median(ratios), low, high)
+			}
+		}
+	}
+	_ = w.Flush() // to memory
+	return b.String()
+}
+
+// ratios are those of each round in which both were measured, sorted.
+func (r results) ratios(of, to, key string) []float64 {
+	var ratios []float64
+	for round, f := range r[to] {
+		if round < len(r[of]) && f[key] > 0 {
+			ratios = append(ratios, r[of][round][key]/f[key])
+		}
+	}
+	slices.Sort(ratios)
+	return ratios
+}
+
+// interval is that of order statistics, which supposes nothing of the distribution: the k-th
+// smallest and the k-th largest, with the largest k for which at most 2.5 % of tosses of as many
+// coins show fewer than k heads. With under six values there is none.
+func interval(sorted []float64) (low, high float64, ok bool) {
+	n := len(sorted)
+	below, one := 0.0, math.Pow(0.5, float64(n))
+	for k := 0; k < n/2; k++ {
+		if below += one; below > 0.025 {
+			return low, high, k > 0
+		}
+		low, high = sorted[k], sorted[n-1-k]
+		one = one * float64(n-k) / float64(k+1)
+	}
+	return low, high, n > 5
 }
 
 // sizes are of what people download and of what it becomes, in MiB.
