@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -147,4 +148,25 @@ func lasting(object *unstructured.Unstructured) map[string]any {
 	object.SetGeneration(0)
 	unstructured.RemoveNestedField(object.Object, "status")
 	return object.Object
+}
+
+// Make makes the objects of manifests that are not there; those that are, whatever they
+// hold, it leaves alone. It tries each once, in no order, and gives the first error: most often, all
+// have failed for one reason. A plan makes none.
+func (c *Cluster) Make(ctx context.Context, manifests ...[]byte) error {
+	objects, err := decode(manifests...)
+	if err != nil || c.plans {
+		return err
+	}
+	errs := make([]error, len(objects))
+	eachOf(ctx, objects, func(i int) { errs[i] = c.makeOne(ctx, objects[i]) })
+	return cmp.Or(errs...)
+}
+
+func (c *Cluster) makeOne(ctx context.Context, object *unstructured.Unstructured) error {
+	_, err := c.clientOf(object).Create(ctx, object, metav1.CreateOptions{FieldManager: fieldManager})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("make %s %s: %w", object.GetKind(), object.GetName(), plain(err))
+	}
+	return nil
 }
