@@ -23,9 +23,5 @@ func runGrantAdmin(ctx context.Context, env *Env) error {
 	if err := w.Wait(ctx, w.APIChecks()); err != nil {
 		return err
 	}
-	c := env.telling(w.Cluster)
-	if err := c.ApplyAll(ctx, manifests.ClusterAdmins); err != nil {
-		return err
-	}
-	return c.ApplyAll(ctx, manifests.KubeletAPIAdmin)
+	return env.telling(w.Cluster).ApplyAll(ctx, manifests.ClusterAdmins, manifests.KubeletAPIAdmin)
 }

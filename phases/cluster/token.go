@@ -181,11 +181,10 @@ func (c *Cluster) Tokens(ctx context.Context) ([]Token, error) {
 	var errs []error
 	for _, secret := range all.Items {
 		t, err := tokenOf(&secret)
-		if err != nil {
-			errs = append(errs, err)
-			continue
+		if err == nil {
+			found = append(found, t)
 		}
-		found = append(found, t)
+		errs = append(errs, err)
 	}
 	slices.SortFunc(found, func(a, b Token) int { return cmp.Compare(a.ID, b.ID) })
 	return found, errors.Join(errs...)

@@ -94,21 +94,19 @@ func apiServerArgs(c *config.Config) []config.Arg {
 
 // etcdClientArgs tell the API server where etcd is, and who to be there.
 func etcdClientArgs(c *config.Config) []config.Arg {
-	pki := c.CertificatesDir
-	external := c.Etcd.External
-	if external == nil {
-		return []config.Arg{
-			{Name: "etcd-cafile", Value: pki + "/etcd/ca.crt"},
-			{Name: "etcd-certfile", Value: pki + "/apiserver-etcd-client.crt"},
-			{Name: "etcd-keyfile", Value: pki + "/apiserver-etcd-client.key"},
-			{Name: "etcd-servers", Value: cmp.Or(config.Argument(c.Etcd.ExtraArgs, "advertise-client-urls"), EtcdURL(c.Loopback(), 2379))},
+	etcd := c.Etcd.External
+	if etcd == nil {
+		url := cmp.Or(config.Argument(c.Etcd.ExtraArgs, "advertise-client-urls"), EtcdURL(c.Loopback(), 2379))
+		client := c.CertificatesDir + "/apiserver-etcd-client"
+		etcd = &config.ExternalEtcd{
+			Endpoints: []string{url}, CAFile: c.CertificatesDir + "/etcd/ca.crt", CertFile: client + ".crt", KeyFile: client + ".key",
 		}
 	}
 	args := []config.Arg{
-		{Name: "etcd-cafile", Value: external.CAFile},
-		{Name: "etcd-certfile", Value: external.CertFile},
-		{Name: "etcd-keyfile", Value: external.KeyFile},
-		{Name: "etcd-servers", Value: strings.Join(external.Endpoints, ",")},
+		{Name: "etcd-cafile", Value: etcd.CAFile},
+		{Name: "etcd-certfile", Value: etcd.CertFile},
+		{Name: "etcd-keyfile", Value: etcd.KeyFile},
+		{Name: "etcd-servers", Value: strings.Join(etcd.Endpoints, ",")},
 	}
 	return slices.DeleteFunc(args, func(a config.Arg) bool { return a.Value == "" })
 }
