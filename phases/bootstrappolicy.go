@@ -58,7 +58,8 @@ func firstPolicy(policy []byte) []byte {
 	if policy == nil {
 		return manifests.BootstrapPolicy
 	}
-	separator, named := []byte("---\n"), regexp.MustCompile("system:(kube-controller-manager|kube-scheduler|volume-scheduler)")
+	separator := []byte("---\n")
+	named := regexp.MustCompile("system:(kube-controller-manager|kube-scheduler|volume-scheduler)")
 	documents := bytes.Split(policy, separator)
 	// Not decoded: decoding all hundred takes CPU time that the API server needs.
 	first := slices.DeleteFunc(documents, func(document []byte) bool { return !named.Match(document) })

@@ -42,7 +42,9 @@ func fetchImages(ctx context.Context, env *Env, stage observe.Stage, references 
 	}
 	defer c.Close()
 	f := imageFetch{Env: env, cri: c}
-	return env.Ready().WhileRuntimeAnswers(ctx, stage, c, func(ctx context.Context) error { return f.run(ctx, references) })
+	return env.Ready().WhileRuntimeAnswers(ctx, stage, c, func(ctx context.Context) error {
+		return f.run(ctx, references)
+	})
 }
 
 func (f imageFetch) run(ctx context.Context, references []string) error {

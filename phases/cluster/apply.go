@@ -111,7 +111,9 @@ func (c *Cluster) apply(ctx context.Context, object *unstructured.Unstructured, 
 
 // applied is an object before an apply and after it. What it was like is asked once: a try
 // whose answer was lost may have changed it.
-func (c *Cluster) applied(ctx context.Context, object *unstructured.Unstructured, missing string) (before, after *unstructured.Unstructured, err error) {
+func (c *Cluster) applied(
+	ctx context.Context, object *unstructured.Unstructured, missing string,
+) (before, after *unstructured.Unstructured, err error) {
 	client, name := c.clientOf(object), object.GetName()
 	err = c.retry(ctx, func(ctx context.Context) (err error) {
 		before, err = client.Get(ctx, name, metav1.GetOptions{})

@@ -30,7 +30,8 @@ func (c *Cluster) Workload(ctx context.Context, resource, name string) (Workload
 		return Workload{}, err
 	}
 	running := slices.DeleteFunc(pods.Items, hasEnded)
-	return Workload{Replicas: int(ptr.Deref(object.Spec.Replicas, 0)), Template: object.Spec.Template, Pods: running}, nil
+	replicas := int(ptr.Deref(object.Spec.Replicas, 0))
+	return Workload{Replicas: replicas, Template: object.Spec.Template, Pods: running}, nil
 }
 
 // hasEnded is of pods that are no longer the workload's: those that a shutdown of the

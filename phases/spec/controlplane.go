@@ -99,7 +99,8 @@ func etcdClientArgs(c *config.Config) []config.Arg {
 		url := cmp.Or(config.Argument(c.Etcd.ExtraArgs, "advertise-client-urls"), EtcdURL(c.Loopback(), 2379))
 		client := c.CertificatesDir + "/apiserver-etcd-client"
 		etcd = &config.ExternalEtcd{
-			Endpoints: []string{url}, CAFile: c.CertificatesDir + "/etcd/ca.crt", CertFile: client + ".crt", KeyFile: client + ".key",
+			Endpoints: []string{url}, CAFile: c.CertificatesDir + "/etcd/ca.crt",
+			CertFile: client + ".crt", KeyFile: client + ".key",
 		}
 	}
 	args := []config.Arg{
