@@ -38,13 +38,6 @@ type Applied struct {
 	Verb   string
 }
 
-// Telling is the same cluster, which tells of each object that an apply has changed.
-func (c *Cluster) Telling(to func(Applied)) *Cluster {
-	other := *c
-	other.tell = to
-	return &other
-}
-
 func (c *Cluster) told(a Applied) {
 	if c.tell != nil && a.Verb != Unchanged {
 		c.tell(a)

@@ -36,27 +36,29 @@ type Cluster struct {
 	pause    time.Duration // between two tries
 }
 
-// Plan is the same cluster, in which nothing is changed.
-func (c *Cluster) Plan() *Cluster {
+// with is the same cluster but for a change.
+func (c *Cluster) with(change func(*Cluster)) *Cluster {
 	other := *c
-	other.plans = true
+	change(&other)
 	return &other
 }
 
+// Plan is the same cluster, in which nothing is changed.
+func (c *Cluster) Plan() *Cluster { return c.with(func(o *Cluster) { o.plans = true }) }
+
 // Yielding is the same cluster, where Apply takes no field from somebody who has changed
 // it: then it fails, as IsConflict tells, and nothing was changed.
-func (c *Cluster) Yielding() *Cluster {
-	other := *c
-	other.yields = true
-	return &other
-}
+func (c *Cluster) Yielding() *Cluster { return c.with(func(o *Cluster) { o.yields = true }) }
 
 // Within is the same cluster, which tries a call again for at most this long when it
 // fails by what may pass. Without it, a call is tried once.
 func (c *Cluster) Within(patience time.Duration) *Cluster {
-	other := *c
-	other.patience = patience
-	return &other
+	return c.with(func(o *Cluster) { o.patience = patience })
+}
+
+// Telling is the same cluster, which tells of each object that an apply has changed.
+func (c *Cluster) Telling(to func(Applied)) *Cluster {
+	return c.with(func(o *Cluster) { o.tell = to })
 }
 
 // Connect reads a kubeconfig, but talks to server (https://host:port) whatever it

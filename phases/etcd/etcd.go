@@ -25,9 +25,8 @@ type TLS struct{ CA, Cert, Key []byte }
 
 // Client asks one member.
 type Client struct {
-	etcd     *clientv3.Client
-	endpoint string
-	name     string
+	etcd *clientv3.Client
+	name string
 }
 
 // Dial prepares to ask the member called name at endpoint, such as https://127.0.0.1:2379.
@@ -49,7 +48,7 @@ func Dial(endpoint string, files TLS, name string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{etcd: c, endpoint: endpoint, name: name}, nil
+	return &Client{etcd: c, name: name}, nil
 }
 
 // Close ends the connection.

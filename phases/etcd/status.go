@@ -24,7 +24,7 @@ type Status struct {
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	answer, err := c.etcd.Status(ctx, c.endpoint)
+	answer, err := c.etcd.Status(ctx, c.etcd.Endpoints()[0])
 	if err != nil {
 		return Status{}, err
 	}

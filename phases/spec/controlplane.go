@@ -41,14 +41,10 @@ func CAMounts(dirs []string) []templates.Mount {
 
 // APIServerPod is kube-apiserver's static pod; mounts are the host's folders of CAs.
 func APIServerPod(c *config.Config, mounts []templates.Mount) templates.KubeAPIServer {
-	pod := podOf(c.Images.APIServer, command("kube-apiserver", apiServerArgs(c), c.APIServer.ExtraArgs), c.APIServer)
+	at := netip.AddrPortFrom(c.AdvertiseAddress, uint16(c.BindPort))
+	pod := podOf(c, "kube-apiserver", c.Images.APIServer, c.APIServer, at, apiServerArgs(c))
 	pod.Mounts = mountedOver(slices.Concat(mounts, externalEtcdMounts(c, mounts)), pod.Mounts)
-	pod.Probe = probe(c, netip.AddrPortFrom(c.AdvertiseAddress, uint16(c.BindPort)))
-	return templates.KubeAPIServer{
-		Pod:               pod,
-		AdvertiseEndpoint: netip.AddrPortFrom(c.AdvertiseAddress, uint16(c.BindPort)).String(),
-		CertificatesDir:   c.CertificatesDir,
-	}
+	return templates.KubeAPIServer{Pod: pod, AdvertiseEndpoint: at.String(), CertificatesDir: c.CertificatesDir}
 }
 
 func apiServerArgs(c *config.Config) []config.Arg {
@@ -134,7 +130,8 @@ func externalEtcdMounts(c *config.Config, others []templates.Mount) []templates.
 // of CAs.
 func ControllerManagerPod(c *config.Config, mounts []templates.Mount) templates.KubeControllerManager {
 	pki := c.CertificatesDir
-	line := command("kube-controller-manager", []config.Arg{
+	at := boundTo(c, c.ControllerManager, 10257)
+	pod := podOf(c, "kube-controller-manager", c.Images.ControllerManager, c.ControllerManager, at, []config.Arg{
 		{Name: "allocate-node-cidrs", Value: "true"},
 		{Name: "authentication-kubeconfig", Value: ControllerConf},
 		{Name: "authorization-kubeconfig", Value: ControllerConf},
@@ -156,32 +153,22 @@ func ControllerManagerPod(c *config.Config, mounts []templates.Mount) templates.
 		{Name: "service-account-private-key-file", Value: pki + "/sa.key"},
 		{Name: "service-cluster-ip-range", Value: config.Joined(c.Networking.ServiceSubnets)},
 		{Name: "use-service-account-credentials", Value: "true"},
-	}, c.ControllerManager.ExtraArgs)
-	pod := podOf(c.Images.ControllerManager, line, c.ControllerManager)
+	})
 	pod.Mounts = mountedOver(mounts, pod.Mounts)
-	pod.Probe = probe(c, boundTo(c, c.ControllerManager, 10257))
 	return templates.KubeControllerManager{Pod: pod, CertificatesDir: pki, Kubeconfig: ControllerConf}
 }
 
 // SchedulerPod is kube-scheduler's static pod.
 func SchedulerPod(c *config.Config) templates.KubeScheduler {
-	line := command("kube-scheduler", []config.Arg{
+	pod := podOf(c, "kube-scheduler", c.Images.Scheduler, c.Scheduler, boundTo(c, c.Scheduler, 10259), []config.Arg{
 		{Name: "authentication-kubeconfig", Value: SchedulerConf},
 		{Name: "authorization-kubeconfig", Value: SchedulerConf},
 		{Name: "bind-address", Value: c.Loopback().String()},
 		{Name: "kubeconfig", Value: SchedulerConf},
 		{Name: "leader-elect", Value: "true"},
 		{Name: "profiling", Value: "false"},
-	}, c.Scheduler.ExtraArgs)
-	pod := podOf(c.Images.Scheduler, line, c.Scheduler)
-	pod.Probe = probe(c, boundTo(c, c.Scheduler, 10259))
+	})
 	return templates.KubeScheduler{Pod: pod, Kubeconfig: SchedulerConf}
-}
-
-func probe(c *config.Config, at netip.AddrPort) templates.Probe {
-	return templates.Probe{
-		Host: at.Addr().String(), Port: int(at.Port()), StartupSeconds: int(c.ControlPlaneTimeout.Seconds()),
-	}
 }
 
 // boundTo is where a component answers: on loopback, unless an extra argument

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -55,9 +56,15 @@ type StaticPod interface {
 	Render(node string) ([]byte, error)
 }
 
-// podOf is the part that all static pods have, with the user's settings for the component.
-func podOf(image string, command []string, component config.Component) templates.Pod {
-	pod := templates.Pod{Image: image, Command: command}
+// podOf is the part that all static pods have, with the user's settings for the component, which
+// answers probes at an address.
+func podOf(
+	c *config.Config, program, image string, component config.Component, at netip.AddrPort, defaults []config.Arg,
+) templates.Pod {
+	pod := templates.Pod{Image: image, Command: command(program, defaults, component.ExtraArgs)}
+	pod.Probe = templates.Probe{
+		Host: at.Addr().String(), Port: int(at.Port()), StartupSeconds: int(c.ControlPlaneTimeout.Seconds()),
+	}
 	for _, v := range component.ExtraEnvs {
 		pod.Env = append(pod.Env, templates.EnvVar{Name: v.Name, Value: string(v.Value)})
 	}
