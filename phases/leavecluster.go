@@ -32,6 +32,8 @@ type elsewhereError struct{ error }
 // Unwrap gives the error alone.
 func (e *elsewhereError) Unwrap() error { return e.error }
 
+func isElsewhere(err error) bool { return errors.As(err, new(*elsewhereError)) }
+
 func elsewhere(what string, err error) error {
 	if err == nil {
 		return nil
