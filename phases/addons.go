@@ -110,23 +110,20 @@ func applyEditable(ctx context.Context, env *Env, c *cluster.Cluster, all []mani
 // warnOfDisabled warns of addons that run although the config disables them by now. No phase
 // removes them, as none can take back what they made on other nodes.
 func warnOfDisabled(ctx context.Context, env *Env, c *cluster.Cluster) error {
-	for _, addon := range []struct {
-		disabled       bool
-		resource, name string
-	}{
-		{env.Config.ProxyDisabled, "daemonsets", "kube-proxy"},
-		{env.Config.DNSDisabled, "deployments", "coredns"},
-	} {
-		if !addon.disabled {
-			continue
+	warn := func(disabled bool, resource, name string) error {
+		if !disabled {
+			return nil
 		}
-		_, err := c.Workload(ctx, addon.resource, addon.name)
-		if err != nil && !cluster.IsNotFound(err) {
-			return err
+		_, err := c.Workload(ctx, resource, name)
+		if cluster.IsNotFound(err) {
+			return nil
 		}
 		if err == nil {
-			env.Tell.Warn("%[2]s is disabled in the config, and runs: to remove it: kubectl -n kube-system delete %[1]s %[2]s", addon.resource, addon.name)
+			env.Tell.Warn("%[2]s is disabled in the config, and runs: to remove it: kubectl -n kube-system delete %[1]s %[2]s",
+				resource, name)
 		}
+		return err
 	}
-	return nil
+	return errors.Join(warn(env.Config.ProxyDisabled, "daemonsets", "kube-proxy"),
+		warn(env.Config.DNSDisabled, "deployments", "coredns"))
 }

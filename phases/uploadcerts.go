@@ -61,8 +61,8 @@ func certificateKey(ctx context.Context, env *Env, c *cluster.Cluster) (*cluster
 		env.Tell.Note("the certificates are uploaded already; for another key: kubectl -n kube-system delete secret kubeadm-certs, and run this phase again")
 		return nil, nil
 	}
-	made, err := cluster.NewCertificateKey()
-	return &made, err
+	made := cluster.NewCertificateKey()
+	return &made, nil
 }
 
 // sharedCerts are the files that a joining control plane needs, by kubeadm's names. One

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -28,10 +29,11 @@ const (
 )
 
 func settled(c *config.Config) []Setting {
+	external := cmp.Or(c.Etcd.External, &config.ExternalEtcd{})
 	return []Setting{
 		{"kubernetesVersion", c.KubernetesVersion, "another version is an upgrade, which bootstrap does not do yet"},
 		{"certificatesDir", c.CertificatesDir, "the cluster's CAs lie there"},
-		{"etcd.external.endpoints", externalEndpoints(c), "the cluster's data lies there"},
+		{"etcd.external.endpoints", strings.Join(external.Endpoints, ","), "the cluster's data lies there"},
 		{"etcd.local.dataDir", c.Etcd.DataDir, "the cluster's data lies there"},
 		{"localAPIEndpoint.advertiseAddress", c.AdvertiseAddress.String(), "etcd's member and the Node carry it"},
 		{"networking.dnsDomain", c.Networking.DNSDomain, "service accounts' tokens and running pods carry it"},
@@ -42,13 +44,6 @@ func settled(c *config.Config) []Setting {
 		{"nodeRegistration.name", c.NodeName, "the Node, etcd's member and their certificates carry it"},
 		{taintsField, spec.FormatTaints(c.Taints), "the kubelet sets them only when the Node registers; use kubectl taint"},
 	}
-}
-
-func externalEndpoints(c *config.Config) string {
-	if c.Etcd.External == nil {
-		return ""
-	}
-	return strings.Join(c.Etcd.External.Endpoints, ",")
 }
 
 // KeepSettled keeps the settings, and the whole config. It is called before the first of them
