@@ -3,7 +3,6 @@ package phases
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -100,14 +99,10 @@ func adoptNotes(ctx context.Context, env *Env) error {
 	if err := adoptRuntime(env, k.Endpoint); err != nil {
 		return err
 	}
-	note, err := json.Marshal([]state.Setting{
-		{Field: "nodeRegistration.name", Value: cmp.Or(k.NodeName, strings.ToLower(env.Facts.Hostname))},
-		{Field: "certificatesDir", Value: spec.KubernetesDir + "/pki"},
-	})
-	if err != nil {
-		return err
-	}
-	return env.Host.Remember(env.State().SettledNote(), string(note))
+	return env.State().Keep(
+		state.Setting{Field: "nodeRegistration.name", Value: cmp.Or(k.NodeName, strings.ToLower(env.Facts.Hostname))},
+		state.Setting{Field: "certificatesDir", Value: spec.KubernetesDir + "/pki"},
+	)
 }
 
 // adoptRuntime takes the runtime that the kubelet was told to use, else the only one there is.

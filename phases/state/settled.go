@@ -49,17 +49,22 @@ func settled(c *config.Config) []Setting {
 // KeepSettled keeps the settings, and the whole config. It is called before the first of them
 // takes hold.
 func (s *State) KeepSettled() error {
-	data, err := json.Marshal(settled(s.Config))
-	if err != nil {
-		return err
-	}
-	if err := s.Host.Remember(s.SettledNote(), string(data)); err != nil {
+	if err := s.Keep(settled(s.Config)...); err != nil {
 		return err
 	}
 	return s.Remember(s.configNote(), ClusterRecord)
 }
 
-// SettledBefore is what KeepSettled kept, by the settings' fields; nil without.
+// Keep keeps settings in the ledger.
+func (s *State) Keep(settings ...Setting) error {
+	data, err := json.Marshal(settings)
+	if err != nil {
+		return err
+	}
+	return s.Host.Remember(s.SettledNote(), string(data))
+}
+
+// SettledBefore is what was kept, by the settings' fields; nil without.
 func (s *State) SettledBefore() (map[string]string, error) {
 	note, ok := s.Host.Recall(s.SettledNote())
 	if !ok {
