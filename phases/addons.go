@@ -97,7 +97,7 @@ func applyEditable(ctx context.Context, env *Env, c *cluster.Cluster, all []mani
 		}
 		err := c.Yielding().ApplyAll(ctx, addon.Editable)
 		if cluster.IsConflict(err) {
-			env.Tell.Note("left as it is, since somebody has changed it: %v", err)
+			env.Tell.Say("left as it is, since somebody has changed it: %v", err)
 			continue
 		}
 		if err != nil {

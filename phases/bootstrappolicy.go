@@ -48,7 +48,7 @@ func makePolicy(ctx context.Context, env *Env) error {
 		err = c.Make(ctx, policy)
 	}
 	if err != nil {
-		env.Tell.Note("the API server's roles are left to it: %v", err)
+		env.Tell.Say("the API server's roles are left to it: %v", err)
 	}
 	return nil
 }

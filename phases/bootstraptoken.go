@@ -82,9 +82,9 @@ func printJoinCommand(ctx context.Context, env *Env, c *cluster.Cluster) error {
 	if err != nil {
 		return err
 	}
-	env.Tell.Note("to join a node until %s: %s", token.Expires.UTC().Format(time.RFC3339), command)
+	env.Tell.Say("to join a node until %s: %s", token.Expires.UTC().Format(time.RFC3339), command)
 	if env.Choices.Network.Own() {
-		env.Tell.Note("on that node first, as no registry has the pod network's image: bootstrap init phase addon-images")
+		env.Tell.Say("on that node first, as no registry has the pod network's image: bootstrap init phase addon-images")
 	}
 	return nil
 }

@@ -83,7 +83,7 @@ func (e *Env) ensureLeaf(ca *pki.CA, l spec.Leaf) error {
 		if reason == nil {
 			return nil
 		}
-		e.Tell.Note("%s is signed again: %v", e.PKIFile(l.File, ".crt"), reason)
+		e.Tell.Say("%s is signed again: %v", e.PKIFile(l.File, ".crt"), reason)
 	}
 	if key, err = e.ensureKey(l.File, key); err != nil {
 		return err

@@ -53,7 +53,7 @@ func runPhase(t *testing.T, env *Env, run func(context.Context, *Env) error) []s
 	if err := run(t.Context(), env); err != nil {
 		t.Fatal(err)
 	}
-	return append(seen.Texts(plan.Note), seen.Texts(plan.Warning)...)
+	return append(seen.Texts(plan.Said), seen.Texts(plan.Warning)...)
 }
 
 // failPhase runs a phase whose error must contain each of the texts, its hint as well.

@@ -22,7 +22,7 @@ func runEtcd(ctx context.Context, env *Env) error {
 		return err // preflight finds it too, but may be left out
 	}
 	if external := env.Config.Etcd.External; external != nil {
-		env.Tell.Note("etcd is elsewhere: %s", strings.Join(external.Endpoints, ", "))
+		env.Tell.Say("etcd is elsewhere: %s", strings.Join(external.Endpoints, ", "))
 		return env.State().KeepSettled()
 	}
 	if _, err := h.MakeDir(env.Config.Etcd.DataDir, 0o700); err != nil {

@@ -91,7 +91,7 @@ func (f imageFetch) sandbox(ctx context.Context) error {
 	if has, err := f.cri.HasImage(ctx, name); err != nil || has {
 		return err
 	}
-	f.Tell.Note("containerd is configured to start pods with %s: %s gets that name too", name, pause)
+	f.Tell.Say("containerd is configured to start pods with %s: %s gets that name too", name, pause)
 	return f.Host.Record(host.OpImage, name, func() error { return f.store.Alias(ctx, pause, name) })
 }
 

@@ -139,7 +139,7 @@ func TestForeignImports(t *testing.T) {
 		{"syscall", []string{"phases/host", "phases/machine", "cmd/bootstrap"}}, // main: signals and umask
 		{"golang.org/x/sys", []string{"phases/host", "phases/machine", "phases/netfilter"}},
 		{"github.com/vishvananda/netlink", []string{"phases/host", "phases/machine"}},
-		{"github.com/mdlayher/netlink", []string{"phases/machine", "phases/netfilter"}},
+		{"github.com/mdlayher/netlink", []string{"phases/netfilter"}},
 		{"github.com/moby/sys", []string{"phases/host", "phases/machine"}},
 		{"testing", []string{"phases/host/hosttest", "phases/config/configtest", "phases/plan/plantest"}},
 	}

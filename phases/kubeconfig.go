@@ -46,7 +46,7 @@ func (w kubeconfigWriter) ensure(id spec.Identity) error {
 		if reason == nil {
 			return w.closeToOthers(id.Path)
 		}
-		w.Tell.Note("%s is written again: %v", id.Path, reason)
+		w.Tell.Say("%s is written again: %v", id.Path, reason)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -116,15 +116,21 @@ func (w kubeconfigWriter) issue(id spec.Identity) ([]byte, error) {
 	return pki.EncodeKubeconfig(k)
 }
 
+// KubeconfigUser is somebody who is to have a kubeconfig.
+type KubeconfigUser struct {
+	Name     string
+	Groups   []string
+	Validity time.Duration // zero: as the cluster's certificates
+}
+
 // UserKubeconfig gives a new kubeconfig, signed by the cluster's CA. It needs no API
-// server, and takes nothing back: no rights come with it but the groups'. Without a validity, it
-// is that of the cluster's certificates.
-func (e *Env) UserKubeconfig(name string, groups []string, validity time.Duration) ([]byte, error) {
+// server, and takes nothing back: no rights come with it but the groups'.
+func (e *Env) UserKubeconfig(u KubeconfigUser) ([]byte, error) {
 	ca, err := e.readCA()
 	if err != nil {
 		return nil, err
 	}
-	id := spec.Identity{Server: e.Config.EndpointURL(), Leaf: spec.ClientLeaf(e.Config, name, groups...)}
-	id.Validity = cmp.Or(validity, id.Validity)
+	id := spec.Identity{Server: e.Config.EndpointURL(), Leaf: spec.ClientLeaf(e.Config, u.Name, u.Groups...)}
+	id.Validity = cmp.Or(u.Validity, id.Validity)
 	return kubeconfigWriter{e, ca}.issue(id)
 }

@@ -235,7 +235,7 @@ func TestKubeconfigsNeedCA(t *testing.T) {
 
 func TestUserKubeconfig(t *testing.T) {
 	env := certsDone(t, "custom")
-	data, err := env.UserKubeconfig("alice", []string{"web", "ops"}, time.Hour)
+	data, err := env.UserKubeconfig(KubeconfigUser{Name: "alice", Groups: []string{"web", "ops"}, Validity: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +255,7 @@ func TestUserKubeconfig(t *testing.T) {
 		t.Errorf("%v, until %s", err, cert.NotAfter)
 	}
 	hosttest.Remove(t, env.Host, pkiDir+"/ca.key")
-	if _, err := env.UserKubeconfig("alice", nil, 0); err == nil || !strings.Contains(err.Error(), "no CA in ") {
+	if _, err := env.UserKubeconfig(KubeconfigUser{Name: "alice"}); err == nil || !strings.Contains(err.Error(), "no CA in ") {
 		t.Error(err)
 	}
 }

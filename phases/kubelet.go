@@ -26,7 +26,7 @@ func runKubelet(ctx context.Context, env *Env) error {
 	if err := errors.Join(env.Choices.Runtime.None, program.None); err != nil {
 		return err
 	}
-	env.Tell.Note("kubelet %s: %s", program.Path, program.Why)
+	env.Tell.Say("kubelet %s: %s", program.Path, program.Why)
 	if program.Install {
 		if err := installPrograms(ctx, env, "kubelet"); err != nil {
 			return err
@@ -152,7 +152,7 @@ func writeKubeletUnit(ctx context.Context, env *Env) error {
 		return err
 	}
 	if state.Load == "loaded" && state.Fragment != spec.KubeletUnitFile {
-		env.Tell.Note("kubelet.service: %s is there already, and stays as it is", state.Fragment)
+		env.Tell.Say("kubelet.service: %s is there already, and stays as it is", state.Fragment)
 		return nil
 	}
 	return writeRendered(env.Host, spec.KubeletUnitFile, templates.KubeletService{Kubelet: env.Choices.Kubelet.Path}.Render)

@@ -27,7 +27,7 @@ func runLeaveStaticPods(_ context.Context, env *Env) error {
 	if env.AllPods {
 		return env.Host.Adopt(host.OpFile, files...) // now reset removes them
 	}
-	env.Tell.Note("these stay, and a kubelet that comes will run them: %s", strings.Join(files, ", "))
+	env.Tell.Say("these stay, and a kubelet that comes will run them: %s", strings.Join(files, ", "))
 	return giveDirs(env.Host)
 }
 

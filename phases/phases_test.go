@@ -65,8 +65,8 @@ func TestDeadline(t *testing.T) {
 		if len(deadlines) != 2 || deadlines[0] != deadlines[1] {
 			t.Errorf("deadlines %v", deadlines)
 		}
-		if notes := seen.Texts(plan.Note); len(notes) != 1 || !strings.Contains(notes[0], "within 1m30s (--timeout)") {
-			t.Errorf("it says %q", notes)
+		if said := seen.Texts(plan.Said); len(said) != 1 || !strings.Contains(said[0], "within 1m30s (--timeout)") {
+			t.Errorf("it says %q", said)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package phases
 import (
 	"context"
 
+	"bootstrap/phases/bundle"
 	"bootstrap/phases/spec"
 )
 
@@ -11,7 +12,7 @@ import (
 func installNetwork(ctx context.Context, env *Env) error {
 	switch n := env.Choices.Network; {
 	case n.Foreign != "":
-		env.Tell.Note("pod network: left to %s, which is there already", n.Foreign)
+		env.Tell.Say("pod network: left to %s, which is there already", n.Foreign)
 		return nil
 	case n.None != "":
 		lack := "pods stay Pending and the Node NotReady"
@@ -21,7 +22,7 @@ func installNetwork(ctx context.Context, env *Env) error {
 		env.Tell.Warn("pod network: none (%s); %s until you install one", n.None, lack)
 		return nil
 	}
-	err := installEntries(ctx, env, spec.CNIPluginDir, env.CNIPlugins())
+	err := installEntries(ctx, env, spec.CNIPluginDir, env.Bundle.Entries(bundle.CNI))
 	if err != nil {
 		return err
 	}

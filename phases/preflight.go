@@ -17,17 +17,10 @@ var preflight = Phase{
 	Run:   runPreflight,
 }
 
-// PreflightError holds every finding that stops init. Nothing was changed.
-type PreflightError struct{ Findings []error }
-
-func (e *PreflightError) Error() string { return errors.Join(e.Findings...).Error() }
-
-// Unwrap gives the findings, for their hints.
-func (e *PreflightError) Unwrap() []error { return e.Findings }
-
+// runPreflight refuses with every finding that stops init.
 func runPreflight(ctx context.Context, env *Env) error {
 	if r, open := env.Host.Unfinished(); open {
-		env.Tell.Note("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
+		env.Tell.Say("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
 	}
 	seen := env.Inspect(ctx, !env.Host.Plans(), checkUserKubeconfigs(env)...)
 	if ctx.Err() != nil {
@@ -44,10 +37,7 @@ func runPreflight(ctx context.Context, env *Env) error {
 		}
 		env.Tell.Send(plan.Event{Kind: plan.Warning, Cause: f.ID, Message: fmt.Sprintf("%s: %s; %s", f.ID, f.What, f.Remedy)})
 	}
-	if len(stops) > 0 {
-		return &PreflightError{Findings: stops}
-	}
-	return nil
+	return plan.Refused(errors.Join(stops...))
 }
 
 // Inspect looks at this machine as init does before it changes anything.

@@ -46,7 +46,7 @@ func readSource(t *testing.T, file string) string {
 // TestPreflightFailures: what preflight finds is shown one by one.
 func TestPreflightFailures(t *testing.T) {
 	found := []error{errors.New("one"), plan.Hint(errors.New("two"), "try")}
-	got := plan.Failures(fmt.Errorf("phase preflight: %w", &PreflightError{Findings: found}))
+	got := plan.Failures(fmt.Errorf("phase preflight: %w", plan.Refused(errors.Join(found...))))
 	if !slices.Equal(got, found) {
 		t.Errorf("%q", got)
 	}

@@ -49,7 +49,7 @@ func removeSandboxes(ctx context.Context, h *host.Host, c *runtime.CRI, pods []r
 // pods in it. What a runtime of ours has left goes without it.
 func runtimeIsDown(env *Env, socket string) error {
 	if env.State().OwnsRuntime() {
-		env.Tell.Note("containerd does not run: what is left of the pods is removed without it")
+		env.Tell.Say("containerd does not run: what is left of the pods is removed without it")
 		return nil
 	}
 	err := fmt.Errorf("the pods stay in the container runtime: it does not run (no %s)", socket)

@@ -70,7 +70,8 @@ func leftBy(failures []error, picked func(error) bool) []Left {
 	var left []Left
 	for _, failure := range failures {
 		if picked(failure) {
-			left = append(left, Left{What: plan.WhereOf(failure), Why: plan.WhyOf(failure), Hint: plan.HintOf(failure)})
+			where, why := plan.Placed(failure)
+			left = append(left, Left{What: where, Why: why, Hint: plan.HintOf(failure)})
 		}
 	}
 	return left
@@ -79,7 +80,10 @@ func leftBy(failures []error, picked func(error) bool) []Left {
 // leftOver explains a thing that is there by the failures that are about it or about
 // what is in it, or else by those that name it.
 func leftOver(c host.Change, failures []error) []Left {
-	isAbout := func(failure error) bool { return strings.HasPrefix(plan.WhereOf(failure)+"/", c.Target+"/") }
+	isAbout := func(failure error) bool {
+		where, _ := plan.Placed(failure)
+		return strings.HasPrefix(where+"/", c.Target+"/")
+	}
 	if about := leftBy(failures, isAbout); len(about) > 0 {
 		return about
 	}

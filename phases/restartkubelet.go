@@ -41,7 +41,7 @@ func runRestartKubelet(ctx context.Context, env *Env) error {
 	if ctx.Err() != nil || !missing(err) {
 		return ctx.Err()
 	}
-	env.Tell.Note("the kubelet is restarted: it was refused mirror pods before the API server was ready, and would try again only after a minute")
+	env.Tell.Say("the kubelet is restarted: it was refused mirror pods before the API server was ready, and would try again only after a minute")
 	return env.Host.RestartUnit(ctx, spec.KubeletService)
 }
 

@@ -35,7 +35,7 @@ func restartOutdated(ctx context.Context, env *Env, cri *runtime.CRI) error {
 		if err != nil {
 			return err
 		}
-		env.Tell.Note("%s is restarted: files that it reads when it starts were written again", name)
+		env.Tell.Say("%s is restarted: files that it reads when it starts were written again", name)
 		if err := removeSandboxes(ctx, env.Host, cri, pods); err != nil {
 			return err
 		}

@@ -36,7 +36,7 @@ func runRuntime(ctx context.Context, env *Env) error {
 	if choice.None != nil {
 		return choice.None
 	}
-	env.Tell.Note("%s: %s", choice.Name(), choice.Why)
+	env.Tell.Say("%s: %s", choice.Name(), choice.Why)
 	if err := prepareKernel(ctx, env); err != nil {
 		return err
 	}

@@ -1,11 +1,13 @@
 package phases
 
 import (
+	"errors"
 	"net/netip"
 	"testing"
 
 	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/host"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/plan/plantest"
 )
 
@@ -34,7 +36,7 @@ func TestSettledAllAtOnce(t *testing.T) {
 	env.Facts.Systemd = true
 	err := runPreflight(t.Context(), env)
 	plantest.CheckError(t, err, "networking.podSubnet is", "etcd.local.dataDir is")
-	if _, ok := err.(*PreflightError); !ok { //nolint:errorlint // nobody wraps it here
+	if !errors.As(err, new(*plan.RefusedError)) {
 		t.Errorf("%T is not refused before anything is changed", err)
 	}
 }

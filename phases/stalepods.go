@@ -46,7 +46,7 @@ func replaceStalePods(ctx context.Context, env *Env, cri *runtime.CRI) error {
 // pods of those that are gone by it. A run that is killed in between leaves the kubelet stopped, and
 // the next one starts it.
 func withoutKubelet(ctx context.Context, env *Env, cri *runtime.CRI, change func() error) error {
-	env.Tell.Note("the kubelet is restarted without the pods of manifests that were changed: it would remove none before it has met the API server")
+	env.Tell.Say("the kubelet is restarted without the pods of manifests that were changed: it would remove none before it has met the API server")
 	letStart(ctx, env, cri)
 	if _, err := env.Host.StopUnit(ctx, spec.KubeletService); err != nil {
 		return err

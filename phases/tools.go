@@ -22,7 +22,7 @@ func runTools(ctx context.Context, env *Env) error {
 			continue
 		}
 		if path := env.Host.ForeignProgram(name); path != "" {
-			env.Tell.Note("%s: %s is there already, and stays as it is", name, path)
+			env.Tell.Say("%s: %s is there already, and stays as it is", name, path)
 			continue
 		}
 		entries = append(entries, entry)

@@ -41,7 +41,7 @@ func runUploadCerts(ctx context.Context, env *Env) error {
 		return err
 	}
 	if env.Config.CertificateKey == "" && !env.Host.Plans() {
-		env.Tell.Note("to join a control plane node within 2 hours, add to kubeadm join: --control-plane --certificate-key %s", key.Hex())
+		env.Tell.Say("to join a control plane node within 2 hours, add to kubeadm join: --control-plane --certificate-key %s", key.Hex())
 	}
 	return nil
 }
@@ -58,7 +58,7 @@ func certificateKey(ctx context.Context, env *Env, c *cluster.Cluster) (*cluster
 		return nil, err
 	}
 	if found {
-		env.Tell.Note("the certificates are uploaded already; for another key: kubectl -n kube-system delete secret kubeadm-certs, and run this phase again")
+		env.Tell.Say("the certificates are uploaded already; for another key: kubectl -n kube-system delete secret kubeadm-certs, and run this phase again")
 		return nil, nil
 	}
 	made := cluster.NewCertificateKey()

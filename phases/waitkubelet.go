@@ -19,7 +19,6 @@ func runWaitKubelet(ctx context.Context, env *Env) error {
 		return err
 	}
 	w := env.Ready()
-	env.Tell.Note("the kubelet and its pods must run within %s (--timeout)", w.Timeout)
-	_, served := w.PodURLStatus(ctx)
-	return w.WaitForKubelet(ctx, w.Timeout, append(w.UserPods(), served...))
+	env.Tell.Say("the kubelet and its pods must run within %s (--timeout)", w.Timeout)
+	return w.WaitForKubelet(ctx)
 }

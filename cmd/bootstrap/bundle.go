@@ -10,17 +10,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"bootstrap/phases/bundle"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/spec"
 )
 
 func newBundleCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "bundle",
-		Short: "Build, inspect and verify bundles for machines without a network",
-		RunE:  needsCommand,
-	}
-	cmd.AddCommand(newBundleBuildCommand(), newBundleBoxCommand(), newBundleInspectCommand(), newBundleVerifyCommand())
-	return cmd
+	return newGroup("bundle", "Build, inspect and verify bundles for machines without a network",
+		newBundleBuildCommand(), newBundleBoxCommand(), newBundleInspectCommand(), newBundleVerifyCommand())
 }
 
 func newBundleBuildCommand() *cobra.Command {
@@ -28,11 +24,10 @@ func newBundleBuildCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "build",
 		Short: "Build a bundle from a folder of programs",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			kubernetes, sources, err := spec.BundleSources(from)
 			if err != nil {
-				return usage(err)
+				return plan.Refused(err)
 			}
 			return bundle.WriteWhole(output, 0o644, func(w io.Writer) error {
 				_, err := bundle.Build(cmd.Context(), w, bundle.Index{Kubernetes: kubernetes, Arch: arch}, sources)
@@ -52,7 +47,6 @@ func newBundleBoxCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "box",
 		Short: "Write a copy of this executable with a bundle inside",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withBundle(cmd, from, func(b *bundle.Bundle) error {
 				executable, err := os.Executable()
@@ -109,7 +103,7 @@ func newBundleVerifyCommand() *cobra.Command {
 func withBundle(cmd *cobra.Command, path string, do func(*bundle.Bundle) error) error {
 	b, err := findBundle(path)
 	if err != nil {
-		return usage(err)
+		return plan.Refused(err)
 	}
 	if b == nil {
 		return wrongCall(cmd, bundle.ErrNone)

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"io"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 func newCompletionCommand() *cobra.Command {
@@ -16,43 +14,33 @@ func newCompletionCommand() *cobra.Command {
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"bash", "zsh", "fish"},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return printCompletion(cmd.Root(), cmd.OutOrStdout(), args[0])
+			out := cmd.OutOrStdout()
+			switch args[0] {
+			case "bash":
+				return cmd.Root().GenBashCompletionV2(out, true)
+			case "zsh":
+				return cmd.Root().GenZshCompletion(out)
+			}
+			return cmd.Root().GenFishCompletion(out, true)
 		},
 	}
 }
 
-func printCompletion(root *cobra.Command, out io.Writer, shell string) error {
-	switch shell {
-	case "bash":
-		return root.GenBashCompletionV2(out, true)
-	case "zsh":
-		return root.GenZshCompletion(out)
-	}
-	return root.GenFishCompletion(out, true)
-}
-
-// completeFlags tells shells what the flags of cmd, and of all commands below it, take.
+// completeFlags tells shells what the flags of cmd, and of all commands below it, take; but
+// for those whose values nobody can guess, or are any file.
 func completeFlags(cmd *cobra.Command) {
+	folders := cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
+	values := map[string]cobra.CompletionFunc{
+		"config":      cobra.FixedCompletions([]string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt),
+		"root":        folders,
+		"from":        folders,
+		"skip-phases": completePhases,
+	}
 	for _, each := range all(cmd) {
-		each.LocalFlags().VisitAll(func(f *pflag.Flag) {
-			if values := flagValues(f.Name); values != nil {
-				_ = each.RegisterFlagCompletionFunc(f.Name, values) // only fails for a flag that it does not have
-			}
-		})
+		for flag, complete := range values {
+			_ = each.RegisterFlagCompletionFunc(flag, complete) // only fails for a flag that it does not have, or that has them
+		}
 	}
-}
-
-// flagValues is nil for flags whose values nobody can guess, or are any file.
-func flagValues(flag string) cobra.CompletionFunc {
-	switch flag {
-	case "config":
-		return cobra.FixedCompletions([]string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt)
-	case "root", "from":
-		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
-	case "skip-phases":
-		return completePhases
-	}
-	return nil
 }
 
 // completePhases completes the last name of a list with commas.

@@ -15,18 +15,15 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/machine"
+	"bootstrap/phases/plan"
 )
 
 func newConfigCommand() *cobra.Command {
 	var root string
-	cmd := &cobra.Command{
-		Use:   "config",
-		Short: "Write, check and convert config files",
-		RunE:  needsCommand,
-	}
-	addRootFlag(cmd.PersistentFlags(), &root)
-	cmd.AddCommand(newConfigDefaultCommand(&root), newConfigValidateCommand(&root), newConfigMigrateCommand(),
+	cmd := newGroup("config", "Write, check and convert config files",
+		newConfigDefaultCommand(&root), newConfigValidateCommand(&root), newConfigMigrateCommand(),
 		newConfigImagesCommand(&root), newConfigSchemaCommand())
+	addRootFlag(cmd.PersistentFlags(), &root)
 	return cmd
 }
 
@@ -34,14 +31,13 @@ func newConfigDefaultCommand(root *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "default",
 		Short: "Print the config file that says what init does without one",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			machine, err := machineAt(*root)
 			if err != nil {
-				return usage(err)
+				return plan.Refused(err)
 			}
 			file, err := config.DefaultFile(machine)
-			return usage(printFile(cmd.OutOrStdout(), file, err))
+			return plan.Refused(printFile(cmd.OutOrStdout(), file, err))
 		},
 	}
 }
@@ -52,27 +48,23 @@ func newConfigValidateCommand(root *string) *cobra.Command {
 		Short: "Check config files, and say all that is wrong with each",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			machine, err := machineAt(*root)
-			if err != nil {
-				return usage(err)
-			}
-			return usage(validateAll(cmd, args, machine))
+			return plan.Refused(validateAll(cmd, args, *root))
 		},
 	}
 }
 
-func validateAll(cmd *cobra.Command, files []string, machine config.Machine) error {
+func validateAll(cmd *cobra.Command, files []string, root string) error {
+	machine, err := machineAt(root)
+	if err != nil {
+		return err
+	}
 	catalogue, err := diagnose.ReadCatalogue()
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, file := range files {
-		data, err := readInput(file)
-		var c *config.Config
-		if err == nil {
-			c, err = config.Parse(file, data, machine)
-		}
+		c, err := readConfig(file, machine)
 		if err == nil {
 			err = phases.CheckConfig(catalogue, c)
 		}
@@ -92,10 +84,10 @@ func newConfigMigrateCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			data, err := readInput(args[0])
 			if err != nil {
-				return usage(err)
+				return plan.Refused(err)
 			}
 			file, err := config.Migrate(args[0], data)
-			return usage(printFile(cmd.OutOrStdout(), file, err))
+			return plan.Refused(printFile(cmd.OutOrStdout(), file, err))
 		},
 	}
 }
@@ -106,14 +98,13 @@ func newConfigImagesCommand(root *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "images",
 		Short: "List the images that a cluster of this config runs",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := configOf(file, *root)
 			if err != nil {
-				return usage(err)
+				return plan.Refused(err)
 			}
 			images := slices.Concat(c.RequiredImages(), c.Addons())
-			return usage(printImages(cmd.OutOrStdout(), images, asJSON))
+			return plan.Refused(printImages(cmd.OutOrStdout(), images, asJSON))
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", "", "config file, - for standard input; none is needed")
@@ -139,7 +130,6 @@ func newConfigSchemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of config files, for editors",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return printFile(cmd.OutOrStdout(), config.Schema(), nil)
 		},
@@ -164,14 +154,23 @@ func machineAt(root string) (config.Machine, error) {
 
 // configOf is what a file says, or the defaults without one, on the machine at root.
 func configOf(file, root string) (*config.Config, error) {
-	var data []byte
-	if file != "" {
-		var err error
-		if data, err = readInput(file); err != nil {
-			return nil, err
-		}
-	}
 	machine, err := machineAt(root)
+	if err != nil {
+		return nil, err
+	}
+	return configFor(machine, file)
+}
+
+// configFor is what a file says, or the defaults without one, on a machine that is known.
+func configFor(machine config.Machine, file string) (*config.Config, error) {
+	if file == "" {
+		return config.Parse("", nil, machine)
+	}
+	return readConfig(file, machine)
+}
+
+func readConfig(file string, machine config.Machine) (*config.Config, error) {
+	data, err := readInput(file)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/locate"
+	"bootstrap/phases/plan"
 )
 
 func newExplainCommand() *cobra.Command {
@@ -18,7 +19,7 @@ func newExplainCommand() *cobra.Command {
 		Short: "Explain what can be wrong, and what to do about it",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return usage(runExplain(cmd, first(args), asJSON))
+			return plan.Refused(runExplain(cmd, first(args), asJSON))
 		},
 	}
 	addOutputFlag(cmd, &asJSON, "text, or json: one object with all entries, or the one asked for")

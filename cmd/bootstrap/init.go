@@ -56,13 +56,11 @@ func newInitCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Make this machine a Kubernetes control plane, or a standalone kubelet",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, err := (phases.Plan{phasesOfInit()}).Without(o.skipPhases); err != nil { // of which plan they are does not matter yet
-				return usage(err)
+				return plan.Refused(err)
 			}
-			o.configGiven = cmd.Flags().Changed("config")
-			return runInit(cmd.Context(), o, "")
+			return runInit(cmd, o, "")
 		},
 	}
 	o.addFlags(cmd)
@@ -73,19 +71,13 @@ func newInitCommand() *cobra.Command {
 }
 
 func newInitPhaseCommand(o *initOptions) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "phase NAME",
-		Short: "Run one phase of init",
-		RunE:  needsCommand,
-	}
+	cmd := newGroup("phase NAME", "Run one phase of init")
 	for _, phase := range phasesOfInit() {
 		cmd.AddCommand(&cobra.Command{
 			Use:   phase.Name,
 			Short: phase.Short,
-			Args:  cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				o.configGiven = cmd.Flags().Changed("config")
-				return runInit(cmd.Context(), *o, phase.Name)
+				return runInit(cmd, *o, phase.Name)
 			},
 		})
 	}
@@ -132,28 +124,30 @@ Undo it: bootstrap reset
 `
 
 // runInit runs one phase, or all of the plan that the config asks for.
-func runInit(ctx context.Context, o initOptions, phase string) error {
+func runInit(cmd *cobra.Command, o initOptions, phase string) error {
+	ctx := cmd.Context()
+	o.configGiven = cmd.Flags().Changed("config")
 	out := newOutput(o.json, o.dryRun)
 	out.timed = o.timings
 	env, err := o.env(ctx, out.report)
 	if err != nil {
-		return out.end(usage(err), result{})
+		return out.end(plan.Refused(err))
 	}
 	defer env.Close()
-	plan, err := o.plan(env.Config, phase)
+	todo, err := o.plan(env.Config, phase)
 	if err == nil {
 		err = env.CheckStandaloneAlone()
 	}
 	if err != nil {
-		return out.end(usage(err), result{})
+		return out.end(plan.Refused(err))
 	}
 	if env.Recalled {
-		env.Tell.For("init").Note("with what this machine was made with, as no --config is given; the defaults: --config ''")
+		env.Tell.For("init").Say("with what this machine was made with, as no --config is given; the defaults: --config ''")
 	}
-	if err = plan.Run(ctx, env); err != nil {
-		return out.end(err, result{})
+	if err = todo.Run(ctx, env); err != nil {
+		return out.end(err)
 	}
-	return out.end(o.endInit(env, plan, out), result{})
+	return out.end(o.endInit(env, todo, out))
 }
 
 // endInit tells that all is there, if it was waited for.
@@ -209,39 +203,21 @@ func (o initOptions) open(env *phases.Env) (err error) {
 	if env.Bundle, err = findBundle(o.bundle); err != nil {
 		return err
 	}
-	var file []byte // read once: it may be a pipe
-	if o.config != "" {
-		if file, err = readInput(o.config); err != nil {
-			return err
-		}
-	}
-	machine := machineOf(env.Facts, env.Bundle)
-	machine.Flags = o.box
-	given := o.configGiven || o.config != ""
-	if given { // what is wrong with it is told also to a user who is not root
-		if err = useConfig(env, o.config, file, machine); err != nil {
-			return err
-		}
-	}
 	if env.Host, err = phases.OpenHost(o.root, o.dryRun); err != nil {
 		return err
 	}
-	if !given {
+	machine := machineOf(env.Facts, env.Bundle)
+	machine.Flags = o.box
+	if !o.configGiven && o.config == "" {
 		env.Config, env.Patches, err = env.State().Remembered(machine)
 		if env.Recalled = env.Config != nil; env.Recalled || err != nil {
 			return err
 		}
 	}
 	machine.SingleNode = state.SettledSingleNode(env.Host) // it need not be said again
-	return useConfig(env, o.config, file, machine)
-}
-
-func useConfig(env *phases.Env, name string, file []byte, machine config.Machine) (err error) {
-	if env.Config, err = config.Parse(name, file, machine); err != nil {
+	env.Config, err = configFor(machine, o.config)
+	if err != nil || env.Config.PatchesDir == "" {
 		return err
-	}
-	if env.Config.PatchesDir == "" {
-		return nil
 	}
 	if env.Patches, err = patch.Read(env.Config.PatchesDir); err != nil {
 		return fmt.Errorf("patches.directory: %w", err)

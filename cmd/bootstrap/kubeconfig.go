@@ -9,72 +9,53 @@ import (
 	"github.com/spf13/cobra"
 
 	"bootstrap/phases"
+	"bootstrap/phases/plan"
 )
 
 func newKubeconfigCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "kubeconfig",
-		Short: "Make kubeconfigs for people",
-		RunE:  needsCommand,
-	}
-	cmd.AddCommand(newKubeconfigUserCommand())
-	return cmd
-}
-
-type kubeconfigUserOptions struct {
-	name         string
-	groups       []string
-	validity     time.Duration
-	config, root string
+	return newGroup("kubeconfig", "Make kubeconfigs for people", newKubeconfigUserCommand())
 }
 
 func newKubeconfigUserCommand() *cobra.Command {
-	var o kubeconfigUserOptions
+	var user phases.KubeconfigUser
+	var config, root string
 	cmd := &cobra.Command{
 		Use:   "user",
 		Short: "Print a new kubeconfig for a user, signed by the cluster's CA",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.check(); err != nil {
-				return wrongCall(cmd, err)
+			switch {
+			case user.Name == "":
+				return wrongCall(cmd, errors.New("--client-name is missing"))
+			case user.Validity != 0 && user.Validity < time.Minute:
+				return wrongCall(cmd, fmt.Errorf("--validity-period %s is under a minute", user.Validity))
 			}
-			return usage(runKubeconfigUser(cmd.OutOrStdout(), o))
+			return plan.Refused(printUserKubeconfig(cmd.OutOrStdout(), user, config, root))
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.name, "client-name", "", "name of the user")
-	f.StringSliceVar(&o.groups, "org", nil, "groups of the user")
-	f.DurationVar(&o.validity, "validity-period", 0, "how long it is valid (default: certificateValidityPeriod of the config file, 8760h without)")
-	f.StringVar(&o.config, "config", "", "config file (default: what the control plane of this machine was made by)")
-	addRootFlag(f, &o.root)
+	f.StringVar(&user.Name, "client-name", "", "name of the user")
+	f.StringSliceVar(&user.Groups, "org", nil, "groups of the user")
+	f.DurationVar(&user.Validity, "validity-period", 0, "how long it is valid (default: certificateValidityPeriod of the config file, 8760h without)")
+	f.StringVar(&config, "config", "", "config file (default: what the control plane of this machine was made by)")
+	addRootFlag(f, &root)
 	return cmd
 }
 
-func (o kubeconfigUserOptions) check() error {
-	switch {
-	case o.name == "":
-		return errors.New("--client-name is missing")
-	case o.validity < 0 || o.validity > 0 && o.validity < time.Minute:
-		return fmt.Errorf("--validity-period %s is under a minute", o.validity)
-	}
-	return nil
-}
-
-func runKubeconfigUser(w io.Writer, o kubeconfigUserOptions) error {
-	env, err := phases.OpenMachine(o.root, true, nil) // it only reads, and waits for nobody
+func printUserKubeconfig(w io.Writer, user phases.KubeconfigUser, config, root string) error {
+	env, err := phases.OpenMachine(root, true, nil) // it only reads, and waits for nobody
 	if err != nil {
 		return err
 	}
 	defer env.Close()
-	if o.config == "" {
+	if config == "" {
 		env.Config, err = env.State().RememberedConfig()
 	}
 	if err == nil && env.Config == nil {
-		env.Config, err = configOf(o.config, o.root)
+		env.Config, err = configOf(config, root)
 	}
 	if err != nil {
 		return err
 	}
-	data, err := env.UserKubeconfig(o.name, o.groups, o.validity)
+	data, err := env.UserKubeconfig(user)
 	return printFile(w, data, err)
 }

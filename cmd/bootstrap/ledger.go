@@ -1,48 +1,39 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"bootstrap/phases"
 	"bootstrap/phases/host"
+	"bootstrap/phases/plan"
 )
 
-type ledgerOptions struct {
-	json bool
-	root string
-}
-
 func newLedgerCommand() *cobra.Command {
-	var o ledgerOptions
+	var asJSON bool
+	var root string
 	cmd := &cobra.Command{
 		Use:   "ledger",
 		Short: "Show what bootstrap has done on this machine",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return usage(runLedger(cmd.OutOrStdout(), o)) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return plan.Refused(runLedger(cmd.OutOrStdout(), root, asJSON))
+		},
 	}
-	addOutputFlag(cmd, &o.json, "text, or json: one object with all records")
-	addRootFlag(cmd.Flags(), &o.root)
+	addOutputFlag(cmd, &asJSON, "text, or json: one object with all records")
+	addRootFlag(cmd.Flags(), &root)
 	return cmd
 }
 
-func runLedger(w io.Writer, o ledgerOptions) error {
-	if _, err := os.Stat(o.root); err != nil {
-		return err
-	}
-	records, err := host.LedgerRecords(o.root)
-	if errors.Is(err, fs.ErrPermission) {
-		return phases.ErrNotRoot
-	}
+func runLedger(w io.Writer, root string, asJSON bool) error {
+	h, err := phases.OpenHost(root, true)
 	if err != nil {
 		return err
 	}
-	if o.json {
+	defer h.Close()
+	records := h.Entries()
+	if asJSON {
 		return printJSON(w, ledgerObject{Schema: outputVersion, Records: records})
 	}
 	return printRecords(w, records)

@@ -15,7 +15,6 @@ import (
 
 	"k8s.io/klog/v2"
 
-	"bootstrap/phases"
 	"bootstrap/phases/health"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/staticpods"
@@ -87,30 +86,16 @@ func exitCode(ctx context.Context, err error) int {
 	if s := (signalError{}); errors.As(context.Cause(ctx), &s) {
 		return exitSignal + int(s.Signal)
 	}
-	var usage *usageError
-	var preflight *phases.PreflightError
-	if errors.As(err, &usage) || errors.As(err, &preflight) || errors.As(err, new(*staticpods.RefusedError)) {
+	if errors.As(err, new(*plan.RefusedError)) {
 		return exitUsage
 	}
 	return exitFailed
 }
 
-// usageError is an error made before anything was touched.
-type usageError struct{ error }
-
-func (e *usageError) Unwrap() error { return e.error }
-
-func usage(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &usageError{err}
-}
-
 // printError prints each of several joined errors on its own, with its hint.
 func printError(w io.Writer, err error) {
-	if preflight := (*phases.PreflightError)(nil); errors.As(err, &preflight) {
-		err = preflight // without the name of the phase
+	if refused := (*plan.RefusedError)(nil); errors.As(err, &refused) {
+		err = refused // without the name of the phase
 	}
 	for _, each := range plan.Failures(err) {
 		printFailure(w, each)

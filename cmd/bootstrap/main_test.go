@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"bootstrap/phases"
 	"bootstrap/phases/health"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/staticpods"
 )
 
@@ -36,9 +36,9 @@ func TestExitCode(t *testing.T) {
 	}{
 		{"done", context.Background(), nil, 0},
 		{"phase failed", context.Background(), failed, 1},
-		{"usage", context.Background(), usage(failed), 2},
-		{"preflight", context.Background(), fmt.Errorf("phase preflight: %w", &phases.PreflightError{Findings: []error{failed}}), 2},
-		{"refused", context.Background(), &staticpods.RefusedError{Err: failed}, 2},
+		{"usage", context.Background(), plan.Refused(failed), 2},
+		{"preflight", context.Background(), fmt.Errorf("phase preflight: %w", plan.Refused(errors.Join(failed))), 2},
+		{"refused", context.Background(), plan.Refused(failed), 2},
 		{"a static pod does not run", context.Background(), &staticpods.PodError{Err: failed}, 1},
 		{"SIGINT", interrupted(syscall.SIGINT), failed, 130},
 		{"SIGTERM", interrupted(syscall.SIGTERM), failed, 143},
@@ -64,14 +64,14 @@ func TestPrintError(t *testing.T) {
 		{"none", nil, ""},
 		{"plain", one, "bootstrap: error: one\n"},
 		{"hint", fmt.Errorf("phase x: %w", two), "bootstrap: error: phase x: two\nbootstrap: hint: try again\n"},
-		{"joined", usage(errors.Join(one, two)), "bootstrap: error: one\nbootstrap: error: two\nbootstrap: hint: try again\n"},
+		{"joined", plan.Refused(errors.Join(one, two)), "bootstrap: error: one\nbootstrap: error: two\nbootstrap: hint: try again\n"},
 		{"joined in a phase", fmt.Errorf("phase undo: %w", errors.Join(one, two)), "bootstrap: error: one\nbootstrap: error: two\nbootstrap: hint: try again\n"},
-		{"preflight", fmt.Errorf("phase preflight: %w", &phases.PreflightError{Findings: []error{two, one}}),
+		{"preflight", fmt.Errorf("phase preflight: %w", plan.Refused(errors.Join(two, one))),
 			"bootstrap: error: two\nbootstrap: hint: try again\nbootstrap: error: one\n"},
 		{"interrupted", fmt.Errorf("phase x: %w", context.Canceled), "bootstrap: error: phase x: context canceled\n" + again},
 		{"stalled", hinted{&health.StalledError{Pending: []health.Pending{{Name: "etcd", Reason: one}}}},
 			"bootstrap: error: not healthy within 0s, still missing: etcd (one)\nbootstrap: hint: try again\n" + again},
-		{"refused", &staticpods.RefusedError{Err: errors.Join(one, two)}, "bootstrap: error: one\nbootstrap: error: two\nbootstrap: hint: try again\n"},
+		{"refused", plan.Refused(errors.Join(one, two)), "bootstrap: error: one\nbootstrap: error: two\nbootstrap: hint: try again\n"},
 		{"a static pod, which reset would leave", &staticpods.PodError{Namespace: "shop", Name: "web", Err: &health.StalledError{}},
 			"bootstrap: error: static pod shop/web: not healthy within 0s, still missing: \n" +
 				"bootstrap: hint: wait on: bootstrap static-pod wait web -n shop; or take it away: bootstrap static-pod delete web -n shop\n"},

@@ -16,7 +16,6 @@ import (
 
 	"bootstrap/phases"
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/redact"
 	"bootstrap/phases/staticpods"
@@ -42,18 +41,16 @@ func addOutputFlag(cmd *cobra.Command, asJSON *bool, text string) {
 
 // output shows what a command does and how it ends.
 type output struct {
-	dryRun bool
-	timed  bool // the text ends with the time that each phase took
-	start  time.Time
+	result           // as far as it is known
+	timed  bool      // the text ends with the time that each phase took
+	start  time.Time // of the command
 	text   *progress // nil for JSON
 
-	mu      sync.Mutex
-	changes int
-	timings []phaseTiming // of phases that have ended, in the order they did
+	mu sync.Mutex // several phases report at once
 }
 
 func newOutput(asJSON, dryRun bool) *output {
-	o := &output{dryRun: dryRun, start: time.Now()}
+	o := &output{result: result{Schema: outputVersion, Event: "result", DryRun: dryRun}, start: time.Now()}
 	if !asJSON {
 		o.text = newProgress(os.Stdout, dryRun)
 	}
@@ -68,7 +65,7 @@ type result struct {
 	DryRun  bool                `json:"dryRun"`
 	Changes int                 `json:"changes"`
 	Seconds float64             `json:"seconds"`
-	Phases  []phaseTiming       `json:"phases,omitempty"`
+	Phases  []phaseTiming       `json:"phases,omitempty"` // that have ended, in the order they did
 	Errors  []errorLine         `json:"errors,omitempty"`
 	Clean   *bool               `json:"clean,omitempty"` // of reset: nothing is left
 	Left    []phases.Left       `json:"left,omitempty"`
@@ -92,13 +89,8 @@ type errorLine struct {
 
 // eventLine is one event of -o json.
 type eventLine struct {
-	Schema  string       `json:"schema"`
-	Event   string       `json:"event"`
-	Phase   string       `json:"phase"`
-	Message string       `json:"message,omitempty"`
-	Cause   string       `json:"cause,omitempty"` // ID in the catalogue
-	Change  *host.Change `json:"change,omitempty"`
-	Seconds float64      `json:"seconds,omitempty"`
+	Schema string `json:"schema"`
+	plan.Event
 }
 
 func (o *output) report(e plan.Event) {
@@ -107,19 +99,16 @@ func (o *output) report(e plan.Event) {
 	e = shownEvent(e)
 	switch e.Kind {
 	case plan.Changed:
-		o.changes++
+		o.Changes++
 	case plan.Done, plan.Failed:
-		o.timings = append(o.timings, phaseTiming{e.Phase, seconds(time.Since(o.start) - e.Elapsed), seconds(e.Elapsed)})
+		took := time.Duration(e.Seconds * float64(time.Second))
+		o.Phases = append(o.Phases, phaseTiming{e.Phase, seconds(time.Since(o.start) - took), seconds(took)})
 	}
 	if o.text != nil {
 		o.text.report(e)
 		return
 	}
-	line := eventLine{Schema: outputVersion, Event: string(e.Kind), Phase: e.Phase, Message: e.Message, Cause: e.Cause, Seconds: e.Elapsed.Seconds()}
-	if e.Kind == plan.Changed {
-		line.Change = &e.Change
-	}
-	_ = printJSON(os.Stdout, line) // the command goes on where nobody reads
+	_ = printJSON(os.Stdout, eventLine{outputVersion, e}) // the command goes on where nobody reads
 }
 
 // printJSON writes a value on one line.
@@ -145,19 +134,17 @@ func (o *output) say(text string) {
 }
 
 // end shows the result, and returns err.
-func (o *output) end(err error, r result) error {
+func (o *output) end(err error) error {
 	if o.text == nil {
-		r.Schema, r.Event, r.OK, r.DryRun, r.Changes = outputVersion, "result", err == nil, o.dryRun, o.changes
-		r.Seconds, r.Phases = time.Since(o.start).Seconds(), o.timings
-		r.Errors = errorLines(err)
-		_ = printJSON(os.Stdout, r)
+		o.OK, o.Seconds, o.Errors = err == nil, time.Since(o.start).Seconds(), errorLines(err)
+		_ = printJSON(os.Stdout, o.result)
 		return err
 	}
-	if err == nil && r.Clean == nil && r.Pod == nil { // else say has shown it
+	if err == nil && o.Clean == nil && o.Pod == nil { // else say has shown it
 		o.text.say(o.summary())
 	}
 	if o.timed {
-		o.text.say(timingsTable(o.timings))
+		o.text.say(timingsTable(o.Phases))
 	}
 	o.text.end()
 	return err
@@ -165,12 +152,12 @@ func (o *output) end(err error, r result) error {
 
 func (o *output) summary() string {
 	switch {
-	case o.changes == 0 && o.dryRun:
+	case o.Changes == 0 && o.DryRun:
 		return "Nothing would be changed.\n"
-	case o.changes == 0:
+	case o.Changes == 0:
 		return "Nothing to change: all was so already.\n"
-	case o.dryRun:
-		return count(o.changes, "change") + " would be made. Nothing was changed.\n"
+	case o.DryRun:
+		return count(o.Changes, "change") + " would be made. Nothing was changed.\n"
 	}
 	return ""
 }
@@ -211,8 +198,8 @@ func shownFinding(f diagnose.Finding) diagnose.Finding {
 	return f
 }
 
-// shownEvent is an event without the secrets that warnings and waits can quote from others. A
-// note is left as it is, as one can hold a token that the user has asked for.
+// shownEvent is an event without the secrets that warnings and waits can quote from others. What
+// a phase says is left as it is, as it can hold a token that the user has asked for.
 func shownEvent(e plan.Event) plan.Event {
 	if e.Kind == plan.Warning || e.Kind == plan.Waiting {
 		e.Message = shown(e.Message)

@@ -10,43 +10,39 @@ import (
 
 	"bootstrap/phases"
 	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/runtime"
 )
 
-type podsOptions struct {
-	query observe.PodQuery
-	json  bool
-	root  string
-}
-
 func newPodsCommand() *cobra.Command {
-	var o podsOptions
+	var query observe.PodQuery
+	var asJSON bool
+	var root string
 	cmd := &cobra.Command{
 		Use:   "pods",
 		Short: "Show the pods of this node, also when the API server is down",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usage(runPods(cmd.Context(), cmd.OutOrStdout(), o))
+			return plan.Refused(runPods(cmd.Context(), cmd.OutOrStdout(), root, query, asJSON))
 		},
 	}
-	cmd.Flags().BoolVarP(&o.query.All, "all", "a", false, "show what has ended too")
-	cmd.Flags().StringVar(&o.query.Endpoint, "cri-socket", "", "socket of the container runtime (default: the one that the kubelet uses)")
-	addOutputFlag(cmd, &o.json, "text, or json: one object with all pods")
-	addRootFlag(cmd.Flags(), &o.root)
+	cmd.Flags().BoolVarP(&query.All, "all", "a", false, "show what has ended too")
+	cmd.Flags().StringVar(&query.Endpoint, "cri-socket", "", "socket of the container runtime (default: the one that the kubelet uses)")
+	addOutputFlag(cmd, &asJSON, "text, or json: one object with all pods")
+	addRootFlag(cmd.Flags(), &root)
 	return cmd
 }
 
-func runPods(ctx context.Context, w io.Writer, o podsOptions) error {
-	h, err := phases.OpenHost(o.root, true)
+func runPods(ctx context.Context, w io.Writer, root string, query observe.PodQuery, asJSON bool) error {
+	h, err := phases.OpenHost(root, true)
 	if err != nil {
 		return err
 	}
 	defer h.Close()
-	pods, err := observe.Pods(ctx, h, o.query)
+	pods, err := observe.Pods(ctx, h, query)
 	if err != nil {
 		return err
 	}
-	if o.json {
+	if asJSON {
 		return printJSON(w, podsObject{Schema: outputVersion, Pods: podLines(pods)})
 	}
 	return printPods(w, podLines(pods), time.Now())

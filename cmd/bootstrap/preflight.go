@@ -24,7 +24,6 @@ func newPreflightCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "preflight",
 		Short: "Check whether init would work on this machine",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runPreflight(cmd.Context(), cmd.OutOrStdout(), o)
 		},
@@ -49,7 +48,7 @@ func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
 	var told plan.Events
 	env, err := o.init.env(ctx, told.Take)
 	if err != nil {
-		return usage(err)
+		return plan.Refused(err)
 	}
 	defer env.Close()
 	found := phases.Inspect(ctx, env)
@@ -67,10 +66,10 @@ func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
 	if o.init.json {
 		err = printJSON(w, report)
 	} else {
-		err = report.print(w, told.Texts(plan.Note, plan.Warning))
+		err = report.print(w, told.Texts(plan.Said, plan.Warning))
 	}
 	if err == nil && fixErr == nil && !report.OK {
-		return usage(errors.New("init would refuse this machine"))
+		return plan.Refused(errors.New("init would refuse this machine"))
 	}
 	return errors.Join(fixErr, err)
 }
@@ -83,6 +82,8 @@ type preflightObject struct {
 	Findings []diagnose.Finding `json:"findings"`
 	Fixed    []string           `json:"fixed,omitempty"`
 	Unread   []string           `json:"unread,omitempty"`
+
+	stops int // findings that stop init
 }
 
 func newPreflightObject(i observe.Inspection, fixed []string) preflightObject {
@@ -90,20 +91,12 @@ func newPreflightObject(i observe.Inspection, fixed []string) preflightObject {
 	p.Findings = []diagnose.Finding{} // a list, also without any
 	for _, f := range i.Findings {
 		p.Findings = append(p.Findings, shownFinding(f))
-	}
-	p.OK = p.errors() == 0
-	return p
-}
-
-// errors is how many findings stop init.
-func (p preflightObject) errors() int {
-	n := 0
-	for _, f := range p.Findings {
 		if f.Level == diagnose.Error {
-			n++
+			p.stops++
 		}
 	}
-	return n
+	p.OK = p.stops == 0
+	return p
 }
 
 func (p preflightObject) print(w io.Writer, told []string) error {
@@ -126,7 +119,7 @@ func (p preflightObject) print(w io.Writer, told []string) error {
 	for _, unread := range p.Unread {
 		fmt.Fprintf(w, "not looked at: %s\n", unread)
 	}
-	stop := p.errors()
-	_, err := fmt.Fprintf(w, "%d checks: %s, %s. More: bootstrap explain ID\n", p.Checks, count(stop, "error"), count(len(p.Findings)-stop, "warning"))
+	_, err := fmt.Fprintf(w, "%d checks: %s, %s. More: bootstrap explain ID\n",
+		p.Checks, count(p.stops, "error"), count(len(p.Findings)-p.stops, "warning"))
 	return err
 }

@@ -61,14 +61,14 @@ func (p *progress) report(e plan.Event) {
 		p.running = append(p.running, &runningPhase{name: e.Phase, start: time.Now()})
 	case plan.Waiting:
 		p.wait(e)
-	case plan.Note:
+	case plan.Said:
 		fmt.Fprintf(p.out, "%-20s %s\n", e.Phase, e.Message)
 	case plan.Warning:
 		fmt.Fprintf(p.out, "%-20s warning: %s\n", e.Phase, e.Message)
 	case plan.Changed:
 		p.change(e)
 	case plan.Done:
-		fmt.Fprintf(p.out, "%-20s done in %s\n", e.Phase, e.Elapsed.Round(time.Millisecond))
+		fmt.Fprintf(p.out, "%-20s done in %.3fs\n", e.Phase, e.Seconds)
 	}
 	if e.Kind == plan.Done || e.Kind == plan.Failed { // main prints the error
 		p.running = slices.DeleteFunc(p.running, func(r *runningPhase) bool { return r.name == e.Phase })

@@ -34,7 +34,6 @@ func newResetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reset",
 		Short: "Undo init: stop the control plane and remove everything that bootstrap made",
-		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return runReset(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
@@ -52,36 +51,36 @@ func newResetCommand() *cobra.Command {
 
 func runReset(ctx context.Context, o resetOptions) error {
 	out := newOutput(o.json, o.dryRun)
-	r, err := o.run(ctx, out)
-	return out.end(err, r)
+	return out.end(o.run(ctx, out))
 }
 
-func (o resetOptions) run(ctx context.Context, out *output) (result, error) {
+func (o resetOptions) run(ctx context.Context, out *output) error {
 	env, err := o.env(o.dryRun, out.report)
 	if err != nil {
-		return result{}, usage(err)
+		return plan.Refused(err)
 	}
 	defer env.Close()
 	// A ledger in which all is undone is left by a reset that was killed: it still has to go.
 	foreign := phases.Adoptable(env)
 	if !env.Host.HasLedger() && foreign == "" {
 		out.say("Nothing to undo: bootstrap has made nothing on this machine.\n")
-		return result{Clean: new(true)}, nil
+		out.Clean = new(true)
+		return nil
 	}
 	if !env.Host.HasLedger() && !o.adopt {
 		err := fmt.Errorf("there is no ledger: the cluster on this machine was not made by bootstrap (%s)", foreign)
-		return result{}, usage(plan.Hint(err, "see what of it would be removed: bootstrap reset --adopt --dry-run"))
+		return plan.Refused(plan.Hint(err, "see what of it would be removed: bootstrap reset --adopt --dry-run"))
 	}
 	if !o.dryRun && !o.force {
 		if err := o.confirm(ctx, env); err != nil {
-			return result{}, usage(err)
+			return plan.Refused(err)
 		}
 	}
 	if err := o.adoptInto(ctx, env); err != nil {
-		return result{}, err
+		return err
 	}
 	if o.dryRun {
-		return result{}, phases.Reset().RunAll(ctx, env)
+		return phases.Reset().RunAll(ctx, env)
 	}
 	return o.reset(ctx, env, out)
 }
@@ -107,25 +106,27 @@ func (o resetOptions) env(dryRun bool, to func(plan.Event)) (*phases.Env, error)
 }
 
 // reset undoes all, and then looks whether anything is left.
-func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) (result, error) {
+func (o resetOptions) reset(ctx context.Context, env *phases.Env, out *output) error {
 	// Opened before anything is removed, so that it knows what there was.
 	var scan phases.Scan
 	looking, err := o.env(true, scan.Take)
 	if err != nil {
-		return result{}, err
+		return err
 	}
 	defer looking.Close()
 	failed := phases.Reset().RunAll(ctx, env)
 	if ctx.Err() != nil {
-		return result{}, failed
+		return failed
 	}
 	left := scan.Verdict(ctx, env, looking, failed)
 	out.say(verdictText(left, failed))
 	if len(left) == 0 {
-		return result{Clean: new(true)}, nil
+		out.Clean = new(true)
+		return nil
 	}
 	err = fmt.Errorf("%s left", count(len(left), "thing"))
-	return result{Clean: new(false), Left: left}, plan.Hint(err, "see to what is listed above, then: bootstrap reset")
+	out.Clean, out.Left = new(false), left
+	return plan.Hint(err, "see to what is listed above, then: bootstrap reset")
 }
 
 // verdictText is what reset ends with. A failure is named only where nothing is left: else
@@ -157,8 +158,10 @@ func (o resetOptions) confirm(ctx context.Context, env *phases.Env) error {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		return errors.New("not confirmed, nothing was changed: no terminal to ask at; use --force")
 	}
-	if err := o.showPlan(ctx); err != nil {
-		return err
+	shows := o
+	shows.dryRun, shows.json = true, false
+	if err := runReset(ctx, shows); err != nil {
+		fmt.Printf("What can't be removed: %v\n", err)
 	}
 	data := ", the cluster's data in etcd among it, if there is any"
 	if o.keep.Etcd {
@@ -191,22 +194,4 @@ func readLine(ctx context.Context) (string, error) {
 	case line := <-lines:
 		return line, nil
 	}
-}
-
-func (o resetOptions) showPlan(ctx context.Context) error {
-	show := newProgress(os.Stdout, true)
-	env, err := o.env(true, show.report)
-	if err != nil {
-		return err
-	}
-	defer env.Close()
-	err = o.adoptInto(ctx, env)
-	if err == nil {
-		err = phases.Reset().RunAll(ctx, env)
-	}
-	show.end()
-	if err != nil {
-		fmt.Printf("What can't be removed: %v\n", err)
-	}
-	return nil
 }

@@ -13,24 +13,26 @@ import (
 
 // newRootCommand is the command line. An error is of the texts that are built in.
 func newRootCommand() (*cobra.Command, error) {
-	cmd := &cobra.Command{
-		Use:           "bootstrap",
-		Short:         "Make this machine a Kubernetes control plane, and undo it",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          cobra.ArbitraryArgs, // else cobra itself refuses them, and that is no usage error
-		RunE:          needsCommand,
-	}
-	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return wrongCall(c, err) })
-	cmd.AddCommand(newPreflightCommand(), newInitCommand(), newResetCommand(), newLedgerCommand(), newConfigCommand(), newTokenCommand(), newKubeconfigCommand(),
-		newStatusCommand(), newPodsCommand(), newStaticPodCommand(), newBundleCommand(), newCompletionCommand(), newVersionCommand(),
-		newExplainCommand(), newSupportCommand())
+	cmd := newGroup("bootstrap", "Make this machine a Kubernetes control plane, and undo it",
+		newPreflightCommand(), newInitCommand(), newResetCommand(), newLedgerCommand(), newConfigCommand(), newTokenCommand(),
+		newKubeconfigCommand(), newStatusCommand(), newPodsCommand(), newStaticPodCommand(), newBundleCommand(),
+		newCompletionCommand(), newVersionCommand(), newExplainCommand(), newSupportCommand())
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetFlagErrorFunc(wrongCall)
 	topics, err := newTopics()
 	cmd.AddCommand(topics...)
 	completeFlags(cmd)
 	checkCalls(cmd)
 	cmd.CompletionOptions.DisableDefaultCmd = true // ours stands in its place
 	return cmd, errors.Join(err, describe(cmd))
+}
+
+// newGroup is a command that only holds others.
+func newGroup(use, short string, commands ...*cobra.Command) *cobra.Command {
+	// All arguments are let pass here: cobra itself would refuse them, and that is no usage error.
+	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs, RunE: needsCommand}
+	cmd.AddCommand(commands...)
+	return cmd
 }
 
 func addRootFlag(f *pflag.FlagSet, root *string) {
@@ -42,17 +44,19 @@ func wrongCall(cmd *cobra.Command, err error) error {
 	if err == nil {
 		return nil
 	}
-	return usage(plan.Hint(err, "see: %s --help", cmd.CommandPath()))
+	return plan.Refused(plan.Hint(err, "see: %s --help", cmd.CommandPath()))
 }
 
 // checkCalls has what cobra finds wrong with a call of cmd, or of a command below it, end as
-// an error of usage.
+// an error of usage. Commands take no arguments, unless they say so.
 func checkCalls(cmd *cobra.Command) {
 	for _, each := range all(cmd) {
-		if check := each.Args; check != nil {
-			each.Args = func(cmd *cobra.Command, args []string) error {
-				return wrongCall(cmd, cmp.Or(check(cmd, args), cmd.ValidateRequiredFlags()))
-			}
+		check := each.Args
+		if check == nil {
+			check = cobra.NoArgs
+		}
+		each.Args = func(cmd *cobra.Command, args []string) error {
+			return wrongCall(cmd, cmp.Or(check(cmd, args), cmd.ValidateRequiredFlags()))
 		}
 	}
 }

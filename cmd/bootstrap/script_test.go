@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 
+	"bootstrap/phases/plan"
+
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"bootstrap/phases"
@@ -183,7 +185,7 @@ func changes(ts *testscript.TestScript, neg bool, args []string) {
 	for line := range strings.Lines(ts.ReadFile(args[0])) {
 		var event eventLine
 		ts.Check(json.Unmarshal([]byte(line), &event))
-		if event.Change != nil {
+		if event.Kind == plan.Changed {
 			list = append(list, fmt.Sprintf("%s %s %s\n", event.Change.Op, event.Change.Verb, event.Change.Target))
 		}
 	}

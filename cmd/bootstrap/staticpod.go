@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"bootstrap/phases"
 	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/staticpods"
 )
 
@@ -24,14 +26,9 @@ type staticPodOptions struct {
 }
 
 func newStaticPodCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "static-pod",
-		Short: "Apply, show and remove static pods of this machine's kubelet",
-		RunE:  needsCommand,
-	}
-	cmd.AddCommand(newStaticPodApplyCommand(), newStaticPodListCommand(), newStaticPodShowCommand(),
+	return newGroup("static-pod", "Apply, show and remove static pods of this machine's kubelet",
+		newStaticPodApplyCommand(), newStaticPodListCommand(), newStaticPodShowCommand(),
 		newStaticPodDeleteCommand(), newStaticPodWaitCommand(), newStaticPodPathCommand())
-	return cmd
 }
 
 func (o *staticPodOptions) addNamespaceFlag(cmd *cobra.Command) {
@@ -50,7 +47,6 @@ func newStaticPodApplyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE",
 		Short: "Have the kubelet run the Pod of a manifest, and wait until it runs",
-		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return o.apply(cmd) },
 	}
 	cmd.Flags().StringVarP(&o.file, "filename", "f", "", "the manifest, YAML or JSON; - for standard input")
@@ -62,7 +58,7 @@ func newStaticPodApplyCommand() *cobra.Command {
 func (o staticPodOptions) apply(cmd *cobra.Command) error {
 	data, err := readInput(o.file) // before anything else, so that a pipe is read as a whole
 	if err != nil {
-		return usage(err)
+		return plan.Refused(err)
 	}
 	source := staticpods.PodSource{File: o.file, Data: data}
 	if o.file == "-" {
@@ -79,46 +75,46 @@ func (o staticPodOptions) handle(ends string, looks bool, do func(*staticpods.Co
 	out := newOutput(o.json, false)
 	env, err := phases.OpenMachine(o.root, looks, out.report)
 	if err != nil {
-		return out.end(usage(err), result{})
+		return out.end(plan.Refused(err))
 	}
 	defer env.Close()
 	done, err := do(staticpods.Open(env.Observer))
 	if err != nil {
-		return out.end(err, result{})
+		return out.end(err)
 	}
 	if !done.Changed {
 		ends += "; nothing was changed"
 	}
 	out.say(fmt.Sprintf("%s/%s "+ends+"\n", done.Namespace, done.Name, cmp.Or(done.File, "its source")))
-	return out.end(nil, result{Pod: &done})
+	out.Pod = &done
+	return out.end(nil)
 }
 
 func newStaticPodDeleteCommand() *cobra.Command {
-	var o staticPodOptions
-	cmd := &cobra.Command{
-		Use:   "delete NAME",
-		Short: "Remove a static pod's file, and wait until its containers are gone",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.handle("is gone, as is %s", false, func(pods *staticpods.Commander) (staticpods.Handled, error) {
-				return pods.Delete(cmd.Context(), o.namespace, args[0], o.timeout)
-			})
-		},
-	}
-	o.addNamespaceFlag(cmd)
-	o.addWaitFlags(cmd)
-	return cmd
+	return newNamedPodCommand("delete NAME", "Remove a static pod's file, and wait until its containers are gone",
+		"is gone, as is %s", false, (*staticpods.Commander).Delete)
 }
 
 func newStaticPodWaitCommand() *cobra.Command {
+	return newNamedPodCommand("wait NAME", "Wait until a static pod runs, or say why it does not",
+		"runs, from %s", true, (*staticpods.Commander).WaitFor)
+}
+
+// namedPodWork is what a command does with the static pod of a name.
+type namedPodWork func(
+	c *staticpods.Commander, ctx context.Context, namespace, name string, timeout time.Duration,
+) (staticpods.Handled, error)
+
+// newNamedPodCommand is a command about the static pod of a name, as handle runs it.
+func newNamedPodCommand(use, short, ends string, looks bool, do namedPodWork) *cobra.Command {
 	var o staticPodOptions
 	cmd := &cobra.Command{
-		Use:   "wait NAME",
-		Short: "Wait until a static pod runs, or say why it does not",
+		Use:   use,
+		Short: short,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.handle("runs, from %s", true, func(pods *staticpods.Commander) (staticpods.Handled, error) {
-				return pods.WaitFor(cmd.Context(), o.namespace, args[0], o.timeout)
+			return o.handle(ends, looks, func(pods *staticpods.Commander) (staticpods.Handled, error) {
+				return do(pods, cmd.Context(), o.namespace, args[0], o.timeout)
 			})
 		},
 	}
@@ -127,18 +123,27 @@ func newStaticPodWaitCommand() *cobra.Command {
 	return cmd
 }
 
-func newStaticPodPathCommand() *cobra.Command {
-	var o staticPodOptions
+// newLookCommand is a command that only shows something: it opens this machine to read alone.
+func (o *staticPodOptions) newLookCommand(use, short, formats string, look staticPodLook) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "path",
-		Short: "Show where the kubelet looks for static pods, and what says so",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return usage(o.path(cmd)) },
+		Use:   use,
+		Short: short,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			env, err := phases.OpenMachine(o.root, true, nil)
+			if err != nil {
+				return plan.Refused(err)
+			}
+			defer env.Close()
+			return plan.Refused(look(cmd, staticpods.Open(env.Observer), args))
+		},
 	}
-	addOutputFlag(cmd, &o.json, "text, or json: one object")
+	addOutputFlag(cmd, &o.json, formats)
 	addRootFlag(cmd.Flags(), &o.root)
 	return cmd
 }
+
+// staticPodLook shows something of static pods.
+type staticPodLook func(cmd *cobra.Command, pods *staticpods.Commander, args []string) error
 
 // pathObject is all of static-pod path -o json.
 type pathObject struct {
@@ -146,29 +151,23 @@ type pathObject struct {
 	observe.KubeletFound
 }
 
-// look opens this machine to read only.
-func (o staticPodOptions) look(do func(*staticpods.Commander) error) error {
-	env, err := phases.OpenMachine(o.root, true, nil)
+func newStaticPodPathCommand() *cobra.Command {
+	var o staticPodOptions
+	return o.newLookCommand("path", "Show where the kubelet looks for static pods, and what says so",
+		"text, or json: one object", o.path)
+}
+
+func (o *staticPodOptions) path(cmd *cobra.Command, pods *staticpods.Commander, _ []string) error {
+	k, err := pods.FindKubelet(cmd.Context())
 	if err != nil {
 		return err
 	}
-	defer env.Close()
-	return do(staticpods.Open(env.Observer))
-}
-
-func (o staticPodOptions) path(cmd *cobra.Command) error {
-	return o.look(func(pods *staticpods.Commander) error {
-		k, err := pods.FindKubelet(cmd.Context())
-		if err != nil {
-			return err
-		}
-		if o.json {
-			err = printJSON(cmd.OutOrStdout(), pathObject{outputVersion, k})
-		} else {
-			err = printPath(cmd, k)
-		}
-		return errors.Join(err, k.CheckPath())
-	})
+	if o.json {
+		err = printJSON(cmd.OutOrStdout(), pathObject{outputVersion, k})
+	} else {
+		err = printPath(cmd, k)
+	}
+	return errors.Join(err, k.CheckPath())
 }
 
 // printPath puts the path alone on standard output, for scripts.

@@ -12,15 +12,8 @@ import (
 
 func newStaticPodListCommand() *cobra.Command {
 	var o staticPodOptions
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List static pods: file, hash, state, restarts and mirror pod",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return usage(o.list(cmd)) },
-	}
-	addOutputFlag(cmd, &o.json, "text, or json: one object with all static pods")
-	addRootFlag(cmd.Flags(), &o.root)
-	return cmd
+	return o.newLookCommand("list", "List static pods: file, hash, state, restarts and mirror pod",
+		"text, or json: one object with all static pods", o.list)
 }
 
 // staticPodsObject is all of static-pod list -o json.
@@ -31,24 +24,34 @@ type staticPodsObject struct {
 	Notes  []string         `json:"notes,omitempty"`
 }
 
-func (o staticPodOptions) list(cmd *cobra.Command) error {
-	return o.look(func(pods *staticpods.Commander) error {
-		list, err := pods.List(cmd.Context())
-		if err != nil {
-			return err
-		}
-		if o.json {
-			all := append([]staticpods.Pod{}, list.Pods...)
-			return printJSON(cmd.OutOrStdout(), staticPodsObject{outputVersion, list.Kubelet.StaticPodPath, all, list.Notes})
-		}
-		printNotes(cmd.ErrOrStderr(), list.Notes)
-		return printStaticPods(cmd.OutOrStdout(), list)
-	})
+func (o *staticPodOptions) list(cmd *cobra.Command, pods *staticpods.Commander, _ []string) error {
+	list, err := pods.List(cmd.Context())
+	if err != nil {
+		return err
+	}
+	for i, p := range list.Pods {
+		list.Pods[i] = shownPod(p)
+	}
+	if list.Notes = shownLines(list.Notes); o.json {
+		object := staticPodsObject{outputVersion, list.Kubelet.StaticPodPath, list.Pods, list.Notes}
+		return printJSON(cmd.OutOrStdout(), object)
+	}
+	printNotes(cmd.ErrOrStderr(), list.Notes)
+	return printStaticPods(cmd.OutOrStdout(), list)
+}
+
+// shownPod is a static pod without the secrets that its file and the API server can be quoted with.
+func shownPod(p staticpods.Pod) staticpods.Pod {
+	p.Problem = shown(p.Problem)
+	if p.Mirror != nil {
+		p.Mirror.Reason = shown(p.Mirror.Reason)
+	}
+	return p
 }
 
 func printNotes(w io.Writer, notes []string) {
 	for _, note := range notes {
-		fmt.Fprintf(w, "note: %s\n", shown(note))
+		fmt.Fprintf(w, "note: %s\n", note)
 	}
 }
 
@@ -66,7 +69,7 @@ func printStaticPods(w io.Writer, list staticpods.List) error {
 		}
 		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s", fileColumn(p), name, printable(p.Hash[:min(8, len(p.Hash))]), p.State, p.Restarts, mirrorColumn(p.Mirror)))
 		if p.Problem != "" {
-			problems = append(problems, fmt.Sprintf("%s: %s\n", strings.Trim(fileColumn(p)+" "+name, "- "), shown(p.Problem)))
+			problems = append(problems, fmt.Sprintf("%s: %s\n", strings.Trim(fileColumn(p)+" "+name, "- "), p.Problem))
 		}
 	}
 	if err := newTable(w, rows...).Flush(); err != nil || len(problems) == 0 {
@@ -98,15 +101,10 @@ func mirrorColumn(m *staticpods.MirrorPod) string {
 
 func newStaticPodShowCommand() *cobra.Command {
 	var o staticPodOptions
-	cmd := &cobra.Command{
-		Use:   "show NAME",
-		Short: "Show one static pod: its file, containers and mirror pod",
-		Args:  cobra.ExactArgs(1),
-		RunE:  func(cmd *cobra.Command, args []string) error { return usage(o.show(cmd, args[0])) },
-	}
-	addOutputFlag(cmd, &o.json, "text, or json: one object")
+	cmd := o.newLookCommand("show NAME", "Show one static pod: its file, containers and mirror pod",
+		"text, or json: one object", o.show)
+	cmd.Args = cobra.ExactArgs(1)
 	o.addNamespaceFlag(cmd)
-	addRootFlag(cmd.Flags(), &o.root)
 	return cmd
 }
 
@@ -117,18 +115,17 @@ type staticPodObject struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
-func (o staticPodOptions) show(cmd *cobra.Command, name string) error {
-	return o.look(func(pods *staticpods.Commander) error {
-		p, list, err := pods.Find(cmd.Context(), o.namespace, name)
-		if err != nil {
-			return err
-		}
-		if o.json {
-			return printJSON(cmd.OutOrStdout(), staticPodObject{outputVersion, p, list.Notes})
-		}
-		printNotes(cmd.ErrOrStderr(), list.Notes)
-		return newTable(cmd.OutOrStdout(), staticPodRows(p)...).Flush()
-	})
+func (o *staticPodOptions) show(cmd *cobra.Command, pods *staticpods.Commander, args []string) error {
+	p, list, err := pods.Find(cmd.Context(), o.namespace, args[0])
+	if err != nil {
+		return err
+	}
+	p, list.Notes = shownPod(p), shownLines(list.Notes)
+	if o.json {
+		return printJSON(cmd.OutOrStdout(), staticPodObject{outputVersion, p, list.Notes})
+	}
+	printNotes(cmd.ErrOrStderr(), list.Notes)
+	return newTable(cmd.OutOrStdout(), staticPodRows(p)...).Flush()
 }
 
 func staticPodRows(p staticpods.Pod) []string {
@@ -141,7 +138,7 @@ func staticPodRows(p staticpods.Pod) []string {
 		"mirror pod\t" + mirrorColumn(p.Mirror),
 	}
 	if p.Mirror != nil && p.Mirror.Reason != "" {
-		rows = append(rows, "\t"+shown(p.Mirror.Reason))
+		rows = append(rows, "\t"+p.Mirror.Reason)
 	}
 	for _, c := range p.Containers {
 		state := c.State
@@ -154,7 +151,7 @@ func staticPodRows(p staticpods.Pod) []string {
 		rows = append(rows, fmt.Sprintf("logs\t/var/log/pods/%s_%s_%s", p.Namespace, p.RunsAs, p.Hash))
 	}
 	if p.Problem != "" {
-		rows = append(rows, "problem\t"+shown(p.Problem))
+		rows = append(rows, "problem\t"+p.Problem)
 	}
 	return rows
 }

@@ -30,7 +30,6 @@ func newStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show what is installed, whether it is healthy, and if not, why",
-		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return runStatus(cmd.Context(), cmd.OutOrStdout(), o) },
 	}
 	cmd.Flags().BoolVar(&o.wait, "wait", false, "look again until all is ready")
@@ -43,7 +42,7 @@ func newStatusCommand() *cobra.Command {
 func runStatus(ctx context.Context, w io.Writer, o statusOptions) error {
 	s, err := o.status(ctx)
 	if err != nil {
-		return usage(err)
+		return plan.Refused(err)
 	}
 	hideSecrets(&s)
 	if o.json {
@@ -99,7 +98,7 @@ func hideSecrets(s *status.Status) {
 func (o statusOptions) verdict(s status.Status) error {
 	switch {
 	case !s.Installed:
-		return usage(errors.New("nothing is installed here: bootstrap has made nothing on this machine"))
+		return plan.Refused(errors.New("nothing is installed here: bootstrap has made nothing on this machine"))
 	case s.Ready:
 		return nil
 	case len(s.Components) == 0:
@@ -120,23 +119,20 @@ type statusObject struct {
 
 // printStatus is one screen: the components, the cause, and what runs full or out.
 func printStatus(w io.Writer, s status.Status, now time.Time) error {
-	var b strings.Builder
-	b.WriteString(statusTitle(s, now) + "\n")
+	fmt.Fprintln(w, statusTitle(s, now))
 	if len(s.Components) > 0 {
-		b.WriteByte('\n')
+		fmt.Fprintln(w)
 	}
 	var rows []string
 	for _, c := range s.Components {
 		rows = append(rows, strings.TrimRight(fmt.Sprintf("  %s\t%s\t%s", c.Name, c.State, shortened(c.Reason)), "\t"))
 	}
-	err := newTable(&b, rows...).Flush()
+	err := newTable(w, rows...).Flush()
 	if s.Cause != nil {
-		writeCause(&b, *s.Cause, s.Ready)
+		printCause(w, *s.Cause, s.Ready)
 	}
-	b.WriteByte('\n')
-	err = errors.Join(err, newTable(&b, statusRows(s, now)...).Flush())
-	_, writeErr := io.WriteString(w, b.String())
-	return errors.Join(err, writeErr)
+	fmt.Fprintln(w)
+	return errors.Join(err, newTable(w, statusRows(s, now)...).Flush())
 }
 
 func statusTitle(s status.Status, now time.Time) string {
@@ -167,8 +163,8 @@ func shortened(text string) string {
 	return text
 }
 
-// writeCause names a cause only where there is something that it could be the cause of.
-func writeCause(b *strings.Builder, f diagnose.Finding, ready bool) {
+// printCause names a cause only where there is something that it could be the cause of.
+func printCause(w io.Writer, f diagnose.Finding, ready bool) {
 	label := "Cause"
 	switch {
 	case ready:
@@ -176,15 +172,15 @@ func writeCause(b *strings.Builder, f diagnose.Finding, ready bool) {
 	case f.Level == diagnose.Warning:
 		label = "Perhaps"
 	}
-	fmt.Fprintf(b, "\n%s: %s\n", label, f.What)
+	fmt.Fprintf(w, "\n%s: %s\n", label, f.What)
 	for _, line := range f.Excerpt {
-		fmt.Fprintf(b, "  | %s\n", line)
+		fmt.Fprintf(w, "  | %s\n", line)
 	}
-	fmt.Fprintf(b, "  remedy: %s\n", f.Remedy)
+	fmt.Fprintf(w, "  remedy: %s\n", f.Remedy)
 	if f.See != "" {
-		fmt.Fprintf(b, "  see: %s\n", f.See)
+		fmt.Fprintf(w, "  see: %s\n", f.See)
 	}
-	fmt.Fprintf(b, "  more: bootstrap explain %s\n", f.ID)
+	fmt.Fprintf(w, "  more: bootstrap explain %s\n", f.ID)
 }
 
 // statusRows are the rows below the components, each a name and a value.

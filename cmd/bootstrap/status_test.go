@@ -88,7 +88,7 @@ func TestStatusLabels(t *testing.T) {
 		{diagnose.Warning, true, "\nBeware: x\n"}, {diagnose.Error, true, "\nBeware: x\n"},
 	} {
 		var b strings.Builder
-		writeCause(&b, diagnose.Finding{Level: c.level, What: "x"}, c.ready)
+		printCause(&b, diagnose.Finding{Level: c.level, What: "x"}, c.ready)
 		if !strings.HasPrefix(b.String(), c.want) {
 			t.Errorf("%s, ready %t: %q", c.level, c.ready, b.String())
 		}

@@ -29,7 +29,6 @@ func newSupportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "support",
 		Short: "Write an archive that helps others to see what is wrong, without secrets",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runSupport(cmd.Context(), cmd.OutOrStdout(), o)
 		},
@@ -43,7 +42,7 @@ func newSupportCommand() *cobra.Command {
 func runSupport(ctx context.Context, w io.Writer, o supportOptions) error {
 	env, request, err := o.env(ctx, func(e plan.Event) { fmt.Fprintf(w, "%-20s %s\n", e.Phase, shown(e.Message)) })
 	if err != nil {
-		return usage(err)
+		return plan.Refused(err)
 	}
 	defer env.Close()
 	if o.file == "" {

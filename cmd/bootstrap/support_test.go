@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"bootstrap/phases/plan"
+	"bootstrap/phases/staticpods"
 	"bootstrap/phases/support"
 )
 
@@ -221,8 +222,12 @@ func TestShown(t *testing.T) {
 			t.Errorf("%s: %s", kind, e.Message)
 		}
 	}
-	if e := shownEvent(plan.Event{Kind: plan.Note, Message: secret}); e.Message != secret {
+	if e := shownEvent(plan.Event{Kind: plan.Said, Message: secret}); e.Message != secret {
 		t.Errorf("a note that was asked for: %s", e.Message)
+	}
+	shows := shownPod(staticpods.Pod{Problem: secret, Mirror: &staticpods.MirrorPod{Reason: secret}})
+	if strings.Contains(shows.Problem+shows.Mirror.Reason, "0123456789abcdef") {
+		t.Errorf("%+v, %+v", shows, shows.Mirror)
 	}
 	var printed strings.Builder
 	printError(&printed, errors.New(secret))

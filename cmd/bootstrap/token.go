@@ -14,6 +14,7 @@ import (
 
 	"bootstrap/phases"
 	"bootstrap/phases/cluster"
+	"bootstrap/phases/plan"
 )
 
 // apiPatience is how long these commands wait for an answer of the API server.
@@ -21,31 +22,28 @@ const apiPatience = 10 * time.Second
 
 func newTokenCommand() *cobra.Command {
 	var kubeconfig string
-	cmd := &cobra.Command{
-		Use:   "token",
-		Short: "Create, list and delete bootstrap tokens, by which nodes join",
-		RunE:  needsCommand,
-	}
+	cmd := newGroup("token", "Create, list and delete bootstrap tokens, by which nodes join",
+		newTokenCreateCommand(&kubeconfig), newTokenListCommand(&kubeconfig), newTokenDeleteCommand(&kubeconfig),
+		newTokenGenerateCommand())
 	cmd.PersistentFlags().StringVar(&kubeconfig, "kubeconfig", "/etc/kubernetes/admin.conf", "kubeconfig to reach the API server with")
-	cmd.AddCommand(newTokenCreateCommand(&kubeconfig), newTokenListCommand(&kubeconfig), newTokenDeleteCommand(&kubeconfig), newTokenGenerateCommand())
 	return cmd
 }
 
 // connect reads a kubeconfig; nothing is sent yet.
 func connect(kubeconfig string) (*cluster.Cluster, error) {
 	data, err := os.ReadFile(kubeconfig)
-	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
-		return nil, usage(phases.ErrNotRoot)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, usage(fmt.Errorf("%w: run this on a control plane, or give --kubeconfig FILE", err))
+	switch {
+	case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
+		err = phases.ErrNotRoot
+	case errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("%w: run this on a control plane, or give --kubeconfig FILE", err)
 	}
 	if err != nil {
-		return nil, usage(err)
+		return nil, plan.Refused(err)
 	}
 	c, err := cluster.Connect(data, "")
 	if err != nil {
-		return nil, usage(fmt.Errorf("%s: %w", kubeconfig, err))
+		return nil, plan.Refused(fmt.Errorf("%s: %w", kubeconfig, err))
 	}
 	return c.Within(apiPatience), nil
 }
@@ -118,7 +116,7 @@ func runTokenCreate(cmd *cobra.Command, kubeconfig string, t cluster.Token, o to
 	line := t.Value()
 	if o.printJoinCommand {
 		if line, err = c.JoinCommand(t, o.certificateKey); err != nil {
-			return usage(fmt.Errorf("%s: %w", kubeconfig, err))
+			return plan.Refused(fmt.Errorf("%s: %w", kubeconfig, err))
 		}
 	}
 	if err := c.CreateToken(cmd.Context(), t); err != nil {
@@ -133,7 +131,6 @@ func newTokenListCommand(kubeconfig *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List bootstrap tokens, with their secrets",
-		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return runTokenList(cmd, *kubeconfig, asJSON) },
 	}
 	addOutputFlag(cmd, &asJSON, "text, or json: one object with all tokens")
@@ -240,7 +237,6 @@ func newTokenGenerateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "generate",
 		Short: "Print a random bootstrap token, and create nothing",
-		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t, err := cluster.NewToken()
 			if err != nil {

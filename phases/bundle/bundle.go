@@ -74,8 +74,11 @@ func (b *Bundle) Index() Index {
 	return i
 }
 
-// Entries lists the entries of one kind, in the order of the file.
+// Entries lists the entries of one kind, in the order of the file. A nil Bundle has none.
 func (b *Bundle) Entries(kind Kind) []Entry {
+	if b == nil {
+		return nil
+	}
 	other := func(e Entry) bool { return e.Kind != kind }
 	return slices.DeleteFunc(slices.Clone(b.index.Entries), other)
 }

@@ -63,6 +63,20 @@ func (h *Host) make(e effect, do func() error) error {
 	return h.ledger.done(id)
 }
 
+// settle records an effect as made if a run before was killed before it recorded that.
+// finish does what that run may not have come to; nothing is done for an effect that is
+// as it should be.
+func (h *Host) settle(k key, finish func() error) error {
+	r, ok := h.ledger.find(k)
+	if !ok || r.Done {
+		return nil
+	}
+	if err := h.quietly(finish); err != nil {
+		return err
+	}
+	return h.ledger.done(r.ID)
+}
+
 // Do makes a change that no record can hold, since what it removes was not ours to
 // make: a pod, an API object. A plan only tells of it.
 func (h *Host) Do(op Op, verb Verb, target string, do func() error) error {

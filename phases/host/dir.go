@@ -97,19 +97,6 @@ func (h *Host) ledgersDir(p place) (*os.File, error) {
 	return openDir(p.dir, p.name)
 }
 
-// finishDir gives a directory its owner and mode if a run was killed after it made the
-// directory and before it came to that.
-func (h *Host) finishDir(dir *os.File, path string) error {
-	r, ok := h.ledger.find(key{OpDir, path})
-	if !ok || r.Done {
-		return nil
-	}
-	if err := h.quietly(func() error { return applyOwnerAndMode(dir, r.After) }); err != nil {
-		return err
-	}
-	return h.ledger.done(r.ID)
-}
-
 func (h *Host) mendDir(w *walker, mode uint32) (bool, error) {
 	dir, path := w.top().dir, w.top().path
 	now, err := openState(dir)
@@ -150,7 +137,7 @@ func (h *Host) OwnTree(path string) error {
 	}
 	k := key{OpTree, w.path()}
 	if _, ok := h.ledger.find(k); ok {
-		return h.ledger.settle(k)
+		return h.settle(k, nothing)
 	}
 	e := effect{key: k, verb: Own, on: w.place().on, before: State{Kind: Absent}, after: State{Kind: Dir}}
 	if err == nil {
@@ -189,9 +176,8 @@ func (h *Host) treeState(w *walker) (before State, keep []string, err error) {
 	if !h.ledger.ours(w.path()) {
 		keep, err = namesIn(w.top().dir)
 	}
-	id, statErr := mountOf(w.top().dir, "")
-	before.Mount = id.root
-	return before, keep, errors.Join(err, statErr)
+	before.Mount = w.top().mount
+	return before, keep, err
 }
 
 // namesIn is the names in a directory, sorted.

@@ -77,7 +77,7 @@ func (h *Host) writeAt(p place, want content) (bool, error) {
 		return false, fmt.Errorf("%s is a directory", p.path)
 	}
 	if now == want.State {
-		return false, h.settleFile(p)
+		return false, h.settle(key{OpFile, p.path}, p.temp().remove)
 	}
 	if err := h.checkOwner(p.path, now, want); err != nil {
 		return false, err
@@ -154,19 +154,6 @@ func (h *Host) checkOwner(path string, now State, want content) error {
 		return nil
 	}
 	return ownedByOther(path, now.UID)
-}
-
-// settleFile records that a file is as it should be, if a run before did not live to
-// record that. A run that was killed may have left its temporary file, too.
-func (h *Host) settleFile(p place) error {
-	r, ok := h.ledger.find(key{OpFile, p.path})
-	if !ok || r.Done {
-		return nil
-	}
-	if err := h.quietly(p.temp().remove); err != nil {
-		return err
-	}
-	return h.ledger.done(r.ID)
 }
 
 // Remove removes a file, and keeps its content for Undo. changed is false when there was

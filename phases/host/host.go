@@ -45,8 +45,11 @@ func Open(root string, units Units) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.start(); err != nil {
-		h.dir.Close()
+	if h.lock, err = takeLock(h.Path(lockFile)); err == nil {
+		h.ledger, err = readLedger(h.Path("/"))
+	}
+	if err != nil {
+		h.release()
 		return nil, err
 	}
 	return h, nil
@@ -64,30 +67,21 @@ func openRoot(root string, units Units) (*Host, error) {
 	return &Host{Machine: machine.At(root), dir: dir, units: units, making: &sync.Mutex{}}, nil
 }
 
-func (h *Host) start() error {
-	lock, err := takeLock(h.Path(lockFile))
-	if err != nil {
-		return err
-	}
-	if h.ledger, err = readLedger(h.Path("/")); err != nil {
-		lock.release()
-		return err
-	}
-	h.lock = lock
-	return nil
-}
-
 // Close gives the lock back. The Host can't be used after it.
 func (h *Host) Close() error {
 	err := h.ledger.close()
-	if h.lock != nil {
-		h.lock.release()
-	}
-	h.dir.Close()
+	h.release()
 	// The lock is held as long as its file is open. Without this, the garbage collector
 	// could close that as soon as nobody uses h any more, while an effect still runs.
 	runtime.KeepAlive(h)
 	return err
+}
+
+func (h *Host) release() {
+	if h.lock != nil {
+		h.lock.release()
+	}
+	h.dir.Close()
 }
 
 // Entries is every effect in the ledger, oldest first.

@@ -25,7 +25,7 @@ func (h *Host) Sysctl(name, value string) error {
 	k := key{OpSysctl, name}
 	value = strings.Join(strings.Fields(value), "\t")
 	if now == value {
-		return h.ledger.settle(k)
+		return h.settle(k, nothing)
 	}
 	return h.make(effect{key: k, verb: Set, before: State{Value: now}, after: State{Value: value}}, func() error {
 		if err := h.writeSysctl(name, value); err != nil {
@@ -67,15 +67,11 @@ func (h *Host) KernelSays(name string) string {
 }
 
 func (h *Host) writeSysctl(name, value string) error {
-	f, err := os.OpenFile(h.SysctlPath(name), os.O_WRONLY|os.O_TRUNC, 0)
-	if errors.Is(err, fs.ErrNotExist) && !h.Real() {
+	file := h.SysctlPath(name)
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) && !h.Real() {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(value + "\n")
-	return errors.Join(err, f.Close())
+	return os.WriteFile(file, []byte(value+"\n"), 0o644)
 }
 
 // LoadModule loads a kernel module, unless the kernel has what it brings. To load it
@@ -85,7 +81,7 @@ func (h *Host) LoadModule(ctx context.Context, name string) error {
 	k := key{OpModule, name}
 	_, recorded := h.ledger.find(k)
 	if h.HasModule(name) || recorded && !h.Real() {
-		return h.ledger.settle(k)
+		return h.settle(k, nothing)
 	}
 	return h.make(effect{key: k, verb: Load, after: State{Value: "loaded"}}, func() error { return h.modprobe(ctx, name) })
 }

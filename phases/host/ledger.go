@@ -51,16 +51,6 @@ func newKnowledge() knowledge {
 	return knowledge{open: map[key]*Record{}, changed: map[string]int{}, started: map[string]int{}, notes: map[string]string{}}
 }
 
-// LedgerRecords reads the ledger below root without the machine's lock, for those
-// who only look.
-func LedgerRecords(root string) ([]Record, error) {
-	l, err := readLedger(root)
-	if err != nil {
-		return nil, err
-	}
-	return l.entries(), nil
-}
-
 func readLedger(root string) (*ledger, error) {
 	l := &ledger{root: root, knowledge: newKnowledge()}
 	data, err := os.ReadFile(l.path("ledger"))
@@ -108,7 +98,7 @@ func (l *ledger) apply(ev event) {
 
 func (l *ledger) add(ev event) {
 	r := &Record{
-		ID: ev.ID, By: ev.By, Purpose: cmp.Or(ev.Purpose, purposeBefore(ev.By)), Time: ev.Time, Op: ev.Op, Target: ev.Target,
+		ID: ev.ID, By: ev.By, Purpose: cmp.Or(ev.Purpose, purposesBefore[ev.By], Other), Time: ev.Time, Op: ev.Op, Target: ev.Target,
 		Before: *ev.Before, On: ev.On, Keep: ev.Keep, Shared: ev.Shared,
 	}
 	l.records = append(l.records, r)
@@ -202,8 +192,8 @@ func (l *ledger) begin(e effect) (int, error) {
 		}
 	}
 	return id, l.logLocked(event{
-		Event: evIntent, ID: id, By: e.by, Purpose: cmp.Or(e.purpose, Other), Time: now(), Op: e.op, Target: e.target, Before: &e.before, After: &e.after,
-		On: e.on, Keep: e.keep, Shared: e.shared,
+		Event: evIntent, ID: id, By: e.by, Purpose: cmp.Or(e.purpose, Other), Time: time.Now().UTC().Format(time.RFC3339),
+		Op: e.op, Target: e.target, Before: &e.before, After: &e.after, On: e.on, Keep: e.keep, Shared: e.shared,
 	}, true)
 }
 
@@ -230,8 +220,6 @@ func (l *ledger) copySaved(id int, w io.Writer) error {
 	return err
 }
 
-func now() string { return time.Now().UTC().Format(time.RFC3339) }
-
 func (l *ledger) saved(id int) string { return l.path(fmt.Sprintf("saved/%d", id)) }
 
 // done records that an effect was made. It isn't synced: should it be lost in a power
@@ -251,16 +239,6 @@ func (l *ledger) log(ev event, sync bool) error {
 	return l.logLocked(ev, sync)
 }
 
-// settle records an effect as made if a run before made it and did not live to record
-// that.
-func (l *ledger) settle(k key) error {
-	r, ok := l.find(k)
-	if !ok || r.Done {
-		return nil
-	}
-	return l.done(r.ID)
-}
-
 // logLocked writes one event, and takes it into the ledger's knowledge. After an error the
 // file is as long as before.
 func (l *ledger) logLocked(ev event, sync bool) error {
@@ -278,11 +256,8 @@ func (l *ledger) logLocked(ev event, sync bool) error {
 }
 
 func (l *ledger) write(ev event, sync bool) error {
-	line, err := encodeEvent(ev)
-	if err != nil {
-		return err
-	}
-	_, err = l.file.WriteAt(line, l.size)
+	line := encodeEvent(ev)
+	_, err := l.file.WriteAt(line, l.size)
 	if err == nil && sync {
 		err = l.file.Sync()
 	}

@@ -47,9 +47,10 @@ func TestLedgerSurvivesReopening(t *testing.T) {
 	if diff := cmp.Diff([]string{"file /etc/old", "dir /opt", "dir /opt/cni", "dir /opt/cni/bin"}, got); diff != "" {
 		t.Fatal(diff)
 	}
-	records, err := host.LedgerRecords(h.Path("/"))
+	looks, err := host.OpenPlan(h.Path("/"), host.Offline{})
 	must(t, err)
-	if diff := cmp.Diff(want, records, cmpopts.IgnoreUnexported(host.Record{})); diff != "" {
+	defer looks.Close()
+	if diff := cmp.Diff(want, looks.Entries(), cmpopts.IgnoreUnexported(host.Record{})); diff != "" {
 		t.Fatal(diff)
 	}
 }
@@ -200,10 +201,11 @@ func TestPurposeOfOldRecords(t *testing.T) {
 		text += line(fmt.Sprintf(old, i+1, by, i))
 	}
 	must(t, os.WriteFile(h.Path(ledgerFile), []byte(text), 0o600))
-	records, err := host.LedgerRecords(h.Path("/"))
+	looks, err := host.OpenPlan(h.Path("/"), host.Offline{})
 	must(t, err)
+	defer looks.Close()
 	var got []host.Purpose
-	for _, r := range records {
+	for _, r := range looks.Entries() {
 		got = append(got, r.Purpose)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

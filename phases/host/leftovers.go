@@ -23,7 +23,7 @@ import (
 func (h *Host) OwnRules(ctx context.Context, names netfilter.Names) error {
 	k := key{OpRules, "firewall"}
 	if _, owned := h.ledger.find(k); owned || !h.Real() {
-		return h.ledger.settle(k)
+		return h.settle(k, nothing)
 	}
 	var before netfilter.State
 	err := h.quietly(func() (err error) { // reading takes root, which a plan need not be
@@ -33,14 +33,8 @@ func (h *Host) OwnRules(ctx context.Context, names netfilter.Names) error {
 	if err != nil {
 		return fmt.Errorf("firewall: %w", err)
 	}
-	was, err := json.Marshal(before)
-	if err != nil {
-		return err
-	}
-	owned, err := json.Marshal(names)
-	if err != nil {
-		return err
-	}
+	was, _ := json.Marshal(before) // both are names only
+	owned, _ := json.Marshal(names)
 	return h.make(effect{key: k, verb: Own, before: State{Value: string(was)}, after: State{Value: string(owned)}}, nothing)
 }
 
@@ -80,7 +74,7 @@ func (h *Host) undoRules(ctx context.Context, r Record) error {
 const mountsNote = "mounts"
 
 // OwnMounts records that mounts which appear from now on at paths that match one of
-// the patterns (* is one name, ** one or more) are ours to take away.
+// the patterns (* is one name) are ours to take away.
 func (h *Host) OwnMounts(patterns []string) error {
 	if _, ok := h.Recall(mountsNote); ok || !h.Real() {
 		return nil
@@ -89,10 +83,7 @@ func (h *Host) OwnMounts(patterns []string) error {
 	if err != nil {
 		return err
 	}
-	before, err := json.Marshal(mountCounts(mounts, resolvePatterns(patterns)))
-	if err != nil {
-		return err
-	}
+	before, _ := json.Marshal(mountCounts(mounts, resolvePatterns(patterns))) // paths and numbers
 	return h.Remember(mountsNote, string(before))
 }
 
@@ -157,16 +148,24 @@ func (h *Host) RemoveSlice(ctx context.Context, name, scopes string) error {
 	if err != nil || !h.Real() {
 		return err
 	}
-	left, err := leftCgroups(name)
+	mounts, err := readMounts()
+	if err != nil {
+		return err
+	}
+	left, err := findCgroups(cgroupRoots(mounts), name)
 	if err != nil || !now.Running() && len(left) == 0 {
 		return err
 	}
 	return h.Do(OpCgroup, Remove, name, func() error {
-		var stopped error
+		var errs []error
 		if now.Running() {
-			stopped = h.units.Do(ctx, Stop, name)
+			errs = append(errs, h.units.Do(ctx, Stop, name))
 		}
-		return errors.Join(stopped, h.forgetFailed(ctx, scopes), removeCgroups(ctx, name))
+		errs = append(errs, h.forgetFailed(ctx, scopes))
+		for _, cgroup := range left { // those that systemd has removed are no error
+			errs = append(errs, removeCgroup(ctx, cgroup))
+		}
+		return errors.Join(errs...)
 	})
 }
 
@@ -177,23 +176,6 @@ func (h *Host) forgetFailed(ctx context.Context, pattern string) error {
 		errs = append(errs, h.units.Do(ctx, ResetFailed, unit))
 	}
 	return errors.Join(errs...)
-}
-
-func removeCgroups(ctx context.Context, name string) error {
-	left, err := leftCgroups(name)
-	errs := []error{err}
-	for _, cgroup := range left {
-		errs = append(errs, removeCgroup(ctx, cgroup))
-	}
-	return errors.Join(errs...)
-}
-
-func leftCgroups(name string) ([]string, error) {
-	mounts, err := readMounts()
-	if err != nil {
-		return nil, err
-	}
-	return findCgroups(cgroupRoots(mounts), name)
 }
 
 // endProcesses ends what a unit of ours has left running, as units with

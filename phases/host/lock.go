@@ -22,7 +22,7 @@ type lock struct {
 }
 
 // takeLock never waits. If another process holds the lock, the error tells which: that
-// helps the user more than to wait.
+// helps the user more than to wait. What it gives must be released, also beside an error.
 func takeLock(path string) (*lock, error) {
 	l := &lock{path: path}
 	for {
@@ -58,7 +58,8 @@ func (l *lock) try() (bool, error) {
 		f.Close()
 		return false, fmt.Errorf("lock %s: %w", l.path, err)
 	}
-	if !samePath(f, l.path) {
+	open, _ := f.Stat() // nil is the same as no file
+	if now, err := os.Lstat(l.path); err != nil || !os.SameFile(open, now) {
 		f.Close()
 		return false, nil
 	}
@@ -66,20 +67,10 @@ func (l *lock) try() (bool, error) {
 	return true, nil
 }
 
-func samePath(f *os.File, path string) bool {
-	open, err := f.Stat()
-	if err != nil {
-		return false
-	}
-	now, err := os.Lstat(path)
-	return err == nil && os.SameFile(open, now)
-}
-
 // sign writes who holds the lock into it.
 func (l *lock) sign() error {
 	_, err := fmt.Fprintf(l.file, "%d %s\n", os.Getpid(), commandName(os.Args))
 	if err != nil {
-		l.release()
 		return fmt.Errorf("lock %s: %w", l.path, err)
 	}
 	return nil

@@ -15,8 +15,7 @@ func (h *Host) Recorded(path string) bool { return len(h.ledger.at(path)) > 0 }
 // Made tells whether the path is there only because bootstrap made it, by whatever name:
 // Fedora's /usr/local/sbin is a link to bin.
 func (h *Host) Made(path string) bool {
-	made := func(r Record) bool { return r.made() }
-	return slices.ContainsFunc(h.ledger.at(path), made) || slices.ContainsFunc(h.ledger.at(h.Resolve(path)), made)
+	return slices.ContainsFunc(h.ledger.at(path), Record.made) || slices.ContainsFunc(h.ledger.at(h.Resolve(path)), Record.made)
 }
 
 // ForeignProgram is the path of a program that bootstrap did not install, or "".

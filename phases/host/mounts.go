@@ -19,25 +19,11 @@ import (
 // readMounts gives all mounts of this process's view, as the kernel lists them.
 func readMounts() ([]*mountinfo.Info, error) { return mountinfo.GetMounts(nil) }
 
-// matchPath tells whether an absolute path matches a pattern: in each element * and ?
-// are as in a shell; ** is one element or more.
-func matchPath(pattern, path string) bool {
-	return matchElements(strings.Split(pattern, "/"), strings.Split(path, "/"))
-}
-
-func matchElements(pattern, path []string) bool {
-	switch {
-	case len(pattern) == 0 || len(path) == 0:
-		return len(pattern) == len(path)
-	case pattern[0] == "**":
-		return matchElements(pattern[1:], path[1:]) || matchElements(pattern, path[1:])
-	}
-	ok, err := filepath.Match(pattern[0], path[0])
-	return ok && err == nil && matchElements(pattern[1:], path[1:])
-}
-
 func matchAny(patterns []string, path string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool { return matchPath(p, path) })
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		ok, err := filepath.Match(pattern, path)
+		return ok && err == nil
+	})
 }
 
 // mountCounts is how many mounts there are at each path that matches. Counted before the
@@ -151,12 +137,8 @@ func unmountBusy(ctx context.Context, path string, call func(string, int) error)
 // use: a process that was just killed holds its mounts and cgroups for a moment.
 func whileBusy(ctx context.Context, do func() error) error {
 	err := do()
-	for attempt := 1; errors.Is(err, unix.EBUSY) && attempt < busyAttempts; attempt++ {
-		select {
-		case <-time.After(busyPause):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	for attempt := 1; errors.Is(err, unix.EBUSY) && attempt < busyAttempts && ctx.Err() == nil; attempt++ {
+		time.Sleep(busyPause)
 		err = do()
 	}
 	return err

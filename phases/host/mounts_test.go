@@ -22,12 +22,12 @@ func FuzzPickMounts(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		mounts, err := mountinfo.GetMountsFromReader(strings.NewReader(text), nil)
 		if err == nil {
-			pickMounts(mounts, []string{"/a*/**"}, nil)
+			pickMounts(mounts, []string{"/a*/*"}, nil)
 		}
 	})
 }
 
-func TestMatchPath(t *testing.T) {
+func TestMatchAny(t *testing.T) {
 	for _, c := range []struct {
 		pattern, path string
 		want          bool
@@ -37,16 +37,16 @@ func TestMatchPath(t *testing.T) {
 		{"/run/netns/cni-*", "/run/netns/cni-1/below", false},
 		{"/p/*/volumes/*/*", "/p/u/volumes/kubernetes.io~secret/a b\n", true},
 		{"/p/*/volumes/*/*", "/p/u/volumes/kubernetes.io~secret", false},
-		{"/p/**/globalmount", "/p/csi/driver/hash/globalmount", true},
-		{"/p/**/globalmount", "/p/globalmount", false},
-		{"/p/**/globalmount", "/p/csi/globalmount/other", false},
-		{"/p/**", "/p", false},
-		{"/p/**", "/p/a/b/c", true},
-		{"/p/**", "/pp/a", false},
+		{"/p/csi/*/*/globalmount", "/p/csi/driver/hash/globalmount", true},
+		{"/p/csi/*/*/globalmount", "/p/csi/globalmount", false},
+		{"/p/csi/*/*/globalmount", "/p/csi/driver/hash/globalmount/other", false},
+		{"/p/*", "/p", false},
+		{"/p/*", "/p/a/b/c", false},
+		{"/p/*", "/pp/a", false},
 		{"/p", "/", false},
 	} {
-		if got := matchPath(c.pattern, c.path); got != c.want {
-			t.Errorf("matchPath(%q, %q) is %v", c.pattern, c.path, got)
+		if got := matchAny([]string{c.pattern}, c.path); got != c.want {
+			t.Errorf("%q and %q: %v", c.pattern, c.path, got)
 		}
 	}
 }

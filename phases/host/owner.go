@@ -64,7 +64,7 @@ func (h *Host) makeOwnedDir(path string, owner Owner) error {
 	case now.Kind == File:
 		return fmt.Errorf("%s is not a directory", path)
 	case now.Kind == Dir && now.UID == owner.UID:
-		return h.ledger.settle(key{OpDir, p.path})
+		return h.settle(key{OpDir, p.path}, nothing)
 	case now.Kind == Dir && !begun:
 		return notTheUsers(path, now.UID, owner)
 	}

@@ -40,13 +40,19 @@ func (l *ledger) wantsReload() bool {
 // ours tells whether path, or a directory above it, was made by bootstrap or is a tree
 // of its.
 func (l *ledger) ours(path string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for p := range above(path) {
-		if r := l.open[key{OpDir, p}]; r != nil && r.made() {
-			return true
-		}
-		if l.open[key{OpTree, p}] != nil {
+	return l.anyAbove(path, func(r Record) bool { return r.Op == OpTree || r.Op == OpDir && r.made() })
+}
+
+// inTree tells whether path is, or lies below, a tree, whose record is older than that of
+// this id: all that is in it goes with it, and later.
+func (l *ledger) inTree(path string, id int) bool {
+	return l.anyAbove(path, func(r Record) bool { return r.Op == OpTree && r.ID < id })
+}
+
+// anyAbove tells whether there is such a record of path or of a directory above it.
+func (l *ledger) anyAbove(path string, is func(Record) bool) bool {
+	for dir := range above(path) {
+		if slices.ContainsFunc(l.at(dir), is) {
 			return true
 		}
 	}
@@ -62,19 +68,6 @@ func (l *ledger) at(path string) []Record {
 		}
 	}
 	return all
-}
-
-// inTree tells whether path is, or lies below, a tree, whose record is older than that of
-// this id: all that is in it goes with it, and later.
-func (l *ledger) inTree(path string, id int) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for p := range above(path) {
-		if r := l.open[key{OpTree, p}]; r != nil && r.ID < id {
-			return true
-		}
-	}
-	return false
 }
 
 // changedSince tells whether a file changed after the unit was last started.

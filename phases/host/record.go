@@ -69,22 +69,10 @@ const (
 	Other        Purpose = "other"
 )
 
-// purposeBefore is the purpose of a record in a ledger of an earlier bootstrap, which
+// purposesBefore are the purposes of records in a ledger of an earlier bootstrap, which
 // wrote none: its phases' names told them.
-func purposeBefore(by string) Purpose {
-	switch by {
-	case "certs":
-		return Certificates
-	case "etcd":
-		return Etcd
-	case "runtime":
-		return Runtime
-	case "adopt":
-		return Adopted
-	case "preflight":
-		return Mended
-	}
-	return Other
+var purposesBefore = map[string]Purpose{
+	"certs": Certificates, "etcd": Etcd, "runtime": Runtime, "adopt": Adopted, "preflight": Mended,
 }
 
 // Record is all effects on one target, from the first one until it is undone.
@@ -114,7 +102,7 @@ type Record struct {
 }
 
 // made tells whether there was nothing at the path before bootstrap.
-func (r *Record) made() bool { return r.Before.Kind == Absent }
+func (r Record) made() bool { return r.Before.Kind == Absent }
 
 // isRestored tells whether the record is of KeepSysctl: of a setting that bootstrap does
 // not change, and that undo gives the value of before.

@@ -21,7 +21,7 @@ var _ Units = Systemd{}
 
 // dial prefers systemd's own socket: a fresh or broken machine may have no D-Bus
 // daemon. Only root may use it.
-func (Systemd) dial(ctx context.Context) (*dbus.Conn, error) {
+func dial(ctx context.Context) (*dbus.Conn, error) {
 	if os.Geteuid() == 0 {
 		if conn, err := dbus.NewSystemdConnectionContext(ctx); err == nil {
 			return conn, nil
@@ -34,28 +34,31 @@ func (Systemd) dial(ctx context.Context) (*dbus.Conn, error) {
 	return conn, nil
 }
 
-func (s Systemd) with(ctx context.Context, do func(*dbus.Conn) error) error {
-	conn, err := s.dial(ctx)
+func with[T any](ctx context.Context, do func(*dbus.Conn) (T, error)) (answer T, err error) {
+	conn, err := dial(ctx)
 	if err != nil {
-		return err
+		return answer, err
 	}
 	defer conn.Close()
 	return do(conn)
 }
 
 // Do implements Units.
-func (s Systemd) Do(ctx context.Context, verb Verb, unit string) error {
-	return s.with(ctx, func(conn *dbus.Conn) error {
-		// With a buffer: go-systemd's dispatcher blocks on a channel nobody reads.
-		r := request{conn: conn, verb: verb, unit: unit, done: make(chan string, 1)}
-		if err := r.send(ctx); err != nil {
-			return fmt.Errorf("%s %s: %w", verb, unit, err)
-		}
-		if verb == Start || verb == Stop || verb == Restart {
-			return r.wait(ctx)
-		}
-		return nil
-	})
+func (Systemd) Do(ctx context.Context, verb Verb, unit string) error {
+	conn, err := dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	// With a buffer: go-systemd's dispatcher blocks on a channel nobody reads.
+	r := request{conn: conn, verb: verb, unit: unit, done: make(chan string, 1)}
+	if err := r.send(ctx); err != nil {
+		return fmt.Errorf("%s %s: %w", verb, unit, err)
+	}
+	if verb == Start || verb == Stop || verb == Restart {
+		return r.wait(ctx)
+	}
+	return nil
 }
 
 // request is something that systemd is asked to do with a unit.
@@ -117,46 +120,40 @@ func (r request) wait(ctx context.Context) error {
 }
 
 // Reload implements Units.
-func (s Systemd) Reload(ctx context.Context) error {
-	return s.with(ctx, func(c *dbus.Conn) error { return c.ReloadContext(ctx) })
+func (Systemd) Reload(ctx context.Context) error {
+	_, err := with(ctx, func(c *dbus.Conn) (any, error) { return nil, c.ReloadContext(ctx) })
+	return err
 }
 
 // Failed implements Units.
-func (s Systemd) Failed(ctx context.Context, pattern string) (names []string, err error) {
-	err = s.with(ctx, func(c *dbus.Conn) error {
-		units, err := c.ListUnitsByPatternsContext(ctx, []string{"failed"}, []string{pattern})
-		for _, u := range units {
-			names = append(names, u.Name)
-		}
-		return err
+func (Systemd) Failed(ctx context.Context, pattern string) (names []string, err error) {
+	units, err := with(ctx, func(c *dbus.Conn) ([]dbus.UnitStatus, error) {
+		return c.ListUnitsByPatternsContext(ctx, []string{"failed"}, []string{pattern})
 	})
+	for _, u := range units {
+		names = append(names, u.Name)
+	}
 	return names, err
 }
 
 // State implements Units.
-func (s Systemd) State(ctx context.Context, unit string) (state machine.UnitState, err error) {
-	err = s.with(ctx, func(c *dbus.Conn) error {
+func (Systemd) State(ctx context.Context, unit string) (machine.UnitState, error) {
+	return with(ctx, func(c *dbus.Conn) (machine.UnitState, error) {
 		props, err := c.GetAllPropertiesContext(ctx, unit)
-		if err != nil {
-			return err
-		}
-		state = unitState(props)
-		return nil
+		return unitState(props), err
 	})
-	return state, err
 }
 
 // Enabled implements Units. It asks for the unit file on disk: the unit's own
 // UnitFileState may be from before the last reload.
-func (s Systemd) Enabled(ctx context.Context, unit string) (state string, err error) {
-	err = s.with(ctx, func(c *dbus.Conn) error {
-		files, err := c.ListUnitFilesByPatternsContext(ctx, nil, []string{unit})
-		if len(files) > 0 {
-			state = files[0].Type
-		}
-		return err
+func (Systemd) Enabled(ctx context.Context, unit string) (string, error) {
+	files, err := with(ctx, func(c *dbus.Conn) ([]dbus.UnitFile, error) {
+		return c.ListUnitFilesByPatternsContext(ctx, nil, []string{unit})
 	})
-	return state, err
+	if err != nil || len(files) == 0 {
+		return "", err
+	}
+	return files[0].Type, nil
 }
 
 func unitState(props map[string]any) machine.UnitState {

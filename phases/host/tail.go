@@ -22,13 +22,9 @@ func (h *Host) Tail(path string, size int64) (data []byte, cut bool, err error) 
 	if err != nil {
 		return nil, false, err
 	}
-	if cut = info.Size() > size; cut {
-		_, err = f.Seek(-size, io.SeekEnd)
-	}
-	if err == nil {
-		data, err = io.ReadAll(io.LimitReader(f, size)) // not as many bytes as the size says: files in /proc have none
-	}
-	if cut {
+	from := max(0, info.Size()-size)
+	data, err = io.ReadAll(io.NewSectionReader(f, from, size)) // not as many bytes as the size says: files in /proc have none
+	if cut = from > 0; cut {
 		data = WholeLines(data)
 	}
 	return data, cut, err

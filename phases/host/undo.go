@@ -61,7 +61,10 @@ func (h *Host) UndoAll(ctx context.Context, keep func(Record) bool) error {
 	if err := errors.Join(errs...); err != nil || len(kept) > 0 {
 		return err
 	}
-	return h.Forget()
+	if err := h.ledger.forget(); err != nil {
+		return fmt.Errorf("forget the ledger: %w", err)
+	}
+	return nil
 }
 
 // keptRecords are the ids of the records that keep picks, and of the directories above
@@ -80,15 +83,6 @@ func keptRecords(all []Record, keep func(Record) bool) map[int]bool {
 		}
 	}
 	return kept
-}
-
-// Forget removes the ledger and its directory. It is an error if a record is not
-// undone.
-func (h *Host) Forget() error {
-	if err := h.ledger.forget(); err != nil {
-		return fmt.Errorf("forget the ledger: %w", err)
-	}
-	return nil
 }
 
 func (h *Host) undo(ctx context.Context, r Record) error {
@@ -198,8 +192,9 @@ func (h *Host) undoDir(p place, r Record, now State) error {
 		return nil // the user keeps other things in it by now
 	}
 	for _, name := range left { // a mount is what the user has to see to first
-		if id, err := mountOf(dir, name); err == nil && id.root {
-			return mountInTheWay(filepath.Join(p.path, name))
+		in := place{dir: dir, name: name, path: filepath.Join(p.path, name)}
+		if mounted, err := in.isMount(); err == nil && mounted {
+			return mountInTheWay(in.path)
 		}
 	}
 	return notEmpty(p.path, left)

@@ -76,9 +76,7 @@ func TestUndoIsIdempotent(t *testing.T) {
 			t.Fatalf("before:\n%s\nafter:\n%s", before, after)
 		}
 	}
-	if err := h.Forget(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, h.UndoAll(t.Context(), nil))
 }
 
 func TestUndoWhatOthersHaveRemoved(t *testing.T) {
@@ -114,7 +112,7 @@ func TestUndoLeavesWhatOthersChanged(t *testing.T) {
 	wantFile(t, h, "/etc/ours", "edited", 0o600)
 	wantFile(t, h, "/etc/dir/a b", "new", 0o600)
 	wantGone(t, h, "/etc/last")
-	if h.Forget() == nil {
+	if !h.HasLedger() {
 		t.Fatal("forgotten with work left")
 	}
 

@@ -107,12 +107,11 @@ func (h *Host) EnableUnit(ctx context.Context, name string) (changed bool, err e
 	k := key{OpEnabled, name}
 	switch now.Enabled {
 	case "enabled", "static", "alias", "indirect", "generated", "transient":
-		return false, h.ledger.settle(k)
+		return false, h.settle(k, nothing)
 	}
 	e := effect{key: k, verb: Enable, before: State{Value: now.Enabled}, after: State{Value: "enabled"}}
 	now.Enabled = "enabled"
-	err = h.changeUnit(ctx, e, now)
-	return err == nil, err
+	return h.changeUnit(ctx, e, now)
 }
 
 // StartUnit starts a unit and waits until it runs. One that runs is left alone,
@@ -124,15 +123,15 @@ func (h *Host) StartUnit(ctx context.Context, name string, files ...string) (cha
 		return false, err
 	}
 	if now.Active != "active" {
-		return true, h.runUnit(ctx, name, Start, now)
+		return h.runUnit(ctx, name, Start, now)
 	}
 	if h.Outdated(name, files...) {
-		return true, h.runUnit(ctx, name, Restart, now)
+		return h.runUnit(ctx, name, Restart, now)
 	}
 	if h.startedByBoot(name, now) {
 		return false, h.AdoptUnit(name)
 	}
-	return false, h.ledger.settle(key{OpActive, name})
+	return false, h.settle(key{OpActive, name}, nothing)
 }
 
 // freshUnit gives a unit's state, after systemd has read its files as they are now. To
@@ -152,10 +151,7 @@ func (h *Host) freshUnit(ctx context.Context, name string) (machine.UnitState, e
 // Outdated tells whether one of files, which a unit or pod reads when it starts, was
 // written since it was started.
 func (h *Host) Outdated(name string, files ...string) bool {
-	return slices.ContainsFunc(files, func(file string) bool {
-		path, err := h.resolve(file) // what can't be reached bootstrap did not write
-		return err == nil && h.ledger.changedSince(name, path)
-	})
+	return slices.ContainsFunc(files, func(file string) bool { return h.ledger.changedSince(name, h.Resolve(file)) })
 }
 
 // Started records that a pod, or whatever is no unit, runs with its files as they
@@ -170,10 +166,11 @@ func (h *Host) RestartUnit(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return h.runUnit(ctx, name, Restart, now)
+	_, err = h.runUnit(ctx, name, Restart, now)
+	return err
 }
 
-func (h *Host) runUnit(ctx context.Context, name string, verb Verb, now machine.UnitState) error {
+func (h *Host) runUnit(ctx context.Context, name string, verb Verb, now machine.UnitState) (changed bool, err error) {
 	e := effect{key: key{OpActive, name}, verb: verb, before: h.before(name, now), after: State{Value: unitRuns}}
 	now.Active, now.Sub = "active", "running"
 	return h.changeUnit(ctx, e, now)
@@ -181,18 +178,15 @@ func (h *Host) runUnit(ctx context.Context, name string, verb Verb, now machine.
 
 // changeUnit has systemd do with a unit what the effect's verb says. then is the state
 // that a plan goes on with.
-func (h *Host) changeUnit(ctx context.Context, e effect, then machine.UnitState) error {
-	err := h.make(e, func() error {
-		err := h.units.Do(ctx, e.verb, e.target)
-		if err != nil || e.after.Value != unitRuns {
-			return err
-		}
-		return h.Started(e.target)
-	})
-	if err == nil {
-		h.plan.put(e.target, planned{unit: &then})
+func (h *Host) changeUnit(ctx context.Context, e effect, then machine.UnitState) (changed bool, err error) {
+	if err := h.make(e, func() error { return h.units.Do(ctx, e.verb, e.target) }); err != nil {
+		return false, err
 	}
-	return err
+	h.plan.put(e.target, planned{unit: &then})
+	if e.after.Value == unitRuns {
+		err = h.Started(e.target)
+	}
+	return true, err
 }
 
 // StopUnit stops a unit and waits until it has. It is false when it did not run.
@@ -202,29 +196,20 @@ func (h *Host) StopUnit(ctx context.Context, name string) (changed bool, err err
 		return false, err
 	}
 	if !now.Running() {
-		return false, h.ledger.settle(key{OpActive, name})
+		return false, h.settle(key{OpActive, name}, nothing)
 	}
 	e := effect{key: key{OpActive, name}, verb: Stop, before: h.before(name, now), after: State{Value: unitStopped}}
 	now.Active, now.Sub = "inactive", "dead"
-	err = h.changeUnit(ctx, e, now)
-	return err == nil, err
+	return h.changeUnit(ctx, e, now)
 }
 
 // Resolve follows the links in the path of a file's folder. The result is the name by
-// which the ledger knows the file.
+// which the ledger knows the file. A path that can't be followed is given as it is.
 func (h *Host) Resolve(path string) string {
-	dir, err := h.resolve(filepath.Dir(path))
+	w, err := h.walk(filepath.Dir(path), walkFile)
+	defer w.close()
 	if err != nil {
 		return path
 	}
-	return filepath.Join(dir, filepath.Base(path))
-}
-
-func (h *Host) resolve(path string) (string, error) {
-	w, err := h.walk(path, walkFile)
-	defer w.close()
-	if err != nil {
-		return "", err
-	}
-	return w.path(), nil
+	return filepath.Join(w.path(), filepath.Base(path))
 }

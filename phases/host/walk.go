@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -97,31 +96,22 @@ func split(path string) []string {
 }
 
 func (w *walker) run() error {
-	for len(w.rest) > 0 {
-		name := w.rest[0]
-		if w.mode.endsAtName() && len(w.rest) == 1 && name != ".." {
-			if p := w.top().place(name); w.mode == walkFile && p.isLink() {
-				if err := w.follow(p); err != nil {
-					return err
-				}
-				continue
-			}
-			w.base, w.rest = name, nil
-			return nil
-		}
-		if err := w.step(name); err != nil {
-			return err
+	var err error
+	for len(w.rest) > 0 && err == nil {
+		p := w.top().place(w.rest[0])
+		switch {
+		case !w.mode.endsAtName() || len(w.rest) > 1:
+			err = w.step(p)
+		case w.mode == walkFile && p.isLink():
+			err = w.follow(p)
+		default:
+			w.base, w.rest = p.name, nil
 		}
 	}
-	return nil
+	return err
 }
 
-func (w *walker) step(name string) error {
-	if name == ".." {
-		w.up()
-		return nil
-	}
-	p := w.top().place(name)
+func (w *walker) step(p place) error {
 	dir, err := p.openDir()
 	if errors.Is(err, unix.ENOTDIR) && p.isLink() {
 		return w.follow(p)
@@ -138,7 +128,11 @@ func (w *walker) step(name string) error {
 			return err
 		}
 	}
-	w.passed = append(w.passed, openedDir{dir: dir, path: p.path, on: p.on, mount: isMountRoot(dir)})
+	next := openedDir{dir: dir, path: p.path, on: p.on}
+	if dir != nil {
+		next.mount, _ = isMount(dir, p.dir) // where it can't be told, undo does not touch a mount
+	}
+	w.passed = append(w.passed, next)
 	w.rest = w.rest[1:]
 	return nil
 }
@@ -152,15 +146,11 @@ func (w *walker) enter(dir *os.File, path string) error {
 	if !ownUID(s.UID) {
 		return ownedByOther(path, s.UID)
 	}
-	return w.h.finishDir(dir, path)
-}
-
-func (w *walker) up() {
-	w.rest = w.rest[1:]
-	if last := len(w.passed) - 1; last > 0 {
-		w.top().dir.Close()
-		w.passed = w.passed[:last]
-	}
+	k := key{OpDir, path}
+	return w.h.settle(k, func() error {
+		made, _ := w.h.ledger.find(k)
+		return applyOwnerAndMode(dir, made.After)
+	})
 }
 
 // make makes one directory, unless another goroutine has made it since this walk found
@@ -182,7 +172,7 @@ func (w *walker) make(p place) (*os.File, error) {
 	return w.h.makeDir(p, State{Kind: Dir, Mode: uint32(perm.Perm()), UID: os.Geteuid(), GID: os.Getegid()}, false)
 }
 
-// follow replaces a link by where it leads.
+// follow begins at the root again, with where the link leads instead of the link.
 func (w *walker) follow(p place) error {
 	if w.links++; w.links > maxLinks || !w.trusted(p) {
 		return linkInTheWay(p.path)
@@ -193,12 +183,11 @@ func (w *walker) follow(p place) error {
 		return p.wrap("readlink", err)
 	}
 	target := string(buf[:n])
-	if strings.HasPrefix(target, "/") {
-		w.close()
+	if !filepath.IsAbs(target) {
+		target = filepath.Join(w.top().path, target)
 	}
-	parts := strings.FieldsFunc(target, func(r rune) bool { return r == '/' })
-	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "." })
-	w.rest = append(parts, w.rest[1:]...)
+	w.close()
+	w.rest = append(split(target), w.rest[1:]...)
 	return nil
 }
 
@@ -232,14 +221,6 @@ func (w *walker) place() place {
 	p := w.top().place(w.base)
 	p.path = w.path()
 	return p
-}
-
-func isMountRoot(dir *os.File) bool {
-	if dir == nil {
-		return false
-	}
-	id, err := mountOf(dir, "")
-	return err == nil && id.root
 }
 
 // close does nothing to a nil walker, which a walk that failed gives.

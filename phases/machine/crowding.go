@@ -1,9 +1,8 @@
 package machine
 
 import (
+	"fmt"
 	"runtime"
-	"strconv"
-	"strings"
 )
 
 // Crowding tells how many processes share a CPU, now or on average of the last minute,
@@ -15,12 +14,9 @@ func Crowding() float64 {
 // crowding reads lines like "0.20 0.18 0.12 1/80 11206": the first is the average, and
 // before the slash is how many run now.
 func crowding(loadavg string, cpus int) float64 {
-	fields := strings.Fields(loadavg)
-	if len(fields) < 4 {
+	var last, five, fifteen, now float64 // averages of minutes
+	if _, err := fmt.Sscanf(loadavg, "%f %f %f %f/", &last, &five, &fifteen, &now); err != nil {
 		return 1
 	}
-	average, _ := strconv.ParseFloat(fields[0], 64)
-	running, _, _ := strings.Cut(fields[3], "/")
-	now, _ := strconv.ParseFloat(running, 64)
-	return max(1, max(average, now)/float64(cpus))
+	return max(1, max(last, now)/float64(cpus))
 }

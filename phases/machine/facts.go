@@ -7,9 +7,9 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-	"time"
+	"strings"
 
-	"github.com/mdlayher/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -52,7 +52,7 @@ func (m Machine) Facts() (Facts, error) {
 		Arch:           runtime.GOARCH,
 		Kernel:         m.value("/proc/sys/kernel/osrelease"),
 		Hostname:       m.value("/proc/sys/kernel/hostname"),
-		CPUs:           m.cpus(),
+		CPUs:           strings.Count("\n"+m.read("/proc/cpuinfo"), "\nprocessor"),
 		Memory:         1024 * number(m.field("/proc/meminfo", "MemTotal:"), 10),
 		CgroupVersion:  m.cgroupVersion(),
 		SysResource:    number(m.field("/proc/self/status", "CapEff:"), 16)&(1<<unix.CAP_SYS_RESOURCE) != 0,
@@ -67,16 +67,6 @@ func (m Machine) Facts() (Facts, error) {
 	routes, routesErr := m.Routes()
 	f.NodeIPs, f.MTUs = nodeIPs(addresses, routes), mtus(addresses)
 	return f, errors.Join(err, routesErr)
-}
-
-func (m Machine) cpus() int {
-	n := 0
-	for _, row := range m.table("/proc/cpuinfo", 1) {
-		if row[0] == "processor" {
-			n++
-		}
-	}
-	return n
 }
 
 // field is the word that follows name in a line of the file.
@@ -115,26 +105,14 @@ func isNewer(release string, major, minor int) bool {
 	return err == nil && (gotMajor > major || gotMajor == major && gotMinor >= minor)
 }
 
-// nftTimeout bounds a kernel that does not answer.
-const nftTimeout = 10 * time.Second
-
 // nftables is true where the kernel does not say no. Below another root it can't be asked.
 func (m Machine) nftables() bool {
 	if !m.Real() {
 		return true
 	}
-	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = conn.Close() }() // nothing was changed by it
-	if err := conn.SetDeadline(time.Now().Add(nftTimeout)); err != nil {
-		return false
-	}
-	_, err = conn.Execute(netlink.Message{
-		Header: netlink.Header{Type: unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETGEN, Flags: netlink.Request},
-		Data:   []byte{unix.NFPROTO_UNSPEC, 0, 0, 0}, // struct nfgenmsg
-	})
+	ask := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETGEN, 0)
+	ask.AddData(&nl.Nfgenmsg{NfgenFamily: unix.NFPROTO_UNSPEC})
+	_, err := ask.Execute(unix.NETLINK_NETFILTER, 0)
 	return err == nil || errors.Is(err, unix.EPERM)
 }
 

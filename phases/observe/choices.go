@@ -24,21 +24,20 @@ func (o *Observer) choose() spec.Choices {
 }
 
 func (o *Observer) chooseRuntime() spec.Runtime {
-	found := foundRuntimes{configured: o.Config.CRISocket, ours: o.Host.Made(spec.ContainerdUnit), sockets: FoundSockets(o.Host)}
-	if o.Bundle != nil {
-		_, found.bundled = o.Bundle.Entry(bundle.Binary, "containerd")
+	_, bundled := o.Bundle.Entry(bundle.Binary, "containerd")
+	found := foundRuntimes{
+		configured: o.Config.CRISocket, ours: o.Host.Made(spec.ContainerdUnit), sockets: FoundSockets(o.Host),
+		program: o.Host.ForeignProgram("containerd"), bundled: bundled,
 	}
-	found.program = o.Host.ForeignProgram("containerd")
 	return found.choose()
 }
 
 // ChooseKubelet decides which kubelet this node runs. It asks one that others installed for its
 // version.
 func (o *Observer) ChooseKubelet(ctx context.Context) spec.Kubelet {
-	found := foundKubelets{want: o.Config.KubernetesVersion, program: o.Host.ForeignProgram("kubelet")}
-	if o.Bundle != nil {
-		entry, _ := o.Bundle.Entry(bundle.Binary, "kubelet")
-		found.bundled = entry.Version
+	entry, _ := o.Bundle.Entry(bundle.Binary, "kubelet")
+	found := foundKubelets{
+		want: o.Config.KubernetesVersion, program: o.Host.ForeignProgram("kubelet"), bundled: entry.Version,
 	}
 	var err error
 	if found.program != "" {
@@ -59,20 +58,12 @@ func kubeletVersion(ctx context.Context, h *host.Host, program string) (string, 
 	return version, err
 }
 
-// CNIPlugins are those of the bundle; none without one.
-func (o *Observer) CNIPlugins() []bundle.Entry {
-	if o.Bundle == nil {
-		return nil
-	}
-	return o.Bundle.Entries(bundle.CNI)
-}
-
 // noNetwork says why this node gets no network of ours, empty if it gets one.
 func (o *Observer) noNetwork() string {
 	switch {
 	case o.Config.Box.Network == config.NoNetwork:
 		return "network: none in BoxConfiguration"
-	case len(o.CNIPlugins()) == 0 && !o.Host.Made(spec.NetworkFile):
+	case len(o.Bundle.Entries(bundle.CNI)) == 0 && !o.Host.Made(spec.NetworkFile):
 		return "no bundle holds one"
 	}
 	return ""
@@ -176,11 +167,8 @@ var criSockets = []string{spec.ContainerdSocket, "/run/crio/crio.sock", "/run/cr
 
 // FoundSockets are the sockets of container runtimes that are where they are by default.
 func FoundSockets(h *host.Host) []string {
-	var sockets []string
-	for _, socket := range criSockets {
-		if info, err := os.Stat(h.Path(socket)); err == nil && info.Mode()&os.ModeSocket != 0 {
-			sockets = append(sockets, socket)
-		}
-	}
-	return sockets
+	return slices.DeleteFunc(slices.Clone(criSockets), func(socket string) bool {
+		info, err := os.Stat(h.Path(socket))
+		return err != nil || info.Mode()&os.ModeSocket == 0
+	})
 }

@@ -26,26 +26,25 @@ type Inspection struct {
 // measure that, only if measures says so. more is what phases have found by themselves.
 func (o *Observer) Inspect(ctx context.Context, measures bool, more ...error) Inspection {
 	m := &diagnose.Machine{Settings: o.settings(Begun), Now: time.Now()}
-	gather(ctx, m, o.quickParts(o.usedDisks))
+	looks := &Looks{}
+	looks.gather(ctx, m, o.quickParts(o.usedDisks))
 	if o.Host.Real() && measures { // before the rest: beside work that takes all CPUs, any disk seems slow
-		gather(ctx, m, []part{{"disk latency", o.measureDisk}})
+		looks.gather(ctx, m, []part{{"disk latency", o.measureDisk}})
 	}
 	var errs, bundleErrs []error
-	var taken diagnose.Taken
 	var takenErr error
 	plan.SideBySide(
-		func() { gather(ctx, m, o.slowParts()) },
+		func() { looks.gather(ctx, m, o.slowParts(m)) },
 		func() { bundleErrs = o.checkBundle(ctx) },
 		func() { errs = o.checkConfig() },
-		func() { taken, takenErr = o.taken(ctx) },
+		func() { m.Taken, takenErr = o.taken(ctx) },
 	)
-	m.Taken = taken
 	errs = slices.Concat(bundleErrs, errs, more)
 	if takenErr != nil {
 		errs = append(errs, takenErr)
 	}
 	if text := addressChoice(m); text != "" {
-		o.Tell.Note("%s", text)
+		o.Tell.Say("%s", text)
 	}
 	found := o.Unignored(append(o.Catalogue.Preflight(m), Findings(errs)...))
 	return Inspection{Checks: len(o.Catalogue.Checks()), Findings: o.Catalogue.InOrder(found), Unread: m.Unread}
@@ -112,7 +111,7 @@ func (o *Observer) checkBundle(ctx context.Context) []error {
 		return nil
 	}
 	index := o.Bundle.Index()
-	o.Tell.Note("bundle: Kubernetes %s in %s", index.Kubernetes, o.Bundle.Path())
+	o.Tell.Say("bundle: Kubernetes %s in %s", index.Kubernetes, o.Bundle.Path())
 	if err := index.Check(o.Facts.Arch); err != nil {
 		return []error{Found(o.Catalogue, "bundle-damaged", err)}
 	}

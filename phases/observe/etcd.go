@@ -2,17 +2,24 @@ package observe
 
 import (
 	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"net/netip"
 	"os"
 	"path"
 	"slices"
 
 	"bootstrap/phases/config"
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/etcd"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/spec"
 	"bootstrap/phases/state"
@@ -79,4 +86,81 @@ func (o *Observer) EtcdClient() (*etcd.Client, error) {
 		}
 	}
 	return etcd.Dial(spec.EtcdURL(loopback, 2379), files, before["nodeRegistration.name"])
+}
+
+// askExternalEtcd asks every member for its version, as the API server would reach it.
+func (o *Observer) askExternalEtcd(ctx context.Context) (fill, error) {
+	etcd := o.Config.Etcd.External
+	if etcd == nil || o.Config.Box.Standalone {
+		return nil, nil
+	}
+	urls := etcd.HTTPEndpoints
+	if len(urls) == 0 {
+		urls = etcd.Endpoints
+	}
+	client, clientErr := o.externalClient()
+	members := make([]diagnose.ExternalEtcd, len(urls))
+	err := plan.Each(len(urls), len(urls), func(i int) error {
+		if clientErr != nil { // the API server could not ask either
+			members[i] = diagnose.ExternalEtcd{URL: urls[i], Error: clientErr.Error()}
+		} else {
+			members[i] = askEtcd(ctx, client, urls[i])
+		}
+		return nil
+	})
+	return func(m *diagnose.Machine) { m.External = members }, err
+}
+
+// externalClient asks the external etcd with the certificates that the API server will use.
+func (o *Observer) externalClient() (*http.Client, error) {
+	external := o.Config.Etcd.External
+	secure := &tls.Config{MinVersion: tls.VersionTLS12}
+	if external.CAFile != "" {
+		data, err := o.Host.ReadFile(external.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		secure.RootCAs = x509.NewCertPool()
+		secure.RootCAs.AppendCertsFromPEM(data)
+	}
+	if external.CertFile != "" {
+		if err := readableInPods(o.Host, external.KeyFile); err != nil {
+			return nil, fmt.Errorf("%w: %s", err, plan.HintOf(err))
+		}
+		pair, err := tls.LoadX509KeyPair(o.Host.Path(external.CertFile), o.Host.Path(external.KeyFile))
+		if err != nil {
+			return nil, err
+		}
+		secure.Certificates = []tls.Certificate{pair}
+	}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: secure}}, nil
+}
+
+func askEtcd(ctx context.Context, client *http.Client, url string) diagnose.ExternalEtcd {
+	member := diagnose.ExternalEtcd{URL: url}
+	ctx, cancel := EvidenceTimeout.Bound(ctx)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/version", nil)
+	if err != nil {
+		member.Error = err.Error()
+		return member
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		member.Error, member.Slow = err.Error(), ctx.Err() != nil || machine.IsUnreachable(err)
+		return member
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		member.Error, member.Slow = "it answers /version with "+answer.Status, answer.StatusCode >= 500
+		return member
+	}
+	var version struct {
+		Server string `json:"etcdserver"`
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(nil, answer.Body, 1<<10)).Decode(&version); err != nil {
+		member.Error = "its answer to /version can't be read: " + err.Error()
+	}
+	member.Version = version.Server
+	return member
 }

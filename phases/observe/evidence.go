@@ -1,8 +1,10 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net"
 	"slices"
@@ -24,8 +26,8 @@ import (
 type Patience time.Duration
 
 const (
-	// EvidenceTimeout bounds each part of the evidence. It is shorter than gatherTimeout, so that
-	// a part can still write down that somebody does not answer.
+	// EvidenceTimeout bounds each part of the evidence, so that it can still write down that
+	// somebody does not answer.
 	EvidenceTimeout = Patience(1500 * time.Millisecond)
 	// answerTimeout bounds questions to the API server. It is shorter still: one that waits for
 	// etcd takes connections and says nothing, and each look would last until the timeout.
@@ -78,27 +80,30 @@ type Query struct {
 	Looks *Looks    // all those of that wait; nil if there is none
 }
 
+func (q Query) gather(ctx context.Context, found *diagnose.Evidence, parts ...[]part) {
+	looks := cmp.Or(q.Looks, &Looks{})
+	looks.gather(ctx, &found.Machine, slices.Concat(parts...))
+}
+
 // Evidence looks at all that diagnose judges. It needs no API server, and ends in time even where
 // a disk hangs.
 func (o *Observer) Evidence(ctx context.Context, q Query) *diagnose.Evidence {
 	found := newEvidence(q, o.settings(q.Stage))
 	found.Addons = q.Stage == Complete
-	parts := slices.Concat(o.quickParts(o.usedDisks), o.daemonParts(found), o.evidenceParts(found, q.Stage))
-	gather(ctx, &found.Machine, q.Looks.once(parts))
+	q.gather(ctx, found, o.quickParts(o.usedDisks), o.daemonParts(found, o.pods), o.evidenceParts(found, q.Stage))
 	return found
 }
 
-// DaemonEvidence looks at the machine and its daemons alone, whoever set them up. The caller's look
-// adds evidence of pods: it gives a function that writes that down.
-func (o *Observer) DaemonEvidence(ctx context.Context, q Query, s diagnose.Settings, look func(context.Context, *diagnose.Evidence) func()) *diagnose.Evidence {
+// DaemonEvidence looks at the machine and its daemons alone, whoever set them up, and at pods that
+// the caller looks for in the runtime.
+func (o *Observer) DaemonEvidence(ctx context.Context, q Query, s diagnose.Settings, pods LookAtPods) *diagnose.Evidence {
 	found := newEvidence(q, s)
-	pods := part{"pods", func(ctx context.Context) (fill, error) {
-		seen := look(ctx, found)
-		return func(*diagnose.Machine) { seen() }, nil
-	}}
-	gather(ctx, &found.Machine, q.Looks.once(slices.Concat(o.quickParts(daemonDisks), o.daemonParts(found), []part{pods})))
+	q.gather(ctx, found, o.quickParts(daemonDisks), o.daemonParts(found, pods))
 	return found
 }
+
+// LookAtPods gives pods as the runtime has them, or why it does not answer.
+type LookAtPods func(context.Context) ([]runtime.Sandbox, error)
 
 // daemonDisks are where the daemons write. What only bootstrap writes to may be read-only by now.
 func daemonDisks() []diagnose.Disk {
@@ -115,26 +120,38 @@ func newEvidence(q Query, s diagnose.Settings) *diagnose.Evidence {
 	}
 }
 
-// daemonParts look at the kubelet and the runtime, and at who may be in their way.
-func (o *Observer) daemonParts(found *diagnose.Evidence) []part {
+// daemonParts look at the kubelet, the runtime and its pods, and at who may be in their way.
+func (o *Observer) daemonParts(found *diagnose.Evidence, pods LookAtPods) []part {
 	h := o.Host
 	return []part{
-		into(&found.Units, "units", func(ctx context.Context) map[string]machine.UnitState { return unitEvidence(ctx, h) }),
+		into(&found.Units, "units", func(ctx context.Context) map[string]machine.UnitState {
+			states, _ := unitStates(ctx, h, daemons) // one that can't be asked for is no evidence
+			return states
+		}),
 		into(&found.Stopped, "stopped processes", func(context.Context) map[int]string { return h.Stopped() }),
 		into(&found.Listening, "listening sockets", func(context.Context) []string { return listening(h) }),
 		into(&found.Journal, "journal", func(ctx context.Context) map[string][]machine.LogLine { return journalEvidence(ctx, h, found.Since) }),
+		{"pods", func(ctx context.Context) (fill, error) {
+			seen, err := pods(ctx)
+			for _, p := range seen {
+				readLogs(p)
+			}
+			return func(*diagnose.Machine) {
+				if found.Pods, found.RuntimeError = seen, ""; err != nil {
+					found.RuntimeError = err.Error()
+				}
+			}, nil
+		}},
 	}
 }
 
 // evidenceParts look at what is there once a kubelet of ours runs, or should run.
 func (o *Observer) evidenceParts(found *diagnose.Evidence, stage Stage) []part {
 	parts := []part{
-		{"pods", func(ctx context.Context) (fill, error) {
-			pods, runtimeError := o.podEvidence(ctx)
-			return func(*diagnose.Machine) { found.Pods, found.RuntimeError = pods, runtimeError }, nil
-		}},
-		into(&found.Files, "files", func(ctx context.Context) []machine.Drift { return fileEvidence(ctx, o.Host, stage) }),
 		into(&found.Manifests, "manifests", func(context.Context) []diagnose.Manifest { return manifestEvidence(o.Host, stage) }),
+	}
+	if stage >= Written {
+		parts = append(parts, into(&found.Files, "files", o.Host.Drift))
 	}
 	if o.Config.Box.Standalone {
 		return parts
@@ -185,13 +202,6 @@ func listening(h *host.Host) []string {
 	return ports
 }
 
-func unitEvidence(ctx context.Context, h *host.Host) map[string]machine.UnitState {
-	ctx, cancel := EvidenceTimeout.Bound(ctx)
-	defer cancel()
-	states, _ := unitStates(ctx, h, daemons) // one that can't be asked for is no evidence
-	return states
-}
-
 // unitStates asks for all side by side: systemd looks for the files of each. It gives those that
 // could be asked for.
 func unitStates(ctx context.Context, h *host.Host, units []string) (map[string]machine.UnitState, error) {
@@ -210,12 +220,7 @@ func unitStates(ctx context.Context, h *host.Host, units []string) (map[string]m
 }
 
 func journalEvidence(ctx context.Context, h *host.Host, since time.Time) map[string][]machine.LogLine {
-	ctx, cancel := EvidenceTimeout.Bound(ctx)
-	defer cancel()
-	lines, err := h.Journal(ctx, since, daemons...)
-	if err != nil {
-		return nil // a machine without a journal: the other evidence has to do
-	}
+	lines, _ := h.Journal(ctx, since, daemons...) // of a machine without a journal the other evidence has to do
 	journal := map[string][]machine.LogLine{}
 	for _, l := range lines {
 		journal[l.Unit] = append(journal[l.Unit], l)
@@ -223,37 +228,29 @@ func journalEvidence(ctx context.Context, h *host.Host, since time.Time) map[str
 	return journal
 }
 
-func (o *Observer) podEvidence(ctx context.Context) (pods []runtime.Sandbox, runtimeError string) {
-	ctx, cancel := EvidenceTimeout.Bound(ctx)
-	defer cancel()
+// pods are those that init waits for.
+func (o *Observer) pods(ctx context.Context) ([]runtime.Sandbox, error) {
 	c, err := o.DialRuntime()
 	if err != nil {
-		return nil, err.Error()
+		return nil, err
 	}
 	defer c.Close()
 	if c == nil {
-		return nil, "it does not run (no " + runtime.SocketPath(o.Choices.Runtime.Endpoint) + ")"
+		return nil, fmt.Errorf("it does not run (no %s)", runtime.SocketPath(o.Choices.Runtime.Endpoint))
 	}
 	namespace := "kube-system"
 	if o.Config.Box.Standalone {
 		namespace = "" // all pods: they are what is waited for
 	}
-	_, err = c.Info(ctx)
-	if err == nil {
-		pods, err = c.Sandboxes(ctx, namespace)
+	if _, err := c.Info(ctx); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, err.Error()
-	}
-	for _, p := range pods {
-		ReadLogs(p)
-	}
-	return pods, ""
+	return c.Sandboxes(ctx, namespace)
 }
 
-// ReadLogs reads the last lines that each container of a pod of kube-system has logged. Other pods
+// readLogs reads the last lines that each container of a pod of kube-system has logged. Other pods
 // are the user's, whose logs are nobody else's to read.
-func ReadLogs(p runtime.Sandbox) {
+func readLogs(p runtime.Sandbox) {
 	if p.Namespace != "kube-system" {
 		return
 	}
@@ -285,8 +282,6 @@ func (o *Observer) etcdEvidence(ctx context.Context) diagnose.Server {
 	if o.Config.Etcd.External != nil {
 		return diagnose.Server{}
 	}
-	ctx, cancel := EvidenceTimeout.Bound(ctx)
-	defer cancel()
 	address := o.Config.EtcdMetrics().String()
 	return serverEvidence(ctx, address, func() error {
 		return cluster.PlainHealth(ctx, "http://"+address+"/readyz?verbose")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -29,7 +28,7 @@ func into[T any](field *T, what string, look func(context.Context) T) part {
 }
 
 // gatherTimeout bounds all parts together. What hangs, such as a dead network file
-// system, is left behind and named.
+// system, is left behind and named. It is longer than EvidenceTimeout, which bounds each part.
 const gatherTimeout = Patience(1800 * time.Millisecond)
 
 // seen is what came of a look.
@@ -38,16 +37,21 @@ type seen struct {
 	err  error
 }
 
+// Looks are all those of one wait. The zero value is ready for use.
+type Looks struct{ open sync.Map } // the names of parts whose last look has not ended
+
 // gather looks at all parts side by side, and then fills in what they saw, in their order. Only
 // the goroutine that called it writes to m: a look that ends too late can do no harm.
-func gather(ctx context.Context, m *diagnose.Machine, parts []part) {
+func (l *Looks) gather(ctx context.Context, m *diagnose.Machine, parts []part) {
 	ctx, cancel := gatherTimeout.Bound(ctx)
 	defer cancel()
+	looking, stop := EvidenceTimeout.Bound(ctx)
+	defer stop()
 	results := make([]chan seen, len(parts))
 	for i, p := range parts {
 		results[i] = make(chan seen, 1) // with room for a result that nobody waits for any more
 		go func() {
-			fill, err := p.look(ctx)
+			fill, err := l.once(looking, p)
 			results[i] <- seen{fill, err}
 		}()
 	}
@@ -60,6 +64,15 @@ func gather(ctx context.Context, m *diagnose.Machine, parts []part) {
 			m.Unread = append(m.Unread, fmt.Sprintf("%s: %v", p.what, s.err))
 		}
 	}
+}
+
+// once leaves out a part whose last look has not ended: another would only hang as well.
+func (l *Looks) once(ctx context.Context, p part) (fill, error) {
+	if _, open := l.open.LoadOrStore(p.what, true); open {
+		return nil, errors.New("the look before has not ended")
+	}
+	defer l.open.Delete(p.what)
+	return p.look(ctx)
 }
 
 // inTime waits for a result until ctx ends, and takes one that is there by then.
@@ -75,25 +88,4 @@ func inTime(ctx context.Context, result <-chan seen) seen {
 	default:
 		return seen{err: errors.New("not in time")}
 	}
-}
-
-// Looks are all those of one wait. The zero value is ready for use.
-type Looks struct{ open sync.Map } // the names of parts whose last look has not ended
-
-// once leaves out parts whose last look has not ended: another would only hang as well.
-func (l *Looks) once(parts []part) []part {
-	if l == nil {
-		return parts
-	}
-	parts = slices.Clone(parts)
-	for i, p := range parts {
-		parts[i].look = func(ctx context.Context) (fill, error) {
-			if _, open := l.open.LoadOrStore(p.what, true); open {
-				return nil, errors.New("the look before has not ended")
-			}
-			defer l.open.Delete(p.what)
-			return p.look(ctx)
-		}
-	}
-	return parts
 }

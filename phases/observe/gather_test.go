@@ -26,7 +26,7 @@ func TestGather(t *testing.T) {
 			return func(m *diagnose.Machine) { m.Masked = append(m.Masked, name) }, nil
 		}}
 	}
-	gather(ctx, &m, []part{
+	new(Looks).gather(ctx, &m, []part{
 		addMasked("slow", 20*time.Millisecond),
 		{"hangs", func(context.Context) (fill, error) { <-release; return nil, nil }},
 		{"fails", func(context.Context) (fill, error) { return nil, errors.New("closed") }},

@@ -19,7 +19,7 @@ import (
 func lookAtMachine(t *testing.T, o *Observer) *diagnose.Machine {
 	t.Helper()
 	m := &diagnose.Machine{Settings: o.settings(Begun), Now: time.Now()}
-	gather(t.Context(), m, o.quickParts(o.usedDisks))
+	new(Looks).gather(t.Context(), m, o.quickParts(o.usedDisks))
 	return m
 }
 

@@ -1,7 +1,6 @@
 package observe
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,21 +9,9 @@ import (
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
-	"bootstrap/phases/machine"
 	"bootstrap/phases/podmanifest"
 	"bootstrap/phases/spec"
 )
-
-// fileEvidence is how the files on disk differ from what init wrote; nothing until this run has
-// written all.
-func fileEvidence(ctx context.Context, h *host.Host, stage Stage) []machine.Drift {
-	if stage < Written {
-		return nil
-	}
-	ctx, cancel := EvidenceTimeout.Bound(ctx)
-	defer cancel()
-	return h.Drift(ctx)
-}
 
 // manifestEvidence is all that the kubelet reads in its folder. Manifests of ours that this run
 // has yet to write are left out.

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"bootstrap/phases/config/configtest"
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/spec"
@@ -31,10 +33,16 @@ func TestManifestEvidence(t *testing.T) {
 	}
 	hosttest.Remove(t, o.Host, spec.ManifestFile("etcd"))
 	want := []machine.Drift{{Path: spec.ManifestFile("etcd"), What: "gone"}}
-	if got := fileEvidence(t.Context(), o.Host, Written); !slices.Equal(got, want) {
+	o.Config = configtest.Valid(t, "standalone") // so that nobody is asked
+	files := func(stage Stage) []machine.Drift {
+		found := &diagnose.Evidence{}
+		new(Looks).gather(t.Context(), &found.Machine, o.evidenceParts(found, stage))
+		return found.Files
+	}
+	if got := files(Written); !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if got := fileEvidence(t.Context(), o.Host, Serving); len(got) > 0 {
+	if got := files(Serving); len(got) > 0 {
 		t.Errorf("before they are written: %+v", got)
 	}
 }

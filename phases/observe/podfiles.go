@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -158,12 +159,7 @@ func (k KubeletFound) Connect(h *host.Host) (*cluster.Cluster, error) {
 func (k KubeletFound) PodName(name string) string { return name + "-" + k.NodeName }
 
 // NamespaceOf is the namespace in which the kubelet runs a Pod of a manifest.
-func NamespaceOf(pod *corev1.Pod) string {
-	if pod.Namespace == "" {
-		return "default"
-	}
-	return pod.Namespace
-}
+func NamespaceOf(pod *corev1.Pod) string { return cmp.Or(pod.Namespace, "default") }
 
 // NewestSandbox is a pod's newest sandbox that is ready, else its newest; nil if it has none.
 func NewestSandbox(all []runtime.Sandbox, key string) *runtime.Sandbox {

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"bootstrap/phases/bundle"
-	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/netfilter"
@@ -23,8 +22,8 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// slowParts take time or ask others: only preflight looks at them.
-func (o *Observer) slowParts() []part {
+// slowParts take time or ask others: only preflight looks at them. m is what quickParts have seen.
+func (o *Observer) slowParts(m *diagnose.Machine) []part {
 	parts := []part{
 		{"other clusters", o.lookAtForeign},
 		{"units", o.lookAtUnits},
@@ -36,9 +35,10 @@ func (o *Observer) slowParts() []part {
 	if !o.Host.Real() {
 		return parts
 	}
+	askServers := func(ctx context.Context) (fill, error) { return askNameServers(ctx, m.Resolver.Servers) }
 	return append(parts,
 		part{"inotify limits", o.lookAtInotify(diagnose.InotifyNeeded)},
-		part{"name servers", o.askNameServers},
+		part{"name servers", askServers},
 		part{"hostname", o.lookUpHostname},
 		part{"controlPlaneEndpoint", o.lookUpEndpoint},
 		part{"firewall", o.lookAtFirewall},
@@ -77,7 +77,7 @@ func (o *Observer) measureDisk(ctx context.Context) (fill, error) {
 // imagesToCome is the space that the bundle's images need in a containerd that is installed from it:
 // each is kept as it came, and unpacked to three or four times that.
 func (o *Observer) imagesToCome() uint64 {
-	if !o.Choices.Runtime.Install || o.Bundle == nil || o.Host.Made(spec.ContainerdUnit) {
+	if !o.Choices.Runtime.Install || o.Host.Made(spec.ContainerdUnit) {
 		return 0
 	}
 	var bytes int64
@@ -171,17 +171,9 @@ func outerLinks(n diagnose.Network) []string {
 	return links
 }
 
-func (o *Observer) askNameServers(ctx context.Context) (fill, error) {
-	file := o.ResolverFile()
-	if file == "" {
-		return nil, nil
-	}
-	servers, err := o.Host.NameServers(file)
-	if err != nil {
-		return nil, ignoring(err, os.ErrNotExist)
-	}
+func askNameServers(ctx context.Context, servers []netip.Addr) (fill, error) {
 	answers := make([]error, len(servers))
-	err = plan.Each(len(servers), len(servers), func(i int) error {
+	err := plan.Each(len(servers), len(servers), func(i int) error {
 		answers[i] = machine.AskNameServer(ctx, servers[i])
 		return nil
 	})
@@ -259,6 +251,10 @@ func (o *Observer) cutsOff(chain string) bool {
 // lookAtProxy finds out whether requests inside of the cluster would go through a proxy, by the
 // same environment variables that all programs written in Go read.
 func (o *Observer) lookAtProxy(context.Context) (fill, error) {
+	c := o.Config
+	if c.Box.Standalone {
+		return nil, nil
+	}
 	var p diagnose.Proxy
 	ask := func(host, name string) {
 		to := &http.Request{URL: &url.URL{Scheme: "https", Host: net.JoinHostPort(host, "443")}}
@@ -266,10 +262,6 @@ func (o *Observer) lookAtProxy(context.Context) (fill, error) {
 			p.URL = proxy.Redacted()
 			p.Through = append(p.Through, name)
 		}
-	}
-	c := o.Config
-	if c.Box.Standalone {
-		return func(m *diagnose.Machine) { m.Proxy = p }, nil
 	}
 	ask(c.AdvertiseAddress.String(), c.AdvertiseAddress.String())
 	for _, subnet := range slices.Concat(c.Networking.ServiceSubnets, c.Networking.PodSubnets) {
@@ -301,67 +293,6 @@ func (o *Observer) askRuntime(ctx context.Context) (fill, error) {
 		}
 	}
 	return func(m *diagnose.Machine) { m.CRI = answer }, nil // one that is not up yet is started by init
-}
-
-// clusterTraces are folders and files by which other programs' clusters are recognized.
-var clusterTraces = []struct{ path, of string }{
-	{"/var/lib/rancher/k3s/server", "k3s"}, {"/var/lib/rancher/k3s/agent", "k3s"},
-	{"/var/lib/rancher/rke2", "RKE2"}, {"/var/lib/k0s", "k0s"}, {"/var/snap/microk8s/current", "MicroK8s"},
-	{spec.KubeletConf, "kubeadm"}, {spec.AdminConf, "kubeadm"},
-}
-
-func (o *Observer) lookAtForeign(context.Context) (fill, error) {
-	var f diagnose.Foreign
-	for _, trace := range clusterTraces {
-		if o.Host.Exists(trace.path) && !o.Host.Made(trace.path) {
-			f.Clusters = append(f.Clusters, trace.path+" ("+trace.of+")")
-		}
-	}
-	for _, p := range spec.Ports(o.Config) {
-		f.HostPorts = append(f.HostPorts, int(p.Address.Port()))
-	}
-	f.Plugins, f.Closed = o.missingPlugins(), o.closedVolumes()
-	f.Manifests, f.Served = o.foreignManifests(), o.Host.Made(spec.KubeletDropIn) || o.Config.Box.Standalone
-	return func(m *diagnose.Machine) { m.Foreign = f }, nil
-}
-
-// closedVolumes are the extraVolumes that root in a pod may not read, though they are there.
-func (o *Observer) closedVolumes() []string {
-	var closed []string
-	for name, component := range map[string]config.Component{
-		"kube-apiserver": o.Config.APIServer, "kube-controller-manager": o.Config.ControllerManager, "kube-scheduler": o.Config.Scheduler,
-	} {
-		for _, v := range component.ExtraVolumes {
-			if by := o.Host.ClosedToRoot(v.HostPath); by != "" {
-				closed = append(closed, fmt.Sprintf("%s of %s, for %s", v.HostPath, by, name))
-			}
-		}
-	}
-	slices.Sort(closed)
-	return closed
-}
-
-// askExternalEtcd asks every member for its version, as the API server would reach it.
-func (o *Observer) askExternalEtcd(ctx context.Context) (fill, error) {
-	etcd := o.Config.Etcd.External
-	if etcd == nil || o.Config.Box.Standalone {
-		return nil, nil
-	}
-	urls := etcd.HTTPEndpoints
-	if len(urls) == 0 {
-		urls = etcd.Endpoints
-	}
-	client, clientErr := o.externalClient()
-	members := make([]diagnose.ExternalEtcd, len(urls))
-	err := plan.Each(len(urls), len(urls), func(i int) error {
-		if clientErr != nil { // the API server could not ask either
-			members[i] = diagnose.ExternalEtcd{URL: urls[i], Error: clientErr.Error()}
-		} else {
-			members[i] = askEtcd(ctx, client, urls[i])
-		}
-		return nil
-	})
-	return func(m *diagnose.Machine) { m.External = members }, err
 }
 
 // addressChoice says which of several links' addresses was taken, and why. It is empty where there

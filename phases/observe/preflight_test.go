@@ -1,15 +1,10 @@
 package observe
 
 import (
-	"net/http"
-	"net/http/httptest"
 	"net/netip"
-	"strings"
 	"testing"
 
-	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
-	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/spec"
 )
@@ -27,36 +22,6 @@ func TestAddressChoice(t *testing.T) {
 	const want = `address 192.0.2.10 of eth0, which has the default route; there is 198.51.100.7 (eth1) as well: localAPIEndpoint.advertiseAddress chooses`
 	if got := addressChoice(m); got != want {
 		t.Errorf("%s\nwant %s", got, want)
-	}
-}
-
-// TestExternalEtcdIsAsked: its version, or why there is none.
-func TestExternalEtcdIsAsked(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/version" {
-			_, _ = w.Write([]byte(`{"etcdserver":"3.4.30","etcdcluster":"3.4.0"}`))
-		}
-	}))
-	defer server.Close()
-	o := testObserver(t, "default")
-	o.Config.Etcd = config.Etcd{External: &config.ExternalEtcd{Endpoints: []string{server.URL, "http://127.0.0.1:1"}}}
-	fill, err := o.askExternalEtcd(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var m diagnose.Machine
-	fill(&m)
-	if len(m.External) != 2 || m.External[0].Version != "3.4.30" || m.External[0].Error != "" || !strings.Contains(m.External[1].Error, "refused") {
-		t.Errorf("%+v", m.External)
-	}
-	hosttest.Put(t, o.Host, "/etc/other", "", 0o600)
-	o.Config.Etcd.External.CAFile = "/etc/none.crt"
-	if fill, err = o.askExternalEtcd(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	fill(&m)
-	if !strings.Contains(m.External[0].Error, "/etc/none.crt") {
-		t.Errorf("without its CA: %+v", m.External)
 	}
 }
 

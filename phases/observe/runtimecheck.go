@@ -72,7 +72,7 @@ func (o *Observer) checkCgroupDriver(ctx context.Context, c *runtime.CRI) (warni
 }
 
 func sameCgroupDriver(endpoint, configured, kubelet string) error {
-	if configured == "" || configured == kubelet {
+	if configured == kubelet {
 		return nil
 	}
 	return plan.Hint(fmt.Errorf("container runtime at %s makes cgroups by %s, the kubelet by %s", runtime.SocketPath(endpoint), configured, kubelet),

@@ -15,7 +15,6 @@ func TestSameCgroupDriver(t *testing.T) {
 	}{
 		{"both systemd", "systemd", "systemd", nil},
 		{"both cgroupfs", "cgroupfs", "cgroupfs", nil},
-		{"not known", "", "systemd", nil},
 		{"runtime: cgroupfs", "cgroupfs", "systemd",
 			[]string{"/run/containerd/containerd.sock makes cgroups by cgroupfs, the kubelet by systemd", "set SystemdCgroup = true"}},
 		{"kubelet: cgroupfs", "systemd", "cgroupfs", []string{"makes cgroups by systemd, the kubelet by cgroupfs", "set SystemdCgroup = false"}},

@@ -2,10 +2,13 @@ package observe
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net"
 	"path/filepath"
 	"slices"
 
+	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/netfilter"
@@ -99,4 +102,79 @@ func (o *Observer) foreignRules(ctx context.Context) ([]string, error) {
 		taken.Tables = slices.Concat(taken.Tables, network.Tables) // a copy: they are shared
 	}
 	return o.Host.ForeignRules(ctx, taken)
+}
+
+// clusterTraces are folders and files by which other programs' clusters are recognized.
+var clusterTraces = []struct{ path, of string }{
+	{"/var/lib/rancher/k3s/server", "k3s"}, {"/var/lib/rancher/k3s/agent", "k3s"},
+	{"/var/lib/rancher/rke2", "RKE2"}, {"/var/lib/k0s", "k0s"}, {"/var/snap/microk8s/current", "MicroK8s"},
+	{spec.KubeletConf, "kubeadm"}, {spec.AdminConf, "kubeadm"},
+}
+
+func (o *Observer) lookAtForeign(context.Context) (fill, error) {
+	var f diagnose.Foreign
+	for _, trace := range clusterTraces {
+		if o.Host.Exists(trace.path) && !o.Host.Made(trace.path) {
+			f.Clusters = append(f.Clusters, trace.path+" ("+trace.of+")")
+		}
+	}
+	for _, p := range spec.Ports(o.Config) {
+		f.HostPorts = append(f.HostPorts, int(p.Address.Port()))
+	}
+	f.Plugins, f.Closed = o.missingPlugins(), o.closedVolumes()
+	f.Manifests, f.Served = o.foreignManifests(), o.Host.Made(spec.KubeletDropIn) || o.Config.Box.Standalone
+	return func(m *diagnose.Machine) { m.Foreign = f }, nil
+}
+
+// closedVolumes are the extraVolumes that root in a pod may not read, though they are there.
+func (o *Observer) closedVolumes() []string {
+	var closed []string
+	for name, component := range map[string]config.Component{
+		"kube-apiserver": o.Config.APIServer, "kube-controller-manager": o.Config.ControllerManager, "kube-scheduler": o.Config.Scheduler,
+	} {
+		for _, v := range component.ExtraVolumes {
+			if by := o.Host.ClosedToRoot(v.HostPath); by != "" {
+				closed = append(closed, fmt.Sprintf("%s of %s, for %s", v.HostPath, by, name))
+			}
+		}
+	}
+	slices.Sort(closed)
+	return closed
+}
+
+// foreignManifests are what the kubelet would run beside ours.
+func (o *Observer) foreignManifests() []diagnose.Manifest {
+	files, _ := o.ForeignPodFiles()
+	var all []diagnose.Manifest
+	for _, f := range files {
+		all = append(all, manifestOf(f))
+	}
+	return all
+}
+
+// missingPlugins are CNI plugins that somebody else's CNI configuration names and that are in no
+// directory of plugins.
+func (o *Observer) missingPlugins() []string {
+	file := o.Choices.Network.Foreign
+	if file == "" || o.Host.Made(spec.NetworkFile) {
+		return nil
+	}
+	var network struct {
+		Type    string
+		Plugins []struct{ Type string }
+	}
+	data, err := o.Host.ReadFile(file)
+	if err != nil || json.Unmarshal(data, &network) != nil {
+		return nil
+	}
+	if network.Type != "" {
+		network.Plugins = append(network.Plugins, struct{ Type string }{network.Type})
+	}
+	var missing []string
+	for _, plugin := range network.Plugins {
+		if !slices.ContainsFunc(spec.PluginDirs, func(dir string) bool { return o.Host.Exists(dir + "/" + plugin.Type) }) {
+			missing = append(missing, fmt.Sprintf("%s, in %s", plugin.Type, file))
+		}
+	}
+	return missing
 }

@@ -8,7 +8,11 @@ import (
 
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	clientcmdv1 "k8s.io/client-go/tools/clientcmd/api/v1"
 )
+
+// KubeconfigFile is any kubeconfig, as its YAML has it.
+type KubeconfigFile = clientcmdv1.Config
 
 // Kubeconfig is a kubeconfig with one cluster, one user and one context.
 type Kubeconfig struct {

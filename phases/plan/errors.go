@@ -49,6 +49,20 @@ func HintOf(err error) string {
 	return ""
 }
 
+// RefusedError is of a command, or a phase, that has changed nothing.
+type RefusedError struct{ error }
+
+// Unwrap gives the reason.
+func (e *RefusedError) Unwrap() error { return e.error }
+
+// Refused says of an error, which may be nil, that nothing was changed.
+func Refused(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &RefusedError{err}
+}
+
 // placedError is an error about a thing that its text may not begin with.
 type placedError struct {
 	error
@@ -64,28 +78,17 @@ func (e *placedError) Unwrap() error { return e.error }
 // About says which thing on the machine or in the cluster an error is about.
 func About(where string, err error) error { return &placedError{error: err, where: where} }
 
-// located is an error about one thing on the machine.
-type located interface {
-	error
-	Where() string
-}
-
-// WhereOf is the thing that an error is about; empty if it does not say.
-func WhereOf(err error) string {
-	var at located
-	if errors.As(err, &at) {
-		return at.Where()
+// Placed gives the thing that an error is about, empty if it does not say, and what is wrong
+// with that: without what was being done, which is plain for one thing.
+func Placed(err error) (where, what string) {
+	var at interface {
+		error
+		Where() string
 	}
-	return ""
-}
-
-// WhyOf leaves out what was being done: for one thing that is left, it is plain.
-func WhyOf(err error) string {
-	var at located
 	if errors.As(err, &at) {
-		return at.Error()
+		return at.Where(), at.Error()
 	}
-	return err.Error()
+	return "", err.Error()
 }
 
 // Failures takes joined errors apart.
@@ -100,8 +103,8 @@ func Failures(err error) []error {
 		}
 		return all
 	}
-	if inner := errors.Unwrap(err); inner != nil && len(Failures(inner)) > 1 {
-		return Failures(inner)
+	if inner := Failures(errors.Unwrap(err)); len(inner) > 1 {
+		return inner
 	}
 	return []error{err}
 }

@@ -49,7 +49,9 @@ func TestFailures(t *testing.T) {
 	if plan.HintOf(hinted[0]) != "" || plan.HintOf(hinted[1]) != "try" || plan.HintOf(hinted[2]) != "umount /x" {
 		t.Errorf("hints %q, %q, %q", plan.HintOf(hinted[0]), plan.HintOf(hinted[1]), plan.HintOf(hinted[2]))
 	}
-	if plan.WhereOf(hinted[0]) != "" || plan.WhereOf(fmt.Errorf("undo: %w", hinted[2])) != "/x" {
-		t.Errorf("places %q, %q", plan.WhereOf(hinted[0]), plan.WhereOf(hinted[2]))
+	for want, err := range map[string]error{": one": hinted[0], "/x: /x is mounted": fmt.Errorf("undo: %w", hinted[2])} {
+		if where, what := plan.Placed(err); where+": "+what != want {
+			t.Errorf("it is about %q: %q, want %s", where, what, want)
+		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"bootstrap/phases/host"
 )
@@ -15,7 +14,7 @@ type EventKind string
 // The kinds of events, in the order a phase sends them.
 const (
 	Started EventKind = "started"
-	Note    EventKind = "note"    // a decision or finding that a user should see
+	Said    EventKind = "note"    // a decision or finding that a user should see; in JSON a note
 	Warning EventKind = "warning" // a finding that a user should act on
 	Waiting EventKind = "waiting" // what the phase waits for now; replaces the one before
 	Changed EventKind = "change"  // something was changed, or would be by a dry run
@@ -25,12 +24,12 @@ const (
 
 // Event is one thing that happened in a phase.
 type Event struct {
-	Phase   string
-	Kind    EventKind
-	Message string
-	Cause   string        // ID in the catalogue of what a Warning is about; may be empty
-	Change  host.Change   // set in Changed
-	Elapsed time.Duration // of the phase; set in Done and Failed
+	Kind    EventKind   `json:"event"`
+	Phase   string      `json:"phase"`
+	Message string      `json:"message,omitempty"`
+	Cause   string      `json:"cause,omitempty"`   // ID in the catalogue of what a Warning is about
+	Change  host.Change `json:"change,omitzero"`   // set in Changed
+	Seconds float64     `json:"seconds,omitempty"` // that the phase took; set in Done and Failed
 }
 
 // Teller sends the events of one phase. The zero value tells nobody.
@@ -42,9 +41,9 @@ type Teller struct {
 // For is the same for another phase.
 func (t Teller) For(phase string) Teller { return Teller{Phase: phase, To: t.To} }
 
-// Note tells a decision or finding that a user should see.
-func (t Teller) Note(format string, args ...any) {
-	t.Send(Event{Kind: Note, Message: fmt.Sprintf(format, args...)})
+// Say tells a decision or finding that a user should see.
+func (t Teller) Say(format string, args ...any) {
+	t.Send(Event{Kind: Said, Message: fmt.Sprintf(format, args...)})
 }
 
 // Warn tells a finding that a user should act on.

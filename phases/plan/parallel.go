@@ -3,6 +3,8 @@ package plan
 import (
 	"errors"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // SideBySide runs all parts and waits for them.
@@ -17,15 +19,14 @@ func SideBySide(parts ...func()) {
 // Each does n things, at most so many at once, and joins their errors in their order.
 func Each(n, atOnce int, do func(i int) error) error {
 	errs := make([]error, n)
-	slots := make(chan struct{}, max(1, atOnce))
-	var all sync.WaitGroup
+	var all errgroup.Group
+	all.SetLimit(max(1, atOnce))
 	for i := range n {
-		slots <- struct{}{}
-		all.Go(func() {
+		all.Go(func() error {
 			errs[i] = do(i)
-			<-slots
+			return nil
 		})
 	}
-	all.Wait()
+	_ = all.Wait() // each keeps its error
 	return errors.Join(errs...)
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"bootstrap/phases/locate"
 )
 
@@ -100,20 +102,11 @@ func (p Plan[E]) RunAll(ctx context.Context, env E) error {
 }
 
 func (s Step[E]) run(ctx context.Context, env E) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	failed := make(chan error, len(s))
+	group, ctx := errgroup.WithContext(ctx)
 	for _, phase := range s {
-		go func() { failed <- phase.run(ctx, env) }()
+		group.Go(func() error { return phase.run(ctx, env) })
 	}
-	var first error
-	for range s {
-		if err := <-failed; err != nil && first == nil {
-			first = err
-			cancel()
-		}
-	}
-	return first
+	return group.Wait()
 }
 
 func (f Phase[E]) run(ctx context.Context, env E) error {
@@ -122,9 +115,9 @@ func (f Phase[E]) run(ctx context.Context, env E) error {
 	tell.Send(Event{Kind: Started, Message: f.Short})
 	if err := f.Run(ctx, env); err != nil {
 		err = fmt.Errorf("phase %s: %w", f.Name, err)
-		tell.Send(Event{Kind: Failed, Elapsed: time.Since(start), Message: err.Error()})
+		tell.Send(Event{Kind: Failed, Seconds: time.Since(start).Seconds(), Message: err.Error()})
 		return err
 	}
-	tell.Send(Event{Kind: Done, Elapsed: time.Since(start)})
+	tell.Send(Event{Kind: Done, Seconds: time.Since(start).Seconds()})
 	return nil
 }

@@ -54,9 +54,8 @@ func (c *check) pod(pod *corev1.Pod, all map[string]any) {
 	c.metadata(pod)
 	walk("metadata", all["metadata"], c.refer)
 	walk("spec", all["spec"], c.refer)
-	c.volumes(pod.Spec.Volumes, all)
-	c.containers(pod)
-	c.ports(pod)
+	c.containers(pod, c.volumes(pod.Spec.Volumes, all))
+	c.portsTwice(pod)
 	c.oneOf("spec.restartPolicy", string(pod.Spec.RestartPolicy), "Always", "OnFailure", "Never")
 	c.oneOf("spec.dnsPolicy", string(pod.Spec.DNSPolicy), "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 }
@@ -114,16 +113,14 @@ func containersOf(pod *corev1.Pod) []container {
 	return all
 }
 
-func (c *check) containers(pod *corev1.Pod) {
+func (c *check) containers(pod *corev1.Pod, volumes map[string]bool) {
 	c.refuse(len(pod.Spec.Containers) == 0, "spec.containers", "it is missing: a pod has at least one container")
-	volumes, names := map[string]bool{}, map[string]bool{}
-	for _, v := range pod.Spec.Volumes {
-		volumes[v.Name] = true
-	}
+	names := map[string]bool{}
 	for _, each := range containersOf(pod) {
 		c.name(each.field+".name", each.Name, names)
 		c.image(each)
 		c.mounts(each, volumes)
+		c.ports(each, pod.Spec.HostNetwork)
 		c.resources(each)
 		for i, env := range each.Env {
 			c.refuse(env.Name == "", fmt.Sprintf("%s.env[%d]", each.field, i), "its name is missing")

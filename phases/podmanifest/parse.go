@@ -149,10 +149,7 @@ func isMapping(v any) bool {
 
 // findings are what of a piece is unknown, or of a wrong type.
 func (p piece) findings(root *yaml.Node) []string {
-	data, err := json.Marshal(p.document)
-	if err != nil {
-		return []string{fmt.Sprintf("line %d: %s: %v", locate.Line(root, p.field), p.field, err)}
-	}
+	data, _ := json.Marshal(p.document) // it was read from JSON
 	unknown, err := kjson.UnmarshalStrict(data, &corev1.Pod{})
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {

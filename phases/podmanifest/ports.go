@@ -43,22 +43,24 @@ func HostPorts(pod *corev1.Pod) []HostPort {
 	return ports
 }
 
-func (c *check) ports(pod *corev1.Pod) {
-	for _, each := range containersOf(pod) {
-		for i, p := range each.Ports {
-			field := fmt.Sprintf("%s.ports[%d]", each.field, i)
-			c.oneOf(field+".protocol", string(p.Protocol), "TCP", "UDP", "SCTP")
-			c.refuse(p.ContainerPort == 0, field+".containerPort", "it is missing")
-			c.port(field+".containerPort", p.ContainerPort)
-			c.port(field+".hostPort", p.HostPort)
-			if pod.Spec.HostNetwork && p.HostPort != 0 && p.HostPort != p.ContainerPort {
-				c.bad(field+".hostPort", "with hostNetwork: true it is the containerPort, %d, or left out", p.ContainerPort)
-			}
+func (c *check) ports(each container, hostNetwork bool) {
+	for i, p := range each.Ports {
+		field := fmt.Sprintf("%s.ports[%d]", each.field, i)
+		c.oneOf(field+".protocol", string(p.Protocol), "TCP", "UDP", "SCTP")
+		c.refuse(p.ContainerPort == 0, field+".containerPort", "it is missing")
+		c.port(field+".containerPort", p.ContainerPort)
+		c.port(field+".hostPort", p.HostPort)
+		if hostNetwork && p.HostPort != 0 && p.HostPort != p.ContainerPort {
+			c.bad(field+".hostPort", "with hostNetwork: true it is the containerPort, %d, or left out", p.ContainerPort)
 		}
 	}
-	atOnce := pod.DeepCopy()
+}
+
+// portsTwice finds ports of the machine that two containers want at once.
+func (c *check) portsTwice(pod *corev1.Pod) {
+	atOnce := *pod
 	atOnce.Spec.InitContainers = nil // they have ended when the containers begin
-	all := HostPorts(atOnce)
+	all := HostPorts(&atOnce)
 	for i, p := range all {
 		for _, before := range all[:i] {
 			if p.Meets(before) {

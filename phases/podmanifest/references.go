@@ -43,8 +43,8 @@ func walk(field string, value any, visit func(field string, value any)) {
 }
 
 // volumes wants of each a name of its own, and one source at most: without, the kubelet
-// makes it an emptyDir.
-func (c *check) volumes(volumes []corev1.Volume, all map[string]any) {
+// makes it an emptyDir. It gives the names.
+func (c *check) volumes(volumes []corev1.Volume, all map[string]any) map[string]bool {
 	spec, _ := all["spec"].(map[string]any)
 	written, _ := spec["volumes"].([]any)
 	names := map[string]bool{}
@@ -58,6 +58,7 @@ func (c *check) volumes(volumes []corev1.Volume, all map[string]any) {
 			c.bad(field, "it has %d sources, want one", n)
 		}
 	}
+	return names
 }
 
 // sources counts those of a volume: each field but the name is one.

@@ -63,10 +63,15 @@ func (cp *ControlPlane) Wait(ctx context.Context, checks []health.Check) error {
 // PodChecks are of the static pods: the API server shows them as ready and as made from the
 // manifests that are on disk now, and their containers have run for at least minUptime.
 func (cp *ControlPlane) PodChecks(minUptime time.Duration) []health.Check {
+	return cp.componentChecks(func(ctx context.Context, name string) error { return cp.checkPod(ctx, name, minUptime) })
+}
+
+// componentChecks are one for each of the static pods, by what probe says of it.
+func (cp *ControlPlane) componentChecks(probe func(ctx context.Context, name string) error) []health.Check {
 	var checks []health.Check
 	for _, name := range spec.NodeComponents(cp.waiter.Config) {
-		probe := func(ctx context.Context) error { return cp.checkPod(ctx, name, minUptime) }
-		checks = append(checks, health.Check{Name: name, Probe: probe})
+		probeIt := func(ctx context.Context) error { return probe(ctx, name) }
+		checks = append(checks, health.Check{Name: name, Probe: probeIt})
 	}
 	return checks
 }
@@ -123,11 +128,11 @@ func (cp *ControlPlane) containerDown(ctx context.Context, name string) error {
 func checkRuns(name string, c *runtime.Container) error {
 	switch {
 	case c == nil:
-		return fmt.Errorf("no container of %s yet", name)
+		return fmt.Errorf("no container %s yet", name)
 	case c.Running:
 		return nil
 	case !c.Exited:
-		return fmt.Errorf("container of %s is being started", name)
+		return fmt.Errorf("container %s is being started", name)
 	}
 	return endedError(c)
 }

@@ -6,25 +6,27 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-	"time"
 
 	"sigs.k8s.io/yaml"
 
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/health"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/runtime"
 	"bootstrap/phases/spec"
 )
 
-// WaitForKubelet waits until a standalone kubelet answers, and runs these pods.
-func (w *Waiter) WaitForKubelet(ctx context.Context, timeout time.Duration, pods []WantedPod) error {
+// WaitForKubelet waits until a standalone kubelet answers, and runs its pods.
+func (w *Waiter) WaitForKubelet(ctx context.Context) error {
+	_, served := w.podURLStatus(ctx)
+	pods := append(w.userPods(), served...)
 	c, err := w.DialRuntime()
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
 	defer cancel()
 	return HintAfter(w.Wait(ctx, Wait{Stage: observe.Written, Checks: w.KubeletChecks(c, pods)}), "journalctl -u kubelet -n 50")
 }
@@ -60,9 +62,14 @@ func (w *Waiter) kubeletDown(ctx context.Context) error {
 		return err
 	}
 	if state.Active != "active" {
-		return fmt.Errorf("its unit is %s (%s, exit status %d)", state.Active, state.Result, state.ExitStatus)
+		return UnitDown(state)
 	}
 	return nil
+}
+
+// UnitDown says how a unit is that is not active.
+func UnitDown(s machine.UnitState) error {
+	return fmt.Errorf("its unit is %s (%s, exit status %d)", s.Active, s.Result, s.ExitStatus)
 }
 
 // healthzOf is the address at which a kubelet tells its health to anybody; empty if the user has

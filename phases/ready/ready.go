@@ -1,20 +1,51 @@
+// Package ready says when what is and what should be agree: it has the checks of each
+// part of a node, and the waits that look for causes meanwhile. It must not make anything
+// ready by itself: a probe that would make objects or restart something is a phase.
 package ready
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
 	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/spec"
 )
 
+// Waiter waits for what an Observer looks at.
+type Waiter struct {
+	*observe.Observer
+	Timeout  time.Duration // bounds all waits for the control plane together, and then the one for the addons
+	Deadline *Deadline     // is shared by all waits for the control plane
+	Began    time.Time     // is when this run did: log lines from before belong to another
+}
+
+// Deadline is when the control plane must be healthy. All waits for it share one, which is set when
+// the first of them begins.
+type Deadline struct {
+	once sync.Once
+	at   time.Time
+}
+
+// ControlPlaneDeadline is when the control plane must be healthy. The first call sets it, and
+// says so to the user.
+func (w *Waiter) ControlPlaneDeadline() time.Time {
+	w.Deadline.once.Do(func() {
+		w.Deadline.at = time.Now().Add(w.Timeout)
+		w.Tell.Say("the control plane must be healthy within %s (--timeout)", w.Timeout)
+	})
+	return w.Deadline.at
+}
+
 // Readiness is what one look at all that init waits for has found.
 type Readiness struct {
-	Answers bool             // whether the API server does
-	Addons  []string         // the names of the addons that were looked at, and of the Node
+	Answers bool             // whether the API server does; without one, whether the runtime can be asked
+	Addons  []string         // the names of what was looked at beside the components: the Node and addons, or pods
 	Pending map[string]error // why something is not ready, by its name
+	PodURL  *PodURLStatus    // nil for a kubelet that fetches no pods
 }
 
 // Holds tells whether all is ready.
@@ -34,27 +65,60 @@ func (r Readiness) Confirm(found *diagnose.Evidence) {
 	}
 }
 
-// Add takes over what is not ready, and why.
-func (r Readiness) Add(pending []health.Pending) {
-	for _, p := range pending {
+// look probes once, and takes over what is not ready, and why.
+func (r Readiness) look(ctx context.Context, checks []health.Check) {
+	for _, p := range health.Look(ctx, checks) {
 		r.Pending[p.Name] = p.Reason
 	}
 }
 
-// Readiness looks once at all that the phases wait-control-plane and wait-addons wait for.
+// Readiness looks once at all that the phases wait-control-plane and wait-addons wait for, or
+// wait-kubelet where there is no control plane.
 func (w *Waiter) Readiness(ctx context.Context) Readiness {
 	r := Readiness{Pending: map[string]error{}}
+	if w.Config.Box.Standalone {
+		w.lookAtPods(ctx, &r)
+		return r
+	}
+	plan.SideBySide(
+		func() { r.PodURL, _ = w.podURLStatus(ctx) },
+		func() { w.lookAtControlPlane(ctx, &r) },
+	)
+	return r
+}
+
+// lookAtPods looks at a standalone kubelet and its pods.
+func (w *Waiter) lookAtPods(ctx context.Context, r *Readiness) {
+	url, served := w.podURLStatus(ctx)
+	r.PodURL = url
+	pods := append(w.userPods(), served...)
+	for _, pod := range pods {
+		r.Addons = append(r.Addons, pod.Name)
+	}
+	c, err := w.DialRuntime()
+	if err != nil {
+		r.Pending["kubelet"] = err
+		return
+	}
+	defer c.Close()
+	r.Answers = true
+	r.look(ctx, w.KubeletChecks(c, pods))
+}
+
+func (w *Waiter) lookAtControlPlane(ctx context.Context, r *Readiness) {
 	cp, err := w.NewControlPlane(observe.Complete)
 	if err != nil {
 		r.Pending["kube-apiserver"] = err
-		r.Add(health.Look(ctx, []health.Check{{Name: "kubelet", Probe: w.kubeletDown}}))
-		return r
+		r.look(ctx, []health.Check{{Name: "kubelet", Probe: w.kubeletDown}})
+		return
 	}
 	defer cp.CRI.Close()
-	r.Add(health.Look(ctx, cp.APIChecks()))
-	if r.Answers = r.Pending["kube-apiserver"] == nil; !r.Answers {
-		r.Add(health.Look(ctx, cp.containerChecks()))
-		return r
+	r.look(ctx, cp.APIChecks())
+	silent := r.Pending["kube-apiserver"]
+	if r.Answers = silent == nil; !r.Answers {
+		r.look(ctx, cp.componentChecks(cp.containerDown)) // what the runtime alone can tell
+		r.Pending["kube-apiserver"] = silent              // says more than its container does
+		return
 	}
 	checks, err := w.clusterChecks()
 	if err != nil {
@@ -64,20 +128,7 @@ func (w *Waiter) Readiness(ctx context.Context) Readiness {
 	for _, c := range checks {
 		r.Addons = append(r.Addons, c.Name)
 	}
-	r.Add(health.Look(ctx, append(cp.PodChecks(MinUptime), checks...)))
-	return r
-}
-
-// containerChecks are what the runtime alone can tell of the static pods, while the API server is down.
-func (cp *ControlPlane) containerChecks() []health.Check {
-	var checks []health.Check
-	for _, name := range spec.NodeComponents(cp.waiter.Config) {
-		if name == "kube-apiserver" {
-			continue
-		}
-		checks = append(checks, health.Check{Name: name, Probe: func(ctx context.Context) error { return cp.containerDown(ctx, name) }})
-	}
-	return checks
+	r.look(ctx, append(cp.PodChecks(MinUptime), checks...))
 }
 
 // clusterChecks are of the Node and the addons. There are none where init would not wait for them.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -31,13 +30,9 @@ func ContainersRun(pod *corev1.Pod, sandbox *runtime.Sandbox, now time.Time) err
 	for _, want := range pod.Spec.Containers {
 		c := tryOf(tries, want.Name)
 		switch {
-		case c == nil:
-			return fmt.Errorf("no container %s yet", want.Name)
-		case once && c.Exited && c.ExitCode == 0:
-		case c.Exited:
-			return endedError(c)
-		case !c.Running:
-			return fmt.Errorf("container %s is being started", want.Name)
+		case once && c != nil && c.Exited && c.ExitCode == 0:
+		case c == nil || !c.Running:
+			return checkRuns(want.Name, c)
 		case startedWithin(MinUptime, c.Started, now):
 			return fmt.Errorf("container %s runs, watched until it has for %s (restarts so far: %d)", want.Name, MinUptime, c.Attempt)
 		}
@@ -45,12 +40,14 @@ func ContainersRun(pod *corev1.Pod, sandbox *runtime.Sandbox, now time.Time) err
 	return nil
 }
 
+// tryOf is nil for a container that was not tried.
 func tryOf(tries []runtime.Container, name string) *runtime.Container {
-	i := slices.IndexFunc(tries, func(c runtime.Container) bool { return c.Name == name })
-	if i < 0 {
-		return nil
+	for _, c := range tries {
+		if c.Name == name {
+			return &c
+		}
 	}
-	return &tries[i]
+	return nil
 }
 
 // PodURLStatus is what the URL of the kubelet's static pods gives, and what has come of it.
@@ -61,9 +58,9 @@ type PodURLStatus struct {
 	Runs   []string `json:"runs,omitempty"` // the pods that run, of those that it served last
 }
 
-// PodURLStatus asks the URL, and also gives the pods that it serves. It is nil for a kubelet that
+// podURLStatus asks the URL, and also gives the pods that it serves. It is nil for a kubelet that
 // fetches no pods.
-func (w *Waiter) PodURLStatus(ctx context.Context) (*PodURLStatus, []WantedPod) {
+func (w *Waiter) podURLStatus(ctx context.Context) (*PodURLStatus, []WantedPod) {
 	source, err := observe.KubeletPodURL(w.Host)
 	if err != nil || source.URL == "" || !w.Host.Real() {
 		return nil, nil
@@ -113,9 +110,9 @@ func (w *Waiter) wanted(pod *corev1.Pod) WantedPod {
 	return WantedPod{w.PodName(observe.FullName(pod)), pod}
 }
 
-// UserPods are the static pods whose manifests others have put beside ours. Manifests that the
+// userPods are the static pods whose manifests others have put beside ours. Manifests that the
 // kubelet can't read are left out: they are a finding of their own.
-func (w *Waiter) UserPods() []WantedPod {
+func (w *Waiter) userPods() []WantedPod {
 	files, err := w.ForeignPodFiles()
 	if err != nil {
 		w.Tell.Warn("%v", err)

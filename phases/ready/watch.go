@@ -87,22 +87,7 @@ func (w *Waiter) RetryAndLook(ctx context.Context, stage observe.Stage, what str
 // Retry calls act until that succeeds, and report whenever it fails for another reason. In a dry run
 // it calls act once and goes on.
 func (w *Waiter) Retry(ctx context.Context, what string, act func(context.Context) error, report func([]health.Pending)) error {
-	start := time.Now()
-	var last []health.Pending
-	for {
-		err := act(ctx)
-		if err == nil || w.Host.Plans() {
-			return nil
-		}
-		// What was cut off by the end of ctx tells nothing: the reason before is kept.
-		if last == nil || ctx.Err() == nil && err.Error() != last[0].Reason.Error() {
-			last = []health.Pending{{Name: what, Reason: err}}
-			report(last)
-		}
-		if !health.Sleep(ctx, health.Pause) {
-			return &health.StalledError{Pending: last, After: time.Since(start), Cause: ctx.Err()}
-		}
-	}
+	return w.probe(ctx, Wait{Checks: []health.Check{{Name: what, Probe: act}}}, report)
 }
 
 // whileLooking does some work, and meanwhile looks for what makes it vain. It does not look in a dry

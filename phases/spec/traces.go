@@ -23,7 +23,7 @@ var (
 	// higher or lower is theirs.
 	KubeletMounts = []string{
 		KubeletDir + "/pods/*/volumes/*/*", KubeletDir + "/pods/*/volumes/kubernetes.io~csi/*/mount",
-		KubeletDir + "/pods/*/volume-subpaths/*/*/*", KubeletDir + "/plugins/kubernetes.io/**/globalmount",
+		KubeletDir + "/pods/*/volume-subpaths/*/*/*", KubeletDir + "/plugins/kubernetes.io/csi/*/*/globalmount",
 	}
 	ContainerdMounts = []string{
 		"/run/containerd/io.containerd.runtime.v2.task/k8s.io/*/rootfs", "/run/containerd/io.containerd.grpc.v1.cri/sandboxes/*/shm",

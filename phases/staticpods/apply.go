@@ -30,21 +30,13 @@ type Handled struct {
 	Changed   bool   `json:"changed"`
 }
 
-// RefusedError is of a command that has changed nothing, and why.
-type RefusedError struct{ Err error }
-
-func (e *RefusedError) Error() string { return e.Err.Error() }
-
-// Unwrap gives the reason.
-func (e *RefusedError) Unwrap() error { return e.Err }
-
 // Apply puts a manifest where the kubelet looks for static pods, and waits until
 // the pod runs. The same again changes nothing. A manifest that could not work is a
-// *RefusedError, and nothing is written.
+// *plan.RefusedError, and nothing is written.
 func (c *Commander) Apply(ctx context.Context, source PodSource, timeout time.Duration) (Handled, error) {
 	t, err := c.judge(ctx, source)
 	if err != nil {
-		return Handled{}, &RefusedError{err}
+		return Handled{}, plan.Refused(err)
 	}
 	done := t.handled()
 	if done.Changed, err = c.Host.WriteUnrecorded(t.file, source.Data, 0o600); err != nil {
@@ -53,19 +45,12 @@ func (c *Commander) Apply(ctx context.Context, source PodSource, timeout time.Du
 	for _, warning := range t.kubelet.Warnings {
 		c.Tell.Warn("%s", warning)
 	}
-	before, err := c.podBefore(t)
-	if err != nil {
-		return done, err
-	}
-	if !done.Changed && t.edited != nil {
+	if !done.Changed {
 		if err := c.undoEdit(ctx, t); err != nil {
 			return done, err
 		}
 	}
-	if done.Changed && t.says(t.old) {
-		before = replaced{} // a comment, or the order of fields: the kubelet sees no difference
-	}
-	return done, c.waitForPod(ctx, t, before, timeout)
+	return done, c.waitForPod(ctx, t, done.Changed, timeout)
 }
 
 // judge finds the file that a manifest goes to, or why it can't be a static pod here.
@@ -74,30 +59,26 @@ func (c *Commander) judge(ctx context.Context, source PodSource) (target, error)
 	if err != nil {
 		return target{}, err
 	}
-	k, err := c.FindKubelet(ctx)
+	seen, err := c.seePods(ctx)
 	if err != nil {
 		return target{}, err
 	}
-	seen, err := c.seePods(ctx, k)
-	if err != nil {
-		return target{}, err
-	}
-	t, err := c.target(k, seen, pod, source)
-	if err == nil {
-		t.edited = seen.editedMirror(t)
-	}
-	return t, err
+	return c.target(seen, pod, source)
 }
 
-// undoEdit deletes a mirror pod in the kubelet's name. The kubelet makes it anew then; that
-// it was edited in the API, the kubelet does not notice by itself.
+// undoEdit deletes, in the kubelet's name, a mirror pod that somebody has changed through the API.
+// The kubelet makes it anew then; that it was changed, the kubelet does not notice by itself.
 func (c *Commander) undoEdit(ctx context.Context, t target) error {
+	edited := t.editedMirror()
+	if edited == nil {
+		return nil
+	}
 	api, err := t.kubelet.Connect(c.Host)
 	if err != nil || api == nil {
 		return err
 	}
-	c.Tell.Note("the mirror pod is not as the file has it: it is deleted, and the kubelet makes it anew")
-	return c.Host.Do(host.OpObject, host.Remove, "Pod "+t.key(), func() error { return api.DeletePod(ctx, t.edited) })
+	c.Tell.Say("the mirror pod is not as the file has it: it is deleted, and the kubelet makes it anew")
+	return c.Host.Do(host.OpObject, host.Remove, "Pod "+t.key(), func() error { return api.DeletePod(ctx, edited) })
 }
 
 // Delete removes the file of a static pod, and waits until its containers are
@@ -108,7 +89,7 @@ func (c *Commander) Delete(ctx context.Context, namespace, name string, timeout 
 		err = errors.Join(p.checkDeletable(), list.checkSingle(p))
 	}
 	if err != nil {
-		return Handled{}, &RefusedError{err}
+		return Handled{}, plan.Refused(err)
 	}
 	t := target{kubelet: list.Kubelet, pod: p.named()}
 	done := t.handled()
@@ -118,7 +99,8 @@ func (c *Commander) Delete(ctx context.Context, namespace, name string, timeout 
 			return done, err
 		}
 	}
-	return done, c.waitUntilGone(ctx, t, timeout)
+	w := &podWait{Commander: c, target: t, began: time.Now()}
+	return done, w.wait(ctx, timeout, w.gone)
 }
 
 // checkDeletable refuses what delete can't remove. A pod whose file is gone, and of which
@@ -151,14 +133,10 @@ func (c *Commander) WaitFor(ctx context.Context, namespace, name string, timeout
 		err = fmt.Errorf("%s/%s: %s", p.Namespace, p.Name, p.Problem)
 	}
 	if err != nil {
-		return Handled{}, &RefusedError{err}
+		return Handled{}, plan.Refused(err)
 	}
 	t := target{kubelet: list.Kubelet, file: p.File, pod: p.podToWaitFor()}
-	before, err := c.podBefore(t)
-	if err != nil {
-		return t.handled(), err
-	}
-	return t.handled(), c.waitForPod(ctx, t, before, timeout)
+	return t.handled(), c.waitForPod(ctx, t, false, timeout)
 }
 
 // named is a Pod that is nothing but its name. What is removed is waited for by that alone:
@@ -187,25 +165,23 @@ func (c *Commander) Find(ctx context.Context, namespace, name string) (Pod, List
 	if err != nil {
 		return Pod{}, list, err
 	}
-	p, err := list.find(namespace, name)
-	return p, list, err
-}
-
-func (l List) find(namespace, name string) (Pod, error) {
-	var names, elsewhere []string
-	for _, p := range l.Pods {
-		if p.Namespace == namespace && (p.Name == name || p.RunsAs == name) {
-			return p, nil
-		}
-		if p.Name == name || p.RunsAs == name {
-			elsewhere = append(elsewhere, p.Namespace)
-		}
-		if p.Namespace == namespace {
+	var names []string
+	elsewhere := ""
+	for _, p := range list.Pods {
+		is, here := p.Name == name || p.RunsAs == name, p.Namespace == namespace
+		switch {
+		case is && here:
+			return p, list, nil
+		case is:
+			elsewhere = p.Namespace
+		case here:
 			names = append(names, p.Name)
 		}
 	}
-	if len(elsewhere) > 0 {
-		return Pod{}, plan.Hint(fmt.Errorf("there is no static pod %s in namespace %s", name, namespace), "there is one in %s: -n %s", elsewhere[0], elsewhere[0])
+	missing := fmt.Sprintf("there is no static pod %s in namespace %s", name, namespace)
+	if elsewhere != "" {
+		return Pod{}, list, plan.Hint(errors.New(missing), "there is one in %[1]s: -n %[1]s", elsewhere)
 	}
-	return Pod{}, plan.Hint(fmt.Errorf("there is no static pod %s in namespace %s%s", name, namespace, locate.DidYouMean(name, names)), "list them: bootstrap static-pod list")
+	missing += locate.DidYouMean(name, names)
+	return Pod{}, list, plan.Hint(errors.New(missing), "list them: bootstrap static-pod list")
 }

@@ -71,30 +71,26 @@ type List struct {
 // List lists the static pods of this machine's kubelet. It needs neither an API
 // server nor a runtime that answers: what these would say is left out, and Notes has why.
 func (c *Commander) List(ctx context.Context) (List, error) {
-	k, err := c.FindKubelet(ctx)
+	seen, err := c.seePods(ctx)
 	if err != nil {
 		return List{}, err
 	}
-	list := List{Kubelet: k, Notes: slices.Clone(k.Warnings)}
-	seen, err := c.seePods(ctx, k)
-	if err != nil {
-		return list, err
-	}
+	list := List{Kubelet: seen.kubelet, Pods: seen.pods(), Notes: slices.Clone(seen.kubelet.Warnings)}
 	if seen.runtimeError != nil {
 		list.Notes = append(list.Notes, fmt.Sprintf("containers: %v", seen.runtimeError))
 	}
 	if seen.apiError != nil {
 		list.Notes = append(list.Notes, fmt.Sprintf("mirror pods: %v", seen.apiError))
 	}
-	if !k.Running {
+	if !list.Kubelet.Running {
 		list.Notes = append(list.Notes, "the kubelet does not run: what changes in its folder has no effect")
 	}
-	list.Pods = seen.pods(k)
 	return list, nil
 }
 
 // seenPods is what the machine has of static pods, in each of their three forms.
 type seenPods struct {
+	kubelet   observe.KubeletFound
 	files     []observe.PodFile
 	sandboxes []runtime.Sandbox
 	nodePods  []corev1.Pod // all of the node, mirror pods among them
@@ -103,8 +99,12 @@ type seenPods struct {
 	apiError     error
 }
 
-func (c *Commander) seePods(ctx context.Context, k observe.KubeletFound) (seenPods, error) {
-	var seen seenPods
+func (c *Commander) seePods(ctx context.Context) (seenPods, error) {
+	k, err := c.FindKubelet(ctx)
+	if err != nil {
+		return seenPods{}, err
+	}
+	seen := seenPods{kubelet: k}
 	var filesError error
 	plan.SideBySide(
 		func() { seen.files, filesError = observe.PodFiles(c.Host, k.StaticPodPath) },
@@ -116,33 +116,30 @@ func (c *Commander) seePods(ctx context.Context, k observe.KubeletFound) (seenPo
 
 // pods joins the three forms by the pods' names: first those with a file, in the order of
 // the files, then those without one.
-func (s seenPods) pods(k observe.KubeletFound) []Pod {
-	var all []Pod
+func (s seenPods) pods() []Pod {
+	all := []Pod{} // a list, also without any
 	first := map[string]string{}
 	for _, f := range s.files {
-		p := podOf(f, k)
-		key := p.key()
-		if p.Name != "" && first[key] != "" {
-			p.State, p.Problem = StateRefused, fmt.Sprintf("it is the same pod as %s: the kubelet runs one of both", first[key])
-			all = append(all, p)
-			continue
-		}
-		if p.manifest != nil {
-			first[key] = f.Path
+		p := s.podOf(f)
+		switch before := first[p.key()]; {
+		case p.Name != "" && before != "":
+			p.State, p.Problem = StateRefused, fmt.Sprintf("it is the same pod as %s: the kubelet runs one of both", before)
+		case p.manifest != nil:
+			first[p.key()] = f.Path
 			s.fill(&p)
 		}
 		all = append(all, p)
 	}
-	return append(all, s.withoutFile(k, first)...)
+	return append(all, s.withoutFile(first)...)
 }
 
-func podOf(f observe.PodFile, k observe.KubeletFound) Pod {
+func (s seenPods) podOf(f observe.PodFile) Pod {
 	p := Pod{File: f.Path, Source: "file", Ours: f.Ours, State: StateStopped, manifest: f.Pod}
 	if f.Err != nil {
 		p.State, p.Problem = StateRefused, f.Err.Error()
 	}
 	if f.Pod != nil {
-		p.Namespace, p.Name, p.RunsAs = observe.NamespaceOf(f.Pod), f.Pod.Name, k.PodName(f.Pod.Name)
+		p.Namespace, p.Name, p.RunsAs = observe.NamespaceOf(f.Pod), f.Pod.Name, s.kubelet.PodName(f.Pod.Name)
 	}
 	return p
 }
@@ -235,16 +232,16 @@ func containerOf(c runtime.Container) Container {
 
 // withoutFile are static pods that run, or show in the API, and come from no file: from a
 // URL, or from a file that is gone.
-func (s seenPods) withoutFile(k observe.KubeletFound, known map[string]string) []Pod {
+func (s seenPods) withoutFile(known map[string]string) []Pod {
 	var all []Pod
 	add := func(namespace, pod, source, problem string) {
-		p := Pod{Namespace: namespace, Name: strings.TrimSuffix(pod, "-"+k.NodeName), RunsAs: pod, Source: source, State: StateStopped}
+		p := Pod{Namespace: namespace, Name: strings.TrimSuffix(pod, "-"+s.kubelet.NodeName), RunsAs: pod, Source: source, State: StateStopped}
 		if known[p.key()] != "" {
 			return
 		}
 		known[p.key()] = source
-		if p.Problem = problem; source == "http" {
-			p.Problem = ""
+		if source != "http" {
+			p.Problem = problem
 		}
 		s.fill(&p)
 		all = append(all, p)

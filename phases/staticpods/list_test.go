@@ -58,7 +58,7 @@ func TestSeenPods(t *testing.T) {
 			is(func(p *Pod) {
 				p.File, p.Mirror, p.Problem = "", ready, "its file is gone, and the mirror pod is still there"
 			})},
-		{"what has ended and has no file is history", seenPods{sandboxes: []runtime.Sandbox{webSandbox("h1", false, webDone)}}, nil},
+		{"what has ended and has no file is history", seenPods{sandboxes: []runtime.Sandbox{webSandbox("h1", false, webDone)}}, []Pod{}},
 		{"from a URL", seenPods{sandboxes: []runtime.Sandbox{{UID: "h1", Namespace: "default", Name: "web-n1", Ready: true, Source: "http", Containers: []runtime.Container{webRuns}}}},
 			is(func(p *Pod) {
 				p.File, p.Source, p.State, p.Hash, p.Restarts = "", "http", StateRunning, "h1", 1
@@ -71,7 +71,8 @@ func TestSeenPods(t *testing.T) {
 			[]Pod{{File: "/m/x", Source: "file", State: StateRefused, Problem: "invalid argument"}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := tt.seen.pods(observe.KubeletFound{NodeName: "n1"})
+			tt.seen.kubelet.NodeName = "n1"
+			got := tt.seen.pods()
 			if diff := cmp.Diff(tt.want, got, cmpopts.IgnoreUnexported(Pod{}), cmpopts.IgnoreFields(Pod{}, "Containers")); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}

@@ -61,38 +61,18 @@ func (p *Pod) compare(mirror *corev1.Pod) {
 }
 
 // differs finds the first field that a manifest sets and that its mirror pod has otherwise;
-// empty if there is none. What the mirror pod has besides are defaults.
+// empty if there is none. What the mirror pod has besides are defaults. Tolerations are left
+// out: the kubelet and the API server add to them.
 func differs(manifest, mirror *corev1.Pod) string {
-	for _, pair := range []struct {
-		field       string
-		want, given any
-	}{
-		{"metadata.labels", manifest.Labels, mirror.Labels},
-		{"metadata.annotations", manifest.Annotations, mirror.Annotations},
-		{"spec", withoutTolerations(manifest.Spec), mirror.Spec},
-	} {
-		if at := beyond(pair.field, plainJSON(pair.want), plainJSON(pair.given)); at != "" {
-			return at
-		}
-	}
-	return ""
+	want := &corev1.Pod{Spec: manifest.Spec}
+	want.Labels, want.Annotations, want.Spec.Tolerations = manifest.Labels, manifest.Annotations, nil
+	return strings.TrimPrefix(beyond("", plainJSON(want), plainJSON(mirror)), ".")
 }
 
-// withoutTolerations leaves out what the kubelet and the API server add to.
-func withoutTolerations(s corev1.PodSpec) corev1.PodSpec {
-	s.Tolerations = nil
-	return s
-}
-
-// plainJSON is a value as maps and lists. It is nil for what can't be written as JSON; no
-// part of a Pod is such.
-func plainJSON(v any) any {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return nil
-	}
-	var plain any
-	_ = json.Unmarshal(data, &plain) // it was written a line before
+// plainJSON is a Pod as maps and lists.
+func plainJSON(pod *corev1.Pod) (plain any) {
+	data, _ := json.Marshal(pod) // each part of a Pod can be written as JSON
+	_ = json.Unmarshal(data, &plain)
 	return plain
 }
 

@@ -21,8 +21,7 @@ type target struct {
 	file    string
 	pod     *corev1.Pod
 	old     *corev1.Pod // as the file had it before; nil if there was none
-	uids    []string    // of the pod that the file had before, and that is to be replaced
-	edited  *corev1.Pod // its mirror pod, if somebody has changed that through the API; else nil
+	seen    seenPods    // before anything was changed; empty where nothing is to be
 }
 
 func (t target) name() string { return observe.FullName(t.pod) }
@@ -35,15 +34,15 @@ func (t target) handled() Handled {
 }
 
 // target finds the file for a pod, or whose file, name or port is in its way.
-func (c *Commander) target(k observe.KubeletFound, seen seenPods, pod *corev1.Pod, source PodSource) (target, error) {
-	dir, err := k.StaticPodDir(c.Host)
+func (c *Commander) target(seen seenPods, pod *corev1.Pod, source PodSource) (target, error) {
+	dir, err := seen.kubelet.StaticPodDir(c.Host)
 	if err != nil {
 		return target{}, err
 	}
-	if c.Host.Real() && !k.Running {
+	if c.Host.Real() && !seen.kubelet.Running {
 		return target{}, plan.Hint(errors.New("the kubelet does not run: nobody would start the pod"), "systemctl start kubelet")
 	}
-	t := target{kubelet: k, pod: pod, file: dir + "/" + pod.Name + ".yaml"}
+	t := target{kubelet: seen.kubelet, seen: seen, pod: pod, file: dir + "/" + pod.Name + ".yaml"}
 	if source.File != "" {
 		t.file = dir + "/" + path.Base(source.File)
 	}
@@ -51,20 +50,17 @@ func (c *Commander) target(k observe.KubeletFound, seen seenPods, pod *corev1.Po
 		return target{}, plan.Hint(fmt.Errorf("%s begins with a dot: the kubelet passes over such files", path.Base(t.file)),
 			"give the file another name")
 	}
-	if err := t.chooseFile(seen, source); err != nil {
+	if err := t.chooseFile(source); err != nil {
 		return target{}, err
 	}
-	if !t.says(t.old) {
-		t.uids = seen.uidsOf(t.key())
-	}
-	return t, errors.Join(t.nameTaken(seen), c.portsTaken(t, seen))
+	return t, errors.Join(t.nameTaken(), c.portsTaken(t))
 }
 
 // chooseFile takes the file that holds the pod already. If that is called otherwise than
 // the source, it is taken only for standard input: two files of one pod may be a mistake.
-func (t *target) chooseFile(seen seenPods, source PodSource) error {
+func (t *target) chooseFile(source PodSource) error {
 	var same []observe.PodFile
-	for _, f := range seen.files {
+	for _, f := range t.seen.files {
 		if f.Pod != nil && observe.FullName(f.Pod) == t.name() {
 			same = append(same, f)
 		}
@@ -81,19 +77,19 @@ func (t *target) chooseFile(seen seenPods, source PodSource) error {
 		t.file, t.old = same[0].Path, same[0].Pod
 		return nil
 	}
-	i := slices.IndexFunc(seen.files, func(f observe.PodFile) bool { return f.Path == t.file })
-	if i >= 0 && seen.files[i].Ours {
+	i := slices.IndexFunc(t.seen.files, func(f observe.PodFile) bool { return f.Path == t.file })
+	if i >= 0 && t.seen.files[i].Ours {
 		return plan.Hint(fmt.Errorf("%s is of the control plane that bootstrap made", t.file), "call your file otherwise")
 	}
-	if i >= 0 && seen.files[i].Pod != nil {
-		return plan.Hint(fmt.Errorf("%s holds another pod, %s", t.file, seen.files[i].Pod.Name), "call your file otherwise; or remove that pod first: bootstrap static-pod delete %s", seen.files[i].Pod.Name)
+	if i >= 0 && t.seen.files[i].Pod != nil {
+		return plan.Hint(fmt.Errorf("%s holds another pod, %s", t.file, t.seen.files[i].Pod.Name), "call your file otherwise; or remove that pod first: bootstrap static-pod delete %s", t.seen.files[i].Pod.Name)
 	}
 	return nil
 }
 
 // nameTaken refuses a name that a pod has which comes from no file.
-func (t target) nameTaken(seen seenPods) error {
-	inAPI, sandbox := podNamed(seen.nodePods, t.key()), observe.NewestSandbox(seen.sandboxes, t.key())
+func (t target) nameTaken() error {
+	inAPI, sandbox := podNamed(t.seen.nodePods, t.key()), observe.NewestSandbox(t.seen.sandboxes, t.key())
 	switch {
 	case isControlPlane(observe.NamespaceOf(t.pod), t.pod.Name):
 		return fmt.Errorf("the name %s is the control plane's: give the pod another metadata.name", t.name())
@@ -111,14 +107,14 @@ func isControlPlane(namespace, name string) bool {
 
 // portsTaken finds who has a port of the machine that the pod wants. What the pod listens
 // at now, by the file that is there, is no obstacle.
-func (c *Commander) portsTaken(t target, seen seenPods) error {
+func (c *Commander) portsTaken(t target) error {
 	listens := c.Host.ListensBeyond
 	if t.pod.Spec.HostNetwork {
 		listens = func(port uint16) bool { return slices.Contains(c.Host.Listening(), port) }
 	}
 	var errs []error
 	for _, want := range podmanifest.HostPorts(t.pod) {
-		by := t.portHolder(seen, want)
+		by := t.portHolder(want)
 		if by == "" && !t.mayListen(want.Port) && want.Protocol == corev1.ProtocolTCP && listens(uint16(want.Port)) {
 			by = strings.TrimSpace("a program that listens there " + c.Host.Listener(uint16(want.Port)))
 		}
@@ -137,17 +133,17 @@ func (t target) mayListen(port int) bool {
 }
 
 // portHolder is another pod of this node that has a port, empty if none has.
-func (t target) portHolder(seen seenPods, want podmanifest.HostPort) string {
+func (t target) portHolder(want podmanifest.HostPort) string {
 	has := func(pod *corev1.Pod) bool {
 		return slices.ContainsFunc(podmanifest.HostPorts(pod), want.Meets)
 	}
-	for _, f := range seen.files {
+	for _, f := range t.seen.files {
 		if f.Path != t.file && f.Pod != nil && has(f.Pod) {
 			return fmt.Sprintf("the static pod %s (%s)", f.Pod.Name, f.Path)
 		}
 	}
-	for i := range seen.nodePods {
-		p := &seen.nodePods[i]
+	for i := range t.seen.nodePods {
+		p := &t.seen.nodePods[i]
 		over := p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
 		if observe.FullName(p) != t.key() && !observe.IsMirror(p) && !over && has(p) {
 			return fmt.Sprintf("the pod %s/%s", p.Namespace, p.Name)
@@ -157,8 +153,8 @@ func (t target) portHolder(seen seenPods, want podmanifest.HostPort) string {
 }
 
 // editedMirror is the pod's mirror pod if somebody has changed it through the API, else nil.
-func (s seenPods) editedMirror(t target) *corev1.Pod {
-	sandbox, mirror := observe.NewestSandbox(s.sandboxes, t.key()), s.mirror(t.key())
+func (t target) editedMirror() *corev1.Pod {
+	sandbox, mirror := observe.NewestSandbox(t.seen.sandboxes, t.key()), t.seen.mirror(t.key())
 	if sandbox == nil || mirror == nil || mirror.Annotations[observe.HashAnnotation] == sandbox.UID && differs(t.pod, mirror) == "" {
 		return nil
 	}

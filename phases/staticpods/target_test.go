@@ -33,7 +33,8 @@ func TestTakenByTheCluster(t *testing.T) {
 		{"a file of ours has it", seenPods{files: []observe.PodFile{{Path: "/m/a", Pod: webPod(), Ours: true}}}, "is of the control plane that bootstrap made"},
 	} {
 		c := commanderOf(t, map[string]string{"/m/keep": "", "/proc/net/tcp": ""})
-		_, err := c.target(observe.KubeletFound{NodeName: "n1", StaticPodPath: "/m"}, tt.seen, webPod(port), PodSource{File: "web.yaml"})
+		tt.seen.kubelet = observe.KubeletFound{NodeName: "n1", StaticPodPath: "/m"}
+		_, err := c.target(tt.seen, webPod(port), PodSource{File: "web.yaml"})
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
@@ -51,20 +52,20 @@ func TestTakenByAListener(t *testing.T) {
 		p.Spec.HostNetwork, p.Spec.Containers[0].Ports = true, []corev1.ContainerPort{{ContainerPort: 8080}}
 	})
 	k := observe.KubeletFound{NodeName: "n1", StaticPodPath: "/m"}
-	if _, err := c.target(k, seenPods{}, pod, PodSource{}); err == nil || !strings.Contains(err.Error(), "port 8080/TCP of this machine is taken by a program that listens there") {
+	if _, err := c.target(seenPods{kubelet: k}, pod, PodSource{}); err == nil || !strings.Contains(err.Error(), "port 8080/TCP of this machine is taken by a program that listens there") {
 		t.Errorf("%v", err)
 	}
-	if _, err := c.target(k, seenPods{files: []observe.PodFile{{Path: "/m/web.yaml", Pod: pod}}}, pod, PodSource{}); err != nil {
+	if _, err := c.target(seenPods{kubelet: k, files: []observe.PodFile{{Path: "/m/web.yaml", Pod: pod}}}, pod, PodSource{}); err != nil {
 		t.Errorf("its own port: %v", err)
 	}
 	undeclared := webPod(func(p *corev1.Pod) { p.Spec.HostNetwork = true })
-	if _, err := c.target(k, seenPods{files: []observe.PodFile{{Path: "/m/web.yaml", Pod: undeclared}}}, pod, PodSource{}); err != nil {
+	if _, err := c.target(seenPods{kubelet: k, files: []observe.PodFile{{Path: "/m/web.yaml", Pod: undeclared}}}, pod, PodSource{}); err != nil {
 		t.Errorf("its own port, not declared before: %v", err)
 	}
 	dns := webPod(func(p *corev1.Pod) {
 		p.Spec.Containers[0].Ports = []corev1.ContainerPort{{ContainerPort: 53, HostPort: 53}}
 	})
-	if _, err := c.target(k, seenPods{}, dns, PodSource{}); err != nil {
+	if _, err := c.target(seenPods{kubelet: k}, dns, PodSource{}); err != nil {
 		t.Errorf("beside a listener at loopback: %v", err)
 	}
 }
@@ -83,7 +84,7 @@ func TestEditedMirror(t *testing.T) {
 		{"nothing runs yet", seenPods{nodePods: []corev1.Pod{webMirror(func(p *corev1.Pod) { p.Labels["app"] = "x" })}}, false},
 		{"no mirror pod", seenPods{sandboxes: runs, nodePods: []corev1.Pod{webMirror(func(p *corev1.Pod) { p.Annotations = nil })}}, false},
 	} {
-		got := tt.seen.editedMirror(target{kubelet: observe.KubeletFound{NodeName: "n1"}, pod: webPod()})
+		got := target{kubelet: observe.KubeletFound{NodeName: "n1"}, seen: tt.seen, pod: webPod()}.editedMirror()
 		if (got != nil) != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}

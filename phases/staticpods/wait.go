@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
@@ -37,14 +38,15 @@ func (r replaced) has(sandbox runtime.Sandbox, now time.Time) bool {
 	return sandbox.Created.Before(r.since) && now.Before(r.until)
 }
 
-// podBefore is the pod that the target's file had before, by the time of its last change.
-func (c *Commander) podBefore(t target) (replaced, error) {
-	if t.file == "" || !c.Host.Real() {
+// podBefore is the pod that the target's file had before, by the time of its last change. Where
+// this command has changed only a comment, or the order of fields, the kubelet sees no difference.
+func (c *Commander) podBefore(t target, changed bool) (replaced, error) {
+	if t.file == "" || !c.Host.Real() || changed && t.says(t.old) {
 		return replaced{}, nil
 	}
 	since, err := c.Host.Changed(t.file)
 	grace := max(gracePeriod(t.old), gracePeriod(t.pod))
-	return replaced{since: since, until: since.Add(relist + grace + 5*time.Second), uids: t.uids}, err
+	return replaced{since: since, until: since.Add(relist + grace + 5*time.Second), uids: t.uidsBefore()}, err
 }
 
 // says tells whether a file holds the same Pod, be it in other words.
@@ -52,28 +54,30 @@ func (t target) says(other *corev1.Pod) bool {
 	return other != nil && reflect.DeepEqual(plainJSON(t.pod), plainJSON(other))
 }
 
-// uidsOf are those of a pod in the runtime and, of one that never got a sandbox, in the API.
-func (s seenPods) uidsOf(key string) []string {
+// uidsBefore are those of the pod that is to be replaced: in the runtime and, of one that never got
+// a sandbox, in the API.
+func (t target) uidsBefore() []string {
+	if t.says(t.old) {
+		return nil
+	}
 	var uids []string
-	for _, sandbox := range s.sandboxes {
-		if sandbox.FullName() == key {
+	for _, sandbox := range t.seen.sandboxes {
+		if sandbox.FullName() == t.key() {
 			uids = append(uids, sandbox.UID)
 		}
 	}
-	if m := s.mirror(key); m != nil {
+	if m := t.seen.mirror(t.key()); m != nil {
 		uids = append(uids, m.Annotations[observe.HashAnnotation])
 	}
 	return uids
 }
 
 func gracePeriod(pod *corev1.Pod) time.Duration {
-	switch {
-	case pod == nil:
+	if pod == nil {
 		return 0
-	case pod.Spec.TerminationGracePeriodSeconds == nil:
-		return corev1.DefaultTerminationGracePeriodSeconds * time.Second
 	}
-	return time.Duration(*pod.Spec.TerminationGracePeriodSeconds) * time.Second
+	seconds := ptr.Deref(pod.Spec.TerminationGracePeriodSeconds, corev1.DefaultTerminationGracePeriodSeconds)
+	return time.Duration(seconds) * time.Second
 }
 
 // podWait is one wait for a static pod.
@@ -103,18 +107,17 @@ func (e *PodError) Unwrap() error { return e.Err }
 
 // waitForPod waits until the pod runs, and its mirror pod is ready where there is an
 // API server. One that does not answer holds nobody up: the pod runs without it.
-func (c *Commander) waitForPod(ctx context.Context, t target, before replaced, timeout time.Duration) error {
+func (c *Commander) waitForPod(ctx context.Context, t target, changed bool, timeout time.Duration) error {
+	before, err := c.podBefore(t, changed)
+	if err != nil {
+		return err
+	}
 	w := &podWait{Commander: c, target: t, replaced: before, began: time.Now()}
-	err := w.wait(ctx, timeout, w.runs)
+	err = w.wait(ctx, timeout, w.runs)
 	if unasked := w.apiError.Load(); unasked != nil && *unasked != nil && err == nil {
 		c.Tell.Warn("%s runs; its mirror pod could not be looked at: %v", t.name(), *unasked)
 	}
 	return err
-}
-
-func (c *Commander) waitUntilGone(ctx context.Context, t target, timeout time.Duration) error {
-	w := &podWait{Commander: c, target: t, began: time.Now()}
-	return w.wait(ctx, timeout, w.gone)
 }
 
 // wait does nothing below a --root that only stands for a machine: nothing runs there.
@@ -230,29 +233,16 @@ func (w *podWait) settings() diagnose.Settings {
 // which may be anybody's or nowhere.
 func (w *podWait) evidence(ctx context.Context, q observe.Query) *diagnose.Evidence {
 	q.Since = w.began
-	return w.DaemonEvidence(ctx, q, w.settings(), func(ctx context.Context, found *diagnose.Evidence) func() {
-		pods, runtimeError := w.podEvidence(ctx)
-		return func() { found.Pods, found.StaticPods, found.RuntimeError = pods, w.uids(), runtimeError }
-	})
+	found := w.DaemonEvidence(ctx, q, w.settings(), w.sandboxes)
+	uid, _ := w.uid.Load().(string) // empty while nothing is known
+	found.StaticPods = map[string]string{w.kubelet.PodName(w.pod.Name): uid}
+	return found
 }
 
-// uids is the UID of the pod as it is now, by its name; none while nothing is known.
-func (w *podWait) uids() map[string]string {
-	uid, _ := w.uid.Load().(string)
-	return map[string]string{w.kubelet.PodName(w.pod.Name): uid}
-}
-
-// podEvidence is what the runtime has of the pod, but for what was replaced.
-func (w *podWait) podEvidence(ctx context.Context) (pods []runtime.Sandbox, runtimeError string) {
+// sandboxes are what the runtime has of the pod, but for what was replaced.
+func (w *podWait) sandboxes(ctx context.Context) ([]runtime.Sandbox, error) {
 	all, err := w.kubelet.AllSandboxes(ctx, w.Host)
-	if err != nil {
-		return nil, err.Error()
-	}
-	for _, s := range all {
-		if s.FullName() == w.key() && !w.replaced.has(s, time.Now()) {
-			observe.ReadLogs(s)
-			pods = append(pods, s)
-		}
-	}
-	return pods, ""
+	return slices.DeleteFunc(all, func(s runtime.Sandbox) bool {
+		return s.FullName() != w.key() || w.replaced.has(s, time.Now())
+	}), err
 }

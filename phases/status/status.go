@@ -5,7 +5,6 @@ package status
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -87,10 +86,9 @@ func Current(ctx context.Context, o *observe.Observer, waits time.Time) (Status,
 	r := &reporter{&ready.Waiter{Observer: seen}}
 	s.Kubernetes, s.Node, s.Address = c.KubernetesVersion, c.NodeName, c.AdvertiseAddress.String()
 	query := observe.Query{Stage: observe.Complete, Since: time.Now().Add(-lookBack), Waits: waits}
-	if c.Box.Standalone {
-		r.lookStandalone(ctx, query, &s)
-	} else {
-		r.look(ctx, query, &s)
+	r.look(ctx, query, &s)
+	if s.Standalone = c.Box.Standalone; s.Standalone && r.State().WasStandalone() {
+		r.Tell.Warn("a control plane was begun upon the standalone kubelet, and is not there yet: run bootstrap init, or bootstrap reset, which removes both")
 	}
 	s.Notes = told.Texts(plan.Warning)
 	return s, nil
@@ -107,10 +105,10 @@ func (r *reporter) look(ctx context.Context, q observe.Query, s *Status) {
 		func() { found = r.Evidence(ctx, q) },
 		func() { readiness = r.Readiness(ctx) },
 		func() { s.Etcd = r.etcdStatus(ctx) },
-		func() { s.PodURL, _ = r.PodURLStatus(ctx) },
 	)
 	readiness.Confirm(found)
 	s.Ready = readiness.Holds() && found.RuntimeError == ""
+	s.PodURL = readiness.PodURL
 	s.Components = componentStates(r.Config, found, readiness)
 	s.Cause = presentCause(r.Catalogue, found)
 	s.Certificates = found.Certificates
@@ -151,10 +149,7 @@ func installedSince(h *host.Host) string {
 // each needs those before it.
 func componentStates(c *config.Config, found *diagnose.Evidence, r ready.Readiness) []Component {
 	all := []Component{runtimeState(found)}
-	for _, name := range append([]string{"kubelet"}, spec.NodeComponents(c)...) {
-		all = append(all, componentState(name, found, r))
-	}
-	for _, name := range r.Addons {
+	for _, name := range slices.Concat([]string{"kubelet"}, spec.NodeComponents(c), r.Addons) {
 		all = append(all, componentState(name, found, r))
 	}
 	return all
@@ -167,7 +162,7 @@ func runtimeState(found *diagnose.Evidence) Component {
 	}
 	s.State, s.Reason = StateNotReady, found.RuntimeError
 	if u := found.Units["containerd.service"]; u.Load == "loaded" && u.Active != "active" {
-		s.Reason = fmt.Sprintf("its unit is %s (%s, exit status %d)", u.Active, u.Result, u.ExitStatus)
+		s.Reason = ready.UnitDown(u).Error()
 	}
 	return s
 }

@@ -28,38 +28,17 @@ func (c *collector) pkiPatterns(suffix string) []string {
 
 var kubeconfigPatterns = []string{spec.KubernetesDir + "/*.conf", spec.KubeletDir + "/kubeconfig", "/root/.kube/config", "/home/*/.kube/config"}
 
-// kubeconfigFile is what is read of a kubeconfig.
-type kubeconfigFile struct {
-	CurrentContext string `json:"current-context"`
-	Clusters       []struct {
-		Name    string `json:"name"`
-		Cluster struct {
-			Server string `json:"server"`
-		} `json:"cluster"`
-	} `json:"clusters"`
-	Users []struct {
-		Name string `json:"name"`
-		User struct {
-			Certificate     []byte `json:"client-certificate-data"`
-			CertificateFile string `json:"client-certificate"`
-			Key             []byte `json:"client-key-data"`
-			Token           string `json:"token"`
-			Password        string `json:"password"`
-		} `json:"user"`
-	} `json:"users"`
-}
-
 // parseKubeconfig is empty for one that can't be read: its secrets have forms as well.
-func parseKubeconfig(data []byte) kubeconfigFile {
-	var k kubeconfigFile
+func parseKubeconfig(data []byte) pki.KubeconfigFile {
+	var k pki.KubeconfigFile
 	_ = yaml.Unmarshal(data, &k)
 	return k
 }
 
-func (k kubeconfigFile) secrets() []string {
+func kubeconfigSecrets(k pki.KubeconfigFile) []string {
 	var all []string
-	for _, u := range k.Users {
-		all = append(all, string(u.User.Key), u.User.Token, u.User.Password)
+	for _, u := range k.AuthInfos {
+		all = append(all, string(u.AuthInfo.ClientKeyData), u.AuthInfo.Token, u.AuthInfo.Password)
 	}
 	return all
 }
@@ -102,24 +81,24 @@ func (c *collector) addCertificates(_ context.Context, g *gathered) {
 		certificates = append(certificates, factsOf(path, data))
 	})
 	take(kubeconfigPatterns, func(path string, data []byte) {
-		kubeconfigs = append(kubeconfigs, parseKubeconfig(data).facts(path))
+		kubeconfigs = append(kubeconfigs, factsOfKubeconfig(path, parseKubeconfig(data)))
 	})
-	g.addJSON("certificates.json", certificates)
-	g.addJSON("kubeconfigs.json", kubeconfigs)
+	g.addJSON("certificates", certificates, nil)
+	g.addJSON("kubeconfigs", kubeconfigs, nil)
 }
 
-func (k kubeconfigFile) facts(path string) kubeconfigFacts {
+func factsOfKubeconfig(path string, k pki.KubeconfigFile) kubeconfigFacts {
 	f := kubeconfigFacts{Path: path, Current: k.CurrentContext, Servers: map[string]string{}}
 	for _, c := range k.Clusters {
 		f.Servers[c.Name] = c.Cluster.Server
 	}
-	for _, u := range k.Users {
+	for _, u := range k.AuthInfos {
 		f.Users = append(f.Users, u.Name)
-		switch {
-		case len(u.User.Certificate) > 0:
-			f.Certs = append(f.Certs, factsOf(u.Name, u.User.Certificate))
-		case u.User.CertificateFile != "":
-			f.Certs = append(f.Certs, certificateFacts{Path: u.User.CertificateFile})
+		switch user := u.AuthInfo; {
+		case len(user.ClientCertificateData) > 0:
+			f.Certs = append(f.Certs, factsOf(u.Name, user.ClientCertificateData))
+		case user.ClientCertificate != "":
+			f.Certs = append(f.Certs, certificateFacts{Path: user.ClientCertificate})
 		}
 	}
 	return f

@@ -4,104 +4,78 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	_ "embed" // sources.yaml
 	"errors"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"sigs.k8s.io/yaml"
+
 	"bootstrap/phases/host"
-	"bootstrap/phases/machine"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/runtime"
 	"bootstrap/phases/spec"
 	"bootstrap/phases/status"
 )
 
-// printed is what a program is asked for, and the file that keeps it.
-type printed struct{ file, command string }
+//go:embed sources.yaml
+var sourcesYAML []byte
 
-const journal = "journalctl --no-pager --quiet --output=short-iso-precise --lines=5000 "
-
-// programs are asked by the parts of these names.
-var programs = map[string][]printed{
-	"versions": {
-		{"kubelet.txt", "kubelet --version"},
-		{"containerd.txt", "containerd --version"},
-		{"runc.txt", "runc --version"},
-		{"systemd.txt", "systemctl --version"},
-	},
-	"machine": {
-		{"addresses.txt", "ip -d address"},
-		{"routes.txt", "ip route show table all"},
-		{"routes6.txt", "ip -6 route show table all"},
-		{"rules.txt", "ip rule"},
-		{"sockets.txt", "ss -anptu"},
-		{"disks.txt", "df -hT"},
-		{"inodes.txt", "df -iT"},
-		{"blockdevices.txt", "lsblk -f"},
-		{"processes.txt", "ps -eo pid,ppid,user,stat,rss,etimes,comm"}, // no arguments: they may hold secrets
-		{"nftables.txt", "nft list ruleset"},
-		{"iptables.txt", "iptables-save"},
-	},
-	"units": {
-		{"failed.txt", "systemctl --no-pager --failed"},
-		{"all.txt", "systemctl --no-pager list-units --all"},
-		{"kubelet.txt", "systemctl --no-pager show kubelet.service"},
-		{"containerd.txt", "systemctl --no-pager show containerd.service"},
-	},
-	"journal": {
-		{"kubelet.log", journal + "-u kubelet.service"},
-		{"containerd.log", journal + "-u containerd.service"},
-		{"kernel.log", journal + "-k"},
-	},
+// source is what a part takes of a machine.
+type source struct {
+	Files    []string          `json:"files"`
+	Programs map[string]string `json:"programs"` // commands, by the name of the file that keeps what they print
 }
 
-var machineFiles = []string{
-	"/etc/os-release", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", machine.ResolvedConfPath,
-	"/proc/version", "/proc/cmdline", "/proc/cpuinfo", "/proc/meminfo", "/proc/loadavg", "/proc/uptime", "/proc/swaps",
-	"/proc/modules", "/proc/filesystems", "/proc/cgroups", "/proc/1/mountinfo",
-	"/proc/pressure/cpu", "/proc/pressure/io", "/proc/pressure/memory",
-	"/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/bridge/bridge-nf-call-iptables", "/proc/sys/fs/inotify/max_user_instances",
+// addSources adds what sources.yaml lists for a part. Programs are run where this is the running
+// machine and has them.
+func (c *collector) addSources(ctx context.Context, g *gathered) {
+	var sources map[string]source
+	if err := yaml.UnmarshalStrict(sourcesYAML, &sources); err != nil {
+		g.miss("sources.yaml", err)
+	}
+	from := sources[g.part]
+	for _, file := range from.Files {
+		c.addTail(g, file, file)
+	}
+	if !c.Host.Real() {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(from.Programs)) {
+		c.addPrinted(ctx, g, name, strings.Fields(from.Programs[name]))
+	}
+}
+
+func (c *collector) addPrinted(ctx context.Context, g *gathered, name string, command []string) {
+	path := c.Host.Program(command[0])
+	if path == "" {
+		g.miss(name, errors.New("no "+command[0]+" here"))
+		return
+	}
+	text, err := c.Host.Output(ctx, path, command[1:]...)
+	if err != nil {
+		g.miss(name, err)
+		return
+	}
+	data, cut := tailOf([]byte(text), maxText)
+	g.add(name, data, cut)
 }
 
 func (c *collector) addMachine(ctx context.Context, g *gathered) {
-	for _, file := range machineFiles {
-		c.addTail(g, file, file)
-	}
-	g.addJSON("facts.json", c.Facts)
-	c.addPrograms(ctx, g)
+	c.addSources(ctx, g)
+	g.addJSON("facts", c.Facts, nil)
 }
 
 func (c *collector) addVersions(ctx context.Context, g *gathered, version string) {
 	g.add("bootstrap.txt", []byte(version+"\n"), false)
-	c.addPrograms(ctx, g)
+	c.addSources(ctx, g)
 	if c.Bundle != nil {
 		g.add("bundle.txt", []byte(c.Bundle.Index().Kubernetes+" in "+c.Bundle.Path()+"\n"), false)
-	}
-}
-
-// addPrograms runs the programs of a part, where this is the running machine and has them.
-func (c *collector) addPrograms(ctx context.Context, g *gathered) {
-	if !c.Host.Real() {
-		return
-	}
-	for _, p := range programs[g.part] {
-		words := strings.Fields(p.command)
-		path := c.Host.Program(words[0])
-		if path == "" {
-			g.miss(p.file, errors.New("no "+words[0]+" here"))
-			continue
-		}
-		text, err := c.Host.Output(ctx, path, words[1:]...)
-		if err != nil {
-			g.miss(p.file, err)
-			continue
-		}
-		data, cut := tailOf([]byte(text), maxText)
-		g.add(p.file, data, cut)
 	}
 }
 
@@ -180,17 +154,9 @@ func holdsKey(path string, data []byte) bool {
 
 func (c *collector) addRuntime(ctx context.Context, g *gathered) {
 	pods, err := observe.Pods(ctx, c.Host, observe.PodQuery{All: true})
-	if err != nil {
-		g.unread = append(g.unread, "pods: "+err.Error())
-		return
-	}
-	g.addJSON("pods.json", pods)
+	g.addJSON("pods", pods, err)
 	images, err := c.storedImages(ctx)
-	if err != nil {
-		g.miss("images", err)
-		return
-	}
-	g.addJSON("images.json", images)
+	g.addJSON("images", images, err)
 }
 
 func (c *collector) storedImages(ctx context.Context) ([]runtime.StoredImage, error) {
@@ -207,9 +173,9 @@ func (c *collector) storedImages(ctx context.Context) ([]runtime.StoredImage, er
 }
 
 func (c *collector) addLedger(_ context.Context, g *gathered) {
-	g.addJSON("records.json", c.Host.Entries())
+	g.addJSON("records", c.Host.Entries(), nil)
 	if r, open := c.Host.Unfinished(); open {
-		g.addJSON("unfinished.json", r)
+		g.addJSON("unfinished", r, nil)
 	}
 }
 
@@ -222,10 +188,8 @@ func (c *collector) addConfig(g *gathered, r Request) {
 	if r.NoConfig != nil {
 		g.unread = append(g.unread, "config: "+r.NoConfig.Error())
 	}
-	if settled, err := c.State().SettledBefore(); err != nil {
-		g.miss("settled", err)
-	} else if settled != nil {
-		g.addJSON("settled.json", settled)
+	if settled, err := c.State().SettledBefore(); err != nil || settled != nil {
+		g.addJSON("settled", settled, err)
 	}
 	if c.Config == nil {
 		return
@@ -242,20 +206,17 @@ func (c *collector) addConfig(g *gathered, r Request) {
 const lookBack = time.Hour
 
 func (c *collector) addDiagnosis(ctx context.Context, g *gathered, noConfig error) {
-	if now, err := status.Current(ctx, c.Observer, time.Time{}); err != nil {
-		g.miss("status.json", err)
-	} else {
-		g.addJSON("status.json", now) // as `bootstrap status -o json` prints it
-	}
+	now, err := status.Current(ctx, c.Observer, time.Time{})
+	g.addJSON("status", now, err) // as `bootstrap status -o json` prints it
 	if c.Config == nil {
 		g.unread = append(g.unread, "evidence: there is no config to judge by: "+noConfig.Error())
 		return
 	}
 	evidence := c.Evidence(ctx, observe.Query{Stage: observe.Written, Since: time.Now().Add(-lookBack)})
-	g.addJSON("evidence.json", evidence)
-	g.addJSON("causes.json", c.Catalogue.Causes(evidence))
+	g.addJSON("evidence", evidence, nil)
+	g.addJSON("causes", c.Catalogue.Causes(evidence), nil)
 	if !c.Host.Made(spec.ManifestFile("kube-apiserver")) { // after that a control plane's own traces are all it would find
-		g.addJSON("preflight.json", c.Catalogue.Preflight(&evidence.Machine))
+		g.addJSON("preflight", c.Catalogue.Preflight(&evidence.Machine), nil)
 	}
 }
 

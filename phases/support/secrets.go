@@ -46,18 +46,10 @@ var kubeletPatterns = []string{spec.KubeletConfig, "/var/lib/bootstrap/saved/*"}
 // found on this machine, and by their form in the files of the archive that set up the
 // node.
 func (c *collector) knownSecrets(ctx context.Context, files []File) ([]string, error) {
-	g := collect(ctx, part{name: "secrets", read: func(ctx context.Context, g *gathered) {
-		for _, secret := range c.machineSecrets(ctx) {
-			g.add("", []byte(secret), false)
-		}
-	}})
-	if len(g.unread) > 0 {
-		return nil, plan.Hint(fmt.Errorf("nothing is written, as what is secret here is not known: %s", g.unread[0]),
+	all, err := inTime(ctx, c.machineSecrets)
+	if err != nil {
+		return nil, plan.Hint(fmt.Errorf("nothing is written, as what is secret here is not known: %w", err),
 			"see which disk hangs, such as a home on the network: df")
-	}
-	var all []string
-	for _, f := range g.files {
-		all = append(all, string(f.data))
 	}
 	for _, f := range files {
 		if strings.HasPrefix(f.Name, "files/") || strings.HasPrefix(f.Name, "config/") {
@@ -78,7 +70,7 @@ func (c *collector) machineSecrets(ctx context.Context) []string {
 	}
 	take(append(c.pkiPatterns(".key"), secretPatterns...), secretsInSecret)
 	take(mixedPatterns, func(_ string, data []byte) []string { return redact.Found(string(data)) })
-	take(kubeconfigPatterns, func(_ string, data []byte) []string { return parseKubeconfig(data).secrets() })
+	take(kubeconfigPatterns, func(_ string, data []byte) []string { return kubeconfigSecrets(parseKubeconfig(data)) })
 	take(kubeletPatterns, func(_ string, data []byte) []string {
 		source, _ := spec.PodURLIn(data) // none in what is something else
 		return source.Secrets()

@@ -63,8 +63,8 @@ func (c *collector) parts(r Request) []part {
 		{"versions", func(ctx context.Context, g *gathered) { c.addVersions(ctx, g, r.Version) }},
 		{"config", func(_ context.Context, g *gathered) { c.addConfig(g, r) }},
 		{"machine", c.addMachine},
-		{"units", c.addPrograms},
-		{"journal", c.addPrograms},
+		{"units", c.addSources},
+		{"journal", c.addSources},
 		{"files", c.addFiles},
 		{"certificates", c.addCertificates},
 		{"runtime", c.addRuntime},
@@ -90,7 +90,7 @@ func Write(ctx context.Context, o *observe.Observer, r Request, w io.Writer) (Re
 		if ctx.Err() != nil {
 			return report, context.Cause(ctx)
 		}
-		c.Tell.For(part.name).Note("%s", g)
+		c.Tell.For(part.name).Say("%s", g)
 		files = append(files, g.files...)
 		report.Unread = append(report.Unread, g.unread...)
 	}
@@ -144,13 +144,17 @@ func (g *gathered) add(name string, data []byte, cut bool) {
 	g.files = append(g.files, File{Name: g.part + "/" + strings.TrimPrefix(name, "/"), data: data, Cut: cut})
 }
 
-func (g *gathered) addJSON(name string, value any) {
-	data, err := json.MarshalIndent(value, "", "  ")
+// addJSON adds NAME.json, or says why there is no such value.
+func (g *gathered) addJSON(name string, value any, err error) {
+	var data []byte
+	if err == nil {
+		data, err = json.MarshalIndent(value, "", "  ")
+	}
 	if err != nil {
 		g.miss(name, err)
 		return
 	}
-	g.add(name, append(data, '\n'), false)
+	g.add(name+".json", append(data, '\n'), false)
 }
 
 // miss says why something is not in the archive. That it is not on the machine is
@@ -161,22 +165,30 @@ func (g *gathered) miss(name string, err error) {
 	}
 }
 
-// collect runs a part. What does not end in time is given up: a read from a disk that
-// hangs can't be stopped.
+// collect runs a part.
 func collect(ctx context.Context, part part) *gathered {
-	ctx, cancel := context.WithTimeout(ctx, partTimeout)
-	defer cancel()
-	done := make(chan *gathered, 1)
-	go func() {
+	g, err := inTime(ctx, func(ctx context.Context) *gathered {
 		g := &gathered{part: part.name}
 		part.read(ctx, g)
-		done <- g
-	}()
-	select {
-	case g := <-done:
 		return g
+	})
+	if err != nil {
+		return &gathered{part: part.name, unread: []string{part.name + ": " + err.Error()}}
+	}
+	return g
+}
+
+// inTime gives up what does not end in time: a read from a disk that hangs can't be stopped.
+func inTime[T any](ctx context.Context, read func(context.Context) T) (result T, err error) {
+	ctx, cancel := context.WithTimeout(ctx, partTimeout)
+	defer cancel()
+	done := make(chan T, 1)
+	go func() { done <- read(ctx) }()
+	select {
+	case result = <-done:
+		return result, nil
 	case <-time.After(partTimeout + partGrace):
-		return &gathered{part: part.name, unread: []string{part.name + ": no answer within " + partTimeout.String()}}
+		return result, fmt.Errorf("no answer within %s", partTimeout)
 	}
 }
 
@@ -191,8 +203,7 @@ func writeArchive(w io.Writer, dir string, files []File, report *Report, r *reda
 			continue
 		}
 		report.Redacted += strings.Count(text, redact.Mark)
-		f.Bytes = len(text)
-		report.Files = append(report.Files, File{Name: f.Name, Bytes: f.Bytes, Cut: f.Cut})
+		report.Files = append(report.Files, File{Name: f.Name, Bytes: len(text), Cut: f.Cut})
 		if err := writeMember(archive, dir+"/"+f.Name, text); err != nil {
 			return err
 		}

@@ -90,7 +90,9 @@ func (u *Units) Reload(context.Context) error {
 	if err := u.begin("reload"); err != nil {
 		return err
 	}
-	u.readAll()
+	for unit := range u.read {
+		u.read[unit] = u.files(unit)
+	}
 	return nil
 }
 
@@ -126,18 +128,12 @@ func (u *Units) state(unit string) machine.UnitState {
 		s.Outdated = s.Running() && u.read[unit] != u.files(unit)
 		return s
 	}
-	for _, dir := range []string{"/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"} {
+	for _, dir := range machine.UnitDirs {
 		if path := filepath.Join(dir, unit); u.exists(path) {
 			return machine.UnitState{Load: "loaded", Active: "inactive", Sub: "dead", Fragment: path, Enabled: "disabled"}
 		}
 	}
 	return machine.UnitState{Load: "not-found", Active: "inactive", Sub: "dead"}
-}
-
-func (u *Units) readAll() {
-	for unit := range u.read {
-		u.read[unit] = u.files(unit)
-	}
 }
 
 // files is the content of a unit's file and drop-ins.

@@ -1,8 +1,6 @@
 package observe
 
 import (
-	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,23 +26,5 @@ func TestForeignOnDisk(t *testing.T) {
 	hosttest.Put(t, o.Host, "/opt/cni/bin/portmap", "x", 0o755)
 	if got := reopen(o).missingPlugins(); len(got) != 1 || got[0] != "calico, in /etc/cni/net.d/10-calico.conflist" {
 		t.Errorf("missing plugins: %q", got)
-	}
-}
-
-// TestBusyEtcd: what may pass is told from what does not.
-func TestBusyEtcd(t *testing.T) {
-	for code, slow := range map[int]bool{http.StatusServiceUnavailable: true, http.StatusNotFound: false} {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }))
-		defer server.Close()
-		if got := askEtcd(t.Context(), server.Client(), server.URL); got.Slow != slow || got.Error == "" {
-			t.Errorf("%d: %+v", code, got)
-		}
-	}
-	release := make(chan bool)
-	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
-	defer silent.Close()
-	defer close(release)
-	if got := askEtcd(t.Context(), silent.Client(), silent.URL); !got.Slow || got.Error == "" {
-		t.Errorf("silent: %+v", got)
 	}
 }
