@@ -6,7 +6,6 @@ import (
 
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
-	"bootstrap/phases/config"
 	"bootstrap/phases/host"
 	"bootstrap/phases/patch"
 	"bootstrap/phases/spec"
@@ -23,7 +22,7 @@ func runAddons(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	a, err := env.applier()
+	c, err := env.applier()
 	if err != nil {
 		return err
 	}
@@ -33,16 +32,16 @@ func runAddons(ctx context.Context, env *Env) error {
 		workloads = append(workloads, addon.Workload)
 	}
 	// First what pods need: without their service account they are not made.
-	if err := a.applyAll(ctx, settings...); err != nil {
+	if err := c.ApplyAll(ctx, settings...); err != nil {
 		return err
 	}
-	if err := a.applyEditable(ctx, all); err != nil {
+	if err := applyEditable(ctx, env, c, all); err != nil {
 		return err
 	}
-	if err := a.applyAll(ctx, workloads...); err != nil || env.Host.Plans() {
+	if err := c.ApplyAll(ctx, workloads...); err != nil || env.Host.Plans() {
 		return err
 	}
-	return a.warnOfDisabled(ctx, env.Config)
+	return warnOfDisabled(ctx, env, c)
 }
 
 // wantedAddons are the addons that the config asks for.
@@ -91,15 +90,14 @@ func forwardsTo(h *host.Host, resolver string) (string, error) {
 }
 
 // applyEditable leaves what somebody has changed in the cluster as it is.
-func (a applier) applyEditable(ctx context.Context, all []manifests.Addon) error {
-	yielding := applier{a.Yielding(), a.tell}
+func applyEditable(ctx context.Context, env *Env, c *cluster.Cluster, all []manifests.Addon) error {
 	for _, addon := range all {
 		if addon.Editable == nil {
 			continue
 		}
-		err := yielding.applyAll(ctx, addon.Editable)
+		err := c.Yielding().ApplyAll(ctx, addon.Editable)
 		if cluster.IsConflict(err) {
-			a.tell.Say("left as it is, since somebody has changed it: %v", err)
+			env.Tell.Say("left as it is, since somebody has changed it: %v", err)
 			continue
 		}
 		if err != nil {
@@ -111,24 +109,21 @@ func (a applier) applyEditable(ctx context.Context, all []manifests.Addon) error
 
 // warnOfDisabled warns of addons that run although the config disables them by now. No phase
 // removes them, as none can take back what they made on other nodes.
-func (a applier) warnOfDisabled(ctx context.Context, c *config.Config) error {
-	for _, addon := range []struct {
-		disabled       bool
-		resource, name string
-	}{
-		{c.ProxyDisabled, "daemonsets", "kube-proxy"},
-		{c.DNSDisabled, "deployments", "coredns"},
-	} {
-		if !addon.disabled {
-			continue
+func warnOfDisabled(ctx context.Context, env *Env, c *cluster.Cluster) error {
+	warn := func(disabled bool, resource, name string) error {
+		if !disabled {
+			return nil
 		}
-		_, err := a.Workload(ctx, addon.resource, addon.name)
-		if err != nil && !cluster.IsNotFound(err) {
-			return err
+		_, err := c.Workload(ctx, resource, name)
+		if cluster.IsNotFound(err) {
+			return nil
 		}
 		if err == nil {
-			a.tell.Warn("%[2]s is disabled in the config, and runs: to remove it: kubectl -n kube-system delete %[1]s %[2]s", addon.resource, addon.name)
+			env.Tell.Warn("%[2]s is disabled in the config, and runs: to remove it: kubectl -n kube-system delete %[1]s %[2]s",
+				resource, name)
 		}
+		return err
 	}
-	return nil
+	return errors.Join(warn(env.Config.ProxyDisabled, "daemonsets", "kube-proxy"),
+		warn(env.Config.DNSDisabled, "deployments", "coredns"))
 }

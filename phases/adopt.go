@@ -3,7 +3,6 @@ package phases
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -23,9 +22,7 @@ import (
 var kubeadmDirs = []string{spec.KubernetesDir, spec.StaticPodDir, spec.KubernetesDir + "/pki", spec.KubernetesDir + "/pki/etcd"}
 
 // kubeadmTrees are folders that go with all that is in them: kubeadm and its kubelet fill them.
-var kubeadmTrees = []string{
-	spec.KubeletDir, spec.PodLogDir, "/var/log/containers", spec.KubernetesDir + "/tmp", "/usr/libexec/kubernetes", "/run/kubernetes",
-}
+var kubeadmTrees = append(slices.Clone(spec.KubeletTrees), spec.KubernetesDir+"/tmp")
 
 // clusterFiles are found only on a machine that has a cluster, or had one.
 func clusterFiles() []string {
@@ -81,9 +78,6 @@ func Adopt(ctx context.Context, env *Env) error {
 	return errors.Join(append(errs, adoptKubelet(ctx, env.Host))...)
 }
 
-// IsAdopted tells whether a record is of what kubeadm made.
-func IsAdopted(r host.Record) bool { return r.Purpose == host.Adopted }
-
 func adoptKubelet(ctx context.Context, h *host.Host) error {
 	state, err := h.UnitState(ctx, spec.KubeletService)
 	if err != nil || !state.Running() {
@@ -105,14 +99,10 @@ func adoptNotes(ctx context.Context, env *Env) error {
 	if err := adoptRuntime(env, k.Endpoint); err != nil {
 		return err
 	}
-	note, err := json.Marshal([]state.Setting{
-		{Field: "nodeRegistration.name", Value: cmp.Or(k.NodeName, strings.ToLower(env.Facts.Hostname))},
-		{Field: "certificatesDir", Value: spec.KubernetesDir + "/pki"},
-	})
-	if err != nil {
-		return err
-	}
-	return env.Host.Remember(env.State().SettledNote(), string(note))
+	return env.State().Keep(
+		state.Setting{Field: "nodeRegistration.name", Value: cmp.Or(k.NodeName, strings.ToLower(env.Facts.Hostname))},
+		state.Setting{Field: "certificatesDir", Value: spec.KubernetesDir + "/pki"},
+	)
 }
 
 // adoptRuntime takes the runtime that the kubelet was told to use, else the only one there is.
@@ -125,11 +115,8 @@ func adoptRuntime(env *Env, endpoint string) error {
 			"stop those that are not the cluster's, then run this again")
 	}
 	choice := env.Choices.Runtime
-	switch {
-	case errors.Is(choice.None, observe.ErrNoRuntime):
-		return nil
-	case choice.None != nil:
-		return choice.None
+	if choice.None != nil {
+		return nil // without a runtime there are no pods
 	}
 	return env.Host.Remember(state.RuntimeNote, choice.Endpoint)
 }
@@ -155,27 +142,22 @@ func adoptedData(h *host.Host) (string, error) {
 // etcdDataOnHost is the folder of the host that is mounted where etcd keeps its data. It is
 // empty for an etcd that keeps the data in its container.
 func etcdDataOnHost(pod *corev1.Pod) string {
+	volume := ""
 	for _, c := range pod.Spec.Containers {
 		dir := ""
 		for _, arg := range slices.Concat(c.Command, c.Args) {
 			if value, ok := strings.CutPrefix(arg, "--data-dir="); ok {
-				dir = value // the last one counts
+				dir = filepath.Clean(value) // the last one counts
 			}
 		}
-		for _, m := range c.VolumeMounts {
-			if dir != "" && filepath.Clean(m.MountPath) == filepath.Clean(dir) {
-				return hostPath(pod, m.Name)
-			}
+		isData := func(m corev1.VolumeMount) bool { return filepath.Clean(m.MountPath) == dir }
+		if i := slices.IndexFunc(c.VolumeMounts, isData); i >= 0 {
+			volume = c.VolumeMounts[i].Name
 		}
 	}
-	return ""
-}
-
-func hostPath(pod *corev1.Pod, volume string) string {
-	for _, v := range pod.Spec.Volumes {
-		if v.Name == volume && v.HostPath != nil {
-			return v.HostPath.Path
-		}
+	isOfHost := func(v corev1.Volume) bool { return v.Name == volume && v.HostPath != nil }
+	if i := slices.IndexFunc(pod.Spec.Volumes, isOfHost); i >= 0 {
+		return pod.Spec.Volumes[i].HostPath.Path
 	}
 	return ""
 }

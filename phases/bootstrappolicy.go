@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"regexp"
 	"slices"
 	"time"
 
@@ -58,14 +59,10 @@ func firstPolicy(policy []byte) []byte {
 		return manifests.BootstrapPolicy
 	}
 	separator := []byte("---\n")
-	var first [][]byte
-	for document := range bytes.SplitSeq(policy, separator) {
-		// Not decoded: decoding all hundred takes CPU time that the API server needs.
-		named := func(name string) bool { return bytes.Contains(document, []byte(name)) }
-		if slices.ContainsFunc([]string{"system:kube-controller-manager", "system:kube-scheduler", "system:volume-scheduler"}, named) {
-			first = append(first, document)
-		}
-	}
+	named := regexp.MustCompile("system:(kube-controller-manager|kube-scheduler|volume-scheduler)")
+	documents := bytes.Split(policy, separator)
+	// Not decoded: decoding all hundred takes CPU time that the API server needs.
+	first := slices.DeleteFunc(documents, func(document []byte) bool { return !named.Match(document) })
 	return bytes.Join(first, separator)
 }
 

@@ -27,24 +27,22 @@ func runBootstrapToken(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	a, err := env.applier()
+	c, err := env.applier()
 	if err != nil {
 		return err
 	}
-	if err := a.applyAll(ctx, info, manifests.BootstrapToken); err != nil {
+	if err := c.ApplyAll(ctx, info, manifests.BootstrapToken); err != nil {
 		return err
 	}
 	for _, t := range env.Config.BootstrapTokens {
-		applied, err := a.ApplyToken(ctx, tokenOf(t, time.Now()))
-		a.changed(applied)
-		if err != nil {
+		if err := c.ApplyToken(ctx, tokenOf(t, time.Now())); err != nil {
 			return err
 		}
 	}
 	if !env.Config.PrintJoinCommand {
 		return nil
 	}
-	return printJoinCommand(ctx, env, a)
+	return printJoinCommand(ctx, env, c)
 }
 
 // clusterInfo is what anybody may read: where the API server is, and its CA. The controller
@@ -71,16 +69,16 @@ func tokenOf(t config.BootstrapToken, now time.Time) cluster.Token {
 }
 
 // printJoinCommand shows a secret: that is what was asked for.
-func printJoinCommand(ctx context.Context, env *Env, a applier) error {
-	token, found := a.joinToken(ctx)
+func printJoinCommand(ctx context.Context, env *Env, c *cluster.Cluster) error {
+	token, found := joinToken(ctx, env, c)
 	if !found {
-		made, err := a.makeJoinToken(ctx)
+		made, err := makeJoinToken(ctx, c)
 		if err != nil || env.Host.Plans() {
 			return err
 		}
 		token = made
 	}
-	command, err := a.JoinCommand(token, "")
+	command, err := c.JoinCommand(token, "")
 	if err != nil {
 		return err
 	}
@@ -92,10 +90,10 @@ func printJoinCommand(ctx context.Context, env *Env, a applier) error {
 }
 
 // joinToken finds the token that a run before has made, if it can be used for long enough.
-func (a applier) joinToken(ctx context.Context) (cluster.Token, bool) {
-	all, err := a.Tokens(ctx)
+func joinToken(ctx context.Context, env *Env, c *cluster.Cluster) (cluster.Token, bool) {
+	all, err := c.Tokens(ctx)
 	if err != nil {
-		a.tell.Warn("%v", err) // a broken token of others does not keep us from using ours
+		env.Tell.Warn("%v", err) // a broken token of others does not keep us from using ours
 	}
 	for _, t := range all {
 		if t.Description == joinTokenDescription && t.Expires.After(time.Now().Add(joinTokenRest)) {
@@ -105,13 +103,11 @@ func (a applier) joinToken(ctx context.Context) (cluster.Token, bool) {
 	return cluster.Token{}, false
 }
 
-func (a applier) makeJoinToken(ctx context.Context) (cluster.Token, error) {
+func makeJoinToken(ctx context.Context, c *cluster.Cluster) (cluster.Token, error) {
 	t, err := cluster.NewToken()
 	if err != nil {
 		return cluster.Token{}, err
 	}
 	t.Description, t.Expires = joinTokenDescription, time.Now().Add(joinTokenTTL)
-	applied, err := a.CreateToken(ctx, t)
-	a.changed(applied)
-	return t, err
+	return t, c.CreateToken(ctx, t)
 }

@@ -3,11 +3,14 @@ package phases
 import (
 	"context"
 	"crypto"
+	"crypto/x509"
 	"fmt"
 	"io/fs"
+	"path"
 
 	"bootstrap/phases/host"
 	"bootstrap/phases/pki"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/spec"
 )
 
@@ -129,4 +132,71 @@ func (e *Env) writePKI(file, suffix string, data []byte) error {
 	}
 	_, err := e.Host.WriteOpaque(e.PKIFile(file, suffix), data, mode)
 	return err
+}
+
+// pair reads this node's NAME.crt and NAME.key, and closes the key to others. What is missing
+// is nil.
+func (e *Env) pair(name string) (cert *x509.Certificate, key crypto.Signer, err error) {
+	cert, key, err = e.ReadPair(name)
+	if err != nil || key == nil {
+		return cert, key, err
+	}
+	return cert, key, e.closeToOthers(e.PKIFile(name, ".key"))
+}
+
+// closeToOthers mends the mode of a file that holds a key, if bootstrap made it. One that was
+// here before is refused: who has read it since is not known.
+func (e *Env) closeToOthers(file string) error {
+	mode, err := e.Host.Mode(file)
+	if err != nil || mode&0o077 == 0 {
+		return err
+	}
+	if !e.Host.Made(file) {
+		return plan.Hint(fmt.Errorf("%s holds a key, and others may read it (mode %04o)", file, mode),
+			"if nobody has: chmod 600 %s; else make a new one", file)
+	}
+	data, err := e.Host.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	e.Tell.Warn("%s was open to others (mode %04o): closed", file, mode)
+	_, err = e.Host.WriteOpaque(file, data, 0o600)
+	return err
+}
+
+// readCA reads the CA that signs clients.
+func (e *Env) readCA() (*pki.CA, error) {
+	cert, key, err := e.pair("ca")
+	if err != nil {
+		return nil, err
+	}
+	if cert == nil || key == nil {
+		return nil, plan.Hint(fmt.Errorf("no CA in %s", e.Config.CertificatesDir), "run first: bootstrap init phase certs")
+	}
+	return &pki.CA{Cert: cert, Key: key}, nil
+}
+
+// ensureServingCert makes the kubelet's serving certificate, signed by the cluster's CA. The
+// kubelet would sign one by itself, and make two RSA keys for it before it starts a pod. What the
+// kubelet or others have made stays.
+func (e *Env) ensureServingCert() error {
+	ca, err := e.readCA()
+	if err != nil {
+		return err
+	}
+	there := e.Host.Exists(spec.ServingCert+".crt") && e.Host.Exists(spec.ServingCert+".key")
+	if there && !e.signedBy(ca, spec.ServingCert+".crt") {
+		return nil
+	}
+	if _, err := e.Host.MakeDir(path.Dir(spec.ServingCert), 0o755); err != nil {
+		return err
+	}
+	return e.ensureLeaf(ca, spec.ServingLeaf(e.Config))
+}
+
+// signedBy is false also of what is no certificate.
+func (e *Env) signedBy(ca *pki.CA, file string) bool {
+	data, _ := e.Host.ReadFile(file) // none, where it can't be read
+	cert, err := pki.ParseCert(data)
+	return err == nil && cert.CheckSignatureFrom(ca.Cert) == nil
 }

@@ -1,7 +1,6 @@
 package phases
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -32,10 +31,7 @@ func Fix(env *Env, found []diagnose.Finding) ([]string, error) {
 	var fixed []string
 	var settings []spec.KernelSetting
 	for _, limit := range inotifyLimits {
-		now, err := strconv.Atoi(cmp.Or(env.Host.KernelSays(limit.name), "0"))
-		if err != nil {
-			return fixed, err
-		}
+		now, _ := strconv.Atoi(env.Host.KernelSays(limit.name)) // 0 where the kernel does not say
 		value := max(limit.min, now)
 		settings = append(settings, spec.KernelSetting{Name: limit.name, Value: strconv.Itoa(value)})
 		if value == now {

@@ -23,9 +23,5 @@ func runGrantAdmin(ctx context.Context, env *Env) error {
 	if err := w.Wait(ctx, w.APIChecks()); err != nil {
 		return err
 	}
-	a := applier{w.Cluster, env.Tell}
-	if err := a.applyAll(ctx, manifests.ClusterAdmins); err != nil {
-		return err
-	}
-	return a.applyAll(ctx, manifests.KubeletAPIAdmin)
+	return env.telling(w.Cluster).ApplyAll(ctx, manifests.ClusterAdmins, manifests.KubeletAPIAdmin)
 }

@@ -41,35 +41,32 @@ func fetchImages(ctx context.Context, env *Env, stage observe.Stage, references 
 		return err
 	}
 	defer c.Close()
+	f := imageFetch{Env: env, cri: c}
 	return env.Ready().WhileRuntimeAnswers(ctx, stage, c, func(ctx context.Context) error {
-		f, err := openImages(ctx, env, c)
-		if err != nil {
-			return err
-		}
-		if f.store != nil {
-			defer f.store.Close()
-		}
-		if err := f.all(ctx, references); err != nil || !slices.Contains(references, env.Config.Images.Pause) {
-			return err
-		}
-		return f.sandbox(ctx)
+		return f.run(ctx, references)
 	})
 }
 
-func openImages(ctx context.Context, env *Env, c *runtime.CRI) (imageFetch, error) {
-	endpoint := env.Choices.Runtime.Endpoint
-	info, err := c.Info(ctx)
+func (f imageFetch) run(ctx context.Context, references []string) error {
+	endpoint := f.Choices.Runtime.Endpoint
+	info, err := f.cri.Info(ctx)
 	if err != nil {
-		return imageFetch{}, plan.Hint(err, "run first: bootstrap init phase runtime")
+		return plan.Hint(err, "run first: bootstrap init phase runtime")
 	}
-	if err := env.Host.Remember(state.ImagesNote, endpoint); err != nil {
-		return imageFetch{}, err
+	f.runtime = info.Name
+	if err := f.Host.Remember(state.ImagesNote, endpoint); err != nil {
+		return err
 	}
-	fetch := imageFetch{Env: env, cri: c, runtime: info.Name}
-	if info.Name == "containerd" && !env.Host.Plans() {
-		fetch.store, err = runtime.OpenImages(runtime.SocketPath(endpoint))
+	if info.Name == "containerd" && !f.Host.Plans() {
+		if f.store, err = runtime.OpenImages(runtime.SocketPath(endpoint)); err != nil {
+			return err
+		}
+		defer f.store.Close()
 	}
-	return fetch, err
+	if err := f.all(ctx, references); err != nil || !slices.Contains(references, f.Config.Images.Pause) {
+		return err
+	}
+	return f.sandbox(ctx)
 }
 
 // sandbox gives our pause image a second name: that of the image with which a containerd of

@@ -100,13 +100,10 @@ func keepConntrack(h *host.Host, s *spec.Spec) error {
 	if s.Config.ProxyDisabled || s.Facts.FixedConntrack || h.Made(spec.KubeletConf) {
 		return nil
 	}
-	var there []string
-	for _, name := range []string{"max", "tcp_timeout_established", "tcp_timeout_close_wait"} {
-		if name = "net/netfilter/nf_conntrack_" + name; h.KernelSays(name) != "" { // a module that is loaded later brings its own values
-			there = append(there, name)
-		}
-	}
-	return forAll(there, h.KeepSysctl)
+	const conntrack = "net/netfilter/nf_conntrack_"
+	names := []string{conntrack + "max", conntrack + "tcp_timeout_established", conntrack + "tcp_timeout_close_wait"}
+	isNotThere := func(name string) bool { return h.KernelSays(name) == "" } // a module that comes later brings its own
+	return forAll(slices.DeleteFunc(names, isNotThere), h.KeepSysctl)
 }
 
 // bridged are the kernel settings by which the answer of a pod to its neighbour, asked by

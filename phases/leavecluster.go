@@ -32,6 +32,8 @@ type elsewhereError struct{ error }
 // Unwrap gives the error alone.
 func (e *elsewhereError) Unwrap() error { return e.error }
 
+func isElsewhere(err error) bool { return errors.As(err, new(*elsewhereError)) }
+
 func elsewhere(what string, err error) error {
 	if err == nil {
 		return nil
@@ -79,8 +81,8 @@ func leaveEtcd(ctx context.Context, env *Env) error {
 	if err != nil || len(members) < 2 {
 		return nil // nobody answers, or this is the last one
 	}
-	own, ok := client.Own(members)
-	if !ok {
+	own := client.Own(members)
+	if own == nil {
 		return nil
 	}
 	err = env.Host.Do(host.OpMember, host.Remove, own.Name, func() error {

@@ -28,7 +28,7 @@ func runLeaveStaticPods(_ context.Context, env *Env) error {
 		return env.Host.Adopt(host.OpFile, files...) // now reset removes them
 	}
 	env.Tell.Say("these stay, and a kubelet that comes will run them: %s", strings.Join(files, ", "))
-	return giveDirs(env.Host, spec.StaticPodDir)
+	return giveDirs(env.Host)
 }
 
 func usersManifests(h *host.Host) []string {
@@ -42,32 +42,30 @@ func usersManifests(h *host.Host) []string {
 	return files
 }
 
-// giveDirs takes a folder, and those above it, out of the ledger: then undo leaves them, without
-// an error. It takes out none if one of those above holds other things that bootstrap did not
-// make: undo has to name these.
-func giveDirs(h *host.Host, dir string) error {
+// giveDirs takes the manifests' folder, and those above it, out of the ledger: then undo leaves
+// them, without an error. It takes out none if one of those above holds other things that bootstrap
+// did not make: undo has to name these.
+func giveDirs(h *host.Host) error {
 	var given []host.Record
-	for below := ""; dir != "/"; dir, below = path.Dir(dir), dir {
-		for _, r := range h.Entries() {
-			made := r.Op == host.OpDir && r.Before.Kind == host.Absent // else its mode is given back
-			if !made || r.Target != dir || r.Undone {
-				continue
-			}
-			if holdsOthers(h, dir, below) {
-				return nil
-			}
-			given = append(given, r)
+	for _, r := range h.Entries() {
+		made := r.Op == host.OpDir && r.Before.Kind == host.Absent // else its mode is given back
+		if !made || r.Undone || !leadsToManifests(r.Target) {
+			continue
 		}
+		if r.Target != spec.StaticPodDir && holdsOthers(h, r.Target) {
+			return nil
+		}
+		given = append(given, r)
 	}
 	return forgetRecords(h, given)
 }
 
-// holdsOthers tells whether a folder holds what bootstrap did not make, besides the folder below,
-// which is given away. The lowest folder (below is empty) is given away with all that it holds.
-func holdsOthers(h *host.Host, dir, below string) bool {
+func leadsToManifests(dir string) bool { return strings.HasPrefix(spec.StaticPodDir+"/", dir+"/") }
+
+func holdsOthers(h *host.Host, dir string) bool {
 	entries, err := os.ReadDir(h.Path(dir))
-	return err != nil || below != "" && slices.ContainsFunc(entries, func(entry os.DirEntry) bool {
+	return err != nil || slices.ContainsFunc(entries, func(entry os.DirEntry) bool {
 		name := path.Join(dir, entry.Name())
-		return name != below && !h.Recorded(name)
+		return !leadsToManifests(name) && !h.Recorded(name)
 	})
 }

@@ -15,11 +15,9 @@ var markControlPlane = Phase{
 // runMarkControlPlane sets labels only. The kubelet sets the taint when it registers
 // the Node, so that no pod slips in before.
 func runMarkControlPlane(ctx context.Context, env *Env) error {
-	a, err := env.applier()
+	c, err := env.applier()
 	if err != nil {
 		return err
 	}
-	applied, err := a.LabelNode(ctx, env.Config.NodeName, spec.ControlPlaneLabels(env.Config))
-	a.changed(applied)
-	return err
+	return c.LabelNode(ctx, env.Config.NodeName, spec.ControlPlaneLabels(env.Config))
 }

@@ -28,7 +28,8 @@ func runRemoveImages(ctx context.Context, env *Env) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, observe.RuntimePatience)
 	defer cancel()
-	socket := imagesSocket(env.State())
+	endpoint, _ := env.Host.Recall(state.ImagesNote)
+	socket := runtime.SocketPath(endpoint)
 	from, err := runtime.OpenRemover(ctx, socket)
 	if err != nil {
 		return plan.Hint(fmt.Errorf("container runtime at %s: %w", socket, err), "start it, such as by: systemctl start containerd; then: bootstrap reset")
@@ -37,15 +38,6 @@ func runRemoveImages(ctx context.Context, env *Env) error {
 	return forAll(images, func(r host.Record) error {
 		return env.Host.Retract(r, func() error { return from.Remove(ctx, r.Target) })
 	})
-}
-
-// imagesSocket is that of the runtime that the images were brought into.
-func imagesSocket(s *state.State) string {
-	if endpoint, ok := s.Host.Recall(state.ImagesNote); ok {
-		return runtime.SocketPath(endpoint)
-	}
-	socket, _ := s.UsedRuntime() // an older bootstrap wrote no such note
-	return socket
 }
 
 // forgetRecords takes records out of the ledger, and leaves what they are about as it is.

@@ -3,7 +3,6 @@ package phases
 import (
 	"cmp"
 	"context"
-	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -29,22 +28,18 @@ type Scan struct{ plan.Events }
 // opened before that reset, so that it knows what there was.
 func (s *Scan) Verdict(ctx context.Context, env, looking *Env, failed error) []Left {
 	err := verdictPlan(looking).RunAll(ctx, looking)
-	failures := plan.Failures(failed)
+	failures, all := plan.Failures(failed), func(error) bool { return true }
 	var left []Left
 	for _, e := range s.All {
 		if e.Kind == plan.Changed {
 			left = append(left, leftOver(e.Change, failures)...)
 		}
 	}
-	left = append(left, leftBy(err)...)
-	for _, failure := range failures {
-		if errors.As(failure, new(*elsewhereError)) {
-			left = append(left, leftOf(failure))
-		}
-	}
+	left = append(left, leftBy(plan.Failures(err), all)...)
+	left = append(left, leftBy(failures, isElsewhere)...)
 	if len(left) == 0 && failed != nil && env.Host.HasLedger() {
 		// What failed has gone all the same, and only the ledger does not know.
-		left = leftBy(env.Host.UndoAll(ctx, env.Keep.keeps))
+		left = leftBy(plan.Failures(env.Host.UndoAll(ctx, env.Keep.keeps)), all)
 	}
 	return distinct(left)
 }
@@ -70,39 +65,35 @@ func distinct(left []Left) []Left {
 	})
 }
 
-func leftBy(err error) []Left {
+// leftBy is what is left by those failures that are picked.
+func leftBy(failures []error, picked func(error) bool) []Left {
 	var left []Left
-	for _, failure := range plan.Failures(err) {
-		left = append(left, leftOf(failure))
+	for _, failure := range failures {
+		if picked(failure) {
+			where, why := plan.Placed(failure)
+			left = append(left, Left{What: where, Why: why, Hint: plan.HintOf(failure)})
+		}
 	}
 	return left
-}
-
-func leftOf(failure error) Left {
-	where, why := plan.Placed(failure)
-	return Left{What: where, Why: why, Hint: plan.HintOf(failure)}
 }
 
 // leftOver explains a thing that is there by the failures that are about it or about
 // what is in it, or else by those that name it.
 func leftOver(c host.Change, failures []error) []Left {
-	named := regexp.MustCompile(regexp.QuoteMeta(c.Target) + `([ /:;,)'"]|$)`) // not /a/bc for /a/b
-	var about, naming []Left
-	for _, failure := range failures {
-		left := leftOf(failure)
-		switch {
-		case left.What == c.Target || strings.HasPrefix(left.What, c.Target+"/"):
-			about = append(about, left)
-		case named.MatchString(failure.Error()):
-			left.What = c.Target
-			naming = append(naming, left)
-		}
+	isAbout := func(failure error) bool {
+		where, _ := plan.Placed(failure)
+		return strings.HasPrefix(where+"/", c.Target+"/")
 	}
-	switch {
-	case len(about) > 0:
+	if about := leftBy(failures, isAbout); len(about) > 0 {
 		return about
-	case len(naming) > 0:
-		return naming
 	}
-	return []Left{{What: c.Target, Why: "this " + string(c.Op) + " is still there", Hint: "bootstrap reset"}}
+	named := regexp.MustCompile(regexp.QuoteMeta(c.Target) + `([ /:;,)'"]|$)`) // not /a/bc for /a/b
+	naming := leftBy(failures, func(failure error) bool { return named.MatchString(failure.Error()) })
+	if len(naming) == 0 {
+		naming = []Left{{Why: "this " + string(c.Op) + " is still there", Hint: "bootstrap reset"}}
+	}
+	for i := range naming {
+		naming[i].What = c.Target
+	}
+	return naming
 }

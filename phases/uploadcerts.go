@@ -22,11 +22,11 @@ func runUploadCerts(ctx context.Context, env *Env) error {
 	if !env.Config.UploadCerts {
 		return nil
 	}
-	a, err := env.applier()
+	c, err := env.applier()
 	if err != nil {
 		return err
 	}
-	key, err := a.certificateKey(ctx, env.Config.CertificateKey)
+	key, err := certificateKey(ctx, env, c)
 	if err != nil || key == nil {
 		return err
 	}
@@ -34,12 +34,10 @@ func runUploadCerts(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	if err := a.applyAll(ctx, manifests.UploadCerts); err != nil {
+	if err := c.ApplyAll(ctx, manifests.UploadCerts); err != nil {
 		return err
 	}
-	applied, err := a.UploadCerts(ctx, files, *key)
-	a.changed(applied...)
-	if err != nil {
+	if err := c.UploadCerts(ctx, files, *key); err != nil {
 		return err
 	}
 	if env.Config.CertificateKey == "" && !env.Host.Plans() {
@@ -50,21 +48,21 @@ func runUploadCerts(ctx context.Context, env *Env) error {
 
 // certificateKey is the config's, or else a random one. It is nil where certificates are
 // uploaded already under a random key, which only that run has told.
-func (a applier) certificateKey(ctx context.Context, given string) (*cluster.CertificateKey, error) {
-	if given != "" {
+func certificateKey(ctx context.Context, env *Env, c *cluster.Cluster) (*cluster.CertificateKey, error) {
+	if given := env.Config.CertificateKey; given != "" {
 		parsed, err := cluster.ParseCertificateKey(given)
 		return &parsed, err
 	}
-	found, err := a.HasCerts(ctx)
+	found, err := c.HasCerts(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if found {
-		a.tell.Say("the certificates are uploaded already; for another key: kubectl -n kube-system delete secret kubeadm-certs, and run this phase again")
+		env.Tell.Say("the certificates are uploaded already; for another key: kubectl -n kube-system delete secret kubeadm-certs, and run this phase again")
 		return nil, nil
 	}
-	made, err := cluster.NewCertificateKey()
-	return &made, err
+	made := cluster.NewCertificateKey()
+	return &made, nil
 }
 
 // sharedCerts are the files that a joining control plane needs, by kubeadm's names. One

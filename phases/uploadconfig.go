@@ -22,9 +22,9 @@ func runUploadConfig(ctx context.Context, env *Env) error {
 	if err != nil {
 		return err
 	}
-	a, err := env.applier()
+	c, err := env.applier()
 	if err != nil {
 		return err
 	}
-	return a.applyAll(ctx, append(objects, manifests.UploadConfig)...)
+	return c.ApplyAll(ctx, append(objects, manifests.UploadConfig)...)
 }

@@ -89,7 +89,7 @@ func (o resetOptions) run(ctx context.Context, out *output) error {
 // bootstrap itself has made nothing. What a run before took is taken again: it may have
 // been killed in between.
 func (o resetOptions) adoptInto(ctx context.Context, env *phases.Env) error {
-	isOurs := func(r host.Record) bool { return !r.Undone && !phases.IsAdopted(r) }
+	isOurs := func(r host.Record) bool { return !r.Undone && r.Purpose != host.Adopted }
 	if !o.adopt || slices.ContainsFunc(env.Host.Entries(), isOurs) {
 		return nil
 	}

@@ -119,7 +119,7 @@ func runTokenCreate(cmd *cobra.Command, kubeconfig string, t cluster.Token, o to
 			return plan.Refused(fmt.Errorf("%s: %w", kubeconfig, err))
 		}
 	}
-	if _, err := c.CreateToken(cmd.Context(), t); err != nil {
+	if err := c.CreateToken(cmd.Context(), t); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(cmd.OutOrStdout(), line)

@@ -2,11 +2,11 @@ package cluster
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/util/workqueue"
 )
 
 // fieldManager owns every field that bootstrap applies.
@@ -37,41 +38,30 @@ type Applied struct {
 	Verb   string
 }
 
+func (c *Cluster) told(a Applied) {
+	if c.tell != nil && a.Verb != Unchanged {
+		c.tell(a)
+	}
+}
+
 // ApplyAll makes all objects of all manifests what these say, by server-side apply and in
-// no order. It goes on after errors; what was applied is in the order of the manifests.
-func (c *Cluster) ApplyAll(ctx context.Context, manifests ...[]byte) ([]Applied, error) {
+// no order. It goes on after errors; what was applied is told in the order of the manifests.
+func (c *Cluster) ApplyAll(ctx context.Context, manifests ...[]byte) error {
 	objects, err := decode(manifests...)
 	if err != nil {
-		return nil, err
-	}
-	applied := make([]Applied, len(objects))
-	errs := eachOf(objects, func(i int) (err error) {
-		applied[i], _, err = c.apply(ctx, objects[i], Created)
 		return err
-	})
-	var succeeded []Applied
-	for i, a := range applied {
-		if errs[i] == nil {
-			succeeded = append(succeeded, a)
-		}
 	}
-	return succeeded, errors.Join(errs...)
+	applied, errs := make([]Applied, len(objects)), make([]error, len(objects))
+	eachOf(ctx, objects, func(i int) { applied[i], _, errs[i] = c.apply(ctx, objects[i], Created) })
+	for _, a := range applied {
+		c.told(a)
+	}
+	return errors.Join(errs...)
 }
 
 // eachOf does something with each object, some side by side.
-func eachOf(objects []*unstructured.Unstructured, do func(i int) error) []error {
-	errs := make([]error, len(objects))
-	var all sync.WaitGroup
-	slots := make(chan struct{}, atOnce)
-	for i := range objects {
-		slots <- struct{}{}
-		all.Go(func() {
-			errs[i] = do(i)
-			<-slots
-		})
-	}
-	all.Wait()
-	return errs
+func eachOf(ctx context.Context, objects []*unstructured.Unstructured, do func(i int)) {
+	workqueue.ParallelizeUntil(context.WithoutCancel(ctx), atOnce, len(objects), do)
 }
 
 // decode reads manifests, each of one document or several.
@@ -99,54 +89,44 @@ func decode(manifests ...[]byte) ([]*unstructured.Unstructured, error) {
 // apply also gives the object as it is then, nil if a plan can't know. missing is the verb
 // for an object that is not there yet; with Updated, the object has to be there.
 func (c *Cluster) apply(ctx context.Context, object *unstructured.Unstructured, missing string) (Applied, *unstructured.Unstructured, error) {
-	a := application{object: object, missing: missing}
 	applied := Applied{Object: object.GetKind() + " " + object.GetName()}
-	if err := c.retry(ctx, func(ctx context.Context) error { return c.applyOnce(ctx, &a) }); err != nil {
-		return applied, nil, fmt.Errorf("apply %s: %w", applied.Object, err)
-	}
-	applied.Verb = a.verb()
-	return applied, a.after, nil
-}
-
-// application is an object that is being applied. What it was like is asked once: a try
-// whose answer was lost may have changed it.
-type application struct {
-	object        *unstructured.Unstructured
-	missing       string // the verb if there was no such object
-	seen          bool
-	before, after *unstructured.Unstructured // nil: none
-}
-
-// verb compares what lasts of an object: its status and version change by themselves.
-func (a *application) verb() string {
+	before, after, err := c.applied(ctx, object, missing)
 	switch {
-	case a.before == nil || a.after == nil:
-		return a.missing
-	case equality.Semantic.DeepEqual(lasting(a.before), lasting(a.after)):
-		return Unchanged
+	case err != nil:
+		return applied, nil, fmt.Errorf("apply %s: %w", applied.Object, err)
+	case before == nil || after == nil:
+		applied.Verb = missing
+	case !equality.Semantic.DeepEqual(lasting(before), lasting(after)):
+		applied.Verb = Updated
 	}
-	return Updated
+	return applied, after, nil
 }
 
-func (c *Cluster) applyOnce(ctx context.Context, a *application) error {
-	client, name := c.clientOf(a.object), a.object.GetName()
-	if !a.seen {
-		before, err := client.Get(ctx, name, metav1.GetOptions{})
-		if err != nil && c.plans {
-			return nil // the API server is still to be made, or the object
-		}
-		if err != nil && (a.missing == Updated || !apierrors.IsNotFound(err)) {
-			return err
-		}
-		a.before, a.seen = before, true
+// applied is an object before an apply and after it. What it was like is asked once: a try
+// whose answer was lost may have changed it.
+func (c *Cluster) applied(
+	ctx context.Context, object *unstructured.Unstructured, missing string,
+) (before, after *unstructured.Unstructured, err error) {
+	client, name := c.clientOf(object), object.GetName()
+	err = c.retry(ctx, func(ctx context.Context) (err error) {
+		before, err = client.Get(ctx, name, metav1.GetOptions{})
+		return err
+	})
+	if err != nil && c.plans {
+		return nil, nil, nil // the API server is still to be made, or the object
+	}
+	if err != nil && (missing == Updated || !apierrors.IsNotFound(err)) {
+		return nil, nil, err
 	}
 	options := metav1.ApplyOptions{FieldManager: fieldManager, Force: !c.yields}
 	if c.plans {
 		options.DryRun = []string{metav1.DryRunAll}
 	}
-	var err error
-	a.after, err = client.Apply(ctx, name, a.object, options)
-	return err
+	err = c.retry(ctx, func(ctx context.Context) (err error) {
+		after, err = client.Apply(ctx, name, object, options)
+		return err
+	})
+	return before, after, err
 }
 
 // clientOf guesses the plural of the object's kind: that is right for all kinds in our own
@@ -163,4 +143,25 @@ func lasting(object *unstructured.Unstructured) map[string]any {
 	object.SetGeneration(0)
 	unstructured.RemoveNestedField(object.Object, "status")
 	return object.Object
+}
+
+// Make makes the objects of manifests that are not there; those that are, whatever they
+// hold, it leaves alone. It tries each once, in no order, and gives the first error: most often, all
+// have failed for one reason. A plan makes none.
+func (c *Cluster) Make(ctx context.Context, manifests ...[]byte) error {
+	objects, err := decode(manifests...)
+	if err != nil || c.plans {
+		return err
+	}
+	errs := make([]error, len(objects))
+	eachOf(ctx, objects, func(i int) { errs[i] = c.makeOne(ctx, objects[i]) })
+	return cmp.Or(errs...)
+}
+
+func (c *Cluster) makeOne(ctx context.Context, object *unstructured.Unstructured) error {
+	_, err := c.clientOf(object).Create(ctx, object, metav1.CreateOptions{FieldManager: fieldManager})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("make %s %s: %w", object.GetKind(), object.GetName(), plain(err))
+	}
+	return nil
 }

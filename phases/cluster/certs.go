@@ -24,10 +24,9 @@ const (
 type CertificateKey [keySize]byte
 
 // NewCertificateKey is a random one.
-func NewCertificateKey() (CertificateKey, error) {
-	var key CertificateKey
-	_, err := rand.Read(key[:])
-	return key, err
+func NewCertificateKey() (key CertificateKey) {
+	_, _ = rand.Read(key[:]) // it never fails
+	return key
 }
 
 // ParseCertificateKey reads 64 hex digits, and repeats none of them in its error.
@@ -99,33 +98,30 @@ func (c *Cluster) HasCerts(ctx context.Context) (bool, error) {
 
 // UploadCerts stores files under kubeadm's names for 2 hours, for control plane nodes
 // that join. If they are there under this key already, nothing changes.
-func (c *Cluster) UploadCerts(ctx context.Context, files map[string][]byte, key CertificateKey) ([]Applied, error) {
+func (c *Cluster) UploadCerts(ctx context.Context, files map[string][]byte, key CertificateKey) error {
 	now, found, err := c.secret(ctx, certsSecret)
 	if err != nil || found && key.opensTo(files, now.Data) {
-		return nil, err
+		return err
 	}
 	sealed, err := key.sealAll(files)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	owner, err := NewToken()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// No usages and no groups: all it can do is expire, and take the Secret with it.
 	owner.Usages, owner.Groups = nil, nil
 	owner.Description, owner.Expires = "its end removes the Secret kubeadm-certs", time.Now().Add(certsTTL)
-	token, made, err := c.applySecret(ctx, owner.object())
+	made, err := c.applySecret(ctx, owner.object())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	secret := newSecret(certsSecret, sealed)
 	if made != nil {
 		secret.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(made, made.GroupVersionKind())}
 	}
-	certs, _, err := c.applySecret(ctx, secret)
-	if err != nil {
-		return []Applied{token}, err
-	}
-	return []Applied{token, certs}, nil
+	_, err = c.applySecret(ctx, secret)
+	return err
 }

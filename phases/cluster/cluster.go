@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,31 +31,34 @@ type Cluster struct {
 	ca       []byte // PEM
 	plans    bool
 	yields   bool
+	tell     func(Applied) // nil: nobody asks
 	patience time.Duration // how long a call is tried again
 	pause    time.Duration // between two tries
 }
 
-// Plan is the same cluster, in which nothing is changed.
-func (c *Cluster) Plan() *Cluster {
+// with is the same cluster but for a change.
+func (c *Cluster) with(change func(*Cluster)) *Cluster {
 	other := *c
-	other.plans = true
+	change(&other)
 	return &other
 }
 
+// Plan is the same cluster, in which nothing is changed.
+func (c *Cluster) Plan() *Cluster { return c.with(func(o *Cluster) { o.plans = true }) }
+
 // Yielding is the same cluster, where Apply takes no field from somebody who has changed
 // it: then it fails, as IsConflict tells, and nothing was changed.
-func (c *Cluster) Yielding() *Cluster {
-	other := *c
-	other.yields = true
-	return &other
-}
+func (c *Cluster) Yielding() *Cluster { return c.with(func(o *Cluster) { o.yields = true }) }
 
 // Within is the same cluster, which tries a call again for at most this long when it
 // fails by what may pass. Without it, a call is tried once.
 func (c *Cluster) Within(patience time.Duration) *Cluster {
-	other := *c
-	other.patience = patience
-	return &other
+	return c.with(func(o *Cluster) { o.patience = patience })
+}
+
+// Telling is the same cluster, which tells of each object that an apply has changed.
+func (c *Cluster) Telling(to func(Applied)) *Cluster {
+	return c.with(func(o *Cluster) { o.tell = to })
 }
 
 // Connect reads a kubeconfig, but talks to server (https://host:port) whatever it
@@ -188,4 +192,22 @@ func plain(err error) error {
 		return failed.Err
 	}
 	return err
+}
+
+// Pool keeps the clients of one run, by kubeconfig: each phase would shake hands anew.
+// The zero value is empty; it may be used by several goroutines.
+type Pool struct{ all sync.Map }
+
+// Connect is like the function of that name, but gives a client that was made before for
+// the same kubeconfig.
+func (p *Pool) Connect(kubeconfig []byte, server string) (*Cluster, error) {
+	if known, ok := p.all.Load(string(kubeconfig)); ok {
+		return known.(*Cluster), nil
+	}
+	made, err := Connect(kubeconfig, server)
+	if err != nil {
+		return nil, err
+	}
+	known, _ := p.all.LoadOrStore(string(kubeconfig), made)
+	return known.(*Cluster), nil
 }

@@ -166,7 +166,7 @@ func TestApply(t *testing.T) {
 	for path, manifest := range cases {
 		t.Run(path, func(t *testing.T) {
 			c, s := connect(t, echo)
-			applied, err := c.ApplyAll(t.Context(), manifest)
+			applied, err := applyAll(t, c, manifest)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -199,7 +199,7 @@ func TestApplyError(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 		_ = json.NewEncoder(w).Encode(map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "not allowed", "reason": "Forbidden", "code": 403})
 	})
-	_, err := c.ApplyAll(t.Context(), manifests.ClusterAdmins)
+	err := c.ApplyAll(t.Context(), manifests.ClusterAdmins)
 	if err == nil || err.Error() != "apply ClusterRoleBinding kubeadm:cluster-admins: not allowed" {
 		t.Error(err)
 	}
@@ -209,7 +209,7 @@ func TestApplyError(t *testing.T) {
 func TestLabelNode(t *testing.T) {
 	c, nodes, s := connectStore(t)
 	nodes.objects["/api/v1/nodes/node-1"] = map[string]any{"apiVersion": "v1", "kind": "Node", "metadata": map[string]any{"name": "node-1"}}
-	if _, err := c.LabelNode(t.Context(), "node-1", map[string]string{"a/b": ""}); err != nil {
+	if err := c.LabelNode(t.Context(), "node-1", map[string]string{"a/b": ""}); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]any{

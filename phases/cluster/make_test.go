@@ -1,10 +1,7 @@
 package cluster
 
 import (
-	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -49,29 +46,11 @@ func TestMakeLeavesAlone(t *testing.T) {
 		t.Errorf("%d requests, %v", len(s.requests), err)
 	}
 	c, _ = connect(t, refuse(http.StatusForbidden, "Forbidden"))
-	if err := c.Make(t.Context(), manifests.BootstrapPolicy); err == nil {
-		t.Error("refused, and no error")
+	if err := c.Make(t.Context(), manifests.BootstrapPolicy); err == nil || err.Error() != "make ClusterRole system:kube-controller-manager: no" {
+		t.Errorf("refused: %v", err)
 	}
 	c, s = connect(t, echo)
 	if err := c.Plan().Make(t.Context(), manifests.BootstrapPolicy); err != nil || len(s.requests) > 0 {
 		t.Errorf("a plan sends %d requests, %v", len(s.requests), err)
-	}
-}
-
-// TestJoined: only where no object had a connection, one error tells of all.
-func TestJoined(t *testing.T) {
-	refused := &net.OpError{Op: "dial", Err: errors.New("connection refused")}
-	forbidden := errors.New("make Role reader: forbidden")
-	for _, c := range []struct {
-		errs []error
-		want string
-	}{
-		{[]error{nil, nil}, "<nil>"},
-		{[]error{nil, fmt.Errorf("make Role a: %w", refused), fmt.Errorf("make Role b: %w", refused)}, "dial: connection refused"},
-		{[]error{refused, forbidden}, "dial: connection refused\nmake Role reader: forbidden"},
-	} {
-		if got := fmt.Sprint(joined(c.errs)); got != c.want {
-			t.Errorf("%v is told as %q, not %q", c.errs, got, c.want)
-		}
 	}
 }

@@ -10,14 +10,15 @@ import (
 
 // LabelNode sets labels on a Node and leaves all others as they are. Taints are
 // not set here: their list has one owner, and that is the kubelet at registration.
-func (c *Cluster) LabelNode(ctx context.Context, name string, labels map[string]string) (Applied, error) {
+func (c *Cluster) LabelNode(ctx context.Context, name string, labels map[string]string) error {
 	object := &unstructured.Unstructured{}
 	object.SetAPIVersion("v1")
 	object.SetKind("Node")
 	object.SetName(name)
 	object.SetLabels(labels)
 	applied, _, err := c.apply(ctx, object, Updated)
-	return applied, err
+	c.told(applied)
+	return err
 }
 
 // DeleteNode deletes a Node; none is fine.

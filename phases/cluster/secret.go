@@ -33,11 +33,13 @@ func (c *Cluster) secret(ctx context.Context, name string) (*corev1.Secret, bool
 	return secret, true, nil
 }
 
-// applySecret also gives the Secret as it is then, nil if a plan can't know.
-func (c *Cluster) applySecret(ctx context.Context, secret *corev1.Secret) (Applied, *unstructured.Unstructured, error) {
+// applySecret gives the Secret as it is then, nil if a plan can't know.
+func (c *Cluster) applySecret(ctx context.Context, secret *corev1.Secret) (*unstructured.Unstructured, error) {
 	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(secret)
 	if err != nil {
-		return Applied{}, nil, err
+		return nil, err
 	}
-	return c.apply(ctx, &unstructured.Unstructured{Object: object}, Created)
+	applied, after, err := c.apply(ctx, &unstructured.Unstructured{Object: object}, Created)
+	c.told(applied)
+	return after, err
 }

@@ -130,29 +130,29 @@ func tokenOf(secret *corev1.Secret) (Token, error) {
 
 // ApplyToken makes the token what t says. One that has this secret already keeps its
 // expiration, so that doing it again changes nothing.
-func (c *Cluster) ApplyToken(ctx context.Context, t Token) (Applied, error) {
+func (c *Cluster) ApplyToken(ctx context.Context, t Token) error {
 	now, found, err := c.token(ctx, t.ID)
 	if err != nil {
-		return Applied{}, err
+		return err
 	}
 	if found && now.Secret == t.Secret {
 		t.Expires = now.Expires
 	}
-	applied, _, err := c.applySecret(ctx, t.object())
-	return applied, err
+	_, err = c.applySecret(ctx, t.object())
+	return err
 }
 
 // CreateToken makes a token; one of this id must not be there.
-func (c *Cluster) CreateToken(ctx context.Context, t Token) (Applied, error) {
+func (c *Cluster) CreateToken(ctx context.Context, t Token) error {
 	_, found, err := c.token(ctx, t.ID)
 	if err != nil {
-		return Applied{}, err
+		return err
 	}
 	if found {
-		return Applied{}, fmt.Errorf("there is a token with the id %s already", t.ID)
+		return fmt.Errorf("there is a token with the id %s already", t.ID)
 	}
-	applied, _, err := c.applySecret(ctx, t.object())
-	return applied, err
+	_, err = c.applySecret(ctx, t.object())
+	return err
 }
 
 // token finds a token by its id. In a plan whose API server is still to be made there is none.
@@ -181,11 +181,10 @@ func (c *Cluster) Tokens(ctx context.Context) ([]Token, error) {
 	var errs []error
 	for _, secret := range all.Items {
 		t, err := tokenOf(&secret)
-		if err != nil {
-			errs = append(errs, err)
-			continue
+		if err == nil {
+			found = append(found, t)
 		}
-		found = append(found, t)
+		errs = append(errs, err)
 	}
 	slices.SortFunc(found, func(a, b Token) int { return cmp.Compare(a.ID, b.ID) })
 	return found, errors.Join(errs...)

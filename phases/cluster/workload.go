@@ -7,6 +7,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 )
 
 // Workload is a Deployment or a DaemonSet of kube-system, and its pods that have not ended.
@@ -18,24 +19,19 @@ type Workload struct {
 
 // Workload reads a workload of kube-system; resource is deployments or daemonsets.
 func (c *Cluster) Workload(ctx context.Context, resource, name string) (Workload, error) {
-	var object struct {
-		Spec struct {
-			Replicas int                    `json:"replicas"`
-			Selector metav1.LabelSelector   `json:"selector"`
-			Template corev1.PodTemplateSpec `json:"template"`
-		} `json:"spec"`
-	}
+	var object appsv1.Deployment // a DaemonSet has its fields too, but for the replicas
 	workloads := c.dynamic.Resource(appsv1.SchemeGroupVersion.WithResource(resource)).Namespace(metav1.NamespaceSystem)
 	if err := c.get(ctx, workloads, name, &object); err != nil {
 		return Workload{}, err
 	}
 	var pods corev1.PodList
-	selected := metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(&object.Spec.Selector)}
+	selected := metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(object.Spec.Selector)}
 	if err := c.list(ctx, c.core("pods", metav1.NamespaceSystem), selected, &pods); err != nil {
 		return Workload{}, err
 	}
 	running := slices.DeleteFunc(pods.Items, hasEnded)
-	return Workload{Replicas: object.Spec.Replicas, Template: object.Spec.Template, Pods: running}, nil
+	replicas := int(ptr.Deref(object.Spec.Replicas, 0))
+	return Workload{Replicas: replicas, Template: object.Spec.Template, Pods: running}, nil
 }
 
 // hasEnded is of pods that are no longer the workload's: those that a shutdown of the

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
@@ -24,9 +25,8 @@ type TLS struct{ CA, Cert, Key []byte }
 
 // Client asks one member.
 type Client struct {
-	etcd     *clientv3.Client
-	endpoint string
-	name     string
+	etcd *clientv3.Client
+	name string
 }
 
 // Dial prepares to ask the member called name at endpoint, such as https://127.0.0.1:2379.
@@ -48,49 +48,44 @@ func Dial(endpoint string, files TLS, name string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{etcd: c, endpoint: endpoint, name: name}, nil
+	return &Client{etcd: c, name: name}, nil
 }
 
 // Close ends the connection.
 func (c *Client) Close() error { return c.etcd.Close() }
 
 // Member is one of the cluster's. One that has not started yet has no name.
-type Member struct {
-	ID   uint64
-	Name string
-}
+type Member = etcdserverpb.Member
 
 // Members are all of the cluster. It needs most of them to agree.
-func (c *Client) Members(ctx context.Context) ([]Member, error) {
+func (c *Client) Members(ctx context.Context) ([]*Member, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	answer, err := c.etcd.MemberList(ctx)
 	if err != nil {
 		return nil, err
 	}
-	members := make([]Member, len(answer.Members))
-	for i, m := range answer.Members {
-		members[i] = Member{ID: m.ID, Name: m.Name}
-	}
-	return members, nil
+	return answer.Members, nil
 }
 
-// Own picks the member that is asked; false if it is none of them any more.
-func (c *Client) Own(members []Member) (Member, bool) {
+// Own picks the member that is asked; nil if it is none of them any more.
+func (c *Client) Own(members []*Member) *Member {
 	for _, m := range members {
 		if m.Name == c.name {
-			return m, true
+			return m
 		}
 	}
-	return Member{}, false
+	return nil
 }
 
 // Remove takes a member out of the cluster. While the others are not yet healthy enough to
 // lose one, it tries again until ctx ends.
 func (c *Client) Remove(ctx context.Context, id uint64) error {
 	for {
-		err := c.remove(ctx, id)
-		if err == nil || ctx.Err() != nil || !errors.Is(err, rpctypes.ErrUnhealthy) {
+		soon, cancel := context.WithTimeout(ctx, callTimeout)
+		_, err := c.etcd.MemberRemove(soon, id)
+		cancel()
+		if !errors.Is(err, rpctypes.ErrUnhealthy) {
 			return err
 		}
 		select {
@@ -99,11 +94,4 @@ func (c *Client) Remove(ctx context.Context, id uint64) error {
 		case <-time.After(500 * time.Millisecond):
 		}
 	}
-}
-
-func (c *Client) remove(ctx context.Context, id uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	_, err := c.etcd.MemberRemove(ctx, id)
-	return err
 }

@@ -110,13 +110,13 @@ func TestMembers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]Member{{7, "node-2"}, {8, ""}, {9, "node-1"}}, got); diff != "" {
+	if diff := cmp.Diff(s.members, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if own, ok := c.Own(got); !ok || own.ID != 9 {
-		t.Errorf("own member: %v, %v", own, ok)
+	if own := c.Own(got); own == nil || own.ID != 9 {
+		t.Errorf("own member: %v", own)
 	}
-	if own, ok := c.Own(got[:2]); ok {
+	if own := c.Own(got[:2]); own != nil {
 		t.Errorf("none of them is ours, got %v", own)
 	}
 }

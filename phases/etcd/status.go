@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -25,7 +24,7 @@ type Status struct {
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	answer, err := c.etcd.Status(ctx, c.endpoint)
+	answer, err := c.etcd.Status(ctx, c.etcd.Endpoints()[0])
 	if err != nil {
 		return Status{}, err
 	}
@@ -67,28 +66,14 @@ func get(ctx context.Context, url string) (string, error) {
 // quantile is the upper bound of the bucket of a Prometheus histogram that a share of
 // all samples lies below; 0 without samples.
 func quantile(metrics, name string, share float64) float64 {
-	total, _ := strconv.ParseFloat(metric(metrics, name+"_count "), 64)
+	var total, bound, count float64
+	_, rest, _ := strings.Cut(metrics, name+"_count ")
+	_, _ = fmt.Sscan(rest, &total) // else it stays 0
 	for line := range strings.Lines(metrics) {
-		rest, ok := strings.CutPrefix(line, name+`_bucket{le="`)
-		bound, count, cut := strings.Cut(strings.TrimSpace(rest), `"} `)
-		if !ok || !cut {
-			continue
-		}
-		n, err := strconv.ParseFloat(count, 64)
-		le, boundErr := strconv.ParseFloat(bound, 64)
-		if err == nil && boundErr == nil && total > 0 && n >= share*total && !math.IsInf(le, 1) {
-			return le
+		n, _ := fmt.Sscanf(line, name+`_bucket{le="%g"} %g`, &bound, &count)
+		if n == 2 && total > 0 && count >= share*total && !math.IsInf(bound, 1) {
+			return bound
 		}
 	}
 	return 0
-}
-
-// metric is the rest of the line that begins so.
-func metric(metrics, prefix string) string {
-	for line := range strings.Lines(metrics) {
-		if value, ok := strings.CutPrefix(line, prefix); ok {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
 }

@@ -1,9 +1,10 @@
 package machine_test
 
 import (
-	"bootstrap/phases/machine"
 	"maps"
 	"testing"
+
+	"bootstrap/phases/machine"
 )
 
 func TestStopped(t *testing.T) {

@@ -10,50 +10,39 @@ import (
 	"bootstrap/phases/config"
 )
 
-// content is one entry of a bundle, before its version is known.
-type content struct {
-	kind      bundle.Kind
-	component string // folder with its programs and a file VERSION
-	program   string // or file
-	image     string // full reference, of images only
-
-	// Of images only: what lies in them besides, as paths below the components' folder.
-	more []string
-	tree string
-}
-
 // BootstrapPolicy is the roles that this Kubernetes' API server makes when it first starts.
 const BootstrapPolicy = "bootstrap-policy.yaml"
 
 // netfilterTree is nft and iptables, which kube-proxy and flannel call.
 const netfilterTree = "netfilter/root"
 
-// contents is what a bundle holds. Images come in the order that init needs them.
-func contents(i config.Images) []content {
+// contents is what a bundle holds, without versions, as paths below a folder that has one folder
+// per component. Images come in the order that init needs them.
+func contents(i config.Images) []bundle.Source {
 	binary, cni, image := bundle.Binary, bundle.CNI, bundle.Image
 	plugins := []string{"cni/bridge", "cni/host-local", "cni/loopback", "cni/portmap", "cni-install/cni-install"}
-	return []content{
-		{kind: binary, component: "containerd", program: "containerd"},
-		{kind: binary, component: "containerd", program: "containerd-shim-runc-v2"},
-		{kind: binary, component: "containerd", program: "ctr"},
-		{kind: binary, component: "runc", program: "runc"},
-		{kind: cni, component: "cni", program: "bridge"},
-		{kind: cni, component: "cni", program: "host-local"},
-		{kind: cni, component: "cni", program: "loopback"},
-		{kind: cni, component: "cni", program: "portmap"},
-		{kind: binary, component: "kubernetes", program: "kubelet"},
-		{kind: binary, component: "kubernetes", program: "kubectl"},
-		{kind: bundle.Objects, component: "kubernetes", program: BootstrapPolicy},
-		{kind: binary, component: "etcd", program: "etcdctl"},
-		{kind: binary, component: "etcd", program: "etcdutl"},
-		{kind: image, component: "pause", program: "pause", image: i.Pause},
-		{kind: image, component: "etcd", program: "etcd", image: i.Etcd},
-		{kind: image, component: "kubernetes", program: "kube-apiserver", image: i.APIServer},
-		{kind: image, component: "kubernetes", program: "kube-controller-manager", image: i.ControllerManager},
-		{kind: image, component: "kubernetes", program: "kube-scheduler", image: i.Scheduler},
-		{kind: image, component: "flannel", program: "flanneld", image: i.Network, more: plugins, tree: netfilterTree},
-		{kind: image, component: "kubernetes", program: "kube-proxy", image: i.Proxy, tree: netfilterTree},
-		{kind: image, component: "coredns", program: "coredns", image: i.CoreDNS},
+	return []bundle.Source{
+		{Kind: binary, Name: "containerd", File: "containerd/containerd"},
+		{Kind: binary, Name: "containerd-shim-runc-v2", File: "containerd/containerd-shim-runc-v2"},
+		{Kind: binary, Name: "ctr", File: "containerd/ctr"},
+		{Kind: binary, Name: "runc", File: "runc/runc"},
+		{Kind: cni, Name: "bridge", File: "cni/bridge"},
+		{Kind: cni, Name: "host-local", File: "cni/host-local"},
+		{Kind: cni, Name: "loopback", File: "cni/loopback"},
+		{Kind: cni, Name: "portmap", File: "cni/portmap"},
+		{Kind: binary, Name: "kubelet", File: "kubernetes/kubelet"},
+		{Kind: binary, Name: "kubectl", File: "kubernetes/kubectl"},
+		{Kind: bundle.Objects, Name: BootstrapPolicy, File: "kubernetes/" + BootstrapPolicy},
+		{Kind: binary, Name: "etcdctl", File: "etcd/etcdctl"},
+		{Kind: binary, Name: "etcdutl", File: "etcd/etcdutl"},
+		{Kind: image, Name: i.Pause, File: "pause/pause"},
+		{Kind: image, Name: i.Etcd, File: "etcd/etcd"},
+		{Kind: image, Name: i.APIServer, File: "kubernetes/kube-apiserver"},
+		{Kind: image, Name: i.ControllerManager, File: "kubernetes/kube-controller-manager"},
+		{Kind: image, Name: i.Scheduler, File: "kubernetes/kube-scheduler"},
+		{Kind: image, Name: i.Network, File: "flannel/flanneld", More: plugins, Tree: netfilterTree},
+		{Kind: image, Name: i.Proxy, File: "kubernetes/kube-proxy", Tree: netfilterTree},
+		{Kind: image, Name: i.CoreDNS, File: "coredns/coredns"},
 	}
 }
 
@@ -65,38 +54,34 @@ func BundleSources(dir string) (kubernetes string, sources []bundle.Source, err 
 	if err != nil {
 		return "", nil, err
 	}
-	for _, c := range contents(config.NewImages(config.DefaultImageRepository, kubernetes)) {
-		source, err := c.source(dir)
+	for _, s := range contents(config.NewImages(config.DefaultImageRepository, kubernetes)) {
+		found, err := findSource(dir, s)
 		if err != nil {
 			return "", nil, err
 		}
-		sources = append(sources, source)
+		sources = append(sources, found)
 	}
 	return kubernetes, sources, nil
 }
 
-func (c content) source(dir string) (bundle.Source, error) {
-	version, err := componentVersion(dir, c.component)
-	if err != nil {
-		return bundle.Source{}, err
+func findSource(dir string, s bundle.Source) (_ bundle.Source, err error) {
+	component := filepath.Dir(s.File)
+	if s.Version, err = componentVersion(dir, component); err != nil {
+		return s, err
 	}
-	source := bundle.Source{Kind: c.kind, Name: c.program, Version: version, File: filepath.Join(dir, c.component, c.program)}
-	if c.image == "" {
-		return source, nil
+	s.File = filepath.Join(dir, s.File)
+	for i, program := range s.More {
+		s.More[i] = filepath.Join(dir, program)
 	}
-	source.Name = c.image
-	for _, program := range c.more {
-		source.More = append(source.More, filepath.Join(dir, program))
+	if s.Tree != "" {
+		s.Tree = filepath.Join(dir, s.Tree)
 	}
-	if c.tree != "" {
-		source.Tree = filepath.Join(dir, c.tree)
-	}
-	tag := c.image[strings.LastIndex(c.image, ":")+1:]
+	tag := s.Name[strings.LastIndex(s.Name, ":")+1:]
 	release, _, _ := strings.Cut(strings.TrimPrefix(tag, "v"), "-")
-	if release != strings.TrimPrefix(version, "v") {
-		return bundle.Source{}, fmt.Errorf("%s is built from %s %s", c.image, c.component, version)
+	if s.Kind == bundle.Image && release != strings.TrimPrefix(s.Version, "v") {
+		return s, fmt.Errorf("%s is built from %s %s", s.Name, component, s.Version)
 	}
-	return source, nil
+	return s, nil
 }
 
 func componentVersion(dir, component string) (string, error) {

@@ -41,14 +41,10 @@ func CAMounts(dirs []string) []templates.Mount {
 
 // APIServerPod is kube-apiserver's static pod; mounts are the host's folders of CAs.
 func APIServerPod(c *config.Config, mounts []templates.Mount) templates.KubeAPIServer {
-	pod := podOf(c.Images.APIServer, command("kube-apiserver", apiServerArgs(c), c.APIServer.ExtraArgs), c.APIServer)
+	at := netip.AddrPortFrom(c.AdvertiseAddress, uint16(c.BindPort))
+	pod := program{"kube-apiserver", c.Images.APIServer, c.APIServer, at}.pod(c, apiServerArgs(c))
 	pod.Mounts = mountedOver(slices.Concat(mounts, externalEtcdMounts(c, mounts)), pod.Mounts)
-	pod.Probe = probe(c, netip.AddrPortFrom(c.AdvertiseAddress, uint16(c.BindPort)))
-	return templates.KubeAPIServer{
-		Pod:               pod,
-		AdvertiseEndpoint: netip.AddrPortFrom(c.AdvertiseAddress, uint16(c.BindPort)).String(),
-		CertificatesDir:   c.CertificatesDir,
-	}
+	return templates.KubeAPIServer{Pod: pod, AdvertiseEndpoint: at.String(), CertificatesDir: c.CertificatesDir}
 }
 
 func apiServerArgs(c *config.Config) []config.Arg {
@@ -94,21 +90,20 @@ func apiServerArgs(c *config.Config) []config.Arg {
 
 // etcdClientArgs tell the API server where etcd is, and who to be there.
 func etcdClientArgs(c *config.Config) []config.Arg {
-	pki := c.CertificatesDir
-	external := c.Etcd.External
-	if external == nil {
-		return []config.Arg{
-			{Name: "etcd-cafile", Value: pki + "/etcd/ca.crt"},
-			{Name: "etcd-certfile", Value: pki + "/apiserver-etcd-client.crt"},
-			{Name: "etcd-keyfile", Value: pki + "/apiserver-etcd-client.key"},
-			{Name: "etcd-servers", Value: cmp.Or(config.Argument(c.Etcd.ExtraArgs, "advertise-client-urls"), EtcdURL(c.Loopback(), 2379))},
+	etcd := c.Etcd.External
+	if etcd == nil {
+		url := cmp.Or(config.Argument(c.Etcd.ExtraArgs, "advertise-client-urls"), EtcdURL(c.Loopback(), 2379))
+		client := c.CertificatesDir + "/apiserver-etcd-client"
+		etcd = &config.ExternalEtcd{
+			Endpoints: []string{url}, CAFile: c.CertificatesDir + "/etcd/ca.crt",
+			CertFile: client + ".crt", KeyFile: client + ".key",
 		}
 	}
 	args := []config.Arg{
-		{Name: "etcd-cafile", Value: external.CAFile},
-		{Name: "etcd-certfile", Value: external.CertFile},
-		{Name: "etcd-keyfile", Value: external.KeyFile},
-		{Name: "etcd-servers", Value: strings.Join(external.Endpoints, ",")},
+		{Name: "etcd-cafile", Value: etcd.CAFile},
+		{Name: "etcd-certfile", Value: etcd.CertFile},
+		{Name: "etcd-keyfile", Value: etcd.KeyFile},
+		{Name: "etcd-servers", Value: strings.Join(etcd.Endpoints, ",")},
 	}
 	return slices.DeleteFunc(args, func(a config.Arg) bool { return a.Value == "" })
 }
@@ -135,7 +130,8 @@ func externalEtcdMounts(c *config.Config, others []templates.Mount) []templates.
 // of CAs.
 func ControllerManagerPod(c *config.Config, mounts []templates.Mount) templates.KubeControllerManager {
 	pki := c.CertificatesDir
-	line := command("kube-controller-manager", []config.Arg{
+	at := boundTo(c, c.ControllerManager, 10257)
+	pod := program{"kube-controller-manager", c.Images.ControllerManager, c.ControllerManager, at}.pod(c, []config.Arg{
 		{Name: "allocate-node-cidrs", Value: "true"},
 		{Name: "authentication-kubeconfig", Value: ControllerConf},
 		{Name: "authorization-kubeconfig", Value: ControllerConf},
@@ -157,32 +153,22 @@ func ControllerManagerPod(c *config.Config, mounts []templates.Mount) templates.
 		{Name: "service-account-private-key-file", Value: pki + "/sa.key"},
 		{Name: "service-cluster-ip-range", Value: config.Joined(c.Networking.ServiceSubnets)},
 		{Name: "use-service-account-credentials", Value: "true"},
-	}, c.ControllerManager.ExtraArgs)
-	pod := podOf(c.Images.ControllerManager, line, c.ControllerManager)
+	})
 	pod.Mounts = mountedOver(mounts, pod.Mounts)
-	pod.Probe = probe(c, boundTo(c, c.ControllerManager, 10257))
 	return templates.KubeControllerManager{Pod: pod, CertificatesDir: pki, Kubeconfig: ControllerConf}
 }
 
 // SchedulerPod is kube-scheduler's static pod.
 func SchedulerPod(c *config.Config) templates.KubeScheduler {
-	line := command("kube-scheduler", []config.Arg{
+	pod := program{"kube-scheduler", c.Images.Scheduler, c.Scheduler, boundTo(c, c.Scheduler, 10259)}.pod(c, []config.Arg{
 		{Name: "authentication-kubeconfig", Value: SchedulerConf},
 		{Name: "authorization-kubeconfig", Value: SchedulerConf},
 		{Name: "bind-address", Value: c.Loopback().String()},
 		{Name: "kubeconfig", Value: SchedulerConf},
 		{Name: "leader-elect", Value: "true"},
 		{Name: "profiling", Value: "false"},
-	}, c.Scheduler.ExtraArgs)
-	pod := podOf(c.Images.Scheduler, line, c.Scheduler)
-	pod.Probe = probe(c, boundTo(c, c.Scheduler, 10259))
+	})
 	return templates.KubeScheduler{Pod: pod, Kubeconfig: SchedulerConf}
-}
-
-func probe(c *config.Config, at netip.AddrPort) templates.Probe {
-	return templates.Probe{
-		Host: at.Addr().String(), Port: int(at.Port()), StartupSeconds: int(c.ControlPlaneTimeout.Seconds()),
-	}
 }
 
 // boundTo is where a component answers: on loopback, unless an extra argument

@@ -1,12 +1,13 @@
 package spec
 
 import (
-	"fmt"
+	_ "embed"
 	"net/netip"
 	"strings"
 
 	"bootstrap/manifests"
 	"bootstrap/phases/config"
+	"bootstrap/phases/machine"
 )
 
 // DNSAddon is the cluster's DNS. forward is what it asks for names of outside, if anything.
@@ -22,26 +23,18 @@ func DNSAddon(c *config.Config, forward string) (manifests.Addon, error) {
 	return dns.Objects()
 }
 
+// corefileText caches no answers about names of the cluster, as these change at any time.
+//
+//go:embed Corefile
+var corefileText string
+
 // corefile leaves out forwarding where nobody could answer: CoreDNS would ask itself,
 // find the loop and end.
 func corefile(domain, forward string) string {
-	plugins := []string{
-		"errors",
-		"health {\n        lameduck 5s\n    }",
-		"ready",
-		fmt.Sprintf("kubernetes %s in-addr.arpa ip6.arpa {\n        pods insecure\n        fallthrough in-addr.arpa ip6.arpa\n        ttl 30\n    }", domain),
-		"prometheus :9153",
-	}
 	if forward != "" {
-		plugins = append(plugins, "forward . "+forward+" {\n        max_concurrent 1000\n    }", "loop")
+		forward = "    forward . " + forward + " {\n        max_concurrent 1000\n    }\n    loop\n"
 	}
-	plugins = append(plugins,
-		// Answers about names of the cluster are not kept, as they change at any time.
-		fmt.Sprintf("cache 30 {\n        disable success %s\n        disable denial %s\n    }", domain, domain),
-		"reload",
-		"loadbalance",
-	)
-	return ".:53 {\n    " + strings.Join(plugins, "\n    ") + "\n}\n"
+	return strings.NewReplacer("DOMAIN", domain, "    FORWARD\n", forward).Replace(corefileText)
 }
 
 // Reachable is what CoreDNS can forward to, of the servers in a resolv.conf: if all can be
@@ -58,4 +51,33 @@ func Reachable(servers []netip.Addr) string {
 		return "/etc/resolv.conf"
 	}
 	return strings.Join(outside, " ")
+}
+
+// ResolverFile is what the kubelet makes pods' resolv.conf from.
+func (s *Spec) ResolverFile() string {
+	if own, ok := s.OwnResolver(); ok {
+		return own
+	}
+	return resolvConf(s.Facts)
+}
+
+// OwnResolver is the user's choice: for the kubelet, a flag goes before its file.
+func (s *Spec) OwnResolver() (file string, ok bool) {
+	if flag := config.Argument(s.Config.KubeletExtraArgs, "resolv-conf"); flag != "" {
+		return flag, true
+	}
+	file, ok = s.Config.Kubelet["resolvConf"].(string)
+	return file, ok
+}
+
+// resolvConf is the file that pods' resolvers are made from. A missing one stops
+// every pod, so none is better.
+func resolvConf(f machine.Facts) string {
+	switch {
+	case f.ResolvedConf:
+		return machine.ResolvedConfPath
+	case f.ResolvConf:
+		return "/etc/resolv.conf"
+	}
+	return ""
 }

@@ -76,9 +76,8 @@ func EtcdPod(c *config.Config, members []EtcdMember) templates.Etcd {
 		{Name: "watch-progress-notify-interval", Value: "5s"},
 	}
 	args = append(args, electionTimeout(c, members)...)
-	line := command("etcd", sorted(args), c.Etcd.ExtraArgs)
-	pod := podOf(c.Images.Etcd, line, config.Component{ExtraEnvs: c.Etcd.ExtraEnvs})
-	pod.Probe = probe(c, c.EtcdMetrics())
+	etcd := config.Component{ExtraArgs: c.Etcd.ExtraArgs, ExtraEnvs: c.Etcd.ExtraEnvs}
+	pod := program{"etcd", c.Images.Etcd, etcd, c.EtcdMetrics()}.pod(c, sorted(args))
 	return templates.Etcd{Pod: pod, AdvertiseClientURLs: client, DataDir: c.Etcd.DataDir, CertificatesDir: pki}
 }
 

@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"errors"
+
 	"bootstrap/manifests"
 	"bootstrap/phases/config"
 )
@@ -16,28 +18,16 @@ func ControlPlaneLabels(c *config.Config) map[string]string {
 
 // ConfigObjects are what kubeadm join and kubeadm upgrade read, and what we made of it.
 func ConfigObjects(c *config.Config, kubelet []byte) ([][]byte, error) {
-	forCluster, err := c.ClusterConfiguration()
-	if err != nil {
-		return nil, err
-	}
-	forBox, err := c.BoxConfiguration()
-	if err != nil {
-		return nil, err
-	}
+	forCluster, clusterErr := c.ClusterConfiguration()
+	forBox, boxErr := c.BoxConfiguration()
+	errs := []error{clusterErr, boxErr}
 	var objects [][]byte
-	for _, file := range []struct {
-		name, key string
-		content   []byte
-	}{
-		{"kubeadm-config", "ClusterConfiguration", forCluster},
-		{"kubelet-config", "kubelet", kubelet},
-		{"bootstrap-config", "BoxConfiguration", forBox},
-	} {
-		object, err := manifests.ConfigMap("kube-system", file.name, map[string]string{file.key: string(file.content)})
-		if err != nil {
-			return nil, err
-		}
-		objects = append(objects, object)
+	add := func(name, key string, content []byte) {
+		object, err := manifests.ConfigMap("kube-system", name, map[string]string{key: string(content)})
+		objects, errs = append(objects, object), append(errs, err)
 	}
-	return objects, nil
+	add("kubeadm-config", "ClusterConfiguration", forCluster)
+	add("kubelet-config", "kubelet", kubelet)
+	add("bootstrap-config", "BoxConfiguration", forBox)
+	return objects, errors.Join(errs...)
 }

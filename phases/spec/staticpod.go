@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -50,13 +51,23 @@ func sorted(args []config.Arg) []config.Arg {
 
 func flag(a config.Arg) string { return fmt.Sprintf("--%s=%s", a.Name, a.Value) }
 
-// podOf is the part that all static pods have, with the user's settings for the component.
-func podOf(image string, command []string, component config.Component) templates.Pod {
-	pod := templates.Pod{Image: image, Command: command}
-	for _, v := range component.ExtraEnvs {
+// program is what a static pod runs.
+type program struct {
+	name, image string
+	set         config.Component // by the user
+	probed      netip.AddrPort
+}
+
+// pod is the part that all static pods have.
+func (p program) pod(c *config.Config, defaults []config.Arg) templates.Pod {
+	pod := templates.Pod{Image: p.image, Command: command(p.name, defaults, p.set.ExtraArgs)}
+	pod.Probe = templates.Probe{
+		Host: p.probed.Addr().String(), Port: int(p.probed.Port()), StartupSeconds: int(c.ControlPlaneTimeout.Seconds()),
+	}
+	for _, v := range p.set.ExtraEnvs {
 		pod.Env = append(pod.Env, templates.EnvVar{Name: v.Name, Value: string(v.Value)})
 	}
-	for _, v := range component.ExtraVolumes {
+	for _, v := range p.set.ExtraVolumes {
 		pod.Mounts = append(pod.Mounts, templates.Mount{
 			Name: v.Name, HostPath: path.Clean(v.HostPath), MountPath: path.Clean(v.MountPath), ReadOnly: v.ReadOnly, Type: v.PathType,
 		})
@@ -83,4 +94,28 @@ func (s *Spec) PodName(name string) string { return name + "-" + s.Config.NodeNa
 func APIComponents(c *config.Config) []string {
 	all := NodeComponents(c)
 	return all[:slices.Index(all, "kube-apiserver")+1]
+}
+
+// PatchPod patches a static pod, and gives it the UID of its new bytes.
+func (s *Spec) PatchPod(name string, manifest []byte) ([]byte, error) {
+	if !s.Patches.Has(name) {
+		return manifest, nil
+	}
+	patched, err := s.Patches.Apply(name, manifest)
+	if err != nil {
+		return nil, err
+	}
+	pod, err := DecodePod(patched)
+	if err == nil && pod.Name != name {
+		err = fmt.Errorf("it is named %q", pod.Name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s.yaml, as the patches in %s make it: %w", name, s.Config.PatchesDir, err)
+	}
+	var fields map[string]any
+	if err := yaml.Unmarshal(patched, &fields); err != nil {
+		return nil, err
+	}
+	fields["metadata"].(map[string]any)["uid"] = templates.UID(s.Config.NodeName, patched) // DecodePod read its name there
+	return yaml.Marshal(fields)
 }

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -28,10 +29,11 @@ const (
 )
 
 func settled(c *config.Config) []Setting {
+	external := cmp.Or(c.Etcd.External, &config.ExternalEtcd{})
 	return []Setting{
 		{"kubernetesVersion", c.KubernetesVersion, "another version is an upgrade, which bootstrap does not do yet"},
 		{"certificatesDir", c.CertificatesDir, "the cluster's CAs lie there"},
-		{"etcd.external.endpoints", externalEndpoints(c), "the cluster's data lies there"},
+		{"etcd.external.endpoints", strings.Join(external.Endpoints, ","), "the cluster's data lies there"},
 		{"etcd.local.dataDir", c.Etcd.DataDir, "the cluster's data lies there"},
 		{"localAPIEndpoint.advertiseAddress", c.AdvertiseAddress.String(), "etcd's member and the Node carry it"},
 		{"networking.dnsDomain", c.Networking.DNSDomain, "service accounts' tokens and running pods carry it"},
@@ -44,27 +46,25 @@ func settled(c *config.Config) []Setting {
 	}
 }
 
-func externalEndpoints(c *config.Config) string {
-	if c.Etcd.External == nil {
-		return ""
-	}
-	return strings.Join(c.Etcd.External.Endpoints, ",")
-}
-
 // KeepSettled keeps the settings, and the whole config. It is called before the first of them
 // takes hold.
 func (s *State) KeepSettled() error {
-	data, err := json.Marshal(settled(s.Config))
-	if err != nil {
-		return err
-	}
-	if err := s.Host.Remember(s.SettledNote(), string(data)); err != nil {
+	if err := s.Keep(settled(s.Config)...); err != nil {
 		return err
 	}
 	return s.Remember(s.configNote(), ClusterRecord)
 }
 
-// SettledBefore is what KeepSettled kept, by the settings' fields; nil without.
+// Keep keeps settings in the ledger.
+func (s *State) Keep(settings ...Setting) error {
+	data, err := json.Marshal(settings)
+	if err != nil {
+		return err
+	}
+	return s.Host.Remember(s.SettledNote(), string(data))
+}
+
+// SettledBefore is what was kept, by the settings' fields; nil without.
 func (s *State) SettledBefore() (map[string]string, error) {
 	note, ok := s.Host.Recall(s.SettledNote())
 	if !ok {

@@ -35,7 +35,7 @@ func (r *reporter) etcdStatus(ctx context.Context) *Etcd {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	s := &Etcd{}
-	var members []etcd.Member
+	var members []*etcd.Member
 	var membersErr, statusErr error
 	var fsync time.Duration
 	plan.SideBySide(
