@@ -18,11 +18,6 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// choose decides what this node uses, by what is on it.
-func (o *Observer) choose() spec.Choices {
-	return spec.Choices{Runtime: o.chooseRuntime(), Network: spec.Network{Foreign: foreignNetwork(o.Host), None: o.noNetwork()}}
-}
-
 func (o *Observer) chooseRuntime() spec.Runtime {
 	_, bundled := o.Bundle.Entry(bundle.Binary, "containerd")
 	found := foundRuntimes{

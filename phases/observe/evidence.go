@@ -270,10 +270,7 @@ func (o *Observer) apiServerEvidence(ctx context.Context) diagnose.Server {
 		if err != nil {
 			return err
 		}
-		if err := c.Healthy(ctx, "/livez"); err != nil {
-			return err
-		}
-		return c.Healthy(ctx, "/readyz")
+		return c.Healthy(ctx, "/livez", "/readyz")
 	})
 }
 

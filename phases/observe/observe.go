@@ -34,7 +34,7 @@ type Observer struct {
 func Open(o Observer) *Observer {
 	o.API = &cluster.Pool{}
 	if o.Config != nil {
-		o.Choices = o.choose()
+		o.Choices = spec.Choices{Runtime: o.chooseRuntime(), Network: spec.Network{Foreign: foreignNetwork(o.Host), None: o.noNetwork()}}
 	}
 	return &o
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
 	"bootstrap/phases/cluster"
@@ -82,10 +83,7 @@ func healthzOf(kubeletConfig []byte) (string, error) {
 	if err := yaml.Unmarshal(kubeletConfig, &c); err != nil {
 		return "", err
 	}
-	port := 10248
-	if c.HealthzPort != nil {
-		port = *c.HealthzPort
-	}
+	port := ptr.Deref(c.HealthzPort, 10248)
 	if port == 0 {
 		return "", nil
 	}

@@ -113,7 +113,7 @@ func (r *reporter) look(ctx context.Context, q observe.Query, s *Status) {
 	s.Cause = presentCause(r.Catalogue, found)
 	s.Certificates = found.Certificates
 	s.Drift = found.Files
-	s.Disks = r.disks()
+	s.Disks = r.disks(found.Disks)
 }
 
 // presentCause is certain only by what was seen since a wait began: what was wrong before
@@ -190,14 +190,11 @@ func componentState(name string, found *diagnose.Evidence, r ready.Readiness) Co
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // disks are those that etcd and the container runtime fill.
-func (r *reporter) disks() []Disk {
+func (r *reporter) disks(found []diagnose.Disk) []Disk {
 	var all []Disk
-	for _, path := range []string{r.Config.Etcd.DataDir, spec.ContainerdDir} {
-		if path == "" || !r.Host.Exists(path) || path == r.Config.Etcd.DataDir && !r.RunsEtcd() {
-			continue
-		}
-		if disk, err := r.Host.Disk(path); err == nil {
-			all = append(all, Disk{Path: path, FreeBytes: disk.Available, SizeBytes: disk.Size})
+	for _, d := range found {
+		if (d.Daemon == "etcd" || d.Path == spec.ContainerdDir) && d.Size > 0 && r.Host.Exists(d.Path) {
+			all = append(all, Disk{Path: d.Path, FreeBytes: d.Available, SizeBytes: d.Size})
 		}
 	}
 	return all
