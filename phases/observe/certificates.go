@@ -210,22 +210,20 @@ func (o *Observer) judgeExternalEtcd() []judged {
 	if external == nil || external.CertFile == "" {
 		return nil
 	}
-	var all []judged
-	for _, path := range []string{external.CAFile, external.CertFile} {
-		j := o.readCert(path, "kube-apiserver")
-		if j.cert == nil && j.Problem == "" {
+	all := []judged{
+		o.readCert(external.CAFile, "kube-apiserver"),
+		o.judgeLeaf(nil, pki.Leaf{}, "kube-apiserver", external.CertFile, external.KeyFile),
+	}
+	for i := range all {
+		switch j := &all[i]; {
+		case j.Problem != "":
+		case j.cert == nil:
 			j.by(pki.ErrMissing)
-		}
-		if j.cert != nil {
+		case j.key != nil && !pki.SameKey(j.cert, j.key):
+			j.bad(pki.WrongKey, "the key does not belong to the certificate")
+		default:
 			j.by(pki.CheckTime(j.cert))
 		}
-		if j.cert != nil && path == external.CertFile {
-			o.readKey(&j, external.KeyFile)
-		}
-		if j.key != nil && j.Problem == "" && !pki.SameKey(j.cert, j.key) {
-			j.bad(pki.WrongKey, "the key does not belong to the certificate")
-		}
-		all = append(all, j)
 	}
 	return all
 }

@@ -97,18 +97,20 @@ func (o *Observer) Evidence(ctx context.Context, q Query) *diagnose.Evidence {
 // DaemonEvidence looks at the machine and its daemons alone, whoever set them up, and at pods that
 // the caller looks for in the runtime.
 func (o *Observer) DaemonEvidence(ctx context.Context, q Query, s diagnose.Settings, pods LookAtPods) *diagnose.Evidence {
-	found := newEvidence(q, s)
-	q.gather(ctx, found, o.quickParts(daemonDisks), o.daemonParts(found, pods))
+	found := newEvidence(q, s) // what only bootstrap writes to may be read-only by now
+	q.gather(ctx, found, o.quickParts(func() []diagnose.Disk { return daemonDisks(0) }), o.daemonParts(found, pods))
 	return found
 }
 
 // LookAtPods gives pods as the runtime has them, or why it does not answer.
 type LookAtPods func(context.Context) ([]runtime.Sandbox, error)
 
-// daemonDisks are where the daemons write. What only bootstrap writes to may be read-only by now.
-func daemonDisks() []diagnose.Disk {
+// daemonDisks are where the daemons write. images is the space that those to come need.
+func daemonDisks(images uint64) []diagnose.Disk {
 	return []diagnose.Disk{
-		{Path: spec.ContainerdDir, Use: "images"}, {Path: spec.KubeletDir, Use: "the kubelet", Daemon: "kubelet"}, {Path: spec.PodLogDir, Use: "logs of pods"},
+		{Path: spec.ContainerdDir, Use: "images", Needs: images},
+		{Path: spec.KubeletDir, Use: "the kubelet", Daemon: "kubelet"},
+		{Path: spec.PodLogDir, Use: "logs of pods"},
 	}
 }
 
