@@ -241,10 +241,7 @@ func (o *Observer) ReadPair(name string) (cert *x509.Certificate, key crypto.Sig
 	if err == nil && key != nil && !slices.Contains(spec.NotInPods, name) {
 		err = readableInPods(o.Host, keyFile)
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return cert, key, nil
+	return cert, key, err
 }
 
 // readPEM reads and parses a file. It gives the zero value for one that is not there.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -66,9 +65,8 @@ func (o *Observer) noNetwork() string {
 
 // foreignNetwork is the file of a pod network that others have set up, empty without.
 func foreignNetwork(h *host.Host) string {
-	files, _ := filepath.Glob(h.Path(spec.CNIConfigDir) + "/*")
-	for _, file := range files {
-		if path := spec.CNIConfigDir + "/" + filepath.Base(file); spec.IsNetwork(path) && path != spec.NetworkFile {
+	for _, path := range h.Globs([]string{spec.CNIConfigDir + "/*"}) {
+		if spec.IsNetwork(path) && path != spec.NetworkFile {
 			return path
 		}
 	}

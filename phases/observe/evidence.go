@@ -9,7 +9,6 @@ import (
 	"net"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"bootstrap/phases/cluster"
@@ -204,20 +203,18 @@ func listening(h *host.Host) []string {
 	return ports
 }
 
-// unitStates asks for all side by side: systemd looks for the files of each. It gives those that
-// could be asked for.
+// unitStates asks for all side by side: systemd looks for the files of each. Of one that can't be
+// asked for, nothing is known.
 func unitStates(ctx context.Context, h *host.Host, units []string) (map[string]machine.UnitState, error) {
-	var mu sync.Mutex
-	states := map[string]machine.UnitState{}
-	err := plan.Each(len(units), len(units), func(i int) error {
-		s, err := h.UnitState(ctx, units[i])
-		if err == nil {
-			mu.Lock()
-			defer mu.Unlock()
-			states[units[i]] = s
-		}
+	found := make([]machine.UnitState, len(units))
+	err := plan.Each(len(units), len(units), func(i int) (err error) {
+		found[i], err = h.UnitState(ctx, units[i])
 		return err
 	})
+	states := map[string]machine.UnitState{}
+	for i, unit := range units {
+		states[unit] = found[i]
+	}
 	return states, err
 }
 
