@@ -59,7 +59,8 @@ func (w *Waiter) Wait(ctx context.Context, wait Wait) error {
 	}
 	waiting, stop := context.WithCancel(ctx)
 	defer stop()
-	seen := &watch{waiter: w, look: wait.Look, query: observe.Query{Stage: wait.Stage, Since: w.Began, Waits: time.Now(), Looks: &observe.Looks{}}}
+	query := observe.Query{Stage: wait.Stage, Since: w.Began, Waits: time.Now(), Looks: &observe.Looks{}}
+	seen := &watch{waiter: w, look: wait.Look, query: query}
 	if seen.look == nil {
 		seen.look = w.Evidence
 	}

@@ -20,7 +20,9 @@ func TestProbe(t *testing.T) {
 		var told []string
 		report := func(all []health.Pending) { told = append(told, all[0].Reason.Error()) }
 		answers := []error{errors.New("refused"), errors.New("refused"), errors.New("not ready"), nil}
-		class := func(act func(context.Context) error) Wait { return Wait{Checks: []health.Check{{Name: "class", Probe: act}}} }
+		class := func(act func(context.Context) error) Wait {
+			return Wait{Checks: []health.Check{{Name: "class", Probe: act}}}
+		}
 		act := func(context.Context) error {
 			answer := answers[0]
 			answers = answers[1:]
