@@ -12,7 +12,6 @@ import (
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
-	"bootstrap/phases/health"
 	"bootstrap/phases/spec"
 )
 
@@ -43,7 +42,7 @@ func makePolicy(ctx context.Context, env *Env) error {
 	}
 	first := firstPolicy(policy)
 	makeFirst := func(ctx context.Context) error { return c.Make(ctx, first) }
-	err = env.Ready().WaitSilently(ctx, []health.Check{{Name: "first roles", Probe: makeFirst}})
+	err = env.Ready().RetrySilently(ctx, "first roles", makeFirst)
 	if err == nil {
 		err = c.Make(ctx, policy)
 	}

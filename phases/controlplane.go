@@ -6,7 +6,6 @@ import (
 
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
-	"bootstrap/phases/health"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/spec"
 )
@@ -74,7 +73,7 @@ func startAPIServer(ctx context.Context, env *Env, met bool) (began bool, err er
 	start := time.Now()
 	err = w.Wait(ctx, w.ServingChecks())
 	if err == nil {
-		err = w.Wait(ctx, []health.Check{priorityClass(w.Cluster)})
+		err = w.Retry(ctx, "priority class", func(ctx context.Context) error { return makePriorityClass(ctx, w.Cluster) })
 	}
 	if err != nil || time.Since(start) < slowStart {
 		return !met, err
@@ -82,10 +81,8 @@ func startAPIServer(ctx context.Context, env *Env, met bool) (began bool, err er
 	return !met, w.Wait(ctx, w.APIChecks())
 }
 
-// priorityClass makes what the API server makes too, but too late for mirror pods: a
+// makePriorityClass makes what the API server makes too, but too late for mirror pods: a
 // kubelet whose mirror pod is refused tries again only after a minute.
-func priorityClass(c *cluster.Cluster) health.Check {
-	return health.Check{Name: "priority class", Probe: func(ctx context.Context) error {
-		return c.Make(ctx, manifests.SystemNodeCritical)
-	}}
+func makePriorityClass(ctx context.Context, c *cluster.Cluster) error {
+	return c.Make(ctx, manifests.SystemNodeCritical)
 }
