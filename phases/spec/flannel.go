@@ -13,10 +13,6 @@ import (
 
 // FlannelAddon is the pod network's agent on all nodes.
 func FlannelAddon(c *config.Config, f machine.Facts) (manifests.Addon, error) {
-	netConf, err := flannelConfig(c, f)
-	if err != nil {
-		return manifests.Addon{}, err
-	}
 	conflist, err := templates.Render(anyNodeNetwork(c))
 	if err != nil {
 		return manifests.Addon{}, err
@@ -27,7 +23,7 @@ func FlannelAddon(c *config.Config, f machine.Facts) (manifests.Addon, error) {
 	}
 	return manifests.Flannel{
 		Image:    c.Images.Network,
-		NetConf:  netConf,
+		NetConf:  flannelConfig(c, f),
 		Conflist: string(conflist),
 		Args:     flannelArgs(c),
 		Host:     server.Hostname(),
@@ -54,7 +50,7 @@ func FlannelRules(f machine.Facts) netfilter.Names {
 }
 
 // flannelConfig is flannel's net-conf.json.
-func flannelConfig(c *config.Config, f machine.Facts) (string, error) {
+func flannelConfig(c *config.Config, f machine.Facts) string {
 	conf := struct {
 		EnableIPv4     bool
 		Network        string `json:",omitempty"`
@@ -70,6 +66,6 @@ func flannelConfig(c *config.Config, f machine.Facts) (string, error) {
 			conf.EnableIPv6, conf.IPv6Network = true, s.String()
 		}
 	}
-	data, err := json.MarshalIndent(conf, "", "  ")
-	return string(data) + "\n", err
+	data, _ := json.MarshalIndent(conf, "", "  ") // texts and booleans can always be encoded
+	return string(data) + "\n"
 }
