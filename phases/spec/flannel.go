@@ -7,7 +7,6 @@ import (
 	"bootstrap/manifests"
 	"bootstrap/phases/config"
 	"bootstrap/phases/machine"
-	"bootstrap/phases/netfilter"
 	"bootstrap/templates"
 )
 
@@ -39,14 +38,6 @@ func flannelArgs(c *config.Config) []string {
 		args = append(args, "--public-ipv6=$(NODE_IP)")
 	}
 	return args
-}
-
-// FlannelRules are what flannel takes for its own, whoever made them.
-func FlannelRules(f machine.Facts) netfilter.Names {
-	if f.NFTables {
-		return netfilter.Names{Tables: flannelTables}
-	}
-	return netfilter.Names{Chains: []string{"FLANNEL-"}}
 }
 
 // flannelConfig is flannel's net-conf.json.
