@@ -210,10 +210,7 @@ func (c *Config) EndpointURL() string {
 
 // EndpointHost is the host of ControlPlaneEndpoint, empty without one.
 func (c *Cluster) EndpointHost() string {
-	host, _, err := net.SplitHostPort(c.ControlPlaneEndpoint)
-	if err != nil {
-		return ""
-	}
+	host, _, _ := net.SplitHostPort(c.ControlPlaneEndpoint)
 	return host
 }
 
