@@ -2,7 +2,8 @@ package spec
 
 import (
 	"encoding/json"
-	"net/url"
+	"net"
+	"strings"
 
 	"bootstrap/manifests"
 	"bootstrap/phases/config"
@@ -16,17 +17,14 @@ func FlannelAddon(c *config.Config, f machine.Facts) (manifests.Addon, error) {
 	if err != nil {
 		return manifests.Addon{}, err
 	}
-	server, err := url.Parse(c.EndpointURL())
-	if err != nil {
-		return manifests.Addon{}, err
-	}
+	host, port, _ := net.SplitHostPort(strings.TrimPrefix(c.EndpointURL(), "https://")) // it always has both
 	return manifests.Flannel{
 		Image:    c.Images.Network,
 		NetConf:  flannelConfig(c, f),
 		Conflist: string(conflist),
 		Args:     flannelArgs(c),
-		Host:     server.Hostname(),
-		Port:     server.Port(),
+		Host:     host,
+		Port:     port,
 	}.Objects()
 }
 
