@@ -49,7 +49,7 @@ func fetchImages(ctx context.Context, env *Env, stage observe.Stage, references 
 
 func (f imageFetch) run(ctx context.Context, references []string) error {
 	endpoint := f.Choices.Runtime.Endpoint
-	info, err := f.cri.Info(ctx)
+	info, err := f.cri.Who(ctx)
 	if err != nil {
 		return plan.Hint(err, "run first: bootstrap init phase runtime")
 	}

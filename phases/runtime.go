@@ -136,6 +136,5 @@ func runtimeAnswers(ctx context.Context, env *Env) error {
 		return err
 	}
 	defer c.Close()
-	_, err = c.Info(ctx)
-	return err
+	return c.Ready(ctx)
 }

@@ -241,7 +241,7 @@ func (o *Observer) pods(ctx context.Context) ([]runtime.Sandbox, error) {
 	if o.Config.Box.Standalone {
 		namespace = "" // all pods: they are what is waited for
 	}
-	if _, err := c.Info(ctx); err != nil {
+	if err := c.Ready(ctx); err != nil {
 		return nil, err
 	}
 	return c.Sandboxes(ctx, namespace)

@@ -143,15 +143,15 @@ func OpenRemover(ctx context.Context, socket string) (Remover, error) {
 	if err != nil {
 		return Remover{}, err
 	}
-	info, err := c.Info(ctx)
+	r := Remover{cri: c}
+	info, err := c.Who(ctx)
+	if err == nil && info.Name == "containerd" {
+		r.store, err = OpenImages(socket)
+	}
 	if err != nil {
 		return Remover{}, errors.Join(err, c.Close())
 	}
-	r := Remover{cri: c}
-	if info.Name == "containerd" {
-		r.store, err = OpenImages(socket)
-	}
-	return r, err
+	return r, nil
 }
 
 // Close ends the connections.

@@ -32,6 +32,28 @@ var (
 	NetworkMounts = []string{"/run/netns/cni-*"}
 )
 
+// TakenRules are what kube-proxy and flannel take for their own, whoever made them: they would
+// empty and fill them, and reset could not tell whose is what. kubeadm reset leaves kube-proxy's
+// behind.
+func (s *Spec) TakenRules() netfilter.Names {
+	var taken netfilter.Names
+	switch {
+	case s.Config.ProxyDisabled:
+	case proxyMode(s.Config, s.Facts) == "nftables":
+		taken.Tables = slices.Clone(proxyTables)
+	default:
+		taken.Chains = []string{"KUBE-SERVICES", "KUBE-PROXY-"}
+	}
+	switch {
+	case !s.Choices.Network.Own():
+	case s.Facts.NFTables:
+		taken.Tables = append(taken.Tables, flannelTables...)
+	default:
+		taken.Chains = append(taken.Chains, "FLANNEL-")
+	}
+	return taken
+}
+
 // NetworkOnline is what kubelet.service waits for at boot. Started by name, it stands
 // in the ledger, and reset stops it where it did not run before.
 const NetworkOnline = "network-online.target"
