@@ -5,9 +5,13 @@
 package phases
 
 import (
+	"context"
+
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/host"
+	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
+	"bootstrap/phases/runtime"
 	"bootstrap/phases/spec"
 	"bootstrap/templates"
 )
@@ -34,6 +38,16 @@ func writeRendered(h *host.Host, path string, file templates.File) error {
 	}
 	_, err = h.WriteFile(path, data, 0o600)
 	return err
+}
+
+// inRuntime does work in the container runtime. stage is how far init has come.
+func (e *Env) inRuntime(ctx context.Context, stage observe.Stage, work func(context.Context, *runtime.CRI) error) error {
+	cri, err := e.DialRuntime()
+	if err != nil {
+		return err
+	}
+	defer cri.Close()
+	return e.Ready().WhileRuntimeAnswers(ctx, stage, cri, func(ctx context.Context) error { return work(ctx, cri) })
 }
 
 // applier asks this node's own API server, as admin. What fails for a reason that may

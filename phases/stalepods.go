@@ -22,12 +22,7 @@ func replaceManifest(ctx context.Context, env *Env, write func() error) error {
 	if !state.Running() || env.Ready().KubeletHasMet(ctx) {
 		return write()
 	}
-	cri, err := env.DialRuntime()
-	if err != nil {
-		return err
-	}
-	defer cri.Close()
-	return env.Ready().WhileRuntimeAnswers(ctx, observe.Serving, cri, func(ctx context.Context) error {
+	return env.inRuntime(ctx, observe.Serving, func(ctx context.Context, cri *runtime.CRI) error {
 		return withoutKubelet(ctx, env, cri, write)
 	})
 }
