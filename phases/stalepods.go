@@ -43,15 +43,14 @@ func replaceStalePods(ctx context.Context, env *Env, cri *runtime.CRI) error {
 func withoutKubelet(ctx context.Context, env *Env, cri *runtime.CRI, change func() error) error {
 	env.Tell.Say("the kubelet is restarted without the pods of manifests that were changed: it would remove none before it has met the API server")
 	letStart(ctx, env, cri)
-	if _, err := env.Host.StopUnit(ctx, spec.KubeletService); err != nil {
+	if err := env.Host.StopUnit(ctx, spec.KubeletService); err != nil {
 		return err
 	}
 	err := change()
 	if err == nil {
 		err = removeStalePods(ctx, env, cri)
 	}
-	_, startErr := env.Host.StartUnit(ctx, spec.KubeletService)
-	return errors.Join(err, startErr)
+	return errors.Join(err, env.Host.StartUnit(ctx, spec.KubeletService))
 }
 
 func removeStalePods(ctx context.Context, env *Env, cri *runtime.CRI) error {
