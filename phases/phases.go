@@ -50,14 +50,16 @@ func (e *Env) inRuntime(ctx context.Context, stage observe.Stage, work func(cont
 	return e.Ready().WhileRuntimeAnswers(ctx, stage, cri, func(ctx context.Context) error { return work(ctx, cri) })
 }
 
-// applier asks this node's own API server, as admin. What fails for a reason that may
-// pass is tried again.
-func (e *Env) applier() (*cluster.Cluster, error) {
-	c, err := e.Connect(spec.AdminConf)
-	if err != nil {
-		return nil, err
+// asAdmin is the Run of a phase that asks this node's own API server, as admin. What fails for a
+// reason that may pass is tried again.
+func asAdmin(run func(context.Context, *Env, *cluster.Cluster) error) func(context.Context, *Env) error {
+	return func(ctx context.Context, env *Env) error {
+		c, err := env.Connect(spec.AdminConf)
+		if err != nil {
+			return err
+		}
+		return run(ctx, env, env.telling(c.Within(env.Config.APICallTimeout)))
 	}
-	return e.telling(c.Within(e.Config.APICallTimeout)), nil
 }
 
 // telling is the same cluster, of whose changed objects is told.
