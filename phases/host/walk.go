@@ -80,17 +80,6 @@ func (h *Host) walkPerm(path string, mode walkMode, perm fs.FileMode) (*walker, 
 	return nil, err
 }
 
-// find goes to a file that may be removed. Both results are nil if its directory is not
-// there.
-func (h *Host) find(path string) (*walker, error) {
-	w, err := h.walk(path, walkRemove)
-	if err == nil || w == nil {
-		return w, err
-	}
-	w.close()
-	return nil, nil
-}
-
 func split(path string) []string {
 	return strings.FieldsFunc(filepath.Clean("/"+path), func(r rune) bool { return r == '/' })
 }
