@@ -22,10 +22,7 @@ func fields[T any](text []byte, root *yaml.Node, known []string) (map[string]any
 	if err != nil {
 		return nil, err
 	}
-	var findings []string
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		findings = append(findings, locate.Strict[T](root, name, map[string]any{name: all[name]}, known)...)
-	}
+	findings := locate.Strict[T](root, all, known)
 	if len(findings) > 0 {
 		return nil, &yaml.TypeError{Errors: findings}
 	}
