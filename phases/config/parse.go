@@ -49,7 +49,7 @@ func read(name string, data []byte) (documents, []error) {
 		case root != nil:
 			err = d.add(root, text)
 		}
-		errs = append(errs, locate.Errors(name, err, fieldNames())...)
+		errs = append(errs, locate.Errors(name, err, list("fields/schema.txt"))...)
 	}
 	d.moveTimeout()
 	return d, errs
