@@ -239,8 +239,7 @@ func Text(root *yaml.Node, field string) string {
 	return ""
 }
 
-// Fields is all that is written in a document of a type of Kubernetes', which knows JSON only.
-func Fields(root *yaml.Node, text []byte) (all map[string]any, err error) {
+func fields(root *yaml.Node, text []byte) (all map[string]any, err error) {
 	var readable map[string]any // the JSON library's reader lets duplicate keys pass
 	if err := root.Decode(&readable); err != nil {
 		return nil, err
@@ -255,15 +254,22 @@ func Fields(root *yaml.Node, text []byte) (all map[string]any, err error) {
 	return all, nil
 }
 
-// Strict tells what of a document T does not take, in the form of the YAML library's errors.
-// known is as in Errors.
-func Strict[T any](root *yaml.Node, all map[string]any, known []string) []string {
+// Strict is all that is written in a document of the type T of Kubernetes', which knows JSON
+// only, or what of it T does not take, in the YAML library's form. known is as in Errors.
+func Strict[T any](root *yaml.Node, text []byte, known []string) (map[string]any, error) {
+	all, err := fields(root, text)
+	if err != nil {
+		return nil, err
+	}
 	s := strict{root: root, known: known, refusal: func(document any) error {
-		data, _ := json.Marshal(document) // Fields has read it from JSON
+		data, _ := json.Marshal(document) // fields has read it from JSON
 		unknown, err := kjson.UnmarshalStrict(data, new(T))
 		return errors.Join(append(unknown, err)...)
 	}}
-	return s.findings("", all, func(value any) any { return value })
+	if found := s.findings("", all, func(value any) any { return value }); len(found) > 0 {
+		return nil, &yaml.TypeError{Errors: found}
+	}
+	return all, nil
 }
 
 // strict asks a type of each value of a document. The JSON library ends at the first wrong

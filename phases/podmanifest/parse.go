@@ -69,13 +69,9 @@ func parse(data []byte) (*yaml.Node, error) {
 
 // decode reads a Pod strictly. It also gives all that is written, by the names of its fields.
 func decode(root *yaml.Node, data []byte) (*corev1.Pod, map[string]any, error) {
-	all, err := locate.Fields(root, data)
+	all, err := locate.Strict[corev1.Pod](root, data, strings.Fields(podFields))
 	if err != nil {
 		return nil, nil, err
-	}
-	findings := locate.Strict[corev1.Pod](root, all, strings.Fields(podFields))
-	if len(findings) > 0 {
-		return nil, nil, &yaml.TypeError{Errors: findings}
 	}
 	pod := &corev1.Pod{}
 	return pod, all, runtime.DefaultUnstructuredConverter.FromUnstructured(all, pod)
