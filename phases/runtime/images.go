@@ -162,6 +162,23 @@ func (r Remover) Close() error {
 	return errors.Join(r.store.Close(), r.cri.Close())
 }
 
+// Has tells whether there is an image of that name. Of containerd it asks the store, as the CRI
+// hears of a removal a moment later.
+func (r Remover) Has(ctx context.Context, name string) (bool, error) {
+	if r.store == nil {
+		return r.cri.HasImage(ctx, name)
+	}
+	full, err := fullName(name)
+	if err != nil {
+		return false, err
+	}
+	_, err = r.store.client.ImageService().Get(ctx, full)
+	if errdefs.IsNotFound(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Remove removes an image by its name; none is fine. Names that others gave it stay.
 func (r Remover) Remove(ctx context.Context, name string) error {
 	if r.store != nil {

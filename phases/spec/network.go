@@ -34,12 +34,6 @@ func KeepsOff(c *config.Config) string {
 // that stops every pod.
 const BridgeName = "bootstrap0"
 
-// Folders that the pod network fills.
-const (
-	FlannelTree   = "/run/flannel"
-	HostLocalTree = "/var/lib/cni/networks/bootstrap" // addresses that are taken in our network
-)
-
 // podLinks are the names of links by which pods' addresses are meant to be reached.
 var podLinks = []string{"cni", "flannel", "cali", "cilium", "lxc", "veth", "kube-", "vxlan.calico", "tunl"}
 
@@ -47,10 +41,6 @@ var podLinks = []string{"cni", "flannel", "cali", "cilium", "lxc", "veth", "kube
 func IsPodLink(link string) bool {
 	return slices.Contains(NetworkLinks, link) || slices.ContainsFunc(podLinks, func(prefix string) bool { return strings.HasPrefix(link, prefix) })
 }
-
-// CNIDirs are made when the first pod gets an address. Where the runtime is not ours, reset
-// removes them only if they are empty.
-var CNIDirs = []string{"/run/netns", "/var/lib/cni/networks", "/var/lib/cni/results"}
 
 // IsNetwork tells whether a runtime reads a file of the folder of CNI configurations: it
 // passes over backups, and files that are being written.

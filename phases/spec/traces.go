@@ -7,7 +7,7 @@ import (
 )
 
 // What the kubelet, containerd and the network plugin make while they run, and where:
-// the one list of what reset removes without a record of each thing.
+// the one list of what reset removes though the ledger does not name each thing.
 var (
 	// DaemonRules are made by the kubelet, kube-proxy, flannel and the CNI plugins.
 	DaemonRules = netfilter.Names{
@@ -40,4 +40,9 @@ const NetworkOnline = "network-online.target"
 var (
 	ContainerdTrees = []string{ContainerdDir, "/run/containerd", "/run/nri", "/opt/containerd", "/var/lib/cni", "/run/cni", "/run/netns"}
 	KubeletTrees    = []string{KubeletDir, PodLogDir, "/var/log/containers", "/usr/libexec/kubernetes", "/run/kubernetes"}
+	FlannelTree     = "/run/flannel"
+	HostLocalTree   = "/var/lib/cni/networks/bootstrap" // addresses that are taken in our network
+	// CNIDirs are made when the first pod gets an address. Where the runtime is not ours, reset
+	// removes them only if they are empty.
+	CNIDirs = []string{"/run/netns", "/var/lib/cni/networks", "/var/lib/cni/results"}
 )
