@@ -101,7 +101,8 @@ func mirrorColumn(m *staticpods.MirrorPod) string {
 
 func newStaticPodShowCommand() *cobra.Command {
 	var namespace string
-	cmd := newLookCommand("show NAME", "Show one static pod: its file, containers and mirror pod", "text, or json: one object",
+	cmd := newLookCommand("show NAME", "Show one static pod: its file, containers and mirror pod",
+		"text, or json: one object",
 		func(cmd *cobra.Command, on observe.Observer, asJSON bool) error {
 			p, list, err := staticpods.Open(on).Find(cmd.Context(), namespace, cmd.Flags().Arg(0))
 			if err != nil {

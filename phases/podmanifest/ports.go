@@ -44,7 +44,8 @@ func (each container) hostPorts(hostNetwork bool) []HostPort {
 			number = p.ContainerPort
 		}
 		if number != 0 {
-			ports = append(ports, HostPort{int(number), cmp.Or(p.Protocol, corev1.ProtocolTCP), p.HostIP, fmt.Sprintf("%s.ports[%d]", each.field, i)})
+			field := fmt.Sprintf("%s.ports[%d]", each.field, i)
+			ports = append(ports, HostPort{int(number), cmp.Or(p.Protocol, corev1.ProtocolTCP), p.HostIP, field})
 		}
 	}
 	return ports
