@@ -43,7 +43,7 @@ func makePolicy(ctx context.Context, env *Env) error {
 	}
 	first := firstPolicy(policy)
 	makeFirst := func(ctx context.Context) error { return c.Make(ctx, first) }
-	err = env.Ready().Retry(ctx, "first roles", makeFirst, func([]health.Pending) {})
+	err = env.Ready().WaitSilently(ctx, []health.Check{{Name: "first roles", Probe: makeFirst}})
 	if err == nil {
 		err = c.Make(ctx, policy)
 	}

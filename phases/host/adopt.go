@@ -26,11 +26,11 @@ func (h *Host) adoptPath(op Op, path string) error {
 	}
 	before := State{Kind: Absent}
 	if op == OpTree {
-		mounted, err := p.isMount()
+		id, err := mountOf(p.dir, p.name)
 		if err != nil {
 			return p.wrap("stat", err)
 		}
-		if mounted { // it belongs to the machine: undo only empties it
+		if id.root { // a mount point belongs to the machine: undo only empties it
 			now.Mount = true
 			before = now
 		}

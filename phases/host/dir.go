@@ -176,8 +176,9 @@ func (h *Host) treeState(w *walker) (before State, keep []string, err error) {
 	if !h.ledger.ours(w.path()) {
 		keep, err = namesIn(w.top().dir)
 	}
-	before.Mount = w.top().mount
-	return before, keep, err
+	id, statErr := mountOf(w.top().dir, "")
+	before.Mount = id.root
+	return before, keep, errors.Join(err, statErr)
 }
 
 // namesIn is the names in a directory, sorted.

@@ -192,9 +192,8 @@ func (h *Host) undoDir(p place, r Record, now State) error {
 		return nil // the user keeps other things in it by now
 	}
 	for _, name := range left { // a mount is what the user has to see to first
-		in := place{dir: dir, name: name, path: filepath.Join(p.path, name)}
-		if mounted, err := in.isMount(); err == nil && mounted {
-			return mountInTheWay(in.path)
+		if id, err := mountOf(dir, name); err == nil && id.root {
+			return mountInTheWay(filepath.Join(p.path, name))
 		}
 	}
 	return notEmpty(p.path, left)

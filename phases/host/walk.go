@@ -128,11 +128,7 @@ func (w *walker) step(p place) error {
 			return err
 		}
 	}
-	next := openedDir{dir: dir, path: p.path, on: p.on}
-	if dir != nil {
-		next.mount, _ = isMount(dir, p.dir) // where it can't be told, undo does not touch a mount
-	}
-	w.passed = append(w.passed, next)
+	w.passed = append(w.passed, openedDir{dir: dir, path: p.path, on: p.on, mount: isMountRoot(dir)})
 	w.rest = w.rest[1:]
 	return nil
 }
@@ -221,6 +217,14 @@ func (w *walker) place() place {
 	p := w.top().place(w.base)
 	p.path = w.path()
 	return p
+}
+
+func isMountRoot(dir *os.File) bool {
+	if dir == nil {
+		return false
+	}
+	id, err := mountOf(dir, "")
+	return err == nil && id.root
 }
 
 // close does nothing to a nil walker, which a walk that failed gives.

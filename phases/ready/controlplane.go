@@ -99,12 +99,7 @@ func (cp *ControlPlane) serverChecks(apiServer func(context.Context) error) []he
 // healthy says why the API server is not healthy, or nil. Where it does not answer, the first
 // container that does not run says more than the connection does.
 func (cp *ControlPlane) healthy(ctx context.Context, paths ...string) error {
-	var err error
-	for _, path := range paths {
-		if err = cp.Cluster.Healthy(ctx, path); err != nil {
-			break
-		}
-	}
+	err := cp.Cluster.Healthy(ctx, paths...)
 	if err == nil || cluster.IsUnhealthy(err) {
 		return err
 	}
