@@ -6,8 +6,9 @@ import (
 	"bootstrap/phases/netfilter"
 )
 
-// What the kubelet, containerd and the network plugin make while they run, and where:
-// the one list of what reset removes though the ledger does not name each thing.
+// What the kubelet, containerd and the network plugin make while they run, for reset to remove.
+// Links and mounts are looked for by these names. Rules and folders are recorded in the ledger
+// before the daemons start, and then what came since goes.
 var (
 	// DaemonRules are made by the kubelet, kube-proxy, flannel and the CNI plugins.
 	DaemonRules = netfilter.Names{
