@@ -196,7 +196,9 @@ func (h *Host) undoDir(p place, r Record, now State) error {
 			return mountInTheWay(filepath.Join(p.path, name))
 		}
 	}
-	return notEmpty(p.path, left)
+	theirs := slices.DeleteFunc(slices.Clone(left), isOurs)
+	ours := slices.DeleteFunc(left, func(name string) bool { return !isOurs(name) }) // each has an error of its own
+	return notEmpty(p.path, append(theirs, ours...))
 }
 
 // removeDir removes an empty directory.
