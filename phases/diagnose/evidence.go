@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"bootstrap/phases/lazyregexp"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/pki"
 	"bootstrap/phases/runtime"
@@ -201,7 +201,7 @@ func (e *Evidence) failures(component string, forIt func(runtime.Container) bool
 }
 
 // logs is for certainty: what tries have in common that wrote such a line.
-func logs(pattern *regexp.Regexp) func(runtime.Container) bool {
+func logs(pattern lazyregexp.Regexp) func(runtime.Container) bool {
 	return func(c runtime.Container) bool {
 		_, match := lastMatch(texts(c.Log), pattern)
 		return match != nil
@@ -267,16 +267,16 @@ func (e *Evidence) waited() time.Duration {
 const steady = 10 * time.Second
 
 // logged gives the last line in which what ended the component's container stands.
-func (e *Evidence) logged(component string, pattern *regexp.Regexp) (line string, match []string) {
+func (e *Evidence) logged(component string, pattern lazyregexp.Regexp) (line string, match []string) {
 	if c := e.ended(component); c != nil {
 		return lastMatch(texts(c.Log), pattern)
 	}
 	return "", nil
 }
 
-func lastMatch(lines []string, pattern *regexp.Regexp) (line string, match []string) {
+func lastMatch(lines []string, pattern lazyregexp.Regexp) (line string, match []string) {
 	for _, line := range slices.Backward(lines) {
-		if m := pattern.FindStringSubmatch(line); m != nil {
+		if m := pattern().FindStringSubmatch(line); m != nil {
 			return line, m
 		}
 	}
@@ -285,12 +285,12 @@ func lastMatch(lines []string, pattern *regexp.Regexp) (line string, match []str
 
 // recent gives the last line of a unit's journal that matches and is no older than
 // age: what was said long ago may be over.
-func (e *Evidence) recent(unit string, age time.Duration, pattern *regexp.Regexp) (machine.LogLine, []string) {
+func (e *Evidence) recent(unit string, age time.Duration, pattern lazyregexp.Regexp) (machine.LogLine, []string) {
 	for _, l := range slices.Backward(e.Journal[unit]) {
 		if e.Now.Sub(l.At) > age {
 			break
 		}
-		if m := pattern.FindStringSubmatch(l.Text); m != nil {
+		if m := pattern().FindStringSubmatch(l.Text); m != nil {
 			return l, m
 		}
 	}
@@ -327,4 +327,4 @@ func (e *Evidence) summary() []string {
 }
 
 // kubeletError is the form of the kubelet's errors, save those of a start.
-var kubeletError = regexp.MustCompile(`^E\d{4} `)
+var kubeletError = lazyregexp.New(`^E\d{4} `)
