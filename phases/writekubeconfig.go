@@ -1,7 +1,6 @@
 package phases
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +8,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-
-	"github.com/moby/sys/user"
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
@@ -90,7 +87,7 @@ func kubeconfigUsers(h *host.Host) (users []homeUser, without []string, err erro
 		return nil, nil, err
 	}
 	for _, uid := range kubeconfigUIDs(os.Getenv("SUDO_UID")) {
-		u, ok := findUser(passwd, uid)
+		u, ok := findUser(string(passwd), uid)
 		switch {
 		case !ok:
 			without = append(without, fmt.Sprintf("user %d is not in /etc/passwd, and gets no ~/.kube/config", uid))
@@ -118,13 +115,16 @@ type homeUser struct {
 	home string
 }
 
-func findUser(passwd []byte, uid int) (homeUser, bool) {
-	is := func(u user.User) bool { return u.Uid == uid && strings.HasPrefix(u.Home, "/") }
-	found, err := user.ParsePasswdFilter(bytes.NewReader(passwd), is)
-	if err != nil || len(found) == 0 {
-		return homeUser{}, false
+func findUser(passwd string, uid int) (homeUser, bool) {
+	for line := range strings.Lines(passwd) {
+		fields := strings.Split(strings.TrimSpace(line), ":") // name:password:uid:gid:comment:home:shell
+		if len(fields) < 6 || fields[2] != strconv.Itoa(uid) || !strings.HasPrefix(fields[5], "/") {
+			continue
+		}
+		gid, err := strconv.Atoi(fields[3])
+		return homeUser{host.Owner{UID: uid, GID: gid}, fields[5]}, err == nil
 	}
-	return homeUser{host.Owner{UID: uid, GID: found[0].Gid}, found[0].Home}, true
+	return homeUser{}, false
 }
 
 func (u homeUser) kubeconfig() string { return u.home + "/.kube/config" }
