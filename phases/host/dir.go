@@ -36,9 +36,7 @@ func (h *Host) makeDir(p place, want State, shared bool) (dir *os.File, err erro
 		return err
 	})
 	if err != nil {
-		if dir != nil {
-			dir.Close()
-		}
+		dir.Close() // does nothing to nil
 		return nil, err
 	}
 	h.plan.put(p.path, planned{State: want})
