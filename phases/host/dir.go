@@ -107,10 +107,7 @@ func (h *Host) mendDir(w *walker, mode uint32) error {
 		return nil
 	}
 	return h.make(effect{key: key{OpDir, path}, on: w.top().on, verb: Chmod, before: now, after: want}, func() error {
-		if err := applyOwnerAndMode(dir, want); err != nil {
-			return &fs.PathError{Op: "chmod", Path: path, Err: err}
-		}
-		return nil
+		return w.place().wrap("chmod", applyOwnerAndMode(dir, want))
 	})
 }
 
