@@ -11,11 +11,6 @@ import (
 	"bootstrap/phases/staticpods"
 )
 
-func newStaticPodListCommand() *cobra.Command {
-	return newLookCommand("list", "List static pods: file, hash, state, restarts and mirror pod",
-		"text, or json: one object with all static pods", showStaticPods)
-}
-
 // staticPodsObject is all of static-pod list -o json.
 type staticPodsObject struct {
 	Schema string           `json:"schema"`
