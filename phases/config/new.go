@@ -236,14 +236,6 @@ func withoutSlash(path string) string {
 	return strings.TrimSuffix(path, "/")
 }
 
-func withoutSlashes(paths []string) []string {
-	trimmed := slices.Clone(paths)
-	for i, p := range trimmed {
-		trimmed[i] = withoutSlash(p)
-	}
-	return trimmed
-}
-
 // withPort adds the API server's port to an endpoint that names none.
 func withPort(endpoint string, port int) string {
 	if endpoint == "" {
