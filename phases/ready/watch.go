@@ -106,15 +106,8 @@ func (w *Waiter) pending(all []health.Pending) {
 
 // watch looks until ctx ends, and calls stop when it is certain that the wait is in vain.
 func (w *watch) watch(ctx context.Context, stop func()) {
-	began := time.Now()
-	timer := time.NewTimer(lookAfter)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
+	began, pause := time.Now(), lookAfter
+	for health.Sleep(ctx, pause) {
 		if w.last != nil && observe.EvidenceTimeout.Rushed(ctx) {
 			return
 		}
@@ -132,7 +125,7 @@ func (w *watch) watch(ctx context.Context, stop func()) {
 		}
 		w.last = evidence
 		w.show()
-		timer.Reset(nextLook(w.found, time.Since(began)))
+		pause = nextLook(w.found, time.Since(began))
 	}
 }
 
