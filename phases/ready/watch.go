@@ -80,11 +80,6 @@ func (w *Waiter) WaitSilently(ctx context.Context, checks []health.Check) error 
 	return w.probe(ctx, Wait{Checks: checks}, func([]health.Pending) {})
 }
 
-// RetrySilently is WaitSilently for an act that makes something.
-func (w *Waiter) RetrySilently(ctx context.Context, what string, act func(context.Context) error) error {
-	return w.WaitSilently(ctx, []health.Check{{Name: what, Probe: act}})
-}
-
 // probe waits until all checks pass. In a dry run it probes once and goes on: what would be waited
 // for is not there.
 func (w *Waiter) probe(ctx context.Context, wait Wait, report func([]health.Pending)) error {
