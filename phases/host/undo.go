@@ -76,7 +76,7 @@ func keptRecords(all []Record, keep func(Record) bool) map[int]bool {
 			continue
 		}
 		kept[r.ID] = true
-		for dir := range above(r.Target) { // of a unit or setting, no folder's path comes of it
+		for dir := range above(r.Target) { // the name of a unit or a setting gives no folder's path
 			parents[dir] = true
 		}
 	}
