@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -141,4 +142,20 @@ func TestOpenRefusesWhatIsNoFile(t *testing.T) {
 			t.Errorf("opened %s", path)
 		}
 	}
+}
+
+// TestFullDisk: what is there stays as it was, and nothing lies beside it, when the new file can't be written whole.
+func TestFullDisk(t *testing.T) {
+	out := writeFile(t, "box", []byte("old"))
+	err := WriteWhole(out, 0o755, func(w io.Writer) error {
+		_, err := io.WriteString(w, "new, and only its beginn")
+		return errors.Join(err, syscall.ENOSPC)
+	})
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("error %v", err)
+	}
+	if data, err := os.ReadFile(out); string(data) != "old" {
+		t.Errorf("%q, %v", data, err)
+	}
+	checkOnlyFile(t, out)
 }
