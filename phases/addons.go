@@ -14,15 +14,11 @@ import (
 var addons = Phase{
 	Name:  "addons",
 	Short: "apply cluster DNS, kube-proxy and the pod network",
-	Run:   runAddons,
+	Run:   asAdmin(runAddons),
 }
 
-func runAddons(ctx context.Context, env *Env) error {
+func runAddons(ctx context.Context, env *Env, c *cluster.Cluster) error {
 	all, err := wantedAddons(env)
-	if err != nil {
-		return err
-	}
-	c, err := env.applier()
 	if err != nil {
 		return err
 	}

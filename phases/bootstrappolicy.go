@@ -12,7 +12,6 @@ import (
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
-	"bootstrap/phases/health"
 	"bootstrap/phases/spec"
 )
 
@@ -43,7 +42,7 @@ func makePolicy(ctx context.Context, env *Env) error {
 	}
 	first := firstPolicy(policy)
 	makeFirst := func(ctx context.Context) error { return c.Make(ctx, first) }
-	err = env.Ready().Retry(ctx, "first roles", makeFirst, func([]health.Pending) {})
+	err = env.Ready().RetrySilently(ctx, "first roles", makeFirst)
 	if err == nil {
 		err = c.Make(ctx, policy)
 	}

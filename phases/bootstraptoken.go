@@ -13,7 +13,7 @@ import (
 var bootstrapToken = Phase{
 	Name:  "bootstrap-token",
 	Short: "let nodes find the cluster and join it: cluster-info, rights, and the bootstrap tokens of the config",
-	Run:   runBootstrapToken,
+	Run:   asAdmin(runBootstrapToken),
 }
 
 const (
@@ -22,12 +22,8 @@ const (
 	joinTokenRest        = time.Hour // a token that ends sooner is no longer handed out
 )
 
-func runBootstrapToken(ctx context.Context, env *Env) error {
+func runBootstrapToken(ctx context.Context, env *Env, c *cluster.Cluster) error {
 	info, err := clusterInfo(env)
-	if err != nil {
-		return err
-	}
-	c, err := env.applier()
 	if err != nil {
 		return err
 	}

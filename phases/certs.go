@@ -188,7 +188,7 @@ func (e *Env) ensureServingCert() error {
 	if there && !e.signedBy(ca, spec.ServingCert+".crt") {
 		return nil
 	}
-	if _, err := e.Host.MakeDir(path.Dir(spec.ServingCert), 0o755); err != nil {
+	if err := e.Host.MakeDir(path.Dir(spec.ServingCert), 0o755); err != nil {
 		return err
 	}
 	return e.ensureLeaf(ca, spec.ServingLeaf(e.Config))

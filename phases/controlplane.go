@@ -7,7 +7,6 @@ import (
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/observe"
-	"bootstrap/phases/ready"
 	"bootstrap/phases/spec"
 )
 
@@ -74,7 +73,7 @@ func startAPIServer(ctx context.Context, env *Env, met bool) (began bool, err er
 	start := time.Now()
 	err = w.Wait(ctx, w.ServingChecks())
 	if err == nil {
-		err = makePriorityClass(ctx, waiter, w.Cluster)
+		err = w.Retry(ctx, "priority class", func(ctx context.Context) error { return makePriorityClass(ctx, w.Cluster) })
 	}
 	if err != nil || time.Since(start) < slowStart {
 		return !met, err
@@ -84,11 +83,6 @@ func startAPIServer(ctx context.Context, env *Env, met bool) (began bool, err er
 
 // makePriorityClass makes what the API server makes too, but too late for mirror pods: a
 // kubelet whose mirror pod is refused tries again only after a minute.
-func makePriorityClass(ctx context.Context, w *ready.Waiter, c *cluster.Cluster) error {
-	ctx, cancel := context.WithDeadline(ctx, w.ControlPlaneDeadline())
-	defer cancel()
-	err := w.RetryAndLook(ctx, observe.Serving, "priority class", func(ctx context.Context) error {
-		return c.Make(ctx, manifests.SystemNodeCritical)
-	})
-	return ready.HintAfter(err, "journalctl -u kubelet -n 50")
+func makePriorityClass(ctx context.Context, c *cluster.Cluster) error {
+	return c.Make(ctx, manifests.SystemNodeCritical)
 }

@@ -25,7 +25,7 @@ func runEtcd(ctx context.Context, env *Env) error {
 		env.Tell.Say("etcd is elsewhere: %s", strings.Join(external.Endpoints, ", "))
 		return env.State().KeepSettled()
 	}
-	if _, err := h.MakeDir(env.Config.Etcd.DataDir, 0o700); err != nil {
+	if err := h.MakeDir(env.Config.Etcd.DataDir, 0o700); err != nil {
 		return err
 	}
 	if err := h.OwnTree(env.Config.Etcd.DataDir); err != nil {

@@ -41,7 +41,7 @@ func TestFixAfterInterruptedInit(t *testing.T) {
 	env := testEnv(t, "default")
 	hosttest.Put(t, env.Host, "/proc/sys/fs/inotify/max_user_instances", "100\n", 0o644)
 	hosttest.Put(t, env.Host, "/proc/sys/fs/inotify/max_user_watches", "100\n", 0o644)
-	if _, err := env.forPhase("certs").Host.MakeDir("/etc/kubernetes", 0o700); err != nil {
+	if err := env.forPhase("certs").Host.MakeDir("/etc/kubernetes", 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Fix(env, []diagnose.Finding{{ID: "inotify-low"}}); err != nil {

@@ -34,22 +34,16 @@ type imageFetch struct {
 	runtime string          // its name
 }
 
-// fetchImages brings images into the runtime. stage is how far init has come.
+// fetchImages brings images into the runtime.
 func fetchImages(ctx context.Context, env *Env, stage observe.Stage, references []string) error {
-	c, err := env.DialRuntime()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	f := imageFetch{Env: env, cri: c}
-	return env.Ready().WhileRuntimeAnswers(ctx, stage, c, func(ctx context.Context) error {
-		return f.run(ctx, references)
+	return env.inRuntime(ctx, stage, func(ctx context.Context, cri *runtime.CRI) error {
+		return imageFetch{Env: env, cri: cri}.run(ctx, references)
 	})
 }
 
 func (f imageFetch) run(ctx context.Context, references []string) error {
 	endpoint := f.Choices.Runtime.Endpoint
-	info, err := f.cri.Info(ctx)
+	info, err := f.cri.Who(ctx)
 	if err != nil {
 		return plan.Hint(err, "run first: bootstrap init phase runtime")
 	}

@@ -44,13 +44,12 @@ func runKubelet(ctx context.Context, env *Env) error {
 	}
 	err := configureKubelet(ctx, env)
 	if err == nil {
-		_, err = h.EnableUnit(ctx, spec.KubeletService)
+		err = h.EnableUnit(ctx, spec.KubeletService)
 	}
 	if err != nil {
 		return env.Ready().Explained(ctx, observe.Begun, kubeletDiskError(env.Catalogue, err))
 	}
-	_, err = h.StartUnit(ctx, spec.NetworkOnline)
-	return err
+	return h.StartUnit(ctx, spec.NetworkOnline)
 }
 
 // kubeletDiskError names the cause if the kubelet's folder can't be written.

@@ -26,7 +26,7 @@ func runKubeletStart(ctx context.Context, env *Env) error {
 	if err := prepareKubeletStart(env); err != nil {
 		return env.Ready().Explained(ctx, observe.Certified, kubeletDiskError(env.Catalogue, err))
 	}
-	_, err := h.StartUnit(ctx, spec.KubeletService, spec.KubeletConfig, spec.KubeletUnitFile, spec.KubeletDropIn, spec.KubeletConf, env.PKIFile("ca", ".crt"), spec.ServingCert+".crt")
+	err := h.StartUnit(ctx, spec.KubeletService, spec.KubeletConfig, spec.KubeletUnitFile, spec.KubeletDropIn, spec.KubeletConf, env.PKIFile("ca", ".crt"), spec.ServingCert+".crt")
 	return env.Ready().Explained(ctx, observe.Certified, err)
 }
 
@@ -37,6 +37,5 @@ func prepareKubeletStart(env *Env) error {
 	if !env.Config.Box.Standalone {
 		return env.ensureServingCert()
 	}
-	_, err := env.Host.MakeDir(spec.StaticPodDir, 0o700)
-	return err
+	return env.Host.MakeDir(spec.StaticPodDir, 0o700)
 }

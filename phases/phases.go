@@ -5,9 +5,13 @@
 package phases
 
 import (
+	"context"
+
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/host"
+	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
+	"bootstrap/phases/runtime"
 	"bootstrap/phases/spec"
 	"bootstrap/templates"
 )
@@ -36,14 +40,26 @@ func writeRendered(h *host.Host, path string, file templates.File) error {
 	return err
 }
 
-// applier asks this node's own API server, as admin. What fails for a reason that may
-// pass is tried again.
-func (e *Env) applier() (*cluster.Cluster, error) {
-	c, err := e.Connect(spec.AdminConf)
+// inRuntime does work in the container runtime. stage is how far init has come.
+func (e *Env) inRuntime(ctx context.Context, stage observe.Stage, work func(context.Context, *runtime.CRI) error) error {
+	cri, err := e.DialRuntime()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return e.telling(c.Within(e.Config.APICallTimeout)), nil
+	defer cri.Close()
+	return e.Ready().WhileRuntimeAnswers(ctx, stage, cri, func(ctx context.Context) error { return work(ctx, cri) })
+}
+
+// asAdmin is the Run of a phase that asks this node's own API server, as admin. What fails for a
+// reason that may pass is tried again.
+func asAdmin(run func(context.Context, *Env, *cluster.Cluster) error) func(context.Context, *Env) error {
+	return func(ctx context.Context, env *Env) error {
+		c, err := env.Connect(spec.AdminConf)
+		if err != nil {
+			return err
+		}
+		return run(ctx, env, env.telling(c.Within(env.Config.APICallTimeout)))
+	}
 }
 
 // telling is the same cluster, of whose changed objects is told.

@@ -43,7 +43,7 @@ func ownNetworkDirs(env *Env) error {
 		return env.Host.OwnTrees(trees...)
 	}
 	for _, dir := range spec.CNIDirs {
-		if _, err := env.Host.MakeDir(dir, 0o755); err != nil {
+		if err := env.Host.MakeDir(dir, 0o755); err != nil {
 			return err
 		}
 	}

@@ -36,6 +36,13 @@ func runRemoveImages(ctx context.Context, env *Env) error {
 	}
 	defer from.Close()
 	return forAll(images, func(r host.Record) error {
+		has, err := from.Has(ctx, r.Target)
+		if err != nil {
+			return err
+		}
+		if !has {
+			return env.Host.Retract(r, nil) // nothing is told: a plan made after reset must find nothing to do
+		}
 		return env.Host.Retract(r, func() error { return from.Remove(ctx, r.Target) })
 	})
 }

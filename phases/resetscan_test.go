@@ -61,7 +61,7 @@ func resetEnv(t *testing.T, fail func(op string) error) (env *Env, scan func(err
 	if _, err := h.WriteFile(spec.KubeletUnitFile, []byte("[Unit]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.StartUnit(t.Context(), "kubelet.service"); err != nil {
+	if err := h.StartUnit(t.Context(), "kubelet.service"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := h.WriteFile("/etc/kubernetes/a", nil, 0o600); err != nil {

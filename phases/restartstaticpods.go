@@ -15,12 +15,9 @@ var restartStaticPods = Phase{
 }
 
 func runRestartStaticPods(ctx context.Context, env *Env) error {
-	cri, err := env.DialRuntime()
-	if err != nil {
-		return err
-	}
-	defer cri.Close()
-	return env.Ready().WhileRuntimeAnswers(ctx, observe.Written, cri, func(ctx context.Context) error { return restartOutdated(ctx, env, cri) })
+	return env.inRuntime(ctx, observe.Written, func(ctx context.Context, cri *runtime.CRI) error {
+		return restartOutdated(ctx, env, cri)
+	})
 }
 
 // restartOutdated removes the pods whose files were written since they started, and the

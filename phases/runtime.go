@@ -74,11 +74,10 @@ func installContainerd(ctx context.Context, env *Env) error {
 		return err
 	}
 	// Enabled first, which is done with files: systemd then reads them all at once.
-	if _, err := h.EnableUnit(ctx, containerdService); err != nil {
+	if err := h.EnableUnit(ctx, containerdService); err != nil {
 		return err
 	}
-	_, err := h.StartUnit(ctx, containerdService, spec.ContainerdConfig, spec.ContainerdUnit)
-	return err
+	return h.StartUnit(ctx, containerdService, spec.ContainerdConfig, spec.ContainerdUnit)
 }
 
 func writeContainerdFiles(env *Env) error {
@@ -112,14 +111,13 @@ func startRuntime(ctx context.Context, env *Env) error {
 	if err != nil || state.Load != "loaded" {
 		return err
 	}
-	if _, err := env.Host.EnableUnit(ctx, containerdService); err != nil {
+	if err := env.Host.EnableUnit(ctx, containerdService); err != nil {
 		return err
 	}
 	if runtimeAnswers(ctx, env) == nil {
 		return nil
 	}
-	_, err = env.Host.StartUnit(ctx, containerdService)
-	return err
+	return env.Host.StartUnit(ctx, containerdService)
 }
 
 func waitForRuntime(ctx context.Context, env *Env) error {
@@ -136,6 +134,5 @@ func runtimeAnswers(ctx context.Context, env *Env) error {
 		return err
 	}
 	defer c.Close()
-	_, err = c.Info(ctx)
-	return err
+	return c.Ready(ctx)
 }

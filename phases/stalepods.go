@@ -22,12 +22,7 @@ func replaceManifest(ctx context.Context, env *Env, write func() error) error {
 	if !state.Running() || env.Ready().KubeletHasMet(ctx) {
 		return write()
 	}
-	cri, err := env.DialRuntime()
-	if err != nil {
-		return err
-	}
-	defer cri.Close()
-	return env.Ready().WhileRuntimeAnswers(ctx, observe.Serving, cri, func(ctx context.Context) error {
+	return env.inRuntime(ctx, observe.Serving, func(ctx context.Context, cri *runtime.CRI) error {
 		return withoutKubelet(ctx, env, cri, write)
 	})
 }
@@ -48,15 +43,14 @@ func replaceStalePods(ctx context.Context, env *Env, cri *runtime.CRI) error {
 func withoutKubelet(ctx context.Context, env *Env, cri *runtime.CRI, change func() error) error {
 	env.Tell.Say("the kubelet is restarted without the pods of manifests that were changed: it would remove none before it has met the API server")
 	letStart(ctx, env, cri)
-	if _, err := env.Host.StopUnit(ctx, spec.KubeletService); err != nil {
+	if err := env.Host.StopUnit(ctx, spec.KubeletService); err != nil {
 		return err
 	}
 	err := change()
 	if err == nil {
 		err = removeStalePods(ctx, env, cri)
 	}
-	_, startErr := env.Host.StartUnit(ctx, spec.KubeletService)
-	return errors.Join(err, startErr)
+	return errors.Join(err, env.Host.StartUnit(ctx, spec.KubeletService))
 }
 
 func removeStalePods(ctx context.Context, env *Env, cri *runtime.CRI) error {

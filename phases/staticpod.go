@@ -35,7 +35,7 @@ func placeStaticPod(ctx context.Context, env *Env, name string, manifest []byte)
 	if err != nil {
 		return err
 	}
-	if _, err := env.Host.MakeDir(spec.StaticPodDir, 0o700); err != nil {
+	if err := env.Host.MakeDir(spec.StaticPodDir, 0o700); err != nil {
 		return err
 	}
 	before, _ := env.ManifestUID(name) // empty where there is none that could be started

@@ -16,6 +16,5 @@ func runStopKubelet(ctx context.Context, env *Env) error {
 	if env.State().WasStandalone() {
 		env.Tell.Say("the kubelet ran standalone before the control plane was made: it goes too, and its static pods end")
 	}
-	_, err := env.Host.StopUnit(ctx, spec.KubeletService)
-	return err
+	return env.Host.StopUnit(ctx, spec.KubeletService)
 }

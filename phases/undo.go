@@ -26,7 +26,15 @@ func runUndo(ctx context.Context, env *Env) error {
 	keep := env.Keep
 	foreign := foreignContainers(ctx, env)
 	keep.Runtime = keep.Runtime || foreign != nil
-	return errors.Join(foreign, env.State().ForgetStandalone(), env.Host.UndoAll(ctx, keep.keeps))
+	return errors.Join(foreign, env.State().ForgetStandalone(), undoLedger(ctx, env.Host, keep))
+}
+
+// undoLedger leaves the folder of manifests where there are some that init did not make.
+func undoLedger(ctx context.Context, h *host.Host, keep Keep) error {
+	if len(usersManifests(h)) > 0 {
+		h = h.Leaving(spec.StaticPodDir)
+	}
+	return h.UndoAll(ctx, keep.keeps)
 }
 
 // foreignContainers is an error if others use the containerd that is about to go.

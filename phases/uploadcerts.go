@@ -22,10 +22,10 @@ func runUploadCerts(ctx context.Context, env *Env) error {
 	if !env.Config.UploadCerts {
 		return nil
 	}
-	c, err := env.applier()
-	if err != nil {
-		return err
-	}
+	return asAdmin(uploadSharedCerts)(ctx, env)
+}
+
+func uploadSharedCerts(ctx context.Context, env *Env, c *cluster.Cluster) error {
 	key, err := certificateKey(ctx, env, c)
 	if err != nil || key == nil {
 		return err

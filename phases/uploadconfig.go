@@ -4,25 +4,22 @@ import (
 	"context"
 
 	"bootstrap/manifests"
+	"bootstrap/phases/cluster"
 	"bootstrap/phases/spec"
 )
 
 var uploadConfig = Phase{
 	Name:  "upload-config",
 	Short: "store the configs of the cluster and its kubelets in ConfigMaps, for nodes that join",
-	Run:   runUploadConfig,
+	Run:   asAdmin(runUploadConfig),
 }
 
-func runUploadConfig(ctx context.Context, env *Env) error {
+func runUploadConfig(ctx context.Context, env *Env, c *cluster.Cluster) error {
 	kubelet, err := env.ClusterKubeletConfig()
 	if err != nil {
 		return err
 	}
 	objects, err := spec.ConfigObjects(env.Config, kubelet)
-	if err != nil {
-		return err
-	}
-	c, err := env.applier()
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ var waitAddons = Phase{
 func runWaitAddons(ctx context.Context, env *Env) error {
 	w := env.Ready()
 	if !env.Host.Plans() {
-		if err := w.DialEndpoint(); err != nil {
+		if err := w.DialEndpoint(ctx); err != nil {
 			w.Tell.Warn("addons: not waited for, as the control plane endpoint does not answer yet: %v", err)
 			return nil
 		}

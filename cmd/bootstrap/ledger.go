@@ -6,37 +6,21 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bootstrap/phases"
 	"bootstrap/phases/host"
-	"bootstrap/phases/plan"
+	"bootstrap/phases/observe"
 )
 
 func newLedgerCommand() *cobra.Command {
-	var asJSON bool
-	var root string
-	cmd := &cobra.Command{
-		Use:   "ledger",
-		Short: "Show what bootstrap has done on this machine",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return plan.Refused(runLedger(cmd.OutOrStdout(), root, asJSON))
-		},
-	}
-	addOutputFlag(cmd, &asJSON, "text, or json: one object with all records")
-	addRootFlag(cmd.Flags(), &root)
-	return cmd
+	return newLookCommand("ledger", "Show what bootstrap has done on this machine",
+		"text, or json: one object with all records", showLedger)
 }
 
-func runLedger(w io.Writer, root string, asJSON bool) error {
-	h, err := phases.OpenHost(root, true)
-	if err != nil {
-		return err
-	}
-	defer h.Close()
-	records := h.Entries()
+func showLedger(cmd *cobra.Command, on observe.Observer, asJSON bool) error {
+	records := on.Host.Entries()
 	if asJSON {
-		return printJSON(w, ledgerObject{Schema: outputVersion, Records: records})
+		return printJSON(cmd.OutOrStdout(), ledgerObject{Schema: outputVersion, Records: records})
 	}
-	return printRecords(w, records)
+	return printRecords(cmd.OutOrStdout(), records)
 }
 
 // ledgerObject is all of ledger -o json.

@@ -1,51 +1,37 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"bootstrap/phases"
 	"bootstrap/phases/observe"
-	"bootstrap/phases/plan"
 	"bootstrap/phases/runtime"
 )
 
 func newPodsCommand() *cobra.Command {
 	var query observe.PodQuery
-	var asJSON bool
-	var root string
-	cmd := &cobra.Command{
-		Use:   "pods",
-		Short: "Show the pods of this node, also when the API server is down",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return plan.Refused(runPods(cmd.Context(), cmd.OutOrStdout(), root, query, asJSON))
-		},
-	}
+	cmd := newLookCommand("pods", "Show the pods of this node, also when the API server is down",
+		"text, or json: one object with all pods",
+		func(cmd *cobra.Command, on observe.Observer, asJSON bool) error {
+			pods, err := observe.Pods(cmd.Context(), on.Host, query)
+			if err != nil {
+				return err
+			}
+			return showPods(cmd.OutOrStdout(), podLines(pods), asJSON)
+		})
 	cmd.Flags().BoolVarP(&query.All, "all", "a", false, "show what has ended too")
 	cmd.Flags().StringVar(&query.Endpoint, "cri-socket", "", "socket of the container runtime (default: the one that the kubelet uses)")
-	addOutputFlag(cmd, &asJSON, "text, or json: one object with all pods")
-	addRootFlag(cmd.Flags(), &root)
 	return cmd
 }
 
-func runPods(ctx context.Context, w io.Writer, root string, query observe.PodQuery, asJSON bool) error {
-	h, err := phases.OpenHost(root, true)
-	if err != nil {
-		return err
-	}
-	defer h.Close()
-	pods, err := observe.Pods(ctx, h, query)
-	if err != nil {
-		return err
-	}
+func showPods(w io.Writer, pods []podLine, asJSON bool) error {
 	if asJSON {
-		return printJSON(w, podsObject{Schema: outputVersion, Pods: podLines(pods)})
+		return printJSON(w, podsObject{Schema: outputVersion, Pods: pods})
 	}
-	return printPods(w, podLines(pods), time.Now())
+	return printPods(w, pods, time.Now())
 }
 
 func printPods(w io.Writer, pods []podLine, now time.Time) error {

@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"bootstrap/phases"
+	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 )
 
@@ -38,6 +40,30 @@ func newGroup(use, short string, commands ...*cobra.Command) *cobra.Command {
 func addRootFlag(f *pflag.FlagSet, root *string) {
 	f.StringVar(root, "root", "/", "directory that stands for this machine's root")
 }
+
+// newLookCommand is a command that only shows something: it opens this machine to read alone.
+func newLookCommand(use, short, formats string, show showing) *cobra.Command {
+	var asJSON bool
+	var root string
+	cmd := &cobra.Command{
+		Use:   use,
+		Short: short,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			env, err := phases.OpenMachine(root, true, nil)
+			if err != nil {
+				return plan.Refused(err)
+			}
+			defer env.Close()
+			return plan.Refused(show(cmd, env.Observer, asJSON))
+		},
+	}
+	addOutputFlag(cmd, &asJSON, formats)
+	addRootFlag(cmd.Flags(), &root)
+	return cmd
+}
+
+// showing shows something of a machine.
+type showing func(cmd *cobra.Command, on observe.Observer, asJSON bool) error
 
 // wrongCall is an error in how a command was called, or nil. Its hint is where that is explained.
 func wrongCall(cmd *cobra.Command, err error) error {

@@ -31,8 +31,8 @@ func newStaticPodCommand() *cobra.Command {
 		newStaticPodDeleteCommand(), newStaticPodWaitCommand(), newStaticPodPathCommand())
 }
 
-func (o *staticPodOptions) addNamespaceFlag(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&o.namespace, "namespace", "n", "default", "namespace of the pod")
+func addNamespaceFlag(cmd *cobra.Command, namespace *string) {
+	cmd.Flags().StringVarP(namespace, "namespace", "n", "default", "namespace of the pod")
 }
 
 // addWaitFlags are those of commands that wait, and tell meanwhile what they see.
@@ -118,32 +118,10 @@ func newNamedPodCommand(use, short, ends string, looks bool, do namedPodWork) *c
 			})
 		},
 	}
-	o.addNamespaceFlag(cmd)
+	addNamespaceFlag(cmd, &o.namespace)
 	o.addWaitFlags(cmd)
 	return cmd
 }
-
-// newLookCommand is a command that only shows something: it opens this machine to read alone.
-func (o *staticPodOptions) newLookCommand(use, short, formats string, look staticPodLook) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   use,
-		Short: short,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			env, err := phases.OpenMachine(o.root, true, nil)
-			if err != nil {
-				return plan.Refused(err)
-			}
-			defer env.Close()
-			return plan.Refused(look(cmd, staticpods.Open(env.Observer), args))
-		},
-	}
-	addOutputFlag(cmd, &o.json, formats)
-	addRootFlag(cmd.Flags(), &o.root)
-	return cmd
-}
-
-// staticPodLook shows something of static pods.
-type staticPodLook func(cmd *cobra.Command, pods *staticpods.Commander, args []string) error
 
 // pathObject is all of static-pod path -o json.
 type pathObject struct {
@@ -152,17 +130,16 @@ type pathObject struct {
 }
 
 func newStaticPodPathCommand() *cobra.Command {
-	var o staticPodOptions
-	return o.newLookCommand("path", "Show where the kubelet looks for static pods, and what says so",
-		"text, or json: one object", o.path)
+	return newLookCommand("path", "Show where the kubelet looks for static pods, and what says so",
+		"text, or json: one object", showPath)
 }
 
-func (o *staticPodOptions) path(cmd *cobra.Command, pods *staticpods.Commander, _ []string) error {
-	k, err := pods.FindKubelet(cmd.Context())
+func showPath(cmd *cobra.Command, on observe.Observer, asJSON bool) error {
+	k, err := staticpods.Open(on).FindKubelet(cmd.Context())
 	if err != nil {
 		return err
 	}
-	if o.json {
+	if asJSON {
 		err = printJSON(cmd.OutOrStdout(), pathObject{outputVersion, k})
 	} else {
 		err = printPath(cmd, k)

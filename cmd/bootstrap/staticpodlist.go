@@ -7,13 +7,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bootstrap/phases/observe"
 	"bootstrap/phases/staticpods"
 )
 
 func newStaticPodListCommand() *cobra.Command {
-	var o staticPodOptions
-	return o.newLookCommand("list", "List static pods: file, hash, state, restarts and mirror pod",
-		"text, or json: one object with all static pods", o.list)
+	return newLookCommand("list", "List static pods: file, hash, state, restarts and mirror pod",
+		"text, or json: one object with all static pods", showStaticPods)
 }
 
 // staticPodsObject is all of static-pod list -o json.
@@ -24,15 +24,15 @@ type staticPodsObject struct {
 	Notes  []string         `json:"notes,omitempty"`
 }
 
-func (o *staticPodOptions) list(cmd *cobra.Command, pods *staticpods.Commander, _ []string) error {
-	list, err := pods.List(cmd.Context())
+func showStaticPods(cmd *cobra.Command, on observe.Observer, asJSON bool) error {
+	list, err := staticpods.Open(on).List(cmd.Context())
 	if err != nil {
 		return err
 	}
 	for i, p := range list.Pods {
 		list.Pods[i] = shownPod(p)
 	}
-	if list.Notes = shownLines(list.Notes); o.json {
+	if list.Notes = shownLines(list.Notes); asJSON {
 		object := staticPodsObject{outputVersion, list.Kubelet.StaticPodPath, list.Pods, list.Notes}
 		return printJSON(cmd.OutOrStdout(), object)
 	}
@@ -100,11 +100,18 @@ func mirrorColumn(m *staticpods.MirrorPod) string {
 }
 
 func newStaticPodShowCommand() *cobra.Command {
-	var o staticPodOptions
-	cmd := o.newLookCommand("show NAME", "Show one static pod: its file, containers and mirror pod",
-		"text, or json: one object", o.show)
+	var namespace string
+	cmd := newLookCommand("show NAME", "Show one static pod: its file, containers and mirror pod",
+		"text, or json: one object",
+		func(cmd *cobra.Command, on observe.Observer, asJSON bool) error {
+			p, list, err := staticpods.Open(on).Find(cmd.Context(), namespace, cmd.Flags().Arg(0))
+			if err != nil {
+				return err
+			}
+			return showStaticPod(cmd, shownPod(p), shownLines(list.Notes), asJSON)
+		})
 	cmd.Args = cobra.ExactArgs(1)
-	o.addNamespaceFlag(cmd)
+	addNamespaceFlag(cmd, &namespace)
 	return cmd
 }
 
@@ -115,16 +122,11 @@ type staticPodObject struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
-func (o *staticPodOptions) show(cmd *cobra.Command, pods *staticpods.Commander, args []string) error {
-	p, list, err := pods.Find(cmd.Context(), o.namespace, args[0])
-	if err != nil {
-		return err
+func showStaticPod(cmd *cobra.Command, p staticpods.Pod, notes []string, asJSON bool) error {
+	if asJSON {
+		return printJSON(cmd.OutOrStdout(), staticPodObject{outputVersion, p, notes})
 	}
-	p, list.Notes = shownPod(p), shownLines(list.Notes)
-	if o.json {
-		return printJSON(cmd.OutOrStdout(), staticPodObject{outputVersion, p, list.Notes})
-	}
-	printNotes(cmd.ErrOrStderr(), list.Notes)
+	printNotes(cmd.ErrOrStderr(), notes)
 	return newTable(cmd.OutOrStdout(), staticPodRows(p)...).Flush()
 }
 

@@ -144,11 +144,8 @@ type tokenList struct {
 }
 
 type tokenItem struct {
-	Token       string   `json:"token"`
-	Expires     string   `json:"expires,omitempty"` // RFC 3339, in UTC; missing: it never expires
-	Usages      []string `json:"usages,omitempty"`
-	Description string   `json:"description,omitempty"`
-	Groups      []string `json:"groups,omitempty"`
+	Value string `json:"token"`
+	cluster.Token
 }
 
 // runTokenList lists what it can, also when one of them is broken.
@@ -171,20 +168,20 @@ func runTokenList(cmd *cobra.Command, kubeconfig string, asJSON bool) error {
 func itemsOf(tokens []cluster.Token) []tokenItem {
 	items := []tokenItem{}
 	for _, t := range tokens {
-		item := tokenItem{Token: t.Value(), Usages: t.Usages, Description: t.Description, Groups: t.Groups}
-		if !t.Expires.IsZero() {
-			item.Expires = t.Expires.UTC().Format(time.RFC3339)
-		}
-		items = append(items, item)
+		items = append(items, tokenItem{t.Value(), t})
 	}
 	return items
 }
 
 func printTokens(out io.Writer, tokens []cluster.Token) error {
 	table := newTable(out, "TOKEN\tTTL\tEXPIRES\tUSAGES\tDESCRIPTION\tGROUPS")
-	for i, item := range itemsOf(tokens) {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", item.Token, timeLeft(tokens[i].Expires, time.Now()), printable(item.Expires),
-			printable(strings.Join(item.Usages, ",")), printable(item.Description), printable(strings.Join(item.Groups, ",")))
+	for _, t := range tokens {
+		expires := ""
+		if !t.Expires.IsZero() {
+			expires = t.Expires.Format(time.RFC3339)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", t.Value(), timeLeft(t.Expires, time.Now()), printable(expires),
+			printable(strings.Join(t.Usages, ",")), printable(t.Description), printable(strings.Join(t.Groups, ",")))
 	}
 	return table.Flush()
 }

@@ -132,13 +132,23 @@ func WriteWhole(path string, mode fs.FileMode, write func(io.Writer) error) erro
 	if err := write(f); err != nil {
 		return err
 	}
-	if err := f.Chmod(mode); err != nil {
+	if err := errors.Join(f.Chmod(mode), f.Sync()); err != nil {
 		return err
 	}
-	if err := f.Sync(); err != nil {
+	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	syncFolder(filepath.Dir(path))
+	return nil
+}
+
+// syncFolder brings a folder's names to the disk, where that can be done: shared folders of
+// virtual machines refuse it, and the file in them is whole all the same.
+func syncFolder(path string) {
+	if folder, err := os.Open(path); err == nil {
+		_ = folder.Sync()
+		_ = folder.Close()
+	}
 }
 
 // ctxReader ends a long copy when the context ends.

@@ -15,8 +15,7 @@ package bundle
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	_ "crypto/sha256" // for go-digest, which finds it by its name
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +23,8 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+
+	"github.com/opencontainers/go-digest"
 )
 
 // Bundle is an open bundle. Its methods may be called side by side.
@@ -81,11 +82,8 @@ func (b *Bundle) Entries(kind Kind) []Entry {
 // Entry finds an entry by kind and name; that of an image is its full reference. A nil Bundle
 // has none.
 func (b *Bundle) Entry(kind Kind, name string) (Entry, bool) {
-	if b == nil {
-		return Entry{}, false
-	}
-	for _, e := range b.index.Entries {
-		if e.Kind == kind && e.Name == name {
+	for _, e := range b.Entries(kind) {
+		if e.Name == name {
 			return e, true
 		}
 	}
@@ -106,14 +104,11 @@ func (b *Bundle) intact(ctx context.Context, e Entry) error {
 	if err != nil {
 		return err
 	}
-	sum := sha256.New()
-	if _, err := io.Copy(sum, ctxReader{ctx, packed}); err != nil {
-		return err
+	sum, err := digest.SHA256.FromReader(ctxReader{ctx, packed})
+	if err == nil && sum.Encoded() != e.PackedSHA256 {
+		err = errors.New("sha256 as packed is " + sum.Encoded() + ", not " + e.PackedSHA256)
 	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != e.PackedSHA256 {
-		return errors.New("sha256 as packed is " + got + ", not " + e.PackedSHA256)
-	}
-	return nil
+	return err
 }
 
 // packed is an entry's frame.

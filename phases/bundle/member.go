@@ -3,13 +3,13 @@ package bundle
 import (
 	"archive/tar"
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"github.com/opencontainers/go-digest"
 )
 
 const tarBlock = 512
@@ -91,13 +91,13 @@ func contentOf(e Entry, member io.Reader) (io.Reader, error) {
 	if !bytes.Equal(header, want) {
 		return nil, errors.New("its tar header is not the one that its name and size have in a bundle")
 	}
-	sum := sha256.New()
+	sum := digest.SHA256.Digester()
 	end := func() error {
 		rest, err := io.ReadAll(io.LimitReader(member, tarBlock)) // more than any padding
 		if err != nil {
 			return err
 		}
-		if got := hex.EncodeToString(sum.Sum(nil)); got != e.SHA256 {
+		if got := sum.Digest().Encoded(); got != e.SHA256 {
 			return errors.New("sha256 is " + got + ", not " + e.SHA256)
 		}
 		if !bytes.Equal(rest, padding(e.Size)) {
@@ -105,7 +105,7 @@ func contentOf(e Entry, member io.Reader) (io.Reader, error) {
 		}
 		return io.EOF
 	}
-	return io.MultiReader(io.TeeReader(io.LimitReader(member, e.Size), sum), check(end)), nil
+	return io.MultiReader(io.TeeReader(io.LimitReader(member, e.Size), sum.Hash()), check(end)), nil
 }
 
 // check is a reader that gives no bytes, and io.EOF if nothing is wrong.

@@ -46,46 +46,33 @@ func (k CertificateKey) Hex() string { return hex.EncodeToString(k[:]) }
 // String hides the key.
 func (CertificateKey) String() string { return "(certificate key)" }
 
-// cipher has kubeadm's form: a random nonce, then the encrypted text with its tag.
-func (k CertificateKey) cipher() (cipher.AEAD, error) {
-	block, err := aes.NewCipher(k[:])
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCMWithRandomNonce(block)
-}
-
-func (k CertificateKey) open(sealed []byte) ([]byte, error) {
-	gcm, err := k.cipher()
-	if err != nil {
-		return nil, err
-	}
-	return gcm.Open(nil, nil, sealed, nil)
+// gcm has kubeadm's form: a random nonce, then the encrypted text with its tag.
+func (k CertificateKey) gcm() cipher.AEAD {
+	block, _ := aes.NewCipher(k[:]) // the key has the length of an AES key
+	gcm, _ := cipher.NewGCMWithRandomNonce(block)
+	return gcm
 }
 
 // sealAll leaves an empty file empty: kubeadm wants its name, and skips it.
-func (k CertificateKey) sealAll(files map[string][]byte) (map[string][]byte, error) {
-	gcm, err := k.cipher()
-	if err != nil {
-		return nil, err
-	}
-	sealed := map[string][]byte{}
+func (k CertificateKey) sealAll(files map[string][]byte) map[string][]byte {
+	gcm, sealed := k.gcm(), map[string][]byte{}
 	for name, text := range files {
 		sealed[name] = []byte{}
 		if len(text) > 0 {
 			sealed[name] = gcm.Seal(nil, nil, text, nil)
 		}
 	}
-	return sealed, nil
+	return sealed
 }
 
 // opensTo tells whether sealed holds just these files under this key.
 func (k CertificateKey) opensTo(files, sealed map[string][]byte) bool {
+	gcm := k.gcm()
 	return maps.EqualFunc(files, sealed, func(want, data []byte) bool {
 		if len(want) == 0 || len(data) == 0 {
 			return len(want) == len(data)
 		}
-		got, err := k.open(data)
+		got, err := gcm.Open(nil, nil, data, nil)
 		return err == nil && bytes.Equal(got, want)
 	})
 }
@@ -103,10 +90,6 @@ func (c *Cluster) UploadCerts(ctx context.Context, files map[string][]byte, key 
 	if err != nil || found && key.opensTo(files, now.Data) {
 		return err
 	}
-	sealed, err := key.sealAll(files)
-	if err != nil {
-		return err
-	}
 	owner, err := NewToken()
 	if err != nil {
 		return err
@@ -118,7 +101,7 @@ func (c *Cluster) UploadCerts(ctx context.Context, files map[string][]byte, key 
 	if err != nil {
 		return err
 	}
-	secret := newSecret(certsSecret, sealed)
+	secret := newSecret(certsSecret, key.sealAll(files))
 	if made != nil {
 		secret.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(made, made.GroupVersionKind())}
 	}

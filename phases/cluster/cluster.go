@@ -88,10 +88,15 @@ func Connect(kubeconfig []byte, server string) (*Cluster, error) {
 	return &Cluster{dynamic: d, http: httpClient, server: config.Host, named: named, ca: config.CAData, pause: 250 * time.Millisecond}, nil
 }
 
-// Healthy asks a health endpoint such as /livez. The error holds the server's
-// own list of what is not ready, as an *UnhealthyError.
-func (c *Cluster) Healthy(ctx context.Context, path string) error {
-	return healthy(ctx, c.http, c.server+path)
+// Healthy asks health endpoints such as /livez, until one is not healthy. The error holds the
+// server's own list of what is not ready, as an *UnhealthyError.
+func (c *Cluster) Healthy(ctx context.Context, paths ...string) error {
+	for _, path := range paths {
+		if err := healthy(ctx, c.http, c.server+path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // PlainHealth asks the health endpoint of a server that is no API server and wants no

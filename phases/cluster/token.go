@@ -20,11 +20,12 @@ const NodeGroup = "system:bootstrappers:kubeadm:default-node-token"
 
 // Token is a bootstrap token. Only Value shows its secret.
 type Token struct {
-	ID, Secret  string
-	Description string
-	Expires     time.Time // zero: never
-	Usages      []string  // signing, authentication
-	Groups      []string  // that its bearer belongs to
+	ID          string    `json:"-"`
+	Secret      string    `json:"-"`
+	Expires     time.Time `json:"expires,omitzero"` // in UTC; zero: never
+	Usages      []string  `json:"usages,omitempty"` // signing, authentication
+	Description string    `json:"description,omitempty"`
+	Groups      []string  `json:"groups,omitempty"` // that its bearer belongs to
 }
 
 // NewToken makes a random token by which nodes can join.
@@ -115,7 +116,7 @@ func tokenOf(secret *corev1.Secret) (Token, error) {
 		if err != nil {
 			return Token{}, fmt.Errorf("%s of kube-system: expiration: %w", secret.Name, err)
 		}
-		t.Expires = at
+		t.Expires = at.UTC()
 	}
 	for _, usage := range api.KnownTokenUsages {
 		if string(secret.Data[api.BootstrapTokenUsagePrefix+usage]) == "true" {

@@ -207,11 +207,11 @@ func TestCertificateKeyOpensKubeadms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := key.open(sealed)
+	text, err := key.gcm().Open(nil, nil, sealed, nil)
 	if err != nil || !slices.Equal(text, make([]byte, 16)) {
 		t.Errorf("%x, %v", text, err)
 	}
-	if _, err := key.open(sealed[:11]); err == nil {
+	if _, err := key.gcm().Open(nil, nil, sealed[:11], nil); err == nil {
 		t.Error("it opens what has no nonce")
 	}
 }
@@ -233,7 +233,7 @@ func TestUploadCerts(t *testing.T) {
 		if len(want) == 0 && len(sealed) == 0 {
 			continue
 		}
-		if got, err := key.open(sealed); err != nil || string(got) != string(want) || strings.Contains(string(sealed), string(want)) {
+		if got, err := key.gcm().Open(nil, nil, sealed, nil); err != nil || string(got) != string(want) || strings.Contains(string(sealed), string(want)) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}

@@ -1,7 +1,7 @@
 package config
 
 import (
-	"net/netip"
+	"fmt"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -54,10 +54,10 @@ func (c *Cluster) etcdFile() etcdFile {
 	return etcdFile{Local: &localEtcd{replacement(c.Images.Etcd, c.defaultImages().Etcd), c.Etcd}}
 }
 
-// Joined are subnets as flags and fields name them, with commas between.
-func Joined(subnets []netip.Prefix) string {
-	texts := make([]string, len(subnets))
-	for i, s := range subnets {
+// Joined are subnets, taints and the like as flags and fields name them, with commas between.
+func Joined[T fmt.Stringer](list []T) string {
+	texts := make([]string, len(list))
+	for i, s := range list {
 		texts[i] = s.String()
 	}
 	return strings.Join(texts, ",")

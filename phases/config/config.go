@@ -192,6 +192,9 @@ type Taint struct {
 	Effect string `yaml:"effect"`
 }
 
+// String is the taint as the kubelet's flag has it.
+func (t Taint) String() string { return fmt.Sprintf("%s=%s:%s", t.Key, t.Value, t.Effect) }
+
 // APIServerURL is this node's own API server, whatever the endpoint for others is.
 func (n *Node) APIServerURL() string {
 	return fmt.Sprintf("https://%s", netip.AddrPortFrom(n.AdvertiseAddress, uint16(n.BindPort)))
@@ -207,10 +210,7 @@ func (c *Config) EndpointURL() string {
 
 // EndpointHost is the host of ControlPlaneEndpoint, empty without one.
 func (c *Cluster) EndpointHost() string {
-	host, _, err := net.SplitHostPort(c.ControlPlaneEndpoint)
-	if err != nil {
-		return ""
-	}
+	host, _, _ := net.SplitHostPort(c.ControlPlaneEndpoint)
 	return host
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/utils/ptr"
 )
 
@@ -70,7 +71,7 @@ func isEtcdURL(text string, schemes ...string) bool {
 // isHost tells whether it is an IP address or a DNS name.
 func isHost(host string) bool {
 	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Zone() == "" || dnsSubdomain.MatchString(host)
+	return err == nil && ip.Zone() == "" || validation.IsDNS1123Subdomain(host) == nil
 }
 
 // EtcdMetrics is where this node's etcd answers over plain HTTP: the first of the URLs that

@@ -10,7 +10,7 @@ import (
 )
 
 // lists are names, one a line: the flags of the newest minor, made by scripts/components/flags,
-// and the fields of Kubernetes' own documents, kept by TestFieldLists.
+// the fields of Kubernetes' own documents, kept by TestFieldLists, and those of the schema.
 //
 //go:embed flags fields
 var lists embed.FS

@@ -6,31 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"bootstrap/phases/locate"
 )
-
-// KubeletConfiguration and KubeProxyConfiguration are Kubernetes' own: their Go types
-// know JSON only, so these documents are read as JSON, field by field.
-
-// fields reads a document of the type T, and asks of each field whether T takes it. known are
-// the names of all fields.
-func fields[T any](text []byte, root *yaml.Node, known []string) (map[string]any, error) {
-	all, err := locate.Fields(root, text)
-	if err != nil {
-		return nil, err
-	}
-	var findings []string
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		findings = append(findings, locate.Strict[T](root, name, map[string]any{name: all[name]}, known)...)
-	}
-	if len(findings) > 0 {
-		return nil, &yaml.TypeError{Errors: findings}
-	}
-	return all, nil
-}
 
 func (b *builder) validateKubelet(c *Config) {
 	b.validateDecided(kubeletKind, c.Kubelet, c.kubeletRules())

@@ -49,7 +49,7 @@ func read(name string, data []byte) (documents, []error) {
 		case root != nil:
 			err = d.add(root, text)
 		}
-		errs = append(errs, locate.Errors(name, err, fieldNames())...)
+		errs = append(errs, locate.Errors(name, err, list("fields/schema.txt"))...)
 	}
 	d.moveTimeout()
 	return d, errs
@@ -94,9 +94,9 @@ func (d *documents) decode(root *yaml.Node, text []byte) (err error) {
 	case boxKind:
 		return strict(text, &d.box)
 	case kubeletKind:
-		d.kubelet, err = fields[kubeletv1beta1.KubeletConfiguration](text, root, list("fields/kubelet.txt"))
+		d.kubelet, err = locate.Strict[kubeletv1beta1.KubeletConfiguration](root, text, list("fields/kubelet.txt"))
 	case kubeProxyKind:
-		d.kubeProxy, err = fields[proxyv1alpha1.KubeProxyConfiguration](text, root, list("fields/kube-proxy.txt"))
+		d.kubeProxy, err = locate.Strict[proxyv1alpha1.KubeProxyConfiguration](root, text, list("fields/kube-proxy.txt"))
 	}
 	return err
 }

@@ -120,13 +120,16 @@ func TestSchemaInStep(t *testing.T) {
 			t.Errorf("%s (-Go +schema):\n%s", name, diff)
 		}
 	}
+	names := map[string]bool{}
 	for name, def := range s.Defs {
 		for field, p := range def.Properties {
+			names[field] = true
 			if p.Description == "" || strings.Contains(p.Description, "\n") {
 				t.Errorf("%s.%s: want a description of one line, not %q", name, field, p.Description)
 			}
 		}
 	}
+	golden(t, "fields/schema.txt", strings.Join(sortedKeys(names), "\n")+"\n")
 }
 
 func yamlFields(of reflect.Type) []string {

@@ -15,9 +15,8 @@ import (
 )
 
 var (
-	dnsSubdomain = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
-	plainName    = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`)
-	safePath     = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
+	plainName = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`)
+	safePath  = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
 
 	pullPolicies = []string{"IfNotPresent", "Always", "Never"} // the first is the default
 )
@@ -26,7 +25,7 @@ var (
 func (b *builder) validate(c *Config) {
 	b.validateVersion(c.KubernetesVersion)
 	// 63: the Node's label kubernetes.io/hostname holds no more, and the kubelet can't register without.
-	b.badIf(len(c.NodeName) > 63 || !dnsSubdomain.MatchString(c.NodeName), "nodeRegistration.name",
+	b.badIf(len(c.NodeName) > 63 || validation.IsDNS1123Subdomain(c.NodeName) != nil, "nodeRegistration.name",
 		"%q is no DNS name in lower case of at most 63 characters", c.NodeName)
 	b.badIf(!plainName.MatchString(c.ClusterName), "clusterName",
 		"%q may hold only letters, digits, '-', '_' and '.'", c.ClusterName)
@@ -75,7 +74,7 @@ func (b *builder) validateEndpoint(endpoint string) {
 }
 
 func (b *builder) validateNetworking(n Networking, node netip.Addr) {
-	b.badIf(!dnsSubdomain.MatchString(n.DNSDomain), "networking.dnsDomain", "%q is no DNS name", n.DNSDomain)
+	b.badIf(validation.IsDNS1123Subdomain(n.DNSDomain) != nil, "networking.dnsDomain", "%q is no DNS name", n.DNSDomain)
 	b.validateSubnets("networking.serviceSubnet", n.ServiceSubnets, node)
 	b.validateSubnets("networking.podSubnet", n.PodSubnets, node)
 	for _, s := range n.ServiceSubnets {
@@ -191,7 +190,7 @@ func (b *builder) validateTaints(taints []Taint) {
 
 func (b *builder) validateSANs(field string, sans []string) {
 	for i, san := range sans {
-		b.badIf(!isHost(san) && !dnsSubdomain.MatchString(strings.TrimPrefix(san, "*.")), at(field, i),
+		b.badIf(!isHost(san) && validation.IsDNS1123Subdomain(strings.TrimPrefix(san, "*.")) != nil, at(field, i),
 			"%q is neither an IP address nor a DNS name", san)
 	}
 }

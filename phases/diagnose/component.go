@@ -98,12 +98,10 @@ func (e *Evidence) portHeld(name string) Findings {
 
 // runs tells whether any try of a component is up, be it of a manifest of before.
 func (e *Evidence) runs(component string) bool {
-	for _, p := range e.Pods {
-		if p.Namespace+"/"+p.Name == e.Settings.podOf(component) && slices.ContainsFunc(p.Containers, func(c runtime.Container) bool { return c.Name == component && c.Running }) {
-			return true
-		}
-	}
-	return false
+	up := func(c runtime.Container) bool { return c.Name == component && c.Running }
+	return slices.ContainsFunc(e.Pods, func(p runtime.Sandbox) bool {
+		return p.FullName() == e.Settings.podOf(component) && slices.ContainsFunc(p.Containers, up)
+	})
 }
 
 func (e *Evidence) settingsRefused(name string) Findings {

@@ -1,10 +1,11 @@
 package diagnose
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"time"
+
+	"bootstrap/phases/machine"
 )
 
 // ExternalEtcd is a member of the etcd that others run, asked at its URL.
@@ -46,7 +47,9 @@ func etcdRules() map[string]Rule {
 
 		"external-etcd-unreachable": {Check: externalUnreachable, Cause: externalEtcd},
 		"external-etcd-old": {Check: func(m *Machine) Findings {
-			return forEach(m.External, externalOld)
+			return forEach(m.External, func(e ExternalEtcd) Findings {
+				return warnIf(machine.Older(e.Version, 3, 5), "etcd at %s is %s: the API server wants 3.5 or later", e.URL, e.Version)
+			})
 		}},
 	}
 }
@@ -128,13 +131,6 @@ func externalUnreachable(m *Machine) Findings {
 	return forEach(m.External, func(e ExternalEtcd) Findings {
 		return findingIf(e.Error != "", level, "etcd at %s: %s", e.URL, e.Error)
 	})
-}
-
-func externalOld(e ExternalEtcd) Findings {
-	var major, minor int
-	n, _ := fmt.Sscanf(e.Version, "%d.%d", &major, &minor)
-	old := n == 2 && (major < 3 || major == 3 && minor < 5)
-	return warnIf(old, "etcd at %s is %s: the API server wants 3.5 or later", e.URL, e.Version)
 }
 
 func externalEtcd(e *Evidence) Findings {

@@ -132,26 +132,21 @@ func (e *Evidence) upFor(c runtime.Container, d time.Duration) bool {
 
 // container gives the newest try of a container of a static pod, the zero value without.
 func (e *Evidence) container(component string) runtime.Container {
-	tries := e.tries(component)
-	if len(tries) == 0 {
-		return runtime.Container{}
+	if tries := e.tries(component); len(tries) > 0 {
+		return tries[0]
 	}
-	return tries[0]
+	return runtime.Container{}
 }
 
 // tries are all tries of the container of a static pod that are known, newest first.
 func (e *Evidence) tries(component string) []runtime.Container {
 	var all []runtime.Container
 	for _, p := range e.Pods {
-		if p.Namespace+"/"+p.Name != e.Settings.podOf(component) || e.outdated(p) {
-			continue
-		}
-		for _, c := range p.Containers {
-			if c.Name == component {
-				all = append(all, c)
-			}
+		if p.FullName() == e.Settings.podOf(component) && !e.outdated(p) {
+			all = append(all, p.Containers...)
 		}
 	}
+	all = slices.DeleteFunc(all, func(c runtime.Container) bool { return c.Name != component })
 	slices.SortStableFunc(all, func(a, b runtime.Container) int { return b.Started.Compare(a.Started) })
 	return all
 }
@@ -201,13 +196,8 @@ func (e *Evidence) certainty(component string, forIt func(runtime.Container) boo
 
 // failures counts the tries that failed for one reason, of those that are not over.
 func (e *Evidence) failures(component string, forIt func(runtime.Container) bool) int {
-	times := 0
-	for _, c := range e.tries(component) {
-		if failed(c) && !e.isOver(c) && forIt(c) {
-			times++
-		}
-	}
-	return times
+	other := func(c runtime.Container) bool { return !failed(c) || e.isOver(c) || !forIt(c) }
+	return len(slices.DeleteFunc(e.tries(component), other))
 }
 
 // logs is for certainty: what tries have in common that wrote such a line.

@@ -52,7 +52,7 @@ type Proxy struct {
 	Through []string // what of the cluster's would go through it
 }
 
-// networkRules are about this machine's place in its network.
+// networkRules are about this machine's place in its network, and what lets packets pass.
 func networkRules() map[string]Rule {
 	return map[string]Rule{
 		"address-not-here": {Check: addressNotHere, Cause: causeToo(addressNotHere)},
@@ -67,7 +67,21 @@ func networkRules() map[string]Rule {
 				strings.Join(m.Network.Defaults, ", "), m.Settings.AdvertiseAddress, at.Link)
 		}},
 		"subnet-overlap": {Check: subnetOverlap},
+		"firewall-active": {Check: func(m *Machine) Findings {
+			active := m.Firewall.Managers
+			return warnIf(len(active) > 0, "%s is active, and may keep pods from the API server", strings.Join(active, " and "))
+		}},
+		"forward-drop": {Check: forwardDrop},
+		"proxy-for-cluster": {Check: func(m *Machine) Findings {
+			through := strings.Join(m.Proxy.Through, ",")
+			return warnIf(through != "", "the proxy %s would be asked for %s", m.Proxy.URL, through).remedy("add to NO_PROXY: %s", through)
+		}},
+	}
+}
 
+// nameRules are about who resolves names here, and what those of this machine stand for.
+func nameRules() map[string]Rule {
+	return map[string]Rule{
 		"resolver-file-missing": {Check: resolverFileMissing, Cause: resolverMissed},
 		"no-resolver":           {Check: noResolver},
 		"resolver-loops": {Check: func(m *Machine) Findings {
@@ -100,16 +114,6 @@ func networkRules() map[string]Rule {
 			p := m.Endpoint
 			return warnIf(p.Dial == TimedOut || p.Dial == NoRoute, "controlPlaneEndpoint: %s stands for %v, which is not this machine and does not answer (%s)",
 				m.Settings.Endpoint, p.Addresses, p.Dial)
-		}},
-
-		"firewall-active": {Check: func(m *Machine) Findings {
-			active := m.Firewall.Managers
-			return warnIf(len(active) > 0, "%s is active, and may keep pods from the API server", strings.Join(active, " and "))
-		}},
-		"forward-drop": {Check: forwardDrop},
-		"proxy-for-cluster": {Check: func(m *Machine) Findings {
-			through := strings.Join(m.Proxy.Through, ",")
-			return warnIf(through != "", "the proxy %s would be asked for %s", m.Proxy.URL, through).remedy("add to NO_PROXY: %s", through)
 		}},
 	}
 }

@@ -124,7 +124,7 @@ func (e *Evidence) holds(f syncFailure) bool {
 		return false
 	}
 	return !slices.ContainsFunc(e.Pods, func(p runtime.Sandbox) bool {
-		return p.Namespace+"/"+p.Name == f.pod && p.UID == f.uid && isUpSince(p, f.at, f.container)
+		return p.FullName() == f.pod && p.UID == f.uid && isUpSince(p, f.at, f.container)
 	})
 }
 

@@ -107,13 +107,8 @@ const maxLine = 400 // bytes
 
 // readable shortens what programs wrote, and drops what could drive a terminal.
 func readable(text string) string {
-	noControl := func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}
-	text = strings.TrimSpace(strings.Map(noControl, strings.ToValidUTF8(text, "?")))
+	parts := strings.FieldsFunc(strings.ToValidUTF8(text, "?"), unicode.IsControl)
+	text = strings.TrimSpace(strings.Join(parts, " "))
 	if len(text) > maxLine {
 		text = text[:maxLine] + "..."
 	}

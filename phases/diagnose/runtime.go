@@ -3,6 +3,8 @@ package diagnose
 import (
 	"regexp"
 	"strings"
+
+	"bootstrap/phases/machine"
 )
 
 // CRI is how a container runtime that is not ours answers; zero where bootstrap
@@ -50,7 +52,7 @@ func runtimeRules() map[string]Rule {
 		}},
 		"runtime-disagrees": {Check: func(m *Machine) Findings { return m.CRI.Wrong.finding() }},
 		"runtime-old": {Check: func(m *Machine) Findings {
-			old := m.CRI.Name == "containerd" && (strings.HasPrefix(m.CRI.Version, "1.") || strings.HasPrefix(m.CRI.Version, "0."))
+			old := m.CRI.Name == "containerd" && machine.Older(m.CRI.Version, 2, 0)
 			return warnIf(old, "containerd at %s is %s: Kubernetes wants version 2", m.CRI.Socket, m.CRI.Version)
 		}},
 		"containerd-config":     {Cause: containerdEnded(true, "containerd can't read its configuration")},

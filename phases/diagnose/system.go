@@ -53,8 +53,7 @@ func systemRules() map[string]Rule {
 			return warnIf(little, "%d MiB of memory: a control plane needs 1700", m.System.Memory/mib)
 		}},
 		"old-kernel": {Check: func(m *Machine) Findings {
-			old := m.System.Kernel != "" && machine.OlderKernel(m.System.Kernel, 5, 4)
-			return warnIf(old, "the kernel is %s: Kubernetes is tested from 5.4 on", m.System.Kernel)
+			return warnIf(machine.Older(m.System.Kernel, 5, 4), "the kernel is %s: Kubernetes is tested from 5.4 on", m.System.Kernel)
 		}},
 		"swap-on": {Check: func(m *Machine) Findings {
 			return warnIf(m.System.Swap, "swap is on: the kubelet is told to accept it (failSwapOn: false); pods do not use it")

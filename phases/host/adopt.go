@@ -1,6 +1,9 @@
 package host
 
-import "errors"
+import (
+	"errors"
+	"io/fs"
+)
 
 // Adopt puts files, directories or trees that somebody else made into the ledger as if
 // this Host had made them, so that reset removes them. It looks past those that are not
@@ -14,11 +17,14 @@ func (h *Host) Adopt(op Op, paths ...string) error {
 }
 
 func (h *Host) adoptPath(op Op, path string) error {
-	w, err := h.find(path)
-	if w == nil {
+	w, err := h.walk(path, walkRemove)
+	defer w.close()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	defer w.close()
 	p := w.place()
 	now, err := h.state(p)
 	if err != nil || now.Kind == Absent || (op == OpFile) != (now.Kind == File) {
@@ -26,11 +32,11 @@ func (h *Host) adoptPath(op Op, path string) error {
 	}
 	before := State{Kind: Absent}
 	if op == OpTree {
-		mounted, err := p.isMount()
+		id, err := mountOf(p.dir, p.name)
 		if err != nil {
 			return p.wrap("stat", err)
 		}
-		if mounted { // it belongs to the machine: undo only empties it
+		if id.root { // a mount point belongs to the machine: undo only empties it
 			now.Mount = true
 			before = now
 		}

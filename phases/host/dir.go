@@ -15,14 +15,11 @@ import (
 // MakeDir makes path a directory, and those above it with mode 0755. A directory that
 // was there before bootstrap only loses the permissions that mode doesn't have; it gets
 // none that it did not have.
-func (h *Host) MakeDir(path string, mode fs.FileMode) (changed bool, err error) {
+func (h *Host) MakeDir(path string, mode fs.FileMode) error {
 	w, err := h.walkPerm(path, walkMake, mode)
 	defer w.close()
-	if err != nil {
-		return false, err
-	}
-	if w.made || w.top().dir == nil {
-		return w.made, nil
+	if err != nil || w.made || w.top().dir == nil {
+		return err
 	}
 	return h.mendDir(w, uint32(mode.Perm()))
 }
@@ -97,11 +94,11 @@ func (h *Host) ledgersDir(p place) (*os.File, error) {
 	return openDir(p.dir, p.name)
 }
 
-func (h *Host) mendDir(w *walker, mode uint32) (bool, error) {
+func (h *Host) mendDir(w *walker, mode uint32) error {
 	dir, path := w.top().dir, w.top().path
 	now, err := openState(dir)
 	if err != nil {
-		return false, err
+		return err
 	}
 	want := now
 	want.Mode &= mode
@@ -109,15 +106,14 @@ func (h *Host) mendDir(w *walker, mode uint32) (bool, error) {
 		want.Mode, want.UID, want.GID = mode, os.Geteuid(), os.Getegid()
 	}
 	if now == want {
-		return false, nil
+		return nil
 	}
-	err = h.make(effect{key: key{OpDir, path}, on: w.top().on, verb: Chmod, before: now, after: want}, func() error {
+	return h.make(effect{key: key{OpDir, path}, on: w.top().on, verb: Chmod, before: now, after: want}, func() error {
 		if err := applyOwnerAndMode(dir, want); err != nil {
 			return &fs.PathError{Op: "chmod", Path: path, Err: err}
 		}
 		return nil
 	})
-	return err == nil, err
 }
 
 // OwnTree records that whatever appears below path is ours to remove. It makes the
@@ -176,8 +172,9 @@ func (h *Host) treeState(w *walker) (before State, keep []string, err error) {
 	if !h.ledger.ours(w.path()) {
 		keep, err = namesIn(w.top().dir)
 	}
-	before.Mount = w.top().mount
-	return before, keep, err
+	id, statErr := mountOf(w.top().dir, "")
+	before.Mount = id.root
+	return before, keep, errors.Join(err, statErr)
 }
 
 // namesIn is the names in a directory, sorted.

@@ -16,13 +16,13 @@ import (
 // missing directories above it are made with mode 0755. changed is false when all was
 // so already.
 func (h *Host) WriteFile(path string, data []byte, mode fs.FileMode) (changed bool, err error) {
-	return h.write(path, content{State: fileState(mode, sumOf(data)), data: data, shown: true})
+	return h.write(path, walkWrite, content{State: fileState(mode, sumOf(data)), data: data, shown: true})
 }
 
 // WriteOpaque is WriteFile for content that is never shown in a diff: a secret, or
 // something that people can't read.
 func (h *Host) WriteOpaque(path string, data []byte, mode fs.FileMode) (changed bool, err error) {
-	return h.write(path, content{State: fileState(mode, sumOf(data)), data: data})
+	return h.write(path, walkWrite, content{State: fileState(mode, sumOf(data)), data: data})
 }
 
 func sumOf(data []byte) string {
@@ -34,7 +34,7 @@ func sumOf(data []byte) string {
 // write is not called if the content is there already. Content with another hash is an
 // error, and never comes to that path.
 func (h *Host) WriteStream(path string, mode fs.FileMode, sum string, write func(io.Writer) error) (changed bool, err error) {
-	return h.write(path, content{State: fileState(mode, sum), stream: write})
+	return h.write(path, walkWrite, content{State: fileState(mode, sum), stream: write})
 }
 
 // content is what a file is to be.
@@ -55,9 +55,12 @@ func (c content) write(w io.Writer) error {
 	return err
 }
 
-func (h *Host) write(path string, c content) (changed bool, err error) {
-	w, err := h.walk(path, walkWrite)
+func (h *Host) write(path string, mode walkMode, c content) (changed bool, err error) {
+	w, err := h.walk(path, mode)
 	defer w.close()
+	if errors.Is(err, fs.ErrNotExist) && c.Kind == Absent {
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}
@@ -69,6 +72,9 @@ func fileState(mode fs.FileMode, sum string) State {
 }
 
 func (h *Host) writeAt(p place, want content) (bool, error) {
+	if want.theirs && h.Recorded(p.path) {
+		return false, fmt.Errorf("%s is in the ledger: it is bootstrap's, not the user's", p.path)
+	}
 	now, err := h.state(p)
 	if err != nil {
 		return false, err
@@ -159,12 +165,7 @@ func (h *Host) checkOwner(path string, now State, want content) error {
 // Remove removes a file, and keeps its content for Undo. changed is false when there was
 // no file.
 func (h *Host) Remove(path string) (changed bool, err error) {
-	w, err := h.find(path)
-	if w == nil {
-		return false, err
-	}
-	defer w.close()
-	return h.writeAt(w.place(), content{State: State{Kind: Absent}})
+	return h.write(path, walkRemove, content{State: State{Kind: Absent}})
 }
 
 // temp is where content is gathered before it is renamed to p: in the directory

@@ -99,6 +99,12 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// reported tells whether an effect was made, or there was nothing to do.
+func reported(h *host.Host, do func(*host.Host) error) (made bool, err error) {
+	err = do(h.Under("test", func(host.Change) { made = true }))
+	return made, err
+}
+
 // changed checks the two results of an effect.
 func changed(t *testing.T, want bool) func(bool, error) {
 	return func(got bool, err error) {

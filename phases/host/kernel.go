@@ -60,12 +60,6 @@ func (h *Host) SysctlValue(name string) (string, error) {
 	return value, err
 }
 
-// KernelSays is SysctlValue where it does not matter why there is none.
-func (h *Host) KernelSays(name string) string {
-	value, _ := h.SysctlValue(name)
-	return value
-}
-
 func (h *Host) writeSysctl(name, value string) error {
 	file := h.SysctlPath(name)
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) && !h.Real() {

@@ -33,7 +33,7 @@ func TestLedgerSurvivesReopening(t *testing.T) {
 	h, _ := hosttest.New(t)
 	put(t, h, "/etc/old", "old", 0o644)
 	changed(t, true)(h.WriteFile("/etc/old", []byte("new"), 0o600))
-	changed(t, true)(h.MakeDir("/opt/cni/bin", 0o755))
+	must(t, h.MakeDir("/opt/cni/bin", 0o755))
 	changed(t, true)(h.Remove("/etc/old"))
 	want := h.Entries()
 	h, _ = reopen(t, h)

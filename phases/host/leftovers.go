@@ -131,7 +131,7 @@ func (h *Host) UnmountLeft(ctx context.Context, patterns []string) error {
 // unmount takes one mount away. In a plan it only tells if processes are in the way.
 func (h *Host) unmount(ctx context.Context, path string) error {
 	if h.plan == nil {
-		return unmount(ctx, path)
+		return unmount(ctx, path, unix.Unmount)
 	}
 	if users := mountUsers(path); len(users) > 0 {
 		return mountInUse(path, users)

@@ -102,14 +102,10 @@ const (
 	busyPause      = 100 * time.Millisecond
 )
 
-// unmount takes the topmost mount at path away. It is no error if there is none.
-func unmount(ctx context.Context, path string) error {
-	return unmountWithin(ctx, path, unix.Unmount)
-}
-
-// unmountWithin does not wait longer for the kernel than unmountTimeout. What it
-// leaves waiting is a thread that changes nothing else.
-func unmountWithin(ctx context.Context, path string, call func(string, int) error) error {
+// unmount takes the topmost mount at path away, by a call to the kernel. It is no error if
+// there is none. It does not wait longer than unmountTimeout: what it leaves waiting is a
+// thread that changes nothing else.
+func unmount(ctx context.Context, path string, call func(string, int) error) error {
 	done := make(chan error, 1)
 	go func() { done <- unmountBusy(ctx, path, call) }()
 	select {

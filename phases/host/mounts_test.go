@@ -182,7 +182,7 @@ func TestUnmountWhatDaemonsLeft(t *testing.T) {
 	}
 	gone, held := pickMounts(mounts, patterns, before)
 	for _, m := range gone {
-		if err := unmount(t.Context(), m.Mountpoint); err != nil {
+		if err := unmount(t.Context(), m.Mountpoint, unix.Unmount); err != nil {
 			t.Error(err)
 		}
 	}
@@ -202,11 +202,11 @@ func TestUnmountAgainIsFine(t *testing.T) {
 	}
 	path := tmpfs(t, t.TempDir(), "x")
 	for range 2 {
-		if err := unmount(t.Context(), path); err != nil {
+		if err := unmount(t.Context(), path, unix.Unmount); err != nil {
 			t.Error(err)
 		}
 	}
-	if err := unmount(t.Context(), path+"/gone"); err != nil {
+	if err := unmount(t.Context(), path+"/gone", unix.Unmount); err != nil {
 		t.Error(err)
 	}
 }
@@ -221,7 +221,7 @@ func TestUnmountFollowsNoLink(t *testing.T) {
 	if err := os.Symlink("target", dir+"/link"); err != nil {
 		t.Fatal(err)
 	}
-	if err := unmount(t.Context(), dir+"/link"); err != nil {
+	if err := unmount(t.Context(), dir+"/link", unix.Unmount); err != nil {
 		t.Error(err)
 	}
 	if got := mountsBelow(t, dir); len(got) != 1 {
@@ -241,14 +241,14 @@ func TestUnmountBusy(t *testing.T) {
 	}
 	end := func() { cmd.Process.Kill(); cmd.Wait() }
 	t.Cleanup(end)
-	err := unmount(t.Context(), path)
+	err := unmount(t.Context(), path, unix.Unmount)
 	busy := (*ObstacleError)(nil)
 	want := fmt.Sprintf("%q stays mounted: it is in use by pid %d (sleep)", path, cmd.Process.Pid)
 	if !errors.As(err, &busy) || err.Error() != want {
 		t.Errorf("error is %v, want %s", err, want)
 	}
 	end()
-	if err := unmount(t.Context(), path); err != nil {
+	if err := unmount(t.Context(), path, unix.Unmount); err != nil {
 		t.Error(err)
 	}
 }
@@ -257,7 +257,7 @@ func TestUnmountBusy(t *testing.T) {
 func TestUnmountOfDeadServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answer := make(chan struct{})
-		err := unmountWithin(t.Context(), "/mnt/nfs", func(string, int) error { <-answer; return nil })
+		err := unmount(t.Context(), "/mnt/nfs", func(string, int) error { <-answer; return nil })
 		if err == nil || !strings.Contains(err.Error(), "server is gone") {
 			t.Errorf("error is %v", err)
 		}

@@ -15,24 +15,24 @@ import (
 // effects makes one effect of each kind, as init does.
 func effects(t *testing.T, h *host.Host) {
 	t.Helper()
-	changed(t, true)(h.MakeDir("/etc/kubernetes/pki", 0o700))
+	must(t, h.MakeDir("/etc/kubernetes/pki", 0o700))
 	changed(t, true)(h.WriteOpaque("/etc/kubernetes/pki/ca.key", []byte("key"), 0o600))
 	changed(t, true)(h.WriteFile("/etc/theirs", []byte("ours"), 0o600))
 	changed(t, true)(h.WriteFile("/etc/mode", []byte("theirs"), 0o600))
 	changed(t, true)(h.Remove("/etc/gone"))
 	must(t, h.OwnTree("/var/lib/kubelet"))
 	changed(t, true)(h.WriteFile("/var/lib/kubelet/config.yaml", []byte("kind\n"), 0o600))
-	changed(t, true)(h.MakeDir("/var/lib/etcd", 0o700))
+	must(t, h.MakeDir("/var/lib/etcd", 0o700))
 	must(t, h.OwnTree("/var/lib/etcd"))
 	must(t, h.Sysctl("net.ipv4.ip_forward", "1"))
 	must(t, h.LoadModule(t.Context(), "overlay"))
 	changed(t, true)(h.WriteFile("/etc/systemd/system/kubelet.service", []byte("[Unit]\n"), 0o600))
-	changed(t, true)(h.EnableUnit(t.Context(), "kubelet.service"))
-	changed(t, true)(h.StartUnit(t.Context(), "kubelet.service"))
-	changed(t, false)(h.StartUnit(t.Context(), "kubelet.service", "/var/lib/kubelet/config.yaml"))
+	must(t, h.EnableUnit(t.Context(), "kubelet.service"))
+	must(t, h.StartUnit(t.Context(), "kubelet.service"))
+	must(t, h.StartUnit(t.Context(), "kubelet.service", "/var/lib/kubelet/config.yaml"))
 	must(t, h.Record(host.OpImage, "pause:3", func() error { return nil }))
 	changed(t, false)(h.WriteFile("/etc/theirs", []byte("ours"), 0o600))
-	changed(t, false)(h.MakeDir("/etc/kubernetes/pki", 0o700))
+	must(t, h.MakeDir("/etc/kubernetes/pki", 0o700))
 	if data, err := h.ReadFile("/etc/kubernetes/pki/ca.key"); err != nil || string(data) != "key" {
 		t.Fatalf("read back: %q, %v", data, err)
 	}
@@ -124,13 +124,13 @@ func TestPlanAgain(t *testing.T) {
 	var planned []host.Change
 	again := recorded(h, &planned)
 	changed(t, false)(again.WriteFile("/var/lib/kubelet/config.yaml", []byte("kind\n"), 0o600))
-	changed(t, false)(again.StartUnit(t.Context(), "kubelet.service", "/var/lib/kubelet/config.yaml"))
+	must(t, again.StartUnit(t.Context(), "kubelet.service", "/var/lib/kubelet/config.yaml"))
 	must(t, again.OwnTree("/var/lib/kubelet"))
 	if len(planned) > 0 {
 		t.Fatalf("planned: %v", planned)
 	}
 	changed(t, true)(again.WriteFile("/var/lib/kubelet/config.yaml", []byte("other\n"), 0o600))
-	changed(t, true)(again.StartUnit(t.Context(), "kubelet.service", "/var/lib/kubelet/config.yaml"))
+	must(t, again.StartUnit(t.Context(), "kubelet.service", "/var/lib/kubelet/config.yaml"))
 	if len(planned) != 2 || planned[0].Verb != host.Update || planned[1].Verb != host.Restart {
 		t.Fatalf("planned: %v", planned)
 	}

@@ -34,10 +34,10 @@ func dial(ctx context.Context) (*dbus.Conn, error) {
 	return conn, nil
 }
 
-func with[T any](ctx context.Context, do func(*dbus.Conn) (T, error)) (answer T, err error) {
+func withSystemd(ctx context.Context, do func(*dbus.Conn) error) error {
 	conn, err := dial(ctx)
 	if err != nil {
-		return answer, err
+		return err
 	}
 	defer conn.Close()
 	return do(conn)
@@ -45,20 +45,17 @@ func with[T any](ctx context.Context, do func(*dbus.Conn) (T, error)) (answer T,
 
 // Do implements Units.
 func (Systemd) Do(ctx context.Context, verb Verb, unit string) error {
-	conn, err := dial(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	// With a buffer: go-systemd's dispatcher blocks on a channel nobody reads.
-	r := request{conn: conn, verb: verb, unit: unit, done: make(chan string, 1)}
-	if err := r.send(ctx); err != nil {
-		return fmt.Errorf("%s %s: %w", verb, unit, err)
-	}
-	if verb == Start || verb == Stop || verb == Restart {
-		return r.wait(ctx)
-	}
-	return nil
+	return withSystemd(ctx, func(conn *dbus.Conn) error {
+		// With a buffer: go-systemd's dispatcher blocks on a channel nobody reads.
+		r := request{conn: conn, verb: verb, unit: unit, done: make(chan string, 1)}
+		if err := r.send(ctx); err != nil {
+			return fmt.Errorf("%s %s: %w", verb, unit, err)
+		}
+		if verb == Start || verb == Stop || verb == Restart {
+			return r.wait(ctx)
+		}
+		return nil
+	})
 }
 
 // request is something that systemd is asked to do with a unit.
@@ -121,39 +118,42 @@ func (r request) wait(ctx context.Context) error {
 
 // Reload implements Units.
 func (Systemd) Reload(ctx context.Context) error {
-	_, err := with(ctx, func(c *dbus.Conn) (any, error) { return nil, c.ReloadContext(ctx) })
-	return err
+	return withSystemd(ctx, func(c *dbus.Conn) error { return c.ReloadContext(ctx) })
 }
 
 // Failed implements Units.
 func (Systemd) Failed(ctx context.Context, pattern string) (names []string, err error) {
-	units, err := with(ctx, func(c *dbus.Conn) ([]dbus.UnitStatus, error) {
-		return c.ListUnitsByPatternsContext(ctx, []string{"failed"}, []string{pattern})
+	err = withSystemd(ctx, func(c *dbus.Conn) error {
+		units, err := c.ListUnitsByPatternsContext(ctx, []string{"failed"}, []string{pattern})
+		for _, u := range units {
+			names = append(names, u.Name)
+		}
+		return err
 	})
-	for _, u := range units {
-		names = append(names, u.Name)
-	}
 	return names, err
 }
 
 // State implements Units.
-func (Systemd) State(ctx context.Context, unit string) (machine.UnitState, error) {
-	return with(ctx, func(c *dbus.Conn) (machine.UnitState, error) {
+func (Systemd) State(ctx context.Context, unit string) (state machine.UnitState, err error) {
+	err = withSystemd(ctx, func(c *dbus.Conn) error {
 		props, err := c.GetAllPropertiesContext(ctx, unit)
-		return unitState(props), err
+		state = unitState(props)
+		return err
 	})
+	return state, err
 }
 
 // Enabled implements Units. It asks for the unit file on disk: the unit's own
 // UnitFileState may be from before the last reload.
-func (Systemd) Enabled(ctx context.Context, unit string) (string, error) {
-	files, err := with(ctx, func(c *dbus.Conn) ([]dbus.UnitFile, error) {
-		return c.ListUnitFilesByPatternsContext(ctx, nil, []string{unit})
+func (Systemd) Enabled(ctx context.Context, unit string) (enabled string, err error) {
+	err = withSystemd(ctx, func(c *dbus.Conn) error {
+		files, err := c.ListUnitFilesByPatternsContext(ctx, nil, []string{unit})
+		if len(files) > 0 {
+			enabled = files[0].Type
+		}
+		return err
 	})
-	if err != nil || len(files) == 0 {
-		return "", err
-	}
-	return files[0].Type, nil
+	return enabled, err
 }
 
 func unitState(props map[string]any) machine.UnitState {

@@ -7,52 +7,80 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// mountID tells on which mount an open directory lies. The device counts too: a btrfs
-// subvolume is no mount, and has a device of its own.
+// mountID tells on which mount something lies.
 type mountID struct {
-	id     string
-	device uint64
+	id    uint64
+	major uint32
+	minor uint32
+	root  bool // it is where the mount begins
+	dir   bool
 }
 
-// mountOf asks /proc, as statx(2) tells the mount only since kernel 5.8.
-func mountOf(dir *os.File) (mountID, error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(dir.Fd()), &st); err != nil {
-		return mountID{}, err
+// sameMount tells whether something lies on the same mount as the top of a tree. It
+// compares the devices of directories too: a btrfs subvolume is no mount, and has a device
+// of its own. A file does not count, as on an overlay it has the device of its layer.
+func (m mountID) sameMount(top mountID) bool {
+	sameDevice := m.major == top.major && m.minor == top.minor
+	return !m.root && m.id == top.id && (!m.dir || sameDevice)
+}
+
+// mountOf looks at a name in dir, or at dir itself if name is empty.
+func mountOf(dir *os.File, name string) (mountID, error) {
+	flags := unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT
+	if name == "" {
+		flags |= unix.AT_EMPTY_PATH
 	}
-	info := fmt.Sprintf("/proc/self/fdinfo/%d", dir.Fd())
+	var st unix.Statx_t
+	err := unix.Statx(int(dir.Fd()), name, flags, unix.STATX_TYPE|unix.STATX_MNT_ID, &st)
+	id := mountID{
+		id: st.Mnt_id, major: st.Dev_major, minor: st.Dev_minor,
+		root: st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0,
+		dir:  st.Mode&unix.S_IFMT == unix.S_IFDIR,
+	}
+	if err == nil && st.Mask&unix.STATX_MNT_ID == 0 {
+		err = id.askProc(dir, name)
+	}
+	return id, err
+}
+
+// askProc fills in what kernels before 5.8 tell of open files alone.
+func (m *mountID) askProc(dir *os.File, name string) error {
+	above := "."
+	if name == "" {
+		name, above = ".", ".."
+	}
+	id, err := procMount(dir, name)
+	if err != nil {
+		return err
+	}
+	parent, err := procMount(dir, above)
+	m.id, m.root = id, id != parent
+	return err
+}
+
+func procMount(dir *os.File, name string) (uint64, error) {
+	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer os.NewFile(uintptr(fd), name).Close()
+	info := fmt.Sprintf("/proc/self/fdinfo/%d", fd)
 	data, err := os.ReadFile(info)
 	if err != nil {
-		return mountID{}, err
+		return 0, err
 	}
-	_, after, told := strings.Cut(string(data), "mnt_id:")
-	if !told {
-		return mountID{}, fmt.Errorf("%s does not tell the mount", info)
+	for line := range strings.Lines(string(data)) {
+		if id, ok := strings.CutPrefix(line, "mnt_id:"); ok {
+			return strconv.ParseUint(strings.TrimSpace(id), 10, 64)
+		}
 	}
-	id, _, _ := strings.Cut(after, "\n")
-	return mountID{id, st.Dev}, nil
-}
-
-// isMount tells whether a directory, which was opened in the one above it, is a mount point.
-func isMount(dir, above *os.File) (bool, error) {
-	inner, err := mountOf(dir)
-	outer, outerErr := mountOf(above)
-	return inner.id != outer.id, errors.Join(err, outerErr)
-}
-
-// isMount tells whether p is a directory and a mount point.
-func (p place) isMount() (bool, error) {
-	dir, err := openDir(p.dir, p.name)
-	if err != nil {
-		return false, err
-	}
-	defer dir.Close()
-	return isMount(dir, p.dir)
+	return 0, fmt.Errorf("%s does not tell the mount", info)
 }
 
 // undoTree removes what is below p, and p itself if it was not there before.
@@ -64,7 +92,7 @@ func (h *Host) undoTree(ctx context.Context, p place, r Record) error {
 	defer dir.Close()
 	had, err := h.leftIn(p.path, dir)
 	if err == nil {
-		err = h.emptyTree(ctx, p, dir, r)
+		err = h.emptyTree(ctx, dir, r)
 	}
 	if err != nil {
 		return err
@@ -80,16 +108,15 @@ func (h *Host) undoTree(ctx context.Context, p place, r Record) error {
 	return h.Do(OpTree, Empty, p.path, restore)
 }
 
-func (h *Host) emptyTree(ctx context.Context, p place, dir *os.File, r Record) error {
-	top, err := mountOf(dir)
-	mounted, mountErr := isMount(dir, p.dir)
-	if err := errors.Join(err, mountErr); err != nil {
+func (h *Host) emptyTree(ctx context.Context, dir *os.File, r Record) error {
+	top, err := mountOf(dir, "")
+	if err != nil {
 		return err
 	}
-	if mounted && !r.Before.Mount {
+	if top.root && !r.Before.Mount {
 		return mountInTheWay(r.Target)
 	}
-	if !mounted && r.Before.Mount {
+	if !top.root && r.Before.Mount {
 		return fmt.Errorf("%s was a mount point and is none now: what lies there was not ours", r.Target)
 	}
 	return sweep{h: h, top: top, tree: r}.empty(ctx, dir, r.Target)
@@ -119,20 +146,29 @@ func (s sweep) empty(ctx context.Context, dir *os.File, path string) error {
 }
 
 func (s sweep) remove(ctx context.Context, p place) error {
-	if s.h.plan.at(p.path).unmounted {
-		return nil
-	}
-	dir, err := openDir(p.dir, p.name)
+	id, err := mountOf(p.dir, p.name)
 	switch {
-	case errors.Is(err, unix.ENOENT):
+	case errors.Is(err, unix.ENOENT), s.h.plan.at(p.path).unmounted:
 		return nil
-	case errors.Is(err, unix.ENOTDIR): // a file or a link; one on which a file is mounted stays
-		return s.h.quietly(func() error { return p.unlink(0) })
 	case err != nil:
+		return p.wrap("stat", err)
+	case !id.sameMount(s.top):
+		return mountInTheWay(p.path)
+	case id.dir:
+		return s.removeDir(ctx, p)
+	}
+	return s.h.quietly(func() error { return p.unlink(0) })
+}
+
+// removeDir asks for the mount again once the directory is open: something may have been
+// mounted there since.
+func (s sweep) removeDir(ctx context.Context, p place) error {
+	dir, err := openDir(p.dir, p.name)
+	if err != nil {
 		return p.wrap("open", err)
 	}
 	defer dir.Close()
-	if id, err := mountOf(dir); err != nil || id != s.top {
+	if id, err := mountOf(dir, ""); err != nil || !id.sameMount(s.top) {
 		return errors.Join(err, mountInTheWay(p.path))
 	}
 	if err := s.empty(ctx, dir, p.path); err != nil {

@@ -20,7 +20,7 @@ func TestOwnTree(t *testing.T) {
 	must(t, h.OwnTree("/var/lib/none/yet"))
 	must(t, os.MkdirAll(h.Path("/var/lib/empty"), 0o750))
 	must(t, h.OwnTree("/var/lib/empty"))
-	changed(t, true)(h.MakeDir("/var/lib/kubelet", 0o700))
+	must(t, h.MakeDir("/var/lib/kubelet", 0o700))
 	must(t, h.OwnTree("/var/lib/kubelet"))
 	for _, dir := range []string{"/var/lib/none/yet", "/var/lib/empty", "/var/lib/kubelet"} {
 		put(t, h, dir+"/a/b/c", "by a daemon", 0o000)
@@ -44,7 +44,7 @@ func TestTreeKeepsOutOfLinks(t *testing.T) {
 	h, _ := hosttest.New(t)
 	put(t, h, "/canary/file", "canary", 0o600)
 	must(t, h.OwnTree("/srv/tree"))
-	changed(t, true)(h.MakeDir("/srv/tree/sub", 0o700))
+	must(t, h.MakeDir("/srv/tree/sub", 0o700))
 	must(t, os.Symlink("/canary", h.Path("/srv/tree/dir")))
 	must(t, os.Symlink(h.Path("/canary/file"), h.Path("/srv/tree/sub/file")))
 	must(t, os.Link(h.Path("/canary/file"), h.Path("/srv/tree/hard")))
@@ -59,7 +59,7 @@ func TestTreeKeepsOutOfMounts(t *testing.T) {
 	}
 	h, _ := hosttest.New(t)
 	must(t, h.OwnTree("/srv/tree"))
-	changed(t, true)(h.MakeDir("/srv/tree", 0o700))
+	must(t, h.MakeDir("/srv/tree", 0o700))
 	mounts := map[string]string{"tmpfs": "/srv/tree/a/tmp fs\n", "bind": "/srv/tree/b/bind", "file": "/srv/tree/c/file"}
 	put(t, h, "/canary/file", "canary", 0o600)
 	for _, path := range mounts {

@@ -67,6 +67,19 @@ func (h *Host) UndoAll(ctx context.Context, keep func(Record) bool) error {
 	return nil
 }
 
+// Leaving is the same Host, whose undo leaves a directory that is not empty, and those above
+// it, to the user.
+func (h *Host) Leaving(dir string) *Host {
+	other := *h
+	other.left = dir
+	return &other
+}
+
+// leaves tells whether a path leads to, or lies in, the directory that is left to the user.
+func (h *Host) leaves(path string) bool {
+	return h.left != "" && (isAtOrBelow(h.left, path) || isAtOrBelow(path, h.left))
+}
+
 // keptRecords are the ids of the records that keep picks, and of the directories above
 // their targets.
 func keptRecords(all []Record, keep func(Record) bool) map[int]bool {
@@ -184,17 +197,17 @@ func (h *Host) undoDir(p place, r Record, now State) error {
 	if len(left) == 0 {
 		return h.removeDir(p, OpDir)
 	}
-	if h.ledger.inTree(p.path, r.ID) {
-		return nil // it is removed later, with all of the tree that it lies in
+	left = slices.DeleteFunc(left, func(name string) bool { return h.leaves(filepath.Join(p.path, name)) })
+	if len(left) == 0 || h.ledger.inTree(p.path, r.ID) {
+		return nil // it is the user's by now, or is removed later, with all of the tree that it lies in
 	}
 	isOurs := func(name string) bool { return h.Recorded(filepath.Join(p.path, name)) }
 	if r.Shared && !slices.ContainsFunc(left, isOurs) {
 		return nil // the user keeps other things in it by now
 	}
 	for _, name := range left { // a mount is what the user has to see to first
-		in := place{dir: dir, name: name, path: filepath.Join(p.path, name)}
-		if mounted, err := in.isMount(); err == nil && mounted {
-			return mountInTheWay(in.path)
+		if id, err := mountOf(dir, name); err == nil && id.root {
+			return mountInTheWay(filepath.Join(p.path, name))
 		}
 	}
 	return notEmpty(p.path, left)

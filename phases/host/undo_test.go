@@ -21,19 +21,19 @@ func TestUndoAll(t *testing.T) {
 	must(t, os.Chmod(h.Path("/etc/cni/net.d"), 0o777))
 	before := snapshot(t, h.Path("/"))
 
-	changed(t, true)(h.MakeDir("/etc/cni/net.d", 0o755))
-	changed(t, true)(h.MakeDir("/etc/kubernetes/pki", 0o700))
+	must(t, h.MakeDir("/etc/cni/net.d", 0o755))
+	must(t, h.MakeDir("/etc/kubernetes/pki", 0o700))
 	changed(t, true)(h.WriteFile("/etc/kubernetes/pki/ca.key", []byte("key"), 0o600))
 	changed(t, true)(h.WriteFile("/etc/sysctl.conf", []byte("ours"), 0o644))
 	changed(t, true)(h.Remove("/etc/cni/net.d/10-theirs.conflist"))
 	changed(t, true)(h.WriteFile("/etc/systemd/system/kubelet.service", []byte("[Unit]"), 0o600))
 	must(t, h.OwnTree("/var/lib/kubelet"))
-	changed(t, true)(h.MakeDir("/var/lib/kubelet/pki", 0o700))
+	must(t, h.MakeDir("/var/lib/kubelet/pki", 0o700))
 	changed(t, true)(h.WriteFile("/var/lib/kubelet/config.yaml", []byte("kind"), 0o600))
 	must(t, h.Sysctl("net.ipv4.ip_forward", "1"))
 	must(t, h.LoadModule(t.Context(), "overlay"))
-	changed(t, true)(h.EnableUnit(t.Context(), "kubelet.service"))
-	changed(t, true)(h.StartUnit(t.Context(), "kubelet.service"))
+	must(t, h.EnableUnit(t.Context(), "kubelet.service"))
+	must(t, h.StartUnit(t.Context(), "kubelet.service"))
 	put(t, h, "/var/lib/kubelet/pki/kubelet.key", "by the daemon", 0o600)
 	put(t, h, "/var/lib/kubelet/config.yaml", "changed by the daemon", 0o600)
 	wantFile(t, h, "/proc/sys/net/ipv4/ip_forward", "1\n", 0o644)
@@ -99,7 +99,7 @@ func TestUndoLeavesWhatOthersChanged(t *testing.T) {
 	put(t, h, "/etc/theirs", "theirs", 0o644)
 	changed(t, true)(h.WriteFile("/etc/theirs", []byte("ours"), 0o600))
 	changed(t, true)(h.WriteFile("/etc/ours", []byte("ours"), 0o600))
-	changed(t, true)(h.MakeDir("/etc/dir", 0o755))
+	must(t, h.MakeDir("/etc/dir", 0o755))
 	changed(t, true)(h.WriteFile("/etc/last", []byte("ours"), 0o600))
 	put(t, h, "/etc/theirs", "edited", 0o600)
 	put(t, h, "/etc/ours", "edited", 0o600)
@@ -127,10 +127,10 @@ func TestUndoLeavesWhatOthersChanged(t *testing.T) {
 func TestUndoDoesNotFollowLinks(t *testing.T) {
 	h, _ := hosttest.New(t)
 	put(t, h, "/canary/file", "canary", 0o600)
-	changed(t, true)(h.MakeDir("/etc", 0o755))
+	must(t, h.MakeDir("/etc", 0o755))
 	changed(t, true)(h.WriteFile("/etc/x/file", []byte("canary"), 0o600))
 	must(t, h.OwnTree("/srv/tree"))
-	changed(t, true)(h.MakeDir("/srv/tree", 0o700))
+	must(t, h.MakeDir("/srv/tree", 0o700))
 	must(t, os.RemoveAll(h.Path("/etc/x")))
 	must(t, os.Symlink("/canary", h.Path("/etc/x")))
 	must(t, os.RemoveAll(h.Path("/srv/tree")))
@@ -148,4 +148,19 @@ func TestUndoStopsWhenToldTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantFile(t, h, "/etc/x", "", 0o600)
+}
+
+// TestLeaving: a directory that is left to the user stays with what is in it, and so do those
+// above it, unless they hold other things too.
+func TestLeaving(t *testing.T) {
+	h, _ := hosttest.New(t)
+	must(t, h.MakeDir("/srv/a/pods", 0o700))
+	hosttest.Put(t, h, "/srv/a/pods/web.yaml", "web", 0o600)
+	hosttest.Put(t, h, "/srv/a/own", "own", 0o600)
+	wantObstacle(t, h.Leaving("/srv/a/pods").UndoAll(t.Context(), nil), "/srv/a stays: it holds own")
+	hosttest.Remove(t, h, "/srv/a/own")
+	must(t, h.Leaving("/srv/a/pods").UndoAll(t.Context(), nil))
+	if !h.Exists("/srv/a/pods/web.yaml") || h.HasLedger() {
+		t.Error("the user's file is gone, or the ledger is not")
+	}
 }

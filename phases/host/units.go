@@ -98,16 +98,16 @@ func (h *Host) Reload(ctx context.Context) error {
 	return h.ledger.log(event{Event: evReload}, false)
 }
 
-// EnableUnit makes a unit start at boot. It is false when it does already.
-func (h *Host) EnableUnit(ctx context.Context, name string) (changed bool, err error) {
+// EnableUnit makes a unit start at boot.
+func (h *Host) EnableUnit(ctx context.Context, name string) error {
 	now, err := h.unitFile(ctx, name)
 	if err != nil {
-		return false, err
+		return err
 	}
 	k := key{OpEnabled, name}
 	switch now.Enabled {
 	case "enabled", "static", "alias", "indirect", "generated", "transient":
-		return false, h.settle(k, nothing)
+		return h.settle(k, nothing)
 	}
 	e := effect{key: k, verb: Enable, before: State{Value: now.Enabled}, after: State{Value: "enabled"}}
 	now.Enabled = "enabled"
@@ -117,10 +117,10 @@ func (h *Host) EnableUnit(ctx context.Context, name string) (changed bool, err e
 // StartUnit starts a unit and waits until it runs. One that runs is left alone,
 // unless one of files, which it reads when it starts, was written since: then it is
 // restarted.
-func (h *Host) StartUnit(ctx context.Context, name string, files ...string) (changed bool, err error) {
+func (h *Host) StartUnit(ctx context.Context, name string, files ...string) error {
 	now, err := h.freshUnit(ctx, name)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if now.Active != "active" {
 		return h.runUnit(ctx, name, Start, now)
@@ -129,9 +129,9 @@ func (h *Host) StartUnit(ctx context.Context, name string, files ...string) (cha
 		return h.runUnit(ctx, name, Restart, now)
 	}
 	if h.startedByBoot(name, now) {
-		return false, h.AdoptUnit(name)
+		return h.AdoptUnit(name)
 	}
-	return false, h.settle(key{OpActive, name}, nothing)
+	return h.settle(key{OpActive, name}, nothing)
 }
 
 // freshUnit gives a unit's state, after systemd has read its files as they are now. To
@@ -166,11 +166,10 @@ func (h *Host) RestartUnit(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = h.runUnit(ctx, name, Restart, now)
-	return err
+	return h.runUnit(ctx, name, Restart, now)
 }
 
-func (h *Host) runUnit(ctx context.Context, name string, verb Verb, now machine.UnitState) (changed bool, err error) {
+func (h *Host) runUnit(ctx context.Context, name string, verb Verb, now machine.UnitState) error {
 	e := effect{key: key{OpActive, name}, verb: verb, before: h.before(name, now), after: State{Value: unitRuns}}
 	now.Active, now.Sub = "active", "running"
 	return h.changeUnit(ctx, e, now)
@@ -178,25 +177,25 @@ func (h *Host) runUnit(ctx context.Context, name string, verb Verb, now machine.
 
 // changeUnit has systemd do with a unit what the effect's verb says. then is the state
 // that a plan goes on with.
-func (h *Host) changeUnit(ctx context.Context, e effect, then machine.UnitState) (changed bool, err error) {
+func (h *Host) changeUnit(ctx context.Context, e effect, then machine.UnitState) error {
 	if err := h.make(e, func() error { return h.units.Do(ctx, e.verb, e.target) }); err != nil {
-		return false, err
+		return err
 	}
 	h.plan.put(e.target, planned{unit: &then})
-	if e.after.Value == unitRuns {
-		err = h.Started(e.target)
+	if e.after.Value != unitRuns {
+		return nil
 	}
-	return true, err
+	return h.Started(e.target)
 }
 
-// StopUnit stops a unit and waits until it has. It is false when it did not run.
-func (h *Host) StopUnit(ctx context.Context, name string) (changed bool, err error) {
+// StopUnit stops a unit and waits until it has.
+func (h *Host) StopUnit(ctx context.Context, name string) error {
 	now, err := h.UnitState(ctx, name)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if !now.Running() {
-		return false, h.settle(key{OpActive, name}, nothing)
+		return h.settle(key{OpActive, name}, nothing)
 	}
 	e := effect{key: key{OpActive, name}, verb: Stop, before: h.before(name, now), after: State{Value: unitStopped}}
 	now.Active, now.Sub = "inactive", "dead"

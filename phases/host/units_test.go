@@ -28,13 +28,13 @@ func TestUnits(t *testing.T) {
 		t.Fatalf("state %+v, %v", s, err)
 	}
 	changed(t, true)(h.WriteFile("/etc/systemd/system/kubelet.service", []byte("[Unit]"), 0o600))
-	changed(t, true)(h.EnableUnit(t.Context(), kubelet))
-	changed(t, false)(h.EnableUnit(t.Context(), kubelet))
-	changed(t, true)(h.StartUnit(t.Context(), kubelet))
-	changed(t, false)(h.StartUnit(t.Context(), kubelet))
+	changed(t, true)(reported(h, func(h *host.Host) error { return h.EnableUnit(t.Context(), kubelet) }))
+	changed(t, false)(reported(h, func(h *host.Host) error { return h.EnableUnit(t.Context(), kubelet) }))
+	changed(t, true)(reported(h, func(h *host.Host) error { return h.StartUnit(t.Context(), kubelet) }))
+	changed(t, false)(reported(h, func(h *host.Host) error { return h.StartUnit(t.Context(), kubelet) }))
 	must(t, h.RestartUnit(t.Context(), kubelet))
-	changed(t, true)(h.StopUnit(t.Context(), kubelet))
-	changed(t, false)(h.StopUnit(t.Context(), kubelet))
+	changed(t, true)(reported(h, func(h *host.Host) error { return h.StopUnit(t.Context(), kubelet) }))
+	changed(t, false)(reported(h, func(h *host.Host) error { return h.StopUnit(t.Context(), kubelet) }))
 	wantOps(t, units, "enable kubelet.service", "start kubelet.service", "restart kubelet.service", "stop kubelet.service")
 }
 
@@ -49,11 +49,11 @@ func TestUnitWorkIsOwed(t *testing.T) {
 	h, units = reopen(t, h)
 	units.Set(kubelet, machine.UnitState{Load: "loaded", Active: "active", Enabled: "enabled", Outdated: true})
 	changed(t, false)(h.WriteFile(dropIn, []byte("[Service]"), 0o600))
-	changed(t, true)(h.StartUnit(t.Context(), kubelet, dropIn, config))
-	changed(t, false)(h.StartUnit(t.Context(), kubelet, dropIn, config, "/etc/none"))
+	changed(t, true)(reported(h, func(h *host.Host) error { return h.StartUnit(t.Context(), kubelet, dropIn, config) }))
+	changed(t, false)(reported(h, func(h *host.Host) error { return h.StartUnit(t.Context(), kubelet, dropIn, config, "/etc/none") }))
 	changed(t, true)(h.WriteFile(config, []byte("other"), 0o600))
-	changed(t, false)(h.StartUnit(t.Context(), kubelet))
-	changed(t, true)(h.StartUnit(t.Context(), kubelet, config))
+	changed(t, false)(reported(h, func(h *host.Host) error { return h.StartUnit(t.Context(), kubelet) }))
+	changed(t, true)(reported(h, func(h *host.Host) error { return h.StartUnit(t.Context(), kubelet, config) }))
 	wantOps(t, units, "reload", "restart kubelet.service", "restart kubelet.service")
 }
 
@@ -61,10 +61,10 @@ func TestUndoGivesUnitsBack(t *testing.T) {
 	h, units := hosttest.New(t)
 	units.Set("runs.service", machine.UnitState{Load: "loaded", Active: "active", Enabled: "enabled"})
 	units.Set("stands.service", machine.UnitState{Load: "loaded", Active: "inactive", Enabled: "disabled"})
-	changed(t, true)(h.StopUnit(t.Context(), "runs.service"))
-	changed(t, false)(h.EnableUnit(t.Context(), "runs.service"))
-	changed(t, true)(h.StartUnit(t.Context(), "stands.service"))
-	changed(t, true)(h.EnableUnit(t.Context(), "stands.service"))
+	changed(t, true)(reported(h, func(h *host.Host) error { return h.StopUnit(t.Context(), "runs.service") }))
+	changed(t, false)(reported(h, func(h *host.Host) error { return h.EnableUnit(t.Context(), "runs.service") }))
+	changed(t, true)(reported(h, func(h *host.Host) error { return h.StartUnit(t.Context(), "stands.service") }))
+	changed(t, true)(reported(h, func(h *host.Host) error { return h.EnableUnit(t.Context(), "stands.service") }))
 	must(t, h.UndoAll(t.Context(), nil))
 	wantOps(t, units, "stop runs.service", "start stands.service", "enable stands.service",
 		"disable stands.service", "stop stands.service", "reload", "start runs.service")
@@ -79,11 +79,11 @@ func TestUndoStopsWhatABootStarted(t *testing.T) {
 	} {
 		first, _ := hosttest.New(t)
 		changed(t, true)(first.WriteFile("/etc/systemd/system/kubelet.service", []byte("[Unit]"), 0o600))
-		changed(t, true)(first.EnableUnit(t.Context(), kubelet))
+		changed(t, true)(reported(first, func(h *host.Host) error { return h.EnableUnit(t.Context(), kubelet) }))
 		h, units := reopen(t, first)
 		found.Fragment = "/etc/systemd/system/kubelet.service"
 		units.Set(kubelet, found)
-		_, err := h.StartUnit(t.Context(), kubelet)
+		err := h.StartUnit(t.Context(), kubelet)
 		must(t, err)
 		must(t, h.UndoAll(t.Context(), nil))
 		if ops := units.Ops(); !slices.Contains(ops, "stop kubelet.service") || strings.HasPrefix(ops[len(ops)-1], "start") {
@@ -101,7 +101,7 @@ func TestFailedUnitIsForgotten(t *testing.T) {
 		}
 		return nil
 	}
-	_, err := h.StartUnit(t.Context(), kubelet)
+	err := h.StartUnit(t.Context(), kubelet)
 	wantObstacle(t, err, "start kubelet.service: failed")
 	units.Set(kubelet, machine.UnitState{Load: "loaded", Active: "failed"})
 	must(t, h.UndoAll(t.Context(), nil))
@@ -111,7 +111,7 @@ func TestFailedUnitIsForgotten(t *testing.T) {
 func TestUndoGoesOnAfterAUnitFails(t *testing.T) {
 	h, units := hosttest.New(t)
 	changed(t, true)(h.WriteFile("/etc/systemd/system/kubelet.service", []byte("[Unit]"), 0o600))
-	changed(t, true)(h.StartUnit(t.Context(), kubelet))
+	changed(t, true)(reported(h, func(h *host.Host) error { return h.StartUnit(t.Context(), kubelet) }))
 	units.Fail = func(op string) error {
 		if strings.HasPrefix(op, "stop") {
 			return errors.New("no answer")

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"fmt"
 	"io/fs"
 	"time"
 
@@ -11,29 +10,13 @@ import (
 // WriteUnrecorded is WriteFile for a file that is the user's own, such as the manifest of
 // a static pod: no record is made, and so no reset removes it. Its directory must be there.
 func (h *Host) WriteUnrecorded(path string, data []byte, mode fs.FileMode) (changed bool, err error) {
-	w, err := h.walk(path, walkRemove)
-	defer w.close()
-	if err != nil {
-		return false, err
-	}
-	return h.writeTheirs(w.place(), content{State: fileState(mode, sumOf(data)), data: data, shown: true, theirs: true})
+	want := content{State: fileState(mode, sumOf(data)), data: data, shown: true, theirs: true}
+	return h.write(path, walkRemove, want)
 }
 
 // RemoveUnrecorded removes such a file. It is false when there was none.
 func (h *Host) RemoveUnrecorded(path string) (changed bool, err error) {
-	w, err := h.find(path)
-	if w == nil {
-		return false, err
-	}
-	defer w.close()
-	return h.writeTheirs(w.place(), content{State: State{Kind: Absent}, theirs: true})
-}
-
-func (h *Host) writeTheirs(p place, want content) (changed bool, err error) {
-	if h.Recorded(p.path) {
-		return false, fmt.Errorf("%s is in the ledger: it is bootstrap's, not the user's", p.path)
-	}
-	return h.writeAt(p, want)
+	return h.write(path, walkRemove, content{State: State{Kind: Absent}, theirs: true})
 }
 
 // Changed is when a file was written, renamed, or changed its mode or owner (ctime).

@@ -80,17 +80,6 @@ func (h *Host) walkPerm(path string, mode walkMode, perm fs.FileMode) (*walker, 
 	return nil, err
 }
 
-// find goes to a file that may be removed. Both results are nil if its directory is not
-// there.
-func (h *Host) find(path string) (*walker, error) {
-	w, err := h.walk(path, walkRemove)
-	if err == nil || w == nil {
-		return w, err
-	}
-	w.close()
-	return nil, nil
-}
-
 func split(path string) []string {
 	return strings.FieldsFunc(filepath.Clean("/"+path), func(r rune) bool { return r == '/' })
 }
@@ -128,11 +117,7 @@ func (w *walker) step(p place) error {
 			return err
 		}
 	}
-	next := openedDir{dir: dir, path: p.path, on: p.on}
-	if dir != nil {
-		next.mount, _ = isMount(dir, p.dir) // where it can't be told, undo does not touch a mount
-	}
-	w.passed = append(w.passed, next)
+	w.passed = append(w.passed, openedDir{dir: dir, path: p.path, on: p.on, mount: isMountRoot(dir)})
 	w.rest = w.rest[1:]
 	return nil
 }
@@ -221,6 +206,14 @@ func (w *walker) place() place {
 	p := w.top().place(w.base)
 	p.path = w.path()
 	return p
+}
+
+func isMountRoot(dir *os.File) bool {
+	if dir == nil {
+		return false
+	}
+	id, err := mountOf(dir, "")
+	return err == nil && id.root
 }
 
 // close does nothing to a nil walker, which a walk that failed gives.

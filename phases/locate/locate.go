@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -238,8 +239,7 @@ func Text(root *yaml.Node, field string) string {
 	return ""
 }
 
-// Fields is all that is written in a document of a type of Kubernetes', which knows JSON only.
-func Fields(root *yaml.Node, text []byte) (all map[string]any, err error) {
+func fields(root *yaml.Node, text []byte) (all map[string]any, err error) {
 	var readable map[string]any // the JSON library's reader lets duplicate keys pass
 	if err := root.Decode(&readable); err != nil {
 		return nil, err
@@ -254,38 +254,87 @@ func Fields(root *yaml.Node, text []byte) (all map[string]any, err error) {
 	return all, nil
 }
 
-// Strict tells what of a part of a document T does not take, in the form of the YAML library's
-// errors. field is where the part stands, such as spec.containers[1]; known is as in Errors.
-func Strict[T any](root *yaml.Node, field string, part map[string]any, known []string) []string {
-	data, _ := json.Marshal(part) // Fields has read it from JSON
-	unknown, err := kjson.UnmarshalStrict(data, new(T))
-	var found []string
-	for _, each := range append(unknown, err) {
-		if each != nil {
-			found = append(found, inJSON(root, field, each, known))
+// Strict is all that is written in a document of the type T of Kubernetes', which knows JSON
+// only, or what of it T does not take, in the YAML library's form. known is as in Errors.
+func Strict[T any](root *yaml.Node, text []byte, known []string) (map[string]any, error) {
+	all, err := fields(root, text)
+	if err != nil {
+		return nil, err
+	}
+	s := strict{root: root, known: known, refusal: func(document any) error {
+		data, _ := json.Marshal(document) // fields has read it from JSON
+		unknown, err := kjson.UnmarshalStrict(data, new(T))
+		return errors.Join(append(unknown, err)...)
+	}}
+	if found := s.findings("", all, func(value any) any { return value }); len(found) > 0 {
+		return nil, &yaml.TypeError{Errors: found}
+	}
+	return all, nil
+}
+
+// strict asks a type of each value of a document. The JSON library ends at the first wrong
+// type, and does not say in which entry of a list it is: so it is given each one alone.
+type strict struct {
+	root    *yaml.Node
+	known   []string
+	refusal func(document any) error
+}
+
+// findings are about a field's value, or else about what is below it. alone makes a value of
+// this field a document that has nothing else.
+func (s strict) findings(field string, value any, alone func(any) any) []string {
+	err := s.refusal(alone(value))
+	if err == nil {
+		return nil
+	}
+	if s.refusal(alone(empty(value))) == nil {
+		if found := s.below(field, value, alone); len(found) > 0 {
+			return found
 		}
+	}
+	return []string{fmt.Sprintf("line %d: %s", Line(s.root, field), s.inJSON(field, err))}
+}
+
+// empty is a value of the same kind with nothing below it.
+func empty(value any) any {
+	switch value.(type) {
+	case map[string]any:
+		return map[string]any{}
+	case []any:
+		return []any{}
+	}
+	return value
+}
+
+func (s strict) below(field string, value any, alone func(any) any) (found []string) {
+	mapping, _ := value.(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(mapping)) {
+		part := func(value any) any { return alone(map[string]any{name: value}) }
+		found = append(found, s.findings(strings.TrimPrefix(field+"."+name, "."), mapping[name], part)...)
+	}
+	list, _ := value.([]any)
+	for i, entry := range list {
+		part := func(value any) any { return alone([]any{value}) }
+		found = append(found, s.findings(fmt.Sprintf("%s[%d]", field, i), entry, part)...)
 	}
 	return found
 }
 
-// inJSON is what the JSON library says about a field, or of what is below it.
-func inJSON(root *yaml.Node, field string, err error, known []string) string {
-	if at, isUnknown := strings.CutPrefix(err.Error(), "unknown field "); isUnknown {
-		at = strings.Trim(at, `"`)
-		return fmt.Sprintf("line %d: %s", Line(root, at), unknown(at[strings.LastIndex(at, ".")+1:], known))
+// inJSON is what the JSON library says about a field.
+func (s strict) inJSON(field string, err error) string {
+	switch text := err.Error(); {
+	case strings.HasPrefix(text, "unknown field "):
+		return unknown(field[strings.LastIndex(field, ".")+1:], s.known)
+	case strings.HasPrefix(text, "quantities must match "):
+		return field + ": want a quantity such as 500m or 64Mi"
 	}
 	var wrong *json.UnmarshalTypeError
 	if !errors.As(err, &wrong) {
-		return fmt.Sprintf("line %d: %s: %v", Line(root, field), field, err)
-	}
-	list, _, _ := strings.Cut(field, "[")                      // the library does not say in which entry it is
-	if below, ok := strings.CutPrefix(wrong.Field, list); ok { // else its type has an UnmarshalJSON
-		field += below
+		return fmt.Sprintf("%s: %v", field, err)
 	}
 	got, number, _ := strings.Cut(wrong.Value, " ")
 	if number != "" {
-		return fmt.Sprintf("line %d: %s: %s is no whole number in range", Line(root, field), field, number)
+		return fmt.Sprintf("%s: %s is no whole number in range", field, number)
 	}
-	want := wanted(wrong.Type.Kind().String())
-	return fmt.Sprintf("line %d: %s: want %s, not %s", Line(root, field), field, want, kindNames[got])
+	return fmt.Sprintf("%s: want %s, not %s", field, wanted(wrong.Type.Kind().String()), kindNames[got])
 }

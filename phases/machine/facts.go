@@ -98,7 +98,7 @@ func (m Machine) cgroupVersion() int {
 	return 1
 }
 
-// isNewer tells whether a kernel's release is this version or a later one.
+// isNewer tells whether a release is this version or a later one.
 func isNewer(release string, major, minor int) bool {
 	var gotMajor, gotMinor int
 	_, err := fmt.Sscanf(release, "%d.%d", &gotMajor, &gotMinor)
@@ -126,8 +126,8 @@ func readOnly(path string) bool {
 	return info.Mode()&0o200 == 0 || errors.Is(unix.Access(path, unix.W_OK), unix.EROFS)
 }
 
-// OlderKernel tells whether a kernel's release is older than this version; one that
+// Older tells whether a release, as of the kernel, is older than this version; one that
 // can't be read is not.
-func OlderKernel(release string, major, minor int) bool {
+func Older(release string, major, minor int) bool {
 	return isNewer(release, 0, 0) && !isNewer(release, major, minor)
 }

@@ -13,15 +13,15 @@ func (m Machine) SysctlValue(name string) (string, error) {
 	return strings.Join(strings.Fields(string(data)), "\t"), err
 }
 
-// sysctl is SysctlValue where it does not matter why there is none.
-func (m Machine) sysctl(name string) string {
+// KernelSays is SysctlValue where it does not matter why there is none.
+func (m Machine) KernelSays(name string) string {
 	value, _ := m.SysctlValue(name)
 	return value
 }
 
 // sysctlNumber is zero where there is no such setting, or no number in it.
 func (m Machine) sysctlNumber(name string) int {
-	return int(number(m.sysctl(name), 10))
+	return int(number(m.KernelSays(name), 10))
 }
 
 // SysctlPath is the file of a kernel setting. A name part that has a dot itself, such as
@@ -35,7 +35,7 @@ func (m Machine) SysctlPath(name string) string {
 
 // SettingFixed tells that a kernel setting is off (0) and that not even root can set it.
 func (m Machine) SettingFixed(sysctl string) bool {
-	return m.sysctl(sysctl) == "0" && readOnly(m.SysctlPath(sysctl))
+	return m.KernelSays(sysctl) == "0" && readOnly(m.SysctlPath(sysctl))
 }
 
 // StrictLinks are those of links that drop what they would not answer by (rp_filter 1).

@@ -36,7 +36,7 @@ func (m Machine) Inotify(ask int) Inotify {
 
 // OpenFiles is how many files are open on the machine, and how many can be.
 func (m Machine) OpenFiles() (open, limit uint64) {
-	f := strings.Fields(m.sysctl("fs/file-nr"))
+	f := strings.Fields(m.KernelSays("fs/file-nr"))
 	if len(f) != 3 {
 		return 0, 0
 	}

@@ -210,9 +210,9 @@ func TestListener(t *testing.T) {
 	}
 }
 
-func TestOlderKernel(t *testing.T) {
+func TestOlder(t *testing.T) {
 	for release, want := range map[string]bool{"4.19.0-27-amd64": true, "5.3.18": true, "5.4.0": false, "6.12": false, "odd": false, "": false} {
-		if got := machine.OlderKernel(release, 5, 4); got != want {
+		if got := machine.Older(release, 5, 4); got != want {
 			t.Errorf("%q: %t", release, got)
 		}
 	}

@@ -57,21 +57,11 @@ func (j *judged) bad(problem pki.Reason, detail string) {
 	j.Problem, j.Detail = problem, detail
 }
 
-// What can be wrong with a file before it is parsed.
-var (
-	errGone  = errors.New("it is not there")
-	errEmpty = errors.New("it is empty")
-)
-
 // by takes over what a check has found.
 func (j *judged) by(err error) {
 	reason := (*pki.CheckError)(nil)
 	switch {
 	case err == nil:
-	case errors.Is(err, errGone):
-		j.bad(pki.Missing, err.Error())
-	case errors.Is(err, errEmpty):
-		j.bad(pki.Empty, err.Error())
 	case !errors.As(err, &reason):
 		j.bad(pki.Damaged, err.Error())
 	case reason.Reason == pki.OtherNames && len(reason.Lacks) > 0:
@@ -90,13 +80,13 @@ func parsed[T any](h *host.Host, path string, parse func([]byte) (T, error)) (no
 	data, err := h.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && h.Made(path):
-		return none, errGone
+		return none, pki.ErrMissing
 	case errors.Is(err, fs.ErrNotExist):
 		return none, nil
 	case err != nil:
 		return none, err
 	case len(bytes.TrimSpace(data)) == 0:
-		return none, errEmpty
+		return none, pki.ErrEmpty
 	}
 	return parse(data)
 }
@@ -220,22 +210,20 @@ func (o *Observer) judgeExternalEtcd() []judged {
 	if external == nil || external.CertFile == "" {
 		return nil
 	}
-	var all []judged
-	for _, path := range []string{external.CAFile, external.CertFile} {
-		j := o.readCert(path, "kube-apiserver")
-		if j.cert == nil && j.Problem == "" {
-			j.bad(pki.Missing, "it is not there")
-		}
-		if j.cert != nil {
+	all := []judged{
+		o.readCert(external.CAFile, "kube-apiserver"),
+		o.judgeLeaf(nil, pki.Leaf{}, "kube-apiserver", external.CertFile, external.KeyFile),
+	}
+	for i := range all {
+		switch j := &all[i]; {
+		case j.Problem != "":
+		case j.cert == nil:
+			j.by(pki.ErrMissing)
+		case j.key != nil && !pki.SameKey(j.cert, j.key):
+			j.bad(pki.WrongKey, "the key does not belong to the certificate")
+		default:
 			j.by(pki.CheckTime(j.cert))
 		}
-		if j.cert != nil && path == external.CertFile {
-			o.readKey(&j, external.KeyFile)
-		}
-		if j.key != nil && j.Problem == "" && !pki.SameKey(j.cert, j.key) {
-			j.bad(pki.WrongKey, "the key does not belong to the certificate")
-		}
-		all = append(all, j)
 	}
 	return all
 }
@@ -253,10 +241,7 @@ func (o *Observer) ReadPair(name string) (cert *x509.Certificate, key crypto.Sig
 	if err == nil && key != nil && !slices.Contains(spec.NotInPods, name) {
 		err = readableInPods(o.Host, keyFile)
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return cert, key, nil
+	return cert, key, err
 }
 
 // readPEM reads and parses a file. It gives the zero value for one that is not there.

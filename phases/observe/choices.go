@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -17,11 +16,6 @@ import (
 	"bootstrap/phases/runtime"
 	"bootstrap/phases/spec"
 )
-
-// choose decides what this node uses, by what is on it.
-func (o *Observer) choose() spec.Choices {
-	return spec.Choices{Runtime: o.chooseRuntime(), Network: spec.Network{Foreign: foreignNetwork(o.Host), None: o.noNetwork()}}
-}
 
 func (o *Observer) chooseRuntime() spec.Runtime {
 	_, bundled := o.Bundle.Entry(bundle.Binary, "containerd")
@@ -71,9 +65,8 @@ func (o *Observer) noNetwork() string {
 
 // foreignNetwork is the file of a pod network that others have set up, empty without.
 func foreignNetwork(h *host.Host) string {
-	files, _ := filepath.Glob(h.Path(spec.CNIConfigDir) + "/*")
-	for _, file := range files {
-		if path := spec.CNIConfigDir + "/" + filepath.Base(file); spec.IsNetwork(path) && path != spec.NetworkFile {
+	for _, path := range h.Globs([]string{spec.CNIConfigDir + "/*"}) {
+		if spec.IsNetwork(path) && path != spec.NetworkFile {
 			return path
 		}
 	}

@@ -73,17 +73,15 @@ func (o *Observer) EtcdClient() (*etcd.Client, error) {
 	if err != nil || dir == "" || !o.Host.Real() || !o.Host.Exists(spec.ManifestFile("etcd")) {
 		return nil, nil
 	}
-	loopback := netip.MustParseAddr("127.0.0.1")
-	if a, err := netip.ParseAddr(before["localAPIEndpoint.advertiseAddress"]); err == nil && a.Is6() {
-		loopback = netip.IPv6Loopback()
-	}
+	address, _ := netip.ParseAddr(before["localAPIEndpoint.advertiseAddress"]) // without one, etcd is asked over IPv4
+	node := config.Node{AdvertiseAddress: address}
 	var files etcd.TLS
 	for name, content := range map[string]*[]byte{"ca.crt": &files.CA, "healthcheck-client.crt": &files.Cert, "healthcheck-client.key": &files.Key} {
 		if *content, err = o.Host.ReadFile(dir + "/etcd/" + name); err != nil {
 			return nil, err
 		}
 	}
-	return etcd.Dial(spec.EtcdURL(loopback, 2379), files, before["nodeRegistration.name"])
+	return etcd.Dial(spec.EtcdURL(node.Loopback(), 2379), files, before["nodeRegistration.name"])
 }
 
 // askExternalEtcd asks every member for its version, as the API server would reach it.

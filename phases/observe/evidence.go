@@ -9,7 +9,6 @@ import (
 	"net"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"bootstrap/phases/cluster"
@@ -97,18 +96,20 @@ func (o *Observer) Evidence(ctx context.Context, q Query) *diagnose.Evidence {
 // DaemonEvidence looks at the machine and its daemons alone, whoever set them up, and at pods that
 // the caller looks for in the runtime.
 func (o *Observer) DaemonEvidence(ctx context.Context, q Query, s diagnose.Settings, pods LookAtPods) *diagnose.Evidence {
-	found := newEvidence(q, s)
-	q.gather(ctx, found, o.quickParts(daemonDisks), o.daemonParts(found, pods))
+	found := newEvidence(q, s) // what only bootstrap writes to may be read-only by now
+	q.gather(ctx, found, o.quickParts(func() []diagnose.Disk { return daemonDisks(0) }), o.daemonParts(found, pods))
 	return found
 }
 
 // LookAtPods gives pods as the runtime has them, or why it does not answer.
 type LookAtPods func(context.Context) ([]runtime.Sandbox, error)
 
-// daemonDisks are where the daemons write. What only bootstrap writes to may be read-only by now.
-func daemonDisks() []diagnose.Disk {
+// daemonDisks are where the daemons write. images is the space that those to come need.
+func daemonDisks(images uint64) []diagnose.Disk {
 	return []diagnose.Disk{
-		{Path: spec.ContainerdDir, Use: "images"}, {Path: spec.KubeletDir, Use: "the kubelet", Daemon: "kubelet"}, {Path: spec.PodLogDir, Use: "logs of pods"},
+		{Path: spec.ContainerdDir, Use: "images", Needs: images},
+		{Path: spec.KubeletDir, Use: "the kubelet", Daemon: "kubelet"},
+		{Path: spec.PodLogDir, Use: "logs of pods"},
 	}
 }
 
@@ -202,20 +203,18 @@ func listening(h *host.Host) []string {
 	return ports
 }
 
-// unitStates asks for all side by side: systemd looks for the files of each. It gives those that
-// could be asked for.
+// unitStates asks for all side by side: systemd looks for the files of each. Of one that can't be
+// asked for, nothing is known.
 func unitStates(ctx context.Context, h *host.Host, units []string) (map[string]machine.UnitState, error) {
-	var mu sync.Mutex
-	states := map[string]machine.UnitState{}
-	err := plan.Each(len(units), len(units), func(i int) error {
-		s, err := h.UnitState(ctx, units[i])
-		if err == nil {
-			mu.Lock()
-			defer mu.Unlock()
-			states[units[i]] = s
-		}
+	found := make([]machine.UnitState, len(units))
+	err := plan.Each(len(units), len(units), func(i int) (err error) {
+		found[i], err = h.UnitState(ctx, units[i])
 		return err
 	})
+	states := map[string]machine.UnitState{}
+	for i, unit := range units {
+		states[unit] = found[i]
+	}
 	return states, err
 }
 
@@ -242,7 +241,7 @@ func (o *Observer) pods(ctx context.Context) ([]runtime.Sandbox, error) {
 	if o.Config.Box.Standalone {
 		namespace = "" // all pods: they are what is waited for
 	}
-	if _, err := c.Info(ctx); err != nil {
+	if err := c.Ready(ctx); err != nil {
 		return nil, err
 	}
 	return c.Sandboxes(ctx, namespace)
@@ -270,10 +269,7 @@ func (o *Observer) apiServerEvidence(ctx context.Context) diagnose.Server {
 		if err != nil {
 			return err
 		}
-		if err := c.Healthy(ctx, "/livez"); err != nil {
-			return err
-		}
-		return c.Healthy(ctx, "/readyz")
+		return c.Healthy(ctx, "/livez", "/readyz")
 	})
 }
 

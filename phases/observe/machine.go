@@ -33,13 +33,10 @@ func (o *Observer) quickParts(disks func() []diagnose.Disk) []part {
 
 // usedDisks are the folders that we and the daemons write to.
 func (o *Observer) usedDisks() []diagnose.Disk {
-	all := []diagnose.Disk{
-		{Path: spec.ContainerdDir, Use: "images", Needs: o.imagesToCome()},
-		{Path: spec.KubeletDir, Use: "the kubelet", Daemon: "kubelet"},
-		{Path: spec.KubernetesDir, Use: "the cluster's files"},
-		{Path: spec.SystemdDir, Use: "units"},
-		{Path: spec.PodLogDir, Use: "logs of pods"},
-	}
+	all := append(daemonDisks(o.imagesToCome()),
+		diagnose.Disk{Path: spec.KubernetesDir, Use: "the cluster's files"},
+		diagnose.Disk{Path: spec.SystemdDir, Use: "units"},
+	)
 	if o.Bundle != nil {
 		all = append(all, diagnose.Disk{Path: spec.BinDir, Use: "programs", Programs: true})
 	}

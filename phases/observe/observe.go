@@ -34,7 +34,8 @@ type Observer struct {
 func Open(o Observer) *Observer {
 	o.API = &cluster.Pool{}
 	if o.Config != nil {
-		o.Choices = o.choose()
+		network := spec.Network{Foreign: foreignNetwork(o.Host), None: o.noNetwork()}
+		o.Choices = spec.Choices{Runtime: o.chooseRuntime(), Network: network}
 	}
 	return &o
 }

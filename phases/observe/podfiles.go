@@ -165,7 +165,7 @@ func NamespaceOf(pod *corev1.Pod) string { return cmp.Or(pod.Namespace, "default
 func NewestSandbox(all []runtime.Sandbox, key string) *runtime.Sandbox {
 	var newest *runtime.Sandbox
 	for i := range all { // the newest first
-		if all[i].Namespace+"/"+all[i].Name != key {
+		if all[i].FullName() != key {
 			continue
 		}
 		if all[i].Ready {

@@ -24,15 +24,7 @@ type PodQuery struct {
 // Pods lists a node's pods as the container runtime has them: it needs neither
 // the API server nor the kubelet.
 func Pods(ctx context.Context, h *host.Host, q PodQuery) ([]runtime.Sandbox, error) {
-	socket, err := PodSocket(h, q.Endpoint)
-	if err != nil {
-		return nil, err
-	}
-	if !h.Exists(socket) {
-		return nil, plan.Hint(fmt.Errorf("the container runtime does not run (no %s)", socket),
-			"start it, such as by: systemctl start containerd")
-	}
-	c, err := runtime.Dial("unix://" + h.Path(socket))
+	c, socket, err := DialPods(h, q.Endpoint)
 	if err != nil {
 		return nil, err
 	}
@@ -49,9 +41,23 @@ func Pods(ctx context.Context, h *host.Host, q PodQuery) ([]runtime.Sandbox, err
 	return current(all), nil
 }
 
-// PodSocket is the one asked for, else what the kubelet was given by us, or by
+// DialPods connects to the container runtime at podSocket.
+func DialPods(h *host.Host, endpoint string) (c *runtime.CRI, socket string, err error) {
+	socket, err = podSocket(h, endpoint)
+	if err != nil {
+		return nil, "", err
+	}
+	if !h.Exists(socket) {
+		return nil, "", plan.Hint(fmt.Errorf("the container runtime does not run (no %s)", socket),
+			"start it, such as by: systemctl start containerd")
+	}
+	c, err = runtime.Dial("unix://" + h.Path(socket))
+	return c, socket, err
+}
+
+// podSocket is the one asked for, else what the kubelet was given by us, or by
 // others, else the only one there is.
-func PodSocket(h *host.Host, endpoint string) (string, error) {
+func podSocket(h *host.Host, endpoint string) (string, error) {
 	if endpoint != "" {
 		return runtime.SocketPath(endpoint), nil
 	}

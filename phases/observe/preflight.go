@@ -213,9 +213,9 @@ func (o *Observer) lookUpHostname(ctx context.Context) (fill, error) {
 }
 
 func (o *Observer) lookUpEndpoint(ctx context.Context) (fill, error) {
-	name, _, err := net.SplitHostPort(o.Config.ControlPlaneEndpoint)
-	if err != nil || o.Config.Box.Standalone {
-		return nil, nil // no endpoint is configured
+	name := o.Config.EndpointHost()
+	if name == "" || o.Config.Box.Standalone {
+		return nil, nil
 	}
 	found, err := lookUp(ctx, name)
 	if err != nil {

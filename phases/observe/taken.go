@@ -11,7 +11,6 @@ import (
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/machine"
-	"bootstrap/phases/netfilter"
 	"bootstrap/phases/spec"
 	"bootstrap/phases/state"
 )
@@ -23,7 +22,7 @@ func (o *Observer) taken(ctx context.Context) (t diagnose.Taken, err error) {
 		return t, nil
 	}
 	t.Manifests, t.EtcdData = o.takenManifests(), o.foreignEtcdData()
-	t.Rules, err = o.foreignRules(ctx)
+	t.Rules, err = o.Host.ForeignRules(ctx, o.TakenRules())
 	return t, err
 }
 
@@ -86,22 +85,6 @@ func (o *Observer) foreignLinks() []string {
 		_, err := net.InterfaceByName(name)
 		return err != nil
 	})
-}
-
-// foreignRules are of the names that daemons of ours take for their own: they would empty
-// and fill them, and reset could not tell whose is what. kubeadm reset leaves kube-proxy's
-// behind.
-func (o *Observer) foreignRules(ctx context.Context) ([]string, error) {
-	var taken netfilter.Names
-	if !o.Config.ProxyDisabled {
-		taken = spec.ProxyRules(spec.ProxyMode(o.Config, o.Facts))
-	}
-	if o.Choices.Network.Own() {
-		network := spec.FlannelRules(o.Facts)
-		taken.Chains = append(taken.Chains, network.Chains...)
-		taken.Tables = slices.Concat(taken.Tables, network.Tables) // a copy: they are shared
-	}
-	return o.Host.ForeignRules(ctx, taken)
 }
 
 // clusterTraces are folders and files by which other programs' clusters are recognized.

@@ -93,6 +93,12 @@ type CheckError struct {
 
 func (e *CheckError) Error() string { return e.text }
 
+// Problems of a file, before there is a certificate to check.
+var (
+	ErrMissing = because(Missing, "it is not there")
+	ErrEmpty   = because(Empty, "it is empty")
+)
+
 func because(reason Reason, format string, args ...any) *CheckError {
 	return &CheckError{Reason: reason, text: fmt.Sprintf(format, args...)}
 }

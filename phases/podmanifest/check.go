@@ -9,8 +9,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/utils/ptr"
 
 	"bootstrap/phases/locate"
 )
@@ -100,15 +100,17 @@ func (c *check) oneOf(field, value string, words ...string) {
 type container struct {
 	corev1.Container
 	field string
+	ends  bool // before the next one begins, as init containers do that are no sidecars
 }
 
 func containersOf(pod *corev1.Pod) []container {
 	var all []container
 	for i, each := range pod.Spec.InitContainers {
-		all = append(all, container{each, fmt.Sprintf("spec.initContainers[%d]", i)})
+		ends := ptr.Deref(each.RestartPolicy, "") != corev1.ContainerRestartPolicyAlways
+		all = append(all, container{each, fmt.Sprintf("spec.initContainers[%d]", i), ends})
 	}
 	for i, each := range pod.Spec.Containers {
-		all = append(all, container{each, fmt.Sprintf("spec.containers[%d]", i)})
+		all = append(all, container{each, fmt.Sprintf("spec.containers[%d]", i), false})
 	}
 	return all
 }
@@ -159,37 +161,17 @@ func (c *check) mounts(each container, volumes map[string]bool) {
 	}
 }
 
-// resources compares requests with limits. That each is a quantity, badQuantities has
-// seen to.
+// resources compares requests with limits, and both with nothing.
 func (c *check) resources(each container) {
+	field := each.field + ".resources."
+	for name, limit := range each.Resources.Limits {
+		c.refuse(limit.Sign() < 0, field+"limits."+string(name), limit.String()+" is less than nothing")
+	}
 	for name, request := range each.Resources.Requests {
 		limit, limited := each.Resources.Limits[name]
+		c.refuse(request.Sign() < 0, field+"requests."+string(name), request.String()+" is less than nothing")
 		if limited && request.Cmp(limit) > 0 {
-			c.bad(each.field+".resources.requests."+string(name), "%s is more than the limit, %s", request.String(), limit.String())
+			c.bad(field+"requests."+string(name), "%s is more than the limit, %s", request.String(), limit.String())
 		}
 	}
-}
-
-// badQuantities finds values that are no quantity, and takes them out: the type itself would
-// only say that there is one somewhere.
-func badQuantities(root *yaml.Node, all map[string]any) []string {
-	var found []string
-	walk("spec", all["spec"], func(field string, value any) {
-		amounts, _ := value.(map[string]any)
-		if !strings.HasSuffix(field, ".resources.limits") && !strings.HasSuffix(field, ".resources.requests") {
-			return
-		}
-		for name, amount := range amounts {
-			at, text := field+"."+name, fmt.Sprint(amount)
-			quantity, err := resource.ParseQuantity(text)
-			switch {
-			case err != nil:
-				found = append(found, fmt.Sprintf("line %d: %s: %q is no quantity such as 500m or 64Mi", locate.Line(root, at), at, text))
-				delete(amounts, name)
-			case quantity.Sign() < 0:
-				found = append(found, fmt.Sprintf("line %d: %s: %s is less than nothing", locate.Line(root, at), at, text))
-			}
-		}
-	})
-	return found
 }

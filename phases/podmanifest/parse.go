@@ -7,8 +7,6 @@ import (
 	_ "embed" // of the list of fields
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -69,60 +67,12 @@ func parse(data []byte) (*yaml.Node, error) {
 	return root, nil
 }
 
-// decode reads a Pod strictly, piece by piece, so that each finding has its line: the JSON
-// library ends at the first wrong type, and does not say in which entry of a list it is.
-// It also gives all that is written, by the names of its fields.
+// decode reads a Pod strictly. It also gives all that is written, by the names of its fields.
 func decode(root *yaml.Node, data []byte) (*corev1.Pod, map[string]any, error) {
-	all, err := locate.Fields(root, data)
+	all, err := locate.Strict[corev1.Pod](root, data, strings.Fields(podFields))
 	if err != nil {
 		return nil, nil, err
 	}
-	findings := badQuantities(root, all)
-	for _, p := range pieces(all) {
-		findings = append(findings, locate.Strict[corev1.Pod](root, p.field, p.document, strings.Fields(podFields))...)
-	}
-	if len(findings) > 0 {
-		return nil, nil, &yaml.TypeError{Errors: findings}
-	}
 	pod := &corev1.Pod{}
 	return pod, all, runtime.DefaultUnstructuredConverter.FromUnstructured(all, pod)
-}
-
-// piece is a part of a Pod, in a document that has nothing else.
-type piece struct {
-	field    string // such as spec.containers[1]
-	document map[string]any
-}
-
-// pieces are the fields of a Pod, those of spec one by one, and lists of mappings entry by
-// entry.
-func pieces(all map[string]any) []piece {
-	var found []piece
-	spec, _ := all["spec"].(map[string]any)
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if name != "spec" || spec == nil {
-			found = append(found, piece{name, map[string]any{name: all[name]}})
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(spec)) {
-		entries, _ := spec[name].([]any)
-		if !slices.ContainsFunc(entries, isMapping) {
-			found = append(found, specPiece("spec."+name, name, spec[name]))
-			continue
-		}
-		for i, entry := range entries {
-			before := slices.Repeat([]any{map[string]any{}}, i) // empty entries, so that it keeps its index
-			found = append(found, specPiece(fmt.Sprintf("spec.%s[%d]", name, i), name, append(before, entry)))
-		}
-	}
-	return found
-}
-
-func specPiece(field, name string, value any) piece {
-	return piece{field, map[string]any{"spec": map[string]any{name: value}}}
-}
-
-func isMapping(v any) bool {
-	_, is := v.(map[string]any)
-	return is
 }

@@ -70,8 +70,11 @@ spec:
   initContainers:
   - name: first
     image: example/first@sha256:0000
-    restartPolicy: Always
     ports: [{containerPort: 80}]
+  - name: sidecar
+    image: example/sidecar:1
+    restartPolicy: Always
+    ports: [{containerPort: 81}]
   containers:
   - name: web
     image: example/web:1

@@ -3,6 +3,7 @@ package podmanifest
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -28,16 +29,23 @@ func (p HostPort) all() bool { return p.IP == "" || p.IP == "0.0.0.0" || p.IP ==
 // HostPorts are those that a pod declares. With hostNetwork each port is one, declared or
 // not; what is not declared, only the program knows.
 func HostPorts(pod *corev1.Pod) []HostPort {
-	var ports []HostPort
+	var all []HostPort
 	for _, each := range containersOf(pod) {
-		for i, p := range each.Ports {
-			number := p.HostPort
-			if pod.Spec.HostNetwork {
-				number = p.ContainerPort
-			}
-			if number != 0 {
-				ports = append(ports, HostPort{int(number), cmp.Or(p.Protocol, corev1.ProtocolTCP), p.HostIP, fmt.Sprintf("%s.ports[%d]", each.field, i)})
-			}
+		all = append(all, each.hostPorts(pod.Spec.HostNetwork)...)
+	}
+	return all
+}
+
+func (each container) hostPorts(hostNetwork bool) []HostPort {
+	var ports []HostPort
+	for i, p := range each.Ports {
+		number := p.HostPort
+		if hostNetwork {
+			number = p.ContainerPort
+		}
+		if number != 0 {
+			field := fmt.Sprintf("%s.ports[%d]", each.field, i)
+			ports = append(ports, HostPort{int(number), cmp.Or(p.Protocol, corev1.ProtocolTCP), p.HostIP, field})
 		}
 	}
 	return ports
@@ -58,14 +66,17 @@ func (c *check) ports(each container, hostNetwork bool) {
 
 // portsTwice finds ports of the machine that two containers want at once.
 func (c *check) portsTwice(pod *corev1.Pod) {
-	atOnce := *pod
-	atOnce.Spec.InitContainers = nil // they have ended when the containers begin
-	all := HostPorts(&atOnce)
-	for i, p := range all {
-		for _, before := range all[:i] {
-			if p.Meets(before) {
-				c.bad(p.Field, "port %s of this machine is taken by %s", p, before.Field)
+	var taken []HostPort // by the containers that still run when the next one begins
+	for _, each := range containersOf(pod) {
+		all := slices.Clone(taken)
+		for _, p := range each.hostPorts(pod.Spec.HostNetwork) {
+			if i := slices.IndexFunc(all, p.Meets); i >= 0 {
+				c.bad(p.Field, "port %s of this machine is taken by %s", p, all[i].Field)
 			}
+			all = append(all, p)
+		}
+		if !each.ends {
+			taken = all
 		}
 	}
 }

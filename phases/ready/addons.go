@@ -4,16 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/health"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/spec"
 )
 
@@ -62,19 +60,11 @@ func (w *Waiter) awaitsDNS() bool {
 
 // DialEndpoint tries to connect to the control plane endpoint, which addons reach the API server
 // by: it may be a load balancer that is set up only after init.
-func (w *Waiter) DialEndpoint() error {
+func (w *Waiter) DialEndpoint(ctx context.Context) error {
 	if w.Config.ControlPlaneEndpoint == "" {
 		return nil
 	}
-	endpoint, err := url.Parse(w.Config.EndpointURL())
-	if err != nil {
-		return err
-	}
-	conn, err := net.DialTimeout("tcp", endpoint.Host, time.Second)
-	if err == nil {
-		err = conn.Close()
-	}
-	return err
+	return machine.Dial(ctx, w.Config.ControlPlaneEndpoint)
 }
 
 // checkNode says why the Node is not ready, or nil.

@@ -111,7 +111,7 @@ func TestAddonChecks(t *testing.T) {
 			c.set(w)
 			w.Observer = observe.Open(*w.Observer) // whose network it is may be another now
 			var got []string
-			if w.DialEndpoint() == nil {
+			if w.DialEndpoint(t.Context()) == nil {
 				for _, check := range w.AddonChecks(nil) {
 					got = append(got, check.Name)
 				}

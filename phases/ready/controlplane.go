@@ -60,6 +60,11 @@ func (cp *ControlPlane) Wait(ctx context.Context, checks []health.Check) error {
 	return HintAfter(err, "journalctl -u kubelet -n 50")
 }
 
+// Retry is Wait for an act that makes something: it is tried again until it succeeds.
+func (cp *ControlPlane) Retry(ctx context.Context, what string, act func(context.Context) error) error {
+	return cp.Wait(ctx, []health.Check{{Name: what, Probe: act}})
+}
+
 // PodChecks are of the static pods: the API server shows them as ready and as made from the
 // manifests that are on disk now, and their containers have run for at least minUptime.
 func (cp *ControlPlane) PodChecks(minUptime time.Duration) []health.Check {
@@ -99,12 +104,7 @@ func (cp *ControlPlane) serverChecks(apiServer func(context.Context) error) []he
 // healthy says why the API server is not healthy, or nil. Where it does not answer, the first
 // container that does not run says more than the connection does.
 func (cp *ControlPlane) healthy(ctx context.Context, paths ...string) error {
-	var err error
-	for _, path := range paths {
-		if err = cp.Cluster.Healthy(ctx, path); err != nil {
-			break
-		}
-	}
+	err := cp.Cluster.Healthy(ctx, paths...)
 	if err == nil || cluster.IsUnhealthy(err) {
 		return err
 	}

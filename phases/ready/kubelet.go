@@ -77,17 +77,11 @@ func UnitDown(s machine.UnitState) error {
 func healthzOf(kubeletConfig []byte) (string, error) {
 	var c struct {
 		HealthzBindAddress string `json:"healthzBindAddress"`
-		HealthzPort        *int   `json:"healthzPort"`
+		HealthzPort        int    `json:"healthzPort"`
 	}
-	if err := yaml.Unmarshal(kubeletConfig, &c); err != nil {
+	c.HealthzPort = 10248 // unless it is set
+	if err := yaml.Unmarshal(kubeletConfig, &c); err != nil || c.HealthzPort == 0 {
 		return "", err
 	}
-	port := 10248
-	if c.HealthzPort != nil {
-		port = *c.HealthzPort
-	}
-	if port == 0 {
-		return "", nil
-	}
-	return net.JoinHostPort(cmp.Or(c.HealthzBindAddress, "127.0.0.1"), strconv.Itoa(port)), nil
+	return net.JoinHostPort(cmp.Or(c.HealthzBindAddress, "127.0.0.1"), strconv.Itoa(c.HealthzPort)), nil
 }

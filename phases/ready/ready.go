@@ -120,7 +120,7 @@ func (w *Waiter) lookAtControlPlane(ctx context.Context, r *Readiness) {
 		r.Pending["kube-apiserver"] = silent              // says more than its container does
 		return
 	}
-	checks, err := w.clusterChecks()
+	checks, err := w.clusterChecks(ctx)
 	if err != nil {
 		r.Pending["Node"] = err
 		r.Addons = []string{"Node"}
@@ -132,8 +132,8 @@ func (w *Waiter) lookAtControlPlane(ctx context.Context, r *Readiness) {
 }
 
 // clusterChecks are of the Node and the addons. There are none where init would not wait for them.
-func (w *Waiter) clusterChecks() ([]health.Check, error) {
-	if err := w.DialEndpoint(); err != nil {
+func (w *Waiter) clusterChecks(ctx context.Context) ([]health.Check, error) {
+	if err := w.DialEndpoint(ctx); err != nil {
 		w.Tell.Warn("Node and addons: not looked at, as the control plane endpoint does not answer: %v", err)
 		return nil, nil
 	}

@@ -64,6 +64,6 @@ func (w *Waiter) silence(ctx context.Context, c *runtime.CRI) error {
 func answers(ctx context.Context, c *runtime.CRI) bool {
 	soon, cancel := observe.EvidenceTimeout.Bound(ctx)
 	defer cancel()
-	_, err := c.Info(soon)
+	err := c.Ready(soon)
 	return !errors.Is(soon.Err(), context.DeadlineExceeded) || err == nil
 }

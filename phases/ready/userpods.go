@@ -21,14 +21,13 @@ func ContainersRun(pod *corev1.Pod, sandbox *runtime.Sandbox, now time.Time) err
 	if !sandbox.Ready && !once {
 		return errors.New("its sandbox is not ready")
 	}
-	tries := observe.NewestTries(sandbox.Containers)
 	for _, want := range pod.Spec.InitContainers {
-		if c := tryOf(tries, want.Name); c != nil && c.Exited && c.ExitCode != 0 {
+		if c := tryOf(sandbox, want.Name); c != nil && c.Exited && c.ExitCode != 0 {
 			return endedError(c)
 		}
 	}
 	for _, want := range pod.Spec.Containers {
-		c := tryOf(tries, want.Name)
+		c := tryOf(sandbox, want.Name)
 		switch {
 		case once && c != nil && c.Exited && c.ExitCode == 0:
 		case c == nil || !c.Running:
@@ -40,9 +39,9 @@ func ContainersRun(pod *corev1.Pod, sandbox *runtime.Sandbox, now time.Time) err
 	return nil
 }
 
-// tryOf is nil for a container that was not tried.
-func tryOf(tries []runtime.Container, name string) *runtime.Container {
-	for _, c := range tries {
+// tryOf is the newest try of a container, which its sandbox lists first; nil if it was not tried.
+func tryOf(sandbox *runtime.Sandbox, name string) *runtime.Container {
+	for _, c := range sandbox.Containers {
 		if c.Name == name {
 			return &c
 		}
@@ -94,7 +93,7 @@ func (w *Waiter) podsOfURL(ctx context.Context) []string {
 	var names []string
 	for _, pod := range all {
 		if pod.Source == "http" && pod.Ready {
-			names = append(names, pod.Namespace+"/"+pod.Name)
+			names = append(names, pod.FullName())
 		}
 	}
 	return names

@@ -51,10 +51,28 @@ type watch struct {
 	last    *diagnose.Evidence // nil before the first look
 }
 
-// Wait waits until all checks pass, or until it is certain that they can't. In a dry run it probes
-// once and goes on: what would be waited for is not there.
+// Wait waits until all checks pass, or until it is certain that they can't. It does not look for
+// causes in a dry run, nor where a directory stands for the machine: there are none to find.
 func (w *Waiter) Wait(ctx context.Context, wait Wait) error {
-	return w.whileLooking(ctx, wait, func(ctx context.Context) error { return w.probe(ctx, wait, w.pending) })
+	if w.Host.Plans() || !w.Host.Real() {
+		return w.probe(ctx, wait, w.pending)
+	}
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	query := observe.Query{Stage: wait.Stage, Since: w.Began, Waits: time.Now(), Looks: &observe.Looks{}}
+	seen := &watch{waiter: w, look: wait.Look, query: query}
+	if seen.look == nil {
+		seen.look = w.Evidence
+	}
+	var looking sync.WaitGroup
+	looking.Go(func() { seen.watch(waiting, stop) })
+	err := w.probe(waiting, wait, w.pending)
+	stop()
+	looking.Wait()
+	if err == nil || ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
+		return err
+	}
+	return seen.explain(err)
 }
 
 // WaitSilently waits without looking for causes, and does not tell what it waits for.
@@ -62,6 +80,13 @@ func (w *Waiter) WaitSilently(ctx context.Context, checks []health.Check) error 
 	return w.probe(ctx, Wait{Checks: checks}, func([]health.Pending) {})
 }
 
+// RetrySilently is WaitSilently for an act that makes something.
+func (w *Waiter) RetrySilently(ctx context.Context, what string, act func(context.Context) error) error {
+	return w.WaitSilently(ctx, []health.Check{{Name: what, Probe: act}})
+}
+
+// probe waits until all checks pass. In a dry run it probes once and goes on: what would be waited
+// for is not there.
 func (w *Waiter) probe(ctx context.Context, wait Wait, report func([]health.Pending)) error {
 	if w.Host.Plans() {
 		health.Look(ctx, wait.Checks)
@@ -77,40 +102,6 @@ func (w *Waiter) pending(all []health.Pending) {
 		parts[i] = p.Name + ": " + strings.ReplaceAll(p.Reason.Error(), "\n", "; ")
 	}
 	w.Tell.Waiting("%s", strings.Join(parts, "; "))
-}
-
-// RetryAndLook calls act until that succeeds, or until it is certain that it can't.
-func (w *Waiter) RetryAndLook(ctx context.Context, stage observe.Stage, what string, act func(context.Context) error) error {
-	return w.whileLooking(ctx, Wait{Stage: stage}, func(ctx context.Context) error { return w.Retry(ctx, what, act, w.pending) })
-}
-
-// Retry calls act until that succeeds, and report whenever it fails for another reason. In a dry run
-// it calls act once and goes on.
-func (w *Waiter) Retry(ctx context.Context, what string, act func(context.Context) error, report func([]health.Pending)) error {
-	return w.probe(ctx, Wait{Checks: []health.Check{{Name: what, Probe: act}}}, report)
-}
-
-// whileLooking does some work, and meanwhile looks for what makes it vain. It does not look in a dry
-// run, nor where a directory stands for the machine: there are no causes to find.
-func (w *Waiter) whileLooking(ctx context.Context, wait Wait, work func(context.Context) error) error {
-	if w.Host.Plans() || !w.Host.Real() {
-		return work(ctx)
-	}
-	waiting, stop := context.WithCancel(ctx)
-	defer stop()
-	seen := &watch{waiter: w, look: wait.Look, query: observe.Query{Stage: wait.Stage, Since: w.Began, Waits: time.Now(), Looks: &observe.Looks{}}}
-	if seen.look == nil {
-		seen.look = w.Evidence
-	}
-	var looking sync.WaitGroup
-	looking.Go(func() { seen.watch(waiting, stop) })
-	err := work(waiting)
-	stop()
-	looking.Wait()
-	if err == nil || ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
-		return err
-	}
-	return seen.explain(err)
 }
 
 // watch looks until ctx ends, and calls stop when it is certain that the wait is in vain.

@@ -13,29 +13,32 @@ import (
 	"bootstrap/phases/plan/plantest"
 )
 
-// TestRetry acts until that succeeds, and tells each reason once; the last one ends it.
-func TestRetry(t *testing.T) {
+// TestProbe acts until that succeeds, and tells each reason once; the last one ends it.
+func TestProbe(t *testing.T) {
 	w := testWaiter(t, "default")
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
 		report := func(all []health.Pending) { told = append(told, all[0].Reason.Error()) }
 		answers := []error{errors.New("refused"), errors.New("refused"), errors.New("not ready"), nil}
+		class := func(act func(context.Context) error) Wait {
+			return Wait{Checks: []health.Check{{Name: "class", Probe: act}}}
+		}
 		act := func(context.Context) error {
 			answer := answers[0]
 			answers = answers[1:]
 			return answer
 		}
-		if err := w.Retry(t.Context(), "class", act, report); err != nil || !slices.Equal(told, []string{"refused", "not ready"}) {
+		if err := w.probe(t.Context(), class(act), report); err != nil || !slices.Equal(told, []string{"refused", "not ready"}) {
 			t.Errorf("%v, told %q", err, told)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		err := w.Retry(ctx, "class", func(ctx context.Context) error {
+		err := w.probe(ctx, class(func(ctx context.Context) error {
 			if time.Sleep(time.Second); ctx.Err() != nil {
 				return ctx.Err()
 			}
 			return errors.New("refused")
-		}, report)
+		}), report)
 		plantest.CheckError(t, err, "not healthy within 1m", "class (refused)")
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)

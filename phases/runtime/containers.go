@@ -83,7 +83,7 @@ func containerOf(s *cri.ContainerStatus) Container {
 		ID:       s.Id,
 		Name:     s.Metadata.Name,
 		Image:    cmp.Or(s.Image.GetUserSpecifiedImage(), s.Image.GetImage()),
-		Created:  time.Unix(0, s.CreatedAt).UTC(),
+		Created:  timeOf(s.CreatedAt),
 		Running:  s.State == cri.ContainerState_CONTAINER_RUNNING,
 		Exited:   s.State == cri.ContainerState_CONTAINER_EXITED,
 		Attempt:  s.Metadata.Attempt,

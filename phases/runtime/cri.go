@@ -57,38 +57,37 @@ var (
 // Who asks a runtime who it is, ready or not. A runtime whose CRI plugin is off gives
 // ErrNoCRI, one that says nothing while ctx lasts ErrHangs.
 func (c *CRI) Who(ctx context.Context) (Info, error) {
+	if c == nil {
+		return Info{Name: "containerd"}, nil
+	}
 	answer, err := c.pods.Version(ctx, &cri.VersionRequest{})
 	switch status.Code(err) {
 	case codes.OK:
 		return Info{Name: answer.RuntimeName, Version: answer.RuntimeVersion}, nil
 	case codes.Unimplemented:
 		return Info{}, ErrNoCRI
-	case codes.DeadlineExceeded, codes.Canceled:
+	case codes.DeadlineExceeded:
 		return Info{}, ErrHangs
 	}
 	return Info{}, plain(err)
 }
 
-// Info asks whether the runtime is ready to run pods, and who it is. That the
-// pod network is not ready is no error: the control plane does not need it.
-func (c *CRI) Info(ctx context.Context) (Info, error) {
+// Ready asks whether the runtime is ready to run pods. That the pod network is not ready
+// is no error: the control plane does not need it.
+func (c *CRI) Ready(ctx context.Context) error {
 	if c == nil {
-		return Info{Name: "containerd"}, nil
-	}
-	version, err := c.pods.Version(ctx, &cri.VersionRequest{})
-	if err != nil {
-		return Info{}, plain(err)
+		return nil
 	}
 	state, err := c.pods.Status(ctx, &cri.StatusRequest{})
 	if err != nil {
-		return Info{}, plain(err)
+		return plain(err)
 	}
 	for _, condition := range state.Status.Conditions {
 		if condition.Type == cri.RuntimeReady && !condition.Status {
-			return Info{}, fmt.Errorf("runtime not ready: %s: %s", condition.Reason, condition.Message)
+			return fmt.Errorf("runtime not ready: %s: %s", condition.Reason, condition.Message)
 		}
 	}
-	return Info{Name: version.RuntimeName, Version: version.RuntimeVersion}, nil
+	return nil
 }
 
 // HasImage tells whether the runtime holds an image.

@@ -143,15 +143,15 @@ func OpenRemover(ctx context.Context, socket string) (Remover, error) {
 	if err != nil {
 		return Remover{}, err
 	}
-	info, err := c.Info(ctx)
+	r := Remover{cri: c}
+	info, err := c.Who(ctx)
+	if err == nil && info.Name == "containerd" {
+		r.store, err = OpenImages(socket)
+	}
 	if err != nil {
 		return Remover{}, errors.Join(err, c.Close())
 	}
-	r := Remover{cri: c}
-	if info.Name == "containerd" {
-		r.store, err = OpenImages(socket)
-	}
-	return r, err
+	return r, nil
 }
 
 // Close ends the connections.
@@ -160,6 +160,23 @@ func (r Remover) Close() error {
 		return r.cri.Close()
 	}
 	return errors.Join(r.store.Close(), r.cri.Close())
+}
+
+// Has tells whether there is an image of that name. Of containerd it asks the store, as the CRI
+// hears of a removal a moment later.
+func (r Remover) Has(ctx context.Context, name string) (bool, error) {
+	if r.store == nil {
+		return r.cri.HasImage(ctx, name)
+	}
+	full, err := fullName(name)
+	if err != nil {
+		return false, err
+	}
+	_, err = r.store.client.ImageService().Get(ctx, full)
+	if errdefs.IsNotFound(err) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Remove removes an image by its name; none is fine. Names that others gave it stay.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
-	"strings"
 
 	"bootstrap/phases/config"
 	"bootstrap/templates"
@@ -22,19 +21,12 @@ func OfExistingCluster(manifest []byte) []byte {
 // EtcdMember is one of the cluster's, as the manifests of all of them name it.
 type EtcdMember struct{ Name, PeerURL string }
 
+// String is the member as --initial-cluster has it.
+func (m EtcdMember) String() string { return m.Name + "=" + m.PeerURL }
+
 // OnlyMember is the cluster that init makes.
 func OnlyMember(c *config.Config) []EtcdMember {
 	return []EtcdMember{{Name: c.NodeName, PeerURL: EtcdURL(c.AdvertiseAddress, 2380)}}
-}
-
-// initialCluster names all members, this one too. A member without its data asks the others
-// who belongs to the cluster; if it knew of none but itself, there would be nobody to ask.
-func initialCluster(members []EtcdMember) string {
-	parts := make([]string, len(members))
-	for i, m := range members {
-		parts[i] = m.Name + "=" + m.PeerURL
-	}
-	return strings.Join(parts, ",")
 }
 
 // electionTimeout is how long a member waits for its leader. Alone it waits only for itself,
@@ -60,7 +52,9 @@ func EtcdPod(c *config.Config, members []EtcdMember) templates.Etcd {
 		{Name: "data-dir", Value: c.Etcd.DataDir},
 		{Name: "feature-gates", Value: "InitialCorruptCheck=true"},
 		{Name: "initial-advertise-peer-urls", Value: peer},
-		{Name: "initial-cluster", Value: initialCluster(members)},
+		// A member without its data asks the others who belongs to the cluster; if it knew of none
+		// but itself, there would be nobody to ask.
+		{Name: "initial-cluster", Value: config.Joined(members)},
 		{Name: "initial-cluster-state", Value: "new"}, // until it has begun: see keepEtcdCluster
 		{Name: "key-file", Value: pki + "/server.key"},
 		{Name: "listen-client-urls", Value: EtcdURL(c.Loopback(), 2379) + "," + client},

@@ -2,36 +2,29 @@ package spec
 
 import (
 	"encoding/json"
-	"net/url"
+	"net"
+	"strings"
 
 	"bootstrap/manifests"
 	"bootstrap/phases/config"
 	"bootstrap/phases/machine"
-	"bootstrap/phases/netfilter"
 	"bootstrap/templates"
 )
 
 // FlannelAddon is the pod network's agent on all nodes.
 func FlannelAddon(c *config.Config, f machine.Facts) (manifests.Addon, error) {
-	netConf, err := flannelConfig(c, f)
-	if err != nil {
-		return manifests.Addon{}, err
-	}
 	conflist, err := templates.Render(anyNodeNetwork(c))
 	if err != nil {
 		return manifests.Addon{}, err
 	}
-	server, err := url.Parse(c.EndpointURL())
-	if err != nil {
-		return manifests.Addon{}, err
-	}
+	host, port, _ := net.SplitHostPort(strings.TrimPrefix(c.EndpointURL(), "https://")) // it always has both
 	return manifests.Flannel{
 		Image:    c.Images.Network,
-		NetConf:  netConf,
+		NetConf:  flannelConfig(c, f),
 		Conflist: string(conflist),
 		Args:     flannelArgs(c),
-		Host:     server.Hostname(),
-		Port:     server.Port(),
+		Host:     host,
+		Port:     port,
 	}.Objects()
 }
 
@@ -45,16 +38,8 @@ func flannelArgs(c *config.Config) []string {
 	return args
 }
 
-// FlannelRules are what flannel takes for its own, whoever made them.
-func FlannelRules(f machine.Facts) netfilter.Names {
-	if f.NFTables {
-		return netfilter.Names{Tables: flannelTables}
-	}
-	return netfilter.Names{Chains: []string{"FLANNEL-"}}
-}
-
 // flannelConfig is flannel's net-conf.json.
-func flannelConfig(c *config.Config, f machine.Facts) (string, error) {
+func flannelConfig(c *config.Config, f machine.Facts) string {
 	conf := struct {
 		EnableIPv4     bool
 		Network        string `json:",omitempty"`
@@ -70,6 +55,6 @@ func flannelConfig(c *config.Config, f machine.Facts) (string, error) {
 			conf.EnableIPv6, conf.IPv6Network = true, s.String()
 		}
 	}
-	data, err := json.MarshalIndent(conf, "", "  ")
-	return string(data) + "\n", err
+	data, _ := json.MarshalIndent(conf, "", "  ") // texts and booleans can always be encoded
+	return string(data) + "\n"
 }

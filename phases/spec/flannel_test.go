@@ -18,10 +18,7 @@ func TestFlannelConfig(t *testing.T) {
 		"dual-stack": {"EnableIPv4": true, "Network": "10.244.0.0/16", "IPv6Network": "fd00:10:244::/56", "EnableIPv6": true},
 	}
 	for name, want := range cases {
-		text, err := flannelConfig(configtest.Valid(t, name), machine.Facts{NFTables: true})
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := flannelConfig(configtest.Valid(t, name), machine.Facts{NFTables: true})
 		want["EnableNFTables"], want["Backend"] = true, map[string]any{"Type": "vxlan"}
 		var got map[string]any
 		if err := json.Unmarshal([]byte(text), &got); err != nil {

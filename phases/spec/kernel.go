@@ -5,7 +5,6 @@ const (
 	ModulesFile = "/etc/modules-load.d/bootstrap.conf"
 	ModulesText = "# Made by bootstrap; `bootstrap reset` removes it.\noverlay\nbr_netfilter\n"
 	SysctlFile  = "/etc/sysctl.d/99-bootstrap.conf"
-	SysctlText  = "# Made by bootstrap; `bootstrap reset` removes it.\n"
 )
 
 // KernelSetting is a sysctl and its value.
@@ -13,7 +12,7 @@ type KernelSetting struct{ Name, Value string }
 
 // SettingsText is the content of a file in /etc/sysctl.d.
 func SettingsText(settings []KernelSetting) []byte {
-	text := SysctlText
+	text := "# Made by bootstrap; `bootstrap reset` removes it.\n"
 	for _, s := range settings {
 		text += s.Name + " = " + s.Value + "\n"
 	}

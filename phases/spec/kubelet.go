@@ -2,9 +2,7 @@ package spec
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
-	"strings"
 
 	"sigs.k8s.io/yaml"
 
@@ -49,18 +47,9 @@ func KubeletArgs(c *config.Config) []string {
 	)
 	if len(c.Taints) > 0 && !c.Box.Standalone {
 		// At registration, so that no pod slips in before the taint.
-		args = append(args, config.Arg{Name: "register-with-taints", Value: FormatTaints(c.Taints)})
+		args = append(args, config.Arg{Name: "register-with-taints", Value: config.Joined(c.Taints)})
 	}
 	return command("kubelet", args, c.KubeletExtraArgs)[1:]
-}
-
-// FormatTaints writes taints as the kubelet's flag has them.
-func FormatTaints(taints []config.Taint) string {
-	parts := make([]string, len(taints))
-	for i, t := range taints {
-		parts[i] = fmt.Sprintf("%s=%s:%s", t.Key, t.Value, t.Effect)
-	}
-	return strings.Join(parts, ",")
 }
 
 // KubeletCgroupDriver is the driver that the kubelet uses where the runtime names none:

@@ -24,7 +24,7 @@ func KeepsOff(c *config.Config) string {
 	}
 	for _, t := range c.Taints {
 		if !slices.Contains(config.ControlPlaneTaints(), t) && t.Effect != "PreferNoSchedule" {
-			return "the taint " + FormatTaints([]config.Taint{t})
+			return "the taint " + t.String()
 		}
 	}
 	return ""

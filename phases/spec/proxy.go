@@ -9,7 +9,6 @@ import (
 	"bootstrap/manifests"
 	"bootstrap/phases/config"
 	"bootstrap/phases/machine"
-	"bootstrap/phases/netfilter"
 )
 
 // ProxyAddon is kube-proxy.
@@ -25,18 +24,10 @@ func ProxyAddon(c *config.Config, f machine.Facts) (manifests.Addon, error) {
 	}.Objects()
 }
 
-// ProxyMode is how kube-proxy will write its rules.
-func ProxyMode(c *config.Config, f machine.Facts) string {
+// proxyMode is how kube-proxy will write its rules.
+func proxyMode(c *config.Config, f machine.Facts) string {
 	mode, _ := merged(proxyConfig(c, f), c.KubeProxy)["mode"].(string)
 	return mode
-}
-
-// ProxyRules are what kube-proxy takes for its own, whoever made them.
-func ProxyRules(mode string) netfilter.Names {
-	if mode == "nftables" {
-		return netfilter.Names{Tables: proxyTables}
-	}
-	return netfilter.Names{Chains: []string{"KUBE-SERVICES", "KUBE-PROXY-"}}
 }
 
 // ProxySettings are what kube-proxy sets when it starts: a node port can be reached at
@@ -47,7 +38,7 @@ func ProxySettings(c *config.Config, f machine.Facts) []KernelSetting {
 	_, elsewhere := c.KubeProxy["nodePortAddresses"]
 	isV4 := func(p netip.Prefix) bool { return p.Addr().Is4() }
 	switch {
-	case c.ProxyDisabled || ProxyMode(c, f) != "iptables":
+	case c.ProxyDisabled || proxyMode(c, f) != "iptables":
 		return nil
 	case chosen && !localhost || elsewhere || !slices.ContainsFunc(c.Networking.ServiceSubnets, isV4):
 		return nil

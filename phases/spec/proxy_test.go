@@ -3,6 +3,7 @@ package spec
 import (
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,20 +78,26 @@ func TestProxySettings(t *testing.T) {
 	}
 }
 
-// TestProxyRules: what kube-proxy would take for its own depends on how it writes its rules.
-func TestProxyRules(t *testing.T) {
+// TestTakenRules: what kube-proxy and flannel would take for their own depends on how they write
+// their rules.
+func TestTakenRules(t *testing.T) {
 	nft, iptables := machine.Facts{NFTables: true}, machine.Facts{}
 	own := &config.Config{Cluster: config.Cluster{KubeProxy: map[string]any{"mode": "iptables"}}}
+	foreign := Network{Foreign: "/etc/cni/net.d/10-calico.conflist"}
 	for _, c := range []struct {
-		config *config.Config
-		facts  machine.Facts
-		want   netfilter.Names
+		config  *config.Config
+		facts   machine.Facts
+		network Network
+		want    netfilter.Names
 	}{
-		{&config.Config{}, nft, netfilter.Names{Tables: proxyTables}},
-		{&config.Config{}, iptables, netfilter.Names{Chains: []string{"KUBE-SERVICES", "KUBE-PROXY-"}}},
-		{own, nft, netfilter.Names{Chains: []string{"KUBE-SERVICES", "KUBE-PROXY-"}}},
+		{&config.Config{}, nft, Network{}, netfilter.Names{Tables: slices.Concat(proxyTables, flannelTables)}},
+		{&config.Config{}, nft, foreign, netfilter.Names{Tables: proxyTables}},
+		{&config.Config{}, iptables, Network{}, netfilter.Names{Chains: []string{"KUBE-SERVICES", "KUBE-PROXY-", "FLANNEL-"}}},
+		{own, nft, foreign, netfilter.Names{Chains: []string{"KUBE-SERVICES", "KUBE-PROXY-"}}},
+		{&config.Config{Cluster: config.Cluster{ProxyDisabled: true}}, nft, Network{}, netfilter.Names{Tables: flannelTables}},
 	} {
-		if got := ProxyRules(ProxyMode(c.config, c.facts)); !reflect.DeepEqual(got, c.want) {
+		s := Spec{Config: c.config, Facts: c.facts, Choices: Choices{Network: c.network}}
+		if got := s.TakenRules(); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%+v, want %+v", got, c.want)
 		}
 	}

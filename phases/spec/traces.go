@@ -6,8 +6,9 @@ import (
 	"bootstrap/phases/netfilter"
 )
 
-// What the kubelet, containerd and the network plugin make while they run, and where:
-// the one list of what reset removes though the ledger does not name each thing.
+// What the kubelet, containerd and the network plugin make while they run, for reset to remove.
+// Links and mounts are looked for by these names. Rules and folders are recorded in the ledger
+// before the daemons start, and then what came since goes.
 var (
 	// DaemonRules are made by the kubelet, kube-proxy, flannel and the CNI plugins.
 	DaemonRules = netfilter.Names{
@@ -31,6 +32,28 @@ var (
 	}
 	NetworkMounts = []string{"/run/netns/cni-*"}
 )
+
+// TakenRules are what kube-proxy and flannel take for their own, whoever made them: they would
+// empty and fill them, and reset could not tell whose is what. kubeadm reset leaves kube-proxy's
+// behind.
+func (s *Spec) TakenRules() netfilter.Names {
+	var taken netfilter.Names
+	switch {
+	case s.Config.ProxyDisabled:
+	case proxyMode(s.Config, s.Facts) == "nftables":
+		taken.Tables = slices.Clone(proxyTables)
+	default:
+		taken.Chains = []string{"KUBE-SERVICES", "KUBE-PROXY-"}
+	}
+	switch {
+	case !s.Choices.Network.Own():
+	case s.Facts.NFTables:
+		taken.Tables = append(taken.Tables, flannelTables...)
+	default:
+		taken.Chains = append(taken.Chains, "FLANNEL-")
+	}
+	return taken
+}
 
 // NetworkOnline is what kubelet.service waits for at boot. Started by name, it stands
 // in the ledger, and reset stops it where it did not run before.

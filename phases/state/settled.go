@@ -9,7 +9,6 @@ import (
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
-	"bootstrap/phases/spec"
 )
 
 // MemberNote names the note that says that etcd's data directory has held a member of this cluster.
@@ -42,7 +41,7 @@ func settled(c *config.Config) []Setting {
 		{"network", c.Box.Network, "pods have its addresses"},
 		{socketField, c.CRISocket, "the pods run in it"},
 		{"nodeRegistration.name", c.NodeName, "the Node, etcd's member and their certificates carry it"},
-		{taintsField, spec.FormatTaints(c.Taints), "the kubelet sets them only when the Node registers; use kubectl taint"},
+		{taintsField, config.Joined(c.Taints), "the kubelet sets them only when the Node registers; use kubectl taint"},
 	}
 }
 
@@ -91,7 +90,7 @@ func SettledSingleNode(h *host.Host) *bool {
 	before, err := (&State{Host: h}).SettledBefore()
 	taints, known := before[taintsField]
 	single := taints == ""
-	if err != nil || !known || !single && taints != spec.FormatTaints(config.ControlPlaneTaints()) {
+	if err != nil || !known || !single && taints != config.Joined(config.ControlPlaneTaints()) {
 		return nil // preflight says what is wrong with the note
 	}
 	return &single

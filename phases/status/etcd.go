@@ -22,8 +22,8 @@ type Etcd struct {
 }
 
 // etcdStatus is nil if this node runs none.
-func (r *reporter) etcdStatus(ctx context.Context) *Etcd {
-	client, err := r.EtcdClient()
+func etcdStatus(ctx context.Context, o *observe.Observer) *Etcd {
+	client, err := o.EtcdClient()
 	switch {
 	case err != nil:
 		return &Etcd{Error: err.Error()}
@@ -41,7 +41,7 @@ func (r *reporter) etcdStatus(ctx context.Context) *Etcd {
 	plan.SideBySide(
 		func() { members, membersErr = client.Members(ctx) },
 		func() { s.Status, statusErr = client.Status(ctx) },
-		func() { fsync, _ = etcd.FsyncP99(ctx, r.Config.EtcdMetrics().String()) }, // the rest is worth showing without it
+		func() { fsync, _ = etcd.FsyncP99(ctx, o.Config.EtcdMetrics().String()) }, // the rest is worth showing without it
 	)
 	switch err := errors.Join(membersErr, statusErr); {
 	case ctx.Err() != nil:

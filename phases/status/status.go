@@ -83,37 +83,33 @@ func Current(ctx context.Context, o *observe.Observer, waits time.Time) (Status,
 	seen := observe.Open(observe.Observer{
 		Spec: spec.Spec{Config: c, Facts: o.Facts}, Host: o.Host, Catalogue: o.Catalogue, Tell: plan.Teller{Phase: "status", To: told.Take},
 	})
-	r := &reporter{&ready.Waiter{Observer: seen}}
 	s.Kubernetes, s.Node, s.Address = c.KubernetesVersion, c.NodeName, c.AdvertiseAddress.String()
 	query := observe.Query{Stage: observe.Complete, Since: time.Now().Add(-lookBack), Waits: waits}
-	r.look(ctx, query, &s)
-	if s.Standalone = c.Box.Standalone; s.Standalone && r.State().WasStandalone() {
-		r.Tell.Warn("a control plane was begun upon the standalone kubelet, and is not there yet: run bootstrap init, or bootstrap reset, which removes both")
+	s.look(ctx, seen, query)
+	if s.Standalone = c.Box.Standalone; s.Standalone && seen.State().WasStandalone() {
+		seen.Tell.Warn("a control plane was begun upon the standalone kubelet, and is not there yet: run bootstrap init, or bootstrap reset, which removes both")
 	}
 	s.Notes = told.Texts(plan.Warning)
 	return s, nil
 }
 
-// reporter looks at one machine.
-type reporter struct{ *ready.Waiter }
-
 // look fills in what is not in the ledger.
-func (r *reporter) look(ctx context.Context, q observe.Query, s *Status) {
+func (s *Status) look(ctx context.Context, o *observe.Observer, q observe.Query) {
 	var found *diagnose.Evidence
 	var readiness ready.Readiness
 	plan.SideBySide(
-		func() { found = r.Evidence(ctx, q) },
-		func() { readiness = r.Readiness(ctx) },
-		func() { s.Etcd = r.etcdStatus(ctx) },
+		func() { found = o.Evidence(ctx, q) },
+		func() { readiness = (&ready.Waiter{Observer: o}).Readiness(ctx) },
+		func() { s.Etcd = etcdStatus(ctx, o) },
 	)
 	readiness.Confirm(found)
 	s.Ready = readiness.Holds() && found.RuntimeError == ""
 	s.PodURL = readiness.PodURL
-	s.Components = componentStates(r.Config, found, readiness)
-	s.Cause = presentCause(r.Catalogue, found)
+	s.Components = componentStates(o.Config, found, readiness)
+	s.Cause = presentCause(o.Catalogue, found)
 	s.Certificates = found.Certificates
 	s.Drift = found.Files
-	s.Disks = r.disks()
+	s.Disks = disks(o.Host, found.Disks)
 }
 
 // presentCause is certain only by what was seen since a wait began: what was wrong before
@@ -190,14 +186,11 @@ func componentState(name string, found *diagnose.Evidence, r ready.Readiness) Co
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // disks are those that etcd and the container runtime fill.
-func (r *reporter) disks() []Disk {
+func disks(h *host.Host, found []diagnose.Disk) []Disk {
 	var all []Disk
-	for _, path := range []string{r.Config.Etcd.DataDir, spec.ContainerdDir} {
-		if path == "" || !r.Host.Exists(path) || path == r.Config.Etcd.DataDir && !r.RunsEtcd() {
-			continue
-		}
-		if disk, err := r.Host.Disk(path); err == nil {
-			all = append(all, Disk{Path: path, FreeBytes: disk.Available, SizeBytes: disk.Size})
+	for _, d := range found {
+		if (d.Daemon == "etcd" || d.Path == spec.ContainerdDir) && d.Size > 0 && h.Exists(d.Path) {
+			all = append(all, Disk{Path: d.Path, FreeBytes: d.Available, SizeBytes: d.Size})
 		}
 	}
 	return all

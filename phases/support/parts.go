@@ -18,7 +18,6 @@ import (
 
 	"bootstrap/phases/host"
 	"bootstrap/phases/observe"
-	"bootstrap/phases/runtime"
 	"bootstrap/phases/spec"
 	"bootstrap/phases/status"
 )
@@ -155,21 +154,14 @@ func holdsKey(path string, data []byte) bool {
 func (c *collector) addRuntime(ctx context.Context, g *gathered) {
 	pods, err := observe.Pods(ctx, c.Host, observe.PodQuery{All: true})
 	g.addJSON("pods", pods, err)
-	images, err := c.storedImages(ctx)
-	g.addJSON("images", images, err)
-}
-
-func (c *collector) storedImages(ctx context.Context) ([]runtime.StoredImage, error) {
-	socket, err := observe.PodSocket(c.Host, "")
+	cri, _, err := observe.DialPods(c.Host, "")
 	if err != nil {
-		return nil, err
-	}
-	cri, err := runtime.Dial("unix://" + socket)
-	if err != nil {
-		return nil, err
+		g.miss("images", err)
+		return
 	}
 	defer cri.Close()
-	return cri.StoredImages(ctx)
+	images, err := cri.StoredImages(ctx)
+	g.addJSON("images", images, err)
 }
 
 func (c *collector) addLedger(_ context.Context, g *gathered) {
