@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"time"
 
 	"bootstrap/phases/host"
 	"bootstrap/phases/pki"
@@ -52,12 +54,14 @@ func (e *Env) ensureCA(a spec.Authority) (*pki.CA, error) {
 		return nil, err
 	}
 	if cert != nil && key == nil {
-		return nil, fmt.Errorf("%s has no key beside it: signing by an external CA is not supported yet", e.PKIFile(a.File, ".crt"))
+		file := e.PKIFile(a.File, ".crt")
+		return nil, plan.Hint(fmt.Errorf("%s has no key beside it: signing by an external CA is not supported yet", file),
+			"put %s there; or have a new CA made: mv %s %[2]s.old", e.PKIFile(a.File, ".key"), file)
 	}
 	if cert != nil {
 		ca := &pki.CA{Cert: cert, Key: key}
 		if err := ca.CheckSelf(); err != nil {
-			return nil, fmt.Errorf("%s: %w", e.PKIFile(a.File, ".crt"), err)
+			return nil, unusableCA(e.PKIFile(a.File, ""), cert, err)
 		}
 		return ca, nil
 	}
@@ -69,6 +73,22 @@ func (e *Env) ensureCA(a spec.Authority) (*pki.CA, error) {
 		return nil, err
 	}
 	return ca, e.writePKI(a.File, ".crt", pki.EncodeCert(ca.Cert))
+}
+
+// unusableCA says what to do about a CA that can't sign. What it has signed is worth nothing with another
+// one, so that none is ever made in its place by itself.
+func unusableCA(file string, cert *x509.Certificate, err error) error {
+	hint := fmt.Sprintf("put the certificate and the key there that belong together; or have new ones made: mv %[1]s.crt %[1]s.crt.old; mv %[1]s.key %[1]s.key.old", file)
+	reason := (*pki.CheckError)(nil)
+	switch {
+	case !errors.As(err, &reason):
+	case reason.Reason == pki.NotYetValid:
+		hint = fmt.Sprintf("set this machine's clock if it is behind (timedatectl); else the clock was ahead when the CA was made: wait until %s, "+
+			"or start over: bootstrap reset, then bootstrap init", cert.NotBefore.Format(time.RFC3339))
+	case reason.Reason == pki.Expired:
+		hint = "set this machine's clock if it is ahead (timedatectl); else put one there that holds, or start over: bootstrap reset, then bootstrap init"
+	}
+	return plan.Hint(fmt.Errorf("%s.crt: %w", file, err), "%s", hint)
 }
 
 // ensureLeaf keeps a certificate that serves its purpose and signs a new one,

@@ -186,7 +186,7 @@ func (o initOptions) env(ctx context.Context, to func(plan.Event)) (*phases.Env,
 	if err != nil {
 		return nil, err
 	}
-	env.Timeout, env.Ignore, env.Built = o.timeout, o.ignore, builtAt()
+	env.Timeout, env.Ignore, env.Built, env.Skipped = o.timeout, o.ignore, builtAt(), o.skipPhases
 	if err := phases.CheckIgnore(env.Catalogue, o.ignore); err != nil {
 		return nil, err
 	}

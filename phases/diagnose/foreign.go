@@ -28,14 +28,16 @@ type Taken struct {
 
 // Unfit is what of the config, or of what it is to be made with, can't be done here.
 type Unfit struct {
-	Ignored     []string // kubeadm's names of checks that are to be ignored, and can't be
-	Settings    []string // that differ from this cluster's: "FIELD is X in this cluster and Y in the config"
-	Bundle      string   // what is wrong with it
-	Runtime     Problem  // why none can be chosen
-	Kubelet     Problem
-	Kubeconfigs []Problem
-	EtcdGone    string // etcd's folder, if it has lost this cluster's data
-	EtcdMount   string // where the disk was mounted that had them, if one was
+	Ignored      []string // kubeadm's names of checks that are to be ignored, and can't be
+	Settings     []string // that differ from this cluster's: "FIELD is X in this cluster and Y in the config"
+	Bundle       string   // what is wrong with it
+	Runtime      Problem  // why none can be chosen
+	Kubelet      Problem
+	Kubeconfigs  []Problem
+	Paths        []Problem // what lies where init will write
+	Certificates []Problem // why those that are there can't be used
+	EtcdGone     string    // etcd's folder, if it has lost this cluster's data
+	EtcdMount    string    // where the disk was mounted that had them, if one was
 }
 
 // Problem is what somebody says is wrong, empty if nothing is, and what to do about it where
@@ -97,6 +99,12 @@ func takenRules() map[string]Rule {
 		"no-kubelet": {Enforced: true, Check: func(m *Machine) Findings { return m.Unfit.Kubelet.finding() }},
 		"kubeconfig-conflict": {Enforced: true, Check: func(m *Machine) Findings {
 			return forEach(m.Unfit.Kubeconfigs, Problem.finding)
+		}},
+		"path-in-the-way": {Enforced: true, Check: func(m *Machine) Findings {
+			return forEach(m.Unfit.Paths, Problem.finding)
+		}},
+		"certificates-unusable": {Check: func(m *Machine) Findings {
+			return forEach(m.Unfit.Certificates, Problem.finding)
 		}},
 		"etcd-data-gone": {Enforced: true, Check: etcdDataGone, Cause: etcdLogged(beginsAgain, "it is gone")},
 		"port-taken": {Enforced: true, Cause: ofFirstComponent((*Evidence).portHeld), Check: func(m *Machine) Findings {

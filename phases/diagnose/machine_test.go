@@ -123,6 +123,10 @@ var machineCases = []machineCase{
 	{"no-runtime", Error, func(m *Machine) { m.Unfit.Runtime.What = "there are two" }, "there are two"},
 	{"no-kubelet", Error, func(m *Machine) { m.Unfit.Kubelet = Problem{"none", "bring one"} }, "none"},
 	{"kubeconfig-conflict", Error, func(m *Machine) { m.Unfit.Kubeconfigs = []Problem{{What: "/root/.kube/config: it has one"}} }, "it has one"},
+	{"path-in-the-way", Error, func(m *Machine) {
+		m.Unfit.Paths = []Problem{{"\"/usr/local/bin/ctr\" is a symbolic link", "see who made it"}}
+	}, `"/usr/local/bin/ctr" is a symbolic link`},
+	{"certificates-unusable", Error, func(m *Machine) { m.Unfit.Certificates = []Problem{{What: "ca.crt has no key"}} }, "ca.crt has no key"},
 	{"etcd-data-gone", Error, func(m *Machine) { m.Unfit.EtcdGone = "/var/lib/etcd" }, "/var/lib/etcd holds no data of etcd, and has held this cluster's"},
 	{"etcd-data-gone", Error, func(m *Machine) { m.Unfit.EtcdGone, m.Unfit.EtcdMount = "/var/lib/etcd", "/var/lib" }, "on the disk that was mounted at /var/lib"},
 	{"port-taken", Error, func(m *Machine) {

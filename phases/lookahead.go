@@ -1,0 +1,69 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
+	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
+	"bootstrap/phases/spec"
+)
+
+// lookAhead finds in preflight what would stop later phases in the midst of their work: it runs those
+// that write files on a Host that only plans, so that no list of paths has to be kept beside them.
+func (e *Env) lookAhead(ctx context.Context, u *diagnose.Unfit) error {
+	h, err := e.Host.Planning()
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	planned, c := *e, *e.Config
+	c.KeyAlgorithm = "ECDSA-P256" // keys that nobody will use, made in no time
+	planned.Config, planned.Host, planned.Tell = &c, h, plan.Teller{}
+	withoutCA := false
+	for _, phase := range e.writers() {
+		if phase.Name == kubeconfigs.Name && withoutCA {
+			continue
+		}
+		soon, cancel := observe.EvidenceTimeout.Bound(ctx) // a runtime or systemd may hang, and is looked at elsewhere
+		err := phase.Run(soon, planned.forPhase(phase.Name))
+		cancel()
+		takeAhead(u, phase.Name, err)
+		withoutCA = withoutCA || phase.Name == certs.Name && err != nil
+	}
+	return nil
+}
+
+// writers are the phases of this run that write files and wait for nothing. An etcd that is there
+// would be asked whether it may be replaced.
+func (e *Env) writers() []Phase {
+	all := []Phase{runtimePhase, certs, kubelet, kubeconfigs, etcdPhase, tools}
+	if e.Config.Box.Standalone {
+		all = []Phase{runtimePhase, kubelet}
+	}
+	return slices.DeleteFunc(all, func(p Phase) bool {
+		skipped := slices.Contains(e.Config.SkipPhases, p.Name) || slices.Contains(e.Skipped, p.Name)
+		return skipped || p.Name == etcdPhase.Name && e.Host.Made(spec.ManifestFile("etcd"))
+	})
+}
+
+// takeAhead takes over what a phase would end with: obstacles, which are named once however many files
+// would be written there, and whatever keeps certificates from being made. All else has a check of its own.
+func takeAhead(u *diagnose.Unfit, phase string, err error) {
+	for _, each := range plan.Failures(err) {
+		obstacle, makes := (*host.ObstacleError)(nil), phase == certs.Name || phase == kubeconfigs.Name
+		switch {
+		case errors.Is(each, context.DeadlineExceeded), errors.Is(each, context.Canceled):
+		case errors.As(each, &obstacle):
+			if found := observe.ProblemOf(obstacle); !slices.Contains(u.Paths, found) {
+				u.Paths = append(u.Paths, found)
+			}
+		case makes && !errors.Is(each, fs.ErrPermission): // who is not root may not read keys
+			u.Certificates = append(u.Certificates, observe.ProblemOf(each))
+		}
+	}
+}
