@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 	"time"
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
+	"bootstrap/phases/host"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 )
@@ -176,9 +178,10 @@ func HintAfter(err error, format string, args ...any) error {
 	return plan.Hint(err, format, args...)
 }
 
-// Explained adds to the error of a step the cause, if one is certain.
+// Explained adds to the error of a step the cause, if one is certain, and the error does not say by itself
+// what is wrong: what is evidence of a cause may as well follow from the error.
 func (w *Waiter) Explained(ctx context.Context, stage observe.Stage, err error) error {
-	if err == nil || w.Host.Plans() || !w.Host.Real() || ctx.Err() != nil || errors.As(err, new(*plan.CauseError)) {
+	if err == nil || w.Host.Plans() || !w.Host.Real() || ctx.Err() != nil || saysWhy(err) {
 		return err
 	}
 	found, ok := diagnose.First(w.causes(w.Evidence(ctx, observe.Query{Stage: stage, Since: w.Began})))
@@ -186,6 +189,21 @@ func (w *Waiter) Explained(ctx context.Context, stage observe.Stage, err error) 
 		return err
 	}
 	return &plan.CauseError{Finding: found, Text: fmt.Sprintf("%s (%v)", found.What, err), Err: err}
+}
+
+// saysWhy is of errors about a path, and of those that come with what to do. It is not of what systemd
+// answers about a unit, nor of a full or read-only file system: which one that is, the evidence tells.
+func saysWhy(err error) bool {
+	obstacle := (*host.ObstacleError)(nil)
+	switch {
+	case errors.As(err, new(*plan.CauseError)):
+		return true
+	case host.IsFull(err), host.IsReadOnly(err):
+		return false
+	case errors.As(err, &obstacle):
+		return strings.HasPrefix(obstacle.Path, "/")
+	}
+	return errors.As(err, new(*fs.PathError)) || plan.HintOf(err) != ""
 }
 
 // causes are those in the evidence, without the ones that the user wants passed over.
