@@ -191,19 +191,17 @@ func (w *Waiter) Explained(ctx context.Context, stage observe.Stage, err error) 
 	return &plan.CauseError{Finding: found, Text: fmt.Sprintf("%s (%v)", found.What, err), Err: err}
 }
 
-// saysWhy is of errors about a path, and of those that come with what to do. It is not of what systemd
-// answers about a unit, nor of a full or read-only file system: which one that is, the evidence tells.
+// saysWhy is of errors about a path. It is not of what systemd answers about a unit, nor of a full or
+// read-only file system: which one that is, the evidence tells.
 func saysWhy(err error) bool {
-	obstacle := (*host.ObstacleError)(nil)
 	switch {
 	case errors.As(err, new(*plan.CauseError)):
 		return true
 	case host.IsFull(err), host.IsReadOnly(err):
 		return false
-	case errors.As(err, &obstacle):
-		return strings.HasPrefix(obstacle.Path, "/")
 	}
-	return errors.As(err, new(*fs.PathError)) || plan.HintOf(err) != ""
+	where, _ := plan.Placed(err)
+	return strings.HasPrefix(where, "/") || errors.As(err, new(*fs.PathError))
 }
 
 // causes are those in the evidence, without the ones that the user wants passed over.

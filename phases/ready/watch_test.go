@@ -81,7 +81,8 @@ func TestSaysWhy(t *testing.T) {
 	}{
 		"a link among other errors": {errors.Join(errors.New("x"), link), true},
 		"a file":                    {fmt.Errorf("write: %w", &fs.PathError{Op: "open", Path: "/x", Err: syscall.ENOTDIR}), true},
-		"a hint":                    {plan.Hint(errors.New("x"), "do y"), true},
+		"a program to install":      {plan.About("/usr/local/bin/ctr", errors.New("it is not in the bundle")), true},
+		"an image":                  {plan.Hint(errors.New("it can't be pulled"), "check the network"), false},
 		"a cause":                   {&plan.CauseError{}, true},
 		"a unit":                    {&host.ObstacleError{Path: "containerd.service", What: "start containerd.service: failed", Fix: "see"}, false},
 		"systemd":                   {errors.New("enable kubelet.service: Unit is masked"), false},
