@@ -46,7 +46,9 @@ func Inspect(ctx context.Context, env *Env) observe.Inspection {
 
 // lookAtFiles looks at what only phases know of: the files that they would write.
 func (e *Env) lookAtFiles(ctx context.Context) func(*diagnose.Unfit) error {
-	return func(u *diagnose.Unfit) error { return errors.Join(e.lookAtUserKubeconfigs(u), e.lookAhead(ctx, u)) }
+	return func(u *diagnose.Unfit) error {
+		return errors.Join(e.lookAtUserKubeconfigs(ctx, u), e.lookAhead(ctx, u))
+	}
 }
 
 // CheckIgnore wants every ID to be one of a check that init can go on without.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,7 +25,7 @@ var writeKubeconfig = Phase{
 	Run:   runWriteKubeconfig,
 }
 
-func runWriteKubeconfig(_ context.Context, env *Env) error {
+func runWriteKubeconfig(ctx context.Context, env *Env) error {
 	if !env.Config.WriteKubeconfig {
 		return nil
 	}
@@ -35,12 +37,15 @@ func runWriteKubeconfig(_ context.Context, env *Env) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", spec.AdminConf, err)
 	}
-	users, without, err := kubeconfigUsers(env.Host)
+	users, without, err := kubeconfigUsers(ctx, env.Host)
 	if err != nil {
 		return err
 	}
-	for _, reason := range without {
-		env.Tell.Warn("%s", reason)
+	if without != "" {
+		env.Tell.Warn("%s", without)
+	}
+	if other := os.Getenv("KUBECONFIG"); other != "" && !readsAny(other, users) {
+		env.Tell.Warn("KUBECONFIG is set here: kubectl reads %s and no ~/.kube/config; unset KUBECONFIG, or: export KUBECONFIG=%s", other, spec.AdminConf)
 	}
 	for _, u := range users {
 		merged, err := mergedKubeconfig(env.Host, u, admin)
@@ -56,13 +61,13 @@ func runWriteKubeconfig(_ context.Context, env *Env) error {
 
 // lookAtUserKubeconfigs finds in preflight what would stop write-kubeconfig only when the cluster
 // is up.
-func (env *Env) lookAtUserKubeconfigs(u *diagnose.Unfit) error {
+func (env *Env) lookAtUserKubeconfigs(ctx context.Context, u *diagnose.Unfit) error {
 	if !env.Config.WriteKubeconfig || env.Config.Box.Standalone {
 		return nil
 	}
-	users, _, err := kubeconfigUsers(env.Host) // who gets none is told by the phase
+	users, _, err := kubeconfigUsers(ctx, env.Host) // that root gets none is told by the phase
 	if err != nil {
-		return err
+		u.Kubeconfigs = append(u.Kubeconfigs, observe.ProblemOf(err))
 	}
 	ca, _, err := env.ReadPair("ca")
 	if err != nil {
@@ -80,24 +85,52 @@ func (env *Env) lookAtUserKubeconfigs(u *diagnose.Unfit) error {
 	return nil
 }
 
-// kubeconfigUsers are the users that have a home, and the reasons why others get no kubeconfig.
-func kubeconfigUsers(h *host.Host) (users []homeUser, without []string, err error) {
+// readsAny tells whether KUBECONFIG, a list of files, names the kubeconfig of one of the users.
+func readsAny(list string, users []homeUser) bool {
+	files := filepath.SplitList(list)
+	return slices.ContainsFunc(users, func(u homeUser) bool { return slices.Contains(files, u.kubeconfig()) })
+}
+
+// kubeconfigUsers are the users that get a kubeconfig. That whoever ran sudo can get none is an error, as
+// this was asked for; root needs none, and without says why it gets none.
+func kubeconfigUsers(ctx context.Context, h *host.Host) (users []homeUser, without string, err error) {
 	passwd, err := h.ReadFile("/etc/passwd")
 	if err != nil {
-		return nil, nil, err
+		return nil, "", err
 	}
 	for _, uid := range kubeconfigUIDs(os.Getenv("SUDO_UID")) {
 		u, ok := findUser(string(passwd), uid)
+		if !ok {
+			u, ok = directoryUser(ctx, h, uid)
+		}
+		reason := fmt.Sprintf("user %d gets no ~/.kube/config: its home, %q, does not exist", uid, u.home)
+		if !ok {
+			reason = fmt.Sprintf("user %d gets no ~/.kube/config: neither /etc/passwd nor getent knows its home", uid)
+		}
 		switch {
-		case !ok:
-			without = append(without, fmt.Sprintf("user %d is not in /etc/passwd, and gets no ~/.kube/config", uid))
-		case !h.Exists(u.home):
-			without = append(without, fmt.Sprintf("%s does not exist: user %d gets no ~/.kube/config", u.home, u.UID))
-		default:
+		case ok && h.Exists(u.home):
 			users = append(users, u)
+		case uid == 0:
+			without = reason
+		default:
+			err = plan.Hint(errors.New(reason), "run it without --write-kubeconfig, and use a copy of %s; or: env SUDO_HOME=DIR bootstrap init --write-kubeconfig", spec.AdminConf)
 		}
 	}
-	return users, without, nil
+	return users, without, err
+}
+
+// directoryUser is a user who is not in /etc/passwd, but in a directory such as LDAP: getent asks whatever
+// the machine is configured to ask. Where that fails, sudo may have said where the home is.
+func directoryUser(ctx context.Context, h *host.Host, uid int) (homeUser, bool) {
+	if getent := h.Program("getent"); getent != "" && h.Real() {
+		line, _ := h.Output(ctx, getent, "passwd", strconv.Itoa(uid)) // it ends with 2 where there is no such user
+		if u, ok := findUser(line, uid); ok {
+			return u, true
+		}
+	}
+	gid, err := strconv.Atoi(os.Getenv("SUDO_GID"))
+	home := os.Getenv("SUDO_HOME")
+	return homeUser{host.Owner{UID: uid, GID: gid}, home}, uid > 0 && err == nil && filepath.IsAbs(home)
 }
 
 // kubeconfigUIDs are root and who ran sudo.
