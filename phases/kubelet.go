@@ -86,7 +86,17 @@ func configureKubelet(ctx context.Context, env *Env) error {
 		return err
 	}
 	warnOfLostFlags(env)
-	dropIn := templates.KubeletDropIn{Kubelet: program, Args: spec.KubeletArgs(env.Config), EtcdData: env.EtcdFolder()}
+	given, err := h.UnitEnvironment(ctx)
+	if err != nil {
+		return err
+	}
+	dropIn := templates.KubeletDropIn{
+		Kubelet: program, Args: spec.KubeletArgs(env.Config), NoProxy: spec.NoProxy(env.Config, given),
+		Folders: []string{env.Folder(spec.KubernetesDir), env.Folder(spec.KubeletDir), env.Folder(spec.PodLogDir)},
+	}
+	if etcd := env.EtcdFolder(); etcd != "" {
+		dropIn.Folders = append(dropIn.Folders, etcd)
+	}
 	if err := writeRendered(h, spec.KubeletDropIn, dropIn); err != nil {
 		return err
 	}

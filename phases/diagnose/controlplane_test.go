@@ -300,3 +300,17 @@ func TestAddonCauses(t *testing.T) {
 		t.Run(c.name, c.run)
 	}
 }
+
+// TestEtcdDataHidden: a disk that is not mounted is why, whatever else does not run by now. An etcd that is
+// healthy has its data nevertheless, as where something was mounted over the folder since: no wait ends.
+func TestEtcdDataHidden(t *testing.T) {
+	hidden := func(etcd int) *Evidence {
+		e := podsFail()
+		e.Settings.EtcdDataDir = "/var/lib/etcd"
+		e.Unfit.EtcdGone, e.Unfit.EtcdMount, e.Etcd = "/var/lib/etcd", "/var/lib/etcd", Server{Dial: Open, Status: etcd}
+		return e
+	}
+	what := []string{"on the disk that was mounted at /var/lib/etcd"}
+	causeTest{name: "not mounted", evidence: hidden(0), id: "etcd-data-gone", level: Error, what: what}.run(t)
+	causeTest{name: "mounted over", evidence: hidden(200), id: "etcd-data-gone", level: Warning, what: what}.run(t)
+}

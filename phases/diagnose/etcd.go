@@ -73,6 +73,17 @@ func etcdDataGone(m *Machine) Findings {
 		remedy("mount it there again, or put a snapshot there (etcdutl snapshot restore), then run init again")
 }
 
+// etcdGone is certain unless etcd is healthy: it may have the data that something was mounted over since,
+// until it is started again.
+func etcdGone(e *Evidence) Findings {
+	found := etcdDataGone(&e.Machine)
+	if found == nil {
+		return etcdLogged(beginsAgain, "it is gone")(e)
+	}
+	found[0].Level = certainIf(e.Etcd.Status != 200)
+	return found.see("findmnt " + e.Settings.EtcdDataDir)
+}
+
 func etcdNoPermission(e *Evidence) Findings {
 	dir := e.Settings.EtcdDataDir
 	return etcdLogged(noAccess, "it may not")(e).remedy("chown -R root:root %s; chmod 700 %[1]s", dir).see("ls -lna " + dir)

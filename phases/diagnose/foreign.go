@@ -106,7 +106,7 @@ func takenRules() map[string]Rule {
 		"certificates-unusable": {Check: func(m *Machine) Findings {
 			return forEach(m.Unfit.Certificates, Problem.finding)
 		}},
-		"etcd-data-gone": {Enforced: true, Check: etcdDataGone, Cause: etcdLogged(beginsAgain, "it is gone")},
+		"etcd-data-gone": {Enforced: true, Check: etcdDataGone, Cause: etcdGone},
 		"port-taken": {Enforced: true, Cause: ofFirstComponent((*Evidence).portHeld), Check: func(m *Machine) Findings {
 			return forEach(m.Taken.Ports, portTakenBy)
 		}},

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"cmp"
+	"net/url"
 	"regexp"
 	"slices"
 	"time"
@@ -32,6 +33,9 @@ var (
 	// kubeletRefused is of what a kubelet may always do. A pod and what it uses are refused to
 	// every kubelet until the API server has seen where the pod runs.
 	kubeletRefused = regexp.MustCompile(`(?:: |err=")(Unauthorized)|(User \\?"system:(?:anonymous|node:[^"\\]*)\\?" cannot \w+ resource \\?"(?:nodes|leases|csinodes|csidrivers|runtimeclasses|services)\\?")`)
+	// kubeletOther has the Node that a kubelet asks for, and the one that its certificate is of.
+	kubeletOther = regexp.MustCompile(`\\?"([^"\\ ]+)\\?" is forbidden: User \\?"system:node:([^"\\]+)\\?" cannot \w+ resource \\?"(?:nodes|leases)\\?"`)
+	proxied      = regexp.MustCompile(`\\?"(https://[^"\\]+)\\?": (proxyconnect tcp: [^"]+)`)
 )
 
 // kubeletRules are about the kubelet itself: why it is not up, and what it lacks.
@@ -206,5 +210,25 @@ func kubeletNotAuthorized(e *Evidence) Findings {
 	if match == nil || e.API.Status != 200 {
 		return nil
 	}
+	if name := kubeletOther.FindStringSubmatch(line.Text); name != nil && name[1] != name[2] {
+		return finding(Warning, "the kubelet asks for the Node %s, and is the Node %s: the machine was called %[2]s when the cluster was made", name[1], name[2]).
+			remedy("take away what gives the kubelet another --hostname-override, or: hostnamectl set-hostname %s; then: systemctl restart kubelet", name[2]).
+			see("systemctl cat kubelet").proof(line.Text)
+	}
 	return finding(Warning, "the API server refuses the kubelet: %s", match[1]+match[2]).see(kubeletLog).proof(line.Text)
+}
+
+// kubeletByProxy is of requests to this cluster alone: others, as for pods of a URL, may have to go there.
+// It is certain once the kubelet that runs now has said it twice.
+func kubeletByProxy(e *Evidence) Findings {
+	line, match := e.recent(kubeletUnit, sayAgain, proxied)
+	if match == nil || line.At.Before(e.Units[kubeletUnit].Started) {
+		return nil
+	}
+	if at, err := url.Parse(match[1]); err != nil || at.Hostname() != e.Settings.AdvertiseAddress.String() && at.Host != e.Settings.Endpoint {
+		return nil
+	}
+	return finding(certainIf(e.again(proxied, line.At)), "the kubelet asks a proxy for the API server: %s", match[2]).
+		remedy("add %s to NO_PROXY in the environment of kubelet.service; then: systemctl daemon-reload; systemctl restart kubelet", e.Settings.AdvertiseAddress).
+		see("systemctl show kubelet -p Environment; systemctl show-environment").proof(line.Text)
 }

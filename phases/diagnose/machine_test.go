@@ -227,7 +227,7 @@ func TestNothingKnown(t *testing.T) {
 
 // TestCausesOfTheMachine: what alone explains a stall ends a wait, and only that.
 func TestCausesOfTheMachine(t *testing.T) {
-	ends := []string{"no-cgroups", "disk-read-only", "inodes-used-up", "inotify-used-up", "address-not-here", "resolver-file-missing"}
+	ends := []string{"etcd-data-gone", "no-cgroups", "disk-read-only", "inodes-used-up", "inotify-used-up", "address-not-here", "resolver-file-missing"}
 	for _, c := range machineCases {
 		m := goodMachine()
 		c.change(m)

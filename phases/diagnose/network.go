@@ -72,7 +72,7 @@ func networkRules() map[string]Rule {
 			return warnIf(len(active) > 0, "%s is active, and may keep pods from the API server", strings.Join(active, " and "))
 		}},
 		"forward-drop": {Check: forwardDrop},
-		"proxy-for-cluster": {Check: func(m *Machine) Findings {
+		"proxy-for-cluster": {Cause: kubeletByProxy, Check: func(m *Machine) Findings {
 			through := strings.Join(m.Proxy.Through, ",")
 			return warnIf(through != "", "the proxy %s would be asked for %s", m.Proxy.URL, through).remedy("add to NO_PROXY: %s", through)
 		}},

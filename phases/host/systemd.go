@@ -2,10 +2,12 @@ package host
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
@@ -131,6 +133,18 @@ func (Systemd) Failed(ctx context.Context, pattern string) (names []string, err 
 		return err
 	})
 	return names, err
+}
+
+// Environment implements Units. The library gives a list of strings as text, in the form of JSON.
+func (Systemd) Environment(ctx context.Context) (all []string, err error) {
+	err = withSystemd(ctx, func(c *dbus.Conn) error {
+		text, err := c.GetManagerProperty("Environment")
+		if err != nil || strings.HasPrefix(text, "@as") { // an empty list has its type written before it
+			return err
+		}
+		return json.Unmarshal([]byte(text), &all)
+	})
+	return all, err
 }
 
 // State implements Units.
