@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/health"
@@ -65,10 +67,34 @@ func (cp *ControlPlane) Retry(ctx context.Context, what string, act func(context
 	return cp.Wait(ctx, []health.Check{{Name: what, Probe: act}})
 }
 
-// PodChecks are of the static pods: the API server shows them as ready and as made from the
+// PodChecks are of the static pods, and of the kubelet that tells of them: the API server shows them as ready and as made from the
 // manifests that are on disk now, and their containers have run for at least minUptime.
 func (cp *ControlPlane) PodChecks(minUptime time.Duration) []health.Check {
-	return cp.componentChecks(func(ctx context.Context, name string) error { return cp.checkPod(ctx, name, minUptime) })
+	checks := cp.componentChecks(func(ctx context.Context, name string) error { return cp.checkPod(ctx, name, minUptime) })
+	return append(checks, health.Check{Name: "kubelet", Probe: cp.kubeletSilent})
+}
+
+// kubeletSilent says that the kubelet has not renewed its Lease: what the API server shows of the Node and
+// its pods is then of before, and the Node stays Ready until the node controller gives it up.
+func (cp *ControlPlane) kubeletSilent(ctx context.Context) error {
+	lease, err := cp.Cluster.NodeLease(ctx, cp.waiter.Config.NodeName)
+	if cluster.IsNotFound(err) {
+		return nil // it is new: the pods say more
+	}
+	if err != nil {
+		return err
+	}
+	return checkLease(lease, time.Now())
+}
+
+// checkLease waits as long as the node controller does, or longer where the user lets Leases last longer.
+// One of the future is of before the clock was set back.
+func checkLease(lease *coordinationv1.Lease, now time.Time) error {
+	patience := max(50*time.Second, time.Duration(ptr.Deref(lease.Spec.LeaseDurationSeconds, 0))*time.Second+10*time.Second)
+	if renewed := lease.Spec.RenewTime; renewed != nil && now.Sub(renewed.Time) > patience {
+		return fmt.Errorf("the API server has not heard of it for %s", now.Sub(renewed.Time).Round(time.Second))
+	}
+	return nil
 }
 
 // componentChecks are one for each of the static pods, by what probe says of it.
