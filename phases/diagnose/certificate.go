@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"bootstrap/phases/pki"
 )
@@ -84,17 +85,30 @@ func seeCertificate(c Certificate) string {
 
 // clockWrong: one certificate may be old or have come from elsewhere, but not all.
 func clockWrong(e *Evidence) Findings {
-	dated, off := 0, map[pki.Reason]int{}
+	dated, off, valid := 0, map[pki.Reason]int{}, e.Now
 	for _, c := range e.Certificates {
 		if !c.NotAfter.IsZero() {
 			dated++
 			off[c.Problem]++
+			valid = slices.MaxFunc([]time.Time{valid, c.NotBefore}, time.Time.Compare)
 		}
 	}
-	for problem, how := range map[pki.Reason]string{pki.Expired: "has expired", pki.NotYetValid: "is not valid yet"} {
-		if dated > 1 && off[problem] == dated {
-			return finding(Error, "it is %s by the clock of this machine, and each of its %d certificates %s", moment(e.Now), dated, how).see("timedatectl")
-		}
+	const wrong = "it is %s by the clock of this machine, and each of its %d certificates %s"
+	switch {
+	case dated > 1 && off[pki.Expired] == dated:
+		return finding(Error, wrong, moment(e.Now), dated, "has expired").see("timedatectl")
+	case dated > 1 && off[pki.NotYetValid] == dated:
+		how := "is not valid yet: the last will be from " + moment(valid) + " on"
+		return finding(Error, wrong, moment(e.Now), dated, how).remedy("%s", e.waitForClock(valid)).see("timedatectl")
 	}
 	return nil
+}
+
+// waitForClock says which clock was wrong, if that is known: that of today is not if a time service keeps it.
+func (e *Evidence) waitForClock(valid time.Time) string {
+	ahead := fmt.Sprintf("it was ahead when they were made: wait until %s, or, sooner, make new ones: bootstrap reset, then bootstrap init", moment(valid))
+	if e.Clock.Synced {
+		return ahead
+	}
+	return "set the clock if it is behind, best by a time service; if it is right, " + ahead
 }

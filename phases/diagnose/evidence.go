@@ -103,11 +103,12 @@ type Server struct {
 
 // Certificate is a certificate file, or one inside a kubeconfig.
 type Certificate struct {
-	Path     string     `json:"path"`
-	Use      string     `json:"use"` // what uses it: kube-apiserver, etcd, kubelet, ...
-	NotAfter time.Time  `json:"expires,omitzero"`
-	Problem  pki.Reason `json:"problem,omitempty"` // empty if it serves
-	Detail   string     `json:"detail,omitempty"`  // such as when it expired, or the name that it lacks
+	Path      string     `json:"path"`
+	Use       string     `json:"use"` // what uses it: kube-apiserver, etcd, kubelet, ...
+	NotAfter  time.Time  `json:"expires,omitzero"`
+	NotBefore time.Time  `json:"-"`
+	Problem   pki.Reason `json:"problem,omitempty"` // empty if it serves
+	Detail    string     `json:"detail,omitempty"`  // such as when it expired, or the name that it lacks
 }
 
 // Manifest is a file in the static pod directory.

@@ -89,6 +89,7 @@ var machineCases = []machineCase{
 
 	{"clock-behind", Warning, func(m *Machine) { m.Now = m.Now.AddDate(-5, 0, 0) }, "the clock says 2021-11-25"},
 	{"clock-behind", Warning, func(m *Machine) { m.Clock.Marks[0].At = m.Now.Add(3 * time.Minute) }, "the last record in the ledger is of 2026-11-25 04:03"},
+	{"clock-unsynced", Warning, func(m *Machine) { m.Clock.Unsynced, m.Clock.Services = true, []string{"chrony.service"} }, "chrony.service runs, and has not set the clock yet, which says 2026-11-25 04:00"},
 	{"clock-ahead", Warning, func(m *Machine) { m.Now = m.Now.AddDate(9, 0, 0) }, "more than 5 years after this program was made"},
 
 	{"inotify-used-up", Error, func(m *Machine) { m.Limits.Inotify.Left = 0 }, "fs.inotify.max_user_instances"},
@@ -187,6 +188,16 @@ var machineCases = []machineCase{
 func allDisks(m *Machine, change func(*Disk)) {
 	for i := range m.Disks {
 		change(&m.Disks[i])
+	}
+}
+
+// TestClockOfNobody: a machine without a time service, or a container that sees the clock of its host, is
+// not blamed for what it can't mend.
+func TestClockOfNobody(t *testing.T) {
+	m := goodMachine()
+	m.Clock.Unsynced = true
+	if found := catalogue(t).Preflight(m); len(found) > 0 {
+		t.Errorf("%+v", found)
 	}
 }
 

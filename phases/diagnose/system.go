@@ -22,6 +22,10 @@ type System struct {
 type Clock struct {
 	Marks []Mark    // things made at a time that was now
 	Built time.Time // when this program's source was; zero if unknown
+
+	Synced   bool     // a time service keeps it right
+	Unsynced bool     // none does; where neither is so, it is not known
+	Services []string // time services that run, although it is unsynced
 }
 
 // Mark is something that tells that a moment is past.
@@ -73,6 +77,10 @@ func systemRules() map[string]Rule {
 		}},
 		"cgroup-controller-missing": {Check: controllersMissing}, // later the kubelet says it: kubelet-cgroups
 		"clock-behind":              {Check: clockBehind, Cause: causeToo(clockBehind)},
+		"clock-unsynced": {Check: func(m *Machine) Findings {
+			services := strings.Join(m.Clock.Services, ", ")
+			return warnIf(m.Clock.Unsynced && services != "", "%s runs, and has not set the clock yet, which says %s", services, moment(m.Now))
+		}},
 		"clock-ahead": {Check: func(m *Machine) Findings {
 			built := m.Clock.Built
 			ahead := !built.IsZero() && m.Now.Sub(built) > clockTooFar

@@ -39,6 +39,9 @@ func (o *Observer) CertificateEvidence(stage Stage) []diagnose.Certificate {
 	}
 	var found []diagnose.Certificate
 	for _, j := range append(all, o.judgeExternalEtcd()...) {
+		if j.cert != nil {
+			j.NotBefore = j.cert.NotBefore
+		}
 		if j.cert != nil || j.Problem != "" { // else it is not there, and need not be
 			found = append(found, j.Certificate)
 		}

@@ -74,6 +74,10 @@ const timesyncClock = "/var/lib/systemd/timesync/clock"
 
 func (o *Observer) lookAtClock(context.Context) (fill, error) {
 	clock := diagnose.Clock{Built: o.Built}
+	if o.Host.Real() {
+		synced, known := machine.ClockSynced()
+		clock.Synced, clock.Unsynced = synced, known && !synced
+	}
 	if info, err := os.Stat(o.Host.Path(timesyncClock)); err == nil {
 		clock.Marks = append(clock.Marks, diagnose.Mark{What: timesyncClock, At: info.ModTime(), Firm: true})
 	}

@@ -39,6 +39,7 @@ func (o *Observer) slowParts(m *diagnose.Machine) []part {
 	return append(parts,
 		part{"inotify limits", o.lookAtInotify(diagnose.InotifyNeeded)},
 		part{"name servers", askServers},
+		part{"time services", func(ctx context.Context) (fill, error) { return o.lookAtTimeServices(ctx, m.Clock) }},
 		part{"hostname", o.lookUpHostname},
 		part{"controlPlaneEndpoint", o.lookUpEndpoint},
 		part{"firewall", o.lookAtFirewall},
@@ -169,6 +170,19 @@ func outerLinks(n diagnose.Network) []string {
 		}
 	}
 	return links
+}
+
+// timeServices are the units of those that distributions have.
+var timeServices = []string{"systemd-timesyncd.service", "chrony.service", "chronyd.service", "ntp.service", "ntpd.service", "ntpsec.service", "openntpd.service"}
+
+// lookAtTimeServices matters only where none has set the clock yet.
+func (o *Observer) lookAtTimeServices(ctx context.Context, clock diagnose.Clock) (fill, error) {
+	if !clock.Unsynced {
+		return nil, nil
+	}
+	states, err := unitStates(ctx, o.Host, timeServices)
+	running := slices.DeleteFunc(slices.Clone(timeServices), func(unit string) bool { return states[unit].Active != "active" })
+	return func(m *diagnose.Machine) { m.Clock.Services = running }, err
 }
 
 func askNameServers(ctx context.Context, servers []netip.Addr) (fill, error) {
