@@ -139,7 +139,7 @@ func (f foundRuntimes) choose() spec.Runtime {
 		return spec.Runtime{Endpoint: own, Install: true, Why: "nodeRegistration.criSocket names it, and nothing listens there"}
 	case len(f.sockets) > 1:
 		return spec.Runtime{None: plan.Hint(fmt.Errorf("several container runtimes: %s", strings.Join(f.sockets, ", ")),
-			"name one in the config file: nodeRegistration.criSocket: unix://%s", f.sockets[0])}
+			"name one in a config file: nodeRegistration.criSocket: unix://%s", f.sockets[0])}
 	case len(f.sockets) == 1:
 		return spec.Runtime{Endpoint: "unix://" + f.sockets[0], Why: "it is there already, and stays as it is"}
 	case f.program != "":
