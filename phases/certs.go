@@ -23,7 +23,14 @@ var certs = Phase{
 }
 
 func runCerts(ctx context.Context, env *Env) error {
-	env = env.forPurpose(host.Certificates)
+	err := ensureCerts(ctx, env.forPurpose(host.Certificates))
+	if err == nil || plan.HintOf(err) != "" || ctx.Err() != nil {
+		return err
+	}
+	return plan.Hint(err, "see what is there: ls -la %[1]s %[1]s/etcd; then run it again", env.Config.CertificatesDir)
+}
+
+func ensureCerts(ctx context.Context, env *Env) error {
 	for _, a := range spec.Authorities(env.Config) {
 		ca, err := env.ensureCA(a)
 		if err != nil {

@@ -161,17 +161,31 @@ func configOf(file, root string) (*config.Config, error) {
 // configFor is what a file says, or the defaults without one, on a machine that is known.
 func configFor(machine config.Machine, file string) (*config.Config, error) {
 	if file == "" {
-		return config.Parse("", nil, machine)
+		c, err := config.Parse("", nil, machine)
+		return c, withHint(err, "without a config file this machine has to say it; or give one: bootstrap config-file")
 	}
 	return readConfig(file, machine)
+}
+
+// withHint gives a hint to each of several errors that has none.
+func withHint(err error, hint string) error {
+	var all []error
+	for _, each := range plan.Failures(err) {
+		if plan.HintOf(each) == "" {
+			each = plan.Hint(each, "%s", hint)
+		}
+		all = append(all, each)
+	}
+	return errors.Join(all...)
 }
 
 func readConfig(file string, machine config.Machine) (*config.Config, error) {
 	data, err := readInput(file)
 	if err != nil {
-		return nil, err
+		return nil, plan.Hint(err, "name a file that can be read, or - for standard input")
 	}
-	return config.Parse(file, data, machine)
+	c, err := config.Parse(file, data, machine)
+	return c, withHint(err, "mend it, and check it: bootstrap config validate "+file+"; what it may hold: bootstrap config-file")
 }
 
 // machineOf takes the bundle, or nil.

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -51,7 +52,8 @@ func unmade(errs ...error) []diagnose.Finding {
 	var all []diagnose.Finding
 	for _, err := range errs {
 		if err != nil {
-			all = append(all, diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: plan.HintOf(err)})
+			remedy := cmp.Or(plan.HintOf(err), "mend what this names, and run it again: without it, nobody can tell whether init would work here")
+			all = append(all, diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: remedy})
 		}
 	}
 	return all
