@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,12 +22,44 @@ type decided struct {
 // refusal says why the value can't be what somebody wants, empty if it is that.
 func (d decided) refusal(got string) string {
 	switch {
-	case got == d.value, withScheme(got) == d.value: // a socket can be spelt in several ways
+	case isSame(got, d.value):
 		return ""
 	case d.value == "": // got may be a secret
 		return "it can't be set here: " + d.why
 	}
 	return fmt.Sprintf("%q can't be set here, it is %q: %s", got, d.value, d.why)
+}
+
+// isSame compares by meaning. want is as this program writes it; got may be spelt in another way.
+func isSame(got, want string) bool {
+	is, err := strconv.ParseBool(got) // as flags are
+	address, addressErr := netip.ParseAddr(got)
+	switch {
+	case got == want, want == "":
+		return got == want
+	case want == "true" || want == "false":
+		return err == nil && strconv.FormatBool(is) == want
+	case strings.HasPrefix(want, "unix://"):
+		return withScheme(got) == want
+	case want[0] == '/':
+		return path.Clean(got) == want
+	case addressErr == nil:
+		return address.Unmap().String() == want
+	}
+	return masked(got) == want
+}
+
+// masked is a list of ranges as this program writes them; empty if it is no such list.
+func masked(list string) string {
+	var all []netip.Prefix
+	for _, text := range strings.Split(list, ",") {
+		p, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil {
+			return ""
+		}
+		all = append(all, p.Masked())
+	}
+	return Joined(all)
 }
 
 const (

@@ -58,6 +58,7 @@ func parse(docs documents, errs []error, m Machine) (*Config, error) {
 	if len(b.errs) > 0 {
 		return nil, errors.Join(b.errs...)
 	}
+	c.Warnings = b.docs.warnings
 	return c, nil
 }
 
@@ -72,6 +73,11 @@ type builder struct {
 // it is in the file.
 func (b *builder) bad(field, format string, args ...any) {
 	b.found(b.docs.line(field), field+": "+fmt.Sprintf(format, args...))
+}
+
+// warn tells that a field means nothing here, or was taken for something else.
+func (b *builder) warn(field, format string, args ...any) {
+	b.docs.warn(b.docs.line(field), field+": "+fmt.Sprintf(format, args...))
 }
 
 // badIf is bad where something is so.
@@ -98,7 +104,8 @@ func (b *builder) found(line int, text string) {
 func (b *builder) build() *Config {
 	d, in, cl := b.docs, b.docs.init, b.docs.cluster
 	n := in.NodeRegistration
-	cl.KubernetesVersion = withV(cmp.Or(cl.KubernetesVersion, b.machine.Bundled, DefaultVersion))
+	b.warnOfVersions()
+	cl.KubernetesVersion = b.release(cl.KubernetesVersion)
 	address := b.address(in.LocalAPIEndpoint.AdvertiseAddress)
 	port := cmp.Or(ptr.Deref(in.LocalAPIEndpoint.BindPort, 0), 6443)
 	c := &Config{
@@ -108,14 +115,14 @@ func (b *builder) build() *Config {
 			ControlPlaneEndpoint: withPort(cl.ControlPlaneEndpoint, port),
 			Networking:           b.networking(cl.Networking, address),
 			CertificatesDir:      withoutSlash(cmp.Or(cl.CertificatesDir, "/etc/kubernetes/pki")),
-			CertSANs:             cl.APIServer.CertSANs,
+			CertSANs:             lowered(cl.APIServer.CertSANs),
 			KeyAlgorithm:         b.keyAlgorithm(cl),
 			CertificateValidity:  ptr.Deref(cl.CertificateValidityPeriod, year),
 			CAValidity:           ptr.Deref(cl.CACertificateValidityPeriod, 10*year),
 			Etcd:                 b.etcd(cl.Etcd),
-			APIServer:            cl.APIServer.Component,
-			ControllerManager:    cl.ControllerManager,
-			Scheduler:            cl.Scheduler,
+			APIServer:            withDashes(cl.APIServer.Component),
+			ControllerManager:    withDashes(cl.ControllerManager),
+			Scheduler:            withDashes(cl.Scheduler),
 			Images:               b.images(cl),
 			DNSDisabled:          cl.DNS.Disabled,
 			ProxyDisabled:        cl.Proxy.Disabled,
@@ -123,11 +130,11 @@ func (b *builder) build() *Config {
 			KubeProxy:            d.kubeProxy,
 		},
 		Node: Node{
-			NodeName:            cmp.Or(n.Name, strings.ToLower(b.machine.Hostname)),
+			NodeName:            strings.ToLower(cmp.Or(n.Name, b.machine.Hostname)),
 			AdvertiseAddress:    address,
 			BindPort:            port,
-			CRISocket:           withScheme(n.CRISocket),
-			KubeletExtraArgs:    n.KubeletExtraArgs,
+			CRISocket:           b.socket(n.CRISocket),
+			KubeletExtraArgs:    dashed(n.KubeletExtraArgs),
 			ImagePullPolicy:     cmp.Or(n.ImagePullPolicy, pullPolicies[0]),
 			ImagePullSerial:     ptr.Deref(n.ImagePullSerial, false), // kubeadm: true, which takes the sum of all instead of the longest
 			ControlPlaneTimeout: ptr.Deref(in.Timeouts.ControlPlaneComponentHealthCheck, defaultTimeout),
@@ -140,31 +147,63 @@ func (b *builder) build() *Config {
 			CertificateKey:  in.CertificateKey,
 		},
 	}
-	c.skip(in.SkipPhases)
+	b.skip(c, in.SkipPhases)
 	b.box(c, d.box)
 	c.Taints = ptr.Deref(n.Taints, c.Box.defaultTaints())
 	b.badIf(in.DryRun, "dryRun", "ask for it on the command line: bootstrap init --dry-run")
 	dropEmpty(c.Kubelet, c.kubeletRules(), "cgroupDriver", "clusterDNS", "healthzBindAddress")
 	dropEmpty(c.KubeProxy, c.kubeProxyRules(), "bindAddress", "mode")
+	if name := textOf(c.KubeProxy, "hostnameOverride"); strings.EqualFold(name, c.NodeName) {
+		delete(c.KubeProxy, "hostnameOverride") // all nodes read this document, and each has its own name
+	}
 	return c
 }
 
+// warnOfVersions tells of documents in the version that kubeadm calls deprecated.
+func (b *builder) warnOfVersions() {
+	for _, kind := range []string{initKind, clusterKind} {
+		if root := b.docs.roots[kind]; root != nil && locate.Text(root, "apiVersion") == kubeadmV1beta3 {
+			b.docs.warn(locate.Line(root, "apiVersion"), "apiVersion: "+kubeadmV1beta3+" is deprecated; bootstrap config migrate writes this file in v1beta4")
+		}
+	}
+}
+
 // skip takes names of phases. Those of addons are kubeadm's way to leave room for
-// others: they are the cluster's, not of one run.
-func (c *Config) skip(names []string) {
-	for _, name := range names {
-		switch name {
-		case "addon":
+// others: they are the cluster's, not of one run. Some of kubeadm's phases have no part here,
+// as init has nothing for them to do, or keeps the files that it finds.
+func (b *builder) skip(c *Config, names []string) {
+	for i, name := range names {
+		phase, _, _ := strings.Cut(name, "/")
+		switch {
+		case name == "addon":
 			c.DNSDisabled, c.ProxyDisabled = true, true
-		case "addon/coredns":
+		case name == "addon/coredns":
 			c.DNSDisabled = true
-		case "addon/kube-proxy":
+		case name == "addon/kube-proxy":
 			c.ProxyDisabled = true
+		case name == "etcd/local":
+			c.SkipPhases = append(c.SkipPhases, phase)
+		case slices.Contains(noPhases, name):
+			b.warn(at("skipPhases", i), "passed over: %s is a phase of kubeadm's that bootstrap init has not", name)
+		case slices.Contains(partPhases, name):
+			b.warn(at("skipPhases", i), "passed over: phase %s has no parts; what it finds it keeps", phase)
 		default:
 			c.SkipPhases = append(c.SkipPhases, name)
 		}
 	}
 }
+
+// The phases of kubeadm init that bootstrap init has not, or has only as a whole. Not among
+// them are the parts of control-plane: what leaves one out wants another API server than ours.
+var (
+	noPhases   = []string{"kubelet-finalize", "kubelet-finalize/all", "kubelet-finalize/enable-client-cert-rotation", "show-join-command"}
+	partPhases = []string{
+		"certs/all", "certs/apiserver", "certs/apiserver-etcd-client", "certs/apiserver-kubelet-client", "certs/ca", "certs/etcd-ca",
+		"certs/etcd-healthcheck-client", "certs/etcd-peer", "certs/etcd-server", "certs/front-proxy-ca", "certs/front-proxy-client", "certs/sa",
+		"kubeconfig/admin", "kubeconfig/all", "kubeconfig/controller-manager", "kubeconfig/kubelet", "kubeconfig/scheduler", "kubeconfig/super-admin",
+		"upload-config/all", "upload-config/kubeadm", "upload-config/kubelet",
+	}
+)
 
 // defaultTaints are those that the number of nodes calls for.
 func (b Box) defaultTaints() []Taint {
@@ -179,13 +218,11 @@ func ControlPlaneTaints() []Taint {
 	return []Taint{{Key: "node-role.kubernetes.io/control-plane", Effect: "NoSchedule"}}
 }
 
+// address is the one given. One that is unspecified asks for the machine's, as with kubeadm.
 func (b *builder) address(given string) netip.Addr {
-	if given == "" {
-		return b.machine.Address
-	}
 	a, err := netip.ParseAddr(given)
-	if err != nil {
-		b.bad("localAPIEndpoint.advertiseAddress", "%q is no IP address", given)
+	b.badIf(err != nil && given != "", "localAPIEndpoint.advertiseAddress", "%q is no IP address", given)
+	if err != nil || a.IsUnspecified() {
 		return b.machine.Address
 	}
 	return a.Unmap()
@@ -207,13 +244,21 @@ func (b *builder) subnets(field, list string) []netip.Prefix {
 	var subnets []netip.Prefix
 	for _, s := range strings.Split(list, ",") {
 		p, err := netip.ParsePrefix(strings.TrimSpace(s))
-		if err != nil || p != p.Masked() || p.Addr().Is4In6() {
+		if err != nil || p.Addr().Is4In6() {
 			b.bad(field, "%q is no subnet such as 10.96.0.0/12", s)
 			continue
 		}
-		subnets = append(subnets, p)
+		subnets = append(subnets, p.Masked())
 	}
 	return subnets
+}
+
+func (b *builder) socket(given string) string {
+	socket := withScheme(given)
+	if given != "" && !strings.HasPrefix(given, "unix://") {
+		b.warn("nodeRegistration.criSocket", "taken as %s, as the kubelet wants it with a scheme", socket)
+	}
+	return socket
 }
 
 // withScheme makes a socket's path the address that gRPC wants. /var/run is a link to /run.
@@ -226,6 +271,29 @@ func withScheme(socket string) string {
 		path = "/run/" + rest
 	}
 	return "unix://" + path
+}
+
+// lowered are names in lower case: that is what DNS takes them for.
+func lowered(names []string) []string {
+	lower := slices.Clone(names)
+	for i, name := range lower {
+		lower[i] = strings.ToLower(name)
+	}
+	return lower
+}
+
+// withDashes has flags as Kubernetes' programs take them: an underscore is a dash.
+func withDashes(c Component) Component {
+	c.ExtraArgs = dashed(c.ExtraArgs)
+	return c
+}
+
+func dashed(args Args) Args {
+	all := slices.Clone(args)
+	for i, a := range all {
+		all[i].Name = strings.ReplaceAll(a.Name, "_", "-")
+	}
+	return all
 }
 
 // withoutSlash is a path or URL without a slash at its end.

@@ -69,6 +69,10 @@ func (b *builder) validateEndpoint(endpoint string) {
 	}
 	host, port, err := net.SplitHostPort(endpoint)
 	n, perr := strconv.ParseUint(port, 10, 16)
+	if lower := strings.ToLower(host); lower != host && !isHost(host) && isHost(lower) {
+		b.bad("controlPlaneEndpoint", "%q has capitals: write it in lower case", endpoint)
+		return
+	}
 	b.badIf(err != nil || perr != nil || n < 1 || !isHost(host), "controlPlaneEndpoint",
 		"%q is no HOST or HOST:PORT", endpoint)
 }
@@ -82,8 +86,19 @@ func (b *builder) validateNetworking(n Networking, node netip.Addr) {
 			b.bad("networking.serviceSubnet", "%s must hold between 16 and 1048576 addresses", s)
 		}
 		for _, p := range n.PodSubnets {
-			b.badIf(s.Overlaps(p), "networking.podSubnet", "%s overlaps the Service range %s", p, s)
+			b.validateOverlap(p, s)
 		}
+	}
+}
+
+// validateOverlap takes a pod range around a Service range: the controller manager leaves that out
+// when it divides the pod range (filterOutServiceRange of its ipam). Pods inside of it get none.
+func (b *builder) validateOverlap(pods, services netip.Prefix) {
+	switch {
+	case pods.Bits() < services.Bits() && pods.Contains(services.Addr()):
+		b.warn("networking.podSubnet", "%s holds the Service range %s, which no Node gets: take one beside it where another program than kube-controller-manager divides it", pods, services)
+	case pods.Overlaps(services):
+		b.bad("networking.podSubnet", "%s lies in the Service range %s: take another", pods, services)
 	}
 }
 
@@ -124,6 +139,14 @@ func (b *builder) validateLifetimes(c *Config) {
 			field = "apiServer.timeoutForControlPlane"
 		}
 		b.bad(field, "%s is under a second", c.ControlPlaneTimeout)
+	}
+	for _, period := range []struct {
+		field        string
+		given, usual time.Duration
+	}{{"certificateValidityPeriod", c.CertificateValidity, year}, {"caCertificateValidityPeriod", c.CAValidity, 10 * year}} {
+		if period.given > period.usual {
+			b.warn(period.field, "%s is longer than is recommended, %s: a key that is stolen is good for as long", period.given, period.usual)
+		}
 	}
 	b.badIf(c.APICallTimeout < time.Second, "timeouts.kubernetesAPICall", "%s is under a second", c.APICallTimeout)
 }
