@@ -29,6 +29,9 @@ var versions = map[string]string{
 	initKind: kubeadmV1beta4, clusterKind: kubeadmV1beta4, boxKind: boxVersion, kubeletKind: kubeletVersion, kubeProxyKind: kubeProxyVersion,
 }
 
+// otherKinds are those of kubeadm's other commands.
+var otherKinds = []string{"JoinConfiguration", "ResetConfiguration", "UpgradeConfiguration"}
+
 const kindsRead = initKind + ", " + clusterKind + ", " + boxKind + ", " + kubeletKind + " and " + kubeProxyKind
 
 // isForOthers tells of documents that kubeadm init passes over: those of kubeadm's other commands, as
@@ -38,7 +41,7 @@ func isForOthers(version, kind string) bool {
 	group, _, grouped := strings.Cut(version, "/")
 	switch {
 	case version == kubeadmV1beta4 || version == kubeadmV1beta3:
-		return slices.Contains([]string{"JoinConfiguration", "ResetConfiguration", "UpgradeConfiguration"}, kind)
+		return slices.Contains(otherKinds, kind)
 	case slices.Contains([]string{"kubeadm.k8s.io", "kubelet.config.k8s.io", "kubeproxy.config.k8s.io", "bootstrap"}, group):
 		return false
 	}
@@ -142,8 +145,11 @@ func (d *documents) add(root *yaml.Node, text []byte) error {
 func (d *documents) decode(root *yaml.Node, text []byte) (err error) {
 	version, kind := locate.Text(root, "apiVersion"), locate.Text(root, "kind")
 	wanted, known := versions[kind]
+	if slices.Contains(otherKinds, kind) {
+		wanted, known = kubeadmV1beta4, true
+	}
 	switch {
-	case !known && isForOthers(version, kind):
+	case isForOthers(version, kind):
 		d.warn(root.Line, fmt.Sprintf("kind: passed over: %s of %s is not for init", kind, version))
 		return nil
 	case !known:

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
@@ -40,6 +41,8 @@ func (b *builder) validate(c *Config) {
 	b.validateEtcd(c)
 	b.validateComponents(c)
 	b.validateAuthorization(c.APIServer.ExtraArgs)
+	b.warnOfCiphers(c)
+	b.warnOfIgnored(c.IgnorePreflight)
 	b.validateTaints(c.Taints)
 	b.validateSANs("apiServer.certSANs", c.CertSANs)
 	b.validateTokens(c)
@@ -186,6 +189,35 @@ func (b *builder) validateOwnDir(field, dir string, more ...string) {
 		if within(dir, other) || within(other, dir) {
 			b.bad(field, "%q must not share a folder with %s: take one that nothing else uses", dir, other)
 			return
+		}
+	}
+}
+
+// warnOfIgnored tells that all is not all. Other names of checks are kubeadm's, or preflight knows
+// them.
+func (b *builder) warnOfIgnored(checks []string) {
+	for i, name := range checks {
+		if strings.EqualFold(name, "all") {
+			b.warn(at("nodeRegistration.ignorePreflightErrors", i), "%q: what init does not work past stops it nevertheless", name)
+		}
+	}
+}
+
+// warnOfCiphers tells of suites that Go calls insecure, as the components do.
+func (b *builder) warnOfCiphers(c *Config) {
+	for _, part := range []struct {
+		field string
+		args  []Arg
+	}{
+		{"apiServer.extraArgs", c.APIServer.ExtraArgs}, {"controllerManager.extraArgs", c.ControllerManager.ExtraArgs},
+		{"scheduler.extraArgs", c.Scheduler.ExtraArgs}, {"nodeRegistration.kubeletExtraArgs", c.KubeletExtraArgs},
+	} {
+		for i, a := range part.args {
+			for _, insecure := range tls.InsecureCipherSuites() {
+				if a.Name == "tls-cipher-suites" && slices.Contains(strings.Split(a.Value, ","), insecure.Name) {
+					b.warn(at(part.field, i)+".value", "%s is insecure: leave it out", insecure.Name)
+				}
+			}
 		}
 	}
 }

@@ -88,6 +88,9 @@ func checkRecord(t *testing.T, c *Config) {
 		t.Errorf("%v: %s", err, diff)
 	}
 	for _, token := range c.BootstrapTokens {
+		if token.ID == "" {
+			continue // it is still to be made
+		}
 		if !bytes.Contains(kept.Secrets, []byte(token.Secret)) || bytes.Contains(kept.Documents, []byte(token.ID+"."+token.Secret)) {
 			t.Errorf("token %s is not where secrets are", token.ID)
 		}
