@@ -134,6 +134,9 @@ func runInit(cmd *cobra.Command, o initOptions, phase string) error {
 		return out.end(plan.Refused(err))
 	}
 	defer env.Close()
+	for _, text := range env.Config.Warnings {
+		env.Tell.For("init").Warn("%s", text)
+	}
 	todo, err := o.plan(env.Config, phase)
 	if err == nil {
 		err = env.CheckStandaloneAlone()

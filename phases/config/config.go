@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
@@ -99,7 +100,7 @@ type BootstrapToken struct {
 }
 
 // String leaves out the secret.
-func (t BootstrapToken) String() string { return t.ID + ".****************" }
+func (t BootstrapToken) String() string { return cmp.Or(t.ID, "??????") + ".****************" }
 
 // GoString leaves out the secret as well, for %#v.
 func (t BootstrapToken) GoString() string { return t.String() }

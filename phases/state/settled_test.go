@@ -67,6 +67,7 @@ var settingChanges = map[string]struct {
 	"Scheduler":           {func(c *config.Config) { c.Scheduler.ExtraArgs = moreArgs }, ""},
 	"Images":              {func(c *config.Config) { c.Images.Etcd = "images.example/etcd:3" }, ""},
 	"ControlPlaneTimeout": {func(c *config.Config) { c.ControlPlaneTimeout *= 2 }, ""},
+	"Warnings":            {func(c *config.Config) { c.Warnings = []string{"x"} }, ""},
 }
 
 var moreArgs = []config.Arg{{Name: "v", Value: "4"}}
