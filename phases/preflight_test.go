@@ -6,8 +6,11 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
+	"bootstrap/phases/config"
+	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/plan"
 )
 
@@ -45,4 +48,34 @@ func TestPreflightFailures(t *testing.T) {
 	if !slices.Equal(got, found) {
 		t.Errorf("%q", got)
 	}
+}
+
+// TestPeople: what config takes of people's files, the plan and preflight's checks take too.
+func TestPeople(t *testing.T) {
+	for file, c := range configtest.People(t) {
+		if err := CheckConfig(catalogue(t), c); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	c := parsed(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\n"+
+		"nodeRegistration: {ignorePreflightErrors: [Port-6443, ALL, No-Runtime, little-memory]}\n")
+	if err := CheckConfig(catalogue(t), c); err == nil || strings.Count(err.Error(), "can't be ignored") != 1 || !strings.Contains(err.Error(), "No-Runtime") {
+		t.Errorf("%v", err)
+	}
+	file, err := os.ReadFile(configtest.Testdata("config/people/invalid-skip-phase-name.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckConfig(catalogue(t), parsed(t, string(file))); err == nil || !strings.Contains(err.Error(), `skipPhases: unknown phase "addon/kubeproxy"`) {
+		t.Errorf("%v", err)
+	}
+}
+
+func parsed(t *testing.T, file string) *config.Config {
+	t.Helper()
+	c, err := config.Parse("x.yaml", []byte(file), configtest.Machine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }

@@ -196,11 +196,11 @@ func (b *builder) skip(c *Config, names []string) {
 // The phases of kubeadm init that bootstrap init has not, or has only as a whole. Not among
 // them are the parts of control-plane: what leaves one out wants another API server than ours.
 var (
-	noPhases   = []string{"kubelet-finalize", "kubelet-finalize/all", "kubelet-finalize/enable-client-cert-rotation", "show-join-command"}
+	noPhases   = []string{"addon/all", "kubelet-finalize", "kubelet-finalize/all", "kubelet-finalize/enable-client-cert-rotation", "show-join-command"}
 	partPhases = []string{
 		"certs/all", "certs/apiserver", "certs/apiserver-etcd-client", "certs/apiserver-kubelet-client", "certs/ca", "certs/etcd-ca",
 		"certs/etcd-healthcheck-client", "certs/etcd-peer", "certs/etcd-server", "certs/front-proxy-ca", "certs/front-proxy-client", "certs/sa",
-		"kubeconfig/admin", "kubeconfig/all", "kubeconfig/controller-manager", "kubeconfig/kubelet", "kubeconfig/scheduler", "kubeconfig/super-admin",
+		"control-plane/all", "kubeconfig/admin", "kubeconfig/all", "kubeconfig/controller-manager", "kubeconfig/kubelet", "kubeconfig/scheduler", "kubeconfig/super-admin",
 		"upload-config/all", "upload-config/kubeadm", "upload-config/kubelet",
 	}
 )
