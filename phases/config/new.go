@@ -147,6 +147,7 @@ func (b *builder) build() *Config {
 			CertificateKey:  in.CertificateKey,
 		},
 	}
+	c.CRISocket = cmp.Or(c.CRISocket, withScheme(textOf(c.Kubelet, "containerRuntimeEndpoint")))
 	b.skip(c, in.SkipPhases)
 	b.box(c, d.box)
 	c.Taints = ptr.Deref(n.Taints, c.Box.defaultTaints())
