@@ -46,7 +46,7 @@ func isSame(got, want string) bool {
 	case addressErr == nil:
 		return address.Unmap().String() == want
 	}
-	return masked(got) == want
+	return strings.ToLower(got) == want || masked(got) == want // names of hosts
 }
 
 // masked is a list of ranges as this program writes them; empty if it is no such list.
@@ -93,7 +93,6 @@ func (c *Config) kubeletRules() []decided {
 func (c *Config) kubeProxyRules() []decided {
 	return []decided{
 		{"clusterCIDR", Joined(c.Networking.PodSubnets), "networking.podSubnet decides"},
-		{"hostnameOverride", "", "every node reads the same document"},
 		{"clientConnection.kubeconfig", "/var/lib/kube-proxy/kubeconfig.conf", "the API server's address and the pod's own token lie there"},
 	}
 }

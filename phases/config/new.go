@@ -154,10 +154,18 @@ func (b *builder) build() *Config {
 	b.badIf(in.DryRun, "dryRun", "ask for it on the command line: bootstrap init --dry-run")
 	dropEmpty(c.Kubelet, c.kubeletRules(), "cgroupDriver", "clusterDNS", "healthzBindAddress")
 	dropEmpty(c.KubeProxy, c.kubeProxyRules(), "bindAddress", "mode")
-	if name := textOf(c.KubeProxy, "hostnameOverride"); strings.EqualFold(name, c.NodeName) {
-		delete(c.KubeProxy, "hostnameOverride") // all nodes read this document, and each has its own name
-	}
+	b.dropHostname(c)
 	return c
+}
+
+// dropHostname leaves out kube-proxy's name of the node. All nodes read this document, and the flag
+// that gives each its own name goes before it, as with kubeadm.
+func (b *builder) dropHostname(c *Config) {
+	const field = "hostnameOverride"
+	if name := textOf(c.KubeProxy, field); name != "" && !strings.EqualFold(name, c.NodeName) {
+		b.docs.warn(locate.Line(b.docs.roots[kubeProxyKind], field), field+": passed over: kube-proxy is told the name of each node")
+	}
+	delete(c.KubeProxy, field)
 }
 
 // warnOfVersions tells of documents in the version that kubeadm calls deprecated.
@@ -257,7 +265,7 @@ func (b *builder) subnets(field, list string) []netip.Prefix {
 func (b *builder) socket(given string) string {
 	socket := withScheme(given)
 	if given != "" && !strings.HasPrefix(given, "unix://") {
-		b.warn("nodeRegistration.criSocket", "taken as %s, as the kubelet wants it with a scheme", socket)
+		b.warn("nodeRegistration.criSocket", "taken as %s: write it with unix://", socket)
 	}
 	return socket
 }

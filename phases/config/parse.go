@@ -109,7 +109,7 @@ func (d *documents) passOver() {
 	for _, kind := range d.order {
 		for _, field := range oldFields[kind] {
 			if locate.Node(d.roots[kind], field) != nil {
-				d.warn(locate.Line(d.roots[kind], field), field+": passed over: "+kind+" has no such field (any more)")
+				d.warn(locate.Line(d.roots[kind], field), field+": passed over: "+kind+" has no such field")
 			}
 		}
 	}

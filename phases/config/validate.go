@@ -99,7 +99,7 @@ func (b *builder) validateNetworking(n Networking, node netip.Addr) {
 func (b *builder) validateOverlap(pods, services netip.Prefix) {
 	switch {
 	case pods.Bits() < services.Bits() && pods.Contains(services.Addr()):
-		b.warn("networking.podSubnet", "%s holds the Service range %s, which no Node gets: take one beside it where another program than kube-controller-manager divides it", pods, services)
+		b.warn("networking.podSubnet", "%s holds the Service range %s: kube-controller-manager gives that part to no Node, but a network that divides pods' addresses by itself might", pods, services)
 	case pods.Overlaps(services):
 		b.bad("networking.podSubnet", "%s lies in the Service range %s: take another", pods, services)
 	}
