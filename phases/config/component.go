@@ -42,7 +42,9 @@ func (b *builder) validateEnvs(field string, envs []EnvVar) {
 	}
 }
 
-var podFields = regexp.MustCompile(`^(metadata\.(name|namespace|uid|(labels|annotations)\['[^']+'\])|spec\.(nodeName|serviceAccountName)|status\.(hostIP|hostIPs|podIP|podIPs))$`)
+// podFields are those that an environment variable can have the value of.
+var podFields = regexp.MustCompile(
+	`^(metadata\.(name|namespace|uid|(labels|annotations)\['[^']+'\])|spec\.(nodeName|serviceAccountName)|status\.(hostIP|podIP)s?)$`)
 
 func (b *builder) validateValueFrom(field string, e EnvVar) {
 	if e.ValueFrom == nil {

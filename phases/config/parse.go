@@ -45,8 +45,10 @@ func isForOthers(version, kind string) bool {
 	case slices.Contains([]string{"kubeadm.k8s.io", "kubelet.config.k8s.io", "kubeproxy.config.k8s.io", "bootstrap"}, group):
 		return false
 	}
-	return grouped && kind != "" && locate.DidYouMean(kind, slices.Collect(maps.Keys(versions))) == ""
+	return grouped && kind != "" && nearestKind(kind) == ""
 }
+
+func nearestKind(kind string) string { return locate.DidYouMean(kind, slices.Sorted(maps.Keys(versions))) }
 
 // documents is a config file, read but not yet checked.
 type documents struct {
@@ -122,8 +124,8 @@ func (d *documents) moveTimeout() {
 	old, timeout := &d.cluster.APIServer.TimeoutForControlPlane, &d.init.Timeouts.ControlPlaneComponentHealthCheck
 	root := d.roots[clusterKind]
 	if *old != nil && locate.Text(root, "apiVersion") == kubeadmV1beta4 {
-		const field, text = "apiServer.timeoutForControlPlane", "taken as timeouts.controlPlaneComponentHealthCheck of InitConfiguration, which v1beta4 has instead"
-		d.warn(locate.Line(root, field), field+": "+text)
+		const field = "apiServer.timeoutForControlPlane"
+		d.warn(locate.Line(root, field), field+": taken as timeouts.controlPlaneComponentHealthCheck of InitConfiguration")
 	}
 	if *old != nil && *timeout == nil {
 		*timeout, d.oldTimeout = *old, true
@@ -153,7 +155,7 @@ func (d *documents) decode(root *yaml.Node, text []byte) (err error) {
 		d.warn(root.Line, fmt.Sprintf("kind: passed over: %s of %s is not for init", kind, version))
 		return nil
 	case !known:
-		return fmt.Errorf("line %d: init does not read kind %q, only %s%s", root.Line, kind, kindsRead, locate.DidYouMean(kind, slices.Collect(maps.Keys(versions))))
+		return fmt.Errorf("line %d: init does not read kind %q, only %s%s", root.Line, kind, kindsRead, nearestKind(kind))
 	case version != wanted && (wanted != kubeadmV1beta4 || version != kubeadmV1beta3):
 		return fmt.Errorf("line %d: apiVersion %q is not supported for %s, want %s", root.Line, version, kind, wanted)
 	}

@@ -52,9 +52,10 @@ func (b *builder) validate(c *Config) {
 }
 
 func (b *builder) validateAddresses(c *Config) {
-	a := c.AdvertiseAddress
+	a, given := c.AdvertiseAddress, b.docs.init.LocalAPIEndpoint.AdvertiseAddress
+	_, err := netip.ParseAddr(given)
 	switch {
-	case !a.IsValid() && b.docs.init.LocalAPIEndpoint.AdvertiseAddress == "":
+	case !a.IsValid() && (given == "" || err == nil):
 		b.bad("localAPIEndpoint.advertiseAddress", "this machine has no default route to choose an address by: set one")
 	case a.IsValid() && (!a.IsGlobalUnicast() || a.Zone() != ""):
 		b.bad("localAPIEndpoint.advertiseAddress", "%s is no address that other nodes can reach", a)
@@ -99,7 +100,8 @@ func (b *builder) validateNetworking(n Networking, node netip.Addr) {
 func (b *builder) validateOverlap(pods, services netip.Prefix) {
 	switch {
 	case pods.Bits() < services.Bits() && pods.Contains(services.Addr()):
-		b.warn("networking.podSubnet", "%s holds the Service range %s: kube-controller-manager gives that part to no Node, but a network that divides pods' addresses by itself might", pods, services)
+		b.warn("networking.podSubnet", "%s holds the Service range %s: kube-controller-manager gives that part to no Node, "+
+			"but a network that divides pods' addresses by itself might", pods, services)
 	case pods.Overlaps(services):
 		b.bad("networking.podSubnet", "%s lies in the Service range %s: take another", pods, services)
 	}
