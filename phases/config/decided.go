@@ -149,18 +149,21 @@ func (b *builder) validateAuthorization(args []Arg) {
 }
 
 func (c *Config) kubeletFlagRules() []decided {
-	mode, why := "Webhook", openPort
+	mode, why, kubeconfig, dns := "Webhook", openPort, "/etc/kubernetes/kubelet.conf", textOf(c.Kubelet, "clusterDNS")
 	if c.Box.Standalone {
-		mode, why = "AlwaysAllow", noServer
+		mode, why, kubeconfig = "AlwaysAllow", noServer, ""
+	}
+	if dns == "" && len(c.Networking.ServiceSubnets) > 0 {
+		dns = c.DNSServiceIP().String()
 	}
 	return []decided{
-		{"config", "", "bootstrap writes it: give a KubeletConfiguration"},
-		{"kubeconfig", "", "bootstrap writes it"},
+		{"config", "/var/lib/kubelet/config.yaml", "bootstrap writes it: give a KubeletConfiguration"},
+		{"kubeconfig", kubeconfig, "bootstrap writes it"},
 		{"pod-manifest-path", staticPodDir, "the control plane's manifests lie there"},
 		{"container-runtime-endpoint", c.CRISocket, "nodeRegistration.criSocket decides"},
 		{"hostname-override", c.NodeName, "nodeRegistration.name decides"},
-		{"register-with-taints", "", "nodeRegistration.taints decides"},
-		{"cluster-dns", "", "clusterDNS of KubeletConfiguration decides"},
+		{"register-with-taints", Joined(c.Taints), "nodeRegistration.taints decides"},
+		{"cluster-dns", dns, "clusterDNS of KubeletConfiguration decides"},
 		{"cluster-domain", c.Networking.DNSDomain, "networking.dnsDomain decides"},
 		{"authorization-mode", mode, why},
 		{"anonymous-auth", "false", openPort},
