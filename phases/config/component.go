@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/tls"
 	"maps"
 	"path"
 	"regexp"
@@ -26,8 +27,21 @@ func (b *builder) validateComponents(c *Config) {
 		b.validateEnvs(part.field, part.ExtraEnvs)
 		b.validateVolumes(part.field+".extraVolumes", part.ExtraVolumes, c.OwnVolumes(part.program))
 		b.validateArgs(c, part.field+".extraArgs", part.program, part.ExtraArgs, part.rules)
+		b.warnOfCiphers(part.field+".extraArgs", part.ExtraArgs)
 	}
+	b.warnOfCiphers("nodeRegistration.kubeletExtraArgs", c.KubeletExtraArgs)
 	b.validateArgs(c, "nodeRegistration.kubeletExtraArgs", "kubelet", c.KubeletExtraArgs, c.kubeletFlagRules())
+}
+
+// warnOfCiphers tells of suites that Go calls insecure, as the components do.
+func (b *builder) warnOfCiphers(field string, args []Arg) {
+	for i, a := range args {
+		for _, insecure := range tls.InsecureCipherSuites() {
+			if a.Name == "tls-cipher-suites" && slices.Contains(strings.Split(a.Value, ","), insecure.Name) {
+				b.warn(at(field, i)+".value", "%s is insecure: leave it out", insecure.Name)
+			}
+		}
+	}
 }
 
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)

@@ -115,7 +115,7 @@ func (b *builder) build() *Config {
 			ControlPlaneEndpoint: withPort(cl.ControlPlaneEndpoint, port),
 			Networking:           b.networking(cl.Networking, address),
 			CertificatesDir:      withoutSlash(cmp.Or(cl.CertificatesDir, "/etc/kubernetes/pki")),
-			CertSANs:             lowered(cl.APIServer.CertSANs),
+			CertSANs:             each(cl.APIServer.CertSANs, func(san *string) { *san = strings.ToLower(*san) }), // as kubeadm does
 			KeyAlgorithm:         b.keyAlgorithm(cl),
 			CertificateValidity:  ptr.Deref(cl.CertificateValidityPeriod, year),
 			CAValidity:           ptr.Deref(cl.CACertificateValidityPeriod, 10*year),
@@ -245,13 +245,13 @@ func withScheme(socket string) string {
 	return "unix://" + path
 }
 
-// lowered are names in lower case: that is what DNS takes them for.
-func lowered(names []string) []string {
-	lower := slices.Clone(names)
-	for i, name := range lower {
-		lower[i] = strings.ToLower(name)
+// each is a list with a change of each entry.
+func each[T any](list []T, change func(*T)) []T {
+	changed := slices.Clone(list)
+	for i := range changed {
+		change(&changed[i])
 	}
-	return lower
+	return changed
 }
 
 // withDashes has flags as Kubernetes' programs take them: an underscore is a dash.
@@ -261,11 +261,7 @@ func withDashes(c Component) Component {
 }
 
 func dashed(args Args) Args {
-	all := slices.Clone(args)
-	for i, a := range all {
-		all[i].Name = strings.ReplaceAll(a.Name, "_", "-")
-	}
-	return all
+	return each(args, func(a *Arg) { a.Name = strings.ReplaceAll(a.Name, "_", "-") })
 }
 
 // withoutSlash is a path or URL without a slash at its end.
@@ -277,11 +273,7 @@ func withoutSlash(path string) string {
 }
 
 func withoutSlashes(paths []string) []string {
-	trimmed := slices.Clone(paths)
-	for i, p := range trimmed {
-		trimmed[i] = withoutSlash(p)
-	}
-	return trimmed
+	return each(paths, func(p *string) { *p = withoutSlash(*p) })
 }
 
 // withPort adds the API server's port to an endpoint that names none.

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
@@ -41,7 +40,6 @@ func (b *builder) validate(c *Config) {
 	b.validateEtcd(c)
 	b.validateComponents(c)
 	b.validateAuthorization(c.APIServer.ExtraArgs)
-	b.warnOfCiphers(c)
 	b.warnOfIgnored(c.IgnorePreflight)
 	b.validateTaints(c.Taints)
 	b.validateSANs("apiServer.certSANs", c.CertSANs)
@@ -201,25 +199,6 @@ func (b *builder) warnOfIgnored(checks []string) {
 	for i, name := range checks {
 		if strings.EqualFold(name, "all") {
 			b.warn(at("nodeRegistration.ignorePreflightErrors", i), "%q: what init does not work past stops it nevertheless", name)
-		}
-	}
-}
-
-// warnOfCiphers tells of suites that Go calls insecure, as the components do.
-func (b *builder) warnOfCiphers(c *Config) {
-	for _, part := range []struct {
-		field string
-		args  []Arg
-	}{
-		{"apiServer.extraArgs", c.APIServer.ExtraArgs}, {"controllerManager.extraArgs", c.ControllerManager.ExtraArgs},
-		{"scheduler.extraArgs", c.Scheduler.ExtraArgs}, {"nodeRegistration.kubeletExtraArgs", c.KubeletExtraArgs},
-	} {
-		for i, a := range part.args {
-			for _, insecure := range tls.InsecureCipherSuites() {
-				if a.Name == "tls-cipher-suites" && slices.Contains(strings.Split(a.Value, ","), insecure.Name) {
-					b.warn(at(part.field, i)+".value", "%s is insecure: leave it out", insecure.Name)
-				}
-			}
 		}
 	}
 }
