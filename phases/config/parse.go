@@ -48,7 +48,9 @@ func isForOthers(version, kind string) bool {
 	return grouped && kind != "" && nearestKind(kind) == ""
 }
 
-func nearestKind(kind string) string { return locate.DidYouMean(kind, slices.Sorted(maps.Keys(versions))) }
+func nearestKind(kind string) string {
+	return locate.DidYouMean(kind, slices.Sorted(maps.Keys(versions)))
+}
 
 // documents is a config file, read but not yet checked.
 type documents struct {
