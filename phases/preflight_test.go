@@ -57,25 +57,8 @@ func TestPeople(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 		}
 	}
-	c := parsed(t, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\n"+
-		"nodeRegistration: {ignorePreflightErrors: [Port-6443, ALL, No-Runtime, little-memory]}\n")
+	c := &config.Config{Node: config.Node{IgnorePreflight: []string{"Port-6443", "ALL", "No-Runtime", "little-memory"}}}
 	if err := CheckConfig(catalogue(t), c); err == nil || strings.Count(err.Error(), "can't be ignored") != 1 || !strings.Contains(err.Error(), "No-Runtime") {
 		t.Errorf("%v", err)
 	}
-	file, err := os.ReadFile(configtest.Testdata("config/people/invalid-skip-phase-name.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := CheckConfig(catalogue(t), parsed(t, string(file))); err == nil || !strings.Contains(err.Error(), `skipPhases: unknown phase "addon/kubeproxy"`) {
-		t.Errorf("%v", err)
-	}
-}
-
-func parsed(t *testing.T, file string) *config.Config {
-	t.Helper()
-	c, err := config.Parse("x.yaml", []byte(file), configtest.Machine)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
 }
