@@ -1,0 +1,81 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"bootstrap/phases/locate"
+)
+
+// noTexts are the fields of kubeadm's documents that are numbers, or true or false.
+var noTexts = []string{"bindPort", "imagePullSerial", "disabled", "dryRun", "readOnly", "featureGates"}
+
+// yamlBoolean are the words that kubeadm's YAML, 1.1, takes for true or false, and ours for text.
+var yamlBoolean = regexp.MustCompile(`^(?i:y|n|yes|no|on|off)$`)
+
+// validateTexts refuses what YAML does not take for text: kubeadm does, and 1.30 would become 1.3.
+func (b *builder) validateTexts() {
+	for _, kind := range []string{initKind, clusterKind} {
+		if root := b.docs.roots[kind]; root != nil {
+			b.validateText("", root)
+			b.validateArgForms(root)
+		}
+	}
+}
+
+func (b *builder) validateText(field string, n *yaml.Node) {
+	for i := 1; n.Kind == yaml.MappingNode && i < len(n.Content); i += 2 {
+		if key := n.Content[i-1].Value; !slices.Contains(noTexts, key) {
+			b.validateText(strings.TrimPrefix(field+"."+key, "."), n.Content[i])
+		}
+	}
+	for i := 0; n.Kind == yaml.SequenceNode && i < len(n.Content); i++ {
+		b.validateText(at(field, i), n.Content[i])
+	}
+	if n.Kind != yaml.ScalarNode {
+		return // what an alias stands for is looked at where it is written
+	}
+	isWord := n.Style == 0 && yamlBoolean.MatchString(n.Value)
+	if slices.Contains([]string{"!!bool", "!!int", "!!float"}, n.Tag) || isWord {
+		b.found(n.Line, fmt.Sprintf("%s: want text, not a number or true or false: put it in quotes", field))
+	}
+}
+
+// validateArgForms wants flags as the version of the document has them. Reading takes both.
+func (b *builder) validateArgForms(root *yaml.Node) {
+	version := locate.Text(root, "apiVersion")
+	for _, field := range []string{
+		"apiServer.extraArgs", "controllerManager.extraArgs", "scheduler.extraArgs", "etcd.local.extraArgs", "nodeRegistration.kubeletExtraArgs",
+	} {
+		n := locate.Node(root, field)
+		switch {
+		case n == nil || len(n.Content) == 0:
+		case version == kubeadmV1beta4 && n.Kind == yaml.MappingNode:
+			b.bad(field, "a mapping is how v1beta3 has it: v1beta4 wants a list, {name: %s, value: ...} and so on", n.Content[0].Value)
+		case version == kubeadmV1beta3 && n.Kind == yaml.SequenceNode:
+			b.bad(field, "a list is how v1beta4 has it: v1beta3 wants a mapping such as v: \"2\"; or write apiVersion: %s", kubeadmV1beta4)
+		}
+	}
+}
+
+// phases are those of kubeadm init and of bootstrap init, which skipPhases may name.
+const phases = `
+	preflight certs kubeconfig etcd control-plane kubelet-start wait-control-plane upload-config upload-certs mark-control-plane bootstrap-token
+	kubelet-finalize addon show-join-command certs/all certs/ca certs/apiserver certs/apiserver-kubelet-client certs/front-proxy-ca
+	certs/front-proxy-client certs/etcd-ca certs/etcd-server certs/etcd-peer certs/etcd-healthcheck-client certs/apiserver-etcd-client certs/sa
+	kubeconfig/all kubeconfig/admin kubeconfig/super-admin kubeconfig/kubelet kubeconfig/controller-manager kubeconfig/scheduler etcd/local
+	control-plane/all control-plane/apiserver control-plane/controller-manager control-plane/scheduler upload-config/all upload-config/kubeadm
+	upload-config/kubelet kubelet-finalize/all kubelet-finalize/enable-client-cert-rotation addon/all addon/coredns addon/kube-proxy
+	runtime kubelet images addon-images restart-static-pods grant-admin restart-kubelet addons write-kubeconfig wait-addons watch-control-plane
+	tools wait-kubelet`
+
+func (b *builder) validateSkips() {
+	known := strings.Fields(phases)
+	for i, name := range b.docs.init.SkipPhases {
+		b.badIf(!slices.Contains(known, name), at("skipPhases", i), "there is no phase %q%s", name, locate.DidYouMean(name, known))
+	}
+}
