@@ -52,7 +52,7 @@ func unfitModes(program, value string) (reasons []string) {
 
 // unfitAPIs refuses what kube-apiserver does (k8s.io/apiserver/pkg/server/resourceconfig).
 func (m minor) unfitAPIs(value string) (reasons []string) {
-	set, known := pairs(value), list(m.file("apis"))
+	set, known := pairs(value, "="), list(m.file("apis"))
 	for _, name := range slices.Sorted(maps.Keys(set)) {
 		_, err := strconv.ParseBool(set[name])
 		if err != nil && set[name] != "" {

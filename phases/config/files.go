@@ -42,7 +42,7 @@ func (b *builder) validateFiles(field string, args []Arg, volumes []Volume) {
 		for _, file := range paths {
 			v := volumeOf(path.Clean("/"+strings.TrimSpace(file)), volumes)
 			switch {
-			case b.docs.init.Patches.Directory != "":
+			case b.docs.init.Patches.Directory != "", !isText(file):
 			case v.MountPath == "" && strings.HasPrefix(field, "etcd"):
 				b.bad(at(field, i)+".value", "%s: %s is in no volume of the pod: put it below %s", a.Name, file, volumes[0].MountPath)
 			case v.MountPath == "":

@@ -18,7 +18,7 @@ import (
 
 // unfitLabels refuses what the kubelet does (cmd/kubelet/app/options, ValidateKubeletFlags).
 func unfitLabels(value string) (reasons []string) {
-	labels := pairs(value)
+	labels := pairs(value, "=")
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		domain, _, _ := strings.Cut(key, "/")
 		domain = "." + domain

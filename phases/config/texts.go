@@ -41,7 +41,7 @@ func (b *builder) validateText(field string, n *yaml.Node) {
 	}
 	isWord := n.Style == 0 && yamlBoolean.MatchString(n.Value)
 	if slices.Contains([]string{"!!bool", "!!int", "!!float"}, n.Tag) || isWord {
-		b.found(n.Line, fmt.Sprintf("%s: want text, not a number or true or false: put it in quotes", field))
+		b.found(n.Line, fmt.Sprintf("%s: want text, not a number, true or false: put it in quotes", field))
 	}
 }
 
@@ -52,6 +52,9 @@ func (b *builder) validateArgForms(root *yaml.Node) {
 		"apiServer.extraArgs", "controllerManager.extraArgs", "scheduler.extraArgs", "etcd.local.extraArgs", "nodeRegistration.kubeletExtraArgs",
 	} {
 		n := locate.Node(root, field)
+		if n != nil && n.Alias != nil {
+			n = n.Alias
+		}
 		switch {
 		case n == nil || len(n.Content) == 0:
 		case version == kubeadmV1beta4 && n.Kind == yaml.MappingNode:

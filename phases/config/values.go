@@ -81,10 +81,12 @@ func (c *Config) unfit(program, kind string, a Arg) []string {
 		return unfitSuites(words(a.Value))
 	case "node-labels":
 		return unfitLabels(a.Value)
-	case "eviction-hard", "eviction-soft", "eviction-soft-grace-period", "eviction-minimum-reclaim":
-		return unfitSignals(pairs(a.Value), a.Name == "eviction-soft-grace-period")
+	case "eviction-hard", "eviction-soft":
+		return unfitSignals(pairs(a.Value, "<"), false)
+	case "eviction-soft-grace-period", "eviction-minimum-reclaim":
+		return unfitSignals(pairs(a.Value, "="), a.Name == "eviction-soft-grace-period")
 	case "system-reserved", "kube-reserved":
-		return unfitReserved(pairs(a.Value))
+		return unfitReserved(pairs(a.Value, "="))
 	case "oidc-issuer-url":
 		return unfitIssuer(a.Value)
 	case "bind-address":
@@ -99,11 +101,11 @@ func words(list string) []string {
 	return read
 }
 
-// pairs are those of a list such as a=1,b=2.
-func pairs(list string) map[string]string {
+// pairs are those of a list such as a=1,b=2, with this sign between.
+func pairs(list, sign string) map[string]string {
 	all := map[string]string{}
 	for _, pair := range strings.Split(list, ",") {
-		if name, value, _ := strings.Cut(pair, "="); pair != "" {
+		if name, value, _ := strings.Cut(pair, sign); pair != "" {
 			all[strings.TrimSpace(name)] = strings.TrimSpace(value)
 		}
 	}
