@@ -74,7 +74,7 @@ func unfitIssuer(value string) []string {
 	if u, err := url.Parse(value); err == nil && u.Scheme == "https" && u.Host != "" {
 		return nil
 	}
-	return []string{"kube-apiserver takes an issuer at a URL with https:// only"}
+	return []string{fmt.Sprintf("%q is no URL with https://, where kube-apiserver wants the issuer", value)}
 }
 
 // validateAPIServer refuses flags of which kube-apiserver takes the one or the other only, and

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -36,22 +37,39 @@ func filesOf(a Arg) (paths []string, written bool) {
 
 // validateFiles refuses files that no volume shows to the pod, or to read only where the component
 // writes: its own file system is read-only. Patches may add volumes, which are not known here.
-func (b *builder) validateFiles(field string, args []Arg, volumes []Volume) {
-	for i, a := range args {
+func (b *builder) validateFiles(c *Config, p part) {
+	m, _ := minorOf(c.KubernetesVersion)
+	types, volumes := m.flagTypes(p.program), slices.Concat(c.ownVolumesOf(p.program), p.ExtraVolumes)
+	if b.docs.init.Patches.Directory != "" {
+		return
+	}
+	for i, a := range p.ExtraArgs {
 		paths, written := filesOf(a)
 		for _, file := range paths {
-			v := volumeOf(path.Clean("/"+strings.TrimSpace(file)), volumes)
-			switch {
-			case b.docs.init.Patches.Directory != "", !isText(file):
-			case v.MountPath == "" && strings.HasPrefix(field, "etcd"):
-				b.bad(at(field, i)+".value", "%s: %s is in no volume of the pod: put it below %s", a.Name, file, volumes[0].MountPath)
-			case v.MountPath == "":
-				b.bad(at(field, i)+".value", "%s: %s is in no volume of the pod: add it to %s", a.Name, file, strings.Replace(field, "extraArgs", "extraVolumes", 1))
-			case written && v.ReadOnly:
-				b.bad(at(field, i)+".value", "%s: %s is in a volume of the pod that is read-only, %s", a.Name, file, v.MountPath)
-			}
+			why := missing(file, written, volumes)
+			b.badIf(why != "" && types[a.Name] != "" && isText(file), at(p.field+".extraArgs", i)+".value",
+				"%s: %s is in %s%s", a.Name, file, why, p.remedy(volumes))
 		}
 	}
+}
+
+// remedy is where files of a pod belong: etcd's has no volumes of the user's.
+func (p part) remedy(volumes []Volume) string {
+	if p.program == "etcd" {
+		return ": put it below " + volumes[0].MountPath
+	}
+	return fmt.Sprintf(": add it to %s.extraVolumes", p.field)
+}
+
+// missing says why a component does not find a file, or can't write it; empty if it does.
+func missing(file string, written bool, volumes []Volume) string {
+	switch v := volumeOf(path.Clean("/"+strings.TrimSpace(file)), volumes); {
+	case v.MountPath == "":
+		return "no volume of the pod"
+	case written && v.ReadOnly:
+		return "a volume of the pod that is read-only, " + v.MountPath
+	}
+	return ""
 }
 
 // volumeOf is the volume that shows a file, the innermost one; empty without.

@@ -52,7 +52,7 @@ func (b *builder) validateArgs(c *Config, field, program string, args []Arg, rul
 		kind, known := types[a.Name]
 		switch {
 		case !flagName.MatchString(a.Name):
-			b.bad(field+".name", "%q is no flag name (write it without dashes)", a.Name)
+			b.bad(field+".name", "%q is no flag name: write it without dashes, and what follows = as value", a.Name)
 		case types != nil && !known:
 			b.bad(field+".name", "%s of Kubernetes 1.%d has no flag %q%s", program, m.number, a.Name, m.nearFlag(a.Name, types))
 		}

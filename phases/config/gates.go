@@ -24,7 +24,7 @@ var keyAlgorithms = []string{"ECDSA-P256", "ECDSA-P384", "RSA-2048", "RSA-3072",
 func (b *builder) keyAlgorithm(cl clusterConfiguration) string {
 	ecdsa, gated := cl.FeatureGates[ecdsaGate]
 	algorithm := cl.EncryptionAlgorithm
-	b.validateGates(cl.FeatureGates)
+	b.validateGates(cl.FeatureGates, cl.KubernetesVersion)
 	switch {
 	case ecdsa && strings.HasPrefix(algorithm, "RSA"):
 		b.bad("featureGates."+ecdsaGate, "true contradicts encryptionAlgorithm, %s", algorithm)
@@ -34,18 +34,23 @@ func (b *builder) keyAlgorithm(cl clusterConfiguration) string {
 	return cmp.Or(algorithm, keyAlgorithms[0])
 }
 
-// validateGates takes kubeadm's feature gates, as far as they hold here.
-func (b *builder) validateGates(gates map[string]bool) {
-	always := []string{"ControlPlaneKubeletLocalMode", "NodeLocalCRISocket", "WaitForAllControlPlaneComponents"}
-	known := append([]string{ecdsaGate, rootlessGate}, always...)
+// always are gates for what bootstrap does anyway, and the last minor whose kubeadm has them.
+var always = map[string]int{"WaitForAllControlPlaneComponents": 34, "ControlPlaneKubeletLocalMode": 35, "NodeLocalCRISocket": 36}
+
+// validateGates takes the feature gates of the version's kubeadm, as far as they hold here.
+func (b *builder) validateGates(gates map[string]bool, version string) {
+	m, _ := minorOf(version)
+	known := append([]string{ecdsaGate, rootlessGate}, slices.Sorted(maps.Keys(always))...)
 	for _, gate := range slices.Sorted(maps.Keys(gates)) {
 		on, field := gates[gate], "featureGates."+gate
 		switch {
 		case !slices.Contains(known, gate):
 			b.bad(field, "kubeadm has no such feature gate%s", locate.DidYouMean(gate, known))
+		case always[gate] > 0 && always[gate] < m.number:
+			b.bad(field, "kubeadm of Kubernetes 1.%d does so always, and has no gate for it any more: leave it out", m.number)
 		case gate == rootlessGate && on:
 			b.bad(field, "it is alpha, and bootstrap does not do it: the control plane runs as root in its containers")
-		case slices.Contains(always, gate) && !on:
+		case always[gate] > 0 && !on:
 			b.bad(field, "bootstrap always does this, it can't be switched off")
 		}
 	}
@@ -95,9 +100,9 @@ func (m minor) near(name string, known []string, file string) string {
 		}
 	}
 	if len(others) > 0 {
-		return ", which is of " + strings.Join(others, " and ")
+		return fmt.Sprintf(", only %s has: leave it out", strings.Join(others, " and "))
 	}
-	return locate.DidYouMean(name, known)
+	return cmp.Or(locate.DidYouMean(name, known), ": leave it out")
 }
 
 // readGates reads the value of a flag feature-gates, and says what in it the components can't
@@ -125,7 +130,7 @@ func readGates(value string) (set map[string]bool, unread []string) {
 func (m minor) gatesOff(set map[string]bool) (reasons []string) {
 	all := m.gates()
 	isOn := func(name string) bool {
-		if on, given := set[name]; given {
+		if on, given := set[name]; given && all[name].stage != "locked" {
 			return on
 		}
 		if on, given := set[map[string]string{"alpha": "AllAlpha", "beta": "AllBeta"}[all[name].stage]]; given {

@@ -40,28 +40,37 @@ var signals = []string{
 	"containerfs.available", "containerfs.inodesFree", "pid.available",
 }
 
-// unfitSignals refuses thresholds, or periods, as the kubelet does (pkg/kubelet/eviction/helpers.go).
-func unfitSignals(thresholds map[string]string, periods bool) (reasons []string) {
-	for _, signal := range slices.Sorted(maps.Keys(thresholds)) {
-		value := thresholds[signal]
-		period, err := time.ParseDuration(value)
-		switch {
+// unfitSignals refuses values of signals as the kubelet does (pkg/kubelet/eviction/helpers.go).
+func unfitSignals(values map[string]string, fits func(string) bool, example string) (reasons []string) {
+	for _, signal := range slices.Sorted(maps.Keys(values)) {
+		switch value := values[signal]; {
 		case !slices.Contains(signals, signal):
 			reasons = append(reasons, fmt.Sprintf("there is no signal %q%s", signal, locate.DidYouMean(signal, signals)))
-		case periods && (err != nil || period < 0):
-			reasons = append(reasons, fmt.Sprintf("%q of %s is no duration such as 1m30s", value, signal))
-		case !periods && !isThreshold(value):
-			reasons = append(reasons, fmt.Sprintf("%q of %s is neither a quantity such as 500Mi nor a part such as 10%%", value, signal))
+		case !fits(value):
+			reasons = append(reasons, fmt.Sprintf("%q of %s is no value such as %s", value, signal, example))
 		}
 	}
 	return reasons
 }
 
+func isPeriod(value string) bool {
+	period, err := time.ParseDuration(value)
+	return err == nil && period >= 0
+}
+
+func isReclaim(value string) bool {
+	part, isPart := strings.CutSuffix(value, "%")
+	n, err := strconv.ParseFloat(part, 32)
+	return isPart && err == nil && n >= 0 && n <= 100 || isSize(value)
+}
+
+// isThreshold is not 0 but as 0%, which switches it off.
 func isThreshold(value string) bool {
-	if part, isPart := strings.CutSuffix(value, "%"); isPart {
-		n, err := strconv.ParseFloat(part, 32)
-		return err == nil && n >= 0 && n <= 100
-	}
+	q, err := resource.ParseQuantity(value)
+	return isReclaim(value) && (err != nil || !q.IsZero())
+}
+
+func isSize(value string) bool {
 	q, err := resource.ParseQuantity(value)
 	return err == nil && q.Sign() >= 0
 }
@@ -69,11 +78,10 @@ func isThreshold(value string) bool {
 func unfitReserved(reserved map[string]string) (reasons []string) {
 	known := []string{"cpu", "memory", "ephemeral-storage", "pid"}
 	for _, name := range slices.Sorted(maps.Keys(reserved)) {
-		q, err := resource.ParseQuantity(reserved[name])
 		switch {
 		case !slices.Contains(known, name):
 			reasons = append(reasons, fmt.Sprintf("%q can't be reserved, only %s", name, strings.Join(known, ", ")))
-		case err != nil || q.Sign() < 0:
+		case !isSize(reserved[name]):
 			reasons = append(reasons, fmt.Sprintf("%q of %s is no quantity such as 500m or 2Gi", reserved[name], name))
 		}
 	}
@@ -128,9 +136,10 @@ func (b *builder) validateKubeletValues(kubelet map[string]any) {
 		}
 	}
 	texts := func(field string) map[string]string { return textsOf(kubelet, field) }
-	for _, field := range []string{"evictionHard", "evictionSoft", "evictionMinimumReclaim", "evictionSoftGracePeriod"} {
-		tell(field, unfitSignals(texts(field), field == "evictionSoftGracePeriod"))
-	}
+	tell("evictionHard", unfitSignals(texts("evictionHard"), isThreshold, "500Mi or 10%"))
+	tell("evictionSoft", unfitSignals(texts("evictionSoft"), isThreshold, "500Mi or 10%"))
+	tell("evictionMinimumReclaim", unfitSignals(texts("evictionMinimumReclaim"), isReclaim, "500Mi or 10%"))
+	tell("evictionSoftGracePeriod", unfitSignals(texts("evictionSoftGracePeriod"), isPeriod, "1m30s"))
 	for _, signal := range slices.Sorted(maps.Keys(texts("evictionSoft"))) {
 		if texts("evictionSoftGracePeriod")[signal] == "" {
 			tell("evictionSoft", []string{signal + " needs a duration in evictionSoftGracePeriod, such as 1m30s"})
@@ -138,7 +147,7 @@ func (b *builder) validateKubeletValues(kubelet map[string]any) {
 	}
 	tell("systemReserved", unfitReserved(texts("systemReserved")))
 	tell("kubeReserved", unfitReserved(texts("kubeReserved")))
-	if size := textOf(kubelet, "containerLogMaxSize"); size != "" && (strings.HasSuffix(size, "%") || !isThreshold(size)) {
+	if size := textOf(kubelet, "containerLogMaxSize"); size != "" && !isSize(size) {
 		tell("containerLogMaxSize", []string{fmt.Sprintf("%q is no quantity such as 10Mi", size)})
 	}
 	for _, field := range []string{"address", "healthzBindAddress", "clusterDNS"} {

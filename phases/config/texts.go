@@ -27,9 +27,13 @@ func (b *builder) validateTexts() {
 	}
 }
 
+// validateText looks at a field, and at those below it that are known.
 func (b *builder) validateText(field string, n *yaml.Node) {
+	isFlags := strings.HasSuffix(strings.ToLower(field), "extraargs") // whose names are v1beta3's keys
 	for i := 1; n.Kind == yaml.MappingNode && i < len(n.Content); i += 2 {
-		if key := n.Content[i-1].Value; !slices.Contains(noTexts, key) {
+		key := n.Content[i-1].Value
+		isKnown := slices.Contains(list("fields/schema.txt"), key) && !slices.Contains(noTexts, key)
+		if isFlags || isKnown {
 			b.validateText(strings.TrimPrefix(field+"."+key, "."), n.Content[i])
 		}
 	}
@@ -58,7 +62,7 @@ func (b *builder) validateArgForms(root *yaml.Node) {
 		switch {
 		case n == nil || len(n.Content) == 0:
 		case version == kubeadmV1beta4 && n.Kind == yaml.MappingNode:
-			b.bad(field, "a mapping is how v1beta3 has it: v1beta4 wants a list, {name: %s, value: ...} and so on", n.Content[0].Value)
+			b.bad(field, "a mapping is how v1beta3 has it: v1beta4 wants a list of {name: %s, value: ...}", n.Content[0].Value)
 		case version == kubeadmV1beta3 && n.Kind == yaml.SequenceNode:
 			b.bad(field, "a list is how v1beta4 has it: v1beta3 wants a mapping such as v: \"2\"; or write apiVersion: %s", kubeadmV1beta4)
 		}

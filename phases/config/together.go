@@ -2,25 +2,27 @@ package config
 
 import (
 	"cmp"
-	"slices"
+	"strconv"
 	"time"
 )
 
+// part is a program of the control plane, and its field.
+type part struct {
+	field, program string
+	Component
+}
+
 // validateTogether looks at what the flags of a component say together, and with its volumes.
 func (b *builder) validateTogether(c *Config) {
-	etcd := Component{ExtraArgs: c.Etcd.ExtraArgs}
-	for _, part := range []struct {
-		field, program string
-		Component
-	}{
-		{"etcd.local.extraArgs", "etcd", etcd},
-		{"apiServer.extraArgs", "kube-apiserver", c.APIServer},
-		{"controllerManager.extraArgs", "kube-controller-manager", c.ControllerManager},
-		{"scheduler.extraArgs", "kube-scheduler", c.Scheduler},
+	for _, p := range []part{
+		{"etcd.local", "etcd", Component{ExtraArgs: c.Etcd.ExtraArgs}},
+		{"apiServer", "kube-apiserver", c.APIServer},
+		{"controllerManager", "kube-controller-manager", c.ControllerManager},
+		{"scheduler", "kube-scheduler", c.Scheduler},
 	} {
-		b.validateFiles(part.field, part.ExtraArgs, slices.Concat(c.ownVolumesOf(part.program), part.ExtraVolumes))
-		b.validateSuites(part.field, part.ExtraArgs)
-		b.validateElection(part.field, part.ExtraArgs)
+		b.validateFiles(c, p)
+		b.validateSuites(p.field+".extraArgs", p.ExtraArgs)
+		b.validateElection(p.field+".extraArgs", p.ExtraArgs)
 	}
 	b.validateSuites("nodeRegistration.kubeletExtraArgs", c.KubeletExtraArgs)
 	b.validateAPIServer(c.APIServer.ExtraArgs)
@@ -33,6 +35,9 @@ func (b *builder) validateElection(field string, args []Arg) {
 	of := func(flag, byDefault string) time.Duration {
 		d, _ := time.ParseDuration(cmp.Or(Argument(args, flag), byDefault)) // said already
 		return d
+	}
+	if on, err := strconv.ParseBool(Argument(args, "leader-elect")); err == nil && !on {
+		return
 	}
 	const renew = "leader-elect-renew-deadline"
 	lease, deadline, retry := of("leader-elect-lease-duration", "15s"), of(renew, "10s"), of("leader-elect-retry-period", "2s")

@@ -82,9 +82,11 @@ func (c *Config) unfit(program, kind string, a Arg) []string {
 	case "node-labels":
 		return unfitLabels(a.Value)
 	case "eviction-hard", "eviction-soft":
-		return unfitSignals(pairs(a.Value, "<"), false)
-	case "eviction-soft-grace-period", "eviction-minimum-reclaim":
-		return unfitSignals(pairs(a.Value, "="), a.Name == "eviction-soft-grace-period")
+		return unfitSignals(pairs(a.Value, "<"), isThreshold, "500Mi or 10%")
+	case "eviction-soft-grace-period":
+		return unfitSignals(pairs(a.Value, "="), isPeriod, "1m30s")
+	case "eviction-minimum-reclaim":
+		return unfitSignals(pairs(a.Value, "="), isReclaim, "500Mi or 10%")
 	case "system-reserved", "kube-reserved":
 		return unfitReserved(pairs(a.Value, "="))
 	case "oidc-issuer-url":
@@ -137,7 +139,10 @@ func unfitWord(known []string, word string) []string {
 	if known == nil || word == "" || slices.Contains(known, word) {
 		return nil
 	}
-	return []string{fmt.Sprintf("%q is unknown, want %s", word, strings.Join(known, " or "))}
+	if len(known) == 1 {
+		return []string{fmt.Sprintf("%q is unknown, want %s", word, known[0])}
+	}
+	return []string{fmt.Sprintf("%q is unknown, want one of %s", word, strings.Join(known, ", "))}
 }
 
 // unfitAddress refuses where nobody reaches the API server: others know it by the advertise address.
