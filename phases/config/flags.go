@@ -11,30 +11,34 @@ import (
 	"bootstrap/phases/locate"
 )
 
-// lists are names, one a line: the flags of the newest minor with their types, made by
-// scripts/components/flags, what their values may name in each minor, made by
-// scripts/components/gates, the fields of Kubernetes' own documents, kept by TestFieldLists,
-// and those of the schema.
+// lists are words of components and documents: flags and their types, of the newest minor, made by
+// scripts/components/flags; what their values name in each minor, made by scripts/components/gates;
+// the fields of Kubernetes' own documents, kept by TestFieldLists, and those of the schema; what
+// flags and fields may be, by the validation of the components, written by hand.
 //
-//go:embed flags fields minors
+//go:embed flags fields minors values
 var lists embed.FS
 
-// list are the words of a file such as flags/etcd.txt.
-func list(file string) []string {
+// list are the lines of a file such as fields/kubelet.txt.
+func list(file string) []string { return slices.Sorted(maps.Keys(table(file))) }
+
+// table has the further words of each line by its first one.
+func table(file string) map[string][]string {
 	text, _ := lists.ReadFile(file) // it is in this program
-	return strings.Fields(string(text))
+	all := map[string][]string{}
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		all[words[0]] = words[1:]
+	}
+	return all
 }
 
 // flagTypes are the flags of a component in that minor, and of which type each is.
-func (m minor) flagTypes(component string) map[string]string {
-	types := map[string]string{}
-	for pair := range slices.Chunk(list("flags/"+component+".txt"), 2) {
-		if flagSince[pair[0]] <= m.number {
-			types[pair[0]] = pair[1]
-		}
-	}
+func (m minor) flagTypes(component string) map[string][]string {
+	types := table("flags/" + component + ".txt")
+	maps.DeleteFunc(types, func(name string, _ []string) bool { return flagSince[name] > m.number })
 	if component == "kubelet" && m.number <= 34 {
-		types[podInfraFlag] = "string"
+		types[podInfraFlag] = []string{"string"}
 	}
 	return types
 }
@@ -49,21 +53,13 @@ func (b *builder) validateArgs(c *Config, field, program string, args []Arg, rul
 	}
 	for i, a := range args {
 		field := at(field, i)
-		kind, known := types[a.Name]
 		switch {
 		case !flagName.MatchString(a.Name):
 			b.bad(field+".name", "%q is no flag name: write it without dashes, and what follows = as value", a.Name)
-		case types != nil && !known:
+		case types != nil && types[a.Name] == nil:
 			b.bad(field+".name", "%s of Kubernetes 1.%d has no flag %q%s", program, m.number, a.Name, m.nearFlag(a.Name, types))
 		}
-		reasons := c.unfit(program, kind, a)
-		if len(reasons) == 0 {
-			reasons = refusals(a, rules)
-		}
-		b.validateFlag(field, a, reasons)
-	}
-	if program != "etcd" { // which has gates of its own
-		b.validateFlagGates(m, field, args)
+		b.validateFlag(field, a, append(c.unfit(program, types[a.Name], a), refusals(a, rules)...))
 	}
 }
 
@@ -81,37 +77,28 @@ func (b *builder) validateFlag(field string, a Arg, reasons []string) {
 }
 
 // refusals are those of what something else decides.
-func refusals(a Arg, rules []decided) (all []string) {
+func refusals(a Arg, rules []decided) (reasons []string) {
 	for _, r := range rules {
 		if why := r.refusal(a.Value); r.field == a.Name && why != "" {
-			all = append(all, why)
+			reasons = append(reasons, why)
 		}
 	}
-	return all
-}
-
-// kubeadmFlags are flags of kubeadm init that people give to a component, and their fields.
-var kubeadmFlags = map[string]string{
-	"pod-network-cidr": "networking.podSubnet", "service-cidr": "networking.serviceSubnet", "service-dns-domain": "networking.dnsDomain",
-	"apiserver-advertise-address": "localAPIEndpoint.advertiseAddress", "apiserver-bind-port": "localAPIEndpoint.bindPort",
-	"apiserver-cert-extra-sans": "apiServer.certSANs", "control-plane-endpoint": "controlPlaneEndpoint", "cri-socket": "nodeRegistration.criSocket",
+	return reasons
 }
 
 // nearFlag says what was meant by a flag that a component does not have.
-func (m minor) nearFlag(name string, types map[string]string) string {
-	if field := kubeadmFlags[name]; field != "" {
-		return fmt.Sprintf(": it is one of kubeadm, set %s instead", field)
+func (m minor) nearFlag(name string, types map[string][]string) string {
+	if field := table("values/kubeadm.txt")[name]; field != nil {
+		return fmt.Sprintf(": it is one of kubeadm, set %s instead", field[0])
 	}
 	var owners []string
-	for _, other := range components {
-		if _, has := m.flagTypes(other)[name]; has {
+	for _, other := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "etcd"} {
+		if m.flagTypes(other)[name] != nil {
 			owners = append(owners, other)
 		}
 	}
-	if len(owners) > 0 {
+	if owners != nil {
 		return ", it is one of " + strings.Join(owners, " and ")
 	}
 	return locate.DidYouMean(name, slices.Sorted(maps.Keys(types)))
 }
-
-var components = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "etcd"}

@@ -69,20 +69,11 @@ func (b *builder) validateArgForms(root *yaml.Node) {
 	}
 }
 
-// phases are those of kubeadm init and of bootstrap init, which skipPhases may name.
-const phases = `
-	preflight certs kubeconfig etcd control-plane kubelet-start wait-control-plane upload-config upload-certs mark-control-plane bootstrap-token
-	kubelet-finalize addon show-join-command certs/all certs/ca certs/apiserver certs/apiserver-kubelet-client certs/front-proxy-ca
-	certs/front-proxy-client certs/etcd-ca certs/etcd-server certs/etcd-peer certs/etcd-healthcheck-client certs/apiserver-etcd-client certs/sa
-	kubeconfig/all kubeconfig/admin kubeconfig/super-admin kubeconfig/kubelet kubeconfig/controller-manager kubeconfig/scheduler etcd/local
-	control-plane/all control-plane/apiserver control-plane/controller-manager control-plane/scheduler upload-config/all upload-config/kubeadm
-	upload-config/kubelet kubelet-finalize/all kubelet-finalize/enable-client-cert-rotation addon/all addon/coredns addon/kube-proxy
-	runtime kubelet images addon-images restart-static-pods grant-admin restart-kubelet addons write-kubeconfig wait-addons watch-control-plane
-	tools wait-kubelet`
-
+// validateSkips knows the phases of kubeadm init and of bootstrap init.
 func (b *builder) validateSkips() {
-	known := strings.Fields(phases)
 	for i, name := range b.docs.init.SkipPhases {
-		b.badIf(!slices.Contains(known, name), at("skipPhases", i), "there is no phase %q%s", name, locate.DidYouMean(name, known))
+		for _, why := range strangers("there is no phase", []string{name}, list("values/phases.txt")) {
+			b.bad(at("skipPhases", i), "%s", why)
+		}
 	}
 }

@@ -1,9 +1,14 @@
 package config
 
 import (
-	"cmp"
-	"strconv"
-	"time"
+	"crypto/tls"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"bootstrap/phases/locate"
 )
 
 // part is a program of the control plane, and its field.
@@ -14,44 +19,181 @@ type part struct {
 
 // validateTogether looks at what the flags of a component say together, and with its volumes.
 func (b *builder) validateTogether(c *Config) {
+	m, _ := minorOf(c.KubernetesVersion)
 	for _, p := range []part{
-		{"etcd.local", "etcd", Component{ExtraArgs: c.Etcd.ExtraArgs}},
 		{"apiServer", "kube-apiserver", c.APIServer},
 		{"controllerManager", "kube-controller-manager", c.ControllerManager},
 		{"scheduler", "kube-scheduler", c.Scheduler},
+		{"etcd.local", "etcd", Component{ExtraArgs: c.Etcd.ExtraArgs}},
+		{"nodeRegistration", "kubelet", Component{ExtraArgs: c.KubeletExtraArgs}},
 	} {
-		b.validateFiles(c, p)
-		b.validateSuites(p.field+".extraArgs", p.ExtraArgs)
-		b.validateElection(p.field+".extraArgs", p.ExtraArgs)
+		field := p.field + ".extraArgs"
+		if p.program == "kubelet" {
+			field = p.field + ".kubeletExtraArgs"
+		} else {
+			b.validateFiles(c, p)
+			b.validateTrustedCAs(p)
+		}
+		if p.program != "etcd" { // which has gates of its own
+			b.validateFlagGates(m, field, p.ExtraArgs)
+		}
+		const flag = "tls-cipher-suites"
+		for _, why := range withoutHTTP2(words(Argument(p.ExtraArgs, flag)), Argument(p.ExtraArgs, "tls-min-version")) {
+			b.bad(lastOf(field, p.ExtraArgs, flag), "%s: %s", flag, why)
+		}
 	}
-	b.validateSuites("nodeRegistration.kubeletExtraArgs", c.KubeletExtraArgs)
 	b.validateAPIServer(c.APIServer.ExtraArgs)
-	b.validateTrustedCAs("apiServer.extraVolumes", c.APIServer.ExtraVolumes)
-	b.validateTrustedCAs("controllerManager.extraVolumes", c.ControllerManager.ExtraVolumes)
 }
 
-// validateElection wants what k8s.io/client-go/tools/leaderelection does.
-func (b *builder) validateElection(field string, args []Arg) {
-	of := func(flag, byDefault string) time.Duration {
-		d, _ := time.ParseDuration(cmp.Or(Argument(args, flag), byDefault)) // said already
-		return d
+// lastOf is the field of the value of a flag, of the last one of that name.
+func lastOf(field string, args []Arg, name string) string {
+	for i, a := range slices.Backward(args) {
+		if a.Name == name {
+			return at(field, i) + ".value"
+		}
 	}
-	if on, err := strconv.ParseBool(Argument(args, "leader-elect")); err == nil && !on {
-		return
-	}
-	const renew = "leader-elect-renew-deadline"
-	lease, deadline, retry := of("leader-elect-lease-duration", "15s"), of(renew, "10s"), of("leader-elect-retry-period", "2s")
-	b.badIf(lease <= deadline, lastOf(field, args, "leader-elect-lease-duration"),
-		"leader-elect-lease-duration, %s, must be longer than %s, %s", lease, renew, deadline)
-	b.badIf(deadline <= retry*12/10, lastOf(field, args, renew),
-		"%s, %s, must be longer than 1.2 times leader-elect-retry-period, %s", renew, deadline, retry)
+	return field
 }
 
-// validateTrustedCAs: in every distribution a pod that calls others has /etc/ssl/certs, in kubeadm
-// under this name, and no pod may mount a path twice. A volume of the name takes its place.
-func (b *builder) validateTrustedCAs(field string, volumes []Volume) {
-	for i, v := range volumes {
-		b.badIf(withoutSlash(v.MountPath) == TrustedCAs[0] && v.Name != "ca-certs", at(field, i)+".mountPath",
+// unfitSuites knows the names as k8s.io/component-base/cli/flag makes them of Go's: with the insecure
+// ones, and two older names. OpenSSL's differ in little more than signs.
+func unfitSuites(suites []string) (reasons []string) {
+	known := []string{"TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305", "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305"}
+	for _, suite := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		known = append(known, suite.Name)
+	}
+	plain := strings.NewReplacer("TLS_", "", "_WITH_", "", "_", "", "-", "").Replace
+	for _, suite := range suites {
+		i := slices.IndexFunc(known, func(each string) bool { return plain(each) == plain(strings.ToUpper(suite)) && each != suite })
+		if i < 0 {
+			reasons = append(reasons, strangers("there is no cipher suite", []string{suite}, known)...)
+			continue
+		}
+		reasons = append(reasons, fmt.Sprintf("there is no cipher suite %q%s", suite, locate.DidYouMean(known[i], known)))
+	}
+	return reasons
+}
+
+// withoutHTTP2: below TLS 1.3 HTTP/2 needs one of these, or Go's server does not start
+// (golang.org/x/net/http2, ConfigureServer).
+func withoutHTTP2(suites []string, minVersion string) []string {
+	needed := []string{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"}
+	has := slices.ContainsFunc(suites, func(suite string) bool { return slices.Contains(needed, suite) })
+	return reasonIf(len(suites) > 0 && unfitSuites(suites) == nil && !has && minVersion != "VersionTLS13",
+		"HTTP/2 needs one of these among them: %s", strings.Join(needed, ", "))
+}
+
+// validateAPIServer refuses flags of which kube-apiserver takes the one or the other only, and
+// those that need another.
+func (b *builder) validateAPIServer(args []Arg) {
+	given := map[string]string{}
+	for _, a := range args {
+		given[a.Name] = a.Value
+	}
+	refuseIf := func(is bool, name, why string) {
+		b.badIf(is, lastOf("apiServer.extraArgs", args, name), "%s: %s", name, why)
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		isOIDC, hasConfig := strings.HasPrefix(name, "oidc-"), given["authentication-config"] != ""
+		isMode := name == "authorization-mode" || strings.HasPrefix(name, "authorization-webhook-")
+		refuseIf(isOIDC && hasConfig, name, "kube-apiserver does not take it beside authentication-config: say it in that file")
+		refuseIf(isOIDC && !hasConfig && (given["oidc-issuer-url"] == "" || given["oidc-client-id"] == ""), name,
+			"no oidc flag goes without both oidc-issuer-url and oidc-client-id")
+		refuseIf(isMode && given["authorization-config"] != "", name, "kube-apiserver does not take it beside authorization-config: say it in that file")
+	}
+	for _, each := range [][]string{{"Webhook", "authorization-webhook-config-file"}, {"ABAC", "authorization-policy-file"}} {
+		mode, flag := each[0], each[1]
+		has := slices.Contains(words(given["authorization-mode"]), mode)
+		refuseIf(has && given[flag] == "", "authorization-mode", mode+" needs "+flag+" as well")
+		refuseIf(!has && given[flag] != "" && given["authorization-config"] == "", flag, "it needs "+mode+" in authorization-mode")
+	}
+	for _, plugin := range words(given["enable-admission-plugins"]) {
+		refuseIf(slices.Contains(words(given["disable-admission-plugins"]), plugin), "disable-admission-plugins", plugin+" is in enable-admission-plugins as well")
+	}
+}
+
+// filesOf are those that a flag names, which the component opens when it starts.
+func filesOf(a Arg) []string {
+	named := []string{
+		"config", "cloud-config", "authentication-config", "authorization-config", "encryption-provider-config", "audit-log-path", "wal-dir",
+		"kubelet-certificate-authority", "kubelet-client-certificate", "kubelet-client-key", "allow-metric-labels-manifest", "leader-migration-config",
+	}
+	isStream := func(name string) bool {
+		return slices.Contains([]string{"", "-", "default", "stdout", "stderr", "systemd/journal"}, name)
+	}
+	value, _, _ := strings.Cut(a.Value, ":")
+	switch {
+	case a.Name == "log-outputs":
+		return slices.DeleteFunc(words(a.Value), isStream)
+	case a.Name == "tls-sni-cert-key":
+		return strings.Split(value, ",") // names may follow the colon
+	case isStream(a.Value):
+	case strings.HasSuffix(a.Name, "file"), strings.HasSuffix(a.Name, "kubeconfig"), slices.Contains(named, a.Name):
+		return []string{a.Value}
+	}
+	return nil
+}
+
+// validateFiles refuses files that no volume shows to the pod, or to read only where the component
+// writes: its own file system is read-only. Patches may add volumes, which are not known here.
+func (b *builder) validateFiles(c *Config, p part) {
+	m, _ := minorOf(c.KubernetesVersion)
+	types, mounts := m.flagTypes(p.program), c.mounts(p)
+	remedy := fmt.Sprintf("add it to %s.extraVolumes", p.field)
+	if p.program == "etcd" {
+		remedy = "put it below " + c.Etcd.DataDir
+	}
+	for i, a := range p.ExtraArgs {
+		isWritten := slices.Contains([]string{"audit-log-path", "log-outputs", "wal-dir"}, a.Name)
+		for _, file := range filesOf(a) {
+			mount := innermost(path.Clean("/"+strings.TrimSpace(file)), mounts)
+			field, isKnown := at(p.field+".extraArgs", i)+".value", types[a.Name] != nil && isText(file) && c.PatchesDir == ""
+			b.badIf(isKnown && mount == "", field, "%s: %s is in no volume of the pod: %s", a.Name, file, remedy)
+			b.badIf(isKnown && mount != "" && isWritten && !mounts[mount], field, "%s: %s is in a volume that is read-only, %s: %s", a.Name, file, mount, remedy)
+		}
+	}
+}
+
+// validateTrustedCAs: in every distribution a pod that calls others has /etc/ssl/certs, under this name
+// in kubeadm, and no pod may mount a path twice. A volume of the name takes its place.
+func (b *builder) validateTrustedCAs(p part) {
+	for i, v := range p.ExtraVolumes {
+		b.badIf(withoutSlash(v.MountPath) == TrustedCAs[0] && v.Name != "ca-certs" && p.program != "kube-scheduler", at(p.field+".extraVolumes", i)+".mountPath",
 			"the pod mounts %q already: call the volume ca-certs to take its place, or mount it elsewhere", v.MountPath)
 	}
+}
+
+// innermost is the mount that shows a file, empty without.
+func innermost(file string, mounts map[string]bool) string {
+	for ; file != "/"; file = path.Dir(file) {
+		if _, is := mounts[file]; is {
+			return file
+		}
+	}
+	return ""
+}
+
+// mounts are the paths that a pod of the control plane mounts, as in phases/spec, and whether it
+// may write there.
+func (c *Config) mounts(p part) map[string]bool {
+	mounts := map[string]bool{"/dev": true}
+	own := append([]string{c.CertificatesDir}, TrustedCAs...)
+	switch etcd := c.Etcd.External; {
+	case p.program == "etcd":
+		own = []string{c.CertificatesDir + "/etcd"}
+		mounts[c.Etcd.DataDir] = true
+	case p.program == "kube-scheduler":
+		own = []string{"/etc/kubernetes/scheduler.conf"}
+	case p.program == "kube-controller-manager":
+		own = append(own, "/etc/kubernetes/controller-manager.conf")
+	case etcd != nil && etcd.CAFile != "":
+		own = append(own, path.Dir(etcd.CAFile), path.Dir(etcd.CertFile), path.Dir(etcd.KeyFile))
+	}
+	for _, mount := range own {
+		mounts[mount] = false
+	}
+	for _, v := range p.ExtraVolumes {
+		mounts[path.Clean(v.MountPath)] = !v.ReadOnly
+	}
+	return mounts
 }

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"encoding/csv"
 	"fmt"
+	"maps"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,94 +14,56 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/apimachinery/pkg/util/validation"
+	kubeletapis "k8s.io/kubelet/pkg/apis"
 	netutils "k8s.io/utils/net"
+
+	"bootstrap/phases/locate"
 )
 
-// unread says what a flag of this type wants, where the component can't read the value; the
-// parsers are the components' (github.com/spf13/pflag, k8s.io/component-base/cli/flag).
-func unread(kind, value string) (want string) {
-	var err error
-	switch kind {
-	case "bool":
-		want = "true or false"
-		_, err = strconv.ParseBool(value)
-	case "int", "int64":
-		want = "a whole number"
-		_, err = strconv.ParseInt(value, 0, 64)
-	case "int32":
-		want = "a whole number"
-		_, err = strconv.ParseInt(value, 0, 32)
-	case "Level":
-		want = "a whole number"
-		_, err = strconv.ParseInt(value, 10, 32)
-	case "uint", "uint32", "uint64":
-		want = "a whole number that is not negative"
-		_, err = strconv.ParseUint(value, 0, 64)
-	case "float", "float32":
-		want = "a number"
-		_, err = strconv.ParseFloat(value, 32)
-	case "duration":
-		want = "a duration such as 40s or 1h30m"
-		_, err = time.ParseDuration(value)
-	case "portRange":
-		want = "a range such as 30000-32767"
-		_, err = utilnet.ParsePortRange(value)
-	case "quantity":
-		want = "a quantity such as 500m or 64Mi"
-		_, err = resource.ParseQuantity(value)
-	case "strings":
-		want = "a list with commas between"
-		_, err = csv.NewReader(strings.NewReader(cmp.Or(value, "none"))).Read()
-	case "ip":
-		want = "an IP address"
-		if value != "" && netutils.ParseIPSloppy(strings.TrimSpace(value)) == nil {
-			return want
-		}
+// parses makes a test of a parser.
+func parses[T any](parse func(string) (T, error)) func(string) bool {
+	return func(text string) bool {
+		_, err := parse(text)
+		return err == nil
 	}
-	if err == nil {
+}
+
+func whole(base, bits int) func(string) bool {
+	return parses(func(text string) (int64, error) { return strconv.ParseInt(text, base, bits) })
+}
+
+func isIP(text string) bool { return netutils.ParseIPSloppy(strings.TrimSpace(text)) != nil }
+
+// unread says what a flag of a type wants, where the component can't read the value. The parsers are
+// the components' (github.com/spf13/pflag, k8s.io/component-base/cli/flag).
+func unread(kind, value string) string {
+	number, natural := parses(func(text string) (float64, error) { return strconv.ParseFloat(text, 32) }),
+		parses(func(text string) (uint64, error) { return strconv.ParseUint(text, 0, 64) })
+	wanted := map[string]struct {
+		what string
+		fits func(string) bool
+	}{
+		"bool": {"true or false", parses(strconv.ParseBool)}, "duration": {"a duration such as 40s or 1h30m", parses(time.ParseDuration)},
+		"int": {"a whole number", whole(0, 64)}, "int64": {"a whole number", whole(0, 64)}, "int32": {"a whole number", whole(0, 32)},
+		"Level": {"a whole number", whole(10, 32)}, "float": {"a number", number}, "float32": {"a number", number},
+		"uint": {"a natural number", natural}, "uint32": {"a natural number", natural}, "uint64": {"a natural number", natural},
+		"portRange": {"a range such as 30000-32767", parses(utilnet.ParsePortRange)},
+		"quantity":  {"a quantity such as 500m or 64Mi", parses(resource.ParseQuantity)},
+		"strings":   {"a list with commas between", func(text string) bool { return parses(readList)(cmp.Or(text, "none")) }},
+		"ip":        {"an IP address", func(text string) bool { return text == "" || isIP(text) }},
+	}[kind]
+	if wanted.fits == nil || wanted.fits(value) {
 		return ""
 	}
-	return want
+	return fmt.Sprintf("%q is not %s", value, wanted.what)
 }
 
-// unfit says why a component does not take the value of a flag, or why nobody would reach it then.
-func (c *Config) unfit(program, kind string, a Arg) []string {
-	m, _ := minorOf(c.KubernetesVersion)
-	if want := unread(kind, a.Value); want != "" {
-		return []string{fmt.Sprintf("%q is not %s", a.Value, want)}
-	}
-	switch a.Name {
-	case "enable-admission-plugins", "disable-admission-plugins":
-		return m.unfitPlugins(a.Value)
-	case "admission-control":
-		return []string{"kube-apiserver does not take it beside enable-admission-plugins, which is set: add the plugins there"}
-	case "authorization-mode":
-		return unfitModes(program, a.Value)
-	case "runtime-config":
-		return m.unfitAPIs(a.Value)
-	case "tls-cipher-suites", "cipher-suites":
-		return unfitSuites(words(a.Value))
-	case "node-labels":
-		return unfitLabels(a.Value)
-	case "eviction-hard", "eviction-soft":
-		return unfitSignals(pairs(a.Value, "<"), isThreshold, "500Mi or 10%")
-	case "eviction-soft-grace-period":
-		return unfitSignals(pairs(a.Value, "="), isPeriod, "1m30s")
-	case "eviction-minimum-reclaim":
-		return unfitSignals(pairs(a.Value, "="), isReclaim, "500Mi or 10%")
-	case "system-reserved", "kube-reserved":
-		return unfitReserved(pairs(a.Value, "="))
-	case "oidc-issuer-url":
-		return unfitIssuer(a.Value)
-	case "bind-address":
-		return c.unfitAddress(program, a.Value)
-	}
-	return unfitWord(knownWords(program)[a.Name], a.Value)
-}
+// readList reads a list as pflag does: a blank behind a comma belongs to the next word.
+func readList(list string) ([]string, error) { return csv.NewReader(strings.NewReader(list)).Read() }
 
-// words are those of a list as pflag reads it: a blank behind a comma belongs to the next word.
 func words(list string) []string {
-	read, _ := csv.NewReader(strings.NewReader(list)).Read() // said already
+	read, _ := readList(list) // what can't be read is said already
 	return read
 }
 
@@ -114,42 +78,152 @@ func pairs(list, sign string) map[string]string {
 	return all
 }
 
-// knownWords are flags whose value is one of a few words; what is empty is left to the component.
-func knownWords(program string) map[string][]string {
-	if program == "etcd" {
-		versions := []string{"TLS1.2", "TLS1.3"}
-		return map[string][]string{
-			"tls-min-version": versions, "tls-max-version": versions, "log-level": {"debug", "info", "warn", "error", "panic", "fatal", "dpanic"},
-			"auto-compaction-mode": {"periodic", "revision"}, "log-format": {"json", "console"}, "metrics": {"basic", "extensive"},
-			"initial-cluster-state": {"new", "existing"}, "logger": {"zap"},
+// strangers are reasons against names that are not known.
+func strangers(there string, names, known []string) (reasons []string) {
+	for _, name := range names {
+		switch {
+		case slices.Contains(known, name):
+		case slices.Contains(known, strings.TrimSpace(name)):
+			reasons = append(reasons, fmt.Sprintf("%q has a blank, which belongs to the name: write no blanks", name))
+		default:
+			reasons = append(reasons, fmt.Sprintf("%s %q%s", there, name, cmp.Or(locate.DidYouMean(name, known), ": leave it out")))
 		}
 	}
-	modes := []string{"batch", "blocking", "blocking-strict"}
-	return map[string][]string{
-		"cloud-provider": {"external"}, "tls-min-version": tlsVersions, "logging-format": {"text", "json"}, "leader-elect-resource-lock": {"leases"},
-		"audit-log-mode": modes, "audit-webhook-mode": modes, "audit-log-format": {"json", "legacy"}, "audit-log-version": {"audit.k8s.io/v1"},
-		"storage-backend": {"etcd3"}, "endpoint-reconciler-type": {"lease", "master-count", "none"}, "audit-webhook-version": {"audit.k8s.io/v1"},
-		"cgroup-driver": {"systemd", "cgroupfs"}, "cpu-manager-policy": kubeletWords["cpuManagerPolicy"], "hairpin-mode": kubeletWords["hairpinMode"],
-		"topology-manager-policy": kubeletWords["topologyManagerPolicy"], "topology-manager-scope": kubeletWords["topologyManagerScope"],
-		"memory-manager-policy": kubeletWords["memoryManagerPolicy"],
-	}
+	return reasons
 }
 
+// file is a list of what values name in this minor.
+func (m minor) file(name string) string { return fmt.Sprintf("minors/1.%d/%s.txt", m.number, name) }
+
+func (m minor) strangers(what, file string, names []string) []string {
+	return strangers(fmt.Sprintf("Kubernetes 1.%d has no %s", m.number, what), names, list(m.file(file)))
+}
+
+// unfit says why a component does not take the value of a flag, or why nobody would reach it then.
+func (c *Config) unfit(program string, kind []string, a Arg) []string {
+	m, _ := minorOf(c.KubernetesVersion)
+	if why := unread(strings.Join(kind, ""), a.Value); why != "" {
+		return []string{why}
+	}
+	switch a.Name {
+	case "enable-admission-plugins", "disable-admission-plugins":
+		return m.strangers("admission plugin", "plugins", words(a.Value))
+	case "admission-control":
+		return []string{"kube-apiserver does not take it beside enable-admission-plugins, which is set: add the plugins there"}
+	case "authorization-mode":
+		return unfitModes(program, words(a.Value))
+	case "runtime-config":
+		return m.unfitAPIs(pairs(a.Value, "="))
+	case "tls-cipher-suites", "cipher-suites":
+		return unfitSuites(words(a.Value))
+	case "node-labels":
+		return unfitLabels(pairs(a.Value, "="))
+	case "eviction-hard", "eviction-soft":
+		return unfitSignals(pairs(a.Value, "<"), isThreshold, "500Mi or 10%")
+	case "eviction-soft-grace-period":
+		return unfitSignals(pairs(a.Value, "="), parses(time.ParseDuration), "1m30s")
+	case "system-reserved", "kube-reserved":
+		return unfitReserved(pairs(a.Value, "="))
+	case "oidc-issuer-url":
+		u, err := url.Parse(a.Value)
+		return reasonIf(err != nil || u.Scheme != "https" || u.Host == "", "%q is no URL with https://, where kube-apiserver wants the issuer", a.Value)
+	case "bind-address":
+		ip, err := netip.ParseAddr(a.Value)
+		return reasonIf(program == "kube-apiserver" && err == nil && ip.IsLoopback(),
+			"the kubelet and pods reach the API server at %s, not at %s: leave it out", c.AdvertiseAddress, a.Value)
+	}
+	if program != "etcd" {
+		program = "flags"
+	}
+	return unfitWord(table("values/" + program + ".txt")[a.Name], a.Value)
+}
+
+func reasonIf(is bool, format string, args ...any) []string {
+	if !is {
+		return nil
+	}
+	return []string{fmt.Sprintf(format, args...)}
+}
+
+// unfitWord wants one of these words, or a number in a range such as 0..31.
 func unfitWord(known []string, word string) []string {
-	if known == nil || word == "" || slices.Contains(known, word) {
-		return nil
+	least, most, isRange := strings.Cut(strings.Join(known, " "), "..")
+	if isRange {
+		n, err := strconv.ParseFloat(word, 64)
+		low, _ := strconv.ParseFloat(least, 64) // as the list has it
+		high, _ := strconv.ParseFloat(most, 64)
+		return reasonIf(err == nil && (n < low || n > high), "%s is out of range, want %s to %s", word, least, most)
 	}
-	if len(known) == 1 {
-		return []string{fmt.Sprintf("%q is unknown, want %s", word, known[0])}
-	}
-	return []string{fmt.Sprintf("%q is unknown, want one of %s", word, strings.Join(known, ", "))}
+	return reasonIf(known != nil && word != "" && !slices.Contains(known, word), "%q is unknown, want %s", word, strings.Join(known, " or "))
 }
 
-// unfitAddress refuses where nobody reaches the API server: others know it by the advertise address.
-func (c *Config) unfitAddress(program, address string) []string {
-	a, err := netip.ParseAddr(strings.TrimSpace(address))
-	if program != "kube-apiserver" || err != nil || !a.IsLoopback() {
-		return nil
+// unfitModes refuses modes that are none, and those of which none lets kubelets in.
+func unfitModes(program string, modes []string) []string {
+	reasons := strangers("there is no mode", modes, []string{"Node", "RBAC", "Webhook", "ABAC", "AlwaysAllow", "AlwaysDeny"})
+	letsIn := func(mode string) bool {
+		return slices.Contains([]string{"Node", "AlwaysAllow", "ABAC", "Webhook"}, mode)
 	}
-	return []string{fmt.Sprintf("the kubelet and pods reach the API server at %s, not at %s: leave it out", c.AdvertiseAddress, a)}
+	if reasons != nil || program != "kube-apiserver" {
+		return reasons
+	}
+	reasons = reasonIf(!slices.ContainsFunc(modes, letsIn), "%q gives the kubelet no rights, and no node could register: put Node before it", strings.Join(modes, ","))
+	return append(reasons, reasonIf(len(slices.Compact(slices.Sorted(slices.Values(modes)))) < len(modes), "a mode is given twice")...)
+}
+
+// unfitAPIs refuses what kube-apiserver does (k8s.io/apiserver/pkg/server/resourceconfig).
+func (m minor) unfitAPIs(set map[string]string) (reasons []string) {
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		reasons = append(reasons, reasonIf(!parses(strconv.ParseBool)(cmp.Or(set[name], "true")), "%q of %s is neither true nor false", set[name], name)...)
+		group, rest, _ := strings.Cut(name, "/")
+		version, _, _ := strings.Cut(rest, "/") // a resource may follow
+		if group != "api" || !slices.Contains([]string{"all", "ga", "beta", "alpha"}, rest) {
+			reasons = append(reasons, m.strangers("API", "apis", []string{group + "/" + version})...)
+		}
+	}
+	return reasons
+}
+
+// unfitLabels refuses what the kubelet does (cmd/kubelet/app/options, ValidateKubeletFlags).
+func unfitLabels(labels map[string]string) (reasons []string) {
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		domain, _, _ := strings.Cut("."+key, "/")
+		isKubernetes := strings.HasSuffix(domain, ".kubernetes.io") || strings.HasSuffix(domain, ".k8s.io")
+		reasons = slices.Concat(reasons,
+			reasonIf(validation.IsQualifiedName(key) != nil, "%q is no label name", key),
+			reasonIf(validation.IsValidLabelValue(labels[key]) != nil, "%q is no label value", labels[key]),
+			reasonIf(isKubernetes && !kubeletapis.IsKubeletLabel(key),
+				"a kubelet may not give itself the label %s: after init, kubectl label node NAME %s=%s", key, key, labels[key]))
+	}
+	return reasons
+}
+
+// unfitSignals refuses values of signals as the kubelet does (pkg/kubelet/eviction/helpers.go).
+func unfitSignals(values map[string]string, fits func(string) bool, example string) (reasons []string) {
+	known := []string{
+		"memory.available", "allocatableMemory.available", "nodefs.available", "nodefs.inodesFree", "imagefs.available", "imagefs.inodesFree",
+		"containerfs.available", "containerfs.inodesFree", "pid.available",
+	}
+	for _, signal := range slices.Sorted(maps.Keys(values)) {
+		reasons = slices.Concat(reasons, strangers("there is no signal", []string{signal}, known),
+			reasonIf(slices.Contains(known, signal) && !fits(values[signal]), "%q of %s is no value such as %s", values[signal], signal, example))
+	}
+	return reasons
+}
+
+func isThreshold(value string) bool {
+	if part, isPart := strings.CutSuffix(value, "%"); isPart {
+		return unfitWord([]string{"0..100"}, part) == nil && parses(resource.ParseQuantity)(part)
+	}
+	q, err := resource.ParseQuantity(value)
+	return err == nil && q.Sign() > 0
+}
+
+func unfitReserved(reserved map[string]string) []string {
+	names := slices.Sorted(maps.Keys(reserved))
+	reasons := strangers("the kubelet can't reserve", names, []string{"cpu", "memory", "ephemeral-storage", "pid"})
+	for _, name := range names {
+		q, err := resource.ParseQuantity(reserved[name])
+		reasons = append(reasons, reasonIf(err != nil || q.Sign() < 0, "%q of %s is no quantity such as 500m or 2Gi", reserved[name], name)...)
+	}
+	return reasons
 }

@@ -24,7 +24,7 @@ func TestOwnFlags(t *testing.T) {
 		for _, m := range minors() {
 			known := m.flagTypes(component)
 			for _, name := range used {
-				if known[name[1]] == "" {
+				if known[name[1]] == nil {
 					t.Errorf("%s of 1.%d has no flag %s", component, m.number, name[1])
 				}
 			}
@@ -58,10 +58,7 @@ func TestBundledVersion(t *testing.T) {
 func TestFlagLists(t *testing.T) {
 	var all []string
 	for _, component := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"} {
-		var names []string
-		for pair := range slices.Chunk(list("flags/"+component+".txt"), 2) {
-			names = append(names, pair[0])
-		}
+		names := list("flags/" + component + ".txt")
 		if !slices.IsSorted(names) || len(names) < 50 || len(slices.Compact(slices.Clone(names))) != len(names) {
 			t.Errorf("%s: not sorted, short, or a name twice", component)
 		}
@@ -75,7 +72,7 @@ func TestFlagLists(t *testing.T) {
 			t.Errorf("the lists have no flag %s", name)
 		}
 	}
-	if minors()[0].flagTypes("kubelet")[podInfraFlag] != "" {
+	if minors()[0].flagTypes("kubelet")[podInfraFlag] != nil {
 		t.Errorf("the newest kubelet has %s as well", podInfraFlag)
 	}
 	for name := range kubeletFieldSince {
