@@ -1,84 +1,75 @@
 package config
 
 import (
+	"cmp"
+	"fmt"
 	"maps"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
-	"time"
 
-	netutils "k8s.io/utils/net"
+	"go.yaml.in/yaml/v3"
+
+	"bootstrap/phases/locate"
 )
 
-// told makes a function that tells reasons against a field of a document of Kubernetes' own.
-func (b *builder) told(kind string) func(field string, reasons []string) {
-	return func(field string, reasons []string) {
+// told refuses what a list of values/ does, and makes a function that tells more reasons against a field.
+func (b *builder) told(kind string, document map[string]any, file string) func(field string, reasons []string) {
+	tell := func(field string, reasons []string) {
 		for _, why := range reasons {
 			b.badIn(kind, field, "%s", why)
 		}
 	}
+	known := table(file)
+	for _, field := range slices.Sorted(maps.Keys(known)) {
+		tell(field, unfitWord(known[field], textOf(document, field)))
+	}
+	return tell
 }
 
 // validateKubeletValues refuses what the kubelet does (pkg/kubelet/apis/config/validation).
 func (b *builder) validateKubeletValues(kubelet map[string]any) {
-	tell := b.told(kubeletKind)
-	known := table("values/kubelet.txt")
-	for _, field := range slices.Sorted(maps.Keys(known)) {
-		tell(field, unfitWord(known[field], textOf(kubelet, field)))
-	}
+	tell := b.told(kubeletKind, kubelet, "values/kubelet.txt")
 	for _, field := range []string{"address", "healthzBindAddress", "clusterDNS"} {
-		for _, ip := range wordsOf(kubelet, field) {
+		for _, ip := range words(textOf(kubelet, field)) {
 			tell(field, reasonIf(!isIP(ip), "%q is no IP address", ip))
 		}
 	}
-	suites := wordsOf(kubelet, "tlsCipherSuites")
+	suites := words(textOf(kubelet, "tlsCipherSuites"))
 	tell("tlsCipherSuites", append(unfitSuites(suites), withoutHTTP2(suites, textOf(kubelet, "tlsMinVersion"))...))
 	size := textOf(kubelet, "containerLogMaxSize")
-	tell("containerLogMaxSize", reasonIf(size != "" && (strings.HasSuffix(size, "%") || !isThreshold(size)), "%q is no quantity such as 10Mi", size))
-	tell("systemReserved", unfitReserved(textsOf(kubelet, "systemReserved")))
-	tell("kubeReserved", unfitReserved(textsOf(kubelet, "kubeReserved")))
-	soft, periods := textsOf(kubelet, "evictionSoft"), textsOf(kubelet, "evictionSoftGracePeriod")
-	tell("evictionHard", unfitSignals(textsOf(kubelet, "evictionHard"), isThreshold, "500Mi or 10%"))
-	tell("evictionSoft", unfitSignals(soft, isThreshold, "500Mi or 10%"))
-	tell("evictionSoftGracePeriod", unfitSignals(periods, parses(time.ParseDuration), "1m30s"))
-	for _, signal := range slices.Sorted(maps.Keys(soft)) {
-		tell("evictionSoft", reasonIf(periods[signal] == "", "%s needs a duration in evictionSoftGracePeriod, such as 1m30s", signal))
+	tell("containerLogMaxSize", reasonIf(size != "" && !isSize(size), "%q is no quantity such as 10Mi", size))
+	for _, each := range []struct {
+		field string
+		valued
+	}{{"systemReserved", reserved}, {"kubeReserved", reserved}, {"evictionHard", thresholds}, {"evictionSoft", thresholds}, {"evictionSoftGracePeriod", periods}} {
+		tell(each.field, each.unfit(textsOf(kubelet, each.field)))
 	}
-	low, given := kubelet["imageGCLowThresholdPercent"].(int64)
-	high, givenHigh := kubelet["imageGCHighThresholdPercent"].(int64)
-	tell("imageGCLowThresholdPercent", reasonIf(given && givenHigh && low >= high, "%d must be below imageGCHighThresholdPercent, %d", low, high))
-	for _, what := range wordsOf(kubelet, "enforceNodeAllocatable") {
+	for _, signal := range slices.Sorted(maps.Keys(textsOf(kubelet, "evictionSoft"))) {
+		tell("evictionSoft", reasonIf(textsOf(kubelet, "evictionSoftGracePeriod")[signal] == "", "%s needs a duration in evictionSoftGracePeriod, such as 1m30s", signal))
+	}
+	for _, what := range words(textOf(kubelet, "enforceNodeAllocatable")) {
 		cgroup := map[string]string{"system-reserved": "systemReservedCgroup", "kube-reserved": "kubeReservedCgroup"}[strings.TrimSuffix(what, "-compressible")]
 		tell("enforceNodeAllocatable", reasonIf(cgroup != "" && textOf(kubelet, cgroup) == "", "%s needs %s as well", what, cgroup))
-		tell("enforceNodeAllocatable", reasonIf(cgroup == "" && what != "pods" && what != "none", "%q is unknown, want pods, system-reserved, kube-reserved or none", what))
 	}
-	grace, _ := time.ParseDuration(textOf(kubelet, "shutdownGracePeriod")) // the document was read strictly
-	critical, _ := time.ParseDuration(textOf(kubelet, "shutdownGracePeriodCriticalPods"))
-	tell("shutdownGracePeriodCriticalPods", reasonIf(critical > grace, "%s is a part of shutdownGracePeriod, %s, and can't be longer", critical, grace))
 }
 
 // validateKubeProxyValues refuses what kube-proxy does (pkg/proxy/apis/config/validation).
 func (b *builder) validateKubeProxyValues(document map[string]any) {
-	tell := b.told(kubeProxyKind)
-	known := table("values/kube-proxy.txt")
-	for _, field := range slices.Sorted(maps.Keys(known)) {
-		tell(field, unfitWord(known[field], textOf(document, field)))
-	}
+	tell := b.told(kubeProxyKind, document, "values/kube-proxy.txt")
 	ip := textOf(document, "bindAddress")
 	tell("bindAddress", reasonIf(ip != "" && !isIP(ip), "%q is no IP address", ip))
 	for _, field := range []string{"healthzBindAddress", "metricsBindAddress"} {
 		address := textOf(document, field)
 		tell(field, reasonIf(address != "" && !isIP(address) && !parses(netip.ParseAddrPort)(address), "%q is no IP address, with a port or without", address))
 	}
-	addresses := wordsOf(document, "nodePortAddresses")
+	addresses := words(textOf(document, "nodePortAddresses"))
 	for _, address := range addresses {
-		_, _, err := netutils.ParseCIDRSloppy(address)
-		tell("nodePortAddresses", reasonIf(err != nil && !slices.Equal(addresses, []string{"primary"}), "%q is no range such as 192.0.2.0/24; primary may stand alone", address))
+		isRange := parses(netip.ParsePrefix)(address) || slices.Equal(addresses, []string{"primary"})
+		tell("nodePortAddresses", reasonIf(!isRange, "%q is no range such as 192.0.2.0/24; primary may stand alone", address))
 	}
 }
-
-// wordsOf are the entries of a field, or the one that it is.
-func wordsOf(document map[string]any, field string) []string { return words(textOf(document, field)) }
 
 // textsOf are the texts of a field that is a mapping.
 func textsOf(document map[string]any, field string) map[string]string {
@@ -88,4 +79,55 @@ func textsOf(document map[string]any, field string) map[string]string {
 		texts[name], _ = value.(string) // the document was read strictly
 	}
 	return texts
+}
+
+// noTexts are the fields of kubeadm's documents that are numbers, or true or false.
+var noTexts = []string{"bindPort", "imagePullSerial", "disabled", "dryRun", "readOnly", "featureGates"}
+
+// yamlBoolean are the words that kubeadm's YAML, 1.1, takes for true or false, and ours for text.
+var yamlBoolean = regexp.MustCompile(`^(?i:y|n|yes|no|on|off)$`)
+
+// validateTexts refuses what YAML does not take for text: kubeadm does, and 1.30 would become 1.3.
+func (b *builder) validateTexts() {
+	for _, kind := range []string{initKind, clusterKind} {
+		if root := b.docs.roots[kind]; root != nil {
+			b.validateText("", root, locate.Text(root, "apiVersion"))
+		}
+	}
+}
+
+// validateText looks at a field of a document of this version, and at those below it that are known.
+func (b *builder) validateText(field string, n *yaml.Node, version string) {
+	isFlags := strings.HasSuffix(strings.ToLower(field), "extraargs") // reading takes them in both forms
+	form := cmp.Or(n.Alias, n)
+	isFilled := isFlags && len(form.Content) > 0
+	b.badIf(isFilled && version == kubeadmV1beta4 && form.Kind == yaml.MappingNode, field,
+		"a mapping is how v1beta3 has it: v1beta4 wants a list of {name: ..., value: ...}")
+	b.badIf(isFilled && version == kubeadmV1beta3 && form.Kind == yaml.SequenceNode, field,
+		"a list is how v1beta4 has it: v1beta3 wants a mapping such as v: \"2\"; or write apiVersion: %s", kubeadmV1beta4)
+	for i := 1; n.Kind == yaml.MappingNode && i < len(n.Content); i += 2 {
+		key := n.Content[i-1].Value
+		if isFlags || slices.Contains(list("fields/schema.txt"), key) && !slices.Contains(noTexts, key) {
+			b.validateText(strings.TrimPrefix(field+"."+key, "."), n.Content[i], version)
+		}
+	}
+	for i := 0; n.Kind == yaml.SequenceNode && i < len(n.Content); i++ {
+		b.validateText(at(field, i), n.Content[i], version)
+	}
+	if n.Kind != yaml.ScalarNode {
+		return // what an alias stands for is looked at where it is written
+	}
+	isWord := n.Style == 0 && yamlBoolean.MatchString(n.Value)
+	if slices.Contains([]string{"!!bool", "!!int", "!!float"}, n.Tag) || isWord {
+		b.found(n.Line, fmt.Sprintf("%s: want text, not a number, true or false: put it in quotes", field))
+	}
+}
+
+// validateSkips knows the phases of kubeadm init and of bootstrap init.
+func (b *builder) validateSkips() {
+	for i, name := range b.docs.init.SkipPhases {
+		for _, why := range strangers("there is no phase", []string{name}, list("values/phases.txt")) {
+			b.bad(at("skipPhases", i), "%s", why)
+		}
+	}
 }

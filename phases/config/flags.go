@@ -59,7 +59,11 @@ func (b *builder) validateArgs(c *Config, field, program string, args []Arg, rul
 		case types != nil && types[a.Name] == nil:
 			b.bad(field+".name", "%s of Kubernetes 1.%d has no flag %q%s", program, m.number, a.Name, m.nearFlag(a.Name, types))
 		}
-		b.validateFlag(field, a, append(c.unfit(program, types[a.Name], a), refusals(a, rules)...))
+		reasons := c.unfit(program, types[a.Name], a)
+		for _, r := range rules {
+			reasons = append(reasons, reasonIf(r.field == a.Name && r.refusal(a.Value) != "", "%s", r.refusal(a.Value))...)
+		}
+		b.validateFlag(field, a, reasons)
 	}
 }
 
@@ -74,16 +78,6 @@ func (b *builder) validateFlag(field string, a Arg, reasons []string) {
 	for _, why := range reasons {
 		b.bad(field+".value", "%s: %s", a.Name, why)
 	}
-}
-
-// refusals are those of what something else decides.
-func refusals(a Arg, rules []decided) (reasons []string) {
-	for _, r := range rules {
-		if why := r.refusal(a.Value); r.field == a.Name && why != "" {
-			reasons = append(reasons, why)
-		}
-	}
-	return reasons
 }
 
 // nearFlag says what was meant by a flag that a component does not have.

@@ -7,11 +7,9 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"bootstrap/phases/locate"
 )
 
-// part is a program of the control plane, and its field.
+// part is a program of the control plane, or the kubelet, and the field of its flags.
 type part struct {
 	field, program string
 	Component
@@ -19,27 +17,23 @@ type part struct {
 
 // validateTogether looks at what the flags of a component say together, and with its volumes.
 func (b *builder) validateTogether(c *Config) {
+	const suites = "tls-cipher-suites"
 	m, _ := minorOf(c.KubernetesVersion)
 	for _, p := range []part{
-		{"apiServer", "kube-apiserver", c.APIServer},
-		{"controllerManager", "kube-controller-manager", c.ControllerManager},
-		{"scheduler", "kube-scheduler", c.Scheduler},
-		{"etcd.local", "etcd", Component{ExtraArgs: c.Etcd.ExtraArgs}},
-		{"nodeRegistration", "kubelet", Component{ExtraArgs: c.KubeletExtraArgs}},
+		{"apiServer.extraArgs", "kube-apiserver", c.APIServer},
+		{"controllerManager.extraArgs", "kube-controller-manager", c.ControllerManager},
+		{"scheduler.extraArgs", "kube-scheduler", c.Scheduler},
+		{"etcd.local.extraArgs", "etcd", Component{ExtraArgs: c.Etcd.ExtraArgs}},
+		{"nodeRegistration.kubeletExtraArgs", "kubelet", Component{ExtraArgs: c.KubeletExtraArgs}},
 	} {
-		field := p.field + ".extraArgs"
-		if p.program == "kubelet" {
-			field = p.field + ".kubeletExtraArgs"
-		} else {
+		if p.program != "kubelet" { // which is in no pod
 			b.validateFiles(c, p)
-			b.validateTrustedCAs(p)
 		}
 		if p.program != "etcd" { // which has gates of its own
-			b.validateFlagGates(m, field, p.ExtraArgs)
+			b.validateFlagGates(m, p.field, p.ExtraArgs)
 		}
-		const flag = "tls-cipher-suites"
-		for _, why := range withoutHTTP2(words(Argument(p.ExtraArgs, flag)), Argument(p.ExtraArgs, "tls-min-version")) {
-			b.bad(lastOf(field, p.ExtraArgs, flag), "%s: %s", flag, why)
+		for _, why := range withoutHTTP2(words(Argument(p.ExtraArgs, suites)), Argument(p.ExtraArgs, "tls-min-version")) {
+			b.bad(lastOf(p.field, p.ExtraArgs, suites), "%s: %s", suites, why)
 		}
 	}
 	b.validateAPIServer(c.APIServer.ExtraArgs)
@@ -64,12 +58,12 @@ func unfitSuites(suites []string) (reasons []string) {
 	}
 	plain := strings.NewReplacer("TLS_", "", "_WITH_", "", "_", "", "-", "").Replace
 	for _, suite := range suites {
-		i := slices.IndexFunc(known, func(each string) bool { return plain(each) == plain(strings.ToUpper(suite)) && each != suite })
-		if i < 0 {
-			reasons = append(reasons, strangers("there is no cipher suite", []string{suite}, known)...)
+		isMeant := func(each string) bool { return plain(each) == plain(strings.ToUpper(suite)) }
+		if i := slices.IndexFunc(known, isMeant); i >= 0 && !slices.Contains(known, suite) {
+			reasons = append(reasons, fmt.Sprintf("there is no cipher suite %q, did you mean %q?", suite, known[i]))
 			continue
 		}
-		reasons = append(reasons, fmt.Sprintf("there is no cipher suite %q%s", suite, locate.DidYouMean(known[i], known)))
+		reasons = append(reasons, strangers("there is no cipher suite", []string{suite}, known)...)
 	}
 	return reasons
 }
@@ -101,14 +95,11 @@ func (b *builder) validateAPIServer(args []Arg) {
 			"no oidc flag goes without both oidc-issuer-url and oidc-client-id")
 		refuseIf(isMode && given["authorization-config"] != "", name, "kube-apiserver does not take it beside authorization-config: say it in that file")
 	}
-	for _, each := range [][]string{{"Webhook", "authorization-webhook-config-file"}, {"ABAC", "authorization-policy-file"}} {
+	for _, each := range [][2]string{{"Webhook", "authorization-webhook-config-file"}, {"ABAC", "authorization-policy-file"}} {
 		mode, flag := each[0], each[1]
-		has := slices.Contains(words(given["authorization-mode"]), mode)
-		refuseIf(has && given[flag] == "", "authorization-mode", mode+" needs "+flag+" as well")
-		refuseIf(!has && given[flag] != "" && given["authorization-config"] == "", flag, "it needs "+mode+" in authorization-mode")
-	}
-	for _, plugin := range words(given["enable-admission-plugins"]) {
-		refuseIf(slices.Contains(words(given["disable-admission-plugins"]), plugin), "disable-admission-plugins", plugin+" is in enable-admission-plugins as well")
+		has, alone := slices.Contains(words(given["authorization-mode"]), mode), given["authorization-config"] == ""
+		refuseIf(has && alone && given[flag] == "", "authorization-mode", mode+" needs "+flag+" as well")
+		refuseIf(!has && alone && given[flag] != "", flag, "it needs "+mode+" in authorization-mode")
 	}
 }
 
@@ -136,10 +127,11 @@ func filesOf(a Arg) []string {
 
 // validateFiles refuses files that no volume shows to the pod, or to read only where the component
 // writes: its own file system is read-only. Patches may add volumes, which are not known here.
+// /etc/ssl/certs is in every pod that calls others, as ca-certs: a volume of that name takes its place.
 func (b *builder) validateFiles(c *Config, p part) {
 	m, _ := minorOf(c.KubernetesVersion)
-	types, mounts := m.flagTypes(p.program), c.mounts(p)
-	remedy := fmt.Sprintf("add it to %s.extraVolumes", p.field)
+	types, mounts, volumes := m.flagTypes(p.program), c.mounts(p), strings.Replace(p.field, "extraArgs", "extraVolumes", 1)
+	remedy := "add it to " + volumes
 	if p.program == "etcd" {
 		remedy = "put it below " + c.Etcd.DataDir
 	}
@@ -147,19 +139,14 @@ func (b *builder) validateFiles(c *Config, p part) {
 		isWritten := slices.Contains([]string{"audit-log-path", "log-outputs", "wal-dir"}, a.Name)
 		for _, file := range filesOf(a) {
 			mount := innermost(path.Clean("/"+strings.TrimSpace(file)), mounts)
-			field, isKnown := at(p.field+".extraArgs", i)+".value", types[a.Name] != nil && isText(file) && c.PatchesDir == ""
+			field, isKnown := at(p.field, i)+".value", types[a.Name] != nil && isText(file) && c.PatchesDir == ""
 			b.badIf(isKnown && mount == "", field, "%s: %s is in no volume of the pod: %s", a.Name, file, remedy)
 			b.badIf(isKnown && mount != "" && isWritten && !mounts[mount], field, "%s: %s is in a volume that is read-only, %s: %s", a.Name, file, mount, remedy)
 		}
 	}
-}
-
-// validateTrustedCAs: in every distribution a pod that calls others has /etc/ssl/certs, under this name
-// in kubeadm, and no pod may mount a path twice. A volume of the name takes its place.
-func (b *builder) validateTrustedCAs(p part) {
 	for i, v := range p.ExtraVolumes {
-		b.badIf(withoutSlash(v.MountPath) == TrustedCAs[0] && v.Name != "ca-certs" && p.program != "kube-scheduler", at(p.field+".extraVolumes", i)+".mountPath",
-			"the pod mounts %q already: call the volume ca-certs to take its place, or mount it elsewhere", v.MountPath)
+		isTaken := withoutSlash(v.MountPath) == TrustedCAs[0] && v.Name != "ca-certs" && p.program != "kube-scheduler"
+		b.badIf(isTaken, at(volumes, i)+".mountPath", "the pod mounts %q already: call the volume ca-certs to take its place", v.MountPath)
 	}
 }
 

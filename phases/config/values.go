@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"encoding/csv"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -16,7 +15,6 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/validation"
 	kubeletapis "k8s.io/kubelet/pkg/apis"
-	netutils "k8s.io/utils/net"
 
 	"bootstrap/phases/locate"
 )
@@ -33,24 +31,20 @@ func whole(base, bits int) func(string) bool {
 	return parses(func(text string) (int64, error) { return strconv.ParseInt(text, base, bits) })
 }
 
-func isIP(text string) bool { return netutils.ParseIPSloppy(strings.TrimSpace(text)) != nil }
+func isIP(text string) bool { return parses(netip.ParseAddr)(strings.TrimSpace(text)) }
 
-// unread says what a flag of a type wants, where the component can't read the value. The parsers are
-// the components' (github.com/spf13/pflag, k8s.io/component-base/cli/flag).
+// unread says what a flag of a type wants, where the component can't read the value. The parsers are its own.
 func unread(kind, value string) string {
-	number, natural := parses(func(text string) (float64, error) { return strconv.ParseFloat(text, 32) }),
-		parses(func(text string) (uint64, error) { return strconv.ParseUint(text, 0, 64) })
 	wanted := map[string]struct {
 		what string
 		fits func(string) bool
 	}{
 		"bool": {"true or false", parses(strconv.ParseBool)}, "duration": {"a duration such as 40s or 1h30m", parses(time.ParseDuration)},
-		"int": {"a whole number", whole(0, 64)}, "int64": {"a whole number", whole(0, 64)}, "int32": {"a whole number", whole(0, 32)},
-		"Level": {"a whole number", whole(10, 32)}, "float": {"a number", number}, "float32": {"a number", number},
-		"uint": {"a natural number", natural}, "uint32": {"a natural number", natural}, "uint64": {"a natural number", natural},
+		"int": {"a whole number", whole(0, 64)}, "int32": {"a whole number", whole(0, 32)}, "Level": {"a whole number", whole(10, 32)},
+		"uint":      {"a whole number of at least 0", parses(func(text string) (uint64, error) { return strconv.ParseUint(text, 0, 64) })},
+		"float":     {"a number", parses(func(text string) (float64, error) { return strconv.ParseFloat(text, 32) })},
 		"portRange": {"a range such as 30000-32767", parses(utilnet.ParsePortRange)},
 		"quantity":  {"a quantity such as 500m or 64Mi", parses(resource.ParseQuantity)},
-		"strings":   {"a list with commas between", func(text string) bool { return parses(readList)(cmp.Or(text, "none")) }},
 		"ip":        {"an IP address", func(text string) bool { return text == "" || isIP(text) }},
 	}[kind]
 	if wanted.fits == nil || wanted.fits(value) {
@@ -59,12 +53,12 @@ func unread(kind, value string) string {
 	return fmt.Sprintf("%q is not %s", value, wanted.what)
 }
 
-// readList reads a list as pflag does: a blank behind a comma belongs to the next word.
-func readList(list string) ([]string, error) { return csv.NewReader(strings.NewReader(list)).Read() }
-
+// words are those of a list as pflag reads it: a blank behind a comma belongs to the next one.
 func words(list string) []string {
-	read, _ := readList(list) // what can't be read is said already
-	return read
+	if list == "" {
+		return nil
+	}
+	return strings.Split(list, ",")
 }
 
 // pairs are those of a list such as a=1,b=2, with this sign between.
@@ -119,11 +113,14 @@ func (c *Config) unfit(program string, kind []string, a Arg) []string {
 	case "node-labels":
 		return unfitLabels(pairs(a.Value, "="))
 	case "eviction-hard", "eviction-soft":
-		return unfitSignals(pairs(a.Value, "<"), isThreshold, "500Mi or 10%")
+		if strings.Contains(a.Value, "=") {
+			return []string{"write " + strings.ReplaceAll(a.Value, "=", "<")}
+		}
+		return thresholds.unfit(pairs(a.Value, "<"))
 	case "eviction-soft-grace-period":
-		return unfitSignals(pairs(a.Value, "="), parses(time.ParseDuration), "1m30s")
+		return periods.unfit(pairs(a.Value, "="))
 	case "system-reserved", "kube-reserved":
-		return unfitReserved(pairs(a.Value, "="))
+		return reserved.unfit(pairs(a.Value, "="))
 	case "oidc-issuer-url":
 		u, err := url.Parse(a.Value)
 		return reasonIf(err != nil || u.Scheme != "https" || u.Host == "", "%q is no URL with https://, where kube-apiserver wants the issuer", a.Value)
@@ -166,8 +163,7 @@ func unfitModes(program string, modes []string) []string {
 	if reasons != nil || program != "kube-apiserver" {
 		return reasons
 	}
-	reasons = reasonIf(!slices.ContainsFunc(modes, letsIn), "%q gives the kubelet no rights, and no node could register: put Node before it", strings.Join(modes, ","))
-	return append(reasons, reasonIf(len(slices.Compact(slices.Sorted(slices.Values(modes)))) < len(modes), "a mode is given twice")...)
+	return reasonIf(!slices.ContainsFunc(modes, letsIn), "%q gives the kubelet no rights, and no node could register: put Node before it", strings.Join(modes, ","))
 }
 
 // unfitAPIs refuses what kube-apiserver does (k8s.io/apiserver/pkg/server/resourceconfig).
@@ -177,7 +173,7 @@ func (m minor) unfitAPIs(set map[string]string) (reasons []string) {
 		group, rest, _ := strings.Cut(name, "/")
 		version, _, _ := strings.Cut(rest, "/") // a resource may follow
 		if group != "api" || !slices.Contains([]string{"all", "ga", "beta", "alpha"}, rest) {
-			reasons = append(reasons, m.strangers("API", "apis", []string{group + "/" + version})...)
+			reasons = append(reasons, m.strangers("API", "apis", []string{strings.Trim(group+"/"+version, "/")})...)
 		}
 	}
 	return reasons
@@ -197,33 +193,38 @@ func unfitLabels(labels map[string]string) (reasons []string) {
 	return reasons
 }
 
-// unfitSignals refuses values of signals as the kubelet does (pkg/kubelet/eviction/helpers.go).
-func unfitSignals(values map[string]string, fits func(string) bool, example string) (reasons []string) {
-	known := []string{
+// valued are names that each have a value.
+type valued struct {
+	there   string // is none of another name
+	known   []string
+	fits    func(value string) bool
+	example string
+}
+
+var (
+	signals = []string{
 		"memory.available", "allocatableMemory.available", "nodefs.available", "nodefs.inodesFree", "imagefs.available", "imagefs.inodesFree",
 		"containerfs.available", "containerfs.inodesFree", "pid.available",
 	}
-	for _, signal := range slices.Sorted(maps.Keys(values)) {
-		reasons = slices.Concat(reasons, strangers("there is no signal", []string{signal}, known),
-			reasonIf(slices.Contains(known, signal) && !fits(values[signal]), "%q of %s is no value such as %s", values[signal], signal, example))
+	thresholds = valued{"there is no signal", signals, isThreshold, "500Mi or 10%"} // of pkg/kubelet/eviction/helpers.go
+	periods    = valued{"there is no signal", signals, parses(time.ParseDuration), "1m30s"}
+	reserved   = valued{"the kubelet can't reserve", []string{"cpu", "memory", "ephemeral-storage", "pid"}, isSize, "500m or 2Gi"}
+)
+
+func (v valued) unfit(values map[string]string) (reasons []string) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		reasons = slices.Concat(reasons, strangers(v.there, []string{name}, v.known),
+			reasonIf(slices.Contains(v.known, name) && !v.fits(values[name]), "%q of %s is no value such as %s", values[name], name, v.example))
 	}
 	return reasons
 }
 
 func isThreshold(value string) bool {
-	if part, isPart := strings.CutSuffix(value, "%"); isPart {
-		return unfitWord([]string{"0..100"}, part) == nil && parses(resource.ParseQuantity)(part)
-	}
-	q, err := resource.ParseQuantity(value)
-	return err == nil && q.Sign() > 0
+	part, isPart := strings.CutSuffix(value, "%")
+	return isSize(part) && (isPart && unfitWord([]string{"0..100"}, part) == nil || !isPart && strings.Trim(part, "0") != "")
 }
 
-func unfitReserved(reserved map[string]string) []string {
-	names := slices.Sorted(maps.Keys(reserved))
-	reasons := strangers("the kubelet can't reserve", names, []string{"cpu", "memory", "ephemeral-storage", "pid"})
-	for _, name := range names {
-		q, err := resource.ParseQuantity(reserved[name])
-		reasons = append(reasons, reasonIf(err != nil || q.Sign() < 0, "%q of %s is no quantity such as 500m or 2Gi", reserved[name], name)...)
-	}
-	return reasons
+func isSize(value string) bool {
+	q, err := resource.ParseQuantity(value)
+	return err == nil && q.Sign() >= 0
 }
