@@ -2,7 +2,9 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 const staticPodDir = "/etc/kubernetes/manifests"
@@ -99,6 +101,19 @@ func (c *Config) controllerManagerRules() []decided {
 		rules = append(rules, decided{"allocate-node-cidrs", "true", "flannel needs each node's part of the pod range; for another network: network: none"})
 	}
 	return rules
+}
+
+// validateAuthorization refuses modes of which none lets kubelets in.
+func (b *builder) validateAuthorization(args []Arg) {
+	letsIn := func(mode string) bool {
+		return slices.Contains([]string{"Node", "AlwaysAllow", "ABAC", "Webhook"}, mode)
+	}
+	for i, a := range args {
+		isKnown := unfitModes(a.Value) == nil
+		if a.Name == "authorization-mode" && isKnown && !slices.ContainsFunc(strings.Split(a.Value, ","), letsIn) {
+			b.bad(at("apiServer.extraArgs", i)+".value", "%s: %q gives the kubelet no rights, and no node could register: put Node before it", a.Name, a.Value)
+		}
+	}
 }
 
 func (c *Config) kubeletFlagRules() []decided {

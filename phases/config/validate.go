@@ -39,15 +39,16 @@ func (b *builder) validate(c *Config) {
 	b.validatePaths(c)
 	b.validateEtcd(c)
 	b.validateComponents(c)
-	b.validateTogether(c)
-	b.validateSkips()
-	b.validateTexts()
+	b.validateAuthorization(c.APIServer.ExtraArgs)
 	b.validateTaints(c.Taints)
 	b.validateSANs("apiServer.certSANs", c.CertSANs)
 	b.validateTokens(c)
 	b.validateBox(c)
 	b.validateKubelet(c)
 	b.validateKubeProxy(c)
+	b.validateTogether(c)
+	b.validateSkips()
+	b.validateTexts()
 }
 
 func (b *builder) validateAddresses(c *Config) {

@@ -105,7 +105,7 @@ func (c *Config) unfit(program string, kind []string, a Arg) []string {
 	case "admission-control":
 		return []string{"kube-apiserver does not take it beside enable-admission-plugins, which is set: add the plugins there"}
 	case "authorization-mode":
-		return unfitModes(program, words(a.Value))
+		return unfitModes(a.Value)
 	case "runtime-config":
 		return m.unfitAPIs(pairs(a.Value, "="))
 	case "tls-cipher-suites", "cipher-suites":
@@ -154,16 +154,8 @@ func unfitWord(known []string, word string) []string {
 	return reasonIf(known != nil && word != "" && !slices.Contains(known, word), "%q is unknown, want %s", word, strings.Join(known, " or "))
 }
 
-// unfitModes refuses modes that are none, and those of which none lets kubelets in.
-func unfitModes(program string, modes []string) []string {
-	reasons := strangers("there is no mode", modes, []string{"Node", "RBAC", "Webhook", "ABAC", "AlwaysAllow", "AlwaysDeny"})
-	letsIn := func(mode string) bool {
-		return slices.Contains([]string{"Node", "AlwaysAllow", "ABAC", "Webhook"}, mode)
-	}
-	if reasons != nil || program != "kube-apiserver" {
-		return reasons
-	}
-	return reasonIf(!slices.ContainsFunc(modes, letsIn), "%q gives the kubelet no rights, and no node could register: put Node before it", strings.Join(modes, ","))
+func unfitModes(modes string) []string {
+	return strangers("there is no mode", words(modes), []string{"Node", "RBAC", "Webhook", "ABAC", "AlwaysAllow", "AlwaysDeny"})
 }
 
 // unfitAPIs refuses what kube-apiserver does (k8s.io/apiserver/pkg/server/resourceconfig).
