@@ -81,8 +81,8 @@ func textsOf(document map[string]any, field string) map[string]string {
 	return texts
 }
 
-// noTexts are the fields of kubeadm's documents that are numbers, or true or false.
-var noTexts = []string{"bindPort", "imagePullSerial", "disabled", "dryRun", "readOnly", "featureGates"}
+// noTexts are the fields of kubeadm's documents, also of older ones, that are numbers, or true or false.
+var noTexts = []string{"bindPort", "imagePullSerial", "disabled", "dryRun", "readOnly", "featureGates", "useHyperKubeImage"}
 
 // yamlBoolean are the words that kubeadm's YAML, 1.1, takes for true or false, and ours for text.
 var yamlBoolean = regexp.MustCompile(`^(?i:y|n|yes|no|on|off)$`)
