@@ -91,35 +91,42 @@ var yamlBoolean = regexp.MustCompile(`^(?i:y|n|yes|no|on|off)$`)
 func (b *builder) validateTexts() {
 	for _, kind := range []string{initKind, clusterKind} {
 		if root := b.docs.roots[kind]; root != nil {
-			b.validateText("", root, locate.Text(root, "apiVersion"))
+			texts{b, locate.Text(root, "apiVersion"), list("fields/schema.txt")}.validate("", root)
 		}
 	}
 }
 
-// validateText looks at a field of a document of this version, and at those below it that are known.
-func (b *builder) validateText(field string, n *yaml.Node, version string) {
+// texts are those of a document.
+type texts struct {
+	*builder
+	version string
+	known   []string // fields
+}
+
+// validate looks at a field, and at those below it that are known.
+func (t texts) validate(field string, n *yaml.Node) {
 	isFlags := strings.HasSuffix(strings.ToLower(field), "extraargs") // reading takes them in both forms
 	form := cmp.Or(n.Alias, n)
 	isFilled := isFlags && len(form.Content) > 0
-	b.badIf(isFilled && version == kubeadmV1beta4 && form.Kind == yaml.MappingNode, field,
+	t.badIf(isFilled && t.version == kubeadmV1beta4 && form.Kind == yaml.MappingNode, field,
 		"a mapping is how v1beta3 has it: v1beta4 wants a list of {name: ..., value: ...}")
-	b.badIf(isFilled && version == kubeadmV1beta3 && form.Kind == yaml.SequenceNode, field,
+	t.badIf(isFilled && t.version == kubeadmV1beta3 && form.Kind == yaml.SequenceNode, field,
 		"a list is how v1beta4 has it: v1beta3 wants a mapping such as v: \"2\"; or write apiVersion: %s", kubeadmV1beta4)
 	for i := 1; n.Kind == yaml.MappingNode && i < len(n.Content); i += 2 {
 		key := n.Content[i-1].Value
-		if isFlags || slices.Contains(list("fields/schema.txt"), key) && !slices.Contains(noTexts, key) {
-			b.validateText(strings.TrimPrefix(field+"."+key, "."), n.Content[i], version)
+		if isFlags || slices.Contains(t.known, key) && !slices.Contains(noTexts, key) {
+			t.validate(strings.TrimPrefix(field+"."+key, "."), n.Content[i])
 		}
 	}
 	for i := 0; n.Kind == yaml.SequenceNode && i < len(n.Content); i++ {
-		b.validateText(at(field, i), n.Content[i], version)
+		t.validate(at(field, i), n.Content[i])
 	}
 	if n.Kind != yaml.ScalarNode {
 		return // what an alias stands for is looked at where it is written
 	}
 	isWord := n.Style == 0 && yamlBoolean.MatchString(n.Value)
 	if slices.Contains([]string{"!!bool", "!!int", "!!float"}, n.Tag) || isWord {
-		b.found(n.Line, fmt.Sprintf("%s: want text, not a number, true or false: put it in quotes", field))
+		t.found(n.Line, fmt.Sprintf("%s: want text, not a number, true or false: put it in quotes", field))
 	}
 }
 

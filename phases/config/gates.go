@@ -105,6 +105,9 @@ func (b *builder) validateDocumentGates(kind string, document map[string]any, m 
 // unfitGates tells what keeps a component from its start when these gates are set, as
 // k8s.io/component-base/featuregate has it.
 func (m minor) unfitGates(set map[string]bool, tell func(gate, why string)) {
+	if len(set) == 0 {
+		return
+	}
 	all := table(m.file("gates"))
 	for _, name := range slices.Sorted(maps.Keys(set)) {
 		switch g := all[name]; {
