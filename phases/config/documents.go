@@ -40,18 +40,20 @@ func (b *builder) validateKubeletValues(kubelet map[string]any) {
 	tell("tlsCipherSuites", append(unfitSuites(suites), withoutHTTP2(suites, textOf(kubelet, "tlsMinVersion"))...))
 	size := textOf(kubelet, "containerLogMaxSize")
 	tell("containerLogMaxSize", reasonIf(size != "" && !isSize(size), "%q is no quantity such as 10Mi", size))
-	for _, each := range []struct {
-		field string
-		valued
-	}{{"systemReserved", reserved}, {"kubeReserved", reserved}, {"evictionHard", thresholds}, {"evictionSoft", thresholds}, {"evictionSoftGracePeriod", periods}} {
-		tell(each.field, each.unfit(textsOf(kubelet, each.field)))
-	}
-	for _, signal := range slices.Sorted(maps.Keys(textsOf(kubelet, "evictionSoft"))) {
-		tell("evictionSoft", reasonIf(textsOf(kubelet, "evictionSoftGracePeriod")[signal] == "", "%s needs a duration in evictionSoftGracePeriod, such as 1m30s", signal))
+	tell("systemReserved", reserved.unfit(textsOf(kubelet, "systemReserved")))
+	tell("kubeReserved", reserved.unfit(textsOf(kubelet, "kubeReserved")))
+	tell("evictionHard", thresholds.unfit(textsOf(kubelet, "evictionHard")))
+	soft, graces := textsOf(kubelet, "evictionSoft"), textsOf(kubelet, "evictionSoftGracePeriod")
+	tell("evictionSoft", thresholds.unfit(soft))
+	tell("evictionSoftGracePeriod", periods.unfit(graces))
+	for _, signal := range slices.Sorted(maps.Keys(soft)) {
+		tell("evictionSoft", reasonIf(graces[signal] == "", "%s needs a duration in evictionSoftGracePeriod", signal))
 	}
 	for _, what := range words(textOf(kubelet, "enforceNodeAllocatable")) {
-		cgroup := map[string]string{"system-reserved": "systemReservedCgroup", "kube-reserved": "kubeReservedCgroup"}[strings.TrimSuffix(what, "-compressible")]
-		tell("enforceNodeAllocatable", reasonIf(cgroup != "" && textOf(kubelet, cgroup) == "", "%s needs %s as well", what, cgroup))
+		cgroups := map[string]string{"system-reserved": "systemReservedCgroup", "kube-reserved": "kubeReservedCgroup"}
+		cgroup := cgroups[strings.TrimSuffix(what, "-compressible")]
+		isMissing := cgroup != "" && textOf(kubelet, cgroup) == ""
+		tell("enforceNodeAllocatable", reasonIf(isMissing, "%s needs %s as well", what, cgroup))
 	}
 }
 
@@ -62,7 +64,8 @@ func (b *builder) validateKubeProxyValues(document map[string]any) {
 	tell("bindAddress", reasonIf(ip != "" && !isIP(ip), "%q is no IP address", ip))
 	for _, field := range []string{"healthzBindAddress", "metricsBindAddress"} {
 		address := textOf(document, field)
-		tell(field, reasonIf(address != "" && !isIP(address) && !parses(netip.ParseAddrPort)(address), "%q is no IP address, with a port or without", address))
+		isAddress := address == "" || isIP(address) || parses(netip.ParseAddrPort)(address)
+		tell(field, reasonIf(!isAddress, "%q is no IP address, with a port or without", address))
 	}
 	addresses := words(textOf(document, "nodePortAddresses"))
 	for _, address := range addresses {
@@ -82,7 +85,9 @@ func textsOf(document map[string]any, field string) map[string]string {
 }
 
 // noTexts are the fields of kubeadm's documents, also of older ones, that are numbers, or true or false.
-var noTexts = []string{"bindPort", "imagePullSerial", "disabled", "dryRun", "readOnly", "featureGates", "useHyperKubeImage"}
+var noTexts = []string{
+	"bindPort", "imagePullSerial", "disabled", "dryRun", "readOnly", "featureGates", "useHyperKubeImage",
+}
 
 // yamlBoolean are the words that kubeadm's YAML, 1.1, takes for true or false, and ours for text.
 var yamlBoolean = regexp.MustCompile(`^(?i:y|n|yes|no|on|off)$`)

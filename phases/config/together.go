@@ -88,16 +88,18 @@ func (b *builder) validateAPIServer(args []Arg) {
 		b.badIf(is, lastOf("apiServer.extraArgs", args, name), "%s: %s", name, why)
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
+		const beside = "kube-apiserver takes it or %s, not both: say it in that file"
 		isOIDC, hasConfig := strings.HasPrefix(name, "oidc-"), given["authentication-config"] != ""
 		isMode := name == "authorization-mode" || strings.HasPrefix(name, "authorization-webhook-")
-		refuseIf(isOIDC && hasConfig, name, "kube-apiserver does not take it beside authentication-config: say it in that file")
+		refuseIf(isOIDC && hasConfig, name, fmt.Sprintf(beside, "authentication-config"))
 		refuseIf(isOIDC && !hasConfig && (given["oidc-issuer-url"] == "" || given["oidc-client-id"] == ""), name,
 			"no oidc flag goes without both oidc-issuer-url and oidc-client-id")
-		refuseIf(isMode && given["authorization-config"] != "", name, "kube-apiserver does not take it beside authorization-config: say it in that file")
+		refuseIf(isMode && given["authorization-config"] != "", name, fmt.Sprintf(beside, "authorization-config"))
 	}
-	for _, each := range [][2]string{{"Webhook", "authorization-webhook-config-file"}, {"ABAC", "authorization-policy-file"}} {
-		mode, flag := each[0], each[1]
-		has, alone := slices.Contains(words(given["authorization-mode"]), mode), given["authorization-config"] == ""
+	modes, alone := words(given["authorization-mode"]), given["authorization-config"] == ""
+	for _, needs := range [][]string{{"Webhook", "authorization-webhook-config-file"}, {"ABAC", "authorization-policy-file"}} {
+		mode, flag := needs[0], needs[1]
+		has := slices.Contains(modes, mode)
 		refuseIf(has && alone && given[flag] == "", "authorization-mode", mode+" needs "+flag+" as well")
 		refuseIf(!has && alone && given[flag] != "", flag, "it needs "+mode+" in authorization-mode")
 	}
@@ -105,10 +107,6 @@ func (b *builder) validateAPIServer(args []Arg) {
 
 // filesOf are those that a flag names, which the component opens when it starts.
 func filesOf(a Arg) []string {
-	named := []string{
-		"config", "cloud-config", "authentication-config", "authorization-config", "encryption-provider-config", "audit-log-path", "wal-dir",
-		"kubelet-certificate-authority", "kubelet-client-certificate", "kubelet-client-key", "allow-metric-labels-manifest", "leader-migration-config",
-	}
 	isStream := func(name string) bool {
 		return slices.Contains([]string{"", "-", "default", "stdout", "stderr", "systemd/journal"}, name)
 	}
@@ -119,7 +117,7 @@ func filesOf(a Arg) []string {
 	case a.Name == "tls-sni-cert-key":
 		return strings.Split(value, ",") // names may follow the colon
 	case isStream(a.Value):
-	case strings.HasSuffix(a.Name, "file"), strings.HasSuffix(a.Name, "kubeconfig"), slices.Contains(named, a.Name):
+	case strings.HasSuffix(a.Name, "file"), strings.HasSuffix(a.Name, "kubeconfig"), table("values/files.txt")[a.Name] != nil:
 		return []string{a.Value}
 	}
 	return nil
@@ -136,17 +134,19 @@ func (b *builder) validateFiles(c *Config, p part) {
 		remedy = "put it below " + c.Etcd.DataDir
 	}
 	for i, a := range p.ExtraArgs {
-		isWritten := slices.Contains([]string{"audit-log-path", "log-outputs", "wal-dir"}, a.Name)
+		isWritten := len(table("values/files.txt")[a.Name]) > 0
 		for _, file := range filesOf(a) {
 			mount := innermost(path.Clean("/"+strings.TrimSpace(file)), mounts)
 			field, isKnown := at(p.field, i)+".value", types[a.Name] != nil && isText(file) && c.PatchesDir == ""
 			b.badIf(isKnown && mount == "", field, "%s: %s is in no volume of the pod: %s", a.Name, file, remedy)
-			b.badIf(isKnown && mount != "" && isWritten && !mounts[mount], field, "%s: %s is in a volume that is read-only, %s: %s", a.Name, file, mount, remedy)
+			b.badIf(isKnown && mount != "" && isWritten && !mounts[mount], field,
+				"%s: %s is in a volume that is read-only, %s: %s", a.Name, file, mount, remedy)
 		}
 	}
 	for i, v := range p.ExtraVolumes {
 		isTaken := withoutSlash(v.MountPath) == TrustedCAs[0] && v.Name != "ca-certs" && p.program != "kube-scheduler"
-		b.badIf(isTaken, at(volumes, i)+".mountPath", "the pod mounts %q already: call the volume ca-certs to take its place", v.MountPath)
+		b.badIf(isTaken, at(volumes, i)+".mountPath",
+			"the pod mounts %q already: call the volume ca-certs to take its place", v.MountPath)
 	}
 }
 

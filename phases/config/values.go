@@ -39,9 +39,12 @@ func unread(kind, value string) string {
 		what string
 		fits func(string) bool
 	}{
-		"bool": {"true or false", parses(strconv.ParseBool)}, "duration": {"a duration such as 40s or 1h30m", parses(time.ParseDuration)},
-		"int": {"a whole number", whole(0, 64)}, "int32": {"a whole number", whole(0, 32)}, "Level": {"a whole number", whole(10, 32)},
-		"uint":      {"a whole number of at least 0", parses(func(text string) (uint64, error) { return strconv.ParseUint(text, 0, 64) })},
+		"bool":      {"true or false", parses(strconv.ParseBool)},
+		"duration":  {"a duration such as 40s or 1h30m", parses(time.ParseDuration)},
+		"int":       {"a whole number", whole(0, 64)},
+		"int32":     {"a whole number", whole(0, 32)},
+		"Level":     {"a whole number", whole(10, 32)},
+		"uint":      {"a whole number of at least 0", func(text string) bool { return whole(0, 64)(text) && text[0] != '-' }},
 		"float":     {"a number", parses(func(text string) (float64, error) { return strconv.ParseFloat(text, 32) })},
 		"portRange": {"a range such as 30000-32767", parses(utilnet.ParsePortRange)},
 		"quantity":  {"a quantity such as 500m or 64Mi", parses(resource.ParseQuantity)},
@@ -80,7 +83,8 @@ func strangers(there string, names, known []string) (reasons []string) {
 		case slices.Contains(known, strings.TrimSpace(name)):
 			reasons = append(reasons, fmt.Sprintf("%q has a blank, which belongs to the name: write no blanks", name))
 		default:
-			reasons = append(reasons, fmt.Sprintf("%s %q%s", there, name, cmp.Or(locate.DidYouMean(name, known), ": leave it out")))
+			remedy := cmp.Or(locate.DidYouMean(name, known), ": leave it out")
+			reasons = append(reasons, fmt.Sprintf("%s %q%s", there, name, remedy))
 		}
 	}
 	return reasons
@@ -103,7 +107,7 @@ func (c *Config) unfit(program string, kind []string, a Arg) []string {
 	case "enable-admission-plugins", "disable-admission-plugins":
 		return m.strangers("admission plugin", "plugins", words(a.Value))
 	case "admission-control":
-		return []string{"kube-apiserver does not take it beside enable-admission-plugins, which is set: add the plugins there"}
+		return []string{"kube-apiserver does not take it beside enable-admission-plugins, which is set: add them there"}
 	case "authorization-mode":
 		return unfitModes(a.Value)
 	case "runtime-config":
@@ -123,7 +127,8 @@ func (c *Config) unfit(program string, kind []string, a Arg) []string {
 		return reserved.unfit(pairs(a.Value, "="))
 	case "oidc-issuer-url":
 		u, err := url.Parse(a.Value)
-		return reasonIf(err != nil || u.Scheme != "https" || u.Host == "", "%q is no URL with https://, where kube-apiserver wants the issuer", a.Value)
+		isURL := err == nil && u.Scheme == "https" && u.Host != ""
+		return reasonIf(!isURL, "%q is no URL with https://, where kube-apiserver wants the issuer", a.Value)
 	case "bind-address":
 		ip, err := netip.ParseAddr(a.Value)
 		return reasonIf(program == "kube-apiserver" && err == nil && ip.IsLoopback(),
@@ -151,17 +156,20 @@ func unfitWord(known []string, word string) []string {
 		high, _ := strconv.ParseFloat(most, 64)
 		return reasonIf(err == nil && (n < low || n > high), "%s is out of range, want %s to %s", word, least, most)
 	}
-	return reasonIf(known != nil && word != "" && !slices.Contains(known, word), "%q is unknown, want %s", word, strings.Join(known, " or "))
+	isUnknown := known != nil && word != "" && !slices.Contains(known, word)
+	return reasonIf(isUnknown, "%q is unknown, want %s", word, strings.Join(known, " or "))
 }
 
 func unfitModes(modes string) []string {
-	return strangers("there is no mode", words(modes), []string{"Node", "RBAC", "Webhook", "ABAC", "AlwaysAllow", "AlwaysDeny"})
+	known := []string{"Node", "RBAC", "Webhook", "ABAC", "AlwaysAllow", "AlwaysDeny"}
+	return strangers("there is no mode", words(modes), known)
 }
 
 // unfitAPIs refuses what kube-apiserver does (k8s.io/apiserver/pkg/server/resourceconfig).
 func (m minor) unfitAPIs(set map[string]string) (reasons []string) {
 	for _, name := range slices.Sorted(maps.Keys(set)) {
-		reasons = append(reasons, reasonIf(!parses(strconv.ParseBool)(cmp.Or(set[name], "true")), "%q of %s is neither true nor false", set[name], name)...)
+		isBool := parses(strconv.ParseBool)(cmp.Or(set[name], "true"))
+		reasons = append(reasons, reasonIf(!isBool, "%q of %s is neither true nor false", set[name], name)...)
 		group, rest, _ := strings.Cut(name, "/")
 		version, _, _ := strings.Cut(rest, "/") // a resource may follow
 		if group != "api" || !slices.Contains([]string{"all", "ga", "beta", "alpha"}, rest) {
@@ -194,26 +202,28 @@ type valued struct {
 }
 
 var (
-	signals = []string{
-		"memory.available", "allocatableMemory.available", "nodefs.available", "nodefs.inodesFree", "imagefs.available", "imagefs.inodesFree",
-		"containerfs.available", "containerfs.inodesFree", "pid.available",
-	}
+	signals    = list("values/signals.txt")
+	resources  = []string{"cpu", "memory", "ephemeral-storage", "pid"}
 	thresholds = valued{"there is no signal", signals, isThreshold, "500Mi or 10%"} // of pkg/kubelet/eviction/helpers.go
 	periods    = valued{"there is no signal", signals, parses(time.ParseDuration), "1m30s"}
-	reserved   = valued{"the kubelet can't reserve", []string{"cpu", "memory", "ephemeral-storage", "pid"}, isSize, "500m or 2Gi"}
+	reserved   = valued{"the kubelet can't reserve", resources, isSize, "500m or 2Gi"}
 )
 
 func (v valued) unfit(values map[string]string) (reasons []string) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
+		isUnfit := slices.Contains(v.known, name) && !v.fits(values[name])
 		reasons = slices.Concat(reasons, strangers(v.there, []string{name}, v.known),
-			reasonIf(slices.Contains(v.known, name) && !v.fits(values[name]), "%q of %s is no value such as %s", values[name], name, v.example))
+			reasonIf(isUnfit, "%q of %s is no value such as %s", values[name], name, v.example))
 	}
 	return reasons
 }
 
 func isThreshold(value string) bool {
 	part, isPart := strings.CutSuffix(value, "%")
-	return isSize(part) && (isPart && unfitWord([]string{"0..100"}, part) == nil || !isPart && strings.Trim(part, "0") != "")
+	if isPart {
+		return isSize(part) && unfitWord([]string{"0..100"}, part) == nil
+	}
+	return isSize(value) && strings.Trim(value, "0") != ""
 }
 
 func isSize(value string) bool {
