@@ -17,7 +17,6 @@ type part struct {
 
 // validateTogether looks at what the flags of a component say together, and with its volumes.
 func (b *builder) validateTogether(c *Config) {
-	const suites = "tls-cipher-suites"
 	m, _ := minorOf(c.KubernetesVersion)
 	for _, p := range []part{
 		{"apiServer.extraArgs", "kube-apiserver", c.APIServer},
@@ -29,8 +28,10 @@ func (b *builder) validateTogether(c *Config) {
 		if p.program != "kubelet" { // which is in no pod
 			b.validateFiles(c, p)
 		}
+		suites := "cipher-suites"
 		if p.program != "etcd" { // which has gates of its own
 			b.validateFlagGates(m, p.field, p.ExtraArgs)
+			suites = "tls-cipher-suites"
 		}
 		for _, why := range withoutHTTP2(words(Argument(p.ExtraArgs, suites)), Argument(p.ExtraArgs, "tls-min-version")) {
 			b.bad(lastOf(p.field, p.ExtraArgs, suites), "%s: %s", suites, why)

@@ -131,8 +131,8 @@ func (c *Config) unfit(program string, kind []string, a Arg) []string {
 		return reasonIf(!isURL, "%q is no URL with https://, where kube-apiserver wants the issuer", a.Value)
 	case "bind-address":
 		ip, err := netip.ParseAddr(a.Value)
-		return reasonIf(program == "kube-apiserver" && err == nil && ip.IsLoopback(),
-			"the kubelet and pods reach the API server at %s, not at %s: leave it out", c.AdvertiseAddress, a.Value)
+		isElsewhere := program == "kube-apiserver" && err == nil && !ip.IsUnspecified() && ip.Unmap() != c.AdvertiseAddress
+		return reasonIf(isElsewhere, "the kubelet and pods reach the API server at %s, not at %s: leave it out", c.AdvertiseAddress, ip)
 	}
 	if program != "etcd" {
 		program = "flags"

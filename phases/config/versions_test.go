@@ -75,7 +75,7 @@ func TestFlagLists(t *testing.T) {
 		}
 		maps.Copy(all, types)
 	}
-	for _, name := range slices.Concat(slices.Collect(maps.Keys(flagSince)), list("values/flags.txt"), list("values/etcd.txt")) {
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(flagSince)), list("values/flags.txt"), list("values/etcd.txt"), list("values/files.txt")) {
 		if all[name] == nil {
 			t.Errorf("the lists have no flag %s", name)
 		}
