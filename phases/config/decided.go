@@ -142,7 +142,8 @@ func (b *builder) validateAuthorization(args []Arg) {
 		return slices.Contains([]string{"Node", "AlwaysAllow", "ABAC", "Webhook"}, mode)
 	}
 	for i, a := range args {
-		if a.Name == "authorization-mode" && !slices.ContainsFunc(strings.Split(a.Value, ","), letsIn) {
+		isKnown := unfitModes(a.Value) == nil
+		if a.Name == "authorization-mode" && isKnown && !slices.ContainsFunc(strings.Split(a.Value, ","), letsIn) {
 			b.bad(at("apiServer.extraArgs", i)+".value", "%s: %q gives the kubelet no rights, and no node could register: put Node before it", a.Name, a.Value)
 		}
 	}

@@ -47,6 +47,9 @@ func (b *builder) validate(c *Config) {
 	b.validateBox(c)
 	b.validateKubelet(c)
 	b.validateKubeProxy(c)
+	b.validateTogether(c)
+	b.validateSkips()
+	b.validateTexts()
 }
 
 func (b *builder) validateAddresses(c *Config) {

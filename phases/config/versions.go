@@ -22,7 +22,8 @@ type minor struct {
 	pauseTag   string
 }
 
-// minors are those that are supported, the newest first. Kubernetes mends these.
+// minors are those that are supported, the newest first. Kubernetes mends these. What is known of
+// each besides lies in minors/: scripts/components/gates makes that.
 func minors() []minor {
 	return []minor{
 		{number: 36, etcdTag: "3.6.8-0", coreDNSTag: "v1.14.2", pauseTag: "3.10.2"},
