@@ -1,7 +1,9 @@
 package phases
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"bootstrap/manifests"
@@ -18,6 +20,7 @@ var bootstrapToken = Phase{
 
 const (
 	joinTokenDescription = "made by bootstrap init for nodes that join"
+	valuelessDescription = "made by bootstrap init, as the config gives it no value"
 	joinTokenTTL         = 24 * time.Hour
 	joinTokenRest        = time.Hour // a token that ends sooner is no longer handed out
 )
@@ -31,7 +34,7 @@ func runBootstrapToken(ctx context.Context, env *Env, c *cluster.Cluster) error 
 		return err
 	}
 	for _, t := range env.Config.BootstrapTokens {
-		if err := c.ApplyToken(ctx, tokenOf(t, time.Now())); err != nil {
+		if err := applyToken(ctx, c, tokenOf(t, time.Now())); err != nil {
 			return err
 		}
 	}
@@ -62,6 +65,36 @@ func tokenOf(t config.BootstrapToken, now time.Time) cluster.Token {
 		expires = now.Add(t.TTL)
 	}
 	return cluster.Token{ID: t.ID, Secret: t.Secret, Description: t.Description, Expires: expires, Usages: t.Usages, Groups: t.Groups}
+}
+
+// applyToken makes a token of the config. One that has no value gets a random one, which nobody is
+// shown; that of an earlier run does as long as it lasts.
+func applyToken(ctx context.Context, c *cluster.Cluster, t cluster.Token) error {
+	if t.ID != "" {
+		return c.ApplyToken(ctx, t)
+	}
+	t.Description = cmp.Or(t.Description, valuelessDescription)
+	all, _ := c.Tokens(ctx) // those that can't be read are no token of ours
+	if slices.ContainsFunc(all, func(made cluster.Token) bool { return doesFor(made, t) }) {
+		return nil
+	}
+	made, err := cluster.NewToken()
+	if err != nil {
+		return err
+	}
+	t.ID, t.Secret = made.ID, made.Secret
+	return c.CreateToken(ctx, t)
+}
+
+// doesFor tells whether a token that is there is what a token without a value asks for.
+func doesFor(made, asked cluster.Token) bool {
+	lasts := made.Expires.IsZero() || made.Expires.After(time.Now().Add(min(joinTokenRest, time.Until(asked.Expires)/2)))
+	return made.Description == asked.Description && lasts && made.Expires.IsZero() == asked.Expires.IsZero() &&
+		sameNames(made.Usages, asked.Usages) && sameNames(made.Groups, asked.Groups)
+}
+
+func sameNames(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
 // printJoinCommand shows a secret: that is what was asked for.

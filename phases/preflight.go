@@ -73,6 +73,6 @@ func CheckConfig(all diagnose.Catalogue, c *config.Config) error {
 	if err != nil {
 		err = fmt.Errorf("skipPhases: %w", err)
 	}
-	ignored := diagnose.Unfit{Ignored: observe.NotIgnorable(c.IgnorePreflight)}
+	ignored := diagnose.Unfit{Ignored: observe.NotIgnorable(all, c.IgnorePreflight)}
 	return errors.Join(append(observe.Refusals(all, ignored), err)...)
 }

@@ -43,13 +43,33 @@ func newConfigDefaultCommand(root *string) *cobra.Command {
 }
 
 func newConfigValidateCommand(root *string) *cobra.Command {
-	return &cobra.Command{
+	var given []string
+	cmd := &cobra.Command{
 		Use:   "validate FILE...",
 		Short: "Check config files, and say all that is wrong with each",
-		Args:  cobra.MinimumNArgs(1),
+		Args:  filesArgs(&given, cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return plan.Refused(validateAll(cmd, args, *root))
+			return plan.Refused(validateAll(cmd, slices.Concat(given, args), *root))
 		},
+	}
+	addFilesFlag(cmd, &given)
+	return cmd
+}
+
+// addFilesFlag lets a command take files as kubeadm's commands do, beside its arguments.
+func addFilesFlag(cmd *cobra.Command, given *[]string) {
+	cmd.Flags().StringArrayVar(given, "config", nil, "config file, - for standard input: as the argument FILE")
+}
+
+// filesArgs counts the files that are given by the flag as well.
+func filesArgs(given *[]string, count cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error { return count(cmd, slices.Concat(*given, args)) }
+}
+
+// printWarnings tells what of a config file means nothing.
+func printWarnings(cmd *cobra.Command, warnings []string) {
+	for _, text := range warnings {
+		fmt.Fprintf(cmd.ErrOrStderr(), "bootstrap: warning: %s\n", shown(text))
 	}
 }
 
@@ -66,6 +86,7 @@ func validateAll(cmd *cobra.Command, files []string, root string) error {
 			err = phases.CheckConfig(catalogue, c)
 		}
 		if err == nil {
+			printWarnings(cmd, c.Warnings)
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: valid\n", file)
 		}
 		errs = append(errs, err)
@@ -74,37 +95,44 @@ func validateAll(cmd *cobra.Command, files []string, root string) error {
 }
 
 func newConfigMigrateCommand() *cobra.Command {
-	return &cobra.Command{
+	var given []string
+	cmd := &cobra.Command{
 		Use:   "migrate FILE",
 		Short: "Print a config file in the newest versions: v1beta3 becomes v1beta4",
-		Args:  cobra.ExactArgs(1),
+		Args:  filesArgs(&given, cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			data, err := readInput(args[0])
+			name := slices.Concat(given, args)[0]
+			data, err := readInput(name)
 			if err != nil {
 				return plan.Refused(err)
 			}
-			file, err := config.Migrate(args[0], data)
+			file, warnings, err := config.Migrate(name, data)
+			printWarnings(cmd, warnings)
 			return plan.Refused(printFile(cmd.OutOrStdout(), file, err))
 		},
 	}
+	addFilesFlag(cmd, &given)
+	return cmd
 }
 
 func newConfigImagesCommand(root *string) *cobra.Command {
-	var file string
+	var given []string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "images",
+		Use:   "images [FILE]",
 		Short: "List the images that a cluster of this config runs",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := configOf(file, *root)
+		Args:  filesArgs(&given, cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := configOf(strings.Join(slices.Concat(given, args), ""), *root) // it is one at most
 			if err != nil {
 				return plan.Refused(err)
 			}
+			printWarnings(cmd, c.Warnings)
 			images := slices.Concat(c.RequiredImages(), c.Addons())
 			return plan.Refused(printImages(cmd.OutOrStdout(), images, asJSON))
 		},
 	}
-	cmd.Flags().StringVar(&file, "config", "", "config file, - for standard input; none is needed")
+	addFilesFlag(cmd, &given)
 	addOutputFlag(cmd, &asJSON, "text: one image per line; or json: one object with all images")
 	return cmd
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -134,6 +135,9 @@ func runInit(cmd *cobra.Command, o initOptions, phase string) error {
 		return out.end(plan.Refused(err))
 	}
 	defer env.Close()
+	for _, text := range env.Config.Warnings {
+		env.Tell.For("init").Warn("%s", text)
+	}
 	todo, err := o.plan(env.Config, phase)
 	if err == nil {
 		err = env.CheckStandaloneAlone()
@@ -144,10 +148,23 @@ func runInit(cmd *cobra.Command, o initOptions, phase string) error {
 	if env.Recalled {
 		env.Tell.For("init").Say("with what this machine was made with, as no --config is given; the defaults: --config ''")
 	}
+	tellAsMade(env)
 	if err = todo.Run(ctx, env); err != nil {
 		return out.end(err)
 	}
 	return out.end(o.endInit(env, todo, out))
+}
+
+// tellAsMade tells what stays as this cluster was made, though the machine has changed since.
+func tellAsMade(env *phases.Env) {
+	now := machineOf(env.Facts, nil)
+	made, tell := state.AsMade(env.Host, now), env.Tell.For("init")
+	if now.Address.IsValid() && made.Address != now.Address && env.Config.AdvertiseAddress == made.Address {
+		tell.Say("the advertise address stays %s, as this cluster was made; the machine's own choice is %s now", made.Address, now.Address)
+	}
+	if made.Hostname != strings.ToLower(now.Hostname) && env.Config.NodeName == made.Hostname {
+		tell.Say("the node stays %s, as this cluster was made; the machine is called %s now", made.Hostname, now.Hostname)
+	}
 }
 
 // endInit tells that all is there, if it was waited for.
@@ -214,8 +231,7 @@ func (o initOptions) open(env *phases.Env) (err error) {
 			return err
 		}
 	}
-	machine.SingleNode = state.SettledSingleNode(env.Host) // it need not be said again
-	env.Config, err = configFor(machine, o.config)
+	env.Config, err = configFor(state.AsMade(env.Host, machine), o.config)
 	if err != nil || env.Config.PatchesDir == "" {
 		return err
 	}

@@ -31,7 +31,7 @@ func (c *Cluster) clusterFile() any {
 		APIServer:         apiServer{Component: c.APIServer, CertSANs: c.CertSANs},
 		ControllerManager: c.ControllerManager,
 		Scheduler:         c.Scheduler,
-		DNS:               dns{replacement(c.Images.CoreDNS, c.defaultImages().CoreDNS), c.DNSDisabled},
+		DNS:               dns{imageMeta: replacement(c.Images.CoreDNS, c.defaultImages().CoreDNS), Disabled: c.DNSDisabled},
 		Proxy:             proxy{c.ProxyDisabled},
 	}
 }

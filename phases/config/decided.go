@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,12 +22,44 @@ type decided struct {
 // refusal says why the value can't be what somebody wants, empty if it is that.
 func (d decided) refusal(got string) string {
 	switch {
-	case got == d.value, withScheme(got) == d.value: // a socket can be spelt in several ways
+	case isSame(got, d.value):
 		return ""
 	case d.value == "": // got may be a secret
 		return "it can't be set here: " + d.why
 	}
 	return fmt.Sprintf("%q can't be set here, it is %q: %s", got, d.value, d.why)
+}
+
+// isSame compares by meaning. want is as this program writes it; got may be spelt in another way.
+func isSame(got, want string) bool {
+	is, err := strconv.ParseBool(got) // as flags are
+	address, addressErr := netip.ParseAddr(got)
+	switch {
+	case got == want, want == "":
+		return got == want
+	case want == "true" || want == "false":
+		return err == nil && strconv.FormatBool(is) == want
+	case strings.HasPrefix(want, "unix://"):
+		return withScheme(got) == want
+	case want[0] == '/':
+		return path.Clean(got) == want
+	case addressErr == nil:
+		return address.Unmap().String() == want
+	}
+	return strings.ToLower(got) == want || masked(got) == want // names of hosts
+}
+
+// masked is a list of ranges as this program writes them; empty if it is no such list.
+func masked(list string) string {
+	var all []netip.Prefix
+	for _, text := range strings.Split(list, ",") {
+		p, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil {
+			return ""
+		}
+		all = append(all, p.Masked())
+	}
+	return Joined(all)
 }
 
 const (
@@ -59,7 +93,6 @@ func (c *Config) kubeletRules() []decided {
 func (c *Config) kubeProxyRules() []decided {
 	return []decided{
 		{"clusterCIDR", Joined(c.Networking.PodSubnets), "networking.podSubnet decides"},
-		{"hostnameOverride", "", "every node reads the same document"},
 		{"clientConnection.kubeconfig", "/var/lib/kube-proxy/kubeconfig.conf", "the API server's address and the pod's own token lie there"},
 	}
 }
@@ -109,25 +142,29 @@ func (b *builder) validateAuthorization(args []Arg) {
 		return slices.Contains([]string{"Node", "AlwaysAllow", "ABAC", "Webhook"}, mode)
 	}
 	for i, a := range args {
-		if a.Name == "authorization-mode" && !slices.ContainsFunc(strings.Split(a.Value, ","), letsIn) {
+		isKnown := unfitModes(a.Value) == nil
+		if a.Name == "authorization-mode" && isKnown && !slices.ContainsFunc(strings.Split(a.Value, ","), letsIn) {
 			b.bad(at("apiServer.extraArgs", i)+".value", "%s: %q gives the kubelet no rights, and no node could register: put Node before it", a.Name, a.Value)
 		}
 	}
 }
 
 func (c *Config) kubeletFlagRules() []decided {
-	mode, why := "Webhook", openPort
+	mode, why, kubeconfig, dns := "Webhook", openPort, "/etc/kubernetes/kubelet.conf", textOf(c.Kubelet, "clusterDNS")
 	if c.Box.Standalone {
-		mode, why = "AlwaysAllow", noServer
+		mode, why, kubeconfig = "AlwaysAllow", noServer, ""
+	}
+	if dns == "" && len(c.Networking.ServiceSubnets) > 0 {
+		dns = c.DNSServiceIP().String()
 	}
 	return []decided{
-		{"config", "", "bootstrap writes it: give a KubeletConfiguration"},
-		{"kubeconfig", "", "bootstrap writes it"},
+		{"config", "/var/lib/kubelet/config.yaml", "bootstrap writes it: give a KubeletConfiguration"},
+		{"kubeconfig", kubeconfig, "bootstrap writes it"},
 		{"pod-manifest-path", staticPodDir, "the control plane's manifests lie there"},
 		{"container-runtime-endpoint", c.CRISocket, "nodeRegistration.criSocket decides"},
 		{"hostname-override", c.NodeName, "nodeRegistration.name decides"},
-		{"register-with-taints", "", "nodeRegistration.taints decides"},
-		{"cluster-dns", "", "clusterDNS of KubeletConfiguration decides"},
+		{"register-with-taints", Joined(c.Taints), "nodeRegistration.taints decides"},
+		{"cluster-dns", dns, "clusterDNS of KubeletConfiguration decides"},
 		{"cluster-domain", c.Networking.DNSDomain, "networking.dnsDomain decides"},
 		{"authorization-mode", mode, why},
 		{"anonymous-auth", "false", openPort},

@@ -20,18 +20,15 @@ func (b *builder) validateKubelet(c *Config) {
 			b.badIn(kubeletKind, name, "the kubelet of Kubernetes 1.%d has no such field", m.number)
 		}
 	}
-	if driver := textOf(c.Kubelet, "cgroupDriver"); !slices.Contains([]string{"", "systemd", "cgroupfs"}, driver) {
-		b.badIn(kubeletKind, "cgroupDriver", "%q is unknown, want systemd or cgroupfs", driver)
-	}
-	for _, field := range []string{"port", "readOnlyPort", "healthzPort"} { // 0 is the default, or off
-		if port, ok := c.Kubelet[field].(int64); ok && (port < 0 || port > 65535) {
-			b.badIn(kubeletKind, field, "%d is no port", port)
-		}
-	}
+	b.validateKubeletValues(c.Kubelet)
+	b.validateDocumentGates(kubeletKind, c.Kubelet, m)
 }
 
 func (b *builder) validateKubeProxy(c *Config) {
+	m, _ := minorOf(c.KubernetesVersion)
 	b.validateDecided(kubeProxyKind, c.KubeProxy, c.kubeProxyRules())
+	b.validateKubeProxyValues(c.KubeProxy)
+	b.validateDocumentGates(kubeProxyKind, c.KubeProxy, m)
 	switch mode := textOf(c.KubeProxy, "mode"); mode {
 	case "", "nftables", "iptables":
 	case "ipvs":

@@ -58,6 +58,7 @@ func parse(docs documents, errs []error, m Machine) (*Config, error) {
 	if len(b.errs) > 0 {
 		return nil, errors.Join(b.errs...)
 	}
+	c.Warnings = b.docs.warnings
 	return c, nil
 }
 
@@ -72,6 +73,11 @@ type builder struct {
 // it is in the file.
 func (b *builder) bad(field, format string, args ...any) {
 	b.found(b.docs.line(field), field+": "+fmt.Sprintf(format, args...))
+}
+
+// warn tells that a field means nothing here, or was taken for something else.
+func (b *builder) warn(field, format string, args ...any) {
+	b.docs.warn(b.docs.line(field), field+": "+fmt.Sprintf(format, args...))
 }
 
 // badIf is bad where something is so.
@@ -98,7 +104,8 @@ func (b *builder) found(line int, text string) {
 func (b *builder) build() *Config {
 	d, in, cl := b.docs, b.docs.init, b.docs.cluster
 	n := in.NodeRegistration
-	cl.KubernetesVersion = withV(cmp.Or(cl.KubernetesVersion, b.machine.Bundled, DefaultVersion))
+	b.warnOfVersions()
+	cl.KubernetesVersion = b.release(cl.KubernetesVersion)
 	address := b.address(in.LocalAPIEndpoint.AdvertiseAddress)
 	port := cmp.Or(ptr.Deref(in.LocalAPIEndpoint.BindPort, 0), 6443)
 	c := &Config{
@@ -108,14 +115,14 @@ func (b *builder) build() *Config {
 			ControlPlaneEndpoint: withPort(cl.ControlPlaneEndpoint, port),
 			Networking:           b.networking(cl.Networking, address),
 			CertificatesDir:      withoutSlash(cmp.Or(cl.CertificatesDir, "/etc/kubernetes/pki")),
-			CertSANs:             cl.APIServer.CertSANs,
+			CertSANs:             each(cl.APIServer.CertSANs, func(san *string) { *san = strings.ToLower(*san) }), // as kubeadm does
 			KeyAlgorithm:         b.keyAlgorithm(cl),
 			CertificateValidity:  ptr.Deref(cl.CertificateValidityPeriod, year),
 			CAValidity:           ptr.Deref(cl.CACertificateValidityPeriod, 10*year),
 			Etcd:                 b.etcd(cl.Etcd),
-			APIServer:            cl.APIServer.Component,
-			ControllerManager:    cl.ControllerManager,
-			Scheduler:            cl.Scheduler,
+			APIServer:            withDashes(cl.APIServer.Component),
+			ControllerManager:    withDashes(cl.ControllerManager),
+			Scheduler:            withDashes(cl.Scheduler),
 			Images:               b.images(cl),
 			DNSDisabled:          cl.DNS.Disabled,
 			ProxyDisabled:        cl.Proxy.Disabled,
@@ -123,11 +130,11 @@ func (b *builder) build() *Config {
 			KubeProxy:            d.kubeProxy,
 		},
 		Node: Node{
-			NodeName:            cmp.Or(n.Name, strings.ToLower(b.machine.Hostname)),
+			NodeName:            strings.ToLower(cmp.Or(n.Name, b.machine.Hostname)),
 			AdvertiseAddress:    address,
 			BindPort:            port,
-			CRISocket:           withScheme(n.CRISocket),
-			KubeletExtraArgs:    n.KubeletExtraArgs,
+			CRISocket:           b.socket(n.CRISocket),
+			KubeletExtraArgs:    dashed(n.KubeletExtraArgs),
 			ImagePullPolicy:     cmp.Or(n.ImagePullPolicy, pullPolicies[0]),
 			ImagePullSerial:     ptr.Deref(n.ImagePullSerial, false), // kubeadm: true, which takes the sum of all instead of the longest
 			ControlPlaneTimeout: ptr.Deref(in.Timeouts.ControlPlaneComponentHealthCheck, defaultTimeout),
@@ -140,28 +147,32 @@ func (b *builder) build() *Config {
 			CertificateKey:  in.CertificateKey,
 		},
 	}
-	c.skip(in.SkipPhases)
+	c.CRISocket = cmp.Or(c.CRISocket, withScheme(textOf(c.Kubelet, "containerRuntimeEndpoint")))
+	b.skip(c, in.SkipPhases)
 	b.box(c, d.box)
 	c.Taints = ptr.Deref(n.Taints, c.Box.defaultTaints())
 	b.badIf(in.DryRun, "dryRun", "ask for it on the command line: bootstrap init --dry-run")
 	dropEmpty(c.Kubelet, c.kubeletRules(), "cgroupDriver", "clusterDNS", "healthzBindAddress")
 	dropEmpty(c.KubeProxy, c.kubeProxyRules(), "bindAddress", "mode")
+	b.dropHostname(c)
 	return c
 }
 
-// skip takes names of phases. Those of addons are kubeadm's way to leave room for
-// others: they are the cluster's, not of one run.
-func (c *Config) skip(names []string) {
-	for _, name := range names {
-		switch name {
-		case "addon":
-			c.DNSDisabled, c.ProxyDisabled = true, true
-		case "addon/coredns":
-			c.DNSDisabled = true
-		case "addon/kube-proxy":
-			c.ProxyDisabled = true
-		default:
-			c.SkipPhases = append(c.SkipPhases, name)
+// dropHostname leaves out kube-proxy's name of the node. All nodes read this document, and the flag
+// that gives each its own name goes before it, as with kubeadm.
+func (b *builder) dropHostname(c *Config) {
+	const field = "hostnameOverride"
+	if name := textOf(c.KubeProxy, field); name != "" && !strings.EqualFold(name, c.NodeName) {
+		b.docs.warn(locate.Line(b.docs.roots[kubeProxyKind], field), field+": passed over: kube-proxy is told the name of each node")
+	}
+	delete(c.KubeProxy, field)
+}
+
+// warnOfVersions tells of documents in the version that kubeadm calls deprecated.
+func (b *builder) warnOfVersions() {
+	for _, kind := range []string{initKind, clusterKind} {
+		if root := b.docs.roots[kind]; root != nil && locate.Text(root, "apiVersion") == kubeadmV1beta3 {
+			b.docs.warn(locate.Line(root, "apiVersion"), "apiVersion: "+kubeadmV1beta3+" is deprecated; bootstrap config migrate writes this file in v1beta4")
 		}
 	}
 }
@@ -179,13 +190,11 @@ func ControlPlaneTaints() []Taint {
 	return []Taint{{Key: "node-role.kubernetes.io/control-plane", Effect: "NoSchedule"}}
 }
 
+// address is the one given. One that is unspecified asks for the machine's, as with kubeadm.
 func (b *builder) address(given string) netip.Addr {
-	if given == "" {
-		return b.machine.Address
-	}
 	a, err := netip.ParseAddr(given)
-	if err != nil {
-		b.bad("localAPIEndpoint.advertiseAddress", "%q is no IP address", given)
+	b.badIf(err != nil && given != "", "localAPIEndpoint.advertiseAddress", "%q is no IP address", given)
+	if err != nil || a.IsUnspecified() {
 		return b.machine.Address
 	}
 	return a.Unmap()
@@ -207,13 +216,21 @@ func (b *builder) subnets(field, list string) []netip.Prefix {
 	var subnets []netip.Prefix
 	for _, s := range strings.Split(list, ",") {
 		p, err := netip.ParsePrefix(strings.TrimSpace(s))
-		if err != nil || p != p.Masked() || p.Addr().Is4In6() {
+		if err != nil || p.Addr().Is4In6() {
 			b.bad(field, "%q is no subnet such as 10.96.0.0/12", s)
 			continue
 		}
-		subnets = append(subnets, p)
+		subnets = append(subnets, p.Masked())
 	}
 	return subnets
+}
+
+func (b *builder) socket(given string) string {
+	socket := withScheme(given)
+	if given != "" && !strings.HasPrefix(given, "unix://") {
+		b.warn("nodeRegistration.criSocket", "taken as %s: write it with unix://", socket)
+	}
+	return socket
 }
 
 // withScheme makes a socket's path the address that gRPC wants. /var/run is a link to /run.
@@ -228,6 +245,25 @@ func withScheme(socket string) string {
 	return "unix://" + path
 }
 
+// each is a list with a change of each entry.
+func each[T any](list []T, change func(*T)) []T {
+	changed := slices.Clone(list)
+	for i := range changed {
+		change(&changed[i])
+	}
+	return changed
+}
+
+// withDashes has flags as Kubernetes' programs take them: an underscore is a dash.
+func withDashes(c Component) Component {
+	c.ExtraArgs = dashed(c.ExtraArgs)
+	return c
+}
+
+func dashed(args Args) Args {
+	return each(args, func(a *Arg) { a.Name = strings.ReplaceAll(a.Name, "_", "-") })
+}
+
 // withoutSlash is a path or URL without a slash at its end.
 func withoutSlash(path string) string {
 	if path == "/" {
@@ -237,11 +273,7 @@ func withoutSlash(path string) string {
 }
 
 func withoutSlashes(paths []string) []string {
-	trimmed := slices.Clone(paths)
-	for i, p := range trimmed {
-		trimmed[i] = withoutSlash(p)
-	}
-	return trimmed
+	return each(paths, func(p *string) { *p = withoutSlash(*p) })
 }
 
 // withPort adds the API server's port to an endpoint that names none.

@@ -35,7 +35,7 @@ func (c *Cluster) nodeBits(p netip.Prefix) int {
 
 // validateNodeRanges refuses what the controller manager does.
 func (b *builder) validateNodeRanges(c *Config) {
-	if Argument(c.ControllerManager.ExtraArgs, "allocate-node-cidrs") == "false" {
+	if isSame(Argument(c.ControllerManager.ExtraArgs, "allocate-node-cidrs"), "false") {
 		return // nobody divides the pod ranges
 	}
 	for i, a := range c.ControllerManager.ExtraArgs {
@@ -50,6 +50,8 @@ func (b *builder) validateNodeRanges(c *Config) {
 		case bits-p.Bits() > 16:
 			b.bad("networking.podSubnet", "%s has room for more than 65536 nodes with a /%d each, which is the most: take a /%d, or set %s of the controller manager",
 				p, bits, bits-16, c.maskFlag(p))
+		case !c.hasNodeRange(p):
+			b.bad("networking.podSubnet", "no /%d of %s is left for a node beside the Service range: take another", bits, p)
 		}
 	}
 }

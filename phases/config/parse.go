@@ -3,7 +3,9 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -22,6 +24,34 @@ const (
 	kubeProxyKind = "KubeProxyConfiguration"
 )
 
+// versions are those of the kinds that init reads.
+var versions = map[string]string{
+	initKind: kubeadmV1beta4, clusterKind: kubeadmV1beta4, boxKind: boxVersion, kubeletKind: kubeletVersion, kubeProxyKind: kubeProxyVersion,
+}
+
+// otherKinds are those of kubeadm's other commands.
+var otherKinds = []string{"JoinConfiguration", "ResetConfiguration", "UpgradeConfiguration"}
+
+const kindsRead = initKind + ", " + clusterKind + ", " + boxKind + ", " + kubeletKind + " and " + kubeProxyKind
+
+// isForOthers tells of documents that kubeadm init passes over: those of kubeadm's other commands, as
+// one file for all of them is a usual way, and those of groups that it does not know. Objects such as
+// a Pod, whose version has no group, it refuses.
+func isForOthers(version, kind string) bool {
+	group, _, grouped := strings.Cut(version, "/")
+	switch {
+	case version == kubeadmV1beta4 || version == kubeadmV1beta3:
+		return slices.Contains(otherKinds, kind)
+	case slices.Contains([]string{"kubeadm.k8s.io", "kubelet.config.k8s.io", "kubeproxy.config.k8s.io", "bootstrap"}, group):
+		return false
+	}
+	return grouped && kind != "" && nearestKind(kind) == ""
+}
+
+func nearestKind(kind string) string {
+	return locate.DidYouMean(kind, slices.Sorted(maps.Keys(versions)))
+}
+
 // documents is a config file, read but not yet checked.
 type documents struct {
 	name       string
@@ -33,6 +63,15 @@ type documents struct {
 	oldTimeout bool                  // the file has the timeout of the control plane as v1beta3 had it
 	roots      map[string]*yaml.Node // by kind, to tell the line of a field
 	order      []string              // kinds, as they stand in the file
+	warnings   []string
+}
+
+// warn tells of something that means nothing here, or was taken for something else.
+func (d *documents) warn(line int, text string) {
+	if line != 0 {
+		text = (&locate.Finding{File: d.name, Line: line, Text: text}).Error()
+	}
+	d.warnings = append(d.warnings, text)
 }
 
 // read decodes every document of a file strictly. What could be read is returned
@@ -52,12 +91,44 @@ func read(name string, data []byte) (documents, []error) {
 		errs = append(errs, locate.Errors(name, err, list("fields/schema.txt"))...)
 	}
 	d.moveTimeout()
+	d.passOver()
+	isRead := func(kind string) bool { return versions[kind] != "" }
+	if len(errs) == 0 && len(d.order) > 0 && !slices.ContainsFunc(d.order, isRead) {
+		first := &locate.Finding{File: name, Line: d.roots[d.order[0]].Line, Text: "nothing in this file is for init, which reads " + kindsRead}
+		errs = append(errs, first)
+	}
 	return d, errs
+}
+
+// oldFields are those that kubeadm and kube-proxy had once, and metadata, which was never theirs:
+// kind writes it. kubeadm passes over any field that it does not know; here others are refused,
+// as they may be typos.
+var oldFields = map[string][]string{
+	initKind: {"metadata"}, clusterKind: {"metadata", "useHyperKubeImage", "dns.type"}, boxKind: {"metadata"},
+	kubeletKind: {"metadata"}, kubeProxyKind: {"metadata", "udpIdleTimeout", "resourceContainer"},
+}
+
+// passOver tells of the old fields, and takes them out.
+func (d *documents) passOver() {
+	for _, kind := range d.order {
+		for _, field := range oldFields[kind] {
+			if locate.Node(d.roots[kind], field) != nil {
+				d.warn(locate.Line(d.roots[kind], field), field+": passed over: "+kind+" has no such field")
+			}
+		}
+	}
+	d.init.Metadata, d.cluster.Metadata, d.box.Metadata = nil, nil, nil
+	d.cluster.UseHyperKubeImage, d.cluster.DNS.Type = nil, nil
 }
 
 // moveTimeout puts v1beta3's timeout where v1beta4 has it, unless one is there.
 func (d *documents) moveTimeout() {
 	old, timeout := &d.cluster.APIServer.TimeoutForControlPlane, &d.init.Timeouts.ControlPlaneComponentHealthCheck
+	root := d.roots[clusterKind]
+	if *old != nil && locate.Text(root, "apiVersion") == kubeadmV1beta4 {
+		const field = "apiServer.timeoutForControlPlane"
+		d.warn(locate.Line(root, field), field+": taken as timeouts.controlPlaneComponentHealthCheck of InitConfiguration")
+	}
 	if *old != nil && *timeout == nil {
 		*timeout, d.oldTimeout = *old, true
 	}
@@ -77,12 +148,16 @@ func (d *documents) add(root *yaml.Node, text []byte) error {
 // decode reads a document of a kind that init takes. kubeadm's older v1beta3 is read as v1beta4.
 func (d *documents) decode(root *yaml.Node, text []byte) (err error) {
 	version, kind := locate.Text(root, "apiVersion"), locate.Text(root, "kind")
-	wanted, known := map[string]string{
-		initKind: kubeadmV1beta4, clusterKind: kubeadmV1beta4, boxKind: boxVersion, kubeletKind: kubeletVersion, kubeProxyKind: kubeProxyVersion,
-	}[kind]
+	wanted, known := versions[kind]
+	if slices.Contains(otherKinds, kind) {
+		wanted, known = kubeadmV1beta4, true
+	}
 	switch {
+	case isForOthers(version, kind):
+		d.warn(root.Line, fmt.Sprintf("kind: passed over: %s of %s is not for init", kind, version))
+		return nil
 	case !known:
-		return fmt.Errorf("line %d: init does not read kind %q, only %s, %s, %s, %s and %s", root.Line, kind, initKind, clusterKind, boxKind, kubeletKind, kubeProxyKind)
+		return fmt.Errorf("line %d: init does not read kind %q, only %s%s", root.Line, kind, kindsRead, nearestKind(kind))
 	case version != wanted && (wanted != kubeadmV1beta4 || version != kubeadmV1beta3):
 		return fmt.Errorf("line %d: apiVersion %q is not supported for %s, want %s", root.Line, version, kind, wanted)
 	}
@@ -94,9 +169,9 @@ func (d *documents) decode(root *yaml.Node, text []byte) (err error) {
 	case boxKind:
 		return strict(text, &d.box)
 	case kubeletKind:
-		d.kubelet, err = locate.Strict[kubeletv1beta1.KubeletConfiguration](root, text, list("fields/kubelet.txt"))
+		d.kubelet, err = locate.Strict[kubeletv1beta1.KubeletConfiguration](root, text, list("fields/kubelet.txt"), oldFields[kind])
 	case kubeProxyKind:
-		d.kubeProxy, err = locate.Strict[proxyv1alpha1.KubeProxyConfiguration](root, text, list("fields/kube-proxy.txt"))
+		d.kubeProxy, err = locate.Strict[proxyv1alpha1.KubeProxyConfiguration](root, text, list("fields/kube-proxy.txt"), oldFields[kind])
 	}
 	return err
 }

@@ -3,8 +3,11 @@ package config
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
+	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,7 +43,7 @@ func checkDocuments(t *testing.T, s *jsonschema.Schema, text string) error {
 		if err := dec.Decode(&node); err == io.EOF { //nolint:errorlint // the decoder's own
 			return nil
 		} else if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		part, err := yaml.Marshal(&node)
 		if err != nil {
@@ -48,7 +51,7 @@ func checkDocuments(t *testing.T, s *jsonschema.Schema, text string) error {
 		}
 		data, err := sigsyaml.YAMLToJSON(part)
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		document, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 		if err != nil {
@@ -65,7 +68,8 @@ func checkDocuments(t *testing.T, s *jsonschema.Schema, text string) error {
 
 func TestSchemaTakesWhatParseTakes(t *testing.T) {
 	s := compiledSchema(t)
-	for _, file := range files(t, "valid-*.yaml") {
+	valid := slices.Concat(files(t, "valid-*.yaml"), files(t, "people/valid-*.yaml"), files(t, "people/warned-*.yaml"))
+	for _, file := range valid {
 		if err := checkDocuments(t, s, readFile(t, file)); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
@@ -86,7 +90,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"kind: ClusterConfiguration\nclusterNaem: x", "kind: ClusterConfiguration\nnetworking: {podSubnets: x}",
 		"kind: ClusterConfiguration\napiServer: {extraArgs: {v: '1'}}", "kind: ClusterConfiguration\ncertSANs: []",
 		"kind: InitConfiguration\nnodeRegistration: {imagePullPolicy: Sometimes}", "kind: InitConfiguration\nclusterName: x",
-		"kind: InitConfiguration\nbootstrapTokens: [{token: x}]", "kind: JoinConfiguration",
+		"kind: InitConfiguration\nbootstrapTokens: [{token: x}]", "kind: JoinConfig",
 	} {
 		if checkDocuments(t, s, "apiVersion: kubeadm.k8s.io/v1beta4\n"+text) == nil {
 			t.Errorf("%s: accepted", text)
@@ -94,6 +98,21 @@ func TestSchemaRefuses(t *testing.T) {
 	}
 	if checkDocuments(t, s, "apiVersion: bootstrap/v1alpha1\nkind: BoxConfiguration\nsingelNode: true") == nil {
 		t.Error("a typo in BoxConfiguration is accepted")
+	}
+}
+
+// TestSchemaRefusesPeople: what is wrong in the form of a file, and not in its values or between
+// them, is refused by the schema too.
+func TestSchemaRefusesPeople(t *testing.T) {
+	s := compiledSchema(t)
+	for _, name := range strings.Fields(`endpoint-url field-case flag-names-with-dashes group-of-another-kind indentation
+		kube-proxy-host-names kubespray-ipvs-strict-arp minikube-v1beta2 misplaced-fields pod-in-the-file taint-effect
+		types-duration-without-unit types-number-for-text types-text-for-list types-text-for-number typographic-quotes
+		unquoted-values v1beta3-args-as-list v1beta4-args-as-map volume-names`) {
+		var invalid *jsonschema.ValidationError
+		if err := checkDocuments(t, s, readFile(t, filepath.Join(configDir, "people/invalid-"+name+".yaml"))); !errors.As(err, &invalid) {
+			t.Errorf("%s: not refused: %v", name, err)
+		}
 	}
 }
 
@@ -113,7 +132,7 @@ func TestSchemaInStep(t *testing.T) {
 		"InitConfiguration": initConfiguration{}, "BootstrapToken": bootstrapToken{}, "APIEndpoint": apiEndpoint{},
 		"NodeRegistration": nodeRegistrationFile{}, "Taint": Taint{}, "Arg": Arg{}, "Patches": patches{}, "Timeouts": timeouts{},
 		"ClusterConfiguration": clusterConfiguration{}, "Networking": networkingFile{}, "Etcd": etcdFile{}, "LocalEtcd": localEtcd{},
-		"ExternalEtcd": ExternalEtcd{}, "APIServer": apiServer{}, "Component": Component{}, "EnvVar": EnvVar{}, "Volume": Volume{},
+		"ExternalEtcd": ExternalEtcd{}, "EnvVarFrom": EnvVarFrom{}, "FieldRef": FieldRef{}, "APIServer": apiServer{}, "Component": Component{}, "EnvVar": EnvVar{}, "Volume": Volume{},
 		"DNS": dns{}, "Proxy": proxy{}, "BoxConfiguration": boxConfiguration{},
 	} {
 		if diff := cmp.Diff(yamlFields(reflect.TypeOf(of)), sortedKeys(s.Defs[name].Properties)); diff != "" {

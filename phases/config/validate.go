@@ -40,18 +40,23 @@ func (b *builder) validate(c *Config) {
 	b.validateEtcd(c)
 	b.validateComponents(c)
 	b.validateAuthorization(c.APIServer.ExtraArgs)
+	b.warnOfIgnored(c.IgnorePreflight)
 	b.validateTaints(c.Taints)
 	b.validateSANs("apiServer.certSANs", c.CertSANs)
 	b.validateTokens(c)
 	b.validateBox(c)
 	b.validateKubelet(c)
 	b.validateKubeProxy(c)
+	b.validateTogether(c)
+	b.validateSkips()
+	b.validateTexts()
 }
 
 func (b *builder) validateAddresses(c *Config) {
-	a := c.AdvertiseAddress
+	a, given := c.AdvertiseAddress, b.docs.init.LocalAPIEndpoint.AdvertiseAddress
+	_, err := netip.ParseAddr(given)
 	switch {
-	case !a.IsValid() && b.docs.init.LocalAPIEndpoint.AdvertiseAddress == "":
+	case !a.IsValid() && (given == "" || err == nil):
 		b.bad("localAPIEndpoint.advertiseAddress", "this machine has no default route to choose an address by: set one")
 	case a.IsValid() && (!a.IsGlobalUnicast() || a.Zone() != ""):
 		b.bad("localAPIEndpoint.advertiseAddress", "%s is no address that other nodes can reach", a)
@@ -69,6 +74,10 @@ func (b *builder) validateEndpoint(endpoint string) {
 	}
 	host, port, err := net.SplitHostPort(endpoint)
 	n, perr := strconv.ParseUint(port, 10, 16)
+	if lower := strings.ToLower(host); lower != host && !isHost(host) && isHost(lower) {
+		b.bad("controlPlaneEndpoint", "%q has capitals: write it in lower case", endpoint)
+		return
+	}
 	b.badIf(err != nil || perr != nil || n < 1 || !isHost(host), "controlPlaneEndpoint",
 		"%q is no HOST or HOST:PORT", endpoint)
 }
@@ -82,8 +91,20 @@ func (b *builder) validateNetworking(n Networking, node netip.Addr) {
 			b.bad("networking.serviceSubnet", "%s must hold between 16 and 1048576 addresses", s)
 		}
 		for _, p := range n.PodSubnets {
-			b.badIf(s.Overlaps(p), "networking.podSubnet", "%s overlaps the Service range %s", p, s)
+			b.validateOverlap(p, s)
 		}
+	}
+}
+
+// validateOverlap takes a pod range around a Service range: the controller manager leaves that out
+// when it divides the pod range (filterOutServiceRange of its ipam). Pods inside of it get none.
+func (b *builder) validateOverlap(pods, services netip.Prefix) {
+	switch {
+	case pods.Bits() < services.Bits() && pods.Contains(services.Addr()):
+		b.warn("networking.podSubnet", "%s holds the Service range %s: kube-controller-manager gives that part to no Node, "+
+			"but a network that divides pods' addresses by itself might", pods, services)
+	case pods.Overlaps(services):
+		b.bad("networking.podSubnet", "%s lies in the Service range %s: take another", pods, services)
 	}
 }
 
@@ -125,6 +146,14 @@ func (b *builder) validateLifetimes(c *Config) {
 		}
 		b.bad(field, "%s is under a second", c.ControlPlaneTimeout)
 	}
+	for _, period := range []struct {
+		field        string
+		given, usual time.Duration
+	}{{"certificateValidityPeriod", c.CertificateValidity, year}, {"caCertificateValidityPeriod", c.CAValidity, 10 * year}} {
+		if period.given > period.usual {
+			b.warn(period.field, "%s is longer than is recommended, %s: a key that is stolen is good for as long", period.given, period.usual)
+		}
+	}
 	b.badIf(c.APICallTimeout < time.Second, "timeouts.kubernetesAPICall", "%s is under a second", c.APICallTimeout)
 }
 
@@ -163,6 +192,16 @@ func (b *builder) validateOwnDir(field, dir string, more ...string) {
 		if within(dir, other) || within(other, dir) {
 			b.bad(field, "%q must not share a folder with %s: take one that nothing else uses", dir, other)
 			return
+		}
+	}
+}
+
+// warnOfIgnored tells that all is not all. Other names of checks are kubeadm's, or preflight knows
+// them.
+func (b *builder) warnOfIgnored(checks []string) {
+	for i, name := range checks {
+		if strings.EqualFold(name, "all") {
+			b.warn(at("nodeRegistration.ignorePreflightErrors", i), "%q: what init does not work past stops it nevertheless", name)
 		}
 	}
 }

@@ -1,10 +1,12 @@
 package config
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -22,9 +24,9 @@ func TestOwnFlags(t *testing.T) {
 			t.Fatalf("%s: %d flags found", component, len(used))
 		}
 		for _, m := range minors() {
-			known := m.flagNames(component)
+			known := m.flagTypes(component)
 			for _, name := range used {
-				if !slices.Contains(known, name[1]) {
+				if known[name[1]] == nil {
 					t.Errorf("%s of 1.%d has no flag %s", component, m.number, name[1])
 				}
 			}
@@ -56,28 +58,60 @@ func TestBundledVersion(t *testing.T) {
 // TestFlagLists holds the lists to what validateArgs takes them for, and the table of
 // minors to the lists: a name that is misspelt there would do nothing.
 func TestFlagLists(t *testing.T) {
-	var all []string
+	all := map[string][]string{}
 	for _, component := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"} {
-		names := list("flags/" + component + ".txt")
-		if !slices.IsSorted(names) || len(names) < 50 || len(slices.Compact(slices.Clone(names))) != len(names) {
+		text := readFile(t, "flags/"+component+".txt")
+		types := table("flags/" + component + ".txt")
+		if lines := strings.Split(strings.TrimSpace(text), "\n"); !slices.IsSorted(lines) || len(lines) < 50 || len(lines) != len(types) {
 			t.Errorf("%s: not sorted, short, or a name twice", component)
 		}
-		if !slices.Contains(names, "feature-gates") || slices.Contains(names, "help") || slices.Contains(names, "version") {
+		if types["feature-gates"] == nil || types["help"] != nil || types["version"] != nil {
 			t.Errorf("%s: want feature-gates, and not help and version", component)
 		}
-		all = append(all, names...)
+		for name, kind := range types {
+			if len(kind) != 1 {
+				t.Errorf("%s: %s is of the types %v", component, name, kind)
+			}
+		}
+		maps.Copy(all, types)
 	}
-	for name := range flagSince {
-		if !slices.Contains(all, name) {
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(flagSince)), list("values/flags.txt"), list("values/etcd.txt"), list("values/files.txt")) {
+		if all[name] == nil {
 			t.Errorf("the lists have no flag %s", name)
 		}
 	}
-	if slices.Contains(list("flags/kubelet.txt"), podInfraFlag) {
+	if minors()[0].flagTypes("kubelet")[podInfraFlag] != nil {
 		t.Errorf("the newest kubelet has %s as well", podInfraFlag)
 	}
-	for name := range kubeletFieldSince {
-		if !slices.Contains(list("fields/kubelet.txt"), name) {
-			t.Errorf("the kubelet has no field %s", name)
+	for _, field := range slices.Concat(slices.Collect(maps.Keys(kubeletFieldSince)), list("values/kubelet.txt")) {
+		if name, _, _ := strings.Cut(field, "."); !slices.Contains(list("fields/kubelet.txt"), name) {
+			t.Errorf("the kubelet has no field %s", field)
+		}
+	}
+	for _, field := range list("values/kube-proxy.txt") {
+		if name, _, _ := strings.Cut(field, "."); !slices.Contains(list("fields/kube-proxy.txt"), name) {
+			t.Errorf("kube-proxy has no field %s", field)
+		}
+	}
+}
+
+// TestMinorLists: each minor has its lists, and with no gate set all is as it should be.
+func TestMinorLists(t *testing.T) {
+	for _, m := range minors() {
+		gates := table(m.file("gates"))
+		if len(gates) < 150 || gates["AllAlpha"] == nil || gates["SidecarContainers"] == nil {
+			t.Errorf("1.%d: %d gates", m.number, len(gates))
+		}
+		for name, g := range gates {
+			isStage := slices.Contains([]string{"alpha", "beta", "ga", "deprecated", "locked"}, g[1])
+			isKnown := !slices.ContainsFunc(g[2:], func(need string) bool { return gates[need] == nil })
+			if !isStage || !isKnown || g[0] != "on" && g[0] != "off" {
+				t.Errorf("1.%d: %s %v", m.number, name, g)
+			}
+		}
+		m.unfitGates(map[string]bool{"AllAlpha": false}, func(gate, why string) { t.Errorf("1.%d: %s", m.number, why) })
+		if !slices.Contains(list(m.file("plugins")), "NodeRestriction") || !slices.Contains(list(m.file("apis")), "apps/v1") {
+			t.Errorf("1.%d: want NodeRestriction and apps/v1", m.number)
 		}
 	}
 }

@@ -28,7 +28,7 @@ type Taken struct {
 
 // Unfit is what of the config, or of what it is to be made with, can't be done here.
 type Unfit struct {
-	Ignored      []string // kubeadm's names of checks that are to be ignored, and can't be
+	Ignored      []string // names of checks that are to be ignored, and can't be
 	Settings     []string // that differ from this cluster's: "FIELD is X in this cluster and Y in the config"
 	Bundle       string   // what is wrong with it
 	Runtime      Problem  // why none can be chosen

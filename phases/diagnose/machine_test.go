@@ -118,7 +118,7 @@ var machineCases = []machineCase{
 	{"resolver-loops", Warning, func(m *Machine) { m.Resolver.Servers = []netip.Addr{netip.MustParseAddr("127.0.0.53")} }, "names no server that a pod can reach"},
 	{"resolver-silent", Warning, func(m *Machine) { m.Resolver.Silent = m.Resolver.Servers }, "no answer from [192.0.2.1]"},
 
-	{"check-not-ignorable", Error, func(m *Machine) { m.Unfit.Ignored = []string{"CRI"} }, "ignorePreflightErrors: CRI can't be ignored"},
+	{"check-not-ignorable", Error, func(m *Machine) { m.Unfit.Ignored = []string{"no-runtime"} }, "ignorePreflightErrors: no-runtime can't be ignored"},
 	{"setting-settled", Error, func(m *Machine) { m.Unfit.Settings = []string{"dnsDomain is x, and y"} }, "dnsDomain is x, and y"},
 	{"bundle-damaged", Error, func(m *Machine) { m.Unfit.Bundle = "it is short" }, "it is short"},
 	{"no-runtime", Error, func(m *Machine) { m.Unfit.Runtime.What = "there are two" }, "there are two"},

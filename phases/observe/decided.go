@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"bootstrap/phases/bundle"
@@ -42,7 +42,7 @@ func (o *Observer) Inspect(ctx context.Context, measures bool, more func(*diagno
 	if text := addressChoice(m); text != "" {
 		o.Tell.Say("%s", text)
 	}
-	found := append(unmade(unfitErr, moreErr, takenErr), o.Unignored(o.Catalogue.Preflight(m))...)
+	found := append(unmade(unfitErr, moreErr, takenErr), o.asConfigIgnores(o.Unignored(o.Catalogue.Preflight(m)))...)
 	return Inspection{Checks: len(o.Catalogue.Checks()), Findings: found, Unread: m.Unread}
 }
 
@@ -64,9 +64,24 @@ func (o *Observer) Unignored(found []diagnose.Finding) []diagnose.Finding {
 	return slices.DeleteFunc(found, func(f diagnose.Finding) bool { return slices.Contains(o.Ignore, f.ID) })
 }
 
+// asConfigIgnores leaves out findings that nodeRegistration.ignorePreflightErrors names; all makes
+// warnings of those that init may go on with, as with kubeadm.
+func (o *Observer) asConfigIgnores(found []diagnose.Finding) []diagnose.Finding {
+	names := func(name string) bool {
+		return slices.ContainsFunc(o.Config.IgnorePreflight, func(given string) bool { return strings.EqualFold(given, name) })
+	}
+	rest := slices.DeleteFunc(found, func(f diagnose.Finding) bool { return names(f.ID) })
+	for i, f := range rest {
+		if entry, _ := o.Catalogue.Find(f.ID); names("all") && !entry.Enforced {
+			rest[i].Level = diagnose.Warning
+		}
+	}
+	return rest
+}
+
 // lookAtConfig finds what can't be done of the config on this machine.
 func (o *Observer) lookAtConfig(u *diagnose.Unfit) error {
-	u.Ignored = NotIgnorable(o.Config.IgnorePreflight)
+	u.Ignored = NotIgnorable(o.Catalogue, o.Config.IgnorePreflight)
 	u.Runtime, u.Kubelet = ProblemOf(o.Choices.Runtime.None), ProblemOf(o.Choices.Kubelet.None)
 	return o.lookAtCluster(u)
 }
@@ -116,13 +131,14 @@ func ProblemOf(err error) diagnose.Problem {
 	return diagnose.Problem{What: err.Error(), Mend: plan.HintOf(err)}
 }
 
-// enforced are kubeadm's names of checks that init can't do without. A config may ask to ignore
-// any other: here these only warn.
-var enforced = regexp.MustCompile(`(?i)^(all|cri|isprivilegeduser|kubeletversion|port-.*|fileavailable-.*|diravailable-.*)$`)
-
-// NotIgnorable are the enforced ones of the names.
-func NotIgnorable(names []string) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !enforced.MatchString(name) })
+// NotIgnorable are those of the names that are checks which init can't do without. kubeadm's names of
+// its checks, and names of nobody's, mean nothing here, as with kubeadm: what is found is said under
+// the name that it has here.
+func NotIgnorable(all diagnose.Catalogue, names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		entry, _ := all.Find(strings.ToLower(name))
+		return entry.Check == nil || !entry.Enforced
+	})
 }
 
 // damageOfBundle says why nothing can be taken out of the bundle, empty if something can.

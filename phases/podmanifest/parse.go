@@ -69,7 +69,7 @@ func parse(data []byte) (*yaml.Node, error) {
 
 // decode reads a Pod strictly. It also gives all that is written, by the names of its fields.
 func decode(root *yaml.Node, data []byte) (*corev1.Pod, map[string]any, error) {
-	all, err := locate.Strict[corev1.Pod](root, data, strings.Fields(podFields))
+	all, err := locate.Strict[corev1.Pod](root, data, strings.Fields(podFields), nil)
 	if err != nil {
 		return nil, nil, err
 	}

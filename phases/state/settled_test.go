@@ -67,6 +67,7 @@ var settingChanges = map[string]struct {
 	"Scheduler":           {func(c *config.Config) { c.Scheduler.ExtraArgs = moreArgs }, ""},
 	"Images":              {func(c *config.Config) { c.Images.Etcd = "images.example/etcd:3" }, ""},
 	"ControlPlaneTimeout": {func(c *config.Config) { c.ControlPlaneTimeout *= 2 }, ""},
+	"Warnings":            {func(c *config.Config) { c.Warnings = []string{"x"} }, ""},
 }
 
 var moreArgs = []config.Arg{{Name: "v", Value: "4"}}
@@ -193,12 +194,12 @@ func TestSettledSingleNode(t *testing.T) {
 		"taints of its own": {own, nil},
 	} {
 		s := testState(t, "default")
-		if got := SettledSingleNode(s.Host); got != nil {
+		if got := settledSingleNode(s.Host); got != nil {
 			t.Errorf("%s: %v before there is a cluster", name, *got)
 		}
 		s.Config.Taints = c.taints
 		settle(t, s)
-		if diff := cmp.Diff(c.want, SettledSingleNode(s.Host)); diff != "" {
+		if diff := cmp.Diff(c.want, settledSingleNode(s.Host)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}

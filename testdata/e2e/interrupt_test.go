@@ -97,7 +97,7 @@ const brokenConfig = `apiVersion: kubeadm.k8s.io/v1beta4
 kind: ClusterConfiguration
 apiServer:
   extraArgs:
-  - name: max-requests-inflight
+  - name: vmodule
     value: plenty
 `
 
@@ -204,7 +204,7 @@ func TestStall(t *testing.T) {
 		t.Errorf("exit code is not 1: %s", r)
 	}
 	for _, text := range []string{
-		"kube-apiserver refuses its flag --max-requests-inflight", "bootstrap:   | Error: invalid argument \"plenty\"", "hint: correct the flag",
+		"kube-apiserver refuses its flag --vmodule", "bootstrap:   | Error: invalid argument \"plenty\"", "hint: correct the flag",
 		"see: tail -n 20 /var/log/pods/kube-system_kube-apiserver", "more: bootstrap explain component-bad-flag", "run the same command again",
 	} {
 		if !strings.Contains(r.Err, text) {

@@ -30,6 +30,28 @@ func Valid(t testing.TB, name string) *config.Config {
 	return c
 }
 
+// People parses the files of testdata/config/people that are not refused.
+func People(t testing.TB) map[string]*config.Config {
+	t.Helper()
+	all := map[string]*config.Config{}
+	for _, pattern := range []string{"valid-*.yaml", "warned-*.yaml"} {
+		files, err := filepath.Glob(Testdata("config/people/" + pattern))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no files, %v", err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if all[filepath.Base(file)], err = config.Parse(file, data, Machine); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return all
+}
+
 // Testdata is a path below the project's testdata, from wherever a test runs.
 func Testdata(path string) string {
 	_, here, _, _ := runtime.Caller(0)
