@@ -85,15 +85,17 @@ func (e *Env) ensureCA(a spec.Authority) (*pki.CA, error) {
 // unusableCA says what to do about a CA that can't sign. What it has signed is worth nothing with another
 // one, so that none is ever made in its place by itself.
 func unusableCA(file string, cert *x509.Certificate, err error) error {
-	hint := fmt.Sprintf("put the certificate and the key there that belong together; or have new ones made: mv %[1]s.crt %[1]s.crt.old; mv %[1]s.key %[1]s.key.old", file)
+	hint := fmt.Sprintf("put the certificate and the key there that belong together; "+
+		"or have new ones made: mv %[1]s.crt %[1]s.crt.old; mv %[1]s.key %[1]s.key.old", file)
 	reason := (*pki.CheckError)(nil)
 	switch {
 	case !errors.As(err, &reason):
 	case reason.Reason == pki.NotYetValid:
-		hint = fmt.Sprintf("set this machine's clock if it is behind (timedatectl); else the clock was ahead when the CA was made: wait until %s, "+
-			"or start over: bootstrap reset, then bootstrap init", cert.NotBefore.Format(time.RFC3339))
+		hint = fmt.Sprintf("set this machine's clock if it is behind (timedatectl); else it was ahead when the CA was made: "+
+			"wait until %s, or start over: bootstrap reset, then bootstrap init", cert.NotBefore.Format(time.RFC3339))
 	case reason.Reason == pki.Expired:
-		hint = "set this machine's clock if it is ahead (timedatectl); else put one there that holds, or start over: bootstrap reset, then bootstrap init"
+		hint = "set this machine's clock if it is ahead (timedatectl); else put one there that holds, " +
+			"or start over: bootstrap reset, then bootstrap init"
 	}
 	return plan.Hint(fmt.Errorf("%s.crt: %w", file, err), "%s", hint)
 }

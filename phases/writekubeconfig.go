@@ -45,7 +45,8 @@ func runWriteKubeconfig(ctx context.Context, env *Env) error {
 		env.Tell.Warn("%s", without)
 	}
 	if other := os.Getenv("KUBECONFIG"); other != "" && !readsAny(other, users) {
-		env.Tell.Warn("KUBECONFIG is set here: kubectl reads %s and no ~/.kube/config; unset KUBECONFIG, or: export KUBECONFIG=%s", other, spec.AdminConf)
+		env.Tell.Warn("KUBECONFIG is set here: kubectl reads %s and no ~/.kube/config; unset KUBECONFIG, or: export KUBECONFIG=%s",
+			other, spec.AdminConf)
 	}
 	for _, u := range users {
 		merged, err := mergedKubeconfig(env.Host, u, admin)
@@ -113,7 +114,8 @@ func kubeconfigUsers(ctx context.Context, h *host.Host) (users []homeUser, witho
 		case uid == 0:
 			without = reason
 		default:
-			err = plan.Hint(errors.New(reason), "run it without --write-kubeconfig, and use a copy of %s; or: env SUDO_HOME=DIR bootstrap init --write-kubeconfig", spec.AdminConf)
+			err = plan.Hint(errors.New(reason), "run it without --write-kubeconfig, and use a copy of %s; "+
+				"or: env SUDO_HOME=DIR bootstrap init --write-kubeconfig", spec.AdminConf)
 		}
 	}
 	return users, without, err

@@ -106,7 +106,8 @@ func clockWrong(e *Evidence) Findings {
 
 // waitForClock says which clock was wrong, if that is known: that of today is not if a time service keeps it.
 func (e *Evidence) waitForClock(valid time.Time) string {
-	ahead := fmt.Sprintf("it was ahead when they were made: wait until %s, or, sooner, make new ones: bootstrap reset, then bootstrap init", moment(valid))
+	ahead := fmt.Sprintf("it was ahead when they were made: wait until %s, or, sooner, make new ones: "+
+		"bootstrap reset, then bootstrap init", moment(valid))
 	if e.Clock.Synced {
 		return ahead
 	}

@@ -211,8 +211,10 @@ func kubeletNotAuthorized(e *Evidence) Findings {
 		return nil
 	}
 	if name := kubeletOther.FindStringSubmatch(line.Text); name != nil && name[1] != name[2] {
-		return finding(Warning, "the kubelet asks for the Node %s, and is the Node %s: the machine was called %[2]s when the cluster was made", name[1], name[2]).
-			remedy("take away what gives the kubelet another --hostname-override, or: hostnamectl set-hostname %s; then: systemctl restart kubelet", name[2]).
+		const text = "the kubelet asks for the Node %s, and is the Node %s: the machine was called %[2]s when the cluster was made"
+		return finding(Warning, text, name[1], name[2]).
+			remedy("take away what gives the kubelet another --hostname-override, or: hostnamectl set-hostname %s; "+
+				"then: systemctl restart kubelet", name[2]).
 			see("systemctl cat kubelet").proof(line.Text)
 	}
 	return finding(Warning, "the API server refuses the kubelet: %s", match[1]+match[2]).see(kubeletLog).proof(line.Text)
@@ -225,10 +227,12 @@ func kubeletByProxy(e *Evidence) Findings {
 	if match == nil || line.At.Before(e.Units[kubeletUnit].Started) {
 		return nil
 	}
-	if at, err := url.Parse(match[1]); err != nil || at.Hostname() != e.Settings.AdvertiseAddress.String() && at.Host != e.Settings.Endpoint {
+	at, err := url.Parse(match[1])
+	if err != nil || at.Hostname() != e.Settings.AdvertiseAddress.String() && at.Host != e.Settings.Endpoint {
 		return nil
 	}
 	return finding(certainIf(e.again(proxied, line.At)), "the kubelet asks a proxy for the API server: %s", match[2]).
-		remedy("add %s to NO_PROXY in the environment of kubelet.service; then: systemctl daemon-reload; systemctl restart kubelet", e.Settings.AdvertiseAddress).
+		remedy("add %s to NO_PROXY in the environment of kubelet.service; then: systemctl daemon-reload; systemctl restart kubelet",
+			e.Settings.AdvertiseAddress).
 		see("systemctl show kubelet -p Environment; systemctl show-environment").proof(line.Text)
 }

@@ -173,7 +173,9 @@ func outerLinks(n diagnose.Network) []string {
 }
 
 // timeServices are the units of those that distributions have.
-var timeServices = []string{"systemd-timesyncd.service", "chrony.service", "chronyd.service", "ntp.service", "ntpd.service", "ntpsec.service", "openntpd.service"}
+var timeServices = []string{
+	"systemd-timesyncd.service", "chrony.service", "chronyd.service", "ntp.service", "ntpd.service", "ntpsec.service", "openntpd.service",
+}
 
 // lookAtTimeServices matters only where none has set the clock yet.
 func (o *Observer) lookAtTimeServices(ctx context.Context, clock diagnose.Clock) (fill, error) {

@@ -67,8 +67,8 @@ func (cp *ControlPlane) Retry(ctx context.Context, what string, act func(context
 	return cp.Wait(ctx, []health.Check{{Name: what, Probe: act}})
 }
 
-// PodChecks are of the static pods, and of the kubelet that tells of them: the API server shows them as ready and as made from the
-// manifests that are on disk now, and their containers have run for at least minUptime.
+// PodChecks are of the static pods, and of the kubelet that tells of them: the API server shows them as
+// ready and as made from the manifests that are on disk now, and their containers have run for at least minUptime.
 func (cp *ControlPlane) PodChecks(minUptime time.Duration) []health.Check {
 	checks := cp.componentChecks(func(ctx context.Context, name string) error { return cp.checkPod(ctx, name, minUptime) })
 	return append(checks, health.Check{Name: "kubelet", Probe: cp.kubeletSilent})

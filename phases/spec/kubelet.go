@@ -70,7 +70,8 @@ func NoProxy(c *config.Config, environment []string) string {
 		return ""
 	}
 	given := len(list)
-	for _, own := range append(slices.Concat(words(c.Networking.ServiceSubnets), words(c.Networking.PodSubnets)), c.AdvertiseAddress.String(), c.EndpointHost()) {
+	ranges := slices.Concat(words(c.Networking.ServiceSubnets), words(c.Networking.PodSubnets))
+	for _, own := range append(ranges, c.AdvertiseAddress.String(), c.EndpointHost()) {
 		if own != "" && !slices.Contains(list, own) {
 			list = append(list, own)
 		}
