@@ -214,8 +214,7 @@ func (o initOptions) open(env *phases.Env) (err error) {
 			return err
 		}
 	}
-	machine.SingleNode = state.SettledSingleNode(env.Host) // it need not be said again
-	env.Config, err = configFor(machine, o.config)
+	env.Config, err = configFor(state.AsBefore(env.Host, machine), o.config) // what is settled need not be said again
 	if err != nil || env.Config.PatchesDir == "" {
 		return err
 	}

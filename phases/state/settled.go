@@ -9,6 +9,7 @@ import (
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 )
 
 // MemberNote names the note that says that etcd's data directory has held a member of this cluster.
@@ -25,6 +26,9 @@ type Setting struct {
 const (
 	taintsField = "nodeRegistration.taints"
 	socketField = "nodeRegistration.criSocket"
+
+	nameField    = "nodeRegistration.name"
+	addressField = "localAPIEndpoint.advertiseAddress"
 )
 
 func settled(c *config.Config) []Setting {
@@ -34,13 +38,13 @@ func settled(c *config.Config) []Setting {
 		{"certificatesDir", c.CertificatesDir, "the cluster's CAs lie there"},
 		{"etcd.external.endpoints", strings.Join(external.Endpoints, ","), "the cluster's data lies there"},
 		{"etcd.local.dataDir", c.Etcd.DataDir, "the cluster's data lies there"},
-		{"localAPIEndpoint.advertiseAddress", c.AdvertiseAddress.String(), "etcd's member and the Node carry it"},
+		{addressField, c.AdvertiseAddress.String(), "etcd's member and the Node carry it"},
 		{"networking.dnsDomain", c.Networking.DNSDomain, "service accounts' tokens and running pods carry it"},
 		{"networking.podSubnet", config.Joined(c.Networking.PodSubnets), "pods have addresses of it"},
 		{"networking.serviceSubnet", config.Joined(c.Networking.ServiceSubnets), "Services have addresses of it"},
 		{"network", c.Box.Network, "pods have its addresses"},
 		{socketField, c.CRISocket, "the pods run in it"},
-		{"nodeRegistration.name", c.NodeName, "the Node, etcd's member and their certificates carry it"},
+		{nameField, c.NodeName, "the Node, etcd's member and their certificates carry it"},
 		{taintsField, config.Joined(c.Taints), "the kubelet sets them only when the Node registers; use kubectl taint"},
 	}
 }
@@ -82,6 +86,22 @@ func valuesOf(all []Setting) map[string]string {
 		values[each.Field] = each.Value
 	}
 	return values
+}
+
+// AsBefore is what a machine contributes to a config, with the name and the address that its cluster was
+// made with: a VPN may have the default route by now. An address that is not here any more is not kept.
+func AsBefore(h *host.Host, m config.Machine) config.Machine {
+	before, err := (&State{Host: h}).SettledBefore()
+	if err != nil {
+		return m // preflight says what is wrong with the note
+	}
+	m.Hostname, m.SingleNode = cmp.Or(before[nameField], m.Hostname), SettledSingleNode(h)
+	here, _ := h.Addresses() // where they can't be read, the present one is as good
+	isBefore := func(a machine.LinkAddress) bool { return a.Address.String() == before[addressField] }
+	if i := slices.IndexFunc(here, isBefore); i >= 0 {
+		m.Address = here[i].Address
+	}
+	return m
 }
 
 // SettledSingleNode tells whether this machine's cluster was made as a single node, which a later

@@ -11,6 +11,7 @@ import (
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/config/configtest"
+	"bootstrap/phases/host/hosttest"
 )
 
 // settingChanges are one for each field of the config: how it may differ, and which
@@ -90,6 +91,32 @@ func configFields() []string {
 		}
 	}
 	return names
+}
+
+// TestAsBefore: what a config leaves open stays as it was made, as far as that is there.
+func TestAsBefore(t *testing.T) {
+	first, vpn := netip.MustParseAddr("fd00:0:0:77::2"), netip.MustParseAddr("fd00:0:0:99::5")
+	now := config.Machine{Hostname: "ip-10-77-0-9", Address: vpn, Bundled: "v1.36.3"}
+	for name, c := range map[string]struct {
+		settled, here string
+		want          config.Machine
+	}{
+		"no cluster yet":      {"", "fd000000000000770000000000000002 02 40 00 80 eth0\n", now},
+		"a VPN, a new name":   {"node-1", "fd000000000000990000000000000005 03 40 00 80 vpn0\nfd000000000000770000000000000002 02 40 00 80 eth0\n", config.Machine{Hostname: "node-1", Address: first, Bundled: "v1.36.3"}},
+		"the address is gone": {"node-1", "fd000000000000990000000000000005 03 40 00 80 vpn0\n", config.Machine{Hostname: "node-1", Address: vpn, Bundled: "v1.36.3"}},
+	} {
+		h, _ := hosttest.New(t)
+		hosttest.Put(t, h, "/proc/net/if_inet6", c.here, 0o444)
+		s := &State{Host: h}
+		if c.settled != "" {
+			if err := s.Keep(Setting{Field: nameField, Value: c.settled}, Setting{Field: addressField, Value: first.String()}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := AsBefore(h, now); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
 }
 
 // TestSettled wants each changed setting that lives on to be refused by its name, and
