@@ -9,7 +9,6 @@ import (
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
-	"bootstrap/phases/machine"
 )
 
 // MemberNote names the note that says that etcd's data directory has held a member of this cluster.
@@ -97,9 +96,10 @@ func AsBefore(h *host.Host, m config.Machine) config.Machine {
 	}
 	m.Hostname, m.SingleNode = cmp.Or(before[nameField], m.Hostname), SettledSingleNode(h)
 	here, _ := h.Addresses() // where they can't be read, the present one is as good
-	isBefore := func(a machine.LinkAddress) bool { return a.Address.String() == before[addressField] }
-	if i := slices.IndexFunc(here, isBefore); i >= 0 {
-		m.Address = here[i].Address
+	for _, a := range here {
+		if a.Address.String() == before[addressField] {
+			m.Address = a.Address
+		}
 	}
 	return m
 }
