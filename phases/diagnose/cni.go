@@ -43,15 +43,15 @@ func (m *Machine) foreignCNI(f CNIFile) Findings {
 
 // cniConfigStale has nothing to say where the plugin itself is missing: that is an entry of its own.
 func cniConfigStale(m *Machine) Findings {
-	c := m.CNI
-	switch {
-	case len(m.Foreign.Plugins) > 0:
-		return nil
-	case c.Stale != "":
-		return finding(Warning, "the pod network is left to %s, which is not of this cluster: %s", c.Left, c.Stale)
+	c, why := m.CNI, "not of this cluster: "+m.CNI.Stale
+	if c.Stale == "" {
+		why = "older than this cluster: its plugin, " + c.Plugin + ", needs a daemon that does not run yet"
 	}
-	return warnIf(c.Unserved, "the pod network is left to %s, which is older than this cluster: its plugin, %s, needs a daemon that does not run yet", c.Left, c.Plugin)
+	is := len(m.Foreign.Plugins) == 0 && (c.Stale != "" || c.Unserved)
+	return warnIf(is, "the pod network is left to %s, which is %s", c.Left, why).remedy(moveNetwork, c.Left)
 }
+
+const moveNetwork = "move it away, and bootstrap init brings its own network: mv %s /root/; if you install that network anew after init: network: none in BoxConfiguration"
 
 // pluginFailed is what containerd, CRI-O and cri-dockerd say in the words of one library.
 var pluginFailed = regexp.MustCompile(`plugin type="([^"]+)"(?: name="[^"]*")? failed \(add\): (.+)`)
@@ -60,5 +60,5 @@ var pluginFailed = regexp.MustCompile(`plugin type="([^"]+)"(?: name="[^"]*")? f
 func stalePluginFails(e *Evidence, f syncFailure) Findings {
 	match := pluginFailed.FindStringSubmatch(f.message)
 	return errorIf(e.CNI.Stale != "", "%s gets no network: it is left to %s, which is not of this cluster: %s; the plugin %s says: %s",
-		f.pod, e.CNI.Left, e.CNI.Stale, match[1], match[2]).see(kubeletLog).proof(f.message)
+		f.pod, e.CNI.Left, e.CNI.Stale, match[1], match[2]).remedy(moveNetwork, e.CNI.Left).see(kubeletLog).proof(f.message)
 }

@@ -33,11 +33,14 @@ func TestStaleNetwork(t *testing.T) {
 // TestForwardingOff: it may be why, and what has a cause of its own goes before.
 func TestForwardingOff(t *testing.T) {
 	off := func(e *Evidence, names ...string) *Evidence {
-		e.Limits.ForwardingOff = names
+		e.Limits.ForwardingOff, e.Addons = names, true
 		e.Limits.ForwardingUndone = []UndoneSetting{{"net/ipv4/ip_forward", "/etc/sysctl.d/99-zz.conf sets net.ipv4.conf.all.forwarding = 0"}}
 		return e
 	}
+	before := off(podsFail(), "net/ipv4/ip_forward")
+	before.Addons = false
 	for _, c := range []causeTest{
+		{name: "what is waited for needs none", evidence: before},
 		{"at a boot", off(podsFail(), "net/ipv4/ip_forward"), "forwarding-off", Warning,
 			[]string{"net.ipv4.ip_forward is 0", "99-zz.conf sets net.ipv4.conf.all.forwarding = 0 at boot: pods are cut off"}},
 		{"by hand", off(podsFail(), "net/bridge/bridge-nf-call-iptables"), "forwarding-off", Warning, []string{"and init has set it to 1: pods do not reach Services"}},

@@ -67,8 +67,11 @@ func kernelRules() map[string]Rule {
 	}
 }
 
-// forwardingOff is never certain: pods on the network of the node, and some others, work without.
+// forwardingOff is never certain: the control plane, and some others, work without.
 func forwardingOff(e *Evidence) Findings {
+	if !e.Addons {
+		return nil
+	}
 	return forEach(e.Limits.ForwardingOff, func(name string) Findings {
 		what := strings.ReplaceAll(name, "/", ".") + " is 0, and init has set it to 1"
 		for _, s := range e.Limits.ForwardingUndone {

@@ -26,9 +26,9 @@ type cniFile struct {
 }
 
 type cniPlugin struct {
-	Type, Bridge, Kubeconfig string
-	Kubernetes               struct{ Kubeconfig string }
-	IPAM                     struct {
+	Type, Kubeconfig string
+	Kubernetes       struct{ Kubeconfig string }
+	IPAM             struct {
 		cniRange
 		Ranges [][]cniRange
 	}
@@ -36,8 +36,8 @@ type cniPlugin struct {
 
 type cniRange struct{ Subnet string }
 
-// cniFiles are those of others, in the order in which a runtime looks at them: it takes the first
-// alone. Of one that can't be read, the path is known.
+// cniFiles are those of others, in the order of their names: a runtime takes the first. Of one that can't
+// be read, only the path is known.
 func (o *Observer) cniFiles() []cniFile {
 	var all []cniFile
 	for _, path := range o.Host.Globs([]string{spec.CNIConfigDir + "/*"}) {
@@ -45,24 +45,15 @@ func (o *Observer) cniFiles() []cniFile {
 			continue
 		}
 		f := cniFile{path: path}
-		data, err := o.Host.ReadFile(path)
-		if err != nil || json.Unmarshal(data, &f) != nil {
+		if data, err := o.Host.ReadFile(path); err != nil || json.Unmarshal(data, &f) != nil {
 			f = cniFile{path: path}
 		}
-		if f.Type != "" {
-			f.Plugins = append(f.Plugins, f.cniPlugin)
+		if len(f.Plugins) == 0 {
+			f.Plugins = []cniPlugin{f.cniPlugin}
 		}
 		all = append(all, f)
 	}
 	return all
-}
-
-// first is the plugin that makes the links of containers.
-func (f cniFile) first() cniPlugin {
-	if len(f.Plugins) == 0 {
-		return cniPlugin{}
-	}
-	return f.Plugins[0]
 }
 
 // subnets are the ranges that the file itself gives; none where a cluster tells them.
@@ -83,7 +74,7 @@ func (f cniFile) subnets() []netip.Prefix {
 func (f cniFile) isClusters(pods []netip.Prefix) bool {
 	subnets := f.subnets()
 	if len(subnets) == 0 {
-		return f.first().Type != "loopback"
+		return f.Plugins[0].Type != "loopback"
 	}
 	return slices.ContainsFunc(subnets, func(s netip.Prefix) bool { return slices.ContainsFunc(pods, s.Overlaps) })
 }
@@ -95,42 +86,38 @@ func (o *Observer) clustersNetwork() cniFile {
 			return f
 		}
 	}
-	return cniFile{}
+	return cniFile{Plugins: make([]cniPlugin, 1)}
 }
 
 // plainPlugins are those that need no daemon beside them.
-var plainPlugins = []string{"bridge", "ptp", "macvlan", "ipvlan", "host-device", "vlan"}
+var plainPlugins = []string{"", "bridge", "ptp", "macvlan", "ipvlan", "host-device", "vlan"}
 
 func (o *Observer) lookAtCNI(context.Context) (fill, error) {
 	left, begun := o.clustersNetwork(), o.Host.Made(spec.KubeletConf)
-	cni := diagnose.CNI{Left: left.path, Plugin: left.first().Type, Stale: o.staleNetwork(left)}
-	cni.Unserved = cni.Plugin != "" && !slices.Contains(plainPlugins, cni.Plugin) && !begun
+	cni := diagnose.CNI{Left: left.path, Plugin: left.Plugins[0].Type, Stale: o.staleNetwork(left)}
+	cni.Unserved = !begun && !slices.Contains(plainPlugins, cni.Plugin)
 	next := left.path
 	if o.Choices.Network.Own() {
 		next = spec.NetworkFile
 	}
 	for _, f := range o.cniFiles() {
 		isFirst := f.path < next
-		if f.isClusters(o.Config.Networking.PodSubnets) || begun && !isFirst {
-			continue
+		if !f.isClusters(o.Config.Networking.PodSubnets) && (isFirst || !begun) { // init has said what is no error
+			what := strings.TrimSpace(f.Name + " " + fmt.Sprint(f.subnets()))
+			cni.Others = append(cni.Others, diagnose.CNIFile{Path: f.path, What: what, First: isFirst})
 		}
-		what := strings.TrimSpace(f.Name + " " + fmt.Sprint(f.subnets()))
-		cni.Others = append(cni.Others, diagnose.CNIFile{Path: f.path, What: what, First: isFirst})
 	}
 	return func(m *diagnose.Machine) { m.CNI = cni }, nil
 }
 
-// staleNetwork says by what a network is of a cluster that is not this one, empty if it may be of this:
-// most plugins have a kubeconfig, which their network's daemon writes.
+// staleNetwork says by what a network is of a cluster that is not this one, empty if it may be of this: most
+// plugins have a kubeconfig, which their network's daemon writes.
 func (o *Observer) staleNetwork(f cniFile) string {
-	file := cmp.Or(f.Kubeconfig, f.first().Kubeconfig, f.first().Kubernetes.Kubeconfig)
-	if !filepath.IsAbs(file) {
-		return ""
-	}
+	file := cmp.Or(f.Kubeconfig, f.Plugins[0].Kubeconfig, f.Plugins[0].Kubernetes.Kubeconfig)
 	data, err := readIfThere(o.Host, file)
 	ours, caErr := readIfThere(o.Host, o.PKIFile("ca", ".crt"))
 	switch {
-	case err != nil || caErr != nil:
+	case !filepath.IsAbs(file) || err != nil || caErr != nil:
 		return ""
 	case data == nil:
 		return "the kubeconfig that it names, " + file + ", is missing"

@@ -10,8 +10,8 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// Kernel settings by which packets of pods pass. The first two are one setting: who changes it changes the
-// third too, which new links get.
+// Kernel settings by which packets of pods pass. The first two are one setting, and who sets it sets the
+// third too, which links to come get.
 const (
 	ipForward    = "net/ipv4/ip_forward"
 	forwardAll   = "net/ipv4/conf/all/forwarding"
@@ -62,18 +62,13 @@ func undoneBy(boot []machine.BootSetting, names []string) []diagnose.UndoneSetti
 	return undone
 }
 
-// lastOf is what a setting is after a boot. A link may come after all settings, and then has those of its
-// own name alone.
-func lastOf(boot []machine.BootSetting, name string) machine.BootSetting {
-	var last, forward machine.BootSetting
+// lastOf is what a setting is after a boot. The pods' link comes after all settings, and then has those of
+// its own name alone.
+func lastOf(boot []machine.BootSetting, name string) (last machine.BootSetting) {
+	follows := name == ipForward || name == forwardNew
 	for _, s := range boot {
-		isForward := s.Sets(ipForward, boot) || s.Sets(forwardAll, boot)
-		follows := isForward && (name == ipForward || name == forwardNew) && s.Value != forward.Value
-		if s.Sets(name, boot) || follows {
+		if s.Sets(name, boot) || follows && (s.Sets(ipForward, boot) || s.Sets(forwardAll, boot)) {
 			last = s
-		}
-		if isForward {
-			forward = s
 		}
 	}
 	return last

@@ -143,7 +143,8 @@ func (o *Observer) missingPlugins() []string {
 	var missing []string
 	network := o.clustersNetwork()
 	for _, plugin := range network.Plugins {
-		if !slices.ContainsFunc(spec.PluginDirs, func(dir string) bool { return o.Host.Exists(dir + "/" + plugin.Type) }) {
+		isIn := func(dir string) bool { return o.Host.Exists(dir + "/" + plugin.Type) }
+		if plugin.Type != "" && !slices.ContainsFunc(spec.PluginDirs, isIn) {
 			missing = append(missing, fmt.Sprintf("%s, in %s", plugin.Type, network.path))
 		}
 	}
