@@ -47,7 +47,8 @@ func leaveForwarding(env *Env, keep Keep) (left []string, err error) {
 		if err := env.Host.Retract(r, nil); err != nil {
 			return left, err
 		}
-		left = append(left, fmt.Sprintf("left on: %s: %s forwards packets too; if nothing needs it: sysctl -w %[1]s=%[3]s", r.Target, user, r.Before.Value))
+		const text = "left on: %s: %s forwards packets too; if nothing needs it: sysctl -w %[1]s=%[3]s"
+		left = append(left, fmt.Sprintf(text, r.Target, user, r.Before.Value))
 	}
 	return left, err
 }
@@ -55,7 +56,8 @@ func leaveForwarding(env *Env, keep Keep) (left []string, err error) {
 // forwardsBy is the link of another program's network that needs a setting of ours, empty if none does.
 // accept_ra goes with IPv6's forwarding: without, the kernel drops the default route.
 func forwardsBy(r host.Record, addresses []machine.LinkAddress) string {
-	is4, is6 := r.Target == "net.ipv4.ip_forward", r.Target == "net.ipv6.conf.all.forwarding" || strings.HasSuffix(r.Target, "/accept_ra")
+	is4 := r.Target == "net.ipv4.ip_forward"
+	is6 := r.Target == "net.ipv6.conf.all.forwarding" || strings.HasSuffix(r.Target, "/accept_ra")
 	for _, a := range addresses {
 		forwards := a.Containers && !spec.IsPodLink(a.Link) && (is4 && a.Address.Is4() || is6 && a.Address.Is6())
 		if forwards && r.Op == host.OpSysctl && !r.Undone {

@@ -34,7 +34,8 @@ func (m *Machine) foreignCNI(f CNIFile) Findings {
 	switch {
 	case f.First:
 		return finding(Error, what+"its name comes before the pod network's, and all pods would be in it", f.Path, f.What).
-			remedy("give it a later name: mv %s %s99-%s; or give its range to the cluster: networking.podSubnet", f.Path, dir, name)
+			remedy("give it a later name: mv %s %s99-%s; or give the cluster its range: networking.podSubnet",
+				f.Path, dir, name)
 	case m.Settings.OwnNetwork || m.CNI.Left != "":
 		return finding(Warning, what+"it stays as it is, beside the pod network", f.Path, f.What)
 	}
@@ -51,7 +52,8 @@ func cniConfigStale(m *Machine) Findings {
 	return warnIf(is, "the pod network is left to %s, which is %s", c.Left, why).remedy(moveNetwork, c.Left)
 }
 
-const moveNetwork = "move it away, and bootstrap init brings its own network: mv %s /root/; if you install that network anew after init: network: none in BoxConfiguration"
+const moveNetwork = "move it away, and bootstrap init brings its own network: mv %s /root/; " +
+	"if you install that network anew after init: network: none in BoxConfiguration"
 
 // pluginFailed is what containerd, CRI-O and cri-dockerd say in the words of one library.
 var pluginFailed = regexp.MustCompile(`plugin type="([^"]+)"(?: name="[^"]*")? failed \(add\): (.+)`)
@@ -59,6 +61,6 @@ var pluginFailed = regexp.MustCompile(`plugin type="([^"]+)"(?: name="[^"]*")? f
 // stalePluginFails is certain: with the credentials of another cluster the plugin can't do otherwise.
 func stalePluginFails(e *Evidence, f syncFailure) Findings {
 	match := pluginFailed.FindStringSubmatch(f.message)
-	return errorIf(e.CNI.Stale != "", "%s gets no network: it is left to %s, which is not of this cluster: %s; the plugin %s says: %s",
-		f.pod, e.CNI.Left, e.CNI.Stale, match[1], match[2]).remedy(moveNetwork, e.CNI.Left).see(kubeletLog).proof(f.message)
+	const what = "%s gets no network: it is left to %s, which is not of this cluster: %s; the plugin %s says: %s"
+	return errorIf(e.CNI.Stale != "", what, f.pod, e.CNI.Left, e.CNI.Stale, match[1], match[2]).remedy(moveNetwork, e.CNI.Left).see(kubeletLog).proof(f.message)
 }

@@ -55,7 +55,8 @@ func kernelRules() map[string]Rule {
 		}},
 		"forwarding-undone": {Check: func(m *Machine) Findings {
 			return forEach(m.Limits.ForwardingUndone, func(s UndoneSetting) Findings {
-				return finding(Warning, "%s, and wins over /etc/sysctl.d/99-bootstrap.conf: after the next boot %s", s.By, without(s.Name))
+				const what = "%s, and wins over /etc/sysctl.d/99-bootstrap.conf: after the next boot %s"
+				return finding(Warning, what, s.By, without(s.Name))
 			})
 		}},
 		"forwarding-off": {Cause: forwardingOff},

@@ -90,9 +90,11 @@ func nameRules() map[string]Rule {
 			return warnIf(loops, "%s names no server that a pod can reach: pods resolve names of the cluster only", r.File)
 		}},
 		"resolver-link-local": {Check: func(m *Machine) Findings {
-			onLink := slices.DeleteFunc(slices.Clone(m.Resolver.Servers), func(s netip.Addr) bool { return machine.PodReaches(s) || !s.IsLinkLocalUnicast() })
+			isElse := func(s netip.Addr) bool { return machine.PodReaches(s) || !s.IsLinkLocalUnicast() }
+			onLink := slices.DeleteFunc(slices.Clone(m.Resolver.Servers), isElse)
 			others := slices.ContainsFunc(m.Resolver.Servers, machine.PodReaches) // else resolver-loops says it
-			return warnIf(len(onLink) > 0 && others, "%s: %v means nothing in a pod, which is not on that link: cluster DNS asks the other servers", m.Resolver.File, onLink)
+			return warnIf(len(onLink) > 0 && others, "%s: %v means nothing in a pod, which is on another link: cluster DNS asks the others",
+				m.Resolver.File, onLink)
 		}},
 		"resolver-silent": {Check: func(m *Machine) Findings {
 			return warnIf(len(m.Resolver.Silent) > 0, "%s: no answer from %v", m.Resolver.File, m.Resolver.Silent)

@@ -51,7 +51,7 @@ func bootSetting(line, file string) BootSetting {
 	if strings.HasPrefix(name, "#") || strings.HasPrefix(name, ";") || !found && !minus {
 		return BootSetting{}
 	}
-	return BootSetting{Name: strings.ReplaceAll(strings.TrimSpace(bare), ".", "/"), Value: strings.TrimSpace(value), File: file}
+	return BootSetting{strings.ReplaceAll(strings.TrimSpace(bare), ".", "/"), strings.TrimSpace(value), file}
 }
 
 // Sets tells whether the setting, one of all, is made under that name. Patterns pass over names that have a

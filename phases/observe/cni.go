@@ -126,5 +126,5 @@ func (o *Observer) staleNetwork(f cniFile) string {
 	if err != nil || len(k.CA) == 0 || bytes.Contains(ours, bytes.TrimSpace(k.CA)) {
 		return ""
 	}
-	return "the kubeconfig that it names, " + file + ", is for " + k.Server + " of another cluster, whose CA is not this one's"
+	return "the kubeconfig that it names, " + file + ", is for " + k.Server + " of a cluster with another CA"
 }

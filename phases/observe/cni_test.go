@@ -119,7 +119,7 @@ func TestStaleNetwork(t *testing.T) {
 	}{
 		"missing":             {network: calicoCNI, want: "/etc/cni/net.d/calico-kubeconfig, is missing"},
 		"missing, of multus":  {network: multusCNI, want: "multus.kubeconfig, is missing"},
-		"of another":          {network: calicoCNI, kubeconfig: pki.Kubeconfig{Server: "https://10.96.0.1:443", CA: theirs}, want: "https://10.96.0.1:443 of another cluster"},
+		"of another":          {network: calicoCNI, kubeconfig: pki.Kubeconfig{Server: "https://10.96.0.1:443", CA: theirs}, want: "https://10.96.0.1:443 of a cluster with another CA"},
 		"of this":             {network: calicoCNI, kubeconfig: pki.Kubeconfig{Server: "https://10.96.0.1:443", CA: ours}},
 		"of a file with a CA": {network: calicoCNI, kubeconfig: pki.Kubeconfig{Server: "https://10.96.0.1:443", CAFile: "/ca.crt"}},
 		"damaged":             {network: calicoCNI, text: "{"},

@@ -34,7 +34,7 @@ func (w *Waiter) AddonChecks(c *cluster.Cluster) []health.Check {
 	add(!w.Config.ProxyDisabled, "daemonsets", "kube-proxy")
 	network := w.Choices.Network
 	if !network.Own() && network.Foreign == "" {
-		w.Tell.Warn("Node and coredns: not waited for: there is no pod network, and no configuration of one in %s: install one for pods in %v",
+		w.Tell.Warn("Node and coredns: not waited for: there is no pod network, nor its configuration in %s: install one for pods in %v",
 			spec.CNIConfigDir, w.Config.Networking.PodSubnets)
 		return checks
 	}

@@ -43,7 +43,8 @@ var notPodLinks = []string{"cni-podman", "lxcbr"}
 // IsPodLink tells whether pods are reached by a network link of that name.
 func IsPodLink(link string) bool {
 	begins := func(prefix string) bool { return strings.HasPrefix(link, prefix) }
-	return slices.Contains(NetworkLinks, link) || slices.ContainsFunc(podLinks, begins) && !slices.ContainsFunc(notPodLinks, begins)
+	named := slices.ContainsFunc(podLinks, begins) && !slices.ContainsFunc(notPodLinks, begins)
+	return named || slices.Contains(NetworkLinks, link)
 }
 
 // IsNetwork tells whether a runtime reads a file of the folder of CNI configurations: it
