@@ -52,7 +52,7 @@ test-offline: build ## Kill the phases that write files, or make them fail, at s
 	@go test -count=1 -timeout 20m ./testdata/kill
 
 test-e2e: rootfs box ## Run the tests on throw-away nodes, with a selection of each matrix
-	@go test -count=1 -timeout 40m -v ./testdata/e2e -skip 'TestBootstrapPolicy|TestLeave|TestKeep|TestJoin|TestNetworks|TestRelease|TestBefore|TestNoFalseAlarm|TestVerySlow|TestVM'
+	@go test -count=1 -timeout 40m -v ./testdata/e2e -skip 'TestBootstrapPolicy|TestLeave|TestKeep|TestJoin|TestNetworks|TestOthers|TestRelease|TestBefore|TestNoFalseAlarm|TestVerySlow|TestVM'
 
 all-offline: build ## As test-offline, at every system call
 	@go test -count=1 -timeout 60m -v ./testdata/kill -args -all
@@ -71,7 +71,7 @@ all-join: box ## Join a second node by kubeadm, run Kubernetes' own tests of kub
 	@go test -count=1 -timeout 20m -v ./testdata/e2e -run 'TestJoin$$|TestBootstrapPolicy$$' -args -all -name join
 
 all-networks: box ## Try every network that bootstrap can set up, and none
-	@go test -count=1 -timeout 30m -v ./testdata/e2e -run 'TestNetworks$$' -args -all -name networks
+	@go test -count=1 -timeout 30m -v ./testdata/e2e -run 'TestNetworks$$|TestOthers$$' -args -all -name networks
 
 all-standalone: box ## Run static pods without an API server, then beside one
 	@go test -count=1 -timeout 20m -v ./testdata/e2e -run 'TestStandalone$$' -args -all -name standalone
