@@ -13,7 +13,7 @@ wrong_usage() {
 	exit 2
 }
 
-# Fails, rather than exiting, when $1 seconds, on a slow machine more, pass without "$@"
+# Fails, rather than exiting, when $1 seconds (on a slow machine more) pass without "$@"
 # succeeding.
 poll() {
 	local end=$((${EPOCHREALTIME/./} + $1 * ${slow:-1} * 1000000))

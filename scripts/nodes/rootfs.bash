@@ -65,7 +65,7 @@ configure_rootfs() { # DIR
 	printf 'nameserver %s.1\n' "$ipv4" >"$etc/resolv.conf"
 }
 
-# nspawn leaves read-only cgroups and a private root; the unit undoes that.
+# nspawn leaves a private root, and hierarchies of cgroup v1 read-only; the unit undoes that.
 add_mounts_unit() { # DIR
 	local etc=$1/etc
 	cat >"$etc/systemd/system/node-mounts.service" <<-'END'
@@ -76,7 +76,7 @@ add_mounts_unit() { # DIR
 		[Service]
 		Type=oneshot
 		RemainAfterExit=yes
-		ExecStart=/bin/sh -ec 'for d in /sys/fs/cgroup/ /sys/fs/cgroup/*/; do ! [ -e "$d"cgroup.procs ] || ! mountpoint -q "$d" || mount -o remount,bind,rw "$d"; done; mount --make-rshared /'
+		ExecStart=/bin/sh -ec 'for d in /sys/fs/cgroup/*/; do ! mountpoint -q "$d" || mount -o remount,bind,rw "$d"; done; mount --make-rshared /'
 		[Install]
 		WantedBy=sysinit.target
 	END
