@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,13 +31,13 @@ var nodeTrials = []nodeTrial{
 	{"find /sys/fs/cgroup /run/systemd .cache/nodes -name '*-try' -o -path '*/nodes/try'", `^$`},
 }
 
-// try runs trials in order, each by bash after the words of the prefix.
-func (n *Node) try(trials []nodeTrial, prefix ...string) {
+// tryNodes runs the trials in order, each by bash after the words of the prefix.
+func (n *Node) tryNodes(prefix ...string) {
 	n.t.Helper()
-	for _, trial := range trials {
+	for _, trial := range nodeTrials {
 		start := time.Now()
 		script := "export HOME=/root NODE_SLOW=12; cd " + checkout + "\n" + trial.command
-		out := n.MustExec(append(prefix, "bash", "-ec", script)...)
+		out := n.MustExec(slices.Concat(prefix, []string{"bash", "-ec", script})...)
 		n.t.Logf("%s (%s)\n%s", trial.command, since(start), out)
 		if !regexp.MustCompile(trial.wants).MatchString(strings.TrimSpace(out)) {
 			n.t.Fatalf("%s: want %s:\n%s", trial.command, trial.wants, out)
@@ -50,7 +51,7 @@ func TestVMTry(t *testing.T) {
 	for _, distribution := range selected(t, distributions, distributions[0]) {
 		t.Run(distribution, func(t *testing.T) {
 			n := upVMForNodes(t, distribution+"-nodes")
-			n.Run("Try", t, func(n *Node) { n.try(nodeTrials) })
+			n.Run("Try", t, func(n *Node) { n.tryNodes() })
 			for _, test := range []string{"TestExact/Workload", "TestFaults/cluster/kubelet-stopped"} {
 				n.Run(test, t, func(n *Node) { n.inner(test) })
 			}
@@ -66,7 +67,7 @@ func TestVMContainer(t *testing.T) {
 		" -c . | docker import - debian")
 	n.MustSh("docker run --detach --init --name maker --privileged --network none --volume /lib/modules:/lib/modules:ro " +
 		"--volume /root:/root --volume " + checkout + ":" + checkout + " debian sleep infinity")
-	n.try(nodeTrials, "docker", "exec", "maker")
+	n.tryNodes("docker", "exec", "maker")
 }
 
 // upVMForNodes boots a machine that has what scripts/node needs, with what was built here:
