@@ -11,7 +11,6 @@ import (
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/config/configtest"
-	"bootstrap/phases/host/hosttest"
 )
 
 // settingChanges are one for each field of the config: how it may differ, and which
