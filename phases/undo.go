@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/runtime"
@@ -26,7 +27,44 @@ func runUndo(ctx context.Context, env *Env) error {
 	keep := env.Keep
 	foreign := foreignContainers(ctx, env)
 	keep.Runtime = keep.Runtime || foreign != nil
-	return errors.Join(foreign, env.State().ForgetStandalone(), undoLedger(ctx, env.Host, keep))
+	left, err := leaveForwarding(env, keep)
+	errs := []error{foreign, env.State().ForgetStandalone(), err, undoLedger(ctx, env.Host, keep)}
+	for _, text := range left { // at the end, where it is read
+		env.Tell.Warn("%s", text)
+	}
+	return errors.Join(errs...)
+}
+
+// leaveForwarding takes the settings out of the ledger by which other programs' networks forward packets
+// too, such as Docker's that came after init and found them on. It tells which.
+func leaveForwarding(env *Env, keep Keep) (left []string, err error) {
+	addresses, err := env.Host.Addresses()
+	for _, r := range env.Host.Entries() {
+		user := forwardsBy(r, addresses)
+		if keep.keeps(r) || user == "" || env.Host.KernelSays(r.Target) != r.After.Value {
+			continue
+		}
+		if err := env.Host.Retract(r, nil); err != nil {
+			return left, err
+		}
+		const text = "left on: %s: %s forwards packets too; if nothing needs it: sysctl -w %[1]s=%[3]s"
+		left = append(left, fmt.Sprintf(text, r.Target, user, r.Before.Value))
+	}
+	return left, err
+}
+
+// forwardsBy is the link of another program's network that needs a setting of ours, empty if none does.
+// accept_ra goes with IPv6's forwarding: without, the kernel drops the default route.
+func forwardsBy(r host.Record, addresses []machine.LinkAddress) string {
+	is4 := r.Target == "net.ipv4.ip_forward"
+	is6 := r.Target == "net.ipv6.conf.all.forwarding" || strings.HasSuffix(r.Target, "/accept_ra")
+	for _, a := range addresses {
+		forwards := a.Containers && !spec.IsPodLink(a.Link) && (is4 && a.Address.Is4() || is6 && a.Address.Is6())
+		if forwards && r.Op == host.OpSysctl && !r.Undone {
+			return a.Link
+		}
+	}
+	return ""
 }
 
 // undoLedger leaves the folder of manifests where there are some that init did not make.

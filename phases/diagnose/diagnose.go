@@ -92,7 +92,7 @@ func readTexts(data []byte) (texts []Text, err error) {
 // topics are the rules of all entries, by ID.
 func topics() []map[string]Rule {
 	return []map[string]Rule{
-		systemRules(), diskRules(), kernelRules(), networkRules(), nameRules(), foreignRules(), takenRules(), podURLRules(),
+		systemRules(), diskRules(), kernelRules(), networkRules(), nameRules(), foreignRules(), cniRules(), takenRules(), podURLRules(),
 		runtimeRules(), kubeletRules(), manifestRules(), podRules(), certificateRules(), etcdRules(), componentRules(), addonRules(),
 	}
 }

@@ -99,7 +99,12 @@ var machineCases = []machineCase{
 	{"inotify-low", Warning, func(m *Machine) { m.Limits.Inotify.MaxWatches = 1000 }, "fs.inotify.max_user_watches is 1000"},
 	{"open-files-used-up", Warning, func(m *Machine) { m.Limits.OpenFiles = 95000 }, "95000 files are open"},
 	{"forwarding-fixed", Error, func(m *Machine) { m.Limits.ForwardingFixed = []string{"net.ipv4.ip_forward"} }, "net.ipv4.ip_forward is 0 and can't be set"},
-	{"forwarding-undone", Warning, func(m *Machine) { m.Limits.ForwardingUndone = []string{"/etc/sysctl.d/99-z.conf sets x = 0"} }, "/etc/sysctl.d/99-z.conf sets x = 0"},
+	{"forwarding-undone", Warning, func(m *Machine) {
+		m.Limits.ForwardingUndone = []UndoneSetting{{"net/ipv4/ip_forward", "/etc/sysctl.d/99-z.conf sets x = 0"}}
+	}, "/etc/sysctl.d/99-z.conf sets x = 0, and wins over /etc/sysctl.d/99-bootstrap.conf: after the next boot pods are cut off"},
+	{"forwarding-undone", Warning, func(m *Machine) {
+		m.Limits.ForwardingUndone = []UndoneSetting{{"net/bridge/bridge-nf-call-iptables", "/x sets y = 0"}}
+	}, "after the next boot pods do not reach Services on their own node"},
 	{"rp-filter-strict", Warning, func(m *Machine) { m.Limits.StrictLinks = []string{"eth0", "eth1"} }, "strict on [eth0 eth1]"},
 	{"kernel-module-missing", Warning, func(m *Machine) { m.Modules[1].State = machine.ModuleMissing }, "has no vxlan, which the pod network needs"},
 	{"kernel-module-missing", Error, func(m *Machine) { m.Modules[0].State = machine.KernelReplaced }, "the modules on disk are of another kernel than 6.12.0"},
@@ -116,6 +121,8 @@ var machineCases = []machineCase{
 	{"no-resolver", Warning, func(m *Machine) { m.Resolver = Resolver{Read: true} }, "no /etc/resolv.conf: "},
 	{"no-resolver", Warning, func(m *Machine) { m.Resolver = Resolver{Read: true, Own: true} }, "KubeletConfiguration has an empty resolvConf"},
 	{"resolver-loops", Warning, func(m *Machine) { m.Resolver.Servers = []netip.Addr{netip.MustParseAddr("127.0.0.53")} }, "names no server that a pod can reach"},
+	{"resolver-loops", Warning, func(m *Machine) { m.Resolver.Servers = []netip.Addr{netip.MustParseAddr("fe80::1%eth0")} }, "names no server that a pod can reach"},
+	{"resolver-link-local", Warning, func(m *Machine) { m.Resolver.Servers = append(m.Resolver.Servers, netip.MustParseAddr("fe80::1%eth0")) }, "[fe80::1%eth0] means nothing in a pod"},
 	{"resolver-silent", Warning, func(m *Machine) { m.Resolver.Silent = m.Resolver.Servers }, "no answer from [192.0.2.1]"},
 
 	{"check-not-ignorable", Error, func(m *Machine) { m.Unfit.Ignored = []string{"no-runtime"} }, "ignorePreflightErrors: no-runtime can't be ignored"},
@@ -171,6 +178,17 @@ var machineCases = []machineCase{
 	{"pod-url-no-pod", Error, func(m *Machine) { m.PodURL.Wrong = "it is empty" }, "it is empty"},
 	{"pod-url-plain", Warning, func(m *Machine) { m.PodURL.Plain = true }, "decides what runs here as root"},
 	{"cni-plugin-missing", Warning, func(m *Machine) { m.Foreign.Plugins = []string{"calico, in /x"} }, "calico, in /x"},
+
+	{"cni-config-foreign", Warning, func(m *Machine) {
+		m.CNI.Others = []CNIFile{{Path: "/etc/cni/net.d/87-podman.conflist", What: "podman [10.88.0.0/16]"}}
+	}, "/etc/cni/net.d/87-podman.conflist is of another program's network, podman [10.88.0.0/16], and no cluster's: pods are in it until"},
+	{"cni-config-foreign", Warning, func(m *Machine) { m.Settings.OwnNetwork, m.CNI.Others = true, []CNIFile{{Path: "/x"}} }, "beside the pod network"},
+	{"cni-config-foreign", Error, func(m *Machine) { m.CNI.Others = []CNIFile{{Path: "/etc/cni/net.d/05-podman.conflist", First: true}} }, "all pods would be in it"},
+	{"cni-config-stale", Warning, func(m *Machine) { m.CNI = CNI{Left: "/x.conflist", Stale: "its kubeconfig is missing", Unserved: true} }, "/x.conflist, which is not of this cluster: its kubeconfig"},
+	{"cni-config-stale", Warning, func(m *Machine) { m.CNI = CNI{Left: "/x.conflist", Plugin: "cilium-cni", Unserved: true} }, "its plugin, cilium-cni, needs a daemon"},
+	{"cni-plugin-missing", Warning, func(m *Machine) { // one finding about one file is enough
+		m.Foreign.Plugins, m.CNI = []string{"calico, in /x"}, CNI{Left: "/x", Stale: "its kubeconfig is missing"}
+	}, "calico, in /x"},
 
 	{"unit-masked", Error, func(m *Machine) { m.Masked = []string{"kubelet.service"} }, "kubelet.service is masked"},
 	{"runtime-without-cri", Error, func(m *Machine) { m.CRI = CRI{Socket: "/run/c.sock", NoCRI: true} }, "/run/c.sock does not speak CRI"},

@@ -86,8 +86,15 @@ func nameRules() map[string]Rule {
 		"no-resolver":           {Check: noResolver},
 		"resolver-loops": {Check: func(m *Machine) Findings {
 			r := m.Resolver
-			loops := r.Read && r.File != "" && !r.Missing && !slices.ContainsFunc(r.Servers, func(s netip.Addr) bool { return !s.IsLoopback() })
+			loops := r.Read && r.File != "" && !r.Missing && !slices.ContainsFunc(r.Servers, machine.PodReaches)
 			return warnIf(loops, "%s names no server that a pod can reach: pods resolve names of the cluster only", r.File)
+		}},
+		"resolver-link-local": {Check: func(m *Machine) Findings {
+			isElse := func(s netip.Addr) bool { return machine.PodReaches(s) || !s.IsLinkLocalUnicast() }
+			onLink := slices.DeleteFunc(slices.Clone(m.Resolver.Servers), isElse)
+			others := slices.ContainsFunc(m.Resolver.Servers, machine.PodReaches) // else resolver-loops says it
+			return warnIf(len(onLink) > 0 && others, "%s: %v means nothing in a pod, which is on another link: cluster DNS asks the others",
+				m.Resolver.File, onLink)
 		}},
 		"resolver-silent": {Check: func(m *Machine) Findings {
 			return warnIf(len(m.Resolver.Silent) > 0, "%s: no answer from %v", m.Resolver.File, m.Resolver.Silent)

@@ -34,7 +34,9 @@ type Route struct {
 
 // containerLinks are the names that container networks give their links. Their
 // addresses mean nothing outside of the machine.
-var containerLinks = []string{"docker", "cni", "veth", "flannel", "cilium", "lxc", "cali", "kube-", "virbr", "podman", "nerdctl"}
+var containerLinks = []string{
+	"docker", "cni", "veth", "flannel", "cilium", "lxc", "cali", "kube-", "virbr", "podman", "nerdctl", "lxdbr", "incusbr",
+}
 
 // dockerBridge is of a network that a user of Docker made; other bridges are called br- too.
 var dockerBridge = regexp.MustCompile(`^br-[0-9a-f]{12}$`)

@@ -63,16 +63,6 @@ func (o *Observer) noNetwork() string {
 	return ""
 }
 
-// foreignNetwork is the file of a pod network that others have set up, empty without.
-func foreignNetwork(h *host.Host) string {
-	for _, path := range h.Globs([]string{spec.CNIConfigDir + "/*"}) {
-		if spec.IsNetwork(path) && path != spec.NetworkFile {
-			return path
-		}
-	}
-	return ""
-}
-
 // DialRuntime connects to this node's runtime. In a dry run the runtime may not be installed yet:
 // then it gives nil, which answers like a runtime without pods and images.
 func (o *Observer) DialRuntime() (*runtime.CRI, error) {

@@ -24,6 +24,8 @@ func (o *Observer) quickParts(disks func() []diagnose.Disk) []part {
 		{"resolver", o.lookAtResolver},
 		{"kernel", o.lookAtKernel},
 		{"inotify", o.lookAtInotify(1)},
+		{"CNI configurations", o.lookAtCNI},
+		{"kernel settings", o.lookAtForwarding},
 	}
 	if o.Host.Real() {
 		parts = append(parts, part{"addresses", o.lookAtNetwork})

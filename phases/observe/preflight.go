@@ -29,7 +29,6 @@ func (o *Observer) slowParts(m *diagnose.Machine) []part {
 		{"units", o.lookAtUnits},
 		{"proxy", o.lookAtProxy},
 		{"kernel modules", o.lookAtModules},
-		{"kernel settings", o.lookAtForwarding},
 		{"staticPodURL", o.askPodURL},
 	}
 	if !o.Host.Real() {
@@ -37,6 +36,7 @@ func (o *Observer) slowParts(m *diagnose.Machine) []part {
 	}
 	askServers := func(ctx context.Context) (fill, error) { return askNameServers(ctx, m.Resolver.Servers) }
 	return append(parts,
+		part{"links", o.lookAtLinks},
 		part{"inotify limits", o.lookAtInotify(diagnose.InotifyNeeded)},
 		part{"name servers", askServers},
 		part{"time services", func(ctx context.Context) (fill, error) { return o.lookAtTimeServices(ctx, m.Clock) }},
@@ -139,23 +139,8 @@ func (o *Observer) lookAtModules(context.Context) (fill, error) {
 	return func(m *diagnose.Machine) { m.Modules = wanted }, nil
 }
 
-func (o *Observer) lookAtForwarding(context.Context) (fill, error) {
-	var fixed, undone []string
-	for _, s := range o.Forwarding() {
-		if o.Host.SettingFixed(s.Name) {
-			fixed = append(fixed, s.Name)
-		}
-		for file, value := range o.Host.SetLater(spec.SysctlFile, s.Name) {
-			if value == "0" {
-				undone = append(undone, file+" sets "+s.Name+" = 0")
-			}
-		}
-	}
-	slices.Sort(undone)
-	return func(m *diagnose.Machine) {
-		m.Limits.ForwardingFixed, m.Limits.ForwardingUndone = fixed, undone
-		m.Limits.StrictLinks = o.Host.StrictLinks(outerLinks(m.Network))
-	}, nil
+func (o *Observer) lookAtLinks(context.Context) (fill, error) {
+	return func(m *diagnose.Machine) { m.Limits.StrictLinks = o.Host.StrictLinks(outerLinks(m.Network)) }, nil
 }
 
 // isOuter tells whether an address is known outside of the machine.

@@ -2,7 +2,6 @@ package observe
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -138,25 +137,15 @@ func (o *Observer) foreignManifests() []diagnose.Manifest {
 // missingPlugins are CNI plugins that somebody else's CNI configuration names and that are in no
 // directory of plugins.
 func (o *Observer) missingPlugins() []string {
-	file := o.Choices.Network.Foreign
-	if file == "" || o.Host.Made(spec.NetworkFile) {
+	if o.Host.Made(spec.NetworkFile) {
 		return nil
-	}
-	var network struct {
-		Type    string
-		Plugins []struct{ Type string }
-	}
-	data, err := o.Host.ReadFile(file)
-	if err != nil || json.Unmarshal(data, &network) != nil {
-		return nil
-	}
-	if network.Type != "" {
-		network.Plugins = append(network.Plugins, struct{ Type string }{network.Type})
 	}
 	var missing []string
+	network := o.clustersNetwork()
 	for _, plugin := range network.Plugins {
-		if !slices.ContainsFunc(spec.PluginDirs, func(dir string) bool { return o.Host.Exists(dir + "/" + plugin.Type) }) {
-			missing = append(missing, fmt.Sprintf("%s, in %s", plugin.Type, file))
+		isIn := func(dir string) bool { return o.Host.Exists(dir + "/" + plugin.Type) }
+		if plugin.Type != "" && !slices.ContainsFunc(spec.PluginDirs, isIn) {
+			missing = append(missing, fmt.Sprintf("%s, in %s", plugin.Type, network.path))
 		}
 	}
 	return missing

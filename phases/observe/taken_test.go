@@ -22,6 +22,9 @@ func TestForeignOnDisk(t *testing.T) {
 	if diff := cmp.Diff(diagnose.Manifest{Path: "/etc/kubernetes/manifests/web", Name: "default/web", Ports: []int{80}}, manifests[1]); diff != "" {
 		t.Error(diff)
 	}
+	if got := o.missingPlugins(); got != nil {
+		t.Errorf("without a network: %q", got)
+	}
 	hosttest.Put(t, o.Host, "/etc/cni/net.d/10-calico.conflist", `{"plugins": [{"type": "calico"}, {"type": "portmap"}]}`, 0o600)
 	hosttest.Put(t, o.Host, "/opt/cni/bin/portmap", "x", 0o755)
 	if got := reopen(o).missingPlugins(); len(got) != 1 || got[0] != "calico, in /etc/cni/net.d/10-calico.conflist" {

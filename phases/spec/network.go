@@ -37,9 +37,14 @@ const BridgeName = "bootstrap0"
 // podLinks are the names of links by which pods' addresses are meant to be reached.
 var podLinks = []string{"cni", "flannel", "cali", "cilium", "lxc", "veth", "kube-", "vxlan.calico", "tunl"}
 
+// notPodLinks begin like those, and are of podman and LXC.
+var notPodLinks = []string{"cni-podman", "lxcbr"}
+
 // IsPodLink tells whether pods are reached by a network link of that name.
 func IsPodLink(link string) bool {
-	return slices.Contains(NetworkLinks, link) || slices.ContainsFunc(podLinks, func(prefix string) bool { return strings.HasPrefix(link, prefix) })
+	begins := func(prefix string) bool { return strings.HasPrefix(link, prefix) }
+	named := slices.ContainsFunc(podLinks, begins) && !slices.ContainsFunc(notPodLinks, begins)
+	return named || slices.Contains(NetworkLinks, link)
 }
 
 // IsNetwork tells whether a runtime reads a file of the folder of CNI configurations: it

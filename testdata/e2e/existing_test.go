@@ -106,7 +106,7 @@ func TestExistingContainerd(t *testing.T) {
 		t.Errorf("another user's container is gone:\n%s", tasks)
 	}
 	n.MustSh(`ctr -n other tasks delete -f theirs; ctr -n other containers delete theirs
-		find /sys/fs/cgroup -depth -type d -path '/sys/fs/cgroup/*/other*' -exec rmdir {} ';'`) // runc leaves it
+		find /sys/fs/cgroup -depth -type d -path '/sys/fs/cgroup*/other*' -exec rmdir {} ';'`) // runc leaves it
 	// Its store and what it makes at run time are its own.
 	n.SameSurvey("after reset", fresh, "/var/lib/containerd", "/opt/containerd", "/run/containerd")
 }

@@ -32,6 +32,7 @@ type fault struct {
 	Env    []string // NAME=VALUE, for it alone
 	Bare   bool     // no runtime and no images may be left by the fault before
 	When   string   // inject when this phase starts, not before the command
+	V1     bool     // only where cgroups are of version 1
 }
 
 // named is what a command said about a fault.
@@ -58,6 +59,9 @@ func TestFaults(t *testing.T) {
 	all = slices.DeleteFunc(all, func(f fault) bool { return !slices.Contains(chosen, f.name) })
 	if len(all) != len(chosen) {
 		t.Fatalf("%v are to be run, and of these there are %d", chosen, len(all))
+	}
+	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
+		all = slices.DeleteFunc(all, func(f fault) bool { return f.V1 })
 	}
 	var figures faultFigures
 	t.Run("fresh", func(t *testing.T) { figures.onFreshNode(t, pick(all, "fresh")) })
@@ -138,7 +142,7 @@ func (figures *faultFigures) onCluster(t *testing.T, faults []fault) {
 			n := n.In(t)
 			defer func() {
 				n.MustSh(f.script(t, "undo"))
-				n.MustBootstrap("init", "--timeout", "90s")
+				n.MustBootstrap("init", "--timeout", (90 * time.Second * n.slow).String())
 				n.Healthy(time.Minute)
 				n.namesNothing(90 * time.Second)
 			}()
@@ -177,7 +181,7 @@ func (n *Node) runInto(f fault) named {
 	}
 	args := slices.Concat([]string{"exec", n.Name, "env"}, f.Env, []string{"/root/bootstrap", f.Run, "-o", "json"}, f.Args)
 	if f.Run == "init" && !slices.Contains(f.Args, "--timeout") {
-		args = append(args, "--timeout", "60s") // no cause may need so long
+		args = append(args, "--timeout", (time.Minute * n.slow).String()) // no cause may need so long
 	}
 	if f.Config != "" {
 		n.Write("/tmp/e2e/fault-config.yaml", f.Config)
@@ -292,7 +296,7 @@ func (n *Node) askInto(f fault) named {
 	n.MustSh(f.script(n.t, "inject"))
 	symptom := time.Now()
 	var found named
-	for time.Since(symptom) < time.Minute {
+	for time.Since(symptom) < time.Minute*n.slow {
 		r := n.Bootstrap("status", "-o", "json")
 		var answer struct {
 			Cause *struct{ ID, What string }

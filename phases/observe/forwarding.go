@@ -1,0 +1,75 @@
+package observe
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/machine"
+	"bootstrap/phases/spec"
+)
+
+// Kernel settings by which packets of pods pass. The first two are one setting, and who sets it sets the
+// third too, which links to come get.
+const (
+	ipForward    = "net/ipv4/ip_forward"
+	forwardAll   = "net/ipv4/conf/all/forwarding"
+	forwardNew   = "net/ipv4/conf/default/forwarding"
+	forwardPods  = "net/ipv4/conf/" + spec.BridgeName + "/forwarding"
+	forward6     = "net/ipv6/conf/all/forwarding"
+	bridgeFilter = "net/bridge/bridge-nf-call-iptables"
+)
+
+// lookAtForwarding finds out what can't be turned on, what is off though init turned it on, and what a boot
+// would turn off.
+func (o *Observer) lookAtForwarding(context.Context) (fill, error) {
+	var fixed, off []string
+	ours, names := o.Forwarding(), []string{ipForward, forwardPods}
+	for _, s := range ours {
+		if o.Host.SettingFixed(s.Name) {
+			fixed = append(fixed, s.Name)
+		}
+	}
+	if len(ours) > 1 {
+		names = append(names, forward6)
+	}
+	if !o.Config.Box.Standalone { // there are no Services
+		ours, names = append(ours, spec.KernelSetting{Name: bridgeFilter, Value: "1"}), append(names, bridgeFilter)
+	}
+	for _, name := range names {
+		if o.Host.KernelSays(name) == "0" && !o.Host.SettingFixed(name) && o.Host.Made(spec.SysctlFile) {
+			off = append(off, name)
+		}
+	}
+	undone := undoneBy(o.Host.BootSettings(spec.SysctlFile, string(spec.SettingsText(ours))), append(names, forwardNew))
+	return func(m *diagnose.Machine) {
+		m.Limits.ForwardingFixed, m.Limits.ForwardingOff, m.Limits.ForwardingUndone = fixed, off, undone
+	}, nil
+}
+
+// undoneBy are those of the settings that a boot turns off.
+func undoneBy(boot []machine.BootSetting, names []string) []diagnose.UndoneSetting {
+	var undone []diagnose.UndoneSetting
+	for _, name := range names {
+		s := lastOf(boot, name)
+		by := s.File + " sets " + strings.ReplaceAll(s.Name, "/", ".") + " = 0"
+		isSaid := slices.ContainsFunc(undone, func(u diagnose.UndoneSetting) bool { return u.By == by })
+		if s.Value == "0" && !isSaid {
+			undone = append(undone, diagnose.UndoneSetting{Name: name, By: by})
+		}
+	}
+	return undone
+}
+
+// lastOf is what a setting is after a boot. The pods' link comes after all settings, and then has those of
+// its own name alone.
+func lastOf(boot []machine.BootSetting, name string) (last machine.BootSetting) {
+	follows := name == ipForward || name == forwardNew
+	for _, s := range boot {
+		if s.Sets(name, boot) || follows && (s.Sets(ipForward, boot) || s.Sets(forwardAll, boot)) {
+			last = s
+		}
+	}
+	return last
+}
