@@ -318,7 +318,7 @@ func (e *Evidence) summary() []string {
 	}
 	for _, name := range e.Settings.Components {
 		if c := e.ended(name); c != nil {
-			lines = append(lines, fmt.Sprintf("%s ended with exit code %d: %s", name, c.ExitCode, strings.Join(lastLines(texts(c.Log), 1), "")))
+			lines = append(lines, fmt.Sprintf("%s ended with exit code %d: %s", name, c.ExitCode, runtime.LastWords(c.Log)))
 		}
 	}
 	if line, match := e.recent(kubeletUnit, time.Minute, daemonError); match != nil && !slices.Contains(lines, line.Text) {
