@@ -117,7 +117,9 @@ type Manifest struct {
 	Name  string // namespace/name of its Pod; empty if it is none
 	Error string // why it is no valid Pod, with the line where one can be told
 	Ports []int  // on the host
-	Ours  bool
+
+	Changed time.Time
+	Ours    bool
 }
 
 // server is how a component answers; not tried for those that are not asked.

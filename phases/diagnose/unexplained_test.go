@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"bootstrap/phases/machine"
+	"bootstrap/phases/runtime"
 )
 
 // TestUnexplained: that a machine has too much to do is said, and only then.
@@ -67,5 +70,57 @@ func TestNoResetOfTheUsers(t *testing.T) {
 		if strings.Contains(entry.Mend, "bootstrap reset") {
 			t.Errorf("%s: %s", entry.ID, entry.Mend)
 		}
+	}
+}
+
+// TestNoRoom: a full folder that nobody looks at is named by what a daemon says of it. The kernel says the
+// same of inotify watches and cgroups, and the kubelet's and etcd's folders have entries of their own.
+func TestNoRoom(t *testing.T) {
+	says := func(line string) *Evidence {
+		e := podsFail()
+		e.Journal[containerdUnit] = logged(time.Second, line)
+		return e
+	}
+	for _, c := range []causeTest{
+		{"/tmp", says(`level=error msg="x" error="mkdir /tmp/containerd-mount12: no space left on device"`), "disk-full", Warning, []string{"containerd can't write /tmp/containerd-mount12"}},
+		{"the kubelet says so", podsFail(`E1125 03:44:50.0 1 x.go:1] "y" err="open \"/tmp/z\": no space left on device"`), "disk-full", Warning, []string{"kubelet can't write /tmp/z"}},
+		{"watches", says(`level=error msg="inotify_add_watch /etc/cni/net.d: no space left on device"`), "", "", nil},
+		{"cgroups", says(`level=error error="mkdir /sys/fs/cgroup/kubepods: no space left on device"`), "", "", nil},
+		{"etcd's data", says(`level=error error="open /var/lib/etcd/x: no space left on device"`), "", "", nil},
+	} {
+		t.Run(c.name, c.run)
+	}
+}
+
+// TestBlocked: a manifest that was changed while the kubelet ran, and of which it makes no pod for over a
+// minute, though it makes others. A slow start, a kubelet that says why, and one that has met its API
+// server look alike, and are not blamed.
+func TestBlocked(t *testing.T) {
+	blocked := func(change func(*Evidence)) *Evidence {
+		e := podsFail()
+		e.Settings.StaticPodDir, e.API = "/m", Server{Address: "10.0.0.1:6443", Dial: Refused}
+		e.Units[kubeletUnit] = machine.UnitState{Load: "loaded", Active: "active", Started: lookedAt.Add(-5 * time.Minute)}
+		e.Manifests = []Manifest{{Path: "/m/kube-apiserver.yaml", Name: "kube-system/kube-apiserver", Ours: true, Changed: lookedAt.Add(-2 * time.Minute)}}
+		e.Pods = []runtime.Sandbox{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-100 * time.Second)}}
+		change(e)
+		return e
+	}
+	for _, c := range []causeTest{
+		{"blocked", blocked(func(*Evidence) {}), "static-pod-blocked", Warning, []string{"/m/kube-apiserver.yaml"}},
+		{"the pod of before runs", blocked(func(e *Evidence) {
+			e.Pods = append(e.Pods, runtime.Sandbox{Namespace: "kube-system", Name: "kube-apiserver-n1", UID: "uid-old", Created: lookedAt.Add(-4 * time.Minute)})
+		}), "static-pod-blocked", Warning, nil},
+		{"it has its pod", blocked(func(e *Evidence) {
+			e.Pods = append(e.Pods, runtime.Sandbox{Namespace: "kube-system", Name: "kube-apiserver-n1", UID: "uid-api", Created: lookedAt.Add(-time.Minute)})
+		}), "", "", nil},
+		{"the kubelet came after the change", blocked(func(e *Evidence) {
+			e.Units[kubeletUnit] = machine.UnitState{Load: "loaded", Active: "active", Started: lookedAt.Add(-time.Minute)}
+		}), "", "", nil},
+		{"it makes no pod at all", blocked(func(e *Evidence) { e.Pods = nil }), "", "", nil},
+		{"not long ago", blocked(func(e *Evidence) { e.Manifests[0].Changed = lookedAt.Add(-30 * time.Second) }), "", "", nil},
+		{"a busy machine", blocked(func(e *Evidence) { e.Crowding = 3 }), "", "", nil},
+		{"the API server answers", blocked(func(e *Evidence) { e.API.Dial = Open }), "", "", nil},
+	} {
+		t.Run(c.name, c.run)
 	}
 }
