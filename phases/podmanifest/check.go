@@ -128,6 +128,7 @@ func (c *check) containers(pod *corev1.Pod, volumes map[string]bool) {
 		c.mounts(each, volumes)
 		c.ports(each, pod.Spec.HostNetwork)
 		c.probes(each)
+		c.hooks(each)
 		c.resources(each)
 		for i, env := range each.Env {
 			c.refuse(env.Name == "", fmt.Sprintf("%s.env[%d]", each.field, i), "its name is missing")
@@ -159,6 +160,7 @@ func (c *check) image(each container) {
 }
 
 func (c *check) mounts(each container, volumes map[string]bool) {
+	privileged := each.SecurityContext != nil && ptr.Deref(each.SecurityContext.Privileged, false)
 	taken := map[string]bool{}
 	for i, m := range each.VolumeMounts {
 		field := fmt.Sprintf("%s.volumeMounts[%d]", each.field, i)
@@ -166,8 +168,13 @@ func (c *check) mounts(each container, volumes map[string]bool) {
 		c.refuse(m.MountPath == "", field+".mountPath", "it is missing")
 		c.refuse(m.MountPath != "" && taken[m.MountPath], field+".mountPath", "another volume is mounted there already")
 		taken[m.MountPath] = true
-		leaves := strings.HasPrefix(m.SubPath, "/") || slices.Contains(strings.Split(m.SubPath, "/"), "..")
-		c.refuse(leaves, field+".subPath", "it leaves the volume: want a path inside, without .. and without / before it")
+		for name, path := range map[string]string{"subPath": m.SubPath, "subPathExpr": m.SubPathExpr} {
+			leaves := strings.HasPrefix(path, "/") || slices.Contains(strings.Split(path, "/"), "..")
+			c.refuse(leaves, field+"."+name, "it leaves the volume: want a path inside, without .. and without / before it")
+		}
+		c.refuse(m.SubPath != "" && m.SubPathExpr != "", field+".subPathExpr", "there is a subPath too: leave one of them out")
+		both := ptr.Deref(m.MountPropagation, "") == corev1.MountPropagationBidirectional
+		c.refuse(both && !privileged, field+".mountPropagation", "Bidirectional is for privileged containers: use HostToContainer")
 	}
 }
 

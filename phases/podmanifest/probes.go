@@ -37,6 +37,23 @@ func (c *check) probes(each container) {
 	}
 }
 
+func (c *check) hooks(each container) {
+	if each.Lifecycle == nil {
+		return
+	}
+	c.refuse(each.ends, each.field+".lifecycle", "an init container has none: leave it out, or make it a sidecar (restartPolicy: Always)")
+	for name, h := range map[string]*corev1.LifecycleHandler{"postStart": each.Lifecycle.PostStart, "preStop": each.Lifecycle.PreStop} {
+		if h == nil {
+			continue
+		}
+		none := func(is bool) bool { return !is }
+		there := slices.DeleteFunc([]bool{h.Exec != nil, h.HTTPGet != nil, h.TCPSocket != nil, h.Sleep != nil}, none)
+		if len(there) != 1 {
+			c.bad(each.field+".lifecycle."+name, "it has %d handlers, want one of exec, httpGet, tcpSocket, sleep", len(there))
+		}
+	}
+}
+
 func (c *check) portOrName(field string, port intstr.IntOrString) {
 	if port.Type == intstr.String {
 		c.valid(field, port.StrVal, validation.IsValidPortName)

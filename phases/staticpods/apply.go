@@ -43,6 +43,9 @@ func (c *Commander) Apply(ctx context.Context, source PodSource, timeout time.Du
 	if done.Changed, err = c.Host.WriteUnrecorded(t.file, source.Data, 0o600); err != nil {
 		return done, err
 	}
+	if done.Changed && t.sameUID() {
+		c.Tell.Warn("metadata.uid is that of before: the kubelet takes it for the same pod, and its mirror pod stays as it was")
+	}
 	for _, warning := range t.kubelet.Warnings {
 		c.Tell.Warn("%s", warning)
 	}
