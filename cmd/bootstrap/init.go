@@ -40,7 +40,7 @@ func (o *initOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
 	f.StringVar(&o.config, "config", "", "config file: kubeadm's kinds (v1beta4, v1beta3), KubeletConfiguration, KubeProxyConfiguration, BoxConfiguration; none is needed (default: what this machine was made with)")
 	f.StringVar(&o.bundle, "bundle", "", "bundle to install from (default: the one inside this executable, beside it, or in /usr/local/share/bootstrap)")
-	f.DurationVar(&o.timeout, "timeout", 0, "how long the control plane may take to become healthy, and then the addons (default: timeouts.controlPlaneComponentHealthCheck of the config file, 4m without)")
+	f.DurationVar(&o.timeout, "timeout", 0, "how long the control plane may take to become healthy, and then the addons; up to three times as long while more comes up (default: timeouts.controlPlaneComponentHealthCheck of the config file, 4m without)")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only show what would be changed; needs no root where nothing was made yet")
 	f.BoolVar(&o.timings, "timings", false, "show at the end when each phase began and how long it took; --output json always does")
 	addOutputFlag(cmd, &o.json, eventsAsJSON)

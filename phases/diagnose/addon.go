@@ -21,6 +21,9 @@ var (
 	proxyRefused = regexp.MustCompile(`"(?:Error running ProxyServer|command failed)" err="(.+)"`)
 )
 
+// withoutToken is no fault of a program's settings: its pod lacks its service account.
+var withoutToken = regexp.MustCompile(`/var/run/secrets/|in-cluster configuration|no configuration has been provided`)
+
 // addonRules are about the addons: kube-proxy, the pod network and cluster DNS.
 func addonRules() map[string]Rule {
 	return map[string]Rule{
@@ -66,7 +69,7 @@ func addonLogged(name string, pattern *regexp.Regexp, what string) func(*Evidenc
 	return func(e *Evidence) Findings {
 		for _, c := range e.addonContainers(name) {
 			line, match := lastMatch(texts(c.Log), pattern)
-			if failed(c.Container) && match != nil && !passing.MatchString(line) {
+			if failed(c.Container) && match != nil && !passing.MatchString(line) && !withoutToken.MatchString(line) {
 				return finding(certainIf(c.certain), what, match[len(match)-1]).see(addonLog(name)).proof(line)
 			}
 		}

@@ -69,6 +69,8 @@ const (
 func TestControlPlaneCauses(t *testing.T) {
 	dropped := componentRuns("kube-apiserver")
 	dropped.API = Server{Address: "10.0.0.1:6443", Dial: TimedOut}
+	withoutLoopback := componentRuns("kube-apiserver")
+	withoutLoopback.API, withoutLoopback.Network.Loopback = dropped.API, "lo"
 	elsewhere := componentEnded("kube-apiserver", apiDials, apiDeadline)
 	elsewhere.Settings.ExternalEtcd = []string{"http://127.0.0.1:4001"}
 	waits := componentRuns("kube-apiserver", apiDials)
@@ -99,6 +101,7 @@ func TestControlPlaneCauses(t *testing.T) {
 		{"nobody else was asked", alone, "etcd-no-quorum", Warning, nil},
 		{"slow disk", componentRuns("etcd", etcdSlow, etcdSlow), "etcd-slow-disk", Warning, []string{"/var/lib/etcd"}},
 		{"firewall", dropped, "firewall-drops-api", Error, []string{"10.0.0.1:6443"}},
+		{"no loopback", withoutLoopback, "loopback-down", Error, []string{"lo"}},
 		{"etcd elsewhere, for a while", waits, "external-etcd-unreachable", Warning, []string{"127.0.0.1:4001", "connection refused"}},
 		{"etcd elsewhere, given up", elsewhere, "external-etcd-unreachable", Error, []string{"127.0.0.1:4001"}},
 		{"distrust", componentRuns("kube-apiserver", apiDistrusts), "etcd-refuses-api", Warning, nil},
@@ -282,6 +285,7 @@ func TestAddonCauses(t *testing.T) {
 	for _, c := range []causeTest{
 		{"conntrack", addonEnded("kube-proxy", 0, proxyTracks), "kube-proxy-conntrack", Error, []string{"nf_conntrack_max"}},
 		{"settings", addonEnded("kube-proxy", 0, `E1 run.go:72] "command failed" err="unknown proxy mode \"x\""`), "kube-proxy-refuses-settings", Error, []string{"proxy mode"}},
+		{"settings without a word on them", addonEnded("kube-proxy", 0, `E1 run.go:72] "command failed" err="invalid configuration: unable to read certificate-authority /var/run/secrets/kubernetes.io/serviceaccount/ca.crt for default due to open /var/run/secrets/kubernetes.io/serviceaccount/ca.crt: no such file or directory"`), "", "", nil},
 		{"br_netfilter", addonEnded("flanneld", 0, "E1125 main.go:278] Failed to check br_netfilter: stat /proc/sys/net/bridge/bridge-nf-call-iptables: no such file or directory"),
 			"flannel-no-br-netfilter", Error, []string{"br_netfilter"}},
 		{"loop", addonEnded("coredns", 0, dnsLoops), "coredns-loop", Error, []string{"127.0.0.1:35431"}},

@@ -145,7 +145,11 @@ func (c Catalogue) Found(id string, f Finding) Finding {
 // Unexplained is the finding for a wait that came to nothing and that no entry explains:
 // the shortest of the evidence that is useful.
 func (c Catalogue) Unexplained(e *Evidence, what string) Finding {
-	return c.Found("no-known-cause", Finding{Level: Warning, What: what, See: "bootstrap support", Excerpt: excerpt(e.summary())})
+	found := Finding{Level: Warning, What: what, See: "bootstrap support", Excerpt: excerpt(e.summary())}
+	if entry, _ := c.Find("no-known-cause"); e.Settings.Pod != "" || e.Settings.Standalone {
+		found.Remedy = entry.Mend // it is the user's, which no reset mends
+	}
+	return c.Found("no-known-cause", found)
 }
 
 // First is the finding to name: the first that is certain, else the first that is

@@ -1,6 +1,9 @@
 package diagnose
 
 import (
+	"fmt"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -101,9 +104,33 @@ func diskFull(daemon string) func(*Machine) Findings {
 }
 
 // diskFullNow is for a machine on which init has written what it needs.
-var diskFullNow = causeToo(perDevice(func(d Disk) Findings {
-	return errorIf(!d.ReadOnly && d.Daemon == "" && d.Free < minFree, "%s, for %s, has %d MiB free", d.Path, d.Use, d.Free/mib)
-}))
+func diskFullNow(e *Evidence) Findings {
+	found := perDevice(func(d Disk) Findings {
+		return errorIf(!d.ReadOnly && d.Daemon == "" && d.Free < minFree, "%s, for %s, has %d MiB free", d.Path, d.Use, d.Free/mib)
+	})(&e.Machine)
+	if found != nil {
+		return found
+	}
+	return forEach([]string{kubeletUnit, containerdUnit}, e.saysFull)
+}
+
+// noRoom is what a daemon says of a full file system. The kernel says the same of inotify watches and of
+// cgroups, which are no disks.
+var (
+	noRoom    = regexp.MustCompile(`(/[^\s:"\\]+)[\\"]*: no space left on device`)
+	noDisk    = regexp.MustCompile(`inotify|(?i:watch)|"?/(?:sys|proc)/`)
+	ownsEntry = regexp.MustCompile(`^/var/lib/(?:kubelet|etcd)(?:/|$)`)
+)
+
+// saysFull knows of folders that nobody else looks at, such as /tmp. It may be mended since.
+func (e *Evidence) saysFull(unit string) Findings {
+	line, match := e.recent(unit, sayAgain, noRoom)
+	if match == nil || noDisk.MatchString(line.Text) || ownsEntry.MatchString(match[1]) {
+		return nil
+	}
+	return finding(Warning, "%s can't write %s: its file system is full", strings.TrimSuffix(unit, ".service"), match[1]).
+		see(fmt.Sprintf("df -h %[1]s; df -i %[1]s", path.Dir(match[1]))).proof(line.Text)
+}
 
 func nearlyFull(d Disk) Findings {
 	if d.Free < max(d.Needs, minFree) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -117,7 +118,9 @@ type Manifest struct {
 	Name  string // namespace/name of its Pod; empty if it is none
 	Error string // why it is no valid Pod, with the line where one can be told
 	Ports []int  // on the host
-	Ours  bool
+
+	Changed time.Time
+	Ours    bool
 }
 
 // server is how a component answers; not tried for those that are not asked.
@@ -301,10 +304,10 @@ func (e *Evidence) recent(unit string, age time.Duration, pattern *regexp.Regexp
 // crowded is where processes wait for a CPU longer than they have it.
 const crowded = 2
 
-// summary says of each unit and container that is not up how it is, and ends with the
-// last error of the kubelet.
+// summary begins with what the daemons say of what is awaited. It says of each unit and container that
+// is not up how it is, and ends with the last error of the kubelet.
 func (e *Evidence) summary() []string {
-	var lines []string
+	lines := e.said()
 	if e.Crowding > crowded {
 		lines = append(lines, fmt.Sprintf("the machine is busy: %.1f processes for each CPU; a longer --timeout may be enough", e.Crowding))
 	}
@@ -318,14 +321,37 @@ func (e *Evidence) summary() []string {
 	}
 	for _, name := range e.Settings.Components {
 		if c := e.ended(name); c != nil {
-			lines = append(lines, fmt.Sprintf("%s ended with exit code %d: %s", name, c.ExitCode, strings.Join(lastLines(texts(c.Log), 1), "")))
+			lines = append(lines, fmt.Sprintf("%s ended with exit code %d: %s", name, c.ExitCode, runtime.LastWords(c.Log)))
 		}
 	}
-	if line, match := e.recent("kubelet.service", time.Minute, kubeletError); match != nil {
+	if line, match := e.recent(kubeletUnit, time.Minute, daemonError); match != nil && !slices.Contains(lines, line.Text) {
 		lines = append(lines, line.Text)
 	}
 	return lines
 }
 
-// kubeletError is the form of the kubelet's errors, save those of a start.
-var kubeletError = regexp.MustCompile(`^E\d{4} `)
+// said are the newest errors of the kubelet and of the runtime that name a pod, this node or an address
+// that is awaited: what needs nothing of the others comes first.
+func (e *Evidence) said() (lines []string) {
+	var names []string
+	for _, component := range e.Settings.Components {
+		names = append(names, path.Base(e.Settings.podOf(component)))
+	}
+	if names = append(names, e.Settings.StaticPods...); e.Settings.AdvertiseAddress.IsValid() {
+		names = append(append(names, addonPods...), e.Settings.AdvertiseAddress.String(), e.Settings.Endpoint)
+	}
+	names = slices.DeleteFunc(append(names, e.Settings.NodeName), func(name string) bool { return name == "" })
+	for _, unit := range []string{kubeletUnit, containerdUnit} {
+		for _, name := range names {
+			line, match := e.recent(unit, sayAgain, regexp.MustCompile(daemonError.String()+`.*`+regexp.QuoteMeta(name)))
+			if match != nil && !kubeletBegins.MatchString(line.Text) && !strings.Contains(line.Text, "CrashLoopBackOff") {
+				lines = append(lines, line.Text)
+				break
+			}
+		}
+	}
+	return lines
+}
+
+// daemonError is the form of the errors of the kubelet, save those of a start, and of containerd.
+var daemonError = regexp.MustCompile(`(?:^E\d{4} |level=(?:error|fatal) )`)

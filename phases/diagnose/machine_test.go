@@ -58,6 +58,7 @@ type machineCase struct {
 }
 
 var machineCases = []machineCase{
+	{"loopback-down", Error, func(m *Machine) { m.Network.Loopback = "lo" }, "lo, is down"},
 	{"no-systemd", Error, func(m *Machine) { m.System.Systemd = false }, "systemd does not run this machine"},
 	{"few-cpus", Warning, func(m *Machine) { m.System.CPUs = 1 }, "1 CPU: "},
 	{"little-memory", Warning, func(m *Machine) { m.System.Memory = 1700*mib - 1 }, "1699 MiB of memory: "},
@@ -256,7 +257,8 @@ func TestNothingKnown(t *testing.T) {
 
 // TestCausesOfTheMachine: what alone explains a stall ends a wait, and only that.
 func TestCausesOfTheMachine(t *testing.T) {
-	ends := []string{"etcd-data-gone", "no-cgroups", "disk-read-only", "inodes-used-up", "inotify-used-up", "address-not-here", "resolver-file-missing"}
+	ends := []string{"etcd-data-gone", "no-cgroups", "disk-read-only", "inodes-used-up", "inotify-used-up", "address-not-here", "resolver-file-missing",
+		"loopback-down"}
 	for _, c := range machineCases {
 		m := goodMachine()
 		c.change(m)

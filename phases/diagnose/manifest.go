@@ -5,8 +5,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"bootstrap/phases/machine"
+	"bootstrap/phases/runtime"
 )
 
 func manifestRules() map[string]Rule {
@@ -14,6 +16,7 @@ func manifestRules() map[string]Rule {
 		"manifest-invalid":       {Cause: manifestInvalid},
 		"manifest-refused":       {Cause: manifestRefused},
 		"manifest-gone":          {Cause: manifestGone},
+		"static-pod-blocked":     {Cause: ofFirstComponent((*Evidence).blocked)},
 		"manifest-port-conflict": {Cause: portConflict},
 		"files-drifted":          {Cause: filesDrifted},
 	}
@@ -47,6 +50,27 @@ func manifestRefused(e *Evidence) Findings {
 		return finding(Error, "the kubelet refuses %s: %s", e.Settings.Manifest, reason).see(kubeletLog).proof(l.Text)
 	}
 	return nil
+}
+
+// blocked is a static pod whose manifest was changed while a kubelet ran that has met no API server: it
+// may have read of another under that name, and starts none in its place. A kubelet that makes other
+// pods is not only slow. The kubelet itself says it only at -v=4 ("Pod cannot start yet").
+func (e *Evidence) blocked(name string) Findings {
+	const long = time.Minute
+	unit, file := e.Units[kubeletUnit], e.Settings.StaticPodDir+"/"+name+".yaml"
+	i := slices.IndexFunc(e.Manifests, func(m Manifest) bool { return m.Path == file })
+	if i < 0 || unit.Active != "active" || e.RuntimeError != "" || e.API.Status != 0 || e.API.Dial == Open {
+		return nil
+	}
+	changed, pod := e.Manifests[i].Changed, e.Settings.podOf(name)
+	isIt := func(p runtime.Sandbox) bool { return p.FullName() == pod && !e.outdated(p) }
+	isOther := func(p runtime.Sandbox) bool { return p.FullName() != pod && p.Created.After(changed) }
+	waited := float64(e.Now.Sub(changed)) > float64(long)*max(1, e.Crowding)
+	if !changed.After(unit.Started) || !waited || slices.ContainsFunc(e.Pods, isIt) || !slices.ContainsFunc(e.Pods, isOther) {
+		return nil
+	}
+	return finding(Warning, "the kubelet makes no pod of %s, which was changed after the kubelet was started: one that has not met its API server "+
+		"since starts no static pod in place of another of the same name, be it that it never started that one", file).see(kubeletLog)
 }
 
 // manifestGone: moved to another name in the folder, it still runs.

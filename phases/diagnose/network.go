@@ -14,6 +14,7 @@ type Network struct {
 	Addresses []machine.LinkAddress // of links that are up, loopback left out; nil if unknown
 	Defaults  []string              // the links of default routes in the address's family, the preferred first
 	Routes    []machine.Route       // to single networks
+	Loopback  string                // the loopback link if it is down, else empty
 }
 
 // Resolver is who answers pods' questions for names outside of the cluster.
@@ -55,6 +56,7 @@ type Proxy struct {
 // networkRules are about this machine's place in its network, and what lets packets pass.
 func networkRules() map[string]Rule {
 	return map[string]Rule{
+		"loopback-down":    {Check: loopbackDown, Cause: causeToo(loopbackDown)},
 		"address-not-here": {Check: addressNotHere, Cause: causeToo(addressNotHere)},
 		"address-of-containers": {Check: func(m *Machine) Findings {
 			at, ok := m.linkOf(m.Settings.AdvertiseAddress)
@@ -123,6 +125,12 @@ func nameRules() map[string]Rule {
 				m.Settings.Endpoint, p.Addresses, p.Dial)
 		}},
 	}
+}
+
+func loopbackDown(m *Machine) Findings {
+	link := m.Network.Loopback
+	return errorIf(link != "", "the loopback link, %s, is down: this machine does not reach itself", link).
+		remedy("ip link set %s up", link).see("ip link show " + link)
 }
 
 func (m *Machine) linkOf(a netip.Addr) (machine.LinkAddress, bool) {

@@ -148,6 +148,17 @@ func links() (map[int]net.Interface, error) {
 	return all, err
 }
 
+// LoopbackDown is the loopback link if it is down; empty if it is up, or there is none that is known.
+func LoopbackDown() string {
+	all, _ := net.Interfaces()
+	for _, link := range all {
+		if link.Flags&(net.FlagLoopback|net.FlagUp) == net.FlagLoopback {
+			return link.Name
+		}
+	}
+	return ""
+}
+
 // whole asks for a list again when it changed while the kernel gave it.
 func whole[T any](list func() ([]T, error)) ([]T, error) {
 	for range 4 {

@@ -27,7 +27,7 @@ func manifestEvidence(h *host.Host, stage Stage) []diagnose.Manifest {
 }
 
 func manifestOf(f PodFile) diagnose.Manifest {
-	m := diagnose.Manifest{Path: f.Path, Ours: f.Ours}
+	m := diagnose.Manifest{Path: f.Path, Ours: f.Ours, Changed: f.Changed}
 	if f.Unreadable != nil {
 		m.Error = f.Unreadable.Error()
 		return m

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -19,6 +20,7 @@ func TestForeignOnDisk(t *testing.T) {
 	if len(manifests) != 2 || manifests[0].Path != "/etc/kubernetes/manifests/notes.txt" || manifests[0].Error == "" {
 		t.Fatalf("%+v", manifests)
 	}
+	manifests[1].Changed = time.Time{}
 	if diff := cmp.Diff(diagnose.Manifest{Path: "/etc/kubernetes/manifests/web", Name: "default/web", Ports: []int{80}}, manifests[1]); diff != "" {
 		t.Error(diff)
 	}

@@ -2,7 +2,6 @@ package podmanifest
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,23 +22,28 @@ type check struct {
 	root *yaml.Node
 	why  reasons
 	errs []*locate.Finding
+	odd  []*locate.Finding // the kubelet takes it, and does not do what it says
 }
 
-// err joins all findings, in the order of the file.
-func (c *check) err() error {
-	slices.SortStableFunc(c.errs, func(a, b *locate.Finding) int {
+// sorted gives findings in the order of the file.
+func sorted(found []*locate.Finding) []error {
+	slices.SortStableFunc(found, func(a, b *locate.Finding) int {
 		return cmp.Or(a.Line-b.Line, cmp.Compare(a.Text, b.Text))
 	})
 	var all []error
-	for _, each := range c.errs {
+	for _, each := range found {
 		all = append(all, each)
 	}
-	return errors.Join(all...)
+	return all
+}
+
+func (c *check) at(field, format string, args ...any) *locate.Finding {
+	text := field + ": " + fmt.Sprintf(format, args...)
+	return &locate.Finding{File: c.file, Line: max(c.root.Line, locate.Line(c.root, field)), Text: text}
 }
 
 func (c *check) bad(field, format string, args ...any) {
-	text := field + ": " + fmt.Sprintf(format, args...)
-	c.errs = append(c.errs, &locate.Finding{File: c.file, Line: max(c.root.Line, locate.Line(c.root, field)), Text: text})
+	c.errs = append(c.errs, c.at(field, format, args...))
 }
 
 // refuse reports a field, if it is there.
@@ -123,6 +127,8 @@ func (c *check) containers(pod *corev1.Pod, volumes map[string]bool) {
 		c.image(each)
 		c.mounts(each, volumes)
 		c.ports(each, pod.Spec.HostNetwork)
+		c.probes(each)
+		c.hooks(each)
 		c.resources(each)
 		for i, env := range each.Env {
 			c.refuse(env.Name == "", fmt.Sprintf("%s.env[%d]", each.field, i), "its name is missing")
@@ -154,10 +160,21 @@ func (c *check) image(each container) {
 }
 
 func (c *check) mounts(each container, volumes map[string]bool) {
+	privileged := each.SecurityContext != nil && ptr.Deref(each.SecurityContext.Privileged, false)
+	taken := map[string]bool{}
 	for i, m := range each.VolumeMounts {
 		field := fmt.Sprintf("%s.volumeMounts[%d]", each.field, i)
 		c.refuse(!volumes[m.Name], field+".name", fmt.Sprintf("spec.volumes has no volume %q", m.Name))
 		c.refuse(m.MountPath == "", field+".mountPath", "it is missing")
+		c.refuse(m.MountPath != "" && taken[m.MountPath], field+".mountPath", "another volume is mounted there already")
+		taken[m.MountPath] = true
+		for name, path := range map[string]string{"subPath": m.SubPath, "subPathExpr": m.SubPathExpr} {
+			leaves := strings.HasPrefix(path, "/") || slices.Contains(strings.Split(path, "/"), "..")
+			c.refuse(leaves, field+"."+name, "it leaves the volume: want a path inside, without .. and without / before it")
+		}
+		c.refuse(m.SubPath != "" && m.SubPathExpr != "", field+".subPathExpr", "there is a subPath too: leave one of them out")
+		both := ptr.Deref(m.MountPropagation, "") == corev1.MountPropagationBidirectional
+		c.refuse(both && !privileged, field+".mountPropagation", "Bidirectional is for privileged containers: use HostToContainer")
 	}
 }
 

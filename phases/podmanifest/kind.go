@@ -17,6 +17,7 @@ var reasonsFile []byte
 type reasons struct {
 	Kinds      map[string]string // that are no Pod
 	Fields     map[string]string // that a static pod may not have
+	Odd        map[string]string // fields that a kubelet takes, and that do not do what people expect
 	References map[string]string // to what an API server keeps
 }
 

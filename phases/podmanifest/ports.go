@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // HostPort is a port of the machine that a pod takes.
@@ -52,8 +53,14 @@ func (each container) hostPorts(hostNetwork bool) []HostPort {
 }
 
 func (c *check) ports(each container, hostNetwork bool) {
+	names := map[string]bool{}
 	for i, p := range each.Ports {
 		field := fmt.Sprintf("%s.ports[%d]", each.field, i)
+		if p.Name != "" {
+			c.valid(field+".name", p.Name, validation.IsValidPortName)
+			c.refuse(names[p.Name], field+".name", fmt.Sprintf("%q is taken by another port of this container", p.Name))
+			names[p.Name] = true
+		}
 		c.oneOf(field+".protocol", string(p.Protocol), "TCP", "UDP", "SCTP")
 		c.refuse(p.ContainerPort == 0, field+".containerPort", "it is missing")
 		c.port(field+".containerPort", p.ContainerPort)

@@ -56,9 +56,8 @@ func (w *Waiter) NewControlPlane(stage observe.Stage) (*ControlPlane, error) {
 
 // Wait waits for checks until the deadline that all waits for the control plane share.
 func (cp *ControlPlane) Wait(ctx context.Context, checks []health.Check) error {
-	ctx, cancel := context.WithDeadline(ctx, cp.waiter.ControlPlaneDeadline())
-	defer cancel()
-	err := cp.waiter.Wait(ctx, Wait{Stage: cp.stage, Checks: checks})
+	cp.waiter.ControlPlaneDeadline()
+	err := cp.waiter.waitUntil(ctx, Wait{Stage: cp.stage, Checks: checks}, cp.waiter.Deadline)
 	return HintAfter(err, "journalctl -u kubelet -n 50")
 }
 

@@ -37,6 +37,8 @@ type Wait struct {
 	Pause  time.Duration // between two rounds of probes; zero for the usual one
 	// Look gathers evidence that causes are looked for in; nil for Observer.Evidence.
 	Look func(context.Context, observe.Query) *diagnose.Evidence
+
+	deadline *Deadline // is told of progress; nil where none counts
 }
 
 // watch looks for causes while a wait goes on. A certain cause that two looks in a row have found
@@ -94,7 +96,17 @@ func (w *Waiter) probe(ctx context.Context, wait Wait, report func([]health.Pend
 		health.Look(ctx, wait.Checks)
 		return nil
 	}
-	return health.Wait(ctx, cmp.Or(wait.Pause, health.Pause), wait.Checks, report)
+	if wait.deadline == nil {
+		return health.Wait(ctx, cmp.Or(wait.Pause, health.Pause), wait.Checks, report)
+	}
+	err := health.Wait(ctx, cmp.Or(wait.Pause, health.Pause), wait.Checks, func(all []health.Pending) {
+		wait.deadline.note(all)
+		report(all)
+	})
+	if late := (*health.StalledError)(nil); errors.As(err, &late) {
+		late.After = time.Since(wait.deadline.began) // the time that was given, be it to waits before this one
+	}
+	return err
 }
 
 // pending shows the user what is still waited for.

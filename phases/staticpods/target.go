@@ -1,14 +1,18 @@
 package staticpods
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/podmanifest"
@@ -20,8 +24,10 @@ type target struct {
 	kubelet observe.KubeletFound
 	file    string
 	pod     *corev1.Pod
-	old     *corev1.Pod // as the file had it before; nil if there was none
-	seen    seenPods    // before anything was changed; empty where nothing is to be
+	old     *corev1.Pod      // as the file had it before; nil if there was none
+	seen    seenPods         // before anything was changed; empty where nothing is to be
+	changed time.Time        // when the file was, before; zero if there was none
+	denied  *diagnose.Denial // why the kubelet has not admitted the pod as the file has it; nil if it has
 }
 
 func (t target) name() string { return observe.FullName(t.pod) }
@@ -52,6 +58,9 @@ func (c *Commander) target(seen seenPods, pod *corev1.Pod, source PodSource) (ta
 	}
 	if err := t.chooseFile(source); err != nil {
 		return target{}, err
+	}
+	if c.Host.Real() {
+		t.changed, _ = c.Host.Changed(t.file) // it need not be there
 	}
 	return t, errors.Join(t.nameTaken(), c.portsTaken(t))
 }
@@ -85,6 +94,50 @@ func (t *target) chooseFile(source PodSource) error {
 		return plan.Hint(fmt.Errorf("%s holds another pod, %s", t.file, t.seen.files[i].Pod.Name), "call your file otherwise; or remove that pod first: bootstrap static-pod delete %s", t.seen.files[i].Pod.Name)
 	}
 	return nil
+}
+
+// sameUID tells whether the file gives the pod the UID that it had before.
+func (t target) sameUID() bool { return t.old != nil && t.pod.UID != "" && t.old.UID == t.pod.UID }
+
+// passedOver tells whether the kubelet has read the file as it is, and makes nothing of it.
+func (t target) passedOver(now time.Time) bool {
+	if t.changed.IsZero() || t.seen.runtimeError != nil {
+		return false
+	}
+	nothing := observe.NewestSandbox(t.seen.sandboxes, t.key()) == nil && now.Sub(t.changed) > time.Minute
+	return nothing || t.seen.denial(t.key(), t.changed) != nil
+}
+
+// nodeMatches refuses a pod that the kubelet will not admit for the labels of its Node. Where no
+// API server tells them, the kubelet has to.
+func (c *Commander) nodeMatches(ctx context.Context, t target) error {
+	api, err := t.kubelet.Connect(c.Host)
+	if err != nil || api == nil || t.pod == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, observe.EvidenceTimeout.Now())
+	defer cancel()
+	node, err := api.Node(ctx, t.kubelet.NodeName)
+	if err != nil {
+		return nil
+	}
+	return checkLabels(t.pod, node)
+}
+
+// checkLabels goes by what the kubelet's admission asks of the Node.
+func checkLabels(pod *corev1.Pod, node *corev1.Node) error {
+	const refused = "the Node %s has no label %s: the kubelet will not admit the pod"
+	for key, want := range pod.Spec.NodeSelector {
+		if label := key + "=" + want; node.Labels[key] != want {
+			err := fmt.Errorf("spec.nodeSelector: "+refused, node.Name, label)
+			return plan.Hint(err, "take it out of the manifest, or: kubectl label node %s %s", node.Name, label)
+		}
+	}
+	matches, err := nodeaffinity.GetRequiredNodeAffinity(pod).Match(node)
+	if err == nil && !matches {
+		err = fmt.Errorf("spec.affinity.nodeAffinity: "+refused, node.Name, "that matches one of its terms")
+	}
+	return err
 }
 
 // nameTaken refuses a name that a pod has which comes from no file.

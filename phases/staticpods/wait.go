@@ -41,7 +41,7 @@ func (r replaced) has(sandbox runtime.Sandbox, now time.Time) bool {
 // podBefore is the pod that the target's file had before, by the time of its last change. Where
 // this command has changed only a comment, or the order of fields, the kubelet sees no difference.
 func (c *Commander) podBefore(t target, changed bool) (replaced, error) {
-	if t.file == "" || !c.Host.Real() || changed && t.says(t.old) {
+	if t.file == "" || !c.Host.Real() || changed && (t.says(t.old) || t.sameUID()) {
 		return replaced{}, nil
 	}
 	since, err := c.Host.Changed(t.file)
@@ -113,6 +113,9 @@ func (c *Commander) waitForPod(ctx context.Context, t target, changed bool, time
 		return err
 	}
 	w := &podWait{Commander: c, target: t, replaced: before, began: time.Now()}
+	if t.denied != nil {
+		w.began = t.denied.At // it is the kubelet's last word on the pod
+	}
 	err = w.wait(ctx, timeout, w.runs)
 	if unasked := w.apiError.Load(); unasked != nil && *unasked != nil && err == nil {
 		c.Tell.Warn("%s runs; its mirror pod could not be looked at: %v", t.name(), *unasked)

@@ -1,0 +1,19 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestWithin: a line of a wait has under 120 columns, and is cut between characters.
+func TestWithin(t *testing.T) {
+	for _, tt := range []struct{ line, want string }{
+		{"short", "short"},
+		{strings.Repeat("x", 119), strings.Repeat("x", 119)},
+		{strings.Repeat("ü", 130), strings.Repeat("ü", 116) + "..."},
+	} {
+		if got := within(119, tt.line); got != tt.want {
+			t.Errorf("%q: %q", tt.line, got)
+		}
+	}
+}
