@@ -150,6 +150,7 @@ func TestControlPlaneHasNoCause(t *testing.T) {
 		{name: "a leader was elected, and etcd is slow to answer", evidence: slowToAnswer},
 		{name: "etcd is asked again", evidence: componentRuns("kube-apiserver", apiDials)},
 		{name: "a connection that was given up", evidence: componentRuns("kube-apiserver", apiCancels)},
+		{name: "a connection that etcd ended", evidence: componentRuns("kube-apiserver", strings.Replace(apiCancels, "context canceled", "remote error: tls: internal error", 1))},
 		{name: "what is no static pod of ours", evidence: componentEnded("somebody", apiBadFlag)},
 	} {
 		t.Run(c.name, c.run)

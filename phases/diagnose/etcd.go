@@ -31,7 +31,9 @@ var (
 	quotaFull   = regexp.MustCompile(`database space exceeded|NOSPACE`)
 	// What the API server says of it.
 	etcdDialing = regexp.MustCompile(`Addr: "([^"]+)".*(?:Error while dialing: |authentication handshake failed: )(.*?)"?$`)
-	handshake   = regexp.MustCompile(`authentication handshake failed: ((?:tls|x509|remote error): .*?)"?$`)
+	// handshake leaves out "remote error: tls: internal error", with which a server that stops or
+	// has only begun ends connections.
+	handshake = regexp.MustCompile(`authentication handshake failed: ((?:(?:tls|x509): |remote error: .*certificate).*?)"?$`)
 )
 
 func etcdRules() map[string]Rule {
