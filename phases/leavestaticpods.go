@@ -2,6 +2,9 @@ package phases
 
 import (
 	"context"
+	"os"
+	"path"
+	"slices"
 	"strings"
 
 	"bootstrap/phases/host"
@@ -15,7 +18,7 @@ var leaveStaticPods = Phase{
 	Run:   runLeaveStaticPods,
 }
 
-// runLeaveStaticPods leaves manifests that init did not make to the user. See undoLedger.
+// runLeaveStaticPods leaves manifests that init did not make, with their folders, to the user.
 func runLeaveStaticPods(_ context.Context, env *Env) error {
 	files := usersManifests(env.Host)
 	if len(files) == 0 {
@@ -25,7 +28,7 @@ func runLeaveStaticPods(_ context.Context, env *Env) error {
 		return env.Host.Adopt(host.OpFile, files...) // now reset removes them
 	}
 	env.Tell.Say("these stay, and a kubelet that comes will run them: %s", strings.Join(files, ", "))
-	return nil
+	return giveDirs(env.Host)
 }
 
 func usersManifests(h *host.Host) []string {
@@ -37,4 +40,32 @@ func usersManifests(h *host.Host) []string {
 		}
 	}
 	return files
+}
+
+// giveDirs takes the manifests' folder, and those above it, out of the ledger: then undo leaves
+// them, without an error. It takes out none if one of those above holds other things that bootstrap
+// did not make: undo has to name these.
+func giveDirs(h *host.Host) error {
+	var given []host.Record
+	for _, r := range h.Entries() {
+		made := r.Op == host.OpDir && r.Before.Kind == host.Absent // else its mode is given back
+		if !made || r.Undone || !leadsToManifests(r.Target) {
+			continue
+		}
+		if r.Target != spec.StaticPodDir && holdsOthers(h, r.Target) {
+			return nil
+		}
+		given = append(given, r)
+	}
+	return forgetRecords(h, given)
+}
+
+func leadsToManifests(dir string) bool { return strings.HasPrefix(spec.StaticPodDir+"/", dir+"/") }
+
+func holdsOthers(h *host.Host, dir string) bool {
+	entries, err := os.ReadDir(h.Path(dir))
+	return err != nil || slices.ContainsFunc(entries, func(entry os.DirEntry) bool {
+		name := path.Join(dir, entry.Name())
+		return !leadsToManifests(name) && !h.Recorded(name)
+	})
 }

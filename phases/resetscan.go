@@ -39,7 +39,7 @@ func (s *Scan) Verdict(ctx context.Context, env, looking *Env, failed error) []L
 	left = append(left, leftBy(failures, isElsewhere)...)
 	if len(left) == 0 && failed != nil && env.Host.HasLedger() {
 		// What failed has gone all the same, and only the ledger does not know.
-		left = leftBy(plan.Failures(undoLedger(ctx, env.Host, env.Keep)), all)
+		left = leftBy(plan.Failures(env.Host.UndoAll(ctx, env.Keep.keeps)), all)
 	}
 	return distinct(left)
 }

@@ -3,6 +3,7 @@ package phases
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"bootstrap/phases/spec"
 	"bootstrap/templates"
@@ -46,8 +47,9 @@ func placeStaticPod(ctx context.Context, env *Env, name string, manifest []byte)
 		}
 		return env.Host.Started(name)
 	}
-	if before == "" || before == string(pod.UID) {
-		return write()
+	replaces := before != "" && before != string(pod.UID)
+	if replaces && slices.Contains(spec.APIComponents(env.Config), name) {
+		return replaceManifest(ctx, env, write)
 	}
-	return replaceManifest(ctx, env, write)
+	return write() // of those that are written once the API server answers, the kubelet sees a change by itself
 }

@@ -28,7 +28,7 @@ func runUndo(ctx context.Context, env *Env) error {
 	foreign := foreignContainers(ctx, env)
 	keep.Runtime = keep.Runtime || foreign != nil
 	left, err := leaveForwarding(env, keep)
-	errs := []error{foreign, env.State().ForgetStandalone(), err, undoLedger(ctx, env.Host, keep)}
+	errs := []error{foreign, env.State().ForgetStandalone(), err, env.Host.UndoAll(ctx, keep.keeps)}
 	for _, text := range left { // at the end, where it is read
 		env.Tell.Warn("%s", text)
 	}
@@ -65,14 +65,6 @@ func forwardsBy(r host.Record, addresses []machine.LinkAddress) string {
 		}
 	}
 	return ""
-}
-
-// undoLedger leaves the folder of manifests where there are some that init did not make.
-func undoLedger(ctx context.Context, h *host.Host, keep Keep) error {
-	if len(usersManifests(h)) > 0 {
-		h = h.Leaving(spec.StaticPodDir)
-	}
-	return h.UndoAll(ctx, keep.keeps)
 }
 
 // foreignContainers is an error if others use the containerd that is about to go.

@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/moby/sys/user"
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
@@ -100,7 +103,7 @@ func kubeconfigUsers(ctx context.Context, h *host.Host) (users []homeUser, witho
 		return nil, "", err
 	}
 	for _, uid := range kubeconfigUIDs(os.Getenv("SUDO_UID")) {
-		u, ok := findUser(string(passwd), uid)
+		u, ok := findUser(passwd, uid)
 		if !ok {
 			u, ok = directoryUser(ctx, h, uid)
 		}
@@ -126,7 +129,7 @@ func kubeconfigUsers(ctx context.Context, h *host.Host) (users []homeUser, witho
 func directoryUser(ctx context.Context, h *host.Host, uid int) (homeUser, bool) {
 	if getent := h.Program("getent"); getent != "" && h.Real() {
 		line, _ := h.Output(ctx, getent, "passwd", strconv.Itoa(uid)) // it ends with 2 where there is no such user
-		if u, ok := findUser(line, uid); ok {
+		if u, ok := findUser([]byte(line), uid); ok {
 			return u, true
 		}
 	}
@@ -150,16 +153,13 @@ type homeUser struct {
 	home string
 }
 
-func findUser(passwd string, uid int) (homeUser, bool) {
-	for line := range strings.Lines(passwd) {
-		fields := strings.Split(strings.TrimSpace(line), ":") // name:password:uid:gid:comment:home:shell
-		if len(fields) < 6 || fields[2] != strconv.Itoa(uid) || !strings.HasPrefix(fields[5], "/") {
-			continue
-		}
-		gid, err := strconv.Atoi(fields[3])
-		return homeUser{host.Owner{UID: uid, GID: gid}, fields[5]}, err == nil
+func findUser(passwd []byte, uid int) (homeUser, bool) {
+	is := func(u user.User) bool { return u.Uid == uid && strings.HasPrefix(u.Home, "/") }
+	found, err := user.ParsePasswdFilter(bytes.NewReader(passwd), is)
+	if err != nil || len(found) == 0 {
+		return homeUser{}, false
 	}
-	return homeUser{}, false
+	return homeUser{host.Owner{UID: uid, GID: found[0].Gid}, found[0].Home}, true
 }
 
 func (u homeUser) kubeconfig() string { return u.home + "/.kube/config" }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"bootstrap/phases"
@@ -197,7 +198,7 @@ func statusRows(s status.Status, now time.Time) []string {
 		add("static pods", podURLLine(*s.PodURL))
 	}
 	for _, d := range s.Disks {
-		add("disk", fmt.Sprintf("%s: %s of %s free", d.Path, bytesText(d.FreeBytes), bytesText(d.SizeBytes)))
+		add("disk", fmt.Sprintf("%s: %s of %s free", d.Path, humanize.IBytes(d.FreeBytes), humanize.IBytes(d.SizeBytes)))
 	}
 	for _, d := range s.Drift {
 		add("drift", fmt.Sprintf("%s: %s", printable(d.Path), d.What))
@@ -240,7 +241,7 @@ func etcdLine(e status.Etcd) string {
 		return "says nothing: " + shortened(e.Error)
 	}
 	line := fmt.Sprintf("%s, members: %d, leader: %s, %s (%s in use), revision %d", e.Version, e.Members, e.Leader,
-		bytesText(uint64(e.SizeBytes)), bytesText(uint64(e.InUseBytes)), e.Revision)
+		humanize.IBytes(uint64(e.SizeBytes)), humanize.IBytes(uint64(e.InUseBytes)), e.Revision)
 	if e.FsyncP99Millis > 0 {
 		line += fmt.Sprintf(", fsync p99 under %g ms", e.FsyncP99Millis)
 	}
@@ -260,12 +261,3 @@ func podURLLine(p ready.PodURLStatus) string {
 }
 
 func orNone(names []string) string { return cmp.Or(strings.Join(names, ", "), "none") }
-
-// bytesText is a size with one digit after the point.
-func bytesText(n uint64) string {
-	const mib = 1 << 20
-	if n < 1024*mib {
-		return fmt.Sprintf("%.1f MiB", float64(n)/mib)
-	}
-	return fmt.Sprintf("%.1f GiB", float64(n)/mib/1024)
-}

@@ -31,7 +31,7 @@ func TestPrintStatus(t *testing.T) {
   Node        ready
 
 certificates  all 2 good; the first to expire is /b.crt in 100d
-etcd          3.6.8, members: 1, leader: node-1, 3.0 MiB (0.5 MiB in use), revision 7, fsync p99 under 8 ms, no alarm
+etcd          3.6.8, members: 1, leader: node-1, 3.0 MiB (512 KiB in use), revision 7, fsync p99 under 8 ms, no alarm
 disk          /var/lib/etcd: 3.0 GiB of 8.0 GiB free
 drift         none: files are as bootstrap wrote them
 `)

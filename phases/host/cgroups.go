@@ -11,6 +11,7 @@ import (
 
 	"bootstrap/phases/machine"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
@@ -77,7 +78,7 @@ func busyCgroup(path string, cause error) error {
 	if err != nil || len(users) == 0 {
 		return errors.Join(&fs.PathError{Op: "remove", Path: path, Err: cause}, err)
 	}
-	return inUse(path, "cgroup "+path+" stays: it holds ", users, "see what these processes are: cat "+shellQuote(path)+"/cgroup.procs")
+	return inUse(path, "cgroup "+path+" stays: it holds ", users, "see what these processes are: cat "+shellescape.Quote(path)+"/cgroup.procs")
 }
 
 // cgroupMembers is the processes in a cgroup and in all below it. A cgroup that is

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 
+	"al.essio.dev/pkg/shellescape"
+
 	"bootstrap/phases/machine"
 )
 
@@ -27,7 +29,7 @@ func (e *ObstacleError) Hint() string { return e.Fix }
 
 // linkInTheWay is about a symbolic link, which somebody could have planted.
 func linkInTheWay(path string) error {
-	fix := fmt.Sprintf("see who made the link: ls -ld %[1]s; if nobody needs it: rm %[1]s", shellQuote(path))
+	fix := fmt.Sprintf("see who made the link: ls -ld %[1]s; if nobody needs it: rm %[1]s", shellescape.Quote(path))
 	return &ObstacleError{path, fmt.Sprintf("%q is a symbolic link, not followed", path), fix}
 }
 
@@ -35,18 +37,18 @@ func linkInTheWay(path string) error {
 // open, or replace what is put there.
 func ownedByOther(path string, uid int) error {
 	what := fmt.Sprintf("%q belongs to user %d, who could change what is put there", path, uid)
-	return &ObstacleError{path, what, "if it should be root's: chown root: " + shellQuote(path)}
+	return &ObstacleError{path, what, "if it should be root's: chown root: " + shellescape.Quote(path)}
 }
 
 // notTheUsers is about what lies in a user's home and belongs to somebody else.
 func notTheUsers(path string, uid int, user Owner) error {
 	what := fmt.Sprintf("%q belongs to user %d, and lies in the home of user %d", path, uid, user.UID)
-	return &ObstacleError{path, what, fmt.Sprintf("chown %d:%d %s", user.UID, user.GID, shellQuote(path))}
+	return &ObstacleError{path, what, fmt.Sprintf("chown %d:%d %s", user.UID, user.GID, shellescape.Quote(path))}
 }
 
 // changedByOther is about what bootstrap made and somebody else has changed.
 func changedByOther(r Record) error {
-	fix := "keep what you need of it, then: rm " + shellQuote(r.Target)
+	fix := "keep what you need of it, then: rm " + shellescape.Quote(r.Target)
 	if r.Shared {
 		fix = "take out of it what is no longer needed"
 	}
@@ -57,14 +59,14 @@ func changedByOther(r Record) error {
 func notEmpty(path string, names []string) error {
 	var some []string
 	for _, name := range names[:min(len(names), 3)] {
-		some = append(some, shellQuote(name))
+		some = append(some, shellescape.Quote(name))
 	}
 	what := fmt.Sprintf("%s stays: it holds %s", path, strings.Join(some, ", "))
-	return &ObstacleError{path, what, "ls -la " + shellQuote(path)}
+	return &ObstacleError{path, what, "ls -la " + shellescape.Quote(path)}
 }
 
 func mountInTheWay(path string) error {
-	return &ObstacleError{path, fmt.Sprintf("%q is a mount point, and stays with what is in it", path), "umount " + shellQuote(path)}
+	return &ObstacleError{path, fmt.Sprintf("%q is a mount point, and stays with what is in it", path), "umount " + shellescape.Quote(path)}
 }
 
 // otherMount is about a path that leads to another file system than when bootstrap
@@ -75,7 +77,7 @@ func otherMount(path, was, is string) error {
 		return &ObstacleError{was, what, "mount it again"}
 	}
 	what := fmt.Sprintf("%q is hidden by what was mounted since at %q, which stays with what is in it", path, is)
-	return &ObstacleError{is, what, "umount " + shellQuote(is)}
+	return &ObstacleError{is, what, "umount " + shellescape.Quote(is)}
 }
 
 // inUse is about a mount or a cgroup that stays because of processes in it.
@@ -91,17 +93,6 @@ func inUse(path, what string, users []machine.Process, fix string) error {
 // result is systemd's word for it: failed, timeout, dependency, ...
 func unitFailed(verb Verb, unit, result string) error {
 	return &ObstacleError{unit, fmt.Sprintf("%s %s: %s", verb, unit, result), "journalctl -u " + unit + " -n 50"}
-}
-
-func shellQuote(s string) string {
-	if !strings.ContainsFunc(s, unsafe) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-func unsafe(r rune) bool {
-	return !strings.ContainsRune("/._-+:@%", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 }
 
 // IsFull tells that a file system has no space or inode left.

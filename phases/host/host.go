@@ -35,7 +35,6 @@ type Host struct {
 	plan   *plan       // nil in a Host that acts
 	by     string      // who makes the effects from now on: a phase
 	aim    Purpose     // what the effects from now on are for
-	left   string      // a directory that undo leaves to the user; empty if there is none
 	report func(Change)
 }
 

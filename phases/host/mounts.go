@@ -12,6 +12,7 @@ import (
 
 	"bootstrap/phases/machine"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
@@ -80,7 +81,7 @@ func heldMount(path, by string) error {
 	if !isAtOrBelow(by, path) {
 		why = "it is covered by the mount at"
 	}
-	return &ObstacleError{path, fmt.Sprintf("%q stays mounted: %s %q", path, why, by), "umount " + shellQuote(by)}
+	return &ObstacleError{path, fmt.Sprintf("%q stays mounted: %s %q", path, why, by), "umount " + shellescape.Quote(by)}
 }
 
 func isAtOrBelow(path, dir string) bool {
@@ -93,7 +94,7 @@ func mountInUse(path string, users []machine.Process) error {
 	if len(users) > 0 {
 		what += " by "
 	}
-	return inUse(path, what, users, "fuser -vm "+shellQuote(path))
+	return inUse(path, what, users, "fuser -vm "+shellescape.Quote(path))
 }
 
 const (

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"al.essio.dev/pkg/shellescape"
 	"golang.org/x/sys/unix"
 )
 
@@ -170,7 +171,7 @@ func (p place) remove() error {
 // change: its EPERM alone says nothing.
 func (p place) stuck(op string, err error) error {
 	if errors.Is(err, unix.EPERM) && (p.immutable(p.name) || p.immutable(".")) {
-		return &ObstacleError{p.path, fmt.Sprintf("%q is marked immutable", p.path), "chattr -i -a " + shellQuote(p.path)}
+		return &ObstacleError{p.path, fmt.Sprintf("%q is marked immutable", p.path), "chattr -i -a " + shellescape.Quote(p.path)}
 	}
 	return p.wrap(op, err)
 }

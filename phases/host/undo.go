@@ -67,19 +67,6 @@ func (h *Host) UndoAll(ctx context.Context, keep func(Record) bool) error {
 	return nil
 }
 
-// Leaving is the same Host, whose undo leaves a directory that is not empty, and those above
-// it, to the user.
-func (h *Host) Leaving(dir string) *Host {
-	other := *h
-	other.left = dir
-	return &other
-}
-
-// leaves tells whether a path leads to, or lies in, the directory that is left to the user.
-func (h *Host) leaves(path string) bool {
-	return h.left != "" && (isAtOrBelow(h.left, path) || isAtOrBelow(path, h.left))
-}
-
 // keptRecords are the ids of the records that keep picks, and of the directories above
 // their targets.
 func keptRecords(all []Record, keep func(Record) bool) map[int]bool {
@@ -197,9 +184,8 @@ func (h *Host) undoDir(p place, r Record, now State) error {
 	if len(left) == 0 {
 		return h.removeDir(p, OpDir)
 	}
-	left = slices.DeleteFunc(left, func(name string) bool { return h.leaves(filepath.Join(p.path, name)) })
-	if len(left) == 0 || h.ledger.inTree(p.path, r.ID) {
-		return nil // it is the user's by now, or is removed later, with all of the tree that it lies in
+	if h.ledger.inTree(p.path, r.ID) {
+		return nil // it is removed later, with all of the tree that it lies in
 	}
 	isOurs := func(name string) bool { return h.Recorded(filepath.Join(p.path, name)) }
 	if r.Shared && !slices.ContainsFunc(left, isOurs) {
@@ -210,7 +196,9 @@ func (h *Host) undoDir(p place, r Record, now State) error {
 			return mountInTheWay(filepath.Join(p.path, name))
 		}
 	}
-	return notEmpty(p.path, left)
+	theirs := slices.DeleteFunc(slices.Clone(left), isOurs)
+	ours := slices.DeleteFunc(left, func(name string) bool { return !isOurs(name) }) // each has an error of its own
+	return notEmpty(p.path, append(theirs, ours...))
 }
 
 // removeDir removes an empty directory.

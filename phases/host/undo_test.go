@@ -149,18 +149,3 @@ func TestUndoStopsWhenToldTo(t *testing.T) {
 	}
 	wantFile(t, h, "/etc/x", "", 0o600)
 }
-
-// TestLeaving: a directory that is left to the user stays with what is in it, and so do those
-// above it, unless they hold other things too.
-func TestLeaving(t *testing.T) {
-	h, _ := hosttest.New(t)
-	must(t, h.MakeDir("/srv/a/pods", 0o700))
-	hosttest.Put(t, h, "/srv/a/pods/web.yaml", "web", 0o600)
-	hosttest.Put(t, h, "/srv/a/own", "own", 0o600)
-	wantObstacle(t, h.Leaving("/srv/a/pods").UndoAll(t.Context(), nil), "/srv/a stays: it holds own")
-	hosttest.Remove(t, h, "/srv/a/own")
-	must(t, h.Leaving("/srv/a/pods").UndoAll(t.Context(), nil))
-	if !h.Exists("/srv/a/pods/web.yaml") || h.HasLedger() {
-		t.Error("the user's file is gone, or the ledger is not")
-	}
-}

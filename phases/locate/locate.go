@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
 	"go.yaml.in/yaml/v3"
 	kjson "sigs.k8s.io/json"
 	sigsyaml "sigs.k8s.io/yaml"
@@ -113,7 +114,7 @@ func wanted(goType string) string {
 func DidYouMean(word string, known []string) string {
 	best, least := "", 1+min(2, len(word)/3)
 	for _, each := range known {
-		if d := distance(strings.ToLower(word), strings.ToLower(each)); d < least {
+		if d := levenshtein.ComputeDistance(strings.ToLower(word), strings.ToLower(each)); d < least {
 			best, least = each, d
 		}
 	}
@@ -121,26 +122,6 @@ func DidYouMean(word string, known []string) string {
 		return ""
 	}
 	return fmt.Sprintf(", did you mean %q?", best)
-}
-
-// distance is how many letters must be put in, left out or changed.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0]++
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }
 
 // Root is the root of the first document in a text, nil if there is none, and the next document,

@@ -293,7 +293,7 @@ func (n *Node) standaloneURL() {
 	n.Write("/srv/pods/pods.yaml", n.webPod("fetched", "third", 8091))
 	n.MustExec("systemctl", "restart", "kubelet")
 	run(0, "gives nothing", "status", "--wait")
-	run(0, "fetched-"+n.Name+" runs", "status")
+	run(0, "of what it served last runs: default/fetched-"+n.Name, "status")
 	run(0, "pod-url-unreachable", init...)
 	n.serves(8091, "second")
 	if now := n.container("fetched"); now != fetched {
