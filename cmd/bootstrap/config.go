@@ -43,27 +43,24 @@ func newConfigDefaultCommand(root *string) *cobra.Command {
 }
 
 func newConfigValidateCommand(root *string) *cobra.Command {
-	var given []string
-	cmd := &cobra.Command{
+	return withConfigFlag(&cobra.Command{
 		Use:   "validate FILE...",
 		Short: "Check config files, and say all that is wrong with each",
-		Args:  filesArgs(&given, cobra.MinimumNArgs(1)),
+		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return plan.Refused(validateAll(cmd, slices.Concat(given, args), *root))
+			return plan.Refused(validateAll(cmd, args, *root))
 		},
-	}
-	addFilesFlag(cmd, &given)
+	})
+}
+
+// withConfigFlag lets a command take files by --config, as kubeadm's do, as well as by arguments.
+func withConfigFlag(cmd *cobra.Command) *cobra.Command {
+	var given []string
+	cmd.Flags().StringArrayVar(&given, "config", nil, "config file, - for standard input: as the argument FILE")
+	count, run := cmd.Args, cmd.RunE
+	cmd.Args = func(cmd *cobra.Command, args []string) error { return count(cmd, slices.Concat(given, args)) }
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return run(cmd, slices.Concat(given, args)) }
 	return cmd
-}
-
-// addFilesFlag lets a command take files as kubeadm's commands do, beside its arguments.
-func addFilesFlag(cmd *cobra.Command, given *[]string) {
-	cmd.Flags().StringArrayVar(given, "config", nil, "config file, - for standard input: as the argument FILE")
-}
-
-// filesArgs counts the files that are given by the flag as well.
-func filesArgs(given *[]string, count cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error { return count(cmd, slices.Concat(*given, args)) }
 }
 
 // printWarnings tells what of a config file means nothing.
@@ -95,35 +92,30 @@ func validateAll(cmd *cobra.Command, files []string, root string) error {
 }
 
 func newConfigMigrateCommand() *cobra.Command {
-	var given []string
-	cmd := &cobra.Command{
+	return withConfigFlag(&cobra.Command{
 		Use:   "migrate FILE",
 		Short: "Print a config file in the newest versions: v1beta3 becomes v1beta4",
-		Args:  filesArgs(&given, cobra.ExactArgs(1)),
+		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name := slices.Concat(given, args)[0]
-			data, err := readInput(name)
+			data, err := readInput(args[0])
 			if err != nil {
 				return plan.Refused(err)
 			}
-			file, warnings, err := config.Migrate(name, data)
+			file, warnings, err := config.Migrate(args[0], data)
 			printWarnings(cmd, warnings)
 			return plan.Refused(printFile(cmd.OutOrStdout(), file, err))
 		},
-	}
-	addFilesFlag(cmd, &given)
-	return cmd
+	})
 }
 
 func newConfigImagesCommand(root *string) *cobra.Command {
-	var given []string
 	var asJSON bool
-	cmd := &cobra.Command{
+	cmd := withConfigFlag(&cobra.Command{
 		Use:   "images [FILE]",
 		Short: "List the images that a cluster of this config runs",
-		Args:  filesArgs(&given, cobra.MaximumNArgs(1)),
+		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := configOf(strings.Join(slices.Concat(given, args), ""), *root) // it is one at most
+			c, err := configOf(strings.Join(args, ""), *root) // it is one at most
 			if err != nil {
 				return plan.Refused(err)
 			}
@@ -131,8 +123,7 @@ func newConfigImagesCommand(root *string) *cobra.Command {
 			images := slices.Concat(c.RequiredImages(), c.Addons())
 			return plan.Refused(printImages(cmd.OutOrStdout(), images, asJSON))
 		},
-	}
-	addFilesFlag(cmd, &given)
+	})
 	addOutputFlag(cmd, &asJSON, "text: one image per line; or json: one object with all images")
 	return cmd
 }

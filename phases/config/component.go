@@ -1,7 +1,6 @@
 package config
 
 import (
-	"crypto/tls"
 	"maps"
 	"path"
 	"regexp"
@@ -12,44 +11,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-func (b *builder) validateComponents(c *Config) {
-	etcd := Component{ExtraArgs: c.Etcd.ExtraArgs, ExtraEnvs: c.Etcd.ExtraEnvs}
-	for _, part := range []struct {
-		field, program string
-		Component
-		rules []decided
-	}{
-		{"etcd.local", "etcd", etcd, c.etcdRules()},
-		{"apiServer", "kube-apiserver", c.APIServer, c.apiServerRules()},
-		{"controllerManager", "kube-controller-manager", c.ControllerManager, c.controllerManagerRules()},
-		{"scheduler", "kube-scheduler", c.Scheduler, nil},
-	} {
-		b.validateEnvs(part.field, part.ExtraEnvs)
-		b.validateVolumes(part.field+".extraVolumes", part.ExtraVolumes, c.OwnVolumes(part.program))
-		b.validateArgs(c, part.field+".extraArgs", part.program, part.ExtraArgs, part.rules)
-		b.warnOfCiphers(part.field+".extraArgs", part.ExtraArgs)
-	}
-	b.warnOfCiphers("nodeRegistration.kubeletExtraArgs", c.KubeletExtraArgs)
-	b.validateArgs(c, "nodeRegistration.kubeletExtraArgs", "kubelet", c.KubeletExtraArgs, c.kubeletFlagRules())
-}
-
-// warnOfCiphers tells of suites that Go calls insecure, as the components do.
-func (b *builder) warnOfCiphers(field string, args []Arg) {
-	for i, a := range args {
-		for _, insecure := range tls.InsecureCipherSuites() {
-			if a.Name == "tls-cipher-suites" && slices.Contains(strings.Split(a.Value, ","), insecure.Name) {
-				b.warn(at(field, i)+".value", "%s is insecure: leave it out", insecure.Name)
-			}
-		}
-	}
-}
-
-var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
-
 func (b *builder) validateEnvs(field string, envs []EnvVar) {
 	for i, e := range envs {
-		field := at(field+".extraEnvs", i)
-		b.badIf(!envName.MatchString(e.Name), field+".name", "%q is no name of an environment variable", e.Name)
+		field := at(field, i)
+		b.badIf(validation.IsRelaxedEnvVarName(e.Name) != nil, field+".name", "%q is no name of an environment variable", e.Name)
 		b.validateValueFrom(field+".valueFrom", e)
 		b.badIf(strings.Contains(string(e.Value), "\x00") || !utf8.ValidString(string(e.Value)), field+".value",
 			"that of %s holds NUL or bytes that are no text", e.Name)
@@ -89,13 +54,13 @@ func (b *builder) validateVolumes(field string, volumes []Volume, own map[string
 	var names []string
 	mounts := slices.Collect(maps.Values(own))
 	for i, v := range volumes {
-		field, mount := at(field, i), withoutSlash(v.MountPath)
+		field, mount := at(field, i), path.Clean(v.MountPath)
 		switch {
 		case validation.IsDNS1123Label(v.Name) != nil:
 			b.bad(field+".name", "%q is no name of a volume: lower case letters, digits and '-'", v.Name)
 		case slices.Contains(names, v.Name):
 			b.bad(field+".name", "%q is a volume that the pod has already", v.Name)
-		case own[v.Name] != "" && own[v.Name] == mount && withoutSlash(v.HostPath) == mount:
+		case own[v.Name] != "" && own[v.Name] == mount && path.Clean(v.HostPath) == mount:
 			names = append(names, v.Name)
 			continue // it is what the pod has anyway
 		case own[v.Name] != "":
@@ -105,13 +70,16 @@ func (b *builder) validateVolumes(field string, volumes []Volume, own map[string
 		b.badIf(!isMountable(v.MountPath) || mount == "/" || strings.Contains(mount, ":"), field+".mountPath",
 			"%q must be an absolute path without '..' and ':', and not /", v.MountPath)
 		b.badIf(slices.Contains(mounts, mount), field+".mountPath", "the pod mounts %q already", v.MountPath)
+		// A pod that calls others, so that it has certificates, has the trusted CAs as well.
+		b.badIf(mount == TrustedCAs[0] && v.Name != "ca-certs" && own["k8s-certs"] != "", field+".mountPath",
+			"the pod mounts %q already: call the volume ca-certs to take its place", v.MountPath)
 		b.validateOneOf(field+".pathType", v.PathType, pathTypes)
 		names, mounts = append(names, v.Name), append(mounts, mount)
 	}
 }
 
 func isMountable(p string) bool {
-	return path.IsAbs(p) && path.Clean(p) == withoutSlash(p) && isText(p)
+	return path.IsAbs(p) && !slices.Contains(strings.Split(p, "/"), "..") && isText(p)
 }
 
 // isText has no line breaks, and nothing that is no text.

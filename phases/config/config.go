@@ -263,26 +263,12 @@ func (c *Cluster) NodePodSubnets() []netip.Prefix {
 // firstNodeRange is the first part of a pod range that a node can get: none of a Service range.
 func (c *Cluster) firstNodeRange(pods netip.Prefix) (first netip.Prefix, found bool) {
 	start := netip.PrefixFrom(pods.Addr(), max(pods.Bits(), c.nodeBits(pods)))
-	for first = start; pods.Contains(first.Addr()); {
-		i := slices.IndexFunc(c.Networking.ServiceSubnets, first.Overlaps)
-		if i < 0 {
+	for first = start; pods.Contains(first.Addr()); first = netip.PrefixFrom(last(first).Next(), first.Bits()) {
+		if !slices.ContainsFunc(c.Networking.ServiceSubnets, first.Overlaps) {
 			return first, true
 		}
-		larger := first
-		if s := c.Networking.ServiceSubnets[i]; s.Bits() < first.Bits() {
-			larger = s
-		}
-		first = netip.PrefixFrom(last(larger).Next(), first.Bits())
 	}
 	return start, false
-}
-
-// hasNodeRange tells whether a node gets a part of a pod range; of one that lies in a Service range
-// it is said already that none does.
-func (c *Cluster) hasNodeRange(pods netip.Prefix) bool {
-	holds := func(s netip.Prefix) bool { return s.Bits() <= pods.Bits() && s.Contains(pods.Addr()) }
-	_, found := c.firstNodeRange(pods)
-	return found || slices.ContainsFunc(c.Networking.ServiceSubnets, holds)
 }
 
 // last is the last address of a range.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -118,6 +117,10 @@ func (c *Config) apiServerRules() []decided {
 		{"secure-port", strconv.Itoa(c.BindPort), "localAPIEndpoint.bindPort decides"},
 		{"advertise-address", c.AdvertiseAddress.String(), "localAPIEndpoint.advertiseAddress decides"},
 		{"service-cluster-ip-range", Joined(c.Networking.ServiceSubnets), "networking.serviceSubnet decides"},
+		{"admission-control", "", "kube-apiserver does not take it beside enable-admission-plugins: add them there"},
+	}
+	if a, err := netip.ParseAddr(Argument(c.APIServer.ExtraArgs, "bind-address")); err == nil && !a.IsUnspecified() {
+		rules = append(rules, decided{"bind-address", c.AdvertiseAddress.String(), "the kubelet and pods reach the API server there"})
 	}
 	if c.PatchesDir == "" {
 		rules = append(rules, decided{"anonymous-auth", "true", "the kubelet's probes come without a certificate, and need patches then (patches.directory)"})
@@ -134,19 +137,6 @@ func (c *Config) controllerManagerRules() []decided {
 		rules = append(rules, decided{"allocate-node-cidrs", "true", "flannel needs each node's part of the pod range; for another network: network: none"})
 	}
 	return rules
-}
-
-// validateAuthorization refuses modes of which none lets kubelets in.
-func (b *builder) validateAuthorization(args []Arg) {
-	letsIn := func(mode string) bool {
-		return slices.Contains([]string{"Node", "AlwaysAllow", "ABAC", "Webhook"}, mode)
-	}
-	for i, a := range args {
-		isKnown := unfitModes(a.Value) == nil
-		if a.Name == "authorization-mode" && isKnown && !slices.ContainsFunc(strings.Split(a.Value, ","), letsIn) {
-			b.bad(at("apiServer.extraArgs", i)+".value", "%s: %q gives the kubelet no rights, and no node could register: put Node before it", a.Name, a.Value)
-		}
-	}
 }
 
 func (c *Config) kubeletFlagRules() []decided {

@@ -11,10 +11,9 @@ import (
 	"bootstrap/phases/locate"
 )
 
-// lists are words of components and documents: flags and their types, of the newest minor, made by
-// scripts/components/flags; what their values name in each minor, made by scripts/components/gates;
-// the fields of Kubernetes' own documents, kept by TestFieldLists, and those of the schema; what
-// flags and fields may be, by the validation of the components, written by hand.
+// lists are words that programs know, each file of one of four kinds: flags and their types, of the newest minor,
+// made by scripts/components/flags; what values name in each minor, made by scripts/components/gates; the fields of
+// documents, kept by tests; and values, written by hand after the validation of the programs.
 //
 //go:embed flags fields minors values
 var lists embed.FS
@@ -22,13 +21,14 @@ var lists embed.FS
 // list are the lines of a file such as fields/kubelet.txt.
 func list(file string) []string { return slices.Sorted(maps.Keys(table(file))) }
 
-// table has the further words of each line by its first one.
+// table has the further words of each line by its first one. Lines that begin with # are for the reader.
 func table(file string) map[string][]string {
 	text, _ := lists.ReadFile(file) // it is in this program
 	all := map[string][]string{}
 	for line := range strings.Lines(string(text)) {
-		words := strings.Fields(line)
-		all[words[0]] = words[1:]
+		if words := strings.Fields(line); words[0] != "#" {
+			all[words[0]] = words[1:]
+		}
 	}
 	return all
 }
@@ -43,40 +43,20 @@ func (m minor) flagTypes(component string) map[string][]string {
 	return types
 }
 
-// validateArgs refuses flags that the program does not have, values that it does not take, and
-// what something else decides.
-func (b *builder) validateArgs(c *Config, field, program string, args []Arg, rules []decided) {
-	m, _ := minorOf(c.KubernetesVersion)
-	types := m.flagTypes(program)
-	if program == "etcd" && !strings.HasSuffix(c.Images.Etcd, "/etcd:"+m.etcdTag) {
-		types = nil // another etcd, whose flags are not known here
-	}
-	for i, a := range args {
-		field := at(field, i)
-		switch {
-		case !flagName.MatchString(a.Name):
-			b.bad(field+".name", "%q is no flag name: write it without dashes, and what follows = as value", a.Name)
-		case types != nil && types[a.Name] == nil:
-			b.bad(field+".name", "%s of Kubernetes 1.%d has no flag %q%s", program, m.number, a.Name, m.nearFlag(a.Name, types))
-		}
-		reasons := c.unfit(program, types[a.Name], a)
-		for _, r := range rules {
-			reasons = append(reasons, reasonIf(r.field == a.Name && r.refusal(a.Value) != "", "%s", r.refusal(a.Value))...)
-		}
-		b.validateFlag(field, a, reasons)
-	}
-}
-
 var flagName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
 
-// validateFlag tells the reasons against a value, if it can be shown.
-func (b *builder) validateFlag(field string, a Arg, reasons []string) {
-	if !isText(a.Value) {
-		b.bad(field+".value", "that of %s holds a line break, NUL or bytes that are no text", a.Name)
-		return
-	}
-	for _, why := range reasons {
-		b.bad(field+".value", "%s: %s", a.Name, why)
+// validateFlagNames refuses flags that the program does not have. Those of an etcd of another release are not known.
+func (b *builder) validateFlagNames(c *Config, p program) {
+	m, _ := minorOf(c.KubernetesVersion)
+	types, isOther := m.flagTypes(p.name), p.name == "etcd" && !strings.HasSuffix(c.Images.Etcd, "/etcd:"+m.etcdTag)
+	for i, a := range p.ExtraArgs {
+		field := at(p.field, i) + ".name"
+		switch {
+		case !flagName.MatchString(a.Name):
+			b.bad(field, "%q is no flag name: write it without dashes, and what follows = as value", a.Name)
+		case types[a.Name] == nil && !isOther:
+			b.bad(field, "%s of Kubernetes 1.%d has no flag %q%s", p.name, m.number, a.Name, m.nearFlag(a.Name, types))
+		}
 	}
 }
 

@@ -56,80 +56,43 @@ func (b *builder) validateGates(gates map[string]bool, version string) {
 	}
 }
 
-// readGates reads the value of a flag feature-gates, and says what in it the components can't
-// read. Those of the control plane take a name before it as well, as in kube:NAME=true.
-func readGates(value string, set map[string]bool) (unread []string) {
-	for _, pair := range strings.Split(strings.ReplaceAll(value, "kube:", ""), ",") {
-		name, text, hasValue := strings.Cut(strings.TrimSpace(pair), "=")
-		name = strings.TrimSpace(name)
-		on, err := strconv.ParseBool(strings.TrimSpace(text))
-		switch {
-		case name == "":
-		case !hasValue:
-			unread = append(unread, fmt.Sprintf("%s has no value: write %s=true or %s=false", name, name, name))
-		case err != nil:
-			unread = append(unread, fmt.Sprintf("%q of %s is neither true nor false", text, name))
-		default:
-			set[name] = on
-		}
-	}
-	return unread
-}
-
-// validateFlagGates looks at all gates of a component together, as the flag may be given several
-// times. With another version's behaviour (emulated-version) others are locked.
-func (b *builder) validateFlagGates(m minor, field string, args []Arg) {
-	const flag = "feature-gates"
-	set := map[string]bool{}
-	tell := func(_, why string) { b.bad(lastOf(field, args, flag), "%s: %s", flag, why) }
-	for _, a := range args {
-		if a.Name == flag && Argument(args, "emulated-version") == "" {
-			for _, why := range readGates(a.Value, set) {
-				tell(flag, why)
-			}
-		}
-	}
-	m.unfitGates(set, tell)
-}
-
-// validateDocumentGates are those of the kubelet's and kube-proxy's own documents.
-func (b *builder) validateDocumentGates(kind string, document map[string]any, m minor) {
-	gates, _ := document["featureGates"].(map[string]any)
-	set := map[string]bool{}
-	for name, on := range gates {
-		set[name], _ = on.(bool) // the document was read strictly
-	}
-	m.unfitGates(set, func(gate, why string) { b.badIn(kind, "featureGates."+gate, "%s", why) })
-}
-
-// unfitGates tells what keeps a component from its start when these gates are set, as
-// k8s.io/component-base/featuregate has it.
-func (m minor) unfitGates(set map[string]bool, tell func(gate, why string)) {
-	if len(set) == 0 {
-		return
-	}
-	all := table(m.file("gates"))
-	for _, name := range slices.Sorted(maps.Keys(set)) {
-		switch g := all[name]; {
+// judgeGates says what keeps a program from starting with these feature gates, as k8s.io/component-base/featuregate
+// has it. Flags of the control plane take a name before a gate as well, as in kube:NAME=true.
+func (m minor) judgeGates(value string) (found []refusal) {
+	set, all := map[string]bool{}, table(m.file("gates"))
+	refuse := func(gate, why string) { found = append(found, refusal{gate, why}) }
+	for _, p := range pairs(strings.ReplaceAll(value, "kube:", ""), "=") {
+		on, err := strconv.ParseBool(p.value)
+		set[p.name] = on
+		switch g := all[p.name]; {
 		case g == nil:
-			tell(name, m.strangers("feature gate", "gates", []string{name})[0])
-		case g[1] == "locked" && set[name] != (g[0] == "on"):
-			tell(name, fmt.Sprintf("%s can't be %t, Kubernetes 1.%d has locked it: leave it out", name, set[name], m.number))
+			refuse(p.name, m.unknownName("feature-gate", p.name))
+		case err != nil:
+			refuse(p.name, fmt.Sprintf("%s is not set to true or false: write %s=true or %s=false", p.name, p.name, p.name))
+		case g[1] == "locked" && on != (g[0] == "on"):
+			refuse(p.name, fmt.Sprintf("%s can't be %t, Kubernetes 1.%d has locked it: leave it out", p.name, on, m.number))
 		}
 	}
-	isOn := func(name string) bool {
-		for _, key := range []string{name, map[string]string{"alpha": "AllAlpha", "beta": "AllBeta"}[all[name][1]]} {
-			if on, given := set[key]; given && all[name][1] != "locked" {
-				return on
-			}
-		}
-		return all[name][0] == "on"
+	if len(set) == 0 {
+		return nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		for _, need := range all[name][2:] {
-			if isOn(name) && !isOn(need) {
-				tell(name, fmt.Sprintf("%s is on, and needs %s=true", name, need))
+			if isOn(name, all, set) && !isOn(need, all, set) {
+				refuse(name, fmt.Sprintf("%s is on, and needs %s=true", name, need))
 			}
 		}
 	}
+	return found
+}
+
+// isOn is what a gate of this minor comes to where some are set, among them maybe all of a stage.
+func isOn(gate string, all map[string][]string, set map[string]bool) bool {
+	byDefault, stage := all[gate][0] == "on", all[gate][1]
+	for _, name := range []string{gate, map[string]string{"alpha": "AllAlpha", "beta": "AllBeta"}[stage]} {
+		if on, isSet := set[name]; isSet && stage != "locked" {
+			return on
+		}
+	}
+	return byDefault
 }

@@ -20,15 +20,10 @@ func (b *builder) validateKubelet(c *Config) {
 			b.badIn(kubeletKind, name, "the kubelet of Kubernetes 1.%d has no such field", m.number)
 		}
 	}
-	b.validateKubeletValues(c.Kubelet)
-	b.validateDocumentGates(kubeletKind, c.Kubelet, m)
 }
 
 func (b *builder) validateKubeProxy(c *Config) {
-	m, _ := minorOf(c.KubernetesVersion)
 	b.validateDecided(kubeProxyKind, c.KubeProxy, c.kubeProxyRules())
-	b.validateKubeProxyValues(c.KubeProxy)
-	b.validateDocumentGates(kubeProxyKind, c.KubeProxy, m)
 	switch mode := textOf(c.KubeProxy, "mode"); mode {
 	case "", "nftables", "iptables":
 	case "ipvs":
@@ -66,15 +61,27 @@ func (b *builder) badIn(kind, field, format string, args ...any) {
 	b.found(locate.Line(b.docs.roots[kind], field), field+": "+fmt.Sprintf(format, args...))
 }
 
-// textOf is a field such as authorization.mode as text, a list with commas; empty without.
+// textOf is a field such as authorization.mode as text, as textIn has it; empty without.
 func textOf(fields map[string]any, field string) string {
 	value, _, _ := unstructured.NestedFieldNoCopy(fields, strings.Split(field, ".")...) // the document was read strictly
+	return textIn(value, "=")
+}
+
+// textIn is a value of a document as a flag has it: a list with commas, a mapping as pairs with that sign between.
+func textIn(value any, sign string) string {
+	var words []string
 	switch v := value.(type) {
 	case nil:
-		return ""
 	case []any:
-		return strings.Trim(strings.ReplaceAll(fmt.Sprint(v), " ", ","), "[]")
+		for _, each := range v {
+			words = append(words, fmt.Sprint(each))
+		}
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			words = append(words, fmt.Sprint(name, sign, v[name]))
+		}
 	default:
 		return fmt.Sprint(v)
 	}
+	return strings.Join(words, ",")
 }

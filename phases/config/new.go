@@ -106,14 +106,15 @@ func (b *builder) build() *Config {
 	n := in.NodeRegistration
 	b.warnOfVersions()
 	cl.KubernetesVersion = b.release(cl.KubernetesVersion)
-	address := b.address(in.LocalAPIEndpoint.AdvertiseAddress)
+	given := cmp.Or(in.LocalAPIEndpoint.AdvertiseAddress, Argument(cl.APIServer.ExtraArgs, "advertise-address"))
+	address := b.address(given)
 	port := cmp.Or(ptr.Deref(in.LocalAPIEndpoint.BindPort, 0), 6443)
 	c := &Config{
 		Cluster: Cluster{
 			KubernetesVersion:    cl.KubernetesVersion,
 			ClusterName:          cmp.Or(cl.ClusterName, "kubernetes"),
 			ControlPlaneEndpoint: withPort(cl.ControlPlaneEndpoint, port),
-			Networking:           b.networking(cl.Networking, address),
+			Networking:           b.networking(address),
 			CertificatesDir:      withoutSlash(cmp.Or(cl.CertificatesDir, "/etc/kubernetes/pki")),
 			CertSANs:             each(cl.APIServer.CertSANs, func(san *string) { *san = strings.ToLower(*san) }), // as kubeadm does
 			KeyAlgorithm:         b.keyAlgorithm(cl),
@@ -200,16 +201,28 @@ func (b *builder) address(given string) netip.Addr {
 	return a.Unmap()
 }
 
-func (b *builder) networking(n networkingFile, address netip.Addr) Networking {
-	services, pods := defaultSubnet4, defaultPodSubnet4
-	if address.Is6() {
-		services, pods = defaultSubnet6, defaultPodSubnet6
+// networking takes the range of pods from the programs that use it where podSubnet is silent, as kubeadm passes on
+// what they are told; or else one for each IP family that Services have.
+func (b *builder) networking(address netip.Addr) Networking {
+	n, docs := b.docs.cluster.Networking, b.docs
+	services := b.subnets("networking.serviceSubnet", cmp.Or(n.ServiceSubnet, defaultFor(address, defaultSubnet4, defaultSubnet6)))
+	var pods []string
+	for _, s := range services {
+		pods = append(pods, defaultFor(s.Addr(), defaultPodSubnet4, defaultPodSubnet6))
 	}
+	told := cmp.Or(Argument(docs.cluster.ControllerManager.ExtraArgs, "cluster-cidr"), textOf(docs.kubeProxy, "clusterCIDR"))
 	return Networking{
-		ServiceSubnets: b.subnets("networking.serviceSubnet", cmp.Or(n.ServiceSubnet, services)),
-		PodSubnets:     b.subnets("networking.podSubnet", cmp.Or(n.PodSubnet, pods)),
+		ServiceSubnets: services,
+		PodSubnets:     b.subnets("networking.podSubnet", cmp.Or(n.PodSubnet, told, strings.Join(pods, ","), defaultPodSubnet4)),
 		DNSDomain:      cmp.Or(n.DNSDomain, "cluster.local"),
 	}
+}
+
+func defaultFor(a netip.Addr, ipv4, ipv6 string) string {
+	if a.Is6() {
+		return ipv6
+	}
+	return ipv4
 }
 
 func (b *builder) subnets(field, list string) []netip.Prefix {

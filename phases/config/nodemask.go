@@ -50,8 +50,6 @@ func (b *builder) validateNodeRanges(c *Config) {
 		case bits-p.Bits() > 16:
 			b.bad("networking.podSubnet", "%s has room for more than 65536 nodes with a /%d each, which is the most: take a /%d, or set %s of the controller manager",
 				p, bits, bits-16, c.maskFlag(p))
-		case !c.hasNodeRange(p):
-			b.bad("networking.podSubnet", "no /%d of %s is left for a node beside the Service range: take another", bits, p)
 		}
 	}
 }

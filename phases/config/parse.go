@@ -3,7 +3,6 @@ package config
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -24,32 +23,36 @@ const (
 	kubeProxyKind = "KubeProxyConfiguration"
 )
 
-// versions are those of the kinds that init reads.
-var versions = map[string]string{
-	initKind: kubeadmV1beta4, clusterKind: kubeadmV1beta4, boxKind: boxVersion, kubeletKind: kubeletVersion, kubeProxyKind: kubeProxyVersion,
-}
+var (
+	kindsRead = []string{initKind, clusterKind, boxKind, kubeletKind, kubeProxyKind}
+	// passedOver are those of kubeadm's other commands: many keep one file for all of them.
+	passedOver = []string{"JoinConfiguration", "ResetConfiguration", "UpgradeConfiguration"}
+)
 
-// otherKinds are those of kubeadm's other commands.
-var otherKinds = []string{"JoinConfiguration", "ResetConfiguration", "UpgradeConfiguration"}
-
-const kindsRead = initKind + ", " + clusterKind + ", " + boxKind + ", " + kubeletKind + " and " + kubeProxyKind
-
-// isForOthers tells of documents that kubeadm init passes over: those of kubeadm's other commands, as
-// one file for all of them is a usual way, and those of groups that it does not know. Objects such as
-// a Pod, whose version has no group, it refuses.
-func isForOthers(version, kind string) bool {
-	group, _, grouped := strings.Cut(version, "/")
+// versionOf is the version that documents of a kind have; empty for kinds that are not known.
+func versionOf(kind string) string {
 	switch {
-	case version == kubeadmV1beta4 || version == kubeadmV1beta3:
-		return slices.Contains(otherKinds, kind)
-	case slices.Contains([]string{"kubeadm.k8s.io", "kubelet.config.k8s.io", "kubeproxy.config.k8s.io", "bootstrap"}, group):
-		return false
+	case kind == kubeletKind:
+		return kubeletVersion
+	case kind == kubeProxyKind:
+		return kubeProxyVersion
+	case kind == boxKind:
+		return boxVersion
+	case slices.Contains(kindsRead, kind) || slices.Contains(passedOver, kind):
+		return kubeadmV1beta4
 	}
-	return grouped && kind != "" && nearestKind(kind) == ""
+	return ""
 }
 
-func nearestKind(kind string) string {
-	return locate.DidYouMean(kind, slices.Sorted(maps.Keys(versions)))
+// isForOthers tells of documents that kubeadm init passes over: those of its other commands, and those of groups that
+// it does not know. Objects such as a Pod, whose version has no group, it refuses.
+func isForOthers(version, kind string) bool {
+	group, _, hasGroup := strings.Cut(version, "/")
+	ours := []string{"kubeadm.k8s.io", "kubelet.config.k8s.io", "kubeproxy.config.k8s.io", "bootstrap"}
+	if slices.Contains(ours, group) {
+		return slices.Contains(passedOver, kind) && (version == kubeadmV1beta4 || version == kubeadmV1beta3)
+	}
+	return hasGroup && kind != "" && locate.DidYouMean(kind, kindsRead) == ""
 }
 
 // documents is a config file, read but not yet checked.
@@ -92,10 +95,10 @@ func read(name string, data []byte) (documents, []error) {
 	}
 	d.moveTimeout()
 	d.passOver()
-	isRead := func(kind string) bool { return versions[kind] != "" }
+	isRead := func(kind string) bool { return slices.Contains(kindsRead, kind) }
 	if len(errs) == 0 && len(d.order) > 0 && !slices.ContainsFunc(d.order, isRead) {
-		first := &locate.Finding{File: name, Line: d.roots[d.order[0]].Line, Text: "nothing in this file is for init, which reads " + kindsRead}
-		errs = append(errs, first)
+		text := "nothing in this file is for init, which reads " + strings.Join(kindsRead, ", ")
+		errs = append(errs, &locate.Finding{File: name, Line: d.roots[d.order[0]].Line, Text: text})
 	}
 	return d, errs
 }
@@ -105,7 +108,7 @@ func read(name string, data []byte) (documents, []error) {
 // as they may be typos.
 var oldFields = map[string][]string{
 	initKind: {"metadata"}, clusterKind: {"metadata", "useHyperKubeImage", "dns.type"}, boxKind: {"metadata"},
-	kubeletKind: {"metadata"}, kubeProxyKind: {"metadata", "udpIdleTimeout", "resourceContainer"},
+	kubeletKind: {"metadata"}, kubeProxyKind: {"metadata", "udpIdleTimeout", "resourceContainer", "conntrack.max"},
 }
 
 // passOver tells of the old fields, and takes them out.
@@ -148,16 +151,14 @@ func (d *documents) add(root *yaml.Node, text []byte) error {
 // decode reads a document of a kind that init takes. kubeadm's older v1beta3 is read as v1beta4.
 func (d *documents) decode(root *yaml.Node, text []byte) (err error) {
 	version, kind := locate.Text(root, "apiVersion"), locate.Text(root, "kind")
-	wanted, known := versions[kind]
-	if slices.Contains(otherKinds, kind) {
-		wanted, known = kubeadmV1beta4, true
-	}
+	wanted := versionOf(kind)
 	switch {
 	case isForOthers(version, kind):
 		d.warn(root.Line, fmt.Sprintf("kind: passed over: %s of %s is not for init", kind, version))
 		return nil
-	case !known:
-		return fmt.Errorf("line %d: init does not read kind %q, only %s%s", root.Line, kind, kindsRead, nearestKind(kind))
+	case wanted == "":
+		return fmt.Errorf("line %d: init does not read kind %q, only %s%s",
+			root.Line, kind, strings.Join(kindsRead, ", "), locate.DidYouMean(kind, kindsRead))
 	case version != wanted && (wanted != kubeadmV1beta4 || version != kubeadmV1beta3):
 		return fmt.Errorf("line %d: apiVersion %q is not supported for %s, want %s", root.Line, version, kind, wanted)
 	}

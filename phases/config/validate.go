@@ -32,23 +32,20 @@ func (b *builder) validate(c *Config) {
 	b.validateOneOf("encryptionAlgorithm", c.KeyAlgorithm, keyAlgorithms)
 	b.validateOneOf("nodeRegistration.imagePullPolicy", c.ImagePullPolicy, pullPolicies)
 	b.validateAddresses(c)
-	b.validateNetworking(c.Networking, c.AdvertiseAddress)
+	b.validateNetworking(c)
 	b.validateNodeRanges(c)
 	b.validateFirstFamily(c)
 	b.validateLifetimes(c)
 	b.validatePaths(c)
 	b.validateEtcd(c)
-	b.validateComponents(c)
-	b.validateAuthorization(c.APIServer.ExtraArgs)
-	b.warnOfIgnored(c.IgnorePreflight)
+	b.validatePrograms(c)
+	b.validateIgnored(c.IgnorePreflight)
 	b.validateTaints(c.Taints)
 	b.validateSANs("apiServer.certSANs", c.CertSANs)
 	b.validateTokens(c)
 	b.validateBox(c)
 	b.validateKubelet(c)
 	b.validateKubeProxy(c)
-	b.validateTogether(c)
-	b.validateSkips()
 	b.validateTexts()
 }
 
@@ -82,29 +79,36 @@ func (b *builder) validateEndpoint(endpoint string) {
 		"%q is no HOST or HOST:PORT", endpoint)
 }
 
-func (b *builder) validateNetworking(n Networking, node netip.Addr) {
+func (b *builder) validateNetworking(c *Config) {
+	n := c.Networking
 	b.badIf(validation.IsDNS1123Subdomain(n.DNSDomain) != nil, "networking.dnsDomain", "%q is no DNS name", n.DNSDomain)
-	b.validateSubnets("networking.serviceSubnet", n.ServiceSubnets, node)
-	b.validateSubnets("networking.podSubnet", n.PodSubnets, node)
+	b.validateSubnets("networking.serviceSubnet", n.ServiceSubnets)
+	b.validateSubnets("networking.podSubnet", n.PodSubnets)
+	b.validateRangesOfNode(c)
 	for _, s := range n.ServiceSubnets {
 		if size := s.Addr().BitLen() - s.Bits(); size > 20 || size < 4 {
 			b.bad("networking.serviceSubnet", "%s must hold between 16 and 1048576 addresses", s)
 		}
 		for _, p := range n.PodSubnets {
-			b.validateOverlap(p, s)
+			b.validateOverlap(c, p, s)
 		}
 	}
 }
 
-// validateOverlap takes a pod range around a Service range: the controller manager leaves that out
-// when it divides the pod range (filterOutServiceRange of its ipam). Pods inside of it get none.
-func (b *builder) validateOverlap(pods, services netip.Prefix) {
+// validateOverlap takes a pod range around a Service range: the controller manager leaves that out when it divides
+// the pod range (filterOutServiceRange of its ipam). A pod range inside of one has nothing left.
+func (b *builder) validateOverlap(c *Config, pods, services netip.Prefix) {
+	const field = "networking.podSubnet"
+	_, isLeft := c.firstNodeRange(pods)
 	switch {
-	case pods.Bits() < services.Bits() && pods.Contains(services.Addr()):
-		b.warn("networking.podSubnet", "%s holds the Service range %s: kube-controller-manager gives that part to no Node, "+
+	case !pods.Overlaps(services):
+	case pods.Bits() >= services.Bits():
+		b.bad(field, "%s lies in the Service range %s: take another", pods, services)
+	case !isLeft:
+		b.bad(field, "no /%d of %s is left for a node beside the Service range: take another", c.nodeBits(pods), pods)
+	default:
+		b.warn(field, "%s holds the Service range %s: kube-controller-manager gives that part to no Node, "+
 			"but a network that divides pods' addresses by itself might", pods, services)
-	case pods.Overlaps(services):
-		b.bad("networking.podSubnet", "%s lies in the Service range %s: take another", pods, services)
 	}
 }
 
@@ -124,13 +128,28 @@ func (b *builder) validateFirstFamily(c *Config) {
 	}
 }
 
-// validateSubnets wants one of each family at most, and none that would cut the node off.
-func (b *builder) validateSubnets(field string, subnets []netip.Prefix, node netip.Addr) {
+// validateSubnets wants one of each family at most.
+func (b *builder) validateSubnets(field string, subnets []netip.Prefix) {
 	b.badIf(len(subnets) > 2 || (len(subnets) == 2 && subnets[0].Addr().Is4() == subnets[1].Addr().Is4()), field,
 		"give one subnet, or one IPv4 and one IPv6 subnet")
-	for _, s := range subnets {
-		b.badIf(s.Contains(node), field,
-			"%s contains the advertise address, %s, which nobody would reach then: take another range", s, node)
+}
+
+// validateRangesOfNode refuses ranges that would cut the node off: of a pod range the part that this node gets. Home
+// networks often lie in what is left of it.
+func (b *builder) validateRangesOfNode(c *Config) {
+	const services, pods = "networking.serviceSubnet", "networking.podSubnet"
+	node := c.AdvertiseAddress
+	refuse := func(field string, ranges []netip.Prefix) {
+		for _, r := range ranges {
+			b.badIf(r.Contains(node), field, "%s contains the advertise address, %s, which nobody would reach then: take another range", r, node)
+		}
+	}
+	refuse(services, c.Networking.ServiceSubnets)
+	refuse(pods, c.NodePodSubnets())
+	for _, r := range c.Networking.PodSubnets {
+		if r.Contains(node) {
+			b.warn(pods, "%s contains the advertise address, %s: a node that is given that part would cut it off", r, node)
+		}
 	}
 }
 
@@ -146,15 +165,15 @@ func (b *builder) validateLifetimes(c *Config) {
 		}
 		b.bad(field, "%s is under a second", c.ControlPlaneTimeout)
 	}
-	for _, period := range []struct {
-		field        string
-		given, usual time.Duration
-	}{{"certificateValidityPeriod", c.CertificateValidity, year}, {"caCertificateValidityPeriod", c.CAValidity, 10 * year}} {
-		if period.given > period.usual {
-			b.warn(period.field, "%s is longer than is recommended, %s: a key that is stolen is good for as long", period.given, period.usual)
-		}
-	}
+	b.warnOfLong("certificateValidityPeriod", c.CertificateValidity, year)
+	b.warnOfLong("caCertificateValidityPeriod", c.CAValidity, 10*year)
 	b.badIf(c.APICallTimeout < time.Second, "timeouts.kubernetesAPICall", "%s is under a second", c.APICallTimeout)
+}
+
+func (b *builder) warnOfLong(field string, given, usual time.Duration) {
+	if given > usual {
+		b.warn(field, "%s is longer than is recommended, %s: a key that is stolen is good for as long", given, usual)
+	}
 }
 
 func (b *builder) validatePaths(c *Config) {
@@ -163,7 +182,7 @@ func (b *builder) validatePaths(c *Config) {
 		b.validatePath("nodeRegistration.criSocket", strings.TrimPrefix(s, "unix://"))
 	}
 	b.badIf(!isText(c.PatchesDir), "patches.directory", "it holds a line break, NUL or bytes that are no text")
-	b.badIf(!repository.MatchString(c.Images.Repository), "imageRepository",
+	b.badIf(!isRepository(c.Images.Repository), "imageRepository",
 		"%q is no image repository", c.Images.Repository)
 }
 
@@ -196,13 +215,14 @@ func (b *builder) validateOwnDir(field, dir string, more ...string) {
 	}
 }
 
-// warnOfIgnored tells that all is not all. Other names of checks are kubeadm's, or preflight knows
-// them.
-func (b *builder) warnOfIgnored(checks []string) {
-	for i, name := range checks {
-		if strings.EqualFold(name, "all") {
-			b.warn(at("nodeRegistration.ignorePreflightErrors", i), "%q: what init does not work past stops it nevertheless", name)
-		}
+// validateIgnored tells that all is not all. Other names of checks are kubeadm's, or preflight knows them.
+func (b *builder) validateIgnored(checks []string) {
+	isAll := func(name string) bool { return strings.EqualFold(name, "all") }
+	if i := slices.IndexFunc(checks, isAll); i >= 0 {
+		field := at("nodeRegistration.ignorePreflightErrors", i)
+		b.warn(field, "%q: what init does not work past stops it nevertheless", checks[i])
+		others := slices.DeleteFunc(slices.Clone(checks), isAll)
+		b.badIf(len(others) > 0, field, "%q stands alone, or not at all: kubeadm refuses other names beside it", checks[i])
 	}
 }
 

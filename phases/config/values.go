@@ -3,7 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
-	"maps"
+	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -14,10 +14,45 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/validation"
+	cliflag "k8s.io/component-base/cli/flag"
 	kubeletapis "k8s.io/kubelet/pkg/apis"
 
 	"bootstrap/phases/locate"
 )
+
+// A kind of values is written in words, the first of which names it:
+//
+//	one-of WORD...         one of these words, or nothing
+//	range LEAST MOST       a number from the one to the other
+//	list KIND              values of that kind with commas between them
+//	pairs SIGN KIND KIND   the same of names and values, each pair with that sign between
+//	gates, labels, apis    what feature-gates, node-labels and runtime-config take
+//
+// or it is one of plainKinds, or a kind of names that knownNames has. Of others any value will do.
+
+// plainKinds are those that a parser decides, the same as in the programs, and what the values are called.
+var plainKinds = map[string]struct {
+	wanted string
+	fits   func(string) bool
+}{
+	"bool":              {"true or false", parses(strconv.ParseBool)},
+	"duration":          {"a duration such as 40s or 1h30m", parses(time.ParseDuration)},
+	"int":               {"a whole number", whole(0, 64)},
+	"int32":             {"a whole number", whole(0, 32)},
+	"Level":             {"a whole number", whole(10, 32)},
+	"uint":              {"a whole number of at least 0", parses(func(s string) (uint64, error) { return strconv.ParseUint(s, 0, 64) })},
+	"float":             {"a number", parses(func(s string) (float64, error) { return strconv.ParseFloat(s, 64) })},
+	"portRange":         {"a range such as 30000-32767", parses(utilnet.ParsePortRange)},
+	"quantity":          {"a quantity such as 500m or 64Mi", parses(resource.ParseQuantity)},
+	"size":              {"a quantity such as 500m or 2Gi", isSize},
+	"reclaim":           {"a quantity or percentage such as 500Mi or 10%", isShare},
+	"threshold":         {"a quantity or percentage such as 500Mi or 10%", func(s string) bool { return isShare(s) && s != "0" }},
+	"ip":                {"an IP address", isIP},
+	"address":           {"an IP address, with a port or without", func(s string) bool { return isIP(s) || parses(netip.ParseAddrPort)(s) }},
+	"node-port-address": {"a range such as 192.0.2.0/24, or primary", func(s string) bool { return s == "primary" || parses(netip.ParsePrefix)(s) }},
+	"https-url":         {"a URL that begins with https://", isHTTPS},
+	"listen-url":        {"a URL with an IP address and a port, such as https://192.0.2.10:2379", isListenURL},
+}
 
 // parses makes a test of a parser.
 func parses[T any](parse func(string) (T, error)) func(string) bool {
@@ -31,29 +66,94 @@ func whole(base, bits int) func(string) bool {
 	return parses(func(text string) (int64, error) { return strconv.ParseInt(text, base, bits) })
 }
 
-func isIP(text string) bool { return parses(netip.ParseAddr)(strings.TrimSpace(text)) }
+// isIP takes nothing as well, as pflag does.
+func isIP(text string) bool { return text == "" || net.ParseIP(strings.TrimSpace(text)) != nil }
 
-// unread says what a flag of a type wants, where the component can't read the value. The parsers are its own.
-func unread(kind, value string) string {
-	wanted := map[string]struct {
-		what string
-		fits func(string) bool
-	}{
-		"bool":      {"true or false", parses(strconv.ParseBool)},
-		"duration":  {"a duration such as 40s or 1h30m", parses(time.ParseDuration)},
-		"int":       {"a whole number", whole(0, 64)},
-		"int32":     {"a whole number", whole(0, 32)},
-		"Level":     {"a whole number", whole(10, 32)},
-		"uint":      {"a whole number of at least 0", func(text string) bool { return whole(0, 64)(text) && text[0] != '-' }},
-		"float":     {"a number", parses(func(text string) (float64, error) { return strconv.ParseFloat(text, 32) })},
-		"portRange": {"a range such as 30000-32767", parses(utilnet.ParsePortRange)},
-		"quantity":  {"a quantity such as 500m or 64Mi", parses(resource.ParseQuantity)},
-		"ip":        {"an IP address", func(text string) bool { return text == "" || isIP(text) }},
-	}[kind]
-	if wanted.fits == nil || wanted.fits(value) {
-		return ""
+func isSize(value string) bool {
+	q, err := resource.ParseQuantity(value)
+	return err == nil && q.Sign() >= 0
+}
+
+func isShare(value string) bool {
+	percent, isPercent := strings.CutSuffix(value, "%")
+	n, err := strconv.ParseFloat(percent, 32)
+	return isPercent && err == nil && n >= 0 && n <= 100 || !isPercent && isSize(value)
+}
+
+func isHTTPS(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Scheme == "https" && u.Host != ""
+}
+
+// isListenURL refuses names of hosts: etcd listens at none but localhost.
+func isListenURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Port() != "" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()) != nil)
+}
+
+// refusal says why a program does not take a value; or an entry of it, where it is a mapping.
+type refusal struct{ entry, why string }
+
+func refuseIf(is bool, format string, args ...any) []refusal {
+	if !is {
+		return nil
 	}
-	return fmt.Sprintf("%q is not %s", value, wanted.what)
+	return []refusal{{why: fmt.Sprintf(format, args...)}}
+}
+
+// refusals are the first that there are: of the form of the value, of what it says, of what is decided elsewhere.
+func (m minor) refusals(s setting) []refusal {
+	if !isText(s.value) {
+		return refuseIf(true, "it holds a line break, NUL or bytes that are no text")
+	}
+	for _, kind := range s.kinds {
+		if found := m.judge(s.value, kind); found != nil {
+			return found
+		}
+	}
+	var found []refusal
+	for _, d := range s.decided {
+		why := d.refusal(s.value)
+		found = append(found, refuseIf(why != "", "%s", why)...)
+	}
+	return found
+}
+
+// judge says what is wrong with a value of a kind.
+func (m minor) judge(value string, kind []string) (found []refusal) {
+	if len(kind) == 0 {
+		return nil
+	}
+	of := kind[1:]
+	switch kind[0] {
+	case "one-of":
+		return refuseIf(value != "" && !slices.Contains(of, value), "%q is unknown, want %s", value, strings.Join(of, " or "))
+	case "range":
+		n, err := strconv.ParseFloat(value, 64)
+		return refuseIf(err == nil && (n < number(of[0]) || n > number(of[1])), "%s is out of range, want %s to %s", value, of[0], of[1])
+	case "list":
+		for _, word := range words(value) {
+			found = append(found, m.judge(word, of)...)
+		}
+		return found
+	case "pairs":
+		return m.judgePairs(value, of)
+	case "gates":
+		return m.judgeGates(value)
+	case "labels":
+		return judgeLabels(value)
+	case "apis":
+		return m.judgeAPIs(value)
+	}
+	plain, isPlain := plainKinds[kind[0]]
+	why := m.unknownName(kind[0], value)
+	return slices.Concat(refuseIf(isPlain && !plain.fits(value), "%q is not %s", value, plain.wanted), refuseIf(why != "", "%s", why))
+}
+
+// number is one of the lists of this program, or one that was parsed before.
+func number(text string) float64 {
+	n, _ := strconv.ParseFloat(text, 64)
+	return n
 }
 
 // words are those of a list as pflag reads it: a blank behind a comma belongs to the next one.
@@ -64,169 +164,111 @@ func words(list string) []string {
 	return strings.Split(list, ",")
 }
 
-// pairs are those of a list such as a=1,b=2, with this sign between.
-func pairs(list, sign string) map[string]string {
-	all := map[string]string{}
-	for _, pair := range strings.Split(list, ",") {
-		if name, value, _ := strings.Cut(pair, sign); pair != "" {
-			all[strings.TrimSpace(name)] = strings.TrimSpace(value)
+// pair is an entry of a list such as a=1,b=2.
+type pair struct {
+	name, value string
+	isWhole     bool // it has the sign
+}
+
+func pairs(list, sign string) (all []pair) {
+	for _, text := range words(list) {
+		name, value, isWhole := strings.Cut(text, sign)
+		if text != "" {
+			all = append(all, pair{strings.TrimSpace(name), strings.TrimSpace(value), isWhole})
 		}
 	}
 	return all
 }
 
-// strangers are reasons against names that are not known.
-func strangers(there string, names, known []string) (reasons []string) {
-	for _, name := range names {
-		switch {
-		case slices.Contains(known, name):
-		case slices.Contains(known, strings.TrimSpace(name)):
-			reasons = append(reasons, fmt.Sprintf("%q has a blank, which belongs to the name: write no blanks", name))
-		default:
-			remedy := cmp.Or(locate.DidYouMean(name, known), ": leave it out")
-			reasons = append(reasons, fmt.Sprintf("%s %q%s", there, name, remedy))
+// judgePairs takes the sign, the kind of the names and that of the values.
+func (m minor) judgePairs(value string, of []string) (found []refusal) {
+	for _, p := range pairs(value, of[0]) {
+		whys := m.judge(p.name, of[1:2])
+		if !p.isWhole {
+			whys = refuseIf(true, "%s has no %s: write NAME%sVALUE", p.name, of[0], of[0])
+		}
+		for _, r := range m.judge(p.value, of[2:]) {
+			whys = append(whys, refusal{why: p.name + ": " + r.why})
+		}
+		if whys != nil {
+			found = append(found, refusal{p.name, whys[0].why})
 		}
 	}
-	return reasons
+	return found
 }
 
-// file is a list of what values name in this minor.
+// judgeLabels refuses what the kubelet does (cmd/kubelet/app/options, ValidateKubeletFlags).
+func judgeLabels(value string) (found []refusal) {
+	for _, p := range pairs(value, "=") {
+		domain, _, _ := strings.Cut("."+p.name, "/")
+		isKubernetes := strings.HasSuffix(domain, ".kubernetes.io") || strings.HasSuffix(domain, ".k8s.io")
+		found = slices.Concat(found,
+			refuseIf(validation.IsQualifiedName(p.name) != nil, "%q is no label name", p.name),
+			refuseIf(validation.IsValidLabelValue(p.value) != nil, "%q is no label value", p.value),
+			refuseIf(isKubernetes && !kubeletapis.IsKubeletLabel(p.name),
+				"a kubelet may not give itself the label %s: after init, kubectl label node NAME %s=%s", p.name, p.name, p.value))
+	}
+	return found
+}
+
+// judgeAPIs refuses what kube-apiserver does (k8s.io/apiserver/pkg/server/resourceconfig): of a whole level of
+// APIs it takes no other spelling of true and false.
+func (m minor) judgeAPIs(value string) (found []refusal) {
+	for _, p := range pairs(value, "=") {
+		isLevel := slices.Contains([]string{"api/all", "api/ga", "api/beta", "api/alpha"}, p.name)
+		isBool := parses(strconv.ParseBool)(cmp.Or(p.value, "true")) && !isLevel || p.value == "true" || p.value == "false"
+		found = append(found, refuseIf(!isBool, "%q of %s is not true or false", p.value, p.name)...)
+		api := strings.Split(p.name, "/")
+		if !isLevel { // a resource may follow group and version
+			found = append(found, m.judge(strings.Join(api[:min(2, len(api))], "/"), []string{"API"})...)
+		}
+	}
+	return found
+}
+
+// knownNames are all names of a kind, nil of what is no kind of names.
+func (m minor) knownNames(kind string) []string {
+	switch kind {
+	case "admission-plugin":
+		return list(m.file("plugins"))
+	case "feature-gate":
+		return list(m.file("gates"))
+	case "API":
+		return list(m.file("apis"))
+	case "cipher-suite":
+		return cliflag.TLSCipherPossibleValues()
+	case "controller":
+		names := list(m.file("controllers"))
+		return slices.Concat([]string{"*"}, names, each(names, func(name *string) { *name = "-" + *name }))
+	}
+	return table("values/names.txt")[kind]
+}
+
 func (m minor) file(name string) string { return fmt.Sprintf("minors/1.%d/%s.txt", m.number, name) }
 
-func (m minor) strangers(what, file string, names []string) []string {
-	return strangers(fmt.Sprintf("Kubernetes 1.%d has no %s", m.number, what), names, list(m.file(file)))
-}
-
-// unfit says why a component does not take the value of a flag, or why nobody would reach it then.
-func (c *Config) unfit(program string, kind []string, a Arg) []string {
-	m, _ := minorOf(c.KubernetesVersion)
-	if why := unread(strings.Join(kind, ""), a.Value); why != "" {
-		return []string{why}
+func (m minor) unknownName(kind, name string) string {
+	known := m.knownNames(kind)
+	if known == nil {
+		return ""
 	}
-	switch a.Name {
-	case "enable-admission-plugins", "disable-admission-plugins":
-		return m.strangers("admission plugin", "plugins", words(a.Value))
-	case "admission-control":
-		return []string{"kube-apiserver does not take it beside enable-admission-plugins, which is set: add them there"}
-	case "authorization-mode":
-		return unfitModes(a.Value)
-	case "runtime-config":
-		return m.unfitAPIs(pairs(a.Value, "="))
-	case "tls-cipher-suites", "cipher-suites":
-		return unfitSuites(words(a.Value))
-	case "node-labels":
-		return unfitLabels(pairs(a.Value, "="))
-	case "eviction-hard", "eviction-soft":
-		if strings.Contains(a.Value, "=") {
-			return []string{"write " + strings.ReplaceAll(a.Value, "=", "<")}
-		}
-		return thresholds.unfit(pairs(a.Value, "<"))
-	case "eviction-soft-grace-period":
-		return periods.unfit(pairs(a.Value, "="))
-	case "system-reserved", "kube-reserved":
-		return reserved.unfit(pairs(a.Value, "="))
-	case "oidc-issuer-url":
-		u, err := url.Parse(a.Value)
-		isURL := err == nil && u.Scheme == "https" && u.Host != ""
-		return reasonIf(!isURL, "%q is no URL with https://, where kube-apiserver wants the issuer", a.Value)
-	case "bind-address":
-		ip, err := netip.ParseAddr(a.Value)
-		isElsewhere := program == "kube-apiserver" && err == nil && !ip.IsUnspecified() && ip.Unmap() != c.AdvertiseAddress
-		return reasonIf(isElsewhere, "the kubelet and pods reach the API server at %s, not at %s: leave it out", c.AdvertiseAddress, ip)
+	return unknownName(fmt.Sprintf("Kubernetes 1.%d has no %s", m.number, strings.ReplaceAll(kind, "-", " ")), name, known)
+}
+
+// sameLetters takes away by what OpenSSL's names of cipher suites differ from Go's.
+var sameLetters = strings.NewReplacer("TLS_", "", "WITH_", "", "_", "", "-", "")
+
+// unknownName says that there is no such name, and which may be meant; nothing if it is known.
+func unknownName(there, name string, known []string) string {
+	isMeant := func(other string) bool {
+		return sameLetters.Replace(other) == sameLetters.Replace(strings.ToUpper(name))
 	}
-	if program != "etcd" {
-		program = "flags"
+	switch i := slices.IndexFunc(known, isMeant); {
+	case slices.Contains(known, name):
+		return ""
+	case slices.Contains(known, strings.TrimSpace(name)):
+		return fmt.Sprintf("%q has a blank, which belongs to the name: write no blanks", name)
+	case i >= 0:
+		return fmt.Sprintf("%s %q, did you mean %q?", there, name, known[i])
 	}
-	return unfitWord(table("values/" + program + ".txt")[a.Name], a.Value)
-}
-
-func reasonIf(is bool, format string, args ...any) []string {
-	if !is {
-		return nil
-	}
-	return []string{fmt.Sprintf(format, args...)}
-}
-
-// unfitWord wants one of these words, or a number in a range such as 0..31.
-func unfitWord(known []string, word string) []string {
-	least, most, isRange := strings.Cut(strings.Join(known, " "), "..")
-	if isRange {
-		n, err := strconv.ParseFloat(word, 64)
-		low, _ := strconv.ParseFloat(least, 64) // as the list has it
-		high, _ := strconv.ParseFloat(most, 64)
-		return reasonIf(err == nil && (n < low || n > high), "%s is out of range, want %s to %s", word, least, most)
-	}
-	isUnknown := known != nil && word != "" && !slices.Contains(known, word)
-	return reasonIf(isUnknown, "%q is unknown, want %s", word, strings.Join(known, " or "))
-}
-
-func unfitModes(modes string) []string {
-	known := []string{"Node", "RBAC", "Webhook", "ABAC", "AlwaysAllow", "AlwaysDeny"}
-	return strangers("there is no mode", words(modes), known)
-}
-
-// unfitAPIs refuses what kube-apiserver does (k8s.io/apiserver/pkg/server/resourceconfig).
-func (m minor) unfitAPIs(set map[string]string) (reasons []string) {
-	for _, name := range slices.Sorted(maps.Keys(set)) {
-		isBool := parses(strconv.ParseBool)(cmp.Or(set[name], "true"))
-		reasons = append(reasons, reasonIf(!isBool, "%q of %s is neither true nor false", set[name], name)...)
-		group, rest, _ := strings.Cut(name, "/")
-		version, _, _ := strings.Cut(rest, "/") // a resource may follow
-		if group != "api" || !slices.Contains([]string{"all", "ga", "beta", "alpha"}, rest) {
-			reasons = append(reasons, m.strangers("API", "apis", []string{strings.Trim(group+"/"+version, "/")})...)
-		}
-	}
-	return reasons
-}
-
-// unfitLabels refuses what the kubelet does (cmd/kubelet/app/options, ValidateKubeletFlags).
-func unfitLabels(labels map[string]string) (reasons []string) {
-	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		domain, _, _ := strings.Cut("."+key, "/")
-		isKubernetes := strings.HasSuffix(domain, ".kubernetes.io") || strings.HasSuffix(domain, ".k8s.io")
-		reasons = slices.Concat(reasons,
-			reasonIf(validation.IsQualifiedName(key) != nil, "%q is no label name", key),
-			reasonIf(validation.IsValidLabelValue(labels[key]) != nil, "%q is no label value", labels[key]),
-			reasonIf(isKubernetes && !kubeletapis.IsKubeletLabel(key),
-				"a kubelet may not give itself the label %s: after init, kubectl label node NAME %s=%s", key, key, labels[key]))
-	}
-	return reasons
-}
-
-// valued are names that each have a value.
-type valued struct {
-	there   string // is none of another name
-	known   []string
-	fits    func(value string) bool
-	example string
-}
-
-var (
-	signals    = list("values/signals.txt")
-	resources  = []string{"cpu", "memory", "ephemeral-storage", "pid"}
-	thresholds = valued{"there is no signal", signals, isThreshold, "500Mi or 10%"} // of pkg/kubelet/eviction/helpers.go
-	periods    = valued{"there is no signal", signals, parses(time.ParseDuration), "1m30s"}
-	reserved   = valued{"the kubelet can't reserve", resources, isSize, "500m or 2Gi"}
-)
-
-func (v valued) unfit(values map[string]string) (reasons []string) {
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		isUnfit := slices.Contains(v.known, name) && !v.fits(values[name])
-		reasons = slices.Concat(reasons, strangers(v.there, []string{name}, v.known),
-			reasonIf(isUnfit, "%q of %s is no value such as %s", values[name], name, v.example))
-	}
-	return reasons
-}
-
-func isThreshold(value string) bool {
-	part, isPart := strings.CutSuffix(value, "%")
-	if isPart {
-		return isSize(part) && unfitWord([]string{"0..100"}, part) == nil
-	}
-	return isSize(value) && strings.Trim(value, "0") != ""
-}
-
-func isSize(value string) bool {
-	q, err := resource.ParseQuantity(value)
-	return err == nil && q.Sign() >= 0
+	return fmt.Sprintf("%s %q%s", there, name, cmp.Or(locate.DidYouMean(name, known), ": leave it out"))
 }

@@ -83,16 +83,84 @@ func TestFlagLists(t *testing.T) {
 	if minors()[0].flagTypes("kubelet")[podInfraFlag] != nil {
 		t.Errorf("the newest kubelet has %s as well", podInfraFlag)
 	}
-	for _, field := range slices.Concat(slices.Collect(maps.Keys(kubeletFieldSince)), list("values/kubelet.txt")) {
-		if name, _, _ := strings.Cut(field, "."); !slices.Contains(list("fields/kubelet.txt"), name) {
+	for field := range kubeletFieldSince {
+		if !slices.Contains(list("fields/kubelet.txt"), field) {
 			t.Errorf("the kubelet has no field %s", field)
 		}
 	}
-	for _, field := range list("values/kube-proxy.txt") {
-		if name, _, _ := strings.Cut(field, "."); !slices.Contains(list("fields/kube-proxy.txt"), name) {
-			t.Errorf("kube-proxy has no field %s", field)
+}
+
+// TestFieldValues: the fields of values/ are those of the documents, and the flags beside them the kubelet's.
+func TestFieldValues(t *testing.T) {
+	for _, program := range []string{"kubelet", "kube-proxy"} {
+		fields, flags := list("fields/"+program+".txt"), table("flags/"+program+".txt")
+		for field, words := range table("values/" + program + ".txt") {
+			if name, _, _ := strings.Cut(field, "."); !slices.Contains(fields, name) {
+				t.Errorf("%s has no field %s", program, field)
+			}
+			if len(words) < 2 || words[0] != "-" && flags[words[0]] == nil {
+				t.Errorf("%s: of %s there is no flag or no kind: %v", program, field, words)
+			}
 		}
 	}
+}
+
+// TestKinds: each kind of values is one that judge knows.
+func TestKinds(t *testing.T) {
+	var check func(from string, kind []string)
+	check = func(from string, kind []string) {
+		switch composed := []string{"one-of", "range", "gates", "labels", "apis", "any"}; {
+		case kind[0] == "list":
+			check(from, kind[1:])
+		case kind[0] == "pairs":
+			check(from, kind[2:3])
+			check(from, kind[3:])
+		case !slices.Contains(composed, kind[0]) && plainKinds[kind[0]].fits == nil && minors()[0].knownNames(kind[0]) == nil:
+			t.Errorf("%s: no such kind: %v", from, kind)
+		}
+	}
+	for _, file := range []string{"flags", "etcd"} {
+		for flag, kind := range table("values/" + file + ".txt") {
+			check(flag, kind)
+		}
+	}
+	for _, file := range []string{"kubelet", "kube-proxy"} {
+		for field, words := range table("values/" + file + ".txt") {
+			check(field, words[1:])
+		}
+	}
+}
+
+// TestTogether: the rules name settings that there are, and say one thing each.
+func TestTogether(t *testing.T) {
+	for _, r := range readRules() {
+		said := 0
+		for _, each := range [][]string{r.Needs, r.Excludes, words(r.KeysOf), words(r.Below), words(r.AtMost)} {
+			said += min(1, len(each))
+		}
+		if said != 1 || r.If == "" || (r.Below+r.AtMost != "") != (r.Defaults != [2]string{}) {
+			t.Errorf("not one thing: %+v", r)
+		}
+		programs := strings.Fields("etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy")
+		if r.Program != "" {
+			programs = []string{r.Program}
+		}
+		for _, name := range slices.Concat([]string{r.If}, r.Needs, r.Excludes, words(r.KeysOf+r.Below+r.AtMost)) {
+			if !slices.ContainsFunc(programs, func(program string) bool { return hasSetting(program, name) }) {
+				t.Errorf("%v have no setting %s", programs, name)
+			}
+		}
+	}
+}
+
+func hasSetting(program, name string) bool {
+	name, _, _ = strings.Cut(name, "=")
+	prefix, isPrefix := strings.CutSuffix(name, "*")
+	known := list("flags/" + program + ".txt")
+	if program == "kubelet" || program == "kube-proxy" {
+		known = list("values/" + program + ".txt")
+	}
+	return slices.ContainsFunc(known, func(each string) bool { return each == name || isPrefix && strings.HasPrefix(each, prefix) })
 }
 
 // TestMinorLists: each minor has its lists, and with no gate set all is as it should be.
@@ -109,7 +177,9 @@ func TestMinorLists(t *testing.T) {
 				t.Errorf("1.%d: %s %v", m.number, name, g)
 			}
 		}
-		m.unfitGates(map[string]bool{"AllAlpha": false}, func(gate, why string) { t.Errorf("1.%d: %s", m.number, why) })
+		for _, r := range m.judgeGates("AllAlpha=false") {
+			t.Errorf("1.%d: %s", m.number, r.why)
+		}
 		if !slices.Contains(list(m.file("plugins")), "NodeRestriction") || !slices.Contains(list(m.file("apis")), "apps/v1") {
 			t.Errorf("1.%d: want NodeRestriction and apps/v1", m.number)
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/agnivade/levenshtein"
 	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	kjson "sigs.k8s.io/json"
 	sigsyaml "sigs.k8s.io/yaml"
 )
@@ -237,14 +238,14 @@ func fields(root *yaml.Node, text []byte) (all map[string]any, err error) {
 
 // Strict is all that is written in a document of the type T of Kubernetes', which knows JSON
 // only, or what of it T does not take, in the YAML library's form. known is as in Errors; old are
-// fields at the top that are left out.
+// fields that are left out.
 func Strict[T any](root *yaml.Node, text []byte, known, old []string) (map[string]any, error) {
 	all, err := fields(root, text)
 	if err != nil {
 		return nil, err
 	}
 	for _, field := range old {
-		delete(all, field)
+		unstructured.RemoveNestedField(all, strings.Split(field, ".")...)
 	}
 	s := strict{root: root, known: known, refusal: func(document any) error {
 		data, _ := json.Marshal(document) // fields has read it from JSON
