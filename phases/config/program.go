@@ -45,8 +45,12 @@ func (b *builder) validatePrograms(c *Config) {
 		b.validateFlagNames(c, p)
 		given := slices.Concat(b.fieldSettings(p), b.flagSettings(m, p)) // of the kubelet's, flags go before fields
 		b.warnOfCiphers(given)
-		given = slices.DeleteFunc(given, func(s setting) bool { return b.refuse(s, m.refusals(s)) })
-		b.validateTogether(rules, p.name, given)
+		taken := slices.DeleteFunc(slices.Clone(given), func(s setting) bool { return b.refuse(s, m.refusals(s)) })
+		for _, r := range rules {
+			if r.Program == "" || r.Program == p.name {
+				b.validateRule(r, taken, given)
+			}
+		}
 		if p.kind == "" {
 			b.validateEnvs(p.of("extraEnvs"), p.ExtraEnvs)
 			b.validateVolumes(p.of("extraVolumes"), p.ExtraVolumes, c.OwnVolumes(p.name))

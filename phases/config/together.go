@@ -32,21 +32,17 @@ func readRules() (rules []rule) {
 	return rules
 }
 
-// settings are what a program is told, of one name the last counts.
+// settings are what a program is told; of one name the last counts.
 type settings []setting
 
-// validateTogether refuses settings of a program that do not go with each other, or not without another.
-func (b *builder) validateTogether(rules []rule, name string, given settings) {
-	for _, r := range rules {
-		if r.Program != "" && r.Program != name {
-			continue
-		}
-		for _, s := range given.all(r.If) {
-			b.refuse(s, r.refusals(s, given))
-		}
-		if limit := r.Below + r.AtMost; limit != "" {
-			b.validateOrder(r, given.all(r.If), given.all(limit))
-		}
+// validateRule refuses settings that do not go with another, or not without one. taken are those of the given whose
+// values are right by themselves.
+func (b *builder) validateRule(r rule, taken, given settings) {
+	for _, s := range taken.all(r.If) {
+		b.refuse(s, r.refusals(s, given))
+	}
+	if limit := r.Below + r.AtMost; limit != "" {
+		b.validateOrder(r, given.all(r.If), given.all(limit))
 	}
 }
 
@@ -82,25 +78,29 @@ func (s setting) has(word string) bool {
 
 // validateOrder compares two settings, of which one may have its default, and tells at the one that is given.
 func (b *builder) validateOrder(r rule, less, more settings) {
-	least, most := setting{value: r.Defaults[0]}, setting{value: r.Defaults[1]}
-	for _, each := range less {
-		least = each
+	least, most, must := less.lastOr(r.Defaults[0]), more.lastOr(r.Defaults[1]), "must be less than"
+	small, large := cmp.Or(r.Times, 1)*measure(least), measure(most)
+	if r.AtMost != "" {
+		must = "must not be more than"
 	}
-	for _, each := range more {
-		most = each
-	}
-	small, large := cmp.Or(r.Times, 1)*measure(least.value), measure(most.value)
-	if small < large || small == large && r.Below == "" {
+	if small < large || small == large && r.AtMost != "" {
 		return
 	}
-	why := fmt.Sprintf("%s (%s) must be less than %s (%s)", r.If, least.value, r.Below+r.AtMost, most.value)
+	why := fmt.Sprintf("%s (%s) %s %s (%s)", r.If, least, must, r.Below+r.AtMost, most)
 	if r.Times > 0 {
 		why = fmt.Sprintf("%g times %s", r.Times, why)
 	}
-	for _, each := range slices.Concat(less, more) {
-		b.refuse(each, []refusal{{why: why}})
-		return
+	if at := slices.Concat(less, more); len(at) > 0 {
+		b.refuse(at[0], refuseIf(true, "%s", why))
 	}
+}
+
+// lastOr is the last value, which counts, or what it is by default.
+func (given settings) lastOr(byDefault string) string {
+	if len(given) == 0 {
+		return byDefault
+	}
+	return given[len(given)-1].value
 }
 
 // measure is a number, or a duration in nanoseconds.

@@ -49,7 +49,7 @@ var plainKinds = map[string]struct {
 	"threshold":         {"a quantity or percentage such as 500Mi or 10%", func(s string) bool { return isShare(s) && s != "0" }},
 	"ip":                {"an IP address", isIP},
 	"address":           {"an IP address, with a port or without", func(s string) bool { return isIP(s) || parses(netip.ParseAddrPort)(s) }},
-	"node-port-address": {"a range such as 192.0.2.0/24, or primary", func(s string) bool { return s == "primary" || parses(netip.ParsePrefix)(s) }},
+	"ranges-or-primary": {"ranges such as 192.0.2.0/24, or primary alone", areRangesOrPrimary},
 	"https-url":         {"a URL that begins with https://", isHTTPS},
 	"listen-url":        {"a URL with an IP address and a port, such as https://192.0.2.10:2379", isListenURL},
 }
@@ -78,6 +78,11 @@ func isShare(value string) bool {
 	percent, isPercent := strings.CutSuffix(value, "%")
 	n, err := strconv.ParseFloat(percent, 32)
 	return isPercent && err == nil && n >= 0 && n <= 100 || !isPercent && isSize(value)
+}
+
+func areRangesOrPrimary(list string) bool {
+	isOther := func(text string) bool { return !parses(netip.ParsePrefix)(text) }
+	return list == "primary" || !slices.ContainsFunc(words(list), isOther)
 }
 
 func isHTTPS(text string) bool {
