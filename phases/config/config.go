@@ -149,16 +149,18 @@ type Arg struct {
 type Args []Arg
 
 // UnmarshalYAML takes the mapping of kubeadm's v1beta3 as well. It is sorted by name then, so
-// that locate.Line finds a flag by its index.
+// that locate.Line finds a flag by its index. As the programs do, it takes an underscore for a dash.
 func (a *Args) UnmarshalYAML(unmarshal func(any) error) error {
 	err := unmarshal((*[]Arg)(a))
-	if err == nil || !strings.HasSuffix(err.Error(), "cannot unmarshal !!map into []config.Arg") {
-		return err
+	if err != nil && strings.HasSuffix(err.Error(), "cannot unmarshal !!map into []config.Arg") {
+		var flags map[string]string
+		err = unmarshal(&flags)
+		for _, name := range slices.Sorted(maps.Keys(flags)) {
+			*a = append(*a, Arg{name, flags[name]})
+		}
 	}
-	var flags map[string]string
-	err = unmarshal(&flags)
-	for _, name := range slices.Sorted(maps.Keys(flags)) {
-		*a = append(*a, Arg{name, flags[name]})
+	for i := range *a {
+		(*a)[i].Name = strings.ReplaceAll((*a)[i].Name, "_", "-")
 	}
 	return err
 }

@@ -29,36 +29,36 @@ func (d decided) refusal(got string) string {
 	return fmt.Sprintf("%q can't be set here, it is %q: %s", got, d.value, d.why)
 }
 
-// isSame compares by meaning. want is as this program writes it; got may be spelt in another way.
-func isSame(got, want string) bool {
-	is, err := strconv.ParseBool(got) // as flags are
-	address, addressErr := netip.ParseAddr(got)
-	switch {
-	case got == want, want == "":
-		return got == want
-	case want == "true" || want == "false":
-		return err == nil && strconv.FormatBool(is) == want
-	case strings.HasPrefix(want, "unix://"):
-		return withScheme(got) == want
-	case want[0] == '/':
-		return path.Clean(got) == want
-	case addressErr == nil:
-		return address.Unmap().String() == want
+// isSame compares by meaning.
+func isSame(a, b string) bool { return normal(a) == normal(b) }
+
+// normal spells a boolean, an address, a list of ranges, a path or socket, or a name of a host in one way.
+func normal(text string) string {
+	if is, err := strconv.ParseBool(text); err == nil {
+		return strconv.FormatBool(is)
 	}
-	return strings.ToLower(got) == want || masked(got) == want // names of hosts
+	if a, err := netip.ParseAddr(text); err == nil {
+		return a.Unmap().String()
+	}
+	if file := strings.TrimPrefix(text, "unix://"); strings.HasPrefix(file, "/") {
+		return strings.Replace(path.Clean(file), "/var/run/", "/run/", 1) // a link
+	}
+	if all, err := ranges(text); err == nil {
+		return Joined(all)
+	}
+	return strings.ToLower(text)
 }
 
-// masked is a list of ranges as this program writes them; empty if it is no such list.
-func masked(list string) string {
-	var all []netip.Prefix
+// ranges are those of a list.
+func ranges(list string) (all []netip.Prefix, err error) {
 	for _, text := range strings.Split(list, ",") {
-		p, err := netip.ParsePrefix(strings.TrimSpace(text))
+		r, err := netip.ParsePrefix(strings.TrimSpace(text))
 		if err != nil {
-			return ""
+			return nil, err
 		}
-		all = append(all, p.Masked())
+		all = append(all, r.Masked())
 	}
-	return Joined(all)
+	return all, nil
 }
 
 const (
@@ -68,24 +68,39 @@ const (
 	onlyThere = "bootstrap looks nowhere else, also when it cleans up"
 )
 
+// kubeletRules are of the kubelet's fields, also where its flags stand for them, and of flags that are no fields.
 func (c *Config) kubeletRules() []decided {
 	rules := []decided{
 		{"staticPodPath", staticPodDir, "the control plane's manifests lie there, or would"},
 		{"containerRuntimeEndpoint", c.CRISocket, "nodeRegistration.criSocket decides"},
 		{"podLogsDir", "/var/log/pods", onlyThere},
 		{"cgroupRoot", "/", onlyThere},
+		{"config", "/var/lib/kubelet/config.yaml", "bootstrap writes it: give a KubeletConfiguration"},
+		{"hostname-override", c.NodeName, "nodeRegistration.name decides"},
+		{"register-with-taints", Joined(c.Taints), "nodeRegistration.taints decides"},
+		{"anonymous-auth", "false", openPort},
+		{"root-dir", "/var/lib/kubelet", onlyThere + ": mount your disk there, or make that a link"},
+		{"manifest-url", "", "staticPodURL of KubeletConfiguration decides"},
+		{"manifest-url-header", "", "everybody sees the flags of a program: set staticPodURLHeader of KubeletConfiguration"},
 	}
 	if c.Box.Standalone {
 		// Nobody can be asked who may do what. So all are let in whose certificate is of
 		// authentication.x509.clientCAFile, and by default nobody is.
 		return append(rules,
+			decided{"kubeconfig", "", noServer},
 			decided{"authentication.anonymous.enabled", "false", openPort},
 			decided{"authentication.webhook.enabled", "false", noServer},
 			decided{"authorization.mode", "AlwaysAllow", noServer})
 	}
+	dns := textOf(c.Kubelet, "clusterDNS")
+	if dns == "" && len(c.Networking.ServiceSubnets) > 0 {
+		dns = c.DNSServiceIP().String()
+	}
 	return append(rules,
+		decided{"kubeconfig", "/etc/kubernetes/kubelet.conf", "bootstrap writes it"},
 		decided{"clusterDomain", c.Networking.DNSDomain, "networking.dnsDomain decides"},
 		decided{"authentication.x509.clientCAFile", c.CertificatesDir + "/ca.crt", "the kubelet knows the API server by it"},
+		decided{"clusterDNS", dns, "clusterDNS of KubeletConfiguration decides"},
 		decided{"authorization.mode", "Webhook", openPort})
 }
 
@@ -93,15 +108,6 @@ func (c *Config) kubeProxyRules() []decided {
 	return []decided{
 		{"clusterCIDR", Joined(c.Networking.PodSubnets), "networking.podSubnet decides"},
 		{"clientConnection.kubeconfig", "/var/lib/kube-proxy/kubeconfig.conf", "the API server's address and the pod's own token lie there"},
-	}
-}
-
-func (b *builder) validateDecided(kind string, fields map[string]any, rules []decided) {
-	for _, r := range rules {
-		got := textOf(fields, r.field)
-		if why := r.refusal(got); got != "" && why != "" {
-			b.badIn(kind, r.field, "%s", why)
-		}
 	}
 }
 
@@ -137,29 +143,4 @@ func (c *Config) controllerManagerRules() []decided {
 		rules = append(rules, decided{"allocate-node-cidrs", "true", "flannel needs each node's part of the pod range; for another network: network: none"})
 	}
 	return rules
-}
-
-func (c *Config) kubeletFlagRules() []decided {
-	mode, why, kubeconfig, dns := "Webhook", openPort, "/etc/kubernetes/kubelet.conf", textOf(c.Kubelet, "clusterDNS")
-	if c.Box.Standalone {
-		mode, why, kubeconfig = "AlwaysAllow", noServer, ""
-	}
-	if dns == "" && len(c.Networking.ServiceSubnets) > 0 {
-		dns = c.DNSServiceIP().String()
-	}
-	return []decided{
-		{"config", "/var/lib/kubelet/config.yaml", "bootstrap writes it: give a KubeletConfiguration"},
-		{"kubeconfig", kubeconfig, "bootstrap writes it"},
-		{"pod-manifest-path", staticPodDir, "the control plane's manifests lie there"},
-		{"container-runtime-endpoint", c.CRISocket, "nodeRegistration.criSocket decides"},
-		{"hostname-override", c.NodeName, "nodeRegistration.name decides"},
-		{"register-with-taints", Joined(c.Taints), "nodeRegistration.taints decides"},
-		{"cluster-dns", dns, "clusterDNS of KubeletConfiguration decides"},
-		{"cluster-domain", c.Networking.DNSDomain, "networking.dnsDomain decides"},
-		{"authorization-mode", mode, why},
-		{"anonymous-auth", "false", openPort},
-		{"root-dir", "/var/lib/kubelet", onlyThere + ": mount your disk there, or make that a link"},
-		{"manifest-url", "", "staticPodURL of KubeletConfiguration decides"},
-		{"manifest-url-header", "", "everybody sees the flags of a program: set staticPodURLHeader of KubeletConfiguration"},
-	}
 }

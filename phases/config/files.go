@@ -23,7 +23,7 @@ func filesOf(a Arg) []string {
 // validateFiles refuses files that no volume shows to the pod, or to read only where the program writes: its own
 // file system is read-only. Patches may add volumes, which are not known here.
 func (b *builder) validateFiles(c *Config, p program) {
-	mounts, remedy := c.mounts(p), "add it to "+p.of("extraVolumes")
+	mounts, remedy := c.mounts(p), "add it to "+p.beside("extraVolumes")
 	if p.name == "etcd" {
 		remedy = "put it below " + c.Etcd.DataDir
 	}

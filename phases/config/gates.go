@@ -59,40 +59,35 @@ func (b *builder) validateGates(gates map[string]bool, version string) {
 // judgeGates says what keeps a program from starting with these feature gates, as k8s.io/component-base/featuregate
 // has it. Flags of the control plane take a name before a gate as well, as in kube:NAME=true.
 func (m minor) judgeGates(value string) (found []refusal) {
-	set, all := map[string]bool{}, table(m.file("gates"))
+	set, all := map[string]bool{}, table(m.file("feature-gate"))
 	refuse := func(gate, why string) { found = append(found, refusal{gate, why}) }
 	for _, p := range pairs(strings.ReplaceAll(value, "kube:", ""), "=") {
 		on, err := strconv.ParseBool(p.value)
 		set[p.name] = on
-		switch g := all[p.name]; {
-		case g == nil:
-			refuse(p.name, m.unknownName("feature-gate", p.name))
+		switch unknown := m.judge(p.name, []string{"feature-gate"}); {
+		case unknown != nil:
+			refuse(p.name, unknown[0].why)
 		case err != nil:
 			refuse(p.name, fmt.Sprintf("%s is not set to true or false: write %s=true or %s=false", p.name, p.name, p.name))
-		case g[1] == "locked" && on != (g[0] == "on"):
+		case all[p.name][1] == "locked" && on != (all[p.name][0] == "on"):
 			refuse(p.name, fmt.Sprintf("%s can't be %t, Kubernetes 1.%d has locked it: leave it out", p.name, on, m.number))
 		}
 	}
-	if len(set) == 0 {
-		return nil
+	isOn := func(gate string) bool {
+		byDefault, stage := all[gate][0] == "on", all[gate][1]
+		for _, name := range []string{gate, map[string]string{"alpha": "AllAlpha", "beta": "AllBeta"}[stage]} {
+			if on, isSet := set[name]; isSet && stage != "locked" {
+				return on
+			}
+		}
+		return byDefault
 	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		for _, need := range all[name][2:] {
-			if isOn(name, all, set) && !isOn(need, all, set) {
+			if isOn(name) && !isOn(need) {
 				refuse(name, fmt.Sprintf("%s is on, and needs %s=true", name, need))
 			}
 		}
 	}
 	return found
-}
-
-// isOn is what a gate of this minor comes to where some are set, among them maybe all of a stage.
-func isOn(gate string, all map[string][]string, set map[string]bool) bool {
-	byDefault, stage := all[gate][0] == "on", all[gate][1]
-	for _, name := range []string{gate, map[string]string{"alpha": "AllAlpha", "beta": "AllBeta"}[stage]} {
-		if on, isSet := set[name]; isSet && stage != "locked" {
-			return on
-		}
-	}
-	return byDefault
 }

@@ -12,24 +12,12 @@ import (
 )
 
 func (b *builder) validateKubelet(c *Config) {
-	b.validateDecided(kubeletKind, c.Kubelet, c.kubeletRules())
 	b.validatePodURL(c.Kubelet)
 	m, _ := minorOf(c.KubernetesVersion)
 	for _, name := range slices.Sorted(maps.Keys(c.Kubelet)) {
 		if kubeletFieldSince[name] > m.number {
 			b.badIn(kubeletKind, name, "the kubelet of Kubernetes 1.%d has no such field", m.number)
 		}
-	}
-}
-
-func (b *builder) validateKubeProxy(c *Config) {
-	b.validateDecided(kubeProxyKind, c.KubeProxy, c.kubeProxyRules())
-	switch mode := textOf(c.KubeProxy, "mode"); mode {
-	case "", "nftables", "iptables":
-	case "ipvs":
-		b.badIn(kubeProxyKind, "mode", "ipvs is deprecated, and the bundle's kube-proxy has no ipset: use nftables or iptables")
-	default:
-		b.badIn(kubeProxyKind, "mode", "%q is unknown, want nftables or iptables", mode)
 	}
 }
 
@@ -61,14 +49,14 @@ func (b *builder) badIn(kind, field, format string, args ...any) {
 	b.found(locate.Line(b.docs.roots[kind], field), field+": "+fmt.Sprintf(format, args...))
 }
 
-// textOf is a field such as authorization.mode as text, as textIn has it; empty without.
+// textOf is a field such as authorization.mode as text; empty without.
 func textOf(fields map[string]any, field string) string {
 	value, _, _ := unstructured.NestedFieldNoCopy(fields, strings.Split(field, ".")...) // the document was read strictly
-	return textIn(value, "=")
+	return textIn(value)
 }
 
-// textIn is a value of a document as a flag has it: a list with commas, a mapping as pairs with that sign between.
-func textIn(value any, sign string) string {
+// textIn is a value of a document as a flag has it: a list with commas, a mapping as in a=1,b=2.
+func textIn(value any) string {
 	var words []string
 	switch v := value.(type) {
 	case nil:
@@ -78,7 +66,7 @@ func textIn(value any, sign string) string {
 		}
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(v)) {
-			words = append(words, fmt.Sprint(name, sign, v[name]))
+			words = append(words, fmt.Sprint(name, "=", v[name]))
 		}
 	default:
 		return fmt.Sprint(v)

@@ -121,9 +121,9 @@ func (b *builder) build() *Config {
 			CertificateValidity:  ptr.Deref(cl.CertificateValidityPeriod, year),
 			CAValidity:           ptr.Deref(cl.CACertificateValidityPeriod, 10*year),
 			Etcd:                 b.etcd(cl.Etcd),
-			APIServer:            withDashes(cl.APIServer.Component),
-			ControllerManager:    withDashes(cl.ControllerManager),
-			Scheduler:            withDashes(cl.Scheduler),
+			APIServer:            cl.APIServer.Component,
+			ControllerManager:    cl.ControllerManager,
+			Scheduler:            cl.Scheduler,
 			Images:               b.images(cl),
 			DNSDisabled:          cl.DNS.Disabled,
 			ProxyDisabled:        cl.Proxy.Disabled,
@@ -135,7 +135,7 @@ func (b *builder) build() *Config {
 			AdvertiseAddress:    address,
 			BindPort:            port,
 			CRISocket:           b.socket(n.CRISocket),
-			KubeletExtraArgs:    dashed(n.KubeletExtraArgs),
+			KubeletExtraArgs:    n.KubeletExtraArgs,
 			ImagePullPolicy:     cmp.Or(n.ImagePullPolicy, pullPolicies[0]),
 			ImagePullSerial:     ptr.Deref(n.ImagePullSerial, false), // kubeadm: true, which takes the sum of all instead of the longest
 			ControlPlaneTimeout: ptr.Deref(in.Timeouts.ControlPlaneComponentHealthCheck, defaultTimeout),
@@ -155,18 +155,12 @@ func (b *builder) build() *Config {
 	b.badIf(in.DryRun, "dryRun", "ask for it on the command line: bootstrap init --dry-run")
 	dropEmpty(c.Kubelet, c.kubeletRules(), "cgroupDriver", "clusterDNS", "healthzBindAddress")
 	dropEmpty(c.KubeProxy, c.kubeProxyRules(), "bindAddress", "mode")
-	b.dropHostname(c)
-	return c
-}
-
-// dropHostname leaves out kube-proxy's name of the node. All nodes read this document, and the flag
-// that gives each its own name goes before it, as with kubeadm.
-func (b *builder) dropHostname(c *Config) {
-	const field = "hostnameOverride"
-	if name := textOf(c.KubeProxy, field); name != "" && !strings.EqualFold(name, c.NodeName) {
-		b.docs.warn(locate.Line(b.docs.roots[kubeProxyKind], field), field+": passed over: kube-proxy is told the name of each node")
+	const name = "hostnameOverride" // of all nodes that read this document: a flag gives each its own, as with kubeadm
+	if given := textOf(c.KubeProxy, name); given != "" && !isSame(given, c.NodeName) {
+		b.docs.warn(locate.Line(d.roots[kubeProxyKind], name), name+": passed over: kube-proxy is told the name of each node")
 	}
-	delete(c.KubeProxy, field)
+	delete(c.KubeProxy, name)
+	return c
 }
 
 // warnOfVersions tells of documents in the version that kubeadm calls deprecated.
@@ -265,16 +259,6 @@ func each[T any](list []T, change func(*T)) []T {
 		change(&changed[i])
 	}
 	return changed
-}
-
-// withDashes has flags as Kubernetes' programs take them: an underscore is a dash.
-func withDashes(c Component) Component {
-	c.ExtraArgs = dashed(c.ExtraArgs)
-	return c
-}
-
-func dashed(args Args) Args {
-	return each(args, func(a *Arg) { a.Name = strings.ReplaceAll(a.Name, "_", "-") })
 }
 
 // withoutSlash is a path or URL without a slash at its end.

@@ -25,24 +25,12 @@ const (
 
 var (
 	kindsRead = []string{initKind, clusterKind, boxKind, kubeletKind, kubeProxyKind}
-	// passedOver are those of kubeadm's other commands: many keep one file for all of them.
-	passedOver = []string{"JoinConfiguration", "ResetConfiguration", "UpgradeConfiguration"}
-)
-
-// versionOf is the version that documents of a kind have; empty for kinds that are not known.
-func versionOf(kind string) string {
-	switch {
-	case kind == kubeletKind:
-		return kubeletVersion
-	case kind == kubeProxyKind:
-		return kubeProxyVersion
-	case kind == boxKind:
-		return boxVersion
-	case slices.Contains(kindsRead, kind) || slices.Contains(passedOver, kind):
-		return kubeadmV1beta4
+	// versions are those of the kinds that are known, also of kubeadm's other commands: many keep one file for all.
+	versions = map[string]string{
+		initKind: kubeadmV1beta4, clusterKind: kubeadmV1beta4, boxKind: boxVersion, kubeletKind: kubeletVersion, kubeProxyKind: kubeProxyVersion,
+		"JoinConfiguration": kubeadmV1beta4, "ResetConfiguration": kubeadmV1beta4, "UpgradeConfiguration": kubeadmV1beta4,
 	}
-	return ""
-}
+)
 
 // isForOthers tells of documents that kubeadm init passes over: those of its other commands, and those of groups that
 // it does not know. Objects such as a Pod, whose version has no group, it refuses.
@@ -50,9 +38,15 @@ func isForOthers(version, kind string) bool {
 	group, _, hasGroup := strings.Cut(version, "/")
 	ours := []string{"kubeadm.k8s.io", "kubelet.config.k8s.io", "kubeproxy.config.k8s.io", "bootstrap"}
 	if slices.Contains(ours, group) {
-		return slices.Contains(passedOver, kind) && (version == kubeadmV1beta4 || version == kubeadmV1beta3)
+		return isOf(kind, version) && !slices.Contains(kindsRead, kind)
 	}
 	return hasGroup && kind != "" && locate.DidYouMean(kind, kindsRead) == ""
+}
+
+// isOf tells whether documents of a kind may have that version. kubeadm's older one is read as the newer.
+func isOf(kind, version string) bool {
+	wanted := versions[kind]
+	return version == wanted || version == kubeadmV1beta3 && wanted == kubeadmV1beta4
 }
 
 // documents is a config file, read but not yet checked.
@@ -148,19 +142,18 @@ func (d *documents) add(root *yaml.Node, text []byte) error {
 	return d.decode(root, text)
 }
 
-// decode reads a document of a kind that init takes. kubeadm's older v1beta3 is read as v1beta4.
+// decode reads a document of a kind that init takes.
 func (d *documents) decode(root *yaml.Node, text []byte) (err error) {
 	version, kind := locate.Text(root, "apiVersion"), locate.Text(root, "kind")
-	wanted := versionOf(kind)
 	switch {
 	case isForOthers(version, kind):
 		d.warn(root.Line, fmt.Sprintf("kind: passed over: %s of %s is not for init", kind, version))
 		return nil
-	case wanted == "":
+	case versions[kind] == "":
 		return fmt.Errorf("line %d: init does not read kind %q, only %s%s",
 			root.Line, kind, strings.Join(kindsRead, ", "), locate.DidYouMean(kind, kindsRead))
-	case version != wanted && (wanted != kubeadmV1beta4 || version != kubeadmV1beta3):
-		return fmt.Errorf("line %d: apiVersion %q is not supported for %s, want %s", root.Line, version, kind, wanted)
+	case !isOf(kind, version):
+		return fmt.Errorf("line %d: apiVersion %q is not supported for %s, want %s", root.Line, version, kind, versions[kind])
 	}
 	switch kind {
 	case initKind:

@@ -13,47 +13,40 @@ import (
 
 // program is one that the config file says something to: by flags, volumes and variables, or by a document.
 type program struct {
-	name  string
-	field string // of its flags
+	name, field string // the field is that of its flags
 	Component
-	decided  []decided      // of its flags
+	decided  []decided
 	kind     string         // of its document, empty for what runs in a static pod
 	document map[string]any // nil without
 }
 
 func (c *Config) programs() []program {
-	etcd := Component{ExtraArgs: c.Etcd.ExtraArgs, ExtraEnvs: c.Etcd.ExtraEnvs}
-	kubelet := Component{ExtraArgs: c.KubeletExtraArgs}
+	etcd, kubelet := Component{ExtraArgs: c.Etcd.ExtraArgs, ExtraEnvs: c.Etcd.ExtraEnvs}, Component{ExtraArgs: c.KubeletExtraArgs}
 	return []program{
 		{"etcd", "etcd.local.extraArgs", etcd, c.etcdRules(), "", nil},
 		{"kube-apiserver", "apiServer.extraArgs", c.APIServer, c.apiServerRules(), "", nil},
 		{"kube-controller-manager", "controllerManager.extraArgs", c.ControllerManager, c.controllerManagerRules(), "", nil},
 		{"kube-scheduler", "scheduler.extraArgs", c.Scheduler, nil, "", nil},
-		{"kubelet", "nodeRegistration.kubeletExtraArgs", kubelet, c.kubeletFlagRules(), kubeletKind, c.Kubelet},
-		{"kube-proxy", "", Component{}, nil, kubeProxyKind, c.KubeProxy},
+		{"kubelet", "nodeRegistration.kubeletExtraArgs", kubelet, c.kubeletRules(), kubeletKind, c.Kubelet},
+		{"kube-proxy", "", Component{}, c.kubeProxyRules(), kubeProxyKind, c.KubeProxy},
 	}
 }
 
-// of is the field of the config file beside that of the flags, such as apiServer.extraVolumes.
-func (p program) of(name string) string { return strings.TrimSuffix(p.field, "extraArgs") + name }
+// beside is another field of the program, such as apiServer.extraVolumes.
+func (p program) beside(name string) string { return strings.TrimSuffix(p.field, "extraArgs") + name }
 
 // validatePrograms refuses what would keep a program from starting, or from being reached.
 func (b *builder) validatePrograms(c *Config) {
 	m, _ := minorOf(c.KubernetesVersion)
-	rules := readRules()
 	for _, p := range c.programs() {
 		b.validateFlagNames(c, p)
-		given := slices.Concat(b.fieldSettings(p), b.flagSettings(m, p)) // of the kubelet's, flags go before fields
-		b.warnOfCiphers(given)
-		taken := slices.DeleteFunc(slices.Clone(given), func(s setting) bool { return b.refuse(s, m.refusals(s)) })
-		for _, r := range rules {
-			if r.Program == "" || r.Program == p.name {
-				b.validateRule(r, taken, given)
-			}
-		}
+		given := slices.Concat(p.fieldSettings(), p.flagSettings(m)) // flags of the kubelet go before its fields
+		taken := slices.DeleteFunc(slices.Clone(given), func(s setting) bool { return b.refuse(s, m.refusals(s, p.decided)) })
+		b.validateRules(p.name, taken, given)
+		b.warnOfCiphers(taken)
 		if p.kind == "" {
-			b.validateEnvs(p.of("extraEnvs"), p.ExtraEnvs)
-			b.validateVolumes(p.of("extraVolumes"), p.ExtraVolumes, c.OwnVolumes(p.name))
+			b.validateEnvs(p.beside("extraEnvs"), p.ExtraEnvs)
+			b.validateVolumes(p.beside("extraVolumes"), p.ExtraVolumes, c.OwnVolumes(p.name))
 			b.validateFiles(c, p)
 		}
 	}
@@ -61,20 +54,21 @@ func (b *builder) validatePrograms(c *Config) {
 
 // setting is a flag or a field of a document: what a program is told.
 type setting struct {
-	name, value string // the name is the field's, also of a flag of the kubelet that stands for one
-	kinds       [][]string
-	decided     []decided
-	where       func(entry string) (line int, field string) // in the config file; entry is one of a mapping
+	name, value string     // the name is the field's, also for a flag of the kubelet that stands for one
+	kinds       [][]string // what the value may be: see values.go
+	field       string     // in the config file
+	flag        string     // empty for a field of a document
+	document    string     // its kind, empty for a flag
 }
 
 // flagSettings are the flags of a program. Of one that is given several times lists add up, and stand at the last.
-func (b *builder) flagSettings(m minor, p program) (all settings) {
+func (p program) flagSettings(m minor) (all settings) {
 	types, kinds, fields := m.flagTypes(p.name), table("values/flags.txt"), table("values/"+p.name+".txt")
 	if p.name == "etcd" {
 		kinds, fields = fields, nil
 	}
 	for i, a := range p.ExtraArgs {
-		s := setting{name: a.Name, value: a.Value, kinds: [][]string{types[a.Name], kinds[a.Name]}}
+		s := setting{name: a.Name, value: a.Value, kinds: [][]string{types[a.Name], kinds[a.Name]}, field: at(p.field, i) + ".value", flag: a.Name}
 		for field, words := range fields {
 			if words[0] == a.Name {
 				s.name, s.kinds = field, append(s.kinds, words[1:])
@@ -83,37 +77,11 @@ func (b *builder) flagSettings(m minor, p program) (all settings) {
 		if a.Name == "feature-gates" && Argument(p.ExtraArgs, "emulated-version") != "" {
 			s.kinds = nil // another version has other gates
 		}
-		s.decided = slices.DeleteFunc(slices.Clone(p.decided), func(d decided) bool { return d.field != a.Name })
-		s.where = func(string) (int, string) {
-			field := at(p.field, i) + ".value"
-			return b.docs.line(field), field + ": " + a.Name
-		}
-		before := slices.IndexFunc(all, func(other setting) bool { return other.name == s.name && s.isList() })
-		if before >= 0 {
-			s.value = all[before].value + "," + s.value
-			all = slices.Delete(all, before, before+1)
+		if i := slices.IndexFunc(all, func(other setting) bool { return other.name == s.name && s.isList() }); i >= 0 {
+			s.value = all[i].value + "," + s.value
+			all = slices.Delete(all, i, i+1)
 		}
 		all = append(all, s)
-	}
-	return all
-}
-
-// fieldSettings are those fields of a program's document that values/ has.
-func (b *builder) fieldSettings(p program) (all settings) {
-	if p.document == nil {
-		return nil
-	}
-	known := table("values/" + p.name + ".txt")
-	for _, field := range slices.Sorted(maps.Keys(known)) {
-		value, isGiven, _ := unstructured.NestedFieldNoCopy(p.document, strings.Split(field, ".")...) // it was read strictly
-		where := func(entry string) (int, string) { return locate.Line(b.docs.roots[p.kind], field+"."+entry), field }
-		kind, sign := known[field][1:], "="
-		if kind[0] == "pairs" {
-			sign = kind[1]
-		}
-		if isGiven {
-			all = append(all, setting{field, textIn(value, sign), [][]string{kind}, nil, where})
-		}
 	}
 	return all
 }
@@ -121,27 +89,55 @@ func (b *builder) fieldSettings(p program) (all settings) {
 // isList tells whether values of a flag that is given several times add up.
 func (s setting) isList() bool {
 	return slices.ContainsFunc(s.kinds, func(kind []string) bool {
-		return len(kind) > 0 && slices.Contains([]string{"list", "pairs", "gates", "labels", "apis"}, kind[0])
+		return len(kind) > 0 && slices.Contains([]string{"list", "pairs", "gates"}, kind[0])
 	})
 }
 
-// refuse tells what is wrong with a setting, if anything is.
-func (b *builder) refuse(s setting, refusals []refusal) bool {
-	for _, r := range refusals {
-		line, field := s.where(r.entry)
-		b.found(line, field+": "+r.why)
+// fieldSettings are those fields of a program's document that values/ has, and those that are decided elsewhere.
+func (p program) fieldSettings() (all settings) {
+	known := table("values/" + p.name + ".txt")
+	for _, d := range p.decided {
+		if known[d.field] == nil {
+			known[d.field] = []string{"-", "any"}
+		}
 	}
-	return len(refusals) > 0
+	for _, field := range slices.Sorted(maps.Keys(known)) {
+		value, isGiven, _ := unstructured.NestedFieldNoCopy(p.document, strings.Split(field, ".")...) // it was read strictly
+		kind := known[field][1:]
+		if kind[0] == "pairs" {
+			kind[1] = "=" // a flag may have another sign
+		}
+		if isGiven {
+			all = append(all, setting{name: field, value: textIn(value), kinds: [][]string{kind}, field: field, document: p.kind})
+		}
+	}
+	return all
+}
+
+// where is the line of a setting, or of an entry where it is a mapping, and how the setting is called.
+func (b *builder) where(s setting, entry string) (line int, name string) {
+	if s.document == "" {
+		return b.docs.line(s.field), s.field + ": " + s.flag
+	}
+	return locate.Line(b.docs.roots[s.document], s.field+"."+entry), s.field
+}
+
+// refuse tells what is wrong with a setting, if anything is.
+func (b *builder) refuse(s setting, found []refusal) bool {
+	for _, r := range found {
+		line, name := b.where(s, r.entry)
+		b.found(line, name+": "+r.why)
+	}
+	return len(found) > 0
 }
 
 // warnOfCiphers tells of suites that Go calls insecure, as the programs do.
 func (b *builder) warnOfCiphers(given settings) {
 	insecure := cliflag.InsecureTLSCipherNames()
 	for _, s := range given {
-		line, field := s.where("")
 		for _, suite := range words(s.value) {
-			if slices.Contains(insecure, suite) {
-				b.docs.warn(line, field+": "+suite+" is insecure: leave it out")
+			if line, name := b.where(s, ""); slices.Contains(insecure, suite) {
+				b.docs.warn(line, name+": "+suite+" is insecure: leave it out")
 			}
 		}
 	}

@@ -25,40 +25,47 @@ type rule struct {
 }
 
 func readRules() (rules []rule) {
-	text, _ := lists.ReadFile("values/together.yaml")    // it is in this program
-	if err := yaml.Unmarshal(text, &rules); err != nil { // TestTogether reads it
-		panic(err)
+	text, _ := lists.ReadFile("values/together.yaml") // it is in this program
+	if err := yaml.Unmarshal(text, &rules); err != nil {
+		panic(err) // any test of this package would
 	}
 	return rules
 }
 
-// settings are what a program is told; of one name the last counts.
-type settings []setting
-
-// validateRule refuses settings that do not go with another, or not without one. taken are those of the given whose
+// validateRules refuses settings that do not go with another, or not without one. taken are those of the given whose
 // values are right by themselves.
-func (b *builder) validateRule(r rule, taken, given settings) {
-	for _, s := range taken.all(r.If) {
-		b.refuse(s, r.refusals(s, given))
-	}
-	if limit := r.Below + r.AtMost; limit != "" {
-		b.validateOrder(r, given.all(r.If), given.all(limit))
+func (b *builder) validateRules(program string, taken, given settings) {
+	for _, r := range readRules() {
+		if r.Program != "" && r.Program != program {
+			continue
+		}
+		for _, s := range taken.all(r.If) {
+			b.refuse(s, r.refusals(s, given))
+		}
+		if limit := r.Below + r.AtMost; limit != "" {
+			b.validateOrder(r, given.all(r.If), given.all(limit))
+		}
 	}
 }
 
 func (r rule) refusals(s setting, given settings) (found []refusal) {
 	isGiven := func(name string) bool { return len(given.all(name)) > 0 }
-	if r.Needs != nil && !slices.ContainsFunc(r.Needs, isGiven) {
+	i := slices.IndexFunc(r.Excludes, isGiven)
+	switch {
+	case r.Needs != nil && !slices.ContainsFunc(r.Needs, isGiven):
 		found = refuseIf(true, "%s", cmp.Or(r.Why, "it needs "+strings.Join(r.Needs, " or ")+" as well"))
-	}
-	if i := slices.IndexFunc(r.Excludes, isGiven); i >= 0 {
+	case i >= 0:
 		found = refuseIf(true, "%s", cmp.Or(r.Why, "it can't stand beside "+r.Excludes[i]+": leave out one of them"))
-	}
-	for _, p := range pairs(strings.ReplaceAll(s.value, "<", "="), "=") {
-		found = slices.Concat(found, refuseIf(r.KeysOf != "" && !isGiven(r.KeysOf+"="+p.name), "%s needs an entry in %s", p.name, r.KeysOf))
+	case r.KeysOf != "":
+		for _, p := range pairs(strings.ReplaceAll(s.value, "<", "="), "=") {
+			found = slices.Concat(found, refuseIf(!isGiven(r.KeysOf+"="+p.name), "%s needs an entry in %s", p.name, r.KeysOf))
+		}
 	}
 	return found
 }
+
+// settings are what a program is told; of one name the last counts.
+type settings []setting
 
 // all are those that a rule names.
 func (given settings) all(name string) settings {
@@ -66,33 +73,13 @@ func (given settings) all(name string) settings {
 	prefix, isPrefix := strings.CutSuffix(name, "*")
 	return slices.DeleteFunc(slices.Clone(given), func(s setting) bool {
 		isNamed := s.name == name || isPrefix && strings.HasPrefix(s.name, prefix)
-		return !isNamed || hasWord && !s.has(word) || !hasWord && s.value == ""
+		isWord := func(each string) bool { return each == word || strings.HasPrefix(each, word+"=") && word != "" }
+		has := s.value != ""
+		if hasWord {
+			has = isSame(s.value, word) || slices.ContainsFunc(words(s.value), isWord)
+		}
+		return !isNamed || !has
 	})
-}
-
-// has tells whether a value is a word, or is a list that has it, or an entry of that name.
-func (s setting) has(word string) bool {
-	isWord := func(each string) bool { return each == word || strings.HasPrefix(each, word+"=") && word != "" }
-	return isSame(s.value, word) || slices.ContainsFunc(words(s.value), isWord)
-}
-
-// validateOrder compares two settings, of which one may have its default, and tells at the one that is given.
-func (b *builder) validateOrder(r rule, less, more settings) {
-	least, most, must := less.lastOr(r.Defaults[0]), more.lastOr(r.Defaults[1]), "must be less than"
-	small, large := cmp.Or(r.Times, 1)*measure(least), measure(most)
-	if r.AtMost != "" {
-		must = "must not be more than"
-	}
-	if small < large || small == large && r.AtMost != "" {
-		return
-	}
-	why := fmt.Sprintf("%s (%s) %s %s (%s)", r.If, least, must, r.Below+r.AtMost, most)
-	if r.Times > 0 {
-		why = fmt.Sprintf("%g times %s", r.Times, why)
-	}
-	if at := slices.Concat(less, more); len(at) > 0 {
-		b.refuse(at[0], refuseIf(true, "%s", why))
-	}
 }
 
 // lastOr is the last value, which counts, or what it is by default.
@@ -103,9 +90,26 @@ func (given settings) lastOr(byDefault string) string {
 	return given[len(given)-1].value
 }
 
+// validateOrder compares two settings, of which one may have its default, and tells at the one that is given.
+func (b *builder) validateOrder(r rule, less, more settings) {
+	least, most, must := less.lastOr(r.Defaults[0]), more.lastOr(r.Defaults[1]), "must be less than"
+	if r.AtMost != "" {
+		must = "must not be more than"
+	}
+	small, large := cmp.Or(r.Times, 1)*measure(least), measure(most)
+	isOrdered := small < large || small == large && r.AtMost != ""
+	why := fmt.Sprintf("%s (%s) %s %s (%s)", r.If, least, must, r.Below+r.AtMost, most)
+	if r.Times > 0 {
+		why = fmt.Sprintf("%g times %s", r.Times, why)
+	}
+	if at := slices.Concat(less, more); len(at) > 0 {
+		b.refuse(at[0], refuseIf(!isOrdered, "%s", why))
+	}
+}
+
 // measure is a number, or a duration in nanoseconds.
 func measure(text string) float64 {
-	if d, err := time.ParseDuration(text); err == nil && text != "0" {
+	if d, err := time.ParseDuration(text); err == nil {
 		return float64(d)
 	}
 	return number(text)

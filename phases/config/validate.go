@@ -45,7 +45,6 @@ func (b *builder) validate(c *Config) {
 	b.validateTokens(c)
 	b.validateBox(c)
 	b.validateKubelet(c)
-	b.validateKubeProxy(c)
 	b.validateTexts()
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,17 +21,17 @@ import (
 	"bootstrap/phases/locate"
 )
 
-// A kind of values is written in words, the first of which names it:
+// The lists in values/ and flags/ say of which kind a value is, in words of which the first names the kind:
 //
 //	one-of WORD...         one of these words, or nothing
 //	range LEAST MOST       a number from the one to the other
 //	list KIND              values of that kind with commas between them
-//	pairs SIGN KIND KIND   the same of names and values, each pair with that sign between
-//	gates, labels, apis    what feature-gates, node-labels and runtime-config take
+//	pairs SIGN KIND KIND   the same of names and values, with that sign between; with a ? behind it, names may stand alone
+//	gates                  feature gates
 //
 // or it is one of plainKinds, or a kind of names that knownNames has. Of others any value will do.
 
-// plainKinds are those that a parser decides, the same as in the programs, and what the values are called.
+// plainKinds are called as in error messages, and decided by the parsers that the programs use.
 var plainKinds = map[string]struct {
 	wanted string
 	fits   func(string) bool
@@ -45,13 +46,15 @@ var plainKinds = map[string]struct {
 	"portRange":         {"a range such as 30000-32767", parses(utilnet.ParsePortRange)},
 	"quantity":          {"a quantity such as 500m or 64Mi", parses(resource.ParseQuantity)},
 	"size":              {"a quantity such as 500m or 2Gi", isSize},
-	"reclaim":           {"a quantity or percentage such as 500Mi or 10%", isShare},
 	"threshold":         {"a quantity or percentage such as 500Mi or 10%", func(s string) bool { return isShare(s) && s != "0" }},
+	"reclaim":           {"a quantity or percentage such as 500Mi or 10%", isShare},
 	"ip":                {"an IP address", isIP},
 	"address":           {"an IP address, with a port or without", func(s string) bool { return isIP(s) || parses(netip.ParseAddrPort)(s) }},
-	"ranges-or-primary": {"ranges such as 192.0.2.0/24, or primary alone", areRangesOrPrimary},
+	"ranges-or-primary": {"ranges such as 192.0.2.0/24, or primary alone", func(s string) bool { return s == "primary" || parses(ranges)(s) }},
 	"https-url":         {"a URL that begins with https://", isHTTPS},
 	"listen-url":        {"a URL with an IP address and a port, such as https://192.0.2.10:2379", isListenURL},
+	"label":             {"the name of a label that a kubelet may give itself; after init there is kubectl label node", isKubeletLabel},
+	"label-value":       {"the value of a label", func(s string) bool { return validation.IsValidLabelValue(s) == nil }},
 }
 
 // parses makes a test of a parser.
@@ -80,11 +83,6 @@ func isShare(value string) bool {
 	return isPercent && err == nil && n >= 0 && n <= 100 || !isPercent && isSize(value)
 }
 
-func areRangesOrPrimary(list string) bool {
-	isOther := func(text string) bool { return !parses(netip.ParsePrefix)(text) }
-	return list == "primary" || !slices.ContainsFunc(words(list), isOther)
-}
-
 func isHTTPS(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && u.Scheme == "https" && u.Host != ""
@@ -94,6 +92,13 @@ func isHTTPS(text string) bool {
 func isListenURL(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && u.Port() != "" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()) != nil)
+}
+
+// isKubeletLabel refuses what the kubelet does (cmd/kubelet/app/options, ValidateKubeletFlags).
+func isKubeletLabel(name string) bool {
+	domain, _, hasDomain := strings.Cut("."+name, "/")
+	isKubernetes := hasDomain && (strings.HasSuffix(domain, ".kubernetes.io") || strings.HasSuffix(domain, ".k8s.io"))
+	return validation.IsQualifiedName(name) == nil && (!isKubernetes || kubeletapis.IsKubeletLabel(name))
 }
 
 // refusal says why a program does not take a value; or an entry of it, where it is a mapping.
@@ -107,19 +112,20 @@ func refuseIf(is bool, format string, args ...any) []refusal {
 }
 
 // refusals are the first that there are: of the form of the value, of what it says, of what is decided elsewhere.
-func (m minor) refusals(s setting) []refusal {
+func (m minor) refusals(s setting, decided []decided) (found []refusal) {
 	if !isText(s.value) {
 		return refuseIf(true, "it holds a line break, NUL or bytes that are no text")
 	}
 	for _, kind := range s.kinds {
-		if found := m.judge(s.value, kind); found != nil {
+		if found = m.judge(s.value, kind); found != nil {
 			return found
 		}
 	}
-	var found []refusal
-	for _, d := range s.decided {
-		why := d.refusal(s.value)
-		found = append(found, refuseIf(why != "", "%s", why)...)
+	for _, d := range decided {
+		if d.field == s.name && (s.document == "" || s.value != "") {
+			why := d.refusal(s.value)
+			found = append(found, refuseIf(why != "", "%s", why)...)
+		}
 	}
 	return found
 }
@@ -142,20 +148,25 @@ func (m minor) judge(value string, kind []string) (found []refusal) {
 		}
 		return found
 	case "pairs":
-		return m.judgePairs(value, of)
+		for _, p := range pairs(value, of[0]) {
+			found = append(found, m.judgePair(p, of)...)
+		}
+		return found
 	case "gates":
 		return m.judgeGates(value)
-	case "labels":
-		return judgeLabels(value)
-	case "apis":
-		return m.judgeAPIs(value)
+	}
+	if kind[0] == "API" && strings.Count(value, "/") == 2 {
+		value = path.Dir(value) // a resource follows group and version
+	}
+	if known := m.knownNames(kind[0]); known != nil {
+		why := unknownName(fmt.Sprintf("Kubernetes 1.%d has no %s", m.number, strings.ReplaceAll(kind[0], "-", " ")), value, known)
+		return refuseIf(why != "", "%s", why)
 	}
 	plain, isPlain := plainKinds[kind[0]]
-	why := m.unknownName(kind[0], value)
-	return slices.Concat(refuseIf(isPlain && !plain.fits(value), "%q is not %s", value, plain.wanted), refuseIf(why != "", "%s", why))
+	return refuseIf(isPlain && !plain.fits(value), "%q is not %s", value, plain.wanted)
 }
 
-// number is one of the lists of this program, or one that was parsed before.
+// number is one that is in a list of this program, or was parsed before.
 func number(text string) float64 {
 	n, _ := strconv.ParseFloat(text, 64)
 	return n
@@ -172,61 +183,34 @@ func words(list string) []string {
 // pair is an entry of a list such as a=1,b=2.
 type pair struct {
 	name, value string
-	isWhole     bool // it has the sign
+	isWhole     bool // it has the sign, or needs none
 }
 
 func pairs(list, sign string) (all []pair) {
+	sign, isOptional := strings.CutSuffix(sign, "?")
 	for _, text := range words(list) {
 		name, value, isWhole := strings.Cut(text, sign)
 		if text != "" {
-			all = append(all, pair{strings.TrimSpace(name), strings.TrimSpace(value), isWhole})
+			all = append(all, pair{strings.TrimSpace(name), strings.TrimSpace(value), isWhole || isOptional})
 		}
 	}
 	return all
 }
 
-// judgePairs takes the sign, the kind of the names and that of the values.
-func (m minor) judgePairs(value string, of []string) (found []refusal) {
-	for _, p := range pairs(value, of[0]) {
-		whys := m.judge(p.name, of[1:2])
-		if !p.isWhole {
-			whys = refuseIf(true, "%s has no %s: write NAME%sVALUE", p.name, of[0], of[0])
-		}
+// judgePair takes the sign, the kind of the name and that of the value.
+func (m minor) judgePair(p pair, of []string) []refusal {
+	sign := of[0]
+	found := m.judge(p.name, of[1:2])
+	if !p.isWhole {
+		found = refuseIf(true, "%s has no %s: write NAME%sVALUE", p.name, sign, sign)
+	}
+	if found == nil && (p.value != "" || !strings.HasSuffix(sign, "?")) {
 		for _, r := range m.judge(p.value, of[2:]) {
-			whys = append(whys, refusal{why: p.name + ": " + r.why})
-		}
-		if whys != nil {
-			found = append(found, refusal{p.name, whys[0].why})
+			found = refuseIf(true, "%s: %s", p.name, r.why)
 		}
 	}
-	return found
-}
-
-// judgeLabels refuses what the kubelet does (cmd/kubelet/app/options, ValidateKubeletFlags).
-func judgeLabels(value string) (found []refusal) {
-	for _, p := range pairs(value, "=") {
-		domain, _, _ := strings.Cut("."+p.name, "/")
-		isKubernetes := strings.HasSuffix(domain, ".kubernetes.io") || strings.HasSuffix(domain, ".k8s.io")
-		found = slices.Concat(found,
-			refuseIf(validation.IsQualifiedName(p.name) != nil, "%q is no label name", p.name),
-			refuseIf(validation.IsValidLabelValue(p.value) != nil, "%q is no label value", p.value),
-			refuseIf(isKubernetes && !kubeletapis.IsKubeletLabel(p.name),
-				"a kubelet may not give itself the label %s: after init, kubectl label node NAME %s=%s", p.name, p.name, p.value))
-	}
-	return found
-}
-
-// judgeAPIs refuses what kube-apiserver does (k8s.io/apiserver/pkg/server/resourceconfig): of a whole level of
-// APIs it takes no other spelling of true and false.
-func (m minor) judgeAPIs(value string) (found []refusal) {
-	for _, p := range pairs(value, "=") {
-		isLevel := slices.Contains([]string{"api/all", "api/ga", "api/beta", "api/alpha"}, p.name)
-		isBool := parses(strconv.ParseBool)(cmp.Or(p.value, "true")) && !isLevel || p.value == "true" || p.value == "false"
-		found = append(found, refuseIf(!isBool, "%q of %s is not true or false", p.value, p.name)...)
-		api := strings.Split(p.name, "/")
-		if !isLevel { // a resource may follow group and version
-			found = append(found, m.judge(strings.Join(api[:min(2, len(api))], "/"), []string{"API"})...)
-		}
+	for i := range found {
+		found[i].entry = p.name
 	}
 	return found
 }
@@ -234,30 +218,18 @@ func (m minor) judgeAPIs(value string) (found []refusal) {
 // knownNames are all names of a kind, nil of what is no kind of names.
 func (m minor) knownNames(kind string) []string {
 	switch kind {
-	case "admission-plugin":
-		return list(m.file("plugins"))
-	case "feature-gate":
-		return list(m.file("gates"))
-	case "API":
-		return list(m.file("apis"))
 	case "cipher-suite":
 		return cliflag.TLSCipherPossibleValues()
 	case "controller":
-		names := list(m.file("controllers"))
+		names := list(m.file("controller"))
 		return slices.Concat([]string{"*"}, names, each(names, func(name *string) { *name = "-" + *name }))
+	case "admission-plugin", "feature-gate", "API":
+		return slices.Concat(list(m.file(kind)), table("values/names.txt")[kind])
 	}
 	return table("values/names.txt")[kind]
 }
 
-func (m minor) file(name string) string { return fmt.Sprintf("minors/1.%d/%s.txt", m.number, name) }
-
-func (m minor) unknownName(kind, name string) string {
-	known := m.knownNames(kind)
-	if known == nil {
-		return ""
-	}
-	return unknownName(fmt.Sprintf("Kubernetes 1.%d has no %s", m.number, strings.ReplaceAll(kind, "-", " ")), name, known)
-}
+func (m minor) file(kind string) string { return fmt.Sprintf("minors/1.%d/%ss.txt", m.number, kind) }
 
 // sameLetters takes away by what OpenSSL's names of cipher suites differ from Go's.
 var sameLetters = strings.NewReplacer("TLS_", "", "WITH_", "", "_", "", "-", "")

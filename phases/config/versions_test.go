@@ -109,7 +109,7 @@ func TestFieldValues(t *testing.T) {
 func TestKinds(t *testing.T) {
 	var check func(from string, kind []string)
 	check = func(from string, kind []string) {
-		switch composed := []string{"one-of", "range", "gates", "labels", "apis", "any"}; {
+		switch composed := []string{"one-of", "range", "gates", "any"}; {
 		case kind[0] == "list":
 			check(from, kind[1:])
 		case kind[0] == "pairs":
@@ -166,7 +166,7 @@ func hasSetting(program, name string) bool {
 // TestMinorLists: each minor has its lists, and with no gate set all is as it should be.
 func TestMinorLists(t *testing.T) {
 	for _, m := range minors() {
-		gates := table(m.file("gates"))
+		gates := table(m.file("feature-gate"))
 		if len(gates) < 150 || gates["AllAlpha"] == nil || gates["SidecarContainers"] == nil {
 			t.Errorf("1.%d: %d gates", m.number, len(gates))
 		}
@@ -180,7 +180,7 @@ func TestMinorLists(t *testing.T) {
 		for _, r := range m.judgeGates("AllAlpha=false") {
 			t.Errorf("1.%d: %s", m.number, r.why)
 		}
-		if !slices.Contains(list(m.file("plugins")), "NodeRestriction") || !slices.Contains(list(m.file("apis")), "apps/v1") {
+		if !slices.Contains(list(m.file("admission-plugin")), "NodeRestriction") || !slices.Contains(list(m.file("API")), "apps/v1") {
 			t.Errorf("1.%d: want NodeRestriction and apps/v1", m.number)
 		}
 	}
