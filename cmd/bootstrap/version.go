@@ -26,7 +26,20 @@ func newVersionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of bootstrap and of the Kubernetes that it makes",
-		RunE:  func(cmd *cobra.Command, _ []string) error { return printVersion(cmd) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			b, err := findBundle("")
+			if err != nil {
+				return err
+			}
+			kubernetes := config.DefaultVersion
+			if b != nil {
+				defer b.Close()
+				kubernetes = b.Index().Kubernetes
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "bootstrap %s (Kubernetes %s, %s, %s/%s)\n",
+				version, kubernetes, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return err
+		},
 	}
 }
 
@@ -35,23 +48,8 @@ func addVersionFlag(root *cobra.Command) {
 	asked, run := root.Flags().Bool("version", false, "as the command version"), root.RunE
 	root.RunE = func(cmd *cobra.Command, args []string) error {
 		if *asked && len(args) == 0 {
-			return printVersion(cmd)
+			return newVersionCommand().RunE(cmd, nil)
 		}
 		return run(cmd, args)
 	}
-}
-
-func printVersion(cmd *cobra.Command) error {
-	b, err := findBundle("")
-	if err != nil {
-		return err
-	}
-	kubernetes := config.DefaultVersion
-	if b != nil {
-		defer b.Close()
-		kubernetes = b.Index().Kubernetes
-	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "bootstrap %s (Kubernetes %s, %s, %s/%s)\n",
-		version, kubernetes, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return err
 }

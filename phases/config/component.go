@@ -39,6 +39,7 @@ func (b *builder) validateValueFrom(field string, e EnvVar) {
 func (c *Config) OwnVolumes(program string) map[string]string {
 	const certs, kubeconfig = "k8s-certs", "kubeconfig"
 	return map[string]map[string]string{
+		"etcd":                    {"etcd-certs": c.CertificatesDir + "/etcd", "etcd-data": c.Etcd.DataDir},
 		"kube-apiserver":          {certs: c.CertificatesDir},
 		"kube-controller-manager": {certs: c.CertificatesDir, kubeconfig: "/etc/kubernetes/controller-manager.conf"},
 		"kube-scheduler":          {kubeconfig: "/etc/kubernetes/scheduler.conf"},

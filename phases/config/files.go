@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -54,21 +55,16 @@ func innermost(file string, mounts map[string]bool) string {
 
 // mounts are the paths that a pod of the control plane mounts, as in phases/spec, and whether it may write there.
 func (c *Config) mounts(p program) map[string]bool {
-	mounts := map[string]bool{"/dev": true}
-	readOnly := append([]string{c.CertificatesDir}, TrustedCAs...)
-	switch etcd := c.Etcd.External; {
-	case p.name == "etcd":
-		readOnly = []string{c.CertificatesDir + "/etcd"}
-		mounts[c.Etcd.DataDir] = true
-	case p.name == "kube-scheduler":
-		readOnly = []string{"/etc/kubernetes/scheduler.conf"}
-	case p.name == "kube-controller-manager":
-		readOnly = append(readOnly, "/etc/kubernetes/controller-manager.conf")
-	case etcd != nil && etcd.CAFile != "":
-		readOnly = append(readOnly, path.Dir(etcd.CAFile), path.Dir(etcd.CertFile), path.Dir(etcd.KeyFile))
+	volumes, mounts := c.OwnVolumes(p.name), map[string]bool{"/dev": true}
+	own := slices.Collect(maps.Values(volumes))
+	if volumes["k8s-certs"] != "" { // a pod that calls others
+		own = append(own, TrustedCAs...)
 	}
-	for _, mount := range readOnly {
-		mounts[mount] = false
+	if etcd := c.Etcd.External; p.name == "kube-apiserver" && etcd != nil && etcd.CAFile != "" {
+		own = append(own, path.Dir(etcd.CAFile), path.Dir(etcd.CertFile), path.Dir(etcd.KeyFile))
+	}
+	for _, mount := range own {
+		mounts[mount] = p.name == "etcd" && mount == c.Etcd.DataDir
 	}
 	for _, v := range p.ExtraVolumes {
 		mounts[path.Clean(v.MountPath)] = !v.ReadOnly

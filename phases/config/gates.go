@@ -58,19 +58,18 @@ func (b *builder) validateGates(gates map[string]bool, version string) {
 
 // judgeGates says what keeps a program from starting with these feature gates, as k8s.io/component-base/featuregate
 // has it. Flags of the control plane take a name before a gate as well, as in kube:NAME=true.
-func (m minor) judgeGates(value string) (found []refusal) {
+func (m minor) judgeGates(value string) (whys []string) {
 	set, all := map[string]bool{}, table(m.file("feature-gate"))
-	refuse := func(gate, why string) { found = append(found, refusal{gate, why}) }
 	for _, p := range pairs(strings.ReplaceAll(value, "kube:", ""), "=") {
 		on, err := strconv.ParseBool(p.value)
 		set[p.name] = on
 		switch unknown := m.judge(p.name, []string{"feature-gate"}); {
 		case unknown != nil:
-			refuse(p.name, unknown[0].why)
+			whys = append(whys, unknown...)
 		case err != nil:
-			refuse(p.name, fmt.Sprintf("%s is not set to true or false: write %s=true or %s=false", p.name, p.name, p.name))
+			whys = append(whys, fmt.Sprintf("%s is not set to true or false: write %s=true or %s=false", p.name, p.name, p.name))
 		case all[p.name][1] == "locked" && on != (all[p.name][0] == "on"):
-			refuse(p.name, fmt.Sprintf("%s can't be %t, Kubernetes 1.%d has locked it: leave it out", p.name, on, m.number))
+			whys = append(whys, fmt.Sprintf("%s can't be %t, Kubernetes 1.%d has locked it: leave it out", p.name, on, m.number))
 		}
 	}
 	isOn := func(gate string) bool {
@@ -84,10 +83,8 @@ func (m minor) judgeGates(value string) (found []refusal) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		for _, need := range all[name][2:] {
-			if isOn(name) && !isOn(need) {
-				refuse(name, fmt.Sprintf("%s is on, and needs %s=true", name, need))
-			}
+			whys = append(whys, whyIf(isOn(name) && !isOn(need), "%s is on, and needs %s=true", name, need)...)
 		}
 	}
-	return found
+	return whys
 }

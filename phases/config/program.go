@@ -41,7 +41,7 @@ func (b *builder) validatePrograms(c *Config) {
 	for _, p := range c.programs() {
 		b.validateFlagNames(c, p)
 		given := slices.Concat(p.fieldSettings(), p.flagSettings(m)) // flags of the kubelet go before its fields
-		taken := slices.DeleteFunc(slices.Clone(given), func(s setting) bool { return b.refuse(s, m.refusals(s, p.decided)) })
+		taken := slices.DeleteFunc(slices.Clone(given), func(s setting) bool { return b.refuse(s, m.judgeSetting(s, p.decided)) })
 		b.validateRules(p.name, taken, given)
 		b.warnOfCiphers(taken)
 		if p.kind == "" {
@@ -114,30 +114,29 @@ func (p program) fieldSettings() (all settings) {
 	return all
 }
 
-// where is the line of a setting, or of an entry where it is a mapping, and how the setting is called.
-func (b *builder) where(s setting, entry string) (line int, name string) {
+// where is the line of a setting, and how it is called.
+func (b *builder) where(s setting) (line int, name string) {
 	if s.document == "" {
 		return b.docs.line(s.field), s.field + ": " + s.flag
 	}
-	return locate.Line(b.docs.roots[s.document], s.field+"."+entry), s.field
+	return locate.Line(b.docs.roots[s.document], s.field), s.field
 }
 
 // refuse tells what is wrong with a setting, if anything is.
-func (b *builder) refuse(s setting, found []refusal) bool {
-	for _, r := range found {
-		line, name := b.where(s, r.entry)
-		b.found(line, name+": "+r.why)
+func (b *builder) refuse(s setting, whys []string) bool {
+	line, name := b.where(s)
+	for _, why := range whys {
+		b.found(line, name+": "+why)
 	}
-	return len(found) > 0
+	return len(whys) > 0
 }
 
 // warnOfCiphers tells of suites that Go calls insecure, as the programs do.
 func (b *builder) warnOfCiphers(given settings) {
-	insecure := cliflag.InsecureTLSCipherNames()
 	for _, s := range given {
-		for _, suite := range words(s.value) {
-			if line, name := b.where(s, ""); slices.Contains(insecure, suite) {
-				b.docs.warn(line, name+": "+suite+" is insecure: leave it out")
+		for _, insecure := range cliflag.InsecureTLSCipherNames() {
+			if line, name := b.where(s); slices.Contains(words(s.value), insecure) {
+				b.docs.warn(line, name+": "+insecure+" is insecure: leave it out")
 			}
 		}
 	}

@@ -12,7 +12,7 @@ func (b *builder) skip(c *Config, names []string) {
 		phase, _, _ := strings.Cut(name, "/")
 		switch {
 		case phases[name] == nil:
-			b.bad(field, "%s", unknownName("there is no phase", name, list("values/phases.txt")))
+			b.bad(field, "%s", unknownName("there is no phase", name, list("values/phases.txt"))[0])
 		case here == "nothing":
 			b.warn(field, "passed over: %s is a phase of kubeadm's that bootstrap init has not", name)
 		case here == "part":

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -40,7 +39,7 @@ func (b *builder) validateRules(program string, taken, given settings) {
 			continue
 		}
 		for _, s := range taken.all(r.If) {
-			b.refuse(s, r.refusals(s, given))
+			b.refuse(s, r.judge(s, given))
 		}
 		if limit := r.Below + r.AtMost; limit != "" {
 			b.validateOrder(r, given.all(r.If), given.all(limit))
@@ -48,20 +47,20 @@ func (b *builder) validateRules(program string, taken, given settings) {
 	}
 }
 
-func (r rule) refusals(s setting, given settings) (found []refusal) {
+// judge says why a setting that the rule is for does not go with the others.
+func (r rule) judge(s setting, given settings) (whys []string) {
 	isGiven := func(name string) bool { return len(given.all(name)) > 0 }
-	i := slices.IndexFunc(r.Excludes, isGiven)
-	switch {
-	case r.Needs != nil && !slices.ContainsFunc(r.Needs, isGiven):
-		found = refuseIf(true, "%s", cmp.Or(r.Why, "it needs "+strings.Join(r.Needs, " or ")+" as well"))
-	case i >= 0:
-		found = refuseIf(true, "%s", cmp.Or(r.Why, "it can't stand beside "+r.Excludes[i]+": leave out one of them"))
-	case r.KeysOf != "":
-		for _, p := range pairs(strings.ReplaceAll(s.value, "<", "="), "=") {
-			found = slices.Concat(found, refuseIf(!isGiven(r.KeysOf+"="+p.name), "%s needs an entry in %s", p.name, r.KeysOf))
-		}
+	if r.Needs != nil && !slices.ContainsFunc(r.Needs, isGiven) {
+		return []string{cmp.Or(r.Why, "it needs "+strings.Join(r.Needs, " or ")+" as well")}
 	}
-	return found
+	if i := slices.IndexFunc(r.Excludes, isGiven); i >= 0 {
+		return []string{cmp.Or(r.Why, "it can't stand beside "+r.Excludes[i]+": leave out one of them")}
+	}
+	for _, p := range pairs(strings.ReplaceAll(s.value, "<", "="), "=") {
+		isMissing := r.KeysOf != "" && !isGiven(r.KeysOf+"="+p.name)
+		whys = append(whys, whyIf(isMissing, "%s needs an entry in %s", p.name, r.KeysOf)...)
+	}
+	return whys
 }
 
 // settings are what a program is told; of one name the last counts.
@@ -103,14 +102,6 @@ func (b *builder) validateOrder(r rule, less, more settings) {
 		why = fmt.Sprintf("%g times %s", r.Times, why)
 	}
 	if at := slices.Concat(less, more); len(at) > 0 {
-		b.refuse(at[0], refuseIf(!isOrdered, "%s", why))
+		b.refuse(at[0], whyIf(!isOrdered, "%s", why))
 	}
-}
-
-// measure is a number, or a duration in nanoseconds.
-func measure(text string) float64 {
-	if d, err := time.ParseDuration(text); err == nil {
-		return float64(d)
-	}
-	return number(text)
 }

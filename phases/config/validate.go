@@ -49,12 +49,11 @@ func (b *builder) validate(c *Config) {
 }
 
 func (b *builder) validateAddresses(c *Config) {
-	a, given := c.AdvertiseAddress, b.docs.init.LocalAPIEndpoint.AdvertiseAddress
-	_, err := netip.ParseAddr(given)
+	a := c.AdvertiseAddress
 	switch {
-	case !a.IsValid() && (given == "" || err == nil):
+	case !a.IsValid():
 		b.bad("localAPIEndpoint.advertiseAddress", "this machine has no default route to choose an address by: set one")
-	case a.IsValid() && (!a.IsGlobalUnicast() || a.Zone() != ""):
+	case !a.IsGlobalUnicast() || a.Zone() != "":
 		b.bad("localAPIEndpoint.advertiseAddress", "%s is no address that other nodes can reach", a)
 	}
 	b.badIf(c.BindPort < 1 || c.BindPort > 65535, "localAPIEndpoint.bindPort", "%d is no port", c.BindPort)
@@ -70,20 +69,17 @@ func (b *builder) validateEndpoint(endpoint string) {
 	}
 	host, port, err := net.SplitHostPort(endpoint)
 	n, perr := strconv.ParseUint(port, 10, 16)
-	if lower := strings.ToLower(host); lower != host && !isHost(host) && isHost(lower) {
-		b.bad("controlPlaneEndpoint", "%q has capitals: write it in lower case", endpoint)
-		return
-	}
 	b.badIf(err != nil || perr != nil || n < 1 || !isHost(host), "controlPlaneEndpoint",
-		"%q is no HOST or HOST:PORT", endpoint)
+		"%q is no HOST or HOST:PORT in lower case", endpoint)
 }
+
+const podSubnet = "networking.podSubnet"
 
 func (b *builder) validateNetworking(c *Config) {
 	n := c.Networking
 	b.badIf(validation.IsDNS1123Subdomain(n.DNSDomain) != nil, "networking.dnsDomain", "%q is no DNS name", n.DNSDomain)
-	b.validateSubnets("networking.serviceSubnet", n.ServiceSubnets)
-	b.validateSubnets("networking.podSubnet", n.PodSubnets)
-	b.validateRangesOfNode(c)
+	b.validateSubnets(c, "networking.serviceSubnet", n.ServiceSubnets)
+	b.validateSubnets(c, podSubnet, n.PodSubnets)
 	for _, s := range n.ServiceSubnets {
 		if size := s.Addr().BitLen() - s.Bits(); size > 20 || size < 4 {
 			b.bad("networking.serviceSubnet", "%s must hold between 16 and 1048576 addresses", s)
@@ -97,16 +93,15 @@ func (b *builder) validateNetworking(c *Config) {
 // validateOverlap takes a pod range around a Service range: the controller manager leaves that out when it divides
 // the pod range (filterOutServiceRange of its ipam). A pod range inside of one has nothing left.
 func (b *builder) validateOverlap(c *Config, pods, services netip.Prefix) {
-	const field = "networking.podSubnet"
 	_, isLeft := c.firstNodeRange(pods)
 	switch {
 	case !pods.Overlaps(services):
 	case pods.Bits() >= services.Bits():
-		b.bad(field, "%s lies in the Service range %s: take another", pods, services)
+		b.bad(podSubnet, "%s lies in the Service range %s: take another", pods, services)
 	case !isLeft:
-		b.bad(field, "no /%d of %s is left for a node beside the Service range: take another", c.nodeBits(pods), pods)
+		b.bad(podSubnet, "no /%d of %s is left for a node beside the Service range: take another", c.nodeBits(pods), pods)
 	default:
-		b.warn(field, "%s holds the Service range %s: kube-controller-manager gives that part to no Node, "+
+		b.warn(podSubnet, "%s holds the Service range %s: kube-controller-manager gives that part to no Node, "+
 			"but a network that divides pods' addresses by itself might", pods, services)
 	}
 }
@@ -127,27 +122,21 @@ func (b *builder) validateFirstFamily(c *Config) {
 	}
 }
 
-// validateSubnets wants one of each family at most.
-func (b *builder) validateSubnets(field string, subnets []netip.Prefix) {
+// validateSubnets wants one of each family at most, and none that would cut the node off: of a pod range that is the
+// part that this node gets. Home networks often lie in what is left of it.
+func (b *builder) validateSubnets(c *Config, field string, subnets []netip.Prefix) {
 	b.badIf(len(subnets) > 2 || (len(subnets) == 2 && subnets[0].Addr().Is4() == subnets[1].Addr().Is4()), field,
 		"give one subnet, or one IPv4 and one IPv6 subnet")
-}
-
-// validateRangesOfNode refuses ranges that would cut the node off: of a pod range the part that this node gets. Home
-// networks often lie in what is left of it.
-func (b *builder) validateRangesOfNode(c *Config) {
-	const services, pods = "networking.serviceSubnet", "networking.podSubnet"
-	node := c.AdvertiseAddress
-	refuse := func(field string, ranges []netip.Prefix) {
-		for _, r := range ranges {
-			b.badIf(r.Contains(node), field, "%s contains the advertise address, %s, which nobody would reach then: take another range", r, node)
+	for _, s := range subnets {
+		own := s
+		if field == podSubnet {
+			own, _ = c.firstNodeRange(s)
 		}
-	}
-	refuse(services, c.Networking.ServiceSubnets)
-	refuse(pods, c.NodePodSubnets())
-	for _, r := range c.Networking.PodSubnets {
-		if r.Contains(node) {
-			b.warn(pods, "%s contains the advertise address, %s: a node that is given that part would cut it off", r, node)
+		switch {
+		case own.Contains(c.AdvertiseAddress):
+			b.bad(field, "%s contains the advertise address, %s, which nobody would reach then: take another range", own, c.AdvertiseAddress)
+		case s.Contains(c.AdvertiseAddress):
+			b.warn(field, "%s contains the advertise address, %s: a node that is given that part would cut it off", s, c.AdvertiseAddress)
 		}
 	}
 }

@@ -26,7 +26,7 @@ import (
 //	one-of WORD...         one of these words, or nothing
 //	range LEAST MOST       a number from the one to the other
 //	list KIND              values of that kind with commas between them
-//	pairs SIGN KIND KIND   the same of names and values, with that sign between; with a ? behind it, names may stand alone
+//	pairs SIGN KIND KIND   the same of names and values, with that sign between
 //	gates                  feature gates
 //
 // or it is one of plainKinds, or a kind of names that knownNames has. Of others any value will do.
@@ -37,6 +37,7 @@ var plainKinds = map[string]struct {
 	fits   func(string) bool
 }{
 	"bool":              {"true or false", parses(strconv.ParseBool)},
+	"bool-or-nothing":   {"true or false", func(s string) bool { return s == "" || parses(strconv.ParseBool)(s) }},
 	"duration":          {"a duration such as 40s or 1h30m", parses(time.ParseDuration)},
 	"int":               {"a whole number", whole(0, 64)},
 	"int32":             {"a whole number", whole(0, 32)},
@@ -47,7 +48,6 @@ var plainKinds = map[string]struct {
 	"quantity":          {"a quantity such as 500m or 64Mi", parses(resource.ParseQuantity)},
 	"size":              {"a quantity such as 500m or 2Gi", isSize},
 	"threshold":         {"a quantity or percentage such as 500Mi or 10%", func(s string) bool { return isShare(s) && s != "0" }},
-	"reclaim":           {"a quantity or percentage such as 500Mi or 10%", isShare},
 	"ip":                {"an IP address", isIP},
 	"address":           {"an IP address, with a port or without", func(s string) bool { return isIP(s) || parses(netip.ParseAddrPort)(s) }},
 	"ranges-or-primary": {"ranges such as 192.0.2.0/24, or primary alone", func(s string) bool { return s == "primary" || parses(ranges)(s) }},
@@ -101,75 +101,73 @@ func isKubeletLabel(name string) bool {
 	return validation.IsQualifiedName(name) == nil && (!isKubernetes || kubeletapis.IsKubeletLabel(name))
 }
 
-// refusal says why a program does not take a value; or an entry of it, where it is a mapping.
-type refusal struct{ entry, why string }
-
-func refuseIf(is bool, format string, args ...any) []refusal {
-	if !is {
-		return nil
+// judgeSetting says why a program does not take a setting: by its form, by what it says, or as it is decided elsewhere.
+func (m minor) judgeSetting(s setting, decided []decided) (whys []string) {
+	if s.document != "" && s.value == "" {
+		return nil // the default is meant
 	}
-	return []refusal{{why: fmt.Sprintf(format, args...)}}
-}
-
-// refusals are the first that there are: of the form of the value, of what it says, of what is decided elsewhere.
-func (m minor) refusals(s setting, decided []decided) (found []refusal) {
 	if !isText(s.value) {
-		return refuseIf(true, "it holds a line break, NUL or bytes that are no text")
+		return []string{"it holds a line break, NUL or bytes that are no text"}
 	}
 	for _, kind := range s.kinds {
-		if found = m.judge(s.value, kind); found != nil {
-			return found
+		if whys = m.judge(s.value, kind); whys != nil {
+			return whys
 		}
 	}
 	for _, d := range decided {
-		if d.field == s.name && (s.document == "" || s.value != "") {
-			why := d.refusal(s.value)
-			found = append(found, refuseIf(why != "", "%s", why)...)
-		}
+		isRefused := d.field == s.name && d.refusal(s.value) != ""
+		whys = append(whys, whyIf(isRefused, "%s", d.refusal(s.value))...)
 	}
-	return found
+	return whys
+}
+
+func whyIf(is bool, format string, args ...any) []string {
+	if !is {
+		return nil
+	}
+	return []string{fmt.Sprintf(format, args...)}
 }
 
 // judge says what is wrong with a value of a kind.
-func (m minor) judge(value string, kind []string) (found []refusal) {
+func (m minor) judge(value string, kind []string) (whys []string) {
 	if len(kind) == 0 {
 		return nil
 	}
 	of := kind[1:]
 	switch kind[0] {
 	case "one-of":
-		return refuseIf(value != "" && !slices.Contains(of, value), "%q is unknown, want %s", value, strings.Join(of, " or "))
+		return whyIf(value != "" && !slices.Contains(of, value), "%q is unknown, want %s", value, strings.Join(of, " or "))
 	case "range":
-		n, err := strconv.ParseFloat(value, 64)
-		return refuseIf(err == nil && (n < number(of[0]) || n > number(of[1])), "%s is out of range, want %s to %s", value, of[0], of[1])
+		isOut := measure(value) < measure(of[0]) || measure(value) > measure(of[1])
+		return whyIf(value != "" && isOut, "%s is out of range, want %s to %s", value, of[0], of[1])
 	case "list":
 		for _, word := range words(value) {
-			found = append(found, m.judge(word, of)...)
+			whys = append(whys, m.judge(word, of)...)
 		}
-		return found
+		return whys
 	case "pairs":
 		for _, p := range pairs(value, of[0]) {
-			found = append(found, m.judgePair(p, of)...)
+			found := m.judge(p.name, of[1:2])
+			switch {
+			case found != nil && !strings.Contains(value, of[0]):
+				found = []string{fmt.Sprintf("%s: write NAME%sVALUE", p.name, of[0])}
+			case found == nil:
+				found = each(m.judge(p.value, of[2:]), func(why *string) { *why = p.name + ": " + *why })
+			}
+			whys = append(whys, found...)
 		}
-		return found
+		return whys
 	case "gates":
 		return m.judgeGates(value)
 	}
+	known, plain := m.knownNames(kind[0]), plainKinds[kind[0]]
 	if kind[0] == "API" && strings.Count(value, "/") == 2 {
 		value = path.Dir(value) // a resource follows group and version
 	}
-	if known := m.knownNames(kind[0]); known != nil {
-		why := unknownName(fmt.Sprintf("Kubernetes 1.%d has no %s", m.number, strings.ReplaceAll(kind[0], "-", " ")), value, known)
-		return refuseIf(why != "", "%s", why)
+	if known != nil {
+		return unknownName(fmt.Sprintf("Kubernetes 1.%d has no %s", m.number, strings.ReplaceAll(kind[0], "-", " ")), value, known)
 	}
-	plain, isPlain := plainKinds[kind[0]]
-	return refuseIf(isPlain && !plain.fits(value), "%q is not %s", value, plain.wanted)
-}
-
-// number is one that is in a list of this program, or was parsed before.
-func number(text string) float64 {
-	n, _ := strconv.ParseFloat(text, 64)
-	return n
+	return whyIf(plain.fits != nil && !plain.fits(value), "%q is not %s", value, plain.wanted)
 }
 
 // words are those of a list as pflag reads it: a blank behind a comma belongs to the next one.
@@ -181,52 +179,33 @@ func words(list string) []string {
 }
 
 // pair is an entry of a list such as a=1,b=2.
-type pair struct {
-	name, value string
-	isWhole     bool // it has the sign, or needs none
-}
+type pair struct{ name, value string }
 
 func pairs(list, sign string) (all []pair) {
-	sign, isOptional := strings.CutSuffix(sign, "?")
 	for _, text := range words(list) {
-		name, value, isWhole := strings.Cut(text, sign)
+		name, value, _ := strings.Cut(text, sign)
 		if text != "" {
-			all = append(all, pair{strings.TrimSpace(name), strings.TrimSpace(value), isWhole || isOptional})
+			all = append(all, pair{strings.TrimSpace(name), strings.TrimSpace(value)})
 		}
 	}
 	return all
 }
 
-// judgePair takes the sign, the kind of the name and that of the value.
-func (m minor) judgePair(p pair, of []string) []refusal {
-	sign := of[0]
-	found := m.judge(p.name, of[1:2])
-	if !p.isWhole {
-		found = refuseIf(true, "%s has no %s: write NAME%sVALUE", p.name, sign, sign)
+// measure is a number, or a duration in nanoseconds; 0 of what is neither.
+func measure(text string) float64 {
+	if d, err := time.ParseDuration(text); err == nil {
+		return float64(d)
 	}
-	if found == nil && (p.value != "" || !strings.HasSuffix(sign, "?")) {
-		for _, r := range m.judge(p.value, of[2:]) {
-			found = refuseIf(true, "%s: %s", p.name, r.why)
-		}
-	}
-	for i := range found {
-		found[i].entry = p.name
-	}
-	return found
+	n, _ := strconv.ParseFloat(text, 64)
+	return n
 }
 
 // knownNames are all names of a kind, nil of what is no kind of names.
 func (m minor) knownNames(kind string) []string {
-	switch kind {
-	case "cipher-suite":
+	if kind == "cipher-suite" {
 		return cliflag.TLSCipherPossibleValues()
-	case "controller":
-		names := list(m.file("controller"))
-		return slices.Concat([]string{"*"}, names, each(names, func(name *string) { *name = "-" + *name }))
-	case "admission-plugin", "feature-gate", "API":
-		return slices.Concat(list(m.file(kind)), table("values/names.txt")[kind])
 	}
-	return table("values/names.txt")[kind]
+	return slices.Concat(list(m.file(kind)), table("values/names.txt")[kind])
 }
 
 func (m minor) file(kind string) string { return fmt.Sprintf("minors/1.%d/%ss.txt", m.number, kind) }
@@ -235,17 +214,17 @@ func (m minor) file(kind string) string { return fmt.Sprintf("minors/1.%d/%ss.tx
 var sameLetters = strings.NewReplacer("TLS_", "", "WITH_", "", "_", "", "-", "")
 
 // unknownName says that there is no such name, and which may be meant; nothing if it is known.
-func unknownName(there, name string, known []string) string {
+func unknownName(there, name string, known []string) []string {
 	isMeant := func(other string) bool {
 		return sameLetters.Replace(other) == sameLetters.Replace(strings.ToUpper(name))
 	}
 	switch i := slices.IndexFunc(known, isMeant); {
 	case slices.Contains(known, name):
-		return ""
+		return nil
 	case slices.Contains(known, strings.TrimSpace(name)):
-		return fmt.Sprintf("%q has a blank, which belongs to the name: write no blanks", name)
+		return whyIf(true, "%q has a blank, which belongs to the name: write no blanks", name)
 	case i >= 0:
-		return fmt.Sprintf("%s %q, did you mean %q?", there, name, known[i])
+		return whyIf(true, "%s %q, did you mean %q?", there, name, known[i])
 	}
-	return fmt.Sprintf("%s %q%s", there, name, cmp.Or(locate.DidYouMean(name, known), ": leave it out"))
+	return whyIf(true, "%s %q%s", there, name, cmp.Or(locate.DidYouMean(name, known), ": leave it out"))
 }

@@ -177,8 +177,8 @@ func TestMinorLists(t *testing.T) {
 				t.Errorf("1.%d: %s %v", m.number, name, g)
 			}
 		}
-		for _, r := range m.judgeGates("AllAlpha=false") {
-			t.Errorf("1.%d: %s", m.number, r.why)
+		if whys := m.judgeGates("AllAlpha=false"); whys != nil {
+			t.Errorf("1.%d: %q", m.number, whys)
 		}
 		if !slices.Contains(list(m.file("admission-plugin")), "NodeRestriction") || !slices.Contains(list(m.file("API")), "apps/v1") {
 			t.Errorf("1.%d: want NodeRestriction and apps/v1", m.number)
