@@ -40,7 +40,7 @@ func (b *builder) validatePrograms(c *Config) {
 	m, _ := minorOf(c.KubernetesVersion)
 	for _, p := range c.programs() {
 		b.validateFlagNames(c, p)
-		given := slices.Concat(p.fieldSettings(), p.flagSettings(m)) // flags of the kubelet go before its fields
+		given := slices.Concat(b.fieldSettings(p), b.flagSettings(m, p)) // flags of the kubelet go before its fields
 		taken := slices.DeleteFunc(slices.Clone(given), func(s setting) bool { return b.refuse(s, m.judgeSetting(s, p.decided)) })
 		b.validateRules(p.name, taken, given)
 		b.warnOfCiphers(taken)
@@ -56,19 +56,22 @@ func (b *builder) validatePrograms(c *Config) {
 type setting struct {
 	name, value string     // the name is the field's, also for a flag of the kubelet that stands for one
 	kinds       [][]string // what the value may be: see values.go
-	field       string     // in the config file
-	flag        string     // empty for a field of a document
-	document    string     // its kind, empty for a flag
+	line        int
+	where       string // in messages
 }
 
+// settings are those of a program; of one name the last counts.
+type settings []setting
+
 // flagSettings are the flags of a program. Of one that is given several times lists add up, and stand at the last.
-func (p program) flagSettings(m minor) (all settings) {
+func (b *builder) flagSettings(m minor, p program) (all settings) {
 	types, kinds, fields := m.flagTypes(p.name), table("values/flags.txt"), table("values/"+p.name+".txt")
 	if p.name == "etcd" {
 		kinds, fields = fields, nil
 	}
 	for i, a := range p.ExtraArgs {
-		s := setting{name: a.Name, value: a.Value, kinds: [][]string{types[a.Name], kinds[a.Name]}, field: at(p.field, i) + ".value", flag: a.Name}
+		field := at(p.field, i) + ".value"
+		s := setting{a.Name, a.Value, [][]string{types[a.Name], kinds[a.Name]}, b.docs.line(field), field + ": " + a.Name}
 		for field, words := range fields {
 			if words[0] == a.Name {
 				s.name, s.kinds = field, append(s.kinds, words[1:])
@@ -94,7 +97,7 @@ func (s setting) isList() bool {
 }
 
 // fieldSettings are those fields of a program's document that values/ has, and those that are decided elsewhere.
-func (p program) fieldSettings() (all settings) {
+func (b *builder) fieldSettings(p program) (all settings) {
 	known := table("values/" + p.name + ".txt")
 	for _, d := range p.decided {
 		if known[d.field] == nil {
@@ -103,30 +106,24 @@ func (p program) fieldSettings() (all settings) {
 	}
 	for _, field := range slices.Sorted(maps.Keys(known)) {
 		value, isGiven, _ := unstructured.NestedFieldNoCopy(p.document, strings.Split(field, ".")...) // it was read strictly
-		kind := known[field][1:]
-		if kind[0] == "pairs" {
+		text, kind := textIn(value), known[field][1:]
+		switch {
+		case text == "":
+			kind = nil // it is as by default
+		case kind[0] == "pairs":
 			kind[1] = "=" // a flag may have another sign
 		}
 		if isGiven {
-			all = append(all, setting{name: field, value: textIn(value), kinds: [][]string{kind}, field: field, document: p.kind})
+			all = append(all, setting{field, text, [][]string{kind}, locate.Line(b.docs.roots[p.kind], field), field})
 		}
 	}
 	return all
 }
 
-// where is the line of a setting, and how it is called.
-func (b *builder) where(s setting) (line int, name string) {
-	if s.document == "" {
-		return b.docs.line(s.field), s.field + ": " + s.flag
-	}
-	return locate.Line(b.docs.roots[s.document], s.field), s.field
-}
-
 // refuse tells what is wrong with a setting, if anything is.
 func (b *builder) refuse(s setting, whys []string) bool {
-	line, name := b.where(s)
 	for _, why := range whys {
-		b.found(line, name+": "+why)
+		b.found(s.line, s.where+": "+why)
 	}
 	return len(whys) > 0
 }
@@ -135,8 +132,8 @@ func (b *builder) refuse(s setting, whys []string) bool {
 func (b *builder) warnOfCiphers(given settings) {
 	for _, s := range given {
 		for _, insecure := range cliflag.InsecureTLSCipherNames() {
-			if line, name := b.where(s); slices.Contains(words(s.value), insecure) {
-				b.docs.warn(line, name+": "+insecure+" is insecure: leave it out")
+			if slices.Contains(words(s.value), insecure) {
+				b.docs.warn(s.line, s.where+": "+insecure+" is insecure: leave it out")
 			}
 		}
 	}

@@ -63,9 +63,6 @@ func (r rule) judge(s setting, given settings) (whys []string) {
 	return whys
 }
 
-// settings are what a program is told; of one name the last counts.
-type settings []setting
-
 // all are those that a rule names.
 func (given settings) all(name string) settings {
 	name, word, hasWord := strings.Cut(name, "=")

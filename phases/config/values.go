@@ -103,9 +103,6 @@ func isKubeletLabel(name string) bool {
 
 // judgeSetting says why a program does not take a setting: by its form, by what it says, or as it is decided elsewhere.
 func (m minor) judgeSetting(s setting, decided []decided) (whys []string) {
-	if s.document != "" && s.value == "" {
-		return nil // the default is meant
-	}
 	if !isText(s.value) {
 		return []string{"it holds a line break, NUL or bytes that are no text"}
 	}
