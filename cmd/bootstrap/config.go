@@ -213,8 +213,9 @@ func machineOf(facts machine.Facts, b *bundle.Bundle) config.Machine {
 	if b != nil {
 		machine.Bundled = b.Index().Kubernetes
 	}
-	if len(facts.NodeIPs) > 0 {
+	if len(facts.NodeIPs) > 0 { // one of each family at most
 		machine.Address = facts.NodeIPs[0]
+		machine.IPv6 = facts.NodeIPs[len(facts.NodeIPs)-1]
 	}
 	return machine
 }

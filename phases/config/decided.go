@@ -92,15 +92,10 @@ func (c *Config) kubeletRules() []decided {
 			decided{"authentication.webhook.enabled", "false", noServer},
 			decided{"authorization.mode", "AlwaysAllow", noServer})
 	}
-	dns := textOf(c.Kubelet, "clusterDNS")
-	if dns == "" && len(c.Networking.ServiceSubnets) > 0 {
-		dns = c.DNSServiceIP().String()
-	}
 	return append(rules,
 		decided{"kubeconfig", "/etc/kubernetes/kubelet.conf", "bootstrap writes it"},
 		decided{"clusterDomain", c.Networking.DNSDomain, "networking.dnsDomain decides"},
 		decided{"authentication.x509.clientCAFile", c.CertificatesDir + "/ca.crt", "the kubelet knows the API server by it"},
-		decided{"clusterDNS", dns, "clusterDNS of KubeletConfiguration decides"},
 		decided{"authorization.mode", "Webhook", openPort})
 }
 

@@ -18,6 +18,7 @@ import (
 type Machine struct {
 	Hostname string
 	Address  netip.Addr // of the interface with the default route; invalid when there is none
+	IPv6     netip.Addr // its IPv6 address, or else Address
 	Bundled  string     // the Kubernetes version in the bundle; empty without one
 	Flags    Flags
 	// SingleNode is what this machine's cluster was made with; nil where there is none yet.
@@ -185,11 +186,14 @@ func ControlPlaneTaints() []Taint {
 	return []Taint{{Key: "node-role.kubernetes.io/control-plane", Effect: "NoSchedule"}}
 }
 
-// address is the one given. One that is unspecified asks for the machine's, as with kubeadm.
+// address is the one given. One that is unspecified asks for the machine's of its IP family, as with kubeadm.
 func (b *builder) address(given string) netip.Addr {
 	a, err := netip.ParseAddr(given)
 	b.badIf(err != nil && given != "", "localAPIEndpoint.advertiseAddress", "%q is no IP address", given)
-	if err != nil || a.IsUnspecified() {
+	switch {
+	case a == netip.IPv6Unspecified() && b.machine.IPv6.IsValid():
+		return b.machine.IPv6
+	case err != nil || a.IsUnspecified():
 		return b.machine.Address
 	}
 	return a.Unmap()

@@ -25,9 +25,7 @@ type rule struct {
 
 func readRules() (rules []rule) {
 	text, _ := lists.ReadFile("values/together.yaml") // it is in this program
-	if err := yaml.Unmarshal(text, &rules); err != nil {
-		panic(err) // any test of this package would
-	}
+	_ = yaml.Unmarshal(text, &rules)                  // TestTogether reads it strictly
 	return rules
 }
 

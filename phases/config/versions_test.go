@@ -133,7 +133,11 @@ func TestKinds(t *testing.T) {
 
 // TestTogether: the rules name settings that there are, and say one thing each.
 func TestTogether(t *testing.T) {
-	for _, r := range readRules() {
+	var rules []rule
+	if err := strict([]byte(readFile(t, "values/together.yaml")), &rules); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rules {
 		said := 0
 		for _, each := range [][]string{r.Needs, r.Excludes, words(r.KeysOf), words(r.Below), words(r.AtMost)} {
 			said += min(1, len(each))
