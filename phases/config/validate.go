@@ -39,7 +39,7 @@ func (b *builder) validate(c *Config) {
 	b.validatePaths(c)
 	b.validateEtcd(c)
 	b.validatePrograms(c)
-	b.validateIgnored(c.IgnorePreflight)
+	b.warnOfIgnored(c.IgnorePreflight)
 	b.validateTaints(c.Taints)
 	b.validateSANs("apiServer.certSANs", c.CertSANs)
 	b.validateTokens(c)
@@ -203,14 +203,11 @@ func (b *builder) validateOwnDir(field, dir string, more ...string) {
 	}
 }
 
-// validateIgnored tells that all is not all. Other names of checks are kubeadm's, or preflight knows them.
-func (b *builder) validateIgnored(checks []string) {
+// warnOfIgnored tells that all is not all. Other names of checks are kubeadm's, or preflight knows them.
+func (b *builder) warnOfIgnored(checks []string) {
 	isAll := func(name string) bool { return strings.EqualFold(name, "all") }
 	if i := slices.IndexFunc(checks, isAll); i >= 0 {
-		field := at("nodeRegistration.ignorePreflightErrors", i)
-		b.warn(field, "%q: what init does not work past stops it nevertheless", checks[i])
-		others := slices.DeleteFunc(slices.Clone(checks), isAll)
-		b.badIf(len(others) > 0, field, "%q stands alone, or not at all: kubeadm refuses other names beside it", checks[i])
+		b.warn(at("nodeRegistration.ignorePreflightErrors", i), "%q: what init does not work past stops it nevertheless", checks[i])
 	}
 }
 
