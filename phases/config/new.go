@@ -135,7 +135,7 @@ func (b *builder) build() *Config {
 			NodeName:            strings.ToLower(cmp.Or(n.Name, b.machine.Hostname)),
 			AdvertiseAddress:    address,
 			BindPort:            port,
-			CRISocket:           b.socket(n.CRISocket),
+			CRISocket:           withScheme(n.CRISocket),
 			KubeletExtraArgs:    n.KubeletExtraArgs,
 			ImagePullPolicy:     cmp.Or(n.ImagePullPolicy, pullPolicies[0]),
 			ImagePullSerial:     ptr.Deref(n.ImagePullSerial, false), // kubeadm: true, which takes the sum of all instead of the longest
@@ -236,24 +236,12 @@ func (b *builder) subnets(field, list string) []netip.Prefix {
 	return subnets
 }
 
-func (b *builder) socket(given string) string {
-	socket := withScheme(given)
-	if given != "" && !strings.HasPrefix(given, "unix://") {
-		b.warn("nodeRegistration.criSocket", "taken as %s: write it with unix://", socket)
-	}
-	return socket
-}
-
 // withScheme makes a socket's path the address that gRPC wants. /var/run is a link to /run.
 func withScheme(socket string) string {
-	path := strings.TrimPrefix(socket, "unix://")
 	if socket == "" {
 		return ""
 	}
-	if rest, old := strings.CutPrefix(path, "/var/run/"); old {
-		path = "/run/" + rest
-	}
-	return "unix://" + path
+	return "unix://" + strings.Replace(strings.TrimPrefix(socket, "unix://"), "/var/run/", "/run/", 1)
 }
 
 // each is a list with a change of each entry.

@@ -166,6 +166,9 @@ func (b *builder) warnOfLong(field string, given, usual time.Duration) {
 
 func (b *builder) validatePaths(c *Config) {
 	b.validateOwnDir("certificatesDir", c.CertificatesDir, TrustedCAs...)
+	if given := b.docs.init.NodeRegistration.CRISocket; given != "" && !strings.HasPrefix(given, "unix://") {
+		b.warn("nodeRegistration.criSocket", "taken as %s: write it with unix://", c.CRISocket)
+	}
 	if s := c.CRISocket; s != "" {
 		b.validatePath("nodeRegistration.criSocket", strings.TrimPrefix(s, "unix://"))
 	}
