@@ -230,3 +230,33 @@ func TestSameInputSameConfig(t *testing.T) {
 		}
 	}
 }
+
+// TestLeftOpen: what kubeadm's documents leave open is taken from where kubeadm or the programs have it.
+func TestLeftOpen(t *testing.T) {
+	const v1beta4 = "apiVersion: kubeadm.k8s.io/v1beta4\n"
+	both := Machine{Hostname: "node-1", Address: machine.Address, IPv6: netip.MustParseAddr("2001:db8::10")}
+	for _, c := range []struct {
+		about, file      string
+		m                Machine
+		address, network string
+		pods             string
+	}{
+		{"nothing", "", both, "192.0.2.10", Flannel, "10.244.0.0/16"},
+		{"any IPv4 address", v1beta4 + "kind: InitConfiguration\nlocalAPIEndpoint: {advertiseAddress: 0.0.0.0}", both, "192.0.2.10", Flannel, "10.244.0.0/16"},
+		{"any IPv6 address", v1beta4 + "kind: InitConfiguration\nlocalAPIEndpoint: {advertiseAddress: '::'}", both, "2001:db8::10", Flannel, "fd00:10:244::/48"},
+		{"any IPv6 address, and there is none", v1beta4 + "kind: InitConfiguration\nlocalAPIEndpoint: {advertiseAddress: '::'}", machine, "192.0.2.10", Flannel, "10.244.0.0/16"},
+		{"Services of both families", v1beta4 + "kind: ClusterConfiguration\nnetworking: {serviceSubnet: '10.96.0.0/16,fd00:96::/112'}", both, "192.0.2.10", Flannel, "10.244.0.0/16,fd00:10:244::/48"},
+		{"the range as a flag", v1beta4 + "kind: ClusterConfiguration\ncontrollerManager: {extraArgs: [{name: cluster-cidr, value: 10.5.0.0/16}]}", both, "192.0.2.10", Flannel, "10.5.0.0/16"},
+		{"the address as a flag", v1beta4 + "kind: ClusterConfiguration\napiServer: {extraArgs: [{name: advertise-address, value: 192.0.2.11}]}", both, "192.0.2.11", Flannel, "10.244.0.0/16"},
+		{"ranges that nobody divides", v1beta4 + "kind: ClusterConfiguration\ncontrollerManager: {extraArgs: [{name: allocate-node-cidrs, value: 'False'}]}", both, "192.0.2.10", NoNetwork, "10.244.0.0/16"},
+	} {
+		got, err := Parse("f.yaml", []byte(c.file), c.m)
+		if err != nil {
+			t.Errorf("%s: %v", c.about, err)
+			continue
+		}
+		if a, n, p := got.AdvertiseAddress.String(), got.Box.Network, Joined(got.Networking.PodSubnets); a != c.address || n != c.network || p != c.pods {
+			t.Errorf("%s: %s, %s, %s", c.about, a, n, p)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -27,12 +28,20 @@ func (b *builder) etcd(file etcdFile) Etcd {
 
 const metricsFlag = "listen-metrics-urls"
 
+// volatile are folders that a start of the machine empties: in tests of a day they make etcd fast.
+var volatile = regexp.MustCompile(`^(/var)?/(run|tmp|dev/shm)/`)
+
 func (b *builder) validateEtcd(c *Config) {
 	if c.Etcd.External != nil {
 		b.validateExternalEtcd(*c.Etcd.External)
 		return
 	}
-	b.validateOwnDir("etcd.local.dataDir", c.Etcd.DataDir, c.CertificatesDir, "/etc/kubernetes")
+	if volatile.MatchString(c.Etcd.DataDir) {
+		b.validatePath("etcd.local.dataDir", c.Etcd.DataDir)
+		b.warn("etcd.local.dataDir", "%s is emptied when this machine starts, and the cluster is gone then", c.Etcd.DataDir)
+	} else {
+		b.validateOwnDir("etcd.local.dataDir", c.Etcd.DataDir, c.CertificatesDir, "/etc/kubernetes")
+	}
 	b.validateSANs("etcd.local.serverCertSANs", c.Etcd.ServerCertSANs)
 	b.validateSANs("etcd.local.peerCertSANs", c.Etcd.PeerCertSANs)
 	for i, a := range c.Etcd.ExtraArgs {

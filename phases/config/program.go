@@ -58,7 +58,7 @@ func (b *builder) validatePrograms(c *Config) {
 // setting is a flag or a field of a document: what a program is told.
 type setting struct {
 	name, value string     // the name is the field's, also for a flag of the kubelet that stands for one
-	kinds       [][]string // what the value may be: see values.go
+	forms       [][]string // of the value: see values.go
 	line        int
 	where       string // in messages
 }
@@ -68,20 +68,20 @@ type settings []setting
 
 // flagSettings are the flags of a program. Of one that is given several times lists add up, and stand at the last.
 func (b *builder) flagSettings(m minor, p program) (all settings) {
-	types, kinds, fields := m.flagTypes(p.name), table("values/flags.txt"), table("values/"+p.name+".txt")
+	types, forms, fields := m.flagTypes(p.name), table("values/flags.txt"), table("values/"+p.name+".txt")
 	if p.name == "etcd" {
-		kinds, fields = fields, nil
+		forms, fields = fields, nil
 	}
 	for i, a := range p.ExtraArgs {
 		field := at(p.field, i) + ".value"
-		s := setting{a.Name, a.Value, [][]string{types[a.Name], kinds[a.Name]}, b.docs.line(field), field + ": " + a.Name}
+		s := setting{a.Name, a.Value, [][]string{types[a.Name], forms[a.Name]}, b.docs.line(field), field + ": " + a.Name}
 		for field, words := range fields {
 			if words[0] == a.Name {
-				s.name, s.kinds = field, append(s.kinds, words[1:])
+				s.name, s.forms = field, append(s.forms, words[1:])
 			}
 		}
 		if a.Name == "feature-gates" && Argument(p.ExtraArgs, "emulated-version") != "" {
-			s.kinds = nil // another version has other gates
+			s.forms = nil // another version has other gates
 		}
 		if i := slices.IndexFunc(all, func(other setting) bool { return other.name == s.name && s.isList() }); i >= 0 {
 			s.value = all[i].value + "," + s.value
@@ -94,8 +94,8 @@ func (b *builder) flagSettings(m minor, p program) (all settings) {
 
 // isList tells whether values of a flag that is given several times add up.
 func (s setting) isList() bool {
-	return slices.ContainsFunc(s.kinds, func(kind []string) bool {
-		return len(kind) > 0 && slices.Contains([]string{"list", "pairs", "gates"}, kind[0])
+	return slices.ContainsFunc(s.forms, func(form []string) bool {
+		return len(form) > 0 && slices.Contains([]string{"list", "pairs", "gates"}, form[0])
 	})
 }
 
@@ -109,15 +109,15 @@ func (b *builder) fieldSettings(p program) (all settings) {
 	}
 	for _, field := range slices.Sorted(maps.Keys(known)) {
 		value, isGiven, _ := unstructured.NestedFieldNoCopy(p.document, strings.Split(field, ".")...) // it was read strictly
-		text, kind := textIn(value), known[field][1:]
+		text, form := textIn(value), known[field][1:]
 		switch {
 		case text == "":
-			kind = nil // it is as by default
-		case kind[0] == "pairs":
-			kind[1] = "=" // a flag may have another sign
+			form = nil // it is as by default
+		case form[0] == "pairs":
+			form[1] = "=" // a flag may have another sign
 		}
 		if isGiven {
-			all = append(all, setting{field, text, [][]string{kind}, locate.Line(b.docs.roots[p.kind], field), field})
+			all = append(all, setting{field, text, [][]string{form}, locate.Line(b.docs.roots[p.kind], field), field})
 		}
 	}
 	return all

@@ -21,18 +21,18 @@ import (
 	"bootstrap/phases/locate"
 )
 
-// The lists in values/ and flags/ say of which kind a value is, in words of which the first names the kind:
+// The lists in flags/ and values/ say which form each value has, in words of which the first names the form:
 //
 //	one-of WORD...         one of these words, or nothing
 //	range LEAST MOST       a number from the one to the other
-//	list KIND              values of that kind with commas between them
-//	pairs SIGN KIND KIND   the same of names and values, with that sign between
+//	list FORM              values of that form with commas between them
+//	pairs SIGN FORM FORM   the same of names and values, with that sign between
 //	gates                  feature gates
 //
-// or it is one of plainKinds, or a kind of names that knownNames has. Of others any value will do.
+// Other forms are those of plainForms, and the names of knownNames. Of any other form each value will do.
 
-// plainKinds are called as in error messages, and decided by the parsers that the programs use.
-var plainKinds = map[string]struct {
+// plainForms have what messages call them, and the test of a value: the parser that the programs use.
+var plainForms = map[string]struct {
 	wanted string
 	fits   func(string) bool
 }{
@@ -106,8 +106,8 @@ func (m minor) judgeSetting(s setting, decided []decided) (whys []string) {
 	if !isText(s.value) {
 		return []string{"it holds a line break, NUL or bytes that are no text"}
 	}
-	for _, kind := range s.kinds {
-		if whys = m.judge(s.value, kind); whys != nil {
+	for _, form := range s.forms {
+		if whys = m.judge(s.value, form); whys != nil {
 			return whys
 		}
 	}
@@ -125,13 +125,13 @@ func whyIf(is bool, format string, args ...any) []string {
 	return []string{fmt.Sprintf(format, args...)}
 }
 
-// judge says what is wrong with a value of a kind.
-func (m minor) judge(value string, kind []string) (whys []string) {
-	if len(kind) == 0 {
+// judge says what is wrong with a value of a form.
+func (m minor) judge(value string, form []string) (whys []string) {
+	if len(form) == 0 {
 		return nil
 	}
-	of := kind[1:]
-	switch kind[0] {
+	of := form[1:]
+	switch form[0] {
 	case "one-of":
 		return whyIf(value != "" && !slices.Contains(of, value), "%q is unknown, want %s", value, strings.Join(of, " or "))
 	case "range":
@@ -157,12 +157,12 @@ func (m minor) judge(value string, kind []string) (whys []string) {
 	case "gates":
 		return m.judgeGates(value)
 	}
-	known, plain := m.knownNames(kind[0]), plainKinds[kind[0]]
-	if kind[0] == "API" && strings.Count(value, "/") == 2 {
+	known, plain := m.knownNames(form[0]), plainForms[form[0]]
+	if form[0] == "API" && strings.Count(value, "/") == 2 {
 		value = path.Dir(value) // a resource follows group and version
 	}
 	if known != nil {
-		return unknownName(fmt.Sprintf("Kubernetes 1.%d has no %s", m.number, strings.ReplaceAll(kind[0], "-", " ")), value, known)
+		return unknownName(fmt.Sprintf("Kubernetes 1.%d has no %s", m.number, strings.ReplaceAll(form[0], "-", " ")), value, known)
 	}
 	return whyIf(plain.fits != nil && !plain.fits(value), "%q is not %s", value, plain.wanted)
 }
@@ -197,15 +197,15 @@ func measure(text string) float64 {
 	return n
 }
 
-// knownNames are all names of a kind, nil of what is no kind of names.
-func (m minor) knownNames(kind string) []string {
-	if kind == "cipher-suite" {
+// knownNames are all names of a form, nil of what is no form of names.
+func (m minor) knownNames(form string) []string {
+	if form == "cipher-suite" {
 		return cliflag.TLSCipherPossibleValues()
 	}
-	return slices.Concat(list(m.file(kind)), table("values/names.txt")[kind])
+	return slices.Concat(list(m.file(form)), table("values/names.txt")[form])
 }
 
-func (m minor) file(kind string) string { return fmt.Sprintf("minors/1.%d/%ss.txt", m.number, kind) }
+func (m minor) file(form string) string { return fmt.Sprintf("minors/1.%d/%ss.txt", m.number, form) }
 
 // sameLetters takes away by what OpenSSL's names of cipher suites differ from Go's.
 var sameLetters = strings.NewReplacer("TLS_", "", "WITH_", "", "_", "", "-", "")

@@ -99,29 +99,29 @@ func TestFieldValues(t *testing.T) {
 				t.Errorf("%s has no field %s", program, field)
 			}
 			if len(words) < 2 || words[0] != "-" && flags[words[0]] == nil {
-				t.Errorf("%s: of %s there is no flag or no kind: %v", program, field, words)
+				t.Errorf("%s: of %s there is no flag or no form: %v", program, field, words)
 			}
 		}
 	}
 }
 
-// TestKinds: each kind of values is one that judge knows.
-func TestKinds(t *testing.T) {
-	var check func(from string, kind []string)
-	check = func(from string, kind []string) {
+// TestForms: each form of values is one that judge knows.
+func TestForms(t *testing.T) {
+	var check func(from string, form []string)
+	check = func(from string, form []string) {
 		switch composed := []string{"one-of", "range", "gates", "any"}; {
-		case kind[0] == "list":
-			check(from, kind[1:])
-		case kind[0] == "pairs":
-			check(from, kind[2:3])
-			check(from, kind[3:])
-		case !slices.Contains(composed, kind[0]) && plainKinds[kind[0]].fits == nil && minors()[0].knownNames(kind[0]) == nil:
-			t.Errorf("%s: no such kind: %v", from, kind)
+		case form[0] == "list":
+			check(from, form[1:])
+		case form[0] == "pairs":
+			check(from, form[2:3])
+			check(from, form[3:])
+		case !slices.Contains(composed, form[0]) && plainForms[form[0]].fits == nil && minors()[0].knownNames(form[0]) == nil:
+			t.Errorf("%s: no such form: %v", from, form)
 		}
 	}
 	for _, file := range []string{"flags", "etcd"} {
-		for flag, kind := range table("values/" + file + ".txt") {
-			check(flag, kind)
+		for flag, form := range table("values/" + file + ".txt") {
+			check(flag, form)
 		}
 	}
 	for _, file := range []string{"kubelet", "kube-proxy"} {
