@@ -144,14 +144,7 @@ func (m minor) judge(value string, form []string) (whys []string) {
 		return whys
 	case "pairs":
 		for _, p := range pairs(value, of[0]) {
-			found := m.judge(p.name, of[1:2])
-			switch {
-			case found != nil && !strings.Contains(value, of[0]):
-				found = []string{fmt.Sprintf("%s: write NAME%sVALUE", p.name, of[0])}
-			case found == nil:
-				found = each(m.judge(p.value, of[2:]), func(why *string) { *why = p.name + ": " + *why })
-			}
-			whys = append(whys, found...)
+			whys = append(whys, m.judgePair(p, of)...)
 		}
 		return whys
 	case "gates":
@@ -165,6 +158,18 @@ func (m minor) judge(value string, form []string) (whys []string) {
 		return unknownName(fmt.Sprintf("Kubernetes 1.%d has no %s", m.number, strings.ReplaceAll(form[0], "-", " ")), value, known)
 	}
 	return whyIf(plain.fits != nil && !plain.fits(value), "%q is not %s", value, plain.wanted)
+}
+
+// judgePair takes the sign, the form of the name and that of the value.
+func (m minor) judgePair(p pair, of []string) []string {
+	unknown := m.judge(p.name, of[1:2])
+	switch {
+	case unknown == nil:
+		return each(m.judge(p.value, of[2:]), func(why *string) { *why = p.name + ": " + *why })
+	case p.value == "" && strings.Contains(p.name, "="): // the sign of the fields, in a flag
+		return []string{fmt.Sprintf("%s: write %s", p.name, strings.ReplaceAll(p.name, "=", of[0]))}
+	}
+	return unknown
 }
 
 // words are those of a list as pflag reads it: a blank behind a comma belongs to the next one.
