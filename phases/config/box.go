@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"slices"
 
 	"k8s.io/utils/ptr"
 )
@@ -18,20 +17,13 @@ func (b *builder) box(c *Config, file boxConfiguration) {
 	c.Box = Box{
 		Standalone: ptr.Deref(flags.Standalone, ptr.Deref(file.Standalone, false)),
 		SingleNode: ptr.Deref(flags.SingleNode, ptr.Deref(file.SingleNode, ptr.Deref(b.machine.SingleNode, alone))),
-		Network:    cmp.Or(file.Network, b.defaultNetwork(c.ControllerManager.ExtraArgs)),
+		Network:    cmp.Or(file.Network, Flannel),
 	}
-}
-
-// defaultNetwork is none where nodes get no part of the pod range, without which flannel can't work: whoever says so
-// to kubeadm brings another network.
-func (b *builder) defaultNetwork(args []Arg) string {
-	const flag = "allocate-node-cidrs"
-	if !isSame(Argument(args, flag), "false") {
-		return Flannel
+	// Whoever says so to kubeadm brings a network that divides the pod range by itself: flannel can't work then.
+	if file.Network == "" && isSame(Argument(c.ControllerManager.ExtraArgs, "allocate-node-cidrs"), "false") {
+		c.Box.Network = NoNetwork
+		b.warn("controllerManager.extraArgs", "allocate-node-cidrs: no node gets a part of the pod range: init brings no network, bring your own")
 	}
-	i := slices.IndexFunc(args, func(a Arg) bool { return a.Name == flag })
-	b.warn(at("controllerManager.extraArgs", i), "%s: no node gets a part of the pod range, so bring a network that divides it by itself: init brings none", flag)
-	return NoNetwork
 }
 
 func (b *builder) validateBox(c *Config) {

@@ -83,20 +83,16 @@ func (b *builder) flagSettings(m minor, p program) (all settings) {
 		if a.Name == "feature-gates" && Argument(p.ExtraArgs, "emulated-version") != "" {
 			s.forms = nil // another version has other gates
 		}
-		if i := slices.IndexFunc(all, func(other setting) bool { return other.name == s.name && s.isList() }); i >= 0 {
+		isList := slices.ContainsFunc(s.forms, func(form []string) bool {
+			return len(form) > 0 && slices.Contains([]string{"list", "pairs", "gates"}, form[0])
+		})
+		if i := slices.IndexFunc(all, func(other setting) bool { return other.name == s.name }); isList && i >= 0 {
 			s.value = all[i].value + "," + s.value
 			all = slices.Delete(all, i, i+1)
 		}
 		all = append(all, s)
 	}
 	return all
-}
-
-// isList tells whether values of a flag that is given several times add up.
-func (s setting) isList() bool {
-	return slices.ContainsFunc(s.forms, func(form []string) bool {
-		return len(form) > 0 && slices.Contains([]string{"list", "pairs", "gates"}, form[0])
-	})
 }
 
 // fieldSettings are those fields of a program's document that values/ has, and those that are decided elsewhere.
@@ -201,11 +197,8 @@ func (given settings) all(name string) settings {
 	return slices.DeleteFunc(slices.Clone(given), func(s setting) bool {
 		isNamed := s.name == name || isPrefix && strings.HasPrefix(s.name, prefix)
 		isWord := func(each string) bool { return each == word || strings.HasPrefix(each, word+"=") && word != "" }
-		has := s.value != ""
-		if hasWord {
-			has = isSame(s.value, word) || slices.ContainsFunc(words(s.value), isWord)
-		}
-		return !isNamed || !has
+		has := slices.ContainsFunc(append(words(s.value), normal(s.value)), isWord)
+		return !isNamed || hasWord && !has || !hasWord && s.value == ""
 	})
 }
 
