@@ -47,6 +47,9 @@ var flagName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
 
 // validateFlagNames refuses flags that the program does not have. Those of an etcd of another release are not known.
 func (b *builder) validateFlagNames(c *Config, p program) {
+	if p.ExtraArgs == nil {
+		return
+	}
 	m, _ := minorOf(c.KubernetesVersion)
 	types, isOther := m.flagTypes(p.name), p.name == "etcd" && !strings.HasSuffix(c.Images.Etcd, "/etcd:"+m.etcdTag)
 	for i, a := range p.ExtraArgs {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -41,11 +42,14 @@ func (p program) beside(name string) string { return strings.TrimSuffix(p.field,
 // validatePrograms refuses what would keep a program from starting, or from being reached.
 func (b *builder) validatePrograms(c *Config) {
 	m, _ := minorOf(c.KubernetesVersion)
+	all := sync.OnceValue(readRules)
 	for _, p := range c.programs() {
 		b.validateFlagNames(c, p)
 		given := slices.Concat(b.fieldSettings(p), b.flagSettings(m, p)) // flags of the kubelet go before its fields
 		taken := slices.DeleteFunc(slices.Clone(given), func(s setting) bool { return b.refuse(s, m.judgeSetting(s, p.decided)) })
-		b.validateRules(p.name, taken, given)
+		if len(given) > 0 {
+			b.validateRules(all().of(p.name), taken, given)
+		}
 		b.warnOfCiphers(taken)
 		if p.kind == "" {
 			b.validateEnvs(p.beside("extraEnvs"), p.ExtraEnvs)
@@ -68,6 +72,9 @@ type settings []setting
 
 // flagSettings are the flags of a program. Of one that is given several times lists add up, and stand at the last.
 func (b *builder) flagSettings(m minor, p program) (all settings) {
+	if p.ExtraArgs == nil {
+		return nil // most say nothing, and reading the lists takes time
+	}
 	types, forms, fields := m.flagTypes(p.name), table("values/flags.txt"), table("values/"+p.name+".txt")
 	if p.name == "etcd" {
 		forms, fields = fields, nil
@@ -97,6 +104,9 @@ func (b *builder) flagSettings(m minor, p program) (all settings) {
 
 // fieldSettings are those fields of a program's document that values/ has, and those that are decided elsewhere.
 func (b *builder) fieldSettings(p program) (all settings) {
+	if p.document == nil {
+		return nil
+	}
 	known := table("values/" + p.name + ".txt")
 	for _, d := range p.decided {
 		if known[d.field] == nil {
@@ -152,19 +162,23 @@ type rule struct {
 	Why      string
 }
 
-func readRules() (rules []rule) {
+type rules []rule
+
+func readRules() (all rules) {
 	text, _ := lists.ReadFile("values/together.yaml") // it is in this program
-	_ = yaml.Unmarshal(text, &rules)                  // TestTogether reads it strictly
-	return rules
+	_ = yaml.Unmarshal(text, &all)                    // TestTogether reads it strictly
+	return all
+}
+
+// of are those of one program, and those of all.
+func (all rules) of(program string) rules {
+	return slices.DeleteFunc(slices.Clone(all), func(r rule) bool { return r.Program != "" && r.Program != program })
 }
 
 // validateRules refuses settings that do not go with another, or not without one. taken are those of the given whose
 // values are right by themselves.
-func (b *builder) validateRules(program string, taken, given settings) {
-	for _, r := range readRules() {
-		if r.Program != "" && r.Program != program {
-			continue
-		}
+func (b *builder) validateRules(all rules, taken, given settings) {
+	for _, r := range all {
 		for _, s := range taken.all(r.If) {
 			b.refuse(s, r.judge(s, given))
 		}
