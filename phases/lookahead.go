@@ -24,16 +24,14 @@ func (e *Env) lookAhead(ctx context.Context, u *diagnose.Unfit) error {
 	planned, c := *e, *e.Config
 	c.KeyAlgorithm = "ECDSA-P256" // keys that nobody will use, made in no time
 	planned.Config, planned.Host, planned.Tell = &c, h, plan.Teller{}
-	withoutCA := false
 	for _, phase := range e.writers() {
-		if phase.Name == kubeconfigs.Name && withoutCA {
-			continue
-		}
 		soon, cancel := observe.EvidenceTimeout.Bound(ctx) // a runtime or systemd may hang, and is looked at elsewhere
 		err := phase.Run(soon, planned.forPhase(phase.Name))
 		cancel()
 		takeAhead(u, phase.Name, err)
-		withoutCA = withoutCA || phase.Name == certs.Name && err != nil
+		if phase.Name == certs.Name && err != nil {
+			break // a kubeconfig needs the CA
+		}
 	}
 	return nil
 }
@@ -41,9 +39,9 @@ func (e *Env) lookAhead(ctx context.Context, u *diagnose.Unfit) error {
 // writers are the phases of this run that write files and wait for nothing. An etcd that is there
 // would be asked whether it may be replaced.
 func (e *Env) writers() []Phase {
-	all := []Phase{runtimePhase, certs, kubelet, kubeconfigs, etcdPhase, tools}
+	all := []Phase{runtimePhase, kubelet, etcdPhase, tools, certs, kubeconfigs}
 	if e.Config.Box.Standalone {
-		all = []Phase{runtimePhase, kubelet}
+		all = all[:2]
 	}
 	return slices.DeleteFunc(all, func(p Phase) bool {
 		skipped := slices.Contains(e.Config.SkipPhases, p.Name) || slices.Contains(e.Skipped, p.Name)
@@ -55,15 +53,16 @@ func (e *Env) writers() []Phase {
 // would be written there, and whatever keeps certificates from being made. All else has a check of its own.
 func takeAhead(u *diagnose.Unfit, phase string, err error) {
 	for _, each := range plan.Failures(err) {
-		obstacle, makes := (*host.ObstacleError)(nil), phase == certs.Name || phase == kubeconfigs.Name
+		obstacle := (*host.ObstacleError)(nil)
 		switch {
-		case errors.Is(each, context.DeadlineExceeded), errors.Is(each, context.Canceled):
 		case errors.As(each, &obstacle):
 			if found := observe.ProblemOf(obstacle); !slices.Contains(u.Paths, found) {
 				u.Paths = append(u.Paths, found)
 			}
-		case makes && !errors.Is(each, fs.ErrPermission): // who is not root may not read keys
-			u.Certificates = append(u.Certificates, observe.ProblemOf(each))
+		case errors.Is(each, context.DeadlineExceeded), errors.Is(each, context.Canceled):
+		case errors.Is(each, fs.ErrPermission): // who is not root may not read keys
+		case phase == certs.Name, phase == kubeconfigs.Name:
+			u.Certs = append(u.Certs, observe.ProblemOf(each))
 		}
 	}
 }

@@ -59,7 +59,7 @@ func TestLeaveForwarding(t *testing.T) {
 	}
 	docker := []machine.LinkAddress{{Link: "docker0", Address: netip.MustParseAddr("172.17.0.1"), Containers: true}}
 	for target, want := range map[string]string{"net.ipv4.ip_forward": "docker0", forward: "", route: "", "kernel.panic": ""} {
-		if got := forwardsBy(host.Record{Op: host.OpSysctl, Target: target}, docker); got != want {
+		if got := forwardsBy(target, docker); got != want {
 			t.Errorf("%s: %q", target, got)
 		}
 	}

@@ -104,15 +104,12 @@ func kubeconfigUsers(ctx context.Context, h *host.Host) (users []homeUser, witho
 	}
 	for _, uid := range kubeconfigUIDs(os.Getenv("SUDO_UID")) {
 		u, ok := findUser(passwd, uid)
-		if !ok {
-			u, ok = directoryUser(ctx, h, uid)
+		if !ok || !h.Exists(u.home) {
+			u = directoryUser(ctx, h, uid)
 		}
-		reason := fmt.Sprintf("user %d gets no ~/.kube/config: its home, %q, does not exist", uid, u.home)
-		if !ok {
-			reason = fmt.Sprintf("user %d gets no ~/.kube/config: neither /etc/passwd nor getent knows its home", uid)
-		}
+		reason := fmt.Sprintf("user %d gets no ~/.kube/config: neither /etc/passwd nor getent knows a home that is there", uid)
 		switch {
-		case ok && h.Exists(u.home):
+		case u.home != "" && h.Exists(u.home):
 			users = append(users, u)
 		case uid == 0:
 			without = reason
@@ -126,16 +123,18 @@ func kubeconfigUsers(ctx context.Context, h *host.Host) (users []homeUser, witho
 
 // directoryUser is a user who is not in /etc/passwd, but in a directory such as LDAP: getent asks whatever
 // the machine is configured to ask. Where that fails, sudo may have said where the home is.
-func directoryUser(ctx context.Context, h *host.Host, uid int) (homeUser, bool) {
+func directoryUser(ctx context.Context, h *host.Host, uid int) homeUser {
 	if getent := h.Program("getent"); getent != "" && h.Real() {
 		line, _ := h.Output(ctx, getent, "passwd", strconv.Itoa(uid)) // it ends with 2 where there is no such user
-		if u, ok := findUser([]byte(line), uid); ok {
-			return u, true
+		if u, ok := findUser([]byte(line), uid); ok && h.Exists(u.home) {
+			return u
 		}
 	}
 	gid, err := strconv.Atoi(os.Getenv("SUDO_GID"))
-	home := os.Getenv("SUDO_HOME")
-	return homeUser{host.Owner{UID: uid, GID: gid}, home}, uid > 0 && err == nil && filepath.IsAbs(home)
+	if home := os.Getenv("SUDO_HOME"); err == nil && uid > 0 && filepath.IsAbs(home) {
+		return homeUser{host.Owner{UID: uid, GID: gid}, home}
+	}
+	return homeUser{}
 }
 
 // kubeconfigUIDs are root and who ran sudo.

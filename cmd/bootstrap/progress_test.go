@@ -5,14 +5,14 @@ import (
 	"testing"
 )
 
-// TestWithin: a line of a wait has under 120 columns, and is cut between characters.
-func TestWithin(t *testing.T) {
+// TestShortened: a line of a wait has under 120 columns, and is cut between characters.
+func TestShortened(t *testing.T) {
 	for _, tt := range []struct{ line, want string }{
 		{"short", "short"},
 		{strings.Repeat("x", 119), strings.Repeat("x", 119)},
 		{strings.Repeat("ü", 130), strings.Repeat("ü", 116) + "..."},
 	} {
-		if got := within(119, tt.line); got != tt.want {
+		if got := shortened(tt.line, 119); got != tt.want {
 			t.Errorf("%q: %q", tt.line, got)
 		}
 	}

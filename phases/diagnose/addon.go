@@ -21,8 +21,9 @@ var (
 	proxyRefused = regexp.MustCompile(`"(?:Error running ProxyServer|command failed)" err="(.+)"`)
 )
 
-// withoutToken is no fault of a program's settings: its pod lacks its service account.
-var withoutToken = regexp.MustCompile(`/var/run/secrets/|in-cluster configuration|no configuration has been provided`)
+// notSettings are no fault of a program's settings: its pod lacks its service account, does not trust the API
+// server, or may not set the kernel.
+var notSettings = regexp.MustCompile(`/var/run/secrets/|in-cluster configuration|no configuration has been provided|x509: |/proc/sys/net/ipv`)
 
 // addonRules are about the addons: kube-proxy, the pod network and cluster DNS.
 func addonRules() map[string]Rule {
@@ -69,7 +70,8 @@ func addonLogged(name string, pattern *regexp.Regexp, what string) func(*Evidenc
 	return func(e *Evidence) Findings {
 		for _, c := range e.addonContainers(name) {
 			line, match := lastMatch(texts(c.Log), pattern)
-			if failed(c.Container) && match != nil && !passing.MatchString(line) && !withoutToken.MatchString(line) {
+			tooEarly := pattern == noInterface && c.Attempt == 0 // the default route may come yet
+			if failed(c.Container) && match != nil && !tooEarly && !passing.MatchString(line) && !notSettings.MatchString(line) {
 				return finding(certainIf(c.certain), what, match[len(match)-1]).see(addonLog(name)).proof(line)
 			}
 		}

@@ -26,7 +26,8 @@ var (
 		`invalid value "[^"]*" for flag (-[\w-]+).*|flag provided but not defined: (-[\w-]+)`)
 	commandFailed = regexp.MustCompile(`"command failed" err="(.+)"\s*$|^Error: (.+)|^error: (.+)`)
 	// passing failures are of what the program needs, which may come; or of its lease.
-	passing   = regexp.MustCompile(`deadline exceeded|connection refused|timed out|timeout|leaderelection lost|lost lease|etcdserver|EOF|connection reset|no route|Unauthorized|address already in use`)
+	passing = regexp.MustCompile(`deadline exceeded|context canceled|connection refused|timed out|timeout|leaderelection lost|lost lease|etcdserver|EOF|` +
+		`connection reset|no route|Unauthorized|address already in use|no space left|too many open files`)
 	leaseLost = regexp.MustCompile(`(?i)"leaderelection lost`)
 	portTaken = regexp.MustCompile(`listen \w+ (\S+): bind: address already in use`)
 )

@@ -18,11 +18,14 @@ type ExternalEtcd struct {
 
 // What etcd says of its data and its disk.
 var (
-	noSpace   = regexp.MustCompile(`no space left on device|disk quota exceeded`)
-	readOnly  = regexp.MustCompile(`read-only file system`)
-	noAccess  = regexp.MustCompile(`(?:open|mkdir|access|stat|create|fsync|lock)? ?(/\S+)?:? ?permission denied`)
-	corrupt   = regexp.MustCompile(`crc mismatch|file corrupt|invalid database|checksum error|snap: .*(?:corrupt|empty)|wal: (?:file not found|crc|slice|max entry)|max entry size limit exceeded|unexpected EOF|failed to recover v3 backend|version mismatch`)
-	saysSlow  = regexp.MustCompile(`slow fdatasync|slow fsync|leader failed to send out heartbeat on time`)
+	noSpace  = regexp.MustCompile(`no space left on device|disk quota exceeded`)
+	readOnly = regexp.MustCompile(`read-only file system`)
+	noAccess = regexp.MustCompile(`(?:data directory|/member/|/wal).*permission denied`)
+	// Its last words alone count: a log that a power cut has cut off is repaired, and a peer may go away.
+	corrupt = regexp.MustCompile(`(?i)(?:fatal|panic).*(?:crc mismatch|file corrupt|invalid database|checksum error|snap: .*(?:corrupt|empty)|` +
+		`wal: (?:file not found|crc|slice|max entry)|max entry size limit exceeded|unexpected EOF|failed to recover v3 backend|version mismatch)`)
+	// That it was late with a heartbeat, it says as well where it gets no CPU.
+	saysSlow  = regexp.MustCompile(`slow fdatasync|slow fsync`)
 	noLeader  = regexp.MustCompile(`no leader|lost leader|is starting a new election|` + peerAsked.String())
 	peerAsked = regexp.MustCompile(`sent Msg(?:Pre)?Vote request to|prober detected unhealthy status|failed to reach the peer`)
 	elected   = regexp.MustCompile(`elected leader|became leader`)

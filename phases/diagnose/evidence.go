@@ -104,12 +104,13 @@ type Server struct {
 
 // Certificate is a certificate file, or one inside a kubeconfig.
 type Certificate struct {
-	Path      string     `json:"path"`
-	Use       string     `json:"use"` // what uses it: kube-apiserver, etcd, kubelet, ...
-	NotAfter  time.Time  `json:"expires,omitzero"`
-	NotBefore time.Time  `json:"-"`
-	Problem   pki.Reason `json:"problem,omitempty"` // empty if it serves
-	Detail    string     `json:"detail,omitempty"`  // such as when it expired, or the name that it lacks
+	Path     string     `json:"path"`
+	Use      string     `json:"use"` // what uses it: kube-apiserver, etcd, kubelet, ...
+	NotAfter time.Time  `json:"expires,omitzero"`
+	Problem  pki.Reason `json:"problem,omitempty"` // empty if it serves
+	Detail   string     `json:"detail,omitempty"`  // such as when it expired, or the name that it lacks
+
+	NotBefore time.Time `json:"-"`
 }
 
 // Manifest is a file in the static pod directory.
@@ -118,9 +119,9 @@ type Manifest struct {
 	Name  string // namespace/name of its Pod; empty if it is none
 	Error string // why it is no valid Pod, with the line where one can be told
 	Ports []int  // on the host
+	Ours  bool
 
 	Changed time.Time
-	Ours    bool
 }
 
 // server is how a component answers; not tried for those that are not asked.
@@ -337,14 +338,15 @@ func (e *Evidence) said() (lines []string) {
 	for _, component := range e.Settings.Components {
 		names = append(names, path.Base(e.Settings.podOf(component)))
 	}
-	if names = append(names, e.Settings.StaticPods...); e.Settings.AdvertiseAddress.IsValid() {
-		names = append(append(names, addonPods...), e.Settings.AdvertiseAddress.String(), e.Settings.Endpoint)
+	names = append(names, e.Settings.StaticPods...)
+	if e.Addons {
+		names = append(names, addonPods...)
 	}
-	names = slices.DeleteFunc(append(names, e.Settings.NodeName), func(name string) bool { return name == "" })
+	names = append(names, e.Settings.AdvertiseAddress.String(), e.Settings.Endpoint, e.Settings.NodeName)
 	for _, unit := range []string{kubeletUnit, containerdUnit} {
 		for _, name := range names {
 			line, match := e.recent(unit, sayAgain, regexp.MustCompile(daemonError.String()+`.*`+regexp.QuoteMeta(name)))
-			if match != nil && !kubeletBegins.MatchString(line.Text) && !strings.Contains(line.Text, "CrashLoopBackOff") {
+			if name != "" && match != nil && !kubeletBegins.MatchString(line.Text) && !strings.Contains(line.Text, "CrashLoopBackOff") {
 				lines = append(lines, line.Text)
 				break
 			}

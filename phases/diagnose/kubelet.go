@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"bootstrap/phases/machine"
@@ -98,7 +99,7 @@ func kubeletPortTaken(e *Evidence) Findings {
 func kubeletDisk(pattern *regexp.Regexp, what string, is func(Disk) bool) func(*Evidence) Findings {
 	return func(e *Evidence) Findings {
 		last, match := e.recent(kubeletUnit, sayAgain, pattern)
-		if match == nil || e.podSince(last.At) {
+		if match == nil || strings.Contains(match[1], "/volumes/") || e.podSince(last.At) { // those may be on other disks
 			return nil
 		}
 		now := slices.ContainsFunc(e.Disks, func(d Disk) bool { return d.Daemon == "kubelet" && is(d) })

@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"bootstrap/phases/machine"
 	"bootstrap/phases/runtime"
@@ -56,21 +55,18 @@ func manifestRefused(e *Evidence) Findings {
 // may have read of another under that name, and starts none in its place. A kubelet that makes other
 // pods is not only slow. The kubelet itself says it only at -v=4 ("Pod cannot start yet").
 func (e *Evidence) blocked(name string) Findings {
-	const long = time.Minute
-	unit, file := e.Units[kubeletUnit], e.Settings.StaticPodDir+"/"+name+".yaml"
+	unit, file, pod := e.Units[kubeletUnit], e.Settings.StaticPodDir+"/"+name+".yaml", e.Settings.podOf(name)
 	i := slices.IndexFunc(e.Manifests, func(m Manifest) bool { return m.Path == file })
-	if i < 0 || unit.Active != "active" || e.RuntimeError != "" || e.API.Status != 0 || e.API.Dial == Open {
+	if i < 0 || unit.Active != "active" || e.RuntimeError != "" || e.API.Dial == Open {
 		return nil
 	}
-	changed, pod := e.Manifests[i].Changed, e.Settings.podOf(name)
+	changed, slow := e.Manifests[i].Changed, max(1, e.Crowding)
 	isIt := func(p runtime.Sandbox) bool { return p.FullName() == pod && !e.outdated(p) }
 	isOther := func(p runtime.Sandbox) bool { return p.FullName() != pod && p.Created.After(changed) }
-	waited := float64(e.Now.Sub(changed)) > float64(long)*max(1, e.Crowding)
-	if !changed.After(unit.Started) || !waited || slices.ContainsFunc(e.Pods, isIt) || !slices.ContainsFunc(e.Pods, isOther) {
-		return nil
-	}
-	return finding(Warning, "the kubelet makes no pod of %s, which was changed after the kubelet was started: one that has not met its API server "+
-		"since starts no static pod in place of another of the same name, be it that it never started that one", file).see(kubeletLog)
+	waits := changed.After(unit.Started) && e.Now.Sub(changed).Minutes() > slow && !slices.ContainsFunc(e.Pods, isIt)
+	return warnIf(waits && slices.ContainsFunc(e.Pods, isOther), "the kubelet makes no pod of %s, which was changed after the kubelet was started: "+
+		"one that has not met its API server since starts no static pod in place of another of the same name, "+
+		"be it that it never started that one", file).see(kubeletLog)
 }
 
 // manifestGone: moved to another name in the folder, it still runs.

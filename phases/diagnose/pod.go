@@ -29,7 +29,7 @@ var (
 	notAdmitted = regexp.MustCompile(`"Pod admission denied" podUID="([^"]+)" pod="([^"]+)" reason="([^"]*)" message="(.*?)"(?: operation=|\s*$)`)
 	// What the API server says to a mirror pod.
 	noNamespace  = regexp.MustCompile(`^namespaces "([^"]+)" not found$`)
-	refusedByAPI = regexp.MustCompile(`^(?:namespaces .* not found$|pods .* is (?:forbidden|invalid): )`)
+	refusedByAPI = regexp.MustCompile(`^pods .* is (?:forbidden|invalid): `)
 	lastingNo    = regexp.MustCompile(`exceeded quota|violates PodSecurity`)
 	// After each start, the kubelet makes no container before it has seen the Services.
 	kubeletBegins = regexp.MustCompile(`services have not yet been read at least once`)
@@ -286,18 +286,18 @@ func Denials(journal []machine.LogLine) map[string]Denial {
 // mirrorRefused goes by the kubelet's last word about the mirror pod. It is certain where the kubelet will
 // be told the same again. What else is missing may come yet, as a priority class does after the start.
 func mirrorRefused(e *Evidence) Findings {
-	pod := regexp.QuoteMeta(`pod="` + e.Settings.Pod + `"`)
-	said := regexp.MustCompile(`"Failed creating a mirror pod(?: for)?" err="(.+)" ` + pod)
+	said := regexp.MustCompile(`"Failed creating a mirror pod(?: for)?" err="(.+)" pod="` + regexp.QuoteMeta(e.Settings.Pod) + `"`)
 	line, match := e.recent(kubeletUnit, e.Now.Sub(e.Since), said)
-	if match == nil || !refusedByAPI.MatchString(unquoted(match[1])) {
-		return nil // or it did not answer
+	if match == nil {
+		return nil
 	}
-	const text = "%s runs, and has no mirror pod: %s"
-	reason := unquoted(match[1])
-	found := finding(certainIf(lastingNo.MatchString(reason)), text, e.Settings.Pod, reason)
+	reason, found := unquoted(match[1]), Findings(nil)
+	const what = "%s runs, and has no mirror pod: %s"
 	if m := noNamespace.FindStringSubmatch(reason); m != nil {
-		found = finding(Error, text, e.Settings.Pod, "the namespace "+m[1]+" is not there").
+		found = finding(Error, what, e.Settings.Pod, "the namespace "+m[1]+" is not there").
 			remedy("kubectl create namespace %s; the kubelet tries again within two minutes", m[1])
+	} else if refusedByAPI.MatchString(reason) { // else it did not answer
+		found = finding(certainIf(lastingNo.MatchString(reason)), what, e.Settings.Pod, reason)
 	}
 	return found.see(kubeletLog).proof(line.Text)
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/pki"
 	"bootstrap/phases/spec"
@@ -71,38 +72,33 @@ func (f cniFile) subnets() []netip.Prefix {
 
 // isClusters tells whether a network may be that of a cluster's pods. One whose file gives addresses is not
 // where these are no pods': so podman, CRI-O and nerdctl have networks of their own containers there.
-func (f cniFile) isClusters(pods []netip.Prefix) bool {
+func (o *Observer) isClusters(f cniFile) bool {
+	ofPods := func(s netip.Prefix) bool { return slices.ContainsFunc(o.Config.Networking.PodSubnets, s.Overlaps) }
 	subnets := f.subnets()
-	if len(subnets) == 0 {
-		return f.Plugins[0].Type != "loopback"
-	}
-	return slices.ContainsFunc(subnets, func(s netip.Prefix) bool { return slices.ContainsFunc(pods, s.Overlaps) })
+	return slices.ContainsFunc(subnets, ofPods) || len(subnets) == 0 && f.Plugins[0].Type != "loopback"
 }
 
 // clustersNetwork is the pod network that others have set up, without a path if there is none.
 func (o *Observer) clustersNetwork() cniFile {
-	for _, f := range o.cniFiles() {
-		if f.isClusters(o.Config.Networking.PodSubnets) {
-			return f
-		}
+	all := o.cniFiles()
+	if i := slices.IndexFunc(all, o.isClusters); i >= 0 {
+		return all[i]
 	}
-	return cniFile{Plugins: make([]cniPlugin, 1)}
+	return cniFile{}
 }
 
-// plainPlugins are those that need no daemon beside them.
-var plainPlugins = []string{"", "bridge", "ptp", "macvlan", "ipvlan", "host-device", "vlan"}
-
 func (o *Observer) lookAtCNI(context.Context) (fill, error) {
-	left, begun := o.clustersNetwork(), o.Host.Made(spec.KubeletConf)
-	cni := diagnose.CNI{Left: left.path, Plugin: left.Plugins[0].Type, Stale: o.staleNetwork(left)}
-	cni.Unserved = !begun && !slices.Contains(plainPlugins, cni.Plugin)
-	next := left.path
+	left, begun := o.clustersNetwork(), o.Host.Made(spec.KubeletDropIn)
+	cni, next := diagnose.CNI{Left: left.path}, left.path
+	if left.path != "" && o.Config.Box.Network != config.NoNetwork { // else it is about to be installed
+		cni.Stale = o.staleNetwork(left, begun)
+	}
 	if o.Choices.Network.Own() {
 		next = spec.NetworkFile
 	}
 	for _, f := range o.cniFiles() {
 		isFirst := f.path < next
-		if !f.isClusters(o.Config.Networking.PodSubnets) && (isFirst || !begun) { // init has said what is no error
+		if !o.isClusters(f) && (isFirst || !begun) { // init has said what is no error
 			what := strings.TrimSpace(f.Name + " " + fmt.Sprint(f.subnets()))
 			cni.Others = append(cni.Others, diagnose.CNIFile{Path: f.path, What: what, First: isFirst})
 		}
@@ -110,21 +106,26 @@ func (o *Observer) lookAtCNI(context.Context) (fill, error) {
 	return func(m *diagnose.Machine) { m.CNI = cni }, nil
 }
 
-// staleNetwork says by what a network is of a cluster that is not this one, empty if it may be of this: most
-// plugins have a kubeconfig, which their network's daemon writes.
-func (o *Observer) staleNetwork(f cniFile) string {
-	file := cmp.Or(f.Kubeconfig, f.Plugins[0].Kubeconfig, f.Plugins[0].Kubernetes.Kubeconfig)
+// plainPlugins are those that need no daemon beside them.
+var plainPlugins = []string{"", "bridge", "ptp", "macvlan", "ipvlan", "host-device", "vlan"}
+
+// staleNetwork says why nothing serves a network of this cluster's, empty if something may. Most plugins have a
+// kubeconfig, which the network's daemon writes; before there is a cluster, no daemon runs.
+func (o *Observer) staleNetwork(f cniFile, begun bool) string {
+	plugin := f.Plugins[0]
+	file := cmp.Or(f.Kubeconfig, plugin.Kubeconfig, plugin.Kubernetes.Kubeconfig)
 	data, err := readIfThere(o.Host, file)
 	ours, caErr := readIfThere(o.Host, o.PKIFile("ca", ".crt"))
+	k, badErr := pki.ParseKubeconfig(data)
 	switch {
-	case !filepath.IsAbs(file) || err != nil || caErr != nil:
-		return ""
+	case !filepath.IsAbs(file), err != nil, caErr != nil:
 	case data == nil:
 		return "the kubeconfig that it names, " + file + ", is missing"
+	case badErr == nil && len(k.CA) > 0 && !bytes.Contains(ours, bytes.TrimSpace(k.CA)):
+		return "the kubeconfig that it names, " + file + ", is for " + k.Server + " of a cluster with another CA"
 	}
-	k, err := pki.ParseKubeconfig(data)
-	if err != nil || len(k.CA) == 0 || bytes.Contains(ours, bytes.TrimSpace(k.CA)) {
+	if begun || slices.Contains(plainPlugins, plugin.Type) {
 		return ""
 	}
-	return "the kubeconfig that it names, " + file + ", is for " + k.Server + " of a cluster with another CA"
+	return "its plugin, " + plugin.Type + ", needs a daemon that does not run yet"
 }

@@ -76,12 +76,12 @@ func (cp *ControlPlane) PodChecks(minUptime time.Duration) []health.Check {
 // kubeletSilent says that the kubelet has not renewed its Lease: what the API server shows of the Node and
 // its pods is then of before, and the Node stays Ready until the node controller gives it up.
 func (cp *ControlPlane) kubeletSilent(ctx context.Context) error {
-	lease, err := cp.Cluster.NodeLease(ctx, cp.waiter.Config.NodeName)
-	if cluster.IsNotFound(err) {
-		return nil // it is new: the pods say more
-	}
-	if err != nil {
+	if err := cp.waiter.kubeletDown(ctx); err != nil {
 		return err
+	}
+	lease, err := cp.Cluster.NodeLease(ctx, cp.waiter.Config.NodeName)
+	if err != nil {
+		return nil // a new Node has none yet; and that the API server does not answer, the pods say
 	}
 	return checkLease(lease, time.Now())
 }

@@ -3,8 +3,8 @@ package ready
 import (
 	"context"
 	"errors"
-	"fmt"
 	"regexp"
+	"strconv"
 	"sync"
 	"time"
 
@@ -14,12 +14,12 @@ import (
 // mostTimeouts is how many times its timeout a wait may last while it makes progress.
 const mostTimeouts = 3
 
-// Deadline is when what is waited for must be there. It is put off while something new comes up, as on a
-// machine that is only slow. All waits for the control plane share one.
+// Deadline is when what is waited for must be there. It is put off while more comes up, as on a machine that
+// is only slow. All waits for the control plane share one.
 type Deadline struct {
 	mu       sync.Mutex
+	timeout  time.Duration
 	began    time.Time // zero before the first wait
-	at       time.Time
 	progress time.Time // when something was last seen that was not seen before
 	seen     map[string]bool
 }
@@ -31,51 +31,34 @@ func (d *Deadline) begin(timeout time.Duration) bool {
 	if !d.began.IsZero() {
 		return false
 	}
-	d.began = time.Now()
-	d.at, d.progress, d.seen = d.began.Add(timeout), d.began, map[string]bool{}
+	d.timeout, d.began, d.progress, d.seen = timeout, time.Now(), time.Now(), map[string]bool{}
 	return true
 }
 
-func (d *Deadline) until() time.Time {
+// at is when it ends, as things are: half a timeout after the last progress, if that is later.
+func (d *Deadline) at() time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.at
+	late := d.progress.Sub(d.began) + d.timeout/2
+	return d.began.Add(min(max(d.timeout, late), mostTimeouts*d.timeout))
 }
 
-// numbers differ each time that something is tried in vain: a new one is no progress.
-var numbers = regexp.MustCompile(`\d+`)
+// digits differ each time that something is tried in vain, in counts, times and IDs.
+var digits = regexp.MustCompile(`[0-9a-f]*[0-9][0-9a-f]*`)
 
 // note takes what is pending for progress if it was never pending like that, or is no more.
 func (d *Deadline) note(pending []health.Pending) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(pending) == 0 {
-		d.progress = time.Now()
-		return
-	}
-	states := []string{fmt.Sprint(len(pending))}
+	states := []string{strconv.Itoa(len(pending))}
 	for _, p := range pending {
-		states = append(states, p.Name+numbers.ReplaceAllString(p.Reason.Error(), ""))
+		states = append(states, p.Name+digits.ReplaceAllString(p.Reason.Error(), ""))
 	}
 	for _, state := range states {
-		if !d.seen[state] {
+		if !d.seen[state] || len(pending) == 0 {
 			d.seen[state], d.progress = true, time.Now()
 		}
 	}
-}
-
-// putOff gives more time after the last progress, and tells whether there is any left.
-func (d *Deadline) putOff(timeout time.Duration) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	later, most := d.progress.Add(timeout/2), d.began.Add(mostTimeouts*timeout)
-	if later.After(most) {
-		later = most
-	}
-	if later.After(d.at) {
-		d.at = later
-	}
-	return time.Now().Before(d.at)
 }
 
 // waitUntil is Wait, for as long as the deadline gives.
@@ -83,17 +66,17 @@ func (w *Waiter) waitUntil(ctx context.Context, wait Wait, d *Deadline) error {
 	d.begin(w.Timeout)
 	wait.deadline = d
 	for {
-		bounded, cancel := context.WithDeadline(ctx, d.until())
+		bounded, cancel := context.WithDeadline(ctx, d.at())
 		err := w.Wait(bounded, wait)
 		cancel()
 		if err == nil {
 			d.note(nil)
 		}
 		tooLate := errors.As(err, new(*health.StalledError)) && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
-		if !tooLate || !d.putOff(w.Timeout) {
+		if !tooLate || !d.at().After(time.Now()) {
 			return err
 		}
-		w.Tell.Say("it is late, and goes on coming up: waited for until %s", d.until().Format(time.TimeOnly))
+		w.Tell.Say("it is late, and goes on coming up: waited for until %s", d.at().Format(time.TimeOnly))
 	}
 }
 

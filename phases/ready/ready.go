@@ -28,7 +28,7 @@ func (w *Waiter) ControlPlaneDeadline() time.Time {
 	if w.Deadline.begin(w.Timeout) {
 		w.Tell.Say("the control plane must be healthy within %s (--timeout), or %s if it goes on coming up", w.Timeout, mostTimeouts*w.Timeout)
 	}
-	return w.Deadline.until()
+	return w.Deadline.at()
 }
 
 // Readiness is what one look at all that init waits for has found.

@@ -194,12 +194,12 @@ func TestSettledSingleNode(t *testing.T) {
 		"taints of its own": {own, nil},
 	} {
 		s := testState(t, "default")
-		if got := settledSingleNode(s.Host); got != nil {
+		if got := SettledSingleNode(s.Host); got != nil {
 			t.Errorf("%s: %v before there is a cluster", name, *got)
 		}
 		s.Config.Taints = c.taints
 		settle(t, s)
-		if diff := cmp.Diff(c.want, settledSingleNode(s.Host)); diff != "" {
+		if diff := cmp.Diff(c.want, SettledSingleNode(s.Host)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
