@@ -9,10 +9,10 @@ import (
 func TestShortened(t *testing.T) {
 	for _, tt := range []struct{ line, want string }{
 		{"short", "short"},
-		{strings.Repeat("x", 119), strings.Repeat("x", 119)},
+		{strings.Repeat("x", 116), strings.Repeat("x", 116)},
 		{strings.Repeat("ü", 130), strings.Repeat("ü", 116) + "..."},
 	} {
-		if got := shortened(tt.line, 119); got != tt.want {
+		if got := shortened(tt.line, 116); got != tt.want {
 			t.Errorf("%q: %q", tt.line, got)
 		}
 	}

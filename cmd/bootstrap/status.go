@@ -158,10 +158,10 @@ func statusTitle(s status.Status, now time.Time) string {
 // readable is how much of a reason is in a row; JSON has all of it.
 const readable = 160
 
-// shortened keeps a text on a line of so many columns.
-func shortened(text string, columns int) string {
-	if r := []rune(text); len(r) > columns {
-		return string(r[:columns-3]) + "..."
+// shortened keeps a text on a line that can be read.
+func shortened(text string, most int) string {
+	if r := []rune(text); len(r) > most {
+		return string(r[:most]) + "..."
 	}
 	return text
 }

@@ -230,7 +230,7 @@ func lookAlikes() map[string][]lookAlike {
 			}), ""},
 		},
 		"component-refuses-settings": {
-			{"it was told to end", componentEnded("kube-scheduler", `E1 run.go:72] "command failed" err="context canceled"`), ""},
+			{"it was told to end", componentEnded("kube-scheduler", `E1 run.go:72] "command failed" err="context canceled"`), "component-crashes"},
 			{"it could write no file", componentEnded("kube-apiserver", `E1 run.go:72] "command failed" err="mkdir /tmp/x: no space left on device"`), "component-crashes"},
 			{"a limit of open files", componentEnded("kube-apiserver", `E1 run.go:72] "command failed" err="open /x: too many open files"`), "component-crashes"},
 		},
@@ -319,7 +319,7 @@ func TestLookAlikeMachines(t *testing.T) {
 			m.Network.Defaults, m.Network.Routes = nil, append(m.Network.Routes, machine.Route{To: netip.MustParsePrefix("10.96.0.0/12"), Link: "eth0"})
 		},
 		"a route of a VPN to other ranges": func(m *Machine) {
-			m.Network.Routes = append(m.Network.Routes, machine.Route{To: netip.MustParsePrefix("10.99.0.0/24"), Link: "vpn0"})
+			m.Network.Routes = append(m.Network.Routes, machine.Route{To: netip.MustParsePrefix("172.30.0.0/24"), Link: "vpn0"})
 		},
 		"a resolver on loopback beside another":           func(m *Machine) { m.Resolver.Servers = append(m.Resolver.Servers, address("127.0.0.53")) },
 		"a resolver of a cloud, link-local and routed":    func(m *Machine) { m.Resolver.Servers = []netip.Addr{address("169.254.169.253")} },

@@ -25,12 +25,14 @@ func Proxied(c *config.Config, settings *httpproxy.Config) (all []string, proxy 
 		return nil, nil
 	}
 	for _, host := range []string{c.AdvertiseAddress.String(), c.EndpointHost()} {
-		ask(host, host)
+		if host != "" {
+			ask(host, host)
+		}
 	}
 	for _, subnet := range slices.Concat(c.Networking.ServiceSubnets, c.Networking.PodSubnets) {
 		ask(subnet.Addr().Next().String(), subnet.String())
 	}
-	return slices.DeleteFunc(slices.Compact(all), func(name string) bool { return name == "" }), proxy
+	return slices.Compact(all), proxy
 }
 
 // NoProxy is what NO_PROXY has to be for the kubelet and containerd. It is empty where the environment of all
@@ -41,7 +43,10 @@ func NoProxy(c *config.Config, environment []string) string {
 		name, v, _ := strings.Cut(each, "=")
 		value[name] = v
 	}
-	given := &httpproxy.Config{HTTPSProxy: cmp.Or(value["HTTPS_PROXY"], value["https_proxy"]), NoProxy: cmp.Or(value["NO_PROXY"], value["no_proxy"])}
+	given := &httpproxy.Config{
+		HTTPSProxy: cmp.Or(value["HTTPS_PROXY"], value["https_proxy"], value["HTTP_PROXY"], value["http_proxy"]),
+		NoProxy:    cmp.Or(value["NO_PROXY"], value["no_proxy"]),
+	}
 	all, proxy := Proxied(c, given)
 	if proxy != nil && given.NoProxy != "" {
 		all = slices.Insert(all, 0, given.NoProxy)
