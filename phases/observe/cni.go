@@ -90,7 +90,8 @@ func (o *Observer) clustersNetwork() cniFile {
 func (o *Observer) lookAtCNI(context.Context) (fill, error) {
 	left, begun := o.clustersNetwork(), o.Host.Made(spec.KubeletDropIn)
 	cni, next := diagnose.CNI{Left: left.path}, left.path
-	if left.path != "" && o.Config.Box.Network != config.NoNetwork { // else it is about to be installed
+	isOurs := o.Config.CertificatesDir != "" // no config of ours counts for static pods on anybody's kubelet
+	if left.path != "" && isOurs && o.Config.Box.Network != config.NoNetwork { // none: it is about to be installed
 		cni.Stale = o.staleNetwork(left, begun)
 	}
 	if o.Choices.Network.Own() {

@@ -153,5 +153,9 @@ func TestStaleNetwork(t *testing.T) {
 		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
+		o.Config = &config.Config{} // as for static pods on a node that somebody else has made
+		if got := lookedAtCNI(t, o).Stale; got != "" {
+			t.Errorf("%s, of another's cluster: %q", name, got)
+		}
 	}
 }

@@ -99,14 +99,14 @@ func SettledSingleNode(h *host.Host) *bool {
 	return &single
 }
 
-// AsMade is the machine as this cluster was made on it: its name, its address as long as that is
-// here, and whether it is alone. So neither a new hostname nor a default route by a VPN changes what
-// the config leaves open.
+// AsMade is the machine as this cluster, or its standalone kubelet, was made on it: its name, its address as long
+// as that is here, and whether it is alone. So neither a new hostname nor a default route by a VPN changes
+// what the config leaves open.
 func AsMade(h *host.Host, m config.Machine) config.Machine {
 	s := &State{Host: h}
 	before, _ := s.SettledBefore() // preflight says what is wrong with the note
 	if alone, err := s.StandaloneConfig(); err == nil && alone != nil && before == nil {
-		before = valuesOf(settledAlone(alone))
+		before = valuesOf(settled(alone))
 	}
 	m.SingleNode = SettledSingleNode(h)
 	m.Hostname = cmp.Or(before[nameField], m.Hostname)

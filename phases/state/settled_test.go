@@ -11,6 +11,7 @@ import (
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/config/configtest"
+	"bootstrap/phases/spec"
 )
 
 // settingChanges are one for each field of the config: how it may differ, and which
@@ -178,6 +179,24 @@ func TestSettledDamaged(t *testing.T) {
 	}
 	if differ, err := s.UnlikeBefore(); err == nil || len(differ) > 0 || !strings.HasPrefix(err.Error(), "ledger: note settled by ") {
 		t.Errorf("%q, %v", differ, err)
+	}
+}
+
+// TestAsMadeAlone: a standalone kubelet keeps its name too, whatever the machine is called by now.
+func TestAsMadeAlone(t *testing.T) {
+	s := testState(t, "standalone")
+	renamed := config.Machine{Hostname: "renamed"}
+	if got := AsMade(s.Host, renamed).Hostname; got != "renamed" {
+		t.Errorf("before there is one: %s", got)
+	}
+	if _, err := s.Host.WriteFile(spec.KubeletDropIn, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Remember(StandaloneNote, StandaloneRecord); err != nil {
+		t.Fatal(err)
+	}
+	if got := AsMade(s.Host, renamed).Hostname; got != s.Config.NodeName {
+		t.Errorf("%s, and it was made as %s", got, s.Config.NodeName)
 	}
 }
 
