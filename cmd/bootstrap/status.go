@@ -126,7 +126,7 @@ func printStatus(w io.Writer, s status.Status, now time.Time) error {
 	}
 	var rows []string
 	for _, c := range s.Components {
-		rows = append(rows, strings.TrimRight(fmt.Sprintf("  %s\t%s\t%s", c.Name, c.State, shortened(c.Reason, readable)), "\t"))
+		rows = append(rows, strings.TrimRight(fmt.Sprintf("  %s\t%s\t%s", c.Name, c.State, shortened(c.Reason)), "\t"))
 	}
 	err := newTable(w, rows...).Flush()
 	if s.Cause != nil {
@@ -155,11 +155,9 @@ func statusTitle(s status.Status, now time.Time) string {
 	return title
 }
 
-// readable is how much of a reason is in a row; JSON has all of it.
-const readable = 160
-
-// shortened keeps a text on a line that can be read.
-func shortened(text string, most int) string {
+// shortened keeps a row on a line that can be read; JSON has all of it.
+func shortened(text string) string {
+	const most = 160
 	if r := []rune(text); len(r) > most {
 		return string(r[:most]) + "..."
 	}
@@ -240,7 +238,7 @@ func certificateLines(all []diagnose.Certificate, now time.Time) []string {
 
 func etcdLine(e status.Etcd) string {
 	if e.Error != "" {
-		return "says nothing: " + shortened(e.Error, readable)
+		return "says nothing: " + shortened(e.Error)
 	}
 	line := fmt.Sprintf("%s, members: %d, leader: %s, %s (%s in use), revision %d", e.Version, e.Members, e.Leader,
 		humanize.IBytes(uint64(e.SizeBytes)), humanize.IBytes(uint64(e.InUseBytes)), e.Revision)
@@ -257,7 +255,7 @@ func etcdLine(e status.Etcd) string {
 func podURLLine(p ready.PodURLStatus) string {
 	gives := "serves " + orNone(p.Serves)
 	if p.Error != "" {
-		gives = "gives nothing: " + shortened(p.Error, readable)
+		gives = "gives nothing: " + shortened(p.Error)
 	}
 	return fmt.Sprintf("%s %s; of what it served last runs: %s", p.URL, gives, orNone(p.Runs))
 }

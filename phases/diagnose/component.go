@@ -154,7 +154,7 @@ func failure(log []string) string {
 // one's own address is a firewall's, unless the loopback link is down.
 func firewallDropsAPI(e *Evidence) Findings {
 	c := e.container("kube-apiserver")
-	if !c.Running || e.API.Dial != TimedOut || e.stopped(c.ID) != 0 || e.Network.Loopback != "" {
+	if !c.Running || e.API.Dial != TimedOut || e.stopped(c.ID) != 0 || e.Network.LoopbackDown {
 		return nil
 	}
 	port := e.API.Address[strings.LastIndex(e.API.Address, ":")+1:]

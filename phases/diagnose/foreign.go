@@ -15,6 +15,7 @@ type Foreign struct {
 	Served    bool       // a kubelet of ours runs static pods of the user's already, or is to
 	Plugins   []string   // that a foreign CNI configuration names and nobody has: "calico, in FILE"
 	Closed    []string   // extraVolumes that root in a pod may not read: "FILE of user 1000 (mode 0600), for kube-apiserver"
+	Missing   []string   // extraVolumes that are not there: "FILE, for kube-apiserver"
 }
 
 // Taken is what init needs for itself, and others have.

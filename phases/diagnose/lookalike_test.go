@@ -240,7 +240,7 @@ func lookAlikes() map[string][]lookAlike {
 		"firewall-drops-api": {
 			{"nobody listens yet", with(componentRuns("kube-apiserver"), func(e *Evidence) { e.API = Server{Address: "10.0.0.1:6443", Dial: Refused} }), ""},
 			{"the loopback link is down", with(componentRuns("kube-apiserver"), func(e *Evidence) {
-				e.API, e.Network.Loopback = Server{Address: "10.0.0.1:6443", Dial: TimedOut}, "lo"
+				e.API, e.Network.LoopbackDown = Server{Address: "10.0.0.1:6443", Dial: TimedOut}, true
 			}), "loopback-down"},
 			{"it does not run", with(podsFail(), func(e *Evidence) { e.API = Server{Address: "10.0.0.1:6443", Dial: TimedOut} }), ""},
 		},

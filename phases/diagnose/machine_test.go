@@ -58,7 +58,7 @@ type machineCase struct {
 }
 
 var machineCases = []machineCase{
-	{"loopback-down", Error, func(m *Machine) { m.Network.Loopback = "lo" }, "lo, is down"},
+	{"loopback-down", Error, func(m *Machine) { m.Network.LoopbackDown = true }, "lo, is down"},
 	{"no-systemd", Error, func(m *Machine) { m.System.Systemd = false }, "systemd does not run this machine"},
 	{"few-cpus", Warning, func(m *Machine) { m.System.CPUs = 1 }, "1 CPU: "},
 	{"little-memory", Warning, func(m *Machine) { m.System.Memory = 1700*mib - 1 }, "1699 MiB of memory: "},
@@ -159,6 +159,7 @@ var machineCases = []machineCase{
 
 	{"other-cluster", Warning, func(m *Machine) { m.Foreign.Clusters = []string{"/var/lib/k0s (k0s)"} }, "/var/lib/k0s (k0s)"},
 	{"volume-closed", Error, func(m *Machine) { m.Foreign.Closed = []string{"/srv/x of user 1000 (mode 0600), for kube-apiserver"} }, "may not read /srv/x of user 1000"},
+	{"host-path-missing", Error, func(m *Machine) { m.Foreign.Missing = []string{"/srv/x, for kube-apiserver"} }, "there is no /srv/x, for kube-apiserver"},
 	{"foreign-static-pod", Warning, func(m *Machine) {
 		m.Foreign.Manifests = []Manifest{{Path: "/m/x.yaml", Name: "default/x", Ports: []int{80}}}
 	}, "/m/x.yaml is there"},

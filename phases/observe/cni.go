@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -17,25 +16,17 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// cniFile is somebody else's CNI configuration, as far as it tells whose it is.
+// cniFile is somebody else's CNI configuration, or a plugin in it, as far as it tells whose it is.
 type cniFile struct {
-	path string
-
-	Name      string
-	cniPlugin // of a file with one plugin alone
-	Plugins   []cniPlugin
-}
-
-type cniPlugin struct {
-	Type, Kubeconfig string
-	Kubernetes       struct{ Kubeconfig string }
-	IPAM             struct {
-		cniRange
-		Ranges [][]cniRange
+	path                   string
+	Name, Type, Kubeconfig string
+	Kubernetes             struct{ Kubeconfig string }
+	IPAM                   struct {
+		Subnet string
+		Ranges [][]struct{ Subnet string }
 	}
+	Plugins []cniFile
 }
-
-type cniRange struct{ Subnet string }
 
 // cniFiles are those of others, in the order of their names: a runtime takes the first. Of one that can't
 // be read, only the path is known.
@@ -45,12 +36,12 @@ func (o *Observer) cniFiles() []cniFile {
 		if !spec.IsNetwork(path) || path == spec.NetworkFile {
 			continue
 		}
-		f := cniFile{path: path}
+		f := cniFile{}
 		if data, err := o.Host.ReadFile(path); err != nil || json.Unmarshal(data, &f) != nil {
-			f = cniFile{path: path}
+			f = cniFile{}
 		}
-		if len(f.Plugins) == 0 {
-			f.Plugins = []cniPlugin{f.cniPlugin}
+		if f.path = path; len(f.Plugins) == 0 { // it has one alone
+			f.Plugins = []cniFile{f}
 		}
 		all = append(all, f)
 	}
@@ -58,10 +49,9 @@ func (o *Observer) cniFiles() []cniFile {
 }
 
 // subnets are the ranges that the file itself gives; none where a cluster tells them.
-func (f cniFile) subnets() []netip.Prefix {
-	var all []netip.Prefix
+func (f cniFile) subnets() (all []netip.Prefix) {
 	for _, p := range f.Plugins {
-		for _, r := range append(slices.Concat(p.IPAM.Ranges...), p.IPAM.cniRange) {
+		for _, r := range append(slices.Concat(p.IPAM.Ranges...), struct{ Subnet string }{p.IPAM.Subnet}) {
 			if s, err := netip.ParsePrefix(r.Subnet); err == nil {
 				all = append(all, s)
 			}
@@ -90,7 +80,7 @@ func (o *Observer) clustersNetwork() cniFile {
 func (o *Observer) lookAtCNI(context.Context) (fill, error) {
 	left, begun := o.clustersNetwork(), o.Host.Made(spec.KubeletDropIn)
 	cni, next := diagnose.CNI{Left: left.path}, left.path
-	isOurs := o.Config.CertificatesDir != "" // no config of ours counts for static pods on anybody's kubelet
+	isOurs := o.Config.CertificatesDir != ""                                   // no config of ours counts for static pods on anybody's kubelet
 	if left.path != "" && isOurs && o.Config.Box.Network != config.NoNetwork { // none: it is about to be installed
 		cni.Stale = o.staleNetwork(left, begun)
 	}
@@ -100,8 +90,7 @@ func (o *Observer) lookAtCNI(context.Context) (fill, error) {
 	for _, f := range o.cniFiles() {
 		isFirst := f.path < next
 		if !o.isClusters(f) && (isFirst || !begun) { // init has said what is no error
-			what := strings.TrimSpace(f.Name + " " + fmt.Sprint(f.subnets()))
-			cni.Others = append(cni.Others, diagnose.CNIFile{Path: f.path, What: what, First: isFirst})
+			cni.Others = append(cni.Others, diagnose.CNIFile{Path: f.path, What: fmt.Sprintf("%s %v", f.Name, f.subnets()), First: isFirst})
 		}
 	}
 	return func(m *diagnose.Machine) { m.CNI = cni }, nil
@@ -119,7 +108,7 @@ func (o *Observer) staleNetwork(f cniFile, begun bool) string {
 	ours, caErr := readIfThere(o.Host, o.PKIFile("ca", ".crt"))
 	k, badErr := pki.ParseKubeconfig(data)
 	switch {
-	case !filepath.IsAbs(file), err != nil, caErr != nil:
+	case !strings.HasPrefix(file, "/"), err != nil, caErr != nil:
 	case data == nil:
 		return "the kubeconfig that it names, " + file + ", is missing"
 	case badErr == nil && len(k.CA) > 0 && !bytes.Contains(ours, bytes.TrimSpace(k.CA)):

@@ -241,7 +241,7 @@ func (o *Observer) cutsOff(chain string) bool {
 
 // lookAtProxy finds out whether requests inside of the cluster would go through a proxy.
 func (o *Observer) lookAtProxy(context.Context) (fill, error) {
-	through, proxy := spec.Proxied(o.Config, httpproxy.FromEnvironment())
+	through, proxy := spec.Proxied(o.Config, *httpproxy.FromEnvironment())
 	if proxy == nil {
 		return nil, nil
 	}
