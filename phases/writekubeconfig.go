@@ -103,13 +103,9 @@ func kubeconfigUsers(ctx context.Context, h *host.Host) (users []homeUser, witho
 		return nil, "", err
 	}
 	for _, uid := range kubeconfigUIDs(os.Getenv("SUDO_UID")) {
-		u, ok := findUser(passwd, uid)
-		if !ok || !h.Exists(u.home) {
-			u = directoryUser(ctx, h, uid)
-		}
 		reason := fmt.Sprintf("user %d gets no ~/.kube/config: neither /etc/passwd nor getent knows a home that is there", uid)
-		switch {
-		case u.home != "" && h.Exists(u.home):
+		switch u := findHome(ctx, h, passwd, uid); {
+		case u.home != "":
 			users = append(users, u)
 		case uid == 0:
 			without = reason
@@ -121,17 +117,19 @@ func kubeconfigUsers(ctx context.Context, h *host.Host) (users []homeUser, witho
 	return users, without, err
 }
 
-// directoryUser is a user who is not in /etc/passwd, but in a directory such as LDAP: getent asks whatever
-// the machine is configured to ask. Where that fails, sudo may have said where the home is.
-func directoryUser(ctx context.Context, h *host.Host, uid int) homeUser {
-	if getent := h.Program("getent"); getent != "" && h.Real() {
+// findHome finds a user in /etc/passwd, or in a directory such as LDAP: getent asks whatever the machine is
+// configured to ask. Where both fail, sudo may have said where the home is.
+func findHome(ctx context.Context, h *host.Host, passwd []byte, uid int) homeUser {
+	u, ok := findUser(passwd, uid)
+	if getent := h.Program("getent"); !ok && getent != "" && h.Real() {
 		line, _ := h.Output(ctx, getent, "passwd", strconv.Itoa(uid)) // it ends with 2 where there is no such user
-		if u, ok := findUser([]byte(line), uid); ok && h.Exists(u.home) {
-			return u
-		}
+		u, ok = findUser([]byte(line), uid)
+	}
+	if ok && h.Exists(u.home) {
+		return u
 	}
 	gid, err := strconv.Atoi(os.Getenv("SUDO_GID"))
-	if home := os.Getenv("SUDO_HOME"); err == nil && uid > 0 && filepath.IsAbs(home) {
+	if home := os.Getenv("SUDO_HOME"); err == nil && uid > 0 && filepath.IsAbs(home) && h.Exists(home) {
 		return homeUser{host.Owner{UID: uid, GID: gid}, home}
 	}
 	return homeUser{}

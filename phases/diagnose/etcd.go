@@ -16,15 +16,13 @@ type ExternalEtcd struct {
 	Version string
 }
 
-// What etcd says of its data and its disk.
+// What etcd says of its data and its disk. Only its last words tell of damage: a log that a power cut has cut off is
+// repaired, and a peer may go away. A late heartbeat tells nothing of the disk: it may be for want of CPU time.
 var (
-	noSpace  = regexp.MustCompile(`no space left on device|disk quota exceeded`)
-	readOnly = regexp.MustCompile(`read-only file system`)
-	noAccess = regexp.MustCompile(`(?:data directory|/member/|/wal).*permission denied`)
-	// Its last words alone count: a log that a power cut has cut off is repaired, and a peer may go away.
-	corrupt = regexp.MustCompile(`(?i)(?:fatal|panic).*(?:crc mismatch|file corrupt|invalid database|checksum error|snap: .*(?:corrupt|empty)|` +
-		`wal: (?:file not found|crc|slice|max entry)|max entry size limit exceeded|unexpected EOF|failed to recover v3 backend|version mismatch)`)
-	// That it was late with a heartbeat, it says as well where it gets no CPU.
+	noSpace   = regexp.MustCompile(`no space left on device|disk quota exceeded`)
+	readOnly  = regexp.MustCompile(`(?:data directory|/member/|/wal).*read-only file system`)
+	noAccess  = regexp.MustCompile(`(?:data directory|/member/|/wal).*permission denied`)
+	corrupt   = regexp.MustCompile(`(?i)(?:fatal|panic).*(?:crc mismatch|file corrupt|invalid database|checksum error|snap: .*(?:corrupt|empty)|wal: (?:file not found|crc|slice|max entry)|max entry size limit exceeded|unexpected EOF|failed to recover v3 backend|version mismatch)`)
 	saysSlow  = regexp.MustCompile(`slow fdatasync|slow fsync`)
 	noLeader  = regexp.MustCompile(`no leader|lost leader|is starting a new election|` + peerAsked.String())
 	peerAsked = regexp.MustCompile(`sent Msg(?:Pre)?Vote request to|prober detected unhealthy status|failed to reach the peer`)
@@ -32,11 +30,9 @@ var (
 	// As a member of a cluster that exists, without data and with nobody else to ask.
 	beginsAgain = regexp.MustCompile(`cannot fetch cluster info from peer urls`)
 	quotaFull   = regexp.MustCompile(`database space exceeded|NOSPACE`)
-	// What the API server says of it.
+	// What the API server says of it. With "tls: internal error" a server that stops, or has only begun, ends connections.
 	etcdDialing = regexp.MustCompile(`Addr: "([^"]+)".*(?:Error while dialing: |authentication handshake failed: )(.*?)"?$`)
-	// handshake leaves out "remote error: tls: internal error", with which a server that stops or
-	// has only begun ends connections.
-	handshake = regexp.MustCompile(`authentication handshake failed: ((?:(?:tls|x509): |remote error: .*certificate).*?)"?$`)
+	handshake   = regexp.MustCompile(`authentication handshake failed: ((?:(?:tls|x509): |remote error: .*certificate).*?)"?$`)
 )
 
 func etcdRules() map[string]Rule {
