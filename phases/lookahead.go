@@ -27,10 +27,12 @@ func (e *Env) lookAhead(ctx context.Context, u *diagnose.Unfit) error {
 	for _, phase := range e.writers() {
 		soon, cancel := observe.EvidenceTimeout.Bound(ctx) // a runtime or systemd may hang, and is looked at elsewhere
 		err := phase.Run(soon, planned.forPhase(phase.Name))
+		if soon.Err() == nil { // what was cut off proves nothing
+			takeAhead(u, phase.Name, err)
+		}
 		cancel()
-		takeAhead(u, phase.Name, err)
-		if phase.Name == certs.Name && err != nil {
-			break // a kubeconfig needs the CA
+		if err != nil && (phase.Name == certs.Name || phase.Name == kubeconfigs.Name) {
+			break // the next needs what it makes
 		}
 	}
 	return nil
@@ -39,7 +41,7 @@ func (e *Env) lookAhead(ctx context.Context, u *diagnose.Unfit) error {
 // writers are the phases of this run that write files and wait for nothing. An etcd that is there
 // would be asked whether it may be replaced.
 func (e *Env) writers() []Phase {
-	all := []Phase{runtimePhase, kubelet, etcdPhase, tools, certs, kubeconfigs}
+	all := []Phase{runtimePhase, kubelet, etcdPhase, tools, certs, kubeconfigs, writeKubeconfig}
 	if e.Config.Box.Standalone {
 		all = all[:2]
 	}
@@ -55,11 +57,12 @@ func takeAhead(u *diagnose.Unfit, phase string, err error) {
 	for _, each := range plan.Failures(err) {
 		obstacle := (*host.ObstacleError)(nil)
 		switch {
+		case phase == writeKubeconfig.Name:
+			u.Kubeconfigs = append(u.Kubeconfigs, observe.ProblemOf(each))
 		case errors.As(each, &obstacle):
 			if found := observe.ProblemOf(obstacle); !slices.Contains(u.Paths, found) {
 				u.Paths = append(u.Paths, found)
 			}
-		case errors.Is(each, context.DeadlineExceeded), errors.Is(each, context.Canceled):
 		case errors.Is(each, fs.ErrPermission): // who is not root may not read keys
 		case phase == certs.Name, phase == kubeconfigs.Name:
 			u.Certs = append(u.Certs, observe.ProblemOf(each))

@@ -14,9 +14,7 @@ import (
 
 	"github.com/moby/sys/user"
 
-	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
-	"bootstrap/phases/observe"
 	"bootstrap/phases/pki"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/spec"
@@ -51,42 +49,13 @@ func runWriteKubeconfig(ctx context.Context, env *Env) error {
 		env.Tell.Warn("KUBECONFIG is set here: kubectl reads %s and no ~/.kube/config; unset KUBECONFIG, or: export KUBECONFIG=%s",
 			other, spec.AdminConf)
 	}
-	for _, u := range users {
+	return forAll(users, func(u homeUser) error {
 		merged, err := mergedKubeconfig(env.Host, u, admin)
-		if err != nil {
-			return err
+		if err == nil {
+			_, err = env.Host.WriteOwned(u.kubeconfig(), merged, u.Owner)
 		}
-		if _, err := env.Host.WriteOwned(u.kubeconfig(), merged, u.Owner); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// lookAtUserKubeconfigs finds in preflight what would stop write-kubeconfig only when the cluster
-// is up.
-func (env *Env) lookAtUserKubeconfigs(ctx context.Context, u *diagnose.Unfit) error {
-	if !env.Config.WriteKubeconfig || env.Config.Box.Standalone {
-		return nil
-	}
-	users, _, err := kubeconfigUsers(ctx, env.Host) // that root gets none is told by the phase
-	if err != nil {
-		u.Kubeconfigs = append(u.Kubeconfigs, observe.ProblemOf(err))
-	}
-	ca, _, err := env.ReadPair("ca")
-	if err != nil {
-		return nil // phase certs tells of it
-	}
-	admin := pki.Kubeconfig{Cluster: env.Config.ClusterName, User: spec.AdminUser}
-	if ca != nil {
-		admin.CA = pki.EncodeCert(ca)
-	}
-	for _, user := range users {
-		if _, err := mergedKubeconfig(env.Host, user, admin); err != nil {
-			u.Kubeconfigs = append(u.Kubeconfigs, observe.ProblemOf(err))
-		}
-	}
-	return nil
+		return err
+	})
 }
 
 // readsAny tells whether KUBECONFIG, a list of files, names the kubeconfig of one of the users.

@@ -77,7 +77,7 @@ func TestWriteKubeconfig(t *testing.T) {
 func kubeconfigProblems(t *testing.T, env *Env) []diagnose.Problem {
 	t.Helper()
 	var u diagnose.Unfit
-	if err := env.lookAtUserKubeconfigs(t.Context(), &u); err != nil {
+	if err := env.lookAhead(t.Context(), &u); err != nil {
 		t.Fatal(err)
 	}
 	return u.Kubeconfigs

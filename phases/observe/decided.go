@@ -24,7 +24,7 @@ type Inspection struct {
 
 // Inspect looks at this machine before init changes it. It writes to the disk of etcd's data, to
 // measure that, only if measures says so. more looks at what only phases know of.
-func (o *Observer) Inspect(ctx context.Context, measures bool, more func(*diagnose.Unfit) error) Inspection {
+func (o *Observer) Inspect(ctx context.Context, measures bool, more func(context.Context, *diagnose.Unfit) error) Inspection {
 	m := &diagnose.Machine{Settings: o.settings(Begun), Now: time.Now()}
 	looks := &Looks{}
 	looks.gather(ctx, m, o.quickParts(o.usedDisks))
@@ -38,7 +38,7 @@ func (o *Observer) Inspect(ctx context.Context, measures bool, more func(*diagno
 		func() { unfitErr = o.lookAtConfig(&m.Unfit) },
 		func() { m.Taken, takenErr = o.taken(ctx) },
 	)
-	moreErr := more(&m.Unfit)
+	moreErr := more(ctx, &m.Unfit)
 	if text := addressChoice(m); text != "" {
 		o.Tell.Say("%s", text)
 	}
