@@ -138,7 +138,10 @@ func (o *Observer) closed(v config.Volume) string {
 // lacks is what must be there, is not, and is nothing that init or the daemons make.
 func (o *Observer) lacks(v config.Volume) string {
 	file, etcd := path.Clean(v.HostPath), cmp.Or(o.Config.Etcd.DataDir, spec.StaticPodDir)
-	own := []string{o.Config.CertificatesDir, etcd, spec.StaticPodDir, spec.KubeletDir, spec.ContainerdDir, spec.PodLogDir, "/var/log/containers"}
+	own := []string{
+		o.Config.CertificatesDir, etcd, spec.StaticPodDir, spec.KubeletDir, spec.ContainerdDir, spec.CNIConfigDir, spec.CNIPluginDir,
+		spec.PodLogDir, "/var/log/containers", "/usr/libexec/kubernetes", "/run", "/var/run",
+	}
 	isOwn := func(dir string) bool {
 		return strings.HasPrefix(file+"/", dir+"/") || strings.HasPrefix(dir+"/", file+"/")
 	}
