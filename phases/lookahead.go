@@ -45,10 +45,11 @@ func (e *Env) writers() []Phase {
 	if e.Config.Box.Standalone {
 		all = all[:2]
 	}
-	return slices.DeleteFunc(all, func(p Phase) bool {
-		skipped := slices.Contains(e.Config.SkipPhases, p.Name) || slices.Contains(e.Skipped, p.Name)
-		return skipped || p.Name == etcdPhase.Name && e.Host.Made(spec.ManifestFile("etcd"))
-	})
+	without := slices.Concat(e.Config.SkipPhases, e.Skipped)
+	if e.Host.Made(spec.ManifestFile("etcd")) {
+		without = append(without, etcdPhase.Name)
+	}
+	return slices.DeleteFunc(all, func(p Phase) bool { return slices.Contains(without, p.Name) })
 }
 
 // takeAhead takes over what a phase would end with: obstacles, which are named once however many files

@@ -34,9 +34,7 @@ var (
 	// kubeletRefused is of what a kubelet may always do. A pod and what it uses are refused to
 	// every kubelet until the API server has seen where the pod runs.
 	kubeletRefused = regexp.MustCompile(`(?:: |err=")(Unauthorized)|(User \\?"system:(?:anonymous|node:[^"\\]*)\\?" cannot \w+ resource \\?"(?:nodes|leases|csinodes|csidrivers|runtimeclasses|services)\\?")`)
-	// kubeletOther has the Node that a kubelet asks for, and the one that its certificate is of.
-	kubeletOther = regexp.MustCompile(`\\?"([^"\\ ]+)\\?" is forbidden: User \\?"system:node:([^"\\]+)\\?" cannot \w+ resource \\?"(?:nodes|leases)\\?"`)
-	proxied      = regexp.MustCompile(`\\?"(https://[^"\\]+)\\?": (proxyconnect tcp: [^"]+)`)
+	proxied        = regexp.MustCompile(`\\?"(https://[^"\\]+)\\?": (proxyconnect tcp: [^"]+)`)
 )
 
 // kubeletRules are about the kubelet itself: why it is not up, and what it lacks.
@@ -210,13 +208,6 @@ func kubeletNotAuthorized(e *Evidence) Findings {
 	line, match := e.recent(kubeletUnit, age, kubeletRefused)
 	if match == nil || e.API.Status != 200 {
 		return nil
-	}
-	if name := kubeletOther.FindStringSubmatch(line.Text); name != nil && name[1] != name[2] {
-		const text = "the kubelet asks for the Node %s, and is the Node %s: the machine was called %[2]s when the cluster was made"
-		return finding(Warning, text, name[1], name[2]).
-			remedy("take away what gives the kubelet another --hostname-override, or: hostnamectl set-hostname %s; "+
-				"then: systemctl restart kubelet", name[2]).
-			see("systemctl cat kubelet").proof(line.Text)
 	}
 	return finding(Warning, "the API server refuses the kubelet: %s", match[1]+match[2]).see(kubeletLog).proof(line.Text)
 }

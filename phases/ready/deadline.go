@@ -17,30 +17,25 @@ const mostTimeouts = 3
 // Deadline is when what is waited for must be there. It is put off while more comes up, as on a machine that
 // is only slow. All waits for the control plane share one.
 type Deadline struct {
+	once     sync.Once // when the first wait begins
+	began    time.Time
 	mu       sync.Mutex
-	timeout  time.Duration
-	began    time.Time // zero before the first wait
 	progress time.Time // when something was last seen that was not seen before
 	seen     map[string]bool
 }
 
 // begin tells whether this is the first wait.
-func (d *Deadline) begin(timeout time.Duration) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.began.IsZero() {
-		return false
-	}
-	d.timeout, d.began, d.progress, d.seen = timeout, time.Now(), time.Now(), map[string]bool{}
-	return true
+func (d *Deadline) begin() (first bool) {
+	d.once.Do(func() { d.began, d.progress, d.seen, first = time.Now(), time.Now(), map[string]bool{}, true })
+	return first
 }
 
 // at is when it ends, as things are: half a timeout after the last progress, if that is later.
-func (d *Deadline) at() time.Time {
+func (d *Deadline) at(timeout time.Duration) time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	late := d.progress.Sub(d.began) + d.timeout/2
-	return d.began.Add(min(max(d.timeout, late), mostTimeouts*d.timeout))
+	late := d.progress.Sub(d.began) + timeout/2
+	return d.began.Add(min(max(timeout, late), mostTimeouts*timeout))
 }
 
 // digits differ each time that something is tried in vain, in counts, times and IDs.
@@ -63,20 +58,20 @@ func (d *Deadline) note(pending []health.Pending) {
 
 // waitUntil is Wait, for as long as the deadline gives.
 func (w *Waiter) waitUntil(ctx context.Context, wait Wait, d *Deadline) error {
-	d.begin(w.Timeout)
+	d.begin()
 	wait.deadline = d
 	for {
-		bounded, cancel := context.WithDeadline(ctx, d.at())
+		bounded, cancel := context.WithDeadline(ctx, d.at(w.Timeout))
 		err := w.Wait(bounded, wait)
 		cancel()
 		if err == nil {
 			d.note(nil)
 		}
 		tooLate := errors.As(err, new(*health.StalledError)) && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
-		if !tooLate || !d.at().After(time.Now()) {
+		if !tooLate || !d.at(w.Timeout).After(time.Now()) {
 			return err
 		}
-		w.Tell.Say("it is late, and goes on coming up: waited for until %s", d.at().Format(time.TimeOnly))
+		w.Tell.Say("it is late, and goes on coming up: waited for until %s", d.at(w.Timeout).Format(time.TimeOnly))
 	}
 }
 

@@ -25,10 +25,10 @@ type Waiter struct {
 // ControlPlaneDeadline is when the control plane must be healthy. The first call sets it, and
 // says so to the user.
 func (w *Waiter) ControlPlaneDeadline() time.Time {
-	if w.Deadline.begin(w.Timeout) {
+	if w.Deadline.begin() {
 		w.Tell.Say("the control plane must be healthy within %s (--timeout), or %s if it goes on coming up", w.Timeout, mostTimeouts*w.Timeout)
 	}
-	return w.Deadline.at()
+	return w.Deadline.at(w.Timeout)
 }
 
 // Readiness is what one look at all that init waits for has found.
