@@ -87,10 +87,12 @@ func addonLog(container string) string {
 // stale is when a line that a client writes at each try tells of what is over.
 const stale = 2 * time.Minute
 
-// servicesUnreachable is what a slow kube-proxy looks like too, so it is never certain.
+// servicesUnreachable is what a slow kube-proxy looks like too, so it is never certain. What was said before the
+// present wait may have been for want of an API server.
 func servicesUnreachable(e *Evidence) Findings {
+	since := slices.MaxFunc([]time.Time{e.Now.Add(-stale), e.Waits}, time.Time.Compare)
 	for _, c := range e.addonContainers("coredns", "flanneld") {
-		line, match := lastMatch(lastLines(logSince(c.Container, e.Now.Add(-stale)), 5), noServices)
+		line, match := lastMatch(lastLines(logSince(c.Container, since), 5), noServices)
 		if match != nil && e.Now.Sub(c.Started) >= steady {
 			return finding(Warning, "%s can't reach the API server at %s", c.Name, match[1]).see(addonLog(c.Name)).proof(line)
 		}

@@ -77,6 +77,9 @@ func foreignRules() map[string]Rule {
 			closed := m.Foreign.Closed
 			return errorIf(len(closed) > 0, "root in a pod may not read %s", strings.Join(closed, ", "))
 		}},
+		"host-path-missing": {Cause: syncCause(hostPathFailed, hostPathMissing), Check: func(m *Machine) Findings {
+			return ofEach(Error, m.Foreign.Missing, "extraVolumes: there is no %s")
+		}},
 		"cni-plugin-missing": {Cause: syncCause(says(cniMissing), cniPluginMissing), Check: func(m *Machine) Findings {
 			missing := m.Foreign.Plugins
 			return warnIf(len(missing) > 0, "the pod network is left to a configuration whose plugin is not there: %s", strings.Join(missing, ", "))

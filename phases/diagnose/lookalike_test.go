@@ -286,6 +286,13 @@ func lookAlikes() map[string][]lookAlike {
 			{"it is only busy", with(longUp("etcd"), func(e *Evidence) { e.Etcd = unanswered(time.Second) }), ""},
 			{"it has just started", with(componentRuns("etcd"), func(e *Evidence) { e.Etcd = unanswered(silence) }), ""},
 		},
+		"services-unreachable": {
+			{"the API server was away before the present wait", with(addonEnded("coredns", 0, `[ERROR] plugin/kubernetes: dial tcp 10.96.0.1:443: connect: connection refused`), func(e *Evidence) {
+				c := &e.Pods[0].Containers[0]
+				c.Exited, c.ExitCode, c.Running, c.Started = false, 0, true, lookedAt.Add(-20*time.Minute)
+				c.Log[0].At, e.Waits = lookedAt.Add(-20*time.Second), lookedAt.Add(-10*time.Second)
+			}), ""},
+		},
 		"flannel-no-br-netfilter": {{"another file is missing", addonEnded("flanneld", 0, "E1 main.go:1] open /run/flannel/subnet.env: no such file or directory"), ""}},
 		"flannel-no-vxlan":        {{"vxlan.calico is somebody else's", addonEnded("flanneld", 0, "I1 main.go:1] link vxlan.calico is up"), ""}},
 		"addon-crashes":           {{"the first try was before what it needs", addonEnded("flanneld", 0, "timeout"), ""}},
@@ -301,7 +308,7 @@ const saysLate = `{"level":"warn","ts":"2026-11-25T03:44:30.1Z","msg":"leader fa
 // wrote, which nothing else looks like.
 var lookAlikesElsewhere = map[string]string{
 	"cni-config-stale": "TestStaleNetwork", "forwarding-off": "TestForwardingOff", "static-pod-blocked": "TestBlocked",
-	"services-unreachable": "TestAddonCauses, TestDNSWithoutAPI", "manifest-invalid": "TestManifestCauses", "files-drifted": "compared",
+	"manifest-invalid": "TestManifestCauses", "files-drifted": "compared",
 	"certificate-missing": "compared", "certificate-empty": "compared", "certificate-damaged": "compared",
 	"certificate-wrong-key": "compared", "certificate-wrong-ca": "compared", "certificate-expired": "TestClockWrong",
 	"certificate-not-yet-valid": "TestClockWrong", "certificate-wrong-name": "TestCertificateCauses",

@@ -40,13 +40,10 @@ var (
 // podRules are about pods whose sandbox, image or container does not come up.
 func podRules() map[string]Rule {
 	return map[string]Rule{
-		"pause-image-missing":  {Cause: syncCause(says(pauseImage), imageMissing)},
-		"image-missing":        {Cause: syncCause(ofKind("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"), imageMissing)},
-		"image-cannot-run":     {Cause: ofFirstComponent((*Evidence).imageCannotRun)},
-		"container-oom-killed": {Cause: ofFirstComponent((*Evidence).oomKilled)},
-		"host-path-missing": {Cause: syncCause(hostPathFailed, hostPathMissing), Check: func(m *Machine) Findings {
-			return ofEach(Error, m.Foreign.Missing, "extraVolumes: there is no %s")
-		}},
+		"pause-image-missing":   {Cause: syncCause(says(pauseImage), imageMissing)},
+		"image-missing":         {Cause: syncCause(ofKind("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"), imageMissing)},
+		"image-cannot-run":      {Cause: ofFirstComponent((*Evidence).imageCannotRun)},
+		"container-oom-killed":  {Cause: ofFirstComponent((*Evidence).oomKilled)},
 		"cni-config-invalid":    {Cause: cniConfigInvalid},
 		"container-not-created": {Cause: syncCause(ofKind("CreateContainerError", "CreateContainerConfigError", "RunContainerError"), containerNotCreated)},
 		"pod-not-admitted":      {Cause: podNotAdmitted},

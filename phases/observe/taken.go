@@ -111,7 +111,7 @@ func (o *Observer) lookAtForeign(context.Context) (fill, error) {
 	return func(m *diagnose.Machine) { m.Foreign = f }, nil
 }
 
-// oddVolumes are the extraVolumes of which what says something.
+// oddVolumes asks what is odd about each of the extraVolumes, and gives the answers.
 func (o *Observer) oddVolumes(what func(config.Volume) string) []string {
 	var odd []string
 	for name, component := range map[string]config.Component{
