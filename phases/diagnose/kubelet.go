@@ -188,10 +188,10 @@ func nodePressure(e *Evidence) Findings {
 }
 
 // kubeletStopped is certain of a kubelet that has run in this time: init itself may not
-// have started it yet.
+// have started it yet. One that systemd has given up says by itself what it ended for.
 func kubeletStopped(e *Evidence) Findings {
 	unit := e.Units[kubeletUnit]
-	if unit.Load != "loaded" || unit.Active != "inactive" && unit.Active != "failed" {
+	if _, reason := e.kubeletEnd(); reason != "" || unit.Load != "loaded" || unit.Active != "inactive" && unit.Active != "failed" {
 		return nil
 	}
 	level := certainIf(len(e.Journal[kubeletUnit]) > 0)

@@ -117,6 +117,11 @@ func lookAlikes() map[string][]lookAlike {
 			{"it is started again", with(kubeletCrashes("I1125 starting"), func(e *Evidence) {
 				e.Units[kubeletUnit] = machine.UnitState{Load: "loaded", Active: "activating", Sub: "auto-restart"}
 			}), ""},
+			{"systemd has given it up, for its flag", with(kubeletCrashes(saysFlag), func(e *Evidence) {
+				unit := e.Units[kubeletUnit]
+				unit.Active = "failed"
+				e.Units[kubeletUnit] = unit
+			}), "kubelet-flag"},
 			{"there is no unit of that name", with(kubeletCrashes(), func(e *Evidence) {
 				e.Units[kubeletUnit] = machine.UnitState{Load: "not-found", Active: "inactive"}
 			}), ""},
