@@ -2,28 +2,28 @@ package diagnose
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"time"
 
+	"bootstrap/phases/lazyregexp"
 	"bootstrap/phases/runtime"
 )
 
 var (
-	dnsLoop      = regexp.MustCompile(`plugin/loop: Loop \(([^)]*)\) detected`)
-	conntrack    = regexp.MustCompile(`(?:open |write |set )?\S*(nf_conntrack_\w+)\S*:? .*(?:permission denied|read-only file system|operation not permitted)`)
-	noIPTables   = regexp.MustCompile(`(?:iptables|nftables|nft) is not (?:available|supported)|could not run nftables command|exec: "(?:nft|iptables)": executable file not found`)
-	noBridge     = regexp.MustCompile(`bridge-nf-call-\w+: no such file`)
-	noInterface  = regexp.MustCompile(`[Ff]ailed to find (?:any valid )?(?:interface|default interface).*|[Uu]nable to find default v[46]? ?route.*`)
-	noVXLAN      = regexp.MustCompile(`operation not supported.*vxlan|vxlan.*(?:operation not supported|not supported)|failed to create vxlan`)
-	noServices   = regexp.MustCompile(`dial tcp (\S+:443): (?:i/o timeout|connect: (?:connection refused|no route to host|network is unreachable))`)
-	waitsForAPI  = regexp.MustCompile(`plugin/ready: .*"kubernetes"`)
-	proxyRefused = regexp.MustCompile(`"(?:Error running ProxyServer|command failed)" err="(.+)"`)
+	dnsLoop      = lazyregexp.New(`plugin/loop: Loop \(([^)]*)\) detected`)
+	conntrack    = lazyregexp.New(`(?:open |write |set )?\S*(nf_conntrack_\w+)\S*:? .*(?:permission denied|read-only file system|operation not permitted)`)
+	noIPTables   = lazyregexp.New(`(?:iptables|nftables|nft) is not (?:available|supported)|could not run nftables command|exec: "(?:nft|iptables)": executable file not found`)
+	noBridge     = lazyregexp.New(`bridge-nf-call-\w+: no such file`)
+	noInterface  = lazyregexp.New(`[Ff]ailed to find (?:any valid )?(?:interface|default interface).*|[Uu]nable to find default v[46]? ?route.*`)
+	noVXLAN      = lazyregexp.New(`operation not supported.*vxlan|vxlan.*(?:operation not supported|not supported)|failed to create vxlan`)
+	noServices   = lazyregexp.New(`dial tcp (\S+:443): (?:i/o timeout|connect: (?:connection refused|no route to host|network is unreachable))`)
+	waitsForAPI  = lazyregexp.New(`plugin/ready: .*"kubernetes"`)
+	proxyRefused = lazyregexp.New(`"(?:Error running ProxyServer|command failed)" err="(.+)"`)
 )
 
 // notSettings are no fault of a program's settings: its pod lacks its service account, does not trust the API
 // server, or may not set the kernel.
-var notSettings = regexp.MustCompile(`/var/run/secrets/|in-cluster configuration|no configuration has been provided|x509: |/proc/sys/net/ipv`)
+var notSettings = lazyregexp.New(`/var/run/secrets/|in-cluster configuration|no configuration has been provided|x509: |/proc/sys/net/ipv`)
 
 // addonRules are about the addons: kube-proxy, the pod network and cluster DNS.
 func addonRules() map[string]Rule {
@@ -66,12 +66,12 @@ func (e *Evidence) addonContainers(names ...string) []addonTry {
 
 // addonLogged: a container of an addon has ended, and says why. It is nothing that may come
 // yet. what has one verb, for the pattern's first group or all of the match.
-func addonLogged(name string, pattern *regexp.Regexp, what string) func(*Evidence) Findings {
+func addonLogged(name string, pattern lazyregexp.Regexp, what string) func(*Evidence) Findings {
 	return func(e *Evidence) Findings {
 		for _, c := range e.addonContainers(name) {
 			line, match := lastMatch(texts(c.Log), pattern)
-			tooEarly := pattern == noInterface && c.Attempt == 0 // the default route may come yet
-			if failed(c.Container) && match != nil && !tooEarly && !passing.MatchString(line) && !notSettings.MatchString(line) {
+			tooEarly := c.Attempt == 0 && noInterface().MatchString(line) // the default route may come yet
+			if failed(c.Container) && match != nil && !tooEarly && !passing().MatchString(line) && !notSettings().MatchString(line) {
 				return finding(certainIf(c.certain), what, match[len(match)-1]).see(addonLog(name)).proof(line)
 			}
 		}

@@ -2,7 +2,8 @@ package diagnose
 
 import (
 	"path/filepath"
-	"regexp"
+
+	"bootstrap/phases/lazyregexp"
 )
 
 // CNI is what others have put into the folder of CNI configurations.
@@ -39,11 +40,11 @@ func cniConfigStale(m *Machine) Findings {
 }
 
 // pluginFailed is what containerd, CRI-O and cri-dockerd say in the words of one library.
-var pluginFailed = regexp.MustCompile(`plugin type="([^"]+)"(?: name="[^"]*")? failed \(add\): (.+)`)
+var pluginFailed = lazyregexp.New(`plugin type="([^"]+)"(?: name="[^"]*")? failed \(add\): (.+)`)
 
 // stalePluginFails is certain: with the credentials of another cluster the plugin can't do otherwise.
 func stalePluginFails(e *Evidence, f syncFailure) Findings {
-	match := pluginFailed.FindStringSubmatch(f.message)
+	match := pluginFailed().FindStringSubmatch(f.message)
 	const what = "%s gets no network: it is left to %s, of an older cluster: %s; the plugin %s says: %s"
 	return errorIf(e.CNI.Stale != "", what, f.pod, e.CNI.Left, e.CNI.Stale, match[1], match[2]).
 		remedy(moveNetwork, e.CNI.Left).see(kubeletLog).proof(f.message)

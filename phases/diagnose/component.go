@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"bootstrap/phases/lazyregexp"
 	"bootstrap/phases/runtime"
 )
 
@@ -22,14 +22,14 @@ const (
 
 // What programs of the control plane say when they can't be what their manifest wants.
 var (
-	badFlag = regexp.MustCompile(`invalid argument "[^"]*" for "(?:-\w, )?(--[\w-]+)" flag.*|unknown (?:shorthand )?flag: (\S+)|` +
+	badFlag = lazyregexp.New(`invalid argument "[^"]*" for "(?:-\w, )?(--[\w-]+)" flag.*|unknown (?:shorthand )?flag: (\S+)|` +
 		`invalid value "[^"]*" for flag (-[\w-]+).*|flag provided but not defined: (-[\w-]+)`)
-	commandFailed = regexp.MustCompile(`"command failed" err="(.+)"\s*$|^Error: (.+)|^error: (.+)`)
+	commandFailed = lazyregexp.New(`"command failed" err="(.+)"\s*$|^Error: (.+)|^error: (.+)`)
 	// passing failures are of what the program needs, which may come; or of its lease.
-	passing = regexp.MustCompile(`deadline exceeded|context canceled|connection refused|timed out|timeout|leaderelection lost|lost lease|etcdserver|EOF|` +
+	passing = lazyregexp.New(`deadline exceeded|context canceled|connection refused|timed out|timeout|leaderelection lost|lost lease|etcdserver|EOF|` +
 		`connection reset|no route|Unauthorized|address already in use|no space left|too many open files`)
-	leaseLost = regexp.MustCompile(`(?i)"leaderelection lost`)
-	portTaken = regexp.MustCompile(`listen \w+ (\S+): bind: address already in use`)
+	leaseLost = lazyregexp.New(`(?i)"leaderelection lost`)
+	portTaken = lazyregexp.New(`listen \w+ (\S+): bind: address already in use`)
 )
 
 // componentRules are about the control plane's programs, and the containers of users' static pods.
@@ -111,7 +111,7 @@ func (e *Evidence) settingsRefused(name string) Findings {
 		return nil
 	}
 	reason := failure(texts(c.Log))
-	if reason == "" || passing.MatchString(reason) {
+	if reason == "" || passing().MatchString(reason) {
 		return nil
 	}
 	same := func(c runtime.Container) bool { return failure(texts(c.Log)) == reason }
@@ -143,7 +143,7 @@ func failure(log []string) string {
 			block, _, _ := strings.Cut(strings.Join(log[i+1:], " "), " >")
 			return strings.Join(strings.Fields(block), " ")
 		}
-		if m := commandFailed.FindStringSubmatch(line); m != nil {
+		if m := commandFailed().FindStringSubmatch(line); m != nil {
 			return cmp.Or(m[1:]...)
 		}
 	}

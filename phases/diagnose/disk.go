@@ -3,11 +3,11 @@ package diagnose
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"bootstrap/phases/lazyregexp"
 	"bootstrap/phases/machine"
 )
 
@@ -110,7 +110,7 @@ var diskFullNow = causeToo(perDevice(func(d Disk) Findings {
 
 // noRoom is about folders that nobody looks at, such as /tmp; those of etcd and the kubelet have entries of their
 // own. The kernel says the same of inotify watches and of cgroups, which are no disks.
-var noRoom = regexp.MustCompile(`(/(?:tmp|var/tmp|var/log|var/lib/containerd|run/containerd)/[^\s:"\\]+)[\\"]*: no space left on device`)
+var noRoom = lazyregexp.New(`(/(?:tmp|var/tmp|var/log|var/lib/containerd|run/containerd)/[^\s:"\\]+)[\\"]*: no space left on device`)
 
 // saidFull is what a daemon says. It may be mended since.
 func saidFull(e *Evidence) Findings {

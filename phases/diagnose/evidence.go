@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"bootstrap/phases/lazyregexp"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/pki"
 	"bootstrap/phases/runtime"
@@ -206,7 +207,7 @@ func (e *Evidence) failures(component string, forIt func(runtime.Container) bool
 }
 
 // logs is for certainty: what tries have in common that wrote such a line.
-func logs(pattern *regexp.Regexp) func(runtime.Container) bool {
+func logs(pattern lazyregexp.Regexp) func(runtime.Container) bool {
 	return func(c runtime.Container) bool {
 		_, match := lastMatch(texts(c.Log), pattern)
 		return match != nil
@@ -272,16 +273,16 @@ func (e *Evidence) waited() time.Duration {
 const steady = 10 * time.Second
 
 // logged gives the last line in which what ended the component's container stands.
-func (e *Evidence) logged(component string, pattern *regexp.Regexp) (line string, match []string) {
+func (e *Evidence) logged(component string, pattern lazyregexp.Regexp) (line string, match []string) {
 	if c := e.ended(component); c != nil {
 		return lastMatch(texts(c.Log), pattern)
 	}
 	return "", nil
 }
 
-func lastMatch(lines []string, pattern *regexp.Regexp) (line string, match []string) {
+func lastMatch(lines []string, pattern lazyregexp.Regexp) (line string, match []string) {
 	for _, line := range slices.Backward(lines) {
-		if m := pattern.FindStringSubmatch(line); m != nil {
+		if m := pattern().FindStringSubmatch(line); m != nil {
 			return line, m
 		}
 	}
@@ -290,12 +291,12 @@ func lastMatch(lines []string, pattern *regexp.Regexp) (line string, match []str
 
 // recent gives the last line of a unit's journal that matches and is no older than
 // age: what was said long ago may be over.
-func (e *Evidence) recent(unit string, age time.Duration, pattern *regexp.Regexp) (machine.LogLine, []string) {
+func (e *Evidence) recent(unit string, age time.Duration, pattern lazyregexp.Regexp) (machine.LogLine, []string) {
 	for _, l := range slices.Backward(e.Journal[unit]) {
 		if e.Now.Sub(l.At) > age {
 			break
 		}
-		if m := pattern.FindStringSubmatch(l.Text); m != nil {
+		if m := pattern().FindStringSubmatch(l.Text); m != nil {
 			return l, m
 		}
 	}
@@ -345,8 +346,8 @@ func (e *Evidence) said() (lines []string) {
 	names = append(names, e.Settings.AdvertiseAddress.String(), e.Settings.Endpoint, e.Settings.NodeName)
 	for _, unit := range []string{kubeletUnit, containerdUnit} {
 		for _, name := range names {
-			line, match := e.recent(unit, sayAgain, regexp.MustCompile(daemonError.String()+`.*`+regexp.QuoteMeta(name)))
-			if name != "" && match != nil && !kubeletBegins.MatchString(line.Text) && !strings.Contains(line.Text, "CrashLoopBackOff") {
+			line, match := e.recent(unit, sayAgain, lazyregexp.New(daemonError().String()+`.*`+regexp.QuoteMeta(name)))
+			if name != "" && match != nil && !kubeletBegins().MatchString(line.Text) && !strings.Contains(line.Text, "CrashLoopBackOff") {
 				lines = append(lines, line.Text)
 				break
 			}
@@ -356,4 +357,4 @@ func (e *Evidence) said() (lines []string) {
 }
 
 // daemonError is the form of the errors of the kubelet, save those of a start, and of containerd.
-var daemonError = regexp.MustCompile(`(?:^E\d{4} |level=(?:error|fatal) )`)
+var daemonError = lazyregexp.New(`(?:^E\d{4} |level=(?:error|fatal) )`)

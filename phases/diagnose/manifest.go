@@ -2,10 +2,10 @@ package diagnose
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
+	"bootstrap/phases/lazyregexp"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/runtime"
 )
@@ -33,7 +33,7 @@ func manifestInvalid(e *Evidence) Findings {
 }
 
 // manifestRead is what the kubelet says of a file that it has read and does not take.
-var manifestRead = regexp.MustCompile(`"(?:Unable to process watch event|Could not process manifest file)" err="(.+?)"(?: path="([^"]+)")?\s*$`)
+var manifestRead = lazyregexp.New(`"(?:Unable to process watch event|Could not process manifest file)" err="(.+?)"(?: path="([^"]+)")?\s*$`)
 
 // manifestRefused is asked only of the file that is waited for: what it says of it is the last.
 func manifestRefused(e *Evidence) Findings {
@@ -41,7 +41,7 @@ func manifestRefused(e *Evidence) Findings {
 		return nil
 	}
 	for _, l := range slices.Backward(e.Journal[kubeletUnit]) {
-		m := manifestRead.FindStringSubmatch(l.Text)
+		m := manifestRead().FindStringSubmatch(l.Text)
 		if m == nil || l.At.Before(e.Since) || !strings.Contains(strings.ReplaceAll(l.Text, `\`, ""), `"`+e.Settings.Manifest+`"`) {
 			continue
 		}

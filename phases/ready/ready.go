@@ -7,7 +7,6 @@ import (
 	"context"
 	"time"
 
-	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
@@ -41,20 +40,6 @@ type Readiness struct {
 
 // Holds tells whether all is ready.
 func (r Readiness) Holds() bool { return r.Answers && len(r.Pending) == 0 }
-
-// Confirm corrects in the evidence for how long servers have not answered: the probes have waited
-// longer for an answer than those who gathered the evidence.
-func (r Readiness) Confirm(found *diagnose.Evidence) {
-	var longest time.Duration
-	for _, reason := range r.Pending {
-		longest = max(longest, health.Unanswered(reason))
-	}
-	for _, server := range []*diagnose.Server{&found.API, &found.Etcd} {
-		if server.Unanswered > 0 {
-			server.Unanswered = longest
-		}
-	}
-}
 
 // look probes once, and takes over what is not ready, and why.
 func (r Readiness) look(ctx context.Context, checks []health.Check) {
