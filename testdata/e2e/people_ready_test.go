@@ -190,17 +190,22 @@ func flagValues(command []string) map[string][]string {
 	values := map[string][]string{}
 	for _, arg := range command[1:] {
 		name, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
+		name = strings.ReplaceAll(name, "_", "-") // as Kubernetes' components read it
 		values[name] = append(values[name], oneSpelling(value))
 	}
 	return values
 }
 
-// oneSpelling gives addresses and ranges, also in a list, one spelling.
+// oneSpelling gives addresses and ranges, also in a list, one spelling. Loopback is loopback: kubeadm
+// takes 127.0.0.1 in a cluster of IPv6 too.
 func oneSpelling(value string) string {
 	parts := strings.Split(value, ",")
 	for i, part := range parts {
 		if a, err := netip.ParseAddr(part); err == nil {
 			parts[i] = a.String()
+			if a.IsLoopback() {
+				parts[i] = "loopback"
+			}
 		}
 		if p, err := netip.ParsePrefix(part); err == nil {
 			parts[i] = p.Masked().String()

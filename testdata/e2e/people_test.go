@@ -196,8 +196,5 @@ func TestPeopleFiles(t *testing.T) {
 				t.Errorf("%s: # needs: nobody knows how to provide %q", f.name, need[0])
 			}
 		}
-		for _, a := range f.addresses() {
-			t.Logf("%s: %s", f.name, a)
-		}
 	}
 }
