@@ -46,7 +46,7 @@ try: ## Boot a throw-away node, run bootstrap init in it, and show how to go on
 
 test: lint test-unit test-offline test-e2e ## Run the tests that every change must pass
 
-test-all: test all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-before all-people vm-test vm-try vm-try-debian-12 vm-try-container e2e-1.35 fuzz ## Run everything, in some six hours
+test-all: test all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-before all-people vm-test vm-try vm-try-debian-12 vm-try-container e2e-1.35 fuzz ## Run everything, in some seven hours
 
 test-unit: needs ## Run the tests that need no node
 	@scripts/ci/unit
