@@ -110,7 +110,7 @@ var beyondSchema = map[string]string{
 		cipher-list-without-http2`,
 	"two parts that contradict each other": `capz-etcd-disk dual-stack-one-mask dual-stack-other-family-first
 		etcd-http-with-certificates file-flags-without-volume mask-smaller-than-pods oidc-twice pods-inside-services volume-mount-path-taken`,
-	"names out of a list that grows with each minor": "kubeadm-gates-gone skip-phase-name",
+	"names out of a list that grows with each minor":                 "kubeadm-gates-gone skip-phase-name",
 	"a document of Kubernetes' own, whose values its program checks": "kubelet-eviction-soft kubelet-units kubelet-unlimited-swap",
 	"what YAML says twice, or not at all":                            "key-twice kind-twice tab-indentation",
 }

@@ -8,22 +8,22 @@ import (
 
 // needs are what a "# needs:" line of a file of testdata/config/people may ask for, with its arguments.
 var needs = map[string]func(n *Node, args []string){
-	"host":           (*Node).knowsHost,                    // NAME [ADDRESS]: a name in /etc/hosts, the node's if no address is given
-	"folder":         (*Node).hasFolders,                   // PATH...
-	"audit-policy":   writes(auditPolicy),                  // FILE
-	"encryption":     writes(encryption),                   // FILE
-	"admission":      writes(admission),                    // FILE
-	"authentication": writes(authentication),               // FILE
-	"authorization":  writes(authorization),                // FILE
-	"egress":         writes(egress),                       // FILE
-	"scheduler":      writes(scheduler),                    // FILE
-	"tracing":        writes(tracing),                      // FILE
+	"host":           (*Node).knowsHost,                                           // NAME [ADDRESS]: a name in /etc/hosts, the node's if no address is given
+	"folder":         (*Node).hasFolders,                                          // PATH...
+	"audit-policy":   writes(auditPolicy),                                         // FILE
+	"encryption":     writes(encryption),                                          // FILE
+	"admission":      writes(admission),                                           // FILE
+	"authentication": writes(authentication),                                      // FILE
+	"authorization":  writes(authorization),                                       // FILE
+	"egress":         writes(egress),                                              // FILE
+	"scheduler":      writes(scheduler),                                           // FILE
+	"tracing":        writes(tracing),                                             // FILE
 	"patch":          writes(`metadata: {annotations: {people: patched}}` + "\n"), // FILE
-	"pod":            (*Node).hasStaticPod,                 // FILE: a static pod of the user's
-	"resolver":       (*Node).hasResolver,                  // FILE: as of systemd-resolved
-	"primary":        (*Node).hasPrimary,                   // ADDRESS: in place of its own
-	"balancer":       (*Node).hasBalancer,                  // ADDRESS PORT TO: a load balancer in front of the API server
-	"etcd":           (*Node).hasEtcd,                      // CA CERTIFICATE KEY ADDRESS...: with these certificates, at these addresses
+	"pod":            (*Node).hasStaticPod,                                        // FILE: a static pod of the user's
+	"resolver":       (*Node).hasResolver,                                         // FILE: as of systemd-resolved
+	"primary":        (*Node).hasPrimary,                                          // ADDRESS: in place of its own
+	"balancer":       (*Node).hasBalancer,                                         // ADDRESS PORT TO: a load balancer in front of the API server
+	"etcd":           (*Node).hasEtcd,                                             // CA CERTIFICATE KEY ADDRESS...: with these certificates, at these addresses
 }
 
 func (n *Node) provide(what string, args []string) {
