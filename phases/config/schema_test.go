@@ -103,16 +103,21 @@ func TestSchemaRefuses(t *testing.T) {
 
 // beyondSchema are the files of people whose mistake a schema of one document cannot see, by what it is.
 var beyondSchema = map[string]string{
-	"a flag's value or name, which is any text to a schema": `admission-plugin-gone admission-plugin-misspelt authorization-mode-case
-		bind-address-name blank-after-comma cipher-names-of-openssl feature-gates-gone flag-yes flags-of-another-component
-		flags-of-old-guides gates-locked gates-of-no-value in-tree-cloud-provider capi-apiserver-cloud-provider
-		kubekey-pause-image-flag minikube-etcd-proxy-flag node-labels node-port-range node-role-label oidc-http-issuer runtime-config
-		cipher-list-without-http2`,
-	"two parts that contradict each other": `capz-etcd-disk dual-stack-one-mask dual-stack-other-family-first
-		etcd-http-with-certificates file-flags-without-volume mask-smaller-than-pods oidc-twice pods-inside-services volume-mount-path-taken`,
-	"names out of a list that grows with each minor":                 "kubeadm-gates-gone skip-phase-name",
-	"a document of Kubernetes' own, whose values its program checks": "kubelet-eviction-soft kubelet-units kubelet-unlimited-swap",
-	"what YAML says twice, or not at all":                            "key-twice kind-twice tab-indentation",
+	"a flag's value or name, which is any text to a schema": `
+		admission-plugin-gone admission-plugin-misspelt authorization-mode-case bind-address-name blank-after-comma
+		capi-apiserver-cloud-provider cipher-list-without-http2 cipher-names-of-openssl feature-gates-gone flag-yes
+		flags-of-another-component flags-of-old-guides gates-locked gates-of-no-value in-tree-cloud-provider
+		kubekey-pause-image-flag minikube-etcd-proxy-flag node-labels node-port-range node-role-label oidc-http-issuer
+		runtime-config`,
+	"two parts that contradict each other": `
+		capz-etcd-disk dual-stack-one-mask dual-stack-other-family-first etcd-http-with-certificates
+		file-flags-without-volume mask-smaller-than-pods oidc-twice pods-inside-services volume-mount-path-taken`,
+	"names out of a list that changes with each minor": `
+		kubeadm-gates-gone skip-phase-name`,
+	"a document of Kubernetes' own, whose values its program checks": `
+		kubelet-eviction-soft kubelet-units kubelet-unlimited-swap`,
+	"what YAML says twice, or not at all": `
+		key-twice kind-twice tab-indentation`,
 }
 
 // TestSchemaRefusesPeople: what is wrong in the form of a file, and not in its values or between
@@ -149,8 +154,9 @@ func TestSchemaForEditors(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 		}
 	}
-	const half = "kind: InitConfiguration\napiVersion: kubeadm.k8s.io/v1beta4\n---\nkind: ClusterConfiguration\napiVersion: kubeadm.k8s.io/v1beta4\nclusterNam: x\n"
-	if err := checkInEditor(s, half); err == nil || !strings.Contains(err.Error(), "clusterNam") {
+	const v1beta4 = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: "
+	const second = v1beta4 + "InitConfiguration\n---\n" + v1beta4 + "ClusterConfiguration\nclusterNam: x\n"
+	if err := checkInEditor(s, second); err == nil || !strings.Contains(err.Error(), "clusterNam") {
 		t.Errorf("a typo in the second document: %v", err)
 	}
 }

@@ -8,22 +8,22 @@ import (
 
 // needs are what a "# needs:" line of a file of testdata/config/people may ask for, with its arguments.
 var needs = map[string]func(n *Node, args []string){
-	"host":           (*Node).knowsHost,                                           // NAME [ADDRESS]: a name in /etc/hosts, the node's if no address is given
-	"folder":         (*Node).hasFolders,                                          // PATH...
-	"audit-policy":   writes(auditPolicy),                                         // FILE
-	"encryption":     writes(encryption),                                          // FILE
-	"admission":      writes(admission),                                           // FILE
-	"authentication": writes(authentication),                                      // FILE
-	"authorization":  writes(authorization),                                       // FILE
-	"egress":         writes(egress),                                              // FILE
-	"scheduler":      writes(scheduler),                                           // FILE
-	"tracing":        writes(tracing),                                             // FILE
-	"patch":          writes(`metadata: {annotations: {people: patched}}` + "\n"), // FILE
-	"pod":            (*Node).hasStaticPod,                                        // FILE: a static pod of the user's
-	"resolver":       (*Node).hasResolver,                                         // FILE: as of systemd-resolved
-	"primary":        (*Node).hasPrimary,                                          // ADDRESS: in place of its own
-	"balancer":       (*Node).hasBalancer,                                         // ADDRESS PORT TO: a load balancer in front of the API server
-	"etcd":           (*Node).hasEtcd,                                             // CA CERTIFICATE KEY ADDRESS...: with these certificates, at these addresses
+	"host":           (*Node).knowsHost,      // NAME [ADDRESS]: in /etc/hosts; the node's address if none is given
+	"folder":         (*Node).hasFolders,     // PATH...
+	"audit-policy":   writes(auditPolicy),    // FILE
+	"encryption":     writes(encryption),     // FILE
+	"admission":      writes(admission),      // FILE
+	"authentication": writes(authentication), // FILE
+	"authorization":  writes(authorization),  // FILE
+	"egress":         writes(egress),         // FILE
+	"scheduler":      writes(scheduler),      // FILE
+	"tracing":        writes(tracing),        // FILE
+	"patch":          writes(annotation),     // FILE
+	"pod":            (*Node).hasStaticPod,   // FILE: a static pod of the user's
+	"resolver":       (*Node).hasResolver,    // FILE: as of systemd-resolved
+	"primary":        (*Node).hasPrimary,     // ADDRESS: in place of the node's own
+	"balancer":       (*Node).hasBalancer,    // ADDRESS PORT TO: in front of the API server
+	"etcd":           (*Node).hasEtcd,        // CA CERTIFICATE KEY ADDRESS...: files for its clients, and where it answers
 }
 
 func (n *Node) provide(what string, args []string) {
@@ -49,7 +49,8 @@ func (n *Node) knowsHost(args []string) {
 	if len(args) > 1 {
 		address = args[1]
 	}
-	n.MustSh(fmt.Sprintf("echo '%s %s' | cat - /etc/hosts >/tmp/hosts; cat /tmp/hosts >/etc/hosts; rm /tmp/hosts; getent hosts %s", address, args[0], args[0]))
+	n.MustSh(fmt.Sprintf(`echo '%s %[2]s' | cat - /etc/hosts >/tmp/hosts
+		cat /tmp/hosts >/etc/hosts; rm /tmp/hosts; getent hosts %[2]s`, address, args[0]))
 }
 
 func (n *Node) hasFolders(args []string) {
@@ -76,17 +77,19 @@ spec:
 `, name, n.pauseImage()))
 }
 
-// hasPrimary gives the node another address than those of all nodes. With no gateway that answers, lookups of
-// names must end at once by themselves.
+// hasPrimary gives the node another address than those that nodes have. As no gateway answers there, lookups
+// of names have to end by themselves.
 func (n *Node) hasPrimary(args []string) {
 	n.t.Helper()
-	n.MustSh(fmt.Sprintf(`ip -4 address flush dev eth0; ip address add %s/24 dev eth0; ip route replace default via 192.0.2.1 dev eth0
+	n.MustSh(fmt.Sprintf(`ip -4 address flush dev eth0; ip address add %s/24 dev eth0
+		ip route replace default via 192.0.2.1 dev eth0
 		echo 'nameserver 127.0.0.1' >/etc/resolv.conf`, args[0]))
 }
 
 func (n *Node) hasBalancer(args []string) {
 	n.t.Helper()
-	n.MustExec("systemd-run", "--unit=people-balancer", "socat", fmt.Sprintf("TCP-LISTEN:%s,bind=%s,fork,reuseaddr", args[1], args[0]), "TCP:"+args[2])
+	listen := fmt.Sprintf("TCP-LISTEN:%s,bind=%s,fork,reuseaddr", args[1], args[0])
+	n.MustExec("systemd-run", "--unit=people-balancer", "socat", listen, "TCP:"+args[2])
 }
 
 const (
@@ -109,13 +112,17 @@ etcd: {local: {serverCertSANs: ["%s"]}}
 	for _, name := range []string{"etcd-ca", "etcd-server", "apiserver-etcd-client"} {
 		n.MustExec("kubeadm", "init", "phase", "certs", name, "--config", "/opt/people/etcd.yaml")
 	}
-	for from, to := range map[string]string{"etcd/ca.crt": ca, "apiserver-etcd-client.crt": certificate, "apiserver-etcd-client.key": key} {
+	for from, to := range map[string]string{
+		"etcd/ca.crt": ca, "apiserver-etcd-client.crt": certificate, "apiserver-etcd-client.key": key,
+	} {
 		n.MustExec("install", "-D", "-m", "600", filepath.Join(etcdPKI, from), to)
 	}
+	const peer = "http://127.0.0.1:12380"
 	n.MustExec("systemd-run", "--unit=people-etcd", etcdProgram, "--data-dir=/var/lib/people-etcd", "--client-cert-auth",
-		"--trusted-ca-file="+etcdPKI+"/etcd/ca.crt", "--cert-file="+etcdPKI+"/etcd/server.crt", "--key-file="+etcdPKI+"/etcd/server.key",
-		"--listen-client-urls=https://[::]:2379", "--listen-client-http-urls=http://[::]:2381", "--advertise-client-urls=https://"+addresses[0]+":2379",
-		"--listen-peer-urls=http://127.0.0.1:12380", "--initial-advertise-peer-urls=http://127.0.0.1:12380", "--initial-cluster=default=http://127.0.0.1:12380")
+		"--trusted-ca-file="+etcdPKI+"/etcd/ca.crt", "--cert-file="+etcdPKI+"/etcd/server.crt",
+		"--key-file="+etcdPKI+"/etcd/server.key", "--listen-client-urls=https://[::]:2379",
+		"--listen-client-http-urls=http://[::]:2381", "--advertise-client-urls=https://"+addresses[0]+":2379",
+		"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer, "--initial-cluster=default="+peer)
 }
 
 // withdraw takes the addresses of documentation away again that place has given to the node.
@@ -125,6 +132,9 @@ func (n *Node) withdraw(f peopleFile) {
 		n.Exec("ip", "address", "del", fmt.Sprintf("%s/%d", a, a.BitLen()), "dev", "eth0")
 	}
 }
+
+const annotation = `metadata: {annotations: {people: patched}}
+`
 
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy

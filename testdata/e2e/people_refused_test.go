@@ -59,6 +59,9 @@ func (n *Node) refuses(f peopleFile) {
 	if len(f.proofs) == 0 {
 		n.t.Error("no # proof: line")
 	}
+	if slices.ContainsFunc(f.proofs, proof.byComponent) {
+		n.must(n.kubeadmDryRun(f)) // kubeadm takes it, and renders what the components are run by
+	}
 	for _, p := range f.proofs {
 		n.proves(f, p)
 	}
@@ -71,12 +74,9 @@ func (n *Node) proves(f peopleFile, p proof) {
 		n.t.Errorf("nobody knows how to ask %q", p.program)
 		return
 	}
-	if !strings.HasPrefix(p.program, "kubeadm ") {
-		n.must(n.kubeadmDryRun(f)) // kubeadm takes it, and renders what is run
-	}
 	r := ask(n, f)
 	if r.Code == 0 || p.running != (r.Code == timedOut) {
-		n.t.Errorf("%s: it has not ended by itself, or goes on without being said to: %s", p.program, r)
+		n.t.Errorf("%s: want a failure, and that it goes on meanwhile: %t: %s", p.program, p.running, r)
 	}
 	if !p.says(r) {
 		n.t.Errorf("%s does not say %q: %s", p.program, p.words, r)
@@ -144,8 +144,8 @@ func (n *Node) tryKubelet(peopleFile) Result {
 	return n.try("kubelet", n.kubeletArgs()...)
 }
 
-// tryPod puts kubeadm's manifest before a kubelet. What counts is the kubelet's word, or that of the
-// container which it started.
+// tryPod puts kubeadm's manifest before a kubelet, which goes on whatever it thinks of the pod. What counts is its
+// word, or that of the container which it started.
 func (n *Node) tryPod(peopleFile) Result {
 	n.t.Helper()
 	n.MustSh("cp " + dryDir + "/kube-apiserver.yaml /etc/kubernetes/manifests/")
@@ -170,7 +170,8 @@ func (n *Node) proxyConfig(f peopleFile) string {
 		if err := yaml.Unmarshal([]byte(object), &configMap); err != nil || configMap.Kind != "ConfigMap" {
 			continue
 		}
-		n.Write(file, strings.ReplaceAll(configMap.Data["config.conf"], "/var/lib/kube-proxy/kubeconfig.conf", "/etc/kubernetes/admin.conf"))
+		config := configMap.Data["config.conf"]
+		n.Write(file, strings.ReplaceAll(config, "/var/lib/kube-proxy/kubeconfig.conf", "/etc/kubernetes/admin.conf"))
 		return file
 	}
 	n.t.Fatalf("no ConfigMap in what kubeadm prints:\n%s", objects)
@@ -200,7 +201,7 @@ func (n *Node) inProxyImage(command ...string) Result {
 	return r
 }
 
-const flannelNet = `{"EnableIPv4": true, "Network": "192.168.0.0/16", "EnableNFTables": true, "Backend": {"Type": "vxlan"}}`
+const flannelNet = `{"Network": "192.168.0.0/16", "EnableNFTables": true, "Backend": {"Type": "vxlan"}}`
 
 // tryFlannel lets the controller manager of the file run first: it is the one that gives a Node its range.
 func (n *Node) tryFlannel(f peopleFile) Result {

@@ -93,6 +93,9 @@ func parseProof(t *testing.T, file, text string) proof {
 	return proof{program, words, running}
 }
 
+// byComponent tells whether it is a component that says it, and not kubeadm.
+func (p proof) byComponent() bool { return !strings.HasPrefix(p.program, "kubeadm ") }
+
 func (f peopleFile) refused() bool { return strings.HasPrefix(f.name, "invalid-") }
 func (f peopleFile) warned() bool  { return strings.HasPrefix(f.name, "warned-") }
 
@@ -146,7 +149,8 @@ func (n *Node) place(f peopleFile) {
 // validated is what bootstrap says of the file, in whose folder it is asked.
 func (n *Node) validated(f peopleFile) Result {
 	n.t.Helper()
-	return n.Exec("sh", "-ec", `cd "$(dirname "$1")"; exec /root/bootstrap config validate --config "$(basename "$1")"`, "_", f.path())
+	const script = `cd "$1"; exec /root/bootstrap config validate --config "$2"`
+	return n.Exec("sh", "-ec", script, "_", filepath.Dir(f.path()), f.name)
 }
 
 // dryDir is where kubeadm's dry run writes: manifests, certificates and the kubelet's files.
@@ -170,8 +174,8 @@ func (n *Node) kubeadmDryRun(f peopleFile) Result {
 	if namesAll.MatchString(f.text) {
 		ignored = ""
 	}
-	return n.Exec("sh", "-ec", `rm -rf "$1"; mkdir -m 700 "$1"
-		KUBEADM_INIT_DRYRUN_DIR=$1 exec timeout -k 3 90 kubeadm init --dry-run --config "$2" --ignore-preflight-errors="$3"`,
+	return n.Exec("sh", "-ec", `rm -rf "$1"; mkdir -m 700 "$1"; export KUBEADM_INIT_DRYRUN_DIR="$1"
+		exec timeout -k 3 90 kubeadm init --dry-run --config "$2" --ignore-preflight-errors="$3"`,
 		"_", dryDir, f.path(), ignored)
 }
 
