@@ -30,6 +30,7 @@ func (b *builder) validateComponents(c *Config) {
 		b.warnOfCiphers(part.field+".extraArgs", part.ExtraArgs)
 	}
 	b.warnOfCiphers("nodeRegistration.kubeletExtraArgs", c.KubeletExtraArgs)
+	b.warnOfCloud(c.KubeletExtraArgs)
 	b.validateArgs(c, "nodeRegistration.kubeletExtraArgs", "kubelet", c.KubeletExtraArgs, c.kubeletFlagRules())
 }
 
@@ -40,6 +41,16 @@ func (b *builder) warnOfCiphers(field string, args []Arg) {
 			if a.Name == "tls-cipher-suites" && slices.Contains(strings.Split(a.Value, ","), insecure.Name) {
 				b.warn(at(field, i)+".value", "%s is insecure: leave it out", insecure.Name)
 			}
+		}
+	}
+}
+
+// warnOfCloud tells of a cloud that the kubelet has nothing to do with any more.
+func (b *builder) warnOfCloud(args []Arg) {
+	for i, a := range args {
+		if a.Name == "cloud-provider" && a.Value != "" && a.Value != "external" {
+			b.warn(at("nodeRegistration.kubeletExtraArgs", i)+".value",
+				"a kubelet knows no cloud %q: leave it out, or write external where a cloud controller manager runs", a.Value)
 		}
 	}
 }

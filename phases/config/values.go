@@ -129,6 +129,10 @@ func (c *Config) unfit(program string, kind []string, a Arg) []string {
 		u, err := url.Parse(a.Value)
 		isURL := err == nil && u.Scheme == "https" && u.Host != ""
 		return reasonIf(!isURL, "%q is no URL with https://, where kube-apiserver wants the issuer", a.Value)
+	case "cloud-provider":
+		if program == "kubelet" {
+			return nil // it takes any, see warnOfCloud
+		}
 	case "bind-address":
 		ip, err := netip.ParseAddr(a.Value)
 		isElsewhere := program == "kube-apiserver" && err == nil && !ip.IsUnspecified() && ip.Unmap() != c.AdvertiseAddress
