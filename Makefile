@@ -10,7 +10,7 @@ LINT       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 export GOTOOLCHAIN := auto
 
 .PHONY: help needs build components rootfs bundle box try test test-all test-unit test-offline test-e2e \
-	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-before box-before vm-test vm-debian-13 vm-debian-12 vm-worker vm-smoke vm-try vm-try-debian-12 vm-try-container e2e-1.35 bench bench-before fuzz lint update clean
+	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-before box-before all-people all-people-refused all-people-ready vm-test vm-debian-13 vm-debian-12 vm-worker vm-smoke vm-try vm-try-debian-12 vm-try-container e2e-1.35 bench bench-before fuzz lint update clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -46,7 +46,7 @@ try: ## Boot a throw-away node, run bootstrap init in it, and show how to go on
 
 test: lint test-unit test-offline test-e2e ## Run the tests that every change must pass
 
-test-all: test all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-before vm-test vm-try vm-try-debian-12 vm-try-container e2e-1.35 fuzz ## Run everything, in some six hours
+test-all: test all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-before all-people vm-test vm-try vm-try-debian-12 vm-try-container e2e-1.35 fuzz ## Run everything, in some seven hours
 
 test-unit: needs ## Run the tests that need no node
 	@scripts/ci/unit
@@ -55,7 +55,7 @@ test-offline: build ## Kill the phases that write files, or make them fail, at s
 	@go test -count=1 -timeout 20m ./testdata/kill
 
 test-e2e: rootfs box ## Run the tests on throw-away nodes, with a selection of each matrix
-	@go test -count=1 -timeout 40m -v ./testdata/e2e -skip 'TestBootstrapPolicy|TestLeave|TestKeep|TestJoin|TestNetworks|TestOthers|TestRelease|TestBefore|TestNoFalseAlarm|TestVerySlow|TestVM'
+	@go test -count=1 -timeout 40m -v ./testdata/e2e -skip 'TestBootstrapPolicy|TestLeave|TestKeep|TestJoin|TestNetworks|TestOthers|TestRelease|TestBefore|TestPeopleRe|TestNoFalseAlarm|TestVerySlow|TestVM'
 
 all-offline: build ## As test-offline, at every system call
 	@go test -count=1 -timeout 60m -v ./testdata/kill -args -all
@@ -95,6 +95,16 @@ box-before: box
 
 all-before: box-before ## Take over, and leave, nodes that an earlier bootstrap has set up
 	@go test -count=1 -timeout 30m -v ./testdata/e2e -run 'TestBefore$$' -args -all -name before
+
+all-people: all-people-refused all-people-ready ## Prove testdata/config/people on real programs: kubeadm, its components, and init (parts: all-people-refused, all-people-ready)
+
+all-people-refused: box
+	@scripts/components/build kubeadm
+	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestPeopleRefused$$' -args -all -name people-refused
+
+all-people-ready: box
+	@scripts/components/build kubeadm
+	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestPeopleReady$$' -args -all -name people-ready
 
 all-static-pods: box ## Run users' static pods, on our kubelet and on others set up in every way
 	@go test -count=1 -timeout 30m -v ./testdata/e2e -run 'TestStaticPod' -args -all -name static-pods

@@ -67,8 +67,8 @@ func tokenOf(t config.BootstrapToken, now time.Time) cluster.Token {
 	return cluster.Token{ID: t.ID, Secret: t.Secret, Description: t.Description, Expires: expires, Usages: t.Usages, Groups: t.Groups}
 }
 
-// applyToken makes a token of the config. One that has no value gets a random one, which nobody is
-// shown; that of an earlier run does as long as it lasts.
+// applyToken makes a token of the config. One without a value gets a random one, which nobody is shown, and is
+// made anew only when that of a run before is about to expire.
 func applyToken(ctx context.Context, c *cluster.Cluster, t cluster.Token) error {
 	if t.ID != "" {
 		return c.ApplyToken(ctx, t)
@@ -86,15 +86,10 @@ func applyToken(ctx context.Context, c *cluster.Cluster, t cluster.Token) error 
 	return c.CreateToken(ctx, t)
 }
 
-// doesFor tells whether a token that is there is what a token without a value asks for.
+// doesFor tells whether a token that is there will do for one that the config gives no value.
 func doesFor(made, asked cluster.Token) bool {
-	lasts := made.Expires.IsZero() || made.Expires.After(time.Now().Add(min(joinTokenRest, time.Until(asked.Expires)/2)))
-	return made.Description == asked.Description && lasts && made.Expires.IsZero() == asked.Expires.IsZero() &&
-		sameNames(made.Usages, asked.Usages) && sameNames(made.Groups, asked.Groups)
-}
-
-func sameNames(a, b []string) bool {
-	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+	least, forever := time.Now().Add(min(joinTokenRest, time.Until(asked.Expires)/2)), asked.Expires.IsZero()
+	return made.Description == asked.Description && made.Expires.IsZero() == forever && (forever || made.Expires.After(least))
 }
 
 // printJoinCommand shows a secret: that is what was asked for.

@@ -4,11 +4,9 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
-	"time"
 
 	"bootstrap/phases/host"
 	"bootstrap/phases/pki"
@@ -24,10 +22,10 @@ var certs = Phase{
 
 func runCerts(ctx context.Context, env *Env) error {
 	err := ensureCerts(ctx, env.forPurpose(host.Certificates))
-	if err == nil || plan.HintOf(err) != "" || ctx.Err() != nil {
-		return err
+	if err != nil && plan.HintOf(err) == "" {
+		err = plan.Hint(err, "see what is there: ls -la %[1]s %[1]s/etcd; then run it again", env.Config.CertificatesDir)
 	}
-	return plan.Hint(err, "see what is there: ls -la %[1]s %[1]s/etcd; then run it again", env.Config.CertificatesDir)
+	return err
 }
 
 func ensureCerts(ctx context.Context, env *Env) error {
@@ -53,6 +51,11 @@ func ensureCerts(ctx context.Context, env *Env) error {
 	return env.ensureServiceAccountKey()
 }
 
+// unusableCA is the hint about a CA that can't sign. What it has signed is worth nothing with another one, so
+// that none is made in its place by itself.
+const unusableCA = "if it is not valid yet, or any more, see whether this machine's clock is right (timedatectl), or wait; " +
+	"else put a certificate there with the key that belongs to it, or start over: bootstrap reset, then bootstrap init"
+
 // ensureCA keeps the CA that is there. A key alone, left by a kill between the
 // two writes, is signed again; a certificate alone is somebody's own CA.
 func (e *Env) ensureCA(a spec.Authority) (*pki.CA, error) {
@@ -61,14 +64,13 @@ func (e *Env) ensureCA(a spec.Authority) (*pki.CA, error) {
 		return nil, err
 	}
 	if cert != nil && key == nil {
-		file := e.PKIFile(a.File, ".crt")
-		return nil, plan.Hint(fmt.Errorf("%s has no key beside it: signing by an external CA is not supported yet", file),
-			"put %s there; or have a new CA made: mv %s %[2]s.old", e.PKIFile(a.File, ".key"), file)
+		err := fmt.Errorf("%s has no key beside it: signing by an external CA is not supported yet", e.PKIFile(a.File, ".crt"))
+		return nil, plan.Hint(err, "put %[1]s.key there; or have a new CA made: mv %[1]s.crt %[1]s.crt.old", e.PKIFile(a.File, ""))
 	}
 	if cert != nil {
 		ca := &pki.CA{Cert: cert, Key: key}
 		if err := ca.CheckSelf(); err != nil {
-			return nil, unusableCA(e.PKIFile(a.File, ""), cert, err)
+			return nil, plan.Hint(fmt.Errorf("%s: %w", e.PKIFile(a.File, ".crt"), err), unusableCA)
 		}
 		return ca, nil
 	}
@@ -80,24 +82,6 @@ func (e *Env) ensureCA(a spec.Authority) (*pki.CA, error) {
 		return nil, err
 	}
 	return ca, e.writePKI(a.File, ".crt", pki.EncodeCert(ca.Cert))
-}
-
-// unusableCA says what to do about a CA that can't sign. What it has signed is worth nothing with another
-// one, so that none is ever made in its place by itself.
-func unusableCA(file string, cert *x509.Certificate, err error) error {
-	hint := fmt.Sprintf("put the certificate and the key there that belong together; "+
-		"or have new ones made: mv %[1]s.crt %[1]s.crt.old; mv %[1]s.key %[1]s.key.old", file)
-	reason := (*pki.CheckError)(nil)
-	switch {
-	case !errors.As(err, &reason):
-	case reason.Reason == pki.NotYetValid:
-		hint = fmt.Sprintf("set this machine's clock if it is behind (timedatectl); else it was ahead when the CA was made: "+
-			"wait until %s, or start over: bootstrap reset, then bootstrap init", cert.NotBefore.Format(time.RFC3339))
-	case reason.Reason == pki.Expired:
-		hint = "set this machine's clock if it is ahead (timedatectl); else put one there that holds, " +
-			"or start over: bootstrap reset, then bootstrap init"
-	}
-	return plan.Hint(fmt.Errorf("%s.crt: %w", file, err), "%s", hint)
 }
 
 // ensureLeaf keeps a certificate that serves its purpose and signs a new one,

@@ -23,5 +23,7 @@ func runGrantAdmin(ctx context.Context, env *Env) error {
 	if err := w.Wait(ctx, w.APIChecks()); err != nil {
 		return err
 	}
-	return env.telling(w.Cluster).ApplyAll(ctx, manifests.ClusterAdmins, manifests.KubeletAPIAdmin)
+	return w.Retry(ctx, "rights of admin.conf", func(ctx context.Context) error {
+		return env.telling(w.Cluster).ApplyAll(ctx, manifests.ClusterAdmins, manifests.KubeletAPIAdmin)
+	})
 }

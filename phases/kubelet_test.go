@@ -94,7 +94,7 @@ func TestProxyOfAllUnits(t *testing.T) {
 	env := testEnv(t, "default")
 	env.Host = h
 	env.Choices.Kubelet = spec.Kubelet{Path: "/usr/bin/kubelet"}
-	const line = `Environment="NO_PROXY=localhost,10.96.0.0/12,10.244.0.0/16,192.0.2.10"`
+	const line = `Environment="NO_PROXY=localhost,192.0.2.10,10.96.0.0/12,10.244.0.0/16"`
 	for _, c := range []struct {
 		environment []string
 		want        bool

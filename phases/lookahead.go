@@ -24,16 +24,16 @@ func (e *Env) lookAhead(ctx context.Context, u *diagnose.Unfit) error {
 	planned, c := *e, *e.Config
 	c.KeyAlgorithm = "ECDSA-P256" // keys that nobody will use, made in no time
 	planned.Config, planned.Host, planned.Tell = &c, h, plan.Teller{}
-	withoutCA := false
 	for _, phase := range e.writers() {
-		if phase.Name == kubeconfigs.Name && withoutCA {
-			continue
-		}
 		soon, cancel := observe.EvidenceTimeout.Bound(ctx) // a runtime or systemd may hang, and is looked at elsewhere
 		err := phase.Run(soon, planned.forPhase(phase.Name))
+		if soon.Err() == nil { // what was cut off proves nothing
+			takeAhead(u, phase.Name, err)
+		}
 		cancel()
-		takeAhead(u, phase.Name, err)
-		withoutCA = withoutCA || phase.Name == certs.Name && err != nil
+		if err != nil && (phase.Name == certs.Name || phase.Name == kubeconfigs.Name) {
+			break // the next needs what it makes
+		}
 	}
 	return nil
 }
@@ -41,29 +41,32 @@ func (e *Env) lookAhead(ctx context.Context, u *diagnose.Unfit) error {
 // writers are the phases of this run that write files and wait for nothing. An etcd that is there
 // would be asked whether it may be replaced.
 func (e *Env) writers() []Phase {
-	all := []Phase{runtimePhase, certs, kubelet, kubeconfigs, etcdPhase, tools}
+	all := []Phase{runtimePhase, kubelet, etcdPhase, tools, certs, kubeconfigs, writeKubeconfig}
 	if e.Config.Box.Standalone {
-		all = []Phase{runtimePhase, kubelet}
+		all = all[:2]
 	}
-	return slices.DeleteFunc(all, func(p Phase) bool {
-		skipped := slices.Contains(e.Config.SkipPhases, p.Name) || slices.Contains(e.Skipped, p.Name)
-		return skipped || p.Name == etcdPhase.Name && e.Host.Made(spec.ManifestFile("etcd"))
-	})
+	without := slices.Concat(e.Config.SkipPhases, e.Skipped)
+	if e.Host.Made(spec.ManifestFile("etcd")) {
+		without = append(without, etcdPhase.Name)
+	}
+	return slices.DeleteFunc(all, func(p Phase) bool { return slices.Contains(without, p.Name) })
 }
 
 // takeAhead takes over what a phase would end with: obstacles, which are named once however many files
 // would be written there, and whatever keeps certificates from being made. All else has a check of its own.
 func takeAhead(u *diagnose.Unfit, phase string, err error) {
 	for _, each := range plan.Failures(err) {
-		obstacle, makes := (*host.ObstacleError)(nil), phase == certs.Name || phase == kubeconfigs.Name
+		obstacle := (*host.ObstacleError)(nil)
 		switch {
-		case errors.Is(each, context.DeadlineExceeded), errors.Is(each, context.Canceled):
+		case phase == writeKubeconfig.Name:
+			u.Kubeconfigs = append(u.Kubeconfigs, observe.ProblemOf(each))
 		case errors.As(each, &obstacle):
 			if found := observe.ProblemOf(obstacle); !slices.Contains(u.Paths, found) {
 				u.Paths = append(u.Paths, found)
 			}
-		case makes && !errors.Is(each, fs.ErrPermission): // who is not root may not read keys
-			u.Certificates = append(u.Certificates, observe.ProblemOf(each))
+		case errors.Is(each, fs.ErrPermission): // who is not root may not read keys
+		case phase == certs.Name, phase == kubeconfigs.Name:
+			u.Certs = append(u.Certs, observe.ProblemOf(each))
 		}
 	}
 }

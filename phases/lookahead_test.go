@@ -77,7 +77,7 @@ func TestLookAhead(t *testing.T) {
 				t.Fatal(err)
 			}
 			wantProblem(t, u.Paths, c.path)
-			wantProblem(t, u.Certificates, c.certificates)
+			wantProblem(t, u.Certs, c.certificates)
 			if names := changed(before, files(t, env, "/")); len(names) > 0 {
 				t.Errorf("it changed %v", names)
 			}

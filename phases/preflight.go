@@ -22,7 +22,7 @@ func runPreflight(ctx context.Context, env *Env) error {
 	if r, open := env.Host.Unfinished(); open {
 		env.Tell.Say("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
 	}
-	seen := env.Inspect(ctx, !env.Host.Plans(), env.lookAtFiles(ctx))
+	seen := env.Inspect(ctx, !env.Host.Plans(), env.lookAhead)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -41,14 +41,7 @@ func runPreflight(ctx context.Context, env *Env) error {
 // Inspect looks at this machine as init does before it changes anything.
 func Inspect(ctx context.Context, env *Env) observe.Inspection {
 	env = env.forPhase(preflight.Name)
-	return env.Inspect(ctx, true, env.lookAtFiles(ctx))
-}
-
-// lookAtFiles looks at what only phases know of: the files that they would write.
-func (e *Env) lookAtFiles(ctx context.Context) func(*diagnose.Unfit) error {
-	return func(u *diagnose.Unfit) error {
-		return errors.Join(e.lookAtUserKubeconfigs(ctx, u), e.lookAhead(ctx, u))
-	}
+	return env.Inspect(ctx, true, env.lookAhead)
 }
 
 // CheckIgnore wants every ID to be one of a check that init can go on without.

@@ -39,29 +39,34 @@ func runUndo(ctx context.Context, env *Env) error {
 // too, such as Docker's that came after init and found them on. It tells which.
 func leaveForwarding(env *Env, keep Keep) (left []string, err error) {
 	addresses, err := env.Host.Addresses()
+	others := env.Host.BootSettings(spec.SysctlFile, "")
 	for _, r := range env.Host.Entries() {
-		user := forwardsBy(r, addresses)
-		if keep.keeps(r) || user == "" || env.Host.KernelSays(r.Target) != r.After.Value {
+		user := forwardsBy(r.Target, addresses, others)
+		if r.Op != host.OpSysctl || r.Undone || keep.keeps(r) || user == "" || env.Host.KernelSays(r.Target) != r.After.Value {
 			continue
 		}
-		if err := env.Host.Retract(r, nil); err != nil {
-			return left, err
-		}
-		const text = "left on: %s: %s forwards packets too; if nothing needs it: sysctl -w %[1]s=%[3]s"
+		const text = "left on: %s: %s needs it too; if nothing does: sysctl -w %[1]s=%[3]s"
 		left = append(left, fmt.Sprintf(text, r.Target, user, r.Before.Value))
+		err = errors.Join(err, env.Host.Retract(r, nil))
 	}
 	return left, err
 }
 
-// forwardsBy is the link of another program's network that needs a setting of ours, empty if none does.
-// accept_ra goes with IPv6's forwarding: without, the kernel drops the default route.
-func forwardsBy(r host.Record, addresses []machine.LinkAddress) string {
-	is4 := r.Target == "net.ipv4.ip_forward"
-	is6 := r.Target == "net.ipv6.conf.all.forwarding" || strings.HasSuffix(r.Target, "/accept_ra")
+// forwardsBy is the link of another program's network that needs a setting of ours, or the file by which
+// others turn it on at boot, as for a VPN; empty if none does. accept_ra goes with IPv6's forwarding: without,
+// the kernel drops the default route.
+func forwardsBy(setting string, addresses []machine.LinkAddress, boot []machine.BootSetting) string {
+	is4 := setting == "net.ipv4.ip_forward"
+	is6 := setting == "net.ipv6.conf.all.forwarding" || strings.HasSuffix(setting, "/accept_ra")
 	for _, a := range addresses {
-		forwards := a.Containers && !spec.IsPodLink(a.Link) && (is4 && a.Address.Is4() || is6 && a.Address.Is6())
-		if forwards && r.Op == host.OpSysctl && !r.Undone {
+		if a.Containers && !spec.IsPodLink(a.Link) && (is4 && a.Address.Is4() || is6 && a.Address.Is6()) {
 			return a.Link
+		}
+	}
+	for _, s := range boot {
+		sets4 := s.Name == "net/ipv4/ip_forward" || s.Name == "net/ipv4/conf/all/forwarding"
+		if s.Value == "1" && (is4 && sets4 || is6 && s.Name == "net/ipv6/conf/all/forwarding") {
+			return s.File
 		}
 	}
 	return ""

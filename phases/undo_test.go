@@ -53,15 +53,26 @@ func TestLeaveForwarding(t *testing.T) {
 		if values != c.values || len(notes) != c.notes {
 			t.Errorf("%s: %s, %q", name, values, notes)
 		}
-		if c.notes > 0 && !strings.Contains(notes[0], "left on: "+forward+": "+c.links[len(c.links)-1]+" forwards packets too; if nothing needs it: sysctl -w "+forward+"=0") {
+		if c.notes > 0 && !strings.Contains(notes[0], "left on: "+forward+": "+c.links[len(c.links)-1]+" needs it too; if nothing does: sysctl -w "+forward+"=0") {
 			t.Errorf("%s: %q", name, notes)
 		}
 	}
 	docker := []machine.LinkAddress{{Link: "docker0", Address: netip.MustParseAddr("172.17.0.1"), Containers: true}}
 	for target, want := range map[string]string{"net.ipv4.ip_forward": "docker0", forward: "", route: "", "kernel.panic": ""} {
-		if got := forwardsBy(host.Record{Op: host.OpSysctl, Target: target}, docker); got != want {
+		if got := forwardsBy(target, docker, nil); got != want {
 			t.Errorf("%s: %q", target, got)
 		}
+	}
+	const file = "/etc/sysctl.d/99-tailscale.conf"
+	vpn := []machine.BootSetting{{Name: "net/ipv4/conf/all/forwarding", Value: "1", File: file}, {Name: "kernel/panic", Value: "1", File: file}}
+	for target, want := range map[string]string{"net.ipv4.ip_forward": file, forward: "", "kernel.panic": ""} {
+		if got := forwardsBy(target, nil, vpn); got != want {
+			t.Errorf("%s: %q", target, got)
+		}
+	}
+	vpn[0].Value = "0" // hardening, which wants it off
+	if got := forwardsBy("net.ipv4.ip_forward", nil, vpn); got != "" {
+		t.Error(got)
 	}
 }
 

@@ -14,9 +14,7 @@ import (
 
 	"github.com/moby/sys/user"
 
-	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
-	"bootstrap/phases/observe"
 	"bootstrap/phases/pki"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/spec"
@@ -51,42 +49,13 @@ func runWriteKubeconfig(ctx context.Context, env *Env) error {
 		env.Tell.Warn("KUBECONFIG is set here: kubectl reads %s and no ~/.kube/config; unset KUBECONFIG, or: export KUBECONFIG=%s",
 			other, spec.AdminConf)
 	}
-	for _, u := range users {
+	return forAll(users, func(u homeUser) error {
 		merged, err := mergedKubeconfig(env.Host, u, admin)
-		if err != nil {
-			return err
+		if err == nil {
+			_, err = env.Host.WriteOwned(u.kubeconfig(), merged, u.Owner)
 		}
-		if _, err := env.Host.WriteOwned(u.kubeconfig(), merged, u.Owner); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// lookAtUserKubeconfigs finds in preflight what would stop write-kubeconfig only when the cluster
-// is up.
-func (env *Env) lookAtUserKubeconfigs(ctx context.Context, u *diagnose.Unfit) error {
-	if !env.Config.WriteKubeconfig || env.Config.Box.Standalone {
-		return nil
-	}
-	users, _, err := kubeconfigUsers(ctx, env.Host) // that root gets none is told by the phase
-	if err != nil {
-		u.Kubeconfigs = append(u.Kubeconfigs, observe.ProblemOf(err))
-	}
-	ca, _, err := env.ReadPair("ca")
-	if err != nil {
-		return nil // phase certs tells of it
-	}
-	admin := pki.Kubeconfig{Cluster: env.Config.ClusterName, User: spec.AdminUser}
-	if ca != nil {
-		admin.CA = pki.EncodeCert(ca)
-	}
-	for _, user := range users {
-		if _, err := mergedKubeconfig(env.Host, user, admin); err != nil {
-			u.Kubeconfigs = append(u.Kubeconfigs, observe.ProblemOf(err))
-		}
-	}
-	return nil
+		return err
+	})
 }
 
 // readsAny tells whether KUBECONFIG, a list of files, names the kubeconfig of one of the users.
@@ -103,16 +72,9 @@ func kubeconfigUsers(ctx context.Context, h *host.Host) (users []homeUser, witho
 		return nil, "", err
 	}
 	for _, uid := range kubeconfigUIDs(os.Getenv("SUDO_UID")) {
-		u, ok := findUser(passwd, uid)
-		if !ok {
-			u, ok = directoryUser(ctx, h, uid)
-		}
-		reason := fmt.Sprintf("user %d gets no ~/.kube/config: its home, %q, does not exist", uid, u.home)
-		if !ok {
-			reason = fmt.Sprintf("user %d gets no ~/.kube/config: neither /etc/passwd nor getent knows its home", uid)
-		}
-		switch {
-		case ok && h.Exists(u.home):
+		reason := fmt.Sprintf("user %d gets no ~/.kube/config: neither /etc/passwd nor getent knows a home that is there", uid)
+		switch u := findHome(ctx, h, passwd, uid); {
+		case u.home != "":
 			users = append(users, u)
 		case uid == 0:
 			without = reason
@@ -124,18 +86,22 @@ func kubeconfigUsers(ctx context.Context, h *host.Host) (users []homeUser, witho
 	return users, without, err
 }
 
-// directoryUser is a user who is not in /etc/passwd, but in a directory such as LDAP: getent asks whatever
-// the machine is configured to ask. Where that fails, sudo may have said where the home is.
-func directoryUser(ctx context.Context, h *host.Host, uid int) (homeUser, bool) {
-	if getent := h.Program("getent"); getent != "" && h.Real() {
+// findHome finds a user in /etc/passwd, or in a directory such as LDAP: getent asks whatever the machine is
+// configured to ask. Where both fail, sudo may have said where the home is.
+func findHome(ctx context.Context, h *host.Host, passwd []byte, uid int) homeUser {
+	u, ok := findUser(passwd, uid)
+	if getent := h.Program("getent"); !ok && getent != "" && h.Real() {
 		line, _ := h.Output(ctx, getent, "passwd", strconv.Itoa(uid)) // it ends with 2 where there is no such user
-		if u, ok := findUser([]byte(line), uid); ok {
-			return u, true
-		}
+		u, ok = findUser([]byte(line), uid)
+	}
+	if ok && h.Exists(u.home) {
+		return u
 	}
 	gid, err := strconv.Atoi(os.Getenv("SUDO_GID"))
-	home := os.Getenv("SUDO_HOME")
-	return homeUser{host.Owner{UID: uid, GID: gid}, home}, uid > 0 && err == nil && filepath.IsAbs(home)
+	if home := os.Getenv("SUDO_HOME"); err == nil && uid > 0 && filepath.IsAbs(home) && h.Exists(home) {
+		return homeUser{host.Owner{UID: uid, GID: gid}, home}
+	}
+	return homeUser{}
 }
 
 // kubeconfigUIDs are root and who ran sudo.

@@ -4,10 +4,11 @@ import "strings"
 
 // ContainerdService fills containerd.service.
 type ContainerdService struct {
-	Containerd string   // path of the program
-	Config     string   // path of its config.toml
-	Folders    []string // that it writes to
-	NoProxy    string   // empty: as all units have it
+	Containerd string // path of the program
+	Config     string // path of its config.toml
+
+	Folders []string // that it writes to
+	NoProxy string   // empty: as all units have it
 }
 
 func (ContainerdService) template() string { return "systemd/containerd.service.tmpl" }

@@ -52,8 +52,9 @@ func (KubeScheduler) template() string { return "staticpod/kube-scheduler.yaml.t
 
 // EnvVar is one environment variable. With a FieldPath its value is that field of the pod.
 type EnvVar struct {
-	Name      string
-	Value     string
+	Name  string
+	Value string
+
 	FieldPath string
 }
 

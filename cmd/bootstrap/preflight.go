@@ -63,7 +63,7 @@ func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
 		return context.Cause(ctx)
 	}
 	report := newPreflightObject(found, fixed)
-	report.ConfigWarnings = shownLines(env.Config.Warnings)
+	report.Config = shownLines(env.Config.Warnings)
 	if o.init.json {
 		err = printJSON(w, report)
 	} else {
@@ -77,13 +77,13 @@ func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
 
 // preflightObject is all of preflight -o json.
 type preflightObject struct {
-	Schema         string             `json:"schema"`
-	OK             bool               `json:"ok"` // init would not refuse this machine
-	Checks         int                `json:"checks"`
-	Findings       []diagnose.Finding `json:"findings"`
-	Fixed          []string           `json:"fixed,omitempty"`
-	Unread         []string           `json:"unread,omitempty"`
-	ConfigWarnings []string           `json:"configWarnings,omitempty"`
+	Schema   string             `json:"schema"`
+	OK       bool               `json:"ok"` // init would not refuse this machine
+	Checks   int                `json:"checks"`
+	Findings []diagnose.Finding `json:"findings"`
+	Fixed    []string           `json:"fixed,omitempty"`
+	Unread   []string           `json:"unread,omitempty"`
+	Config   []string           `json:"configWarnings,omitempty"` // what is odd in it
 
 	stops int // findings that stop init
 }
@@ -105,7 +105,7 @@ func (p preflightObject) print(w io.Writer, told []string) error {
 	for _, text := range told {
 		fmt.Fprintln(w, shown(text))
 	}
-	for _, text := range p.ConfigWarnings {
+	for _, text := range p.Config {
 		fmt.Fprintln(w, "warning: "+text)
 	}
 	for _, fixed := range p.Fixed {

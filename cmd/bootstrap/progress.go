@@ -106,17 +106,9 @@ func (p *progress) wait(e plan.Event) {
 		r.waiting = e.Message
 		if !p.live && time.Since(r.start) > quiet && time.Since(r.printed) > quiet {
 			r.printed = time.Now()
-			fmt.Fprintln(p.out, within(119, fmt.Sprintf("%-20s waiting: %s", e.Phase, e.Message)))
+			fmt.Fprintf(p.out, "%-20s waiting: %.89s\n", e.Phase, e.Message) // under 120 columns; the error has all of it
 		}
 	}
-}
-
-// within cuts off what does not fit. The error of the wait, if it comes to that, has all of it.
-func within(columns int, line string) string {
-	if all := []rune(line); len(all) > columns {
-		return string(all[:columns-3]) + "..."
-	}
-	return line
 }
 
 // tick keeps the elapsed time on the live line moving.

@@ -4,9 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"bootstrap/phases/lazyregexp"
 )
 
 // Schema is the version of the index that this program writes and reads.
@@ -74,11 +75,11 @@ func (i Index) Check(arch string) error {
 }
 
 var (
-	kubernetesRE = regexp.MustCompile(`^v[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}([-+][0-9A-Za-z.+-]{1,64})?$`)
-	versionRE    = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._+-]{0,63}$`)
-	nameRE       = regexp.MustCompile(`^[a-z0-9]+([._-]+[a-z0-9]+)*$`)
-	imageRE      = regexp.MustCompile(`^[a-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+:[0-9A-Za-z_][0-9A-Za-z_.-]{0,127}$`)
-	sha256RE     = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	kubernetesRE = lazyregexp.New(`^v[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}([-+][0-9A-Za-z.+-]{1,64})?$`)
+	versionRE    = lazyregexp.New(`^[0-9A-Za-z][0-9A-Za-z._+-]{0,63}$`)
+	nameRE       = lazyregexp.New(`^[a-z0-9]+([._-]+[a-z0-9]+)*$`)
+	imageRE      = lazyregexp.New(`^[a-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+:[0-9A-Za-z_][0-9A-Za-z_.-]{0,127}$`)
+	sha256RE     = lazyregexp.New(`^[0-9a-f]{64}$`)
 )
 
 // indexMember is the first member of a bundle with this index.
@@ -118,7 +119,7 @@ func (i Index) validateHead() error {
 	switch {
 	case i.Schema != Schema:
 		return fmt.Errorf("schema is %d, this program reads %d", i.Schema, Schema)
-	case !kubernetesRE.MatchString(i.Kubernetes):
+	case !kubernetesRE().MatchString(i.Kubernetes):
 		return fmt.Errorf("%q is no Kubernetes version", i.Kubernetes)
 	case i.Arch != "amd64" && i.Arch != "arm64":
 		return fmt.Errorf("unknown architecture %q", i.Arch)
@@ -141,11 +142,11 @@ func (e Entry) validate() error {
 		return fmt.Errorf("path longer than %d bytes", maxPath)
 	case e.Path != path:
 		return fmt.Errorf("%s %q belongs at %q", e.Kind, e.Name, path)
-	case !versionRE.MatchString(e.Version):
+	case !versionRE().MatchString(e.Version):
 		return fmt.Errorf("unusable version %q", e.Version)
 	case e.Size < 1 || e.Size > maxSize:
 		return fmt.Errorf("size %d is not from 1 to %d", e.Size, int64(maxSize))
-	case !sha256RE.MatchString(e.SHA256), !sha256RE.MatchString(e.PackedSHA256):
+	case !sha256RE().MatchString(e.SHA256), !sha256RE().MatchString(e.PackedSHA256):
 		return errors.New("sha256 is not 64 digits of lower-case hex")
 	case e.Packed < 1 || e.Packed > maxPacked(memberSize(e.Size)):
 		return fmt.Errorf("packed size %d is impossible", e.Packed)
@@ -163,9 +164,9 @@ func maxPacked(n int64) int64 { return n + n/1024 + 1024 }
 func pathOf(kind Kind, name string) (string, bool) {
 	if kind != Image {
 		folder := map[Kind]string{Binary: "bin/", CNI: "cni/", Objects: "objects/"}[kind]
-		return folder + name, nameRE.MatchString(name) && !strings.Contains(name, "..")
+		return folder + name, nameRE().MatchString(name) && !strings.Contains(name, "..")
 	}
-	if len(name) > 255 || !imageRE.MatchString(name) {
+	if len(name) > 255 || !imageRE().MatchString(name) {
 		return "", false
 	}
 	base := name[strings.LastIndexByte(name, '/')+1:]

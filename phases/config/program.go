@@ -50,7 +50,7 @@ func (b *builder) validatePrograms(c *Config) {
 		if len(given) > 0 {
 			b.validateRules(all().of(p.name), taken, given)
 		}
-		b.warnOfCiphers(taken)
+		b.warnOfValues(p.name, taken)
 		if p.kind == "" {
 			b.validateEnvs(p.beside("extraEnvs"), p.ExtraEnvs)
 			b.validateVolumes(p.beside("extraVolumes"), p.ExtraVolumes, c.OwnVolumes(p.name))
@@ -137,13 +137,17 @@ func (b *builder) refuse(s setting, whys []string) bool {
 	return len(whys) > 0
 }
 
-// warnOfCiphers tells of suites that Go calls insecure, as the programs do.
-func (b *builder) warnOfCiphers(given settings) {
+// warnOfValues tells of what programs take, and call insecure or pass over.
+func (b *builder) warnOfValues(program string, given settings) {
 	for _, s := range given {
 		for _, insecure := range cliflag.InsecureTLSCipherNames() {
 			if slices.Contains(words(s.value), insecure) {
 				b.docs.warn(s.line, s.where+": "+insecure+" is insecure: leave it out")
 			}
+		}
+		if program == "kubelet" && s.name == "cloud-provider" && s.value != "" && s.value != "external" {
+			b.docs.warn(s.line, fmt.Sprintf("%s: a kubelet knows no cloud %q: leave it out, or write external "+
+				"where a cloud controller manager runs", s.where, s.value))
 		}
 	}
 }

@@ -2,27 +2,28 @@ package diagnose
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"time"
 
+	"bootstrap/phases/lazyregexp"
 	"bootstrap/phases/runtime"
 )
 
 var (
-	dnsLoop      = regexp.MustCompile(`plugin/loop: Loop \(([^)]*)\) detected`)
-	conntrack    = regexp.MustCompile(`(?:open |write |set )?\S*(nf_conntrack_\w+)\S*:? .*(?:permission denied|read-only file system|operation not permitted)`)
-	noIPTables   = regexp.MustCompile(`(?:iptables|nftables|nft) is not (?:available|supported)|could not run nftables command|exec: "(?:nft|iptables)": executable file not found`)
-	noBridge     = regexp.MustCompile(`bridge-nf-call-\w+: no such file`)
-	noInterface  = regexp.MustCompile(`[Ff]ailed to find (?:any valid )?(?:interface|default interface).*|[Uu]nable to find default v[46]? ?route.*`)
-	noVXLAN      = regexp.MustCompile(`operation not supported.*vxlan|vxlan.*(?:operation not supported|not supported)|failed to create vxlan`)
-	noServices   = regexp.MustCompile(`dial tcp (\S+:443): (?:i/o timeout|connect: (?:connection refused|no route to host|network is unreachable))`)
-	waitsForAPI  = regexp.MustCompile(`plugin/ready: .*"kubernetes"`)
-	proxyRefused = regexp.MustCompile(`"(?:Error running ProxyServer|command failed)" err="(.+)"`)
+	dnsLoop      = lazyregexp.New(`plugin/loop: Loop \(([^)]*)\) detected`)
+	conntrack    = lazyregexp.New(`(?:open |write |set )?\S*(nf_conntrack_\w+)\S*:? .*(?:permission denied|read-only file system|operation not permitted)`)
+	noIPTables   = lazyregexp.New(`(?:iptables|nftables|nft) is not (?:available|supported)|could not run nftables command|exec: "(?:nft|iptables)": executable file not found`)
+	noBridge     = lazyregexp.New(`bridge-nf-call-\w+: no such file`)
+	noInterface  = lazyregexp.New(`[Ff]ailed to find (?:any valid )?(?:interface|default interface).*|[Uu]nable to find default v[46]? ?route.*`)
+	noVXLAN      = lazyregexp.New(`operation not supported.*vxlan|vxlan.*(?:operation not supported|not supported)|failed to create vxlan`)
+	noServices   = lazyregexp.New(`dial tcp (\S+:443): (?:i/o timeout|connect: (?:connection refused|no route to host|network is unreachable))`)
+	waitsForAPI  = lazyregexp.New(`plugin/ready: .*"kubernetes"`)
+	proxyRefused = lazyregexp.New(`"(?:Error running ProxyServer|command failed)" err="(.+)"`)
 )
 
-// withoutToken is no fault of a program's settings: its pod lacks its service account.
-var withoutToken = regexp.MustCompile(`/var/run/secrets/|in-cluster configuration|no configuration has been provided`)
+// notSettings are no fault of a program's settings: its pod lacks its service account, does not trust the API
+// server, or may not set the kernel.
+var notSettings = lazyregexp.New(`/var/run/secrets/|in-cluster configuration|no configuration has been provided|x509: |/proc/sys/net/ipv`)
 
 // addonRules are about the addons: kube-proxy, the pod network and cluster DNS.
 func addonRules() map[string]Rule {
@@ -65,11 +66,12 @@ func (e *Evidence) addonContainers(names ...string) []addonTry {
 
 // addonLogged: a container of an addon has ended, and says why. It is nothing that may come
 // yet. what has one verb, for the pattern's first group or all of the match.
-func addonLogged(name string, pattern *regexp.Regexp, what string) func(*Evidence) Findings {
+func addonLogged(name string, pattern lazyregexp.Regexp, what string) func(*Evidence) Findings {
 	return func(e *Evidence) Findings {
 		for _, c := range e.addonContainers(name) {
 			line, match := lastMatch(texts(c.Log), pattern)
-			if failed(c.Container) && match != nil && !passing.MatchString(line) && !withoutToken.MatchString(line) {
+			tooEarly := c.Attempt == 0 && noInterface().MatchString(line) // the default route may come yet
+			if failed(c.Container) && match != nil && !tooEarly && !passing().MatchString(line) && !notSettings().MatchString(line) {
 				return finding(certainIf(c.certain), what, match[len(match)-1]).see(addonLog(name)).proof(line)
 			}
 		}
@@ -85,10 +87,12 @@ func addonLog(container string) string {
 // stale is when a line that a client writes at each try tells of what is over.
 const stale = 2 * time.Minute
 
-// servicesUnreachable is what a slow kube-proxy looks like too, so it is never certain.
+// servicesUnreachable is what a slow kube-proxy looks like too, so it is never certain. What was said before the
+// present wait may have been for want of an API server.
 func servicesUnreachable(e *Evidence) Findings {
+	since := slices.MaxFunc([]time.Time{e.Now.Add(-stale), e.Waits}, time.Time.Compare)
 	for _, c := range e.addonContainers("coredns", "flanneld") {
-		line, match := lastMatch(lastLines(logSince(c.Container, e.Now.Add(-stale)), 5), noServices)
+		line, match := lastMatch(lastLines(logSince(c.Container, since), 5), noServices)
 		if match != nil && e.Now.Sub(c.Started) >= steady {
 			return finding(Warning, "%s can't reach the API server at %s", c.Name, match[1]).see(addonLog(c.Name)).proof(line)
 		}

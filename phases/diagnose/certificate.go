@@ -94,20 +94,22 @@ func clockWrong(e *Evidence) Findings {
 		}
 	}
 	const wrong = "it is %s by the clock of this machine, and each of its %d certificates %s"
-	switch {
-	case dated > 1 && off[pki.Expired] == dated:
+	switch dated {
+	case 0, 1:
+		return nil
+	case off[pki.Expired]:
 		return finding(Error, wrong, moment(e.Now), dated, "has expired").see("timedatectl")
-	case dated > 1 && off[pki.NotYetValid] == dated:
+	case off[pki.NotYetValid]:
 		how := "is not valid yet: the last will be from " + moment(valid) + " on"
-		return finding(Error, wrong, moment(e.Now), dated, how).remedy("%s", e.waitForClock(valid)).see("timedatectl")
+		return finding(Error, wrong, moment(e.Now), dated, how).remedy(e.waitForClock(), moment(valid)).
+			see("timedatectl; bootstrap explain certificate-not-yet-valid")
 	}
 	return nil
 }
 
 // waitForClock says which clock was wrong, if that is known: that of today is not if a time service keeps it.
-func (e *Evidence) waitForClock(valid time.Time) string {
-	ahead := fmt.Sprintf("it was ahead when they were made: wait until %s, or, sooner, make new ones: "+
-		"bootstrap reset, then bootstrap init", moment(valid))
+func (e *Evidence) waitForClock() string {
+	const ahead = "it was ahead when they were made: wait until %s, or, sooner, make new ones: bootstrap reset, then bootstrap init"
 	if e.Clock.Synced {
 		return ahead
 	}

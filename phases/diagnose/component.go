@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"bootstrap/phases/lazyregexp"
 	"bootstrap/phases/runtime"
 )
 
@@ -22,13 +22,14 @@ const (
 
 // What programs of the control plane say when they can't be what their manifest wants.
 var (
-	badFlag = regexp.MustCompile(`invalid argument "[^"]*" for "(?:-\w, )?(--[\w-]+)" flag.*|unknown (?:shorthand )?flag: (\S+)|` +
+	badFlag = lazyregexp.New(`invalid argument "[^"]*" for "(?:-\w, )?(--[\w-]+)" flag.*|unknown (?:shorthand )?flag: (\S+)|` +
 		`invalid value "[^"]*" for flag (-[\w-]+).*|flag provided but not defined: (-[\w-]+)`)
-	commandFailed = regexp.MustCompile(`"command failed" err="(.+)"\s*$|^Error: (.+)|^error: (.+)`)
+	commandFailed = lazyregexp.New(`"command failed" err="(.+)"\s*$|^Error: (.+)|^error: (.+)`)
 	// passing failures are of what the program needs, which may come; or of its lease.
-	passing   = regexp.MustCompile(`deadline exceeded|connection refused|timed out|timeout|leaderelection lost|lost lease|etcdserver|EOF|connection reset|no route|Unauthorized|address already in use`)
-	leaseLost = regexp.MustCompile(`(?i)"leaderelection lost`)
-	portTaken = regexp.MustCompile(`listen \w+ (\S+): bind: address already in use`)
+	passing = lazyregexp.New(`deadline exceeded|context canceled|connection refused|timed out|timeout|leaderelection lost|lost lease|etcdserver|EOF|` +
+		`connection reset|no route|Unauthorized|address already in use|no space left|too many open files`)
+	leaseLost = lazyregexp.New(`(?i)"leaderelection lost`)
+	portTaken = lazyregexp.New(`listen \w+ (\S+): bind: address already in use`)
 )
 
 // componentRules are about the control plane's programs, and the containers of users' static pods.
@@ -110,7 +111,7 @@ func (e *Evidence) settingsRefused(name string) Findings {
 		return nil
 	}
 	reason := failure(texts(c.Log))
-	if reason == "" || passing.MatchString(reason) {
+	if reason == "" || passing().MatchString(reason) {
 		return nil
 	}
 	same := func(c runtime.Container) bool { return failure(texts(c.Log)) == reason }
@@ -142,7 +143,7 @@ func failure(log []string) string {
 			block, _, _ := strings.Cut(strings.Join(log[i+1:], " "), " >")
 			return strings.Join(strings.Fields(block), " ")
 		}
-		if m := commandFailed.FindStringSubmatch(line); m != nil {
+		if m := commandFailed().FindStringSubmatch(line); m != nil {
 			return cmp.Or(m[1:]...)
 		}
 	}
@@ -153,7 +154,7 @@ func failure(log []string) string {
 // one's own address is a firewall's, unless the loopback link is down.
 func firewallDropsAPI(e *Evidence) Findings {
 	c := e.container("kube-apiserver")
-	if !c.Running || e.API.Dial != TimedOut || e.stopped(c.ID) != 0 || e.Network.Loopback != "" {
+	if !c.Running || e.API.Dial != TimedOut || e.stopped(c.ID) != 0 || e.Network.LoopbackDown {
 		return nil
 	}
 	port := e.API.Address[strings.LastIndex(e.API.Address, ":")+1:]

@@ -71,7 +71,7 @@ func TestControlPlaneCauses(t *testing.T) {
 	dropped := componentRuns("kube-apiserver")
 	dropped.API = Server{Address: "10.0.0.1:6443", Dial: TimedOut}
 	withoutLoopback := componentRuns("kube-apiserver")
-	withoutLoopback.API, withoutLoopback.Network.Loopback = dropped.API, "lo"
+	withoutLoopback.API, withoutLoopback.Network.LoopbackDown = dropped.API, true
 	elsewhere := componentEnded("kube-apiserver", apiDials, apiDeadline)
 	elsewhere.Settings.ExternalEtcd = []string{"http://127.0.0.1:4001"}
 	waits := componentRuns("kube-apiserver", apiDials)

@@ -3,11 +3,11 @@ package diagnose
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"bootstrap/phases/lazyregexp"
 	"bootstrap/phases/machine"
 )
 
@@ -41,7 +41,7 @@ const minFree = 16 * mib // below it etcd can't write its next log
 func diskRules() map[string]Rule {
 	return map[string]Rule{
 		"disk-read-only":   {Check: diskReadOnly(""), Cause: causeToo(diskReadOnly(""))},
-		"disk-full":        {Check: diskFull(""), Cause: diskFullNow},
+		"disk-full":        {Check: diskFull(""), Cause: func(e *Evidence) Findings { return append(diskFullNow(e), saidFull(e)...) }},
 		"disk-nearly-full": {Check: perDevice(nearlyFull)},
 		"inodes-used-up":   {Check: perDevice(noInodes), Cause: causeToo(perDevice(noInodes))},
 		"disk-noexec": {Check: perDisk(func(d Disk) Findings {
@@ -104,32 +104,24 @@ func diskFull(daemon string) func(*Machine) Findings {
 }
 
 // diskFullNow is for a machine on which init has written what it needs.
-func diskFullNow(e *Evidence) Findings {
-	found := perDevice(func(d Disk) Findings {
-		return errorIf(!d.ReadOnly && d.Daemon == "" && d.Free < minFree, "%s, for %s, has %d MiB free", d.Path, d.Use, d.Free/mib)
-	})(&e.Machine)
-	if found != nil {
-		return found
-	}
-	return forEach([]string{kubeletUnit, containerdUnit}, e.saysFull)
-}
+var diskFullNow = causeToo(perDevice(func(d Disk) Findings {
+	return errorIf(!d.ReadOnly && d.Daemon == "" && d.Free < minFree, "%s, for %s, has %d MiB free", d.Path, d.Use, d.Free/mib)
+}))
 
-// noRoom is what a daemon says of a full file system. The kernel says the same of inotify watches and of
-// cgroups, which are no disks.
-var (
-	noRoom    = regexp.MustCompile(`(/[^\s:"\\]+)[\\"]*: no space left on device`)
-	noDisk    = regexp.MustCompile(`inotify|(?i:watch)|"?/(?:sys|proc)/`)
-	ownsEntry = regexp.MustCompile(`^/var/lib/(?:kubelet|etcd)(?:/|$)`)
-)
+// noRoom is about folders that nobody looks at, such as /tmp; those of etcd and the kubelet have entries of their
+// own. The kernel says the same of inotify watches and of cgroups, which are no disks.
+var noRoom = lazyregexp.New(`(/(?:tmp|var/tmp|var/log|var/lib/containerd|run/containerd)/[^\s:"\\]+)[\\"]*: no space left on device`)
 
-// saysFull knows of folders that nobody else looks at, such as /tmp. It may be mended since.
-func (e *Evidence) saysFull(unit string) Findings {
-	line, match := e.recent(unit, sayAgain, noRoom)
-	if match == nil || noDisk.MatchString(line.Text) || ownsEntry.MatchString(match[1]) {
-		return nil
-	}
-	return finding(Warning, "%s can't write %s: its file system is full", strings.TrimSuffix(unit, ".service"), match[1]).
-		see(fmt.Sprintf("df -h %[1]s; df -i %[1]s", path.Dir(match[1]))).proof(line.Text)
+// saidFull is what a daemon says. It may be mended since.
+func saidFull(e *Evidence) Findings {
+	return forEach([]string{kubeletUnit, containerdUnit}, func(unit string) Findings {
+		line, match := e.recent(unit, sayAgain, noRoom)
+		if match == nil {
+			return nil
+		}
+		return finding(Warning, "%s can't write %s: its file system is full", strings.TrimSuffix(unit, ".service"), match[1]).
+			see(fmt.Sprintf("df -h %[1]s; df -i %[1]s", path.Dir(match[1]))).proof(line.Text)
+	})
 }
 
 func nearlyFull(d Disk) Findings {

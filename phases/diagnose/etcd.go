@@ -1,10 +1,10 @@
 package diagnose
 
 import (
-	"regexp"
 	"slices"
 	"time"
 
+	"bootstrap/phases/lazyregexp"
 	"bootstrap/phases/machine"
 )
 
@@ -16,24 +16,26 @@ type ExternalEtcd struct {
 	Version string
 }
 
-// What etcd says of its data and its disk.
+// saysAsked is what etcd says when it has asked another member.
+const saysAsked = `sent Msg(?:Pre)?Vote request to|prober detected unhealthy status|failed to reach the peer`
+
+// What etcd says of its data and its disk. Only its last words tell of damage: a log that a power cut has cut off is
+// repaired, and a peer may go away. A late heartbeat tells nothing of the disk: it may be for want of CPU time.
 var (
-	noSpace   = regexp.MustCompile(`no space left on device|disk quota exceeded`)
-	readOnly  = regexp.MustCompile(`read-only file system`)
-	noAccess  = regexp.MustCompile(`(?:open|mkdir|access|stat|create|fsync|lock)? ?(/\S+)?:? ?permission denied`)
-	corrupt   = regexp.MustCompile(`crc mismatch|file corrupt|invalid database|checksum error|snap: .*(?:corrupt|empty)|wal: (?:file not found|crc|slice|max entry)|max entry size limit exceeded|unexpected EOF|failed to recover v3 backend|version mismatch`)
-	saysSlow  = regexp.MustCompile(`slow fdatasync|slow fsync|leader failed to send out heartbeat on time`)
-	noLeader  = regexp.MustCompile(`no leader|lost leader|is starting a new election|` + peerAsked.String())
-	peerAsked = regexp.MustCompile(`sent Msg(?:Pre)?Vote request to|prober detected unhealthy status|failed to reach the peer`)
-	elected   = regexp.MustCompile(`elected leader|became leader`)
+	noSpace   = lazyregexp.New(`no space left on device|disk quota exceeded`)
+	readOnly  = lazyregexp.New(`(?:data directory|/member/|/wal).*read-only file system`)
+	noAccess  = lazyregexp.New(`(?:data directory|/member/|/wal).*permission denied`)
+	corrupt   = lazyregexp.New(`(?i)(?:fatal|panic).*(?:crc mismatch|file corrupt|invalid database|checksum error|snap: .*(?:corrupt|empty)|wal: (?:file not found|crc|slice|max entry)|max entry size limit exceeded|unexpected EOF|failed to recover v3 backend|version mismatch)`)
+	saysSlow  = lazyregexp.New(`slow fdatasync|slow fsync`)
+	noLeader  = lazyregexp.New(`no leader|lost leader|is starting a new election|` + saysAsked)
+	peerAsked = lazyregexp.New(saysAsked)
+	elected   = lazyregexp.New(`elected leader|became leader`)
 	// As a member of a cluster that exists, without data and with nobody else to ask.
-	beginsAgain = regexp.MustCompile(`cannot fetch cluster info from peer urls`)
-	quotaFull   = regexp.MustCompile(`database space exceeded|NOSPACE`)
-	// What the API server says of it.
-	etcdDialing = regexp.MustCompile(`Addr: "([^"]+)".*(?:Error while dialing: |authentication handshake failed: )(.*?)"?$`)
-	// handshake leaves out "remote error: tls: internal error", with which a server that stops or
-	// has only begun ends connections.
-	handshake = regexp.MustCompile(`authentication handshake failed: ((?:(?:tls|x509): |remote error: .*certificate).*?)"?$`)
+	beginsAgain = lazyregexp.New(`cannot fetch cluster info from peer urls`)
+	quotaFull   = lazyregexp.New(`database space exceeded|NOSPACE`)
+	// What the API server says of it. With "tls: internal error" a server that stops, or has only begun, ends connections.
+	etcdDialing = lazyregexp.New(`Addr: "([^"]+)".*(?:Error while dialing: |authentication handshake failed: )(.*?)"?$`)
+	handshake   = lazyregexp.New(`authentication handshake failed: ((?:(?:tls|x509): |remote error: .*certificate).*?)"?$`)
 )
 
 func etcdRules() map[string]Rule {
@@ -57,7 +59,7 @@ func etcdRules() map[string]Rule {
 }
 
 // etcdLogged: etcd has ended, and says why.
-func etcdLogged(pattern *regexp.Regexp, what string) func(*Evidence) Findings {
+func etcdLogged(pattern lazyregexp.Regexp, what string) func(*Evidence) Findings {
 	return func(e *Evidence) Findings {
 		line, match := e.logged("etcd", pattern)
 		level := e.certainty("etcd", logs(pattern))
@@ -121,7 +123,7 @@ func etcdNoQuorum(e *Evidence) Findings {
 // sinceElected is what was logged after the last leader was found.
 func sinceElected(log []string) []string {
 	for i, line := range slices.Backward(log) {
-		if elected.MatchString(line) {
+		if elected().MatchString(line) {
 			return log[i+1:]
 		}
 	}
@@ -133,7 +135,7 @@ func etcdSlowDisk(e *Evidence) Findings {
 	if !c.Running {
 		return nil
 	}
-	slow := slices.DeleteFunc(logSince(c, e.Now.Add(-time.Minute)), func(line string) bool { return !saysSlow.MatchString(line) })
+	slow := slices.DeleteFunc(logSince(c, e.Now.Add(-time.Minute)), func(line string) bool { return !saysSlow().MatchString(line) })
 	// Any disk is slow once, as while images are imported.
 	return warnIf(len(slow) > 1, "the disk of %s is slow: etcd waits for it", e.Settings.EtcdDataDir).see(e.logCommand("etcd")).proof(lastLines(slow, 2)...)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"bootstrap/phases/lazyregexp"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/pki"
 	"bootstrap/phases/runtime"
@@ -104,12 +105,13 @@ type Server struct {
 
 // Certificate is a certificate file, or one inside a kubeconfig.
 type Certificate struct {
-	Path      string     `json:"path"`
-	Use       string     `json:"use"` // what uses it: kube-apiserver, etcd, kubelet, ...
-	NotAfter  time.Time  `json:"expires,omitzero"`
-	NotBefore time.Time  `json:"-"`
-	Problem   pki.Reason `json:"problem,omitempty"` // empty if it serves
-	Detail    string     `json:"detail,omitempty"`  // such as when it expired, or the name that it lacks
+	Path     string     `json:"path"`
+	Use      string     `json:"use"` // what uses it: kube-apiserver, etcd, kubelet, ...
+	NotAfter time.Time  `json:"expires,omitzero"`
+	Problem  pki.Reason `json:"problem,omitempty"` // empty if it serves
+	Detail   string     `json:"detail,omitempty"`  // such as when it expired, or the name that it lacks
+
+	NotBefore time.Time `json:"-"`
 }
 
 // Manifest is a file in the static pod directory.
@@ -118,9 +120,9 @@ type Manifest struct {
 	Name  string // namespace/name of its Pod; empty if it is none
 	Error string // why it is no valid Pod, with the line where one can be told
 	Ports []int  // on the host
+	Ours  bool
 
 	Changed time.Time
-	Ours    bool
 }
 
 // server is how a component answers; not tried for those that are not asked.
@@ -205,7 +207,7 @@ func (e *Evidence) failures(component string, forIt func(runtime.Container) bool
 }
 
 // logs is for certainty: what tries have in common that wrote such a line.
-func logs(pattern *regexp.Regexp) func(runtime.Container) bool {
+func logs(pattern lazyregexp.Regexp) func(runtime.Container) bool {
 	return func(c runtime.Container) bool {
 		_, match := lastMatch(texts(c.Log), pattern)
 		return match != nil
@@ -271,16 +273,16 @@ func (e *Evidence) waited() time.Duration {
 const steady = 10 * time.Second
 
 // logged gives the last line in which what ended the component's container stands.
-func (e *Evidence) logged(component string, pattern *regexp.Regexp) (line string, match []string) {
+func (e *Evidence) logged(component string, pattern lazyregexp.Regexp) (line string, match []string) {
 	if c := e.ended(component); c != nil {
 		return lastMatch(texts(c.Log), pattern)
 	}
 	return "", nil
 }
 
-func lastMatch(lines []string, pattern *regexp.Regexp) (line string, match []string) {
+func lastMatch(lines []string, pattern lazyregexp.Regexp) (line string, match []string) {
 	for _, line := range slices.Backward(lines) {
-		if m := pattern.FindStringSubmatch(line); m != nil {
+		if m := pattern().FindStringSubmatch(line); m != nil {
 			return line, m
 		}
 	}
@@ -289,12 +291,12 @@ func lastMatch(lines []string, pattern *regexp.Regexp) (line string, match []str
 
 // recent gives the last line of a unit's journal that matches and is no older than
 // age: what was said long ago may be over.
-func (e *Evidence) recent(unit string, age time.Duration, pattern *regexp.Regexp) (machine.LogLine, []string) {
+func (e *Evidence) recent(unit string, age time.Duration, pattern lazyregexp.Regexp) (machine.LogLine, []string) {
 	for _, l := range slices.Backward(e.Journal[unit]) {
 		if e.Now.Sub(l.At) > age {
 			break
 		}
-		if m := pattern.FindStringSubmatch(l.Text); m != nil {
+		if m := pattern().FindStringSubmatch(l.Text); m != nil {
 			return l, m
 		}
 	}
@@ -337,14 +339,15 @@ func (e *Evidence) said() (lines []string) {
 	for _, component := range e.Settings.Components {
 		names = append(names, path.Base(e.Settings.podOf(component)))
 	}
-	if names = append(names, e.Settings.StaticPods...); e.Settings.AdvertiseAddress.IsValid() {
-		names = append(append(names, addonPods...), e.Settings.AdvertiseAddress.String(), e.Settings.Endpoint)
+	names = append(names, e.Settings.StaticPods...)
+	if e.Addons {
+		names = append(names, addonPods...)
 	}
-	names = slices.DeleteFunc(append(names, e.Settings.NodeName), func(name string) bool { return name == "" })
+	names = append(names, e.Settings.AdvertiseAddress.String(), e.Settings.Endpoint, e.Settings.NodeName)
 	for _, unit := range []string{kubeletUnit, containerdUnit} {
 		for _, name := range names {
-			line, match := e.recent(unit, sayAgain, regexp.MustCompile(daemonError.String()+`.*`+regexp.QuoteMeta(name)))
-			if match != nil && !kubeletBegins.MatchString(line.Text) && !strings.Contains(line.Text, "CrashLoopBackOff") {
+			line, match := e.recent(unit, sayAgain, lazyregexp.New(daemonError().String()+`.*`+regexp.QuoteMeta(name)))
+			if name != "" && match != nil && !kubeletBegins().MatchString(line.Text) && !strings.Contains(line.Text, "CrashLoopBackOff") {
 				lines = append(lines, line.Text)
 				break
 			}
@@ -354,4 +357,4 @@ func (e *Evidence) said() (lines []string) {
 }
 
 // daemonError is the form of the errors of the kubelet, save those of a start, and of containerd.
-var daemonError = regexp.MustCompile(`(?:^E\d{4} |level=(?:error|fatal) )`)
+var daemonError = lazyregexp.New(`(?:^E\d{4} |level=(?:error|fatal) )`)

@@ -14,24 +14,10 @@ type Limits struct {
 
 	OpenFiles, MaxOpenFiles uint64 // of the whole machine
 
-	ForwardingFixed  []string        // settings that pods' packets need, that are off and can't be set
-	ForwardingOff    []string        // those that are off though init turned them on
-	ForwardingUndone []UndoneSetting // those that are off after the next boot
-	StrictLinks      []string        // links that drop packets which would be answered by another
-}
-
-// UndoneSetting is a kernel setting that a file turns off at the next boot.
-type UndoneSetting struct {
-	Name string // with slashes
-	By   string // "FILE sets NAME = 0", which may be by another name
-}
-
-// without is what follows where a kernel setting is off.
-func without(name string) string {
-	if strings.HasPrefix(name, "net/bridge/") {
-		return "pods do not reach Services on their own node"
-	}
-	return "pods are cut off"
+	ForwardingFixed  []string // settings that pods' packets need, that are off and can't be set
+	ForwardingOff    []string // those that are off though init turned them on
+	ForwardingUndone []string // what turns them off at the next boot: "FILE sets NAME = 0"
+	StrictLinks      []string // links that drop packets which would be answered by another
 }
 
 // Module is a part of the kernel that something of ours needs.
@@ -54,10 +40,8 @@ func kernelRules() map[string]Rule {
 			return ofEach(Error, m.Limits.ForwardingFixed, "%s is 0 and can't be set here: pods would reach nothing")
 		}},
 		"forwarding-undone": {Check: func(m *Machine) Findings {
-			return forEach(m.Limits.ForwardingUndone, func(s UndoneSetting) Findings {
-				const what = "%s, and wins over /etc/sysctl.d/99-bootstrap.conf: after the next boot %s"
-				return finding(Warning, what, s.By, without(s.Name))
-			})
+			const what = "%s, and wins over /etc/sysctl.d/99-bootstrap.conf: after the next boot packets of pods are lost"
+			return ofEach(Warning, m.Limits.ForwardingUndone, what)
 		}},
 		"forwarding-off": {Cause: forwardingOff},
 		"rp-filter-strict": {Check: func(m *Machine) Findings {
@@ -70,18 +54,12 @@ func kernelRules() map[string]Rule {
 
 // forwardingOff is never certain: the control plane, and some others, work without.
 func forwardingOff(e *Evidence) Findings {
-	if !e.Addons {
-		return nil
+	off, undone := strings.Join(e.Limits.ForwardingOff, ", "), strings.Join(e.Limits.ForwardingUndone, ", ")
+	if undone != "" {
+		undone = "; at boot, " + undone
 	}
-	return forEach(e.Limits.ForwardingOff, func(name string) Findings {
-		what := strings.ReplaceAll(name, "/", ".") + " is 0, and init has set it to 1"
-		for _, s := range e.Limits.ForwardingUndone {
-			if s.Name == name {
-				what += "; " + s.By + " at boot"
-			}
-		}
-		return finding(Warning, "%s: %s", what, without(name)).see("systemd-analyze cat-config sysctl.d")
-	})
+	return warnIf(e.Addons && off != "", "off, though init turned it on, and packets of pods are lost: %s%s", off, undone).
+		see("systemd-analyze cat-config sysctl.d")
 }
 
 func inotifyUsedUp(m *Machine) Findings {

@@ -3,10 +3,11 @@ package diagnose
 import (
 	"cmp"
 	"net/url"
-	"regexp"
 	"slices"
+	"strings"
 	"time"
 
+	"bootstrap/phases/lazyregexp"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/runtime"
 )
@@ -18,24 +19,22 @@ const (
 
 // What a kubelet says last, and what of that is in which entry.
 var (
-	kubeletFatal    = regexp.MustCompile(`"(?:command failed|Failed to start ContainerManager|Failed to listen and serve|Failed to start cAdvisor|Failed to start kubelet server)" err="(.+)"\s*$`)
-	kubeletFlag     = regexp.MustCompile(`^failed to (?:parse kubelet flag|set feature gates from initial flags-based config): (.+)`)
-	kubeletSetting  = regexp.MustCompile(`^failed to (?:load|validate|merge) .*?error: (?:failed to load Kubelet config file \S+, error )?(?:failed to decode: |invalid configuration: )*(.+?)(?:, path: &TypeMeta.*)?$`)
-	kubeletSwap     = regexp.MustCompile(`running with swap on is not supported`)
-	kubeletCgroups  = regexp.MustCompile(`[Cc]group subsystem not mounted: \[?([\w, ]+)|missing required cgroups: ([\w, ]+)|(cgroup v1 support is \w+|kubelet is configured to not run on a host using cgroup v1)`)
-	kubeletPort     = regexp.MustCompile(`listen tcp (\S+):(\d+): bind: address already in use`)
-	kubeletFull     = regexp.MustCompile(`(/var/lib/kubelet[^\s:\\"]*)\\?"?: no space left on device`)
-	kubeletReadOnly = regexp.MustCompile(`(/var/lib/kubelet[^\s:\\"]*)\\?"?: read-only file system`)
-	noInotify       = regexp.MustCompile(`inotify\S*: too many open files|(?i:(?:create|new|init)\w* .*(?:inotify|watcher)).*too many open files`)
-	noResolvConf    = regexp.MustCompile(`"Could not open resolv conf file\." err="open ([^:]+): ([^"]+)"`)
-	evictedNobody   = regexp.MustCompile(`able to reduce resource pressure without evicting pods`)
-	evicting        = regexp.MustCompile(`"Eviction manager: attempting to reclaim" resourceName="([^"]+)"`)
+	kubeletFatal    = lazyregexp.New(`"(?:command failed|Failed to start ContainerManager|Failed to listen and serve|Failed to start cAdvisor|Failed to start kubelet server)" err="(.+)"\s*$`)
+	kubeletFlag     = lazyregexp.New(`^failed to (?:parse kubelet flag|set feature gates from initial flags-based config): (.+)`)
+	kubeletSetting  = lazyregexp.New(`^failed to (?:load|validate|merge) .*?error: (?:failed to load Kubelet config file \S+, error )?(?:failed to decode: |invalid configuration: )*(.+?)(?:, path: &TypeMeta.*)?$`)
+	kubeletSwap     = lazyregexp.New(`running with swap on is not supported`)
+	kubeletCgroups  = lazyregexp.New(`[Cc]group subsystem not mounted: \[?([\w, ]+)|missing required cgroups: ([\w, ]+)|(cgroup v1 support is \w+|kubelet is configured to not run on a host using cgroup v1)`)
+	kubeletPort     = lazyregexp.New(`listen tcp (\S+):(\d+): bind: address already in use`)
+	kubeletFull     = lazyregexp.New(`(/var/lib/kubelet[^\s:\\"]*)\\?"?: no space left on device`)
+	kubeletReadOnly = lazyregexp.New(`(/var/lib/kubelet[^\s:\\"]*)\\?"?: read-only file system`)
+	noInotify       = lazyregexp.New(`inotify\S*: too many open files|(?i:(?:create|new|init)\w* .*(?:inotify|watcher)).*too many open files`)
+	noResolvConf    = lazyregexp.New(`"Could not open resolv conf file\." err="open ([^:]+): ([^"]+)"`)
+	evictedNobody   = lazyregexp.New(`able to reduce resource pressure without evicting pods`)
+	evicting        = lazyregexp.New(`"Eviction manager: attempting to reclaim" resourceName="([^"]+)"`)
 	// kubeletRefused is of what a kubelet may always do. A pod and what it uses are refused to
 	// every kubelet until the API server has seen where the pod runs.
-	kubeletRefused = regexp.MustCompile(`(?:: |err=")(Unauthorized)|(User \\?"system:(?:anonymous|node:[^"\\]*)\\?" cannot \w+ resource \\?"(?:nodes|leases|csinodes|csidrivers|runtimeclasses|services)\\?")`)
-	// kubeletOther has the Node that a kubelet asks for, and the one that its certificate is of.
-	kubeletOther = regexp.MustCompile(`\\?"([^"\\ ]+)\\?" is forbidden: User \\?"system:node:([^"\\]+)\\?" cannot \w+ resource \\?"(?:nodes|leases)\\?"`)
-	proxied      = regexp.MustCompile(`\\?"(https://[^"\\]+)\\?": (proxyconnect tcp: [^"]+)`)
+	kubeletRefused = lazyregexp.New(`(?:: |err=")(Unauthorized)|(User \\?"system:(?:anonymous|node:[^"\\]*)\\?" cannot \w+ resource \\?"(?:nodes|leases|csinodes|csidrivers|runtimeclasses|services)\\?")`)
+	proxied        = lazyregexp.New(`\\?"(https://[^"\\]+)\\?": (proxyconnect tcp: [^"]+)`)
 )
 
 // kubeletRules are about the kubelet itself: why it is not up, and what it lacks.
@@ -70,10 +69,10 @@ func (e *Evidence) kubeletEnd() (line, reason string) {
 }
 
 // kubeletSaid: the kubelet has ended, and says why.
-func kubeletSaid(pattern *regexp.Regexp, what string) func(*Evidence) Findings {
+func kubeletSaid(pattern lazyregexp.Regexp, what string) func(*Evidence) Findings {
 	return func(e *Evidence) Findings {
 		line, reason := e.kubeletEnd()
-		match, said := pattern.FindStringSubmatch(reason), what
+		match, said := pattern().FindStringSubmatch(reason), what
 		if match == nil {
 			return nil
 		}
@@ -86,7 +85,7 @@ func kubeletSaid(pattern *regexp.Regexp, what string) func(*Evidence) Findings {
 
 func kubeletPortTaken(e *Evidence) Findings {
 	line, reason := e.kubeletEnd()
-	match := kubeletPort.FindStringSubmatch(reason)
+	match := kubeletPort().FindStringSubmatch(reason)
 	if match == nil || !slices.Contains(e.Listening, match[2]) {
 		return nil
 	}
@@ -95,10 +94,10 @@ func kubeletPortTaken(e *Evidence) Findings {
 
 // kubeletDisk holds until a pod has come up since it was said, and is certain while the
 // file system is so.
-func kubeletDisk(pattern *regexp.Regexp, what string, is func(Disk) bool) func(*Evidence) Findings {
+func kubeletDisk(pattern lazyregexp.Regexp, what string, is func(Disk) bool) func(*Evidence) Findings {
 	return func(e *Evidence) Findings {
 		last, match := e.recent(kubeletUnit, sayAgain, pattern)
-		if match == nil || e.podSince(last.At) {
+		if match == nil || strings.Contains(match[1], "/volumes/") || e.podSince(last.At) { // those may be on other disks
 			return nil
 		}
 		now := slices.ContainsFunc(e.Disks, func(d Disk) bool { return d.Daemon == "kubelet" && is(d) })
@@ -110,9 +109,9 @@ func kubeletDisk(pattern *regexp.Regexp, what string, is func(Disk) bool) func(*
 
 // again tells whether what was said at a moment was said before as well: one look after the
 // other finds the same line.
-func (e *Evidence) again(pattern *regexp.Regexp, at time.Time) bool {
+func (e *Evidence) again(pattern lazyregexp.Regexp, at time.Time) bool {
 	return slices.ContainsFunc(e.Journal[kubeletUnit], func(l machine.LogLine) bool {
-		return at.Sub(l.At) >= time.Second && at.Sub(l.At) <= sayAgain && pattern.MatchString(l.Text)
+		return at.Sub(l.At) >= time.Second && at.Sub(l.At) <= sayAgain && pattern().MatchString(l.Text)
 	})
 }
 
@@ -130,7 +129,7 @@ func kubeletFails(e *Evidence) Findings {
 	}
 	times := 0
 	for _, l := range e.Journal[kubeletUnit] {
-		if m := kubeletFatal.FindStringSubmatch(l.Text); m != nil && unquoted(m[1]) == reason {
+		if m := kubeletFatal().FindStringSubmatch(l.Text); m != nil && unquoted(m[1]) == reason {
 			times++
 		}
 	}
@@ -142,7 +141,7 @@ func inotifyMissed(e *Evidence) Findings {
 	if found := kubeletSaid(noInotify, "the kubelet gets no inotify instance")(e); found != nil {
 		return found
 	}
-	if line, reason := e.criNotLoaded(); noInotify.MatchString(reason) {
+	if line, reason := e.criNotLoaded(); noInotify().MatchString(reason) {
 		return finding(Error, "containerd could not load its CRI plugin, as it gets no inotify instance").
 			remedy("raise the limits: bootstrap preflight --fix; then: systemctl restart containerd").see(containerdLog).proof(line)
 	}
@@ -189,10 +188,10 @@ func nodePressure(e *Evidence) Findings {
 }
 
 // kubeletStopped is certain of a kubelet that has run in this time: init itself may not
-// have started it yet.
+// have started it yet. One that systemd has given up says by itself what it ended for.
 func kubeletStopped(e *Evidence) Findings {
 	unit := e.Units[kubeletUnit]
-	if unit.Load != "loaded" || unit.Active != "inactive" && unit.Active != "failed" {
+	if _, reason := e.kubeletEnd(); reason != "" || unit.Load != "loaded" || unit.Active != "inactive" && unit.Active != "failed" {
 		return nil
 	}
 	level := certainIf(len(e.Journal[kubeletUnit]) > 0)
@@ -209,13 +208,6 @@ func kubeletNotAuthorized(e *Evidence) Findings {
 	line, match := e.recent(kubeletUnit, age, kubeletRefused)
 	if match == nil || e.API.Status != 200 {
 		return nil
-	}
-	if name := kubeletOther.FindStringSubmatch(line.Text); name != nil && name[1] != name[2] {
-		const text = "the kubelet asks for the Node %s, and is the Node %s: the machine was called %[2]s when the cluster was made"
-		return finding(Warning, text, name[1], name[2]).
-			remedy("take away what gives the kubelet another --hostname-override, or: hostnamectl set-hostname %s; "+
-				"then: systemctl restart kubelet", name[2]).
-			see("systemctl cat kubelet").proof(line.Text)
 	}
 	return finding(Warning, "the API server refuses the kubelet: %s", match[1]+match[2]).see(kubeletLog).proof(line.Text)
 }

@@ -30,9 +30,6 @@ func TestKubeletNotAuthorized(t *testing.T) {
 	for name, line := range map[string]string{"forbidden": forbidden, "anonymous": anonymous, "unknown": unknown} {
 		causeTest{name: name, evidence: refused(line, 0), id: "kubelet-not-authorized", level: Warning}.run(t)
 	}
-	const renamed = `E1129 11:36:40.1 controller.go:201] "Failed to ensure lease exists, will retry" err="leases.coordination.k8s.io \"ip-10-77-0-9\" is forbidden: User \"system:node:n1\" cannot get resource \"leases\" in API group \"coordination.k8s.io\" in the namespace \"kube-node-lease\": can only access node lease with the same name as the requesting node" interval="7s"`
-	causeTest{name: "renamed", evidence: refused(renamed, 0), id: "kubelet-not-authorized", level: Warning,
-		what: []string{"asks for the Node ip-10-77-0-9, and is the Node n1: the machine was called n1"}}.run(t)
 	causeTest{name: "in this wait", evidence: refused(forbidden, 5*time.Second), id: "kubelet-not-authorized", level: Warning}.run(t)
 	causeTest{name: "before it", evidence: refused(forbidden, time.Second/2)}.run(t)
 	for name, line := range map[string]string{"new pod": newPod, "its config": newConfig, "image": image} {

@@ -58,7 +58,7 @@ type machineCase struct {
 }
 
 var machineCases = []machineCase{
-	{"loopback-down", Error, func(m *Machine) { m.Network.Loopback = "lo" }, "lo, is down"},
+	{"loopback-down", Error, func(m *Machine) { m.Network.LoopbackDown = true }, "lo, is down"},
 	{"no-systemd", Error, func(m *Machine) { m.System.Systemd = false }, "systemd does not run this machine"},
 	{"few-cpus", Warning, func(m *Machine) { m.System.CPUs = 1 }, "1 CPU: "},
 	{"little-memory", Warning, func(m *Machine) { m.System.Memory = 1700*mib - 1 }, "1699 MiB of memory: "},
@@ -101,11 +101,8 @@ var machineCases = []machineCase{
 	{"open-files-used-up", Warning, func(m *Machine) { m.Limits.OpenFiles = 95000 }, "95000 files are open"},
 	{"forwarding-fixed", Error, func(m *Machine) { m.Limits.ForwardingFixed = []string{"net.ipv4.ip_forward"} }, "net.ipv4.ip_forward is 0 and can't be set"},
 	{"forwarding-undone", Warning, func(m *Machine) {
-		m.Limits.ForwardingUndone = []UndoneSetting{{"net/ipv4/ip_forward", "/etc/sysctl.d/99-z.conf sets x = 0"}}
-	}, "/etc/sysctl.d/99-z.conf sets x = 0, and wins over /etc/sysctl.d/99-bootstrap.conf: after the next boot pods are cut off"},
-	{"forwarding-undone", Warning, func(m *Machine) {
-		m.Limits.ForwardingUndone = []UndoneSetting{{"net/bridge/bridge-nf-call-iptables", "/x sets y = 0"}}
-	}, "after the next boot pods do not reach Services on their own node"},
+		m.Limits.ForwardingUndone = []string{"/etc/sysctl.d/99-z.conf sets x = 0"}
+	}, "/etc/sysctl.d/99-z.conf sets x = 0, and wins over /etc/sysctl.d/99-bootstrap.conf: after the next boot packets of pods are lost"},
 	{"rp-filter-strict", Warning, func(m *Machine) { m.Limits.StrictLinks = []string{"eth0", "eth1"} }, "strict on [eth0 eth1]"},
 	{"kernel-module-missing", Warning, func(m *Machine) { m.Modules[1].State = machine.ModuleMissing }, "has no vxlan, which the pod network needs"},
 	{"kernel-module-missing", Error, func(m *Machine) { m.Modules[0].State = machine.KernelReplaced }, "the modules on disk are of another kernel than 6.12.0"},
@@ -135,7 +132,7 @@ var machineCases = []machineCase{
 	{"path-in-the-way", Error, func(m *Machine) {
 		m.Unfit.Paths = []Problem{{"\"/usr/local/bin/ctr\" is a symbolic link", "see who made it"}}
 	}, `"/usr/local/bin/ctr" is a symbolic link`},
-	{"certificates-unusable", Error, func(m *Machine) { m.Unfit.Certificates = []Problem{{What: "ca.crt has no key"}} }, "ca.crt has no key"},
+	{"certificates-unusable", Error, func(m *Machine) { m.Unfit.Certs = []Problem{{What: "ca.crt has no key"}} }, "ca.crt has no key"},
 	{"etcd-data-gone", Error, func(m *Machine) { m.Unfit.EtcdGone = "/var/lib/etcd" }, "/var/lib/etcd holds no data of etcd, and has held this cluster's"},
 	{"etcd-data-gone", Error, func(m *Machine) { m.Unfit.EtcdGone, m.Unfit.EtcdMount = "/var/lib/etcd", "/var/lib" }, "on the disk that was mounted at /var/lib"},
 	{"port-taken", Error, func(m *Machine) {
@@ -162,6 +159,7 @@ var machineCases = []machineCase{
 
 	{"other-cluster", Warning, func(m *Machine) { m.Foreign.Clusters = []string{"/var/lib/k0s (k0s)"} }, "/var/lib/k0s (k0s)"},
 	{"volume-closed", Error, func(m *Machine) { m.Foreign.Closed = []string{"/srv/x of user 1000 (mode 0600), for kube-apiserver"} }, "may not read /srv/x of user 1000"},
+	{"host-path-missing", Error, func(m *Machine) { m.Foreign.Missing = []string{"/srv/x, for kube-apiserver"} }, "there is no /srv/x, for kube-apiserver"},
 	{"foreign-static-pod", Warning, func(m *Machine) {
 		m.Foreign.Manifests = []Manifest{{Path: "/m/x.yaml", Name: "default/x", Ports: []int{80}}}
 	}, "/m/x.yaml is there"},
@@ -182,11 +180,9 @@ var machineCases = []machineCase{
 
 	{"cni-config-foreign", Warning, func(m *Machine) {
 		m.CNI.Others = []CNIFile{{Path: "/etc/cni/net.d/87-podman.conflist", What: "podman [10.88.0.0/16]"}}
-	}, "/etc/cni/net.d/87-podman.conflist is of another program's network, podman [10.88.0.0/16], and no cluster's: pods are in it until"},
-	{"cni-config-foreign", Warning, func(m *Machine) { m.Settings.OwnNetwork, m.CNI.Others = true, []CNIFile{{Path: "/x"}} }, "beside the pod network"},
+	}, "/etc/cni/net.d/87-podman.conflist is of another program's network, podman [10.88.0.0/16], and no cluster's: it stays as it is"},
 	{"cni-config-foreign", Error, func(m *Machine) { m.CNI.Others = []CNIFile{{Path: "/etc/cni/net.d/05-podman.conflist", First: true}} }, "all pods would be in it"},
-	{"cni-config-stale", Warning, func(m *Machine) { m.CNI = CNI{Left: "/x.conflist", Stale: "its kubeconfig is missing", Unserved: true} }, "/x.conflist, which is not of this cluster: its kubeconfig"},
-	{"cni-config-stale", Warning, func(m *Machine) { m.CNI = CNI{Left: "/x.conflist", Plugin: "cilium-cni", Unserved: true} }, "its plugin, cilium-cni, needs a daemon"},
+	{"cni-config-stale", Warning, func(m *Machine) { m.CNI = CNI{Left: "/x.conflist", Stale: "its kubeconfig is missing"} }, "/x.conflist, of an older cluster: its kubeconfig"},
 	{"cni-plugin-missing", Warning, func(m *Machine) { // one finding about one file is enough
 		m.Foreign.Plugins, m.CNI = []string{"calico, in /x"}, CNI{Left: "/x", Stale: "its kubeconfig is missing"}
 	}, "calico, in /x"},

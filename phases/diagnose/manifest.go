@@ -2,11 +2,10 @@ package diagnose
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"time"
 
+	"bootstrap/phases/lazyregexp"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/runtime"
 )
@@ -34,7 +33,7 @@ func manifestInvalid(e *Evidence) Findings {
 }
 
 // manifestRead is what the kubelet says of a file that it has read and does not take.
-var manifestRead = regexp.MustCompile(`"(?:Unable to process watch event|Could not process manifest file)" err="(.+?)"(?: path="([^"]+)")?\s*$`)
+var manifestRead = lazyregexp.New(`"(?:Unable to process watch event|Could not process manifest file)" err="(.+?)"(?: path="([^"]+)")?\s*$`)
 
 // manifestRefused is asked only of the file that is waited for: what it says of it is the last.
 func manifestRefused(e *Evidence) Findings {
@@ -42,7 +41,7 @@ func manifestRefused(e *Evidence) Findings {
 		return nil
 	}
 	for _, l := range slices.Backward(e.Journal[kubeletUnit]) {
-		m := manifestRead.FindStringSubmatch(l.Text)
+		m := manifestRead().FindStringSubmatch(l.Text)
 		if m == nil || l.At.Before(e.Since) || !strings.Contains(strings.ReplaceAll(l.Text, `\`, ""), `"`+e.Settings.Manifest+`"`) {
 			continue
 		}
@@ -56,21 +55,18 @@ func manifestRefused(e *Evidence) Findings {
 // may have read of another under that name, and starts none in its place. A kubelet that makes other
 // pods is not only slow. The kubelet itself says it only at -v=4 ("Pod cannot start yet").
 func (e *Evidence) blocked(name string) Findings {
-	const long = time.Minute
-	unit, file := e.Units[kubeletUnit], e.Settings.StaticPodDir+"/"+name+".yaml"
+	unit, file, pod := e.Units[kubeletUnit], e.Settings.StaticPodDir+"/"+name+".yaml", e.Settings.podOf(name)
 	i := slices.IndexFunc(e.Manifests, func(m Manifest) bool { return m.Path == file })
-	if i < 0 || unit.Active != "active" || e.RuntimeError != "" || e.API.Status != 0 || e.API.Dial == Open {
+	if i < 0 || unit.Active != "active" || e.RuntimeError != "" || e.API.Dial == Open {
 		return nil
 	}
-	changed, pod := e.Manifests[i].Changed, e.Settings.podOf(name)
+	changed, slow := e.Manifests[i].Changed, max(1, e.Crowding)
 	isIt := func(p runtime.Sandbox) bool { return p.FullName() == pod && !e.outdated(p) }
 	isOther := func(p runtime.Sandbox) bool { return p.FullName() != pod && p.Created.After(changed) }
-	waited := float64(e.Now.Sub(changed)) > float64(long)*max(1, e.Crowding)
-	if !changed.After(unit.Started) || !waited || slices.ContainsFunc(e.Pods, isIt) || !slices.ContainsFunc(e.Pods, isOther) {
-		return nil
-	}
-	return finding(Warning, "the kubelet makes no pod of %s, which was changed after the kubelet was started: one that has not met its API server "+
-		"since starts no static pod in place of another of the same name, be it that it never started that one", file).see(kubeletLog)
+	waits := changed.After(unit.Started) && e.Now.Sub(changed).Minutes() > slow && !slices.ContainsFunc(e.Pods, isIt)
+	return warnIf(waits && slices.ContainsFunc(e.Pods, isOther), "the kubelet makes no pod of %s, which was changed after the kubelet was started: "+
+		"one that has not met its API server since starts no static pod in place of another of the same name, "+
+		"be it that it never started that one", file).see(kubeletLog)
 }
 
 // manifestGone: moved to another name in the folder, it still runs.

@@ -14,7 +14,8 @@ type Network struct {
 	Addresses []machine.LinkAddress // of links that are up, loopback left out; nil if unknown
 	Defaults  []string              // the links of default routes in the address's family, the preferred first
 	Routes    []machine.Route       // to single networks
-	Loopback  string                // the loopback link if it is down, else empty
+
+	LoopbackDown bool
 }
 
 // Resolver is who answers pods' questions for names outside of the cluster.
@@ -95,8 +96,8 @@ func nameRules() map[string]Rule {
 			isElse := func(s netip.Addr) bool { return machine.PodReaches(s) || !s.IsLinkLocalUnicast() }
 			onLink := slices.DeleteFunc(slices.Clone(m.Resolver.Servers), isElse)
 			others := slices.ContainsFunc(m.Resolver.Servers, machine.PodReaches) // else resolver-loops says it
-			return warnIf(len(onLink) > 0 && others, "%s: %v means nothing in a pod, which is on another link: cluster DNS asks the others",
-				m.Resolver.File, onLink)
+			const what = "%s: %v means nothing in a pod, which is on another link: cluster DNS asks the others"
+			return warnIf(len(onLink) > 0 && others, what, m.Resolver.File, onLink)
 		}},
 		"resolver-silent": {Check: func(m *Machine) Findings {
 			return warnIf(len(m.Resolver.Silent) > 0, "%s: no answer from %v", m.Resolver.File, m.Resolver.Silent)
@@ -128,9 +129,7 @@ func nameRules() map[string]Rule {
 }
 
 func loopbackDown(m *Machine) Findings {
-	link := m.Network.Loopback
-	return errorIf(link != "", "the loopback link, %s, is down: this machine does not reach itself", link).
-		remedy("ip link set %s up", link).see("ip link show " + link)
+	return errorIf(m.Network.LoopbackDown, "the loopback link, lo, is down: this machine does not reach itself").see("ip link show lo")
 }
 
 func (m *Machine) linkOf(a netip.Addr) (machine.LinkAddress, bool) {

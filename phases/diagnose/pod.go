@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"bootstrap/phases/lazyregexp"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/runtime"
 )
@@ -16,25 +17,25 @@ const sayAgain = 45 * time.Second
 
 // What the kubelet and the runtime say of pods that do not start.
 var (
-	syncFailed  = regexp.MustCompile(`"Error syncing pod, skipping" err="\[?failed to \\"(\w+)\\" for \\"([^\\"]+)\\" with (\w+): (.+)" pod="([^"]+)" podUID="([^"]+)"`)
-	mountFailed = regexp.MustCompile(`MountVolume\.SetUp failed for volume "([^"]+)".* pod "([^"]+)" \(UID: "([^"]+)"\) : (.+)`)
-	pauseImage  = regexp.MustCompile(`failed to get sandbox image`)
-	anyImage    = regexp.MustCompile(`image "([^"]+)"`)
-	pullFailed  = regexp.MustCompile(`.*failed to (?:do request: \w+ "[^"]+"|resolve (?:reference "[^"]+"|image)|pull and unpack image "[^"]+"): (.+)`)
-	hostPath    = regexp.MustCompile(`hostPath type check failed: (\S+) is not an? (.+)|(?:^|: )(?:open|mkdir) (/\S+): (no such file or directory|not a directory)$`)
-	cannotRun   = regexp.MustCompile(`exec "?(/[^\s:"]+)"?: (exec format error|permission denied|no such file or directory)|exec: "([^"]+)": ((?:stat [^:]+: )?(?:exec format error|permission denied|no such file or directory|executable file not found in \$PATH|is a directory))`)
-	cniMissing  = regexp.MustCompile(`failed to find plugin "([^"]+)" in path \[([^\]]*)\]`)
-	cniInvalid  = regexp.MustCompile(`failed to load CNI config(?: list)? file.*`)
-	pullMayPass = regexp.MustCompile(`(?i)deadline exceeded|time(?:d )?out|429|too ?many ?requests|rate limit|connection reset|temporary|50[234] `)
-	notAdmitted = regexp.MustCompile(`"Pod admission denied" podUID="([^"]+)" pod="([^"]+)" reason="([^"]*)" message="(.*?)"(?: operation=|\s*$)`)
+	syncFailed  = lazyregexp.New(`"Error syncing pod, skipping" err="\[?failed to \\"(\w+)\\" for \\"([^\\"]+)\\" with (\w+): (.+)" pod="([^"]+)" podUID="([^"]+)"`)
+	mountFailed = lazyregexp.New(`MountVolume\.SetUp failed for volume "([^"]+)".* pod "([^"]+)" \(UID: "([^"]+)"\) : (.+)`)
+	pauseImage  = lazyregexp.New(`failed to get sandbox image`)
+	anyImage    = lazyregexp.New(`image "([^"]+)"`)
+	pullFailed  = lazyregexp.New(`.*failed to (?:do request: \w+ "[^"]+"|resolve (?:reference "[^"]+"|image)|pull and unpack image "[^"]+"): (.+)`)
+	hostPath    = lazyregexp.New(`hostPath type check failed: (\S+) is not an? (.+)|(?:^|: )(?:open|mkdir) (/\S+): (no such file or directory|not a directory)$`)
+	cannotRun   = lazyregexp.New(`exec "?(/[^\s:"]+)"?: (exec format error|permission denied|no such file or directory)|exec: "([^"]+)": ((?:stat [^:]+: )?(?:exec format error|permission denied|no such file or directory|executable file not found in \$PATH|is a directory))`)
+	cniMissing  = lazyregexp.New(`failed to find plugin "([^"]+)" in path \[([^\]]*)\]`)
+	cniInvalid  = lazyregexp.New(`failed to load CNI config(?: list)? file.*`)
+	pullMayPass = lazyregexp.New(`(?i)deadline exceeded|time(?:d )?out|429|too ?many ?requests|rate limit|connection reset|temporary|50[234] `)
+	notAdmitted = lazyregexp.New(`"Pod admission denied" podUID="([^"]+)" pod="([^"]+)" reason="([^"]*)" message="(.*?)"(?: operation=|\s*$)`)
 	// What the API server says to a mirror pod.
-	noNamespace  = regexp.MustCompile(`^namespaces "([^"]+)" not found$`)
-	refusedByAPI = regexp.MustCompile(`^(?:namespaces .* not found$|pods .* is (?:forbidden|invalid): )`)
-	lastingNo    = regexp.MustCompile(`exceeded quota|violates PodSecurity`)
+	noNamespace  = lazyregexp.New(`^namespaces "([^"]+)" not found$`)
+	refusedByAPI = lazyregexp.New(`^pods .* is (?:forbidden|invalid): `)
+	lastingNo    = lazyregexp.New(`exceeded quota|violates PodSecurity`)
 	// After each start, the kubelet makes no container before it has seen the Services.
-	kubeletBegins = regexp.MustCompile(`services have not yet been read at least once`)
+	kubeletBegins = lazyregexp.New(`services have not yet been read at least once`)
 	// With its sandbox or container gone, as when a component is started anew, the kubelet makes others.
-	mayPass = regexp.MustCompile(`(?i)deadline exceeded|is reserved for|timed out|timeout|canceled|cache|find (?:shim for )?sandbox|sandbox container \S+ is not running|try to find container|ttrpc: closed|temporarily unavailable|cannot allocate memory`)
+	mayPass = lazyregexp.New(`(?i)deadline exceeded|is reserved for|timed out|timeout|canceled|cache|find (?:shim for )?sandbox|sandbox container \S+ is not running|try to find container|ttrpc: closed|temporarily unavailable|cannot allocate memory`)
 )
 
 // podRules are about pods whose sandbox, image or container does not come up.
@@ -44,7 +45,6 @@ func podRules() map[string]Rule {
 		"image-missing":         {Cause: syncCause(ofKind("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"), imageMissing)},
 		"image-cannot-run":      {Cause: ofFirstComponent((*Evidence).imageCannotRun)},
 		"container-oom-killed":  {Cause: ofFirstComponent((*Evidence).oomKilled)},
-		"host-path-missing":     {Cause: syncCause(hostPathFailed, hostPathMissing)},
 		"cni-config-invalid":    {Cause: cniConfigInvalid},
 		"container-not-created": {Cause: syncCause(ofKind("CreateContainerError", "CreateContainerConfigError", "RunContainerError"), containerNotCreated)},
 		"pod-not-admitted":      {Cause: podNotAdmitted},
@@ -72,7 +72,7 @@ func (e *Evidence) failedSync(match func(syncFailure) bool) (last syncFailure, f
 		}
 		f, ok := e.Settings.syncFailure(l)
 		f.static = ok && e.isStatic(f)
-		if !ok || kubeletBegins.MatchString(f.message) || !e.holds(f) || !match(f) {
+		if !ok || kubeletBegins().MatchString(f.message) || !e.holds(f) || !match(f) {
 			continue
 		}
 		if f.static {
@@ -86,14 +86,14 @@ func (e *Evidence) failedSync(match func(syncFailure) bool) (last syncFailure, f
 }
 
 func (s Settings) syncFailure(l machine.LogLine) (syncFailure, bool) {
-	if m := syncFailed.FindStringSubmatch(l.Text); m != nil {
-		f := syncFailure{kind: m[3], message: frame.ReplaceAllString(unquoted(m[4]), ""), pod: m[5], uid: m[6], at: l.At}
+	if m := syncFailed().FindStringSubmatch(l.Text); m != nil {
+		f := syncFailure{kind: m[3], message: frame().ReplaceAllString(unquoted(m[4]), ""), pod: m[5], uid: m[6], at: l.At}
 		if m[1] == "StartContainer" {
 			f.container = m[2]
 		}
 		return f, true
 	}
-	if m := mountFailed.FindStringSubmatch(l.Text); m != nil {
+	if m := mountFailed().FindStringSubmatch(l.Text); m != nil {
 		namespace := "kube-system" // the kubelet leaves it out
 		if of, name, _ := strings.Cut(s.Pod, "/"); name == m[2] {
 			namespace = of
@@ -104,7 +104,7 @@ func (s Settings) syncFailure(l machine.LogLine) (syncFailure, bool) {
 }
 
 // frame is what stands before every reason.
-var frame = regexp.MustCompile(`^(?:Failed to (?:create|generate) sandbox(?: config)? for pod "[^"]+": )?(?:rpc error: code = \w+ desc = )?(?:failed to start sandbox "[^"]+": )?`)
+var frame = lazyregexp.New(`^(?:Failed to (?:create|generate) sandbox(?: config)? for pod "[^"]+": )?(?:rpc error: code = \w+ desc = )?(?:failed to start sandbox "[^"]+": )?`)
 
 // addonPods begin with these names. Their failures are not certain: init may be about
 // to replace them.
@@ -158,8 +158,8 @@ func ofKind(kinds ...string) func(syncFailure) bool {
 	return func(f syncFailure) bool { return slices.Contains(kinds, f.kind) }
 }
 
-func says(pattern *regexp.Regexp) func(syncFailure) bool {
-	return func(f syncFailure) bool { return pattern.MatchString(f.message) }
+func says(pattern lazyregexp.Regexp) func(syncFailure) bool {
+	return func(f syncFailure) bool { return pattern().MatchString(f.message) }
 }
 
 // syncCause is what the last failure of a kind, or with certain words, is the proof of.
@@ -175,14 +175,14 @@ func syncCause(match func(syncFailure) bool, find func(*Evidence, syncFailure) F
 
 func imageMissing(_ *Evidence, f syncFailure) Findings {
 	image := "its image"
-	if m := anyImage.FindStringSubmatch(f.message); m != nil {
+	if m := anyImage().FindStringSubmatch(f.message); m != nil {
 		image = m[1]
 	}
 	reason := f.message
-	if m := pullFailed.FindStringSubmatch(f.message); m != nil {
+	if m := pullFailed().FindStringSubmatch(f.message); m != nil {
 		reason = m[1] // what the runtime says last
 	}
-	return f.unsureIf(pullMayPass.MatchString(f.message)).
+	return f.unsureIf(pullMayPass().MatchString(f.message)).
 		finding("%s does not start: %s is not here and can't be pulled: %s", f.pod, image, reason)
 }
 
@@ -199,7 +199,7 @@ func (e *Evidence) imageCannotRun(name string) Findings {
 	if reason == "exec format error" {
 		reason += " (it is for another processor, or damaged)"
 	}
-	same := func(c runtime.Container) bool { return cannotRun.MatchString(c.Message) || logs(cannotRun)(c) }
+	same := func(c runtime.Container) bool { return cannotRun().MatchString(c.Message) || logs(cannotRun)(c) }
 	return finding(e.certainty(name, same), "%s does not start: %s in the image %s can't be run: %s", name, program, c.Image, reason).
 		see(seePods).proof(line)
 }
@@ -220,13 +220,13 @@ func (e *Evidence) oomKilled(name string) Findings {
 
 // hostPathFailed leaves out the kubelet's own folders, which it makes for other reasons.
 func hostPathFailed(f syncFailure) bool {
-	match := hostPath.FindStringSubmatch(f.message)
+	match := hostPath().FindStringSubmatch(f.message)
 	return f.kind == "MountVolume" && match != nil && !strings.HasPrefix(match[3], "/var/lib/kubelet/")
 }
 
 // hostPathMissing is certain the second time, which comes after a second or two.
 func hostPathMissing(e *Evidence, f syncFailure) Findings {
-	match := hostPath.FindStringSubmatch(f.message)
+	match := hostPath().FindStringSubmatch(f.message)
 	f = f.unsureIf(!e.again(hostPath, f.at))
 	if folder := path.Dir(match[3]); match[3] != "" { // it was to be made
 		return f.finding("%s does not start: %s, which it mounts, can't be made: %s", f.pod, match[3], match[4]).
@@ -237,7 +237,7 @@ func hostPathMissing(e *Evidence, f syncFailure) Findings {
 }
 
 func cniPluginMissing(_ *Evidence, f syncFailure) Findings {
-	match := cniMissing.FindStringSubmatch(f.message)
+	match := cniMissing().FindStringSubmatch(f.message)
 	return f.finding("%s gets no network: the CNI plugin %s is not in %s", f.pod, match[1], match[2]).see("ls -l " + match[2])
 }
 
@@ -251,13 +251,13 @@ func cniConfigInvalid(e *Evidence) Findings {
 
 // containerNotCreated is not certain where the runtime was only slow.
 func containerNotCreated(_ *Evidence, f syncFailure) Findings {
-	return f.unsureIf(mayPass.MatchString(f.message)).finding("the container %s of %s can't be made: %s", f.container, f.pod, f.message)
+	return f.unsureIf(mayPass().MatchString(f.message)).finding("the container %s of %s can't be made: %s", f.container, f.pod, f.message)
 }
 
 // podNotAdmitted is certain: the kubelet does not try again.
 func podNotAdmitted(e *Evidence) Findings {
 	for _, l := range slices.Backward(e.Journal[kubeletUnit]) {
-		m := notAdmitted.FindStringSubmatch(l.Text)
+		m := notAdmitted().FindStringSubmatch(l.Text)
 		if m == nil || m[2] != e.Settings.Pod || slices.Contains(e.Settings.Replaced, m[1]) || l.At.Before(e.Since) {
 			continue
 		}
@@ -276,7 +276,7 @@ type Denial struct {
 func Denials(journal []machine.LogLine) map[string]Denial {
 	all := map[string]Denial{}
 	for _, l := range journal {
-		if m := notAdmitted.FindStringSubmatch(l.Text); m != nil {
+		if m := notAdmitted().FindStringSubmatch(l.Text); m != nil {
 			all[m[2]] = Denial{l.At, readable(m[3] + ": " + unquoted(m[4]))}
 		}
 	}
@@ -286,18 +286,18 @@ func Denials(journal []machine.LogLine) map[string]Denial {
 // mirrorRefused goes by the kubelet's last word about the mirror pod. It is certain where the kubelet will
 // be told the same again. What else is missing may come yet, as a priority class does after the start.
 func mirrorRefused(e *Evidence) Findings {
-	pod := regexp.QuoteMeta(`pod="` + e.Settings.Pod + `"`)
-	said := regexp.MustCompile(`"Failed creating a mirror pod(?: for)?" err="(.+)" ` + pod)
+	said := lazyregexp.New(`"Failed creating a mirror pod(?: for)?" err="(.+)" pod="` + regexp.QuoteMeta(e.Settings.Pod) + `"`)
 	line, match := e.recent(kubeletUnit, e.Now.Sub(e.Since), said)
-	if match == nil || !refusedByAPI.MatchString(unquoted(match[1])) {
-		return nil // or it did not answer
+	if match == nil {
+		return nil
 	}
-	const text = "%s runs, and has no mirror pod: %s"
-	reason := unquoted(match[1])
-	found := finding(certainIf(lastingNo.MatchString(reason)), text, e.Settings.Pod, reason)
-	if m := noNamespace.FindStringSubmatch(reason); m != nil {
-		found = finding(Error, text, e.Settings.Pod, "the namespace "+m[1]+" is not there").
+	reason, found := unquoted(match[1]), Findings(nil)
+	const what = "%s runs, and has no mirror pod: %s"
+	if m := noNamespace().FindStringSubmatch(reason); m != nil {
+		found = finding(Error, what, e.Settings.Pod, "the namespace "+m[1]+" is not there").
 			remedy("kubectl create namespace %s; the kubelet tries again within two minutes", m[1])
+	} else if refusedByAPI().MatchString(reason) { // else it did not answer
+		found = finding(certainIf(lastingNo().MatchString(reason)), what, e.Settings.Pod, reason)
 	}
 	return found.see(kubeletLog).proof(line.Text)
 }

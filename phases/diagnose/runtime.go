@@ -1,9 +1,9 @@
 package diagnose
 
 import (
-	"regexp"
 	"strings"
 
+	"bootstrap/phases/lazyregexp"
 	"bootstrap/phases/machine"
 )
 
@@ -26,14 +26,14 @@ const (
 
 // What is said of, or by, a runtime that does not work.
 var (
-	containerdFatal = regexp.MustCompile(`^containerd: (.+)|level=(?:fatal|error) msg="?(containerd: .+?)"?$`)
-	containerdParse = regexp.MustCompile(`failed to (?:load TOML|unmarshal TOML|parse|load config)|toml: |invalid (?:plugin )?config|unknown (?:plugin|key)|unsupported config version`)
-	criNotLoaded    = regexp.MustCompile(`msg="(?:failed to load plugin|skip loading plugin)" error="(.+?)" id=io\.containerd\.(?:grpc\.v1\.cri|cri\.v1\.\w+)`)
-	noService       = regexp.MustCompile(`unknown service runtime\.v1\.`)
-	notListening    = regexp.MustCompile(`connect: (no such file or directory|connection refused)`)
-	noCRI           = regexp.MustCompile(`(error reading server preface|unknown method|not a gRPC|first record does not look like)`)
-	noAnswer        = regexp.MustCompile(`DeadlineExceeded|deadline exceeded`)
-	noRunc          = regexp.MustCompile(`exec: \\*"(\S*runc)\\*": (executable file not found in \$PATH|stat \S+ no such file or directory)|fork/exec (\S*runc): no such file or directory`)
+	containerdFatal = lazyregexp.New(`^containerd: (.+)|level=(?:fatal|error) msg="?(containerd: .+?)"?$`)
+	containerdParse = lazyregexp.New(`failed to (?:load TOML|unmarshal TOML|parse|load config)|toml: |invalid (?:plugin )?config|unknown (?:plugin|key)|unsupported config version`)
+	criNotLoaded    = lazyregexp.New(`msg="(?:failed to load plugin|skip loading plugin)" error="(.+?)" id=io\.containerd\.(?:grpc\.v1\.cri|cri\.v1\.\w+)`)
+	noService       = lazyregexp.New(`unknown service runtime\.v1\.`)
+	notListening    = lazyregexp.New(`connect: (no such file or directory|connection refused)`)
+	noCRI           = lazyregexp.New(`(error reading server preface|unknown method|not a gRPC|first record does not look like)`)
+	noAnswer        = lazyregexp.New(`DeadlineExceeded|deadline exceeded`)
+	noRunc          = lazyregexp.New(`exec: \\*"(\S*runc)\\*": (executable file not found in \$PATH|stat \S+ no such file or directory)|fork/exec (\S*runc): no such file or directory`)
 )
 
 // runtimeRules are about the container runtime, and what its unit and the kubelet's have in common.
@@ -61,7 +61,7 @@ func runtimeRules() map[string]Rule {
 		"runtime-not-listening": {Cause: runtimeNotListening},
 		"runtime-not-cri":       {Cause: runtimeNotCRI},
 		"runc-missing": {Cause: syncCause(says(noRunc), func(_ *Evidence, f syncFailure) Findings {
-			match := noRunc.FindStringSubmatch(f.message)
+			match := noRunc().FindStringSubmatch(f.message)
 			return f.finding("the runtime can't start %s: its program %s is not there", f.pod, match[1]+match[3])
 		})},
 	}
@@ -92,7 +92,7 @@ func containerdEnded(byConfig bool, what string) func(*Evidence) Findings {
 			return nil
 		}
 		line, match := e.recent(containerdUnit, e.Now.Sub(unit.Started), containerdFatal)
-		if match == nil || containerdParse.MatchString(line.Text) != byConfig {
+		if match == nil || containerdParse().MatchString(line.Text) != byConfig {
 			return nil
 		}
 		return finding(Error, "%s: %s", what, unquoted(match[1]+match[2])).see(containerdLog).proof(line.Text)
@@ -117,7 +117,7 @@ func containerdStopped(e *Evidence) Findings {
 
 // runtimeWithoutCRI knows the reason only if containerd was started in this run.
 func runtimeWithoutCRI(e *Evidence) Findings {
-	if !noService.MatchString(e.RuntimeError) {
+	if !noService().MatchString(e.RuntimeError) {
 		return nil
 	}
 	if line, reason := e.criNotLoaded(); reason != "" {
@@ -131,11 +131,11 @@ func runtimeWithoutCRI(e *Evidence) Findings {
 
 // criNotLoaded gives the first plugin of the CRI that failed, as others fail for that.
 func (e *Evidence) criNotLoaded() (line, reason string) {
-	if !noService.MatchString(e.RuntimeError) {
+	if !noService().MatchString(e.RuntimeError) {
 		return "", ""
 	}
 	for _, l := range e.Journal[containerdUnit] {
-		if m := criNotLoaded.FindStringSubmatch(l.Text); m != nil {
+		if m := criNotLoaded().FindStringSubmatch(l.Text); m != nil {
 			return l.Text, unquoted(m[1])
 		}
 	}
@@ -149,7 +149,7 @@ func (e *Evidence) containerdStarts() bool {
 }
 
 func runtimeNotListening(e *Evidence) Findings {
-	match := notListening.FindStringSubmatch(e.RuntimeError)
+	match := notListening().FindStringSubmatch(e.RuntimeError)
 	if match == nil || e.containerdStarts() {
 		return nil
 	}
@@ -162,11 +162,11 @@ func runtimeNotListening(e *Evidence) Findings {
 }
 
 func runtimeNotCRI(e *Evidence) Findings {
-	is := noCRI.MatchString(e.RuntimeError) && !e.containerdStarts()
+	is := noCRI().MatchString(e.RuntimeError) && !e.containerdStarts()
 	return errorIf(is, "what listens at %s is no container runtime with the CRI", e.socket()).see("ss -lxp | grep " + e.socket()).proof(e.RuntimeError)
 }
 
 // runtimeHangs is never certain: it may only be slow.
 func runtimeHangs(e *Evidence) Findings {
-	return warnIf(noAnswer.MatchString(e.RuntimeError), "the container runtime at %s takes connections but does not answer", e.socket()).see(containerdLog)
+	return warnIf(noAnswer().MatchString(e.RuntimeError), "the container runtime at %s takes connections but does not answer", e.socket()).see(containerdLog)
 }

@@ -25,7 +25,7 @@ type Clock struct {
 
 	Synced   bool     // a time service keeps it right
 	Unsynced bool     // none does; where neither is so, it is not known
-	Services []string // time services that run, although it is unsynced
+	Services []string // time services that run
 }
 
 // Mark is something that tells that a moment is past.

@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
+	"sigs.k8s.io/yaml"
 
 	"bootstrap/phases/machine"
 )
@@ -135,14 +135,12 @@ func (Systemd) Failed(ctx context.Context, pattern string) (names []string, err 
 	return names, err
 }
 
-// Environment implements Units. The library gives a list of strings as text, in the form of JSON.
+// Environment implements Units. The library gives a list of strings as text that YAML can read, save for the
+// type that stands before an empty one.
 func (Systemd) Environment(ctx context.Context) (all []string, err error) {
 	err = withSystemd(ctx, func(c *dbus.Conn) error {
 		text, err := c.GetManagerProperty("Environment")
-		if err != nil || strings.HasPrefix(text, "@as") { // an empty list has its type written before it
-			return err
-		}
-		return json.Unmarshal([]byte(text), &all)
+		return errors.Join(err, yaml.Unmarshal([]byte(strings.TrimPrefix(text, "@as ")), &all))
 	})
 	return all, err
 }

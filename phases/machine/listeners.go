@@ -1,23 +1,22 @@
 package machine
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-
-	"github.com/prometheus/procfs"
+	"strconv"
+	"strings"
 )
 
-const tcpListens = 0x0A // state LISTEN in /proc/net/tcp
+const tcpListens = "0A" // state LISTEN in /proc/net/tcp
 
 // Listener is the process that listens at a TCP port, as people know it; empty if it
 // can't be told, as to who is not root.
 func (m Machine) Listener(port uint16) string {
 	sockets := map[string]bool{}
-	for _, s := range m.listening() {
-		if s.LocalPort == uint64(port) {
-			sockets[fmt.Sprintf("socket:[%d]", s.Inode)] = true
+	for _, l := range m.listeners() {
+		if l.port == port {
+			sockets["socket:["+l.inode+"]"] = true
 		}
 	}
 	if len(sockets) == 0 {
@@ -29,8 +28,8 @@ func (m Machine) Listener(port uint16) string {
 // Listening are the TCP ports at which anybody listens, in order.
 func (m Machine) Listening() []uint16 {
 	var ports []uint16
-	for _, s := range m.listening() {
-		ports = append(ports, uint16(s.LocalPort))
+	for _, l := range m.listeners() {
+		ports = append(ports, l.port)
 	}
 	slices.Sort(ports)
 	return slices.Compact(ports)
@@ -39,25 +38,33 @@ func (m Machine) Listening() []uint16 {
 // ListensBeyond tells whether anybody listens at a TCP port of this machine that others
 // can reach: loopback is the machine's own.
 func (m Machine) ListensBeyond(port uint16) bool {
-	for _, s := range m.listening() {
-		if s.LocalPort == uint64(port) && !s.LocalAddr.IsLoopback() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(m.listeners(), func(l listener) bool { return l.port == port && !l.loopback })
 }
 
-// listening are the sockets at which anybody listens.
-func (m Machine) listening() (all procfs.NetTCP) {
-	proc, err := procfs.NewFS(m.Path("/proc"))
-	if err != nil {
-		return nil // a directory that stands for a machine may have none
-	}
-	four, _ := proc.NetTCP()
-	six, _ := proc.NetTCP6() // a kernel without IPv6 has none
-	for _, s := range slices.Concat(four, six) {
-		if s.St == tcpListens {
-			all = append(all, s)
+// listener is a listening socket as the kernel lists it.
+type listener struct {
+	port     uint16
+	loopback bool
+	inode    string
+}
+
+// isLoopback reads an address as the kernel lists it, each four bytes the other way round.
+// A program for both families listens at IPv4's by a mapped address.
+func isLoopback(address string) bool {
+	const mapped, loopback6 = "0000000000000000FFFF0000", "00000000000000000000000001000000"
+	v4 := strings.TrimPrefix(address, mapped)
+	return len(v4) == 8 && strings.HasSuffix(v4, "7F") || address == loopback6
+}
+
+func (m Machine) listeners() []listener {
+	var all []listener
+	for _, list := range []string{"/proc/net/tcp", "/proc/net/tcp6"} { // a kernel without IPv6 has no tcp6
+		for _, f := range m.table(list, 10) {
+			address, hex, _ := strings.Cut(f[1], ":")
+			port, err := strconv.ParseUint(hex, 16, 16)
+			if err == nil && f[3] == tcpListens {
+				all = append(all, listener{uint16(port), isLoopback(address), f[9]})
+			}
 		}
 	}
 	return all

@@ -148,15 +148,10 @@ func links() (map[int]net.Interface, error) {
 	return all, err
 }
 
-// LoopbackDown is the loopback link if it is down; empty if it is up, or there is none that is known.
-func LoopbackDown() string {
-	all, _ := net.Interfaces()
-	for _, link := range all {
-		if link.Flags&(net.FlagLoopback|net.FlagUp) == net.FlagLoopback {
-			return link.Name
-		}
-	}
-	return ""
+// LoopbackDown is false too where the link is not known.
+func LoopbackDown() bool {
+	lo, err := net.InterfaceByName("lo")
+	return err == nil && lo.Flags&net.FlagUp == 0
 }
 
 // whole asks for a list again when it changed while the kernel gave it.

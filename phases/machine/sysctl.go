@@ -17,41 +17,41 @@ type BootSetting struct {
 // sysctlDirs are where files of kernel settings lie.
 var sysctlDirs = []string{"/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d"}
 
-// BootSettings are the kernel settings of a boot in systemd's order, if one file held that text. Files are
-// read by their names. Of two settings with one name the last counts, at its own place; one that only says
-// again what was said stays at the first place.
+// BootSettings are the kernel settings of a boot in systemd's order, if one file held that text: files are read by
+// their names.
 // https://github.com/systemd/systemd/blob/v257/src/sysctl/sysctl.c
-func (m Machine) BootSettings(file, text string) []BootSetting {
+func (m Machine) BootSettings(file, text string) (all []BootSetting) {
 	order := func(a, b string) int { return strings.Compare(filepath.Base(a), filepath.Base(b)) }
 	files := slices.DeleteFunc(m.confFiles(sysctlDirs), func(other string) bool { return order(file, other) == 0 })
 	files = append(files, file)
 	slices.SortFunc(files, order)
-	var all []BootSetting
 	for _, f := range files {
 		content := text
 		if f != file {
 			content = m.read(f) // one that can't be read does not count at boot either
 		}
 		for line := range strings.Lines(content) {
-			s := bootSetting(line, f)
-			isSame := func(before BootSetting) bool { return before.Name == s.Name }
-			if i := slices.IndexFunc(all, isSame); s.Name != "" && (i < 0 || all[i].Value != s.Value) {
-				all = append(slices.DeleteFunc(all, isSame), s)
-			}
+			all = withSetting(all, line, f)
 		}
 	}
 	return all
 }
 
-// bootSetting reads a line; one without a setting has no name. A minus before the name says that it may
-// fail, or, without a value, that patterns are not for it.
-func bootSetting(line, file string) BootSetting {
+// withSetting adds what a line sets. Of two settings with one name the last counts, at its own place; one that
+// only says again what was said stays at the first. A minus before the name says that it may fail, or, without
+// a value, that patterns are not for it.
+func withSetting(all []BootSetting, line, file string) []BootSetting {
 	name, value, found := strings.Cut(strings.TrimSpace(line), "=")
 	bare, minus := strings.CutPrefix(strings.TrimSpace(name), "-")
-	if strings.HasPrefix(name, "#") || strings.HasPrefix(name, ";") || !found && !minus {
-		return BootSetting{}
+	s := BootSetting{strings.ReplaceAll(strings.TrimSpace(bare), ".", "/"), strings.TrimSpace(value), file}
+	i := slices.IndexFunc(all, func(before BootSetting) bool { return before.Name == s.Name })
+	switch {
+	case s.Name == "", strings.ContainsAny(s.Name[:1], "#;"), !found && !minus, i >= 0 && all[i].Value == s.Value:
+		return all
+	case i >= 0:
+		all = slices.Delete(all, i, i+1)
 	}
-	return BootSetting{strings.ReplaceAll(strings.TrimSpace(bare), ".", "/"), strings.TrimSpace(value), file}
+	return append(all, s)
 }
 
 // Sets tells whether the setting, one of all, is made under that name. Patterns pass over names that have a

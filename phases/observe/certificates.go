@@ -39,9 +39,6 @@ func (o *Observer) CertificateEvidence(stage Stage) []diagnose.Certificate {
 	}
 	var found []diagnose.Certificate
 	for _, j := range append(all, o.judgeExternalEtcd()...) {
-		if j.cert != nil {
-			j.NotBefore = j.cert.NotBefore
-		}
 		if j.cert != nil || j.Problem != "" { // else it is not there, and need not be
 			found = append(found, j.Certificate)
 		}
@@ -99,7 +96,7 @@ func (o *Observer) readCert(path, use string) judged {
 	j := judged{Certificate: diagnose.Certificate{Path: path, Use: use}}
 	cert, err := parsed(o.Host, path, pki.ParseCert)
 	if j.by(err); err == nil && cert != nil {
-		j.cert, j.NotAfter = cert, cert.NotAfter
+		j.cert, j.NotBefore, j.NotAfter = cert, cert.NotBefore, cert.NotAfter
 	}
 	return j
 }
@@ -180,7 +177,7 @@ func (o *Observer) judgeKubeconfig(ca *x509.Certificate, id spec.Identity) judge
 		j.cert, err = pki.ParseCert(k.Cert)
 	}
 	if err == nil {
-		j.NotAfter = j.cert.NotAfter
+		j.NotBefore, j.NotAfter = j.cert.NotBefore, j.cert.NotAfter
 		j.key, err = pki.ParseKey(k.Key)
 	}
 	switch {

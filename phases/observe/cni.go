@@ -7,34 +7,26 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"strings"
 
+	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/pki"
 	"bootstrap/phases/spec"
 )
 
-// cniFile is somebody else's CNI configuration, as far as it tells whose it is.
+// cniFile is somebody else's CNI configuration, or a plugin in it, as far as it tells whose it is.
 type cniFile struct {
-	path string
-
-	Name      string
-	cniPlugin // of a file with one plugin alone
-	Plugins   []cniPlugin
-}
-
-type cniPlugin struct {
-	Type, Kubeconfig string
-	Kubernetes       struct{ Kubeconfig string }
-	IPAM             struct {
-		cniRange
-		Ranges [][]cniRange
+	path                   string
+	Name, Type, Kubeconfig string
+	Kubernetes             struct{ Kubeconfig string }
+	IPAM                   struct {
+		Subnet string
+		Ranges [][]struct{ Subnet string }
 	}
+	Plugins []cniFile
 }
-
-type cniRange struct{ Subnet string }
 
 // cniFiles are those of others, in the order of their names: a runtime takes the first. Of one that can't
 // be read, only the path is known.
@@ -44,12 +36,12 @@ func (o *Observer) cniFiles() []cniFile {
 		if !spec.IsNetwork(path) || path == spec.NetworkFile {
 			continue
 		}
-		f := cniFile{path: path}
+		f := cniFile{}
 		if data, err := o.Host.ReadFile(path); err != nil || json.Unmarshal(data, &f) != nil {
-			f = cniFile{path: path}
+			f = cniFile{}
 		}
-		if len(f.Plugins) == 0 {
-			f.Plugins = []cniPlugin{f.cniPlugin}
+		if f.path = path; len(f.Plugins) == 0 { // it has one alone
+			f.Plugins = []cniFile{f}
 		}
 		all = append(all, f)
 	}
@@ -57,10 +49,9 @@ func (o *Observer) cniFiles() []cniFile {
 }
 
 // subnets are the ranges that the file itself gives; none where a cluster tells them.
-func (f cniFile) subnets() []netip.Prefix {
-	var all []netip.Prefix
+func (f cniFile) subnets() (all []netip.Prefix) {
 	for _, p := range f.Plugins {
-		for _, r := range append(slices.Concat(p.IPAM.Ranges...), p.IPAM.cniRange) {
+		for _, r := range append(slices.Concat(p.IPAM.Ranges...), struct{ Subnet string }{p.IPAM.Subnet}) {
 			if s, err := netip.ParsePrefix(r.Subnet); err == nil {
 				all = append(all, s)
 			}
@@ -71,60 +62,60 @@ func (f cniFile) subnets() []netip.Prefix {
 
 // isClusters tells whether a network may be that of a cluster's pods. One whose file gives addresses is not
 // where these are no pods': so podman, CRI-O and nerdctl have networks of their own containers there.
-func (f cniFile) isClusters(pods []netip.Prefix) bool {
+func (o *Observer) isClusters(f cniFile) bool {
+	ofPods := func(s netip.Prefix) bool { return slices.ContainsFunc(o.Config.Networking.PodSubnets, s.Overlaps) }
 	subnets := f.subnets()
-	if len(subnets) == 0 {
-		return f.Plugins[0].Type != "loopback"
-	}
-	return slices.ContainsFunc(subnets, func(s netip.Prefix) bool { return slices.ContainsFunc(pods, s.Overlaps) })
+	return slices.ContainsFunc(subnets, ofPods) || len(subnets) == 0 && f.Plugins[0].Type != "loopback"
 }
 
 // clustersNetwork is the pod network that others have set up, without a path if there is none.
 func (o *Observer) clustersNetwork() cniFile {
-	for _, f := range o.cniFiles() {
-		if f.isClusters(o.Config.Networking.PodSubnets) {
-			return f
-		}
+	all := o.cniFiles()
+	if i := slices.IndexFunc(all, o.isClusters); i >= 0 {
+		return all[i]
 	}
-	return cniFile{Plugins: make([]cniPlugin, 1)}
+	return cniFile{}
 }
 
-// plainPlugins are those that need no daemon beside them.
-var plainPlugins = []string{"", "bridge", "ptp", "macvlan", "ipvlan", "host-device", "vlan"}
-
 func (o *Observer) lookAtCNI(context.Context) (fill, error) {
-	left, begun := o.clustersNetwork(), o.Host.Made(spec.KubeletConf)
-	cni := diagnose.CNI{Left: left.path, Plugin: left.Plugins[0].Type, Stale: o.staleNetwork(left)}
-	cni.Unserved = !begun && !slices.Contains(plainPlugins, cni.Plugin)
-	next := left.path
+	left, begun := o.clustersNetwork(), o.Host.Made(spec.KubeletDropIn)
+	cni, next := diagnose.CNI{Left: left.path}, left.path
+	isOurs := o.Config.CertificatesDir != ""                                   // no config of ours counts for static pods on anybody's kubelet
+	if left.path != "" && isOurs && o.Config.Box.Network != config.NoNetwork { // none: it is about to be installed
+		cni.Stale = o.staleNetwork(left, begun)
+	}
 	if o.Choices.Network.Own() {
 		next = spec.NetworkFile
 	}
 	for _, f := range o.cniFiles() {
 		isFirst := f.path < next
-		if !f.isClusters(o.Config.Networking.PodSubnets) && (isFirst || !begun) { // init has said what is no error
-			what := strings.TrimSpace(f.Name + " " + fmt.Sprint(f.subnets()))
-			cni.Others = append(cni.Others, diagnose.CNIFile{Path: f.path, What: what, First: isFirst})
+		if !o.isClusters(f) && (isFirst || !begun) { // init has said what is no error
+			cni.Others = append(cni.Others, diagnose.CNIFile{Path: f.path, What: fmt.Sprintf("%s %v", f.Name, f.subnets()), First: isFirst})
 		}
 	}
 	return func(m *diagnose.Machine) { m.CNI = cni }, nil
 }
 
-// staleNetwork says by what a network is of a cluster that is not this one, empty if it may be of this: most
-// plugins have a kubeconfig, which their network's daemon writes.
-func (o *Observer) staleNetwork(f cniFile) string {
-	file := cmp.Or(f.Kubeconfig, f.Plugins[0].Kubeconfig, f.Plugins[0].Kubernetes.Kubeconfig)
+// plainPlugins are those that need no daemon beside them.
+var plainPlugins = []string{"", "bridge", "ptp", "macvlan", "ipvlan", "host-device", "vlan"}
+
+// staleNetwork says why nothing serves a network of this cluster's, empty if something may. Most plugins have a
+// kubeconfig, which the network's daemon writes; before there is a cluster, no daemon runs.
+func (o *Observer) staleNetwork(f cniFile, begun bool) string {
+	plugin := f.Plugins[0]
+	file := cmp.Or(f.Kubeconfig, plugin.Kubeconfig, plugin.Kubernetes.Kubeconfig)
 	data, err := readIfThere(o.Host, file)
 	ours, caErr := readIfThere(o.Host, o.PKIFile("ca", ".crt"))
+	k, badErr := pki.ParseKubeconfig(data)
 	switch {
-	case !filepath.IsAbs(file) || err != nil || caErr != nil:
-		return ""
+	case !strings.HasPrefix(file, "/"), err != nil, caErr != nil:
 	case data == nil:
 		return "the kubeconfig that it names, " + file + ", is missing"
+	case badErr == nil && len(k.CA) > 0 && !bytes.Contains(ours, bytes.TrimSpace(k.CA)):
+		return "the kubeconfig that it names, " + file + ", is for " + k.Server + " of a cluster with another CA"
 	}
-	k, err := pki.ParseKubeconfig(data)
-	if err != nil || len(k.CA) == 0 || bytes.Contains(ours, bytes.TrimSpace(k.CA)) {
+	if begun || slices.Contains(plainPlugins, plugin.Type) {
 		return ""
 	}
-	return "the kubeconfig that it names, " + file + ", is for " + k.Server + " of a cluster with another CA"
+	return "its plugin, " + plugin.Type + ", needs a daemon that does not run yet"
 }

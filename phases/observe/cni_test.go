@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/pki"
@@ -87,13 +88,18 @@ func TestLookAtCNI(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	hosttest.Put(t, o.Host, "/etc/cni/net.d/10-flannel.conflist", flannelCNI, 0o600)
-	if got := lookedAtCNI(t, o); len(got.Others) != 2 || !got.Others[0].First || !got.Unserved || got.Plugin != "flannel" || got.Stale != "" {
+	if got := lookedAtCNI(t, o); len(got.Others) != 2 || !got.Others[0].First || got.Stale != "its plugin, flannel, needs a daemon that does not run yet" {
 		t.Errorf("%+v", got)
 	}
-	if _, err := o.Host.WriteFile(spec.KubeletConf, []byte("x"), 0o600); err != nil {
+	o.Config.Box.Network = config.NoNetwork // its daemon is about to be installed
+	if got := lookedAtCNI(t, o); got.Left == "" || got.Stale != "" {
+		t.Errorf("with a network of the user's: %+v", got)
+	}
+	o.Config.Box.Network = config.Flannel
+	if _, err := o.Host.WriteFile(spec.KubeletDropIn, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := lookedAtCNI(t, o); len(got.Others) != 1 || got.Unserved { // what init has said is not said again
+	if got := lookedAtCNI(t, o); len(got.Others) != 1 || got.Stale != "" { // what init has said is not said again
 		t.Errorf("in a cluster: %+v", got)
 	}
 }
@@ -129,6 +135,9 @@ func TestStaleNetwork(t *testing.T) {
 		o := testObserver(t, "default")
 		hosttest.Put(t, o.Host, "/etc/cni/net.d/10-x.conflist", c.network, 0o600)
 		hosttest.Put(t, o.Host, o.PKIFile("ca", ".crt"), string(ca("old"))+string(ours), 0o600) // two, while it is replaced
+		if _, err := o.Host.WriteFile(spec.KubeletDropIn, []byte("x"), 0o600); err != nil {     // else all lack a daemon
+			t.Fatal(err)
+		}
 		if c.kubeconfig.Server != "" {
 			c.kubeconfig.Cluster, c.kubeconfig.User = "local", "calico"
 			data, err := pki.EncodeKubeconfig(c.kubeconfig)
@@ -143,6 +152,10 @@ func TestStaleNetwork(t *testing.T) {
 		got := lookedAtCNI(t, o).Stale
 		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+		o.Config = &config.Config{} // as for static pods on a node that somebody else has made
+		if got := lookedAtCNI(t, o).Stale; got != "" {
+			t.Errorf("%s, of another's cluster: %q", name, got)
 		}
 	}
 }

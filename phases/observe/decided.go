@@ -24,7 +24,7 @@ type Inspection struct {
 
 // Inspect looks at this machine before init changes it. It writes to the disk of etcd's data, to
 // measure that, only if measures says so. more looks at what only phases know of.
-func (o *Observer) Inspect(ctx context.Context, measures bool, more func(*diagnose.Unfit) error) Inspection {
+func (o *Observer) Inspect(ctx context.Context, measures bool, more func(context.Context, *diagnose.Unfit) error) Inspection {
 	m := &diagnose.Machine{Settings: o.settings(Begun), Now: time.Now()}
 	looks := &Looks{}
 	looks.gather(ctx, m, o.quickParts(o.usedDisks))
@@ -38,7 +38,7 @@ func (o *Observer) Inspect(ctx context.Context, measures bool, more func(*diagno
 		func() { unfitErr = o.lookAtConfig(&m.Unfit) },
 		func() { m.Taken, takenErr = o.taken(ctx) },
 	)
-	moreErr := more(&m.Unfit)
+	moreErr := more(ctx, &m.Unfit)
 	if text := addressChoice(m); text != "" {
 		o.Tell.Say("%s", text)
 	}
@@ -52,7 +52,7 @@ func unmade(errs ...error) []diagnose.Finding {
 	var all []diagnose.Finding
 	for _, err := range errs {
 		if err != nil {
-			remedy := cmp.Or(plan.HintOf(err), "mend what this names, and run it again: without it, nobody can tell whether init would work here")
+			remedy := cmp.Or(plan.HintOf(err), "mend what this names, and run it again")
 			all = append(all, diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: remedy})
 		}
 	}
@@ -64,19 +64,18 @@ func (o *Observer) Unignored(found []diagnose.Finding) []diagnose.Finding {
 	return slices.DeleteFunc(found, func(f diagnose.Finding) bool { return slices.Contains(o.Ignore, f.ID) })
 }
 
-// asConfigIgnores leaves out findings that nodeRegistration.ignorePreflightErrors names; all makes
-// warnings of those that init may go on with, as with kubeadm.
+// asConfigIgnores leaves out what nodeRegistration.ignorePreflightErrors names; all makes warnings of what init
+// may go on with, as with kubeadm.
 func (o *Observer) asConfigIgnores(found []diagnose.Finding) []diagnose.Finding {
 	names := func(name string) bool {
 		return slices.ContainsFunc(o.Config.IgnorePreflight, func(given string) bool { return strings.EqualFold(given, name) })
 	}
-	rest := slices.DeleteFunc(found, func(f diagnose.Finding) bool { return names(f.ID) })
-	for i, f := range rest {
+	for i, f := range found {
 		if entry, _ := o.Catalogue.Find(f.ID); names("all") && !entry.Enforced {
-			rest[i].Level = diagnose.Warning
+			found[i].Level = diagnose.Warning
 		}
 	}
-	return rest
+	return slices.DeleteFunc(found, func(f diagnose.Finding) bool { return names(f.ID) })
 }
 
 // lookAtConfig finds what can't be done of the config on this machine.
@@ -131,9 +130,8 @@ func ProblemOf(err error) diagnose.Problem {
 	return diagnose.Problem{What: err.Error(), Mend: plan.HintOf(err)}
 }
 
-// NotIgnorable are those of the names that are checks which init can't do without. kubeadm's names of
-// its checks, and names of nobody's, mean nothing here, as with kubeadm: what is found is said under
-// the name that it has here.
+// NotIgnorable are those of the names that are checks which init can't do without. Names that only kubeadm
+// has for its checks, or nobody, mean nothing here.
 func NotIgnorable(all diagnose.Catalogue, names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		entry, _ := all.Find(strings.ToLower(name))

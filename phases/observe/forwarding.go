@@ -24,43 +24,39 @@ const (
 // lookAtForwarding finds out what can't be turned on, what is off though init turned it on, and what a boot
 // would turn off.
 func (o *Observer) lookAtForwarding(context.Context) (fill, error) {
-	var fixed, off []string
+	var fixed, off, undone []string
 	ours, names := o.Forwarding(), []string{ipForward, forwardPods}
+	if len(ours) > 1 {
+		names = append(names, forward6)
+	}
+	if !o.Config.Box.Standalone { // there are no Services
+		names = append(names, bridgeFilter)
+	}
 	for _, s := range ours {
 		if o.Host.SettingFixed(s.Name) {
 			fixed = append(fixed, s.Name)
 		}
 	}
-	if len(ours) > 1 {
-		names = append(names, forward6)
-	}
-	if !o.Config.Box.Standalone { // there are no Services
-		ours, names = append(ours, spec.KernelSetting{Name: bridgeFilter, Value: "1"}), append(names, bridgeFilter)
-	}
 	for _, name := range names {
 		if o.Host.KernelSays(name) == "0" && !o.Host.SettingFixed(name) && o.Host.Made(spec.SysctlFile) {
-			off = append(off, name)
+			off = append(off, dotted(name))
 		}
 	}
-	undone := undoneBy(o.Host.BootSettings(spec.SysctlFile, string(spec.SettingsText(ours))), append(names, forwardNew))
+	text := spec.SettingsText(append(ours, spec.KernelSetting{Name: bridgeFilter, Value: "1"}))
+	boot := o.Host.BootSettings(spec.SysctlFile, string(text))
+	for _, name := range append(names, forwardNew) {
+		s := lastOf(boot, name)
+		by := s.File + " sets " + dotted(s.Name) + " = 0"
+		if s.Value == "0" && !slices.Contains(undone, by) {
+			undone = append(undone, by)
+		}
+	}
 	return func(m *diagnose.Machine) {
 		m.Limits.ForwardingFixed, m.Limits.ForwardingOff, m.Limits.ForwardingUndone = fixed, off, undone
 	}, nil
 }
 
-// undoneBy are those of the settings that a boot turns off.
-func undoneBy(boot []machine.BootSetting, names []string) []diagnose.UndoneSetting {
-	var undone []diagnose.UndoneSetting
-	for _, name := range names {
-		s := lastOf(boot, name)
-		by := s.File + " sets " + strings.ReplaceAll(s.Name, "/", ".") + " = 0"
-		isSaid := slices.ContainsFunc(undone, func(u diagnose.UndoneSetting) bool { return u.By == by })
-		if s.Value == "0" && !isSaid {
-			undone = append(undone, diagnose.UndoneSetting{Name: name, By: by})
-		}
-	}
-	return undone
-}
+func dotted(name string) string { return strings.ReplaceAll(name, "/", ".") }
 
 // lastOf is what a setting is after a boot. The pods' link comes after all settings, and then has those of
 // its own name alone.

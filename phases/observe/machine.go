@@ -151,7 +151,7 @@ func (o *Observer) lookAtNetwork(context.Context) (fill, error) {
 	}
 	routes, err := o.Host.Routes()
 	network := networkOf(o.Config.AdvertiseAddress, addresses, routes)
-	network.Loopback = machine.LoopbackDown()
+	network.LoopbackDown = machine.LoopbackDown()
 	return func(m *diagnose.Machine) { m.Network = network }, err
 }
 

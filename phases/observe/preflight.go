@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpproxy"
 
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/diagnose"
@@ -39,7 +39,6 @@ func (o *Observer) slowParts(m *diagnose.Machine) []part {
 		part{"links", o.lookAtLinks},
 		part{"inotify limits", o.lookAtInotify(diagnose.InotifyNeeded)},
 		part{"name servers", askServers},
-		part{"time services", func(ctx context.Context) (fill, error) { return o.lookAtTimeServices(ctx, m.Clock) }},
 		part{"hostname", o.lookUpHostname},
 		part{"controlPlaneEndpoint", o.lookUpEndpoint},
 		part{"firewall", o.lookAtFirewall},
@@ -91,12 +90,18 @@ func (o *Observer) imagesToCome() uint64 {
 	return uint64(max(bytes, 0))
 }
 
+// timeServices are the units of those that distributions have.
+var timeServices = []string{
+	"systemd-timesyncd.service", "chrony.service", "chronyd.service", "ntp.service", "ntpd.service", "ntpsec.service", "openntpd.service",
+}
+
 func (o *Observer) lookAtUnits(ctx context.Context) (fill, error) {
 	units := []string{"firewalld.service", spec.KubeletService}
 	if choice := o.Choices.Runtime; choice.None == nil && (choice.Install || runtime.SocketPath(choice.Endpoint) == spec.ContainerdSocket) {
 		units = append(units, "containerd.service")
 	}
-	states, err := unitStates(ctx, o.Host, units)
+	states, err := unitStates(ctx, o.Host, slices.Concat(units, timeServices))
+	running := slices.DeleteFunc(slices.Clone(timeServices), func(unit string) bool { return states[unit].Active != "active" })
 	var masked, managers []string
 	for _, unit := range units[1:] {
 		if states[unit].Load == "masked" {
@@ -110,7 +115,7 @@ func (o *Observer) lookAtUnits(ctx context.Context) (fill, error) {
 	if ufw, _ := os.ReadFile(o.Host.Path("/etc/ufw/ufw.conf")); slices.Contains(strings.Split(string(ufw), "\n"), "ENABLED=yes") {
 		managers = append(managers, "ufw")
 	}
-	return func(m *diagnose.Machine) { m.Masked, m.Firewall.Managers = masked, managers }, err
+	return func(m *diagnose.Machine) { m.Masked, m.Firewall.Managers, m.Clock.Services = masked, managers, running }, err
 }
 
 func (o *Observer) lookAtModules(context.Context) (fill, error) {
@@ -155,21 +160,6 @@ func outerLinks(n diagnose.Network) []string {
 		}
 	}
 	return links
-}
-
-// timeServices are the units of those that distributions have.
-var timeServices = []string{
-	"systemd-timesyncd.service", "chrony.service", "chronyd.service", "ntp.service", "ntpd.service", "ntpsec.service", "openntpd.service",
-}
-
-// lookAtTimeServices matters only where none has set the clock yet.
-func (o *Observer) lookAtTimeServices(ctx context.Context, clock diagnose.Clock) (fill, error) {
-	if !clock.Unsynced {
-		return nil, nil
-	}
-	states, err := unitStates(ctx, o.Host, timeServices)
-	running := slices.DeleteFunc(slices.Clone(timeServices), func(unit string) bool { return states[unit].Active != "active" })
-	return func(m *diagnose.Machine) { m.Clock.Services = running }, err
 }
 
 func askNameServers(ctx context.Context, servers []netip.Addr) (fill, error) {
@@ -249,26 +239,13 @@ func (o *Observer) cutsOff(chain string) bool {
 	return o.Choices.Network.Own() && (o.Facts.NFTables || !strings.HasSuffix(chain, " filter FORWARD"))
 }
 
-// lookAtProxy finds out whether requests inside of the cluster would go through a proxy, by the
-// same environment variables that all programs written in Go read.
+// lookAtProxy finds out whether requests inside of the cluster would go through a proxy.
 func (o *Observer) lookAtProxy(context.Context) (fill, error) {
-	c := o.Config
-	if c.Box.Standalone {
+	through, proxy := spec.Proxied(o.Config, *httpproxy.FromEnvironment())
+	if proxy == nil {
 		return nil, nil
 	}
-	var p diagnose.Proxy
-	ask := func(host, name string) {
-		to := &http.Request{URL: &url.URL{Scheme: "https", Host: net.JoinHostPort(host, "443")}}
-		if proxy, err := http.ProxyFromEnvironment(to); err == nil && proxy != nil {
-			p.URL = proxy.Redacted()
-			p.Through = append(p.Through, name)
-		}
-	}
-	ask(c.AdvertiseAddress.String(), c.AdvertiseAddress.String())
-	for _, subnet := range slices.Concat(c.Networking.ServiceSubnets, c.Networking.PodSubnets) {
-		ask(subnet.Addr().Next().String(), subnet.String())
-	}
-	return func(m *diagnose.Machine) { m.Proxy = p }, nil
+	return func(m *diagnose.Machine) { m.Proxy = diagnose.Proxy{URL: proxy.Redacted(), Through: through} }, nil
 }
 
 // askRuntime asks a runtime that others have installed whether it will do, if it runs.

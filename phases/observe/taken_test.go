@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host/hosttest"
 )
@@ -31,5 +32,28 @@ func TestForeignOnDisk(t *testing.T) {
 	hosttest.Put(t, o.Host, "/opt/cni/bin/portmap", "x", 0o755)
 	if got := reopen(o).missingPlugins(); len(got) != 1 || got[0] != "calico, in /etc/cni/net.d/10-calico.conflist" {
 		t.Errorf("missing plugins: %q", got)
+	}
+}
+
+// TestMissingVolumes: what is about to be made, by init, a daemon or the pod itself, lacks to nobody.
+func TestMissingVolumes(t *testing.T) {
+	o := testObserver(t, "default")
+	hosttest.Put(t, o.Host, "/etc/kubernetes/audit-policy.yaml", "x", 0o600)
+	for _, v := range []config.Volume{
+		{HostPath: "/srv/policy.yaml", PathType: "File"}, {HostPath: "/srv/plugins/", PathType: "Directory"},
+		{HostPath: "/etc/kubernetes/audit-policy.yaml", PathType: "File"}, {HostPath: "/etc/kubernetes", PathType: "Directory"},
+		{HostPath: "/etc/kubernetes/pki/oidc", PathType: "Directory"}, {HostPath: "/etc/kubernetes/scheduler.conf", PathType: "File"},
+		{HostPath: "/var/log", PathType: "Directory"}, {HostPath: "/srv/audit", PathType: "DirectoryOrCreate"}, {HostPath: "/srv/logs"},
+		{HostPath: "/run/late.sock", PathType: "Socket"},
+	} {
+		o.Config.APIServer.ExtraVolumes = append(o.Config.APIServer.ExtraVolumes, v)
+	}
+	want := []string{"/srv/plugins/, for kube-apiserver", "/srv/policy.yaml, for kube-apiserver"}
+	if diff := cmp.Diff(want, o.oddVolumes(o.lacks)); diff != "" {
+		t.Error(diff)
+	}
+	o.Config.Etcd.DataDir = "" // it is elsewhere
+	if diff := cmp.Diff(want, o.oddVolumes(o.lacks)); diff != "" {
+		t.Error(diff)
 	}
 }

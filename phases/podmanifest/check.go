@@ -173,8 +173,8 @@ func (c *check) mounts(each container, volumes map[string]bool) {
 			c.refuse(leaves, field+"."+name, "it leaves the volume: want a path inside, without .. and without / before it")
 		}
 		c.refuse(m.SubPath != "" && m.SubPathExpr != "", field+".subPathExpr", "there is a subPath too: leave one of them out")
-		both := ptr.Deref(m.MountPropagation, "") == corev1.MountPropagationBidirectional
-		c.refuse(both && !privileged, field+".mountPropagation", "Bidirectional is for privileged containers: use HostToContainer")
+		back := ptr.Deref(m.MountPropagation, "") == corev1.MountPropagationBidirectional
+		c.refuse(back && !privileged, field+".mountPropagation", "Bidirectional is for privileged containers: use HostToContainer")
 	}
 }
 

@@ -7,7 +7,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/utils/ptr"
 )
+
+const noneInInit = "an init container has none: leave it out, or make it a sidecar (restartPolicy: Always)"
 
 func (c *check) probes(each container) {
 	for name, p := range map[string]*corev1.Probe{
@@ -16,19 +19,15 @@ func (c *check) probes(each container) {
 		if p == nil {
 			continue
 		}
-		field, h := each.field+"."+name, p.ProbeHandler
-		c.refuse(each.ends, field, "an init container has none: leave it out, or make it a sidecar (restartPolicy: Always)")
-		none := func(is bool) bool { return !is }
-		there := slices.DeleteFunc([]bool{h.Exec != nil, h.HTTPGet != nil, h.TCPSocket != nil, h.GRPC != nil}, none)
-		if len(there) != 1 {
-			c.bad(field, "it has %d handlers, want one of exec, httpGet, tcpSocket, grpc", len(there))
+		field := each.field + "." + name
+		c.refuse(each.ends, field, noneInInit)
+		c.oneHandler(field, "exec, httpGet, tcpSocket, grpc", p.Exec != nil, p.HTTPGet != nil, p.TCPSocket != nil, p.GRPC != nil)
+		if p.HTTPGet != nil {
+			c.portOrName(field+".httpGet.port", p.HTTPGet.Port)
+			c.oneOf(field+".httpGet.scheme", string(p.HTTPGet.Scheme), "HTTP", "HTTPS")
 		}
-		if h.HTTPGet != nil {
-			c.portOrName(field+".httpGet.port", h.HTTPGet.Port)
-			c.oneOf(field+".httpGet.scheme", string(h.HTTPGet.Scheme), "HTTP", "HTTPS")
-		}
-		if h.TCPSocket != nil {
-			c.portOrName(field+".tcpSocket.port", h.TCPSocket.Port)
+		if p.TCPSocket != nil {
+			c.portOrName(field+".tcpSocket.port", p.TCPSocket.Port)
 		}
 		many := p.SuccessThreshold > 1 && name != "readinessProbe"
 		c.refuse(many, field+".successThreshold", "it is 1 for all probes but readinessProbe")
@@ -38,19 +37,18 @@ func (c *check) probes(each container) {
 }
 
 func (c *check) hooks(each container) {
-	if each.Lifecycle == nil {
-		return
+	hooks := ptr.Deref(each.Lifecycle, corev1.Lifecycle{})
+	c.refuse(each.ends && each.Lifecycle != nil, each.field+".lifecycle", noneInInit)
+	for name, h := range map[string]*corev1.LifecycleHandler{"postStart": hooks.PostStart, "preStop": hooks.PreStop} {
+		if h != nil {
+			c.oneHandler(each.field+".lifecycle."+name, "exec, httpGet, tcpSocket, sleep", h.Exec != nil, h.HTTPGet != nil, h.TCPSocket != nil, h.Sleep != nil)
+		}
 	}
-	c.refuse(each.ends, each.field+".lifecycle", "an init container has none: leave it out, or make it a sidecar (restartPolicy: Always)")
-	for name, h := range map[string]*corev1.LifecycleHandler{"postStart": each.Lifecycle.PostStart, "preStop": each.Lifecycle.PreStop} {
-		if h == nil {
-			continue
-		}
-		none := func(is bool) bool { return !is }
-		there := slices.DeleteFunc([]bool{h.Exec != nil, h.HTTPGet != nil, h.TCPSocket != nil, h.Sleep != nil}, none)
-		if len(there) != 1 {
-			c.bad(each.field+".lifecycle."+name, "it has %d handlers, want one of exec, httpGet, tcpSocket, sleep", len(there))
-		}
+}
+
+func (c *check) oneHandler(field, kinds string, there ...bool) {
+	if n := len(slices.DeleteFunc(there, func(is bool) bool { return !is })); n != 1 {
+		c.bad(field, "it has %d handlers, want one of %s", n, kinds)
 	}
 }
 

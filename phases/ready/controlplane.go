@@ -77,13 +77,17 @@ func (cp *ControlPlane) PodChecks(minUptime time.Duration) []health.Check {
 // its pods is then of before, and the Node stays Ready until the node controller gives it up.
 func (cp *ControlPlane) kubeletSilent(ctx context.Context) error {
 	lease, err := cp.Cluster.NodeLease(ctx, cp.waiter.Config.NodeName)
-	if cluster.IsNotFound(err) {
-		return nil // it is new: the pods say more
-	}
 	if err != nil {
-		return err
+		return nil // a new Node has none yet; and that the API server does not answer, the pods say
 	}
-	return checkLease(lease, time.Now())
+	silent := checkLease(lease, time.Now())
+	if silent == nil {
+		return nil
+	}
+	if down := cp.waiter.kubeletDown(ctx); down != nil {
+		return down // says more
+	}
+	return silent
 }
 
 // checkLease waits as long as the node controller does, or longer where the user lets Leases last longer.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"time"
 
-	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
@@ -25,10 +24,10 @@ type Waiter struct {
 // ControlPlaneDeadline is when the control plane must be healthy. The first call sets it, and
 // says so to the user.
 func (w *Waiter) ControlPlaneDeadline() time.Time {
-	if w.Deadline.begin(w.Timeout) {
+	if w.Deadline.begin() {
 		w.Tell.Say("the control plane must be healthy within %s (--timeout), or %s if it goes on coming up", w.Timeout, mostTimeouts*w.Timeout)
 	}
-	return w.Deadline.until()
+	return w.Deadline.at(w.Timeout)
 }
 
 // Readiness is what one look at all that init waits for has found.
@@ -41,20 +40,6 @@ type Readiness struct {
 
 // Holds tells whether all is ready.
 func (r Readiness) Holds() bool { return r.Answers && len(r.Pending) == 0 }
-
-// Confirm corrects in the evidence for how long servers have not answered: the probes have waited
-// longer for an answer than those who gathered the evidence.
-func (r Readiness) Confirm(found *diagnose.Evidence) {
-	var longest time.Duration
-	for _, reason := range r.Pending {
-		longest = max(longest, health.Unanswered(reason))
-	}
-	for _, server := range []*diagnose.Server{&found.API, &found.Etcd} {
-		if server.Unanswered > 0 {
-			server.Unanswered = longest
-		}
-	}
-}
 
 // look probes once, and takes over what is not ready, and why.
 func (r Readiness) look(ctx context.Context, checks []health.Check) {

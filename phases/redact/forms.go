@@ -2,11 +2,12 @@ package redact
 
 import (
 	"encoding/base64"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"bootstrap/phases/lazyregexp"
 )
 
 // hide is told a secret, and gives what is to stand in its place.
@@ -25,27 +26,27 @@ const headerName = `authorization|cookie`
 
 // The forms that a secret has within one line. The last group of each is the secret.
 var (
-	keyOnLine  = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|$)`)
-	keyBegins  = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----`)
-	keyEnds    = regexp.MustCompile(`-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----`)
-	jwt        = regexp.MustCompile(`(eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?)`)
-	joinToken  = regexp.MustCompile(`\b[a-z0-9]{6}\.([a-z0-9]{16})\b`)
-	certKey    = regexp.MustCompile(`(?i)certificate[_-]?key[^\w]{1,6}([0-9a-f]{64})`)
-	authHeader = regexp.MustCompile(`(?i)\b(?:authorization|cookie)\\*["']?\s*[:=]\s*\[?\\*["']?([^"'\\\]{\[]+)`)
-	bearer     = regexp.MustCompile(`(?i)\bbearer\s+([\w.~+/=-]{16,})`)
-	userInfo   = regexp.MustCompile(`://([^\s/"'@]+)@`)
-	registry   = regexp.MustCompile(`(?i)\bauth\\*["']?\s*[:=]\s*\\*["']([A-Za-z0-9+/=_-]{8,})`)
-	spacedFlag = regexp.MustCompile(`(?i)--[\w-]*` + secretFlag + `(?:\s+|\\*["'],\s*)(\\*"[^"]+"|'[^']+'|[^\s"'\\-][^\s"'\\]{3,})`)
-	quotedPair = regexp.MustCompile(`(?i)"[\w.-]*` + secretName + `=([^"]+")`)
-	namedValue = regexp.MustCompile(`(?i)\\*["']?name\\*["']?:\s*\\*["']?[\w.-]*(?:` + secretName + `|` + headerName + `)\\*["']?,\s*\\*["']?value\\*["']?:\s*((?:\\*"[^"]*")|'[^']*'|[^\s"',}][^"',}]*)`)
-	valueNamed = regexp.MustCompile(`(?i)\\*["']?value\\*["']?:\s*((?:\\*"[^"]*")|'[^']*'|[^\s"',}][^"',}]*),\s*\\*["']?name\\*["']?:\s*\\*["']?[\w.-]*(?:` + secretName + `|` + headerName + `)\b`)
-	secretJSON = regexp.MustCompile(`\\*"(?:data|stringData)\\*":\s*\{([^{}]*)\}`)
-	base64Run  = regexp.MustCompile(`[A-Za-z0-9+/_-]{40,}`)
+	keyOnLine  = lazyregexp.New(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|$)`)
+	keyBegins  = lazyregexp.New(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----`)
+	keyEnds    = lazyregexp.New(`-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----`)
+	jwt        = lazyregexp.New(`(eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?)`)
+	joinToken  = lazyregexp.New(`\b[a-z0-9]{6}\.([a-z0-9]{16})\b`)
+	certKey    = lazyregexp.New(`(?i)certificate[_-]?key[^\w]{1,6}([0-9a-f]{64})`)
+	authHeader = lazyregexp.New(`(?i)\b(?:authorization|cookie)\\*["']?\s*[:=]\s*\[?\\*["']?([^"'\\\]{\[]+)`)
+	bearer     = lazyregexp.New(`(?i)\bbearer\s+([\w.~+/=-]{16,})`)
+	userInfo   = lazyregexp.New(`://([^\s/"'@]+)@`)
+	registry   = lazyregexp.New(`(?i)\bauth\\*["']?\s*[:=]\s*\\*["']([A-Za-z0-9+/=_-]{8,})`)
+	spacedFlag = lazyregexp.New(`(?i)--[\w-]*` + secretFlag + `(?:\s+|\\*["'],\s*)(\\*"[^"]+"|'[^']+'|[^\s"'\\-][^\s"'\\]{3,})`)
+	quotedPair = lazyregexp.New(`(?i)"[\w.-]*` + secretName + `=([^"]+")`)
+	namedValue = lazyregexp.New(`(?i)\\*["']?name\\*["']?:\s*\\*["']?[\w.-]*(?:` + secretName + `|` + headerName + `)\\*["']?,\s*\\*["']?value\\*["']?:\s*((?:\\*"[^"]*")|'[^']*'|[^\s"',}][^"',}]*)`)
+	valueNamed = lazyregexp.New(`(?i)\\*["']?value\\*["']?:\s*((?:\\*"[^"]*")|'[^']*'|[^\s"',}][^"',}]*),\s*\\*["']?name\\*["']?:\s*\\*["']?[\w.-]*(?:` + secretName + `|` + headerName + `)\b`)
+	secretJSON = lazyregexp.New(`\\*"(?:data|stringData)\\*":\s*\{([^{}]*)\}`)
+	base64Run  = lazyregexp.New(`[A-Za-z0-9+/_-]{40,}`)
 
-	pair = regexp.MustCompile(`(?i)([\w.-]*` + secretName + `)(\\*["']?)(\s*[:=]\s*)("(?:[^"\\]|\\.)*"|'[^']*'|\\+"[^"]*"|[^\s"'\\]+)`)
+	pair = lazyregexp.New(`(?i)([\w.-]*` + secretName + `)(\\*["']?)(\s*[:=]\s*)("(?:[^"\\]|\\.)*"|'[^']*'|\\+"[^"]*"|[^\s"'\\]+)`)
 )
 
-var lineForms = []*regexp.Regexp{keyOnLine, jwt, joinToken, certKey, authHeader, bearer, userInfo, registry, spacedFlag, quotedPair, namedValue, valueNamed}
+var lineForms = []lazyregexp.Regexp{keyOnLine, jwt, joinToken, certKey, authHeader, bearer, userInfo, registry, spacedFlag, quotedPair, namedValue, valueNamed}
 
 // triggers are words of which every form but joinToken has one, in lower case. Most lines
 // have none, and need not be compared with the forms.
@@ -90,10 +91,10 @@ func hideOnLine(line string, h hide) string {
 type span struct{ from, to int }
 
 // hideMatches hides what secretIn finds in each match of a form.
-func hideMatches(line string, form *regexp.Regexp, h hide, secretIn func(line string, match []int) span) string {
+func hideMatches(line string, form lazyregexp.Regexp, h hide, secretIn func(line string, match []int) span) string {
 	var b strings.Builder
 	end := 0
-	for _, match := range form.FindAllStringSubmatchIndex(line, -1) {
+	for _, match := range form().FindAllStringSubmatchIndex(line, -1) {
 		s := secretIn(line, match)
 		if s.from < end || s.from == s.to {
 			continue
@@ -106,11 +107,11 @@ func hideMatches(line string, form *regexp.Regexp, h hide, secretIn func(line st
 }
 
 // hideGroup hides the only group of a form.
-func hideGroup(line string, form *regexp.Regexp, h hide) string {
+func hideGroup(line string, form lazyregexp.Regexp, h hide) string {
 	return hideMatches(line, form, h, func(line string, m []int) span {
 		value := strings.TrimRight(line[m[2]:m[3]], "\r\n ")
 		hidden := strings.HasPrefix(line[max(0, m[2]-1):], Mark)
-		if hidden || none.MatchString(unquoted(value)) || value == unquoted(value) && syntax.MatchString(value) {
+		if hidden || none().MatchString(unquoted(value)) || value == unquoted(value) && syntax().MatchString(value) {
 			return span{}
 		}
 		return within(value, m[2])
@@ -122,7 +123,7 @@ func valueOfPair(line string, m []int) span {
 	from, to := m[8], m[9]
 	before, name, quote, between := line[:m[2]], line[m[2]:m[3]], line[m[4]:m[5]], line[m[6]:m[7]]
 	bare := !strings.ContainsAny(line[from:from+1], `"'\`)
-	first := beforeFirst.MatchString(before)
+	first := beforeFirst().MatchString(before)
 	switch {
 	case bare && quote == "" && first && strings.HasSuffix(between, " "):
 		to = len(strings.TrimRight(line, "\r\n")) // YAML and TOML: to the end of the line
@@ -132,7 +133,7 @@ func valueOfPair(line string, m []int) span {
 	value := line[from:to]
 	prose := bare && quote == "" && !first && strings.HasPrefix(between, ":") && strings.HasSuffix(between, " ")
 	yaml := bare && strings.HasPrefix(strings.TrimLeft(between, " "), ":")
-	if !isSecretValue(name, unquoted(value)) || prose && !looksRandom(value) || yaml && syntax.MatchString(value) {
+	if !isSecretValue(name, unquoted(value)) || prose && !looksRandom(value) || yaml && syntax().MatchString(value) {
 		return span{}
 	}
 	return within(value, from)
@@ -147,20 +148,20 @@ func within(value string, at int) span {
 // beforeFirst matches the text before a name that is the first thing on its line, or in an
 // entry of a list in braces. What the journal and the container runtime write before each line
 // does not count.
-var beforeFirst = regexp.MustCompile(`(?:^|[{,]|^\S+ (?:stdout|stderr) [FP]|^\S+ \S+ \S+\[\d+\]:)[ \t]*-?[ \t]*$`)
+var beforeFirst = lazyregexp.New(`(?:^|[{,]|^\S+ (?:stdout|stderr) [FP]|^\S+ \S+ \S+\[\d+\]:)[ \t]*-?[ \t]*$`)
 
 var (
 	// none is a value that is no secret whatever its name.
-	none = regexp.MustCompile(`(?i)^(?:true|false|null|nil|none|yes|no|~|\*+|<[a-z]+>|\[redacted.*|<redacted>|\$\(\w+\)|\$\{\w[^}]*\})?$`)
+	none = lazyregexp.New(`(?i)^(?:true|false|null|nil|none|yes|no|~|\*+|<[a-z]+>|\[redacted.*|<redacted>|\$\(\w+\)|\$\{\w[^}]*\})?$`)
 	// syntax begins a list, a mapping, a block or an anchor of YAML, and is no value.
-	syntax     = regexp.MustCompile(`^(?:[{\[&]\S*|[|>][-+0-9]*)$`)
-	commonPath = regexp.MustCompile(`^(?:file:/)?/(?:etc|var|run|root|home|usr|tmp|opt|srv|dev|proc)/`)
-	objectName = regexp.MustCompile(`^[a-z0-9.-]+/[a-z0-9.-]+$`)
+	syntax     = lazyregexp.New(`^(?:[{\[&]\S*|[|>][-+0-9]*)$`)
+	commonPath = lazyregexp.New(`^(?:file:/)?/(?:etc|var|run|root|home|usr|tmp|opt|srv|dev|proc)/`)
+	objectName = lazyregexp.New(`^[a-z0-9.-]+/[a-z0-9.-]+$`)
 )
 
 func isSecretValue(name, value string) bool {
-	namesObject := strings.HasSuffix(strings.ToLower(name), "secret") && objectName.MatchString(value)
-	return !none.MatchString(value) && !commonPath.MatchString(value) && !namesObject
+	namesObject := strings.HasSuffix(strings.ToLower(name), "secret") && objectName().MatchString(value)
+	return !none().MatchString(value) && !commonPath().MatchString(value) && !namesObject
 }
 
 // looksRandom tells a secret from a word of prose.
@@ -180,12 +181,12 @@ func hideKeys(lines []string, h hide) {
 	for i, line := range lines {
 		frame := strings.Contains(line, " PRIVATE KEY")
 		switch {
-		case frame && left > 0 && keyEnds.MatchString(line):
+		case frame && left > 0 && keyEnds().MatchString(line):
 			left = 0
 		case left > 0:
 			left--
 			lines[i] = hideLine(line, h)
-		case frame && keyBegins.MatchString(line) && !keyEnds.MatchString(line):
+		case frame && keyBegins().MatchString(line) && !keyEnds().MatchString(line):
 			left = maxKeyLines
 		}
 	}
@@ -200,15 +201,15 @@ func hideLine(line string, h hide) string {
 }
 
 var (
-	isSecret   = regexp.MustCompile(`^\s*(?:- )?"?kind"?:\s*"?Secret"?,?\s*$|"kind":\s*"Secret"|\\"kind\\":\s*\\"Secret\\"`)
-	dataBegins = regexp.MustCompile(`^(\s*)(?:- )?"?(?:data|stringData)"?:\s*\{?\s*$`)
-	scalar     = regexp.MustCompile(`(?i)^(\s*)(?:- )?[\w.-]*` + secretName + `:\s*[|>][-+0-9]*\s*$`)
-	entry      = regexp.MustCompile(`^\s*"?[\w.-]+"?:\s*(.+?),?\s*$`)
-	envName    = regexp.MustCompile(`(?i)^\s*(?:-\s+)?"?name"?:\s*["']?[\w.-]*(?:` + secretName + `|` + headerName + `)["']?,?\s*(?:#.*)?\s*$`)
-	flagItem   = regexp.MustCompile(`(?i)^\s*(?:- )?["']?--[\w-]*` + secretFlag + `["']?,?\s*$`)
-	item       = regexp.MustCompile(`^\s*(?:- )?([^\s-].*?),?\s*$`)
-	envValue   = regexp.MustCompile(`^\s*(?:-\s+)?"?value"?:\s*(.+?),?\s*$`)
-	envBlock   = regexp.MustCompile(`^\s*(?:-\s+)?"?value"?:\s*[|>][-+0-9]*\s*$`)
+	isSecret   = lazyregexp.New(`^\s*(?:- )?"?kind"?:\s*"?Secret"?,?\s*$|"kind":\s*"Secret"|\\"kind\\":\s*\\"Secret\\"`)
+	dataBegins = lazyregexp.New(`^(\s*)(?:- )?"?(?:data|stringData)"?:\s*\{?\s*$`)
+	scalar     = lazyregexp.New(`(?i)^(\s*)(?:- )?[\w.-]*` + secretName + `:\s*[|>][-+0-9]*\s*$`)
+	entry      = lazyregexp.New(`^\s*"?[\w.-]+"?:\s*(.+?),?\s*$`)
+	envName    = lazyregexp.New(`(?i)^\s*(?:-\s+)?"?name"?:\s*["']?[\w.-]*(?:` + secretName + `|` + headerName + `)["']?,?\s*(?:#.*)?\s*$`)
+	flagItem   = lazyregexp.New(`(?i)^\s*(?:- )?["']?--[\w-]*` + secretFlag + `["']?,?\s*$`)
+	item       = lazyregexp.New(`^\s*(?:- )?([^\s-].*?),?\s*$`)
+	envValue   = lazyregexp.New(`^\s*(?:-\s+)?"?value"?:\s*(.+?),?\s*$`)
+	envBlock   = lazyregexp.New(`^\s*(?:-\s+)?"?value"?:\s*[|>][-+0-9]*\s*$`)
 )
 
 // hideDocuments hides what is secret by the lines around it, in YAML and JSON.
@@ -222,18 +223,18 @@ func hideDocuments(lines []string, h hide) {
 	}
 	hideBlocks(lines, scalar, h)
 	for i, line := range lines {
-		if i > 0 && flagItem.MatchString(lines[i-1]) {
+		if i > 0 && flagItem().MatchString(lines[i-1]) {
 			lines[i] = hideGroup(line, item, h)
 		}
 		if !strings.Contains(line, "value") {
 			continue
 		}
-		named := !beginsItem(line) && envName.MatchString(neighbour(lines, i, -1))
+		named := !beginsItem(line) && envName().MatchString(neighbour(lines, i, -1))
 		next := neighbour(lines, i, 1)
-		names := !beginsItem(next) && envName.MatchString(next)
+		names := !beginsItem(next) && envName().MatchString(next)
 		switch {
 		case !named && !names:
-		case envBlock.MatchString(line):
+		case envBlock().MatchString(line):
 			hideDeeper(lines[i+1:], indentOf(line), func(line string) string { return hideLine(line, h) })
 		default:
 			lines[i] = hideGroup(line, envValue, h)
@@ -269,7 +270,7 @@ func beginsItem(line string) bool { return strings.HasPrefix(strings.TrimSpace(l
 
 // hideSecretObjects hides the data of a document that is, or holds, a Secret.
 func hideSecretObjects(lines []string, h hide) {
-	tellsSecret := func(line string) bool { return strings.Contains(line, "Secret") && isSecret.MatchString(line) }
+	tellsSecret := func(line string) bool { return strings.Contains(line, "Secret") && isSecret().MatchString(line) }
 	if !slices.ContainsFunc(lines, tellsSecret) {
 		return
 	}
@@ -281,9 +282,9 @@ func hideSecretObjects(lines []string, h hide) {
 
 // hideBlocks hides the values in a block: the lines that follow one of this form, and are
 // indented more.
-func hideBlocks(lines []string, begins *regexp.Regexp, h hide) {
+func hideBlocks(lines []string, begins lazyregexp.Regexp, h hide) {
 	for i, line := range lines {
-		if m := begins.FindStringSubmatch(line); m != nil {
+		if m := begins().FindStringSubmatch(line); m != nil {
 			hideDeeper(lines[i+1:], len(m[1]), func(line string) string { return hideEntry(line, h) })
 		}
 	}
@@ -294,7 +295,7 @@ func indentOf(line string) int { return len(line) - len(strings.TrimLeft(line, "
 // hideEntry hides the value of an entry and leaves its name. A line of another form it
 // hides as a whole.
 func hideEntry(line string, h hide) string {
-	if entry.MatchString(line) {
+	if entry().MatchString(line) {
 		return hideGroup(line, entry, h)
 	}
 	return hideLine(line, h)
@@ -302,7 +303,7 @@ func hideEntry(line string, h hide) string {
 
 // hideEncoded hides base64 of text that holds a secret.
 func hideEncoded(line string, h hide, depth int) string {
-	return base64Run.ReplaceAllStringFunc(line, func(run string) string {
+	return base64Run().ReplaceAllStringFunc(line, func(run string) string {
 		text, ok := decoded(run)
 		if !ok {
 			return run

@@ -3,9 +3,6 @@ package spec
 import (
 	"cmp"
 	"maps"
-	"net/netip"
-	"slices"
-	"strings"
 
 	"sigs.k8s.io/yaml"
 
@@ -54,35 +51,6 @@ func KubeletArgs(c *config.Config) []string {
 	}
 	return command("kubelet", args, c.KubeletExtraArgs)[1:]
 }
-
-// NoProxy is what NO_PROXY has to be for the kubelet and containerd where the environment of all units, as
-// NAME=VALUE, names a proxy and its NO_PROXY leaves out what is of this cluster: a proxy knows nothing of
-// that. It is empty where nothing has to be said. Programs written in Go read the upper case first.
-func NoProxy(c *config.Config, environment []string) string {
-	value := map[string]string{}
-	for _, e := range environment {
-		name, v, _ := strings.Cut(e, "=")
-		value[name] = v
-	}
-	list := strings.FieldsFunc(cmp.Or(value["NO_PROXY"], value["no_proxy"]), func(r rune) bool { return r == ',' || r == ' ' })
-	proxy := cmp.Or(value["HTTPS_PROXY"], value["https_proxy"], value["HTTP_PROXY"], value["http_proxy"])
-	if proxy == "" || c.Box.Standalone || slices.Contains(list, "*") {
-		return ""
-	}
-	given := len(list)
-	ranges := slices.Concat(words(c.Networking.ServiceSubnets), words(c.Networking.PodSubnets))
-	for _, own := range append(ranges, c.AdvertiseAddress.String(), c.EndpointHost()) {
-		if own != "" && !slices.Contains(list, own) {
-			list = append(list, own)
-		}
-	}
-	if len(list) == given {
-		return ""
-	}
-	return strings.Join(list, ",")
-}
-
-func words(all []netip.Prefix) []string { return strings.Split(config.Joined(all), ",") }
 
 // KubeletCgroupDriver is the driver that the kubelet uses where the runtime names none:
 // systemd, unless the config file says otherwise.

@@ -87,9 +87,9 @@ func valuesOf(all []Setting) map[string]string {
 	return values
 }
 
-// settledSingleNode tells whether this machine's cluster was made as a single node, which a later
+// SettledSingleNode tells whether this machine's cluster was made as a single node, which a later
 // run need not say again. It is nil before there is a cluster, and where the config gave taints.
-func settledSingleNode(h *host.Host) *bool {
+func SettledSingleNode(h *host.Host) *bool {
 	before, err := (&State{Host: h}).SettledBefore()
 	taints, known := before[taintsField]
 	single := taints == ""
@@ -99,12 +99,16 @@ func settledSingleNode(h *host.Host) *bool {
 	return &single
 }
 
-// AsMade is the machine as this cluster was made on it: its name, its address as long as that is
-// here, and whether it is alone. So neither a new hostname nor a default route by a VPN changes what
-// the config leaves open.
+// AsMade is the machine as this cluster, or its standalone kubelet, was made on it: its name, its address as long
+// as that is here, and whether it is alone. So neither a new hostname nor a default route by a VPN changes
+// what the config leaves open.
 func AsMade(h *host.Host, m config.Machine) config.Machine {
-	before, _ := (&State{Host: h}).SettledBefore() // preflight says what is wrong with the note
-	m.SingleNode = settledSingleNode(h)
+	s := &State{Host: h}
+	before, _ := s.SettledBefore() // preflight says what is wrong with the note
+	if alone, err := s.StandaloneConfig(); err == nil && alone != nil && before == nil {
+		before = valuesOf(settled(alone))
+	}
+	m.SingleNode = SettledSingleNode(h)
 	m.Hostname = cmp.Or(before[nameField], m.Hostname)
 	here, _ := h.Addresses()
 	for _, a := range here {

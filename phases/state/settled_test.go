@@ -11,6 +11,7 @@ import (
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/config/configtest"
+	"bootstrap/phases/spec"
 )
 
 // settingChanges are one for each field of the config: how it may differ, and which
@@ -181,6 +182,24 @@ func TestSettledDamaged(t *testing.T) {
 	}
 }
 
+// TestAsMadeAlone: a standalone kubelet keeps its name too, whatever the machine is called by now.
+func TestAsMadeAlone(t *testing.T) {
+	s := testState(t, "standalone")
+	renamed := config.Machine{Hostname: "renamed"}
+	if got := AsMade(s.Host, renamed).Hostname; got != "renamed" {
+		t.Errorf("before there is one: %s", got)
+	}
+	if _, err := s.Host.WriteFile(spec.KubeletDropIn, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Remember(StandaloneNote, StandaloneRecord); err != nil {
+		t.Fatal(err)
+	}
+	if got := AsMade(s.Host, renamed).Hostname; got != s.Config.NodeName {
+		t.Errorf("%s, and it was made as %s", got, s.Config.NodeName)
+	}
+}
+
 // TestSettledSingleNode: what a cluster was made with holds for runs that do not say it.
 func TestSettledSingleNode(t *testing.T) {
 	own := []config.Taint{{Key: "dedicated", Effect: "NoSchedule"}}
@@ -194,12 +213,12 @@ func TestSettledSingleNode(t *testing.T) {
 		"taints of its own": {own, nil},
 	} {
 		s := testState(t, "default")
-		if got := settledSingleNode(s.Host); got != nil {
+		if got := SettledSingleNode(s.Host); got != nil {
 			t.Errorf("%s: %v before there is a cluster", name, *got)
 		}
 		s.Config.Taints = c.taints
 		settle(t, s)
-		if diff := cmp.Diff(c.want, settledSingleNode(s.Host)); diff != "" {
+		if diff := cmp.Diff(c.want, SettledSingleNode(s.Host)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}

@@ -52,13 +52,12 @@ func (c *Commander) Apply(ctx context.Context, source PodSource, timeout time.Du
 	switch {
 	case done.Changed:
 	case t.passedOver(time.Now()):
-		if done.Changed, err = true, c.offerAgain(ctx, t, source.Data); err != nil {
-			return done, err
-		}
+		done.Changed, err = true, c.offerAgain(ctx, t, source.Data)
 	default:
-		if err := c.undoEdit(ctx, t); err != nil {
-			return done, err
-		}
+		err = c.undoEdit(ctx, t)
+	}
+	if err != nil {
+		return done, err
 	}
 	return done, c.waitForPod(ctx, t, done.Changed, timeout)
 }

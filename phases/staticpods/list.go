@@ -31,8 +31,9 @@ type Pod struct {
 	Mirror     *MirrorPod  `json:"mirror,omitempty"`
 	Problem    string      `json:"problem,omitempty"`
 
-	manifest *corev1.Pod      // nil if the file can't be read, or there is none
-	denied   *diagnose.Denial // nil if the kubelet has admitted it as its file is
+	manifest *corev1.Pod // nil if the file can't be read, or there is none
+
+	denied *diagnose.Denial // nil if the kubelet has admitted it as its file is
 }
 
 // Container is the newest try of a container.
@@ -126,14 +127,21 @@ func (c *Commander) seePods(ctx context.Context) (seenPods, error) {
 		func() { seen.files, filesError = observe.PodFiles(c.Host, k.StaticPodPath) },
 		func() { seen.sandboxes, seen.runtimeError = k.AllSandboxes(ctx, c.Host) },
 		func() { seen.nodePods, seen.apiError = k.NodePods(ctx, c.Host) },
-		func() {
-			if unit, err := c.Host.UnitState(ctx, spec.KubeletService); err == nil && unit.Running() {
-				said, _ := c.Host.Journal(ctx, unit.Started, spec.KubeletService) // without a journal nothing is known
-				seen.denials = diagnose.Denials(said)
-			}
-		},
+		func() { seen.denials = c.denials(ctx) },
 	)
 	return seen, filesError
+}
+
+// denials are what the kubelet that runs has said of pods that it did not admit, as far as it is known.
+func (c *Commander) denials(ctx context.Context) map[string]diagnose.Denial {
+	ctx, cancel := observe.EvidenceTimeout.Bound(ctx)
+	defer cancel()
+	unit, err := c.Host.UnitState(ctx, spec.KubeletService)
+	if err != nil || !unit.Running() {
+		return nil
+	}
+	said, _ := c.Host.Journal(ctx, unit.Started, spec.KubeletService) // none without a journal
+	return diagnose.Denials(said)
 }
 
 // pods joins the three forms by the pods' names: first those with a file, in the order of

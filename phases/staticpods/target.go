@@ -24,9 +24,10 @@ type target struct {
 	kubelet observe.KubeletFound
 	file    string
 	pod     *corev1.Pod
-	old     *corev1.Pod      // as the file had it before; nil if there was none
-	seen    seenPods         // before anything was changed; empty where nothing is to be
-	changed time.Time        // when the file was, before; zero if there was none
+	old     *corev1.Pod // as the file had it before; nil if there was none
+	seen    seenPods    // before anything was changed; empty where nothing is to be
+
+	changed time.Time        // when old was; zero without
 	denied  *diagnose.Denial // why the kubelet has not admitted the pod as the file has it; nil if it has
 }
 
@@ -59,9 +60,6 @@ func (c *Commander) target(seen seenPods, pod *corev1.Pod, source PodSource) (ta
 	if err := t.chooseFile(source); err != nil {
 		return target{}, err
 	}
-	if c.Host.Real() {
-		t.changed, _ = c.Host.Changed(t.file) // it need not be there
-	}
 	return t, errors.Join(t.nameTaken(), c.portsTaken(t))
 }
 
@@ -83,7 +81,7 @@ func (t *target) chooseFile(source PodSource) error {
 		return plan.Hint(fmt.Errorf("the name %s is taken: %s holds a pod of that name", t.name(), same[0].Path),
 			"to change that pod, call your file %s, or give it as standard input (-f -); to run both, give yours another metadata.name", path.Base(same[0].Path))
 	case len(same) == 1:
-		t.file, t.old = same[0].Path, same[0].Pod
+		t.file, t.old, t.changed = same[0].Path, same[0].Pod, same[0].Changed
 		return nil
 	}
 	i := slices.IndexFunc(t.seen.files, func(f observe.PodFile) bool { return f.Path == t.file })
@@ -101,11 +99,9 @@ func (t target) sameUID() bool { return t.old != nil && t.pod.UID != "" && t.old
 
 // passedOver tells whether the kubelet has read the file as it is, and makes nothing of it.
 func (t target) passedOver(now time.Time) bool {
-	if t.changed.IsZero() || t.seen.runtimeError != nil {
-		return false
-	}
 	nothing := observe.NewestSandbox(t.seen.sandboxes, t.key()) == nil && now.Sub(t.changed) > time.Minute
-	return nothing || t.seen.denial(t.key(), t.changed) != nil
+	knows := t.seen.kubelet.Running && t.seen.runtimeError == nil && !t.changed.IsZero()
+	return knows && (nothing || t.seen.denial(t.key(), t.changed) != nil)
 }
 
 // nodeMatches refuses a pod that the kubelet will not admit for the labels of its Node. Where no
@@ -126,18 +122,18 @@ func (c *Commander) nodeMatches(ctx context.Context, t target) error {
 
 // checkLabels goes by what the kubelet's admission asks of the Node.
 func checkLabels(pod *corev1.Pod, node *corev1.Node) error {
-	const refused = "the Node %s has no label %s: the kubelet will not admit the pod"
+	matches, err := nodeaffinity.GetRequiredNodeAffinity(pod).Match(node) // of the nodeSelector too
+	if err != nil || matches {
+		return err
+	}
+	field, label := "affinity.nodeAffinity", "that matches one of its terms"
 	for key, want := range pod.Spec.NodeSelector {
-		if label := key + "=" + want; node.Labels[key] != want {
-			err := fmt.Errorf("spec.nodeSelector: "+refused, node.Name, label)
-			return plan.Hint(err, "take it out of the manifest, or: kubectl label node %s %s", node.Name, label)
+		if node.Labels[key] != want {
+			field, label = "nodeSelector", key+"="+want
 		}
 	}
-	matches, err := nodeaffinity.GetRequiredNodeAffinity(pod).Match(node)
-	if err == nil && !matches {
-		err = fmt.Errorf("spec.affinity.nodeAffinity: "+refused, node.Name, "that matches one of its terms")
-	}
-	return err
+	err = fmt.Errorf("spec.%s: the Node %s has no label %s: the kubelet will not admit the pod", field, node.Name, label)
+	return plan.Hint(err, "take it out of the manifest, or: kubectl label node %s KEY=VALUE", node.Name)
 }
 
 // nameTaken refuses a name that a pod has which comes from no file.

@@ -157,13 +157,15 @@ func TestPassedOver(t *testing.T) {
 		{"admitted later", time.Hour, seenPods{denials: denied, sandboxes: []runtime.Sandbox{newer}}, false},
 		{"as the file was before", 30 * time.Second, seenPods{denials: denied}, false},
 	} {
-		got := target{kubelet: observe.KubeletFound{NodeName: "n1"}, seen: tt.seen, pod: webPod(), changed: now.Add(-tt.changed)}.passedOver(now)
-		if got != tt.want {
+		tt.seen.kubelet = observe.KubeletFound{NodeName: "n1", Running: true}
+		of := target{kubelet: tt.seen.kubelet, seen: tt.seen, pod: webPod(), changed: now.Add(-tt.changed)}
+		if got := of.passedOver(now); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}
-	}
-	if (target{pod: webPod()}).passedOver(now) {
-		t.Error("without a file")
+		of.changed = time.Time{}
+		if of.passedOver(now) {
+			t.Errorf("%s, without a file", tt.name)
+		}
 	}
 }
 

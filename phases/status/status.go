@@ -102,7 +102,11 @@ func (s *Status) look(ctx context.Context, o *observe.Observer, q observe.Query)
 		func() { readiness = (&ready.Waiter{Observer: o}).Readiness(ctx) },
 		func() { s.Etcd = etcdStatus(ctx, o) },
 	)
-	readiness.Confirm(found)
+	if found.API.Unanswered > 0 || found.Etcd.Unanswered > 0 { // the probes have waited longer since, and logs may say why
+		later := o.Evidence(ctx, q)
+		later.Remember(found)
+		found = later
+	}
 	s.Ready = readiness.Holds() && found.RuntimeError == ""
 	s.PodURL = readiness.PodURL
 	s.Components = componentStates(o.Config, found, readiness)

@@ -53,10 +53,17 @@ func Up(t *testing.T, deadline time.Duration) *Node {
 // nodeScript makes containers, which share this machine's kernel.
 const nodeScript = "scripts/node"
 
-// up boots a machine of the script's kind.
+// up boots a machine of the script's kind for a test that is one of those counted.
 func up(t *testing.T, deadline time.Duration, script string, args ...string) *Node {
 	t.Helper()
 	count(t)
+	return boot(t, deadline, script, args...)
+}
+
+// boot boots a machine of the script's kind. Where only the subtests on it count, it is
+// called by itself.
+func boot(t *testing.T, deadline time.Duration, script string, args ...string) *Node {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	n := &Node{Name: nodeName(numbers.Add(1)), script: script, slow: slowness(), t: t, ctx: ctx, log: &lastRun{}}
 	t.Cleanup(func() {

@@ -18,7 +18,7 @@ const podmanNetwork = `{"cniVersion":"0.4.0","name":"podman","plugins":[
 func TestOthers(t *testing.T) {
 	for name, run := range map[string]func(*Node){
 		"Podman": testPodman, "OldCalico": testOldCalico, "LinkLocalResolver": testLinkLocalResolver, "Hardening": testHardening,
-		"Docker": testDocker, "VPN": testVPN,
+		"Docker": testDocker, "Router": testRouter, "VPN": testVPN,
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := Up(t, 6*time.Minute)
@@ -113,7 +113,21 @@ func testDocker(n *Node) {
 	n.MustSh(`ip link add docker0 type bridge; ip address add 172.17.0.1/16 dev docker0; ip link set docker0 up
 		nft add table ip nat; nft 'add chain ip nat DOCKER'; nft 'add chain ip nat POSTROUTING { type nat hook postrouting priority 100; }'
 		nft add rule ip nat POSTROUTING ip saddr 172.17.0.0/16 masquerade`)
-	if r := n.MustReset("/root/bootstrap"); !r.Has("left on: net.ipv4.ip_forward: docker0 forwards packets too") {
+	if r := n.MustReset("/root/bootstrap"); !r.Has("left on: net.ipv4.ip_forward: docker0 needs it too") {
+		n.t.Errorf("it is not named: %s", r)
+	}
+	if now := n.MustExec("sysctl", "-n", "net.ipv4.ip_forward"); strings.TrimSpace(now) != "1" {
+		n.t.Errorf("ip_forward is %s", now)
+	}
+}
+
+// testRouter: reset leaves forwarding on where a file of others turns it on at boot, as for a VPN.
+func testRouter(n *Node) {
+	const file = "/etc/sysctl.d/99-tailscale.conf"
+	n.MustSh("sysctl -qw net.ipv4.ip_forward=0")
+	n.MustBootstrap("init")
+	n.Write(file, "net.ipv4.ip_forward = 1\n")
+	if r := n.MustReset("/root/bootstrap"); !r.Has("left on: net.ipv4.ip_forward: " + file + " needs it too") {
 		n.t.Errorf("it is not named: %s", r)
 	}
 	if now := n.MustExec("sysctl", "-n", "net.ipv4.ip_forward"); strings.TrimSpace(now) != "1" {
