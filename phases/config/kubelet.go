@@ -16,7 +16,7 @@ func (b *builder) validateKubelet(c *Config) {
 	m, _ := minorOf(c.KubernetesVersion)
 	for _, name := range slices.Sorted(maps.Keys(c.Kubelet)) {
 		if kubeletFieldSince[name] > m.number {
-			b.badIn(kubeletKind, name, "the kubelet of Kubernetes 1.%d has no such field", m.number)
+			b.badKubelet(name, "the kubelet of Kubernetes 1.%d has no such field", m.number)
 		}
 	}
 }
@@ -44,9 +44,9 @@ func dropNulls(fields map[string]any) {
 	}
 }
 
-// badIn adds a finding about a field of Kubernetes' own documents.
-func (b *builder) badIn(kind, field, format string, args ...any) {
-	b.found(locate.Line(b.docs.roots[kind], field), field+": "+fmt.Sprintf(format, args...))
+// badKubelet adds a finding about a field of the kubelet's document.
+func (b *builder) badKubelet(field, format string, args ...any) {
+	b.found(locate.Line(b.docs.roots[kubeletKind], field), field+": "+fmt.Sprintf(format, args...))
 }
 
 // textOf is a field such as authorization.mode as text; empty without.
