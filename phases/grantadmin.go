@@ -23,7 +23,6 @@ func runGrantAdmin(ctx context.Context, env *Env) error {
 	if err := w.Wait(ctx, w.APIChecks()); err != nil {
 		return err
 	}
-	return w.Retry(ctx, "rights of admin.conf", func(ctx context.Context) error {
-		return env.telling(w.Cluster).ApplyAll(ctx, manifests.ClusterAdmins, manifests.KubeletAPIAdmin)
-	})
+	patient := w.Cluster.Within(env.Config.APICallTimeout) // that of the checks gives up at once
+	return env.telling(patient).ApplyAll(ctx, manifests.ClusterAdmins, manifests.KubeletAPIAdmin)
 }

@@ -1,7 +1,6 @@
 package phases
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/moby/sys/user"
 
 	"bootstrap/phases/host"
 	"bootstrap/phases/pki"
@@ -73,7 +70,7 @@ func kubeconfigUsers(ctx context.Context, h *host.Host) (users []homeUser, witho
 	}
 	for _, uid := range kubeconfigUIDs(os.Getenv("SUDO_UID")) {
 		reason := fmt.Sprintf("user %d gets no ~/.kube/config: neither /etc/passwd nor getent knows a home that is there", uid)
-		switch u := findHome(ctx, h, passwd, uid); {
+		switch u := findHome(ctx, h, string(passwd), uid); {
 		case u.home != "":
 			users = append(users, u)
 		case uid == 0:
@@ -88,11 +85,11 @@ func kubeconfigUsers(ctx context.Context, h *host.Host) (users []homeUser, witho
 
 // findHome finds a user in /etc/passwd, or in a directory such as LDAP: getent asks whatever the machine is
 // configured to ask. Where both fail, sudo may have said where the home is.
-func findHome(ctx context.Context, h *host.Host, passwd []byte, uid int) homeUser {
+func findHome(ctx context.Context, h *host.Host, passwd string, uid int) homeUser {
 	u, ok := findUser(passwd, uid)
 	if getent := h.Program("getent"); !ok && getent != "" && h.Real() {
 		line, _ := h.Output(ctx, getent, "passwd", strconv.Itoa(uid)) // it ends with 2 where there is no such user
-		u, ok = findUser([]byte(line), uid)
+		u, ok = findUser(line, uid)
 	}
 	if ok && h.Exists(u.home) {
 		return u
@@ -119,13 +116,16 @@ type homeUser struct {
 	home string
 }
 
-func findUser(passwd []byte, uid int) (homeUser, bool) {
-	is := func(u user.User) bool { return u.Uid == uid && strings.HasPrefix(u.Home, "/") }
-	found, err := user.ParsePasswdFilter(bytes.NewReader(passwd), is)
-	if err != nil || len(found) == 0 {
-		return homeUser{}, false
+func findUser(passwd string, uid int) (homeUser, bool) {
+	for line := range strings.Lines(passwd) {
+		fields := strings.Split(strings.TrimSpace(line), ":") // name:password:uid:gid:comment:home:shell
+		if len(fields) < 6 || fields[2] != strconv.Itoa(uid) || !strings.HasPrefix(fields[5], "/") {
+			continue
+		}
+		gid, err := strconv.Atoi(fields[3])
+		return homeUser{host.Owner{UID: uid, GID: gid}, fields[5]}, err == nil
 	}
-	return homeUser{host.Owner{UID: uid, GID: found[0].Gid}, found[0].Home}, true
+	return homeUser{}, false
 }
 
 func (u homeUser) kubeconfig() string { return u.home + "/.kube/config" }

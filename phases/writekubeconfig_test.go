@@ -25,7 +25,7 @@ func homesEnv(t *testing.T) *Env {
 	t.Helper()
 	env := testEnv(t, "default")
 	env.Config.WriteKubeconfig = true
-	hosttest.Put(t, env.Host, "/etc/passwd", "root:x:0:0:root:/root:/bin/bash\nbob:x:123:123::/home/bob:/bin/sh\nalice:x:1234:1235:Alice,,:/home/alice:/bin/bash\n", 0o644)
+	hosttest.Put(t, env.Host, "/etc/passwd", "+:x:::NIS:/srv/nis:\nroot:x:0:0:root:/root:/bin/bash\nbob:x:123:123::/home/bob:/bin/sh\nalice:x:1234:1235:Alice,,:/home/alice:/bin/bash\n", 0o644)
 	for home, owner := range map[string]host.Owner{"/root": {}, "/home/alice": {UID: aliceUID, GID: 1235}} {
 		if err := os.MkdirAll(env.Host.Path(home), 0o755); err != nil {
 			t.Fatal(err)

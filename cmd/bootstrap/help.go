@@ -40,9 +40,12 @@ func describe(root *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	lists := map[string]string{
+		"Init": phaseList(phases.Init()), "Standalone": phaseList(phases.Standalone()), "Reset": phaseList(phases.Reset()),
+	}
 	for _, cmd := range all(root) {
 		if text := texts.Lookup(textFile(cmd)); text != nil {
-			if cmd.Long, cmd.Example, err = longAndExample(text); err != nil {
+			if cmd.Long, cmd.Example, err = longAndExample(text, lists); err != nil {
 				return err
 			}
 		}
@@ -64,11 +67,9 @@ func textFile(cmd *cobra.Command) string {
 	return strings.ReplaceAll(strings.TrimPrefix(cmd.CommandPath(), "bootstrap "), " ", "-") + ".txt"
 }
 
-func longAndExample(text *template.Template) (long, example string, err error) {
+// longAndExample fills in the lists of phases.
+func longAndExample(text *template.Template, lists map[string]string) (long, example string, err error) {
 	var b strings.Builder
-	lists := map[string]string{
-		"Init": phaseList(phases.Init()), "Standalone": phaseList(phases.Standalone()), "Reset": phaseList(phases.Reset()),
-	}
 	if err := text.Execute(&b, lists); err != nil {
 		return "", "", err
 	}

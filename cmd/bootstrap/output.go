@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/util/duration"
 
 	"bootstrap/phases"
 	"bootstrap/phases/diagnose"
@@ -220,8 +219,19 @@ func printable(s string) string {
 	return s
 }
 
-// age is rounded down to one unit.
-func age(d time.Duration) string { return duration.ShortHumanDuration(max(d, 0)) }
+// age is rounded down to one unit, the largest of which there are two.
+func age(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%ds", int(max(d, 0).Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 2*day:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	}
+	return fmt.Sprintf("%dd", d/day)
+}
 
 func errorLines(err error) []errorLine {
 	var lines []errorLine

@@ -224,6 +224,17 @@ func TestPodsErrors(t *testing.T) {
 	}
 }
 
+func TestAge(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0s", 119 * time.Second: "119s", 2 * time.Minute: "2m", 119 * time.Minute: "119m",
+		2 * time.Hour: "2h", 47 * time.Hour: "47h", 48 * time.Hour: "2d", 1000 * time.Hour: "41d",
+	} {
+		if got := age(d); got != want {
+			t.Errorf("%s: %s, want %s", d, got, want)
+		}
+	}
+}
+
 func writeKubeletConfig(t *testing.T, root, text string) {
 	t.Helper()
 	dir := filepath.Join(root, "var/lib/kubelet")

@@ -28,7 +28,7 @@ ghijkl.0123456789abcdef  expired  2020-01-02T03:04:05Z  -                       
 func TestTimeLeft(t *testing.T) {
 	now := time.Unix(1000, 0)
 	for left, want := range map[time.Duration]string{
-		-time.Second: "expired", 0: "expired", 59 * time.Second: "59s", 90 * time.Minute: "1h", 36 * time.Hour: "1d", 59 * time.Minute: "59m",
+		-time.Second: "expired", 0: "expired", 59 * time.Second: "59s", 90 * time.Minute: "90m", 36 * time.Hour: "36h", 59 * time.Minute: "59m",
 	} {
 		if got := timeLeft(now.Add(left), now); got != want {
 			t.Errorf("%s: %s, want %s", left, got, want)

@@ -11,8 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"github.com/google/renameio/v2"
 )
 
 // A box is [executable][bundle][magic][length of the bundle, big endian].
@@ -125,15 +123,32 @@ func Attach(ctx context.Context, executable string, b *Bundle, out string) error
 // WriteWhole makes a file of what write gives. It appears whole or not at all, also where
 // the power fails, and takes the place of one that is there.
 func WriteWhole(path string, mode fs.FileMode, write func(io.Writer) error) error {
-	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(mode))
+	f, err := os.CreateTemp(filepath.Dir(path), ".bootstrap-*")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.Cleanup() }() // does nothing after the replacement
+	defer os.Remove(f.Name()) // does nothing after the rename
+	defer f.Close()
 	if err := write(f); err != nil {
 		return err
 	}
-	return f.CloseAtomicallyReplace()
+	if err := errors.Join(f.Chmod(mode), f.Sync()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	syncFolder(filepath.Dir(path))
+	return nil
+}
+
+// syncFolder brings a folder's names to the disk, where that can be done: shared folders of
+// virtual machines refuse it, and the file in them is whole all the same.
+func syncFolder(path string) {
+	if folder, err := os.Open(path); err == nil {
+		_ = folder.Sync()
+		_ = folder.Close()
+	}
 }
 
 // ctxReader ends a long copy when the context ends.

@@ -1,11 +1,10 @@
 package diagnose
 
 import (
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
-
-	"bootstrap/phases/lazyregexp"
 )
 
 var readOnce = sync.OnceValue(ReadCatalogue) // it takes milliseconds
@@ -47,20 +46,20 @@ func TestTextsAreStrict(t *testing.T) {
 }
 
 // left matches what templates and formats leave where nobody has filled them.
-var left = lazyregexp.New(`\{\{|\}\}|<no value>|%![a-zA-Z(]|%[+#]?[sdvq]`)
+var left = regexp.MustCompile(`\{\{|\}\}|<no value>|%![a-zA-Z(]|%[+#]?[sdvq]`)
 
 // TestEveryPlaceholderIsFilled: texts have none, and those of findings are all filled.
 func TestEveryPlaceholderIsFilled(t *testing.T) {
 	for _, e := range catalogue(t) {
-		if text := strings.Join([]string{e.Title, e.Means, e.Remedy, e.Mend, e.Link}, "\n"); left().MatchString(text) {
-			t.Errorf("%s: %q", e.ID, left().FindString(text))
+		if text := strings.Join([]string{e.Title, e.Means, e.Remedy, e.Mend, e.Link}, "\n"); left.MatchString(text) {
+			t.Errorf("%s: %q", e.ID, left.FindString(text))
 		}
 	}
 	for _, c := range machineCases {
 		m := goodMachine()
 		c.change(m)
 		for _, f := range catalogue(t).Preflight(m) {
-			if text := f.What + f.Remedy + f.See; left().MatchString(text) || f.Remedy == "" {
+			if text := f.What + f.Remedy + f.See; left.MatchString(text) || f.Remedy == "" {
 				t.Errorf("%s: %q", f.ID, text)
 			}
 		}

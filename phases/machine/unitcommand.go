@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/unit"
-	"github.com/google/shlex"
 )
 
 // Word is one word of a command line, and what it comes from.
@@ -178,8 +177,34 @@ func (s *service) fill(text string) Word {
 	return word
 }
 
-// words splits text as systemd does, but for a quote that is never closed: systemd refuses it too.
+// words splits text at spaces that stand in no quotes, and takes the quotes off.
 func words(text string) []string {
-	all, _ := shlex.Split(text)
+	var all []string
+	var word strings.Builder
+	quote, begun, escaped := rune(0), false, false
+	for _, r := range text {
+		space := strings.ContainsRune(" \t\n", r)
+		switch {
+		case escaped:
+			word.WriteRune(r)
+			escaped = false
+		case r == '\\':
+			escaped, begun = true, true
+		case quote != 0 && r == quote:
+			quote = 0
+		case quote == 0 && (r == '"' || r == '\''):
+			quote, begun = r, true
+		case quote == 0 && space && begun:
+			all = append(all, word.String())
+			word.Reset()
+			begun = false
+		case quote != 0 || !space:
+			word.WriteRune(r)
+			begun = true
+		}
+	}
+	if begun {
+		all = append(all, word.String())
+	}
 	return all
 }

@@ -54,6 +54,8 @@ func TestUnitCommand(t *testing.T) {
 			dropIns + "20-b.conf": "[Service]\nEnvironment=A=3\n",
 			dropIns + "30-c.conf": "[Service]\nEnvironment=\nEnvironment=B=4\n"},
 			"/k @" + vendorUnit + "\n4 @B in " + dropIns + "30-c.conf"},
+		{"a number sign begins no comment", map[string]string{vendorUnit: "[Service]\nEnvironment=A=#1\nExecStart=/k --a #b 'c #d' $A --config=/x\n"},
+			"/k|--a|#b|c #d @" + vendorUnit + "\n#1 @A in " + vendorUnit + "\n--config=/x @" + vendorUnit},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := lay(t, tt.files).UnitCommand("kubelet.service")

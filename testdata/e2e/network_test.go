@@ -250,7 +250,8 @@ func (n *Node) checkKubeletPaths(name string) {
 		}
 		return nil
 	})
-	forward := n.Sh(`kubectl --kubeconfig=/etc/kubernetes/admin.conf --cache-dir=/tmp/kubectl port-forward pod/` + p + ` 18080:8080 >/tmp/e2e/forward 2>&1 &
+	forward := n.Sh(`: >/tmp/e2e/forward
+		kubectl --kubeconfig=/etc/kubernetes/admin.conf --cache-dir=/tmp/kubectl port-forward pod/` + p + ` 18080:8080 >/tmp/e2e/forward 2>&1 &
 		trap "kill $!" EXIT
 		until grep -q ^Forwarding /tmp/e2e/forward; do kill -0 $!; sleep 0.1; done
 		curl -sS -m 5 http://127.0.0.1:18080/health`)
