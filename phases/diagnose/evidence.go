@@ -117,9 +117,9 @@ type Certificate struct {
 // Manifest is a file in the static pod directory.
 type Manifest struct {
 	Path  string
-	Name  string // namespace/name of its Pod; empty if it is none
-	Error string // why it is no valid Pod, with the line where one can be told
-	Ports []int  // on the host
+	Name  string           // namespace/name of its Pod; empty if it is none
+	Error string           // why it is no valid Pod, with the line where one can be told
+	Ports []netip.AddrPort // on the host, of any protocol but UDP; the address is unspecified where it is any
 	Ours  bool
 
 	Changed time.Time

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -156,10 +157,10 @@ func podURLRules() map[string]Rule {
 func foreignStaticPod(m *Machine) Findings {
 	const foreign = "%s is there, and bootstrap did not make it: "
 	return forEach(m.Foreign.Manifests, func(f Manifest) (found Findings) {
-		taken := slices.IndexFunc(f.Ports, func(p int) bool { return slices.Contains(m.Foreign.HostPorts, p) })
+		taken := slices.IndexFunc(f.Ports, func(p netip.AddrPort) bool { return slices.Contains(m.Foreign.HostPorts, int(p.Port())) })
 		switch {
 		case taken >= 0:
-			found = finding(Error, foreign+"its pod takes port %d, which the control plane needs", f.Path, f.Ports[taken])
+			found = finding(Error, foreign+"its pod takes port %d, which the control plane needs", f.Path, f.Ports[taken].Port())
 		case m.isOurs(f.Name):
 			found = finding(Error, foreign+"it is a second pod %s", f.Path, f.Name)
 		case f.Error != "":

@@ -161,7 +161,11 @@ func lookAlikes() map[string][]lookAlike {
 		},
 		"manifest-port-conflict": {
 			{"a copy is the same pod", &Evidence{Machine: Machine{Settings: pkiSettings}, Manifests: []Manifest{
-				{Path: "/m/a.yaml", Name: "default/a", Ports: []int{80}}, {Path: "/m/b.yaml", Name: "default/a", Ports: []int{80}},
+				{Path: "/m/a.yaml", Name: "default/a", Ports: anywhere(80)}, {Path: "/m/b.yaml", Name: "default/a", Ports: anywhere(80)},
+			}}, ""},
+			{"each has an address of its own", &Evidence{Machine: Machine{Settings: pkiSettings}, Manifests: []Manifest{
+				{Path: "/m/a.yaml", Name: "default/a", Ports: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:80")}},
+				{Path: "/m/b.yaml", Name: "default/b", Ports: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:80")}},
 			}}, ""},
 		},
 		"pause-image-missing": {
@@ -378,7 +382,7 @@ func TestLookAlikeMachines(t *testing.T) {
 		"a CNI file that may be of this cluster":          func(m *Machine) { m.CNI = CNI{Left: "/etc/cni/net.d/10-flannel.conflist"} },
 		"an etcd elsewhere with an odd version":           func(m *Machine) { m.External[0].Version = "" },
 		"a static pod of the user's that is known": func(m *Machine) {
-			m.Foreign.Served, m.Foreign.Manifests = true, []Manifest{{Path: "/m/x.yaml", Name: "default/x", Ports: []int{80}}}
+			m.Foreign.Served, m.Foreign.Manifests = true, []Manifest{{Path: "/m/x.yaml", Name: "default/x", Ports: anywhere(80)}}
 		},
 	} {
 		m := goodMachine()

@@ -161,10 +161,10 @@ var machineCases = []machineCase{
 	{"volume-closed", Error, func(m *Machine) { m.Foreign.Closed = []string{"/srv/x of user 1000 (mode 0600), for kube-apiserver"} }, "may not read /srv/x of user 1000"},
 	{"host-path-missing", Error, func(m *Machine) { m.Foreign.Missing = []string{"/srv/x, for kube-apiserver"} }, "there is no /srv/x, for kube-apiserver"},
 	{"foreign-static-pod", Warning, func(m *Machine) {
-		m.Foreign.Manifests = []Manifest{{Path: "/m/x.yaml", Name: "default/x", Ports: []int{80}}}
+		m.Foreign.Manifests = []Manifest{{Path: "/m/x.yaml", Name: "default/x", Ports: anywhere(80)}}
 	}, "/m/x.yaml is there"},
 	{"foreign-static-pod", Error, func(m *Machine) {
-		m.Foreign.Manifests = []Manifest{{Path: "/m/x.yaml", Name: "default/x", Ports: []int{80, 6443}}}
+		m.Foreign.Manifests = []Manifest{{Path: "/m/x.yaml", Name: "default/x", Ports: anywhere(80, 6443)}}
 	}, "takes port 6443"},
 	{"foreign-static-pod", Error, func(m *Machine) {
 		m.Foreign.Manifests = []Manifest{{Path: "/m/kube-apiserver.yaml.bak", Name: "kube-system/kube-apiserver"}}

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -80,21 +81,28 @@ func manifestGone(e *Evidence) Findings {
 }
 
 // portConflict: a copy of a manifest is the same pod twice, and wants its port once.
-func portConflict(e *Evidence) Findings {
-	var found Findings
-	first := map[int]Manifest{}
-	for _, m := range e.Manifests {
+func portConflict(e *Evidence) (found Findings) {
+	for i, m := range e.Manifests {
 		for _, port := range m.Ports {
-			switch other, taken := first[port]; {
-			case !taken:
-				first[port] = m
-			case other.Name != m.Name:
+			wants := func(other Manifest) bool {
+				return other.Name != m.Name && slices.ContainsFunc(other.Ports, meets(port))
+			}
+			if i := slices.IndexFunc(e.Manifests[:i], wants); i >= 0 {
 				const text = "%s and %s both want port %d of this machine"
-				found = append(found, finding(certainIf(other.Ours || m.Ours), text, other.Path, m.Path, port)...)
+				other := e.Manifests[i]
+				found = append(found, finding(certainIf(other.Ours || m.Ours), text, other.Path, m.Path, port.Port())...)
 			}
 		}
 	}
 	return found
+}
+
+// meets tells of ports that nobody has beside this one: at one address, or at any.
+func meets(port netip.AddrPort) func(netip.AddrPort) bool {
+	return func(other netip.AddrPort) bool {
+		a, b := port.Addr(), other.Addr()
+		return port.Port() == other.Port() && (a == b || a.IsUnspecified() || b.IsUnspecified())
+	}
 }
 
 // foreignManifest finds a second file for a pod of ours; other static pods are anybody's to run.

@@ -35,7 +35,7 @@ func manifestOf(f PodFile) diagnose.Manifest {
 	m.Name = FullName(f.Pod)
 	for _, p := range podmanifest.HostPorts(f.Pod) {
 		if p.Protocol != corev1.ProtocolUDP {
-			m.Ports = append(m.Ports, p.Port)
+			m.Ports = append(m.Ports, p.Address())
 		}
 	}
 	return m

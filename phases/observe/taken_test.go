@@ -1,10 +1,12 @@
 package observe
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
@@ -22,7 +24,7 @@ func TestForeignOnDisk(t *testing.T) {
 		t.Fatalf("%+v", manifests)
 	}
 	manifests[1].Changed = time.Time{}
-	if diff := cmp.Diff(diagnose.Manifest{Path: "/etc/kubernetes/manifests/web", Name: "default/web", Ports: []int{80}}, manifests[1]); diff != "" {
+	if diff := cmp.Diff(diagnose.Manifest{Path: "/etc/kubernetes/manifests/web", Name: "default/web", Ports: []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:80")}}, manifests[1], cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
 		t.Error(diff)
 	}
 	if got := o.missingPlugins(); got != nil {

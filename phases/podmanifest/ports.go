@@ -3,6 +3,7 @@ package podmanifest
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,6 +24,15 @@ func (p HostPort) String() string { return fmt.Sprintf("%d/%s", p.Port, p.Protoc
 // that is the same, or all.
 func (p HostPort) Meets(other HostPort) bool {
 	return p.Port == other.Port && p.Protocol == other.Protocol && (p.all() || other.all() || p.IP == other.IP)
+}
+
+// Address has no address of its own, but the unspecified one, where the port is wanted at all addresses.
+func (p HostPort) Address() netip.AddrPort {
+	a, err := netip.ParseAddr(p.IP)
+	if err != nil {
+		a = netip.IPv4Unspecified()
+	}
+	return netip.AddrPortFrom(a, uint16(p.Port))
 }
 
 func (p HostPort) all() bool { return p.IP == "" || p.IP == "0.0.0.0" || p.IP == "::" }
