@@ -145,6 +145,13 @@ func writeKubeletConfig(env *Env) error {
 	if err != nil {
 		return err
 	}
+	delays, err := spec.DelaysShutdown(config)
+	if err == nil && delays {
+		err = env.Host.OwnFile(spec.LogindDropIn)
+	}
+	if err != nil {
+		return err
+	}
 	write := env.Host.WriteFile
 	if len(source.Secrets()) > 0 {
 		write = env.Host.WriteOpaque

@@ -111,3 +111,21 @@ func TestProxyOfAllUnits(t *testing.T) {
 		}
 	}
 }
+
+// TestShutdownDelay: reset removes what the kubelet tells logind, and only where it was asked to.
+func TestShutdownDelay(t *testing.T) {
+	for period, want := range map[string]bool{"": false, "0s": false, "30s": true} {
+		h, _ := hosttest.New(t)
+		env := testEnv(t, "default")
+		env.Host, env.Choices.Kubelet = h, spec.Kubelet{Path: "/usr/bin/kubelet"}
+		if period != "" {
+			env.Config.Kubelet = map[string]any{"shutdownGracePeriod": period}
+		}
+		if err := configureKubelet(t.Context(), env); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.Made(spec.LogindDropIn); got != want {
+			t.Errorf("with %q it is owned: %t", period, got)
+		}
+	}
+}

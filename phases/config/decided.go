@@ -41,7 +41,7 @@ func normal(text string) string {
 		return a.Unmap().String()
 	}
 	if file := strings.TrimPrefix(text, "unix://"); strings.HasPrefix(file, "/") {
-		return strings.Replace(path.Clean(file), "/var/run/", "/run/", 1) // a link
+		return withoutVar(path.Clean(file))
 	}
 	if all, err := ranges(text); err == nil {
 		return Joined(all)

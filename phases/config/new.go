@@ -241,7 +241,14 @@ func withScheme(socket string) string {
 	if socket == "" {
 		return ""
 	}
-	return "unix://" + strings.Replace(strings.TrimPrefix(socket, "unix://"), "/var/run/", "/run/", 1)
+	return "unix://" + withoutVar(strings.TrimPrefix(socket, "unix://"))
+}
+
+func withoutVar(path string) string {
+	if rest, is := strings.CutPrefix(path, "/var/run/"); is {
+		return "/run/" + rest
+	}
+	return path
 }
 
 // each is a list with a change of each entry.
