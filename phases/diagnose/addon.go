@@ -118,8 +118,10 @@ func dnsWithoutAPI(e *Evidence) Findings {
 	return nil
 }
 
+var addonNames = []string{"kube-proxy", "cni-install", "flanneld", "coredns"} // of containers
+
 func addonCrashes(e *Evidence) Findings {
-	for _, c := range e.addonContainers("kube-proxy", "cni-install", "flanneld", "coredns") {
+	for _, c := range e.addonContainers(addonNames...) {
 		if failed(c.Container) && c.Attempt > 0 {
 			return hasEnded(Warning, c.Name, c.Container).see(addonLog(c.Name))
 		}

@@ -294,6 +294,7 @@ func TestAddonCauses(t *testing.T) {
 		{"Services that could not be reached once", noService(10 * time.Minute), "", "", nil},
 		{"Services", noService(time.Minute), "services-unreachable", Warning, []string{"coredns", "10.96.0.1:443"}},
 		{"crashes", addonEnded("flanneld", 1, "something else"), "addon-crashes", Warning, []string{"flanneld", "2 times"}},
+		{"short of memory", with(addonEnded("coredns", 1, "x"), func(e *Evidence) { e.Pods[0].Containers[0].Reason = "OOMKilled" }), "container-oom-killed", Warning, []string{"coredns", "memory"}},
 		{name: "ended before this run", evidence: beforeThisRun},
 		{name: "kube-proxy ended before this run", evidence: proxyBefore},
 		{"before addons are waited for", early, "coredns-loop", Warning, nil},

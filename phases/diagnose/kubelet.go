@@ -125,7 +125,7 @@ func (e *Evidence) podSince(at time.Time) bool {
 func kubeletFails(e *Evidence) Findings {
 	line, reason := e.kubeletEnd()
 	if reason == "" || e.RuntimeError != "" {
-		return nil
+		return withoutProgram(e, kubeletUnit)
 	}
 	times := 0
 	for _, l := range e.Journal[kubeletUnit] {

@@ -278,6 +278,7 @@ func lookAlikes() map[string][]lookAlike {
 		},
 		"containerd-fails": {
 			{"a line of the process before", runtimeFails(containerdSocket, noSocket, machine.UnitState{Load: "loaded", Active: "activating", Started: lookedAt.Add(-500 * time.Millisecond)}, badStart), ""},
+			{"its program could not be run once, and is up", runtimeFails(containerdSocket, noSocket, machine.UnitState{Load: "loaded", Active: "active", ExitStatus: 203, Started: lookedAt.Add(-500 * time.Millisecond)}), ""},
 		},
 		"container-not-created": {
 			{"the kubelet has just started", podsFail(etcdContainer("CreateContainerConfigError", "services have not yet been read at least once, cannot construct envvars")), ""},

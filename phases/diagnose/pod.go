@@ -41,10 +41,12 @@ var (
 // podRules are about pods whose sandbox, image or container does not come up.
 func podRules() map[string]Rule {
 	return map[string]Rule{
-		"pause-image-missing":   {Cause: syncCause(says(pauseImage), imageMissing)},
-		"image-missing":         {Cause: syncCause(ofKind("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"), imageMissing)},
-		"image-cannot-run":      {Cause: ofFirstComponent((*Evidence).imageCannotRun)},
-		"container-oom-killed":  {Cause: ofFirstComponent((*Evidence).oomKilled)},
+		"pause-image-missing": {Cause: syncCause(says(pauseImage), imageMissing)},
+		"image-missing":       {Cause: syncCause(ofKind("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"), imageMissing)},
+		"image-cannot-run":    {Cause: ofFirstComponent((*Evidence).imageCannotRun)},
+		"container-oom-killed": {Cause: func(e *Evidence) Findings {
+			return append(ofFirstComponent((*Evidence).oomKilled)(e), addonOOMKilled(e)...)
+		}},
 		"cni-config-invalid":    {Cause: cniConfigInvalid},
 		"container-not-created": {Cause: syncCause(ofKind("CreateContainerError", "CreateContainerConfigError", "RunContainerError"), containerNotCreated)},
 		"pod-not-admitted":      {Cause: podNotAdmitted},
@@ -216,6 +218,16 @@ func (e *Evidence) oomKilled(name string) Findings {
 		return finding(Error, "%s is killed for want of memory each time it is started (%d times)", name, times).see(seePods)
 	}
 	return finding(Warning, "%s was killed for want of memory", name).see(seePods)
+}
+
+// addonOOMKilled is never certain: what an addon needs depends on what is asked of it.
+func addonOOMKilled(e *Evidence) Findings {
+	for _, c := range e.addonContainers(addonNames...) {
+		if failed(c.Container) && c.Reason == "OOMKilled" {
+			return finding(Warning, "%s was killed for want of memory", c.Name).see(seePods)
+		}
+	}
+	return nil
 }
 
 // hostPathFailed leaves out the kubelet's own folders, which it makes for other reasons.

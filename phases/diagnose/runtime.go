@@ -56,7 +56,7 @@ func runtimeRules() map[string]Rule {
 			return warnIf(old, "containerd at %s is %s: Kubernetes wants version 2", m.CRI.Socket, m.CRI.Version)
 		}},
 		"containerd-config":     {Cause: containerdEnded(true, "containerd can't read its configuration")},
-		"containerd-fails":      {Cause: containerdEnded(false, "containerd does not stay up")},
+		"containerd-fails":      {Cause: containerdFails},
 		"containerd-stopped":    {Cause: containerdStopped},
 		"runtime-not-listening": {Cause: runtimeNotListening},
 		"runtime-not-cri":       {Cause: runtimeNotCRI},
@@ -97,6 +97,23 @@ func containerdEnded(byConfig bool, what string) func(*Evidence) Findings {
 		}
 		return finding(Error, "%s: %s", what, unquoted(match[1]+match[2])).see(containerdLog).proof(line.Text)
 	}
+}
+
+func containerdFails(e *Evidence) Findings {
+	found := containerdEnded(false, "containerd does not stay up")(e)
+	if e.RuntimeError != "" && e.isContainerd() {
+		found = append(found, withoutProgram(e, containerdUnit)...)
+	}
+	return found
+}
+
+// withoutProgram is of a unit whose program systemd can't run: so that one says nothing by itself.
+func withoutProgram(e *Evidence, unit string) Findings {
+	const notExecuted = 203 // EXIT_EXEC in systemd.exec(5)
+	u := e.Units[unit]
+	return errorIf(u.ExitStatus == notExecuted && (u.Active == "activating" || u.Active == "failed"),
+		"systemd can't run the program of %s: it is not there, or can't be executed", unit).
+		remedy("put it back; if bootstrap had installed it: bootstrap init").see("systemctl status " + unit)
 }
 
 // containerdStopped goes by a unit that systemd does not mean to start: while it starts

@@ -43,6 +43,7 @@ func TestRuntimeCauses(t *testing.T) {
 		{"given up", runtimeFails(containerdSocket, noSocket, machine.UnitState{Load: "loaded", Active: "failed", Result: "exit-code", ExitStatus: 1}), "containerd-stopped", Error, []string{"exit-code", "1"}},
 		{"configuration", runtimeFails(containerdSocket, noSocket, again, badTOML), "containerd-config", Error, []string{"row 2 column 6"}},
 		{"does not stay up", runtimeFails(containerdSocket, noSocket, again, badStart), "containerd-fails", Error, []string{"read-only"}},
+		{"no program", runtimeFails(containerdSocket, noSocket, machine.UnitState{Load: "loaded", Active: "activating", Result: "exit-code", ExitStatus: 203, Started: lookedAt}), "containerd-fails", Error, []string{"can't run the program of containerd.service"}},
 		{"CRI off", runtimeFails(containerdSocket, criOff, running), "runtime-without-cri", Error, []string{"disabled"}},
 		{"CRI lacks inotify", runtimeFails(containerdSocket, criOff, running, criNoWatch), "inotify-used-up", Error, []string{"containerd", "inotify"}},
 		{"CRI does not load", runtimeFails(containerdSocket, criOff, running, criFailed), "runtime-without-cri", Error, []string{"could not load", "default_runtime_name"}},

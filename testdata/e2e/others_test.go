@@ -21,7 +21,7 @@ func TestOthers(t *testing.T) {
 		"Docker": testDocker, "Router": testRouter, "VPN": testVPN,
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := Up(t, 6*time.Minute)
+			n := Up(t, 10*time.Minute)
 			n.Copy("bin/bootstrap-box", "/root/bootstrap")
 			run(n)
 		})
@@ -49,7 +49,7 @@ func testPodman(n *Node) {
 	if now := n.MustExec("cat", file); now != podmanNetwork {
 		n.t.Errorf("podman's file is now\n%s", now)
 	}
-	n.MustSh("! ip link show cni-podman0; ! ls /var/lib/cni/networks")
+	n.MustSh("! ip link show cni-podman0 && ! ls /var/lib/cni/networks")
 }
 
 // testOldCalico: init does not end well while CoreDNS gets no network, and says how to get one.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sigs.k8s.io/yaml"
 )
 
 // staticPods is what of static-pod list -o json is looked at here.
@@ -70,6 +73,7 @@ var staticPodCases = []nodeCase{
 	{"Mirror", testMirrorPod},
 	{"Drift", testStaticPodDrift},
 	{"Causes", testStaticPodCauses},
+	{"Accepted", testAcceptedManifests},
 	{"Namespace", testMissingNamespace},
 	{"Labels", testNodeLabels},
 	{"NotAdmitted", testNotAdmitted},
@@ -78,7 +82,7 @@ var staticPodCases = []nodeCase{
 // TestStaticPods is about a user's static pods beside those of a control plane. Its
 // subtests go on with one node, in this order.
 func TestStaticPods(t *testing.T) {
-	n := Up(t, 14*time.Minute)
+	n := Up(t, 16*time.Minute)
 	n.Copy("bin/bootstrap-box", "/root/bootstrap")
 	n.MustBootstrap("init")
 	for _, each := range selected(t, staticPodCases, staticPodCases[:3]...) {
@@ -121,6 +125,30 @@ func testRefusedManifests(n *Node) {
 		n.t.Errorf("the directory was\n%sand is\n%s", before, now)
 	}
 	n.t.Logf("%d bad manifests refused", len(files))
+}
+
+// testAcceptedManifests: what a kubelet takes is not refused, and what it does otherwise than people expect is told.
+// The images are nowhere, so that no pod comes up.
+func testAcceptedManifests(n *Node) {
+	files, err := filepath.Glob(path("testdata/staticpod/[gw]*.yaml"))
+	if err != nil || len(files) < 8 {
+		n.t.Fatalf("%d files, %v", len(files), err)
+	}
+	n.MustExec("mkdir", "-p", "/root/good")
+	for _, file := range files {
+		n.Copy(file, "/root/good/accepted.yaml")
+		r := n.Sh("cd /root/good; /root/bootstrap static-pod apply -f accepted.yaml --timeout 1s")
+		warned := strings.HasPrefix(filepath.Base(file), "warned-")
+		if r.Code == 2 || warned != r.Has("warning: accepted.yaml:") {
+			n.t.Errorf("%s: want it taken, and warned of: %t: %s", filepath.Base(file), warned, r)
+			continue
+		}
+		var pod struct{ Metadata struct{ Name, Namespace string } }
+		if err := yaml.Unmarshal([]byte(n.MustExec("cat", "/etc/kubernetes/manifests/accepted.yaml")), &pod); err != nil {
+			n.t.Fatal(err)
+		}
+		n.MustBootstrap("static-pod", "delete", pod.Metadata.Name, "-n", cmp.Or(pod.Metadata.Namespace, "default"))
+	}
 }
 
 // testStaticPodsPage runs every command of the page, block by block, as a reader would.
