@@ -46,6 +46,11 @@ func (e *Env) writers() []Phase {
 		all = all[:2]
 	}
 	without := slices.Concat(e.Config.SkipPhases, e.Skipped)
+	for phase, program := range map[string]string{runtimePhase.Name: "containerd", kubelet.Name: "kubelet", tools.Name: "kubectl"} {
+		if e.Host.Made(spec.BinDir + "/" + program) {
+			without = append(without, phase) // it went well once, and to compare its programs takes a second
+		}
+	}
 	if e.Host.Made(spec.ManifestFile("etcd")) {
 		without = append(without, etcdPhase.Name)
 	}

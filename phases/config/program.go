@@ -156,6 +156,7 @@ func (b *builder) warnOfValues(program string, given settings) {
 type rule struct {
 	Program  string
 	If       string
+	Unless   string
 	Needs    []string
 	Excludes []string
 	KeysOf   string `yaml:"keysOf"`
@@ -183,6 +184,9 @@ func (all rules) of(program string) rules {
 // values are right by themselves.
 func (b *builder) validateRules(all rules, taken, given settings) {
 	for _, r := range all {
+		if r.Unless != "" && len(given.all(r.Unless)) > 0 {
+			continue
+		}
 		for _, s := range taken.all(r.If) {
 			b.refuse(s, r.judge(s, given))
 		}

@@ -48,6 +48,7 @@ var plainForms = map[string]struct {
 	"quantity":          {"a quantity such as 500m or 64Mi", parses(resource.ParseQuantity)},
 	"size":              {"a quantity such as 500m or 2Gi", isSize},
 	"threshold":         {"a quantity or percentage such as 500Mi or 10%", func(s string) bool { return isShare(s) && s != "0" }},
+	"reclaim":           {"a quantity or percentage such as 500Mi or 10%", isShare},
 	"ip":                {"an IP address", isIP},
 	"address":           {"an IP address, with a port or without", func(s string) bool { return isIP(s) || parses(netip.ParseAddrPort)(s) }},
 	"ranges-or-primary": {"ranges such as 192.0.2.0/24, or primary alone", func(s string) bool { return s == "primary" || parses(ranges)(s) }},

@@ -149,10 +149,23 @@ func TestTogether(t *testing.T) {
 		if r.Program != "" {
 			programs = []string{r.Program}
 		}
-		for _, name := range slices.Concat([]string{r.If}, r.Needs, r.Excludes, words(r.KeysOf+r.Below+r.AtMost)) {
+		for _, name := range slices.Concat([]string{r.If}, r.Needs, r.Excludes, words(r.Unless), words(r.KeysOf+r.Below+r.AtMost)) {
 			if !slices.ContainsFunc(programs, func(program string) bool { return hasSetting(program, name) }) {
 				t.Errorf("%v have no setting %s", programs, name)
 			}
+		}
+	}
+}
+
+// TestEdges: values at the edge of what a kubelet takes.
+func TestEdges(t *testing.T) {
+	const kubelet = "kind: KubeletConfiguration\napiVersion: kubelet.config.k8s.io/v1beta1\n"
+	for fields, valid := range map[string]bool{
+		"serializeImagePulls: true\nmaxParallelImagePulls: 1": true, "serializeImagePulls: true\nmaxParallelImagePulls: 2": false,
+		"evictionMinimumReclaim: {memory.available: '0'}": true, "evictionHard: {memory.available: '0'}": false,
+	} {
+		if _, err := Parse("f.yaml", []byte(kubelet+fields+"\n"), machine); (err == nil) != valid {
+			t.Errorf("%s: %v", fields, err)
 		}
 	}
 }
