@@ -143,7 +143,9 @@ func testAcceptedManifests(n *Node) {
 			n.t.Errorf("%s: want it taken, and warned of: %t: %s", filepath.Base(file), warned, r)
 			continue
 		}
-		var pod struct{ Metadata struct{ Name, Namespace string } }
+		var pod struct {
+			Metadata struct{ Name, Namespace string }
+		}
 		if err := yaml.Unmarshal([]byte(n.MustExec("cat", "/etc/kubernetes/manifests/accepted.yaml")), &pod); err != nil {
 			n.t.Fatal(err)
 		}
