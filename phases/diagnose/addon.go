@@ -18,6 +18,7 @@ var (
 	noVXLAN      = lazyregexp.New(`operation not supported.*vxlan|vxlan.*(?:operation not supported|not supported)|failed to create vxlan`)
 	noServices   = lazyregexp.New(`dial tcp (\S+:443): (?:i/o timeout|connect: (?:connection refused|no route to host|network is unreachable))`)
 	waitsForAPI  = lazyregexp.New(`plugin/ready: .*"kubernetes"`)
+	apiSaidNo    = lazyregexp.New(`is forbidden|Unauthorized|x509: `) // so it was reached
 	proxyRefused = lazyregexp.New(`"(?:Error running ProxyServer|command failed)" err="(.+)"`)
 )
 
@@ -110,7 +111,7 @@ func dnsWithoutAPI(e *Evidence) Findings {
 	}
 	for _, c := range e.addonContainers("coredns") {
 		line, match := lastMatch(lastLines(logSince(c.Container, e.Now.Add(-quiet)), 2), waitsForAPI)
-		if match != nil && old(c) {
+		if _, no := lastMatch(texts(c.Log), apiSaidNo); match != nil && no == nil && old(c) {
 			return finding(Warning, "coredns has waited for the API server for over 30 s, and it answers: it can't be reached at its Service address").
 				see(addonLog("coredns")).proof(line)
 		}

@@ -261,6 +261,10 @@ func TestDNSWithoutAPI(t *testing.T) {
 	crowded := waits(40*time.Second, 50*time.Second, 200)
 	crowded.Crowding = 3
 	causeTest{name: "machine is slow", evidence: crowded}.run(t)
+	refused := waits(40*time.Second, 50*time.Second, 200)
+	c := &refused.Pods[0].Containers[0]
+	c.Log = append(wrote(`[ERROR] plugin/kubernetes: failed to list *v1.Service: services is forbidden: User "x" cannot list`), c.Log...)
+	causeTest{name: "it has no rights", evidence: refused}.run(t)
 	causeTest{name: "API server not well", evidence: waits(40*time.Second, 50*time.Second, 500)}.run(t)
 }
 

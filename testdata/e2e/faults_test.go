@@ -301,7 +301,7 @@ func (n *Node) askInto(f fault) named {
 	var found named
 	patience := time.Minute
 	if f.Cause == nobody {
-		patience = 20 * time.Second
+		patience = 45 * time.Second // what is probable may take its time
 	}
 	for time.Since(symptom) < patience*n.slow {
 		r := n.Bootstrap("status", "-o", "json")
