@@ -136,7 +136,8 @@ func (b *builder) validateSubnets(c *Config, field string, subnets []netip.Prefi
 		case own.Contains(c.AdvertiseAddress):
 			b.bad(field, "%s contains the advertise address, %s, which nobody would reach then: take another range", own, c.AdvertiseAddress)
 		case s.Contains(c.AdvertiseAddress):
-			b.warn(field, "%s contains the advertise address, %s: a node that is given that part would cut it off", s, c.AdvertiseAddress)
+			b.warn(field, "%s contains the advertise address, %s: pods may reach nobody beside it, "+
+				"and a node that is given that part would cut it off", s, c.AdvertiseAddress)
 		}
 	}
 }
