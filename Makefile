@@ -155,7 +155,7 @@ fuzz: needs ## Fuzz every parser of outside input for a minute each
 
 lint: needs ## Check format, vet, lint, shell scripts, the Vagrantfile and go.mod
 	@scripts/needs lint
-	@go run $(LINT) run ./... ./testdata/e2e/... ./testdata/kill
+	@go run $(LINT) run --allow-parallel-runners ./... ./testdata/e2e/... ./testdata/kill
 	@shellcheck -x scripts/node scripts/nodes/* scripts/vm scripts/vms/*.bash scripts/vms/distributions/* scripts/vms/provision scripts/needs scripts/try scripts/ci/* scripts/components/build scripts/components/flags scripts/components/gates testdata/faults/bad-certificate testdata/faults/edit-configmap scripts/bench/kit/*.sh .ci/run
 	@scripts/ci/vagrant
 	@go mod tidy -diff

@@ -91,12 +91,10 @@ func applyEditable(ctx context.Context, env *Env, c *cluster.Cluster, all []mani
 		if addon.Editable == nil {
 			continue
 		}
-		err := c.Yielding().ApplyAll(ctx, addon.Editable)
-		if cluster.IsConflict(err) {
+		switch err := c.Yielding().ApplyAll(ctx, addon.Editable); {
+		case cluster.IsConflict(err):
 			env.Tell.Say("left as it is, since somebody has changed it: %v", err)
-			continue
-		}
-		if err != nil {
+		case err != nil:
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
+	"bootstrap/phases/health"
 	"bootstrap/phases/spec"
 )
 
@@ -42,7 +43,7 @@ func makePolicy(ctx context.Context, env *Env) error {
 	}
 	first := firstPolicy(policy)
 	makeFirst := func(ctx context.Context) error { return c.Make(ctx, first) }
-	err = env.Ready().RetrySilently(ctx, "first roles", makeFirst)
+	err = env.Ready().WaitSilently(ctx, []health.Check{{Name: "first roles", Probe: makeFirst}})
 	if err == nil {
 		err = c.Make(ctx, policy)
 	}

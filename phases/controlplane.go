@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"bootstrap/manifests"
-	"bootstrap/phases/cluster"
+	"bootstrap/phases/health"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/spec"
 )
@@ -73,16 +73,13 @@ func startAPIServer(ctx context.Context, env *Env, met bool) (began bool, err er
 	start := time.Now()
 	err = w.Wait(ctx, w.ServingChecks())
 	if err == nil {
-		err = w.Retry(ctx, "priority class", func(ctx context.Context) error { return makePriorityClass(ctx, w.Cluster) })
+		// The API server makes it too, but too late for mirror pods: a kubelet whose mirror pod is
+		// refused tries again only after a minute.
+		makeClass := func(ctx context.Context) error { return w.Cluster.Make(ctx, manifests.SystemNodeCritical) }
+		err = w.Wait(ctx, []health.Check{{Name: "priority class", Probe: makeClass}})
 	}
 	if err != nil || time.Since(start) < slowStart {
 		return !met, err
 	}
 	return !met, w.Wait(ctx, w.APIChecks())
-}
-
-// makePriorityClass makes what the API server makes too, but too late for mirror pods: a
-// kubelet whose mirror pod is refused tries again only after a minute.
-func makePriorityClass(ctx context.Context, c *cluster.Cluster) error {
-	return c.Make(ctx, manifests.SystemNodeCritical)
 }

@@ -4,22 +4,17 @@ import (
 	"context"
 
 	"bootstrap/manifests"
-	"bootstrap/phases/observe"
+	"bootstrap/phases/ready"
 )
 
 var grantAdmin = Phase{
 	Name:  "grant-admin",
 	Short: "give admin.conf its rights, once the API server is ready",
-	Run:   runGrantAdmin,
+	Run:   onControlPlane(runGrantAdmin),
 }
 
 // runGrantAdmin works as super-admin.conf, which has its rights by itself.
-func runGrantAdmin(ctx context.Context, env *Env) error {
-	w, err := env.Ready().NewControlPlane(observe.Written)
-	if err != nil {
-		return err
-	}
-	defer w.CRI.Close()
+func runGrantAdmin(ctx context.Context, env *Env, w *ready.ControlPlane) error {
 	if err := w.Wait(ctx, w.APIChecks()); err != nil {
 		return err
 	}

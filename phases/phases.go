@@ -11,6 +11,7 @@ import (
 	"bootstrap/phases/host"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
+	"bootstrap/phases/ready"
 	"bootstrap/phases/runtime"
 	"bootstrap/phases/spec"
 	"bootstrap/templates"
@@ -59,6 +60,18 @@ func asAdmin(run func(context.Context, *Env, *cluster.Cluster) error) func(conte
 			return err
 		}
 		return run(ctx, env, env.telling(c.Within(env.Config.APICallTimeout)))
+	}
+}
+
+// onControlPlane is the Run of a phase that waits for this node's control plane, when all its files are written.
+func onControlPlane(run func(context.Context, *Env, *ready.ControlPlane) error) func(context.Context, *Env) error {
+	return func(ctx context.Context, env *Env) error {
+		w, err := env.Ready().NewControlPlane(observe.Written)
+		if err != nil {
+			return err
+		}
+		defer w.CRI.Close()
+		return run(ctx, env, w)
 	}
 }
 

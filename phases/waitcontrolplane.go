@@ -3,21 +3,16 @@ package phases
 import (
 	"context"
 
-	"bootstrap/phases/observe"
+	"bootstrap/phases/ready"
 )
 
 var waitControlPlane = Phase{
 	Name:  "wait-control-plane",
 	Short: "wait until the API server answers and the four mirror pods are ready",
-	Run:   runWaitControlPlane,
+	Run:   onControlPlane(runWaitControlPlane),
 }
 
-func runWaitControlPlane(ctx context.Context, env *Env) error {
-	w, err := env.Ready().NewControlPlane(observe.Written)
-	if err != nil {
-		return err
-	}
-	defer w.CRI.Close()
+func runWaitControlPlane(ctx context.Context, _ *Env, w *ready.ControlPlane) error {
 	if err := w.Wait(ctx, w.APIChecks()); err != nil {
 		return err
 	}

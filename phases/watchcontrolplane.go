@@ -3,7 +3,6 @@ package phases
 import (
 	"context"
 
-	"bootstrap/phases/observe"
 	"bootstrap/phases/ready"
 )
 
@@ -11,15 +10,10 @@ var watchControlPlane = Phase{
 	Name:    "watch-control-plane",
 	Short:   "see that the control plane's pods stay up",
 	Follows: waitControlPlane.Name,
-	Run:     runWatchControlPlane,
+	Run:     onControlPlane(runWatchControlPlane),
 }
 
 // runWatchControlPlane is a phase of its own, so that other phases can run meanwhile.
-func runWatchControlPlane(ctx context.Context, env *Env) error {
-	w, err := env.Ready().NewControlPlane(observe.Written)
-	if err != nil {
-		return err
-	}
-	defer w.CRI.Close()
+func runWatchControlPlane(ctx context.Context, _ *Env, w *ready.ControlPlane) error {
 	return w.Wait(ctx, w.PodChecks(ready.MinUptime))
 }

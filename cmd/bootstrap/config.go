@@ -121,7 +121,10 @@ func newConfigImagesCommand(root *string) *cobra.Command {
 			}
 			printWarnings(cmd, c.Warnings)
 			images := slices.Concat(c.RequiredImages(), c.Addons())
-			return plan.Refused(printImages(cmd.OutOrStdout(), images, asJSON))
+			if asJSON {
+				return plan.Refused(printJSON(cmd.OutOrStdout(), imagesObject{Schema: outputVersion, Images: images}))
+			}
+			return plan.Refused(printFile(cmd.OutOrStdout(), []byte(strings.Join(images, "\n")+"\n"), nil))
 		},
 	})
 	addOutputFlag(cmd, &asJSON, "text: one image per line; or json: one object with all images")
@@ -132,14 +135,6 @@ func newConfigImagesCommand(root *string) *cobra.Command {
 type imagesObject struct {
 	Schema string   `json:"schema"`
 	Images []string `json:"images"`
-}
-
-func printImages(w io.Writer, images []string, asJSON bool) error {
-	if asJSON {
-		return printJSON(w, imagesObject{Schema: outputVersion, Images: images})
-	}
-	_, err := fmt.Fprintln(w, strings.Join(images, "\n"))
-	return err
 }
 
 func newConfigSchemaCommand() *cobra.Command {

@@ -20,18 +20,14 @@ func newPodsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return showPods(cmd.OutOrStdout(), podLines(pods), asJSON)
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), podsObject{Schema: outputVersion, Pods: podLines(pods)})
+			}
+			return printPods(cmd.OutOrStdout(), podLines(pods), time.Now())
 		})
 	cmd.Flags().BoolVarP(&query.All, "all", "a", false, "show what has ended too")
 	cmd.Flags().StringVar(&query.Endpoint, "cri-socket", "", "socket of the container runtime (default: the one that the kubelet uses)")
 	return cmd
-}
-
-func showPods(w io.Writer, pods []podLine, asJSON bool) error {
-	if asJSON {
-		return printJSON(w, podsObject{Schema: outputVersion, Pods: pods})
-	}
-	return printPods(w, pods, time.Now())
 }
 
 func printPods(w io.Writer, pods []podLine, now time.Time) error {

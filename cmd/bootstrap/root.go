@@ -43,7 +43,7 @@ func addRootFlag(f *pflag.FlagSet, root *string) {
 }
 
 // newLookCommand is a command that only shows something: it opens this machine to read alone.
-func newLookCommand(use, short, formats string, show showing) *cobra.Command {
+func newLookCommand(use, short, formats string, show func(*cobra.Command, observe.Observer, bool) error) *cobra.Command {
 	var asJSON bool
 	var root string
 	cmd := &cobra.Command{
@@ -62,9 +62,6 @@ func newLookCommand(use, short, formats string, show showing) *cobra.Command {
 	addRootFlag(cmd.Flags(), &root)
 	return cmd
 }
-
-// showing shows something of a machine.
-type showing func(cmd *cobra.Command, on observe.Observer, asJSON bool) error
 
 // wrongCall is an error in how a command was called, or nil. Its hint is where that is explained.
 func wrongCall(cmd *cobra.Command, err error) error {

@@ -27,8 +27,15 @@ type staticPodOptions struct {
 
 func newStaticPodCommand() *cobra.Command {
 	return newGroup("static-pod", "Apply, show and remove static pods of this machine's kubelet",
-		newStaticPodApplyCommand(), newStaticPodListCommand(), newStaticPodShowCommand(),
-		newStaticPodDeleteCommand(), newStaticPodWaitCommand(), newStaticPodPathCommand())
+		newStaticPodApplyCommand(), newStaticPodShowCommand(),
+		newLookCommand("list", "List static pods: file, hash, state, restarts and mirror pod",
+			"text, or json: one object with all static pods", showStaticPods),
+		newNamedPodCommand("delete NAME", "Remove a static pod's file, and wait until its containers are gone",
+			"is gone, as is %s", false, (*staticpods.Commander).Delete),
+		newNamedPodCommand("wait NAME", "Wait until a static pod runs, or say why it does not",
+			"runs, from %s", true, (*staticpods.Commander).WaitFor),
+		newLookCommand("path", "Show where the kubelet looks for static pods, and what says so",
+			"text, or json: one object", showPath))
 }
 
 func addNamespaceFlag(cmd *cobra.Command, namespace *string) {
@@ -90,16 +97,6 @@ func (o staticPodOptions) handle(ends string, looks bool, do func(*staticpods.Co
 	return out.end(nil)
 }
 
-func newStaticPodDeleteCommand() *cobra.Command {
-	return newNamedPodCommand("delete NAME", "Remove a static pod's file, and wait until its containers are gone",
-		"is gone, as is %s", false, (*staticpods.Commander).Delete)
-}
-
-func newStaticPodWaitCommand() *cobra.Command {
-	return newNamedPodCommand("wait NAME", "Wait until a static pod runs, or say why it does not",
-		"runs, from %s", true, (*staticpods.Commander).WaitFor)
-}
-
 // namedPodWork is what a command does with the static pod of a name.
 type namedPodWork func(
 	c *staticpods.Commander, ctx context.Context, namespace, name string, timeout time.Duration,
@@ -127,11 +124,6 @@ func newNamedPodCommand(use, short, ends string, looks bool, do namedPodWork) *c
 type pathObject struct {
 	Schema string `json:"schema"`
 	observe.KubeletFound
-}
-
-func newStaticPodPathCommand() *cobra.Command {
-	return newLookCommand("path", "Show where the kubelet looks for static pods, and what says so",
-		"text, or json: one object", showPath)
 }
 
 func showPath(cmd *cobra.Command, on observe.Observer, asJSON bool) error {

@@ -11,11 +11,6 @@ import (
 	"bootstrap/phases/staticpods"
 )
 
-func newStaticPodListCommand() *cobra.Command {
-	return newLookCommand("list", "List static pods: file, hash, state, restarts and mirror pod",
-		"text, or json: one object with all static pods", showStaticPods)
-}
-
 // staticPodsObject is all of static-pod list -o json.
 type staticPodsObject struct {
 	Schema string           `json:"schema"`
@@ -108,7 +103,12 @@ func newStaticPodShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return showStaticPod(cmd, shownPod(p), shownLines(list.Notes), asJSON)
+			p, list.Notes = shownPod(p), shownLines(list.Notes)
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), staticPodObject{outputVersion, p, list.Notes})
+			}
+			printNotes(cmd.ErrOrStderr(), list.Notes)
+			return newTable(cmd.OutOrStdout(), staticPodRows(p)...).Flush()
 		})
 	cmd.Args = cobra.ExactArgs(1)
 	addNamespaceFlag(cmd, &namespace)
@@ -120,14 +120,6 @@ type staticPodObject struct {
 	Schema string `json:"schema"`
 	staticpods.Pod
 	Notes []string `json:"notes,omitempty"`
-}
-
-func showStaticPod(cmd *cobra.Command, p staticpods.Pod, notes []string, asJSON bool) error {
-	if asJSON {
-		return printJSON(cmd.OutOrStdout(), staticPodObject{outputVersion, p, notes})
-	}
-	printNotes(cmd.ErrOrStderr(), notes)
-	return newTable(cmd.OutOrStdout(), staticPodRows(p)...).Flush()
 }
 
 func staticPodRows(p staticpods.Pod) []string {

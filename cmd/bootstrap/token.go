@@ -160,17 +160,13 @@ func runTokenList(cmd *cobra.Command, kubeconfig string, asJSON bool) error {
 		return failed
 	}
 	if asJSON {
-		return errors.Join(failed, printJSON(out, tokenList{Schema: outputVersion, Tokens: itemsOf(tokens)}))
+		list := tokenList{Schema: outputVersion, Tokens: []tokenItem{}}
+		for _, t := range tokens {
+			list.Tokens = append(list.Tokens, tokenItem{t.Value(), t})
+		}
+		return errors.Join(failed, printJSON(out, list))
 	}
 	return errors.Join(failed, printTokens(out, tokens))
-}
-
-func itemsOf(tokens []cluster.Token) []tokenItem {
-	items := []tokenItem{}
-	for _, t := range tokens {
-		items = append(items, tokenItem{t.Value(), t})
-	}
-	return items
 }
 
 func printTokens(out io.Writer, tokens []cluster.Token) error {

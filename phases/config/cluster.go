@@ -38,11 +38,11 @@ func (c *Cluster) clusterFile() any {
 
 // BoxConfiguration is our own part of it, without what is meant for one run.
 func (c *Cluster) BoxConfiguration() ([]byte, error) {
-	return yaml.Marshal(boxConfiguration{
-		typeMeta: typeMeta{boxVersion, boxKind},
-		Flags:    Flags{SingleNode: &c.Box.SingleNode},
-		Network:  c.Box.Network,
-	})
+	return yaml.Marshal(c.boxFile(Flags{SingleNode: &c.Box.SingleNode}))
+}
+
+func (c *Cluster) boxFile(flags Flags) any {
+	return boxConfiguration{typeMeta: typeMeta{boxVersion, boxKind}, Flags: flags, Network: c.Box.Network}
 }
 
 func (c *Cluster) defaultImages() Images { return NewImages(c.Images.Repository, c.KubernetesVersion) }

@@ -17,9 +17,12 @@ import (
 func (b *builder) etcd(file etcdFile) Etcd {
 	if file.External != nil {
 		b.badIf(file.Local != nil, "etcd.external", "give either this or local")
-		external := *file.External
-		external.Endpoints, external.HTTPEndpoints = withoutSlashes(external.Endpoints), withoutSlashes(external.HTTPEndpoints)
-		return Etcd{External: &external}
+		for _, urls := range [][]string{file.External.Endpoints, file.External.HTTPEndpoints} {
+			for i, u := range urls {
+				urls[i] = withoutSlash(u)
+			}
+		}
+		return Etcd{External: file.External}
 	}
 	local := ptr.Deref(file.Local, localEtcd{}).Etcd
 	local.DataDir = withoutSlash(cmp.Or(local.DataDir, "/var/lib/etcd"))

@@ -268,10 +268,6 @@ func withoutSlash(path string) string {
 	return strings.TrimSuffix(path, "/")
 }
 
-func withoutSlashes(paths []string) []string {
-	return each(paths, func(p *string) { *p = withoutSlash(*p) })
-}
-
 // withPort adds the API server's port to an endpoint that names none.
 func withPort(endpoint string, port int) string {
 	if endpoint == "" {

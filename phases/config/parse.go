@@ -185,14 +185,13 @@ var separator = regexp.MustCompile(`^---\s*(\s#.*)?$`)
 func Documents(data []byte) [][]byte {
 	var docs [][]byte
 	start := 0
-	lines := strings.Split(string(data), "\n")
-	for i := 0; i <= len(lines); i++ {
-		if i < len(lines) && !separator.MatchString(lines[i]) {
-			continue
+	lines := append(strings.Split(string(data), "\n"), "---") // which ends the last document
+	for i, line := range lines {
+		if separator.MatchString(line) {
+			text := strings.Repeat("\n", start) + strings.Join(lines[start:i], "\n")
+			docs = append(docs, []byte(text))
+			start = i + 1
 		}
-		text := strings.Repeat("\n", start) + strings.Join(lines[start:i], "\n")
-		docs = append(docs, []byte(text))
-		start = i + 1
 	}
 	return docs
 }

@@ -24,7 +24,8 @@ func (c *Config) Lasting() *Config { return &Config{Cluster: c.Cluster, Node: c.
 // Record gives all of a Config but the contents of the patches directory.
 func (c *Config) Record() (Record, error) {
 	kubelet, secretKubelet := WithoutPodURL(c.Kubelet)
-	documents := []any{c.initFile(), c.clusterFile(), c.boxFile()}
+	flags := Flags{&c.Box.Standalone, &c.Box.SingleNode, &c.UploadCerts, &c.WriteKubeconfig, &c.PrintJoinCommand}
+	documents := []any{c.initFile(), c.clusterFile(), c.boxFile(flags)}
 	for _, fields := range []map[string]any{kubelet, c.KubeProxy} {
 		if fields != nil {
 			documents = append(documents, withTexts(fields))
@@ -122,14 +123,6 @@ func (c *Config) secretInitFile() any {
 		file.BootstrapTokens = append(file.BootstrapTokens, token)
 	}
 	return file
-}
-
-func (c *Config) boxFile() any {
-	return boxConfiguration{
-		typeMeta: typeMeta{boxVersion, boxKind},
-		Flags:    Flags{&c.Box.Standalone, &c.Box.SingleNode, &c.UploadCerts, &c.WriteKubeconfig, &c.PrintJoinCommand},
-		Network:  c.Box.Network,
-	}
 }
 
 // withTexts is a document of Kubernetes' own with each string as Text.

@@ -38,29 +38,25 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 // since etcd began; zero if there were none. It asks where etcd tells its metrics: an
 // address and a port, over plain HTTP.
 func FsyncP99(ctx context.Context, metrics string) (time.Duration, error) {
-	text, err := get(ctx, "http://"+metrics+"/metrics")
+	url := "http://" + metrics + "/metrics"
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return 0, err
 	}
-	seconds := quantile(text, "etcd_disk_wal_fsync_duration_seconds", 0.99)
-	return time.Duration(seconds * float64(time.Second)), nil
-}
-
-func get(ctx context.Context, url string) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return "", err
-	}
 	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
 	if err != nil {
-		return "", err
+		return 0, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("%s: %s", url, response.Status)
+		return 0, fmt.Errorf("%s: %s", url, response.Status)
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-	return string(body), err
+	if err != nil {
+		return 0, err
+	}
+	seconds := quantile(string(body), "etcd_disk_wal_fsync_duration_seconds", 0.99)
+	return time.Duration(seconds * float64(time.Second)), nil
 }
 
 // quantile is the upper bound of the bucket of a Prometheus histogram that a share of

@@ -43,15 +43,6 @@ type noAnswerError struct{ within time.Duration }
 
 func (e *noAnswerError) Error() string { return fmt.Sprintf("no answer within %s", e.within) }
 
-// Unanswered is how long a probe waited until it was given up, 0 if it has failed otherwise.
-func Unanswered(reason error) time.Duration {
-	var givenUp *noAnswerError
-	if !errors.As(reason, &givenUp) {
-		return 0
-	}
-	return givenUp.within
-}
-
 // Wait probes all checks side by side, again and again, until one round finds all of
 // them true. Between two rounds it pauses, and as long as the round took, up to a second:
 // what is slow has no use for more questions. report is called when what is pending, or
@@ -81,7 +72,9 @@ func Wait(ctx context.Context, pause time.Duration, checks []Check, report func(
 		// Time is never taken back: on a slow machine every second round would be in vain
 		// then, and no round would find all checks true.
 		for _, p := range pending {
-			longer[p.Name] = max(longer[p.Name], min(2*Unanswered(p.Reason), lastTimeout))
+			if givenUp, ok := errors.AsType[*noAnswerError](p.Reason); ok {
+				longer[p.Name] = max(longer[p.Name], min(2*givenUp.within, lastTimeout))
+			}
 		}
 		Sleep(ctx, max(pause, min(time.Since(asked), time.Second)))
 	}

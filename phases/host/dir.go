@@ -36,9 +36,7 @@ func (h *Host) makeDir(p place, want State, shared bool) (dir *os.File, err erro
 		return err
 	})
 	if err != nil {
-		if dir != nil {
-			dir.Close()
-		}
+		dir.Close() // does nothing to nil
 		return nil, err
 	}
 	h.plan.put(p.path, planned{State: want})
@@ -109,10 +107,7 @@ func (h *Host) mendDir(w *walker, mode uint32) error {
 		return nil
 	}
 	return h.make(effect{key: key{OpDir, path}, on: w.top().on, verb: Chmod, before: now, after: want}, func() error {
-		if err := applyOwnerAndMode(dir, want); err != nil {
-			return &fs.PathError{Op: "chmod", Path: path, Err: err}
-		}
-		return nil
+		return w.place().wrap("chmod", applyOwnerAndMode(dir, want))
 	})
 }
 

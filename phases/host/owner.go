@@ -70,8 +70,6 @@ func (h *Host) makeOwnedDir(path string, owner Owner) error {
 	}
 	want := State{Kind: Dir, Mode: 0o700, UID: owner.UID, GID: owner.GID}
 	dir, err := h.makeDir(p, want, true)
-	if dir != nil {
-		dir.Close()
-	}
+	dir.Close() // does nothing to nil, which a plan gives
 	return p.wrap("mkdir", err)
 }

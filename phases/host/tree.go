@@ -15,19 +15,17 @@ import (
 
 // mountID tells on which mount something lies.
 type mountID struct {
-	id    uint64
-	major uint32
-	minor uint32
-	root  bool // it is where the mount begins
-	dir   bool
+	id     uint64
+	device uint64
+	root   bool // it is where the mount begins
+	dir    bool
 }
 
 // sameMount tells whether something lies on the same mount as the top of a tree. It
 // compares the devices of directories too: a btrfs subvolume is no mount, and has a device
 // of its own. A file does not count, as on an overlay it has the device of its layer.
 func (m mountID) sameMount(top mountID) bool {
-	sameDevice := m.major == top.major && m.minor == top.minor
-	return !m.root && m.id == top.id && (!m.dir || sameDevice)
+	return !m.root && m.id == top.id && (!m.dir || m.device == top.device)
 }
 
 // mountOf looks at a name in dir, or at dir itself if name is empty.
@@ -39,7 +37,7 @@ func mountOf(dir *os.File, name string) (mountID, error) {
 	var st unix.Statx_t
 	err := unix.Statx(int(dir.Fd()), name, flags, unix.STATX_TYPE|unix.STATX_MNT_ID, &st)
 	id := mountID{
-		id: st.Mnt_id, major: st.Dev_major, minor: st.Dev_minor,
+		id: st.Mnt_id, device: unix.Mkdev(st.Dev_major, st.Dev_minor),
 		root: st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0,
 		dir:  st.Mode&unix.S_IFMT == unix.S_IFDIR,
 	}

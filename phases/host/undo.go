@@ -76,10 +76,8 @@ func keptRecords(all []Record, keep func(Record) bool) map[int]bool {
 			continue
 		}
 		kept[r.ID] = true
-		if strings.HasPrefix(r.Target, "/") {
-			for dir := range above(r.Target) {
-				parents[dir] = true
-			}
+		for dir := range above(r.Target) { // the name of a unit or a setting gives no folder's path
+			parents[dir] = true
 		}
 	}
 	return kept

@@ -96,10 +96,6 @@ var kindNames = map[string]string{
 
 func wanted(goType string) string {
 	switch {
-	case goType == "string":
-		return "text"
-	case goType == "bool":
-		return "true or false"
 	case goType == "time.Duration":
 		return "a duration such as 4m0s"
 	case numeric.MatchString(goType):
@@ -107,7 +103,7 @@ func wanted(goType string) string {
 	case strings.HasPrefix(goType, "[]"), goType == "slice":
 		return "a list"
 	}
-	return "a mapping"
+	return cmp.Or(kindNames[goType], "a mapping")
 }
 
 // DidYouMean ends an error with the known word that a typo may stand for, if any.

@@ -13,9 +13,7 @@ const dialTimeout = time.Second
 
 // Dial connects by TCP and closes the connection again.
 func Dial(ctx context.Context, address string) error {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return err
 	}

@@ -72,11 +72,7 @@ func (m Machine) unsortedAddresses() ([]LinkAddress, error) {
 	if !m.Real() {
 		return m.listedAddresses(), nil
 	}
-	links, err := links()
-	if err != nil {
-		return nil, err
-	}
-	found, err := whole(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
+	found, links, err := dump(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return nil, err
 	}
@@ -109,11 +105,7 @@ func (m Machine) unsortedRoutes() ([]Route, error) {
 	if !m.Real() {
 		return m.listedRoutes(), nil
 	}
-	links, err := links()
-	if err != nil {
-		return nil, err
-	}
-	found, err := whole(func() ([]netlink.Route, error) { return netlink.RouteList(nil, netlink.FAMILY_ALL) })
+	found, links, err := dump(func() ([]netlink.Route, error) { return netlink.RouteList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return nil, err
 	}
@@ -138,30 +130,29 @@ func (m Machine) unsortedRoutes() ([]Route, error) {
 	return all, nil
 }
 
-// links are all of this machine's, by their numbers.
-func links() (map[int]net.Interface, error) {
-	found, err := net.Interfaces()
-	all := map[int]net.Interface{}
-	for _, link := range found {
-		all[link.Index] = link
+// dump gives a list, and all links of this machine by their numbers. It asks for the list again
+// when that changed while the kernel gave it.
+func dump[T any](list func() ([]T, error)) (found []T, links map[int]net.Interface, err error) {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return nil, nil, err
 	}
-	return all, err
+	links = map[int]net.Interface{}
+	for _, link := range interfaces {
+		links[link.Index] = link
+	}
+	for range 5 {
+		if found, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return found, links, err
 }
 
 // LoopbackDown is false too where the link is not known.
 func LoopbackDown() bool {
 	lo, err := net.InterfaceByName("lo")
 	return err == nil && lo.Flags&net.FlagUp == 0
-}
-
-// whole asks for a list again when it changed while the kernel gave it.
-func whole[T any](list func() ([]T, error)) ([]T, error) {
-	for range 4 {
-		if all, err := list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
-			return all, err
-		}
-	}
-	return list()
 }
 
 // listedAddresses reads lines such as "fd000000000000000000000000000002 02 40 00 80 eth0":

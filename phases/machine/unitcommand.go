@@ -69,11 +69,8 @@ func (m Machine) confFiles(dirs []string) []string {
 			}
 		}
 	}
-	var files []string
-	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		files = append(files, byName[name])
-	}
-	return files
+	byBase := func(a, b string) int { return cmp.Compare(filepath.Base(a), filepath.Base(b)) }
+	return slices.SortedFunc(maps.Values(byName), byBase)
 }
 
 // service is what counts of a service's files for its command line.

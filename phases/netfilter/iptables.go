@@ -78,8 +78,7 @@ func removeLegacy(ctx context.Context, t ruleTable, r removal) error {
 // can't be removed: none of the chains counts as Accept, and something uses each table.
 func parseLegacy(family, save string) []ruleTable {
 	var tables []ruleTable
-	for line := range strings.Lines(save) {
-		line = strings.TrimSuffix(line, "\n")
+	for line := range strings.SplitSeq(save, "\n") {
 		words := ruleWord.FindAllString(line, -1)
 		switch {
 		case strings.HasPrefix(line, "*"):

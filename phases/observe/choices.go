@@ -115,9 +115,6 @@ type foundRuntimes struct {
 	bundled    bool     // the bundle holds containerd
 }
 
-// ErrNoRuntime says that there is no container runtime, and none that could be installed.
-var ErrNoRuntime = errors.New("no container runtime on this machine, and no bundle to install one from")
-
 func (f foundRuntimes) choose() spec.Runtime {
 	const own = "unix://" + spec.ContainerdSocket
 	switch {
@@ -137,7 +134,8 @@ func (f foundRuntimes) choose() spec.Runtime {
 	case f.bundled:
 		return spec.Runtime{Endpoint: own, Install: true, Why: "this machine has no container runtime"}
 	}
-	return spec.Runtime{None: plan.Hint(ErrNoRuntime, "use an executable with a bundle inside, give --bundle FILE, or install containerd 2")}
+	return spec.Runtime{None: plan.Hint(errors.New("no container runtime on this machine, and no bundle to install one from"),
+		"use an executable with a bundle inside, give --bundle FILE, or install containerd 2")}
 }
 
 // isForeign tells whether containerd is, or has to be, installed by somebody else.
@@ -145,12 +143,10 @@ func (f foundRuntimes) isForeign() bool {
 	return !f.ours && (slices.Contains(f.sockets, spec.ContainerdSocket) || f.program != "" || !f.bundled)
 }
 
-// criSockets are where runtimes listen by default.
-var criSockets = []string{spec.ContainerdSocket, "/run/crio/crio.sock", "/run/cri-dockerd.sock"}
-
 // FoundSockets are the sockets of container runtimes that are where they are by default.
 func FoundSockets(h *host.Host) []string {
-	return slices.DeleteFunc(slices.Clone(criSockets), func(socket string) bool {
+	sockets := []string{spec.ContainerdSocket, "/run/crio/crio.sock", "/run/cri-dockerd.sock"}
+	return slices.DeleteFunc(sockets, func(socket string) bool {
 		info, err := os.Stat(h.Path(socket))
 		return err != nil || info.Mode()&os.ModeSocket == 0
 	})

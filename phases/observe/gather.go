@@ -50,10 +50,7 @@ func (l *Looks) gather(ctx context.Context, m *diagnose.Machine, parts []part) {
 	results := make([]chan seen, len(parts))
 	for i, p := range parts {
 		results[i] = make(chan seen, 1) // with room for a result that nobody waits for any more
-		go func() {
-			fill, err := l.once(looking, p)
-			results[i] <- seen{fill, err}
-		}()
+		go func() { results[i] <- l.once(looking, p) }()
 	}
 	for i, p := range parts {
 		s := inTime(ctx, results[i])
@@ -67,12 +64,13 @@ func (l *Looks) gather(ctx context.Context, m *diagnose.Machine, parts []part) {
 }
 
 // once leaves out a part whose last look has not ended: another would only hang as well.
-func (l *Looks) once(ctx context.Context, p part) (fill, error) {
+func (l *Looks) once(ctx context.Context, p part) (s seen) {
 	if _, open := l.open.LoadOrStore(p.what, true); open {
-		return nil, errors.New("the look before has not ended")
+		return seen{err: errors.New("the look before has not ended")}
 	}
 	defer l.open.Delete(p.what)
-	return p.look(ctx)
+	s.fill, s.err = p.look(ctx)
+	return s
 }
 
 // inTime waits for a result until ctx ends, and takes one that is there by then.

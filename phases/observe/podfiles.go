@@ -174,9 +174,7 @@ func NewestSandbox(all []runtime.Sandbox, key string) *runtime.Sandbox {
 		if all[i].Ready {
 			return &all[i]
 		}
-		if newest == nil {
-			newest = &all[i]
-		}
+		newest = cmp.Or(newest, &all[i])
 	}
 	return newest
 }

@@ -180,8 +180,7 @@ func askNameServers(ctx context.Context, servers []netip.Addr) (fill, error) {
 // lookUp resolves a name as programs of this machine do. A name without addresses is no error.
 func lookUp(ctx context.Context, name string) ([]netip.Addr, error) {
 	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
-	var none *net.DNSError
-	if errors.As(err, &none) && !none.IsTimeout {
+	if none, ok := errors.AsType[*net.DNSError](err); ok && !none.IsTimeout {
 		return nil, nil
 	}
 	for i := range found {

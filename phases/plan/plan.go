@@ -36,13 +36,7 @@ type Step[E Env[E]] []Phase[E]
 type Plan[E Env[E]] []Step[E]
 
 // Phases lists all phases of the plan in order.
-func (p Plan[E]) Phases() []Phase[E] {
-	var all []Phase[E]
-	for _, step := range p {
-		all = append(all, step...)
-	}
-	return all
-}
+func (p Plan[E]) Phases() []Phase[E] { return slices.Concat(p...) }
 
 // Names lists the names of all phases in order.
 func (p Plan[E]) Names() []string {

@@ -43,9 +43,13 @@ func Parse(file string, data []byte) (pod *corev1.Pod, warnings []error, err err
 	if err != nil {
 		return nil, nil, errors.Join(locate.Errors(file, err, nil)...)
 	}
-	pod, all, err := decode(root, data)
+	fields, pod := strings.Fields(podFields), &corev1.Pod{}
+	all, err := locate.Strict[corev1.Pod](root, data, fields, nil) // all that is written, by the names of its fields
+	if err == nil {
+		err = runtime.DefaultUnstructuredConverter.FromUnstructured(all, pod)
+	}
 	if err != nil {
-		return nil, nil, errors.Join(locate.Errors(file, err, strings.Fields(podFields))...)
+		return nil, nil, errors.Join(locate.Errors(file, err, fields)...)
 	}
 	c := &check{file: file, root: root, why: why}
 	c.pod(pod, all)
@@ -66,14 +70,4 @@ func parse(data []byte) (*yaml.Node, error) {
 		return nil, fmt.Errorf("line %d: this is no Pod: want a mapping that begins with apiVersion: v1 and kind: Pod", root.Line)
 	}
 	return root, nil
-}
-
-// decode reads a Pod strictly. It also gives all that is written, by the names of its fields.
-func decode(root *yaml.Node, data []byte) (*corev1.Pod, map[string]any, error) {
-	all, err := locate.Strict[corev1.Pod](root, data, strings.Fields(podFields), nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	pod := &corev1.Pod{}
-	return pod, all, runtime.DefaultUnstructuredConverter.FromUnstructured(all, pod)
 }

@@ -61,11 +61,6 @@ func (cp *ControlPlane) Wait(ctx context.Context, checks []health.Check) error {
 	return HintAfter(err, "journalctl -u kubelet -n 50")
 }
 
-// Retry is Wait for an act that makes something: it is tried again until it succeeds.
-func (cp *ControlPlane) Retry(ctx context.Context, what string, act func(context.Context) error) error {
-	return cp.Wait(ctx, []health.Check{{Name: what, Probe: act}})
-}
-
 // PodChecks are of the static pods, and of the kubelet that tells of them: the API server shows them as
 // ready and as made from the manifests that are on disk now, and their containers have run for at least minUptime.
 func (cp *ControlPlane) PodChecks(minUptime time.Duration) []health.Check {

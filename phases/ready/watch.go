@@ -84,11 +84,6 @@ func (w *Waiter) WaitSilently(ctx context.Context, checks []health.Check) error 
 	return w.probe(ctx, Wait{Checks: checks}, func([]health.Pending) {})
 }
 
-// RetrySilently is WaitSilently for an act that makes something.
-func (w *Waiter) RetrySilently(ctx context.Context, what string, act func(context.Context) error) error {
-	return w.WaitSilently(ctx, []health.Check{{Name: what, Probe: act}})
-}
-
 // probe waits until all checks pass. In a dry run it probes once and goes on: what would be waited
 // for is not there.
 func (w *Waiter) probe(ctx context.Context, wait Wait, report func([]health.Pending)) error {
@@ -120,15 +115,8 @@ func (w *Waiter) pending(all []health.Pending) {
 
 // watch looks until ctx ends, and calls stop when it is certain that the wait is in vain.
 func (w *watch) watch(ctx context.Context, stop func()) {
-	began := time.Now()
-	timer := time.NewTimer(lookAfter)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
+	began, pause := time.Now(), lookAfter
+	for health.Sleep(ctx, pause) {
 		if w.last != nil && observe.EvidenceTimeout.Rushed(ctx) {
 			return
 		}
@@ -146,7 +134,7 @@ func (w *watch) watch(ctx context.Context, stop func()) {
 		}
 		w.last = evidence
 		w.show()
-		timer.Reset(nextLook(w.found, time.Since(began)))
+		pause = nextLook(w.found, time.Since(began))
 	}
 }
 

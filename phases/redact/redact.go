@@ -72,9 +72,6 @@ func Found(text string) []string {
 func parts(secret string) []string {
 	secret = strings.TrimSpace(secret)
 	all := []string{secret}
-	if !strings.Contains(secret, "\n") {
-		return all
-	}
 	var body strings.Builder
 	for line := range strings.Lines(secret) {
 		line = strings.TrimSpace(line)

@@ -122,10 +122,9 @@ func (i *Images) Foreign(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 		for _, c := range containers {
-			if namespace == Namespace && c.Labels[kubelet.KubernetesPodUIDLabel] != "" {
-				continue
+			if namespace != Namespace || c.Labels[kubelet.KubernetesPodUIDLabel] == "" {
+				found = append(found, namespace+"/"+c.ID)
 			}
-			found = append(found, namespace+"/"+c.ID)
 		}
 	}
 	return found, nil

@@ -252,9 +252,8 @@ func containerOf(c runtime.Container) Container {
 	case c.Running:
 		s.State, since = StateRunning, c.Started
 	case c.Exited:
-		code := int(c.ExitCode)
-		s.State, s.ExitCode, since = StateEnded, &code, c.Finished
-		if code != 0 {
+		s.State, s.ExitCode, since = StateEnded, new(int(c.ExitCode)), c.Finished
+		if c.ExitCode != 0 {
 			s.State = StateFailed
 		}
 	}
