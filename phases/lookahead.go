@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"slices"
 
 	"bootstrap/phases/diagnose"
@@ -28,7 +29,7 @@ func (e *Env) lookAhead(ctx context.Context, u *diagnose.Unfit) error {
 		soon, cancel := observe.EvidenceTimeout.Bound(ctx) // a runtime or systemd may hang, and is looked at elsewhere
 		err := phase.Run(soon, planned.forPhase(phase.Name))
 		if soon.Err() == nil { // what was cut off proves nothing
-			takeAhead(u, phase.Name, err)
+			e.takeAhead(u, phase.Name, err)
 		}
 		cancel()
 		if err != nil && (phase.Name == certs.Name || phase.Name == kubeconfigs.Name) {
@@ -58,14 +59,20 @@ func (e *Env) writers() []Phase {
 }
 
 // takeAhead takes over what a phase would end with: obstacles, which are named once however many files
-// would be written there, and whatever keeps certificates from being made. All else has a check of its own.
-func takeAhead(u *diagnose.Unfit, phase string, err error) {
+// would be written there, and whatever keeps certificates from being made. All else has a check of its own,
+// as has a unit that is masked: a link to /dev/null.
+func (e *Env) takeAhead(u *diagnose.Unfit, phase string, err error) {
 	for _, each := range plan.Failures(err) {
-		obstacle := (*host.ObstacleError)(nil)
+		obstacle, masked := (*host.ObstacleError)(nil), false
+		if errors.As(each, &obstacle) {
+			target, _ := os.Readlink(e.Host.Path(obstacle.Path))
+			masked = target == os.DevNull
+		}
 		switch {
 		case phase == writeKubeconfig.Name:
 			u.Kubeconfigs = append(u.Kubeconfigs, observe.ProblemOf(each))
-		case errors.As(each, &obstacle):
+		case masked:
+		case obstacle != nil:
 			if found := observe.ProblemOf(obstacle); !slices.Contains(u.Paths, found) {
 				u.Paths = append(u.Paths, found)
 			}
