@@ -26,7 +26,7 @@ const (
 
 // What is said of, or by, a runtime that does not work.
 var (
-	containerdFatal = lazyregexp.New(`^containerd: (.+)|level=(?:fatal|error) msg="?(containerd: .+?)"?$`)
+	containerdFatal = lazyregexp.New(`^containerd: (.+)|level=(?:fatal|error) msg="?(containerd: .+?)"?$|level=fatal msg="[^"]+" error="(.+)"$`)
 	containerdParse = lazyregexp.New(`failed to (?:load TOML|unmarshal TOML|parse|load config)|toml: |invalid (?:plugin )?config|unknown (?:plugin|key)|unsupported config version`)
 	criNotLoaded    = lazyregexp.New(`msg="(?:failed to load plugin|skip loading plugin)" error="(.+?)" id=io\.containerd\.(?:grpc\.v1\.cri|cri\.v1\.\w+)`)
 	noService       = lazyregexp.New(`unknown service runtime\.v1\.`)
@@ -95,7 +95,7 @@ func containerdEnded(byConfig bool, what string) func(*Evidence) Findings {
 		if match == nil || containerdParse().MatchString(line.Text) != byConfig {
 			return nil
 		}
-		return finding(Error, "%s: %s", what, unquoted(match[1]+match[2])).see(containerdLog).proof(line.Text)
+		return finding(Error, "%s: %s", what, unquoted(match[1]+match[2]+match[3])).see(containerdLog).proof(line.Text)
 	}
 }
 
