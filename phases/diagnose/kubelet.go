@@ -225,6 +225,6 @@ func kubeletByProxy(e *Evidence) Findings {
 	}
 	return finding(certainIf(e.again(proxied, line.At)), "the kubelet asks a proxy for the API server: %s", match[2]).
 		remedy("add %s to NO_PROXY in the environment of kubelet.service; then: systemctl daemon-reload; systemctl restart kubelet",
-			e.Settings.AdvertiseAddress).
+			at.Hostname()).
 		see("systemctl show kubelet -p Environment; systemctl show-environment").proof(line.Text)
 }
