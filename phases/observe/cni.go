@@ -96,6 +96,12 @@ func (o *Observer) lookAtCNI(context.Context) (fill, error) {
 	return func(m *diagnose.Machine) { m.CNI = cni }, nil
 }
 
+// holds tells whether a file of CAs has all of another: while a CA is replaced, one of both has the new CA too.
+func holds(all, some []byte) bool {
+	some = bytes.TrimSpace(some)
+	return len(some) > 0 && bytes.Contains(all, some)
+}
+
 // plainPlugins are those that need no daemon beside them.
 var plainPlugins = []string{"", "bridge", "ptp", "macvlan", "ipvlan", "host-device", "vlan"}
 
@@ -111,7 +117,7 @@ func (o *Observer) staleNetwork(f cniFile, begun bool) string {
 	case !strings.HasPrefix(file, "/"), err != nil, caErr != nil:
 	case data == nil:
 		return "the kubeconfig that it names, " + file + ", is missing"
-	case badErr == nil && len(k.CA) > 0 && !bytes.Contains(ours, bytes.TrimSpace(k.CA)):
+	case badErr == nil && len(k.CA) > 0 && !holds(ours, k.CA) && !holds(k.CA, ours):
 		return "the kubeconfig that it names, " + file + ", is for " + k.Server + " of a cluster with another CA"
 	}
 	if begun || slices.Contains(plainPlugins, plugin.Type) {
