@@ -40,12 +40,14 @@ func cniConfigStale(m *Machine) Findings {
 }
 
 // pluginFailed is what containerd, CRI-O and cri-dockerd say in the words of one library.
-var pluginFailed = lazyregexp.New(`plugin type="([^"]+)"(?: name="[^"]*")? failed \(add\): (.+)`)
+var pluginFailed = lazyregexp.New(`plugin type="([^"]+)"(?: name="([^"]*)")? failed \(add\): (.+)`)
 
-// stalePluginFails is certain: with the credentials of another cluster the plugin can't do otherwise.
+// stalePluginFails is certain: with the credentials of another cluster the plugin can't do otherwise. Our own network,
+// whose file may lie beside that one, is called bootstrap.
 func stalePluginFails(e *Evidence, f syncFailure) Findings {
 	match := pluginFailed().FindStringSubmatch(f.message)
+	isStale := e.CNI.Stale != "" && match[2] != "bootstrap"
 	const what = "%s gets no network: it is left to %s, of an older cluster: %s; the plugin %s says: %s"
-	return errorIf(e.CNI.Stale != "", what, f.pod, e.CNI.Left, e.CNI.Stale, match[1], match[2]).
+	return errorIf(isStale, what, f.pod, e.CNI.Left, e.CNI.Stale, match[1], match[3]).
 		remedy(moveNetwork, e.CNI.Left).see(kubeletLog).proof(f.message)
 }
