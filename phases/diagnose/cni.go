@@ -35,8 +35,8 @@ const moveNetwork = "move it away, and bootstrap init brings its own network: mv
 
 // cniConfigStale has nothing to say where the plugin itself is missing: that is an entry of its own.
 func cniConfigStale(m *Machine) Findings {
-	is := len(m.Foreign.Plugins) == 0 && m.CNI.Stale != ""
-	return warnIf(is, "the pod network is left to %s, of an older cluster: %s", m.CNI.Left, m.CNI.Stale).remedy(moveNetwork, m.CNI.Left)
+	hasPlugins := len(m.Foreign.Plugins) == 0
+	return warnIf(hasPlugins && m.CNI.Stale != "", "the pod network is left to %s, of an older cluster: %s", m.CNI.Left, m.CNI.Stale).remedy(moveNetwork, m.CNI.Left)
 }
 
 // pluginFailed is what containerd, CRI-O and cri-dockerd say in the words of one library.

@@ -79,16 +79,17 @@ func (o *Observer) clustersNetwork() cniFile {
 
 func (o *Observer) lookAtCNI(context.Context) (fill, error) {
 	left, begun := o.clustersNetwork(), o.Host.Made(spec.KubeletDropIn)
-	cni, next := diagnose.CNI{Left: left.path}, left.path
-	isOurs := o.Config.CertificatesDir != ""                                   // no config of ours counts for static pods on anybody's kubelet
-	if left.path != "" && isOurs && o.Config.Box.Network != config.NoNetwork { // none: it is about to be installed
+	cni, podNetwork := diagnose.CNI{Left: left.path}, left.path
+	hasCluster := o.Config.CertificatesDir != ""       // else a kubelet is looked at that others have set up
+	toCome := o.Config.Box.Network == config.NoNetwork // the user is about to install it
+	if left.path != "" && hasCluster && !toCome {
 		cni.Stale = o.staleNetwork(left, begun)
 	}
 	if o.Choices.Network.Own() {
-		next = spec.NetworkFile
+		podNetwork = spec.NetworkFile
 	}
 	for _, f := range o.cniFiles() {
-		isFirst := f.path < next
+		isFirst := f.path < podNetwork
 		if !o.isClusters(f) && (isFirst || !begun) { // init has said what is no error
 			cni.Others = append(cni.Others, diagnose.CNIFile{Path: f.path, What: fmt.Sprintf("%s %v", f.Name, f.subnets()), First: isFirst})
 		}

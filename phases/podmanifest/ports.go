@@ -35,7 +35,7 @@ func (p HostPort) Address() netip.AddrPort {
 	return netip.AddrPortFrom(a, uint16(p.Port))
 }
 
-func (p HostPort) all() bool { return p.IP == "" || p.IP == "0.0.0.0" || p.IP == "::" }
+func (p HostPort) all() bool { return p.Address().Addr().IsUnspecified() }
 
 // HostPorts are those that a pod declares. With hostNetwork each port is one, declared or
 // not; what is not declared, only the program knows.
