@@ -27,9 +27,7 @@ func (e *Env) lookAhead(ctx context.Context, u *diagnose.Unfit) error {
 	for _, phase := range e.writers() {
 		soon, cancel := observe.EvidenceTimeout.Bound(ctx) // a runtime or systemd may hang, and is looked at elsewhere
 		err := phase.Run(soon, planned.forPhase(phase.Name))
-		if soon.Err() == nil { // what was cut off proves nothing
-			takeAhead(u, phase.Name, err)
-		}
+		takeAhead(u, phase.Name, proven(soon, err))
 		cancel()
 		if err != nil && (phase.Name == certs.Name || phase.Name == kubeconfigs.Name) {
 			break // the next needs what it makes
@@ -57,10 +55,17 @@ func (e *Env) writers() []Phase {
 	return slices.DeleteFunc(all, func(p Phase) bool { return slices.Contains(without, p.Name) })
 }
 
+// proven are the failures of a phase. Where it was cut off, only obstacles prove something.
+func proven(ctx context.Context, err error) []error {
+	return slices.DeleteFunc(plan.Failures(err), func(each error) bool {
+		return ctx.Err() != nil && !errors.As(each, new(*host.ObstacleError))
+	})
+}
+
 // takeAhead takes over what a phase would end with: obstacles, which are named once however many files
 // would be written there, and whatever keeps certificates from being made. All else has a check of its own.
-func takeAhead(u *diagnose.Unfit, phase string, err error) {
-	for _, each := range plan.Failures(err) {
+func takeAhead(u *diagnose.Unfit, phase string, failures []error) {
+	for _, each := range failures {
 		obstacle := (*host.ObstacleError)(nil)
 		switch {
 		case phase == writeKubeconfig.Name:
