@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
+	"path"
 	"slices"
 
 	"bootstrap/phases/diagnose"
@@ -27,7 +29,7 @@ func (e *Env) lookAhead(ctx context.Context, u *diagnose.Unfit) error {
 	for _, phase := range e.writers() {
 		soon, cancel := observe.EvidenceTimeout.Bound(ctx) // a runtime or systemd may hang, and is looked at elsewhere
 		err := phase.Run(soon, planned.forPhase(phase.Name))
-		takeAhead(u, phase.Name, proven(soon, err))
+		e.takeAhead(u, phase.Name, proven(soon, err))
 		cancel()
 		if err != nil && (phase.Name == certs.Name || phase.Name == kubeconfigs.Name) {
 			break // the next needs what it makes
@@ -64,13 +66,14 @@ func proven(ctx context.Context, err error) []error {
 
 // takeAhead takes over what a phase would end with: obstacles, which are named once however many files
 // would be written there, and whatever keeps certificates from being made. All else has a check of its own.
-func takeAhead(u *diagnose.Unfit, phase string, failures []error) {
+func (e *Env) takeAhead(u *diagnose.Unfit, phase string, failures []error) {
 	for _, each := range failures {
 		obstacle := (*host.ObstacleError)(nil)
 		switch {
 		case phase == writeKubeconfig.Name:
 			u.Kubeconfigs = append(u.Kubeconfigs, observe.ProblemOf(each))
-		case errors.As(each, &obstacle):
+		case errors.As(each, &obstacle) && e.isMaskedUnit(obstacle.Path): // which has a check of its own
+		case obstacle != nil:
 			if found := observe.ProblemOf(obstacle); !slices.Contains(u.Paths, found) {
 				u.Paths = append(u.Paths, found)
 			}
@@ -79,4 +82,9 @@ func takeAhead(u *diagnose.Unfit, phase string, failures []error) {
 			u.Certs = append(u.Certs, observe.ProblemOf(each))
 		}
 	}
+}
+
+func (e *Env) isMaskedUnit(file string) bool {
+	target, _ := os.Readlink(e.Host.Path(file))
+	return path.Ext(file) == ".service" && target == os.DevNull
 }

@@ -2,6 +2,7 @@ package phases
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,6 +62,12 @@ func TestLookAhead(t *testing.T) {
 			copyFrom(t, maker, env, pkiDir+"/sa.key")
 			chmod(t, env, pkiDir+"/sa.key", 0o644)
 		}, "", "/sa.key holds a key, and others may read it"},
+		"a unit that is masked, which another check names": {func(t *testing.T, env *Env) {
+			unit := env.Host.Path("/etc/systemd/system/kubelet.service")
+			if err := errors.Join(os.MkdirAll(filepath.Dir(unit), 0o755), os.Symlink("/dev/null", unit)); err != nil {
+				t.Fatal(err)
+			}
+		}, "", ""},
 		"a damaged file": {func(t *testing.T, env *Env) { hosttest.Put(t, env.Host, pkiDir+"/front-proxy-ca.crt", "x", 0o644) },
 			"", "/front-proxy-ca.crt: no PEM certificate in it"},
 		"a damaged file that nobody will read": {func(t *testing.T, env *Env) {

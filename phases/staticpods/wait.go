@@ -113,8 +113,13 @@ func (c *Commander) waitForPod(ctx context.Context, t target, changed bool, time
 		return err
 	}
 	w := &podWait{Commander: c, target: t, replaced: before, began: time.Now()}
-	if t.denied != nil {
+	switch {
+	case t.denied != nil:
 		w.began = t.denied.At // it is the kubelet's last word on the pod
+	case changed: // the kubelet may have said its word on the file before this line
+		if w.began, err = c.Host.Changed(t.file); err != nil {
+			return err
+		}
 	}
 	err = w.wait(ctx, timeout, w.runs)
 	if unasked := w.apiError.Load(); unasked != nil && *unasked != nil && err == nil {

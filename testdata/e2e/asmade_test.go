@@ -51,6 +51,12 @@ func (n *Node) proxyCompleted() {
 
 // silentKubelet: the Node is shown as Ready for a while after its kubelet has said the last word.
 func (n *Node) silentKubelet() {
+	n.Eventually(30*time.Second, "the kubelet's Lease", func() error { // which it makes some seconds after its Node
+		if r := n.Kubectl("get", "lease", "-n", "kube-node-lease", n.Name); r.Code != 0 {
+			return errors.New(r.String())
+		}
+		return nil
+	})
 	n.MustSh("kill -STOP $(pidof kubelet)")
 	time.Sleep(55 * time.Second)
 	if s := n.status(1); s.state("kubelet") != "not-ready" {
