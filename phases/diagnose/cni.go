@@ -13,7 +13,7 @@ type CNI struct {
 	Others []CNIFile
 }
 
-// CNIFile is a configuration of a program that is no cluster.
+// CNIFile is a configuration of a program that is no cluster, such as podman.
 type CNIFile struct {
 	Path  string
 	What  string // "podman [10.88.0.0/16]"

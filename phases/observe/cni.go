@@ -40,7 +40,7 @@ func (o *Observer) cniFiles() []cniFile {
 		if data, err := o.Host.ReadFile(path); err != nil || json.Unmarshal(data, &f) != nil {
 			f = cniFile{}
 		}
-		if f.path = path; len(f.Plugins) == 0 { // it has one alone
+		if f.path = path; len(f.Plugins) == 0 { // a .conf: the file itself is one plugin
 			f.Plugins = []cniFile{f}
 		}
 		all = append(all, f)
@@ -48,7 +48,7 @@ func (o *Observer) cniFiles() []cniFile {
 	return all
 }
 
-// subnets are the ranges that the file itself gives; none where a cluster tells them.
+// subnets are the ranges that the file itself gives; none where a daemon of the cluster hands them out.
 func (f cniFile) subnets() (all []netip.Prefix) {
 	for _, p := range f.Plugins {
 		for _, r := range append(slices.Concat(p.IPAM.Ranges...), struct{ Subnet string }{p.IPAM.Subnet}) {
@@ -60,8 +60,8 @@ func (f cniFile) subnets() (all []netip.Prefix) {
 	return all
 }
 
-// isClusters tells whether a network may be that of a cluster's pods. One whose file gives addresses is not
-// where these are no pods': so podman, CRI-O and nerdctl have networks of their own containers there.
+// isClusters tells whether a network may be that of a cluster's pods. It is not if its file gives addresses
+// outside of the pod range: podman, CRI-O and nerdctl keep such networks there for their own containers.
 func (o *Observer) isClusters(f cniFile) bool {
 	ofPods := func(s netip.Prefix) bool { return slices.ContainsFunc(o.Config.Networking.PodSubnets, s.Overlaps) }
 	subnets := f.subnets()

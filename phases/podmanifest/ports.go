@@ -26,7 +26,7 @@ func (p HostPort) Meets(other HostPort) bool {
 	return p.Port == other.Port && p.Protocol == other.Protocol && (p.all() || other.all() || p.IP == other.IP)
 }
 
-// Address has no address of its own, but the unspecified one, where the port is wanted at all addresses.
+// Address is where the port is wanted; at the unspecified address where it is wanted at all of them.
 func (p HostPort) Address() netip.AddrPort {
 	a, err := netip.ParseAddr(p.IP)
 	if err != nil {
