@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"slices"
 
 	"bootstrap/phases/diagnose"
@@ -28,9 +29,7 @@ func (e *Env) lookAhead(ctx context.Context, u *diagnose.Unfit) error {
 	for _, phase := range e.writers() {
 		soon, cancel := observe.EvidenceTimeout.Bound(ctx) // a runtime or systemd may hang, and is looked at elsewhere
 		err := phase.Run(soon, planned.forPhase(phase.Name))
-		if soon.Err() == nil { // what was cut off proves nothing
-			e.takeAhead(u, phase.Name, err)
-		}
+		e.takeAhead(u, phase.Name, proven(soon, err))
 		cancel()
 		if err != nil && (phase.Name == certs.Name || phase.Name == kubeconfigs.Name) {
 			break // the next needs what it makes
@@ -58,20 +57,22 @@ func (e *Env) writers() []Phase {
 	return slices.DeleteFunc(all, func(p Phase) bool { return slices.Contains(without, p.Name) })
 }
 
+// proven are the failures of a phase. Where it was cut off, only obstacles prove something.
+func proven(ctx context.Context, err error) []error {
+	return slices.DeleteFunc(plan.Failures(err), func(each error) bool {
+		return ctx.Err() != nil && !errors.As(each, new(*host.ObstacleError))
+	})
+}
+
 // takeAhead takes over what a phase would end with: obstacles, which are named once however many files
-// would be written there, and whatever keeps certificates from being made. All else has a check of its own,
-// as has a unit that is masked: a link to /dev/null.
-func (e *Env) takeAhead(u *diagnose.Unfit, phase string, err error) {
-	for _, each := range plan.Failures(err) {
-		obstacle, masked := (*host.ObstacleError)(nil), false
-		if errors.As(each, &obstacle) {
-			target, _ := os.Readlink(e.Host.Path(obstacle.Path))
-			masked = target == os.DevNull
-		}
+// would be written there, and whatever keeps certificates from being made. All else has a check of its own.
+func (e *Env) takeAhead(u *diagnose.Unfit, phase string, failures []error) {
+	for _, each := range failures {
+		obstacle := (*host.ObstacleError)(nil)
 		switch {
 		case phase == writeKubeconfig.Name:
 			u.Kubeconfigs = append(u.Kubeconfigs, observe.ProblemOf(each))
-		case masked:
+		case errors.As(each, &obstacle) && e.isMaskedUnit(obstacle.Path): // which has a check of its own
 		case obstacle != nil:
 			if found := observe.ProblemOf(obstacle); !slices.Contains(u.Paths, found) {
 				u.Paths = append(u.Paths, found)
@@ -81,4 +82,9 @@ func (e *Env) takeAhead(u *diagnose.Unfit, phase string, err error) {
 			u.Certs = append(u.Certs, observe.ProblemOf(each))
 		}
 	}
+}
+
+func (e *Env) isMaskedUnit(file string) bool {
+	target, _ := os.Readlink(e.Host.Path(file))
+	return path.Ext(file) == ".service" && target == os.DevNull
 }

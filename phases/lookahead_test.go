@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -99,4 +100,22 @@ func wantProblem(t *testing.T, found []diagnose.Problem, says string) {
 	case says == "" || len(found) != 1 || !strings.Contains(found[0].What, says) || found[0].Mend == "":
 		t.Errorf("want one that says %q and what to do, got %+v", says, found)
 	}
+}
+
+// TestLookAheadCutOff: on a machine that is too slow for a look, what was found counts, and what was missed does not.
+func TestLookAheadCutOff(t *testing.T) {
+	env := aheadEnv(t)
+	hosttest.Put(t, env.Host, filepath.Dir(spec.KubeletConfig)+"/k3s", "", 0o600)
+	if err := os.Symlink("k3s", env.Host.Path(spec.KubeletConfig)); err != nil {
+		t.Fatal(err)
+	}
+	hosttest.Put(t, env.Host, pkiDir+"/ca.crt", "x", 0o644)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var u diagnose.Unfit
+	if err := env.lookAhead(ctx, &u); err != nil {
+		t.Fatal(err)
+	}
+	wantProblem(t, u.Paths, `"/var/lib/kubelet/config.yaml" is a symbolic link`)
+	wantProblem(t, u.Certs, "")
 }

@@ -35,8 +35,8 @@ func runUndo(ctx context.Context, env *Env) error {
 	return errors.Join(errs...)
 }
 
-// leaveForwarding takes the settings out of the ledger by which other programs' networks forward packets
-// too, such as Docker's that came after init and found them on. It tells which.
+// leaveForwarding sees to it that kernel settings stay on that other programs' networks need too, such as Docker's,
+// which came after init and found them on: it takes them out of the ledger, and gives what to tell of them.
 func leaveForwarding(env *Env, keep Keep) (left []string, err error) {
 	addresses, err := env.Host.Addresses()
 	others := env.Host.BootSettings(spec.SysctlFile, "")

@@ -107,7 +107,8 @@ func clockWrong(e *Evidence) Findings {
 	return nil
 }
 
-// waitForClock says which clock was wrong, if that is known: that of today is not if a time service keeps it.
+// waitForClock is the remedy for certificates that are not valid yet. If a time service keeps the clock, it is right
+// now, and was ahead when they were made; else it may as well be behind now.
 func (e *Evidence) waitForClock() string {
 	const ahead = "it was ahead when they were made: wait until %s, or, sooner, make new ones: bootstrap reset, then bootstrap init"
 	if e.Clock.Synced {

@@ -13,7 +13,7 @@ type CNI struct {
 	Others []CNIFile
 }
 
-// CNIFile is a configuration of a program that is no cluster.
+// CNIFile is a configuration of a program that is no cluster, such as podman.
 type CNIFile struct {
 	Path  string
 	What  string // "podman [10.88.0.0/16]"
@@ -35,17 +35,19 @@ const moveNetwork = "move it away, and bootstrap init brings its own network: mv
 
 // cniConfigStale has nothing to say where the plugin itself is missing: that is an entry of its own.
 func cniConfigStale(m *Machine) Findings {
-	is := len(m.Foreign.Plugins) == 0 && m.CNI.Stale != ""
-	return warnIf(is, "the pod network is left to %s, of an older cluster: %s", m.CNI.Left, m.CNI.Stale).remedy(moveNetwork, m.CNI.Left)
+	hasPlugins := len(m.Foreign.Plugins) == 0
+	return warnIf(hasPlugins && m.CNI.Stale != "", "the pod network is left to %s, of an older cluster: %s", m.CNI.Left, m.CNI.Stale).remedy(moveNetwork, m.CNI.Left)
 }
 
 // pluginFailed is what containerd, CRI-O and cri-dockerd say in the words of one library.
-var pluginFailed = lazyregexp.New(`plugin type="([^"]+)"(?: name="[^"]*")? failed \(add\): (.+)`)
+var pluginFailed = lazyregexp.New(`plugin type="([^"]+)"(?: name="([^"]*)")? failed \(add\): (.+)`)
 
-// stalePluginFails is certain: with the credentials of another cluster the plugin can't do otherwise.
+// stalePluginFails is certain: with the credentials of another cluster the plugin can't do otherwise. Our own network,
+// whose file may lie beside that one, is called bootstrap.
 func stalePluginFails(e *Evidence, f syncFailure) Findings {
 	match := pluginFailed().FindStringSubmatch(f.message)
+	isStale := e.CNI.Stale != "" && match[2] != "bootstrap"
 	const what = "%s gets no network: it is left to %s, of an older cluster: %s; the plugin %s says: %s"
-	return errorIf(e.CNI.Stale != "", what, f.pod, e.CNI.Left, e.CNI.Stale, match[1], match[2]).
+	return errorIf(isStale, what, f.pod, e.CNI.Left, e.CNI.Stale, match[1], match[3]).
 		remedy(moveNetwork, e.CNI.Left).see(kubeletLog).proof(f.message)
 }

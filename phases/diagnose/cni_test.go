@@ -23,6 +23,7 @@ func TestStaleNetwork(t *testing.T) {
 		{"refused, of this cluster", podLeftTo(CNI{Left: stale.Left}, corednsSandbox(unauthorized)), "pod-not-created", Warning, []string{"ClusterInformation"}},
 		{"its daemon is about to start", podLeftTo(CNI{Left: "/etc/cni/net.d/05-cilium.conflist"}, corednsSandbox(noAgent)), "pod-not-created", Warning, []string{"Cilium agent"}},
 		{"our own plugin fails", podLeftTo(CNI{Others: []CNIFile{{Path: "/y"}}}, corednsSandbox(`plugin type="bridge" name="bootstrap" failed (add): no such luck`)), "pod-not-created", Warning, nil},
+		{"our own plugin fails, beside a file of another cluster", podLeftTo(stale, corednsSandbox(`plugin type="bridge" name="bootstrap" failed (add): no such luck`)), "pod-not-created", Warning, nil},
 		{"no plugin failed", podLeftTo(stale, corednsSandbox(runcGone)), "runc-missing", Warning, nil},
 		{name: "it works all the same", evidence: podLeftTo(stale)},
 	} {

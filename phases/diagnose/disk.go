@@ -110,13 +110,16 @@ var diskFullNow = causeToo(perDevice(func(d Disk) Findings {
 
 // noRoom is about folders that nobody looks at, such as /tmp; those of etcd and the kubelet have entries of their
 // own. The kernel says the same of inotify watches and of cgroups, which are no disks.
-var noRoom = lazyregexp.New(`(/(?:tmp|var/tmp|var/log|var/lib/containerd|run/containerd)/[^\s:"\\]+)[\\"]*: no space left on device`)
+var (
+	noRoom  = lazyregexp.New(`(/(?:tmp|var/tmp|var/log|var/lib/containerd|run/containerd)/[^\s:"\\]+)[\\"]*: no space left on device`)
+	watches = lazyregexp.New(`(?i)watch`)
+)
 
 // saidFull is what a daemon says. It may be mended since.
 func saidFull(e *Evidence) Findings {
 	return forEach([]string{kubeletUnit, containerdUnit}, func(unit string) Findings {
 		line, match := e.recent(unit, sayAgain, noRoom)
-		if match == nil {
+		if match == nil || watches().MatchString(line.Text) {
 			return nil
 		}
 		return finding(Warning, "%s can't write %s: its file system is full", strings.TrimSuffix(unit, ".service"), match[1]).

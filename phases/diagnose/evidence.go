@@ -333,7 +333,8 @@ func (e *Evidence) summary() []string {
 }
 
 // said are the newest errors of the kubelet and of the runtime that name a pod, this node or an address
-// that is awaited: what needs nothing of the others comes first.
+// that is awaited: what needs nothing of the others comes first. That a container is tried again later, or that
+// a kubelet has only begun, tells nothing of why.
 func (e *Evidence) said() (lines []string) {
 	var names []string
 	for _, component := range e.Settings.Components {

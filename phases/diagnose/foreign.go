@@ -97,17 +97,11 @@ func takenRules() map[string]Rule {
 			const text = "nodeRegistration.ignorePreflightErrors: %s can't be ignored: init does not work past it"
 			return ofEach(Error, m.Unfit.Ignored, text)
 		}},
-		"setting-settled": {Enforced: true, Check: func(m *Machine) Findings {
-			return ofEach(Error, m.Unfit.Settings, "%s")
-		}},
-		"bundle-damaged": {Enforced: true, Check: func(m *Machine) Findings {
-			return errorIf(m.Unfit.Bundle != "", "%s", m.Unfit.Bundle)
-		}},
-		"no-runtime": {Enforced: true, Check: func(m *Machine) Findings { return m.Unfit.Runtime.finding() }},
-		"no-kubelet": {Enforced: true, Check: func(m *Machine) Findings { return m.Unfit.Kubelet.finding() }},
-		"kubeconfig-conflict": {Enforced: true, Check: func(m *Machine) Findings {
-			return forEach(m.Unfit.Kubeconfigs, Problem.finding)
-		}},
+		"setting-settled":       {Enforced: true, Check: func(m *Machine) Findings { return ofEach(Error, m.Unfit.Settings, "%s") }},
+		"bundle-damaged":        {Enforced: true, Check: func(m *Machine) Findings { return errorIf(m.Unfit.Bundle != "", "%s", m.Unfit.Bundle) }},
+		"kubeconfig-conflict":   {Enforced: true, Check: func(m *Machine) Findings { return forEach(m.Unfit.Kubeconfigs, Problem.finding) }},
+		"no-runtime":            {Enforced: true, Check: func(m *Machine) Findings { return m.Unfit.Runtime.finding() }},
+		"no-kubelet":            {Enforced: true, Check: func(m *Machine) Findings { return m.Unfit.Kubelet.finding() }},
 		"path-in-the-way":       {Enforced: true, Check: func(m *Machine) Findings { return forEach(m.Unfit.Paths, Problem.finding) }},
 		"certificates-unusable": {Check: func(m *Machine) Findings { return forEach(m.Unfit.Certs, Problem.finding) }},
 		"etcd-data-gone":        {Enforced: true, Check: etcdDataGone, Cause: etcdGone},

@@ -120,8 +120,8 @@ func (e *Evidence) podSince(at time.Time) bool {
 	return slices.ContainsFunc(e.Pods, func(p runtime.Sandbox) bool { return isUpSince(p, at, "") })
 }
 
-// kubeletFails wants the same end three times: the first may have been too early. What
-// comes of a runtime that does not answer is that one's.
+// kubeletFails wants the same end three times, unless systemd has given it up: the first may have been too early.
+// What comes of a runtime that does not answer is that one's.
 func kubeletFails(e *Evidence) Findings {
 	line, reason := e.kubeletEnd()
 	if reason == "" || e.RuntimeError != "" {
@@ -133,7 +133,7 @@ func kubeletFails(e *Evidence) Findings {
 			times++
 		}
 	}
-	return errorIf(times >= 3, "the kubelet ends each time it is started: %s", reason).see(kubeletLog).proof(line)
+	return errorIf(times >= 3 || e.Units[kubeletUnit].Active == "failed", "the kubelet ends each time it is started: %s", reason).see(kubeletLog).proof(line)
 }
 
 // inotifyMissed is certain where the kubelet ends for it; else it may run all the same.
@@ -225,6 +225,6 @@ func kubeletByProxy(e *Evidence) Findings {
 	}
 	return finding(certainIf(e.again(proxied, line.At)), "the kubelet asks a proxy for the API server: %s", match[2]).
 		remedy("add %s to NO_PROXY in the environment of kubelet.service; then: systemctl daemon-reload; systemctl restart kubelet",
-			e.Settings.AdvertiseAddress).
+			at.Hostname()).
 		see("systemctl show kubelet -p Environment; systemctl show-environment").proof(line.Text)
 }

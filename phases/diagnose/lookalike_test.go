@@ -51,6 +51,7 @@ func lookAlikes() map[string][]lookAlike {
 		"disk-full": {
 			{"a disk that is small, and has room", onGoodMachine(func(m *Machine) { allDisks(m, func(d *Disk) { d.Size, d.Free = 100*mib, 20*mib }) }), ""},
 			{"the kernel's inotify watches", containerdSaid(`level=error msg="inotify_add_watch /run/containerd/x: too many; /etc/cni/net.d: no space left on device"`), ""},
+			{"no inotify watch is left, and somebody follows a log", podsFail(`E1125 x.go:1] "y" err="failed to watch directory \"/var/log/pods/default_web_u/web\": no space left on device"`), ""},
 			{"a quota of a user's volume", podsFail(`E1125 x.go:1] "y" err="write /srv/data/x: no space left on device"`), ""},
 		},
 		"inodes-used-up": {

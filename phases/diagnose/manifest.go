@@ -61,10 +61,10 @@ func (e *Evidence) blocked(name string) Findings {
 	if i < 0 || unit.Active != "active" || e.RuntimeError != "" || e.API.Dial == Open {
 		return nil
 	}
-	changed, slow := e.Manifests[i].Changed, max(1, e.Crowding)
+	changed, minutes := e.Manifests[i].Changed, max(1, e.Crowding) // a busy machine takes longer
 	isIt := func(p runtime.Sandbox) bool { return p.FullName() == pod && !e.outdated(p) }
 	isOther := func(p runtime.Sandbox) bool { return p.FullName() != pod && p.Created.After(changed) }
-	waits := changed.After(unit.Started) && e.Now.Sub(changed).Minutes() > slow && !slices.ContainsFunc(e.Pods, isIt)
+	waits := changed.After(unit.Started) && e.Now.Sub(changed).Minutes() > minutes && !slices.ContainsFunc(e.Pods, isIt)
 	return warnIf(waits && slices.ContainsFunc(e.Pods, isOther), "the kubelet makes no pod of %s, which was changed after the kubelet was started: "+
 		"one that has not met its API server since starts no static pod in place of another of the same name, "+
 		"be it that it never started that one", file).see(kubeletLog)

@@ -92,13 +92,7 @@ func nameRules() map[string]Rule {
 			loops := r.Read && r.File != "" && !r.Missing && !slices.ContainsFunc(r.Servers, machine.PodReaches)
 			return warnIf(loops, "%s names no server that a pod can reach: pods resolve names of the cluster only", r.File)
 		}},
-		"resolver-link-local": {Check: func(m *Machine) Findings {
-			isElse := func(s netip.Addr) bool { return machine.PodReaches(s) || !s.IsLinkLocalUnicast() }
-			onLink := slices.DeleteFunc(slices.Clone(m.Resolver.Servers), isElse)
-			others := slices.ContainsFunc(m.Resolver.Servers, machine.PodReaches) // else resolver-loops says it
-			const what = "%s: %v means nothing in a pod, which is on another link: cluster DNS asks the others"
-			return warnIf(len(onLink) > 0 && others, what, m.Resolver.File, onLink)
-		}},
+		"resolver-link-local": {Check: resolverLinkLocal},
 		"resolver-silent": {Check: func(m *Machine) Findings {
 			return warnIf(len(m.Resolver.Silent) > 0, "%s: no answer from %v", m.Resolver.File, m.Resolver.Silent)
 		}},
@@ -126,6 +120,14 @@ func nameRules() map[string]Rule {
 				m.Settings.Endpoint, p.Addresses, p.Dial)
 		}},
 	}
+}
+
+func resolverLinkLocal(m *Machine) Findings {
+	isElse := func(s netip.Addr) bool { return machine.PodReaches(s) || !s.IsLinkLocalUnicast() }
+	onLink := slices.DeleteFunc(slices.Clone(m.Resolver.Servers), isElse)
+	others := slices.ContainsFunc(m.Resolver.Servers, machine.PodReaches) // else resolver-loops says it
+	const what = "%s: %v means nothing in a pod, which is on another link: cluster DNS asks the others"
+	return warnIf(len(onLink) > 0 && others, what, m.Resolver.File, onLink)
 }
 
 func loopbackDown(m *Machine) Findings {

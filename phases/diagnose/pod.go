@@ -241,8 +241,11 @@ func hostPathMissing(e *Evidence, f syncFailure) Findings {
 	match := hostPath().FindStringSubmatch(f.message)
 	f = f.unsureIf(!e.again(hostPath, f.at))
 	if folder := path.Dir(match[3]); match[3] != "" { // it was to be made
-		return f.finding("%s does not start: %s, which it mounts, can't be made: %s", f.pod, match[3], match[4]).
-			see("ls -ld "+folder).remedy("make the folder that it is to lie in: mkdir -p %s", folder)
+		found := f.finding("%s does not start: %s, which it mounts, can't be made: %s", f.pod, match[3], match[4]).see("ls -ld " + folder)
+		if match[4] == "not a directory" {
+			return found.remedy("something above it is no folder: see namei -l %s", match[3])
+		}
+		return found.remedy("make the folder that it is to lie in: mkdir -p %s", folder)
 	}
 	return f.
 		finding("%s does not start: %s, which it mounts, is no %s or is not there", f.pod, match[1], match[2]).see("ls -ld " + match[1])

@@ -107,7 +107,7 @@ func containerdFails(e *Evidence) Findings {
 	return found
 }
 
-// withoutProgram is of a unit whose program systemd can't run: so that one says nothing by itself.
+// withoutProgram finds a unit whose program systemd could not start at all, so that its journal says nothing.
 func withoutProgram(e *Evidence, unit string) Findings {
 	const notExecuted = 203 // EXIT_EXEC in systemd.exec(5)
 	u := e.Units[unit]

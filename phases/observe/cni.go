@@ -40,7 +40,7 @@ func (o *Observer) cniFiles() []cniFile {
 		if data, err := o.Host.ReadFile(path); err != nil || json.Unmarshal(data, &f) != nil {
 			f = cniFile{}
 		}
-		if f.path = path; len(f.Plugins) == 0 { // it has one alone
+		if f.path = path; len(f.Plugins) == 0 { // a .conf: the file itself is one plugin
 			f.Plugins = []cniFile{f}
 		}
 		all = append(all, f)
@@ -48,7 +48,7 @@ func (o *Observer) cniFiles() []cniFile {
 	return all
 }
 
-// subnets are the ranges that the file itself gives; none where a cluster tells them.
+// subnets are the ranges that the file itself gives; none where a daemon of the cluster hands them out.
 func (f cniFile) subnets() (all []netip.Prefix) {
 	for _, p := range f.Plugins {
 		for _, r := range append(slices.Concat(p.IPAM.Ranges...), struct{ Subnet string }{p.IPAM.Subnet}) {
@@ -60,8 +60,8 @@ func (f cniFile) subnets() (all []netip.Prefix) {
 	return all
 }
 
-// isClusters tells whether a network may be that of a cluster's pods. One whose file gives addresses is not
-// where these are no pods': so podman, CRI-O and nerdctl have networks of their own containers there.
+// isClusters tells whether a network may be that of a cluster's pods. It is not if its file gives addresses
+// outside of the pod range: podman, CRI-O and nerdctl keep such networks there for their own containers.
 func (o *Observer) isClusters(f cniFile) bool {
 	ofPods := func(s netip.Prefix) bool { return slices.ContainsFunc(o.Config.Networking.PodSubnets, s.Overlaps) }
 	subnets := f.subnets()
@@ -79,21 +79,28 @@ func (o *Observer) clustersNetwork() cniFile {
 
 func (o *Observer) lookAtCNI(context.Context) (fill, error) {
 	left, begun := o.clustersNetwork(), o.Host.Made(spec.KubeletDropIn)
-	cni, next := diagnose.CNI{Left: left.path}, left.path
-	isOurs := o.Config.CertificatesDir != ""                                   // no config of ours counts for static pods on anybody's kubelet
-	if left.path != "" && isOurs && o.Config.Box.Network != config.NoNetwork { // none: it is about to be installed
+	cni, podNetwork := diagnose.CNI{Left: left.path}, left.path
+	hasCluster := o.Config.CertificatesDir != ""       // else a kubelet is looked at that others have set up
+	toCome := o.Config.Box.Network == config.NoNetwork // the user is about to install it
+	if left.path != "" && hasCluster && !toCome {
 		cni.Stale = o.staleNetwork(left, begun)
 	}
 	if o.Choices.Network.Own() {
-		next = spec.NetworkFile
+		podNetwork = spec.NetworkFile
 	}
 	for _, f := range o.cniFiles() {
-		isFirst := f.path < next
+		isFirst := f.path < podNetwork
 		if !o.isClusters(f) && (isFirst || !begun) { // init has said what is no error
 			cni.Others = append(cni.Others, diagnose.CNIFile{Path: f.path, What: fmt.Sprintf("%s %v", f.Name, f.subnets()), First: isFirst})
 		}
 	}
 	return func(m *diagnose.Machine) { m.CNI = cni }, nil
+}
+
+// holds tells whether a file of CAs has all of another: while a CA is replaced, one of both has the new CA too.
+func holds(all, some []byte) bool {
+	some = bytes.TrimSpace(some)
+	return len(some) > 0 && bytes.Contains(all, some)
 }
 
 // plainPlugins are those that need no daemon beside them.
@@ -111,7 +118,7 @@ func (o *Observer) staleNetwork(f cniFile, begun bool) string {
 	case !strings.HasPrefix(file, "/"), err != nil, caErr != nil:
 	case data == nil:
 		return "the kubeconfig that it names, " + file + ", is missing"
-	case badErr == nil && len(k.CA) > 0 && !bytes.Contains(ours, bytes.TrimSpace(k.CA)):
+	case badErr == nil && len(k.CA) > 0 && !holds(ours, k.CA) && !holds(k.CA, ours):
 		return "the kubeconfig that it names, " + file + ", is for " + k.Server + " of a cluster with another CA"
 	}
 	if begun || slices.Contains(plainPlugins, plugin.Type) {

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,6 +119,7 @@ func TestStaleNetwork(t *testing.T) {
 		return pki.EncodeCert(made.Cert)
 	}
 	ours, theirs := ca("ours"), ca("theirs")
+	both := slices.Concat(ca("old"), ours) // while it is replaced
 	for name, c := range map[string]struct {
 		network    string
 		kubeconfig pki.Kubeconfig
@@ -127,6 +129,7 @@ func TestStaleNetwork(t *testing.T) {
 		"missing, of multus":  {network: multusCNI, want: "multus.kubeconfig, is missing"},
 		"of another":          {network: calicoCNI, kubeconfig: pki.Kubeconfig{Server: "https://10.96.0.1:443", CA: theirs}, want: "https://10.96.0.1:443 of a cluster with another CA"},
 		"of this":             {network: calicoCNI, kubeconfig: pki.Kubeconfig{Server: "https://10.96.0.1:443", CA: ours}},
+		"of both":             {network: calicoCNI, kubeconfig: pki.Kubeconfig{Server: "https://10.96.0.1:443", CA: slices.Concat(both, theirs)}},
 		"of a file with a CA": {network: calicoCNI, kubeconfig: pki.Kubeconfig{Server: "https://10.96.0.1:443", CAFile: "/ca.crt"}},
 		"damaged":             {network: calicoCNI, text: "{"},
 		"without one":         {network: flannelCNI},
@@ -134,8 +137,8 @@ func TestStaleNetwork(t *testing.T) {
 	} {
 		o := testObserver(t, "default")
 		hosttest.Put(t, o.Host, "/etc/cni/net.d/10-x.conflist", c.network, 0o600)
-		hosttest.Put(t, o.Host, o.PKIFile("ca", ".crt"), string(ca("old"))+string(ours), 0o600) // two, while it is replaced
-		if _, err := o.Host.WriteFile(spec.KubeletDropIn, []byte("x"), 0o600); err != nil {     // else all lack a daemon
+		hosttest.Put(t, o.Host, o.PKIFile("ca", ".crt"), string(both), 0o600)
+		if _, err := o.Host.WriteFile(spec.KubeletDropIn, []byte("x"), 0o600); err != nil { // else all lack a daemon
 			t.Fatal(err)
 		}
 		if c.kubeconfig.Server != "" {

@@ -70,12 +70,16 @@ func (o *Observer) asConfigIgnores(found []diagnose.Finding) []diagnose.Finding 
 	names := func(name string) bool {
 		return slices.ContainsFunc(o.Config.IgnorePreflight, func(given string) bool { return strings.EqualFold(given, name) })
 	}
+	enforced := func(f diagnose.Finding) bool {
+		entry, _ := o.Catalogue.Find(f.ID)
+		return entry.Enforced
+	}
 	for i, f := range found {
-		if entry, _ := o.Catalogue.Find(f.ID); names("all") && !entry.Enforced {
+		if names("all") && !enforced(f) {
 			found[i].Level = diagnose.Warning
 		}
 	}
-	return slices.DeleteFunc(found, func(f diagnose.Finding) bool { return names(f.ID) })
+	return slices.DeleteFunc(found, func(f diagnose.Finding) bool { return names(f.ID) && !enforced(f) })
 }
 
 // lookAtConfig finds what can't be done of the config on this machine.

@@ -110,6 +110,7 @@ func TestAsConfigIgnores(t *testing.T) {
 		"":                     "little-memory error, no-runtime error",
 		"Little-Memory":        "no-runtime error",
 		"NumCPU Mem Port-6443": "little-memory error, no-runtime error",
+		"no-runtime":           "little-memory error, no-runtime error",
 		"ALL":                  "little-memory warning, no-runtime error",
 	} {
 		o := &Observer{Catalogue: diagnose.ReadCatalogue()}

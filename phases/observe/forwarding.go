@@ -10,8 +10,8 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// Kernel settings by which packets of pods pass. The first two are one setting, and who sets it sets the
-// third too, which links to come get.
+// Kernel settings by which packets of pods pass. The kernel keeps the first two as one, and who sets that one
+// sets the third too, by which links begin that are made later.
 const (
 	ipForward    = "net/ipv4/ip_forward"
 	forwardAll   = "net/ipv4/conf/all/forwarding"
@@ -58,8 +58,8 @@ func (o *Observer) lookAtForwarding(context.Context) (fill, error) {
 
 func dotted(name string) string { return strings.ReplaceAll(name, "/", ".") }
 
-// lastOf is what a setting is after a boot. The pods' link comes after all settings, and then has those of
-// its own name alone.
+// lastOf is the last of a boot's settings that counts for a name. For the pods' link only those of its own name
+// do: it is made after the boot, and systemd then makes the settings of its name anew.
 func lastOf(boot []machine.BootSetting, name string) (last machine.BootSetting) {
 	follows := name == ipForward || name == forwardNew
 	for _, s := range boot {

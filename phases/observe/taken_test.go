@@ -41,14 +41,12 @@ func TestForeignOnDisk(t *testing.T) {
 func TestMissingVolumes(t *testing.T) {
 	o := testObserver(t, "default")
 	hosttest.Put(t, o.Host, "/etc/kubernetes/audit-policy.yaml", "x", 0o600)
-	for _, v := range []config.Volume{
+	o.Config.APIServer.ExtraVolumes = []config.Volume{
 		{HostPath: "/srv/policy.yaml", PathType: "File"}, {HostPath: "/srv/plugins/", PathType: "Directory"},
 		{HostPath: "/etc/kubernetes/audit-policy.yaml", PathType: "File"}, {HostPath: "/etc/kubernetes", PathType: "Directory"},
 		{HostPath: "/etc/kubernetes/pki/oidc", PathType: "Directory"}, {HostPath: "/etc/kubernetes/scheduler.conf", PathType: "File"},
 		{HostPath: "/var/log", PathType: "Directory"}, {HostPath: "/srv/audit", PathType: "DirectoryOrCreate"}, {HostPath: "/srv/logs"},
 		{HostPath: "/run/late.sock", PathType: "Socket"},
-	} {
-		o.Config.APIServer.ExtraVolumes = append(o.Config.APIServer.ExtraVolumes, v)
 	}
 	want := []string{"/srv/plugins/, for kube-apiserver", "/srv/policy.yaml, for kube-apiserver"}
 	if diff := cmp.Diff(want, o.oddVolumes(o.lacks)); diff != "" {

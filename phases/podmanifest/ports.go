@@ -26,7 +26,7 @@ func (p HostPort) Meets(other HostPort) bool {
 	return p.Port == other.Port && p.Protocol == other.Protocol && (p.all() || other.all() || p.IP == other.IP)
 }
 
-// Address has no address of its own, but the unspecified one, where the port is wanted at all addresses.
+// Address is where the port is wanted; at the unspecified address where it is wanted at all of them.
 func (p HostPort) Address() netip.AddrPort {
 	a, err := netip.ParseAddr(p.IP)
 	if err != nil {
@@ -35,7 +35,7 @@ func (p HostPort) Address() netip.AddrPort {
 	return netip.AddrPortFrom(a, uint16(p.Port))
 }
 
-func (p HostPort) all() bool { return p.IP == "" || p.IP == "0.0.0.0" || p.IP == "::" }
+func (p HostPort) all() bool { return p.Address().Addr().IsUnspecified() }
 
 // HostPorts are those that a pod declares. With hostNetwork each port is one, declared or
 // not; what is not declared, only the program knows.

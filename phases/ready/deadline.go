@@ -59,6 +59,7 @@ func (d *Deadline) note(pending []health.Pending) {
 // waitUntil is Wait, for as long as the deadline gives.
 func (w *Waiter) waitUntil(ctx context.Context, wait Wait, d *Deadline) error {
 	d.begin()
+	d.note(nil) // where this is not the first wait, phases have done their work since
 	wait.deadline = d
 	for {
 		bounded, cancel := context.WithDeadline(ctx, d.at(w.Timeout))

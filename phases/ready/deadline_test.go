@@ -85,3 +85,18 @@ func TestDeadlineIsShared(t *testing.T) {
 		plantest.CheckError(t, wait(func() error { return errors.New("refused") }), "not healthy within 3m10s", "etcd")
 	})
 }
+
+// TestDeadlineIsPutOffByPhases: a wait gets time to look, also where the phases before it have taken all of it.
+func TestDeadlineIsPutOffByPhases(t *testing.T) {
+	w := testWaiter(t, "default")
+	w.Timeout = time.Minute
+	synctest.Test(t, func(t *testing.T) {
+		d := &Deadline{}
+		d.begin()
+		time.Sleep(100 * time.Second) // images were imported
+		check := health.Check{Name: "etcd", Probe: func(context.Context) error { return nil }}
+		if err := w.waitUntil(t.Context(), Wait{Checks: []health.Check{check}}, d); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -191,8 +191,8 @@ func (w *Waiter) Explained(ctx context.Context, stage observe.Stage, err error) 
 	return &plan.CauseError{Finding: found, Text: fmt.Sprintf("%s (%v)", found.What, err), Err: err}
 }
 
-// saysWhy is of errors about a path. It is not of what systemd answers about a unit, nor of a full or
-// read-only file system: which one that is, the evidence tells.
+// saysWhy tells whether an error names its cause by itself, as one about a path does. What systemd answers about a
+// unit does not, nor that a file system is full or read-only: which one that is, the evidence tells.
 func saysWhy(err error) bool {
 	switch {
 	case errors.As(err, new(*plan.CauseError)):

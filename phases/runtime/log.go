@@ -24,10 +24,10 @@ type LogLine struct {
 // there is none.
 func (c *Container) LastLine() string { return LastWords(c.LastLines()) }
 
-// stackTrace are lines of one, which come after the message that tells something.
+// stackTrace are lines of a stack trace of Go, which come after the message that tells something.
 var stackTrace = regexp.MustCompile(`^\s+\S+\.go:\d+|^goroutine \d+ \[|^created by |^[\w./*()-]+\(.*\)$|^exit status \d+$`)
 
-// LastWords is LastLine of a log that was read before.
+// LastWords is LastLine of a log that has been read already.
 func LastWords(log []LogLine) string {
 	for _, line := range slices.Backward(log) {
 		if strings.TrimSpace(line.Text) != "" && !stackTrace.MatchString(line.Text) {

@@ -111,8 +111,8 @@ func Proxied(c *config.Config, settings httpproxy.Config) (all []string, proxy *
 	return slices.Compact(all), proxy
 }
 
-// NoProxy is what NO_PROXY has to be for the kubelet and containerd. It is empty where the environment of all
-// units, as NAME=VALUE, will do.
+// NoProxy is what NO_PROXY has to be for the kubelet and containerd beside the environment that systemd gives to all
+// units, as NAME=VALUE. It is empty where that keeps the proxy from being asked for the cluster.
 func NoProxy(c *config.Config, environment []string) string {
 	value := map[string]string{}
 	for _, each := range environment {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -126,14 +127,15 @@ func checkLabels(pod *corev1.Pod, node *corev1.Node) error {
 	if err != nil || matches {
 		return err
 	}
-	field, label := "affinity.nodeAffinity", "that matches one of its terms"
-	for key, want := range pod.Spec.NodeSelector {
-		if node.Labels[key] != want {
+	field, lacks, label := "affinity.nodeAffinity", "no label that matches one of its terms", "KEY=VALUE"
+	for _, key := range slices.Sorted(maps.Keys(pod.Spec.NodeSelector)) {
+		if want := pod.Spec.NodeSelector[key]; node.Labels[key] != want {
 			field, label = "nodeSelector", key+"="+want
+			lacks = "no label " + label
 		}
 	}
-	err = fmt.Errorf("spec.%s: the Node %s has no label %s: the kubelet will not admit the pod", field, node.Name, label)
-	return plan.Hint(err, "take it out of the manifest, or: kubectl label node %s KEY=VALUE", node.Name)
+	err = fmt.Errorf("spec.%s: the Node %s has %s: the kubelet will not admit the pod", field, node.Name, lacks)
+	return plan.Hint(err, "take it out of the manifest, or: kubectl label --overwrite node %s %s", node.Name, label)
 }
 
 // nameTaken refuses a name that a pod has which comes from no file.
