@@ -37,7 +37,7 @@ func (b *builder) validate(c *Config) {
 	b.validatePaths(c)
 	b.validateEtcd(c)
 	b.validatePrograms(c)
-	b.warnOfIgnored(c.IgnorePreflight)
+	b.validateIgnored(c.IgnorePreflight)
 	b.validateTaints(c.Taints)
 	b.validateSANs("apiServer.certSANs", c.CertSANs)
 	b.validateTokens(c)
@@ -205,12 +205,14 @@ func (b *builder) validateOwnDir(field, dir string, more ...string) {
 	}
 }
 
-// warnOfIgnored tells that all is not all. Other names of checks are kubeadm's, or preflight knows them.
-func (b *builder) warnOfIgnored(checks []string) {
-	isAll := func(name string) bool { return strings.EqualFold(name, "all") }
+// validateIgnored wants all alone, as kubeadm does, and tells that it is not all. Other names are kubeadm's, or preflight
+// knows them.
+func (b *builder) validateIgnored(checks []string) {
 	const field = "nodeRegistration.ignorePreflightErrors"
+	isAll := func(name string) bool { return strings.EqualFold(name, "all") }
+	isOther := func(name string) bool { return !isAll(name) }
 	if i := slices.IndexFunc(checks, isAll); i >= 0 {
-		b.badIf(len(checks) > 1, field, "leave out the others beside %q", checks[i])
+		b.badIf(slices.ContainsFunc(checks, isOther), field, "leave out the others beside %q", checks[i])
 		b.warn(at(field, i), "%q: what init does not work past stops it nevertheless", checks[i])
 	}
 }
