@@ -40,7 +40,7 @@ func normal(text string) string {
 	if a, err := netip.ParseAddr(text); err == nil {
 		return a.Unmap().String()
 	}
-	if file := strings.TrimPrefix(text, "unix://"); strings.HasPrefix(file, "/") {
+	if file := strings.TrimPrefix(strings.TrimPrefix(text, "unix:"), "//"); strings.HasPrefix(file, "/") {
 		return withoutVar(path.Clean(file))
 	}
 	if all, err := ranges(text); err == nil {
@@ -94,6 +94,7 @@ func (c *Config) kubeletRules() []decided {
 	}
 	return append(rules,
 		decided{"kubeconfig", "/etc/kubernetes/kubelet.conf", "bootstrap writes it"},
+		decided{"registerNode", "true", "the pods of the control plane are seen, and the addons run, on the Node of this machine"},
 		decided{"clusterDomain", c.Networking.DNSDomain, "networking.dnsDomain decides"},
 		decided{"authentication.x509.clientCAFile", c.CertificatesDir + "/ca.crt", "the kubelet knows the API server by it"},
 		decided{"authorization.mode", "Webhook", openPort})
@@ -122,6 +123,9 @@ func (c *Config) apiServerRules() []decided {
 	}
 	if a, err := netip.ParseAddr(Argument(c.APIServer.ExtraArgs, "bind-address")); err == nil && !a.IsUnspecified() {
 		rules = append(rules, decided{"bind-address", c.AdvertiseAddress.String(), "the kubelet and pods reach the API server there"})
+	}
+	if !c.ProxyDisabled {
+		rules = append(rules, decided{"allow-privileged", "true", "kube-proxy's pods are privileged"})
 	}
 	if c.PatchesDir == "" {
 		rules = append(rules, decided{"anonymous-auth", "true", "the kubelet's probes come without a certificate, and need patches then (patches.directory)"})

@@ -60,8 +60,10 @@ func (b *builder) validateExternalEtcd(e ExternalEtcd) {
 	if e.CAFile+e.CertFile+e.KeyFile != "" {
 		scheme = "https"
 		b.validatePath("etcd.external.caFile", e.CAFile)
-		b.validatePath("etcd.external.certFile", e.CertFile)
-		b.validatePath("etcd.external.keyFile", e.KeyFile)
+		if e.CertFile+e.KeyFile != "" { // an etcd may do without certificates of its clients
+			b.validatePath("etcd.external.certFile", e.CertFile)
+			b.validatePath("etcd.external.keyFile", e.KeyFile)
+		}
 	}
 	b.badIf(len(e.Endpoints) == 0, "etcd.external.endpoints", "name at least one, such as https://192.0.2.20:2379")
 	for i, u := range e.Endpoints {
@@ -80,10 +82,12 @@ func isEtcdURL(text string, schemes ...string) bool {
 	return err == nil && slices.Contains(schemes, u.Scheme) && u.Scheme+"://"+u.Host == text && isHost(u.Hostname())
 }
 
-// isHost tells whether it is an IP address or a DNS name.
+var numbers = regexp.MustCompile(`^\d+(\.\d+)+$`)
+
+// isHost tells whether it is an IP address or a DNS name. 192.0.2.300 is a name to kubeadm, and nobody's.
 func isHost(host string) bool {
 	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Zone() == "" || validation.IsDNS1123Subdomain(host) == nil
+	return err == nil && ip.Zone() == "" || validation.IsDNS1123Subdomain(host) == nil && !numbers.MatchString(host)
 }
 
 // EtcdMetrics is where this node's etcd answers over plain HTTP: the first of the URLs that

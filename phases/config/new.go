@@ -149,7 +149,8 @@ func (b *builder) build() *Config {
 			CertificateKey:  in.CertificateKey,
 		},
 	}
-	c.CRISocket = cmp.Or(c.CRISocket, withScheme(textOf(c.Kubelet, "containerRuntimeEndpoint")))
+	told := cmp.Or(Argument(n.KubeletExtraArgs, "container-runtime-endpoint"), textOf(c.Kubelet, "containerRuntimeEndpoint"))
+	c.CRISocket = cmp.Or(c.CRISocket, withScheme(told))
 	b.skip(c, in.SkipPhases)
 	b.box(c, d.box)
 	c.Taints = ptr.Deref(n.Taints, c.Box.defaultTaints())
@@ -241,7 +242,7 @@ func withScheme(socket string) string {
 	if socket == "" {
 		return ""
 	}
-	return "unix://" + withoutVar(strings.TrimPrefix(socket, "unix://"))
+	return "unix://" + withoutVar(strings.TrimPrefix(strings.TrimPrefix(socket, "unix:"), "//"))
 }
 
 func withoutVar(path string) string {
@@ -276,7 +277,7 @@ func withPort(endpoint string, port int) string {
 	if a, err := netip.ParseAddr(endpoint); err == nil {
 		return netip.AddrPortFrom(a, uint16(port)).String()
 	}
-	if strings.Contains(endpoint, ":") {
+	if endpoint = strings.TrimSuffix(endpoint, ":"); strings.Contains(endpoint, ":") {
 		return endpoint
 	}
 	return fmt.Sprintf("%s:%d", endpoint, port)

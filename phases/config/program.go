@@ -91,7 +91,7 @@ func (b *builder) flagSettings(m minor, p program) (all settings) {
 			s.forms = nil // another version has other gates
 		}
 		isList := slices.ContainsFunc(s.forms, func(form []string) bool {
-			return len(form) > 0 && slices.Contains([]string{"list", "pairs", "gates"}, form[0])
+			return len(form) > 0 && slices.Contains([]string{"list", "set", "pairs", "gates"}, form[0])
 		})
 		if i := slices.IndexFunc(all, func(other setting) bool { return other.name == s.name }); isList && i >= 0 {
 			s.value = all[i].value + "," + s.value
@@ -160,6 +160,7 @@ type rule struct {
 	Needs    []string
 	Excludes []string
 	KeysOf   string `yaml:"keysOf"`
+	ApartOf  string `yaml:"apartOf"`
 	Below    string
 	AtMost   string `yaml:"atMost"`
 	Times    float64
@@ -208,6 +209,8 @@ func (r rule) judge(s setting, given settings) (whys []string) {
 	for _, p := range pairs(strings.ReplaceAll(s.value, "<", "="), "=") {
 		isMissing := r.KeysOf != "" && !isGiven(r.KeysOf+"="+p.name)
 		whys = append(whys, whyIf(isMissing, "%s needs an entry in %s", p.name, r.KeysOf)...)
+		isTwice := r.ApartOf != "" && isGiven(r.ApartOf+"="+p.name)
+		whys = append(whys, whyIf(isTwice, "%s is in %s as well: leave it out of one of them", p.name, r.ApartOf)...)
 	}
 	return whys
 }

@@ -15,8 +15,7 @@ import (
 )
 
 var (
-	plainName = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`)
-	safePath  = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
+	safePath = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
 
 	pullPolicies = []string{"IfNotPresent", "Always", "Never"} // the first is the default
 )
@@ -27,8 +26,7 @@ func (b *builder) validate(c *Config) {
 	// 63: the Node's label kubernetes.io/hostname holds no more, and the kubelet can't register without.
 	b.badIf(len(c.NodeName) > 63 || validation.IsDNS1123Subdomain(c.NodeName) != nil, "nodeRegistration.name",
 		"%q is no DNS name in lower case of at most 63 characters", c.NodeName)
-	b.badIf(!plainName.MatchString(c.ClusterName), "clusterName",
-		"%q may hold only letters, digits, '-', '_' and '.'", c.ClusterName)
+	b.badIf(!isText(c.ClusterName), "clusterName", "it holds a line break, NUL or bytes that are no text")
 	b.validateOneOf("encryptionAlgorithm", c.KeyAlgorithm, keyAlgorithms)
 	b.validateOneOf("nodeRegistration.imagePullPolicy", c.ImagePullPolicy, pullPolicies)
 	b.validateAddresses(c)
@@ -39,7 +37,7 @@ func (b *builder) validate(c *Config) {
 	b.validatePaths(c)
 	b.validateEtcd(c)
 	b.validatePrograms(c)
-	b.warnOfIgnored(c.IgnorePreflight)
+	b.validateIgnored(c.IgnorePreflight)
 	b.validateTaints(c.Taints)
 	b.validateSANs("apiServer.certSANs", c.CertSANs)
 	b.validateTokens(c)
@@ -207,11 +205,15 @@ func (b *builder) validateOwnDir(field, dir string, more ...string) {
 	}
 }
 
-// warnOfIgnored tells that all is not all. Other names of checks are kubeadm's, or preflight knows them.
-func (b *builder) warnOfIgnored(checks []string) {
+// validateIgnored wants all alone, as kubeadm does, and tells that it is not all. Other names are kubeadm's, or preflight
+// knows them.
+func (b *builder) validateIgnored(checks []string) {
+	const field = "nodeRegistration.ignorePreflightErrors"
 	isAll := func(name string) bool { return strings.EqualFold(name, "all") }
+	isOther := func(name string) bool { return !isAll(name) }
 	if i := slices.IndexFunc(checks, isAll); i >= 0 {
-		b.warn(at("nodeRegistration.ignorePreflightErrors", i), "%q: what init does not work past stops it nevertheless", checks[i])
+		b.badIf(slices.ContainsFunc(checks, isOther), field, "leave out the others beside %q", checks[i])
+		b.warn(at(field, i), "%q: what init does not work past stops it nevertheless", checks[i])
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +17,9 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/validation"
 	cliflag "k8s.io/component-base/cli/flag"
+	"k8s.io/component-helpers/node/util/sysctl"
 	kubeletapis "k8s.io/kubelet/pkg/apis"
+	"k8s.io/utils/cpuset"
 
 	"bootstrap/phases/locate"
 )
@@ -24,8 +27,9 @@ import (
 // The lists in flags/ and values/ say which form each value has, in words of which the first names the form:
 //
 //	one-of WORD...         one of these words, or nothing
-//	range LEAST MOST       a number from the one to the other
+//	range LEAST MOST       a number or duration from the one to the other, or without an end
 //	list FORM              values of that form with commas between them
+//	set FORM               the same, and none twice
 //	pairs SIGN FORM FORM   the same of names and values, with that sign between
 //	gates                  feature gates
 //
@@ -47,12 +51,23 @@ var plainForms = map[string]struct {
 	"portRange":         {"a range such as 30000-32767", parses(utilnet.ParsePortRange)},
 	"quantity":          {"a quantity such as 500m or 64Mi", parses(resource.ParseQuantity)},
 	"size":              {"a quantity such as 500m or 2Gi", isSize},
-	"threshold":         {"a quantity or percentage such as 500Mi or 10%", func(s string) bool { return isShare(s) && s != "0" }},
+	"threshold":         {"a quantity or percentage such as 500Mi or 10%", func(s string) bool { return isShare(s) && !isZero(s) }},
 	"reclaim":           {"a quantity or percentage such as 500Mi or 10%", isShare},
 	"ip":                {"an IP address", isIP},
 	"address":           {"an IP address, with a port or without", func(s string) bool { return isIP(s) || parses(netip.ParseAddrPort)(s) }},
 	"ranges-or-primary": {"ranges such as 192.0.2.0/24, or primary alone", func(s string) bool { return s == "primary" || parses(ranges)(s) }},
 	"https-url":         {"a URL that begins with https://", isHTTPS},
+	"issuer-url":        {"a URL that begins with https://, without user, query and fragment", isIssuer},
+	"origin":            {`a regular expression with the begin and the end of a host, such as ^https://dash\.example\.org(:|$)`, isOrigin},
+	"hsts":              {"one of max-age=SECONDS, includeSubDomains and preload", hsts.MatchString},
+	"cache-size":        {"RESOURCE#NUMBER, such as secrets#100", cacheSize.MatchString},
+	"etcd-of-resource":  {"GROUP/RESOURCE#URL, such as /events#https://192.0.2.20:2379", etcdOfResource.MatchString},
+	"namedCertKey":      {"CERTIFICATE,KEY or CERTIFICATE,KEY:NAMES", func(s string) bool { return sniPair.MatchString(s) || s == "" }},
+	"pattern=N,...":     {"FILE=LEVEL, such as httplog=10", vmodule.MatchString},
+	"node-ips":          {"an IP address of this node, or one of each family", isNodeIPs},
+	"cpus":              {"a list of CPUs such as 0-1,4", parses(cpuset.Parse)},
+	"sysctl":            {"a sysctl that each pod has its own of: net.*, fs.mqueue.*, kernel.msg*, kernel.sem or kernel.shm*", isSysctl},
+	"retention":         {"a number of hours or revisions, or a duration such as 8h", func(s string) bool { return s == "" || measure(s) > 0 || s == "0" }},
 	"listen-url":        {"a URL with an IP address and a port, such as https://192.0.2.10:2379", isListenURL},
 	"label":             {"the name of a label that a kubelet may give itself; after init there is kubectl label node", isKubeletLabel},
 	"label-value":       {"the value of a label", func(s string) bool { return validation.IsValidLabelValue(s) == nil }},
@@ -84,9 +99,54 @@ func isShare(value string) bool {
 	return isPercent && err == nil && n >= 0 && n <= 100 || !isPercent && isSize(value)
 }
 
+func isZero(quantity string) bool {
+	q, err := resource.ParseQuantity(quantity)
+	return err == nil && q.IsZero()
+}
+
+var (
+	hsts           = regexp.MustCompile(`^(max-age=[^=]*|includeSubDomains|preload)$`)
+	cacheSize      = regexp.MustCompile(`^[^#]*#\+?\d+$`)
+	etcdOfResource = regexp.MustCompile(`^[^/#]*/[^/#]*#[^#;]+(;[^#;]+)*$`)
+	sniPair        = regexp.MustCompile(`^[^,:]+,[^,:]+(:|$)`)
+	vmodule        = regexp.MustCompile(`^([^=,]+=\d+,?)*$`)
+)
+
+// isOrigin wants of a regular expression what kube-apiserver does, so that none matches in the middle of a host's name.
+func isOrigin(text string) bool {
+	_, err := regexp.Compile(text)
+	return err == nil && (strings.Contains(text, "^") || strings.Contains(text, "//")) && strings.ContainsAny(text, "$:")
+}
+
+// isSysctl takes names and patterns of those that the kubelet knows to be each pod's own.
+func isSysctl(pattern string) bool {
+	namespace, _, _ := sysctl.GetNamespace(pattern)
+	return namespace != sysctl.UnknownNamespace && !strings.Contains(strings.TrimSuffix(pattern, "*"), "*")
+}
+
+// isNodeIPs takes what is no address as well: the kubelet passes over it.
+func isNodeIPs(list string) bool {
+	var ips []net.IP
+	for _, text := range strings.Split(list, ",") {
+		if ip := net.ParseIP(strings.TrimSpace(text)); ip != nil {
+			ips = append(ips, ip)
+		}
+	}
+	isBad := func(ip net.IP) bool {
+		return ip.IsLoopback() || ip.IsMulticast() || ip.IsLinkLocalUnicast() || ip.IsUnspecified() && len(ips) > 1
+	}
+	isTwice := len(ips) == 2 && (ips[0].To4() == nil) == (ips[1].To4() == nil)
+	return len(ips) <= 2 && !isTwice && !slices.ContainsFunc(ips, isBad)
+}
+
 func isHTTPS(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && u.Scheme == "https" && u.Host != ""
+}
+
+func isIssuer(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && isHTTPS(text) && u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }
 
 // isListenURL refuses names of hosts: etcd listens at none but localhost.
@@ -136,11 +196,17 @@ func (m minor) judge(value string, form []string) (whys []string) {
 	case "one-of":
 		return whyIf(value != "" && !slices.Contains(of, value), "%q is unknown, want %s", value, strings.Join(of, " or "))
 	case "range":
-		isOut := measure(value) < measure(of[0]) || measure(value) > measure(of[1])
-		return whyIf(value != "" && isOut, "%s is out of range, want %s to %s", value, of[0], of[1])
-	case "list":
-		for _, word := range words(value) {
+		want, isOut := "at least "+of[0], measure(value) < measure(of[0])
+		if len(of) > 1 {
+			want, isOut = of[0]+" to "+of[1], isOut || measure(value) > measure(of[1])
+		}
+		return whyIf(value != "" && isOut, "%s is out of range, want %s", value, want)
+	case "list", "set":
+		all := words(value)
+		for i, word := range all {
 			whys = append(whys, m.judge(word, of)...)
+			isTwice := form[0] == "set" && slices.Contains(all[:i], word)
+			whys = append(whys, whyIf(isTwice, "%s is given twice", word)...)
 		}
 		return whys
 	case "pairs":
@@ -165,10 +231,12 @@ func (m minor) judge(value string, form []string) (whys []string) {
 func (m minor) judgePair(p pair, of []string) []string {
 	unknown := m.judge(p.name, of[1:2])
 	switch {
+	case !p.hasSign && strings.Contains(p.name, "="): // the sign of the fields, in a flag
+		return []string{fmt.Sprintf("%s: write %s", p.name, strings.ReplaceAll(p.name, "=", of[0]))}
+	case unknown == nil && !p.hasSign && of[2] != "bool-or-nothing":
+		return []string{fmt.Sprintf("%s has no value: write %s%sVALUE", p.name, p.name, of[0])}
 	case unknown == nil:
 		return each(m.judge(p.value, of[2:]), func(why *string) { *why = p.name + ": " + *why })
-	case p.value == "" && strings.Contains(p.name, "="): // the sign of the fields, in a flag
-		return []string{fmt.Sprintf("%s: write %s", p.name, strings.ReplaceAll(p.name, "=", of[0]))}
 	}
 	return unknown
 }
@@ -182,13 +250,16 @@ func words(list string) []string {
 }
 
 // pair is an entry of a list such as a=1,b=2.
-type pair struct{ name, value string }
+type pair struct {
+	name, value string
+	hasSign     bool
+}
 
 func pairs(list, sign string) (all []pair) {
 	for _, text := range words(list) {
-		name, value, _ := strings.Cut(text, sign)
+		name, value, hasSign := strings.Cut(text, sign)
 		if text != "" {
-			all = append(all, pair{strings.TrimSpace(name), strings.TrimSpace(value)})
+			all = append(all, pair{strings.TrimSpace(name), strings.TrimSpace(value), hasSign})
 		}
 	}
 	return all
@@ -205,8 +276,11 @@ func measure(text string) float64 {
 
 // knownNames are all names of a form, nil of what is no form of names.
 func (m minor) knownNames(form string) []string {
-	if form == "cipher-suite" {
+	switch form {
+	case "cipher-suite":
 		return cliflag.TLSCipherPossibleValues()
+	case "hidden-metrics-of": // only those of the minor before are there to be shown
+		return []string{fmt.Sprintf("1.%d", m.number-1)}
 	}
 	return slices.Concat(list(m.file(form)), table("values/names.txt")[form])
 }

@@ -110,7 +110,7 @@ func TestForms(t *testing.T) {
 	var check func(from string, form []string)
 	check = func(from string, form []string) {
 		switch composed := []string{"one-of", "range", "gates", "any"}; {
-		case form[0] == "list":
+		case form[0] == "list" || form[0] == "set":
 			check(from, form[1:])
 		case form[0] == "pairs":
 			check(from, form[2:3])
@@ -139,7 +139,7 @@ func TestTogether(t *testing.T) {
 	}
 	for _, r := range rules {
 		said := 0
-		for _, each := range [][]string{r.Needs, r.Excludes, words(r.KeysOf), words(r.Below), words(r.AtMost)} {
+		for _, each := range [][]string{r.Needs, r.Excludes, words(r.KeysOf), words(r.ApartOf), words(r.Below), words(r.AtMost)} {
 			said += min(1, len(each))
 		}
 		if said != 1 || r.If == "" || (r.Below+r.AtMost != "") != (r.Defaults != [2]string{}) {
@@ -149,7 +149,7 @@ func TestTogether(t *testing.T) {
 		if r.Program != "" {
 			programs = []string{r.Program}
 		}
-		for _, name := range slices.Concat([]string{r.If}, r.Needs, r.Excludes, words(r.Unless), words(r.KeysOf+r.Below+r.AtMost)) {
+		for _, name := range slices.Concat([]string{r.If}, r.Needs, r.Excludes, words(r.Unless), words(r.KeysOf+r.ApartOf+r.Below+r.AtMost)) {
 			if !slices.ContainsFunc(programs, func(program string) bool { return hasSetting(program, name) }) {
 				t.Errorf("%v have no setting %s", programs, name)
 			}
@@ -175,7 +175,7 @@ func hasSetting(program, name string) bool {
 	prefix, isPrefix := strings.CutSuffix(name, "*")
 	known := list("flags/" + program + ".txt")
 	if program == "kubelet" || program == "kube-proxy" {
-		known = list("values/" + program + ".txt")
+		known = slices.Concat(known, list("values/"+program+".txt"))
 	}
 	return slices.ContainsFunc(known, func(each string) bool { return each == name || isPrefix && strings.HasPrefix(each, prefix) })
 }

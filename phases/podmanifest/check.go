@@ -58,10 +58,12 @@ func (c *check) pod(pod *corev1.Pod, all map[string]any) {
 	c.metadata(pod)
 	walk("metadata", all["metadata"], c.refer)
 	walk("spec", all["spec"], c.refer)
+	walk("spec", all["spec"], c.value)
 	c.containers(pod, c.volumes(pod.Spec.Volumes, all))
 	c.portsTwice(pod)
-	c.oneOf("spec.restartPolicy", string(pod.Spec.RestartPolicy), "Always", "OnFailure", "Never")
-	c.oneOf("spec.dnsPolicy", string(pod.Spec.DNSPolicy), "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+	c.network(pod)
+	c.host(pod)
+	c.tolerations(pod)
 }
 
 func (c *check) metadata(pod *corev1.Pod) {
@@ -130,9 +132,8 @@ func (c *check) containers(pod *corev1.Pod, volumes map[string]bool) {
 		c.probes(each)
 		c.hooks(each)
 		c.resources(each)
-		for i, env := range each.Env {
-			c.refuse(env.Name == "", fmt.Sprintf("%s.env[%d]", each.field, i), "its name is missing")
-		}
+		c.env(each)
+		c.security(each)
 	}
 }
 
@@ -156,7 +157,6 @@ func (c *check) image(each container) {
 	case strings.ContainsAny(each.Image, " \t\n"):
 		c.bad(each.field+".image", "%q is no name of an image: it has spaces", each.Image)
 	}
-	c.oneOf(each.field+".imagePullPolicy", string(each.ImagePullPolicy), "Always", "IfNotPresent", "Never")
 }
 
 func (c *check) mounts(each container, volumes map[string]bool) {
@@ -175,20 +175,5 @@ func (c *check) mounts(each container, volumes map[string]bool) {
 		c.refuse(m.SubPath != "" && m.SubPathExpr != "", field+".subPathExpr", "there is a subPath too: leave one of them out")
 		back := ptr.Deref(m.MountPropagation, "") == corev1.MountPropagationBidirectional
 		c.refuse(back && !privileged, field+".mountPropagation", "Bidirectional is for privileged containers: use HostToContainer")
-	}
-}
-
-// resources compares requests with limits, and both with nothing.
-func (c *check) resources(each container) {
-	field := each.field + ".resources."
-	for name, limit := range each.Resources.Limits {
-		c.refuse(limit.Sign() < 0, field+"limits."+string(name), limit.String()+" is less than nothing")
-	}
-	for name, request := range each.Resources.Requests {
-		limit, limited := each.Resources.Limits[name]
-		c.refuse(request.Sign() < 0, field+"requests."+string(name), request.String()+" is less than nothing")
-		if limited && request.Cmp(limit) > 0 {
-			c.bad(field+"requests."+string(name), "%s is more than the limit, %s", request.String(), limit.String())
-		}
 	}
 }

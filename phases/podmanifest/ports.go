@@ -71,7 +71,6 @@ func (c *check) ports(each container, hostNetwork bool) {
 			c.refuse(names[p.Name], field+".name", fmt.Sprintf("%q is taken by another port of this container", p.Name))
 			names[p.Name] = true
 		}
-		c.oneOf(field+".protocol", string(p.Protocol), "TCP", "UDP", "SCTP")
 		c.refuse(p.ContainerPort == 0, field+".containerPort", "it is missing")
 		c.port(field+".containerPort", p.ContainerPort)
 		c.port(field+".hostPort", p.HostPort)

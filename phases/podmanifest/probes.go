@@ -24,7 +24,6 @@ func (c *check) probes(each container) {
 		c.oneHandler(field, "exec, httpGet, tcpSocket, grpc", p.Exec != nil, p.HTTPGet != nil, p.TCPSocket != nil, p.GRPC != nil)
 		if p.HTTPGet != nil {
 			c.portOrName(field+".httpGet.port", p.HTTPGet.Port)
-			c.oneOf(field+".httpGet.scheme", string(p.HTTPGet.Scheme), "HTTP", "HTTPS")
 		}
 		if p.TCPSocket != nil {
 			c.portOrName(field+".tcpSocket.port", p.TCPSocket.Port)

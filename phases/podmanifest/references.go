@@ -85,7 +85,4 @@ func (c *check) hostPath(field string, v *corev1.HostPathVolumeSource) {
 	case !path.IsAbs(v.Path) || slices.Contains(strings.Split(v.Path, "/"), ".."):
 		c.bad(field+".path", "%q must be a path from the root, without ..", v.Path)
 	}
-	if v.Type != nil {
-		c.oneOf(field+".type", string(*v.Type), "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice")
-	}
 }
