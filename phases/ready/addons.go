@@ -102,6 +102,8 @@ func checkWorkload(w cluster.Workload, node string) error {
 		}
 	}
 	switch {
+	case ready == 0 && w.Refused != "":
+		return fmt.Errorf("it has no pod yet; the last was refused: %s", w.Refused)
 	case ready == 0:
 		return errors.New("it has no pod yet")
 	case len(w.Pods) < w.Replicas:

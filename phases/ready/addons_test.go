@@ -71,6 +71,8 @@ func TestCheckWorkload(t *testing.T) {
 	}
 	few := cluster.Workload{Replicas: 2, Template: template, Pods: []corev1.Pod{readyPod("node-1")}}
 	plantest.CheckError(t, checkWorkload(few, "node-1"), "1 of 2 pods")
+	refused := cluster.Workload{Replicas: 2, Template: template, Refused: "exceeded quota: none"}
+	plantest.CheckError(t, checkWorkload(refused, "node-1"), "it has no pod yet", "exceeded quota: none")
 }
 
 func TestCheckNode(t *testing.T) {
