@@ -78,7 +78,6 @@ func (c *Config) kubeletRules() []decided {
 		{"config", "/var/lib/kubelet/config.yaml", "bootstrap writes it: give a KubeletConfiguration"},
 		{"hostname-override", c.NodeName, "nodeRegistration.name decides"},
 		{"register-with-taints", Joined(c.Taints), "nodeRegistration.taints decides"},
-		{"anonymous-auth", "false", openPort},
 		{"root-dir", "/var/lib/kubelet", onlyThere + ": mount your disk there, or make that a link"},
 		{"manifest-url", "", "staticPodURL of KubeletConfiguration decides"},
 		{"manifest-url-header", "", "everybody sees the flags of a program: set staticPodURLHeader of KubeletConfiguration"},

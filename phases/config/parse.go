@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 	proxyv1alpha1 "k8s.io/kube-proxy/config/v1alpha1"
@@ -77,6 +79,9 @@ func (d *documents) warn(line int, text string) {
 func read(name string, data []byte) (documents, []error) {
 	d := documents{name: name, roots: map[string]*yaml.Node{}}
 	var errs []error
+	if !utf8.Valid(data) {
+		return d, []error{&locate.Finding{File: name, Line: 1, Text: "it is no UTF-8, as kubeadm wants it: save it as that"}}
+	}
 	for _, text := range Documents(data) {
 		root, next, err := locate.Root(text)
 		switch {
@@ -228,6 +233,9 @@ func (b *builder) validateText(version, field string, n *yaml.Node) {
 	isFlags := strings.HasSuffix(strings.ToLower(field), "extraargs") && len(form.Content) > 0
 	isOther := slices.Contains([]string{"!!bool", "!!int", "!!float"}, n.Tag) || n.Style == 0 && yamlBoolean.MatchString(n.Value)
 	switch {
+	case n.Tag == "!!float" && math.Mod(measure(n.Value), 1) != 0 && noTexts.MatchString(field):
+		b.found(n.Line, field+": want a whole number")
+		return
 	case noTexts.MatchString(field):
 		return
 	case isFlags && version == kubeadmV1beta4 && form.Kind == yaml.MappingNode:

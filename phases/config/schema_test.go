@@ -108,17 +108,22 @@ var beyondSchema = map[string]string{
 		capi-apiserver-cloud-provider cipher-list-without-http2 cipher-names-of-openssl controllers-name etcd-listen-name feature-gates-gone flag-yes
 		flags-of-another-component flags-of-old-guides gates-locked gates-of-no-value in-tree-cloud-provider
 		kubekey-pause-image-flag minikube-etcd-proxy-flag node-labels node-port-range node-role-label oidc-http-issuer
-		runtime-config runtime-config-python`,
+		runtime-config runtime-config-python
+		api-server-less-than-nothing api-server-lists authorization-mode-twice claim-without-value controller-workers cors-star
+		etcd-gate etcd-retention hidden-metrics issuer-twice jwks-http kubelet-label-without-value kubelet-two-addresses
+		oidc-algorithm oidc-issuer-with-user runtime-config-nothing sni-without-key vmodule watch-cache-sizes`,
 	"two parts that contradict each other": `
 		dual-stack-one-mask dual-stack-other-family-first encryption-reload etcd-election etcd-heartbeat
 		etcd-http-with-certificates etcd-tls13-ciphers kubelet-enforce-without-cgroup leader-election
-		plugin-disabled-that-is-default plugins-without-config
+		plugin-disabled-that-is-default plugins-without-config api-server-no-requests audit-event-larger-than-batch
+		plugin-in-both-lists signers
 		file-flags-without-volume mask-smaller-than-pods oidc-twice pods-inside-services volume-mount-path-taken`,
 	"names out of a list that changes with each minor": `
 		kubeadm-gates-gone skip-phase-name`,
 	"a document of Kubernetes' own, whose values its program checks": `
 		kube-proxy-detect-local kubelet-cgroups-per-qos kubelet-cpu-manager kubelet-eviction-soft kubelet-image-gc
-		kubelet-memory-manager kubelet-shutdown-grace kubelet-units kubelet-unlimited-swap`,
+		kubelet-memory-manager kubelet-shutdown-grace kubelet-units kubelet-unlimited-swap kube-proxy-periods kubelet-ages
+		kubelet-none-and-pods kubelet-preloaded-images kubelet-reserved-cpus kubelet-system-cgroups`,
 	"what YAML says twice, or not at all": `
 		key-twice kind-twice tab-indentation`,
 }

@@ -24,7 +24,8 @@ func (b *builder) bootstrapTokens(file []bootstrapToken) []BootstrapToken {
 		b.badIf(t.Token != "" && !bootstraputil.IsValidBootstrapToken(t.Token), field+".token",
 			"want 6 and 16 lower case letters and digits, with a dot between them; bootstrap token generate makes one")
 		id, secret, _ := strings.Cut(t.Token, ".")
-		token := BootstrapToken{ID: id, Secret: secret, Description: t.Description, Usages: t.Usages, Groups: t.Groups}
+		description := strings.Join(strings.Fields(t.Description), " ") // lists of tokens show it in one line
+		token := BootstrapToken{ID: id, Secret: secret, Description: description, Usages: t.Usages, Groups: t.Groups}
 		token.TTL, token.Expires = b.tokenLifetime(field, t)
 		if len(token.Usages) == 0 {
 			token.Usages = bootstrapapi.KnownTokenUsages
