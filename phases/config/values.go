@@ -233,7 +233,7 @@ func (m minor) judgePair(p pair, of []string) []string {
 	switch {
 	case !p.hasSign && strings.Contains(p.name, "="): // the sign of the fields, in a flag
 		return []string{fmt.Sprintf("%s: write %s", p.name, strings.ReplaceAll(p.name, "=", of[0]))}
-	case unknown == nil && !p.hasSign && of[2] != "bool-or-nothing":
+	case unknown == nil && !p.hasSign && of[2] != "bool-or-nothing" && of[2] != "label-value":
 		return []string{fmt.Sprintf("%s has no value: write %s%sVALUE", p.name, p.name, of[0])}
 	case unknown == nil:
 		return each(m.judge(p.value, of[2:]), func(why *string) { *why = p.name + ": " + *why })

@@ -23,6 +23,8 @@ var provers = map[string]func(*Node, peopleFile) Result{
 		return n.Exec("kubeadm", "init", "phase", "mark-control-plane", "--config", f.path())
 	},
 	"etcd":                    rendered("etcd"),
+	"etcd elsewhere": rendered("etcd", "--data-dir=/root/etcd-elsewhere", "--listen-peer-urls=https://127.0.0.1:3380",
+		"--listen-client-urls=https://127.0.0.1:3379", "--listen-metrics-urls=http://127.0.0.1:3381"), // beside the other
 	"kube-apiserver":          rendered("kube-apiserver", "--secure-port=7443", "--etcd-prefix=/proof"), // beside the other
 	"kube-controller-manager": (*Node).tryControllerManager,
 	"kube-scheduler":          rendered("kube-scheduler"),
@@ -170,7 +172,7 @@ func (n *Node) proxyConfig(f peopleFile) string {
 		if err := yaml.Unmarshal([]byte(object), &configMap); err != nil || configMap.Kind != "ConfigMap" {
 			continue
 		}
-		config := configMap.Data["config.conf"]
+		config := configMap.Data["config.conf"] + "\nconntrack: {maxPerCore: 0}\n" // which a node may not set
 		n.Write(file, strings.ReplaceAll(config, "/var/lib/kube-proxy/kubeconfig.conf", "/etc/kubernetes/admin.conf"))
 		return file
 	}
@@ -268,5 +270,7 @@ func proofNode(t *testing.T) *Node {
 	})
 	n.Write("/root/node.json", fmt.Sprintf(plainNode, n.Name, n.IP))
 	n.Eventually(time.Minute, "the Node is there", func() error { return n.Kubectl("apply", "-f", "/root/node.json").err() })
+	room := `{"cpu":"2","memory":"4Gi","pods":"110"}` // a kubelet that begins goes by what the Node says
+	n.must(n.Kubectl("patch", "node", n.Name, "--subresource=status", "-p", `{"status":{"capacity":`+room+`,"allocatable":`+room+`}}`))
 	return n
 }
