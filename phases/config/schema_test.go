@@ -111,7 +111,7 @@ var beyondSchema = map[string]string{
 		runtime-config runtime-config-python
 		api-server-less-than-nothing api-server-lists authorization-mode-twice claim-without-value controller-workers cors-star
 		etcd-gate etcd-retention hidden-metrics issuer-twice jwks-http kubelet-two-addresses
-		oidc-algorithm oidc-issuer-with-user runtime-config-nothing sni-without-key vmodule watch-cache-sizes`,
+		oidc-algorithm oidc-issuer-with-query runtime-config-nothing sni-without-key vmodule watch-cache-sizes`,
 	"two parts that contradict each other": `
 		dual-stack-one-mask dual-stack-other-family-first encryption-reload etcd-election etcd-heartbeat
 		etcd-http-with-certificates etcd-tls13-ciphers kubelet-enforce-without-cgroup leader-election

@@ -88,9 +88,13 @@ func valuesOf(all []Setting) map[string]string {
 }
 
 // SettledSingleNode tells whether this machine's cluster was made as a single node, which a later
-// run need not say again. It is nil before there is a cluster, and where the config gave taints.
+// run need not say again. It is nil before there is a cluster.
 func SettledSingleNode(h *host.Host) *bool {
-	before, err := (&State{Host: h}).SettledBefore()
+	s := &State{Host: h}
+	if made, err := s.noted(s.configNote()); err == nil && made != nil {
+		return &made.Box.SingleNode
+	}
+	before, err := s.SettledBefore() // an earlier bootstrap kept only this
 	taints, known := before[taintsField]
 	single := taints == ""
 	if err != nil || !known || !single && taints != config.Joined(config.ControlPlaneTaints()) {

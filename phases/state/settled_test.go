@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"bootstrap/phases/config"
 	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/spec"
@@ -202,24 +200,23 @@ func TestAsMadeAlone(t *testing.T) {
 
 // TestSettledSingleNode: what a cluster was made with holds for runs that do not say it.
 func TestSettledSingleNode(t *testing.T) {
-	own := []config.Taint{{Key: "dedicated", Effect: "NoSchedule"}}
-	yes, no := true, false
 	for name, c := range map[string]struct {
 		taints []config.Taint
-		want   *bool
+		single bool
 	}{
-		"single node":       {nil, &yes},
-		"many nodes":        {config.ControlPlaneTaints(), &no},
-		"taints of its own": {own, nil},
+		"single node":                   {nil, true},
+		"many nodes":                    {config.ControlPlaneTaints(), false},
+		"many nodes, taints of its own": {[]config.Taint{{Key: "dedicated", Effect: "NoSchedule"}}, false},
+		"many nodes, and none is kept for a purpose": {nil, false},
 	} {
 		s := testState(t, "default")
 		if got := SettledSingleNode(s.Host); got != nil {
 			t.Errorf("%s: %v before there is a cluster", name, *got)
 		}
-		s.Config.Taints = c.taints
+		s.Config.Taints, s.Config.Box.SingleNode = c.taints, c.single
 		settle(t, s)
-		if diff := cmp.Diff(c.want, SettledSingleNode(s.Host)); diff != "" {
-			t.Errorf("%s: %s", name, diff)
+		if got := SettledSingleNode(s.Host); got == nil || *got != c.single {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

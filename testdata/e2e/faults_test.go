@@ -145,7 +145,7 @@ func (figures *faultFigures) onCluster(t *testing.T, faults []fault) {
 			n := n.In(t)
 			defer func() {
 				n.MustSh(f.script(t, "undo"))
-				n.MustBootstrap("init", "--timeout", (90 * time.Second * n.slow).String())
+				n.MustBootstrap("init", "--timeout", (3 * time.Minute * n.slow).String()) // a kubelet may wait for two of them
 				n.Healthy(time.Minute)
 				n.namesNothing(90 * time.Second)
 			}()

@@ -24,7 +24,8 @@ var needs = map[string]func(n *Node, args []string){
 	"resolver":       (*Node).hasResolver,    // FILE: as of systemd-resolved
 	"primary":        (*Node).hasPrimary,     // ADDRESS: in place of the node's own
 	"balancer":       (*Node).hasBalancer,    // ADDRESS PORT TO: in front of the API server
-	"etcd":           (*Node).hasEtcd,        // CA CERTIFICATE KEY ADDRESS...: files for its clients, and where it answers
+	"etcd":           etcdWith(), // CA CERTIFICATE KEY ADDRESS...: files for its clients, and where it answers
+	"etcd-with-http": etcdWith("--listen-client-http-urls=http://[::]:2381"), // as well, and there alone what is not gRPC
 }
 
 func (n *Node) provide(what string, args []string) {
@@ -99,7 +100,11 @@ const (
 )
 
 // hasEtcd runs an etcd of others on this node, with certificates that kubeadm makes for it.
-func (n *Node) hasEtcd(args []string) {
+func etcdWith(flags ...string) func(*Node, []string) {
+	return func(n *Node, args []string) { n.hasEtcd(args, flags) }
+}
+
+func (n *Node) hasEtcd(args, flags []string) {
 	n.t.Helper()
 	ca, certificate, key, addresses := args[0], args[1], args[2], args[3:]
 	n.MustSh("mkdir -p /opt/people")
@@ -119,11 +124,12 @@ etcd: {local: {serverCertSANs: ["%s"]}}
 		n.MustExec("install", "-D", "-m", "600", filepath.Join(etcdPKI, from), to)
 	}
 	const peer = "http://127.0.0.1:12380"
-	n.MustExec("systemd-run", "--unit=people-etcd", etcdProgram, "--data-dir=/var/lib/people-etcd", "--client-cert-auth",
+	command := []string{"systemd-run", "--unit=people-etcd", etcdProgram, "--data-dir=/var/lib/people-etcd", "--client-cert-auth",
 		"--trusted-ca-file="+etcdPKI+"/etcd/ca.crt", "--cert-file="+etcdPKI+"/etcd/server.crt",
 		"--key-file="+etcdPKI+"/etcd/server.key", "--listen-client-urls=https://[::]:2379",
-		"--listen-client-http-urls=http://[::]:2381", "--advertise-client-urls=https://"+addresses[0]+":2379",
-		"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer, "--initial-cluster=default="+peer)
+		"--advertise-client-urls=https://" + addresses[0] + ":2379",
+		"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer, "--initial-cluster=default=" + peer}
+	n.MustExec(append(command, flags...)...)
 }
 
 // withdraw takes the addresses of documentation away again that place has given to the node.

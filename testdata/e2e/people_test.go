@@ -163,7 +163,7 @@ var namesAll = regexp.MustCompile(`(?i)ignorePreflightErrors:\s*\[?\s*"?all\b`)
 // cluster run by themselves. They say nothing of a config.
 const notOfFiles = "CRI,ContainerRuntimeVersion,KubeletVersion,SystemVerification,NumCPU,Mem,Swap,Hostname," +
 	"FileContent--proc-sys-net-ipv4-ip_forward,FileContent--proc-sys-net-ipv6-conf-default-forwarding," +
-	"FileContent--proc-sys-net-bridge-bridge-nf-call-iptables,ExternalEtcdVersion," +
+	"FileContent--proc-sys-net-bridge-bridge-nf-call-iptables,ExternalEtcdVersion,ExternalEtcdClientCertificates," +
 	"DirAvailable--etc-kubernetes-manifests,DirAvailable--var-lib-etcd," +
 	"Port-6443,Port-8443,Port-10250,Port-10257,Port-10259,Port-2379,Port-2380"
 

@@ -305,7 +305,7 @@ var podFaults = []struct{ name, edit, id string }{
 	{"user", `s#imagePullPolicy#securityContext: {runAsNonRoot: true, runAsUser: 0}\n    imagePullPolicy#`, "container-not-created"},
 	{"processors", `s#imagePullPolicy#resources: {requests: {cpu: 1000}}\n    imagePullPolicy#`, "pod-not-admitted"},
 	{"file in no folder", `s#^spec:#spec:\n  volumes: [{name: x, hostPath: {path: /srv/none/file, type: FileOrCreate}}]#; s#imagePullPolicy#volumeMounts: [{name: x, mountPath: /x}]\n    imagePullPolicy#`, "host-path-missing"},
-	{"refused by the kubelet", `s#imagePullPolicy#terminationMessagePolicy: Log\n    imagePullPolicy#`, "manifest-refused"},
+	{"refused by the kubelet", `s#imagePullPolicy#resizePolicy: [{resourceName: gpu, restartPolicy: NotRequired}]\n    imagePullPolicy#`, "manifest-refused"},
 }
 
 // testStaticPodCauses: apply ends with the cause, and the pod is as it was asked for.
