@@ -66,6 +66,9 @@ var plainForms = map[string]struct {
 	"pattern=N,...":     {"FILE=LEVEL, such as httplog=10", vmodule.MatchString},
 	"node-ips":          {"an IP address of this node, or one of each family", isNodeIPs},
 	"cpus":              {"a list of CPUs such as 0-1,4", parses(cpuset.Parse)},
+	"grace":             {"0s, or a duration of a second or more", func(s string) bool { return measure(s) == 0 || measure(s) >= 1e9 }},
+	"metric":            {"the name of a metric", metric.MatchString},
+	"token-provider":    {"simple, or jwt with its options", tokenProvider.MatchString},
 	"sysctl":            {"a sysctl that each pod has its own of: net.*, fs.mqueue.*, kernel.msg*, kernel.sem or kernel.shm*", isSysctl},
 	"retention":         {"a number of hours or revisions, or a duration such as 8h", func(s string) bool { return s == "" || measure(s) > 0 || s == "0" }},
 	"listen-url":        {"a URL with an IP address and a port, such as https://192.0.2.10:2379", isListenURL},
@@ -108,6 +111,8 @@ var (
 	hsts           = regexp.MustCompile(`^(max-age=[^=]*|includeSubDomains|preload)$`)
 	cacheSize      = regexp.MustCompile(`^[^#]*#\+?\d+$`)
 	etcdOfResource = regexp.MustCompile(`^[^/#]*/[^/#]*#[^#;]+(;[^#;]+)*$`)
+	metric         = regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*$`)
+	tokenProvider  = regexp.MustCompile(`^(|simple|jwt,.+)$`)
 	sniPair        = regexp.MustCompile(`^[^,:]+,[^,:]+(:|$)`)
 	vmodule        = regexp.MustCompile(`^([^=,]+=\d+,?)*$`)
 )
@@ -281,8 +286,18 @@ func (m minor) knownNames(form string) []string {
 		return cliflag.TLSCipherPossibleValues()
 	case "hidden-metrics-of": // only those of the minor before are there to be shown
 		return []string{fmt.Sprintf("1.%d", m.number-1)}
+	case "emulated-version":
+		return m.emulated()
 	}
 	return slices.Concat(list(m.file(form)), table("values/names.txt")[form])
+}
+
+// emulated are the versions that a program can behave as: three minors back, with the name of Kubernetes before it or not.
+func (m minor) emulated() (all []string) {
+	for number := m.number - 3; number <= m.number; number++ {
+		all = append(all, fmt.Sprintf("1.%d", number), fmt.Sprintf("kube=1.%d", number))
+	}
+	return all
 }
 
 func (m minor) file(form string) string { return fmt.Sprintf("minors/1.%d/%ss.txt", m.number, form) }
