@@ -145,9 +145,8 @@ func (b *builder) warnOfValues(program string, given settings) {
 				b.docs.warn(s.line, s.where+": "+insecure+" is insecure: leave it out")
 			}
 		}
-		if program == "kubelet" && s.name == "cloud-provider" && s.value != "" && s.value != "external" {
-			b.docs.warn(s.line, fmt.Sprintf("%s: a kubelet knows no cloud %q: leave it out, or write external "+
-				"where a cloud controller manager runs", s.where, s.value))
+		if program == "kubelet" && (s.name == "cgroupsPerQOS" || s.name == "cgroups-per-qos") && isSame(s.value, "false") {
+			b.docs.warn(s.line, s.where+": no pod starts in a runtime that has systemd make cgroups, as the bundle's containerd does")
 		}
 	}
 }

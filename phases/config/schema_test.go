@@ -109,7 +109,7 @@ var beyondSchema = map[string]string{
 		flags-of-another-component flags-of-old-guides gates-locked gates-of-no-value in-tree-cloud-provider
 		kubekey-pause-image-flag minikube-etcd-proxy-flag node-labels node-port-range node-role-label oidc-http-issuer
 		runtime-config runtime-config-python
-		api-server-less-than-nothing api-server-lists authorization-mode-twice claim-without-value controller-workers cors-star
+		api-server-less-than-nothing api-server-lists authorization-mode-twice claim-without-value controller-workers kubelet-cloud-provider cors-star
 		etcd-gate etcd-retention hidden-metrics issuer-twice jwks-http kubelet-two-addresses
 		oidc-algorithm oidc-issuer-with-query runtime-config-nothing sni-without-key vmodule watch-cache-sizes`,
 	"two parts that contradict each other": `
