@@ -53,6 +53,7 @@ func (n *Node) InstallContainerd() {
 	n.Write("/etc/containerd/config.toml", nodeConfig)
 	n.Write("/etc/systemd/system/containerd.service", upstreamUnit)
 	n.MustSh("chmod 644 /etc/containerd/config.toml /etc/systemd/system/containerd.service; systemctl daemon-reload; systemctl enable --now -q containerd")
+	n.MustExec("ctr", "version") // it makes a file of its own once anybody asks for its status
 }
 
 // state is a listing with times and hashes.
