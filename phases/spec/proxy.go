@@ -1,7 +1,6 @@
 package spec
 
 import (
-
 	"sigs.k8s.io/yaml"
 
 	"bootstrap/manifests"

@@ -125,7 +125,7 @@ func (c *Commander) Delete(ctx context.Context, namespace, name string, timeout 
 			return done, err
 		}
 	}
-	w := &podWait{Commander: c, target: t, began: time.Now()}
+	w := &podWait{Commander: c, target: t, began: time.Now(), leaves: true}
 	return done, w.wait(ctx, timeout, w.gone)
 }
 

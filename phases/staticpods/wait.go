@@ -86,6 +86,7 @@ type podWait struct {
 	target
 	replaced replaced
 	began    time.Time
+	leaves   bool // it is waited for until it is gone: why it did not start is of no interest
 
 	uid      atomic.Value          // string: of what is waited for, once something runs
 	apiError atomic.Pointer[error] // why the API server could not be asked, the last time
@@ -230,6 +231,9 @@ func (w *podWait) settings() diagnose.Settings {
 	s := diagnose.Settings{
 		NodeName: w.kubelet.NodeName, StaticPodDir: w.kubelet.StaticPodPath, RuntimeEndpoint: w.kubelet.Endpoint,
 		Pod: w.key(), Manifest: w.file, Replaced: w.replaced.uids,
+	}
+	if w.leaves {
+		s.Pod += ", which leaves" // a name that nothing in the logs has
 	}
 	for _, c := range slices.Concat(w.pod.Spec.InitContainers, w.pod.Spec.Containers) {
 		s.Components = append(s.Components, c.Name)

@@ -8,23 +8,23 @@ import (
 
 // needs are what a "# needs:" line of a file of testdata/config/people may ask for, with its arguments.
 var needs = map[string]func(n *Node, args []string){
-	"host":           (*Node).knowsHost,      // NAME [ADDRESS]: in /etc/hosts; the node's address if none is given
-	"folder":         (*Node).hasFolders,     // PATH...
-	"audit-policy":   writes(auditPolicy),    // FILE
-	"encryption":     writes(encryption),     // FILE
-	"admission":      writes(admission),      // FILE
-	"authentication": writes(authentication), // FILE
-	"authorization":  writes(authorization),  // FILE
-	"cloud":          writes("[Global]\n"),   // FILE
-	"egress":         writes(egress),         // FILE
-	"scheduler":      writes(scheduler),      // FILE
-	"tracing":        writes(tracing),        // FILE
-	"patch":          writes(annotation),     // FILE
-	"pod":            (*Node).hasStaticPod,   // FILE: a static pod of the user's
-	"resolver":       (*Node).hasResolver,    // FILE: as of systemd-resolved
-	"primary":        (*Node).hasPrimary,     // ADDRESS: in place of the node's own
-	"balancer":       (*Node).hasBalancer,    // ADDRESS PORT TO: in front of the API server
-	"etcd":           etcdWith(), // CA CERTIFICATE KEY ADDRESS...: files for its clients, and where it answers
+	"host":           (*Node).knowsHost,                                      // NAME [ADDRESS]: in /etc/hosts; the node's address if none is given
+	"folder":         (*Node).hasFolders,                                     // PATH...
+	"audit-policy":   writes(auditPolicy),                                    // FILE
+	"encryption":     writes(encryption),                                     // FILE
+	"admission":      writes(admission),                                      // FILE
+	"authentication": writes(authentication),                                 // FILE
+	"authorization":  writes(authorization),                                  // FILE
+	"cloud":          writes("[Global]\n"),                                   // FILE
+	"egress":         writes(egress),                                         // FILE
+	"scheduler":      writes(scheduler),                                      // FILE
+	"tracing":        writes(tracing),                                        // FILE
+	"patch":          writes(annotation),                                     // FILE
+	"pod":            (*Node).hasStaticPod,                                   // FILE: a static pod of the user's
+	"resolver":       (*Node).hasResolver,                                    // FILE: as of systemd-resolved
+	"primary":        (*Node).hasPrimary,                                     // ADDRESS: in place of the node's own
+	"balancer":       (*Node).hasBalancer,                                    // ADDRESS PORT TO: in front of the API server
+	"etcd":           etcdWith(),                                             // CA CERTIFICATE KEY ADDRESS...: files for its clients, and where it answers
 	"etcd-with-http": etcdWith("--listen-client-http-urls=http://[::]:2381"), // as well, and there alone what is not gRPC
 }
 
@@ -125,8 +125,8 @@ etcd: {local: {serverCertSANs: ["%s"]}}
 	}
 	const peer = "http://127.0.0.1:12380"
 	command := []string{"systemd-run", "--unit=people-etcd", etcdProgram, "--data-dir=/var/lib/people-etcd", "--client-cert-auth",
-		"--trusted-ca-file="+etcdPKI+"/etcd/ca.crt", "--cert-file="+etcdPKI+"/etcd/server.crt",
-		"--key-file="+etcdPKI+"/etcd/server.key", "--listen-client-urls=https://[::]:2379",
+		"--trusted-ca-file=" + etcdPKI + "/etcd/ca.crt", "--cert-file=" + etcdPKI + "/etcd/server.crt",
+		"--key-file=" + etcdPKI + "/etcd/server.key", "--listen-client-urls=https://[::]:2379",
 		"--advertise-client-urls=https://" + addresses[0] + ":2379",
 		"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer, "--initial-cluster=default=" + peer}
 	n.MustExec(append(command, flags...)...)

@@ -22,7 +22,7 @@ var provers = map[string]func(*Node, peopleFile) Result{
 	"kubeadm init phase mark-control-plane": func(n *Node, f peopleFile) Result {
 		return n.Exec("kubeadm", "init", "phase", "mark-control-plane", "--config", f.path())
 	},
-	"etcd":                    rendered("etcd"),
+	"etcd": rendered("etcd"),
 	"etcd elsewhere": rendered("etcd", "--data-dir=/root/etcd-elsewhere", "--listen-peer-urls=https://127.0.0.1:3380",
 		"--listen-client-urls=https://127.0.0.1:3379", "--listen-metrics-urls=http://127.0.0.1:3381"), // beside the other
 	"kube-apiserver":          rendered("kube-apiserver", "--secure-port=7443", "--etcd-prefix=/proof"), // beside the other
