@@ -1,4 +1,5 @@
-# Everything that is built lies in bin/ and .cache/; `make clean` removes both.
+# Everything that is built lies in bin/ and .cache/; `make clean` removes both. What checkouts
+# share, components and the nodes' root file system, is kept in ~/.cache/bootstrap too.
 VERSION    := $(shell git describe --always --dirty 2>/dev/null || echo devel)
 BUILT      := $(shell git log -1 --format=%cI 2>/dev/null)
 BUNDLE     := .cache/bundle.tar.zst
@@ -9,7 +10,7 @@ LINT       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 export GOTOOLCHAIN := auto
 
 .PHONY: help needs build components rootfs bundle box try test test-all test-unit test-offline test-e2e \
-	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-before box-before vm-test vm-debian-13 vm-debian-12 vm-worker vm-smoke e2e-1.35 bench bench-before fuzz lint update clean
+	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-before box-before all-people all-people-refused all-people-ready vm-test vm-debian-13 vm-debian-12 vm-worker vm-smoke vm-try vm-try-debian-12 vm-try-container e2e-1.35 bench bench-before fuzz lint update clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -27,6 +28,7 @@ components: needs # Kubernetes, etcd, containerd and the rest, from their Go mod
 $(COMPONENTS): components ;
 
 $(BUNDLE): $(COMPONENTS) phases/spec/contents.go phases/config/images.go phases/config/versions.go $(wildcard phases/bundle/*.go) | build
+	@echo "packing the bundle"
 	@bin/bootstrap bundle build --from .cache/components --output $@
 
 rootfs: needs # the nodes' root file system, while the components are built
@@ -37,13 +39,14 @@ bundle: $(BUNDLE) ## Build the bundle, .cache/bundle.tar.zst, for machines witho
 box: build bundle ## Build bin/bootstrap-box, one program with the bundle inside
 	@bin/bootstrap bundle box --bundle $(BUNDLE) --output bin/bootstrap-box
 
+try: export AFTER := the bundle, bootstrap-box, a node and init in it (some 3 minutes)
 try: ## Boot a throw-away node, run bootstrap init in it, and show how to go on
 	@$(MAKE) --no-print-directory -j rootfs box
 	@scripts/try
 
 test: lint test-unit test-offline test-e2e ## Run the tests that every change must pass
 
-test-all: test all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-before vm-test e2e-1.35 fuzz ## Run everything, in some five hours
+test-all: test all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-before all-people vm-test vm-try vm-try-debian-12 vm-try-container e2e-1.35 fuzz ## Run everything, in some seven hours
 
 test-unit: needs ## Run the tests that need no node
 	@scripts/ci/unit
@@ -52,7 +55,7 @@ test-offline: build ## Kill the phases that write files, or make them fail, at s
 	@go test -count=1 -timeout 20m ./testdata/kill
 
 test-e2e: rootfs box ## Run the tests on throw-away nodes, with a selection of each matrix
-	@go test -count=1 -timeout 40m -v ./testdata/e2e -skip 'TestBootstrapPolicy|TestLeave|TestKeep|TestJoin|TestNetworks|TestRelease|TestBefore|TestNoFalseAlarm|TestVerySlow|TestVM'
+	@go test -count=1 -timeout 40m -v ./testdata/e2e -skip 'TestBootstrapPolicy|TestLeave|TestKeep|TestJoin|TestNetworks|TestOthers|TestRelease|TestBefore|TestPeopleRe|TestNoFalseAlarm|TestVerySlow|TestVM'
 
 all-offline: build ## As test-offline, at every system call
 	@go test -count=1 -timeout 60m -v ./testdata/kill -args -all
@@ -71,7 +74,7 @@ all-join: box ## Join a second node by kubeadm, run Kubernetes' own tests of kub
 	@go test -count=1 -timeout 20m -v ./testdata/e2e -run 'TestJoin$$|TestBootstrapPolicy$$' -args -all -name join
 
 all-networks: box ## Try every network that bootstrap can set up, and none
-	@go test -count=1 -timeout 30m -v ./testdata/e2e -run 'TestNetworks$$' -args -all -name networks
+	@go test -count=1 -timeout 50m -v ./testdata/e2e -run 'TestNetworks$$|TestOthers$$' -args -all -name networks
 
 all-standalone: box ## Run static pods without an API server, then beside one
 	@go test -count=1 -timeout 20m -v ./testdata/e2e -run 'TestStandalone$$' -args -all -name standalone
@@ -93,12 +96,34 @@ box-before: box
 all-before: box-before ## Take over, and leave, nodes that an earlier bootstrap has set up
 	@go test -count=1 -timeout 30m -v ./testdata/e2e -run 'TestBefore$$' -args -all -name before
 
+all-people: all-people-refused all-people-ready ## Prove testdata/config/people on real programs: kubeadm, its components, and init (parts: all-people-refused, all-people-ready)
+
+all-people-refused: box
+	@scripts/components/build kubeadm
+	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestPeopleRefused$$' -args -all -name people-refused
+
+all-people-ready: box
+	@scripts/components/build kubeadm
+	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestPeopleReady$$' -args -all -name people-ready
+
 all-static-pods: box ## Run users' static pods, on our kubelet and on others set up in every way
 	@go test -count=1 -timeout 30m -v ./testdata/e2e -run 'TestStaticPod' -args -all -name static-pods
 
 vm-smoke: box ## Run init on a virtual machine, and reboot it
 	@scripts/needs vm
 	@go test -count=1 -timeout 20m -v ./testdata/e2e -run 'TestVM$$' -args -name $@
+
+vm-try: rootfs box ## Run `make try`'s script, a reset and a fault on nodes in a virtual machine with cgroup v2
+	@scripts/needs vm
+	@CGO_ENABLED=0 go test -count=1 -timeout 75m -v ./testdata/e2e -run 'TestVMTry$$' -args -name $@
+
+vm-try-debian-12: rootfs box
+	@scripts/needs vm
+	@CGO_ENABLED=0 go test -count=1 -timeout 75m -v ./testdata/e2e -run 'TestVMTry$$/debian-12$$' -args -all -name $@
+
+vm-try-container: rootfs box
+	@scripts/needs vm
+	@CGO_ENABLED=0 go test -count=1 -timeout 75m -v ./testdata/e2e -run 'TestVMContainer$$' -args -name $@
 
 vm-test: vm-debian-13 vm-debian-12 vm-worker ## Reboot virtual machines of each distribution, cut their power, reset them, join them (parts: vm-debian-13, vm-debian-12, vm-worker)
 
@@ -131,7 +156,7 @@ fuzz: needs ## Fuzz every parser of outside input for a minute each
 lint: needs ## Check format, vet, lint, shell scripts, the Vagrantfile and go.mod
 	@scripts/needs lint
 	@go run $(LINT) run --allow-parallel-runners ./... ./testdata/e2e/... ./testdata/kill
-	@shellcheck -x scripts/node scripts/nodes/* scripts/vm scripts/vms/*.bash scripts/vms/distributions/* scripts/vms/provision scripts/needs scripts/try scripts/ci/* scripts/components/build scripts/components/flags testdata/faults/bad-certificate testdata/faults/edit-configmap scripts/bench/kit/*.sh .ci/run
+	@shellcheck -x scripts/node scripts/nodes/* scripts/vm scripts/vms/*.bash scripts/vms/distributions/* scripts/vms/provision scripts/needs scripts/try scripts/ci/* scripts/components/build scripts/components/flags scripts/components/gates testdata/faults/bad-certificate testdata/faults/edit-configmap scripts/bench/kit/*.sh .ci/run
 	@scripts/ci/vagrant
 	@go mod tidy -diff
 
@@ -140,7 +165,7 @@ update: needs ## Mend what lint finds, and write the golden files again
 	@go mod tidy
 	@go test ./cmd/bootstrap ./phases/config ./phases/podmanifest ./phases/spec ./templates -update
 
-clean: ## Remove the nodes and everything that was built
+clean: ## Remove the nodes and everything that was built, but for what checkouts share
 	@scripts/node down --all
 	@scripts/vm down --all
 	@rm -rf bin .cache

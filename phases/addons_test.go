@@ -21,6 +21,9 @@ func TestReachable(t *testing.T) {
 		"#nameserver 192.0.2.1\n":   "",
 		"nameserver\t192.0.2.1  \n": "/etc/resolv.conf",
 		"nameserver 127.0.0.1\nnameserver fd00::1\nnameserver 192.0.2.1\n": "fd00::1 192.0.2.1",
+		"nameserver fe80::53%eth0\nnameserver 10.77.0.9\n":                 "10.77.0.9",
+		"nameserver fe80::53%eth0\n":                                       "",
+		"nameserver 169.254.169.254\n":                                     "/etc/resolv.conf",
 	} {
 		hosttest.Put(t, env.Host, "/etc/resolv.conf", text, 0o644)
 		if got, err := forwardsTo(env.Host, env.ResolverFile()); err != nil || got != want {

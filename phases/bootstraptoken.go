@@ -1,7 +1,9 @@
 package phases
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"bootstrap/manifests"
@@ -18,6 +20,7 @@ var bootstrapToken = Phase{
 
 const (
 	joinTokenDescription = "made by bootstrap init for nodes that join"
+	valuelessDescription = "made by bootstrap init, as the config gives it no value"
 	joinTokenTTL         = 24 * time.Hour
 	joinTokenRest        = time.Hour // a token that ends sooner is no longer handed out
 )
@@ -31,7 +34,7 @@ func runBootstrapToken(ctx context.Context, env *Env, c *cluster.Cluster) error 
 		return err
 	}
 	for _, t := range env.Config.BootstrapTokens {
-		if err := c.ApplyToken(ctx, tokenOf(t, time.Now())); err != nil {
+		if err := applyToken(ctx, c, tokenOf(t, time.Now())); err != nil {
 			return err
 		}
 	}
@@ -62,6 +65,31 @@ func tokenOf(t config.BootstrapToken, now time.Time) cluster.Token {
 		expires = now.Add(t.TTL)
 	}
 	return cluster.Token{ID: t.ID, Secret: t.Secret, Description: t.Description, Expires: expires, Usages: t.Usages, Groups: t.Groups}
+}
+
+// applyToken makes a token of the config. One without a value gets a random one, which nobody is shown, and is
+// made anew only when that of a run before is about to expire.
+func applyToken(ctx context.Context, c *cluster.Cluster, t cluster.Token) error {
+	if t.ID != "" {
+		return c.ApplyToken(ctx, t)
+	}
+	t.Description = cmp.Or(t.Description, valuelessDescription)
+	all, _ := c.Tokens(ctx) // those that can't be read are no token of ours
+	if slices.ContainsFunc(all, func(made cluster.Token) bool { return doesFor(made, t) }) {
+		return nil
+	}
+	made, err := cluster.NewToken()
+	if err != nil {
+		return err
+	}
+	t.ID, t.Secret = made.ID, made.Secret
+	return c.CreateToken(ctx, t)
+}
+
+// doesFor tells whether a token that is there will do for one that the config gives no value.
+func doesFor(made, asked cluster.Token) bool {
+	least, forever := time.Now().Add(min(joinTokenRest, time.Until(asked.Expires)/2)), asked.Expires.IsZero()
+	return made.Description == asked.Description && made.Expires.IsZero() == forever && (forever || made.Expires.After(least))
 }
 
 // printJoinCommand shows a secret: that is what was asked for.

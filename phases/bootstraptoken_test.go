@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
+	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
 	"bootstrap/phases/pki"
 )
@@ -51,6 +52,30 @@ func TestTokenOf(t *testing.T) {
 	for name, c := range cases {
 		if got := tokenOf(c.token, now).Expires; !got.Equal(c.want) {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+// TestDoesFor: a token without a value is made once, not by each run.
+func TestDoesFor(t *testing.T) {
+	day := time.Now().Add(24 * time.Hour)
+	asked := cluster.Token{Description: valuelessDescription, Expires: day}
+	cases := map[string]struct {
+		change func(*cluster.Token)
+		want   bool
+	}{
+		"the same":         {func(*cluster.Token) {}, true},
+		"made an hour ago": {func(m *cluster.Token) { m.Expires = day.Add(-time.Hour) }, true},
+		"nearly over":      {func(m *cluster.Token) { m.Expires = time.Now().Add(time.Minute) }, false},
+		"for ever":         {func(m *cluster.Token) { m.Expires = time.Time{} }, false},
+		"of another":       {func(m *cluster.Token) { m.Description = joinTokenDescription }, false},
+	}
+	for name, c := range cases {
+		made := asked
+		made.ID, made.Secret = "abcdef", "0123456789abcdef"
+		c.change(&made)
+		if got := doesFor(made, asked); got != c.want {
+			t.Errorf("%s: %t", name, got)
 		}
 	}
 }

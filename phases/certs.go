@@ -21,7 +21,14 @@ var certs = Phase{
 }
 
 func runCerts(ctx context.Context, env *Env) error {
-	env = env.forPurpose(host.Certificates)
+	err := ensureCerts(ctx, env.forPurpose(host.Certificates))
+	if err != nil && plan.HintOf(err) == "" {
+		err = plan.Hint(err, "see what is there: ls -la %[1]s %[1]s/etcd; then run it again", env.Config.CertificatesDir)
+	}
+	return err
+}
+
+func ensureCerts(ctx context.Context, env *Env) error {
 	for _, a := range spec.Authorities(env.Config) {
 		ca, err := env.ensureCA(a)
 		if err != nil {
@@ -44,6 +51,11 @@ func runCerts(ctx context.Context, env *Env) error {
 	return env.ensureServiceAccountKey()
 }
 
+// unusableCA is the hint about a CA that can't sign. What it has signed is worth nothing with another one, so
+// that none is made in its place by itself.
+const unusableCA = "if it is not valid yet, or any more, see whether this machine's clock is right (timedatectl), or wait; " +
+	"else put a certificate there with the key that belongs to it, or start over: bootstrap reset, then bootstrap init"
+
 // ensureCA keeps the CA that is there. A key alone, left by a kill between the
 // two writes, is signed again; a certificate alone is somebody's own CA.
 func (e *Env) ensureCA(a spec.Authority) (*pki.CA, error) {
@@ -52,12 +64,13 @@ func (e *Env) ensureCA(a spec.Authority) (*pki.CA, error) {
 		return nil, err
 	}
 	if cert != nil && key == nil {
-		return nil, fmt.Errorf("%s has no key beside it: signing by an external CA is not supported yet", e.PKIFile(a.File, ".crt"))
+		err := fmt.Errorf("%s has no key beside it: signing by an external CA is not supported yet", e.PKIFile(a.File, ".crt"))
+		return nil, plan.Hint(err, "put %[1]s.key there; or have a new CA made: mv %[1]s.crt %[1]s.crt.old", e.PKIFile(a.File, ""))
 	}
 	if cert != nil {
 		ca := &pki.CA{Cert: cert, Key: key}
 		if err := ca.CheckSelf(); err != nil {
-			return nil, fmt.Errorf("%s: %w", e.PKIFile(a.File, ".crt"), err)
+			return nil, plan.Hint(fmt.Errorf("%s: %w", e.PKIFile(a.File, ".crt"), err), unusableCA)
 		}
 		return ca, nil
 	}

@@ -26,6 +26,7 @@ type Env struct {
 	// into no manifest, so that a run with another one restarts nothing.
 	Timeout  time.Duration
 	Deadline *ready.Deadline // of all waits for the control plane
+	Skipped  []string        // phases that the command line leaves out
 	Keep     Keep            // what reset leaves
 	AllPods  bool            // reset also removes manifests of static pods that init did not make
 	Began    time.Time       // when this run began: what was logged before belongs to another

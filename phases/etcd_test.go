@@ -189,7 +189,7 @@ func TestEtcdDataAfterReset(t *testing.T) {
 func foreignFiles(t *testing.T, env *Env) []string {
 	t.Helper()
 	var found []string
-	for _, f := range env.Inspect(t.Context(), false, env.lookAtUserKubeconfigs).Findings {
+	for _, f := range env.Inspect(t.Context(), false, env.lookAhead).Findings {
 		if f.ID == "foreign-manifest" || f.ID == "etcd-foreign-data" {
 			found = append(found, f.What)
 		}

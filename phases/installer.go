@@ -15,16 +15,17 @@ import (
 func installPrograms(ctx context.Context, env *Env, names ...string) error {
 	var entries []bundle.Entry
 	for _, name := range names {
+		path := spec.BinDir + "/" + name
 		if env.Bundle == nil {
-			if path := spec.BinDir + "/" + name; !env.Host.Made(path) || !env.Host.Exists(path) {
-				return plan.Hint(fmt.Errorf("%s is not there, and there is no bundle to install it from", path),
-					"use an executable with a bundle inside, or give --bundle FILE")
+			if !env.Host.Made(path) || !env.Host.Exists(path) {
+				return plan.About(path, plan.Hint(fmt.Errorf("%s is not there, and there is no bundle to install it from", path),
+					"use an executable with a bundle inside, or give --bundle FILE"))
 			}
 			continue
 		}
 		entry, ok := env.Bundle.Entry(bundle.Binary, name)
 		if !ok {
-			return fmt.Errorf("%s is not in the bundle %s", name, env.Bundle.Path())
+			return plan.About(path, fmt.Errorf("%s is not in the bundle %s", name, env.Bundle.Path()))
 		}
 		entries = append(entries, entry)
 	}

@@ -97,11 +97,13 @@ func keepWhatForwardingSets(h *host.Host) error {
 // keepConntrack records the settings of connection tracking before the first kube-proxy changes
 // them, so that reset can give them back.
 func keepConntrack(h *host.Host, s *spec.Spec) error {
-	if s.Config.ProxyDisabled || s.Facts.FixedConntrack || h.Made(spec.KubeletConf) {
+	if s.Config.ProxyDisabled || h.Made(spec.KubeletConf) {
 		return nil
 	}
-	const conntrack = "net/netfilter/nf_conntrack_"
-	names := []string{conntrack + "max", conntrack + "tcp_timeout_established", conntrack + "tcp_timeout_close_wait"}
+	var names []string
+	for _, name := range []string{"max", "tcp_be_liberal", "tcp_timeout_established", "tcp_timeout_close_wait", "udp_timeout", "udp_timeout_stream"} {
+		names = append(names, "net/netfilter/nf_conntrack_"+name)
+	}
 	isNotThere := func(name string) bool { return h.KernelSays(name) == "" } // a module that comes later brings its own
 	return forAll(slices.DeleteFunc(names, isNotThere), h.KeepSysctl)
 }

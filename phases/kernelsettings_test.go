@@ -69,8 +69,7 @@ func TestKeepConntrack(t *testing.T) {
 		t.Error("it is not")
 	}
 	for why, change := range map[string]func(*Env){
-		"it can't be set": func(env *Env) { env.Facts.FixedConntrack = true },
-		"no kube-proxy":   func(env *Env) { env.Config.ProxyDisabled = true },
+		"no kube-proxy": func(env *Env) { env.Config.ProxyDisabled = true },
 		"there is a cluster": func(env *Env) {
 			if _, err := env.Host.WriteFile(spec.KubeletConf, []byte("x"), 0o600); err != nil {
 				t.Fatal(err)

@@ -86,7 +86,17 @@ func configureKubelet(ctx context.Context, env *Env) error {
 		return err
 	}
 	warnOfLostFlags(env)
-	dropIn := templates.KubeletDropIn{Kubelet: program, Args: spec.KubeletArgs(env.Config), EtcdData: env.EtcdFolder()}
+	given, err := h.UnitEnvironment(ctx)
+	if err != nil {
+		return err
+	}
+	dropIn := templates.KubeletDropIn{
+		Kubelet: program, Args: spec.KubeletArgs(env.Config), NoProxy: spec.NoProxy(env.Config, given),
+		Folders: []string{env.Folder(spec.KubernetesDir), env.Folder(spec.KubeletDir), env.Folder(spec.PodLogDir)},
+	}
+	if etcd := env.EtcdFolder(); etcd != "" {
+		dropIn.Folders = append(dropIn.Folders, etcd)
+	}
 	if err := writeRendered(h, spec.KubeletDropIn, dropIn); err != nil {
 		return err
 	}
@@ -105,7 +115,7 @@ func warnOfLostFlags(env *Env) {
 	}
 	for _, w := range words {
 		if strings.HasPrefix(w.From, "KUBELET_EXTRA_ARGS in ") {
-			env.Tell.Warn("the kubelet no longer gets %s of %s: say it in nodeRegistration.kubeletExtraArgs of the config file", w.Text, w.From)
+			env.Tell.Warn("the kubelet no longer gets %s of %s: say it in nodeRegistration.kubeletExtraArgs of a config file", w.Text, w.From)
 		}
 	}
 }
@@ -132,6 +142,13 @@ func writeKubeletConfig(env *Env) error {
 		return err
 	}
 	source, err := spec.PodURLIn(config)
+	if err != nil {
+		return err
+	}
+	delays, err := spec.DelaysShutdown(config)
+	if err == nil && delays {
+		err = env.Host.OwnFile(spec.LogindDropIn)
+	}
 	if err != nil {
 		return err
 	}

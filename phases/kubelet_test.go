@@ -87,3 +87,45 @@ func TestLostFlags(t *testing.T) {
 		t.Errorf("told again: %q", got)
 	}
 }
+
+// TestProxyOfAllUnits: a proxy that systemd gives to all units knows nothing of the cluster.
+func TestProxyOfAllUnits(t *testing.T) {
+	h, units := hosttest.New(t)
+	env := testEnv(t, "default")
+	env.Host = h
+	env.Choices.Kubelet = spec.Kubelet{Path: "/usr/bin/kubelet"}
+	const line = `Environment="NO_PROXY=localhost,192.0.2.10,10.96.0.0/12,10.244.0.0/16"`
+	for _, c := range []struct {
+		environment []string
+		want        bool
+	}{{nil, false}, {[]string{"HTTPS_PROXY=http://192.0.2.80:3128", "NO_PROXY=localhost"}, true}} {
+		units.Env = c.environment
+		if err := errors.Join(configureKubelet(t.Context(), env), writeContainerdFiles(t.Context(), env)); err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range []string{spec.KubeletDropIn, spec.ContainerdUnit} {
+			data, err := h.ReadFile(file)
+			if err != nil || strings.Contains(string(data), line) != c.want || !strings.Contains(string(data), "\nRequiresMountsFor=") {
+				t.Errorf("%v, with %q: %v\n%s", file, c.environment, err, data)
+			}
+		}
+	}
+}
+
+// TestShutdownDelay: reset removes what the kubelet tells logind, and only where it was asked to.
+func TestShutdownDelay(t *testing.T) {
+	for period, want := range map[string]bool{"": false, "0s": false, "30s": true} {
+		h, _ := hosttest.New(t)
+		env := testEnv(t, "default")
+		env.Host, env.Choices.Kubelet = h, spec.Kubelet{Path: "/usr/bin/kubelet"}
+		if period != "" {
+			env.Config.Kubelet = map[string]any{"shutdownGracePeriod": period}
+		}
+		if err := configureKubelet(t.Context(), env); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.Made(spec.LogindDropIn); got != want {
+			t.Errorf("with %q it is owned: %t", period, got)
+		}
+	}
+}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"bootstrap/phases/config"
+	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/plan"
 )
 
@@ -20,6 +22,16 @@ func TestInitOrder(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, stepNames(Init())); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestSkipPhases: config knows the names of all phases, to refuse others.
+func TestSkipPhases(t *testing.T) {
+	for _, name := range append(Init().Names(), Standalone().Names()...) {
+		file := "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nskipPhases: [" + name + "]\n"
+		if _, err := config.Parse("config.yaml", []byte(file), configtest.Machine); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

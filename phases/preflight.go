@@ -22,7 +22,7 @@ func runPreflight(ctx context.Context, env *Env) error {
 	if r, open := env.Host.Unfinished(); open {
 		env.Tell.Say("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
 	}
-	seen := env.Inspect(ctx, !env.Host.Plans(), env.lookAtUserKubeconfigs)
+	seen := env.Inspect(ctx, !env.Host.Plans(), env.lookAhead)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -41,7 +41,7 @@ func runPreflight(ctx context.Context, env *Env) error {
 // Inspect looks at this machine as init does before it changes anything.
 func Inspect(ctx context.Context, env *Env) observe.Inspection {
 	env = env.forPhase(preflight.Name)
-	return env.Inspect(ctx, true, env.lookAtUserKubeconfigs)
+	return env.Inspect(ctx, true, env.lookAhead)
 }
 
 // CheckIgnore wants every ID to be one of a check that init can go on without.
@@ -66,6 +66,6 @@ func CheckConfig(all diagnose.Catalogue, c *config.Config) error {
 	if err != nil {
 		err = fmt.Errorf("skipPhases: %w", err)
 	}
-	ignored := diagnose.Unfit{Ignored: observe.NotIgnorable(c.IgnorePreflight)}
+	ignored := diagnose.Unfit{Ignored: observe.NotIgnorable(all, c.IgnorePreflight)}
 	return errors.Join(append(observe.Refusals(all, ignored), err)...)
 }

@@ -6,8 +6,11 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
+	"bootstrap/phases/config"
+	"bootstrap/phases/config/configtest"
 	"bootstrap/phases/plan"
 )
 
@@ -44,5 +47,18 @@ func TestPreflightFailures(t *testing.T) {
 	got := plan.Failures(fmt.Errorf("phase preflight: %w", plan.Refused(errors.Join(found...))))
 	if !slices.Equal(got, found) {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestPeople: what config takes of people's files, the plan and preflight's checks take too.
+func TestPeople(t *testing.T) {
+	for file, c := range configtest.People(t) {
+		if err := CheckConfig(catalogue(t), c); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	c := &config.Config{Node: config.Node{IgnorePreflight: []string{"Port-6443", "ALL", "No-Runtime", "little-memory"}}}
+	if err := CheckConfig(catalogue(t), c); err == nil || strings.Count(err.Error(), "can't be ignored") != 1 || !strings.Contains(err.Error(), "No-Runtime") {
+		t.Errorf("%v", err)
 	}
 }

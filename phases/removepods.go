@@ -29,13 +29,21 @@ func runRemovePods(ctx context.Context, env *Env) error {
 		return err
 	}
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(ctx, observe.RuntimePatience)
+	soon, cancel := context.WithTimeout(ctx, observe.RuntimePatience)
 	defer cancel()
-	pods, err := c.KubeletPods(ctx)
+	pods, err := c.KubeletPods(soon)
 	if err != nil {
 		return fmt.Errorf("container runtime at %s: %w", socket, err)
 	}
-	return removeSandboxes(ctx, env.Host, c, pods)
+	err = removeSandboxes(soon, env.Host, c, pods)
+	if err == nil || ctx.Err() != nil || env.Keep.Runtime || !env.State().OwnsRuntime() || foreignContainers(ctx, env) != nil {
+		return err
+	}
+	// Mostly a network plugin of an older cluster, which fails as it asks what is gone.
+	for _, each := range plan.Failures(err) {
+		env.Tell.Say("%v; what is left of it goes with containerd", each)
+	}
+	return nil
 }
 
 // removeSandboxes removes pods side by side: each may take its grace period.

@@ -70,7 +70,7 @@ func installContainerd(ctx context.Context, env *Env) error {
 	if err := h.OwnTrees(spec.ContainerdTrees...); err != nil {
 		return err
 	}
-	if err := writeContainerdFiles(env); err != nil {
+	if err := writeContainerdFiles(ctx, env); err != nil {
 		return err
 	}
 	// Enabled first, which is done with files: systemd then reads them all at once.
@@ -80,8 +80,12 @@ func installContainerd(ctx context.Context, env *Env) error {
 	return h.StartUnit(ctx, containerdService, spec.ContainerdConfig, spec.ContainerdUnit)
 }
 
-func writeContainerdFiles(env *Env) error {
+func writeContainerdFiles(ctx context.Context, env *Env) error {
 	h := env.Host
+	given, err := h.UnitEnvironment(ctx)
+	if err != nil {
+		return err
+	}
 	config := templates.ContainerdConfig{
 		SandboxImage:        env.Config.Images.Pause,
 		RegistryConfig:      filepath.Dir(spec.ContainerdConfig) + "/certs.d",
@@ -90,14 +94,17 @@ func writeContainerdFiles(env *Env) error {
 		Runc:                spec.BinDir + "/runc",
 		RestrictOOMScoreAdj: !env.Facts.SysResource,
 	}
-	unit := templates.ContainerdService{Containerd: spec.BinDir + "/containerd", Config: spec.ContainerdConfig}
+	unit := templates.ContainerdService{
+		Containerd: spec.BinDir + "/containerd", Config: spec.ContainerdConfig,
+		Folders: []string{env.Folder(spec.ContainerdDir)}, NoProxy: spec.NoProxy(env.Config, given),
+	}
 	if err := writeRendered(h, spec.ContainerdConfig, config); err != nil {
 		return err
 	}
 	if err := writeRendered(h, spec.ContainerdUnit, unit); err != nil {
 		return err
 	}
-	_, err := h.WriteFile(scopeDropIn, []byte(scopeText), 0o644)
+	_, err = h.WriteFile(scopeDropIn, []byte(scopeText), 0o644)
 	return err
 }
 

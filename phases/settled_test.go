@@ -31,7 +31,7 @@ func TestSettledAllAtOnce(t *testing.T) {
 		t.Errorf("%d findings: %v", len(found), found)
 	}
 	for _, each := range found {
-		plantest.CheckError(t, each, "in this cluster and \"", "can't be changed: ", "hint: put the old value back in the config file; or start over: bootstrap reset")
+		plantest.CheckError(t, each, "in this cluster and \"", "can't be changed: ", "hint: put the old value back where another one is said, in the config file or a flag; or start over: bootstrap reset")
 	}
 	env.Facts.Systemd = true
 	err := runPreflight(t.Context(), env)

@@ -32,9 +32,7 @@ func runWaitAddons(ctx context.Context, env *Env) error {
 	if len(checks) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
-	defer cancel()
 	// The pause is longer than usual: each round asks for many objects, and the API server is busy.
-	err = w.Wait(ctx, ready.Wait{Stage: observe.Complete, Checks: checks, Pause: 250 * time.Millisecond})
+	err = w.WaitWithin(ctx, ready.Wait{Stage: observe.Complete, Checks: checks, Pause: 250 * time.Millisecond})
 	return ready.HintAfter(err, "kubectl --kubeconfig %s -n kube-system describe pods", spec.AdminConf)
 }

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
-	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
-	"bootstrap/phases/observe"
 	"bootstrap/phases/pki"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/spec"
@@ -23,7 +23,7 @@ var writeKubeconfig = Phase{
 	Run:   runWriteKubeconfig,
 }
 
-func runWriteKubeconfig(_ context.Context, env *Env) error {
+func runWriteKubeconfig(ctx context.Context, env *Env) error {
 	if !env.Config.WriteKubeconfig {
 		return nil
 	}
@@ -35,69 +35,70 @@ func runWriteKubeconfig(_ context.Context, env *Env) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", spec.AdminConf, err)
 	}
-	users, without, err := kubeconfigUsers(env.Host)
+	users, without, err := kubeconfigUsers(ctx, env.Host)
 	if err != nil {
 		return err
 	}
-	for _, reason := range without {
-		env.Tell.Warn("%s", reason)
+	if without != "" {
+		env.Tell.Warn("%s", without)
 	}
-	for _, u := range users {
+	if other := os.Getenv("KUBECONFIG"); other != "" && !readsAny(other, users) {
+		env.Tell.Warn("KUBECONFIG is set here: kubectl reads %s and no ~/.kube/config; unset KUBECONFIG, or: export KUBECONFIG=%s",
+			other, spec.AdminConf)
+	}
+	return forAll(users, func(u homeUser) error {
 		merged, err := mergedKubeconfig(env.Host, u, admin)
-		if err != nil {
-			return err
+		if err == nil {
+			_, err = env.Host.WriteOwned(u.kubeconfig(), merged, u.Owner)
 		}
-		if _, err := env.Host.WriteOwned(u.kubeconfig(), merged, u.Owner); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// lookAtUserKubeconfigs finds in preflight what would stop write-kubeconfig only when the cluster
-// is up.
-func (env *Env) lookAtUserKubeconfigs(u *diagnose.Unfit) error {
-	if !env.Config.WriteKubeconfig || env.Config.Box.Standalone {
-		return nil
-	}
-	users, _, err := kubeconfigUsers(env.Host) // who gets none is told by the phase
-	if err != nil {
 		return err
-	}
-	ca, _, err := env.ReadPair("ca")
-	if err != nil {
-		return nil // phase certs tells of it
-	}
-	admin := pki.Kubeconfig{Cluster: env.Config.ClusterName, User: spec.AdminUser}
-	if ca != nil {
-		admin.CA = pki.EncodeCert(ca)
-	}
-	for _, user := range users {
-		if _, err := mergedKubeconfig(env.Host, user, admin); err != nil {
-			u.Kubeconfigs = append(u.Kubeconfigs, observe.ProblemOf(err))
-		}
-	}
-	return nil
+	})
 }
 
-// kubeconfigUsers are the users that have a home, and the reasons why others get no kubeconfig.
-func kubeconfigUsers(h *host.Host) (users []homeUser, without []string, err error) {
+// readsAny tells whether KUBECONFIG, a list of files, names the kubeconfig of one of the users.
+func readsAny(list string, users []homeUser) bool {
+	files := filepath.SplitList(list)
+	return slices.ContainsFunc(users, func(u homeUser) bool { return slices.Contains(files, u.kubeconfig()) })
+}
+
+// kubeconfigUsers are the users that get a kubeconfig. That whoever ran sudo can get none is an error, as
+// this was asked for; root needs none, and without says why it gets none.
+func kubeconfigUsers(ctx context.Context, h *host.Host) (users []homeUser, without string, err error) {
 	passwd, err := h.ReadFile("/etc/passwd")
 	if err != nil {
-		return nil, nil, err
+		return nil, "", err
 	}
 	for _, uid := range kubeconfigUIDs(os.Getenv("SUDO_UID")) {
-		u, ok := findUser(string(passwd), uid)
-		switch {
-		case !ok:
-			without = append(without, fmt.Sprintf("user %d is not in /etc/passwd, and gets no ~/.kube/config", uid))
-		case !h.Exists(u.home):
-			without = append(without, fmt.Sprintf("%s does not exist: user %d gets no ~/.kube/config", u.home, u.UID))
-		default:
+		reason := fmt.Sprintf("user %d gets no ~/.kube/config: neither /etc/passwd nor getent knows a home that is there", uid)
+		switch u := findHome(ctx, h, string(passwd), uid); {
+		case u.home != "":
 			users = append(users, u)
+		case uid == 0:
+			without = reason
+		default:
+			err = plan.Hint(errors.New(reason), "run it without --write-kubeconfig, and use a copy of %s; "+
+				"or: env SUDO_HOME=DIR bootstrap init --write-kubeconfig", spec.AdminConf)
 		}
 	}
-	return users, without, nil
+	return users, without, err
+}
+
+// findHome finds a user in /etc/passwd, or in a directory such as LDAP: getent asks whatever the machine is
+// configured to ask. Where both fail, sudo may have said where the home is.
+func findHome(ctx context.Context, h *host.Host, passwd string, uid int) homeUser {
+	u, ok := findUser(passwd, uid)
+	if getent := h.Program("getent"); !ok && getent != "" && h.Real() {
+		line, _ := h.Output(ctx, getent, "passwd", strconv.Itoa(uid)) // it ends with 2 where there is no such user
+		u, ok = findUser(line, uid)
+	}
+	if ok && h.Exists(u.home) {
+		return u
+	}
+	gid, err := strconv.Atoi(os.Getenv("SUDO_GID"))
+	if home := os.Getenv("SUDO_HOME"); err == nil && uid > 0 && filepath.IsAbs(home) && h.Exists(home) {
+		return homeUser{host.Owner{UID: uid, GID: gid}, home}
+	}
+	return homeUser{}
 }
 
 // kubeconfigUIDs are root and who ran sudo.

@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -34,6 +35,7 @@ func homesEnv(t *testing.T) *Env {
 		}
 	}
 	t.Setenv("SUDO_UID", "1234")
+	t.Setenv("KUBECONFIG", "")
 	runPhase(t, env, runCerts)
 	runPhase(t, env, runKubeconfigs)
 	return env
@@ -75,7 +77,7 @@ func TestWriteKubeconfig(t *testing.T) {
 func kubeconfigProblems(t *testing.T, env *Env) []diagnose.Problem {
 	t.Helper()
 	var u diagnose.Unfit
-	if err := env.lookAtUserKubeconfigs(&u); err != nil {
+	if err := env.lookAhead(t.Context(), &u); err != nil {
 		t.Fatal(err)
 	}
 	return u.Kubeconfigs
@@ -107,10 +109,46 @@ func TestWriteKubeconfigWithoutHome(t *testing.T) {
 	if err := os.RemoveAll(env.Host.Path("/root")); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("SUDO_UID", "77")
-	want := []string{"/root does not exist: user 0 gets no ~/.kube/config", "user 77 is not in /etc/passwd, and gets no ~/.kube/config"}
+	want := []string{"user 0 gets no ~/.kube/config: neither /etc/passwd nor getent knows a home that is there"}
 	if diff := cmp.Diff(want, runPhase(t, env, runWriteKubeconfig)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestKubeconfigOfDirectoryUser: somebody whom /etc/passwd does not know gets it by what sudo says, or an
+// error, in preflight too: nobody would see a warning that scrolls by.
+func TestKubeconfigOfDirectoryUser(t *testing.T) {
+	env := homesEnv(t)
+	for name, value := range map[string]string{"SUDO_UID": "5000", "SUDO_GID": "5000", "SUDO_HOME": ""} {
+		t.Setenv(name, value)
+	}
+	const unknown = "user 5000 gets no ~/.kube/config: neither /etc/passwd nor getent knows a home that is there"
+	if found := kubeconfigProblems(t, env); len(found) != 1 || found[0].What != unknown || found[0].Mend == "" {
+		t.Errorf("preflight: %+v", found)
+	}
+	failPhase(t, env, runWriteKubeconfig, unknown, "SUDO_HOME=DIR")
+	t.Setenv("SUDO_HOME", "/home/ada")
+	failPhase(t, env, runWriteKubeconfig, unknown, "SUDO_HOME=DIR")
+	if err := errors.Join(os.MkdirAll(env.Host.Path("/home/ada"), 0o755), os.Chown(env.Host.Path("/home/ada"), 5000, 5000)); err != nil {
+		t.Fatal(err)
+	}
+	if found := kubeconfigProblems(t, env); len(found) > 0 {
+		t.Errorf("preflight: %+v", found)
+	}
+	runPhase(t, env, runWriteKubeconfig)
+	if _, err := env.Host.ReadOwned("/home/ada/.kube/config", host.Owner{UID: 5000, GID: 5000}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestKubeconfigElsewhere: where KUBECONFIG is set, kubectl does not read what was written.
+func TestKubeconfigElsewhere(t *testing.T) {
+	env := homesEnv(t)
+	for list, warned := range map[string]bool{"": false, "/tmp/job/kubeconfig": true, "/tmp/job/kubeconfig:" + herKube: false} {
+		t.Setenv("KUBECONFIG", list)
+		if told := runPhase(t, env, runWriteKubeconfig); (len(told) == 1) != warned {
+			t.Errorf("KUBECONFIG=%s: %q", list, told)
+		}
 	}
 }
 

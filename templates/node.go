@@ -6,6 +6,9 @@ import "strings"
 type ContainerdService struct {
 	Containerd string // path of the program
 	Config     string // path of its config.toml
+
+	Folders []string // that it writes to
+	NoProxy string   // empty: as all units have it
 }
 
 func (ContainerdService) template() string { return "systemd/containerd.service.tmpl" }
@@ -19,9 +22,10 @@ func (KubeletService) template() string { return "systemd/kubelet.service.tmpl" 
 
 // KubeletDropIn fills kubelet.service.d/90-bootstrap.conf.
 type KubeletDropIn struct {
-	Kubelet  string
-	Args     []string // --name=value
-	EtcdData string   // folder; empty where the node runs no etcd
+	Kubelet string
+	Args    []string // --name=value
+	Folders []string // that it and its static pods write to
+	NoProxy string   // empty: as all units have it
 }
 
 func (KubeletDropIn) template() string { return "systemd/90-bootstrap.conf.tmpl" }
@@ -82,4 +86,10 @@ func (BridgeNetwork) template() string { return "10-bootstrap.conflist.tmpl" }
 func unitquote(s string) (string, error) {
 	q, err := quote(s)
 	return strings.NewReplacer("%", "%%", "$", "$$").Replace(q), err
+}
+
+// envquote quotes a setting of Environment=, where a variable has no meaning.
+func envquote(s string) (string, error) {
+	q, err := quote(s)
+	return strings.ReplaceAll(q, "%", "%%"), err
 }

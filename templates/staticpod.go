@@ -50,10 +50,12 @@ type KubeScheduler struct {
 
 func (KubeScheduler) template() string { return "staticpod/kube-scheduler.yaml.tmpl" }
 
-// EnvVar is one environment variable.
+// EnvVar is one environment variable. With a FieldPath its value is that field of the pod.
 type EnvVar struct {
 	Name  string
 	Value string
+
+	FieldPath string
 }
 
 // Mount brings a path of the host into the container. Type is as in the Pod's

@@ -31,7 +31,7 @@ type File interface {
 func Render(f File) ([]byte, error) { return render(f, "") }
 
 func render(f File, uid string) ([]byte, error) {
-	functions := template.FuncMap{"quote": quote, "unitquote": unitquote, "uid": func() string { return uid }}
+	functions := template.FuncMap{"quote": quote, "unitquote": unitquote, "envquote": envquote, "uid": func() string { return uid }}
 	t, err := template.New(path.Base(f.template())).Funcs(functions).ParseFS(files, f.template(), parts)
 	if err != nil {
 		return nil, err

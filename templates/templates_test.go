@@ -157,14 +157,14 @@ func render1(t *testing.T, file File) []byte {
 }
 
 func TestUnits(t *testing.T) {
-	golden(t, "containerd.service", render1(t, ContainerdService{Containerd: "/usr/local/bin/containerd", Config: "/etc/containerd/config.toml"}))
+	golden(t, "containerd.service", render1(t, ContainerdService{Containerd: "/usr/local/bin/containerd", Config: "/etc/containerd/config.toml", Folders: []string{"/var/lib/containerd"}}))
 	golden(t, "kubelet.service", render1(t, KubeletService{Kubelet: "/usr/local/bin/kubelet"}))
 }
 
 func TestKubeletDropIn(t *testing.T) {
 	dropIn := KubeletDropIn{Kubelet: "/usr/local/bin/kubelet", Args: []string{"--config=/var/lib/kubelet/config.yaml", "--node-ip=192.0.2.10"}}
 	golden(t, "90-bootstrap-without-etcd.conf", render1(t, dropIn))
-	dropIn.EtcdData = "/var/lib/etcd"
+	dropIn.Folders, dropIn.NoProxy = []string{"/var/lib/kubelet", "/srv/100 %/etcd"}, "localhost,10.96.0.0/12,192.0.2.10"
 	golden(t, "90-bootstrap.conf", render1(t, dropIn))
 	dropIn.Args = nil
 	for _, value := range hostile {
@@ -184,7 +184,7 @@ func TestKubeletDropIn(t *testing.T) {
 func execStart(t *testing.T, text string) []string {
 	t.Helper()
 	text = strings.ReplaceAll(text, " \\\n", " ")
-	_, text, _ = strings.Cut(text, "[Service]\nExecStart=\n")
+	_, text, _ = strings.Cut(text, "\nExecStart=\n")
 	line, ok := strings.CutPrefix(strings.TrimSuffix(text, "\n"), "ExecStart=")
 	if !ok || strings.Contains(line, "\n") {
 		t.Fatalf("not one command, after an empty one: %q", text)

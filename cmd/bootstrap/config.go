@@ -43,13 +43,30 @@ func newConfigDefaultCommand(root *string) *cobra.Command {
 }
 
 func newConfigValidateCommand(root *string) *cobra.Command {
-	return &cobra.Command{
+	return withConfigFlag(&cobra.Command{
 		Use:   "validate FILE...",
 		Short: "Check config files, and say all that is wrong with each",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return plan.Refused(validateAll(cmd, args, *root))
 		},
+	})
+}
+
+// withConfigFlag lets a command take files by --config, as kubeadm's do, as well as by arguments.
+func withConfigFlag(cmd *cobra.Command) *cobra.Command {
+	var given []string
+	cmd.Flags().StringArrayVar(&given, "config", nil, "config file, - for standard input: as the argument FILE")
+	count, run := cmd.Args, cmd.RunE
+	cmd.Args = func(cmd *cobra.Command, args []string) error { return count(cmd, slices.Concat(given, args)) }
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return run(cmd, slices.Concat(given, args)) }
+	return cmd
+}
+
+// printWarnings tells what of a config file means nothing.
+func printWarnings(cmd *cobra.Command, warnings []string) {
+	for _, text := range warnings {
+		fmt.Fprintf(cmd.ErrOrStderr(), "bootstrap: warning: %s\n", shown(text))
 	}
 }
 
@@ -66,6 +83,7 @@ func validateAll(cmd *cobra.Command, files []string, root string) error {
 			err = phases.CheckConfig(catalogue, c)
 		}
 		if err == nil {
+			printWarnings(cmd, c.Warnings)
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: valid\n", file)
 		}
 		errs = append(errs, err)
@@ -74,7 +92,7 @@ func validateAll(cmd *cobra.Command, files []string, root string) error {
 }
 
 func newConfigMigrateCommand() *cobra.Command {
-	return &cobra.Command{
+	return withConfigFlag(&cobra.Command{
 		Use:   "migrate FILE",
 		Short: "Print a config file in the newest versions: v1beta3 becomes v1beta4",
 		Args:  cobra.ExactArgs(1),
@@ -83,31 +101,32 @@ func newConfigMigrateCommand() *cobra.Command {
 			if err != nil {
 				return plan.Refused(err)
 			}
-			file, err := config.Migrate(args[0], data)
+			file, warnings, err := config.Migrate(args[0], data)
+			printWarnings(cmd, warnings)
 			return plan.Refused(printFile(cmd.OutOrStdout(), file, err))
 		},
-	}
+	})
 }
 
 func newConfigImagesCommand(root *string) *cobra.Command {
-	var file string
 	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "images",
+	cmd := withConfigFlag(&cobra.Command{
+		Use:   "images [FILE]",
 		Short: "List the images that a cluster of this config runs",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := configOf(file, *root)
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := configOf(strings.Join(args, ""), *root) // it is one at most
 			if err != nil {
 				return plan.Refused(err)
 			}
+			printWarnings(cmd, c.Warnings)
 			images := slices.Concat(c.RequiredImages(), c.Addons())
 			if asJSON {
 				return plan.Refused(printJSON(cmd.OutOrStdout(), imagesObject{Schema: outputVersion, Images: images}))
 			}
 			return plan.Refused(printFile(cmd.OutOrStdout(), []byte(strings.Join(images, "\n")+"\n"), nil))
 		},
-	}
-	cmd.Flags().StringVar(&file, "config", "", "config file, - for standard input; none is needed")
+	})
 	addOutputFlag(cmd, &asJSON, "text: one image per line; or json: one object with all images")
 	return cmd
 }
@@ -156,17 +175,31 @@ func configOf(file, root string) (*config.Config, error) {
 // configFor is what a file says, or the defaults without one, on a machine that is known.
 func configFor(machine config.Machine, file string) (*config.Config, error) {
 	if file == "" {
-		return config.Parse("", nil, machine)
+		c, err := config.Parse("", nil, machine)
+		return c, withHint(err, "without a config file this machine has to say it; or give one: bootstrap config-file")
 	}
 	return readConfig(file, machine)
+}
+
+// withHint gives a hint to each of several errors that has none.
+func withHint(err error, hint string) error {
+	var all []error
+	for _, each := range plan.Failures(err) {
+		if plan.HintOf(each) == "" {
+			each = plan.Hint(each, "%s", hint)
+		}
+		all = append(all, each)
+	}
+	return errors.Join(all...)
 }
 
 func readConfig(file string, machine config.Machine) (*config.Config, error) {
 	data, err := readInput(file)
 	if err != nil {
-		return nil, err
+		return nil, plan.Hint(err, "name a file that can be read, or - for standard input")
 	}
-	return config.Parse(file, data, machine)
+	c, err := config.Parse(file, data, machine)
+	return c, withHint(err, "mend it, and check it: bootstrap config validate "+file+"; what it may hold: bootstrap config-file")
 }
 
 // machineOf takes the bundle, or nil.
@@ -175,8 +208,9 @@ func machineOf(facts machine.Facts, b *bundle.Bundle) config.Machine {
 	if b != nil {
 		machine.Bundled = b.Index().Kubernetes
 	}
-	if len(facts.NodeIPs) > 0 {
+	if len(facts.NodeIPs) > 0 { // one of each family at most
 		machine.Address = facts.NodeIPs[0]
+		machine.IPv6 = facts.NodeIPs[len(facts.NodeIPs)-1]
 	}
 	return machine
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,7 +40,7 @@ func (o *initOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
 	f.StringVar(&o.config, "config", "", "config file: kubeadm's kinds (v1beta4, v1beta3), KubeletConfiguration, KubeProxyConfiguration, BoxConfiguration; none is needed (default: what this machine was made with)")
 	f.StringVar(&o.bundle, "bundle", "", "bundle to install from (default: the one inside this executable, beside it, or in /usr/local/share/bootstrap)")
-	f.DurationVar(&o.timeout, "timeout", 0, "how long the control plane may take to become healthy, and then the addons (default: timeouts.controlPlaneComponentHealthCheck of the config file, 4m without)")
+	f.DurationVar(&o.timeout, "timeout", 0, "how long the control plane may take to become healthy, and then the addons; up to three times as long while more comes up (default: timeouts.controlPlaneComponentHealthCheck of the config file, 4m without)")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only show what would be changed; needs no root where nothing was made yet")
 	f.BoolVar(&o.timings, "timings", false, "show at the end when each phase began and how long it took; --output json always does")
 	addOutputFlag(cmd, &o.json, eventsAsJSON)
@@ -134,6 +135,9 @@ func runInit(cmd *cobra.Command, o initOptions, phase string) error {
 		return out.end(plan.Refused(err))
 	}
 	defer env.Close()
+	for _, text := range env.Config.Warnings {
+		env.Tell.For("init").Warn("%s", text)
+	}
 	todo, err := o.plan(env.Config, phase)
 	if err == nil {
 		err = env.CheckStandaloneAlone()
@@ -144,10 +148,23 @@ func runInit(cmd *cobra.Command, o initOptions, phase string) error {
 	if env.Recalled {
 		env.Tell.For("init").Say("with what this machine was made with, as no --config is given; the defaults: --config ''")
 	}
+	tellAsMade(env)
 	if err = todo.Run(ctx, env); err != nil {
 		return out.end(err)
 	}
 	return out.end(o.endInit(env, todo, out))
+}
+
+// tellAsMade tells what stays as this cluster was made, though the machine has changed since.
+func tellAsMade(env *phases.Env) {
+	now := machineOf(env.Facts, nil)
+	made, tell := state.AsMade(env.Host, now), env.Tell.For("init")
+	if now.Address.IsValid() && made.Address != now.Address && env.Config.AdvertiseAddress == made.Address {
+		tell.Say("the advertise address stays %s, as this cluster was made; the machine's own choice is %s now", made.Address, now.Address)
+	}
+	if made.Hostname != strings.ToLower(now.Hostname) && env.Config.NodeName == made.Hostname {
+		tell.Say("the node stays %s, as this cluster was made; the machine is called %s now", made.Hostname, now.Hostname)
+	}
 }
 
 // endInit tells that all is there, if it was waited for.
@@ -186,7 +203,7 @@ func (o initOptions) env(ctx context.Context, to func(plan.Event)) (*phases.Env,
 	if err != nil {
 		return nil, err
 	}
-	env.Timeout, env.Ignore, env.Built = o.timeout, o.ignore, builtAt()
+	env.Timeout, env.Ignore, env.Built, env.Skipped = o.timeout, o.ignore, builtAt(), o.skipPhases
 	if err := phases.CheckIgnore(env.Catalogue, o.ignore); err != nil {
 		return nil, err
 	}
@@ -214,8 +231,7 @@ func (o initOptions) open(env *phases.Env) (err error) {
 			return err
 		}
 	}
-	machine.SingleNode = state.SettledSingleNode(env.Host) // it need not be said again
-	env.Config, err = configFor(machine, o.config)
+	env.Config, err = configFor(state.AsMade(env.Host, machine), o.config)
 	if err != nil || env.Config.PatchesDir == "" {
 		return err
 	}

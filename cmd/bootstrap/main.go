@@ -97,13 +97,18 @@ func printError(w io.Writer, err error) {
 	if refused := (*plan.RefusedError)(nil); errors.As(err, &refused) {
 		err = refused // without the name of the phase
 	}
-	for _, each := range plan.Failures(err) {
-		printFailure(w, each)
+	all := plan.Failures(err)
+	for i, each := range all {
+		printFailure(w, each, i+1 < len(all) && plan.HintOf(all[i+1]) == plan.HintOf(each))
 	}
 }
 
-func printFailure(w io.Writer, err error) {
+// printFailure leaves out a hint that the next error has too.
+func printFailure(w io.Writer, err error, repeated bool) {
 	line := newErrorLine(err)
+	if repeated {
+		line.Hint = ""
+	}
 	say := func(text, about string) {
 		if about != "" {
 			fmt.Fprintf(w, "bootstrap: "+text+"\n", about)

@@ -65,6 +65,7 @@ func TestPrintError(t *testing.T) {
 		{"plain", one, "bootstrap: error: one\n"},
 		{"hint", fmt.Errorf("phase x: %w", two), "bootstrap: error: phase x: two\nbootstrap: hint: try again\n"},
 		{"joined", plan.Refused(errors.Join(one, two)), "bootstrap: error: one\nbootstrap: error: two\nbootstrap: hint: try again\n"},
+		{"one hint for several", errors.Join(two, two), "bootstrap: error: two\nbootstrap: error: two\nbootstrap: hint: try again\n"},
 		{"joined in a phase", fmt.Errorf("phase undo: %w", errors.Join(one, two)), "bootstrap: error: one\nbootstrap: error: two\nbootstrap: hint: try again\n"},
 		{"preflight", fmt.Errorf("phase preflight: %w", plan.Refused(errors.Join(two, one))),
 			"bootstrap: error: two\nbootstrap: hint: try again\nbootstrap: error: one\n"},

@@ -63,6 +63,7 @@ func runPreflight(ctx context.Context, w io.Writer, o preflightOptions) error {
 		return context.Cause(ctx)
 	}
 	report := newPreflightObject(found, fixed)
+	report.Config = shownLines(env.Config.Warnings)
 	if o.init.json {
 		err = printJSON(w, report)
 	} else {
@@ -82,6 +83,7 @@ type preflightObject struct {
 	Findings []diagnose.Finding `json:"findings"`
 	Fixed    []string           `json:"fixed,omitempty"`
 	Unread   []string           `json:"unread,omitempty"`
+	Config   []string           `json:"configWarnings,omitempty"` // what is odd in it
 
 	stops int // findings that stop init
 }
@@ -102,6 +104,9 @@ func newPreflightObject(i observe.Inspection, fixed []string) preflightObject {
 func (p preflightObject) print(w io.Writer, told []string) error {
 	for _, text := range told {
 		fmt.Fprintln(w, shown(text))
+	}
+	for _, text := range p.Config {
+		fmt.Fprintln(w, "warning: "+text)
 	}
 	for _, fixed := range p.Fixed {
 		fmt.Fprintf(w, "fixed: %s\n", fixed)

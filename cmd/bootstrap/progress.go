@@ -106,7 +106,7 @@ func (p *progress) wait(e plan.Event) {
 		r.waiting = e.Message
 		if !p.live && time.Since(r.start) > quiet && time.Since(r.printed) > quiet {
 			r.printed = time.Now()
-			fmt.Fprintf(p.out, "%-20s waiting: %s\n", e.Phase, e.Message)
+			fmt.Fprintf(p.out, "%-20s waiting: %.89s\n", e.Phase, e.Message) // under 120 columns; the error has all of it
 		}
 	}
 }

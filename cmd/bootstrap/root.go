@@ -21,6 +21,7 @@ func newRootCommand() (*cobra.Command, error) {
 		newCompletionCommand(), newVersionCommand(), newExplainCommand(), newSupportCommand())
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetFlagErrorFunc(wrongCall)
+	addVersionFlag(cmd)
 	topics, err := newTopics()
 	cmd.AddCommand(topics...)
 	completeFlags(cmd)

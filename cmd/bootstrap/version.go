@@ -42,3 +42,14 @@ func newVersionCommand() *cobra.Command {
 		},
 	}
 }
+
+// addVersionFlag lets bootstrap --version say what bootstrap version does: cobra's own flag knows no bundle.
+func addVersionFlag(root *cobra.Command) {
+	asked, run := root.Flags().Bool("version", false, "as the command version"), root.RunE
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if *asked && len(args) == 0 {
+			return newVersionCommand().RunE(cmd, nil)
+		}
+		return run(cmd, args)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -129,6 +130,13 @@ func healthy(ctx context.Context, client *http.Client, url string) error {
 func (c *Cluster) Node(ctx context.Context, name string) (*corev1.Node, error) {
 	node := &corev1.Node{}
 	return node, c.get(ctx, c.core("nodes", ""), name, node)
+}
+
+// NodeLease reads what a kubelet renews every ten seconds.
+func (c *Cluster) NodeLease(ctx context.Context, node string) (*coordinationv1.Lease, error) {
+	lease := &coordinationv1.Lease{}
+	leases := c.dynamic.Resource(coordinationv1.SchemeGroupVersion.WithResource("leases")).Namespace(corev1.NamespaceNodeLease)
+	return lease, c.get(ctx, leases, node, lease)
 }
 
 // Pod reads a Pod of kube-system.

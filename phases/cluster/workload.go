@@ -15,6 +15,7 @@ type Workload struct {
 	Replicas int // at least so many pods; 0 for a DaemonSet
 	Template corev1.PodTemplateSpec
 	Pods     []corev1.Pod
+	Refused  string // why the API server would not have its last pod, such as a quota; empty if it would
 }
 
 // Workload reads a workload of kube-system; resource is deployments or daemonsets.
@@ -31,7 +32,13 @@ func (c *Cluster) Workload(ctx context.Context, resource, name string) (Workload
 	}
 	running := slices.DeleteFunc(pods.Items, hasEnded)
 	replicas := int(ptr.Deref(object.Spec.Replicas, 0))
-	return Workload{Replicas: replicas, Template: object.Spec.Template, Pods: running}, nil
+	w := Workload{Replicas: replicas, Template: object.Spec.Template, Pods: running}
+	for _, each := range object.Status.Conditions {
+		if each.Type == appsv1.DeploymentReplicaFailure && each.Status == corev1.ConditionTrue {
+			w.Refused = each.Message
+		}
+	}
+	return w, nil
 }
 
 // hasEnded is of pods that are no longer the workload's: those that a shutdown of the

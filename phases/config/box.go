@@ -19,6 +19,11 @@ func (b *builder) box(c *Config, file boxConfiguration) {
 		SingleNode: ptr.Deref(flags.SingleNode, ptr.Deref(file.SingleNode, ptr.Deref(b.machine.SingleNode, alone))),
 		Network:    cmp.Or(file.Network, Flannel),
 	}
+	// Whoever says so to kubeadm brings a network that divides the pod range by itself: flannel can't work then.
+	if file.Network == "" && isSame(Argument(c.ControllerManager.ExtraArgs, "allocate-node-cidrs"), "false") {
+		c.Box.Network = NoNetwork
+		b.warn("controllerManager.extraArgs", "allocate-node-cidrs: no node gets a part of the pod range: init brings no network, bring your own")
+	}
 }
 
 func (b *builder) validateBox(c *Config) {

@@ -31,7 +31,7 @@ func (c *Cluster) clusterFile() any {
 		APIServer:         apiServer{Component: c.APIServer, CertSANs: c.CertSANs},
 		ControllerManager: c.ControllerManager,
 		Scheduler:         c.Scheduler,
-		DNS:               dns{replacement(c.Images.CoreDNS, c.defaultImages().CoreDNS), c.DNSDisabled},
+		DNS:               dns{imageMeta: replacement(c.Images.CoreDNS, c.defaultImages().CoreDNS), Disabled: c.DNSDisabled},
 		Proxy:             proxy{c.ProxyDisabled},
 	}
 }
@@ -42,7 +42,7 @@ func (c *Cluster) BoxConfiguration() ([]byte, error) {
 }
 
 func (c *Cluster) boxFile(flags Flags) any {
-	return boxConfiguration{typeMeta{boxVersion, boxKind}, flags, c.Box.Network}
+	return boxConfiguration{typeMeta: typeMeta{boxVersion, boxKind}, Flags: flags, Network: c.Box.Network}
 }
 
 func (c *Cluster) defaultImages() Images { return NewImages(c.Images.Repository, c.KubernetesVersion) }

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
@@ -19,6 +20,9 @@ type Config struct {
 	Cluster
 	Node
 	Run
+	// Warnings are what was passed over, or taken for something else, each with file and line.
+	// They are told, and not kept.
+	Warnings []string `json:",omitempty"`
 }
 
 // Cluster is what all nodes of a cluster share.
@@ -84,7 +88,7 @@ type Box struct {
 }
 
 // BootstrapToken lets nodes join. TTL counts from its making; with neither TTL nor
-// Expires it is for ever.
+// Expires it is for ever. Without an ID its value is made up when it is made.
 type BootstrapToken struct {
 	ID          string
 	Secret      string
@@ -96,7 +100,7 @@ type BootstrapToken struct {
 }
 
 // String leaves out the secret.
-func (t BootstrapToken) String() string { return t.ID + ".****************" }
+func (t BootstrapToken) String() string { return cmp.Or(t.ID, "??????") + ".****************" }
 
 // GoString leaves out the secret as well, for %#v.
 func (t BootstrapToken) GoString() string { return t.String() }
@@ -145,16 +149,18 @@ type Arg struct {
 type Args []Arg
 
 // UnmarshalYAML takes the mapping of kubeadm's v1beta3 as well. It is sorted by name then, so
-// that locate.Line finds a flag by its index.
+// that locate.Line finds a flag by its index. As the programs do, it takes an underscore for a dash.
 func (a *Args) UnmarshalYAML(unmarshal func(any) error) error {
 	err := unmarshal((*[]Arg)(a))
-	if err == nil || !strings.HasSuffix(err.Error(), "cannot unmarshal !!map into []config.Arg") {
-		return err
+	if err != nil && strings.HasSuffix(err.Error(), "cannot unmarshal !!map into []config.Arg") {
+		var flags map[string]string
+		err = unmarshal(&flags)
+		for _, name := range slices.Sorted(maps.Keys(flags)) {
+			*a = append(*a, Arg{name, flags[name]})
+		}
 	}
-	var flags map[string]string
-	err = unmarshal(&flags)
-	for _, name := range slices.Sorted(maps.Keys(flags)) {
-		*a = append(*a, Arg{name, flags[name]})
+	for i := range *a {
+		(*a)[i].Name = strings.ReplaceAll((*a)[i].Name, "_", "-")
 	}
 	return err
 }
@@ -171,8 +177,21 @@ func Argument(args []Arg, name string) string {
 
 // EnvVar is set in a component's container.
 type EnvVar struct {
-	Name  string `yaml:"name"`
-	Value Text   `yaml:"value"`
+	Name      string      `yaml:"name"`
+	Value     Text        `yaml:"value"`
+	ValueFrom *EnvVarFrom `yaml:"valueFrom,omitempty" json:",omitempty"`
+}
+
+// EnvVarFrom is where a value comes from: only fields of the pod, as a static pod can't refer
+// to objects of the API.
+type EnvVarFrom struct {
+	FieldRef FieldRef `yaml:"fieldRef"`
+}
+
+// FieldRef is a field of the pod, such as status.podIP.
+type FieldRef struct {
+	APIVersion string `yaml:"apiVersion,omitempty"`
+	FieldPath  string `yaml:"fieldPath"`
 }
 
 // Volume is a path of the host that a component sees. PathType is as in a Pod's
@@ -237,9 +256,31 @@ func (n *Node) Loopback() netip.Addr {
 func (c *Cluster) NodePodSubnets() []netip.Prefix {
 	subnets := make([]netip.Prefix, 0, len(c.Networking.PodSubnets))
 	for _, p := range c.Networking.PodSubnets {
-		subnets = append(subnets, netip.PrefixFrom(p.Addr(), max(p.Bits(), c.nodeBits(p))))
+		first, _ := c.firstNodeRange(p)
+		subnets = append(subnets, first)
 	}
 	return subnets
+}
+
+// firstNodeRange is the first part of a pod range that a node can get: none of a Service range.
+func (c *Cluster) firstNodeRange(pods netip.Prefix) (first netip.Prefix, found bool) {
+	start := netip.PrefixFrom(pods.Addr(), max(pods.Bits(), c.nodeBits(pods)))
+	for first = start; pods.Contains(first.Addr()); first = netip.PrefixFrom(last(first).Next(), first.Bits()) {
+		if !slices.ContainsFunc(c.Networking.ServiceSubnets, first.Overlaps) {
+			return first, true
+		}
+	}
+	return start, false
+}
+
+// last is the last address of a range.
+func last(p netip.Prefix) netip.Addr {
+	bytes := p.Masked().Addr().AsSlice()
+	for bit := p.Bits(); bit < len(bytes)*8; bit++ {
+		bytes[bit/8] |= 0x80 >> (bit % 8)
+	}
+	a, _ := netip.AddrFromSlice(bytes) // as long as it was
+	return a
 }
 
 func nth(p netip.Prefix, n int) netip.Addr {

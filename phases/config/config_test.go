@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -92,22 +93,25 @@ func golden(t *testing.T, file, got string) {
 // "# machine: no address" takes the default route away.
 func TestInvalid(t *testing.T) {
 	for _, file := range files(t, "invalid-*.yaml") {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
-			text := readFile(t, file)
-			if *update {
-				text = withWants(file, text)
-				if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, _ := wants(text)
-			if len(want) == 0 {
-				t.Fatal("no want line")
-			}
-			if diff := cmp.Diff(want, parseErrors(file, text)); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-		})
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) { checkInvalid(t, file) })
+	}
+}
+
+func checkInvalid(t *testing.T, file string) {
+	t.Helper()
+	text := readFile(t, file)
+	if *update {
+		text = withWants(file, text)
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, _ := wants(text)
+	if len(want) == 0 {
+		t.Fatal("no want line")
+	}
+	if diff := cmp.Diff(want, parseErrors(file, text)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -144,12 +148,17 @@ func wants(text string) (want []string, rest string) {
 	return want, rest
 }
 
+// above are the comments that stay above the want lines: where a file of people is from, and who else refuses it.
+var above = regexp.MustCompile(`\A(?:# (?:source|Unsure|proof|needs): .*\n)*`)
+
 // withWants writes the want lines anew. They are part of the file, so they move lines.
 func withWants(file, text string) string {
 	_, rest := wants(text)
-	head := strings.Repeat(wantMark+"\n", len(parseErrors(file, rest)))
-	found := parseErrors(file, head+rest)
-	return wantMark + strings.Join(found, "\n"+wantMark) + "\n" + rest
+	top := above.FindString(rest)
+	rest = rest[len(top):]
+	head := strings.Repeat(wantMark+"\n", len(parseErrors(file, top+rest)))
+	found := parseErrors(file, top+head+rest)
+	return top + wantMark + strings.Join(found, "\n"+wantMark) + "\n" + rest
 }
 
 func TestNoFile(t *testing.T) {
@@ -227,6 +236,36 @@ func TestSameInputSameConfig(t *testing.T) {
 		two, err2 := Parse(file, text, machine)
 		if err != nil || err2 != nil || !cmp.Equal(one, two, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})) {
 			t.Errorf("%s: differs, %v, %v", file, err, err2)
+		}
+	}
+}
+
+// TestLeftOpen: what kubeadm's documents leave open is taken from where kubeadm or the programs have it.
+func TestLeftOpen(t *testing.T) {
+	const v1beta4 = "apiVersion: kubeadm.k8s.io/v1beta4\n"
+	both := Machine{Hostname: "node-1", Address: machine.Address, IPv6: netip.MustParseAddr("2001:db8::10")}
+	for _, c := range []struct {
+		about, file      string
+		m                Machine
+		address, network string
+		pods             string
+	}{
+		{"nothing", "", both, "192.0.2.10", Flannel, "10.244.0.0/16"},
+		{"any IPv4 address", v1beta4 + "kind: InitConfiguration\nlocalAPIEndpoint: {advertiseAddress: 0.0.0.0}", both, "192.0.2.10", Flannel, "10.244.0.0/16"},
+		{"any IPv6 address", v1beta4 + "kind: InitConfiguration\nlocalAPIEndpoint: {advertiseAddress: '::'}", both, "2001:db8::10", Flannel, "fd00:10:244::/48"},
+		{"any IPv6 address, and there is none", v1beta4 + "kind: InitConfiguration\nlocalAPIEndpoint: {advertiseAddress: '::'}", machine, "192.0.2.10", Flannel, "10.244.0.0/16"},
+		{"Services of both families", v1beta4 + "kind: ClusterConfiguration\nnetworking: {serviceSubnet: '10.96.0.0/16,fd00:96::/112'}", both, "192.0.2.10", Flannel, "10.244.0.0/16,fd00:10:244::/48"},
+		{"the range as a flag", v1beta4 + "kind: ClusterConfiguration\ncontrollerManager: {extraArgs: [{name: cluster-cidr, value: 10.5.0.0/16}]}", both, "192.0.2.10", Flannel, "10.5.0.0/16"},
+		{"the address as a flag", v1beta4 + "kind: ClusterConfiguration\napiServer: {extraArgs: [{name: advertise-address, value: 192.0.2.11}]}", both, "192.0.2.11", Flannel, "10.244.0.0/16"},
+		{"ranges that nobody divides", v1beta4 + "kind: ClusterConfiguration\ncontrollerManager: {extraArgs: [{name: allocate-node-cidrs, value: 'False'}]}", both, "192.0.2.10", NoNetwork, "10.244.0.0/16"},
+	} {
+		got, err := Parse("f.yaml", []byte(c.file), c.m)
+		if err != nil {
+			t.Errorf("%s: %v", c.about, err)
+			continue
+		}
+		if a, n, p := got.AdvertiseAddress.String(), got.Box.Network, Joined(got.Networking.PodSubnets); a != c.address || n != c.network || p != c.pods {
+			t.Errorf("%s: %s, %s, %s", c.about, a, n, p)
 		}
 	}
 }

@@ -2,7 +2,8 @@ package config
 
 import (
 	"fmt"
-	"slices"
+	"net/netip"
+	"path"
 	"strconv"
 	"strings"
 )
@@ -20,12 +21,44 @@ type decided struct {
 // refusal says why the value can't be what somebody wants, empty if it is that.
 func (d decided) refusal(got string) string {
 	switch {
-	case got == d.value, withScheme(got) == d.value: // a socket can be spelt in several ways
+	case isSame(got, d.value):
 		return ""
 	case d.value == "": // got may be a secret
 		return "it can't be set here: " + d.why
 	}
 	return fmt.Sprintf("%q can't be set here, it is %q: %s", got, d.value, d.why)
+}
+
+// isSame compares by meaning.
+func isSame(a, b string) bool { return normal(a) == normal(b) }
+
+// normal spells a boolean, an address, a list of ranges, a path or socket, or a name of a host in one way.
+func normal(text string) string {
+	if is, err := strconv.ParseBool(text); err == nil {
+		return strconv.FormatBool(is)
+	}
+	if a, err := netip.ParseAddr(text); err == nil {
+		return a.Unmap().String()
+	}
+	if file := strings.TrimPrefix(strings.TrimPrefix(text, "unix:"), "//"); strings.HasPrefix(file, "/") {
+		return withoutVar(path.Clean(file))
+	}
+	if all, err := ranges(text); err == nil {
+		return Joined(all)
+	}
+	return strings.ToLower(text)
+}
+
+// ranges are those of a list.
+func ranges(list string) (all []netip.Prefix, err error) {
+	for _, text := range strings.Split(list, ",") {
+		r, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r.Masked())
+	}
+	return all, nil
 }
 
 const (
@@ -35,22 +68,32 @@ const (
 	onlyThere = "bootstrap looks nowhere else, also when it cleans up"
 )
 
+// kubeletRules are of the kubelet's fields, also where its flags stand for them, and of flags that are no fields.
 func (c *Config) kubeletRules() []decided {
 	rules := []decided{
 		{"staticPodPath", staticPodDir, "the control plane's manifests lie there, or would"},
 		{"containerRuntimeEndpoint", c.CRISocket, "nodeRegistration.criSocket decides"},
 		{"podLogsDir", "/var/log/pods", onlyThere},
 		{"cgroupRoot", "/", onlyThere},
+		{"config", "/var/lib/kubelet/config.yaml", "bootstrap writes it: give a KubeletConfiguration"},
+		{"hostname-override", c.NodeName, "nodeRegistration.name decides"},
+		{"register-with-taints", Joined(c.Taints), "nodeRegistration.taints decides"},
+		{"root-dir", "/var/lib/kubelet", onlyThere + ": mount your disk there, or make that a link"},
+		{"manifest-url", "", "staticPodURL of KubeletConfiguration decides"},
+		{"manifest-url-header", "", "everybody sees the flags of a program: set staticPodURLHeader of KubeletConfiguration"},
 	}
 	if c.Box.Standalone {
 		// Nobody can be asked who may do what. So all are let in whose certificate is of
 		// authentication.x509.clientCAFile, and by default nobody is.
 		return append(rules,
+			decided{"kubeconfig", "", noServer},
 			decided{"authentication.anonymous.enabled", "false", openPort},
 			decided{"authentication.webhook.enabled", "false", noServer},
 			decided{"authorization.mode", "AlwaysAllow", noServer})
 	}
 	return append(rules,
+		decided{"kubeconfig", "/etc/kubernetes/kubelet.conf", "bootstrap writes it"},
+		decided{"registerNode", "true", "the pods of the control plane are seen, and the addons run, on the Node of this machine"},
 		decided{"clusterDomain", c.Networking.DNSDomain, "networking.dnsDomain decides"},
 		decided{"authentication.x509.clientCAFile", c.CertificatesDir + "/ca.crt", "the kubelet knows the API server by it"},
 		decided{"authorization.mode", "Webhook", openPort})
@@ -59,17 +102,7 @@ func (c *Config) kubeletRules() []decided {
 func (c *Config) kubeProxyRules() []decided {
 	return []decided{
 		{"clusterCIDR", Joined(c.Networking.PodSubnets), "networking.podSubnet decides"},
-		{"hostnameOverride", "", "every node reads the same document"},
 		{"clientConnection.kubeconfig", "/var/lib/kube-proxy/kubeconfig.conf", "the API server's address and the pod's own token lie there"},
-	}
-}
-
-func (b *builder) validateDecided(kind string, fields map[string]any, rules []decided) {
-	for _, r := range rules {
-		got := textOf(fields, r.field)
-		if why := r.refusal(got); got != "" && why != "" {
-			b.badIn(kind, r.field, "%s", why)
-		}
 	}
 }
 
@@ -85,6 +118,13 @@ func (c *Config) apiServerRules() []decided {
 		{"secure-port", strconv.Itoa(c.BindPort), "localAPIEndpoint.bindPort decides"},
 		{"advertise-address", c.AdvertiseAddress.String(), "localAPIEndpoint.advertiseAddress decides"},
 		{"service-cluster-ip-range", Joined(c.Networking.ServiceSubnets), "networking.serviceSubnet decides"},
+		{"admission-control", "", "kube-apiserver does not take it beside enable-admission-plugins: add them there"},
+	}
+	if a, err := netip.ParseAddr(Argument(c.APIServer.ExtraArgs, "bind-address")); err == nil && !a.IsUnspecified() {
+		rules = append(rules, decided{"bind-address", c.AdvertiseAddress.String(), "the kubelet and pods reach the API server there"})
+	}
+	if !c.ProxyDisabled {
+		rules = append(rules, decided{"allow-privileged", "true", "kube-proxy's pods are privileged"})
 	}
 	if c.PatchesDir == "" {
 		rules = append(rules, decided{"anonymous-auth", "true", "the kubelet's probes come without a certificate, and need patches then (patches.directory)"})
@@ -101,38 +141,4 @@ func (c *Config) controllerManagerRules() []decided {
 		rules = append(rules, decided{"allocate-node-cidrs", "true", "flannel needs each node's part of the pod range; for another network: network: none"})
 	}
 	return rules
-}
-
-// validateAuthorization refuses modes of which none lets kubelets in.
-func (b *builder) validateAuthorization(args []Arg) {
-	letsIn := func(mode string) bool {
-		return slices.Contains([]string{"Node", "AlwaysAllow", "ABAC", "Webhook"}, mode)
-	}
-	for i, a := range args {
-		if a.Name == "authorization-mode" && !slices.ContainsFunc(strings.Split(a.Value, ","), letsIn) {
-			b.bad(at("apiServer.extraArgs", i)+".value", "%s: %q gives the kubelet no rights, and no node could register: put Node before it", a.Name, a.Value)
-		}
-	}
-}
-
-func (c *Config) kubeletFlagRules() []decided {
-	mode, why := "Webhook", openPort
-	if c.Box.Standalone {
-		mode, why = "AlwaysAllow", noServer
-	}
-	return []decided{
-		{"config", "", "bootstrap writes it: give a KubeletConfiguration"},
-		{"kubeconfig", "", "bootstrap writes it"},
-		{"pod-manifest-path", staticPodDir, "the control plane's manifests lie there"},
-		{"container-runtime-endpoint", c.CRISocket, "nodeRegistration.criSocket decides"},
-		{"hostname-override", c.NodeName, "nodeRegistration.name decides"},
-		{"register-with-taints", "", "nodeRegistration.taints decides"},
-		{"cluster-dns", "", "clusterDNS of KubeletConfiguration decides"},
-		{"cluster-domain", c.Networking.DNSDomain, "networking.dnsDomain decides"},
-		{"authorization-mode", mode, why},
-		{"anonymous-auth", "false", openPort},
-		{"root-dir", "/var/lib/kubelet", onlyThere + ": mount your disk there, or make that a link"},
-		{"manifest-url", "", "staticPodURL of KubeletConfiguration decides"},
-		{"manifest-url-header", "", "everybody sees the flags of a program: set staticPodURLHeader of KubeletConfiguration"},
-	}
 }

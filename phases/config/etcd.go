@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -30,12 +31,20 @@ func (b *builder) etcd(file etcdFile) Etcd {
 
 const metricsFlag = "listen-metrics-urls"
 
+// volatile are folders that a start of the machine empties: in tests of a day they make etcd fast.
+var volatile = regexp.MustCompile(`^(/var)?/(run|tmp|dev/shm)/`)
+
 func (b *builder) validateEtcd(c *Config) {
 	if c.Etcd.External != nil {
 		b.validateExternalEtcd(*c.Etcd.External)
 		return
 	}
-	b.validateOwnDir("etcd.local.dataDir", c.Etcd.DataDir, c.CertificatesDir, "/etc/kubernetes")
+	if volatile.MatchString(c.Etcd.DataDir) {
+		b.validatePath("etcd.local.dataDir", c.Etcd.DataDir)
+		b.warn("etcd.local.dataDir", "%s is emptied when this machine starts, and the cluster is gone then", c.Etcd.DataDir)
+	} else {
+		b.validateOwnDir("etcd.local.dataDir", c.Etcd.DataDir, c.CertificatesDir, "/etc/kubernetes")
+	}
 	b.validateSANs("etcd.local.serverCertSANs", c.Etcd.ServerCertSANs)
 	b.validateSANs("etcd.local.peerCertSANs", c.Etcd.PeerCertSANs)
 	for i, a := range c.Etcd.ExtraArgs {
@@ -51,8 +60,10 @@ func (b *builder) validateExternalEtcd(e ExternalEtcd) {
 	if e.CAFile+e.CertFile+e.KeyFile != "" {
 		scheme = "https"
 		b.validatePath("etcd.external.caFile", e.CAFile)
-		b.validatePath("etcd.external.certFile", e.CertFile)
-		b.validatePath("etcd.external.keyFile", e.KeyFile)
+		if e.CertFile+e.KeyFile != "" { // an etcd may do without certificates of its clients
+			b.validatePath("etcd.external.certFile", e.CertFile)
+			b.validatePath("etcd.external.keyFile", e.KeyFile)
+		}
 	}
 	b.badIf(len(e.Endpoints) == 0, "etcd.external.endpoints", "name at least one, such as https://192.0.2.20:2379")
 	for i, u := range e.Endpoints {
@@ -71,10 +82,12 @@ func isEtcdURL(text string, schemes ...string) bool {
 	return err == nil && slices.Contains(schemes, u.Scheme) && u.Scheme+"://"+u.Host == text && isHost(u.Hostname())
 }
 
-// isHost tells whether it is an IP address or a DNS name.
+var numbers = regexp.MustCompile(`^\d+(\.\d+)+$`)
+
+// isHost tells whether it is an IP address or a DNS name. 192.0.2.300 is a name to kubeadm, and nobody's.
 func isHost(host string) bool {
 	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Zone() == "" || validation.IsDNS1123Subdomain(host) == nil
+	return err == nil && ip.Zone() == "" || validation.IsDNS1123Subdomain(host) == nil && !numbers.MatchString(host)
 }
 
 // EtcdMetrics is where this node's etcd answers over plain HTTP: the first of the URLs that

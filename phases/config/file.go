@@ -21,6 +21,7 @@ type typeMeta struct {
 
 type initConfiguration struct {
 	typeMeta         `yaml:",inline"`
+	Metadata         any                  `yaml:"metadata,omitempty"` // of nobody: see passOver
 	BootstrapTokens  []bootstrapToken     `yaml:"bootstrapTokens,omitempty"`
 	DryRun           bool                 `yaml:"dryRun,omitempty"`
 	LocalAPIEndpoint apiEndpoint          `yaml:"localAPIEndpoint,omitempty"`
@@ -71,6 +72,8 @@ type timeouts struct {
 
 type clusterConfiguration struct {
 	typeMeta                    `yaml:",inline"`
+	Metadata                    any             `yaml:"metadata,omitempty"`
+	UseHyperKubeImage           any             `yaml:"useHyperKubeImage,omitempty"` // of v1beta2
 	KubernetesVersion           string          `yaml:"kubernetesVersion,omitempty"`
 	ClusterName                 string          `yaml:"clusterName,omitempty"`
 	ControlPlaneEndpoint        string          `yaml:"controlPlaneEndpoint,omitempty"`
@@ -118,6 +121,7 @@ type apiServer struct {
 
 type dns struct {
 	imageMeta `yaml:",inline"`
+	Type      any  `yaml:"type,omitempty"` // of v1beta2
 	Disabled  bool `yaml:"disabled,omitempty"`
 }
 
@@ -128,6 +132,7 @@ type proxy struct {
 // boxConfiguration is ours: what kubeadm has no word for.
 type boxConfiguration struct {
 	typeMeta `yaml:",inline"`
+	Metadata any `yaml:"metadata,omitempty"`
 	Flags    `yaml:",inline"`
 	Network  string `yaml:"network,omitempty"`
 }

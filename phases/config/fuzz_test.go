@@ -11,7 +11,7 @@ import (
 
 // FuzzParse wants either errors or a Config that can do no harm, whatever the file.
 func FuzzParse(f *testing.F) {
-	for _, file := range files(f, "*.yaml") {
+	for _, file := range append(files(f, "*.yaml"), files(f, "people/*.yaml")...) {
 		f.Add(readFile(f, file), true)
 	}
 	f.Fuzz(func(t *testing.T, text string, routed bool) {
@@ -58,7 +58,7 @@ func checkWritten(t *testing.T, c *Config, text string) {
 	if _, err := Parse("stored.yaml", cluster, Machine{Hostname: c.NodeName, Address: c.AdvertiseAddress}); err != nil {
 		t.Errorf("stored: %v\n%s", err, cluster)
 	}
-	migrated, err := Migrate("f.yaml", []byte(text))
+	migrated, _, err := Migrate("f.yaml", []byte(text))
 	if err != nil {
 		t.Fatalf("migrate: %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/distribution/reference"
 	"k8s.io/utils/ptr"
 )
 
@@ -97,14 +98,14 @@ func (b *builder) images(cl clusterConfiguration) Images {
 	return images
 }
 
-var (
-	repository = regexp.MustCompile(`^[a-z0-9]+([._-]+[a-z0-9]+)*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$`)
-	imageTag   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
-)
+// isRepository wants what kubeadm does: an image of it must be a reference.
+func isRepository(text string) bool { return reference.ReferenceRegexp.MatchString(text + "/name:tag") }
+
+var imageTag = regexp.MustCompile("^" + reference.TagRegexp.String() + "$")
 
 func (b *builder) replaced(field string, own, given imageMeta) imageMeta {
 	r, t := given.ImageRepository, given.ImageTag
-	b.badIf(r != "" && !repository.MatchString(r), field+".imageRepository", "%q is no image repository", r)
+	b.badIf(r != "" && !isRepository(r), field+".imageRepository", "%q is no image repository", r)
 	b.badIf(t != "" && !imageTag.MatchString(t), field+".imageTag", "%q is no image tag", t)
 	return imageMeta{cmp.Or(r, own.ImageRepository), cmp.Or(t, own.ImageTag)}
 }

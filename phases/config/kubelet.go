@@ -12,32 +12,12 @@ import (
 )
 
 func (b *builder) validateKubelet(c *Config) {
-	b.validateDecided(kubeletKind, c.Kubelet, c.kubeletRules())
 	b.validatePodURL(c.Kubelet)
 	m, _ := minorOf(c.KubernetesVersion)
 	for _, name := range slices.Sorted(maps.Keys(c.Kubelet)) {
 		if kubeletFieldSince[name] > m.number {
-			b.badIn(kubeletKind, name, "the kubelet of Kubernetes 1.%d has no such field", m.number)
+			b.badKubelet(name, "the kubelet of Kubernetes 1.%d has no such field", m.number)
 		}
-	}
-	if driver := textOf(c.Kubelet, "cgroupDriver"); !slices.Contains([]string{"", "systemd", "cgroupfs"}, driver) {
-		b.badIn(kubeletKind, "cgroupDriver", "%q is unknown, want systemd or cgroupfs", driver)
-	}
-	for _, field := range []string{"port", "readOnlyPort", "healthzPort"} { // 0 is the default, or off
-		if port, ok := c.Kubelet[field].(int64); ok && (port < 0 || port > 65535) {
-			b.badIn(kubeletKind, field, "%d is no port", port)
-		}
-	}
-}
-
-func (b *builder) validateKubeProxy(c *Config) {
-	b.validateDecided(kubeProxyKind, c.KubeProxy, c.kubeProxyRules())
-	switch mode := textOf(c.KubeProxy, "mode"); mode {
-	case "", "nftables", "iptables":
-	case "ipvs":
-		b.badIn(kubeProxyKind, "mode", "ipvs is deprecated, and the bundle's kube-proxy has no ipset: use nftables or iptables")
-	default:
-		b.badIn(kubeProxyKind, "mode", "%q is unknown, want nftables or iptables", mode)
 	}
 }
 
@@ -64,20 +44,32 @@ func dropNulls(fields map[string]any) {
 	}
 }
 
-// badIn adds a finding about a field of Kubernetes' own documents.
-func (b *builder) badIn(kind, field, format string, args ...any) {
-	b.found(locate.Line(b.docs.roots[kind], field), field+": "+fmt.Sprintf(format, args...))
+// badKubelet adds a finding about a field of the kubelet's document.
+func (b *builder) badKubelet(field, format string, args ...any) {
+	b.found(locate.Line(b.docs.roots[kubeletKind], field), field+": "+fmt.Sprintf(format, args...))
 }
 
-// textOf is a field such as authorization.mode as text, a list with commas; empty without.
+// textOf is a field such as authorization.mode as text; empty without.
 func textOf(fields map[string]any, field string) string {
 	value, _, _ := unstructured.NestedFieldNoCopy(fields, strings.Split(field, ".")...) // the document was read strictly
+	return textIn(value)
+}
+
+// textIn is a value of a document as a flag has it: a list with commas, a mapping as in a=1,b=2.
+func textIn(value any) string {
+	var words []string
 	switch v := value.(type) {
 	case nil:
-		return ""
 	case []any:
-		return strings.Trim(strings.ReplaceAll(fmt.Sprint(v), " ", ","), "[]")
+		for _, each := range v {
+			words = append(words, fmt.Sprint(each))
+		}
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			words = append(words, fmt.Sprint(name, "=", v[name]))
+		}
 	default:
 		return fmt.Sprint(v)
 	}
+	return strings.Join(words, ",")
 }

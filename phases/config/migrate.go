@@ -9,24 +9,30 @@ import (
 )
 
 // Migrate gives the documents of a config file in the versions that init prefers:
-// v1beta3 becomes v1beta4. Comments are lost. name is for messages.
-func Migrate(name string, data []byte) ([]byte, error) {
+// v1beta3 becomes v1beta4. Comments are lost. name is for messages. What init passes over is left
+// as it is, with a warning.
+func Migrate(name string, data []byte) (migrated []byte, warnings []string, err error) {
 	d, errs := read(name, data)
 	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
+		return nil, nil, errors.Join(errs...)
 	}
 	d.init.typeMeta, d.cluster.typeMeta = typeMeta{kubeadmV1beta4, initKind}, typeMeta{kubeadmV1beta4, clusterKind}
 	if d.oldTimeout && !slices.Contains(d.order, initKind) {
 		d.order = append([]string{initKind}, d.order...)
 	}
-	documents := map[string]any{
+	documents := map[string]any{ // by kind
 		initKind: d.init, clusterKind: d.cluster, boxKind: d.box, kubeletKind: withTexts(d.kubelet), kubeProxyKind: withTexts(d.kubeProxy),
 	}
 	var all []any
 	for _, kind := range d.order {
-		all = append(all, documents[kind])
+		document, known := documents[kind]
+		if !known {
+			document = d.roots[kind]
+		}
+		all = append(all, document)
 	}
-	return encode(all)
+	migrated, err = encode(all)
+	return migrated, d.warnings, err
 }
 
 func encode(documents []any) ([]byte, error) {

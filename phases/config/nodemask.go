@@ -35,7 +35,7 @@ func (c *Cluster) nodeBits(p netip.Prefix) int {
 
 // validateNodeRanges refuses what the controller manager does.
 func (b *builder) validateNodeRanges(c *Config) {
-	if Argument(c.ControllerManager.ExtraArgs, "allocate-node-cidrs") == "false" {
+	if isSame(Argument(c.ControllerManager.ExtraArgs, "allocate-node-cidrs"), "false") {
 		return // nobody divides the pod ranges
 	}
 	for i, a := range c.ControllerManager.ExtraArgs {

@@ -87,20 +87,20 @@ func (b *builder) validatePodURL(kubelet map[string]any) {
 	u, err := url.Parse(p.URL)
 	switch {
 	case p.URL == "" && len(p.Header) > 0:
-		b.badIn(kubeletKind, podHeaderField, "it is sent to staticPodURL, and there is none")
+		b.badKubelet(podHeaderField, "it is sent to staticPodURL, and there is none")
 	case p.URL == "":
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		b.badIn(kubeletKind, PodURLField, "it must be a URL such as https://pods.example.com/web.yaml")
+		b.badKubelet(PodURLField, "it must be a URL such as https://pods.example.com/web.yaml")
 	case u.User != nil:
-		b.badIn(kubeletKind, PodURLField, "a password does not belong into it, the kubelet logs it: set Authorization in staticPodURLHeader")
+		b.badKubelet(PodURLField, "a password does not belong into it, the kubelet logs it: set Authorization in staticPodURLHeader")
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Header)) {
 		if !headerName.MatchString(name) {
-			b.badIn(kubeletKind, podHeaderField, "%q is no name of a header", name)
+			b.badKubelet(podHeaderField, "%q is no name of a header", name)
 		}
 		for _, value := range p.Header[name] {
 			if !isText(value) {
-				b.badIn(kubeletKind, podHeaderField, "that of %s holds a line break, NUL or bytes that are no text", name)
+				b.badKubelet(podHeaderField, "that of %s holds a line break, NUL or bytes that are no text", name)
 			}
 		}
 	}

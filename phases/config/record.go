@@ -53,7 +53,11 @@ func (r Record) Parse(m Machine) (*Config, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	return parse(d, nil, m)
+	c, err := parse(d, nil, m)
+	if c != nil {
+		c.Warnings = nil // they were told when it was made
+	}
+	return c, err
 }
 
 // Restore gives the Config as it was, also where this program would refuse it by now.
@@ -107,7 +111,10 @@ func (c *Config) ownTaints() *[]Taint {
 func (c *Config) secretInitFile() any {
 	file := initConfiguration{typeMeta: typeMeta{kubeadmV1beta4, initKind}, CertificateKey: c.CertificateKey}
 	for _, t := range c.BootstrapTokens {
-		token := bootstrapToken{Token: t.ID + "." + t.Secret, Description: t.Description, Usages: t.Usages, Groups: t.Groups}
+		token := bootstrapToken{Description: t.Description, Usages: t.Usages, Groups: t.Groups}
+		if t.ID != "" {
+			token.Token = t.ID + "." + t.Secret
+		}
 		if t.Expires.IsZero() {
 			token.TTL = &t.TTL
 		} else {

@@ -3,8 +3,11 @@ package config
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
+	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,7 +43,7 @@ func checkDocuments(t *testing.T, s *jsonschema.Schema, text string) error {
 		if err := dec.Decode(&node); err == io.EOF { //nolint:errorlint // the decoder's own
 			return nil
 		} else if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		part, err := yaml.Marshal(&node)
 		if err != nil {
@@ -48,7 +51,7 @@ func checkDocuments(t *testing.T, s *jsonschema.Schema, text string) error {
 		}
 		data, err := sigsyaml.YAMLToJSON(part)
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		document, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 		if err != nil {
@@ -65,7 +68,8 @@ func checkDocuments(t *testing.T, s *jsonschema.Schema, text string) error {
 
 func TestSchemaTakesWhatParseTakes(t *testing.T) {
 	s := compiledSchema(t)
-	for _, file := range files(t, "valid-*.yaml") {
+	valid := slices.Concat(files(t, "valid-*.yaml"), files(t, "people/valid-*.yaml"), files(t, "people/warned-*.yaml"))
+	for _, file := range valid {
 		if err := checkDocuments(t, s, readFile(t, file)); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
@@ -86,7 +90,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"kind: ClusterConfiguration\nclusterNaem: x", "kind: ClusterConfiguration\nnetworking: {podSubnets: x}",
 		"kind: ClusterConfiguration\napiServer: {extraArgs: {v: '1'}}", "kind: ClusterConfiguration\ncertSANs: []",
 		"kind: InitConfiguration\nnodeRegistration: {imagePullPolicy: Sometimes}", "kind: InitConfiguration\nclusterName: x",
-		"kind: InitConfiguration\nbootstrapTokens: [{token: x}]", "kind: JoinConfiguration",
+		"kind: InitConfiguration\nbootstrapTokens: [{token: x}]", "kind: JoinConfig",
 	} {
 		if checkDocuments(t, s, "apiVersion: kubeadm.k8s.io/v1beta4\n"+text) == nil {
 			t.Errorf("%s: accepted", text)
@@ -94,6 +98,89 @@ func TestSchemaRefuses(t *testing.T) {
 	}
 	if checkDocuments(t, s, "apiVersion: bootstrap/v1alpha1\nkind: BoxConfiguration\nsingelNode: true") == nil {
 		t.Error("a typo in BoxConfiguration is accepted")
+	}
+}
+
+// beyondSchema are the files of people whose mistake a schema of one document cannot see, by what it is.
+var beyondSchema = map[string]string{
+	"a flag's value or name, which is any text to a schema": `
+		admission-plugin-gone admission-plugin-misspelt authorization-mode-case bind-address-name blank-after-comma
+		capi-apiserver-cloud-provider cipher-list-without-http2 cipher-names-of-openssl controllers-name etcd-listen-name feature-gates-gone flag-yes
+		flags-of-another-component flags-of-old-guides gates-locked gates-of-no-value in-tree-cloud-provider
+		kubekey-pause-image-flag minikube-etcd-proxy-flag node-labels node-port-range node-role-label oidc-http-issuer
+		runtime-config runtime-config-python
+		api-server-less-than-nothing api-server-lists authorization-mode-twice claim-without-value controller-workers kubelet-cloud-provider cors-star
+		etcd-gate etcd-retention hidden-metrics issuer-twice jwks-http kubelet-two-addresses
+		oidc-algorithm oidc-issuer-with-query runtime-config-nothing sni-without-key vmodule watch-cache-sizes`,
+	"two parts that contradict each other": `
+		dual-stack-one-mask dual-stack-other-family-first encryption-reload etcd-election etcd-heartbeat
+		etcd-http-with-certificates etcd-tls13-ciphers kubelet-enforce-without-cgroup leader-election
+		plugin-disabled-that-is-default plugins-without-config api-server-no-requests audit-event-larger-than-batch
+		plugin-in-both-lists signers
+		file-flags-without-volume mask-smaller-than-pods oidc-twice pods-inside-services volume-mount-path-taken`,
+	"names out of a list that changes with each minor": `
+		kubeadm-gates-gone skip-phase-name`,
+	"a document of Kubernetes' own, whose values its program checks": `
+		kube-proxy-detect-local kubelet-cgroups-per-qos kubelet-cpu-manager kubelet-eviction-soft kubelet-image-gc
+		kubelet-memory-manager kubelet-shutdown-grace kubelet-units kubelet-unlimited-swap kube-proxy-periods kubelet-ages
+		kubelet-none-and-pods kubelet-preloaded-images kubelet-reserved-cpus kubelet-system-cgroups`,
+	"what YAML says twice, or not at all": `
+		key-twice kind-twice tab-indentation`,
+}
+
+// TestSchemaRefusesPeople: what is wrong in the form of a file, and not in its values or between
+// them, is refused by the schema too.
+func TestSchemaRefusesPeople(t *testing.T) {
+	s := compiledSchema(t)
+	beyond := map[string]string{}
+	for why, names := range beyondSchema {
+		for name := range strings.FieldsSeq(names) {
+			beyond["invalid-"+name+".yaml"] = why
+		}
+	}
+	for _, file := range files(t, "people/invalid-*.yaml") {
+		var refused *jsonschema.ValidationError
+		err := checkDocuments(t, s, readFile(t, file))
+		why, unseen := beyond[filepath.Base(file)]
+		if errors.As(err, &refused) == unseen {
+			t.Errorf("%s: %v, and it is out of its reach: %t %s", file, err, unseen, why)
+		}
+		delete(beyond, filepath.Base(file))
+	}
+	for name := range beyond {
+		t.Errorf("%s: there is no such file", name)
+	}
+}
+
+// TestSchemaForEditors: an editor asks about each document alone, and reads YAML 1.2, where
+// yes and off are text.
+func TestSchemaForEditors(t *testing.T) {
+	s := compiledSchema(t)
+	for _, file := range slices.Concat(files(t, "people/valid-*.yaml"), files(t, "people/warned-*.yaml")) {
+		yaml11 := strings.HasSuffix(file, "valid-spelling-yaml11-booleans.yaml")
+		if err := checkInEditor(s, readFile(t, file)); (err != nil) != yaml11 {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	const v1beta4 = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: "
+	const second = v1beta4 + "InitConfiguration\n---\n" + v1beta4 + "ClusterConfiguration\nclusterNam: x\n"
+	if err := checkInEditor(s, second); err == nil || !strings.Contains(err.Error(), "clusterNam") {
+		t.Errorf("a typo in the second document: %v", err)
+	}
+}
+
+func checkInEditor(s *jsonschema.Schema, text string) error {
+	var errs []error
+	for dec := yaml.NewDecoder(strings.NewReader(text)); ; {
+		var document any
+		if err := dec.Decode(&document); err == io.EOF { //nolint:errorlint // the decoder's own
+			return errors.Join(errs...)
+		} else if err != nil {
+			return err
+		}
+		if document != nil {
+			errs = append(errs, s.Validate(document))
+		}
 	}
 }
 
@@ -113,7 +200,7 @@ func TestSchemaInStep(t *testing.T) {
 		"InitConfiguration": initConfiguration{}, "BootstrapToken": bootstrapToken{}, "APIEndpoint": apiEndpoint{},
 		"NodeRegistration": nodeRegistrationFile{}, "Taint": Taint{}, "Arg": Arg{}, "Patches": patches{}, "Timeouts": timeouts{},
 		"ClusterConfiguration": clusterConfiguration{}, "Networking": networkingFile{}, "Etcd": etcdFile{}, "LocalEtcd": localEtcd{},
-		"ExternalEtcd": ExternalEtcd{}, "APIServer": apiServer{}, "Component": Component{}, "EnvVar": EnvVar{}, "Volume": Volume{},
+		"ExternalEtcd": ExternalEtcd{}, "EnvVarFrom": EnvVarFrom{}, "FieldRef": FieldRef{}, "APIServer": apiServer{}, "Component": Component{}, "EnvVar": EnvVar{}, "Volume": Volume{},
 		"DNS": dns{}, "Proxy": proxy{}, "BoxConfiguration": boxConfiguration{},
 	} {
 		if diff := cmp.Diff(yamlFields(reflect.TypeOf(of)), sortedKeys(s.Defs[name].Properties)); diff != "" {

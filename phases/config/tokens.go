@@ -21,10 +21,11 @@ func (b *builder) bootstrapTokens(file []bootstrapToken) []BootstrapToken {
 	var tokens []BootstrapToken
 	for i, t := range file {
 		field := at("bootstrapTokens", i)
-		b.badIf(!bootstraputil.IsValidBootstrapToken(t.Token), field+".token",
+		b.badIf(t.Token != "" && !bootstraputil.IsValidBootstrapToken(t.Token), field+".token",
 			"want 6 and 16 lower case letters and digits, with a dot between them; bootstrap token generate makes one")
 		id, secret, _ := strings.Cut(t.Token, ".")
-		token := BootstrapToken{ID: id, Secret: secret, Description: t.Description, Usages: t.Usages, Groups: t.Groups}
+		description := strings.Join(strings.Fields(t.Description), " ") // lists of tokens show it in one line
+		token := BootstrapToken{ID: id, Secret: secret, Description: description, Usages: t.Usages, Groups: t.Groups}
 		token.TTL, token.Expires = b.tokenLifetime(field, t)
 		if len(token.Usages) == 0 {
 			token.Usages = bootstrapapi.KnownTokenUsages
@@ -53,7 +54,7 @@ func (b *builder) validateTokens(c *Config) {
 		b.badIf(t.TTL < 0 || t.TTL > 0 && t.TTL < time.Second, field+".ttl",
 			"%s is under a second; 0s is for ever", t.TTL)
 		b.badIf(!isText(t.Description), field+".description", "it holds a line break, NUL or bytes that are no text")
-		if slices.ContainsFunc(c.BootstrapTokens[:i], func(other BootstrapToken) bool { return other.ID == t.ID }) {
+		if t.ID != "" && slices.ContainsFunc(c.BootstrapTokens[:i], func(other BootstrapToken) bool { return other.ID == t.ID }) {
 			b.bad(field+".token", "another token has the same ID, which is what it is stored under")
 		}
 		b.validateTokenRights(field, t)

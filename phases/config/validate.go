@@ -15,8 +15,7 @@ import (
 )
 
 var (
-	plainName = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`)
-	safePath  = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
+	safePath = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
 
 	pullPolicies = []string{"IfNotPresent", "Always", "Never"} // the first is the default
 )
@@ -27,33 +26,32 @@ func (b *builder) validate(c *Config) {
 	// 63: the Node's label kubernetes.io/hostname holds no more, and the kubelet can't register without.
 	b.badIf(len(c.NodeName) > 63 || validation.IsDNS1123Subdomain(c.NodeName) != nil, "nodeRegistration.name",
 		"%q is no DNS name in lower case of at most 63 characters", c.NodeName)
-	b.badIf(!plainName.MatchString(c.ClusterName), "clusterName",
-		"%q may hold only letters, digits, '-', '_' and '.'", c.ClusterName)
+	b.badIf(!isText(c.ClusterName), "clusterName", "it holds a line break, NUL or bytes that are no text")
 	b.validateOneOf("encryptionAlgorithm", c.KeyAlgorithm, keyAlgorithms)
 	b.validateOneOf("nodeRegistration.imagePullPolicy", c.ImagePullPolicy, pullPolicies)
 	b.validateAddresses(c)
-	b.validateNetworking(c.Networking, c.AdvertiseAddress)
+	b.validateNetworking(c)
 	b.validateNodeRanges(c)
 	b.validateFirstFamily(c)
 	b.validateLifetimes(c)
 	b.validatePaths(c)
 	b.validateEtcd(c)
-	b.validateComponents(c)
-	b.validateAuthorization(c.APIServer.ExtraArgs)
+	b.validatePrograms(c)
+	b.validateIgnored(c.IgnorePreflight)
 	b.validateTaints(c.Taints)
 	b.validateSANs("apiServer.certSANs", c.CertSANs)
 	b.validateTokens(c)
 	b.validateBox(c)
 	b.validateKubelet(c)
-	b.validateKubeProxy(c)
+	b.validateTexts()
 }
 
 func (b *builder) validateAddresses(c *Config) {
 	a := c.AdvertiseAddress
 	switch {
-	case !a.IsValid() && b.docs.init.LocalAPIEndpoint.AdvertiseAddress == "":
+	case !a.IsValid():
 		b.bad("localAPIEndpoint.advertiseAddress", "this machine has no default route to choose an address by: set one")
-	case a.IsValid() && (!a.IsGlobalUnicast() || a.Zone() != ""):
+	case !a.IsGlobalUnicast() || a.Zone() != "":
 		b.bad("localAPIEndpoint.advertiseAddress", "%s is no address that other nodes can reach", a)
 	}
 	b.badIf(c.BindPort < 1 || c.BindPort > 65535, "localAPIEndpoint.bindPort", "%d is no port", c.BindPort)
@@ -70,20 +68,39 @@ func (b *builder) validateEndpoint(endpoint string) {
 	host, port, err := net.SplitHostPort(endpoint)
 	n, perr := strconv.ParseUint(port, 10, 16)
 	b.badIf(err != nil || perr != nil || n < 1 || !isHost(host), "controlPlaneEndpoint",
-		"%q is no HOST or HOST:PORT", endpoint)
+		"%q is no HOST or HOST:PORT in lower case", endpoint)
 }
 
-func (b *builder) validateNetworking(n Networking, node netip.Addr) {
+const podSubnet = "networking.podSubnet"
+
+func (b *builder) validateNetworking(c *Config) {
+	n := c.Networking
 	b.badIf(validation.IsDNS1123Subdomain(n.DNSDomain) != nil, "networking.dnsDomain", "%q is no DNS name", n.DNSDomain)
-	b.validateSubnets("networking.serviceSubnet", n.ServiceSubnets, node)
-	b.validateSubnets("networking.podSubnet", n.PodSubnets, node)
+	b.validateSubnets(c, "networking.serviceSubnet", n.ServiceSubnets)
+	b.validateSubnets(c, podSubnet, n.PodSubnets)
 	for _, s := range n.ServiceSubnets {
 		if size := s.Addr().BitLen() - s.Bits(); size > 20 || size < 4 {
 			b.bad("networking.serviceSubnet", "%s must hold between 16 and 1048576 addresses", s)
 		}
 		for _, p := range n.PodSubnets {
-			b.badIf(s.Overlaps(p), "networking.podSubnet", "%s overlaps the Service range %s", p, s)
+			b.validateOverlap(c, p, s)
 		}
+	}
+}
+
+// validateOverlap takes a pod range around a Service range: the controller manager leaves that out when it divides
+// the pod range (filterOutServiceRange of its ipam). A pod range inside of one has nothing left.
+func (b *builder) validateOverlap(c *Config, pods, services netip.Prefix) {
+	_, isLeft := c.firstNodeRange(pods)
+	switch {
+	case !pods.Overlaps(services):
+	case pods.Bits() >= services.Bits():
+		b.bad(podSubnet, "%s lies in the Service range %s: take another", pods, services)
+	case !isLeft:
+		b.bad(podSubnet, "no /%d of %s is left for a node beside the Service range: take another", c.nodeBits(pods), pods)
+	default:
+		b.warn(podSubnet, "%s holds the Service range %s: kube-controller-manager gives that part to no Node, "+
+			"but a network that divides pods' addresses by itself might", pods, services)
 	}
 }
 
@@ -103,13 +120,23 @@ func (b *builder) validateFirstFamily(c *Config) {
 	}
 }
 
-// validateSubnets wants one of each family at most, and none that would cut the node off.
-func (b *builder) validateSubnets(field string, subnets []netip.Prefix, node netip.Addr) {
+// validateSubnets wants one of each family at most, and none that would cut the node off: of a pod range that is the
+// part that this node gets. Home networks often lie in what is left of it.
+func (b *builder) validateSubnets(c *Config, field string, subnets []netip.Prefix) {
 	b.badIf(len(subnets) > 2 || (len(subnets) == 2 && subnets[0].Addr().Is4() == subnets[1].Addr().Is4()), field,
 		"give one subnet, or one IPv4 and one IPv6 subnet")
 	for _, s := range subnets {
-		b.badIf(s.Contains(node), field,
-			"%s contains the advertise address, %s, which nobody would reach then: take another range", s, node)
+		own := s
+		if field == podSubnet {
+			own, _ = c.firstNodeRange(s)
+		}
+		switch {
+		case own.Contains(c.AdvertiseAddress):
+			b.bad(field, "%s contains the advertise address, %s, which nobody would reach then: take another range", own, c.AdvertiseAddress)
+		case s.Contains(c.AdvertiseAddress):
+			b.warn(field, "%s contains the advertise address, %s: pods may reach nobody beside it, "+
+				"and a node that is given that part would cut it off", s, c.AdvertiseAddress)
+		}
 	}
 }
 
@@ -125,16 +152,27 @@ func (b *builder) validateLifetimes(c *Config) {
 		}
 		b.bad(field, "%s is under a second", c.ControlPlaneTimeout)
 	}
+	b.warnOfLong("certificateValidityPeriod", c.CertificateValidity, year)
+	b.warnOfLong("caCertificateValidityPeriod", c.CAValidity, 10*year)
 	b.badIf(c.APICallTimeout < time.Second, "timeouts.kubernetesAPICall", "%s is under a second", c.APICallTimeout)
+}
+
+func (b *builder) warnOfLong(field string, given, usual time.Duration) {
+	if given > usual {
+		b.warn(field, "%s is longer than is recommended, %s: a key that is stolen is good for as long", given, usual)
+	}
 }
 
 func (b *builder) validatePaths(c *Config) {
 	b.validateOwnDir("certificatesDir", c.CertificatesDir, TrustedCAs...)
+	if given := b.docs.init.NodeRegistration.CRISocket; given != "" && !strings.HasPrefix(given, "unix://") {
+		b.warn("nodeRegistration.criSocket", "taken as %s: write it with unix://", c.CRISocket)
+	}
 	if s := c.CRISocket; s != "" {
 		b.validatePath("nodeRegistration.criSocket", strings.TrimPrefix(s, "unix://"))
 	}
 	b.badIf(!isText(c.PatchesDir), "patches.directory", "it holds a line break, NUL or bytes that are no text")
-	b.badIf(!repository.MatchString(c.Images.Repository), "imageRepository",
+	b.badIf(!isRepository(c.Images.Repository), "imageRepository",
 		"%q is no image repository", c.Images.Repository)
 }
 
@@ -164,6 +202,18 @@ func (b *builder) validateOwnDir(field, dir string, more ...string) {
 			b.bad(field, "%q must not share a folder with %s: take one that nothing else uses", dir, other)
 			return
 		}
+	}
+}
+
+// validateIgnored wants all alone, as kubeadm does, and tells that it is not all. Other names are kubeadm's, or preflight
+// knows them.
+func (b *builder) validateIgnored(checks []string) {
+	const field = "nodeRegistration.ignorePreflightErrors"
+	isAll := func(name string) bool { return strings.EqualFold(name, "all") }
+	isOther := func(name string) bool { return !isAll(name) }
+	if i := slices.IndexFunc(checks, isAll); i >= 0 {
+		b.badIf(slices.ContainsFunc(checks, isOther), field, "leave out the others beside %q", checks[i])
+		b.warn(at(field, i), "%q: what init does not work past stops it nevertheless", checks[i])
 	}
 }
 

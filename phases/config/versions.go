@@ -1,8 +1,10 @@
 package config
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
 // DefaultVersion is the Kubernetes release that init makes when neither the file nor a
@@ -20,7 +22,8 @@ type minor struct {
 	pauseTag   string
 }
 
-// minors are those that are supported, the newest first. Kubernetes mends these.
+// minors are those that are supported, the newest first. Kubernetes mends these. What is known of
+// each besides lies in minors/: scripts/components/gates makes that.
 func minors() []minor {
 	return []minor{
 		{number: 36, etcdTag: "3.6.8-0", coreDNSTag: "v1.14.2", pauseTag: "3.10.2"},
@@ -67,10 +70,22 @@ func (b *builder) validateVersion(version string) {
 	}
 }
 
-// withV is the version as the components' tags have it; kubeadm takes it without the v as well.
-func withV(version string) string {
-	if version != "" && version[0] >= '0' && version[0] <= '9' {
-		return "v" + version
+// label is what kubeadm asks dl.k8s.io to turn into a release, or a minor release alone.
+var label = regexp.MustCompile(`^(?:(?:release/)?(?:stable|latest)(?:-1)?|(?:(?:release/)?(?:stable|latest)-|v)?(1\.[1-9]\d?))$`)
+
+// release is the version as the components' tags have it; kubeadm takes it without the v as well.
+// For a label it is the release that is at hand, if that is of the label's minor: nobody is asked.
+func (b *builder) release(given string) string {
+	own := cmp.Or(b.machine.Bundled, DefaultVersion)
+	m := label.FindStringSubmatch(given)
+	switch {
+	case given == "":
+		return own
+	case m != nil && (m[1] == "" || strings.HasPrefix(own, "v"+m[1]+".")):
+		b.warn("kubernetesVersion", "%s is taken as %s, the release at hand: name a release, so that it stays the same", given, own)
+		return own
+	case given[0] >= '0' && given[0] <= '9':
+		return "v" + given
 	}
-	return version
+	return given
 }

@@ -18,8 +18,13 @@ var (
 	noVXLAN      = lazyregexp.New(`operation not supported.*vxlan|vxlan.*(?:operation not supported|not supported)|failed to create vxlan`)
 	noServices   = lazyregexp.New(`dial tcp (\S+:443): (?:i/o timeout|connect: (?:connection refused|no route to host|network is unreachable))`)
 	waitsForAPI  = lazyregexp.New(`plugin/ready: .*"kubernetes"`)
+	apiSaidNo    = lazyregexp.New(`is forbidden|Unauthorized|x509: `) // so it was reached
 	proxyRefused = lazyregexp.New(`"(?:Error running ProxyServer|command failed)" err="(.+)"`)
 )
+
+// notSettings are no fault of a program's settings: its pod lacks its service account, does not trust the API
+// server, or may not set the kernel.
+var notSettings = lazyregexp.New(`/var/run/secrets/|in-cluster configuration|no configuration has been provided|x509: |/proc/sys/net/ipv`)
 
 // addonRules are about the addons: kube-proxy, the pod network and cluster DNS.
 func addonRules() map[string]Rule {
@@ -66,7 +71,8 @@ func addonLogged(name string, pattern lazyregexp.Regexp, what string) func(*Evid
 	return func(e *Evidence) Findings {
 		for _, c := range e.addonContainers(name) {
 			line, match := lastMatch(texts(c.Log), pattern)
-			if failed(c.Container) && match != nil && !passing().MatchString(line) {
+			tooEarly := c.Attempt == 0 && noInterface().MatchString(line) // the default route may come yet
+			if failed(c.Container) && match != nil && !tooEarly && !passing().MatchString(line) && !notSettings().MatchString(line) {
 				return finding(certainIf(c.certain), what, match[len(match)-1]).see(addonLog(name)).proof(line)
 			}
 		}
@@ -82,10 +88,12 @@ func addonLog(container string) string {
 // stale is when a line that a client writes at each try tells of what is over.
 const stale = 2 * time.Minute
 
-// servicesUnreachable is what a slow kube-proxy looks like too, so it is never certain.
+// servicesUnreachable is what a slow kube-proxy looks like too, so it is never certain. What was said before the
+// present wait may have been for want of an API server.
 func servicesUnreachable(e *Evidence) Findings {
+	since := slices.MaxFunc([]time.Time{e.Now.Add(-stale), e.Waits}, time.Time.Compare)
 	for _, c := range e.addonContainers("coredns", "flanneld") {
-		line, match := lastMatch(lastLines(logSince(c.Container, e.Now.Add(-stale)), 5), noServices)
+		line, match := lastMatch(lastLines(logSince(c.Container, since), 5), noServices)
 		if match != nil && e.Now.Sub(c.Started) >= steady {
 			return finding(Warning, "%s can't reach the API server at %s", c.Name, match[1]).see(addonLog(c.Name)).proof(line)
 		}
@@ -103,7 +111,7 @@ func dnsWithoutAPI(e *Evidence) Findings {
 	}
 	for _, c := range e.addonContainers("coredns") {
 		line, match := lastMatch(lastLines(logSince(c.Container, e.Now.Add(-quiet)), 2), waitsForAPI)
-		if match != nil && old(c) {
+		if _, no := lastMatch(texts(c.Log), apiSaidNo); match != nil && no == nil && old(c) {
 			return finding(Warning, "coredns has waited for the API server for over 30 s, and it answers: it can't be reached at its Service address").
 				see(addonLog("coredns")).proof(line)
 		}
@@ -111,8 +119,10 @@ func dnsWithoutAPI(e *Evidence) Findings {
 	return nil
 }
 
+var addonNames = []string{"kube-proxy", "cni-install", "flanneld", "coredns"} // of containers
+
 func addonCrashes(e *Evidence) Findings {
-	for _, c := range e.addonContainers("kube-proxy", "cni-install", "flanneld", "coredns") {
+	for _, c := range e.addonContainers(addonNames...) {
 		if failed(c.Container) && c.Attempt > 0 {
 			return hasEnded(Warning, c.Name, c.Container).see(addonLog(c.Name))
 		}

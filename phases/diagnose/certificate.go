@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"bootstrap/phases/pki"
 )
@@ -84,17 +85,34 @@ func seeCertificate(c Certificate) string {
 
 // clockWrong: one certificate may be old or have come from elsewhere, but not all.
 func clockWrong(e *Evidence) Findings {
-	dated, off := 0, map[pki.Reason]int{}
+	dated, off, valid := 0, map[pki.Reason]int{}, e.Now
 	for _, c := range e.Certificates {
 		if !c.NotAfter.IsZero() {
 			dated++
 			off[c.Problem]++
+			valid = slices.MaxFunc([]time.Time{valid, c.NotBefore}, time.Time.Compare)
 		}
 	}
-	for problem, how := range map[pki.Reason]string{pki.Expired: "has expired", pki.NotYetValid: "is not valid yet"} {
-		if dated > 1 && off[problem] == dated {
-			return finding(Error, "it is %s by the clock of this machine, and each of its %d certificates %s", moment(e.Now), dated, how).see("timedatectl")
-		}
+	const wrong = "it is %s by the clock of this machine, and each of its %d certificates %s"
+	switch dated {
+	case 0, 1:
+		return nil
+	case off[pki.Expired]:
+		return finding(Error, wrong, moment(e.Now), dated, "has expired").see("timedatectl")
+	case off[pki.NotYetValid]:
+		how := "is not valid yet: the last will be from " + moment(valid) + " on"
+		return finding(Error, wrong, moment(e.Now), dated, how).remedy(e.waitForClock(), moment(valid)).
+			see("timedatectl; bootstrap explain certificate-not-yet-valid")
 	}
 	return nil
+}
+
+// waitForClock is the remedy for certificates that are not valid yet. If a time service keeps the clock, it is right
+// now, and was ahead when they were made; else it may as well be behind now.
+func (e *Evidence) waitForClock() string {
+	const ahead = "it was ahead when they were made: wait until %s, or, sooner, make new ones: bootstrap reset, then bootstrap init"
+	if e.Clock.Synced {
+		return ahead
+	}
+	return "set the clock if it is behind, best by a time service; if it is right, " + ahead
 }

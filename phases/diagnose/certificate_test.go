@@ -98,6 +98,14 @@ func TestClockWrong(t *testing.T) {
 	}
 	checkFinding(t, first(t, of(pki.NotYetValid, pki.NotYetValid)), "clock-wrong", Error, "2030-01-02 03:04 UTC", "not valid yet", "timedatectl")
 	checkFinding(t, first(t, of(pki.Expired, pki.Expired, pki.Expired)), "clock-wrong", Error, "has expired")
+	ahead := of(pki.NotYetValid, pki.NotYetValid)
+	ahead.Certificates[1].NotBefore = time.Date(2030, 1, 2, 5, 4, 0, 0, time.UTC) // two hours later
+	later := moment(ahead.Certificates[1].NotBefore)
+	checkFinding(t, first(t, ahead), "clock-wrong", Error, "will be from "+later, "set the clock if it is behind", "wait until "+later)
+	ahead.Clock.Synced = true // then it is right today
+	if f := first(t, ahead); !strings.HasPrefix(f.Remedy, "it was ahead when they were made: wait until "+later) {
+		t.Errorf("%+v", f)
+	}
 	checkFinding(t, first(t, of(pki.Expired, "", pki.Expired)), "certificate-expired", Error)
 	checkFinding(t, first(t, of(pki.NotYetValid)), "certificate-not-yet-valid", Error)
 }

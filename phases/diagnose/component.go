@@ -26,7 +26,8 @@ var (
 		`invalid value "[^"]*" for flag (-[\w-]+).*|flag provided but not defined: (-[\w-]+)`)
 	commandFailed = lazyregexp.New(`"command failed" err="(.+)"\s*$|^Error: (.+)|^error: (.+)`)
 	// passing failures are of what the program needs, which may come; or of its lease.
-	passing   = lazyregexp.New(`deadline exceeded|connection refused|timed out|timeout|leaderelection lost|lost lease|etcdserver|EOF|connection reset|no route|Unauthorized|address already in use`)
+	passing = lazyregexp.New(`deadline exceeded|context canceled|connection refused|timed out|timeout|leaderelection lost|lost lease|etcdserver|EOF|` +
+		`connection reset|no route|Unauthorized|address already in use|no space left|too many open files`)
 	leaseLost = lazyregexp.New(`(?i)"leaderelection lost`)
 	portTaken = lazyregexp.New(`listen \w+ (\S+): bind: address already in use`)
 )
@@ -150,10 +151,10 @@ func failure(log []string) string {
 }
 
 // firewallDropsAPI: a port on which nobody listens answers with a reset, so silence on
-// one's own address is a firewall's.
+// one's own address is a firewall's, unless the loopback link is down.
 func firewallDropsAPI(e *Evidence) Findings {
 	c := e.container("kube-apiserver")
-	if !c.Running || e.API.Dial != TimedOut || e.stopped(c.ID) != 0 {
+	if !c.Running || e.API.Dial != TimedOut || e.stopped(c.ID) != 0 || e.Network.LoopbackDown {
 		return nil
 	}
 	port := e.API.Address[strings.LastIndex(e.API.Address, ":")+1:]

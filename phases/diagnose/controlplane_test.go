@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,6 +70,8 @@ const (
 func TestControlPlaneCauses(t *testing.T) {
 	dropped := componentRuns("kube-apiserver")
 	dropped.API = Server{Address: "10.0.0.1:6443", Dial: TimedOut}
+	withoutLoopback := componentRuns("kube-apiserver")
+	withoutLoopback.API, withoutLoopback.Network.LoopbackDown = dropped.API, true
 	elsewhere := componentEnded("kube-apiserver", apiDials, apiDeadline)
 	elsewhere.Settings.ExternalEtcd = []string{"http://127.0.0.1:4001"}
 	waits := componentRuns("kube-apiserver", apiDials)
@@ -99,6 +102,7 @@ func TestControlPlaneCauses(t *testing.T) {
 		{"nobody else was asked", alone, "etcd-no-quorum", Warning, nil},
 		{"slow disk", componentRuns("etcd", etcdSlow, etcdSlow), "etcd-slow-disk", Warning, []string{"/var/lib/etcd"}},
 		{"firewall", dropped, "firewall-drops-api", Error, []string{"10.0.0.1:6443"}},
+		{"no loopback", withoutLoopback, "loopback-down", Error, []string{"lo"}},
 		{"etcd elsewhere, for a while", waits, "external-etcd-unreachable", Warning, []string{"127.0.0.1:4001", "connection refused"}},
 		{"etcd elsewhere, given up", elsewhere, "external-etcd-unreachable", Error, []string{"127.0.0.1:4001"}},
 		{"distrust", componentRuns("kube-apiserver", apiDistrusts), "etcd-refuses-api", Warning, nil},
@@ -147,6 +151,7 @@ func TestControlPlaneHasNoCause(t *testing.T) {
 		{name: "a leader was elected, and etcd is slow to answer", evidence: slowToAnswer},
 		{name: "etcd is asked again", evidence: componentRuns("kube-apiserver", apiDials)},
 		{name: "a connection that was given up", evidence: componentRuns("kube-apiserver", apiCancels)},
+		{name: "a connection that etcd ended", evidence: componentRuns("kube-apiserver", strings.Replace(apiCancels, "context canceled", "remote error: tls: internal error", 1))},
 		{name: "what is no static pod of ours", evidence: componentEnded("somebody", apiBadFlag)},
 	} {
 		t.Run(c.name, c.run)
@@ -256,6 +261,10 @@ func TestDNSWithoutAPI(t *testing.T) {
 	crowded := waits(40*time.Second, 50*time.Second, 200)
 	crowded.Crowding = 3
 	causeTest{name: "machine is slow", evidence: crowded}.run(t)
+	refused := waits(40*time.Second, 50*time.Second, 200)
+	c := &refused.Pods[0].Containers[0]
+	c.Log = append(wrote(`[ERROR] plugin/kubernetes: failed to list *v1.Service: services is forbidden: User "x" cannot list`), c.Log...)
+	causeTest{name: "it has no rights", evidence: refused}.run(t)
 	causeTest{name: "API server not well", evidence: waits(40*time.Second, 50*time.Second, 500)}.run(t)
 }
 
@@ -282,12 +291,14 @@ func TestAddonCauses(t *testing.T) {
 	for _, c := range []causeTest{
 		{"conntrack", addonEnded("kube-proxy", 0, proxyTracks), "kube-proxy-conntrack", Error, []string{"nf_conntrack_max"}},
 		{"settings", addonEnded("kube-proxy", 0, `E1 run.go:72] "command failed" err="unknown proxy mode \"x\""`), "kube-proxy-refuses-settings", Error, []string{"proxy mode"}},
+		{"settings without a word on them", addonEnded("kube-proxy", 0, `E1 run.go:72] "command failed" err="invalid configuration: unable to read certificate-authority /var/run/secrets/kubernetes.io/serviceaccount/ca.crt for default due to open /var/run/secrets/kubernetes.io/serviceaccount/ca.crt: no such file or directory"`), "", "", nil},
 		{"br_netfilter", addonEnded("flanneld", 0, "E1125 main.go:278] Failed to check br_netfilter: stat /proc/sys/net/bridge/bridge-nf-call-iptables: no such file or directory"),
 			"flannel-no-br-netfilter", Error, []string{"br_netfilter"}},
 		{"loop", addonEnded("coredns", 0, dnsLoops), "coredns-loop", Error, []string{"127.0.0.1:35431"}},
 		{"Services that could not be reached once", noService(10 * time.Minute), "", "", nil},
 		{"Services", noService(time.Minute), "services-unreachable", Warning, []string{"coredns", "10.96.0.1:443"}},
 		{"crashes", addonEnded("flanneld", 1, "something else"), "addon-crashes", Warning, []string{"flanneld", "2 times"}},
+		{"short of memory", with(addonEnded("coredns", 1, "x"), func(e *Evidence) { e.Pods[0].Containers[0].Reason = "OOMKilled" }), "container-oom-killed", Warning, []string{"coredns", "memory"}},
 		{name: "ended before this run", evidence: beforeThisRun},
 		{name: "kube-proxy ended before this run", evidence: proxyBefore},
 		{"before addons are waited for", early, "coredns-loop", Warning, nil},
@@ -299,4 +310,18 @@ func TestAddonCauses(t *testing.T) {
 	} {
 		t.Run(c.name, c.run)
 	}
+}
+
+// TestEtcdDataHidden: a disk that is not mounted is why, whatever else does not run by now. An etcd that is
+// healthy has its data nevertheless, as where something was mounted over the folder since: no wait ends.
+func TestEtcdDataHidden(t *testing.T) {
+	hidden := func(etcd int) *Evidence {
+		e := podsFail()
+		e.Settings.EtcdDataDir = "/var/lib/etcd"
+		e.Unfit.EtcdGone, e.Unfit.EtcdMount, e.Etcd = "/var/lib/etcd", "/var/lib/etcd", Server{Dial: Open, Status: etcd}
+		return e
+	}
+	what := []string{"on the disk that was mounted at /var/lib/etcd"}
+	causeTest{name: "not mounted", evidence: hidden(0), id: "etcd-data-gone", level: Error, what: what}.run(t)
+	causeTest{name: "mounted over", evidence: hidden(200), id: "etcd-data-gone", level: Warning, what: what}.run(t)
 }

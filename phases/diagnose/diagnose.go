@@ -127,9 +127,7 @@ func (c Catalogue) Causes(e *Evidence) []Finding {
 		if entry.Cause == nil {
 			return nil
 		}
-		if e.Settings.Pod != "" {
-			entry.Remedy = cmp.Or(entry.Mend, entry.Remedy)
-		}
+		entry.Remedy = entry.remedyFor(e.Settings)
 		return entry.complete(entry.Cause(e))
 	})
 }
@@ -145,7 +143,17 @@ func (c Catalogue) Found(id string, f Finding) Finding {
 // Unexplained is the finding for a wait that came to nothing and that no entry explains:
 // the shortest of the evidence that is useful.
 func (c Catalogue) Unexplained(e *Evidence, what string) Finding {
-	return c.Found("no-known-cause", Finding{Level: Warning, What: what, See: "bootstrap support", Excerpt: excerpt(e.summary())})
+	entry, _ := c.Find("no-known-cause")
+	found := Finding{Level: Warning, What: what, Remedy: entry.remedyFor(e.Settings), See: "bootstrap support", Excerpt: excerpt(e.summary())}
+	return c.Found(entry.ID, found)
+}
+
+// remedyFor is another where what is looked at is the user's: neither init nor reset mends that.
+func (e Entry) remedyFor(s Settings) string {
+	if s.Pod != "" || s.Standalone {
+		return cmp.Or(e.Mend, e.Remedy)
+	}
+	return e.Remedy
 }
 
 // First is the finding to name: the first that is certain, else the first that is

@@ -1,10 +1,13 @@
 package diagnose
 
 import (
+	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
 
+	"bootstrap/phases/lazyregexp"
 	"bootstrap/phases/machine"
 )
 
@@ -38,7 +41,7 @@ const minFree = 16 * mib // below it etcd can't write its next log
 func diskRules() map[string]Rule {
 	return map[string]Rule{
 		"disk-read-only":   {Check: diskReadOnly(""), Cause: causeToo(diskReadOnly(""))},
-		"disk-full":        {Check: diskFull(""), Cause: diskFullNow},
+		"disk-full":        {Check: diskFull(""), Cause: func(e *Evidence) Findings { return append(diskFullNow(e), saidFull(e)...) }},
 		"disk-nearly-full": {Check: perDevice(nearlyFull)},
 		"inodes-used-up":   {Check: perDevice(noInodes), Cause: causeToo(perDevice(noInodes))},
 		"disk-noexec": {Check: perDisk(func(d Disk) Findings {
@@ -104,6 +107,25 @@ func diskFull(daemon string) func(*Machine) Findings {
 var diskFullNow = causeToo(perDevice(func(d Disk) Findings {
 	return errorIf(!d.ReadOnly && d.Daemon == "" && d.Free < minFree, "%s, for %s, has %d MiB free", d.Path, d.Use, d.Free/mib)
 }))
+
+// noRoom is about folders that nobody looks at, such as /tmp; those of etcd and the kubelet have entries of their
+// own. The kernel says the same of inotify watches and of cgroups, which are no disks.
+var (
+	noRoom  = lazyregexp.New(`(/(?:tmp|var/tmp|var/log|var/lib/containerd|run/containerd)/[^\s:"\\]+)[\\"]*: no space left on device`)
+	watches = lazyregexp.New(`(?i)watch`)
+)
+
+// saidFull is what a daemon says. It may be mended since.
+func saidFull(e *Evidence) Findings {
+	return forEach([]string{kubeletUnit, containerdUnit}, func(unit string) Findings {
+		line, match := e.recent(unit, sayAgain, noRoom)
+		if match == nil || watches().MatchString(line.Text) {
+			return nil
+		}
+		return finding(Warning, "%s can't write %s: its file system is full", strings.TrimSuffix(unit, ".service"), match[1]).
+			see(fmt.Sprintf("df -h %[1]s; df -i %[1]s", path.Dir(match[1]))).proof(line.Text)
+	})
+}
 
 func nearlyFull(d Disk) Findings {
 	if d.Free < max(d.Needs, minFree) {

@@ -19,22 +19,23 @@ type ExternalEtcd struct {
 // saysAsked is what etcd says when it has asked another member.
 const saysAsked = `sent Msg(?:Pre)?Vote request to|prober detected unhealthy status|failed to reach the peer`
 
-// What etcd says of its data and its disk.
+// What etcd says of its data and its disk. Only its last words tell of damage: a log that a power cut has cut off is
+// repaired, and a peer may go away. A late heartbeat tells nothing of the disk: it may be for want of CPU time.
 var (
 	noSpace   = lazyregexp.New(`no space left on device|disk quota exceeded`)
-	readOnly  = lazyregexp.New(`read-only file system`)
-	noAccess  = lazyregexp.New(`(?:open|mkdir|access|stat|create|fsync|lock)? ?(/\S+)?:? ?permission denied`)
-	corrupt   = lazyregexp.New(`crc mismatch|file corrupt|invalid database|checksum error|snap: .*(?:corrupt|empty)|wal: (?:file not found|crc|slice|max entry)|max entry size limit exceeded|unexpected EOF|failed to recover v3 backend|version mismatch`)
-	saysSlow  = lazyregexp.New(`slow fdatasync|slow fsync|leader failed to send out heartbeat on time`)
+	readOnly  = lazyregexp.New(`(?:data directory|/member/|/wal).*read-only file system`)
+	noAccess  = lazyregexp.New(`(?:data directory|/member/|/wal).*permission denied`)
+	corrupt   = lazyregexp.New(`(?i)(?:fatal|panic).*(?:crc mismatch|file corrupt|invalid database|checksum error|snap: .*(?:corrupt|empty)|wal: (?:file not found|crc|slice|max entry)|max entry size limit exceeded|unexpected EOF|failed to recover v3 backend|version mismatch)`)
+	saysSlow  = lazyregexp.New(`slow fdatasync|slow fsync`)
 	noLeader  = lazyregexp.New(`no leader|lost leader|is starting a new election|` + saysAsked)
 	peerAsked = lazyregexp.New(saysAsked)
 	elected   = lazyregexp.New(`elected leader|became leader`)
 	// As a member of a cluster that exists, without data and with nobody else to ask.
 	beginsAgain = lazyregexp.New(`cannot fetch cluster info from peer urls`)
 	quotaFull   = lazyregexp.New(`database space exceeded|NOSPACE`)
-	// What the API server says of it.
+	// What the API server says of it. With "tls: internal error" a server that stops, or has only begun, ends connections.
 	etcdDialing = lazyregexp.New(`Addr: "([^"]+)".*(?:Error while dialing: |authentication handshake failed: )(.*?)"?$`)
-	handshake   = lazyregexp.New(`authentication handshake failed: ((?:tls|x509|remote error): .*?)"?$`)
+	handshake   = lazyregexp.New(`authentication handshake failed: ((?:(?:tls|x509): |remote error: .*certificate).*?)"?$`)
 )
 
 func etcdRules() map[string]Rule {
@@ -74,6 +75,17 @@ func etcdDataGone(m *Machine) Findings {
 	}
 	return finding(Error, gone+", on the disk that was mounted at %s", m.Unfit.EtcdGone, m.Unfit.EtcdMount).
 		remedy("mount it there again, or put a snapshot there (etcdutl snapshot restore), then run init again")
+}
+
+// etcdGone is certain unless etcd is healthy: it may have the data that something was mounted over since,
+// until it is started again.
+func etcdGone(e *Evidence) Findings {
+	found := etcdDataGone(&e.Machine)
+	if found == nil {
+		return etcdLogged(beginsAgain, "it is gone")(e)
+	}
+	found[0].Level = certainIf(e.Etcd.Status != 200)
+	return found.see("findmnt " + e.Settings.EtcdDataDir)
 }
 
 func etcdNoPermission(e *Evidence) Findings {

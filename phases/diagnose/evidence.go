@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -108,15 +110,19 @@ type Certificate struct {
 	NotAfter time.Time  `json:"expires,omitzero"`
 	Problem  pki.Reason `json:"problem,omitempty"` // empty if it serves
 	Detail   string     `json:"detail,omitempty"`  // such as when it expired, or the name that it lacks
+
+	NotBefore time.Time `json:"-"`
 }
 
 // Manifest is a file in the static pod directory.
 type Manifest struct {
 	Path  string
-	Name  string // namespace/name of its Pod; empty if it is none
-	Error string // why it is no valid Pod, with the line where one can be told
-	Ports []int  // on the host
+	Name  string           // namespace/name of its Pod; empty if it is none
+	Error string           // why it is no valid Pod, with the line where one can be told
+	Ports []netip.AddrPort // on the host, of any protocol but UDP; the address is unspecified where it is any
 	Ours  bool
+
+	Changed time.Time
 }
 
 // server is how a component answers; not tried for those that are not asked.
@@ -300,10 +306,10 @@ func (e *Evidence) recent(unit string, age time.Duration, pattern lazyregexp.Reg
 // crowded is where processes wait for a CPU longer than they have it.
 const crowded = 2
 
-// summary says of each unit and container that is not up how it is, and ends with the
-// last error of the kubelet.
+// summary begins with what the daemons say of what is awaited. It says of each unit and container that
+// is not up how it is, and ends with the last error of the kubelet.
 func (e *Evidence) summary() []string {
-	var lines []string
+	lines := e.said()
 	if e.Crowding > crowded {
 		lines = append(lines, fmt.Sprintf("the machine is busy: %.1f processes for each CPU; a longer --timeout may be enough", e.Crowding))
 	}
@@ -317,14 +323,39 @@ func (e *Evidence) summary() []string {
 	}
 	for _, name := range e.Settings.Components {
 		if c := e.ended(name); c != nil {
-			lines = append(lines, fmt.Sprintf("%s ended with exit code %d: %s", name, c.ExitCode, strings.Join(lastLines(texts(c.Log), 1), "")))
+			lines = append(lines, fmt.Sprintf("%s ended with exit code %d: %s", name, c.ExitCode, runtime.LastWords(c.Log)))
 		}
 	}
-	if line, match := e.recent("kubelet.service", time.Minute, kubeletError); match != nil {
+	if line, match := e.recent(kubeletUnit, time.Minute, daemonError); match != nil && !slices.Contains(lines, line.Text) {
 		lines = append(lines, line.Text)
 	}
 	return lines
 }
 
-// kubeletError is the form of the kubelet's errors, save those of a start.
-var kubeletError = lazyregexp.New(`^E\d{4} `)
+// said are the newest errors of the kubelet and of the runtime that name a pod, this node or an address
+// that is awaited: what needs nothing of the others comes first. That a container is tried again later, or that
+// a kubelet has only begun, tells nothing of why.
+func (e *Evidence) said() (lines []string) {
+	var names []string
+	for _, component := range e.Settings.Components {
+		names = append(names, path.Base(e.Settings.podOf(component)))
+	}
+	names = append(names, e.Settings.StaticPods...)
+	if e.Addons {
+		names = append(names, addonPods...)
+	}
+	names = append(names, e.Settings.AdvertiseAddress.String(), e.Settings.Endpoint, e.Settings.NodeName)
+	for _, unit := range []string{kubeletUnit, containerdUnit} {
+		for _, name := range names {
+			line, match := e.recent(unit, sayAgain, lazyregexp.New(daemonError().String()+`.*`+regexp.QuoteMeta(name)))
+			if name != "" && match != nil && !kubeletBegins().MatchString(line.Text) && !strings.Contains(line.Text, "CrashLoopBackOff") {
+				lines = append(lines, line.Text)
+				break
+			}
+		}
+	}
+	return lines
+}
+
+// daemonError is the form of the errors of the kubelet, save those of a start, and of containerd.
+var daemonError = lazyregexp.New(`(?:^E\d{4} |level=(?:error|fatal) )`)

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ type Foreign struct {
 	Served    bool       // a kubelet of ours runs static pods of the user's already, or is to
 	Plugins   []string   // that a foreign CNI configuration names and nobody has: "calico, in FILE"
 	Closed    []string   // extraVolumes that root in a pod may not read: "FILE of user 1000 (mode 0600), for kube-apiserver"
+	Missing   []string   // extraVolumes that are not there: "FILE, for kube-apiserver"
 }
 
 // Taken is what init needs for itself, and others have.
@@ -28,7 +30,7 @@ type Taken struct {
 
 // Unfit is what of the config, or of what it is to be made with, can't be done here.
 type Unfit struct {
-	Ignored     []string // kubeadm's names of checks that are to be ignored, and can't be
+	Ignored     []string // names of checks that are to be ignored, and can't be
 	Settings    []string // that differ from this cluster's: "FIELD is X in this cluster and Y in the config"
 	Bundle      string   // what is wrong with it
 	Runtime     Problem  // why none can be chosen
@@ -36,6 +38,9 @@ type Unfit struct {
 	Kubeconfigs []Problem
 	EtcdGone    string // etcd's folder, if it has lost this cluster's data
 	EtcdMount   string // where the disk was mounted that had them, if one was
+
+	Paths []Problem // what lies where init will write
+	Certs []Problem // why certificates that are there can't be used
 }
 
 // Problem is what somebody says is wrong, empty if nothing is, and what to do about it where
@@ -73,10 +78,15 @@ func foreignRules() map[string]Rule {
 			closed := m.Foreign.Closed
 			return errorIf(len(closed) > 0, "root in a pod may not read %s", strings.Join(closed, ", "))
 		}},
+		"host-path-missing": {Cause: syncCause(hostPathFailed, hostPathMissing), Check: func(m *Machine) Findings {
+			return ofEach(Error, m.Foreign.Missing, "extraVolumes: there is no %s")
+		}},
 		"cni-plugin-missing": {Cause: syncCause(says(cniMissing), cniPluginMissing), Check: func(m *Machine) Findings {
 			missing := m.Foreign.Plugins
 			return warnIf(len(missing) > 0, "the pod network is left to a configuration whose plugin is not there: %s", strings.Join(missing, ", "))
 		}},
+		"cni-config-foreign": {Check: func(m *Machine) Findings { return forEach(m.CNI.Others, foreignCNI) }},
+		"cni-config-stale":   {Check: cniConfigStale, Cause: syncCause(says(pluginFailed), stalePluginFails)},
 	}
 }
 
@@ -87,18 +97,14 @@ func takenRules() map[string]Rule {
 			const text = "nodeRegistration.ignorePreflightErrors: %s can't be ignored: init does not work past it"
 			return ofEach(Error, m.Unfit.Ignored, text)
 		}},
-		"setting-settled": {Enforced: true, Check: func(m *Machine) Findings {
-			return ofEach(Error, m.Unfit.Settings, "%s")
-		}},
-		"bundle-damaged": {Enforced: true, Check: func(m *Machine) Findings {
-			return errorIf(m.Unfit.Bundle != "", "%s", m.Unfit.Bundle)
-		}},
-		"no-runtime": {Enforced: true, Check: func(m *Machine) Findings { return m.Unfit.Runtime.finding() }},
-		"no-kubelet": {Enforced: true, Check: func(m *Machine) Findings { return m.Unfit.Kubelet.finding() }},
-		"kubeconfig-conflict": {Enforced: true, Check: func(m *Machine) Findings {
-			return forEach(m.Unfit.Kubeconfigs, Problem.finding)
-		}},
-		"etcd-data-gone": {Enforced: true, Check: etcdDataGone, Cause: etcdLogged(beginsAgain, "it is gone")},
+		"setting-settled":       {Enforced: true, Check: func(m *Machine) Findings { return ofEach(Error, m.Unfit.Settings, "%s") }},
+		"bundle-damaged":        {Enforced: true, Check: func(m *Machine) Findings { return errorIf(m.Unfit.Bundle != "", "%s", m.Unfit.Bundle) }},
+		"kubeconfig-conflict":   {Enforced: true, Check: func(m *Machine) Findings { return forEach(m.Unfit.Kubeconfigs, Problem.finding) }},
+		"no-runtime":            {Enforced: true, Check: func(m *Machine) Findings { return m.Unfit.Runtime.finding() }},
+		"no-kubelet":            {Enforced: true, Check: func(m *Machine) Findings { return m.Unfit.Kubelet.finding() }},
+		"path-in-the-way":       {Enforced: true, Check: func(m *Machine) Findings { return forEach(m.Unfit.Paths, Problem.finding) }},
+		"certificates-unusable": {Check: func(m *Machine) Findings { return forEach(m.Unfit.Certs, Problem.finding) }},
+		"etcd-data-gone":        {Enforced: true, Check: etcdDataGone, Cause: etcdGone},
 		"port-taken": {Enforced: true, Cause: ofFirstComponent((*Evidence).portHeld), Check: func(m *Machine) Findings {
 			return forEach(m.Taken.Ports, portTakenBy)
 		}},
@@ -145,10 +151,10 @@ func podURLRules() map[string]Rule {
 func foreignStaticPod(m *Machine) Findings {
 	const foreign = "%s is there, and bootstrap did not make it: "
 	return forEach(m.Foreign.Manifests, func(f Manifest) (found Findings) {
-		taken := slices.IndexFunc(f.Ports, func(p int) bool { return slices.Contains(m.Foreign.HostPorts, p) })
+		taken := slices.IndexFunc(f.Ports, func(p netip.AddrPort) bool { return slices.Contains(m.Foreign.HostPorts, int(p.Port())) })
 		switch {
 		case taken >= 0:
-			found = finding(Error, foreign+"its pod takes port %d, which the control plane needs", f.Path, f.Ports[taken])
+			found = finding(Error, foreign+"its pod takes port %d, which the control plane needs", f.Path, f.Ports[taken].Port())
 		case m.isOurs(f.Name):
 			found = finding(Error, foreign+"it is a second pod %s", f.Path, f.Name)
 		case f.Error != "":

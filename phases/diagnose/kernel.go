@@ -1,6 +1,10 @@
 package diagnose
 
-import "bootstrap/phases/machine"
+import (
+	"strings"
+
+	"bootstrap/phases/machine"
+)
 
 // Limits are kernel settings and limits that can be in the way.
 type Limits struct {
@@ -11,7 +15,8 @@ type Limits struct {
 	OpenFiles, MaxOpenFiles uint64 // of the whole machine
 
 	ForwardingFixed  []string // settings that pods' packets need, that are off and can't be set
-	ForwardingUndone []string // files that put them back at the next boot: "FILE: setting"
+	ForwardingOff    []string // those that are off though init turned them on
+	ForwardingUndone []string // what turns them off at the next boot: "FILE sets NAME = 0"
 	StrictLinks      []string // links that drop packets which would be answered by another
 }
 
@@ -35,14 +40,26 @@ func kernelRules() map[string]Rule {
 			return ofEach(Error, m.Limits.ForwardingFixed, "%s is 0 and can't be set here: pods would reach nothing")
 		}},
 		"forwarding-undone": {Check: func(m *Machine) Findings {
-			return ofEach(Warning, m.Limits.ForwardingUndone, "%s: at the next boot pods are cut off, as it is read after /etc/sysctl.d/99-bootstrap.conf")
+			const what = "%s, and wins over /etc/sysctl.d/99-bootstrap.conf: after the next boot packets of pods are lost"
+			return ofEach(Warning, m.Limits.ForwardingUndone, what)
 		}},
+		"forwarding-off": {Cause: forwardingOff},
 		"rp-filter-strict": {Check: func(m *Machine) Findings {
 			strict := m.Limits.StrictLinks
 			return warnIf(len(strict) > 1, "rp_filter is strict on %v: what comes in by one and would be answered by another is dropped", strict)
 		}},
 		"kernel-module-missing": {Check: moduleMissing},
 	}
+}
+
+// forwardingOff is never certain: the control plane, and some others, work without.
+func forwardingOff(e *Evidence) Findings {
+	off, undone := strings.Join(e.Limits.ForwardingOff, ", "), strings.Join(e.Limits.ForwardingUndone, ", ")
+	if undone != "" {
+		undone = "; at boot, " + undone
+	}
+	return warnIf(e.Addons && off != "", "off, though init turned it on, and packets of pods are lost: %s%s", off, undone).
+		see("systemd-analyze cat-config sysctl.d")
 }
 
 func inotifyUsedUp(m *Machine) Findings {

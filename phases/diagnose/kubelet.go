@@ -2,7 +2,9 @@ package diagnose
 
 import (
 	"cmp"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"bootstrap/phases/lazyregexp"
@@ -32,6 +34,7 @@ var (
 	// kubeletRefused is of what a kubelet may always do. A pod and what it uses are refused to
 	// every kubelet until the API server has seen where the pod runs.
 	kubeletRefused = lazyregexp.New(`(?:: |err=")(Unauthorized)|(User \\?"system:(?:anonymous|node:[^"\\]*)\\?" cannot \w+ resource \\?"(?:nodes|leases|csinodes|csidrivers|runtimeclasses|services)\\?")`)
+	proxied        = lazyregexp.New(`\\?"(https://[^"\\]+)\\?": (proxyconnect tcp: [^"]+)`)
 )
 
 // kubeletRules are about the kubelet itself: why it is not up, and what it lacks.
@@ -94,7 +97,7 @@ func kubeletPortTaken(e *Evidence) Findings {
 func kubeletDisk(pattern lazyregexp.Regexp, what string, is func(Disk) bool) func(*Evidence) Findings {
 	return func(e *Evidence) Findings {
 		last, match := e.recent(kubeletUnit, sayAgain, pattern)
-		if match == nil || e.podSince(last.At) {
+		if match == nil || strings.Contains(match[1], "/volumes/") || e.podSince(last.At) { // those may be on other disks
 			return nil
 		}
 		now := slices.ContainsFunc(e.Disks, func(d Disk) bool { return d.Daemon == "kubelet" && is(d) })
@@ -117,12 +120,12 @@ func (e *Evidence) podSince(at time.Time) bool {
 	return slices.ContainsFunc(e.Pods, func(p runtime.Sandbox) bool { return isUpSince(p, at, "") })
 }
 
-// kubeletFails wants the same end three times: the first may have been too early. What
-// comes of a runtime that does not answer is that one's.
+// kubeletFails wants the same end three times, unless systemd has given it up: the first may have been too early.
+// What comes of a runtime that does not answer is that one's.
 func kubeletFails(e *Evidence) Findings {
 	line, reason := e.kubeletEnd()
 	if reason == "" || e.RuntimeError != "" {
-		return nil
+		return withoutProgram(e, kubeletUnit)
 	}
 	times := 0
 	for _, l := range e.Journal[kubeletUnit] {
@@ -130,7 +133,7 @@ func kubeletFails(e *Evidence) Findings {
 			times++
 		}
 	}
-	return errorIf(times >= 3, "the kubelet ends each time it is started: %s", reason).see(kubeletLog).proof(line)
+	return errorIf(times >= 3 || e.Units[kubeletUnit].Active == "failed", "the kubelet ends each time it is started: %s", reason).see(kubeletLog).proof(line)
 }
 
 // inotifyMissed is certain where the kubelet ends for it; else it may run all the same.
@@ -185,10 +188,10 @@ func nodePressure(e *Evidence) Findings {
 }
 
 // kubeletStopped is certain of a kubelet that has run in this time: init itself may not
-// have started it yet.
+// have started it yet. One that systemd has given up says by itself what it ended for.
 func kubeletStopped(e *Evidence) Findings {
 	unit := e.Units[kubeletUnit]
-	if unit.Load != "loaded" || unit.Active != "inactive" && unit.Active != "failed" {
+	if _, reason := e.kubeletEnd(); reason != "" || unit.Load != "loaded" || unit.Active != "inactive" && unit.Active != "failed" {
 		return nil
 	}
 	level := certainIf(len(e.Journal[kubeletUnit]) > 0)
@@ -207,4 +210,21 @@ func kubeletNotAuthorized(e *Evidence) Findings {
 		return nil
 	}
 	return finding(Warning, "the API server refuses the kubelet: %s", match[1]+match[2]).see(kubeletLog).proof(line.Text)
+}
+
+// kubeletByProxy is of requests to this cluster alone: others, as for pods of a URL, may have to go there.
+// It is certain once the kubelet that runs now has said it twice.
+func kubeletByProxy(e *Evidence) Findings {
+	line, match := e.recent(kubeletUnit, sayAgain, proxied)
+	if match == nil || line.At.Before(e.Units[kubeletUnit].Started) {
+		return nil
+	}
+	at, err := url.Parse(match[1])
+	if err != nil || at.Hostname() != e.Settings.AdvertiseAddress.String() && at.Host != e.Settings.Endpoint {
+		return nil
+	}
+	return finding(certainIf(e.again(proxied, line.At)), "the kubelet asks a proxy for the API server: %s", match[2]).
+		remedy("add %s to NO_PROXY in the environment of kubelet.service; then: systemctl daemon-reload; systemctl restart kubelet",
+			at.Hostname()).
+		see("systemctl show kubelet -p Environment; systemctl show-environment").proof(line.Text)
 }

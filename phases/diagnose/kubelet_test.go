@@ -114,6 +114,11 @@ func TestKubeletCauses(t *testing.T) {
 		{"pressure", pressure, "node-pressure", Error, []string{"ephemeral-storage"}},
 		{"pressure, said once", once, "node-pressure", Warning, nil},
 		{"pressure, while static pods are waited for", static, "node-pressure", Warning, nil},
+		{"anything, once, and systemd has given it up", with(kubeletCrashes(saysOther), func(e *Evidence) {
+			unit := e.Units[kubeletUnit]
+			unit.Active = "failed"
+			e.Units[kubeletUnit] = unit
+		}), "kubelet-fails", Error, []string{"no such luck"}},
 		{"anything, three times", kubeletCrashes(saysOther, saysOther, saysOther), "kubelet-fails", Error, []string{"no such luck"}},
 	} {
 		t.Run(c.name, c.run)

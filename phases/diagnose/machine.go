@@ -22,6 +22,7 @@ type Machine struct {
 	Proxy    Proxy
 	Endpoint Endpoint
 	Foreign  Foreign
+	CNI      CNI
 	Taken    Taken
 	Unfit    Unfit
 	Masked   []string // units that are masked, of those that are ours to start

@@ -58,6 +58,7 @@ type machineCase struct {
 }
 
 var machineCases = []machineCase{
+	{"loopback-down", Error, func(m *Machine) { m.Network.LoopbackDown = true }, "lo, is down"},
 	{"no-systemd", Error, func(m *Machine) { m.System.Systemd = false }, "systemd does not run this machine"},
 	{"few-cpus", Warning, func(m *Machine) { m.System.CPUs = 1 }, "1 CPU: "},
 	{"little-memory", Warning, func(m *Machine) { m.System.Memory = 1700*mib - 1 }, "1699 MiB of memory: "},
@@ -89,6 +90,7 @@ var machineCases = []machineCase{
 
 	{"clock-behind", Warning, func(m *Machine) { m.Now = m.Now.AddDate(-5, 0, 0) }, "the clock says 2021-11-25"},
 	{"clock-behind", Warning, func(m *Machine) { m.Clock.Marks[0].At = m.Now.Add(3 * time.Minute) }, "the last record in the ledger is of 2026-11-25 04:03"},
+	{"clock-unsynced", Warning, func(m *Machine) { m.Clock.Unsynced, m.Clock.Services = true, []string{"chrony.service"} }, "chrony.service runs, and has not set the clock yet, which says 2026-11-25 04:00"},
 	{"clock-ahead", Warning, func(m *Machine) { m.Now = m.Now.AddDate(9, 0, 0) }, "more than 5 years after this program was made"},
 
 	{"inotify-used-up", Error, func(m *Machine) { m.Limits.Inotify.Left = 0 }, "fs.inotify.max_user_instances"},
@@ -98,7 +100,9 @@ var machineCases = []machineCase{
 	{"inotify-low", Warning, func(m *Machine) { m.Limits.Inotify.MaxWatches = 1000 }, "fs.inotify.max_user_watches is 1000"},
 	{"open-files-used-up", Warning, func(m *Machine) { m.Limits.OpenFiles = 95000 }, "95000 files are open"},
 	{"forwarding-fixed", Error, func(m *Machine) { m.Limits.ForwardingFixed = []string{"net.ipv4.ip_forward"} }, "net.ipv4.ip_forward is 0 and can't be set"},
-	{"forwarding-undone", Warning, func(m *Machine) { m.Limits.ForwardingUndone = []string{"/etc/sysctl.d/99-z.conf sets x = 0"} }, "/etc/sysctl.d/99-z.conf sets x = 0"},
+	{"forwarding-undone", Warning, func(m *Machine) {
+		m.Limits.ForwardingUndone = []string{"/etc/sysctl.d/99-z.conf sets x = 0"}
+	}, "/etc/sysctl.d/99-z.conf sets x = 0, and wins over /etc/sysctl.d/99-bootstrap.conf: after the next boot packets of pods are lost"},
 	{"rp-filter-strict", Warning, func(m *Machine) { m.Limits.StrictLinks = []string{"eth0", "eth1"} }, "strict on [eth0 eth1]"},
 	{"kernel-module-missing", Warning, func(m *Machine) { m.Modules[1].State = machine.ModuleMissing }, "has no vxlan, which the pod network needs"},
 	{"kernel-module-missing", Error, func(m *Machine) { m.Modules[0].State = machine.KernelReplaced }, "the modules on disk are of another kernel than 6.12.0"},
@@ -115,14 +119,20 @@ var machineCases = []machineCase{
 	{"no-resolver", Warning, func(m *Machine) { m.Resolver = Resolver{Read: true} }, "no /etc/resolv.conf: "},
 	{"no-resolver", Warning, func(m *Machine) { m.Resolver = Resolver{Read: true, Own: true} }, "KubeletConfiguration has an empty resolvConf"},
 	{"resolver-loops", Warning, func(m *Machine) { m.Resolver.Servers = []netip.Addr{netip.MustParseAddr("127.0.0.53")} }, "names no server that a pod can reach"},
+	{"resolver-loops", Warning, func(m *Machine) { m.Resolver.Servers = []netip.Addr{netip.MustParseAddr("fe80::1%eth0")} }, "names no server that a pod can reach"},
+	{"resolver-link-local", Warning, func(m *Machine) { m.Resolver.Servers = append(m.Resolver.Servers, netip.MustParseAddr("fe80::1%eth0")) }, "[fe80::1%eth0] means nothing in a pod"},
 	{"resolver-silent", Warning, func(m *Machine) { m.Resolver.Silent = m.Resolver.Servers }, "no answer from [192.0.2.1]"},
 
-	{"check-not-ignorable", Error, func(m *Machine) { m.Unfit.Ignored = []string{"CRI"} }, "ignorePreflightErrors: CRI can't be ignored"},
+	{"check-not-ignorable", Error, func(m *Machine) { m.Unfit.Ignored = []string{"no-runtime"} }, "ignorePreflightErrors: no-runtime can't be ignored"},
 	{"setting-settled", Error, func(m *Machine) { m.Unfit.Settings = []string{"dnsDomain is x, and y"} }, "dnsDomain is x, and y"},
 	{"bundle-damaged", Error, func(m *Machine) { m.Unfit.Bundle = "it is short" }, "it is short"},
 	{"no-runtime", Error, func(m *Machine) { m.Unfit.Runtime.What = "there are two" }, "there are two"},
 	{"no-kubelet", Error, func(m *Machine) { m.Unfit.Kubelet = Problem{"none", "bring one"} }, "none"},
 	{"kubeconfig-conflict", Error, func(m *Machine) { m.Unfit.Kubeconfigs = []Problem{{What: "/root/.kube/config: it has one"}} }, "it has one"},
+	{"path-in-the-way", Error, func(m *Machine) {
+		m.Unfit.Paths = []Problem{{"\"/usr/local/bin/ctr\" is a symbolic link", "see who made it"}}
+	}, `"/usr/local/bin/ctr" is a symbolic link`},
+	{"certificates-unusable", Error, func(m *Machine) { m.Unfit.Certs = []Problem{{What: "ca.crt has no key"}} }, "ca.crt has no key"},
 	{"etcd-data-gone", Error, func(m *Machine) { m.Unfit.EtcdGone = "/var/lib/etcd" }, "/var/lib/etcd holds no data of etcd, and has held this cluster's"},
 	{"etcd-data-gone", Error, func(m *Machine) { m.Unfit.EtcdGone, m.Unfit.EtcdMount = "/var/lib/etcd", "/var/lib" }, "on the disk that was mounted at /var/lib"},
 	{"port-taken", Error, func(m *Machine) {
@@ -149,11 +159,12 @@ var machineCases = []machineCase{
 
 	{"other-cluster", Warning, func(m *Machine) { m.Foreign.Clusters = []string{"/var/lib/k0s (k0s)"} }, "/var/lib/k0s (k0s)"},
 	{"volume-closed", Error, func(m *Machine) { m.Foreign.Closed = []string{"/srv/x of user 1000 (mode 0600), for kube-apiserver"} }, "may not read /srv/x of user 1000"},
+	{"host-path-missing", Error, func(m *Machine) { m.Foreign.Missing = []string{"/srv/x, for kube-apiserver"} }, "there is no /srv/x, for kube-apiserver"},
 	{"foreign-static-pod", Warning, func(m *Machine) {
-		m.Foreign.Manifests = []Manifest{{Path: "/m/x.yaml", Name: "default/x", Ports: []int{80}}}
+		m.Foreign.Manifests = []Manifest{{Path: "/m/x.yaml", Name: "default/x", Ports: anywhere(80)}}
 	}, "/m/x.yaml is there"},
 	{"foreign-static-pod", Error, func(m *Machine) {
-		m.Foreign.Manifests = []Manifest{{Path: "/m/x.yaml", Name: "default/x", Ports: []int{80, 6443}}}
+		m.Foreign.Manifests = []Manifest{{Path: "/m/x.yaml", Name: "default/x", Ports: anywhere(80, 6443)}}
 	}, "takes port 6443"},
 	{"foreign-static-pod", Error, func(m *Machine) {
 		m.Foreign.Manifests = []Manifest{{Path: "/m/kube-apiserver.yaml.bak", Name: "kube-system/kube-apiserver"}}
@@ -166,6 +177,15 @@ var machineCases = []machineCase{
 	{"pod-url-no-pod", Error, func(m *Machine) { m.PodURL.Wrong = "it is empty" }, "it is empty"},
 	{"pod-url-plain", Warning, func(m *Machine) { m.PodURL.Plain = true }, "decides what runs here as root"},
 	{"cni-plugin-missing", Warning, func(m *Machine) { m.Foreign.Plugins = []string{"calico, in /x"} }, "calico, in /x"},
+
+	{"cni-config-foreign", Warning, func(m *Machine) {
+		m.CNI.Others = []CNIFile{{Path: "/etc/cni/net.d/87-podman.conflist", What: "podman [10.88.0.0/16]"}}
+	}, "/etc/cni/net.d/87-podman.conflist is of another program's network, podman [10.88.0.0/16], and no cluster's: it stays as it is"},
+	{"cni-config-foreign", Error, func(m *Machine) { m.CNI.Others = []CNIFile{{Path: "/etc/cni/net.d/05-podman.conflist", First: true}} }, "all pods would be in it"},
+	{"cni-config-stale", Warning, func(m *Machine) { m.CNI = CNI{Left: "/x.conflist", Stale: "its kubeconfig is missing"} }, "/x.conflist, of an older cluster: its kubeconfig"},
+	{"cni-plugin-missing", Warning, func(m *Machine) { // one finding about one file is enough
+		m.Foreign.Plugins, m.CNI = []string{"calico, in /x"}, CNI{Left: "/x", Stale: "its kubeconfig is missing"}
+	}, "calico, in /x"},
 
 	{"unit-masked", Error, func(m *Machine) { m.Masked = []string{"kubelet.service"} }, "kubelet.service is masked"},
 	{"runtime-without-cri", Error, func(m *Machine) { m.CRI = CRI{Socket: "/run/c.sock", NoCRI: true} }, "/run/c.sock does not speak CRI"},
@@ -183,6 +203,16 @@ var machineCases = []machineCase{
 func allDisks(m *Machine, change func(*Disk)) {
 	for i := range m.Disks {
 		change(&m.Disks[i])
+	}
+}
+
+// TestClockOfNobody: a machine without a time service, or a container that sees the clock of its host, is
+// not blamed for what it can't mend.
+func TestClockOfNobody(t *testing.T) {
+	m := goodMachine()
+	m.Clock.Unsynced = true
+	if found := catalogue(t).Preflight(m); len(found) > 0 {
+		t.Errorf("%+v", found)
 	}
 }
 
@@ -223,7 +253,8 @@ func TestNothingKnown(t *testing.T) {
 
 // TestCausesOfTheMachine: what alone explains a stall ends a wait, and only that.
 func TestCausesOfTheMachine(t *testing.T) {
-	ends := []string{"no-cgroups", "disk-read-only", "inodes-used-up", "inotify-used-up", "address-not-here", "resolver-file-missing"}
+	ends := []string{"etcd-data-gone", "no-cgroups", "disk-read-only", "inodes-used-up", "inotify-used-up", "address-not-here", "resolver-file-missing",
+		"loopback-down"}
 	for _, c := range machineCases {
 		m := goodMachine()
 		c.change(m)

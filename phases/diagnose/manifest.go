@@ -2,11 +2,13 @@ package diagnose
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
 	"bootstrap/phases/lazyregexp"
 	"bootstrap/phases/machine"
+	"bootstrap/phases/runtime"
 )
 
 func manifestRules() map[string]Rule {
@@ -14,6 +16,7 @@ func manifestRules() map[string]Rule {
 		"manifest-invalid":       {Cause: manifestInvalid},
 		"manifest-refused":       {Cause: manifestRefused},
 		"manifest-gone":          {Cause: manifestGone},
+		"static-pod-blocked":     {Cause: ofFirstComponent((*Evidence).blocked)},
 		"manifest-port-conflict": {Cause: portConflict},
 		"files-drifted":          {Cause: filesDrifted},
 	}
@@ -49,6 +52,24 @@ func manifestRefused(e *Evidence) Findings {
 	return nil
 }
 
+// blocked is a static pod whose manifest was changed while a kubelet ran that has met no API server: it
+// may have read of another under that name, and starts none in its place. A kubelet that makes other
+// pods is not only slow. The kubelet itself says it only at -v=4 ("Pod cannot start yet").
+func (e *Evidence) blocked(name string) Findings {
+	unit, file, pod := e.Units[kubeletUnit], e.Settings.StaticPodDir+"/"+name+".yaml", e.Settings.podOf(name)
+	i := slices.IndexFunc(e.Manifests, func(m Manifest) bool { return m.Path == file })
+	if i < 0 || unit.Active != "active" || e.RuntimeError != "" || e.API.Dial == Open {
+		return nil
+	}
+	changed, minutes := e.Manifests[i].Changed, max(1, e.Crowding) // a busy machine takes longer
+	isIt := func(p runtime.Sandbox) bool { return p.FullName() == pod && !e.outdated(p) }
+	isOther := func(p runtime.Sandbox) bool { return p.FullName() != pod && p.Created.After(changed) }
+	waits := changed.After(unit.Started) && e.Now.Sub(changed).Minutes() > minutes && !slices.ContainsFunc(e.Pods, isIt)
+	return warnIf(waits && slices.ContainsFunc(e.Pods, isOther), "the kubelet makes no pod of %s, which was changed after the kubelet was started: "+
+		"one that has not met its API server since starts no static pod in place of another of the same name, "+
+		"be it that it never started that one", file).see(kubeletLog)
+}
+
 // manifestGone: moved to another name in the folder, it still runs.
 func manifestGone(e *Evidence) Findings {
 	return forEach(e.Settings.Components, func(component string) Findings {
@@ -60,21 +81,28 @@ func manifestGone(e *Evidence) Findings {
 }
 
 // portConflict: a copy of a manifest is the same pod twice, and wants its port once.
-func portConflict(e *Evidence) Findings {
-	var found Findings
-	first := map[int]Manifest{}
-	for _, m := range e.Manifests {
+func portConflict(e *Evidence) (found Findings) {
+	for i, m := range e.Manifests {
 		for _, port := range m.Ports {
-			switch other, taken := first[port]; {
-			case !taken:
-				first[port] = m
-			case other.Name != m.Name:
+			wants := func(other Manifest) bool {
+				return other.Name != m.Name && slices.ContainsFunc(other.Ports, meets(port))
+			}
+			if i := slices.IndexFunc(e.Manifests[:i], wants); i >= 0 {
 				const text = "%s and %s both want port %d of this machine"
-				found = append(found, finding(certainIf(other.Ours || m.Ours), text, other.Path, m.Path, port)...)
+				other := e.Manifests[i]
+				found = append(found, finding(certainIf(other.Ours || m.Ours), text, other.Path, m.Path, port.Port())...)
 			}
 		}
 	}
 	return found
+}
+
+// meets tells of ports that nobody has beside this one: at one address, or at any.
+func meets(port netip.AddrPort) func(netip.AddrPort) bool {
+	return func(other netip.AddrPort) bool {
+		a, b := port.Addr(), other.Addr()
+		return port.Port() == other.Port() && (a == b || a.IsUnspecified() || b.IsUnspecified())
+	}
 }
 
 // foreignManifest finds a second file for a pod of ours; other static pods are anybody's to run.

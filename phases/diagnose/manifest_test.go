@@ -1,23 +1,32 @@
 package diagnose
 
 import (
+	"net/netip"
 	"testing"
 
 	"bootstrap/phases/machine"
 )
 
+// anywhere are ports at any address.
+func anywhere(numbers ...uint16) (ports []netip.AddrPort) {
+	for _, n := range numbers {
+		ports = append(ports, netip.AddrPortFrom(netip.IPv4Unspecified(), n))
+	}
+	return ports
+}
+
 // TestManifestCauses holds what is said of the static pod folder.
 func TestManifestCauses(t *testing.T) {
 	const dir = "/etc/kubernetes/manifests/"
-	etcd := Manifest{Path: dir + "etcd.yaml", Name: "kube-system/etcd", Ports: []int{2381}, Ours: true}
-	api := Manifest{Path: dir + "kube-apiserver.yaml", Name: "kube-system/kube-apiserver", Ports: []int{6443}, Ours: true}
+	etcd := Manifest{Path: dir + "etcd.yaml", Name: "kube-system/etcd", Ports: anywhere(2381), Ours: true}
+	api := Manifest{Path: dir + "kube-apiserver.yaml", Name: "kube-system/kube-apiserver", Ports: anywhere(6443), Ours: true}
 	gone := []machine.Drift{{Path: api.Path, What: "gone"}}
 	of := func(more ...Manifest) Evidence { return Evidence{Manifests: append([]Manifest{etcd}, more...)} }
 
 	checkFinding(t, first(t, of(Manifest{Path: api.Path, Error: "yaml: line 7: x", Ours: true})), "manifest-invalid", Error, api.Path, "line 7", "bootstrap init")
 	checkFinding(t, first(t, of(Manifest{Path: dir + "x.yaml", Error: "no"})), "manifest-invalid", Warning)
 	checkFinding(t, first(t, Evidence{Manifests: []Manifest{etcd}, Files: gone}), "manifest-gone", Error, api.Path, "bootstrap init")
-	checkFinding(t, first(t, of(api, Manifest{Path: dir + "x.yaml", Name: "default/x", Ports: []int{1, 6443}})), "manifest-port-conflict", Error, api.Path, dir+"x.yaml", "6443")
+	checkFinding(t, first(t, of(api, Manifest{Path: dir + "x.yaml", Name: "default/x", Ports: anywhere(1, 6443)})), "manifest-port-conflict", Error, api.Path, dir+"x.yaml", "6443")
 	copied := Manifest{Path: dir + "etcd.yaml.bak", Name: "kube-system/etcd", Ports: etcd.Ports}
 	checkFinding(t, first(t, of(copied)), "foreign-static-pod", Warning, copied.Path, etcd.Path, "mv "+copied.Path)
 
@@ -26,7 +35,7 @@ func TestManifestCauses(t *testing.T) {
 	if f := first(t, Evidence{Manifests: []Manifest{etcd, moved}, Files: gone}); f.ID == "manifest-gone" {
 		t.Errorf("it runs under another name: %+v", f)
 	}
-	if f := first(t, of(api, Manifest{Path: dir + "x.yaml", Name: "default/x", Ports: []int{9000}})); f.ID != "" {
+	if f := first(t, of(api, Manifest{Path: dir + "x.yaml", Name: "default/x", Ports: anywhere(9000)})); f.ID != "" {
 		t.Errorf("anybody's static pod is %+v", f)
 	}
 }

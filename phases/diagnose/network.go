@@ -14,6 +14,8 @@ type Network struct {
 	Addresses []machine.LinkAddress // of links that are up, loopback left out; nil if unknown
 	Defaults  []string              // the links of default routes in the address's family, the preferred first
 	Routes    []machine.Route       // to single networks
+
+	LoopbackDown bool
 }
 
 // Resolver is who answers pods' questions for names outside of the cluster.
@@ -55,6 +57,7 @@ type Proxy struct {
 // networkRules are about this machine's place in its network, and what lets packets pass.
 func networkRules() map[string]Rule {
 	return map[string]Rule{
+		"loopback-down":    {Check: loopbackDown, Cause: causeToo(loopbackDown)},
 		"address-not-here": {Check: addressNotHere, Cause: causeToo(addressNotHere)},
 		"address-of-containers": {Check: func(m *Machine) Findings {
 			at, ok := m.linkOf(m.Settings.AdvertiseAddress)
@@ -72,7 +75,7 @@ func networkRules() map[string]Rule {
 			return warnIf(len(active) > 0, "%s is active, and may keep pods from the API server", strings.Join(active, " and "))
 		}},
 		"forward-drop": {Check: forwardDrop},
-		"proxy-for-cluster": {Check: func(m *Machine) Findings {
+		"proxy-for-cluster": {Cause: kubeletByProxy, Check: func(m *Machine) Findings {
 			through := strings.Join(m.Proxy.Through, ",")
 			return warnIf(through != "", "the proxy %s would be asked for %s", m.Proxy.URL, through).remedy("add to NO_PROXY: %s", through)
 		}},
@@ -86,9 +89,10 @@ func nameRules() map[string]Rule {
 		"no-resolver":           {Check: noResolver},
 		"resolver-loops": {Check: func(m *Machine) Findings {
 			r := m.Resolver
-			loops := r.Read && r.File != "" && !r.Missing && !slices.ContainsFunc(r.Servers, func(s netip.Addr) bool { return !s.IsLoopback() })
+			loops := r.Read && r.File != "" && !r.Missing && !slices.ContainsFunc(r.Servers, machine.PodReaches)
 			return warnIf(loops, "%s names no server that a pod can reach: pods resolve names of the cluster only", r.File)
 		}},
+		"resolver-link-local": {Check: resolverLinkLocal},
 		"resolver-silent": {Check: func(m *Machine) Findings {
 			return warnIf(len(m.Resolver.Silent) > 0, "%s: no answer from %v", m.Resolver.File, m.Resolver.Silent)
 		}},
@@ -116,6 +120,18 @@ func nameRules() map[string]Rule {
 				m.Settings.Endpoint, p.Addresses, p.Dial)
 		}},
 	}
+}
+
+func resolverLinkLocal(m *Machine) Findings {
+	isElse := func(s netip.Addr) bool { return machine.PodReaches(s) || !s.IsLinkLocalUnicast() }
+	onLink := slices.DeleteFunc(slices.Clone(m.Resolver.Servers), isElse)
+	others := slices.ContainsFunc(m.Resolver.Servers, machine.PodReaches) // else resolver-loops says it
+	const what = "%s: %v means nothing in a pod, which is on another link: cluster DNS asks the others"
+	return warnIf(len(onLink) > 0 && others, what, m.Resolver.File, onLink)
+}
+
+func loopbackDown(m *Machine) Findings {
+	return errorIf(m.Network.LoopbackDown, "the loopback link, lo, is down: this machine does not reach itself").see("ip link show lo")
 }
 
 func (m *Machine) linkOf(a netip.Addr) (machine.LinkAddress, bool) {

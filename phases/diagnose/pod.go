@@ -1,6 +1,8 @@
 package diagnose
 
 import (
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -20,12 +22,16 @@ var (
 	pauseImage  = lazyregexp.New(`failed to get sandbox image`)
 	anyImage    = lazyregexp.New(`image "([^"]+)"`)
 	pullFailed  = lazyregexp.New(`.*failed to (?:do request: \w+ "[^"]+"|resolve (?:reference "[^"]+"|image)|pull and unpack image "[^"]+"): (.+)`)
-	hostPath    = lazyregexp.New(`hostPath type check failed: (\S+) is not an? (.+)`)
+	hostPath    = lazyregexp.New(`hostPath type check failed: (\S+) is not an? (.+)|(?:^|: )(?:open|mkdir) (/\S+): (no such file or directory|not a directory)$`)
 	cannotRun   = lazyregexp.New(`exec "?(/[^\s:"]+)"?: (exec format error|permission denied|no such file or directory)|exec: "([^"]+)": ((?:stat [^:]+: )?(?:exec format error|permission denied|no such file or directory|executable file not found in \$PATH|is a directory))`)
 	cniMissing  = lazyregexp.New(`failed to find plugin "([^"]+)" in path \[([^\]]*)\]`)
 	cniInvalid  = lazyregexp.New(`failed to load CNI config(?: list)? file.*`)
 	pullMayPass = lazyregexp.New(`(?i)deadline exceeded|time(?:d )?out|429|too ?many ?requests|rate limit|connection reset|temporary|50[234] `)
 	notAdmitted = lazyregexp.New(`"Pod admission denied" podUID="([^"]+)" pod="([^"]+)" reason="([^"]*)" message="(.*?)"(?: operation=|\s*$)`)
+	// What the API server says to a mirror pod.
+	noNamespace  = lazyregexp.New(`^namespaces "([^"]+)" not found$`)
+	refusedByAPI = lazyregexp.New(`^pods .* is (?:forbidden|invalid): `)
+	lastingNo    = lazyregexp.New(`exceeded quota|violates PodSecurity`)
 	// After each start, the kubelet makes no container before it has seen the Services.
 	kubeletBegins = lazyregexp.New(`services have not yet been read at least once`)
 	// With its sandbox or container gone, as when a component is started anew, the kubelet makes others.
@@ -35,14 +41,16 @@ var (
 // podRules are about pods whose sandbox, image or container does not come up.
 func podRules() map[string]Rule {
 	return map[string]Rule{
-		"pause-image-missing":   {Cause: syncCause(says(pauseImage), imageMissing)},
-		"image-missing":         {Cause: syncCause(ofKind("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"), imageMissing)},
-		"image-cannot-run":      {Cause: ofFirstComponent((*Evidence).imageCannotRun)},
-		"container-oom-killed":  {Cause: ofFirstComponent((*Evidence).oomKilled)},
-		"host-path-missing":     {Cause: syncCause(says(hostPath), hostPathMissing)},
+		"pause-image-missing": {Cause: syncCause(says(pauseImage), imageMissing)},
+		"image-missing":       {Cause: syncCause(ofKind("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"), imageMissing)},
+		"image-cannot-run":    {Cause: ofFirstComponent((*Evidence).imageCannotRun)},
+		"container-oom-killed": {Cause: func(e *Evidence) Findings {
+			return append(ofFirstComponent((*Evidence).oomKilled)(e), addonOOMKilled(e)...)
+		}},
 		"cni-config-invalid":    {Cause: cniConfigInvalid},
 		"container-not-created": {Cause: syncCause(ofKind("CreateContainerError", "CreateContainerConfigError", "RunContainerError"), containerNotCreated)},
 		"pod-not-admitted":      {Cause: podNotAdmitted},
+		"mirror-pod-refused":    {Cause: mirrorRefused},
 		"pod-not-created":       {Cause: syncCause(ofKind("CreatePodSandboxError"), podNotCreated)},
 	}
 }
@@ -212,10 +220,34 @@ func (e *Evidence) oomKilled(name string) Findings {
 	return finding(Warning, "%s was killed for want of memory", name).see(seePods)
 }
 
+// addonOOMKilled is never certain: what an addon needs depends on what is asked of it.
+func addonOOMKilled(e *Evidence) Findings {
+	for _, c := range e.addonContainers(addonNames...) {
+		if failed(c.Container) && c.Reason == "OOMKilled" {
+			return finding(Warning, "%s was killed for want of memory", c.Name).see(seePods)
+		}
+	}
+	return nil
+}
+
+// hostPathFailed leaves out the kubelet's own folders, which it makes for other reasons.
+func hostPathFailed(f syncFailure) bool {
+	match := hostPath().FindStringSubmatch(f.message)
+	return f.kind == "MountVolume" && match != nil && !strings.HasPrefix(match[3], "/var/lib/kubelet/")
+}
+
 // hostPathMissing is certain the second time, which comes after a second or two.
 func hostPathMissing(e *Evidence, f syncFailure) Findings {
 	match := hostPath().FindStringSubmatch(f.message)
-	return f.unsureIf(!e.again(hostPath, f.at)).
+	f = f.unsureIf(!e.again(hostPath, f.at))
+	if folder := path.Dir(match[3]); match[3] != "" { // it was to be made
+		found := f.finding("%s does not start: %s, which it mounts, can't be made: %s", f.pod, match[3], match[4]).see("ls -ld " + folder)
+		if match[4] == "not a directory" {
+			return found.remedy("something above it is no folder: see namei -l %s", match[3])
+		}
+		return found.remedy("make the folder that it is to lie in: mkdir -p %s", folder)
+	}
+	return f.
 		finding("%s does not start: %s, which it mounts, is no %s or is not there", f.pod, match[1], match[2]).see("ls -ld " + match[1])
 }
 
@@ -247,6 +279,42 @@ func podNotAdmitted(e *Evidence) Findings {
 		return finding(Error, "the kubelet does not admit %s: %s: %s", m[2], m[3], m[4]).see(kubeletLog).proof(l.Text)
 	}
 	return nil
+}
+
+// Denial is what a kubelet said when it did not admit a pod.
+type Denial struct {
+	At  time.Time
+	Why string
+}
+
+// Denials are the last of each pod, by namespace/name.
+func Denials(journal []machine.LogLine) map[string]Denial {
+	all := map[string]Denial{}
+	for _, l := range journal {
+		if m := notAdmitted().FindStringSubmatch(l.Text); m != nil {
+			all[m[2]] = Denial{l.At, readable(m[3] + ": " + unquoted(m[4]))}
+		}
+	}
+	return all
+}
+
+// mirrorRefused goes by the kubelet's last word about the mirror pod. It is certain where the kubelet will
+// be told the same again. What else is missing may come yet, as a priority class does after the start.
+func mirrorRefused(e *Evidence) Findings {
+	said := lazyregexp.New(`"Failed creating a mirror pod(?: for)?" err="(.+)" pod="` + regexp.QuoteMeta(e.Settings.Pod) + `"`)
+	line, match := e.recent(kubeletUnit, e.Now.Sub(e.Since), said)
+	if match == nil {
+		return nil
+	}
+	reason, found := unquoted(match[1]), Findings(nil)
+	const what = "%s runs, and has no mirror pod: %s"
+	if m := noNamespace().FindStringSubmatch(reason); m != nil {
+		found = finding(Error, what, e.Settings.Pod, "the namespace "+m[1]+" is not there").
+			remedy("kubectl create namespace %s; the kubelet tries again within two minutes", m[1])
+	} else if refusedByAPI().MatchString(reason) { // else it did not answer
+		found = finding(certainIf(lastingNo().MatchString(reason)), what, e.Settings.Pod, reason)
+	}
+	return found.see(kubeletLog).proof(line.Text)
 }
 
 // podNotCreated is never certain, as it is about what no other entry knows.

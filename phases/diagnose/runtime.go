@@ -26,7 +26,7 @@ const (
 
 // What is said of, or by, a runtime that does not work.
 var (
-	containerdFatal = lazyregexp.New(`^containerd: (.+)|level=(?:fatal|error) msg="?(containerd: .+?)"?$`)
+	containerdFatal = lazyregexp.New(`^containerd: (.+)|level=(?:fatal|error) msg="?(containerd: .+?)"?$|level=fatal msg="[^"]+" error="(.+)"$`)
 	containerdParse = lazyregexp.New(`failed to (?:load TOML|unmarshal TOML|parse|load config)|toml: |invalid (?:plugin )?config|unknown (?:plugin|key)|unsupported config version`)
 	criNotLoaded    = lazyregexp.New(`msg="(?:failed to load plugin|skip loading plugin)" error="(.+?)" id=io\.containerd\.(?:grpc\.v1\.cri|cri\.v1\.\w+)`)
 	noService       = lazyregexp.New(`unknown service runtime\.v1\.`)
@@ -56,7 +56,7 @@ func runtimeRules() map[string]Rule {
 			return warnIf(old, "containerd at %s is %s: Kubernetes wants version 2", m.CRI.Socket, m.CRI.Version)
 		}},
 		"containerd-config":     {Cause: containerdEnded(true, "containerd can't read its configuration")},
-		"containerd-fails":      {Cause: containerdEnded(false, "containerd does not stay up")},
+		"containerd-fails":      {Cause: containerdFails},
 		"containerd-stopped":    {Cause: containerdStopped},
 		"runtime-not-listening": {Cause: runtimeNotListening},
 		"runtime-not-cri":       {Cause: runtimeNotCRI},
@@ -95,8 +95,25 @@ func containerdEnded(byConfig bool, what string) func(*Evidence) Findings {
 		if match == nil || containerdParse().MatchString(line.Text) != byConfig {
 			return nil
 		}
-		return finding(Error, "%s: %s", what, unquoted(match[1]+match[2])).see(containerdLog).proof(line.Text)
+		return finding(Error, "%s: %s", what, unquoted(match[1]+match[2]+match[3])).see(containerdLog).proof(line.Text)
 	}
+}
+
+func containerdFails(e *Evidence) Findings {
+	found := containerdEnded(false, "containerd does not stay up")(e)
+	if e.RuntimeError != "" && e.isContainerd() {
+		found = append(found, withoutProgram(e, containerdUnit)...)
+	}
+	return found
+}
+
+// withoutProgram finds a unit whose program systemd could not start at all, so that its journal says nothing.
+func withoutProgram(e *Evidence, unit string) Findings {
+	const notExecuted = 203 // EXIT_EXEC in systemd.exec(5)
+	u := e.Units[unit]
+	return errorIf(u.ExitStatus == notExecuted && (u.Active == "activating" || u.Active == "failed"),
+		"systemd can't run the program of %s: it is not there, or can't be executed", unit).
+		remedy("put it back; if bootstrap had installed it: bootstrap init").see("systemctl status " + unit)
 }
 
 // containerdStopped goes by a unit that systemd does not mean to start: while it starts

@@ -26,6 +26,7 @@ const (
 	badTOML     = `containerd: failed to unmarshal TOML at row 2 column 6: toml: expected character =`
 	criFailed   = `time="2026-11-25T04:14:07.367668525Z" level=warning msg="failed to load plugin" error="invalid plugin config: no corresponding runtime configured in ` + "`containerd.runtimes` for `containerd` `default_runtime_name" + ` = \"none\"" id=io.containerd.cri.v1.runtime type=io.containerd.cri.v1`
 	criNoWatch  = `time="2026-11-25T04:29:08.481001481Z" level=warning msg="failed to load plugin" error="failed to create CRI service: failed to create cni conf monitor for default: failed to create fsnotify watcher: too many open files" id=io.containerd.grpc.v1.cri type=io.containerd.grpc.v1`
+	badRecovery = `time="2026-12-01T00:23:54.591295232Z" level=fatal msg="Failed to run CRI service" error="failed to recover state: failed to read base directory: open /var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes: too many open files"`
 	badStart    = `containerd: failed to get listener for main ttrpc endpoint: listen unix /run/containerd/containerd.sock.ttrpc: bind: read-only file system`
 )
 
@@ -43,6 +44,8 @@ func TestRuntimeCauses(t *testing.T) {
 		{"given up", runtimeFails(containerdSocket, noSocket, machine.UnitState{Load: "loaded", Active: "failed", Result: "exit-code", ExitStatus: 1}), "containerd-stopped", Error, []string{"exit-code", "1"}},
 		{"configuration", runtimeFails(containerdSocket, noSocket, again, badTOML), "containerd-config", Error, []string{"row 2 column 6"}},
 		{"does not stay up", runtimeFails(containerdSocket, noSocket, again, badStart), "containerd-fails", Error, []string{"read-only"}},
+		{"does not come up", runtimeFails(containerdSocket, noSocket, again, badRecovery), "containerd-fails", Error, []string{"containerd does not stay up: failed to recover state", "too many open files"}},
+		{"no program", runtimeFails(containerdSocket, noSocket, machine.UnitState{Load: "loaded", Active: "activating", Result: "exit-code", ExitStatus: 203, Started: lookedAt}), "containerd-fails", Error, []string{"can't run the program of containerd.service"}},
 		{"CRI off", runtimeFails(containerdSocket, criOff, running), "runtime-without-cri", Error, []string{"disabled"}},
 		{"CRI lacks inotify", runtimeFails(containerdSocket, criOff, running, criNoWatch), "inotify-used-up", Error, []string{"containerd", "inotify"}},
 		{"CRI does not load", runtimeFails(containerdSocket, criOff, running, criFailed), "runtime-without-cri", Error, []string{"could not load", "default_runtime_name"}},

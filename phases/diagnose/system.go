@@ -22,6 +22,10 @@ type System struct {
 type Clock struct {
 	Marks []Mark    // things made at a time that was now
 	Built time.Time // when this program's source was; zero if unknown
+
+	Synced   bool     // a time service keeps it right
+	Unsynced bool     // none does; where neither is so, it is not known
+	Services []string // time services that run
 }
 
 // Mark is something that tells that a moment is past.
@@ -73,6 +77,7 @@ func systemRules() map[string]Rule {
 		}},
 		"cgroup-controller-missing": {Check: controllersMissing}, // later the kubelet says it: kubelet-cgroups
 		"clock-behind":              {Check: clockBehind, Cause: causeToo(clockBehind)},
+		"clock-unsynced":            {Check: clockUnsynced},
 		"clock-ahead": {Check: func(m *Machine) Findings {
 			built := m.Clock.Built
 			ahead := !built.IsZero() && m.Now.Sub(built) > clockTooFar
@@ -100,6 +105,11 @@ func controllersMissing(m *Machine) Findings {
 	}
 	return warnIf(!there("pids"), "the kernel has no cgroup controller for pids here: a pod can use up all process IDs").
 		remedy("use a kernel with CONFIG_CGROUP_PIDS")
+}
+
+func clockUnsynced(m *Machine) Findings {
+	services := strings.Join(m.Clock.Services, ", ")
+	return warnIf(m.Clock.Unsynced && services != "", "%s runs, and has not set the clock yet, which says %s", services, moment(m.Now))
 }
 
 func clockBehind(m *Machine) Findings {

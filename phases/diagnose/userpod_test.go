@@ -32,6 +32,10 @@ func ofWeb(line string) string {
 const (
 	refusedByWatch = `E1125 14:02:24.068184     129 file_linux.go:107] "Unable to process watch event" err="can't process config file \"/etc/kubernetes/manifests/web.yaml\": invalid pod: [spec.containers[0].livenessProbe: Required value: must specify a handler type]"`
 	denied         = `I1125 14:02:24.068184     129 allocation_manager.go:619] "Pod admission denied" podUID="uid-web" pod="shop/web-n1" reason="OutOfcpu" message="Node didn't have enough resource: cpu, requested: 1000000, used: 950, capacity: 2000" operation="add"`
+	noMirror       = `E1125 14:02:25.068184     129 kubelet.go:3501] "Failed creating a mirror pod" err="namespaces \"monitoring\" not found" pod="shop/web-n1"`
+	overQuota      = `E1125 14:02:25.068184     129 kubelet.go:3501] "Failed creating a mirror pod" err="pods \"web-n1\" is forbidden: exceeded quota: few, requested: pods=1, used: pods=0, limited: pods=0" pod="shop/web-n1"`
+	noPriority     = `E1125 14:02:25.068184     129 kubelet.go:3501] "Failed creating a mirror pod" err="pods \"web-n1\" is forbidden: no PriorityClass with name high was found" pod="shop/web-n1"`
+	noParent       = `E1125 03:50:43.434307   10641 nestedpendingoperations.go:348] Operation for "{volumeName:kubernetes.io/host-path/uid-web-own podName:uid-web nodeName:}" failed. No retries permitted until 2026-11-25 03:50:47.43427233 +0000 UTC m=+13.871225306 (durationBeforeRetry 4s). Error: MountVolume.SetUp failed for volume "own" (UniqueName: "kubernetes.io/host-path/uid-web-own") pod "web-n1" (UID: "uid-web") : open /srv/none/file: no such file or directory`
 	refusedByList  = `E1125 14:02:24.068184     129 file.go:187] "Could not process manifest file" err="invalid pod: [spec.containers[0].livenessProbe: Required value: must specify a handler type]" path="/etc/kubernetes/manifests/web.yaml"`
 )
 
@@ -42,6 +46,8 @@ func TestUsersPod(t *testing.T) {
 	pathTwice.Journal[kubeletUnit] = append(logged(2*time.Second, ofWeb(noPath)), pathTwice.Journal[kubeletUnit]...)
 	replaced := usersPod(ofWeb(etcdContainer("ErrImagePull", pullRefused)))
 	replaced.Settings.Replaced = []string{"uid-web"}
+	parentTwice := usersPod(noParent)
+	parentTwice.Journal[kubeletUnit] = append(logged(2*time.Second, noParent), parentTwice.Journal[kubeletUnit]...)
 	other := usersPod(strings.ReplaceAll(refusedByWatch, "web.yaml", "other.yaml"))
 	before := usersPod(refusedByWatch)
 	before.Since = lookedAt
@@ -50,6 +56,14 @@ func TestUsersPod(t *testing.T) {
 		{"image, of the content before", replaced, "", "", nil},
 		{"image, of another pod", usersPod(etcdContainer("ErrImagePull", pullRefused)), "", "", nil},
 		{"path", pathTwice, "host-path-missing", Error, []string{"/srv/missing", "shop/web-n1"}},
+		{"a file in no folder, seen once", usersPod(noParent), "host-path-missing", Warning, []string{"/srv/none/file", "can't be made"}},
+		{"a file in no folder", parentTwice, "host-path-missing", Error, []string{"/srv/none/file", "shop/web-n1"}},
+		{"a file of the kubelet's own", usersPod(strings.ReplaceAll(noParent, "/srv/none", "/var/lib/kubelet/pods/x")), "", "", nil},
+		{"no namespace", usersPod(noMirror), "mirror-pod-refused", Error, []string{"shop/web-n1 runs", "the namespace monitoring is not there"}},
+		{"another pod has no namespace", usersPod(strings.ReplaceAll(noMirror, "shop/web", "shop/other")), "", "", nil},
+		{"a quota", usersPod(overQuota), "mirror-pod-refused", Error, []string{"exceeded quota: few"}},
+		{"a class that may come", usersPod(noPriority), "mirror-pod-refused", Warning, []string{"no PriorityClass"}},
+		{"an API server that is away", usersPod(strings.ReplaceAll(noMirror, `namespaces \"monitoring\" not found`, `Post \"https://10.0.0.1:6443/api/v1/namespaces/monitoring/pods\": dial tcp 10.0.0.1:6443: connect: connection refused`)), "", "", nil},
 		{"a flag", usersContainer(1, runtime.Container{ExitCode: 2, Log: wrote("flag provided but not defined: -frob")}), "component-bad-flag", Error, []string{"web refuses its flag -frob"}},
 		{"it ends, the second time", usersContainer(2, runtime.Container{ExitCode: 3, Log: wrote("no luck")}), "component-crashes", Warning, []string{"web has ended 2 times"}},
 		{"it ends by a signal", usersContainer(3, runtime.Container{ExitCode: 139}), "component-crashes", Error, []string{"web has ended 3 times", "exit code 139"}},

@@ -150,6 +150,25 @@ func (h *Host) OwnTrees(paths ...string) error {
 	return nil
 }
 
+// OwnFile records that what a daemon may write to a file is ours to remove. A file that is there stays.
+func (h *Host) OwnFile(path string) error {
+	w, err := h.walk(path, walkWrite)
+	defer w.close()
+	if err != nil {
+		return err
+	}
+	p := w.place()
+	k := key{OpTree, p.path}
+	if _, ok := h.ledger.find(k); ok {
+		return h.settle(k, nothing)
+	}
+	now, err := h.state(p)
+	if err != nil || now.Kind != Absent {
+		return err
+	}
+	return h.make(effect{key: k, verb: Own, on: p.on, before: now, after: State{Kind: File}}, nothing)
+}
+
 // nothing is what is done for an effect that others bring about later.
 func nothing() error { return nil }
 

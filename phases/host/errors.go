@@ -29,7 +29,8 @@ func (e *ObstacleError) Hint() string { return e.Fix }
 
 // linkInTheWay is about a symbolic link, which somebody could have planted.
 func linkInTheWay(path string) error {
-	return &ObstacleError{path, fmt.Sprintf("%q is a symbolic link, not followed", path), "see who made the link: ls -ld " + shellescape.Quote(path)}
+	fix := fmt.Sprintf("see who made the link: ls -ld %[1]s; if nobody needs it: rm %[1]s", shellescape.Quote(path))
+	return &ObstacleError{path, fmt.Sprintf("%q is a symbolic link, not followed", path), fix}
 }
 
 // ownedByOther is about what belongs to somebody else than root, who could have it

@@ -21,6 +21,9 @@ func (Offline) Do(context.Context, Verb, string) error {
 // Failed are none.
 func (Offline) Failed(context.Context, string) ([]string, error) { return nil, nil }
 
+// Environment is empty.
+func (Offline) Environment(context.Context) ([]string, error) { return nil, nil }
+
 // State of every unit is that it does not exist.
 func (Offline) State(context.Context, string) (machine.UnitState, error) {
 	return machine.UnitState{Load: "not-found", Active: "inactive"}, nil

@@ -39,6 +39,9 @@ func OpenPlan(root string, units Units) (*Host, error) {
 	return h, nil
 }
 
+// Planning is a Host that only plans, upon the machine as it is now.
+func (h *Host) Planning() (*Host, error) { return OpenPlan(h.Path("/"), h.units) }
+
 // Plans tells whether this Host only plans.
 func (h *Host) Plans() bool { return h.plan != nil }
 

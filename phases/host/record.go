@@ -15,7 +15,7 @@ type Op string
 const (
 	OpFile    Op = "file"         // written or removed
 	OpDir     Op = "dir"          // made, or its mode made tighter
-	OpTree    Op = "tree"         // everything that appears below is ours
+	OpTree    Op = "tree"         // everything that appears below is ours, or the file that appears there
 	OpEnabled Op = "unit-enabled" // enabled
 	OpActive  Op = "unit-active"  // started or stopped
 	OpSysctl  Op = "sysctl"       // set

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
+	"sigs.k8s.io/yaml"
 
 	"bootstrap/phases/machine"
 )
@@ -131,6 +133,16 @@ func (Systemd) Failed(ctx context.Context, pattern string) (names []string, err 
 		return err
 	})
 	return names, err
+}
+
+// Environment implements Units. The library gives a list of strings as text that YAML can read, save for the
+// type that stands before an empty one.
+func (Systemd) Environment(ctx context.Context) (all []string, err error) {
+	err = withSystemd(ctx, func(c *dbus.Conn) error {
+		text, err := c.GetManagerProperty("Environment")
+		return errors.Join(err, yaml.Unmarshal([]byte(strings.TrimPrefix(text, "@as ")), &all))
+	})
+	return all, err
 }
 
 // State implements Units.

@@ -96,7 +96,7 @@ func (h *Host) undoTree(ctx context.Context, p place, r Record) error {
 		return err
 	}
 	if r.made() {
-		return h.removeDir(p, OpTree)
+		return h.removeName(p, OpTree, unix.AT_REMOVEDIR)
 	}
 	restore := func() error { return errors.Join(applyOwnerAndMode(dir, r.Before), dir.Sync()) }
 	if !slices.ContainsFunc(had, func(name string) bool { return !slices.Contains(r.Keep, name) }) {

@@ -40,6 +40,21 @@ func TestOwnTree(t *testing.T) {
 	}
 }
 
+// TestOwnFile: what a daemon wrote goes, with the directory that was made for it; what was there stays.
+func TestOwnFile(t *testing.T) {
+	h, _ := hosttest.New(t)
+	put(t, h, "/etc/theirs.conf", "somebody's", 0o644)
+	for range 2 {
+		must(t, h.OwnFile("/etc/theirs.conf"))
+		must(t, h.OwnFile("/etc/made.d/ours.conf"))
+		must(t, h.OwnFile("/etc/made.d/never.conf"))
+		put(t, h, "/etc/made.d/ours.conf", "a daemon's", 0o644)
+	}
+	must(t, h.UndoAll(t.Context(), nil))
+	wantFile(t, h, "/etc/theirs.conf", "somebody's", 0o644)
+	wantGone(t, h, "/etc/made.d")
+}
+
 func TestTreeKeepsOutOfLinks(t *testing.T) {
 	h, _ := hosttest.New(t)
 	put(t, h, "/canary/file", "canary", 0o600)

@@ -126,6 +126,8 @@ func (h *Host) undoPath(ctx context.Context, r Record) error {
 		return h.undoFile(p, r, now)
 	case now.Kind == Absent:
 		return nil
+	case now.Kind == File && r.After.Kind == File: // see OwnFile
+		return h.removeName(p, OpTree, 0)
 	case now.Kind == File:
 		return changedByOther(r)
 	case r.Op == OpTree:
@@ -180,7 +182,7 @@ func (h *Host) undoDir(p place, r Record, now State) error {
 		return err
 	}
 	if len(left) == 0 {
-		return h.removeDir(p, OpDir)
+		return h.removeName(p, OpDir, unix.AT_REMOVEDIR)
 	}
 	if h.ledger.inTree(p.path, r.ID) {
 		return nil // it is removed later, with all of the tree that it lies in
@@ -199,10 +201,10 @@ func (h *Host) undoDir(p place, r Record, now State) error {
 	return notEmpty(p.path, append(theirs, ours...))
 }
 
-// removeDir removes an empty directory.
-func (h *Host) removeDir(p place, op Op) error {
+// removeName removes a file, or, with that flag, an empty directory.
+func (h *Host) removeName(p place, op Op, flag int) error {
 	err := h.Do(op, Remove, p.path, func() error {
-		return errors.Join(p.unlink(unix.AT_REMOVEDIR), p.dir.Sync())
+		return errors.Join(p.unlink(flag), p.dir.Sync())
 	})
 	if err == nil {
 		h.plan.put(p.path, planned{State: State{Kind: Absent}})

@@ -22,6 +22,13 @@ type Units interface {
 	Enabled(ctx context.Context, unit string) (string, error)
 	// Failed lists the failed units whose names match the pattern, as a shell would.
 	Failed(ctx context.Context, pattern string) ([]string, error)
+	// Environment is what every unit gets, as NAME=VALUE: DefaultEnvironment in systemd's own configuration.
+	Environment(ctx context.Context) ([]string, error)
+}
+
+// UnitEnvironment is what every unit of this machine gets, as NAME=VALUE.
+func (h *Host) UnitEnvironment(ctx context.Context) ([]string, error) {
+	return h.units.Environment(ctx)
 }
 
 // ResetFailed is for Units.Do alone: no Change has it as its verb. It makes systemd forget

@@ -232,11 +232,19 @@ func fields(root *yaml.Node, text []byte) (all map[string]any, err error) {
 }
 
 // Strict is all that is written in a document of the type T of Kubernetes', which knows JSON
-// only, or what of it T does not take, in the YAML library's form. known is as in Errors.
-func Strict[T any](root *yaml.Node, text []byte, known []string) (map[string]any, error) {
+// only, or what of it T does not take, in the YAML library's form. known is as in Errors; old are
+// fields at the top, or of one at the top, that are left out.
+func Strict[T any](root *yaml.Node, text []byte, known, old []string) (map[string]any, error) {
 	all, err := fields(root, text)
 	if err != nil {
 		return nil, err
+	}
+	for _, field := range old {
+		top, below, _ := strings.Cut(field, ".")
+		if inner, is := all[top].(map[string]any); is {
+			delete(inner, below)
+		}
+		delete(all, field)
 	}
 	s := strict{root: root, known: known, refusal: func(document any) error {
 		data, _ := json.Marshal(document) // fields has read it from JSON

@@ -2,7 +2,6 @@ package machine
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -48,34 +47,4 @@ func (m Machine) StrictLinks(links []string) []string {
 		}
 	}
 	return strict
-}
-
-// sysctlDirs are where files of kernel settings lie.
-var sysctlDirs = []string{"/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d"}
-
-// SetLater finds files that set a sysctl at boot, and come after the file of that name,
-// with the value that the last line of each gives.
-func (m Machine) SetLater(file, sysctl string) map[string]string {
-	found := map[string]string{}
-	for _, other := range m.confFiles(sysctlDirs) {
-		if filepath.Base(other) <= filepath.Base(file) {
-			continue
-		}
-		if value := m.sysctlIn(other, sysctl); value != "" {
-			found[other] = value
-		}
-	}
-	return found
-}
-
-// sysctlIn is the value that a file gives to a setting, empty without.
-func (m Machine) sysctlIn(file, sysctl string) string {
-	last := ""
-	for line := range strings.Lines(m.read(file)) { // one that can't be read does not count at boot either
-		name, value, found := strings.Cut(strings.TrimLeft(strings.TrimSpace(line), "-"), "=")
-		if found && strings.ReplaceAll(strings.TrimSpace(name), "/", ".") == sysctl {
-			last = strings.TrimSpace(value)
-		}
-	}
-	return last
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +29,8 @@ func (m Machine) Journal(ctx context.Context, since time.Time, units ...string) 
 	if !m.Real() {
 		return nil, nil
 	}
-	args := []string{"--no-pager", "--quiet", "--output=json", "--lines=" + strconv.Itoa(maxJournal),
+	// Beside --since, --lines counts from there on, unless the newest come first.
+	args := []string{"--no-pager", "--quiet", "--output=json", "--reverse", "--lines=" + strconv.Itoa(maxJournal),
 		"--output-fields=MESSAGE,_SYSTEMD_UNIT", fmt.Sprintf("--since=@%.6f", float64(since.UnixMicro())/1e6)}
 	for _, unit := range units {
 		args = append(args, "_SYSTEMD_UNIT="+unit)
@@ -37,7 +39,9 @@ func (m Machine) Journal(ctx context.Context, since time.Time, units ...string) 
 	if err != nil {
 		return nil, fmt.Errorf("journalctl: %w", err)
 	}
-	return parseJournalLines(out), nil
+	lines := parseJournalLines(out)
+	slices.Reverse(lines)
+	return lines, nil
 }
 
 // parseJournalLines leaves out what is no text: journald writes such messages as numbers.

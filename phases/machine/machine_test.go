@@ -102,21 +102,36 @@ func TestKernelLimits(t *testing.T) {
 	}
 }
 
-func TestSetLater(t *testing.T) {
+// TestBootSettings: what systemd-sysctl makes of files, in its order.
+func TestBootSettings(t *testing.T) {
 	m := machine.At(t.TempDir())
 	for path, content := range map[string]string{
-		"/etc/sysctl.d/10-early.conf":        "net.ipv4.ip_forward=0\n",
-		"/etc/sysctl.d/99-sysctl.conf":       "# net.ipv4.ip_forward=1\n-net/ipv4/ip_forward = 0\n",
+		"/etc/sysctl.d/10-early.conf":        "net.ipv4.ip_forward=0\nkernel.panic = 1\n",
+		"/etc/sysctl.d/99-sysctl.conf":       "# net.ipv4.ip_forward=2\n; x=1\n-net/ipv4/ip_forward = 0\nno setting\n=\n",
 		"/usr/lib/sysctl.d/99-sysctl.conf":   "net.ipv4.ip_forward = 1\n", // hidden by the one in /etc
-		"/usr/lib/sysctl.d/zz-on.conf":       "net.ipv4.ip_forward=0\nnet.ipv4.ip_forward=1\n",
-		"/etc/sysctl.d/zz-other.conf":        "net.ipv4.ip_forward_use_pmtu=0\n",
+		"/usr/lib/sysctl.d/zz-on.conf":       "-net.ipv4.conf.eth0.forwarding\nnet.ipv4.conf.*.forwarding=0\nkernel.panic=1\n",
 		"/etc/sysctl.d/zz-no-settings.conf~": "net.ipv4.ip_forward=0\n",
 	} {
 		put(t, m, path, content, 0o644)
 	}
-	want := map[string]string{"/etc/sysctl.d/99-sysctl.conf": "0", "/usr/lib/sysctl.d/zz-on.conf": "1"}
-	if diff := cmp.Diff(want, m.SetLater("/etc/sysctl.d/99-bootstrap.conf", "net.ipv4.ip_forward")); diff != "" {
+	const ours, sysctl, on = "/etc/sysctl.d/99-bootstrap.conf", "/etc/sysctl.d/99-sysctl.conf", "/usr/lib/sysctl.d/zz-on.conf"
+	want := []machine.BootSetting{
+		{"kernel/panic", "1", "/etc/sysctl.d/10-early.conf"}, {"net/ipv4/ip_forward", "0", sysctl},
+		{"net/ipv4/conf/eth0/forwarding", "", on}, {"net/ipv4/conf/*/forwarding", "0", on},
+	}
+	all := m.BootSettings(ours, "net.ipv4.ip_forward = 1\n")
+	if diff := cmp.Diff(want, all); diff != "" {
 		t.Error(diff)
+	}
+	pattern := all[3]
+	for name, sets := range map[string]bool{"net/ipv4/conf/all/forwarding": true, "net/ipv4/conf/eth0/forwarding": false, "net/ipv6/conf/all/forwarding": false} {
+		if pattern.Sets(name, all) != sets {
+			t.Errorf("%s: want %t", name, sets)
+		}
+	}
+	put(t, m, ours, "kernel.panic=10\n", 0o644) // of before: not what is asked about
+	if again := m.BootSettings(ours, "net.ipv4.ip_forward = 1\n"); !slices.Equal(again, all) {
+		t.Errorf("%v", again)
 	}
 }
 
@@ -188,6 +203,20 @@ func TestNameServers(t *testing.T) {
 	}
 	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("it took %s", took)
+	}
+}
+
+// TestPodReaches: what is a name server here is not always one in a pod.
+func TestPodReaches(t *testing.T) {
+	for server, want := range map[string]bool{
+		"192.0.2.1": true, "fd00::1": true, "2001:db8::53": true,
+		"169.254.169.254": true, // of AWS and GCP: IPv4 is routed from pods
+		"127.0.0.53":      false, "::1": false, "::ffff:127.0.0.1": false, "0.0.0.0": false,
+		"fe80::1%eth0": false, "fe80::1%2": false, "fe80::1": false,
+	} {
+		if got := machine.PodReaches(netip.MustParseAddr(server)); got != want {
+			t.Errorf("%s: %t", server, got)
+		}
 	}
 }
 

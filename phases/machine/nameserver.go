@@ -28,6 +28,14 @@ func (m Machine) NameServers(file string) ([]netip.Addr, error) {
 	return all, nil
 }
 
+// PodReaches tells whether a name server of this machine can be one of a pod's: there, a loopback address
+// is the pod's own, as the address of no host is, and a link-local one means nothing without the link.
+// Those of IPv4 are routed: clouds have servers at such.
+func PodReaches(server netip.Addr) bool {
+	onLink := server.Is6() && server.IsLinkLocalUnicast()
+	return !server.IsLoopback() && !server.IsUnspecified() && !onLink
+}
+
 // rootQuery asks for the name servers of the root, which every server can say
 // something to.
 const rootQuery = "bs" + // its ID

@@ -34,7 +34,9 @@ type Route struct {
 
 // containerLinks are the names that container networks give their links. Their
 // addresses mean nothing outside of the machine.
-var containerLinks = []string{"docker", "cni", "veth", "flannel", "cilium", "lxc", "cali", "kube-", "virbr", "podman", "nerdctl"}
+var containerLinks = []string{
+	"docker", "cni", "veth", "flannel", "cilium", "lxc", "cali", "kube-", "virbr", "podman", "nerdctl", "lxdbr", "incusbr",
+}
 
 // dockerBridge is of a network that a user of Docker made; other bridges are called br- too.
 var dockerBridge = regexp.MustCompile(`^br-[0-9a-f]{12}$`)
@@ -145,6 +147,12 @@ func dump[T any](list func() ([]T, error)) (found []T, links map[int]net.Interfa
 		}
 	}
 	return found, links, err
+}
+
+// LoopbackDown is false too where the link is not known.
+func LoopbackDown() bool {
+	lo, err := net.InterfaceByName("lo")
+	return err == nil && lo.Flags&net.FlagUp == 0
 }
 
 // listedAddresses reads lines such as "fd000000000000000000000000000002 02 40 00 80 eth0":

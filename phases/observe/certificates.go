@@ -96,7 +96,7 @@ func (o *Observer) readCert(path, use string) judged {
 	j := judged{Certificate: diagnose.Certificate{Path: path, Use: use}}
 	cert, err := parsed(o.Host, path, pki.ParseCert)
 	if j.by(err); err == nil && cert != nil {
-		j.cert, j.NotAfter = cert, cert.NotAfter
+		j.cert, j.NotBefore, j.NotAfter = cert, cert.NotBefore, cert.NotAfter
 	}
 	return j
 }
@@ -177,7 +177,7 @@ func (o *Observer) judgeKubeconfig(ca *x509.Certificate, id spec.Identity) judge
 		j.cert, err = pki.ParseCert(k.Cert)
 	}
 	if err == nil {
-		j.NotAfter = j.cert.NotAfter
+		j.NotBefore, j.NotAfter = j.cert.NotBefore, j.cert.NotAfter
 		j.key, err = pki.ParseKey(k.Key)
 	}
 	switch {

@@ -63,16 +63,6 @@ func (o *Observer) noNetwork() string {
 	return ""
 }
 
-// foreignNetwork is the file of a pod network that others have set up, empty without.
-func foreignNetwork(h *host.Host) string {
-	for _, path := range h.Globs([]string{spec.CNIConfigDir + "/*"}) {
-		if spec.IsNetwork(path) && path != spec.NetworkFile {
-			return path
-		}
-	}
-	return ""
-}
-
 // DialRuntime connects to this node's runtime. In a dry run the runtime may not be installed yet:
 // then it gives nil, which answers like a runtime without pods and images.
 func (o *Observer) DialRuntime() (*runtime.CRI, error) {
@@ -136,7 +126,7 @@ func (f foundRuntimes) choose() spec.Runtime {
 		return spec.Runtime{Endpoint: own, Install: true, Why: "nodeRegistration.criSocket names it, and nothing listens there"}
 	case len(f.sockets) > 1:
 		return spec.Runtime{None: plan.Hint(fmt.Errorf("several container runtimes: %s", strings.Join(f.sockets, ", ")),
-			"name one in the config file: nodeRegistration.criSocket: unix://%s", f.sockets[0])}
+			"name one in a config file: nodeRegistration.criSocket: unix://%s", f.sockets[0])}
 	case len(f.sockets) == 1:
 		return spec.Runtime{Endpoint: "unix://" + f.sockets[0], Why: "it is there already, and stays as it is"}
 	case f.program != "":

@@ -5,7 +5,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/plan/plantest"
 	"bootstrap/phases/spec"
 )
@@ -109,23 +108,5 @@ func TestChooseKubelet(t *testing.T) {
 				t.Errorf("%+v, want %+v", got, c.want)
 			}
 		})
-	}
-}
-
-func TestForeignNetwork(t *testing.T) {
-	o := testObserver(t, "default")
-	hosttest.Put(t, o.Host, spec.NetworkFile, "{}", 0o600)
-	if got := foreignNetwork(o.Host); got != "" {
-		t.Errorf("%s is ours", got)
-	}
-	for _, name := range []string{"10-crio-bridge.conflist.disabled", "05-cilium.conf.bak", ".10-bootstrap.conflist", "cilium-kubeconfig"} {
-		hosttest.Put(t, o.Host, "/etc/cni/net.d/"+name, "{}", 0o600)
-		if got := foreignNetwork(o.Host); got != "" {
-			t.Errorf("no runtime reads %s", got)
-		}
-	}
-	hosttest.Put(t, o.Host, "/etc/cni/net.d/05-cilium.conflist", "{}", 0o600)
-	if got := foreignNetwork(o.Host); got != "/etc/cni/net.d/05-cilium.conflist" {
-		t.Errorf("found %q", got)
 	}
 }

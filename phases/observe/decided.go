@@ -1,10 +1,11 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"bootstrap/phases/bundle"
@@ -23,7 +24,7 @@ type Inspection struct {
 
 // Inspect looks at this machine before init changes it. It writes to the disk of etcd's data, to
 // measure that, only if measures says so. more looks at what only phases know of.
-func (o *Observer) Inspect(ctx context.Context, measures bool, more func(*diagnose.Unfit) error) Inspection {
+func (o *Observer) Inspect(ctx context.Context, measures bool, more func(context.Context, *diagnose.Unfit) error) Inspection {
 	m := &diagnose.Machine{Settings: o.settings(Begun), Now: time.Now()}
 	looks := &Looks{}
 	looks.gather(ctx, m, o.quickParts(o.usedDisks))
@@ -37,11 +38,11 @@ func (o *Observer) Inspect(ctx context.Context, measures bool, more func(*diagno
 		func() { unfitErr = o.lookAtConfig(&m.Unfit) },
 		func() { m.Taken, takenErr = o.taken(ctx) },
 	)
-	moreErr := more(&m.Unfit)
+	moreErr := more(ctx, &m.Unfit)
 	if text := addressChoice(m); text != "" {
 		o.Tell.Say("%s", text)
 	}
-	found := append(unmade(unfitErr, moreErr, takenErr), o.Unignored(o.Catalogue.Preflight(m))...)
+	found := append(unmade(unfitErr, moreErr, takenErr), o.asConfigIgnores(o.Unignored(o.Catalogue.Preflight(m)))...)
 	return Inspection{Checks: len(o.Catalogue.Checks()), Findings: found, Unread: m.Unread}
 }
 
@@ -51,7 +52,8 @@ func unmade(errs ...error) []diagnose.Finding {
 	var all []diagnose.Finding
 	for _, err := range errs {
 		if err != nil {
-			all = append(all, diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: plan.HintOf(err)})
+			remedy := cmp.Or(plan.HintOf(err), "mend what this names, and run it again")
+			all = append(all, diagnose.Finding{Level: diagnose.Error, What: err.Error(), Remedy: remedy})
 		}
 	}
 	return all
@@ -62,9 +64,27 @@ func (o *Observer) Unignored(found []diagnose.Finding) []diagnose.Finding {
 	return slices.DeleteFunc(found, func(f diagnose.Finding) bool { return slices.Contains(o.Ignore, f.ID) })
 }
 
+// asConfigIgnores leaves out what nodeRegistration.ignorePreflightErrors names; all makes warnings of what init
+// may go on with, as with kubeadm.
+func (o *Observer) asConfigIgnores(found []diagnose.Finding) []diagnose.Finding {
+	names := func(name string) bool {
+		return slices.ContainsFunc(o.Config.IgnorePreflight, func(given string) bool { return strings.EqualFold(given, name) })
+	}
+	enforced := func(f diagnose.Finding) bool {
+		entry, _ := o.Catalogue.Find(f.ID)
+		return entry.Enforced
+	}
+	for i, f := range found {
+		if names("all") && !enforced(f) {
+			found[i].Level = diagnose.Warning
+		}
+	}
+	return slices.DeleteFunc(found, func(f diagnose.Finding) bool { return names(f.ID) && !enforced(f) })
+}
+
 // lookAtConfig finds what can't be done of the config on this machine.
 func (o *Observer) lookAtConfig(u *diagnose.Unfit) error {
-	u.Ignored = NotIgnorable(o.Config.IgnorePreflight)
+	u.Ignored = NotIgnorable(o.Catalogue, o.Config.IgnorePreflight)
 	u.Runtime, u.Kubelet = ProblemOf(o.Choices.Runtime.None), ProblemOf(o.Choices.Kubelet.None)
 	return o.lookAtCluster(u)
 }
@@ -114,13 +134,13 @@ func ProblemOf(err error) diagnose.Problem {
 	return diagnose.Problem{What: err.Error(), Mend: plan.HintOf(err)}
 }
 
-// enforced are kubeadm's names of checks that init can't do without. A config may ask to ignore
-// any other: here these only warn.
-var enforced = regexp.MustCompile(`(?i)^(all|cri|isprivilegeduser|kubeletversion|port-.*|fileavailable-.*|diravailable-.*)$`)
-
-// NotIgnorable are the enforced ones of the names.
-func NotIgnorable(names []string) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !enforced.MatchString(name) })
+// NotIgnorable are those of the names that are checks which init can't do without. Names that only kubeadm
+// has for its checks, or nobody, mean nothing here.
+func NotIgnorable(all diagnose.Catalogue, names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		entry, _ := all.Find(strings.ToLower(name))
+		return entry.Check == nil || !entry.Enforced
+	})
 }
 
 // damageOfBundle says why nothing can be taken out of the bundle, empty if something can.

@@ -1,13 +1,18 @@
 package observe
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"bootstrap/phases/bundle"
+	"bootstrap/phases/config"
 	"bootstrap/phases/config/configtest"
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
 	"bootstrap/phases/plan/plantest"
 	"bootstrap/phases/spec"
@@ -95,5 +100,27 @@ func TestToInstall(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestAsConfigIgnores: names of findings in any case, and all, which leaves what init enforces.
+func TestAsConfigIgnores(t *testing.T) {
+	found := []diagnose.Finding{{ID: "little-memory", Level: diagnose.Error}, {ID: "no-runtime", Level: diagnose.Error}}
+	for names, want := range map[string]string{
+		"":                     "little-memory error, no-runtime error",
+		"Little-Memory":        "no-runtime error",
+		"NumCPU Mem Port-6443": "little-memory error, no-runtime error",
+		"no-runtime":           "little-memory error, no-runtime error",
+		"ALL":                  "little-memory warning, no-runtime error",
+	} {
+		o := &Observer{Catalogue: diagnose.ReadCatalogue()}
+		o.Config = &config.Config{Node: config.Node{IgnorePreflight: strings.Fields(names)}}
+		var got []string
+		for _, f := range o.asConfigIgnores(slices.Clone(found)) {
+			got = append(got, fmt.Sprintf("%s %s", f.ID, f.Level))
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%s: %q", names, got)
+		}
 	}
 }

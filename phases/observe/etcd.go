@@ -30,8 +30,11 @@ func (o *Observer) EtcdFolder() string {
 	if !o.RunsEtcd() {
 		return ""
 	}
-	return o.Host.Resolve(o.Config.Etcd.DataDir)
+	return o.Folder(o.Config.Etcd.DataDir)
 }
+
+// Folder is where a folder lies when all links are followed, its own name's too.
+func (o *Observer) Folder(dir string) string { return path.Dir(o.Host.Resolve(dir + "/x")) }
 
 // EtcdHasBegun tells whether etcd's log is there. From then on etcd takes the members of
 // its cluster from its data, and reads no flag about how it begins. A log that can't be

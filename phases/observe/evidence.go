@@ -158,6 +158,10 @@ func (o *Observer) evidenceParts(found *diagnose.Evidence, stage Stage) []part {
 		return parts
 	}
 	return append(parts,
+		part{"etcd's data", func(context.Context) (fill, error) {
+			gone, mount := o.lostEtcdData()
+			return func(m *diagnose.Machine) { m.Unfit.EtcdGone, m.Unfit.EtcdMount = gone, mount }, nil
+		}},
 		into(&found.StaticPods, "static pods", func(context.Context) map[string]string {
 			uids, _ := o.ManifestUIDs() // none while one can't be read: manifestEvidence names that
 			return uids

@@ -24,6 +24,8 @@ func (o *Observer) quickParts(disks func() []diagnose.Disk) []part {
 		{"resolver", o.lookAtResolver},
 		{"kernel", o.lookAtKernel},
 		{"inotify", o.lookAtInotify(1)},
+		{"CNI configurations", o.lookAtCNI},
+		{"kernel settings", o.lookAtForwarding},
 	}
 	if o.Host.Real() {
 		parts = append(parts, part{"addresses", o.lookAtNetwork})
@@ -74,6 +76,10 @@ const timesyncClock = "/var/lib/systemd/timesync/clock"
 
 func (o *Observer) lookAtClock(context.Context) (fill, error) {
 	clock := diagnose.Clock{Built: o.Built}
+	if o.Host.Real() {
+		synced, known := machine.ClockSynced()
+		clock.Synced, clock.Unsynced = synced, known && !synced
+	}
 	if info, err := os.Stat(o.Host.Path(timesyncClock)); err == nil {
 		clock.Marks = append(clock.Marks, diagnose.Mark{What: timesyncClock, At: info.ModTime(), Firm: true})
 	}
@@ -145,6 +151,7 @@ func (o *Observer) lookAtNetwork(context.Context) (fill, error) {
 	}
 	routes, err := o.Host.Routes()
 	network := networkOf(o.Config.AdvertiseAddress, addresses, routes)
+	network.LoopbackDown = machine.LoopbackDown()
 	return func(m *diagnose.Machine) { m.Network = network }, err
 }
 

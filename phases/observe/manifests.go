@@ -27,7 +27,7 @@ func manifestEvidence(h *host.Host, stage Stage) []diagnose.Manifest {
 }
 
 func manifestOf(f PodFile) diagnose.Manifest {
-	m := diagnose.Manifest{Path: f.Path, Ours: f.Ours}
+	m := diagnose.Manifest{Path: f.Path, Ours: f.Ours, Changed: f.Changed}
 	if f.Unreadable != nil {
 		m.Error = f.Unreadable.Error()
 		return m
@@ -35,7 +35,7 @@ func manifestOf(f PodFile) diagnose.Manifest {
 	m.Name = FullName(f.Pod)
 	for _, p := range podmanifest.HostPorts(f.Pod) {
 		if p.Protocol != corev1.ProtocolUDP {
-			m.Ports = append(m.Ports, p.Port)
+			m.Ports = append(m.Ports, p.Address())
 		}
 	}
 	return m

@@ -34,7 +34,7 @@ type Observer struct {
 func Open(o Observer) *Observer {
 	o.API = &cluster.Pool{}
 	if o.Config != nil {
-		network := spec.Network{Foreign: foreignNetwork(o.Host), None: o.noNetwork()}
+		network := spec.Network{Foreign: o.clustersNetwork().path, None: o.noNetwork()}
 		o.Choices = spec.Choices{Runtime: o.chooseRuntime(), Network: network}
 	}
 	return &o

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
@@ -62,6 +63,7 @@ func IsMirror(pod *corev1.Pod) bool {
 type PodFile struct {
 	Path       string
 	Ours       bool
+	Changed    time.Time   // its content or name, the last time
 	Pod        *corev1.Pod // nil if it can't be decoded
 	Unreadable error       // why it is no Pod that a kubelet could run
 	Err        error       // that, or what else a kubelet would refuse; not looked for in ours
@@ -91,6 +93,7 @@ func PodFiles(h *host.Host, dir string) ([]PodFile, error) {
 
 func podFile(h *host.Host, path string) PodFile {
 	f := PodFile{Path: path, Ours: h.Made(path)}
+	f.Changed, _ = h.Changed(path) // what keeps it from being asked, keeps it from being read
 	data, err := h.ReadFile(path)
 	if err == nil {
 		f.Pod, err = ReadPod(data)
@@ -100,7 +103,7 @@ func podFile(h *host.Host, path string) PodFile {
 	}
 	f.Err = f.Unreadable
 	if f.Err == nil && !f.Ours {
-		_, f.Err = podmanifest.Parse(path, data)
+		_, _, f.Err = podmanifest.Parse(path, data)
 	}
 	return f
 }

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpproxy"
 
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/diagnose"
@@ -29,7 +29,6 @@ func (o *Observer) slowParts(m *diagnose.Machine) []part {
 		{"units", o.lookAtUnits},
 		{"proxy", o.lookAtProxy},
 		{"kernel modules", o.lookAtModules},
-		{"kernel settings", o.lookAtForwarding},
 		{"staticPodURL", o.askPodURL},
 	}
 	if !o.Host.Real() {
@@ -37,6 +36,7 @@ func (o *Observer) slowParts(m *diagnose.Machine) []part {
 	}
 	askServers := func(ctx context.Context) (fill, error) { return askNameServers(ctx, m.Resolver.Servers) }
 	return append(parts,
+		part{"links", o.lookAtLinks},
 		part{"inotify limits", o.lookAtInotify(diagnose.InotifyNeeded)},
 		part{"name servers", askServers},
 		part{"hostname", o.lookUpHostname},
@@ -90,12 +90,18 @@ func (o *Observer) imagesToCome() uint64 {
 	return uint64(max(bytes, 0))
 }
 
+// timeServices are the units of those that distributions have.
+var timeServices = []string{
+	"systemd-timesyncd.service", "chrony.service", "chronyd.service", "ntp.service", "ntpd.service", "ntpsec.service", "openntpd.service",
+}
+
 func (o *Observer) lookAtUnits(ctx context.Context) (fill, error) {
 	units := []string{"firewalld.service", spec.KubeletService}
 	if choice := o.Choices.Runtime; choice.None == nil && (choice.Install || runtime.SocketPath(choice.Endpoint) == spec.ContainerdSocket) {
 		units = append(units, "containerd.service")
 	}
-	states, err := unitStates(ctx, o.Host, units)
+	states, err := unitStates(ctx, o.Host, slices.Concat(units, timeServices))
+	running := slices.DeleteFunc(slices.Clone(timeServices), func(unit string) bool { return states[unit].Active != "active" })
 	var masked, managers []string
 	for _, unit := range units[1:] {
 		if states[unit].Load == "masked" {
@@ -109,7 +115,7 @@ func (o *Observer) lookAtUnits(ctx context.Context) (fill, error) {
 	if ufw, _ := os.ReadFile(o.Host.Path("/etc/ufw/ufw.conf")); slices.Contains(strings.Split(string(ufw), "\n"), "ENABLED=yes") {
 		managers = append(managers, "ufw")
 	}
-	return func(m *diagnose.Machine) { m.Masked, m.Firewall.Managers = masked, managers }, err
+	return func(m *diagnose.Machine) { m.Masked, m.Firewall.Managers, m.Clock.Services = masked, managers, running }, err
 }
 
 func (o *Observer) lookAtModules(context.Context) (fill, error) {
@@ -138,23 +144,8 @@ func (o *Observer) lookAtModules(context.Context) (fill, error) {
 	return func(m *diagnose.Machine) { m.Modules = wanted }, nil
 }
 
-func (o *Observer) lookAtForwarding(context.Context) (fill, error) {
-	var fixed, undone []string
-	for _, s := range o.Forwarding() {
-		if o.Host.SettingFixed(s.Name) {
-			fixed = append(fixed, s.Name)
-		}
-		for file, value := range o.Host.SetLater(spec.SysctlFile, s.Name) {
-			if value == "0" {
-				undone = append(undone, file+" sets "+s.Name+" = 0")
-			}
-		}
-	}
-	slices.Sort(undone)
-	return func(m *diagnose.Machine) {
-		m.Limits.ForwardingFixed, m.Limits.ForwardingUndone = fixed, undone
-		m.Limits.StrictLinks = o.Host.StrictLinks(outerLinks(m.Network))
-	}, nil
+func (o *Observer) lookAtLinks(context.Context) (fill, error) {
+	return func(m *diagnose.Machine) { m.Limits.StrictLinks = o.Host.StrictLinks(outerLinks(m.Network)) }, nil
 }
 
 // isOuter tells whether an address is known outside of the machine.
@@ -247,26 +238,13 @@ func (o *Observer) cutsOff(chain string) bool {
 	return o.Choices.Network.Own() && (o.Facts.NFTables || !strings.HasSuffix(chain, " filter FORWARD"))
 }
 
-// lookAtProxy finds out whether requests inside of the cluster would go through a proxy, by the
-// same environment variables that all programs written in Go read.
+// lookAtProxy finds out whether requests inside of the cluster would go through a proxy.
 func (o *Observer) lookAtProxy(context.Context) (fill, error) {
-	c := o.Config
-	if c.Box.Standalone {
+	through, proxy := spec.Proxied(o.Config, *httpproxy.FromEnvironment())
+	if proxy == nil {
 		return nil, nil
 	}
-	var p diagnose.Proxy
-	ask := func(host, name string) {
-		to := &http.Request{URL: &url.URL{Scheme: "https", Host: net.JoinHostPort(host, "443")}}
-		if proxy, err := http.ProxyFromEnvironment(to); err == nil && proxy != nil {
-			p.URL = proxy.Redacted()
-			p.Through = append(p.Through, name)
-		}
-	}
-	ask(c.AdvertiseAddress.String(), c.AdvertiseAddress.String())
-	for _, subnet := range slices.Concat(c.Networking.ServiceSubnets, c.Networking.PodSubnets) {
-		ask(subnet.Addr().Next().String(), subnet.String())
-	}
-	return func(m *diagnose.Machine) { m.Proxy = p }, nil
+	return func(m *diagnose.Machine) { m.Proxy = diagnose.Proxy{URL: proxy.Redacted(), Through: through} }, nil
 }
 
 // askRuntime asks a runtime that others have installed whether it will do, if it runs.

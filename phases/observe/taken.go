@@ -1,12 +1,14 @@
 package observe
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
+	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/diagnose"
@@ -104,25 +106,50 @@ func (o *Observer) lookAtForeign(context.Context) (fill, error) {
 	for _, p := range spec.Ports(o.Config) {
 		f.HostPorts = append(f.HostPorts, int(p.Address.Port()))
 	}
-	f.Plugins, f.Closed = o.missingPlugins(), o.closedVolumes()
+	f.Plugins, f.Missing, f.Closed = o.missingPlugins(), o.oddVolumes(o.lacks), o.oddVolumes(o.closed)
 	f.Manifests, f.Served = o.foreignManifests(), o.Host.Made(spec.KubeletDropIn) || o.Config.Box.Standalone
 	return func(m *diagnose.Machine) { m.Foreign = f }, nil
 }
 
-// closedVolumes are the extraVolumes that root in a pod may not read, though they are there.
-func (o *Observer) closedVolumes() []string {
-	var closed []string
+// oddVolumes asks what is odd about each of the extraVolumes, and gives the answers.
+func (o *Observer) oddVolumes(what func(config.Volume) string) []string {
+	var odd []string
 	for name, component := range map[string]config.Component{
 		"kube-apiserver": o.Config.APIServer, "kube-controller-manager": o.Config.ControllerManager, "kube-scheduler": o.Config.Scheduler,
 	} {
 		for _, v := range component.ExtraVolumes {
-			if by := o.Host.ClosedToRoot(v.HostPath); by != "" {
-				closed = append(closed, fmt.Sprintf("%s of %s, for %s", v.HostPath, by, name))
+			if text := what(v); text != "" {
+				odd = append(odd, text+", for "+name)
 			}
 		}
 	}
-	slices.Sort(closed)
-	return closed
+	slices.Sort(odd)
+	return odd
+}
+
+// closed is what root in a pod may not read, though it is there.
+func (o *Observer) closed(v config.Volume) string {
+	if by := o.Host.ClosedToRoot(v.HostPath); by != "" {
+		return v.HostPath + " of " + by
+	}
+	return ""
+}
+
+// lacks is what must be there, is not, and is nothing that init or the daemons make.
+func (o *Observer) lacks(v config.Volume) string {
+	file, etcd := path.Clean(v.HostPath), cmp.Or(o.Config.Etcd.DataDir, spec.StaticPodDir)
+	own := []string{
+		o.Config.CertificatesDir, etcd, spec.StaticPodDir, spec.KubeletDir, spec.ContainerdDir, spec.CNIConfigDir, spec.CNIPluginDir,
+		spec.PodLogDir, "/var/log/containers", "/usr/libexec/kubernetes", "/run", "/var/run",
+	}
+	isOwn := func(dir string) bool {
+		return strings.HasPrefix(file+"/", dir+"/") || strings.HasPrefix(dir+"/", file+"/")
+	}
+	isConf := path.Dir(file) == spec.KubernetesDir && path.Ext(file) == ".conf"
+	if v.PathType != "File" && v.PathType != "Directory" || isConf || slices.ContainsFunc(own, isOwn) || o.Host.Exists(file) {
+		return ""
+	}
+	return v.HostPath
 }
 
 // foreignManifests are what the kubelet would run beside ours.
@@ -138,25 +165,15 @@ func (o *Observer) foreignManifests() []diagnose.Manifest {
 // missingPlugins are CNI plugins that somebody else's CNI configuration names and that are in no
 // directory of plugins.
 func (o *Observer) missingPlugins() []string {
-	file := o.Choices.Network.Foreign
-	if file == "" || o.Host.Made(spec.NetworkFile) {
+	if o.Host.Made(spec.NetworkFile) {
 		return nil
-	}
-	var network struct {
-		Type    string
-		Plugins []struct{ Type string }
-	}
-	data, err := o.Host.ReadFile(file)
-	if err != nil || json.Unmarshal(data, &network) != nil {
-		return nil
-	}
-	if network.Type != "" {
-		network.Plugins = append(network.Plugins, struct{ Type string }{network.Type})
 	}
 	var missing []string
+	network := o.clustersNetwork()
 	for _, plugin := range network.Plugins {
-		if !slices.ContainsFunc(spec.PluginDirs, func(dir string) bool { return o.Host.Exists(dir + "/" + plugin.Type) }) {
-			missing = append(missing, fmt.Sprintf("%s, in %s", plugin.Type, file))
+		isIn := func(dir string) bool { return o.Host.Exists(dir + "/" + plugin.Type) }
+		if plugin.Type != "" && !slices.ContainsFunc(spec.PluginDirs, isIn) {
+			missing = append(missing, fmt.Sprintf("%s, in %s", plugin.Type, network.path))
 		}
 	}
 	return missing

@@ -46,9 +46,10 @@ func NewCA(commonName string, key crypto.Signer, validity time.Duration) (*CA, e
 	return &CA{Cert: cert, Key: key}, nil
 }
 
-// Issue signs a leaf for the public half of key. It never outlives the CA.
+// Issue signs a leaf for the public half of key. It is never valid before the CA, nor after it.
 func (ca *CA) Issue(leaf Leaf, key crypto.Signer) (*x509.Certificate, error) {
 	template := newTemplate(pkix.Name{CommonName: leaf.CommonName, Organization: leaf.Organizations}, leaf.Validity)
+	template.NotBefore = slices.MaxFunc([]time.Time{template.NotBefore, ca.Cert.NotBefore}, time.Time.Compare)
 	template.NotAfter = slices.MinFunc([]time.Time{template.NotAfter, ca.Cert.NotAfter}, time.Time.Compare)
 	template.ExtKeyUsage = leaf.usages()
 	template.DNSNames, template.IPAddresses = leaf.sans()

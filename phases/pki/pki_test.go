@@ -349,3 +349,14 @@ func TestIPOf(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestIssueAfterCA: a clock that was set back since the CA was made makes no certificate valid before that.
+func TestIssueAfterCA(t *testing.T) {
+	ca := newCA(t, time.Hour)
+	later := *ca.Cert
+	later.NotBefore = time.Now().Add(30 * time.Minute).Truncate(time.Second)
+	cert, err := (&CA{Cert: &later, Key: ca.Key}).Issue(Leaf{CommonName: "x", Client: true, Validity: time.Hour}, newKey(t))
+	if err != nil || !cert.NotBefore.Equal(later.NotBefore) {
+		t.Errorf("%v: it is valid from %v, its CA from %v", err, cert.NotBefore, later.NotBefore)
+	}
+}

@@ -2,7 +2,6 @@ package podmanifest
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,23 +22,28 @@ type check struct {
 	root *yaml.Node
 	why  reasons
 	errs []*locate.Finding
+	odd  []*locate.Finding // the kubelet takes it, and does not do what it says
 }
 
-// err joins all findings, in the order of the file.
-func (c *check) err() error {
-	slices.SortStableFunc(c.errs, func(a, b *locate.Finding) int {
+// sorted gives findings in the order of the file.
+func sorted(found []*locate.Finding) []error {
+	slices.SortStableFunc(found, func(a, b *locate.Finding) int {
 		return cmp.Or(a.Line-b.Line, cmp.Compare(a.Text, b.Text))
 	})
 	var all []error
-	for _, each := range c.errs {
+	for _, each := range found {
 		all = append(all, each)
 	}
-	return errors.Join(all...)
+	return all
+}
+
+func (c *check) at(field, format string, args ...any) *locate.Finding {
+	text := field + ": " + fmt.Sprintf(format, args...)
+	return &locate.Finding{File: c.file, Line: max(c.root.Line, locate.Line(c.root, field)), Text: text}
 }
 
 func (c *check) bad(field, format string, args ...any) {
-	text := field + ": " + fmt.Sprintf(format, args...)
-	c.errs = append(c.errs, &locate.Finding{File: c.file, Line: max(c.root.Line, locate.Line(c.root, field)), Text: text})
+	c.errs = append(c.errs, c.at(field, format, args...))
 }
 
 // refuse reports a field, if it is there.
@@ -54,10 +58,12 @@ func (c *check) pod(pod *corev1.Pod, all map[string]any) {
 	c.metadata(pod)
 	walk("metadata", all["metadata"], c.refer)
 	walk("spec", all["spec"], c.refer)
+	walk("spec", all["spec"], c.value)
 	c.containers(pod, c.volumes(pod.Spec.Volumes, all))
 	c.portsTwice(pod)
-	c.oneOf("spec.restartPolicy", string(pod.Spec.RestartPolicy), "Always", "OnFailure", "Never")
-	c.oneOf("spec.dnsPolicy", string(pod.Spec.DNSPolicy), "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+	c.network(pod)
+	c.host(pod)
+	c.tolerations(pod)
 }
 
 func (c *check) metadata(pod *corev1.Pod) {
@@ -123,10 +129,11 @@ func (c *check) containers(pod *corev1.Pod, volumes map[string]bool) {
 		c.image(each)
 		c.mounts(each, volumes)
 		c.ports(each, pod.Spec.HostNetwork)
+		c.probes(each)
+		c.hooks(each)
 		c.resources(each)
-		for i, env := range each.Env {
-			c.refuse(env.Name == "", fmt.Sprintf("%s.env[%d]", each.field, i), "its name is missing")
-		}
+		c.env(each)
+		c.security(each)
 	}
 }
 
@@ -150,28 +157,23 @@ func (c *check) image(each container) {
 	case strings.ContainsAny(each.Image, " \t\n"):
 		c.bad(each.field+".image", "%q is no name of an image: it has spaces", each.Image)
 	}
-	c.oneOf(each.field+".imagePullPolicy", string(each.ImagePullPolicy), "Always", "IfNotPresent", "Never")
 }
 
 func (c *check) mounts(each container, volumes map[string]bool) {
+	privileged := each.SecurityContext != nil && ptr.Deref(each.SecurityContext.Privileged, false)
+	taken := map[string]bool{}
 	for i, m := range each.VolumeMounts {
 		field := fmt.Sprintf("%s.volumeMounts[%d]", each.field, i)
 		c.refuse(!volumes[m.Name], field+".name", fmt.Sprintf("spec.volumes has no volume %q", m.Name))
 		c.refuse(m.MountPath == "", field+".mountPath", "it is missing")
-	}
-}
-
-// resources compares requests with limits, and both with nothing.
-func (c *check) resources(each container) {
-	field := each.field + ".resources."
-	for name, limit := range each.Resources.Limits {
-		c.refuse(limit.Sign() < 0, field+"limits."+string(name), limit.String()+" is less than nothing")
-	}
-	for name, request := range each.Resources.Requests {
-		limit, limited := each.Resources.Limits[name]
-		c.refuse(request.Sign() < 0, field+"requests."+string(name), request.String()+" is less than nothing")
-		if limited && request.Cmp(limit) > 0 {
-			c.bad(field+"requests."+string(name), "%s is more than the limit, %s", request.String(), limit.String())
+		c.refuse(m.MountPath != "" && taken[m.MountPath], field+".mountPath", "another volume is mounted there already")
+		taken[m.MountPath] = true
+		for name, path := range map[string]string{"subPath": m.SubPath, "subPathExpr": m.SubPathExpr} {
+			leaves := strings.HasPrefix(path, "/") || slices.Contains(strings.Split(path, "/"), "..")
+			c.refuse(leaves, field+"."+name, "it leaves the volume: want a path inside, without .. and without / before it")
 		}
+		c.refuse(m.SubPath != "" && m.SubPathExpr != "", field+".subPathExpr", "there is a subPath too: leave one of them out")
+		back := ptr.Deref(m.MountPropagation, "") == corev1.MountPropagationBidirectional
+		c.refuse(back && !privileged, field+".mountPropagation", "Bidirectional is for privileged containers: use HostToContainer")
 	}
 }

@@ -15,9 +15,12 @@ var reasonsFile []byte
 
 // reasons say why a static pod can't be or have something, and what to do instead.
 type reasons struct {
-	Kinds      map[string]string // that are no Pod
-	Fields     map[string]string // that a static pod may not have
-	References map[string]string // to what an API server keeps
+	Kinds      map[string]string   // that are no Pod
+	Fields     map[string]string   // that a static pod may not have
+	Odd        map[string]string   // fields that a kubelet takes, and that do not do what people expect
+	Words      map[string][]string // that fields may hold
+	Least      map[string]int64    // of numbers
+	References map[string]string   // to what an API server keeps
 }
 
 // checkKind wants a Pod, and says of the rest what to use in its place.

@@ -26,33 +26,34 @@ const MaxSize = 10 << 20
 var podFields string
 
 // Parse reads a static pod's manifest, YAML or JSON, and refuses what no kubelet could
-// run: all findings at once, each an error that begins with file and line.
-func Parse(file string, data []byte) (*corev1.Pod, error) {
+// run: all findings at once, each an error that begins with file and line. It also gives, in
+// the same form, what a kubelet takes and does not do as people expect.
+func Parse(file string, data []byte) (pod *corev1.Pod, warnings []error, err error) {
 	if len(data) > MaxSize {
-		return nil, fmt.Errorf("%s: it is longer than what a kubelet takes, %d bytes", file, MaxSize)
+		return nil, nil, fmt.Errorf("%s: it is longer than what a kubelet takes, %d bytes", file, MaxSize)
 	}
 	var why reasons
 	if err := sigsyaml.UnmarshalStrict(reasonsFile, &why); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	root, err := parse(data)
 	if err == nil {
 		err = checkKind(root, why.Kinds)
 	}
 	if err != nil {
-		return nil, errors.Join(locate.Errors(file, err, nil)...)
+		return nil, nil, errors.Join(locate.Errors(file, err, nil)...)
 	}
 	fields, pod := strings.Fields(podFields), &corev1.Pod{}
-	all, err := locate.Strict[corev1.Pod](root, data, fields) // all that is written, by the names of its fields
+	all, err := locate.Strict[corev1.Pod](root, data, fields, nil) // all that is written, by the names of its fields
 	if err == nil {
 		err = runtime.DefaultUnstructuredConverter.FromUnstructured(all, pod)
 	}
 	if err != nil {
-		return nil, errors.Join(locate.Errors(file, err, fields)...)
+		return nil, nil, errors.Join(locate.Errors(file, err, fields)...)
 	}
 	c := &check{file: file, root: root, why: why}
 	c.pod(pod, all)
-	return pod, c.err()
+	return pod, sorted(c.odd), errors.Join(sorted(c.errs)...)
 }
 
 // parse gives the root of the one document that there may be.

@@ -12,9 +12,34 @@ const folder = "../../testdata/staticpod/"
 // TestRefused wants of each manifest exactly the findings of its "# want: " lines, which
 // stand at the end so that they move no line.
 func TestRefused(t *testing.T) {
-	files, err := filepath.Glob(folder + "bad-*.yaml")
-	if err != nil || len(files) < 25 {
-		t.Fatalf("%d files, %v: want 25 at least", len(files), err)
+	eachManifest(t, "bad-", 25, func(t *testing.T, manifest []byte) []error {
+		_, _, err := Parse("pod.yaml", manifest)
+		if err == nil {
+			t.Fatal("it was let pass")
+		}
+		return []error{err}
+	})
+}
+
+// TestWarned: what a kubelet runs is let pass, with what it does otherwise than people expect.
+func TestWarned(t *testing.T) {
+	accepted := func(t *testing.T, manifest []byte) []error {
+		_, warnings, err := Parse("pod.yaml", manifest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return warnings
+	}
+	eachManifest(t, "warned-", 4, accepted)
+	eachManifest(t, "good-", 4, accepted)
+}
+
+// eachManifest judges those whose names begin so, and compares with, or writes, their "# want: " lines.
+func eachManifest(t *testing.T, prefix string, least int, judge func(*testing.T, []byte) []error) {
+	t.Helper()
+	files, err := filepath.Glob(folder + prefix + "*.yaml")
+	if err != nil || len(files) < least {
+		t.Fatalf("%d files, %v: want %d at least", len(files), err, least)
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
@@ -23,28 +48,21 @@ func TestRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			manifest, want, _ := strings.Cut(string(data), "# want: ")
-			got := refusal(t, []byte(manifest))
+			var lines []string
+			for _, found := range judge(t, []byte(manifest)) {
+				lines = append(lines, "# want: "+strings.ReplaceAll(found.Error(), "\n", "\n# want: ")+"\n")
+			}
 			if *update {
-				lines := "# want: " + strings.Join(strings.Split(got, "\n"), "\n# want: ") + "\n"
-				if err := os.WriteFile(file, []byte(manifest+lines), 0o644); err != nil {
+				if err := os.WriteFile(file, []byte(manifest+strings.Join(lines, "")), 0o644); err != nil {
 					t.Fatal(err)
 				}
 				return
 			}
-			if want = strings.ReplaceAll(strings.TrimSuffix(want, "\n"), "\n# want: ", "\n"); got != want {
+			if got := strings.TrimPrefix(strings.Join(lines, ""), "# want: "); got != want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, want)
 			}
 		})
 	}
-}
-
-func refusal(t *testing.T, manifest []byte) string {
-	t.Helper()
-	_, err := Parse("pod.yaml", manifest)
-	if err == nil {
-		t.Fatal("it was let pass")
-	}
-	return err.Error()
 }
 
 // TestAccepted: what a kubelet runs is let pass, with all that is decoded of it.
@@ -95,7 +113,7 @@ spec:
 `,
 	} {
 		t.Run(name, func(t *testing.T) {
-			pod, err := Parse("pod.yaml", []byte(manifest))
+			pod, _, err := Parse("pod.yaml", []byte(manifest))
 			if err != nil || pod.Name != "web" || len(pod.Spec.Containers) != 1 {
 				t.Errorf("%v: %v", pod, err)
 			}
@@ -137,7 +155,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		pod, err := Parse("pod.yaml", data)
+		pod, _, err := Parse("pod.yaml", data)
 		if err == nil && (pod.Name == "" || len(pod.Spec.Containers) == 0) {
 			t.Errorf("let pass: %q", data)
 		}

@@ -3,9 +3,11 @@ package podmanifest
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // HostPort is a port of the machine that a pod takes.
@@ -24,7 +26,16 @@ func (p HostPort) Meets(other HostPort) bool {
 	return p.Port == other.Port && p.Protocol == other.Protocol && (p.all() || other.all() || p.IP == other.IP)
 }
 
-func (p HostPort) all() bool { return p.IP == "" || p.IP == "0.0.0.0" || p.IP == "::" }
+// Address is where the port is wanted; at the unspecified address where it is wanted at all of them.
+func (p HostPort) Address() netip.AddrPort {
+	a, err := netip.ParseAddr(p.IP)
+	if err != nil {
+		a = netip.IPv4Unspecified()
+	}
+	return netip.AddrPortFrom(a, uint16(p.Port))
+}
+
+func (p HostPort) all() bool { return p.Address().Addr().IsUnspecified() }
 
 // HostPorts are those that a pod declares. With hostNetwork each port is one, declared or
 // not; what is not declared, only the program knows.
@@ -52,9 +63,14 @@ func (each container) hostPorts(hostNetwork bool) []HostPort {
 }
 
 func (c *check) ports(each container, hostNetwork bool) {
+	names := map[string]bool{}
 	for i, p := range each.Ports {
 		field := fmt.Sprintf("%s.ports[%d]", each.field, i)
-		c.oneOf(field+".protocol", string(p.Protocol), "TCP", "UDP", "SCTP")
+		if p.Name != "" {
+			c.valid(field+".name", p.Name, validation.IsValidPortName)
+			c.refuse(names[p.Name], field+".name", fmt.Sprintf("%q is taken by another port of this container", p.Name))
+			names[p.Name] = true
+		}
 		c.refuse(p.ContainerPort == 0, field+".containerPort", "it is missing")
 		c.port(field+".containerPort", p.ContainerPort)
 		c.port(field+".hostPort", p.HostPort)

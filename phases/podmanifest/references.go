@@ -12,7 +12,7 @@ import (
 const noObject = "a static pod may not refer to it: the kubelet would have to ask an API server before the pod runs, and it must run without one; "
 
 // refer refuses a field that a static pod may not have, or that refers to an object of the
-// API. It lets an empty one pass, which is as good as left out.
+// API, and notes those that do otherwise than they say. It lets an empty one pass, which is as good as left out.
 func (c *check) refer(field string, value any) {
 	list, isList := value.([]any)
 	object, isObject := value.(map[string]any)
@@ -24,6 +24,9 @@ func (c *check) refer(field string, value any) {
 	}
 	c.refuse(c.why.References[field] != "", field, noObject+c.why.References[field])
 	c.refuse(c.why.Fields[field] != "", field, c.why.Fields[field])
+	if why := c.why.Odd[field]; why != "" {
+		c.odd = append(c.odd, c.at(field, "%s", why))
+	}
 }
 
 // walk visits a value and all that is below it, each with its field, such as
@@ -51,6 +54,8 @@ func (c *check) volumes(volumes []corev1.Volume, all map[string]any) map[string]
 	for i, v := range volumes {
 		field := fmt.Sprintf("spec.volumes[%d]", i)
 		c.name(field+".name", v.Name, names)
+		added := strings.HasPrefix(v.Name, "kube-api-access-")
+		c.refuse(added, field, "an API server has added it to a pod of its own: leave it out, and its volumeMounts")
 		if v.HostPath != nil {
 			c.hostPath(field+".hostPath", v.HostPath)
 		}
@@ -79,8 +84,5 @@ func (c *check) hostPath(field string, v *corev1.HostPathVolumeSource) {
 		c.bad(field+".path", "it is missing")
 	case !path.IsAbs(v.Path) || slices.Contains(strings.Split(v.Path, "/"), ".."):
 		c.bad(field+".path", "%q must be a path from the root, without ..", v.Path)
-	}
-	if v.Type != nil {
-		c.oneOf(field+".type", string(*v.Type), "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice")
 	}
 }

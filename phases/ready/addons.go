@@ -10,13 +10,14 @@ import (
 
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
+	"bootstrap/phases/config"
 	"bootstrap/phases/health"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/spec"
 )
 
 // AddonChecks are of those addons, and of the Node, that can become ready: without a pod network
-// of ours only what runs in the network of the node can. The control plane endpoint has to answer.
+// only what runs in the network of the node can. The control plane endpoint has to answer.
 func (w *Waiter) AddonChecks(c *cluster.Cluster) []health.Check {
 	var checks []health.Check
 	add := func(when bool, resource, name string) {
@@ -31,11 +32,16 @@ func (w *Waiter) AddonChecks(c *cluster.Cluster) []health.Check {
 		}
 	}
 	add(!w.Config.ProxyDisabled, "daemonsets", "kube-proxy")
-	if !w.Choices.Network.Own() {
+	network := w.Choices.Network
+	if !network.Own() && network.Foreign == "" {
+		w.Tell.Warn("Node and coredns: not waited for: there is no pod network, nor its configuration in %s: install one for pods in %v",
+			spec.CNIConfigDir, w.Config.Networking.PodSubnets)
 		return checks
 	}
-	add(true, "daemonsets", "kube-flannel-ds")
-	add(w.awaitsDNS(), "deployments", "coredns")
+	// Who brings the network may still be about to: the Node is ready by its file alone.
+	brought := w.Config.Box.Network == config.NoNetwork
+	add(network.Own(), "daemonsets", "kube-flannel-ds")
+	add(!brought && w.awaitsDNS(), "deployments", "coredns")
 	return append(checks, health.Check{Name: "Node", Probe: func(ctx context.Context) error {
 		node, err := c.Node(ctx, w.Config.NodeName)
 		if err != nil {
@@ -96,6 +102,8 @@ func checkWorkload(w cluster.Workload, node string) error {
 		}
 	}
 	switch {
+	case ready == 0 && w.Refused != "":
+		return fmt.Errorf("it has no pod yet; the last was refused: %s", w.Refused)
 	case ready == 0:
 		return errors.New("it has no pod yet")
 	case len(w.Pods) < w.Replicas:

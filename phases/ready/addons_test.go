@@ -3,6 +3,7 @@ package ready
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/config"
 	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/plan/plantest"
 	"bootstrap/phases/spec"
 )
@@ -69,6 +71,8 @@ func TestCheckWorkload(t *testing.T) {
 	}
 	few := cluster.Workload{Replicas: 2, Template: template, Pods: []corev1.Pod{readyPod("node-1")}}
 	plantest.CheckError(t, checkWorkload(few, "node-1"), "1 of 2 pods")
+	refused := cluster.Workload{Replicas: 2, Template: template, Refused: "exceeded quota: none"}
+	plantest.CheckError(t, checkWorkload(refused, "node-1"), "it has no pod yet", "exceeded quota: none")
 }
 
 func TestCheckNode(t *testing.T) {
@@ -79,6 +83,29 @@ func TestCheckNode(t *testing.T) {
 	node.Status.Conditions[0].Status = corev1.ConditionTrue
 	if err := checkNode(node); err != nil {
 		t.Error(err)
+	}
+}
+
+// putNetwork puts a CNI configuration of others there.
+func putNetwork(w *Waiter, name string) {
+	if _, err := w.Host.WriteFile(spec.CNIConfigDir+"/"+name, []byte(`{"plugins": [{"type": "calico"}]}`), 0o600); err != nil {
+		panic(err)
+	}
+}
+
+// TestNoNetworkIsTold: what is not waited for, and why.
+func TestNoNetworkIsTold(t *testing.T) {
+	w := testWaiter(t, "default")
+	var told plan.Events
+	w.Tell = plan.Teller{To: told.Take}
+	w.Config.Box.Network = config.NoNetwork
+	w.Observer = observe.Open(*w.Observer)
+	w.AddonChecks(nil)
+	texts := strings.Join(told.Texts(plan.Warning), "\n")
+	for _, part := range []string{"Node and coredns: not waited for", "/etc/cni/net.d", "10.244.0.0/16"} {
+		if !strings.Contains(texts, part) {
+			t.Errorf("%q lacks %q", texts, part)
+		}
 	}
 }
 
@@ -93,6 +120,9 @@ func TestAddonChecks(t *testing.T) {
 		"ours":                               {func(*Waiter) {}, []string{"kube-proxy", "kube-flannel-ds", "coredns", "Node"}},
 		"no network":                         {func(w *Waiter) { w.Config.Box.Network = config.NoNetwork }, []string{"kube-proxy"}},
 		"no network, no proxy":               {func(w *Waiter) { w.Config.Box.Network, w.Config.ProxyDisabled = config.NoNetwork, true }, nil},
+		"a network of others":                {func(w *Waiter) { putNetwork(w, "10-calico.conflist") }, []string{"kube-proxy", "coredns", "Node"}},
+		"a network of others, no DNS":        {func(w *Waiter) { putNetwork(w, "10-calico.conflist"); w.Config.DNSDisabled = true }, []string{"kube-proxy", "Node"}},
+		"a network that the user brings":     {func(w *Waiter) { putNetwork(w, "10-calico.conflist"); w.Config.Box.Network = config.NoNetwork }, []string{"kube-proxy", "Node"}},
 		"no DNS":                             {func(w *Waiter) { w.Config.DNSDisabled = true }, []string{"kube-proxy", "kube-flannel-ds", "Node"}},
 		"a node for the control plane alone": {func(w *Waiter) { w.Config.Taints = config.ControlPlaneTaints() }, []string{"kube-proxy", "kube-flannel-ds", "coredns", "Node"}},
 		"a taint that keeps CoreDNS off":     {func(w *Waiter) { w.Config.Taints = []config.Taint{{Key: "dedicated", Effect: "NoSchedule"}} }, []string{"kube-proxy", "kube-flannel-ds", "Node"}},

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/health"
@@ -54,16 +56,43 @@ func (w *Waiter) NewControlPlane(stage observe.Stage) (*ControlPlane, error) {
 
 // Wait waits for checks until the deadline that all waits for the control plane share.
 func (cp *ControlPlane) Wait(ctx context.Context, checks []health.Check) error {
-	ctx, cancel := context.WithDeadline(ctx, cp.waiter.ControlPlaneDeadline())
-	defer cancel()
-	err := cp.waiter.Wait(ctx, Wait{Stage: cp.stage, Checks: checks})
+	cp.waiter.ControlPlaneDeadline()
+	err := cp.waiter.waitUntil(ctx, Wait{Stage: cp.stage, Checks: checks}, cp.waiter.Deadline)
 	return HintAfter(err, "journalctl -u kubelet -n 50")
 }
 
-// PodChecks are of the static pods: the API server shows them as ready and as made from the
-// manifests that are on disk now, and their containers have run for at least minUptime.
+// PodChecks are of the static pods, and of the kubelet that tells of them: the API server shows them as
+// ready and as made from the manifests that are on disk now, and their containers have run for at least minUptime.
 func (cp *ControlPlane) PodChecks(minUptime time.Duration) []health.Check {
-	return cp.componentChecks(func(ctx context.Context, name string) error { return cp.checkPod(ctx, name, minUptime) })
+	checks := cp.componentChecks(func(ctx context.Context, name string) error { return cp.checkPod(ctx, name, minUptime) })
+	return append(checks, health.Check{Name: "kubelet", Probe: cp.kubeletSilent})
+}
+
+// kubeletSilent says that the kubelet has not renewed its Lease: what the API server shows of the Node and
+// its pods is then of before, and the Node stays Ready until the node controller gives it up.
+func (cp *ControlPlane) kubeletSilent(ctx context.Context) error {
+	lease, err := cp.Cluster.NodeLease(ctx, cp.waiter.Config.NodeName)
+	if err != nil {
+		return nil // a new Node has none yet; and that the API server does not answer, the pods say
+	}
+	silent := checkLease(lease, time.Now())
+	if silent == nil {
+		return nil
+	}
+	if down := cp.waiter.kubeletDown(ctx); down != nil {
+		return down // says more
+	}
+	return silent
+}
+
+// checkLease waits as long as the node controller does, or longer where the user lets Leases last longer.
+// One of the future is of before the clock was set back.
+func checkLease(lease *coordinationv1.Lease, now time.Time) error {
+	patience := max(50*time.Second, time.Duration(ptr.Deref(lease.Spec.LeaseDurationSeconds, 0))*time.Second+10*time.Second)
+	if renewed := lease.Spec.RenewTime; renewed != nil && now.Sub(renewed.Time) > patience {
+		return fmt.Errorf("the API server has not heard of it for %s", now.Sub(renewed.Time).Round(time.Second))
+	}
+	return nil
 }
 
 // componentChecks are one for each of the static pods, by what probe says of it.

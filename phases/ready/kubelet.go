@@ -26,9 +26,7 @@ func (w *Waiter) WaitForKubelet(ctx context.Context) error {
 		return err
 	}
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(ctx, w.Timeout)
-	defer cancel()
-	return HintAfter(w.Wait(ctx, Wait{Stage: observe.Written, Checks: w.KubeletChecks(c, pods)}), "journalctl -u kubelet -n 50")
+	return HintAfter(w.WaitWithin(ctx, Wait{Stage: observe.Written, Checks: w.KubeletChecks(c, pods)}), "journalctl -u kubelet -n 50")
 }
 
 // KubeletChecks are of a standalone kubelet and of its pods.

@@ -2,9 +2,11 @@ package ready
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -118,5 +120,29 @@ func TestCheckShown(t *testing.T) {
 	plantest.CheckError(t, checkShown(pod, "etcd", "new"), "of before the restart")
 	if err := checkShown(pod, "other", "new"); err != nil {
 		t.Errorf("a container that a patch has added: %v", err)
+	}
+}
+
+// TestLease: what is shown must not rest on what a kubelet has said long ago. A Lease that is new, that
+// lasts longer by the user's will, or that a clock has made that was ahead, says nothing bad.
+func TestLease(t *testing.T) {
+	now := time.Now()
+	lease := func(age time.Duration, seconds int32) *coordinationv1.Lease {
+		return &coordinationv1.Lease{Spec: coordinationv1.LeaseSpec{RenewTime: &metav1.MicroTime{Time: now.Add(-age)}, LeaseDurationSeconds: &seconds}}
+	}
+	for name, c := range map[string]struct {
+		lease *coordinationv1.Lease
+		want  string
+	}{
+		"renewed":         {lease(9*time.Second, 40), ""},
+		"late":            {lease(45*time.Second, 40), ""},
+		"silent":          {lease(3*time.Minute, 40), "has not heard of it for 3m0s"},
+		"longer":          {lease(3*time.Minute, 240), ""},
+		"of the future":   {lease(-2*time.Hour, 40), ""},
+		"not renewed yet": {&coordinationv1.Lease{}, ""},
+	} {
+		if err := checkLease(c.lease, now); (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
 	}
 }

@@ -5,7 +5,6 @@ package ready
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"bootstrap/phases/health"
@@ -22,21 +21,13 @@ type Waiter struct {
 	Began    time.Time     // is when this run did: log lines from before belong to another
 }
 
-// Deadline is when the control plane must be healthy. All waits for it share one, which is set when
-// the first of them begins.
-type Deadline struct {
-	once sync.Once
-	at   time.Time
-}
-
 // ControlPlaneDeadline is when the control plane must be healthy. The first call sets it, and
 // says so to the user.
 func (w *Waiter) ControlPlaneDeadline() time.Time {
-	w.Deadline.once.Do(func() {
-		w.Deadline.at = time.Now().Add(w.Timeout)
-		w.Tell.Say("the control plane must be healthy within %s (--timeout)", w.Timeout)
-	})
-	return w.Deadline.at
+	if w.Deadline.begin() {
+		w.Tell.Say("the control plane must be healthy within %s (--timeout), or %s if it goes on coming up", w.Timeout, mostTimeouts*w.Timeout)
+	}
+	return w.Deadline.at(w.Timeout)
 }
 
 // Readiness is what one look at all that init waits for has found.

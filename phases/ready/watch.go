@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 	"time"
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
+	"bootstrap/phases/host"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 )
@@ -35,6 +37,8 @@ type Wait struct {
 	Pause  time.Duration // between two rounds of probes; zero for the usual one
 	// Look gathers evidence that causes are looked for in; nil for Observer.Evidence.
 	Look func(context.Context, observe.Query) *diagnose.Evidence
+
+	deadline *Deadline // is told of progress; nil where none counts
 }
 
 // watch looks for causes while a wait goes on. A certain cause that two looks in a row have found
@@ -87,7 +91,17 @@ func (w *Waiter) probe(ctx context.Context, wait Wait, report func([]health.Pend
 		health.Look(ctx, wait.Checks)
 		return nil
 	}
-	return health.Wait(ctx, cmp.Or(wait.Pause, health.Pause), wait.Checks, report)
+	if wait.deadline == nil {
+		return health.Wait(ctx, cmp.Or(wait.Pause, health.Pause), wait.Checks, report)
+	}
+	err := health.Wait(ctx, cmp.Or(wait.Pause, health.Pause), wait.Checks, func(all []health.Pending) {
+		wait.deadline.note(all)
+		report(all)
+	})
+	if late := (*health.StalledError)(nil); errors.As(err, &late) {
+		late.After = time.Since(wait.deadline.began) // the time that was given, be it to waits before this one
+	}
+	return err
 }
 
 // pending shows the user what is still waited for.
@@ -164,9 +178,10 @@ func HintAfter(err error, format string, args ...any) error {
 	return plan.Hint(err, format, args...)
 }
 
-// Explained adds to the error of a step the cause, if one is certain.
+// Explained adds to the error of a step the cause, if one is certain, and the error does not say by itself
+// what is wrong: what is evidence of a cause may as well follow from the error.
 func (w *Waiter) Explained(ctx context.Context, stage observe.Stage, err error) error {
-	if err == nil || w.Host.Plans() || !w.Host.Real() || ctx.Err() != nil || errors.As(err, new(*plan.CauseError)) {
+	if err == nil || w.Host.Plans() || !w.Host.Real() || ctx.Err() != nil || saysWhy(err) {
 		return err
 	}
 	found, ok := diagnose.First(w.causes(w.Evidence(ctx, observe.Query{Stage: stage, Since: w.Began})))
@@ -174,6 +189,19 @@ func (w *Waiter) Explained(ctx context.Context, stage observe.Stage, err error) 
 		return err
 	}
 	return &plan.CauseError{Finding: found, Text: fmt.Sprintf("%s (%v)", found.What, err), Err: err}
+}
+
+// saysWhy tells whether an error names its cause by itself, as one about a path does. What systemd answers about a
+// unit does not, nor that a file system is full or read-only: which one that is, the evidence tells.
+func saysWhy(err error) bool {
+	switch {
+	case errors.As(err, new(*plan.CauseError)):
+		return true
+	case host.IsFull(err), host.IsReadOnly(err):
+		return false
+	}
+	where, _ := plan.Placed(err)
+	return strings.HasPrefix(where, "/") || errors.As(err, new(*fs.PathError))
 }
 
 // causes are those in the evidence, without the ones that the user wants passed over.

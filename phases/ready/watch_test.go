@@ -3,13 +3,18 @@ package ready
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"slices"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
+	"bootstrap/phases/host"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/plan/plantest"
 )
 
@@ -61,6 +66,31 @@ func TestNextLook(t *testing.T) {
 	} {
 		if got := nextLook(c.found, c.waited); got != c.want {
 			t.Errorf("%s after %s: %s", c.found.Level, c.waited, got)
+		}
+	}
+}
+
+// TestSaysWhy: an error of a step's own is never hidden behind a cause that was found by evidence, such as
+// a link in the way of containerd behind a runtime that does not listen. What systemd or the kernel
+// answers needs a cause.
+func TestSaysWhy(t *testing.T) {
+	link := &host.ObstacleError{Path: "/usr/local/bin/ctr", What: "a link", Fix: "rm it"}
+	for name, c := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"a link among other errors": {errors.Join(errors.New("x"), link), true},
+		"a file":                    {fmt.Errorf("write: %w", &fs.PathError{Op: "open", Path: "/x", Err: syscall.ENOTDIR}), true},
+		"a program to install":      {plan.About("/usr/local/bin/ctr", errors.New("it is not in the bundle")), true},
+		"an image":                  {plan.Hint(errors.New("it can't be pulled"), "check the network"), false},
+		"a cause":                   {&plan.CauseError{}, true},
+		"a unit":                    {&host.ObstacleError{Path: "containerd.service", What: "start containerd.service: failed", Fix: "see"}, false},
+		"systemd":                   {errors.New("enable kubelet.service: Unit is masked"), false},
+		"a full disk":               {&fs.PathError{Op: "write", Path: "/x", Err: syscall.ENOSPC}, false},
+		"a read-only disk":          {&fs.PathError{Op: "open", Path: "/x", Err: syscall.EROFS}, false},
+	} {
+		if got := saysWhy(c.err); got != c.want {
+			t.Errorf("%s: %t", name, got)
 		}
 	}
 }

@@ -2,8 +2,10 @@ package runtime
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -20,13 +22,28 @@ type LogLine struct {
 
 // LastLine is the last line that the container logged and that says something, empty when
 // there is none.
-func (c *Container) LastLine() string {
-	for _, line := range slices.Backward(c.LastLines()) {
-		if strings.TrimSpace(line.Text) != "" {
-			return line.Text
+func (c *Container) LastLine() string { return LastWords(c.LastLines()) }
+
+// stackTrace are lines of a stack trace of Go, which come after the message that tells something.
+var stackTrace = regexp.MustCompile(`^\s+\S+\.go:\d+|^goroutine \d+ \[|^created by |^[\w./*()-]+\(.*\)$|^exit status \d+$`)
+
+// LastWords is LastLine of a log that has been read already.
+func LastWords(log []LogLine) string {
+	for _, line := range slices.Backward(log) {
+		if strings.TrimSpace(line.Text) != "" && !stackTrace.MatchString(line.Text) {
+			return message(line.Text)
 		}
 	}
 	return ""
+}
+
+// message is what a line says that was written as JSON, as etcd does, without its place and stack trace.
+func message(line string) string {
+	var wrote struct{ Msg, Error string }
+	if json.Unmarshal([]byte(line), &wrote) != nil || wrote.Msg == "" {
+		return line
+	}
+	return strings.TrimSuffix(wrote.Msg+": "+wrote.Error, ": ")
 }
 
 // LastLines is the end of what the container logged, oldest line first.

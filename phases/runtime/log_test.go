@@ -21,6 +21,10 @@ func TestLastLine(t *testing.T) {
 		{"empty", "", ""},
 		{"longer than the tail", strings.Repeat(head+"x\n", 10_000) + head + "panic: at last\n", "panic: at last"},
 		{"no such form", "hello", "hello"},
+		{"JSON, as etcd writes it", head + `{"level":"fatal","ts":"2026-01-02T03:04:05.678Z","caller":"etcdmain/etcd.go:183","msg":"discovery failed","error":"wal: crc mismatch","stacktrace":"go.etcd.io/etcd/server/v3/etcdmain.startEtcdOrProxyV2\n\tetcdmain/etcd.go:183"}` + "\n", "discovery failed: wal: crc mismatch"},
+		{"JSON without an error", head + `{"level":"info","msg":"closed etcd server"}` + "\n", "closed etcd server"},
+		{"JSON of another form", head + `{"message":"bye"}` + "\n", `{"message":"bye"}`},
+		{"a stack trace", head + "panic: at last\n" + head + "goroutine 1 [running]:\n" + head + "main.main()\n" + head + "\t/src/main.go:9 +0x1d\n" + head + "exit status 2\n", "panic: at last"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

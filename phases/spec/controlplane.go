@@ -13,10 +13,11 @@ import (
 	"bootstrap/templates"
 )
 
-// mountedOver adds the user's mounts to ours; where both have one, the user's counts.
+// mountedOver adds the user's mounts to ours; where both have one of a name or at a path, the user's
+// counts.
 func mountedOver(ours, users []templates.Mount) []templates.Mount {
 	rest := slices.DeleteFunc(slices.Clone(ours), func(m templates.Mount) bool {
-		return slices.ContainsFunc(users, func(u templates.Mount) bool { return u.MountPath == m.MountPath })
+		return slices.ContainsFunc(users, func(u templates.Mount) bool { return u.MountPath == m.MountPath || u.Name == m.Name })
 	})
 	return append(rest, users...)
 }
@@ -43,7 +44,7 @@ func CAMounts(dirs []string) []templates.Mount {
 func APIServerPod(c *config.Config, mounts []templates.Mount) templates.KubeAPIServer {
 	at := netip.AddrPortFrom(c.AdvertiseAddress, uint16(c.BindPort))
 	pod := program{"kube-apiserver", c.Images.APIServer, c.APIServer, at}.pod(c, apiServerArgs(c))
-	pod.Mounts = mountedOver(slices.Concat(mounts, externalEtcdMounts(c, mounts)), pod.Mounts)
+	pod.Mounts = mountedOver(slices.Concat(mounts, externalEtcdMounts(c, slices.Concat(pod.Mounts, mounts))), pod.Mounts)
 	return templates.KubeAPIServer{Pod: pod, AdvertiseEndpoint: at.String(), CertificatesDir: c.CertificatesDir}
 }
 

@@ -38,12 +38,12 @@ func corefile(domain, forward string) string {
 }
 
 // Reachable is what CoreDNS can forward to, of the servers in a resolv.conf: if all can be
-// reached from a pod, the file itself, whatever it will hold later; else those that can. At
-// a loopback address a pod reaches only itself. It is empty if none is left.
+// reached from a pod, the file itself, whatever it will hold later; else those that can. It is
+// empty if none is left.
 func Reachable(servers []netip.Addr) string {
 	var outside []string
 	for _, s := range servers {
-		if !s.IsLoopback() {
+		if machine.PodReaches(s) {
 			outside = append(outside, s.String())
 		}
 	}

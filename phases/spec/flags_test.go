@@ -149,25 +149,29 @@ func TestConfiguredFlags(t *testing.T) {
 func TestExtraArgs(t *testing.T) {
 	hostile := map[string][]string{
 		"etcd": {
-			`initial-cluster-token=a "double" and a 'single' one`, `discovery={{ .UID }}{{ quote "x" }}{{/* */}}`, `log-outputs=}}{{end}}`,
+			`initial-cluster-token=a "double" and a 'single' one`, `distributed-tracing-service-name={{ .UID }}{{ quote "x" }}{{/* */}}`,
+			`distributed-tracing-instance-id=<a href="x">&amp;</a>`, `log-outputs=/var/lib/etcd/}}{{end}}`,
 		},
 		"kube-apiserver": {
-			`audit-log-path=a: b # c`, `egress-selector-config-file=C:\new\table \u0041 \x41 \`,
+			`audit-policy-file=/etc/kubernetes/pki/a: b # c`, `egress-selector-config-file=/etc/kubernetes/pki/C:\new\table \u0041 \x41 \`,
+			`etcd-prefix=~`,
 			"oidc-groups-prefix=gr\u00fc\u00dfe \u4e16\u754c \u2028\u2029 \U0001F600 \u00a0 \ufeff \u007f \u0085 \t",
-			`oidc-username-prefix=%n %% %(x)s`, `external-hostname=$(NODE) $HOME ${HOME} $$`,
+			`oidc-issuer-url=https://issuer.example.org/%7E?`, `oidc-client-id=!important`, `oidc-username-prefix=%n %% %(x)s`, `external-hostname=$(NODE) $HOME ${HOME} $$`,
 		},
 		"kube-controller-manager": {
-			`cloud-config=--profiling=true`, `flex-volume-plugin-dir=-`, `master=---`, `node-eviction-rate=yes`, `leader-elect-resource-name=no`, `leader-elect-resource-namespace=~`, `feature-gates=`, `v=0x1F`,
+			`flex-volume-plugin-dir=--profiling=true`, `external-cloud-volume-plugin=-`, `cluster-name=---`, `node-eviction-rate=1e-1`,
+			`leader-elect-resource-name=no`, `feature-gates=`, `concurrent-gc-syncs=0x1F`, `v=010`,
 		},
 		"kube-scheduler": {
-			`logging-format=&a *a !!str`, `tls-cert-file=| >`, `tls-cipher-suites=[a, b]`, `vmodule=  two  `, `config=<a href="x">&amp;</a>`,
+			`requestheader-allowed-names=&a *a !!str`, `requestheader-group-headers=| >`, `requestheader-extra-headers-prefix=[a, b]`,
+			`authorization-always-allow-paths=  two  `,
 		},
 	}
 	extra := map[string][]string{
 		"etcd": {"snapshot-count=5000", "quota-backend-bytes=4294967296"},
 		"kube-apiserver": {
 			"service-account-issuer=https://new.example.org", "service-account-issuer=https://old.example.org",
-			"v=4", "authorization-mode=Node,RBAC,Webhook",
+			"v=4", "authorization-mode=Node,RBAC,Webhook", "authorization-webhook-config-file=/etc/kubernetes/pki/webhook.conf",
 		},
 		"kube-controller-manager": {"node-cidr-mask-size=25", "leader-elect=false"},
 		"kube-scheduler":          {"leader-elect=false", "bind-address=0.0.0.0"},

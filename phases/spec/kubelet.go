@@ -3,6 +3,7 @@ package spec
 import (
 	"cmp"
 	"maps"
+	"time"
 
 	"sigs.k8s.io/yaml"
 
@@ -94,6 +95,17 @@ func PodURLIn(data []byte) (config.PodURL, error) {
 		return config.PodURL{}, err
 	}
 	return config.PodURLOf(fields), nil
+}
+
+// DelaysShutdown tells whether a kubelet with this configuration has logind wait for it at a shutdown.
+func DelaysShutdown(data []byte) (bool, error) {
+	var kubelet struct {
+		ShutdownGracePeriod              string
+		ShutdownGracePeriodByPodPriority []any
+	}
+	err := yaml.Unmarshal(data, &kubelet)
+	period, _ := time.ParseDuration(kubelet.ShutdownGracePeriod) // the kubelet refuses what is none
+	return period > 0 || len(kubelet.ShutdownGracePeriodByPodPriority) > 0, err
 }
 
 // overlaid is base without some of its fields, and over on it.

@@ -2,11 +2,15 @@ package spec
 
 import (
 	"cmp"
+	"net"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/http/httpproxy"
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/machine"
@@ -37,9 +41,14 @@ const BridgeName = "bootstrap0"
 // podLinks are the names of links by which pods' addresses are meant to be reached.
 var podLinks = []string{"cni", "flannel", "cali", "cilium", "lxc", "veth", "kube-", "vxlan.calico", "tunl"}
 
+// notPodLinks begin like those, and are of podman and LXC.
+var notPodLinks = []string{"cni-podman", "lxcbr"}
+
 // IsPodLink tells whether pods are reached by a network link of that name.
 func IsPodLink(link string) bool {
-	return slices.Contains(NetworkLinks, link) || slices.ContainsFunc(podLinks, func(prefix string) bool { return strings.HasPrefix(link, prefix) })
+	begins := func(prefix string) bool { return strings.HasPrefix(link, prefix) }
+	named := slices.ContainsFunc(podLinks, begins) && !slices.ContainsFunc(notPodLinks, begins)
+	return named || slices.Contains(NetworkLinks, link)
 }
 
 // IsNetwork tells whether a runtime reads a file of the folder of CNI configurations: it
@@ -86,4 +95,35 @@ func podMTU(c *config.Config, f machine.Facts) int {
 		mtu -= vxlanOverhead6
 	}
 	return mtu
+}
+
+// Proxied is what of this cluster a proxy would be asked for, and that proxy, by the settings that programs
+// written in Go read from their environment. A proxy knows nothing of the cluster.
+func Proxied(c *config.Config, settings httpproxy.Config) (all []string, proxy *url.URL) {
+	ranges := strings.Split(config.Joined(slices.Concat(c.Networking.ServiceSubnets, c.Networking.PodSubnets)), ",")
+	for _, name := range append([]string{c.AdvertiseAddress.String(), c.EndpointHost()}, ranges...) {
+		host, _, _ := strings.Cut(name, "/") // of a range its first address
+		by, err := settings.ProxyFunc()(&url.URL{Scheme: "https", Host: net.JoinHostPort(host, "443")})
+		if name != "" && !c.Box.Standalone && err == nil && by != nil {
+			all, proxy = append(all, name), by
+		}
+	}
+	return slices.Compact(all), proxy
+}
+
+// NoProxy is what NO_PROXY has to be for the kubelet and containerd beside the environment that systemd gives to all
+// units, as NAME=VALUE. It is empty where that keeps the proxy from being asked for the cluster.
+func NoProxy(c *config.Config, environment []string) string {
+	value := map[string]string{}
+	for _, each := range environment {
+		name, v, _ := strings.Cut(each, "=")
+		value[name] = v
+	}
+	given := cmp.Or(value["NO_PROXY"], value["no_proxy"])
+	by := cmp.Or(value["HTTPS_PROXY"], value["https_proxy"], value["HTTP_PROXY"], value["http_proxy"])
+	all, proxy := Proxied(c, httpproxy.Config{HTTPSProxy: by, NoProxy: given})
+	if proxy != nil && given != "" {
+		all = slices.Insert(all, 0, given)
+	}
+	return strings.Join(all, ",")
 }

@@ -1,9 +1,6 @@
 package spec
 
 import (
-	"net/netip"
-	"slices"
-
 	"sigs.k8s.io/yaml"
 
 	"bootstrap/manifests"
@@ -36,11 +33,10 @@ func ProxySettings(c *config.Config, f machine.Facts) []KernelSetting {
 	iptables, _ := c.KubeProxy["iptables"].(map[string]any)
 	localhost, chosen := iptables["localhostNodePorts"].(bool)
 	_, elsewhere := c.KubeProxy["nodePortAddresses"]
-	isV4 := func(p netip.Prefix) bool { return p.Addr().Is4() }
 	switch {
 	case c.ProxyDisabled || proxyMode(c, f) != "iptables":
 		return nil
-	case chosen && !localhost || elsewhere || !slices.ContainsFunc(c.Networking.ServiceSubnets, isV4):
+	case chosen && !localhost || elsewhere:
 		return nil
 	}
 	return []KernelSetting{{"net.ipv4.conf.all.route_localnet", "1"}}

@@ -70,7 +70,7 @@ func TestProxySettings(t *testing.T) {
 		"no kube-proxy":          {&config.Config{Cluster: config.Cluster{Networking: v4, ProxyDisabled: true}}, machine.Facts{}, 0},
 		"not at localhost":       {proxy(map[string]any{"iptables": map[string]any{"localhostNodePorts": false}}), machine.Facts{}, 0},
 		"other addresses":        {proxy(map[string]any{"nodePortAddresses": []any{"primary"}}), machine.Facts{}, 0},
-		"IPv6":                   {&config.Config{Cluster: config.Cluster{Networking: v6}}, machine.Facts{}, 0},
+		"IPv6 alone":             {&config.Config{Cluster: config.Cluster{Networking: v6}}, machine.Facts{}, 1}, // of both families
 	} {
 		if got := ProxySettings(c.config, c.facts); len(got) != c.want {
 			t.Errorf("%s: %v", name, got)

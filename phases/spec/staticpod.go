@@ -65,9 +65,17 @@ func (p program) pod(c *config.Config, defaults []config.Arg) templates.Pod {
 		Host: p.probed.Addr().String(), Port: int(p.probed.Port()), StartupSeconds: int(c.ControlPlaneTimeout.Seconds()),
 	}
 	for _, v := range p.set.ExtraEnvs {
-		pod.Env = append(pod.Env, templates.EnvVar{Name: v.Name, Value: string(v.Value)})
+		env := templates.EnvVar{Name: v.Name, Value: string(v.Value)}
+		if v.ValueFrom != nil {
+			env.FieldPath = v.ValueFrom.FieldRef.FieldPath
+		}
+		pod.Env = append(pod.Env, env)
 	}
+	own := c.OwnVolumes(p.name)
 	for _, v := range p.set.ExtraVolumes {
+		if own[v.Name] != "" {
+			continue // the template has it
+		}
 		pod.Mounts = append(pod.Mounts, templates.Mount{
 			Name: v.Name, HostPath: path.Clean(v.HostPath), MountPath: path.Clean(v.MountPath), ReadOnly: v.ReadOnly, Type: v.PathType,
 		})

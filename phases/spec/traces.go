@@ -65,6 +65,9 @@ var (
 	KubeletTrees    = []string{KubeletDir, PodLogDir, "/var/log/containers", "/usr/libexec/kubernetes", "/run/kubernetes"}
 	FlannelTree     = "/run/flannel"
 	HostLocalTree   = "/var/lib/cni/networks/bootstrap" // addresses that are taken in our network
+	// LogindDropIn is written by a kubelet that delays the machine's shutdown. logind keeps the setting until it
+	// is started anew, where nobody delays a shutdown any more.
+	LogindDropIn = "/etc/systemd/logind.conf.d/99-kubelet.conf"
 	// CNIDirs are made when the first pod gets an address. Where the runtime is not ours, reset
 	// removes them only if they are empty.
 	CNIDirs = []string{"/run/netns", "/var/lib/cni/networks", "/var/lib/cni/results"}

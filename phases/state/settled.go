@@ -25,6 +25,9 @@ type Setting struct {
 const (
 	taintsField = "nodeRegistration.taints"
 	socketField = "nodeRegistration.criSocket"
+	nameField   = "nodeRegistration.name"
+
+	addressField = "localAPIEndpoint.advertiseAddress"
 )
 
 func settled(c *config.Config) []Setting {
@@ -34,13 +37,13 @@ func settled(c *config.Config) []Setting {
 		{"certificatesDir", c.CertificatesDir, "the cluster's CAs lie there"},
 		{"etcd.external.endpoints", strings.Join(external.Endpoints, ","), "the cluster's data lies there"},
 		{"etcd.local.dataDir", c.Etcd.DataDir, "the cluster's data lies there"},
-		{"localAPIEndpoint.advertiseAddress", c.AdvertiseAddress.String(), "etcd's member and the Node carry it"},
+		{addressField, c.AdvertiseAddress.String(), "etcd's member and the Node carry it"},
 		{"networking.dnsDomain", c.Networking.DNSDomain, "service accounts' tokens and running pods carry it"},
 		{"networking.podSubnet", config.Joined(c.Networking.PodSubnets), "pods have addresses of it"},
 		{"networking.serviceSubnet", config.Joined(c.Networking.ServiceSubnets), "Services have addresses of it"},
 		{"network", c.Box.Network, "pods have its addresses"},
 		{socketField, c.CRISocket, "the pods run in it"},
-		{"nodeRegistration.name", c.NodeName, "the Node, etcd's member and their certificates carry it"},
+		{nameField, c.NodeName, "the Node, etcd's member and their certificates carry it"},
 		{taintsField, config.Joined(c.Taints), "the kubelet sets them only when the Node registers; use kubectl taint"},
 	}
 }
@@ -85,15 +88,39 @@ func valuesOf(all []Setting) map[string]string {
 }
 
 // SettledSingleNode tells whether this machine's cluster was made as a single node, which a later
-// run need not say again. It is nil before there is a cluster, and where the config gave taints.
+// run need not say again. It is nil before there is a cluster.
 func SettledSingleNode(h *host.Host) *bool {
-	before, err := (&State{Host: h}).SettledBefore()
+	s := &State{Host: h}
+	if made, err := s.noted(s.configNote()); err == nil && made != nil {
+		return &made.Box.SingleNode
+	}
+	before, err := s.SettledBefore() // an earlier bootstrap kept only this
 	taints, known := before[taintsField]
 	single := taints == ""
 	if err != nil || !known || !single && taints != config.Joined(config.ControlPlaneTaints()) {
 		return nil // preflight says what is wrong with the note
 	}
 	return &single
+}
+
+// AsMade is the machine as this cluster, or its standalone kubelet, was made on it: its name, its address as long
+// as that is here, and whether it is alone. So neither a new hostname nor a default route by a VPN changes
+// what the config leaves open.
+func AsMade(h *host.Host, m config.Machine) config.Machine {
+	s := &State{Host: h}
+	before, _ := s.SettledBefore() // preflight says what is wrong with the note
+	if alone, err := s.StandaloneConfig(); err == nil && alone != nil && before == nil {
+		before = valuesOf(settled(alone))
+	}
+	m.SingleNode = SettledSingleNode(h)
+	m.Hostname = cmp.Or(before[nameField], m.Hostname)
+	here, _ := h.Addresses()
+	for _, a := range here {
+		if a.Address.String() == before[addressField] {
+			m.Address = a.Address
+		}
+	}
+	return m
 }
 
 // UnlikeBefore says what the config wants to change and init can't, one sentence for each.

@@ -7,10 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"bootstrap/phases/config"
 	"bootstrap/phases/config/configtest"
+	"bootstrap/phases/spec"
 )
 
 // settingChanges are one for each field of the config: how it may differ, and which
@@ -67,6 +66,7 @@ var settingChanges = map[string]struct {
 	"Scheduler":           {func(c *config.Config) { c.Scheduler.ExtraArgs = moreArgs }, ""},
 	"Images":              {func(c *config.Config) { c.Images.Etcd = "images.example/etcd:3" }, ""},
 	"ControlPlaneTimeout": {func(c *config.Config) { c.ControlPlaneTimeout *= 2 }, ""},
+	"Warnings":            {func(c *config.Config) { c.Warnings = []string{"x"} }, ""},
 }
 
 var moreArgs = []config.Arg{{Name: "v", Value: "4"}}
@@ -180,26 +180,43 @@ func TestSettledDamaged(t *testing.T) {
 	}
 }
 
+// TestAsMadeAlone: a standalone kubelet keeps its name too, whatever the machine is called by now.
+func TestAsMadeAlone(t *testing.T) {
+	s := testState(t, "standalone")
+	renamed := config.Machine{Hostname: "renamed"}
+	if got := AsMade(s.Host, renamed).Hostname; got != "renamed" {
+		t.Errorf("before there is one: %s", got)
+	}
+	if _, err := s.Host.WriteFile(spec.KubeletDropIn, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Remember(StandaloneNote, StandaloneRecord); err != nil {
+		t.Fatal(err)
+	}
+	if got := AsMade(s.Host, renamed).Hostname; got != s.Config.NodeName {
+		t.Errorf("%s, and it was made as %s", got, s.Config.NodeName)
+	}
+}
+
 // TestSettledSingleNode: what a cluster was made with holds for runs that do not say it.
 func TestSettledSingleNode(t *testing.T) {
-	own := []config.Taint{{Key: "dedicated", Effect: "NoSchedule"}}
-	yes, no := true, false
 	for name, c := range map[string]struct {
 		taints []config.Taint
-		want   *bool
+		single bool
 	}{
-		"single node":       {nil, &yes},
-		"many nodes":        {config.ControlPlaneTaints(), &no},
-		"taints of its own": {own, nil},
+		"single node":                   {nil, true},
+		"many nodes":                    {config.ControlPlaneTaints(), false},
+		"many nodes, taints of its own": {[]config.Taint{{Key: "dedicated", Effect: "NoSchedule"}}, false},
+		"many nodes, and none is kept for a purpose": {nil, false},
 	} {
 		s := testState(t, "default")
 		if got := SettledSingleNode(s.Host); got != nil {
 			t.Errorf("%s: %v before there is a cluster", name, *got)
 		}
-		s.Config.Taints = c.taints
+		s.Config.Taints, s.Config.Box.SingleNode = c.taints, c.single
 		settle(t, s)
-		if diff := cmp.Diff(c.want, SettledSingleNode(s.Host)); diff != "" {
-			t.Errorf("%s: %s", name, diff)
+		if got := SettledSingleNode(s.Host); got == nil || *got != c.single {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

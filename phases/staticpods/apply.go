@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"bootstrap/phases/health"
 	"bootstrap/phases/host"
 	"bootstrap/phases/locate"
 	"bootstrap/phases/plan"
@@ -42,20 +43,41 @@ func (c *Commander) Apply(ctx context.Context, source PodSource, timeout time.Du
 	if done.Changed, err = c.Host.WriteUnrecorded(t.file, source.Data, 0o600); err != nil {
 		return done, err
 	}
+	if done.Changed && t.sameUID() {
+		c.Tell.Warn("metadata.uid is that of before: the kubelet takes it for the same pod, and its mirror pod stays as it was")
+	}
 	for _, warning := range t.kubelet.Warnings {
 		c.Tell.Warn("%s", warning)
 	}
-	if !done.Changed {
-		if err := c.undoEdit(ctx, t); err != nil {
-			return done, err
-		}
+	switch {
+	case done.Changed:
+	case t.passedOver(time.Now()):
+		done.Changed, err = true, c.offerAgain(ctx, t, source.Data)
+	default:
+		err = c.undoEdit(ctx, t)
+	}
+	if err != nil {
+		return done, err
 	}
 	return done, c.waitForPod(ctx, t, done.Changed, timeout)
 }
 
+// offerAgain takes a file out of the kubelet's folder and puts it back. A pod that was not admitted
+// is not looked at again otherwise, also when there is room: https://issues.k8s.io/138391
+func (c *Commander) offerAgain(ctx context.Context, t target, data []byte) error {
+	const forgets = 5 * time.Second // the kubelet looks each 2 s for pods that are gone
+	c.Tell.Say("the kubelet has passed over %s: it is put back after %s, to be looked at again", t.file, forgets)
+	if _, err := c.Host.RemoveUnrecorded(t.file); err != nil {
+		return err
+	}
+	health.Sleep(ctx, forgets) // put back also where this is interrupted
+	_, err := c.Host.WriteUnrecorded(t.file, data, 0o600)
+	return err
+}
+
 // judge finds the file that a manifest goes to, or why it can't be a static pod here.
 func (c *Commander) judge(ctx context.Context, source PodSource) (target, error) {
-	pod, err := podmanifest.Parse(cmp.Or(source.File, "standard input"), source.Data)
+	pod, odd, err := podmanifest.Parse(cmp.Or(source.File, "standard input"), source.Data)
 	if err != nil {
 		return target{}, err
 	}
@@ -63,7 +85,11 @@ func (c *Commander) judge(ctx context.Context, source PodSource) (target, error)
 	if err != nil {
 		return target{}, err
 	}
-	return c.target(seen, pod, source)
+	for _, each := range odd {
+		c.Tell.Warn("%v", each)
+	}
+	t, err := c.target(seen, pod, source)
+	return t, errors.Join(err, c.nodeMatches(ctx, t))
 }
 
 // undoEdit deletes, in the kubelet's name, a mirror pod that somebody has changed through the API.
@@ -99,7 +125,7 @@ func (c *Commander) Delete(ctx context.Context, namespace, name string, timeout 
 			return done, err
 		}
 	}
-	w := &podWait{Commander: c, target: t, began: time.Now()}
+	w := &podWait{Commander: c, target: t, began: time.Now(), leaves: true}
 	return done, w.wait(ctx, timeout, w.gone)
 }
 
@@ -135,7 +161,7 @@ func (c *Commander) WaitFor(ctx context.Context, namespace, name string, timeout
 	if err != nil {
 		return Handled{}, plan.Refused(err)
 	}
-	t := target{kubelet: list.Kubelet, file: p.File, pod: p.podToWaitFor()}
+	t := target{kubelet: list.Kubelet, file: p.File, pod: p.podToWaitFor(), denied: p.denied}
 	return t.handled(), c.waitForPod(ctx, t, false, timeout)
 }
 

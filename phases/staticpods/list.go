@@ -9,9 +9,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/runtime"
+	"bootstrap/phases/spec"
 )
 
 // Pod is a static pod as its file, the container runtime and the API server have it.
@@ -30,6 +32,8 @@ type Pod struct {
 	Problem    string      `json:"problem,omitempty"`
 
 	manifest *corev1.Pod // nil if the file can't be read, or there is none
+
+	denied *diagnose.Denial // nil if the kubelet has admitted it as its file is
 }
 
 // Container is the newest try of a container.
@@ -58,7 +62,7 @@ const (
 	StateEnded    = "ended"   // all it was to do is done
 	StateFailed   = "failed"  // a container has ended with an error
 	StateStopped  = "stopped" // nothing of it runs
-	StateRefused  = "refused" // the kubelet can't take its file
+	StateRefused  = "refused" // the kubelet can't take its file, or does not admit the pod
 )
 
 // List is the static pods of this machine.
@@ -95,8 +99,21 @@ type seenPods struct {
 	sandboxes []runtime.Sandbox
 	nodePods  []corev1.Pod // all of the node, mirror pods among them
 
+	denials map[string]diagnose.Denial // of pods that the running kubelet has not admitted, by namespace/name
+
 	runtimeError error
 	apiError     error
+}
+
+// denial is why the kubelet has not admitted a pod whose file was changed at that time; nil if it
+// has, or was not asked since.
+func (s seenPods) denial(key string, changed time.Time) *diagnose.Denial {
+	denial, ok := s.denials[key]
+	sandbox := observe.NewestSandbox(s.sandboxes, key)
+	if !ok || denial.At.Before(changed) || sandbox != nil && sandbox.Created.After(denial.At) {
+		return nil
+	}
+	return &denial
 }
 
 func (c *Commander) seePods(ctx context.Context) (seenPods, error) {
@@ -110,8 +127,21 @@ func (c *Commander) seePods(ctx context.Context) (seenPods, error) {
 		func() { seen.files, filesError = observe.PodFiles(c.Host, k.StaticPodPath) },
 		func() { seen.sandboxes, seen.runtimeError = k.AllSandboxes(ctx, c.Host) },
 		func() { seen.nodePods, seen.apiError = k.NodePods(ctx, c.Host) },
+		func() { seen.denials = c.denials(ctx) },
 	)
 	return seen, filesError
+}
+
+// denials are what the kubelet that runs has said of pods that it did not admit, as far as it is known.
+func (c *Commander) denials(ctx context.Context) map[string]diagnose.Denial {
+	ctx, cancel := observe.EvidenceTimeout.Bound(ctx)
+	defer cancel()
+	unit, err := c.Host.UnitState(ctx, spec.KubeletService)
+	if err != nil || !unit.Running() {
+		return nil
+	}
+	said, _ := c.Host.Journal(ctx, unit.Started, spec.KubeletService) // none without a journal
+	return diagnose.Denials(said)
 }
 
 // pods joins the three forms by the pods' names: first those with a file, in the order of
@@ -127,6 +157,10 @@ func (s seenPods) pods() []Pod {
 		case p.manifest != nil:
 			first[p.key()] = f.Path
 			s.fill(&p)
+			if p.denied = s.denial(p.key(), f.Changed); p.denied != nil {
+				p.State = StateRefused
+				p.Problem = "refused by the kubelet: " + p.denied.Why + "; it looks again when " + p.File + " is applied again"
+			}
 		}
 		all = append(all, p)
 	}

@@ -3,11 +3,13 @@ package staticpods
 import (
 	"os"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/runtime"
 )
@@ -67,6 +69,11 @@ func TestSeenPods(t *testing.T) {
 			append(is(func(*Pod) {}), is(func(p *Pod) {
 				p.File, p.State, p.Problem = "/m/web.yaml.bak", StateRefused, "it is the same pod as /m/web.yaml: the kubelet runs one of both"
 			})...)},
+		{"the kubelet has not admitted it", seenPods{files: one, denials: map[string]diagnose.Denial{"default/web-n1": {At: time.Unix(9, 0), Why: "OutOfpods: too many"}}},
+			is(func(p *Pod) {
+				p.State = StateRefused
+				p.Problem = "refused by the kubelet: OutOfpods: too many; it looks again when /m/web.yaml is applied again"
+			})},
 		{"no Pod", seenPods{files: []observe.PodFile{{Path: "/m/x", Err: os.ErrInvalid}}},
 			[]Pod{{File: "/m/x", Source: "file", State: StateRefused, Problem: "invalid argument"}}},
 	} {

@@ -1,14 +1,19 @@
 package staticpods
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/podmanifest"
@@ -22,6 +27,9 @@ type target struct {
 	pod     *corev1.Pod
 	old     *corev1.Pod // as the file had it before; nil if there was none
 	seen    seenPods    // before anything was changed; empty where nothing is to be
+
+	changed time.Time        // when old was; zero without
+	denied  *diagnose.Denial // why the kubelet has not admitted the pod as the file has it; nil if it has
 }
 
 func (t target) name() string { return observe.FullName(t.pod) }
@@ -74,7 +82,7 @@ func (t *target) chooseFile(source PodSource) error {
 		return plan.Hint(fmt.Errorf("the name %s is taken: %s holds a pod of that name", t.name(), same[0].Path),
 			"to change that pod, call your file %s, or give it as standard input (-f -); to run both, give yours another metadata.name", path.Base(same[0].Path))
 	case len(same) == 1:
-		t.file, t.old = same[0].Path, same[0].Pod
+		t.file, t.old, t.changed = same[0].Path, same[0].Pod, same[0].Changed
 		return nil
 	}
 	i := slices.IndexFunc(t.seen.files, func(f observe.PodFile) bool { return f.Path == t.file })
@@ -85,6 +93,49 @@ func (t *target) chooseFile(source PodSource) error {
 		return plan.Hint(fmt.Errorf("%s holds another pod, %s", t.file, t.seen.files[i].Pod.Name), "call your file otherwise; or remove that pod first: bootstrap static-pod delete %s", t.seen.files[i].Pod.Name)
 	}
 	return nil
+}
+
+// sameUID tells whether the file gives the pod the UID that it had before.
+func (t target) sameUID() bool { return t.old != nil && t.pod.UID != "" && t.old.UID == t.pod.UID }
+
+// passedOver tells whether the kubelet has read the file as it is, and makes nothing of it.
+func (t target) passedOver(now time.Time) bool {
+	nothing := observe.NewestSandbox(t.seen.sandboxes, t.key()) == nil && now.Sub(t.changed) > time.Minute
+	knows := t.seen.kubelet.Running && t.seen.runtimeError == nil && !t.changed.IsZero()
+	return knows && (nothing || t.seen.denial(t.key(), t.changed) != nil)
+}
+
+// nodeMatches refuses a pod that the kubelet will not admit for the labels of its Node. Where no
+// API server tells them, the kubelet has to.
+func (c *Commander) nodeMatches(ctx context.Context, t target) error {
+	api, err := t.kubelet.Connect(c.Host)
+	if err != nil || api == nil || t.pod == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, observe.EvidenceTimeout.Now())
+	defer cancel()
+	node, err := api.Node(ctx, t.kubelet.NodeName)
+	if err != nil {
+		return nil
+	}
+	return checkLabels(t.pod, node)
+}
+
+// checkLabels goes by what the kubelet's admission asks of the Node.
+func checkLabels(pod *corev1.Pod, node *corev1.Node) error {
+	matches, err := nodeaffinity.GetRequiredNodeAffinity(pod).Match(node) // of the nodeSelector too
+	if err != nil || matches {
+		return err
+	}
+	field, lacks, label := "affinity.nodeAffinity", "no label that matches one of its terms", "KEY=VALUE"
+	for _, key := range slices.Sorted(maps.Keys(pod.Spec.NodeSelector)) {
+		if want := pod.Spec.NodeSelector[key]; node.Labels[key] != want {
+			field, label = "nodeSelector", key+"="+want
+			lacks = "no label " + label
+		}
+	}
+	err = fmt.Errorf("spec.%s: the Node %s has %s: the kubelet will not admit the pod", field, node.Name, lacks)
+	return plan.Hint(err, "take it out of the manifest, or: kubectl label --overwrite node %s %s", node.Name, label)
 }
 
 // nameTaken refuses a name that a pod has which comes from no file.

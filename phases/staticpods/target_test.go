@@ -1,11 +1,14 @@
 package staticpods
 
 import (
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/runtime"
 )
@@ -87,6 +90,94 @@ func TestEditedMirror(t *testing.T) {
 		got := target{kubelet: observe.KubeletFound{NodeName: "n1"}, seen: tt.seen, pod: webPod()}.editedMirror()
 		if (got != nil) != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
+
+// TestLabels: what the kubelet would not admit for the Node's labels is refused, preferences are not.
+func TestLabels(t *testing.T) {
+	node := &corev1.Node{}
+	node.Name, node.Labels = "n1", map[string]string{"kubernetes.io/os": "linux"}
+	selects := func(key, value string) func(*corev1.Pod) {
+		return func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{key: value} }
+	}
+	term := func(values ...string) corev1.NodeSelectorTerm {
+		return corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: "kubernetes.io/os", Operator: corev1.NodeSelectorOpIn, Values: values}}}
+	}
+	requires := func(values ...string) func(*corev1.Pod) {
+		return func(p *corev1.Pod) {
+			required := &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{term(values...)}}
+			p.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: required}}
+		}
+	}
+	prefers := func(p *corev1.Pod) {
+		preferred := []corev1.PreferredSchedulingTerm{{Weight: 1, Preference: term("plan9")}}
+		p.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: preferred}}
+	}
+	for _, tt := range []struct {
+		name string
+		edit func(*corev1.Pod)
+		want string
+	}{
+		{"nothing", func(*corev1.Pod) {}, ""},
+		{"a label it has", selects("kubernetes.io/os", "linux"), ""},
+		{"another value", selects("kubernetes.io/os", "windows"), "the Node n1 has no label kubernetes.io/os=windows"},
+		{"a label it lacks", selects("disk", "ssd"), "the Node n1 has no label disk=ssd"},
+		{"affinity that holds", requires("windows", "linux"), ""},
+		{"affinity that does not", requires("windows"), "the Node n1 has no label that matches one of its terms"},
+		{"a preference", prefers, ""},
+	} {
+		err := checkLabels(webPod(tt.edit), node)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// TestPassedOver: only what the kubelet has read as it is, and has made nothing of, is offered again.
+func TestPassedOver(t *testing.T) {
+	now := time.Date(2026, 11, 25, 14, 0, 0, 0, time.UTC)
+	denied := map[string]diagnose.Denial{"default/web-n1": {At: now.Add(-time.Minute), Why: "OutOfpods: too many"}}
+	older := webSandbox("h1", false, webFails)
+	older.Created = now.Add(-time.Hour)
+	newer := webSandbox("h1", false, webDone)
+	newer.Created = now.Add(-time.Second)
+	for _, tt := range []struct {
+		name    string
+		changed time.Duration // before now
+		seen    seenPods
+		want    bool
+	}{
+		{"no pod of an old file", time.Hour, seenPods{}, true},
+		{"no pod yet of a new file", 30 * time.Second, seenPods{}, false},
+		{"the runtime does not tell", time.Hour, seenPods{runtimeError: errors.New("away")}, false},
+		{"it has done its work", time.Hour, seenPods{sandboxes: []runtime.Sandbox{newer}}, false},
+		{"not admitted", 2 * time.Minute, seenPods{denials: denied}, true},
+		{"not admitted after a reboot", time.Hour, seenPods{denials: denied, sandboxes: []runtime.Sandbox{older}}, true},
+		{"admitted later", time.Hour, seenPods{denials: denied, sandboxes: []runtime.Sandbox{newer}}, false},
+		{"as the file was before", 30 * time.Second, seenPods{denials: denied}, false},
+	} {
+		tt.seen.kubelet = observe.KubeletFound{NodeName: "n1", Running: true}
+		of := target{kubelet: tt.seen.kubelet, seen: tt.seen, pod: webPod(), changed: now.Add(-tt.changed)}
+		if got := of.passedOver(now); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+		of.changed = time.Time{}
+		if of.passedOver(now) {
+			t.Errorf("%s, without a file", tt.name)
+		}
+	}
+}
+
+// TestSameUID: what the kubelet takes for the pod that runs is not waited for as another one.
+func TestSameUID(t *testing.T) {
+	uid := func(p *corev1.Pod) { p.UID = "2f1b" }
+	for _, tt := range []struct {
+		old, new *corev1.Pod
+		want     bool
+	}{{webPod(), webPod(), false}, {webPod(uid), webPod(uid), true}, {webPod(), webPod(uid), false}, {nil, webPod(uid), false}} {
+		if got := (target{old: tt.old, pod: tt.new}).sameUID(); got != tt.want {
+			t.Errorf("%v, %v: %v", tt.old, tt.new, got)
 		}
 	}
 }

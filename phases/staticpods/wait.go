@@ -41,7 +41,7 @@ func (r replaced) has(sandbox runtime.Sandbox, now time.Time) bool {
 // podBefore is the pod that the target's file had before, by the time of its last change. Where
 // this command has changed only a comment, or the order of fields, the kubelet sees no difference.
 func (c *Commander) podBefore(t target, changed bool) (replaced, error) {
-	if t.file == "" || !c.Host.Real() || changed && t.says(t.old) {
+	if t.file == "" || !c.Host.Real() || changed && (t.says(t.old) || t.sameUID()) {
 		return replaced{}, nil
 	}
 	since, err := c.Host.Changed(t.file)
@@ -86,6 +86,7 @@ type podWait struct {
 	target
 	replaced replaced
 	began    time.Time
+	leaves   bool // it is waited for until it is gone: why it did not start is of no interest
 
 	uid      atomic.Value          // string: of what is waited for, once something runs
 	apiError atomic.Pointer[error] // why the API server could not be asked, the last time
@@ -113,6 +114,14 @@ func (c *Commander) waitForPod(ctx context.Context, t target, changed bool, time
 		return err
 	}
 	w := &podWait{Commander: c, target: t, replaced: before, began: time.Now()}
+	switch {
+	case t.denied != nil:
+		w.began = t.denied.At // it is the kubelet's last word on the pod
+	case changed: // the kubelet may have said its word on the file before this line
+		if w.began, err = c.Host.Changed(t.file); err != nil {
+			return err
+		}
+	}
 	err = w.wait(ctx, timeout, w.runs)
 	if unasked := w.apiError.Load(); unasked != nil && *unasked != nil && err == nil {
 		c.Tell.Warn("%s runs; its mirror pod could not be looked at: %v", t.name(), *unasked)
@@ -222,6 +231,9 @@ func (w *podWait) settings() diagnose.Settings {
 	s := diagnose.Settings{
 		NodeName: w.kubelet.NodeName, StaticPodDir: w.kubelet.StaticPodPath, RuntimeEndpoint: w.kubelet.Endpoint,
 		Pod: w.key(), Manifest: w.file, Replaced: w.replaced.uids,
+	}
+	if w.leaves {
+		s.Pod += ", which leaves" // a name that nothing in the logs has
 	}
 	for _, c := range slices.Concat(w.pod.Spec.InitContainers, w.pod.Spec.Containers) {
 		s.Components = append(s.Components, c.Name)

@@ -13,9 +13,10 @@ wrong_usage() {
 	exit 2
 }
 
-# Fails, rather than exiting, when $1 seconds pass without "$@" succeeding.
+# Fails, rather than exiting, when $1 seconds (on a slow machine more) pass without "$@"
+# succeeding.
 poll() {
-	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	local end=$((${EPOCHREALTIME/./} + $1 * ${slow:-1} * 1000000))
 	shift
 	until "$@"; do
 		((${EPOCHREALTIME/./} < end)) || return 1

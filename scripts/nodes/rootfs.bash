@@ -1,7 +1,10 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2317 # variables and callers are in scripts/node
 #
-# Part of scripts/node: the cached root file system.
+# Part of scripts/node: the root file system, which all checkouts of a user share: it is
+# kept by what this file says.
+
+rootfs_store=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/bootstrap/rootfs
 
 packages=(
 	systemd systemd-sysv dbus udev kmod procps util-linux mount
@@ -9,10 +12,9 @@ packages=(
 	ca-certificates curl jq less strace usr-is-merged
 )
 
-install_tools() {
+install_tools() { # PROGRAM:PACKAGE...
 	local missing=() tool
-	for tool in mmdebstrap:mmdebstrap systemd-nspawn:systemd-container \
-		ip:iproute2 nsenter:util-linux; do
+	for tool; do
 		command -v "${tool%:*}" >/dev/null || missing+=("${tool#*:}")
 	done
 	((${#missing[@]})) || return 0
@@ -63,7 +65,7 @@ configure_rootfs() { # DIR
 	printf 'nameserver %s.1\n' "$ipv4" >"$etc/resolv.conf"
 }
 
-# nspawn leaves read-only cgroups and a private root; the unit undoes that.
+# nspawn leaves a private root, and hierarchies of cgroup v1 read-only; the unit undoes that.
 add_mounts_unit() { # DIR
 	local etc=$1/etc
 	cat >"$etc/systemd/system/node-mounts.service" <<-'END'
@@ -74,7 +76,7 @@ add_mounts_unit() { # DIR
 		[Service]
 		Type=oneshot
 		RemainAfterExit=yes
-		ExecStart=/bin/sh -ec 'for d in /sys/fs/cgroup/*/; do mount -o remount,bind,rw "$d"; done; mount --make-rshared /'
+		ExecStart=/bin/sh -ec 'for d in /sys/fs/cgroup/*/; do ! mountpoint -q "$d" || mount -o remount,bind,rw "$d"; done; mount --make-rshared /'
 		[Install]
 		WantedBy=sysinit.target
 	END
@@ -85,40 +87,45 @@ add_mounts_unit() { # DIR
 rootfs_dir() {
 	local hash
 	hash=$({
-		echo "${packages[*]}" "$ipv4"
-		declare -f bootstrap_rootfs trim_rootfs configure_rootfs add_mounts_unit
+		uname -m
+		echo "$ipv4"
+		cat "$checkout/scripts/nodes/rootfs.bash"
 	} | sha256sum | cut -c1-12)
-	echo "$nodes/.rootfs/$hash"
+	echo "$rootfs_store/$hash"
 }
 
 # Waits for a build that is under way, and for copies being made.
 build_rootfs() { # DIR
-	local log=$nodes/.rootfs/build.log tmp=$1.tmp
-	mkdir -p "$nodes/.rootfs"
-	exec 8>"$nodes/.rootfs/lock"
+	local log=$rootfs_store/build.log tmp=$1.tmp
+	mkdir -p "$rootfs_store"
+	exec 8>"$rootfs_store/lock"
 	flock 8
 	[[ ! -d $1 ]] || return 0
-	# What earlier versions of this script or a killed build left.
-	find "$nodes/.rootfs" -mindepth 1 -maxdepth 1 -type d -exec rm -rf {} +
+	# A killed build's, and what no checkout has asked for in two weeks.
+	rm -rf --one-file-system "$rootfs_store"/*.tmp
+	find "$rootfs_store" -mindepth 1 -maxdepth 1 -type d -mtime +14 -exec rm -rf --one-file-system {} +
 	echo "node: making the root file system (about a minute)" >&2
-	bootstrap_rootfs "$tmp" >"$log" 2>&1 </dev/null || {
+	install_tools mmdebstrap:mmdebstrap
+	mkdir "$tmp"
+	bootstrap_rootfs "$tmp/root" >"$log" 2>&1 </dev/null || {
 		tail -20 "$log" >&2
 		die "mmdebstrap failed; all of its output is in $log"
 	}
-	trim_rootfs "$tmp"
-	configure_rootfs "$tmp"
-	add_mounts_unit "$tmp"
+	trim_rootfs "$tmp/root"
+	configure_rootfs "$tmp/root"
+	add_mounts_unit "$tmp/root"
 	mv "$tmp" "$1"
 	rm "$log"
 }
 
 copy_rootfs() { # DIR TO
-	flock -s "$nodes/.rootfs/lock" cp -a "$1" "$2"
+	flock -s "${1%/*}/lock" cp -a "$1/root" "$2"
 }
 
 ensure_rootfs() {
 	local dir
 	dir=$(rootfs_dir)
 	[[ -d $dir ]] || (build_rootfs "$dir")
+	touch -c "$dir"
 	echo "$dir"
 }

@@ -12,17 +12,18 @@ images=$nodes/.images
 user="admin"
 
 # What a cloud image of Debian's has, and no more: all that Debian itself calls
-# important, the kernel for clouds, SSH and sudo.
-install_debian() { # DIR
-	local opts=() dir
+# important, the kernel for clouds, SSH and sudo; and the packages that are named.
+install_debian() { # DIR [PACKAGE...]
+	local opts=() dir root=$1 include=systemd-sysv,dbus,openssh-server,sudo,linux-image-cloud-amd64
+	shift
+	(($# == 0)) || include+=$(printf ',%s' "$@")
 	for dir in doc man info locale lintian bug; do
 		opts+=(--dpkgopt="path-exclude=/usr/share/$dir/*")
 	done
 	# A mount namespace of its own, so that a kill leaves no mounts behind.
 	unshare --mount mmdebstrap --variant=important \
 		--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
-		--include=systemd-sysv,dbus,openssh-server,sudo,linux-image-cloud-amd64 \
-		"${opts[@]}" "$suite" "$1"
+		--include="$include" "${opts[@]}" "$suite" "$root"
 }
 
 # As a provisioner of clouds would: a user with a key who may become root.

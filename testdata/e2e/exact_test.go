@@ -98,6 +98,7 @@ func exactNode(t *testing.T) *Node {
 	n.Copy("bin/bootstrap", "/opt/bootstrap")
 	n.MustSh("mkdir -p /srv/data && echo theirs >/srv/data/file")
 	n.setKernel()
+	n.survey() // where the kernel has modules, the first one loads some by looking
 	return n
 }
 

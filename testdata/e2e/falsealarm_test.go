@@ -22,7 +22,7 @@ type healthyRound struct {
 const (
 	badEtcdConfig = `apiVersion: kubeadm.k8s.io/v1beta4
 kind: ClusterConfiguration
-etcd: {local: {extraArgs: [{name: quota-backend-bytes, value: plenty}]}}
+etcd: {local: {extraArgs: [{name: v2-deprecation, value: plenty}]}}
 `
 	badProxyConfig = `apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration

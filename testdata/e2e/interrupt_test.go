@@ -97,8 +97,8 @@ const brokenConfig = `apiVersion: kubeadm.k8s.io/v1beta4
 kind: ClusterConfiguration
 apiServer:
   extraArgs:
-  - name: max-requests-inflight
-    value: plenty
+  - name: vmodule
+    value: httplog=99999999999
 `
 
 // TestInterrupted ends init at several moments, each run where the one before
@@ -204,7 +204,7 @@ func TestStall(t *testing.T) {
 		t.Errorf("exit code is not 1: %s", r)
 	}
 	for _, text := range []string{
-		"kube-apiserver refuses its flag --max-requests-inflight", "bootstrap:   | Error: invalid argument \"plenty\"", "hint: correct the flag",
+		"kube-apiserver refuses its flag --vmodule", "bootstrap:   | Error: invalid argument \"httplog=99999999999\"", "hint: correct the flag",
 		"see: tail -n 20 /var/log/pods/kube-system_kube-apiserver", "more: bootstrap explain component-bad-flag", "run the same command again",
 	} {
 		if !strings.Contains(r.Err, text) {

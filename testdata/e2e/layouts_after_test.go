@@ -222,7 +222,7 @@ func otherNamespace() layout {
 			same_content /usr/local/bin/{containerd,containerd-shim-runc-v2,runc} /etc/containerd/config.toml`,
 		gone:   "pgrep -x 'etcd|kube-apiserver|kubelet' || true",
 		left:   []leftover{{"containerd", "canary"}},
-		remove: "ctr -n canary tasks delete -f theirs; ctr -n canary containers delete theirs; ctr -n canary images rm $(ctr -n canary images ls -q); rmdir /sys/fs/cgroup/*/canary",
+		remove: "ctr -n canary tasks delete -f theirs; ctr -n canary containers delete theirs; ctr -n canary images rm $(ctr -n canary images ls -q); find /sys/fs/cgroup -depth -type d -name canary -exec rmdir {} +",
 	}
 }
 

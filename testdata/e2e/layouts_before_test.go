@@ -117,7 +117,7 @@ func filesBeforeInit() []layout {
 			name: "Cgroup",
 			before: `run canary-cgroup / sleep infinity
 				for h in memory pids; do
-					mkdir /sys/fs/cgroup/$h/canary
+					mkdir -p /sys/fs/cgroup/$h/canary
 					systemctl show -P MainPID canary-cgroup >/sys/fs/cgroup/$h/canary/cgroup.procs
 				done`,
 			proof: "alive canary-cgroup; ls -d /sys/fs/cgroup/{memory,pids}/canary",

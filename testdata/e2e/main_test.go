@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -45,6 +46,7 @@ func path(name string) string { return filepath.Join(checkout, name) }
 var (
 	runAll     = flag.Bool("all", false, "run everything, not a fast selection")
 	resultName = flag.String("name", "e2e", "what the result is called, in .cache/results too")
+	inGuest    = flag.Bool("in-guest", false, "this machine is the guest of TestVMTry: slow, and what is needed was copied")
 )
 
 // selected gives the fast selection, or with -all everything, and logs which.
@@ -60,6 +62,9 @@ func selected[T any](t *testing.T, everything []T, fast ...T) []T {
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if *inGuest {
+		needed = nil
+	}
 	missing := false
 	for file, target := range needed {
 		if _, err := os.Stat(path(file)); err != nil {
@@ -74,7 +79,7 @@ func TestMain(m *testing.M) {
 	if missing {
 		os.Exit(1)
 	}
-	if err := buildSurvey(); err != nil {
+	if err := prepare(); err != nil {
 		fmt.Fprintf(os.Stderr, "e2e: %v\n", err)
 		os.Exit(1)
 	}
@@ -90,6 +95,22 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// prepare builds what is put into the nodes, and tells scripts/node how slow the machine is.
+func prepare() error {
+	if *inGuest {
+		return os.Setenv("NODE_SLOW", strconv.Itoa(int(slowness())))
+	}
+	return buildSurvey()
+}
+
+// slowness is how much longer than on a plain machine things take on this one.
+func slowness() time.Duration {
+	if *inGuest {
+		return emulated
+	}
+	return 1
 }
 
 // downWhenInterrupted takes down the machines of the tests: their cleanups do not run then.

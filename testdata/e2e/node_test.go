@@ -47,15 +47,25 @@ func nodeName(number int32) string { return fmt.Sprintf("e2e-%d-%d", os.Getpid()
 // must end within the deadline.
 func Up(t *testing.T, deadline time.Duration) *Node {
 	t.Helper()
-	return up(t, deadline, "scripts/node")
+	return up(t, deadline*slowness(), nodeScript)
 }
 
-// up boots a machine of the script's kind.
+// nodeScript makes containers, which share this machine's kernel.
+const nodeScript = "scripts/node"
+
+// up boots a machine of the script's kind for a test that is one of those counted.
 func up(t *testing.T, deadline time.Duration, script string, args ...string) *Node {
 	t.Helper()
 	count(t)
+	return boot(t, deadline, script, args...)
+}
+
+// boot boots a machine of the script's kind. Where only the subtests on it count, it is
+// called by itself.
+func boot(t *testing.T, deadline time.Duration, script string, args ...string) *Node {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
-	n := &Node{Name: nodeName(numbers.Add(1)), script: script, slow: 1, t: t, ctx: ctx, log: &lastRun{}}
+	n := &Node{Name: nodeName(numbers.Add(1)), script: script, slow: slowness(), t: t, ctx: ctx, log: &lastRun{}}
 	t.Cleanup(func() {
 		cancel()
 		n.down()
@@ -87,7 +97,7 @@ func (n *Node) In(t *testing.T) *Node {
 
 // down needs no deadline of the test's, which may have passed.
 func (n *Node) down() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute*slowness())
 	defer cancel()
 	last := *n
 	last.ctx = ctx
@@ -105,7 +115,7 @@ func (n *Node) dump() {
 		return
 	}
 	n.log.dumped = true
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second*slowness())
 	defer cancel()
 	last := *n
 	last.ctx = ctx

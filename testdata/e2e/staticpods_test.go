@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,9 +9,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"sigs.k8s.io/yaml"
 )
 
 // staticPods is what of static-pod list -o json is looked at here.
@@ -69,12 +73,16 @@ var staticPodCases = []nodeCase{
 	{"Mirror", testMirrorPod},
 	{"Drift", testStaticPodDrift},
 	{"Causes", testStaticPodCauses},
+	{"Accepted", testAcceptedManifests},
+	{"Namespace", testMissingNamespace},
+	{"Labels", testNodeLabels},
+	{"NotAdmitted", testNotAdmitted},
 }
 
 // TestStaticPods is about a user's static pods beside those of a control plane. Its
 // subtests go on with one node, in this order.
 func TestStaticPods(t *testing.T) {
-	n := Up(t, 9*time.Minute)
+	n := Up(t, 16*time.Minute)
 	n.Copy("bin/bootstrap-box", "/root/bootstrap")
 	n.MustBootstrap("init")
 	for _, each := range selected(t, staticPodCases, staticPodCases[:3]...) {
@@ -117,6 +125,32 @@ func testRefusedManifests(n *Node) {
 		n.t.Errorf("the directory was\n%sand is\n%s", before, now)
 	}
 	n.t.Logf("%d bad manifests refused", len(files))
+}
+
+// testAcceptedManifests: what a kubelet takes is not refused, and what it does otherwise than people expect is told.
+// The images are nowhere, so that no pod comes up.
+func testAcceptedManifests(n *Node) {
+	files, err := filepath.Glob(path("testdata/staticpod/[gw]*.yaml"))
+	if err != nil || len(files) < 8 {
+		n.t.Fatalf("%d files, %v", len(files), err)
+	}
+	n.MustExec("mkdir", "-p", "/root/good")
+	for _, file := range files {
+		n.Copy(file, "/root/good/accepted.yaml")
+		r := n.Sh("cd /root/good; /root/bootstrap static-pod apply -f accepted.yaml --timeout 1s")
+		warned := strings.HasPrefix(filepath.Base(file), "warned-")
+		if r.Code == 2 || warned != r.Has("warning: accepted.yaml:") {
+			n.t.Errorf("%s: want it taken, and warned of: %t: %s", filepath.Base(file), warned, r)
+			continue
+		}
+		var pod struct {
+			Metadata struct{ Name, Namespace string }
+		}
+		if err := yaml.Unmarshal([]byte(n.MustExec("cat", "/etc/kubernetes/manifests/accepted.yaml")), &pod); err != nil {
+			n.t.Fatal(err)
+		}
+		n.MustBootstrap("static-pod", "delete", pod.Metadata.Name, "-n", cmp.Or(pod.Metadata.Namespace, "default"))
+	}
 }
 
 // testStaticPodsPage runs every command of the page, block by block, as a reader would.
@@ -270,7 +304,8 @@ var podFaults = []struct{ name, edit, id string }{
 	{"folder", `s#^spec:#spec:\n  volumes: [{name: x, hostPath: {path: /srv/none, type: Directory}}]#; s#imagePullPolicy#volumeMounts: [{name: x, mountPath: /x}]\n    imagePullPolicy#`, "host-path-missing"},
 	{"user", `s#imagePullPolicy#securityContext: {runAsNonRoot: true, runAsUser: 0}\n    imagePullPolicy#`, "container-not-created"},
 	{"processors", `s#imagePullPolicy#resources: {requests: {cpu: 1000}}\n    imagePullPolicy#`, "pod-not-admitted"},
-	{"refused by the kubelet", `s#imagePullPolicy#livenessProbe: {}\n    imagePullPolicy#`, "manifest-refused"},
+	{"file in no folder", `s#^spec:#spec:\n  volumes: [{name: x, hostPath: {path: /srv/none/file, type: FileOrCreate}}]#; s#imagePullPolicy#volumeMounts: [{name: x, mountPath: /x}]\n    imagePullPolicy#`, "host-path-missing"},
+	{"refused by the kubelet", `s#imagePullPolicy#resizePolicy: [{resourceName: gpu, restartPolicy: NotRequired}]\n    imagePullPolicy#`, "manifest-refused"},
 }
 
 // testStaticPodCauses: apply ends with the cause, and the pod is as it was asked for.
@@ -284,6 +319,76 @@ func testStaticPodCauses(n *Node) {
 	}
 	n.MustBootstrap("static-pod", "apply", "-f", "/root/sleeper.yaml")
 	n.MustBootstrap("static-pod", "delete", "sleeper")
+}
+
+// testMissingNamespace: apply ends soon, with the namespace in its error; once that is there, wait succeeds.
+func testMissingNamespace(n *Node) {
+	n.Write("/root/agent.yaml", strings.Replace(fmt.Sprintf(sleeper, n.pauseImage()), "name: sleeper\n", "name: agent\n  namespace: monitoring\n", 1))
+	began := time.Now()
+	r := n.Bootstrap("static-pod", "apply", "-f", "/root/agent.yaml")
+	if took := time.Since(began); r.Code != 1 || !r.Has("the namespace monitoring is not there") || !r.Has("kubectl create namespace monitoring") || took > 20*time.Second {
+		n.t.Errorf("after %s: %s", took, r)
+	}
+	n.MustKubectl("create", "namespace", "monitoring")
+	n.MustBootstrap("static-pod", "wait", "agent", "-n", "monitoring")
+	n.MustBootstrap("static-pod", "delete", "agent", "-n", "monitoring")
+	n.MustKubectl("delete", "namespace", "monitoring", "--wait=false")
+}
+
+// testNodeLabels: a nodeSelector that does not match the Node is refused; what does, and a fixed UID, is
+// let pass with a warning, and is no problem in the list.
+func testNodeLabels(n *Node) {
+	pod := strings.Replace(fmt.Sprintf(sleeper, n.pauseImage()), "name: sleeper\n", "name: sleeper\n  uid: 2f1b6a0e9d4c8b7a6f5e4d3c2b1a0f9e\n", 1)
+	n.Write("/root/labels/sleeper.yaml", pod+"  nodeSelector: {disk: ssd}\n")
+	if r := n.Bootstrap("static-pod", "apply", "-f", "/root/labels/sleeper.yaml"); r.Code != 2 || !r.Has("has no label disk=ssd") {
+		n.t.Errorf("a label that is not there: %s", r)
+	}
+	n.Write("/root/labels/sleeper.yaml", pod+"  nodeSelector: {kubernetes.io/os: linux}\n")
+	if r := n.Bootstrap("static-pod", "apply", "-f", "/root/labels/sleeper.yaml"); r.Code != 0 || !r.Has("warning: /root/labels/sleeper.yaml:") {
+		n.t.Error(r)
+	}
+	if p := n.staticPod("sleeper"); p.Problem != "" || p.State != "running" {
+		n.t.Errorf("%+v", p)
+	}
+	n.MustBootstrap("static-pod", "delete", "sleeper")
+}
+
+// testNotAdmitted: what the kubelet did not admit is listed so, and comes up when its file is applied
+// again after there is room.
+func testNotAdmitted(n *Node) {
+	request := "resources: {requests: {memory: " + n.mostMemory() + "}}\n    imagePullPolicy"
+	half := func(name string) string {
+		pod := strings.ReplaceAll(fmt.Sprintf(sleeper, n.pauseImage()), "sleeper", name)
+		return strings.Replace(pod, "imagePullPolicy", request, 1)
+	}
+	n.Write("/root/one.yaml", half("one"))
+	n.Write("/root/two.yaml", half("two"))
+	n.MustBootstrap("static-pod", "apply", "-f", "/root/one.yaml")
+	if r := n.Bootstrap("static-pod", "apply", "-f", "/root/two.yaml", "--timeout", "30s"); r.Code != 1 || !r.Has("explain pod-not-admitted") {
+		n.t.Error(r)
+	}
+	if p := n.staticPod("two"); p.State != "refused" || !strings.Contains(p.Problem, "OutOfmemory") {
+		n.t.Errorf("%+v", p)
+	}
+	n.MustBootstrap("static-pod", "delete", "one")
+	if r := n.Bootstrap("static-pod", "wait", "two", "--timeout", "30s"); r.Code != 1 || !r.Has("explain pod-not-admitted") {
+		n.t.Errorf("nobody has made it look again: %s", r)
+	}
+	n.MustBootstrap("static-pod", "apply", "-f", "/root/two.yaml")
+	if p := n.staticPod("two"); p.State != "running" || p.Problem != "" {
+		n.t.Errorf("%+v", p)
+	}
+	n.MustBootstrap("static-pod", "delete", "two")
+}
+
+// mostMemory is a little more than half of what pods may request on this node.
+func (n *Node) mostMemory() string {
+	allocatable := strings.TrimSuffix(n.MustKubectl("get", "node", n.Name, "-o", "jsonpath={.status.allocatable.memory}"), "Ki")
+	kib, err := strconv.Atoi(allocatable)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return fmt.Sprintf("%dKi", kib*55/100)
 }
 
 // kubeletBase is what any kubelet on this kind of node needs.

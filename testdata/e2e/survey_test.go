@@ -55,6 +55,8 @@ func (n *Node) survey() survey {
 	for name, lines := range facts {
 		s.facts[name] = strings.Join(lines, "\n")
 	}
+	// A node's kernel is this machine's: what its modules are, no reset gives back.
+	s.modulesStay = n.script == nodeScript && s.facts["modules"] != ""
 	if len(s.files) < 1000 || len(s.facts) < 20 {
 		n.t.Fatalf("the survey saw only %d files and %d facts", len(s.files), len(s.facts))
 	}
@@ -223,7 +225,7 @@ var disturbances = []struct{ do, undo, shows string }{
 	{"systemctl mask -q dbus", "systemctl unmask -q dbus", "dbus.service masked"},
 	{"systemd-run -q --unit=x1 sleep 1000", "systemctl stop x1", "x1.service loaded active running"},
 	{"systemd-run -q --unit=x2 sleep 2000", "systemctl stop x2", "/usr/bin/sleep 2000"},
-	{"systemd-run -q --unit=x3 sleep 3000", "systemctl stop x3", "/sys/fs/cgroup/systemd/.*/x3.service"},
+	{"systemd-run -q --unit=x3 sleep 3000", "systemctl stop x3", "/sys/fs/cgroup/.*/x3.service"},
 	{"systemd-run -q --unit=x4 false", "systemctl reset-failed x4", "x4.service loaded failed failed"},
 	{"echo '# x' >>/etc/systemd/system/node-mounts.service", "sed -i '$d' /etc/systemd/system/node-mounts.service; systemctl daemon-reload", "Id=node-mounts.service"},
 	{"ip link add x type bridge", "ip link del x", "x: <BROADCAST"},
@@ -238,7 +240,8 @@ var disturbances = []struct{ do, undo, shows string }{
 	{"echo 1 >/proc/sys/net/ipv4/ip_forward", "echo 0 >/proc/sys/net/ipv4/ip_forward", "net/ipv4/ip_forward = 1"},
 	{"echo x:x:7:7::/:/x >>/etc/passwd", "sed -i '$d' /etc/passwd", "x:x:7:7::/:/x"},
 	{"echo x:x:7777: >>/etc/group", "sed -i '$d' /etc/group", "x:x:7777:"},
-	{"mkdir /sys/fs/cgroup/memory/x", "rmdir /sys/fs/cgroup/memory/x", "/sys/fs/cgroup/memory/x"},
+	// With cgroup v2, memory is a name like any other; with v1 it is mounted and stays.
+	{"mkdir -p /sys/fs/cgroup/memory/x", "rmdir /sys/fs/cgroup/memory/x; rmdir /sys/fs/cgroup/memory 2>/dev/null || true", "/sys/fs/cgroup/memory/x"},
 	{"ip netns add x", "ip netns del x; umount /run/netns; rmdir /run/netns", "/run/netns/x nsfs"},
 	{"unshare --net sh -c 'exec sleep 4000 >&- 2>&-' &", "pkill -f 'sleep [4]000'", "2 in use"},
 	{"systemd-run -q --unit=x5 socat TCP-LISTEN:81 /dev/null", "systemctl kill -s KILL x5; systemctl reset-failed x5", "tcp LISTEN .*:81 "},

@@ -51,4 +51,15 @@ func TestUserKubeconfig(t *testing.T) {
 	n.MustSh("cat /tmp/e2e/made >/home/ann/.kube/config; rm /tmp/e2e/made")
 	n.MustReset("/root/bootstrap")
 	n.SameSurvey("after reset", fresh)
+
+	// A user of a directory: no file of this machine knows it, but sudo does.
+	n.MustSh("mkdir -p /home/ada; chown 5000:5000 /home/ada")
+	ada := []string{"env", "SUDO_USER=ada", "SUDO_UID=5000", "SUDO_GID=5000"}
+	init = append(ada, "/root/bootstrap", "init", "--write-kubeconfig")
+	if r := n.Exec(init...); r.Code != 2 || !r.Has("user 5000 gets no ~/.kube/config") || !r.Has("explain kubeconfig-conflict") {
+		t.Errorf("without a home: %s", r)
+	}
+	n.MustExec(append([]string{"env", "SUDO_HOME=/home/ada", "KUBECONFIG=/tmp/job/kubeconfig"}, init[1:]...)...)
+	n.MustSh("stat -c '%u %a' /home/ada/.kube/config | grep -x '5000 600'")
+	n.MustReset("/root/bootstrap")
 }

@@ -32,7 +32,7 @@ WantedBy=multi-user.target
 `
 
 const theirNetwork = `{"cniVersion": "1.0.0", "name": "theirs", "plugins": [{"type": "bridge", "bridge": "theirs0",
-"isGateway": true, "ipMasq": true, "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.244.0.0/24"}]]}}]}
+"isDefaultGateway": true, "ipMasq": true, "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.244.0.0/24"}]]}}]}
 `
 
 const registryConfig = `apiVersion: kubeadm.k8s.io/v1beta4

@@ -18,7 +18,25 @@ var Machine = config.Machine{Hostname: "node-1", Address: netip.MustParseAddr("1
 // Valid parses testdata/config/valid-NAME.yaml.
 func Valid(t testing.TB, name string) *config.Config {
 	t.Helper()
-	file := Testdata("config/valid-" + name + ".yaml")
+	return parse(t, Testdata("config/valid-"+name+".yaml"))
+}
+
+// People parses the files of testdata/config/people that are not refused: those that are valid or warned of.
+func People(t testing.TB) map[string]*config.Config {
+	t.Helper()
+	files, err := filepath.Glob(Testdata("config/people/[vw]*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files, %v", err)
+	}
+	all := map[string]*config.Config{}
+	for _, file := range files {
+		all[filepath.Base(file)] = parse(t, file)
+	}
+	return all
+}
+
+func parse(t testing.TB, file string) *config.Config {
+	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

@@ -40,6 +40,8 @@ type Units struct {
 	Root string
 	// Fail, if set, is asked before each operation, such as "start kubelet.service".
 	Fail func(op string) error
+	// Env is what every unit gets, as NAME=VALUE.
+	Env []string
 
 	mu     sync.Mutex
 	ops    []string
@@ -153,6 +155,9 @@ func (u *Units) exists(path string) bool {
 	_, err := os.Stat(filepath.Join(u.Root, path))
 	return err == nil
 }
+
+// Environment implements host.Units.
+func (u *Units) Environment(context.Context) ([]string, error) { return u.Env, nil }
 
 // Enabled implements host.Units.
 func (u *Units) Enabled(_ context.Context, unit string) (string, error) {

@@ -1,0 +1,90 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+
+	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
+	"bootstrap/phases/observe"
+	"bootstrap/phases/plan"
+	"bootstrap/phases/spec"
+)
+
+// lookAhead finds in preflight what would stop later phases in the midst of their work: it runs those
+// that write files on a Host that only plans, so that no list of paths has to be kept beside them.
+func (e *Env) lookAhead(ctx context.Context, u *diagnose.Unfit) error {
+	h, err := e.Host.Planning()
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	planned, c := *e, *e.Config
+	c.KeyAlgorithm = "ECDSA-P256" // keys that nobody will use, made in no time
+	planned.Config, planned.Host, planned.Tell = &c, h, plan.Teller{}
+	for _, phase := range e.writers() {
+		soon, cancel := observe.EvidenceTimeout.Bound(ctx) // a runtime or systemd may hang, and is looked at elsewhere
+		err := phase.Run(soon, planned.forPhase(phase.Name))
+		e.takeAhead(u, phase.Name, proven(soon, err))
+		cancel()
+		if err != nil && (phase.Name == certs.Name || phase.Name == kubeconfigs.Name) {
+			break // the next needs what it makes
+		}
+	}
+	return nil
+}
+
+// writers are the phases of this run that write files and wait for nothing. An etcd that is there
+// would be asked whether it may be replaced.
+func (e *Env) writers() []Phase {
+	all := []Phase{runtimePhase, kubelet, etcdPhase, tools, certs, kubeconfigs, writeKubeconfig}
+	if e.Config.Box.Standalone {
+		all = all[:2]
+	}
+	without := slices.Concat(e.Config.SkipPhases, e.Skipped)
+	for phase, program := range map[string]string{runtimePhase.Name: "containerd", kubelet.Name: "kubelet", tools.Name: "kubectl"} {
+		if e.Host.Made(spec.BinDir + "/" + program) {
+			without = append(without, phase) // it went well once, and to compare its programs takes a second
+		}
+	}
+	if e.Host.Made(spec.ManifestFile("etcd")) {
+		without = append(without, etcdPhase.Name)
+	}
+	return slices.DeleteFunc(all, func(p Phase) bool { return slices.Contains(without, p.Name) })
+}
+
+// proven are the failures of a phase. Where it was cut off, only obstacles prove something.
+func proven(ctx context.Context, err error) []error {
+	return slices.DeleteFunc(plan.Failures(err), func(each error) bool {
+		return ctx.Err() != nil && !errors.As(each, new(*host.ObstacleError))
+	})
+}
+
+// takeAhead takes over what a phase would end with: obstacles, which are named once however many files
+// would be written there, and whatever keeps certificates from being made. All else has a check of its own.
+func (e *Env) takeAhead(u *diagnose.Unfit, phase string, failures []error) {
+	for _, each := range failures {
+		obstacle := (*host.ObstacleError)(nil)
+		switch {
+		case phase == writeKubeconfig.Name:
+			u.Kubeconfigs = append(u.Kubeconfigs, observe.ProblemOf(each))
+		case errors.As(each, &obstacle) && e.isMaskedUnit(obstacle.Path): // which has a check of its own
+		case obstacle != nil:
+			if found := observe.ProblemOf(obstacle); !slices.Contains(u.Paths, found) {
+				u.Paths = append(u.Paths, found)
+			}
+		case errors.Is(each, fs.ErrPermission): // who is not root may not read keys
+		case phase == certs.Name, phase == kubeconfigs.Name:
+			u.Certs = append(u.Certs, observe.ProblemOf(each))
+		}
+	}
+}
+
+func (e *Env) isMaskedUnit(file string) bool {
+	target, _ := os.Readlink(e.Host.Path(file))
+	return path.Ext(file) == ".service" && target == os.DevNull
+}
