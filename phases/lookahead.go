@@ -29,7 +29,7 @@ func (e *Env) lookAhead(ctx context.Context, u *diagnose.Unfit) error {
 	for _, phase := range e.writers() {
 		soon, cancel := observe.EvidenceTimeout.Bound(ctx) // a runtime or systemd may hang, and is looked at elsewhere
 		err := phase.Run(soon, planned.forPhase(phase.Name))
-		e.takeAhead(u, phase.Name, proven(soon, err))
+		takeAhead(u, phase.Name, proven(soon, e.Host, err))
 		cancel()
 		if err != nil && (phase.Name == certs.Name || phase.Name == kubeconfigs.Name) {
 			break // the next needs what it makes
@@ -57,23 +57,24 @@ func (e *Env) writers() []Phase {
 	return slices.DeleteFunc(all, func(p Phase) bool { return slices.Contains(without, p.Name) })
 }
 
-// proven are the failures of a phase. Where it was cut off, only obstacles prove something.
-func proven(ctx context.Context, err error) []error {
+// proven are the failures of a phase that say something new. Where it was cut off, only obstacles do; a unit that
+// is masked has a check of its own.
+func proven(ctx context.Context, h *host.Host, err error) []error {
 	return slices.DeleteFunc(plan.Failures(err), func(each error) bool {
-		return ctx.Err() != nil && !errors.As(each, new(*host.ObstacleError))
+		obstacle, is := errors.AsType[*host.ObstacleError](each)
+		return is && isMaskedUnit(h, obstacle.Path) || !is && ctx.Err() != nil
 	})
 }
 
 // takeAhead takes over what a phase would end with: obstacles, which are named once however many files
 // would be written there, and whatever keeps certificates from being made. All else has a check of its own.
-func (e *Env) takeAhead(u *diagnose.Unfit, phase string, failures []error) {
+func takeAhead(u *diagnose.Unfit, phase string, failures []error) {
 	for _, each := range failures {
 		obstacle := (*host.ObstacleError)(nil)
 		switch {
 		case phase == writeKubeconfig.Name:
 			u.Kubeconfigs = append(u.Kubeconfigs, observe.ProblemOf(each))
-		case errors.As(each, &obstacle) && e.isMaskedUnit(obstacle.Path): // which has a check of its own
-		case obstacle != nil:
+		case errors.As(each, &obstacle):
 			if found := observe.ProblemOf(obstacle); !slices.Contains(u.Paths, found) {
 				u.Paths = append(u.Paths, found)
 			}
@@ -84,7 +85,7 @@ func (e *Env) takeAhead(u *diagnose.Unfit, phase string, failures []error) {
 	}
 }
 
-func (e *Env) isMaskedUnit(file string) bool {
-	target, _ := os.Readlink(e.Host.Path(file))
+func isMaskedUnit(h *host.Host, file string) bool {
+	target, _ := os.Readlink(h.Path(file))
 	return path.Ext(file) == ".service" && target == os.DevNull
 }

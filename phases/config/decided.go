@@ -40,7 +40,7 @@ func normal(text string) string {
 	if a, err := netip.ParseAddr(text); err == nil {
 		return a.Unmap().String()
 	}
-	if file := strings.TrimPrefix(strings.TrimPrefix(text, "unix:"), "//"); strings.HasPrefix(file, "/") {
+	if file := withoutScheme(text); strings.HasPrefix(file, "/") {
 		return withoutVar(path.Clean(file))
 	}
 	if all, err := ranges(text); err == nil {

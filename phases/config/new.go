@@ -242,7 +242,12 @@ func withScheme(socket string) string {
 	if socket == "" {
 		return ""
 	}
-	return "unix://" + withoutVar(strings.TrimPrefix(strings.TrimPrefix(socket, "unix:"), "//"))
+	return "unix://" + withoutVar(withoutScheme(socket))
+}
+
+// withoutScheme is the path of a socket: unix:/run/x.sock is the same as unix:///run/x.sock.
+func withoutScheme(socket string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(socket, "unix:"), "//")
 }
 
 func withoutVar(path string) string {

@@ -145,7 +145,7 @@ func (b *builder) warnOfValues(program string, given settings) {
 				b.docs.warn(s.line, s.where+": "+insecure+" is insecure: leave it out")
 			}
 		}
-		if program == "kubelet" && (s.name == "cgroupsPerQOS" || s.name == "cgroups-per-qos") && isSame(s.value, "false") {
+		if program == "kubelet" && s.name == "cgroupsPerQOS" && isSame(s.value, "false") {
 			b.docs.warn(s.line, s.where+": no pod starts in a runtime that has systemd make cgroups, as the bundle's containerd does")
 		}
 	}
