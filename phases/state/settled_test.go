@@ -2,6 +2,7 @@ package state
 
 import (
 	"net/netip"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -218,5 +219,18 @@ func TestSettledSingleNode(t *testing.T) {
 		if got := SettledSingleNode(s.Host); got == nil || *got != c.single {
 			t.Errorf("%s: %v", name, got)
 		}
+	}
+}
+
+// TestSettledSingleNodeDamaged: where the kept config can't be read, the settings that the ledger holds say it.
+func TestSettledSingleNodeDamaged(t *testing.T) {
+	s := testState(t, "default")
+	s.Config.Taints, s.Config.Box.SingleNode = config.ControlPlaneTaints(), false
+	settle(t, s)
+	if err := os.WriteFile(s.Host.Path(documentsIn(ClusterRecord)), []byte("kind: ["), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := SettledSingleNode(s.Host); got == nil || *got {
+		t.Errorf("%v", got)
 	}
 }
