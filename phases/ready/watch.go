@@ -37,6 +37,8 @@ type Wait struct {
 	Pause  time.Duration // between two rounds of probes; zero for the usual one
 	// Look gathers evidence that causes are looked for in; nil for Observer.Evidence.
 	Look func(context.Context, observe.Query) *diagnose.Evidence
+	// AsItIs waits also on a Host that only plans: nothing was planned that would have to come up.
+	AsItIs bool
 
 	deadline *Deadline // is told of progress; nil where none counts
 }
@@ -58,7 +60,7 @@ type watch struct {
 // Wait waits until all checks pass, or until it is certain that they can't. It does not look for
 // causes in a dry run, nor where a directory stands for the machine: there are none to find.
 func (w *Waiter) Wait(ctx context.Context, wait Wait) error {
-	if w.Host.Plans() || !w.Host.Real() {
+	if w.dry(wait) || !w.Host.Real() {
 		return w.probe(ctx, wait, w.pending)
 	}
 	waiting, stop := context.WithCancel(ctx)
@@ -87,7 +89,7 @@ func (w *Waiter) WaitSilently(ctx context.Context, checks []health.Check) error 
 // probe waits until all checks pass. In a dry run it probes once and goes on: what would be waited
 // for is not there.
 func (w *Waiter) probe(ctx context.Context, wait Wait, report func([]health.Pending)) error {
-	if w.Host.Plans() {
+	if w.dry(wait) {
 		health.Look(ctx, wait.Checks)
 		return nil
 	}
@@ -103,6 +105,8 @@ func (w *Waiter) probe(ctx context.Context, wait Wait, report func([]health.Pend
 	}
 	return err
 }
+
+func (w *Waiter) dry(wait Wait) bool { return w.Host.Plans() && !wait.AsItIs }
 
 // pending shows the user what is still waited for.
 func (w *Waiter) pending(all []health.Pending) {

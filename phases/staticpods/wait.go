@@ -136,7 +136,7 @@ func (w *podWait) wait(ctx context.Context, timeout time.Duration, probe func(co
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	err := w.Wait(ctx, ready.Wait{Checks: []health.Check{{Name: w.name(), Probe: probe}}, Look: w.evidence})
+	err := w.Wait(ctx, ready.Wait{Checks: []health.Check{{Name: w.name(), Probe: probe}}, Look: w.evidence, AsItIs: true})
 	if err == nil {
 		return nil
 	}
