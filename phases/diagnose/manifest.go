@@ -121,10 +121,27 @@ func filesDrifted(e *Evidence) Findings {
 	const most = 5
 	var names []string
 	for _, f := range e.Files[:min(most, len(e.Files))] {
+		if e.passedOver(f.Path) {
+			f.What += ", and not taken up: the kubelet starts the pod anew when its metadata.uid is another"
+		}
 		names = append(names, fmt.Sprintf("%s (%s)", f.Path, f.What))
 	}
 	if more := len(e.Files) - most; more > 0 {
 		names = append(names, fmt.Sprintf("and %d more", more))
 	}
 	return finding(Warning, "not as bootstrap wrote them: %s", strings.Join(names, ", ")).see("bootstrap status -o json")
+}
+
+// passedOver tells of a manifest that was edited by hand while its pod runs on as it was: of a pod
+// with the same UID the kubelet compares no more than the images.
+func (e *Evidence) passedOver(file string) bool {
+	i := slices.IndexFunc(e.Manifests, func(m Manifest) bool { return m.Path == file && m.Ours })
+	if i < 0 {
+		return false
+	}
+	pod := e.Settings.podOf(strings.TrimPrefix(e.Manifests[i].Name, "kube-system/"))
+	older := func(c runtime.Container) bool { return c.Running && c.Created.Before(e.Manifests[i].Changed) }
+	return slices.ContainsFunc(e.Pods, func(p runtime.Sandbox) bool {
+		return p.FullName() == pod && !e.outdated(p) && slices.ContainsFunc(p.Containers, older)
+	})
 }

@@ -2,9 +2,12 @@ package diagnose
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
+	"time"
 
 	"bootstrap/phases/machine"
+	"bootstrap/phases/runtime"
 )
 
 // anywhere are ports at any address.
@@ -47,4 +50,25 @@ func TestFilesDrifted(t *testing.T) {
 		e.Files = append(e.Files, machine.Drift{Path: "/etc/x", What: "changed"})
 	}
 	checkFinding(t, first(t, e), "files-drifted", Warning, "/etc/x (changed)", "and 2 more")
+}
+
+// TestEditedManifest: a manifest that was edited and kept its UID is said not to be taken up; one whose
+// container was started since is.
+func TestEditedManifest(t *testing.T) {
+	const path, uid = "/etc/kubernetes/manifests/etcd.yaml", "c0ffee"
+	edited := time.Now()
+	of := func(created time.Time) Evidence {
+		return Evidence{
+			Machine:    Machine{Settings: Settings{NodeName: "n1"}},
+			Files:      []machine.Drift{{Path: path, What: "changed"}},
+			Manifests:  []Manifest{{Path: path, Name: "kube-system/etcd", Ours: true, Changed: edited}},
+			StaticPods: map[string]string{"etcd-n1": uid},
+			Pods: []runtime.Sandbox{{Namespace: "kube-system", Name: "etcd-n1", UID: uid, Ready: true,
+				Containers: []runtime.Container{{Name: "etcd", Created: created, Running: true}}}},
+		}
+	}
+	checkFinding(t, first(t, of(edited.Add(-time.Hour))), "files-drifted", Warning, "metadata.uid")
+	if f := first(t, of(edited.Add(time.Second))); strings.Contains(f.What, "metadata.uid") {
+		t.Errorf("taken up: %+v", f)
+	}
 }
