@@ -10,7 +10,7 @@ LINT       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 export GOTOOLCHAIN := auto
 
 .PHONY: help needs build components rootfs bundle box try test test-all test-unit test-offline test-e2e \
-	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-before box-before all-people all-people-refused all-people-ready vm-test vm-debian-13 vm-debian-12 vm-worker vm-smoke vm-try vm-try-debian-12 vm-try-container e2e-1.35 bench bench-before fuzz lint update clean
+	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-before box-before all-people all-people-refused all-people-ready vm-test vm-debian-13 vm-debian-12 vm-worker vm-clock vm-smoke vm-try vm-try-debian-12 vm-try-container e2e-1.35 bench bench-before fuzz lint update clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -125,7 +125,7 @@ vm-try-container: rootfs box
 	@scripts/needs vm
 	@CGO_ENABLED=0 go test -count=1 -timeout 75m -v ./testdata/e2e -run 'TestVMContainer$$' -args -name $@
 
-vm-test: vm-debian-13 vm-debian-12 vm-worker ## Reboot virtual machines of each distribution, cut their power, reset them, join them (parts: vm-debian-13, vm-debian-12, vm-worker)
+vm-test: vm-debian-13 vm-debian-12 vm-worker vm-clock ## Reboot virtual machines of each distribution, cut their power, reset them, join them, set their clocks (parts: vm-debian-13, vm-debian-12, vm-worker, vm-clock)
 
 vm-debian-13 vm-debian-12: vm-debian-%: box
 	@scripts/needs vm
@@ -135,6 +135,10 @@ vm-worker: box
 	@scripts/needs vm
 	@scripts/components/build kubeadm
 	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestVMWorker$$' -args -name $@
+
+vm-clock: box
+	@scripts/needs vm
+	@go test -count=1 -timeout 30m -v ./testdata/e2e -run 'TestVMClock$$' -args -name $@
 
 e2e-1.35: box ## Run init, and what people do first, with Kubernetes 1.35
 	@RELEASE=1.35 scripts/components/build
