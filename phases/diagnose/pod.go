@@ -128,12 +128,18 @@ func (e *Evidence) isStatic(f syncFailure) bool {
 // come up since.
 func (e *Evidence) holds(f syncFailure) bool {
 	addon := slices.ContainsFunc(addonPods, func(prefix string) bool { return strings.HasPrefix(f.pod, prefix) })
-	if !f.static && !addon {
+	if !f.static && !addon || addon && f.container != "" && e.hasNoSandbox(f.uid) {
 		return false
 	}
 	return !slices.ContainsFunc(e.Pods, func(p runtime.Sandbox) bool {
 		return p.FullName() == f.pod && p.UID == f.uid && isUpSince(p, f.at, f.container)
 	})
+}
+
+// hasNoSandbox tells of a pod that was deleted, or that begins anew: what was said of its containers is over.
+func (e *Evidence) hasNoSandbox(uid string) bool {
+	is := func(p runtime.Sandbox) bool { return p.UID == uid && p.Ready }
+	return e.RuntimeError == "" && !slices.ContainsFunc(e.Pods, is)
 }
 
 // isUpSince tells whether the container, or the sandbox if it is about that, came up

@@ -22,6 +22,13 @@ func syncError(pod, uid, step, of, kind, message string) string {
 		strings.ReplaceAll(message, `"`, `\\\"`) + `\"" pod="kube-system/` + pod + `" podUID="` + uid + `"`
 }
 
+// dnsImage is a pod of cluster DNS without its image, in a sandbox that is there or was stopped.
+func dnsImage(ready bool) *Evidence {
+	e := podsFail(syncError("coredns-1", "uid-dns", "StartContainer", "coredns", "ErrImagePull", pullRefused))
+	e.Pods = []runtime.Sandbox{{Namespace: "kube-system", Name: "coredns-1", UID: "uid-dns", Ready: ready, Created: lookedAt.Add(-time.Minute)}}
+	return e
+}
+
 func etcdSandbox(reason string) string {
 	return syncError("etcd-n1", "uid-etcd", "CreatePodSandbox", "etcd-n1_kube-system(uid-etcd)", "CreatePodSandboxError",
 		`Failed to create sandbox for pod "etcd-n1_kube-system(uid-etcd)": rpc error: code = Unknown desc = failed to start sandbox "cb5387f2": `+reason)
@@ -84,7 +91,7 @@ func TestPodCauses(t *testing.T) {
 		{"any sandbox", podsFail(etcdSandbox("no such luck")), "pod-not-created", Warning, []string{"no such luck"}},
 		{"CNI plugin", podsFail(corednsSandbox(noBridge1)), "cni-plugin-missing", Warning, []string{"bridge", "/opt/cni/bin"}},
 		{"CNI configuration", runtimeFails(containerdSocket, "", machine.UnitState{Load: "loaded", Active: "active"}, `time="2026-11-25T04:13:03.514434376Z" level=error msg="failed to reload cni configuration after receiving fs change event(WRITE         \"/etc/cni/net.d/.10-bootstrap.conflist.new\")" error="cni config load failed: failed to load CNI config list file /etc/cni/net.d/10-bootstrap.conflist: error parsing configuration list: unexpected end of JSON input: invalid cni config: failed to load cni config"`), "cni-config-invalid", Warning, []string{"10-bootstrap.conflist", "unexpected end"}},
-		{"an addon's image", podsFail(syncError("coredns-1", "uid-dns", "StartContainer", "coredns", "ErrImagePull", pullRefused)), "image-missing", Warning, nil},
+		{"an addon's image", dnsImage(true), "image-missing", Warning, nil},
 		{"other processor", etcdEnded(runtime.Container{ExitCode: 255, Log: wrote("exec /usr/local/bin/etcd: exec format error")}), "image-cannot-run", Error, []string{"/usr/local/bin/etcd", "another processor"}},
 		{"no program", etcdEnded(runtime.Container{ExitCode: 128, Reason: "StartError", Message: startFailed}), "image-cannot-run", Error, []string{"etcd in the image registry.example/etcd:3"}},
 		{"out of memory", etcdEnded(runtime.Container{ExitCode: 137, Reason: "OOMKilled"}), "container-oom-killed", Error, []string{"etcd", "2 times"}},
@@ -126,6 +133,7 @@ func TestPodsHaveNoCause(t *testing.T) {
 		{name: "ended well", evidence: ran},
 		{name: "ended before this run, which may have mended it", evidence: beforeThisRun},
 		{name: "a pod that is not waited for", evidence: notAwaited},
+		{name: "an addon's pod was deleted", evidence: dnsImage(false)},
 		{name: "the kubelet has just started", evidence: podsFail(syncError("coredns-1", "uid-dns", "StartContainer", "coredns", "CreateContainerConfigError", "services have not yet been read at least once, cannot construct envvars"))},
 		{name: "no CNI configuration yet", evidence: runtimeFails(containerdSocket, "", machine.UnitState{Load: "loaded", Active: "active"}, `time="2026-11-25T04:07:12Z" level=error msg="failed to load cni during init, please check CRI plugin status before setting up network for pods" error="cni config load failed: no network config found in /etc/cni/net.d: cni plugin not initialized: failed to load cni config"`)},
 	} {

@@ -60,7 +60,7 @@ func (m Machine) Facts() (Facts, error) {
 		Systemd:        m.Exists("/run/systemd/system"),
 		ResolvConf:     m.Exists("/etc/resolv.conf"),
 		ResolvedConf:   m.Exists(ResolvedConfPath),
-		FixedConntrack: readOnly(m.Path("/proc/sys/net/netfilter/nf_conntrack_max")),
+		FixedConntrack: m.fixedConntrack(),
 	}
 	f.NFTables = isNewer(f.Kernel, 5, 13) && m.nftables()
 	addresses, err := m.Addresses()
@@ -114,6 +114,16 @@ func (m Machine) nftables() bool {
 	ask.AddData(&nl.Nfgenmsg{NfgenFamily: unix.NFPROTO_UNSPEC})
 	_, err := ask.Execute(unix.NETLINK_NETFILTER, 0)
 	return err == nil || errors.Is(err, unix.EPERM)
+}
+
+// fixedConntrack asks the setting itself. It is not there before its module is loaded: then the network
+// namespace is asked, as only the kernel's first one has netdev_max_backlog, and limits that can be set.
+func (m Machine) fixedConntrack() bool {
+	const limit, ofAny = "/proc/sys/net/netfilter/nf_conntrack_max", "/proc/sys/net/core/somaxconn"
+	if m.Exists(limit) {
+		return readOnly(m.Path(limit))
+	}
+	return m.Exists(ofAny) && !m.Exists("/proc/sys/net/core/netdev_max_backlog")
 }
 
 // readOnly tells whether even root can't write a file: by its mode, as that of a

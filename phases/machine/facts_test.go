@@ -66,6 +66,19 @@ func TestReadFactsOfThisMachine(t *testing.T) {
 	t.Logf("%+v", got)
 }
 
+// TestFixedConntrack: before the module is loaded, the network namespace tells.
+func TestFixedConntrack(t *testing.T) {
+	m := machine.At(t.TempDir())
+	put(t, m, "/proc/sys/net/core/somaxconn", "4096\n", 0o644)
+	if got, err := m.Facts(); err != nil || !got.FixedConntrack {
+		t.Errorf("another network namespace than the first: %+v, %v", got, err)
+	}
+	put(t, m, "/proc/sys/net/core/netdev_max_backlog", "1000\n", 0o644)
+	if got, err := m.Facts(); err != nil || got.FixedConntrack {
+		t.Errorf("the first network namespace: %+v, %v", got, err)
+	}
+}
+
 func TestFactsOfOldKernels(t *testing.T) {
 	for release, want := range map[string]bool{"5.13.0": true, "5.12.19": false, "4.18.0-553.el8": false, "10.0-rc1": true, "odd": false} {
 		m := machine.At(t.TempDir())
