@@ -3,10 +3,16 @@ package phases
 import (
 	"context"
 	"errors"
+	"net/netip"
+	"slices"
+	"strings"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/spec"
 )
@@ -59,11 +65,38 @@ func deleteNode(ctx context.Context, env *Env) error {
 	}
 	soon, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	if _, err := c.Node(soon, node); err != nil {
+	found, err := c.Node(soon, node)
+	if err != nil {
 		return nil // nobody answers, or it is gone
+	}
+	here, err := env.Host.Addresses()
+	if err != nil {
+		return elsewhere("Node "+node, err)
+	}
+	if others := othersAddresses(found, here); others != "" {
+		env.Tell.Warn("Node %[1]s stays in its cluster: its addresses (%[2]s) are another machine's, of which this one may be a copy; "+
+			"if it is of this one, which had them before: kubectl delete node %[1]s", node, others)
+		return nil
 	}
 	err = env.Host.Do(host.OpObject, host.Remove, "Node "+node, func() error { return c.DeleteNode(ctx, node) })
 	return elsewhere("Node "+node, err)
+}
+
+// othersAddresses are the addresses of a Node if none of them is of this machine. A copy of a machine has the
+// kubeconfigs of the original, and would delete that one's Node; without it the pods there are ended.
+func othersAddresses(node *corev1.Node, here []machine.LinkAddress) string {
+	var others []string
+	for _, a := range node.Status.Addresses {
+		ip, err := netip.ParseAddr(a.Address)
+		if err != nil {
+			continue // a name
+		}
+		if slices.ContainsFunc(here, func(l machine.LinkAddress) bool { return l.Address == ip }) {
+			return ""
+		}
+		others = append(others, a.Address)
+	}
+	return strings.Join(others, ", ")
 }
 
 // leaveEtcd removes this node's member while others are there to agree. The last
