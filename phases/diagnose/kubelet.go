@@ -159,13 +159,18 @@ func resolverMissed(e *Evidence) Findings {
 		return found
 	}
 	last, match := e.recent(kubeletUnit, sayAgain, noResolvConf)
-	if match == nil || e.podSince(last.At) {
+	isBefore := last.At.Before(e.Units[kubeletUnit].Started) // of a kubelet that was told another file
+	if match == nil || isBefore || e.podSince(last.At) {
 		return nil
 	}
 	isThere := e.Resolver.Read && e.Resolver.File == match[1]
 	level := certainIf(!isThere && e.again(noResolvConf, last.At))
-	return finding(level, "the kubelet starts no pod, as it can't read the resolvers in %s: %s", match[1], match[2]).
+	found := finding(level, "the kubelet starts no pod, as it can't read the resolvers in %s: %s", match[1], match[2]).
 		see("ls -l " + match[1]).proof(last.Text)
+	if e.Resolver.Read && e.Resolver.File != match[1] && !e.Resolver.Own { // such as that of systemd-resolved, which was turned off
+		return found.remedy("run bootstrap init: it has the kubelet read %s in its place", cmp.Or(e.Resolver.File, "none"))
+	}
+	return found
 }
 
 // nodePressure is said every ten seconds as long as it lasts, also where it is enough to

@@ -81,6 +81,16 @@ const (
 	saysOther  = `E1125 03:44:57.962688    3022 run.go:72] "command failed" err="failed to run Kubelet: no such luck"`
 )
 
+// TestResolverOfAnother: a file that init would not name any more, as systemd-resolved was turned off, need not come back.
+func TestResolverOfAnother(t *testing.T) {
+	e := saidTwice(saysResolv)
+	e.Resolver = Resolver{Read: true, File: "/etc/resolv.conf"}
+	found := resolverMissed(e)
+	if len(found) != 1 || found[0].Level != Error || !strings.Contains(found[0].Remedy, "run bootstrap init: it has the kubelet read /etc/resolv.conf") {
+		t.Errorf("%+v", found)
+	}
+}
+
 func TestKubeletCauses(t *testing.T) {
 	full, readOnly := kubeletCrashes(saysFull), kubeletCrashes(saysRO)
 	full.Disks = []Disk{{Path: "/var/lib/kubelet", Daemon: "kubelet", Disk: machine.Disk{Size: 10 * mib, Free: 4096}}}

@@ -67,6 +67,9 @@ func lookAlikes() map[string][]lookAlike {
 			{"it came since, and pods start", with(saidTwice(saysResolv), func(e *Evidence) {
 				e.Pods = []runtime.Sandbox{{Namespace: "kube-system", Name: "etcd-n1", UID: "uid-etcd", Ready: true, Created: lookedAt.Add(-100 * time.Millisecond)}}
 			}), ""},
+			{"the kubelet was told another file since, and has only just started", with(saidTwice(saysResolv), func(e *Evidence) {
+				e.Units[kubeletUnit] = machine.UnitState{Load: "loaded", Active: "active", Started: lookedAt}
+			}), ""},
 		},
 		"loopback-down": {
 			{"a firewall drops what goes to this machine itself", with(componentRuns("kube-apiserver"), func(e *Evidence) { e.API = Server{Address: "10.0.0.1:6443", Dial: TimedOut} }), "firewall-drops-api"},

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,7 +34,7 @@ type Facts struct {
 	FixedConntrack bool // the limits of connection tracking can't be set here
 
 	ResolvConf   bool // /etc/resolv.conf is there
-	ResolvedConf bool // systemd-resolved's list of real servers is there
+	ResolvedConf bool // systemd-resolved's list of real servers is there, and this machine asks systemd-resolved
 
 	// NodeIPs is at most one IPv4 and one IPv6 address: of the link with the default
 	// route, or, on a machine without, of the first link that is up. IPv4 first.
@@ -59,7 +60,7 @@ func (m Machine) Facts() (Facts, error) {
 		Swap:           len(m.table("/proc/swaps", 1)) > 1, // the first line is a heading
 		Systemd:        m.Exists("/run/systemd/system"),
 		ResolvConf:     m.Exists("/etc/resolv.conf"),
-		ResolvedConf:   m.Exists(ResolvedConfPath),
+		ResolvedConf:   m.Exists(ResolvedConfPath) && m.asksResolved(),
 		FixedConntrack: m.fixedConntrack(),
 	}
 	f.NFTables = isNewer(f.Kernel, 5, 13) && m.nftables()
@@ -70,6 +71,18 @@ func (m Machine) Facts() (Facts, error) {
 }
 
 // field is the word that follows name in a line of the file.
+// asksResolved tells whether /etc/resolv.conf leads to systemd-resolved, or to nobody whom a pod could ask. When
+// systemd-resolved is turned off, its files stay until the next boot, and a kubelet that is told one that is gone
+// starts no pod.
+func (m Machine) asksResolved() bool {
+	const file = "/etc/resolv.conf"
+	if to, err := os.Readlink(m.Path(file)); err == nil && strings.Contains(to, "run/systemd/resolve/") {
+		return true
+	}
+	servers, _ := m.NameServers(file) // none where it is not there
+	return !slices.ContainsFunc(servers, PodReaches)
+}
+
 func (m Machine) field(file, name string) string {
 	for _, row := range m.table(file, 2) {
 		if row[0] == name {

@@ -2,6 +2,7 @@ package machine_test
 
 import (
 	"net/netip"
+	"os"
 	"runtime"
 	"testing"
 
@@ -88,6 +89,37 @@ func TestFactsOfOldKernels(t *testing.T) {
 		must(t, err)
 		if got.NFTables != want || got.FixedConntrack {
 			t.Errorf("%s: %+v", release, got)
+		}
+	}
+}
+
+// TestResolvedConf: what systemd-resolved has left counts only while this machine asks it.
+func TestResolvedConf(t *testing.T) {
+	for name, c := range map[string]struct {
+		content, link string
+		want          bool
+	}{
+		"its stub":            {content: "nameserver 127.0.0.53\n", want: true},
+		"a link to its stub":  {link: "../run/systemd/resolve/stub-resolv.conf", want: true},
+		"a link to its list":  {link: machine.ResolvedConfPath, want: true},
+		"no file":             {want: true},
+		"it was turned off":   {content: "nameserver 192.0.2.53\n"},
+		"of NetworkManager":   {content: "nameserver 127.0.0.1\nnameserver 192.0.2.53\n"},
+		"a local dnsmasq too": {content: "nameserver 127.0.0.1\n", want: true},
+	} {
+		m := machine.At(t.TempDir())
+		put(t, m, machine.ResolvedConfPath, "nameserver 192.0.2.1\n", 0o644)
+		switch {
+		case c.content != "":
+			put(t, m, "/etc/resolv.conf", c.content, 0o644)
+		case c.link != "":
+			must(t, os.MkdirAll(m.Path("/etc"), 0o755))
+			must(t, os.Symlink(c.link, m.Path("/etc/resolv.conf")))
+		}
+		got, err := m.Facts()
+		must(t, err)
+		if got.ResolvedConf != c.want {
+			t.Errorf("%s: %t", name, got.ResolvedConf)
 		}
 	}
 }
