@@ -64,7 +64,7 @@ func runRuntime(ctx context.Context, env *Env) error {
 // restarted only when a file that it reads was written since it started.
 func installContainerd(ctx context.Context, env *Env) error {
 	h := env.Host
-	if err := installPrograms(ctx, env, "containerd", "containerd-shim-runc-v2", "ctr", "runc"); err != nil {
+	if err := installPrograms(ctx, env, spec.RuntimePrograms...); err != nil {
 		return err
 	}
 	if err := h.OwnTrees(spec.ContainerdTrees...); err != nil {

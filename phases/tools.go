@@ -16,7 +16,7 @@ var tools = Phase{
 // runTools passes over programs that the bundle lacks, as the cluster needs none of them.
 func runTools(ctx context.Context, env *Env) error {
 	var entries []bundle.Entry
-	for _, name := range []string{"kubectl", "etcdctl", "etcdutl"} {
+	for _, name := range spec.Tools {
 		entry, ok := env.Bundle.Entry(bundle.Binary, name)
 		if !ok {
 			continue

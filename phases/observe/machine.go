@@ -40,7 +40,7 @@ func (o *Observer) usedDisks() []diagnose.Disk {
 		diagnose.Disk{Path: spec.SystemdDir, Use: "units"},
 	)
 	if o.Bundle != nil {
-		all = append(all, diagnose.Disk{Path: spec.BinDir, Use: "programs", Programs: true})
+		all = append(all, diagnose.Disk{Path: spec.BinDir, Use: "programs", Programs: true, Needs: o.programsToCome()})
 	}
 	if o.Choices.Network.Own() {
 		all = append(all, diagnose.Disk{Path: spec.CNIPluginDir, Use: "CNI plugins", Programs: true})

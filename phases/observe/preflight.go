@@ -90,6 +90,33 @@ func (o *Observer) imagesToCome() uint64 {
 	return uint64(max(bytes, 0))
 }
 
+// programsToCome is the space that those of the bundle's programs need that are not installed yet.
+func (o *Observer) programsToCome() uint64 {
+	var names []string
+	if o.Choices.Runtime.Install {
+		names = append(names, spec.RuntimePrograms...)
+	}
+	if o.Choices.Kubelet.Install {
+		names = append(names, "kubelet")
+	}
+	for _, name := range spec.Tools {
+		if !o.Config.Box.Standalone && o.Host.ForeignProgram(name) == "" {
+			names = append(names, name)
+		}
+	}
+	return sizeOf(toInstall(o.Bundle.Entries(bundle.Binary), o.Host.Entries()), names)
+}
+
+// sizeOf is the space that the entries of these names take.
+func sizeOf(entries []bundle.Entry, names []string) (bytes uint64) {
+	for _, e := range entries {
+		if slices.Contains(names, e.Name) {
+			bytes += uint64(max(e.Size, 0))
+		}
+	}
+	return bytes
+}
+
 // timeServices are the units of those that distributions have.
 var timeServices = []string{
 	"systemd-timesyncd.service", "chrony.service", "chronyd.service", "ntp.service", "ntpd.service", "ntpsec.service", "openntpd.service",

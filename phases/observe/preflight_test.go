@@ -4,7 +4,9 @@ import (
 	"net/netip"
 	"testing"
 
+	"bootstrap/phases/bundle"
 	"bootstrap/phases/diagnose"
+	"bootstrap/phases/host"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/spec"
 )
@@ -58,5 +60,18 @@ func TestNoMeasureBesideEtcd(t *testing.T) {
 	}
 	if fill, err := o.measureDisk(t.Context()); fill != nil || err != nil {
 		t.Errorf("it measures: %v", err)
+	}
+}
+
+// TestProgramsToCome: what is installed already, and what nobody will install, needs no space.
+func TestProgramsToCome(t *testing.T) {
+	entries := []bundle.Entry{
+		{Kind: bundle.Binary, Name: "kubelet", SHA256: "k", Size: 100}, {Kind: bundle.Binary, Name: "runc", SHA256: "r", Size: 10},
+		{Kind: bundle.Binary, Name: "kubectl", SHA256: "c", Size: 1},
+	}
+	old := host.Record{Target: spec.BinDir + "/kubelet", Done: true, After: host.State{SHA256: "old"}}
+	same := host.Record{Target: spec.BinDir + "/runc", Done: true, After: host.State{SHA256: "r"}}
+	if got := sizeOf(toInstall(entries, []host.Record{old, same}), []string{"kubelet", "runc"}); got != 100 {
+		t.Errorf("%d bytes", got)
 	}
 }

@@ -3,6 +3,12 @@ package spec
 // PluginDirs are where distributions put CNI plugins. Our own come first.
 var PluginDirs = []string{CNIPluginDir, "/usr/lib/cni", "/usr/libexec/cni"}
 
+// Programs of a bundle, by who needs them.
+var (
+	RuntimePrograms = []string{"containerd", "containerd-shim-runc-v2", "ctr", "runc"}
+	Tools           = []string{"kubectl", "etcdctl", "etcdutl"} // for people
+)
+
 // Where things lie on the host. reset removes nothing by these names: it goes by
 // the ledger.
 const (
