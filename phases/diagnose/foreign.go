@@ -54,6 +54,8 @@ type TakenPort struct {
 	Number uint16
 	For    string // who of ours needs it
 	By     string // the program; empty if it can't be told
+	Link   string // the network link that holds it; empty without
+	UDP    bool
 	Error  string // that came of listening there
 }
 
@@ -173,11 +175,18 @@ func (m *Machine) isOurs(name string) bool {
 }
 
 func portTakenBy(p TakenPort) Findings {
-	by := ""
+	by, number := "", strconv.Itoa(int(p.Number))
 	if p.By != "" {
 		by = " by " + p.By
 	}
-	return finding(Error, "port %d, for %s, is taken%s: %s", p.Number, p.For, by, p.Error).remedy("see by whom: %s", listeners(strconv.Itoa(int(p.Number))))
+	switch {
+	case p.Link != "":
+		return finding(Error, "UDP port %s, for %s, is taken by the network link %s, as another pod network leaves one", number, p.For, p.Link).
+			remedy("if nobody needs it: ip link delete %s", p.Link)
+	case p.UDP:
+		return finding(Error, "UDP port %s, for %s, is taken: %s", number, p.For, p.Error).remedy("see by whom: ss -lunp 'sport = :%s'", number)
+	}
+	return finding(Error, "port %s, for %s, is taken%s: %s", number, p.For, by, p.Error).remedy("see by whom: %s", listeners(number))
 }
 
 // removeRules is the command against a table, or against the chains of one.

@@ -139,6 +139,10 @@ var machineCases = []machineCase{
 		m.Taken.Ports = []TakenPort{{Number: 2379, For: "etcd clients", By: "pid 7 (nc)", Error: "listen tcp: in use"}}
 	}, "port 2379, for etcd clients, is taken by pid 7 (nc): listen tcp: in use"},
 	{"port-taken", Error, func(m *Machine) { m.Taken.Ports = []TakenPort{{Number: 2379, For: "etcd clients", Error: "x"}} }, "port 2379, for etcd clients, is taken: x"},
+	{"port-taken", Error, func(m *Machine) {
+		m.Taken.Ports = []TakenPort{{Number: 8472, For: "flannel", Link: "cilium_vxlan", UDP: true, Error: "x"}}
+	}, "UDP port 8472, for flannel, is taken by the network link cilium_vxlan"},
+	{"port-taken", Error, func(m *Machine) { m.Taken.Ports = []TakenPort{{Number: 8472, For: "flannel", UDP: true, Error: "x"}} }, "UDP port 8472, for flannel, is taken: x"},
 	{"foreign-manifest", Error, func(m *Machine) { m.Taken.Manifests = []string{"/etc/kubernetes/manifests/etcd.yaml"} }, "/etc/kubernetes/manifests/etcd.yaml is there, and bootstrap did not make it"},
 	{"etcd-foreign-data", Error, func(m *Machine) { m.Taken.EtcdData = "/var/lib/etcd" }, "/var/lib/etcd holds data that is not of this cluster"},
 	{"foreign-link", Error, func(m *Machine) { m.Taken.Links = []string{"cni0"} }, "a network link cni0 is there"},

@@ -149,6 +149,23 @@ func dump[T any](list func() ([]T, error)) (found []T, links map[int]net.Interfa
 	return found, links, err
 }
 
+// VXLANAt looks for who has a UDP port for VXLAN. Plain links share one, shared tells; a link of another kind, whose
+// program decides on each packet (of Cilium) or has group policies, shares it with none of them: that is the holder.
+func VXLANAt(port int) (holder string, shared bool) {
+	all, _ := netlink.LinkList() // where links can't be read, none is known
+	for _, l := range all {
+		v, is := l.(*netlink.Vxlan)
+		switch {
+		case !is || v.Port != port || v.Flags&net.FlagUp == 0:
+		case v.FlowBased || v.GBP || v.UDP6ZeroCSumRx:
+			return v.Name, false
+		default:
+			shared = true
+		}
+	}
+	return "", shared
+}
+
 // LoopbackDown is false too where the link is not known.
 func LoopbackDown() bool {
 	lo, err := net.InterfaceByName("lo")

@@ -49,7 +49,29 @@ func (o *Observer) takenPorts() []diagnose.TakenPort {
 			taken = append(taken, diagnose.TakenPort{Number: n, For: p.Owner, By: o.Host.Listener(n), Error: err.Error()})
 		}
 	}
-	return taken
+	return append(taken, o.takenVXLAN()...)
+}
+
+// takenVXLAN is the port of flannel's link, which is there already once a run before has begun with the network.
+// Cilium leaves a link that holds it.
+func (o *Observer) takenVXLAN() []diagnose.TakenPort {
+	if !o.Host.Real() || o.Config.Box.Standalone || !o.Choices.Network.Own() || o.Host.Made(spec.NetworkFile) {
+		return nil
+	}
+	family := "udp4"
+	if o.Config.AdvertiseAddress.Is6() {
+		family = "udp6"
+	}
+	socket, err := net.ListenPacket(family, fmt.Sprintf(":%d", spec.VXLANPort))
+	if err == nil {
+		socket.Close()
+		return nil
+	}
+	holder, shared := machine.VXLANAt(spec.VXLANPort)
+	if shared && holder == "" {
+		return nil
+	}
+	return []diagnose.TakenPort{{Number: spec.VXLANPort, For: "flannel", Link: holder, UDP: true, Error: err.Error()}}
 }
 
 // takenManifests are another tool's, where ours will be.

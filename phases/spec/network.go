@@ -38,6 +38,9 @@ func KeepsOff(c *config.Config) string {
 // that stops every pod.
 const BridgeName = "bootstrap0"
 
+// VXLANPort is where flannel's link takes packets of other nodes, by UDP: the kernel's own default.
+const VXLANPort = 8472
+
 // podLinks are the names of links by which pods' addresses are meant to be reached.
 var podLinks = []string{"cni", "flannel", "cali", "cilium", "lxc", "veth", "kube-", "vxlan.calico", "tunl"}
 
