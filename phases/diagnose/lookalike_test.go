@@ -71,6 +71,10 @@ func lookAlikes() map[string][]lookAlike {
 				e.Units[kubeletUnit] = machine.UnitState{Load: "loaded", Active: "active", Started: lookedAt}
 			}), ""},
 		},
+		"hosts-file-missing": {
+			{"another machine has none, of which only the folders are looked at", onGoodMachine(func(m *Machine) { m.Resolver = Resolver{} }), ""},
+			{"an own name that nobody knows", onGoodMachine(func(m *Machine) { m.Name.Resolves = nil }), ""},
+		},
 		"loopback-down": {
 			{"a firewall drops what goes to this machine itself", with(componentRuns("kube-apiserver"), func(e *Evidence) { e.API = Server{Address: "10.0.0.1:6443", Dial: TimedOut} }), "firewall-drops-api"},
 		},

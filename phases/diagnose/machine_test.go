@@ -115,6 +115,8 @@ var machineCases = []machineCase{
 		m.Network.Routes = append(m.Network.Routes, machine.Route{To: netip.MustParsePrefix("10.244.7.0/24"), Link: "tun0"})
 	}, "10.244.0.0/16 of the cluster overlaps 10.244.7.0/24, which this machine reaches by tun0"},
 
+	{"hosts-file-missing", Error, func(m *Machine) { m.Resolver.NoHosts = true }, "/etc/hosts is not there"},
+	{"hosts-file-missing", Warning, func(m *Machine) { m.Resolver.NoHosts, m.Settings.Standalone = true, true }, "/etc/hosts is not there"},
 	{"resolver-file-missing", Error, func(m *Machine) { m.Resolver = Resolver{Read: true, File: "/etc/x.conf", Missing: true} }, "/etc/x.conf is not there"},
 	{"no-resolver", Warning, func(m *Machine) { m.Resolver = Resolver{Read: true} }, "no /etc/resolv.conf: "},
 	{"no-resolver", Warning, func(m *Machine) { m.Resolver = Resolver{Read: true, Own: true} }, "KubeletConfiguration has an empty resolvConf"},
@@ -258,7 +260,7 @@ func TestNothingKnown(t *testing.T) {
 // TestCausesOfTheMachine: what alone explains a stall ends a wait, and only that.
 func TestCausesOfTheMachine(t *testing.T) {
 	ends := []string{"etcd-data-gone", "no-cgroups", "disk-read-only", "inodes-used-up", "inotify-used-up", "address-not-here", "resolver-file-missing",
-		"loopback-down"}
+		"loopback-down", "hosts-file-missing"}
 	for _, c := range machineCases {
 		m := goodMachine()
 		c.change(m)

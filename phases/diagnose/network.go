@@ -26,6 +26,7 @@ type Resolver struct {
 	Missing bool   // the kubelet is told a file that is not there
 	Servers []netip.Addr
 	Silent  []netip.Addr // of those, which did not answer; nil if they were not asked
+	NoHosts bool         // there is no /etc/hosts
 }
 
 // Name is what this machine is called.
@@ -86,6 +87,7 @@ func networkRules() map[string]Rule {
 func nameRules() map[string]Rule {
 	return map[string]Rule{
 		"resolver-file-missing": {Check: resolverFileMissing, Cause: resolverMissed},
+		"hosts-file-missing":    {Check: noHosts, Cause: causeToo(noHosts)},
 		"no-resolver":           {Check: noResolver},
 		"resolver-loops": {Check: func(m *Machine) Findings {
 			r := m.Resolver
@@ -189,6 +191,12 @@ func resolverFileMissing(m *Machine) Findings {
 	r := m.Resolver
 	return errorIf(r.Missing, "%s is not there, and the kubelet makes pods' resolv.conf from it: no pod starts", r.File).
 		remedy("put the file back, be it empty: touch %s", r.File)
+}
+
+// noHosts is certain of the control plane. Of the pods of a standalone kubelet only some may be in the machine's network.
+func noHosts(m *Machine) Findings {
+	const what = "/etc/hosts is not there, and the kubelet gives each pod in the machine's network a copy of it: none starts"
+	return findingIf(m.Resolver.NoHosts, certainIf(!m.Settings.Standalone && m.Settings.Pod == ""), what).see("ls -l /etc/hosts")
 }
 
 func hostnameElsewhere(m *Machine) Findings {

@@ -102,6 +102,7 @@ func (o *Observer) lookAtResolver(context.Context) (fill, error) {
 	if r.File != "" {
 		r.Servers, err = o.Host.NameServers(r.File)
 	}
+	r.NoHosts = o.Host.Real() && !o.Host.Exists("/etc/hosts") // a directory that stands for a machine need not have one
 	r.Missing = errors.Is(err, fs.ErrNotExist)
 	err = ignoring(err, fs.ErrNotExist)
 	r.Read = err == nil
