@@ -3,6 +3,10 @@ package phases
 import (
 	"context"
 	"errors"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
@@ -37,7 +41,40 @@ func runAddons(ctx context.Context, env *Env, c *cluster.Cluster) error {
 	if err := c.ApplyAll(ctx, workloads...); err != nil || env.Host.Plans() {
 		return err
 	}
-	return warnOfDisabled(ctx, env, c)
+	return errors.Join(restartFlushed(ctx, env, c), warnOfDisabled(ctx, env, c))
+}
+
+// settled is how long a pod has run at least that should have written its rules.
+const settled = 10 * time.Second
+
+// restartFlushed starts the pods of this node anew whose rules somebody has removed from the firewall: kube-proxy would
+// write its own again an hour later, flannel never.
+func restartFlushed(ctx context.Context, env *Env, c *cluster.Cluster) error {
+	lost, err := env.LostTables(ctx)
+	if err != nil {
+		return nil // what of a firewall can't be read, can't be judged
+	}
+	return forAll(lost, func(t spec.OwnTable) error {
+		w, err := c.Workload(ctx, "daemonsets", t.Workload)
+		if err != nil {
+			return err
+		}
+		here := func(p corev1.Pod) bool { return p.Spec.NodeName == env.Config.NodeName && hasRun(p, settled) }
+		i := slices.IndexFunc(w.Pods, here)
+		if i < 0 {
+			return nil // one that has just started is about to write them
+		}
+		env.Tell.Say("%s is started anew: the firewall has no table %s any more", w.Pods[i].Name, t.Table)
+		return env.Host.Do(host.OpPod, host.Remove, w.Pods[i].Namespace+"/"+w.Pods[i].Name, func() error { return c.DeletePod(ctx, &w.Pods[i]) })
+	})
+}
+
+// hasRun tells whether all containers of a pod have run for so long.
+func hasRun(p corev1.Pod, d time.Duration) bool {
+	hasNot := func(s corev1.ContainerStatus) bool {
+		return s.State.Running == nil || time.Since(s.State.Running.StartedAt.Time) < d
+	}
+	return len(p.Status.ContainerStatuses) > 0 && !slices.ContainsFunc(p.Status.ContainerStatuses, hasNot)
 }
 
 // wantedAddons are the addons that the config asks for.

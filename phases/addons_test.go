@@ -2,6 +2,10 @@ package phases
 
 import (
 	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"bootstrap/phases/config"
 	"bootstrap/phases/host/hosttest"
@@ -72,6 +76,27 @@ func TestAddons(t *testing.T) {
 		all, err := wantedAddons(env)
 		if err != nil || len(all) != c.want {
 			t.Errorf("%s: %d addons, %v", name, len(all), err)
+		}
+	}
+}
+
+// TestHasRun: a pod that has just started is about to write its rules.
+func TestHasRun(t *testing.T) {
+	running := func(age time.Duration) corev1.ContainerStatus {
+		started := metav1.NewTime(time.Now().Add(-age))
+		return corev1.ContainerStatus{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: started}}}
+	}
+	for name, c := range map[string]struct {
+		containers []corev1.ContainerStatus
+		want       bool
+	}{
+		"long":      {[]corev1.ContainerStatus{running(time.Minute)}, true},
+		"just now":  {[]corev1.ContainerStatus{running(time.Minute), running(time.Second)}, false},
+		"waiting":   {[]corev1.ContainerStatus{{}}, false},
+		"no status": {nil, false},
+	} {
+		if got := hasRun(corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: c.containers}}, settled); got != c.want {
+			t.Errorf("%s: %t", name, got)
 		}
 	}
 }

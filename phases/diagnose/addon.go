@@ -18,6 +18,7 @@ var (
 	noVXLAN      = lazyregexp.New(`operation not supported.*vxlan|vxlan.*(?:operation not supported|not supported)|failed to create vxlan`)
 	noServices   = lazyregexp.New(`dial tcp (\S+:443): (?:i/o timeout|connect: (?:connection refused|no route to host|network is unreachable))`)
 	waitsForAPI  = lazyregexp.New(`plugin/ready: .*"kubernetes"`)
+	watchFails   = lazyregexp.New(`Failed to watch|failed to list`)
 	apiSaidNo    = lazyregexp.New(`is forbidden|Unauthorized|x509: `) // so it was reached
 	proxyRefused = lazyregexp.New(`"(?:Error running ProxyServer|command failed)" err="(.+)"`)
 )
@@ -36,6 +37,7 @@ func addonRules() map[string]Rule {
 		"flannel-no-interface":        {Cause: addonLogged("flanneld", noInterface, "flannel: %s")},
 		"flannel-no-vxlan":            {Cause: addonLogged("flanneld", noVXLAN, "flannel: %s")},
 		"coredns-loop":                {Cause: addonLogged("coredns", dnsLoop, "cluster DNS asks itself: loop %s")},
+		"firewall-flushed":            {Cause: firewallFlushed},
 		"services-unreachable":        {Cause: servicesUnreachable},
 		"addon-crashes":               {Cause: addonCrashes},
 	}
@@ -83,6 +85,20 @@ func addonLogged(name string, pattern lazyregexp.Regexp, what string) func(*Evid
 // addonLog is the command that shows what a container of an addon wrote.
 func addonLog(container string) string {
 	return fmt.Sprintf("tail -n 20 /var/log/pods/kube-system_*/%s/*.log", container)
+}
+
+// firewallFlushed is never certain. A kube-proxy that does not reach the API server has written nothing yet.
+func firewallFlushed(e *Evidence) Findings {
+	for _, lost := range e.Firewall.Lost {
+		for _, c := range e.addonContainers(lost.Container) {
+			_, waits := lastMatch(lastLines(texts(c.Log), 5), watchFails)
+			if waits == nil && e.upFor(c.Container, steady) {
+				const what = "the firewall has no table %s, which %s writes when it starts: something has removed it, and Services or pods are cut off"
+				return finding(Warning, what, lost.Name, c.Name).see("nft list tables")
+			}
+		}
+	}
+	return nil
 }
 
 // stale is when a line that a client writes at each try tells of what is over.

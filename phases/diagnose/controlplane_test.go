@@ -268,6 +268,23 @@ func TestDNSWithoutAPI(t *testing.T) {
 	causeTest{name: "API server not well", evidence: waits(40*time.Second, 50*time.Second, 500)}.run(t)
 }
 
+// addonRuns has a container of an addon that has run for so long.
+func addonRuns(name string, age time.Duration, log ...string) *Evidence {
+	e := addonEnded(name, 0, log...)
+	c := &e.Pods[0].Containers[0]
+	c.Exited, c.ExitCode, c.Running, c.Started = false, 0, true, lookedAt.Add(-age)
+	return e
+}
+
+func lostTable(e *Evidence) { e.Firewall.Lost = []LostTable{{"ip kube-proxy", "kube-proxy"}} }
+
+func TestFirewallFlushed(t *testing.T) {
+	causeTest{
+		name: "flushed", evidence: with(addonRuns("kube-proxy", time.Minute), lostTable), id: "firewall-flushed", level: Warning,
+		what: []string{"table ip kube-proxy", "kube-proxy writes"},
+	}.run(t)
+}
+
 func TestAddonCauses(t *testing.T) {
 	noService := func(age time.Duration) *Evidence {
 		e := addonEnded("coredns", 0, `[ERROR] plugin/kubernetes: Failed to list: Get "https://10.96.0.1:443/version": dial tcp 10.96.0.1:443: i/o timeout`)

@@ -304,6 +304,12 @@ func lookAlikes() map[string][]lookAlike {
 			{"it is only busy", with(longUp("etcd"), func(e *Evidence) { e.Etcd = unanswered(time.Second) }), ""},
 			{"it has just started", with(componentRuns("etcd"), func(e *Evidence) { e.Etcd = unanswered(silence) }), ""},
 		},
+		"firewall-flushed": {
+			{"kube-proxy has only just started", with(addonRuns("kube-proxy", time.Second), lostTable), ""},
+			{"kube-proxy has not met the API server yet", with(addonRuns("kube-proxy", time.Minute,
+				`E1125 x.go:1] "Failed to watch" err="failed to list *v1.Service: dial tcp 10.0.0.1:6443: i/o timeout"`), lostTable), ""},
+			{"it was removed, as another program does its work", onGoodMachine(func(m *Machine) { m.Firewall.Lost = []LostTable{{"ip kube-proxy", "kube-proxy"}} }), ""},
+		},
 		"services-unreachable": {
 			{"the API server was away before the present wait", with(addonEnded("coredns", 0, `[ERROR] plugin/kubernetes: dial tcp 10.96.0.1:443: connect: connection refused`), func(e *Evidence) {
 				c := &e.Pods[0].Containers[0]

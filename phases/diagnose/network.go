@@ -47,7 +47,11 @@ type Endpoint struct {
 type Firewall struct {
 	Managers []string // programs that keep rules of their own: firewalld, ufw
 	Drops    []string // chains that drop what is forwarded, unless a rule of theirs lets it pass
+	Lost     []LostTable
 }
+
+// LostTable is a table of nftables that is not there, though the addon runs that writes it when it starts.
+type LostTable struct{ Name, Container string }
 
 // Proxy is a proxy that the environment names.
 type Proxy struct {

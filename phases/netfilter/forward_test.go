@@ -50,3 +50,20 @@ func TestLegacyDrops(t *testing.T) {
 		}
 	}
 }
+
+// TestTables asks the kernel, in a network of the test's own.
+func TestTables(t *testing.T) {
+	if !inNamespace(t, syscall.CLONE_NEWNET) {
+		return
+	}
+	sh(t, "nft 'add table ip kube-proxy; add table inet lan'")
+	got, err := Tables(t.Context())
+	slices.Sort(got)
+	if err != nil || !slices.Equal(got, []string{"inet lan", "ip kube-proxy"}) {
+		t.Errorf("%q, %v", got, err)
+	}
+	sh(t, "nft flush ruleset")
+	if got, err := Tables(t.Context()); err != nil || len(got) > 0 {
+		t.Errorf("after a flush: %q, %v", got, err)
+	}
+}

@@ -74,6 +74,22 @@ func readNFT(ctx context.Context, want func(table string) bool) (tables []ruleTa
 	return tables, nil
 }
 
+// Tables names all tables of nftables, with their families: "ip kube-proxy". It does not look into them, which would
+// take time.
+func Tables(ctx context.Context) (names []string, err error) {
+	err = retry(ctx, func() error {
+		return withNFT(ctx, func(c nftConn) error {
+			all, err := c.ask(nft|unix.NFT_MSG_GETTABLE, netlink.Dump, 0)
+			names = nil
+			for _, o := range all {
+				names = append(names, o.table())
+			}
+			return err
+		})
+	})
+	return names, err
+}
+
 func (c nftConn) read(want func(string) bool) ([]ruleTable, error) {
 	generation, err := c.generation()
 	if errors.Is(err, unix.EINVAL) { // nfnetlink knows no nftables

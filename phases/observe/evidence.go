@@ -157,6 +157,9 @@ func (o *Observer) evidenceParts(found *diagnose.Evidence, stage Stage) []part {
 	if o.Config.Box.Standalone {
 		return parts
 	}
+	if stage == Complete {
+		parts = append(parts, part{"firewall's tables", o.lookAtTables})
+	}
 	return append(parts,
 		part{"etcd's data", func(context.Context) (fill, error) {
 			gone, mount := o.lostEtcdData()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -27,7 +28,10 @@ func (w *Waiter) AddonChecks(c *cluster.Cluster) []health.Check {
 				if err != nil {
 					return err
 				}
-				return checkWorkload(workload, w.Config.NodeName)
+				if err := checkWorkload(workload, w.Config.NodeName); err != nil {
+					return err
+				}
+				return w.checkTable(ctx, name)
 			}})
 		}
 	}
@@ -49,6 +53,16 @@ func (w *Waiter) AddonChecks(c *cluster.Cluster) []health.Check {
 		}
 		return checkNode(node)
 	}})
+}
+
+// checkTable says that the firewall lacks what the pods of a workload write into it, or nil.
+func (w *Waiter) checkTable(ctx context.Context, workload string) error {
+	lost, err := w.LostTables(ctx)
+	i := slices.IndexFunc(lost, func(t spec.OwnTable) bool { return t.Workload == workload })
+	if err != nil || i < 0 { // a firewall that can't be read says nothing
+		return nil
+	}
+	return fmt.Errorf("it runs, and the firewall has no table %s of it", lost[i].Table)
 }
 
 // awaitsDNS tells whether CoreDNS can run here: it needs Services, and a node that takes its

@@ -102,3 +102,33 @@ func TestTakenRules(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnTables: who uses iptables, or is not ours, has no table.
+func TestOwnTables(t *testing.T) {
+	nft := machine.Facts{NFTables: true}
+	for name, c := range map[string]struct {
+		config  string
+		facts   machine.Facts
+		network Network
+		mode    string
+		want    []string
+	}{
+		"both":                {"default", nft, Network{}, "", []string{"ip kube-proxy", "ip flannel-ipv4"}},
+		"IPv6":                {"ipv6", nft, Network{}, "", []string{"ip6 kube-proxy", "ip6 flannel-ipv6"}},
+		"an older kernel":     {"default", machine.Facts{}, Network{}, "", nil},
+		"a chosen mode":       {"default", nft, Network{}, "iptables", []string{"ip flannel-ipv4"}},
+		"a network of others": {"default", nft, Network{Foreign: "/etc/cni/net.d/10-calico.conflist"}, "", []string{"ip kube-proxy"}},
+	} {
+		s := Spec{Config: configtest.Valid(t, c.config), Facts: c.facts, Choices: Choices{Network: c.network}}
+		if c.mode != "" {
+			s.Config.KubeProxy = map[string]any{"mode": c.mode}
+		}
+		var got []string
+		for _, table := range s.OwnTables() {
+			got = append(got, table.Table)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}

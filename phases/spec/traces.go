@@ -55,6 +55,29 @@ func (s *Spec) TakenRules() netfilter.Names {
 	return taken
 }
 
+// OwnTable is a table of nftables that a pod of ours writes when it starts, and looks after an hour later, or never.
+type OwnTable struct {
+	Workload  string // the DaemonSet of the pod
+	Container string
+	Table     string // with its family
+	Chain     string // what the same program has in place of it where it uses iptables: a prefix
+}
+
+// OwnTables are those of this node's first family, as far as its pods use nftables.
+func (s *Spec) OwnTables() (all []OwnTable) {
+	family := 0
+	if s.Config.AdvertiseAddress.Is6() {
+		family = 1
+	}
+	if !s.Config.ProxyDisabled && proxyMode(s.Config, s.Facts) == "nftables" {
+		all = append(all, OwnTable{"kube-proxy", "kube-proxy", proxyTables[family], "KUBE-SERVICES"})
+	}
+	if s.Choices.Network.Own() && s.Facts.NFTables {
+		all = append(all, OwnTable{"kube-flannel-ds", "flanneld", flannelTables[family], "FLANNEL-"})
+	}
+	return all
+}
+
 // NetworkOnline is what kubelet.service waits for at boot. Started by name, it stands
 // in the ledger, and reset stops it where it did not run before.
 const NetworkOnline = "network-online.target"
