@@ -57,7 +57,8 @@ const unusableCA = "if it is not valid yet, or any more, see whether this machin
 	"else put a certificate there with the key that belongs to it, or start over: bootstrap reset, then bootstrap init"
 
 // ensureCA keeps the CA that is there. A key alone, left by a kill between the
-// two writes, is signed again; a certificate alone is somebody's own CA.
+// two writes, is signed again; a certificate alone is somebody's own CA. One that a cluster
+// relies on is not replaced where both were removed.
 func (e *Env) ensureCA(a spec.Authority) (*pki.CA, error) {
 	cert, key, err := e.pair(a.File)
 	if err != nil {
@@ -65,7 +66,11 @@ func (e *Env) ensureCA(a spec.Authority) (*pki.CA, error) {
 	}
 	if cert != nil && key == nil {
 		err := fmt.Errorf("%s has no key beside it: signing by an external CA is not supported yet", e.PKIFile(a.File, ".crt"))
-		return nil, plan.Hint(err, "put %[1]s.key there; or have a new CA made: mv %[1]s.crt %[1]s.crt.old", e.PKIFile(a.File, ""))
+		mend := "put %[1]s.key there; or have a new CA made: mv %[1]s.crt %[1]s.crt.old"
+		if e.hasServed() {
+			mend = "put %[1]s.key back there; if it is lost, start over: bootstrap reset, then bootstrap init"
+		}
+		return nil, plan.Hint(err, mend, e.PKIFile(a.File, ""))
 	}
 	if cert != nil {
 		ca := &pki.CA{Cert: cert, Key: key}
@@ -73,6 +78,10 @@ func (e *Env) ensureCA(a spec.Authority) (*pki.CA, error) {
 			return nil, plan.Hint(fmt.Errorf("%s: %w", e.PKIFile(a.File, ".crt"), err), unusableCA)
 		}
 		return ca, nil
+	}
+	if file := e.PKIFile(a.File, ".crt"); key == nil && a.File == "ca" && e.hasServed() && e.Host.Made(file) {
+		err := fmt.Errorf("%s and its key are gone, by which all kubeconfigs and pods of this cluster trust it", file)
+		return nil, plan.Hint(err, "put both back from a backup; if there is none, start over: bootstrap reset, then bootstrap init")
 	}
 	if key, err = e.ensureKey(a.File, key); err != nil {
 		return nil, err
@@ -82,6 +91,12 @@ func (e *Env) ensureCA(a spec.Authority) (*pki.CA, error) {
 		return nil, err
 	}
 	return ca, e.writePKI(a.File, ".crt", pki.EncodeCert(ca.Cert))
+}
+
+// hasServed tells whether this cluster's API server has answered once: from then on pods rely on its keys.
+func (e *Env) hasServed() bool {
+	_, begun := e.Host.Recall(e.State().MemberNote())
+	return begun
 }
 
 // ensureLeaf keeps a certificate that serves its purpose and signs a new one,
@@ -127,6 +142,10 @@ func (e *Env) ensureServiceAccountKey() error {
 	_, key, err := e.pair(spec.ServiceAccountKey)
 	if err != nil {
 		return err
+	}
+	if key == nil && e.hasServed() {
+		e.Tell.Warn("%s is gone, and made anew: no service account's token of before is valid; when init has ended, start all pods anew: "+
+			"kubectl delete pods -A --all", e.PKIFile(spec.ServiceAccountKey, ".key"))
 	}
 	if key, err = e.ensureKey(spec.ServiceAccountKey, key); err != nil {
 		return err

@@ -477,3 +477,28 @@ func TestKeyOfAnotherUser(t *testing.T) {
 	}
 	runPhase(t, env, runCerts) // no pod reads that one
 }
+
+// TestKeysOfALivingCluster: once pods rely on them, a new CA is no mend, and a new key of tokens no silent one.
+func TestKeysOfALivingCluster(t *testing.T) {
+	env := certsDone(t, "default")
+	if err := env.Host.Remember(env.State().MemberNote(), "begun"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"sa.key", "sa.pub", "front-proxy-ca.crt", "front-proxy-ca.key"} {
+		hosttest.Remove(t, env.Host, pkiDir+"/"+name)
+	}
+	if notes := strings.Join(runPhase(t, env, runCerts), "\n"); !strings.Contains(notes, "sa.key is gone, and made anew") || strings.Contains(notes, "ca.crt is") {
+		t.Errorf("it says %q", notes)
+	}
+	for _, name := range []string{"ca.crt", "ca.key"} {
+		hosttest.Remove(t, env.Host, pkiDir+"/"+name)
+	}
+	failPhase(t, env, runCerts, "ca.crt and its key are gone", "from a backup")
+
+	alone := certsDone(t, "default")
+	if err := alone.Host.Remember(alone.State().MemberNote(), "begun"); err != nil {
+		t.Fatal(err)
+	}
+	hosttest.Remove(t, alone.Host, pkiDir+"/ca.key")
+	failPhase(t, alone, runCerts, "ca.crt has no key beside it", "put "+pkiDir+"/ca.key back there")
+}
