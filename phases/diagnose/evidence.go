@@ -20,6 +20,7 @@ import (
 type Settings struct {
 	NodeName         string
 	AdvertiseAddress netip.Addr
+	AddressSettled   bool   // a cluster was made with it here, and can't have another
 	Endpoint         string // host:port for all nodes; empty without
 	ServiceSubnets   []netip.Prefix
 	PodSubnets       []netip.Prefix

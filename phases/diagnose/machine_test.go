@@ -250,6 +250,16 @@ func TestEveryCheckHasAMachine(t *testing.T) {
 	}
 }
 
+// TestAddressOfACluster: it can't be changed in the config any more, and has to come back.
+func TestAddressOfACluster(t *testing.T) {
+	m := goodMachine()
+	m.Settings.AdvertiseAddress, m.Settings.AddressSettled = netip.MustParseAddr("203.0.113.1"), true
+	found := addressNotHere(m)
+	if len(found) != 1 || !strings.Contains(found[0].Remedy, "ip address add 203.0.113.1 dev eth0") {
+		t.Errorf("%+v", found)
+	}
+}
+
 // TestNothingKnown: what could not be read is no finding.
 func TestNothingKnown(t *testing.T) {
 	if found := catalogue(t).Preflight(&Machine{Now: lookedAt}); len(found) > 0 {

@@ -157,7 +157,17 @@ func addressNotHere(m *Machine) Findings {
 	for _, a := range m.Network.Addresses {
 		have = append(have, fmt.Sprintf("%s (%s)", a.Address, a.Link))
 	}
-	return errorIf(have != nil, "the advertise address, %s, is not of this machine, which has %s", m.Settings.AdvertiseAddress, strings.Join(have, ", "))
+	found := errorIf(have != nil, "the advertise address, %s, is not of this machine, which has %s", m.Settings.AdvertiseAddress, strings.Join(have, ", "))
+	if !m.Settings.AddressSettled {
+		return found
+	}
+	i := slices.IndexFunc(m.Network.Addresses, func(a machine.LinkAddress) bool { return !a.Containers })
+	link := "LINK"
+	if i >= 0 {
+		link = m.Network.Addresses[i].Link
+	}
+	return found.remedy("this cluster was made with it, and can't take another: give it back to the machine (ip address add %s dev %s), "+
+		"and have it keep it: a static address, or a lease for this machine alone", m.Settings.AdvertiseAddress, link)
 }
 
 func noDefaultRoute(m *Machine) Findings {

@@ -186,7 +186,7 @@ func (o *Observer) settings(stage Stage) diagnose.Settings {
 		NodeName: c.NodeName, AdvertiseAddress: c.AdvertiseAddress, Endpoint: c.ControlPlaneEndpoint,
 		ServiceSubnets: c.Networking.ServiceSubnets, PodSubnets: c.Networking.PodSubnets,
 		CertificatesDir: c.CertificatesDir, StaticPodDir: spec.StaticPodDir, RuntimeEndpoint: o.Choices.Runtime.Endpoint,
-		Components: components, OwnNetwork: o.Choices.Network.Own(),
+		Components: components, OwnNetwork: o.Choices.Network.Own(), AddressSettled: o.State().AddressSettled(),
 	}
 	switch {
 	case c.Box.Standalone:

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -103,12 +104,15 @@ func SettledSingleNode(h *host.Host) *bool {
 	return &single
 }
 
-// AsMade is the machine as this cluster, or its standalone kubelet, was made on it: its name, its address as long
-// as that is here, and whether it is alone. So neither a new hostname nor a default route by a VPN changes
-// what the config leaves open.
+// AsMade is the machine as this cluster, or its standalone kubelet, was made on it: its name, its address, and
+// whether it is alone. So neither a new hostname nor a default route by a VPN changes what the config leaves open. A
+// standalone kubelet goes on with another address; a cluster can't, and preflight says that its own is gone.
 func AsMade(h *host.Host, m config.Machine) config.Machine {
 	s := &State{Host: h}
 	before, _ := s.SettledBefore() // preflight says what is wrong with the note
+	if old, err := netip.ParseAddr(before[addressField]); err == nil && m.Address.IsValid() {
+		m.Address = old
+	}
 	if alone, err := s.StandaloneConfig(); err == nil && alone != nil && before == nil {
 		before = valuesOf(settled(alone))
 	}
@@ -131,6 +135,12 @@ func (s *State) UnlikeBefore() ([]string, error) {
 	}
 	differ, err := s.unlikeStandalone()
 	return append(differ, s.unlike(before, "in this cluster", settled(s.Config))...), err
+}
+
+// AddressSettled tells whether the cluster that is here was made with this config's advertise address.
+func (s *State) AddressSettled() bool {
+	before, err := s.SettledBefore()
+	return err == nil && before[addressField] == s.Config.AdvertiseAddress.String()
 }
 
 // unlike says which settings differ from what they were where. To name the runtime that init had

@@ -234,3 +234,19 @@ func TestSettledSingleNodeDamaged(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// TestAsMadeWithAnotherAddress: a cluster keeps the address that it was made with, also where DHCP has given the
+// machine another since: what preflight says of that is right, not that the config asks for another.
+func TestAsMadeWithAnotherAddress(t *testing.T) {
+	s, other := settledState(t), netip.MustParseAddr("192.0.2.99")
+	if got := AsMade(s.Host, config.Machine{Address: other}).Address; got != s.Config.AdvertiseAddress || !s.AddressSettled() {
+		t.Errorf("%s, settled: %t", got, s.AddressSettled())
+	}
+	if got := AsMade(s.Host, config.Machine{}).Address; got.IsValid() {
+		t.Errorf("%s, for a machine without any", got)
+	}
+	s.Config.AdvertiseAddress = other
+	if s.AddressSettled() {
+		t.Error("another address counts as that of the cluster")
+	}
+}
