@@ -100,7 +100,7 @@ func configureKubelet(ctx context.Context, env *Env) error {
 	if err := writeRendered(h, spec.KubeletDropIn, dropIn); err != nil {
 		return err
 	}
-	warnOfOtherCommand(env)
+	warnOfOtherCommand(env, spec.KubeletService, spec.KubeletDropIn)
 	return nil
 }
 
@@ -120,18 +120,18 @@ func warnOfLostFlags(env *Env) {
 	}
 }
 
-// warnOfOtherCommand tells of a drop-in that starts the kubelet in another way: systemd reads
-// drop-ins by name, and the last ExecStart counts. It also reads some that this does not.
-func warnOfOtherCommand(env *Env) {
+// warnOfOtherCommand tells of a drop-in that starts the program of a unit in another way than our file of it says:
+// systemd reads drop-ins by name, and the last ExecStart counts. It also reads some that this does not.
+func warnOfOtherCommand(env *Env, unit, ours string) {
 	if env.Host.Plans() {
-		return // in a plan, our drop-in is not there to be read
+		return // in a plan, our file is not there to be read
 	}
-	words, err := env.Host.UnitCommand(spec.KubeletService)
+	words, err := env.Host.UnitCommand(unit)
 	switch {
 	case err != nil:
-		env.Tell.Warn("whether %s is the last to say how the kubelet is started can't be told: %v", spec.KubeletDropIn, err)
-	case len(words) > 0 && words[0].From != spec.KubeletDropIn:
-		env.Tell.Warn("the kubelet is started by %s, which is read after %s: without what the config asks for", words[0].From, spec.KubeletDropIn)
+		env.Tell.Warn("whether %s is the last to say how %s is started can't be told: %v", ours, unit, err)
+	case len(words) > 0 && words[0].From != ours:
+		env.Tell.Warn("%s is started by %s, which is read after %s: without what the config asks for", unit, words[0].From, ours)
 	}
 }
 

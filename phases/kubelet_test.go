@@ -46,10 +46,12 @@ func TestOtherCommand(t *testing.T) {
 	env := testEnv(t, "default")
 	hosttest.Put(t, env.Host, spec.KubeletUnitFile, "[Service]\nExecStart=/usr/local/bin/kubelet\n", 0o600)
 	hosttest.Put(t, env.Host, "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf", "[Service]\nExecStart=\nExecStart=/usr/bin/kubelet\n", 0o644)
+	hosttest.Put(t, env.Host, spec.ContainerdUnit, "[Service]\nExecStart=/usr/local/bin/containerd\n", 0o600)
 	hosttest.Put(t, env.Host, spec.KubeletDropIn, "[Service]\nExecStart=\nExecStart=/usr/local/bin/kubelet --x\n", 0o600)
 	warned := func() []string {
 		return runPhase(t, env, func(_ context.Context, env *Env) error {
-			warnOfOtherCommand(env)
+			warnOfOtherCommand(env, spec.KubeletService, spec.KubeletDropIn)
+			warnOfOtherCommand(env, containerdService, spec.ContainerdUnit)
 			return nil
 		})
 	}
@@ -63,6 +65,11 @@ func TestOtherCommand(t *testing.T) {
 	hosttest.Put(t, env.Host, "/etc/systemd/system/kubelet.service.d/50-proxy.conf", "[Service]\nEnvironment=NO_PROXY="+strings.Repeat("192.0.2.1,", 300)+"\n", 0o644)
 	if got := warned(); len(got) != 1 || !strings.Contains(got[0], "can't be told") {
 		t.Errorf("%q", got)
+	}
+	const left = "/etc/systemd/system/containerd.service.d/override.conf" // of a containerd that is gone
+	hosttest.Put(t, env.Host, left, "[Service]\nExecStart=\nExecStart=/usr/bin/containerd\n", 0o644)
+	if got := warned(); len(got) != 2 || !strings.Contains(got[1], "containerd.service is started by "+left) {
+		t.Errorf("a drop-in of containerd: %q", got)
 	}
 }
 

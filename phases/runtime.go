@@ -73,6 +73,7 @@ func installContainerd(ctx context.Context, env *Env) error {
 	if err := writeContainerdFiles(ctx, env); err != nil {
 		return err
 	}
+	warnOfOtherCommand(env, containerdService, spec.ContainerdUnit)
 	// Enabled first, which is done with files: systemd then reads them all at once.
 	if err := h.EnableUnit(ctx, containerdService); err != nil {
 		return err

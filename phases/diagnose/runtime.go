@@ -113,7 +113,7 @@ func withoutProgram(e *Evidence, unit string) Findings {
 	u := e.Units[unit]
 	return errorIf(u.ExitStatus == notExecuted && (u.Active == "activating" || u.Active == "failed"),
 		"systemd can't run the program of %s: it is not there, or can't be executed", unit).
-		remedy("put it back; if bootstrap had installed it: bootstrap init").see("systemctl status " + unit)
+		remedy("put it back, or take the drop-in away that names another; if bootstrap had installed it: bootstrap init").see("systemctl cat " + unit)
 }
 
 // containerdStopped goes by a unit that systemd does not mean to start: while it starts
