@@ -104,7 +104,7 @@ func holds(all, some []byte) bool {
 }
 
 // plainPlugins are those that need no daemon beside them.
-var plainPlugins = []string{"", "bridge", "ptp", "macvlan", "ipvlan", "host-device", "vlan"}
+var plainPlugins = []string{"bridge", "ptp", "macvlan", "ipvlan", "host-device", "vlan"}
 
 // staleNetwork says why nothing serves a network of this cluster's, empty if something may. Most plugins have a
 // kubeconfig, which the network's daemon writes; before there is a cluster, no daemon runs.
@@ -121,8 +121,11 @@ func (o *Observer) staleNetwork(f cniFile, begun bool) string {
 	case badErr == nil && len(k.CA) > 0 && !holds(ours, k.CA) && !holds(k.CA, ours):
 		return "the kubeconfig that it names, " + file + ", is for " + k.Server + " of a cluster with another CA"
 	}
-	if begun || slices.Contains(plainPlugins, plugin.Type) {
+	switch {
+	case begun || slices.Contains(plainPlugins, plugin.Type):
 		return ""
+	case plugin.Type == "":
+		return "it names no plugin, as a file that was cut short or is empty"
 	}
 	return "its plugin, " + plugin.Type + ", needs a daemon that does not run yet"
 }

@@ -92,6 +92,11 @@ func TestLookAtCNI(t *testing.T) {
 	if got := lookedAtCNI(t, o); len(got.Others) != 2 || !got.Others[0].First || got.Stale != "its plugin, flannel, needs a daemon that does not run yet" {
 		t.Errorf("%+v", got)
 	}
+	hosttest.Put(t, o.Host, "/etc/cni/net.d/10-flannel.conflist", "", 0o600)
+	if got := lookedAtCNI(t, o); got.Left == "" || got.Stale != "it names no plugin, as a file that was cut short or is empty" {
+		t.Errorf("an empty file: %+v", got)
+	}
+	hosttest.Put(t, o.Host, "/etc/cni/net.d/10-flannel.conflist", flannelCNI, 0o600)
 	o.Config.Box.Network = config.NoNetwork // its daemon is about to be installed
 	if got := lookedAtCNI(t, o); got.Left == "" || got.Stale != "" {
 		t.Errorf("with a network of the user's: %+v", got)
