@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
@@ -49,7 +51,29 @@ func runKubelet(ctx context.Context, env *Env) error {
 	if err != nil {
 		return env.Ready().Explained(ctx, observe.Begun, kubeletDiskError(env.Catalogue, err))
 	}
+	stop := tellSoon(env, "systemd waits for the network to be up, as the kubelet's unit does: systemctl list-jobs")
+	defer stop()
 	return h.StartUnit(ctx, spec.NetworkOnline)
+}
+
+// tellSoon tells what is waited for while nobody else does, until stop is called. Most such waits are over before.
+func tellSoon(env *Env, text string) (stop func()) {
+	ended, telling := make(chan struct{}), sync.WaitGroup{}
+	telling.Go(func() {
+		for tick := time.NewTicker(3 * time.Second); ; {
+			select {
+			case <-tick.C:
+				env.Tell.Waiting("%s", text)
+			case <-ended:
+				tick.Stop()
+				return
+			}
+		}
+	})
+	return func() {
+		close(ended)
+		telling.Wait()
+	}
 }
 
 // kubeletDiskError names the cause if the kubelet's folder can't be written.
