@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
 	"bootstrap/phases/host"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/runtime"
 	"bootstrap/phases/spec"
@@ -148,6 +151,20 @@ func FoundSockets(h *host.Host) []string {
 	sockets := []string{spec.ContainerdSocket, "/run/crio/crio.sock", "/run/cri-dockerd.sock"}
 	return slices.DeleteFunc(sockets, func(socket string) bool {
 		info, err := os.Stat(h.Path(socket))
-		return err != nil || info.Mode()&os.ModeSocket == 0
+		return err != nil || info.Mode()&os.ModeSocket == 0 || isLeft(h, socket)
 	})
+}
+
+// isLeft tells whether nobody listens on a socket, and nobody could: the runtime was removed while it did not run, or
+// was killed before.
+func isLeft(h *host.Host, socket string) bool {
+	program := strings.TrimSuffix(path.Base(socket), ".sock")
+	if h.Program(program) != "" {
+		return false
+	}
+	conn, err := net.DialTimeout("unix", h.Path(socket), time.Second)
+	if err == nil {
+		conn.Close()
+	}
+	return machine.IsRefused(err)
 }

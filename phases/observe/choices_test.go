@@ -1,10 +1,15 @@
 package observe
 
 import (
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/plan/plantest"
 	"bootstrap/phases/spec"
 )
@@ -109,4 +114,35 @@ func TestChooseKubelet(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFoundSockets: a socket that a runtime has left, which is gone, is no runtime.
+func TestFoundSockets(t *testing.T) {
+	o := testObserver(t, "default")
+	listen := func(socket string) *net.UnixListener {
+		if err := os.MkdirAll(filepath.Dir(o.Host.Path(socket)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: o.Host.Path(socket), Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		return l
+	}
+	want := func(what string, sockets ...string) {
+		t.Helper()
+		if got := FoundSockets(o.Host); !slices.Equal(got, sockets) {
+			t.Errorf("%s: %q", what, got)
+		}
+	}
+	const crio = "/run/crio/crio.sock"
+	listen(spec.ContainerdSocket)
+	left := listen(crio)
+	want("both listen", spec.ContainerdSocket, crio)
+	left.SetUnlinkOnClose(false)
+	left.Close()
+	want("one is left", spec.ContainerdSocket)
+	hosttest.Put(t, o.Host, "/usr/bin/crio", "x", 0o755)
+	want("it is stopped", spec.ContainerdSocket, crio)
 }
