@@ -205,6 +205,16 @@ func TestNoFile(t *testing.T) {
 	}
 }
 
+// TestOddHostname: where nobody has named the node, the machine's name has to be mended.
+func TestOddHostname(t *testing.T) {
+	odd := machine
+	odd.Hostname = "my_laptop"
+	_, err := Parse("", nil, odd)
+	if want := `this machine is called "my_laptop", which is no DNS name`; err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "hostnamectl") {
+		t.Errorf("%v, want %q", err, want)
+	}
+}
+
 func TestImages(t *testing.T) {
 	i := NewImages("images.example/k8s", "v1.35.1")
 	want := Images{

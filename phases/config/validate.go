@@ -23,9 +23,7 @@ var (
 // validate refuses what could not work, or could do harm, before anything is touched.
 func (b *builder) validate(c *Config) {
 	b.validateVersion(c.KubernetesVersion)
-	// 63: the Node's label kubernetes.io/hostname holds no more, and the kubelet can't register without.
-	b.badIf(len(c.NodeName) > 63 || validation.IsDNS1123Subdomain(c.NodeName) != nil, "nodeRegistration.name",
-		"%q is no DNS name in lower case of at most 63 characters", c.NodeName)
+	b.validateNodeName(c.NodeName)
 	b.badIf(!isText(c.ClusterName), "clusterName", "it holds a line break, NUL or bytes that are no text")
 	b.validateOneOf("encryptionAlgorithm", c.KeyAlgorithm, keyAlgorithms)
 	b.validateOneOf("nodeRegistration.imagePullPolicy", c.ImagePullPolicy, pullPolicies)
@@ -44,6 +42,20 @@ func (b *builder) validate(c *Config) {
 	b.validateBox(c)
 	b.validateKubelet(c)
 	b.validateTexts()
+}
+
+// validateNodeName says of the machine's own name how to change that, as nobody may have given a config file.
+func (b *builder) validateNodeName(name string) {
+	// 63: the Node's label kubernetes.io/hostname holds no more, and the kubelet can't register without.
+	if len(name) <= 63 && validation.IsDNS1123Subdomain(name) == nil {
+		return
+	}
+	const noName = "no DNS name in lower case of at most 63 characters"
+	if b.docs.init.NodeRegistration.Name == "" {
+		b.bad("nodeRegistration.name", "this machine is called %q, which is %s: hostnamectl set-hostname NAME, or say here how the node is called", name, noName)
+		return
+	}
+	b.bad("nodeRegistration.name", "%q is %s", name, noName)
 }
 
 func (b *builder) validateAddresses(c *Config) {
