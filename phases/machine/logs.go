@@ -2,6 +2,7 @@ package machine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -35,7 +36,8 @@ func (m Machine) Journal(ctx context.Context, since time.Time, units ...string) 
 	for _, unit := range units {
 		args = append(args, "_SYSTEMD_UNIT="+unit)
 	}
-	out, err := exec.CommandContext(ctx, "journalctl", args...).Output()
+	program := cmp.Or(m.Program("journalctl"), "journalctl") // who runs this may have no PATH
+	out, err := exec.CommandContext(ctx, program, args...).Output()
 	if err != nil {
 		return nil, fmt.Errorf("journalctl: %w", err)
 	}

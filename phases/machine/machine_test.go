@@ -246,3 +246,14 @@ func TestOlder(t *testing.T) {
 		}
 	}
 }
+
+// TestJournalWithoutPath: who runs this, such as a unit with an environment of its own, may have no PATH.
+func TestJournalWithoutPath(t *testing.T) {
+	if machine.At("/").Program("journalctl") == "" {
+		t.Skip("NOT RUN: there is no journalctl here")
+	}
+	t.Setenv("PATH", "")
+	if _, err := machine.At("/").Journal(t.Context(), time.Now(), "nobody.service"); err != nil && strings.Contains(err.Error(), "executable file not found") {
+		t.Error(err)
+	}
+}
