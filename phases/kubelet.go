@@ -110,7 +110,7 @@ func configureKubelet(ctx context.Context, env *Env) error {
 		return err
 	}
 	warnOfLostFlags(env)
-	given, err := h.UnitEnvironment(ctx)
+	given, err := env.UnitEnvironment(ctx, spec.KubeletService, spec.KubeletDropIn)
 	if err != nil {
 		return err
 	}

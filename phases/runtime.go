@@ -83,7 +83,7 @@ func installContainerd(ctx context.Context, env *Env) error {
 
 func writeContainerdFiles(ctx context.Context, env *Env) error {
 	h := env.Host
-	given, err := h.UnitEnvironment(ctx)
+	given, err := env.UnitEnvironment(ctx, containerdService, spec.ContainerdUnit)
 	if err != nil {
 		return err
 	}

@@ -29,4 +29,6 @@ type Machine struct {
 	CRI      CRI
 	PodURL   PodURL
 	External []ExternalEtcd
+
+	KubeletProxy Proxy
 }

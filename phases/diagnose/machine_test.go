@@ -115,6 +115,9 @@ var machineCases = []machineCase{
 		m.Network.Routes = append(m.Network.Routes, machine.Route{To: netip.MustParsePrefix("10.244.7.0/24"), Link: "tun0"})
 	}, "10.244.0.0/16 of the cluster overlaps 10.244.7.0/24, which this machine reaches by tun0"},
 
+	{"proxy-for-cluster", Error, func(m *Machine) {
+		m.KubeletProxy = Proxy{URL: "http://192.0.2.80:3128", Through: []string{"192.0.2.10"}, File: "/etc/systemd/system/kubelet.service.d/http-proxy.conf"}
+	}, "http-proxy.conf has the kubelet ask the proxy"},
 	{"hosts-file-missing", Error, func(m *Machine) { m.Resolver.NoHosts = true }, "/etc/hosts is not there"},
 	{"hosts-file-missing", Warning, func(m *Machine) { m.Resolver.NoHosts, m.Settings.Standalone = true, true }, "/etc/hosts is not there"},
 	{"resolver-file-missing", Error, func(m *Machine) { m.Resolver = Resolver{Read: true, File: "/etc/x.conf", Missing: true} }, "/etc/x.conf is not there"},

@@ -57,6 +57,7 @@ type LostTable struct{ Name, Container string }
 type Proxy struct {
 	URL     string   // without its password; empty without one
 	Through []string // what of the cluster's would go through it
+	File    string   // that has the kubelet ask it; empty where it is this program's own environment
 }
 
 // networkRules are about this machine's place in its network, and what lets packets pass.
@@ -82,9 +83,17 @@ func networkRules() map[string]Rule {
 		"forward-drop": {Check: forwardDrop},
 		"proxy-for-cluster": {Cause: kubeletByProxy, Check: func(m *Machine) Findings {
 			through := strings.Join(m.Proxy.Through, ",")
-			return warnIf(through != "", "the proxy %s would be asked for %s", m.Proxy.URL, through).remedy("add to NO_PROXY: %s", through)
+			found := warnIf(through != "", "the proxy %s would be asked for %s", m.Proxy.URL, through).remedy("add to NO_PROXY: %s", through)
+			return append(found, kubeletsProxy(m.KubeletProxy)...)
 		}},
 	}
+}
+
+// kubeletsProxy is an error: the kubelet would not reach its own API server.
+func kubeletsProxy(p Proxy) Findings {
+	through := strings.Join(p.Through, ",")
+	return errorIf(through != "", "%s has the kubelet ask the proxy %s for %s", p.File, p.URL, through).
+		remedy("add to NO_PROXY in %s: %s; or leave NO_PROXY out of it, and bootstrap sets it", p.File, through)
 }
 
 // nameRules are about who resolves names here, and what those of this machine stand for.

@@ -25,18 +25,35 @@ type Word struct {
 // UnitCommand is the command line that a service would be started with, by its file,
 // drop-ins and environment files as they are now; none if there is no such service.
 func (m Machine) UnitCommand(name string) ([]Word, error) {
-	s := service{variables: map[string]Word{}}
+	s, err := m.readService(name, "")
+	if err != nil {
+		return nil, err
+	}
+	return s.expand(), nil
+}
+
+// UnitVariables are those that a service's files give it, by their names, without what one of these files says.
+func (m Machine) UnitVariables(name, without string) (map[string]Word, error) {
+	s, err := m.readService(name, without)
+	return s.variables, err
+}
+
+func (m Machine) readService(name, without string) (*service, error) {
+	s := &service{variables: map[string]Word{}}
 	for _, file := range m.unitFiles(name) {
-		if err := m.readUnit(&s, file); err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+		if file == without {
+			continue
+		}
+		if err := m.readUnit(s, file); err != nil {
+			return s, fmt.Errorf("%s: %w", file, err)
 		}
 	}
 	for _, file := range s.files {
-		if err := m.readEnvironment(&s, file); err != nil {
-			return nil, err
+		if err := m.readEnvironment(s, file); err != nil {
+			return s, err
 		}
 	}
-	return s.expand(), nil
+	return s, nil
 }
 
 // UnitDirs are where unit files lie: of two with one name, the first counts.
@@ -53,6 +70,9 @@ func (m Machine) unitFiles(name string) []string {
 			files = append(files, file)
 		}
 		dropIns = append(dropIns, file+".d")
+	}
+	for _, dir := range UnitDirs { // of all services
+		dropIns = append(dropIns, dir+"/service.d")
 	}
 	return append(files, m.confFiles(dropIns)...)
 }

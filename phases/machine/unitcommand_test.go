@@ -2,6 +2,7 @@ package machine_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -128,4 +129,24 @@ func FuzzUnitCommand(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestUnitVariables: those of drop-ins for all services count as well, and what one file says can be left out.
+func TestUnitVariables(t *testing.T) {
+	m := lay(t, map[string]string{
+		vendorUnit: "[Service]\nEnvironmentFile=-/etc/default/kubelet\nExecStart=/k\n", "/etc/default/kubelet": "B=file\n",
+		"/etc/systemd/system/service.d/proxy.conf": "[Service]\nEnvironment=HTTPS_PROXY=http://p A=all\n",
+		dropIns + "90-ours.conf":                   "[Service]\nEnvironment=NO_PROXY=ours A=ours\n",
+		dropIns + "10-theirs.conf":                 "[Service]\nEnvironment=NO_PROXY=theirs B=drop-in\n",
+	})
+	got, err := m.UnitVariables("kubelet.service", dropIns+"90-ours.conf")
+	want := map[string]machine.Word{
+		"HTTPS_PROXY": {Text: "http://p", From: "HTTPS_PROXY in /etc/systemd/system/service.d/proxy.conf"},
+		"A":           {Text: "all", From: "A in /etc/systemd/system/service.d/proxy.conf"},
+		"NO_PROXY":    {Text: "theirs", From: "NO_PROXY in " + dropIns + "10-theirs.conf"},
+		"B":           {Text: "file", From: "B in /etc/default/kubelet"},
+	}
+	if err != nil || !maps.Equal(got, want) {
+		t.Errorf("%v, %v", got, err)
+	}
 }

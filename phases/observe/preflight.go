@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -266,12 +268,41 @@ func (o *Observer) cutsOff(chain string) bool {
 }
 
 // lookAtProxy finds out whether requests inside of the cluster would go through a proxy.
-func (o *Observer) lookAtProxy(context.Context) (fill, error) {
-	through, proxy := spec.Proxied(o.Config, *httpproxy.FromEnvironment())
-	if proxy == nil {
-		return nil, nil
+func (o *Observer) lookAtProxy(ctx context.Context) (fill, error) {
+	var own diagnose.Proxy
+	if through, proxy := spec.Proxied(o.Config, *httpproxy.FromEnvironment()); proxy != nil {
+		own = diagnose.Proxy{URL: proxy.Redacted(), Through: through}
 	}
-	return func(m *diagnose.Machine) { m.Proxy = diagnose.Proxy{URL: proxy.Redacted(), Through: through} }, nil
+	kubelets, err := o.kubeletsProxy(ctx)
+	return func(m *diagnose.Machine) { m.Proxy, m.KubeletProxy = own, kubelets }, err
+}
+
+// UnitEnvironment is what a service gets from systemd and from its files, as NAME=VALUE, without what ours says.
+func (o *Observer) UnitEnvironment(ctx context.Context, unit, ours string) ([]string, error) {
+	given, err := o.Host.UnitEnvironment(ctx)
+	variables, _ := o.Host.UnitVariables(unit, ours) // of files that can't be read the phases tell
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		given = append(given, name+"="+variables[name].Text)
+	}
+	return given, err
+}
+
+// kubeletsProxy finds a file that gives the kubelet a NO_PROXY after our drop-in has, which completes it: systemd reads
+// drop-ins by name, and the files that they name last.
+func (o *Observer) kubeletsProxy(ctx context.Context) (none diagnose.Proxy, err error) {
+	variables, _ := o.Host.UnitVariables(spec.KubeletService, spec.KubeletDropIn)
+	given, set := variables["NO_PROXY"]
+	_, file, _ := strings.Cut(given.From, " in ")
+	isUnit, isDropIn := path.Ext(file) == ".service", path.Ext(file) == ".conf"
+	if !set || isUnit || isDropIn && path.Base(file) < path.Base(spec.KubeletDropIn) {
+		return none, nil
+	}
+	environment, err := o.UnitEnvironment(ctx, spec.KubeletService, spec.KubeletDropIn)
+	through, proxy := spec.ProxiedBy(o.Config, environment)
+	if err != nil || proxy == nil {
+		return none, err
+	}
+	return diagnose.Proxy{URL: proxy.Redacted(), Through: through, File: file}, nil
 }
 
 // askRuntime asks a runtime that others have installed whether it will do, if it runs.

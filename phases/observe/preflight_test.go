@@ -7,6 +7,7 @@ import (
 	"bootstrap/phases/bundle"
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/host"
+	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/spec"
 )
@@ -73,5 +74,32 @@ func TestProgramsToCome(t *testing.T) {
 	same := host.Record{Target: spec.BinDir + "/runc", Done: true, After: host.State{SHA256: "r"}}
 	if got := sizeOf(toInstall(entries, []host.Record{old, same}), []string{"kubelet", "runc"}); got != 100 {
 		t.Errorf("%d bytes", got)
+	}
+}
+
+// TestKubeletsProxy: our drop-in completes a NO_PROXY that comes before it; one that comes after it has to name the cluster.
+func TestKubeletsProxy(t *testing.T) {
+	const dir = "/etc/systemd/system/kubelet.service.d/"
+	for name, c := range map[string]struct {
+		file, text string
+		want       bool
+	}{
+		"before ours":              {dir + "10-proxy.conf", "HTTPS_PROXY=http://192.0.2.80:3128 NO_PROXY=localhost", false},
+		"after ours":               {dir + "http-proxy.conf", "HTTPS_PROXY=http://192.0.2.80:3128 NO_PROXY=localhost", true},
+		"after ours, without it":   {dir + "http-proxy.conf", "HTTPS_PROXY=http://192.0.2.80:3128", false},
+		"after ours, and complete": {dir + "http-proxy.conf", "HTTPS_PROXY=http://192.0.2.80:3128 NO_PROXY=192.0.2.10,10.0.0.0/8", false},
+		"no proxy":                 {dir + "http-proxy.conf", "NO_PROXY=localhost", false},
+		"of all services":          {"/etc/systemd/system/service.d/proxy.conf", "HTTP_PROXY=http://192.0.2.80:3128 NO_PROXY=localhost", true},
+	} {
+		o := testObserver(t, "default")
+		hosttest.Put(t, o.Host, c.file, "[Service]\nEnvironment="+c.text+"\n", 0o644)
+		got, err := o.kubeletsProxy(t.Context())
+		if err != nil || (len(got.Through) > 0) != c.want || c.want && got.File != c.file {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		given, err := o.UnitEnvironment(t.Context(), spec.KubeletService, spec.KubeletDropIn)
+		if err != nil || len(given) == 0 {
+			t.Errorf("%s: %q, %v", name, given, err)
+		}
 	}
 }

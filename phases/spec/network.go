@@ -115,18 +115,28 @@ func Proxied(c *config.Config, settings httpproxy.Config) (all []string, proxy *
 }
 
 // NoProxy is what NO_PROXY has to be for the kubelet and containerd beside the environment that systemd gives to all
-// units, as NAME=VALUE. It is empty where that keeps the proxy from being asked for the cluster.
+// units, and others to theirs, as NAME=VALUE. It is empty where that keeps the proxy from being asked for the cluster.
 func NoProxy(c *config.Config, environment []string) string {
+	settings := proxySettings(environment)
+	all, proxy := Proxied(c, settings)
+	if proxy != nil && settings.NoProxy != "" {
+		all = slices.Insert(all, 0, settings.NoProxy)
+	}
+	return strings.Join(all, ",")
+}
+
+// ProxiedBy is Proxied by an environment, as NAME=VALUE.
+func ProxiedBy(c *config.Config, environment []string) (all []string, proxy *url.URL) {
+	return Proxied(c, proxySettings(environment))
+}
+
+// proxySettings takes a proxy for HTTP as one for HTTPS, too: who sets the one alone means both.
+func proxySettings(environment []string) httpproxy.Config {
 	value := map[string]string{}
 	for _, each := range environment {
 		name, v, _ := strings.Cut(each, "=")
 		value[name] = v
 	}
-	given := cmp.Or(value["NO_PROXY"], value["no_proxy"])
 	by := cmp.Or(value["HTTPS_PROXY"], value["https_proxy"], value["HTTP_PROXY"], value["http_proxy"])
-	all, proxy := Proxied(c, httpproxy.Config{HTTPSProxy: by, NoProxy: given})
-	if proxy != nil && given != "" {
-		all = slices.Insert(all, 0, given)
-	}
-	return strings.Join(all, ",")
+	return httpproxy.Config{HTTPSProxy: by, NoProxy: cmp.Or(value["NO_PROXY"], value["no_proxy"])}
 }
