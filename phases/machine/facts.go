@@ -70,7 +70,6 @@ func (m Machine) Facts() (Facts, error) {
 	return f, errors.Join(err, routesErr)
 }
 
-// field is the word that follows name in a line of the file.
 // asksResolved tells whether /etc/resolv.conf leads to systemd-resolved, or to nobody whom a pod could ask. When
 // systemd-resolved is turned off, its files stay until the next boot, and a kubelet that is told one that is gone
 // starts no pod.
@@ -83,6 +82,7 @@ func (m Machine) asksResolved() bool {
 	return !slices.ContainsFunc(servers, PodReaches)
 }
 
+// field is the word that follows name in a line of the file.
 func (m Machine) field(file, name string) string {
 	for _, row := range m.table(file, 2) {
 		if row[0] == name {
