@@ -3,8 +3,10 @@ package bundle
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"debug/elf"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -62,6 +64,35 @@ func split(f *os.File) (program, part *io.SectionReader, err error) {
 	}
 	begin := end - int64(n)
 	return io.NewSectionReader(f, 0, begin), io.NewSectionReader(f, begin, int64(n)), nil
+}
+
+// Program gives the hash of an executable without the bundle that it may have inside, and a function
+// that writes it.
+func Program(executable string) (sha string, write func(io.Writer) error, err error) {
+	f, err := openRegular(executable)
+	if err != nil {
+		return "", nil, err
+	}
+	defer f.Close()
+	program, _, err := split(f)
+	if err != nil || program == nil {
+		return "", nil, fmt.Errorf("%s: not an executable: %w", executable, err)
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, program); err != nil {
+		return "", nil, err
+	}
+	size := program.Size()
+	write = func(w io.Writer) error {
+		f, err := openRegular(executable)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		_, err = io.Copy(w, io.NewSectionReader(f, 0, size))
+		return err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), write, nil
 }
 
 // maxSectionTable bounds where cutShort looks for a bundle: the table of an executable's

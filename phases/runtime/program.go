@@ -1,0 +1,63 @@
+package runtime
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/core/images"
+	"github.com/containerd/containerd/v2/pkg/archive/compression"
+)
+
+// Program reads a program out of an image, such as usr/local/bin/etcd; its newest layer counts.
+func (i *Images) Program(ctx context.Context, name, file string, sink func(io.Reader) error) error {
+	full, err := fullName(name)
+	if err != nil {
+		return err
+	}
+	image, err := i.client.GetImage(ctx, full)
+	if err != nil {
+		return err
+	}
+	store := i.client.ContentStore()
+	manifest, err := images.Manifest(ctx, store, image.Target(), image.Platform())
+	if err != nil {
+		return err
+	}
+	for _, layer := range slices.Backward(manifest.Layers) {
+		r, err := store.ReaderAt(ctx, layer)
+		if err != nil {
+			return err
+		}
+		err = errors.Join(inLayer(content.NewReader(r), file, sink), r.Close())
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return fmt.Errorf("%s in %s: %w", file, name, fs.ErrNotExist)
+}
+
+func inLayer(packed io.Reader, file string, sink func(io.Reader) error) error {
+	layer, err := compression.DecompressStream(packed)
+	if err != nil {
+		return err
+	}
+	defer layer.Close()
+	for files := tar.NewReader(layer); ; {
+		header, err := files.Next()
+		if errors.Is(err, io.EOF) {
+			return fs.ErrNotExist
+		}
+		if err != nil {
+			return err
+		}
+		if header.Name == file && header.Typeflag == tar.TypeReg {
+			return sink(files)
+		}
+	}
+}

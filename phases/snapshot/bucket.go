@@ -1,0 +1,159 @@
+package snapshot
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+	"sigs.k8s.io/yaml"
+)
+
+// BucketConfig is where a bucket is, and who to be there: a file that only root may read.
+type BucketConfig struct {
+	Endpoint  string `json:"endpoint"` // https://host:port
+	Region    string `json:"region,omitempty"`
+	CA        string `json:"ca,omitempty"` // PEM; empty: those that the machine trusts
+	PathStyle bool   `json:"pathStyle,omitempty"`
+	AccessKey string `json:"accessKey"`
+	SecretKey string `json:"secretKey"`
+}
+
+// Bucket is a folder of an S3 bucket.
+type Bucket struct {
+	client         *minio.Client
+	bucket, prefix string
+}
+
+// tries is how often a call is made that fails by what may pass. The pauses between them add up to a minute.
+const tries = 8
+
+// IsBucket tells the address of a bucket from a folder.
+func IsBucket(at string) bool { return strings.HasPrefix(at, "s3://") }
+
+// OpenBucket prepares to talk to s3://BUCKET/PREFIX; nothing is sent yet.
+func OpenBucket(at string, file []byte) (*Bucket, error) {
+	var c BucketConfig
+	if err := yaml.UnmarshalStrict(file, &c); err != nil {
+		return nil, errors.New("it is no YAML with endpoint, region, ca, pathStyle, accessKey and secretKey") // the error could quote a key
+	}
+	to, err := url.Parse(at)
+	endpoint, endErr := url.Parse(c.Endpoint)
+	if err != nil || endErr != nil || to.Host == "" || endpoint.Host == "" || c.AccessKey == "" || c.SecretKey == "" {
+		return nil, errors.New("it takes s3://BUCKET or s3://BUCKET/FOLDER, and a file with endpoint (https://HOST:PORT), accessKey and secretKey")
+	}
+	transport, err := minio.DefaultTransport(endpoint.Scheme == "https")
+	if err != nil {
+		return nil, err
+	}
+	transport.ResponseHeaderTimeout = time.Minute
+	if c.CA != "" {
+		trusted := x509.NewCertPool()
+		if !trusted.AppendCertsFromPEM([]byte(c.CA)) {
+			return nil, errors.New("ca: there is no certificate in it")
+		}
+		transport.TLSClientConfig = &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}
+	}
+	lookup := minio.BucketLookupAuto
+	if c.PathStyle {
+		lookup = minio.BucketLookupPath
+	}
+	client, err := minio.New(endpoint.Host, &minio.Options{
+		Creds: credentials.NewStaticV4(c.AccessKey, c.SecretKey, ""), Secure: endpoint.Scheme == "https",
+		Region: c.Region, BucketLookup: lookup, Transport: transport, MaxRetries: tries,
+	})
+	prefix := strings.Trim(to.Path, "/")
+	if prefix != "" {
+		prefix += "/"
+	}
+	return &Bucket{client: client, bucket: to.Host, prefix: prefix}, err
+}
+
+// Put stores a file in parts. It is there as a whole, or not at all.
+func (b *Bucket) Put(ctx context.Context, name string, content io.Reader, size int64) error {
+	options := minio.PutObjectOptions{ContentType: "application/octet-stream", PartSize: 16 << 20, NumThreads: 2, ConcurrentStreamParts: false}
+	if _, err := b.client.PutObject(ctx, b.bucket, b.prefix+name, content, size, options); err != nil {
+		return b.explained(name, err)
+	}
+	stored, err := b.client.StatObject(ctx, b.bucket, b.prefix+name, minio.StatObjectOptions{})
+	if err != nil {
+		return b.explained(name, err)
+	}
+	if stored.Size != size {
+		return fmt.Errorf("%s/%s has %d bytes of %d: the server has not stored it whole", b.bucket, name, stored.Size, size)
+	}
+	return nil
+}
+
+// Get reads a file.
+func (b *Bucket) Get(ctx context.Context, name string) (io.ReadCloser, error) {
+	object, err := b.client.GetObject(ctx, b.bucket, b.prefix+name, minio.GetObjectOptions{})
+	if err == nil {
+		_, err = object.Stat()
+	}
+	if err != nil {
+		return nil, b.explained(name, err)
+	}
+	return object, nil
+}
+
+// Read is Get of a small file.
+func (b *Bucket) Read(ctx context.Context, name string) ([]byte, error) {
+	r, err := b.Get(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(io.LimitReader(r, maxMeta))
+}
+
+// Write is Put of a small file.
+func (b *Bucket) Write(ctx context.Context, name string, data []byte) error {
+	return b.Put(ctx, name, bytes.NewReader(data), int64(len(data)))
+}
+
+// Sizes are the files and their sizes.
+func (b *Bucket) Sizes(ctx context.Context) (map[string]int64, error) {
+	sizes := map[string]int64{}
+	for object := range b.client.ListObjects(ctx, b.bucket, minio.ListObjectsOptions{Prefix: b.prefix}) {
+		if object.Err != nil {
+			return nil, b.explained("", object.Err)
+		}
+		sizes[strings.TrimPrefix(object.Key, b.prefix)] = object.Size
+	}
+	return sizes, nil
+}
+
+// Remove removes a file; none is fine.
+func (b *Bucket) Remove(ctx context.Context, name string) error {
+	return b.explained(name, b.client.RemoveObject(ctx, b.bucket, b.prefix+name, minio.RemoveObjectOptions{}))
+}
+
+// explained says what a user can mend.
+func (b *Bucket) explained(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	at := "s3://" + b.bucket + "/" + b.prefix + name
+	answer := minio.ToErrorResponse(err)
+	switch {
+	case answer.Code == "NoSuchBucket":
+		return fmt.Errorf("%s: there is no such bucket: %w", at, err)
+	case answer.Code == "NoSuchKey":
+		return fmt.Errorf("%s: there is no such object: %w", at, err)
+	case answer.StatusCode == http.StatusForbidden:
+		return fmt.Errorf("%s: the server refuses the credentials, or what they may do: %w", at, err)
+	case answer.StatusCode == http.StatusInsufficientStorage, answer.Code == "QuotaExceeded", answer.Code == "XMinioStorageFull":
+		return fmt.Errorf("%s: the bucket is full: %w", at, err)
+	}
+	return fmt.Errorf("%s: %w", at, err)
+}

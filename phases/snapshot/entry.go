@@ -1,0 +1,101 @@
+package snapshot
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	suffix       = ".tar.zst"
+	sealedSuffix = ".tar.zst.age"
+	noteSuffix   = ".json"
+	timeInName   = "20060102T150405Z"
+)
+
+// Entry is an archive in a list. A note beside it, which is written last, holds all but what is seen of the file.
+type Entry struct {
+	Name     string    `json:"name"`
+	Meta     Meta      `json:"meta"`
+	Size     int64     `json:"size"`
+	SHA256   string    `json:"sha256"`
+	Verified *Verified `json:"verified,omitempty"` // nil: nobody has tried it
+	Problem  string    `json:"problem,omitempty"`  // why it does not count
+}
+
+// Verified is how a trial of an archive ended.
+type Verified struct {
+	Time      time.Time `json:"time"`
+	Deep      bool      `json:"deep"` // an etcd was started on it, and had all keys
+	APIServer bool      `json:"apiServer,omitempty"`
+	Error     string    `json:"error,omitempty"`
+}
+
+// Proven tells whether it was tried, and is good.
+func (e Entry) Proven() bool {
+	return e.Problem == "" && e.Verified != nil && e.Verified.Deep && e.Verified.Error == ""
+}
+
+// NameOf is an archive's file.
+func NameOf(m Meta, sealed bool) string {
+	end := suffix
+	if sealed {
+		end = sealedSuffix
+	}
+	return fmt.Sprintf("snapshot-%s-%s-%d%s", m.Time.UTC().Format(timeInName), m.Node, m.Revision, end)
+}
+
+// NoteOf is the file of the note beside an archive.
+func NoteOf(name string) string { return name + noteSuffix }
+
+// IsName tells an archive's file from others in its folder.
+func IsName(name string) bool {
+	return !TimeOf(name).IsZero() && (strings.HasSuffix(name, suffix) || IsSealed(name)) && !strings.Contains(name, "/")
+}
+
+// TimeOf is when an archive was made, by its name.
+func TimeOf(name string) time.Time {
+	rest, _ := strings.CutPrefix(name, "snapshot-")
+	at, _, _ := strings.Cut(rest, "-")
+	t, _ := time.Parse(timeInName, at) // the zero time of other names
+	return t
+}
+
+// Newest sorts entries, the newest first.
+func Newest(all []Entry) {
+	slices.SortFunc(all, func(a, b Entry) int {
+		if by := TimeOf(b.Name).Compare(TimeOf(a.Name)); by != 0 {
+			return by
+		}
+		return strings.Compare(b.Name, a.Name)
+	})
+}
+
+// Surplus are the archives of a cluster that may go: all but the newest ones, the newest of each of the last
+// days that have one, and the last one that is proven. Nothing goes before one is proven. What does not count is
+// not among those that are kept; it stays where another cluster's may be.
+func Surplus(all []Entry, cluster string, keep, days int) []Entry {
+	var own []Entry
+	for _, e := range all {
+		if e.Problem == "" && e.Meta.Cluster == cluster {
+			own = append(own, e)
+		}
+	}
+	Newest(own)
+	proven := slices.IndexFunc(own, Entry.Proven)
+	if proven < 0 {
+		return nil
+	}
+	daily := map[string]bool{}
+	var gone []Entry
+	for i, e := range own {
+		day := TimeOf(e.Name).Format(time.DateOnly)
+		ofDay := !daily[day] && len(daily) < days
+		daily[day] = daily[day] || ofDay
+		if i >= keep && !ofDay && i != proven {
+			gone = append(gone, e)
+		}
+	}
+	return gone
+}
