@@ -29,7 +29,9 @@ type Env struct {
 	Skipped  []string        // phases that the command line leaves out
 	Keep     Keep            // what reset leaves
 	AllPods  bool            // reset also removes manifests of static pods that init did not make
-	Began    time.Time       // when this run began: what was logged before belongs to another
+	// Restoring is the restore of a snapshot that this run makes; nil in other runs.
+	Restoring *Restoring
+	Began     time.Time // when this run began: what was logged before belongs to another
 }
 
 // NewEnv is what can be known of the machine below root before its Host is opened and its
@@ -54,10 +56,13 @@ func OpenMachine(root string, looks bool, to func(plan.Event)) (Env, error) {
 // OpenHost opens the machine, to change it or only to look at it, or says in a user's words
 // that it takes root.
 func OpenHost(root string, looks bool) (*host.Host, error) {
-	open := host.Open
 	if looks {
-		open = host.OpenPlan
+		return openHostBy(host.OpenPlan, root)
 	}
+	return openHostBy(host.Open, root)
+}
+
+func openHostBy(open func(string, host.Units) (*host.Host, error), root string) (*host.Host, error) {
 	var units host.Units = host.Offline{}
 	if root == "/" {
 		units = host.Systemd{}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"bootstrap/phases/bundle"
 	"bootstrap/phases/host"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/snapshot"
@@ -23,6 +24,27 @@ type Snapshots struct {
 	At     string // as the user names it
 	host   *host.Host
 	bucket *snapshot.Bucket // nil: At is a folder
+}
+
+// OpenBeside opens this machine for work on snapshots, beside whoever changes it. The config is the one that it was
+// made with, or none.
+func OpenBeside(root string, b *bundle.Bundle, to func(plan.Event)) (*Env, error) {
+	e, err := NewEnv(root, to)
+	if err != nil {
+		return nil, err
+	}
+	e.Bundle = b
+	if e.Host, err = openHostBy(host.OpenBeside, root); err != nil {
+		return nil, err
+	}
+	if e.Config, err = e.State().KeptConfig(); err == nil && e.Config == nil {
+		err = plan.Hint(errors.New("there is no control plane of bootstrap's on this machine"), "run it on one; a bare machine becomes one by: bootstrap etcd restore")
+	}
+	if err != nil {
+		e.Close()
+		return nil, err
+	}
+	return Open(e), nil
 }
 
 // OpenSnapshots opens a folder, or s3://BUCKET/FOLDER by a file that says where that is and who to be there.

@@ -27,16 +27,24 @@ import (
 type Save struct {
 	WithoutPKI bool   // nor the keys of Secrets' encryption
 	EncryptTo  string // a recipient of age's; empty: not encrypted
+	Try        bool   // as Verify.Deep, before it is encrypted
+}
+
+func (o Save) check(s *Snapshots) error {
+	if s.bucket != nil && !o.WithoutPKI && o.EncryptTo == "" {
+		return plan.Hint(errors.New("the cluster's keys do not go into a bucket as they are"),
+			"--encrypt-to AGE-RECIPIENT, by: age-keygen; or, if the keys are kept elsewhere: --without-pki")
+	}
+	if _, err := snapshot.Seal(io.Discard, o.EncryptTo); o.EncryptTo != "" && err != nil {
+		return fmt.Errorf("--encrypt-to: %w", err)
+	}
+	return nil
 }
 
 // SaveSnapshot makes an archive of the cluster as it is now.
 func (e *Env) SaveSnapshot(ctx context.Context, s *Snapshots, o Save) (snapshot.Entry, error) {
-	if s.bucket != nil && !o.WithoutPKI && o.EncryptTo == "" {
-		return snapshot.Entry{}, plan.Refused(plan.Hint(errors.New("the cluster's keys do not go into a bucket as they are"),
-			"--encrypt-to AGE-RECIPIENT, by: age-keygen; or, if the keys are kept elsewhere: --without-pki"))
-	}
-	if _, err := snapshot.Seal(io.Discard, o.EncryptTo); o.EncryptTo != "" && err != nil {
-		return snapshot.Entry{}, plan.Refused(fmt.Errorf("--encrypt-to: %w", err))
+	if err := o.check(s); err != nil {
+		return snapshot.Entry{}, plan.Refused(err)
 	}
 	m := snapshot.Meta{Time: time.Now().UTC().Truncate(time.Second), Node: e.Config.NodeName, Kubernetes: e.Config.KubernetesVersion}
 	sources, err := e.snapshotFiles(&m, o.WithoutPKI)
@@ -48,6 +56,12 @@ func (e *Env) SaveSnapshot(ctx context.Context, s *Snapshots, o Save) (snapshot.
 		database := dir + "/" + snapshot.Database
 		if err := e.saveDatabase(ctx, &m, database); err != nil {
 			return err
+		}
+		if o.Try {
+			if err := e.tryArchive(ctx, dir, m, false); err != nil {
+				return err
+			}
+			entry.Verified = &snapshot.Verified{Time: time.Now().UTC().Truncate(time.Second), Deep: true}
 		}
 		sources = append([]snapshot.Source{{Name: snapshot.Database, Path: e.Host.Path(database)}}, sources...)
 		entry.Name = snapshot.NameOf(m, o.EncryptTo != "")
@@ -72,15 +86,19 @@ func writeArchive(w io.Writer, m *snapshot.Meta, sources []snapshot.Source, reci
 	return errors.Join(snapshot.Write(sealed, m, sources), sealed.Close())
 }
 
-// saveDatabase takes the database from a voter, proves that it is whole, and counts its keys on the living member at
-// the very revision that it has.
 func (e *Env) saveDatabase(ctx context.Context, m *snapshot.Meta, file string) error {
 	client, err := e.snapshotSource(ctx, m)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	_, err = e.Host.StreamUnrecorded(file, 0o600, func(w io.Writer) error { return client.Snapshot(ctx, w) })
+	return e.copyDatabase(ctx, client, m, file)
+}
+
+// copyDatabase takes the database from a member, proves that it is whole, and counts its keys on the living member at
+// the very revision that it has.
+func (e *Env) copyDatabase(ctx context.Context, client *etcd.Client, m *snapshot.Meta, file string) error {
+	_, err := e.Host.StreamUnrecorded(file, 0o600, func(w io.Writer) error { return client.Snapshot(ctx, w) })
 	if err != nil {
 		return fmt.Errorf("read the database of etcd's member %s: %w", m.Member, err)
 	}
@@ -250,4 +268,3 @@ func (e *Env) databaseStatus(ctx context.Context, file string) (s databaseStatus
 	}
 	return s, err
 }
-

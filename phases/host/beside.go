@@ -29,6 +29,9 @@ func OpenBeside(root string, units Units) (*Host, error) {
 	return h, nil
 }
 
+// Beside is a Host as OpenBeside gives it, of the same machine.
+func (h *Host) Beside() (*Host, error) { return OpenBeside(h.Path("/"), h.units) }
+
 var errBeside = errors.New("an effect to be recorded, on a Host without the machine's lock: a defect of bootstrap")
 
 // DirUnrecorded makes a folder for the user's own files, which only root may enter.
@@ -101,16 +104,17 @@ func (h *Host) RenameInTree(dir, from, to string) error {
 // RemoveInTree removes what lies in a tree of ours; none is fine.
 func (h *Host) RemoveInTree(dir, name string) error {
 	return h.inTree(dir, func(at *os.File, path string) error {
-		if !h.Exists(filepath.Join(path, name)) {
-			return nil
-		}
-		return h.Do(OpTree, Remove, filepath.Join(path, name), func() error {
+		return h.quietly(func() error {
 			return errors.Join(os.RemoveAll(filepath.Join(at.Name(), name)), at.Sync())
 		})
 	})
 }
 
+// inTree opens a folder in a tree of ours. In a plan it may not be there yet, and at is nil.
 func (h *Host) inTree(dir string, do func(at *os.File, path string) error) error {
+	if h.plan != nil {
+		return do(nil, dir)
+	}
 	w, err := h.walk(dir, walkDir)
 	defer w.close()
 	if err != nil {

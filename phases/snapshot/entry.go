@@ -99,3 +99,40 @@ func Surplus(all []Entry, cluster string, keep, days int) []Entry {
 	}
 	return gone
 }
+
+// Last is how the last run of a schedule ended.
+type Last struct {
+	Time  time.Time `json:"time"`
+	Good  time.Time `json:"good"` // when one ended well
+	Every string    `json:"every"`
+	At    string    `json:"at"`
+	Name  string    `json:"name,omitempty"`
+	Error string    `json:"error,omitempty"`
+}
+
+// Metrics is the same in Prometheus' format.
+func (l Last) Metrics() string {
+	failed := 0
+	if l.Error != "" {
+		failed = 1
+	}
+	const gauge = "# TYPE bootstrap_etcd_snapshot_%[1]s gauge\nbootstrap_etcd_snapshot_%[1]s %[2]d\n"
+	return fmt.Sprintf(gauge, "last_run_timestamp_seconds", l.Time.Unix()) + fmt.Sprintf(gauge, "last_proven_timestamp_seconds", max(0, l.Good.Unix())) +
+		fmt.Sprintf(gauge, "last_run_failed", failed)
+}
+
+// Finding says what is wrong with a schedule, if anything is: a run that failed, or one that is missing. since is
+// when it was made.
+func (l Last) Finding(since, now time.Time, every time.Duration) string {
+	good := l.Good
+	if good.IsZero() {
+		good = since
+	}
+	switch late := now.Sub(good).Round(time.Minute); {
+	case l.Error != "":
+		return "the last snapshot of the schedule failed: " + l.Error
+	case late > every+every/4+10*time.Minute:
+		return fmt.Sprintf("the schedule wants a snapshot every %s, and the last one is %s old", every, late)
+	}
+	return ""
+}

@@ -1,0 +1,417 @@
+package phases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+
+	"bootstrap/phases/etcd"
+	"bootstrap/phases/pki"
+	"bootstrap/phases/snapshot"
+)
+
+// realEtcd gives a machine with the real etcd and etcdutl, which are built by scripts/components/build.
+func realEtcd(t *testing.T, programs ...string) *Env {
+	t.Helper()
+	env := testEnv(t, "default")
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.MkdirAll(env.Host.Path("/var/lib"), 0o755), os.MkdirAll(env.Host.Path("/srv"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append([]string{"etcd", "etcdutl"}, programs...) {
+		found, _ := filepath.Glob("../.cache/components/*/" + name)
+		shared, _ := filepath.Glob(cache + "/bootstrap/components/*/" + name)
+		if found = append(found, shared...); len(found) == 0 {
+			t.Skipf("%s is not built: make components", name)
+		}
+		file, err := filepath.Abs(found[0])
+		if err == nil {
+			err = errors.Join(os.MkdirAll(env.Host.Path("/usr/local/bin"), 0o755), os.Symlink(file, env.Host.Path("/usr/local/bin/"+name)))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return env
+}
+
+// withLive runs an etcd that stands for the living one, on the data in a folder.
+func withLive(t *testing.T, env *Env, data string, do func(*etcd.Client, *clientv3.Client)) {
+	t.Helper()
+	err := env.withPrograms(t.Context(), func(bin string) error {
+		return env.tryEtcd(t.Context(), bin+"/etcd", data, "node-1", func(ctx context.Context, c *etcd.Client) error {
+			raw, err := clientv3.New(clientv3.Config{Endpoints: []string{"unix://" + filepath.Dir(data) + "/client"}, Logger: zap.NewNop()})
+			if err != nil {
+				return err
+			}
+			defer raw.Close()
+			do(c, raw)
+			return nil
+		})
+	}, "etcd")
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func put(t *testing.T, c *clientv3.Client, values map[string]string) {
+	t.Helper()
+	for key, value := range values {
+		if _, err := c.Put(t.Context(), key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func all(t *testing.T, c *clientv3.Client) (map[string]string, int64) {
+	t.Helper()
+	answer, err := c.Get(t.Context(), "", clientv3.WithPrefix())
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]string{}
+	for _, kv := range answer.Kvs {
+		values[string(kv.Key)] = string(kv.Value)
+	}
+	return values, answer.Header.Revision
+}
+
+// objects are what the archive of these tests holds, and what of it a restore cleans away.
+func objects() (kept, stale map[string]string) {
+	kept = map[string]string{"/registry/namespaces/default": "ns", "compact_rev_key": "1"}
+	for i := range 100 {
+		kept[fmt.Sprintf("/registry/pods/default/pod-%d", i)] = fmt.Sprint("pod ", i)
+	}
+	kept["/registry/leases/kube-node-lease/node-1"] = "node"
+	return kept, map[string]string{
+		"/registry/masterleases/10.0.0.9": "x", "/registry/leases/kube-system/kube-scheduler": "x", "/registry/leases/kube-system/apiserver-1": "x",
+	}
+}
+
+// saved makes an archive of a living etcd, in the default folder.
+func saved(t *testing.T, env *Env, c *etcd.Client, more ...snapshot.Source) (*Snapshots, snapshot.Entry) {
+	t.Helper()
+	s := &Snapshots{At: "/var/lib/bootstrap-snapshots", host: env.Host}
+	m := snapshot.Meta{Time: time.Now(), Node: "node-1", Member: "node-1", Etcd: "3.6.8", Kubernetes: env.Config.KubernetesVersion, Cluster: "abc"}
+	m.Members = []snapshot.Member{{ID: "1", Name: "node-1"}}
+	var entry snapshot.Entry
+	err := env.Host.Scratch("bootstrap-snapshot", func(dir string) error {
+		if err := env.copyDatabase(t.Context(), c, &m, dir+"/database"); err != nil {
+			return err
+		}
+		sources := []snapshot.Source{{Name: snapshot.Database, Path: env.Host.Path(dir + "/database")}, {Name: snapshot.PKI + "ca.key", Data: []byte("key")}}
+		sources = append(sources, more...)
+		entry.Name = snapshot.NameOf(m, false)
+		written, err := s.put(t.Context(), entry.Name, func(w io.Writer) error { return writeArchive(w, &m, sources, "") })
+		entry.Meta, entry.Size, entry.SHA256 = m, written.Size, written.SHA256
+		return err
+	})
+	if err == nil {
+		err = s.note(t.Context(), entry)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, entry
+}
+
+// TestVerifySnapshot: an archive of a real etcd is proven by another one, and the result stands in the list; one
+// whose keys are not those that the living member had is not.
+func TestVerifySnapshot(t *testing.T) {
+	env := realEtcd(t)
+	kept, stale := objects()
+	var s *Snapshots
+	var entry snapshot.Entry
+	withLive(t, env, t.TempDir()+"/data", func(c *etcd.Client, raw *clientv3.Client) {
+		put(t, raw, kept)
+		put(t, raw, stale)
+		s, entry = saved(t, env, c)
+		put(t, raw, map[string]string{"/registry/pods/default/later": "not in the archive"})
+	})
+	if entry.Meta.Keys["/registry/pods/"] != 100 || entry.Meta.Revision < 100 {
+		t.Errorf("counted: %v at %d", entry.Meta.Keys, entry.Meta.Revision)
+	}
+	got, err := env.VerifySnapshot(t.Context(), s, entry.Name, Verify{Deep: true})
+	if err != nil || !got.Proven() || got.SHA256 != entry.SHA256 || got.Size != entry.Size {
+		t.Errorf("it is good: %+v: %v", got, err)
+	}
+	listed, err := s.List(t.Context())
+	if err != nil || len(listed) != 1 || !listed[0].Proven() {
+		t.Errorf("listed: %+v, %v", listed, err)
+	}
+	forged := *s
+	forged.At = "/srv/forged"
+	m := entry.Meta
+	m.Keys = maps.Clone(m.Keys)
+	m.Keys["/registry/pods/"]++
+	repack(t, env, s, &forged, entry.Name, m)
+	if _, err := env.VerifySnapshot(t.Context(), &forged, entry.Name, Verify{Deep: true}); err == nil || !strings.Contains(err.Error(), "/registry/pods/: 100, not 101") {
+		t.Errorf("a key is missing: %v", err)
+	}
+	left, _ := filepath.Glob(env.Host.Path("/var/tmp/*"))
+	if len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// TestVerifyByAPIServer: a real API server lists what Nodes the archive has.
+func TestVerifyByAPIServer(t *testing.T) {
+	env := realEtcd(t, "kube-apiserver")
+	key, err := pki.NewKey("ECDSA-P256")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sa, err := pki.EncodeKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const node = `{"apiVersion":"v1","kind":"Node","metadata":{"name":"node-1","uid":"1f"}}`
+	withLive(t, env, t.TempDir()+"/data", func(c *etcd.Client, raw *clientv3.Client) {
+		put(t, raw, map[string]string{"/registry/minions/node-1": node})
+		s, entry := saved(t, env, c, snapshot.Source{Name: snapshot.PKI + "sa.key", Data: sa})
+		got, err := env.VerifySnapshot(t.Context(), s, entry.Name, Verify{Deep: true, APIServer: true})
+		if err != nil || !got.Verified.APIServer {
+			t.Errorf("got %+v: %v", got.Verified, err)
+		}
+	})
+}
+
+// repack writes an archive anew with another list.
+func repack(t *testing.T, env *Env, from, to *Snapshots, name string, m snapshot.Meta) {
+	t.Helper()
+	err := env.Host.Scratch("bootstrap-repack", func(dir string) error {
+		if _, _, _, err := env.unpack(t.Context(), from, name, nil, dir); err != nil {
+			return err
+		}
+		sources := []snapshot.Source{{Name: snapshot.Database, Path: env.Host.Path(dir + "/database")}}
+		_, err := to.put(t.Context(), name, func(w io.Writer) error { return snapshot.Write(w, &m, sources) })
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// restoring prepares a machine with data of a cluster, and an archive of it that is older.
+func restoring(t *testing.T) (*Env, map[string]string, snapshot.Entry, *Snapshots) {
+	t.Helper()
+	env := realEtcd(t)
+	env.Config.NodeName = "node-1"
+	kept, stale := objects()
+	var s *Snapshots
+	var entry snapshot.Entry
+	if err := env.ownEtcdFolder(); err != nil {
+		t.Fatal(err)
+	}
+	data := env.Host.Path(env.Config.Etcd.DataDir)
+	withLive(t, env, data, func(c *etcd.Client, raw *clientv3.Client) {
+		put(t, raw, kept)
+		put(t, raw, stale)
+		s, entry = saved(t, env, c)
+		put(t, raw, map[string]string{"/registry/pods/default/later": "lost"})
+	})
+	return env, kept, entry, s
+}
+
+// begin unpacks the archive, as OpenRestore does, and gives the Env of the run.
+func begin(t *testing.T, env *Env, s *Snapshots, name string) *Env {
+	t.Helper()
+	dir := "/var/tmp/unpacked"
+	if err := errors.Join(os.RemoveAll(env.Host.Path(dir)), os.MkdirAll(env.Host.Path(dir), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	r := &Restoring{From: s.file(name), Began: "20261201T000000Z", dir: dir}
+	var err error
+	if r.meta, _, r.Archive, err = env.unpack(t.Context(), s, name, nil, dir); err != nil {
+		t.Fatal(err)
+	}
+	before, err := RestoreUnderway(env.Host)
+	if err == nil {
+		r, err = goOnWith(r, before)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened := *env
+	opened.Restoring = r
+	return &opened
+}
+
+var restorePhases = []Phase{restoreStage, restoreStop, restoreSwitch}
+
+// TestRestore: the machine has exactly the archive's objects, without those that said who was there, above all
+// revisions that were ever served; the data of before are kept.
+func TestRestore(t *testing.T) {
+	env, kept, entry, s := restoring(t)
+	run := begin(t, env, s, entry.Name)
+	run.Restoring.Highest = 5_000_000_000 // as after a restore before
+	for _, phase := range restorePhases {
+		runPhase(t, run, phase.Run)
+	}
+	data := env.Host.Path(env.Config.Etcd.DataDir)
+	withLive(t, env, data, func(_ *etcd.Client, raw *clientv3.Client) {
+		got, revision := all(t, raw)
+		if diff := cmp.Diff(kept, got); diff != "" {
+			t.Errorf("restored (-want +got):\n%s", diff)
+		}
+		if revision <= 5_000_000_000 {
+			t.Errorf("revision %d was served", revision)
+		}
+		if _, err := raw.Get(t.Context(), "compact_rev_key", clientv3.WithRev(entry.Meta.Revision)); err == nil || !strings.Contains(err.Error(), "compacted") {
+			t.Errorf("a revision of before is still there: %v", err)
+		}
+	})
+	for name, there := range map[string]bool{run.Restoring.aside() + "/wal": true, stageDir: false, memberDir + "/wal": true} {
+		if env.Host.Exists(env.Config.Etcd.DataDir+"/"+name) != there {
+			t.Errorf("%s: want there %t", name, there)
+		}
+	}
+}
+
+// TestRestoreGoesOn kills a restore at each of its steps, and between the two renames: run again it ends as one that
+// was not.
+func TestRestoreGoesOn(t *testing.T) {
+	for _, killed := range []string{stepStage, stepStop, stepSwitch, "renames", stepCheck} {
+		t.Run(killed, func(t *testing.T) {
+			env, kept, entry, s := restoring(t)
+			killAt(t, begin(t, env, s, entry.Name), killed)
+			again := begin(t, reopen(env), s, entry.Name)
+			for _, phase := range restorePhases {
+				runPhase(t, again, phase.Run)
+			}
+			withLive(t, again, again.Host.Path(again.Config.Etcd.DataDir), func(_ *etcd.Client, raw *clientv3.Client) {
+				if got, revision := all(t, raw); !cmp.Equal(kept, got) || revision <= bump {
+					t.Errorf("at %d (-want +got):\n%s", revision, cmp.Diff(kept, got))
+				}
+			})
+			if !again.Host.Exists(again.Config.Etcd.DataDir + "/" + again.Restoring.aside()) {
+				t.Error("the data of before are gone")
+			}
+		})
+	}
+}
+
+// killAt leaves what a restore leaves that was killed when the step had begun.
+func killAt(t *testing.T, env *Env, step string) {
+	t.Helper()
+	dir := env.Config.Etcd.DataDir
+	for _, phase := range restorePhases {
+		if phase.Name != step && (phase.Name != stepSwitch || step != "renames") {
+			runPhase(t, env, phase.Run)
+			continue
+		}
+		if err := env.keepRestoring(phase.Name); err != nil {
+			t.Fatal(err)
+		}
+		switch step {
+		case stepStage: // a part of it
+			if err := os.MkdirAll(env.Host.Path(dir+"/"+stageDir+"/data/member/wal"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		case "renames":
+			if err := env.Host.RenameInTree(dir, memberDir, env.Restoring.aside()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return
+	}
+}
+
+// TestRestoreUndo: once switched, an undo restores the data of before, above all revisions that were served.
+func TestRestoreUndo(t *testing.T) {
+	env, _, entry, s := restoring(t)
+	run := begin(t, env, s, entry.Name)
+	for _, phase := range restorePhases {
+		runPhase(t, run, phase.Run)
+	}
+	highest := run.Restoring.Highest
+	again := reopen(env)
+	before, err := RestoreUnderway(again.Host)
+	if err != nil || before == nil {
+		t.Fatal(before, err)
+	}
+	again.Restoring = &Restoring{Archive: "undo:" + before.Began, From: before.aside(), Began: "20261202T000000Z", Highest: before.Highest}
+	for _, phase := range restorePhases {
+		runPhase(t, again, phase.Run)
+	}
+	withLive(t, again, again.Host.Path(again.Config.Etcd.DataDir), func(_ *etcd.Client, raw *clientv3.Client) {
+		got, revision := all(t, raw)
+		if got["/registry/pods/default/later"] != "lost" || len(got) != 104 || revision <= highest {
+			t.Errorf("%d keys at %d, want above %d", len(got), revision, highest)
+		}
+	})
+}
+
+// TestRestoreDrop: before the switch, an undo leaves what was there.
+func TestRestoreDrop(t *testing.T) {
+	env, _, entry, s := restoring(t)
+	run := begin(t, env, s, entry.Name)
+	runPhase(t, run, restoreStage.Run)
+	runPhase(t, run, restoreDrop.Run)
+	before, err := RestoreUnderway(run.Host)
+	if err != nil || before.Step != stepUndone || run.Host.Exists(run.Config.Etcd.DataDir+"/"+stageDir) || !run.Host.Exists(run.Config.Etcd.DataDir+"/member/wal") {
+		t.Errorf("undone: %+v, %v", before, err)
+	}
+}
+
+func TestSwitchOf(t *testing.T) {
+	both := [][2]string{{memberDir, "aside"}, {stageDir + staged, memberDir}}
+	for _, c := range []struct {
+		member, staged bool
+		want           [][2]string
+	}{{true, true, both}, {false, true, both[1:]}, {true, false, nil}, {false, false, nil}} {
+		if diff := cmp.Diff(c.want, switchOf(c.member, c.staged, "aside")); diff != "" {
+			t.Errorf("%+v (-want +got):\n%s", c, diff)
+		}
+	}
+}
+
+func TestNewAddress(t *testing.T) {
+	const file = "advertiseAddress: 10.0.0.1\nendpoint: 10.0.0.1:6443\nother: 10.0.0.10\nmore: 110.0.0.1\nlist: [10.0.0.1, 10.0.0.1.5]\n"
+	const want = "advertiseAddress: 10.9.9.9\nendpoint: 10.9.9.9:6443\nother: 10.0.0.10\nmore: 110.0.0.1\nlist: [10.9.9.9, 10.0.0.1.5]\n"
+	if got := string(newAddress([]byte(file), "10.0.0.1", "10.9.9.9")); got != want {
+		t.Errorf("got\n%s", got)
+	}
+	if got := string(newAddress([]byte("a: fd00::1\nb: '[fd00::1]:1'\nc: fd00::12\n"), "fd00::1", "fd00::2")); got != "a: fd00::2\nb: '[fd00::2]:1'\nc: fd00::12\n" {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+func TestFitsHere(t *testing.T) {
+	env := certsDone(t, "default")
+	hash, err := env.clusterHash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := snapshot.Meta{Cluster: hash, Member: "a", Members: []snapshot.Member{{Name: "a"}}, Etcd: "3.6.8", Kubernetes: env.Config.KubernetesVersion}
+	if err := env.fitsHere(good, false); err != nil {
+		t.Error(err)
+	}
+	for want, change := range map[string]func(*snapshot.Meta){
+		"learner":            func(m *snapshot.Meta) { m.Members = []snapshot.Member{{Name: "a", Learner: true}} },
+		"another cluster":    func(m *snapshot.Meta) { m.Cluster = strings.Repeat("0", 64) },
+		"is of etcd 3.7.0":   func(m *snapshot.Meta) { m.Etcd = "3.7.0" },
+		"is of etcd 4.0.0":   func(m *snapshot.Meta) { m.Etcd = "4.0.0" },
+		"is of Kubernetes v": func(m *snapshot.Meta) { m.Kubernetes = "v1.99.0" },
+	} {
+		m := good
+		change(&m)
+		if err := env.fitsHere(m, strings.Contains(want, "Kubernetes")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}
