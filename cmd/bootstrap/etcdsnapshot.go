@@ -79,6 +79,9 @@ func (o *snapshotOptions) with(cmd *cobra.Command, do func(*phases.Env, *phases.
 		return plan.Refused(err)
 	}
 	defer env.Close()
+	if out.text != nil {
+		defer out.text.end()
+	}
 	env.Tell.Phase = cmd.Name()
 	s, err := env.OpenSnapshots(o.at, o.bucket)
 	if err != nil {
