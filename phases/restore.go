@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -114,7 +113,6 @@ type RestoreFrom struct {
 	Name       string
 	Identities []byte
 	Machine    config.Machine
-	Addresses  []netip.Addr // of this machine
 	Undo       bool
 }
 
@@ -142,7 +140,7 @@ func OpenRestore(ctx context.Context, e Env, from RestoreFrom, do func(*Env, Pla
 		bare := e.Config == nil
 		if bare {
 			if e.Config, e.Patches, err = configOf(ctx, from, e.Bundle != nil); err != nil {
-				return plan.Refused(plan.Hint(err, "nothing was changed"))
+				return plan.Refused(err)
 			}
 		}
 		beside.Config = e.Config
@@ -158,11 +156,14 @@ func OpenRestore(ctx context.Context, e Env, from RestoreFrom, do func(*Env, Pla
 			r, err = goOnWith(r, before)
 		}
 		if err != nil {
-			return plan.Refused(plan.Hint(err, "nothing was changed"))
+			return plan.Refused(err)
 		}
 		env := OpenInit(ctx, e)
 		env.Restoring = r
 		env.tellLoss(ctx)
+		if bare && before == nil { // a machine that is not fit is refused before anything is changed
+			return do(env, slices.Concat(Plan{{preflight}}, Restore()))
+		}
 		return do(env, Restore())
 	})
 }
@@ -235,7 +236,11 @@ func configOf(ctx context.Context, from RestoreFrom, hasBundle bool) (*config.Co
 			"use one that has them")
 	}
 	c, patches, err := state.ParseDocuments(files["documents.yaml"], files["patches.json"], from.Machine)
-	if err != nil || slices.Contains(from.Addresses, c.AdvertiseAddress) || !from.Machine.Address.IsValid() {
+	if err != nil || !from.Machine.Address.IsValid() {
+		return c, patches, err
+	}
+	here, err := from.Snapshots.host.Addresses()
+	if err != nil || slices.ContainsFunc(here, func(a machine.LinkAddress) bool { return a.Address == c.AdvertiseAddress }) {
 		return c, patches, err
 	}
 	moved := newAddress(files["documents.yaml"], c.AdvertiseAddress.String(), from.Machine.Address.String())
@@ -278,6 +283,9 @@ func (e *Env) fitsHere(m snapshot.Meta, bare bool) error {
 		return nil
 	}
 	here, err := e.clusterHash()
+	if errors.Is(err, os.ErrNotExist) && m.HasPKI() {
+		return nil // it was lost too
+	}
 	if err == nil && here != m.Cluster {
 		err = plan.Hint(fmt.Errorf("the archive is of another cluster (CA %.12s) than the one on this machine (CA %.12s)", m.Cluster, here),
 			"to have that one here in place of this: bootstrap reset, then bootstrap etcd restore")

@@ -162,7 +162,7 @@ func TestVerifySnapshot(t *testing.T) {
 	if _, err := env.VerifySnapshot(t.Context(), &forged, entry.Name, Verify{Deep: true}); err == nil || !strings.Contains(err.Error(), "/registry/pods/: 100, not 101") {
 		t.Errorf("a key is missing: %v", err)
 	}
-	left, _ := filepath.Glob(env.Host.Path("/var/tmp/*"))
+	left, _ := filepath.Glob(env.Host.Path("/var/lib/bootstrap-*-*"))
 	if len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}

@@ -59,8 +59,11 @@ func (e *Env) OpenSnapshots(at, bucketFile string) (*Snapshots, error) {
 	if err == nil && mode&0o077 != 0 {
 		err = plan.Hint(fmt.Errorf("%s holds a secret key, and others may read it (mode %04o)", bucketFile, mode), "chmod 600 %s", bucketFile)
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = plan.Hint(err, "write where the bucket is into it, see: bootstrap help snapshots")
+	}
 	if err != nil {
-		return nil, plan.Hint(err, "write where the bucket is into it, see: bootstrap help snapshots")
+		return nil, err
 	}
 	data, err := e.Host.ReadFile(bucketFile)
 	if err != nil {

@@ -72,7 +72,10 @@ func (e *Env) SaveSnapshot(ctx context.Context, s *Snapshots, o Save) (snapshot.
 	if err == nil {
 		err = s.note(ctx, entry)
 	}
-	return entry, plan.Hint(err, "the archives of before are as they were; see to it, and run it again: bootstrap etcd snapshot save")
+	if err != nil && plan.HintOf(err) == "" {
+		err = plan.Hint(err, "the archives of before are as they were; see to it, and run it again: bootstrap etcd snapshot save")
+	}
+	return entry, err
 }
 
 func writeArchive(w io.Writer, m *snapshot.Meta, sources []snapshot.Source, recipient string) error {

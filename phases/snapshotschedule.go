@@ -147,5 +147,5 @@ func (e *Env) noteLast(last snapshot.Last) error {
 		_, err := io.WriteString(w, last.Metrics())
 		return err
 	})
-	return plan.Hint(err, "see to the folder: ls -la %s", spec.SnapshotDir)
+	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"strings"
 
@@ -80,7 +79,6 @@ func (o restoreOptions) open(to func(plan.Event)) (env phases.Env, from phases.R
 		return env, from, err
 	}
 	from = phases.RestoreFrom{Undo: o.undo, Machine: machineOf(env.Facts, env.Bundle)}
-	from.Addresses = append([]netip.Addr{}, env.Facts.NodeIPs...)
 	from.Machine = state.AsMade(env.Host, from.Machine)
 	if o.undo {
 		return env, from, nil

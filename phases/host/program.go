@@ -84,7 +84,7 @@ func startChild(ctx context.Context, t Trial) (stop func() error, err error) {
 
 // Scratch makes a folder that only root may enter, and removes it when do has ended. What a run that was killed has left goes as well.
 func (h *Host) Scratch(prefix string, do func(dir string) error) (err error) {
-	const parent = "/var/tmp"
+	const parent = "/var/lib" // hardened machines run no programs in /var/tmp
 	if err := os.MkdirAll(h.Path(parent), 0o755); err != nil {
 		return err
 	}
