@@ -162,6 +162,21 @@ func TestVerifySnapshot(t *testing.T) {
 	if _, err := env.VerifySnapshot(t.Context(), &forged, entry.Name, Verify{Deep: true}); err == nil || !strings.Contains(err.Error(), "/registry/pods/: 100, not 101") {
 		t.Errorf("a key is missing: %v", err)
 	}
+	file := env.Host.Path(s.file(entry.Name))
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)/2] ^= 1
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := env.VerifySnapshot(t.Context(), s, entry.Name, Verify{}); !errors.Is(err, snapshot.ErrDamaged) {
+		t.Errorf("a bit was flipped: %v", err)
+	}
+	if listed, err = s.List(t.Context()); err != nil || listed[0].Proven() || listed[0].Verified.Error == "" || listed[0].Meta.Revision != entry.Meta.Revision {
+		t.Errorf("listed: %+v, %v", listed, err)
+	}
 	left, _ := filepath.Glob(env.Host.Path("/var/lib/bootstrap-*-*"))
 	if len(left) > 0 {
 		t.Errorf("left: %v", left)

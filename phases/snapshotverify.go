@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"net"
 	"os"
@@ -30,10 +31,13 @@ type Verify struct {
 
 // VerifySnapshot reads an archive to its end, and tries it. How that ended is kept beside it.
 func (e *Env) VerifySnapshot(ctx context.Context, s *Snapshots, name string, o Verify) (snapshot.Entry, error) {
-	entry, noteErr := s.readNote(ctx, name)
-	entry.Name = name
+	before, noteErr := s.readNote(ctx, name)
+	entry := snapshot.Entry{Name: name}
 	err := e.Host.Scratch("bootstrap-verify", func(dir string) (err error) {
 		entry.Meta, entry.Size, entry.SHA256, err = e.unpack(ctx, s, name, o.Identities, dir)
+		if err == nil && noteErr == nil && entry.SHA256 != before.SHA256 {
+			err = fmt.Errorf("%w: it is not the file that the note beside it is of", snapshot.ErrDamaged)
+		}
 		if err != nil || !o.Deep {
 			return err
 		}
@@ -42,17 +46,16 @@ func (e *Env) VerifySnapshot(ctx context.Context, s *Snapshots, name string, o V
 	if errors.Is(err, snapshot.ErrSealed) {
 		return entry, plan.Refused(plan.Hint(err, "--identity FILE, with the key by which it can be read"))
 	}
-	if ctx.Err() != nil {
-		return entry, err // nothing was found out
+	cut := s.bucket != nil && errors.Is(err, io.ErrUnexpectedEOF) // perhaps on its way
+	if err != nil && (noteErr != nil || cut || !errors.Is(err, snapshot.ErrDamaged)) {
+		return entry, err // it says nothing of the archive, or there is nothing to say it in
 	}
-	if noteErr != nil && err != nil {
-		return entry, err
-	}
-	entry.Verified = &snapshot.Verified{Time: time.Now().UTC().Truncate(time.Second), Deep: o.Deep, APIServer: o.APIServer}
+	result := &snapshot.Verified{Time: time.Now().UTC().Truncate(time.Second), Deep: o.Deep, APIServer: o.APIServer}
 	if err != nil {
-		entry.Verified.Error = err.Error()
+		entry, result.Error = before, err.Error()
 	}
-	if noted := s.note(ctx, entry); noted != nil && err == nil {
+	entry.Verified = result
+	if noted := s.note(ctx, entry); noted != nil {
 		e.Tell.Warn("the result is not kept beside the archive: %v", noted)
 	}
 	return entry, err
@@ -90,7 +93,7 @@ func (e *Env) unpack(ctx context.Context, s *Snapshots, name string, identities 
 	}
 	status, err := e.databaseStatus(ctx, dir+"/"+snapshot.Database)
 	if err == nil && status.Revision != m.Revision {
-		err = fmt.Errorf("the database has revision %d, and the archive says %d", status.Revision, m.Revision)
+		err = fmt.Errorf("%w: the database has revision %d, and its list says %d", snapshot.ErrDamaged, status.Revision, m.Revision)
 	}
 	return m, whole.size, hex.EncodeToString(whole.hash.Sum(nil)), err
 }
@@ -102,10 +105,7 @@ func (e *Env) unpacked(dir, name string) ([]byte, error) {
 
 // counted is a reader of which size and hash are known in the end.
 type counted struct {
-	hash interface {
-		io.Writer
-		Sum([]byte) []byte
-	}
+	hash hash.Hash
 	r    io.Reader
 	size int64
 }
@@ -221,7 +221,7 @@ func compareKeys(ctx context.Context, client *etcd.Client, m snapshot.Meta) erro
 		return fmt.Errorf("count its keys at revision %d: %w", m.Revision, err)
 	}
 	if unlike := etcd.Unlike(m.Keys, counts); len(unlike) > 0 {
-		return fmt.Errorf("it has not the keys that the living cluster had at revision %d: %s", m.Revision, strings.Join(unlike, "; "))
+		return fmt.Errorf("%w: it has not the keys that the living cluster had at revision %d: %s", snapshot.ErrDamaged, m.Revision, strings.Join(unlike, "; "))
 	}
 	return nil
 }

@@ -204,7 +204,7 @@ func damaged(err error) error {
 	case err == nil, errors.Is(err, ErrDamaged), errors.Is(err, errFormat), errors.As(err, new(*fs.PathError)), errors.As(err, new(net.Error)):
 		return err
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("%w: it was cut short", ErrDamaged)
+		return fmt.Errorf("%w: it was cut short (%w)", ErrDamaged, io.ErrUnexpectedEOF)
 	}
 	return fmt.Errorf("%w: %w", ErrDamaged, err)
 }
@@ -313,7 +313,7 @@ func CheckDatabase(file string) error {
 	}
 	content := info.Size() - sha256.Size
 	if content <= 0 || content%512 != 0 {
-		return fmt.Errorf("the database of %d bytes has not the hash at its end that etcd puts there: it was cut short", info.Size())
+		return fmt.Errorf("%w: the database of %d bytes has not the hash at its end that etcd puts there: it was cut short", ErrDamaged, info.Size())
 	}
 	sum, want := sha256.New(), make([]byte, sha256.Size)
 	if _, err := io.Copy(sum, io.LimitReader(f, content)); err != nil {
@@ -323,7 +323,7 @@ func CheckDatabase(file string) error {
 		return err
 	}
 	if !bytes.Equal(sum.Sum(nil), want) {
-		return errors.New("the database is not what etcd has sent: its hash is another")
+		return fmt.Errorf("%w: the database is not what etcd has sent: its hash is another", ErrDamaged)
 	}
 	return nil
 }
