@@ -350,11 +350,13 @@ func runRestoreStage(ctx context.Context, env *Env) error {
 }
 
 func (e *Env) ownEtcdFolder() error {
-	h := e.forPurpose(host.Etcd).Host
-	if err := h.MakeDir(e.Config.Etcd.DataDir, 0o700); err != nil {
-		return err
+	h, dir := e.forPurpose(host.Etcd).Host, e.Config.Etcd.DataDir
+	if !h.Exists(dir) { // else it may be of a user of etcd's own
+		if err := h.MakeDir(dir, 0o700); err != nil {
+			return err
+		}
 	}
-	return h.OwnTree(e.Config.Etcd.DataDir)
+	return h.OwnTree(dir)
 }
 
 func (e *Env) stage(ctx context.Context, bin string) error {
@@ -382,7 +384,7 @@ func (e *Env) stage(ctx context.Context, bin string) error {
 		return e.clean(ctx, client, keys)
 	})
 	if err == nil {
-		err = e.Host.SyncTree(ctx, folder+"/"+stageDir)
+		err = e.Host.SettleTree(ctx, folder+"/"+stageDir, folder)
 	}
 	return err
 }

@@ -131,8 +131,12 @@ func (h *Host) inTree(dir string, do func(at *os.File, path string) error) error
 	return do(at, w.path())
 }
 
-// SyncTree returns once all files below a folder are on the disk.
-func (h *Host) SyncTree(ctx context.Context, dir string) error {
+// SettleTree gives all below a folder to the owner of another, and returns once it is on the disk.
+func (h *Host) SettleTree(ctx context.Context, dir, like string) error {
+	var owner unix.Stat_t
+	if err := unix.Stat(h.Path(like), &owner); err != nil {
+		return &fs.PathError{Op: "stat", Path: like, Err: err}
+	}
 	return filepath.WalkDir(h.Path(dir), func(file string, d fs.DirEntry, err error) error {
 		if err != nil || ctx.Err() != nil || !d.IsDir() && !d.Type().IsRegular() {
 			return errors.Join(err, ctx.Err())
@@ -141,6 +145,6 @@ func (h *Host) SyncTree(ctx context.Context, dir string) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(f.Sync(), f.Close())
+		return errors.Join(f.Chown(int(owner.Uid), int(owner.Gid)), f.Sync(), f.Close())
 	})
 }
