@@ -55,19 +55,15 @@ func (e *Env) OpenSnapshots(at, bucketFile string) (*Snapshots, error) {
 		}
 		return &Snapshots{At: path.Clean(at), host: e.Host}, nil
 	}
-	mode, err := e.Host.Mode(bucketFile)
-	if err == nil && mode&0o077 != 0 {
-		err = plan.Hint(fmt.Errorf("%s holds a secret key, and others may read it (mode %04o)", bucketFile, mode), "chmod 600 %s", bucketFile)
-	}
+	data, err := e.Host.ReadFile(bucketFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = plan.Hint(err, "write where the bucket is into it, see: bootstrap help snapshots")
 	}
 	if err != nil {
 		return nil, err
 	}
-	data, err := e.Host.ReadFile(bucketFile)
-	if err != nil {
-		return nil, err
+	if mode, err := e.Host.Mode(bucketFile); err != nil || mode&0o077 != 0 {
+		return nil, plan.Hint(fmt.Errorf("%s holds a secret key, and others may read it (mode %04o)", bucketFile, mode), "chmod 600 %s", bucketFile)
 	}
 	b, err := snapshot.OpenBucket(at, data)
 	if err != nil {
