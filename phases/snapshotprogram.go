@@ -40,7 +40,7 @@ func (e *Env) readProgram(ctx context.Context, name string, sink func(io.Reader)
 		return e.Bundle.Read(ctx, entry, sink)
 	}
 	if entry, ok := e.Bundle.Entry(bundle.Image, image); ok {
-		return e.Bundle.ReadProgram(ctx, entry, "usr/local/bin/"+name, sink)
+		return e.Bundle.Read(ctx, entry, func(r io.Reader) error { return runtime.ProgramIn(r, "usr/local/bin/"+name, sink) })
 	}
 	if file := e.Host.Program(name); file != "" && (name == "etcdutl" || !e.Host.Real()) {
 		f, err := os.Open(e.Host.Path(file))

@@ -42,19 +42,28 @@ func (i *Images) Program(ctx context.Context, name, file string, sink func(io.Re
 	return fmt.Errorf("%s in %s: %w", file, name, fs.ErrNotExist)
 }
 
+// ProgramIn is Program for an image that no runtime has yet: its OCI layout, as a tar.
+func ProgramIn(image io.Reader, file string, sink func(io.Reader) error) error {
+	for blobs := tar.NewReader(image); ; {
+		if _, err := blobs.Next(); err != nil {
+			return fmt.Errorf("%s in the image: %w", file, fs.ErrNotExist)
+		}
+		if err := inLayer(blobs, file, sink); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+}
+
 func inLayer(packed io.Reader, file string, sink func(io.Reader) error) error {
 	layer, err := compression.DecompressStream(packed)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", fs.ErrNotExist, err)
 	}
 	defer layer.Close()
 	for files := tar.NewReader(layer); ; {
 		header, err := files.Next()
-		if errors.Is(err, io.EOF) {
-			return fs.ErrNotExist
-		}
-		if err != nil {
-			return err
+		if err != nil { // also of a blob that is no layer
+			return fmt.Errorf("%w: %w", fs.ErrNotExist, err)
 		}
 		if header.Name == file && header.Typeflag == tar.TypeReg {
 			return sink(files)
