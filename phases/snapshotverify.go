@@ -128,11 +128,11 @@ func (e *Env) fits(dir string, size int64) error {
 
 // restored is how etcdutl makes a data directory of a database.
 type restored struct {
-	database, dir   string // seen from this process
-	name, peer      string // of the only member
-	token           string
-	bump            int64 // added to the revision, and all before it is compacted; 0: as it was
-	etcdutl, runDir string
+	database, dir string // seen from this process
+	name, peer    string // of the only member
+	token         string
+	bump          int64 // added to the revision, and all before it is compacted; 0: as it was
+	etcdutl       string
 }
 
 func (e *Env) restoreDatabase(ctx context.Context, r restored) error {

@@ -73,7 +73,6 @@ func startS3(t *testing.T) *s3Server {
 		}
 		proxy.ServeHTTP(w, r)
 	}))
-	s.Server.Config.ErrorLog = nil
 	t.Cleanup(s.Close)
 	return s
 }

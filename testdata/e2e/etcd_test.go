@@ -224,7 +224,9 @@ func sameChanges(n *Node, plan, run string) {
 	n.t.Helper()
 	of := func(out string) (list []string) {
 		for line := range strings.Lines(out) {
-			var event struct{ Change struct{ Op, Verb, Target string } }
+			var event struct {
+				Change struct{ Op, Verb, Target string }
+			}
 			if err := json.Unmarshal([]byte(line), &event); err != nil {
 				n.t.Fatalf("%v: %s", err, line)
 			}
