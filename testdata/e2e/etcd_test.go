@@ -152,7 +152,7 @@ func TestSnapshot(t *testing.T) {
 	n := etcdNode(t, 60*time.Minute)
 	before := n.survey()
 	n.MustBootstrap("init")
-	n.start("writer", "/root/load", "write", "/tmp/acked", strconv.Itoa(size.objects), strconv.Itoa(size.perSecond))
+	end := n.start("writer", "/root/load", "write", "/tmp/acked", strconv.Itoa(size.objects), strconv.Itoa(size.perSecond))
 	whole := time.Duration(size.objects/size.perSecond) * time.Second
 	var all []archived
 	for i := range size.snapshots {
@@ -175,9 +175,11 @@ func TestSnapshot(t *testing.T) {
 	n.Eventually(whole+5*time.Minute, "the writer is through", func() error {
 		return n.Sh("! pgrep -f '^/root/load write'").err()
 	})
+	end()
 	acked := n.acknowledged()
 	for i := range size.restores {
-		n.In(t).restores(all[i*len(all)/size.restores], acked)
+		a := all[i*len(all)/size.restores]
+		t.Run(fmt.Sprintf("Restore/%d", a.Meta.Revision), func(t *testing.T) { n.In(t).restores(a, acked) })
 	}
 	n.MustReset("/root/bootstrap")
 	n.MustSh("rm -rf /root/load /tmp/acked /tmp/seen /tmp/kubectl")
@@ -192,7 +194,7 @@ func TestSnapshot(t *testing.T) {
 func (n *Node) restores(a archived, acked map[string]int64) {
 	n.t.Helper()
 	file := "/var/lib/bootstrap-snapshots/" + a.Name
-	end := n.start("watcher", "/root/load", "watch", "/tmp/seen")
+	endWatcher := n.start("watcher", "/root/load", "watch", "/tmp/seen")
 	n.Eventually(30*time.Second, "a pod that the archive does not know", func() error {
 		return n.Kubectl("run", "phantom", "--image="+n.pauseImage(), "--restart=Never").err()
 	})
@@ -207,7 +209,7 @@ func (n *Node) restores(a archived, acked map[string]int64) {
 	})
 	n.deploymentScales()
 	time.Sleep(10 * time.Second) // an informer that is lost would be for longer
-	end()
+	endWatcher()
 	seen := strings.Fields(strings.ReplaceAll(n.MustExec("cat", "/tmp/seen"), "kube-root-ca.crt", ""))
 	var has []string
 	for name := range n.objects() {
