@@ -279,7 +279,13 @@ func (e *Env) fitsHere(m snapshot.Meta, bare bool) error {
 		return fmt.Errorf("the archive is of etcd %s, and %s here is older: use the bootstrap that goes with it", m.Etcd, e.Config.Images.Etcd)
 	case bare && m.Kubernetes != e.Config.KubernetesVersion:
 		return fmt.Errorf("the archive is of Kubernetes %s, and the bundle has %s: use the box that made it", m.Kubernetes, e.Config.KubernetesVersion)
-	case bare:
+	}
+	for _, r := range e.Host.Entries() { // what is written beside the disk that is not mounted would be hidden by it later
+		if mount := observe.MountOfRecord(r); state.IsEtcdData(r) && mount != "" && !e.Host.IsMountPoint(mount) {
+			return plan.Hint(fmt.Errorf("etcd's folder %s lay on the disk that was mounted at %s, and none is", r.Target, mount), "mount it there, or another in its place")
+		}
+	}
+	if bare {
 		return nil
 	}
 	here, err := e.clusterHash()

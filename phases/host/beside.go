@@ -131,6 +131,13 @@ func (h *Host) inTree(dir string, do func(at *os.File, path string) error) error
 	return do(at, w.path())
 }
 
+// IsMountPoint tells whether a file system is mounted at a folder.
+func (h *Host) IsMountPoint(path string) bool {
+	w, err := h.walk(path, walkDir)
+	defer w.close()
+	return err == nil && isMountRoot(w.top().dir)
+}
+
 // SettleTree gives all below a folder to the owner of another, and returns once it is on the disk.
 func (h *Host) SettleTree(ctx context.Context, dir, like string) error {
 	var owner unix.Stat_t
