@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,9 +17,13 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 
+	"bootstrap/phases/config"
 	"bootstrap/phases/etcd"
+	"bootstrap/phases/host"
 	"bootstrap/phases/pki"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/snapshot"
+	"bootstrap/phases/state"
 )
 
 // realEtcd gives a machine with the real etcd and etcdutl, which are built by scripts/components/build.
@@ -428,5 +433,82 @@ func TestFitsHere(t *testing.T) {
 		if err := env.fitsHere(m, strings.Contains(want, "Kubernetes")); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
 		}
+	}
+}
+
+// TestConfigOf: on a bare machine the config is that of the archive, with this machine's address in place of that of
+// the one which is gone; the Node keeps its name.
+func TestConfigOf(t *testing.T) {
+	lost := testEnv(t, "default")
+	if err := lost.State().KeepSettled(); err != nil {
+		t.Fatal(err)
+	}
+	documents, err := lost.Host.ReadFile(state.ClusterRecord + "/documents.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := testEnv(t, "default")
+	if err := os.MkdirAll(bare.Host.Path("/srv"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s := &Snapshots{At: "/srv", host: bare.Host}
+	put := func(name string, keys ...snapshot.Source) RestoreFrom {
+		sources := append([]snapshot.Source{{Name: snapshot.Database, Data: []byte("db")}, {Name: snapshot.Documents + "documents.yaml", Data: documents}}, keys...)
+		if _, err := s.put(t.Context(), name, func(w io.Writer) error { return writeArchive(w, &snapshot.Meta{}, sources, "") }); err != nil {
+			t.Fatal(err)
+		}
+		m := config.Machine{Hostname: "another", Address: netip.MustParseAddr("192.0.2.77"), Bundled: lost.Config.KubernetesVersion}
+		return RestoreFrom{Snapshots: s, Name: name, Machine: m}
+	}
+	c, _, err := configOf(t.Context(), put("whole", snapshot.Source{Name: snapshot.PKI + "ca.key", Data: []byte("key")}), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.AdvertiseAddress.String() != "192.0.2.77" || c.NodeName != lost.Config.NodeName || c.NodeName == "another" {
+		t.Errorf("it is %s at %s", c.NodeName, c.AdvertiseAddress)
+	}
+	if diff := cmp.Diff(lost.Config.Networking, c.Networking, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+		t.Errorf("networks (-want +got):\n%s", diff)
+	}
+	if _, _, err := configOf(t.Context(), put("without"), true); err == nil || !strings.Contains(err.Error(), "without the cluster's keys") {
+		t.Errorf("it has no keys: %v", err)
+	}
+	if _, _, err := configOf(t.Context(), put("any"), false); err == nil || !strings.Contains(err.Error(), "bundle") {
+		t.Errorf("there is no bundle: %v", err)
+	}
+}
+
+// TestRestorePlan: a dry run lists what the run does, and changes nothing.
+func TestRestorePlan(t *testing.T) {
+	env, _, entry, s := restoring(t)
+	run := begin(t, env, s, entry.Name)
+	changes := func(h *host.Host) (all []host.Change) {
+		each := *run
+		each.Host = h
+		r := *run.Restoring
+		each.Restoring = &r
+		each.Tell.To = func(e plan.Event) {
+			if e.Kind == plan.Changed {
+				all = append(all, e.Change)
+			}
+		}
+		for _, phase := range restorePhases {
+			if err := phase.Run(t.Context(), each.forPhase(phase.Name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return all
+	}
+	planning, err := env.Host.Planning()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer planning.Close()
+	planned := changes(planning)
+	if before, err := RestoreUnderway(env.Host); before != nil || err != nil || env.Host.Exists(env.Config.Etcd.DataDir+"/"+stageDir) {
+		t.Errorf("a dry run has begun a restore: %v, %v", before, err)
+	}
+	if diff := cmp.Diff(planned, changes(env.Host)); diff != "" || len(planned) < 3 {
+		t.Errorf("%d planned (-planned +made):\n%s", len(planned), diff)
 	}
 }
