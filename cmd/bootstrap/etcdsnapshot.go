@@ -17,11 +17,13 @@ import (
 )
 
 func newEtcdCommand() *cobra.Command {
-	return newGroup("etcd", "Save, prove and restore what etcd holds",
-		newGroup("snapshot", "Save snapshots of etcd, and prove that they can be restored",
-			newSnapshotSaveCommand(), newSnapshotListCommand(), newSnapshotVerifyCommand(), newSnapshotPruneCommand(),
-			newSnapshotScheduleCommand(), newSnapshotStatusCommand()),
-		newEtcdRestoreCommand())
+	return newGroup("etcd", "Save, prove and restore what etcd holds", newSnapshotCommand(), newEtcdRestoreCommand())
+}
+
+func newSnapshotCommand() *cobra.Command {
+	return newGroup("snapshot", "Save snapshots of etcd, and prove that they can be restored",
+		newSnapshotSaveCommand(), newSnapshotListCommand(), newSnapshotVerifyCommand(), newSnapshotPruneCommand(),
+		newSnapshotScheduleCommand(), newSnapshotStatusCommand())
 }
 
 // snapshotOptions are the flags that several of these commands have.

@@ -75,8 +75,11 @@ func Program(executable string) (sha string, write func(io.Writer) error, err er
 	}
 	defer f.Close()
 	program, _, err := split(f)
-	if err != nil || program == nil {
-		return "", nil, fmt.Errorf("%s: not an executable: %w", executable, err)
+	if err == nil && program == nil {
+		err = errors.New("not an executable")
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("%s: %w", executable, err)
 	}
 	sum := sha256.New()
 	if _, err := io.Copy(sum, program); err != nil {
