@@ -150,10 +150,13 @@ func (e *Env) restoreDatabase(ctx context.Context, r restored) error {
 // newToken is of a cluster that no member of the one before may join.
 func newToken() string { return "bootstrap-" + strings.ToLower(rand.Text()[:16]) }
 
+// unitName is of a unit that no other trial has, also of one that has only just ended.
+func unitName(of string) string { return "bootstrap-" + of + "-" + strings.ToLower(rand.Text()[:8]) + ".scope" }
+
 // tryEtcd runs an etcd on a data directory for as long as do asks it. It listens at a socket alone.
 func (e *Env) tryEtcd(ctx context.Context, program, data, name string, do func(context.Context, *etcd.Client) error) error {
 	run := path.Dir(data)
-	trial := host.Trial{Unit: fmt.Sprintf("bootstrap-etcd-%d.service", os.Getpid()), Dir: run, Program: program, Args: []string{
+	trial := host.Trial{Unit: unitName("etcd"), Dir: run, Program: program, Args: []string{
 		"--data-dir=" + data, "--name=" + name, "--listen-client-urls=unix://" + run + "/client", "--advertise-client-urls=http://localhost:0",
 		"--listen-peer-urls=unix://peer:0", "--initial-advertise-peer-urls=unix://peer:0", "--enable-grpc-gateway=false", "--quota-backend-bytes=8589934592",
 		"--logger=zap", "--log-outputs=" + run + "/etcd.log",
@@ -249,7 +252,7 @@ func (e *Env) tryAPIServer(ctx context.Context, program, dir string, m snapshot.
 	if m.Encryption != "" {
 		args = append(args, "--encryption-provider-config="+here+"/"+strings.ReplaceAll(snapshot.Encryption, "/", "."))
 	}
-	trial := host.Trial{Unit: fmt.Sprintf("bootstrap-apiserver-%d.service", os.Getpid()), Dir: here, Program: program, Args: args}
+	trial := host.Trial{Unit: unitName("apiserver"), Dir: here, Program: program, Args: args}
 	return e.Host.Try(ctx, trial, func(ctx context.Context) error {
 		list := func(ctx context.Context) error {
 			serving, err := e.Host.ReadFile(dir + "/serving/apiserver.crt")
