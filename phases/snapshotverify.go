@@ -151,7 +151,9 @@ func (e *Env) restoreDatabase(ctx context.Context, r restored) error {
 func newToken() string { return "bootstrap-" + strings.ToLower(rand.Text()[:16]) }
 
 // unitName is of a unit that no other trial has, also of one that has only just ended.
-func unitName(of string) string { return "bootstrap-" + of + "-" + strings.ToLower(rand.Text()[:8]) + ".scope" }
+func unitName(of string) string {
+	return "bootstrap-" + of + "-" + strings.ToLower(rand.Text()[:8]) + ".scope"
+}
 
 // tryEtcd runs an etcd on a data directory for as long as do asks it. It listens at a socket alone.
 func (e *Env) tryEtcd(ctx context.Context, program, data, name string, do func(context.Context, *etcd.Client) error) error {
