@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
@@ -59,22 +60,40 @@ func restartFlushed(ctx context.Context, env *Env, c *cluster.Cluster) error {
 		if err != nil {
 			return err
 		}
-		here := func(p corev1.Pod) bool { return p.Spec.NodeName == env.Config.NodeName && hasRun(p, settled) }
-		i := slices.IndexFunc(w.Pods, here)
-		if i < 0 {
-			return nil // one that has just started is about to write them
+		i := slices.IndexFunc(w.Pods, func(p corev1.Pod) bool { return p.Spec.NodeName == env.Config.NodeName })
+		if i < 0 || runsFor(w.Pods[i]) == 0 || isWritten(ctx, env, t, settled-runsFor(w.Pods[i])) {
+			return nil
 		}
 		env.Tell.Say("%s is started anew: the firewall has no table %s any more", w.Pods[i].Name, t.Table)
 		return env.Host.Do(host.OpPod, host.Remove, w.Pods[i].Namespace+"/"+w.Pods[i].Name, func() error { return c.DeletePod(ctx, &w.Pods[i]) })
 	})
 }
 
-// hasRun tells whether all containers of a pod have run for so long.
-func hasRun(p corev1.Pod, d time.Duration) bool {
-	hasNot := func(s corev1.ContainerStatus) bool {
-		return s.State.Running == nil || time.Since(s.State.Running.StartedAt.Time) < d
+// isWritten tells whether the table is there now, or within d: a pod that has just started is about to write it. A
+// firewall that can't be read is not judged.
+func isWritten(ctx context.Context, env *Env, t spec.OwnTable, d time.Duration) bool {
+	err := wait.PollUntilContextTimeout(ctx, time.Second, max(d, time.Second), true, func(ctx context.Context) (bool, error) {
+		lost, err := env.LostTables(ctx)
+		return err != nil || !slices.Contains(lost, t), nil
+	})
+	return err == nil
+}
+
+// runsFor is how long all containers of a pod have run, 0 where one does not.
+func runsFor(p corev1.Pod) time.Duration {
+	var last time.Time
+	for _, s := range p.Status.ContainerStatuses {
+		if s.State.Running == nil {
+			return 0
+		}
+		if started := s.State.Running.StartedAt.Time; started.After(last) {
+			last = started
+		}
 	}
-	return len(p.Status.ContainerStatuses) > 0 && !slices.ContainsFunc(p.Status.ContainerStatuses, hasNot)
+	if last.IsZero() {
+		return 0
+	}
+	return time.Since(last)
 }
 
 // wantedAddons are the addons that the config asks for.
