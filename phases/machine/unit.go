@@ -15,6 +15,7 @@ type UnitState struct {
 	Outdated   bool      // its files are others by now than systemd has read
 	Enabled    string    // enabled, disabled, static, ...; empty if there is no file, or nobody has asked
 	Needed     bool      // other units would be stopped with it
+	OwnMounts  bool      // what its main process mounts, no other sees
 }
 
 // Running tells whether the unit has processes, or is about to have.
