@@ -8,14 +8,16 @@ import (
 	"sync"
 	"time"
 
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
+	"bootstrap/phases/machine"
 )
 
 // mostTimeouts is how many times its timeout a wait may last while it makes progress.
 const mostTimeouts = 3
 
-// Deadline is when what is waited for must be there. It is put off while more comes up, as on a machine that
-// is only slow. All waits for the control plane share one.
+// Deadline is when what is waited for must be there. It is put off while more comes up, and while the machine is
+// busy: it may only be slow. All waits for the control plane share one.
 type Deadline struct {
 	once     sync.Once // when the first wait begins
 	began    time.Time
@@ -56,6 +58,13 @@ func (d *Deadline) note(pending []health.Pending) {
 	}
 }
 
+// putOff gives half a timeout more from now on.
+func (d *Deadline) putOff() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.progress = time.Now()
+}
+
 // waitUntil is Wait, for as long as the deadline gives.
 func (w *Waiter) waitUntil(ctx context.Context, wait Wait, d *Deadline) error {
 	d.begin()
@@ -68,11 +77,15 @@ func (w *Waiter) waitUntil(ctx context.Context, wait Wait, d *Deadline) error {
 		if err == nil {
 			d.note(nil)
 		}
-		tooLate := errors.As(err, new(*health.StalledError)) && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
+		why, tooLate := "goes on coming up", errors.As(err, new(*health.StalledError)) && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
+		if tooLate && w.Host.Real() && machine.Crowding() > diagnose.Crowded && !d.at(w.Timeout).After(time.Now()) {
+			d.putOff()
+			why = "the machine is busy"
+		}
 		if !tooLate || !d.at(w.Timeout).After(time.Now()) {
 			return err
 		}
-		w.Tell.Say("it is late, and goes on coming up: waited for until %s", d.at(w.Timeout).Format(time.TimeOnly))
+		w.Tell.Say("it is late, and %s: waited for until %s", why, d.at(w.Timeout).Format(time.TimeOnly))
 	}
 }
 
