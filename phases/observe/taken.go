@@ -63,7 +63,7 @@ func (o *Observer) takenVXLAN() []diagnose.TakenPort {
 	}
 	socket, err := net.ListenPacket(family, fmt.Sprintf(":%d", spec.VXLANPort))
 	if err == nil {
-		socket.Close()
+		_ = socket.Close()
 		return nil
 	}
 	holder, shared := machine.VXLANAt(spec.VXLANPort)
