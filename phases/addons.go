@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
@@ -72,11 +71,15 @@ func restartFlushed(ctx context.Context, env *Env, c *cluster.Cluster) error {
 // isWritten tells whether the table is there now, or within d: a pod that has just started is about to write it. A
 // firewall that can't be read is not judged.
 func isWritten(ctx context.Context, env *Env, t spec.OwnTable, d time.Duration) bool {
-	err := wait.PollUntilContextTimeout(ctx, time.Second, max(d, time.Second), true, func(ctx context.Context) (bool, error) {
+	for end := time.Now().Add(d); ; time.Sleep(time.Second) {
 		lost, err := env.LostTables(ctx)
-		return err != nil || !slices.Contains(lost, t), nil
-	})
-	return err == nil
+		if err != nil || ctx.Err() != nil || !slices.Contains(lost, t) {
+			return true
+		}
+		if time.Now().After(end) {
+			return false
+		}
+	}
 }
 
 // runsFor is how long all containers of a pod have run, 0 where one does not.
