@@ -11,6 +11,7 @@ import (
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
 	"bootstrap/phases/machine"
+	"bootstrap/phases/plan"
 )
 
 // mostTimeouts is how many times its timeout a wait may last while it makes progress.
@@ -78,7 +79,7 @@ func (w *Waiter) waitUntil(ctx context.Context, wait Wait, d *Deadline) error {
 			d.note(nil)
 		}
 		why, tooLate := "goes on coming up", errors.As(err, new(*health.StalledError)) && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
-		if tooLate && w.Host.Real() && machine.Crowding() > diagnose.Crowded && !d.at(w.Timeout).After(time.Now()) {
+		if tooLate && w.isOnlySlow(err) && !d.at(w.Timeout).After(time.Now()) {
 			d.putOff()
 			why = "the machine is busy"
 		}
@@ -87,6 +88,13 @@ func (w *Waiter) waitUntil(ctx context.Context, wait Wait, d *Deadline) error {
 		}
 		w.Tell.Say("it is late, and %s: waited for until %s", why, d.at(w.Timeout).Format(time.TimeOnly))
 	}
+}
+
+// isOnlySlow tells whether a busy machine is all that is known of why a wait came to nothing.
+func (w *Waiter) isOnlySlow(err error) bool {
+	cause, ok := errors.AsType[*plan.CauseError](err)
+	isNamed := ok && cause.ID != diagnose.NoKnownCause
+	return !isNamed && w.Host.Real() && machine.Crowding() > diagnose.Crowded
 }
 
 // WaitWithin is Wait for as long as the timeout of this run gives.
