@@ -10,6 +10,7 @@ import (
 
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
+	"bootstrap/phases/health"
 	"bootstrap/phases/host"
 	"bootstrap/phases/patch"
 	"bootstrap/phases/spec"
@@ -59,8 +60,9 @@ func restartFlushed(ctx context.Context, env *Env, c *cluster.Cluster) error {
 		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(w.Pods, func(p corev1.Pod) bool { return p.Spec.NodeName == env.Config.NodeName })
-		if i < 0 || runsFor(w.Pods[i]) == 0 || isWritten(ctx, env, t, settled-runsFor(w.Pods[i])) {
+		here := func(p corev1.Pod) bool { return p.Spec.NodeName == env.Config.NodeName && runsFor(p) > 0 }
+		i := slices.IndexFunc(w.Pods, here)
+		if i < 0 || isWritten(ctx, env, t, settled-runsFor(w.Pods[i])) {
 			return nil
 		}
 		env.Tell.Say("%s is started anew: the firewall has no table %s any more", w.Pods[i].Name, t.Table)
@@ -68,18 +70,16 @@ func restartFlushed(ctx context.Context, env *Env, c *cluster.Cluster) error {
 	})
 }
 
-// isWritten tells whether the table is there now, or within d: a pod that has just started is about to write it. A
-// firewall that can't be read is not judged.
+// isWritten tells whether the table comes within d: a pod that has just started is about to write it. What can't be
+// read, or is not waited for to the end, is not judged.
 func isWritten(ctx context.Context, env *Env, t spec.OwnTable, d time.Duration) bool {
-	for end := time.Now().Add(d); ; time.Sleep(time.Second) {
+	for end := time.Now().Add(d); time.Now().Before(end) && health.Sleep(ctx, time.Second); {
 		lost, err := env.LostTables(ctx)
-		if err != nil || ctx.Err() != nil || !slices.Contains(lost, t) {
+		if err != nil || !slices.Contains(lost, t) {
 			return true
 		}
-		if time.Now().After(end) {
-			return false
-		}
 	}
+	return ctx.Err() != nil
 }
 
 // runsFor is how long all containers of a pod have run, 0 where one does not.

@@ -235,9 +235,10 @@ func TestRemember(t *testing.T) {
 	}
 }
 
-// addonEnded is a machine on which the container of an addon has ended.
+// noTokenThere is what kube-proxy ends with where its pod lacks the token.
 const noTokenThere = `E1 run.go:72] "command failed" err="invalid configuration: unable to read certificate-authority /var/run/secrets/kubernetes.io/serviceaccount/ca.crt for default due to open /var/run/secrets/kubernetes.io/serviceaccount/ca.crt: no such file or directory"`
 
+// addonEnded is a machine on which the container of an addon has ended.
 func addonEnded(container string, attempt int, log ...string) *Evidence {
 	e := componentEnded("x", log...)
 	e.Addons = true

@@ -178,7 +178,7 @@ func unitState(props map[string]any) machine.UnitState {
 	return machine.UnitState{
 		Load: text("LoadState"), Active: text("ActiveState"), Sub: text("SubState"),
 		Result: text("Result"), ExitStatus: int(status), Started: micros(started), Fragment: text("FragmentPath"), Outdated: outdated, Pending: len(job) > 0 && job[0] != uint32(0), Needed: needed(props),
-		OwnMounts: pid > 0 && machine.OwnMounts(int(pid)),
+		OwnMounts: machine.OwnMounts(int(pid)),
 	}
 }
 

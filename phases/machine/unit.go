@@ -1,6 +1,9 @@
 package machine
 
-import "time"
+import (
+	"os"
+	"time"
+)
 
 // UnitState is what systemd says about a unit, in its words.
 type UnitState struct {
@@ -21,6 +24,17 @@ type UnitState struct {
 // Running tells whether the unit has processes, or is about to have.
 func (s UnitState) Running() bool {
 	return s.Active != "" && s.Active != "inactive" && s.Active != "failed"
+}
+
+// OwnMounts tells whether what a process mounts is seen by no other: a setting of its unit, as PrivateMounts or
+// ProtectSystem, has given it a copy of all mounts. It is false of a process that has ended.
+func OwnMounts(pid int) bool { return apart(pid, 1) }
+
+// apart tells whether two processes have different mounts, as far as the kernel shows it.
+func apart(a, b int) bool {
+	ofA, err := os.Readlink(procDir(a) + "/ns/mnt")
+	ofB, errB := os.Readlink(procDir(b) + "/ns/mnt")
+	return err == nil && errB == nil && ofA != ofB
 }
 
 // Drift is a file that is no longer as bootstrap wrote it.

@@ -44,7 +44,7 @@ func (d *Deadline) at(timeout time.Duration) time.Time {
 // digits differ each time that something is tried in vain, in counts, times and IDs.
 var digits = regexp.MustCompile(`[0-9a-f]*[0-9][0-9a-f]*`)
 
-// note takes what is pending for progress if it was never pending like that, or is no more.
+// note takes what is pending for progress if it was never pending like that.
 func (d *Deadline) note(pending []health.Pending) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -53,14 +53,14 @@ func (d *Deadline) note(pending []health.Pending) {
 		states = append(states, p.Name+digits.ReplaceAllString(p.Reason.Error(), ""))
 	}
 	for _, state := range states {
-		if !d.seen[state] || len(pending) == 0 {
+		if !d.seen[state] {
 			d.seen[state], d.progress = true, time.Now()
 		}
 	}
 }
 
-// putOff gives half a timeout more from now on.
-func (d *Deadline) putOff() {
+// goOn gives half a timeout more from now on.
+func (d *Deadline) goOn() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.progress = time.Now()
@@ -69,32 +69,42 @@ func (d *Deadline) putOff() {
 // waitUntil is Wait, for as long as the deadline gives.
 func (w *Waiter) waitUntil(ctx context.Context, wait Wait, d *Deadline) error {
 	d.begin()
-	d.note(nil) // where this is not the first wait, phases have done their work since
+	d.goOn() // where this is not the first wait, phases have done their work since
 	wait.deadline = d
 	for {
 		bounded, cancel := context.WithDeadline(ctx, d.at(w.Timeout))
 		err := w.Wait(bounded, wait)
 		cancel()
 		if err == nil {
-			d.note(nil)
+			d.goOn()
 		}
-		why, tooLate := "goes on coming up", errors.As(err, new(*health.StalledError)) && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
-		if tooLate && w.isOnlySlow(err) && !d.at(w.Timeout).After(time.Now()) {
-			d.putOff()
+		tooLate := errors.As(err, new(*health.StalledError)) && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
+		if !tooLate {
+			return err
+		}
+		why := "goes on coming up"
+		if d.isOver(w.Timeout) && w.isOnlySlow(err) {
+			d.goOn()
 			why = "the machine is busy"
 		}
-		if !tooLate || !d.at(w.Timeout).After(time.Now()) {
+		if d.isOver(w.Timeout) {
 			return err
 		}
 		w.Tell.Say("it is late, and %s: waited for until %s", why, d.at(w.Timeout).Format(time.TimeOnly))
 	}
 }
 
+func (d *Deadline) isOver(timeout time.Duration) bool { return !d.at(timeout).After(time.Now()) }
+
 // isOnlySlow tells whether a busy machine is all that is known of why a wait came to nothing.
 func (w *Waiter) isOnlySlow(err error) bool {
+	return !isNamed(err) && w.Host.Real() && machine.Crowding() > diagnose.Crowded
+}
+
+// isNamed tells whether a cause is known, be it only a probable one.
+func isNamed(err error) bool {
 	cause, ok := errors.AsType[*plan.CauseError](err)
-	isNamed := ok && cause.ID != diagnose.NoKnownCause
-	return !isNamed && w.Host.Real() && machine.Crowding() > diagnose.Crowded
+	return ok && cause.ID != diagnose.NoKnownCause
 }
 
 // WaitWithin is Wait for as long as the timeout of this run gives.
