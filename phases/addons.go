@@ -10,6 +10,7 @@ import (
 
 	"bootstrap/manifests"
 	"bootstrap/phases/cluster"
+	"bootstrap/phases/health"
 	"bootstrap/phases/host"
 	"bootstrap/phases/patch"
 	"bootstrap/phases/spec"
@@ -59,22 +60,43 @@ func restartFlushed(ctx context.Context, env *Env, c *cluster.Cluster) error {
 		if err != nil {
 			return err
 		}
-		here := func(p corev1.Pod) bool { return p.Spec.NodeName == env.Config.NodeName && hasRun(p, settled) }
+		here := func(p corev1.Pod) bool { return p.Spec.NodeName == env.Config.NodeName && runsFor(p) > 0 }
 		i := slices.IndexFunc(w.Pods, here)
-		if i < 0 {
-			return nil // one that has just started is about to write them
+		if i < 0 || isWritten(ctx, env, t, settled-runsFor(w.Pods[i])) {
+			return nil
 		}
 		env.Tell.Say("%s is started anew: the firewall has no table %s any more", w.Pods[i].Name, t.Table)
 		return env.Host.Do(host.OpPod, host.Remove, w.Pods[i].Namespace+"/"+w.Pods[i].Name, func() error { return c.DeletePod(ctx, &w.Pods[i]) })
 	})
 }
 
-// hasRun tells whether all containers of a pod have run for so long.
-func hasRun(p corev1.Pod, d time.Duration) bool {
-	hasNot := func(s corev1.ContainerStatus) bool {
-		return s.State.Running == nil || time.Since(s.State.Running.StartedAt.Time) < d
+// isWritten tells whether the table comes within d: a pod that has just started is about to write it. What can't be
+// read, or is not waited for to the end, is not judged.
+func isWritten(ctx context.Context, env *Env, t spec.OwnTable, d time.Duration) bool {
+	for end := time.Now().Add(d); time.Now().Before(end) && health.Sleep(ctx, time.Second); {
+		lost, err := env.LostTables(ctx)
+		if err != nil || !slices.Contains(lost, t) {
+			return true
+		}
 	}
-	return len(p.Status.ContainerStatuses) > 0 && !slices.ContainsFunc(p.Status.ContainerStatuses, hasNot)
+	return ctx.Err() != nil
+}
+
+// runsFor is how long all containers of a pod have run, 0 where one does not.
+func runsFor(p corev1.Pod) time.Duration {
+	var last time.Time
+	for _, s := range p.Status.ContainerStatuses {
+		if s.State.Running == nil {
+			return 0
+		}
+		if started := s.State.Running.StartedAt.Time; started.After(last) {
+			last = started
+		}
+	}
+	if last.IsZero() {
+		return 0
+	}
+	return time.Since(last)
 }
 
 // wantedAddons are the addons that the config asks for.

@@ -80,23 +80,24 @@ func TestAddons(t *testing.T) {
 	}
 }
 
-// TestHasRun: a pod that has just started is about to write its rules.
-func TestHasRun(t *testing.T) {
+// TestRunsFor: the youngest container counts, as a pod that has just started is about to write its rules.
+func TestRunsFor(t *testing.T) {
 	running := func(age time.Duration) corev1.ContainerStatus {
 		started := metav1.NewTime(time.Now().Add(-age))
 		return corev1.ContainerStatus{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: started}}}
 	}
 	for name, c := range map[string]struct {
 		containers []corev1.ContainerStatus
-		want       bool
+		want       time.Duration
 	}{
-		"long":      {[]corev1.ContainerStatus{running(time.Minute)}, true},
-		"just now":  {[]corev1.ContainerStatus{running(time.Minute), running(time.Second)}, false},
-		"waiting":   {[]corev1.ContainerStatus{{}}, false},
-		"no status": {nil, false},
+		"long":      {[]corev1.ContainerStatus{running(time.Hour)}, time.Hour},
+		"just now":  {[]corev1.ContainerStatus{running(time.Hour), running(time.Minute)}, time.Minute},
+		"waiting":   {[]corev1.ContainerStatus{running(time.Hour), {}}, 0},
+		"no status": {nil, 0},
 	} {
-		if got := hasRun(corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: c.containers}}, settled); got != c.want {
-			t.Errorf("%s: %t", name, got)
+		pod := corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: c.containers}}
+		if got := runsFor(pod); got.Truncate(time.Minute) != c.want {
+			t.Errorf("%s: %s", name, got)
 		}
 	}
 }

@@ -34,9 +34,10 @@ func clusterFiles() []string {
 		spec.ControllerConf, spec.SchedulerConf)
 }
 
+// kubeadmFiles has one of ours in it: of a cluster whose ledger was removed.
 func kubeadmFiles() []string {
 	files := clusterFiles()
-	for _, name := range spec.KubeadmPairs() {
+	for _, name := range append(spec.KubeadmPairs(), spec.SigningCert) {
 		for _, suffix := range []string{".crt", ".key", ".pub"} {
 			files = append(files, spec.KubernetesDir+"/pki/"+name+suffix)
 		}

@@ -24,7 +24,7 @@ func TestNoNetwork(t *testing.T) {
 		t.Error(notes)
 	}
 	env.Config.Box.Network = config.Flannel
-	hosttest.Put(t, env.Host, "/etc/cni/net.d/05-cilium.conflist", "{}", 0o600)
+	hosttest.Put(t, env.Host, "/etc/cni/net.d/05-cilium.conflist", `{"name":"cilium","plugins":[{"type":"cilium-cni"}]}`, 0o600)
 	env = reopen(env)
 	notes = strings.Join(runPhase(t, env, installNetwork), "\n")
 	if !strings.Contains(notes, "left to /etc/cni/net.d/05-cilium.conflist") || env.Choices.Network.Own() {

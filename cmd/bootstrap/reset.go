@@ -68,7 +68,7 @@ func (o resetOptions) run(ctx context.Context, out *output) error {
 		return nil
 	}
 	if !env.Host.HasLedger() && !o.adopt {
-		err := fmt.Errorf("there is no ledger: the cluster on this machine was not made by bootstrap (%s)", foreign)
+		err := fmt.Errorf("there is no ledger: bootstrap has not made the cluster on this machine, or its ledger was removed (%s)", foreign)
 		return plan.Refused(plan.Hint(err, "see what of it would be removed: bootstrap reset --adopt --dry-run"))
 	}
 	if !o.dryRun && !o.force {

@@ -20,6 +20,7 @@ var (
 	waitsForAPI  = lazyregexp.New(`plugin/ready: .*"kubernetes"`)
 	watchFails   = lazyregexp.New(`Failed to watch|failed to list`)
 	apiSaidNo    = lazyregexp.New(`is forbidden|Unauthorized|x509: `) // so it was reached
+	noToken      = lazyregexp.New(`open (/var/run/secrets/kubernetes\.io/serviceaccount/\S+): no such file or directory`)
 	proxyRefused = lazyregexp.New(`"(?:Error running ProxyServer|command failed)" err="(.+)"`)
 )
 
@@ -30,6 +31,7 @@ var notSettings = lazyregexp.New(`/var/run/secrets/|in-cluster configuration|no 
 // addonRules are about the addons: kube-proxy, the pod network and cluster DNS.
 func addonRules() map[string]Rule {
 	return map[string]Rule{
+		"kubelet-mounts-hidden":       {Cause: mountsHidden},
 		"kube-proxy-conntrack":        {Cause: addonLogged("kube-proxy", conntrack, "kube-proxy may not set %s")},
 		"kube-proxy-no-firewall":      {Cause: addonLogged("kube-proxy", noIPTables, "kube-proxy has no firewall to write to: %s")},
 		"kube-proxy-refuses-settings": {Cause: addonLogged("kube-proxy", proxyRefused, "kube-proxy refuses its settings: %s")},
@@ -80,6 +82,18 @@ func addonLogged(name string, pattern lazyregexp.Regexp, what string) func(*Evid
 		}
 		return nil
 	}
+}
+
+// mountsHidden: a container misses its token, which the kubelet has mounted where the runtime does not see it.
+func mountsHidden(e *Evidence) Findings {
+	for _, c := range e.addonContainers(addonNames...) {
+		line, match := lastMatch(texts(c.Log), noToken)
+		if failed(c.Container) && match != nil && e.Units[kubeletUnit].OwnMounts {
+			const what = "%s misses %s: a setting of the kubelet's unit, as PrivateMounts or ProtectSystem, hides what the kubelet mounts for pods"
+			return finding(certainIf(c.certain), what, c.Name, match[1]).see("systemctl cat kubelet").proof(line)
+		}
+	}
+	return nil
 }
 
 // addonLog is the command that shows what a container of an addon wrote.

@@ -15,17 +15,24 @@ type CNI struct {
 
 // CNIFile is a configuration of a program that is no cluster, such as podman.
 type CNIFile struct {
-	Path  string
-	What  string // "podman [10.88.0.0/16]"
-	First bool   // runtimes take it before the pod network's
+	Path    string
+	What    string // "podman [10.88.0.0/16]"
+	First   bool   // runtimes take it before the pod network's
+	Damaged bool   // it names no plugin
 }
 
 func foreignCNI(f CNIFile) Findings {
 	const what = "%s is of another program's network, %s, and no cluster's: "
-	if !f.First {
+	dir, name := filepath.Split(f.Path)
+	switch {
+	case f.Damaged && f.First:
+		return finding(Error, "%s names no plugin, as a file that was cut short or is empty: while it comes first, the runtime gives no pod a network", f.Path).
+			remedy("move it away: mv %s /root/", f.Path)
+	case f.Damaged:
+		return nil
+	case !f.First:
 		return finding(Warning, what+"it stays as it is", f.Path, f.What)
 	}
-	dir, name := filepath.Split(f.Path)
 	return finding(Error, what+"its name comes before the pod network's, and all pods would be in it", f.Path, f.What).
 		remedy("give it a later name: mv %s %s99-%s; or give the cluster its range: networking.podSubnet", f.Path, dir, name)
 }

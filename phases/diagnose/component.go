@@ -42,7 +42,7 @@ func componentRules() map[string]Rule {
 		"firewall-drops-api":         {Cause: firewallDropsAPI},
 		"component-hangs":            {Cause: ofFirstComponent((*Evidence).silent)},
 		"component-crashes":          {Cause: componentCrashes},
-		"no-known-cause":             {}, // see Unexplained
+		NoKnownCause:                 {}, // see Unexplained
 	}
 }
 

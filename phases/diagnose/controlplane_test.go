@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"bootstrap/phases/machine"
 	"bootstrap/phases/runtime"
 )
 
@@ -234,6 +235,9 @@ func TestRemember(t *testing.T) {
 	}
 }
 
+// noTokenThere is what kube-proxy ends with where its pod lacks the token.
+const noTokenThere = `E1 run.go:72] "command failed" err="invalid configuration: unable to read certificate-authority /var/run/secrets/kubernetes.io/serviceaccount/ca.crt for default due to open /var/run/secrets/kubernetes.io/serviceaccount/ca.crt: no such file or directory"`
+
 // addonEnded is a machine on which the container of an addon has ended.
 func addonEnded(container string, attempt int, log ...string) *Evidence {
 	e := componentEnded("x", log...)
@@ -308,7 +312,10 @@ func TestAddonCauses(t *testing.T) {
 	for _, c := range []causeTest{
 		{"conntrack", addonEnded("kube-proxy", 0, proxyTracks), "kube-proxy-conntrack", Error, []string{"nf_conntrack_max"}},
 		{"settings", addonEnded("kube-proxy", 0, `E1 run.go:72] "command failed" err="unknown proxy mode \"x\""`), "kube-proxy-refuses-settings", Error, []string{"proxy mode"}},
-		{"settings without a word on them", addonEnded("kube-proxy", 0, `E1 run.go:72] "command failed" err="invalid configuration: unable to read certificate-authority /var/run/secrets/kubernetes.io/serviceaccount/ca.crt for default due to open /var/run/secrets/kubernetes.io/serviceaccount/ca.crt: no such file or directory"`), "", "", nil},
+		{"settings without a word on them", addonEnded("kube-proxy", 0, noTokenThere), "", "", nil},
+		{"no token, as mounts are hidden", with(addonEnded("kube-proxy", 0, noTokenThere), func(e *Evidence) {
+			e.Units = map[string]machine.UnitState{kubeletUnit: {OwnMounts: true}}
+		}), "kubelet-mounts-hidden", Error, []string{"kube-proxy", "serviceaccount/ca.crt"}},
 		{"br_netfilter", addonEnded("flanneld", 0, "E1125 main.go:278] Failed to check br_netfilter: stat /proc/sys/net/bridge/bridge-nf-call-iptables: no such file or directory"),
 			"flannel-no-br-netfilter", Error, []string{"br_netfilter"}},
 		{"loop", addonEnded("coredns", 0, dnsLoops), "coredns-loop", Error, []string{"127.0.0.1:35431"}},

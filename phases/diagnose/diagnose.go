@@ -140,10 +140,13 @@ func (c Catalogue) Found(id string, f Finding) Finding {
 	return f
 }
 
+// NoKnownCause is the entry of a wait that no other explains.
+const NoKnownCause = "no-known-cause"
+
 // Unexplained is the finding for a wait that came to nothing and that no entry explains:
 // the shortest of the evidence that is useful.
 func (c Catalogue) Unexplained(e *Evidence, what string) Finding {
-	entry, _ := c.Find("no-known-cause")
+	entry, _ := c.Find(NoKnownCause)
 	found := Finding{Level: Warning, What: what, Remedy: entry.remedyFor(e.Settings), See: "bootstrap support", Excerpt: excerpt(e.summary())}
 	return c.Found(entry.ID, found)
 }

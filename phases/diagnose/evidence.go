@@ -304,14 +304,14 @@ func (e *Evidence) recent(unit string, age time.Duration, pattern lazyregexp.Reg
 	return machine.LogLine{}, nil
 }
 
-// crowded is where processes wait for a CPU longer than they have it.
-const crowded = 2
+// Crowded is where processes wait for a CPU longer than they have it.
+const Crowded = 2
 
 // summary begins with what the daemons say of what is awaited. It says of each unit and container that
 // is not up how it is, and ends with the last error of the kubelet.
 func (e *Evidence) summary() []string {
 	lines := e.said()
-	if e.Crowding > crowded {
+	if e.Crowding > Crowded {
 		lines = append(lines, fmt.Sprintf("the machine is busy: %.1f processes for each CPU; a longer --timeout may be enough", e.Crowding))
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Units)) {

@@ -191,6 +191,9 @@ var machineCases = []machineCase{
 		m.CNI.Others = []CNIFile{{Path: "/etc/cni/net.d/87-podman.conflist", What: "podman [10.88.0.0/16]"}}
 	}, "/etc/cni/net.d/87-podman.conflist is of another program's network, podman [10.88.0.0/16], and no cluster's: it stays as it is"},
 	{"cni-config-foreign", Error, func(m *Machine) { m.CNI.Others = []CNIFile{{Path: "/etc/cni/net.d/05-podman.conflist", First: true}} }, "all pods would be in it"},
+	{"cni-config-foreign", Error, func(m *Machine) {
+		m.CNI.Others = []CNIFile{{Path: "/etc/cni/net.d/05-mine.conflist", First: true, Damaged: true}, {Path: "/etc/cni/net.d/99-mine.conflist", Damaged: true}}
+	}, "names no plugin"},
 	{"cni-config-stale", Warning, func(m *Machine) { m.CNI = CNI{Left: "/x.conflist", Stale: "its kubeconfig is missing"} }, "/x.conflist, of an older cluster: its kubeconfig"},
 	{"cni-plugin-missing", Warning, func(m *Machine) { // one finding about one file is enough
 		m.Foreign.Plugins, m.CNI = []string{"calico, in /x"}, CNI{Left: "/x", Stale: "its kubeconfig is missing"}

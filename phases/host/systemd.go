@@ -173,10 +173,12 @@ func unitState(props map[string]any) machine.UnitState {
 	status, _ := props["ExecMainStatus"].(int32)
 	started, _ := props["ExecMainStartTimestamp"].(uint64)
 	outdated, _ := props["NeedDaemonReload"].(bool)
-	job, _ := props["Job"].([]any) // number and path; number 0 without one
+	pid, _ := props["MainPID"].(uint32) // 0 where none runs
+	job, _ := props["Job"].([]any)      // number and path; number 0 without one
 	return machine.UnitState{
 		Load: text("LoadState"), Active: text("ActiveState"), Sub: text("SubState"),
 		Result: text("Result"), ExitStatus: int(status), Started: micros(started), Fragment: text("FragmentPath"), Outdated: outdated, Pending: len(job) > 0 && job[0] != uint32(0), Needed: needed(props),
+		OwnMounts: machine.OwnMounts(int(pid)),
 	}
 }
 

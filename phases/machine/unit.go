@@ -1,6 +1,9 @@
 package machine
 
-import "time"
+import (
+	"os"
+	"time"
+)
 
 // UnitState is what systemd says about a unit, in its words.
 type UnitState struct {
@@ -15,11 +18,23 @@ type UnitState struct {
 	Outdated   bool      // its files are others by now than systemd has read
 	Enabled    string    // enabled, disabled, static, ...; empty if there is no file, or nobody has asked
 	Needed     bool      // other units would be stopped with it
+	OwnMounts  bool      // what its main process mounts, no other sees
 }
 
 // Running tells whether the unit has processes, or is about to have.
 func (s UnitState) Running() bool {
 	return s.Active != "" && s.Active != "inactive" && s.Active != "failed"
+}
+
+// OwnMounts tells whether what a process mounts is seen by no other: a setting of its unit, as PrivateMounts or
+// ProtectSystem, has given it a copy of all mounts. It is false of a process that has ended.
+func OwnMounts(pid int) bool { return apart(pid, 1) }
+
+// apart tells whether two processes have different mounts, as far as the kernel shows it.
+func apart(a, b int) bool {
+	ofA, err := os.Readlink(procDir(a) + "/ns/mnt")
+	ofB, errB := os.Readlink(procDir(b) + "/ns/mnt")
+	return err == nil && errB == nil && ofA != ofB
 }
 
 // Drift is a file that is no longer as bootstrap wrote it.

@@ -164,7 +164,7 @@ func isLeft(h *host.Host, socket string) bool {
 	}
 	conn, err := net.DialTimeout("unix", h.Path(socket), time.Second)
 	if err == nil {
-		conn.Close()
+		_ = conn.Close()
 	}
 	return machine.IsRefused(err)
 }

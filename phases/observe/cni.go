@@ -60,12 +60,15 @@ func (f cniFile) subnets() (all []netip.Prefix) {
 	return all
 }
 
+// isDamaged is a file that names no plugin: one that was cut short, or is empty.
+func (f cniFile) isDamaged() bool { return f.Plugins[0].Type == "" }
+
 // isClusters tells whether a network may be that of a cluster's pods. It is not if its file gives addresses
 // outside of the pod range: podman, CRI-O and nerdctl keep such networks there for their own containers.
 func (o *Observer) isClusters(f cniFile) bool {
 	ofPods := func(s netip.Prefix) bool { return slices.ContainsFunc(o.Config.Networking.PodSubnets, s.Overlaps) }
 	subnets := f.subnets()
-	return slices.ContainsFunc(subnets, ofPods) || len(subnets) == 0 && f.Plugins[0].Type != "loopback"
+	return slices.ContainsFunc(subnets, ofPods) || len(subnets) == 0 && !f.isDamaged() && f.Plugins[0].Type != "loopback"
 }
 
 // clustersNetwork is the pod network that others have set up, without a path if there is none.
@@ -91,7 +94,8 @@ func (o *Observer) lookAtCNI(context.Context) (fill, error) {
 	for _, f := range o.cniFiles() {
 		isFirst := f.path < podNetwork
 		if !o.isClusters(f) && (isFirst || !begun) { // init has said what is no error
-			cni.Others = append(cni.Others, diagnose.CNIFile{Path: f.path, What: fmt.Sprintf("%s %v", f.Name, f.subnets()), First: isFirst})
+			what := fmt.Sprintf("%s %v", f.Name, f.subnets())
+			cni.Others = append(cni.Others, diagnose.CNIFile{Path: f.path, What: what, First: isFirst, Damaged: f.isDamaged()})
 		}
 	}
 	return func(m *diagnose.Machine) { m.CNI = cni }, nil
@@ -121,11 +125,8 @@ func (o *Observer) staleNetwork(f cniFile, begun bool) string {
 	case badErr == nil && len(k.CA) > 0 && !holds(ours, k.CA) && !holds(k.CA, ours):
 		return "the kubeconfig that it names, " + file + ", is for " + k.Server + " of a cluster with another CA"
 	}
-	switch {
-	case begun || slices.Contains(plainPlugins, plugin.Type):
+	if begun || slices.Contains(plainPlugins, plugin.Type) {
 		return ""
-	case plugin.Type == "":
-		return "it names no plugin, as a file that was cut short or is empty"
 	}
 	return "its plugin, " + plugin.Type + ", needs a daemon that does not run yet"
 }

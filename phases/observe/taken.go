@@ -52,10 +52,9 @@ func (o *Observer) takenPorts() []diagnose.TakenPort {
 	return append(taken, o.takenVXLAN()...)
 }
 
-// takenVXLAN is the port of flannel's link, which is there already once a run before has begun with the network.
-// Cilium leaves a link that holds it.
+// takenVXLAN is the port of flannel's link where a link holds it that shares it with none, as one that Cilium leaves.
 func (o *Observer) takenVXLAN() []diagnose.TakenPort {
-	if !o.Host.Real() || o.Config.Box.Standalone || !o.Choices.Network.Own() || o.Host.Made(spec.NetworkFile) {
+	if !o.Host.Real() || o.Config.Box.Standalone || !o.Choices.Network.Own() {
 		return nil
 	}
 	family := "udp4"
@@ -64,7 +63,7 @@ func (o *Observer) takenVXLAN() []diagnose.TakenPort {
 	}
 	socket, err := net.ListenPacket(family, fmt.Sprintf(":%d", spec.VXLANPort))
 	if err == nil {
-		socket.Close()
+		_ = socket.Close()
 		return nil
 	}
 	holder, shared := machine.VXLANAt(spec.VXLANPort)

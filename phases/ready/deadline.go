@@ -8,14 +8,17 @@ import (
 	"sync"
 	"time"
 
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
+	"bootstrap/phases/machine"
+	"bootstrap/phases/plan"
 )
 
 // mostTimeouts is how many times its timeout a wait may last while it makes progress.
 const mostTimeouts = 3
 
-// Deadline is when what is waited for must be there. It is put off while more comes up, as on a machine that
-// is only slow. All waits for the control plane share one.
+// Deadline is when what is waited for must be there. It is put off while more comes up, and while the machine is
+// busy: it may only be slow. All waits for the control plane share one.
 type Deadline struct {
 	once     sync.Once // when the first wait begins
 	began    time.Time
@@ -41,7 +44,7 @@ func (d *Deadline) at(timeout time.Duration) time.Time {
 // digits differ each time that something is tried in vain, in counts, times and IDs.
 var digits = regexp.MustCompile(`[0-9a-f]*[0-9][0-9a-f]*`)
 
-// note takes what is pending for progress if it was never pending like that, or is no more.
+// note takes what is pending for progress if it was never pending like that.
 func (d *Deadline) note(pending []health.Pending) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -50,30 +53,58 @@ func (d *Deadline) note(pending []health.Pending) {
 		states = append(states, p.Name+digits.ReplaceAllString(p.Reason.Error(), ""))
 	}
 	for _, state := range states {
-		if !d.seen[state] || len(pending) == 0 {
+		if !d.seen[state] {
 			d.seen[state], d.progress = true, time.Now()
 		}
 	}
 }
 
+// goOn gives half a timeout more from now on.
+func (d *Deadline) goOn() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.progress = time.Now()
+}
+
 // waitUntil is Wait, for as long as the deadline gives.
 func (w *Waiter) waitUntil(ctx context.Context, wait Wait, d *Deadline) error {
 	d.begin()
-	d.note(nil) // where this is not the first wait, phases have done their work since
+	d.goOn() // where this is not the first wait, phases have done their work since
 	wait.deadline = d
 	for {
 		bounded, cancel := context.WithDeadline(ctx, d.at(w.Timeout))
 		err := w.Wait(bounded, wait)
 		cancel()
 		if err == nil {
-			d.note(nil)
+			d.goOn()
 		}
 		tooLate := errors.As(err, new(*health.StalledError)) && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
-		if !tooLate || !d.at(w.Timeout).After(time.Now()) {
+		if !tooLate {
 			return err
 		}
-		w.Tell.Say("it is late, and goes on coming up: waited for until %s", d.at(w.Timeout).Format(time.TimeOnly))
+		why := "goes on coming up"
+		if d.isOver(w.Timeout) && w.isOnlySlow(err) {
+			d.goOn()
+			why = "the machine is busy"
+		}
+		if d.isOver(w.Timeout) {
+			return err
+		}
+		w.Tell.Say("it is late, and %s: waited for until %s", why, d.at(w.Timeout).Format(time.TimeOnly))
 	}
+}
+
+func (d *Deadline) isOver(timeout time.Duration) bool { return !d.at(timeout).After(time.Now()) }
+
+// isOnlySlow tells whether a busy machine is all that is known of why a wait came to nothing.
+func (w *Waiter) isOnlySlow(err error) bool {
+	return !isNamed(err) && w.Host.Real() && machine.Crowding() > diagnose.Crowded
+}
+
+// isNamed tells whether a cause is known, be it only a probable one.
+func isNamed(err error) bool {
+	cause, ok := errors.AsType[*plan.CauseError](err)
+	return ok && cause.ID != diagnose.NoKnownCause
 }
 
 // WaitWithin is Wait for as long as the timeout of this run gives.

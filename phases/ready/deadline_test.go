@@ -8,7 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
+	"bootstrap/phases/plan"
 	"bootstrap/phases/plan/plantest"
 )
 
@@ -99,4 +101,22 @@ func TestDeadlineIsPutOffByPhases(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestIsNamed: a wait is put off on a busy machine where nobody knows more; a probable cause is something known.
+func TestIsNamed(t *testing.T) {
+	stalled := &health.StalledError{Cause: context.DeadlineExceeded}
+	for name, c := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"no look yet":    {stalled, false},
+		"no known cause": {&plan.CauseError{Finding: diagnose.Finding{ID: diagnose.NoKnownCause}, Err: stalled}, false},
+		"probable":       {&plan.CauseError{Finding: diagnose.Finding{ID: "addon-crashes", Level: diagnose.Warning}, Err: stalled}, true},
+		"in a frame":     {fmt.Errorf("phase: %w", &plan.CauseError{Finding: diagnose.Finding{ID: "etcd-slow-disk"}, Err: stalled}), true},
+	} {
+		if got := isNamed(c.err); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
 }

@@ -25,7 +25,7 @@ type Waiter struct {
 // says so to the user.
 func (w *Waiter) ControlPlaneDeadline() time.Time {
 	if w.Deadline.begin() {
-		w.Tell.Say("the control plane must be healthy within %s (--timeout), or %s if it goes on coming up", w.Timeout, mostTimeouts*w.Timeout)
+		w.Tell.Say("the control plane must be healthy within %s (--timeout), or %s if it goes on coming up, or the machine is busy", w.Timeout, mostTimeouts*w.Timeout)
 	}
 	return w.Deadline.at(w.Timeout)
 }

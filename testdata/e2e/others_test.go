@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ const podmanNetwork = `{"cniVersion":"0.4.0","name":"podman","plugins":[
 func TestOthers(t *testing.T) {
 	for name, run := range map[string]func(*Node){
 		"Podman": testPodman, "OldCalico": testOldCalico, "LinkLocalResolver": testLinkLocalResolver, "Hardening": testHardening,
-		"Docker": testDocker, "Router": testRouter, "VPN": testVPN,
+		"Docker": testDocker, "Router": testRouter, "VPN": testVPN, "Flushed": testFlushed,
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := Up(t, 10*time.Minute)
@@ -147,4 +148,19 @@ func testVPN(n *Node) {
 	if r := n.MustBootstrap("init"); !r.Has("Nothing to change") {
 		n.t.Error(r)
 	}
+}
+
+// testFlushed: a firewall that is flushed as soon as init has ended gets back what kube-proxy and flannel had written
+// into it, though both have just started, and would write nothing more by themselves.
+func testFlushed(n *Node) {
+	n.MustBootstrap("init")
+	n.MustSh("nft flush ruleset")
+	r := n.MustBootstrap("init")
+	for _, pod := range []string{"kube-proxy", "kube-flannel-ds"} {
+		if !regexp.MustCompile(pod + `-\S+ is started anew: the firewall has no table`).MatchString(r.Out + r.Err) {
+			n.t.Errorf("%s is not started anew: %s", pod, r)
+		}
+	}
+	n.Healthy(time.Minute)
+	n.MustReset("/root/bootstrap")
 }
