@@ -6,8 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -17,7 +18,6 @@ import (
 	"bootstrap/phases/host"
 	"bootstrap/phases/machine"
 	"bootstrap/phases/observe"
-	"bootstrap/phases/patch"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/runtime"
 	"bootstrap/phases/snapshot"
@@ -37,55 +37,49 @@ func restoreUndo() Plan { return slices.Concat(Plan{{restoreDrop}}, Init()) }
 // The names in etcd's folder. All of them lie in the tree that the ledger has, and go with it.
 const (
 	memberDir = "member"
-	stageDir  = "restore.new"  // what the database becomes, and is tried in
-	staged    = "/data/member" // in stageDir
-	asideDir  = "member.before-"
-	undoneDir = "restore.old" // the data of before, from which an undo restores
+	stageDir  = "restore.new" // a data directory, in which the database is restored and tried
+	asideDir  = "before-"     // a data directory with what was there before; the time follows
+
+	asideEncryption = "encryption.yaml" // in asideDir: the keys of Secrets' encryption, if others are used now
 )
 
 // Restoring is a restore that is under way. A note in the ledger keeps it, so that a later run goes on with it.
 type Restoring struct {
-	Archive  string `json:"archive"` // its hash; of an undo: of what is undone, with undo: before it
-	From     string `json:"from"`    // its address, for people
-	Began    string `json:"began"`
-	Step     string `json:"step"`     // the phase that was begun last
-	Highest  int64  `json:"highest"`  // no revision above it was ever served
-	Previous bool   `json:"previous"` // data of before lie aside
+	Archive string `json:"archive"` // its hash; of an undo: undo: and when that began which is undone
+	From    string `json:"from"`    // its address, for people; of an undo: the data's name in etcd's folder
+	Began   string `json:"began"`
+	Step    string `json:"step"`    // what it has come to
+	Highest int64  `json:"highest"` // no revision above it was ever served
 
 	meta snapshot.Meta
-	dir  string // of the machine, with what was unpacked; of an undo: none
+	dir  string // a scratch folder with what was unpacked
 }
+
+const restoreNote = "restore"
 
 // bump is added to the revision: more than any client has ever seen of this cluster.
 const bump = 1_000_000_000
 
-const restoreNote = "restore"
-
-// The steps of the journal: the phases that a run which goes on does not do twice, and how it ended.
+// What a restore has come to.
 const (
-	stepStage  = "restore-stage"
-	stepStop   = "restore-stop"
-	stepSwitch = "restore-switch"
-	stepCheck  = "restore-check"
-	stepDone   = "done"
-	stepUndone = "undone"
+	stepBegun    = "begun"
+	stepStaged   = "staged"
+	stepSwitched = "switched"
+	stepDone     = "done"
+	stepUndone   = "undone"
 )
+
+func (r *Restoring) reached(step string) bool {
+	order := []string{stepBegun, stepStaged, stepSwitched, stepDone}
+	return slices.Index(order, r.Step) >= slices.Index(order, step)
+}
 
 func (r *Restoring) aside() string { return asideDir + r.Began }
 
 func (r *Restoring) undoes() bool { return strings.HasPrefix(r.Archive, "undo:") }
 
-// after tells whether a phase of this restore has ended, in a run before.
-func (r *Restoring) after(step string) bool {
-	order := []string{"", stepStage, stepStop, stepSwitch, stepCheck, stepDone}
-	return slices.Index(order, r.Step) > slices.Index(order, step)
-}
-
-// keepRestoring notes the phase that begins now.
+// keepRestoring notes what the restore has come to.
 func (e *Env) keepRestoring(step string) error {
-	if e.Restoring.after(step) {
-		return nil
-	}
 	e.Restoring.Step = step
 	data, err := json.Marshal(e.Restoring)
 	if err != nil {
@@ -94,10 +88,10 @@ func (e *Env) keepRestoring(step string) error {
 	return e.Host.Remember(restoreNote, string(data))
 }
 
-// RestoreUnderway is the last restore of this machine; nil without. It is under way unless its step is done.
-func RestoreUnderway(h *host.Host) (*Restoring, error) {
-	note, ok := h.Recall(restoreNote)
-	if !ok || note == "" {
+// restoreBefore is the last restore of this machine; nil without.
+func restoreBefore(h *host.Host) (*Restoring, error) {
+	note, _ := h.Recall(restoreNote)
+	if note == "" {
 		return nil, nil
 	}
 	r := &Restoring{}
@@ -119,132 +113,143 @@ type RestoreFrom struct {
 // OpenRestore opens the Env of a restore for as long as do runs its plan. The config is the one that this machine was
 // made with; on a bare machine it is the archive's.
 func OpenRestore(ctx context.Context, e Env, from RestoreFrom, do func(*Env, Plan) error) error {
-	var err error
-	if e.Config, e.Patches, err = e.State().Remembered(from.Machine); err != nil {
-		return plan.Refused(err)
+	before, err := restoreBefore(e.Host)
+	if err == nil {
+		e.Config, e.Patches, err = e.State().Remembered(from.Machine)
 	}
-	before, err := RestoreUnderway(e.Host)
 	if err != nil {
 		return plan.Refused(err)
 	}
-	if from.Undo {
-		return openUndo(ctx, e, before, do)
-	}
-	beside := e
-	if beside.Host, err = e.Host.Beside(); err != nil {
-		return err
-	}
-	defer beside.Host.Close()
-	from.Snapshots.host = beside.Host
-	return beside.Host.Scratch("bootstrap-restore", func(dir string) error {
-		bare := e.Config == nil
-		if bare {
-			if e.Config, e.Patches, err = configOf(ctx, from, e.Bundle != nil); err != nil {
-				return plan.Refused(err)
-			}
+	return e.Host.Scratch(ctx, func(dir string) error {
+		r := &Restoring{Step: stepBegun, Began: e.Began.UTC().Format("20060102T150405Z"), dir: dir}
+		load := e.loadArchive
+		if from.Undo {
+			load = e.loadBefore
 		}
-		beside.Config = e.Config
-		r := &Restoring{From: from.Snapshots.file(from.Name), Began: e.Began.UTC().Format("20060102T150405Z"), dir: dir}
-		opened := Open(beside)
-		if r.meta, _, r.Archive, err = opened.unpack(ctx, from.Snapshots, from.Name, from.Identities, dir); err == nil {
-			err = opened.fitsHere(r.meta, bare)
-		}
-		if errors.Is(err, snapshot.ErrSealed) {
-			err = plan.Hint(err, "--identity FILE, with the key by which it can be read")
-		}
-		if err == nil {
-			r, err = goOnWith(r, before)
-		}
+		env, todo, err := load(ctx, from, r, before)
 		if err != nil {
 			return plan.Refused(err)
 		}
-		env := OpenInit(ctx, e)
-		env.Restoring = r
-		env.tellLoss(ctx)
-		if bare && before == nil { // a machine that is not fit is refused before anything is changed
-			return do(env, slices.Concat(Plan{{preflight}}, Restore()))
-		}
-		return do(env, Restore())
+		return do(env, todo)
 	})
 }
 
-// goOnWith takes up the restore that a run before has begun.
-func goOnWith(r, before *Restoring) (*Restoring, error) {
+// loadArchive unpacks the archive, and refuses it before anything is changed if it does not fit here.
+func (e Env) loadArchive(ctx context.Context, from RestoreFrom, r, before *Restoring) (*Env, Plan, error) {
+	bare, todo := e.Config == nil, Restore()
+	if bare && e.Bundle == nil {
+		return nil, nil, plan.Hint(errors.New("a bare machine is restored by an executable with a bundle inside"), "use bootstrap-box, or give --bundle FILE")
+	}
+	entry, err := e.unpack(ctx, from.Snapshots, archived{from.Name, from.Identities, r.dir})
+	if err != nil {
+		return nil, nil, err
+	}
+	r.Archive, r.From, r.meta = entry.SHA256, from.Snapshots.At+"/"+from.Name, entry.Meta
+	if bare {
+		if err := e.takeConfig(r, from.Machine); err != nil {
+			return nil, nil, err
+		}
+		todo = slices.Concat(Plan{{preflight}}, todo)
+	}
+	env := OpenInit(ctx, e)
+	if err := env.fitsHere(r.meta, bare); err != nil {
+		return nil, nil, err
+	}
+	if err := env.checkRevision(ctx, r.dir, r.meta); err != nil {
+		return nil, nil, err
+	}
+	env.Restoring, err = r.goOn(before)
+	if err == nil {
+		env.tellLoss(ctx)
+	}
+	return env, todo, err
+}
+
+// goOn takes up the restore that a run before has begun. One that has staged nothing is begun anew.
+func (r *Restoring) goOn(before *Restoring) (*Restoring, error) {
 	switch {
 	case before == nil:
 		return r, nil
-	case before.Step == stepDone || before.Step == stepUndone:
+	case !before.reached(stepStaged) || before.Step == stepDone:
 		r.Highest = before.Highest
 		return r, nil
 	case before.Archive != r.Archive:
-		return nil, plan.Hint(fmt.Errorf("a restore of %s is under way, which is another archive", before.From),
-			"go on with it: bootstrap etcd restore %s; or give it up: bootstrap etcd restore --undo", before.From)
+		return nil, plan.Hint(fmt.Errorf("a restore of %s is under way, which is another archive", before.From), "go on with it, or give it up: bootstrap etcd restore --undo")
 	}
 	before.meta, before.dir = r.meta, r.dir
 	return before, nil
 }
 
-// openUndo gives up a restore, or, once the database was switched, restores what was there before.
-func openUndo(ctx context.Context, e Env, before *Restoring, do func(*Env, Plan) error) error {
+// loadBefore gives up a restore, or, once the database was switched, restores what was there before.
+func (e Env) loadBefore(ctx context.Context, _ RestoreFrom, r, before *Restoring) (*Env, Plan, error) {
+	none := plan.Hint(errors.New("there was no cluster on this machine before the restore"), "bootstrap reset")
 	switch {
 	case before == nil || before.Step == stepUndone || before.Step == stepDone && before.undoes():
-		return plan.Refused(errors.New("there is no restore to undo on this machine"))
-	case e.Config == nil || before.after(stepStop) && !before.Previous:
-		return plan.Refused(plan.Hint(errors.New("there was no cluster on this machine before the restore"), "bootstrap reset"))
+		return nil, nil, errors.New("there is no restore to undo on this machine")
+	case e.Config == nil:
+		return nil, nil, none
 	}
 	env := OpenInit(ctx, e)
-	env.Restoring = before
-	if !before.undoes() && !before.after(stepStop) {
-		return do(env, restoreUndo())
+	aside := before.aside()
+	if before.undoes() {
+		before.dir = r.dir
+		r, aside = before, before.From
+	}
+	if env.Restoring = r; !e.Host.Exists(e.Config.Etcd.DataDir + "/" + aside) {
+		env.Restoring = before
+		if before.reached(stepSwitched) {
+			return nil, nil, none
+		}
+		return env, restoreUndo(), nil
 	}
 	if !before.undoes() {
-		env.Restoring = &Restoring{
-			Archive: "undo:" + before.Began, From: before.aside(), Began: e.Began.UTC().Format("20060102T150405Z"), Highest: before.Highest,
-		}
+		r.Archive, r.From, r.Highest = "undo:"+before.Began, aside, before.Highest
 	}
-	return do(env, Restore())
+	return env, Restore(), env.gatherAside(ctx, aside)
 }
 
-// configOf reads the config that an archive was made with, for a machine that has none, with this one's address.
-func configOf(ctx context.Context, from RestoreFrom, hasBundle bool) (*config.Config, patch.Set, error) {
-	if !hasBundle {
-		return nil, patch.Set{}, plan.Hint(errors.New("a bare machine is restored by an executable with a bundle inside"), "use bootstrap-box, or give --bundle FILE")
+// gatherAside has an etcd that is started on the data of before give them, as some of it may be in its log alone.
+func (e *Env) gatherAside(ctx context.Context, aside string) error {
+	r, data := e.Restoring, e.Host.Path(e.Config.Etcd.DataDir+"/"+aside)
+	keys, err := os.ReadFile(data + "/" + asideEncryption)
+	if err == nil {
+		r.meta.Files = []snapshot.File{{Name: snapshot.Encryption}}
+		err = putContent(r.dir, snapshot.Encryption, keys)
+	} else if errors.Is(err, fs.ErrNotExist) {
+		err = nil
 	}
-	r, err := from.Snapshots.open(ctx, from.Name)
-	if err != nil {
-		return nil, patch.Set{}, err
+	if err == nil {
+		r.meta.Encryption, err = e.encryptionFile()
 	}
-	defer r.Close()
-	plain, err := snapshot.Unseal(r, from.Identities)
-	if err != nil {
-		return nil, patch.Set{}, err
-	}
-	files := map[string][]byte{}
-	m, err := snapshot.Read(plain, func(snapshot.Meta) error { return nil }, func(f snapshot.File, content io.Reader) error {
-		if f.Name == snapshot.Database {
-			return nil
-		}
-		data, err := io.ReadAll(content)
-		files[strings.TrimPrefix(f.Name, snapshot.Documents)] = data
+	if err != nil || e.Host.Plans() { // that etcd would write to the data
 		return err
+	}
+	return e.tryEtcd(ctx, r.dir, data, func(ctx context.Context, client *etcd.Client) error {
+		return e.copyDatabase(ctx, client, r.dir, &r.meta)
 	})
+}
+
+// takeConfig takes the config that an archive was made with, with this machine's address.
+func (e *Env) takeConfig(r *Restoring, m config.Machine) (err error) {
+	if !r.meta.HasPKI() {
+		return plan.Hint(errors.New("the archive was made without the cluster's keys, and this machine has none"), "use one that has them")
+	}
+	documents, err := os.ReadFile(content(r.dir) + "/" + snapshot.Documents + "/documents.yaml")
 	if err != nil {
-		return nil, patch.Set{}, err
+		return err
 	}
-	if !m.HasPKI() {
-		return nil, patch.Set{}, plan.Hint(errors.New("the archive was made without the cluster's keys, and this machine has none"),
-			"use one that has them")
+	patches, _ := os.ReadFile(content(r.dir) + "/" + snapshot.Documents + "/patches.json") // most have none
+	e.Config, e.Patches, err = state.ParseDocuments(documents, patches, m)
+	if err != nil || !m.Address.IsValid() {
+		return err
 	}
-	c, patches, err := state.ParseDocuments(files["documents.yaml"], files["patches.json"], from.Machine)
-	if err != nil || !from.Machine.Address.IsValid() {
-		return c, patches, err
+	here, err := e.Host.Addresses()
+	if err != nil || slices.ContainsFunc(here, func(a machine.LinkAddress) bool { return a.Address == e.Config.AdvertiseAddress }) {
+		return err
 	}
-	here, err := from.Snapshots.host.Addresses()
-	if err != nil || slices.ContainsFunc(here, func(a machine.LinkAddress) bool { return a.Address == c.AdvertiseAddress }) {
-		return c, patches, err
-	}
-	moved := newAddress(files["documents.yaml"], c.AdvertiseAddress.String(), from.Machine.Address.String())
-	return state.ParseDocuments(moved, files["patches.json"], from.Machine)
+	moved := newAddress(documents, e.Config.AdvertiseAddress.String(), m.Address.String())
+	e.Config, e.Patches, err = state.ParseDocuments(moved, patches, m)
+	return err
 }
 
 // newAddress puts this machine's address where the documents have that of the one which is gone.
@@ -285,11 +290,8 @@ func (e *Env) fitsHere(m snapshot.Meta, bare bool) error {
 			return plan.Hint(fmt.Errorf("etcd's folder %s lay on the disk that was mounted at %s, and none is", r.Target, mount), "mount it there, or another in its place")
 		}
 	}
-	if bare {
-		return nil
-	}
 	here, err := e.clusterHash()
-	if errors.Is(err, os.ErrNotExist) && m.HasPKI() {
+	if bare || errors.Is(err, fs.ErrNotExist) && m.HasPKI() {
 		return nil // it was lost too
 	}
 	if err == nil && here != m.Cluster {
@@ -311,48 +313,45 @@ func isOfNewer(version, image string) bool {
 func (e *Env) tellLoss(ctx context.Context) {
 	r, old := e.Restoring, time.Since(e.Restoring.meta.Time).Round(time.Second)
 	e.Tell.Say("the archive is of revision %d, %s old, of Kubernetes %s on %s", r.meta.Revision, old, r.meta.Kubernetes, r.meta.Node)
+	var status etcd.Status
 	client, err := e.EtcdClient()
-	if err != nil || client == nil {
-		e.Tell.Warn("no etcd answers here: what was written since the archive was made is not known, and lost")
-		return
+	if err == nil && client != nil {
+		defer client.Close()
+		status, err = client.Status(ctx)
 	}
-	defer client.Close()
-	status, err := client.Status(ctx)
-	if err != nil {
-		e.Tell.Warn("etcd does not answer: what was written since the archive was made is not known, and lost")
+	if err != nil || client == nil {
+		e.Tell.Warn("etcd does not answer here: what was written since the archive was made is not known, and lost")
 		return
 	}
 	r.Highest = max(r.Highest, status.Revision)
-	counts, err := client.CountKeys(ctx, 0)
-	if err != nil {
-		return // without a quorum nobody tells
-	}
 	e.Tell.Say("lost: all of the last %s, up to %d writes", old, max(0, status.Revision-r.meta.Revision))
+	counts, _ := client.CountKeys(ctx, status.Revision) // without a quorum nobody tells
 	for _, line := range etcd.Unlike(counts, r.meta.Keys) {
 		e.Tell.Say("  %s as now", line)
 	}
 }
 
 var restoreStage = Phase{
-	Name:  stepStage,
+	Name:  "restore-stage",
 	Short: "restore the database beside the one that is there, start an etcd on it, and clean it of who was there before",
-	Run:   runRestoreStage,
-}
-
-func runRestoreStage(ctx context.Context, env *Env) error {
-	r, dir := env.Restoring, env.Config.Etcd.DataDir
-	if r.after(stepStage) {
-		return nil
-	}
-	if err := errors.Join(env.keepRestoring(stepStage), env.ownEtcdFolder()); err != nil {
-		return err
-	}
-	if err := env.Host.RemoveInTree(dir, stageDir); err != nil {
-		return err
-	}
-	return env.Host.Do(host.OpTree, host.Create, dir+"/"+stageDir, func() error {
-		return env.withPrograms(ctx, func(bin string) error { return env.stage(ctx, bin) }, "etcdutl", "etcd")
-	})
+	Run: func(ctx context.Context, env *Env) error {
+		if env.Restoring.reached(stepStaged) {
+			return nil
+		}
+		if err := errors.Join(env.keepRestoring(stepBegun), env.ownEtcdFolder()); err != nil {
+			return err
+		}
+		err := env.Host.InTree(env.Config.Etcd.DataDir, host.Create, stageDir, func(folder *os.Root) error {
+			if err := folder.RemoveAll(stageDir); err != nil {
+				return err
+			}
+			return env.stage(ctx)
+		})
+		if err != nil {
+			return err
+		}
+		return env.keepRestoring(stepStaged)
+	},
 }
 
 func (e *Env) ownEtcdFolder() error {
@@ -365,53 +364,32 @@ func (e *Env) ownEtcdFolder() error {
 	return h.OwnTree(dir)
 }
 
-func (e *Env) stage(ctx context.Context, bin string) error {
-	r, folder := e.Restoring, e.Config.Etcd.DataDir
-	if err := e.Host.DirUnrecorded(folder + "/" + stageDir); err != nil {
-		return err
-	}
-	database, keys := e.Host.Path(r.dir+"/"+snapshot.Database), r.meta.Keys
-	if r.undoes() {
-		var err error
-		if database, keys, err = e.oldDatabase(ctx, bin); err != nil {
-			return err
-		}
-	}
-	member := spec.OnlyMember(e.Config)[0]
-	above := bump + max(0, r.Highest-r.meta.Revision)
-	data := e.Host.Path(folder + "/" + stageDir + "/data")
-	err := e.restoreDatabase(ctx, restored{
-		database: database, dir: data, name: member.Name, peer: member.PeerURL, token: newToken(), bump: above, etcdutl: bin + "/etcdutl",
-	})
-	if err != nil {
-		return err
-	}
-	err = e.tryEtcd(ctx, bin+"/etcd", data, member.Name, func(ctx context.Context, client *etcd.Client) error {
-		return e.clean(ctx, client, keys)
-	})
+func (e *Env) stage(ctx context.Context) error {
+	r, stage := e.Restoring, e.Config.Etcd.DataDir+"/"+stageDir
+	data := e.Host.Path(stage)
+	err := e.restoreDatabase(ctx, r.dir, data, bump+max(0, r.Highest-r.meta.Revision))
 	if err == nil {
-		err = e.Host.SettleTree(ctx, folder+"/"+stageDir, folder)
+		err = e.tryEtcd(ctx, r.dir, data, e.clean)
+	}
+	if err == nil {
+		err = e.Host.GiveTree(stage, e.Config.Etcd.DataDir)
 	}
 	return err
 }
 
 // clean removes from a restored database who was there when it was saved, and keeps how far its revisions reach.
-func (e *Env) clean(ctx context.Context, client *etcd.Client, want map[string]int64) error {
-	counts, err := client.CountKeys(ctx, 0)
-	if err != nil {
-		return err
-	}
-	if unlike := etcd.Unlike(want, counts); len(unlike) > 0 {
-		return fmt.Errorf("restored, it has not the keys that it is to have: %s", strings.Join(unlike, "; "))
-	}
-	keys, err := client.Keys(ctx, "/registry/")
+func (e *Env) clean(ctx context.Context, client *etcd.Client) error {
+	status, err := client.Status(ctx) // at this revision all keys are there, also those whose leases end meanwhile
 	if err == nil {
-		err = client.Delete(ctx, etcd.Stale(keys))
+		err = compareKeys(ctx, client, status.Revision, e.Restoring.meta.Keys)
+	}
+	if err == nil {
+		err = client.DeleteStale(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	status, err := client.Status(ctx)
+	status, err = client.Status(ctx)
 	if err == nil && status.Revision <= e.Restoring.Highest {
 		err = fmt.Errorf("restored, it has revision %d, and %d was served: a defect of bootstrap", status.Revision, e.Restoring.Highest)
 	}
@@ -419,44 +397,12 @@ func (e *Env) clean(ctx context.Context, client *etcd.Client, want map[string]in
 	return err
 }
 
-// oldDatabase reads the data of before the restore that is undone, as an etcd that is started on it gives them: some of
-// it may be in its log alone.
-func (e *Env) oldDatabase(ctx context.Context, bin string) (file string, keys map[string]int64, err error) {
-	folder, from := e.Config.Etcd.DataDir, e.Restoring.From
-	if err := e.Host.DirUnrecorded(folder + "/" + undoneDir); err != nil {
-		return "", nil, err
-	}
-	if !e.Host.Exists(folder + "/" + undoneDir + "/" + memberDir) {
-		if err := e.Host.RenameInTree(folder, from, undoneDir+"/"+memberDir); err != nil {
-			return "", nil, err
-		}
-	}
-	data := e.Host.Path(folder + "/" + undoneDir)
-	file = folder + "/" + stageDir + "/" + snapshot.Database
-	err = e.tryEtcd(ctx, bin+"/etcd", data, e.Config.NodeName, func(ctx context.Context, client *etcd.Client) error {
-		if keys, err = client.CountKeys(ctx, 0); err != nil {
-			return err
-		}
-		status, err := client.Status(ctx)
-		if err != nil {
-			return err
-		}
-		e.Restoring.meta.Revision = status.Revision
-		_, err = e.Host.StreamUnrecorded(file, 0o600, func(w io.Writer) error { return client.Snapshot(ctx, w) })
-		return err
-	})
-	return e.Host.Path(file), keys, err
-}
-
 var restoreStop = Phase{
-	Name:  stepStop,
+	Name:  "restore-stop",
 	Short: "stop the kubelet, and the control plane's pods",
 	Run: func(ctx context.Context, env *Env) error {
-		if env.Restoring.after(stepStop) {
+		if env.Restoring.reached(stepSwitched) {
 			return nil
-		}
-		if err := env.keepRestoring(stepStop); err != nil {
-			return err
 		}
 		return stopControlPlane(ctx, env)
 	},
@@ -490,132 +436,112 @@ func stopControlPlane(ctx context.Context, env *Env) error {
 }
 
 var restoreSwitch = Phase{
-	Name:  stepSwitch,
+	Name:  "restore-switch",
 	Short: "put the restored database in the place of the one that was there, which is kept beside it; and keys that are missing",
-	Run:   runRestoreSwitch,
+	Run: func(_ context.Context, env *Env) error {
+		r, dir := env.Restoring, env.Config.Etcd.DataDir
+		if r.reached(stepSwitched) {
+			return nil
+		}
+		err := env.Host.InTree(dir, host.Update, memberDir, func(folder *os.Root) error { return switchTo(folder, r.aside()) })
+		if err == nil {
+			err = env.writeRestoredKeys()
+		}
+		if err == nil {
+			err = env.Host.InTree(dir, host.Remove, stageDir, func(folder *os.Root) error { return folder.RemoveAll(stageDir) })
+		}
+		if err != nil {
+			return err
+		}
+		return env.keepRestoring(stepSwitched)
+	},
 }
 
-func runRestoreSwitch(_ context.Context, env *Env) error {
-	r, dir := env.Restoring, env.Config.Etcd.DataDir
-	if r.after(stepSwitch) {
+// switchTo puts the staged database in its place. A run before may have made a part of that.
+func switchTo(folder *os.Root, aside string) error {
+	const staged = stageDir + "/" + memberDir
+	has := func(name string) bool { _, err := folder.Lstat(name); return err == nil }
+	switch {
+	case !has(staged) && has(memberDir):
 		return nil
-	}
-	at := func(name string) bool { return env.Host.Exists(dir + "/" + name) }
-	r.Previous = r.Previous || at(memberDir) && at(stageDir+staged) || at(r.aside())
-	if err := errors.Join(env.keepRestoring(stepSwitch), env.writeRestoredKeys()); err != nil {
-		return err
-	}
-	renames := switchOf(at(memberDir), at(stageDir+staged) || env.Host.Plans(), r.aside())
-	for _, each := range renames {
-		if err := env.Host.RenameInTree(dir, each[0], each[1]); err != nil {
+	case !has(staged):
+		return plan.Hint(errors.New("there is no database to be switched to"), "bootstrap etcd restore --undo")
+	case has(memberDir):
+		if err := errors.Join(folder.MkdirAll(aside, 0o700), folder.Rename(memberDir, aside+"/"+memberDir)); err != nil {
 			return err
 		}
 	}
-	if !env.Host.Plans() && !at(memberDir) {
-		return errors.New("there is no database to be switched to: run it again with --undo")
-	}
-	return errors.Join(env.Host.RemoveInTree(dir, stageDir), env.keepRestoring(stepCheck))
-}
-
-// switchOf are the renames that are still to be made: a run before may have made some.
-func switchOf(hasMember, hasStaged bool, aside string) [][2]string {
-	var renames [][2]string
-	if hasMember && hasStaged {
-		renames = append(renames, [2]string{memberDir, aside})
-	}
-	if hasStaged {
-		renames = append(renames, [2]string{stageDir + staged, memberDir})
-	}
-	return renames
+	return folder.Rename(staged, memberDir)
 }
 
 // writeRestoredKeys writes the keys that the archive has and this machine has not; those of Secrets' encryption must be
 // the archive's, as its Secrets are encrypted with them.
 func (e *Env) writeRestoredKeys() error {
 	r, certificates := e.Restoring, e.forPurpose(host.Certificates)
-	if r.undoes() {
-		return e.putBackEncryption()
-	}
 	for _, f := range r.meta.Files {
-		name, isKey := strings.CutPrefix(f.Name, snapshot.PKI)
-		if file := e.Config.CertificatesDir + "/" + name; isKey && !e.Host.Exists(file) {
-			data, err := e.unpacked(r.dir, f.Name)
-			if err != nil {
-				return err
-			}
-			suffix := name[strings.LastIndexByte(name, '.'):]
-			if err := certificates.writePKI(strings.TrimSuffix(name, suffix), suffix, data); err != nil {
-				return err
-			}
+		name, isPKI := strings.CutPrefix(f.Name, snapshot.PKI+"/")
+		isPKI = isPKI && !e.Host.Exists(e.Config.CertificatesDir+"/"+name)
+		if !isPKI && (f.Name != snapshot.Encryption || r.meta.Encryption == "") {
+			continue
+		}
+		data, err := os.ReadFile(content(r.dir) + "/" + f.Name)
+		if err == nil && isPKI {
+			err = certificates.writePKI(strings.TrimSuffix(name, path.Ext(name)), path.Ext(name), data)
+		} else if err == nil {
+			err = e.writeEncryption(data)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	if !r.meta.Has(snapshot.Encryption) {
-		return nil
-	}
-	data, err := e.unpacked(r.dir, snapshot.Encryption)
-	if err != nil {
-		return err
-	}
-	now, _ := e.Host.ReadFile(r.meta.Encryption) // none on a bare machine
-	if len(now) == 0 || bytes.Equal(now, data) {
-		_, err = e.Host.WriteOpaque(r.meta.Encryption, data, 0o600)
-		return err
-	}
-	e.Tell.Warn("Secrets are encrypted by other keys in the archive: %s is the archive's now, and what it was lies in etcd's folder", r.meta.Encryption)
-	_, err = e.Host.WriteUnrecorded(e.Config.Etcd.DataDir+"/"+r.aside()+encryptionAside, now, 0o600)
-	if err == nil {
-		_, err = e.Host.WriteOpaque(r.meta.Encryption, data, 0o600)
-	}
-	return err
+	return nil
 }
 
-// encryptionAside follows the name of the data of before.
-const encryptionAside = ".encryption.yaml"
-
-func (e *Env) putBackEncryption() error {
-	data, err := e.Host.ReadFile(e.Config.Etcd.DataDir + "/" + e.Restoring.From + encryptionAside)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+// writeEncryption keeps the keys of before where an undo finds them.
+func (e *Env) writeEncryption(data []byte) error {
+	r, dir := e.Restoring, e.Config.Etcd.DataDir
+	now, _ := e.Host.ReadFile(r.meta.Encryption) // none on a bare machine
+	if len(now) > 0 && !bytes.Equal(now, data) {
+		e.Tell.Warn("Secrets are encrypted by other keys there: %s is as there now, and what it was lies in %s/%s", r.meta.Encryption, dir, r.aside())
+		err := e.Host.InTree(dir, host.Create, r.aside()+"/"+asideEncryption, func(folder *os.Root) error {
+			return errors.Join(folder.MkdirAll(r.aside(), 0o700), folder.WriteFile(r.aside()+"/"+asideEncryption, now, 0o600))
+		})
+		if err != nil {
+			return err
+		}
 	}
-	file, fileErr := e.encryptionFile()
-	if err := errors.Join(err, fileErr); err != nil || file == "" {
-		return err
-	}
-	_, err = e.Host.WriteOpaque(file, data, 0o600)
+	_, err := e.Host.WriteOpaque(r.meta.Encryption, data, 0o600)
 	return err
 }
 
 var restoreCheck = Phase{
-	Name:  stepCheck,
+	Name:  "restore-check",
 	Short: "see that no revision comes again that was seen before, and say what is to be done on other nodes",
 	Run:   runRestoreCheck,
 }
 
 func runRestoreCheck(ctx context.Context, env *Env) error {
-	r := env.Restoring
-	if env.Host.Plans() {
-		return nil
-	}
+	r, aside := env.Restoring, env.Config.Etcd.DataDir+"/"+env.Restoring.aside()
 	client, err := env.EtcdClient()
-	if err != nil {
+	if err != nil || env.Host.Plans() {
 		return err
 	}
 	if client != nil {
 		defer client.Close()
 		status, err := client.Status(ctx)
+		if err == nil && status.Revision < r.Highest {
+			err = plan.Hint(fmt.Errorf("etcd is at revision %d, and %d was reached by the trial: this is not the database that was restored", status.Revision, r.Highest),
+				"bootstrap etcd restore --undo")
+		}
 		if err != nil {
 			return err
-		}
-		if status.Revision < r.Highest {
-			return plan.Hint(fmt.Errorf("etcd is at revision %d, and %d was reached by the trial: this is not the database that was restored", status.Revision, r.Highest),
-				"bootstrap etcd restore --undo")
 		}
 	}
 	if err := env.tellOthers(ctx); err != nil {
 		return err
 	}
-	if r.Previous {
-		env.Tell.Say("the data of before lie in %s/%s, and can go once all is well", env.Config.Etcd.DataDir, r.aside())
+	if env.Host.Exists(aside) {
+		env.Tell.Say("the data of before lie in %s, and can go once all is well", aside)
 	}
 	return env.keepRestoring(stepDone)
 }
@@ -627,25 +553,21 @@ func (e *Env) tellOthers(ctx context.Context) error {
 		return err
 	}
 	nodes, err := c.NodeNames(ctx)
-	if err != nil {
-		return err
-	}
 	others := slices.DeleteFunc(nodes, func(name string) bool { return name == e.Config.NodeName })
 	if len(others) > 0 {
 		e.Tell.Warn("on each of these nodes run: systemctl restart kubelet; a control plane among them joins again, after bootstrap reset: %s", strings.Join(others, ", "))
 	}
-	return nil
+	return err
 }
 
 var restoreDrop = Phase{
 	Name:  "restore-drop",
 	Short: "remove the restored database that did not come into use",
 	Run: func(_ context.Context, env *Env) error {
-		env.Restoring.Step = stepUndone
-		data, err := json.Marshal(env.Restoring)
+		err := env.Host.InTree(env.Config.Etcd.DataDir, host.Remove, stageDir, func(folder *os.Root) error { return folder.RemoveAll(stageDir) })
 		if err != nil {
 			return err
 		}
-		return errors.Join(env.Host.RemoveInTree(env.Config.Etcd.DataDir, stageDir), env.Host.Remember(restoreNote, string(data)))
+		return env.keepRestoring(stepUndone)
 	},
 }

@@ -1,10 +1,10 @@
 package phases
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/netip"
 	"os"
@@ -57,17 +57,16 @@ func realEtcd(t *testing.T, programs ...string) *Env {
 // withLive runs an etcd that stands for the living one, on the data in a folder.
 func withLive(t *testing.T, env *Env, data string, do func(*etcd.Client, *clientv3.Client)) {
 	t.Helper()
-	err := env.withPrograms(t.Context(), func(bin string) error {
-		return env.tryEtcd(t.Context(), bin+"/etcd", data, "node-1", func(ctx context.Context, c *etcd.Client) error {
-			raw, err := clientv3.New(clientv3.Config{Endpoints: []string{"unix://" + filepath.Dir(data) + "/client"}, Logger: zap.NewNop()})
-			if err != nil {
-				return err
-			}
-			defer raw.Close()
-			do(c, raw)
-			return nil
-		})
-	}, "etcd")
+	dir := t.TempDir()
+	err := env.tryEtcd(t.Context(), dir, data, func(_ context.Context, c *etcd.Client) error {
+		raw, err := clientv3.New(clientv3.Config{Endpoints: []string{"unix://" + dir + "/client"}, Logger: zap.NewNop()})
+		if err != nil {
+			return err
+		}
+		defer raw.Close()
+		do(c, raw)
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,32 +106,35 @@ func objects() (kept, stale map[string]string) {
 	}
 }
 
-// saved makes an archive of a living etcd, in the default folder.
-func saved(t *testing.T, env *Env, c *etcd.Client, more ...snapshot.Source) (*Snapshots, snapshot.Entry) {
+// saved makes an archive of a living etcd, in the default folder, with more files.
+func saved(t *testing.T, env *Env, c *etcd.Client, more map[string]string) (*Snapshots, snapshot.Entry) {
 	t.Helper()
-	s := &Snapshots{At: "/var/lib/bootstrap-snapshots", host: env.Host}
+	s, err := env.OpenSnapshots("/var/lib/bootstrap-snapshots")
+	if err != nil {
+		t.Fatal(err)
+	}
 	m := snapshot.Meta{Time: time.Now(), Node: "node-1", Member: "node-1", Etcd: "3.6.8", Kubernetes: env.Config.KubernetesVersion, Cluster: "abc"}
 	m.Members = []snapshot.Member{{ID: "1", Name: "node-1"}}
-	var entry snapshot.Entry
-	err := env.Host.Scratch("bootstrap-snapshot", func(dir string) error {
-		if err := env.copyDatabase(t.Context(), c, &m, dir+"/database"); err != nil {
+	entry := snapshot.Entry{}
+	err = env.Host.Scratch(t.Context(), func(dir string) error {
+		if err := env.copyDatabase(t.Context(), c, dir, &m); err != nil {
 			return err
 		}
-		sources := []snapshot.Source{{Name: snapshot.Database, Path: env.Host.Path(dir + "/database")}, {Name: snapshot.PKI + "ca.key", Data: []byte("key")}}
-		sources = append(sources, more...)
-		entry.Name = snapshot.NameOf(m, false)
-		written, err := s.put(t.Context(), entry.Name, func(w io.Writer) error { return writeArchive(w, &m, sources, "") })
-		entry.Meta, entry.Size, entry.SHA256 = m, written.Size, written.SHA256
-		return err
+		entry.Meta = m
+		for name, content := range more {
+			if err := putContent(dir, name, []byte(content)); err != nil {
+				return err
+			}
+		}
+		return env.store(t.Context(), s, dir, "", &entry)
 	})
-	if err == nil {
-		err = s.note(t.Context(), entry)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s, entry
 }
+
+var withKey = map[string]string{snapshot.PKI + "/ca.key": "key"}
 
 // TestVerifySnapshot: an archive of a real etcd is proven by another one, and the result stands in the list; one
 // whose keys are not those that the living member had is not.
@@ -144,7 +146,7 @@ func TestVerifySnapshot(t *testing.T) {
 	withLive(t, env, t.TempDir()+"/data", func(c *etcd.Client, raw *clientv3.Client) {
 		put(t, raw, kept)
 		put(t, raw, stale)
-		s, entry = saved(t, env, c)
+		s, entry = saved(t, env, c, withKey)
 		put(t, raw, map[string]string{"/registry/pods/default/later": "not in the archive"})
 	})
 	if entry.Meta.Keys["/registry/pods/"] != 100 || entry.Meta.Revision < 100 {
@@ -159,7 +161,7 @@ func TestVerifySnapshot(t *testing.T) {
 		t.Errorf("listed: %+v, %v", listed, err)
 	}
 	forged := *s
-	forged.At = "/srv/forged"
+	forged.At, forged.dir = "/srv/forged", env.Host.Path("/srv/forged")
 	m := entry.Meta
 	m.Keys = maps.Clone(m.Keys)
 	m.Keys["/registry/pods/"]++
@@ -167,7 +169,7 @@ func TestVerifySnapshot(t *testing.T) {
 	if _, err := env.VerifySnapshot(t.Context(), &forged, entry.Name, Verify{Deep: true}); err == nil || !strings.Contains(err.Error(), "/registry/pods/: 100, not 101") {
 		t.Errorf("a key is missing: %v", err)
 	}
-	file := env.Host.Path(s.file(entry.Name))
+	file := s.dir + "/" + entry.Name
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +204,7 @@ func TestVerifyByAPIServer(t *testing.T) {
 	const node = `{"apiVersion":"v1","kind":"Node","metadata":{"name":"node-1","uid":"1f"}}`
 	withLive(t, env, t.TempDir()+"/data", func(c *etcd.Client, raw *clientv3.Client) {
 		put(t, raw, map[string]string{"/registry/minions/node-1": node})
-		s, entry := saved(t, env, c, snapshot.Source{Name: snapshot.PKI + "sa.key", Data: sa})
+		s, entry := saved(t, env, c, map[string]string{snapshot.PKI + "/ca.key": "key", snapshot.PKI + "/sa.key": string(sa)})
 		got, err := env.VerifySnapshot(t.Context(), s, entry.Name, Verify{Deep: true, APIServer: true})
 		if err != nil || !got.Verified.APIServer {
 			t.Errorf("got %+v: %v", got.Verified, err)
@@ -213,12 +215,15 @@ func TestVerifyByAPIServer(t *testing.T) {
 // repack writes an archive anew with another list.
 func repack(t *testing.T, env *Env, from, to *Snapshots, name string, m snapshot.Meta) {
 	t.Helper()
-	err := env.Host.Scratch("bootstrap-repack", func(dir string) error {
-		if _, _, _, err := env.unpack(t.Context(), from, name, nil, dir); err != nil {
-			return err
+	err := env.Host.Scratch(t.Context(), func(dir string) error {
+		_, err := env.unpack(t.Context(), from, archived{name: name, dir: dir})
+		var out bytes.Buffer
+		if err == nil {
+			err = snapshot.Write(&out, &m, content(dir))
 		}
-		sources := []snapshot.Source{{Name: snapshot.Database, Path: env.Host.Path(dir + "/database")}}
-		_, err := to.put(t.Context(), name, func(w io.Writer) error { return snapshot.Write(w, &m, sources) })
+		if err == nil {
+			err = to.put(t.Context(), name, &out, int64(out.Len()))
+		}
 		return err
 	})
 	if err != nil {
@@ -241,7 +246,7 @@ func restoring(t *testing.T) (*Env, map[string]string, snapshot.Entry, *Snapshot
 	withLive(t, env, data, func(c *etcd.Client, raw *clientv3.Client) {
 		put(t, raw, kept)
 		put(t, raw, stale)
-		s, entry = saved(t, env, c)
+		s, entry = saved(t, env, c, withKey)
 		put(t, raw, map[string]string{"/registry/pods/default/later": "lost"})
 	})
 	return env, kept, entry, s
@@ -250,18 +255,15 @@ func restoring(t *testing.T) (*Env, map[string]string, snapshot.Entry, *Snapshot
 // begin unpacks the archive, as OpenRestore does, and gives the Env of the run.
 func begin(t *testing.T, env *Env, s *Snapshots, name string) *Env {
 	t.Helper()
-	dir := "/var/tmp/unpacked"
-	if err := errors.Join(os.RemoveAll(env.Host.Path(dir)), os.MkdirAll(env.Host.Path(dir), 0o700)); err != nil {
+	r := &Restoring{From: s.At + "/" + name, Began: "20261201T000000Z", Step: stepBegun, dir: t.TempDir()}
+	entry, err := env.unpack(t.Context(), s, archived{name: name, dir: r.dir})
+	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Restoring{From: s.file(name), Began: "20261201T000000Z", dir: dir}
-	var err error
-	if r.meta, _, r.Archive, err = env.unpack(t.Context(), s, name, nil, dir); err != nil {
-		t.Fatal(err)
-	}
-	before, err := RestoreUnderway(env.Host)
+	r.meta, r.Archive = entry.Meta, entry.SHA256
+	before, err := restoreBefore(env.Host)
 	if err == nil {
-		r, err = goOnWith(r, before)
+		r, err = r.goOn(before)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -295,17 +297,17 @@ func TestRestore(t *testing.T) {
 			t.Errorf("a revision of before is still there: %v", err)
 		}
 	})
-	for name, there := range map[string]bool{run.Restoring.aside() + "/wal": true, stageDir: false, memberDir + "/wal": true} {
+	for name, there := range map[string]bool{run.Restoring.aside() + "/member/wal": true, stageDir: false, memberDir + "/wal": true} {
 		if env.Host.Exists(env.Config.Etcd.DataDir+"/"+name) != there {
 			t.Errorf("%s: want there %t", name, there)
 		}
 	}
 }
 
-// TestRestoreGoesOn kills a restore at each of its steps, and between the two renames: run again it ends as one that
+// TestRestoreGoesOn kills a restore in each of its phases, and between the two renames: run again it ends as one that
 // was not.
 func TestRestoreGoesOn(t *testing.T) {
-	for _, killed := range []string{stepStage, stepStop, stepSwitch, "renames", stepCheck} {
+	for _, killed := range []string{restoreStage.Name, restoreStop.Name, restoreSwitch.Name, "renames", "keys"} {
 		t.Run(killed, func(t *testing.T) {
 			env, kept, entry, s := restoring(t)
 			killAt(t, begin(t, env, s, entry.Name), killed)
@@ -318,84 +320,99 @@ func TestRestoreGoesOn(t *testing.T) {
 					t.Errorf("at %d (-want +got):\n%s", revision, cmp.Diff(kept, got))
 				}
 			})
-			if !again.Host.Exists(again.Config.Etcd.DataDir + "/" + again.Restoring.aside()) {
+			if !again.Host.Exists(again.Config.Etcd.DataDir + "/" + again.Restoring.aside() + "/member") {
 				t.Error("the data of before are gone")
 			}
 		})
 	}
 }
 
-// killAt leaves what a restore leaves that was killed when the step had begun.
-func killAt(t *testing.T, env *Env, step string) {
+// killAt leaves what a restore leaves that was killed in a phase.
+func killAt(t *testing.T, env *Env, moment string) {
 	t.Helper()
-	dir := env.Config.Etcd.DataDir
-	for _, phase := range restorePhases {
-		if phase.Name != step && (phase.Name != stepSwitch || step != "renames") {
-			runPhase(t, env, phase.Run)
-			continue
-		}
-		if err := env.keepRestoring(phase.Name); err != nil {
+	dir := env.Host.Path(env.Config.Etcd.DataDir)
+	if moment == restoreStage.Name { // a part of it
+		if err := errors.Join(env.keepRestoring(stepBegun), os.MkdirAll(dir+"/"+stageDir+"/member/wal", 0o700)); err != nil {
 			t.Fatal(err)
-		}
-		switch step {
-		case stepStage: // a part of it
-			if err := os.MkdirAll(env.Host.Path(dir+"/"+stageDir+"/data/member/wal"), 0o700); err != nil {
-				t.Fatal(err)
-			}
-		case "renames":
-			if err := env.Host.RenameInTree(dir, memberDir, env.Restoring.aside()); err != nil {
-				t.Fatal(err)
-			}
 		}
 		return
 	}
+	runPhase(t, env, restoreStage.Run)
+	if moment == restoreStop.Name {
+		return
+	}
+	runPhase(t, env, restoreStop.Run)
+	folder, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folder.Close()
+	switch moment {
+	case "renames":
+		aside := env.Restoring.aside()
+		err = errors.Join(folder.Mkdir(aside, 0o700), folder.Rename(memberDir, aside+"/"+memberDir))
+	case "keys":
+		err = switchTo(folder, env.Restoring.aside())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
-// TestRestoreUndo: once switched, an undo restores the data of before, above all revisions that were served.
-func TestRestoreUndo(t *testing.T) {
-	env, _, entry, s := restoring(t)
-	run := begin(t, env, s, entry.Name)
-	for _, phase := range restorePhases {
-		runPhase(t, run, phase.Run)
+// undo runs an undo as the command does, but for what is of init.
+func undo(t *testing.T, env *Env) *Env {
+	t.Helper()
+	before, err := restoreBefore(env.Host)
+	if err != nil {
+		t.Fatal(err)
 	}
-	highest := run.Restoring.Highest
-	again := reopen(env)
-	before, err := RestoreUnderway(again.Host)
-	if err != nil || before == nil {
-		t.Fatal(before, err)
+	r := &Restoring{Step: stepBegun, Began: "20261202T000000Z", dir: t.TempDir()}
+	opened, todo, err := env.loadBefore(t.Context(), RestoreFrom{}, r, before)
+	if err != nil {
+		t.Fatal(err)
 	}
-	again.Restoring = &Restoring{Archive: "undo:" + before.Began, From: before.aside(), Began: "20261202T000000Z", Highest: before.Highest}
-	for _, phase := range restorePhases {
-		runPhase(t, again, phase.Run)
-	}
-	withLive(t, again, again.Host.Path(again.Config.Etcd.DataDir), func(_ *etcd.Client, raw *clientv3.Client) {
-		got, revision := all(t, raw)
-		if got["/registry/pods/default/later"] != "lost" || len(got) != 104 || revision <= highest {
-			t.Errorf("%d keys at %d, want above %d", len(got), revision, highest)
+	for _, phase := range todo.Phases() {
+		if strings.HasPrefix(phase.Name, "restore-") && phase.Name != restoreCheck.Name {
+			runPhase(t, opened, phase.Run)
 		}
-	})
+	}
+	return opened
 }
 
-// TestRestoreDrop: before the switch, an undo leaves what was there.
-func TestRestoreDrop(t *testing.T) {
-	env, _, entry, s := restoring(t)
-	run := begin(t, env, s, entry.Name)
-	runPhase(t, run, restoreStage.Run)
-	runPhase(t, run, restoreDrop.Run)
-	before, err := RestoreUnderway(run.Host)
-	if err != nil || before.Step != stepUndone || run.Host.Exists(run.Config.Etcd.DataDir+"/"+stageDir) || !run.Host.Exists(run.Config.Etcd.DataDir+"/member/wal") {
-		t.Errorf("undone: %+v, %v", before, err)
+// TestRestoreUndo: whenever a restore was killed, an undo has the data of before, above all revisions that were served
+// once it was switched.
+func TestRestoreUndo(t *testing.T) {
+	for _, killed := range []string{restoreStage.Name, restoreSwitch.Name, "renames", "keys", "not at all"} {
+		t.Run(killed, func(t *testing.T) {
+			env, _, entry, s := restoring(t)
+			run := begin(t, env, s, entry.Name)
+			killAt(t, run, killed)
+			highest := int64(0)
+			if killed == "not at all" {
+				runPhase(t, run, restoreSwitch.Run)
+				highest = run.Restoring.Highest
+			}
+			opened := undo(t, reopen(env))
+			withLive(t, opened, opened.Host.Path(opened.Config.Etcd.DataDir), func(_ *etcd.Client, raw *clientv3.Client) {
+				got, revision := all(t, raw)
+				if got["/registry/pods/default/later"] != "lost" || len(got) < 104 || revision <= highest {
+					t.Errorf("%d keys at %d, want above %d", len(got), revision, highest)
+				}
+			})
+			if opened.Host.Exists(opened.Config.Etcd.DataDir + "/" + stageDir) {
+				t.Error("what was staged is still there")
+			}
+		})
 	}
 }
 
-func TestSwitchOf(t *testing.T) {
-	both := [][2]string{{memberDir, "aside"}, {stageDir + staged, memberDir}}
-	for _, c := range []struct {
-		member, staged bool
-		want           [][2]string
-	}{{true, true, both}, {false, true, both[1:]}, {true, false, nil}, {false, false, nil}} {
-		if diff := cmp.Diff(c.want, switchOf(c.member, c.staged, "aside")); diff != "" {
-			t.Errorf("%+v (-want +got):\n%s", c, diff)
+// TestRestoreAnother: while a restore is staged another archive is refused; one that has staged nothing gives way.
+func TestRestoreAnother(t *testing.T) {
+	other := &Restoring{Archive: "b", Step: stepBegun}
+	for step, refused := range map[string]bool{stepBegun: false, stepStaged: true, stepSwitched: true, stepDone: false, stepUndone: false} {
+		got, err := other.goOn(&Restoring{Archive: "a", Step: step, Highest: 7})
+		if (err != nil) != refused || !refused && (got.Archive != "b" || got.Highest != 7) {
+			t.Errorf("%s: %+v, %v", step, got, err)
 		}
 	}
 }
@@ -436,9 +453,9 @@ func TestFitsHere(t *testing.T) {
 	}
 }
 
-// TestConfigOf: on a bare machine the config is that of the archive, with this machine's address in place of that of
+// TestTakeConfig: on a bare machine the config is that of the archive, with this machine's address in place of that of
 // the one which is gone; the Node keeps its name.
-func TestConfigOf(t *testing.T) {
+func TestTakeConfig(t *testing.T) {
 	lost := testEnv(t, "default")
 	if err := lost.State().KeepSettled(); err != nil {
 		t.Fatal(err)
@@ -447,33 +464,27 @@ func TestConfigOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r := &Restoring{dir: t.TempDir(), meta: snapshot.Meta{Files: []snapshot.File{{Name: snapshot.PKI + "/ca.key"}}}}
+	if err := putContent(r.dir, snapshot.Documents+"/documents.yaml", documents); err != nil {
+		t.Fatal(err)
+	}
+	m := config.Machine{Hostname: "another", Address: netip.MustParseAddr("192.0.2.77"), Bundled: lost.Config.KubernetesVersion}
 	bare := testEnv(t, "default")
-	if err := os.MkdirAll(bare.Host.Path("/srv"), 0o755); err != nil {
+	if err := bare.takeConfig(r, m); err != nil {
 		t.Fatal(err)
 	}
-	s := &Snapshots{At: "/srv", host: bare.Host}
-	put := func(name string, keys ...snapshot.Source) RestoreFrom {
-		sources := append([]snapshot.Source{{Name: snapshot.Database, Data: []byte("db")}, {Name: snapshot.Documents + "documents.yaml", Data: documents}}, keys...)
-		if _, err := s.put(t.Context(), name, func(w io.Writer) error { return writeArchive(w, &snapshot.Meta{}, sources, "") }); err != nil {
-			t.Fatal(err)
-		}
-		m := config.Machine{Hostname: "another", Address: netip.MustParseAddr("192.0.2.77"), Bundled: lost.Config.KubernetesVersion}
-		return RestoreFrom{Snapshots: s, Name: name, Machine: m}
-	}
-	c, _, err := configOf(t.Context(), put("whole", snapshot.Source{Name: snapshot.PKI + "ca.key", Data: []byte("key")}), true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := bare.Config
 	if c.AdvertiseAddress.String() != "192.0.2.77" || c.NodeName != lost.Config.NodeName || c.NodeName == "another" {
 		t.Errorf("it is %s at %s", c.NodeName, c.AdvertiseAddress)
 	}
 	if diff := cmp.Diff(lost.Config.Networking, c.Networking, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("networks (-want +got):\n%s", diff)
 	}
-	if _, _, err := configOf(t.Context(), put("without"), true); err == nil || !strings.Contains(err.Error(), "without the cluster's keys") {
+	if err := bare.takeConfig(&Restoring{dir: r.dir}, m); err == nil || !strings.Contains(err.Error(), "without the cluster's keys") {
 		t.Errorf("it has no keys: %v", err)
 	}
-	if _, _, err := configOf(t.Context(), put("any"), false); err == nil || !strings.Contains(err.Error(), "bundle") {
+	bare.Config = nil
+	if _, _, err := bare.loadArchive(t.Context(), RestoreFrom{}, r, nil); err == nil || !strings.Contains(err.Error(), "bundle") {
 		t.Errorf("there is no bundle: %v", err)
 	}
 }
@@ -505,7 +516,7 @@ func TestRestorePlan(t *testing.T) {
 	}
 	defer planning.Close()
 	planned := changes(planning)
-	if before, err := RestoreUnderway(env.Host); before != nil || err != nil || env.Host.Exists(env.Config.Etcd.DataDir+"/"+stageDir) {
+	if before, err := restoreBefore(env.Host); before != nil || err != nil || env.Host.Exists(env.Config.Etcd.DataDir+"/"+stageDir) {
 		t.Errorf("a dry run has begun a restore: %v, %v", before, err)
 	}
 	if diff := cmp.Diff(planned, changes(env.Host)); diff != "" || len(planned) < 3 {

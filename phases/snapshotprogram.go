@@ -12,51 +12,47 @@ import (
 	"bootstrap/phases/runtime"
 )
 
-// withPrograms puts programs into a folder while do uses them: of the bundle, or of the images that the runtime has.
-// dir is seen from this process.
-func (e *Env) withPrograms(ctx context.Context, do func(dir string) error, names ...string) error {
-	return e.Host.Scratch("bootstrap-programs", func(dir string) error {
-		for _, name := range names {
-			_, err := e.Host.StreamUnrecorded(dir+"/"+name, 0o700, func(w io.Writer) error {
-				return e.readProgram(ctx, name, func(r io.Reader) error {
-					_, err := io.Copy(w, r)
-					return err
-				})
-			})
-			if err != nil {
-				return plan.Hint(fmt.Errorf("%s is needed for this: %w", name, err), "use an executable with a bundle inside, or give --bundle FILE")
-			}
-		}
-		return do(e.Host.Path(dir))
-	}) // etcd itself is not installed on a machine: only its image is there
+// program is the file of a program, as this process sees it: it is put into a folder out of the bundle, or out of the
+// image that the runtime has, as etcd itself is not installed on a machine. Else it is the machine's own.
+func (e *Env) program(ctx context.Context, dir, name string) (string, error) {
+	file := dir + "/" + name
+	if _, err := os.Stat(file); err == nil {
+		return file, nil
+	}
+	err := bundle.WriteWhole(file, 0o700, func(w io.Writer) error {
+		return e.readProgram(ctx, name, func(r io.Reader) error {
+			_, err := io.Copy(w, r)
+			return err
+		})
+	})
+	if own := e.Host.Program(name); err != nil && own != "" {
+		return e.Host.Path(own), nil
+	}
+	if err != nil {
+		err = plan.Hint(fmt.Errorf("%s is needed for this: %w", name, err), "use an executable with a bundle inside, or give --bundle FILE")
+	}
+	return file, err
 }
 
 func (e *Env) readProgram(ctx context.Context, name string, sink func(io.Reader) error) error {
-	image := e.Config.Images.Etcd
-	if name == "kube-apiserver" {
-		image = e.Config.Images.APIServer
-	}
 	if entry, ok := e.Bundle.Entry(bundle.Binary, name); ok {
 		return e.Bundle.Read(ctx, entry, sink)
 	}
+	image, has := map[string]string{"etcd": e.Config.Images.Etcd, "kube-apiserver": e.Config.Images.APIServer}[name]
+	if !has {
+		return errors.New("there is no bundle")
+	}
 	if entry, ok := e.Bundle.Entry(bundle.Image, image); ok {
-		return e.Bundle.Read(ctx, entry, func(r io.Reader) error { return runtime.ProgramIn(r, "usr/local/bin/"+name, sink) })
+		return e.Bundle.Read(ctx, entry, func(r io.Reader) error { return runtime.ProgramIn(r, name, sink) })
 	}
-	if file := e.Host.Program(name); file != "" && (name == "etcdutl" || !e.Host.Real()) {
-		f, err := os.Open(e.Host.Path(file))
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		return sink(f)
+	socket := runtime.SocketPath(e.Choices.Runtime.Endpoint)
+	if !e.Host.Exists(socket) {
+		return fmt.Errorf("there is no bundle, and no container runtime at %s", socket)
 	}
-	if e.Choices.Runtime.None != nil {
-		return errors.Join(errors.New("there is neither a bundle nor a container runtime"), e.Choices.Runtime.None)
-	}
-	store, err := runtime.OpenImages(runtime.SocketPath(e.Choices.Runtime.Endpoint))
+	store, err := runtime.OpenImages(socket)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	return store.Program(ctx, image, "usr/local/bin/"+name, sink)
+	return store.Program(ctx, image, name, sink)
 }

@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
 	"time"
 
+	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
 	"bootstrap/phases/etcd"
 	"bootstrap/phases/pki"
@@ -35,171 +37,129 @@ func (o Save) check(s *Snapshots) error {
 		return plan.Hint(errors.New("the cluster's keys do not go into a bucket as they are"),
 			"--encrypt-to AGE-RECIPIENT, by: age-keygen; or, if the keys are kept elsewhere: --without-pki")
 	}
-	if _, err := snapshot.Seal(io.Discard, o.EncryptTo); o.EncryptTo != "" && err != nil {
+	if _, err := snapshot.Seal(io.Discard, o.EncryptTo); err != nil {
 		return fmt.Errorf("--encrypt-to: %w", err)
 	}
 	return nil
 }
 
 // SaveSnapshot makes an archive of the cluster as it is now.
-func (e *Env) SaveSnapshot(ctx context.Context, s *Snapshots, o Save) (snapshot.Entry, error) {
+func (e *Env) SaveSnapshot(ctx context.Context, s *Snapshots, o Save) (entry snapshot.Entry, err error) {
 	if err := o.check(s); err != nil {
-		return snapshot.Entry{}, plan.Refused(err)
+		return entry, plan.Refused(err)
 	}
-	m := snapshot.Meta{Time: time.Now().UTC().Truncate(time.Second), Node: e.Config.NodeName, Kubernetes: e.Config.KubernetesVersion}
-	sources, err := e.snapshotFiles(&m, o.WithoutPKI)
-	if err != nil {
-		return snapshot.Entry{}, err
-	}
-	var entry snapshot.Entry
-	err = e.Host.Scratch("bootstrap-snapshot", func(dir string) error {
-		database := dir + "/" + snapshot.Database
-		if err := e.saveDatabase(ctx, &m, database); err != nil {
+	err = e.Host.Scratch(ctx, func(dir string) error {
+		if entry.Meta, err = e.gather(ctx, dir, o.WithoutPKI); err != nil {
 			return err
 		}
 		if o.Try {
-			if err := e.tryArchive(ctx, dir, m, false); err != nil {
+			if err := e.tryArchive(ctx, dir, entry.Meta, false); err != nil {
 				return err
 			}
 			entry.Verified = &snapshot.Verified{Time: time.Now().UTC().Truncate(time.Second), Deep: true}
 		}
-		sources = append([]snapshot.Source{{Name: snapshot.Database, Path: e.Host.Path(database)}}, sources...)
-		entry.Name = snapshot.NameOf(m, o.EncryptTo != "")
-		written, err := s.put(ctx, entry.Name, func(w io.Writer) error { return writeArchive(w, &m, sources, o.EncryptTo) })
-		entry.Meta, entry.Size, entry.SHA256 = m, written.Size, written.SHA256
-		return err
+		return e.store(ctx, s, dir, o.EncryptTo, &entry)
 	})
-	if err == nil {
-		err = s.note(ctx, entry)
-	}
 	if err != nil && plan.HintOf(err) == "" {
 		err = plan.Hint(err, "the archives of before are as they were; see to it, and run it again: bootstrap etcd snapshot save")
 	}
 	return entry, err
 }
 
-func writeArchive(w io.Writer, m *snapshot.Meta, sources []snapshot.Source, recipient string) error {
-	if recipient == "" {
-		return snapshot.Write(w, m, sources)
-	}
-	sealed, err := snapshot.Seal(w, recipient)
+// content is the folder of a scratch folder in which an archive's files lie.
+func content(dir string) string { return dir + "/content" }
+
+// store packs what was gathered, stores it, and reads it again from there before it counts.
+func (e *Env) store(ctx context.Context, s *Snapshots, dir, recipient string, entry *snapshot.Entry) error {
+	entry.Name = snapshot.NameOf(entry.Meta, recipient != "")
+	file, whole := dir+"/archive", snapshot.Summed{}
+	err := bundle.WriteWhole(file, 0o600, func(w io.Writer) error {
+		sealed, err := snapshot.Seal(io.MultiWriter(w, &whole), recipient)
+		if err != nil {
+			return err
+		}
+		return errors.Join(snapshot.Write(sealed, &entry.Meta, content(dir)), sealed.Close())
+	})
 	if err != nil {
 		return err
 	}
-	return errors.Join(snapshot.Write(sealed, m, sources), sealed.Close())
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	entry.Size, entry.SHA256 = whole.Size, whole.SHA256()
+	if err := s.put(ctx, entry.Name, f, entry.Size); err != nil {
+		return err
+	}
+	r, err := s.open(ctx, entry.Name)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	again := snapshot.Summed{}
+	if _, err := io.Copy(&again, r); err != nil {
+		return err
+	}
+	if again.SHA256() != entry.SHA256 {
+		return fmt.Errorf("%s/%s: what was read again is not what was written", s.At, entry.Name)
+	}
+	return s.note(ctx, *entry)
 }
 
-func (e *Env) saveDatabase(ctx context.Context, m *snapshot.Meta, file string) error {
-	client, err := e.snapshotSource(ctx, m)
+// gather puts all that belongs into an archive into a scratch folder.
+func (e *Env) gather(ctx context.Context, dir string, withoutPKI bool) (m snapshot.Meta, err error) {
+	m = snapshot.Meta{Time: time.Now().UTC().Truncate(time.Second), Node: e.Config.NodeName, Kubernetes: e.Config.KubernetesVersion}
+	if err := e.gatherFiles(dir, &m, withoutPKI); err != nil {
+		return m, err
+	}
+	client, err := e.snapshotSource(ctx, &m)
 	if err != nil {
-		return err
+		return m, err
 	}
 	defer client.Close()
-	return e.copyDatabase(ctx, client, m, file)
+	return m, e.copyDatabase(ctx, client, dir, &m)
 }
 
-// copyDatabase takes the database from a member, proves that it is whole, and counts its keys on the living member at
-// the very revision that it has.
-func (e *Env) copyDatabase(ctx context.Context, client *etcd.Client, m *snapshot.Meta, file string) error {
-	_, err := e.Host.StreamUnrecorded(file, 0o600, func(w io.Writer) error { return client.Snapshot(ctx, w) })
-	if err != nil {
-		return fmt.Errorf("read the database of etcd's member %s: %w", m.Member, err)
+// gatherFiles takes what the database is worth nothing without.
+func (e *Env) gatherFiles(dir string, m *snapshot.Meta, withoutPKI bool) (err error) {
+	if m.Cluster, err = e.clusterHash(); err == nil {
+		m.Encryption, err = e.encryptionFile()
 	}
-	if err := snapshot.CheckDatabase(e.Host.Path(file)); err != nil {
-		return err
-	}
-	status, err := e.databaseStatus(ctx, file)
 	if err != nil {
 		return err
 	}
-	m.Revision = status.Revision
-	if m.Keys, err = client.CountKeys(ctx, m.Revision); err != nil {
-		return fmt.Errorf("count the keys at revision %d: %w", m.Revision, err)
+	files := map[string]string{} // secrets.yaml is of one run of init alone
+	for _, name := range []string{"documents.yaml", "patches.json"} {
+		if file := state.ClusterRecord + "/" + name; e.Host.Exists(file) {
+			files[snapshot.Documents+"/"+name] = file
+		}
+	}
+	for _, name := range pkiFiles(e.Config) {
+		files[snapshot.PKI+"/"+name] = e.Config.CertificatesDir + "/" + name
+	}
+	if m.Encryption != "" {
+		files[snapshot.Encryption] = m.Encryption
+	}
+	for name, file := range files {
+		if isKey := !strings.HasPrefix(name, snapshot.Documents); isKey && withoutPKI {
+			continue
+		}
+		data, err := e.Host.ReadFile(file)
+		if err != nil {
+			return plan.Hint(fmt.Errorf("a snapshot without the cluster's keys would be no backup: %w", err),
+				"put it there; or, if the keys are kept elsewhere: --without-pki")
+		}
+		if err := putContent(dir, name, data); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// snapshotSource is the member that the database is taken from.
-func (e *Env) snapshotSource(ctx context.Context, m *snapshot.Meta) (*etcd.Client, error) {
-	client, err := e.EtcdClient()
-	if err == nil && client == nil {
-		err = plan.Hint(errors.New("no etcd of a cluster of bootstrap's is on this machine"), "run it on a control plane")
-	}
-	if err != nil {
-		return nil, err
-	}
-	status, err := client.Status(ctx)
-	if err != nil {
-		client.Close()
-		return nil, plan.Hint(fmt.Errorf("etcd does not answer: %w", err), "bootstrap status")
-	}
-	members, err := client.Members(ctx)
-	if err != nil {
-		client.Close()
-		return nil, fmt.Errorf("etcd's members: %w", err)
-	}
-	m.Etcd, m.Members = status.Version, membersOf(members)
-	source := etcd.Source(members, status.Leader, status.Member)
-	if source == nil {
-		client.Close()
-		return nil, etcd.ErrNoSource
-	}
-	m.Member = source.Name
-	if source.ID == status.Member {
-		return client, nil
-	}
-	client.Close()
-	files, err := e.EtcdTLS(e.Config.CertificatesDir)
-	if err != nil {
-		return nil, err
-	}
-	return etcd.Dial(source.ClientURLs[0], files, source.Name)
-}
-
-func membersOf(all []*etcd.Member) []snapshot.Member {
-	var members []snapshot.Member
-	for _, m := range all {
-		members = append(members, snapshot.Member{ID: fmt.Sprintf("%x", m.ID), Name: m.Name, Peers: m.PeerURLs, Learner: m.IsLearner})
-	}
-	return members
-}
-
-// snapshotFiles are what the database is worth nothing without.
-func (e *Env) snapshotFiles(m *snapshot.Meta, withoutPKI bool) ([]snapshot.Source, error) {
-	var err error
-	if m.Cluster, err = e.clusterHash(); err != nil {
-		return nil, err
-	}
-	var sources []snapshot.Source
-	for _, name := range []string{"documents.yaml", "patches.json"} { // secrets.yaml is of one run of init alone
-		data, err := e.Host.ReadFile(state.ClusterRecord + "/" + name)
-		if err == nil {
-			sources = append(sources, snapshot.Source{Name: snapshot.Documents + name, Data: data})
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-	}
-	m.Encryption, err = e.encryptionFile()
-	if err != nil || withoutPKI {
-		return sources, err
-	}
-	for _, name := range pkiFiles(e.Config) {
-		data, err := e.Host.ReadFile(e.Config.CertificatesDir + "/" + name)
-		if err != nil {
-			return nil, plan.Hint(fmt.Errorf("a snapshot without the cluster's keys would be no backup: %w", err),
-				"put it there; or, if it is kept elsewhere: --without-pki")
-		}
-		sources = append(sources, snapshot.Source{Name: snapshot.PKI + name, Data: data})
-	}
-	if m.Encryption == "" {
-		return sources, nil
-	}
-	data, err := e.Host.ReadFile(m.Encryption)
-	if err != nil {
-		return nil, plan.Hint(fmt.Errorf("a snapshot without the keys that Secrets are encrypted with would be no backup: %w", err),
-			"put the file there; or, if the keys are kept elsewhere: --without-pki")
-	}
-	return append(sources, snapshot.Source{Name: snapshot.Encryption, Data: data}), nil
+func putContent(dir, name string, data []byte) error {
+	file := content(dir) + "/" + name
+	return errors.Join(os.MkdirAll(path.Dir(file), 0o700), os.WriteFile(file, data, 0o600))
 }
 
 // pkiFiles are those that init can't make again for the same cluster.
@@ -211,16 +171,98 @@ func pkiFiles(c *config.Config) []string {
 	return files
 }
 
+// snapshotSource is the member that the database is taken from.
+func (e *Env) snapshotSource(ctx context.Context, m *snapshot.Meta) (*etcd.Client, error) {
+	own, err := e.EtcdClient()
+	if err == nil && own == nil {
+		err = plan.Hint(errors.New("no etcd of a cluster of bootstrap's is on this machine"), "run it on a control plane")
+	}
+	if err != nil {
+		return nil, err
+	}
+	source, err := own.Source(ctx)
+	if err == nil {
+		m.Etcd, m.Member = source.Version, source.Name
+		for _, each := range source.Members {
+			m.Members = append(m.Members, snapshot.Member{ID: fmt.Sprintf("%x", each.ID), Name: each.Name, Peers: each.PeerURLs, Learner: each.IsLearner})
+		}
+	}
+	if err == nil && !source.Others {
+		return own, nil
+	}
+	own.Close()
+	if err != nil {
+		return nil, plan.Hint(err, "bootstrap status")
+	}
+	files, err := e.EtcdTLS(e.Config.CertificatesDir)
+	if err != nil {
+		return nil, err
+	}
+	return etcd.Dial(source.ClientURLs[0], files, source.Name)
+}
+
+// copyDatabase takes the database from a member, and counts its keys on the living member at the very revision that
+// it has.
+func (e *Env) copyDatabase(ctx context.Context, client *etcd.Client, dir string, m *snapshot.Meta) error {
+	status, err := client.Status(ctx)
+	if err == nil {
+		err = e.checkRoom(dir, 3*status.SizeBytes) // it, what it is restored to, and the archive
+	}
+	if err == nil {
+		err = putContent(dir, snapshot.Database, nil)
+	}
+	if err != nil {
+		return err
+	}
+	file, err := os.OpenFile(content(dir)+"/"+snapshot.Database, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := client.Snapshot(ctx, file); err != nil {
+		return fmt.Errorf("read the database of etcd's member %s: %w", m.Member, err)
+	}
+	if m.Revision, err = e.revisionOf(ctx, dir); err != nil {
+		return err
+	}
+	if m.Keys, err = client.CountKeys(ctx, m.Revision); err != nil {
+		err = fmt.Errorf("count the keys at revision %d: %w", m.Revision, err)
+	}
+	return err
+}
+
+// checkRoom refuses what would leave no room on the disk for others.
+func (e *Env) checkRoom(dir string, size int64) error {
+	disk, err := e.Host.Disk("/var/lib")
+	if err == nil && uint64(size) > disk.Available {
+		err = fmt.Errorf("it takes %d bytes, and %s has room for %d", size, dir, disk.Available)
+	}
+	return err
+}
+
+// revisionOf asks etcdutl for the revision of a scratch folder's database, which it reads to its end for that.
+func (e *Env) revisionOf(ctx context.Context, dir string) (int64, error) {
+	etcdutl, err := e.program(ctx, dir, "etcdutl")
+	if err != nil {
+		return 0, err
+	}
+	var status struct{ Revision int64 }
+	out, err := e.Host.Run(ctx, etcdutl, "snapshot", "status", content(dir)+"/"+snapshot.Database, "--write-out=json")
+	if err == nil {
+		err = json.Unmarshal(out, &status)
+	}
+	if err != nil {
+		err = fmt.Errorf("%w: the database can't be read: %w", snapshot.ErrDamaged, err)
+	}
+	return status.Revision, err
+}
+
 // clusterHash tells clusters apart: a restore changes etcd's own ID, and never the CA.
 func (e *Env) clusterHash() (string, error) {
 	data, err := e.Host.ReadFile(e.PKIFile("ca", ".crt"))
 	if err != nil {
 		return "", err
 	}
-	return hashOfCA(data)
-}
-
-func hashOfCA(data []byte) (string, error) {
 	cert, err := pki.ParseCert(data)
 	if err != nil {
 		return "", fmt.Errorf("ca.crt: %w", err)
@@ -233,10 +275,7 @@ func hashOfCA(data []byte) (string, error) {
 // given; empty where it encrypts nothing.
 func (e *Env) encryptionFile() (string, error) {
 	manifest, err := e.Host.ReadFile(spec.ManifestFile("kube-apiserver"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
 	_, value, found := strings.Cut(string(manifest), "--encryption-provider-config=")
@@ -250,24 +289,4 @@ func (e *Env) encryptionFile() (string, error) {
 		file = volumes[i].HostPath + strings.TrimPrefix(file, volumes[i].MountPath)
 	}
 	return file, nil
-}
-
-// databaseStatus is what etcdutl says of a database.
-type databaseStatus struct {
-	Revision int64 `json:"revision"`
-	TotalKey int64 `json:"totalKey"`
-}
-
-func (e *Env) databaseStatus(ctx context.Context, file string) (s databaseStatus, err error) {
-	err = e.withPrograms(ctx, func(dir string) error {
-		out, err := e.Host.Run(ctx, dir+"/etcdutl", "snapshot", "status", e.Host.Path(file), "--write-out=json")
-		if err == nil {
-			err = json.Unmarshal(out, &s)
-		}
-		return err
-	}, "etcdutl")
-	if err != nil {
-		err = fmt.Errorf("the database can't be read: %w", err)
-	}
-	return s, err
 }

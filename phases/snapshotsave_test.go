@@ -1,7 +1,6 @@
 package phases
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -13,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"bootstrap/phases/config"
-	"bootstrap/phases/host"
 	"bootstrap/phases/host/hosttest"
 	"bootstrap/phases/snapshot"
 	"bootstrap/phases/spec"
@@ -28,11 +26,14 @@ func TestSnapshotFiles(t *testing.T) {
 	put(state.ClusterRecord+"/secrets.yaml", "token\n")
 	put(spec.ManifestFile("kube-apiserver"), "    - --encryption-provider-config=/etc/kubernetes/encryption/config.yaml\n")
 	names := func(withoutPKI bool) (all []string, m snapshot.Meta, err error) {
-		sources, err := env.snapshotFiles(&m, withoutPKI)
-		for _, s := range sources {
-			all = append(all, s.Name)
-		}
-		slices.Sort(all)
+		dir := t.TempDir()
+		err = env.gatherFiles(dir, &m, withoutPKI)
+		_ = fs.WalkDir(os.DirFS(content(dir)), ".", func(name string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				all = append(all, name)
+			}
+			return err
+		})
 		return all, m, err
 	}
 	if _, _, err := names(false); err == nil || !strings.Contains(err.Error(), "would be no backup") {
@@ -80,18 +81,21 @@ func TestEncryptionFile(t *testing.T) {
 // TestRestoredKeys: what is missing is written; Secrets' keys become the archive's, and those of before are kept.
 func TestRestoredKeys(t *testing.T) {
 	env := testEnv(t, "default")
-	const file, dir = "/etc/kubernetes/encryption/config.yaml", "/var/lib/unpacked"
+	const file = "/etc/kubernetes/encryption/config.yaml"
+	dir := t.TempDir()
 	if err := env.ownEtcdFolder(); err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string]string{"pki.ca.key": "archive", "pki.etcd.ca.crt": "archive", "encryption.config.yaml": "archive"} {
-		hosttest.Put(t, env.Host, dir+"/"+name, content, 0o600)
+	for _, name := range []string{"pki/ca.key", "pki/etcd/ca.crt", "encryption/config.yaml"} {
+		if err := putContent(dir, name, []byte("archive")); err != nil {
+			t.Fatal(err)
+		}
 	}
 	hosttest.Put(t, env.Host, env.PKIFile("ca", ".key"), "here", 0o600)
 	hosttest.Put(t, env.Host, file, "here", 0o600)
 	m := snapshot.Meta{Encryption: file, Files: []snapshot.File{{Name: "database"}, {Name: "pki/ca.key"}, {Name: "pki/etcd/ca.crt"}, {Name: "encryption/config.yaml"}}}
 	env.Restoring = &Restoring{Began: "now", meta: m, dir: dir}
-	aside := env.Config.Etcd.DataDir + "/member.before-now.encryption.yaml"
+	aside := env.Config.Etcd.DataDir + "/before-now/encryption.yaml"
 	for range 2 { // a run that goes on does it again
 		if err := env.writeRestoredKeys(); err != nil {
 			t.Fatal(err)
@@ -107,7 +111,7 @@ func TestRestoredKeys(t *testing.T) {
 func TestSaveRefuses(t *testing.T) {
 	env := testEnv(t, "default")
 	hosttest.Put(t, env.Host, spec.SnapshotBucket, "endpoint: https://s3.example:9000\naccessKey: a\nsecretKey: b\n", 0o600)
-	bucket, err := env.OpenSnapshots("s3://backup", spec.SnapshotBucket)
+	bucket, err := env.OpenSnapshots("s3://backup")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,11 +131,12 @@ func TestSaveRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, at := range []string{"s3://backup", "relative"} {
-		if _, err := env.OpenSnapshots(at, spec.SnapshotBucket); err == nil {
+		if _, err := env.OpenSnapshots(at); err == nil {
 			t.Errorf("it opens %s", at)
 		}
 	}
-	if _, err := env.OpenSnapshots("s3://backup", "/etc/nothing.yaml"); !errors.Is(err, fs.ErrNotExist) {
+	hosttest.Remove(t, env.Host, spec.SnapshotBucket)
+	if _, err := env.OpenSnapshots("s3://backup"); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
 }
@@ -140,10 +145,27 @@ func TestSaveRefuses(t *testing.T) {
 func TestSchedule(t *testing.T) {
 	env := testEnv(t, "default")
 	units := []string{spec.SystemdDir + "/" + spec.SnapshotService, spec.SystemdDir + "/" + spec.SnapshotTimer}
-	on := ScheduleSnapshots(Schedule{Every: 90 * time.Minute, Args: []string{"--to=/srv/my backup", "--keep=3"}})
-	if err := on.Run(t.Context(), env); err != nil {
+	run := func(s Schedule) {
+		t.Helper()
+		todo, err := ScheduleSnapshots(env, s)
+		if err == nil {
+			err = todo.Run(t.Context(), env)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := ScheduleSnapshots(env, Schedule{}); err == nil {
+		t.Error("there is no cluster")
+	}
+	env = testEnv(t, "default")
+	if err := env.State().KeepSettled(); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := ScheduleSnapshots(env, Schedule{At: "s3://backup"}); err == nil {
+		t.Error("nobody knows where that bucket is")
+	}
+	run(Schedule{Every: 90 * time.Minute, At: "/srv/my backup", Args: []string{"--to=/srv/my backup", "--keep=3"}})
 	service, err := env.Host.ReadFile(units[0])
 	if err != nil || !strings.Contains(string(service), `etcd snapshot save --scheduled="1h30m0s" "--to=/srv/my backup" "--keep=3"`) {
 		t.Errorf("%s, %v", service, err)
@@ -156,9 +178,7 @@ func TestSchedule(t *testing.T) {
 			t.Errorf("%s is not in the ledger", file)
 		}
 	}
-	if err := ScheduleSnapshots(Schedule{Off: true}).Run(context.Background(), env); err != nil {
-		t.Fatal(err)
-	}
+	run(Schedule{Off: true})
 	for _, file := range units {
 		if env.Host.Exists(file) {
 			t.Errorf("%s is still there", file)
@@ -174,7 +194,7 @@ func TestNoteLast(t *testing.T) {
 	}
 	good := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
 	for i, problem := range []string{"", "full", "full"} {
-		if err := env.noteLast(snapshot.Last{Time: good.Add(time.Duration(i) * time.Hour), Every: "1h", Error: problem}); err != nil {
+		if err := env.noteLast(t.Context(), snapshot.Last{Time: good.Add(time.Duration(i) * time.Hour), Every: "1h", Error: problem}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -184,21 +204,5 @@ func TestNoteLast(t *testing.T) {
 	}
 	if env.Host.Recorded(spec.SnapshotDir) {
 		t.Error("reset would remove the user's snapshots")
-	}
-}
-
-// TestBeside: without the machine's lock nothing that is recorded can be changed.
-func TestBeside(t *testing.T) {
-	env := testEnv(t, "default")
-	h, err := env.Host.Beside()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	if _, err := h.WriteFile("/etc/x", []byte("x"), 0o600); err == nil || h.Exists("/etc/x") {
-		t.Errorf("it writes: %v", err)
-	}
-	if err := h.Do(host.OpObject, host.Remove, "x", func() error { return nil }); err != nil {
-		t.Error(err)
 	}
 }

@@ -1,16 +1,17 @@
 package phases
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
+	"path"
+	"strings"
 	"time"
 
 	"bootstrap/phases/bundle"
-	"bootstrap/phases/plan"
 	"bootstrap/phases/snapshot"
 	"bootstrap/phases/spec"
 	"bootstrap/templates"
@@ -19,34 +20,24 @@ import (
 // Schedule is how often a snapshot is saved, and what the command does that saves it.
 type Schedule struct {
 	Every time.Duration
-	Args  []string // of bootstrap etcd snapshot save
+	At    string
+	Save  Save
+	Args  []string // of bootstrap etcd snapshot save, which say the same
 	Off   bool
 }
 
-// ScheduleSnapshots is the plan by which systemd saves snapshots, by a copy of this program without its bundle.
-func ScheduleSnapshots(s Schedule) Plan {
+// ScheduleSnapshots is the plan by which systemd saves snapshots, by a copy of this program without its bundle. A
+// schedule none of whose runs could go well is refused.
+func ScheduleSnapshots(e *Env, s Schedule) (Plan, error) {
+	err := e.needCluster()
+	if err == nil && !s.Off {
+		var to *Snapshots
+		if to, err = e.OpenSnapshots(s.At); err == nil {
+			err = s.Save.check(to)
+		}
+	}
 	run := func(ctx context.Context, env *Env) error { return env.schedule(ctx, s) }
-	return Plan{{{Name: "snapshot-schedule", Short: "have systemd save snapshots", Run: run}}}
-}
-
-// CheckSchedule refuses a schedule none of whose runs could go well.
-func (e *Env) CheckSchedule(at, bucketFile string, o Save, s Schedule) error {
-	if s.Off {
-		return nil
-	}
-	c, err := e.State().RememberedConfig()
-	if err == nil && c == nil {
-		err = plan.Hint(errors.New("there is no control plane of bootstrap's on this machine"), "run it on one")
-	}
-	if err != nil {
-		return err
-	}
-	e.Config = c
-	to, err := e.OpenSnapshots(at, bucketFile)
-	if err != nil {
-		return err
-	}
-	return o.check(to)
+	return Plan{{{Name: "snapshot-schedule", Short: "have systemd save snapshots", Run: run}}}, err
 }
 
 func (e *Env) schedule(ctx context.Context, s Schedule) error {
@@ -89,15 +80,16 @@ type Scheduled struct {
 
 // RunScheduled saves, tries and prunes, and tells how that ended: by an Event, a file of metrics, and what status
 // reads. Of several control planes one does it; where no API server answers, each does.
-func (e *Env) RunScheduled(ctx context.Context, s *Snapshots, o Save, run Scheduled) (snapshot.Entry, error) {
+func (e *Env) RunScheduled(ctx context.Context, s *Snapshots, o Save, run Scheduled) error {
 	c, apiErr := e.ConnectForHealth()
 	if apiErr == nil {
+		c = c.Acting() // the Host only plans, as it has no lock
 		soon, cancel := context.WithTimeout(ctx, 10*time.Second)
 		has, err := c.TakeTurn(soon, "bootstrap-snapshot", e.Config.NodeName, run.Every/2)
 		cancel()
 		if err == nil && has != e.Config.NodeName {
 			e.Tell.Say("%s has saved a snapshot, or does: nothing to do here", has)
-			return snapshot.Entry{}, nil
+			return nil
 		}
 	}
 	o.Try = true
@@ -110,42 +102,34 @@ func (e *Env) RunScheduled(ctx context.Context, s *Snapshots, o Save, run Schedu
 	if err != nil {
 		last.Error, kind, reason, message = err.Error(), "Warning", "SnapshotFailed", err.Error()
 	}
-	if noteErr := e.noteLast(last); noteErr != nil {
-		err = errors.Join(err, noteErr)
-	}
+	err = errors.Join(err, e.noteLast(ctx, last))
 	if apiErr == nil {
 		apiErr = c.Event(ctx, e.Config.NodeName, kind, reason, message)
 	}
 	if apiErr != nil {
 		e.Tell.Warn("there is no Event of it: %v", apiErr)
 	}
-	return entry, err
+	return err
 }
 
 // noteLast keeps how a run ended, and since when all goes well, for status and as metrics.
-func (e *Env) noteLast(last snapshot.Last) error {
-	const file, metrics = spec.SnapshotDir + "/last.json", spec.SnapshotDir + "/metrics.prom"
-	if data, err := e.Host.ReadFile(file); err == nil && last.Error != "" {
+func (e *Env) noteLast(ctx context.Context, last snapshot.Last) error {
+	last.Good = last.Time
+	if last.Error != "" {
 		var before snapshot.Last
+		data, _ := e.Host.ReadFile(spec.SnapshotLast)
 		_ = json.Unmarshal(data, &before) // else nothing is known of before
 		last.Good = before.Good
-	}
-	if last.Error == "" {
-		last.Good = last.Time
 	}
 	data, err := json.Marshal(last)
 	if err != nil {
 		return err
 	}
-	if err := e.Host.DirUnrecorded(spec.SnapshotDir); err != nil {
+	here := &Snapshots{dir: e.Host.Path(spec.SnapshotDir)}
+	err = here.put(ctx, path.Base(spec.SnapshotLast), bytes.NewReader(data), int64(len(data)))
+	if err != nil {
 		return err
 	}
-	if _, err := e.Host.WriteUnrecorded(file, data, 0o600); err != nil {
-		return err
-	}
-	_, err = e.Host.StreamUnrecorded(metrics, 0o644, func(w io.Writer) error {
-		_, err := io.WriteString(w, last.Metrics())
-		return err
-	})
-	return err
+	metrics := last.Metrics()
+	return here.put(ctx, "metrics.prom", strings.NewReader(metrics), int64(len(metrics)))
 }

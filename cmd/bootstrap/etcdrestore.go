@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"bootstrap/phases"
 	"bootstrap/phases/plan"
@@ -17,7 +14,6 @@ import (
 
 type restoreOptions struct {
 	snapshotOptions
-	file          string
 	undo          bool
 	dryRun, force bool
 }
@@ -29,33 +25,36 @@ func newEtcdRestoreCommand() *cobra.Command {
 		Short: "Make this machine's cluster what an archive holds, also on a bare machine",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.file = first(args)
-			if (o.file == "") != o.undo {
+			if (len(args) == 0) != o.undo {
 				return wrongCall(cmd, errors.New("it takes the file of an archive, or --undo"))
 			}
-			return o.run(cmd.Context())
+			return o.run(cmd.Context(), first(args))
 		},
 	}
-	o.addBucket(cmd)
+	o.addMachine(cmd)
+	o.addIdentity(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.undo, "undo", false, "give up a restore that is under way, or go back to the data of before the last one")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only show what would be lost and changed")
 	f.BoolVarP(&o.force, "force", "f", false, "do not ask")
-	f.StringVar(&o.identity, "identity", "", "file of age with the key that the archive was encrypted to")
 	addOutputFlag(cmd, &o.json, eventsAsJSON)
 	return cmd
 }
 
-func (o restoreOptions) run(ctx context.Context) error {
+func (o restoreOptions) run(ctx context.Context, file string) error {
 	out := newOutput(o.json, o.dryRun)
-	env, from, err := o.open(out.report)
+	env, err := phases.OpenMachine(o.root, o.dryRun, out.report)
 	if err != nil {
 		return out.end(plan.Refused(err))
 	}
 	defer env.Close()
+	from, err := o.from(&env, file)
+	if err != nil {
+		return out.end(plan.Refused(err))
+	}
 	return out.end(phases.OpenRestore(ctx, env, from, func(opened *phases.Env, todo phases.Plan) error {
 		if !o.dryRun && !o.force {
-			if err := confirmRestore(ctx); err != nil {
+			if err := confirm(ctx, func() string { return "All that was written since then is lost" }); err != nil {
 				return plan.Refused(err)
 			}
 		}
@@ -67,38 +66,16 @@ func (o restoreOptions) run(ctx context.Context) error {
 	}))
 }
 
-func (o restoreOptions) open(to func(plan.Event)) (env phases.Env, from phases.RestoreFrom, err error) {
-	if env, err = phases.NewEnv(o.root, to); err != nil {
-		return env, from, err
-	}
+func (o restoreOptions) from(env *phases.Env, file string) (from phases.RestoreFrom, err error) {
 	env.Built, env.Tell.Phase = builtAt(), "restore"
 	if env.Bundle, err = findBundle(o.bundle); err != nil {
-		return env, from, err
+		return from, err
 	}
-	if env.Host, err = phases.OpenHost(o.root, o.dryRun); err != nil {
-		return env, from, err
+	from = phases.RestoreFrom{Undo: o.undo, Machine: state.AsMade(env.Host, machineOf(env.Facts, env.Bundle))}
+	if from.Identities, err = o.identities(); err != nil || o.undo {
+		return from, err
 	}
-	from = phases.RestoreFrom{Undo: o.undo, Machine: machineOf(env.Facts, env.Bundle)}
-	from.Machine = state.AsMade(env.Host, from.Machine)
-	if o.undo {
-		return env, from, nil
-	}
-	if from.Identities, err = o.identities(); err != nil {
-		return env, from, err
-	}
-	o.at, from.Name = phases.SplitSnapshot(o.file)
-	from.Snapshots, err = env.OpenSnapshots(o.at, o.bucket)
-	return env, from, err
-}
-
-func confirmRestore(ctx context.Context) error {
-	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		return errors.New("not confirmed, nothing was changed: no terminal to ask at; use --force")
-	}
-	fmt.Print("All that was written since then is lost. Go on? [y/N] ")
-	answer, err := readLine(ctx)
-	if err == nil && !strings.EqualFold(answer, "y") {
-		return errors.New("not confirmed, nothing was changed")
-	}
-	return err
+	o.at, from.Name = phases.SplitSnapshot(file)
+	from.Snapshots, err = env.OpenSnapshots(o.at)
+	return from, err
 }

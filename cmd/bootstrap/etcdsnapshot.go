@@ -28,23 +28,25 @@ func newSnapshotCommand() *cobra.Command {
 
 // snapshotOptions are the flags that several of these commands have.
 type snapshotOptions struct {
-	at, bucket, bundle, root string
-	identity                 string
-	json                     bool
-	keep, days               int
-	save                     phases.Save
+	at, bundle, root string
+	identity         string
+	json             bool
+	keep, days       int
+	save             phases.Save
+}
+
+func (o *snapshotOptions) addMachine(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.bundle, "bundle", "", "bundle to take programs from (default: found as init does, else the images on this machine)")
+	addRootFlag(cmd.Flags(), &o.root)
 }
 
 func (o *snapshotOptions) addPlace(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.at, "to", spec.SnapshotDir, "where the archives lie: a folder, or s3://BUCKET/FOLDER")
-	o.addBucket(cmd)
+	cmd.Flags().StringVar(&o.at, "to", spec.SnapshotDir, "where the archives lie: a folder, or s3://BUCKET/FOLDER, which "+spec.SnapshotBucket+" says how to reach")
+	o.addMachine(cmd)
 }
 
-func (o *snapshotOptions) addBucket(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.StringVar(&o.bucket, "s3-config", spec.SnapshotBucket, "file with endpoint, region, ca, pathStyle, accessKey and secretKey of s3://, which only root may read")
-	f.StringVar(&o.bundle, "bundle", "", "bundle to take programs from (default: found as init does, else the images on this machine)")
-	addRootFlag(f, &o.root)
+func (o *snapshotOptions) addIdentity(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.identity, "identity", "", "file of age with the key that the archive was encrypted to")
 }
 
 func (o *snapshotOptions) addSave(cmd *cobra.Command) {
@@ -64,9 +66,9 @@ func (o *snapshotOptions) identities() ([]byte, error) {
 	}
 	data, err := os.ReadFile(o.identity)
 	if err != nil {
-		return nil, plan.Refused(fmt.Errorf("--identity: %w", err))
+		err = fmt.Errorf("--identity: %w", err)
 	}
-	return data, nil
+	return data, err
 }
 
 // with opens this machine beside whoever works on it, and the folder or bucket.
@@ -76,7 +78,7 @@ func (o *snapshotOptions) with(cmd *cobra.Command, do func(*phases.Env, *phases.
 	if err != nil {
 		return plan.Refused(err)
 	}
-	env, err := phases.OpenBeside(o.root, bundle, out.report)
+	env, err := phases.OpenForSnapshots(o.root, bundle, out.report)
 	if err != nil {
 		return plan.Refused(err)
 	}
@@ -85,7 +87,7 @@ func (o *snapshotOptions) with(cmd *cobra.Command, do func(*phases.Env, *phases.
 		defer out.text.end()
 	}
 	env.Tell.Phase = cmd.Name()
-	s, err := env.OpenSnapshots(o.at, o.bucket)
+	s, err := env.OpenSnapshots(o.at)
 	if err != nil {
 		return plan.Refused(err)
 	}
@@ -94,18 +96,21 @@ func (o *snapshotOptions) with(cmd *cobra.Command, do func(*phases.Env, *phases.
 
 func newSnapshotSaveCommand() *cobra.Command {
 	var o snapshotOptions
-	var scheduled time.Duration
+	var run phases.Scheduled
 	cmd := &cobra.Command{
 		Use:   "save",
 		Short: "Save etcd's database, and all that a cluster is restored from, as one archive",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			run.Keep, run.Days = o.keep, o.days
 			return o.with(cmd, func(env *phases.Env, s *phases.Snapshots) error {
-				if scheduled > 0 {
-					_, err := env.RunScheduled(cmd.Context(), s, o.save, phases.Scheduled{Every: scheduled, Keep: o.keep, Days: o.days})
-					return err
+				if run.Every > 0 {
+					return env.RunScheduled(cmd.Context(), s, o.save, run)
 				}
 				entry, err := env.SaveSnapshot(cmd.Context(), s, o.save)
-				return errors.Join(err, o.show(cmd, s, entry, err))
+				if err != nil {
+					return err
+				}
+				return o.show(cmd, entry)
 			})
 		},
 	}
@@ -113,7 +118,7 @@ func newSnapshotSaveCommand() *cobra.Command {
 	o.addSave(cmd)
 	o.addKeep(cmd)
 	cmd.Flags().BoolVar(&o.save.Try, "verify", false, "try it before it counts, as verify --deep does")
-	cmd.Flags().DurationVar(&scheduled, "scheduled", 0, "as the timer of schedule does, which comes so often: try it, and then prune")
+	cmd.Flags().DurationVar(&run.Every, "scheduled", 0, "as the timer of schedule does, which comes so often: try it, and then prune")
 	addOutputFlag(cmd, &o.json, "text, or json: one object")
 	return cmd
 }
@@ -124,16 +129,21 @@ type entryObject struct {
 	Snapshots []snapshot.Entry `json:"snapshots"`
 }
 
-// show prints what came out of an archive; where it failed, the error tells.
-func (o *snapshotOptions) show(cmd *cobra.Command, s *phases.Snapshots, e snapshot.Entry, err error) error {
-	if err != nil {
-		return nil
-	}
+// show prints archives, and how their trials ended.
+func (o *snapshotOptions) show(cmd *cobra.Command, all ...snapshot.Entry) error {
 	if o.json {
-		return printJSON(cmd.OutOrStdout(), entryObject{outputVersion, []snapshot.Entry{e}})
+		return printJSON(cmd.OutOrStdout(), entryObject{outputVersion, all})
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s/%s: revision %d, %s, %s\n", s.At, e.Name, e.Meta.Revision, humanize.IBytes(uint64(e.Size)), verifiedText(e))
-	return err
+	table := newTable(cmd.OutOrStdout(), "NAME\tAGE\tNODE\tREVISION\tSIZE\tKEYS\tRESULT")
+	for _, e := range all {
+		keys := "no"
+		if e.Meta.HasPKI() {
+			keys = "yes"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", printable(e.Name), age(time.Since(snapshot.TimeOf(e.Name))), printable(e.Meta.Node),
+			e.Meta.Revision, humanize.IBytes(uint64(e.Size)), keys, verifiedText(e))
+	}
+	return table.Flush()
 }
 
 func verifiedText(e snapshot.Entry) string {
@@ -158,34 +168,15 @@ func newSnapshotListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List the archives, and how their trials ended",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.with(cmd, func(env *phases.Env, s *phases.Snapshots) error {
+			return o.with(cmd, func(_ *phases.Env, s *phases.Snapshots) error {
 				all, err := s.List(cmd.Context())
-				if err != nil {
-					return err
-				}
-				return o.list(cmd, all)
+				return errors.Join(err, o.show(cmd, all...))
 			})
 		},
 	}
 	o.addPlace(cmd)
 	addOutputFlag(cmd, &o.json, "text, or json: one object")
 	return cmd
-}
-
-func (o *snapshotOptions) list(cmd *cobra.Command, all []snapshot.Entry) error {
-	if o.json {
-		return printJSON(cmd.OutOrStdout(), entryObject{outputVersion, all})
-	}
-	table := newTable(cmd.OutOrStdout(), "NAME\tAGE\tNODE\tREVISION\tSIZE\tKEYS\tRESULT")
-	for _, e := range all {
-		keys := "no"
-		if e.Meta.HasPKI() {
-			keys = "yes"
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", printable(e.Name), age(time.Since(snapshot.TimeOf(e.Name))), printable(e.Meta.Node),
-			e.Meta.Revision, humanize.IBytes(uint64(e.Size)), keys, verifiedText(e))
-	}
-	return table.Flush()
 }
 
 func newSnapshotVerifyCommand() *cobra.Command {
@@ -200,19 +191,21 @@ func newSnapshotVerifyCommand() *cobra.Command {
 			o.at, name = phases.SplitSnapshot(args[0])
 			v.Deep = v.Deep || v.APIServer
 			if v.Identities, err = o.identities(); err != nil {
-				return err
+				return plan.Refused(err)
 			}
 			return o.with(cmd, func(env *phases.Env, s *phases.Snapshots) error {
 				entry, err := env.VerifySnapshot(cmd.Context(), s, name, v)
-				return errors.Join(err, o.show(cmd, s, entry, err))
+				if err != nil {
+					return err
+				}
+				return o.show(cmd, entry)
 			})
 		},
 	}
-	o.addBucket(cmd)
+	o.addMachine(cmd)
+	o.addIdentity(cmd)
 	cmd.Flags().BoolVar(&v.Deep, "deep", false, "restore it in a scratch folder, start etcd on it, and count its keys")
 	cmd.Flags().BoolVar(&v.APIServer, "with-apiserver", false, "and have an API server list its Nodes")
-	cmd.Flags().StringVar(&o.identity, "identity", "", "file of age with the key that the archive was encrypted to")
-	addOutputFlag(cmd, &o.json, "text, or json: one object")
 	return cmd
 }
 
@@ -247,8 +240,9 @@ func newSnapshotScheduleCommand() *cobra.Command {
 			if s.Every < time.Minute {
 				return wrongCall(cmd, fmt.Errorf("--every %s is under a minute", s.Every))
 			}
+			s.At, s.Save = o.at, o.save
 			s.Args = []string{
-				"--to=" + o.at, "--s3-config=" + o.bucket, "--encrypt-to=" + o.save.EncryptTo, fmt.Sprintf("--without-pki=%t", o.save.WithoutPKI),
+				"--to=" + o.at, "--encrypt-to=" + o.save.EncryptTo, fmt.Sprintf("--without-pki=%t", o.save.WithoutPKI),
 				fmt.Sprintf("--keep=%d", o.keep), fmt.Sprintf("--keep-daily=%d", o.days),
 			}
 			return o.schedule(cmd.Context(), s, dryRun)
@@ -271,10 +265,11 @@ func (o *snapshotOptions) schedule(ctx context.Context, s phases.Schedule, dryRu
 		return out.end(plan.Refused(err))
 	}
 	defer env.Close()
-	if err := env.CheckSchedule(o.at, o.bucket, o.save, s); err != nil {
+	todo, err := phases.ScheduleSnapshots(&env, s)
+	if err != nil {
 		return out.end(plan.Refused(err))
 	}
-	return out.end(phases.ScheduleSnapshots(s).Run(ctx, phases.Open(env)))
+	return out.end(todo.Run(ctx, phases.Open(env)))
 }
 
 func newSnapshotStatusCommand() *cobra.Command {

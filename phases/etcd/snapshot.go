@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
-	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 )
@@ -23,13 +23,37 @@ func DialSocket(path string) (*Client, error) {
 	return &Client{etcd: c}, nil
 }
 
-// Source picks the member that a snapshot is taken from: a voter that does not lead, this node's own before
-// others; the leader where there is no other voter. A learner may lag behind without an end.
-func Source(members []*Member, leader, own uint64) *Member {
-	var best *Member
+// Source is the member that a snapshot is taken from.
+type Source struct {
+	*Member
+	Others  bool      // it is not the one that was asked
+	Members []*Member // all of the cluster
+	Version string
+}
+
+// Source picks the member that a snapshot is taken from. A learner may lag behind without an end.
+func (c *Client) Source(ctx context.Context) (Source, error) {
+	status, err := c.Status(ctx)
+	if err != nil {
+		return Source{}, fmt.Errorf("etcd does not answer: %w", err)
+	}
+	members, err := c.Members(ctx)
+	if err != nil {
+		return Source{}, fmt.Errorf("etcd's members: %w", err)
+	}
+	s := Source{Member: source(members, status.Leader, status.Member), Members: members, Version: status.Version}
+	if s.Member == nil {
+		return s, errors.New("etcd has no member with a vote that a snapshot could be taken from")
+	}
+	s.Others = s.ID != status.Member
+	return s, nil
+}
+
+// source is a voter that does not lead, this node's own before others; the leader where there is no other voter.
+func source(members []*Member, leader, own uint64) *Member {
 	rank := func(m *Member) int {
 		switch {
-		case m == nil || m.IsLearner || m.Name == "" || len(m.ClientURLs) == 0:
+		case m.IsLearner || m.Name == "" || len(m.ClientURLs) == 0:
 			return 0
 		case m.ID == leader:
 			return 1
@@ -38,10 +62,9 @@ func Source(members []*Member, leader, own uint64) *Member {
 		}
 		return 2
 	}
-	for _, m := range members {
-		if rank(m) > rank(best) {
-			best = m
-		}
+	best := slices.MaxFunc(append(members, &Member{}), func(a, b *Member) int { return cmp.Compare(rank(a), rank(b)) })
+	if rank(best) == 0 {
+		return nil
 	}
 	return best
 }
@@ -61,40 +84,23 @@ func (c *Client) Snapshot(ctx context.Context, w io.Writer) error {
 // page is how many keys are read at once.
 const page = 5000
 
-// CountKeys counts the keys at a revision, or the newest with 0, by prefix: /registry/pods/ and the like.
+// CountKeys counts the keys at a revision by prefix: /registry/pods/ and the like.
 func (c *Client) CountKeys(ctx context.Context, revision int64) (map[string]int64, error) {
 	counts := map[string]int64{}
-	err := c.eachKey(ctx, "", revision, func(kv *mvccpb.KeyValue) { counts[prefixOf(string(kv.Key))]++ })
-	return counts, err
-}
-
-// Keys are those that begin with a prefix.
-func (c *Client) Keys(ctx context.Context, prefix string) (keys []string, err error) {
-	err = c.eachKey(ctx, prefix, 0, func(kv *mvccpb.KeyValue) { keys = append(keys, string(kv.Key)) })
-	return keys, err
-}
-
-func (c *Client) eachKey(ctx context.Context, prefix string, revision int64, do func(*mvccpb.KeyValue)) error {
-	from, end := prefix, clientv3.GetPrefixRangeEnd(prefix)
-	if prefix == "" {
-		from, end = "\x00", "\x00" // all there are
-	}
-	for {
+	for from, more := "\x00", true; more; {
 		soon, cancel := context.WithTimeout(ctx, 6*callTimeout)
-		answer, err := c.etcd.Get(soon, from, clientv3.WithRange(end), clientv3.WithRev(revision), clientv3.WithLimit(page), clientv3.WithKeysOnly())
+		answer, err := c.etcd.Get(soon, from, clientv3.WithFromKey(), clientv3.WithRev(revision), clientv3.WithLimit(page), clientv3.WithKeysOnly())
 		cancel()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, kv := range answer.Kvs {
-			do(kv)
+			counts[prefixOf(string(kv.Key))]++
+			from = string(kv.Key) + "\x00"
 		}
-		if !answer.More {
-			return nil
-		}
-		from = string(answer.Kvs[len(answer.Kvs)-1].Key) + "\x00"
-		revision = cmp.Or(revision, answer.Header.Revision) // all pages are of one moment
+		more = answer.More
 	}
+	return counts, nil
 }
 
 // prefixOf is the first two names of a key. Of kinds in groups, Kubernetes has the group there.
@@ -106,11 +112,12 @@ func prefixOf(key string) string {
 	return strings.Join(names[:3], "")
 }
 
-// Delete deletes keys; those that are gone are fine.
-func (c *Client) Delete(ctx context.Context, keys []string) error {
-	for _, key := range keys {
+// DeleteStale deletes the keys in a restored database that say who was there when it was saved: addresses of API
+// servers, which no lease of etcd's may end any more, and holders of what only one may do.
+func (c *Client) DeleteStale(ctx context.Context) error {
+	for _, prefix := range []string{"/registry/masterleases/", "/registry/peerserverleases/", "/registry/leases/kube-system/"} {
 		soon, cancel := context.WithTimeout(ctx, callTimeout)
-		_, err := c.etcd.Delete(soon, key)
+		_, err := c.etcd.Delete(soon, prefix, clientv3.WithPrefix())
 		cancel()
 		if err != nil {
 			return err
@@ -119,28 +126,17 @@ func (c *Client) Delete(ctx context.Context, keys []string) error {
 	return nil
 }
 
-// Stale are the keys in a restored database that say who was there when it was saved: addresses of API servers,
-// which no lease of etcd's ends any more, and holders of what only one may do.
-func Stale(keys []string) []string {
-	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
-		return !strings.HasPrefix(key, "/registry/masterleases/") && !strings.HasPrefix(key, "/registry/peerserverleases/") &&
-			!strings.HasPrefix(key, "/registry/leases/kube-system/")
-	})
-}
-
 // Unlike says how two counts of keys differ, one line for each prefix, in the order of their names.
 func Unlike(was, is map[string]int64) []string {
 	var lines []string
-	for _, counts := range []map[string]int64{was, is} {
-		for prefix := range counts {
-			if line := fmt.Sprintf("%s: %d, not %d", prefix, is[prefix], was[prefix]); is[prefix] != was[prefix] && !slices.Contains(lines, line) {
-				lines = append(lines, line)
-			}
+	all := map[string]int64{}
+	maps.Copy(all, was)
+	maps.Copy(all, is)
+	for prefix := range all {
+		if is[prefix] != was[prefix] {
+			lines = append(lines, fmt.Sprintf("%s: %d, not %d", prefix, is[prefix], was[prefix]))
 		}
 	}
 	slices.Sort(lines)
 	return lines
 }
-
-// ErrNoSource is of a cluster in which no voter has started.
-var ErrNoSource = errors.New("etcd has no member with a vote that a snapshot could be taken from")

@@ -26,17 +26,9 @@ func TestSource(t *testing.T) {
 		"nobody":                {[]*pb.Member{unstarted, member(2, true)}, 0, 2, 0},
 	}
 	for name, c := range cases {
-		if got := Source(c.members, c.leader, c.own); got.GetID() != c.want {
+		if got := source(c.members, c.leader, c.own); got.GetID() != c.want {
 			t.Errorf("%s: %x, want %x", name, got.GetID(), c.want)
 		}
-	}
-}
-
-func TestStale(t *testing.T) {
-	kept := []string{"/registry/leases/kube-node-lease/node-1", "/registry/pods/kube-system/etcd", "/registry/leases/default/mine", "/registry/configmaps/kube-system/x"}
-	stale := []string{"/registry/leases/kube-system/kube-scheduler", "/registry/masterleases/10.0.0.1", "/registry/peerserverleases/apiserver-1"}
-	if diff := cmp.Diff(stale, Stale(append(kept, stale...))); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -2,52 +2,57 @@ package host
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 )
 
-// Run runs a program that writes only where its arguments say, and gives what it prints.
+// Run runs a program that writes only where its arguments say, for as long as that takes, and gives what it prints.
 func (h *Host) Run(ctx context.Context, program string, args ...string) ([]byte, error) {
 	out, err := exec.CommandContext(ctx, program, args...).Output()
+	said := ""
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		lines := strings.Split(strings.TrimSpace(string(exit.Stderr)), "\n")
-		err = fmt.Errorf("%w: %s", err, lines[len(lines)-1])
+		said = ": " + lines[len(lines)-1]
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Base(program), err)
+		err = fmt.Errorf("%s: %w%s", filepath.Base(program), err, said)
 	}
-	return out, nil
+	return out, err
 }
 
-// Trial is a program that runs for a while beside all others, and may not take much from them.
-type Trial struct {
-	Unit    string // of systemd, NAME.scope
-	Dir     string // where it runs, and writes
-	Program string
-	Args    []string
+// trialUnits begin the names of trials' units; this process's number follows.
+const trialUnits = "bootstrap-trial-"
+
+// Try runs a program that tells systemd when it is ready (sd_notify) while do does something with it: as a transient
+// unit with limits, which ends after an hour in any case, unless a directory stands for the machine.
+func (h *Host) Try(ctx context.Context, dir string, line []string, do func(context.Context) error) error {
+	if !h.Real() {
+		return tryAsChild(ctx, dir, line, do)
+	}
+	unit := fmt.Sprintf("%s%d-%s.service", trialUnits, os.Getpid(), rand.Text()[:8])
+	defer func() { _ = h.units.Do(context.WithoutCancel(ctx), Stop, unit) }() // else it has ended
+	args := []string{
+		"--quiet", "--collect", "--unit=" + unit, "--service-type=notify", "--property=WorkingDirectory=" + dir, "--property=RuntimeMaxSec=3600",
+		"--property=TimeoutStartSec=120", "--property=TimeoutStopSec=10", "--property=MemoryMax=2G", "--property=CPUWeight=20", "--property=IOWeight=20",
+		"--", "/usr/bin/env", // SELinux lets systemd start no program that lies in /var
+	}
+	if _, err := h.Run(ctx, "systemd-run", append(args, line...)...); err != nil {
+		return fmt.Errorf("%s does not start: %w; see: journalctl -u %s", filepath.Base(line[0]), err, unit)
+	}
+	return do(ctx)
 }
 
-// trialLimits are of each trial.
-var trialLimits = []string{"--property=MemoryMax=2G", "--property=CPUWeight=20", "--property=IOWeight=20"}
-
-// Try runs a trial while do does something with it: in a transient unit of systemd, unless a directory stands for the
-// machine. It ends with this process, however that does.
-func (h *Host) Try(ctx context.Context, t Trial, do func(context.Context) error) error {
-	line := append([]string{t.Program}, t.Args...)
-	if h.Real() {
-		line = slices.Concat([]string{"systemd-run", "--scope", "--quiet", "--collect", "--unit=" + t.Unit}, trialLimits, []string{"--"}, line)
-	}
-	child := exec.CommandContext(ctx, line[0], line[1:]...) // a scope has systemd-run become the program
-	child.Dir, child.SysProcAttr = t.Dir, &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+func tryAsChild(ctx context.Context, dir string, line []string, do func(context.Context) error) error {
+	child := exec.CommandContext(ctx, line[0], line[1:]...)
+	child.Dir = dir
 	if err := child.Start(); err != nil {
-		return fmt.Errorf("%s: %w", filepath.Base(t.Program), err)
+		return err
 	}
 	err := do(ctx)
 	_ = child.Process.Signal(os.Interrupt) // else it has ended
@@ -55,32 +60,40 @@ func (h *Host) Try(ctx context.Context, t Trial, do func(context.Context) error)
 	return err
 }
 
-// scratchParent is where scratch folders are made: hardened machines run no programs in /var/tmp.
-const scratchParent = "/var/lib"
+const scratchParent = "/var/lib" // hardened machines run no programs in /var/tmp
 
-// Scratch makes a folder that only root may enter, and removes it when do has ended. What runs that were killed have
-// left goes as well.
-func (h *Host) Scratch(prefix string, do func(dir string) error) (err error) {
-	if err := errors.Join(h.RemoveScratch(), os.MkdirAll(h.Path(scratchParent), 0o755)); err != nil {
+// Scratch makes a folder that only root may enter, and removes it when do has ended. dir is seen from this process.
+// What runs that were killed have left goes as well.
+func (h *Host) Scratch(ctx context.Context, do func(dir string) error) error {
+	parent := h.Path(scratchParent)
+	if err := errors.Join(os.MkdirAll(parent, 0o755), h.removeScratch(ctx)); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp(h.Path(scratchParent), fmt.Sprintf("%s-%d-", prefix, os.Getpid()))
+	dir, err := os.MkdirTemp(parent, fmt.Sprintf("bootstrap-scratch-%d-", os.Getpid()))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	return do(scratchParent + "/" + filepath.Base(dir))
+	return errors.Join(do(dir), os.RemoveAll(dir))
 }
 
-// RemoveScratch removes the scratch folders of processes that are no more.
-func (h *Host) RemoveScratch() error {
-	left, err := filepath.Glob(h.Path(scratchParent) + "/bootstrap-*-*-*")
+// RemoveScratch removes the scratch folders of processes that are no more, and ends their trials.
+func (h *Host) RemoveScratch(ctx context.Context) error {
+	return h.quietly(func() error { return h.removeScratch(ctx) })
+}
+
+func (h *Host) removeScratch(ctx context.Context) error {
+	left, err := filepath.Glob(h.Path(scratchParent) + "/bootstrap-scratch-*")
 	for _, dir := range left {
-		parts := strings.Split(dir, "-")
-		pid, parseErr := strconv.Atoi(parts[len(parts)-2])
-		if parseErr == nil && h.Real() && !h.Exists(fmt.Sprintf("/proc/%d", pid)) {
-			err = errors.Join(err, h.quietly(func() error { return os.RemoveAll(dir) }))
+		pid := 0
+		n, _ := fmt.Sscanf(filepath.Base(dir), "bootstrap-scratch-%d-", &pid)
+		if n != 1 || !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			continue
 		}
+		if h.Real() {
+			_, stopErr := h.Run(ctx, "systemctl", "stop", fmt.Sprintf("%s%d-*", trialUnits, pid)) // none is fine
+			err = errors.Join(err, stopErr)
+		}
+		err = errors.Join(err, os.RemoveAll(dir))
 	}
 	return err
 }

@@ -14,8 +14,9 @@ import (
 	"github.com/containerd/containerd/v2/pkg/archive/compression"
 )
 
-// Program reads a program out of an image, such as usr/local/bin/etcd; its newest layer counts.
-func (i *Images) Program(ctx context.Context, name, file string, sink func(io.Reader) error) error {
+// Program reads a program out of an image in the store; its newest layer counts. A containerd that is configured to
+// discard the layers that it has unpacked (discard_unpacked_layers) has none.
+func (i *Images) Program(ctx context.Context, name, program string, sink func(io.Reader) error) error {
 	full, err := fullName(name)
 	if err != nil {
 		return err
@@ -32,29 +33,30 @@ func (i *Images) Program(ctx context.Context, name, file string, sink func(io.Re
 	for _, layer := range slices.Backward(manifest.Layers) {
 		r, err := store.ReaderAt(ctx, layer)
 		if err != nil {
-			return err
+			return fmt.Errorf("a layer of %s: %w", name, err)
 		}
-		err = errors.Join(inLayer(content.NewReader(r), file, sink), r.Close())
+		err = errors.Join(inLayer(content.NewReader(r), program, sink), r.Close())
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	return fmt.Errorf("%s in %s: %w", file, name, fs.ErrNotExist)
+	return fmt.Errorf("%s in %s: %w", program, name, fs.ErrNotExist)
 }
 
 // ProgramIn is Program for an image that no runtime has yet: its OCI layout, as a tar.
-func ProgramIn(image io.Reader, file string, sink func(io.Reader) error) error {
+func ProgramIn(image io.Reader, program string, sink func(io.Reader) error) error {
 	for blobs := tar.NewReader(image); ; {
 		if _, err := blobs.Next(); err != nil {
-			return fmt.Errorf("%s in the image: %w", file, fs.ErrNotExist)
+			return fmt.Errorf("%s in the image: %w: %w", program, fs.ErrNotExist, err)
 		}
-		if err := inLayer(blobs, file, sink); !errors.Is(err, fs.ErrNotExist) {
+		if err := inLayer(blobs, program, sink); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 }
 
-func inLayer(packed io.Reader, file string, sink func(io.Reader) error) error {
+// inLayer takes a blob that is no layer for one without the program.
+func inLayer(packed io.Reader, program string, sink func(io.Reader) error) error {
 	layer, err := compression.DecompressStream(packed)
 	if err != nil {
 		return fmt.Errorf("%w: %w", fs.ErrNotExist, err)
@@ -62,10 +64,10 @@ func inLayer(packed io.Reader, file string, sink func(io.Reader) error) error {
 	defer layer.Close()
 	for files := tar.NewReader(layer); ; {
 		header, err := files.Next()
-		if err != nil { // also of a blob that is no layer
+		if err != nil {
 			return fmt.Errorf("%w: %w", fs.ErrNotExist, err)
 		}
-		if header.Name == file && header.Typeflag == tar.TypeReg {
+		if header.Name == "usr/local/bin/"+program && header.Typeflag == tar.TypeReg {
 			return sink(files)
 		}
 	}

@@ -50,7 +50,7 @@ func TestProgramIn(t *testing.T) {
 	for kind, packed := range map[string][]byte{"zstd": zstdLayer.Bytes(), "gzip": gzipLayer.Bytes(), "plain": layer} {
 		image := tarWith(t, map[string]string{"index.json": "{}", "blobs/sha256/1": `{"config":true}`, "blobs/sha256/2": string(packed)})
 		var got []byte
-		err := ProgramIn(bytes.NewReader(image), "usr/local/bin/etcd", func(r io.Reader) (err error) {
+		err := ProgramIn(bytes.NewReader(image), "etcd", func(r io.Reader) (err error) {
 			got, err = io.ReadAll(r)
 			return err
 		})
@@ -58,7 +58,7 @@ func TestProgramIn(t *testing.T) {
 			t.Errorf("%s: %q, %v", kind, got, err)
 		}
 		none := func(io.Reader) error { return errors.New("it gives another") }
-		if err := ProgramIn(bytes.NewReader(image), "usr/local/bin/other", none); !errors.Is(err, fs.ErrNotExist) {
+		if err := ProgramIn(bytes.NewReader(image), "other", none); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}

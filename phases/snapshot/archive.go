@@ -3,7 +3,7 @@
 // wished. Its first member lists all others to the byte.
 //
 // An archive is outside input: it is refused as a whole unless it is exactly what that list says. The
-// package must not write to the machine, and knows neither etcd nor a config.
+// package writes only into folders that it is given, and knows neither etcd nor a config.
 package snapshot
 
 import (
@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"net"
@@ -29,18 +30,16 @@ import (
 // The names of an archive's members, and the folders of others.
 const (
 	Database   = "database"
-	PKI        = "pki/"
-	Documents  = "documents/"
+	PKI        = "pki"
+	Documents  = "documents"
 	Encryption = "encryption/config.yaml" // the keys that Secrets are encrypted with
 	metaName   = "snapshot.json"
 )
 
-// format is the one that this program writes and reads.
-const format = 1
+const format = 1 // that this program writes and reads
 
 // Bounds of what is taken from an archive that anyone may have made.
 const (
-	maxMeta     = 4 << 20
 	maxFile     = 4 << 20
 	maxFiles    = 500
 	maxDatabase = 64 << 30
@@ -86,44 +85,33 @@ func (m Meta) Has(name string) bool {
 }
 
 // HasPKI tells whether it holds the CAs: without them it restores no other machine.
-func (m Meta) HasPKI() bool { return m.Has(PKI + "ca.key") }
+func (m Meta) HasPKI() bool { return m.Has(PKI + "/ca.key") }
 
-// Source is content that goes into an archive: Data, or the file at Path.
-type Source struct {
-	Name string
-	Data []byte
-	Path string
+// Summed tells the size and the hash of what was written to it.
+type Summed struct {
+	Size int64
+	hash hash.Hash
 }
 
-func (s Source) open() (io.ReadCloser, error) {
-	if s.Path == "" {
-		return io.NopCloser(bytes.NewReader(s.Data)), nil
+func (s *Summed) Write(p []byte) (int, error) {
+	if s.hash == nil {
+		s.hash = sha256.New()
 	}
-	return os.Open(s.Path)
+	s.Size += int64(len(p))
+	return s.hash.Write(p)
 }
 
-func (s Source) file() (File, error) {
-	r, err := s.open()
+// SHA256 is the hash of what was written.
+func (s *Summed) SHA256() string { return hex.EncodeToString(s.hash.Sum(nil)) }
+
+// Write makes an archive of what is in a folder, and completes m by the list of it.
+func Write(w io.Writer, m *Meta, folder string) error {
+	from, err := os.OpenRoot(folder)
 	if err != nil {
-		return File{}, err
+		return err
 	}
-	defer r.Close()
-	sum := sha256.New()
-	n, err := io.Copy(sum, r)
-	return File{s.Name, n, hex.EncodeToString(sum.Sum(nil))}, err
-}
-
-// Write makes an archive of sources, and completes m by the list of them.
-func Write(w io.Writer, m *Meta, sources []Source) error {
-	m.Format, m.Files = format, nil
-	for _, s := range sources {
-		f, err := s.file()
-		if err != nil {
-			return err
-		}
-		m.Files = append(m.Files, f)
-	}
-	if err := m.validate(); err != nil {
+	defer from.Close()
+	if err := m.list(from); err != nil {
 		return err
 	}
 	list, err := json.MarshalIndent(m, "", "  ")
@@ -135,35 +123,58 @@ func Write(w io.Writer, m *Meta, sources []Source) error {
 		return err
 	}
 	members := tar.NewWriter(packed)
-	for i, s := range append([]Source{{Name: metaName, Data: list}}, sources...) {
-		size := int64(len(list))
-		if i > 0 {
-			size = m.Files[i-1].Size
+	if err := writeMember(members, File{Name: metaName, Size: int64(len(list))}, bytes.NewReader(list)); err != nil {
+		return err
+	}
+	for _, f := range m.Files {
+		r, err := from.Open(f.Name)
+		if err != nil {
+			return err
 		}
-		if err := writeMember(members, s, size); err != nil {
+		if err := errors.Join(writeMember(members, f, r), r.Close()); err != nil {
 			return err
 		}
 	}
 	return errors.Join(members.Close(), packed.Close())
 }
 
-func writeMember(w *tar.Writer, s Source, size int64) error {
-	r, err := s.open()
-	if err != nil {
+// list lists a folder's files, the database first.
+func (m *Meta) list(from *os.Root) error {
+	m.Format, m.Files = format, nil
+	err := fs.WalkDir(from.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		r, err := from.Open(name)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		sum := Summed{hash: sha256.New()}
+		_, err = io.Copy(&sum, r)
+		m.Files = append(m.Files, File{name, sum.Size, sum.SHA256()})
 		return err
+	})
+	slices.SortStableFunc(m.Files, func(a, b File) int { return strings.Compare(path.Dir(a.Name), path.Dir(b.Name)) })
+	return errors.Join(err, m.validate())
+}
+
+func writeMember(w *tar.Writer, f File, content io.Reader) error {
+	err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: f.Name, Mode: 0o600, Size: f.Size, ModTime: time.Unix(0, 0), Format: tar.FormatPAX})
+	if err == nil {
+		_, err = io.Copy(w, content)
 	}
-	defer r.Close()
-	header := &tar.Header{Typeflag: tar.TypeReg, Name: s.Name, Mode: 0o600, Size: size, ModTime: time.Unix(0, 0), Format: tar.FormatPAX}
-	if err := w.WriteHeader(header); err != nil {
-		return err
-	}
-	_, err = io.Copy(w, r)
 	return err
 }
 
-// Read checks an archive while it reads it. take is given each file, in the order of the list: what it got
-// is not to be trusted until Read has returned nil. fits may refuse the archive by its list, before that.
-func Read(r io.Reader, fits func(Meta) error, take func(File, io.Reader) error) (Meta, error) {
+// Read unpacks an archive into a folder, and checks it meanwhile: what lies there is not to be trusted until Read
+// has returned nil. fits may refuse the archive by its list, before that.
+func Read(r io.Reader, folder string, fits func(Meta) error) (Meta, error) {
+	into, err := os.OpenRoot(folder)
+	if err != nil {
+		return Meta{}, err
+	}
+	defer into.Close()
 	dec, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(window), zstd.WithDecodeBuffersBelow(0))
 	if err != nil {
 		return Meta{}, err
@@ -178,15 +189,7 @@ func Read(r io.Reader, fits func(Meta) error, take func(File, io.Reader) error) 
 		return m, err
 	}
 	for _, f := range m.Files {
-		var refused error
-		err := readMember(members, f, func(f File, content io.Reader) error {
-			refused = take(f, content)
-			return refused
-		})
-		if refused != nil && errors.As(refused, new(*fs.PathError)) {
-			return m, refused // such as a full disk
-		}
-		if err != nil {
+		if err := readMember(members, f, into); err != nil {
 			return m, damaged(err)
 		}
 	}
@@ -209,13 +212,18 @@ func damaged(err error) error {
 	return fmt.Errorf("%w: %w", ErrDamaged, err)
 }
 
-func readMeta(members *tar.Reader) (m Meta, err error) {
+// next is the archive's next member, which must be this one.
+func next(members *tar.Reader, name string, fits func(size int64) bool) error {
 	header, err := members.Next()
-	switch {
-	case err != nil:
+	if err == nil && (header.Name != name || header.Typeflag != tar.TypeReg || !fits(header.Size)) {
+		err = fmt.Errorf("%w: %q of %d bytes stands where %s belongs", ErrDamaged, header.Name, header.Size, name)
+	}
+	return err
+}
+
+func readMeta(members *tar.Reader) (m Meta, err error) {
+	if err := next(members, metaName, func(size int64) bool { return size <= maxFile }); err != nil {
 		return m, err
-	case header.Name != metaName || header.Typeflag != tar.TypeReg || header.Size > maxMeta:
-		return m, fmt.Errorf("%w: it does not begin with %s", ErrDamaged, metaName)
 	}
 	data, err := io.ReadAll(members)
 	if err != nil {
@@ -229,57 +237,45 @@ func readMeta(members *tar.Reader) (m Meta, err error) {
 
 // validate refuses names and sizes that no archive of ours has.
 func (m Meta) validate() error {
-	if m.Format != format {
+	e := m.Encryption
+	switch {
+	case m.Format != format:
 		return fmt.Errorf("%w: it has format %d, and this bootstrap reads %d", errFormat, m.Format, format)
-	}
-	if len(m.Files) == 0 || len(m.Files) > maxFiles || m.Files[0].Name != Database {
+	case len(m.Files) == 0 || len(m.Files) > maxFiles || m.Files[0].Name != Database:
 		return fmt.Errorf("%w: it lists %d files, and no database as the first", ErrDamaged, len(m.Files))
-	}
-	if e := m.Encryption; e != "" && (path.Clean(e) != e || !strings.HasPrefix(e, "/etc/")) {
+	case e != "" && (path.Clean(e) != e || !strings.HasPrefix(e, "/etc/")):
 		return fmt.Errorf("%w: it wants the keys of Secrets' encryption at %q, which is not below /etc", ErrDamaged, e)
 	}
 	for i, f := range m.Files {
-		if err := f.validate(); err != nil {
-			return err
+		most, top := int64(maxFile), strings.SplitN(f.Name, "/", 2)[0]
+		if i == 0 {
+			most, top = maxDatabase, PKI
 		}
-		if slices.ContainsFunc(m.Files[:i], func(o File) bool { return o.Name == f.Name }) {
-			return fmt.Errorf("%w: it lists %s twice", ErrDamaged, f.Name)
+		known := f.Name == Encryption || top == PKI || top == Documents
+		if !known || !fs.ValidPath(f.Name) || f.Size < 0 || f.Size > most {
+			return fmt.Errorf("%w: it lists a file %q of %d bytes", ErrDamaged, f.Name, f.Size)
 		}
 	}
 	return nil
 }
 
-func (f File) validate() error {
-	most, known := int64(maxFile), f.Name == Database || f.Name == Encryption || strings.HasPrefix(f.Name, PKI) || strings.HasPrefix(f.Name, Documents)
-	if f.Name == Database {
-		most = maxDatabase
+func readMember(members *tar.Reader, f File, into *os.Root) error {
+	if err := next(members, f.Name, func(size int64) bool { return size == f.Size }); err != nil {
+		return err
 	}
-	switch {
-	case !known || !fs.ValidPath(f.Name) || strings.Contains(f.Name, "\\"):
-		return fmt.Errorf("%w: it lists a file %q", ErrDamaged, f.Name)
-	case f.Size < 0 || f.Size > most || len(f.SHA256) != sha256.Size*2:
-		return fmt.Errorf("%w: %s has %d bytes by its list, and the hash %q", ErrDamaged, f.Name, f.Size, f.SHA256)
+	if err := into.MkdirAll(path.Dir(f.Name), 0o700); err != nil {
+		return err
 	}
-	return nil
-}
-
-func readMember(members *tar.Reader, f File, take func(File, io.Reader) error) error {
-	header, err := members.Next()
+	w, err := into.OpenFile(f.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	if header.Name != f.Name || header.Size != f.Size || header.Typeflag != tar.TypeReg || header.PAXRecords["GNU.sparse.major"] != "" {
-		return fmt.Errorf("%w: %q of %d bytes stands where its list has %s of %d", ErrDamaged, header.Name, header.Size, f.Name, f.Size)
-	}
-	sum := sha256.New()
-	content := io.TeeReader(members, sum)
-	if err := take(f, content); err != nil {
+	defer w.Close()
+	sum := Summed{hash: sha256.New()}
+	if _, err := io.Copy(io.MultiWriter(w, &sum), members); err != nil {
 		return err
 	}
-	if _, err := io.Copy(io.Discard, content); err != nil {
-		return err
-	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != f.SHA256 {
+	if got := sum.SHA256(); got != f.SHA256 {
 		return fmt.Errorf("%w: the sha256 of %s is %s, not %s", ErrDamaged, f.Name, got, f.SHA256)
 	}
 	return nil
@@ -294,36 +290,9 @@ func atEnd(members *tar.Reader, dec io.Reader) error {
 	if !errors.Is(err, io.EOF) {
 		return err
 	}
-	if n, err := io.Copy(io.Discard, io.LimitReader(dec, 1)); n > 0 || err != nil {
-		return errors.Join(fmt.Errorf("%w: something follows its end", ErrDamaged), err)
+	n, err := io.Copy(io.Discard, io.LimitReader(dec, 1))
+	if n > 0 {
+		return fmt.Errorf("%w: something follows its end", ErrDamaged)
 	}
-	return nil
-}
-
-// CheckDatabase compares a database with the hash that etcd has put at its end.
-func CheckDatabase(file string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	content := info.Size() - sha256.Size
-	if content <= 0 || content%512 != 0 {
-		return fmt.Errorf("%w: the database of %d bytes has not the hash at its end that etcd puts there: it was cut short", ErrDamaged, info.Size())
-	}
-	sum, want := sha256.New(), make([]byte, sha256.Size)
-	if _, err := io.Copy(sum, io.LimitReader(f, content)); err != nil {
-		return err
-	}
-	if _, err := io.ReadFull(f, want); err != nil {
-		return err
-	}
-	if !bytes.Equal(sum.Sum(nil), want) {
-		return fmt.Errorf("%w: the database is not what etcd has sent: its hash is another", ErrDamaged)
-	}
-	return nil
+	return err
 }

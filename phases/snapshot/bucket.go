@@ -1,7 +1,6 @@
 package snapshot
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -80,18 +79,16 @@ func OpenBucket(at string, file []byte) (*Bucket, error) {
 
 // Put stores a file in parts. It is there as a whole, or not at all.
 func (b *Bucket) Put(ctx context.Context, name string, content io.Reader, size int64) error {
-	options := minio.PutObjectOptions{ContentType: "application/octet-stream", PartSize: 16 << 20, NumThreads: 2, ConcurrentStreamParts: false}
-	if _, err := b.client.PutObject(ctx, b.bucket, b.prefix+name, content, size, options); err != nil {
-		return b.explained(name, err)
-	}
-	stored, err := b.client.StatObject(ctx, b.bucket, b.prefix+name, minio.StatObjectOptions{})
+	options := minio.PutObjectOptions{ContentType: "application/octet-stream", PartSize: 16 << 20, NumThreads: 2}
+	_, err := b.client.PutObject(ctx, b.bucket, b.prefix+name, content, size, options)
 	if err != nil {
 		return b.explained(name, err)
 	}
-	if stored.Size != size {
-		return fmt.Errorf("%s/%s has %d bytes of %d: the server has not stored it whole", b.bucket, name, stored.Size, size)
+	stored, err := b.client.StatObject(ctx, b.bucket, b.prefix+name, minio.StatObjectOptions{})
+	if err == nil && stored.Size != size {
+		err = fmt.Errorf("it has %d bytes of %d: the server has not stored it whole", stored.Size, size)
 	}
-	return nil
+	return b.explained(name, err)
 }
 
 // Get reads a file.
@@ -100,25 +97,7 @@ func (b *Bucket) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 	if err == nil {
 		_, err = object.Stat()
 	}
-	if err != nil {
-		return nil, b.explained(name, err)
-	}
-	return object, nil
-}
-
-// Read is Get of a small file.
-func (b *Bucket) Read(ctx context.Context, name string) ([]byte, error) {
-	r, err := b.Get(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	return io.ReadAll(io.LimitReader(r, maxMeta))
-}
-
-// Write is Put of a small file.
-func (b *Bucket) Write(ctx context.Context, name string, data []byte) error {
-	return b.Put(ctx, name, bytes.NewReader(data), int64(len(data)))
+	return object, b.explained(name, err)
 }
 
 // Sizes are the files and their sizes.
@@ -143,17 +122,16 @@ func (b *Bucket) explained(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	at := "s3://" + b.bucket + "/" + b.prefix + name
-	answer := minio.ToErrorResponse(err)
+	answer, why := minio.ToErrorResponse(err), ""
 	switch {
 	case answer.Code == "NoSuchBucket":
-		return fmt.Errorf("%s: there is no such bucket: %w", at, err)
+		why = "there is no such bucket: "
 	case answer.Code == "NoSuchKey":
-		return fmt.Errorf("%s: there is no such object: %w", at, err)
+		why = "there is no such object: "
 	case answer.StatusCode == http.StatusForbidden:
-		return fmt.Errorf("%s: the server refuses the credentials, or what they may do: %w", at, err)
+		why = "the server refuses the credentials, or what they may do: "
 	case answer.StatusCode == http.StatusInsufficientStorage, answer.Code == "QuotaExceeded", answer.Code == "XMinioStorageFull":
-		return fmt.Errorf("%s: the bucket is full: %w", at, err)
+		why = "the bucket is full: "
 	}
-	return fmt.Errorf("%s: %w", at, err)
+	return fmt.Errorf("s3://%s/%s%s: %s%w", b.bucket, b.prefix, name, why, err)
 }

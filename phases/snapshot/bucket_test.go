@@ -168,8 +168,8 @@ func TestBucket(t *testing.T) {
 	}
 	_, err := s.open(t, "s3://backup", "wrong").Sizes(ctx)
 	wantError(t, err, "refuses the credentials")
-	wantError(t, s.open(t, "s3://elsewhere", "secret").Write(ctx, "x", []byte("x")), "there is no such bucket")
-	_, err = b.Read(ctx, "nothing")
+	wantError(t, s.open(t, "s3://elsewhere", "secret").Put(ctx, "x", strings.NewReader("x"), 1), "there is no such bucket")
+	_, err = b.Get(ctx, "nothing")
 	wantError(t, err, "there is no such object")
 	for range 2 {
 		if err := b.Remove(ctx, "one"); err != nil {

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,8 +10,7 @@ import (
 
 const (
 	suffix       = ".tar.zst"
-	sealedSuffix = ".tar.zst.age"
-	noteSuffix   = ".json"
+	sealedSuffix = suffix + ".age"
 	timeInName   = "20060102T150405Z"
 )
 
@@ -47,11 +47,11 @@ func NameOf(m Meta, sealed bool) string {
 }
 
 // NoteOf is the file of the note beside an archive.
-func NoteOf(name string) string { return name + noteSuffix }
+func NoteOf(name string) string { return name + ".json" }
 
 // IsName tells an archive's file from others in its folder.
 func IsName(name string) bool {
-	return !TimeOf(name).IsZero() && (strings.HasSuffix(name, suffix) || IsSealed(name)) && !strings.Contains(name, "/")
+	return !TimeOf(name).IsZero() && (strings.HasSuffix(name, suffix) || strings.HasSuffix(name, sealedSuffix)) && !strings.Contains(name, "/")
 }
 
 // TimeOf is when an archive was made, by its name.
@@ -65,10 +65,7 @@ func TimeOf(name string) time.Time {
 // Newest sorts entries, the newest first.
 func Newest(all []Entry) {
 	slices.SortFunc(all, func(a, b Entry) int {
-		if by := TimeOf(b.Name).Compare(TimeOf(a.Name)); by != 0 {
-			return by
-		}
-		return strings.Compare(b.Name, a.Name)
+		return cmp.Or(TimeOf(b.Name).Compare(TimeOf(a.Name)), strings.Compare(b.Name, a.Name))
 	})
 }
 
@@ -76,12 +73,7 @@ func Newest(all []Entry) {
 // days that have one, and the last one that is proven. Nothing goes before one is proven. What does not count is
 // not among those that are kept; it stays where another cluster's may be.
 func Surplus(all []Entry, cluster string, keep, days int) []Entry {
-	var own []Entry
-	for _, e := range all {
-		if e.Problem == "" && e.Meta.Cluster == cluster {
-			own = append(own, e)
-		}
-	}
+	own := slices.DeleteFunc(slices.Clone(all), func(e Entry) bool { return e.Problem != "" || e.Meta.Cluster != cluster })
 	Newest(own)
 	proven := slices.IndexFunc(own, Entry.Proven)
 	if proven < 0 {

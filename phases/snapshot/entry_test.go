@@ -52,8 +52,8 @@ func TestNames(t *testing.T) {
 	m := Meta{Time: time.Date(2026, 12, 1, 2, 3, 4, 0, time.UTC), Node: "node-1.example", Revision: 42}
 	for _, sealed := range []bool{false, true} {
 		name := NameOf(m, sealed)
-		if !IsName(name) || IsSealed(name) != sealed || !TimeOf(name).Equal(m.Time) {
-			t.Errorf("%s: %t %t %s", name, IsName(name), IsSealed(name), TimeOf(name))
+		if !IsName(name) || strings.HasSuffix(name, ".age") != sealed || !TimeOf(name).Equal(m.Time) {
+			t.Errorf("%s: %t %s", name, IsName(name), TimeOf(name))
 		}
 		for _, other := range []string{NoteOf(name), "." + name + ".bootstrap", "x" + name, "", "snapshot-.tar.zst", "last.json"} {
 			if IsName(other) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"filippo.io/age"
 )
@@ -16,8 +15,15 @@ const sealedMagic = "age-encryption.org/"
 // ErrSealed is of an archive for which no key was given.
 var ErrSealed = errors.New("the archive is encrypted")
 
-// Seal encrypts what is written to it for a recipient, age1..., and ends with Close.
+type asIs struct{ io.Writer }
+
+func (asIs) Close() error { return nil }
+
+// Seal encrypts what is written to it for a recipient, age1..., unless that is empty; it ends with Close.
 func Seal(w io.Writer, recipient string) (io.WriteCloser, error) {
+	if recipient == "" {
+		return asIs{w}, nil
+	}
 	to, err := age.ParseX25519Recipient(recipient)
 	if err != nil {
 		return nil, fmt.Errorf("no recipient of age's: %w", err)
@@ -48,6 +54,3 @@ func Unseal(r io.Reader, identities []byte) (io.Reader, error) {
 	}
 	return plain, nil
 }
-
-// IsSealed tells by its name whether an archive is encrypted.
-func IsSealed(name string) bool { return strings.HasSuffix(name, sealedSuffix) }

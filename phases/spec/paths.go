@@ -38,6 +38,7 @@ const (
 
 	// SnapshotDir holds the user's snapshots: reset leaves them.
 	SnapshotDir     = "/var/lib/bootstrap-snapshots"
+	SnapshotLast    = SnapshotDir + "/last.json" // how the last run of the schedule ended
 	SnapshotService = "bootstrap-snapshot.service"
 	SnapshotTimer   = "bootstrap-snapshot.timer"
 	SnapshotProgram = "/usr/local/lib/bootstrap/bootstrap"

@@ -22,7 +22,7 @@ func scheduled(h *host.Host, now time.Time) *Snapshots {
 		return nil
 	}
 	s := &Snapshots{}
-	data, err := h.ReadFile(spec.SnapshotDir + "/last.json")
+	data, err := h.ReadFile(spec.SnapshotLast)
 	if err == nil {
 		err = json.Unmarshal(data, &s.Last)
 	}

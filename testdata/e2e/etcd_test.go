@@ -232,9 +232,8 @@ func sameChanges(n *Node, plan, run string) {
 			if err := json.Unmarshal([]byte(line), &event); err != nil {
 				n.t.Fatalf("%v: %s", err, line)
 			}
-			target, _, _ := strings.Cut(event.Change.Target, "member.before-") // the time is another
-			if target != "" {
-				list = append(list, event.Change.Verb+" "+event.Change.Op+" "+target)
+			if c := event.Change; c.Target != "" {
+				list = append(list, c.Verb+" "+c.Op+" "+c.Target)
 			}
 		}
 		slices.Sort(list)
@@ -307,7 +306,7 @@ func (n *Node) killRestore(m moment, whole time.Duration, file string, undo bool
 	if there := n.Kubectl("get", "configmap", "new").Code == 0; there != undo {
 		n.t.Errorf("what came after the snapshot is there: %t, want %t", there, undo)
 	}
-	n.MustSh("rm -rf /var/lib/etcd/member.before-* /var/lib/etcd/restore.old")
+	n.MustSh("rm -rf /var/lib/etcd/before-*")
 }
 
 // TestSnapshotFaults: a save that is killed, or for which there is no room, leaves the archives of before.
