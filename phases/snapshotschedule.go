@@ -52,14 +52,13 @@ func (e *Env) schedule(ctx context.Context, s Schedule) error {
 	if err != nil {
 		return err
 	}
-	sum, program, err := bundle.Program(executable)
-	if err != nil {
-		return err
+	program, err := bundle.Program(executable)
+	if err == nil {
+		_, err = h.WriteOpaque(spec.SnapshotProgram, program, 0o755)
 	}
-	if _, err := h.WriteStream(spec.SnapshotProgram, 0o755, sum, program); err != nil {
-		return err
+	if err == nil {
+		err = writeRendered(h, service, templates.SnapshotService{Program: spec.SnapshotProgram, Every: s.Every.String(), Args: s.Args})
 	}
-	err = writeRendered(h, service, templates.SnapshotService{Program: spec.SnapshotProgram, Every: s.Every.String(), Args: s.Args})
 	if err == nil {
 		err = writeRendered(h, timer, templates.SnapshotTimer{Every: fmt.Sprintf("%ds", int(s.Every.Seconds()))})
 	}

@@ -3,10 +3,8 @@ package bundle
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"debug/elf"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -66,36 +64,18 @@ func split(f *os.File) (program, part *io.SectionReader, err error) {
 	return io.NewSectionReader(f, 0, begin), io.NewSectionReader(f, begin, int64(n)), nil
 }
 
-// Program gives the hash of an executable without the bundle that it may have inside, and a function
-// that writes it.
-func Program(executable string) (sha string, write func(io.Writer) error, err error) {
+// Program is an executable without the bundle that it may have inside.
+func Program(executable string) ([]byte, error) {
 	f, err := openRegular(executable)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	defer f.Close()
 	program, _, err := split(f)
-	if err == nil && program == nil {
-		err = errors.New("not an executable")
+	if err != nil || program == nil {
+		return nil, errors.Join(fmt.Errorf("%s is not an executable", executable), err)
 	}
-	if err != nil {
-		return "", nil, fmt.Errorf("%s: %w", executable, err)
-	}
-	sum := sha256.New()
-	if _, err := io.Copy(sum, program); err != nil {
-		return "", nil, err
-	}
-	size := program.Size()
-	write = func(w io.Writer) error {
-		f, err := openRegular(executable)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		_, err = io.Copy(w, io.NewSectionReader(f, 0, size))
-		return err
-	}
-	return hex.EncodeToString(sum.Sum(nil)), write, nil
+	return io.ReadAll(program)
 }
 
 // maxSectionTable bounds where cutShort looks for a bundle: the table of an executable's

@@ -43,7 +43,7 @@ type archived struct {
 // etcdNode has a cluster, and the programs of these tests.
 func etcdNode(t *testing.T, deadline time.Duration) *Node {
 	t.Helper()
-	build := exec.Command("go", "build", "-o", path(loadProgram), "./testdata/e2e/load")
+	build := exec.Command("go", "test", "-c", "-o", path(loadProgram), "./testdata/e2e/load")
 	build.Dir, build.Env = checkout, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build load: %v\n%s", err, out)

@@ -1,6 +1,6 @@
-// Command load writes numbered objects to the API server of its node, or watches them, for the tests of
-// snapshots. It is built when they run, and copied into the node.
-package main
+// Package load writes numbered objects to the API server of its node, or watches them, for the tests of
+// snapshots. As a test binary it is built when they run, and copied into the node.
+package load
 
 import (
 	"bufio"
@@ -10,8 +10,10 @@ import (
 	"os/signal"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,7 +26,10 @@ import (
 
 const namespace = "load"
 
-func main() {
+func TestMain(m *testing.M) {
+	if len(os.Args) < 2 || strings.HasPrefix(os.Args[1], "-") {
+		os.Exit(m.Run()) // by go test: there are no tests
+	}
 	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
 		os.Exit(1)
