@@ -38,9 +38,7 @@ func restoreUndo() Plan { return slices.Concat(Plan{{restoreDrop}}, Init()) }
 const (
 	memberDir = "member"
 	stageDir  = "restore.new" // a data directory, in which the database is restored and tried
-	asideDir  = "before-"     // a data directory with what was there before; the time follows
-
-	asideEncryption = "encryption.yaml" // in asideDir: the keys of Secrets' encryption, if others are used now
+	asideDir  = "before-"     // a data directory with what was there before, and keys that others are used for now; the time follows
 )
 
 // Restoring is a restore that is under way. A note in the ledger keeps it, so that a later run goes on with it.
@@ -211,9 +209,8 @@ func (e Env) loadBefore(ctx context.Context, _ RestoreFrom, r, before *Restoring
 // gatherAside has an etcd that is started on the data of before give them, as some of it may be in its log alone.
 func (e *Env) gatherAside(ctx context.Context, aside string) error {
 	r, data := e.Restoring, e.Host.Path(e.Config.Etcd.DataDir+"/"+aside)
-	keys, err := os.ReadFile(data + "/" + asideEncryption)
+	keys, err := os.ReadFile(data + "/" + snapshot.Encryption)
 	if err == nil {
-		r.meta.Files = []snapshot.File{{Name: snapshot.Encryption}}
 		err = putContent(r.dir, snapshot.Encryption, keys)
 	} else if errors.Is(err, fs.ErrNotExist) {
 		err = nil
@@ -231,7 +228,7 @@ func (e *Env) gatherAside(ctx context.Context, aside string) error {
 
 // takeConfig takes the config that an archive was made with, with this machine's address.
 func (e *Env) takeConfig(r *Restoring, m config.Machine) (err error) {
-	if !r.meta.HasPKI() {
+	if !r.meta.PKI {
 		return plan.Hint(errors.New("the archive was made without the cluster's keys, and this machine has none"), "use one that has them")
 	}
 	documents, err := os.ReadFile(content(r.dir) + "/" + snapshot.Documents + "/documents.yaml")
@@ -291,7 +288,7 @@ func (e *Env) fitsHere(m snapshot.Meta, bare bool) error {
 		}
 	}
 	here, err := e.clusterHash()
-	if bare || errors.Is(err, fs.ErrNotExist) && m.HasPKI() {
+	if bare || errors.Is(err, fs.ErrNotExist) && m.PKI {
 		return nil // it was lost too
 	}
 	if err == nil && here != m.Cluster {
@@ -477,24 +474,32 @@ func switchTo(folder *os.Root, aside string) error {
 // writeRestoredKeys writes the keys that the archive has and this machine has not; those of Secrets' encryption must be
 // the archive's, as its Secrets are encrypted with them.
 func (e *Env) writeRestoredKeys() error {
-	r, certificates := e.Restoring, e.forPurpose(host.Certificates)
-	for _, f := range r.meta.Files {
-		name, isPKI := strings.CutPrefix(f.Name, snapshot.PKI+"/")
-		isPKI = isPKI && !e.Host.Exists(e.Config.CertificatesDir+"/"+name)
-		if !isPKI && (f.Name != snapshot.Encryption || r.meta.Encryption == "") {
-			continue
+	from, certificates := os.DirFS(content(e.Restoring.dir)), e.forPurpose(host.Certificates)
+	err := fs.WalkDir(from, snapshot.PKI, func(file string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // the archive was made without
 		}
-		data, err := os.ReadFile(content(r.dir) + "/" + f.Name)
-		if err == nil && isPKI {
-			err = certificates.writePKI(strings.TrimSuffix(name, path.Ext(name)), path.Ext(name), data)
-		} else if err == nil {
-			err = e.writeEncryption(data)
+		name := strings.TrimPrefix(file, snapshot.PKI+"/")
+		if err != nil || d.IsDir() || e.Host.Exists(e.Config.CertificatesDir+"/"+name) {
+			return err
 		}
+		data, err := fs.ReadFile(from, file)
 		if err != nil {
 			return err
 		}
+		return certificates.writePKI(strings.TrimSuffix(name, path.Ext(name)), path.Ext(name), data)
+	})
+	if err != nil || e.Restoring.meta.Encryption == "" {
+		return err
 	}
-	return nil
+	data, err := fs.ReadFile(from, snapshot.Encryption)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return e.writeEncryption(data)
 }
 
 // writeEncryption keeps the keys of before where an undo finds them.
@@ -503,8 +508,8 @@ func (e *Env) writeEncryption(data []byte) error {
 	now, _ := e.Host.ReadFile(r.meta.Encryption) // none on a bare machine
 	if len(now) > 0 && !bytes.Equal(now, data) {
 		e.Tell.Warn("Secrets are encrypted by other keys there: %s is as there now, and what it was lies in %s/%s", r.meta.Encryption, dir, r.aside())
-		err := e.Host.InTree(dir, host.Create, r.aside()+"/"+asideEncryption, func(folder *os.Root) error {
-			return errors.Join(folder.MkdirAll(r.aside(), 0o700), folder.WriteFile(r.aside()+"/"+asideEncryption, now, 0o600))
+		err := e.Host.InTree(dir, host.Create, r.aside()+"/"+snapshot.Encryption, func(folder *os.Root) error {
+			return errors.Join(folder.MkdirAll(r.aside(), 0o700), folder.WriteFile(r.aside()+"/"+snapshot.Encryption, now, 0o600))
 		})
 		if err != nil {
 			return err

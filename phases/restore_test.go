@@ -113,7 +113,7 @@ func saved(t *testing.T, env *Env, c *etcd.Client, more map[string]string) (*Sna
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := snapshot.Meta{Time: time.Now(), Node: "node-1", Member: "node-1", Etcd: "3.6.8", Kubernetes: env.Config.KubernetesVersion, Cluster: "abc"}
+	m := snapshot.Meta{Time: time.Now(), Node: "node-1", Member: "node-1", Etcd: "3.6.8", Kubernetes: env.Config.KubernetesVersion, Cluster: "abc", PKI: true}
 	m.Members = []snapshot.Member{{ID: "1", Name: "node-1"}}
 	entry := snapshot.Entry{}
 	err = env.Host.Scratch(t.Context(), func(dir string) error {
@@ -464,7 +464,7 @@ func TestTakeConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Restoring{dir: t.TempDir(), meta: snapshot.Meta{Files: []snapshot.File{{Name: snapshot.PKI + "/ca.key"}}}}
+	r := &Restoring{dir: t.TempDir(), meta: snapshot.Meta{PKI: true}}
 	if err := putContent(r.dir, snapshot.Documents+"/documents.yaml", documents); err != nil {
 		t.Fatal(err)
 	}

@@ -109,8 +109,8 @@ func (e *Env) store(ctx context.Context, s *Snapshots, dir, recipient string, en
 
 // gather puts all that belongs into an archive into a scratch folder.
 func (e *Env) gather(ctx context.Context, dir string, withoutPKI bool) (m snapshot.Meta, err error) {
-	m = snapshot.Meta{Time: time.Now().UTC().Truncate(time.Second), Node: e.Config.NodeName, Kubernetes: e.Config.KubernetesVersion}
-	if err := e.gatherFiles(dir, &m, withoutPKI); err != nil {
+	m = snapshot.Meta{Time: time.Now().UTC().Truncate(time.Second), Node: e.Config.NodeName, Kubernetes: e.Config.KubernetesVersion, PKI: !withoutPKI}
+	if err := e.gatherFiles(dir, &m); err != nil {
 		return m, err
 	}
 	client, err := e.snapshotSource(ctx, &m)
@@ -122,7 +122,7 @@ func (e *Env) gather(ctx context.Context, dir string, withoutPKI bool) (m snapsh
 }
 
 // gatherFiles takes what the database is worth nothing without.
-func (e *Env) gatherFiles(dir string, m *snapshot.Meta, withoutPKI bool) (err error) {
+func (e *Env) gatherFiles(dir string, m *snapshot.Meta) (err error) {
 	if m.Cluster, err = e.clusterHash(); err == nil {
 		m.Encryption, err = e.encryptionFile()
 	}
@@ -142,7 +142,7 @@ func (e *Env) gatherFiles(dir string, m *snapshot.Meta, withoutPKI bool) (err er
 		files[snapshot.Encryption] = m.Encryption
 	}
 	for name, file := range files {
-		if isKey := !strings.HasPrefix(name, snapshot.Documents); isKey && withoutPKI {
+		if isKey := !strings.HasPrefix(name, snapshot.Documents); isKey && !m.PKI {
 			continue
 		}
 		data, err := e.Host.ReadFile(file)

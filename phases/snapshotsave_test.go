@@ -26,8 +26,9 @@ func TestSnapshotFiles(t *testing.T) {
 	put(state.ClusterRecord+"/secrets.yaml", "token\n")
 	put(spec.ManifestFile("kube-apiserver"), "    - --encryption-provider-config=/etc/kubernetes/encryption/config.yaml\n")
 	names := func(withoutPKI bool) (all []string, m snapshot.Meta, err error) {
+		m.PKI = !withoutPKI
 		dir := t.TempDir()
-		err = env.gatherFiles(dir, &m, withoutPKI)
+		err = env.gatherFiles(dir, &m)
 		_ = fs.WalkDir(os.DirFS(content(dir)), ".", func(name string, d fs.DirEntry, err error) error {
 			if err == nil && !d.IsDir() {
 				all = append(all, name)
@@ -44,7 +45,7 @@ func TestSnapshotFiles(t *testing.T) {
 	}
 	put("/etc/kubernetes/encryption/config.yaml", "keys\n")
 	got, m, err := names(false)
-	want := []string{"documents/documents.yaml", "encryption/config.yaml"}
+	want := []string{"documents/documents.yaml", "encryption.yaml"}
 	for _, name := range pkiFiles(env.Config) {
 		want = append(want, "pki/"+name)
 	}
@@ -86,14 +87,14 @@ func TestRestoredKeys(t *testing.T) {
 	if err := env.ownEtcdFolder(); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"pki/ca.key", "pki/etcd/ca.crt", "encryption/config.yaml"} {
+	for _, name := range []string{"pki/ca.key", "pki/etcd/ca.crt", "encryption.yaml"} {
 		if err := putContent(dir, name, []byte("archive")); err != nil {
 			t.Fatal(err)
 		}
 	}
 	hosttest.Put(t, env.Host, env.PKIFile("ca", ".key"), "here", 0o600)
 	hosttest.Put(t, env.Host, file, "here", 0o600)
-	m := snapshot.Meta{Encryption: file, Files: []snapshot.File{{Name: "database"}, {Name: "pki/ca.key"}, {Name: "pki/etcd/ca.crt"}, {Name: "encryption/config.yaml"}}}
+	m := snapshot.Meta{Encryption: file}
 	env.Restoring = &Restoring{Began: "now", meta: m, dir: dir}
 	aside := env.Config.Etcd.DataDir + "/before-now/encryption.yaml"
 	for range 2 { // a run that goes on does it again

@@ -82,7 +82,7 @@ func (e *Env) unpack(ctx context.Context, s *Snapshots, a archived) (entry snaps
 	if err != nil {
 		return entry, err
 	}
-	room := func(m snapshot.Meta) error { return e.checkRoom(a.dir, 2*m.Files[0].Size) }
+	room := func(m snapshot.Meta) error { return e.checkRoom(a.dir, 2*m.Size) }
 	entry.Name = a.name
 	if entry.Meta, err = snapshot.Read(plain, content(a.dir), room); err == nil {
 		_, err = io.Copy(io.Discard, whole)
@@ -186,7 +186,7 @@ func compareKeys(ctx context.Context, client *etcd.Client, revision int64, want 
 
 // tryAPIServer has an API server read the trial's objects, and list the Nodes.
 func (e *Env) tryAPIServer(ctx context.Context, dir string, m snapshot.Meta) error {
-	if !m.HasPKI() {
+	if !m.PKI {
 		return plan.Hint(errors.New("an API server needs the key of service accounts, and the archive was made without"), "leave out --with-apiserver")
 	}
 	program, err := e.program(ctx, dir, "kube-apiserver")

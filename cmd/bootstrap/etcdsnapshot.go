@@ -137,7 +137,7 @@ func (o *snapshotOptions) show(cmd *cobra.Command, all ...snapshot.Entry) error 
 	table := newTable(cmd.OutOrStdout(), "NAME\tAGE\tNODE\tREVISION\tSIZE\tKEYS\tRESULT")
 	for _, e := range all {
 		keys := "no"
-		if e.Meta.HasPKI() {
+		if e.Meta.PKI {
 			keys = "yes"
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", printable(e.Name), age(time.Since(snapshot.TimeOf(e.Name))), printable(e.Meta.Node),

@@ -1,14 +1,13 @@
 // Package snapshot reads and writes archives of a cluster: etcd's database with all that it is worth
-// nothing without, as one file. An archive is a tar, packed by zstd, and encrypted by age where that is
-// wished. Its first member lists all others to the byte.
+// nothing without, as one file. An archive is a tar, packed by zstd, which has a checksum of it, and
+// encrypted by age where that is wished. Its first member says what it is.
 //
-// An archive is outside input: it is refused as a whole unless it is exactly what that list says. The
-// package writes only into folders that it is given, and knows neither etcd nor a config.
+// An archive is outside input, and refused as a whole unless it is what it says. The package writes only
+// into folders that it is given, and knows neither etcd nor a config.
 package snapshot
 
 import (
 	"archive/tar"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -20,7 +19,6 @@ import (
 	"net"
 	"os"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -32,8 +30,8 @@ const (
 	Database   = "database"
 	PKI        = "pki"
 	Documents  = "documents"
-	Encryption = "encryption/config.yaml" // the keys that Secrets are encrypted with
-	metaName   = "snapshot.json"
+	Encryption = "encryption.yaml" // the keys that Secrets are encrypted with
+	metaName   = "SNAPSHOT.json"   // comes before the others in the order of names
 )
 
 const format = 1 // that this program writes and reads
@@ -48,20 +46,20 @@ const (
 
 // Meta is what an archive says of itself. None of it is secret.
 type Meta struct {
-	Format     int       `json:"format"`
-	Time       time.Time `json:"time"`
-	Node       string    `json:"node"`    // whose files it holds
-	Cluster    string    `json:"cluster"` // hash of its CA's key, which no restore changes
-	Member     string    `json:"member"`  // whose database it is
-	Members    []Member  `json:"members"`
-	Revision   int64     `json:"revision"`
-	Etcd       string    `json:"etcd"` // versions
-	Kubernetes string    `json:"kubernetes"`
-	// Keys are how many keys there were at that revision, by prefix, as a living member counts them.
-	Keys map[string]int64 `json:"keys,omitempty"`
-	// Encryption is where the API server reads the keys of Secrets' encryption; empty where nothing is encrypted.
-	Encryption string `json:"encryption,omitempty"`
-	Files      []File `json:"files"`
+	Format     int              `json:"format"`
+	Time       time.Time        `json:"time"`
+	Node       string           `json:"node"`    // whose files it holds
+	Cluster    string           `json:"cluster"` // hash of its CA's key, which no restore changes
+	Member     string           `json:"member"`  // whose database it is
+	Members    []Member         `json:"members"`
+	Revision   int64            `json:"revision"`
+	Size       int64            `json:"size"` // the database's
+	SHA256     string           `json:"sha256"`
+	Etcd       string           `json:"etcd"` // versions
+	Kubernetes string           `json:"kubernetes"`
+	PKI        bool             `json:"pki"`                  // without the CAs it restores no other machine
+	Keys       map[string]int64 `json:"keys,omitempty"`       // how many there were by prefix, as a living member counted them
+	Encryption string           `json:"encryption,omitempty"` // where the API server reads the keys of Secrets' encryption; empty without
 }
 
 // Member is one of etcd's members.
@@ -71,21 +69,6 @@ type Member struct {
 	Peers   []string `json:"peers"`
 	Learner bool     `json:"learner,omitempty"`
 }
-
-// File is a member of the archive.
-type File struct {
-	Name   string `json:"name"`
-	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256"`
-}
-
-// Has tells whether the archive holds a file.
-func (m Meta) Has(name string) bool {
-	return slices.ContainsFunc(m.Files, func(f File) bool { return f.Name == name })
-}
-
-// HasPKI tells whether it holds the CAs: without them it restores no other machine.
-func (m Meta) HasPKI() bool { return m.Has(PKI + "/ca.key") }
 
 // Summed tells the size and the hash of what was written to it.
 type Summed struct {
@@ -101,20 +84,30 @@ func (s *Summed) Write(p []byte) (int, error) {
 	return s.hash.Write(p)
 }
 
-// SHA256 is the hash of what was written.
-func (s *Summed) SHA256() string { return hex.EncodeToString(s.hash.Sum(nil)) }
+// SHA256 is the hash of what was written; empty if nothing was.
+func (s *Summed) SHA256() string {
+	if s.hash == nil {
+		return ""
+	}
+	return hex.EncodeToString(s.hash.Sum(nil))
+}
 
-// Write makes an archive of what is in a folder, and completes m by the list of it.
+// Write makes an archive of what is in a folder, and completes m by what that says of the database.
 func Write(w io.Writer, m *Meta, folder string) error {
-	from, err := os.OpenRoot(folder)
+	database, err := os.Open(folder + "/" + Database)
 	if err != nil {
 		return err
 	}
-	defer from.Close()
-	if err := m.list(from); err != nil {
+	defer database.Close()
+	sum := Summed{}
+	if _, err := io.Copy(&sum, database); err != nil {
 		return err
 	}
-	list, err := json.MarshalIndent(m, "", "  ")
+	m.Format, m.Size, m.SHA256 = format, sum.Size, sum.SHA256()
+	said, err := json.MarshalIndent(m, "", "  ")
+	if err == nil {
+		err = os.WriteFile(folder+"/"+metaName, said, 0o600)
+	}
 	if err != nil {
 		return err
 	}
@@ -123,78 +116,43 @@ func Write(w io.Writer, m *Meta, folder string) error {
 		return err
 	}
 	members := tar.NewWriter(packed)
-	if err := writeMember(members, File{Name: metaName, Size: int64(len(list))}, bytes.NewReader(list)); err != nil {
+	if err := members.AddFS(os.DirFS(folder)); err != nil {
 		return err
-	}
-	for _, f := range m.Files {
-		r, err := from.Open(f.Name)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(writeMember(members, f, r), r.Close()); err != nil {
-			return err
-		}
 	}
 	return errors.Join(members.Close(), packed.Close())
 }
 
-// list lists a folder's files, the database first.
-func (m *Meta) list(from *os.Root) error {
-	m.Format, m.Files = format, nil
-	err := fs.WalkDir(from.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		r, err := from.Open(name)
-		if err != nil {
-			return err
-		}
-		defer r.Close()
-		sum := Summed{hash: sha256.New()}
-		_, err = io.Copy(&sum, r)
-		m.Files = append(m.Files, File{name, sum.Size, sum.SHA256()})
-		return err
-	})
-	slices.SortStableFunc(m.Files, func(a, b File) int { return strings.Compare(path.Dir(a.Name), path.Dir(b.Name)) })
-	return errors.Join(err, m.validate())
-}
-
-func writeMember(w *tar.Writer, f File, content io.Reader) error {
-	err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: f.Name, Mode: 0o600, Size: f.Size, ModTime: time.Unix(0, 0), Format: tar.FormatPAX})
-	if err == nil {
-		_, err = io.Copy(w, content)
-	}
-	return err
-}
-
-// Read unpacks an archive into a folder, and checks it meanwhile: what lies there is not to be trusted until Read
-// has returned nil. fits may refuse the archive by its list, before that.
-func Read(r io.Reader, folder string, fits func(Meta) error) (Meta, error) {
+// Read unpacks an archive into an empty folder, and checks it meanwhile: what lies there is not to be trusted until
+// Read has returned nil. fits may refuse the archive by what it says of itself, before that.
+func Read(r io.Reader, folder string, fits func(Meta) error) (m Meta, err error) {
 	into, err := os.OpenRoot(folder)
 	if err != nil {
-		return Meta{}, err
+		return m, err
 	}
 	defer into.Close()
 	dec, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(window), zstd.WithDecodeBuffersBelow(0))
 	if err != nil {
-		return Meta{}, err
+		return m, err
 	}
 	defer dec.Close()
 	members := tar.NewReader(dec)
-	m, err := readMeta(members)
-	if err != nil {
+	if m, err = readMeta(members); err != nil {
 		return m, damaged(err)
 	}
 	if err := fits(m); err != nil {
 		return m, err
 	}
-	for _, f := range m.Files {
-		if err := readMember(members, f, into); err != nil {
-			return m, damaged(err)
-		}
+	sums := map[string]string{}
+	for err = nil; err == nil; {
+		err = readMember(members, into, sums)
 	}
-	return m, damaged(atEnd(members, dec))
+	if !errors.Is(err, errEnd) {
+		return m, damaged(err)
+	}
+	return m, damaged(m.compare(sums, dec))
 }
+
+var errEnd = errors.New("the archive is at its end")
 
 // ErrDamaged is of an archive that is not what it was when it was written, or never was one.
 var ErrDamaged = errors.New("the archive is damaged, or none of bootstrap's")
@@ -212,87 +170,74 @@ func damaged(err error) error {
 	return fmt.Errorf("%w: %w", ErrDamaged, err)
 }
 
-// next is the archive's next member, which must be this one.
-func next(members *tar.Reader, name string, fits func(size int64) bool) error {
-	header, err := members.Next()
-	if err == nil && (header.Name != name || header.Typeflag != tar.TypeReg || !fits(header.Size)) {
-		err = fmt.Errorf("%w: %q of %d bytes stands where %s belongs", ErrDamaged, header.Name, header.Size, name)
-	}
-	return err
-}
-
 func readMeta(members *tar.Reader) (m Meta, err error) {
-	if err := next(members, metaName, func(size int64) bool { return size <= maxFile }); err != nil {
-		return m, err
-	}
-	data, err := io.ReadAll(members)
+	header, err := members.Next()
 	if err != nil {
 		return m, err
 	}
-	if err := json.Unmarshal(data, &m); err != nil {
-		return m, fmt.Errorf("%w: %s: %w", ErrDamaged, metaName, err)
+	if header.Name != metaName || header.Size > maxFile {
+		return m, fmt.Errorf("it does not begin with %s", metaName)
 	}
-	return m, m.validate()
-}
-
-// validate refuses names and sizes that no archive of ours has.
-func (m Meta) validate() error {
+	if err := json.NewDecoder(members).Decode(&m); err != nil {
+		return m, err
+	}
 	e := m.Encryption
 	switch {
 	case m.Format != format:
-		return fmt.Errorf("%w: it has format %d, and this bootstrap reads %d", errFormat, m.Format, format)
-	case len(m.Files) == 0 || len(m.Files) > maxFiles || m.Files[0].Name != Database:
-		return fmt.Errorf("%w: it lists %d files, and no database as the first", ErrDamaged, len(m.Files))
+		return m, fmt.Errorf("%w: it has format %d, and this bootstrap reads %d", errFormat, m.Format, format)
 	case e != "" && (path.Clean(e) != e || !strings.HasPrefix(e, "/etc/")):
-		return fmt.Errorf("%w: it wants the keys of Secrets' encryption at %q, which is not below /etc", ErrDamaged, e)
+		return m, fmt.Errorf("it wants the keys of Secrets' encryption at %q, which is not below /etc", e)
+	case m.Size < 0 || m.Size > maxDatabase:
+		return m, fmt.Errorf("it says that its database has %d bytes", m.Size)
 	}
-	for i, f := range m.Files {
-		most, top := int64(maxFile), strings.SplitN(f.Name, "/", 2)[0]
-		if i == 0 {
-			most, top = maxDatabase, PKI
-		}
-		known := f.Name == Encryption || top == PKI || top == Documents
-		if !known || !fs.ValidPath(f.Name) || f.Size < 0 || f.Size > most {
-			return fmt.Errorf("%w: it lists a file %q of %d bytes", ErrDamaged, f.Name, f.Size)
-		}
-	}
-	return nil
+	return m, nil
 }
 
-func readMember(members *tar.Reader, f File, into *os.Root) error {
-	if err := next(members, f.Name, func(size int64) bool { return size == f.Size }); err != nil {
+// readMember unpacks the next member, and keeps its hash. A link, or a name that no archive of ours has, is an error.
+func readMember(members *tar.Reader, into *os.Root, sums map[string]string) error {
+	header, err := members.Next()
+	if errors.Is(err, io.EOF) {
+		return errEnd
+	}
+	if err != nil {
 		return err
 	}
-	if err := into.MkdirAll(path.Dir(f.Name), 0o700); err != nil {
-		return err
+	name, most := path.Clean(header.Name), int64(maxFile)
+	if name == Database {
+		most = maxDatabase
 	}
-	w, err := into.OpenFile(f.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	folder, _, _ := strings.Cut(name, "/")
+	known := name == Database || name == Encryption || folder == PKI || folder == Documents
+	if !known || !fs.ValidPath(name) || header.Size > most || len(sums) > maxFiles {
+		return fmt.Errorf("%q of %d bytes has no place in it", header.Name, header.Size)
+	}
+	if header.Typeflag == tar.TypeDir {
+		return into.MkdirAll(name, 0o700)
+	}
+	if header.Typeflag != tar.TypeReg {
+		return fmt.Errorf("%q is no file", header.Name)
+	}
+	w, err := into.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	sum := Summed{hash: sha256.New()}
-	if _, err := io.Copy(io.MultiWriter(w, &sum), members); err != nil {
-		return err
-	}
-	if got := sum.SHA256(); got != f.SHA256 {
-		return fmt.Errorf("%w: the sha256 of %s is %s, not %s", ErrDamaged, f.Name, got, f.SHA256)
-	}
-	return nil
+	sum := Summed{}
+	_, err = io.Copy(io.MultiWriter(w, &sum), members)
+	sums[name] = sum.SHA256()
+	return err
 }
 
-// atEnd wants nothing behind the last file.
-func atEnd(members *tar.Reader, dec io.Reader) error {
-	header, err := members.Next()
-	if err == nil {
-		return fmt.Errorf("%w: %q is not in its list", ErrDamaged, header.Name)
-	}
-	if !errors.Is(err, io.EOF) {
-		return err
-	}
-	n, err := io.Copy(io.Discard, io.LimitReader(dec, 1))
-	if n > 0 {
-		return fmt.Errorf("%w: something follows its end", ErrDamaged)
+// compare wants what an archive says of itself, and nothing behind it.
+func (m Meta) compare(sums map[string]string, behind io.Reader) error {
+	n, err := io.Copy(io.Discard, io.LimitReader(behind, 1))
+	switch _, keys := sums[PKI+"/ca.key"]; {
+	case n > 0:
+		return errors.New("something follows its end")
+	case sums[Database] != m.SHA256:
+		return fmt.Errorf("the sha256 of its database is %q, not %q", sums[Database], m.SHA256)
+	case m.PKI && !keys:
+		return errors.New("the CA's key is missing")
 	}
 	return err
 }

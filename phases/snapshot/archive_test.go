@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"strings"
@@ -38,7 +39,7 @@ func folder(t testing.TB, files map[string]string) string {
 
 func archive(t testing.TB) []byte {
 	t.Helper()
-	m := Meta{Time: time.Unix(1, 0).UTC(), Node: "node-1", Cluster: "c", Revision: 7, Encryption: "/etc/kubernetes/encryption/config.yaml"}
+	m := Meta{Time: time.Unix(1, 0).UTC(), Node: "node-1", Cluster: "c", Revision: 7, PKI: true, Encryption: "/etc/kubernetes/encryption/config.yaml"}
 	var out bytes.Buffer
 	if err := Write(&out, &m, folder(t, contents)); err != nil {
 		t.Fatal(err)
@@ -53,11 +54,14 @@ func readAll(t testing.TB, data []byte) (Meta, map[string]string, error) {
 	into := folder(t, nil)
 	m, err := Read(bytes.NewReader(data), into, fits)
 	files := map[string]string{}
-	for _, f := range m.Files {
-		content, _ := os.ReadFile(into + "/" + f.Name) // what is missing is missed
-		files[f.Name] = string(content)
+	walk := func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			content, readErr := os.ReadFile(into + "/" + name)
+			files[name], err = string(content), readErr
+		}
+		return err
 	}
-	return m, files, err
+	return m, files, errors.Join(err, fs.WalkDir(os.DirFS(into), ".", walk))
 }
 
 func TestArchive(t *testing.T) {
@@ -65,7 +69,7 @@ func TestArchive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(contents, files); diff != "" || !m.HasPKI() || m.Revision != 7 || m.Files[0].Name != Database {
+	if diff := cmp.Diff(contents, files); diff != "" || !m.PKI || m.Revision != 7 || m.Size != int64(len(contents[Database])) {
 		t.Errorf("%+v (-want +got):\n%s", m, diff)
 	}
 }
@@ -105,66 +109,65 @@ func file(name, content string) *tar.Header {
 	return &tar.Header{Name: name, Mode: 0o600, PAXRecords: map[string]string{"content": content}}
 }
 
-// list is snapshot.json for these files.
-func list(t testing.TB, files ...File) *tar.Header {
+// says is what an archive says of itself whose database is "db".
+func says(t testing.TB, change func(*Meta)) *tar.Header {
 	t.Helper()
-	data, err := json.Marshal(Meta{Format: format, Files: files})
+	m := Meta{Format: format, Size: 2, SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte("db")))}
+	change(&m)
+	data, err := json.Marshal(m)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return file(metaName, string(data))
 }
 
-func fileOf(name, content string) File {
-	return File{name, int64(len(content)), fmt.Sprintf("%x", sha256.Sum256([]byte(content)))}
-}
-
-// TestDamagedArchives: each is refused, with its reason; nobody is given what it wants to be written elsewhere.
+// TestDamagedArchives: each is refused, with its reason.
 func TestDamagedArchives(t *testing.T) {
 	good := archive(t)
-	db, ca := fileOf(Database, "db"), fileOf(PKI+"/ca.key", "key")
 	flipped := func(at int) []byte {
 		data := bytes.Clone(good)
 		data[at] ^= 0x10
 		return data
 	}
-	big := db
-	big.Size = 1 << 50
-	manyFiles := []File{db}
-	for i := range maxFiles {
-		manyFiles = append(manyFiles, fileOf(PKI+"/"+strings.Repeat("a", i+1), ""))
+	with := func(more ...*tar.Header) []byte {
+		return packed(t, append([]*tar.Header{says(t, func(*Meta) {}), file(Database, "db")}, more...)...)
 	}
-	link := &tar.Header{Typeflag: tar.TypeSymlink, Name: PKI + "/ca.key", Linkname: "/etc/shadow"}
+	other := func(change func(*Meta)) []byte { return packed(t, says(t, change), file(Database, "db")) }
+	many := []*tar.Header{{Typeflag: tar.TypeDir, Name: Documents + "/", Mode: 0o700}}
+	for i := range maxFiles + 1 {
+		many = append(many, file(fmt.Sprintf("%s/a%d", Documents, i), ""))
+	}
 	cases := map[string]struct {
 		data []byte
 		want string
 	}{
-		"empty":                                 {nil, "cut short"},
-		"no archive":                            {[]byte("etcd snapshot, not packed at all"), "damaged"},
-		"cut in the half":                       {good[:len(good)/2], "cut short"},
-		"last byte is gone":                     {good[:len(good)-1], "damaged"},
-		"flipped at begin":                      {flipped(2), "damaged"},
-		"flipped in midst":                      {flipped(len(good) / 2), "damaged"},
-		"flipped at the end":                    {flipped(len(good) - 2), "damaged"},
-		"zeros":                                 {make([]byte, len(good)), "damaged"},
-		"something behind":                      {append(bytes.Clone(good), good...), "follows its end"},
-		"not ours":                              {packed(t, file("database", "db")), "belongs"},
-		"list is no JSON":                       {packed(t, file(metaName, "{")), "damaged"},
-		"list lists nothing":                    {packed(t, list(t)), "no database as the first"},
-		"other format":                          {packed(t, file(metaName, `{"format":99}`)), "use that one, or a newer one"},
-		"too many files":                        {packed(t, list(t, manyFiles...)), "files"},
-		"huge by its list":                      {packed(t, list(t, big)), "it lists a file"},
-		"parent folder":                         {packed(t, list(t, db, fileOf(PKI+"/../../shadow", "x"))), "it lists a file"},
-		"absolute":                              {packed(t, list(t, db, fileOf("/etc/shadow", "x"))), "it lists a file"},
-		"other folder":                          {packed(t, list(t, db, fileOf("etc/shadow", "x"))), "it lists a file"},
-		"twice":                                 {packed(t, list(t, db, ca, ca), file(Database, "db"), file(PKI+"/ca.key", "key"), file(PKI+"/ca.key", "key")), "exists"},
-		"link":                                  {packed(t, list(t, db, ca), file(Database, "db"), link), "belongs"},
-		"other name":                            {packed(t, list(t, db, ca), file(Database, "db"), file(PKI+"/sa.key", "key")), "belongs"},
-		"other content":                         {packed(t, list(t, db, ca), file(Database, "db"), file(PKI+"/ca.key", "kex")), "sha256"},
-		"missing":                               {packed(t, list(t, db, ca), file(Database, "db")), "cut short"},
-		"not in the list":                       {packed(t, list(t, db), file(Database, "db"), file(PKI+"/ca.key", "key")), "not in its list"},
-		"keys of Secrets' encryption elsewhere": {packed(t, file(metaName, `{"format":1,"encryption":"/root/.ssh/authorized_keys","files":[{"name":"database","size":2,"sha256":"`+db.SHA256+`"}]}`)), "not below /etc"},
-		"unpacks without an end":                {bomb(t), "belongs"},
+		"empty":                {nil, "cut short"},
+		"no archive":           {[]byte("etcd snapshot, not packed at all"), "damaged"},
+		"cut in the half":      {good[:len(good)/2], "cut short"},
+		"last byte is gone":    {good[:len(good)-1], "damaged"},
+		"flipped at begin":     {flipped(2), "damaged"},
+		"flipped in midst":     {flipped(len(good) / 2), "damaged"},
+		"flipped at the end":   {flipped(len(good) - 2), "damaged"},
+		"zeros":                {make([]byte, len(good)), "damaged"},
+		"something behind":     {append(bytes.Clone(good), good...), "follows its end"},
+		"not ours":             {packed(t, file(Database, "db")), "does not begin with"},
+		"says no JSON":         {packed(t, file(metaName, "{")), "damaged"},
+		"no database":          {packed(t, says(t, func(*Meta) {})), "of its database is"},
+		"other database":       {packed(t, says(t, func(*Meta) {}), file(Database, "dx")), "of its database is"},
+		"other format":         {other(func(m *Meta) { m.Format = 99 }), "use that one, or a newer one"},
+		"huge by what it says": {other(func(m *Meta) { m.Size = 1 << 50 }), "bytes"},
+		"keys elsewhere":       {other(func(m *Meta) { m.Encryption = "/root/.ssh/authorized_keys" }), "not below /etc"},
+		"keys above":           {other(func(m *Meta) { m.Encryption = "/etc/../root/x" }), "not below /etc"},
+		"without its keys":     {other(func(m *Meta) { m.PKI = true }), "the CA's key is missing"},
+		"too many files":       {with(many...), "has no place"},
+		"parent folder":        {with(file(PKI+"/../../shadow", "x")), "has no place"},
+		"absolute":             {with(file("/etc/shadow", "x")), "has no place"},
+		"other folder":         {with(file("etc/shadow", "x")), "has no place"},
+		"twice":                {with(file(Encryption, "a"), file(Encryption, "b")), "exists"},
+		"link":                 {with(&tar.Header{Typeflag: tar.TypeSymlink, Name: Encryption, Linkname: "/etc/shadow"}), "is no file"},
+		"a second of itself":   {with(says(t, func(*Meta) {})), "has no place"},
+		"big":                  {with(file(Encryption, strings.Repeat("x", maxFile+1))), "has no place"},
+		"unpacks to more":      {packed(t, says(t, func(*Meta) {}), file(Database, strings.Repeat("\x00", 64<<20))), "of its database is"},
 	}
 	if len(cases) < 20 {
 		t.Fatal("20 are wanted")
@@ -179,13 +182,7 @@ func TestDamagedArchives(t *testing.T) {
 	}
 }
 
-// bomb is a small archive, whose database would be gigabytes.
-func bomb(t testing.TB) []byte {
-	t.Helper()
-	return packed(t, list(t, fileOf(Database, "db")), file(Database, strings.Repeat("\x00", 64<<20)))
-}
-
-// TestRefusedBeforeRead: who refuses an archive by its list is given nothing of it.
+// TestRefusedBeforeRead: who refuses an archive by what it says is given nothing of it.
 func TestRefusedBeforeRead(t *testing.T) {
 	refused := errors.New("of another cluster")
 	into := folder(t, nil)
