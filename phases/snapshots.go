@@ -187,7 +187,7 @@ func (s *Snapshots) readNote(ctx context.Context, name string) (e snapshot.Entry
 
 // Prune removes what is neither among the newest nor kept for its day, and gives it: the note first, as an archive
 // without one does not count.
-func (e *Env) Prune(ctx context.Context, s *Snapshots, keep, days int) ([]snapshot.Entry, error) {
+func (e *Env) Prune(ctx context.Context, s *Snapshots, run Scheduled) ([]snapshot.Entry, error) {
 	all, err := s.List(ctx)
 	if err != nil {
 		return nil, err
@@ -196,7 +196,7 @@ func (e *Env) Prune(ctx context.Context, s *Snapshots, keep, days int) ([]snapsh
 	if err != nil {
 		return nil, err
 	}
-	gone := snapshot.Surplus(all, cluster, keep, days)
+	gone := snapshot.Surplus(all, cluster, run.Keep, run.Days)
 	for i, each := range gone {
 		err := s.remove(ctx, snapshot.NoteOf(each.Name))
 		if err == nil {

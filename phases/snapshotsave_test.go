@@ -146,9 +146,9 @@ func TestSaveRefuses(t *testing.T) {
 func TestSchedule(t *testing.T) {
 	env := testEnv(t, "default")
 	units := []string{spec.SystemdDir + "/" + spec.SnapshotService, spec.SystemdDir + "/" + spec.SnapshotTimer}
-	run := func(s Schedule) {
+	run := func(run Scheduled) {
 		t.Helper()
-		todo, err := ScheduleSnapshots(env, s)
+		todo, err := ScheduleSnapshots(env, "/srv/my backup", Save{}, run)
 		if err == nil {
 			err = todo.Run(t.Context(), env)
 		}
@@ -156,19 +156,19 @@ func TestSchedule(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := ScheduleSnapshots(env, Schedule{}); err == nil {
+	if _, err := ScheduleSnapshots(env, "/srv", Save{}, Scheduled{Every: time.Hour}); err == nil {
 		t.Error("there is no cluster")
 	}
 	env = testEnv(t, "default")
 	if err := env.State().KeepSettled(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ScheduleSnapshots(env, Schedule{At: "s3://backup"}); err == nil {
+	if _, err := ScheduleSnapshots(env, "s3://backup", Save{}, Scheduled{Every: time.Hour}); err == nil {
 		t.Error("nobody knows where that bucket is")
 	}
-	run(Schedule{Every: 90 * time.Minute, At: "/srv/my backup", Args: []string{"--to=/srv/my backup", "--keep=3"}})
+	run(Scheduled{Every: 90 * time.Minute, Keep: 3})
 	service, err := env.Host.ReadFile(units[0])
-	if err != nil || !strings.Contains(string(service), `etcd snapshot save --scheduled="1h30m0s" "--to=/srv/my backup" "--keep=3"`) {
+	if err != nil || !strings.Contains(string(service), `etcd snapshot save --scheduled="1h30m0s" "--to=/srv/my backup" "--encrypt-to=" "--without-pki=false" "--keep=3" "--keep-daily=0"`) {
 		t.Errorf("%s, %v", service, err)
 	}
 	if timer, err := env.Host.ReadFile(units[1]); err != nil || !strings.Contains(string(timer), "OnUnitActiveSec=5400s\n") {
@@ -179,7 +179,7 @@ func TestSchedule(t *testing.T) {
 			t.Errorf("%s is not in the ledger", file)
 		}
 	}
-	run(Schedule{Off: true})
+	run(Scheduled{})
 	for _, file := range units {
 		if env.Host.Exists(file) {
 			t.Errorf("%s is still there", file)

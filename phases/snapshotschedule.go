@@ -12,42 +12,50 @@ import (
 	"time"
 
 	"bootstrap/phases/bundle"
+	"bootstrap/phases/host"
 	"bootstrap/phases/snapshot"
 	"bootstrap/phases/spec"
 	"bootstrap/templates"
 )
 
-// Schedule is how often a snapshot is saved, and what the command does that saves it.
-type Schedule struct {
-	Every time.Duration
-	At    string
-	Save  Save
-	Args  []string // of bootstrap etcd snapshot save, which say the same
-	Off   bool
+// Scheduled is how often a snapshot is saved, and what is kept.
+type Scheduled struct {
+	Every      time.Duration // 0: no more
+	Keep, Days int
 }
 
 // ScheduleSnapshots is the plan by which systemd saves snapshots, by a copy of this program without its bundle. A
 // schedule none of whose runs could go well is refused.
-func ScheduleSnapshots(e *Env, s Schedule) (Plan, error) {
-	err := e.needCluster()
-	if err == nil && !s.Off {
-		var to *Snapshots
-		if to, err = e.OpenSnapshots(s.At); err == nil {
-			err = s.Save.check(to)
-		}
+func ScheduleSnapshots(e *Env, at string, o Save, run Scheduled) (Plan, error) {
+	if err := e.needCluster(); err != nil {
+		return nil, err
 	}
-	run := func(ctx context.Context, env *Env) error { return env.schedule(ctx, s) }
-	return Plan{{{Name: "snapshot-schedule", Short: "have systemd save snapshots", Run: run}}}, err
+	to, err := e.OpenSnapshots(at)
+	if err == nil {
+		err = o.check(to)
+	}
+	args := []string{
+		"--to=" + at, "--encrypt-to=" + o.EncryptTo, fmt.Sprintf("--without-pki=%t", o.WithoutPKI), fmt.Sprintf("--keep=%d", run.Keep), fmt.Sprintf("--keep-daily=%d", run.Days),
+	}
+	phase := Phase{Name: "snapshot-schedule", Short: "have systemd save snapshots", Run: func(ctx context.Context, env *Env) error {
+		return schedule(ctx, env.Host, templates.SnapshotService{Program: spec.SnapshotProgram, Every: run.Every.String(), Args: args}, run.Every)
+	}}
+	if run.Every == 0 {
+		phase.Run, err = unschedule, nil
+	}
+	return Plan{{phase}}, err
 }
 
-func (e *Env) schedule(ctx context.Context, s Schedule) error {
-	h, service, timer := e.Host, spec.SystemdDir+"/"+spec.SnapshotService, spec.SystemdDir+"/"+spec.SnapshotTimer
-	if s.Off {
-		err := h.StopUnit(ctx, spec.SnapshotTimer)
-		_, serviceErr := h.Remove(service)
-		_, timerErr := h.Remove(timer)
-		return errors.Join(err, serviceErr, timerErr, h.Reload(ctx))
-	}
+func unschedule(ctx context.Context, env *Env) error {
+	h := env.Host
+	err := h.StopUnit(ctx, spec.SnapshotTimer)
+	_, serviceErr := h.Remove(spec.SystemdDir + "/" + spec.SnapshotService)
+	_, timerErr := h.Remove(spec.SystemdDir + "/" + spec.SnapshotTimer)
+	return errors.Join(err, serviceErr, timerErr, h.Reload(ctx))
+}
+
+func schedule(ctx context.Context, h *host.Host, service templates.SnapshotService, every time.Duration) error {
+	const timer = spec.SystemdDir + "/" + spec.SnapshotTimer
 	executable, err := os.Executable()
 	if err != nil {
 		return err
@@ -57,10 +65,10 @@ func (e *Env) schedule(ctx context.Context, s Schedule) error {
 		_, err = h.WriteOpaque(spec.SnapshotProgram, program, 0o755)
 	}
 	if err == nil {
-		err = writeRendered(h, service, templates.SnapshotService{Program: spec.SnapshotProgram, Every: s.Every.String(), Args: s.Args})
+		err = writeRendered(h, spec.SystemdDir+"/"+spec.SnapshotService, service)
 	}
 	if err == nil {
-		err = writeRendered(h, timer, templates.SnapshotTimer{Every: fmt.Sprintf("%ds", int(s.Every.Seconds()))})
+		err = writeRendered(h, timer, templates.SnapshotTimer{Every: fmt.Sprintf("%ds", int(every.Seconds()))})
 	}
 	if err != nil {
 		return err
@@ -69,12 +77,6 @@ func (e *Env) schedule(ctx context.Context, s Schedule) error {
 		return err
 	}
 	return h.StartUnit(ctx, spec.SnapshotTimer, timer)
-}
-
-// Scheduled is a run of the timer.
-type Scheduled struct {
-	Every      time.Duration
-	Keep, Days int
 }
 
 // RunScheduled saves, tries and prunes, and tells how that ended: by an Event, a file of metrics, and what status
@@ -94,7 +96,7 @@ func (e *Env) RunScheduled(ctx context.Context, s *Snapshots, o Save, run Schedu
 	o.Try = true
 	entry, err := e.SaveSnapshot(ctx, s, o)
 	if err == nil {
-		_, err = e.Prune(ctx, s, run.Keep, run.Days)
+		_, err = e.Prune(ctx, s, run)
 	}
 	last := snapshot.Last{Time: time.Now().UTC().Truncate(time.Second), Every: run.Every.String(), At: s.At, Name: entry.Name}
 	kind, reason, message := "Normal", "SnapshotSaved", fmt.Sprintf("%s/%s: revision %d, tried by an etcd of its own", s.At, entry.Name, entry.Meta.Revision)

@@ -28,6 +28,7 @@ type Verify struct {
 
 // VerifySnapshot reads an archive to its end, and tries it. How that ended is kept beside it.
 func (e *Env) VerifySnapshot(ctx context.Context, s *Snapshots, name string, o Verify) (entry snapshot.Entry, err error) {
+	o.Deep = o.Deep || o.APIServer
 	before, noteErr := s.readNote(ctx, name)
 	err = e.Host.Scratch(ctx, func(dir string) error {
 		if entry, err = e.unpack(ctx, s, archived{name, o.Identities, dir}); err != nil {

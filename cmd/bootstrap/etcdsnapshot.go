@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -21,9 +20,10 @@ func newEtcdCommand() *cobra.Command {
 }
 
 func newSnapshotCommand() *cobra.Command {
+	status := newStatusCommand()
+	status.Short = "Show how the schedule of snapshots goes, with all of status"
 	return newGroup("snapshot", "Save snapshots of etcd, and prove that they can be restored",
-		newSnapshotSaveCommand(), newSnapshotListCommand(), newSnapshotVerifyCommand(), newSnapshotPruneCommand(),
-		newSnapshotScheduleCommand(), newSnapshotStatusCommand())
+		newSnapshotSaveCommand(), newSnapshotListCommand(), newSnapshotVerifyCommand(), newSnapshotPruneCommand(), newSnapshotScheduleCommand(), status)
 }
 
 // snapshotOptions are the flags that several of these commands have.
@@ -31,8 +31,8 @@ type snapshotOptions struct {
 	at, bundle, root string
 	identity         string
 	json             bool
-	keep, days       int
 	save             phases.Save
+	run              phases.Scheduled
 }
 
 func (o *snapshotOptions) addMachine(cmd *cobra.Command) {
@@ -55,8 +55,8 @@ func (o *snapshotOptions) addSave(cmd *cobra.Command) {
 }
 
 func (o *snapshotOptions) addKeep(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&o.keep, "keep", 12, "how many of the newest archives stay")
-	cmd.Flags().IntVar(&o.days, "keep-daily", 7, "of how many days the newest one stays as well")
+	cmd.Flags().IntVar(&o.run.Keep, "keep", 12, "how many of the newest archives stay")
+	cmd.Flags().IntVar(&o.run.Days, "keep-daily", 7, "of how many days the newest one stays as well")
 }
 
 // identities reads the keys of --identity.
@@ -64,15 +64,14 @@ func (o *snapshotOptions) identities() ([]byte, error) {
 	if o.identity == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(o.identity)
-	if err != nil {
-		err = fmt.Errorf("--identity: %w", err)
-	}
-	return data, err
+	return os.ReadFile(o.identity)
 }
 
-// with opens this machine beside whoever works on it, and the folder or bucket.
-func (o *snapshotOptions) with(cmd *cobra.Command, do func(*phases.Env, *phases.Snapshots) error) error {
+// snapshotWork is what one of these commands does with this machine, beside whoever works on it, and the folder or bucket.
+type snapshotWork func(context.Context, *phases.Env, *phases.Snapshots) ([]snapshot.Entry, error)
+
+// do does the work, and shows the archives that it gives.
+func (o *snapshotOptions) do(cmd *cobra.Command, work snapshotWork) error {
 	out := newOutput(o.json, false)
 	bundle, err := findBundle(o.bundle)
 	if err != nil {
@@ -83,34 +82,53 @@ func (o *snapshotOptions) with(cmd *cobra.Command, do func(*phases.Env, *phases.
 		return plan.Refused(err)
 	}
 	defer env.Close()
-	if out.text != nil {
-		defer out.text.end()
-	}
 	env.Tell.Phase = cmd.Name()
 	s, err := env.OpenSnapshots(o.at)
 	if err != nil {
 		return plan.Refused(err)
 	}
-	return do(env, s)
+	all, err := work(cmd.Context(), env, s)
+	if out.text != nil {
+		out.text.end()
+	}
+	if err != nil {
+		return err
+	}
+	return o.show(cmd, all)
+}
+
+// snapshotsObject is all of these commands' -o json.
+type snapshotsObject struct {
+	Schema    string           `json:"schema"`
+	Snapshots []snapshot.Entry `json:"snapshots"`
+}
+
+// show prints archives, and how their trials ended.
+func (o *snapshotOptions) show(cmd *cobra.Command, all []snapshot.Entry) error {
+	if o.json {
+		return printJSON(cmd.OutOrStdout(), snapshotsObject{outputVersion, all})
+	}
+	table := newTable(cmd.OutOrStdout(), "NAME\tAGE\tNODE\tREVISION\tSIZE\tKEYS\tRESULT")
+	for _, e := range all {
+		keys := map[bool]string{true: "yes", false: "no"}[e.Meta.PKI]
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", printable(e.Name), age(time.Since(snapshot.TimeOf(e.Name))), printable(e.Meta.Node),
+			e.Meta.Revision, humanize.IBytes(uint64(e.Size)), keys, printable(shortened(e.Result())))
+	}
+	return table.Flush()
 }
 
 func newSnapshotSaveCommand() *cobra.Command {
 	var o snapshotOptions
-	var run phases.Scheduled
 	cmd := &cobra.Command{
 		Use:   "save",
 		Short: "Save etcd's database, and all that a cluster is restored from, as one archive",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			run.Keep, run.Days = o.keep, o.days
-			return o.with(cmd, func(env *phases.Env, s *phases.Snapshots) error {
-				if run.Every > 0 {
-					return env.RunScheduled(cmd.Context(), s, o.save, run)
+			return o.do(cmd, func(ctx context.Context, env *phases.Env, s *phases.Snapshots) ([]snapshot.Entry, error) {
+				if o.run.Every > 0 {
+					return nil, env.RunScheduled(ctx, s, o.save, o.run)
 				}
-				entry, err := env.SaveSnapshot(cmd.Context(), s, o.save)
-				if err != nil {
-					return err
-				}
-				return o.show(cmd, entry)
+				entry, err := env.SaveSnapshot(ctx, s, o.save)
+				return []snapshot.Entry{entry}, err
 			})
 		},
 	}
@@ -118,48 +136,9 @@ func newSnapshotSaveCommand() *cobra.Command {
 	o.addSave(cmd)
 	o.addKeep(cmd)
 	cmd.Flags().BoolVar(&o.save.Try, "verify", false, "try it before it counts, as verify --deep does")
-	cmd.Flags().DurationVar(&run.Every, "scheduled", 0, "as the timer of schedule does, which comes so often: try it, and then prune")
+	cmd.Flags().DurationVar(&o.run.Every, "scheduled", 0, "as the timer of schedule does, which comes so often: try it, and then prune")
 	addOutputFlag(cmd, &o.json, "text, or json: one object")
 	return cmd
-}
-
-// entryObject is all of these commands' -o json.
-type entryObject struct {
-	Schema    string           `json:"schema"`
-	Snapshots []snapshot.Entry `json:"snapshots"`
-}
-
-// show prints archives, and how their trials ended.
-func (o *snapshotOptions) show(cmd *cobra.Command, all ...snapshot.Entry) error {
-	if o.json {
-		return printJSON(cmd.OutOrStdout(), entryObject{outputVersion, all})
-	}
-	table := newTable(cmd.OutOrStdout(), "NAME\tAGE\tNODE\tREVISION\tSIZE\tKEYS\tRESULT")
-	for _, e := range all {
-		keys := "no"
-		if e.Meta.PKI {
-			keys = "yes"
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", printable(e.Name), age(time.Since(snapshot.TimeOf(e.Name))), printable(e.Meta.Node),
-			e.Meta.Revision, humanize.IBytes(uint64(e.Size)), keys, verifiedText(e))
-	}
-	return table.Flush()
-}
-
-func verifiedText(e snapshot.Entry) string {
-	switch v := e.Verified; {
-	case e.Problem != "":
-		return "does not count: " + e.Problem
-	case v == nil:
-		return "not tried"
-	case v.Error != "":
-		return "BAD: " + shortened(v.Error)
-	case v.APIServer:
-		return "proven by etcd and an API server"
-	case v.Deep:
-		return "proven by etcd"
-	}
-	return "whole"
 }
 
 func newSnapshotListCommand() *cobra.Command {
@@ -168,9 +147,8 @@ func newSnapshotListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List the archives, and how their trials ended",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.with(cmd, func(_ *phases.Env, s *phases.Snapshots) error {
-				all, err := s.List(cmd.Context())
-				return errors.Join(err, o.show(cmd, all...))
+			return o.do(cmd, func(ctx context.Context, _ *phases.Env, s *phases.Snapshots) ([]snapshot.Entry, error) {
+				return s.List(ctx)
 			})
 		},
 	}
@@ -189,16 +167,12 @@ func newSnapshotVerifyCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			var name string
 			o.at, name = phases.SplitSnapshot(args[0])
-			v.Deep = v.Deep || v.APIServer
 			if v.Identities, err = o.identities(); err != nil {
 				return plan.Refused(err)
 			}
-			return o.with(cmd, func(env *phases.Env, s *phases.Snapshots) error {
-				entry, err := env.VerifySnapshot(cmd.Context(), s, name, v)
-				if err != nil {
-					return err
-				}
-				return o.show(cmd, entry)
+			return o.do(cmd, func(ctx context.Context, env *phases.Env, s *phases.Snapshots) ([]snapshot.Entry, error) {
+				entry, err := env.VerifySnapshot(ctx, s, name, v)
+				return []snapshot.Entry{entry}, err
 			})
 		},
 	}
@@ -213,14 +187,10 @@ func newSnapshotPruneCommand() *cobra.Command {
 	var o snapshotOptions
 	cmd := &cobra.Command{
 		Use:   "prune",
-		Short: "Remove old archives of this cluster, never the last one that is proven",
+		Short: "Remove old archives of this cluster, never the last one that is proven, and list those that went",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.with(cmd, func(env *phases.Env, s *phases.Snapshots) error {
-				gone, err := env.Prune(cmd.Context(), s, o.keep, o.days)
-				for _, e := range gone {
-					fmt.Fprintf(cmd.OutOrStdout(), "%s/%s removed\n", s.At, e.Name)
-				}
-				return err
+			return o.do(cmd, func(ctx context.Context, env *phases.Env, s *phases.Snapshots) ([]snapshot.Entry, error) {
+				return env.Prune(ctx, s, o.run)
 			})
 		},
 	}
@@ -231,49 +201,39 @@ func newSnapshotPruneCommand() *cobra.Command {
 
 func newSnapshotScheduleCommand() *cobra.Command {
 	var o snapshotOptions
-	var s phases.Schedule
-	var dryRun bool
+	var off bool
 	cmd := &cobra.Command{
 		Use:   "schedule",
 		Short: "Have a timer of systemd save, try and prune snapshots",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if s.Every < time.Minute {
-				return wrongCall(cmd, fmt.Errorf("--every %s is under a minute", s.Every))
+			if o.run.Every < time.Minute {
+				return wrongCall(cmd, fmt.Errorf("--every %s is under a minute", o.run.Every))
 			}
-			s.At, s.Save = o.at, o.save
-			s.Args = []string{
-				"--to=" + o.at, "--encrypt-to=" + o.save.EncryptTo, fmt.Sprintf("--without-pki=%t", o.save.WithoutPKI),
-				fmt.Sprintf("--keep=%d", o.keep), fmt.Sprintf("--keep-daily=%d", o.days),
+			if off {
+				o.run.Every = 0
 			}
-			return o.schedule(cmd.Context(), s, dryRun)
+			return o.schedule(cmd.Context())
 		},
 	}
 	o.addPlace(cmd)
 	o.addSave(cmd)
 	o.addKeep(cmd)
-	cmd.Flags().DurationVar(&s.Every, "every", 6*time.Hour, "how often")
-	cmd.Flags().BoolVar(&s.Off, "off", false, "end the schedule; the archives stay")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only show what would be changed")
+	cmd.Flags().DurationVar(&o.run.Every, "every", 6*time.Hour, "how often")
+	cmd.Flags().BoolVar(&off, "off", false, "end the schedule; the archives stay")
 	addOutputFlag(cmd, &o.json, eventsAsJSON)
 	return cmd
 }
 
-func (o *snapshotOptions) schedule(ctx context.Context, s phases.Schedule, dryRun bool) error {
-	out := newOutput(o.json, dryRun)
-	env, err := phases.OpenMachine(o.root, dryRun, out.report)
+func (o *snapshotOptions) schedule(ctx context.Context) error {
+	out := newOutput(o.json, false)
+	env, err := phases.OpenMachine(o.root, false, out.report)
 	if err != nil {
 		return out.end(plan.Refused(err))
 	}
 	defer env.Close()
-	todo, err := phases.ScheduleSnapshots(&env, s)
+	todo, err := phases.ScheduleSnapshots(&env, o.at, o.save, o.run)
 	if err != nil {
 		return out.end(plan.Refused(err))
 	}
 	return out.end(todo.Run(ctx, phases.Open(env)))
-}
-
-func newSnapshotStatusCommand() *cobra.Command {
-	cmd := newStatusCommand()
-	cmd.Short = "Show how the schedule of snapshots goes, with all of status"
-	return cmd
 }

@@ -37,6 +37,23 @@ func (e Entry) Proven() bool {
 	return e.Problem == "" && e.Verified != nil && e.Verified.Deep && e.Verified.Error == ""
 }
 
+// Result is how its trial ended, for people.
+func (e Entry) Result() string {
+	switch v := e.Verified; {
+	case e.Problem != "":
+		return "does not count: " + e.Problem
+	case v == nil:
+		return "not tried"
+	case v.Error != "":
+		return "BAD: " + v.Error
+	case v.APIServer:
+		return "proven by etcd and an API server"
+	case v.Deep:
+		return "proven by etcd"
+	}
+	return "whole"
+}
+
 // NameOf is an archive's file.
 func NameOf(m Meta, sealed bool) string {
 	end := suffix
