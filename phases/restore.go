@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -74,7 +75,10 @@ func (r *Restoring) reached(step string) bool {
 
 func (r *Restoring) aside() string { return asideDir + r.Began }
 
-func (r *Restoring) undoes() bool { return strings.HasPrefix(r.Archive, "undo:") }
+// undoOf begins what stands for the archive's hash in an undo.
+const undoOf = "undo:"
+
+func (r *Restoring) undoes() bool { return strings.HasPrefix(r.Archive, undoOf) }
 
 // keepRestoring notes what the restore has come to.
 func (e *Env) keepRestoring(step string) error {
@@ -111,20 +115,20 @@ type RestoreFrom struct {
 // OpenRestore opens the Env of a restore for as long as do runs its plan. The config is the one that this machine was
 // made with; on a bare machine it is the archive's.
 func OpenRestore(ctx context.Context, e Env, from RestoreFrom, do func(*Env, Plan) error) error {
-	before, err := restoreBefore(e.Host)
-	if err == nil {
-		e.Config, e.Patches, err = e.State().Remembered(from.Machine)
-	}
-	if err != nil {
-		return plan.Refused(err)
-	}
 	return e.Host.Scratch(ctx, func(dir string) error {
-		r := &Restoring{Step: stepBegun, Began: e.Began.UTC().Format("20060102T150405Z"), dir: dir}
-		load := e.loadArchive
-		if from.Undo {
-			load = e.loadBefore
+		before, err := restoreBefore(e.Host)
+		if err == nil {
+			e.Config, e.Patches, err = e.State().Remembered(from.Machine)
 		}
-		env, todo, err := load(ctx, from, r, before)
+		e.Restoring = &Restoring{Step: stepBegun, Began: e.Began.UTC().Format("20060102T150405Z"), dir: dir}
+		env, todo := &e, restoreUndo()
+		switch {
+		case err != nil:
+		case from.Undo:
+			env, todo, err = e.loadBefore(ctx, before)
+		default:
+			env, todo, err = e.loadArchive(ctx, from, before)
+		}
 		if err != nil {
 			return plan.Refused(err)
 		}
@@ -133,30 +137,27 @@ func OpenRestore(ctx context.Context, e Env, from RestoreFrom, do func(*Env, Pla
 }
 
 // loadArchive unpacks the archive, and refuses it before anything is changed if it does not fit here.
-func (e Env) loadArchive(ctx context.Context, from RestoreFrom, r, before *Restoring) (*Env, Plan, error) {
-	bare, todo := e.Config == nil, Restore()
+func (e Env) loadArchive(ctx context.Context, from RestoreFrom, before *Restoring) (*Env, Plan, error) {
+	r, bare, todo := e.Restoring, e.Config == nil, Restore()
 	if bare && e.Bundle == nil {
 		return nil, nil, plan.Hint(errors.New("a bare machine is restored by an executable with a bundle inside"), "use bootstrap-box, or give --bundle FILE")
 	}
 	entry, err := e.unpack(ctx, from.Snapshots, archived{from.Name, from.Identities, r.dir})
+	r.Archive, r.From, r.meta = entry.SHA256, from.Snapshots.At+"/"+from.Name, entry.Meta
+	if err == nil && bare {
+		todo = slices.Concat(Plan{{preflight}}, todo)
+		err = e.takeConfig(from.Machine)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
-	r.Archive, r.From, r.meta = entry.SHA256, from.Snapshots.At+"/"+from.Name, entry.Meta
-	if bare {
-		if err := e.takeConfig(r, from.Machine); err != nil {
-			return nil, nil, err
-		}
-		todo = slices.Concat(Plan{{preflight}}, todo)
-	}
 	env := OpenInit(ctx, e)
-	if err := env.fitsHere(r.meta, bare); err != nil {
-		return nil, nil, err
+	if err = env.fitsHere(r.meta, bare); err == nil {
+		err = env.checkRevision(ctx, r.dir, r.meta)
 	}
-	if err := env.checkRevision(ctx, r.dir, r.meta); err != nil {
-		return nil, nil, err
+	if err == nil {
+		env.Restoring, err = r.goOn(before)
 	}
-	env.Restoring, err = r.goOn(before)
 	if err == nil {
 		env.tellLoss(ctx)
 	}
@@ -179,44 +180,34 @@ func (r *Restoring) goOn(before *Restoring) (*Restoring, error) {
 }
 
 // loadBefore gives up a restore, or, once the database was switched, restores what was there before.
-func (e Env) loadBefore(ctx context.Context, _ RestoreFrom, r, before *Restoring) (*Env, Plan, error) {
-	none := plan.Hint(errors.New("there was no cluster on this machine before the restore"), "bootstrap reset")
-	switch {
-	case before == nil || before.Step == stepUndone || before.Step == stepDone && before.undoes():
+func (e Env) loadBefore(ctx context.Context, before *Restoring) (*Env, Plan, error) {
+	if before == nil || before.Step == stepUndone || before.Step == stepDone && before.undoes() {
 		return nil, nil, errors.New("there is no restore to undo on this machine")
-	case e.Config == nil:
-		return nil, nil, none
+	}
+	r := e.Restoring
+	r.Archive, r.From, r.Highest = undoOf+before.Began, before.aside(), before.Highest
+	if before.undoes() {
+		before.dir, r = r.dir, before
+	}
+	switched := e.Config != nil && e.Host.Exists(e.Config.Etcd.DataDir+"/"+r.From)
+	if e.Config == nil || !switched && before.reached(stepSwitched) {
+		return nil, nil, plan.Hint(errors.New("there was no cluster on this machine before the restore"), "bootstrap reset")
 	}
 	env := OpenInit(ctx, e)
-	aside := before.aside()
-	if before.undoes() {
-		before.dir = r.dir
-		r, aside = before, before.From
-	}
-	if env.Restoring = r; !e.Host.Exists(e.Config.Etcd.DataDir + "/" + aside) {
+	if env.Restoring = r; !switched {
 		env.Restoring = before
-		if before.reached(stepSwitched) {
-			return nil, nil, none
-		}
 		return env, restoreUndo(), nil
 	}
-	if !before.undoes() {
-		r.Archive, r.From, r.Highest = "undo:"+before.Began, aside, before.Highest
-	}
-	return env, Restore(), env.gatherAside(ctx, aside)
+	return env, Restore(), env.gatherAside(ctx)
 }
 
 // gatherAside has an etcd that is started on the data of before give them, as some of it may be in its log alone.
-func (e *Env) gatherAside(ctx context.Context, aside string) error {
-	r, data := e.Restoring, e.Host.Path(e.Config.Etcd.DataDir+"/"+aside)
-	keys, err := os.ReadFile(data + "/" + snapshot.Encryption)
-	if err == nil {
-		err = putContent(r.dir, snapshot.Encryption, keys)
-	} else if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	if err == nil {
-		r.meta.Encryption, err = e.encryptionFile()
+func (e *Env) gatherAside(ctx context.Context) (err error) {
+	r, data := e.Restoring, e.Host.Path(e.Config.Etcd.DataDir+"/"+e.Restoring.From)
+	if keys, readErr := os.ReadFile(data + "/" + snapshot.Encryption); readErr == nil { // else they are the same
+		if err = putContent(r.dir, snapshot.Encryption, keys); err == nil {
+			r.meta.Encryption, err = e.encryptionFile()
+		}
 	}
 	if err != nil || e.Host.Plans() { // that etcd would write to the data
 		return err
@@ -227,21 +218,21 @@ func (e *Env) gatherAside(ctx context.Context, aside string) error {
 }
 
 // takeConfig takes the config that an archive was made with, with this machine's address.
-func (e *Env) takeConfig(r *Restoring, m config.Machine) (err error) {
-	if !r.meta.PKI {
+func (e *Env) takeConfig(m config.Machine) (err error) {
+	if !e.Restoring.meta.PKI {
 		return plan.Hint(errors.New("the archive was made without the cluster's keys, and this machine has none"), "use one that has them")
 	}
-	documents, err := os.ReadFile(content(r.dir) + "/" + snapshot.Documents + "/documents.yaml")
+	folder := content(e.Restoring.dir) + "/" + snapshot.Documents
+	documents, err := os.ReadFile(folder + "/documents.yaml")
 	if err != nil {
 		return err
 	}
-	patches, _ := os.ReadFile(content(r.dir) + "/" + snapshot.Documents + "/patches.json") // most have none
-	e.Config, e.Patches, err = state.ParseDocuments(documents, patches, m)
-	if err != nil || !m.Address.IsValid() {
-		return err
-	}
+	patches, _ := os.ReadFile(folder + "/patches.json") // most have none
 	here, err := e.Host.Addresses()
-	if err != nil || slices.ContainsFunc(here, func(a machine.LinkAddress) bool { return a.Address == e.Config.AdvertiseAddress }) {
+	if err == nil {
+		e.Config, e.Patches, err = state.ParseDocuments(documents, patches, m)
+	}
+	if err != nil || !m.Address.IsValid() || slices.ContainsFunc(here, func(a machine.LinkAddress) bool { return a.Address == e.Config.AdvertiseAddress }) {
 		return err
 	}
 	moved := newAddress(documents, e.Config.AdvertiseAddress.String(), m.Address.String())
@@ -251,20 +242,15 @@ func (e *Env) takeConfig(r *Restoring, m config.Machine) (err error) {
 
 // newAddress puts this machine's address where the documents have that of the one which is gone.
 func newAddress(documents []byte, old, now string) []byte {
-	letters := "0123456789."
+	around := "[^0-9.]"
 	if strings.Contains(old, ":") {
-		letters = "0123456789abcdef:"
+		around = "[^0-9a-f:]"
 	}
-	isPart := func(i int) bool { return i >= 0 && i < len(documents) && strings.IndexByte(letters, documents[i]) >= 0 }
-	var out []byte
-	for i := 0; i < len(documents); {
-		if bytes.HasPrefix(documents[i:], []byte(old)) && !isPart(i-1) && !isPart(i+len(old)) {
-			out, i = append(out, now...), i+len(old)
-			continue
-		}
-		out, i = append(out, documents[i]), i+1
+	whole := regexp.MustCompile("(^|" + around + ")" + regexp.QuoteMeta(old) + "($|" + around + ")")
+	for range 2 { // two may share what is between them
+		documents = whole.ReplaceAll(documents, []byte("${1}"+now+"${2}"))
 	}
-	return out
+	return documents
 }
 
 // fitsHere refuses an archive that would not be this machine's cluster, or that no program here can read.
@@ -310,13 +296,13 @@ func isOfNewer(version, image string) bool {
 func (e *Env) tellLoss(ctx context.Context) {
 	r, old := e.Restoring, time.Since(e.Restoring.meta.Time).Round(time.Second)
 	e.Tell.Say("the archive is of revision %d, %s old, of Kubernetes %s on %s", r.meta.Revision, old, r.meta.Kubernetes, r.meta.Node)
-	var status etcd.Status
 	client, err := e.EtcdClient()
-	if err == nil && client != nil {
-		defer client.Close()
-		status, err = client.Status(ctx)
-	}
 	if err != nil || client == nil {
+		return
+	}
+	defer client.Close()
+	status, err := client.Status(ctx)
+	if err != nil {
 		e.Tell.Warn("etcd does not answer here: what was written since the archive was made is not known, and lost")
 		return
 	}
@@ -364,14 +350,13 @@ func (e *Env) ownEtcdFolder() error {
 func (e *Env) stage(ctx context.Context) error {
 	r, stage := e.Restoring, e.Config.Etcd.DataDir+"/"+stageDir
 	data := e.Host.Path(stage)
-	err := e.restoreDatabase(ctx, r.dir, data, bump+max(0, r.Highest-r.meta.Revision))
-	if err == nil {
-		err = e.tryEtcd(ctx, r.dir, data, e.clean)
+	if err := e.restoreDatabase(ctx, r.dir, data, bump+max(0, r.Highest-r.meta.Revision)); err != nil {
+		return err
 	}
-	if err == nil {
-		err = e.Host.GiveTree(stage, e.Config.Etcd.DataDir)
+	if err := e.tryEtcd(ctx, r.dir, data, e.clean); err != nil {
+		return err
 	}
-	return err
+	return e.Host.GiveTree(stage, e.Config.Etcd.DataDir)
 }
 
 // clean removes from a restored database who was there when it was saved, and keeps how far its revisions reach.
@@ -387,9 +372,6 @@ func (e *Env) clean(ctx context.Context, client *etcd.Client) error {
 		return err
 	}
 	status, err = client.Status(ctx)
-	if err == nil && status.Revision <= e.Restoring.Highest {
-		err = fmt.Errorf("restored, it has revision %d, and %d was served: a defect of bootstrap", status.Revision, e.Restoring.Highest)
-	}
 	e.Restoring.Highest = max(e.Restoring.Highest, status.Revision)
 	return err
 }
@@ -398,38 +380,22 @@ var restoreStop = Phase{
 	Name:  "restore-stop",
 	Short: "stop the kubelet, and the control plane's pods",
 	Run: func(ctx context.Context, env *Env) error {
-		if env.Restoring.reached(stepSwitched) {
-			return nil
+		if _, ran := env.State().UsedRuntime(); !ran || env.Restoring.reached(stepSwitched) {
+			return nil // ran: else it is a bare machine
 		}
-		return stopControlPlane(ctx, env)
+		if err := env.Host.StopUnit(ctx, spec.KubeletService); err != nil {
+			return err
+		}
+		return env.inRuntime(ctx, observe.Begun, func(ctx context.Context, cri *runtime.CRI) error {
+			pods, err := cri.Pods(ctx, func(name, _ string) bool {
+				return slices.ContainsFunc(spec.NodeComponents(env.Config), func(component string) bool { return name == env.PodName(component) })
+			})
+			if err != nil {
+				return err
+			}
+			return removeSandboxes(ctx, env.Host, cri, pods)
+		})
 	},
-}
-
-func stopControlPlane(ctx context.Context, env *Env) error {
-	socket, ok := env.State().UsedRuntime()
-	if !ok {
-		return nil // a bare machine
-	}
-	if err := env.Host.StopUnit(ctx, spec.KubeletService); err != nil {
-		return err
-	}
-	if !env.Host.Exists(socket) {
-		return plan.Hint(fmt.Errorf("the container runtime does not run (no %s), and an etcd may nevertheless", socket), "systemctl start containerd; then run it again")
-	}
-	c, err := runtime.Dial("unix://" + socket)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	soon, cancel := context.WithTimeout(ctx, observe.RuntimePatience)
-	defer cancel()
-	pods, err := c.Pods(soon, func(name, _ string) bool {
-		return slices.ContainsFunc(spec.NodeComponents(env.Config), func(component string) bool { return name == env.PodName(component) })
-	})
-	if err != nil {
-		return fmt.Errorf("container runtime at %s: %w", socket, err)
-	}
-	return removeSandboxes(soon, env.Host, c, pods)
 }
 
 var restoreSwitch = Phase{
@@ -508,7 +474,7 @@ func (e *Env) writeEncryption(data []byte) error {
 	now, _ := e.Host.ReadFile(r.meta.Encryption) // none on a bare machine
 	if len(now) > 0 && !bytes.Equal(now, data) {
 		e.Tell.Warn("Secrets are encrypted by other keys there: %s is as there now, and what it was lies in %s/%s", r.meta.Encryption, dir, r.aside())
-		err := e.Host.InTree(dir, host.Create, r.aside()+"/"+snapshot.Encryption, func(folder *os.Root) error {
+		err := e.Host.InTree(dir, host.Create, r.aside(), func(folder *os.Root) error {
 			return errors.Join(folder.MkdirAll(r.aside(), 0o700), folder.WriteFile(r.aside()+"/"+snapshot.Encryption, now, 0o600))
 		})
 		if err != nil {
@@ -526,29 +492,23 @@ var restoreCheck = Phase{
 }
 
 func runRestoreCheck(ctx context.Context, env *Env) error {
-	r, aside := env.Restoring, env.Config.Etcd.DataDir+"/"+env.Restoring.aside()
 	client, err := env.EtcdClient()
-	if err != nil || env.Host.Plans() {
+	if err != nil || client == nil || env.Host.Plans() {
 		return err
 	}
-	if client != nil {
-		defer client.Close()
-		status, err := client.Status(ctx)
-		if err == nil && status.Revision < r.Highest {
-			err = plan.Hint(fmt.Errorf("etcd is at revision %d, and %d was reached by the trial: this is not the database that was restored", status.Revision, r.Highest),
-				"bootstrap etcd restore --undo")
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := env.tellOthers(ctx); err != nil {
+	defer client.Close()
+	status, err := client.Status(ctx)
+	if err != nil {
 		return err
 	}
-	if env.Host.Exists(aside) {
+	if status.Revision < env.Restoring.Highest {
+		return plan.Hint(fmt.Errorf("etcd is at revision %d, and %d was reached by the trial: this is not the database that was restored", status.Revision, env.Restoring.Highest),
+			"bootstrap etcd restore --undo")
+	}
+	if aside := env.Config.Etcd.DataDir + "/" + env.Restoring.aside(); env.Host.Exists(aside) {
 		env.Tell.Say("the data of before lie in %s, and can go once all is well", aside)
 	}
-	return env.keepRestoring(stepDone)
+	return errors.Join(env.tellOthers(ctx), env.keepRestoring(stepDone))
 }
 
 // tellOthers names the nodes whose kubelets still believe in pods that are no more.

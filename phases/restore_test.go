@@ -367,7 +367,8 @@ func undo(t *testing.T, env *Env) *Env {
 		t.Fatal(err)
 	}
 	r := &Restoring{Step: stepBegun, Began: "20261202T000000Z", dir: t.TempDir()}
-	opened, todo, err := env.loadBefore(t.Context(), RestoreFrom{}, r, before)
+	env.Restoring = r
+	opened, todo, err := env.loadBefore(t.Context(), before)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -470,7 +471,8 @@ func TestTakeConfig(t *testing.T) {
 	}
 	m := config.Machine{Hostname: "another", Address: netip.MustParseAddr("192.0.2.77"), Bundled: lost.Config.KubernetesVersion}
 	bare := testEnv(t, "default")
-	if err := bare.takeConfig(r, m); err != nil {
+	bare.Restoring = r
+	if err := bare.takeConfig(m); err != nil {
 		t.Fatal(err)
 	}
 	c := bare.Config
@@ -480,11 +482,12 @@ func TestTakeConfig(t *testing.T) {
 	if diff := cmp.Diff(lost.Config.Networking, c.Networking, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("networks (-want +got):\n%s", diff)
 	}
-	if err := bare.takeConfig(&Restoring{dir: r.dir}, m); err == nil || !strings.Contains(err.Error(), "without the cluster's keys") {
+	bare.Restoring = &Restoring{dir: r.dir}
+	if err := bare.takeConfig(m); err == nil || !strings.Contains(err.Error(), "without the cluster's keys") {
 		t.Errorf("it has no keys: %v", err)
 	}
 	bare.Config = nil
-	if _, _, err := bare.loadArchive(t.Context(), RestoreFrom{}, r, nil); err == nil || !strings.Contains(err.Error(), "bundle") {
+	if _, _, err := bare.loadArchive(t.Context(), RestoreFrom{}, nil); err == nil || !strings.Contains(err.Error(), "bundle") {
 		t.Errorf("there is no bundle: %v", err)
 	}
 }
