@@ -1,10 +1,10 @@
 package phases
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/netip"
 	"os"
@@ -217,14 +217,10 @@ func repack(t *testing.T, env *Env, from, to *Snapshots, name string, m snapshot
 	t.Helper()
 	err := env.Host.Scratch(t.Context(), func(dir string) error {
 		_, err := env.unpack(t.Context(), from, archived{name: name, dir: dir})
-		var out bytes.Buffer
-		if err == nil {
-			err = snapshot.Write(&out, &m, content(dir))
+		if err != nil {
+			return err
 		}
-		if err == nil {
-			err = to.put(t.Context(), name, &out, int64(out.Len()))
-		}
-		return err
+		return to.put(t.Context(), name, func(w io.Writer) error { return snapshot.Write(w, &m, content(dir)) })
 	})
 	if err != nil {
 		t.Fatal(err)

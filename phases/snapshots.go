@@ -1,7 +1,7 @@
 package phases
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -78,11 +78,8 @@ func (e *Env) OpenSnapshots(at string) (*Snapshots, error) {
 
 // SplitSnapshot parts an archive's address into where it lies and its name. A name alone lies in the default folder.
 func SplitSnapshot(file string) (at, name string) {
-	if !strings.Contains(file, "/") {
-		return spec.SnapshotDir, file
-	}
-	i := strings.LastIndexByte(file, '/')
-	return file[:max(i, 1)], file[i+1:]
+	at, name = path.Split(file)
+	return cmp.Or(at, spec.SnapshotDir), name
 }
 
 // open reads an archive or the note beside it.
@@ -97,10 +94,10 @@ func (s *Snapshots) open(ctx context.Context, name string) (io.ReadCloser, error
 	return os.Open(file)
 }
 
-// put stores an archive or a note, as a whole.
-func (s *Snapshots) put(ctx context.Context, name string, content io.Reader, size int64) error {
+// put stores an archive, or what else belongs there, as a whole.
+func (s *Snapshots) put(ctx context.Context, name string, write func(io.Writer) error) error {
 	if s.bucket != nil {
-		return s.bucket.Put(ctx, name, content, size)
+		return s.bucket.Put(ctx, name, write)
 	}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
@@ -111,19 +108,12 @@ func (s *Snapshots) put(ctx context.Context, name string, content io.Reader, siz
 			os.Remove(file)
 		}
 	}
-	return bundle.WriteWhole(filepath.Join(s.dir, name), 0o600, func(w io.Writer) error {
-		_, err := io.Copy(w, content)
-		return err
-	})
+	return bundle.WriteWhole(filepath.Join(s.dir, name), 0o600, write)
 }
 
 // note writes what is known of an archive, which counts from then on.
 func (s *Snapshots) note(ctx context.Context, e snapshot.Entry) error {
-	data, err := json.MarshalIndent(e, "", "  ")
-	if err != nil {
-		return err
-	}
-	return s.put(ctx, snapshot.NoteOf(e.Name), bytes.NewReader(data), int64(len(data)))
+	return s.put(ctx, snapshot.NoteOf(e.Name), func(w io.Writer) error { return json.NewEncoder(w).Encode(e) })
 }
 
 func (s *Snapshots) remove(ctx context.Context, name string) error {

@@ -15,7 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"bootstrap/phases/bundle"
 	"bootstrap/phases/config"
 	"bootstrap/phases/etcd"
 	"bootstrap/phases/pki"
@@ -69,12 +68,12 @@ func (e *Env) SaveSnapshot(ctx context.Context, s *Snapshots, o Save) (entry sna
 // content is the folder of a scratch folder in which an archive's files lie.
 func content(dir string) string { return dir + "/content" }
 
-// store packs what was gathered, stores it, and reads it again from there before it counts.
+// store packs what was gathered, and reads it again from where it is stored before it counts.
 func (e *Env) store(ctx context.Context, s *Snapshots, dir, recipient string, entry *snapshot.Entry) error {
 	entry.Name = snapshot.NameOf(entry.Meta, recipient != "")
-	file, whole := dir+"/archive", snapshot.Summed{}
-	err := bundle.WriteWhole(file, 0o600, func(w io.Writer) error {
-		sealed, err := snapshot.Seal(io.MultiWriter(w, &whole), recipient)
+	var written, stored snapshot.Summed
+	err := s.put(ctx, entry.Name, func(w io.Writer) error {
+		sealed, err := snapshot.Seal(io.MultiWriter(w, &written), recipient)
 		if err != nil {
 			return err
 		}
@@ -83,25 +82,16 @@ func (e *Env) store(ctx context.Context, s *Snapshots, dir, recipient string, en
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	entry.Size, entry.SHA256 = whole.Size, whole.SHA256()
-	if err := s.put(ctx, entry.Name, f, entry.Size); err != nil {
-		return err
-	}
 	r, err := s.open(ctx, entry.Name)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	again := snapshot.Summed{}
-	if _, err := io.Copy(&again, r); err != nil {
+	if _, err := io.Copy(&stored, r); err != nil {
 		return err
 	}
-	if again.SHA256() != entry.SHA256 {
+	entry.Size, entry.SHA256 = written.Size, written.SHA256()
+	if stored.SHA256() != entry.SHA256 {
 		return fmt.Errorf("%s/%s: what was read again is not what was written", s.At, entry.Name)
 	}
 	return s.note(ctx, *entry)

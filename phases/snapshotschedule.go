@@ -1,14 +1,13 @@
 package phases
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
-	"strings"
 	"time"
 
 	"bootstrap/phases/bundle"
@@ -122,15 +121,12 @@ func (e *Env) noteLast(ctx context.Context, last snapshot.Last) error {
 		_ = json.Unmarshal(data, &before) // else nothing is known of before
 		last.Good = before.Good
 	}
-	data, err := json.Marshal(last)
-	if err != nil {
-		return err
-	}
 	here := &Snapshots{dir: e.Host.Path(spec.SnapshotDir)}
-	err = here.put(ctx, path.Base(spec.SnapshotLast), bytes.NewReader(data), int64(len(data)))
-	if err != nil {
-		return err
-	}
-	metrics := last.Metrics()
-	return here.put(ctx, "metrics.prom", strings.NewReader(metrics), int64(len(metrics)))
+	return errors.Join(
+		here.put(ctx, path.Base(spec.SnapshotLast), func(w io.Writer) error { return json.NewEncoder(w).Encode(last) }),
+		here.put(ctx, "metrics.prom", func(w io.Writer) error {
+			_, err := io.WriteString(w, last.Metrics())
+			return err
+		}),
+	)
 }

@@ -50,43 +50,37 @@ func OpenBucket(at string, file []byte) (*Bucket, error) {
 	if err != nil || endErr != nil || to.Host == "" || endpoint.Host == "" || c.AccessKey == "" || c.SecretKey == "" {
 		return nil, errors.New("it takes s3://BUCKET or s3://BUCKET/FOLDER, and a file with endpoint (https://HOST:PORT), accessKey and secretKey")
 	}
-	transport, err := minio.DefaultTransport(endpoint.Scheme == "https")
+	secure := endpoint.Scheme == "https"
+	transport, err := minio.DefaultTransport(secure)
 	if err != nil {
 		return nil, err
 	}
 	transport.ResponseHeaderTimeout = time.Minute
 	if c.CA != "" {
-		trusted := x509.NewCertPool()
-		if !trusted.AppendCertsFromPEM([]byte(c.CA)) {
+		transport.TLSClientConfig = &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}
+		if !transport.TLSClientConfig.RootCAs.AppendCertsFromPEM([]byte(c.CA)) {
 			return nil, errors.New("ca: there is no certificate in it")
 		}
-		transport.TLSClientConfig = &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}
 	}
-	lookup := minio.BucketLookupAuto
-	if c.PathStyle {
-		lookup = minio.BucketLookupPath
-	}
+	lookup := map[bool]minio.BucketLookupType{true: minio.BucketLookupPath, false: minio.BucketLookupAuto}[c.PathStyle]
 	client, err := minio.New(endpoint.Host, &minio.Options{
-		Creds: credentials.NewStaticV4(c.AccessKey, c.SecretKey, ""), Secure: endpoint.Scheme == "https",
-		Region: c.Region, BucketLookup: lookup, Transport: transport, MaxRetries: tries,
+		Creds: credentials.NewStaticV4(c.AccessKey, c.SecretKey, ""), Secure: secure, Region: c.Region, BucketLookup: lookup, Transport: transport, MaxRetries: tries,
 	})
-	prefix := strings.Trim(to.Path, "/")
-	if prefix != "" {
-		prefix += "/"
-	}
-	return &Bucket{client: client, bucket: to.Host, prefix: prefix}, err
+	return &Bucket{client: client, bucket: to.Host, prefix: strings.TrimPrefix(strings.Trim(to.Path, "/")+"/", "/")}, err
 }
 
-// Put stores a file in parts. It is there as a whole, or not at all.
-func (b *Bucket) Put(ctx context.Context, name string, content io.Reader, size int64) error {
-	options := minio.PutObjectOptions{ContentType: "application/octet-stream", PartSize: 16 << 20, NumThreads: 2}
-	_, err := b.client.PutObject(ctx, b.bucket, b.prefix+name, content, size, options)
+// Put stores what write gives, in parts. It is there as a whole, or not at all.
+func (b *Bucket) Put(ctx context.Context, name string, write func(io.Writer) error) error {
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(write(w)) }()
+	sent, err := b.client.PutObject(ctx, b.bucket, b.prefix+name, r, -1, minio.PutObjectOptions{PartSize: 16 << 20})
+	r.CloseWithError(err) // so that write ends
 	if err != nil {
 		return b.explained(name, err)
 	}
 	stored, err := b.client.StatObject(ctx, b.bucket, b.prefix+name, minio.StatObjectOptions{})
-	if err == nil && stored.Size != size {
-		err = fmt.Errorf("it has %d bytes of %d: the server has not stored it whole", stored.Size, size)
+	if err == nil && stored.Size != sent.Size {
+		err = fmt.Errorf("it has %d bytes of %d: the server has not stored it whole", stored.Size, sent.Size)
 	}
 	return b.explained(name, err)
 }

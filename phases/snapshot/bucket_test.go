@@ -104,7 +104,12 @@ func TestBucket(t *testing.T) {
 	b, ctx := s.open(t, "s3://backup/cluster-1/", "secret"), t.Context()
 	data := make([]byte, 40<<20) // three parts
 	_, _ = rand.Read(data)       // it never fails
-	store := func(name string) error { return b.Put(ctx, name, bytes.NewReader(data), int64(len(data))) }
+	store := func(name string) error {
+		return b.Put(ctx, name, func(w io.Writer) error {
+			_, err := w.Write(data)
+			return err
+		})
+	}
 	equal := func(name string) {
 		t.Helper()
 		r, err := b.Get(ctx, name)
@@ -168,7 +173,7 @@ func TestBucket(t *testing.T) {
 	}
 	_, err := s.open(t, "s3://backup", "wrong").Sizes(ctx)
 	wantError(t, err, "refuses the credentials")
-	wantError(t, s.open(t, "s3://elsewhere", "secret").Put(ctx, "x", strings.NewReader("x"), 1), "there is no such bucket")
+	wantError(t, s.open(t, "s3://elsewhere", "secret").Put(ctx, "x", func(io.Writer) error { return nil }), "there is no such bucket")
 	_, err = b.Get(ctx, "nothing")
 	wantError(t, err, "there is no such object")
 	for range 2 {
