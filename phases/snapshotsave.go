@@ -170,20 +170,27 @@ func (e *Env) snapshotSource(ctx context.Context, m *snapshot.Meta) (*etcd.Clien
 	if err != nil {
 		return nil, err
 	}
-	source, err := own.Source(ctx)
+	status, err := own.Status(ctx)
+	var members []*etcd.Member
 	if err == nil {
-		m.Etcd, m.Member = source.Version, source.Name
-		for _, each := range source.Members {
-			m.Members = append(m.Members, snapshot.Member{ID: fmt.Sprintf("%x", each.ID), Name: each.Name, Peers: each.PeerURLs, Learner: each.IsLearner})
-		}
+		members, err = own.Members(ctx)
 	}
-	if err == nil && !source.Others {
+	source := etcd.Source(members, status.Leader, status.Member)
+	if err == nil && source == nil {
+		err = errors.New("it has no member with a vote that a snapshot could be taken from")
+	}
+	if err != nil {
+		own.Close()
+		return nil, plan.Hint(fmt.Errorf("etcd: %w", err), "bootstrap status")
+	}
+	m.Etcd, m.Member = status.Version, source.Name
+	for _, each := range members {
+		m.Members = append(m.Members, snapshot.Member{ID: fmt.Sprintf("%x", each.ID), Name: each.Name, Peers: each.PeerURLs, Learner: each.IsLearner})
+	}
+	if source.ID == status.Member {
 		return own, nil
 	}
 	own.Close()
-	if err != nil {
-		return nil, plan.Hint(err, "bootstrap status")
-	}
 	files, err := e.EtcdTLS(e.Config.CertificatesDir)
 	if err != nil {
 		return nil, err

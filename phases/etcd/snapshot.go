@@ -1,9 +1,7 @@
 package etcd
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -23,48 +21,23 @@ func DialSocket(path string) (*Client, error) {
 	return &Client{etcd: c}, nil
 }
 
-// Source is the member that a snapshot is taken from.
-type Source struct {
-	*Member
-	Others  bool      // it is not the one that was asked
-	Members []*Member // all of the cluster
-	Version string
-}
-
-// Source picks the member that a snapshot is taken from. A learner may lag behind without an end.
-func (c *Client) Source(ctx context.Context) (Source, error) {
-	status, err := c.Status(ctx)
-	if err != nil {
-		return Source{}, fmt.Errorf("etcd does not answer: %w", err)
-	}
-	members, err := c.Members(ctx)
-	if err != nil {
-		return Source{}, fmt.Errorf("etcd's members: %w", err)
-	}
-	s := Source{Member: source(members, status.Leader, status.Member), Members: members, Version: status.Version}
-	if s.Member == nil {
-		return s, errors.New("etcd has no member with a vote that a snapshot could be taken from")
-	}
-	s.Others = s.ID != status.Member
-	return s, nil
-}
-
-// source is a voter that does not lead, this node's own before others; the leader where there is no other voter.
-func source(members []*Member, leader, own uint64) *Member {
+// Source picks the member that a snapshot is taken from: a voter that does not lead, this node's own before others; the
+// leader where there is no other voter. It is nil without one. A learner may lag behind without an end.
+func Source(members []*Member, leader, own uint64) *Member {
 	rank := func(m *Member) int {
-		switch {
-		case m.IsLearner || m.Name == "" || len(m.ClientURLs) == 0:
-			return 0
-		case m.ID == leader:
+		switch m.ID {
+		case leader:
 			return 1
-		case m.ID == own:
+		case own:
 			return 3
 		}
 		return 2
 	}
-	best := slices.MaxFunc(append(members, &Member{}), func(a, b *Member) int { return cmp.Compare(rank(a), rank(b)) })
-	if rank(best) == 0 {
-		return nil
+	var best *Member
+	for _, m := range members {
+		if votes := !m.IsLearner && m.Name != "" && len(m.ClientURLs) > 0; votes && (best == nil || rank(m) > rank(best)) {
+			best = m
+		}
 	}
 	return best
 }
@@ -106,10 +79,7 @@ func (c *Client) CountKeys(ctx context.Context, revision int64) (map[string]int6
 // prefixOf is the first two names of a key. Of kinds in groups, Kubernetes has the group there.
 func prefixOf(key string) string {
 	names := strings.SplitAfterN(key, "/", 4)
-	if len(names) < 4 {
-		return key
-	}
-	return strings.Join(names[:3], "")
+	return strings.Join(names[:min(3, len(names))], "")
 }
 
 // DeleteStale deletes the keys in a restored database that say who was there when it was saved: addresses of API

@@ -26,7 +26,7 @@ func TestSource(t *testing.T) {
 		"nobody":                {[]*pb.Member{unstarted, member(2, true)}, 0, 2, 0},
 	}
 	for name, c := range cases {
-		if got := source(c.members, c.leader, c.own); got.GetID() != c.want {
+		if got := Source(c.members, c.leader, c.own); got.GetID() != c.want {
 			t.Errorf("%s: %x, want %x", name, got.GetID(), c.want)
 		}
 	}
