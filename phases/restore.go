@@ -1,7 +1,6 @@
 package phases
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,16 +38,18 @@ func restoreUndo() Plan { return slices.Concat(Plan{{restoreDrop}}, Init()) }
 const (
 	memberDir = "member"
 	stageDir  = "restore.new" // a data directory, in which the database is restored and tried
-	asideDir  = "before-"     // a data directory with what was there before, and keys that others are used for now; the time follows
+	asideDir  = "before-"     // a data directory with what was there before; the time follows
 )
 
 // Restoring is a restore that is under way. A note in the ledger keeps it, so that a later run goes on with it.
 type Restoring struct {
-	Archive string `json:"archive"` // its hash; of an undo: undo: and when that began which is undone
-	From    string `json:"from"`    // its address, for people; of an undo: the data's name in etcd's folder
+	Archive string `json:"archive"` // its hash
+	From    string `json:"from"`    // its address, for people
 	Began   string `json:"began"`
-	Step    string `json:"step"`    // what it has come to
-	Highest int64  `json:"highest"` // no revision above it was ever served
+	Step    string `json:"step"`             // what it has come to
+	Highest int64  `json:"highest"`          // no revision above it was ever served
+	Before  string `json:"before,omitempty"` // the archive of what was there, saved before it was stopped; empty without
+	Undo    bool   `json:"undo,omitempty"`   // it restores the archive that another restore has saved before it
 
 	meta snapshot.Meta
 	dir  string // a scratch folder with what was unpacked
@@ -74,11 +75,6 @@ func (r *Restoring) reached(step string) bool {
 }
 
 func (r *Restoring) aside() string { return asideDir + r.Began }
-
-// undoOf begins what stands for the archive's hash in an undo.
-const undoOf = "undo:"
-
-func (r *Restoring) undoes() bool { return strings.HasPrefix(r.Archive, undoOf) }
 
 // keepRestoring notes what the restore has come to.
 func (e *Env) keepRestoring(step string) error {
@@ -125,7 +121,7 @@ func OpenRestore(ctx context.Context, e Env, from RestoreFrom, do func(*Env, Pla
 		switch {
 		case err != nil:
 		case from.Undo:
-			env, todo, err = e.loadBefore(ctx, before)
+			env, todo, err = e.loadBefore(ctx, from, before)
 		default:
 			env, todo, err = e.loadArchive(ctx, from, before)
 		}
@@ -179,42 +175,34 @@ func (r *Restoring) goOn(before *Restoring) (*Restoring, error) {
 	return before, nil
 }
 
-// loadBefore gives up a restore, or, once the database was switched, restores what was there before.
-func (e Env) loadBefore(ctx context.Context, before *Restoring) (*Env, Plan, error) {
-	if before == nil || before.Step == stepUndone || before.Step == stepDone && before.undoes() {
+// loadBefore gives up a restore, or, once the database was switched, restores the archive of what was there before.
+func (e Env) loadBefore(ctx context.Context, from RestoreFrom, before *Restoring) (*Env, Plan, error) {
+	if before == nil || before.Step == stepUndone {
 		return nil, nil, errors.New("there is no restore to undo on this machine")
 	}
-	r := e.Restoring
-	r.Archive, r.From, r.Highest = undoOf+before.Began, before.aside(), before.Highest
-	if before.undoes() {
-		before.dir, r = r.dir, before
-	}
-	switched := e.Config != nil && e.Host.Exists(e.Config.Etcd.DataDir+"/"+r.From)
-	if e.Config == nil || !switched && before.reached(stepSwitched) {
+	if e.Config == nil {
 		return nil, nil, plan.Hint(errors.New("there was no cluster on this machine before the restore"), "bootstrap reset")
 	}
-	env := OpenInit(ctx, e)
-	if env.Restoring = r; !switched {
+	aside := e.Config.Etcd.DataDir + "/" + before.aside()
+	goesOn := before.Undo && before.Step != stepDone
+	switch moved := before.reached(stepSwitched) || e.Host.Exists(aside); {
+	case goesOn:
+		from.Name = path.Base(before.From)
+	case !moved:
+		env := OpenInit(ctx, e)
 		env.Restoring = before
 		return env, restoreUndo(), nil
+	case before.Before == "":
+		return nil, nil, plan.Hint(fmt.Errorf("no archive was saved before the restore, as no etcd answered; the data of before, if there were any, lie in %s", aside), "bootstrap etcd restore FILE")
+	default:
+		from.Name, before.Step = before.Before, stepDone
 	}
-	return env, Restore(), env.gatherAside(ctx)
-}
-
-// gatherAside has an etcd that is started on the data of before give them, as some of it may be in its log alone.
-func (e *Env) gatherAside(ctx context.Context) (err error) {
-	r, data := e.Restoring, e.Host.Path(e.Config.Etcd.DataDir+"/"+e.Restoring.From)
-	if keys, readErr := os.ReadFile(data + "/" + snapshot.Encryption); readErr == nil { // else they are the same
-		if err = putContent(r.dir, snapshot.Encryption, keys); err == nil {
-			r.meta.Encryption, err = e.encryptionFile()
-		}
+	var err error
+	e.Restoring.Undo = true
+	if from.Snapshots, err = e.OpenSnapshots(spec.SnapshotDir); err != nil {
+		return nil, nil, err
 	}
-	if err != nil || e.Host.Plans() { // that etcd would write to the data
-		return err
-	}
-	return e.tryEtcd(ctx, r.dir, data, func(ctx context.Context, client *etcd.Client) error {
-		return e.copyDatabase(ctx, client, r.dir, &r.meta)
-	})
+	return e.loadArchive(ctx, from, before)
 }
 
 // takeConfig takes the config that an archive was made with, with this machine's address.
@@ -378,12 +366,16 @@ func (e *Env) clean(ctx context.Context, client *etcd.Client) error {
 
 var restoreStop = Phase{
 	Name:  "restore-stop",
-	Short: "stop the kubelet, and the control plane's pods",
+	Short: "save what is there, and stop the kubelet and the control plane's pods",
 	Run: func(ctx context.Context, env *Env) error {
 		if _, ran := env.State().UsedRuntime(); !ran || env.Restoring.reached(stepSwitched) {
 			return nil // ran: else it is a bare machine
 		}
-		if err := env.Host.StopUnit(ctx, spec.KubeletService); err != nil {
+		err := env.Host.Do(host.OpTree, host.Update, spec.SnapshotDir, func() error { return env.saveBefore(ctx) })
+		if err == nil {
+			err = env.Host.StopUnit(ctx, spec.KubeletService)
+		}
+		if err != nil {
 			return err
 		}
 		return env.inRuntime(ctx, observe.Begun, func(ctx context.Context, cri *runtime.CRI) error {
@@ -396,6 +388,24 @@ var restoreStop = Phase{
 			return removeSandboxes(ctx, env.Host, cri, pods)
 		})
 	},
+}
+
+// saveBefore saves what is there, for an undo. A cluster that can't be saved is restored all the same.
+func (e *Env) saveBefore(ctx context.Context) error {
+	if e.Restoring.Before != "" {
+		return nil
+	}
+	s, err := e.OpenSnapshots(spec.SnapshotDir)
+	if err != nil {
+		return err
+	}
+	entry, err := e.SaveSnapshot(ctx, s, Save{})
+	if err != nil {
+		e.Tell.Warn("there will be no --undo once it is switched, as what is there can't be saved: %v", err)
+		return ctx.Err()
+	}
+	e.Restoring.Before = entry.Name
+	return e.keepRestoring(e.Restoring.Step)
 }
 
 var restoreSwitch = Phase{
@@ -462,26 +472,9 @@ func (e *Env) writeRestoredKeys() error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = e.Host.WriteOpaque(e.Restoring.meta.Encryption, data, 0o600)
 	}
-	return e.writeEncryption(data)
-}
-
-// writeEncryption keeps the keys of before where an undo finds them.
-func (e *Env) writeEncryption(data []byte) error {
-	r, dir := e.Restoring, e.Config.Etcd.DataDir
-	now, _ := e.Host.ReadFile(r.meta.Encryption) // none on a bare machine
-	if len(now) > 0 && !bytes.Equal(now, data) {
-		e.Tell.Warn("Secrets are encrypted by other keys there: %s is as there now, and what it was lies in %s/%s", r.meta.Encryption, dir, r.aside())
-		err := e.Host.InTree(dir, host.Create, r.aside(), func(folder *os.Root) error {
-			return errors.Join(folder.MkdirAll(r.aside(), 0o700), folder.WriteFile(r.aside()+"/"+snapshot.Encryption, now, 0o600))
-		})
-		if err != nil {
-			return err
-		}
-	}
-	_, err := e.Host.WriteOpaque(r.meta.Encryption, data, 0o600)
 	return err
 }
 

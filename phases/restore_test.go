@@ -362,9 +362,8 @@ func undo(t *testing.T, env *Env) *Env {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Restoring{Step: stepBegun, Began: "20261202T000000Z", dir: t.TempDir()}
-	env.Restoring = r
-	opened, todo, err := env.loadBefore(t.Context(), before)
+	env.Restoring = &Restoring{Step: stepBegun, Began: "20261202T000000Z", dir: t.TempDir()}
+	opened, todo, err := env.loadBefore(t.Context(), RestoreFrom{}, before)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -383,6 +382,10 @@ func TestRestoreUndo(t *testing.T) {
 		t.Run(killed, func(t *testing.T) {
 			env, _, entry, s := restoring(t)
 			run := begin(t, env, s, entry.Name)
+			withLive(t, env, env.Host.Path(env.Config.Etcd.DataDir), func(c *etcd.Client, _ *clientv3.Client) { // as restore-stop saves it
+				_, before := saved(t, env, c, withKey)
+				run.Restoring.Before = before.Name
+			})
 			killAt(t, run, killed)
 			highest := int64(0)
 			if killed == "not at all" {

@@ -79,14 +79,11 @@ func TestEncryptionFile(t *testing.T) {
 	}
 }
 
-// TestRestoredKeys: what is missing is written; Secrets' keys become the archive's, and those of before are kept.
+// TestRestoredKeys: what is missing is written; Secrets' keys become the archive's.
 func TestRestoredKeys(t *testing.T) {
 	env := testEnv(t, "default")
 	const file = "/etc/kubernetes/encryption/config.yaml"
 	dir := t.TempDir()
-	if err := env.ownEtcdFolder(); err != nil {
-		t.Fatal(err)
-	}
 	for _, name := range []string{"pki/ca.key", "pki/etcd/ca.crt", "encryption.yaml"} {
 		if err := putContent(dir, name, []byte("archive")); err != nil {
 			t.Fatal(err)
@@ -94,17 +91,13 @@ func TestRestoredKeys(t *testing.T) {
 	}
 	hosttest.Put(t, env.Host, env.PKIFile("ca", ".key"), "here", 0o600)
 	hosttest.Put(t, env.Host, file, "here", 0o600)
-	m := snapshot.Meta{Encryption: file}
-	env.Restoring = &Restoring{Began: "now", meta: m, dir: dir}
-	aside := env.Config.Etcd.DataDir + "/before-now/encryption.yaml"
-	for range 2 { // a run that goes on does it again
-		if err := env.writeRestoredKeys(); err != nil {
-			t.Fatal(err)
-		}
-		for path, want := range map[string]string{env.PKIFile("ca", ".key"): "here", env.PKIFile("etcd/ca", ".crt"): "archive", file: "archive", aside: "here"} {
-			if got, err := env.Host.ReadFile(path); err != nil || string(got) != want {
-				t.Errorf("%s: %q, want %q: %v", path, got, want, err)
-			}
+	env.Restoring = &Restoring{Began: "now", meta: snapshot.Meta{Encryption: file}, dir: dir}
+	if err := env.writeRestoredKeys(); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{env.PKIFile("ca", ".key"): "here", env.PKIFile("etcd/ca", ".crt"): "archive", file: "archive"} {
+		if got, err := env.Host.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("%s: %q, want %q: %v", path, got, want, err)
 		}
 	}
 }
