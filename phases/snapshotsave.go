@@ -28,7 +28,7 @@ import (
 type Save struct {
 	WithoutPKI bool   // nor the keys of Secrets' encryption
 	EncryptTo  string // a recipient of age's; empty: not encrypted
-	Try        bool   // as Verify.Deep, before it is encrypted
+	Try        bool   // by an etcd, before it is encrypted
 }
 
 func (o Save) check(s *Snapshots) error {
@@ -52,10 +52,10 @@ func (e *Env) SaveSnapshot(ctx context.Context, s *Snapshots, o Save) (entry sna
 			return err
 		}
 		if o.Try {
-			if err := e.tryArchive(ctx, dir, entry.Meta, false); err != nil {
+			if err := e.tryArchive(ctx, dir, entry.Meta, snapshot.ByEtcd); err != nil {
 				return err
 			}
-			entry.Verified = &snapshot.Verified{Time: time.Now().UTC().Truncate(time.Second), Deep: true}
+			entry.Tried, entry.Proof = time.Now().UTC().Truncate(time.Second), snapshot.ByEtcd
 		}
 		return e.store(ctx, s, dir, o.EncryptTo, &entry)
 	})

@@ -88,7 +88,7 @@ func (e *Env) RunScheduled(ctx context.Context, s *Snapshots, o Save, run Schedu
 		has, err := c.TakeTurn(soon, "bootstrap-snapshot", e.Config.NodeName, run.Every/2)
 		cancel()
 		if err == nil && has != e.Config.NodeName {
-			e.Tell.Say("%s has saved a snapshot, or does: nothing to do here", has)
+			e.Tell.Say("another control plane has saved a snapshot, or does: nothing to do here (%s)", has)
 			return nil
 		}
 	}

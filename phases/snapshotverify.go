@@ -21,14 +21,12 @@ import (
 
 // Verify is how an archive is tried.
 type Verify struct {
-	Identities []byte // age's; empty without
-	Deep       bool   // by an etcd that is started on it
-	APIServer  bool   // and an API server
+	Identities []byte         // age's; empty without
+	Proof      snapshot.Proof // that is wanted
 }
 
 // VerifySnapshot reads an archive to its end, and tries it. How that ended is kept beside it.
 func (e *Env) VerifySnapshot(ctx context.Context, s *Snapshots, name string, o Verify) (entry snapshot.Entry, err error) {
-	o.Deep = o.Deep || o.APIServer
 	before, noteErr := s.readNote(ctx, name)
 	err = e.Host.Scratch(ctx, func(dir string) error {
 		if entry, err = e.unpack(ctx, s, archived{name, o.Identities, dir}); err != nil {
@@ -37,20 +35,20 @@ func (e *Env) VerifySnapshot(ctx context.Context, s *Snapshots, name string, o V
 		if noteErr == nil && entry.SHA256 != before.SHA256 {
 			return fmt.Errorf("%w: it is not the file that the note beside it is of", snapshot.ErrDamaged)
 		}
-		if err := e.checkRevision(ctx, dir, entry.Meta); err != nil || !o.Deep {
+		if err := e.checkRevision(ctx, dir, entry.Meta); err != nil || o.Proof == snapshot.Whole {
 			return err
 		}
-		return e.tryArchive(ctx, dir, entry.Meta, o.APIServer)
+		return e.tryArchive(ctx, dir, entry.Meta, o.Proof)
 	})
 	cut := s.bucket != nil && errors.Is(err, io.ErrUnexpectedEOF) // perhaps on its way
 	if err != nil && (noteErr != nil || cut || !errors.Is(err, snapshot.ErrDamaged)) {
 		return entry, err // it says nothing of the archive, or there is nothing to say it in
 	}
-	result := &snapshot.Verified{Time: time.Now().UTC().Truncate(time.Second), Deep: o.Deep, APIServer: o.APIServer}
+	entry.Tried, entry.Proof = time.Now().UTC().Truncate(time.Second), o.Proof
 	if err != nil {
-		entry, result.Error = before, err.Error()
+		before.Tried, before.Problem = entry.Tried, err.Error()
+		entry = before
 	}
-	entry.Verified = result
 	if noted := s.note(ctx, entry); noted != nil {
 		e.Tell.Warn("the result is not kept beside the archive: %v", noted)
 	}
@@ -161,13 +159,13 @@ func answersWithin(ctx context.Context, patience time.Duration, ask func(context
 
 // tryArchive restores a scratch folder's database, starts etcd on it, and compares its keys with those that a living
 // member had at that revision.
-func (e *Env) tryArchive(ctx context.Context, dir string, m snapshot.Meta, apiServer bool) error {
+func (e *Env) tryArchive(ctx context.Context, dir string, m snapshot.Meta, want snapshot.Proof) error {
 	data := dir + "/data"
 	if err := e.restoreDatabase(ctx, dir, data, 0); err != nil {
 		return err
 	}
 	return e.tryEtcd(ctx, dir, data, func(ctx context.Context, client *etcd.Client) error {
-		if err := compareKeys(ctx, client, m.Revision, m.Keys); err != nil || !apiServer {
+		if err := compareKeys(ctx, client, m.Revision, m.Keys); err != nil || want != snapshot.ByAPIServer {
 			return err
 		}
 		return e.tryAPIServer(ctx, dir, m)

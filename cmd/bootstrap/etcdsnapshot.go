@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -108,11 +109,18 @@ func (o *snapshotOptions) show(cmd *cobra.Command, all []snapshot.Entry) error {
 	if o.json {
 		return printJSON(cmd.OutOrStdout(), snapshotsObject{outputVersion, all})
 	}
-	table := newTable(cmd.OutOrStdout(), "NAME\tAGE\tNODE\tREVISION\tSIZE\tKEYS\tRESULT")
+	table := newTable(cmd.OutOrStdout(), "NAME\tAGE\tNODE\tREVISION\tSIZE\tKEYS\tPROVEN BY")
 	for _, e := range all {
 		keys := map[bool]string{true: "yes", false: "no"}[e.Meta.PKI]
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", printable(e.Name), age(time.Since(snapshot.TimeOf(e.Name))), printable(e.Meta.Node),
-			e.Meta.Revision, humanize.IBytes(uint64(e.Size)), keys, printable(shortened(e.Result())))
+		result, old := cmp.Or(string(e.Proof), "not tried"), "-"
+		if !e.Meta.Time.IsZero() { // else it has no note
+			old = age(time.Since(e.Meta.Time))
+		}
+		if e.Problem != "" {
+			result = "BAD: " + shortened(e.Problem)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", printable(e.Name), old, printable(e.Meta.Node),
+			e.Meta.Revision, humanize.IBytes(uint64(e.Size)), keys, printable(result))
 	}
 	return table.Flush()
 }
@@ -159,7 +167,8 @@ func newSnapshotListCommand() *cobra.Command {
 
 func newSnapshotVerifyCommand() *cobra.Command {
 	var o snapshotOptions
-	var v phases.Verify
+	v := phases.Verify{Proof: snapshot.Whole}
+	var deep, byAPIServer bool
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
 		Short: "Read an archive to its end, and try it",
@@ -167,6 +176,12 @@ func newSnapshotVerifyCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			var name string
 			o.at, name = phases.SplitSnapshot(args[0])
+			switch {
+			case byAPIServer:
+				v.Proof = snapshot.ByAPIServer
+			case deep:
+				v.Proof = snapshot.ByEtcd
+			}
 			if v.Identities, err = o.identities(); err != nil {
 				return plan.Refused(err)
 			}
@@ -178,8 +193,8 @@ func newSnapshotVerifyCommand() *cobra.Command {
 	}
 	o.addMachine(cmd)
 	o.addIdentity(cmd)
-	cmd.Flags().BoolVar(&v.Deep, "deep", false, "restore it in a scratch folder, start etcd on it, and count its keys")
-	cmd.Flags().BoolVar(&v.APIServer, "with-apiserver", false, "and have an API server list its Nodes")
+	cmd.Flags().BoolVar(&deep, "deep", false, "restore it in a scratch folder, start etcd on it, and count its keys")
+	cmd.Flags().BoolVar(&byAPIServer, "with-apiserver", false, "and have an API server list its Nodes")
 	return cmd
 }
 

@@ -38,7 +38,7 @@ func TestTakeTurn(t *testing.T) {
 	time.Sleep(5 * time.Millisecond)
 	take("node-2", time.Millisecond, "node-2")
 	take("node-1", time.Hour, "node-2")
-	if got := s.requests[1]; got.Method != http.MethodPost || !strings.Contains(got.URL, "/namespaces/kube-system/leases") {
+	if got := s.requests[2]; got.Method != http.MethodPatch || !strings.Contains(got.URL, "/namespaces/kube-system/leases") {
 		t.Errorf("%s %s", got.Method, got.URL)
 	}
 }

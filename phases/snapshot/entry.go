@@ -1,7 +1,6 @@
 package snapshot
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,58 +8,39 @@ import (
 )
 
 const (
-	suffix       = ".tar.zst"
-	sealedSuffix = suffix + ".age"
-	timeInName   = "20060102T150405Z"
+	prefix     = "snapshot-"
+	suffix     = ".tar.zst"
+	timeInName = "20060102T150405Z"
 )
 
 // Entry is an archive in a list. A note beside it, which is written last, holds all but what is seen of the file.
 type Entry struct {
-	Name     string    `json:"name"`
-	Meta     Meta      `json:"meta"`
-	Size     int64     `json:"size"`
-	SHA256   string    `json:"sha256"`
-	Verified *Verified `json:"verified,omitempty"` // nil: nobody has tried it
-	Problem  string    `json:"problem,omitempty"`  // why it does not count
+	Name    string    `json:"name"`
+	Meta    Meta      `json:"meta"`
+	Size    int64     `json:"size"`
+	SHA256  string    `json:"sha256"`
+	Tried   time.Time `json:"tried,omitzero"`
+	Proof   Proof     `json:"proof,omitempty"`
+	Problem string    `json:"problem,omitempty"` // why it does not count
 }
 
-// Verified is how a trial of an archive ended.
-type Verified struct {
-	Time      time.Time `json:"time"`
-	Deep      bool      `json:"deep"` // an etcd was started on it, and had all keys
-	APIServer bool      `json:"apiServer,omitempty"`
-	Error     string    `json:"error,omitempty"`
-}
+// Proof is how far an archive is known to be good.
+type Proof string
+
+// Each of these includes the one before it.
+const (
+	Whole       Proof = "whole"                  // it was read to its end
+	ByEtcd      Proof = "etcd"                   // an etcd was started on it, and had all keys
+	ByAPIServer Proof = "etcd and an API server" // which listed its Nodes
+)
 
 // Proven tells whether it was tried, and is good.
-func (e Entry) Proven() bool {
-	return e.Problem == "" && e.Verified != nil && e.Verified.Deep && e.Verified.Error == ""
-}
+func (e Entry) Proven() bool { return e.Problem == "" && (e.Proof == ByEtcd || e.Proof == ByAPIServer) }
 
-// Result is how its trial ended, for people.
-func (e Entry) Result() string {
-	switch v := e.Verified; {
-	case e.Problem != "":
-		return "does not count: " + e.Problem
-	case v == nil:
-		return "not tried"
-	case v.Error != "":
-		return "BAD: " + v.Error
-	case v.APIServer:
-		return "proven by etcd and an API server"
-	case v.Deep:
-		return "proven by etcd"
-	}
-	return "whole"
-}
-
-// NameOf is an archive's file.
+// NameOf is an archive's file. In the order of names the newest is the last.
 func NameOf(m Meta, sealed bool) string {
-	end := suffix
-	if sealed {
-		end = sealedSuffix
-	}
-	return fmt.Sprintf("snapshot-%s-%s-%d%s", m.Time.UTC().Format(timeInName), m.Node, m.Revision, end)
+	end := map[bool]string{true: suffix + ".age", false: suffix}[sealed]
+	return fmt.Sprintf("%s%s-%s-%d%s", prefix, m.Time.UTC().Format(timeInName), m.Node, m.Revision, end)
 }
 
 // NoteOf is the file of the note beside an archive.
@@ -68,22 +48,12 @@ func NoteOf(name string) string { return name + ".json" }
 
 // IsName tells an archive's file from others in its folder.
 func IsName(name string) bool {
-	return !TimeOf(name).IsZero() && (strings.HasSuffix(name, suffix) || strings.HasSuffix(name, sealedSuffix)) && !strings.Contains(name, "/")
-}
-
-// TimeOf is when an archive was made, by its name.
-func TimeOf(name string) time.Time {
-	rest, _ := strings.CutPrefix(name, "snapshot-")
-	at, _, _ := strings.Cut(rest, "-")
-	t, _ := time.Parse(timeInName, at) // the zero time of other names
-	return t
+	return strings.HasPrefix(name, prefix) && strings.HasSuffix(strings.TrimSuffix(name, ".age"), suffix) && !strings.Contains(name, "/")
 }
 
 // Newest sorts entries, the newest first.
 func Newest(all []Entry) {
-	slices.SortFunc(all, func(a, b Entry) int {
-		return cmp.Or(TimeOf(b.Name).Compare(TimeOf(a.Name)), strings.Compare(b.Name, a.Name))
-	})
+	slices.SortFunc(all, func(a, b Entry) int { return strings.Compare(b.Name, a.Name) })
 }
 
 // Surplus are the archives of a cluster that may go: all but the newest ones, the newest of each of the last
@@ -99,7 +69,7 @@ func Surplus(all []Entry, cluster string, keep, days int) []Entry {
 	daily := map[string]bool{}
 	var gone []Entry
 	for i, e := range own {
-		day := TimeOf(e.Name).Format(time.DateOnly)
+		day := e.Meta.Time.Format(time.DateOnly)
 		ofDay := !daily[day] && len(daily) < days
 		daily[day] = daily[day] || ofDay
 		if i >= keep && !ofDay && i != proven {
@@ -121,10 +91,7 @@ type Last struct {
 
 // Metrics is the same in Prometheus' format.
 func (l Last) Metrics() string {
-	failed := 0
-	if l.Error != "" {
-		failed = 1
-	}
+	failed := map[bool]int{true: 1}[l.Error != ""]
 	const gauge = "# TYPE bootstrap_etcd_snapshot_%[1]s gauge\nbootstrap_etcd_snapshot_%[1]s %[2]d\n"
 	return fmt.Sprintf(gauge, "last_run_timestamp_seconds", l.Time.Unix()) + fmt.Sprintf(gauge, "last_proven_timestamp_seconds", max(0, l.Good.Unix())) +
 		fmt.Sprintf(gauge, "last_run_failed", failed)

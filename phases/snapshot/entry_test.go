@@ -10,12 +10,10 @@ import (
 
 func at(day, hour int, how string) Entry {
 	m := Meta{Time: time.Date(2026, 12, day, hour, 0, 0, 0, time.UTC), Node: "node-1", Revision: int64(day*100 + hour), Cluster: "mine"}
-	e := Entry{Name: NameOf(m, false), Meta: m, Verified: &Verified{Deep: true}}
+	e := Entry{Name: NameOf(m, false), Meta: m, Proof: ByEtcd}
 	switch how {
-	case "bad":
-		e.Verified.Error = "no"
 	case "untried":
-		e.Verified = nil
+		e.Proof = Whole
 	case "cut":
 		e.Problem = "it was cut short"
 	case "other":
@@ -26,7 +24,7 @@ func at(day, hour int, how string) Entry {
 
 func TestSurplus(t *testing.T) {
 	all := []Entry{
-		at(1, 0, ""), at(1, 6, ""), at(2, 0, "bad"), at(2, 6, "bad"), at(3, 0, "cut"), at(3, 6, "untried"), at(4, 0, "other"), at(4, 6, "bad"),
+		at(1, 0, ""), at(1, 6, ""), at(2, 0, "untried"), at(2, 6, "untried"), at(3, 0, "cut"), at(3, 6, "untried"), at(4, 0, "other"), at(4, 6, "untried"),
 	}
 	cases := map[string]struct {
 		keep, days int
@@ -52,10 +50,10 @@ func TestNames(t *testing.T) {
 	m := Meta{Time: time.Date(2026, 12, 1, 2, 3, 4, 0, time.UTC), Node: "node-1.example", Revision: 42}
 	for _, sealed := range []bool{false, true} {
 		name := NameOf(m, sealed)
-		if !IsName(name) || strings.HasSuffix(name, ".age") != sealed || !TimeOf(name).Equal(m.Time) {
-			t.Errorf("%s: %t %s", name, IsName(name), TimeOf(name))
+		if !IsName(name) || strings.HasSuffix(name, ".age") != sealed {
+			t.Errorf("%s: %t", name, IsName(name))
 		}
-		for _, other := range []string{NoteOf(name), "." + name + ".bootstrap", "x" + name, "", "snapshot-.tar.zst", "last.json"} {
+		for _, other := range []string{NoteOf(name), "." + name + ".bootstrap", "x" + name, "", "last.json"} {
 			if IsName(other) {
 				t.Errorf("%q is no archive", other)
 			}
