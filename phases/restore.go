@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -472,8 +473,9 @@ func (e *Env) writeRestoredKeys() error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err == nil {
-		_, err = e.Host.WriteOpaque(e.Restoring.meta.Encryption, data, 0o600)
+	here, hereErr := e.encryptionFile() // the archive's place counts on a bare machine alone
+	if err = errors.Join(err, hereErr); err == nil {
+		_, err = e.Host.WriteOpaque(cmp.Or(here, e.Restoring.meta.Encryption), data, 0o600)
 	}
 	return err
 }

@@ -48,7 +48,11 @@ func (e *Env) SaveSnapshot(ctx context.Context, s *Snapshots, o Save) (entry sna
 		return entry, plan.Refused(err)
 	}
 	err = e.Host.Scratch(ctx, func(dir string) error {
-		if entry.Meta, err = e.gather(ctx, dir, o.WithoutPKI); err != nil {
+		entry.Meta = snapshot.Meta{Time: time.Now().UTC().Truncate(time.Second), Node: e.Config.NodeName, Kubernetes: e.Config.KubernetesVersion, PKI: !o.WithoutPKI}
+		if err := e.gatherFiles(dir, &entry.Meta); err != nil {
+			return err
+		}
+		if err := e.gatherDatabase(ctx, dir, &entry.Meta); err != nil {
 			return err
 		}
 		if o.Try {
@@ -95,20 +99,6 @@ func (e *Env) store(ctx context.Context, s *Snapshots, dir, recipient string, en
 		return fmt.Errorf("%s/%s: what was read again is not what was written", s.At, entry.Name)
 	}
 	return s.note(ctx, *entry)
-}
-
-// gather puts all that belongs into an archive into a scratch folder.
-func (e *Env) gather(ctx context.Context, dir string, withoutPKI bool) (m snapshot.Meta, err error) {
-	m = snapshot.Meta{Time: time.Now().UTC().Truncate(time.Second), Node: e.Config.NodeName, Kubernetes: e.Config.KubernetesVersion, PKI: !withoutPKI}
-	if err := e.gatherFiles(dir, &m); err != nil {
-		return m, err
-	}
-	client, err := e.snapshotSource(ctx, &m)
-	if err != nil {
-		return m, err
-	}
-	defer client.Close()
-	return m, e.copyDatabase(ctx, client, dir, &m)
 }
 
 // gatherFiles takes what the database is worth nothing without.
@@ -161,6 +151,15 @@ func pkiFiles(c *config.Config) []string {
 	return files
 }
 
+func (e *Env) gatherDatabase(ctx context.Context, dir string, m *snapshot.Meta) error {
+	client, err := e.snapshotSource(ctx, m)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return e.copyDatabase(ctx, client, dir, m)
+}
+
 // snapshotSource is the member that the database is taken from.
 func (e *Env) snapshotSource(ctx context.Context, m *snapshot.Meta) (*etcd.Client, error) {
 	own, err := e.EtcdClient()
@@ -190,12 +189,8 @@ func (e *Env) snapshotSource(ctx context.Context, m *snapshot.Meta) (*etcd.Clien
 	if source.ID == status.Member {
 		return own, nil
 	}
-	own.Close()
-	files, err := e.EtcdTLS(e.Config.CertificatesDir)
-	if err != nil {
-		return nil, err
-	}
-	return etcd.Dial(source.ClientURLs[0], files, source.Name)
+	defer own.Close()
+	return own.At(source)
 }
 
 // copyDatabase takes the database from a member, and counts its keys on the living member at the very revision that
@@ -206,12 +201,12 @@ func (e *Env) copyDatabase(ctx context.Context, client *etcd.Client, dir string,
 		err = e.checkRoom(dir, 3*status.SizeBytes) // it, what it is restored to, and the archive
 	}
 	if err == nil {
-		err = putContent(dir, snapshot.Database, nil)
+		err = os.MkdirAll(content(dir), 0o700)
 	}
 	if err != nil {
 		return err
 	}
-	file, err := os.OpenFile(content(dir)+"/"+snapshot.Database, os.O_WRONLY, 0)
+	file, err := os.Create(content(dir) + "/" + snapshot.Database)
 	if err != nil {
 		return err
 	}
@@ -248,7 +243,7 @@ func (e *Env) revisionOf(ctx context.Context, dir string) (int64, error) {
 	if err == nil {
 		err = json.Unmarshal(out, &status)
 	}
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		err = fmt.Errorf("%w: the database can't be read: %w", snapshot.ErrDamaged, err)
 	}
 	return status.Revision, err

@@ -93,7 +93,7 @@ func (e *Env) unpack(ctx context.Context, s *Snapshots, a archived) (entry snaps
 func (e *Env) checkRevision(ctx context.Context, dir string, m snapshot.Meta) error {
 	revision, err := e.revisionOf(ctx, dir)
 	if err == nil && revision != m.Revision {
-		err = fmt.Errorf("%w: the database has revision %d, and its list says %d", snapshot.ErrDamaged, revision, m.Revision)
+		err = fmt.Errorf("%w: the database has revision %d, and the archive says %d", snapshot.ErrDamaged, revision, m.Revision)
 	}
 	return err
 }

@@ -9,16 +9,18 @@ import (
 	"strings"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
 )
 
 // DialSocket asks a member that listens at a socket of this machine, without TLS: a trial.
 func DialSocket(path string) (*Client, error) {
-	c, err := clientv3.New(clientv3.Config{Endpoints: []string{"unix://" + path}, Logger: zap.NewNop()})
-	if err != nil {
-		return nil, err
-	}
-	return &Client{etcd: c}, nil
+	return open("", clientv3.Config{Endpoints: []string{"unix://" + path}})
+}
+
+// At asks another member, as whom the first was asked.
+func (c *Client) At(m *Member) (*Client, error) {
+	config := c.config
+	config.Endpoints = m.ClientURLs
+	return open(m.Name, config)
 }
 
 // Source picks the member that a snapshot is taken from: a voter that does not lead, this node's own before others; the

@@ -78,21 +78,13 @@ func (o *Observer) EtcdClient() (*etcd.Client, error) {
 	}
 	address, _ := netip.ParseAddr(before["localAPIEndpoint.advertiseAddress"]) // without one, etcd is asked over IPv4
 	node := config.Node{AdvertiseAddress: address}
-	files, err := o.EtcdTLS(dir)
-	if err != nil {
-		return nil, err
-	}
-	return etcd.Dial(spec.EtcdURL(node.Loopback(), 2379), files, before["nodeRegistration.name"])
-}
-
-// EtcdTLS is who to be for etcd, by the certificates in a folder.
-func (o *Observer) EtcdTLS(dir string) (files etcd.TLS, err error) {
+	var files etcd.TLS
 	for name, content := range map[string]*[]byte{"ca.crt": &files.CA, "healthcheck-client.crt": &files.Cert, "healthcheck-client.key": &files.Key} {
 		if *content, err = o.Host.ReadFile(dir + "/etcd/" + name); err != nil {
-			return files, err
+			return nil, err
 		}
 	}
-	return files, nil
+	return etcd.Dial(spec.EtcdURL(node.Loopback(), 2379), files, before["nodeRegistration.name"])
 }
 
 // askExternalEtcd asks every member for its version, as the API server would reach it.

@@ -185,8 +185,8 @@ func readMeta(members *tar.Reader) (m Meta, err error) {
 	switch {
 	case m.Format != format:
 		return m, fmt.Errorf("%w: it has format %d, and this bootstrap reads %d", errFormat, m.Format, format)
-	case e != "" && (path.Clean(e) != e || !strings.HasPrefix(e, "/etc/")):
-		return m, fmt.Errorf("it wants the keys of Secrets' encryption at %q, which is not below /etc", e)
+	case e != "" && (path.Clean(e) != e || !path.IsAbs(e)):
+		return m, fmt.Errorf("it wants the keys of Secrets' encryption at %q, which is no place", e)
 	case m.Size < 0 || m.Size > maxDatabase:
 		return m, fmt.Errorf("it says that its database has %d bytes", m.Size)
 	}
