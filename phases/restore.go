@@ -47,7 +47,7 @@ type Restoring struct {
 	Archive string `json:"archive"` // its hash
 	From    string `json:"from"`    // its address, for people
 	Began   string `json:"began"`
-	Step    string `json:"step"`             // what it has come to
+	Step    step   `json:"step"`
 	Highest int64  `json:"highest"`          // no revision above it was ever served
 	Before  string `json:"before,omitempty"` // the archive of what was there, saved before it was stopped; empty without
 	Undo    bool   `json:"undo,omitempty"`   // it restores the archive that another restore has saved before it
@@ -61,25 +61,22 @@ const restoreNote = "restore"
 // bump is added to the revision: more than any client has ever seen of this cluster.
 const bump = 1_000_000_000
 
-// What a restore has come to.
-const (
-	stepBegun    = "begun"
-	stepStaged   = "staged"
-	stepSwitched = "switched"
-	stepDone     = "done"
-	stepUndone   = "undone"
-)
+// step is what a restore has come to.
+type step int
 
-func (r *Restoring) reached(step string) bool {
-	order := []string{stepBegun, stepStaged, stepSwitched, stepDone}
-	return slices.Index(order, r.Step) >= slices.Index(order, step)
-}
+const (
+	stepUndone step = iota - 1
+	stepBegun
+	stepStaged
+	stepSwitched
+	stepDone
+)
 
 func (r *Restoring) aside() string { return asideDir + r.Began }
 
 // keepRestoring notes what the restore has come to.
-func (e *Env) keepRestoring(step string) error {
-	e.Restoring.Step = step
+func (e *Env) keepRestoring(to step) error {
+	e.Restoring.Step = to
 	data, err := json.Marshal(e.Restoring)
 	if err != nil {
 		return err
@@ -117,7 +114,7 @@ func OpenRestore(ctx context.Context, e Env, from RestoreFrom, do func(*Env, Pla
 		if err == nil {
 			e.Config, e.Patches, err = e.State().Remembered(from.Machine)
 		}
-		e.Restoring = &Restoring{Step: stepBegun, Began: e.Began.UTC().Format("20060102T150405Z"), dir: dir}
+		e.Restoring = &Restoring{Began: e.Began.UTC().Format("20060102T150405Z"), dir: dir}
 		env, todo := &e, restoreUndo()
 		switch {
 		case err != nil:
@@ -166,7 +163,7 @@ func (r *Restoring) goOn(before *Restoring) (*Restoring, error) {
 	switch {
 	case before == nil:
 		return r, nil
-	case !before.reached(stepStaged) || before.Step == stepDone:
+	case before.Step < stepStaged || before.Step == stepDone:
 		r.Highest = before.Highest
 		return r, nil
 	case before.Archive != r.Archive:
@@ -186,7 +183,7 @@ func (e Env) loadBefore(ctx context.Context, from RestoreFrom, before *Restoring
 	}
 	aside := e.Config.Etcd.DataDir + "/" + before.aside()
 	goesOn := before.Undo && before.Step != stepDone
-	switch moved := before.reached(stepSwitched) || e.Host.Exists(aside); {
+	switch moved := before.Step >= stepSwitched || e.Host.Exists(aside); {
 	case goesOn:
 		from.Name = path.Base(before.From)
 	case !moved:
@@ -307,7 +304,7 @@ var restoreStage = Phase{
 	Name:  "restore-stage",
 	Short: "restore the database beside the one that is there, start an etcd on it, and clean it of who was there before",
 	Run: func(ctx context.Context, env *Env) error {
-		if env.Restoring.reached(stepStaged) {
+		if env.Restoring.Step >= stepStaged {
 			return nil
 		}
 		if err := errors.Join(env.keepRestoring(stepBegun), env.ownEtcdFolder()); err != nil {
@@ -369,7 +366,7 @@ var restoreStop = Phase{
 	Name:  "restore-stop",
 	Short: "save what is there, and stop the kubelet and the control plane's pods",
 	Run: func(ctx context.Context, env *Env) error {
-		if _, ran := env.State().UsedRuntime(); !ran || env.Restoring.reached(stepSwitched) {
+		if _, ran := env.State().UsedRuntime(); !ran || env.Restoring.Step >= stepSwitched {
 			return nil // ran: else it is a bare machine
 		}
 		err := env.Host.Do(host.OpTree, host.Update, spec.SnapshotDir, func() error { return env.saveBefore(ctx) })
@@ -413,22 +410,26 @@ var restoreSwitch = Phase{
 	Name:  "restore-switch",
 	Short: "put the restored database in the place of the one that was there, which is kept beside it; and keys that are missing",
 	Run: func(_ context.Context, env *Env) error {
-		r, dir := env.Restoring, env.Config.Etcd.DataDir
-		if r.reached(stepSwitched) {
+		r := env.Restoring
+		if r.Step >= stepSwitched {
 			return nil
 		}
-		err := env.Host.InTree(dir, host.Update, memberDir, func(folder *os.Root) error { return switchTo(folder, r.aside()) })
+		err := env.Host.InTree(env.Config.Etcd.DataDir, host.Update, memberDir, func(folder *os.Root) error { return switchTo(folder, r.aside()) })
 		if err == nil {
 			err = env.writeRestoredKeys()
 		}
 		if err == nil {
-			err = env.Host.InTree(dir, host.Remove, stageDir, func(folder *os.Root) error { return folder.RemoveAll(stageDir) })
+			err = env.dropStage()
 		}
 		if err != nil {
 			return err
 		}
 		return env.keepRestoring(stepSwitched)
 	},
+}
+
+func (e *Env) dropStage() error {
+	return e.Host.InTree(e.Config.Etcd.DataDir, host.Remove, stageDir, func(folder *os.Root) error { return folder.RemoveAll(stageDir) })
 }
 
 // switchTo puts the staged database in its place. A run before may have made a part of that.
@@ -524,8 +525,7 @@ var restoreDrop = Phase{
 	Name:  "restore-drop",
 	Short: "remove the restored database that did not come into use",
 	Run: func(_ context.Context, env *Env) error {
-		err := env.Host.InTree(env.Config.Etcd.DataDir, host.Remove, stageDir, func(folder *os.Root) error { return folder.RemoveAll(stageDir) })
-		if err != nil {
+		if err := env.dropStage(); err != nil {
 			return err
 		}
 		return env.keepRestoring(stepUndone)

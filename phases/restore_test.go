@@ -251,7 +251,7 @@ func restoring(t *testing.T) (*Env, map[string]string, snapshot.Entry, *Snapshot
 // begin unpacks the archive, as OpenRestore does, and gives the Env of the run.
 func begin(t *testing.T, env *Env, s *Snapshots, name string) *Env {
 	t.Helper()
-	r := &Restoring{From: s.At + "/" + name, Began: "20261201T000000Z", Step: stepBegun, dir: t.TempDir()}
+	r := &Restoring{From: s.At + "/" + name, Began: "20261201T000000Z", dir: t.TempDir()}
 	entry, err := env.unpack(t.Context(), s, archived{name: name, dir: r.dir})
 	if err != nil {
 		t.Fatal(err)
@@ -362,7 +362,7 @@ func undo(t *testing.T, env *Env) *Env {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env.Restoring = &Restoring{Step: stepBegun, Began: "20261202T000000Z", dir: t.TempDir()}
+	env.Restoring = &Restoring{Began: "20261202T000000Z", dir: t.TempDir()}
 	opened, todo, err := env.loadBefore(t.Context(), RestoreFrom{}, before)
 	if err != nil {
 		t.Fatal(err)
@@ -408,11 +408,11 @@ func TestRestoreUndo(t *testing.T) {
 
 // TestRestoreAnother: while a restore is staged another archive is refused; one that has staged nothing gives way.
 func TestRestoreAnother(t *testing.T) {
-	other := &Restoring{Archive: "b", Step: stepBegun}
-	for step, refused := range map[string]bool{stepBegun: false, stepStaged: true, stepSwitched: true, stepDone: false, stepUndone: false} {
-		got, err := other.goOn(&Restoring{Archive: "a", Step: step, Highest: 7})
+	other := &Restoring{Archive: "b"}
+	for at, refused := range map[step]bool{stepBegun: false, stepStaged: true, stepSwitched: true, stepDone: false, stepUndone: false} {
+		got, err := other.goOn(&Restoring{Archive: "a", Step: at, Highest: 7})
 		if (err != nil) != refused || !refused && (got.Archive != "b" || got.Highest != 7) {
-			t.Errorf("%s: %+v, %v", step, got, err)
+			t.Errorf("%d: %+v, %v", at, got, err)
 		}
 	}
 }

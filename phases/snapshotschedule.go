@@ -81,6 +81,7 @@ func schedule(ctx context.Context, h *host.Host, service templates.SnapshotServi
 // RunScheduled saves, tries and prunes, and tells how that ended: by an Event, a file of metrics, and what status
 // reads. Of several control planes one does it; where no API server answers, each does.
 func (e *Env) RunScheduled(ctx context.Context, s *Snapshots, o Save, run Scheduled) error {
+	last := snapshot.Last{Time: time.Now().UTC().Truncate(time.Second), Every: run.Every.String(), At: s.At}
 	c, apiErr := e.ConnectForHealth()
 	if apiErr == nil {
 		c = c.Acting() // the Host only plans, as it has no lock
@@ -89,7 +90,7 @@ func (e *Env) RunScheduled(ctx context.Context, s *Snapshots, o Save, run Schedu
 		cancel()
 		if err == nil && has != e.Config.NodeName {
 			e.Tell.Say("another control plane has saved a snapshot, or does: nothing to do here (%s)", has)
-			return nil
+			return e.noteLast(ctx, last)
 		}
 	}
 	o.Try = true
@@ -97,7 +98,7 @@ func (e *Env) RunScheduled(ctx context.Context, s *Snapshots, o Save, run Schedu
 	if err == nil {
 		_, err = e.Prune(ctx, s, run)
 	}
-	last := snapshot.Last{Time: time.Now().UTC().Truncate(time.Second), Every: run.Every.String(), At: s.At, Name: entry.Name}
+	last.Time, last.Name = time.Now().UTC().Truncate(time.Second), entry.Name
 	kind, reason, message := "Normal", "SnapshotSaved", fmt.Sprintf("%s/%s: revision %d, tried by an etcd of its own", s.At, entry.Name, entry.Meta.Revision)
 	if err != nil {
 		last.Error, kind, reason, message = err.Error(), "Warning", "SnapshotFailed", err.Error()

@@ -146,13 +146,11 @@ func Read(r io.Reader, folder string, fits func(Meta) error) (m Meta, err error)
 	for err = nil; err == nil; {
 		err = readMember(members, into, sums)
 	}
-	if !errors.Is(err, errEnd) {
+	if !errors.Is(err, io.EOF) {
 		return m, damaged(err)
 	}
 	return m, damaged(m.compare(sums, dec))
 }
-
-var errEnd = errors.New("the archive is at its end")
 
 // ErrDamaged is of an archive that is not what it was when it was written, or never was one.
 var ErrDamaged = errors.New("the archive is damaged, or none of bootstrap's")
@@ -196,11 +194,8 @@ func readMeta(members *tar.Reader) (m Meta, err error) {
 // readMember unpacks the next member, and keeps its hash. A link, or a name that no archive of ours has, is an error.
 func readMember(members *tar.Reader, into *os.Root, sums map[string]string) error {
 	header, err := members.Next()
-	if errors.Is(err, io.EOF) {
-		return errEnd
-	}
 	if err != nil {
-		return err
+		return err // io.EOF at the end
 	}
 	name, most := path.Clean(header.Name), int64(maxFile)
 	if name == Database {
