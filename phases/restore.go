@@ -173,18 +173,20 @@ func (r *Restoring) goOn(before *Restoring) (*Restoring, error) {
 	return before, nil
 }
 
-// loadBefore gives up a restore, or, once the database was switched, restores the archive of what was there before.
-func (e Env) loadBefore(ctx context.Context, from RestoreFrom, before *Restoring) (*Env, Plan, error) {
-	if before == nil || before.Step == stepUndone {
-		return nil, nil, errors.New("there is no restore to undo on this machine")
-	}
-	if e.Config == nil {
+// loadBefore gives up a restore that is under way, or, once the database was switched, restores the archive of what was
+// there before. One that has ended is not undone: it might be another than the user has in mind.
+func (e Env) loadBefore(ctx context.Context, from RestoreFrom, before *Restoring) (_ *Env, _ Plan, err error) {
+	switch {
+	case before == nil || before.Step == stepUndone:
+		return nil, nil, errors.New("no restore is under way on this machine")
+	case before.Step == stepDone:
+		return nil, nil, plan.Hint(errors.New("the last restore has ended"), "to go back to what was there before it: bootstrap etcd restore %s", cmp.Or(before.Before, "FILE"))
+	case e.Config == nil:
 		return nil, nil, plan.Hint(errors.New("there was no cluster on this machine before the restore"), "bootstrap reset")
 	}
 	aside := e.Config.Etcd.DataDir + "/" + before.aside()
-	goesOn := before.Undo && before.Step != stepDone
-	switch moved := before.Step >= stepSwitched || e.Host.Exists(aside); {
-	case goesOn:
+	switch moved := before.Step == stepSwitched || e.Host.Exists(aside); {
+	case before.Undo: // it was killed, and goes on
 		from.Name = path.Base(before.From)
 	case !moved:
 		env := OpenInit(ctx, e)
@@ -193,9 +195,8 @@ func (e Env) loadBefore(ctx context.Context, from RestoreFrom, before *Restoring
 	case before.Before == "":
 		return nil, nil, plan.Hint(fmt.Errorf("no archive was saved before the restore, as no etcd answered; the data of before, if there were any, lie in %s", aside), "bootstrap etcd restore FILE")
 	default:
-		from.Name, before.Step = before.Before, stepDone
+		from.Name, before.Step = before.Before, stepDone // so that the other archive is taken
 	}
-	var err error
 	e.Restoring.Undo = true
 	if from.Snapshots, err = e.OpenSnapshots(spec.SnapshotDir); err != nil {
 		return nil, nil, err

@@ -378,7 +378,7 @@ func undo(t *testing.T, env *Env) *Env {
 // TestRestoreUndo: whenever a restore was killed, an undo has the data of before, above all revisions that were served
 // once it was switched.
 func TestRestoreUndo(t *testing.T) {
-	for _, killed := range []string{restoreStage.Name, restoreSwitch.Name, "renames", "keys", "not at all"} {
+	for _, killed := range []string{restoreStage.Name, restoreSwitch.Name, "renames", "keys", "later"} {
 		t.Run(killed, func(t *testing.T) {
 			env, _, entry, s := restoring(t)
 			run := begin(t, env, s, entry.Name)
@@ -388,7 +388,7 @@ func TestRestoreUndo(t *testing.T) {
 			})
 			killAt(t, run, killed)
 			highest := int64(0)
-			if killed == "not at all" {
+			if killed == "later" {
 				runPhase(t, run, restoreSwitch.Run)
 				highest = run.Restoring.Highest
 			}
@@ -403,6 +403,17 @@ func TestRestoreUndo(t *testing.T) {
 				t.Error("what was staged is still there")
 			}
 		})
+	}
+}
+
+// TestRestoreUndoNothing: a restore that has ended is no other's to undo.
+func TestRestoreUndoNothing(t *testing.T) {
+	env := testEnv(t, "default")
+	for want, before := range map[string]*Restoring{"no restore is under way": nil, "has ended": {Step: stepDone, Before: "snapshot-1"}} {
+		_, _, err := env.loadBefore(t.Context(), RestoreFrom{}, before)
+		if err == nil || !strings.Contains(err.Error(), want) || before != nil && !strings.Contains(plan.HintOf(err), "restore snapshot-1") {
+			t.Errorf("want %q: %v", want, err)
+		}
 	}
 }
 

@@ -34,7 +34,7 @@ func newEtcdRestoreCommand() *cobra.Command {
 	o.addMachine(cmd)
 	o.addIdentity(cmd)
 	f := cmd.Flags()
-	f.BoolVar(&o.undo, "undo", false, "give up a restore that is under way, or go back to the data of before the last one")
+	f.BoolVar(&o.undo, "undo", false, "give up a restore that is under way, and go back to what was there before")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only show what would be lost and changed")
 	f.BoolVarP(&o.force, "force", "f", false, "do not ask")
 	addOutputFlag(cmd, &o.json, eventsAsJSON)
