@@ -139,7 +139,7 @@ func (e Env) loadArchive(ctx context.Context, from RestoreFrom, before *Restorin
 	entry, err := e.unpack(ctx, from.Snapshots, archived{from.Name, from.Identities, r.dir})
 	r.Archive, r.From, r.meta = entry.SHA256, from.Snapshots.At+"/"+from.Name, entry.Meta
 	if err == nil && bare {
-		todo = slices.Concat(Plan{{preflight}}, todo)
+		todo = slices.Concat(Plan{{preflight}, {runtimePhase}, {images}}, todo) // an etcd is started before init has done it
 		err = e.takeConfig(from.Machine)
 	}
 	if err != nil {

@@ -29,7 +29,7 @@ func (e *Env) program(ctx context.Context, dir, name string) (string, error) {
 		return e.Host.Path(own), nil
 	}
 	if err != nil {
-		err = plan.Hint(fmt.Errorf("%s is needed for this: %w", name, err), "use an executable with a bundle inside, or give --bundle FILE")
+		err = plan.Hint(fmt.Errorf("%s is needed for this: %w", name, err), "etcdutl is in a bundle: --bundle FILE; others are in images that containerd has: systemctl start containerd")
 	}
 	return file, err
 }
@@ -40,14 +40,11 @@ func (e *Env) readProgram(ctx context.Context, name string, sink func(io.Reader)
 	}
 	image, has := map[string]string{"etcd": e.Config.Images.Etcd, "kube-apiserver": e.Config.Images.APIServer}[name]
 	if !has {
-		return errors.New("there is no bundle")
-	}
-	if entry, ok := e.Bundle.Entry(bundle.Image, image); ok {
-		return e.Bundle.Read(ctx, entry, func(r io.Reader) error { return runtime.ProgramIn(r, name, sink) })
+		return errors.New("it is not in the bundle, or there is none")
 	}
 	socket := runtime.SocketPath(e.Choices.Runtime.Endpoint)
 	if !e.Host.Exists(socket) {
-		return fmt.Errorf("there is no bundle, and no container runtime at %s", socket)
+		return fmt.Errorf("no container runtime is at %s", socket)
 	}
 	store, err := runtime.OpenImages(socket)
 	if err != nil {

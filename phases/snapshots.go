@@ -87,11 +87,7 @@ func (s *Snapshots) open(ctx context.Context, name string) (io.ReadCloser, error
 	if s.bucket != nil {
 		return s.bucket.Get(ctx, name)
 	}
-	file := filepath.Join(s.dir, name)
-	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "open", Path: file, Err: errors.New("not a regular file")}
-	}
-	return os.Open(file)
+	return os.Open(filepath.Join(s.dir, name))
 }
 
 // put stores an archive, or what else belongs there, as a whole.
@@ -145,25 +141,21 @@ func (s *Snapshots) List(ctx context.Context) ([]snapshot.Entry, error) {
 	sizes, err := s.sizes(ctx)
 	all := []snapshot.Entry{}
 	for name, size := range sizes {
-		if snapshot.IsName(name) {
-			all = append(all, s.entry(ctx, name, size))
+		if !snapshot.IsName(name) {
+			continue
 		}
+		e, err := s.readNote(ctx, name)
+		switch {
+		case err != nil:
+			e.Problem = "it has no note beside it that can be read: it was not written to its end, or only copied"
+		case e.Size != size:
+			e.Problem = fmt.Sprintf("it has %d bytes, and had %d", size, e.Size)
+		}
+		e.Name, e.Size = name, size
+		all = append(all, e)
 	}
 	snapshot.Newest(all)
 	return all, err
-}
-
-// entry is an archive by the note beside it.
-func (s *Snapshots) entry(ctx context.Context, name string, size int64) snapshot.Entry {
-	e, err := s.readNote(ctx, name)
-	switch {
-	case err != nil:
-		e.Problem = "it has no note beside it that can be read: it was not written to its end, or only copied"
-	case e.Size != size:
-		e.Problem = fmt.Sprintf("it has %d bytes, and had %d", size, e.Size)
-	}
-	e.Name, e.Size = name, size
-	return e
 }
 
 func (s *Snapshots) readNote(ctx context.Context, name string) (e snapshot.Entry, err error) {
@@ -172,7 +164,8 @@ func (s *Snapshots) readNote(ctx context.Context, name string) (e snapshot.Entry
 		return e, err
 	}
 	defer r.Close()
-	return e, json.NewDecoder(io.LimitReader(r, 4<<20)).Decode(&e)
+	err = json.NewDecoder(io.LimitReader(r, 4<<20)).Decode(&e)
+	return e, err
 }
 
 // Prune removes what is neither among the newest nor kept for its day, and gives it: the note first, as an archive

@@ -14,6 +14,7 @@ import (
 
 	"bootstrap/phases/cluster"
 	"bootstrap/phases/etcd"
+	"bootstrap/phases/health"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/snapshot"
 	"bootstrap/phases/spec"
@@ -134,27 +135,22 @@ func (e *Env) tryEtcd(ctx context.Context, dir, data string, do func(context.Con
 			return err
 		}
 		defer client.Close()
-		if err := answersWithin(ctx, time.Minute, func(ctx context.Context) error { _, err := client.Status(ctx); return err }); err != nil {
-			return fmt.Errorf("an etcd that was started on it does not answer: %w", err)
+		err = answers(ctx, "etcd", func(ctx context.Context) error {
+			_, err := client.Status(ctx)
+			return err
+		})
+		if err != nil {
+			return err
 		}
 		return do(ctx, client)
 	})
 }
 
-// answersWithin asks until there is an answer.
-func answersWithin(ctx context.Context, patience time.Duration, ask func(context.Context) error) error {
-	for end := time.Now().Add(patience); ; {
-		soon, cancel := context.WithTimeout(ctx, 2*time.Second)
-		err := ask(soon)
-		cancel()
-		if err == nil || ctx.Err() != nil || time.Now().After(end) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
+// answers waits until there is an answer.
+func answers(ctx context.Context, name string, ask func(context.Context) error) error {
+	soon, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	return health.Wait(soon, health.Pause, []health.Check{{Name: "a trial's " + name, Probe: ask}}, func([]health.Pending) {})
 }
 
 // tryArchive restores a scratch folder's database, starts etcd on it, and compares its keys with those that a living
@@ -209,17 +205,13 @@ func (e *Env) tryAPIServer(ctx context.Context, dir string, m snapshot.Meta) err
 		line = append(line, "--encryption-provider-config="+content(dir)+"/"+snapshot.Encryption)
 	}
 	return e.Host.Try(ctx, dir, line, func(ctx context.Context) error {
-		err := answersWithin(ctx, 2*time.Minute, func(ctx context.Context) error {
+		return answers(ctx, "kube-apiserver", func(ctx context.Context) error {
 			names, err := nodesAt(ctx, "https://"+address.String(), dir+"/serving/apiserver.crt", token)
 			if err == nil && m.Keys["/registry/minions/"] != int64(len(names)) {
 				err = fmt.Errorf("it lists %d Nodes of %d", len(names), m.Keys["/registry/minions/"])
 			}
 			return err
 		})
-		if err != nil {
-			err = fmt.Errorf("an API server that was started on it: %w", err)
-		}
-		return err
 	})
 }
 

@@ -43,19 +43,6 @@ func (i *Images) Program(ctx context.Context, name, program string, sink func(io
 	return fmt.Errorf("%s in %s: %w", program, name, fs.ErrNotExist)
 }
 
-// ProgramIn is Program for an image that no runtime has yet: its OCI layout, as a tar.
-func ProgramIn(image io.Reader, program string, sink func(io.Reader) error) error {
-	for blobs := tar.NewReader(image); ; {
-		if _, err := blobs.Next(); err != nil {
-			return fmt.Errorf("%s in the image: %w: %w", program, fs.ErrNotExist, err)
-		}
-		if err := inLayer(blobs, program, sink); !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-}
-
-// inLayer takes a blob that is no layer for one without the program.
 func inLayer(packed io.Reader, program string, sink func(io.Reader) error) error {
 	layer, err := compression.DecompressStream(packed)
 	if err != nil {

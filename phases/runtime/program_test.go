@@ -30,8 +30,8 @@ func tarWith(t *testing.T, files map[string]string) []byte {
 	return out.Bytes()
 }
 
-// TestProgramIn finds a program in an image as bundles have it, and as registries do.
-func TestProgramIn(t *testing.T) {
+// TestInLayer finds a program in a layer as bundles have it, and as registries do.
+func TestInLayer(t *testing.T) {
 	layer := tarWith(t, map[string]string{"usr/local/bin/etcd": "the program"})
 	var zstdLayer, gzipLayer bytes.Buffer
 	z, err := zstd.NewWriter(&zstdLayer)
@@ -48,9 +48,8 @@ func TestProgramIn(t *testing.T) {
 		}
 	}
 	for kind, packed := range map[string][]byte{"zstd": zstdLayer.Bytes(), "gzip": gzipLayer.Bytes(), "plain": layer} {
-		image := tarWith(t, map[string]string{"index.json": "{}", "blobs/sha256/1": `{"config":true}`, "blobs/sha256/2": string(packed)})
 		var got []byte
-		err := ProgramIn(bytes.NewReader(image), "etcd", func(r io.Reader) (err error) {
+		err := inLayer(bytes.NewReader(packed), "etcd", func(r io.Reader) (err error) {
 			got, err = io.ReadAll(r)
 			return err
 		})
@@ -58,7 +57,7 @@ func TestProgramIn(t *testing.T) {
 			t.Errorf("%s: %q, %v", kind, got, err)
 		}
 		none := func(io.Reader) error { return errors.New("it gives another") }
-		if err := ProgramIn(bytes.NewReader(image), "other", none); !errors.Is(err, fs.ErrNotExist) {
+		if err := inLayer(bytes.NewReader(packed), "other", none); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}
