@@ -220,7 +220,7 @@ func repack(t *testing.T, env *Env, from, to *Snapshots, name string, m snapshot
 		if err != nil {
 			return err
 		}
-		return to.put(t.Context(), name, func(w io.Writer) error { return snapshot.Write(w, &m, content(dir)) })
+		return to.put(t.Context(), name, func(w io.Writer) error { return snapshot.Write(w, m, content(dir)) })
 	})
 	if err != nil {
 		t.Fatal(err)

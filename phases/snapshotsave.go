@@ -81,7 +81,7 @@ func (e *Env) store(ctx context.Context, s *Snapshots, dir, recipient string, en
 		if err != nil {
 			return err
 		}
-		return errors.Join(snapshot.Write(sealed, &entry.Meta, content(dir)), sealed.Close())
+		return errors.Join(snapshot.Write(sealed, entry.Meta, content(dir)), sealed.Close())
 	})
 	if err != nil {
 		return err

@@ -82,7 +82,7 @@ func (e *Env) unpack(ctx context.Context, s *Snapshots, a archived) (entry snaps
 	if err != nil {
 		return entry, err
 	}
-	room := func(m snapshot.Meta) error { return e.checkRoom(a.dir, 2*m.Size) }
+	room := func(size int64) error { return e.checkRoom(a.dir, 2*size) }
 	entry.Name = a.name
 	if entry.Meta, err = snapshot.Read(plain, content(a.dir), room); err == nil {
 		_, err = io.Copy(io.Discard, whole)

@@ -8,6 +8,7 @@ package snapshot
 
 import (
 	"archive/tar"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -53,8 +54,6 @@ type Meta struct {
 	Member     string           `json:"member"`  // whose database it is
 	Members    []Member         `json:"members"`
 	Revision   int64            `json:"revision"`
-	Size       int64            `json:"size"` // the database's
-	SHA256     string           `json:"sha256"`
 	Etcd       string           `json:"etcd"` // versions
 	Kubernetes string           `json:"kubernetes"`
 	PKI        bool             `json:"pki"`                  // without the CAs it restores no other machine
@@ -92,18 +91,9 @@ func (s *Summed) SHA256() string {
 	return hex.EncodeToString(s.hash.Sum(nil))
 }
 
-// Write makes an archive of what is in a folder, and completes m by what that says of the database.
-func Write(w io.Writer, m *Meta, folder string) error {
-	database, err := os.Open(folder + "/" + Database)
-	if err != nil {
-		return err
-	}
-	defer database.Close()
-	sum := Summed{}
-	if _, err := io.Copy(&sum, database); err != nil {
-		return err
-	}
-	m.Format, m.Size, m.SHA256 = format, sum.Size, sum.SHA256()
+// Write makes an archive of what is in a folder.
+func Write(w io.Writer, m Meta, folder string) error {
+	m.Format = format
 	said, err := json.MarshalIndent(m, "", "  ")
 	if err == nil {
 		err = os.WriteFile(folder+"/"+metaName, said, 0o600)
@@ -123,8 +113,8 @@ func Write(w io.Writer, m *Meta, folder string) error {
 }
 
 // Read unpacks an archive into an empty folder, and checks it meanwhile: what lies there is not to be trusted until
-// Read has returned nil. fits may refuse the archive by what it says of itself, before that.
-func Read(r io.Reader, folder string, fits func(Meta) error) (m Meta, err error) {
+// Read has returned nil. room may refuse the database by its size.
+func Read(r io.Reader, folder string, room func(int64) error) (m Meta, err error) {
 	into, err := os.OpenRoot(folder)
 	if err != nil {
 		return m, err
@@ -139,17 +129,13 @@ func Read(r io.Reader, folder string, fits func(Meta) error) (m Meta, err error)
 	if m, err = readMeta(members); err != nil {
 		return m, damaged(err)
 	}
-	if err := fits(m); err != nil {
-		return m, err
-	}
-	sums := map[string]string{}
-	for err = nil; err == nil; {
-		err = readMember(members, into, sums)
+	for n := 0; err == nil && n <= maxFiles; n++ {
+		err = readMember(members, into, room)
 	}
 	if !errors.Is(err, io.EOF) {
-		return m, damaged(err)
+		return m, damaged(cmp.Or(err, errors.New("it holds too many files")))
 	}
-	return m, damaged(m.compare(sums, dec))
+	return m, damaged(m.isWhole(into, dec))
 }
 
 // ErrDamaged is of an archive that is not what it was when it was written, or never was one.
@@ -185,54 +171,52 @@ func readMeta(members *tar.Reader) (m Meta, err error) {
 		return m, fmt.Errorf("%w: it has format %d, and this bootstrap reads %d", errFormat, m.Format, format)
 	case e != "" && (path.Clean(e) != e || !path.IsAbs(e)):
 		return m, fmt.Errorf("it wants the keys of Secrets' encryption at %q, which is no place", e)
-	case m.Size < 0 || m.Size > maxDatabase:
-		return m, fmt.Errorf("it says that its database has %d bytes", m.Size)
 	}
 	return m, nil
 }
 
-// readMember unpacks the next member, and keeps its hash. A link, or a name that no archive of ours has, is an error.
-func readMember(members *tar.Reader, into *os.Root, sums map[string]string) error {
+// readMember unpacks the next member. A link, or a name that no archive of ours has, is an error.
+func readMember(members *tar.Reader, into *os.Root, room func(int64) error) error {
 	header, err := members.Next()
 	if err != nil {
 		return err // io.EOF at the end
 	}
-	name, most := path.Clean(header.Name), int64(maxFile)
-	if name == Database {
-		most = maxDatabase
-	}
+	name := path.Clean(header.Name)
 	folder, _, _ := strings.Cut(name, "/")
-	known := name == Database || name == Encryption || folder == PKI || folder == Documents
-	if !known || !fs.ValidPath(name) || header.Size > most || len(sums) > maxFiles {
+	known, most := name == Encryption || folder == PKI || folder == Documents, int64(maxFile)
+	if name == Database {
+		known, most, err = true, maxDatabase, room(header.Size)
+	}
+	switch {
+	case err != nil:
+		return &fs.PathError{Op: "unpack", Path: name, Err: err}
+	case !known || !fs.ValidPath(name) || header.Size > most:
 		return fmt.Errorf("%q of %d bytes has no place in it", header.Name, header.Size)
-	}
-	if header.Typeflag == tar.TypeDir {
+	case header.Typeflag == tar.TypeDir:
 		return into.MkdirAll(name, 0o700)
-	}
-	if header.Typeflag != tar.TypeReg {
+	case header.Typeflag != tar.TypeReg:
 		return fmt.Errorf("%q is no file", header.Name)
 	}
 	w, err := into.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	defer w.Close()
-	sum := Summed{}
-	_, err = io.Copy(io.MultiWriter(w, &sum), members)
-	sums[name] = sum.SHA256()
-	return err
+	_, err = io.Copy(w, members)
+	return errors.Join(err, w.Close())
 }
 
-// compare wants what an archive says of itself, and nothing behind it.
-func (m Meta) compare(sums map[string]string, behind io.Reader) error {
+// isWhole wants what an archive says of itself, and nothing behind it.
+func (m Meta) isWhole(in *os.Root, behind io.Reader) error {
+	_, err := in.Stat(Database)
+	if m.PKI && err == nil {
+		_, err = in.Stat(PKI + "/ca.key")
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s", ErrDamaged, err.Error()) // what is missing is no matter of the disk
+	}
 	n, err := io.Copy(io.Discard, io.LimitReader(behind, 1))
-	switch _, keys := sums[PKI+"/ca.key"]; {
-	case n > 0:
+	if n > 0 {
 		return errors.New("something follows its end")
-	case sums[Database] != m.SHA256:
-		return fmt.Errorf("the sha256 of its database is %q, not %q", sums[Database], m.SHA256)
-	case m.PKI && !keys:
-		return errors.New("the CA's key is missing")
 	}
 	return err
 }
