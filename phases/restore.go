@@ -99,11 +99,10 @@ func restoreBefore(h *host.Host) (*Restoring, error) {
 
 // RestoreFrom is what is asked of a restore.
 type RestoreFrom struct {
-	Snapshots  *Snapshots
-	Name       string
-	Identities []byte
-	Machine    config.Machine
-	Undo       bool
+	Snapshots *Snapshots
+	Name      string
+	Machine   config.Machine
+	Undo      bool
 }
 
 // OpenRestore opens the Env of a restore for as long as do runs its plan. The config is the one that this machine was
@@ -136,7 +135,7 @@ func (e Env) loadArchive(ctx context.Context, from RestoreFrom, before *Restorin
 	if bare && e.Bundle == nil {
 		return nil, nil, plan.Hint(errors.New("a bare machine is restored by an executable with a bundle inside"), "use bootstrap-box, or give --bundle FILE")
 	}
-	entry, err := e.unpack(ctx, from.Snapshots, archived{from.Name, from.Identities, r.dir})
+	entry, err := e.unpack(ctx, from.Snapshots, from.Name, r.dir)
 	r.Archive, r.From, r.meta = entry.SHA256, from.Snapshots.At+"/"+from.Name, entry.Meta
 	if err == nil && bare {
 		todo = slices.Concat(Plan{{preflight}, {runtimePhase}, {images}}, todo) // an etcd is started before init has done it

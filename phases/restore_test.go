@@ -152,7 +152,7 @@ func TestVerifySnapshot(t *testing.T) {
 	if entry.Meta.Keys["/registry/pods/"] != 100 || entry.Meta.Revision < 100 {
 		t.Errorf("counted: %v at %d", entry.Meta.Keys, entry.Meta.Revision)
 	}
-	got, err := env.VerifySnapshot(t.Context(), s, entry.Name, Verify{Proof: snapshot.ByEtcd})
+	got, err := env.VerifySnapshot(t.Context(), s, entry.Name, snapshot.ByEtcd)
 	if err != nil || !got.Proven() || got.SHA256 != entry.SHA256 || got.Size != entry.Size {
 		t.Errorf("it is good: %+v: %v", got, err)
 	}
@@ -166,7 +166,7 @@ func TestVerifySnapshot(t *testing.T) {
 	m.Keys = maps.Clone(m.Keys)
 	m.Keys["/registry/pods/"]++
 	repack(t, env, s, &forged, entry.Name, m)
-	if _, err := env.VerifySnapshot(t.Context(), &forged, entry.Name, Verify{Proof: snapshot.ByEtcd}); err == nil || !strings.Contains(err.Error(), "/registry/pods/: 100, not 101") {
+	if _, err := env.VerifySnapshot(t.Context(), &forged, entry.Name, snapshot.ByEtcd); err == nil || !strings.Contains(err.Error(), "/registry/pods/: 100, not 101") {
 		t.Errorf("a key is missing: %v", err)
 	}
 	file := s.dir + "/" + entry.Name
@@ -178,7 +178,7 @@ func TestVerifySnapshot(t *testing.T) {
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := env.VerifySnapshot(t.Context(), s, entry.Name, Verify{Proof: snapshot.Whole}); !errors.Is(err, snapshot.ErrDamaged) {
+	if _, err := env.VerifySnapshot(t.Context(), s, entry.Name, snapshot.Whole); !errors.Is(err, snapshot.ErrDamaged) {
 		t.Errorf("a bit was flipped: %v", err)
 	}
 	if listed, err = s.List(t.Context()); err != nil || listed[0].Proven() || listed[0].Problem == "" || listed[0].Meta.Revision != entry.Meta.Revision {
@@ -205,7 +205,7 @@ func TestVerifyByAPIServer(t *testing.T) {
 	withLive(t, env, t.TempDir()+"/data", func(c *etcd.Client, raw *clientv3.Client) {
 		put(t, raw, map[string]string{"/registry/minions/node-1": node})
 		s, entry := saved(t, env, c, map[string]string{snapshot.PKI + "/ca.key": "key", snapshot.PKI + "/sa.key": string(sa)})
-		got, err := env.VerifySnapshot(t.Context(), s, entry.Name, Verify{Proof: snapshot.ByAPIServer})
+		got, err := env.VerifySnapshot(t.Context(), s, entry.Name, snapshot.ByAPIServer)
 		if err != nil || got.Proof != snapshot.ByAPIServer {
 			t.Errorf("got %+v: %v", got, err)
 		}
@@ -216,7 +216,7 @@ func TestVerifyByAPIServer(t *testing.T) {
 func repack(t *testing.T, env *Env, from, to *Snapshots, name string, m snapshot.Meta) {
 	t.Helper()
 	err := env.Host.Scratch(t.Context(), func(dir string) error {
-		_, err := env.unpack(t.Context(), from, archived{name: name, dir: dir})
+		_, err := env.unpack(t.Context(), from, name, dir)
 		if err != nil {
 			return err
 		}
@@ -252,7 +252,7 @@ func restoring(t *testing.T) (*Env, map[string]string, snapshot.Entry, *Snapshot
 func begin(t *testing.T, env *Env, s *Snapshots, name string) *Env {
 	t.Helper()
 	r := &Restoring{From: s.At + "/" + name, Began: "20261201T000000Z", dir: t.TempDir()}
-	entry, err := env.unpack(t.Context(), s, archived{name: name, dir: r.dir})
+	entry, err := env.unpack(t.Context(), s, name, r.dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,9 +22,10 @@ import (
 
 // Snapshots is where archives lie. They are the user's own: none of it stands in the ledger.
 type Snapshots struct {
-	At     string           // as the user names it
-	dir    string           // a folder, as this process sees it
-	bucket *snapshot.Bucket // in place of dir
+	At         string           // as the user names it
+	Identities []byte           // age's, for archives that are encrypted
+	dir        string           // a folder, as this process sees it
+	bucket     *snapshot.Bucket // in place of dir
 }
 
 // OpenForSnapshots opens this machine for work on snapshots, beside whoever changes it: without its lock, and so with

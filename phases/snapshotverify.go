@@ -20,32 +20,29 @@ import (
 	"bootstrap/phases/spec"
 )
 
-// Verify is how an archive is tried.
-type Verify struct {
-	Identities []byte         // age's; empty without
-	Proof      snapshot.Proof // that is wanted
-}
-
-// VerifySnapshot reads an archive to its end, and tries it. How that ended is kept beside it.
-func (e *Env) VerifySnapshot(ctx context.Context, s *Snapshots, name string, o Verify) (entry snapshot.Entry, err error) {
+// VerifySnapshot reads an archive to its end, and tries it, by the proof that is wanted. How that ended is kept beside it.
+func (e *Env) VerifySnapshot(ctx context.Context, s *Snapshots, name string, want snapshot.Proof) (entry snapshot.Entry, err error) {
 	before, noteErr := s.readNote(ctx, name)
 	err = e.Host.Scratch(ctx, func(dir string) error {
-		if entry, err = e.unpack(ctx, s, archived{name, o.Identities, dir}); err != nil {
+		if entry, err = e.unpack(ctx, s, name, dir); err != nil {
 			return err
 		}
 		if noteErr == nil && entry.SHA256 != before.SHA256 {
 			return fmt.Errorf("%w: it is not the file that the note beside it is of", snapshot.ErrDamaged)
 		}
-		if err := e.checkRevision(ctx, dir, entry.Meta); err != nil || o.Proof == snapshot.Whole {
+		if err := e.checkRevision(ctx, dir, entry.Meta); err != nil || want == snapshot.Whole {
 			return err
 		}
-		return e.tryArchive(ctx, dir, entry.Meta, o.Proof)
+		return e.tryArchive(ctx, dir, entry.Meta, want)
 	})
 	cut := s.bucket != nil && errors.Is(err, io.ErrUnexpectedEOF) // perhaps on its way
 	if err != nil && (noteErr != nil || cut || !errors.Is(err, snapshot.ErrDamaged)) {
 		return entry, err // it says nothing of the archive, or there is nothing to say it in
 	}
-	entry.Tried, entry.Proof = time.Now().UTC().Truncate(time.Second), o.Proof
+	entry.Tried, entry.Proof = time.Now().UTC().Truncate(time.Second), want
+	if before.Proven() && want == snapshot.Whole {
+		entry.Proof = before.Proof
+	}
 	if err != nil {
 		before.Tried, before.Problem = entry.Tried, err.Error()
 		entry = before
@@ -56,35 +53,28 @@ func (e *Env) VerifySnapshot(ctx context.Context, s *Snapshots, name string, o V
 	return entry, err
 }
 
-// archived is an archive that is read, and the scratch folder that it is read into.
-type archived struct {
-	name       string
-	identities []byte
-	dir        string
-}
-
-// unpack reads an archive to its end.
-func (e *Env) unpack(ctx context.Context, s *Snapshots, a archived) (entry snapshot.Entry, err error) {
-	r, err := s.open(ctx, a.name)
+// unpack reads an archive to its end, into a scratch folder.
+func (e *Env) unpack(ctx context.Context, s *Snapshots, name, dir string) (entry snapshot.Entry, err error) {
+	r, err := s.open(ctx, name)
 	if err != nil {
 		return entry, err
 	}
 	defer r.Close()
 	sum := snapshot.Summed{}
 	whole := io.TeeReader(r, &sum)
-	plain, err := snapshot.Unseal(whole, a.identities)
+	plain, err := snapshot.Unseal(whole, s.Identities)
 	if errors.Is(err, snapshot.ErrSealed) {
 		err = plan.Refused(plan.Hint(err, "--identity FILE, with the key by which it can be read"))
 	}
 	if err == nil {
-		err = os.Mkdir(content(a.dir), 0o700)
+		err = os.Mkdir(content(dir), 0o700)
 	}
 	if err != nil {
 		return entry, err
 	}
-	room := func(size int64) error { return e.checkRoom(a.dir, 2*size) }
-	entry.Name = a.name
-	if entry.Meta, err = snapshot.Read(plain, content(a.dir), room); err == nil {
+	room := func(size int64) error { return e.checkRoom(dir, 2*size) }
+	entry.Name = name
+	if entry.Meta, err = snapshot.Read(plain, content(dir), room); err == nil {
 		_, err = io.Copy(io.Discard, whole)
 	}
 	entry.Size, entry.SHA256 = sum.Size, sum.SHA256()

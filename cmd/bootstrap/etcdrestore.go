@@ -72,10 +72,9 @@ func (o restoreOptions) from(env *phases.Env, file string) (from phases.RestoreF
 		return from, err
 	}
 	from = phases.RestoreFrom{Undo: o.undo, Machine: state.AsMade(env.Host, machineOf(env.Facts, env.Bundle))}
-	if from.Identities, err = o.identities(); err != nil || o.undo {
-		return from, err
+	if !o.undo {
+		o.at, from.Name = phases.SplitSnapshot(file)
+		from.Snapshots, err = o.open(env)
 	}
-	o.at, from.Name = phases.SplitSnapshot(file)
-	from.Snapshots, err = env.OpenSnapshots(o.at)
 	return from, err
 }

@@ -60,12 +60,13 @@ func (o *snapshotOptions) addKeep(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&o.run.Days, "keep-daily", 7, "of how many days the newest one stays as well")
 }
 
-// identities reads the keys of --identity.
-func (o *snapshotOptions) identities() ([]byte, error) {
-	if o.identity == "" {
-		return nil, nil
+// open opens the folder or bucket, and the keys of --identity.
+func (o *snapshotOptions) open(env *phases.Env) (*phases.Snapshots, error) {
+	s, err := env.OpenSnapshots(o.at)
+	if err == nil && o.identity != "" {
+		s.Identities, err = os.ReadFile(o.identity)
 	}
-	return os.ReadFile(o.identity)
+	return s, err
 }
 
 // snapshotWork is what one of these commands does with this machine, beside whoever works on it, and the folder or bucket.
@@ -84,7 +85,7 @@ func (o *snapshotOptions) do(cmd *cobra.Command, work snapshotWork) error {
 	}
 	defer env.Close()
 	env.Tell.Phase = cmd.Name()
-	s, err := env.OpenSnapshots(o.at)
+	s, err := o.open(env)
 	if err != nil {
 		return plan.Refused(err)
 	}
@@ -167,26 +168,23 @@ func newSnapshotListCommand() *cobra.Command {
 
 func newSnapshotVerifyCommand() *cobra.Command {
 	var o snapshotOptions
-	v := phases.Verify{Proof: snapshot.Whole}
 	var deep, byAPIServer bool
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
 		Short: "Read an archive to its end, and try it",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			var name string
 			o.at, name = phases.SplitSnapshot(args[0])
+			want := snapshot.Whole
 			switch {
 			case byAPIServer:
-				v.Proof = snapshot.ByAPIServer
+				want = snapshot.ByAPIServer
 			case deep:
-				v.Proof = snapshot.ByEtcd
-			}
-			if v.Identities, err = o.identities(); err != nil {
-				return plan.Refused(err)
+				want = snapshot.ByEtcd
 			}
 			return o.do(cmd, func(ctx context.Context, env *phases.Env, s *phases.Snapshots) ([]snapshot.Entry, error) {
-				entry, err := env.VerifySnapshot(ctx, s, name, v)
+				entry, err := env.VerifySnapshot(ctx, s, name, want)
 				return []snapshot.Entry{entry}, err
 			})
 		},
