@@ -56,13 +56,10 @@ func OpenMachine(root string, looks bool, to func(plan.Event)) (Env, error) {
 // OpenHost opens the machine, to change it or only to look at it, or says in a user's words
 // that it takes root.
 func OpenHost(root string, looks bool) (*host.Host, error) {
+	open := host.Open
 	if looks {
-		return openHostBy(host.OpenPlan, root)
+		open = host.OpenPlan
 	}
-	return openHostBy(host.Open, root)
-}
-
-func openHostBy(open func(string, host.Units) (*host.Host, error), root string) (*host.Host, error) {
 	var units host.Units = host.Offline{}
 	if root == "/" {
 		units = host.Systemd{}

@@ -388,18 +388,18 @@ var restoreStop = Phase{
 	},
 }
 
-// saveBefore saves what is there, for an undo. A cluster that can't be saved is restored all the same.
+// saveBefore saves what is there, for an undo. A cluster that can't be saved is restored all the same; one that a boot
+// has started since a run before saved it is saved again.
 func (e *Env) saveBefore(ctx context.Context) error {
-	if e.Restoring.Before != "" {
-		return nil
-	}
 	s, err := e.OpenSnapshots(spec.SnapshotDir)
 	if err != nil {
 		return err
 	}
 	entry, err := e.SaveSnapshot(ctx, s, Save{})
-	if err != nil {
+	if err != nil && e.Restoring.Before == "" {
 		e.Tell.Warn("there will be no --undo once it is switched, as what is there can't be saved: %v", err)
+	}
+	if err != nil {
 		return ctx.Err()
 	}
 	e.Restoring.Before = entry.Name
@@ -441,6 +441,10 @@ func switchTo(folder *os.Root, aside string) error {
 		return nil
 	case !has(staged):
 		return plan.Hint(errors.New("there is no database to be switched to"), "bootstrap etcd restore --undo")
+	case has(aside + "/" + memberDir): // what else is there is of an etcd that a boot has started in between
+		if err := folder.RemoveAll(memberDir); err != nil {
+			return err
+		}
 	case has(memberDir):
 		if err := errors.Join(folder.MkdirAll(aside, 0o700), folder.Rename(memberDir, aside+"/"+memberDir)); err != nil {
 			return err

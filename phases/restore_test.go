@@ -303,7 +303,7 @@ func TestRestore(t *testing.T) {
 // TestRestoreGoesOn kills a restore in each of its phases, and between the two renames: run again it ends as one that
 // was not.
 func TestRestoreGoesOn(t *testing.T) {
-	for _, killed := range []string{restoreStage.Name, restoreStop.Name, restoreSwitch.Name, "renames", "keys"} {
+	for _, killed := range []string{restoreStage.Name, restoreStop.Name, restoreSwitch.Name, "renames", "boot", "keys"} {
 		t.Run(killed, func(t *testing.T) {
 			env, kept, entry, s := restoring(t)
 			killAt(t, begin(t, env, s, entry.Name), killed)
@@ -344,9 +344,12 @@ func killAt(t *testing.T, env *Env, moment string) {
 	}
 	defer folder.Close()
 	switch moment {
-	case "renames":
+	case "renames", "boot":
 		aside := env.Restoring.aside()
 		err = errors.Join(folder.Mkdir(aside, 0o700), folder.Rename(memberDir, aside+"/"+memberDir))
+		if moment == "boot" { // an etcd was started, which found nothing
+			err = errors.Join(err, folder.MkdirAll(memberDir+"/snap", 0o700), folder.WriteFile(memberDir+"/snap/db", []byte("empty"), 0o600))
+		}
 	case "keys":
 		err = switchTo(folder, env.Restoring.aside())
 	}
@@ -378,7 +381,7 @@ func undo(t *testing.T, env *Env) *Env {
 // TestRestoreUndo: whenever a restore was killed, an undo has the data of before, above all revisions that were served
 // once it was switched.
 func TestRestoreUndo(t *testing.T) {
-	for _, killed := range []string{restoreStage.Name, restoreSwitch.Name, "renames", "keys", "later"} {
+	for _, killed := range []string{restoreStage.Name, restoreSwitch.Name, "renames", "boot", "keys", "later"} {
 		t.Run(killed, func(t *testing.T) {
 			env, _, entry, s := restoring(t)
 			run := begin(t, env, s, entry.Name)
