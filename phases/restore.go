@@ -310,12 +310,7 @@ var restoreStage = Phase{
 		if err := errors.Join(env.keepRestoring(stepBegun), env.ownEtcdFolder()); err != nil {
 			return err
 		}
-		err := env.Host.InTree(env.Config.Etcd.DataDir, host.Create, stageDir, func(folder *os.Root) error {
-			if err := folder.RemoveAll(stageDir); err != nil {
-				return err
-			}
-			return env.stage(ctx)
-		})
+		err := env.Host.InTree(env.Config.Etcd.DataDir, host.Create, stageDir, func(folder *os.Root) error { return env.stage(ctx, folder) })
 		if err != nil {
 			return err
 		}
@@ -323,23 +318,16 @@ var restoreStage = Phase{
 	},
 }
 
-func (e *Env) ownEtcdFolder() error {
-	h, dir := e.forPurpose(host.Etcd).Host, e.Config.Etcd.DataDir
-	if !h.Exists(dir) { // else it may be of a user of etcd's own
-		if err := h.MakeDir(dir, 0o700); err != nil {
-			return err
-		}
-	}
-	return h.OwnTree(dir)
-}
-
-func (e *Env) stage(ctx context.Context) error {
+func (e *Env) stage(ctx context.Context, folder *os.Root) error {
 	r, stage := e.Restoring, e.Config.Etcd.DataDir+"/"+stageDir
-	data := e.Host.Path(stage)
-	if err := e.restoreDatabase(ctx, r.dir, data, bump+max(0, r.Highest-r.meta.Revision)); err != nil {
-		return err
+	err := folder.RemoveAll(stageDir)
+	if err == nil {
+		err = e.restoreDatabase(ctx, r.dir, e.Host.Path(stage), bump+max(0, r.Highest-r.meta.Revision))
 	}
-	if err := e.tryEtcd(ctx, r.dir, data, e.clean); err != nil {
+	if err == nil {
+		err = e.tryEtcd(ctx, r.dir, e.Host.Path(stage), e.clean)
+	}
+	if err != nil {
 		return err
 	}
 	return e.Host.GiveTree(stage, e.Config.Etcd.DataDir)
