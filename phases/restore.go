@@ -444,25 +444,20 @@ func switchTo(folder *os.Root, aside string) error {
 // writeRestoredKeys writes the keys that the archive has and this machine has not; those of Secrets' encryption must be
 // the archive's, as its Secrets are encrypted with them.
 func (e *Env) writeRestoredKeys() error {
-	from, certificates := os.DirFS(content(e.Restoring.dir)), e.forPurpose(host.Certificates)
-	err := fs.WalkDir(from, snapshot.PKI, func(file string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // the archive was made without
+	from, certificates := content(e.Restoring.dir), e.forPurpose(host.Certificates)
+	for _, name := range pkiFiles(e.Config) {
+		data, err := os.ReadFile(from + "/" + snapshot.PKI + "/" + name)
+		if errors.Is(err, fs.ErrNotExist) || e.Host.Exists(e.Config.CertificatesDir+"/"+name) {
+			continue
 		}
-		name := strings.TrimPrefix(file, snapshot.PKI+"/")
-		if err != nil || d.IsDir() || e.Host.Exists(e.Config.CertificatesDir+"/"+name) {
-			return err
+		if err == nil {
+			err = certificates.writePKI(strings.TrimSuffix(name, path.Ext(name)), path.Ext(name), data)
 		}
-		data, err := fs.ReadFile(from, file)
 		if err != nil {
 			return err
 		}
-		return certificates.writePKI(strings.TrimSuffix(name, path.Ext(name)), path.Ext(name), data)
-	})
-	if err != nil || e.Restoring.meta.Encryption == "" {
-		return err
 	}
-	data, err := fs.ReadFile(from, snapshot.Encryption)
+	data, err := os.ReadFile(from + "/" + snapshot.Encryption)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

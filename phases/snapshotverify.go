@@ -178,16 +178,19 @@ func (e *Env) tryAPIServer(ctx context.Context, dir string, m snapshot.Meta) err
 	if err != nil {
 		return err
 	}
-	address, err := freeAddress()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
+	address := l.Addr().String()
+	l.Close() // so that it is free
+	_, port, _ := net.SplitHostPort(address)
 	token, key := rand.Text(), content(dir)+"/"+snapshot.PKI+"/sa.key"
 	if err := os.WriteFile(dir+"/tokens.csv", []byte(token+",bootstrap,bootstrap,system:masters\n"), 0o600); err != nil {
 		return err
 	}
 	line := []string{
-		program, "--etcd-servers=unix://" + dir + "/client", "--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", address.Port), "--cert-dir=" + dir + "/serving",
+		program, "--etcd-servers=unix://" + dir + "/client", "--bind-address=127.0.0.1", "--secure-port=" + port, "--cert-dir=" + dir + "/serving",
 		"--token-auth-file=" + dir + "/tokens.csv", "--authorization-mode=RBAC", "--service-account-issuer=https://trial", "--service-account-key-file=" + key,
 		"--service-account-signing-key-file=" + key, "--service-cluster-ip-range=" + e.Config.Networking.ServiceSubnets[0].String(), "--endpoint-reconciler-type=none",
 	}
@@ -196,7 +199,7 @@ func (e *Env) tryAPIServer(ctx context.Context, dir string, m snapshot.Meta) err
 	}
 	return e.Host.Try(ctx, dir, line, func(ctx context.Context) error {
 		return answers(ctx, "kube-apiserver", func(ctx context.Context) error {
-			names, err := nodesAt(ctx, "https://"+address.String(), dir+"/serving/apiserver.crt", token)
+			names, err := nodesAt(ctx, "https://"+address, dir+"/serving/apiserver.crt", token)
 			if err == nil && m.Keys["/registry/minions/"] != int64(len(names)) {
 				err = fmt.Errorf("it lists %d Nodes of %d", len(names), m.Keys["/registry/minions/"])
 			}
@@ -218,13 +221,4 @@ func nodesAt(ctx context.Context, server, ca, token string) ([]string, error) {
 		return nil, err
 	}
 	return c.NodeNames(ctx)
-}
-
-func freeAddress() (*net.TCPAddr, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr), nil
 }
