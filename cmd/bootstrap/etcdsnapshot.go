@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -30,7 +31,7 @@ func newSnapshotCommand() *cobra.Command {
 // snapshotOptions are the flags that several of these commands have.
 type snapshotOptions struct {
 	at, bundle, root string
-	identity         string
+	name, identity   string
 	json             bool
 	save             phases.Save
 	run              phases.Scheduled
@@ -43,7 +44,6 @@ func (o *snapshotOptions) addMachine(cmd *cobra.Command) {
 
 func (o *snapshotOptions) addPlace(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.at, "to", spec.SnapshotDir, "where the archives lie: a folder, or s3://BUCKET/FOLDER, which "+spec.SnapshotBucket+" says how to reach")
-	o.addMachine(cmd)
 }
 
 func (o *snapshotOptions) addIdentity(cmd *cobra.Command) {
@@ -72,7 +72,19 @@ func (o *snapshotOptions) open(env *phases.Env) (*phases.Snapshots, error) {
 // snapshotWork is what one of these commands does with this machine, beside whoever works on it, and the folder or bucket.
 type snapshotWork func(context.Context, *phases.Env, *phases.Snapshots) ([]snapshot.Entry, error)
 
-// do does the work, and shows the archives that it gives.
+// command does the work, and shows the archives that it gives.
+func (o *snapshotOptions) command(use, short string, work snapshotWork) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.ExactArgs(strings.Count(use, " "))}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			o.at, o.name = phases.SplitSnapshot(args[0])
+		}
+		return o.do(cmd, work)
+	}
+	o.addMachine(cmd)
+	return cmd
+}
+
 func (o *snapshotOptions) do(cmd *cobra.Command, work snapshotWork) error {
 	out := newOutput(o.json, false)
 	bundle, err := findBundle(o.bundle)
@@ -128,19 +140,14 @@ func (o *snapshotOptions) show(cmd *cobra.Command, all []snapshot.Entry) error {
 
 func newSnapshotSaveCommand() *cobra.Command {
 	var o snapshotOptions
-	cmd := &cobra.Command{
-		Use:   "save",
-		Short: "Save etcd's database, and all that a cluster is restored from, as one archive",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.do(cmd, func(ctx context.Context, env *phases.Env, s *phases.Snapshots) ([]snapshot.Entry, error) {
-				if o.run.Every > 0 {
-					return nil, env.RunScheduled(ctx, s, o.save, o.run)
-				}
-				entry, err := env.SaveSnapshot(ctx, s, o.save)
-				return []snapshot.Entry{entry}, err
-			})
-		},
-	}
+	const short = "Save etcd's database, and all that a cluster is restored from, as one archive"
+	cmd := o.command("save", short, func(ctx context.Context, env *phases.Env, s *phases.Snapshots) ([]snapshot.Entry, error) {
+		if o.run.Every > 0 {
+			return nil, env.RunScheduled(ctx, s, o.save, o.run)
+		}
+		entry, err := env.SaveSnapshot(ctx, s, o.save)
+		return []snapshot.Entry{entry}, err
+	})
 	o.addPlace(cmd)
 	o.addSave(cmd)
 	o.addKeep(cmd)
@@ -152,15 +159,10 @@ func newSnapshotSaveCommand() *cobra.Command {
 
 func newSnapshotListCommand() *cobra.Command {
 	var o snapshotOptions
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the archives, and how their trials ended",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.do(cmd, func(ctx context.Context, _ *phases.Env, s *phases.Snapshots) ([]snapshot.Entry, error) {
-				return s.List(ctx)
-			})
-		},
-	}
+	const short = "List the archives, and how their trials ended"
+	cmd := o.command("list", short, func(ctx context.Context, _ *phases.Env, s *phases.Snapshots) ([]snapshot.Entry, error) {
+		return s.List(ctx)
+	})
 	o.addPlace(cmd)
 	addOutputFlag(cmd, &o.json, "text, or json: one object")
 	return cmd
@@ -169,27 +171,17 @@ func newSnapshotListCommand() *cobra.Command {
 func newSnapshotVerifyCommand() *cobra.Command {
 	var o snapshotOptions
 	var deep, byAPIServer bool
-	cmd := &cobra.Command{
-		Use:   "verify FILE",
-		Short: "Read an archive to its end, and try it",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var name string
-			o.at, name = phases.SplitSnapshot(args[0])
-			want := snapshot.Whole
-			switch {
-			case byAPIServer:
-				want = snapshot.ByAPIServer
-			case deep:
-				want = snapshot.ByEtcd
-			}
-			return o.do(cmd, func(ctx context.Context, env *phases.Env, s *phases.Snapshots) ([]snapshot.Entry, error) {
-				entry, err := env.VerifySnapshot(ctx, s, name, want)
-				return []snapshot.Entry{entry}, err
-			})
-		},
-	}
-	o.addMachine(cmd)
+	cmd := o.command("verify FILE", "Read an archive to its end, and try it", func(ctx context.Context, env *phases.Env, s *phases.Snapshots) ([]snapshot.Entry, error) {
+		want := snapshot.Whole
+		switch {
+		case byAPIServer:
+			want = snapshot.ByAPIServer
+		case deep:
+			want = snapshot.ByEtcd
+		}
+		entry, err := env.VerifySnapshot(ctx, s, o.name, want)
+		return []snapshot.Entry{entry}, err
+	})
 	o.addIdentity(cmd)
 	cmd.Flags().BoolVar(&deep, "deep", false, "restore it in a scratch folder, start etcd on it, and count its keys")
 	cmd.Flags().BoolVar(&byAPIServer, "with-apiserver", false, "and have an API server list its Nodes")
@@ -198,15 +190,10 @@ func newSnapshotVerifyCommand() *cobra.Command {
 
 func newSnapshotPruneCommand() *cobra.Command {
 	var o snapshotOptions
-	cmd := &cobra.Command{
-		Use:   "prune",
-		Short: "Remove old archives of this cluster, never the last one that is proven, and list those that went",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.do(cmd, func(ctx context.Context, env *phases.Env, s *phases.Snapshots) ([]snapshot.Entry, error) {
-				return env.Prune(ctx, s, o.run)
-			})
-		},
-	}
+	const short = "Remove old archives of this cluster, never the last one that is proven, and list those that went"
+	cmd := o.command("prune", short, func(ctx context.Context, env *phases.Env, s *phases.Snapshots) ([]snapshot.Entry, error) {
+		return env.Prune(ctx, s, o.run)
+	})
 	o.addPlace(cmd)
 	o.addKeep(cmd)
 	return cmd
@@ -228,6 +215,7 @@ func newSnapshotScheduleCommand() *cobra.Command {
 			return o.schedule(cmd.Context())
 		},
 	}
+	o.addMachine(cmd)
 	o.addPlace(cmd)
 	o.addSave(cmd)
 	o.addKeep(cmd)
