@@ -173,10 +173,13 @@ func TestSchedule(t *testing.T) {
 		}
 	}
 	run(Scheduled{})
-	for _, file := range units {
-		if env.Host.Exists(file) {
+	for _, file := range append(units, spec.SnapshotProgram) {
+		if env.Host.Exists(file) || env.Host.Made(file) {
 			t.Errorf("%s is still there", file)
 		}
+	}
+	if c, err := env.State().RememberedConfig(); err != nil || c == nil {
+		t.Errorf("the cluster is gone with its schedule: %v", err)
 	}
 }
 

@@ -40,17 +40,12 @@ func ScheduleSnapshots(e *Env, at string, o Save, run Scheduled) (Plan, error) {
 		return schedule(ctx, env.Host, templates.SnapshotService{Program: spec.SnapshotProgram, Every: run.Every.String(), Args: args}, run.Every)
 	}}
 	if run.Every == 0 {
-		phase.Run, err = unschedule, nil
+		err = nil
+		phase.Run = func(ctx context.Context, env *Env) error {
+			return env.Host.UndoAll(ctx, func(r host.Record) bool { return r.By != phase.Name })
+		}
 	}
 	return Plan{{phase}}, err
-}
-
-func unschedule(ctx context.Context, env *Env) error {
-	h := env.Host
-	err := h.StopUnit(ctx, spec.SnapshotTimer)
-	_, serviceErr := h.Remove(spec.SystemdDir + "/" + spec.SnapshotService)
-	_, timerErr := h.Remove(spec.SystemdDir + "/" + spec.SnapshotTimer)
-	return errors.Join(err, serviceErr, timerErr, h.Reload(ctx))
 }
 
 func schedule(ctx context.Context, h *host.Host, service templates.SnapshotService, every time.Duration) error {
