@@ -53,7 +53,7 @@ type Restoring struct {
 	Undo    bool   `json:"undo,omitempty"`   // it restores the archive that another restore has saved before it
 
 	meta snapshot.Meta
-	dir  string // a scratch folder with what was unpacked
+	dir  *os.Root // a scratch folder with what was unpacked
 }
 
 const restoreNote = "restore"
@@ -108,7 +108,7 @@ type RestoreFrom struct {
 // OpenRestore opens the Env of a restore for as long as do runs its plan. The config is the one that this machine was
 // made with; on a bare machine it is the archive's.
 func OpenRestore(ctx context.Context, e Env, from RestoreFrom, do func(*Env, Plan) error) error {
-	return e.Host.Scratch(ctx, func(dir string) error {
+	return e.Host.Scratch(ctx, func(dir *os.Root) error {
 		before, err := restoreBefore(e.Host)
 		if err == nil {
 			e.Config, e.Patches, err = e.State().Remembered(from.Machine)
@@ -208,12 +208,12 @@ func (e *Env) takeConfig(m config.Machine) (err error) {
 	if !e.Restoring.meta.PKI {
 		return plan.Hint(errors.New("the archive was made without the cluster's keys, and this machine has none"), "use one that has them")
 	}
-	folder := content(e.Restoring.dir) + "/" + snapshot.Documents
-	documents, err := os.ReadFile(folder + "/documents.yaml")
+	const folder = content + "/" + snapshot.Documents
+	documents, err := e.Restoring.dir.ReadFile(folder + "/documents.yaml")
 	if err != nil {
 		return err
 	}
-	patches, _ := os.ReadFile(folder + "/patches.json") // most have none
+	patches, _ := e.Restoring.dir.ReadFile(folder + "/patches.json") // most have none
 	here, err := e.Host.Addresses()
 	if err == nil {
 		e.Config, e.Patches, err = state.ParseDocuments(documents, patches, m)
@@ -444,9 +444,9 @@ func switchTo(folder *os.Root, aside string) error {
 // writeRestoredKeys writes the keys that the archive has and this machine has not; those of Secrets' encryption must be
 // the archive's, as its Secrets are encrypted with them.
 func (e *Env) writeRestoredKeys() error {
-	from, certificates := content(e.Restoring.dir), e.forPurpose(host.Certificates)
+	from, certificates := e.Restoring.dir, e.forPurpose(host.Certificates)
 	for _, name := range pkiFiles(e.Config) {
-		data, err := os.ReadFile(from + "/" + snapshot.PKI + "/" + name)
+		data, err := from.ReadFile(content + "/" + snapshot.PKI + "/" + name)
 		if errors.Is(err, fs.ErrNotExist) || e.Host.Exists(e.Config.CertificatesDir+"/"+name) {
 			continue
 		}
@@ -457,7 +457,7 @@ func (e *Env) writeRestoredKeys() error {
 			return err
 		}
 	}
-	data, err := os.ReadFile(from + "/" + snapshot.Encryption)
+	data, err := from.ReadFile(content + "/" + snapshot.Encryption)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -54,12 +54,23 @@ func realEtcd(t *testing.T, programs ...string) *Env {
 	return env
 }
 
+// scratch is a folder as Host.Scratch gives it.
+func scratch(t *testing.T) *os.Root {
+	t.Helper()
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root
+}
+
 // withLive runs an etcd that stands for the living one, on the data in a folder.
 func withLive(t *testing.T, env *Env, data string, do func(*etcd.Client, *clientv3.Client)) {
 	t.Helper()
-	dir := t.TempDir()
+	dir := scratch(t)
 	err := env.tryEtcd(t.Context(), dir, data, func(_ context.Context, c *etcd.Client) error {
-		raw, err := clientv3.New(clientv3.Config{Endpoints: []string{"unix://" + dir + "/client"}, Logger: zap.NewNop()})
+		raw, err := clientv3.New(clientv3.Config{Endpoints: []string{"unix://" + dir.Name() + "/client"}, Logger: zap.NewNop()})
 		if err != nil {
 			return err
 		}
@@ -116,17 +127,22 @@ func saved(t *testing.T, env *Env, c *etcd.Client, more map[string]string) (*Sna
 	m := snapshot.Meta{Time: time.Now(), Node: "node-1", Member: "node-1", Etcd: "3.6.8", Kubernetes: env.Config.KubernetesVersion, Cluster: "abc", PKI: true}
 	m.Members = []snapshot.Member{{ID: "1", Name: "node-1"}}
 	entry := snapshot.Entry{}
-	err = env.Host.Scratch(t.Context(), func(dir string) error {
+	err = env.Host.Scratch(t.Context(), func(dir *os.Root) error {
 		if err := env.copyDatabase(t.Context(), c, dir, &m); err != nil {
 			return err
 		}
 		entry.Meta = m
-		for name, content := range more {
-			if err := putContent(dir, name, []byte(content)); err != nil {
+		for name, data := range more {
+			if err := putContent(dir, name, []byte(data)); err != nil {
 				return err
 			}
 		}
-		return env.store(t.Context(), s, dir, "", &entry)
+		from, err := dir.OpenRoot(content)
+		if err != nil {
+			return err
+		}
+		defer from.Close()
+		return env.store(t.Context(), s, from, "", &entry)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +177,7 @@ func TestVerifySnapshot(t *testing.T) {
 		t.Errorf("listed: %+v, %v", listed, err)
 	}
 	forged := *s
-	forged.At, forged.dir = "/srv/forged", env.Host.Path("/srv/forged")
+	forged.At = "/srv/forged"
 	m := entry.Meta
 	m.Keys = maps.Clone(m.Keys)
 	m.Keys["/registry/pods/"]++
@@ -169,7 +185,7 @@ func TestVerifySnapshot(t *testing.T) {
 	if _, err := env.VerifySnapshot(t.Context(), &forged, entry.Name, snapshot.ByEtcd); err == nil || !strings.Contains(err.Error(), "/registry/pods/: 100, not 101") {
 		t.Errorf("a key is missing: %v", err)
 	}
-	file := s.dir + "/" + entry.Name
+	file := env.Host.Path(s.At + "/" + entry.Name)
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -215,12 +231,17 @@ func TestVerifyByAPIServer(t *testing.T) {
 // repack writes an archive anew with another list.
 func repack(t *testing.T, env *Env, from, to *Snapshots, name string, m snapshot.Meta) {
 	t.Helper()
-	err := env.Host.Scratch(t.Context(), func(dir string) error {
+	err := env.Host.Scratch(t.Context(), func(dir *os.Root) error {
 		_, err := env.unpack(t.Context(), from, name, dir)
 		if err != nil {
 			return err
 		}
-		return to.put(t.Context(), name, func(w io.Writer) error { return snapshot.Write(w, m, content(dir)) })
+		from, err := dir.OpenRoot(content)
+		if err != nil {
+			return err
+		}
+		defer from.Close()
+		return to.put(t.Context(), name, func(w io.Writer) error { return snapshot.Write(w, m, from) })
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -251,7 +272,7 @@ func restoring(t *testing.T) (*Env, map[string]string, snapshot.Entry, *Snapshot
 // begin unpacks the archive, as OpenRestore does, and gives the Env of the run.
 func begin(t *testing.T, env *Env, s *Snapshots, name string) *Env {
 	t.Helper()
-	r := &Restoring{From: s.At + "/" + name, Began: "20261201T000000Z", dir: t.TempDir()}
+	r := &Restoring{From: s.At + "/" + name, Began: "20261201T000000Z", dir: scratch(t)}
 	entry, err := env.unpack(t.Context(), s, name, r.dir)
 	if err != nil {
 		t.Fatal(err)
@@ -365,7 +386,7 @@ func undo(t *testing.T, env *Env) *Env {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env.Restoring = &Restoring{Began: "20261202T000000Z", dir: t.TempDir()}
+	env.Restoring = &Restoring{Began: "20261202T000000Z", dir: scratch(t)}
 	opened, todo, err := env.loadBefore(t.Context(), RestoreFrom{}, before)
 	if err != nil {
 		t.Fatal(err)
@@ -478,7 +499,7 @@ func TestTakeConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Restoring{dir: t.TempDir(), meta: snapshot.Meta{PKI: true}}
+	r := &Restoring{dir: scratch(t), meta: snapshot.Meta{PKI: true}}
 	if err := putContent(r.dir, snapshot.Documents+"/documents.yaml", documents); err != nil {
 		t.Fatal(err)
 	}

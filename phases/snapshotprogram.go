@@ -14,8 +14,8 @@ import (
 
 // program is the file of a program, as this process sees it: it is put into a folder out of the bundle, or out of the
 // image that the runtime has, as etcd itself is not installed on a machine. Else it is the machine's own.
-func (e *Env) program(ctx context.Context, dir, name string) (string, error) {
-	file := dir + "/" + name
+func (e *Env) program(ctx context.Context, dir *os.Root, name string) (string, error) {
+	file := dir.Name() + "/" + name
 	if _, err := os.Stat(file); err == nil {
 		return file, nil
 	}

@@ -10,11 +10,11 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"bootstrap/phases/bundle"
+	"bootstrap/phases/host"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/snapshot"
 	"bootstrap/phases/spec"
@@ -24,8 +24,8 @@ import (
 type Snapshots struct {
 	At         string           // as the user names it
 	Identities []byte           // age's, for archives that are encrypted
-	dir        string           // a folder, as this process sees it
-	bucket     *snapshot.Bucket // in place of dir
+	host       *host.Host       // on which At is a folder
+	bucket     *snapshot.Bucket // in its place
 }
 
 // OpenForSnapshots opens this machine for work on snapshots, beside whoever changes it: without its lock, and so with
@@ -57,7 +57,7 @@ func (e *Env) OpenSnapshots(at string) (*Snapshots, error) {
 		if !path.IsAbs(at) {
 			return nil, fmt.Errorf("%s: a folder is named from the root on, and a bucket as s3://BUCKET/FOLDER", at)
 		}
-		return &Snapshots{At: path.Clean(at), dir: e.Host.Path(at)}, nil
+		return &Snapshots{At: path.Clean(at), host: e.Host}, nil
 	}
 	const file = spec.SnapshotBucket
 	data, err := e.Host.ReadFile(file)
@@ -88,7 +88,7 @@ func (s *Snapshots) open(ctx context.Context, name string) (io.ReadCloser, error
 	if s.bucket != nil {
 		return s.bucket.Get(ctx, name)
 	}
-	return os.Open(filepath.Join(s.dir, name))
+	return os.Open(s.host.Path(s.At + "/" + name))
 }
 
 // put stores an archive, or what else belongs there, as a whole.
@@ -96,16 +96,18 @@ func (s *Snapshots) put(ctx context.Context, name string, write func(io.Writer) 
 	if s.bucket != nil {
 		return s.bucket.Put(ctx, name, write)
 	}
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	folder, err := s.host.UserFolder(s.At)
+	if err != nil {
 		return err
 	}
-	left, _ := filepath.Glob(s.dir + "/.bootstrap-*") // of runs that were killed
+	defer folder.Close()
+	left, _ := fs.Glob(folder.FS(), ".bootstrap-*") // of runs that were killed
 	for _, file := range left {
-		if info, err := os.Stat(file); err == nil && time.Since(info.ModTime()) > time.Hour {
-			os.Remove(file)
+		if info, err := folder.Stat(file); err == nil && time.Since(info.ModTime()) > time.Hour {
+			_ = folder.Remove(file) // else it only takes room
 		}
 	}
-	return bundle.WriteWhole(filepath.Join(s.dir, name), 0o600, write)
+	return bundle.WriteWhole(folder.Name()+"/"+name, 0o600, write)
 }
 
 // note writes what is known of an archive, which counts from then on.
@@ -117,7 +119,12 @@ func (s *Snapshots) remove(ctx context.Context, name string) error {
 	if s.bucket != nil {
 		return s.bucket.Remove(ctx, name)
 	}
-	return os.RemoveAll(filepath.Join(s.dir, name))
+	folder, err := s.host.UserFolder(s.At)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return folder.RemoveAll(name)
 }
 
 func (s *Snapshots) sizes(ctx context.Context) (map[string]int64, error) {
@@ -125,7 +132,7 @@ func (s *Snapshots) sizes(ctx context.Context) (map[string]int64, error) {
 		return s.bucket.Sizes(ctx)
 	}
 	sizes := map[string]int64{}
-	files, err := os.ReadDir(s.dir)
+	files, err := os.ReadDir(s.host.Path(s.At))
 	if errors.Is(err, fs.ErrNotExist) {
 		return sizes, nil
 	}

@@ -47,7 +47,7 @@ func (e *Env) SaveSnapshot(ctx context.Context, s *Snapshots, o Save) (entry sna
 	if err := o.check(s); err != nil {
 		return entry, plan.Refused(err)
 	}
-	err = e.Host.Scratch(ctx, func(dir string) error {
+	err = e.Host.Scratch(ctx, func(dir *os.Root) error {
 		entry.Meta = snapshot.Meta{Time: time.Now().UTC().Truncate(time.Second), Node: e.Config.NodeName, Kubernetes: e.Config.KubernetesVersion, PKI: !o.WithoutPKI}
 		if err := e.gatherFiles(dir, &entry.Meta); err != nil {
 			return err
@@ -61,7 +61,12 @@ func (e *Env) SaveSnapshot(ctx context.Context, s *Snapshots, o Save) (entry sna
 			}
 			entry.Tried, entry.Proof = time.Now().UTC().Truncate(time.Second), snapshot.ByEtcd
 		}
-		return e.store(ctx, s, dir, o.EncryptTo, &entry)
+		from, err := dir.OpenRoot(content)
+		if err != nil {
+			return err
+		}
+		defer from.Close()
+		return e.store(ctx, s, from, o.EncryptTo, &entry)
 	})
 	if err != nil && plan.HintOf(err) == "" {
 		err = plan.Hint(err, "the archives of before are as they were; see to it, and run it again: bootstrap etcd snapshot save")
@@ -70,10 +75,12 @@ func (e *Env) SaveSnapshot(ctx context.Context, s *Snapshots, o Save) (entry sna
 }
 
 // content is the folder of a scratch folder in which an archive's files lie.
-func content(dir string) string { return dir + "/content" }
+const content = "content"
+
+func contentFile(dir *os.Root, name string) string { return dir.Name() + "/" + content + "/" + name }
 
 // store packs what was gathered, and reads it again from where it is stored before it counts.
-func (e *Env) store(ctx context.Context, s *Snapshots, dir, recipient string, entry *snapshot.Entry) error {
+func (e *Env) store(ctx context.Context, s *Snapshots, from *os.Root, recipient string, entry *snapshot.Entry) error {
 	entry.Name = snapshot.NameOf(entry.Meta, recipient != "")
 	var written, stored snapshot.Summed
 	err := s.put(ctx, entry.Name, func(w io.Writer) error {
@@ -81,7 +88,7 @@ func (e *Env) store(ctx context.Context, s *Snapshots, dir, recipient string, en
 		if err != nil {
 			return err
 		}
-		return errors.Join(snapshot.Write(sealed, entry.Meta, content(dir)), sealed.Close())
+		return errors.Join(snapshot.Write(sealed, entry.Meta, from), sealed.Close())
 	})
 	if err != nil {
 		return err
@@ -102,7 +109,7 @@ func (e *Env) store(ctx context.Context, s *Snapshots, dir, recipient string, en
 }
 
 // gatherFiles takes what the database is worth nothing without.
-func (e *Env) gatherFiles(dir string, m *snapshot.Meta) (err error) {
+func (e *Env) gatherFiles(dir *os.Root, m *snapshot.Meta) (err error) {
 	if m.Cluster, err = e.clusterHash(); err == nil {
 		m.Encryption, err = e.encryptionFile()
 	}
@@ -137,9 +144,9 @@ func (e *Env) gatherFiles(dir string, m *snapshot.Meta) (err error) {
 	return nil
 }
 
-func putContent(dir, name string, data []byte) error {
-	file := content(dir) + "/" + name
-	return errors.Join(os.MkdirAll(path.Dir(file), 0o700), os.WriteFile(file, data, 0o600))
+func putContent(dir *os.Root, name string, data []byte) error {
+	file := content + "/" + name
+	return errors.Join(dir.MkdirAll(path.Dir(file), 0o700), dir.WriteFile(file, data, 0o600))
 }
 
 // pkiFiles are those that init can't make again for the same cluster.
@@ -151,7 +158,7 @@ func pkiFiles(c *config.Config) []string {
 	return files
 }
 
-func (e *Env) gatherDatabase(ctx context.Context, dir string, m *snapshot.Meta) error {
+func (e *Env) gatherDatabase(ctx context.Context, dir *os.Root, m *snapshot.Meta) error {
 	client, err := e.snapshotSource(ctx, m)
 	if err != nil {
 		return err
@@ -195,18 +202,18 @@ func (e *Env) snapshotSource(ctx context.Context, m *snapshot.Meta) (*etcd.Clien
 
 // copyDatabase takes the database from a member, and counts its keys on the living member at the very revision that
 // it has.
-func (e *Env) copyDatabase(ctx context.Context, client *etcd.Client, dir string, m *snapshot.Meta) error {
+func (e *Env) copyDatabase(ctx context.Context, client *etcd.Client, dir *os.Root, m *snapshot.Meta) error {
 	status, err := client.Status(ctx)
 	if err == nil {
 		err = e.checkRoom(dir, 3*status.SizeBytes) // it, what it is restored to, and the archive
 	}
 	if err == nil {
-		err = os.MkdirAll(content(dir), 0o700)
+		err = dir.MkdirAll(content, 0o700)
 	}
 	if err != nil {
 		return err
 	}
-	file, err := os.Create(content(dir) + "/" + snapshot.Database)
+	file, err := dir.Create(content + "/" + snapshot.Database)
 	if err != nil {
 		return err
 	}
@@ -224,22 +231,22 @@ func (e *Env) copyDatabase(ctx context.Context, client *etcd.Client, dir string,
 }
 
 // checkRoom refuses what would leave no room on the disk for others.
-func (e *Env) checkRoom(dir string, size int64) error {
+func (e *Env) checkRoom(dir *os.Root, size int64) error {
 	disk, err := e.Host.Disk("/var/lib")
 	if err == nil && uint64(size) > disk.Available {
-		err = fmt.Errorf("it takes %d bytes, and %s has room for %d", size, dir, disk.Available)
+		err = fmt.Errorf("it takes %d bytes, and %s has room for %d", size, dir.Name(), disk.Available)
 	}
 	return err
 }
 
 // revisionOf asks etcdutl for the revision of a scratch folder's database, which it reads to its end for that.
-func (e *Env) revisionOf(ctx context.Context, dir string) (int64, error) {
+func (e *Env) revisionOf(ctx context.Context, dir *os.Root) (int64, error) {
 	etcdutl, err := e.program(ctx, dir, "etcdutl")
 	if err != nil {
 		return 0, err
 	}
 	var status struct{ Revision int64 }
-	out, err := e.Host.Run(ctx, etcdutl, "snapshot", "status", content(dir)+"/"+snapshot.Database, "--write-out=json")
+	out, err := e.Host.Run(ctx, etcdutl, "snapshot", "status", contentFile(dir, snapshot.Database), "--write-out=json")
 	if err == nil {
 		err = json.Unmarshal(out, &status)
 	}

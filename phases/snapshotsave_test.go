@@ -27,9 +27,9 @@ func TestSnapshotFiles(t *testing.T) {
 	put(spec.ManifestFile("kube-apiserver"), "    - --encryption-provider-config=/etc/kubernetes/encryption/config.yaml\n")
 	names := func(withoutPKI bool) (all []string, m snapshot.Meta, err error) {
 		m.PKI = !withoutPKI
-		dir := t.TempDir()
+		dir := scratch(t)
 		err = env.gatherFiles(dir, &m)
-		_ = fs.WalkDir(os.DirFS(content(dir)), ".", func(name string, d fs.DirEntry, err error) error {
+		_ = fs.WalkDir(os.DirFS(dir.Name()+"/"+content), ".", func(name string, d fs.DirEntry, err error) error {
 			if err == nil && !d.IsDir() {
 				all = append(all, name)
 			}
@@ -83,7 +83,7 @@ func TestEncryptionFile(t *testing.T) {
 func TestRestoredKeys(t *testing.T) {
 	env := testEnv(t, "default")
 	const file = "/etc/kubernetes/encryption/config.yaml"
-	dir := t.TempDir()
+	dir := scratch(t)
 	for _, name := range []string{"pki/ca.key", "pki/etcd/ca.crt", "encryption.yaml"} {
 		if err := putContent(dir, name, []byte("archive")); err != nil {
 			t.Fatal(err)

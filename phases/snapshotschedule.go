@@ -117,7 +117,7 @@ func (e *Env) noteLast(ctx context.Context, last snapshot.Last) error {
 		_ = json.Unmarshal(data, &before) // else nothing is known of before
 		last.Good = before.Good
 	}
-	here := &Snapshots{dir: e.Host.Path(spec.SnapshotDir)}
+	here := &Snapshots{At: spec.SnapshotDir, host: e.Host}
 	return errors.Join(
 		here.put(ctx, path.Base(spec.SnapshotLast), func(w io.Writer) error { return json.NewEncoder(w).Encode(last) }),
 		here.put(ctx, "metrics.prom", func(w io.Writer) error {

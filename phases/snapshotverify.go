@@ -23,7 +23,7 @@ import (
 // VerifySnapshot reads an archive to its end, and tries it, by the proof that is wanted. How that ended is kept beside it.
 func (e *Env) VerifySnapshot(ctx context.Context, s *Snapshots, name string, want snapshot.Proof) (entry snapshot.Entry, err error) {
 	before, noteErr := s.readNote(ctx, name)
-	err = e.Host.Scratch(ctx, func(dir string) error {
+	err = e.Host.Scratch(ctx, func(dir *os.Root) error {
 		if entry, err = e.unpack(ctx, s, name, dir); err != nil {
 			return err
 		}
@@ -54,7 +54,7 @@ func (e *Env) VerifySnapshot(ctx context.Context, s *Snapshots, name string, wan
 }
 
 // unpack reads an archive to its end, into a scratch folder.
-func (e *Env) unpack(ctx context.Context, s *Snapshots, name, dir string) (entry snapshot.Entry, err error) {
+func (e *Env) unpack(ctx context.Context, s *Snapshots, name string, dir *os.Root) (entry snapshot.Entry, err error) {
 	r, err := s.open(ctx, name)
 	if err != nil {
 		return entry, err
@@ -67,21 +67,26 @@ func (e *Env) unpack(ctx context.Context, s *Snapshots, name, dir string) (entry
 		err = plan.Refused(plan.Hint(err, "--identity FILE, with the key by which it can be read"))
 	}
 	if err == nil {
-		err = os.Mkdir(content(dir), 0o700)
+		err = dir.Mkdir(content, 0o700)
 	}
 	if err != nil {
 		return entry, err
 	}
+	into, err := dir.OpenRoot(content)
+	if err != nil {
+		return entry, err
+	}
+	defer into.Close()
 	room := func(size int64) error { return e.checkRoom(dir, 2*size) }
 	entry.Name = name
-	if entry.Meta, err = snapshot.Read(plain, content(dir), room); err == nil {
+	if entry.Meta, err = snapshot.Read(plain, into, room); err == nil {
 		_, err = io.Copy(io.Discard, whole)
 	}
 	entry.Size, entry.SHA256 = sum.Size, sum.SHA256()
 	return entry, err
 }
 
-func (e *Env) checkRevision(ctx context.Context, dir string, m snapshot.Meta) error {
+func (e *Env) checkRevision(ctx context.Context, dir *os.Root, m snapshot.Meta) error {
 	revision, err := e.revisionOf(ctx, dir)
 	if err == nil && revision != m.Revision {
 		err = fmt.Errorf("%w: the database has revision %d, and the archive says %d", snapshot.ErrDamaged, revision, m.Revision)
@@ -91,14 +96,14 @@ func (e *Env) checkRevision(ctx context.Context, dir string, m snapshot.Meta) er
 
 // restoreDatabase makes a data directory of a scratch folder's database, of this node as the only member, with a token
 // by which no member of before may join. bump is added to the revision, and all before it is compacted; 0: as it was.
-func (e *Env) restoreDatabase(ctx context.Context, dir, to string, bump int64) error {
+func (e *Env) restoreDatabase(ctx context.Context, dir *os.Root, to string, bump int64) error {
 	etcdutl, err := e.program(ctx, dir, "etcdutl")
 	if err != nil {
 		return err
 	}
 	member := spec.OnlyMember(e.Config)[0]
 	args := []string{
-		"snapshot", "restore", content(dir) + "/" + snapshot.Database, "--data-dir=" + to, "--name=" + member.Name,
+		"snapshot", "restore", contentFile(dir, snapshot.Database), "--data-dir=" + to, "--name=" + member.Name,
 		"--initial-cluster=" + member.Name + "=" + member.PeerURL, "--initial-advertise-peer-urls=" + member.PeerURL, "--initial-cluster-token=bootstrap-" + rand.Text(),
 	}
 	if bump > 0 {
@@ -110,17 +115,17 @@ func (e *Env) restoreDatabase(ctx context.Context, dir, to string, bump int64) e
 
 // tryEtcd runs an etcd on a data directory for as long as do asks it. It listens at a socket in the scratch folder
 // alone.
-func (e *Env) tryEtcd(ctx context.Context, dir, data string, do func(context.Context, *etcd.Client) error) error {
+func (e *Env) tryEtcd(ctx context.Context, dir *os.Root, data string, do func(context.Context, *etcd.Client) error) error {
 	program, err := e.program(ctx, dir, "etcd")
 	if err != nil {
 		return err
 	}
 	line := []string{
-		program, "--data-dir=" + data, "--name=" + e.Config.NodeName, "--listen-client-urls=unix://" + dir + "/client", "--advertise-client-urls=http://localhost:0",
+		program, "--data-dir=" + data, "--name=" + e.Config.NodeName, "--listen-client-urls=unix://" + dir.Name() + "/client", "--advertise-client-urls=http://localhost:0",
 		"--listen-peer-urls=unix://peer:0", "--initial-advertise-peer-urls=unix://peer:0", "--enable-grpc-gateway=false", "--quota-backend-bytes=8589934592",
 	}
-	return e.Host.Try(ctx, dir, line, func(ctx context.Context) error {
-		client, err := etcd.DialSocket(dir + "/client")
+	return e.Host.Try(ctx, dir.Name(), line, func(ctx context.Context) error {
+		client, err := etcd.DialSocket(dir.Name() + "/client")
 		if err != nil {
 			return err
 		}
@@ -145,8 +150,8 @@ func answers(ctx context.Context, name string, ask func(context.Context) error) 
 
 // tryArchive restores a scratch folder's database, starts etcd on it, and compares its keys with those that a living
 // member had at that revision.
-func (e *Env) tryArchive(ctx context.Context, dir string, m snapshot.Meta, want snapshot.Proof) error {
-	data := dir + "/data"
+func (e *Env) tryArchive(ctx context.Context, dir *os.Root, m snapshot.Meta, want snapshot.Proof) error {
+	data := dir.Name() + "/data"
 	if err := e.restoreDatabase(ctx, dir, data, 0); err != nil {
 		return err
 	}
@@ -170,7 +175,7 @@ func compareKeys(ctx context.Context, client *etcd.Client, revision int64, want 
 }
 
 // tryAPIServer has an API server read the trial's objects, and list the Nodes.
-func (e *Env) tryAPIServer(ctx context.Context, dir string, m snapshot.Meta) error {
+func (e *Env) tryAPIServer(ctx context.Context, dir *os.Root, m snapshot.Meta) error {
 	if !m.PKI {
 		return plan.Hint(errors.New("an API server needs the key of service accounts, and the archive was made without"), "leave out --with-apiserver")
 	}
@@ -185,21 +190,21 @@ func (e *Env) tryAPIServer(ctx context.Context, dir string, m snapshot.Meta) err
 	address := l.Addr().String()
 	l.Close() // so that it is free
 	_, port, _ := net.SplitHostPort(address)
-	token, key := rand.Text(), content(dir)+"/"+snapshot.PKI+"/sa.key"
-	if err := os.WriteFile(dir+"/tokens.csv", []byte(token+",bootstrap,bootstrap,system:masters\n"), 0o600); err != nil {
+	here, token, key := dir.Name(), rand.Text(), contentFile(dir, snapshot.PKI+"/sa.key")
+	if err := dir.WriteFile("tokens.csv", []byte(token+",bootstrap,bootstrap,system:masters\n"), 0o600); err != nil {
 		return err
 	}
 	line := []string{
-		program, "--etcd-servers=unix://" + dir + "/client", "--bind-address=127.0.0.1", "--secure-port=" + port, "--cert-dir=" + dir + "/serving",
-		"--token-auth-file=" + dir + "/tokens.csv", "--authorization-mode=RBAC", "--service-account-issuer=https://trial", "--service-account-key-file=" + key,
+		program, "--etcd-servers=unix://" + here + "/client", "--bind-address=127.0.0.1", "--secure-port=" + port, "--cert-dir=" + here + "/serving",
+		"--token-auth-file=" + here + "/tokens.csv", "--authorization-mode=RBAC", "--service-account-issuer=https://trial", "--service-account-key-file=" + key,
 		"--service-account-signing-key-file=" + key, "--service-cluster-ip-range=" + e.Config.Networking.ServiceSubnets[0].String(), "--endpoint-reconciler-type=none",
 	}
 	if m.Encryption != "" {
-		line = append(line, "--encryption-provider-config="+content(dir)+"/"+snapshot.Encryption)
+		line = append(line, "--encryption-provider-config="+contentFile(dir, snapshot.Encryption))
 	}
-	return e.Host.Try(ctx, dir, line, func(ctx context.Context) error {
+	return e.Host.Try(ctx, dir.Name(), line, func(ctx context.Context) error {
 		return answers(ctx, "kube-apiserver", func(ctx context.Context) error {
-			names, err := nodesAt(ctx, "https://"+address, dir+"/serving/apiserver.crt", token)
+			names, err := nodesAt(ctx, "https://"+address, here+"/serving/apiserver.crt", token)
 			if err == nil && m.Keys["/registry/minions/"] != int64(len(names)) {
 				err = fmt.Errorf("it lists %d Nodes of %d", len(names), m.Keys["/registry/minions/"])
 			}

@@ -34,6 +34,14 @@ func (h *Host) InTree(dir string, verb Verb, name string, do func(*os.Root) erro
 	})
 }
 
+// UserFolder opens a folder for the user's own files, of which nothing is recorded; one that is missing is made.
+func (h *Host) UserFolder(path string) (*os.Root, error) {
+	if err := os.MkdirAll(h.Path(path), 0o700); err != nil {
+		return nil, err
+	}
+	return os.OpenRoot(h.Path(path))
+}
+
 // GiveTree gives all below a folder to the owner of another.
 func (h *Host) GiveTree(dir, like string) error {
 	var owner unix.Stat_t

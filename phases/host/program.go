@@ -62,9 +62,9 @@ func tryAsChild(ctx context.Context, dir string, line []string, do func(context.
 
 const scratchParent = "/var/lib" // hardened machines run no programs in /var/tmp
 
-// Scratch makes a folder that only root may enter, and removes it when do has ended. dir is seen from this process.
-// What runs that were killed have left goes as well.
-func (h *Host) Scratch(ctx context.Context, do func(dir string) error) error {
+// Scratch makes a folder that only root may enter, and removes it when do has ended. What runs that were killed have
+// left goes as well.
+func (h *Host) Scratch(ctx context.Context, do func(*os.Root) error) error {
 	parent := h.Path(scratchParent)
 	if err := errors.Join(os.MkdirAll(parent, 0o755), h.removeScratch(ctx)); err != nil {
 		return err
@@ -73,7 +73,11 @@ func (h *Host) Scratch(ctx context.Context, do func(dir string) error) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(dir), os.RemoveAll(dir))
+	root, err := os.OpenRoot(dir)
+	if err == nil {
+		err = errors.Join(do(root), root.Close())
+	}
+	return errors.Join(err, os.RemoveAll(dir))
 }
 
 // RemoveScratch removes the scratch folders of processes that are no more, and ends their trials.

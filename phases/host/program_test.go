@@ -29,9 +29,9 @@ func TestScratch(t *testing.T) {
 		}
 	}
 	wrong, made := errors.New("it went wrong"), ""
-	err := h.Scratch(t.Context(), func(dir string) error {
-		made = dir
-		return errors.Join(wrong, os.WriteFile(dir+"/file", nil, 0o600))
+	err := h.Scratch(t.Context(), func(dir *os.Root) error {
+		made = dir.Name()
+		return errors.Join(wrong, dir.WriteFile("file", nil, 0o600))
 	})
 	if !errors.Is(err, wrong) {
 		t.Error(err)

@@ -92,11 +92,11 @@ func (s *Summed) SHA256() string {
 }
 
 // Write makes an archive of what is in a folder.
-func Write(w io.Writer, m Meta, folder string) error {
+func Write(w io.Writer, m Meta, from *os.Root) error {
 	m.Format = format
 	said, err := json.MarshalIndent(m, "", "  ")
 	if err == nil {
-		err = os.WriteFile(folder+"/"+metaName, said, 0o600)
+		err = from.WriteFile(metaName, said, 0o600)
 	}
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func Write(w io.Writer, m Meta, folder string) error {
 		return err
 	}
 	members := tar.NewWriter(packed)
-	if err := members.AddFS(os.DirFS(folder)); err != nil {
+	if err := members.AddFS(from.FS()); err != nil {
 		return err
 	}
 	return errors.Join(members.Close(), packed.Close())
@@ -114,12 +114,7 @@ func Write(w io.Writer, m Meta, folder string) error {
 
 // Read unpacks an archive into an empty folder, and checks it meanwhile: what lies there is not to be trusted until
 // Read has returned nil. room may refuse the database by its size.
-func Read(r io.Reader, folder string, room func(int64) error) (m Meta, err error) {
-	into, err := os.OpenRoot(folder)
-	if err != nil {
-		return m, err
-	}
-	defer into.Close()
+func Read(r io.Reader, into *os.Root, room func(int64) error) (m Meta, err error) {
 	dec, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(window), zstd.WithDecodeBuffersBelow(0))
 	if err != nil {
 		return m, err

@@ -25,7 +25,7 @@ var contents = map[string]string{
 }
 
 // folder has these files.
-func folder(t testing.TB, files map[string]string) string {
+func folder(t testing.TB, files map[string]string) *os.Root {
 	t.Helper()
 	dir := t.TempDir()
 	for name, content := range files {
@@ -33,7 +33,12 @@ func folder(t testing.TB, files map[string]string) string {
 			t.Fatal(err)
 		}
 	}
-	return dir
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root
 }
 
 func archive(t testing.TB) []byte {
@@ -55,12 +60,12 @@ func readAll(t testing.TB, data []byte) (Meta, map[string]string, error) {
 	files := map[string]string{}
 	walk := func(name string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
-			content, readErr := os.ReadFile(into + "/" + name)
+			content, readErr := into.ReadFile(name)
 			files[name], err = string(content), readErr
 		}
 		return err
 	}
-	return m, files, errors.Join(err, fs.WalkDir(os.DirFS(into), ".", walk))
+	return m, files, errors.Join(err, fs.WalkDir(into.FS(), ".", walk))
 }
 
 func TestArchive(t *testing.T) {
@@ -183,7 +188,7 @@ func TestRefusedBeforeRead(t *testing.T) {
 	refused := errors.New("no room")
 	into := folder(t, nil)
 	_, err := Read(bytes.NewReader(archive(t)), into, func(int64) error { return refused })
-	if _, statErr := os.Stat(into + "/" + Database); statErr == nil {
+	if _, statErr := into.Stat(Database); statErr == nil {
 		t.Error("it was read")
 	}
 	if !errors.Is(err, refused) {
