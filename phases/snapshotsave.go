@@ -1,6 +1,7 @@
 package phases
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -82,9 +83,9 @@ func contentFile(dir *os.Root, name string) string { return dir.Name() + "/" + c
 // store packs what was gathered, and reads it again from where it is stored before it counts.
 func (e *Env) store(ctx context.Context, s *Snapshots, from *os.Root, recipient string, entry *snapshot.Entry) error {
 	entry.Name = snapshot.NameOf(entry.Meta, recipient != "")
-	var written, stored snapshot.Summed
+	written, stored := sha256.New(), sha256.New()
 	err := s.put(ctx, entry.Name, func(w io.Writer) error {
-		sealed, err := snapshot.Seal(io.MultiWriter(w, &written), recipient)
+		sealed, err := snapshot.Seal(io.MultiWriter(w, written), recipient)
 		if err != nil {
 			return err
 		}
@@ -98,11 +99,11 @@ func (e *Env) store(ctx context.Context, s *Snapshots, from *os.Root, recipient 
 		return err
 	}
 	defer r.Close()
-	if _, err := io.Copy(&stored, r); err != nil {
+	if entry.Size, err = io.Copy(stored, r); err != nil {
 		return err
 	}
-	entry.Size, entry.SHA256 = written.Size, written.SHA256()
-	if stored.SHA256() != entry.SHA256 {
+	entry.SHA256 = hex.EncodeToString(written.Sum(nil))
+	if !bytes.Equal(stored.Sum(nil), written.Sum(nil)) {
 		return fmt.Errorf("%s/%s: what was read again is not what was written", s.At, entry.Name)
 	}
 	return s.note(ctx, *entry)

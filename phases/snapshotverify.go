@@ -3,7 +3,9 @@ package phases
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -60,8 +62,8 @@ func (e *Env) unpack(ctx context.Context, s *Snapshots, name string, dir *os.Roo
 		return entry, err
 	}
 	defer r.Close()
-	sum := snapshot.Summed{}
-	whole := io.TeeReader(r, &sum)
+	sum := sha256.New()
+	whole := io.TeeReader(r, sum)
 	plain, err := snapshot.Unseal(whole, s.Identities)
 	if errors.Is(err, snapshot.ErrSealed) {
 		err = plan.Refused(plan.Hint(err, "--identity FILE, with the key by which it can be read"))
@@ -82,8 +84,10 @@ func (e *Env) unpack(ctx context.Context, s *Snapshots, name string, dir *os.Roo
 	if entry.Meta, err = snapshot.Read(plain, into, room); err == nil {
 		_, err = io.Copy(io.Discard, whole)
 	}
-	entry.Size, entry.SHA256 = sum.Size, sum.SHA256()
-	return entry, err
+	entry.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	sizes, sizeErr := s.sizes(ctx)
+	entry.Size = sizes[name]
+	return entry, errors.Join(err, sizeErr)
 }
 
 func (e *Env) checkRevision(ctx context.Context, dir *os.Root, m snapshot.Meta) error {

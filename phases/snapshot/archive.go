@@ -9,12 +9,9 @@ package snapshot
 import (
 	"archive/tar"
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"net"
@@ -67,28 +64,6 @@ type Member struct {
 	Name    string   `json:"name"`
 	Peers   []string `json:"peers"`
 	Learner bool     `json:"learner,omitempty"`
-}
-
-// Summed tells the size and the hash of what was written to it.
-type Summed struct {
-	Size int64
-	hash hash.Hash
-}
-
-func (s *Summed) Write(p []byte) (int, error) {
-	if s.hash == nil {
-		s.hash = sha256.New()
-	}
-	s.Size += int64(len(p))
-	return s.hash.Write(p)
-}
-
-// SHA256 is the hash of what was written; empty if nothing was.
-func (s *Summed) SHA256() string {
-	if s.hash == nil {
-		return ""
-	}
-	return hex.EncodeToString(s.hash.Sum(nil))
 }
 
 // Write makes an archive of what is in a folder.
