@@ -114,7 +114,7 @@ all-static-pods: box ## Run users' static pods, on our kubelet and on others set
 
 vm-smoke: box ## Run init on a virtual machine, and reboot it
 	@scripts/needs vm
-	@go test -count=1 -timeout 20m -v ./testdata/e2e -run 'TestVM$$' -args -name $@
+	@go test -count=1 -timeout 40m -v ./testdata/e2e -run 'TestVM$$' -args -name $@
 
 vm-try: rootfs box ## Run `make try`'s script, a reset and a fault on nodes in a virtual machine with cgroup v2
 	@scripts/needs vm

@@ -109,6 +109,7 @@ func TestControlPlaneCauses(t *testing.T) {
 		{"distrust", componentRuns("kube-apiserver", apiDistrusts), "etcd-refuses-api", Warning, nil},
 		{"cut short", cutShort, "component-program-damaged", Error, []string{"etcd", "SIGBUS"}},
 		{"crashes", componentEnded("kube-apiserver", apiDeadline), "component-crashes", Warning, []string{"kube-apiserver", "2 times"}},
+		{"lost its lease", componentEnded("kube-scheduler", schedLost), "component-crashes", Warning, []string{"kube-scheduler", "2 times"}},
 	} {
 		t.Run(c.name, c.run)
 	}

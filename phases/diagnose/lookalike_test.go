@@ -321,8 +321,11 @@ func lookAlikes() map[string][]lookAlike {
 		"flannel-no-vxlan":        {{"vxlan.calico is somebody else's", addonEnded("flanneld", 0, "I1 main.go:1] link vxlan.calico is up"), ""}},
 		"kubelet-mounts-hidden":   {{"the token is missing for another reason", addonEnded("kube-proxy", 0, noTokenThere), ""}},
 		"addon-crashes":           {{"the first try was before what it needs", addonEnded("flanneld", 0, "timeout"), ""}},
-		"component-crashes":       {{"the first try was before etcd", with(componentEnded("kube-apiserver", apiDeadline), func(e *Evidence) { e.Pods[0].Containers[0].Attempt = 0 }), ""}},
-		"kubelet-not-authorized":  {{"a pod is new to the API server", with(podsFail(`E1 projected.go:194] User "system:node:n1" cannot create resource "serviceaccounts/token"`), func(e *Evidence) { e.API.Status = 200 }), ""}},
+		"component-crashes": {
+			{"the first try was before etcd", with(componentEnded("kube-apiserver", apiDeadline), func(e *Evidence) { e.Pods[0].Containers[0].Attempt = 0 }), ""},
+			{"it lost its lease on a busy machine", with(componentEnded("kube-scheduler", schedLost), func(e *Evidence) { e.Crowding = 3 }), ""},
+		},
+		"kubelet-not-authorized": {{"a pod is new to the API server", with(podsFail(`E1 projected.go:194] User "system:node:n1" cannot create resource "serviceaccounts/token"`), func(e *Evidence) { e.API.Status = 200 }), ""}},
 	}
 }
 

@@ -124,6 +124,7 @@ func (w *watch) watch(ctx context.Context, stop func()) {
 		if w.last != nil && observe.EvidenceTimeout.Rushed(ctx) {
 			return
 		}
+		looked := time.Now()
 		evidence := w.look(ctx, w.query)
 		if ctx.Err() != nil {
 			return // a look that was cut off proves nothing
@@ -138,18 +139,27 @@ func (w *watch) watch(ctx context.Context, stop func()) {
 		}
 		w.last = evidence
 		w.show()
-		pause = nextLook(w.found, time.Since(began))
+		pause = nextLook(w.found, time.Since(began), rest(evidence, time.Since(looked)))
 	}
 }
 
-func nextLook(found diagnose.Finding, waited time.Duration) time.Duration {
+func nextLook(found diagnose.Finding, waited, rest time.Duration) time.Duration {
 	switch {
 	case found.Level == diagnose.Error:
 		return confirmAfter
 	case waited > LookRarelyAfter:
-		return lookRarely
+		return max(lookRarely, rest)
 	}
-	return LookEvery
+	return max(LookEvery, rest)
+}
+
+// rest keeps looks to a fifth of the time of a busy machine: there a look takes seconds, and what is waited for needs
+// the CPU.
+func rest(e *diagnose.Evidence, took time.Duration) time.Duration {
+	if e.Crowding > diagnose.Crowded {
+		return 4 * took
+	}
+	return 0
 }
 
 // show warns of a probable cause, unless it was the last that the user was warned of.
