@@ -179,7 +179,7 @@ func TestSnapshot(t *testing.T) {
 		t.Run(fmt.Sprintf("Restore/%d", a.Meta.Revision), func(t *testing.T) { n.In(t).restores(a, acked) })
 	}
 	n.MustReset("/root/bootstrap")
-	n.MustSh("rm -rf /root/load /tmp/acked /tmp/seen /tmp/kubectl")
+	n.MustSh("rm -rf /tmp/acked /tmp/seen /tmp/kubectl")
 	if left := n.MustSh("ls /var/lib/bootstrap-snapshots | grep -c tar.zst$ || true"); strings.TrimSpace(left) != strconv.Itoa(len(all)+size.restores) {
 		t.Errorf("reset leaves the user's snapshots, of %d and one before each restore are there %s", len(all), left)
 	}
