@@ -380,7 +380,7 @@ func TestSnapshotSchedule(t *testing.T) {
 	n.must(run())
 	n.MustSh("grep -q '^bootstrap_etcd_snapshot_last_run_failed 0' /var/lib/bootstrap-snapshots/metrics.prom")
 	n.MustReset("/root/bootstrap")
-	n.MustSh("rm -r /var/lib/bootstrap-snapshots /root/load /tmp/kubectl")
+	n.MustSh("rm -r /var/lib/bootstrap-snapshots /tmp/kubectl")
 	n.SameSurvey("after reset", before)
 }
 
