@@ -49,10 +49,10 @@ func (w *Waiter) silence(ctx context.Context, c *runtime.CRI) error {
 		switch silent := time.Since(answered); {
 		case answers(ctx, c):
 			answered = time.Now()
-		case silent > observe.RuntimePatience:
+		case silent > runtime.Patience:
 			what := fmt.Sprintf("the container runtime takes connections, but has not answered for %s", silent.Round(time.Second))
 			return &plan.CauseError{Finding: w.Catalogue.Found(hangs, diagnose.Finding{Level: diagnose.Error, What: what, See: "journalctl -u containerd -n 50"})}
-		case !warned && machine.Crowding() <= diagnose.Crowded:
+		case !warned && !diagnose.Crowded(machine.Crowding()):
 			warned = true
 			entry, _ := w.Catalogue.Find(hangs)
 			w.Tell.Send(plan.Event{Kind: plan.Warning, Cause: hangs, Message: "the container runtime takes connections but does not answer; " + entry.Remedy})
