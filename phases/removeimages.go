@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"bootstrap/phases/host"
-	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/runtime"
 	"bootstrap/phases/state"
@@ -26,7 +25,7 @@ func runRemoveImages(ctx context.Context, env *Env) error {
 	if env.State().OwnsRuntime() {
 		return forgetRecords(env.Host, images) // they go with containerd's folder
 	}
-	ctx, cancel := context.WithTimeout(ctx, observe.RuntimePatience)
+	ctx, cancel := context.WithTimeout(ctx, runtime.Patience)
 	defer cancel()
 	endpoint, _ := env.Host.Recall(state.ImagesNote)
 	socket := runtime.SocketPath(endpoint)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"bootstrap/phases/host"
-	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/runtime"
 )
@@ -29,7 +28,7 @@ func runRemovePods(ctx context.Context, env *Env) error {
 		return err
 	}
 	defer c.Close()
-	soon, cancel := context.WithTimeout(ctx, observe.RuntimePatience)
+	soon, cancel := context.WithTimeout(ctx, runtime.Patience)
 	defer cancel()
 	pods, err := c.KubeletPods(soon)
 	if err != nil {

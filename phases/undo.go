@@ -10,7 +10,6 @@ import (
 
 	"bootstrap/phases/host"
 	"bootstrap/phases/machine"
-	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/runtime"
 	"bootstrap/phases/spec"
@@ -103,7 +102,7 @@ func askForForeign(ctx context.Context, h *host.Host) ([]string, error) {
 		return nil, err
 	}
 	defer store.Close()
-	ctx, cancel := context.WithTimeout(ctx, observe.RuntimePatience)
+	ctx, cancel := context.WithTimeout(ctx, runtime.Patience)
 	defer cancel()
 	return store.Foreign(ctx)
 }

@@ -202,7 +202,7 @@ func (e *Evidence) crashes(name string) Findings {
 	switch {
 	case c == nil || c.Attempt == 0:
 		return nil // the first may have been too early
-	case logs(leaseLost)(*c) && (e.container(name).Running || e.Crowding > Crowded):
+	case logs(leaseLost)(*c) && (e.container(name).Running || Crowded(e.Crowding)):
 		return nil // the API server was away, as while it is started anew, or slow, as the machine is
 	}
 	// A pod of the user's waits for nothing of the control plane that is about to come.

@@ -48,11 +48,12 @@ type Evidence struct {
 	Units   map[string]machine.UnitState // containerd.service, kubelet.service
 	Journal map[string][]machine.LogLine // of those, since the run began; oldest first
 
-	RuntimeError string            // why the runtime does not answer; empty if it does
-	Pods         []runtime.Sandbox // by name, then the newest first
-	StaticPods   map[string]string // UIDs of the static pods on disk, by the pods' names
-	Stopped      map[int]string    // processes that a signal has stopped, with their cgroups as the kernel lists them
-	Listening    []string          // the TCP ports of this machine at which anybody listens
+	RuntimeError  string            // why the runtime does not answer; empty if it does
+	RuntimeSilent time.Duration     // for how long it has taken connections and not answered, as far as looks tell
+	Pods          []runtime.Sandbox // by name, then the newest first
+	StaticPods    map[string]string // UIDs of the static pods on disk, by the pods' names
+	Stopped       map[int]string    // processes that a signal has stopped, with their cgroups as the kernel lists them
+	Listening     []string          // the TCP ports of this machine at which anybody listens
 
 	API  Server // the API server, asked as super-admin at its own address
 	Etcd Server // the member on this node, at its metrics port
@@ -216,7 +217,7 @@ func logs(pattern lazyregexp.Regexp) func(runtime.Container) bool {
 }
 
 // Remember adds the failed tries that an earlier look saw and that are removed since, as
-// the kubelet keeps one; and for how long a server was silent then. nil is no earlier look.
+// the kubelet keeps one; and for how long a server or the runtime was silent then. nil is no earlier look.
 func (e *Evidence) Remember(earlier *Evidence) {
 	if earlier == nil {
 		return
@@ -224,6 +225,9 @@ func (e *Evidence) Remember(earlier *Evidence) {
 	between := e.Now.Sub(earlier.Now)
 	e.API.remember(earlier.API, between)
 	e.Etcd.remember(earlier.Etcd, between)
+	if e.runtimeSilent() && earlier.runtimeSilent() {
+		e.RuntimeSilent = earlier.RuntimeSilent + between
+	}
 	for i := range e.Pods {
 		p := &e.Pods[i]
 		for _, old := range earlier.Pods {
@@ -304,14 +308,14 @@ func (e *Evidence) recent(unit string, age time.Duration, pattern lazyregexp.Reg
 	return machine.LogLine{}, nil
 }
 
-// Crowded is where processes wait for a CPU longer than they have it.
-const Crowded = 2
+// Crowded tells whether processes wait for a CPU longer than they have it.
+func Crowded(crowding float64) bool { return crowding > 2 }
 
 // summary begins with what the daemons say of what is awaited. It says of each unit and container that
 // is not up how it is, and ends with the last error of the kubelet.
 func (e *Evidence) summary() []string {
 	lines := e.said()
-	if e.Crowding > Crowded {
+	if Crowded(e.Crowding) {
 		lines = append(lines, fmt.Sprintf("the machine is busy: %.1f processes for each CPU; a longer --timeout may be enough", e.Crowding))
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Units)) {

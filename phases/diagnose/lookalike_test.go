@@ -96,6 +96,7 @@ func lookAlikes() map[string][]lookAlike {
 		},
 		"runtime-hangs": {
 			{"it is not there", runtimeFails(containerdSocket, noSocket, running), "runtime-not-listening"},
+			{"the machine is busy", with(runtimeFails(containerdSocket, hangs, running), func(e *Evidence) { e.Crowding = 3 }), ""},
 		},
 		"containerd-config": {
 			{"it can't listen", runtimeFails(containerdSocket, noSocket, machine.UnitState{Load: "loaded", Active: "activating", Started: lookedAt.Add(-2 * time.Second)}, badStart), "containerd-fails"},

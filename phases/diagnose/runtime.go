@@ -5,6 +5,7 @@ import (
 
 	"bootstrap/phases/lazyregexp"
 	"bootstrap/phases/machine"
+	"bootstrap/phases/runtime"
 )
 
 // CRI is how a container runtime that is not ours answers; zero where bootstrap
@@ -183,7 +184,11 @@ func runtimeNotCRI(e *Evidence) Findings {
 	return errorIf(is, "what listens at %s is no container runtime with the CRI", e.socket()).see("ss -lxp | grep " + e.socket()).proof(e.RuntimeError)
 }
 
-// runtimeHangs is never certain: it may only be slow.
+// runtimeSilent tells whether the runtime has taken a connection, and has not answered.
+func (e *Evidence) runtimeSilent() bool { return noAnswer().MatchString(e.RuntimeError) }
+
+// runtimeHangs is never certain: it may only be slow, as it is for a while on a busy machine.
 func runtimeHangs(e *Evidence) Findings {
-	return warnIf(noAnswer().MatchString(e.RuntimeError), "the container runtime at %s takes connections but does not answer", e.socket()).see(containerdLog)
+	hangs := e.runtimeSilent() && (!Crowded(e.Crowding) || e.RuntimeSilent >= runtime.Patience)
+	return warnIf(hangs, "the container runtime at %s takes connections but does not answer", e.socket()).see(containerdLog)
 }

@@ -61,6 +61,25 @@ func TestRuntimeCauses(t *testing.T) {
 	}
 }
 
+// TestRuntimeHangsOnBusyMachine: there only a runtime that was silent for long, in each look, is said to hang.
+func TestRuntimeHangsOnBusyMachine(t *testing.T) {
+	running := machine.UnitState{Load: "loaded", Active: "active"}
+	look := func(after time.Duration, says string, before *Evidence) *Evidence {
+		e := with(runtimeFails(containerdSocket, says, running), func(e *Evidence) { e.Crowding, e.Now = 3, lookedAt.Add(after) })
+		e.Remember(before)
+		return e
+	}
+	first := look(0, hangs, nil)
+	for _, c := range []causeTest{
+		{name: "not for long", evidence: look(20*time.Second, hangs, first)},
+		{name: "long", evidence: look(40*time.Second, hangs, look(20*time.Second, hangs, first)), id: "runtime-hangs", level: Warning},
+		{name: "it has answered since", evidence: look(40*time.Second, hangs, look(20*time.Second, "", first))},
+		{name: "it was not there before", evidence: look(40*time.Second, hangs, look(20*time.Second, noSocket, first))},
+	} {
+		t.Run(c.name, c.run)
+	}
+}
+
 func TestRuntimeHasNoCause(t *testing.T) {
 	again := machine.UnitState{Load: "loaded", Active: "activating", Sub: "auto-restart", Started: lookedAt.Add(-500 * time.Millisecond)}
 	young := machine.UnitState{Load: "loaded", Active: "active", Started: lookedAt.Add(-500 * time.Millisecond)}

@@ -106,9 +106,6 @@ func (f foundKubelets) choose() spec.Kubelet {
 	return spec.Kubelet{None: plan.Hint(fmt.Errorf("%s is %s, want %s", f.program, f.version, f.want), "remove it, or set kubernetesVersion: %s", f.version)}
 }
 
-// RuntimePatience is how long a runtime may say nothing until it counts as hanging.
-const RuntimePatience = 30 * time.Second
-
 // foundRuntimes is all that decides which runtime is used.
 type foundRuntimes struct {
 	configured string   // nodeRegistration.criSocket

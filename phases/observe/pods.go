@@ -29,7 +29,7 @@ func Pods(ctx context.Context, h *host.Host, q PodQuery) ([]runtime.Sandbox, err
 		return nil, err
 	}
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(ctx, RuntimePatience)
+	ctx, cancel := context.WithTimeout(ctx, runtime.Patience)
 	defer cancel()
 	all, err := c.Sandboxes(ctx, "")
 	if err != nil {

@@ -98,7 +98,7 @@ func (d *Deadline) isOver(timeout time.Duration) bool { return !d.at(timeout).Af
 
 // isOnlySlow tells whether a busy machine is all that is known of why a wait came to nothing.
 func (w *Waiter) isOnlySlow(err error) bool {
-	return !isNamed(err) && w.Host.Real() && machine.Crowding() > diagnose.Crowded
+	return !isNamed(err) && w.Host.Real() && diagnose.Crowded(machine.Crowding())
 }
 
 // isNamed tells whether a cause is known, be it only a probable one.

@@ -8,6 +8,7 @@ import (
 
 	"bootstrap/phases/diagnose"
 	"bootstrap/phases/health"
+	"bootstrap/phases/machine"
 	"bootstrap/phases/observe"
 	"bootstrap/phases/plan"
 	"bootstrap/phases/runtime"
@@ -48,10 +49,10 @@ func (w *Waiter) silence(ctx context.Context, c *runtime.CRI) error {
 		switch silent := time.Since(answered); {
 		case answers(ctx, c):
 			answered = time.Now()
-		case silent > observe.RuntimePatience:
+		case silent > runtime.Patience:
 			what := fmt.Sprintf("the container runtime takes connections, but has not answered for %s", silent.Round(time.Second))
 			return &plan.CauseError{Finding: w.Catalogue.Found(hangs, diagnose.Finding{Level: diagnose.Error, What: what, See: "journalctl -u containerd -n 50"})}
-		case !warned:
+		case !warned && !diagnose.Crowded(machine.Crowding()):
 			warned = true
 			entry, _ := w.Catalogue.Find(hangs)
 			w.Tell.Send(plan.Event{Kind: plan.Warning, Cause: hangs, Message: "the container runtime takes connections but does not answer; " + entry.Remedy})

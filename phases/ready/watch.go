@@ -139,27 +139,20 @@ func (w *watch) watch(ctx context.Context, stop func()) {
 		}
 		w.last = evidence
 		w.show()
-		pause = nextLook(w.found, time.Since(began), rest(evidence, time.Since(looked)))
+		pause = nextLook(w.found, time.Since(began), time.Since(looked))
 	}
 }
 
-func nextLook(found diagnose.Finding, waited, rest time.Duration) time.Duration {
+// nextLook pauses at least as long as a look took, as health.Wait does between its rounds: where looks take seconds,
+// what is waited for needs the CPU.
+func nextLook(found diagnose.Finding, waited, took time.Duration) time.Duration {
 	switch {
 	case found.Level == diagnose.Error:
 		return confirmAfter
 	case waited > LookRarelyAfter:
-		return max(lookRarely, rest)
+		return max(lookRarely, took)
 	}
-	return max(LookEvery, rest)
-}
-
-// rest keeps looks to a fifth of the time of a busy machine: there a look takes seconds, and what is waited for needs
-// the CPU.
-func rest(e *diagnose.Evidence, took time.Duration) time.Duration {
-	if e.Crowding > diagnose.Crowded {
-		return 4 * took
-	}
-	return 0
+	return max(LookEvery, took)
 }
 
 // show warns of a probable cause, unless it was the last that the user was warned of.

@@ -51,24 +51,23 @@ func TestProbe(t *testing.T) {
 	})
 }
 
-// TestNextLook: a long wait is looked at less often, and a busy machine by the time that a look takes.
+// TestNextLook: a long wait is looked at less often, and also one whose looks take long.
 func TestNextLook(t *testing.T) {
 	certain := diagnose.Finding{Level: diagnose.Error}
-	idle, busy := &diagnose.Evidence{}, &diagnose.Evidence{Machine: diagnose.Machine{Crowding: 3}}
 	for _, c := range []struct {
-		found    diagnose.Finding
-		waited   time.Duration
-		evidence *diagnose.Evidence
-		want     time.Duration
+		found        diagnose.Finding
+		waited, took time.Duration
+		want         time.Duration
 	}{
-		{diagnose.Finding{}, 2 * time.Second, idle, LookEvery},
-		{diagnose.Finding{}, time.Minute, idle, lookRarely},
-		{diagnose.Finding{}, 2 * time.Second, busy, 12 * time.Second},
-		{certain, 2 * time.Second, idle, confirmAfter},
-		{certain, time.Minute, busy, confirmAfter},
+		{diagnose.Finding{}, 2 * time.Second, time.Millisecond, LookEvery},
+		{diagnose.Finding{}, time.Minute, time.Millisecond, lookRarely},
+		{diagnose.Finding{}, 2 * time.Second, 3 * time.Second, 3 * time.Second},
+		{diagnose.Finding{}, time.Minute, 3 * time.Second, 3 * time.Second},
+		{certain, 2 * time.Second, time.Millisecond, confirmAfter},
+		{certain, time.Minute, 3 * time.Second, confirmAfter},
 	} {
-		if got := nextLook(c.found, c.waited, rest(c.evidence, 3*time.Second)); got != c.want {
-			t.Errorf("%s after %s, crowding %.0f: %s", c.found.Level, c.waited, c.evidence.Crowding, got)
+		if got := nextLook(c.found, c.waited, c.took); got != c.want {
+			t.Errorf("%s after %s, a look of %s: %s", c.found.Level, c.waited, c.took, got)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -14,6 +15,9 @@ import (
 	"google.golang.org/grpc/status"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
+
+// Patience is how long a runtime may say nothing until it counts as hanging.
+const Patience = 30 * time.Second
 
 // CRI is a connection to a runtime's CRI socket. A nil one stands for a containerd that is
 // still to be installed, as in a plan: asked, it holds nothing.
