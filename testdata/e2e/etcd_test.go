@@ -328,17 +328,56 @@ func TestSnapshotFaults(t *testing.T) {
 		})
 	}
 	before := list()
-	n.MustSh("mkdir -p /mnt/small && mount -t tmpfs -o size=40k tmpfs /mnt/small")
-	if r := n.Bootstrap("etcd", "snapshot", "save", "--to", "/mnt/small"); r.Code != 1 || !r.Has("no space left") {
-		t.Errorf("there is no room: %s", r)
-	}
-	if left := n.MustSh("ls -A /mnt/small"); left != "" {
-		t.Errorf("left where there is no room: %s", left)
+	n.MustSh("mkdir -p /mnt/small")
+	for _, size := range selected(t, []int{4, 8, 16, 32, 64, 128}, 32) {
+		n.MustSh(fmt.Sprintf("mount -t tmpfs -o size=%dk tmpfs /mnt/small", size))
+		if r := n.Bootstrap("etcd", "snapshot", "save", "--to", "/mnt/small"); r.Code != 1 || !r.Has("no space left") {
+			t.Errorf("there is no room: %s", r)
+		}
+		if left := n.MustSh("ls -A /mnt/small"); left != "" {
+			t.Errorf("left where there is room for %d KiB: %s", size, left)
+		}
+		n.MustSh("umount /mnt/small")
 	}
 	if list() != before {
 		t.Error("the archives of before are others")
 	}
-	n.MustSh("umount /mnt/small")
+}
+
+// TestRestoreRoom: a restore for which etcd's disk has no room ends with the reason, wherever it is. Once there is
+// room it goes on.
+func TestRestoreRoom(t *testing.T) {
+	n := etcdNode(t, 30*time.Minute)
+	n.MustSh("mkdir -p /var/lib/etcd && mount -t tmpfs -o size=320m,mode=700 tmpfs /var/lib/etcd")
+	n.MustBootstrap("init")
+	n.MustKubectl("create", "configmap", "old", "--from-literal=a=b")
+	file := "/var/lib/bootstrap-snapshots/" + n.save("--verify").Name
+	for _, room := range selected(t, []int{0, 64, 512, 2048, 32768, 64000, 66000, 68000, 72000, 100000, 130000}, 512) {
+		t.Run(fmt.Sprintf("%dKiB", room), func(t *testing.T) { n.In(t).restoreWithRoom(room, file) })
+	}
+}
+
+func (n *Node) restoreWithRoom(room int, file string) {
+	n.t.Helper()
+	n.Eventually(time.Minute, "an object that the archive does not know", func() error {
+		return n.Kubectl("create", "configmap", "new", "--from-literal=a=b").err()
+	})
+	n.MustSh(fmt.Sprintf("fallocate -l $(($(df --output=avail /var/lib/etcd | tail -n 1) - %d))K /var/lib/etcd/filler", room))
+	r := n.Bootstrap("etcd", "restore", "--force", file)
+	n.t.Logf("exit code %d: %s", r.Code, lastLine(r.Err))
+	n.MustSh("rm /var/lib/etcd/filler")
+	if r.Code != 0 {
+		if !r.Has("no space left") && !r.Has("has room for") {
+			n.t.Errorf("it does not say that there is no room: %s", r)
+		}
+		n.MustBootstrap("etcd", "restore", "--force", file)
+	}
+	n.Healthy(time.Minute)
+	n.MustKubectl("get", "configmap", "old")
+	if n.Kubectl("get", "configmap", "new").Code == 0 {
+		n.t.Error("what came after the snapshot is there")
+	}
+	n.MustSh("rm -rf /var/lib/etcd/before-*")
 }
 
 // TestSnapshotSchedule: a timer saves, proves and prunes; a run that fails is told by status, an Event and a metric.
