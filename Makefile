@@ -10,7 +10,7 @@ LINT       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 export GOTOOLCHAIN := auto
 
 .PHONY: help needs build components rootfs bundle box try test test-all test-unit test-offline test-e2e \
-	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-etcd all-before box-before all-people all-people-refused all-people-ready vm-test vm-debian-13 vm-debian-12 vm-worker vm-clock vm-smoke vm-try vm-try-debian-12 vm-try-container e2e-1.35 bench bench-before fuzz lint update clean
+	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-etcd all-before box-before all-people all-people-refused all-people-ready vm-test vm-debian-13 vm-debian-12 vm-worker vm-clock vm-restore vm-smoke vm-try vm-try-debian-12 vm-try-container e2e-1.35 bench bench-before fuzz lint update clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -115,6 +115,10 @@ all-static-pods: box ## Run users' static pods, on our kubelet and on others set
 vm-smoke: box ## Run init on a virtual machine, and reboot it
 	@scripts/needs vm
 	@go test -count=1 -timeout 40m -v ./testdata/e2e -run 'TestVM$$' -args -name $@
+
+vm-restore: box ## Cut the power in the midst of restores on a virtual machine, then lose it, and restore another one
+	@scripts/needs vm
+	@go test -count=1 -timeout 2h -v ./testdata/e2e -run 'TestVMRestore$$' -args -all -name $@
 
 vm-try: rootfs box ## Run `make try`'s script, a reset and a fault on nodes in a virtual machine with cgroup v2
 	@scripts/needs vm
