@@ -168,7 +168,7 @@ func firewallDropsAPI(e *Evidence) Findings {
 func (e *Evidence) silent(name string) Findings {
 	c, s := e.container(name), e.server(name)
 	switch {
-	case s.Unanswered < silence, !e.upFor(c, startsUp):
+	case s.Unanswered < silence, !e.upFor(c, startsUp), e.isSlow(s.Unanswered, last(c.Log).At):
 		return nil
 	case name == "kube-apiserver" && e.Etcd.Status != 200:
 		return nil

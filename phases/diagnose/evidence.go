@@ -311,6 +311,19 @@ func (e *Evidence) recent(unit string, age time.Duration, pattern lazyregexp.Reg
 // Crowded tells whether processes wait for a CPU longer than they have it.
 func Crowded(crowding float64) bool { return crowding > 2 }
 
+// isSlow tells whether what has been silent may be at work all the same: on a busy machine it may take long to
+// answer, and says something in its log meanwhile, which nothing does that hangs.
+func (e *Evidence) isSlow(silent time.Duration, logged time.Time) bool {
+	return Crowded(e.Crowding) && min(silent, e.Now.Sub(logged)) < runtime.Patience
+}
+
+func last[T any](list []T) (one T) {
+	if len(list) > 0 {
+		one = list[len(list)-1]
+	}
+	return one
+}
+
 // summary begins with what the daemons say of what is awaited. It says of each unit and container that
 // is not up how it is, and ends with the last error of the kubelet.
 func (e *Evidence) summary() []string {

@@ -3,6 +3,8 @@ package diagnose
 import (
 	"testing"
 	"time"
+
+	"bootstrap/phases/runtime"
 )
 
 // longUp is a machine on which a component has run for an hour, in a container "c1".
@@ -33,11 +35,14 @@ func TestHangs(t *testing.T) {
 	busy.API.Unanswered = time.Second
 	starts.Pods[0].Containers[0].Started = lookedAt.Add(-50 * time.Second)
 	crowd.Crowding, crowd.Pods[0].Containers[0].Started = 3, lookedAt.Add(-2*time.Minute)
+	mute := with(longUp("etcd"), func(e *Evidence) { e.Etcd, e.Crowding = unanswered(time.Minute), 3 })
+	mute.Pods[0].Containers[0].Log = []runtime.LogLine{{At: lookedAt.Add(-time.Minute), Text: "apply took too long"}}
 	for _, c := range []causeTest{
 		{"stopped", stopped, "process-stopped", Warning, []string{"kube-scheduler", "process 9"}},
 		{"the kubelet is stopped", kubelet, "process-stopped", Warning, []string{"kubelet", "process 7"}},
 		{"stopped so long that its queue is full", dropped, "process-stopped", Warning, []string{"kube-apiserver"}},
 		{"etcd hangs", etcd, "component-hangs", Warning, []string{"etcd", "10.0.0.1:1"}},
+		{"etcd hangs on a busy machine", mute, "component-hangs", Warning, []string{"etcd"}},
 		{"the API server hangs", api, "component-hangs", Warning, []string{"kube-apiserver"}},
 		{name: "somebody else is stopped", evidence: other},
 		{name: "the API server may wait for etcd", evidence: behind},

@@ -304,6 +304,10 @@ func lookAlikes() map[string][]lookAlike {
 		"component-hangs": {
 			{"it is only busy", with(longUp("etcd"), func(e *Evidence) { e.Etcd = unanswered(time.Second) }), ""},
 			{"it has just started", with(componentRuns("etcd"), func(e *Evidence) { e.Etcd = unanswered(silence) }), ""},
+			{"the machine is busy", with(longUp("etcd"), func(e *Evidence) { e.Etcd, e.Crowding = unanswered(silence), 3 }), ""},
+			{"the machine is busy, and it logs", with(longUp("etcd"), func(e *Evidence) {
+				e.Etcd, e.Crowding, e.Pods[0].Containers[0].Log = unanswered(time.Minute), 3, []runtime.LogLine{{At: lookedAt.Add(-20 * time.Second), Text: "apply took too long"}}
+			}), ""},
 		},
 		"firewall-flushed": {
 			{"kube-proxy has only just started", with(addonRuns("kube-proxy", time.Second), lostTable), ""},

@@ -5,7 +5,6 @@ import (
 
 	"bootstrap/phases/lazyregexp"
 	"bootstrap/phases/machine"
-	"bootstrap/phases/runtime"
 )
 
 // CRI is how a container runtime that is not ours answers; zero where bootstrap
@@ -187,8 +186,8 @@ func runtimeNotCRI(e *Evidence) Findings {
 // runtimeSilent tells whether the runtime has taken a connection, and has not answered.
 func (e *Evidence) runtimeSilent() bool { return noAnswer().MatchString(e.RuntimeError) }
 
-// runtimeHangs is never certain: it may only be slow, as it is for a while on a busy machine.
+// runtimeHangs is never certain: it may only be slow.
 func runtimeHangs(e *Evidence) Findings {
-	hangs := e.runtimeSilent() && (!Crowded(e.Crowding) || e.RuntimeSilent >= runtime.Patience)
+	hangs := e.runtimeSilent() && !e.isSlow(e.RuntimeSilent, last(e.Journal[containerdUnit]).At)
 	return warnIf(hangs, "the container runtime at %s takes connections but does not answer", e.socket()).see(containerdLog)
 }

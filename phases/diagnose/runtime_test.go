@@ -73,6 +73,9 @@ func TestRuntimeHangsOnBusyMachine(t *testing.T) {
 	for _, c := range []causeTest{
 		{name: "not for long", evidence: look(20*time.Second, hangs, first)},
 		{name: "long", evidence: look(40*time.Second, hangs, look(20*time.Second, hangs, first)), id: "runtime-hangs", level: Warning},
+		{name: "long, and it is at work", evidence: with(look(40*time.Second, hangs, look(20*time.Second, hangs, first)), func(e *Evidence) {
+			e.Journal = map[string][]machine.LogLine{containerdUnit: {{Unit: containerdUnit, At: lookedAt.Add(15 * time.Second), Text: "StartContainer returns successfully"}}}
+		})},
 		{name: "it has answered since", evidence: look(40*time.Second, hangs, look(20*time.Second, "", first))},
 		{name: "it was not there before", evidence: look(40*time.Second, hangs, look(20*time.Second, noSocket, first))},
 	} {

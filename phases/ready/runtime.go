@@ -49,7 +49,7 @@ func (w *Waiter) silence(ctx context.Context, c *runtime.CRI) error {
 		switch silent := time.Since(answered); {
 		case answers(ctx, c):
 			answered = time.Now()
-		case silent > runtime.Patience:
+		case silent > observe.Patience(runtime.Patience).Now():
 			what := fmt.Sprintf("the container runtime takes connections, but has not answered for %s", silent.Round(time.Second))
 			return &plan.CauseError{Finding: w.Catalogue.Found(hangs, diagnose.Finding{Level: diagnose.Error, What: what, See: "journalctl -u containerd -n 50"})}
 		case !warned && !diagnose.Crowded(machine.Crowding()):
