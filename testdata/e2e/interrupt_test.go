@@ -37,7 +37,9 @@ func (s *started) String() string {
 }
 
 // StartInit runs init beside the test.
-func (n *Node) StartInit(args ...string) *started { return n.Start(append([]string{"init"}, args...)...) }
+func (n *Node) StartInit(args ...string) *started {
+	return n.Start(append([]string{"init"}, args...)...)
+}
 
 // Start runs bootstrap beside the test, with no signal ignored, even if the test runs under nohup.
 func (n *Node) Start(args ...string) *started {
