@@ -293,7 +293,7 @@ func (e *Env) tellLoss(ctx context.Context) {
 		return
 	}
 	r.Highest = max(r.Highest, status.Revision)
-	e.Tell.Say("lost: all of the last %s, up to %d writes", old, max(0, status.Revision-r.meta.Revision))
+	e.Tell.Say("lost: all of the last %s, up to %d writes", old, max(0, status.Revision-r.meta.Revision)%bump) // a restore in between has bumped it
 	counts, _ := client.CountKeys(ctx, status.Revision) // without a quorum nobody tells
 	for _, line := range etcd.Unlike(counts, r.meta.Keys) {
 		e.Tell.Say("  %s as now", line)
@@ -322,6 +322,9 @@ func (e *Env) stage(ctx context.Context, folder *os.Root) error {
 	r, stage := e.Restoring, e.Config.Etcd.DataDir+"/"+stageDir
 	err := folder.RemoveAll(stageDir)
 	if err == nil {
+		err = e.roomToRestore(r.dir)
+	}
+	if err == nil {
 		err = e.restoreDatabase(ctx, r.dir, e.Host.Path(stage), bump+max(0, r.Highest-r.meta.Revision))
 	}
 	if err == nil {
@@ -331,6 +334,19 @@ func (e *Env) stage(ctx context.Context, folder *os.Root) error {
 		return err
 	}
 	return e.Host.GiveTree(stage, e.Config.Etcd.DataDir)
+}
+
+// roomToRestore: once etcd is switched to a database that has no room, there is no cluster.
+func (e *Env) roomToRestore(dir *os.Root) error {
+	const logs = 3 * 64 << 20 // etcd's log, the part of it that follows, and some room to work with
+	database, err := dir.Stat(content + "/" + snapshot.Database)
+	if err != nil {
+		return err
+	}
+	if err = e.checkRoom(e.Config.Etcd.DataDir, database.Size()+logs); err != nil {
+		err = plan.Hint(err, "free as much there: what lies in before-* is of former restores")
+	}
+	return err
 }
 
 // clean removes from a restored database who was there when it was saved, and keeps how far its revisions reach.

@@ -206,7 +206,7 @@ func (e *Env) snapshotSource(ctx context.Context, m *snapshot.Meta) (*etcd.Clien
 func (e *Env) copyDatabase(ctx context.Context, client *etcd.Client, dir *os.Root, m *snapshot.Meta) error {
 	status, err := client.Status(ctx)
 	if err == nil {
-		err = e.checkRoom(dir, 3*status.SizeBytes) // it, what it is restored to, and the archive
+		err = e.checkRoom("/var/lib", 3*status.SizeBytes) // it, what it is restored to, and the archive
 	}
 	if err == nil {
 		err = dir.MkdirAll(content, 0o700)
@@ -231,11 +231,11 @@ func (e *Env) copyDatabase(ctx context.Context, client *etcd.Client, dir *os.Roo
 	return err
 }
 
-// checkRoom refuses what would leave no room on the disk for others.
-func (e *Env) checkRoom(dir *os.Root, size int64) error {
-	disk, err := e.Host.Disk("/var/lib")
+// checkRoom refuses what would leave no room on a folder's disk for others.
+func (e *Env) checkRoom(folder string, size int64) error {
+	disk, err := e.Host.Disk(folder)
 	if err == nil && uint64(size) > disk.Available {
-		err = fmt.Errorf("it takes %d bytes, and %s has room for %d", size, dir.Name(), disk.Available)
+		err = fmt.Errorf("it takes %d KiB, and %s has room for %d KiB", size>>10, folder, disk.Available>>10)
 	}
 	return err
 }

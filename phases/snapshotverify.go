@@ -79,7 +79,7 @@ func (e *Env) unpack(ctx context.Context, s *Snapshots, name string, dir *os.Roo
 		return entry, err
 	}
 	defer into.Close()
-	room := func(size int64) error { return e.checkRoom(dir, 2*size) }
+	room := func(size int64) error { return e.checkRoom("/var/lib", 2*size) }
 	entry.Name = name
 	if entry.Meta, err = snapshot.Read(plain, into, room); err == nil {
 		_, err = io.Copy(io.Discard, whole)

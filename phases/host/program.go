@@ -43,7 +43,8 @@ func (h *Host) Try(ctx context.Context, dir string, line []string, do func(conte
 		"--", "/usr/bin/env", // SELinux lets systemd start no program that lies in /var
 	}
 	if _, err := h.Run(ctx, "systemd-run", append(args, line...)...); err != nil {
-		return fmt.Errorf("%s does not start: %w; see: journalctl -u %s", filepath.Base(line[0]), err, unit)
+		said, _ := h.Run(ctx, "journalctl", "--lines=1", "--output=cat", "_SYSTEMD_UNIT="+unit) // nothing, if it was not begun
+		return fmt.Errorf("%s does not start: %w%.500s; see: journalctl -u %s", filepath.Base(line[0]), err, said, unit)
 	}
 	return do(ctx)
 }
