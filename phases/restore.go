@@ -294,7 +294,7 @@ func (e *Env) tellLoss(ctx context.Context) {
 	}
 	r.Highest = max(r.Highest, status.Revision)
 	e.Tell.Say("lost: all of the last %s, up to %d writes", old, max(0, status.Revision-r.meta.Revision)%bump) // a restore in between has bumped it
-	counts, _ := client.CountKeys(ctx, status.Revision) // without a quorum nobody tells
+	counts, _ := client.CountKeys(ctx, status.Revision)                                                        // without a quorum nobody tells
 	for _, line := range etcd.Unlike(counts, r.meta.Keys) {
 		e.Tell.Say("  %s as now", line)
 	}
