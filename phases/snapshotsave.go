@@ -81,10 +81,10 @@ const content = "content"
 func contentFile(dir *os.Root, name string) string { return dir.Name() + "/" + content + "/" + name }
 
 // store packs what was gathered, and reads it again from where it is stored before it counts.
-func (e *Env) store(ctx context.Context, s *Snapshots, from *os.Root, recipient string, entry *snapshot.Entry) error {
+func (e *Env) store(ctx context.Context, s *Snapshots, from *os.Root, recipient string, entry *snapshot.Entry) (err error) {
 	entry.Name = snapshot.NameOf(entry.Meta, recipient != "")
 	written, stored := sha256.New(), sha256.New()
-	err := s.put(ctx, entry.Name, func(w io.Writer) error {
+	err = s.put(ctx, entry.Name, func(w io.Writer) error {
 		sealed, err := snapshot.Seal(io.MultiWriter(w, written), recipient)
 		if err != nil {
 			return err
@@ -94,6 +94,11 @@ func (e *Env) store(ctx context.Context, s *Snapshots, from *os.Root, recipient 
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil { // it would only take room
+			err = errors.Join(err, s.remove(context.WithoutCancel(ctx), entry.Name))
+		}
+	}()
 	r, err := s.open(ctx, entry.Name)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -64,9 +65,45 @@ func OpenBucket(at string, file []byte) (*Bucket, error) {
 	}
 	lookup := map[bool]minio.BucketLookupType{true: minio.BucketLookupPath, false: minio.BucketLookupAuto}[c.PathStyle]
 	client, err := minio.New(endpoint.Host, &minio.Options{
-		Creds: credentials.NewStaticV4(c.AccessKey, c.SecretKey, ""), Secure: secure, Region: c.Region, BucketLookup: lookup, Transport: transport, MaxRetries: tries,
+		Creds: credentials.NewStaticV4(c.AccessKey, c.SecretKey, ""), Secure: secure, Region: c.Region, BucketLookup: lookup, Transport: settling{transport}, MaxRetries: tries,
 	})
 	return &Bucket{client: client, bucket: to.Host, prefix: strings.TrimPrefix(strings.Trim(to.Path, "/")+"/", "/")}, err
+}
+
+// settling reads no request's body any more once the request is answered: a server that refuses one early is tried
+// again from the body's begin, while net/http may still be reading it.
+type settling struct{ next http.RoundTripper }
+
+func (s settling) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body == nil {
+		return s.next.RoundTrip(r)
+	}
+	body := &settledBody{ReadCloser: r.Body}
+	r = r.Clone(r.Context())
+	r.Body = body
+	defer body.settle()
+	return s.next.RoundTrip(r)
+}
+
+type settledBody struct {
+	io.ReadCloser
+	mu      sync.Mutex
+	settled bool
+}
+
+func (b *settledBody) settle() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.settled = true
+}
+
+func (b *settledBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.settled {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	return b.ReadCloser.Read(p)
 }
 
 // Put stores what write gives, in parts. It is there as a whole, or not at all.
