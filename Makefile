@@ -10,7 +10,7 @@ LINT       := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 export GOTOOLCHAIN := auto
 
 .PHONY: help needs build components rootfs bundle box try test test-all test-unit test-offline test-e2e \
-	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-before box-before all-people all-people-refused all-people-ready vm-test vm-debian-13 vm-debian-12 vm-worker vm-clock vm-smoke vm-try vm-try-debian-12 vm-try-container e2e-1.35 bench bench-before fuzz lint update clean
+	all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-etcd all-before box-before all-people all-people-refused all-people-ready vm-test vm-debian-13 vm-debian-12 vm-worker vm-clock vm-restore vm-smoke vm-try vm-try-debian-12 vm-try-container e2e-1.35 bench bench-before fuzz lint update clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -46,7 +46,7 @@ try: ## Boot a throw-away node, run bootstrap init in it, and show how to go on
 
 test: lint test-unit test-offline test-e2e ## Run the tests that every change must pass
 
-test-all: test all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-before all-people vm-test vm-try vm-try-debian-12 vm-try-container e2e-1.35 fuzz ## Run everything, in some seven hours
+test-all: test all-offline all-kill all-exact all-layouts all-join all-networks all-standalone all-static-pods all-faults all-healthy all-etcd all-before all-people vm-test vm-try vm-try-debian-12 vm-try-container e2e-1.35 fuzz ## Run everything, in some seven hours
 
 test-unit: needs ## Run the tests that need no node
 	@scripts/ci/unit
@@ -55,7 +55,7 @@ test-offline: build ## Kill the phases that write files, or make them fail, at s
 	@go test -count=1 -timeout 20m ./testdata/kill
 
 test-e2e: rootfs box ## Run the tests on throw-away nodes, with a selection of each matrix
-	@go test -count=1 -timeout 40m -v ./testdata/e2e -skip 'TestBootstrapPolicy|TestLeave|TestKeep|TestJoin|TestNetworks|TestOthers|TestRelease|TestBefore|TestPeopleRe|TestNoFalseAlarm|TestVerySlow|TestVM'
+	@go test -count=1 -timeout 40m -v ./testdata/e2e -skip 'TestBootstrapPolicy|TestLeave|TestKeep|TestJoin|TestNetworks|TestOthers|TestRelease|TestBefore|TestPeopleRe|TestNoFalseAlarm|TestVerySlow|TestRestore|TestSnapshotFaults|TestSnapshotSchedule|TestDisaster|TestVM'
 
 all-offline: build ## As test-offline, at every system call
 	@go test -count=1 -timeout 60m -v ./testdata/kill -args -all
@@ -85,6 +85,9 @@ all-faults: box ## Break nodes in every way of testdata/faults, and want the cau
 all-healthy: box ## Run init on 20 healthy nodes, half of them slow, and want no cause named
 	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestNoFalseAlarm$$|TestVerySlow$$' -args -all -name healthy
 
+all-etcd: box ## Save, prove and restore snapshots of etcd under load, through kills and full disks, and on another machine
+	@go test -count=1 -timeout 60m -v ./testdata/e2e -run 'TestSnapshot|TestRestore|TestDisaster$$' -args -all -name etcd
+
 # The last commit whose program kept no documents of what a cluster was made by.
 BEFORE := daf0be2
 
@@ -112,6 +115,10 @@ all-static-pods: box ## Run users' static pods, on our kubelet and on others set
 vm-smoke: box ## Run init on a virtual machine, and reboot it
 	@scripts/needs vm
 	@go test -count=1 -timeout 40m -v ./testdata/e2e -run 'TestVM$$' -args -name $@
+
+vm-restore: box ## Cut the power in the midst of restores on a virtual machine, then lose it, and restore another one
+	@scripts/needs vm
+	@go test -count=1 -timeout 2h -v ./testdata/e2e -run 'TestVMRestore$$' -args -all -name $@
 
 vm-try: rootfs box ## Run `make try`'s script, a reset and a fault on nodes in a virtual machine with cgroup v2
 	@scripts/needs vm

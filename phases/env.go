@@ -29,7 +29,9 @@ type Env struct {
 	Skipped  []string        // phases that the command line leaves out
 	Keep     Keep            // what reset leaves
 	AllPods  bool            // reset also removes manifests of static pods that init did not make
-	Began    time.Time       // when this run began: what was logged before belongs to another
+	// Restoring is the restore of a snapshot that this run makes; nil in other runs.
+	Restoring *Restoring
+	Began     time.Time // when this run began: what was logged before belongs to another
 }
 
 // NewEnv is what can be known of the machine below root before its Host is opened and its

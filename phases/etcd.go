@@ -17,7 +17,6 @@ var etcdPhase = Phase{
 
 func runEtcd(ctx context.Context, env *Env) error {
 	env = env.forPurpose(host.Etcd)
-	h := env.Host
 	if err := errors.Join(env.CheckCluster()...); err != nil {
 		return err
 	}
@@ -25,10 +24,7 @@ func runEtcd(ctx context.Context, env *Env) error {
 		env.Tell.Say("etcd is elsewhere: %s", strings.Join(external.Endpoints, ", "))
 		return env.State().KeepSettled()
 	}
-	if err := h.MakeDir(env.Config.Etcd.DataDir, 0o700); err != nil {
-		return err
-	}
-	if err := h.OwnTree(env.Config.Etcd.DataDir); err != nil {
+	if err := env.ownEtcdFolder(); err != nil {
 		return err
 	}
 	if err := env.State().KeepSettled(); err != nil {
@@ -42,6 +38,14 @@ func runEtcd(ctx context.Context, env *Env) error {
 		manifest = spec.OfExistingCluster(manifest)
 	}
 	return placeStaticPod(ctx, env, "etcd", manifest)
+}
+
+func (e *Env) ownEtcdFolder() error {
+	h, dir := e.forPurpose(host.Etcd).Host, e.Config.Etcd.DataDir
+	if err := h.MakeDir(dir, 0o700); err != nil {
+		return err
+	}
+	return h.OwnTree(dir)
 }
 
 // keepEtcdCluster sees to it that an etcd that has begun never begins again without its

@@ -68,7 +68,7 @@ func sources(t *testing.T) []source {
 var ground = []string{
 	"phases/config", "phases/host", "phases/machine", "phases/netfilter", "phases/pki", "phases/runtime", "phases/cluster",
 	"phases/health", "phases/diagnose", "phases/bundle", "phases/patch", "phases/redact",
-	"phases/podmanifest", "phases/locate", "phases/lazyregexp", "phases/etcd", "templates", "manifests",
+	"phases/podmanifest", "phases/locate", "phases/lazyregexp", "phases/etcd", "phases/snapshot", "templates", "manifests",
 }
 
 // TestOwnImports holds design.md §3: cmd -> phases, status, support, staticpods -> ready ->
@@ -130,7 +130,9 @@ func TestForeignImports(t *testing.T) {
 		{"github.com/coreos/go-systemd/v22/dbus", []string{"phases/host"}},
 		{"github.com/coreos/go-systemd", []string{"phases/host", "phases/machine"}},
 		{"github.com/godbus/", []string{"phases/host"}},
-		{"github.com/klauspost/compress", []string{"phases/bundle"}},
+		{"github.com/klauspost/compress", []string{"phases/bundle", "phases/snapshot"}},
+		{"filippo.io/age", []string{"phases/snapshot"}},
+		{"github.com/minio/", []string{"phases/snapshot"}},
 		{"github.com/opencontainers/", []string{"phases/bundle"}},
 		{"github.com/spf13/", []string{"cmd/bootstrap"}},
 		{"golang.org/x/term", []string{"cmd/bootstrap"}},

@@ -19,7 +19,7 @@ var preflight = Phase{
 
 // runPreflight refuses with every finding that stops init.
 func runPreflight(ctx context.Context, env *Env) error {
-	if r, open := env.Host.Unfinished(); open {
+	if r, open := env.Host.Unfinished(); open && env.Restoring == nil { // of a restore it is this very run
 		env.Tell.Say("going on: the run before did not end; the last it did was in phase %s, with %s", r.By, r.Target)
 	}
 	seen := env.Inspect(ctx, !env.Host.Plans(), env.lookAhead)

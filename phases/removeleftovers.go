@@ -26,7 +26,7 @@ func runRemoveLeftovers(ctx context.Context, env *Env) error {
 	if before.OwnsRuntime() && !env.Keep.Runtime && foreignContainers(ctx, env) == nil {
 		mounts = slices.Concat(mounts, spec.ContainerdMounts, spec.NetworkMounts)
 	}
-	errs = append(errs, h.UnmountLeft(ctx, mounts))
+	errs = append(errs, h.UnmountLeft(ctx, mounts), h.RemoveScratch(ctx))
 	if h.Made(spec.NetworkFile) {
 		// Side by side: the kernel lets a link go only when no CPU looks at it any more.
 		errs = append(errs, plan.Each(len(spec.NetworkLinks), len(spec.NetworkLinks), func(i int) error {

@@ -93,3 +93,19 @@ func envquote(s string) (string, error) {
 	q, err := quote(s)
 	return strings.ReplaceAll(q, "%", "%%"), err
 }
+
+// SnapshotService fills bootstrap-snapshot.service.
+type SnapshotService struct {
+	Program string
+	Every   string   // a duration, as Go writes it
+	Args    []string // --name=value
+}
+
+func (SnapshotService) template() string { return "systemd/bootstrap-snapshot.service.tmpl" }
+
+// SnapshotTimer fills bootstrap-snapshot.timer.
+type SnapshotTimer struct {
+	Every string // as systemd reads it
+}
+
+func (SnapshotTimer) template() string { return "systemd/bootstrap-snapshot.timer.tmpl" }

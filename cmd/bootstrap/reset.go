@@ -155,22 +155,29 @@ func verdictText(left []phases.Left, failed error) string {
 
 // confirm shows what would be removed and asks.
 func (o resetOptions) confirm(ctx context.Context, env *phases.Env) error {
+	return confirm(ctx, func() string {
+		shows := o
+		shows.dryRun, shows.json = true, false
+		if err := runReset(ctx, shows); err != nil {
+			fmt.Printf("What can't be removed: %v\n", err)
+		}
+		data := ", the cluster's data in etcd among it, if there is any"
+		if o.keep.Etcd {
+			data = ""
+		}
+		if env.State().WasStandalone() {
+			data += "; the kubelet that ran standalone before goes too, and its static pods end"
+		}
+		return "All this goes" + data
+	})
+}
+
+// confirm asks whether to go on with what is shown.
+func confirm(ctx context.Context, show func() string) error {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		return errors.New("not confirmed, nothing was changed: no terminal to ask at; use --force")
 	}
-	shows := o
-	shows.dryRun, shows.json = true, false
-	if err := runReset(ctx, shows); err != nil {
-		fmt.Printf("What can't be removed: %v\n", err)
-	}
-	data := ", the cluster's data in etcd among it, if there is any"
-	if o.keep.Etcd {
-		data = ""
-	}
-	if env.State().WasStandalone() {
-		data += "; the kubelet that ran standalone before goes too, and its static pods end"
-	}
-	fmt.Printf("All this goes%s. Go on? [y/N] ", data)
+	fmt.Printf("%s. Go on? [y/N] ", show())
 	answer, err := readLine(ctx)
 	if err == nil && !strings.EqualFold(answer, "y") {
 		return errors.New("not confirmed, nothing was changed")

@@ -18,7 +18,7 @@ func newRootCommand() (*cobra.Command, error) {
 	cmd := newGroup("bootstrap", "Make this machine a Kubernetes control plane, and undo it",
 		newPreflightCommand(), newInitCommand(), newResetCommand(), newLedgerCommand(), newConfigCommand(), newTokenCommand(),
 		newKubeconfigCommand(), newStatusCommand(), newPodsCommand(), newStaticPodCommand(), newBundleCommand(),
-		newCompletionCommand(), newVersionCommand(), newExplainCommand(), newSupportCommand())
+		newEtcdCommand(), newCompletionCommand(), newVersionCommand(), newExplainCommand(), newSupportCommand())
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetFlagErrorFunc(wrongCall)
 	addVersionFlag(cmd)

@@ -194,6 +194,9 @@ func statusRows(s status.Status, now time.Time) []string {
 	if s.Etcd != nil {
 		add("etcd", etcdLine(*s.Etcd))
 	}
+	if s.Snapshots != nil && !s.Snapshots.Good.IsZero() {
+		add("snapshots", fmt.Sprintf("the last that is proven is %s old, in %s", age(now.Sub(s.Snapshots.Good)), printable(s.Snapshots.At)))
+	}
 	if s.PodURL != nil {
 		add("static pods", podURLLine(*s.PodURL))
 	}

@@ -64,6 +64,20 @@ func split(f *os.File) (program, part *io.SectionReader, err error) {
 	return io.NewSectionReader(f, 0, begin), io.NewSectionReader(f, begin, int64(n)), nil
 }
 
+// Program is an executable without the bundle that it may have inside.
+func Program(executable string) ([]byte, error) {
+	f, err := openRegular(executable)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	program, _, err := split(f)
+	if err != nil || program == nil {
+		return nil, errors.Join(fmt.Errorf("%s is not an executable", executable), err)
+	}
+	return io.ReadAll(program)
+}
+
 // maxSectionTable bounds where cutShort looks for a bundle: the table of an executable's
 // sections may stand behind its last section, and is smaller than this.
 const maxSectionTable = 64 << 10

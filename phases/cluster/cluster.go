@@ -47,6 +47,9 @@ func (c *Cluster) with(change func(*Cluster)) *Cluster {
 // Plan is the same cluster, in which nothing is changed.
 func (c *Cluster) Plan() *Cluster { return c.with(func(o *Cluster) { o.plans = true }) }
 
+// Acting is the same cluster, in which changes are made, also where the machine is only looked at.
+func (c *Cluster) Acting() *Cluster { return c.with(func(o *Cluster) { o.plans = false }) }
+
 // Yielding is the same cluster, where Apply takes no field from somebody who has changed
 // it: then it fails, as IsConflict tells, and nothing was changed.
 func (c *Cluster) Yielding() *Cluster { return c.with(func(o *Cluster) { o.yields = true }) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -28,4 +29,17 @@ func (c *Cluster) DeleteNode(ctx context.Context, name string) error {
 		return nil
 	}
 	return fmt.Errorf("delete Node %s: %w", name, err)
+}
+
+// NodeNames are all of the cluster.
+func (c *Cluster) NodeNames(ctx context.Context) ([]string, error) {
+	var nodes corev1.NodeList
+	if err := c.list(ctx, c.core("nodes", ""), metav1.ListOptions{}, &nodes); err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, n := range nodes.Items {
+		names = append(names, n.Name)
+	}
+	return names, nil
 }

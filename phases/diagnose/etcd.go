@@ -74,7 +74,7 @@ func etcdDataGone(m *Machine) Findings {
 		return errorIf(m.Unfit.EtcdGone != "", gone, m.Unfit.EtcdGone)
 	}
 	return finding(Error, gone+", on the disk that was mounted at %s", m.Unfit.EtcdGone, m.Unfit.EtcdMount).
-		remedy("mount it there again, or put a snapshot there (etcdutl snapshot restore), then run init again")
+		remedy("mount it there again, then run init again; or mount another there, and restore a snapshot: bootstrap etcd restore FILE")
 }
 
 // etcdGone is certain unless etcd is healthy: it may have the data that something was mounted over since,

@@ -25,8 +25,9 @@ type TLS struct{ CA, Cert, Key []byte }
 
 // Client asks one member.
 type Client struct {
-	etcd *clientv3.Client
-	name string
+	etcd   *clientv3.Client
+	name   string
+	config clientv3.Config
 }
 
 // Dial prepares to ask the member called name at endpoint, such as https://127.0.0.1:2379.
@@ -40,15 +41,19 @@ func Dial(endpoint string, files TLS, name string) (*Client, error) {
 	if !trusted.AppendCertsFromPEM(files.CA) {
 		return nil, errors.New("etcd's CA: there is no certificate in it")
 	}
-	c, err := clientv3.New(clientv3.Config{
+	return open(name, clientv3.Config{
 		Endpoints: []string{endpoint},
 		TLS:       &tls.Config{RootCAs: trusted, Certificates: []tls.Certificate{pair}},
-		Logger:    zap.NewNop(), // else it writes each try to the terminal
 	})
+}
+
+func open(name string, config clientv3.Config) (*Client, error) {
+	config.Logger = zap.NewNop() // else it writes each try to the terminal
+	c, err := clientv3.New(config)
 	if err != nil {
 		return nil, err
 	}
-	return &Client{etcd: c, name: name}, nil
+	return &Client{etcd: c, name: name, config: config}, nil
 }
 
 // Close ends the connection.

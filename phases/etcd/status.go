@@ -13,6 +13,7 @@ import (
 // Status is what a member says of itself.
 type Status struct {
 	Version    string   `json:"version,omitempty"`
+	Member     uint64   `json:"-"` // its own ID
 	Leader     uint64   `json:"-"` // ID of a member
 	Revision   int64    `json:"revision"`
 	SizeBytes  int64    `json:"sizeBytes"`
@@ -29,7 +30,7 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	return Status{
-		Version: answer.Version, Leader: answer.Leader, Revision: answer.Header.GetRevision(),
+		Version: answer.Version, Member: answer.Header.GetMemberId(), Leader: answer.Leader, Revision: answer.Header.GetRevision(),
 		SizeBytes: answer.DbSize, InUseBytes: answer.DbSizeInUse, Alarms: answer.Errors,
 	}, nil
 }

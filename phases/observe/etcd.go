@@ -56,13 +56,13 @@ func (o *Observer) lostEtcdData() (dir, mount string) {
 	}
 	all := o.Host.Entries()
 	if i := slices.IndexFunc(all, state.IsEtcdData); i >= 0 {
-		mount = mountOfRecord(all[i])
+		mount = MountOfRecord(all[i])
 	}
 	return o.Config.Etcd.DataDir, mount
 }
 
-// mountOfRecord is where the file system was mounted that a tree lies on; empty for the root's.
-func mountOfRecord(r host.Record) string {
+// MountOfRecord is where the file system was mounted that a tree lies on; empty for the root's.
+func MountOfRecord(r host.Record) string {
 	if r.Before.Mount {
 		return r.Target
 	}

@@ -21,7 +21,7 @@ func TestMountOfRecord(t *testing.T) {
 		{host.Record{Target: "/srv/etcd", On: "/srv"}, "/srv"},
 		{host.Record{Target: "/srv/etcd", On: "/srv", Before: host.State{Mount: true}}, "/srv/etcd"},
 	} {
-		if got := mountOfRecord(c.r); got != c.want {
+		if got := MountOfRecord(c.r); got != c.want {
 			t.Errorf("%+v: %q, want %q", c.r, got, c.want)
 		}
 	}

@@ -35,4 +35,12 @@ const (
 	ContainerdDir    = "/var/lib/containerd"
 	ContainerdSocket = "/run/containerd/containerd.sock"
 	PodLogDir        = "/var/log/pods"
+
+	// SnapshotDir holds the user's snapshots: reset leaves them.
+	SnapshotDir     = "/var/lib/bootstrap-snapshots"
+	SnapshotLast    = SnapshotDir + "/last.json" // how the last run of the schedule ended
+	SnapshotService = "bootstrap-snapshot.service"
+	SnapshotTimer   = "bootstrap-snapshot.timer"
+	SnapshotProgram = "/usr/local/lib/bootstrap/bootstrap"
+	SnapshotBucket  = "/etc/bootstrap/s3.yaml"
 )

@@ -219,9 +219,24 @@ func (s *State) parseRecord(dir string, m config.Machine) (*config.Config, patch
 	if err != nil {
 		return nil, patch.Set{}, err
 	}
-	c, err := r.Parse(m)
+	c, patches, err := r.parse(m)
 	if err != nil { // all findings in one line, as one hint is for them all
-		return nil, patch.Set{}, fmt.Errorf("%s: %s", dir, strings.ReplaceAll(err.Error(), "\n", "; "))
+		err = fmt.Errorf("%s: %s", dir, strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return c, patches, err
+}
+
+// ParseDocuments reads what another machine's cluster was made by, and its patches.
+func ParseDocuments(documents, patches []byte, m config.Machine) (*config.Config, patch.Set, error) {
+	r := record{patches: patches}
+	r.Documents = documents
+	return r.parse(m)
+}
+
+func (r record) parse(m config.Machine) (*config.Config, patch.Set, error) {
+	c, err := r.Parse(m)
+	if err != nil {
+		return nil, patch.Set{}, err
 	}
 	files := map[string]string{}
 	if len(r.patches) > 0 {

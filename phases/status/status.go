@@ -34,6 +34,7 @@ type Status struct {
 	Cause        *diagnose.Finding      `json:"cause,omitempty"`
 	Certificates []diagnose.Certificate `json:"certificates,omitempty"`
 	Etcd         *Etcd                  `json:"etcd,omitempty"`
+	Snapshots    *Snapshots             `json:"snapshots,omitempty"`
 	Drift        []machine.Drift        `json:"drift,omitempty"`
 	Disks        []Disk                 `json:"disks,omitempty"`
 	Notes        []string               `json:"notes,omitempty"`
@@ -90,6 +91,9 @@ func Current(ctx context.Context, o *observe.Observer, waits time.Time) (Status,
 		seen.Tell.Warn("a control plane was begun upon the standalone kubelet, and is not there yet: run bootstrap init, or bootstrap reset, which removes both")
 	}
 	s.Notes = told.Texts(plan.Warning)
+	if s.Snapshots = scheduled(o.Host, time.Now()); s.Snapshots != nil && s.Snapshots.Finding != "" {
+		s.Notes = append(s.Notes, s.Snapshots.Finding+"; see: journalctl -u "+spec.SnapshotService)
+	}
 	return s, nil
 }
 

@@ -36,11 +36,16 @@ func (s *started) String() string {
 	return s.out.String()
 }
 
-// StartInit runs init beside the test, with no signal ignored, even if the test runs under nohup.
+// StartInit runs init beside the test.
 func (n *Node) StartInit(args ...string) *started {
+	return n.Start(append([]string{"init"}, args...)...)
+}
+
+// Start runs bootstrap beside the test, with no signal ignored, even if the test runs under nohup.
+func (n *Node) Start(args ...string) *started {
 	n.t.Helper()
 	s := &started{n: n, done: make(chan struct{})}
-	line := append([]string{"exec", n.Name, "bash", "-c", `mkdir -p /tmp/e2e; echo $$ >/tmp/e2e/init.pid; exec env --default-signal=HUP /root/bootstrap init "$@"`, "_"}, args...)
+	line := append([]string{"exec", n.Name, "bash", "-c", `mkdir -p /tmp/e2e; echo $$ >/tmp/e2e/init.pid; exec env --default-signal=HUP /root/bootstrap "$@"`, "_"}, args...)
 	s.cmd = exec.CommandContext(n.ctx, path(n.script), line...)
 	s.cmd.Stdout, s.cmd.Stderr = s, s
 	s.cmd.WaitDelay = 5 * time.Second
@@ -54,10 +59,10 @@ func (n *Node) StartInit(args ...string) *started {
 	return s
 }
 
-// await returns as soon as init has printed the text.
+// await returns as soon as it has printed the text.
 func (s *started) await(text string) {
 	s.n.t.Helper()
-	s.n.Eventually(2*time.Minute, fmt.Sprintf("init prints %q", text), func() error {
+	s.n.Eventually(2*time.Minute, fmt.Sprintf("it prints %q", text), func() error {
 		if strings.Contains(s.String(), text) {
 			return nil
 		}
