@@ -424,6 +424,43 @@ func TestSnapshotSchedule(t *testing.T) {
 	n.SameSurvey("after reset", before)
 }
 
+// TestSnapshotScheduleKill: a schedule whose making is killed is made by the same command again, and a run of it that is
+// killed leaves what is proven; the next one goes well.
+func TestSnapshotScheduleKill(t *testing.T) {
+	n := etcdNode(t, 20*time.Minute)
+	n.MustBootstrap("init")
+	line := []string{"etcd", "snapshot", "schedule", "--every", "6h", "--keep", "2"}
+	start := time.Now()
+	n.MustBootstrap(line...)
+	whole := time.Since(start)
+	for _, m := range selected(t, evenly(6), evenly(1)...) {
+		t.Run("Schedule/"+m.String(), func(t *testing.T) {
+			n := n.In(t)
+			n.MustBootstrap(append(line, "--off")...)
+			n.killed(m, whole, line...)
+			n.MustBootstrap(line...)
+			n.MustExec("systemctl", "is-active", "bootstrap-snapshot.timer")
+		})
+	}
+	const unit = "bootstrap-snapshot.service"
+	run := func() string { return n.MustSh("systemctl reset-failed " + unit + "; systemctl start " + unit) }
+	start = time.Now()
+	run()
+	whole = time.Since(start)
+	for _, m := range selected(t, evenly(12), evenly(1)...) {
+		t.Run("Run/"+m.String(), func(t *testing.T) {
+			n := n.In(t)
+			good := n.snapshots()[0]
+			n.MustSh(fmt.Sprintf("systemctl reset-failed %[1]s; systemctl start --no-block %[1]s; sleep %.3[2]f; systemctl kill --signal=KILL %[1]s || true", unit, m.part*whole.Seconds()))
+			n.MustBootstrap("etcd", "snapshot", "verify", "--deep", good.Name)
+			run()
+			if all := n.snapshots(); all[0].Proof != "etcd" || all[0].Problem != "" {
+				t.Errorf("after a run that was killed, the next one's is %+v", all[0])
+			}
+		})
+	}
+}
+
 // TestDisaster: the machine is gone. Another one with another address gets the box and the archive, and is the cluster.
 func TestDisaster(t *testing.T) {
 	n := etcdNode(t, 20*time.Minute)
