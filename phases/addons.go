@@ -51,7 +51,7 @@ const settled = 10 * time.Second
 // restartFlushed starts the pods of this node anew whose rules somebody has removed from the firewall: kube-proxy would
 // write its own again an hour later, flannel never.
 func restartFlushed(ctx context.Context, env *Env, c *cluster.Cluster) error {
-	lost, err := env.LostTables(ctx)
+	lost, err := env.FlushedTables(ctx)
 	if err != nil {
 		return nil // what of a firewall can't be read, can't be judged
 	}

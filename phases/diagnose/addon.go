@@ -106,7 +106,8 @@ func firewallFlushed(e *Evidence) Findings {
 	for _, lost := range e.Firewall.Lost {
 		for _, c := range e.addonContainers(lost.Container) {
 			_, waits := lastMatch(lastLines(texts(c.Log), 5), watchFails)
-			if waits == nil && e.upFor(c.Container, steady) {
+			long := map[bool]time.Duration{true: startsUp, false: steady}[Crowded(e.Crowding)]
+			if waits == nil && e.upFor(c.Container, long) {
 				const what = "the firewall has no table %s, which %s writes when it starts: something has removed it, and Services or pods are cut off"
 				return finding(Warning, what, lost.Name, c.Name).see("nft list tables")
 			}

@@ -311,6 +311,7 @@ func lookAlikes() map[string][]lookAlike {
 		},
 		"firewall-flushed": {
 			{"kube-proxy has only just started", with(addonRuns("kube-proxy", time.Second), lostTable), ""},
+			{"it started minutes ago on a busy machine", with(addonRuns("kube-proxy", 2*time.Minute), func(e *Evidence) { lostTable(e); e.Crowding = 3 }), ""},
 			{"kube-proxy has not met the API server yet", with(addonRuns("kube-proxy", time.Minute,
 				`E1125 x.go:1] "Failed to watch" err="failed to list *v1.Service: dial tcp 10.0.0.1:6443: i/o timeout"`), lostTable), ""},
 			{"it was removed, as another program does its work", onGoodMachine(func(m *Machine) { m.Firewall.Lost = []LostTable{{"ip kube-proxy", "kube-proxy"}} }), ""},

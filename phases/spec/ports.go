@@ -32,13 +32,18 @@ func Ports(c *config.Config) []Port {
 		{"kube-scheduler", boundTo(c, c.Scheduler, 10259)},
 	}
 	if !c.ProxyDisabled {
-		all = append(all, Port{"kube-proxy metrics", addressIn(c.KubeProxy, "metricsBindAddress", netip.AddrPortFrom(c.Loopback(), 10249))},
+		all = append(all, Port{"kube-proxy metrics", ProxyMetrics(c)},
 			Port{"kube-proxy health", addressIn(c.KubeProxy, "healthzBindAddress", netip.AddrPortFrom(everywhere, 10256))})
 	}
 	if c.Etcd.External == nil {
 		all = append(all, at("etcd clients", c.Loopback(), 2379), at("etcd peers", c.AdvertiseAddress, 2380), Port{"etcd metrics", c.EtcdMetrics()})
 	}
 	return slices.DeleteFunc(all, func(p Port) bool { return p.Address.Port() == 0 || c.Box.Standalone && !p.OfKubelet() })
+}
+
+// ProxyMetrics is where kube-proxy tells how it goes.
+func ProxyMetrics(c *config.Config) netip.AddrPort {
+	return addressIn(c.KubeProxy, "metricsBindAddress", netip.AddrPortFrom(c.Loopback(), 10249))
 }
 
 // unspecified stands for all addresses of this machine, in the family of the node's own.
